@@ -1,0 +1,1 @@
+"""The decision plane: one synchronous function and the pure parts it is made of. No I/O, no clock, no chance."""

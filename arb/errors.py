@@ -1,0 +1,77 @@
+"""The errors of the house.
+
+    ArbError
+    +-- ConfigError            the user's input is wrong: what, where, how to mend   (exit code 2)
+    +-- CheckFailed            a check the user asked for did not pass               (exit code 3)
+    +-- VenueError             a venue's fault or answer
+    |   +-- VenueUnreachable   no answer: for a write, the outcome is unknown
+    |   +-- VenueBusy          rate limited or overloaded; `retry_after_s` when the venue said so
+    |   +-- VenueRejected      a definite refusal, with the venue's own label or code
+    |   +-- VenueAuthError     the key, signature or permission is refused
+    |   +-- VenueProtocolError a frame or body we cannot read, naming the field
+    +-- StoreError             journal, ledger or tape cannot be read or written
+    +-- InvariantError         our own bug: stop trading
+
+An edge too thin, a limit reached or a balance too short is no error: those are `RiskRefused` values with a reason.
+"""
+
+
+class ArbError(Exception):
+    """The root of all errors raised on purpose."""
+
+
+class ConfigError(ArbError):
+    """Say what is wrong in the user's input, where, and how to mend it, in one line."""
+
+
+class CheckFailed(ArbError):
+    """A check that the user asked for did not pass."""
+
+
+class VenueError(ArbError):
+    """Something a venue did, or failed to do."""
+
+    def __init__(self, venue: str, message: str, *, code: str | None = None) -> None:
+        super().__init__(f"{venue}: {message}")
+        self.venue = venue
+        self.code = code
+
+
+class VenueUnreachable(VenueError):
+    """No answer came: time-out, reset, name not resolved."""
+
+
+class VenueBusy(VenueError):
+    """The venue limits us or is overloaded."""
+
+    def __init__(
+        self, venue: str, message: str, *, code: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(venue, message, code=code)
+        self.retry_after_s = retry_after_s
+
+
+class VenueRejected(VenueError):
+    """The venue refused for certain; `code` is its own label or code."""
+
+
+class VenueAuthError(VenueError):
+    """The venue does not accept the key, the signature or the permission."""
+
+
+class VenueProtocolError(VenueError):
+    """The venue sent something we cannot read; the message names the field."""
+
+
+class StoreError(ArbError):
+    """The journal, the ledger or a tape cannot be read or written."""
+
+
+class InvariantError(ArbError):
+    """Something that must never happen has happened: our own bug, so trading stops."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `InvariantError(message)` unless `condition` holds; unlike `assert` it survives `-O`."""
+    if not condition:
+        raise InvariantError(message)

@@ -1,0 +1,1 @@
+"""The live shell: the loop, the executor, control and view."""

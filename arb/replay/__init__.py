@@ -1,0 +1,1 @@
+"""Tapes, journals and snapshots read again: replay, what-if, reports."""

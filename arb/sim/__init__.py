@@ -1,0 +1,1 @@
+"""The simulated exchanges: strangers who share no parser with the rest of the house."""
