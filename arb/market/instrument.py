@@ -1,0 +1,68 @@
+"""An instrument: one symbol at one venue, with the rules an order there must obey."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from arb.market.scale import Scale, to_int
+
+
+class FeeIn(StrEnum):
+    """Where a venue takes the fee of a buy from; a sell always pays in quote or in another asset."""
+
+    BASE = "base"
+    QUOTE = "quote"
+    OTHER = "other"
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of one symbol at one venue, as the venue lists them and as the account is charged.
+
+    `tick` and `lot` are the smallest price and size steps, > 0. `min_size` is in base, `min_notional` in quote;
+    0 means no minimum. `taker_fee` and `maker_fee` are ratios in [-0.01, 0.05], positive when paid, read from the
+    account and never from the listing; `None` means not known yet (reason `fee_unknown`).
+    """
+
+    venue: str
+    symbol: str
+    native_symbol: str
+    tick: Decimal
+    lot: Decimal
+    min_size: Decimal
+    min_notional: Decimal
+    taker_fee: Decimal | None
+    maker_fee: Decimal | None
+    buy_fee_in: FeeIn
+    max_size: Decimal | None = None
+    price_band: Decimal | None = None
+    tradable: bool = True
+
+    @property
+    def base(self) -> str:
+        """Return the asset bought and sold."""
+        return self.symbol.split("/")[0]
+
+    @property
+    def quote(self) -> str:
+        """Return the asset that prices are in."""
+        return self.symbol.split("/")[1]
+
+    def tick_int(self, scale: Scale) -> int:
+        """Return the tick on `scale`."""
+        return to_int(self.tick, scale.price_exp)
+
+    def lot_int(self, scale: Scale) -> int:
+        """Return the lot on `scale`."""
+        return to_int(self.lot, scale.size_exp)
+
+
+def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
+    """Return the greatest multiple of `step` (> 0) not above `value` (>= 0)."""
+    return (value // step) * step
+
+
+def ceil_to_step(value: Decimal, step: Decimal) -> Decimal:
+    """Return the smallest multiple of `step` (> 0) not below `value` (>= 0)."""
+    floored = (value // step) * step
+    return floored if floored == value else floored + step

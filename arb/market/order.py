@@ -1,0 +1,102 @@
+"""Orders as every floor speaks of them: side, time in force, role, status, and what a venue reports of one.
+
+Theory of an order's status. An order begins as an *intent* in the journal, before anything leaves. It is *sent* when the
+request was handed to the socket. The answer makes it *open* (or already terminal), *rejected*, or *unknown*. Only the venue's
+own word ends it: *filled*, *partial_cancelled* (ended with some fill), *cancelled* (ended with none), *rejected*, or *absent*
+(proved never to have existed). Fills count by themselves: a fill after a cancel, or before the acknowledgement, is legal.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+
+class Side(StrEnum):
+    """Which way an order trades the base asset."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def opposite(self) -> "Side":
+        """Return the other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class TimeInForce(StrEnum):
+    """How long an order may rest."""
+
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    POST_ONLY = "post_only"
+
+
+class Role(StrEnum):
+    """What an order is for within its pair trade; `foreign` orders are not ours and are never touched."""
+
+    ENTRY = "entry"
+    HEDGE = "hedge"
+    UNWIND = "unwind"
+    DUST = "dust"
+    FOREIGN = "foreign"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; see the theory in the module's text."""
+
+    INTENT = "intent"
+    SENT = "sent"
+    OPEN = "open"
+    FILLED = "filled"
+    PARTIAL_CANCELLED = "partial_cancelled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    ABSENT = "absent"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Return whether the venue (or proof) has ended the order."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset(
+    {
+        OrderStatus.FILLED,
+        OrderStatus.PARTIAL_CANCELLED,
+        OrderStatus.CANCELLED,
+        OrderStatus.REJECTED,
+        OrderStatus.ABSENT,
+    }
+)
+
+
+class Outcome(StrEnum):
+    """The three outcomes of every write to a venue."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue says of one order, from whichever answer or stream.
+
+    `filled` is cumulative, in base. `is_open` is False once the venue has ended it. `avg_price` is None when nothing
+    filled or the venue does not say. `client_order_id` is as we chose it (venue prefixes such as Gate's `t-` removed).
+    """
+
+    venue: str
+    symbol: str
+    client_order_id: str | None
+    venue_order_id: str
+    side: Side
+    price: Decimal | None
+    size: Decimal
+    filled: Decimal
+    avg_price: Decimal | None
+    is_open: bool
+    finish_reason: str | None = None
+    updated_ns: int | None = None

@@ -1,0 +1,71 @@
+"""Fixed-point numbers: one scale per symbol, common to all its venues, so that books compare exactly as integers."""
+
+from decimal import Decimal
+
+import msgspec
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """Turn decimals into integers and back, exactly.
+
+    A price of `p` quote per base is the integer `p * 10**price_exp`; a size of `s` base is `s * 10**size_exp`.
+    Their product, a notional in quote, is on `10**(price_exp + size_exp)`.
+    """
+
+    price_exp: int
+    size_exp: int
+
+    @property
+    def notional_exp(self) -> int:
+        """Return the exponent on which price times size lies."""
+        return self.price_exp + self.size_exp
+
+    def price_to_int(self, price: Decimal | str) -> int:
+        """Return `price` on this scale; raise `ValueError` when it has more decimals than the scale."""
+        return to_int(price, self.price_exp)
+
+    def size_to_int(self, size: Decimal | str) -> int:
+        """Return `size` on this scale; raise `ValueError` when it has more decimals than the scale."""
+        return to_int(size, self.size_exp)
+
+    def price_to_decimal(self, price: int) -> Decimal:
+        """Return the exact decimal of a price on this scale."""
+        return Decimal(price).scaleb(-self.price_exp)
+
+    def size_to_decimal(self, size: int) -> Decimal:
+        """Return the exact decimal of a size on this scale."""
+        return Decimal(size).scaleb(-self.size_exp)
+
+    def notional_to_decimal(self, notional: int) -> Decimal:
+        """Return the exact decimal of a price-times-size product on this scale."""
+        return Decimal((0 if notional >= 0 else 1, tuple(int(c) for c in str(abs(notional))), -self.notional_exp))
+
+
+def to_int(value: Decimal | str, exp: int) -> int:
+    """Return `value * 10**exp` as an integer; raise `ValueError` when that is no whole number."""
+    number = value if isinstance(value, Decimal) else Decimal(value)
+    sign, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int):
+        raise ValueError(f"not a finite number: {value}")
+    whole = int("".join(map(str, digits)) or "0")
+    shift = exponent + exp
+    if shift >= 0:
+        whole *= 10**shift
+    else:
+        whole, rest = divmod(whole, 10**-shift)
+        if rest:
+            raise ValueError(f"{value} has more than {exp} decimals")
+    return -whole if sign else whole
+
+
+def decimals(step: Decimal) -> int:
+    """Return how many decimals are needed to write multiples of `step` (a tick or a lot), at least 0."""
+    exponent = step.normalize().as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise ValueError(f"not a finite step: {step}")
+    return max(0, -exponent)
+
+
+def common_scale(ticks: list[Decimal], lots: list[Decimal]) -> Scale:
+    """Return the coarsest scale on which every given tick and lot is a whole number."""
+    return Scale(max(map(decimals, ticks)), max(map(decimals, lots)))
