@@ -47,7 +47,7 @@ def to_int(value: Decimal | str, exp: int) -> int:
     sign, digits, exponent = number.as_tuple()
     if not isinstance(exponent, int):
         raise ValueError(f"not a finite number: {value}")
-    whole = int("".join(map(str, digits)) or "0")
+    whole: int = int("".join(map(str, digits)) or "0")
     shift = exponent + exp
     if shift >= 0:
         whole *= 10**shift
@@ -55,7 +55,7 @@ def to_int(value: Decimal | str, exp: int) -> int:
         whole, rest = divmod(whole, 10**-shift)
         if rest:
             raise ValueError(f"{value} has more than {exp} decimals")
-    return -whole if sign else whole
+    return int(-whole if sign else whole)
 
 
 def decimals(step: Decimal) -> int:

@@ -1,0 +1,95 @@
+"""What the shell should do, in the imperative. Journalled with the event that caused them, before they are performed."""
+
+from decimal import Decimal
+
+import msgspec
+
+from arb.core.records import AnyRecord
+from arb.market.order import Role, Side, TimeInForce
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The base of all commands; `cause` is the sequence number of the event that led to it."""
+
+    cause: int
+
+
+class PlaceOrder(Command, frozen=True, kw_only=True, tag=True):
+    """Send one order. Entries of one pair stand next to each other and leave together.
+
+    `price` in quote per base, a multiple of the tick; `size` in base, a multiple of the lot. `expires_ns` is the instant on
+    our clock after which the venue must refuse the request, where it can.
+    """
+
+    venue: str
+    symbol: str
+    client_order_id: str
+    role: Role
+    side: Side
+    tif: TimeInForce
+    price: Decimal
+    size: Decimal
+    expires_ns: int
+
+
+class CancelOrder(Command, frozen=True, kw_only=True, tag=True):
+    """Ask for one of our own orders to be cancelled."""
+
+    venue: str
+    symbol: str
+    client_order_id: str
+    venue_order_id: str | None
+
+
+class QueryOrder(Command, frozen=True, kw_only=True, tag=True):
+    """Look for one order among open orders, finished orders and fills since `since_ns` (our clock), all pages.
+
+    With a `venue_order_id` the order may be asked for by it. Answered by `OrderLooked` with the same `look`.
+    """
+
+    venue: str
+    symbol: str
+    client_order_id: str
+    venue_order_id: str | None
+    since_ns: int
+    look: int
+
+
+class RefreshBalances(Command, frozen=True, kw_only=True, tag=True):
+    """Ask a venue for all balances; answered by `BalancesReported`."""
+
+    venue: str
+
+
+class ResyncBook(Command, frozen=True, kw_only=True, tag=True):
+    """Get a clean snapshot of one book; until then it is unusable."""
+
+    venue: str
+    symbol: str
+    why: str
+
+
+class SetTimer(Command, frozen=True, kw_only=True, tag=True):
+    """Hand back `TimerFired(timer)` at `at_ns`; setting a timer again moves it."""
+
+    timer: str
+    at_ns: int
+
+
+class Persist(Command, frozen=True, kw_only=True, tag=True):
+    """Keep one row."""
+
+    record: AnyRecord
+
+
+class Alert(Command, frozen=True, kw_only=True, tag=True):
+    """Tell the user at once."""
+
+    text: str
+
+
+class Finish(Command, frozen=True, kw_only=True, tag=True):
+    """Nothing is left to do: the process may end."""
+
+
+AnyCommand = PlaceOrder | CancelOrder | QueryOrder | RefreshBalances | ResyncBook | SetTimer | Persist | Alert | Finish

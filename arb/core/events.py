@@ -1,0 +1,219 @@
+"""What happened, in the past tense: the only thing that ever changes the decision plane.
+
+Every event is frozen and carries `seq`, its place in the one sequence shared with the frames, and `t_ns`, the instant at
+which it entered the queue (nanoseconds UTC, our clock). Both are stamped by the runner; whoever makes an event leaves them 0.
+"""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from arb.market.fill import Fill
+from arb.market.instrument import Instrument
+from arb.market.order import OrderReport, Outcome
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The base of all events."""
+
+    seq: int = 0
+    t_ns: int = 0
+
+
+class RunStarted(Event, frozen=True, kw_only=True, tag=True):
+    """A process began; `nonce` is the 48 random bits in its client order ids."""
+
+    run_id: int
+    nonce: int
+    mode: str
+    sandbox_id: str | None
+    account_ids: dict[str, str]
+    seed: int | None
+    version: str
+
+
+class QueueDrained(Event, frozen=True, kw_only=True, tag=True):
+    """Nothing more waits on the sockets: the marked symbols may be acted on."""
+
+
+class FeedUp(Event, frozen=True, kw_only=True, tag=True):
+    """A venue's public connection stands; its books wait for their snapshots."""
+
+    venue: str
+
+
+class FeedDown(Event, frozen=True, kw_only=True, tag=True):
+    """A venue's public connection is lost; none of its books may be used."""
+
+    venue: str
+    cause: str
+
+
+class PrivateUp(Event, frozen=True, kw_only=True, tag=True):
+    """A venue's private stream is logged in and subscribed."""
+
+    venue: str
+
+
+class PrivateDown(Event, frozen=True, kw_only=True, tag=True):
+    """A venue's private stream is lost; fills may have been missed until it is up and asked."""
+
+    venue: str
+    cause: str
+
+
+class ClockMeasured(Event, frozen=True, kw_only=True, tag=True):
+    """A venue's clock was compared: venue time = ours + `offset_ns`, known to within +- `error_ns` (half the round trip)."""
+
+    venue: str
+    offset_ns: int
+    error_ns: int
+
+
+class InstrumentListed(Event, frozen=True, kw_only=True, tag=True):
+    """The venue's rules and the account's fees for one symbol were read."""
+
+    instrument: Instrument
+
+
+class AssetBalance(msgspec.Struct, frozen=True):
+    """One asset's balance at a venue, both parts >= 0 on a spot account."""
+
+    free: Decimal
+    locked: Decimal
+
+
+class BalancesReported(Event, frozen=True, kw_only=True, tag=True):
+    """A venue told balances. `complete`: assets not named are zero. `asked_ns`: when the question left (0: pushed)."""
+
+    venue: str
+    balances: dict[str, AssetBalance]
+    complete: bool
+    asked_ns: int
+
+
+class OrderAccepted(Event, frozen=True, kw_only=True, tag=True):
+    """The venue took the order; `report` is what its answer said of it, if anything. IOC answers may already be final."""
+
+    venue: str
+    client_order_id: str
+    report: OrderReport | None
+    sent_ns: int
+    acked_ns: int
+
+
+class OrderRejected(Event, frozen=True, kw_only=True, tag=True):
+    """The order certainly does not exist: refused by the venue's own rule (`code`), or never sent (`sent_ns` 0)."""
+
+    venue: str
+    client_order_id: str
+    code: str
+    message: str
+    sent_ns: int
+    acked_ns: int
+    retry_after_s: float | None = None
+
+
+class OutcomeUnknown(Event, frozen=True, kw_only=True, tag=True):
+    """The order was sent and no certain answer came: it may exist, now or a little later."""
+
+    venue: str
+    client_order_id: str
+    cause: str
+    sent_ns: int
+
+
+class OrderUpdated(Event, frozen=True, kw_only=True, tag=True):
+    """The private stream told of an order, ours or foreign."""
+
+    report: OrderReport
+
+
+class OrderFilled(Event, frozen=True, kw_only=True, tag=True):
+    """The private stream told of a fill, ours or foreign; the same fill may be told again."""
+
+    fill: Fill
+
+
+class OrderLooked(Event, frozen=True, kw_only=True, tag=True):
+    """A question about one order was answered by a look at open orders, finished orders and fills.
+
+    `complete`: every page from `since_ns` on was read without error, so that finding nothing means something.
+    """
+
+    venue: str
+    symbol: str
+    client_order_id: str
+    look: int
+    complete: bool
+    report: OrderReport | None
+    fills: tuple[Fill, ...]
+    started_ns: int
+    cause: str | None = None
+
+
+class CancelAnswered(Event, frozen=True, kw_only=True, tag=True):
+    """A cancel was answered. Whatever the outcome, the order's cumulative fill still has to be asked for."""
+
+    venue: str
+    client_order_id: str
+    outcome: Outcome
+    code: str | None
+
+
+class TimerFired(Event, frozen=True, kw_only=True, tag=True):
+    """A timer asked for by `SetTimer` came due."""
+
+    timer: str
+
+
+class StoreStateChanged(Event, frozen=True, kw_only=True, tag=True):
+    """The ledger or the journal stopped (or resumed) taking rows: while blocked no new pair may open."""
+
+    store: Literal["ledger", "journal"]
+    blocked: bool
+    cause: str
+
+
+class HaltAsked(Event, frozen=True, kw_only=True, tag=True):
+    """The user, or a guard outside the engine, wants no new pairs."""
+
+    reason: str
+
+
+class ResumeAsked(Event, frozen=True, kw_only=True, tag=True):
+    """The user allows new pairs again, and says why."""
+
+    reason: str
+
+
+class ShutdownAsked(Event, frozen=True, kw_only=True, tag=True):
+    """The process is to end: open nothing, finish what is open until `deadline_ns`."""
+
+    deadline_ns: int
+
+
+AnyEvent = (
+    RunStarted
+    | QueueDrained
+    | FeedUp
+    | FeedDown
+    | PrivateUp
+    | PrivateDown
+    | ClockMeasured
+    | InstrumentListed
+    | BalancesReported
+    | OrderAccepted
+    | OrderRejected
+    | OutcomeUnknown
+    | OrderUpdated
+    | OrderFilled
+    | OrderLooked
+    | CancelAnswered
+    | TimerFired
+    | StoreStateChanged
+    | HaltAsked
+    | ResumeAsked
+    | ShutdownAsked
+)

@@ -1,0 +1,248 @@
+"""Rows the engine wants kept. Each carries a whole row: writing one again, or a later state of it, replaces it by id.
+
+Class 1 (everything here but an untraded `OpportunityRecord`) is journalled with the event that caused it, so that the ledger
+is a projection of the journal and can be rebuilt row for row. `PlanRecord` and `ControlRecord` stay in the journal: a restart
+needs them, a reader of history does not. Names end in their unit: `_ns` nanoseconds UTC, `_e8` 1e-8 of the quote.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from arb.market.instrument import FeeIn
+from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
+
+
+class PairKind(StrEnum):
+    """What a pair trade was for."""
+
+    ARB = "arb"
+    DUST = "dust"
+    FLATTEN = "flatten"
+
+
+class PairState(StrEnum):
+    """Where a pair trade stands; see `core/pair.py` for the story."""
+
+    OPENING = "opening"
+    REPAIRING = "repairing"
+    COMPLETED = "completed"
+    UNWOUND = "unwound"
+    CARRIED = "carried"
+    HALTED = "halted"
+    ABANDONED = "abandoned"
+
+
+class OpportunityOutcome(StrEnum):
+    """How an opportunity ended."""
+
+    TRADED = "traded"
+    REFUSED = "refused"
+    VANISHED = "vanished"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The base of all rows."""
+
+
+class RunRecord(Record, frozen=True, kw_only=True, tag=True):
+    """One run of the engine process."""
+
+    id: int
+    mode: str
+    sandbox_id: str | None
+    seed: int | None
+    version: str
+    started_ns: int
+    ended_ns: int | None = None
+    exit_code: int | None = None
+    halted: str | None = None
+
+
+class OpportunityRecord(Record, frozen=True, kw_only=True, tag=True):
+    """One episode in which the section-4 maximum, ignoring thresholds and balances, was above zero."""
+
+    id: int
+    run_id: int
+    symbol: str
+    quote: str
+    buy_venue: str
+    sell_venue: str
+    opened_ns: int
+    best_ns: int
+    closed_ns: int
+    best_buy_size: Decimal
+    best_sell_size: Decimal
+    best_net_e8: int
+    best_edge_bps: Decimal
+    best_gross_edge_bps: Decimal
+    ticks: int
+    outcome: OpportunityOutcome
+    reason: str | None
+
+
+class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a pair's money went; the first seven sum exactly to `realised_net_e8`."""
+
+    expected_net_e8: int
+    buy_slippage_e8: int
+    sell_slippage_e8: int
+    size_shortfall_e8: int
+    fee_difference_e8: int
+    hedge_cost_e8: int
+    residual_change_e8: int
+    realised_net_e8: int
+
+
+class PairRecord(Record, frozen=True, kw_only=True, tag=True):
+    """One pair trade. `residual_mark` is `m1`, the quote value of one base of residual at `mark_ns`."""
+
+    id: int
+    run_id: int
+    opportunity_id: int | None
+    kind: PairKind
+    symbol: str
+    quote: str
+    buy_venue: str
+    sell_venue: str
+    state: PairState
+    decided_ns: int
+    closed_ns: int | None
+    buy_size: Decimal
+    sell_size: Decimal
+    residual_size: Decimal
+    residual_mark: Decimal | None
+    mark_ns: int | None
+    exposure_quote_s: Decimal
+    waterfall: Waterfall | None
+
+
+class OrderRecord(Record, frozen=True, kw_only=True, tag=True):
+    """One order, from intent to its end."""
+
+    id: int
+    pair_trade_id: int | None
+    account_id: str
+    venue: str
+    symbol: str
+    role: Role
+    attempt: int
+    side: Side
+    tif: TimeInForce
+    price: Decimal
+    size: Decimal
+    filled: Decimal
+    avg_price: Decimal | None
+    client_order_id: str | None
+    venue_order_id: str | None
+    status: OrderStatus
+    outcome: Outcome | None
+    reject_code: str | None
+    journalled_ns: int
+    sent_ns: int | None
+    acked_ns: int | None
+    first_fill_ns: int | None
+    done_ns: int | None
+
+
+class FillRecord(Record, frozen=True, kw_only=True, tag=True):
+    """One execution; unique on (account_id, symbol, trade_id, order_id)."""
+
+    id: int
+    order_id: int
+    account_id: str
+    venue: str
+    symbol: str
+    trade_id: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    fee_currency: str
+    fee_quote_value: Decimal
+    liquidity: str
+    source: str
+    event_ns: int
+    received_ns: int
+
+
+class BalanceRecord(Record, frozen=True, kw_only=True, tag=True):
+    """A balance, as a venue told it or as we compute it; append-only."""
+
+    id: int
+    run_id: int
+    account_id: str
+    venue: str
+    asset: str
+    ns: int
+    free: Decimal
+    locked: Decimal
+    source: str
+    cause: str
+
+
+class IncidentRecord(Record, frozen=True, kw_only=True, tag=True):
+    """Something a person should know of."""
+
+    id: int
+    run_id: int
+    ns: int
+    kind: str
+    severity: str
+    venue: str | None
+    pair_trade_id: int | None
+    cost_e8: int | None
+    text: str
+    acknowledged_ns: int | None = None
+
+
+class PlanRecord(Record, frozen=True, kw_only=True, tag=True):
+    """What a pair was decided on: enough to finish it, and to explain it, after a restart. Journal only.
+
+    `hold_quote` is reserved at the buy venue and `hold_base` at the sell venue until both legs are terminal.
+    """
+
+    pair_id: int
+    symbol: str
+    buy_venue: str
+    sell_venue: str
+    buy_size: Decimal
+    sell_size: Decimal
+    buy_limit: Decimal
+    sell_limit: Decimal
+    buy_vwap: Decimal
+    sell_vwap: Decimal
+    residual: Decimal
+    residual_value: Decimal
+    net: Decimal
+    mark: Decimal
+    buy_fee: Decimal
+    sell_fee: Decimal
+    buy_fee_in: FeeIn
+    hold_quote: Decimal
+    hold_base: Decimal
+
+
+class ControlRecord(Record, frozen=True, kw_only=True, tag=True):
+    """Halts and losses that survive a restart. Journal only; the last one counts."""
+
+    halted: str | None
+    day_utc: str
+    day_net_e8: int
+    consecutive_losses: int
+    ns: int
+    text: str
+
+
+AnyRecord = (
+    RunRecord
+    | OpportunityRecord
+    | PairRecord
+    | OrderRecord
+    | FillRecord
+    | BalanceRecord
+    | IncidentRecord
+    | PlanRecord
+    | ControlRecord
+)

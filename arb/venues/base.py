@@ -1,0 +1,75 @@
+"""The two narrow doors through which a venue is reached: a feed of raw public frames, and a gateway for orders.
+
+Whatever stands behind them (a real venue, the sandbox over loopback, an in-memory simulator) speaks in events.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
+from arb.core.events import (
+    AnyEvent,
+    BalancesReported,
+    CancelAnswered,
+    ClockMeasured,
+    OrderAccepted,
+    OrderLooked,
+    OrderRejected,
+    OutcomeUnknown,
+)
+from arb.market.instrument import Instrument
+
+PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
+FrameListener = Callable[[str, int, bytes], None]
+"""Called with (venue, received_ns, raw) for every public frame, in order of receipt, on the loop's thread."""
+EventListener = Callable[[AnyEvent], None]
+"""Called with every event a venue gives rise to; must not block."""
+
+
+class MarketFeed(Protocol):
+    """One public connection of one venue, kept up until cancelled."""
+
+    venue: str
+
+    async def run(self) -> None:
+        """Connect, subscribe, hand over frames, reconnect with back-off; returns only when cancelled."""
+
+    def resync(self, native_symbol: str) -> None:
+        """Ask for a clean snapshot of one book; repeated asks while one is under way change nothing."""
+
+    def unread(self) -> bool:
+        """Return whether received bytes still wait to be handed over."""
+
+
+class OrderGateway(Protocol):
+    """One account at one venue. No method raises for what a venue does: the answer is always an event."""
+
+    venue: str
+    account_id: str
+
+    async def start(self) -> None:
+        """Load markets and check the key; raises `VenueError` when the venue cannot be used."""
+
+    async def close(self) -> None:
+        """Release sockets."""
+
+    async def place(self, command: PlaceOrder) -> PlaceAnswer:
+        """Send one order; an entry never waits for rate tokens, a repair may."""
+
+    async def cancel(self, command: CancelOrder) -> CancelAnswered:
+        """Ask for a cancel."""
+
+    async def look(self, command: QueryOrder) -> OrderLooked:
+        """Look for one order in open orders, finished orders and fills, all pages since `since_ns`."""
+
+    async def balances(self) -> BalancesReported:
+        """Read all balances; raises `VenueError` when they cannot be read."""
+
+    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        """Read rules and the account's own fees for those of `symbols` the venue lists."""
+
+    async def measure_clock(self) -> ClockMeasured:
+        """Compare the venue's clock with ours, corrected by half the round trip."""
+
+    async def run_private(self, listener: EventListener) -> None:
+        """Keep the private stream up until cancelled: orders, fills, balances, `PrivateUp`, `PrivateDown`."""
