@@ -1,0 +1,87 @@
+# Everything from a bare machine: Python >= 3.11 (with venv and pip) and make. No other tool, key or server is needed.
+#
+#   make run     set up, then run the engine on the embedded sandbox     ARGS="--for 30s --seed 7"
+#   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4
+#   make check   format, lint, strict types, house rules
+#   make sim     the whole house from seeds                             SEEDS=200
+#   make bench   the speed table, as ratios to the peers
+#   make lock    resolve the dependencies anew into the two hashed locks (needs uv)
+#
+# Another interpreter: make run PYTHON=python3.13
+
+PYTHON ?= python3
+ARGS ?=
+WORKERS ?= 2
+SEEDS ?= 200
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.ready-run
+DEV_READY := $(VENV)/.ready-dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench sim lock
+
+help:
+	@sed -n 's/^#   /  /p' Makefile
+
+run: $(RUN_READY)
+	@$(BIN)/arb run $(ARGS)
+
+test: $(DEV_READY)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: $(DEV_READY)
+	@echo "[arb] format"
+	@$(BIN)/ruff format --check .
+	@echo "[arb] lint"
+	@$(BIN)/ruff check .
+	@echo "[arb] types (mypy --strict)"
+	@$(BIN)/mypy
+	@echo "[arb] house rules"
+	@$(BIN)/python -m pytest -q tests/test_house.py
+
+bench: $(DEV_READY)
+	@$(BIN)/arb bench $(ARGS)
+
+sim: $(DEV_READY)
+	@$(BIN)/arb sim --seeds $(SEEDS) $(ARGS)
+
+# The environment, made once. Stamps remember what is installed; a changed lock or pyproject.toml installs again.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "[arb] no '$(PYTHON)' found: install Python >= 3.11, or name one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; v = "%d.%d.%d" % sys.version_info[:3]; \
+	  sys.exit(0 if sys.version_info >= (3, 11) else "[arb] %s is Python %s and arb needs >= 3.11: name a newer one: make PYTHON=python3.12" % (sys.executable, v))' || exit 2
+	@echo "[arb] making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "[arb] '$(PYTHON) -m venv' failed: install the venv module (on Debian and Ubuntu: the package python3-venv)" >&2; exit 2; }
+
+# $(1): a lock file. --no-compile: byte code is written when a module is first imported, not for all that ccxt ships.
+define install
+	@echo "[arb] installing $$(grep -c '^[a-z]' $(1)) locked packages from $(1) (once; a minute or so)"
+	@$(PIP) install --no-compile --require-hashes -r $(1)
+	@$(PIP) install --no-compile --no-deps --no-build-isolation --editable .
+	@echo "[arb] ready"
+endef
+
+$(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
+	$(call install,requirements.lock)
+	@touch $@
+
+# The second lock holds the first, so what serves tests serves `make run` too.
+$(DEV_READY): requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(call install,requirements-dev.lock)
+	@touch $@ $(RUN_READY)
+
+# Universal (Python 3.11 to 3.14, every platform), hashed, and without a line about where packages come from.
+UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+LOCK := $(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+
+lock:
+	@test -x "$(UV)" || { echo "[arb] make lock needs uv: $(BIN)/python -m pip install uv" >&2; exit 2; }
+	@echo "[arb] resolving requirements.lock and requirements-dev.lock"
+	@$(LOCK) --output-file requirements.lock
+	@$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock

@@ -1,0 +1,1 @@
+"""The wire dialects of public feeds: bytes in, values out, no sockets."""
