@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench sim lock
@@ -36,7 +36,7 @@ check: $(DEV_READY)
 	@echo "[arb] format"
 	@$(BIN)/ruff format --check .
 	@echo "[arb] lint"
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --output-format concise .
 	@echo "[arb] types (mypy --strict)"
 	@$(BIN)/mypy
 	@echo "[arb] house rules"
@@ -60,7 +60,7 @@ $(BIN)/python:
 
 # $(1): a lock file. --no-compile: byte code is written when a module is first imported, not for all that ccxt ships.
 define install
-	@echo "[arb] installing $$(grep -c '^[a-z]' $(1)) locked packages from $(1) (once; a minute or so)"
+	@echo "[arb] installing the locked packages of $(1) (once; a minute or so)"
 	@$(PIP) install --no-compile --require-hashes -r $(1)
 	@$(PIP) install --no-compile --no-deps --no-build-isolation --editable .
 	@echo "[arb] ready"
