@@ -1,0 +1,63 @@
+"""Exact decimal arithmetic and plain decimal text: no float, no silent rounding, no exponent.
+
+Every operation traps `Inexact`: a product that would not fit 60 digits raises instead of losing a cent.
+"""
+
+from decimal import ROUND_FLOOR, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+_WIDE = Context(prec=60, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+
+def add(left: Decimal, right: Decimal) -> Decimal:
+    """Return the exact sum."""
+    return _EXACT.add(left, right)
+
+
+def sub(left: Decimal, right: Decimal) -> Decimal:
+    """Return the exact difference."""
+    return _EXACT.subtract(left, right)
+
+
+def mul(left: Decimal, right: Decimal) -> Decimal:
+    """Return the exact product."""
+    return _EXACT.multiply(left, right)
+
+
+def ratio(left: Decimal, right: Decimal) -> Decimal:
+    """Return `left / right` to 60 digits: for averages that are shown, never for money that is booked."""
+    return _WIDE.divide(left, right)
+
+
+def units_floor(value: Decimal, unit: Decimal) -> int:
+    """Return how many whole `unit`s fit into `value`, rounded towards minus infinity."""
+    return int(_WIDE.divide(value, unit).to_integral_value(rounding=ROUND_FLOOR))
+
+
+def units_exact(value: Decimal, unit: Decimal) -> int | None:
+    """Return `value` counted in `unit`s, or None when it is no whole multiple."""
+    if _WIDE.remainder(value, unit) != 0:
+        return None
+    return int(_WIDE.divide(value, unit))
+
+
+def parse(text: object) -> Decimal | None:
+    """Read a plain number out of a wire value (text, int or float as its shortest text); None when it is none."""
+    if isinstance(text, bool) or text is None:
+        return None
+    try:
+        value = Decimal(str(text).strip())
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and abs(value.adjusted()) < 30 else None
+
+
+def plain(value: Decimal) -> str:
+    """Write a decimal without exponent and without trailing zeros: `0.10` becomes `0.1`, `1E+3` becomes `1000`."""
+    if value == 0:
+        return "0"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
