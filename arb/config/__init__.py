@@ -1,0 +1,64 @@
+"""config.toml to typed, frozen settings: unknown keys refused, units checked, secrets never inside."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from arb.config.loader import load_file
+from arb.config.options import ControlOptions, ReplayOptions, ReviewOptions, RunOptions
+from arb.config.settings import (
+    LiveSettings,
+    LogLevel,
+    Mode,
+    RunSettings,
+    Settings,
+    StoreSettings,
+    VenueSettings,
+    VenuesSettings,
+    database_url,
+    mask_url,
+    url_problem,
+)
+from arb.errors import ConfigError
+
+__all__ = [
+    "ControlOptions",
+    "LiveSettings",
+    "LogLevel",
+    "Mode",
+    "ReplayOptions",
+    "ReviewOptions",
+    "RunOptions",
+    "RunSettings",
+    "Settings",
+    "StoreSettings",
+    "VenueSettings",
+    "VenuesSettings",
+    "database_url",
+    "load_settings",
+    "mask_url",
+]
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check one config.toml; raises `ConfigError` with one line: what, where, how to mend."""
+    settings = load_file(path, Settings)
+    for problem in _disagreements(settings):
+        raise ConfigError(f"{path}: {problem}")
+    return settings
+
+
+def _disagreements(settings: Settings) -> Iterable[str]:
+    """Name what each key alone allows but all together forbid."""
+    if not settings.run.symbols:
+        yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
+    if settings.store.url and (problem := url_problem(settings.store.url)):
+        yield f"[store] url: {problem}"
+    for name, venue in settings.venues.enabled().items():
+        for symbol in venue.symbols:
+            if symbol not in settings.run.symbols:
+                yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"
+        if venue.max_order_value_quote < settings.limits.max_notional_quote:
+            yield (
+                f"[venues.{name}] max_order_value_quote = {venue.max_order_value_quote:f} is below [limits] "
+                f"max_notional_quote = {settings.limits.max_notional_quote:f}: lower the latter or raise the former"
+            )

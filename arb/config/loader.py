@@ -1,0 +1,171 @@
+"""Turn TOML tables into frozen settings, and every mistake into one line: what is wrong, where, how to mend it.
+
+Generic: it reads the fields, types and defaults of the given structures and knows no key by name. What it does know
+is the meaning of a name's ending: `_bps` is a rate, `_ms`, `_s` and `_minute` are whole numbers, `_quote` an amount.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_args, get_origin
+
+import msgspec
+
+from arb.config.places import lines_of_keys
+from arb.errors import ConfigError
+
+BPS_MAX = Decimal(10_000)
+AMOUNT_MAX = Decimal(10) ** 12
+COUNT_MAX = 10**9
+_RATE = re.compile(r"^([+-]?[0-9]+(?:\.[0-9]+)?)\s*(%|bps)?$")
+_UNITS = {"_ms": "milliseconds", "_s": "seconds", "_minute": "orders per minute"}
+
+S = TypeVar("S", bound=msgspec.Struct)
+Fail = Callable[[tuple[str, ...], str], ConfigError]
+
+
+def load_file(path: Path, kind: type[S]) -> S:
+    """Read one TOML file into `kind`; raises `ConfigError` naming file, line and remedy."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file: name an existing one with --config PATH") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a directory: name the file itself with --config PATH") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}): give a readable UTF-8 text file") from None
+    return load_text(text, kind, str(path))
+
+
+def load_text(text: str, kind: type[S], name: str) -> S:
+    """Read TOML text into `kind`; `name` stands for the file in messages."""
+    try:
+        tables = tomllib.loads(text, parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, InvalidOperation) as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from None
+    places = lines_of_keys(text)
+
+    def fail(path: tuple[str, ...], problem: str) -> ConfigError:
+        line = next((places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in places), None)
+        where = f"{name}:{line}" if line else name
+        table, key = ".".join(path[:-1]), path[-1]
+        return ConfigError(f"{where}: {f'[{table}] ' if table else ''}{key}{problem}")
+
+    return struct_from(tables, kind, (), fail, None)
+
+
+def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...], fail: Fail, base: S | None) -> S:
+    """Build `kind` from one table; keys that are absent keep the value of `base`, or their default."""
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    for key in tables:
+        if key not in fields:
+            raise fail((*path, key), f": unknown {'key' if path else 'table'}{_nearest(key, fields)}")
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        default = getattr(base, name) if base is not None else field.default
+        if name not in tables:
+            if default is msgspec.NODEFAULT:
+                raise fail((*path, name), " is missing: set it")
+            values[name] = default
+        elif isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            if not isinstance(tables[name], dict):
+                raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}]")
+            nested = default if isinstance(default, msgspec.Struct) else None
+            values[name] = struct_from(tables[name], cast(type[Any], field.type), (*path, name), fail, nested)
+        else:
+            problem, value = read_value(name, field.type, tables[name])
+            if problem:
+                raise fail((*path, name), f" = {_shown(tables[name])}: {problem}")
+            values[name] = value
+    return kind(**values)
+
+
+def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
+    """Return ("", value) for a value that fits `name` and its type, else (how to mend it, None)."""
+    if kind is bool:
+        return ("", given) if isinstance(given, bool) else ("give true or false, without quotes", None)
+    if kind is int:
+        return _whole(name, given)
+    if kind is Decimal:
+        return _rate(given) if name.endswith("_bps") else _amount(given)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        words = [str(member.value) for member in kind]
+        return ("", kind(given)) if given in words else (f"give one of {', '.join(map(repr, words))}", None)
+    if kind is str:
+        return ("", given) if isinstance(given, str) else ('give text in quotes, for example "..."', None)
+    if get_origin(kind) is tuple and get_args(kind) == (str, ...):
+        return _words(name, given)
+    raise TypeError(f"settings of type {kind!r} are not supported")
+
+
+def _whole(name: str, given: Any) -> tuple[str, Any]:
+    ending = next((ending for ending in _UNITS if name.endswith(ending)), None)
+    what = f"a whole number of {_UNITS[ending]}" if ending else "a whole number"
+    least = 1 if ending else 0
+    if isinstance(given, bool) or not isinstance(given, int):
+        return f"give {what}, for example 100", None
+    if not least <= given <= COUNT_MAX:
+        return f"give {what} from {least} to {COUNT_MAX}", None
+    return "", given
+
+
+def _amount(given: Any) -> tuple[str, Any]:
+    number = _decimal(given)
+    if number is None:
+        return 'give an amount, for example 100 or "0.01"', None
+    if not 0 <= number <= AMOUNT_MAX:
+        return f"give an amount from 0 to {AMOUNT_MAX:f}", None
+    return "", number
+
+
+def _rate(given: Any) -> tuple[str, Any]:
+    """Read basis points: a number is bps, and "0.1%" and "10bps" say their own unit. 1 % = 100 bps."""
+    match = _RATE.match(given.strip()) if isinstance(given, str) else None
+    number = Decimal(match.group(1)) * (100 if match.group(2) == "%" else 1) if match else None
+    if number is None and not isinstance(given, str):
+        number = _decimal(given)
+    if number is None:
+        return 'give basis points, for example 10, "10bps" or "0.1%"', None
+    if not 0 <= number <= BPS_MAX:
+        return f"give 0 to {BPS_MAX} bps (0 to 100%)", None
+    return "", number
+
+
+def _words(name: str, given: Any) -> tuple[str, Any]:
+    if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
+        return 'give a list of texts, for example ["A", "B"]', None
+    if len(set(given)) != len(given):
+        return "give every entry once", None
+    if name == "symbols":
+        bad = [word for word in given if not re.fullmatch(r"[A-Z0-9]+/[A-Z0-9]+", word)]
+        if bad:
+            return f'{bad[0]!r} is no symbol: write BASE/QUOTE in capitals, for example "BTC/USDT"', None
+    return "", tuple(given)
+
+
+def _decimal(given: Any) -> Decimal | None:
+    if isinstance(given, bool) or not isinstance(given, int | str | Decimal):
+        return None
+    try:
+        number = Decimal(given)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _nearest(key: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+    return f": did you mean {close[0]!r}?" if close else f": known are {', '.join(names)}"
+
+
+def _shown(given: Any) -> str:
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isinstance(given, str):
+        return f'"{given}"' if len(given) <= 60 else f'"{given[:57]}..."'
+    return str(given) if not isinstance(given, list) else f"[{', '.join(_shown(item) for item in given)}]"

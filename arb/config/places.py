@@ -1,0 +1,43 @@
+"""Where a key stands in a TOML text, so that an error can name the line.
+
+The parser of the standard library keeps no positions; this one keeps nothing else. It reads tables and keys line by
+line, and skips over multi-line strings and arrays by counting, which is enough to point a finger.
+"""
+
+import re
+
+_HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
+
+
+def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
+    """Return the line number (from 1) of every table and key in `text`; of the first one where it occurs twice."""
+    places: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    depth, quote = 0, ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if quote:
+            quote = "" if quote in line else quote
+            continue
+        if depth == 0:
+            header, key = _HEADER.match(line), _KEY.match(line)
+            if header:
+                table = _parts(header.group(1))
+                places.setdefault(table, number)
+            elif key:
+                path = table + _parts(key.group(1))
+                for length in range(len(table) + 1, len(path) + 1):
+                    places.setdefault(path[:length], number)
+                line = line[key.end() :]
+        for mark in ('"""', "'''"):
+            if line.count(mark) % 2:
+                quote = mark
+        if not quote and not _HEADER.match(line):
+            bare = _STRING.sub("", line).partition("#")[0]
+            depth = max(0, depth + bare.count("[") - bare.count("]"))
+    return places
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
