@@ -1,0 +1,144 @@
+"""The arena: every live book's best levels in one preallocated block of 64-bit integers, one row per (venue, symbol).
+
+Whoever detects edges reads here and nowhere else; whoever applies frames writes here: the plain book today, a compiled
+kernel beside it, both the same words. No Python object stands for a level.
+
+One row is `HEADER_WORDS` words of header and then four runs of `depth` words each:
+
+    word 0 state | 1 sequence | 2 event_ns | 3 received_ns | 4 state_ns | 5 updates | 6 bid_count | 7 ask_count
+    words 8 to 15 free
+    bid prices | bid sizes | ask prices | ask sizes
+
+so that a row lies together in memory and one base address and one stride describe them all. Levels stand best first;
+words beyond the count are 0. Prices and sizes are on the symbol's `Scale`. This module knows nothing of frames.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from arb.errors import require
+
+HEADER_WORDS = 16
+DEFAULT_DEPTH = 50
+NO_SEQUENCE = -1
+
+Words = npt.NDArray[np.int64]
+Levels = list[tuple[int, int]]
+"""(price, size) pairs on the symbol's scale, best first."""
+
+
+class BookState(IntEnum):
+    """What a book may be used for. Only `LIVE` books are ever traded on; every other state shows no levels."""
+
+    WAITING = 0
+    """No snapshot yet, or the connection is down."""
+    LIVE = 1
+    """Every change since a clean snapshot was applied."""
+    GAP = 2
+    """A change is missing, unreadable or contradicted: unusable until a clean snapshot."""
+    CROSSED = 3
+    """The best bid stood above the best ask: unusable until a clean snapshot."""
+
+
+class BookArena:
+    """The rows of all books.
+
+    The public arrays are views of `block`, indexed `[row]` or `[row, level]`:
+
+    - `state`: a `BookState`; `state_ns`: when it was entered (our clock, ns UTC).
+    - `sequence`: the venue's id of the last applied change, `NO_SEQUENCE` when there is none.
+    - `event_ns`: when the venue sent the last frame of this book, on the **venue's** clock, ns UTC; 0 when that frame
+      does not state it (some snapshots carry only the time of the book's last change). See `lag_ns`.
+    - `received_ns`: when that frame was received, our clock, ns UTC.
+    - `updates`: how often the row was written, rising by one.
+    - `bid_count`, `ask_count`: levels in use; `bid_price bid_size ask_price ask_size`: the levels.
+    """
+
+    def __init__(self, rows: int, depth: int = DEFAULT_DEPTH) -> None:
+        require(rows >= 0 and depth >= 1, f"an arena of {rows} rows of depth {depth}")
+        self.rows = rows
+        self.depth = depth
+        self.block: Words = np.zeros((rows, HEADER_WORDS + 4 * depth), dtype=np.int64)
+        header = self.block[:, :HEADER_WORDS]
+        self.state: Words = header[:, 0]
+        self.sequence: Words = header[:, 1]
+        self.event_ns: Words = header[:, 2]
+        self.received_ns: Words = header[:, 3]
+        self.state_ns: Words = header[:, 4]
+        self.updates: Words = header[:, 5]
+        self.bid_count: Words = header[:, 6]
+        self.ask_count: Words = header[:, 7]
+        runs = [self.block[:, HEADER_WORDS + i * depth : HEADER_WORDS + (i + 1) * depth] for i in range(4)]
+        self.bid_price: Words
+        self.bid_size: Words
+        self.ask_price: Words
+        self.ask_size: Words
+        self.bid_price, self.bid_size, self.ask_price, self.ask_size = runs
+        self.sequence[:] = NO_SEQUENCE
+
+    def invalidate(self, row: int, state: BookState, at_ns: int) -> None:
+        """Make a row unusable: its levels vanish with its state, so that nobody can trade on them by oversight."""
+        require(state is not BookState.LIVE, "a book becomes live by being written, not by being invalidated")
+        if self.state[row] != state:
+            self.state[row] = state
+            self.state_ns[row] = at_ns
+        self.sequence[row] = NO_SEQUENCE
+        self.updates[row] += 1
+        self.bid_count[row] = 0
+        self.ask_count[row] = 0
+        self.block[row, HEADER_WORDS:] = 0
+
+    def write(self, row: int, sequence: int, event_ns: int, received_ns: int) -> None:
+        """Stamp a row as live and current; its levels are written by `write_bids` and `write_asks`."""
+        if self.state[row] != BookState.LIVE:
+            self.state[row] = BookState.LIVE
+            self.state_ns[row] = received_ns
+        self.sequence[row] = sequence
+        self.event_ns[row] = event_ns
+        self.received_ns[row] = received_ns
+        self.updates[row] += 1
+
+    def write_bids(self, row: int, prices: list[int], sizes: list[int]) -> None:
+        """Write the best bids, highest price first, at most `depth` of them."""
+        _write_run(self.bid_price[row], prices, int(self.bid_count[row]))
+        _write_run(self.bid_size[row], sizes, int(self.bid_count[row]))
+        self.bid_count[row] = len(prices)
+
+    def write_asks(self, row: int, prices: list[int], sizes: list[int]) -> None:
+        """Write the best asks, lowest price first, at most `depth` of them."""
+        _write_run(self.ask_price[row], prices, int(self.ask_count[row]))
+        _write_run(self.ask_size[row], sizes, int(self.ask_count[row]))
+        self.ask_count[row] = len(prices)
+
+    def usable(self, row: int) -> bool:
+        """Return whether the row is live; lag, silence and skew are for the engine to judge."""
+        return bool(self.state[row] == BookState.LIVE)
+
+    def lag_ns(self, row: int, offset_ns: int) -> int | None:
+        """Return how long the last frame was on its way, given venue time = our time + `offset_ns`.
+
+        `None` when the frame stated no send time: then the lag of the connection's other frames has to do.
+        """
+        event_ns = int(self.event_ns[row])
+        if event_ns == 0:
+            return None
+        return int(self.received_ns[row]) - (event_ns - offset_ns)
+
+    def bids(self, row: int) -> Levels:
+        """Return a row's bids, best first, as Python integers."""
+        count = int(self.bid_count[row])
+        return list(zip(self.bid_price[row, :count].tolist(), self.bid_size[row, :count].tolist(), strict=True))
+
+    def asks(self, row: int) -> Levels:
+        """Return a row's asks, best first, as Python integers."""
+        count = int(self.ask_count[row])
+        return list(zip(self.ask_price[row, :count].tolist(), self.ask_size[row, :count].tolist(), strict=True))
+
+
+def _write_run(run: Words, values: list[int], count_before: int) -> None:
+    count = len(values)
+    run[:count] = values
+    if count < count_before:
+        run[count:count_before] = 0

@@ -1,0 +1,121 @@
+"""The contract between a feed's frames and the engine: raw frame in, changed rows and wants out.
+
+A `BookFeed` is the protocol side of one public connection of one venue. It opens no socket and asks for no time: bytes
+and instants are handed in, and what it wants done is handed back. Implementations live in `arb/venues/wire/`.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from arb.errors import VenueProtocolError
+
+
+class ResyncBy(StrEnum):
+    """How a clean snapshot of one book is got from this venue."""
+
+    RESUBSCRIBE = "resubscribe"
+    """Send `unsubscribe_messages`; when the venue confirms (`NoticeKind.UNSUBSCRIBED`), `subscribe_messages`."""
+    FETCH = "fetch"
+    """Fetch `snapshot_path` over HTTP and hand the body to `on_snapshot`; the subscription goes on."""
+
+
+class Resync(msgspec.Struct, frozen=True):
+    """A book is unusable until a clean snapshot; asked for once per loss, never repeated by later frames."""
+
+    native_symbol: str
+    row: int
+    cause: str
+    by: ResyncBy
+
+
+class NoticeKind(StrEnum):
+    """What a control frame says."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    PONG = "pong"
+    REFUSED = "refused"
+    """The venue refused a request of ours, or reports an error; `code` and `text` are its own words."""
+    UPGRADE = "upgrade"
+    """The venue is about to close this connection: open another first."""
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A control frame, understood. `native_symbols` are the books it names, as far as the venue names any."""
+
+    kind: NoticeKind
+    native_symbols: tuple[str, ...] = ()
+    code: str = ""
+    text: str = ""
+
+
+class FrameResult(msgspec.Struct, frozen=True, gc=False):
+    """What one frame led to.
+
+    `rows`: arena rows whose content or state changed (usually one). `levels`: level changes applied. `error`: the frame
+    was not readable; the books it may have been about are unusable and in `resyncs`.
+    """
+
+    rows: tuple[int, ...] = ()
+    levels: int = 0
+    resyncs: tuple[Resync, ...] = ()
+    notice: Notice | None = None
+    error: VenueProtocolError | None = None
+
+
+NOTHING = FrameResult()
+"""The result of a frame that changed nothing: another channel, or a change already contained."""
+
+
+class FeedCounts(msgspec.Struct):
+    """What a feed has seen since it was made; only ever rises."""
+
+    frames: int = 0
+    book_frames: int = 0
+    snapshots: int = 0
+    levels: int = 0
+    ignored: int = 0
+    """Book frames not applied: already contained, or the book waits for a snapshot."""
+    other: int = 0
+    """Frames of other channels, and of books not asked for."""
+    control: int = 0
+    malformed: int = 0
+    gaps: int = 0
+    crossed: int = 0
+    checks_held: int = 0
+    """Checksums and best-bid/offer frames that agreed with the book."""
+    checks_failed: int = 0
+
+
+class BookFeed(Protocol):
+    """One public connection of one venue, without the connection."""
+
+    venue: str
+    counts: FeedCounts
+
+    def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Apply one websocket frame; never raises for what a venue sends."""
+
+    def on_snapshot(self, native_symbol: str, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Apply the body fetched from `snapshot_path`; a feed that has no such path changes nothing."""
+
+    def on_disconnect(self, at_ns: int) -> FrameResult:
+        """Make every book wait for a snapshot: nothing survives a connection."""
+
+    def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
+        """Make one book unusable for a reason the frames do not show, and ask for its resync."""
+
+    def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return the text frames that subscribe to the books; `now_s` is the venue's time in Unix seconds."""
+
+    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return the text frames that end the subscriptions."""
+
+    def ping_message(self, now_s: int) -> str | None:
+        """Return the application's heartbeat frame, or `None` where protocol pings suffice."""
+
+    def snapshot_path(self, native_symbol: str) -> str | None:
+        """Return path and query of the book's HTTP snapshot, or `None` when snapshots come over the websocket."""
