@@ -11,7 +11,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb run`. `for_s` counts from the first live book on two venues; None: until a signal.
 
     `sandbox` is the admin URL of a running sandbox to trade on, None: an embedded one. `seed` None: drawn at start.
-    `db` overrides the ledger's URL. `live` is the consent given on the command line. `watch` asks for the live table.
+    `db` overrides the ledger's URL. `live` is the consent given on the command line.
     """
 
     mode: Mode
@@ -33,15 +33,15 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb status`, `arb pairs`, `arb explain ID`: whose ledger to read, and what of it."""
 
-    mode: Mode
+    mode: str
     db: str | None = None
     limit: int = 20
-    pair_id: str | None = None
+    ident: str | None = None
 
 
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb halt` and `arb resume --reason TEXT`: which engine, by its journal, and why."""
 
-    mode: Mode
+    mode: str
     db: str | None = None
     reason: str

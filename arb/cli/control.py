@@ -1,0 +1,41 @@
+"""The commands that steer a running engine, or the next one: `halt`, `resume`."""
+
+from pathlib import Path
+
+import click
+
+from arb.cli.shared import EXIT_OK, config_and_json, ledger_mode, mode_and_db, settings_from, the_app
+from arb.cli.show import show
+from arb.config import ControlOptions
+from arb.errors import ConfigError
+
+
+@click.command("halt")
+@click.option("--reason", default="operator", show_default=True, metavar="TEXT", help="Why; kept with the halt.")
+@mode_and_db
+@config_and_json
+def halt_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """Open no more pairs, finish the open ones; holds over restarts until `arb resume`."""
+    settings = settings_from(config)
+    options = ControlOptions(mode=ledger_mode(settings, mode), db=db, reason=_text(reason))
+    show(the_app().halt(settings, options), as_json=as_json)
+    return EXIT_OK
+
+
+@click.command("resume")
+@click.option("--reason", required=True, metavar="TEXT", help="Why trading may go on; kept with the resumption.")
+@mode_and_db
+@config_and_json
+def resume_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """Lift a halt, whoever or whatever set it."""
+    settings = settings_from(config)
+    options = ControlOptions(mode=ledger_mode(settings, mode), db=db, reason=_text(reason))
+    show(the_app().resume(settings, options), as_json=as_json)
+    return EXIT_OK
+
+
+def _text(reason: str) -> str:
+    text = " ".join(reason.split())
+    if not text or len(text) > 500:
+        raise ConfigError("--reason: say why, in 1 to 500 characters")
+    return text

@@ -1,0 +1,55 @@
+"""The commands that look at what happened: `status`, `pairs`, `explain`."""
+
+from pathlib import Path
+
+import click
+
+from arb.cli.shared import EXIT_OK, config_and_json, ledger_mode, mode_and_db, settings_from, the_app
+from arb.cli.show import show
+from arb.config import ReviewOptions
+
+
+@click.command("status")
+@click.option("--watch", is_flag=True, help="Show it again and again, until interrupted.")
+@mode_and_db
+@config_and_json
+def status_command(watch: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """Show the present or latest run: exposure first, then venues, pairs and what was earned."""
+    settings = settings_from(config)
+    options = ReviewOptions(mode=ledger_mode(settings, mode), db=db)
+    if watch:
+        the_app().watch_status(settings, options, lambda document: show(document, as_json=as_json))
+    else:
+        show(the_app().status(settings, options), as_json=as_json)
+    return EXIT_OK
+
+
+@click.command("pairs")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many, latest first.",
+)
+@mode_and_db
+@config_and_json
+def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """List pair trades, the latest first."""
+    settings = settings_from(config)
+    options = ReviewOptions(mode=ledger_mode(settings, mode), db=db, limit=limit)
+    show(the_app().pairs(settings, options), as_json=as_json)
+    return EXIT_OK
+
+
+@click.command("explain")
+@click.argument("ident", metavar="ID")
+@mode_and_db
+@config_and_json
+def explain_command(ident: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """Tell the story of one pair trade, and where each cent of it came from and went."""
+    settings = settings_from(config)
+    options = ReviewOptions(mode=ledger_mode(settings, mode), db=db, ident=ident)
+    show(the_app().explain(settings, options), as_json=as_json)
+    return EXIT_OK

@@ -1,0 +1,121 @@
+"""The commands that run the engine or its simulated exchanges: `run`, `sandbox`, `replay`."""
+
+import errno
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from arb.cli.shared import (
+    ADMIN_URL,
+    DURATION,
+    EXIT_OK,
+    INPUT_FILE,
+    RUN_MODES,
+    SEED,
+    config_and_json,
+    settings_from,
+    the_app,
+)
+from arb.cli.show import show, to_json
+from arb.config import Mode, ReplayOptions, RunOptions, Settings
+from arb.config.show import as_toml, plain
+from arb.errors import ConfigError
+from arb.logs import logging_to
+
+_NO_GUARDS = {
+    Mode.LIVE: "real orders need guards that this version does not have yet (checks of the keys, caps, a doctor)",
+    Mode.PAPER: "real feeds need guards that this version does not have yet (checks of the feeds, a doctor)",
+}
+
+
+@click.command("run")
+@click.option("--mode", type=RUN_MODES, help="Where orders go [default: [run] mode].")
+@click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop so long after two venues' first live book.")
+@click.option("--seed", type=SEED, metavar="N", help="The seed of the embedded sandbox [default: drawn, and logged].")
+@click.option("--db", metavar="URL", help="The ledger, instead of [store] url.")
+@click.option("--sandbox", type=ADMIN_URL, metavar="ADMIN_URL", help="Trade on this running `arb sandbox`.")
+@click.option("--live", is_flag=True, help="The second consent for real orders; the first is [live] enabled.")
+@click.option("--show-config", is_flag=True, help="Print the resolved settings, secrets masked, and stop.")
+@config_and_json
+def run_command(
+    mode: str | None,
+    for_s: float | None,
+    seed: int | None,
+    db: str | None,
+    sandbox: str | None,
+    live: bool,
+    show_config: bool,
+    config: Path | None,
+    as_json: bool,
+) -> int:
+    """Run the engine; stops on SIGINT or SIGTERM once open pairs are finished."""
+    settings = settings_from(config)
+    if show_config:
+        click.echo(_shown(settings, as_json=as_json), nl=False)
+        return EXIT_OK
+    chosen = Mode(mode) if mode else settings.run.mode
+    refuse_unguarded(chosen, live=live)
+    options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live)
+    with logging_to(level=settings.run.log_level.value):
+        result = the_app().run(settings, options, live_view=not as_json and sys.stdout.isatty())
+    show(result.summary, as_json=as_json)
+    return int(result.exit_code)
+
+
+def refuse_unguarded(mode: Mode, *, live: bool) -> None:
+    """Raise `ConfigError` for a mode whose guards do not exist, and for a consent that has no object."""
+    if mode in _NO_GUARDS:
+        raise ConfigError(f"--mode {mode.value}: {_NO_GUARDS[mode]}: use --mode {Mode.SANDBOX.value}")
+    if live:
+        raise ConfigError(f"--live: consents to real orders, and mode {mode.value!r} sends none: leave it out")
+
+
+def _shown(settings: Settings, *, as_json: bool) -> str:
+    if not as_json:
+        return as_toml(settings, os.environ)
+    return to_json(plain(settings, os.environ)) + "\n"
+
+
+@click.command("sandbox")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="N",
+    help="The port of all venues [default: a free one].",
+)
+@click.option("--seed", type=SEED, metavar="N", help="The seed of the markets [default: drawn].")
+@click.option("--static", is_flag=True, help="Keep books still and unfilled until told through the admin address.")
+@click.option("--faults", type=INPUT_FILE, metavar="FILE", help="Faults to begin with, a JSON list as for POST /fault.")
+@config_and_json
+def sandbox_command(
+    port: int, seed: int | None, static: bool, faults: Path | None, config: Path | None, as_json: bool
+) -> int:
+    """Serve only the simulated exchanges; the first line on stdout is JSON, then nothing more."""
+    settings_from(config)
+    simulators = importlib.import_module("arb.sim.__main__")
+    try:
+        return int(simulators.run_sandbox(port=port, seed=seed, static=static, faults=faults) or EXIT_OK)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise ConfigError(f"--port {port}: {os.strerror(error.errno)}: give another, or 0 for a free one") from None
+        raise
+
+
+@click.command("replay")
+@click.argument("files", type=INPUT_FILE, nargs=-1, required=True, metavar="FILE...")
+@click.option("--db", metavar="URL", help="The ledger to write [default: sqlite:///var/replay.sqlite].")
+@click.option("--seed", type=SEED, metavar="N", help="The seed of the simulated matching [default: 1].")
+@config_and_json
+def replay_command(
+    files: tuple[Path, ...], db: str | None, seed: int | None, config: Path | None, as_json: bool
+) -> int:
+    """Run the engine on recorded tapes, on the tape's own clock."""
+    settings = settings_from(config)
+    with logging_to(level=settings.run.log_level.value):
+        result = the_app().replay(settings, ReplayOptions(files=files, db=db, seed=seed))
+    show(result.summary, as_json=as_json)
+    return int(result.exit_code)

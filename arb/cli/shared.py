@@ -1,0 +1,96 @@
+"""What all commands share: exit codes, `--config` and `--json`, and how settings and answers are read and shown."""
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import click
+
+from arb.config import Mode, Settings, load_settings
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+"""Bad usage or configuration."""
+EXIT_CHECK = 3
+"""A check did not pass, or a venue did not answer as it must."""
+EXIT_HALTED = 4
+"""Trading halted itself, or left pairs open."""
+EXIT_INTERRUPTED = 130
+
+DEFAULT_CONFIG = Path("config.toml")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_and_json(command: F) -> F:
+    """Add `--config PATH` and `--json`, which every command takes."""
+    command = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(command)
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help=f"The settings [default: ./{DEFAULT_CONFIG}, or the built-in defaults where there is none].",
+    )(command)
+
+
+def mode_and_db(command: F) -> F:
+    """Add `--mode` and `--db URL`, which say whose ledger is meant."""
+    command = click.option("--db", metavar="URL", help="The ledger, instead of [store] url.")(command)
+    return click.option(
+        "--mode",
+        type=click.Choice(["sandbox", "paper", "live", "replay"]),
+        help="The mode whose ledger is meant, where [store] url names none [default: [run] mode].",
+    )(command)
+
+
+def settings_from(config: Path | None) -> Settings:
+    """Return the settings of `config`; without one, those of ./config.toml, or the defaults where there is none."""
+    if config is None and not DEFAULT_CONFIG.exists():
+        return Settings()
+    return load_settings(config or DEFAULT_CONFIG)
+
+
+def ledger_mode(settings: Settings, mode: str | None) -> str:
+    """Return the mode that decides the default ledger."""
+    return mode or settings.run.mode.value
+
+
+def the_app() -> Any:
+    """Import the joiner of all parts late: it brings the venues' libraries, which take about a second."""
+    return importlib.import_module("arb.app")
+
+
+class Duration(click.ParamType[float]):
+    """A length of time such as `500ms`, `30s`, `5m`, `1h` or plain seconds, as seconds > 0."""
+
+    name = "duration"
+    _UNITS: ClassVar = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the text, or fail as a usage error."""
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)", str(value))
+        seconds = float(match.group(1)) * self._UNITS[match.group(2)] if match else 0.0
+        if seconds <= 0:
+            self.fail(f"{value!r} is no length of time: write for example 500ms, 30s, 5m or 1h", param, ctx)
+        return seconds
+
+
+class AdminUrl(click.ParamType[str]):
+    """The admin address of a running sandbox, as its first line prints it."""
+
+    name = "admin_url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the form; whether anybody listens there shows when it is used."""
+        match = re.fullmatch(r"http://[^/\s:@]+:[0-9]+/admin/?", str(value))
+        if not match:
+            self.fail(f"{value!r} is no sandbox address: write http://HOST:PORT/admin", param, ctx)
+        return str(value).rstrip("/")
+
+
+DURATION = Duration()
+ADMIN_URL = AdminUrl()
+SEED = click.IntRange(min=0, max=2**63 - 1)
+INPUT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+RUN_MODES = click.Choice([mode.value for mode in Mode])

@@ -1,0 +1,77 @@
+"""The commands that need no engine: `sign`, `scan`, `books`."""
+
+import importlib
+import os
+from pathlib import Path
+
+import click
+
+from arb.cli.shared import EXIT_OK, INPUT_FILE, config_and_json, settings_from
+from arb.cli.show import show
+from arb.clock import NS_PER_S, SystemClock
+from arb.errors import ConfigError
+
+
+@click.group("sign")
+def sign_group() -> None:
+    """Show how a request is signed, without sending it."""
+
+
+@sign_group.command("gate")
+@click.argument("method")
+@click.argument("path")
+@click.option("--query", default="", metavar="Q", help="The query string, taken literally.")
+@click.option("--body", default="", metavar="B", help="The body, taken literally.")
+@click.option("--timestamp", metavar="T", help="Unix seconds, taken literally [default: now].")
+@config_and_json
+def sign_gate_command(
+    method: str, path: str, query: str, body: str, timestamp: str | None, config: Path | None, as_json: bool
+) -> int:
+    """Sign one Gate request; PATH is the whole path with /api/v4.
+
+    The key and the secret come from GATE_API_KEY and GATE_API_SECRET.
+    """
+    settings_from(config)
+    key, secret = (_from_environment(name) for name in ("GATE_API_KEY", "GATE_API_SECRET"))
+    if not path.startswith("/"):
+        raise ConfigError(f"PATH {path!r}: give the whole path, for example /api/v4/spot/orders")
+    report = importlib.import_module("arb.venues.gate.sign_report").sign_report(
+        key=key,
+        secret=secret,
+        method=method.upper(),
+        path=path,
+        query=query,
+        body=body,
+        timestamp=timestamp if timestamp is not None else str(SystemClock().wall_ns() // NS_PER_S),
+    )
+    show(report, as_json=as_json)
+    return EXIT_OK
+
+
+def _from_environment(name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise ConfigError(f"the environment variable {name} is not set: export it (the value is never printed)")
+    return value
+
+
+@click.command("scan")
+@click.argument("file", type=INPUT_FILE)
+@config_and_json
+def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
+    """Ask what would be traded on a snapshot of books, and why not the rest."""
+    settings_from(config)
+    show(importlib.import_module("arb.replay.scan").scan_file(file), as_json=as_json)
+    return EXIT_OK
+
+
+@click.command("books")
+@click.argument("file", type=INPUT_FILE)
+@click.option("--at", type=click.IntRange(min=0), metavar="N", help="After so many lines [default: all].")
+@click.option("--depth", type=click.IntRange(min=1), default=10, show_default=True, help="Levels of each side.")
+@config_and_json
+def books_command(file: Path, at: int | None, depth: int, config: Path | None, as_json: bool) -> int:
+    """Show the books after the first N lines of a tape."""
+    settings_from(config)
+    show(importlib.import_module("arb.replay.books").books_at(file, at, depth), as_json=as_json)
+    return EXIT_OK
