@@ -138,6 +138,9 @@ class SimExchange:
         self.points_asset = ""
         """When set, fees are paid in this asset at one quote unit each."""
         self.history_lag_ns = 0
+        self.hide_ended_by_client_id = False
+        self.shown_balances: dict[str, Balance] | None = None
+        """When set, what queries show instead of the balances as they are (fault `balance_lag`)."""
         self.rival: Callable[[SimOrder], int | None] | None = None
         """Asked before an order is matched: how many lots rivals leave for it, None when no rival is faster."""
         self._open: dict[int, SimOrder] = {}
@@ -177,7 +180,8 @@ class SimExchange:
 
     def order_by_client_id(self, client_id: str) -> SimOrder | None:
         """Return the newest order that was taken with this client id."""
-        return self._by_client_id.get(client_id) if client_id else None
+        found = self._by_client_id.get(client_id) if client_id else None
+        return None if found is not None and self.hide_ended_by_client_id and not found.is_open else found
 
     def open_orders(self, symbol: str | None = None) -> list[SimOrder]:
         """Return resting orders, newest first."""
@@ -228,8 +232,8 @@ class SimExchange:
         return list(self.market(symbol).tape)[::-1][:count]
 
     def balances(self) -> dict[str, Balance]:
-        """Return all balances of the account."""
-        return self.account.balances
+        """Return all balances of the account, as queries show them."""
+        return self.account.balances if self.shown_balances is None else self.shown_balances
 
     # -- placing ---------------------------------------------------------------------------------------------------
 
@@ -249,6 +253,9 @@ class SimExchange:
             self._by_client_id[order.client_id] = order
         self._emit(OrderChanged(order, "put", now_ns))
         self._emit_balance(order.held_asset, ZERO, "order-create", now_ns)
+        if _unfit(order, market) is not None:
+            self._finish(order, "cancelled", request.tif, now_ns)
+            return order
         if request.tif != "post_only":
             self._match(order, market, now_ns)
         self._settle_remainder(order, market, now_ns)
@@ -287,7 +294,9 @@ class SimExchange:
             raise Refused(Refusal.BAD_SIZE_PRECISION, "size is no multiple of the lot", str(rules.size_places))
         self._check_bounds(order, market)
         self._check_band(order, market)
-        self._check_depth(order, market)
+        unfit = _unfit(order, market)
+        if unfit is not None and not request.cancel_unfit:
+            raise unfit
 
     def _check_bounds(self, order: SimOrder, market: Market) -> None:
         request, rules = order.request, market.instrument
@@ -316,14 +325,6 @@ class SimExchange:
         if above if order.side == BUY else below:
             raise Refused(Refusal.PRICE_BAND, "price is outside the band", str(band))
 
-    @staticmethod
-    def _check_depth(order: SimOrder, market: Market) -> None:
-        tif, book = order.request.tif, market.book
-        if tif == "post_only" and book.fillable(order.side, order.ticks, 1):
-            raise Refused(Refusal.POST_ONLY_WOULD_TAKE, "the order would take")
-        if tif == "fok" and order.lots and book.fillable(order.side, order.ticks, order.lots) < order.lots:
-            raise Refused(Refusal.FOK_NOT_FILLED, "the order cannot be filled completely")
-
     def _hold(self, order: SimOrder, market: Market) -> None:
         rules, request = market.instrument, order.request
         if order.side != BUY:
@@ -348,7 +349,7 @@ class SimExchange:
         order.finished_ns = now_ns
 
     def _match(self, order: SimOrder, market: Market, now_ns: int) -> None:
-        leave = self.rival(order) if self.rival is not None else None
+        leave = self.rival(order) if self.rival is not None and order.request.tif != "fok" else None
         if leave is not None and order.lots:
             surplus = market.book.fillable(order.side, order.ticks) - leave
             if surplus > 0:
@@ -609,3 +610,13 @@ def _check_shape(request: OrderRequest) -> None:
 def _amount(rules: SimInstrument, tick_lots: int) -> Decimal:
     """Turn ticks times lots into quote."""
     return mul(mul(Decimal(tick_lots), rules.tick), rules.lot)
+
+
+def _unfit(order: SimOrder, market: Market) -> Refused | None:
+    """Return why a post-only or fok order cannot stand before this book, None when it can."""
+    tif, book = order.request.tif, market.book
+    if tif == "post_only" and book.fillable(order.side, order.ticks, 1):
+        return Refused(Refusal.POST_ONLY_WOULD_TAKE, "the order would take")
+    if tif == "fok" and order.lots and book.fillable(order.side, order.ticks, order.lots) < order.lots:
+        return Refused(Refusal.FOK_NOT_FILLED, "the order cannot be filled completely")
+    return None

@@ -103,6 +103,9 @@ class OrderRequest:
     quote_size: Decimal | None = None
     client_id: str = ""
     expires_ns: int | None = None
+    cancel_unfit: bool = False
+    """Take a `post_only` order that would take, or a `fok` that cannot fill, and cancel it at once, as OKX and Bitget
+    do; otherwise it is refused."""
     echo: dict[str, str] = field(default_factory=dict)
     """Fields of the dialect that the venue echoes back (account, tag ...)."""
 
