@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from arb.cli.shared import EXIT_OK, config_and_json, ledger_mode, mode_and_db, settings_from, the_app
+from arb.cli.exits import EXIT_OK
+from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, the_app
 from arb.cli.show import show
 from arb.config import ControlOptions
 from arb.errors import ConfigError
@@ -15,7 +16,10 @@ from arb.errors import ConfigError
 @mode_and_db
 @config_and_json
 def halt_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Open no more pairs, finish the open ones; holds over restarts until `arb resume`."""
+    """Open no more pairs.
+
+    Open ones are finished. Holds over restarts until `arb resume`.
+    """
     settings = settings_from(config)
     options = ControlOptions(mode=ledger_mode(settings, mode), db=db, reason=_text(reason))
     show(the_app().halt(settings, options), as_json=as_json)
@@ -27,7 +31,10 @@ def halt_command(reason: str, mode: str | None, db: str | None, config: Path | N
 @mode_and_db
 @config_and_json
 def resume_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Lift a halt, whoever or whatever set it."""
+    """Lift a halt.
+
+    Whoever or whatever set it.
+    """
     settings = settings_from(config)
     options = ControlOptions(mode=ledger_mode(settings, mode), db=db, reason=_text(reason))
     show(the_app().resume(settings, options), as_json=as_json)

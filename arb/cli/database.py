@@ -6,14 +6,18 @@ from typing import Any
 
 import click
 
-from arb.cli.shared import EXIT_OK, config_and_json, ledger_mode, mode_and_db, settings_from
+from arb.cli.exits import EXIT_OK
+from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from
 from arb.cli.show import show
 from arb.config import database_url, mask_url
 
 
 @click.group("db")
 def db_group() -> None:
-    """Keep the ledger's schema through its migrations."""
+    """Keep the ledger's schema.
+
+    Only through its migrations, on SQLite and PostgreSQL alike.
+    """
 
 
 @db_group.command("upgrade")

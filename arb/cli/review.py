@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from arb.cli.shared import EXIT_OK, config_and_json, ledger_mode, mode_and_db, settings_from, the_app
+from arb.cli.exits import EXIT_OK
+from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, the_app
 from arb.cli.show import show
 from arb.config import ReviewOptions
 
@@ -14,7 +15,10 @@ from arb.config import ReviewOptions
 @mode_and_db
 @config_and_json
 def status_command(watch: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Show the present or latest run: exposure first, then venues, pairs and what was earned."""
+    """Show the present or latest run.
+
+    Exposure comes first, then venues, pairs and what was earned.
+    """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode), db=db)
     if watch:
@@ -36,7 +40,10 @@ def status_command(watch: bool, mode: str | None, db: str | None, config: Path |
 @mode_and_db
 @config_and_json
 def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """List pair trades, the latest first."""
+    """List pair trades.
+
+    The latest come first.
+    """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode), db=db, limit=limit)
     show(the_app().pairs(settings, options), as_json=as_json)
@@ -48,7 +55,10 @@ def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | N
 @mode_and_db
 @config_and_json
 def explain_command(ident: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Tell the story of one pair trade, and where each cent of it came from and went."""
+    """Tell the story of one pair trade.
+
+    Where each cent of it came from and went; ID as `arb pairs` shows it.
+    """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode), db=db, ident=ident)
     show(the_app().explain(settings, options), as_json=as_json)

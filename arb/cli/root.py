@@ -8,24 +8,27 @@ from collections.abc import Sequence
 import click
 
 from arb import __version__
-from arb.cli.shared import EXIT_CHECK, EXIT_HALTED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
+from arb.cli.exits import EXIT_CHECK, EXIT_HALTED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from arb.errors import ArbError, ConfigError, InvariantError, StoreError
 
 COMMANDS = {
-    "run": "arb.cli.run:run_command",
-    "sandbox": "arb.cli.run:sandbox_command",
-    "replay": "arb.cli.run:replay_command",
-    "sign": "arb.cli.tools:sign_group",
-    "scan": "arb.cli.tools:scan_command",
-    "books": "arb.cli.tools:books_command",
-    "status": "arb.cli.review:status_command",
-    "pairs": "arb.cli.review:pairs_command",
-    "explain": "arb.cli.review:explain_command",
-    "halt": "arb.cli.control:halt_command",
-    "resume": "arb.cli.control:resume_command",
-    "db": "arb.cli.database:db_group",
+    "run": ("arb.cli.run:run_command", "Run the engine."),
+    "sandbox": ("arb.cli.run:sandbox_command", "Serve only the simulated exchanges."),
+    "replay": ("arb.cli.run:replay_command", "Run the engine on recorded tapes."),
+    "status": ("arb.cli.review:status_command", "Show the present or latest run."),
+    "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
+    "explain": ("arb.cli.review:explain_command", "Tell the story of one pair trade."),
+    "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
+    "resume": ("arb.cli.control:resume_command", "Lift a halt."),
+    "scan": ("arb.cli.tools:scan_command", "Ask what would be traded on a snapshot of books."),
+    "books": ("arb.cli.tools:books_command", "Show the books after the first lines of a tape."),
+    "sign": ("arb.cli.tools:sign_group", "Show how a request is signed."),
+    "db": ("arb.cli.database:db_group", "Keep the ledger's schema."),
 }
-"""Every command by name, in the order of the help, and where it is. Modules load when they are asked for."""
+"""Every command by name, in the order of the help: where it is, and its help in brief.
+
+The brief help stands here so that `arb --help` imports no command; a test holds it equal to the command's own.
+"""
 
 
 class LazyGroup(click.Group):
@@ -39,10 +42,14 @@ class LazyGroup(click.Group):
         """Import the command called `cmd_name`; None when there is none."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, brief) for name, (_, brief) in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

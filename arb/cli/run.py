@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from arb.cli.exits import EXIT_OK
 from arb.cli.shared import (
     ADMIN_URL,
     DURATION,
-    EXIT_OK,
     INPUT_FILE,
     RUN_MODES,
     SEED,
@@ -51,7 +51,10 @@ def run_command(
     config: Path | None,
     as_json: bool,
 ) -> int:
-    """Run the engine; stops on SIGINT or SIGTERM once open pairs are finished."""
+    """Run the engine.
+
+    SIGINT or SIGTERM stops it once open pairs are finished; a second one at once.
+    """
     settings = settings_from(config)
     if show_config:
         click.echo(_shown(settings, as_json=as_json), nl=False)
@@ -94,7 +97,10 @@ def _shown(settings: Settings, *, as_json: bool) -> str:
 def sandbox_command(
     port: int, seed: int | None, static: bool, faults: Path | None, config: Path | None, as_json: bool
 ) -> int:
-    """Serve only the simulated exchanges; the first line on stdout is JSON, then nothing more."""
+    """Serve only the simulated exchanges.
+
+    The first line on stdout is JSON (addresses, keys); then nothing more comes there.
+    """
     settings_from(config)
     simulators = importlib.import_module("arb.sim.__main__")
     try:
@@ -113,7 +119,10 @@ def sandbox_command(
 def replay_command(
     files: tuple[Path, ...], db: str | None, seed: int | None, config: Path | None, as_json: bool
 ) -> int:
-    """Run the engine on recorded tapes, on the tape's own clock."""
+    """Run the engine on recorded tapes.
+
+    Time is the tape's own, matching is simulated.
+    """
     settings = settings_from(config)
     with logging_to(level=settings.run.log_level.value):
         result = the_app().replay(settings, ReplayOptions(files=files, db=db, seed=seed))

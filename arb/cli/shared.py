@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, `--config` and `--json`, and how settings and answers are read and shown."""
+"""What all commands share: `--config` and `--json`, and how settings and answers are read and shown."""
 
 import importlib
 import re
@@ -9,15 +9,6 @@ from typing import Any, ClassVar, TypeVar
 import click
 
 from arb.config import Mode, Settings, load_settings
-
-EXIT_OK = 0
-EXIT_USAGE = 2
-"""Bad usage or configuration."""
-EXIT_CHECK = 3
-"""A check did not pass, or a venue did not answer as it must."""
-EXIT_HALTED = 4
-"""Trading halted itself, or left pairs open."""
-EXIT_INTERRUPTED = 130
 
 DEFAULT_CONFIG = Path("config.toml")
 F = TypeVar("F", bound=Callable[..., Any])

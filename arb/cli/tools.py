@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from arb.cli.shared import EXIT_OK, INPUT_FILE, config_and_json, settings_from
+from arb.cli.exits import EXIT_OK
+from arb.cli.shared import INPUT_FILE, config_and_json, settings_from
 from arb.cli.show import show
 from arb.clock import NS_PER_S, SystemClock
 from arb.errors import ConfigError
@@ -14,7 +15,10 @@ from arb.errors import ConfigError
 
 @click.group("sign")
 def sign_group() -> None:
-    """Show how a request is signed, without sending it."""
+    """Show how a request is signed.
+
+    Nothing is sent.
+    """
 
 
 @sign_group.command("gate")
@@ -59,7 +63,10 @@ def _from_environment(name: str) -> str:
 @click.argument("file", type=INPUT_FILE)
 @config_and_json
 def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
-    """Ask what would be traded on a snapshot of books, and why not the rest."""
+    """Ask what would be traded on a snapshot of books.
+
+    And for what reason the rest would not be.
+    """
     settings_from(config)
     show(importlib.import_module("arb.replay.scan").scan_file(file), as_json=as_json)
     return EXIT_OK
@@ -71,7 +78,7 @@ def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
 @click.option("--depth", type=click.IntRange(min=1), default=10, show_default=True, help="Levels of each side.")
 @config_and_json
 def books_command(file: Path, at: int | None, depth: int, config: Path | None, as_json: bool) -> int:
-    """Show the books after the first N lines of a tape."""
+    """Show the books after the first lines of a tape."""
     settings_from(config)
     show(importlib.import_module("arb.replay.books").books_at(file, at, depth), as_json=as_json)
     return EXIT_OK
