@@ -1,0 +1,359 @@
+"""The journal: every event that changed the engine and every command it led to, written before it is performed.
+
+One local SQLite file in WAL mode, written by one thread, one transaction per event. A commit is not fsynced: what was
+committed survives the death of the process (`kill -9`) at once, and the death of the machine from the next `sync()`
+on, which another thread calls at least every 250 ms. Commits never checkpoint either; `sync()` moves the log into the
+file, so that the loop meets no disk. (`synchronous=NORMAL`, not OFF: when SQLite starts its log file anew, once per
+few thousand commits, it has to sync the new header, else a power cut at that moment could mix old and new pages.)
+
+`entries` is the story: one row per event (`sub` 0) and per command (`sub` 1, 2, ...), as JSON with decimals as strings.
+`live` points at the latest rows of every pair that is not finished, so that a restart reads little. `counters` holds
+the greatest row ids. All three change in the same transaction.
+"""
+
+import os
+import random
+import sqlite3
+import threading
+from pathlib import Path
+
+import msgspec
+
+from arb.clock import Clock, system_random
+from arb.core.commands import AnyCommand, Persist
+from arb.core.events import AnyEvent, RunStarted
+from arb.core.records import ControlRecord, FillRecord, OrderRecord, PairRecord, PlanRecord
+from arb.errors import ConfigError, StoreError, require
+from arb.store.journal_reader import (
+    APPLICATION_ID,
+    COUNTED,
+    FINISHED,
+    MAX_SUB,
+    SCHEMA_VERSION,
+    SUB_BITS,
+    JournalReader,
+    JournalState,
+    Row,
+    check_schema,
+)
+from arb.store.reserve import FileReserve, InstanceLock, Reserve
+
+CHECKPOINT_BYTES = 8 * 1024 * 1024
+_SCHEMA = f"""
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY,
+    t_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('event', 'command')),
+    type TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    seq INTEGER GENERATED ALWAYS AS (id >> {SUB_BITS}) VIRTUAL,
+    sub INTEGER GENERATED ALWAYS AS (id & {MAX_SUB}) VIRTUAL
+);
+CREATE TABLE live (
+    kind TEXT NOT NULL, key INTEGER NOT NULL, pair_id INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+CREATE TABLE counters (kind TEXT PRIMARY KEY, max_id INTEGER NOT NULL) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+_INSERT = "INSERT INTO entries (id, t_ns, kind, type, payload) VALUES (?, ?, ?, ?, ?)"
+_POINT = (
+    "INSERT INTO live (kind, key, pair_id, entry) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (kind, key) DO UPDATE SET pair_id = excluded.pair_id, entry = excluded.entry"
+)
+_COUNT = "INSERT INTO counters (kind, max_id) VALUES (?, ?) ON CONFLICT (kind) DO UPDATE SET max_id = excluded.max_id"
+_FORGET = "DELETE FROM live WHERE pair_id = ?"
+
+_Line = tuple[int, int, str, str, str]
+_Pointer = tuple[str, int, int, int]
+
+
+class _Change(msgspec.Struct):
+    """What one transaction does besides appending."""
+
+    pointers: list[_Pointer]
+    opened: set[int]
+    finished: set[int]
+    orders: dict[int, int]
+    counters: dict[str, int]
+
+
+class Journal:
+    """Write the journal. `append` and `close` belong to one thread; `sync` may be called from any other."""
+
+    def __init__(self, path: Path | str, db: sqlite3.Connection, lock: InstanceLock | None, reserve: Reserve | None):
+        """Use `Journal.open` or `Journal.in_memory`."""
+        self.path = path
+        self.reserve_touched = False
+        self._db = db
+        self._lock = lock
+        self._reserve = reserve
+        self._encode = msgspec.json.Encoder(decimal_format="string").encode
+        self._reader = JournalReader(db, path)
+        self._last_seq = self._reader.last_position().seq
+        self._counters = self._reader.counters()
+        self._open_pairs: set[int] = set()
+        self._pair_of_order: dict[int, int] = {}
+        for key, pair_id, record in self._reader.live():
+            if isinstance(record, PairRecord):
+                self._open_pairs.add(pair_id)
+            elif isinstance(record, OrderRecord):
+                self._pair_of_order[key] = pair_id
+        self._sync_lock = threading.Lock()
+        self._sync_db: sqlite3.Connection | None = None
+
+    @classmethod
+    def open(
+        cls, path: Path, clock: Clock, *, rng: random.Random | None = None, reserve: Reserve | None = None
+    ) -> "Journal":
+        """Open or create the journal at `path`, its lock (`PATH.lock`) and its disk reserve.
+
+        Raises `ConfigError` when the place cannot be written, another engine holds it, or a newer arb wrote it, and
+        `StoreError` when the file is damaged or not a journal.
+        """
+        _make_directory(path.parent, path)
+        lock = InstanceLock(path)
+        try:
+            db = _connect(path, clock, rng or system_random())
+            held = FileReserve(path.with_name(path.name.removesuffix(".sqlite") + ".reserve"))
+            journal = cls(path, db, lock, held if reserve is None else reserve)
+        except BaseException:
+            lock.release()
+            raise
+        journal._restore_reserve()
+        return journal
+
+    @classmethod
+    def in_memory(cls, clock: Clock, rng: random.Random) -> "Journal":
+        """Make a journal without a file, for simulations; it takes no lock and `sync` has nothing to do."""
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        _create(db, clock, rng)
+        return cls(":memory:", db, None, None)
+
+    @property
+    def journal_id(self) -> str:
+        """Return the random name this journal was given when it was made."""
+        return self._reader.journal_id
+
+    @property
+    def last_seq(self) -> int:
+        """Return the sequence number of the last event appended, 0 when there is none."""
+        return self._last_seq
+
+    def restore(self) -> JournalState:
+        """Return what a restart needs; raise `StoreError` when an entry it needs cannot be read."""
+        return self._reader.state()
+
+    def reader(self) -> JournalReader:
+        """Return a reader for another thread; in memory, one on this very connection that must stay in this thread."""
+        return JournalReader.open(self.path) if isinstance(self.path, Path) else JournalReader(self._db, self.path)
+
+    def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
+        """Write an event and its commands in one transaction, and return the rows among them, for the ledger.
+
+        `event.seq` must be greater than the last one. When the disk is full the reserve is released and the write tried
+        once more (`reserve_touched` is then true); raises `StoreError`, with nothing written, when that does not help.
+        """
+        require(event.seq > self._last_seq, f"journal: event {event.seq} after {self._last_seq}")
+        require(len(commands) <= MAX_SUB, f"journal: {len(commands)} commands from one event")
+        base = event.seq << SUB_BITS
+        lines: list[_Line] = [(base, event.t_ns, "event", type(event).__name__, self._encode(event).decode())]
+        rows: list[Row] = []
+        for sub, command in enumerate(commands, 1):
+            text = self._encode(command).decode()
+            lines.append((base + sub, event.t_ns, "command", type(command).__name__, text))
+            if type(command) is Persist:
+                rows.append(Row(event.seq, sub, command.record))
+        change = self._change(event, rows)
+        try:
+            self._write(lines, change)
+        except sqlite3.Error as error:
+            self._write_with_reserve(lines, change, error)
+        self._remember(event.seq, change)
+        return tuple(rows)
+
+    def sync(self) -> None:
+        """Make everything committed so far survive a power cut; safe from another thread, which may wait for the disk.
+
+        Also moves a long log into the file, and sets the disk reserve aside again once there is space. Raises
+        `StoreError` when the disk refuses.
+        """
+        if not isinstance(self.path, Path):
+            return
+        with self._sync_lock:
+            try:
+                log = self.path.with_name(self.path.name + "-wal")
+                _fsync(log)
+                if log.stat().st_size >= CHECKPOINT_BYTES:
+                    self._checkpoint()
+            except FileNotFoundError:
+                raise StoreError(f"journal {self.path}: its files were removed while running") from None
+            except (OSError, sqlite3.Error) as error:
+                raise StoreError(f"journal {self.path}: cannot sync: {error}") from None
+            self._restore_reserve()
+
+    def close(self) -> None:
+        """Write everything into the file and let another engine in."""
+        with self._sync_lock:
+            if self._sync_db is not None:
+                self._sync_db.close()
+            self._db.close()  # the last connection checkpoints and removes the log
+        if self._lock is not None:
+            self._lock.release()
+
+    def _write(self, lines: list[_Line], change: _Change) -> None:
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(_INSERT, lines)
+            if change.pointers:
+                db.executemany(_POINT, change.pointers)
+            if change.finished:
+                db.executemany(_FORGET, [(pair_id,) for pair_id in change.finished])
+            if change.counters:
+                db.executemany(_COUNT, list(change.counters.items()))
+            db.execute("COMMIT")
+        except sqlite3.Error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _write_with_reserve(self, lines: list[_Line], change: _Change, error: sqlite3.Error) -> None:
+        full = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
+        if not full or self._reserve is None or not self._reserve.held:
+            raise StoreError(f"journal {self.path}: {error}") from None
+        self._reserve.release()
+        self.reserve_touched = True
+        try:
+            self._write(lines, change)
+        except sqlite3.Error as second:
+            raise StoreError(f"journal {self.path}: {second}, even with the reserve released") from None
+
+    def _restore_reserve(self) -> None:
+        if self._reserve is not None:
+            self.reserve_touched = not self._reserve.establish()
+
+    def _change(self, event: AnyEvent, rows: list[Row]) -> _Change:
+        """Work out which pairs open and finish, which rows a restart will need, and the greatest ids."""
+        change = _Change([], set(), set(), {}, {})
+        if isinstance(event, RunStarted):
+            self._count(change, "run", event.run_id)
+        known = self._counters.get("pair", 0)
+        for row in rows:
+            if isinstance(row.record, PairRecord):
+                finished = row.record.state in FINISHED
+                (change.finished if finished else change.opened).add(row.record.id)
+                (change.opened if finished else change.finished).discard(row.record.id)
+        for pair_id in change.opened - self._open_pairs:
+            if pair_id <= known:  # a finished pair opened again: a fill came late
+                self._revive(pair_id, change)
+        for row in rows:
+            counter = COUNTED.get(type(row.record))
+            if counter is not None:
+                self._count(change, counter, row.record.id)  # type: ignore[union-attr]
+            self._point(row, known, change)
+        return change
+
+    def _point(self, row: Row, known: int, change: _Change) -> None:
+        record, entry = row.record, (row.seq << SUB_BITS) + row.sub
+        match record:
+            case ControlRecord():
+                change.pointers.append(("control", 0, 0, entry))
+                return
+            case PlanRecord():
+                kind, key, pair_id = "plan", record.pair_id, record.pair_id
+            case PairRecord():
+                kind, key, pair_id = "pair", record.id, record.id
+            case OrderRecord() if record.pair_trade_id is not None:
+                kind, key, pair_id = "order", record.id, record.pair_trade_id
+            case FillRecord():
+                found = change.orders.get(record.order_id) or self._pair_of_order.get(record.order_id)
+                if found is None:
+                    return
+                kind, key, pair_id = "fill", record.id, found
+            case _:
+                return
+        # A pair number never seen belongs to a pair about to open, whatever order its rows come in.
+        if pair_id in self._open_pairs or pair_id in change.opened or pair_id > known:
+            change.pointers.append((kind, key, pair_id, entry))
+            if kind == "order":
+                change.orders[key] = pair_id
+
+    def _revive(self, pair_id: int, change: _Change) -> None:
+        """Point at a finished pair's rows again. Reads the whole journal: rare, and better than losing them."""
+        for row in self._reader.records_from():
+            record = row.record
+            own_order = isinstance(record, OrderRecord) and record.pair_trade_id == pair_id
+            own_fill = isinstance(record, FillRecord) and change.orders.get(record.order_id) == pair_id
+            if own_order or own_fill or (isinstance(record, PlanRecord) and record.pair_id == pair_id):
+                self._point(row, self._counters.get("pair", 0), change)
+
+    def _count(self, change: _Change, kind: str, number: int) -> None:
+        if number > max(self._counters.get(kind, 0), change.counters.get(kind, 0)):
+            change.counters[kind] = number
+
+    def _remember(self, seq: int, change: _Change) -> None:
+        self._last_seq = seq
+        self._counters.update(change.counters)
+        self._open_pairs |= change.opened
+        self._open_pairs -= change.finished
+        self._pair_of_order.update(change.orders)
+        if change.finished:
+            self._pair_of_order = {o: p for o, p in self._pair_of_order.items() if p not in change.finished}
+
+    def _checkpoint(self) -> None:
+        if self._sync_db is None:
+            # Its own connection, so that the engine's thread never waits for this one; PASSIVE waits for nobody.
+            self._sync_db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            self._sync_db.execute("PRAGMA synchronous=NORMAL")
+        self._sync_db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _make_directory(directory: Path, path: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"journal {path}: cannot make its directory: {error.strerror}; choose another --db") from None
+
+
+def _connect(path: Path, clock: Clock, rng: random.Random) -> sqlite3.Connection:
+    """Open the file for writing and bring an empty one to the present schema."""
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=1)
+    except sqlite3.Error as error:
+        raise ConfigError(f"journal {path}: cannot be opened for writing: {error}; choose another --db") from None
+    try:
+        db.execute("PRAGMA page_size=2048")  # one event is about 1 kB, and whole pages go to the log
+        version = check_schema(db, path)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("PRAGMA wal_autocheckpoint=0")
+        if version == 0:
+            _create(db, clock, rng)
+        db.execute("BEGIN IMMEDIATE")  # a read-only file shows itself here, not at the first order
+        db.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        db.close()
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            raise ConfigError(f"journal {path}: cannot be written: {error}; choose another --db") from None
+        raise StoreError(f"journal {path}: {error}") from None
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(db: sqlite3.Connection, clock: Clock, rng: random.Random) -> None:
+    db.executescript(f"BEGIN;{_SCHEMA}")
+    meta = [("journal_id", f"{rng.getrandbits(64):016x}"), ("created_ns", str(clock.wall_ns()))]
+    db.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta)
+    db.execute("COMMIT")
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,273 @@
+"""Reading the journal: what a restart needs, what the ledger projects, and the story of one pair.
+
+Knows the file's schema and the messages in it. Never writes. A reader may look on while the engine writes (WAL).
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from arb.core.commands import AnyCommand
+from arb.core.events import AnyEvent, RunStarted
+from arb.core.records import (
+    AnyRecord,
+    BalanceRecord,
+    ControlRecord,
+    FillRecord,
+    IncidentRecord,
+    OpportunityRecord,
+    OrderRecord,
+    PairRecord,
+    PairState,
+    PlanRecord,
+    RunRecord,
+)
+from arb.errors import ConfigError, StoreError
+
+APPLICATION_ID = 0x61726230  # "arb0": says whose file this is
+SCHEMA_VERSION = 1
+SUB_BITS = 12
+MAX_SUB = (1 << SUB_BITS) - 1
+# Untraded opportunities are not journalled, so their ids cannot be recovered from the journal: each run has a range
+# of its own.
+OPPORTUNITY_IDS_PER_RUN = 10**10
+# Pairs in these states are finished; `halted` is not among them, for it still waits for a person.
+FINISHED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
+
+
+class Row(NamedTuple):
+    """A record with its place in the journal: the event's number and the command's number under it (from 1)."""
+
+    seq: int
+    sub: int
+    record: AnyRecord
+
+
+class Position(NamedTuple):
+    """A place in the journal; everything up to and including it has been read. Orders as tuples do."""
+
+    seq: int
+    sub: int
+
+
+START = Position(0, 0)
+
+
+class Entry(NamedTuple):
+    """One line of the journal, decoded. `sub` 0 is the event, the others are the commands it led to."""
+
+    seq: int
+    sub: int
+    t_ns: int
+    message: AnyEvent | AnyCommand
+
+
+class OpenPair(msgspec.Struct, frozen=True):
+    """A pair that is not finished, as last written; `plan` is None for kinds decided without one."""
+
+    plan: PlanRecord | None
+    pair: PairRecord
+    orders: tuple[OrderRecord, ...]
+    fills: tuple[FillRecord, ...]
+
+
+class NextIds(msgspec.Struct, frozen=True, kw_only=True):
+    """The first unused row ids. An opportunity's id starts with the number of the run that is about to begin."""
+
+    run: int = 1
+    opportunity: int = OPPORTUNITY_IDS_PER_RUN + 1
+    pair: int = 1
+    order: int = 1
+    fill: int = 1
+    balance: int = 1
+    incident: int = 1
+
+
+class JournalState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restart needs to go on where the last process stopped. `last_seq` and `last_run_id` are 0 when new."""
+
+    last_seq: int
+    last_run_id: int
+    control: ControlRecord | None
+    pairs: tuple[OpenPair, ...]
+    next_ids: NextIds
+
+
+# The counter each kind of row advances, and the field that holds its id.
+COUNTED: dict[type, str] = {
+    RunRecord: "run",
+    RunStarted: "run",
+    OpportunityRecord: "opportunity",
+    PairRecord: "pair",
+    OrderRecord: "order",
+    FillRecord: "fill",
+    BalanceRecord: "balance",
+    IncidentRecord: "incident",
+}
+
+_EVENTS: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_COMMANDS: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
+
+
+class _Persisted(msgspec.Struct):
+    """A `Persist` command, of which only the record is read."""
+
+    record: AnyRecord
+
+
+_PERSISTED = msgspec.json.Decoder(_Persisted)
+
+
+def check_schema(db: sqlite3.Connection, path: Path | str) -> int:
+    """Return the schema version, 0 for an empty file; raise `StoreError` when not ours, `ConfigError` when newer."""
+    application = int(db.execute("PRAGMA application_id").fetchone()[0])
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and application != APPLICATION_ID:
+        raise StoreError(f"journal {path}: another program's SQLite file; choose another --db")
+    if version > SCHEMA_VERSION:
+        raise ConfigError(
+            f"journal {path}: written by a newer arb (schema {version}, this one knows {SCHEMA_VERSION}); upgrade arb"
+        )
+    return version
+
+
+class JournalReader:
+    """Look into a journal. Not thread-safe; give every thread its own."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path | str) -> None:
+        self._db = db
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path) -> "JournalReader":
+        """Open an existing journal; raise `ConfigError` when there is none and `StoreError` when it cannot be read."""
+        if not path.exists():
+            raise ConfigError(f"journal {path}: no such file")
+        try:
+            # Not mode=ro: a reader of a WAL file must be able to make the shared-memory file beside it.
+            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=5)
+            db.execute("PRAGMA query_only=ON")
+            check_schema(db, path)
+        except sqlite3.Error as error:
+            raise StoreError(f"journal {path}: {error}") from None
+        return cls(db, path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @property
+    def journal_id(self) -> str:
+        """Return the random name this journal was given when it was made; the ledger remembers it."""
+        return str(self._one("SELECT value FROM meta WHERE name = 'journal_id'", ()))
+
+    def last_position(self) -> Position:
+        """Return the place of the last entry, `START` when there is none."""
+        last = self._one("SELECT max(id) FROM entries", ())
+        return START if last is None else Position(int(last) >> SUB_BITS, int(last) & MAX_SUB)
+
+    def records_from(self, after: Position = START) -> Iterator[Row]:
+        """Yield every record behind `after`, in order; raise `StoreError` at an entry that cannot be read."""
+        sql = "SELECT id, payload FROM entries WHERE id > ? AND type = 'Persist' ORDER BY id"
+        for entry_id, payload in self._rows(sql, (_entry_id(after),)):
+            yield Row(entry_id >> SUB_BITS, entry_id & MAX_SUB, self._record(entry_id, payload))
+
+    def entries(self, after: Position = START) -> Iterator[Entry]:
+        """Yield events and commands behind `after`, in order; raise `StoreError` at an entry that cannot be read."""
+        sql = "SELECT id, t_ns, kind, payload FROM entries WHERE id > ? ORDER BY id"
+        yield from self._decoded(sql, (_entry_id(after),))
+
+    def mentioning(self, words: tuple[str, ...]) -> Iterator[Entry]:
+        """Yield the entries whose text contains any of `words` (client or venue order ids), in order."""
+        if not words:
+            return
+        tests = " OR ".join("instr(payload, ?)" for _ in words)
+        yield from self._decoded(f"SELECT id, t_ns, kind, payload FROM entries WHERE {tests} ORDER BY id", words)
+
+    def state(self) -> JournalState:
+        """Return what a restart needs; raise `StoreError` when an entry it needs cannot be read."""
+        plans: dict[int, PlanRecord] = {}
+        pairs: dict[int, PairRecord] = {}
+        orders: dict[int, list[OrderRecord]] = {}
+        fills: dict[int, list[FillRecord]] = {}
+        control: ControlRecord | None = None
+        for _, pair_id, record in self.live():
+            match record:
+                case PlanRecord():
+                    plans[pair_id] = record
+                case PairRecord():
+                    pairs[pair_id] = record
+                case OrderRecord():
+                    orders.setdefault(pair_id, []).append(record)
+                case FillRecord():
+                    fills.setdefault(pair_id, []).append(record)
+                case ControlRecord():
+                    control = record
+        counters = self.counters()
+        return JournalState(
+            last_seq=self.last_position().seq,
+            last_run_id=counters.get("run", 0),
+            control=control,
+            pairs=tuple(
+                OpenPair(plans.get(key), pair, tuple(orders.get(key, ())), tuple(fills.get(key, ())))
+                for key, pair in sorted(pairs.items())
+            ),
+            next_ids=next_ids(counters),
+        )
+
+    def live(self) -> Iterator[tuple[int, int, AnyRecord]]:
+        """Yield (key, pair id, latest record) of everything a restart needs, by kind and key."""
+        sql = (
+            "SELECT live.key, live.pair_id, live.entry, entries.payload FROM live"
+            " LEFT JOIN entries ON entries.id = live.entry ORDER BY live.kind, live.key"
+        )
+        for key, pair_id, entry_id, payload in self._rows(sql, ()):
+            yield key, pair_id, self._record(entry_id, payload)
+
+    def counters(self) -> dict[str, int]:
+        """Return the greatest id of each kind of row ever journalled."""
+        return dict(self._rows("SELECT kind, max_id FROM counters", ()))
+
+    def _decoded(self, sql: str, parameters: tuple[object, ...]) -> Iterator[Entry]:
+        for entry_id, t_ns, kind, payload in self._rows(sql, parameters):
+            decoder = _EVENTS if kind == "event" else _COMMANDS
+            try:
+                message = decoder.decode(payload)
+            except (msgspec.MsgspecError, TypeError) as error:
+                raise self._unreadable(entry_id, error) from None
+            yield Entry(entry_id >> SUB_BITS, entry_id & MAX_SUB, t_ns, message)
+
+    def _record(self, entry_id: int, payload: str | None) -> AnyRecord:
+        try:
+            return _PERSISTED.decode(payload or "").record
+        except (msgspec.MsgspecError, TypeError) as error:
+            raise self._unreadable(entry_id, error) from None
+
+    def _unreadable(self, entry_id: int, error: Exception) -> StoreError:
+        place = f"entry {entry_id >> SUB_BITS}.{entry_id & MAX_SUB}"
+        return StoreError(f"journal {self.path}: {place} cannot be read: {error}")
+
+    def _rows(self, sql: str, parameters: tuple[object, ...]) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._db.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise StoreError(f"journal {self.path}: {error}") from None
+
+    def _one(self, sql: str, parameters: tuple[object, ...]) -> Any:
+        row = next(iter(self._rows(sql, parameters)), None)
+        return None if row is None else row[0]
+
+
+def next_ids(counters: dict[str, int]) -> NextIds:
+    """Return the first unused ids after the greatest ones in `counters`."""
+    following = {kind: greatest + 1 for kind, greatest in counters.items() if kind != "opportunity"}
+    run = following.get("run", 1)
+    return NextIds(**following | {"opportunity": run * OPPORTUNITY_IDS_PER_RUN + 1})
+
+
+def _entry_id(position: Position) -> int:
+    return (position.seq << SUB_BITS) + position.sub
