@@ -1,0 +1,148 @@
+"""What every ccxt exchange of ours has in common: our clock, our guard, exact numbers, no retries, honest transport
+errors.
+
+ccxt reads the system clock, truncates sizes and rounds prices without a word (and sets the rounding of the thread's
+decimal context while doing so), may repeat an order after a time-out, and calls a garbled answer an `ExchangeError`,
+which reads like a refusal. None of that may happen to an order.
+"""
+
+import logging
+from decimal import ROUND_FLOOR, Context, Decimal
+from typing import Any
+
+import aiohttp
+import ccxt
+import ccxt.async_support
+from ccxt.async_support.base.ws.client import Client
+
+from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
+from arb.venues.guard import SigningGuard, to_decimal
+
+_EXACT = Context(prec=60)
+# ccxt logs the headers of every request, key and signature included, at DEBUG.
+_LOGGER = logging.getLogger("arb.venues.ccxt")
+_LOGGER.setLevel(logging.WARNING)
+
+
+class ExactExchange(ccxt.async_support.Exchange):
+    """The base put before a `ccxt.pro` class: `class Gate(ExactExchange, ccxt.pro.gate)`.
+
+    `server_offset_ns` is what must be added to our clock to get the venue's; whoever measures it sets it.
+    """
+
+    number = str  # prices and sizes come out as the text that came in
+
+    def __init__(self, clock: Clock, guard: SigningGuard, config: dict[str, Any]) -> None:
+        # Set before ccxt's constructor, which already looks at every attribute.
+        self.house_clock = clock
+        self.guard = guard
+        self.server_offset_ns = 0
+        defaults = {"enableRateLimit": False, "logger": _LOGGER, "enableLastHttpResponse": False}
+        super().__init__({**defaults, **config})
+        self.options["maxRetriesOnFailure"] = 0
+
+    def server_now_ns(self) -> int:
+        """Return the venue's time: our clock corrected by the measured offset, in nanoseconds."""
+        return self.house_clock.wall_ns() + self.server_offset_ns
+
+    def seconds(self) -> int:
+        """Return the venue's time in whole seconds."""
+        return self.server_now_ns() // NS_PER_S
+
+    def milliseconds(self) -> int:
+        """Return the venue's time in whole milliseconds."""
+        return self.server_now_ns() // NS_PER_MS
+
+    def microseconds(self) -> int:
+        """Return the venue's time in whole microseconds."""
+        return self.server_now_ns() // NS_PER_US
+
+    def nonce(self) -> int:
+        """Return the venue's time in milliseconds: request timestamps are made of it."""
+        return self.milliseconds()
+
+    async def fetch2(
+        self,
+        path: str,
+        api: Any = "public",
+        method: str = "GET",
+        params: Any = None,
+        config: Any = None,
+    ) -> Any:
+        """Sign and send once: pacing is ours, and no request is ever repeated here, whatever its parameters ask for."""
+        request = self.sign(path, api, method, {} if params is None else params)
+        return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
+
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:
+        """Send one request; a broken answer raises `ExchangeNotAvailable`, never the look of a refusal."""
+        try:
+            return await super().fetch(url, method, headers, body)
+        except ccxt.ExchangeError as error:
+            if isinstance(error.__cause__, aiohttp.ClientError):
+                raise ccxt.ExchangeNotAvailable(*error.args) from error.__cause__
+            raise
+
+    def open(self, lazy: bool = False) -> None:
+        """Open the session, whose redirects stay among the allowed hosts: they would carry the signature along."""
+        before = self.session
+        super().open(lazy)
+        if self.session is not before and isinstance(self.session, aiohttp.ClientSession):
+            trace = aiohttp.TraceConfig()
+            trace.on_request_redirect.append(self._check_redirect)
+            trace.freeze()
+            self.session.trace_configs.append(trace)
+
+    def client(self, url: str) -> Client:
+        """Return the websocket client of an allowed host."""
+        self.guard.check_host(url)
+        return super().client(url)
+
+    def amount_to_precision(self, symbol: str, amount: Any) -> str | None:
+        """Return a size as text; raise `InvalidOrder` unless it is a positive multiple of the lot."""
+        return None if amount is None else self._multiple(symbol, amount, "amount")
+
+    def price_to_precision(self, symbol: str, price: Any) -> str | None:
+        """Return a price as text; raise `InvalidOrder` unless it is a positive multiple of the tick."""
+        return None if price is None else self._multiple(symbol, price, "price")
+
+    def cost_to_precision(self, symbol: str, cost: Any) -> str | None:
+        """Return an amount of quote as text, cut down to the step the venue takes."""
+        if cost is None:
+            return None
+        precision = self.market(symbol)["precision"]
+        step = _step(precision.get("cost") or precision["price"])
+        steps = _EXACT.divide(self._decimal(cost), step).to_integral_value(ROUND_FLOOR)
+        return _plain(_EXACT.multiply(steps, step))
+
+    def number_text(self, value: Any) -> str | None:
+        """Return a number given by a caller as plain decimal text; raise `InvalidOrder` for a float or no number."""
+        return None if value is None else _plain(self._decimal(value))
+
+    def _multiple(self, symbol: str, value: Any, what: str) -> str:
+        number = self._decimal(value)
+        step = _step(self.market(symbol)["precision"][what])
+        if number <= 0 or _EXACT.remainder(number, step) != 0:
+            raise ccxt.InvalidOrder(f"{self.id}: {symbol} {what} {number:f} is no positive multiple of {step:f}")
+        return _plain(number)
+
+    def _decimal(self, value: Any) -> Decimal:
+        number = to_decimal(value)
+        if number is None or not number.is_finite():
+            raise ccxt.InvalidOrder(
+                f"{self.id}: {value!r} is no exact number; use decimal text, an integer or a Decimal"
+            )
+        return number
+
+    async def _check_redirect(self, _session: Any, _context: Any, params: aiohttp.TraceRequestRedirectParams) -> None:
+        location = params.response.headers.get("Location", "")
+        self.guard.check_host(str(params.url.join(type(params.url)(location))))
+
+
+def _step(value: Any) -> Decimal:
+    # Usually text; a venue's listing may have passed through a float on its way, whose shortest text is what was meant.
+    return Decimal(str(value))
+
+
+def _plain(number: Decimal) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

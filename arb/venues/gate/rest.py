@@ -1,0 +1,101 @@
+"""Sign Gate's REST requests and read its error answers: the overrides of ccxt's `sign` and `handle_errors`."""
+
+from typing import Any
+
+import ccxt
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.venues.exact import ExactExchange
+from arb.venues.gate.labels import annotate, error_class, unlabelled_class
+from arb.venues.gate.placements import EXPIRES_NS, claims_of, is_placement, is_signed, split_hints
+from arb.venues.gate.request import RequestError, WireRequest, build, endpoint, takes_expiry
+from arb.venues.gate.signing import Signer, rest_headers
+
+API_ROOT = "/api/v4"
+
+
+class GateRest(ExactExchange):
+    """One signed text per request, and exactly the bytes that were hashed."""
+
+    signer: Signer
+    order_expiry_ms: int
+    native_symbols: dict[str, str]
+
+    def sign(self, path: str, api: Any = ("public", "spot"), method: str = "GET", params: Any = None) -> dict[str, Any]:
+        """Return url, method, headers and body of one request, signed unless its API is public.
+
+        Raises `SigningRefused` for what the guard forbids and ccxt's `BadRequest` for parameters that cannot be sent.
+        The body is text: ccxt's `fetch` encodes it, and as it is ASCII the bytes are those that were hashed.
+        """
+        access, section = api[0], api[1]
+        base = self.urls["api"][access][section]
+        self.guard.check_host(base)
+        given = {} if params is None else params
+        hints, sendable = split_hints(given)
+        wire = self._build(method, section, path, sendable, access == "public")
+        url = base + wire.path + ("?" + wire.query_sent if wire.query_sent else "")
+        headers: dict[str, str] = {"X-Gate-Size-Decimal": "1"} if section == "futures" else {}
+        if access != "public":
+            headers |= self._signed_headers(method, endpoint(section, path), wire, given, hints)
+        return {"url": url, "method": method, "body": wire.body or None, "headers": headers}
+
+    def handle_errors(
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Any,
+        body: str,
+        response: Any,
+        requestHeaders: Any,
+        requestBody: Any,
+    ) -> None:
+        """Raise the ccxt error an answer stands for; a refusal only on the venue's own label, never on a bare
+        status."""
+        label = response.get("label") if isinstance(response, dict) else None
+        text = f"{self.id} {method} {url.partition('?')[0]} {code} {body}"
+        if label:
+            message = str(response.get("message") or response.get("detail") or "")
+            kind = error_class(label, code, message, self.exceptions["exact"])
+            raise annotate(kind(text), label, code, headers)
+        if code >= 400:
+            raise annotate(unlabelled_class(code)(text), None, code, headers)
+        if response is None and code != 204:
+            raise annotate(ccxt.BadResponse(text), None, code, headers)
+
+    def expiry_ms(self, hints: dict[str, Any]) -> str:
+        """Return the text of X-Gate-Exptime, in the venue's time; raise `SigningRefused` when it has already passed."""
+        now_ns = self.house_clock.wall_ns()
+        expires_ns = hints.get(EXPIRES_NS, now_ns + self.order_expiry_ms * NS_PER_MS)
+        if expires_ns <= now_ns:
+            raise self.guard.refuse_expired(now_ns - expires_ns)
+        return str((expires_ns + self.server_offset_ns) // NS_PER_MS)
+
+    def admit(self, call: str, params: Any, hints: dict[str, Any]) -> None:
+        """Let the guard admit a write; raise `SigningRefused` otherwise."""
+        if not is_signed(call):
+            method, _, path = call.rpartition(" ")
+            raise self.guard.refuse_endpoint(method or "WS", path)
+        if is_placement(call):
+            self.guard.admit(claims_of(params, hints, self.native_symbols))
+
+    def _build(self, method: str, section: str, path: str, params: Any, public: bool) -> WireRequest:
+        try:
+            return build(method, section, path, params, public=public)
+        except RequestError as error:
+            raise ccxt.BadRequest(f"{self.id} {method} {section}/{path}: {error}") from error
+
+    def _signed_headers(
+        self, method: str, called: str, wire: WireRequest, params: Any, hints: dict[str, Any]
+    ) -> dict[str, str]:
+        self.check_required_credentials()
+        expiry = self.expiry_ms(hints) if takes_expiry(method, called) else None
+        if method != "GET":
+            self.admit(f"{method} {called}", params, hints)
+        timestamp = str(self.server_now_ns() // NS_PER_S)
+        signed = self.signer.request(method, API_ROOT + wire.path, wire.query_signed, wire.body.encode(), timestamp)
+        headers = rest_headers(self.apiKey, signed.signature, timestamp)
+        if expiry is not None:
+            headers["X-Gate-Exptime"] = expiry
+        return headers

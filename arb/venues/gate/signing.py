@@ -1,0 +1,106 @@
+"""Gate's signatures: pure functions from (secret, what is sent, timestamp) to text. Nothing here knows a clock or a
+socket.
+
+A REST signature is a double hash: the body's SHA-512 goes into a five-line text, whose HMAC-SHA512 is the signature
+(Gate APIv4, "Authentication", "Signature string generation"):
+
+    METHOD \\n PATH with /api/v4 \\n QUERY as decoded text, in the order sent \\n hex(SHA512(body)) \\n TIMESTAMP
+
+The secret is used as text: it is never decoded from hex or base64. Every part must be exactly what goes over the
+wire; whoever formats a timestamp, a query or a body does so once and hands the same text to this module and to the
+socket.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+EMPTY_BODY_SHA512 = hashlib.sha512(b"").hexdigest()
+_BLOCK_BYTES = 128  # SHA-512's block, RFC 2104's B
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class SignedRequest(NamedTuple):
+    """The three texts a REST signature consists of."""
+
+    body_sha512: str
+    string_to_sign: str
+    signature: str
+
+
+def body_sha512(body: bytes) -> str:
+    """Return the lower-case hex SHA-512 of the body as sent; no body at all hashes the empty string."""
+    return hashlib.sha512(body).hexdigest() if body else EMPTY_BODY_SHA512
+
+
+def string_to_sign(method: str, path: str, query: str, body_hash: str, timestamp: str) -> str:
+    """Return the five lines; `query` is the decoded text without `?`, `timestamp` the text of the Timestamp header."""
+    return f"{method}\n{path}\n{query}\n{body_hash}\n{timestamp}"
+
+
+def channel_text(channel: str, event: str, time_s: int) -> str:
+    """Return the text signed for a private websocket channel; `time_s` is the frame's own `time`, in seconds."""
+    return f"channel={channel}&event={event}&time={time_s}"
+
+
+def api_text(channel: str, req_param: str, time_s: int) -> str:
+    """Return the text signed for a websocket API request; `req_param` is its literal JSON, empty for a login."""
+    return f"api\n{channel}\n{req_param}\n{time_s}"
+
+
+class Signer:
+    """Sign with one secret, whose two HMAC pads are hashed once (RFC 2104) instead of once per request.
+
+    Measured: `hmac.new` per request 4.4 us, copying a keyed `hmac` 3.5 us, copying both keyed pads 2.8 us.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, secret: str) -> None:
+        key = secret.encode()
+        if len(key) > _BLOCK_BYTES:
+            key = hashlib.sha512(key).digest()
+        block = key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha512(block.translate(_INNER_PAD))
+        self._outer = hashlib.sha512(block.translate(_OUTER_PAD))
+
+    def signature(self, text: str) -> str:
+        """Return the lower-case hex HMAC-SHA512 of `text`."""
+        inner = self._inner.copy()
+        # Lone surrogates are bytes of a command line that are not UTF-8: they are signed as given.
+        inner.update(text.encode("utf-8", "surrogateescape"))
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+    def request(self, method: str, path: str, query: str, body: bytes, timestamp: str) -> SignedRequest:
+        """Sign one REST request; see the module's text for the meaning of each part."""
+        body_hash = body_sha512(body)
+        text = f"{method}\n{path}\n{query}\n{body_hash}\n{timestamp}"
+        return SignedRequest(body_hash, text, self.signature(text))
+
+
+def sign_request(secret: str, method: str, path: str, query: str, body: bytes, timestamp: str) -> SignedRequest:
+    """Sign one REST request with `secret`, without keeping anything."""
+    return Signer(secret).request(method, path, query, body, timestamp)
+
+
+def rest_headers(api_key: str, signature: str, timestamp: str) -> dict[str, str]:
+    """Return the headers of a signed REST request; only KEY, SIGN and Timestamp take part in authentication."""
+    return {
+        "KEY": api_key,
+        "Timestamp": timestamp,
+        "SIGN": signature,
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+    }
+
+
+def channel_auth(signer: Signer, api_key: str, channel: str, event: str, time_s: int) -> dict[str, str]:
+    """Return the `auth` object of a private (un)subscribe frame; there is no login that would replace it."""
+    return {"method": "api_key", "KEY": api_key, "SIGN": signer.signature(channel_text(channel, event, time_s))}
+
+
+def api_signature(signer: Signer, channel: str, req_param: str, time_s: int) -> str:
+    """Return the signature of a websocket API request or, with an empty `req_param`, of a login."""
+    return signer.signature(api_text(channel, req_param, time_s))

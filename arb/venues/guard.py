@@ -1,0 +1,122 @@
+"""The last check before a signature: hosts, symbols, order value, orders per minute.
+
+It stands next to the signer, below everything that decides, so that no bug above it can send a signed request to a
+stranger, trade a symbol the user never named, or place one order too large or a thousand too many. It refuses; it
+never alters. A refusal is certain: nothing was signed and nothing left the process.
+"""
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from decimal import Context, Decimal
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from arb.clock import NS_PER_S, Clock
+from arb.errors import ConfigError, VenueRejected
+
+_WINDOW_NS = 60 * NS_PER_S
+_EXACT = Context(prec=60)
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_SECURE = frozenset({"https", "wss"})
+
+
+class SigningRefused(VenueRejected):
+    """We refused to sign: `code` is `guard_host`, `_symbol`, `_value`, `_rate`, `_endpoint` or `_expired`."""
+
+
+class OrderClaim(NamedTuple):
+    """What one placement would do. `value_quote` is what it can cost or bring at most, None when nobody can tell."""
+
+    symbol: str
+    value_quote: Decimal | None
+
+
+class SigningGuard:
+    """Refuse what the user has not allowed, before it is signed. One per account; its counter is shared by REST and
+    websocket."""
+
+    def __init__(
+        self,
+        *,
+        venue: str,
+        hosts: Collection[str],
+        symbols: Collection[str],
+        max_order_value_quote: Decimal,
+        max_orders_per_minute: int,
+        clock: Clock,
+    ) -> None:
+        if not hosts:
+            raise ConfigError(f"{venue}: the host allow-list is empty; name the hosts that may receive signed requests")
+        if max_order_value_quote <= 0 or max_orders_per_minute <= 0:
+            raise ConfigError(f"{venue}: maximum order value and maximum orders per minute must be above 0")
+        self.venue = venue
+        self.symbols = frozenset(symbols)
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._max_value = max_order_value_quote
+        self._max_orders = max_orders_per_minute
+        self._clock = clock
+        self._placed_ns: deque[int] = deque(maxlen=max_orders_per_minute)
+        self._approved: set[str] = set()
+
+    def check_host(self, url: str) -> None:
+        """Raise `SigningRefused` unless the URL's host is allowed and, off this machine, the connection is
+        encrypted."""
+        origin = "/".join(url.split("/", 3)[:3])
+        if origin in self._approved:
+            return
+        parts = urlsplit(origin)
+        host = (parts.hostname or "").lower()
+        if host not in self._hosts:
+            raise self._refused("guard_host", f"host {host!r} is not in the allow-list")
+        if parts.scheme not in _SECURE and host not in _LOOPBACK:
+            raise self._refused("guard_host", f"{parts.scheme}://{host} is not encrypted")
+        self._approved.add(origin)
+
+    def admit(self, claims: Sequence[OrderClaim]) -> None:
+        """Count these placements, or raise `SigningRefused` and count none of them."""
+        for claim in claims:
+            self._check_claim(claim)
+        now_ns = self._clock.monotonic_ns()
+        while self._placed_ns and now_ns - self._placed_ns[0] >= _WINDOW_NS:
+            self._placed_ns.popleft()
+        if len(self._placed_ns) + len(claims) > self._max_orders:
+            raise self._refused("guard_rate", f"more than {self._max_orders} orders within a minute")
+        self._placed_ns.extend([now_ns] * len(claims))
+
+    def refuse_endpoint(self, method: str, path: str) -> SigningRefused:
+        """Return the error for a write that is never signed here."""
+        return self._refused("guard_endpoint", f"{method} {path} is not among the requests this client signs")
+
+    def refuse_expired(self, late_ns: int) -> SigningRefused:
+        """Return the error for a request whose expiry has passed before it was signed."""
+        return self._refused("guard_expired", f"the request expired {late_ns} ns before it was signed")
+
+    def _check_claim(self, claim: OrderClaim) -> None:
+        if claim.symbol not in self.symbols:
+            raise self._refused("guard_symbol", f"symbol {claim.symbol!r} is not in the allow-list")
+        if claim.value_quote is None or not claim.value_quote.is_finite():
+            raise self._refused("guard_value", f"the value of a {claim.symbol} order cannot be bounded")
+        if claim.value_quote <= 0 or claim.value_quote > self._max_value:
+            text = f"a {claim.symbol} order of {claim.value_quote:f} is outside (0, {self._max_value:f}]"
+            raise self._refused("guard_value", text)
+
+    def _refused(self, code: str, message: str) -> SigningRefused:
+        return SigningRefused(self.venue, f"not signed: {message}", code=code)
+
+
+def value_of(size: object, price: object) -> Decimal | None:
+    """Return size times price, exactly; None when either is missing or is no decimal text, integer or Decimal."""
+    left, right = to_decimal(size), to_decimal(price)
+    if left is None or right is None:
+        return None
+    return _EXACT.multiply(left, right)
+
+
+def to_decimal(value: object) -> Decimal | None:
+    """Return a Decimal from decimal text, an integer or a Decimal; None for anything else, floats included."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        return None
+    try:
+        return Decimal(value)
+    except ArithmeticError:
+        return None

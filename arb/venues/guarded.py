@@ -1,0 +1,124 @@
+"""OKX and Bitget through ccxt.pro, behind the same guard as Gate.
+
+Only the writes listed here are signed at all: spot orders, whose value can be bounded, and their cancels. Whatever
+else ccxt could send (withdrawals, transfers, loans, leverage, plan orders) is refused before it is signed.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import ccxt
+import ccxt.pro
+
+from arb.clock import Clock
+from arb.venues.exact import ExactExchange
+from arb.venues.guard import OrderClaim, SigningGuard, to_decimal, value_of
+
+_PLACE, _CANCEL = "place", "cancel"
+# A market order carries no price: whoever sends one says at which price to bound it. Never sent to the venue.
+REFERENCE_PRICE = "reference_price"
+
+
+class GuardedExchange(ExactExchange):
+    """Check every write against the guard before ccxt signs it; subclasses say what their venue's writes mean."""
+
+    separator = ""
+    writes: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, clock: Clock, guard: SigningGuard, config: dict[str, Any]) -> None:
+        self._symbols = {symbol.replace("/", self.separator): symbol for symbol in guard.symbols}
+        super().__init__(clock, guard, config)
+
+    def sign(self, path: str, api: Any = "public", method: str = "GET", params: Any = None) -> dict[str, Any]:
+        """Sign as ccxt does, after the guard has admitted the request; raise `SigningRefused` otherwise."""
+        self._check_hosts()
+        given = {} if params is None else params
+        items = given if isinstance(given, list) else [given]
+        bare = [{key: value for key, value in item.items() if key != REFERENCE_PRICE} for item in items]
+        if method != "GET":
+            kind = self.writes.get(path)
+            if kind is None:
+                raise self.guard.refuse_endpoint(method, path)
+            if kind == _PLACE:
+                self.guard.admit([self._claim(order) for item in items for order in self._orders(item)])
+        signed: dict[str, Any] = super().sign(path, api, method, bare if isinstance(given, list) else bare[0])
+        self.guard.check_host(signed["url"])
+        return signed
+
+    async def create_order_ws(self, *_args: Any, **_params: Any) -> Any:
+        """Refuse: orders over the websocket would pass the guard by."""
+        raise ccxt.NotSupported(f"{self.id}: orders go through REST, where they are guarded")
+
+    async def edit_order_ws(self, *_args: Any, **_params: Any) -> Any:
+        """Refuse: orders over the websocket would pass the guard by."""
+        raise ccxt.NotSupported(f"{self.id}: orders go through REST, where they are guarded")
+
+    def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
+        return [item]
+
+    def _claim(self, order: dict[str, Any]) -> OrderClaim:
+        raise NotImplementedError
+
+    def _symbol(self, native_symbol: Any) -> str:
+        return self._symbols.get(str(native_symbol), str(native_symbol))
+
+    def _check_hosts(self) -> None:
+        for url in _urls(self.urls["api"]):
+            self.guard.check_host(self.implode_hostname(url))
+
+
+class GuardedOkx(GuardedExchange, ccxt.pro.okx):
+    """`ccxt.pro.okx` on our clock and behind the guard; spot orders only."""
+
+    separator = "-"
+    writes: ClassVar[Mapping[str, str]] = {
+        "trade/order": _PLACE,
+        "trade/batch-orders": _PLACE,
+        "trade/cancel-order": _CANCEL,
+        "trade/cancel-batch-orders": _CANCEL,
+    }
+
+    def _claim(self, order: dict[str, Any]) -> OrderClaim:
+        symbol = self._symbol(order.get("instId"))
+        # Spot market buys count `sz` in quote unless `tgtCcy` says base; perpetuals count contracts and are not ours.
+        if order.get("ordType") == "market":
+            in_quote = order.get("side") == "buy" and order.get("tgtCcy") != "base_ccy"
+            return OrderClaim(symbol, _market_value(order, order.get("sz"), in_quote))
+        return OrderClaim(symbol, value_of(order.get("sz"), order.get("px")))
+
+
+class GuardedBitget(GuardedExchange, ccxt.pro.bitget):
+    """`ccxt.pro.bitget` on our clock and behind the guard; spot orders only."""
+
+    separator = ""
+    writes: ClassVar[Mapping[str, str]] = {
+        "v2/spot/trade/place-order": _PLACE,
+        "v2/spot/trade/batch-orders": _PLACE,
+        "v2/spot/trade/cancel-order": _CANCEL,
+        "v2/spot/trade/batch-cancel-order": _CANCEL,
+        "v2/spot/trade/cancel-symbol-order": _CANCEL,
+    }
+
+    def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
+        batch = item.get("orderList")
+        if not isinstance(batch, list):
+            return [item]
+        return [{"symbol": item.get("symbol"), **order} for order in batch]
+
+    def _claim(self, order: dict[str, Any]) -> OrderClaim:
+        symbol = self._symbol(order.get("symbol"))
+        if order.get("orderType") == "market":
+            return OrderClaim(symbol, _market_value(order, order.get("size"), order.get("side") == "buy"))
+        return OrderClaim(symbol, value_of(order.get("size"), order.get("price")))
+
+
+def _market_value(order: dict[str, Any], size: Any, in_quote: bool) -> Any:
+    return to_decimal(size) if in_quote else value_of(size, order.get(REFERENCE_PRICE))
+
+
+def _urls(tree: Any) -> list[str]:
+    if isinstance(tree, str):
+        return [tree]
+    if isinstance(tree, dict):
+        return [url for branch in tree.values() for url in _urls(branch)]
+    return []
