@@ -46,8 +46,7 @@ def ceil_scaled(value: Decimal, exp: int) -> int:
 
 def ratio(numerator: int, denominator: int, exp: int = 0) -> Decimal:
     """Return `numerator / denominator / 10**exp`, rounded half-even to `RATIO_DIGITS` significant digits."""
-    shared = Fraction(numerator, denominator)
-    return _RATIO.scaleb(_RATIO.divide(Decimal(shared.numerator), Decimal(shared.denominator)), -exp)
+    return _RATIO.scaleb(_RATIO.divide(Decimal(numerator), Decimal(denominator)), -exp)
 
 
 def round_ratio(numerator: int, denominator: int, places: int) -> Decimal:
