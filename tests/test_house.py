@@ -1,0 +1,234 @@
+"""The house rules, applied to the house; and each rule shown something bad, lest it be blind."""
+
+import os
+import re
+import subprocess
+import tomllib
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from arb.cli.root import COMMANDS, cli
+from arb.config import Settings
+from tests import house
+
+REPO = Path(__file__).resolve().parent.parent
+LINES_MAX, LINES_LIMIT = 400, 650
+Rule = Callable[[str, str], list[str]]
+
+ARB_RULES: list[Rule] = [
+    house.upward_imports,
+    house.foreign_owners,
+    house.ambient_time_and_chance,
+    house.floats_where_money_is,
+    house.swallowed_errors,
+    house.prints,
+]
+
+
+def _sources(folder: str) -> dict[str, str]:
+    return {
+        path.relative_to(REPO).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted((REPO / folder).rglob("*.py"))
+    }
+
+
+def _committed() -> Iterator[Path]:
+    """Yield the files of the repository, or of the unpacked source where there is no git."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPO, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}
+    )
+    if listing.returncode == 0 and listing.stdout:
+        paths = [REPO / name for name in listing.stdout.decode().split("\0") if name]
+    else:
+        own = ("arb", "tests", "docs", "migrations", "notebooks", ".ci")
+        paths = [path for folder in own for path in (REPO / folder).rglob("*")] + list(REPO.glob("*.*"))
+    yield from (path for path in paths if path.is_file())
+
+
+@pytest.mark.parametrize("rule", ARB_RULES, ids=lambda rule: rule.__name__)
+def test_arb_keeps_the_rule(rule: Rule) -> None:
+    complaints = [line for path, source in _sources("arb").items() for line in rule(path, source)]
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+def test_no_module_needs_itself_to_load() -> None:
+    complaints = house.import_cycles(_sources("arb"))
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+def test_no_committed_file_names_a_machine_or_a_package_index() -> None:
+    complaints = []
+    for path in _committed():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        complaints += house.machine_traces(path.relative_to(REPO).as_posix(), text)
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+def test_files_stay_short() -> None:
+    lengths = {path: source.count("\n") for folder in ("arb", "tests") for path, source in _sources(folder).items()}
+    for path, length in lengths.items():
+        if LINES_MAX < length <= LINES_LIMIT:
+            warnings.warn(f"{path} has {length} lines: one idea to a file, {LINES_MAX} lines", stacklevel=1)
+    assert not {path: length for path, length in lengths.items() if length > LINES_LIMIT}
+
+
+def test_every_package_is_installed() -> None:
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {path.parent.relative_to(REPO).as_posix().replace("/", ".") for path in (REPO / "arb").rglob("*.py")}
+    listed = set(project["tool"]["setuptools"]["packages"])
+    assert listed - {"arb.migrations", "arb.migrations.versions"} == folders
+
+
+def test_the_locks_hold_what_the_project_asks_for_hashed_and_without_index_lines() -> None:
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {
+        "requirements.lock": project["dependencies"],
+        "requirements-dev.lock": project["dependencies"] + project["optional-dependencies"]["dev"],
+    }
+    for name, requirements in wanted.items():
+        blocks = re.split(r"\n(?=\S)", (REPO / name).read_text(encoding="utf-8").strip())
+        assert all(re.match(r"[a-z0-9][a-z0-9._-]*==", block) for block in blocks), f"{name}: only pinned packages"
+        assert all("--hash=sha256:" in block for block in blocks), f"{name}: every package has hashes"
+        locked = {block.partition("==")[0] for block in blocks}
+        asked = {re.split(r"[\[<>=;! ]", text)[0].lower() for text in requirements} - {"arb"}
+        assert asked <= locked, f"{name}: run `make lock`"
+
+
+def _commands(group: click.Group = cli, above: str = "arb") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name
+        yield f"{above} {name}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{above} {name}")
+
+
+def test_every_command_is_documented() -> None:
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    for path, command in _commands():
+        assert command.help, f"{path} has no help"
+        assert re.search(rf"`{path}\b", readme), f"README.md does not tell of `{path}`"
+
+
+def test_every_command_takes_config_and_json_and_every_option_has_help() -> None:
+    for path, command in _commands():
+        if isinstance(command, click.Group):
+            continue
+        options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+        names = {name for option in options for name in option.opts}
+        assert {"--config", "--json"} <= names, path
+        assert all(option.help for option in options), path
+
+
+def test_the_brief_help_is_the_commands_own_first_sentence() -> None:
+    context = click.Context(cli)
+    for name, (_, brief) in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert (command.help or "").splitlines()[0] == brief, name
+
+
+def _keys_with_comments(text: str) -> Iterator[tuple[str, bool]]:
+    table = ""
+    for line in text.splitlines():
+        header, key = re.match(r"\[([\w.]+)\]", line), re.match(r"(\w+) = [^#]*(#\s*\S.{9,})?", line)
+        if header:
+            table = header.group(1)
+        elif key:
+            yield f"{table}.{key.group(1)}", key.group(2) is not None
+
+
+def _keys_of_settings(value: object, path: str = "") -> Iterator[str]:
+    for name in getattr(value, "__struct_fields__", ()):
+        below = getattr(value, name)
+        inner = f"{path}.{name}" if path else name
+        yield from _keys_of_settings(below, inner) if hasattr(below, "__struct_fields__") else [inner]
+
+
+def test_every_config_key_stands_in_config_toml_with_a_comment_and_no_other() -> None:
+    documented = dict(_keys_with_comments((REPO / "config.toml").read_text(encoding="utf-8")))
+    assert sorted(documented) == sorted(_keys_of_settings(Settings()))
+    assert [key for key, commented in documented.items() if not commented] == []
+
+
+BAD: list[tuple[Rule, str, str]] = [
+    (house.upward_imports, "arb/market/book.py", "from arb.core.engine import Engine"),
+    (house.upward_imports, "arb/market/book.py", "def f():\n    import arb.core.engine"),
+    (house.upward_imports, "arb/core/pair.py", "from ..venues import base"),
+    (house.upward_imports, "arb/core/pair.py", "import importlib\nimportlib.import_module('arb.app')"),
+    (house.upward_imports, "arb/venues/retry.py", "from arb.store import ledger"),
+    (house.upward_imports, "arb/sim/exchange.py", "from arb.market.order import Side"),
+    (house.upward_imports, "arb/live/runner.py", "from arb.replay import scan"),
+    (house.upward_imports, "arb/attic/junk.py", "from arb.market import book"),
+    (house.foreign_owners, "arb/core/engine.py", "import ccxt.pro"),
+    (house.foreign_owners, "arb/app.py", "from sqlalchemy import text"),
+    (house.foreign_owners, "arb/cli/database.py", "import importlib\nimportlib.import_module('alembic')"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "import time\ntime.time()"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "from time import monotonic_ns as now"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "import time as t\nread = t.perf_counter"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "from datetime import datetime\ndatetime.now()"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "import datetime as d\nd.date.today()"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "import random\nrandom.random()"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "import random\nrng = random.Random()"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "from random import Random\nrng = Random()"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "import os\nos.urandom(6)"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "import secrets\nsecrets.token_hex()"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "from uuid import uuid4"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "import numpy as np\nnp.random.normal()"),
+    (house.floats_where_money_is, "arb/market/scale.py", "half = 0.5"),
+    (house.floats_where_money_is, "arb/core/pair.py", "price = float(text)"),
+    (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept Exception:\n    pass"),
+    (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept:\n    pass"),
+    (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept (OSError, BaseException):\n    pass"),
+    (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept Exception:  # noqa: BLE001\n    pass"),
+    (house.prints, "arb/core/engine.py", "print('here')"),
+    (house.machine_traces, "README.md", "see /ho" + "me/somebody/arb"),
+    (house.machine_traces, "tests/test_x.py", 'open("/tm' + 'p/x")'),
+    (house.machine_traces, "requirements.lock", "--extra-" + "index-url https://example.com/simple"),
+]
+
+GOOD: list[tuple[Rule, str, str]] = [
+    (house.upward_imports, "arb/core/pair.py", "from arb.market.order import Side\nfrom arb.core import events"),
+    (house.upward_imports, "arb/sim/exchange.py", "from arb.clock import Clock\nfrom arb.sim import matching"),
+    (house.foreign_owners, "arb/venues/generic.py", "import ccxt"),
+    (house.ambient_time_and_chance, "arb/clock.py", "import time\ntime.time_ns()"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", "import random\nrng = random.Random(7)\nrng.random()"),
+    (house.ambient_time_and_chance, "arb/core/engine.py", '"""Never calls time.time() or random.random()."""'),
+    (house.floats_where_money_is, "arb/core/spread.py", "rank = 0.5"),
+    (
+        house.swallowed_errors,
+        "arb/live/runner.py",
+        "try:\n    f()\nexcept Exception:  # a bug stops trading\n    halt()",
+    ),
+    (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept BaseException:\n    undo()\n    raise"),
+    (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept OSError:\n    pass"),
+    (house.prints, "arb/cli/show.py", "print('answer')"),
+    (house.machine_traces, "README.md", "the path /api/v4/spot/orders, at https://example.com/home/x"),
+]
+
+
+@pytest.mark.parametrize(("rule", "path", "source"), BAD, ids=lambda value: getattr(value, "__name__", None))
+def test_a_rule_sees_what_it_forbids(rule: Rule, path: str, source: str) -> None:
+    assert rule(path, source), "the rule is blind to this"
+
+
+@pytest.mark.parametrize(("rule", "path", "source"), GOOD, ids=lambda value: getattr(value, "__name__", None))
+def test_a_rule_leaves_the_legal_alone(rule: Rule, path: str, source: str) -> None:
+    assert rule(path, source) == []
+
+
+def test_a_circle_of_imports_is_seen_and_one_broken_by_a_late_import_is_not() -> None:
+    circle = {"arb/core/a.py": "from arb.core.b import B", "arb/core/b.py": "from arb.core import a"}
+    assert house.import_cycles(circle)
+    late = {"arb/core/a.py": "from arb.core.b import B", "arb/core/b.py": "def f():\n    from arb.core import a"}
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from arb.core.a import A"
+    assert house.import_cycles(late) == []
+    assert house.import_cycles({"arb/core/a.py": "from arb.core.b import B", "arb/core/b.py": typed}) == []
