@@ -1,0 +1,136 @@
+"""The plain book: levels of one symbol at one venue, obvious and exact.
+
+It is the oracle that judges the fast path, and the fall-back for every frame the fast path does not take. It knows
+levels only: sequences and snapshots are the business of the dialects in `venues/wire`. Prices and sizes are integers
+on the symbol's `Scale`, without bound.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+
+from arb.market.arena import BookArena, Levels
+
+
+class BookSide:
+    """One side of a book: size by price, and the prices in rising order."""
+
+    __slots__ = ("prices", "sizes", "touched")
+
+    def __init__(self) -> None:
+        self.sizes: dict[int, int] = {}
+        self.prices: list[int] = []
+        self.touched = True
+
+    def __len__(self) -> int:
+        return len(self.prices)
+
+    def replace(self, levels: Iterable[tuple[int, int]]) -> None:
+        """Forget everything and take `levels`; a size of 0 is no level, of equal prices the last one counts."""
+        sizes = dict(levels)
+        self.sizes = {price: size for price, size in sizes.items() if size} if 0 in sizes.values() else sizes
+        self.prices = sorted(self.sizes)
+        self.touched = True
+
+    def apply(self, levels: Iterable[tuple[int, int]]) -> None:
+        """Apply absolute sizes in order: 0 removes, and removing a level that is not there is normal."""
+        sizes, prices = self.sizes, self.prices
+        for price, size in levels:
+            self.touched = True
+            if size:
+                if price not in sizes:
+                    insort(prices, price)
+                sizes[price] = size
+            elif sizes.pop(price, None) is not None:
+                del prices[bisect_left(prices, price)]
+
+
+class PlainBook:
+    """Both sides of one book.
+
+    `depth_max`: levels kept per side after each change, or 0 for all. A venue that sends the best N says nothing more
+    of a level that has fallen out, so it must not stay and grow stale. `bid_horizon`, `ask_horizon`: the worst price
+    the snapshot knew, where it was cut short; what lies beyond is unknown, not empty, and is not shown.
+    """
+
+    __slots__ = ("ask_horizon", "asks", "bid_horizon", "bids", "depth_max")
+
+    def __init__(self, depth_max: int = 0) -> None:
+        self.bids = BookSide()
+        self.asks = BookSide()
+        self.depth_max = depth_max
+        self.bid_horizon: int | None = None
+        self.ask_horizon: int | None = None
+
+    def replace(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
+        """Take a snapshot in place of all that was known."""
+        self.bid_horizon = None
+        self.ask_horizon = None
+        self.bids.replace(bids)
+        self.asks.replace(asks)
+        self._trim()
+
+    def apply(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
+        """Apply a change: absolute sizes, 0 removes."""
+        self.bids.apply(bids)
+        self.asks.apply(asks)
+        self._trim()
+
+    def clear(self) -> None:
+        """Forget all levels."""
+        self.replace((), ())
+
+    def bound(self, limit: int) -> None:
+        """Note that the snapshot just taken held at most `limit` levels a side: beyond a full side nothing is known."""
+        self.bid_horizon = self.bids.prices[0] if len(self.bids) >= limit else None
+        self.ask_horizon = self.asks.prices[-1] if len(self.asks) >= limit else None
+
+    def crossed(self) -> bool:
+        """Return whether the best bid stands above the best ask; equal (locked) is legal."""
+        return bool(self.bids.prices and self.asks.prices and self.bids.prices[-1] > self.asks.prices[0])
+
+    def best_bids(self, depth: int) -> tuple[list[int], list[int]]:
+        """Return prices and sizes of the best `depth` bids, highest price first."""
+        prices = self.bids.prices[: -depth - 1 : -1] if depth else []
+        if self.bid_horizon is not None and prices and prices[-1] < self.bid_horizon:
+            prices = [price for price in prices if price >= self.bid_horizon]
+        sizes = self.bids.sizes
+        return prices, [sizes[price] for price in prices]
+
+    def best_asks(self, depth: int) -> tuple[list[int], list[int]]:
+        """Return prices and sizes of the best `depth` asks, lowest price first."""
+        prices = self.asks.prices[:depth]
+        if self.ask_horizon is not None and prices and prices[-1] > self.ask_horizon:
+            prices = [price for price in prices if price <= self.ask_horizon]
+        sizes = self.asks.sizes
+        return prices, [sizes[price] for price in prices]
+
+    def exhausted(self) -> bool:
+        """Return whether a side has run out of known levels although the venue has more of them."""
+        return (
+            self.bid_horizon is not None and not (self.bids.prices and self.bids.prices[-1] >= self.bid_horizon)
+        ) or (self.ask_horizon is not None and not (self.asks.prices and self.asks.prices[0] <= self.ask_horizon))
+
+    def levels(self, depth: int) -> tuple[Levels, Levels]:
+        """Return the best `depth` bids and asks as (price, size) pairs, best first."""
+        bids, asks = self.best_bids(depth), self.best_asks(depth)
+        return list(zip(*bids, strict=True)), list(zip(*asks, strict=True))
+
+    def publish(self, arena: BookArena, row: int, sequence: int, event_ns: int, received_ns: int) -> None:
+        """Write the best levels of each side that changed since the last time, and stamp the row as live."""
+        if self.bids.touched:
+            arena.write_bids(row, *self.best_bids(arena.depth))
+            self.bids.touched = False
+        if self.asks.touched:
+            arena.write_asks(row, *self.best_asks(arena.depth))
+            self.asks.touched = False
+        arena.write(row, sequence, event_ns, received_ns)
+
+    def _trim(self) -> None:
+        depth_max = self.depth_max
+        if not depth_max:
+            return
+        bids, asks = self.bids, self.asks
+        while len(bids.prices) > depth_max:
+            del bids.sizes[bids.prices.pop(0)]
+        while len(asks.prices) > depth_max:
+            del asks.sizes[asks.prices.pop()]

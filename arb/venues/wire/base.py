@@ -1,0 +1,273 @@
+"""What all dialects of public feeds share: the slot of one book, the error of one frame, and the way a book is lost.
+
+A dialect's only freedom is to understand frames. Whether a book is live, what becomes of it when a frame is missing,
+unreadable or contradicted, and what others see of it is decided here, once:
+
+- a whole frame is read before anything of it is applied;
+- whatever cannot be trusted makes the book unusable at once, with its levels gone, and asks for a resync;
+- while a book is unusable only a clean snapshot brings it back, and no change is applied;
+- a frame that cannot even be ascribed to a book makes all books of the connection unusable: it may have been a change
+  of any of them, and a quiet book would not notice its loss.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, NoReturn
+
+import msgspec
+
+from arb.errors import InvariantError, VenueProtocolError
+from arb.market.arena import NO_SEQUENCE, BookArena, BookState, Levels
+from arb.market.book import PlainBook
+from arb.market.feed import NOTHING, FeedCounts, FrameResult, Notice, NoticeKind, Resync, ResyncBy
+from arb.market.scale import Scale
+from arb.venues.wire.numbers import INT64_MAX, Numbers, to_levels
+
+NS_PER_MS = 1_000_000
+MILLIS_MAX = 9_000_000_000_000  # the year 2255: in nanoseconds it still fits 64 bits
+
+Sequence64 = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+Millis = Annotated[int, msgspec.Meta(ge=0, le=MILLIS_MAX)]
+Pair = tuple[str, str]
+
+TAPE_SCALE = Scale(40, 40)
+"""The scale of books rebuilt from a tape, where no listing tells ticks: plain Python integers, so it costs no range."""
+
+
+class BookSeat(msgspec.Struct, frozen=True):
+    """Where one book of a feed lives: its arena row and its symbol's scale."""
+
+    row: int
+    scale: Scale
+
+
+class FrameError(VenueProtocolError):
+    """A frame we cannot read; names the field, and the book where the frame says which."""
+
+    def __init__(self, venue: str, native_symbol: str | None, field: str, what: str) -> None:
+        about = f" of {native_symbol}" if native_symbol else ""
+        super().__init__(venue, f"unreadable frame{about}: {field}: {what}")
+        self.native_symbol = native_symbol
+        self.field = field
+
+
+class BookSlot:
+    """One book of one connection: its content, its state, and what its dialect has to remember."""
+
+    __slots__ = (
+        "book",
+        "joined",
+        "native_symbol",
+        "pending",
+        "prices",
+        "row",
+        "sequence",
+        "sizes",
+        "state",
+        "stream",
+        "texts",
+    )
+
+    def __init__(self, native_symbol: str, row: int, prices: Numbers, sizes: Numbers) -> None:
+        self.native_symbol = native_symbol
+        self.row = row
+        self.prices = prices
+        self.sizes = sizes
+        self.book = PlainBook()
+        self.state = BookState.WAITING
+        self.sequence = NO_SEQUENCE
+        self.stream: str | None = None
+        self.texts: tuple[dict[int, str], dict[int, str]] | None = None
+        self.pending: deque[Delta] = deque(maxlen=_PENDING_MAX)
+        self.joined = False
+
+
+class Delta(msgspec.Struct, frozen=True, gc=False):
+    """One change, read and not yet applied: ids `first` to `last`, and the id it follows where the venue tells."""
+
+    first: int
+    last: int
+    previous: int
+    event_ns: int
+    bids: Levels
+    asks: Levels
+
+
+_PENDING_MAX = 4096
+
+
+class WireFeed:
+    """The part of a feed that is the same for every venue; see `arb.market.feed.BookFeed` for the contract.
+
+    `seats`: the books asked for, by native symbol. With `tape` any symbol met gets a book of its own (without a row),
+    and retired dialects are read too; live feeds refuse those.
+    """
+
+    resync_by = ResyncBy.RESUBSCRIBE
+
+    def __init__(
+        self, venue: str, seats: Mapping[str, BookSeat], arena: BookArena | None, *, tape: bool = False
+    ) -> None:
+        if arena is None and not tape:
+            raise InvariantError("a live feed needs an arena")
+        self.venue = venue
+        self.counts = FeedCounts()
+        self._arena = arena
+        self._tape = tape
+        self._numbers: dict[int, Numbers] = {}
+        self._slots: dict[str, BookSlot] = {}
+        for native_symbol, seat in seats.items():
+            self._add(native_symbol, seat)
+
+    def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Apply one websocket frame; never raises for what a venue sends."""
+        self.counts.frames += 1
+        try:
+            return self._frame(received_ns, raw)
+        except FrameError as error:
+            return self._unreadable(error, received_ns)
+
+    def on_snapshot(self, native_symbol: str, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Apply the body of an HTTP snapshot; never raises for what a venue sends."""
+        slot = self._slot(native_symbol)
+        if slot is None:
+            return NOTHING
+        try:
+            return self._snapshot_body(slot, received_ns, raw)
+        except FrameError as error:
+            return self._unreadable(error, received_ns)
+
+    def on_disconnect(self, at_ns: int) -> FrameResult:
+        """Make every book wait for a snapshot: nothing survives a connection (gate-v4.md 5.5)."""
+        for slot in self._slots.values():
+            self._empty(slot, BookState.WAITING, at_ns)
+        return FrameResult(rows=tuple(slot.row for slot in self._slots.values()))
+
+    def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
+        """Make one book unusable for a reason the frames do not show, and ask for its resync."""
+        slot = self._slots.get(native_symbol)
+        return NOTHING if slot is None else self._lose(slot, at_ns, cause)
+
+    def snapshot_path(self, native_symbol: str) -> str | None:
+        """Return path and query of the book's HTTP snapshot, or `None` when snapshots come over the websocket."""
+        return None
+
+    def ping_message(self, now_s: int) -> str | None:
+        """Return the application's heartbeat frame, or `None` where protocol pings suffice."""
+        return None
+
+    def books(self) -> Iterator[BookSlot]:
+        """Yield every book, in the order in which they came up; for reports and tests, not for trading."""
+        yield from self._slots.values()
+
+    def _frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
+        raise NotImplementedError
+
+    def _snapshot_body(self, slot: BookSlot, received_ns: int, raw: bytes | str) -> FrameResult:
+        return NOTHING
+
+    def _slot(self, native_symbol: str) -> BookSlot | None:
+        slot = self._slots.get(native_symbol)
+        if slot is None and self._tape and native_symbol:
+            slot = self._add(native_symbol, BookSeat(-1, TAPE_SCALE))
+        return slot
+
+    def _add(self, native_symbol: str, seat: BookSeat) -> BookSlot:
+        prices, sizes = self._numbers_of(seat.scale.price_exp), self._numbers_of(seat.scale.size_exp)
+        slot = self._slots[native_symbol] = BookSlot(native_symbol, seat.row, prices, sizes)
+        return slot
+
+    def _numbers_of(self, exp: int) -> Numbers:
+        numbers = self._numbers.get(exp)
+        if numbers is None:
+            greatest = None if self._arena is None else INT64_MAX
+            numbers = self._numbers[exp] = Numbers(exp, greatest)
+        return numbers
+
+    def _levels(self, slot: BookSlot, raw: list[Pair] | list[list[str]], field: str) -> Levels:
+        try:
+            return to_levels(raw, slot.prices, slot.sizes)
+        except (ValueError, IndexError) as error:
+            self._refuse(slot.native_symbol, field, str(error))
+
+    def _refuse(self, native_symbol: str | None, field: str, what: str) -> NoReturn:
+        raise FrameError(self.venue, native_symbol, field, what)
+
+    def _other(self) -> FrameResult:
+        self.counts.other += 1
+        return NOTHING
+
+    def _ignored(self) -> FrameResult:
+        self.counts.ignored += 1
+        return NOTHING
+
+    def _notice(
+        self, kind: NoticeKind, native_symbols: tuple[str, ...] = (), code: object = "", text: str = ""
+    ) -> FrameResult:
+        self.counts.control += 1
+        return FrameResult(notice=Notice(kind, native_symbols, "" if code is None else str(code), text))
+
+    def _control(self) -> FrameResult:
+        self.counts.control += 1
+        return NOTHING
+
+    def _lives(self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, levels: int) -> FrameResult:
+        """Show the book as it now stands, unless what stands there cannot be."""
+        book = slot.book
+        if book.crossed():
+            self.counts.crossed += 1
+            return self._lose(slot, received_ns, "crossed", BookState.CROSSED)
+        if book.exhausted():
+            return self._lose(slot, received_ns, "the levels known from the snapshot are used up")
+        slot.state = BookState.LIVE
+        slot.sequence = sequence
+        self.counts.levels += levels
+        if self._arena is not None and slot.row >= 0:
+            book.publish(self._arena, slot.row, sequence, event_ns, received_ns)
+        return FrameResult(rows=(slot.row,), levels=levels)
+
+    def _gap(self, slot: BookSlot, at_ns: int, cause: str) -> FrameResult:
+        self.counts.gaps += 1
+        return self._lose(slot, at_ns, cause)
+
+    def _lose(
+        self, slot: BookSlot, at_ns: int, cause: str, state: BookState = BookState.GAP, error: FrameError | None = None
+    ) -> FrameResult:
+        self._empty(slot, state, at_ns)
+        resync = Resync(slot.native_symbol, slot.row, cause, self.resync_by)
+        return FrameResult(rows=(slot.row,), resyncs=(resync,), error=error)
+
+    def _empty(self, slot: BookSlot, state: BookState, at_ns: int) -> None:
+        slot.state = state
+        slot.sequence = NO_SEQUENCE
+        slot.book.clear()
+        slot.texts = None
+        slot.pending.clear()
+        slot.joined = False
+        if self._arena is not None and slot.row >= 0:
+            self._arena.invalidate(slot.row, state, at_ns)
+
+    def _unreadable(self, error: FrameError, at_ns: int) -> FrameResult:
+        self.counts.malformed += 1
+        if error.native_symbol is not None:
+            slot = self._slot(error.native_symbol)
+            return NOTHING if slot is None else self._lose(slot, at_ns, str(error), error=error)
+        lost = [self._lose(slot, at_ns, str(error)) for slot in self._slots.values()]
+        rows = tuple(row for one in lost for row in one.rows)
+        return FrameResult(rows=rows, resyncs=tuple(one.resyncs[0] for one in lost), error=error)
+
+
+def decode_problem(error: Exception) -> tuple[str, str]:
+    """Return (field, what is wrong) of a decoder's complaint, which ends in the path when it knows the place."""
+    what, _, field = str(error).partition(" - at `")
+    return (field.rstrip("`").removeprefix("$.") or "frame"), what
+
+
+def batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yield `items` in order, at most `size` (>= 1) at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What msgspec raises for text that is not the JSON asked for."""

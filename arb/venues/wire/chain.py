@@ -1,0 +1,125 @@
+"""Books built from a fetched snapshot and a stream of numbered changes: Gate's `order_book_update`, Binance's `depth`.
+
+The theory (gate-v4.md 5.3; venues.md, Binance): changes are kept from the moment of subscribing; a snapshot with an id
+is fetched; changes wholly inside it are dropped; the first one applied must overlap the snapshot's end, and from then
+on each must continue its predecessor. What "overlap" and "continue" mean is the venue's `Rule`:
+
+    rule        contained in base    first one applied     later ones
+    GATE        last <= base         first <= base + 1     first <= id + 1 (an overlap is harmless: sizes are absolute)
+    SPOT        last <= base         first <= base + 1     first == id + 1
+    PERPETUAL   last <  base         first <= base         previous == id  (`first` is not contiguous on perpetuals)
+"""
+
+from enum import Enum
+
+from arb.market.arena import BookState, Levels
+from arb.market.feed import FrameResult, ResyncBy
+from arb.venues.wire.base import BookSlot, Delta, WireFeed
+
+
+class Rule(Enum):
+    """How a venue numbers its changes."""
+
+    GATE = "gate"
+    SPOT = "spot"
+    PERPETUAL = "perpetual"
+
+
+class Verdict(Enum):
+    """What a change is to a book."""
+
+    APPLY = "apply"
+    CONTAINED = "contained"
+    GAP = "gap"
+
+
+def judge(rule: Rule, sequence: int, joined: bool, delta: Delta) -> Verdict:
+    """Say what `delta` is to a book that stands at `sequence`; `joined`: a change was applied since the snapshot."""
+    if rule is Rule.PERPETUAL:
+        if joined:
+            return Verdict.APPLY if delta.previous == sequence else Verdict.GAP
+        if delta.last < sequence:
+            return Verdict.CONTAINED
+        return Verdict.APPLY if delta.first <= sequence else Verdict.GAP
+    if delta.last <= sequence:
+        return Verdict.CONTAINED
+    if delta.first == sequence + 1:
+        return Verdict.APPLY
+    overlap_allowed = rule is Rule.GATE or not joined
+    return Verdict.APPLY if overlap_allowed and delta.first <= sequence else Verdict.GAP
+
+
+class ChainFeed(WireFeed):
+    """A feed whose books are joined from a fetched snapshot and numbered changes."""
+
+    resync_by = ResyncBy.FETCH
+    rule = Rule.GATE
+
+    def _change(self, slot: BookSlot, delta: Delta, received_ns: int) -> FrameResult:
+        """Take one change: apply it to a live book, keep it for one that waits."""
+        if slot.state is not BookState.LIVE:
+            slot.pending.append(delta)
+            return self._ignored()
+        verdict = judge(self.rule, slot.sequence, slot.joined, delta)
+        if verdict is Verdict.CONTAINED:
+            return self._ignored()
+        if verdict is Verdict.GAP:
+            cause = f"gap: have {slot.sequence}, got {delta.first}..{delta.last}"
+            result = self._gap(slot, received_ns, cause)
+            slot.pending.append(delta)
+            return result
+        slot.book.apply(delta.bids, delta.asks)
+        slot.joined = True
+        levels = len(delta.bids) + len(delta.asks)
+        return self._lives(slot, delta.last, delta.event_ns, received_ns, levels)
+
+    def _replace(
+        self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, bids: Levels, asks: Levels
+    ) -> FrameResult:
+        """Take a whole book from the stream itself; changes kept for a fetched one are not needed any more."""
+        self.counts.snapshots += 1
+        slot.pending.clear()
+        slot.joined = False
+        slot.book.replace(bids, asks)
+        return self._lives(slot, sequence, event_ns, received_ns, len(bids) + len(asks))
+
+    def _join(
+        self,
+        slot: BookSlot,
+        sequence: int,
+        event_ns: int,
+        received_ns: int,
+        sides: tuple[Levels, Levels],
+        limit: int = 0,
+    ) -> FrameResult:
+        """Take a fetched snapshot and all kept changes that follow it; `limit` > 0: it was cut to so many levels."""
+        if slot.state is BookState.LIVE and sequence <= slot.sequence:
+            return self._ignored()
+        kept = list(slot.pending)
+        at, joined = sequence, False
+        follow: list[Delta] = []
+        for place, delta in enumerate(kept):
+            verdict = judge(self.rule, at, joined, delta)
+            if verdict is Verdict.GAP:
+                return self._too_old(slot, received_ns, at, delta, kept[place:])
+            if verdict is Verdict.APPLY:
+                follow.append(delta)
+                at, joined = delta.last, True
+        self.counts.snapshots += 1
+        slot.book.replace(*sides)
+        if limit:
+            slot.book.bound(limit)
+        levels = len(sides[0]) + len(sides[1])
+        for delta in follow:
+            slot.book.apply(delta.bids, delta.asks)
+            levels += len(delta.bids) + len(delta.asks)
+            event_ns = max(event_ns, delta.event_ns)
+        slot.joined = joined
+        slot.pending.clear()
+        return self._lives(slot, at, event_ns, received_ns, levels)
+
+    def _too_old(self, slot: BookSlot, at_ns: int, sequence: int, delta: Delta, keep: list[Delta]) -> FrameResult:
+        cause = f"snapshot too old: reaches {sequence}, changes go on at {delta.first}..{delta.last}"
+        result = self._gap(slot, at_ns, cause)
+        slot.pending.extend(keep)
+        return result

@@ -1,0 +1,255 @@
+"""Gate's public books (gate-v4.md section 5), spot and USDT perpetuals.
+
+Live: `spot.obu`, whose first frame is the whole book and whose later ones continue it by `U == id + 1` exactly (5.4); a
+gap means unsubscribe, wait for the answer, subscribe. The older channels are read from tapes only (`gate_tape`).
+
+The send time of a frame is its `time_ms`. Frames of 2021 have only `time`, whole seconds: then the second's beginning
+counts, so that a book looks older than it is, never younger.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+import msgspec
+
+from arb.market.arena import BookArena, BookState
+from arb.market.feed import FrameResult, NoticeKind
+from arb.venues.wire.base import (
+    DECODE_ERRORS,
+    MILLIS_MAX,
+    NS_PER_MS,
+    BookSeat,
+    BookSlot,
+    Millis,
+    Pair,
+    Sequence64,
+    WireFeed,
+    decode_problem,
+)
+
+LEVELS = (50, 400)
+_SECONDS_MAX = MILLIS_MAX // 1000
+_ID_MAX = 2**31 - 1
+_ASKED_MAX = 10_000
+_NULL = msgspec.Raw(b"null")
+
+
+class _Error(msgspec.Struct):
+    """What a refused request is told; the shape is the venue's own, so nothing of it is taken for granted."""
+
+    code: int | str | None = None
+    message: str = ""
+
+
+class GateFrame(msgspec.Struct):
+    """The envelope of every frame; what its channel makes of `result` is read in a second step."""
+
+    channel: str = ""
+    event: str = ""
+    type: str = ""
+    time: int | float | None = None
+    id: int | str | None = None
+    time_ms: Millis = 0
+    error: msgspec.Raw = _NULL
+    payload: msgspec.Raw = _NULL
+    result: msgspec.Raw = _NULL
+
+
+class _Obu(msgspec.Struct):
+    s: str
+    u: Sequence64
+    U: Sequence64 | None = None
+    full: bool = False
+    b: list[Pair] | None = None
+    a: list[Pair] | None = None
+
+
+class _Named(msgspec.Struct):
+    s: str = ""
+
+
+class _System(msgspec.Struct):
+    type: str = ""
+
+
+_frame = msgspec.json.Decoder(GateFrame).decode
+_obu = msgspec.json.Decoder(_Obu).decode
+_named = msgspec.json.Decoder(_Named).decode
+_system = msgspec.json.Decoder(_System).decode
+_error = msgspec.json.Decoder(_Error).decode
+_streams = msgspec.json.Decoder(list[str]).decode
+
+
+class GateFeed(WireFeed):
+    """The live books of Gate spot over `spot.obu`; `level` is 50 (a push every 20 ms) or 400 (every 100 ms)."""
+
+    def __init__(
+        self,
+        seats: Mapping[str, BookSeat],
+        arena: BookArena | None,
+        *,
+        venue: str = "gate",
+        level: int = 50,
+        tape: bool = False,
+    ) -> None:
+        super().__init__(venue, seats, arena, tape=tape)
+        self._market = "futures" if venue == "gate_futures" else "spot"
+        self._level = level
+        self._asked: dict[int, tuple[str, ...]] = {}
+        self._last_id = 0
+
+    def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return one request per book: a list is refused as a whole when one of its names is unknown (4.2)."""
+        return self._requests("subscribe", native_symbols, now_s)
+
+    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return one request per book; a second subscription before the answer is an error (5.4)."""
+        return self._requests("unsubscribe", native_symbols, now_s)
+
+    def ping_message(self, now_s: int) -> str:
+        """Return the application ping, which also resets the server's idle timer (4.5)."""
+        return _encode({"time": now_s, "channel": f"{self._market}.ping"})
+
+    def _requests(self, event: str, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        return tuple(self._request(event, native_symbol, now_s) for native_symbol in native_symbols)
+
+    def _request(self, event: str, native_symbol: str, now_s: int) -> str:
+        """Return one request; the answer echoes `id`, which must fit 32 bits (4.2), and need not name the book."""
+        self._last_id = self._last_id % _ID_MAX + 1
+        self._asked[self._last_id] = (native_symbol,)
+        if len(self._asked) > _ASKED_MAX:
+            del self._asked[next(iter(self._asked))]
+        return _encode(
+            {
+                "time": now_s,
+                "id": self._last_id,
+                "channel": f"{self._market}.obu",
+                "event": event,
+                "payload": [f"ob.{native_symbol}.{self._level}"],
+            }
+        )
+
+    def _frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
+        try:
+            frame = _frame(raw)
+        except DECODE_ERRORS as error:
+            self._refuse(None, *decode_problem(error))
+        market, _, kind = frame.channel.partition(".")
+        if market != self._market or frame.event not in ("update", "all", ""):
+            return self._answer(frame, market)
+        if kind == "obu":
+            return self._obu(frame, received_ns)
+        if kind == "pong" or frame.error != _NULL or frame.type:
+            return self._answer(frame, market)
+        return self._unlisted(kind, frame, received_ns)
+
+    def _unlisted(self, kind: str, frame: GateFrame, received_ns: int) -> FrameResult:
+        if kind == "system" and _type_of(frame.result) == "upgrade":
+            return self._notice(NoticeKind.UPGRADE)
+        return self._other()
+
+    def _answer(self, frame: GateFrame, market: str) -> FrameResult:
+        """Understand what is no market data: answers, pongs, errors, and an upgrade notice in its three shapes."""
+        symbols = _symbols_of(frame.payload)
+        if isinstance(frame.id, int):
+            symbols = self._asked.pop(frame.id, symbols)
+        if "upgrade" in (frame.type, frame.event):
+            return self._notice(NoticeKind.UPGRADE)
+        if frame.error != _NULL:
+            return self._notice(NoticeKind.REFUSED, symbols, *_refusal(frame.error))
+        if frame.channel == f"{market}.pong":
+            return self._notice(NoticeKind.PONG)
+        if frame.event == "subscribe":
+            return self._notice(NoticeKind.SUBSCRIBED, symbols)
+        if frame.event == "unsubscribe":
+            return self._notice(NoticeKind.UNSUBSCRIBED, symbols)
+        return self._other()
+
+    def _obu(self, frame: GateFrame, received_ns: int) -> FrameResult:
+        if frame.error != _NULL:
+            return self._answer(frame, self._market)
+        try:
+            obu = _obu(frame.result)
+        except DECODE_ERRORS as error:
+            self._refuse_result(frame, error)
+        native_symbol, level = _stream(obu.s)
+        slot = self._slot(native_symbol)
+        if slot is None or not level or not self._same_stream(slot, obu.s):
+            return self._other()
+        self.counts.book_frames += 1
+        bids = self._levels(slot, obu.b or [], "result.b")
+        asks = self._levels(slot, obu.a or [], "result.a")
+        if obu.full:
+            if obu.b is None or obu.a is None:
+                self._refuse(native_symbol, "result.b" if obu.b is None else "result.a", "missing in a whole book")
+            slot.book.depth_max = level
+            slot.book.replace(bids, asks)
+            self.counts.snapshots += 1
+        else:
+            if slot.state is not BookState.LIVE:
+                return self._ignored()
+            if obu.U is None:
+                self._refuse(native_symbol, "result.U", "missing in a change")
+            if slot.sequence + 1 != obu.U or obu.u < obu.U:
+                return self._gap(slot, received_ns, f"gap: have {slot.sequence}, got {obu.U}..{obu.u}")
+            slot.book.apply(bids, asks)
+        return self._lives(slot, obu.u, sent_ns(frame), received_ns, len(bids) + len(asks))
+
+    def _same_stream(self, slot: BookSlot, stream: str) -> bool:
+        """Return whether this is the stream the book is built from: another depth of it is another book."""
+        if slot.stream is None:
+            slot.stream = stream if self._tape else f"ob.{slot.native_symbol}.{self._level}"
+        return slot.stream == stream
+
+    def _refuse_result(self, frame: GateFrame, error: Exception) -> NoReturn:
+        """Refuse a result, naming the book if at least its name can be read."""
+        try:
+            name = _named(frame.result).s
+        except DECODE_ERRORS:
+            name = ""
+        field, what = decode_problem(error)
+        self._refuse(_stream(name)[0] or name or None, f"result.{field}", what)
+
+
+def sent_ns(frame: GateFrame) -> int:
+    """Return when the venue sent a frame, ns UTC on its clock, or 0 when it does not say."""
+    if frame.time_ms:
+        return frame.time_ms * NS_PER_MS
+    return int(frame.time) * 1000 * NS_PER_MS if frame.time and 0 < frame.time < _SECONDS_MAX else 0
+
+
+def _stream(name: str) -> tuple[str, int]:
+    """Return (pair, level) of a stream name `ob.PAIR.LEVEL`, or ("", 0) for anything else."""
+    prefix, _, rest = name.partition(".")
+    native_symbol, _, level = rest.rpartition(".")
+    if prefix != "ob" or not level.isascii() or not level.isdigit() or len(level) > 4:
+        return "", 0
+    return native_symbol, int(level)
+
+
+def _symbols_of(payload: msgspec.Raw) -> tuple[str, ...]:
+    try:
+        names = _streams(payload)
+    except DECODE_ERRORS:
+        return ()
+    return tuple(symbol for symbol, _ in map(_stream, names) if symbol)
+
+
+def _refusal(error: msgspec.Raw) -> tuple[str, str]:
+    """Return the venue's code and words, or all it sent when that has another shape."""
+    try:
+        refusal = _error(error)
+    except DECODE_ERRORS:
+        return "", bytes(error).decode(errors="replace")
+    return "" if refusal.code is None else str(refusal.code), refusal.message
+
+
+def _type_of(result: msgspec.Raw) -> str:
+    try:
+        return _system(result).type
+    except DECODE_ERRORS:
+        return ""
+
+
+def _encode(request: dict[str, object]) -> str:
+    return msgspec.json.encode(request).decode()
