@@ -34,8 +34,9 @@ def inst_id(symbol: str) -> str:
 
 
 def symbol_of(instrument_id: object) -> str:
-    """Return the symbol that an instrument id names."""
-    return str(instrument_id).replace("-", "/")
+    """Return the symbol that an instrument id names, '' when it is spelt in no way of this venue."""
+    text = str(instrument_id)
+    return "" if "/" in text else text.replace("-", "/")
 
 
 def ms(ns: int) -> str:
