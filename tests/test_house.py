@@ -192,7 +192,7 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.prints, "arb/core/engine.py", "print('here')"),
     (house.machine_traces, "README.md", "see /ho" + "me/somebody/arb"),
     (house.machine_traces, "tests/test_x.py", 'open("/tm' + 'p/x")'),
-    (house.machine_traces, "requirements.lock", "--extra-" + "index-url https://example.com/simple"),
+    (house.machine_traces, "requirements.lock", "--extra-" + "index-url https://example.com/"),
 ]
 
 GOOD: list[tuple[Rule, str, str]] = [

@@ -9,8 +9,7 @@ import click
 from arb.cli.exits import EXIT_OK
 from arb.cli.shared import INPUT_FILE, config_and_json, settings_from
 from arb.cli.show import show
-from arb.clock import NS_PER_S, SystemClock
-from arb.errors import ConfigError
+from arb.clock import SystemClock
 
 
 @click.group("sign")
@@ -36,27 +35,11 @@ def sign_gate_command(
     The key and the secret come from GATE_API_KEY and GATE_API_SECRET.
     """
     settings_from(config)
-    key, secret = (_from_environment(name) for name in ("GATE_API_KEY", "GATE_API_SECRET"))
-    if not path.startswith("/"):
-        raise ConfigError(f"PATH {path!r}: give the whole path, for example /api/v4/spot/orders")
     report = importlib.import_module("arb.venues.gate.sign_report").sign_report(
-        key=key,
-        secret=secret,
-        method=method.upper(),
-        path=path,
-        query=query,
-        body=body,
-        timestamp=timestamp if timestamp is not None else str(SystemClock().wall_ns() // NS_PER_S),
+        method, path, query=query, body=body, timestamp=timestamp, environ=os.environ, clock=SystemClock()
     )
     show(report, as_json=as_json)
     return EXIT_OK
-
-
-def _from_environment(name: str) -> str:
-    value = os.environ.get(name, "")
-    if not value:
-        raise ConfigError(f"the environment variable {name} is not set: export it (the value is never printed)")
-    return value
 
 
 @click.command("scan")
