@@ -18,29 +18,10 @@ _QUOTIENT = Context(prec=28)
 _ZERO = Decimal(0)
 
 _STILL_OPEN = frozenset({"open", "-", "_new", "_update"})
-_KNOWN_ENDS = frozenset(
-    [
-        "filled",
-        "cancelled",
-        "liquidate_cancelled",
-        "small",
-        "depth_not_enough",
-        "trader_not_enough",
-        "ioc",
-        "poc",
-        "fok",
-        "stp",
-        "price_protect_cancelled",
-        "liquidated",
-        "auto_deleveraged",
-        "reduce_only",
-        "position_closed",
-        "reduce_out",
-        "expired",
-        "failed",
-        "succeeded",
-    ]
-)
+_SPOT_ENDS = ("filled", "cancelled", "ioc", "poc", "fok", "stp", "small", "depth_not_enough", "trader_not_enough")
+_OTHER_ENDS = ("liquidate_cancelled", "price_protect_cancelled", "expired", "failed", "succeeded")
+_CONTRACT_ENDS = ("liquidated", "auto_deleveraged", "reduce_only", "position_closed", "reduce_out")
+_KNOWN_ENDS = frozenset((*_SPOT_ENDS, *_OTHER_ENDS, *_CONTRACT_ENDS))
 _OPEN_EVENTS = frozenset({"put", "update"})
 # Labels of a batch item whose order may nevertheless exist.
 UNKNOWN_LABELS = frozenset(

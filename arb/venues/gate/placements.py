@@ -6,6 +6,7 @@ cannot be bounded in quote (futures and options count contracts, trigger orders 
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from arb.venues.guard import OrderClaim, to_decimal, value_of
@@ -44,6 +45,7 @@ def is_placement(call: str) -> bool:
     return call in _PLACING
 
 
+@lru_cache(maxsize=1024)
 def is_signed(call: str) -> bool:
     """Return whether this client signs the write at all."""
     return call in _PLACING or _HARMLESS.fullmatch(call) is not None

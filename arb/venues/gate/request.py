@@ -8,6 +8,7 @@ the text does not depend on which JSON package happens to be installed; money is
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -52,32 +53,50 @@ class WireRequest(NamedTuple):
     body: str
 
 
-def build(method: str, section: str, template: str, params: Params, *, public: bool = False) -> WireRequest:
-    """Place `params` into path, query and body of an endpoint.
+class Plan(NamedTuple):
+    """What is fixed about one endpoint: where its parameters go, and whether it honours `X-Gate-Exptime`."""
 
-    `section` and `template` together name the endpoint as ccxt does (`spot`, `orders/{order_id}`); a list of params
-    is a bare array. Raises `RequestError` for what cannot be sent: a float, a missing path value, batch items that
-    settle differently.
+    endpoint: str  # section and template as one path, with the placeholders in it
+    names: tuple[str, ...]  # of the placeholders
+    to_query: bool
+    query_keys: frozenset[str]  # when not everything goes to the query: what nevertheless does
+    takes_expiry: bool
+
+
+@lru_cache(maxsize=1024)
+def plan(method: str, section: str, template: str) -> Plan:
+    """Return the plan of an endpoint, named as ccxt does: section (`spot`) and template (`orders/{order_id}`)."""
+    # ccxt files these two under names of its own: their templates hold the whole path.
+    prefix = "" if section in ("subAccounts", "withdrawals") else section
+    endpoint = f"{prefix}/{template}".strip("/")
+    call = f"{method} {endpoint}"
+    to_query = method in ("GET", "DELETE") or (method == "POST" and _POSTS_WITH_QUERY.fullmatch(endpoint) is not None)
+    query_keys = _PATCH_QUERY_KEYS if call == "PATCH spot/orders/{order_id}" else frozenset[str]()
+    names = tuple(_PLACEHOLDER.findall(template))
+    return Plan(endpoint, names, to_query, query_keys, _EXPIRING.fullmatch(call) is not None)
+
+
+def build(planned: Plan, params: Params, *, public: bool = False) -> WireRequest:
+    """Place `params` into path, query and body of an endpoint; a list of params is a bare array.
+
+    In a POST, PUT or PATCH the parameter `query` may hold what goes into the query beside a body. Raises
+    `RequestError` for what cannot be sent: a float, a missing path value, batch items whose path values differ.
     """
-    values, rest = _split_path_values(template, params)
-    path = "/" + "/".join(part for part in (_section_path(section), _fill(template, values)) if part)
-    extra: dict[str, Any] = {}
-    if isinstance(rest, dict) and method not in ("GET", "DELETE") and isinstance(rest.get("query"), dict):
-        extra = rest["query"]
-        rest = {key: value for key, value in rest.items() if key != "query"}
-    query, body = _places(method, endpoint(section, template), rest, public)
-    query_signed, query_sent = encode_query({**query, **extra})
-    return WireRequest(path, query_signed, query_sent, encode_body(body))
-
-
-def endpoint(section: str, template: str) -> str:
-    """Return section and template as one path, with the placeholders in it."""
-    return f"{_section_path(section)}/{template}".strip("/")
-
-
-def takes_expiry(method: str, endpoint_path: str) -> bool:
-    """Return whether the endpoint honours `X-Gate-Exptime`."""
-    return _EXPIRING.fullmatch(f"{method} {endpoint_path}") is not None
+    path = "/" + planned.endpoint
+    if planned.names:
+        values, params = _split_path_values(planned.names, params)
+        path = _fill(path, values)
+    if planned.to_query or public:
+        if isinstance(params, list):
+            raise RequestError(f"{planned.endpoint} takes named parameters, not a list")
+        extra = params.get("query")
+        if isinstance(extra, dict):
+            params = {**{key: value for key, value in params.items() if key != "query"}, **extra}
+        return WireRequest(path, *encode_query(params), "")
+    if isinstance(params, list):
+        return WireRequest(path, "", "", encode_body(params))
+    query, rest = _split_query(params, planned.query_keys)
+    return WireRequest(path, *(encode_query(query) if query else ("", "")), encode_body(rest))
 
 
 def encode_query(values: dict[str, Any]) -> tuple[str, str]:
@@ -138,26 +157,20 @@ def plain(value: Decimal) -> str:
     return f"{value:f}"
 
 
-def _section_path(section: str) -> str:
-    # ccxt files these two under names of its own: their endpoint templates hold the whole path.
-    return "" if section in ("subAccounts", "withdrawals") else section
+def _split_query(params: dict[str, Any], query_keys: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the parameters of a call with a body into (query, body)."""
+    extra = params.get("query")
+    if not query_keys and not isinstance(extra, dict):
+        return {}, params
+    query = {key: value for key, value in params.items() if key in query_keys}
+    rest = {key: value for key, value in params.items() if key not in query_keys}
+    if isinstance(extra, dict):
+        query |= rest.pop("query")
+    return query, rest
 
 
-def _places(method: str, path: str, rest: Params, public: bool) -> tuple[dict[str, Any], Any]:
-    """Split the parameters into (query, body)."""
-    if public or method in ("GET", "DELETE") or (method == "POST" and _POSTS_WITH_QUERY.fullmatch(path) is not None):
-        if isinstance(rest, list):
-            raise RequestError(f"{method} {path} takes named parameters, not a list")
-        return rest, None
-    if method == "PATCH" and path == "spot/orders/{order_id}" and isinstance(rest, dict):
-        query = {key: value for key, value in rest.items() if key in _PATCH_QUERY_KEYS}
-        return query, {key: value for key, value in rest.items() if key not in _PATCH_QUERY_KEYS}
-    return {}, rest
-
-
-def _split_path_values(template: str, params: Params) -> tuple[dict[str, Any], Params]:
+def _split_path_values(names: tuple[str, ...], params: Params) -> tuple[dict[str, Any], Params]:
     """Take the values of the path's placeholders out of the parameters, from whichever batch item carries them."""
-    names = _PLACEHOLDER.findall(template)
     if isinstance(params, dict):
         return params, {key: value for key, value in params.items() if key not in names}
     values: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.venues.exact import ExactExchange
 from arb.venues.gate.labels import annotate, error_class, unlabelled_class
 from arb.venues.gate.placements import EXPIRES_NS, claims_of, is_placement, is_signed, split_hints
-from arb.venues.gate.request import RequestError, WireRequest, build, endpoint, takes_expiry
+from arb.venues.gate.request import Plan, RequestError, WireRequest, build, plan
 from arb.venues.gate.signing import Signer, rest_headers
 
 API_ROOT = "/api/v4"
@@ -32,11 +32,15 @@ class GateRest(ExactExchange):
         self.guard.check_host(base)
         given = {} if params is None else params
         hints, sendable = split_hints(given)
-        wire = self._build(method, section, path, sendable, access == "public")
+        planned = plan(method, section, path)
+        try:
+            wire = build(planned, sendable, public=access == "public")
+        except RequestError as error:
+            raise ccxt.BadRequest(f"{self.id} {method} {planned.endpoint}: {error}") from error
         url = base + wire.path + ("?" + wire.query_sent if wire.query_sent else "")
         headers: dict[str, str] = {"X-Gate-Size-Decimal": "1"} if section == "futures" else {}
         if access != "public":
-            headers |= self._signed_headers(method, endpoint(section, path), wire, given, hints)
+            headers |= self._signed_headers(method, planned, wire, given, hints)
         return {"url": url, "method": method, "body": wire.body or None, "headers": headers}
 
     def handle_errors(
@@ -80,19 +84,14 @@ class GateRest(ExactExchange):
         if is_placement(call):
             self.guard.admit(claims_of(params, hints, self.native_symbols))
 
-    def _build(self, method: str, section: str, path: str, params: Any, public: bool) -> WireRequest:
-        try:
-            return build(method, section, path, params, public=public)
-        except RequestError as error:
-            raise ccxt.BadRequest(f"{self.id} {method} {section}/{path}: {error}") from error
-
     def _signed_headers(
-        self, method: str, called: str, wire: WireRequest, params: Any, hints: dict[str, Any]
+        self, method: str, planned: Plan, wire: WireRequest, params: Any, hints: dict[str, Any]
     ) -> dict[str, str]:
-        self.check_required_credentials()
-        expiry = self.expiry_ms(hints) if takes_expiry(method, called) else None
+        if not (self.apiKey and self.secret):
+            self.check_required_credentials()  # raises, naming the one that is missing
+        expiry = self.expiry_ms(hints) if planned.takes_expiry else None
         if method != "GET":
-            self.admit(f"{method} {called}", params, hints)
+            self.admit(f"{method} {planned.endpoint}", params, hints)
         timestamp = str(self.server_now_ns() // NS_PER_S)
         signed = self.signer.request(method, API_ROOT + wire.path, wire.query_signed, wire.body.encode(), timestamp)
         headers = rest_headers(self.apiKey, signed.signature, timestamp)
