@@ -14,8 +14,7 @@ import ccxt.pro
 from arb.clock import Clock
 from arb.errors import ConfigError
 from arb.venues.gate.labels import LABELS
-from arb.venues.gate.rest import API_ROOT
-from arb.venues.gate.signing import Signer
+from arb.venues.gate.signing import API_ROOT, Signer
 from arb.venues.gate.sockets import GateSockets
 from arb.venues.gate.trading import GateOrders
 from arb.venues.guard import SigningGuard

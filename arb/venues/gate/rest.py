@@ -9,9 +9,7 @@ from arb.venues.exact import ExactExchange
 from arb.venues.gate.labels import annotate, error_class, unlabelled_class
 from arb.venues.gate.placements import EXPIRES_NS, claims_of, is_placement, is_signed, split_hints
 from arb.venues.gate.request import Plan, RequestError, WireRequest, build, plan
-from arb.venues.gate.signing import Signer, rest_headers
-
-API_ROOT = "/api/v4"
+from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
 
 
 class GateRest(ExactExchange):

@@ -5,8 +5,7 @@ from typing import Any
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
-from arb.venues.gate.rest import API_ROOT
-from arb.venues.gate.signing import Signer, rest_headers
+from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
 
 KEY_VARIABLE = "GATE_API_KEY"
 SECRET_VARIABLE = "GATE_API_SECRET"

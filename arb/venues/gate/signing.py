@@ -14,6 +14,8 @@ socket.
 import hashlib
 from typing import NamedTuple
 
+API_ROOT = "/api/v4"
+"""Part of every REST path, and so of what is signed."""
 EMPTY_BODY_SHA512 = hashlib.sha512(b"").hexdigest()
 _BLOCK_BYTES = 128  # SHA-512's block, RFC 2104's B
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
