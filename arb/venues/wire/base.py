@@ -94,6 +94,8 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
 
 _PENDING_MAX = 4096
+_REQUESTS_MAX = 10_000
+_REQUEST_NUMBER_MAX = 2**31 - 1
 
 
 class WireFeed:
@@ -255,6 +257,32 @@ class WireFeed:
         lost = [self._lose(slot, at_ns, str(error)) for slot in self._slots.values()]
         rows = tuple(row for one in lost for row in one.rows)
         return FrameResult(rows=rows, resyncs=tuple(one.resyncs[0] for one in lost), error=error)
+
+
+class Requests:
+    """Which books a numbered request was about: answers echo the number, and not always the books.
+
+    Numbers start at 1 and fit 32 bits, which Gate asks for (gate-v4.md 4.2). Requests never answered are forgotten
+    after `_REQUESTS_MAX` later ones.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._open: dict[int, tuple[str, ...]] = {}
+
+    def number(self, native_symbols: Sequence[str]) -> int:
+        """Return the number of a new request about these books."""
+        self._last = self._last % _REQUEST_NUMBER_MAX + 1
+        self._open[self._last] = tuple(native_symbols)
+        if len(self._open) > _REQUESTS_MAX:
+            del self._open[next(iter(self._open))]
+        return self._last
+
+    def answered(self, number: int | str | None) -> tuple[str, ...]:
+        """Return the books of an answered request, once; nothing for a number that is not ours."""
+        if isinstance(number, str):
+            number = int(number) if number.isascii() and number.isdigit() and len(number) <= 10 else None
+        return () if number is None else self._open.pop(number, ())
 
 
 def decode_problem(error: Exception) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from arb.venues.wire.base import (
     BookSlot,
     Millis,
     Pair,
+    Requests,
     Sequence64,
     WireFeed,
     decode_problem,
@@ -29,8 +30,6 @@ from arb.venues.wire.base import (
 
 LEVELS = (50, 400)
 _SECONDS_MAX = MILLIS_MAX // 1000
-_ID_MAX = 2**31 - 1
-_ASKED_MAX = 10_000
 _NULL = msgspec.Raw(b"null")
 
 
@@ -95,34 +94,25 @@ class GateFeed(WireFeed):
         super().__init__(venue, seats, arena, tape=tape)
         self._market = "futures" if venue == "gate_futures" else "spot"
         self._level = level
-        self._asked: dict[int, tuple[str, ...]] = {}
-        self._last_id = 0
+        self._requests = Requests()
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return one request per book: a list is refused as a whole when one of its names is unknown (4.2)."""
-        return self._requests("subscribe", native_symbols, now_s)
+        return tuple(self._request("subscribe", native_symbol, now_s) for native_symbol in native_symbols)
 
     def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return one request per book; a second subscription before the answer is an error (5.4)."""
-        return self._requests("unsubscribe", native_symbols, now_s)
+        return tuple(self._request("unsubscribe", native_symbol, now_s) for native_symbol in native_symbols)
 
     def ping_message(self, now_s: int) -> str:
         """Return the application ping, which also resets the server's idle timer (4.5)."""
         return _encode({"time": now_s, "channel": f"{self._market}.ping"})
 
-    def _requests(self, event: str, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        return tuple(self._request(event, native_symbol, now_s) for native_symbol in native_symbols)
-
     def _request(self, event: str, native_symbol: str, now_s: int) -> str:
-        """Return one request; the answer echoes `id`, which must fit 32 bits (4.2), and need not name the book."""
-        self._last_id = self._last_id % _ID_MAX + 1
-        self._asked[self._last_id] = (native_symbol,)
-        if len(self._asked) > _ASKED_MAX:
-            del self._asked[next(iter(self._asked))]
         return _encode(
             {
                 "time": now_s,
-                "id": self._last_id,
+                "id": self._requests.number((native_symbol,)),
                 "channel": f"{self._market}.obu",
                 "event": event,
                 "payload": [f"ob.{native_symbol}.{self._level}"],
@@ -150,9 +140,7 @@ class GateFeed(WireFeed):
 
     def _answer(self, frame: GateFrame, market: str) -> FrameResult:
         """Understand what is no market data: answers, pongs, errors, and an upgrade notice in its three shapes."""
-        symbols = _symbols_of(frame.payload)
-        if isinstance(frame.id, int):
-            symbols = self._asked.pop(frame.id, symbols)
+        symbols = self._requests.answered(frame.id) or _symbols_of(frame.payload)
         if "upgrade" in (frame.type, frame.event):
             return self._notice(NoticeKind.UPGRADE)
         if frame.error != _NULL:

@@ -1,0 +1,112 @@
+"""What OKX and Bitget have in common: frames of `arg`, `action` and `data`, books that begin with a pushed snapshot.
+
+A frame is `{"arg": {"instType"?, "channel", "instId"}, "action": "snapshot" | "update", "data": [book, ...]}`; requests
+are `{"op": "subscribe", "args": [...]}`, answers `{"event": ...}`, and the heartbeat is the bare text `ping`, answered
+`pong`.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from arb.market.feed import FrameResult, NoticeKind
+from arb.venues.wire.base import DECODE_ERRORS, MILLIS_MAX, NS_PER_MS, BookSlot, WireFeed, batches, decode_problem
+from arb.venues.wire.checksum import checksum
+
+ARGS_PER_REQUEST = 50
+
+
+class Arg(msgspec.Struct):
+    """What a frame is about."""
+
+    channel: str = ""
+    instId: str = ""
+    instType: str = ""
+
+
+class PushedFrame(msgspec.Struct):
+    """The envelope of every frame that is not a bare word."""
+
+    arg: Arg | None = None
+    action: str = ""
+    event: str = ""
+    code: int | str | None = None
+    msg: str | None = None
+    ts: int | str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_frame = msgspec.json.Decoder(PushedFrame).decode
+
+
+class PushedFeed(WireFeed):
+    """A feed of this shape; the dialect says which channels are books and reads their `data`."""
+
+    def ping_message(self, now_s: int) -> str:
+        """Return the bare word the venue answers with `pong`."""
+        return "ping"
+
+    def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return the requests that subscribe to the books."""
+        return self._requests("subscribe", native_symbols)
+
+    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return the requests that end the subscriptions."""
+        return self._requests("unsubscribe", native_symbols)
+
+    def _requests(self, op: str, native_symbols: Sequence[str]) -> tuple[str, ...]:
+        return tuple(
+            msgspec.json.encode({"op": op, "args": [self._arg(symbol) for symbol in batch]}).decode()
+            for batch in batches(native_symbols, ARGS_PER_REQUEST)
+        )
+
+    def _arg(self, native_symbol: str) -> dict[str, str]:
+        raise NotImplementedError
+
+    def _is_book(self, arg: Arg) -> bool:
+        raise NotImplementedError
+
+    def _book(self, frame: PushedFrame, arg: Arg, received_ns: int) -> FrameResult:
+        raise NotImplementedError
+
+    def _frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
+        if len(raw) == 4 and raw in (b"pong", "pong"):
+            return self._notice(NoticeKind.PONG)
+        try:
+            frame = _frame(raw)
+        except DECODE_ERRORS as error:
+            self._refuse(None, *decode_problem(error))
+        arg = frame.arg
+        if frame.event:
+            return self._answer(frame, arg)
+        if arg is None or not self._is_book(arg):
+            return self._other()
+        return self._book(frame, arg, received_ns)
+
+    def _answer(self, frame: PushedFrame, arg: Arg | None) -> FrameResult:
+        symbols = (arg.instId,) if arg is not None and arg.instId and self._is_book(arg) else ()
+        if frame.event == "subscribe":
+            return self._notice(NoticeKind.SUBSCRIBED, symbols)
+        if frame.event == "unsubscribe":
+            return self._notice(NoticeKind.UNSUBSCRIBED, symbols)
+        if frame.event == "error":
+            return self._notice(NoticeKind.REFUSED, symbols, frame.code, frame.msg or "")
+        return self._control()
+
+    def _holds(self, slot: BookSlot, stated: int | None) -> bool:
+        """Return whether a stated checksum holds; none, 0, or one that began after the snapshot cannot be judged."""
+        if not stated or slot.texts is None:
+            return True
+        held = checksum(slot) == stated
+        self.counts.checks_held += held
+        self.counts.checks_failed += not held
+        return held
+
+    def _millis_ns(self, native_symbol: str, field: str, millis: int | str | None) -> int:
+        """Return an instant the venue tells in milliseconds (number or text) in ns, or 0 when it tells none."""
+        if millis is None or millis == "":
+            return 0
+        text = str(millis)
+        if not (text.isascii() and text.isdigit() and len(text) <= 13 and int(text) <= MILLIS_MAX):
+            self._refuse(native_symbol, field, f"no instant in milliseconds: {text[:40]!r}")
+        return int(text) * NS_PER_MS
