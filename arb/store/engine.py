@@ -1,0 +1,69 @@
+"""Connections to the ledger, set up alike everywhere: foreign keys on, WAL, one busy time-out, real transactions."""
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from arb.errors import ConfigError, StoreError
+from arb.store.paths import mask_url, parse_url, sqlite_file
+
+BUSY_TIMEOUT_MS = 1000
+CONNECT_TIMEOUT_S = 5
+
+
+def open_engine(db_url: str, *, create: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
+    """Return an engine without a pool: the ledger has one writer, and reports are short.
+
+    `create` allows a SQLite file to be made. Raises `ConfigError` when the URL is not usable, or names no existing
+    file.
+    """
+    url = parse_url(db_url)
+    file = sqlite_file(url)
+    if file is None:
+        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_TIMEOUT_S})
+    if not create and not file.exists():
+        raise ConfigError(f"ledger {file}: no such file; run the engine first, or choose another --db")
+    if create:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"ledger {file}: cannot make its directory: {error.strerror}") from None
+    engine = create_engine(url, poolclass=NullPool)
+    event.listen(engine, "connect", _sqlite_setup(busy_timeout_ms))
+    # Python's driver begins transactions of its own accord, and not before DDL: switched off, and begun by us.
+    event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _sqlite_setup(busy_timeout_ms: int) -> Any:
+    def setup(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")  # a power cut may undo commits, which the journal then repeats
+
+    return setup
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    deferred = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+
+
+def store_error(db_url: str, error: DBAPIError) -> StoreError:
+    """Return a database error as one line that names the ledger and shows no password."""
+    lines = str(error.orig).strip().splitlines() or [type(error).__name__]
+    return StoreError(f"ledger {mask_url(db_url)}: {lines[0]}")
+
+
+def explain_unusable(db_url: str, engine: Engine) -> None:
+    """Connect once; raise `StoreError` with one clear line when the database cannot be reached or read."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None

@@ -1,0 +1,149 @@
+"""The ledger's schema, through alembic and nothing else. Its configuration is made here: a wheel carries no ini
+file."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+import arb
+from arb.errors import ConfigError, StoreError
+from arb.store.engine import open_engine, store_error
+from arb.store.paths import mask_url
+from arb.store.tables import Base
+from arb.store.views import VIEWS
+
+# One number for all processes: two that upgrade the same PostgreSQL at once take turns.
+_ADVISORY_LOCK = 0x617262
+
+
+def migrations_dir() -> Path:
+    """Return where the migrations lie: inside the installed package, or at the top of the repository."""
+    package = Path(arb.__file__).parent
+    for place in (package / "migrations", package.parent / "migrations"):
+        if (place / "env.py").is_file():
+            return place
+    raise StoreError(f"the migrations are missing from this installation (looked beside {package})")
+
+
+def make_config(connection: Connection | None = None) -> Config:
+    """Return alembic's configuration, with the connection it is to work on."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_dir()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """Return the newest revision this arb knows."""
+    return str(ScriptDirectory.from_config(make_config()).get_current_head())
+
+
+def upgrade(db_url: str, revision: str = "head") -> tuple[str | None, str | None]:
+    """Bring the schema to `revision`, making the database file if need be; return (revision before, revision after).
+
+    One transaction: a failure leaves the old schema. Raises `ConfigError` when a newer arb made the schema,
+    `StoreError` when the database cannot be reached or written.
+    """
+    return _migrate(db_url, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(db_url: str, revision: str) -> tuple[str | None, str | None]:
+    """Take the schema back to `revision` (`base`: nothing); what the dropped tables held is lost."""
+    return _migrate(db_url, lambda config: command.downgrade(config, revision))
+
+
+def current(db_url: str) -> str | None:
+    """Return the schema's revision, None when there is none yet; raise as `upgrade` does."""
+    engine = open_engine(db_url)
+    try:
+        with engine.connect() as connection:
+            return _revision(connection)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
+def check(db_url: str) -> list[str]:
+    """Return what is wrong with the ledger's schema and integrity, one line each; an empty list is good."""
+    engine = open_engine(db_url)
+    try:
+        with engine.connect() as connection:
+            return [*_schema_faults(connection), *_integrity_faults(connection)]
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
+def require_current(db_url: str, engine: Engine) -> None:
+    """Raise `ConfigError` unless the schema is the one this arb works with."""
+    try:
+        with engine.connect() as connection:
+            found = _revision(connection)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    if found != head():
+        raise ConfigError(
+            f"ledger {mask_url(db_url)}: schema {found or 'missing'}, this arb needs {head()}; run `arb db upgrade`"
+        )
+
+
+def _migrate(db_url: str, run: Any) -> tuple[str | None, str | None]:
+    engine = open_engine(db_url, create=True)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            before = _revision(connection)
+            _refuse_newer(db_url, before)
+            run(make_config(connection))
+            return before, _revision(connection)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    except CommandError as error:
+        raise ConfigError(f"ledger {mask_url(db_url)}: {error}") from None
+    finally:
+        engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(db_url: str, revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(make_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise ConfigError(f"ledger {mask_url(db_url)}: schema {revision} was made by a newer arb; upgrade arb")
+
+
+def _schema_faults(connection: Connection) -> list[str]:
+    found = _revision(connection)
+    if found != head():
+        return [f"schema is {found or 'missing'}, this arb needs {head()}: run `arb db upgrade`"]
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    faults = [f"schema differs from what arb expects: {change}" for change in compare_metadata(context, Base.metadata)]
+    for view in VIEWS:
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"SELECT * FROM {view} LIMIT 1")).all()
+        except DBAPIError as error:
+            faults.append(f"view {view} cannot be read: {str(error.orig).splitlines()[0]}")
+    return faults
+
+
+def _integrity_faults(connection: Connection) -> list[str]:
+    if connection.dialect.name != "sqlite":
+        return []  # PostgreSQL checks its own pages and constraints
+    faults = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
+    for table, row_id, parent, _ in connection.execute(text("PRAGMA foreign_key_check")):
+        faults.append(f"{table} row {row_id} refers to a row of {parent} that is not there")
+    return faults

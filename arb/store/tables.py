@@ -1,0 +1,337 @@
+"""The ledger's tables (DESIGN.md section 5, "Ledger"), alike on SQLite and PostgreSQL.
+
+Instants are integer nanoseconds UTC (`_ns`), profit-and-loss terms integers in 1e-8 of the quote (`_e8`), prices,
+sizes and fees exact numbers. Rows come from the records of `core/records.py`, field by column, under the same ids.
+
+The CHECK constraints make nonsense impossible, whoever writes. Exact numbers are compared there as double precision,
+for text does not compare as a number: such a check is a sanity test, not arithmetic, and sums of sizes get a
+tolerance of 1e-9. `pair_trades.opportunity_id` is no foreign key: an opportunity's row is written when its episode
+closes, which may be after its pair was decided.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from arb.core.records import OpportunityOutcome, PairKind, PairState
+from arb.market.fill import FillSource, Liquidity
+from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
+from arb.store.types import ExactNumber, RowId
+
+MODES = ("sandbox", "paper", "live", "replay", "sim")
+WATERFALL = (
+    "expected_net_e8",
+    "buy_slippage_e8",
+    "sell_slippage_e8",
+    "size_shortfall_e8",
+    "fee_difference_e8",
+    "hedge_cost_e8",
+    "residual_change_e8",
+    "realised_net_e8",
+)
+
+
+_WHOLE = " AND ".join(f"({WATERFALL[-1]} IS NULL) = ({term} IS NULL)" for term in WATERFALL[:-1])
+
+
+class Base(DeclarativeBase):
+    """The root of all tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map = {int: BigInteger, str: String, Decimal: ExactNumber}  # noqa: RUF012 - SQLAlchemy's own form
+
+
+def _among(column: str, values: Iterable[str] | type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+def _check(name: str, condition: str) -> CheckConstraint:
+    return CheckConstraint(condition, name=name)
+
+
+def _number(column: str) -> str:
+    return f"CAST({column} AS DOUBLE PRECISION)"
+
+
+def _above_zero(*columns: str) -> tuple[CheckConstraint, ...]:
+    return tuple(_check(f"{column}_above_zero", f"{_number(column)} > 0") for column in columns)
+
+
+def _not_negative(*columns: str) -> tuple[CheckConstraint, ...]:
+    return tuple(_check(f"{column}_not_negative", f"{_number(column)} >= 0") for column in columns)
+
+
+def _id() -> Mapped[int]:
+    return mapped_column(RowId, primary_key=True, autoincrement=False, comment="row id, given by the engine")
+
+
+class Run(Base):
+    """One run of the engine process."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        _among("mode", MODES),
+        _check("ends_after_start", "ended_ns >= started_ns"),
+        {"comment": "one run of the engine process"},
+    )
+
+    id: Mapped[int] = _id()
+    mode: Mapped[str] = mapped_column(comment="sandbox, paper, live, replay or sim")
+    sandbox_id: Mapped[str | None] = mapped_column(comment="which sandbox the run traded on, if any")
+    seed: Mapped[int | None] = mapped_column(comment="the seed of a seeded run")
+    version: Mapped[str] = mapped_column(comment="version of arb")
+    started_ns: Mapped[int] = mapped_column(comment="start, ns UTC")
+    ended_ns: Mapped[int | None] = mapped_column(comment="end, ns UTC; null while running or when killed")
+    exit_code: Mapped[int | None] = mapped_column(Integer, comment="exit code of the process")
+    halted: Mapped[str | None] = mapped_column(comment="why trading halted itself, if it did")
+
+
+class Opportunity(Base):
+    """One episode in which a profit after fees existed between two venues."""
+
+    __tablename__ = "opportunities"
+    __table_args__ = (
+        _among("outcome", OpportunityOutcome),
+        _check("reason_iff_not_traded", "(outcome = 'traded') = (reason IS NULL)"),
+        _check("reason_not_empty", "reason <> ''"),
+        _check("best_net_not_negative", "best_net_e8 >= 0"),
+        _check("times_in_order", "opened_ns <= best_ns AND best_ns <= closed_ns"),
+        _check("ticks_above_zero", "ticks > 0"),
+        _check("two_venues", "buy_venue <> sell_venue"),
+        *_above_zero("best_buy_size", "best_sell_size"),
+        Index(None, "symbol", "opened_ns"),
+        Index(None, "opened_ns"),
+        Index(None, "run_id"),
+        {"comment": "episodes in which a profit after fees existed, whatever became of them"},
+    )
+
+    id: Mapped[int] = _id()
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that saw it")
+    symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
+    quote: Mapped[str] = mapped_column(comment="asset the prices are in")
+    buy_venue: Mapped[str] = mapped_column(comment="where it was cheap")
+    sell_venue: Mapped[str] = mapped_column(comment="where it was dear")
+    opened_ns: Mapped[int] = mapped_column(comment="first instant with a profit, ns UTC")
+    best_ns: Mapped[int] = mapped_column(comment="instant of the best profit, ns UTC")
+    closed_ns: Mapped[int] = mapped_column(comment="last instant, ns UTC")
+    best_buy_size: Mapped[Decimal] = mapped_column(comment="size to buy at best_ns, in base")
+    best_sell_size: Mapped[Decimal] = mapped_column(comment="size to sell at best_ns, in base")
+    best_net_e8: Mapped[int] = mapped_column(comment="profit after fees at best_ns, 1e-8 of the quote")
+    best_edge_bps: Mapped[Decimal] = mapped_column(comment="profit after fees per amount paid at best_ns, bps")
+    best_gross_edge_bps: Mapped[Decimal] = mapped_column(comment="price difference before fees at best_ns, bps")
+    ticks: Mapped[int] = mapped_column(comment="book changes during the episode")
+    outcome: Mapped[str] = mapped_column(comment="traded, refused or vanished")
+    reason: Mapped[str | None] = mapped_column(comment="code of why it was not traded; null iff traded")
+
+
+class PairTrade(Base):
+    """One attempt to take an opportunity: a buy at one venue, a sell at another."""
+
+    __tablename__ = "pair_trades"
+    __table_args__ = (
+        _among("kind", PairKind),
+        _among("state", PairState),
+        _check("closed_when_finished", "state IN ('opening', 'repairing', 'halted') OR closed_ns IS NOT NULL"),
+        _check("closes_after_decision", "closed_ns >= decided_ns"),
+        _check("two_venues", "kind <> 'arb' OR buy_venue <> sell_venue"),
+        _check("two_sizes", f"kind <> 'arb' OR ({_number('buy_size')} > 0 AND {_number('sell_size')} > 0)"),
+        _check("some_size", f"{_number('buy_size')} + {_number('sell_size')} > 0"),
+        _check("mark_has_time", "(residual_mark IS NULL) = (mark_ns IS NULL)"),
+        _check("waterfall_whole", _WHOLE),
+        _check("waterfall_adds_up", f"{' + '.join(WATERFALL[:-1])} = {WATERFALL[-1]}"),
+        _check(
+            "earned_when_finished",
+            "kind <> 'arb' OR state NOT IN ('completed', 'unwound') OR realised_net_e8 IS NOT NULL",
+        ),
+        *_not_negative("buy_size", "sell_size", "residual_mark", "exposure_quote_s"),
+        Index(None, "symbol", "decided_ns"),
+        Index(None, "decided_ns"),
+        Index(None, "state"),
+        Index(None, "run_id"),
+        Index(None, "opportunity_id"),
+        {"comment": "pair trades with the exact causes of what they earned"},
+    )
+
+    id: Mapped[int] = _id()
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that decided it")
+    opportunity_id: Mapped[int | None] = mapped_column(comment="the opportunity it took")
+    kind: Mapped[str] = mapped_column(comment="arb, dust (selling pooled remainders) or flatten (asked by the user)")
+    symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
+    quote: Mapped[str] = mapped_column(comment="asset the money is in")
+    buy_venue: Mapped[str] = mapped_column(comment="venue of the buy leg")
+    sell_venue: Mapped[str] = mapped_column(comment="venue of the sell leg")
+    state: Mapped[str] = mapped_column(comment="opening, repairing, completed, unwound, carried, halted or abandoned")
+    decided_ns: Mapped[int] = mapped_column(comment="decision, ns UTC")
+    closed_ns: Mapped[int | None] = mapped_column(comment="end, ns UTC")
+    buy_size: Mapped[Decimal] = mapped_column(comment="planned size of the buy leg, in base")
+    sell_size: Mapped[Decimal] = mapped_column(comment="planned size of the sell leg, in base")
+    residual_size: Mapped[Decimal] = mapped_column(comment="base left over (R), negative when short")
+    residual_mark: Mapped[Decimal | None] = mapped_column(comment="quote value of one base of residual (m1)")
+    mark_ns: Mapped[int | None] = mapped_column(comment="instant of residual_mark, ns UTC")
+    exposure_quote_s: Mapped[Decimal] = mapped_column(comment="unhedged value over time, quote times seconds")
+    expected_net_e8: Mapped[int | None] = mapped_column(comment="profit expected at decision, 1e-8 of the quote")
+    buy_slippage_e8: Mapped[int | None] = mapped_column(comment="from the buy's price, 1e-8 of the quote")
+    sell_slippage_e8: Mapped[int | None] = mapped_column(comment="from the sell's price, 1e-8 of the quote")
+    size_shortfall_e8: Mapped[int | None] = mapped_column(comment="from sizes not filled, 1e-8 of the quote")
+    fee_difference_e8: Mapped[int | None] = mapped_column(comment="fees expected less charged, 1e-8 of the quote")
+    hedge_cost_e8: Mapped[int | None] = mapped_column(comment="from hedges and unwinds, 1e-8 of the quote")
+    residual_change_e8: Mapped[int | None] = mapped_column(comment="from the residual's value, 1e-8 of the quote")
+    realised_net_e8: Mapped[int | None] = mapped_column(comment="profit, the sum of the seven terms before it")
+
+
+class Order(Base):
+    """One order, from intent to its end; foreign ones are kept to explain balances."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        _among("role", Role),
+        _among("side", Side),
+        _among("tif", TimeInForce),
+        _among("status", OrderStatus),
+        _among("outcome", Outcome),
+        _check("own_has_name", "role = 'foreign' OR client_order_id IS NOT NULL"),
+        _check("foreign_has_no_pair", "role <> 'foreign' OR pair_trade_id IS NULL"),
+        _check("attempt_not_negative", "attempt >= 0"),
+        _check("own_has_price", f"role = 'foreign' OR {_number('price')} > 0"),
+        _check("filled_within_size", f"{_number('filled')} <= {_number('size')} * 1.000000001"),
+        _check("intent_was_not_sent", "status <> 'intent' OR sent_ns IS NULL"),
+        _check("journalled_before_sent", "role = 'foreign' OR sent_ns >= journalled_ns"),
+        *_above_zero("size"),
+        *_not_negative("price", "filled", "avg_price"),
+        UniqueConstraint("account_id", "client_order_id"),
+        Index(None, "pair_trade_id"),
+        Index(None, "venue", "journalled_ns"),
+        Index(None, "account_id", "venue_order_id"),
+        Index(None, "status"),
+        {"comment": "orders, ours and foreign"},
+    )
+
+    id: Mapped[int] = _id()
+    pair_trade_id: Mapped[int | None] = mapped_column(ForeignKey("pair_trades.id"), comment="its pair; null if foreign")
+    account_id: Mapped[str] = mapped_column(comment="venue and key fingerprint")
+    venue: Mapped[str] = mapped_column(comment="where it was sent")
+    symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
+    role: Mapped[str] = mapped_column(comment="entry, hedge, unwind, dust or foreign")
+    attempt: Mapped[int] = mapped_column(Integer, comment="0 for the first of its role in the pair")
+    side: Mapped[str] = mapped_column(comment="buy or sell")
+    tif: Mapped[str] = mapped_column(comment="gtc, ioc, fok or post_only")
+    price: Mapped[Decimal] = mapped_column(comment="limit, quote per base; 0 for a foreign market order")
+    size: Mapped[Decimal] = mapped_column(comment="size, in base")
+    filled: Mapped[Decimal] = mapped_column(comment="filled so far, in base")
+    avg_price: Mapped[Decimal | None] = mapped_column(comment="average price of its fills, quote per base")
+    client_order_id: Mapped[str | None] = mapped_column(comment="our name for it, chosen before sending")
+    venue_order_id: Mapped[str | None] = mapped_column(comment="the venue's name for it")
+    status: Mapped[str] = mapped_column(comment="where it stands; absent: proved never to have existed")
+    outcome: Mapped[str | None] = mapped_column(comment="of the place request: accepted, rejected or unknown")
+    reject_code: Mapped[str | None] = mapped_column(comment="the venue's own label or code")
+    journalled_ns: Mapped[int] = mapped_column(comment="written to the journal, ns UTC")
+    sent_ns: Mapped[int | None] = mapped_column(comment="handed to the socket, ns UTC; null if never sent")
+    acked_ns: Mapped[int | None] = mapped_column(comment="answered, ns UTC")
+    first_fill_ns: Mapped[int | None] = mapped_column(comment="first fill, ns UTC")
+    done_ns: Mapped[int | None] = mapped_column(comment="ended, ns UTC")
+
+
+class Fill(Base):
+    """One execution, counted exactly once however often it is told."""
+
+    __tablename__ = "fills"
+    __table_args__ = (
+        _among("side", Side),
+        _among("liquidity", Liquidity),
+        _among("source", FillSource),
+        *_above_zero("price", "size"),
+        UniqueConstraint("account_id", "symbol", "trade_id", "order_id"),
+        Index(None, "order_id"),
+        Index(None, "venue", "event_ns"),
+        {"comment": "executions, each once"},
+    )
+
+    id: Mapped[int] = _id()
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), comment="its order")
+    account_id: Mapped[str] = mapped_column(comment="venue and key fingerprint")
+    venue: Mapped[str] = mapped_column(comment="where it happened")
+    symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
+    trade_id: Mapped[str] = mapped_column(comment="the venue's name for the execution")
+    side: Mapped[str] = mapped_column(comment="buy or sell")
+    price: Mapped[Decimal] = mapped_column(comment="quote per base")
+    size: Mapped[Decimal] = mapped_column(comment="in base")
+    fee: Mapped[Decimal] = mapped_column(comment="in fee_currency; positive when paid, negative for a rebate")
+    fee_currency: Mapped[str] = mapped_column(comment="asset the fee was taken in")
+    fee_quote_value: Mapped[Decimal] = mapped_column(comment="the fee in quote at the time")
+    liquidity: Mapped[str] = mapped_column(comment="taker, maker or unknown")
+    source: Mapped[str] = mapped_column(comment="stream or query: where we learnt of it")
+    event_ns: Mapped[int] = mapped_column(comment="the venue's time, ns UTC")
+    received_ns: Mapped[int] = mapped_column(comment="our time, ns UTC")
+
+
+class Balance(Base):
+    """A balance as a venue told it or as we computed it; rows are only added."""
+
+    __tablename__ = "balances"
+    __table_args__ = (
+        _check("source_known", "source IN ('venue', 'computed')"),
+        _check("told_free_not_negative", f"source <> 'venue' OR {_number('free')} >= 0"),
+        *_not_negative("locked"),
+        Index(None, "venue", "asset", "ns"),
+        Index(None, "run_id"),
+        {"comment": "balances over time"},
+    )
+
+    id: Mapped[int] = _id()
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that noted it")
+    account_id: Mapped[str] = mapped_column(comment="venue and key fingerprint")
+    venue: Mapped[str] = mapped_column(comment="where it lies")
+    asset: Mapped[str] = mapped_column(comment="for instance USDT")
+    ns: Mapped[int] = mapped_column(comment="instant, ns UTC")
+    free: Mapped[Decimal] = mapped_column(comment="available")
+    locked: Mapped[Decimal] = mapped_column(comment="held by open orders")
+    source: Mapped[str] = mapped_column(comment="venue or computed")
+    cause: Mapped[str] = mapped_column(comment="why it was noted")
+
+
+class Incident(Base):
+    """Something a person should know of."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (
+        _check("kind_not_empty", "kind <> ''"),
+        _check("severity_not_empty", "severity <> ''"),
+        Index(None, "ns"),
+        Index(None, "pair_trade_id"),
+        Index(None, "run_id"),
+        {"comment": "what a person should know of"},
+    )
+
+    id: Mapped[int] = _id()
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run it happened in")
+    ns: Mapped[int] = mapped_column(comment="instant, ns UTC")
+    kind: Mapped[str] = mapped_column(comment="code of what happened")
+    severity: Mapped[str] = mapped_column(comment="how bad it is")
+    venue: Mapped[str | None] = mapped_column(comment="where, if at one venue")
+    pair_trade_id: Mapped[int | None] = mapped_column(ForeignKey("pair_trades.id"), comment="its pair, if any")
+    cost_e8: Mapped[int | None] = mapped_column(comment="what it cost, 1e-8 of the quote")
+    text: Mapped[str] = mapped_column(comment="what happened, in words")
+    acknowledged_ns: Mapped[int | None] = mapped_column(comment="when a person took note, ns UTC")
+
+
+class Projection(Base):
+    """How far the journal has been written into this ledger; changes in the same transaction as the rows."""
+
+    __tablename__ = "projection"
+    __table_args__ = ({"comment": "how far the journal has been projected into this ledger"},)
+
+    journal_id: Mapped[str] = mapped_column(primary_key=True, comment="the journal's own random name")
+    seq: Mapped[int] = mapped_column(comment="sequence number of the last event projected")
+    sub: Mapped[int] = mapped_column(Integer, comment="number of the last command projected under it")

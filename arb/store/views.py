@@ -1,0 +1,117 @@
+"""The ledger's views: the questions people ask, as plain SQL that SQLite and PostgreSQL read alike.
+
+Every money column comes twice: `x_e8`, the exact integer in 1e-8 of the quote, and `x = x_e8 / 1e8` for reading. Days
+are UTC, worked out in integers because the two databases share no date function. When a view changes, its old text
+moves into the migration that created it, and a new migration makes the new one.
+"""
+
+from arb.store.tables import WATERFALL
+
+
+def _both(column: str, source: str = "") -> str:
+    """Return SQL for an exact column and its readable twin."""
+    name = column.removesuffix("_e8")
+    return f"{source}{column} AS {column}, {source}{column} / 1e8 AS {name}"
+
+
+def _total(name: str, expression: str) -> str:
+    whole = f"CAST(COALESCE(SUM({expression}), 0) AS BIGINT)"
+    return f"{whole} AS {name}_e8, {whole} / 1e8 AS {name}"
+
+
+# A fee in 1e-8 of the quote, rounded per fill; exact up to 90 million quote and 8 decimals.
+_FEE_E8 = "CAST(ROUND(CAST(f.fee_quote_value AS DOUBLE PRECISION) * 100000000) AS BIGINT)"
+_FEES_OF_PAIR = f"""
+    SELECT o.pair_trade_id, SUM({_FEE_E8}) AS fees_e8, COUNT(*) AS fills
+    FROM fills f JOIN orders o ON o.id = f.order_id
+    WHERE o.pair_trade_id IS NOT NULL GROUP BY o.pair_trade_id"""
+
+# Days since 1970 to a calendar date, after Howard Hinnant's "civil_from_days", for days from the year 1970 on.
+_CIVIL = """
+    SELECT days, substr(CAST(10000 + year AS VARCHAR(5)), 2) || '-' || substr(CAST(100 + month AS VARCHAR(3)), 2)
+        || '-' || substr(CAST(100 + day AS VARCHAR(3)), 2) AS day_utc
+    FROM (
+        SELECT days, era * 400 + yoe + CASE WHEN mp >= 10 THEN 1 ELSE 0 END AS year,
+            CASE WHEN mp < 10 THEN mp + 3 ELSE mp - 9 END AS month, doy - (153 * mp + 2) / 5 + 1 AS day
+        FROM (
+            SELECT days, era, yoe, doy, (5 * doy + 2) / 153 AS mp
+            FROM (
+                SELECT days, era, yoe, doe - (365 * yoe + yoe / 4 - yoe / 100) AS doy
+                FROM (
+                    SELECT days, era, doe, (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365 AS yoe
+                    FROM (
+                        SELECT days, (days + 719468) / 146097 AS era, (days + 719468) % 146097 AS doe
+                        FROM (SELECT DISTINCT closed_ns / 86400000000000 AS days FROM pair_trades
+                              WHERE closed_ns IS NOT NULL) d1
+                    ) d2
+                ) d3
+            ) d4
+        ) d5
+    ) d6"""
+
+V_PAIR_TRADES = f"""
+CREATE VIEW v_pair_trades AS
+SELECT p.id, p.run_id, p.opportunity_id, p.kind, p.symbol, p.quote, p.buy_venue, p.sell_venue, p.state,
+    p.decided_ns, p.closed_ns, (p.closed_ns - p.decided_ns) / 1e6 AS duration_ms,
+    p.buy_size, p.sell_size, p.residual_size, p.residual_mark, p.mark_ns, p.exposure_quote_s,
+    {", ".join(_both(column, "p.") for column in WATERFALL)},
+    COALESCE(c.fees_e8, 0) AS fees_e8, COALESCE(c.fees_e8, 0) / 1e8 AS fees, COALESCE(c.fills, 0) AS fills
+FROM pair_trades p LEFT JOIN ({_FEES_OF_PAIR}
+) c ON c.pair_trade_id = p.id
+"""
+
+V_OPPORTUNITIES = f"""
+CREATE VIEW v_opportunities AS
+SELECT id, run_id, symbol, quote, buy_venue, sell_venue, opened_ns, best_ns, closed_ns,
+    (closed_ns - opened_ns) / 1e6 AS duration_ms, best_buy_size, best_sell_size, {_both("best_net_e8")},
+    best_edge_bps, best_gross_edge_bps, ticks, outcome, reason
+FROM opportunities
+"""
+
+V_DAILY_PNL = f"""
+CREATE VIEW v_daily_pnl AS
+SELECT d.day_utc, p.quote, {_total("trading_net", "p.realised_net_e8")}, {_total("fees", "COALESCE(c.fees_e8, 0)")},
+    {_total("hedge_cost", "p.hedge_cost_e8")}, COUNT(*) AS pairs
+FROM pair_trades p
+JOIN ({_CIVIL}
+) d ON d.days = p.closed_ns / 86400000000000
+LEFT JOIN ({_FEES_OF_PAIR}
+) c ON c.pair_trade_id = p.id
+WHERE p.realised_net_e8 IS NOT NULL
+GROUP BY d.day_utc, p.quote
+"""
+
+V_VENUE_QUALITY = f"""
+CREATE VIEW v_venue_quality AS
+SELECT o.venue, o.symbol, COUNT(*) AS orders,
+    SUM(CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 0 END) AS accepted,
+    SUM(CASE WHEN o.outcome = 'rejected' THEN 1 ELSE 0 END) AS rejected,
+    SUM(CASE WHEN o.outcome = 'unknown' THEN 1 ELSE 0 END) AS unknown,
+    SUM(CASE WHEN o.status = 'filled' THEN 1 ELSE 0 END) AS filled,
+    AVG(CAST(o.filled AS DOUBLE PRECISION) / CAST(o.size AS DOUBLE PRECISION)) AS fill_ratio,
+    AVG(CAST(o.acked_ns - o.sent_ns AS DOUBLE PRECISION)) / 1000000 AS ack_ms,
+    AVG(CAST(o.first_fill_ns - o.sent_ns AS DOUBLE PRECISION)) / 1000000 AS first_fill_ms,
+    {_total("fees", "COALESCE(c.fees_e8, 0)")}
+FROM orders o LEFT JOIN (
+    SELECT f.order_id, SUM({_FEE_E8}) AS fees_e8 FROM fills f GROUP BY f.order_id
+) c ON c.order_id = o.id
+WHERE o.role <> 'foreign'
+GROUP BY o.venue, o.symbol
+"""
+
+V_REASONS = f"""
+CREATE VIEW v_reasons AS
+SELECT run_id, symbol, quote, outcome, reason, COUNT(*) AS opportunities, {_total("best_net", "best_net_e8")},
+    MAX(CAST(best_edge_bps AS DOUBLE PRECISION)) AS best_edge_bps
+FROM opportunities
+WHERE reason IS NOT NULL
+GROUP BY run_id, symbol, quote, outcome, reason
+"""
+
+VIEWS = {
+    "v_pair_trades": V_PAIR_TRADES,
+    "v_opportunities": V_OPPORTUNITIES,
+    "v_daily_pnl": V_DAILY_PNL,
+    "v_venue_quality": V_VENUE_QUALITY,
+    "v_reasons": V_REASONS,
+}
