@@ -10,6 +10,7 @@ from arb.cli.exits import EXIT_OK
 from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from
 from arb.cli.show import show
 from arb.config import database_url, mask_url
+from arb.errors import CheckFailed
 
 
 @click.group("db")
@@ -26,8 +27,9 @@ def db_group() -> None:
 def upgrade_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Bring the schema to the newest revision; creates the ledger where there is none."""
     url, _ = _ledger(config, mode, db)
-    _migrations().upgrade(url)
-    return _show_revision(url, as_json=as_json)
+    before, after = _migrations().upgrade(url)
+    show({"db": mask_url(url), "before": before, "revision": after}, as_json=as_json)
+    return EXIT_OK
 
 
 @db_group.command("current")
@@ -36,17 +38,26 @@ def upgrade_command(mode: str | None, db: str | None, config: Path | None, as_js
 def current_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Show the revision of the schema, and the newest one there is."""
     url, _ = _ledger(config, mode, db)
-    return _show_revision(url, as_json=as_json)
+    show(_revisions(url), as_json=as_json)
+    return EXIT_OK
 
 
 @db_group.command("check")
 @mode_and_db
 @config_and_json
 def check_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Compare the schema with what the code expects; exit code 3 when they differ."""
+    """Compare the schema with what arb expects.
+
+    Looks at the integrity of the file too; exit code 3 when something is wrong.
+    """
     url, _ = _ledger(config, mode, db)
-    _migrations().check(url)
-    return _show_revision(url, as_json=as_json)
+    faults = _migrations().check(url)
+    show({**_revisions(url), "faults": faults}, as_json=as_json)
+    if faults:
+        raise CheckFailed(
+            f"ledger {mask_url(url)}: {faults[0]}" + (f" (and {len(faults) - 1} more)" if faults[1:] else "")
+        )
+    return EXIT_OK
 
 
 @db_group.command("rebuild")
@@ -70,8 +81,6 @@ def _ledger(config: Path | None, mode: str | None, db: str | None) -> tuple[str,
     return database_url(settings, ledger_mode(settings, mode), db), settings.store.journal_dir
 
 
-def _show_revision(url: str, *, as_json: bool) -> int:
+def _revisions(url: str) -> dict[str, Any]:
     migrations = _migrations()
-    document = {"db": mask_url(url), "revision": migrations.current(url), "newest": migrations.newest()}
-    show(document, as_json=as_json)
-    return EXIT_OK
+    return {"db": mask_url(url), "revision": migrations.current(url), "newest": migrations.head()}

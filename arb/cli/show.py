@@ -48,6 +48,8 @@ def _lines(value: Any, indent: str) -> list[str]:
 def _entry(key: str, item: Any, indent: str) -> list[str]:
     if isinstance(item, dict | list) and item:
         return [f"{indent}{key}:", *_lines(item, indent + "  ")]
+    if isinstance(item, str) and "\n" in item:
+        return [f"{indent}{key}:", *(f"{indent}  {line}" for line in item.split("\n"))]
     return [f"{indent}{key}: {_scalar(item)}"]
 
 
