@@ -1,9 +1,8 @@
 """A Gate client on a manual clock, whose socket is an object in memory: it keeps what is sent, and answers as told."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from decimal import Decimal
-from types import TracebackType
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ class Answer:
             raise self._raises
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None):
+    async def __aexit__(self, *_error: object) -> None:
         return None
 
 
@@ -58,6 +57,7 @@ class MemorySession:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, bytes | None, dict[str, str]]] = []
         self.answers: list[Answer] = []
+        self.headers: dict[str, str] = {}
 
     def __getattr__(self, name: str) -> Callable[..., Answer]:
         if name not in ("get", "post", "put", "patch", "delete"):
@@ -86,18 +86,31 @@ def answer() -> type[Answer]:
 
 
 @pytest.fixture
-def make_gate(clock: ManualClock, session: MemorySession) -> Callable[..., Gate]:
+def make_gate(clock: ManualClock, session: MemorySession) -> Iterator[Callable[..., Gate]]:
     """Return a maker of clients that know one market, BTC/USDT with lot 0.0001 and tick 0.1."""
+    made: list[Gate] = []
 
-    def make(**changes: Any) -> Gate:
-        limits = {"max_order_value_quote": Decimal(100_000), "max_orders_per_minute": 1000, "symbols": {"BTC/USDT"}}
-        guard_keys = [key for key in changes if key in limits]
-        limits |= {key: changes.pop(key) for key in guard_keys}
-        guard = SigningGuard(venue="gate", hosts={"api.gateio.ws"}, clock=clock, **limits)
-        gate = Gate(
-            **{"clock": clock, "guard": guard, "api_key": "key", "secret": SECRET, "session": session} | changes
+    def make(
+        *,
+        symbols: Collection[str] = ("BTC/USDT",),
+        max_order_value_quote: Decimal = Decimal(100_000),
+        max_orders_per_minute: int = 1000,
+        **changes: Any,
+    ) -> Gate:
+        guard = SigningGuard(
+            venue="gate",
+            hosts={"api.gateio.ws"},
+            symbols=symbols,
+            max_order_value_quote=max_order_value_quote,
+            max_orders_per_minute=max_orders_per_minute,
+            clock=clock,
         )
+        settings: dict[str, Any] = {"api_key": "key", "secret": SECRET, "session": session, **changes}
+        gate = Gate(clock=clock, guard=guard, **settings)
         gate.set_markets([gate.safe_market_structure(MARKET)])
+        made.append(gate)
         return gate
 
-    return make
+    yield make
+    for gate in made:
+        gate.session = None  # ccxt complains of a session nobody closed

@@ -154,7 +154,7 @@ def test_a_websocket_order_is_signed_over_its_literal_json() -> None:
 
 
 def reference_vectors() -> list[Any]:
-    return json.loads(VECTORS.read_text()) if VECTORS.is_file() else []  # type: ignore[no-any-return]
+    return json.loads(VECTORS.read_text()) if VECTORS.is_file() else []
 
 
 @pytest.mark.skipif(not VECTORS.is_file(), reason="no reference vectors beside the repository")
