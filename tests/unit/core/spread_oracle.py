@@ -118,11 +118,15 @@ def try_size(case: Case, s: Fraction) -> Answer | None:
         broken.add("residual_too_large")
     if (case.quote is not None and hold > case.quote) or (case.base is not None and s > case.base):
         broken.add("insufficient_balance")
-    if a.fee_in == "other" and case.buy_fee_funds is not None and 2 * max(0, a.fee) * q * cap > case.buy_fee_funds:
+    if (
+        a.fee_in == "other"
+        and case.buy_fee_funds is not None
+        and 2 * max(Fraction(0), a.fee) * q * cap > case.buy_fee_funds
+    ):
         broken.add("insufficient_balance")
     if b.fee_in == "other" and case.sell_fee_funds is not None:
         dearest = ceil_to(case.bids[0][0] * (1 + slip), b.tick)
-        if 2 * max(0, b.fee) * s * dearest > case.sell_fee_funds:
+        if 2 * max(Fraction(0), b.fee) * s * dearest > case.sell_fee_funds:
             broken.add("insufficient_balance")
     if case.max_notional is not None and hold > case.max_notional:
         broken.add("max_notional")

@@ -1,0 +1,135 @@
+"""Where a pair's money went: the waterfall of DESIGN.md section 5, exactly.
+
+`expected_net + buy_slippage + sell_slippage + size_shortfall + fee_difference + hedge_cost + residual_change` is
+`realised_net`, an identity in the fills, whatever they are. All terms are taken in fractions, each is rounded half-even to
+1e-8 of the quote once, and what the roundings add up to goes into `residual_change`.
+
+`gA = 1 + fA` holds for a fee planned in quote *and* for one planned in another asset at its quote value, just as `paid` in
+section 4 counts both; with `gA = 1` for the latter the columns would not sum.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+import msgspec
+
+from arb.core.records import PlanRecord, Waterfall
+from arb.errors import require
+from arb.market.instrument import FeeIn
+from arb.market.numbers import to_e8
+from arb.market.order import Side
+
+Exact = Decimal | Fraction
+ZERO = Decimal(0)
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided. Sizes in base, averages in quote per base, fees as ratios, `mark` (`m0`) in quote per base."""
+
+    buy_size: Exact
+    sell_size: Exact
+    buy_vwap: Exact
+    sell_vwap: Exact
+    buy_fee: Exact
+    sell_fee: Exact
+    buy_fee_in: FeeIn
+    mark: Exact
+
+    @classmethod
+    def of(cls, plan: PlanRecord) -> "Planned":
+        """Take the journalled plan; `m0` is recomputed from the residual and its value, which are exact."""
+        mark = Fraction(plan.residual_value) / Fraction(plan.residual) if plan.residual else Fraction(plan.mark)
+        return cls(
+            buy_size=plan.buy_size,
+            sell_size=plan.sell_size,
+            buy_vwap=plan.buy_vwap,
+            sell_vwap=plan.sell_vwap,
+            buy_fee=plan.buy_fee,
+            sell_fee=plan.sell_fee,
+            buy_fee_in=plan.buy_fee_in,
+            mark=mark,
+        )
+
+
+class Traded(msgspec.Struct, frozen=True, kw_only=True):
+    """The sum of some fills of one side. `size` in base and `quote` (price times size) >= 0, both before fees.
+
+    Fees as charged, positive when paid: `fee_quote` in quote, `fee_base` in base, `fee_other` in any other asset at its
+    quote value.
+    """
+
+    side: Side
+    size: Exact = ZERO
+    quote: Exact = ZERO
+    fee_quote: Exact = ZERO
+    fee_base: Exact = ZERO
+    fee_other: Exact = ZERO
+
+
+def waterfall(
+    planned: Planned, buy: Traded, sell: Traded, repairs: Sequence[Traded], mark: Exact, *, inherited: Exact = ZERO
+) -> Waterfall:
+    """Split the realised net of a pair into its causes, in 1e-8 of the quote.
+
+    `buy` and `sell` sum the fills of the two entry legs, `repairs` those of hedges and unwinds; `mark` is `m1`, the quote
+    value of one base of residual at the close. A repair's own fees, in whatever asset, count as its cost. `inherited` is base
+    taken over at `m0` (pooled dust): it belongs to the residual, and its cost `inherited * m0` is taken off the realised net.
+    """
+    require(buy.side is Side.BUY and sell.side is Side.SELL, "the entry legs are given the wrong way round")
+    q, s, va_planned, vb_planned = _fractions(planned.buy_size, planned.sell_size, planned.buy_vwap, planned.sell_vwap)
+    fa, fb, m0, m1 = _fractions(planned.buy_fee, planned.sell_fee, planned.mark, mark)
+    cost_factor = Fraction(1) if planned.buy_fee_in is FeeIn.BASE else 1 + fa  # gA
+    brought = 1 - fa if planned.buy_fee_in is FeeIn.BASE else Fraction(1)  # nA
+    fq, fs, paid, got = _fractions(buy.size, sell.size, buy.quote, sell.quote)
+    fee_base = Fraction(buy.fee_base) + Fraction(sell.fee_base)  # phi
+    fee_other = Fraction(buy.fee_other) + Fraction(sell.fee_other)  # X
+    hedge_quote = sum((_quote_change(traded) for traded in repairs), Fraction(0))  # H
+    hedge_base = sum((_base_change(traded) for traded in repairs), Fraction(0))  # h
+
+    expected = (1 - fb) * s * vb_planned + (q * brought - s) * m0 - cost_factor * q * va_planned
+    shortfall = (q - fq) * (va_planned * cost_factor - brought * m0) - (s - fs) * (vb_planned * (1 - fb) - m0)
+    fees = (
+        (fs * vb_planned * fb - Fraction(sell.fee_quote))
+        - fee_other
+        + (fq * va_planned * (cost_factor - 1) - Fraction(buy.fee_quote))
+        + (fq * (1 - brought) - fee_base) * m0
+    )
+    taken_over = Fraction(inherited)
+    residual = residual_size(buy, sell, repairs, inherited=inherited)  # R
+    realised = _quote_change(buy) + _quote_change(sell) + hedge_quote + residual * m1 - taken_over * m0
+    columns = (expected, fq * va_planned - paid, got - fs * vb_planned, shortfall, fees, hedge_quote + hedge_base * m0)
+    expected_e8, buy_e8, sell_e8, shortfall_e8, fees_e8, hedge_e8 = map(to_e8, columns)
+    realised_e8 = to_e8(realised)
+    exact_change = residual * (m1 - m0)
+    require(sum(columns) + exact_change == realised, "the waterfall does not sum to the realised net")
+    return Waterfall(
+        expected_net_e8=expected_e8,
+        buy_slippage_e8=buy_e8,
+        sell_slippage_e8=sell_e8,
+        size_shortfall_e8=shortfall_e8,
+        fee_difference_e8=fees_e8,
+        hedge_cost_e8=hedge_e8,
+        residual_change_e8=realised_e8 - expected_e8 - buy_e8 - sell_e8 - shortfall_e8 - fees_e8 - hedge_e8,
+        realised_net_e8=realised_e8,
+    )
+
+
+def residual_size(buy: Traded, sell: Traded, repairs: Sequence[Traded], *, inherited: Exact = ZERO) -> Fraction:
+    """Return `R = fq - phi - fs + h`, plus what was inherited: the base a pair leaves behind, below 0 when missing."""
+    return sum((_base_change(traded) for traded in (buy, sell, *repairs)), Fraction(inherited))
+
+
+def _fractions(*values: Exact) -> list[Fraction]:
+    return [Fraction(value) for value in values]
+
+
+def _quote_change(traded: Traded) -> Fraction:
+    """Return the change of quote, fees in quote and in other assets taken off."""
+    amount = Fraction(traded.quote) if traded.side is Side.SELL else -Fraction(traded.quote)
+    return amount - Fraction(traded.fee_quote) - Fraction(traded.fee_other)
+
+
+def _base_change(traded: Traded) -> Fraction:
+    size = Fraction(traded.size) if traded.side is Side.BUY else -Fraction(traded.size)
+    return size - Fraction(traded.fee_base)
