@@ -139,6 +139,10 @@ class WireFeed:
         except FrameError as error:
             return self._unreadable(error, received_ns)
 
+    def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
+        """Apply an HTTP body found on a tape, if its address is that of a book; any other changes nothing."""
+        return self._other()
+
     def on_disconnect(self, at_ns: int) -> FrameResult:
         """Make every book wait for a snapshot: nothing survives a connection (gate-v4.md 5.5)."""
         for slot in self._slots.values():
@@ -185,6 +189,9 @@ class WireFeed:
             greatest = None if self._arena is None else INT64_MAX
             numbers = self._numbers[exp] = Numbers(exp, greatest)
         return numbers
+
+    def _tape_numbers(self) -> tuple[Numbers, Numbers]:
+        return self._numbers_of(TAPE_SCALE.price_exp), self._numbers_of(TAPE_SCALE.size_exp)
 
     def _levels(self, slot: BookSlot, raw: list[Pair] | list[list[str]], field: str) -> Levels:
         try:

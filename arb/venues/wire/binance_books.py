@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import FrameResult, NoticeKind
+from arb.market.feed import NOTHING, FrameResult, NoticeKind
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
@@ -176,11 +176,13 @@ class BinanceFeed(ChainFeed):
 
     def _quoted(self, frame: _Frame, native_symbol: str, received_ns: int) -> FrameResult:
         slot = self._slots.get(native_symbol)
-        if slot is None:
+        if slot is None and not self._tape:
             return self._other()
+        # A tape's quote may come before the first frame of its book: a witness waits, but does not make a book.
+        prices, sizes = (slot.prices, slot.sizes) if slot is not None else self._tape_numbers()
         try:
             ticker = _ticker(frame.data)
-            quote = slot.prices[ticker.b], slot.sizes[ticker.B], slot.prices[ticker.a], slot.sizes[ticker.A]
+            quote = prices[ticker.b], sizes[ticker.B], prices[ticker.a], sizes[ticker.A]
         except DECODE_ERRORS as error:
             field, what = decode_problem(error)
             self._refuse(native_symbol, f"data.{field}", what)
@@ -188,12 +190,12 @@ class BinanceFeed(ChainFeed):
             self._refuse(native_symbol, "data", str(error))
         self.counts.other += 1
         witness = self._witnesses.setdefault(native_symbol, TickerWitness())
-        held = witness.tell(ticker.u, quote, slot.book, slot.sequence)
+        held = witness.tell(ticker.u, quote, slot)
         self.counts.checks_held += held is True
         self.counts.checks_failed += held is False
-        if held is False:
+        if slot is not None and held is False:
             return self._lose(slot, received_ns, f"best bid and offer at {ticker.u} disagree with the book")
-        return FrameResult()
+        return NOTHING
 
     def _witnessed(self, slot: BookSlot, result: FrameResult, received_ns: int) -> FrameResult:
         """Let the quotes that came before the book's change speak."""
@@ -201,7 +203,7 @@ class BinanceFeed(ChainFeed):
         if witness is None or slot.state is not BookState.LIVE:
             return result
         sequence = slot.sequence
-        held, failed = witness.reached(slot.book, sequence)
+        held, failed = witness.reached(slot)
         self.counts.checks_held += held
         self.counts.checks_failed += failed
         if failed:

@@ -151,20 +151,18 @@ class GateTapeFeed(ChainFeed, GateFeed):
             ticker = _ticker(frame.result)
         except DECODE_ERRORS as error:
             self._refuse_result(frame, error)
-        slot = self._slots.get(ticker.s)
-        if slot is None:
-            return self._other()
+        prices, sizes = self._tape_numbers()
         try:
             quote = (
-                slot.prices[ticker.b or "0"],
-                slot.sizes[format(ticker.B, "f")],
-                slot.prices[ticker.a or "0"],
-                slot.sizes[format(ticker.A, "f")],
+                prices[ticker.b or "0"],
+                sizes[format(ticker.B, "f")],
+                prices[ticker.a or "0"],
+                sizes[format(ticker.A, "f")],
             )
         except ValueError as error:
             self._refuse(ticker.s, "result", str(error))
         witness = self._witnesses.setdefault(ticker.s, TickerWitness())
-        verdict = witness.tell(ticker.u, quote, slot.book, slot.sequence)
+        verdict = witness.tell(ticker.u, quote, self._slots.get(ticker.s))
         self.counts.checks_held += verdict is True
         self.counts.checks_failed += verdict is False
         return self._other()
@@ -172,6 +170,6 @@ class GateTapeFeed(ChainFeed, GateFeed):
     def _bear_witness(self, slot: BookSlot) -> None:
         witness = self._witnesses.get(slot.native_symbol)
         if witness is not None and slot.state is BookState.LIVE:
-            held, failed = witness.reached(slot.book, slot.sequence)
+            held, failed = witness.reached(slot)
             self.counts.checks_held += held
             self.counts.checks_failed += failed

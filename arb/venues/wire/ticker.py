@@ -2,7 +2,9 @@
 
 from collections import deque
 
+from arb.market.arena import NO_SEQUENCE
 from arb.market.book import PlainBook
+from arb.venues.wire.base import BookSlot
 
 _KEPT_MAX = 4096
 
@@ -18,30 +20,26 @@ class TickerWitness:
     def __init__(self) -> None:
         self._ahead: deque[tuple[int, Quote]] = deque(maxlen=_KEPT_MAX)
 
-    def tell(self, sequence: int, quote: Quote, book: PlainBook, book_sequence: int) -> bool | None:
+    def tell(self, sequence: int, quote: Quote, slot: BookSlot | None) -> bool | None:
         """Take a quote; return whether it agrees with the book, or `None` when the book does not stand at its id."""
-        if sequence == book_sequence:
-            return agrees(quote, book)
+        book_sequence = NO_SEQUENCE if slot is None else slot.sequence
+        if slot is not None and sequence == book_sequence:
+            return agrees(quote, slot.book)
         if sequence > book_sequence and (not self._ahead or self._ahead[-1][0] <= sequence):
             self._ahead.append((sequence, quote))
         return None
 
-    def reached(self, book: PlainBook, book_sequence: int) -> tuple[int, int]:
-        """Return how many kept quotes of this very id agree and how many do not; quotes passed over are dropped."""
+    def reached(self, slot: BookSlot) -> tuple[int, int]:
+        """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
         held = failed = 0
         ahead = self._ahead
-        while ahead and ahead[0][0] <= book_sequence:
+        while ahead and ahead[0][0] <= slot.sequence:
             sequence, quote = ahead.popleft()
-            if sequence == book_sequence:
-                if agrees(quote, book):
-                    held += 1
-                else:
-                    failed += 1
+            if sequence == slot.sequence:
+                agreed = agrees(quote, slot.book)
+                held += agreed
+                failed += not agreed
         return held, failed
-
-    def clear(self) -> None:
-        """Forget all quotes."""
-        self._ahead.clear()
 
 
 def agrees(quote: Quote, book: PlainBook) -> bool:

@@ -1,0 +1,187 @@
+"""Tapes: raw frames as received, one JSON object per line, plain or gzip.
+
+    {"t": 1619093533.765146, "venue": "gate", "kind": "ws", "url": "wss://...", "raw": "<exact text>"}
+
+`t` is seconds since the Unix epoch, UTC, at receipt. Our own tapes add `seq`, the line's place in the sequence shared
+with the events, and `t_ns`, the exact instant; readers accept their absence. `kind` is `ws` (a websocket frame), `http`
+(the body of an answer) or `event` (something the engine was told between two frames). This module knows lines and
+files; what a frame means is not its business.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Literal
+
+import msgspec
+
+from arb.errors import ConfigError, StoreError
+
+NS_PER_S = 1_000_000_000
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_LEVEL = 1
+_BUFFER_BYTES = 1 << 16
+
+
+class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One line of a tape."""
+
+    t: float
+    venue: str
+    kind: Literal["ws", "http", "event"]
+    raw: str
+    url: str = ""
+    seq: int | None = None
+    t_ns: int | None = None
+
+    @property
+    def received_ns(self) -> int:
+        """Return the instant of receipt, ns UTC: exact where the tape says so, else from the seconds."""
+        return self.t_ns if self.t_ns is not None else round(self.t * NS_PER_S)
+
+
+_decode = msgspec.json.Decoder(TapeLine).decode
+_encoder = msgspec.json.Encoder()
+
+
+def read_tape(path: Path) -> Iterator[TapeLine]:
+    """Yield the lines of a tape in order.
+
+    Raises `ConfigError` when there is no such file, and `StoreError` naming file, line and fault when a line cannot be
+    read or the file ends in the middle of one: everything before it has been yielded by then. Blank lines are passed
+    over.
+    """
+    number = 0
+    try:
+        with _open(path) as file:
+            while text := file.readline():
+                number += 1
+                if not text.isspace():
+                    yield _line(path, number, text)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such tape") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise StoreError(f"{path}:{number + 1}: cannot be read further: {error}") from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    file = path.open("rb")
+    zipped = file.read(2) == _GZIP_MAGIC
+    file.seek(0)
+    if not zipped:
+        return file
+    return io.BufferedReader(gzip.GzipFile(fileobj=file, mode="rb"), _BUFFER_BYTES)
+
+
+def _line(path: Path, number: int, text: bytes) -> TapeLine:
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        torn = "" if text.endswith(b"\n") else " (the file ends within this line)"
+        raise StoreError(f"{path}:{number}: malformed tape line{torn}: {error}") from None
+
+
+class TapeWriter:
+    """Append lines to a new tape; never to one that exists.
+
+    Lines gather in a buffer of `buffer_bytes` and leave it when it is full, on `flush` and on `close`: what was flushed
+    is readable even if the process is killed. With `rotate_bytes` a file that has grown to this size (before
+    compression) is closed and the next one begins: `NAME.jsonl.gz`, `NAME.0002.jsonl.gz`, ... A path that ends in `.gz`
+    is compressed.
+    """
+
+    def __init__(self, path: Path, *, buffer_bytes: int = 1 << 18, rotate_bytes: int | None = None) -> None:
+        self.lines = 0
+        self._path = path
+        self._buffer_bytes = buffer_bytes
+        self._rotate_bytes = rotate_bytes
+        self._buffer = bytearray()
+        self._part = 1
+        self._part_bytes = 0
+        self._file, self._zip = self._create(path)
+
+    @property
+    def path(self) -> Path:
+        """Return the file being written."""
+        return self._part_path(self._part)
+
+    def write(
+        self,
+        venue: str,
+        kind: Literal["ws", "http", "event"],
+        raw: bytes | str,
+        *,
+        t_ns: int,
+        seq: int | None = None,
+        url: str = "",
+    ) -> None:
+        """Append one line, received at `t_ns` (ns UTC). Raises `StoreError` when the disk refuses.
+
+        A tape is text: bytes that are no UTF-8 (which no websocket text frame may hold) are kept as `\\xNN`.
+        """
+        text = raw if isinstance(raw, str) else raw.decode(errors="backslashreplace")
+        line = TapeLine(t_ns / NS_PER_S, venue, kind, text, url, seq, t_ns)
+        self._buffer += _encoder.encode(line)
+        self._buffer += b"\n"
+        self.lines += 1
+        if len(self._buffer) >= self._buffer_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything buffered to the operating system; raises `StoreError` when it refuses."""
+        if not self._buffer:
+            return
+        data, self._buffer = bytes(self._buffer), bytearray()
+        self._part_bytes += len(data)
+        try:
+            if self._zip is not None:
+                data = self._zip.compress(data) + self._zip.flush(zlib.Z_SYNC_FLUSH)
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be written: {error}") from None
+        if self._rotate_bytes is not None and self._part_bytes >= self._rotate_bytes:
+            self._rotate()
+
+    def close(self) -> None:
+        """Flush and close; a second call changes nothing."""
+        if self._file.closed:
+            return
+        try:
+            self.flush()
+        finally:
+            self._finish()
+
+    def _rotate(self) -> None:
+        self._finish()
+        self._part += 1
+        self._part_bytes = 0
+        self._file, self._zip = self._create(self.path)
+
+    def _finish(self) -> None:
+        try:
+            if self._zip is not None:
+                self._file.write(self._zip.flush())
+            self._file.close()
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be closed: {error}") from None
+
+    def _part_path(self, part: int) -> Path:
+        if part == 1:
+            return self._path
+        stem, dot, suffix = self._path.name.partition(".")
+        return self._path.with_name(f"{stem}.{part:04d}{dot}{suffix}")
+
+    @staticmethod
+    def _create(path: Path) -> "tuple[IO[bytes], zlib._Compress | None]":
+        try:
+            file = path.open("xb")
+        except FileExistsError:
+            raise StoreError(f"{path}: exists already; a tape is never written over") from None
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be created: {error}") from None
+        zipped = path.suffix == ".gz"
+        # 16 added to the window size asks zlib for the gzip format.
+        return file, zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS) if zipped else None

@@ -1,0 +1,55 @@
+"""Which feed reads which venue: the current dialects for live connections, those of the captures for tapes."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from arb.errors import ConfigError
+from arb.market.arena import BookArena
+from arb.market.feed import BookFeed
+from arb.venues.wire.base import BookSeat, WireFeed
+from arb.venues.wire.binance_books import BinanceFeed
+from arb.venues.wire.bitget_books import BitgetFeed
+from arb.venues.wire.bybit_books import BybitFeed
+from arb.venues.wire.gate_books import GateFeed
+from arb.venues.wire.gate_tape import GateTapeFeed
+from arb.venues.wire.okx_books import OkxFeed
+
+LIVE_VENUES = ("gate", "okx", "bitget", "bybit", "binance")
+TAPE_VENUES = ("gate", "gate_futures", "okx", "bitget", "bybit", "binance", "binance_futures")
+
+
+class FeedMaker(Protocol):
+    """Makes the feed of one connection: the plain one below, or a faster one with the same contract."""
+
+    def __call__(self, venue: str, seats: Mapping[str, BookSeat], arena: BookArena) -> BookFeed:
+        """Return a feed of `venue` for the books in `seats`, writing into `arena`."""
+
+
+def live_feed(venue: str, seats: Mapping[str, BookSeat], arena: BookArena) -> BookFeed:
+    """Return the plain feed of a venue's spot books; raises `ConfigError` for a venue without one."""
+    if venue == "gate":
+        return GateFeed(seats, arena)
+    if venue == "okx":
+        return OkxFeed(venue, seats, arena)
+    if venue == "bitget":
+        return BitgetFeed(venue, seats, arena)
+    if venue == "bybit":
+        return BybitFeed(seats, arena)
+    if venue == "binance":
+        return BinanceFeed(seats, arena)
+    raise ConfigError(f"no book feed for venue {venue!r}; there are {', '.join(LIVE_VENUES)}")
+
+
+def tape_feed(venue: str) -> WireFeed:
+    """Return a feed that rebuilds whatever books a tape of this dialect holds; raises `ConfigError` for others."""
+    if venue in ("gate", "gate_futures"):
+        return GateTapeFeed(venue)
+    if venue == "okx":
+        return OkxFeed(venue, {}, None, tape=True)
+    if venue == "bitget":
+        return BitgetFeed(venue, {}, None, tape=True)
+    if venue == "bybit":
+        return BybitFeed({}, None, tape=True)
+    if venue in ("binance", "binance_futures"):
+        return BinanceFeed({}, None, venue=venue, tape=True)
+    raise ConfigError(f"cannot rebuild books of the dialect {venue!r}; there are {', '.join(TAPE_VENUES)}")
