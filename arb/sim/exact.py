@@ -9,6 +9,7 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 
 _EXACT = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+_SHOWN = Context(prec=16, traps=[InvalidOperation, DivisionByZero, Overflow])
 _WIDE = Context(prec=60, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
@@ -61,3 +62,11 @@ def plain(value: Decimal) -> str:
         return "0"
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def quotient_text(left: Decimal, right: Decimal) -> str:
+    """Write `left / right` as plain text of at most 16 significant digits: an average price that is only shown."""
+    value = ratio(left, right)
+    if len(value.as_tuple().digits) <= 16:
+        return plain(value)
+    return plain(_SHOWN.divide(left, right))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from arb.clock import NS_PER_MS
 from arb.sim import okx_wire as wire
+from arb.sim.daily import daily_figures
 from arb.sim.exact import plain
 from arb.sim.exchange import SimExchange
 from arb.sim.okx_auth import OkxRefusal
@@ -56,14 +57,15 @@ def full_book(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 def ticker(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /market/ticker`."""
-    return [wire.ticker(exchange, _symbol_param(exchange, params), now_ns)]
+    symbol = _symbol_param(exchange, params)
+    return [wire.ticker(daily_figures(exchange, symbol, now_ns), symbol, now_ns)]
 
 
 def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /market/tickers`."""
     if _product(params) != "SPOT":
         return []
-    return [wire.ticker(exchange, symbol, now_ns) for symbol in exchange.instruments]
+    return [wire.ticker(daily_figures(exchange, symbol, now_ns), symbol, now_ns) for symbol in exchange.instruments]
 
 
 def trades(exchange: SimExchange, params: Params, _: int) -> list[Json]:

@@ -5,20 +5,16 @@ distinguish states. All values are texts, instants are Unix milliseconds. Fees c
 paid. This module reads values and writes dictionaries; it knows nothing of requests, sessions or sockets.
 """
 
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.sim.accounts import Balance
-from arb.sim.exact import ZERO, add, mul, plain, ratio
-from arb.sim.exchange import BookView, SimExchange
+from arb.sim.daily import DailyFigures
+from arb.sim.exact import mul, plain, quotient_text
+from arb.sim.exchange import BookView
 from arb.sim.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
-
-DAY_NS = 86_400_000 * NS_PER_MS
-SHOWN_DIGITS = 16
-"""Significant digits of an average price, which is a quotient and shown only."""
 
 encode = msgspec.json.encode
 
@@ -42,18 +38,6 @@ def symbol_of(instrument_id: object) -> str:
 def ms(ns: int) -> str:
     """Write an instant as Unix milliseconds."""
     return str(ns // NS_PER_MS)
-
-
-def average_price(order: SimOrder) -> str:
-    """Write the average price of what is filled, '' when nothing is."""
-    if order.filled_lots == 0:
-        return ""
-    average = ratio(order.cost, order.filled)
-    return plain(average if len(average.as_tuple().digits) <= SHOWN_DIGITS else _rounded(average))
-
-
-def _rounded(value: Decimal) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(value.adjusted() - SHOWN_DIGITS + 1))
 
 
 # -- public ------------------------------------------------------------------------------------------------------------
@@ -120,34 +104,25 @@ def public_trade(trade: PublicTrade) -> Json:
     }
 
 
-def ticker(exchange: SimExchange, symbol: str, now_ns: int) -> Json:
-    """Write the ticker of a symbol, its day's figures taken from the tape of public trades."""
-    view = exchange.snapshot(symbol, 1)
-    bid, ask = (view.bids or [["", ""]])[0], (view.asks or [["", ""]])[0]
-    trades = [t for t in exchange.public_trades(symbol, 1_000_000) if t.ns > now_ns - DAY_NS]
-    prices = [t.price for t in trades]
-    last = plain(prices[0]) if prices else bid[0]
-    base, quote = ZERO, ZERO
-    for trade in trades:
-        base, quote = add(base, trade.size), add(quote, mul(trade.price, trade.size))
-    opened = plain(prices[-1]) if prices else last
+def ticker(figures: DailyFigures, symbol: str, now_ns: int) -> Json:
+    """Write the ticker of a symbol."""
     return {
         "instType": "SPOT",
         "instId": inst_id(symbol),
-        "last": last,
-        "lastSz": plain(trades[0].size) if trades else "0",
-        "askPx": ask[0],
-        "askSz": ask[1],
-        "bidPx": bid[0],
-        "bidSz": bid[1],
-        "open24h": opened,
-        "high24h": plain(max(prices)) if prices else last,
-        "low24h": plain(min(prices)) if prices else last,
-        "volCcy24h": plain(quote),
-        "vol24h": plain(base),
+        "last": figures.last,
+        "lastSz": figures.last_size,
+        "askPx": figures.ask[0],
+        "askSz": figures.ask[1],
+        "bidPx": figures.bid[0],
+        "bidSz": figures.bid[1],
+        "open24h": figures.opened,
+        "high24h": figures.high,
+        "low24h": figures.low,
+        "volCcy24h": figures.quote,
+        "vol24h": figures.base,
         "ts": ms(now_ns),
-        "sodUtc0": opened,
-        "sodUtc8": opened,
+        "sodUtc0": figures.opened,
+        "sodUtc8": figures.opened,
     }
 
 
@@ -203,7 +178,7 @@ def order(subject: SimOrder, last: SimFill | None) -> Json:
     fee_asset = subject.fee_currency or (subject.instrument.base if subject.side == "buy" else subject.instrument.quote)
     return {
         "accFillSz": plain(subject.filled),
-        "avgPx": average_price(subject),
+        "avgPx": quotient_text(subject.cost, subject.filled) if subject.filled_lots else "",
         "cTime": ms(subject.created_ns),
         "cancelSource": CANCEL_SOURCES.get(ended, "") if order_state(subject) == "canceled" else "",
         "category": "normal",

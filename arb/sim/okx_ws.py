@@ -11,6 +11,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sim import okx_wire as wire
 from arb.sim.accounts import Balance
 from arb.sim.chatter import ChatterSession
+from arb.sim.daily import daily_figures
 from arb.sim.exchange import SimExchange
 from arb.sim.okx_auth import OkxRefusal, check_login
 from arb.sim.okx_wire import Json
@@ -184,7 +185,8 @@ class OkxPublicSession(OkxSession):
         self._push(channel, symbol, [data], "book", now_ns)
 
     def _push_ticker(self, symbol: str, now_ns: int) -> None:
-        self._push("tickers", symbol, [wire.ticker(self.exchange, symbol, now_ns)], "ticker", now_ns)
+        figures = daily_figures(self.exchange, symbol, now_ns)
+        self._push("tickers", symbol, [wire.ticker(figures, symbol, now_ns)], "ticker", now_ns)
 
     def _push(self, channel: str, symbol: str, data: list[Json], kind: str, now_ns: int) -> None:
         arg = {"channel": channel, "instId": wire.inst_id(symbol)}
