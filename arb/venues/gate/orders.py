@@ -14,7 +14,7 @@ from arb.venues.guard import to_decimal
 
 # Enough for any product or quotient of two venue numbers; quotients are only informative.
 _EXACT = Context(prec=60)
-_QUOTIENT = Context(prec=28)
+_QUOTIENT = Context(prec=24)
 _ZERO = Decimal(0)
 
 _STILL_OPEN = frozenset({"open", "-", "_new", "_update"})
@@ -94,15 +94,13 @@ def fees_of(raw: dict[str, Any], currency_code: Callable[[str], str | None]) -> 
     GT and points pay instead of the received asset: then `fee` is 0 and `gt_fee` or `point_fee` holds what was charged.
     """
     entries = [
-        (_text(raw, "fee_currency"), to_decimal(raw.get("fee")), 1),
-        ("GT", to_decimal(raw.get("gt_fee")), 1),
-        ("POINT", to_decimal(raw.get("point_fee")), 1),
-        (_text(raw, "rebated_fee_currency"), to_decimal(raw.get("rebated_fee")), -1),
+        (_text(raw, "fee_currency"), to_decimal(raw.get("fee"))),
+        ("GT", to_decimal(raw.get("gt_fee"))),
+        ("POINT", to_decimal(raw.get("point_fee"))),
+        (_text(raw, "rebated_fee_currency"), _negated(to_decimal(raw.get("rebated_fee")))),
     ]
     fees = [
-        {"currency": currency_code(asset) if asset else None, "cost": f"{cost * sign:f}"}
-        for asset, cost, sign in entries
-        if cost
+        {"currency": currency_code(asset) if asset else None, "cost": f"{cost:f}"} for asset, cost in entries if cost
     ]
     if not fees and entries[0][1] is not None:
         asset = entries[0][0]
@@ -163,6 +161,10 @@ def _first(raw: dict[str, Any], *keys: str) -> Decimal | None:
 
 def _positive(value: Decimal | None) -> Decimal | None:
     return value if value is not None and value > 0 else None
+
+
+def _negated(value: Decimal | None) -> Decimal | None:
+    return None if value is None else value.copy_negate()  # exact, whatever the context's precision
 
 
 def _text(raw: dict[str, Any], key: str) -> str | None:
