@@ -194,6 +194,12 @@ class ShutdownAsked(Event, frozen=True, kw_only=True, tag=True):
     deadline_ns: int
 
 
+class RunEnded(Event, frozen=True, kw_only=True, tag=True):
+    """The process is about to end with `exit_code`."""
+
+    exit_code: int
+
+
 AnyEvent = (
     RunStarted
     | QueueDrained
@@ -216,4 +222,5 @@ AnyEvent = (
     | HaltAsked
     | ResumeAsked
     | ShutdownAsked
+    | RunEnded
 )

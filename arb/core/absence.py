@@ -1,0 +1,35 @@
+"""When an order whose outcome is unknown may be declared absent (DESIGN.md section 4, "Unknown outcomes").
+
+Nothing short of this is proof: the venue may execute a delayed request after the client gave up, look-ups by client id fail
+for finished orders on Gate, and histories lag. So absence needs the request's venue-enforced expiry to have passed by more
+than the clock error (or, where a venue has no expiry, a grace time), then two complete looks at least two seconds apart that
+show nothing, and balances that agree.
+"""
+
+from arb.clock import NS_PER_MS, NS_PER_S
+
+LOOK_SPACING_NS = 2 * NS_PER_S
+LOOKS_NEEDED = 2
+# Added to the measured clock error, for the venue's own gateway clocks.
+EXPIRY_MARGIN_NS = 200 * NS_PER_MS
+
+
+def provable_from_ns(*, sent_ns: int, expires_ns: int | None, clock_error_ns: int, unknown_grace_ms: int) -> int:
+    """Return the first instant at which a look that shows nothing counts towards proof."""
+    if expires_ns is None:
+        return sent_ns + unknown_grace_ms * NS_PER_MS
+    return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS
+
+
+def counts(looks: list[int], started_ns: int, provable_ns: int) -> bool:
+    """Return whether a clean look started at `started_ns` adds to the clean `looks` already counted."""
+    return started_ns >= provable_ns and (not looks or started_ns - looks[-1] >= LOOK_SPACING_NS)
+
+
+def next_look_ns(looks: list[int], now_ns: int, provable_ns: int, backoff_ns: int) -> int:
+    """Return when to look next: soon while the order may still turn up, then as the proof needs it."""
+    if now_ns < provable_ns:
+        return min(now_ns + backoff_ns, max(provable_ns, now_ns))
+    if looks:
+        return max(now_ns + backoff_ns, looks[-1] + LOOK_SPACING_NS)
+    return now_ns + backoff_ns

@@ -1,0 +1,171 @@
+"""The market plane as the decision plane sees it: which books may be used right now, and what they say.
+
+Frames are applied by the venue's `BookFeed` straight into the arena; this module only asks the arena. A book may be used when
+it is live, its connection is neither silent nor late, and it does not still show levels that our own orders have taken
+(*own impact*): from the moment an order leaves, until a frame that the venue sent after our last fill there.
+Lag is the time the last frame was on its way, on the venue's clock corrected by the measured offset. A quiet book on a
+live connection is as current as its connection, so the skew of two books is the difference of their connections' lags.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from arb.clock import NS_PER_MS
+from arb.core.reasons import Reason
+from arb.core.settings import Timing
+from arb.core.walk import Depth
+from arb.market.arena import BookArena, BookState
+from arb.market.feed import BookFeed, FrameResult
+from arb.market.order import Side
+from arb.market.scale import Scale
+
+Key = tuple[str, str]
+"""(venue, symbol)."""
+
+
+class Impact(msgspec.Struct):
+    """Our own orders at one book: how many are under way, and the instants a frame must be newer than."""
+
+    under_way: int = 0
+    fill_event_ns: int = 0
+    sent_ns: int = 0
+
+
+class Books:
+    """All books of a run. Instants are ns UTC; `offset_ns` is venue time minus ours."""
+
+    def __init__(
+        self,
+        arena: BookArena,
+        rows: dict[Key, int],
+        scales: dict[str, Scale],
+        feeds: dict[str, BookFeed],
+        timing: Timing,
+    ) -> None:
+        self.arena = arena
+        self.rows = rows
+        self.scales = scales
+        self.feeds = feeds
+        self.keys = {row: key for key, row in rows.items()}
+        self._timing = timing
+        self._last_byte_ns: dict[str, int] = {}
+        self._lag_ns: dict[str, int] = {}
+        self._impacts: dict[Key, Impact] = {}
+        self.frames = 0
+        self.updates = 0
+
+    def on_frame(self, venue: str, received_ns: int, raw: bytes | str, offset_ns: int) -> FrameResult:
+        """Apply one public frame and note the state of its connection."""
+        self.frames += 1
+        self._last_byte_ns[venue] = received_ns
+        result = self.feeds[venue].on_frame(received_ns, raw)
+        self.updates += len(result.rows)
+        for row in result.rows:
+            lag = self.arena.lag_ns(row, offset_ns)
+            if lag is not None:
+                self._lag_ns[venue] = lag
+        return result
+
+    def on_disconnect(self, venue: str, at_ns: int) -> None:
+        """Make every book of a venue wait for a snapshot."""
+        self.feeds[venue].on_disconnect(at_ns)
+        self._last_byte_ns.pop(venue, None)
+        self._lag_ns.pop(venue, None)
+
+    def is_live(self, venue: str, symbol: str) -> bool:
+        """Return whether a book is live, whatever else may speak against using it."""
+        row = self.rows.get((venue, symbol))
+        return row is not None and self.arena.usable(row)
+
+    def live_venues(self) -> set[str]:
+        """Return the venues with at least one live book."""
+        return {venue for (venue, _), row in self.rows.items() if self.arena.usable(row)}
+
+    def unusable(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
+        """Return the first reason not to use a book now, own impact apart, or None."""
+        row = self.rows[venue, symbol]
+        state = int(self.arena.state[row])
+        if state in (BookState.GAP, BookState.WAITING):
+            return Reason.GAPPED_BOOK
+        if now_ns - self._last_byte_ns.get(venue, 0) > self._timing.feed_silence_ms * NS_PER_MS:
+            return Reason.STALE_BOOK
+        if self._lag_ns.get(venue, 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
+            return Reason.FEED_LAG
+        return Reason.CROSSED_BOOK if state == BookState.CROSSED else None
+
+    def skewed(self, first: str, second: str) -> bool:
+        """Return whether two venues' books are further apart in time than `max_skew_ms`."""
+        skew = abs(self._lag_ns.get(first, 0) - self._lag_ns.get(second, 0))
+        return skew > self._timing.max_skew_ms * NS_PER_MS
+
+    def lag_ms(self, venue: str) -> float | None:
+        """Return the last frame's time on its way, for display."""
+        lag = self._lag_ns.get(venue)
+        return None if lag is None else lag / NS_PER_MS
+
+    def sending(self, venue: str, symbol: str, now_ns: int) -> None:
+        """Note that an order of ours leaves for a book."""
+        impact = self._impacts.setdefault((venue, symbol), Impact())
+        impact.under_way += 1
+        impact.sent_ns = max(impact.sent_ns, now_ns)
+
+    def filled(self, venue: str, symbol: str, event_ns: int) -> None:
+        """Note a fill of ours at `event_ns`, the venue's clock."""
+        impact = self._impacts.setdefault((venue, symbol), Impact())
+        impact.fill_event_ns = max(impact.fill_event_ns, event_ns)
+
+    def settled(self, venue: str, symbol: str) -> None:
+        """Note that one of the orders under way is settled."""
+        impact = self._impacts.get((venue, symbol))
+        if impact is not None:
+            impact.under_way = max(0, impact.under_way - 1)
+
+    def impacted(self, venue: str, symbol: str) -> bool:
+        """Return whether the book may still show what our own orders took."""
+        impact = self._impacts.get((venue, symbol))
+        if impact is None:
+            return False
+        if impact.under_way:
+            return True
+        row = self.rows[venue, symbol]
+        event_ns = int(self.arena.event_ns[row])
+        if event_ns and impact.fill_event_ns:
+            newer = event_ns > impact.fill_event_ns
+        else:
+            newer = int(self.arena.received_ns[row]) > impact.sent_ns
+        if newer:
+            del self._impacts[venue, symbol]
+        return not newer
+
+    def best(self, venue: str, symbol: str) -> tuple[int | None, int | None]:
+        """Return the best bid and ask as integers on the symbol's scale; None for an empty side."""
+        row, arena = self.rows[venue, symbol], self.arena
+        bid = int(arena.bid_price[row, 0]) if arena.bid_count[row] else None
+        ask = int(arena.ask_price[row, 0]) if arena.ask_count[row] else None
+        return bid, ask
+
+    def mid(self, venue: str, symbol: str) -> Decimal | None:
+        """Return the middle of the best quotes, or None when a side is empty."""
+        bid, ask = self.best(venue, symbol)
+        if bid is None or ask is None:
+            return None
+        return self.scales[symbol].price_to_decimal(bid + ask) / 2
+
+    def asks(self, venue: str, symbol: str) -> Depth:
+        """Return the ask side with its running sums."""
+        row, arena = self.rows[venue, symbol], self.arena
+        count = int(arena.ask_count[row])
+        return Depth(arena.ask_price[row, :count], arena.ask_size[row, :count])
+
+    def bids(self, venue: str, symbol: str) -> Depth:
+        """Return the bid side with its running sums."""
+        row, arena = self.rows[venue, symbol], self.arena
+        count = int(arena.bid_count[row])
+        return Depth(arena.bid_price[row, :count], arena.bid_size[row, :count])
+
+    def levels(self, venue: str, symbol: str, taker: Side) -> list[tuple[Decimal, Decimal]]:
+        """Return the side that a taker would trade against, best first, as decimals."""
+        row, scale = self.rows[venue, symbol], self.scales[symbol]
+        levels = self.arena.asks(row) if taker is Side.BUY else self.arena.bids(row)
+        return [(scale.price_to_decimal(price), scale.size_to_decimal(size)) for price, size in levels]

@@ -1,0 +1,142 @@
+"""Closing a pair: value what is left, split the profit into its causes, pool the dust, give back what was reserved."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from arb.core.desk import Desk
+from arb.core.dust import DustPool
+from arb.core.house import House
+from arb.core.open import open_dust
+from arb.core.orders import WorkingOrder
+from arb.core.pair import PairTrade, Trigger
+from arb.core.records import PairKind, Waterfall
+from arb.core.repair import repair_size
+from arb.core.waterfall import Planned, Traded, waterfall
+from arb.market.order import Side
+
+ZERO = Decimal(0)
+
+
+class Closer:
+    """Ends pairs, and keeps the pool of what they leave over."""
+
+    def __init__(self, house: House, desk: Desk) -> None:
+        self.house = house
+        self.desk = desk
+        self.pool = DustPool(house.limits.dust_total_max_quote)
+
+    def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
+        """End a pair whose orders are all settled."""
+        house, (base, quote) = self.house, pair.plan.symbol.split("/")
+        residual = pair.imbalance(base)
+        mark = self._mark(pair, residual)
+        pair.expose(base, mark, now_ns)
+        pair.move(trigger, now_ns)
+        pair.residual_mark, pair.mark_ns, pair.booked_residual = mark, now_ns, residual
+        pair.waterfall = self._waterfall(pair, mark)
+        net_e8 = pair.waterfall.realised_net_e8
+        house.inventory.release(pair.id)
+        self.desk.close(pair)
+        house.tally.closed[pair.state] += 1
+        house.tally.add_net(quote, Decimal(net_e8).scaleb(-8))
+        house.tally.exposure_quote_s += pair.exposure_quote_s
+        house.out.persist(pair.record(base))
+        if trigger is Trigger.STUCK:
+            self.pool.carry(pair.plan.symbol, residual, residual * mark, now_ns)
+        elif residual:
+            self.pool.add(pair.plan.symbol, residual, residual * mark, now_ns)
+        self._book_result(pair, net_e8, now_ns)
+        if pair.kind is PairKind.ARB and trigger is not Trigger.STUCK:
+            self._sell_dust(pair.plan.symbol, now_ns)
+
+    def reopen(self, pair: PairTrade, now_ns: int) -> None:
+        """Take a closed pair's result back, after a fill that came late, before the pair is moved."""
+        house, quote = self.house, pair.plan.symbol.split("/")[1]
+        if pair.waterfall is None or pair.residual_mark is None:
+            return
+        net_e8 = pair.waterfall.realised_net_e8
+        house.tally.closed[pair.state] -= 1
+        house.tally.add_net(quote, -Decimal(net_e8).scaleb(-8))
+        house.tally.exposure_quote_s -= pair.exposure_quote_s
+        house.control.take_back(net_e8, now_ns)
+        residual = pair.booked_residual
+        if residual:
+            self.pool.add(pair.plan.symbol, -residual, -residual * pair.residual_mark, now_ns)
+
+    def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
+        """Return `m1`: what one base of the residual fetches now in the sell venue's bids, less its taker fee.
+
+        The bids already lack what we sold. A residual of 0, or missing base, is marked at the best bid.
+        """
+        plan = pair.plan
+        bids = self.house.books.levels(plan.sell_venue, plan.symbol, Side.SELL)
+        if not bids:
+            return plan.mark
+        keep = 1 - plan.sell_fee
+        if residual <= 0:
+            return bids[0][0] * keep
+        left, value = residual, ZERO
+        for price, size in bids:
+            taken = min(left, size)
+            value += taken * price
+            left -= taken
+            if not left:
+                break
+        return (value * keep / residual).quantize(Decimal("1e-18"))
+
+    def _waterfall(self, pair: PairTrade, mark: Decimal) -> Waterfall:
+        return waterfall(
+            Planned.of(pair.plan),
+            self._traded(Side.BUY, pair.entries(Side.BUY)),
+            self._traded(Side.SELL, pair.entries(Side.SELL)),
+            [self._traded(order.side, [order]) for order in pair.repairs()],
+            mark,
+            inherited=pair.inherited,
+        )
+
+    def _traded(self, side: Side, orders: Iterable[WorkingOrder]) -> Traded:
+        orders = tuple(orders)
+        in_quote = in_base = elsewhere = ZERO
+        for order in orders:
+            base, quote = order.symbol.split("/")
+            for fill in order.fills.values():
+                if fill.fee_currency == quote:
+                    in_quote += fill.fee
+                elif fill.fee_currency == base:
+                    in_base += fill.fee
+                else:
+                    elsewhere += self.desk.fee_quote(fill)
+        return Traded(
+            side=side,
+            size=sum((order.filled for order in orders), ZERO),
+            quote=sum((order.notional for order in orders), ZERO),
+            fee_quote=in_quote,
+            fee_base=in_base,
+            fee_other=elsewhere,
+        )
+
+    def _book_result(self, pair: PairTrade, net_e8: int, now_ns: int) -> None:
+        house = self.house
+        reason = house.control.book_result(net_e8, now_ns)
+        house.out.persist(house.control.record(now_ns, f"pair {pair.id} closed"))
+        if reason is not None:
+            lost = Decimal(house.control.day_net_e8).scaleb(-8)
+            text = f"{house.control.losses_in_a_row} losses in a row, {lost} net today"
+            house.halt(reason, text, now_ns, pair.id)
+
+    def _sell_dust(self, symbol: str, now_ns: int) -> None:
+        """Trade the pool of a symbol back to flat at the first venue where that is a legal order and nothing is open."""
+        house, held = self.house, self.pool.pooled(symbol)
+        if not held.size or not house.control.opening_allowed:
+            return
+        side = Side.SELL if held.size > 0 else Side.BUY
+        for venue in house.venues_of(symbol):
+            instrument, mid = house.instruments[venue, symbol], house.books.mid(venue, symbol)
+            free = instrument.taker_fee is not None and (venue, symbol) not in self.desk.busy
+            if mid is None or not free or house.books.unusable(venue, symbol, now_ns):
+                continue
+            if not repair_size(side, abs(held.size), mid, instrument):
+                continue
+            taken = self.pool.take(symbol)
+            open_dust(house, self.desk, symbol, venue, taken, now_ns)
+            return

@@ -1,0 +1,232 @@
+"""Detection: from changed rows to marked symbols, and from marked symbols to pairs or coded refusals.
+
+`mark` runs per frame and only compares best quotes. `act` runs when nothing more waits on the sockets: it sizes every route
+of the marked symbols, keeps the episodes, and puts the routes with an edge, best first, through the gate, whose answer is
+either a plan to open or the first reason of the fixed order that stands against it.
+"""
+
+from collections.abc import Iterable
+
+from arb.clock import NS_PER_MS
+from arb.core.desk import Desk
+from arb.core.episodes import Edge, Episode, Episodes, Route
+from arb.core.house import IDS_PER_RUN, House
+from arb.core.open import open_pair
+from arb.core.partial import worst_partial_ok
+from arb.core.plan import Plan
+from arb.core.reasons import Reason
+from arb.core.records import OpportunityOutcome, OpportunityRecord
+from arb.core.spread import episode as episode_plan
+from arb.core.spread import evaluate
+from arb.core.terms import EdgeLimits, Funds, PairTerms, VenueTerms
+from arb.core.walk import Depth
+from arb.market.numbers import exact, to_e8
+
+TOKENS_PER_VENUE = 2
+"""One for the leg and one for a hedge of it."""
+
+
+class Detector:
+    """Finds edges and decides which to take."""
+
+    def __init__(self, house: House, desk: Desk) -> None:
+        self.house = house
+        self.desk = desk
+        self.episodes = Episodes(0, 0, 0)
+        self._closed: list[OpportunityRecord] = []
+        self._terms: dict[Route, PairTerms] = {}
+        self._routes: dict[str, list[Route]] = {}
+        self._by_book: dict[tuple[str, str], list[Route]] = {}
+        self._marked: set[str] = set()
+        self._watched: set[str] = set()
+
+    def start(self) -> None:
+        """Begin the episodes of a run; the run's id must be known."""
+        house = self.house
+        first = house.run_id * IDS_PER_RUN + 1
+        self.episodes = Episodes(house.run_id, first, house.timing.close_after_ms * NS_PER_MS)
+
+    def rules_changed(self, symbol: str) -> None:
+        """Rebuild the terms of a symbol's routes from the instruments known now."""
+        house, limits = self.house, EdgeLimits.of(self.house.limits)
+        listed = [
+            (venue, VenueTerms.of(instrument))
+            for venue in house.venues_of(symbol)
+            if (instrument := house.instruments[venue, symbol]).taker_fee is not None and instrument.tradable
+        ]
+        self._routes[symbol] = []
+        for buy_venue, buy in listed:
+            self._by_book[buy_venue, symbol] = []
+            for sell_venue, sell in listed:
+                if buy_venue != sell_venue:
+                    route = (symbol, buy_venue, sell_venue)
+                    self._terms[route] = PairTerms(house.books.scales[symbol], buy, sell, limits)
+                    self._routes[symbol].append(route)
+        for route in self._routes[symbol]:
+            self._by_book[route[1], symbol].append(route)
+            self._by_book[route[2], symbol].append(route)
+
+    def mark(self, rows: Iterable[int]) -> None:
+        """Mark the symbols of changed rows whose best quotes cross after fees, or whose episodes may have ended."""
+        books = self.house.books
+        for row in rows:
+            venue, symbol = books.keys[row]
+            if symbol in self._marked:
+                continue
+            if symbol in self._watched or any(map(self._crosses, self._by_book.get((venue, symbol), ()))):
+                self._marked.add(symbol)
+
+    def mark_all(self) -> None:
+        """Mark every symbol, after something other than a frame has changed."""
+        self._marked.update(self._watched)
+
+    @property
+    def marked(self) -> bool:
+        """Return whether there is anything to act on."""
+        return bool(self._marked)
+
+    def _crosses(self, route: Route) -> bool:
+        symbol, buy_venue, sell_venue = route
+        ask = self.house.books.best(buy_venue, symbol)[1]
+        bid = self.house.books.best(sell_venue, symbol)[0]
+        return ask is not None and bid is not None and self._terms[route].crosses(ask, bid)
+
+    def act(self, now_ns: int) -> None:
+        """Judge every marked symbol once, on the books as they stand."""
+        marked, self._marked = sorted(self._marked), set()
+        for symbol in marked:
+            self._act_on(symbol, now_ns)
+        self.close_episodes(now_ns)
+
+    def close_episodes(self, now_ns: int) -> None:
+        """Close the episodes whose edge is gone; ask to be woken for the next."""
+        self._keep(self.episodes.close_due(now_ns))
+        due_ns = self.episodes.next_close_ns()
+        if due_ns is not None:
+            self.house.out.timer("episodes", due_ns)
+
+    def finish(self, now_ns: int) -> None:
+        """Close every episode, at the end of a run."""
+        self._keep(self.episodes.close_all(now_ns))
+
+    def take_untraded(self) -> list[OpportunityRecord]:
+        """Hand over the closed opportunities that nobody traded (class 2: they are not journalled)."""
+        closed, self._closed = self._closed, []
+        return closed
+
+    def _keep(self, rows: Iterable[OpportunityRecord]) -> None:
+        for row in rows:
+            if row.outcome is OpportunityOutcome.TRADED:
+                self.house.out.persist(row)
+            else:
+                self._closed.append(row)
+
+    def _act_on(self, symbol: str, now_ns: int) -> None:
+        house = self.house
+        asks: dict[str, Depth] = {}
+        bids: dict[str, Depth] = {}
+        found: list[tuple[int, Route, Plan]] = []
+        for route in self._routes.get(symbol, ()):
+            _, buy_venue, sell_venue = route
+            if not (house.books.is_live(buy_venue, symbol) and house.books.is_live(sell_venue, symbol)):
+                self.episodes.miss(route, now_ns)
+                continue
+            if house.books.impacted(buy_venue, symbol) or house.books.impacted(sell_venue, symbol):
+                continue
+            buy_side = asks.get(buy_venue) or asks.setdefault(buy_venue, house.books.asks(buy_venue, symbol))
+            sell_side = bids.get(sell_venue) or bids.setdefault(sell_venue, house.books.bids(sell_venue, symbol))
+            plan = episode_plan(self._terms[route], buy_side, sell_side)
+            if plan is None:
+                self.episodes.miss(route, now_ns)
+            else:
+                found.append((-plan.net, route, plan))
+        found.sort(key=lambda item: item[:2])
+        for _, route, plan in found:
+            self._consider(route, plan, asks[route[1]], bids[route[2]], now_ns)
+        if any(self.episodes.is_open(route) for route in self._routes.get(symbol, ())):
+            self._watched.add(symbol)
+        else:
+            self._watched.discard(symbol)
+
+    def _consider(self, route: Route, best: Plan, asks: Depth, bids: Depth, now_ns: int) -> None:
+        edge = _edge(best)
+        if not self.episodes.is_open(route):
+            self.house.tally.opportunities += 1
+        episode = self.episodes.see(route, edge, now_ns)
+        answer = self._gate(route, asks, bids, now_ns)
+        if isinstance(answer, Reason):
+            self.house.tally.refusals[answer] += 1
+            self.episodes.judge(episode, answer, now_ns)
+        else:
+            self._open(route, answer, episode, now_ns)
+
+    def _open(self, route: Route, plan: Plan, episode: Episode, now_ns: int) -> None:
+        self.house.out.persist(self.episodes.traded(route, episode, now_ns))
+        open_pair(self.house, self.desk, route, plan.view(), self._terms[route], episode.id, now_ns)
+
+    def _gate(self, route: Route, asks: Depth, bids: Depth, now_ns: int) -> Plan | Reason:
+        """Return the plan to open, or the first reason that stands against it."""
+        before = self._state_reason(route, now_ns)
+        if before is not None:
+            return before
+        answer = evaluate(self._terms[route], asks, bids, self._funds(route))
+        if not isinstance(answer, Plan):
+            return answer.reason
+        if not worst_partial_ok(answer, asks, bids, leg_loss_max_bps=self.house.policy.leg_loss_max_bps):
+            return Reason.UNHEDGEABLE_PARTIAL
+        return self._limit_reason(route, answer, now_ns) or answer
+
+    def _state_reason(self, route: Route, now_ns: int) -> Reason | None:
+        house, (symbol, *venues) = self.house, route
+        states = [house.venues[venue] for venue in venues]
+        if not house.control.opening_allowed:
+            return Reason.HALTED
+        if any(s.halted or not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
+            return Reason.VENUE_HALTED
+        if "ledger" in house.store_blocked:
+            return Reason.LEDGER_BLOCKED
+        if "journal" in house.store_blocked:
+            return Reason.JOURNAL_BLOCKED
+        worst_ns = house.timing.max_clock_offset_error_ms * NS_PER_MS
+        if any(s.offset_ns is None or s.clock_error_ns > worst_ns for s in states):
+            return Reason.CLOCK_OFFSET
+        if any(o.symbol == symbol and o.venue in venues for o in self.desk.unknown_orders()):
+            return Reason.UNKNOWN_OUTSTANDING
+        unusable = [reason for venue in venues if (reason := house.books.unusable(venue, symbol, now_ns))]
+        if unusable:
+            return min(unusable, key=lambda reason: reason.rank)
+        if house.books.skewed(*venues):
+            return Reason.BOOK_SKEW
+        return Reason.FEE_UNKNOWN if any((venue, symbol) in house.stopped for venue in venues) else None
+
+    def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
+        house, (symbol, *venues) = self.house, route
+        notional = exact(plan.cost, plan.terms.scale.notional_exp)
+        if len(self.desk.open) >= house.limits.max_open_pairs:
+            return Reason.RISK_LIMIT
+        if self.desk.open_notional() + notional > house.limits.max_unhedged_quote:
+            return Reason.RISK_LIMIT
+        if any(self.desk.open_notional(v) + notional > house.limits.max_capital_per_venue_quote for v in venues):
+            return Reason.RISK_LIMIT
+        if any((venue, symbol) in self.desk.busy for venue in venues):
+            return Reason.PAIR_IN_FLIGHT
+        if not house.budget.try_take(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns):
+            return Reason.RATE_BUDGET
+        return None
+
+    def _funds(self, route: Route) -> Funds:
+        symbol, buy_venue, sell_venue = route
+        base, quote = symbol.split("/")
+        inventory = self.house.inventory
+        return Funds(quote=inventory.free(buy_venue, quote), base=inventory.free(sell_venue, base))
+
+
+def _edge(plan: Plan) -> Edge:
+    scale = plan.terms.scale
+    return Edge(
+        buy_size=exact(plan.buy_size, scale.size_exp),
+        sell_size=exact(plan.sell_size, scale.size_exp),
+        net_e8=to_e8(exact(plan.net, plan.terms.amount_exp)),
+        edge_bps=plan.edge_bps(),
+        gross_edge_bps=plan.gross_edge_bps(),
+    )

@@ -1,0 +1,271 @@
+"""The engine: one synchronous, deterministic function of what happened.
+
+Two planes. The market plane, `on_frame`, applies one public frame to the books and marks the symbols whose edge crossed.
+The decision plane, `handle`, takes one event and returns the commands to perform; `QueueDrained` lets it act on the marked
+symbols. No clock, no chance, no I/O: the same frames and events give the same commands, whoever feeds them.
+"""
+
+from collections.abc import Callable
+from decimal import Context, localcontext
+from typing import Any
+
+import msgspec
+
+from arb.clock import NS_PER_S
+from arb.core.books import Books
+from arb.core.commands import AnyCommand
+from arb.core.desk import Desk, expected_fee_currency
+from arb.core.detect import Detector
+from arb.core.events import (
+    AnyEvent,
+    BalancesReported,
+    CancelAnswered,
+    ClockMeasured,
+    FeedDown,
+    FeedUp,
+    HaltAsked,
+    InstrumentListed,
+    OrderAccepted,
+    OrderFilled,
+    OrderLooked,
+    OrderRejected,
+    OrderUpdated,
+    OutcomeUnknown,
+    PrivateDown,
+    PrivateUp,
+    QueueDrained,
+    ResumeAsked,
+    RunEnded,
+    RunStarted,
+    ShutdownAsked,
+    StoreStateChanged,
+    TimerFired,
+)
+from arb.core.house import EngineSettings, House
+from arb.core.mend import Mender
+from arb.core.records import BalanceRecord, OpportunityRecord, RunRecord
+from arb.core.restart import Restored, restore
+from arb.errors import InvariantError, require
+from arb.market.feed import FrameResult
+from arb.market.fill import Fill
+
+# Sums and products of prices, sizes and fees must be exact; the default 28 digits round silently.
+DECIMALS = Context(prec=80)
+
+
+class Engine:
+    """The decision core of one process."""
+
+    def __init__(self, settings: EngineSettings, books: Books) -> None:
+        self.house = House(settings, books)
+        self.desk = Desk(self.house)
+        self.detector = Detector(self.house, self.desk)
+        self.mender = Mender(self.house, self.desk)
+        self.desk.progress = self.mender.progress
+        self.desk.fee_check = self._check_fee
+        self._run: RunRecord | None = None
+        self._shutdown_ns: int | None = None
+        self._restored = Restored()
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            RunStarted: self._on_run_started,
+            QueueDrained: self._on_drained,
+            FeedUp: self._on_nothing,
+            FeedDown: self._on_feed_down,
+            PrivateUp: self._on_private_up,
+            PrivateDown: self._on_private_down,
+            ClockMeasured: self._on_clock,
+            InstrumentListed: self._on_instrument,
+            BalancesReported: self._on_balances,
+            OrderAccepted: self.desk.on_accepted,
+            OrderRejected: self.desk.on_rejected,
+            OutcomeUnknown: self.desk.on_unknown,
+            OrderUpdated: self.desk.on_updated,
+            OrderFilled: self.desk.on_filled,
+            OrderLooked: self.desk.on_looked,
+            CancelAnswered: self.desk.on_cancel_answered,
+            TimerFired: self._on_timer,
+            StoreStateChanged: self._on_store,
+            HaltAsked: self._on_halt,
+            ResumeAsked: self._on_resume,
+            ShutdownAsked: self._on_shutdown,
+            RunEnded: self._on_run_ended,
+        }
+
+    def load(self, restored: Restored) -> None:
+        """Take up what a previous process left in the journal; to be called before `RunStarted`."""
+        self._restored = restored
+
+    def on_frame(self, venue: str, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Apply one public frame; `received_ns` is our clock. Never raises for what a venue sends."""
+        offset_ns = self.house.venues[venue].offset_ns or 0
+        result = self.house.books.on_frame(venue, received_ns, raw, offset_ns)
+        if result.rows:
+            self.detector.mark(result.rows)
+        return result
+
+    @property
+    def wants_drain(self) -> bool:
+        """Return whether a `QueueDrained` would find anything to do."""
+        return self.detector.marked or bool(self.desk.open)
+
+    def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
+        """Take one event and return what to do about it, in order."""
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            raise InvariantError(f"no handler for {type(event).__name__}")
+        with localcontext(DECIMALS):
+            self.house.out.begin(event.seq)
+            handler(event)
+            if self._shutdown_ns is not None and not self.desk.open and not isinstance(event, RunEnded):
+                self.house.out.finish()
+            return self.house.out.take()
+
+    def take_untraded(self) -> list[OpportunityRecord]:
+        """Hand over the closed opportunities that nobody traded."""
+        return self.detector.take_untraded()
+
+    # Beginning and end.
+
+    def _on_run_started(self, event: RunStarted) -> None:
+        house = self.house
+        house.run_id, house.nonce = event.run_id, event.nonce
+        for venue, account_id in event.account_ids.items():
+            house.venues[venue].account_id = account_id
+        self._run = RunRecord(
+            id=event.run_id,
+            mode=event.mode,
+            sandbox_id=event.sandbox_id,
+            seed=event.seed,
+            version=event.version,
+            started_ns=event.t_ns,
+        )
+        house.out.persist(self._run)
+        self.detector.start()
+        restore(house, self.desk, self._restored, event.t_ns)
+        house.out.timer("balances", event.t_ns + house.timing.balance_refresh_s * NS_PER_S)
+
+    def _on_shutdown(self, event: ShutdownAsked) -> None:
+        self.house.control.reducing = True
+        self._shutdown_ns = event.deadline_ns
+        self.house.out.timer("shutdown", event.deadline_ns)
+        self.detector.finish(event.t_ns)
+
+    def _on_run_ended(self, event: RunEnded) -> None:
+        require(self._run is not None, "a run ended that never started")
+        assert self._run is not None
+        self.detector.finish(event.t_ns)
+        halted = self.house.control.halted
+        self.house.out.persist(
+            msgspec.structs.replace(self._run, ended_ns=event.t_ns, exit_code=event.exit_code, halted=halted)
+        )
+
+    # The market plane's edges.
+
+    def _on_drained(self, event: QueueDrained) -> None:
+        self.detector.act(event.t_ns)
+        self.mender.retry(event.t_ns)
+
+    def _on_feed_down(self, event: FeedDown) -> None:
+        self.house.books.on_disconnect(event.venue, event.t_ns)
+        self.detector.mark_all()
+
+    def _on_nothing(self, event: AnyEvent) -> None:
+        pass
+
+    def _on_clock(self, event: ClockMeasured) -> None:
+        state = self.house.venues[event.venue]
+        state.offset_ns, state.clock_error_ns = event.offset_ns, event.error_ns
+
+    def _on_instrument(self, event: InstrumentListed) -> None:
+        instrument = event.instrument
+        self.house.instruments[instrument.venue, instrument.symbol] = instrument
+        self.detector.rules_changed(instrument.symbol)
+
+    # Accounts.
+
+    def _on_private_up(self, event: PrivateUp) -> None:
+        self.house.venues[event.venue].private_up = True
+        self.desk.forget_venue(event.venue)
+        self.house.out.refresh(event.venue)
+
+    def _on_private_down(self, event: PrivateDown) -> None:
+        self.house.venues[event.venue].private_up = False
+
+    def _on_balances(self, event: BalancesReported) -> None:
+        house = self.house
+        first = event.venue not in house.inventory.complete
+        quiet = not any(event.venue in pair.venues for pair in self.desk.open.values())
+        drifts = house.inventory.take(event, quiet)
+        for drift in drifts:
+            text = f"{drift.asset} at {drift.venue}: told {drift.told}, computed {drift.computed}"
+            house.incident("balance_drift", text, event.t_ns, venue=drift.venue)
+            house.inventory.accept(drift.venue, drift.asset)
+        if event.complete and (first or drifts):
+            self._record_balances(event, "start" if first else "drift")
+        if event.complete:
+            self.desk.on_balances_agree(event.venue, event.t_ns, event.asked_ns)
+
+    def _record_balances(self, event: BalancesReported, cause: str) -> None:
+        house = self.house
+        house.out.persist(
+            *(
+                BalanceRecord(
+                    id=house.next_id("balances"),
+                    run_id=house.run_id,
+                    account_id=house.venues[event.venue].account_id,
+                    venue=event.venue,
+                    asset=asset,
+                    ns=event.t_ns,
+                    free=balance.free,
+                    locked=balance.locked,
+                    source="venue",
+                    cause=cause,
+                )
+                for asset, balance in sorted(event.balances.items())
+            )
+        )
+
+    def _check_fee(self, fill: Fill) -> None:
+        """Stop a symbol at a venue whose fee came in another asset than the model charges."""
+        instrument = self.house.instruments[fill.venue, fill.symbol]
+        expected = expected_fee_currency(fill, instrument.buy_fee_in)
+        key = (fill.venue, fill.symbol)
+        if fill.fee and fill.fee_currency != expected and key not in self.house.stopped:
+            self.house.stopped[key] = f"fee in {fill.fee_currency}, expected {expected}"
+            text = f"{fill.symbol} is stopped at {fill.venue}: {self.house.stopped[key]}"
+            self.house.incident("fee_currency", text, fill.received_ns, severity="critical", venue=fill.venue)
+
+    # Timers, stores, control.
+
+    def _on_timer(self, event: TimerFired) -> None:
+        kind, _, name = event.timer.partition(":")
+        if kind == "order":
+            self.desk.on_timer(name, event.t_ns)
+        elif kind == "pair":
+            self.mender.on_timer(int(name), event.t_ns)
+        elif kind == "episodes":
+            self.detector.close_episodes(event.t_ns)
+        elif kind == "balances":
+            for venue in self.house.venues:
+                self.house.out.refresh(venue)
+            self.house.out.timer("balances", event.t_ns + self.house.timing.balance_refresh_s * NS_PER_S)
+        elif kind == "shutdown":
+            self.house.out.finish()
+        else:
+            raise InvariantError(f"unknown timer {event.timer!r}")
+
+    def _on_store(self, event: StoreStateChanged) -> None:
+        if event.blocked:
+            self.house.store_blocked[event.store] = event.cause
+        else:
+            self.house.store_blocked.pop(event.store, None)
+        state = "stopped taking rows" if event.blocked else "takes rows again"
+        self.house.incident("store", f"{event.store} {state}: {event.cause}", event.t_ns)
+
+    def _on_halt(self, event: HaltAsked) -> None:
+        self.house.halt("asked", event.reason, event.t_ns)
+
+    def _on_resume(self, event: ResumeAsked) -> None:
+        self.house.control.resume()
+        self.house.out.persist(self.house.control.record(event.t_ns, event.reason))
+        self.house.incident("resume", event.reason, event.t_ns, severity="info")

@@ -1,0 +1,214 @@
+"""What the parts of the decision plane share: rules, limits, balances, venues' state, ids, and the commands being written.
+
+Holds state and small look-ups only; decisions live in `detect.py`, `desk.py` and `mend.py`.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from arb.clock import NS_PER_MS
+from arb.core.books import Books
+from arb.core.budget import PlaceRate, RateBudget
+from arb.core.commands import (
+    Alert,
+    AnyCommand,
+    CancelOrder,
+    Finish,
+    Persist,
+    PlaceOrder,
+    QueryOrder,
+    RefreshBalances,
+    ResyncBook,
+    SetTimer,
+)
+from arb.core.control import Control
+from arb.core.inventory import Inventory
+from arb.core.records import AnyRecord, IncidentRecord
+from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.tally import Tally
+from arb.market.instrument import Instrument
+
+IDS_PER_RUN = 1_000_000_000
+
+
+class VenueProfile(msgspec.Struct, frozen=True):
+    """What the decision plane must know of a venue's ways.
+
+    `enforces_expiry`: a placement that arrives after its expiry is refused by the venue itself.
+    """
+
+    venue: str
+    place_rate: PlaceRate
+    enforces_expiry: bool
+
+
+class EngineSettings(msgspec.Struct, frozen=True):
+    """Everything the engine is built from that does not change while it runs."""
+
+    limits: Limits
+    timing: Timing
+    repair: RepairPolicy
+    venues: tuple[VenueProfile, ...]
+    symbols: tuple[str, ...]
+
+
+class VenueState:
+    """What is known of one venue right now."""
+
+    def __init__(self, profile: VenueProfile) -> None:
+        self.profile = profile
+        self.account_id = ""
+        self.private_up = False
+        self.offset_ns: int | None = None
+        self.clock_error_ns = 0
+        self.halted: str | None = None
+        self.paused_until_ns = 0
+        self.rejects_in_a_row = 0
+
+
+class Outbox:
+    """The commands of one call of `handle`, in order, each with its cause."""
+
+    def __init__(self) -> None:
+        self._cause = 0
+        self._commands: list[AnyCommand] = []
+
+    def begin(self, cause: int) -> None:
+        """Start collecting for the event with sequence number `cause`."""
+        self._cause = cause
+        self._commands = []
+
+    def take(self) -> tuple[AnyCommand, ...]:
+        """Hand over what was collected."""
+        return tuple(self._commands)
+
+    def persist(self, *records: AnyRecord) -> None:
+        """Keep rows."""
+        self._commands.extend(Persist(cause=self._cause, record=record) for record in records)
+
+    def timer(self, timer: str, at_ns: int) -> None:
+        """Ask to be woken."""
+        self._commands.append(SetTimer(cause=self._cause, timer=timer, at_ns=at_ns))
+
+    def place(self, commands: Iterable[PlaceOrder]) -> None:
+        """Send orders; those given together leave together."""
+        self._commands.extend(msgspec.structs.replace(command, cause=self._cause) for command in commands)
+
+    def query(self, command: QueryOrder) -> None:
+        """Look for an order."""
+        self._commands.append(msgspec.structs.replace(command, cause=self._cause))
+
+    def cancel(self, command: CancelOrder) -> None:
+        """Ask for a cancel."""
+        self._commands.append(msgspec.structs.replace(command, cause=self._cause))
+
+    def refresh(self, venue: str) -> None:
+        """Ask for balances."""
+        self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
+
+    def resync(self, venue: str, symbol: str, why: str) -> None:
+        """Ask for a clean snapshot of a book."""
+        self._commands.append(ResyncBook(cause=self._cause, venue=venue, symbol=symbol, why=why))
+
+    def alert(self, text: str) -> None:
+        """Tell the user."""
+        self._commands.append(Alert(cause=self._cause, text=text))
+
+    def finish(self) -> None:
+        """Say that nothing is left to do."""
+        self._commands.append(Finish(cause=self._cause))
+
+
+class House:
+    """The shared state of one engine."""
+
+    def __init__(self, settings: EngineSettings, books: Books) -> None:
+        self.settings = settings
+        self.limits, self.timing, self.policy = settings.limits, settings.timing, settings.repair
+        self.books = books
+        self.venues = {profile.venue: VenueState(profile) for profile in settings.venues}
+        self.instruments: dict[tuple[str, str], Instrument] = {}
+        self.inventory = Inventory()
+        self.budget = RateBudget({profile.venue: profile.place_rate for profile in settings.venues})
+        self.control = Control(settings.limits)
+        self.tally = Tally()
+        self.out = Outbox()
+        self.run_id = 0
+        self.nonce = 0
+        self.store_blocked: dict[str, str] = {}
+        # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
+        self.stopped: dict[tuple[str, str], str] = {}
+        self._counters: dict[str, int] = {}
+
+    def next_number(self, table: str) -> int:
+        """Return the next number of a table within this run, from 1."""
+        number = self._counters.get(table, 0) + 1
+        self._counters[table] = number
+        return number
+
+    def next_id(self, table: str) -> int:
+        """Return the next row id of a table: unique over runs, since each run has its own block."""
+        return self.run_id * IDS_PER_RUN + self.next_number(table)
+
+    def pair_id(self, number: int) -> int:
+        """Return the row id of the pair trade with this number in the run."""
+        return self.run_id * IDS_PER_RUN + number
+
+    def instrument(self, venue: str, symbol: str) -> Instrument | None:
+        """Return the rules of a symbol at a venue, or None when it is not listed there."""
+        return self.instruments.get((venue, symbol))
+
+    def venues_of(self, symbol: str) -> list[str]:
+        """Return the venues that list a symbol, in configured order."""
+        return [venue for venue in self.venues if (venue, symbol) in self.instruments]
+
+    def quote_value(self, asset: str, quote: str) -> Decimal | None:
+        """Return the quote value of one unit of an asset, or None when no book tells."""
+        if asset == quote:
+            return Decimal(1)
+        prices = [
+            mid for venue in self.venues_of(f"{asset}/{quote}") if (mid := self.books.mid(venue, f"{asset}/{quote}"))
+        ]
+        return sum(prices, Decimal(0)) / len(prices) if prices else None
+
+    def incident(
+        self,
+        kind: str,
+        text: str,
+        now_ns: int,
+        *,
+        severity: str = "warning",
+        venue: str | None = None,
+        pair_id: int | None = None,
+        cost_e8: int | None = None,
+    ) -> None:
+        """Record something a person should know of; severe ones are told at once."""
+        self.tally.incidents += 1
+        self.out.persist(
+            IncidentRecord(
+                id=self.next_id("incidents"),
+                run_id=self.run_id,
+                ns=now_ns,
+                kind=kind,
+                severity=severity,
+                venue=venue,
+                pair_trade_id=pair_id,
+                cost_e8=cost_e8,
+                text=text,
+            )
+        )
+        if severity == "critical":
+            self.out.alert(f"{kind}: {text}")
+
+    def halt(self, reason: str, text: str, now_ns: int, pair_id: int | None = None) -> None:
+        """Stop opening pairs, durably, and say why."""
+        if self.control.halt(reason):
+            self.out.persist(self.control.record(now_ns, text))
+            self.incident("halt", f"{reason}: {text}", now_ns, severity="critical", pair_id=pair_id)
+
+    def pause(self, venue: str, seconds: float, now_ns: int) -> None:
+        """Open nothing at a venue for a while."""
+        until = now_ns + int(seconds * 1000) * NS_PER_MS
+        self.venues[venue].paused_until_ns = max(self.venues[venue].paused_until_ns, until)

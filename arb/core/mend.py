@@ -1,0 +1,203 @@
+"""What follows when an order of a pair may have changed: wait, repair, or close.
+
+Nothing is decided while an order of the pair is unsettled. Then the imbalance alone decides: within dust the pair ends;
+otherwise the cheapest legal order at a usable book is sent, again and again until flat. `leg_deadline_ms` counts from the
+moment the pair is known to be uneven; after it trading halts and the exit goes on being quoted at the cap price.
+"""
+
+from decimal import Decimal
+
+from arb.clock import NS_PER_MS
+from arb.core.closing import Closer
+from arb.core.desk import Desk
+from arb.core.house import House
+from arb.core.pair import PairTrade, Trigger
+from arb.core.records import PairKind, PairState
+from arb.core.repair import (
+    RepairOrder,
+    RepairVenue,
+    choose_repair,
+    loss_cap,
+    repair_size,
+)
+from arb.core.settings import OnSingleLeg
+from arb.market.instrument import ceil_to_step, floor_to_step
+from arb.market.order import Role, Side
+
+ZERO = Decimal(0)
+RETRY_MS = 50
+HALTED_RETRY_MS = 500
+
+
+class Mender:
+    """Brings pairs back to flat and ends them."""
+
+    def __init__(self, house: House, desk: Desk) -> None:
+        self.house = house
+        self.desk = desk
+        self.closer = Closer(house, desk)
+
+    def progress(self, pair: PairTrade, now_ns: int) -> None:
+        """Do what the pair's state asks for now."""
+        base = pair.plan.symbol.split("/")[0]
+        if pair.closed:
+            if self._is_flat(pair, pair.imbalance(base)):
+                return
+            self.closer.reopen(pair, now_ns)
+            pair.move(Trigger.LATE_FILL, now_ns)
+            self.desk.add(pair)
+            text = f"pair {pair.id}: a fill arrived after the pair had ended"
+            self.house.incident("late_fill", text, now_ns, pair_id=pair.id)
+            self.house.out.persist(pair.record(base))
+        if not pair.settled:
+            return
+        imbalance = pair.imbalance(base)
+        if self._is_flat(pair, imbalance):
+            self.closer.close(pair, self._flat_trigger(pair), now_ns)
+        else:
+            self._repair(pair, imbalance, now_ns)
+
+    def retry(self, now_ns: int) -> None:
+        """Try again for every pair that waits for a usable book."""
+        for pair in list(self.desk.open.values()):
+            if pair.state in (PairState.REPAIRING, PairState.HALTED) and pair.settled:
+                self.progress(pair, now_ns)
+
+    def on_timer(self, pair_id: int, now_ns: int) -> None:
+        """Try again for one pair."""
+        pair = self.desk.open.get(pair_id)
+        if pair is not None:
+            self.progress(pair, now_ns)
+
+    def _flat_trigger(self, pair: PairTrade) -> Trigger:
+        unwound = any(order.role is Role.UNWIND and order.filled > 0 for order in pair.orders.values())
+        if pair.kind is PairKind.ARB and (unwound or not pair.matched()):
+            return Trigger.FLAT_UNWOUND
+        return Trigger.FLAT_DONE
+
+    def _is_flat(self, pair: PairTrade, imbalance: Decimal) -> bool:
+        """Return whether what is left is dust: worth at most `dust_max_quote`, and no legal order at either venue.
+
+        What a plan meant to leave over is dust by the plan's own limit, even where a venue would take it as an order.
+        """
+        if imbalance == 0:
+            return True
+        price = self._price(pair)
+        if abs(imbalance) * price > self.house.limits.dust_max_quote:
+            return False
+        if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
+            return True
+        return not self._legal_anywhere(pair, imbalance, price)
+
+    def _legal_anywhere(self, pair: PairTrade, imbalance: Decimal, price: Decimal) -> bool:
+        side = Side.SELL if imbalance > 0 else Side.BUY
+        instruments = (self.house.instruments[venue, pair.plan.symbol] for venue in pair.venues)
+        return any(repair_size(side, abs(imbalance), price, instrument) for instrument in instruments)
+
+    def _price(self, pair: PairTrade) -> Decimal:
+        mids = [mid for venue in pair.venues if (mid := self.house.books.mid(venue, pair.plan.symbol))]
+        return sum(mids, ZERO) / len(mids) if mids else pair.plan.mark
+
+    def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
+        house, base = self.house, pair.plan.symbol.split("/")[0]
+        if pair.uneven_ns is None:
+            pair.uneven_ns = now_ns
+        if pair.state is PairState.OPENING:
+            pair.move(Trigger.UNEVEN, now_ns)
+            house.out.persist(pair.record(base))
+        hopeless = not self._legal_anywhere(pair, imbalance, self._price(pair))
+        if house.policy.on_single_leg is OnSingleLeg.HOLD or hopeless:
+            self._carry(pair, imbalance, now_ns)
+            return
+        late = now_ns - pair.uneven_ns > house.timing.leg_deadline_ms * NS_PER_MS
+        if pair.kind is PairKind.DUST and (late or pair.repairs()):
+            # One try for dust: what is left goes back to the pool.
+            self.closer.close(pair, Trigger.FLAT_DONE, now_ns)
+            return
+        if late and pair.state is PairState.REPAIRING:
+            self._out_of_time(pair, imbalance, now_ns)
+        order = self._choose(pair, imbalance, now_ns)
+        if order is None and pair.state is PairState.HALTED:
+            order = self._at_cap(pair, imbalance)
+        if order is not None:
+            house.budget.take(order.venue, pair.plan.symbol, now_ns)
+            self.desk.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
+        wait_ms = HALTED_RETRY_MS if pair.state is PairState.HALTED else RETRY_MS
+        house.out.timer(f"pair:{pair.id}", now_ns + wait_ms * NS_PER_MS)
+
+    def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
+        base = pair.plan.symbol.split("/")[0]
+        text = f"pair {pair.id}: {imbalance} {base} is carried: no legal order would mend it, or the policy is to hold"
+        self.house.incident("carried", text, now_ns, pair_id=pair.id)
+        self.closer.close(pair, Trigger.STUCK, now_ns)
+
+    def _out_of_time(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
+        base = pair.plan.symbol.split("/")[0]
+        pair.move(Trigger.OUT_OF_TIME, now_ns)
+        self.house.out.persist(pair.record(base))
+        text = f"pair {pair.id}: {imbalance} {base} unhedged for longer than {self.house.timing.leg_deadline_ms} ms"
+        self.house.halt("leg_deadline", text, now_ns, pair.id)
+
+    def _reference(self, pair: PairTrade, side: Side) -> Decimal:
+        """Return the average price of the leg in excess, from which the loss cap is drawn."""
+        excess = [order for order in pair.orders.values() if order.side is side.opposite and order.filled > 0]
+        filled = sum((order.filled for order in excess), ZERO)
+        if not filled:
+            return self._price(pair)
+        return sum((order.notional for order in excess), ZERO) / filled
+
+    def _cap(self, pair: PairTrade, side: Side) -> Decimal:
+        if pair.kind is PairKind.DUST:
+            return loss_cap(side, self._price(pair), self.house.limits.max_slippage_bps * 2)
+        return loss_cap(side, self._reference(pair, side), self.house.policy.leg_loss_max_bps)
+
+    def _choose(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> RepairOrder | None:
+        side = Side.SELL if imbalance > 0 else Side.BUY
+        house, symbol = self.house, pair.plan.symbol
+        venues = []
+        for venue in house.venues_of(symbol):
+            if not self._may_trade(pair, venue, now_ns):
+                continue
+            instrument = house.instruments[venue, symbol]
+            asset = instrument.base if side is Side.SELL else instrument.quote
+            venues.append(
+                RepairVenue(
+                    instrument=instrument,
+                    levels=house.books.levels(venue, symbol, side),
+                    free=self._free(pair, venue, asset),
+                    role=self._role(pair, venue, side),
+                )
+            )
+        slack = house.limits.max_slippage_bps * (len(pair.repairs()) + 1)
+        return choose_repair(side, abs(imbalance), self._cap(pair, side), slack, venues, house.policy.on_single_leg)
+
+    def _may_trade(self, pair: PairTrade, venue: str, now_ns: int) -> bool:
+        house, symbol = self.house, pair.plan.symbol
+        if house.venues[venue].halted or house.venues[venue].paused_until_ns > now_ns:
+            return False
+        if house.books.unusable(venue, symbol, now_ns) is not None or house.books.impacted(venue, symbol):
+            return False
+        return self.desk.busy.get((venue, symbol), pair.id) == pair.id
+
+    def _free(self, pair: PairTrade, venue: str, asset: str) -> Decimal:
+        # The pair's own reservation is there to be used by its repairs.
+        own = self.house.inventory.reserved_by(pair.id, venue, asset)
+        return self.house.inventory.free(venue, asset) + own
+
+    def _role(self, pair: PairTrade, venue: str, side: Side) -> Role:
+        if pair.kind is PairKind.DUST:
+            return Role.DUST
+        excess_venue = pair.plan.buy_venue if side is Side.SELL else pair.plan.sell_venue
+        return Role.UNWIND if venue == excess_venue else Role.HEDGE
+
+    def _at_cap(self, pair: PairTrade, imbalance: Decimal) -> RepairOrder | None:
+        """Return the exit at the cap price, for a halted pair with no usable book: the price is safe by itself."""
+        side = Side.SELL if imbalance > 0 else Side.BUY
+        venue = pair.plan.sell_venue if side is Side.SELL else pair.plan.buy_venue
+        instrument = self.house.instruments[venue, pair.plan.symbol]
+        cap = self._cap(pair, side)
+        price = ceil_to_step(cap, instrument.tick) if side is Side.SELL else floor_to_step(cap, instrument.tick)
+        size = repair_size(side, abs(imbalance), price, instrument) if price > 0 else ZERO
+        if not size:
+            return None
+        return RepairOrder(venue, self._role(pair, venue, side), side, price, size, price)

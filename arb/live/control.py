@@ -1,0 +1,141 @@
+"""Control of a running engine: a Unix socket for questions and orders, and a halt file for when nothing else answers.
+
+Both lie beside the journal. The file is looked at every 200 ms by whoever runs the loop, so that `arb halt` works with a
+hung database and even when the socket does not answer; an engine started while the file is there begins halted. The socket
+takes one JSON object per line (`{"do": "status"}`) and answers with one.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from arb.errors import ConfigError
+
+HALT_POLL_S = 0.2
+LINE_LIMIT = 65_536
+# The kernel allows 108 bytes for the path of a Unix socket; longer ones are reached through their directory instead.
+SOCKET_PATH_MAX = 100
+
+Answer = dict[str, Any]
+
+
+def halt_file(journal: Path) -> Path:
+    """Return the place of the halt file that belongs to a journal."""
+    return journal.with_name(journal.name.removesuffix(".sqlite") + ".halt")
+
+
+def socket_path(journal: Path) -> Path:
+    """Return the place of the control socket that belongs to a journal."""
+    return journal.with_name(journal.name.removesuffix(".sqlite") + ".sock")
+
+
+def write_halt_file(journal: Path, reason: str) -> Path:
+    """Ask for a halt by file; works whether or not an engine runs."""
+    path = halt_file(journal)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(reason + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"halt file {path}: {error.strerror}: make its directory writable") from None
+    return path
+
+
+def read_halt_file(journal: Path) -> str | None:
+    """Return the reason in the halt file, or None when there is none; an unreadable file is a halt too."""
+    try:
+        return halt_file(journal).read_text(encoding="utf-8", errors="replace").strip() or "halt file"
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"halt file unreadable: {error.strerror}"
+
+
+def remove_halt_file(journal: Path) -> bool:
+    """Remove the halt file; return whether there was one."""
+    try:
+        halt_file(journal).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+class ControlServer:
+    """The engine's end of the control socket."""
+
+    def __init__(self, journal: Path, answer: Callable[[Answer], Answer]) -> None:
+        self._path = socket_path(journal)
+        self._answer = answer
+        self._server: asyncio.AbstractServer | None = None
+
+    async def start(self) -> None:
+        """Listen; a socket left by a killed engine is replaced (the journal's lock says that nobody else runs)."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        with _short(self._path) as address:
+            self._server = await asyncio.start_unix_server(self._serve, path=address, limit=LINE_LIMIT)
+        self._path.chmod(0o600)
+
+    async def close(self) -> None:
+        """Stop listening and remove the socket."""
+        if self._server is not None:
+            self._server.close()
+            with contextlib.suppress(FileNotFoundError):
+                self._path.unlink()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(self._reply(line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass  # the asker went away, or sent a line beyond the limit: nothing of ours is touched
+        finally:
+            writer.close()
+
+    def _reply(self, line: bytes) -> Answer:
+        try:
+            wish = json.loads(line)
+        except ValueError:
+            return {"error": "not JSON"}
+        if not isinstance(wish, dict):
+            return {"error": "not a JSON object"}
+        return self._answer(wish)
+
+
+def ask(journal: Path, wish: Answer, timeout_s: float = 2.0) -> Answer | None:
+    """Ask a running engine; return None when nobody listens or answers in time."""
+    path = socket_path(journal)
+    if not path.exists():
+        return None
+    try:
+        with socket.socket(socket.AF_UNIX) as connection, _short(path) as address:
+            connection.settimeout(timeout_s)
+            connection.connect(address)
+            connection.sendall(json.dumps(wish).encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                line = answers.readline(LINE_LIMIT * 16)
+    except OSError:
+        return None
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Any:
+    """Yield an address for `path` that fits the kernel's limit, by way of its directory's descriptor if need be."""
+    if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)

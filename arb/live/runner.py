@@ -1,0 +1,210 @@
+"""The loop: frames to the market plane, events one by one through the engine, commands journalled and then performed.
+
+One sequence numbers everything, in the order in which it is taken. Frames are applied as they arrive; events wait in one
+queue. When the queue is empty and nothing received waits on any socket, `QueueDrained` lets the engine act, so that nobody
+trades on a state the venue has already left behind. Commands leave only after the journal has taken them.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from arb.clock import Clock
+from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, ResyncBook
+from arb.core.engine import Engine
+from arb.core.events import AnyEvent, OrderRejected, QueueDrained, StoreStateChanged
+from arb.core.records import AnyRecord, OpportunityRecord
+from arb.errors import ArbError, StoreError
+from arb.venues.base import MarketFeed
+
+log = logging.getLogger(__name__)
+
+QUEUE_LIMIT = 100_000
+
+
+class JournalWriter(Protocol):
+    """What the runner needs of the journal."""
+
+    def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[tuple[int, int, AnyRecord], ...]:
+        """Write one event and its commands in one transaction; raise `StoreError` with nothing written."""
+
+
+class LedgerWriter(Protocol):
+    """What the runner needs of the ledger; neither call blocks."""
+
+    def submit(self, rows: tuple[tuple[int, int, AnyRecord], ...]) -> None:
+        """Take class-1 rows, already journalled."""
+
+    def submit_untraded(self, record: OpportunityRecord) -> None:
+        """Take a class-2 row, or count it as dropped."""
+
+
+class Performer(Protocol):
+    """What the runner needs of the executor."""
+
+    def perform(self, commands: tuple[AnyCommand, ...]) -> None:
+        """Start performing commands; outcomes come back as events."""
+
+
+class TapeWriter(Protocol):
+    """What the runner needs of a tape."""
+
+    def frame(self, seq: int, received_ns: int, venue: str, raw: bytes) -> None:
+        """Append one public frame."""
+
+    def event(self, event: AnyEvent) -> None:
+        """Append one event."""
+
+
+class Runner:
+    """Joins feeds, engine, journal, ledger and executor on one event loop."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        journal: JournalWriter,
+        ledger: LedgerWriter,
+        executor: Performer,
+        feeds: Mapping[str, MarketFeed],
+        native_symbols: Mapping[tuple[str, str], str],
+        clock: Clock,
+        last_seq: int,
+        on_alert: Callable[[str], None],
+        tape: TapeWriter | None = None,
+    ) -> None:
+        self.engine = engine
+        self.finished = asyncio.Event()
+        self.fatal: Exception | None = None
+        self.seq = last_seq
+        self._journal = journal
+        self._ledger = ledger
+        self._executor = executor
+        self._feeds = feeds
+        self._native = native_symbols
+        self._clock = clock
+        self._alert = on_alert
+        self._tape = tape
+        self._queue: deque[AnyEvent] = deque()
+        self._scheduled = False
+        self._unwritten: deque[tuple[AnyEvent, tuple[AnyCommand, ...]]] = deque()
+        self._journal_blocked = False
+
+    def on_frame(self, venue: str, received_ns: int, raw: bytes) -> None:
+        """Take one public frame; called by the feeds, in order of receipt."""
+        if self.fatal is not None:
+            return
+        self.seq += 1
+        if self._tape is not None:
+            self._tape.frame(self.seq, received_ns, venue, raw)
+        result = self.engine.on_frame(venue, received_ns, raw)
+        for resync in result.resyncs:
+            self._feeds[venue].resync(resync.native_symbol)
+        if self.engine.wants_drain:
+            self._wake()
+
+    def emit(self, event: AnyEvent) -> None:
+        """Take one event; called by gateways, executor and control, on the loop's thread."""
+        if len(self._queue) >= QUEUE_LIMIT:
+            self._fail(ArbError(f"more than {QUEUE_LIMIT} events wait: the engine cannot keep up"))
+            return
+        self._queue.append(event)
+        self._wake()
+
+    def take(self, event: AnyEvent) -> None:
+        """Take one event at once, ahead of the queue; for the start of a run, before anything else is under way."""
+        self._take(event)
+
+    def _wake(self) -> None:
+        if not self._scheduled and self.fatal is None:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        try:
+            for _ in range(len(self._queue)):
+                self._take(self._queue.popleft())
+            if self._queue or any(feed.unread() for feed in self._feeds.values()):
+                self._wake()
+            elif self.engine.wants_drain:
+                self._take(QueueDrained())
+        except Exception as error:  # the top of the loop: whatever it is, trading stops
+            self._fail(error)
+
+    def _take(self, event: AnyEvent) -> None:
+        self.seq += 1
+        stamped = msgspec.structs.replace(event, seq=self.seq, t_ns=self._clock.wall_ns())
+        if self._tape is not None:
+            self._tape.event(stamped)
+        commands = self.engine.handle(stamped)
+        for record in self.engine.take_untraded():
+            self._ledger.submit_untraded(record)
+        if not commands and type(event) is QueueDrained:
+            return
+        self._unwritten.append((stamped, commands))
+        if self._write():
+            self._perform(commands)
+
+    def _write(self) -> bool:
+        """Write what waits, oldest first; return whether the newest entry was written too."""
+        while self._unwritten:
+            event, commands = self._unwritten[0]
+            try:
+                rows = self._journal.append(event, commands)
+            except StoreError as error:
+                self._on_journal_refused(error)
+                return False
+            self._unwritten.popleft()
+            if rows:
+                self._ledger.submit(rows)
+        if self._journal_blocked:
+            self._journal_blocked = False
+            self.emit(StoreStateChanged(store="journal", blocked=False, cause="the journal takes entries again"))
+        return True
+
+    def _perform(self, commands: tuple[AnyCommand, ...]) -> None:
+        outward = tuple(c for c in commands if not isinstance(c, Persist | Alert | Finish | ResyncBook))
+        if outward:
+            self._executor.perform(outward)
+        for command in commands:
+            if isinstance(command, Alert):
+                self._alert(command.text)
+            elif isinstance(command, ResyncBook):
+                self._feeds[command.venue].resync(self._native[command.venue, command.symbol])
+            elif isinstance(command, Finish):
+                self.finished.set()
+
+    def _on_journal_refused(self, error: StoreError) -> None:
+        """Keep the newest entry for later, less what it wanted placed: nothing leaves that is not written down."""
+        event, commands = self._unwritten.pop()
+        kept = tuple(command for command in commands if not isinstance(command, PlaceOrder))
+        self._unwritten.append((event, kept))
+        if not self._journal_blocked:
+            self._journal_blocked = True
+            log.error("journal refused an entry: %s", error)
+            self.emit(StoreStateChanged(store="journal", blocked=True, cause=str(error)))
+        for command in commands:
+            if isinstance(command, PlaceOrder):
+                self.emit(
+                    OrderRejected(
+                        venue=command.venue,
+                        client_order_id=command.client_order_id,
+                        code="not_journalled",
+                        message=str(error),
+                        sent_ns=0,
+                        acked_ns=self._clock.wall_ns(),
+                    )
+                )
+        self._perform(kept)
+
+    def _fail(self, error: Exception) -> None:
+        if self.fatal is None:
+            self.fatal = error
+            log.critical("trading stops: %s", error, exc_info=not isinstance(error, ArbError))
+            self._alert(f"trading stops: {error}")
+            self.finished.set()

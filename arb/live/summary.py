@@ -1,0 +1,80 @@
+"""The run summary (DESIGN.md section 5) and the present state, told from the engine's own counts."""
+
+from decimal import Decimal
+from typing import Any
+
+from arb.clock import NS_PER_MS
+from arb.core.engine import Engine
+from arb.core.records import PairState
+from arb.market.numbers import plain
+
+ZERO = Decimal(0)
+CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
+
+
+def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
+    """Return what is not offset now, oldest first: imbalances of open pairs, and carried or pooled base beyond dust."""
+    house, rows = engine.house, []
+    for pair in engine.desk.open.values():
+        base, quote = pair.plan.symbol.split("/")
+        size = pair.imbalance(base)
+        if size:
+            unit = house.quote_value(base, quote) or pair.plan.mark
+            age_ms = (now_ns - (pair.uneven_ns or pair.decided_ns)) // NS_PER_MS
+            rows.append({"asset": base, "size": plain(size), "value": plain(abs(size) * unit), "age_ms": age_ms})
+    for asset, excess in sorted(engine.mender.closer.pool.beyond_dust().items()):
+        rows.append(
+            {
+                "asset": asset,
+                "size": plain(excess.size),
+                "value": plain(excess.value),
+                "age_ms": (now_ns - excess.since_ns) // NS_PER_MS,
+            }
+        )
+    return sorted(rows, key=lambda row: -row["age_ms"])
+
+
+def summarise(
+    engine: Engine,
+    *,
+    mode: str,
+    sandbox_id: str | None,
+    seconds: float,
+    dropped_opportunities: int,
+    ceiling_net: dict[str, str],
+    db: str,
+    now_ns: int,
+    report_currency: str,
+) -> dict[str, Any]:
+    """Return the run summary; money and sizes are plain decimal strings."""
+    house, tally = engine.house, engine.house.tally
+    exposed = unhedged(engine, now_ns)
+    halted_pairs = sum(pair.state is PairState.HALTED for pair in engine.desk.open.values())
+    pairs: dict[str, int] = {"opened": tally.opened}
+    pairs |= {str(state): tally.closed[state] for state in CLOSED_STATES}
+    pairs |= {"halted": halted_pairs, "open": len(engine.desk.open) - halted_pairs}
+    net = tally.net or {report_currency: ZERO}
+    return {
+        "mode": mode,
+        "run_id": house.run_id,
+        "sandbox_id": sandbox_id,
+        "seconds": round(seconds, 3),
+        "frames": house.books.frames,
+        "book_updates": house.books.updates,
+        "opportunities": tally.opportunities,
+        "dropped_opportunities": dropped_opportunities,
+        "pairs": pairs,
+        "orders": tally.orders,
+        "fills": tally.fills,
+        "net": {asset: plain(amount) for asset, amount in sorted(net.items())},
+        "fees": {asset: plain(amount) for asset, amount in sorted(tally.fees.items())},
+        "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
+        "unhedged": exposed,
+        "dust": {asset: plain(size) for asset, size in sorted(engine.mender.closer.pool.sizes().items()) if size},
+        "exposure_quote_s": plain(tally.exposure_quote_s),
+        "unknown_orders": len(engine.desk.unknown_orders()),
+        "incidents": tally.incidents,
+        "halted": house.control.halted,
+        "ceiling_net": ceiling_net,
+        "db": db,
+    }

@@ -1,0 +1,229 @@
+"""Quiet defaults for tests: instruments, books, engines, and the events a venue would send.
+
+A test names only what it is about; everything else is ordinary.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.books import Books
+from arb.core.budget import PlaceRate
+from arb.core.commands import AnyCommand, Persist, PlaceOrder
+from arb.core.engine import Engine
+from arb.core.events import (
+    AnyEvent,
+    AssetBalance,
+    BalancesReported,
+    ClockMeasured,
+    InstrumentListed,
+    PrivateUp,
+    QueueDrained,
+    RunStarted,
+)
+from arb.core.house import EngineSettings, VenueProfile
+from arb.core.records import Record
+from arb.core.restart import Restored
+from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.market.arena import BookArena
+from arb.market.feed import NOTHING, FeedCounts, FrameResult
+from arb.market.fill import Fill, FillSource, Liquidity
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.order import OrderReport
+from arb.market.scale import common_scale
+
+START_NS = 1_760_000_000 * NS_PER_S
+SYMBOL = "BTC/USDT"
+D = Decimal
+
+
+def an_instrument(venue: str = "gate", symbol: str = SYMBOL, **changes: object) -> Instrument:
+    """Return an instrument with a fine lot, a 0.1 % fee taken in quote, and a minimum of 1 USDT."""
+    base = Instrument(
+        venue=venue,
+        symbol=symbol,
+        native_symbol=symbol.replace("/", "_"),
+        tick=D("0.1"),
+        lot=D("0.001"),
+        min_size=D("0.001"),
+        min_notional=D(1),
+        taker_fee=D("0.001"),
+        maker_fee=D("0.001"),
+        buy_fee_in=FeeIn.QUOTE,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+class SilentFeed:
+    """A `BookFeed` that understands no frame: tests write the arena themselves."""
+
+    def __init__(self, venue: str) -> None:
+        self.venue = venue
+        self.counts = FeedCounts()
+
+    def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Change nothing."""
+        return NOTHING
+
+    def on_disconnect(self, at_ns: int) -> FrameResult:
+        """Change nothing."""
+        return NOTHING
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"a test should not need {name}")
+
+
+class Bench:
+    """An engine on a bench: books set by hand, time moved by hand, commands collected."""
+
+    def __init__(
+        self,
+        *,
+        venues: Iterable[str] = ("gate", "okx"),
+        instruments: Iterable[Instrument] | None = None,
+        limits: Limits | None = None,
+        timing: Timing | None = None,
+        policy: RepairPolicy | None = None,
+        restored: Restored | None = None,
+        no_expiry: Iterable[str] = (),
+        balances: dict[str, str] | None = None,
+        run_id: int = 1_760_000_000,
+    ) -> None:
+        self.venues = tuple(venues)
+        listed = list(instruments) if instruments is not None else [an_instrument(venue) for venue in self.venues]
+        symbols = sorted({instrument.symbol for instrument in listed})
+        self.now_ns = START_NS
+        self.seq = 0
+        self.said: list[AnyCommand] = []
+        keys = [(instrument.venue, instrument.symbol) for instrument in listed]
+        scales = {
+            symbol: common_scale(
+                [i.tick for i in listed if i.symbol == symbol], [i.lot for i in listed if i.symbol == symbol]
+            )
+            for symbol in symbols
+        }
+        self.arena = BookArena(len(keys), 20)
+        self.timing = timing or Timing()
+        self.books = Books(
+            self.arena,
+            {key: row for row, key in enumerate(keys)},
+            scales,
+            {venue: SilentFeed(venue) for venue in self.venues},  # type: ignore[misc]
+            self.timing,
+        )
+        settings = EngineSettings(
+            limits=limits or Limits(min_net_quote=D(0), min_edge_bps=D(1)),
+            timing=self.timing,
+            repair=policy or RepairPolicy(),
+            venues=tuple(VenueProfile(v, PlaceRate(20, 1000), v not in set(no_expiry)) for v in self.venues),
+            symbols=tuple(symbols),
+        )
+        self.engine = Engine(settings, self.books)
+        self.engine.load(restored or Restored())
+        accounts = {venue: f"{venue}:test" for venue in self.venues}
+        self.tell(
+            RunStarted(
+                run_id=run_id, nonce=run_id, mode="sandbox", sandbox_id="s", account_ids=accounts, seed=1, version="t"
+            )
+        )
+        for instrument in listed:
+            self.tell(InstrumentListed(instrument=instrument))
+        funds = balances or {"USDT": "100000", "BTC": "2"}
+        for venue in self.venues:
+            self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
+            self.tell(a_balance(venue, funds, asked_ns=self.now_ns))
+            self.tell(PrivateUp(venue=venue))
+
+    def tell(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
+        """Hand an event to the engine now; return its commands."""
+        self.seq += 1
+        commands = self.engine.handle(msgspec.structs.replace(event, seq=self.seq, t_ns=self.now_ns))
+        self.said.extend(commands)
+        return commands
+
+    def wait_ms(self, duration: float) -> None:
+        """Let time pass."""
+        self.now_ns += int(duration * NS_PER_MS)
+
+    def quote(self, venue: str, bids: str, asks: str, symbol: str = SYMBOL) -> None:
+        """Set a book, for example `quote("gate", "99.9x2 99.8x5", "100x1")`, as a frame sent and received now."""
+        row, scale = self.books.rows[venue, symbol], self.books.scales[symbol]
+        for text, write in ((bids, self.arena.write_bids), (asks, self.arena.write_asks)):
+            levels = [level.split("x") for level in text.split()]
+            write(
+                row,
+                [scale.price_to_int(price) for price, _ in levels],
+                [scale.size_to_int(size) for _, size in levels],
+            )
+        self.arena.write(row, self.seq, self.now_ns, self.now_ns)
+        self.engine.on_frame(venue, self.now_ns, b"")
+        self.engine.detector.mark((row,))
+
+    def drain(self) -> tuple[AnyCommand, ...]:
+        """Let the engine act."""
+        return self.tell(QueueDrained())
+
+    def placed(self) -> list[PlaceOrder]:
+        """Return every order placed so far."""
+        return [command for command in self.said if isinstance(command, PlaceOrder)]
+
+    def rows(self, kind: type[Record]) -> list[Record]:
+        """Return every row of a kind persisted so far, in order."""
+        return [c.record for c in self.said if isinstance(c, Persist) and isinstance(c.record, kind)]
+
+
+def a_balance(venue: str, amounts: dict[str, str], *, asked_ns: int) -> BalancesReported:
+    """Return a complete report of free amounts."""
+    return BalancesReported(
+        venue=venue,
+        balances={asset: AssetBalance(D(amount), D(0)) for asset, amount in amounts.items()},
+        complete=True,
+        asked_ns=asked_ns,
+    )
+
+
+def a_fill(
+    order: PlaceOrder,
+    size: str,
+    *,
+    price: str | None = None,
+    trade_id: str = "t1",
+    fee: str = "0",
+    fee_currency: str | None = None,
+    at_ns: int = START_NS,
+) -> Fill:
+    """Return a fill of an order at its limit unless a price is given."""
+    return Fill(
+        venue=order.venue,
+        symbol=order.symbol,
+        trade_id=trade_id,
+        venue_order_id=f"v-{order.client_order_id}",
+        client_order_id=order.client_order_id,
+        side=order.side,
+        price=D(price) if price else order.price,
+        size=D(size),
+        fee=D(fee),
+        fee_currency=fee_currency or order.symbol.split("/")[1],
+        liquidity=Liquidity.TAKER,
+        source=FillSource.STREAM,
+        event_ns=at_ns,
+        received_ns=at_ns,
+    )
+
+
+def a_report(order: PlaceOrder, filled: str, *, is_open: bool = False) -> OrderReport:
+    """Return the venue's word on an order."""
+    return OrderReport(
+        venue=order.venue,
+        symbol=order.symbol,
+        client_order_id=order.client_order_id,
+        venue_order_id=f"v-{order.client_order_id}",
+        side=order.side,
+        price=order.price,
+        size=order.size,
+        filled=D(filled),
+        avg_price=None,
+        is_open=is_open,
+    )
