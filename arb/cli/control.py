@@ -21,7 +21,7 @@ def halt_command(reason: str, mode: str | None, db: str | None, config: Path | N
     Open ones are finished. Holds over restarts until `arb resume`.
     """
     settings = settings_from(config)
-    options = ControlOptions(mode=ledger_mode(settings, mode), db=db, reason=_text(reason))
+    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
     show(the_app().halt(settings, options), as_json=as_json)
     return EXIT_OK
 
@@ -36,7 +36,7 @@ def resume_command(reason: str, mode: str | None, db: str | None, config: Path |
     Whoever or whatever set it.
     """
     settings = settings_from(config)
-    options = ControlOptions(mode=ledger_mode(settings, mode), db=db, reason=_text(reason))
+    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
     show(the_app().resume(settings, options), as_json=as_json)
     return EXIT_OK
 

@@ -78,7 +78,7 @@ def _migrations() -> Any:
 
 def _ledger(config: Path | None, mode: str | None, db: str | None) -> tuple[str, str]:
     settings = settings_from(config)
-    return database_url(settings, ledger_mode(settings, mode), db), settings.store.journal_dir
+    return database_url(settings, ledger_mode(settings, mode, db), db), settings.store.journal_dir
 
 
 def _revisions(url: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def status_command(watch: bool, mode: str | None, db: str | None, config: Path |
     Exposure comes first, then venues, pairs and what was earned.
     """
     settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode), db=db)
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db)
     if watch:
         the_app().watch_status(settings, options, lambda document: show(document, as_json=as_json))
     else:
@@ -45,7 +45,7 @@ def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | N
     The latest come first.
     """
     settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode), db=db, limit=limit)
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, limit=limit)
     show(the_app().pairs(settings, options), as_json=as_json)
     return EXIT_OK
 
@@ -60,6 +60,6 @@ def explain_command(ident: str, mode: str | None, db: str | None, config: Path |
     Where each cent of it came from and went; ID as `arb pairs` shows it.
     """
     settings = settings_from(config)
-    options = ReviewOptions(mode=ledger_mode(settings, mode), db=db, ident=ident)
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, ident=ident)
     show(the_app().explain(settings, options), as_json=as_json)
     return EXIT_OK

@@ -20,7 +20,7 @@ from arb.cli.shared import (
     the_app,
 )
 from arb.cli.show import show, to_json
-from arb.config import Mode, ReplayOptions, RunOptions, Settings
+from arb.config import Mode, ReplayOptions, RunOptions, Settings, database_url
 from arb.config.show import as_toml, plain
 from arb.errors import ConfigError
 from arb.logs import logging_to
@@ -61,6 +61,7 @@ def run_command(
         return EXIT_OK
     chosen = Mode(mode) if mode else settings.run.mode
     refuse_unguarded(chosen, live=live)
+    database_url(settings, chosen.value, db)
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live)
     with logging_to(level=settings.run.log_level.value):
         result = the_app().run(settings, options, live_view=not as_json and sys.stdout.isatty())
@@ -124,6 +125,7 @@ def replay_command(
     Time is the tape's own, matching is simulated.
     """
     settings = settings_from(config)
+    database_url(settings, "replay", db)
     with logging_to(level=settings.run.log_level.value):
         result = the_app().replay(settings, ReplayOptions(files=files, db=db, seed=seed))
     show(result.summary, as_json=as_json)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import click
 
-from arb.config import Mode, Settings, load_settings
+from arb.config import Mode, Settings, database_url, load_settings
 
 DEFAULT_CONFIG = Path("config.toml")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,9 +42,11 @@ def settings_from(config: Path | None) -> Settings:
     return load_settings(config or DEFAULT_CONFIG)
 
 
-def ledger_mode(settings: Settings, mode: str | None) -> str:
-    """Return the mode that decides the default ledger."""
-    return mode or settings.run.mode.value
+def ledger_mode(settings: Settings, mode: str | None, db: str | None) -> str:
+    """Return the mode that decides the default ledger; raises `ConfigError` for a bad `--db` before anything loads."""
+    chosen = mode or settings.run.mode.value
+    database_url(settings, chosen, db)
+    return chosen
 
 
 def the_app() -> Any:

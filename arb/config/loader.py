@@ -45,7 +45,7 @@ def load_text(text: str, kind: type[S], name: str) -> S:
     """Read TOML text into `kind`; `name` stands for the file in messages."""
     try:
         tables = tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, InvalidOperation) as error:
+    except (ValueError, InvalidOperation, RecursionError) as error:  # numbers of thousands of digits, endless nesting
         raise ConfigError(f"{name}: not valid TOML: {error}") from None
     places = lines_of_keys(text)
 
@@ -63,7 +63,9 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for key in tables:
         if key not in fields:
-            raise fail((*path, key), f": unknown {'key' if path else 'table'}{_nearest(key, fields)}")
+            raise fail(
+                (*path, key), f": unknown {'table' if isinstance(tables[key], dict) else 'key'}{_nearest(key, fields)}"
+            )
     values: dict[str, Any] = {}
     for name, field in fields.items():
         default = getattr(base, name) if base is not None else field.default

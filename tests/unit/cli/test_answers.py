@@ -1,0 +1,110 @@
+"""Answers on stdout: JSON whose numbers are exact, and text for a person."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arb.cli import main
+from arb.cli.show import to_json, to_text
+from arb.config import Settings
+from arb.config.loader import load_text
+
+Captured = pytest.CaptureFixture[str]
+_DOUBLE_HASH_OF_NOTHING = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_a_decimal_becomes_a_plain_string_without_exponent(number: Decimal) -> None:
+    written = msgspec.json.decode(to_json({"x": number}))["x"]
+    assert Decimal(written) == number
+    assert "e" not in written.lower()
+
+
+def test_text_shows_rows_as_a_table_and_nested_values_indented() -> None:
+    document: Mapping[str, object] = {
+        "db": "sqlite",
+        "net": {"USDT": Decimal("1E+1")},
+        "pairs": [{"id": 1, "state": "completed"}, {"id": 12, "state": None}],
+        "halted": None,
+        "ok": True,
+        "none": [],
+        "lines": "a\nb",
+    }
+    assert to_text(document).splitlines() == [
+        "db: sqlite",
+        "net:",
+        "  USDT: 10",
+        "pairs:",
+        "  id  state",
+        "  1   completed",
+        "  12  -",
+        "halted: -",
+        "ok: yes",
+        "none: none",
+        "lines:",
+        "  a",
+        "  b",
+    ]
+
+
+def test_show_config_prints_what_reads_back_and_no_secret(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATE_API_SECRET", "hunter22-hunter22")
+    (tmp_path / "config.toml").write_text("[limits]\nmin_edge_bps = '0.1%'\n")
+    assert main(["run", "--show-config"]) == 0
+    said = capsys.readouterr()
+    assert load_text(said.out, Settings, "shown").limits.min_edge_bps == 10
+    assert "hunter22" not in said.out + said.err
+    assert "# $GATE_API_SECRET: set" in said.out
+
+
+def test_show_config_as_json_is_one_document(capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--show-config", "--json"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["limits"]["min_edge_bps"] == "3"
+
+
+def test_sign_takes_query_body_and_timestamp_literally(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATE_API_KEY", "key")
+    monkeypatch.setenv("GATE_API_SECRET", "secret")
+    arguments = ["sign", "gate", "get", "/api/v4/spot/orders", "--query", "a=b c&d", "--timestamp", "01541993715"]
+    assert main([*arguments, "--json"]) == 0
+    report = msgspec.json.decode(capsys.readouterr().out)
+    assert set(report) == {"body_sha512", "string_to_sign", "signature", "headers"}
+    assert report["string_to_sign"].split("\n")[:3] == ["GET", "/api/v4/spot/orders", "a=b c&d"]
+    assert report["string_to_sign"].endswith("\n01541993715")
+    assert report["body_sha512"].startswith(_DOUBLE_HASH_OF_NOTHING)
+
+
+def test_the_schema_is_made_shown_and_checked(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in ("upgrade", "current", "check"):
+        assert main(["db", command, "--json"]) == 0, command
+        document = msgspec.json.decode(capsys.readouterr().out)
+        assert document["db"] == "sqlite:///var/sandbox.sqlite"
+        assert document["revision"]
+    assert (tmp_path / "var" / "sandbox.sqlite").is_file()
+
+
+def test_a_faulty_schema_is_listed_and_ends_with_exit_code_3(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.sqlite").touch()
+    assert main(["db", "check", "--db", "sqlite:///empty.sqlite", "--json"]) == 3
+    said = capsys.readouterr()
+    assert msgspec.json.decode(said.out)["faults"]
+    assert said.err.startswith("arb: ledger ")
+    assert said.err.count("\n") == 1

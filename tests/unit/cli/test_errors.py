@@ -1,0 +1,152 @@
+"""What the command line answers to a mistake: one line on stderr, nothing on stdout, the right exit code."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from arb.cli import main
+from arb.cli.root import COMMANDS, LazyGroup, exit_code_of
+from arb.cli.shared import ADMIN_URL, DURATION
+from arb.errors import ArbError, CheckFailed, ConfigError, InvariantError, StoreError, VenueUnreachable
+
+Captured = pytest.CaptureFixture[str]
+
+
+def _refused(capsys: Captured, *arguments: str, exit_code: int = 2) -> str:
+    assert main(arguments) == exit_code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("arb: ")
+    return said.err
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("GATE_API_KEY", "GATE_API_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("frobnicate", "No such command 'frobnicate': see `arb --help`"),
+        ("run --frob", "No such option '--frob'"),
+        ("run --for 30x", "'30x' is no length of time: write for example 500ms, 30s, 5m or 1h"),
+        ("run --for 0s", "'0s' is no length of time"),
+        ("run --seed -1", "'--seed'"),
+        ("run --seed one", "'--seed'"),
+        ("run --sandbox localhost", "'localhost' is no sandbox address: write http://HOST:PORT/admin"),
+        ("run --mode dry", "'dry' is not one of 'sandbox', 'paper', 'live'"),
+        ("sandbox --port 70000", "'--port'"),
+        ("sandbox --faults absent.json", "'absent.json' does not exist"),
+        ("replay", "Missing argument 'FILE...'"),
+        ("replay absent.jsonl", "'absent.jsonl' does not exist"),
+        ("scan absent.json", "'absent.json' does not exist"),
+        ("books absent.jsonl --at 3", "'absent.jsonl' does not exist"),
+        ("resume", "Missing option '--reason'"),
+        ("explain", "Missing argument 'ID'"),
+        ("sign gate GET", "Missing argument 'PATH'"),
+        ("sign gate GET /api/v4/x", "GATE_API_KEY is not set: export it"),
+        ("db upgrade --db mysql://me:hunter22@h/d", "--db: 'mysql://me:***@h/d' is no database URL"),
+        *(
+            (f"{command} --db nonsense", "--db: 'nonsense' is no database URL")
+            for command in ("run", "status", "pairs", "explain 1", "halt", "db current")
+        ),
+        ("run --config absent.toml", "absent.toml: no such file"),
+        ("run --config .", ".: is a directory"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(capsys: Captured, arguments: str, said: str) -> None:
+    assert said in _refused(capsys, *arguments.split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("run", "replay tape", "status", "pairs", "explain 1", "halt", "resume --reason x"),
+        *("scan tape", "books tape", "sign gate GET /api/v4/x", "sandbox", "db current"),
+    ],
+)
+def test_every_command_refuses_a_config_with_an_unknown_key(capsys: Captured, tmp_path: Path, command: str) -> None:
+    (tmp_path / "tape").write_text("")
+    (tmp_path / "bad.toml").write_text("[limits]\nmin_egde_bps = 3\n")
+    said = _refused(capsys, *command.split(), "--config", "bad.toml")
+    assert said == "arb: bad.toml:2: [limits] min_egde_bps: unknown key: did you mean 'min_edge_bps'?\n"
+
+
+def test_the_config_beside_us_is_read_without_being_named(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[limits]\nmin_edge_bps = '5 ms'\n")
+    assert "config.toml:2: [limits] min_edge_bps" in _refused(capsys, "run")
+
+
+@pytest.mark.parametrize("arguments", ["--mode live", "--mode live --live", "--mode paper"])
+def test_modes_without_their_guards_are_refused(capsys: Captured, tmp_path: Path, arguments: str) -> None:
+    (tmp_path / "config.toml").write_text("[live]\nenabled = true\n")
+    assert "guards that this version does not have yet" in _refused(capsys, "run", *arguments.split())
+
+
+def test_a_mode_without_guards_is_refused_from_the_file_too(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[run]\nmode = 'live'\n[live]\nenabled = true\n")
+    assert "--mode live: " in _refused(capsys, "run")
+
+
+def test_consent_to_real_orders_is_refused_where_none_are_sent(capsys: Captured) -> None:
+    assert "--live: " in _refused(capsys, "run", "--live")
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
+def test_a_resumption_needs_a_reason(capsys: Captured, reason: str) -> None:
+    assert "--reason: say why" in _refused(capsys, "resume", "--reason", reason)
+
+
+def test_a_ledger_that_does_not_exist_is_named(capsys: Captured) -> None:
+    assert "l.sqlite" in _refused(capsys, "db", "current", "--db", "sqlite:///l.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("x"), 2),
+        (StoreError("x"), 2),
+        (CheckFailed("x"), 3),
+        (VenueUnreachable("gate", "x"), 3),
+        (ArbError("x"), 3),
+        (InvariantError("x"), 4),
+    ],
+)
+def test_each_kind_of_error_has_its_exit_code(error: ArbError, code: int) -> None:
+    assert exit_code_of(error) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30.0), ("500ms", 0.5), ("5m", 300.0), ("1h", 3600.0), ("7", 7.0), ("1.5s", 1.5)]
+)
+def test_a_length_of_time_is_read_in_its_unit(text: str, seconds: float) -> None:
+    assert DURATION.convert(text, None, None) == seconds
+
+
+def test_an_admin_address_is_kept_without_its_last_slash() -> None:
+    assert ADMIN_URL.convert("http://127.0.0.1:8080/admin/", None, None) == "http://127.0.0.1:8080/admin"
+    with pytest.raises(click.BadParameter):
+        ADMIN_URL.convert("http://key:secret@127.0.0.1:8080/admin", None, None)
+
+
+def test_help_of_everything_is_there_and_loads_no_heavy_library(repo_root: Path) -> None:
+    script = (
+        "import sys; from arb.cli import main; code = main(['--help']); "
+        "heavy = {'ccxt', 'sqlalchemy', 'numpy', 'msgspec', 'aiohttp', 'rich'} & set(sys.modules); "
+        "sys.exit(code or sorted(heavy) and str(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=repo_root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
+
+
+def test_an_unknown_command_is_not_looked_for_in_any_module() -> None:
+    group = LazyGroup("arb")
+    assert group.get_command(click.Context(group), "os.system") is None

@@ -1,0 +1,194 @@
+"""What a user may write into config.toml, and what a mistake is answered with."""
+
+import contextlib
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arb.config import Mode, Settings, load_settings
+from arb.config.loader import load_text
+from arb.config.places import lines_of_keys
+from arb.core.settings import OnSingleLeg
+from arb.errors import ConfigError
+
+
+def _load(text: str) -> Settings:
+    return load_text(text, Settings, "config.toml")
+
+
+def _complaint(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        _load(text)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+def _complaint_of_file(folder: Path, text: str) -> str:
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[limits]\nmin_egde_bps = 3", ":2: [limits] min_egde_bps: unknown key: did you mean 'min_edge_bps'?"),
+        ("[limit]\n", ":1: limit: unknown table: did you mean 'limits'?"),
+        ("[timing]\nleg_deadline_s = 3", ":2: [timing] leg_deadline_s: unknown key: did you mean 'leg_deadline_ms'?"),
+        ("[venues.gat]\n", ":1: [venues] gat: unknown table: did you mean 'gate'?"),
+        ("[store]\ncolour = 1", ":2: [store] colour: unknown key: known are journal_dir, url"),
+        ("\n\nlimits = 5", ":3: limits: must be a table: write [limits]"),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_known_name(text: str, said: str) -> None:
+    assert _complaint(text) == f"config.toml{said}"
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ('leg_deadline_ms = "3s"', '= "3s": give a whole number of milliseconds, for example 100'),
+        ("leg_deadline_ms = 2.5", "= 2.5: give a whole number of milliseconds, for example 100"),
+        ("leg_deadline_ms = true", "= true: give a whole number of milliseconds, for example 100"),
+        ("leg_deadline_ms = 0", "= 0: give a whole number of milliseconds from 1 to 1000000000"),
+        ("leg_deadline_ms = -1", "= -1: give a whole number of milliseconds from 1 to 1000000000"),
+        ('unknown_max_s = "2m"', '= "2m": give a whole number of seconds, for example 100'),
+    ],
+)
+def test_a_duration_in_another_unit_is_refused_with_the_right_one(line: str, remedy: str) -> None:
+    key = line.partition(" ")[0]
+    assert _complaint(f"[timing]\n{line}") == f"config.toml:2: [timing] {key} {remedy}"
+
+
+@pytest.mark.parametrize("written", ['"5 quote"', '"abc"', "true", "nan", "inf", "-1", "1e13", "[1]", '""'])
+def test_an_amount_that_is_no_finite_number_from_zero_up_is_refused(written: str) -> None:
+    assert "[limits] max_notional_quote = " in _complaint(f"[limits]\nmax_notional_quote = {written}")
+
+
+@pytest.mark.parametrize(
+    "written", ['"0.1 percent"', '"1e2bps"', '"10 ms"', '"-1bps"', "10001", '"100.1%"', "nan", "false"]
+)
+def test_a_rate_that_is_no_rate_is_refused(written: str) -> None:
+    line = _complaint(f"[limits]\nmin_edge_bps = {written}")
+    assert line.startswith("config.toml:2: [limits] min_edge_bps = ")
+    assert "bps" in line.partition(": give ")[2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[run]\nmode = 'Sandbox'", "[run]\nsymbols = 'BTC/USDT'", "[run]\nsymbols = ['BTC_USDT']", "[run]\nsymbols = [1]",
+     "[run]\nsymbols = ['BTC/USDT', 'BTC/USDT']", "[live]\nenabled = 1", "[live]\nenabled = 'true'", "[store]\nurl = 5",
+     "[repair]\non_single_leg = 'panic'"],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_is_refused_with_its_line(text: str) -> None:
+    assert _complaint(text).startswith("config.toml:2: [")
+
+
+def test_broken_toml_is_refused_with_the_line_the_parser_names() -> None:
+    line = _complaint("[limits]\nmin_edge_bps = = 3\n[run]\n")
+    assert line.startswith("config.toml: not valid TOML: ")
+    assert "line 2" in line
+
+
+@pytest.mark.parametrize("text", [f"x = {'9' * 5000}", f"x = {'[' * 5000}", "x = 1e99999999999999999999"])
+def test_a_monstrous_value_is_refused_like_any_other(text: str) -> None:
+    assert _complaint(text).startswith("config.toml")
+
+
+def test_a_missing_file_a_folder_and_an_unreadable_text_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load_settings(tmp_path / "absent.toml")
+    with pytest.raises(ConfigError, match="is a directory"):
+        load_settings(tmp_path)
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_settings(tmp_path / "binary.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[run]\nsymbols = []", "[run] symbols is empty"),
+        ("[venues.okx]\nsymbols = ['XRP/USDT']", "[venues.okx] symbols: 'XRP/USDT' is not in [run] symbols"),
+        ("[limits]\nmax_notional_quote = 6000", "[venues.gate] max_order_value_quote = 5000 is below [limits]"),
+        ("[store]\nurl = 'mysql://u:hunter22@h/d'", "[store] url: 'mysql://u:***@h/d' is no database URL"),
+        ("[store]\nurl = 'sqlite://'", "[store] url: 'sqlite://' names no file"),
+    ],
+)
+def test_what_each_key_allows_but_all_together_forbid_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    assert said in _complaint_of_file(tmp_path, text)
+
+
+def test_a_disabled_venue_may_disagree_with_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[venues.okx]\nenabled = false\nsymbols = ['XRP/USDT']\n", encoding="utf-8")
+    assert set(load_settings(path).venues.enabled()) == {"gate", "bitget"}
+
+
+@pytest.mark.parametrize(
+    ("written", "bps"),
+    [
+        ("10", 10),
+        ('"10bps"', 10),
+        ('"10 bps"', 10),
+        ('"0.1%"', 10),
+        ('"0.1 %"', 10),
+        ("0.5", "0.5"),
+        ('"2.5"', "2.5"),
+        ("0", 0),
+    ],
+)
+def test_a_rate_may_say_its_own_unit(written: str, bps: int | str) -> None:
+    assert _load(f"[limits]\nmin_edge_bps = {written}").limits.min_edge_bps == Decimal(bps)
+
+
+def test_amounts_are_exact_however_they_are_written() -> None:
+    assert _load("[limits]\nmin_net_quote = 0.1").limits.min_net_quote == Decimal("0.1")
+    assert _load('[limits]\nmin_net_quote = "0.1"').limits.min_net_quote == Decimal("0.1")
+    assert _load("[limits]\nmin_net_quote = 1").limits.min_net_quote == 1
+
+
+@given(st.decimals(min_value=0, max_value=100, places=6))
+def test_a_percentage_is_a_hundred_times_its_basis_points(percent: Decimal) -> None:
+    loaded = _load(f'[limits]\nmin_edge_bps = "{percent:f}%"')
+    assert loaded.limits.min_edge_bps == percent * 100
+
+
+@given(st.text(max_size=20))
+def test_no_text_whatsoever_breaks_the_reader(text: str) -> None:
+    with contextlib.suppress(ConfigError):
+        _load(text)
+
+
+def test_absent_keys_keep_their_defaults_and_given_ones_replace_them() -> None:
+    settings = _load(
+        "[run]\nmode = 'paper'\n[repair]\non_single_leg = 'unwind'\n[venues.okx]\nmax_orders_per_minute = 7"
+    )
+    assert settings.run.mode is Mode.PAPER
+    assert settings.repair.on_single_leg is OnSingleLeg.UNWIND
+    assert settings.venues.okx.max_orders_per_minute == 7
+    assert settings.venues.okx.key_env == "OKX_API_KEY"
+    assert settings.limits == Settings().limits
+
+
+def test_the_config_of_the_repository_is_the_defaults(repo_root: Path) -> None:
+    assert load_settings(repo_root / "config.toml") == Settings()
+
+
+def test_the_place_of_a_key_is_found_past_arrays_strings_and_dotted_keys() -> None:
+    text = '[a]\nlist = [\n  "x = 1", # ]\n  "[b]",\n]\ntext = """\n[c]\nkey = 1\n"""\n[d.e]\nf.g = 2\n'
+    places = lines_of_keys(text)
+    assert places == {
+        ("a",): 1,
+        ("a", "list"): 2,
+        ("a", "text"): 6,
+        ("d", "e"): 10,
+        ("d", "e", "f"): 11,
+        ("d", "e", "f", "g"): 11,
+    }

@@ -1,0 +1,42 @@
+"""The resolved settings as they are shown: complete, readable again, and without a secret."""
+
+from decimal import Decimal
+
+import msgspec
+
+from arb.config import Settings, StoreSettings, database_url, mask_url
+from arb.config.loader import load_text
+from arb.config.show import as_toml, plain
+from arb.core.settings import Limits
+
+SECRET = "hunter22-hunter22"
+
+
+def test_no_value_of_a_key_is_ever_shown() -> None:
+    environment = {"GATE_API_KEY": SECRET, "GATE_API_SECRET": SECRET}
+    assert SECRET not in as_toml(Settings(), environment)
+    assert SECRET not in msgspec.json.encode(plain(Settings(), environment)).decode()
+    assert plain(Settings(), environment)["keys"]["GATE_API_KEY"] == "set"
+    assert plain(Settings(), environment)["keys"]["OKX_API_KEY"] == "not set"
+
+
+def test_the_password_of_the_database_is_masked_wherever_it_stands() -> None:
+    for url in (f"postgresql://me:{SECRET}@host:5432/arb", f"postgresql://host/arb?user=me&password={SECRET}"):
+        assert SECRET not in mask_url(url)
+        assert SECRET not in as_toml(Settings(store=StoreSettings(url=url)), {})
+        assert "host" in mask_url(url)
+    assert mask_url("sqlite:///var/sandbox.sqlite") == "sqlite:///var/sandbox.sqlite"
+
+
+def test_what_is_shown_reads_back_to_the_same_settings() -> None:
+    settings = Settings(limits=Limits(min_edge_bps=Decimal("0.00000001"), max_notional_quote=Decimal("1e3")))
+    shown = as_toml(settings, {})
+    assert load_text(shown, Settings, "shown") == settings
+    assert "e-" not in shown.lower().replace("on_single_leg", "").partition("[repair]")[0].partition("[limits]")[2]
+
+
+def test_the_ledger_is_the_modes_own_file_unless_named() -> None:
+    named = Settings(store=StoreSettings(url="postgresql://host/arb"))
+    assert database_url(Settings(), "sandbox") == "sqlite:///var/sandbox.sqlite"
+    assert database_url(named, "sandbox") == "postgresql://host/arb"
+    assert database_url(named, "sandbox", "sqlite:///x.sqlite") == "sqlite:///x.sqlite"

@@ -1,0 +1,58 @@
+"""Log lines: on their own thread, without a secret, and never in the way."""
+
+import io
+import logging
+import queue
+
+from arb.logs import BoundedQueueHandler, SecretMask, logging_to
+
+SECRET = "hunter22-hunter22"
+
+
+def test_a_secret_is_masked_in_message_arguments_and_traceback() -> None:
+    mask, stream = SecretMask(), io.StringIO()
+    mask.hide([SECRET])
+    with logging_to(stream, mask=mask):
+        log = logging.getLogger("arb.test")
+        log.info("key %s", SECRET)
+        try:
+            raise ValueError(f"refused {SECRET}")
+        except ValueError:
+            log.exception("it failed")
+    assert SECRET not in stream.getvalue()
+    assert "key ***" in stream.getvalue()
+    assert "ValueError: refused ***" in stream.getvalue()
+
+
+def test_of_two_secrets_the_longer_is_masked_whole() -> None:
+    mask = SecretMask()
+    mask.hide(["abcdef", "abcdefghij", "no"])
+    assert mask.masked("abcdefghij no") == "*** no"
+
+
+def test_a_full_queue_drops_and_counts_instead_of_waiting() -> None:
+    handler = BoundedQueueHandler(queue.Queue(1), SecretMask())
+    record = logging.LogRecord("arb", logging.INFO, __file__, 1, "line", (), None)
+    for _ in range(3):
+        handler.emit(record)
+    assert handler.dropped == 2
+
+
+def test_lines_are_in_order_utc_and_below_the_level_absent() -> None:
+    stream = io.StringIO()
+    with logging_to(stream, level="warning"):
+        log = logging.getLogger("arb.test")
+        for number in range(3):
+            log.warning("line %d", number)
+        log.info("not this")
+        logging.getLogger("somebody.else").info("nor this")
+    lines = stream.getvalue().splitlines()
+    assert [line.rpartition(": ")[2] for line in lines] == ["line 0", "line 1", "line 2"]
+    assert all(line[10] == "T" and line[23] == "Z" for line in lines)
+
+
+def test_after_the_block_the_loggers_are_as_before() -> None:
+    handlers = list(logging.getLogger().handlers)
+    with logging_to(io.StringIO()):
+        pass
+    assert logging.getLogger().handlers == handlers
