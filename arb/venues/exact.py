@@ -64,7 +64,7 @@ class ExactExchange(ccxt.async_support.Exchange):
     async def fetch2(
         self,
         path: str,
-        api: Any = "public",
+        api: Any = ("public",),
         method: str = "GET",
         params: Any = None,
         config: Any = None,

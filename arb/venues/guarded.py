@@ -29,9 +29,9 @@ class GuardedExchange(ExactExchange):
         self._symbols = {symbol.replace("/", self.separator): symbol for symbol in guard.symbols}
         super().__init__(clock, guard, config)
 
-    def sign(self, path: str, api: Any = "public", method: str = "GET", params: Any = None) -> dict[str, Any]:
+    def sign(self, path: str, api: Any = ("public", ""), method: str = "GET", params: Any = None) -> dict[str, Any]:
         """Sign as ccxt does, after the guard has admitted the request; raise `SigningRefused` otherwise."""
-        self._check_hosts()
+        self.guard.check_host(self.implode_hostname(self._base_url(api)))
         given = {} if params is None else params
         items = given if isinstance(given, list) else [given]
         bare = [{key: value for key, value in item.items() if key != REFERENCE_PRICE} for item in items]
@@ -62,9 +62,8 @@ class GuardedExchange(ExactExchange):
     def _symbol(self, native_symbol: Any) -> str:
         return self._symbols.get(str(native_symbol), str(native_symbol))
 
-    def _check_hosts(self) -> None:
-        for url in _urls(self.urls["api"]):
-            self.guard.check_host(self.implode_hostname(url))
+    def _base_url(self, api: Any) -> str:
+        raise NotImplementedError
 
 
 class GuardedOkx(GuardedExchange, ccxt.pro.okx):
@@ -77,6 +76,9 @@ class GuardedOkx(GuardedExchange, ccxt.pro.okx):
         "trade/cancel-order": _CANCEL,
         "trade/cancel-batch-orders": _CANCEL,
     }
+
+    def _base_url(self, api: Any) -> str:
+        return str(self.urls["api"]["rest"])
 
     def _claim(self, order: dict[str, Any]) -> OrderClaim:
         symbol = self._symbol(order.get("instId"))
@@ -99,6 +101,9 @@ class GuardedBitget(GuardedExchange, ccxt.pro.bitget):
         "v2/spot/trade/cancel-symbol-order": _CANCEL,
     }
 
+    def _base_url(self, api: Any) -> str:
+        return str(self.urls["api"][api[1]])
+
     def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         batch = item.get("orderList")
         if not isinstance(batch, list):
@@ -114,11 +119,3 @@ class GuardedBitget(GuardedExchange, ccxt.pro.bitget):
 
 def _market_value(order: dict[str, Any], size: Any, in_quote: bool) -> Any:
     return to_decimal(size) if in_quote else value_of(size, order.get(REFERENCE_PRICE))
-
-
-def _urls(tree: Any) -> list[str]:
-    if isinstance(tree, str):
-        return [tree]
-    if isinstance(tree, dict):
-        return [url for branch in tree.values() for url in _urls(branch)]
-    return []

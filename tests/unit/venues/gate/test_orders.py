@@ -187,7 +187,7 @@ def test_a_trade_keeps_its_numbers_exactly(make_gate: MakeGate) -> None:
         "gt_fee": "0",
     }
     parsed = make_gate().parse_trade(trade)
-    assert (parsed["amount"], parsed["price"], parsed["timestamp"]) == ("0.003", "30000.1", 1_619_093_543_708)
+    assert (parsed["amount"], parsed["price"], parsed["timestamp"]) == ("0.003", "30000.10", 1_619_093_543_708)
     assert parsed["fees"] == [{"currency": "GATEPOINT", "cost": "0.12345678901234567890"}]
 
 
