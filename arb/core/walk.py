@@ -89,13 +89,19 @@ def first_residue(step: int, modulus: int, low: int, high: int) -> int | None:
     Euclid's algorithm on (modulus, step): when no multiple of `step` lies in the range itself, some multiple must wrap
     `y` times, and the wraps obey the same problem with (step, modulus mod step); so the depth is logarithmic.
     """
-    if low == 0:
-        return 0
-    step %= modulus
-    if step == 0:
-        return None
-    k = -(-low // step)
-    if k * step <= high:
-        return k
-    wraps = first_residue(modulus, step, -high % step, -low % step)
-    return None if wraps is None else -(-(low + modulus * wraps) // step)
+    outer: list[tuple[int, int, int]] = []
+    k = 0
+    while low:
+        step %= modulus
+        if step == 0:
+            return None
+        k = -(-low // step)
+        if k * step <= high:
+            break
+        outer.append((step, modulus, low))
+        step, modulus, low, high = modulus, step, -high % step, -low % step
+    else:
+        k = 0
+    for step, modulus, low in reversed(outer):
+        k = -(-(low + modulus * k) // step)
+    return k
