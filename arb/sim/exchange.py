@@ -141,6 +141,8 @@ class SimExchange:
         self.hide_ended_by_client_id = False
         self.shown_balances: dict[str, Balance] | None = None
         """When set, what queries show instead of the balances as they are (fault `balance_lag`)."""
+        self.later: Callable[[int, Callable[[int], None]], None] = lambda _delay_ns, _action: None
+        """Run an action after a delay in nanoseconds; given by the venue, idle without one."""
         self.rival: Callable[[SimOrder], int | None] | None = None
         """Asked before an order is matched: how many lots rivals leave for it, None when no rival is faster."""
         self._open: dict[int, SimOrder] = {}
@@ -539,7 +541,25 @@ class SimExchange:
                     self.house_quote(symbol, side, ticks, 0, now_ns)
         for side, wanted in (("buy", dict(bids)), ("sell", dict(asks))):
             for ticks, lots in wanted.items():
-                self.house_quote(symbol, side, ticks, lots, now_ns)
+                self._post_level(symbol, side, ticks, lots, now_ns)
+
+    def _post_level(self, symbol: str, side: str, ticks: int, lots: int, now_ns: int) -> None:
+        """Set one posted level; a book posted crossed stands crossed, for the house never trades with itself."""
+        book = self.markets[symbol].book
+        crossed = [
+            price
+            for price in book.house_prices("sell" if side == BUY else BUY)
+            if (price <= ticks if side == BUY else price >= ticks)
+        ]
+        if not crossed:
+            self.house_quote(symbol, side, ticks, lots, now_ns)
+            return
+        missing = lots - book.house_lots(side, ticks)
+        if missing > 0:
+            book.house_force(side, ticks, missing)
+        else:
+            self.house_quote(symbol, side, ticks, 0, now_ns)
+            book.house_force(side, ticks, lots)
 
     def transfer(self, asset: str, free: Decimal, now_ns: int) -> Transfer:
         """Set a free balance by a deposit or withdrawal that the venue shows in its history."""

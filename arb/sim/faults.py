@@ -64,7 +64,7 @@ KINDS: dict[str, FaultKind] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Fault:
     """One fault posted to a venue."""
 
@@ -104,6 +104,8 @@ class FaultBoard:
 
     def __init__(self) -> None:
         self.active: list[Fault] = []
+        self.ended: list[Fault] = []
+        """The last faults that are over, with their hits, for whoever wants to know whether they struck."""
 
     def add(self, fault: Fault) -> None:
         """Put a fault on the board."""
@@ -138,6 +140,7 @@ class FaultBoard:
         over = [f for f in self.active if f.ended or (f.until_ns is not None and now_ns >= f.until_ns)]
         if over:
             self.active = [f for f in self.active if f not in over]
+            self.ended = [*self.ended, *over][-1000:]
         return over
 
 

@@ -1,7 +1,7 @@
 """The market makers of one symbol at one venue: a ladder of quotes around a centre, moved, thinned and refilled.
 
-The ladder lies on a grid of `step` ticks with a fixed jitter per rung, so that a moving centre changes only the rungs at
-both ends. Floats place quotes (chance is allowed to be inexact); what reaches the book are whole ticks and lots.
+The ladder lies on a grid of `step` ticks with a fixed jitter per rung, so that a moving centre changes only the rungs
+at both ends. Floats place quotes (chance is allowed to be inexact); what reaches the book are whole ticks and lots.
 """
 
 import math

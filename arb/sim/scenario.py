@@ -2,8 +2,8 @@
 
 Each symbol has one mid, a random walk common to all venues. Each venue adds a small mean-reverting offset, and now and
 then a dislocation: its whole ladder stands a few basis points beyond what both fees eat, for a fraction of a second to
-a few seconds, up or down with equal chance so that inventory moves back and forth. Rivals see dislocations too: some hit
-the book while one is open, and some are just ahead of an order of ours, so that a part of entry legs fills short.
+a few seconds, up or down with equal chance so that inventory moves back and forth. Rivals see dislocations too: some
+hit the book while one is open, and some are just ahead of an order of ours, so that a part of entry legs fills short.
 """
 
 import math

@@ -83,6 +83,9 @@ class SimVenue:
         self.disturbance = Disturbance(self)
         exchange.subscribe(self._on_event)
         exchange.rival = self._rival
+        exchange.later = lambda delay_ns, action: scheduler.at(
+            scheduler.now_ns + delay_ns, lambda _: action(self.now_ns)
+        )
         for symbol, market in exchange.markets.items():
             market.book.on_change = self._due_marker(symbol)
 
