@@ -42,6 +42,9 @@ class BookState(IntEnum):
     """The best bid stood above the best ask: unusable until a clean snapshot."""
 
 
+_LIVE = int(BookState.LIVE)
+
+
 class BookArena:
     """The rows of all books.
 
@@ -81,7 +84,7 @@ class BookArena:
     def invalidate(self, row: int, state: BookState, at_ns: int) -> None:
         """Make a row unusable: its levels vanish with its state, so that nobody can trade on them by oversight."""
         require(state is not BookState.LIVE, "a book becomes live by being written, not by being invalidated")
-        if self.state[row] != state:
+        if self.state.item(row) != int(state):
             self.state[row] = state
             self.state_ns[row] = at_ns
         self.sequence[row] = NO_SEQUENCE
@@ -92,29 +95,30 @@ class BookArena:
 
     def write(self, row: int, sequence: int, event_ns: int, received_ns: int) -> None:
         """Stamp a row as live and current; its levels are written by `write_bids` and `write_asks`."""
-        if self.state[row] != BookState.LIVE:
-            self.state[row] = BookState.LIVE
-            self.state_ns[row] = received_ns
-        self.sequence[row] = sequence
-        self.event_ns[row] = event_ns
-        self.received_ns[row] = received_ns
-        self.updates[row] += 1
+        words = self.block[row]
+        if words.item(0) != _LIVE:
+            words[0] = _LIVE
+            words[4] = received_ns
+        words[1:4] = (sequence, event_ns, received_ns)
+        words[5] = words.item(5) + 1
 
     def write_bids(self, row: int, prices: list[int], sizes: list[int]) -> None:
         """Write the best bids, highest price first, at most `depth` of them."""
-        _write_run(self.bid_price[row], prices, int(self.bid_count[row]))
-        _write_run(self.bid_size[row], sizes, int(self.bid_count[row]))
+        before = self.bid_count.item(row)
+        _write_run(self.bid_price[row], prices, before)
+        _write_run(self.bid_size[row], sizes, before)
         self.bid_count[row] = len(prices)
 
     def write_asks(self, row: int, prices: list[int], sizes: list[int]) -> None:
         """Write the best asks, lowest price first, at most `depth` of them."""
-        _write_run(self.ask_price[row], prices, int(self.ask_count[row]))
-        _write_run(self.ask_size[row], sizes, int(self.ask_count[row]))
+        before = self.ask_count.item(row)
+        _write_run(self.ask_price[row], prices, before)
+        _write_run(self.ask_size[row], sizes, before)
         self.ask_count[row] = len(prices)
 
     def usable(self, row: int) -> bool:
         """Return whether the row is live; lag, silence and skew are for the engine to judge."""
-        return bool(self.state[row] == BookState.LIVE)
+        return self.state.item(row) == _LIVE
 
     def lag_ns(self, row: int, offset_ns: int) -> int | None:
         """Return how long the last frame was on its way, given venue time = our time + `offset_ns`.

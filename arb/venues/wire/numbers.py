@@ -45,9 +45,16 @@ class Numbers(dict[str, int]):
         super().__init__()
         self._exp = exp
         self._greatest = greatest
+        self._powers: list[int] = [10**shift for shift in range(exp + 1)]
 
     def __missing__(self, text: str) -> int:
-        number = scaled(text, self._exp)
+        whole, _, fraction = text.partition(".")
+        digits = whole + fraction
+        shift = self._exp - len(fraction)
+        if shift >= 0 and whole and len(digits) < _LONGEST and digits.isascii() and digits.isdigit():
+            number = int(digits) * self._powers[shift]  # what `scaled` does, for the usual spelling
+        else:
+            number = scaled(text, self._exp)
         if self._greatest is not None and number > self._greatest:
             raise ValueError(f"{text!r} with {self._exp} decimals does not fit 64 bits")
         if len(self) >= _REMEMBERED_MAX:
