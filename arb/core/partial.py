@@ -1,10 +1,11 @@
 """Whether a pair can always end: what the worst partial fill of either leg would leave that nobody may trade.
 
-Definition. The legs fill in lots, each on its own: `fq` of the buy, `fs` of the sell. The imbalance is `e = fq*nA - fs`, with
-`nA = 1-fA` for a base fee. A *mending* order sells or buys back a legal size at either of the two venues: a multiple of its
-lot, at least its minimum size, and worth its minimum notional even at the price a repair may sink to. It may overshoot when
-that leaves less than falling short would. The *leftover* is the distance from `|e|` to the nearest legal size, or to no
-order at all. A plan is hedgeable when the leftover of every reachable `e`, at the dearer of the two best quotes, is dust.
+Definition. The legs fill in lots, each on its own: `fq` of the buy, `fs` of the sell. The imbalance is `e = fq*nA -
+fs`, with `nA = 1-fA` for a base fee. A *mending* order sells or buys back a legal size at either of the two venues: a
+multiple of its lot, at least its minimum size, and worth its minimum notional even at the price a repair may sink to.
+It may overshoot when that leaves less than falling short would. The *leftover* is the distance from `|e|` to the
+nearest legal size, or to no order at all. A plan is hedgeable when the leftover of every reachable `e`, at the dearer
+of the two best quotes, is dust.
 
 The answer errs on the careful side: imbalances are taken on the common grid of both lots, without asking which pairs of
 fills reach them, and a base fee is added whole.

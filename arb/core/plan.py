@@ -82,7 +82,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return bps(self.proceeds * self.buy_size - self.cost * self.sell_size, self.cost * self.sell_size)
 
     def mark(self) -> Decimal:
-        """Return `m0`: `value(r) / r`, for `r = 0` the next bid at B after `s` times `1 - fB` (0 when there is none)."""
+        """Return `m0`: `value(r) / r`, for `r = 0` the next bid at B after `s` times `1 - fB` (0: none left)."""
         terms = self.terms
         if self.residual:
             return ratio(self.residual_value, self.residual, terms.scale.price_exp + terms.fee_exp)

@@ -1,4 +1,4 @@
-"""Why an opportunity was not taken: one code each, the first that fails in the order written here (DESIGN.md section 5)."""
+"""Why an opportunity was not taken: one code, the first that fails in the order written here (DESIGN.md section 5)."""
 
 from enum import StrEnum
 

@@ -2,22 +2,22 @@
 
 The argument, which makes the search exact without trying every lot:
 
-1. Write `q = i * lot_A`. Since `s + r` is all the base that arrives, `got + value(r)` is what *all* of it fetches in B's
-   bids, wherever the cut between `s` and `r` lies. So `net` depends on `i` alone:
-   `net(i) = (1-fB) * walk_B(min(q*nA, depth_B)) - k * walk_A(q)` with `nA = 1-fA` for a base fee, else 1.
-2. Bids fall and asks rise, so `net` is concave in `q`: it climbs strictly, may be flat for a stretch, and falls strictly.
-   The ends of the flat stretch come out of one merged walk of both sides.
+1. Write `q = i * lot_A`. Since `s + r` is all the base that arrives, `got + value(r)` is what *all* of it fetches in
+   B's bids, wherever the cut between `s` and `r` lies. So `net` depends on `i` alone: `net(i) = (1-fB) *
+   walk_B(min(q*nA, depth_B)) - k * walk_A(q)` with `nA = 1-fA` for a base fee, else 1.
+2. Bids fall and asks rise, so `net` is concave in `q`: it climbs strictly, may be flat for a stretch, and falls
+   strictly. The ends of the flat stretch come out of one merged walk of both sides.
 3. Several `s` share one `q`: those in the *window* `((i-1)*lot_A*nA, i*lot_A*nA]`. Windows do not overlap and rise with
    `i`. Among them the smallest feasible `s` is wanted (ties: the smaller `s`), and `Sizes.smallest_sale` finds it.
-4. Hence the optimum is the lowest feasible `i` on the flat stretch, if there is one; else the better of the highest feasible
-   `i` before it and the lowest one after it; if both are equal, the former.
-5. The feasible `i` have holes only where no multiple of `lot_B` falls into a window, or falls too far below its end so that
-   the residual is worth more than dust. Depth, balances, minimum sizes and the buy notional bound `i` and `s` from one
-   side each. The sell notional `s * floor_j >= min` bounds `s` from below within each bid level `j`.
-6. Windows that contain the end of a level, or a bound, are few: each is tried by itself. All other windows between two such
-   lie wholly in one bid level of price `p`, where the residual `r = i*W - s` is feasible iff `r * p * (1-fB) <= dust`, so the
-   window is feasible iff `i * W mod lot_B <= min(dust // p, W - 1)` in fine units. The next such `i` in either direction is
-   found by Euclid's algorithm (`walk.first_residue`), not by counting.
+4. Hence the optimum is the lowest feasible `i` on the flat stretch, if there is one; else the better of the highest
+   feasible `i` before it and the lowest one after it; if both are equal, the former.
+5. The feasible `i` have holes only where no multiple of `lot_B` falls into a window, or falls too far below its end
+   so that the residual is worth more than dust. Depth, balances, minimum sizes and the buy notional bound `i` and `s`
+   from one side each. The sell notional `s * floor_j >= min` bounds `s` from below within each bid level `j`.
+6. Windows that contain the end of a level, or a bound, are few: each is tried by itself. All other windows between
+   two such lie wholly in one bid level of price `p`, where the residual `r = i*W - s` is feasible iff `r * p * (1-fB)
+   <= dust`, so the window is feasible iff `i * W mod lot_B <= min(dust // p, W - 1)` in fine units. The next such `i`
+   in either direction is found by Euclid's algorithm (`walk.first_residue`), not by counting.
 
 Integers throughout, so nothing is decided by a rounding. Cost: a few steps per book level and per doubling of the lots.
 """
@@ -122,7 +122,7 @@ class Sizes:
         return 10_000 * edge.denominator * self.net(i) >= edge.numerator * paid
 
     def limit_edge(self) -> None:
-        """Keep `edge_bps >= min_edge_bps`: `net - edge * paid` is concave and 0 at 0, so a prefix of the sizes holds it."""
+        """Keep `edge_bps >= min_edge_bps`: `net - edge*paid` is concave and 0 at 0, so a prefix holds it."""
         low, high = 0, self.last
         while low < high:
             middle = (low + high + 1) // 2
@@ -133,7 +133,7 @@ class Sizes:
         self.last = low
 
     def flat_top(self) -> tuple[int, int]:
-        """Return the sizes, in fine units, between which `net` is greatest: where it stops climbing and where it falls."""
+        """Return the fine sizes between which `net` is greatest: where it stops climbing and where it falls."""
         terms, asks, bids = self.terms, self.asks, self.bids
         received, parts = terms.received, terms.parts
         bid_weight, ask_weight = terms.bid_weight, terms.ask_weight
@@ -258,7 +258,8 @@ class Sizes:
         least = self._least_in_level(level)
         if least is None:
             return None
-        # The window that holds the bound is tried by itself; those below it have no legal sale, those above are free of it.
+        # The window that holds the bound is tried by itself; those below it have no legal sale, those above are free
+        # of it.
         bound = -(-least * self.terms.parts // self.terms.window)
         above = max(bottom, bound + 1)
         if way > 0:

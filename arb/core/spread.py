@@ -1,8 +1,8 @@
 """From two sides of books and the terms of two venues to the best pair trade, exactly as DESIGN.md section 4 says.
 
-`evaluate` answers with the feasible sell size of the greatest net over *every* lot multiple (ties: the smaller), or with the
-first reason why there is none; `sizes.py` holds the argument why no size is missed. The caller judges what is not economics:
-whether the books are live, crossed or skewed, and whether the fees are known.
+`evaluate` answers with the feasible sell size of the greatest net over *every* lot multiple (ties: the smaller), or
+with the first reason why there is none; `sizes.py` holds the argument why no size is missed. The caller judges what
+is not economics: whether the books are live, crossed or skewed, and whether the fees are known.
 
 A constraint *fails* when no size is left that passes it and all constraints before it in the order of `Reason`.
 """
@@ -40,16 +40,18 @@ def episode(terms: PairTerms, asks: Depth, bids: Depth) -> Plan | None:
 
 
 def episode_net(terms: PairTerms, asks: Depth, bids: Depth) -> int:
-    """Return the net of `episode` on `10**terms.amount_exp`, 0 when no episode is open; cheap when the quotes do not cross."""
+    """Return the net of `episode` on `10**terms.amount_exp`, 0 when none is open; cheap when quotes do not cross."""
     sizes, found = _episode(terms, asks, bids)
     return 0 if sizes is None or found is None else _lifted(terms, sizes.net(found[0]))
 
 
 def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> int:
-    """Return `m` on `10**(price_exp + fee_exp)`, rounded down: the quote value of one base of residual at the sell venue.
+    """Return `m` on `10**(price_exp + fee_exp)`, rounded down: the quote value of one base of residual at the sell
+    venue.
 
-    `residual` (on `size_exp + fee_exp`) is walked down the bids after `taken` (on `size_exp`) has been sold, less the taker
-    fee. A residual of 0, or base that is missing, is marked at the next bid; 0 when no bid is left (DESIGN.md section 5).
+    `residual` (on `size_exp + fee_exp`) is walked down the bids after `taken` (on `size_exp`) has been sold, less the
+    taker fee. A residual of 0, or base that is missing, is marked at the next bid; 0 when no bid is left (DESIGN.md
+    section 5).
     """
     if residual <= 0:
         return (bids.price_after(taken) or 0) * terms.sell_keep

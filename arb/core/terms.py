@@ -1,7 +1,7 @@
 """What a pair of venues charges and demands for one symbol, turned once into integers for `core/spread.py`.
 
-Prices and sizes are on the symbol's `Scale`. Fees lie on `10**fee_exp`, one exponent for all venues of a symbol, so that
-all amounts of all pairs of venues lie on the same `amount_exp` and can be compared as they are.
+Prices and sizes are on the symbol's `Scale`. Fees lie on `10**fee_exp`, one exponent for all venues of a symbol, so
+that all amounts of all pairs of venues lie on the same `amount_exp` and can be compared as they are.
 """
 
 from decimal import Decimal
@@ -19,7 +19,7 @@ FEE_EXP = 8
 
 
 class VenueTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue's rules for one symbol. Ratios positive when paid; sizes in base, `min_notional` in quote; 0: no minimum."""
+    """One venue's rules for one symbol. Fees positive when paid; minimums in base and quote, 0 for none."""
 
     taker_fee: Decimal
     buy_fee_in: FeeIn
@@ -67,8 +67,8 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
     """What is free for one pair: quote at the buy venue, base at the sell venue; None means unlimited.
 
-    `buy_fee_funds` and `sell_fee_funds` are the quote values of the free balance of the asset that fees are taken from at
-    a venue whose terms say `FeeIn.OTHER`; they must cover that venue's leg and an unwind of it.
+    `buy_fee_funds` and `sell_fee_funds` are the quote values of the free balance of the asset that fees are taken
+    from at a venue whose terms say `FeeIn.OTHER`; they must cover that venue's leg and an unwind of it.
     """
 
     quote: Decimal | None = None
@@ -83,9 +83,9 @@ UNLIMITED = Funds()
 class PairTerms:
     """Buy on one venue, sell on another: every constant of section 4 as an integer. Build once, use for every book.
 
-    With `K = 10**fee_exp`, `1 - fB = sell_keep / K`, `k = buy_cost / K` (the factor of what is paid), and base received
-    per base bought `= received / parts`, where `parts` is K for a base fee and 1 otherwise. *Fine* sizes are sizes times
-    `parts`; one lot bought brings `window` fine units.
+    With `K = 10**fee_exp`, `1 - fB = sell_keep / K`, `k = buy_cost / K` (the factor of what is paid), and base
+    received per base bought `= received / parts`, where `parts` is K for a base fee and 1 otherwise. *Fine* sizes are
+    sizes times `parts`; one lot bought brings `window` fine units.
     """
 
     __slots__ = (
@@ -165,6 +165,7 @@ class PairTerms:
 
     def _take_limits(self, limits: EdgeLimits) -> None:
         notional_exp = self.scale.notional_exp
+        require(limits.min_edge_bps >= 0 and limits.max_slippage_bps >= 0, "a limit is negative")
         self.min_edge = Fraction(limits.min_edge_bps)
         self.min_net = ceil_scaled(limits.min_net, self.amount_exp)
         slip = Fraction(limits.max_slippage_bps) / 10_000

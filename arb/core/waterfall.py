@@ -1,11 +1,11 @@
 """Where a pair's money went: the waterfall of DESIGN.md section 5, exactly.
 
 `expected_net + buy_slippage + sell_slippage + size_shortfall + fee_difference + hedge_cost + residual_change` is
-`realised_net`, an identity in the fills, whatever they are. All terms are taken in fractions, each is rounded half-even to
-1e-8 of the quote once, and what the roundings add up to goes into `residual_change`.
+`realised_net`, an identity in the fills, whatever they are. All terms are taken in fractions, each is rounded
+half-even to 1e-8 of the quote once, and what the roundings add up to goes into `residual_change`.
 
-`gA = 1 + fA` holds for a fee planned in quote *and* for one planned in another asset at its quote value, just as `paid` in
-section 4 counts both; with `gA = 1` for the latter the columns would not sum.
+`gA = 1 + fA` holds for a fee planned in quote *and* for one planned in another asset at its quote value, just as
+`paid` in section 4 counts both; with `gA = 1` for the latter the columns would not sum.
 """
 
 from collections.abc import Sequence
@@ -72,9 +72,10 @@ def waterfall(
 ) -> Waterfall:
     """Split the realised net of a pair into its causes, in 1e-8 of the quote.
 
-    `buy` and `sell` sum the fills of the two entry legs, `repairs` those of hedges and unwinds; `mark` is `m1`, the quote
-    value of one base of residual at the close. A repair's own fees, in whatever asset, count as its cost. `inherited` is base
-    taken over at `m0` (pooled dust): it belongs to the residual, and its cost `inherited * m0` is taken off the realised net.
+    `buy` and `sell` sum the fills of the two entry legs, `repairs` those of hedges and unwinds; `mark` is `m1`, the
+    quote value of one base of residual at the close. A repair's own fees, in whatever asset, count as its cost.
+    `inherited` is base taken over at `m0` (pooled dust): it belongs to the residual, and its cost `inherited * m0` is
+    taken off the realised net.
     """
     require(buy.side is Side.BUY and sell.side is Side.SELL, "the entry legs are given the wrong way round")
     q, s, va_planned, vb_planned = _fractions(planned.buy_size, planned.sell_size, planned.buy_vwap, planned.sell_vwap)

@@ -50,7 +50,7 @@ def ratio(numerator: int, denominator: int, exp: int = 0) -> Decimal:
 
 
 def round_ratio(numerator: int, denominator: int, places: int) -> Decimal:
-    """Return `numerator / denominator` (denominator > 0) rounded half-even to `places` decimals, from exact integers."""
+    """Return `numerator / denominator` (denominator > 0) rounded half-even to `places` decimals."""
     return exact(round_half_even(numerator * 10**places, denominator), places)
 
 

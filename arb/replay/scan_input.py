@@ -1,6 +1,8 @@
-"""Read the input of `arb scan`: one JSON document to exact decimals, or one line on what is wrong, where, and how to mend it.
+"""Read the input of `arb scan`: one JSON document to exact decimals, or one line on what is wrong, where, and how to
+mend it.
 
-The contract is DESIGN.md section 5, *Scan input*. Numbers may be JSON numbers or strings; both are taken digit by digit.
+The contract is DESIGN.md section 5, *Scan input*. Numbers may be JSON numbers or strings; both are taken digit by
+digit.
 """
 
 import difflib

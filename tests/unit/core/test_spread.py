@@ -16,7 +16,8 @@ from arb.market.instrument import FeeIn
 from arb.market.scale import Scale
 from tests.unit.core import spread_oracle as oracle
 
-# Prices in tenths, sizes in hundredths: coarse enough for exhaustive search, fine enough for lots that do not fit each other.
+# Prices in tenths, sizes in hundredths: coarse enough for exhaustive search, fine enough for lots that do not fit
+# each other.
 SCALE = Scale(1, 2)
 
 

@@ -11,8 +11,8 @@ from arb.core.plan import Plan
 from arb.core.records import PlanRecord, Waterfall
 from arb.core.spread import evaluate
 from arb.core.terms import EdgeLimits, PairTerms, VenueTerms
-from arb.core.waterfall import Planned, Traded, residual_size, waterfall
 from arb.core.walk import Depth
+from arb.core.waterfall import Planned, Traded, residual_size, waterfall
 from arb.errors import InvariantError
 from arb.market.instrument import FeeIn
 from arb.market.order import Side
