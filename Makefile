@@ -48,7 +48,7 @@ bench: $(DEV_READY)
 sim: $(DEV_READY)
 	@$(BIN)/arb sim --seeds $(SEEDS) $(ARGS)
 
-# The environment, made once. Stamps remember what is installed; a changed lock or pyproject.toml installs again.
+# The environment, made once. Stamps remember what is installed; a changed lock, pyproject.toml or setup.py installs again.
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "[arb] no '$(PYTHON)' found: install Python >= 3.11, or name one: make PYTHON=/path/to/python3.12" >&2; exit 2; }
@@ -66,12 +66,12 @@ define install
 	@echo "[arb] ready"
 endef
 
-$(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
+$(RUN_READY): requirements.lock pyproject.toml setup.py | $(BIN)/python
 	$(call install,requirements.lock)
 	@touch $@
 
 # The second lock holds the first, so what serves tests serves `make run` too.
-$(DEV_READY): requirements-dev.lock pyproject.toml | $(BIN)/python
+$(DEV_READY): requirements-dev.lock pyproject.toml setup.py | $(BIN)/python
 	$(call install,requirements-dev.lock)
 	@touch $@ $(RUN_READY)
 
