@@ -1,8 +1,8 @@
 """The ledger's schema, through alembic and nothing else. Its configuration is made here: a wheel carries no ini
 file."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -74,10 +74,19 @@ def current(db_url: str) -> str | None:
 
 def check(db_url: str) -> list[str]:
     """Return what is wrong with the ledger's schema and integrity, one line each; an empty list is good."""
+    return _inspect(db_url, lambda connection: [*_schema_faults(connection), *_integrity_faults(connection)])
+
+
+def schema_faults(db_url: str) -> list[str]:
+    """Return what is wrong with the ledger's schema alone."""
+    return _inspect(db_url, _schema_faults)
+
+
+def _inspect(db_url: str, look: Callable[[Connection], list[str]]) -> list[str]:
     engine = open_engine(db_url)
     try:
         with engine.connect() as connection:
-            return [*_schema_faults(connection), *_integrity_faults(connection)]
+            return look(connection)
     except DBAPIError as error:
         raise store_error(db_url, error) from None
     finally:
@@ -97,7 +106,7 @@ def require_current(db_url: str, engine: Engine) -> None:
         )
 
 
-def _migrate(db_url: str, run: Any) -> tuple[str | None, str | None]:
+def _migrate(db_url: str, run: Callable[[Config], None]) -> tuple[str | None, str | None]:
     engine = open_engine(db_url, create=True)
     try:
         with engine.begin() as connection:

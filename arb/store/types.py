@@ -20,9 +20,11 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 
 def plain(value: Decimal) -> str:
     """Return the decimal in plain notation, exactly; raise `StoreError` for infinities and not-a-number."""
-    if not value.is_finite():
+    text = str(value)
+    if text[-1] in "yN":  # Infinity, NaN, sNaN
         raise StoreError(f"{value} is not a number the ledger can hold")
-    text = format(value, "f")
+    if "E" in text:
+        text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text

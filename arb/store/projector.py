@@ -1,0 +1,189 @@
+"""The journal projected into the ledger: rows and position in one transaction, so that nothing is lost or done twice.
+
+Class 1, everything journalled, is written up to a position that is stored with it; whatever happens, the next
+projection goes on from there. Class 2, opportunities not traded, come without a place in the journal. This module is
+synchronous and knows no thread; `ledger.py` runs it in one, or inline.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from arb.core.records import AnyRecord, OpportunityRecord
+from arb.errors import ConfigError, StoreError
+from arb.store.engine import open_engine, store_error
+from arb.store.journal_reader import START, JournalReader, Position, Row
+from arb.store.migrate import require_current, upgrade
+from arb.store.paths import mask_url, parse_url, sqlite_file
+from arb.store.tables import Projection
+from arb.store.writer import Writer
+
+BATCH_ROWS = 5000
+
+
+class Projector:
+    """Write one journal's rows into one ledger. Use from one thread, the one that opened `reader`."""
+
+    def __init__(self, db_url: str, reader: JournalReader, sync: Callable[[], None]) -> None:
+        """Remember what to project; nothing is opened yet. `sync` makes the journal durable.
+
+        A row is only projected once its journal entry is durable: else a power cut could leave the ledger ahead.
+        """
+        self.db_url = db_url
+        self.position = START
+        self.reader = reader
+        self._sync = sync
+        self._file = sqlite_file(parse_url(db_url))
+        self._identity: tuple[int, int] | None = None
+        self._engine: Engine | None = None
+        self._connection: Connection | None = None
+        self._writer: Writer | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the ledger stands ready; a failure closes it."""
+        return self._connection is not None
+
+    def open(self, *, catch_up: bool = True) -> None:
+        """Make or upgrade the ledger, find the position, and write what the journal has beyond it.
+
+        Raises `StoreError` when the ledger cannot be reached or written, or is ahead of the journal, and
+        `ConfigError` when it belongs to another journal or was made by a newer arb.
+        """
+        self.close()
+        upgrade(self.db_url)
+        engine = open_engine(self.db_url)
+        try:
+            require_current(self.db_url, engine)
+            self._writer = Writer(engine.dialect.name)
+            self._engine, self._connection = engine, engine.connect()
+            self._identity = self._file_identity()
+            self.position = self._claim(self._connection)
+            if catch_up:
+                self.catch_up()
+        except DBAPIError as error:
+            self.close()
+            raise store_error(self.db_url, error) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the ledger; `open` may be called again."""
+        if self._connection is not None:
+            try:
+                self._connection.close()
+            except DBAPIError:
+                self._connection.invalidate()  # a connection that is already broken need not be closed in good order
+        if self._engine is not None:
+            self._engine.dispose()
+        self._connection = self._engine = None
+
+    def catch_up(self) -> int:
+        """Write everything the journal has beyond the position; return how many records."""
+        total = 0
+        rows = self.reader.records_from(self.position)
+        while batch := list(islice(rows, BATCH_ROWS)):
+            total += len(batch)
+            self.write(batch)
+        return total
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write rows that follow the position, in order; rows at or before it are passed over.
+
+        Raises `RowRefused` when a constraint refuses a record, `StoreError` for every other failure. Nothing of the
+        batch is then written, and the same rows may be tried again.
+        """
+        fresh = [row for row in rows if (row.seq, row.sub) > self.position]
+        if not fresh:
+            return
+        last = Position(fresh[-1].seq, fresh[-1].sub)
+        self._require_same_file()
+        self._sync()
+        records = [row.record for row in fresh]
+        try:
+            with self._ready().begin():
+                self._written(records)
+                self._ready().execute(update(Projection).values(seq=last.seq, sub=last.sub))
+        except IntegrityError as error:
+            raise self._blame(records) or store_error(self.db_url, error) from None
+        except DBAPIError as error:
+            self.close()
+            raise store_error(self.db_url, error) from None
+        self.position = last
+
+    def write_untraded(self, records: Sequence[OpportunityRecord]) -> int:
+        """Write class-2 rows; return how many were refused by a constraint (the others are written)."""
+        self._require_same_file()
+        try:
+            with self._ready().begin():
+                self._written(records)
+            return 0
+        except IntegrityError:
+            return sum(self._refuses(record) for record in records)
+        except DBAPIError as error:
+            self.close()
+            raise store_error(self.db_url, error) from None
+
+    def _claim(self, connection: Connection) -> Position:
+        """Return how far this journal is projected, making the ledger this journal's own when it is new."""
+        journal_id = self.reader.journal_id
+        with connection.begin():
+            found = connection.execute(select(Projection.journal_id, Projection.seq, Projection.sub)).all()
+            if not found:
+                connection.execute(insert(Projection).values(journal_id=journal_id, seq=START.seq, sub=START.sub))
+                return START
+        if [row[0] for row in found] != [journal_id]:
+            raise ConfigError(
+                f"ledger {mask_url(self.db_url)}: belongs to another journal than {self.reader.path};"
+                " put that journal back, or choose another --db"
+            )
+        position = Position(found[0][1], found[0][2])
+        if position > self.reader.last_position():
+            raise StoreError(
+                f"ledger {mask_url(self.db_url)}: is ahead of its journal {self.reader.path} (an older copy?);"
+                " run `arb db rebuild`"
+            )
+        return position
+
+    def _ready(self) -> Connection:
+        if self._connection is None:
+            raise StoreError(f"ledger {mask_url(self.db_url)}: not open")
+        return self._connection
+
+    def _written(self, records: Iterable[AnyRecord]) -> None:
+        assert self._writer is not None
+        self._writer.write(self._ready(), records)
+
+    def _refuses(self, record: OpportunityRecord) -> bool:
+        try:
+            with self._ready().begin():
+                self._written((record,))
+        except IntegrityError:
+            return True
+        return False
+
+    def _blame(self, records: Sequence[AnyRecord]) -> StoreError | None:
+        assert self._writer is not None
+        with self._ready().begin() as transaction:
+            refused = self._writer.refused(self._ready(), records)
+            transaction.rollback()
+        return refused
+
+    def _file_identity(self) -> tuple[int, int] | None:
+        if self._file is None:
+            return None
+        found = self._file.stat()
+        return found.st_dev, found.st_ino
+
+    def _require_same_file(self) -> None:
+        """Raise `StoreError` when the SQLite file was removed or replaced: rows written to it would vanish with it."""
+        try:
+            same = self._file_identity() == self._identity
+        except OSError:
+            same = False
+        if not same:
+            self.close()
+            raise StoreError(f"ledger {mask_url(self.db_url)}: its file was removed or replaced while running")

@@ -1,0 +1,129 @@
+"""`arb db ...`: the schema and the rebuilding of a ledger from its journal. Each function answers with what `--json`
+prints."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+
+from arb.core.records import OpportunityOutcome, RunRecord
+from arb.errors import ConfigError, StoreError
+from arb.store import migrate
+from arb.store.engine import open_engine, store_error
+from arb.store.journal_reader import JournalReader
+from arb.store.paths import mask_url, parse_url, sqlite_file
+from arb.store.projector import Projector
+from arb.store.reserve import InstanceLock
+from arb.store.tables import Balance, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
+
+
+def db_upgrade(db_url: str) -> dict[str, Any]:
+    """Bring the schema to the newest revision; raise as `migrate.upgrade` does."""
+    before, after = migrate.upgrade(db_url)
+    return {"db": mask_url(db_url), "before": before, "revision": after}
+
+
+def db_current(db_url: str) -> dict[str, Any]:
+    """Return the schema's revision and the newest one known."""
+    found, newest = migrate.current(db_url), migrate.head()
+    return {"db": mask_url(db_url), "revision": found, "head": newest, "up_to_date": found == newest}
+
+
+def db_check(db_url: str) -> dict[str, Any]:
+    """Return what is wrong with schema and integrity; `ok` is true when nothing is."""
+    faults = migrate.check(db_url)
+    return {"db": mask_url(db_url), "ok": not faults, "faults": faults}
+
+
+def db_rebuild(db_url: str, journal_path: Path) -> dict[str, Any]:
+    """Write the ledger anew from its journal, row for row, and return how many records were projected.
+
+    Opportunities that were not traded are not in the journal; those the ledger can still read stay. A SQLite file
+    that cannot be read is kept beside, as `NAME.broken-N`, and a new one is made. Raises `ConfigError` while the
+    engine runs, or when there is no journal, and `StoreError` when the journal or the database cannot be read.
+    """
+    if not journal_path.exists():
+        raise ConfigError(f"journal {journal_path}: no such file; there is nothing to rebuild from")
+    lock = InstanceLock(journal_path)
+    try:
+        reader = JournalReader.open(journal_path)
+        try:
+            runs = _read_through(reader)
+            kept_aside = _prepare(db_url)
+            _empty(db_url, runs)
+            records = _project(db_url, reader)
+        finally:
+            reader.close()
+    finally:
+        lock.release()
+    return {"db": mask_url(db_url), "journal": str(journal_path), "records": records, "kept_aside": kept_aside}
+
+
+def _read_through(reader: JournalReader) -> set[int]:
+    """Return the runs in the journal, having seen that every record can be read before anything is deleted."""
+    return {row.record.id for row in reader.records_from() if isinstance(row.record, RunRecord)}
+
+
+def _prepare(db_url: str) -> str | None:
+    """Bring the schema up; when a SQLite file is damaged move it aside, make a new one and return where the old one
+    is."""
+    file = sqlite_file(parse_url(db_url))
+    if file is not None and file.exists() and _is_damaged(db_url):
+        return _start_anew(db_url, file)
+    migrate.upgrade(db_url)
+    faults = migrate.schema_faults(db_url)
+    if not faults:
+        return None
+    if file is None:
+        raise StoreError(f"ledger {mask_url(db_url)}: {faults[0]}; rebuild into an empty database")
+    return _start_anew(db_url, file)
+
+
+def _is_damaged(db_url: str) -> bool:
+    engine = open_engine(db_url)
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text("PRAGMA integrity_check")).scalars().all() != ["ok"]
+    except OperationalError as error:  # locked, read-only: the file itself may be sound
+        raise store_error(db_url, error) from None
+    except DatabaseError:
+        return True
+    finally:
+        engine.dispose()
+
+
+def _start_anew(db_url: str, file: Path) -> str:
+    aside = next(name for n in range(1, 10_000) if not (name := file.with_name(f"{file.name}.broken-{n}")).exists())
+    file.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+    migrate.upgrade(db_url)
+    return str(aside)
+
+
+def _empty(db_url: str, runs: set[int]) -> None:
+    """Delete all that the journal will bring back, and whatever belongs to runs it does not know."""
+    engine = open_engine(db_url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(delete(Projection))
+            for table in (Fill, Incident, Order, PairTrade, Balance):
+                connection.execute(delete(table))
+            connection.execute(delete(Opportunity).where(Opportunity.outcome == OpportunityOutcome.TRADED.value))
+            for run in set(connection.execute(select(Run.id)).scalars()) - runs:
+                connection.execute(delete(Opportunity).where(Opportunity.run_id == run))
+                connection.execute(delete(Run).where(Run.id == run))
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
+def _project(db_url: str, reader: JournalReader) -> int:
+    projector = Projector(db_url, reader, lambda: None)  # nobody writes: what is there is as durable as it gets
+    try:
+        projector.open(catch_up=False)
+        return projector.catch_up()
+    finally:
+        projector.close()

@@ -1,0 +1,149 @@
+"""Records to rows: plain tuples through the driver, replaced by id, all in the caller's transaction."""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, get_args, get_type_hints
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
+
+from arb.core.records import (
+    AnyRecord,
+    BalanceRecord,
+    FillRecord,
+    IncidentRecord,
+    OpportunityRecord,
+    OrderRecord,
+    PairRecord,
+    RunRecord,
+)
+from arb.errors import StoreError, require
+from arb.store.tables import (
+    WATERFALL,
+    Balance,
+    Base,
+    Fill,
+    Incident,
+    Opportunity,
+    Order,
+    PairTrade,
+    Run,
+)
+from arb.store.types import ExactNumber, plain
+
+LedgerRecord = RunRecord | OpportunityRecord | PairRecord | OrderRecord | FillRecord | BalanceRecord | IncidentRecord
+# In the order in which rows may refer to each other.
+TABLES: dict[type, type[Base]] = {
+    RunRecord: Run,
+    OpportunityRecord: Opportunity,
+    PairRecord: PairTrade,
+    OrderRecord: Order,
+    FillRecord: Fill,
+    BalanceRecord: Balance,
+    IncidentRecord: Incident,
+}
+_POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric", "VARCHAR": "text"}
+
+
+class RowRefused(StoreError):
+    """A constraint of the ledger refuses a record: our own bug, and the record is named."""
+
+
+class Writer:
+    """Write records into one kind of database (`sqlite` or `postgresql`)."""
+
+    def __init__(self, dialect: str) -> None:
+        self._sql = {kind: _upsert(table.__table__, dialect) for kind, table in TABLES.items()}  # type: ignore[arg-type]
+        self._values = {kind: _row_maker(kind, table) for kind, table in TABLES.items()}
+        self._postgres = dialect == "postgresql"
+
+    def write(self, connection: Connection, records: Iterable[AnyRecord]) -> int:
+        """Write the last state of each record, tables in the order of their references; return how many rows.
+
+        Records that stay in the journal (plans, controls) are passed over. Raises `DBAPIError` when the database
+        refuses.
+        """
+        latest: dict[type, dict[int, LedgerRecord]] = {kind: {} for kind in TABLES}
+        for record in records:
+            rows = latest.get(type(record))
+            if rows is not None:
+                rows[record.id] = record  # type: ignore[union-attr, assignment]
+        for kind, by_id in latest.items():
+            if by_id:
+                make = self._values[kind]
+                self._execute(connection, kind, [make(record) for record in by_id.values()])
+        return sum(map(len, latest.values()))
+
+    def _execute(self, connection: Connection, kind: type, rows: list[tuple[Any, ...]]) -> None:
+        if self._postgres:
+            # One statement with an array per column: the server plans and answers once for the whole batch.
+            columns = tuple(list(column) for column in zip(*rows, strict=True))
+            connection.exec_driver_sql(self._sql[kind], columns)
+        else:
+            connection.exec_driver_sql(self._sql[kind], rows)
+
+    def refused(self, connection: Connection, records: Sequence[AnyRecord]) -> RowRefused | None:
+        """Return which record the database refuses, by writing one after the other; the caller rolls back."""
+        for kind in TABLES:
+            for record in records:
+                if type(record) is kind:
+                    try:
+                        self.write(connection, (record,))
+                    except DBAPIError as error:
+                        cause = str(error.orig).strip().splitlines()[0]
+                        return RowRefused(f"{kind.__name__} {record.id} is refused: {cause}")  # type: ignore[union-attr]
+        return None
+
+
+def _upsert(table: Table, dialect: str) -> str:
+    names = [column.name for column in table.columns]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != "id")
+    conflict = f"ON CONFLICT (id) DO UPDATE SET {changes}"
+    if dialect == "postgresql":
+        arrays = ", ".join(f"%s::{_postgres_type(table, name)}[]" for name in names)
+        return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays}) {conflict}"
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) {conflict}"
+
+
+def _postgres_type(table: Table, name: str) -> str:
+    kind = table.columns[name].type
+    return "numeric" if isinstance(kind, ExactNumber) else _POSTGRES_TYPES[str(kind)]
+
+
+def _row_maker(kind: type, table: type[Base]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function from a record to the tuple of its columns' values, as the driver takes them.
+
+    Exact numbers go as text to both databases (PostgreSQL reads it as numeric, exactly), enumerated values as plain
+    `str`.
+    """
+    columns = [column.name for column in table.__table__.columns]
+    hints = get_type_hints(kind)
+    own = [name for name in columns if name in hints]
+    expected = [*own, *WATERFALL] if kind is PairRecord else own
+    require(columns == expected, f"{kind.__name__} and {table.__tablename__} differ: {columns} against {expected}")
+    exact = tuple(index for index, name in enumerate(own) if _mentions(hints[name], Decimal))
+    named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
+    get = attrgetter(*own)
+
+    def values_of(record: Any) -> tuple[Any, ...]:
+        values = list(get(record))
+        for index in exact:
+            if values[index] is not None:
+                values[index] = plain(values[index])
+        for index in named:
+            if values[index] is not None:
+                values[index] = values[index].value
+        return tuple(values)
+
+    def values_of_pair(pair: PairRecord) -> tuple[Any, ...]:
+        terms = pair.waterfall
+        return values_of(pair) + tuple(None if terms is None else getattr(terms, name) for name in WATERFALL)
+
+    return values_of_pair if kind is PairRecord else values_of
+
+
+def _mentions(hint: Any, wanted: type) -> bool:
+    return any(isinstance(part, type) and issubclass(part, wanted) for part in (hint, *get_args(hint)))

@@ -1,0 +1,423 @@
+"""The ledger is a projection of the journal: whatever happens to it, nothing is lost or doubled."""
+
+import random
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arb.clock import ManualClock
+from arb.core.records import AnyRecord, PairState
+from arb.errors import ConfigError, StoreError
+from arb.market.order import OrderStatus, Side
+from arb.store.journal import Journal
+from arb.store.journal_reader import Row
+from arb.store.ledger import InlineLedger, Ledger, prepare_ledger
+from arb.store.migrate import upgrade
+from arb.store.projector import Projector
+from arb.store.rebuild import db_rebuild
+from arb.store.writer import RowRefused
+from tests.unit.store.conftest import a_journal, query
+from tests.unit.store.rows import (
+    T0,
+    D,
+    a_balance,
+    a_control,
+    a_fill,
+    a_finished_pair,
+    a_pair,
+    a_run,
+    an_event,
+    an_incident,
+    an_opportunity,
+    an_order,
+    keep,
+)
+
+TABLES = ("runs", "opportunities", "pair_trades", "orders", "fills", "balances", "incidents")
+WAIT_S = 30.0
+
+
+class States:
+    """Hears what a ledger's thread says of itself, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[bool, str]] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, blocked: bool, cause: str) -> None:
+        with self._changed:
+            self.heard.append((blocked, cause))
+            self._changed.notify_all()
+
+    def wait_for(self, blocked: bool, count: int = 1) -> str:
+        with self._changed:
+            assert self._changed.wait_for(lambda: [b for b, _ in self.heard].count(blocked) >= count, WAIT_S)
+            return next(cause for state, cause in reversed(self.heard) if state is blocked)
+
+
+@pytest.fixture
+def states() -> States:
+    return States()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/ledger.sqlite"
+
+
+def fill_journal(journal: Journal, pairs: int = 3) -> list[Row]:
+    rows = list(journal.append(an_event(journal.last_seq + 1), keep(1, a_run(1), a_balance(1), a_control())))
+    for pair in range(1, pairs + 1):
+        for record in a_finished_pair(pair):
+            seq = journal.last_seq + 1
+            rows += journal.append(an_event(seq), keep(seq, record))
+    seq = journal.last_seq + 1
+    return rows + list(journal.append(an_event(seq), keep(seq, an_incident(1, pair_trade_id=1))))
+
+
+def contents(db_url: str) -> dict[str, list[tuple[Any, ...]]]:
+    return {table: query(db_url, f"SELECT * FROM {table} ORDER BY id") for table in TABLES}
+
+
+def counts(db_url: str) -> dict[str, int]:
+    return {table: len(rows) for table, rows in contents(db_url).items()}
+
+
+WHOLE = {"runs": 1, "opportunities": 3, "pair_trades": 3, "orders": 6, "fills": 6, "balances": 1, "incidents": 1}
+
+
+# The projection, on both databases.
+
+
+def test_the_latest_state_of_every_row_is_written_and_plans_stay_behind(db_url: str, journal: Journal) -> None:
+    ledger = InlineLedger(db_url, journal)
+    ledger.submit(fill_journal(journal))
+    ledger.close()
+    assert counts(db_url) == WHOLE
+    (pair,) = query(db_url, "SELECT state, realised_net_e8, buy_size, residual_mark FROM pair_trades WHERE id = 2")
+    assert (pair[0], pair[1], D(pair[2]), D(pair[3])) == ("completed", 115_000_001, D("0.1001"), D("50000.5"))
+    (order,) = query(db_url, "SELECT status, outcome, filled, side FROM orders WHERE id = 2")
+    assert (order[0], order[1], D(order[2]), order[3]) == ("filled", "accepted", D("0.1"), "sell")
+
+
+@pytest.mark.parametrize(
+    "number", ["0.000000000000000000000000000000000000000001", "123456789012345678901234567890.123456789", "1E+5"]
+)
+def test_numbers_come_back_exactly_whatever_their_length(db_url: str, journal: Journal, number: str) -> None:
+    ledger = InlineLedger(db_url, journal)
+    ledger.submit(journal.append(an_event(1), keep(1, a_run(), a_balance(1, free=D(number)))))
+    ledger.close()
+    ((free,),) = query(db_url, "SELECT free FROM balances")
+    assert D(free) == D(number)
+    assert db_url.startswith("postgresql") or "E" not in free
+
+
+def test_the_same_rows_told_twice_change_nothing(db_url: str, journal: Journal) -> None:
+    rows = fill_journal(journal)
+    projector = Projector(db_url, journal.reader(), journal.sync)
+    projector.open()
+    once = contents(db_url)
+    projector.write(rows)
+    projector.position = type(projector.position)(0, 0)
+    projector.write(rows)
+    projector.close()
+    assert contents(db_url) == once
+
+
+def test_a_process_killed_before_the_ledgers_batch_loses_nothing(db_url: str, tmp_path: Path) -> None:
+    first = a_journal(tmp_path / "k.journal.sqlite")
+    ledger = InlineLedger(db_url, first, batch_rows=10)
+    ledger.submit(fill_journal(first)[:14])  # the rest of the rows never reach it, and it is never flushed
+    first.close()
+    second = a_journal(tmp_path / "k.journal.sqlite")
+    InlineLedger(db_url, second).close()
+    assert counts(db_url) == WHOLE
+    second.close()
+
+
+def test_a_rebuilt_ledger_equals_the_first_row_for_row_and_keeps_untraded_opportunities(
+    db_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.journal.sqlite"
+    journal = a_journal(path)
+    ledger = InlineLedger(db_url, journal)
+    ledger.submit(fill_journal(journal))
+    ledger.submit_untraded(an_opportunity(10_000_000_001))
+    ledger.close()
+    before = contents(db_url)
+    with pytest.raises(ConfigError, match="already running"):
+        db_rebuild(db_url, path)
+    journal.close()
+    vandalise(db_url)
+    answer = db_rebuild(db_url, path)
+    assert contents(db_url) == before
+    assert (answer["records"], answer["kept_aside"]) == (34, None)
+    again = a_journal(path)
+    InlineLedger(db_url, again).close()  # and the next run goes on from there
+    assert contents(db_url) == before
+    again.close()
+
+
+def vandalise(db_url: str) -> None:
+    from sqlalchemy import text
+
+    from arb.store.engine import open_engine
+
+    engine = open_engine(db_url)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM fills WHERE id > 2"))
+        connection.execute(text("UPDATE pair_trades SET state = 'halted', exposure_quote_s = '7'"))
+        connection.execute(text("INSERT INTO runs VALUES (99, 'sandbox', NULL, NULL, 'x', 1, NULL, NULL, NULL)"))
+    engine.dispose()
+
+
+def test_a_damaged_ledger_is_kept_aside_and_built_anew(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.journal.sqlite"
+    journal = a_journal(path)
+    ledger = InlineLedger(sqlite_url, journal)
+    ledger.submit(fill_journal(journal))
+    ledger.close()
+    journal.close()
+    before = contents(sqlite_url)
+    (tmp_path / "ledger.sqlite").write_bytes(b"broken" * 1000)
+    answer = db_rebuild(sqlite_url, path)
+    assert contents(sqlite_url) == before
+    assert Path(answer["kept_aside"]).read_bytes().startswith(b"broken")
+
+
+def test_a_journal_that_cannot_be_read_leaves_the_ledger_alone(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.journal.sqlite"
+    journal = a_journal(path)
+    ledger = InlineLedger(sqlite_url, journal)
+    ledger.submit(fill_journal(journal))
+    ledger.close()
+    journal.close()
+    with sqlite3.connect(path) as vandal:
+        vandal.execute("UPDATE entries SET payload = 'x' WHERE seq = 9 AND sub = 1")
+    vandal.close()
+    before = contents(sqlite_url)
+    with pytest.raises(StoreError, match=r"entry 9\.1 cannot be read"):
+        db_rebuild(sqlite_url, path)
+    assert contents(sqlite_url) == before
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[AnyRecord]:
+    """Return rows as an engine may write them: any states, any number of times, references first."""
+    rows: list[AnyRecord] = [a_run(1), a_pair(1), a_pair(2), an_order(1, 1), an_order(2, 2, Side.SELL)]
+    later = st.one_of(
+        st.builds(a_pair, st.integers(1, 2), st.sampled_from(PairState)),
+        st.builds(an_order, st.integers(1, 2), st.just(1), status=st.sampled_from(OrderStatus)),
+        st.builds(a_fill, st.integers(1, 4), st.integers(1, 2), size=st.decimals("0.001", "2", places=5)),
+        st.builds(a_balance, st.integers(1, 3), free=st.decimals("0", "99999999", places=8)),
+        st.builds(a_control, day_net_e8=st.integers()),
+    )
+    return rows + draw(st.lists(later, max_size=25))
+
+
+@pytest.fixture(scope="module")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the file of a migrated, empty ledger."""
+    file = tmp_path_factory.mktemp("empty") / "ledger.sqlite"
+    upgrade(f"sqlite:///{file}")
+    return file.read_bytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(story=stories(), cuts=st.lists(st.integers(0, 30), max_size=5))
+def test_whatever_the_batches_the_tables_are_equal(
+    tmp_path_factory: pytest.TempPathFactory, empty_ledger: bytes, story: list[AnyRecord], cuts: list[int]
+) -> None:
+    place = tmp_path_factory.mktemp("split")
+    for name in ("whole.sqlite", "split.sqlite"):
+        (place / name).write_bytes(empty_ledger)
+    journal = Journal.in_memory(ManualClock(T0), random.Random(1))
+    rows = [row for seq, r in enumerate(story, 1) for row in journal.append(an_event(seq), keep(seq, r))]
+    urls = [f"sqlite:///{place}/whole.sqlite", f"sqlite:///{place}/split.sqlite"]
+    InlineLedger(urls[0], journal).close()
+    reader = Journal.in_memory(ManualClock(T0), random.Random(1))
+    split = InlineLedger(urls[1], reader)
+    for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(rows)], strict=True):
+        split.submit(rows[start:end])
+        split.flush()
+    split.close()
+    assert contents(urls[0]) == contents(urls[1])
+
+
+# Whose ledger is it?
+
+
+def test_a_ledger_of_another_journal_is_refused(db_url: str, journal: Journal, tmp_path: Path) -> None:
+    prepare_ledger(db_url, journal)
+    other = Journal.open(tmp_path / "o.journal.sqlite", ManualClock(T0), rng=random.Random(2))
+    with pytest.raises(ConfigError, match="belongs to another journal"):
+        prepare_ledger(db_url, other)
+    other.close()
+
+
+def test_a_journal_older_than_its_ledger_is_noticed(sqlite_url: str, tmp_path: Path) -> None:
+    journal = a_journal(tmp_path / "a.journal.sqlite")
+    ledger = InlineLedger(sqlite_url, journal)
+    ledger.submit(fill_journal(journal))
+    ledger.close()
+    journal.close()
+    with sqlite3.connect(tmp_path / "a.journal.sqlite") as vandal:
+        vandal.execute("DELETE FROM entries WHERE seq > 5")
+    vandal.close()
+    older = a_journal(tmp_path / "a.journal.sqlite")
+    with pytest.raises(StoreError, match="ahead of its journal"):
+        prepare_ledger(sqlite_url, older)
+    older.close()
+
+
+def test_a_ledger_in_an_impossible_place_is_one_clear_line(journal: Journal, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot make its directory"):
+        prepare_ledger(f"sqlite:///{tmp_path}/file/x.sqlite", journal)
+    (tmp_path / "dir.sqlite").mkdir()
+    with pytest.raises(StoreError, match="unable to open database file") as raised:
+        prepare_ledger(f"sqlite:///{tmp_path}/dir.sqlite", journal)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unreachable_postgres_is_one_line_without_its_password(journal: Journal) -> None:
+    with pytest.raises(StoreError) as raised:
+        prepare_ledger("postgresql://me:hunter2@127.0.0.1:1/x", journal)
+    assert "hunter2" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_row_the_ledger_refuses_is_named(db_url: str, journal: Journal) -> None:
+    ledger = InlineLedger(db_url, journal)
+    ledger.submit(journal.append(an_event(1), keep(1, a_run(), an_order(1, None), an_order(7, 55))))
+    with pytest.raises(RowRefused, match="OrderRecord 7 is refused"):
+        ledger.flush()
+    assert counts(db_url)["orders"] == 0  # all or nothing
+
+
+def test_an_untraded_opportunity_the_ledger_refuses_is_dropped_and_counted(db_url: str, journal: Journal) -> None:
+    ledger = InlineLedger(db_url, journal)
+    ledger.submit(journal.append(an_event(1), keep(1, a_run())))
+    for number in (1, 2, 3):
+        ledger.submit_untraded(an_opportunity(number, ticks=number - 2))
+    ledger.close()
+    assert (ledger.dropped_untraded, counts(db_url)["opportunities"]) == (2, 1)
+
+
+# The thread.
+
+
+@pytest.fixture
+def ledger(sqlite_url: str, journal: Journal, states: States) -> Iterator[Ledger]:
+    started = Ledger(sqlite_url, journal, states, queue_rows=1000, spool_rows=5)
+    yield started
+    started.close(0.0)
+
+
+def test_rows_handed_over_are_written_by_the_thread(db_url: str, journal: Journal, states: States) -> None:
+    fill_journal(journal, 2)  # before the ledger starts: it reads them from the journal
+    ledger = Ledger(db_url, journal, states)
+    for record in a_finished_pair(3):
+        seq = journal.last_seq + 1
+        ledger.submit(journal.append(an_event(seq), keep(seq, record)))
+    ledger.submit_untraded(an_opportunity(9))
+    assert ledger.close(WAIT_S)
+    assert counts(db_url) == WHOLE | {"opportunities": 4}
+    assert states.heard == []
+    assert ledger.blocked is None
+
+
+def test_a_full_queue_sends_the_ledger_back_to_the_journal(sqlite_url: str, journal: Journal, states: States) -> None:
+    ledger = Ledger(sqlite_url, journal, states, queue_rows=2)
+    for row in fill_journal(journal):
+        ledger.submit([row])
+    assert ledger.close(WAIT_S)
+    assert counts(sqlite_url) == WHOLE
+
+
+def test_a_locked_ledger_blocks_and_then_catches_up(
+    sqlite_url: str, journal: Journal, ledger: Ledger, states: States, tmp_path: Path
+) -> None:
+    assert ledger.flush(WAIT_S)
+    lock = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    ledger.submit(fill_journal(journal))
+    for number in range(8):
+        ledger.submit_untraded(an_opportunity(100 + number))
+    assert "locked" in states.wait_for(blocked=True)
+    assert "locked" in (ledger.blocked or "")
+    assert ledger.dropped_untraded == 3
+    lock.execute("ROLLBACK")
+    lock.close()
+    states.wait_for(blocked=False)
+    assert ledger.flush(WAIT_S)
+    assert counts(sqlite_url) == WHOLE | {"opportunities": 3 + 5}
+    assert ledger.dropped_untraded == 3
+
+
+def test_a_ledger_removed_while_running_is_made_again_from_the_journal(
+    sqlite_url: str, journal: Journal, ledger: Ledger, states: States, tmp_path: Path
+) -> None:
+    ledger.submit(fill_journal(journal, 2))
+    assert ledger.flush(WAIT_S)
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / f"ledger.sqlite{suffix}").unlink()
+    seq = journal.last_seq + 1
+    ledger.submit(journal.append(an_event(seq), keep(seq, *a_finished_pair(3))))
+    assert "removed or replaced" in states.wait_for(blocked=True)
+    states.wait_for(blocked=False)
+    assert ledger.flush(WAIT_S)
+    assert counts(sqlite_url) == WHOLE
+
+
+def test_a_refused_row_blocks_by_name_and_everything_after_it_waits(
+    sqlite_url: str, journal: Journal, ledger: Ledger, states: States
+) -> None:
+    ledger.submit(journal.append(an_event(1), keep(1, a_run(), an_order(7, 55))))
+    assert "OrderRecord 7 is refused" in states.wait_for(blocked=True)
+    assert not ledger.flush(0.0)
+    seq = journal.last_seq + 1
+    ledger.submit(
+        journal.append(an_event(seq), keep(seq, a_pair(55)))
+    )  # the reference it lacked: one batch with it now
+    states.wait_for(blocked=False)
+    assert counts(sqlite_url)["orders"] == 1
+
+
+def test_a_ledger_that_cannot_be_written_at_the_end_does_not_hold_up_the_exit(
+    sqlite_url: str, journal: Journal, states: States, tmp_path: Path
+) -> None:
+    upgrade(sqlite_url)
+    lock = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    ledger = Ledger(sqlite_url, journal, states)
+    ledger.submit(fill_journal(journal))
+    assert not ledger.close(0.01)
+    lock.close()
+    InlineLedger(sqlite_url, journal).close()
+    assert counts(sqlite_url) == WHOLE
+
+
+def test_a_server_that_drops_the_connection_is_reached_again(
+    postgres_url: str, journal: Journal, states: States
+) -> None:
+    ledger = Ledger(postgres_url, journal, states)
+    ledger.submit(fill_journal(journal, 2))
+    assert ledger.flush(WAIT_S)
+    query(
+        postgres_url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    seq = journal.last_seq + 1
+    ledger.submit(journal.append(an_event(seq), keep(seq, *a_finished_pair(3))))
+    states.wait_for(blocked=True)
+    states.wait_for(blocked=False)
+    assert ledger.close(WAIT_S)
+    assert counts(postgres_url) == WHOLE
