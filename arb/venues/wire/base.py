@@ -292,10 +292,13 @@ class Requests:
         return () if number is None else self._open.pop(number, ())
 
 
-def decode_problem(error: Exception) -> tuple[str, str]:
-    """Return (field, what is wrong) of a decoder's complaint, which ends in the path when it knows the place."""
-    what, _, field = str(error).partition(" - at `")
-    return (field.rstrip("`").removeprefix("$.") or "frame"), what
+def decode_problem(error: Exception, root: str = "") -> tuple[str, str]:
+    """Return (field, what is wrong) of a decoder's complaint about what stands under `root`.
+
+    The complaint ends in ``- at `$.path` `` when it knows the place, which is meant to be read and not taken apart.
+    """
+    what, _, path = str(error).partition(" - at `$")
+    return (root + path.rstrip("`")).lstrip(".") or "frame", what
 
 
 def batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

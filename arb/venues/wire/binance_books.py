@@ -152,8 +152,7 @@ class BinanceFeed(ChainFeed):
         try:
             depth = _depth(frame.data)
         except DECODE_ERRORS as error:
-            field, what = decode_problem(error)
-            self._refuse(native_symbol, f"data.{field}", what)
+            self._refuse(native_symbol, *decode_problem(error, "data"))
         if depth.u < depth.U:
             self._refuse(native_symbol, "data.u", f"{depth.u} below U {depth.U}")
         if self._perpetual and depth.pu is None:
@@ -184,8 +183,7 @@ class BinanceFeed(ChainFeed):
             ticker = _ticker(frame.data)
             quote = prices[ticker.b], sizes[ticker.B], prices[ticker.a], sizes[ticker.A]
         except DECODE_ERRORS as error:
-            field, what = decode_problem(error)
-            self._refuse(native_symbol, f"data.{field}", what)
+            self._refuse(native_symbol, *decode_problem(error, "data"))
         except ValueError as error:
             self._refuse(native_symbol, "data", str(error))
         self.counts.other += 1

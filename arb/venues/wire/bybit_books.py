@@ -112,8 +112,7 @@ class BybitFeed(WireFeed):
         try:
             book = _book(frame.data)
         except DECODE_ERRORS as error:
-            field, what = decode_problem(error)
-            self._refuse(native_symbol, f"data.{field}", what)
+            self._refuse(native_symbol, *decode_problem(error, "data"))
         if frame.type not in ("snapshot", "delta"):
             self._refuse(native_symbol, "type", f"neither snapshot nor delta: {frame.type[:40]!r}")
         bids = self._levels(slot, book.b, "data.b")

@@ -195,8 +195,7 @@ class GateFeed(WireFeed):
             name = _named(frame.result).s
         except DECODE_ERRORS:
             name = ""
-        field, what = decode_problem(error)
-        self._refuse(_stream(name)[0] or name or None, f"result.{field}", what)
+        self._refuse(_stream(name)[0] or name or None, *decode_problem(error, "result"))
 
 
 def sent_ns(frame: GateFrame) -> int:

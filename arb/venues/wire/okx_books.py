@@ -61,8 +61,7 @@ class OkxFeed(PushedFeed):
         try:
             books = _books(frame.data)
         except DECODE_ERRORS as error:
-            field, what = decode_problem(error)
-            self._refuse(arg.instId, f"data{field}", what)
+            self._refuse(arg.instId, *decode_problem(error, "data"))
         if len(books) != 1:
             self._refuse(arg.instId, "data", f"{len(books)} books in one frame")
         if frame.action not in ("snapshot", "update"):

@@ -1,0 +1,193 @@
+"""Venues that never were: a random book with every state it ever had, and its frames in each venue's dialect.
+
+The states are plain dicts of decimal text, kept by id: what a feed shows as live under an id must equal the state of
+that id. Nothing here is shared with the code under test.
+"""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arb.market.arena import BookArena
+from arb.market.feed import FrameResult
+from arb.market.scale import Scale
+from arb.venues.wire.base import BookSeat, WireFeed
+from arb.venues.wire.binance_books import BinanceFeed
+from arb.venues.wire.bitget_books import BitgetFeed
+from arb.venues.wire.bybit_books import BybitFeed
+from arb.venues.wire.gate_books import GateFeed
+from arb.venues.wire.okx_books import OkxFeed
+
+SCALE = Scale(2, 4)
+NOW_NS = 1_700_000_000_000_000_000
+NOW_MS = NOW_NS // 1_000_000
+
+Side = dict[str, str]
+Change = list[list[str]]
+
+
+@dataclass
+class Truth:
+    """A book that changes at random and remembers every state."""
+
+    rng: random.Random
+    id: int = 1000
+    single_steps: bool = False
+    bids: Side = field(default_factory=dict)
+    asks: Side = field(default_factory=dict)
+    states: dict[int, tuple[Side, Side]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for _ in range(5):
+            self._alter(self.bids, 9000, 9099)
+            self._alter(self.asks, 9100, 9199)
+        self.remember()
+
+    def remember(self) -> None:
+        self.states[self.id] = (dict(self.bids), dict(self.asks))
+
+    def step(self) -> tuple[int, int, Change, Change]:
+        """Change the book; return the id before, the id after, and the changes."""
+        before = self.id
+        bids = [self._alter(self.bids, 9000, 9099) for _ in range(self.rng.randrange(4))]
+        asks = [self._alter(self.asks, 9100, 9199) for _ in range(self.rng.randrange(4))]
+        self.id += 1 if self.single_steps else self.rng.choice((1, 1, 1, 4))
+        self.remember()
+        return before, self.id, bids, asks
+
+    def _alter(self, side: Side, low: int, high: int) -> list[str]:
+        price = f"{Decimal(self.rng.randint(low, high)) / 100:.2f}"
+        size = self.rng.choice(("0", "0.0", "1", "2.50", f"{self.rng.randint(0, 9)}.{self.rng.randint(1, 9999):04d}"))
+        if Decimal(size) == 0:
+            side.pop(price, None)
+        else:
+            side[price] = size
+        return [price, size]
+
+    def levels(self, id: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Return the state of `id` as the arena must show it."""
+        bids, asks = self.states[id]
+        return _scaled(bids, -1), _scaled(asks, 1)
+
+    def sides(self) -> tuple[Change, Change]:
+        """Return the whole book as wire levels, best first."""
+        bids = sorted(([p, s] for p, s in self.bids.items()), key=lambda level: -Decimal(level[0]))
+        asks = sorted(([p, s] for p, s in self.asks.items()), key=lambda level: Decimal(level[0]))
+        return bids, asks
+
+
+def _scaled(side: Side, sign: int) -> list[tuple[int, int]]:
+    levels = [(int(Decimal(p) * 100), int(Decimal(s) * 10_000)) for p, s in side.items()]
+    return sorted(levels, key=lambda level: sign * level[0])
+
+
+@dataclass
+class Dialect:
+    """How one venue tells a book, and the live feed that listens."""
+
+    name: str
+    symbol: str
+    make: Callable[[BookArena], WireFeed]
+    whole: Callable[[Truth], str]
+    change: Callable[[int, int, Change, Change], str]
+    fetched: bool = False
+    single_steps: bool = False
+
+    def send_whole(self, feed: WireFeed, truth: Truth) -> FrameResult:
+        """Give the feed a clean snapshot by the way this venue has."""
+        if self.fetched:
+            return feed.on_snapshot(self.symbol, NOW_NS, self.whole(truth))
+        return feed.on_frame(NOW_NS, self.whole(truth))
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def gate_frame(result: dict[str, object], time_ms: int = NOW_MS) -> str:
+    return _json(
+        {"channel": "spot.obu", "time": time_ms // 1000, "time_ms": time_ms, "event": "update", "result": result}
+    )
+
+
+def gate_whole(truth: Truth) -> str:
+    bids, asks = truth.sides()
+    return gate_frame({"t": NOW_MS, "full": True, "s": "ob.BTC_USDT.50", "u": truth.id, "b": bids, "a": asks})
+
+
+def gate_change(before: int, after: int, bids: Change, asks: Change) -> str:
+    return gate_frame({"t": NOW_MS, "s": "ob.BTC_USDT.50", "U": before + 1, "u": after, "b": bids, "a": asks})
+
+
+def okx_frame(action: str, before: int, after: int, bids: Change, asks: Change, **more: object) -> str:
+    book = {
+        "asks": [[*level, "0", "1"] for level in asks],
+        "bids": [[*level, "0", "1"] for level in bids],
+        "ts": str(NOW_MS),
+        "checksum": 0,
+        "prevSeqId": before,
+        "seqId": after,
+        **more,
+    }
+    return _json({"arg": {"channel": "books", "instId": "BTC-USDT"}, "action": action, "data": [book]})
+
+
+def bitget_frame(action: str, before: int, after: int, bids: Change, asks: Change, **more: object) -> str:
+    book = {"asks": asks, "bids": bids, "seq": after, "pseq": before, "ts": str(NOW_MS - 3), **more}
+    arg = {"instType": "SPOT", "channel": "books", "instId": "BTCUSDT"}
+    return _json({"action": action, "arg": arg, "data": [book], "ts": NOW_MS})
+
+
+def bybit_frame(kind: str, after: int, bids: Change, asks: Change) -> str:
+    data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": after, "seq": 7 * after}
+    return _json({"topic": "orderbook.50.BTCUSDT", "type": kind, "ts": NOW_MS, "data": data, "cts": NOW_MS - 5})
+
+
+def binance_frame(first: int, last: int, bids: Change, asks: Change) -> str:
+    data = {"e": "depthUpdate", "E": NOW_MS, "s": "BTCUSDT", "U": first, "u": last, "b": bids, "a": asks}
+    return _json({"stream": "btcusdt@depth@100ms", "data": data})
+
+
+def binance_whole(truth: Truth) -> str:
+    bids, asks = truth.sides()
+    return _json({"lastUpdateId": truth.id, "bids": bids, "asks": asks})
+
+
+def seats(symbol: str) -> dict[str, BookSeat]:
+    return {symbol: BookSeat(0, SCALE)}
+
+
+GATE = Dialect("gate", "BTC_USDT", lambda arena: GateFeed(seats("BTC_USDT"), arena), gate_whole, gate_change)
+OKX = Dialect(
+    "okx",
+    "BTC-USDT",
+    lambda arena: OkxFeed("okx", seats("BTC-USDT"), arena),
+    lambda truth: okx_frame("snapshot", -1, truth.id, *truth.sides()),
+    lambda before, after, bids, asks: okx_frame("update", before, after, bids, asks),
+)
+BITGET = Dialect(
+    "bitget",
+    "BTCUSDT",
+    lambda arena: BitgetFeed("bitget", seats("BTCUSDT"), arena),
+    lambda truth: bitget_frame("snapshot", 0, truth.id, *truth.sides()),
+    lambda before, after, bids, asks: bitget_frame("update", before, after, bids, asks),
+)
+BINANCE = Dialect(
+    "binance",
+    "BTCUSDT",
+    lambda arena: BinanceFeed(seats("BTCUSDT"), arena),
+    binance_whole,
+    lambda before, after, bids, asks: binance_frame(before + 1, after, bids, asks),
+    fetched=True,
+)
+BYBIT = Dialect(
+    "bybit",
+    "BTCUSDT",
+    lambda arena: BybitFeed(seats("BTCUSDT"), arena),
+    lambda truth: bybit_frame("snapshot", truth.id, *truth.sides()),
+    lambda before, after, bids, asks: bybit_frame("delta", after, bids, asks),
+    single_steps=True,
+)
+DIALECTS = (GATE, OKX, BITGET, BINANCE, BYBIT)
