@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_S
 from arb.sim.exact import ZERO, add, mul, plain, ratio, sub
-from arb.sim.exchange import TRADE_TAPE_LENGTH, SimExchange
+from arb.sim.exchange import SimExchange
+from arb.sim.market import TRADE_TAPE_LENGTH
 
 DAY_NS = 86_400 * NS_PER_S
 Texts = tuple[str, str]

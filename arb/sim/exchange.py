@@ -21,19 +21,17 @@ sizes are `Decimal`. A definite no is raised as `Refused(kind, message, detail)`
 Order ids and trade ids start at epoch microseconds and are unique over symbols and venues of one world (`IdSource`).
 """
 
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
-from arb.clock import NS_PER_US
 from arb.errors import require
-from arb.sim.accounts import Account, Balance, buy_hold
-from arb.sim.exact import ONE, ZERO, add, mul, sub, units_exact, units_floor
-from arb.sim.matching import BUY, Match, MatchBook
+from arb.sim.accounts import buy_hold
+from arb.sim.checks import check_order, unfit_for_book
+from arb.sim.exact import ZERO, add, mul, sub, units_floor
+from arb.sim.market import Market
+from arb.sim.matching import BUY, Match
+from arb.sim.state import ExchangeState
 from arb.sim.values import (
-    BalanceChanged,
-    Event,
     OrderChanged,
     OrderFilled,
     OrderRequest,
@@ -44,198 +42,11 @@ from arb.sim.values import (
     SimInstrument,
     SimOrder,
     Transfer,
-    VenueProfile,
-    with_fee_factor,
 )
 
-TRADE_TAPE_LENGTH = 500
 
-
-class IdSource:
-    """Number orders and trades of all venues of a world, starting at epoch microseconds."""
-
-    def __init__(self, start_ns: int) -> None:
-        self._last = start_ns // NS_PER_US
-
-    def next(self, now_ns: int) -> int:
-        """Return a number above every earlier one, near the present microsecond."""
-        self._last = max(self._last + 1, now_ns // NS_PER_US)
-        return self._last
-
-
-@dataclass(frozen=True, slots=True)
-class BookView:
-    """The best levels of a book at one update id; levels are [price, size] in plain text, best first."""
-
-    update_id: int
-    ns: int
-    bids: list[list[str]]
-    asks: list[list[str]]
-
-
-class Market:
-    """One symbol's book with its rules, tape and number formats."""
-
-    def __init__(self, instrument: SimInstrument, first_update_id: int) -> None:
-        self.instrument = instrument
-        self.book = MatchBook(first_update_id)
-        self.tape: deque[PublicTrade] = deque(maxlen=TRADE_TAPE_LENGTH)
-        self.changed_ns = 0
-        self.reference_twice = 0
-        """Twice the last middle price in ticks: the reference of the price band when a side is empty."""
-        self.fill_count = 0
-        self._price_texts: dict[int, str] = {}
-        self._size_unit = int(instrument.lot.scaleb(instrument.size_places))
-        self._price_unit = int(instrument.tick.scaleb(instrument.price_places))
-
-    def price_text(self, ticks: int) -> str:
-        """Write a price of `ticks`, with the instrument's decimal places."""
-        text = self._price_texts.get(ticks)
-        if text is None:
-            if len(self._price_texts) > 20_000:
-                self._price_texts.clear()
-            text = self._price_texts[ticks] = _fixed(ticks * self._price_unit, self.instrument.price_places)
-        return text
-
-    def size_text(self, lots: int) -> str:
-        """Write a size of `lots`, with the instrument's decimal places; nothing is "0"."""
-        return _fixed(lots * self._size_unit, self.instrument.size_places) if lots else "0"
-
-    def levels(self, is_bid: bool, count: int) -> list[list[str]]:
-        """Return the best levels of a side as [price, size] texts."""
-        return [[self.price_text(t), self.size_text(lots)] for t, lots in self.book.top(is_bid, count).items()]
-
-    def reference(self) -> int:
-        """Return twice the middle in ticks, remembered when a side is empty."""
-        mid = self.book.mid_twice()
-        if mid is not None:
-            self.reference_twice = mid
-        return self.reference_twice
-
-
-def _fixed(units: int, decimal_places: int) -> str:
-    if decimal_places == 0:
-        return str(units)
-    digits = str(units).rjust(decimal_places + 1, "0")
-    return f"{digits[:-decimal_places]}.{digits[-decimal_places:]}"
-
-
-class SimExchange:
+class SimExchange(ExchangeState):
     """The venue's matching engine and accounts."""
-
-    def __init__(self, profile: VenueProfile, ids: IdSource, start_ns: int) -> None:
-        self.profile = profile
-        self.ids = ids
-        self.instruments = {item.symbol: item for item in profile.instruments}
-        first_id = start_ns // (1000 * NS_PER_US)
-        self.markets = {item.symbol: Market(item, first_id) for item in profile.instruments}
-        self.account = Account(profile.balances)
-        self.orders: dict[int, SimOrder] = {}
-        self.fills: list[SimFill] = []
-        self.taken = 0
-        """Count of orders accepted and cancels applied: lets a caller see whether a request changed anything."""
-        self.fee_factor = ONE
-        self.points_asset = ""
-        """When set, fees are paid in this asset at one quote unit each."""
-        self.history_lag_ns = 0
-        self.hide_ended_by_client_id = False
-        self.shown_balances: dict[str, Balance] | None = None
-        """When set, what queries show instead of the balances as they are (fault `balance_lag`)."""
-        self.later: Callable[[int, Callable[[int], None]], None] = lambda _delay_ns, _action: None
-        """Run an action after a delay in nanoseconds; given by the venue, idle without one."""
-        self.rival: Callable[[SimOrder], int | None] | None = None
-        """Asked before an order is matched: how many lots rivals leave for it, None when no rival is faster."""
-        self._open: dict[int, SimOrder] = {}
-        self._by_client_id: dict[str, SimOrder] = {}
-        self._order_fills: dict[int, list[SimFill]] = {}
-        self._listeners: list[Callable[[Event], None]] = []
-
-    # -- reading ---------------------------------------------------------------------------------------------------
-
-    def subscribe(self, listener: Callable[[Event], None]) -> None:
-        """Call `listener` with every event from now on."""
-        self._listeners.append(listener)
-
-    def market(self, symbol: str) -> Market:
-        """Return the market of a symbol; raises `Refused(UNKNOWN_SYMBOL)`."""
-        found = self.markets.get(symbol)
-        if found is None:
-            raise Refused(Refusal.UNKNOWN_SYMBOL, f"unknown symbol {symbol}", symbol)
-        return found
-
-    def fee_rates(self, symbol: str) -> tuple[Decimal, Decimal]:
-        """Return (maker, taker) of the account for a symbol."""
-        rules = self.instruments[symbol]
-        return with_fee_factor(rules.maker_fee, self.fee_factor), with_fee_factor(rules.taker_fee, self.fee_factor)
-
-    def snapshot(self, symbol: str, depth: int) -> BookView:
-        """Return the best `depth` levels with the update id they belong to."""
-        market = self.market(symbol)
-        return BookView(
-            market.book.update_id, market.changed_ns, market.levels(True, depth), market.levels(False, depth)
-        )
-
-    def order(self, order_id: int) -> SimOrder | None:
-        """Return an order that was taken, by the venue's id."""
-        found = self.orders.get(order_id)
-        return None if found is None or found.status == "rejected" else found
-
-    def order_by_client_id(self, client_id: str) -> SimOrder | None:
-        """Return the newest order that was taken with this client id."""
-        found = self._by_client_id.get(client_id) if client_id else None
-        return None if found is not None and self.hide_ended_by_client_id and not found.is_open else found
-
-    def open_orders(self, symbol: str | None = None) -> list[SimOrder]:
-        """Return resting orders, newest first."""
-        return [o for o in reversed(self._open.values()) if symbol is None or o.symbol == symbol]
-
-    def done_orders(
-        self, now_ns: int, symbol: str | None = None, since_ns: int | None = None, until_ns: int | None = None
-    ) -> list[SimOrder]:
-        """Return ended orders by time of ending, newest first; under `history_lag` late ones are not shown yet."""
-        done = [
-            o
-            for o in self.orders.values()
-            if o.finished_ns is not None
-            and o.status != "rejected"
-            and (symbol is None or o.symbol == symbol)
-            and o.finished_ns + self.history_lag_ns <= now_ns
-            and (since_ns is None or o.finished_ns >= since_ns)
-            and (until_ns is None or o.finished_ns <= until_ns)
-        ]
-        done.sort(key=lambda o: (o.finished_ns or 0, o.id), reverse=True)
-        return done
-
-    def fills_of(
-        self,
-        now_ns: int,
-        symbol: str | None = None,
-        order_id: int | None = None,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-    ) -> list[SimFill]:
-        """Return the account's fills, newest first; under `history_lag` late ones are not shown yet."""
-        pool = self.fills if order_id is None else self._order_fills.get(order_id, [])
-        return [
-            f
-            for f in reversed(pool)
-            if (symbol is None or f.symbol == symbol)
-            and f.ns + self.history_lag_ns <= now_ns
-            and (since_ns is None or f.ns >= since_ns)
-            and (until_ns is None or f.ns <= until_ns)
-        ]
-
-    def fills_of_order(self, order: SimOrder) -> list[SimFill]:
-        """Return all fills of an order, oldest first, whatever queries would show."""
-        return list(self._order_fills.get(order.id, ()))
-
-    def public_trades(self, symbol: str, count: int) -> list[PublicTrade]:
-        """Return the last public trades, newest first."""
-        return list(self.market(symbol).tape)[::-1][:count]
-
-    def balances(self) -> dict[str, Balance]:
-        """Return all balances of the account, as queries show them."""
-        return self.account.balances if self.shown_balances is None else self.shown_balances
 
     # -- placing ---------------------------------------------------------------------------------------------------
 
@@ -244,7 +55,7 @@ class SimExchange:
         market = self.market(request.symbol)
         order = self._new_order(request, market, now_ns)
         try:
-            self._check(order, market, now_ns)
+            check_order(order, market, self._by_client_id.get(order.client_id), now_ns)
             self._hold(order, market)
         except Refused as refused:
             self._reject(order, refused, now_ns)
@@ -255,7 +66,7 @@ class SimExchange:
             self._by_client_id[order.client_id] = order
         self._emit(OrderChanged(order, "put", now_ns))
         self._emit_balance(order.held_asset, ZERO, "order-create", now_ns)
-        if _unfit(order, market) is not None:
+        if unfit_for_book(order, market) is not None:
             self._finish(order, "cancelled", request.tif, now_ns)
             return order
         if request.tif != "post_only":
@@ -276,56 +87,6 @@ class SimExchange:
         )
         self.orders[order.id] = order
         return order
-
-    def _check(self, order: SimOrder, market: Market, now_ns: int) -> None:
-        request, rules = order.request, market.instrument
-        if request.expires_ns is not None and now_ns > request.expires_ns:
-            raise Refused(Refusal.EXPIRED, "the request arrived after its expiry")
-        if not rules.tradable:
-            raise Refused(Refusal.NOT_TRADABLE, f"{rules.symbol} is not tradable", rules.symbol)
-        _check_shape(request)
-        existing = self._by_client_id.get(request.client_id) if request.client_id else None
-        if existing is not None and existing.is_open and request.echo.get("unique_client_id"):
-            raise Refused(Refusal.DUPLICATE_CLIENT_ID, "duplicate client order id", request.client_id)
-        if request.price is not None:
-            ticks = units_exact(request.price, rules.tick)
-            if ticks is None:
-                raise Refused(Refusal.BAD_PRICE_PRECISION, "price is no multiple of the tick", str(rules.price_places))
-            order.ticks = ticks
-        if request.size is not None and units_exact(request.size, rules.lot) is None:
-            raise Refused(Refusal.BAD_SIZE_PRECISION, "size is no multiple of the lot", str(rules.size_places))
-        self._check_bounds(order, market)
-        self._check_band(order, market)
-        unfit = _unfit(order, market)
-        if unfit is not None and not request.cancel_unfit:
-            raise unfit
-
-    def _check_bounds(self, order: SimOrder, market: Market) -> None:
-        request, rules = order.request, market.instrument
-        if request.size is not None and request.size < rules.min_size:
-            raise Refused(Refusal.BELOW_MIN_SIZE, "size is below the minimum", str(rules.min_size))
-        if request.size is not None and rules.max_size is not None and request.size > rules.max_size:
-            raise Refused(Refusal.ABOVE_MAX_SIZE, "size is above the maximum", str(rules.max_size))
-        notional = request.quote_size
-        if notional is None and request.size is not None:
-            price = order.price
-            if price is None:
-                price = mul(mul(Decimal(market.reference()), rules.tick), Decimal("0.5"))
-            notional = mul(price, request.size)
-        if notional is not None and notional < rules.min_notional:
-            raise Refused(Refusal.BELOW_MIN_NOTIONAL, "notional is below the minimum", str(rules.min_notional))
-
-    @staticmethod
-    def _check_band(order: SimOrder, market: Market) -> None:
-        """Bind only the aggressive side: a buy far above or a sell far below the middle is refused."""
-        reference = market.reference()
-        if order.ticks is None or reference == 0:
-            return
-        middle, band = Decimal(reference), market.instrument.band
-        price = Decimal(2 * order.ticks)
-        above, below = price > mul(middle, add(ONE, band)), price < mul(middle, sub(ONE, band))
-        if above if order.side == BUY else below:
-            raise Refused(Refusal.PRICE_BAND, "price is outside the band", str(band))
 
     def _hold(self, order: SimOrder, market: Market) -> None:
         rules, request = market.instrument, order.request
@@ -600,43 +361,7 @@ class SimExchange:
         market.tape.append(trade)
         self._emit(trade)
 
-    def _emit(self, event: Event) -> None:
-        for listener in self._listeners:
-            listener(event)
-
-    def _emit_balance(self, asset: str, change: Decimal, cause: str, now_ns: int) -> None:
-        balance = self.account.balance(asset)
-        self._emit(BalanceChanged(asset, balance.free, balance.locked, change, cause, now_ns))
-
-
-def _check_shape(request: OrderRequest) -> None:
-    if request.side not in ("buy", "sell") or request.kind not in ("limit", "market"):
-        raise Refused(Refusal.BAD_ARGUMENT, "bad side or type", "side")
-    if request.tif not in ("gtc", "ioc", "fok", "post_only"):
-        raise Refused(Refusal.BAD_ARGUMENT, "bad time in force", "time_in_force")
-    if (request.size is None) == (request.quote_size is None):
-        raise Refused(Refusal.BAD_ARGUMENT, "exactly one size is needed", "amount")
-    amount = request.size if request.size is not None else request.quote_size
-    if amount is None or amount <= 0:
-        raise Refused(Refusal.BAD_ARGUMENT, "size must be above zero", "amount")
-    if request.kind == "limit" and (request.price is None or request.price <= 0 or request.size is None):
-        raise Refused(Refusal.BAD_ARGUMENT, "a limit order needs a price above zero and a base size", "price")
-    if request.kind == "market" and (request.price is not None or request.tif not in ("ioc", "fok")):
-        raise Refused(Refusal.BAD_ARGUMENT, "a market order has no price and is ioc or fok", "time_in_force")
-    if request.quote_size is not None and request.side != "buy":
-        raise Refused(Refusal.BAD_ARGUMENT, "only a market buy is counted in quote", "amount")
-
 
 def _amount(rules: SimInstrument, tick_lots: int) -> Decimal:
     """Turn ticks times lots into quote."""
     return mul(mul(Decimal(tick_lots), rules.tick), rules.lot)
-
-
-def _unfit(order: SimOrder, market: Market) -> Refused | None:
-    """Return why a post-only or fok order cannot stand before this book, None when it can."""
-    tif, book = order.request.tif, market.book
-    if tif == "post_only" and book.fillable(order.side, order.ticks, 1):
-        return Refused(Refusal.POST_ONLY_WOULD_TAKE, "the order would take")
-    if tif == "fok" and order.lots and book.fillable(order.side, order.ticks, order.lots) < order.lots:
-        return Refused(Refusal.FOK_NOT_FILLED, "the order cannot be filled completely")
-    return None

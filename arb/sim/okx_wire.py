@@ -13,7 +13,7 @@ from arb.clock import NS_PER_MS
 from arb.sim.accounts import Balance
 from arb.sim.daily import DailyFigures
 from arb.sim.exact import mul, plain, quotient_text
-from arb.sim.exchange import BookView
+from arb.sim.market import BookView
 from arb.sim.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
 
 encode = msgspec.json.encode

@@ -8,7 +8,7 @@ published, and continues with the next update without a gap.
 
 from dataclasses import dataclass, field
 
-from arb.sim.exchange import Market
+from arb.sim.market import Market
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from arb.sim.ceiling import Ceiling
 from arb.sim.dialects import DIALECTS, REST_PREFIXES, WS_PATHS, venue_of_path
-from arb.sim.exchange import IdSource, SimExchange
+from arb.sim.exchange import SimExchange
+from arb.sim.market import IdSource
 from arb.sim.profiles import VENUE_NAMES, make_profile
 from arb.sim.scenario import Scenario
 from arb.sim.scheduler import Scheduler
