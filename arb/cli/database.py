@@ -9,7 +9,7 @@ import click
 from arb.cli.exits import EXIT_OK
 from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from
 from arb.cli.show import show
-from arb.config import database_url, mask_url
+from arb.config import database_url
 from arb.errors import CheckFailed
 
 
@@ -26,9 +26,7 @@ def db_group() -> None:
 @config_and_json
 def upgrade_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Bring the schema to the newest revision; creates the ledger where there is none."""
-    url, _ = _ledger(config, mode, db)
-    before, after = _migrations().upgrade(url)
-    show({"db": mask_url(url), "before": before, "revision": after}, as_json=as_json)
+    show(_store().db_upgrade(_url(config, mode, db)), as_json=as_json)
     return EXIT_OK
 
 
@@ -37,8 +35,7 @@ def upgrade_command(mode: str | None, db: str | None, config: Path | None, as_js
 @config_and_json
 def current_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Show the revision of the schema, and the newest one there is."""
-    url, _ = _ledger(config, mode, db)
-    show(_revisions(url), as_json=as_json)
+    show(_store().db_current(_url(config, mode, db)), as_json=as_json)
     return EXIT_OK
 
 
@@ -50,13 +47,11 @@ def check_command(mode: str | None, db: str | None, config: Path | None, as_json
 
     Looks at the integrity of the file too; exit code 3 when something is wrong.
     """
-    url, _ = _ledger(config, mode, db)
-    faults = _migrations().check(url)
-    show({**_revisions(url), "faults": faults}, as_json=as_json)
-    if faults:
-        raise CheckFailed(
-            f"ledger {mask_url(url)}: {faults[0]}" + (f" (and {len(faults) - 1} more)" if faults[1:] else "")
-        )
+    answer = _store().db_check(_url(config, mode, db))
+    show(answer, as_json=as_json)
+    if not answer["ok"]:
+        more = len(answer["faults"]) - 1
+        raise CheckFailed(f"ledger {answer['db']}: {answer['faults'][0]}{f' (and {more} more)' if more else ''}")
     return EXIT_OK
 
 
@@ -65,22 +60,19 @@ def check_command(mode: str | None, db: str | None, config: Path | None, as_json
 @config_and_json
 def rebuild_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Write the ledger anew from the journal, row for row."""
-    url, journal_dir = _ledger(config, mode, db)
-    rows = importlib.import_module("arb.store.rebuild").rebuild(url, journal_dir)
-    show({"db": mask_url(url), "rows": rows}, as_json=as_json)
+    url = _url(config, mode, db)
+    journal = importlib.import_module("arb.store.paths").journal_path(
+        url, Path(settings_from(config).store.journal_dir)
+    )
+    show(_store().db_rebuild(url, journal), as_json=as_json)
     return EXIT_OK
 
 
-def _migrations() -> Any:
-    """Import the migrations late: they bring the database toolkit."""
-    return importlib.import_module("arb.store.migrate")
+def _store() -> Any:
+    """Import the store late: it brings the database toolkit."""
+    return importlib.import_module("arb.store.rebuild")
 
 
-def _ledger(config: Path | None, mode: str | None, db: str | None) -> tuple[str, str]:
+def _url(config: Path | None, mode: str | None, db: str | None) -> str:
     settings = settings_from(config)
-    return database_url(settings, ledger_mode(settings, mode, db), db), settings.store.journal_dir
-
-
-def _revisions(url: str) -> dict[str, Any]:
-    migrations = _migrations()
-    return {"db": mask_url(url), "revision": migrations.current(url), "newest": migrations.head()}
+    return database_url(settings, ledger_mode(settings, mode, db), db)

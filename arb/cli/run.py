@@ -1,6 +1,5 @@
 """The commands that run the engine or its simulated exchanges: `run`, `sandbox`, `replay`."""
 
-import errno
 import importlib
 import os
 import sys
@@ -103,13 +102,8 @@ def sandbox_command(
     The first line on stdout is JSON (addresses, keys); then nothing more comes there.
     """
     settings_from(config)
-    simulators = importlib.import_module("arb.sim.__main__")
-    try:
-        return int(simulators.run_sandbox(port=port, seed=seed, static=static, faults=faults) or EXIT_OK)
-    except OSError as error:
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            raise ConfigError(f"--port {port}: {os.strerror(error.errno)}: give another, or 0 for a free one") from None
-        raise
+    importlib.import_module("arb.sim.run").run_sandbox(port=port, seed=seed, static=static, faults=faults)
+    return EXIT_OK
 
 
 @click.command("replay")
