@@ -38,6 +38,10 @@ class SecretMask:
         return text
 
 
+SECRETS = SecretMask()
+"""The secrets of this process. Whoever reads one from the environment or a sandbox registers it here at once."""
+
+
 class BoundedQueueHandler(QueueHandler):
     """Format and mask where the record is made; drop and count when the queue is full."""
 
@@ -69,9 +73,12 @@ class _LineFormatter(logging.Formatter):
 
 @contextmanager
 def logging_to(stream: TextIO | None = None, *, level: str = "info", mask: SecretMask | None = None) -> Iterator[None]:
-    """Send all of arb's logs to `stream` (stderr unless told) while the block runs; flush them at its end."""
+    """Send all of arb's logs to `stream` (stderr unless told) while the block runs; flush them at its end.
+
+    What `mask` (the process's `SECRETS` unless told) has registered by the time of a line is masked in it.
+    """
     lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
-    handler = BoundedQueueHandler(lines, mask or SecretMask())
+    handler = BoundedQueueHandler(lines, mask or SECRETS)
     sink = logging.StreamHandler(stream or sys.stderr)
     sink.setFormatter(_LineFormatter())
     listener = QueueListener(lines, sink)

@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+# No deadline per example: on a busy machine it measures the neighbours. Each test as a whole has one (pyproject.toml).
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("house")
 
 REPO = Path(__file__).resolve().parent.parent
 

@@ -92,5 +92,7 @@ def _usage_line(error: click.ClickException) -> str:
 
 
 def _complain(text: str, exit_code: int) -> int:
-    click.echo(f"arb: {' '.join(text.split())}", err=True)
+    from arb.logs import SECRETS  # late: most commands end well
+
+    click.echo(f"arb: {SECRETS.masked(' '.join(text.split()))}", err=True)
     return exit_code

@@ -4,7 +4,10 @@ import io
 import logging
 import queue
 
-from arb.logs import BoundedQueueHandler, SecretMask, logging_to
+import pytest
+
+from arb.cli import main
+from arb.logs import SECRETS, BoundedQueueHandler, SecretMask, logging_to
 
 SECRET = "hunter22-hunter22"
 
@@ -22,6 +25,12 @@ def test_a_secret_is_masked_in_message_arguments_and_traceback() -> None:
     assert SECRET not in stream.getvalue()
     assert "key ***" in stream.getvalue()
     assert "ValueError: refused ***" in stream.getvalue()
+
+
+def test_an_error_line_of_the_command_line_is_masked_too(capsys: pytest.CaptureFixture[str]) -> None:
+    SECRETS.hide(["hunter33-hunter33"])
+    assert main(["run", "--mode", "hunter33-hunter33"]) == 2
+    assert "hunter33" not in capsys.readouterr().err
 
 
 def test_of_two_secrets_the_longer_is_masked_whole() -> None:
