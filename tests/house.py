@@ -7,6 +7,7 @@ Each rule reads the syntax tree, so a word in a comment or a docstring offends n
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 FLOORS = {
     "clock": 0, "errors": 0,
@@ -58,7 +59,7 @@ def imports(path: str, source: str) -> Iterator[tuple[int, str, bool]]:
     Imports under `if TYPE_CHECKING:` count as not at module level: they load nothing. A literal
     `importlib.import_module("...")` counts as an import.
     """
-    tree = ast.parse(source)
+    tree = _tree(source)
     quiet = {id(inner) for node in ast.walk(tree) if _is_type_checking(node) for inner in ast.walk(node)}
     quiet |= {
         id(inner)
@@ -161,7 +162,7 @@ def floats_where_money_is(path: str, source: str) -> list[str]:
     if not EXACT.match(path):
         return []
     complaints = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_tree(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
             complaints.append(f"{path}:{node.lineno}: {node.value!r} is a float: money is integers or Decimal")
         if isinstance(node, ast.Call) and _name(node.func) == "float" and not _reasoned(source, node.lineno):
@@ -172,7 +173,7 @@ def floats_where_money_is(path: str, source: str) -> list[str]:
 def swallowed_errors(path: str, source: str) -> list[str]:
     """Complain of `except:` and `except (Base)Exception` that neither raise again nor say in a comment why."""
     complaints = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_tree(source)):
         if not isinstance(node, ast.ExceptHandler):
             continue
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
@@ -189,7 +190,7 @@ def prints(path: str, source: str) -> list[str]:
         return []
     return [
         f"{path}:{node.lineno}: print: log it, or hand it to the command line"
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(_tree(source))
         if isinstance(node, ast.Call) and _name(node.func) in ("print", "builtins.print")
     ]
 
@@ -211,9 +212,14 @@ def machine_traces(path: str, text: str) -> list[str]:
     ]
 
 
+@cache
+def _tree(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def _references(source: str) -> Iterator[tuple[int, str]]:
     """Yield (line, absolute dotted name) of every use, with the module's own import names resolved."""
-    tree = ast.parse(source)
+    tree = _tree(source)
     known: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
