@@ -1,0 +1,84 @@
+"""One still sandbox in its own process, and the stock clients in front of it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.contract.strangers import SYMBOL, VENUES, Client, rest_client
+
+Levels = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox: its first line, and its admin."""
+
+    info: dict[str, Any]
+
+    def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask the admin and return its JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        with urlopen(Request(self.info["admin"] + path, data, method=method), timeout=10) as answer:
+            return json.load(answer)
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A synchronous stock client of one venue, and the sandbox's truth about that venue."""
+
+    venue: str
+    client: Client
+    sandbox: Sandbox
+
+    def set_book(self, bids: Levels, asks: Levels) -> None:
+        """Replace both sides of the book."""
+        self.sandbox.admin("POST", "/book", {"venue": self.venue, "symbol": SYMBOL, "bids": bids, "asks": asks})
+
+    def ledger(self) -> dict[str, Any]:
+        """Return the venue's part of the ledger."""
+        part: dict[str, Any] = self.sandbox.admin("GET", "/ledger")[self.venue]
+        return part
+
+    def order(self, order_id: str) -> dict[str, Any]:
+        """Return one order as the ledger has it."""
+        [found] = [order for order in self.ledger()["orders"] if order["id"] == order_id]
+        return dict(found)
+
+    def fills_of(self, order_id: str) -> list[dict[str, Any]]:
+        """Return the fills of one order as the ledger has them."""
+        return [fill for fill in self.ledger()["fills"] if fill["order_id"] == order_id]
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """Start the sandbox with books that stand still; it ends when its stdin closes."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arb.sim", "--static", "--child", "--seed", "11"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield Sandbox(json.loads(process.stdout.readline()))
+    finally:
+        process.stdin.close()
+        process.wait(timeout=10)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def strangers(sandbox: Sandbox) -> Iterator[dict[str, Stranger]]:
+    """Return one synchronous stock client per venue, its markets loaded."""
+    found = {venue: Stranger(venue, rest_client(venue, sandbox.info), sandbox) for venue in VENUES}
+    for stranger in found.values():
+        stranger.client.load_markets()
+    yield found
+    for stranger in found.values():
+        stranger.client.close()

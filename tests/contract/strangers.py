@@ -1,0 +1,68 @@
+"""Stock clients, unmodified, pointed at the sandbox.
+
+Only what a user of those libraries may set is set here: addresses, credentials and documented options. No class is
+subclassed, no method replaced, no answer repaired: what passes here would pass at the venue.
+"""
+
+from decimal import Decimal
+from typing import Any, cast
+
+import ccxt
+import ccxt.pro
+import gate_api
+
+SYMBOL = "BTC/USDT"
+VENUES = ("gate", "okx", "bitget")
+
+Client = Any
+"""A ccxt client: the library has no useful static types for the unified calls."""
+
+
+def exact(value: object) -> Decimal:
+    """Return a number of a stock client as the decimal its text denotes."""
+    return Decimal(str(value))
+
+
+def rest_client(venue: str, info: dict[str, Any]) -> Client:
+    """Return an unmodified synchronous ccxt client for `venue` of a sandbox's first line."""
+    return _point_at(getattr(ccxt, venue)(_settings(venue, info)), venue, info["venues"][venue])
+
+
+def stream_client(venue: str, info: dict[str, Any]) -> Client:
+    """Return an unmodified ccxt.pro client for `venue` of a sandbox's first line."""
+    return _point_at(getattr(ccxt.pro, venue)(_settings(venue, info)), venue, info["venues"][venue])
+
+
+def gate_sdk(info: dict[str, Any], *, secret: str | None = None) -> gate_api.ApiClient:
+    """Return the official Gate SDK's client; `secret` replaces the sandbox's own, to see a refusal."""
+    venue = info["venues"]["gate"]
+    return gate_api.ApiClient(
+        gate_api.Configuration(host=venue["rest"], key=venue["key"], secret=secret or venue["secret"])
+    )
+
+
+def _settings(venue: str, info: dict[str, Any]) -> dict[str, Any]:
+    account = info["venues"][venue]
+    settings: dict[str, Any] = {"apiKey": account["key"], "secret": account["secret"]}
+    if "passphrase" in account:
+        settings["password"] = account["passphrase"]
+    if venue == "gate":  # the sandbox is spot-only, and Gate lists its other products under other addresses
+        settings["options"] = {"fetchMarkets": {"types": ["spot"]}}
+    return settings
+
+
+def _point_at(client: Client, venue: str, account: dict[str, Any]) -> Client:
+    api = client.urls["api"]
+    if venue == "gate":
+        for access in ("public", "private"):
+            api[access] = dict.fromkeys(api[access], account["rest"])
+        api["spot"] = account["ws"]
+    elif venue == "okx":
+        api["rest"] = account["rest"]
+        api["ws"] = cast(str, account["ws_public"]).removesuffix("/public")
+    else:
+        for product, address in api.items():
+            if isinstance(address, str):
+                api[product] = account["rest"]
+        api["ws"] = {"public": account["ws_public"], "private": account["ws_private"]}
+    return client

@@ -1,0 +1,268 @@
+"""Unmodified ccxt as judge: it trades on all three venues of the sandbox and reads its own fills back."""
+
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import pytest
+
+from tests.contract.conftest import Sandbox, Stranger
+from tests.contract.strangers import SYMBOL, VENUES, exact, rest_client
+
+BIDS = [["50000", "0.5"], ["49990", "2"]]
+ASKS = [["50010", "0.02"], ["50020", "1"]]
+
+
+@pytest.fixture(params=VENUES)
+def stranger(request: pytest.FixtureRequest, strangers: dict[str, Stranger]) -> Stranger:
+    """A stock client in front of the same two-level book at every venue, each test anew."""
+    stranger = strangers[request.param]
+    stranger.set_book(BIDS, ASKS)
+    return stranger
+
+
+def place(stranger: Stranger, kind: str, side: str, size: str, price: str | None = None, **params: Any) -> Any:
+    """Place through the unified call; the price of a market buy only turns its size into a cost where that is asked."""
+    return stranger.client.create_order(SYMBOL, kind, side, float(size), price and float(price), params)
+
+
+def test_markets_state_the_rules_that_orders_must_obey(stranger: Stranger) -> None:
+    market = stranger.client.market(SYMBOL)
+
+    assert market["spot"]
+    assert market["active"]
+    assert 0 < exact(market["precision"]["amount"]) <= Decimal("0.01")
+    assert 0 < exact(market["precision"]["price"]) <= 1
+    assert {"ETH/USDT", "SOL/USDT", "DOGE/USDT"} <= set(stranger.client.markets)
+
+
+def test_currencies_can_be_deposited_and_withdrawn(stranger: Stranger) -> None:
+    currencies = stranger.client.fetch_currencies()
+
+    assert {"BTC", "USDT"} <= set(currencies)
+    assert currencies["BTC"]["deposit"]
+    assert currencies["BTC"]["withdraw"]
+
+
+def test_the_venue_tells_the_time(stranger: Stranger) -> None:
+    assert abs(stranger.client.fetch_time() - stranger.client.milliseconds()) < 5_000
+
+
+def test_the_book_is_the_one_that_was_set(stranger: Stranger) -> None:
+    book = stranger.client.fetch_order_book(SYMBOL)
+
+    assert [[exact(price), exact(size)] for price, size, *_ in book["bids"]] == as_decimals(BIDS)
+    assert [[exact(price), exact(size)] for price, size, *_ in book["asks"]] == as_decimals(ASKS)
+
+
+def test_the_ticker_quotes_the_best_levels(stranger: Stranger) -> None:
+    ticker = stranger.client.fetch_ticker(SYMBOL)
+
+    assert (exact(ticker["bid"]), exact(ticker["ask"])) == (Decimal(50000), Decimal(50010))
+
+
+def test_balances_are_those_of_the_ledger(stranger: Stranger) -> None:
+    balance = stranger.client.fetch_balance()
+
+    held_by_asset = stranger.ledger()["balances"]
+    held_by_asset.pop("POINT", None)  # Gate keeps points apart from the spot account
+    for asset, held in held_by_asset.items():
+        assert exact(balance[asset]["free"]) == Decimal(held["free"])
+        assert exact(balance[asset]["used"]) == Decimal(held["locked"])
+
+
+def test_trading_fees_are_what_fills_are_charged(stranger: Stranger) -> None:
+    fee = stranger.client.fetch_trading_fee(SYMBOL)
+    order = place(stranger, "limit", "sell", "0.01", "50000", timeInForce="IOC")
+
+    [fill] = stranger.fills_of(order["id"])
+    charged = Decimal(fill["fee"]) / (Decimal(fill["price"]) * Decimal(fill["size"]))
+    assert exact(fee["taker"]) == charged
+    assert exact(fee["maker"]) <= exact(fee["taker"])
+
+
+@pytest.mark.parametrize("venue", ["gate", "bitget"])
+def test_all_trading_fees_come_at_once_where_the_client_knows_how(strangers: dict[str, Stranger], venue: str) -> None:
+    fees = strangers[venue].client.fetch_trading_fees()
+
+    assert exact(fees[SYMBOL]["taker"]) == exact(strangers[venue].client.fetch_trading_fee(SYMBOL)["taker"])
+
+
+def test_a_limit_order_rests_locks_and_can_be_cancelled(stranger: Stranger) -> None:
+    client = stranger.client
+    free_before = exact(client.fetch_balance()["USDT"]["free"])
+
+    order = place(stranger, "limit", "buy", "0.02", "49000")
+    found = client.fetch_order(order["id"], SYMBOL)
+    listed = [each["id"] for each in client.fetch_open_orders(SYMBOL)]
+    free_while_open = exact(client.fetch_balance()["USDT"]["free"])
+    client.cancel_order(order["id"], SYMBOL)
+    ended = client.fetch_order(order["id"], SYMBOL)
+
+    assert (found["status"], exact(found["price"]), exact(found["amount"])) == ("open", Decimal(49000), Decimal("0.02"))
+    assert exact(found["filled"]) == 0
+    assert order["id"] in listed
+    assert free_before - free_while_open >= 980  # 0.02 x 49000, plus a fee where the venue takes it from the quote
+    assert ended["status"] == "canceled"
+    assert order["id"] not in [each["id"] for each in client.fetch_open_orders(SYMBOL)]
+    assert exact(client.fetch_balance()["USDT"]["free"]) == free_before
+    assert stranger.order(order["id"])["status"] == "cancelled"
+
+
+def test_open_orders_are_listed_over_all_symbols(stranger: Stranger) -> None:
+    order = place(stranger, "limit", "sell", "0.01", "60000")
+
+    listed = stranger.client.fetch_open_orders()
+    stranger.client.cancel_order(order["id"], SYMBOL)
+
+    assert order["id"] in [each["id"] for each in listed]
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_a_market_order_fills_at_once_and_its_fills_read_back_as_booked(stranger: Stranger, side: str) -> None:
+    order = place(stranger, "market", side, "0.02", "50010" if side == "buy" else None)
+
+    found = stranger.client.fetch_order(order["id"], SYMBOL)
+    assert found["status"] == "closed"
+    assert exact(found["filled"]) == Decimal("0.02")
+    assert exact(found["average"]) == (Decimal(50010) if side == "buy" else Decimal(50000))
+    assert_fills_match(stranger, order["id"])
+
+
+def test_an_order_over_two_levels_reads_back_as_two_fills(stranger: Stranger) -> None:
+    order = place(stranger, "limit", "buy", "0.05", "50020")
+
+    found = stranger.client.fetch_order(order["id"], SYMBOL)
+    assert (found["status"], exact(found["filled"])) == ("closed", Decimal("0.05"))
+    assert_fills_match(stranger, order["id"], count=2)
+
+
+def test_ioc_beyond_the_depth_keeps_what_it_got_and_cancels_the_rest(stranger: Stranger) -> None:
+    order = place(stranger, "limit", "buy", "0.05", "50010", timeInForce="IOC")
+
+    found = stranger.client.fetch_order(order["id"], SYMBOL)
+    assert (found["status"], exact(found["filled"])) == ("canceled", Decimal("0.02"))
+    assert stranger.order(order["id"])["status"] == "cancelled"
+    assert_fills_match(stranger, order["id"], count=1)
+
+
+def test_fok_beyond_the_depth_fills_nothing(stranger: Stranger) -> None:
+    assert_placing_trades_nothing(stranger, "0.05", "50010", timeInForce="FOK")
+
+
+def test_fok_within_the_depth_fills_whole(stranger: Stranger) -> None:
+    order = place(stranger, "limit", "buy", "0.05", "50020", timeInForce="FOK")
+
+    assert stranger.client.fetch_order(order["id"], SYMBOL)["status"] == "closed"
+    assert_fills_match(stranger, order["id"], count=2)
+
+
+def test_post_only_that_would_take_trades_nothing(stranger: Stranger) -> None:
+    assert_placing_trades_nothing(stranger, "0.01", "50010", postOnly=True)
+
+
+def test_post_only_behind_the_best_price_rests_and_pays_the_maker_rate_when_hit(stranger: Stranger) -> None:
+    order = place(stranger, "limit", "buy", "0.02", "50005", postOnly=True)
+    resting = stranger.client.fetch_order(order["id"], SYMBOL)
+
+    stranger.set_book([["49000", "1"]], [["50005", "0.5"], ["50020", "1"]])  # a seller comes down to our price
+
+    assert resting["status"] == "open"
+    assert stranger.client.fetch_order(order["id"], SYMBOL)["status"] == "closed"
+    [trade] = assert_fills_match(stranger, order["id"], count=1)
+    assert trade["takerOrMaker"] == "maker"
+
+
+def test_a_client_order_id_finds_its_order(stranger: Stranger) -> None:
+    own = "t-stock0001" if stranger.venue == "gate" else "stock0001"
+    order = place(stranger, "limit", "buy", "0.01", "49000", clientOrderId=own)
+
+    params = {"clientOrderId": own}
+    found = stranger.client.fetch_order(order["id"] if stranger.venue == "gate" else "", SYMBOL, params)
+    stranger.client.cancel_order(order["id"], SYMBOL)
+
+    assert (found["id"], found["clientOrderId"]) == (order["id"], own)
+    assert stranger.order(order["id"])["client_id"] == own
+
+
+def test_an_order_beyond_the_balance_is_refused_for_want_of_funds(stranger: Stranger) -> None:
+    with pytest.raises(ccxt.InsufficientFunds):
+        place(stranger, "limit", "buy", "90", "49000")
+
+
+def test_an_order_below_the_minimum_is_refused(stranger: Stranger) -> None:
+    smallest = stranger.client.market("DOGE/USDT")["precision"]["amount"]
+    with pytest.raises((ccxt.InvalidOrder, ccxt.BadRequest)):
+        stranger.client.create_order("DOGE/USDT", "limit", "buy", smallest, 0.1)
+
+
+def test_cancelling_an_order_that_never_was_is_not_found(stranger: Stranger) -> None:
+    with pytest.raises(ccxt.OrderNotFound):
+        stranger.client.cancel_order("123456789", SYMBOL)
+
+
+def test_an_unknown_order_cannot_be_fetched(stranger: Stranger) -> None:
+    with pytest.raises(ccxt.OrderNotFound):
+        stranger.client.fetch_order("123456789", SYMBOL)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_wrong_secret_is_an_authentication_error(sandbox: Sandbox, venue: str) -> None:
+    client = rest_client(venue, sandbox.info)
+    client.secret = "not the secret"
+
+    with pytest.raises(ccxt.AuthenticationError):
+        client.fetch_balance()
+
+
+def test_every_cent_is_explained_by_fills_and_transfers(strangers: dict[str, Stranger]) -> None:
+    for stranger in strangers.values():
+        ledger = stranger.ledger()
+        held = {asset: Decimal(amount) for asset, amount in ledger["initial_balances"].items()}
+        for transfer in ledger["transfers"]:
+            held[transfer["asset"]] = held.get(transfer["asset"], Decimal(0)) + Decimal(transfer["amount"])
+        for fill in ledger["fills"]:
+            base, quote = fill["symbol"].split("/")
+            size = Decimal(fill["size"]) * (1 if fill["side"] == "buy" else -1)
+            held[base] += size
+            held[quote] -= size * Decimal(fill["price"])
+            held[fill["fee_currency"]] -= Decimal(fill["fee"])
+
+        balances = {a: Decimal(b["free"]) + Decimal(b["locked"]) for a, b in ledger["balances"].items()}
+        assert {a: v for a, v in balances.items() if v} == {a: v for a, v in held.items() if v}
+
+
+def as_decimals(levels: list[list[str]]) -> list[list[Decimal]]:
+    """Return levels as exact numbers."""
+    return [[Decimal(price), Decimal(size)] for price, size in levels]
+
+
+def assert_placing_trades_nothing(stranger: Stranger, size: str, price: str, **params: Any) -> None:
+    """Place a buy that Gate refuses, and OKX and Bitget take and cancel at once: in no case may it fill."""
+    fills_before = len(stranger.ledger()["fills"])
+    if stranger.venue == "gate":
+        with pytest.raises(ccxt.ExchangeError, match=r"FOK_NOT_FILL|POC_FILL_IMMEDIATELY"):
+            place(stranger, "limit", "buy", size, price, **params)
+    else:
+        order = place(stranger, "limit", "buy", size, price, **params)
+        assert stranger.client.fetch_order(order["id"], SYMBOL)["status"] == "canceled"
+
+    assert len(stranger.ledger()["fills"]) == fills_before
+    assert stranger.client.fetch_open_orders(SYMBOL) == []
+
+
+def assert_fills_match(stranger: Stranger, order_id: str, count: int = 1) -> list[dict[str, Any]]:
+    """Compare the fills a stock client reads of one order with the ledger's, field by field; return the former."""
+    trades = [t for t in stranger.client.fetch_my_trades(SYMBOL) if t["order"] == order_id]
+    booked = {fill["trade_id"]: fill for fill in stranger.fills_of(order_id)}
+
+    assert len(trades) == len(booked) == count
+    for trade in trades:
+        fill = booked[trade["id"]]
+        assert (trade["symbol"], trade["side"]) == (fill["symbol"], fill["side"])
+        assert exact(trade["price"]) == Decimal(fill["price"])
+        assert exact(trade["amount"]) == Decimal(fill["size"])
+        assert exact(trade["fee"]["cost"]) == Decimal(fill["fee"])
+        assert trade["fee"]["currency"] == fill["fee_currency"]
+        assert trade["timestamp"] == fill["ts_ms"]
+    return trades
