@@ -77,4 +77,6 @@ _OPTIONS: dict[str, Any] = {
     "defaultType": "spot",
     "fetchMarkets": {"types": ["spot"]},
     "maxRetriesOnFailure": 0,
+    # Gate's own client connects without compression: it is "not fully supported in server" there.
+    "ws": {"options": {"compress": 0}},
 }

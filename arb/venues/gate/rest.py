@@ -11,6 +11,8 @@ from arb.venues.gate.placements import EXPIRES_NS, claims_of, is_placement, is_s
 from arb.venues.gate.request import Plan, RequestError, WireRequest, build, plan
 from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
 
+_SHOWN_CHARACTERS = 300  # of an error's body, which may be a proxy's whole page
+
 
 class GateRest(ExactExchange):
     """One signed text per request, and exactly the bytes that were hashed."""
@@ -56,7 +58,7 @@ class GateRest(ExactExchange):
         """Raise the ccxt error an answer stands for; a refusal only on the venue's own label, never on a bare
         status."""
         label = response.get("label") if isinstance(response, dict) else None
-        text = f"{self.id} {method} {url.partition('?')[0]} {code} {body}"
+        text = f"{self.id} {method} {url.partition('?')[0]} {code} {body[:_SHOWN_CHARACTERS]}"
         if label:
             message = str(response.get("message") or response.get("detail") or "")
             kind = error_class(label, code, message, self.exceptions["exact"])
