@@ -135,6 +135,7 @@ class Bench:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
             self.tell(a_balance(venue, funds, asked_ns=self.now_ns))
             self.tell(PrivateUp(venue=venue))
+        self.wait_ms(1)
 
     def tell(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Hand an event to the engine now; return its commands."""

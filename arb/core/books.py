@@ -129,11 +129,9 @@ class Books:
         if impact.under_way:
             return True
         row = self.rows[venue, symbol]
+        # A frame received before we sent cannot know of our order; one sent before the fill does not show it.
         event_ns = int(self.arena.event_ns[row])
-        if event_ns and impact.fill_event_ns:
-            newer = event_ns > impact.fill_event_ns
-        else:
-            newer = int(self.arena.received_ns[row]) > impact.sent_ns
+        newer = int(self.arena.received_ns[row]) > impact.sent_ns and (not event_ns or event_ns > impact.fill_event_ns)
         if newer:
             del self._impacts[venue, symbol]
         return not newer

@@ -283,7 +283,8 @@ class Desk:
         pair.expose(base, mid, now_ns)
         if not order.take_fill(fill):
             return
-        house.inventory.apply_fill(fill, quote, base)
+        offset_ns = house.venues[fill.venue].offset_ns or 0
+        house.inventory.apply_fill(fill, quote, base, fill.event_ns - offset_ns)
         house.books.filled(order.venue, order.symbol, fill.event_ns)
         house.tally.fills += 1
         house.tally.add_fee(fill.fee_currency, fill.fee)

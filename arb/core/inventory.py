@@ -34,6 +34,7 @@ class Inventory:
         self._computed: dict[tuple[str, str], Decimal] = {}
         self._reserved: dict[int, dict[tuple[str, str], Decimal]] = {}
         self._last_fill_ns: dict[str, int] = {}
+        self._adopted_ns: dict[str, int] = {}
         self.complete: set[str] = set()
 
     def told(self, venue: str, asset: str) -> AssetBalance | None:
@@ -72,8 +73,14 @@ class Inventory:
         """Give back what a pair had reserved; a pair without a reservation changes nothing."""
         self._reserved.pop(pair_id, None)
 
-    def apply_fill(self, fill: Fill, quote: str, base: str) -> None:
-        """Move the computed balances by one fill of ours, fee included."""
+    def apply_fill(self, fill: Fill, quote: str, base: str, executed_ns: int) -> None:
+        """Move the computed balances by one fill of ours, fee included.
+
+        `executed_ns` is the fill's instant on our clock: what was executed before the balances we last adopted were
+        asked for is in them already (a fill found after a restart).
+        """
+        if executed_ns <= self._adopted_ns.get(fill.venue, 0):
+            return
         sign = 1 if fill.side is Side.BUY else -1
         self._add(fill.venue, base, sign * fill.size)
         self._add(fill.venue, quote, -sign * fill.size * fill.price)
@@ -95,6 +102,7 @@ class Inventory:
                 self._told[held_at, asset] = AssetBalance(ZERO, ZERO)
         if event.venue not in self.complete:
             self.complete.add(event.venue)
+            self._adopted_ns[event.venue] = event.asked_ns
             self.accept(event.venue)
             return []
         if not quiet or event.asked_ns <= self._last_fill_ns.get(event.venue, 0):

@@ -137,7 +137,7 @@ class WorkingOrder:
             report.filled <= self.size,
             f"order {self.client_order_id}: the venue reports {report.filled} filled of {self.size}",
         )
-        self.outcome = Outcome.ACCEPTED
+        self.outcome, self.absent = Outcome.ACCEPTED, False
         self.reported_filled = max(self.reported_filled, report.filled)
         if not report.is_open:
             self.end(now_ns)
@@ -154,7 +154,7 @@ class WorkingOrder:
         self.venue_order_id = self.venue_order_id or fill.venue_order_id
         self.first_fill_ns = min(self.first_fill_ns or fill.received_ns, fill.received_ns)
         # A fill proves the order exists, whatever an answer said or failed to say.
-        self.outcome = Outcome.ACCEPTED
+        self.outcome, self.absent = Outcome.ACCEPTED, False
         if self.filled == self.size:
             self.end(fill.received_ns)
         return True

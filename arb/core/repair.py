@@ -103,9 +103,12 @@ def _order_at(venue: RepairVenue, side: Side, need: Decimal, cap: Decimal, slack
     instrument = venue.instrument
     if instrument.taker_fee is None or not venue.levels or cap <= 0:
         return None
+    best = venue.levels[0][0]
+    if best < cap if side is Side.SELL else best > cap:
+        return None  # nothing to take within the cap: an order now would only cost rate budget
     fee, slack = instrument.taker_fee, slack_bps / BPS
     # Sized at the price a repair may sink to, so that the order is legal at whatever limit it gets.
-    size = repair_size(side, need, cap if side is Side.SELL else min(cap, venue.levels[0][0]), instrument)
+    size = repair_size(side, need, cap if side is Side.SELL else min(cap, best), instrument)
     worst, unit = _walk(venue.levels, size, cap, side)
     if side is Side.SELL:
         size = min(size, floor_to_step(venue.free, instrument.lot))

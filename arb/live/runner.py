@@ -110,7 +110,7 @@ class Runner:
     def emit(self, event: AnyEvent) -> None:
         """Take one event; called by gateways, executor and control, on the loop's thread."""
         if len(self._queue) >= QUEUE_LIMIT:
-            self._fail(ArbError(f"more than {QUEUE_LIMIT} events wait: the engine cannot keep up"))
+            self.fail(ArbError(f"more than {QUEUE_LIMIT} events wait: the engine cannot keep up"))
             return
         self._queue.append(event)
         self._wake()
@@ -134,7 +134,7 @@ class Runner:
             elif self.engine.wants_drain:
                 self._take(QueueDrained())
         except Exception as error:  # the top of the loop: whatever it is, trading stops
-            self._fail(error)
+            self.fail(error)
 
     def _take(self, event: AnyEvent) -> None:
         self.seq += 1
@@ -202,7 +202,8 @@ class Runner:
                 )
         self._perform(kept)
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Stop trading for good: something happened that must not happen."""
         if self.fatal is None:
             self.fatal = error
             log.critical("trading stops: %s", error, exc_info=not isinstance(error, ArbError))

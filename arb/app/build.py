@@ -1,0 +1,121 @@
+"""From settings, journal and a sandbox's addresses to the parts of one run, joined."""
+
+import random
+
+import msgspec
+
+from arb.clock import Clock
+from arb.config import Settings
+from arb.core.books import Books
+from arb.core.budget import PlaceRate
+from arb.core.engine import Engine
+from arb.core.house import EngineSettings, VenueProfile
+from arb.core.restart import OpenPair, Restored
+from arb.errors import ConfigError
+from arb.live.embedded import Sandbox
+from arb.market.arena import BookArena
+from arb.market.feed import BookFeed
+from arb.market.instrument import Instrument
+from arb.market.scale import Scale, common_scale
+from arb.store.journal_reader import JournalState
+from arb.venues.base import OrderGateway
+from arb.venues.build import build_book_feed, build_gateway, place_budget
+from arb.venues.endpoints import account_id, sandbox_access
+
+ENFORCES_EXPIRY = frozenset({"gate", "okx"})
+"""Venues that refuse a placement themselves once its expiry has passed (`X-Gate-Exptime`, OKX `expTime`)."""
+
+
+class Universe(msgspec.Struct, frozen=True):
+    """What is traded where: the rules, a scale per symbol, an arena row per book."""
+
+    instruments: tuple[Instrument, ...]
+    scales: dict[str, Scale]
+    rows: dict[tuple[str, str], int]
+
+
+def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
+    """Return the symbols to trade at a venue: its own list, or that of the run."""
+    chosen = settings.venues.enabled()[venue].symbols
+    return tuple(symbol for symbol in settings.run.symbols if symbol in chosen) if chosen else settings.run.symbols
+
+
+def build_sandbox_gateways(
+    settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random
+) -> dict[str, OrderGateway]:
+    """Return a gateway for every enabled venue of a sandbox; raises `ConfigError` when fewer than two are left."""
+    gateways: dict[str, OrderGateway] = {}
+    for venue, chosen in settings.venues.enabled().items():
+        announced = sandbox.announced["venues"].get(venue)
+        if announced is None:
+            continue
+        endpoint, credentials = sandbox_access(venue, announced)
+        gateways[venue] = build_gateway(
+            venue,
+            endpoint,
+            credentials,
+            account_id=account_id(venue, credentials, sandbox.sandbox_id),
+            clock=clock,
+            rng=rng,
+            max_order_value_quote=chosen.max_order_value_quote,
+            max_orders_per_minute=chosen.max_orders_per_minute,
+            symbols=symbols_of(settings, venue),
+        )
+    if len(gateways) < 2:
+        raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
+    return gateways
+
+
+def survey(instruments: list[Instrument]) -> Universe:
+    """Return scales and rows for the symbols that at least two venues list; raises `ConfigError` when there is none."""
+    venues_of: dict[str, int] = {}
+    for instrument in instruments:
+        venues_of[instrument.symbol] = venues_of.get(instrument.symbol, 0) + 1
+    shared = [instrument for instrument in instruments if venues_of[instrument.symbol] >= 2]
+    if not shared:
+        raise ConfigError("[run] symbols: no symbol is listed at two enabled venues: choose others")
+    scales = {
+        symbol: common_scale(
+            [i.tick for i in shared if i.symbol == symbol], [i.lot for i in shared if i.symbol == symbol]
+        )
+        for symbol in sorted({i.symbol for i in shared})
+    }
+    rows = {(i.venue, i.symbol): row for row, i in enumerate(shared)}
+    return Universe(tuple(shared), scales, rows)
+
+
+def build_books(settings: Settings, universe: Universe) -> Books:
+    """Return the arena and the feeds' protocol sides for a universe."""
+    arena = BookArena(len(universe.rows))
+    feeds: dict[str, BookFeed] = {}
+    for venue in sorted({venue for venue, _ in universe.rows}):
+        listed = [i for i in universe.instruments if i.venue == venue]
+        feeds[venue] = build_book_feed(venue, listed, universe.rows, universe.scales, arena)
+    return Books(arena, universe.rows, universe.scales, feeds, settings.timing)
+
+
+def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], state: JournalState) -> Engine:
+    """Return an engine that has taken up what the journal left."""
+    profiles = []
+    for venue in venues:
+        budget = place_budget(venue)
+        profiles.append(
+            VenueProfile(venue, PlaceRate(budget.count, budget.window_ms), enforces_expiry=venue in ENFORCES_EXPIRY)
+        )
+    engine = Engine(
+        EngineSettings(
+            limits=settings.limits,
+            timing=settings.timing,
+            repair=settings.repair,
+            venues=tuple(profiles),
+            symbols=settings.run.symbols,
+        ),
+        books,
+    )
+    pairs = tuple(
+        OpenPair(plan=left.plan, pair=left.pair, orders=left.orders, fills=left.fills)
+        for left in state.pairs
+        if left.plan is not None
+    )
+    engine.load(Restored(control=state.control, pairs=pairs))
+    return engine

@@ -1,0 +1,288 @@
+"""`arb run`: one process from the journal's lock to the last row."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+from arb import __version__
+from arb.app.build import Universe, build_books, build_engine, build_sandbox_gateways, survey, symbols_of
+from arb.clock import NS_PER_S, Clock, SystemClock, system_random
+from arb.config import RunOptions, Settings, database_url
+from arb.core.engine import Engine
+from arb.core.events import AnyEvent, HaltAsked, InstrumentListed, ResumeAsked, RunEnded, RunStarted, ShutdownAsked
+from arb.core.events import StoreStateChanged
+from arb.errors import ArbError, StoreError
+from arb.live.control import ControlServer, read_halt_file, remove_halt_file
+from arb.live.embedded import Sandbox
+from arb.live.executor import Executor
+from arb.live.keepers import keep_clock, keep_synced, poll_halt_file
+from arb.live.runner import Runner
+from arb.live.summary import summarise
+from arb.live.view import show_live
+from arb.logs import hide_secrets
+from arb.market.client_id import NONCE_BITS
+from arb.store.journal import Journal
+from arb.store.ledger import Ledger, prepare_ledger
+from arb.store.paths import journal_path
+from arb.venues.base import MarketFeed, OrderGateway
+from arb.venues.build import build_feed
+
+log = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_HALTED = 4
+LEDGER_DRAIN_S = 10.0
+BOOK_POLL_S = 0.02
+HALT_BY_USER = "asked"
+
+
+def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> tuple[dict[str, Any], int]:
+    """Run until the end; returns the summary and the exit code."""
+    return asyncio.run(Run(settings, options, live_view=live_view).main())
+
+
+class Run:
+    """One run of the engine on a sandbox."""
+
+    def __init__(self, settings: Settings, options: RunOptions, *, live_view: bool) -> None:
+        self._settings = settings
+        self._options = options
+        self._live_view = live_view
+        self._clock: Clock = SystemClock()
+        self._rng: random.Random = system_random()
+        self._db = database_url(settings, options.mode.value, options.db)
+        self._journal_path = journal_path(self._db, _directory(settings))
+        self._started_trading_ns = 0
+        self._stop = asyncio.Event()
+        self._signals = 0
+
+    async def main(self) -> tuple[dict[str, Any], int]:
+        """Open the stores, find the venues, trade, and tell how it went."""
+        journal = Journal.open(self._journal_path, self._clock)
+        try:
+            prepare_ledger(self._db, journal)
+            async with self._sandbox() as sandbox, self._gateways(sandbox) as gateways:
+                return await self._trade(journal, sandbox, gateways)
+        finally:
+            journal.close()
+
+    @contextlib.asynccontextmanager
+    async def _sandbox(self) -> AsyncIterator[Sandbox]:
+        if self._options.sandbox is not None:
+            yield await Sandbox.running(self._options.sandbox)
+            return
+        sandbox = await Sandbox.embedded(self._options.seed)
+        try:
+            yield sandbox
+        finally:
+            await sandbox.close()
+
+    @contextlib.asynccontextmanager
+    async def _gateways(self, sandbox: Sandbox) -> AsyncIterator[dict[str, OrderGateway]]:
+        hide_secrets(
+            word
+            for venue in sandbox.announced["venues"].values()
+            for name, word in venue.items()
+            if name in ("secret", "passphrase")
+        )
+        gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng)
+        try:
+            await asyncio.gather(*(gateway.start() for gateway in gateways.values()))
+            yield gateways
+        finally:
+            await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
+
+    async def _trade(
+        self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway]
+    ) -> tuple[dict[str, Any], int]:
+        state = journal.restore()
+        universe = survey(await self._instruments(gateways))
+        books = build_books(self._settings, universe)
+        engine = build_engine(self._settings, books, tuple(gateways), state)
+        loop = asyncio.get_running_loop()
+        feeds: dict[str, MarketFeed] = {}
+
+        def on_ledger_state(blocked: bool, cause: str) -> None:
+            event = StoreStateChanged(store="ledger", blocked=blocked, cause=cause)
+            loop.call_soon_threadsafe(runner.emit, event)
+
+        ledger = Ledger(self._db, journal, on_ledger_state)
+        executor = Executor(gateways, self._clock, lambda event: runner.emit(event))
+        runner = Runner(
+            engine=engine,
+            journal=journal,
+            ledger=ledger,
+            executor=executor,
+            feeds=feeds,
+            native_symbols={(i.venue, i.symbol): i.native_symbol for i in universe.instruments},
+            clock=self._clock,
+            last_seq=journal.last_seq,
+            on_alert=lambda text: log.critical("%s", text),
+        )
+        for venue, gateway in gateways.items():
+            feeds[venue] = build_feed(venue, gateway, books.feeds[venue], self._clock, self._rng, runner)
+        self._begin(runner, sandbox, gateways, universe, state.last_run_id)
+        for gateway in gateways.values():
+            runner.take(await gateway.measure_clock())
+            runner.take(await gateway.balances())
+        control = ControlServer(self._journal_path, lambda wish: self._answer(wish, engine, runner))
+        await control.start()
+        tasks = self._start_tasks(runner, engine, journal, gateways, feeds)
+        try:
+            await self._until_told(engine, runner)
+            exit_code = await self._wind_down(engine, runner, executor)
+        finally:
+            await control.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        summary = await self._close(engine, ledger, sandbox)
+        return summary, exit_code
+
+    async def _instruments(self, gateways: dict[str, OrderGateway]) -> list[Any]:
+        asked = (gateway.instruments(symbols_of(self._settings, venue)) for venue, gateway in gateways.items())
+        return [instrument for listed in await asyncio.gather(*asked) for instrument in listed]
+
+    def _begin(
+        self,
+        runner: Runner,
+        sandbox: Sandbox,
+        gateways: dict[str, OrderGateway],
+        universe: Universe,
+        last_run_id: int,
+    ) -> None:
+        runner.take(
+            RunStarted(
+                run_id=max(self._clock.wall_ns() // NS_PER_S, last_run_id + 1),
+                nonce=self._rng.getrandbits(NONCE_BITS),
+                mode=self._options.mode.value,
+                sandbox_id=sandbox.sandbox_id,
+                account_ids={venue: gateway.account_id for venue, gateway in gateways.items()},
+                seed=self._options.seed,
+                version=__version__,
+            )
+        )
+        for instrument in universe.instruments:
+            runner.take(InstrumentListed(instrument=instrument))
+        reason = read_halt_file(self._journal_path)
+        if reason is not None:
+            runner.take(HaltAsked(reason=reason))
+
+    def _start_tasks(
+        self,
+        runner: Runner,
+        engine: Engine,
+        journal: Journal,
+        gateways: dict[str, OrderGateway],
+        feeds: dict[str, MarketFeed],
+    ) -> list[asyncio.Task[None]]:
+        work: list[Coroutine[Any, Any, None]] = [feed.run() for feed in feeds.values()]
+        work += [gateway.run_private(runner.emit) for gateway in gateways.values()]
+        work += [keep_clock(gateway, runner.emit) for gateway in gateways.values()]
+        work.append(keep_synced(journal.sync, lambda cause: log.error("journal: %s", cause)))
+        work.append(poll_halt_file(self._journal_path, runner.emit))
+        if self._live_view:
+            work.append(show_live(engine, self._clock, self._db))
+        tasks = [asyncio.create_task(self._guarded(job, runner)) for job in work]
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, self._on_signal, runner)
+        return tasks
+
+    async def _guarded(self, job: Coroutine[Any, Any, None], runner: Runner) -> None:
+        """Run a task that should never end; whatever ends it stops trading."""
+        try:
+            await job
+        except Exception as error:  # the top of a task
+            runner.fail(error)
+
+    def _on_signal(self, runner: Runner) -> None:
+        self._signals += 1
+        self._stop.set()
+        if self._signals > 1:
+            runner.finished.set()
+
+    async def _until_told(self, engine: Engine, runner: Runner) -> None:
+        while len(engine.house.books.live_venues()) < 2 and not self._over(runner):
+            await asyncio.sleep(BOOK_POLL_S)
+        self._started_trading_ns = self._clock.wall_ns()
+        waits = [asyncio.create_task(self._stop.wait()), asyncio.create_task(runner.finished.wait())]
+        await asyncio.wait(waits, timeout=self._options.for_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    def _over(self, runner: Runner) -> bool:
+        return self._stop.is_set() or runner.finished.is_set()
+
+    async def _wind_down(self, engine: Engine, runner: Runner, executor: Executor) -> int:
+        """Finish what is open for at most `shutdown_deadline_s`, then end the run's own record."""
+        deadline_s = self._settings.timing.shutdown_deadline_s
+        if runner.fatal is None and not runner.finished.is_set():
+            runner.emit(ShutdownAsked(deadline_ns=self._clock.wall_ns() + deadline_s * NS_PER_S))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(runner.finished.wait(), deadline_s + 1)
+        executor.close()
+        halted = engine.house.control.halted
+        left_open = sorted(engine.desk.open)
+        if left_open:
+            log.critical("pairs left open: %s", ", ".join(map(str, left_open)))
+        failed = runner.fatal is not None or bool(left_open) or halted not in (None, HALT_BY_USER)
+        exit_code = EXIT_HALTED if failed else EXIT_OK
+        with contextlib.suppress(ArbError):
+            runner.take(RunEnded(exit_code=exit_code))
+        return exit_code
+
+    async def _close(self, engine: Engine, ledger: Ledger, sandbox: Sandbox) -> dict[str, Any]:
+        now_ns = self._clock.wall_ns()
+        if not await asyncio.to_thread(ledger.close, LEDGER_DRAIN_S):
+            log.error(
+                "the ledger did not take all rows; the next start, or `arb db rebuild`, brings them from the journal"
+            )
+        return summarise(
+            engine,
+            mode=self._options.mode.value,
+            sandbox_id=sandbox.sandbox_id,
+            seconds=max(0, now_ns - (self._started_trading_ns or now_ns)) / NS_PER_S,
+            dropped_opportunities=ledger.dropped_untraded,
+            ceiling_net=await sandbox.ceiling_net(),
+            db=self._db,
+            now_ns=now_ns,
+            report_currency=self._settings.run.report_currency,
+        )
+
+    def _answer(self, wish: dict[str, Any], engine: Engine, runner: Runner) -> dict[str, Any]:
+        """Answer one wish from the control socket."""
+        event: AnyEvent
+        reason = str(wish.get("reason", "operator"))
+        match wish.get("do"):
+            case "status":
+                return summarise(
+                    engine,
+                    mode=self._options.mode.value,
+                    sandbox_id=None,
+                    seconds=(self._clock.wall_ns() - self._started_trading_ns) / NS_PER_S,
+                    dropped_opportunities=0,
+                    ceiling_net={},
+                    db=self._db,
+                    now_ns=self._clock.wall_ns(),
+                    report_currency=self._settings.run.report_currency,
+                )
+            case "halt":
+                event = HaltAsked(reason=reason)
+            case "resume":
+                remove_halt_file(self._journal_path)
+                event = ResumeAsked(reason=reason)
+            case other:
+                return {"error": f"unknown wish {other!r}: status, halt or resume"}
+        runner.emit(event)
+        return {"done": str(wish["do"])}
+
+
+def _directory(settings: Settings) -> Any:
+    from pathlib import Path
+
+    return Path(settings.store.journal_dir)

@@ -1,0 +1,59 @@
+"""`arb halt` and `arb resume`: to a running engine by its socket, and to the next one by file and journal."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arb.app.places import stores
+from arb.clock import SystemClock
+from arb.config import ControlOptions, Settings
+from arb.core.commands import Persist
+from arb.core.events import ResumeAsked
+from arb.core.records import ControlRecord
+from arb.errors import ConfigError
+from arb.live.control import ask, remove_halt_file, write_halt_file
+from arb.store.journal import Journal
+
+
+def halt(settings: Settings, options: ControlOptions) -> dict[str, Any]:
+    """Write the halt file, which every engine on this journal obeys within 200 ms, and tell a running one at once."""
+    _, journal = stores(settings, options.mode, options.db)
+    path = write_halt_file(journal, options.reason)
+    answer = ask(journal, {"do": "halt", "reason": options.reason})
+    return {"halt": options.reason, "engine": "told" if answer else "not running, or not answering", "file": str(path)}
+
+
+def resume(settings: Settings, options: ControlOptions) -> dict[str, Any]:
+    """Remove the halt file and lift the halt: in the running engine, else in the journal for the next one."""
+    _, journal = stores(settings, options.mode, options.db)
+    had_file = remove_halt_file(journal)
+    answer = ask(journal, {"do": "resume", "reason": options.reason})
+    if answer is not None:
+        return {"resume": options.reason, "engine": "told"}
+    if not journal.exists():
+        if had_file:
+            return {"resume": options.reason, "engine": "not running"}
+        raise ConfigError(
+            f"journal {journal}: no engine ever ran here, and there is no halt file: check --db and --mode"
+        )
+    _lift(journal, options.reason)
+    return {"resume": options.reason, "engine": "not running"}
+
+
+def _lift(path: Path, reason: str) -> None:
+    """Write the resumption into the journal of an engine that does not run (a running one holds the lock)."""
+    clock = SystemClock()
+    journal = Journal.open(path, clock)
+    try:
+        control = journal.restore().control
+        if control is None or control.halted is None:
+            return
+        now_ns, seq = clock.wall_ns(), journal.last_seq + 1
+        lifted: ControlRecord = msgspec.structs.replace(
+            control, halted=None, consecutive_losses=0, ns=now_ns, text=reason
+        )
+        journal.append(ResumeAsked(seq=seq, t_ns=now_ns, reason=reason), (Persist(cause=seq, record=lifted),))
+        journal.sync()
+    finally:
+        journal.close()

@@ -1,0 +1,96 @@
+"""The sandbox to trade on: a child process of our own, or one that already runs.
+
+The child announces itself by one JSON line on its stdout and ends when its stdin closes, so that it never outlives us,
+however we end. Its stderr is ours.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+from typing import Any
+
+import aiohttp
+
+from arb.errors import ConfigError, StoreError, VenueUnreachable
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
+ASK_TIMEOUT_S = 10.0
+
+
+class Sandbox:
+    """A running sandbox; `announced` is its first line."""
+
+    def __init__(self, announced: dict[str, Any], child: asyncio.subprocess.Process | None) -> None:
+        self.announced = announced
+        self._child = child
+
+    @property
+    def sandbox_id(self) -> str:
+        """Return the id that tells this sandbox's accounts from those of any other."""
+        return str(self.announced["sandbox_id"])
+
+    @classmethod
+    async def embedded(cls, seed: int | None) -> "Sandbox":
+        """Start a sandbox as a child process and wait for its first line; raises `StoreError` when none comes."""
+        words = [sys.executable, "-m", "arb.sim", "--child", "--port", "0"]
+        words += [] if seed is None else ["--seed", str(seed)]
+        child = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True
+        )
+        assert child.stdout is not None
+        try:
+            line = await asyncio.wait_for(child.stdout.readline(), START_TIMEOUT_S)
+            return cls(json.loads(line), child)
+        except (TimeoutError, ValueError):
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            raise StoreError("the embedded sandbox did not start: see its message above") from None
+
+    @classmethod
+    async def running(cls, admin_url: str) -> "Sandbox":
+        """Ask a running sandbox for its first line; raises `ConfigError` when nobody answers there."""
+        try:
+            announced = await _get(f"{admin_url}/venues")
+        except VenueUnreachable as error:
+            raise ConfigError(
+                f"--sandbox {admin_url}: no sandbox answers ({error}): start one with `arb sandbox`"
+            ) from None
+        return cls(announced, None)
+
+    async def ceiling_net(self) -> dict[str, str]:
+        """Return what a clairvoyant without latency would have earned so far; empty when the sandbox is gone."""
+        try:
+            answer = await _get(f"{self.announced['admin']}/ceiling")
+        except VenueUnreachable:
+            return {}
+        ceiling = answer.get("ceiling_net", {})
+        return {str(asset): str(amount) for asset, amount in ceiling.items()}
+
+    async def close(self) -> None:
+        """Let the child end; one that does not is killed."""
+        if self._child is None:
+            return
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+        try:
+            await asyncio.wait_for(self._child.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.kill()
+            await self._child.wait()
+
+
+async def _get(url: str) -> dict[str, Any]:
+    timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+            if answer.status != 200:
+                raise VenueUnreachable("sandbox", f"GET {url}: HTTP {answer.status}")
+            document = await answer.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise VenueUnreachable("sandbox", f"GET {url}: {error or type(error).__name__}") from None
+    if not isinstance(document, dict):
+        raise VenueUnreachable("sandbox", f"GET {url}: no JSON object")
+    return document

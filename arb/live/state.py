@@ -1,0 +1,95 @@
+"""What is so right now, for the live table, the plain lines and `arb status`: exposure first, then venues, edges, pairs, profit."""
+
+from decimal import Decimal
+from typing import Any
+
+from arb.clock import NS_PER_MS
+from arb.core.engine import Engine
+from arb.core.records import PairState
+from arb.live.summary import unhedged
+from arb.market.arena import BookState
+from arb.market.numbers import plain
+
+ZERO = Decimal(0)
+BPS = Decimal(10_000)
+
+
+def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
+    """Return the present state in plain values; money as decimal strings."""
+    house, exposed = engine.house, unhedged(engine, now_ns)
+    return {
+        "run_id": house.run_id,
+        "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
+        "unhedged": exposed,
+        "halted": house.control.halted,
+        "venues": [_venue(engine, venue, now_ns) for venue in house.venues],
+        "edges": best_edges(engine),
+        "open_pairs": [_pair(pair, now_ns) for pair in engine.desk.open.values()],
+        "pairs": {"opened": house.tally.opened} | {str(state): house.tally.closed[state] for state in PairState},
+        "net": {asset: plain(amount) for asset, amount in sorted(house.tally.net.items())},
+        "fees": {asset: plain(amount) for asset, amount in sorted(house.tally.fees.items())},
+        "opportunities": house.tally.opportunities,
+        "refusals": dict(house.tally.refusals.most_common(5)),
+        "orders": house.tally.orders,
+        "fills": house.tally.fills,
+        "frames": house.books.frames,
+        "incidents": house.tally.incidents,
+        "blocked": dict(house.store_blocked),
+    }
+
+
+def best_edges(engine: Engine) -> list[dict[str, Any]]:
+    """Return, per symbol, the route whose best quotes leave the most after both taker fees, best first."""
+    house, best = engine.house, []
+    for symbol in sorted({symbol for _, symbol in house.instruments}):
+        routes = [
+            (edge, buy, sell)
+            for buy in house.venues_of(symbol)
+            for sell in house.venues_of(symbol)
+            if buy != sell and (edge := _top_edge_bps(engine, symbol, buy, sell)) is not None
+        ]
+        if routes:
+            edge, buy, sell = max(routes)
+            best.append({"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))})
+    return sorted(best, key=lambda row: -Decimal(row["edge_bps"]))
+
+
+def _top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal | None:
+    house = engine.house
+    if not (house.books.is_live(buy, symbol) and house.books.is_live(sell, symbol)):
+        return None
+    ask, bid = house.books.best(buy, symbol)[1], house.books.best(sell, symbol)[0]
+    fees = (house.instruments[buy, symbol].taker_fee, house.instruments[sell, symbol].taker_fee)
+    if ask is None or bid is None or fees[0] is None or fees[1] is None:
+        return None
+    return (Decimal(bid) * (1 - fees[1]) / (Decimal(ask) * (1 + fees[0])) - 1) * BPS
+
+
+def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
+    house = engine.house
+    state, books = house.venues[venue], house.books
+    rows = [row for (held_at, _), row in books.rows.items() if held_at == venue]
+    live = sum(int(books.arena.state[row]) == BookState.LIVE for row in rows)
+    lag_ms = books.lag_ms(venue)
+    return {
+        "venue": venue,
+        "books": f"{live}/{len(rows)}",
+        "private": "up" if state.private_up else "down",
+        "lag_ms": None if lag_ms is None else round(lag_ms, 1),
+        "offset_ms": None if state.offset_ns is None else round(state.offset_ns / NS_PER_MS, 1),
+        "halted": state.halted or ("paused" if state.paused_until_ns > now_ns else None),
+    }
+
+
+def _pair(pair: Any, now_ns: int) -> dict[str, Any]:
+    plan = pair.plan
+    return {
+        "id": pair.id,
+        "symbol": plan.symbol,
+        "buy": plan.buy_venue,
+        "sell": plan.sell_venue,
+        "state": str(pair.state),
+        "size": plain(plan.sell_size),
+        "expected_net": plain(plan.net.quantize(Decimal("1e-8"))),
+        "age_ms": (now_ns - pair.decided_ns) // NS_PER_MS,
+    }

@@ -1,0 +1,129 @@
+"""The live view: a table in a terminal, one plain line now and then where there is none."""
+
+import asyncio
+import logging
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from arb.clock import Clock
+from arb.core.engine import Engine
+from arb.live.state import present_state
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 0.25
+LINE_EVERY_S = 5.0
+EDGES_SHOWN = 6
+PAIRS_SHOWN = 8
+
+
+async def show_live(engine: Engine, clock: Clock, db: str) -> None:
+    """Draw the live table until cancelled; drawing happens off the loop, so that a slow terminal delays no order."""
+    console = Console()
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        while True:
+            picture = draw(present_state(engine, clock.wall_ns()), db)
+            await asyncio.to_thread(live.update, picture, refresh=True)
+            await asyncio.sleep(REFRESH_S)
+
+
+async def log_lines(engine: Engine, clock: Clock) -> None:
+    """Log one line about the present state every few seconds until cancelled."""
+    while True:
+        await asyncio.sleep(LINE_EVERY_S)
+        log.info("%s", line(present_state(engine, clock.wall_ns())))
+
+
+def line(state: dict[str, Any]) -> str:
+    """Return the state in one line, exposure first."""
+    pairs = state["pairs"]
+    oldest = state["unhedged"][0]["age_ms"] if state["unhedged"] else 0
+    net = ", ".join(f"{amount} {asset}" for asset, amount in state["net"].items()) or "0"
+    live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
+    halted = f" HALTED {state['halted']}" if state["halted"] else ""
+    return (
+        f"unhedged {state['unhedged_notional']} ({oldest} ms){halted} | books {live} | pairs {pairs['opened']} opened, "
+        f"{pairs['completed']} completed, {pairs['unwound']} unwound, {len(state['open_pairs'])} open | net {net}"
+    )
+
+
+def draw(state: dict[str, Any], db: str) -> Group:
+    """Return the whole picture: exposure and halt, venues, best edges, open pairs, profit."""
+    return Group(_headline(state), _venues(state), _edges(state), _pairs(state), _profit(state, db))
+
+
+def _headline(state: dict[str, Any]) -> Text:
+    exposed = state["unhedged"]
+    if exposed:
+        oldest = max(row["age_ms"] for row in exposed)
+        text = Text(f"UNHEDGED {state['unhedged_notional']}  oldest {oldest} ms", style="bold red")
+    else:
+        text = Text("unhedged 0", style="bold green")
+    if state["halted"]:
+        text.append(f"   HALTED: {state['halted']} (arb resume --reason TEXT)", style="bold yellow")
+    for store, cause in state["blocked"].items():
+        text.append(f"   {store} blocked: {cause}", style="bold yellow")
+    return text
+
+
+def _venues(state: dict[str, Any]) -> Table:
+    table = _table("venue", "books", "private", "lag ms", "clock ms", "")
+    for venue in state["venues"]:
+        table.add_row(
+            venue["venue"],
+            venue["books"],
+            venue["private"],
+            _shown(venue["lag_ms"]),
+            _shown(venue["offset_ms"]),
+            venue["halted"] or "",
+        )
+    return table
+
+
+def _edges(state: dict[str, Any]) -> Table:
+    table = _table("best edge", "buy", "sell", "net bps")
+    for edge in state["edges"][:EDGES_SHOWN]:
+        style = "green" if not edge["edge_bps"].startswith("-") else "dim"
+        table.add_row(edge["symbol"], edge["buy"], edge["sell"], edge["edge_bps"], style=style)
+    return table
+
+
+def _pairs(state: dict[str, Any]) -> Table:
+    table = _table("open pair", "buy", "sell", "size", "state", "age ms", "expected")
+    for pair in state["open_pairs"][:PAIRS_SHOWN]:
+        table.add_row(
+            pair["symbol"],
+            pair["buy"],
+            pair["sell"],
+            pair["size"],
+            pair["state"],
+            str(pair["age_ms"]),
+            pair["expected_net"],
+        )
+    return table
+
+
+def _profit(state: dict[str, Any], db: str) -> Text:
+    pairs = state["pairs"]
+    net = ", ".join(f"{amount} {asset}" for asset, amount in state["net"].items()) or "0"
+    refused = ", ".join(f"{reason} {count}" for reason, count in state["refusals"].items())
+    return Text(
+        f"net {net}   pairs {pairs['opened']}: {pairs['completed']} completed, {pairs['unwound']} unwound, "
+        f"{len(state['open_pairs'])} open   orders {state['orders']}   fills {state['fills']}   "
+        f"frames {state['frames']}   incidents {state['incidents']}\nnot taken: {refused or '-'}\nledger {db}"
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else str(value)
