@@ -1,4 +1,4 @@
-"""The Gate client's REST door: what leaves, when it may leave, and what an answer means."""
+"""The Gate client's REST door: what leaves, and what may not."""
 
 import asyncio
 import hashlib
@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import ccxt
 import pytest
 from freezegun import freeze_time
@@ -292,104 +291,6 @@ def test_no_broker_tag_and_no_secret_leave_or_are_logged(
         place(make_gate())
     assert "X-Gate-Channel-Id" not in session.sent[0][3]
     assert session.sent[0][3]["SIGN"] not in caplog.text
-
-
-# --- what an answer means ------------------------------------------------------------------------------------------
-
-
-def error_of(gate: Gate) -> Any:
-    with pytest.raises(Exception) as caught:
-        place(gate)
-    return caught.value
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (500, {"label": "INTERNAL_SERVER_ERROR", "message": "x"}, ccxt.ExchangeNotAvailable),
-        (500, {"label": "SOMETHING_NEW", "message": "x"}, ccxt.ExchangeNotAvailable),
-        (500, {"label": "INVALID_PARAM_VALUE", "message": "x"}, ccxt.ExchangeNotAvailable),
-        (400, {"label": "SERVER_TIMEOUT", "message": "x"}, ccxt.RequestTimeout),
-        (400, {"label": "SERVER_ERROR", "message": "x"}, ccxt.ExchangeNotAvailable),
-        (400, {"label": "TOO_BUSY", "message": "x"}, ccxt.ExchangeNotAvailable),
-        (502, "<html>bad gateway</html>", ccxt.ExchangeNotAvailable),
-        (504, "<html>time-out</html>", ccxt.RequestTimeout),
-        (429, "<html>slow down</html>", ccxt.BadResponse),
-        (403, "<html>forbidden</html>", ccxt.BadResponse),
-        (401, "<html>who are you</html>", ccxt.BadResponse),
-        (400, {"message": "no label"}, ccxt.BadResponse),
-        (201, '{"id":"7","te', ccxt.BadResponse),
-        (201, "", ccxt.BadResponse),
-        (403, {"label": "REQUEST_EXPIRED", "message": "gap"}, ccxt.InvalidNonce),
-        (400, {"label": "CANCEL_FAIL", "message": "x"}, ccxt.CancelPending),
-    ],
-)
-def test_a_servers_own_fault_never_looks_like_a_refusal(
-    make_gate: MakeGate, session: Any, answer: Any, status: int, body: Any, kind: type[Exception]
-) -> None:
-    session.answers.append(answer(status, body))
-    error = error_of(make_gate())
-    assert type(error) is kind
-    assert isinstance(error, ccxt.OperationFailed)
-
-
-@pytest.mark.parametrize(
-    ("label", "message", "kind"),
-    [
-        ("INVALID_SIGNATURE", "x", ccxt.AuthenticationError),
-        ("BALANCE_NOT_ENOUGH", "x", ccxt.InsufficientFunds),
-        ("INVALID_PARAM_VALUE", "Your order size 0.1 USDT is too small. The minimum is 3 USDT", ccxt.InvalidOrder),
-        ("INVALID_PARAM_VALUE", "invalid argument", ccxt.BadRequest),
-        ("POC_FILL_IMMEDIATELY", "x", ccxt.OrderImmediatelyFillable),
-        ("FOK_NOT_FILL", "x", ccxt.OrderNotFillable),
-        ("ORDER_FOK", "x", ccxt.OrderNotFillable),
-        ("ORDER_BOOK_NOT_FOUND", "x", ccxt.OrderNotFillable),
-        ("DUPLICATE_REQUEST", "x", ccxt.DuplicateOrderId),
-        ("ORDER_EXISTS", "x", ccxt.DuplicateOrderId),
-        ("ORDER_NOT_FOUND", "x", ccxt.OrderNotFound),
-        ("ERR_QUOTA_LOWER_LIMIT", "x", ccxt.InvalidOrder),
-        ("A_LABEL_OF_TOMORROW", "x", ccxt.ExchangeError),
-    ],
-)
-def test_a_labelled_refusal_is_a_refusal(
-    make_gate: MakeGate, session: Any, answer: Any, label: str, message: str, kind: type[Exception]
-) -> None:
-    session.answers.append(answer(400, {"label": label, "message": message}))
-    error = error_of(make_gate())
-    assert type(error) is kind
-    assert isinstance(error, ccxt.ExchangeError)
-    assert error.venue_label == label
-    assert error.http_status == 400
-
-
-def test_only_the_venues_own_label_makes_a_429_a_refusal(make_gate: MakeGate, session: Any, answer: Any) -> None:
-    reset = {"X-Gate-RateLimit-Reset-Timestamp": "1700000001"}
-    session.answers.append(answer(429, {"label": "TOO_MANY_REQUESTS", "message": "(211)"}, reset))
-    error = error_of(make_gate())
-    assert type(error) is ccxt.RateLimitExceeded
-    assert error.response_headers["X-Gate-RateLimit-Reset-Timestamp"] == "1700000001"
-
-
-@pytest.mark.parametrize(
-    ("raised", "kind"),
-    [
-        (aiohttp.ClientPayloadError("cut"), ccxt.ExchangeNotAvailable),
-        (aiohttp.ServerDisconnectedError(), ccxt.ExchangeNotAvailable),
-        (TimeoutError(), ccxt.RequestTimeout),
-    ],
-)
-def test_a_cut_answer_is_unknown(
-    make_gate: MakeGate, session: Any, answer: Any, raised: Exception, kind: type[Exception]
-) -> None:
-    session.answers.append(answer(201, "", raises=raised))
-    assert type(error_of(make_gate())) is kind
-
-
-def test_no_request_is_ever_repeated(make_gate: MakeGate, session: Any, answer: Any) -> None:
-    session.answers += [answer(502, "x"), answer(201, DONE)]
-    with pytest.raises(ccxt.ExchangeNotAvailable):
-        place(make_gate(), maxRetriesOnFailure=3)
-    assert len(session.sent) == 1
 
 
 MARKET = {
