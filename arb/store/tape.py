@@ -8,8 +8,6 @@ with the events, and `t_ns`, the exact instant; readers accept their absence. `k
 files; what a frame means is not its business.
 """
 
-import gzip
-import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +20,9 @@ from arb.errors import ConfigError, StoreError
 NS_PER_S = 1_000_000_000
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_LEVEL = 1
-_BUFFER_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 17
+# 16 added to the window size asks zlib for the gzip format.
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -55,8 +55,8 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
     """
     number = 0
     try:
-        with _open(path) as file:
-            while text := file.readline():
+        with path.open("rb") as file:
+            for text in _split(_chunks(file)):
                 number += 1
                 if not text.isspace():
                     yield _line(path, number, text)
@@ -66,13 +66,48 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
         raise StoreError(f"{path}:{number + 1}: cannot be read further: {error}") from None
 
 
-def _open(path: Path) -> IO[bytes]:
-    file = path.open("rb")
+def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield lines with their ends; what comes after the last end only if the chunks end without an error."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    if rest:
+        yield rest
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     zipped = file.read(2) == _GZIP_MAGIC
     file.seek(0)
-    if not zipped:
-        return file
-    return io.BufferedReader(gzip.GzipFile(fileobj=file, mode="rb"), _BUFFER_BYTES)
+    raw = iter(lambda: file.read(_CHUNK_BYTES), b"")
+    return _unzip(raw) if zipped else raw
+
+
+def _unzip(raw: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what is compressed in one or more gzip members, to the last byte before a fault.
+
+    The `gzip` module throws away what it has decompressed of a block when the block turns out to be cut or corrupt.
+    """
+    unzipper = zlib.decompressobj(_GZIP_WINDOW)
+    begun = False
+    for chunk in raw:
+        data = chunk
+        while data:
+            before = unzipper.copy()
+            try:
+                text = unzipper.decompress(data)
+            except zlib.error:
+                yield from (before.decompress(data[at : at + 1]) for at in range(len(data)))
+                raise
+            begun = True
+            yield text
+            data = b""
+            if unzipper.eof:
+                data = unzipper.unused_data
+                unzipper, begun = zlib.decompressobj(_GZIP_WINDOW), bool(data)
+    if begun:
+        raise EOFError("the compressed data end early")
 
 
 def _line(path: Path, number: int, text: bytes) -> TapeLine:
@@ -183,5 +218,4 @@ class TapeWriter:
         except OSError as error:
             raise StoreError(f"{path}: cannot be created: {error}") from None
         zipped = path.suffix == ".gz"
-        # 16 added to the window size asks zlib for the gzip format.
-        return file, zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS) if zipped else None
+        return file, zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW) if zipped else None
