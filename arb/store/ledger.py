@@ -154,7 +154,7 @@ class Ledger:
             finally:
                 projector.close()
                 projector.reader.close()
-        except Exception as error:  # noqa: BLE001 - the top of a thread: trading must learn that it ended
+        except Exception as error:  # the top of a thread: trading must learn that it ended
             self._report(f"the ledger's thread ended: {type(error).__name__}: {error}")
 
     def _project(self, projector: Projector) -> None:

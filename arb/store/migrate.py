@@ -2,6 +2,7 @@
 file."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -41,9 +42,15 @@ def make_config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
+def known() -> tuple[str, ...]:
+    """Return all revisions this arb knows, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(make_config()).walk_revisions())
+
+
 def head() -> str:
     """Return the newest revision this arb knows."""
-    return str(ScriptDirectory.from_config(make_config()).get_current_head())
+    return known()[0]
 
 
 def upgrade(db_url: str, revision: str = "head") -> tuple[str | None, str | None]:
@@ -52,12 +59,13 @@ def upgrade(db_url: str, revision: str = "head") -> tuple[str | None, str | None
     One transaction: a failure leaves the old schema. Raises `ConfigError` when a newer arb made the schema,
     `StoreError` when the database cannot be reached or written.
     """
-    return _migrate(db_url, lambda config: command.upgrade(config, revision))
+    goal = head() if revision == "head" else revision
+    return _migrate(db_url, goal, lambda config: command.upgrade(config, revision))
 
 
 def downgrade(db_url: str, revision: str) -> tuple[str | None, str | None]:
     """Take the schema back to `revision` (`base`: nothing); what the dropped tables held is lost."""
-    return _migrate(db_url, lambda config: command.downgrade(config, revision))
+    return _migrate(db_url, revision, lambda config: command.downgrade(config, revision))
 
 
 def current(db_url: str) -> str | None:
@@ -106,7 +114,7 @@ def require_current(db_url: str, engine: Engine) -> None:
         )
 
 
-def _migrate(db_url: str, run: Callable[[Config], None]) -> tuple[str | None, str | None]:
+def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str | None, str | None]:
     engine = open_engine(db_url, create=True)
     try:
         with engine.begin() as connection:
@@ -114,6 +122,8 @@ def _migrate(db_url: str, run: Callable[[Config], None]) -> tuple[str | None, st
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             before = _revision(connection)
             _refuse_newer(db_url, before)
+            if before == goal:
+                return before, before
             run(make_config(connection))
             return before, _revision(connection)
     except DBAPIError as error:
@@ -129,8 +139,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _refuse_newer(db_url: str, revision: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(make_config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in known():
         raise ConfigError(f"ledger {mask_url(db_url)}: schema {revision} was made by a newer arb; upgrade arb")
 
 

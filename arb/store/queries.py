@@ -1,0 +1,203 @@
+"""What `arb status`, `arb pairs` and `arb explain` read. Values come back as Python has them: `int`, `Decimal`, `str`.
+
+Sums are exact: money in integers of 1e-8 of the quote, fees as `Decimal`. A reader never locks the ledger.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Context, Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Executable, Select, func, select
+from sqlalchemy.exc import DBAPIError
+
+from arb.errors import ConfigError
+from arb.store.engine import open_engine, store_error
+from arb.store.journal_reader import Entry, JournalReader
+from arb.store.migrate import require_current
+from arb.store.tables import Base, Fill, Incident, Opportunity, Order, PairTrade, Run
+
+# Wide enough that adding fees never rounds (the default context keeps 28 digits).
+_EXACT = Context(prec=200)
+
+RowDict = dict[str, Any]
+
+
+class PairStory(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the ledger and the journal know of one pair trade; rows are dictionaries from column to value."""
+
+    pair: RowDict
+    opportunity: RowDict | None
+    orders: tuple[RowDict, ...]
+    fills: tuple[RowDict, ...]
+    incidents: tuple[RowDict, ...]
+    timeline: tuple[Entry, ...]
+
+
+class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """The sums of one run. `net_e8` by quote, in 1e-8 of it; `fees` by asset, positive when paid."""
+
+    run: RowDict
+    pairs_by_state: dict[str, int]
+    net_e8: dict[str, int]
+    fees: dict[str, Decimal]
+    orders: int
+    orders_by_status: dict[str, int]
+    fills: int
+    opportunities_by_outcome: dict[str, int]
+    reasons: dict[str, int]
+    incidents: int
+
+
+class LedgerReader:
+    """Ask the ledger. Opens and closes a connection for every question, so that nothing is held between them."""
+
+    def __init__(self, db_url: str) -> None:
+        """Raise `ConfigError` when there is no such ledger, or its schema is not the present one."""
+        self._db_url = db_url
+        self._engine = open_engine(db_url).execution_options(read_only=True)
+        require_current(db_url, self._engine)
+
+    def pairs(
+        self,
+        *,
+        state: str | None = None,
+        symbol: str | None = None,
+        since_ns: int | None = None,
+        run_id: int | None = None,
+        limit: int = 50,
+    ) -> list[RowDict]:
+        """Return pair trades, the latest decision first."""
+        query = select(PairTrade.__table__).order_by(PairTrade.decided_ns.desc(), PairTrade.id.desc()).limit(limit)
+        if state is not None:
+            query = query.where(PairTrade.state == state)
+        if symbol is not None:
+            query = query.where(PairTrade.symbol == symbol)
+        if since_ns is not None:
+            query = query.where(PairTrade.decided_ns >= since_ns)
+        if run_id is not None:
+            query = query.where(PairTrade.run_id == run_id)
+        with self._connection() as connection:
+            return _rows(connection, query)
+
+    def story(self, pair_id: int, journal: JournalReader | None = None) -> PairStory:
+        """Return everything about one pair; raise `ConfigError` when there is none of that id.
+
+        With a journal, the timeline holds the events and commands that name one of its orders.
+        """
+        with self._connection() as connection:
+            found = _rows(connection, select(PairTrade.__table__).where(PairTrade.id == pair_id))
+            if not found:
+                raise ConfigError(f"no pair trade {pair_id} in this ledger; `arb pairs` lists them")
+            pair = found[0]
+            opportunity = _rows(connection, _of(Opportunity, Opportunity.id == pair["opportunity_id"]))
+            orders = _rows(connection, _of(Order, Order.pair_trade_id == pair_id).order_by(Order.id))
+            own = select(Order.id).where(Order.pair_trade_id == pair_id)
+            fills = _rows(connection, _of(Fill, Fill.order_id.in_(own)).order_by(Fill.event_ns, Fill.id))
+            incidents = _rows(connection, _of(Incident, Incident.pair_trade_id == pair_id).order_by(Incident.ns))
+        names = tuple(order["client_order_id"] for order in orders if order["client_order_id"])
+        return PairStory(
+            pair=pair,
+            opportunity=opportunity[0] if opportunity else None,
+            orders=tuple(orders),
+            fills=tuple(fills),
+            incidents=tuple(incidents),
+            timeline=() if journal is None else tuple(journal.mentioning(names)),
+        )
+
+    def last_run_id(self) -> int | None:
+        """Return the number of the latest run, None when there was none."""
+        with self._connection() as connection:
+            return connection.execute(select(func.max(Run.id))).scalar()
+
+    def totals(self, run_id: int) -> RunTotals:
+        """Return the sums of one run, exactly; raise `ConfigError` when there is none of that id."""
+        with self._connection() as connection:
+            found = _rows(connection, _of(Run, Run.id == run_id))
+            if not found:
+                raise ConfigError(f"no run {run_id} in this ledger")
+            own = select(PairTrade.id).where(PairTrade.run_id == run_id)
+            by_status = _counts(
+                connection,
+                select(Order.status, func.count()).where(Order.pair_trade_id.in_(own)).group_by(Order.status),
+            )
+            fees, fills = _fees(connection, run_id)
+            seen = Opportunity.run_id == run_id
+            reason = Opportunity.reason
+            return RunTotals(
+                run=found[0],
+                pairs_by_state=_counts(
+                    connection,
+                    select(PairTrade.state, func.count()).where(PairTrade.run_id == run_id).group_by(PairTrade.state),
+                ),
+                net_e8=_net(connection, run_id),
+                fees=fees,
+                orders=sum(by_status.values()),
+                orders_by_status=by_status,
+                fills=fills,
+                opportunities_by_outcome=_counts(
+                    connection, select(Opportunity.outcome, func.count()).where(seen).group_by(Opportunity.outcome)
+                ),
+                reasons=_counts(
+                    connection, select(reason, func.count()).where(seen, reason.is_not(None)).group_by(reason)
+                ),
+                incidents=_count(connection, select(func.count()).where(Incident.run_id == run_id)),
+            )
+
+    def incidents(self, *, run_id: int | None = None, limit: int = 50) -> list[RowDict]:
+        """Return incidents, the latest first."""
+        query = select(Incident.__table__).order_by(Incident.ns.desc(), Incident.id.desc()).limit(limit)
+        with self._connection() as connection:
+            return _rows(connection, query if run_id is None else query.where(Incident.run_id == run_id))
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise store_error(self._db_url, error) from None
+
+
+def _of(table: type[Base], condition: Any) -> Select[Any]:
+    return select(table.__table__).where(condition)
+
+
+def _rows(connection: Connection, query: Executable) -> list[RowDict]:
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _counts(connection: Connection, query: Executable) -> dict[str, int]:
+    return {str(name): int(count) for name, count in sorted(tuple(row) for row in connection.execute(query))}
+
+
+def _count(connection: Connection, query: Executable) -> int:
+    return int(connection.execute(query).scalar_one())
+
+
+def _net(connection: Connection, run_id: int) -> dict[str, int]:
+    query = (
+        select(PairTrade.quote, func.sum(PairTrade.realised_net_e8).label("net_e8"))
+        .where(PairTrade.run_id == run_id, PairTrade.realised_net_e8.is_not(None))
+        .group_by(PairTrade.quote)
+        .order_by(PairTrade.quote)
+    )
+    return {row.quote: int(row.net_e8) for row in connection.execute(query)}
+
+
+def _fees(connection: Connection, run_id: int) -> tuple[dict[str, Decimal], int]:
+    """Return fees by asset and the number of fills. Added up here: SUM over SQLite's texts would be a float."""
+    query = (
+        select(Fill.fee_currency, Fill.fee)
+        .join(Order, Order.id == Fill.order_id)
+        .join(PairTrade, PairTrade.id == Order.pair_trade_id)
+        .where(PairTrade.run_id == run_id)
+    )
+    fees: defaultdict[str, Decimal] = defaultdict(Decimal)
+    fills = 0
+    for asset, fee in connection.execute(query):
+        fees[asset] = _EXACT.add(fees[asset], fee)
+        fills += 1
+    return dict(sorted(fees.items())), fills

@@ -1,0 +1,95 @@
+"""What `status`, `pairs` and `explain` read from a ledger and its journal."""
+
+import pytest
+
+from arb.core.commands import Persist
+from arb.core.events import TimerFired
+from arb.core.records import PairState
+from arb.errors import ConfigError
+from arb.store.journal import Journal
+from arb.store.ledger import InlineLedger
+from arb.store.migrate import upgrade
+from arb.store.queries import LedgerReader
+from tests.unit.store.rows import (
+    T0,
+    D,
+    a_finished_pair,
+    a_pair,
+    a_run,
+    an_event,
+    an_incident,
+    an_opportunity,
+    keep,
+)
+
+
+@pytest.fixture
+def reader(db_url: str, journal: Journal) -> LedgerReader:
+    ledger = InlineLedger(db_url, journal)
+    story = [a_run(1), *a_finished_pair(1), *a_finished_pair(2), a_pair(3, PairState.REPAIRING, symbol="ETH/USDT")]
+    story += [a_pair(4, PairState.HALTED, quote="USDC"), an_incident(1, pair_trade_id=2), a_run(2), a_pair(5, run_id=2)]
+    for seq, record in enumerate(story, 1):
+        ledger.submit(journal.append(an_event(seq), keep(seq, record)))
+    ledger.submit_untraded(an_opportunity(10_000_000_001))
+    ledger.close()
+    return LedgerReader(db_url)
+
+
+def ids(rows: list[dict[str, object]]) -> list[object]:
+    return [row["id"] for row in rows]
+
+
+def test_a_ledger_of_an_older_schema_is_not_read(db_url: str) -> None:
+    upgrade(db_url, "0001")
+    with pytest.raises(ConfigError, match="run `arb db upgrade`"):
+        LedgerReader(db_url)
+
+
+def test_asking_for_a_pair_or_run_that_is_not_there_says_so(reader: LedgerReader) -> None:
+    with pytest.raises(ConfigError, match="no pair trade 99"):
+        reader.story(99)
+    with pytest.raises(ConfigError, match="no run 99"):
+        reader.totals(99)
+
+
+def test_pairs_come_latest_first_and_can_be_narrowed_down(reader: LedgerReader) -> None:
+    assert ids(reader.pairs()) == [5, 4, 3, 2, 1]
+    assert ids(reader.pairs(limit=2)) == [5, 4]
+    assert ids(reader.pairs(state="completed")) == [2, 1]
+    assert ids(reader.pairs(symbol="ETH/USDT")) == [3]
+    assert ids(reader.pairs(since_ns=T0 + 4000)) == [5, 4]
+    assert ids(reader.pairs(run_id=2)) == [5]
+
+
+def test_numbers_are_decimals_on_both_databases(reader: LedgerReader) -> None:
+    pair = reader.pairs(limit=1)[0]
+    assert pair["buy_size"] == D("0.1001")
+    assert type(pair["buy_size"]) is D
+
+
+def test_the_story_of_a_pair_holds_everything_that_names_it(reader: LedgerReader, journal: Journal) -> None:
+    story = reader.story(2, journal.reader())
+    assert story.pair["state"] == "completed"
+    assert story.opportunity is not None
+    assert story.opportunity["id"] == 2
+    assert [order["id"] for order in story.orders] == [3, 4]
+    assert [fill["id"] for fill in story.fills] == [3, 4]
+    assert [incident["id"] for incident in story.incidents] == [1]
+    assert [entry.seq for entry in story.timeline] == [15, 16, 17, 18]
+    assert all(isinstance(entry.message, Persist | TimerFired) for entry in story.timeline)
+    assert reader.story(3).opportunity is None
+
+
+def test_a_runs_totals_are_exact(reader: LedgerReader) -> None:
+    totals = reader.totals(1)
+    assert totals.pairs_by_state == {"completed": 2, "halted": 1, "repairing": 1}
+    assert totals.net_e8 == {"USDT": 230_000_002}
+    assert totals.fees == {"BTC": D("0.0002"), "USDT": D("10")}
+    assert (totals.orders, totals.orders_by_status, totals.fills) == (4, {"filled": 4}, 4)
+    assert totals.opportunities_by_outcome == {"refused": 1, "traded": 2}
+    assert totals.reasons == {"max_notional": 1}
+    assert totals.incidents == 1
+    assert reader.totals(2).net_e8 == {}
+    assert reader.last_run_id() == 2
+    assert ids(reader.incidents(run_id=1)) == [1]
+    assert ids(reader.incidents(run_id=2)) == []
