@@ -1,5 +1,6 @@
 """Where parameters go, and the text they become. The commonest faults of the stock client are shown beside ours."""
 
+import json
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
@@ -177,6 +178,18 @@ def test_the_body_is_compact_and_escaped_whatever_json_package_is_installed() ->
     assert to_json({"name": "Größe 龙虾 🚀", "n": 2**70}) == (
         '{"name":"Gr\\u00f6\\u00dfe \\u9f99\\u867e \\ud83d\\ude80","n":1180591620717411303424}'
     )
+
+
+json_values = st.recursive(
+    st.text(st.characters(exclude_categories=["Cs"])) | st.integers() | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+)
+texts = st.text(st.sampled_from('aB1_-."\\\n\x7fé{},:'), max_size=6)
+
+
+@given(json_values | st.dictionaries(texts, texts, max_size=6))
+def test_the_body_is_the_standard_librarys_compact_json(value: Any) -> None:
+    assert to_json(value) == json.dumps(value, separators=(",", ":"))
 
 
 def test_a_decimal_is_plain_text() -> None:
