@@ -1,0 +1,245 @@
+"""Perform the engine's commands: orders first and together, then cancels, looks, balances and timers.
+
+Nothing here decides anything. Every order that was handed in gets exactly one answer, whatever happens: an exception nobody
+foresaw becomes `OutcomeUnknown`, because by then the order may have left, and an incident, because it is our own bug.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+
+from arb.clock import NS_PER_S, Clock
+from arb.core.commands import (
+    AnyCommand,
+    CancelOrder,
+    PlaceOrder,
+    QueryOrder,
+    RefreshBalances,
+    ResyncBook,
+    SetTimer,
+)
+from arb.core.events import CancelAnswered, OrderLooked, OrderRejected, OutcomeUnknown, TimerFired
+from arb.errors import VenueError, require
+from arb.market.order import Outcome
+from arb.venues.base import EventListener, OrderGateway
+
+IN_FLIGHT_MAX = "in_flight_max"
+BALANCES_AGAIN_S = 2.0
+_ORDER: dict[Any, int] = {PlaceOrder: 0, CancelOrder: 1, QueryOrder: 2}
+
+IncidentListener = Callable[[str, str], None]
+"""Called with (kind, text) when something happened that should not; `executor_error` is a bug and should stop trading."""
+
+
+class Executor:
+    """See the module's text. `perform` never blocks and never raises for what a venue does."""
+
+    def __init__(
+        self,
+        gateways: Mapping[str, OrderGateway],
+        *,
+        clock: Clock,
+        emit: EventListener,
+        on_incident: IncidentListener,
+        resync: Callable[[str, str], None],
+        in_flight_max: int = 256,
+        timers_max: int = 10_000,
+    ) -> None:
+        self._gateways = gateways
+        self._clock = clock
+        self._emit = emit
+        self._on_incident = on_incident
+        self._resync = resync
+        self._in_flight_max = in_flight_max
+        self._timers_max = timers_max
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._asking_balances: set[str] = set()
+        self._balances_again: set[str] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many requests are under way."""
+        return len(self._tasks)
+
+    def perform(self, commands: Iterable[AnyCommand]) -> None:
+        """Start everything in `commands` that concerns venues and timers; rows, alerts and the end are the runner's.
+
+        Orders start first and in the order given, with nothing awaited between them: both legs of a pair leave in the
+        same turn of the loop.
+        """
+        for command in sorted(commands, key=lambda command: _ORDER.get(type(command), 3)):
+            if isinstance(command, PlaceOrder):
+                self._start_place(command)
+            elif isinstance(command, CancelOrder):
+                self._start_cancel(command)
+            elif isinstance(command, QueryOrder):
+                self._start_look(command)
+            elif isinstance(command, RefreshBalances):
+                self._refresh(command.venue)
+            elif isinstance(command, SetTimer):
+                self._set_timer(command)
+            elif isinstance(command, ResyncBook):
+                self._resync(command.venue, command.symbol)
+
+    async def drain(self, deadline_ns: int) -> int:
+        """Wait until nothing is under way or the deadline (our wall clock) has passed; return how much still is."""
+        while self._tasks:
+            left_s = (deadline_ns - self._clock.wall_ns()) / NS_PER_S
+            if left_s <= 0:
+                break
+            await asyncio.wait(tuple(self._tasks), timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        return len(self._tasks)
+
+    async def close(self) -> None:
+        """Stop all timers and requests; orders whose answer is not waited for any longer are told as unknown."""
+        for handle in self._timers.values():
+            handle.cancel()
+        self._timers.clear()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Orders, cancels, looks.
+
+    def _start_place(self, command: PlaceOrder) -> None:
+        gateway = self._gateways.get(command.venue)
+        if gateway is None or len(self._tasks) >= self._in_flight_max:
+            code = "no_gateway" if gateway is None else IN_FLIGHT_MAX
+            self._emit(_not_sent(command, code, f"{len(self._tasks)} requests under way"))
+            return
+        self._spawn(self._place(gateway, command))
+
+    async def _place(self, gateway: OrderGateway, command: PlaceOrder) -> None:
+        started_ns = self._clock.wall_ns()
+        try:
+            answer = await gateway.place(command)
+            require(
+                answer.client_order_id == command.client_order_id,
+                f"asked about {command.client_order_id}, answered about {answer.client_order_id}",
+            )
+        except asyncio.CancelledError:
+            self._emit(_unknown(command, "stopped before its answer came", started_ns))
+            raise
+        except Exception as error:
+            self._emit(_unknown(command, f"bug: {error!r}", started_ns))
+            self._on_incident("executor_error", f"placing {command.client_order_id} at {command.venue}: {error!r}")
+        else:
+            self._emit(answer)
+
+    def _start_cancel(self, command: CancelOrder) -> None:
+        gateway = self._gateways.get(command.venue)
+        if gateway is None:
+            self._emit(_cancel_answer(command, "no_gateway"))
+        elif len(self._tasks) >= 2 * self._in_flight_max:  # cancels take risk away: they get room when orders do not
+            self._emit(_cancel_answer(command, IN_FLIGHT_MAX))
+        else:
+            self._spawn(self._cancel(gateway, command))
+
+    async def _cancel(self, gateway: OrderGateway, command: CancelOrder) -> None:
+        try:
+            self._emit(await gateway.cancel(command))
+        except Exception as error:
+            self._emit(_cancel_answer(command, f"bug: {error!r}", Outcome.UNKNOWN))
+            self._on_incident("executor_error", f"cancelling {command.client_order_id} at {command.venue}: {error!r}")
+
+    def _start_look(self, command: QueryOrder) -> None:
+        gateway = self._gateways.get(command.venue)
+        if gateway is None:
+            self._emit(self._not_looked(command, "no_gateway"))
+        elif len(self._tasks) >= 2 * self._in_flight_max:
+            self._emit(self._not_looked(command, IN_FLIGHT_MAX))
+        else:
+            self._spawn(self._look(gateway, command))
+
+    async def _look(self, gateway: OrderGateway, command: QueryOrder) -> None:
+        try:
+            self._emit(await gateway.look(command))
+        except Exception as error:
+            self._emit(self._not_looked(command, f"bug: {error!r}"))
+            self._on_incident("executor_error", f"looking for {command.client_order_id} at {command.venue}: {error!r}")
+
+    def _not_looked(self, command: QueryOrder, cause: str) -> OrderLooked:
+        return OrderLooked(
+            venue=command.venue,
+            symbol=command.symbol,
+            client_order_id=command.client_order_id,
+            look=command.look,
+            complete=False,
+            report=None,
+            fills=(),
+            started_ns=self._clock.wall_ns(),
+            cause=cause,
+        )
+
+    # Balances: one question per venue at a time; one asked meanwhile is asked afterwards, since its answer must be newer.
+
+    def _refresh(self, venue: str) -> None:
+        gateway = self._gateways.get(venue)
+        if gateway is None:
+            return
+        if venue in self._asking_balances:
+            self._balances_again.add(venue)
+            return
+        self._asking_balances.add(venue)
+        self._spawn(self._ask_balances(gateway, venue))
+
+    async def _ask_balances(self, gateway: OrderGateway, venue: str) -> None:
+        again_s: float | None = None
+        try:
+            self._emit(await gateway.balances())
+        except VenueError as error:
+            again_s = BALANCES_AGAIN_S
+            self._on_incident("balances_unread", str(error))
+        except Exception as error:
+            self._on_incident("executor_error", f"reading balances of {venue}: {error!r}")
+        finally:
+            self._asking_balances.discard(venue)
+        if venue in self._balances_again:
+            self._balances_again.discard(venue)
+            again_s = again_s or 0.0
+        if again_s is not None:
+            self._later(f"balances {venue}", again_s, lambda: self._refresh(venue))
+
+    # Timers.
+
+    def _set_timer(self, command: SetTimer) -> None:
+        delay_s = max(0.0, (command.at_ns - self._clock.wall_ns()) / NS_PER_S)
+        self._later(f"timer {command.timer}", delay_s, lambda: self._emit(TimerFired(timer=command.timer)))
+
+    def _later(self, name: str, delay_s: float, act: Callable[[], None]) -> None:
+        before = self._timers.pop(name, None)
+        if before is not None:
+            before.cancel()
+        require(len(self._timers) < self._timers_max, "too many timers")
+
+        def fire() -> None:
+            del self._timers[name]
+            act()
+
+        self._timers[name] = asyncio.get_running_loop().call_later(delay_s, fire)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _not_sent(command: PlaceOrder, code: str, message: str) -> OrderRejected:
+    return OrderRejected(
+        venue=command.venue,
+        client_order_id=command.client_order_id,
+        code=code,
+        message=message,
+        sent_ns=0,
+        acked_ns=0,
+    )
+
+
+def _unknown(command: PlaceOrder, cause: str, sent_ns: int) -> OutcomeUnknown:
+    return OutcomeUnknown(venue=command.venue, client_order_id=command.client_order_id, cause=cause, sent_ns=sent_ns)
+
+
+def _cancel_answer(command: CancelOrder, code: str, outcome: Outcome = Outcome.REJECTED) -> CancelAnswered:
+    return CancelAnswered(venue=command.venue, client_order_id=command.client_order_id, outcome=outcome, code=code)

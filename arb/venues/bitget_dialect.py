@@ -1,0 +1,215 @@
+"""Bitget's REST language for a classic spot account (API v2).
+
+No expiry of requests is known here, so an order whose answer was lost may arrive until its timestamp's window closes.
+The answer to an order only says that it was taken. Fills do not carry our own id: they are found by the order's number.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.events import AssetBalance
+from arb.errors import VenueProtocolError
+from arb.market.fill import Fill, FillSource
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.order import OrderReport, TimeInForce
+from arb.venues import bitget_records as records
+from arb.venues.dialect import Call, Fees, KeyFacts, Pages
+from arb.venues.fields import Fields
+from arb.venues.outcome import OutcomePolicy
+from arb.venues.outcome_tables import BITGET
+
+_PRIVATE, _PUBLIC = ("private", "spot"), ("public", "spot")
+_FORCE = {
+    TimeInForce.GTC: "gtc",
+    TimeInForce.IOC: "ioc",
+    TimeInForce.FOK: "fok",
+    TimeInForce.POST_ONLY: "post_only",
+}
+_PAGE = 100
+_ZERO = Decimal(0)
+
+
+class BitgetDialect:
+    """See `arb.venues.dialect.TradeDialect`."""
+
+    venue = "bitget"
+    policy: OutcomePolicy = BITGET
+    not_found = frozenset({"43001", "40109", "40768"})
+
+    def __init__(self) -> None:
+        self.symbols = records.Symbols()
+
+    def learn(self, natives: Mapping[str, str]) -> None:
+        """Take what the listing's one-word symbols stand for."""
+        self.symbols.learn(natives)
+
+    def native_symbol(self, symbol: str) -> str:
+        """Return `BTCUSDT`."""
+        return symbol.replace("/", "")
+
+    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
+        """Return `POST /spot/trade/place-order`; there is nothing to carry the expiry."""
+        native = self.native_symbol(command.symbol)
+        params = {
+            "symbol": native,
+            "side": str(command.side),
+            "orderType": "limit",
+            "force": _FORCE[command.tif],
+            "price": f"{command.price:f}",
+            "size": f"{command.size:f}",
+            "clientOid": command.client_order_id,
+        }
+        path = "v2/spot/trade/place-order"
+        return Call(scope=f"place {native}", api=_PRIVATE, method="POST", path=path, params=params)
+
+    def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
+        """Read the number the order was given; nothing more is said of it."""
+        return OrderReport(
+            venue=self.venue,
+            symbol=command.symbol,
+            client_order_id=command.client_order_id,
+            venue_order_id=Fields(self.venue, "answer", body).object("data").text("orderId"),
+            side=command.side,
+            price=command.price,
+            size=command.size,
+            filled=_ZERO,
+            avg_price=None,
+            is_open=True,
+        )
+
+    def cancel(self, command: CancelOrder) -> Call:
+        """Return `POST /spot/trade/cancel-order`."""
+        named = _named(command.client_order_id, command.venue_order_id)
+        params = {"symbol": self.native_symbol(command.symbol)} | named
+        path = "v2/spot/trade/cancel-order"
+        return Call(scope="cancel", api=_PRIVATE, method="POST", path=path, params=params)
+
+    def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
+        """Return `GET /spot/trade/orderInfo`, which finds open and ended orders by either id."""
+        return _read("spot/trade/orderInfo", _named(client_order_id, venue_order_id))
+
+    def order_in(self, body: Any) -> OrderReport | None:
+        """Return the order."""
+        rows = Fields(self.venue, "answer", body).rows("data")
+        return self.report(rows[0]) if rows else None
+
+    def open_orders(self, symbol: str) -> Pages:
+        """Return the pages of `GET /spot/trade/unfilled-orders`."""
+        return _paged("spot/trade/unfilled-orders", {"symbol": self.native_symbol(symbol)}, "orderId")
+
+    def ended_orders(self, symbol: str, since_ms: int) -> Pages:
+        """Return the pages of `GET /spot/trade/history-orders`, by the time they were made."""
+        params = {"symbol": self.native_symbol(symbol), "startTime": str(since_ms)}
+        return _paged("spot/trade/history-orders", params, "orderId")
+
+    def fills(self, symbol: str, since_ms: int, venue_order_id: str | None) -> Pages:
+        """Return the pages of `GET /spot/trade/fills`."""
+        params = {"symbol": self.native_symbol(symbol), "startTime": str(since_ms)}
+        if venue_order_id is not None:
+            params["orderId"] = venue_order_id
+        return _paged("spot/trade/fills", params, "tradeId")
+
+    def report(self, raw: Any) -> OrderReport:
+        """Read one order."""
+        return records.order_report(self.venue, raw, self.symbols, pushed=False)
+
+    def fill(self, raw: Any, received_ns: int) -> Fill:
+        """Read one row of `/spot/trade/fills`."""
+        return records.fill(self.venue, raw, self.symbols, FillSource.QUERY, received_ns)
+
+    def clock(self) -> Call:
+        """Return `GET /public/time`."""
+        return _read("public/time", {}, ("public", "common"))
+
+    def clock_ms(self, body: Any) -> int:
+        """Return the venue's time."""
+        return Fields(self.venue, "answer", body).object("data").whole("serverTime")
+
+    def balances(self) -> Call:
+        """Return `GET /spot/account/assets`, which names the assets that are held."""
+        return _read("spot/account/assets", {})
+
+    def balances_in(self, body: Any) -> dict[str, AssetBalance]:
+        """Read all balances."""
+        if not isinstance(Fields(self.venue, "answer", body).raw("data"), list):
+            raise VenueProtocolError(self.venue, "assets: field 'data': not a list")
+        return dict(records.balance(self.venue, raw) for raw in Fields(self.venue, "answer", body).rows("data"))
+
+    def listing(self) -> Call:
+        """Return `GET /spot/public/symbols`."""
+        return _read("spot/public/symbols", {}, _PUBLIC)
+
+    def listed(self, body: Any) -> dict[str, Instrument]:
+        """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote."""
+        rows = Fields(self.venue, "answer", body).objects("data")
+        instruments = [self._instrument(fields) for fields in rows]
+        return {instrument.symbol: instrument for instrument in instruments}
+
+    def fees(self, symbol: str) -> Call:
+        """Return `GET /common/trade-rate`: the listing's rates are nobody's."""
+        params = {"symbol": self.native_symbol(symbol), "businessType": "spot"}
+        return _read("common/trade-rate", params, ("private", "common"))
+
+    def fees_in(self, body: Any) -> Fees:
+        """Read the rates; a buy pays in what it receives."""
+        fields = Fields(self.venue, "answer", body).object("data")
+        return Fees(fields.decimal("takerFeeRate"), fields.decimal("makerFeeRate"), FeeIn.BASE)
+
+    def key_calls(self) -> tuple[Call, ...]:
+        """Return `GET /spot/account/info`."""
+        return (_read("spot/account/info", {}),)
+
+    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
+        """Read the address list; the letters of `authorities` are not documented well enough to decide anything."""
+        if bodies[0] is None:
+            return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=None)
+        fields = Fields(self.venue, "answer", bodies[0]).object("data")
+        authorities = {str(word) for word in fields.rows("authorities")}
+        withdraw = True if authorities & {"wow", "withdraw"} else None
+        return KeyFacts(can_trade=None, can_withdraw=withdraw, ip_bound=fields.maybe_text("ips") is not None)
+
+    def _instrument(self, fields: Fields) -> Instrument:
+        return Instrument(
+            venue=self.venue,
+            symbol=f"{fields.text('baseCoin')}/{fields.text('quoteCoin')}",
+            native_symbol=fields.text("symbol"),
+            tick=Decimal(1).scaleb(-fields.whole("pricePrecision")),
+            lot=Decimal(1).scaleb(-fields.whole("quantityPrecision")),
+            min_size=fields.not_negative("minTradeAmount", _ZERO),
+            min_notional=fields.not_negative("minTradeUSDT", _ZERO),
+            max_size=fields.maybe_decimal("maxTradeAmount") or None,
+            taker_fee=None,
+            maker_fee=None,
+            buy_fee_in=FeeIn.BASE,
+            price_band=_narrower(
+                fields.maybe_decimal("buyLimitPriceRatio"), fields.maybe_decimal("sellLimitPriceRatio")
+            ),
+            tradable=fields.maybe_text("status") == "online",
+        )
+
+
+def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) -> Call:
+    return Call(scope=f"GET {path}", api=api, method="GET", path=f"v2/{path}", params=params)
+
+
+def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
+    return {"clientOid": client_order_id} if venue_order_id is None else {"orderId": venue_order_id}
+
+
+def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
+    def rows_of(body: Any) -> list[Any]:
+        return Fields("bitget", "answer", body).rows("data")
+
+    def following(call: Call, rows: list[Any]) -> Call | None:
+        if len(rows) < _PAGE:
+            return None
+        return _read(path, {**call.params, "idLessThan": Fields("bitget", "row", rows[-1]).text(cursor)})
+
+    return Pages(first=_read(path, {**params, "limit": str(_PAGE)}), rows=rows_of, following=following)
+
+
+def _narrower(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    rates = [rate for rate in (first, second) if rate]
+    return min(rates) if rates else None

@@ -1,0 +1,155 @@
+"""Put a venue together: addresses, account, guard, signer, pacing, streams. The only place that knows all the parts."""
+
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from arb.clock import Clock
+from arb.errors import ConfigError
+from arb.market.feed import BookFeed
+from arb.venues.base import EventListener, FrameListener
+from arb.venues.bitget_dialect import BitgetDialect
+from arb.venues.connection import ConnectionTiming
+from arb.venues.dialect import TradeDialect
+from arb.venues.endpoints import Credentials, VenueEndpoint, account_id
+from arb.venues.feed import SocketFeed
+from arb.venues.gate.client import Gate
+from arb.venues.gate.dialect import GateDialect
+from arb.venues.gateway import CcxtGateway, GatewayTiming, Signer
+from arb.venues.guard import SigningGuard
+from arb.venues.guarded import GuardedBitget, GuardedOkx
+from arb.venues.http import SocketTransport
+from arb.venues.okx_dialect import OkxDialect
+from arb.venues.pacing import DEFAULT_PACING, Pacer, PacingLimits
+from arb.venues.private import PrivateStream
+from arb.venues.wire.bitget_private import BitgetPrivate
+from arb.venues.wire.gate_private import GatePrivate
+from arb.venues.wire.okx_private import OkxPrivate
+from arb.venues.wire.private import PrivateDialect
+
+VENUES = ("gate", "okx", "bitget")
+
+# At most so often a message of ours: Bitget cuts off who sends more than 10 a second, the others are more patient.
+_STREAM_TIMING = {
+    "gate": ConnectionTiming(),
+    "okx": ConnectionTiming(send_gap_s=0.02),
+    "bitget": ConnectionTiming(send_gap_s=0.15),
+}
+
+
+class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
+
+    `hosts` may be sent signed requests; `symbols` may be traded; amounts are in quote.
+    """
+
+    hosts: tuple[str, ...]
+    symbols: tuple[str, ...]
+    max_order_value_quote: Decimal = Decimal(5000)
+    max_orders_per_minute: int = 600
+    pacing: PacingLimits | None = None
+    timing: GatewayTiming = GatewayTiming()
+
+
+def build_gateway(
+    venue: str,
+    endpoint: VenueEndpoint,
+    credentials: Credentials,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    limits: GatewayLimits,
+    sandbox_id: str | None = None,
+) -> CcxtGateway:
+    """Return the gateway of one account; raises `ConfigError` for a venue without an adapter or without a passphrase."""
+    guard = SigningGuard(
+        venue=venue,
+        hosts=limits.hosts,
+        symbols=limits.symbols,
+        max_order_value_quote=limits.max_order_value_quote,
+        max_orders_per_minute=limits.max_orders_per_minute,
+        clock=clock,
+    )
+    dialect, private, signer = _parts(venue, endpoint, credentials, clock, guard)
+    stream = PrivateStream(
+        endpoint.ws_private,
+        private,
+        clock=clock,
+        rng=rng,
+        offset_ns=lambda: signer.server_offset_ns,
+        timing=_STREAM_TIMING[venue],
+    )
+    return CcxtGateway(
+        dialect=dialect,
+        signer=signer,
+        transport=SocketTransport(clock),
+        private=stream,
+        pacer=Pacer(limits.pacing or DEFAULT_PACING[venue], clock),
+        clock=clock,
+        rng=rng,
+        account_id=account_id(venue, credentials, sandbox_id),
+        timing=limits.timing,
+    )
+
+
+def build_feed(
+    venue: str,
+    endpoint: VenueEndpoint,
+    native_symbols: Sequence[str],
+    dialect: BookFeed,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    on_frame: FrameListener,
+    emit: EventListener,
+) -> SocketFeed:
+    """Return the public feed of one venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages."""
+    return SocketFeed(
+        endpoint.ws_public,
+        dialect,
+        native_symbols,
+        clock=clock,
+        rng=rng,
+        on_frame=on_frame,
+        emit=emit,
+        timing=_STREAM_TIMING.get(venue),
+    )
+
+
+def _parts(
+    venue: str, endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: SigningGuard
+) -> tuple[TradeDialect, PrivateDialect, Signer]:
+    key, secret = credentials.key, credentials.secret
+    if venue == "gate":
+        gate = Gate(
+            clock=clock,
+            guard=guard,
+            api_key=key,
+            secret=secret,
+            rest_url=endpoint.rest,
+            ws_url=endpoint.ws_private,
+        )
+        return GateDialect(), GatePrivate(key, secret), gate
+    if venue not in VENUES:
+        raise ConfigError(f"no adapter for venue {venue!r}; there are {', '.join(VENUES)}")
+    if credentials.passphrase is None:
+        raise ConfigError(f"{venue}: the key has a passphrase, and it is not given")
+    config = {"apiKey": key, "secret": secret, "password": credentials.passphrase}
+    if venue == "okx":
+        okx = GuardedOkx(clock, guard, config)
+        okx.urls["api"]["rest"] = endpoint.rest
+        return OkxDialect(), OkxPrivate(key, secret, credentials.passphrase), okx
+    bitget = GuardedBitget(clock, guard, config)
+    _point_at(bitget.urls["api"], endpoint.rest)
+    dialect = BitgetDialect()
+    return dialect, BitgetPrivate(key, secret, credentials.passphrase, dialect.symbols), bitget
+
+
+def _point_at(addresses: dict[str, Any], root: str) -> None:
+    # One root for every product; the websockets of ccxt are not used.
+    for product, address in addresses.items():
+        if isinstance(address, str):
+            addresses[product] = root

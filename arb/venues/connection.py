@@ -1,0 +1,206 @@
+"""One websocket, kept up: connect, greet, keep alive, hand over every frame, and come back after a loss.
+
+It understands no frame. It stamps each with the instant of receipt and hands it over at once, on the loop's thread; it
+keeps no queue of its own, so nothing can pile up here. What was subscribed is lost with the connection: `greetings` are
+sent anew each time.
+"""
+
+import asyncio
+import fcntl
+import random
+import struct
+import termios
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import aiohttp
+import msgspec
+
+from arb.clock import NS_PER_S, Clock
+from arb.venues.retry import RECONNECTS, Backoff, Trouble, next_delay_s
+
+Socket = aiohttp.ClientWebSocketResponse[Literal[False]]
+"""A websocket that hands text frames over as the bytes they came in."""
+
+FRAME_BYTES_MAX = 16 * 1024 * 1024
+# After this many frames in a row the loop gets a turn, so that a flood cannot starve timers and orders.
+FRAMES_PER_TURN = 512
+OUTBOX_MAX = 1024
+# A connection that stood this long was good: the next failure starts counting from one.
+STEADY_S = 30.0
+
+
+class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):
+    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two messages of ours."""
+
+    connect_timeout_s: float = 10.0
+    heartbeat_s: float = 5.0
+    silence_s: float = 20.0
+    send_gap_s: float = 0.0
+
+
+class StreamConnection:
+    """See the module's text. All callbacks are called on the loop's thread and must not block or raise."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        greetings: Callable[[], Iterable[str]],
+        on_frame: Callable[[int, bytes], None],
+        on_down: Callable[[str], None],
+        ping: Callable[[], str | None],
+        on_up: Callable[[], None] | None = None,
+        on_tick: Callable[[], None] | None = None,
+        timing: ConnectionTiming | None = None,
+        backoff: Backoff = RECONNECTS,
+    ) -> None:
+        self._url = url
+        self._clock = clock
+        self._rng = rng
+        self._greetings = greetings
+        self._on_frame = on_frame
+        self._on_down = on_down
+        self._ping = ping
+        self._on_up = on_up
+        self._on_tick = on_tick
+        self._timing = timing if timing is not None else ConnectionTiming()
+        self._backoff = backoff
+        self._socket: Socket | None = None
+        self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_MAX)
+        self._cause: str | None = None
+        self._closer: asyncio.Task[None] | None = None
+        self.last_byte_ns = 0
+
+    async def run(self) -> None:
+        """Keep the connection up; returns only when cancelled."""
+        attempt = 0
+        async with aiohttp.ClientSession() as session:
+            while True:
+                started_ns = self._clock.monotonic_ns()
+                cause = await self._live(session)
+                if (self._clock.monotonic_ns() - started_ns) / NS_PER_S >= STEADY_S:
+                    attempt = 0
+                attempt += 1
+                self._on_down(cause)
+                delay_s = next_delay_s(self._backoff, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
+                await asyncio.sleep(self._backoff.cap_s if delay_s is None else delay_s)
+
+    def send(self, text: str) -> bool:
+        """Queue one message; False when there is no connection or too much is queued."""
+        if self._socket is None or self._outbox.full():
+            return False
+        self._outbox.put_nowait(text)
+        return True
+
+    def drop(self, cause: str) -> None:
+        """End the present connection, so that a new one is made."""
+        if self._socket is None or self._cause is not None:
+            return
+        self._cause = cause
+        # Wakes the reader at once; whether the venue still answers the farewell does not matter.
+        self._closer = asyncio.create_task(_close(self._socket))
+
+    def unread(self) -> bool:
+        """Return whether received bytes still wait: frames in the websocket's reader, or bytes in the kernel's buffer.
+
+        What a TLS layer has taken from the kernel and not yet decrypted is not seen; it holds at most one record.
+        """
+        socket = self._socket
+        if socket is None or socket.closed:
+            return False
+        reader = getattr(socket, "_reader", None)
+        if reader is not None and len(reader._buffer) > 0:
+            return True
+        raw = socket.get_extra_info("socket")
+        if raw is None or raw.fileno() < 0:
+            return False
+        (waiting,) = struct.unpack("i", fcntl.ioctl(raw.fileno(), termios.FIONREAD, b"\0\0\0\0"))
+        return bool(waiting)
+
+    # Inner workings.
+
+    async def _live(self, session: aiohttp.ClientSession) -> str:
+        """Live through one connection; return why it ended."""
+        self._cause = None
+        timing = self._timing
+        try:
+            async with asyncio.timeout(timing.connect_timeout_s):
+                socket = await session.ws_connect(
+                    self._url,
+                    compress=0,
+                    max_msg_size=FRAME_BYTES_MAX,
+                    autoping=True,
+                    decode_text=False,
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return f"{type(error).__name__}: {error}"
+        self._outbox = asyncio.Queue(OUTBOX_MAX)
+        self._socket = socket
+        self.last_byte_ns = self._clock.monotonic_ns()
+        helpers = [asyncio.create_task(self._write(socket)), asyncio.create_task(self._keep_alive(socket))]
+        try:
+            if self._on_up is not None:
+                self._on_up()
+            for text in self._greetings():
+                self.send(text)
+            return await self._read(socket)
+        finally:
+            self._socket = None
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await _close(socket)
+
+    async def _read(self, socket: Socket) -> str:
+        frames = 0
+        while True:
+            message = await socket.receive()
+            if message.type is aiohttp.WSMsgType.TEXT or message.type is aiohttp.WSMsgType.BINARY:
+                self.last_byte_ns = self._clock.monotonic_ns()
+                self._on_frame(self._clock.wall_ns(), message.data)
+            elif message.type is aiohttp.WSMsgType.ERROR:
+                return self._cause or f"broken frame: {message.data!r}"
+            else:
+                return self._cause or f"closed by the venue ({socket.close_code})"
+            frames += 1
+            if frames % FRAMES_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _write(self, socket: Socket) -> None:
+        while True:
+            text = await self._outbox.get()
+            try:
+                await socket.send_str(text)
+            except (aiohttp.ClientError, ConnectionError) as error:
+                self.drop(f"cannot send: {error}")
+                return
+            if self._timing.send_gap_s:
+                await asyncio.sleep(self._timing.send_gap_s)
+
+    async def _keep_alive(self, socket: Socket) -> None:
+        timing = self._timing
+        pinged_ns = self._clock.monotonic_ns()
+        while True:
+            await asyncio.sleep(min(1.0, timing.heartbeat_s))
+            now_ns = self._clock.monotonic_ns()
+            if now_ns - self.last_byte_ns > timing.silence_s * NS_PER_S:
+                self.drop(f"silent for {timing.silence_s:g} s")
+                return
+            if now_ns - pinged_ns >= timing.heartbeat_s * NS_PER_S:
+                pinged_ns = now_ns
+                text = self._ping()
+                if text is not None:
+                    self.send(text)
+            if self._on_tick is not None:
+                self._on_tick()
+
+
+async def _close(socket: Socket) -> None:
+    try:
+        async with asyncio.timeout(1.0):
+            await socket.close()
+    except (TimeoutError, aiohttp.ClientError, ConnectionError):
+        return

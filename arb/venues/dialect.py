@@ -1,0 +1,134 @@
+"""What a gateway must know of its venue's REST language, and nothing of sockets, clocks or retries.
+
+A dialect turns commands into calls and bodies into values; it is pure, so that every rule of a venue can be tested with
+its documented answers. `CcxtGateway` does the rest. Pages are described, not fetched: `Pages.following` says what to ask
+next.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.events import AssetBalance
+from arb.market.fill import Fill
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.order import OrderReport
+from arb.venues.outcome import OutcomePolicy
+
+PAGES_MAX = 200
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One request before it is signed. `scope` is what the venue meters it under (see `pacing.py`).
+
+    `api`, `path` and `method` name the endpoint as ccxt does; `headers` are added after signing.
+    """
+
+    scope: str
+    api: tuple[str, ...]
+    method: str
+    path: str
+    params: dict[str, Any]
+    headers: dict[str, str] = {}
+
+
+class Pages(msgspec.Struct, frozen=True, kw_only=True):
+    """A list told in pages: the first call, how to find the rows in a body, and the call for the page that follows."""
+
+    first: Call
+    rows: Callable[[Any], list[Any]]
+    following: Callable[[Call, list[Any]], Call | None]
+
+
+class Fees(msgspec.Struct, frozen=True):
+    """The account's own rates for one symbol, positive when paid, and what a buy pays them in."""
+
+    taker: Decimal
+    maker: Decimal
+    buy_fee_in: FeeIn
+
+
+class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may do, as far as its venue tells; None where it does not."""
+
+    can_trade: bool | None
+    can_withdraw: bool | None
+    ip_bound: bool | None
+
+
+class TradeDialect(Protocol):
+    """The REST language of one venue's spot account."""
+
+    venue: str
+    policy: OutcomePolicy
+    not_found: frozenset[str]
+    """Codes with which a look-up of one order says that there is none."""
+
+    def learn(self, natives: Mapping[str, str]) -> None:
+        """Take the listing's native symbols and what they stand for."""
+
+    def native_symbol(self, symbol: str) -> str:
+        """Return the venue's spelling of a symbol."""
+
+    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
+        """Return the call for an order; `expires_ms` is on the venue's clock."""
+
+    def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
+        """Return what an accepting answer says; raise `VenueProtocolError` when it does not name the order."""
+
+    def cancel(self, command: CancelOrder) -> Call:
+        """Return the call that cancels one order."""
+
+    def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
+        """Return the call that finds one order whether open or ended; None when the venue has none for these ids."""
+
+    def order_in(self, body: Any) -> OrderReport | None:
+        """Return the order in an answer to `one_order`; None when it holds none."""
+
+    def open_orders(self, symbol: str) -> Pages:
+        """Return the pages of open orders."""
+
+    def ended_orders(self, symbol: str, since_ms: int) -> Pages:
+        """Return the pages of orders that ended, or were made, since `since_ms` (venue's clock)."""
+
+    def fills(self, symbol: str, since_ms: int, venue_order_id: str | None) -> Pages:
+        """Return the pages of fills since `since_ms` (venue's clock), of one order where it is named."""
+
+    def report(self, raw: Any) -> OrderReport:
+        """Read one order."""
+
+    def fill(self, raw: Any, received_ns: int) -> Fill:
+        """Read one fill."""
+
+    def clock(self) -> Call:
+        """Return the call for the venue's time."""
+
+    def clock_ms(self, body: Any) -> int:
+        """Return the venue's time, cut to milliseconds."""
+
+    def balances(self) -> Call:
+        """Return the call for all balances."""
+
+    def balances_in(self, body: Any) -> dict[str, AssetBalance]:
+        """Read all balances; assets not named are zero."""
+
+    def listing(self) -> Call:
+        """Return the call for the rules of all symbols."""
+
+    def listed(self, body: Any) -> dict[str, Instrument]:
+        """Read the rules of all spot symbols by symbol; fees are not known yet."""
+
+    def fees(self, symbol: str) -> Call:
+        """Return the call for the account's own fees on one symbol."""
+
+    def fees_in(self, body: Any) -> Fees:
+        """Read the account's fees."""
+
+    def key_calls(self) -> tuple[Call, ...]:
+        """Return the calls that tell what the key may do."""
+
+    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
+        """Read what the key may do; a body is None where the venue did not answer."""

@@ -1,0 +1,82 @@
+"""Where a venue is reached, and with which account. Secrets are shown in no repr, no log and no traceback."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from arb.errors import ConfigError
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """One account's key. `passphrase` is None where the venue knows none (Gate)."""
+
+    key: str
+    secret: str
+    passphrase: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(key={self.masked})"
+
+    @property
+    def masked(self) -> str:
+        """Return enough of the key to tell it from another one."""
+        return f"{self.key[:4]}..." if len(self.key) > 8 else "***"
+
+    @property
+    def fingerprint(self) -> str:
+        """Return twelve hex digits that stand for the key without telling it."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:12]
+
+
+class VenueEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The addresses of one venue. Gate has one websocket for both; its `rest` ends in `/api/v4`, the others are roots."""
+
+    rest: str
+    ws_public: str
+    ws_private: str
+
+
+LIVE_ENDPOINTS: dict[str, VenueEndpoint] = {
+    "gate": VenueEndpoint(
+        rest="https://api.gateio.ws/api/v4",
+        ws_public="wss://api.gateio.ws/ws/v4/",
+        ws_private="wss://api.gateio.ws/ws/v4/",
+    ),
+    "okx": VenueEndpoint(
+        rest="https://www.okx.com",
+        ws_public="wss://ws.okx.com:8443/ws/v5/public",
+        ws_private="wss://ws.okx.com:8443/ws/v5/private",
+    ),
+    "bitget": VenueEndpoint(
+        rest="https://api.bitget.com",
+        ws_public="wss://ws.bitget.com/v2/ws/public",
+        ws_private="wss://ws.bitget.com/v2/ws/private",
+    ),
+}
+
+
+def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[VenueEndpoint, Credentials]:
+    """Return addresses and key of one venue from its part of a sandbox's first line (DESIGN.md section 5).
+
+    Raises `ConfigError` naming what is missing.
+    """
+    try:
+        shared = announced.get("ws")
+        endpoint = VenueEndpoint(
+            rest=announced["rest"].rstrip("/"),
+            ws_public=shared or announced["ws_public"],
+            ws_private=shared or announced["ws_private"],
+        )
+        credentials = Credentials(
+            key=announced["key"], secret=announced["secret"], passphrase=announced.get("passphrase")
+        )
+    except KeyError as error:
+        raise ConfigError(f"{venue}: the sandbox's first line does not tell {error.args[0]!r}") from error
+    return endpoint, credentials
+
+
+def account_id(venue: str, credentials: Credentials, sandbox_id: str | None = None) -> str:
+    """Return the account's identity in the ledger: venue, key fingerprint and, in a sandbox, the sandbox's own id."""
+    tail = f"-{sandbox_id}" if sandbox_id else ""
+    return f"{venue}-{credentials.fingerprint}{tail}"

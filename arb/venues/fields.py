@@ -1,0 +1,149 @@
+"""Read the fields of a venue's JSON strictly: what is missing or unreadable is named, never guessed.
+
+Money arrives as decimal text or as JSON numbers decoded to `Decimal`; binary floats do not occur here.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.errors import VenueProtocolError
+from arb.market.order import Side
+
+_DIGITS_MAX = 64
+
+
+class Fields:
+    """One JSON object of a venue, with what it is called in error messages."""
+
+    __slots__ = ("_raw", "_venue", "_what")
+
+    def __init__(self, venue: str, what: str, raw: Any) -> None:
+        self._venue = venue
+        self._what = what
+        if not isinstance(raw, dict):
+            raise VenueProtocolError(venue, f"{what}: not an object but {type(raw).__name__}")
+        self._raw: dict[str, Any] = raw
+
+    def bad(self, key: str, problem: str) -> VenueProtocolError:
+        """Return the error that names a field."""
+        return VenueProtocolError(self._venue, f"{self._what}: field {key!r}: {problem}")
+
+    def has(self, key: str) -> bool:
+        """Return whether a field is there and neither null nor empty text."""
+        return self._raw.get(key) not in (None, "")
+
+    def text(self, key: str) -> str:
+        """Return text that is not empty; whole numbers count as text."""
+        value = self.maybe_text(key)
+        if value is None:
+            raise self.bad(key, "missing")
+        return value
+
+    def maybe_text(self, key: str) -> str | None:
+        """Return text, or None when it is absent or empty."""
+        value = self._raw.get(key)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            raise self.bad(key, f"not text but {type(value).__name__}")
+        return str(value)
+
+    def decimal(self, key: str) -> Decimal:
+        """Return a finite number."""
+        value = self.maybe_decimal(key)
+        if value is None:
+            raise self.bad(key, "missing")
+        return value
+
+    def maybe_decimal(self, key: str) -> Decimal | None:
+        """Return a finite number, or None when it is absent or empty."""
+        value = self._raw.get(key)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+            raise self.bad(key, f"not a number but {type(value).__name__}")
+        if isinstance(value, str) and len(value) > _DIGITS_MAX:
+            raise self.bad(key, f"a number of {len(value)} characters")
+        try:
+            number = Decimal(value)
+        except ArithmeticError:
+            raise self.bad(key, f"not a number: {value!r}") from None
+        if not number.is_finite():
+            raise self.bad(key, f"not a finite number: {value!r}")
+        return number
+
+    def positive(self, key: str) -> Decimal:
+        """Return a number above 0."""
+        value = self.decimal(key)
+        if value <= 0:
+            raise self.bad(key, f"not above 0: {value}")
+        return value
+
+    def not_negative(self, key: str, default: Decimal | None = None) -> Decimal:
+        """Return a number that is at least 0; `default` when it is absent and a default is given."""
+        value = self.maybe_decimal(key)
+        if value is None:
+            if default is None:
+                raise self.bad(key, "missing")
+            return default
+        if value < 0:
+            raise self.bad(key, f"below 0: {value}")
+        return value
+
+    def whole(self, key: str) -> int:
+        """Return a whole number."""
+        value = self.decimal(key)
+        if value != value.to_integral_value():
+            raise self.bad(key, f"not a whole number: {value}")
+        return int(value)
+
+    def ms_ns(self, key: str) -> int:
+        """Return an instant given in Unix milliseconds, perhaps with a fraction, in nanoseconds."""
+        return self._instant(key, self.decimal(key), NS_PER_MS)
+
+    def maybe_ms_ns(self, key: str) -> int | None:
+        """Return an instant given in Unix milliseconds in nanoseconds, or None when it is absent or 0."""
+        value = self.maybe_decimal(key)
+        return None if not value else self._instant(key, value, NS_PER_MS)
+
+    def maybe_s_ns(self, key: str) -> int | None:
+        """Return an instant given in Unix seconds in nanoseconds, or None when it is absent or 0."""
+        value = self.maybe_decimal(key)
+        return None if not value else self._instant(key, value, NS_PER_S)
+
+    def side(self, key: str = "side") -> Side:
+        """Return a side."""
+        value = self.text(key).lower()
+        try:
+            return Side(value)
+        except ValueError:
+            raise self.bad(key, f"no side: {value!r}") from None
+
+    def object(self, key: str) -> "Fields":
+        """Return the object inside a field."""
+        return Fields(self._venue, f"{self._what}: {key}", self._raw.get(key))
+
+    def objects(self, key: str) -> Iterator["Fields"]:
+        """Yield the objects of a list inside a field; a list that is absent or null has none."""
+        for raw in self.rows(key):
+            yield Fields(self._venue, f"{self._what}: {key}", raw)
+
+    def rows(self, key: str) -> list[Any]:
+        """Return the list inside a field; one that is absent, null or empty text is empty."""
+        value = self._raw.get(key)
+        if value is None or value == "":
+            return []
+        if not isinstance(value, list):
+            raise self.bad(key, f"not a list but {type(value).__name__}")
+        return value
+
+    def raw(self, key: str) -> Any:
+        """Return a field as decoded."""
+        return self._raw.get(key)
+
+    def _instant(self, key: str, value: Decimal, unit_ns: int) -> int:
+        if not 0 <= value < 10**14:
+            raise self.bad(key, f"no instant: {value}")
+        return int(value * unit_ns)

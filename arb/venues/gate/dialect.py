@@ -1,0 +1,238 @@
+"""Gate's REST language for a spot account (Gate APIv4; gate-specific rules of recovery in the look at orders).
+
+An ended order can be found by its number only, so without it the lists of open orders, ended orders and fills are read,
+in that order: an order that ends while they are read then shows in a later one.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.events import AssetBalance
+from arb.errors import VenueProtocolError
+from arb.market.fill import Fill, FillSource
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.order import OrderReport, TimeInForce
+from arb.venues.dialect import Call, Fees, KeyFacts, Pages
+from arb.venues.fields import Fields
+from arb.venues.gate import records
+from arb.venues.gate.ids import to_text
+from arb.venues.gate.placements import EXPIRES_NS
+from arb.venues.outcome import OutcomePolicy
+from arb.venues.outcome_tables import GATE
+
+_SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")
+_TIF = {
+    TimeInForce.GTC: "gtc",
+    TimeInForce.IOC: "ioc",
+    TimeInForce.FOK: "fok",
+    TimeInForce.POST_ONLY: "poc",
+}
+_OPEN_PAGE, _PAGE = 100, 1000
+_ZERO = Decimal(0)
+
+
+class GateDialect:
+    """See `arb.venues.dialect.TradeDialect`."""
+
+    venue = "gate"
+    policy: OutcomePolicy = GATE
+    not_found = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"})
+
+    def learn(self, natives: Mapping[str, str]) -> None:
+        """Take nothing: Gate's spelling tells base and quote apart."""
+
+    def native_symbol(self, symbol: str) -> str:
+        """Return `BTC_USDT`."""
+        return symbol.replace("/", "_")
+
+    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
+        """Return `POST /spot/orders`; the expiry leaves as `X-Gate-Exptime`, put there by the signer."""
+        native = self.native_symbol(command.symbol)
+        params = {
+            "text": to_text(command.client_order_id),
+            "currency_pair": native,
+            "type": "limit",
+            "account": "spot",
+            "side": str(command.side),
+            "amount": f"{command.size:f}",
+            "price": f"{command.price:f}",
+            "time_in_force": _TIF[command.tif],
+            EXPIRES_NS: command.expires_ns,
+        }
+        return Call(scope=f"place {native}", api=_SPOT, method="POST", path="orders", params=params)
+
+    def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
+        """Read the order in the answer; an ACK answer carries its ids only."""
+        fields = Fields(self.venue, "placed order", body)
+        if fields.has("amount"):
+            return records.order_report(self.venue, body)
+        return OrderReport(
+            venue=self.venue,
+            symbol=command.symbol,
+            client_order_id=command.client_order_id,
+            venue_order_id=fields.text("id"),
+            side=command.side,
+            price=command.price,
+            size=command.size,
+            filled=_ZERO,
+            avg_price=None,
+            is_open=True,
+        )
+
+    def cancel(self, command: CancelOrder) -> Call:
+        """Return `DELETE /spot/orders/{id}`, by our own text while the venue's number is not known."""
+        params = {
+            "order_id": command.venue_order_id or to_text(command.client_order_id),
+            "currency_pair": self.native_symbol(command.symbol),
+        }
+        return Call(scope="cancel", api=_SPOT, method="DELETE", path="orders/{order_id}", params=params)
+
+    def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
+        """Return `GET /spot/orders/{id}`; by text it finds open orders only, so then there is no such call."""
+        if venue_order_id is None:
+            return None
+        params = {"order_id": venue_order_id, "currency_pair": self.native_symbol(symbol)}
+        return _read("orders/{order_id}", params)
+
+    def order_in(self, body: Any) -> OrderReport | None:
+        """Return the order."""
+        return self.report(body)
+
+    def open_orders(self, symbol: str) -> Pages:
+        """Return the pages of `GET /spot/orders?status=open`, at most 100 rows each."""
+        return _paged("orders", {"currency_pair": self.native_symbol(symbol), "status": "open"}, _OPEN_PAGE)
+
+    def ended_orders(self, symbol: str, since_ms: int) -> Pages:
+        """Return the pages of `GET /spot/orders?status=finished`, by the time of their end."""
+        params = {"currency_pair": self.native_symbol(symbol), "status": "finished", "from": str(since_ms // 1000)}
+        return _paged("orders", params, _PAGE)
+
+    def fills(self, symbol: str, since_ms: int, venue_order_id: str | None) -> Pages:
+        """Return the pages of `GET /spot/my_trades`."""
+        params = {"currency_pair": self.native_symbol(symbol), "from": str(since_ms // 1000)}
+        if venue_order_id is not None:
+            params["order_id"] = venue_order_id
+        return _paged("my_trades", params, _PAGE)
+
+    def report(self, raw: Any) -> OrderReport:
+        """Read one order."""
+        return records.order_report(self.venue, raw)
+
+    def fill(self, raw: Any, received_ns: int) -> Fill:
+        """Read one row of `my_trades`."""
+        return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
+
+    def clock(self) -> Call:
+        """Return `GET /spot/time`."""
+        return _read("time", {}, _PUBLIC)
+
+    def clock_ms(self, body: Any) -> int:
+        """Return the venue's time."""
+        return Fields(self.venue, "time", body).whole("server_time")
+
+    def balances(self) -> Call:
+        """Return `GET /spot/accounts`."""
+        return _read("accounts", {})
+
+    def balances_in(self, body: Any) -> dict[str, AssetBalance]:
+        """Read all balances."""
+        return dict(records.balance(self.venue, raw, "locked") for raw in self._rows(body))
+
+    def listing(self) -> Call:
+        """Return `GET /spot/currency_pairs`."""
+        return _read("currency_pairs", {}, _PUBLIC)
+
+    def listed(self, body: Any) -> dict[str, Instrument]:
+        """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent."""
+        instruments = [self._instrument(Fields(self.venue, "currency pair", raw)) for raw in self._rows(body)]
+        return {instrument.symbol: instrument for instrument in instruments}
+
+    def fees(self, symbol: str) -> Call:
+        """Return `GET /wallet/fee`: the listing's `fee` is nobody's."""
+        params = {"currency_pair": self.native_symbol(symbol)}
+        return Call(scope="GET wallet/fee", api=("private", "wallet"), method="GET", path="fee", params=params)
+
+    def fees_in(self, body: Any) -> Fees:
+        """Read the rates; `debit_fee` 1 and 2 mean that GT or points pay instead of the received asset."""
+        fields = Fields(self.venue, "fee", body)
+        elsewhere = fields.maybe_text("debit_fee") in ("1", "2") or body.get("gt_discount") is True
+        return Fees(fields.decimal("taker_fee"), fields.decimal("maker_fee"), FeeIn.OTHER if elsewhere else FeeIn.BASE)
+
+    def key_calls(self) -> tuple[Call, ...]:
+        """Return `GET /account/main_keys` and `/account/detail`."""
+        account = ("private", "account")
+        return tuple(
+            Call(scope=f"GET account/{path}", api=account, method="GET", path=path, params={})
+            for path in ("main_keys", "detail")
+        )
+
+    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
+        """Read the permissions. Withdrawal is not in the list; a writable `wallet` is the nearest to it."""
+        keys, detail = bodies
+        perms: list[Fields] = []
+        for key in keys if isinstance(keys, list) else [keys]:
+            if isinstance(key, dict):
+                perms.extend(Fields(self.venue, "key", key).objects("perms"))
+        writable = {name for perm in perms if perm.raw("read_only") is not True for name in _names(perm.raw("name"))}
+        bound = None
+        if isinstance(detail, dict):
+            bound = bool(Fields(self.venue, "account detail", detail).rows("ip_whitelist"))
+        if not perms:
+            return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=bound)
+        return KeyFacts(
+            can_trade="spot" in writable, can_withdraw=True if "wallet" in writable else None, ip_bound=bound
+        )
+
+    def _rows(self, body: Any) -> list[Any]:
+        if not isinstance(body, list):
+            raise VenueProtocolError(self.venue, f"not a list but {type(body).__name__}")
+        return body
+
+    def _instrument(self, fields: Fields) -> Instrument:
+        native = fields.text("id")
+        return Instrument(
+            venue=self.venue,
+            symbol=f"{fields.text('base')}/{fields.text('quote')}",
+            native_symbol=native,
+            tick=Decimal(1).scaleb(-fields.whole("precision")),
+            lot=Decimal(1).scaleb(-fields.whole("amount_precision")),
+            min_size=fields.not_negative("min_base_amount", _ZERO),
+            min_notional=fields.not_negative("min_quote_amount", _ZERO),
+            max_size=fields.maybe_decimal("max_base_amount"),
+            taker_fee=None,
+            maker_fee=None,
+            buy_fee_in=FeeIn.BASE,
+            price_band=_narrower(fields.maybe_decimal("up_rate"), fields.maybe_decimal("down_rate")),
+            tradable=fields.maybe_text("trade_status") == "tradable",
+        )
+
+
+def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _SPOT) -> Call:
+    return Call(scope=f"GET spot/{path}", api=api, method="GET", path=path, params=params)
+
+
+def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:
+    def following(call: Call, rows: list[Any]) -> Call | None:
+        # Newest first, so rows that come in meanwhile push others to later pages: seen twice, never missed.
+        return _read(path, {**call.params, "page": call.params["page"] + 1}) if len(rows) >= limit else None
+
+    first = _read(path, {**params, "page": 1, "limit": limit})
+    return Pages(first=first, rows=_list, following=following)
+
+
+def _list(body: Any) -> list[Any]:
+    if not isinstance(body, list):
+        raise VenueProtocolError("gate", f"not a list but {type(body).__name__}")
+    return body
+
+
+def _names(value: Any) -> list[str]:
+    # The documented example holds a text, the official models declare a list.
+    return [str(name) for name in value] if isinstance(value, list) else [str(value)]
+
+
+def _narrower(up: Decimal | None, down: Decimal | None) -> Decimal | None:
+    rates = [rate for rate in (up, down) if rate]
+    return min(rates) if rates else None

@@ -1,0 +1,357 @@
+"""One account at one venue, behind the `OrderGateway` door: pace, sign, send once, judge, and say what happened.
+
+Signing is ccxt's (behind our guard), sending is one plain request whose answer is judged from status and body, and the
+venue's language is its dialect's. An order is sent at most once, whatever happens; only questions are repeated.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+import ccxt
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
+from arb.core.events import (
+    BalancesReported,
+    CancelAnswered,
+    ClockMeasured,
+    OrderAccepted,
+    OrderLooked,
+    OrderRejected,
+    OutcomeUnknown,
+)
+from arb.errors import ArbError, VenueAuthError, VenueBusy, VenueError, VenueProtocolError, VenueUnreachable, require
+from arb.market.instrument import Instrument
+from arb.market.order import OrderReport, Outcome, Role
+from arb.venues.base import EventListener, PlaceAnswer
+from arb.venues.dialect import Call, Fees, KeyFacts, TradeDialect
+from arb.venues.guard import SigningRefused
+from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
+from arb.venues.look import Look
+from arb.venues.outcome import NOT_SENT, RATE_BUDGET, Verdict, error_of, judge_read, judge_write
+from arb.venues.pacing import Pacer, Priority
+from arb.venues.retry import READS, Backoff, Trouble, next_delay_s
+
+EXPIRED = "expired"
+CLOCK_SAMPLES = 3
+# Looked-for orders are asked for again by the engine itself, so a look does not insist for long.
+LOOKS = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
+# Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
+_SINCE_MARGIN_NS = 2 * NS_PER_S
+
+
+class Signer(Protocol):
+    """The part of a ccxt client that a gateway uses."""
+
+    server_offset_ns: int
+
+    def sign(self, path: str, api: Any = ..., method: str = ..., params: Any = ...) -> dict[str, Any]:
+        """Return url, method, headers and body of a request."""
+
+    async def close(self) -> None:
+        """Release sockets."""
+
+
+class PrivateRunner(Protocol):
+    """Keeps a private stream up."""
+
+    async def run(self, listener: EventListener) -> None:
+        """Run until cancelled."""
+
+
+class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a gateway waits, in seconds. A lost answer to an order is asked for long before its time-out ends."""
+
+    place_timeout_s: float = 5.0
+    cancel_timeout_s: float = 5.0
+    read_timeout_s: float = 5.0
+    pace_timeout_s: float = 10.0
+
+
+class CcxtGateway:
+    """See `arb.venues.base.OrderGateway`."""
+
+    def __init__(
+        self,
+        *,
+        dialect: TradeDialect,
+        signer: Signer,
+        transport: HttpTransport,
+        private: PrivateRunner,
+        pacer: Pacer,
+        clock: Clock,
+        rng: random.Random,
+        account_id: str,
+        timing: GatewayTiming | None = None,
+    ) -> None:
+        self.venue = dialect.venue
+        self.account_id = account_id
+        self._dialect = dialect
+        self._signer = signer
+        self._transport = transport
+        self._private = private
+        self._pacer = pacer
+        self._clock = clock
+        self._rng = rng
+        self._timing = timing if timing is not None else GatewayTiming()
+
+    async def start(self) -> None:
+        """Learn the listing and check the key; raises `VenueError` when the venue cannot be used."""
+        await self._listing()
+        await self.check_key()
+
+    async def close(self) -> None:
+        """Release sockets."""
+        await self._transport.close()
+        await self._signer.close()
+
+    async def check_key(self) -> KeyFacts:
+        """Return what the key may do; raise `VenueAuthError` when it may withdraw or may not trade.
+
+        None in the facts means that the venue does not tell: then the user has to confirm (DESIGN.md section 1).
+        """
+        bodies: list[Any] = []
+        for call in self._dialect.key_calls():
+            try:
+                bodies.append((await self._read(call, Priority.READ))[0])
+            except VenueAuthError:
+                raise
+            except VenueError:
+                bodies.append(None)
+        facts = self._dialect.key_facts(tuple(bodies))
+        if facts.can_withdraw:
+            raise VenueAuthError(self.venue, "the key may withdraw: make one that may not", code="key_withdraws")
+        if facts.can_trade is False:
+            raise VenueAuthError(self.venue, "the key may not trade spot", code="key_read_only")
+        return facts
+
+    async def place(self, command: PlaceOrder) -> PlaceAnswer:
+        """Send one order, once; an entry never waits for a slot, a repair does until its expiry."""
+        expires_ms = (command.expires_ns + self._signer.server_offset_ns) // NS_PER_MS
+        call = self._dialect.place(command, expires_ms)
+        if command.role is Role.ENTRY:
+            paced = self._pacer.try_entry(call.scope)
+        else:
+            left_s = (command.expires_ns - self._clock.wall_ns()) / NS_PER_S
+            paced = await self._pacer.wait(call.scope, Priority.REPAIR, max(0.0, left_s))
+        if not paced:
+            return self._not_sent(command, RATE_BUDGET, f"no slot left in {call.scope!r}")
+        if self._clock.wall_ns() >= command.expires_ns:
+            return self._not_sent(command, EXPIRED, "expired before it was sent")
+        try:
+            request = self._signed(call)
+        except VenueError as refused:
+            return self._not_sent(command, refused.code or NOT_SENT, str(refused))
+        sent_ns = self._clock.wall_ns()
+        try:
+            answer = await self._transport.send(request, self._timing.place_timeout_s)
+        except NeverSent as error:
+            return self._not_sent(command, NOT_SENT, str(error))
+        except AnswerLost as error:
+            return self._unknown(command, sent_ns, str(error))
+        verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
+        self._mind_limits(call.scope, verdict)
+        return self._answered(command, answer, verdict)
+
+    async def cancel(self, command: CancelOrder) -> CancelAnswered:
+        """Ask for a cancel, once. *Rejected* says nothing about fills: the order may have ended by itself."""
+        call = self._dialect.cancel(command)
+        if not await self._pacer.wait(call.scope, Priority.CANCEL, self._timing.pace_timeout_s):
+            return self._cancel_answer(command, Outcome.REJECTED, RATE_BUDGET)
+        try:
+            request = self._signed(call)
+        except VenueError as refused:
+            return self._cancel_answer(command, Outcome.REJECTED, refused.code or NOT_SENT)
+        try:
+            answer = await self._transport.send(request, self._timing.cancel_timeout_s)
+        except NeverSent:
+            return self._cancel_answer(command, Outcome.REJECTED, NOT_SENT)
+        except AnswerLost as error:
+            return self._cancel_answer(command, Outcome.UNKNOWN, str(error))
+        verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
+        self._mind_limits(call.scope, verdict)
+        return self._cancel_answer(command, verdict.outcome, verdict.code or None)
+
+    async def look(self, command: QueryOrder) -> OrderLooked:
+        """Look for one order in open orders, ended orders and fills."""
+        started_ns = self._clock.wall_ns()
+        since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
+
+        async def ask(call: Call) -> tuple[Any, int]:
+            body, answer = await self._read(call, Priority.LOOK, LOOKS)
+            return body, answer.received_ns
+
+        look = Look(self._dialect, command, max(0, since_ns) // NS_PER_MS, ask)
+        await look.run()
+        return OrderLooked(
+            venue=self.venue,
+            symbol=command.symbol,
+            client_order_id=command.client_order_id,
+            look=command.look,
+            complete=look.complete,
+            report=look.report,
+            fills=look.fills,
+            started_ns=started_ns,
+            cause=look.cause,
+        )
+
+    async def balances(self) -> BalancesReported:
+        """Read all balances; raises `VenueError` when they cannot be read."""
+        body, answer = await self._read(self._dialect.balances(), Priority.READ)
+        told = self._dialect.balances_in(body)
+        return BalancesReported(venue=self.venue, balances=told, complete=True, asked_ns=answer.sent_ns)
+
+    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        """Read rules and the account's own fees for those of `symbols` that are listed.
+
+        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`); raises `VenueError` when the
+        listing cannot be read.
+        """
+        listed = await self._listing()
+        wanted = [listed[symbol] for symbol in symbols if symbol in listed]
+        return tuple([await self._with_fees(instrument) for instrument in wanted])
+
+    async def measure_clock(self) -> ClockMeasured:
+        """Compare the clocks by the quickest of a few questions; later signatures use the result.
+
+        The venue's answer is cut to milliseconds, so half of one is added to it and to the error. Raises `VenueError`.
+        """
+        best: tuple[int, int] | None = None
+        for _ in range(CLOCK_SAMPLES):
+            body, answer = await self._read(self._dialect.clock(), Priority.READ)
+            venue_ns = self._dialect.clock_ms(body) * NS_PER_MS + NS_PER_MS // 2
+            trip_ns = answer.received_ns - answer.sent_ns
+            error_ns = trip_ns // 2 + NS_PER_MS // 2
+            if best is None or error_ns < best[1]:
+                best = venue_ns - (answer.sent_ns + trip_ns // 2), error_ns
+        require(best is not None, "no clock sample was taken")
+        assert best is not None
+        self._signer.server_offset_ns = best[0]
+        return ClockMeasured(venue=self.venue, offset_ns=best[0], error_ns=best[1])
+
+    async def run_private(self, listener: EventListener) -> None:
+        """Keep the private stream up until cancelled."""
+        await self._private.run(listener)
+
+    # Inner workings.
+
+    async def _listing(self) -> dict[str, Instrument]:
+        body, _ = await self._read(self._dialect.listing(), Priority.READ)
+        listed = self._dialect.listed(body)
+        self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
+        return listed
+
+    async def _with_fees(self, instrument: Instrument) -> Instrument:
+        try:
+            body, _ = await self._read(self._dialect.fees(instrument.symbol), Priority.READ)
+            fees = self._dialect.fees_in(body)
+        except VenueError:
+            return instrument
+        if not _plausible(fees):
+            return instrument
+        return msgspec.structs.replace(
+            instrument, taker_fee=fees.taker, maker_fee=fees.maker, buy_fee_in=fees.buy_fee_in
+        )
+
+    async def _read(self, call: Call, priority: int, policy: Backoff = READS) -> tuple[Any, HttpAnswer]:
+        """Ask, and ask again while that may help; raises `VenueError`."""
+        started_ns = self._clock.monotonic_ns()
+        attempt = 0
+        while True:
+            attempt += 1
+            if not await self._pacer.wait(call.scope, priority, self._timing.pace_timeout_s):
+                raise VenueBusy(self.venue, f"no slot left in {call.scope!r}", code=RATE_BUDGET)
+            verdict, answer = await self._ask_once(call)
+            if answer is not None and verdict.outcome is Outcome.ACCEPTED:
+                return verdict.body, answer
+            self._mind_limits(call.scope, verdict)
+            elapsed_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
+            trouble = verdict.trouble or Trouble.FAULT
+            delay_s = next_delay_s(policy, attempt, trouble, elapsed_s, self._rng, verdict.retry_after_s)
+            if delay_s is None:
+                raise error_of(self.venue, verdict)
+            await asyncio.sleep(delay_s)
+
+    async def _ask_once(self, call: Call) -> tuple[Verdict, HttpAnswer | None]:
+        request = self._signed(call)
+        try:
+            answer = await self._transport.send(request, self._timing.read_timeout_s)
+        except (NeverSent, AnswerLost) as error:
+            lost = Verdict(outcome=Outcome.UNKNOWN, trouble=Trouble.UNREACHABLE, code="unreachable", message=str(error))
+            return lost, None
+        return judge_read(self._dialect.policy, answer, self._venue_ns()), answer
+
+    def _signed(self, call: Call) -> HttpRequest:
+        """Sign a call; raises `VenueError` (`SigningRefused` by the guard): then nothing was sent."""
+        try:
+            signed = self._signer.sign(call.path, list(call.api), call.method, dict(call.params))
+        except SigningRefused:
+            raise
+        except (ccxt.BaseError, ArbError, ValueError) as error:
+            raise VenueUnreachable(self.venue, f"not signed: {error}", code=NOT_SENT) from error
+        headers = {**(signed["headers"] or {}), **call.headers}
+        return HttpRequest(signed["method"], signed["url"], headers, signed["body"])
+
+    def _mind_limits(self, scope: str, verdict: Verdict) -> None:
+        if verdict.trouble is Trouble.BUSY:
+            self._pacer.limited(scope, verdict.retry_after_s)
+
+    def _venue_ns(self) -> int:
+        return self._clock.wall_ns() + self._signer.server_offset_ns
+
+    def _answered(self, command: PlaceOrder, answer: HttpAnswer, verdict: Verdict) -> PlaceAnswer:
+        if verdict.outcome is Outcome.REJECTED:
+            return OrderRejected(
+                venue=self.venue,
+                client_order_id=command.client_order_id,
+                code=verdict.code,
+                message=verdict.message,
+                sent_ns=answer.sent_ns,
+                acked_ns=answer.received_ns,
+                retry_after_s=verdict.retry_after_s,
+            )
+        if verdict.outcome is Outcome.UNKNOWN:
+            return self._unknown(command, answer.sent_ns, f"{verdict.code} {verdict.message}".strip())
+        try:
+            report = self._checked(command, self._dialect.placed(command, verdict.body))
+        except VenueProtocolError as error:
+            return self._unknown(command, answer.sent_ns, str(error))
+        return OrderAccepted(
+            venue=self.venue,
+            client_order_id=command.client_order_id,
+            report=report,
+            sent_ns=answer.sent_ns,
+            acked_ns=answer.received_ns,
+        )
+
+    def _checked(self, command: PlaceOrder, report: OrderReport) -> OrderReport:
+        same = (report.symbol, report.side, report.size) == (command.symbol, command.side, command.size)
+        if not same or report.client_order_id != command.client_order_id:
+            text = f"placed {command.side} {command.size} {command.symbol} {command.client_order_id}, told of {report}"
+            raise VenueProtocolError(self.venue, text)
+        return report
+
+    def _not_sent(self, command: PlaceOrder, code: str, message: str) -> OrderRejected:
+        return OrderRejected(
+            venue=self.venue,
+            client_order_id=command.client_order_id,
+            code=code,
+            message=message,
+            sent_ns=0,
+            acked_ns=0,
+        )
+
+    def _unknown(self, command: PlaceOrder, sent_ns: int, cause: str) -> OutcomeUnknown:
+        return OutcomeUnknown(venue=self.venue, client_order_id=command.client_order_id, cause=cause, sent_ns=sent_ns)
+
+    def _cancel_answer(self, command: CancelOrder, outcome: Outcome, code: str | None) -> CancelAnswered:
+        return CancelAnswered(venue=self.venue, client_order_id=command.client_order_id, outcome=outcome, code=code)
+
+
+def _plausible(fees: Fees) -> bool:
+    rates: Sequence[Decimal] = (fees.taker, fees.maker)
+    return all(Decimal("-0.01") <= rate <= Decimal("0.05") for rate in rates)

@@ -1,0 +1,184 @@
+"""Keep under the venues' rate limits: one sliding window per metered scope, entries without waiting, repairs in order.
+
+A venue meters scopes (Gate: placements per market, cancels, each endpoint by itself), so each has a window of its own,
+made of short pieces (4 per 500 ms, not 8 per 1 s), because the underlying throttler lets a whole window through at once.
+An entry takes a slot at once or not at all and never one of the last `reserve`; repairs, cancels and reads may wait, the
+most urgent first, but not past their deadline. When a venue says 429 anyhow, the scope stands still until its reset.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Mapping
+
+import msgspec
+from asyncio_throttle.throttler import Throttler
+
+from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.errors import require
+
+WAITERS_MAX = 256
+_WAIT_MIN_S = 0.001
+
+
+class Priority:
+    """Who goes first when several wait for one scope; lower is more urgent."""
+
+    REPAIR = 0
+    CANCEL = 1
+    LOOK = 2
+    READ = 3
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """At most `count` requests per sliding `window_ms`; entries leave the last `reserve` of them alone."""
+
+    count: int
+    window_ms: int
+    reserve: int = 0
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.window_ms < 1 or not 0 <= self.reserve < self.count:
+            raise ValueError(f"a budget of {self.count} per {self.window_ms} ms with {self.reserve} in reserve")
+
+
+class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The budgets of one venue. `place` and `cancel` are per symbol where `per_symbol`; `read` is per endpoint.
+
+    `reads` overrides `read` for endpoints that the venue meters otherwise, by the call's scope.
+    """
+
+    place: Budget
+    cancel: Budget
+    read: Budget
+    reads: Mapping[str, Budget] = {}
+    cancel_per_symbol: bool = False
+
+    def of(self, scope: str) -> Budget:
+        """Return the budget of a scope, which is `place SYMBOL`, `cancel`, `cancel SYMBOL` or `METHOD PATH`."""
+        kind = scope.partition(" ")[0]
+        if kind == "place":
+            return self.place
+        if kind == "cancel":
+            return self.cancel
+        return self.reads.get(scope, self.read)
+
+
+# A little below what the venues document, since a burst may arrive closer together than it left.
+# Gate APIv4 "Frequency limit rule": spot orders 10/s per user and market, cancels 200/s per user, others 200/10 s each.
+# OKX API v5: place, cancel 60/2 s per user and instrument; reads by endpoint. Bitget API v2: 10/s per user and endpoint.
+DEFAULT_PACING: dict[str, PacingLimits] = {
+    "gate": PacingLimits(place=Budget(4, 500, 2), cancel=Budget(20, 200), read=Budget(9, 500)),
+    "okx": PacingLimits(
+        place=Budget(12, 500, 4),
+        cancel=Budget(12, 500),
+        read=Budget(9, 1000),
+        reads={
+            "GET trade/order": Budget(12, 500),
+            "GET trade/orders-pending": Budget(12, 500),
+            "GET trade/orders-history": Budget(9, 500),
+            "GET trade/fills": Budget(12, 500),
+            "GET account/balance": Budget(4, 1000),
+            "GET account/trade-fee": Budget(2, 1000),
+            "GET account/config": Budget(2, 1000),
+        },
+        cancel_per_symbol=True,
+    ),
+    "bitget": PacingLimits(place=Budget(4, 500, 2), cancel=Budget(4, 500), read=Budget(4, 500)),
+}
+
+
+class ScopeThrottler(Throttler):
+    """`asyncio_throttle.Throttler` on an injected clock, with a reserve, an order among waiters, and a pause.
+
+    The base reads `time.monotonic()` itself and polls every 10 ms in no particular order; under virtual time it would
+    spin for ever.
+    """
+
+    def __init__(self, budget: Budget, clock: Clock) -> None:
+        super().__init__(budget.count, budget.window_ms / 1000)
+        self._budget = budget
+        self._clock = clock
+        self._window_ns = budget.window_ms * NS_PER_MS
+        self._paused_until_ns = 0
+        self._queue: list[tuple[int, int]] = []
+        self._tickets = itertools.count()
+
+    def flush(self) -> None:
+        """Forget the slots whose window has passed."""
+        horizon = self._clock.monotonic_ns() - self._window_ns
+        while self._task_logs and self._task_logs[0] <= horizon:
+            self._task_logs.popleft()
+
+    def try_acquire(self, *, reserve: bool = False) -> bool:
+        """Take a slot at once or return False; with `reserve` leave the reserve to others, and do not overtake waiters."""
+        if reserve and self._queue:
+            return False
+        return self._take(self._budget.reserve if reserve else 0)
+
+    async def acquire(self, priority: int = Priority.READ, deadline_ns: int | None = None) -> bool:
+        """Wait for a slot, the most urgent waiter first; False when it cannot come before `deadline_ns` (monotonic)."""
+        if len(self._queue) >= WAITERS_MAX:
+            return False
+        ticket = (priority, next(self._tickets))
+        heapq.heappush(self._queue, ticket)
+        try:
+            while not (self._queue[0] == ticket and self._take(0)):
+                wait_ns = self._wait_ns()
+                if deadline_ns is not None and self._clock.monotonic_ns() + wait_ns > deadline_ns:
+                    return False
+                await asyncio.sleep(max(_WAIT_MIN_S, wait_ns / NS_PER_S))
+            return True
+        finally:
+            self._queue.remove(ticket)
+            heapq.heapify(self._queue)
+
+    def pause(self, seconds: float) -> None:
+        """Stand still for `seconds` (>= 0); a pause already longer stays."""
+        until_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
+        self._paused_until_ns = max(self._paused_until_ns, until_ns)
+
+    def _take(self, reserve: int) -> bool:
+        self.flush()
+        now_ns = self._clock.monotonic_ns()
+        if now_ns < self._paused_until_ns or len(self._task_logs) >= self._budget.count - reserve:
+            return False
+        self._task_logs.append(now_ns)
+        return True
+
+    def _wait_ns(self) -> int:
+        self.flush()
+        now_ns = self._clock.monotonic_ns()
+        free_ns = self._task_logs[0] + self._window_ns if len(self._task_logs) >= self._budget.count else now_ns
+        return int(max(free_ns, self._paused_until_ns) - now_ns)
+
+
+class Pacer:
+    """The throttlers of one account at one venue, made as scopes turn up."""
+
+    def __init__(self, limits: PacingLimits, clock: Clock) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._scopes: dict[str, ScopeThrottler] = {}
+
+    def try_entry(self, scope: str) -> bool:
+        """Take a slot for an entry at once, leaving the reserve alone, or return False."""
+        return self._of(scope).try_acquire(reserve=True)
+
+    async def wait(self, scope: str, priority: int, timeout_s: float) -> bool:
+        """Wait for a slot for at most `timeout_s`; False when none comes in time."""
+        deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+        return await self._of(scope).acquire(priority, deadline_ns)
+
+    def limited(self, scope: str, retry_after_s: float | None) -> None:
+        """Take note that the venue limited this scope; without its word on how long, one window is waited."""
+        budget = self._limits.of(scope)
+        self._of(scope).pause(budget.window_ms / 1000 if retry_after_s is None else retry_after_s)
+
+    def _of(self, scope: str) -> ScopeThrottler:
+        throttler = self._scopes.get(scope)
+        if throttler is None:
+            # Scopes are symbols and endpoints: a few dozen. More would be a bug that eats memory.
+            require(len(self._scopes) < 10_000, "too many metered scopes")
+            throttler = self._scopes[scope] = ScopeThrottler(self._limits.of(scope), self._clock)
+        return throttler

@@ -1,0 +1,86 @@
+"""The shell of a private stream: a kept-up connection around a `PrivateDialect`, telling `PrivateUp` and `PrivateDown`.
+
+The stream counts as up from the moment the venue has confirmed the last subscription. A frame that cannot be read ends
+the connection: something may have been missed, and `PrivateDown` makes the engine look.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+
+from arb.clock import Clock
+from arb.core.events import PrivateDown, PrivateUp
+from arb.venues.base import EventListener
+from arb.venues.connection import ConnectionTiming, StreamConnection
+from arb.venues.wire.private import PrivateDialect
+
+_LOG = logging.getLogger(__name__)
+
+
+class PrivateStream:
+    """One account's private stream. `offset_ns` returns venue time minus ours, for the signatures."""
+
+    def __init__(
+        self,
+        url: str,
+        dialect: PrivateDialect,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        offset_ns: Callable[[], int],
+        timing: ConnectionTiming | None = None,
+    ) -> None:
+        self._dialect = dialect
+        self._clock = clock
+        self._offset_ns = offset_ns
+        self._up = False
+        self._listener: EventListener | None = None
+        self._connection = StreamConnection(
+            url,
+            clock=clock,
+            rng=rng,
+            greetings=lambda: dialect.greetings(self._venue_ns()),
+            on_frame=self._on_frame,
+            on_down=self._on_down,
+            ping=lambda: dialect.ping(self._venue_ns()),
+            timing=timing,
+        )
+
+    async def run(self, listener: EventListener) -> None:
+        """Keep the stream up until cancelled."""
+        self._listener = listener
+        await self._connection.run()
+
+    def unread(self) -> bool:
+        """Return whether received bytes still wait to be handed over."""
+        return self._connection.unread()
+
+    def _on_frame(self, received_ns: int, raw: bytes) -> None:
+        listener = self._listener
+        if listener is None:
+            return
+        frame = self._dialect.on_frame(received_ns, self._venue_ns(), raw)
+        for event in frame.events:
+            listener(event)
+        for text in frame.send:
+            self._connection.send(text)
+        if frame.ready and not self._up:
+            self._up = True
+            listener(PrivateUp(venue=self._dialect.venue))
+        for error in frame.errors:
+            _LOG.warning("%s", error)
+        if frame.errors:
+            self._connection.drop(str(frame.errors[0]))
+        elif frame.refused is not None:
+            self._connection.drop(f"refused: {frame.refused}")
+        elif frame.closing:
+            self._connection.drop("the venue announced that it closes the connection")
+
+    def _on_down(self, cause: str) -> None:
+        # Told for failed attempts too: whoever waits for the stream should know why it does not come.
+        self._up = False
+        if self._listener is not None:
+            self._listener(PrivateDown(venue=self._dialect.venue, cause=cause))
+
+    def _venue_ns(self) -> int:
+        return self._clock.wall_ns() + self._offset_ns()

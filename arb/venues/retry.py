@@ -1,0 +1,105 @@
+"""Back-off for what may safely be repeated: reads and reconnects. Orders are never repeated by anything in here.
+
+Pure: (policy, attempt, trouble, elapsed, rng) to a delay, or None to stop. Exponential with full jitter, so that many
+who failed together do not come back together; when the venue says how long to wait, that wins. Attempts and total time
+are bounded by default.
+"""
+
+import random
+from enum import StrEnum
+
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S
+
+# A number this large counts milliseconds, a smaller one seconds: 10^11 s is the year 5138, 10^11 ms is 1973.
+_MILLIS_FROM = 10**11
+RETRY_AFTER_MAX_S = 600.0
+
+
+class Trouble(StrEnum):
+    """Why an attempt failed."""
+
+    UNREACHABLE = "unreachable"
+    """No connection, no answer, or the connection was lost."""
+    BUSY = "busy"
+    """The venue limits us."""
+    FAULT = "fault"
+    """The venue's own fault: a 5xx, an unreadable answer."""
+    CLOCK = "clock"
+    """The venue thinks our clock is wrong."""
+    REFUSED = "refused"
+    """The venue understood and said no: asking again changes nothing."""
+    AUTH = "auth"
+    """Key, signature or permission: asking again makes it worse."""
+
+
+PASSING = frozenset({Trouble.UNREACHABLE, Trouble.BUSY, Trouble.FAULT})
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+    """How to back off. Seconds; `attempts_max` and `total_s` None mean unbounded, as reconnects are until cancelled."""
+
+    first_s: float = 0.2
+    factor: float = 2.0
+    cap_s: float = 10.0
+    attempts_max: int | None = 5
+    total_s: float | None = 30.0
+
+
+READS = Backoff()
+RECONNECTS = Backoff(first_s=0.25, cap_s=30.0, attempts_max=None, total_s=None)
+
+
+def next_delay_s(
+    policy: Backoff,
+    attempt: int,
+    trouble: Trouble,
+    elapsed_s: float,
+    rng: random.Random,
+    retry_after_s: float | None = None,
+) -> float | None:
+    """Return how long to wait after failed attempt number `attempt` (from 1), or None to give up.
+
+    `elapsed_s` is the time since the first attempt began. A venue's own `retry_after_s` replaces the draw and is never
+    undercut; if it does not fit into the total time, that is the end.
+    """
+    if attempt < 1:
+        raise ValueError(f"attempts count from 1, not {attempt}")
+    if trouble not in PASSING:
+        return None
+    if policy.attempts_max is not None and attempt >= policy.attempts_max:
+        return None
+    # The exponent is bounded so that a connection that fails for days cannot overflow a float.
+    ceiling = min(policy.cap_s, policy.first_s * policy.factor ** min(attempt - 1, 64))
+    delay = rng.uniform(0.0, ceiling) if retry_after_s is None else max(0.0, retry_after_s)
+    if policy.total_s is not None and elapsed_s + delay > policy.total_s:
+        return None
+    return delay
+
+
+def venue_retry_after_s(headers: dict[str, str], venue_now_ns: int) -> float | None:
+    """Return for how long the venue asks to wait, or None when it does not say.
+
+    Reads `Retry-After` in seconds (RFC 9110) and `X-Gate-RateLimit-Reset-Timestamp`, an instant on the venue's clock
+    whose unit is not stated: seconds or milliseconds by magnitude (Gate APIv4, "Frequency limit rule"). The answer lies
+    in [0, `RETRY_AFTER_MAX_S`].
+    """
+    seconds = _number(headers.get("retry-after"))
+    if seconds is None:
+        reset = _number(headers.get("x-gate-ratelimit-reset-timestamp"))
+        if reset is None:
+            return None
+        reset_ns = int(reset * (NS_PER_MS if reset >= _MILLIS_FROM else NS_PER_S))
+        seconds = (reset_ns - venue_now_ns) / NS_PER_S
+    return min(max(0.0, seconds), RETRY_AFTER_MAX_S)
+
+
+def _number(text: str | None) -> float | None:
+    if text is None or len(text) > 32:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None  # RFC 9110 also allows a date; no venue here sends one
+    return number if 0 <= number < 1e18 else None

@@ -1,0 +1,113 @@
+"""Gate's private channels: `spot.orders`, `spot.usertrades`, `spot.balances` (Gate spot websocket v4).
+
+There is no login: each subscription is signed. Frames of private channels carry a list in `result`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from arb.core.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
+from arb.errors import VenueProtocolError
+from arb.market.fill import FillSource
+from arb.venues.fields import Fields
+from arb.venues.gate import records
+from arb.venues.gate.signing import Signer, channel_auth
+from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame
+
+ORDERS, FILLS, BALANCES = "spot.orders", "spot.usertrades", "spot.balances"
+_EVERY_PAIR = ("!all",)
+
+
+class GatePrivate:
+    """See `arb.venues.wire.private.PrivateDialect`."""
+
+    venue = "gate"
+
+    def __init__(self, key: str, secret: str) -> None:
+        self._key = key
+        self._signer = Signer(secret)
+        self._pending = Subscriptions((ORDERS, FILLS, BALANCES))
+
+    def greetings(self, now_ns: int) -> tuple[str, ...]:
+        """Return the three signed subscriptions."""
+        self._pending.reset()
+        now_s = records.now_s(now_ns)
+        return (
+            self._subscribe(ORDERS, now_s, _EVERY_PAIR),
+            self._subscribe(FILLS, now_s, _EVERY_PAIR),
+            self._subscribe(BALANCES, now_s, None),
+        )
+
+    def ping(self, now_ns: int) -> str | None:
+        """Return `spot.ping`."""
+        return f'{{"time":{records.now_s(now_ns)},"channel":"spot.ping"}}'
+
+    def on_frame(self, received_ns: int, now_ns: int, raw: bytes) -> PrivateFrame:
+        """Read one frame."""
+        try:
+            return self._read(received_ns, decode_frame(self.venue, raw))
+        except VenueProtocolError as error:
+            return PrivateFrame(errors=(error,))
+
+    def _read(self, received_ns: int, frame: Any) -> PrivateFrame:
+        fields = Fields(self.venue, "private frame", frame)
+        channel, event = fields.maybe_text("channel") or "", fields.maybe_text("event")
+        if _is_farewell(frame):
+            return PrivateFrame(closing=True)
+        if frame.get("error") is not None:
+            return PrivateFrame(refused=f"{channel} {event}: {msgspec.json.encode(frame['error']).decode()}")
+        if event == "subscribe":
+            return PrivateFrame(ready=True) if self._pending.confirm(channel) else NOTHING
+        if event != "update":
+            return NOTHING
+        if channel == ORDERS:
+            return self._rows(fields, lambda raw: OrderUpdated(report=records.order_report(self.venue, raw)))
+        if channel == FILLS:
+            return self._rows(
+                fields,
+                lambda raw: OrderFilled(fill=records.fill(self.venue, raw, FillSource.STREAM, received_ns)),
+            )
+        return self._balances(fields) if channel == BALANCES else NOTHING
+
+    def _rows(self, fields: Fields, read: Callable[[Any], OrderUpdated | OrderFilled]) -> PrivateFrame:
+        parts = Parts()
+        for raw in fields.rows("result"):
+            try:
+                parts.events.append(read(raw))
+            except VenueProtocolError as error:
+                parts.errors.append(error)
+        return parts.frame()
+
+    def _balances(self, fields: Fields) -> PrivateFrame:
+        told: dict[str, AssetBalance] = {}
+        parts = Parts()
+        for raw in fields.rows("result"):
+            try:
+                asset, balance = records.balance(self.venue, raw, "freeze")
+            except VenueProtocolError as error:
+                parts.errors.append(error)
+            else:
+                told[asset] = balance
+        if told:
+            parts.events.append(BalancesReported(venue=self.venue, balances=told, complete=False, asked_ns=0))
+        return parts.frame()
+
+    def _subscribe(self, channel: str, now_s: int, payload: tuple[str, ...] | None) -> str:
+        frame: dict[str, Any] = {
+            "time": now_s,
+            "channel": channel,
+            "event": "subscribe",
+            "auth": channel_auth(self._signer, self._key, channel, "subscribe", now_s),
+        }
+        if payload is not None:
+            frame["payload"] = payload
+        return msgspec.json.encode(frame).decode()
+
+
+def _is_farewell(frame: dict[str, Any]) -> bool:
+    """Return whether the venue announces that it will close the connection: it does so in three shapes."""
+    result = frame.get("result")
+    inner = result.get("type") if isinstance(result, dict) else None
+    return "upgrade" in (frame.get("type"), frame.get("event"), inner)

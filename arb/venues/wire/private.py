@@ -1,0 +1,89 @@
+"""The protocol side of a private stream: frames in, events and wants out. It opens no socket and asks for no time.
+
+A dialect says what to send when the connection stands and after each step, and reads frames. A frame that cannot be read
+is an error naming its field, never an exception that ends the stream: what it may have said is learnt by looking.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from arb.core.events import BalancesReported, OrderFilled, OrderUpdated
+from arb.errors import VenueProtocolError
+from arb.venues.outcome import decode_body
+
+PrivateEvent = OrderUpdated | OrderFilled | BalancesReported
+
+
+class PrivateFrame(msgspec.Struct, frozen=True):
+    """What one frame led to.
+
+    `send`: messages to send now (the subscriptions after a login). `ready`: the stream is logged in and fully subscribed
+    from this frame on. `refused`: the venue refused a login or a subscription, in its own words; the connection is of no
+    use then. `closing`: the venue is about to close the connection. `errors`: parts of the frame that cannot be read.
+    """
+
+    events: tuple[PrivateEvent, ...] = ()
+    send: tuple[str, ...] = ()
+    ready: bool = False
+    refused: str | None = None
+    closing: bool = False
+    errors: tuple[VenueProtocolError, ...] = ()
+
+
+NOTHING = PrivateFrame()
+
+
+class PrivateDialect(Protocol):
+    """One private connection of one venue, without the connection."""
+
+    venue: str
+
+    def greetings(self, now_ns: int) -> tuple[str, ...]:
+        """Forget the last connection; return what to send on a new one. `now_ns` is the venue's time."""
+
+    def ping(self, now_ns: int) -> str | None:
+        """Return the heartbeat."""
+
+    def on_frame(self, received_ns: int, now_ns: int, raw: bytes) -> PrivateFrame:
+        """Read one frame; never raises for what a venue sends. `received_ns` is ours, `now_ns` the venue's time."""
+
+
+def decode_frame(venue: str, raw: bytes) -> Any:
+    """Return a frame's JSON with exact numbers; raise `VenueProtocolError`."""
+    try:
+        return decode_body(raw)
+    except ValueError as error:
+        raise VenueProtocolError(venue, f"unreadable private frame: {error}") from error
+
+
+class Subscriptions:
+    """Which channels are still unanswered; the stream is ready when none is."""
+
+    def __init__(self, channels: Sequence[str]) -> None:
+        self._channels = tuple(channels)
+        self._open = set(channels)
+
+    def reset(self) -> None:
+        """Start over on a new connection."""
+        self._open = set(self._channels)
+
+    def confirm(self, channel: str) -> bool:
+        """Note an answer; return whether it was the last one missing."""
+        if channel not in self._open:
+            return False
+        self._open.remove(channel)
+        return not self._open
+
+
+class Parts:
+    """Collects what the rows of one frame say; a row that cannot be read does not hide the others."""
+
+    def __init__(self) -> None:
+        self.events: list[PrivateEvent] = []
+        self.errors: list[VenueProtocolError] = []
+
+    def frame(self) -> PrivateFrame:
+        """Return the frame."""
+        return PrivateFrame(events=tuple(self.events), errors=tuple(self.errors))
