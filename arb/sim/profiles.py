@@ -47,7 +47,7 @@ _RULES: dict[str, dict[str, tuple[str, str, str, str]]] = {
 _VENUES: dict[str, tuple[str, str, str, float, float]] = {
     "gate": ("0.0007", "0.0009", "base", 20.0, 15.0),
     "okx": ("0.0006", "0.0008", "base", 45.0, 40.0),
-    "bitget": ("0.0004", "0.0006", "quote", 70.0, 90.0),
+    "bitget": ("0.0004", "0.0006", "base", 70.0, 90.0),
 }
 _NEW_LISTING_FEES = {"bitget": ("0.001", "0.001")}
 
