@@ -4,7 +4,7 @@ An episode is the time during which buying a symbol at one venue and selling it 
 books, after both taker fees. The clairvoyant takes each episode once, at the instant of its greatest net. The net is
 that of the design's section 4: the sell size a multiple of the seller's lot, the buy size the smallest multiple of the
 buyer's lot that covers it after a base fee, the residual sold into what is left of the bids. The size is the one where
-the next level would no longer pay (to within one lot: partial last levels are taken whole when they pay). Balances do
+the next level would no longer pay, or a lot less where rounding up the buy would cost more than it brings. Balances do
 not limit it, and depth shared by two episodes counts in both, so it is a ceiling and not a forecast.
 """
 
@@ -69,19 +69,34 @@ def best_net(symbol: str, buyer: SimExchange, seller: SimExchange) -> Decimal:
     paid_factor = ONE if in_base else add(ONE, fee_a)
     got_factor = sub(ONE, fee_b)
     size = _paying_size(symbol, buyer, seller, kept, paid_factor, got_factor)
-    rules_a, rules_b = buyer.instruments[symbol], seller.instruments[symbol]
-    sell = mul(Decimal(units_floor(size, rules_b.lot)), rules_b.lot)
-    if sell <= 0:
-        return ZERO
-    lots = _WIDE.divide(_WIDE.divide(sell, kept), rules_a.lot).to_integral_value(rounding=ROUND_CEILING)
-    buy = mul(lots, rules_a.lot)
+    lot_a, lot_b = buyer.instruments[symbol].lot, seller.instruments[symbol].lot
+    whole_buy = mul(Decimal(units_floor(_WIDE.divide(size, kept), lot_a)), lot_a)
+    candidates = {units_floor(size, lot_b), units_floor(size, lot_b) - 1, units_floor(mul(whole_buy, kept), lot_b)}
+    best = ZERO
+    for lots in candidates:
+        if lots > 0:
+            best = max(best, _net_of(symbol, buyer, seller, mul(Decimal(lots), lot_b), kept, paid_factor, got_factor))
+    return best
+
+
+def _net_of(
+    symbol: str,
+    buyer: SimExchange,
+    seller: SimExchange,
+    sell: Decimal,
+    kept: Decimal,
+    paid_factor: Decimal,
+    got_factor: Decimal,
+) -> Decimal:
+    """Return the net of one sell size; below 0 when the asks cannot cover it."""
+    lot_a = buyer.instruments[symbol].lot
+    lots = _WIDE.divide(_WIDE.divide(sell, kept), lot_a).to_integral_value(rounding=ROUND_CEILING)
+    buy = mul(lots, lot_a)
     cost, short = _walk(_levels(buyer, symbol, is_bid=False), buy)
     if short:
-        return ZERO
-    residual = sub(mul(buy, kept), sell)
-    sold, _ = _walk(_levels(seller, symbol, is_bid=True), sell)
-    with_residual, _ = _walk(_levels(seller, symbol, is_bid=True), add(sell, residual))
-    return max(ZERO, sub(mul(got_factor, with_residual), mul(paid_factor, cost))) if sold else ZERO
+        return -ONE
+    sold_with_residual, _ = _walk(_levels(seller, symbol, is_bid=True), mul(buy, kept))
+    return sub(mul(got_factor, sold_with_residual), mul(paid_factor, cost))
 
 
 def _paying_size(

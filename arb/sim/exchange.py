@@ -197,24 +197,25 @@ class SimExchange(ExchangeState):
     def _charge(self, order: SimOrder, cost: Decimal, size: Decimal, rate: Decimal) -> tuple[Decimal, str]:
         """Move the money of one execution and return (fee, fee currency)."""
         rules, account = order.instrument, self.account
-        if order.side == BUY:
-            in_base = self.profile.buy_fee_in == "base" and not self.points_asset
-            quote_fee = mul(cost, rate)
-            spent = cost if in_base or self.points_asset else add(cost, quote_fee)
-            self._pay(order, rules.quote, spent)
-            if in_base:
-                base_fee = mul(size, rate)
-                account.credit(rules.base, sub(size, base_fee))
-                return base_fee, rules.base
-            account.credit(rules.base, size)
+        quote_fee = mul(cost, rate)
+        points = self.points_asset
+        by_points = points != "" and account.balance(points).free >= quote_fee
+        is_buy = order.side == BUY
+        if by_points:
+            fee, currency = quote_fee, points
+        elif is_buy and self.profile.buy_fee_in == "base":
+            fee, currency = mul(size, rate), rules.base
+        else:
+            fee, currency = quote_fee, rules.quote
+        if is_buy:
+            self._pay(order, rules.quote, add(cost, fee) if currency == rules.quote else cost)
+            account.credit(rules.base, sub(size, fee) if currency == rules.base else size)
         else:
             self._pay(order, rules.base, size)
-            quote_fee = mul(cost, rate)
-            account.credit(rules.quote, cost if self.points_asset else sub(cost, quote_fee))
-        if self.points_asset:
-            account.credit(self.points_asset, -quote_fee)
-            return quote_fee, self.points_asset
-        return quote_fee, rules.quote
+            account.credit(rules.quote, sub(cost, fee) if currency == rules.quote else cost)
+        if by_points:
+            account.credit(points, -fee)
+        return fee, currency
 
     def _pay(self, order: SimOrder, asset: str, amount: Decimal) -> None:
         """Pay from the order's hold first, the rest from free (a fee tier raised after the hold was taken)."""

@@ -10,7 +10,7 @@ import ccxt
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sim.exact import units_exact
 from arb.sim.faults import KINDS, Fault
-from arb.sim.wire import HttpRequest
+from arb.sim.wire import HttpAnswer, HttpRequest
 from arb.sim.world import HttpReply, SimWorld, WsClosed, WsText
 
 START_NS = 1_800_000_000 * NS_PER_S
@@ -76,6 +76,13 @@ class Bench:
         answer = self._replies.pop(token).answer
         assert answer is not None
         return answer.status, json.loads(answer.body)
+
+    def answer_of(self, token: int | None) -> HttpAnswer:
+        """Return the answer that has arrived for a submitted request."""
+        assert token is not None
+        answer = self._replies.pop(token).answer
+        assert answer is not None
+        return answer
 
     def ask(self, api: Any, path: str, method: str = "GET", params: Any = None) -> tuple[int, Any]:
         """Sign, send, and return status and JSON."""

@@ -13,6 +13,7 @@ from arb.sim.values import (
     OrderRequest,
     Refusal,
     Refused,
+    SimOrder,
 )
 from tests.unit.sim.makings import NOW_NS, SYMBOL, an_exchange, ask_for, quote
 
@@ -81,7 +82,7 @@ def test_a_resting_buy_locks_its_limit_and_frees_it_when_cancelled() -> None:
     order = exchange.place(ask_for("buy", "2", "100"), NOW_NS)
     assert exchange.balances()["USDT"].locked == 200
     exchange.cancel(order, NOW_NS)
-    assert (exchange.balances()["USDT"].free, exchange.balances()["USDT"].locked) == (100_000, 0)
+    assert (exchange.balances()["USDT"].free, exchange.balances()["USDT"].locked) == (Decimal(100_000), Decimal(0))
 
 
 def test_a_buy_whose_fee_is_in_quote_locks_the_fee_too() -> None:
@@ -125,7 +126,7 @@ def test_a_maker_pays_the_maker_rate_at_its_own_price() -> None:
     order = exchange.place(ask_for("sell", "1", "100"), NOW_NS)
     quote(exchange, "buy", "105", "3")
     [fill] = exchange.fills_of_order(order)
-    assert (fill.price, fill.role, fill.fee) == (100, "maker", Decimal("0.1"))
+    assert (fill.price, fill.role, fill.fee) == (Decimal(100), "maker", Decimal("0.1"))
     assert order.status == "closed"
 
 
@@ -144,7 +145,7 @@ def test_a_market_buy_in_quote_spends_at_most_its_amount_and_ends_cancelled_unle
     order = exchange.place(request, NOW_NS)
     assert (order.filled, order.cost, order.status) == (Decimal("1.428"), Decimal("99.96"), "cancelled")
     whole = exchange.place(OrderRequest(SYMBOL, "buy", "market", "ioc", quote_size=Decimal(70)), NOW_NS)
-    assert (whole.filled, whole.status) == (1, "closed")
+    assert (whole.filled, whole.status) == (Decimal(1), "closed")
 
 
 def test_cancelling_what_has_ended_says_how_it_ended() -> None:
@@ -227,7 +228,7 @@ def test_balances_are_exactly_the_start_plus_fills_and_holds_are_exactly_those_o
 ) -> None:
     exchange = an_exchange(buy_fee_in, band=Decimal("0.5"))
     exchange.points_asset = "POINT" if points else ""
-    placed = []
+    placed: list[SimOrder] = []
     for step in script:
         if step[0] == "cancel":
             if placed and (order := placed[int(str(step[1])) % len(placed)]).is_open:
@@ -239,11 +240,11 @@ def test_balances_are_exactly_the_start_plus_fills_and_holds_are_exactly_those_o
             if crossing is None or (ticks < crossing if side == "buy" else ticks > crossing):
                 exchange.house_quote(SYMBOL, side, ticks, int(str(step[1])), NOW_NS)
         else:
-            side, lots, price, tif = step
+            own_side, lots, price, tif = step
             size = Decimal(int(str(lots))) * Decimal("0.001")
             limit = None if price is None else str(Decimal(int(str(price))) / 10)
             try:
-                placed.append(exchange.place(ask_for(str(side), str(size), limit, str(tif)), NOW_NS))
+                placed.append(exchange.place(ask_for(str(own_side), str(size), limit, str(tif)), NOW_NS))
             except Refused:
                 continue
     check_books_balance(exchange)
