@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from arb.config import ControlOptions, ReplayOptions, ReviewOptions, RunOptions, Settings
+from arb.logs import SecretMask
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -18,11 +19,11 @@ class RunResult(msgspec.Struct, frozen=True):
     exit_code: int
 
 
-def run(settings: Settings, options: RunOptions, *, live_view: bool) -> RunResult:
+def run(settings: Settings, options: RunOptions, *, live_view: bool, mask: SecretMask) -> RunResult:
     """Run the engine until told to stop, until its time is over, or until it cannot go on."""
     from arb.app.run import run_engine
 
-    return RunResult(*run_engine(settings, options, live_view=live_view))
+    return RunResult(*run_engine(settings, options, live_view=live_view, mask=mask))
 
 
 def replay(settings: Settings, options: ReplayOptions) -> RunResult:

@@ -1,6 +1,8 @@
 """From settings, journal and a sandbox's addresses to the parts of one run, joined."""
 
 import random
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,9 +20,12 @@ from arb.market.feed import BookFeed
 from arb.market.instrument import Instrument
 from arb.market.scale import Scale, common_scale
 from arb.store.journal_reader import JournalState
-from arb.venues.base import OrderGateway
-from arb.venues.build import build_book_feed, build_gateway, place_budget
-from arb.venues.endpoints import account_id, sandbox_access
+from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
+from arb.venues.build import GatewayLimits, build_feed, build_gateway
+from arb.venues.endpoints import Credentials, VenueEndpoint, sandbox_access
+from arb.venues.pacing import DEFAULT_PACING
+from arb.venues.wire.base import BookSeat
+from arb.venues.wire.registry import live_feed
 
 ENFORCES_EXPIRY = frozenset({"gate", "okx"})
 """Venues that refuse a placement themselves once its expiry has passed (`X-Gate-Exptime`, OKX `expTime`)."""
@@ -40,29 +45,39 @@ def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
     return tuple(symbol for symbol in settings.run.symbols if symbol in chosen) if chosen else settings.run.symbols
 
 
+def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[VenueEndpoint, Credentials]]:
+    """Return the addresses and keys of the enabled venues of a sandbox; raises `ConfigError` for fewer than two."""
+    announced = sandbox.announced["venues"]
+    found = {
+        venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced
+    }
+    if len(found) < 2:
+        raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
+    return found
+
+
 def build_sandbox_gateways(
     settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random
 ) -> dict[str, OrderGateway]:
-    """Return a gateway for every enabled venue of a sandbox; raises `ConfigError` when fewer than two are left."""
+    """Return a gateway for every enabled venue of a sandbox."""
     gateways: dict[str, OrderGateway] = {}
-    for venue, chosen in settings.venues.enabled().items():
-        announced = sandbox.announced["venues"].get(venue)
-        if announced is None:
-            continue
-        endpoint, credentials = sandbox_access(venue, announced)
+    for venue, (endpoint, credentials) in sandbox_venues(settings, sandbox).items():
+        chosen = settings.venues.enabled()[venue]
+        host = urlsplit(endpoint.rest).hostname or ""
         gateways[venue] = build_gateway(
             venue,
             endpoint,
             credentials,
-            account_id=account_id(venue, credentials, sandbox.sandbox_id),
             clock=clock,
             rng=rng,
-            max_order_value_quote=chosen.max_order_value_quote,
-            max_orders_per_minute=chosen.max_orders_per_minute,
-            symbols=symbols_of(settings, venue),
+            limits=GatewayLimits(
+                hosts=(host,),
+                symbols=symbols_of(settings, venue),
+                max_order_value_quote=chosen.max_order_value_quote,
+                max_orders_per_minute=chosen.max_orders_per_minute,
+            ),
+            sandbox_id=sandbox.sandbox_id,
         )
-    if len(gateways) < 2:
-        raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
     return gateways
 
 
@@ -89,16 +104,45 @@ def build_books(settings: Settings, universe: Universe) -> Books:
     arena = BookArena(len(universe.rows))
     feeds: dict[str, BookFeed] = {}
     for venue in sorted({venue for venue, _ in universe.rows}):
-        listed = [i for i in universe.instruments if i.venue == venue]
-        feeds[venue] = build_book_feed(venue, listed, universe.rows, universe.scales, arena)
+        seats = {
+            i.native_symbol: BookSeat(universe.rows[venue, i.symbol], universe.scales[i.symbol])
+            for i in universe.instruments
+            if i.venue == venue
+        }
+        feeds[venue] = live_feed(venue, seats, arena)
     return Books(arena, universe.rows, universe.scales, feeds, settings.timing)
+
+
+def build_feeds(
+    endpoints: Mapping[str, VenueEndpoint],
+    books: Books,
+    universe: Universe,
+    clock: Clock,
+    rng: random.Random,
+    on_frame: FrameListener,
+    emit: EventListener,
+) -> dict[str, MarketFeed]:
+    """Return a public connection for every venue with books."""
+    return {
+        venue: build_feed(
+            venue,
+            endpoints[venue],
+            [i.native_symbol for i in universe.instruments if i.venue == venue],
+            feed,
+            clock=clock,
+            rng=rng,
+            on_frame=on_frame,
+            emit=emit,
+        )
+        for venue, feed in books.feeds.items()
+    }
 
 
 def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], state: JournalState) -> Engine:
     """Return an engine that has taken up what the journal left."""
     profiles = []
     for venue in venues:
-        budget = place_budget(venue)
+        budget = DEFAULT_PACING[venue].place
         profiles.append(
             VenueProfile(venue, PlaceRate(budget.count, budget.window_ms), enforces_expiry=venue in ENFORCES_EXPIRY)
         )

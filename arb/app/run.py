@@ -9,12 +9,31 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from arb import __version__
-from arb.app.build import Universe, build_books, build_engine, build_sandbox_gateways, survey, symbols_of
+from arb.app.build import (
+    Universe,
+    build_books,
+    build_engine,
+    build_feeds,
+    build_sandbox_gateways,
+    sandbox_venues,
+    survey,
+    symbols_of,
+)
+from arb.app.places import stores
 from arb.clock import NS_PER_S, Clock, SystemClock, system_random
-from arb.config import RunOptions, Settings, database_url
+from arb.config import RunOptions, Settings
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent, HaltAsked, InstrumentListed, ResumeAsked, RunEnded, RunStarted, ShutdownAsked
-from arb.core.events import StoreStateChanged
+from arb.core.events import (
+    AnyEvent,
+    HaltAsked,
+    InstrumentListed,
+    ResumeAsked,
+    RunEnded,
+    RunStarted,
+    ShutdownAsked,
+    StoreStateChanged,
+    TroubleReported,
+)
 from arb.errors import ArbError, StoreError
 from arb.live.control import ControlServer, read_halt_file, remove_halt_file
 from arb.live.embedded import Sandbox
@@ -22,14 +41,12 @@ from arb.live.executor import Executor
 from arb.live.keepers import keep_clock, keep_synced, poll_halt_file
 from arb.live.runner import Runner
 from arb.live.summary import summarise
-from arb.live.view import show_live
-from arb.logs import hide_secrets
+from arb.live.view import log_lines, show_live
+from arb.logs import SecretMask
 from arb.market.client_id import NONCE_BITS
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger, prepare_ledger
-from arb.store.paths import journal_path
 from arb.venues.base import MarketFeed, OrderGateway
-from arb.venues.build import build_feed
 
 log = logging.getLogger(__name__)
 
@@ -40,22 +57,24 @@ BOOK_POLL_S = 0.02
 HALT_BY_USER = "asked"
 
 
-def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> tuple[dict[str, Any], int]:
+def run_engine(
+    settings: Settings, options: RunOptions, *, live_view: bool, mask: SecretMask
+) -> tuple[dict[str, Any], int]:
     """Run until the end; returns the summary and the exit code."""
-    return asyncio.run(Run(settings, options, live_view=live_view).main())
+    return asyncio.run(Run(settings, options, live_view=live_view, mask=mask).main())
 
 
 class Run:
     """One run of the engine on a sandbox."""
 
-    def __init__(self, settings: Settings, options: RunOptions, *, live_view: bool) -> None:
+    def __init__(self, settings: Settings, options: RunOptions, *, live_view: bool, mask: SecretMask) -> None:
         self._settings = settings
+        self._mask = mask
         self._options = options
         self._live_view = live_view
         self._clock: Clock = SystemClock()
         self._rng: random.Random = system_random()
-        self._db = database_url(settings, options.mode.value, options.db)
-        self._journal_path = journal_path(self._db, _directory(settings))
+        self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
         self._stop = asyncio.Event()
         self._signals = 0
@@ -83,7 +102,7 @@ class Run:
 
     @contextlib.asynccontextmanager
     async def _gateways(self, sandbox: Sandbox) -> AsyncIterator[dict[str, OrderGateway]]:
-        hide_secrets(
+        self._mask.hide(
             word
             for venue in sandbox.announced["venues"].values()
             for name, word in venue.items()
@@ -105,26 +124,33 @@ class Run:
         engine = build_engine(self._settings, books, tuple(gateways), state)
         loop = asyncio.get_running_loop()
         feeds: dict[str, MarketFeed] = {}
+        runner: Runner
 
         def on_ledger_state(blocked: bool, cause: str) -> None:
             event = StoreStateChanged(store="ledger", blocked=blocked, cause=cause)
             loop.call_soon_threadsafe(runner.emit, event)
 
         ledger = Ledger(self._db, journal, on_ledger_state)
-        executor = Executor(gateways, self._clock, lambda event: runner.emit(event))
+        natives = {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
+        executor = Executor(
+            gateways,
+            clock=self._clock,
+            emit=lambda event: runner.emit(event),
+            on_incident=lambda kind, text: runner.emit(TroubleReported(kind=kind, text=text)),
+            resync=lambda venue, symbol: feeds[venue].resync(natives[venue, symbol]),
+        )
         runner = Runner(
             engine=engine,
             journal=journal,
             ledger=ledger,
             executor=executor,
             feeds=feeds,
-            native_symbols={(i.venue, i.symbol): i.native_symbol for i in universe.instruments},
             clock=self._clock,
             last_seq=journal.last_seq,
             on_alert=lambda text: log.critical("%s", text),
         )
-        for venue, gateway in gateways.items():
-            feeds[venue] = build_feed(venue, gateway, books.feeds[venue], self._clock, self._rng, runner)
+        endpoints = {venue: found[0] for venue, found in sandbox_venues(self._settings, sandbox).items()}
+        feeds.update(build_feeds(endpoints, books, universe, self._clock, self._rng, runner.on_frame, runner.emit))
         self._begin(runner, sandbox, gateways, universe, state.last_run_id)
         for gateway in gateways.values():
             runner.take(await gateway.measure_clock())
@@ -185,8 +211,8 @@ class Run:
         work += [keep_clock(gateway, runner.emit) for gateway in gateways.values()]
         work.append(keep_synced(journal.sync, lambda cause: log.error("journal: %s", cause)))
         work.append(poll_halt_file(self._journal_path, runner.emit))
-        if self._live_view:
-            work.append(show_live(engine, self._clock, self._db))
+        view = show_live(engine, self._clock, self._db) if self._live_view else log_lines(engine, self._clock)
+        work.append(view)
         tasks = [asyncio.create_task(self._guarded(job, runner)) for job in work]
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -225,7 +251,7 @@ class Run:
             runner.emit(ShutdownAsked(deadline_ns=self._clock.wall_ns() + deadline_s * NS_PER_S))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(runner.finished.wait(), deadline_s + 1)
-        executor.close()
+        await executor.close()
         halted = engine.house.control.halted
         left_open = sorted(engine.desk.open)
         if left_open:
@@ -280,9 +306,3 @@ class Run:
                 return {"error": f"unknown wish {other!r}: status, halt or resume"}
         runner.emit(event)
         return {"done": str(wish["do"])}
-
-
-def _directory(settings: Settings) -> Any:
-    from pathlib import Path
-
-    return Path(settings.store.journal_dir)

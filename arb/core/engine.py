@@ -40,6 +40,7 @@ from arb.core.events import (
     ShutdownAsked,
     StoreStateChanged,
     TimerFired,
+    TroubleReported,
 )
 from arb.core.house import EngineSettings, House
 from arb.core.mend import Mender
@@ -85,6 +86,7 @@ class Engine:
             CancelAnswered: self.desk.on_cancel_answered,
             TimerFired: self._on_timer,
             StoreStateChanged: self._on_store,
+            TroubleReported: self._on_trouble,
             HaltAsked: self._on_halt,
             ResumeAsked: self._on_resume,
             ShutdownAsked: self._on_shutdown,
@@ -261,6 +263,12 @@ class Engine:
             self.house.store_blocked.pop(event.store, None)
         state = "stopped taking rows" if event.blocked else "takes rows again"
         self.house.incident("store", f"{event.store} {state}: {event.cause}", event.t_ns)
+
+    def _on_trouble(self, event: TroubleReported) -> None:
+        if event.kind == "executor_error":
+            self.house.halt(event.kind, event.text, event.t_ns)
+        else:
+            self.house.incident(event.kind, event.text, event.t_ns)
 
     def _on_halt(self, event: HaltAsked) -> None:
         self.house.halt("asked", event.reason, event.t_ns)

@@ -176,6 +176,13 @@ class StoreStateChanged(Event, frozen=True, kw_only=True, tag=True):
     cause: str
 
 
+class TroubleReported(Event, frozen=True, kw_only=True, tag=True):
+    """The shell met something that a person should know of; `executor_error` is our own bug and halts trading."""
+
+    kind: str
+    text: str
+
+
 class HaltAsked(Event, frozen=True, kw_only=True, tag=True):
     """The user, or a guard outside the engine, wants no new pairs."""
 
@@ -219,6 +226,7 @@ AnyEvent = (
     | CancelAnswered
     | TimerFired
     | StoreStateChanged
+    | TroubleReported
     | HaltAsked
     | ResumeAsked
     | ShutdownAsked

@@ -187,8 +187,9 @@ class PairTrade:
             state=self.state,
             decided_ns=self.decided_ns,
             closed_ns=self.closed_ns,
-            buy_size=plan.buy_size,
-            sell_size=plan.sell_size,
+            # A dust pair plans no legs: what it set out to trade away stands for them.
+            buy_size=plan.buy_size or max(ZERO, -self.inherited),
+            sell_size=plan.sell_size or max(ZERO, self.inherited),
             residual_size=self.imbalance(base),
             residual_mark=self.residual_mark,
             mark_ns=self.mark_ns,

@@ -8,17 +8,18 @@ trades on a state the venue has already left behind. Commands leave only after t
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from arb.clock import Clock
-from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, ResyncBook
+from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, OrderRejected, QueueDrained, StoreStateChanged
-from arb.core.records import AnyRecord, OpportunityRecord
+from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
+from arb.store.journal_reader import Row
 from arb.venues.base import MarketFeed
 
 log = logging.getLogger(__name__)
@@ -29,14 +30,14 @@ QUEUE_LIMIT = 100_000
 class JournalWriter(Protocol):
     """What the runner needs of the journal."""
 
-    def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[tuple[int, int, AnyRecord], ...]:
+    def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write one event and its commands in one transaction; raise `StoreError` with nothing written."""
 
 
 class LedgerWriter(Protocol):
     """What the runner needs of the ledger; neither call blocks."""
 
-    def submit(self, rows: tuple[tuple[int, int, AnyRecord], ...]) -> None:
+    def submit(self, rows: Sequence[Row]) -> None:
         """Take class-1 rows, already journalled."""
 
     def submit_untraded(self, record: OpportunityRecord) -> None:
@@ -71,7 +72,6 @@ class Runner:
         ledger: LedgerWriter,
         executor: Performer,
         feeds: Mapping[str, MarketFeed],
-        native_symbols: Mapping[tuple[str, str], str],
         clock: Clock,
         last_seq: int,
         on_alert: Callable[[str], None],
@@ -85,7 +85,6 @@ class Runner:
         self._ledger = ledger
         self._executor = executor
         self._feeds = feeds
-        self._native = native_symbols
         self._clock = clock
         self._alert = on_alert
         self._tape = tape
@@ -168,14 +167,12 @@ class Runner:
         return True
 
     def _perform(self, commands: tuple[AnyCommand, ...]) -> None:
-        outward = tuple(c for c in commands if not isinstance(c, Persist | Alert | Finish | ResyncBook))
+        outward = tuple(c for c in commands if not isinstance(c, Persist | Alert | Finish))
         if outward:
             self._executor.perform(outward)
         for command in commands:
             if isinstance(command, Alert):
                 self._alert(command.text)
-            elif isinstance(command, ResyncBook):
-                self._feeds[command.venue].resync(self._native[command.venue, command.symbol])
             elif isinstance(command, Finish):
                 self.finished.set()
 
