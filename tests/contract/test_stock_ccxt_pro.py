@@ -8,7 +8,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from tests.contract.conftest import Sandbox, Stranger
+from tests.contract.conftest import Stranger
 from tests.contract.strangers import SYMBOL, VENUES, Client, exact, stream_client
 
 BIDS = [["50000", "0.5"], ["49990", "2"]]
@@ -24,13 +24,13 @@ def stranger(request: pytest.FixtureRequest, strangers: dict[str, Stranger]) -> 
     return stranger
 
 
-def run_with(sandbox: Sandbox, venue: str, scene: Callable[[Client], Awaitable[None]]) -> None:
-    """Play one scene with a streaming client and close it whatever happens."""
+def run_with(stranger: Stranger, scene: Callable[[Client], Awaitable[None]]) -> None:
+    """Play one scene with a streaming client, which borrows the markets already loaded, and close it in any case."""
 
     async def play() -> None:
-        client = stream_client(venue, sandbox.info)
+        client = stream_client(stranger.venue, stranger.sandbox.info)
+        client.set_markets_from_exchange(stranger.client)
         try:
-            await client.load_markets()
             await scene(client)
         finally:
             await client.close()
@@ -69,7 +69,14 @@ def any_of(status: str) -> Callable[[Any], bool]:
     return lambda orders: any(order["status"] == status for order in orders)
 
 
-def test_the_streamed_book_follows_every_change(sandbox: Sandbox, stranger: Stranger) -> None:
+def test_markets_load_over_the_same_client(stranger: Stranger) -> None:
+    async def scene(client: Client) -> None:
+        assert SYMBOL in await client.load_markets(reload=True)
+
+    run_with(stranger, scene)
+
+
+def test_the_streamed_book_follows_every_change(stranger: Stranger) -> None:
     later_bids, later_asks = [["50003", "0.7"], ["49990", "1.5"]], [["50010", "0.02"], ["50030", "3"]]
 
     async def scene(client: Client) -> None:
@@ -77,11 +84,11 @@ def test_the_streamed_book_follows_every_change(sandbox: Sandbox, stranger: Stra
         await asyncio.to_thread(stranger.set_book, later_bids, later_asks)
         await watch_until(lambda: client.watch_order_book(SYMBOL), shows(later_bids, later_asks))
 
-    run_with(sandbox, stranger.venue, scene)
+    run_with(stranger, scene)
 
 
 @pytest.mark.parametrize("venue", ["okx", "bitget"])
-def test_short_books_come_whole(sandbox: Sandbox, strangers: dict[str, Stranger], venue: str) -> None:
+def test_short_books_come_whole(strangers: dict[str, Stranger], venue: str) -> None:
     strangers[venue].set_book(BIDS, ASKS)
 
     async def scene(client: Client) -> None:
@@ -90,20 +97,20 @@ def test_short_books_come_whole(sandbox: Sandbox, strangers: dict[str, Stranger]
         await asyncio.to_thread(strangers[venue].set_book, later, ASKS)
         await watch_until(lambda: client.watch_order_book(SYMBOL, 5), shows(later, ASKS))
 
-    run_with(sandbox, venue, scene)
+    run_with(strangers[venue], scene)
 
 
-def test_the_streamed_ticker_quotes_the_best_levels(sandbox: Sandbox, stranger: Stranger) -> None:
+def test_the_streamed_ticker_quotes_the_best_levels(stranger: Stranger) -> None:
     async def scene(client: Client) -> None:
         await watch_until(
             lambda: client.watch_ticker(SYMBOL),
             lambda ticker: (exact(ticker["bid"]), exact(ticker["ask"])) == (Decimal(50000), Decimal(50010)),
         )
 
-    run_with(sandbox, stranger.venue, scene)
+    run_with(stranger, scene)
 
 
-def test_public_trades_show_what_we_took(sandbox: Sandbox, stranger: Stranger) -> None:
+def test_public_trades_show_what_we_took(stranger: Stranger) -> None:
     async def scene(client: Client) -> None:
         watching = asyncio.ensure_future(
             watch_until(
@@ -115,10 +122,10 @@ def test_public_trades_show_what_we_took(sandbox: Sandbox, stranger: Stranger) -
         await client.create_order(SYMBOL, "limit", "buy", 0.0137, 50010, {"timeInForce": "IOC"})
         await watching
 
-    run_with(sandbox, stranger.venue, scene)
+    run_with(stranger, scene)
 
 
-def test_an_own_order_is_seen_to_open_and_to_end(sandbox: Sandbox, stranger: Stranger) -> None:
+def test_an_own_order_is_seen_to_open_and_to_end(stranger: Stranger) -> None:
     async def scene(client: Client) -> None:
         watching = asyncio.ensure_future(watch_until(lambda: client.watch_orders(SYMBOL), any_of("open")))
         await in_force(client)
@@ -131,10 +138,10 @@ def test_an_own_order_is_seen_to_open_and_to_end(sandbox: Sandbox, stranger: Str
         assert [each["id"] for each in opened] == [order["id"]]
         assert [each["id"] for each in ended] == [order["id"]]
 
-    run_with(sandbox, stranger.venue, scene)
+    run_with(stranger, scene)
 
 
-def test_own_fills_arrive_as_booked(sandbox: Sandbox, stranger: Stranger) -> None:
+def test_own_fills_arrive_as_booked(stranger: Stranger) -> None:
     async def scene(client: Client) -> None:
         streamed: dict[str, Any] = {}
 
@@ -157,10 +164,10 @@ def test_own_fills_arrive_as_booked(sandbox: Sandbox, stranger: Stranger) -> Non
             assert abs(exact(trade["fee"]["cost"])) == Decimal(fill["fee"])
             assert trade["fee"]["currency"] == fill["fee_currency"]
 
-    run_with(sandbox, stranger.venue, scene)
+    run_with(stranger, scene)
 
 
-def test_a_filled_order_is_streamed_as_closed(sandbox: Sandbox, stranger: Stranger) -> None:
+def test_a_filled_order_is_streamed_as_closed(stranger: Stranger) -> None:
     async def scene(client: Client) -> None:
         watching = asyncio.ensure_future(
             watch_until(
@@ -175,10 +182,10 @@ def test_a_filled_order_is_streamed_as_closed(sandbox: Sandbox, stranger: Strang
         [closed] = [order for order in orders if order["status"] == "closed"]
         assert (closed["id"], exact(closed["filled"])) == (placed["id"], Decimal("0.01"))
 
-    run_with(sandbox, stranger.venue, scene)
+    run_with(stranger, scene)
 
 
-def test_the_streamed_balance_ends_at_the_ledgers(sandbox: Sandbox, stranger: Stranger) -> None:
+def test_the_streamed_balance_ends_at_the_ledgers(stranger: Stranger) -> None:
     async def scene(client: Client) -> None:
         latest: dict[str, Any] = {}
 
@@ -195,17 +202,17 @@ def test_the_streamed_balance_ends_at_the_ledgers(sandbox: Sandbox, stranger: St
         await client.create_order(SYMBOL, "limit", "sell", 0.01, 50000, {"timeInForce": "IOC"})
         await watching
 
-    run_with(sandbox, stranger.venue, scene)
+    run_with(stranger, scene)
 
 
 @pytest.mark.parametrize("venue", ["okx", "bitget"])
-def test_a_wrong_secret_cannot_log_in(sandbox: Sandbox, venue: str) -> None:
+def test_a_wrong_secret_cannot_log_in(strangers: dict[str, Stranger], venue: str) -> None:
     async def scene(client: Client) -> None:
         client.secret = "not the secret"
         with pytest.raises(ccxt.AuthenticationError):
             await asyncio.wait_for(client.watch_orders(SYMBOL), PATIENCE_S)
 
-    run_with(sandbox, venue, scene)
+    run_with(strangers[venue], scene)
 
 
 async def in_force(client: Client, *, public: bool = False) -> None:
@@ -214,6 +221,7 @@ async def in_force(client: Client, *, public: bool = False) -> None:
     A channel that begins with a snapshot is asked for on the same connection: venues obey in order, so when the
     snapshot is there, the earlier subscription is too. Only the private addresses of OKX and Bitget are apart from the public.
     """
+    await asyncio.sleep(0)  # the task that watches takes its first step before ours
     if public or client.id == "gate":
         await asyncio.wait_for(client.watch_order_book(SYMBOL), PATIENCE_S)
     else:
