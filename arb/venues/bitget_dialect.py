@@ -162,13 +162,17 @@ class BitgetDialect:
         return (_read("spot/account/info", {}),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the address list; the letters of `authorities` are not documented well enough to decide anything."""
+        """Read the address list and the rights: `stow` trades spot, `wwow` withdraws. Other words decide nothing."""
         if bodies[0] is None:
             return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=None)
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
-        authorities = {str(word) for word in fields.rows("authorities")}
-        withdraw = True if authorities & {"wow", "withdraw"} else None
-        return KeyFacts(can_trade=None, can_withdraw=withdraw, ip_bound=fields.maybe_text("ips") is not None)
+        rights = {str(word) for word in fields.rows("authorities")}
+        return KeyFacts(
+            can_trade=True if "stow" in rights else None,
+            # The list of words is not documented well enough for its silence to prove anything.
+            can_withdraw=True if "wwow" in rights else None,
+            ip_bound=fields.maybe_text("ips") is not None,
+        )
 
     def _instrument(self, fields: Fields) -> Instrument:
         return Instrument(

@@ -56,7 +56,8 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
         price=fields.maybe_decimal("price"),
         size=size,
         filled=filled,
-        avg_price=fields.maybe_decimal("priceAvg") if filled else None,
+        # In the list of open orders `priceAvg` is the limit price.
+        avg_price=fields.maybe_decimal("priceAvg") if filled and (ended or pushed) else None,
         is_open=not ended,
         finish_reason=fields.maybe_text("cancelReason") or state if ended else None,
         updated_ns=fields.maybe_ms_ns("uTime"),

@@ -25,8 +25,8 @@ from arb.core.events import (
     OutcomeUnknown,
 )
 from arb.errors import ArbError, VenueAuthError, VenueBusy, VenueError, VenueProtocolError, VenueUnreachable, require
-from arb.market.instrument import Instrument
-from arb.market.order import OrderReport, Outcome, Role
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.order import OrderReport, Outcome, Role, Side
 from arb.venues.base import EventListener, PlaceAnswer
 from arb.venues.dialect import Call, Fees, KeyFacts, TradeDialect
 from arb.venues.guard import SigningRefused
@@ -42,6 +42,7 @@ CLOCK_SAMPLES = 3
 LOOKS = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
 _SINCE_MARGIN_NS = 2 * NS_PER_S
+_FEE_MEMORY_NS = 3 * 86_400 * NS_PER_S
 
 
 class Signer(Protocol):
@@ -208,8 +209,9 @@ class CcxtGateway:
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
 
-        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`); raises `VenueError` when the
-        listing cannot be read.
+        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue tells what a buy pays
+        its fee in, so the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
+        Raises `VenueError` when the listing cannot be read.
         """
         listed = await self._listing()
         wanted = [listed[symbol] for symbol in symbols if symbol in listed]
@@ -253,9 +255,24 @@ class CcxtGateway:
             return instrument
         if not _plausible(fees):
             return instrument
+        seen = await self._seen_fee_in(instrument)
         return msgspec.structs.replace(
-            instrument, taker_fee=fees.taker, maker_fee=fees.maker, buy_fee_in=fees.buy_fee_in
+            instrument, taker_fee=fees.taker, maker_fee=fees.maker, buy_fee_in=seen or fees.buy_fee_in
         )
+
+    async def _seen_fee_in(self, instrument: Instrument) -> FeeIn | None:
+        since_ms = max(0, self._venue_ns() - _FEE_MEMORY_NS) // NS_PER_MS
+        pages = self._dialect.fills(instrument.symbol, since_ms, None)
+        try:
+            body, answer = await self._read(pages.first, Priority.READ)
+            fills = [self._dialect.fill(raw, answer.received_ns) for raw in pages.rows(body)]
+        except VenueError:
+            return None
+        buys = [fill for fill in fills if fill.side is Side.BUY and fill.symbol == instrument.symbol and fill.fee]
+        if not buys:
+            return None
+        paid_in = max(buys, key=lambda fill: (fill.event_ns, fill.trade_id)).fee_currency
+        return {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
 
     async def _read(self, call: Call, priority: int, policy: Backoff = READS) -> tuple[Any, HttpAnswer]:
         """Ask, and ask again while that may help; raises `VenueError`."""

@@ -1,0 +1,163 @@
+"""Pacing under virtual time: never above a budget, entries never wait, the urgent first, a limited scope stands still."""
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arb.clock import NS_PER_MS, ManualClock
+from arb.venues.pacing import DEFAULT_PACING, Budget, Pacer, PacingLimits, Priority, ScopeThrottler
+from tests.virtual import START_NS, a_clock, run_virtual
+
+LIMITS = PacingLimits(
+    place=Budget(4, 500, 2), cancel=Budget(2, 100), read=Budget(1, 1000), reads={"GET fast": Budget(5, 1000)}
+)
+
+
+def ms(clock: ManualClock) -> int:
+    return (clock.wall_ns() - START_NS) // NS_PER_MS
+
+
+def test_an_entry_is_refused_at_once_when_only_the_reserve_is_left() -> None:
+    pacer = Pacer(LIMITS, a_clock())
+
+    assert [pacer.try_entry("place BTC_USDT") for _ in range(3)] == [True, True, False]
+    assert pacer.try_entry("place ETH_USDT")  # another market has a budget of its own
+
+
+def test_a_repair_gets_the_reserve_that_entries_left() -> None:
+    async def story() -> list[bool]:
+        clock_ns = clock.wall_ns()
+        got = [pacer.try_entry("place X") for _ in range(3)]
+        got += [await pacer.wait("place X", Priority.REPAIR, 1.0) for _ in range(2)]
+        assert clock.wall_ns() == clock_ns  # no waiting so far
+        return got
+
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    assert run_virtual(story(), clock) == [True, True, False, True, True]
+
+
+def test_a_repair_waits_for_the_window_and_an_entry_does_not_overtake_it() -> None:
+    async def story() -> int:
+        for _ in range(4):
+            assert await pacer.wait("place X", Priority.REPAIR, 1.0)
+        waiting = asyncio.create_task(pacer.wait("place X", Priority.REPAIR, 1.0))
+        await asyncio.sleep(0)
+        assert not pacer.try_entry("place X")
+        assert await waiting
+        return ms(clock)
+
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    assert 500 <= run_virtual(story(), clock) <= 502
+
+
+def test_the_most_urgent_waiter_goes_first() -> None:
+    async def story() -> list[str]:
+        order: list[str] = []
+
+        async def wait(name: str, priority: int) -> None:
+            assert await scope.acquire(priority)
+            order.append(name)
+
+        await scope.acquire()
+        waiters = [("read", Priority.READ), ("look", Priority.LOOK), ("repair", Priority.REPAIR), ("cancel", 1)]
+        await asyncio.gather(*(wait(*waiter) for waiter in waiters))
+        return order
+
+    clock = a_clock()
+    scope = ScopeThrottler(Budget(1, 100), clock)
+    assert run_virtual(story(), clock) == ["repair", "cancel", "look", "read"]
+
+
+def test_who_cannot_be_served_in_time_is_told_without_waiting() -> None:
+    async def story() -> tuple[bool, int]:
+        await pacer.wait("GET slow", Priority.READ, 1.0)
+        return await pacer.wait("GET slow", Priority.READ, 0.5), ms(clock)
+
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    assert run_virtual(story(), clock) == (False, 0)
+
+
+def test_a_scope_that_was_limited_stands_still_for_as_long_as_the_venue_says() -> None:
+    async def story() -> int:
+        pacer.limited("place X", 3.0)
+        assert not pacer.try_entry("place X")
+        assert pacer.try_entry("place Y")
+        assert not await pacer.wait("place X", Priority.REPAIR, 2.0)
+        assert await pacer.wait("place X", Priority.REPAIR, 4.0)
+        return ms(clock)
+
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    assert 3000 <= run_virtual(story(), clock) <= 3002
+
+
+def test_without_a_word_from_the_venue_one_window_is_waited_and_a_longer_pause_is_not_shortened() -> None:
+    async def story() -> int:
+        pacer.limited("GET fast", 5.0)
+        pacer.limited("GET fast", None)
+        assert await pacer.wait("GET fast", Priority.READ, 10.0)
+        return ms(clock)
+
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    assert 5000 <= run_virtual(story(), clock) <= 5002
+
+
+def test_a_waiter_who_gives_up_leaves_the_queue() -> None:
+    async def story() -> bool:
+        await scope.acquire()
+        waiting = asyncio.create_task(scope.acquire(Priority.REPAIR))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.sleep(0.2)
+        return scope.try_acquire(reserve=True)
+
+    clock = a_clock()
+    scope = ScopeThrottler(Budget(1, 100), clock)
+    assert run_virtual(story(), clock)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 8),
+    st.integers(10, 1000),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 3)), min_size=1, max_size=40),
+)
+def test_no_window_ever_holds_more_than_its_budget(count: int, window_ms: int, asks: list[tuple[int, int]]) -> None:
+    async def ask(after_ms: int, priority: int) -> None:
+        await asyncio.sleep(after_ms / 1000)
+        assert await scope.acquire(priority)
+        taken.append(clock.wall_ns())
+
+    async def story() -> None:
+        await asyncio.gather(*(ask(*one) for one in asks))
+
+    clock = a_clock()
+    taken: list[int] = []
+    scope = ScopeThrottler(Budget(count, window_ms), clock)
+    run_virtual(story(), clock)
+
+    assert len(taken) == len(asks)
+    for index in range(len(taken) - count):
+        assert taken[index + count] - taken[index] >= window_ms * NS_PER_MS
+
+
+def test_a_budget_must_leave_something() -> None:
+    for count, window_ms, reserve in ((0, 1, 0), (1, 0, 0), (2, 10, 2), (2, 10, -1)):
+        with pytest.raises(ValueError):
+            Budget(count, window_ms, reserve)
+
+
+def test_the_defaults_stay_below_what_the_venues_document() -> None:
+    per_second = {name: limits.place.count * 1000 / limits.place.window_ms for name, limits in DEFAULT_PACING.items()}
+
+    assert per_second["gate"] < 10
+    assert per_second["okx"] < 30
+    assert per_second["bitget"] < 10
+    assert all(limits.place.reserve > 0 for limits in DEFAULT_PACING.values())
