@@ -153,6 +153,49 @@ def test_plan_or_refusal_equals_exhaustive_search(case: oracle.Case) -> None:
     assert (None if shown is None else Fraction(shown)) == best_net
 
 
+@st.composite
+def long_runs(draw: st.DrawFn) -> oracle.Case:
+    """Deep levels of many lots that rarely fit each other, and little dust: most sizes are holes."""
+    amounts, prices = hundredths(100, 900), draw(st.integers(95, 105))
+    lots = st.sampled_from([7, 11, 13, 19, 23, 29, 31]).map(lambda n: Fraction(n, 100))
+    fee_in = st.sampled_from(["quote", "base"])
+    none = Fraction(0)
+    sides_of = [
+        oracle.Venue(draw(FEES), draw(fee_in), Fraction(1, 10), draw(lots), none, draw(hundredths(0, 9000)))
+        for _ in "ab"
+    ]
+    return oracle.Case(
+        asks=[(Fraction(prices + step, 10), draw(amounts)) for step in (0, draw(st.integers(1, 9)))],
+        bids=[
+            (Fraction(prices + step, 10), draw(amounts))
+            for step in (draw(st.integers(10, 30)), draw(st.integers(2, 9)))
+        ],
+        a=sides_of[0],
+        b=sides_of[1],
+        min_edge_bps=none,
+        min_net=none,
+        slippage_bps=draw(st.sampled_from([0, 300]).map(Fraction)),
+        max_notional=draw(maybe(hundredths(1000, 20000))),
+        dust_max=draw(hundredths(0, 80)),
+        quote=None,
+        base=draw(maybe(hundredths(100, 1800))),
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(long_runs())
+def test_next_size_that_leaves_only_dust_is_found_among_many_that_do_not(case: oracle.Case) -> None:
+    answer, reason, _ = oracle.solve(case)
+    event(reason or "plan")
+    decided = decide(case)
+    if answer is None:
+        assert isinstance(decided, Refusal), decided
+        assert decided.reason == reason
+    else:
+        assert isinstance(decided, Plan), decided
+        assert_same(decided, answer)
+
+
 @settings(max_examples=300, deadline=None)
 @given(cases())
 def test_episode_is_the_maximum_without_thresholds_and_balances(case: oracle.Case) -> None:
@@ -240,6 +283,19 @@ def test_smaller_sale_wins_a_tie_and_the_rest_counts_as_residual() -> None:
     # Every sale of 0.3, 0.6 or 0.9 needs the same purchase of 1 and so nets the same.
     plan = sure(plan_of(with_terms(lot=Decimal(1)), with_terms(lot=Decimal("0.3"))))
     assert (plan.buy_size, plan.sell_size) == (100, 30)
+
+
+def test_sizes_on_either_side_of_the_peak_that_net_the_same_tie_to_the_smaller() -> None:
+    # Residual 0 allows 0.6, 1.2, ...; the profit climbs by 5 per base up to 0.9 and falls by 5 after it.
+    free = {"taker_fee": Decimal(0)}
+    buy, sell = with_terms(lot=Decimal("0.2"), **free), with_terms(lot=Decimal("0.3"), **free)
+    plan = sure(
+        plan_of(buy, sell, EdgeLimits(dust_max_quote=Decimal(0)), asks=[(1000, 90), (1100, 90)], bids=[(1050, 500)])
+    )
+    assert (plan.sell_size, plan.view().net) == (60, Decimal(3))
+    steeper = [(1000, 91), (1100, 90)]
+    plan = sure(plan_of(buy, sell, EdgeLimits(dust_max_quote=Decimal(0)), asks=steeper, bids=[(1050, 500)]))
+    assert plan.sell_size == 120
 
 
 def test_locked_books_with_a_rebate_can_still_pay() -> None:
