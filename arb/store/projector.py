@@ -117,9 +117,10 @@ class Projector:
     def write_untraded(self, records: Sequence[OpportunityRecord]) -> int:
         """Write class-2 rows; return how many were refused by a constraint (the others are written)."""
         self._require_same_file()
+        assert self._writer is not None
         try:
             with self._ready().begin():
-                self._written(records)
+                self._writer.add_untraded(self._ready(), records)
             return 0
         except IntegrityError:
             return sum(self._refuses(record) for record in records)

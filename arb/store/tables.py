@@ -111,9 +111,9 @@ class Opportunity(Base):
         _check("ticks_above_zero", "ticks > 0"),
         _check("two_venues", "buy_venue <> sell_venue"),
         *_above_zero("best_buy_size", "best_sell_size"),
+        # Only two: each costs a fifth of the rate at which rows go in.
         Index(None, "symbol", "opened_ns"),
-        Index(None, "opened_ns"),
-        Index(None, "run_id"),
+        Index(None, "run_id", "opened_ns"),
         {"comment": "episodes in which a profit after fees existed, whatever became of them"},
     )
 

@@ -106,8 +106,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_opportunities")),
         comment="episodes in which a profit after fees existed, whatever became of them",
     )
-    op.create_index(op.f("ix_opportunities_opened_ns"), "opportunities", ["opened_ns"], unique=False)
-    op.create_index(op.f("ix_opportunities_run_id"), "opportunities", ["run_id"], unique=False)
+    op.create_index(op.f("ix_opportunities_run_id_opened_ns"), "opportunities", ["run_id", "opened_ns"], unique=False)
     op.create_index(op.f("ix_opportunities_symbol_opened_ns"), "opportunities", ["symbol", "opened_ns"], unique=False)
     op.create_table(
         "pair_trades",

@@ -21,7 +21,7 @@ from arb.store.ledger import InlineLedger, Ledger, prepare_ledger
 from arb.store.migrate import upgrade
 from arb.store.projector import Projector
 from arb.store.rebuild import db_rebuild
-from arb.store.writer import RowRefused
+from arb.store.writer import COPY_ROWS, RowRefused
 from tests.unit.store.conftest import a_journal, query
 from tests.unit.store.rows import (
     T0,
@@ -308,6 +308,30 @@ def test_an_untraded_opportunity_the_ledger_refuses_is_dropped_and_counted(db_ur
         ledger.submit_untraded(an_opportunity(number, ticks=number - 2))
     ledger.close()
     assert (ledger.dropped_untraded, counts(db_url)["opportunities"]) == (2, 1)
+
+
+def test_untraded_opportunities_told_again_after_a_lost_answer_stay_single(db_url: str, journal: Journal) -> None:
+    ledger = InlineLedger(db_url, journal)
+    ledger.submit(journal.append(an_event(1), keep(1, a_run())))
+    for number in (1, 2, 2, 3):
+        ledger.submit_untraded(an_opportunity(number, ticks=number))
+        ledger.flush()
+    ledger.close()
+    assert query(db_url, "SELECT id, ticks FROM opportunities ORDER BY id") == [(1, 1), (2, 2), (3, 3)]
+    assert ledger.dropped_untraded == 0
+
+
+def test_a_large_batch_is_written_like_a_small_one(db_url: str, journal: Journal) -> None:
+    """On PostgreSQL large batches take another way into the table."""
+    ledger = InlineLedger(db_url, journal)
+    many = [a_balance(number, free=D(number) / 8, locked=D("0.1")) for number in range(1, COPY_ROWS + 50)]
+    ledger.submit(journal.append(an_event(1), keep(1, a_run(), a_pair(1), *many, an_order(1))))
+    ledger.flush()
+    ledger.submit(journal.append(an_event(2), keep(2, *(a_balance(row.id, cause="later") for row in many))))
+    ledger.close()
+    assert query(db_url, "SELECT count(*), min(cause), max(cause) FROM balances") == [(len(many), "later", "later")]
+    ((free,),) = query(db_url, "SELECT free FROM balances WHERE id = 3")
+    assert D(free) == 200_000
 
 
 # The thread.
