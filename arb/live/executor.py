@@ -122,7 +122,7 @@ class Executor:
         except asyncio.CancelledError:
             self._emit(_unknown(command, "stopped before its answer came", started_ns))
             raise
-        except Exception as error:
+        except Exception as error:  # the top of a task: a bug leaves the outcome unknown
             self._emit(_unknown(command, f"bug: {error!r}", started_ns))
             self._on_incident("executor_error", f"placing {command.client_order_id} at {command.venue}: {error!r}")
         else:
@@ -140,7 +140,7 @@ class Executor:
     async def _cancel(self, gateway: OrderGateway, command: CancelOrder) -> None:
         try:
             self._emit(await gateway.cancel(command))
-        except Exception as error:
+        except Exception as error:  # the top of a task: a bug leaves the outcome unknown
             self._emit(_cancel_answer(command, f"bug: {error!r}", Outcome.UNKNOWN))
             self._on_incident("executor_error", f"cancelling {command.client_order_id} at {command.venue}: {error!r}")
 
@@ -156,7 +156,7 @@ class Executor:
     async def _look(self, gateway: OrderGateway, command: QueryOrder) -> None:
         try:
             self._emit(await gateway.look(command))
-        except Exception as error:
+        except Exception as error:  # the top of a task: a bug is a look that saw nothing
             self._emit(self._not_looked(command, f"bug: {error!r}"))
             self._on_incident("executor_error", f"looking for {command.client_order_id} at {command.venue}: {error!r}")
 
@@ -192,7 +192,7 @@ class Executor:
         except VenueError as error:
             again_s = BALANCES_AGAIN_S
             self._on_incident("balances_unread", str(error))
-        except Exception as error:
+        except Exception as error:  # the top of a task: a bug is told, the timer asks again
             self._on_incident("executor_error", f"reading balances of {venue}: {error!r}")
         finally:
             self._asking_balances.discard(venue)
