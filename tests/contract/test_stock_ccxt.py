@@ -266,3 +266,59 @@ def assert_fills_match(stranger: Stranger, order_id: str, count: int = 1) -> lis
         assert trade["fee"]["currency"] == fill["fee_currency"]
         assert trade["timestamp"] == fill["ts_ms"]
     return trades
+
+
+@pytest.mark.parametrize(
+    ("fault", "errors"),
+    [
+        ("http_429", (ccxt.RateLimitExceeded, ccxt.DDoSProtection)),
+        ("http_503_maintenance", (ccxt.ExchangeNotAvailable,)),
+        ("reject_balance", (ccxt.InsufficientFunds,)),
+    ],
+)
+def test_a_fault_before_execution_reaches_the_client_as_the_error_it_knows(
+    stranger: Stranger, fault: str, errors: tuple[type[Exception], ...]
+) -> None:
+    orders_before = len(stranger.ledger()["orders"])
+    stranger.sandbox.admin("POST", "/fault", {"venue": stranger.venue, "fault": fault, "on": "place", "count": 1})
+
+    with pytest.raises(errors):
+        place(stranger, "limit", "buy", "0.01", "49000")
+    assert len(stranger.ledger()["orders"]) == orders_before
+
+
+def test_an_answer_that_never_comes_is_a_timeout_although_the_order_was_taken(stranger: Stranger) -> None:
+    client, patience_ms = stranger.client, stranger.client.timeout
+    stranger.sandbox.admin("POST", "/fault", {"venue": stranger.venue, "fault": "lost_ack", "on": "place", "count": 1})
+    client.timeout = 1_000
+    try:
+        with pytest.raises(ccxt.RequestTimeout):
+            place(stranger, "limit", "buy", "0.01", "49000")
+    finally:
+        client.timeout = patience_ms
+
+    [taken] = client.fetch_open_orders(SYMBOL)
+    client.cancel_order(taken["id"], SYMBOL)
+    placed = [request for request in stranger.ledger()["requests"] if request["kind"] == "place"][-1]
+    assert (placed["http_status"], placed["applied"]) == (None, True)
+
+
+def test_booked_transfers_are_deposits_and_withdrawals(stranger: Stranger) -> None:
+    free = Decimal(stranger.ledger()["balances"]["SOL"]["free"])
+    for amount in (free + 5, free + 3):
+        body = {"venue": stranger.venue, "asset": "SOL", "free": str(amount)}
+        stranger.sandbox.admin("POST", "/balance", body)
+
+    deposits, withdrawals = stranger.client.fetch_deposits("SOL"), stranger.client.fetch_withdrawals("SOL")
+    assert [(each["currency"], exact(each["amount"])) for each in deposits] == [("SOL", Decimal(5))]
+    assert [(each["currency"], exact(each["amount"])) for each in withdrawals] == [("SOL", Decimal(2))]
+
+
+def test_ended_orders_are_in_the_history(stranger: Stranger) -> None:
+    filled = place(stranger, "limit", "buy", "0.01", "50010")
+    resting = place(stranger, "limit", "buy", "0.01", "49000")
+    stranger.client.cancel_order(resting["id"], SYMBOL)
+
+    closed = {each["id"]: each["status"] for each in stranger.client.fetch_closed_orders(SYMBOL)}
+    assert closed[filled["id"]] == "closed"
+    assert resting["id"] not in {order_id for order_id, status in closed.items() if status == "closed"}
