@@ -1,5 +1,7 @@
 """A venue on the bench: one simulated venue in virtual time, asked in requests that ccxt's own signer builds."""
 
+import hashlib
+import hmac
 import json
 from decimal import Decimal
 from typing import Any
@@ -19,10 +21,10 @@ Levels = list[tuple[str, str]]
 
 
 class Bench:
-    """One venue of a still sandbox, with a clock that only this object moves."""
+    """One venue of a sandbox, still unless told otherwise, with a clock that only this object moves."""
 
-    def __init__(self, venue: str) -> None:
-        self.world = SimWorld(7, START_NS, static=True)
+    def __init__(self, venue: str, *, static: bool = True) -> None:
+        self.world = SimWorld(7, START_NS, static=static)
         self.venue = self.world.venues[venue]
         self.exchange = self.venue.exchange
         self.now_ns = START_NS
@@ -83,6 +85,20 @@ class Bench:
         answer = self._replies.pop(token).answer
         assert answer is not None
         return answer
+
+    def taken_replies(self, token: int | None) -> list[HttpReply]:
+        """Take the reply to a submitted request, if it has arrived."""
+        assert token is not None
+        return [self._replies.pop(token)] if token in self._replies else []
+
+    def subscribe_private(self, stream: "Stream", channel: str) -> list[Any]:
+        """Subscribe one of Gate's private channels for all pairs, signed."""
+        now_s, profile = self.now_ns // NS_PER_S, self.exchange.profile
+        text = f"channel={channel}&event=subscribe&time={now_s}"
+        sign = hmac.new(profile.secret.encode(), text.encode(), hashlib.sha512).hexdigest()
+        auth = {"method": "api_key", "KEY": profile.key, "SIGN": sign}
+        frame = {"time": now_s, "channel": channel, "event": "subscribe", "payload": ["!all"], "auth": auth}
+        return stream.send(frame)
 
     def ask(self, api: Any, path: str, method: str = "GET", params: Any = None) -> tuple[int, Any]:
         """Sign, send, and return status and JSON."""
