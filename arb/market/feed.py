@@ -23,7 +23,8 @@ class ResyncBy(StrEnum):
 
 
 class Resync(msgspec.Struct, frozen=True):
-    """A book is unusable until a clean snapshot; asked for once per loss, never repeated by later frames."""
+    """A book is unusable until a clean snapshot. Asked for when it is lost, and again every few seconds while its
+    changes go on arriving and no snapshot does; asking while one is under way need not change anything."""
 
     native_symbol: str
     row: int

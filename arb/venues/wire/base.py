@@ -24,6 +24,7 @@ from arb.market.scale import Scale
 from arb.venues.wire.numbers import INT64_MAX, Numbers, to_levels
 
 NS_PER_MS = 1_000_000
+RESYNC_REPEAT_NS = 5_000 * NS_PER_MS
 MILLIS_MAX = 9_000_000_000_000  # the year 2255: in nanoseconds it still fits 64 bits
 
 Sequence64 = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -55,6 +56,7 @@ class BookSlot:
     """One book of one connection: its content, its state, and what its dialect has to remember."""
 
     __slots__ = (
+        "asked_ns",
         "book",
         "joined",
         "native_symbol",
@@ -80,6 +82,7 @@ class BookSlot:
         self.texts: tuple[dict[int, str], dict[int, str]] | None = None
         self.pending: deque[Delta] = deque(maxlen=_PENDING_MAX)
         self.joined = False
+        self.asked_ns: int | None = None
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
@@ -206,9 +209,25 @@ class WireFeed:
         self.counts.other += 1
         return NOTHING
 
-    def _ignored(self) -> FrameResult:
+    def _contained(self) -> FrameResult:
         self.counts.ignored += 1
         return NOTHING
+
+    def _ignored(self, slot: BookSlot, received_ns: int) -> FrameResult:
+        """Pass over a change of a book that waits for its snapshot; ask again when that takes too long.
+
+        A snapshot that must be fetched is asked for at the first change, so that fetching follows subscribing.
+        """
+        self.counts.ignored += 1
+        if slot.asked_ns is None:
+            slot.asked_ns = received_ns
+            if self.resync_by is ResyncBy.RESUBSCRIBE:
+                return NOTHING
+        elif received_ns - slot.asked_ns < RESYNC_REPEAT_NS:
+            return NOTHING
+        slot.asked_ns = received_ns
+        cause = "changes arrive and no snapshot does"
+        return FrameResult(resyncs=(Resync(slot.native_symbol, slot.row, cause, self.resync_by),))
 
     def _notice(
         self, kind: NoticeKind, native_symbols: tuple[str, ...] = (), code: object = "", text: str = ""
@@ -229,6 +248,7 @@ class WireFeed:
         if book.exhausted():
             return self._lose(slot, received_ns, "the levels known from the snapshot are used up")
         slot.state = BookState.LIVE
+        slot.asked_ns = None
         slot.sequence = sequence
         self.counts.levels += levels
         if self._arena is not None and slot.row >= 0:
@@ -243,6 +263,7 @@ class WireFeed:
         self, slot: BookSlot, at_ns: int, cause: str, state: BookState = BookState.GAP, error: FrameError | None = None
     ) -> FrameResult:
         self._empty(slot, state, at_ns)
+        slot.asked_ns = at_ns
         resync = Resync(slot.native_symbol, slot.row, cause, self.resync_by)
         return FrameResult(rows=(slot.row,), resyncs=(resync,), error=error)
 
@@ -253,6 +274,7 @@ class WireFeed:
         slot.texts = None
         slot.pending.clear()
         slot.joined = False
+        slot.asked_ns = None
         if self._arena is not None and slot.row >= 0:
             self._arena.invalidate(slot.row, state, at_ns)
 

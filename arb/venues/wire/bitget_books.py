@@ -69,7 +69,7 @@ class BitgetFeed(PushedFeed):
             slot.texts = ({}, {}) if book.checksum else None
         else:
             if slot.state is not BookState.LIVE:
-                return self._ignored()
+                return self._ignored(slot, received_ns)
             if book.seq is not None and book.pseq != slot.sequence:
                 return self._gap(slot, received_ns, f"gap: have {slot.sequence}, got {book.pseq}->{book.seq}")
             event_ns = event_ns or changed_ns

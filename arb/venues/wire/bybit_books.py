@@ -122,7 +122,7 @@ class BybitFeed(WireFeed):
             slot.book.replace(bids, asks)
         else:
             if slot.state is not BookState.LIVE:
-                return self._ignored()
+                return self._ignored(slot, received_ns)
             if book.u != slot.sequence + 1:
                 return self._gap(slot, received_ns, f"gap: have {slot.sequence}, got {book.u}")
             slot.book.apply(bids, asks)

@@ -59,10 +59,10 @@ class ChainFeed(WireFeed):
         """Take one change: apply it to a live book, keep it for one that waits."""
         if slot.state is not BookState.LIVE:
             slot.pending.append(delta)
-            return self._ignored()
+            return self._ignored(slot, received_ns)
         verdict = judge(self.rule, slot.sequence, slot.joined, delta)
         if verdict is Verdict.CONTAINED:
-            return self._ignored()
+            return self._contained()
         if verdict is Verdict.GAP:
             cause = f"gap: have {slot.sequence}, got {delta.first}..{delta.last}"
             result = self._gap(slot, received_ns, cause)
@@ -94,7 +94,7 @@ class ChainFeed(WireFeed):
     ) -> FrameResult:
         """Take a fetched snapshot and all kept changes that follow it; `limit` > 0: it was cut to so many levels."""
         if slot.state is BookState.LIVE and sequence <= slot.sequence:
-            return self._ignored()
+            return self._contained()
         kept = list(slot.pending)
         at, joined = sequence, False
         follow: list[Delta] = []

@@ -175,7 +175,7 @@ class GateFeed(WireFeed):
             self.counts.snapshots += 1
         else:
             if slot.state is not BookState.LIVE:
-                return self._ignored()
+                return self._ignored(slot, received_ns)
             if obu.U is None:
                 self._refuse(native_symbol, "result.U", "missing in a change")
             if slot.sequence + 1 != obu.U or obu.u < obu.U:

@@ -80,7 +80,7 @@ class OkxFeed(PushedFeed):
             slot.texts = ({}, {}) if book.checksum else None
         else:
             if slot.state is not BookState.LIVE:
-                return self._ignored()
+                return self._ignored(slot, received_ns)
             if book.seqId is not None and book.prevSeqId != slot.sequence:
                 cause = f"gap: have {slot.sequence}, got {book.prevSeqId}->{book.seqId}"
                 return self._gap(slot, received_ns, cause)

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arb.clock import NS_PER_S
 from arb.market.arena import BookArena, BookState
+from arb.market.feed import ResyncBy
 from arb.venues.wire.base import WireFeed
 from tests.unit.venues.wire.dialects import DIALECTS, NOW_NS, Dialect, Truth
 
@@ -36,7 +38,8 @@ def shown_is_true(arena: BookArena, truth: Truth) -> None:
 def test_a_book_waits_until_its_snapshot_and_ignores_changes_until_then(dialect: Dialect) -> None:
     arena, feed, truth = begin(dialect)
     result = feed.on_frame(NOW_NS, dialect.change(*truth.step()))
-    assert result.resyncs == ()
+    assert [resync.by for resync in result.resyncs] == ([ResyncBy.FETCH] if dialect.fetched else [])
+    assert feed.on_frame(NOW_NS, dialect.change(*truth.step())).resyncs == ()
     assert arena.state[0] == BookState.WAITING
     dialect.send_whole(feed, truth)
     assert arena.state[0] == BookState.LIVE
@@ -58,6 +61,20 @@ def test_a_lost_frame_empties_the_book_at_once_and_asks_once_for_a_resync(dialec
     again = feed.on_frame(NOW_NS + 6, dialect.change(*truth.step()))
     assert again.resyncs == ()
     assert arena.state[0] == BookState.GAP
+
+
+@all_dialects
+@pytest.mark.parametrize("lost", [True, False], ids=["after a gap", "from the start"])
+def test_a_snapshot_that_does_not_come_is_asked_for_again(dialect: Dialect, lost: bool) -> None:
+    _, feed, truth = begin(dialect)
+    if lost:
+        dialect.send_whole(feed, truth)
+        truth.step()
+    asked = []
+    for second in range(12):
+        result = feed.on_frame(NOW_NS + second * NS_PER_S, dialect.change(*truth.step()))
+        asked += [second] * len(result.resyncs)
+    assert asked == ([0, 5, 10] if lost or dialect.fetched else [5, 10])
 
 
 @all_dialects
