@@ -213,7 +213,7 @@ class SimVenue:
             self._send_at(session, text, CONTROL_DELAY_NS)
             return
         delay = self._draw_ns(self.exchange.profile.feed_delay_ms)
-        if not self.board.active:
+        if not self.board.active and not self._held_texts:
             self._send_at(session, text, delay)
             return
         names = BOOK_FAULTS if kind == "book" else FILL_FAULTS if kind == "fill" else FRAME_FAULTS
