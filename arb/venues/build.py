@@ -74,6 +74,7 @@ def build_gateway(
         clock=clock,
     )
     dialect, private, signer = _parts(venue, endpoint, credentials, clock, guard)
+    signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
     stream = PrivateStream(
         endpoint.ws_private,
         private,

@@ -49,6 +49,7 @@ class Signer(Protocol):
     """The part of a ccxt client that a gateway uses."""
 
     server_offset_ns: int
+    timeout_on_exit: int
 
     def sign(self, path: str, api: Any = ..., method: str = ..., params: Any = ...) -> dict[str, Any]:
         """Return url, method, headers and body of a request."""

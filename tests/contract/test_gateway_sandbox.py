@@ -1,0 +1,478 @@
+"""One suite for every gateway, over real sockets against the sandbox: what an order becomes, and how it is found again.
+
+The sandbox's own ledger is the judge of what really happened.
+"""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import pytest
+
+from arb.clock import NS_PER_MS, NS_PER_S, SystemClock
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
+from arb.core.events import (
+    AnyEvent,
+    OrderAccepted,
+    OrderFilled,
+    OrderLooked,
+    OrderRejected,
+    OrderUpdated,
+    OutcomeUnknown,
+    PrivateUp,
+)
+from arb.errors import VenueAuthError, VenueError
+from arb.market.client_id import ClientOrderId
+from arb.market.fill import Fill
+from arb.market.instrument import FeeIn
+from arb.market.order import Outcome, Role, Side, TimeInForce
+from arb.venues.base import PlaceAnswer
+from arb.venues.build import GatewayLimits, build_gateway
+from arb.venues.endpoints import Credentials, sandbox_access
+from arb.venues.gateway import CcxtGateway, GatewayTiming
+from tests.contract.conftest import Sandbox
+from tests.contract.strangers import SYMBOL, VENUES
+
+Result = TypeVar("Result")
+CLOCK = SystemClock()
+BIDS = [["49990", "0.5"], ["49980", "1"]]
+ASKS = [["50000", "0.3"], ["50010", "0.2"]]
+NUMBERS = itertools.count(1)
+NONCE = random.SystemRandom().getrandbits(48)
+FAST = GatewayTiming(place_timeout_s=0.6, cancel_timeout_s=0.6, read_timeout_s=2.0)
+
+
+class Bench:
+    """One venue's gateway, the book it trades on, and the sandbox's truth about it."""
+
+    def __init__(self, venue: str, sandbox: Sandbox) -> None:
+        self.venue = venue
+        self.sandbox = sandbox
+
+    def gateway(self, **changed: str) -> CcxtGateway:
+        """Return a fresh gateway; `changed` replaces parts of its key."""
+        endpoint, own = sandbox_access(self.venue, self.sandbox.info["venues"][self.venue])
+        parts = {"key": own.key, "secret": own.secret, "passphrase": own.passphrase, **changed}
+        return build_gateway(
+            self.venue,
+            endpoint,
+            Credentials(**parts),
+            clock=CLOCK,
+            rng=random.Random(7),
+            limits=GatewayLimits(
+                hosts=("127.0.0.1",),
+                symbols=(SYMBOL, "ETH/USDT"),
+                max_order_value_quote=Decimal(10**9),
+                timing=FAST,
+            ),
+            sandbox_id=self.sandbox.info["sandbox_id"],
+        )
+
+    def run(self, story: Callable[[CcxtGateway], Awaitable[Result]]) -> Result:
+        """Run one story on a gateway that knows its listing."""
+
+        async def whole() -> Result:
+            gateway = self.gateway()
+            try:
+                await gateway.instruments(())  # learns the listing
+                return await story(gateway)
+            finally:
+                await gateway.close()
+
+        return asyncio.run(whole())
+
+    def fault(self, name: str, on: str, **more: Any) -> None:
+        """Ask for a fault, once unless told otherwise."""
+        body = {"venue": self.venue, "fault": name, "on": on, **more}
+        assert self.sandbox.admin("POST", "/fault", body)["applied"]
+
+    def orders(self, client_order_id: str) -> list[dict[str, Any]]:
+        """Return the orders of that id as the ledger has them."""
+        mine = (client_order_id, f"t-{client_order_id}")
+        return [order for order in self._ledger()["orders"] if order["client_id"] in mine]
+
+    def fills(self, client_order_id: str) -> set[tuple[str, Decimal, Decimal, Decimal, str]]:
+        """Return (trade id, price, size, fee, fee currency) of an order's fills as the ledger has them."""
+        numbers = {order["id"] for order in self.orders(client_order_id)}
+        return {
+            (
+                fill["trade_id"],
+                Decimal(fill["price"]),
+                Decimal(fill["size"]),
+                Decimal(fill["fee"]),
+                fill["fee_currency"],
+            )
+            for fill in self._ledger()["fills"]
+            if fill["order_id"] in numbers
+        }
+
+    def _ledger(self) -> dict[str, Any]:
+        part: dict[str, Any] = self.sandbox.admin("GET", "/ledger")[self.venue]
+        return part
+
+
+@pytest.fixture(params=VENUES)
+def bench(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
+    """A venue with a fresh two-level book and no faults."""
+    sandbox.admin("DELETE", "/faults")
+    body = {"venue": request.param, "symbol": SYMBOL, "bids": BIDS, "asks": ASKS}
+    sandbox.admin("POST", "/book", body)
+    yield Bench(request.param, sandbox)
+    sandbox.admin("DELETE", "/faults")
+
+
+def an_order(price: str, size: str, side: Side = Side.BUY, **changes: Any) -> PlaceOrder:
+    number = next(NUMBERS)
+    given: dict[str, Any] = {
+        "cause": number,
+        "venue": "",
+        "symbol": SYMBOL,
+        "client_order_id": ClientOrderId(NONCE, number, str(side), 0).encode(),
+        "role": Role.ENTRY,
+        "side": side,
+        "tif": TimeInForce.IOC,
+        "price": Decimal(price),
+        "size": Decimal(size),
+        "expires_ns": CLOCK.wall_ns() + 20 * NS_PER_S,
+    }
+    return PlaceOrder(**(given | changes))
+
+
+def query(order: PlaceOrder, venue_order_id: str | None = None) -> QueryOrder:
+    return QueryOrder(
+        cause=order.cause,
+        venue=order.venue,
+        symbol=order.symbol,
+        client_order_id=order.client_order_id,
+        venue_order_id=venue_order_id,
+        since_ns=order.expires_ns - 80 * NS_PER_S,
+        look=1,
+    )
+
+
+def told(fills: list[Fill] | tuple[Fill, ...]) -> set[tuple[str, Decimal, Decimal, Decimal, str]]:
+    return {(fill.trade_id, fill.price, fill.size, fill.fee, fill.fee_currency) for fill in fills}
+
+
+async def ended(gateway: CcxtGateway, order: PlaceOrder) -> OrderLooked:
+    """Look until the order has ended, as the engine does."""
+    for _ in range(20):
+        looked = await gateway.look(query(order))
+        if looked.report is not None and not looked.report.is_open:
+            return looked
+    raise AssertionError(f"never ended: {looked}")
+
+
+def place_and_look(bench: Bench, order: PlaceOrder) -> tuple[PlaceAnswer, OrderLooked]:
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderLooked]:
+        return await gateway.place(order), await ended(gateway, order)
+
+    return bench.run(story)
+
+
+# Failures first.
+
+
+def test_an_order_the_balance_does_not_cover_is_rejected_and_does_not_exist(bench: Bench) -> None:
+    order = an_order("50000", "9000")
+
+    answer = bench.run(lambda gateway: gateway.place(order))
+
+    assert isinstance(answer, OrderRejected)
+    assert answer.code in ("BALANCE_NOT_ENOUGH", "51008", "43012")
+    assert 0 < answer.sent_ns <= answer.acked_ns
+    assert not [row for row in bench.orders(order.client_order_id) if row["status"] != "rejected"]
+
+
+def test_an_order_below_the_smallest_size_is_rejected(bench: Bench) -> None:
+    order = an_order("1", "0.000001")
+
+    answer = bench.run(lambda gateway: gateway.place(order))
+
+    assert isinstance(answer, OrderRejected)
+    assert answer.sent_ns > 0
+
+
+def test_an_order_that_arrives_after_its_expiry_is_rejected_where_the_venue_can(bench: Bench) -> None:
+    async def story(gateway: CcxtGateway) -> tuple[PlaceOrder, PlaceAnswer]:
+        order = an_order("50010", "0.01", expires_ns=CLOCK.wall_ns() + 4 * NS_PER_MS)
+        return order, await gateway.place(order)
+
+    order, answer = bench.run(story)
+
+    if bench.venue == "bitget":  # knows no expiry
+        assert isinstance(answer, OrderAccepted)
+    else:
+        assert isinstance(answer, OrderRejected)
+        assert not bench.fills(order.client_order_id)
+
+
+def test_an_order_already_expired_is_not_sent_at_all(bench: Bench) -> None:
+    order = an_order("50010", "0.01", expires_ns=CLOCK.wall_ns() - 1)
+
+    answer = bench.run(lambda gateway: gateway.place(order))
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.sent_ns) == ("expired", 0)
+    assert not bench.orders(order.client_order_id)
+
+
+def test_an_order_beyond_the_guard_is_not_sent_at_all(bench: Bench) -> None:
+    order = an_order("50010", "0.01", symbol="SOL/USDT")
+
+    answer = bench.run(lambda gateway: gateway.place(order))
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.sent_ns) == ("guard_symbol", 0)
+
+
+def test_a_lost_acknowledgement_is_unknown_and_a_look_finds_order_and_fills(bench: Bench) -> None:
+    order = an_order("50010", "0.4")
+    bench.fault("lost_ack", "place")
+
+    answer, looked = place_and_look(bench, order)
+
+    assert isinstance(answer, OutcomeUnknown)
+    assert looked.complete
+    assert looked.report is not None
+    assert looked.report.filled == Decimal("0.4")
+    assert told(looked.fills) == bench.fills(order.client_order_id)
+    assert len(looked.fills) == 2
+
+
+def test_an_order_that_never_arrived_is_unknown_and_a_look_is_complete_and_empty(bench: Bench) -> None:
+    order = an_order("50010", "0.4")
+    bench.fault("lost_request", "place")
+
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderLooked]:
+        return await gateway.place(order), await gateway.look(query(order))
+
+    answer, looked = bench.run(story)
+
+    assert isinstance(answer, OutcomeUnknown)
+    assert (looked.complete, looked.report, looked.fills, looked.cause) == (True, None, (), None)
+    assert not bench.orders(order.client_order_id)
+
+
+def test_a_look_that_could_not_read_everything_does_not_claim_to(bench: Bench) -> None:
+    order = an_order("50010", "0.4")
+
+    async def story(gateway: CcxtGateway) -> OrderLooked:
+        bench.fault("http_500", "query", count=50)
+        return await gateway.look(query(order))
+
+    looked = bench.run(story)
+
+    assert not looked.complete
+    assert looked.cause
+
+
+@pytest.mark.parametrize(("fault", "expected"), [("http_500", OutcomeUnknown), ("http_429", OrderRejected)])
+def test_a_server_error_is_unknown_and_a_rate_limit_a_refusal(
+    bench: Bench, fault: str, expected: type[PlaceAnswer]
+) -> None:
+    order = an_order("50010", "0.1")
+    bench.fault(fault, "place")
+
+    answer = bench.run(lambda gateway: gateway.place(order))
+
+    assert isinstance(answer, expected)
+
+
+@pytest.mark.parametrize("fault", ["http_502_html", "http_503_maintenance", "malformed_json"])
+def test_a_page_or_cut_json_instead_of_an_answer_is_unknown(bench: Bench, fault: str) -> None:
+    order = an_order("50010", "0.1")
+    bench.fault(fault, "place")
+
+    answer = bench.run(lambda gateway: gateway.place(order))
+
+    assert isinstance(answer, OutcomeUnknown)
+
+
+def test_a_good_key_passes_the_check(bench: Bench) -> None:
+    facts = bench.run(lambda gateway: gateway.check_key())
+
+    assert facts.can_trade is not False
+    assert not facts.can_withdraw
+
+
+def test_a_key_that_is_refused_stops_the_start(bench: Bench) -> None:
+    async def story() -> None:
+        gateway = bench.gateway(secret="wrong")
+        try:
+            await gateway.check_key()
+        finally:
+            await gateway.close()
+
+    with pytest.raises(VenueAuthError):
+        asyncio.run(story())
+
+
+def test_a_venue_that_is_not_there_is_never_sent_to(bench: Bench) -> None:
+    order = an_order("50010", "0.1")
+
+    async def story() -> PlaceAnswer:
+        endpoint, own = sandbox_access(bench.venue, bench.sandbox.info["venues"][bench.venue])
+        nowhere = endpoint.rest.replace(endpoint.rest.split(":")[2].split("/")[0], "9")
+        gateway = build_gateway(
+            bench.venue,
+            type(endpoint)(rest=nowhere, ws_public=endpoint.ws_public, ws_private=endpoint.ws_private),
+            own,
+            clock=CLOCK,
+            rng=random.Random(1),
+            limits=GatewayLimits(hosts=("127.0.0.1",), symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6)),
+        )
+        try:
+            return await gateway.place(order)
+        finally:
+            await gateway.close()
+
+    answer = asyncio.run(story())
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.sent_ns) == ("not_sent", 0)
+
+
+# Successes.
+
+
+@pytest.mark.parametrize(
+    ("price", "size", "filled"),
+    [("50000", "0.2", "0.2"), ("50010", "0.4", "0.4"), ("50000", "0.4", "0.3"), ("49995", "0.4", "0")],
+)
+def test_an_ioc_buy_fills_whole_in_part_or_not_at_all(bench: Bench, price: str, size: str, filled: str) -> None:
+    order = an_order(price, size)
+
+    answer, looked = place_and_look(bench, order)
+
+    assert isinstance(answer, OrderAccepted)
+    assert answer.report is not None
+    assert looked.report is not None
+    assert looked.report.filled == sum((fill.size for fill in looked.fills), Decimal(0)) == Decimal(filled)
+    assert looked.report.venue_order_id == answer.report.venue_order_id
+    assert told(looked.fills) == bench.fills(order.client_order_id)
+    assert all(fill.fee_currency == "BTC" for fill in looked.fills)
+
+
+def test_an_ioc_sell_pays_its_fee_in_quote(bench: Bench) -> None:
+    order = an_order("49980", "0.6", Side.SELL)
+
+    _, looked = place_and_look(bench, order)
+
+    assert looked.report is not None
+    assert looked.report.filled == Decimal("0.6")
+    assert told(looked.fills) == bench.fills(order.client_order_id)
+    assert {fill.fee_currency for fill in looked.fills} == {"USDT"}
+
+
+def test_an_order_is_found_by_the_venues_number_too(bench: Bench) -> None:
+    order = an_order("50000", "0.1")
+
+    async def story(gateway: CcxtGateway) -> OrderLooked:
+        looked = await place_then_end(gateway, order)
+        assert looked.report is not None
+        return await gateway.look(query(order, looked.report.venue_order_id))
+
+    again = bench.run(story)
+    assert again.complete
+    assert told(again.fills) == bench.fills(order.client_order_id)
+
+
+async def place_then_end(gateway: CcxtGateway, order: PlaceOrder) -> OrderLooked:
+    await gateway.place(order)
+    return await ended(gateway, order)
+
+
+def test_a_resting_order_is_found_open_and_can_be_cancelled(bench: Bench) -> None:
+    order = an_order("49000", "0.1", tif=TimeInForce.GTC)
+
+    async def story(gateway: CcxtGateway) -> tuple[OrderLooked, Outcome, OrderLooked]:
+        await gateway.place(order)
+        resting = await gateway.look(query(order))
+        cancel = CancelOrder(
+            cause=1, venue=bench.venue, symbol=SYMBOL, client_order_id=order.client_order_id, venue_order_id=None
+        )
+        answer = await gateway.cancel(cancel)
+        return resting, answer.outcome, await ended(gateway, order)
+
+    resting, outcome, gone = bench.run(story)
+
+    assert resting.report is not None
+    assert resting.report.is_open
+    assert outcome is Outcome.ACCEPTED
+    assert gone.report is not None
+    assert gone.report.filled == 0
+
+
+def test_the_private_stream_tells_the_same_fills_as_the_ledger(bench: Bench) -> None:
+    order = an_order("50010", "0.4")
+    events: list[AnyEvent] = []
+
+    async def story(gateway: CcxtGateway) -> None:
+        up, done = asyncio.Event(), asyncio.Event()
+
+        def listen(event: AnyEvent) -> None:
+            events.append(event)
+            if isinstance(event, PrivateUp):
+                up.set()
+            updates = [e.report for e in events if isinstance(e, OrderUpdated)]
+            if any(not r.is_open and r.client_order_id == order.client_order_id for r in updates):
+                done.set()
+
+        stream = asyncio.create_task(gateway.run_private(listen))
+        async with asyncio.timeout(10):
+            await up.wait()
+            await gateway.place(order)
+            await done.wait()
+            while sum(isinstance(event, OrderFilled) for event in events) < 2:
+                await asyncio.sleep(0.01)
+        stream.cancel()
+        await asyncio.gather(stream, return_exceptions=True)
+
+    bench.run(story)
+    [number] = {row["id"] for row in bench.orders(order.client_order_id)}
+    fills = [e.fill for e in events if isinstance(e, OrderFilled) and e.fill.venue_order_id == number]
+    assert told(fills) == bench.fills(order.client_order_id)
+
+
+def test_balances_rules_fees_and_clock_are_the_venues_own(bench: Bench) -> None:
+    async def story(gateway: CcxtGateway) -> Any:
+        instruments = await gateway.instruments((SYMBOL, "ETH/USDT", "NOPE/USDT"))
+        return instruments, await gateway.balances(), await gateway.measure_clock(), gateway.account_id
+
+    instruments, balances, clock, account_id = bench.run(story)
+    ledger = bench.sandbox.admin("GET", "/ledger")[bench.venue]["balances"]
+
+    assert [instrument.symbol for instrument in instruments] == [SYMBOL, "ETH/USDT"]
+    for instrument in instruments:
+        assert instrument.taker_fee is not None
+        assert instrument.taker_fee > 0
+        assert instrument.buy_fee_in is FeeIn.BASE
+        assert instrument.tradable
+        assert instrument.tick > 0 < instrument.lot
+    assert balances.complete
+    for asset, balance in balances.balances.items():
+        assert (balance.free, balance.locked) == (Decimal(ledger[asset]["free"]), Decimal(ledger[asset]["locked"]))
+    assert abs(clock.offset_ns) < 500 * NS_PER_MS
+    assert 0 < clock.error_ns < NS_PER_S
+    assert account_id.startswith(f"{bench.venue}-")
+    assert account_id.endswith(bench.sandbox.info["sandbox_id"])
+
+
+def test_a_read_survives_a_passing_fault(bench: Bench) -> None:
+    async def story(gateway: CcxtGateway) -> bool:
+        bench.fault("http_500", "query")
+        return (await gateway.balances()).complete
+
+    assert bench.run(story)
+
+
+def test_a_read_gives_up_on_a_lasting_fault(bench: Bench) -> None:
+    async def story(gateway: CcxtGateway) -> None:
+        bench.fault("http_500", "query", count=100)
+        with pytest.raises(VenueError):
+            await gateway.balances()
+
+    bench.run(story)
