@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from arb.config import ControlOptions, ReplayOptions, ReviewOptions, RunOptions, Settings
-from arb.logs import SecretMask
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -19,11 +18,11 @@ class RunResult(msgspec.Struct, frozen=True):
     exit_code: int
 
 
-def run(settings: Settings, options: RunOptions, *, live_view: bool, mask: SecretMask) -> RunResult:
+def run(settings: Settings, options: RunOptions, *, live_view: bool) -> RunResult:
     """Run the engine until told to stop, until its time is over, or until it cannot go on."""
     from arb.app.run import run_engine
 
-    return RunResult(*run_engine(settings, options, live_view=live_view, mask=mask))
+    return RunResult(*run_engine(settings, options, live_view=live_view))
 
 
 def replay(settings: Settings, options: ReplayOptions) -> RunResult:

@@ -30,6 +30,8 @@ from arb.venues.wire.registry import live_feed
 ENFORCES_EXPIRY = frozenset({"gate", "okx"})
 """Venues that refuse a placement themselves once its expiry has passed (`X-Gate-Exptime`, OKX `expTime`)."""
 
+PACING_MARGIN_MS = 50
+
 
 class Universe(msgspec.Struct, frozen=True):
     """What is traded where: the rules, a scale per symbol, an arena row per book."""
@@ -143,9 +145,9 @@ def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], stat
     profiles = []
     for venue in venues:
         budget = DEFAULT_PACING[venue].place
-        profiles.append(
-            VenueProfile(venue, PlaceRate(budget.count, budget.window_ms), enforces_expiry=venue in ENFORCES_EXPIRY)
-        )
+        # A little longer than the pacer's own window, which begins when the order leaves and not when it is decided.
+        rate = PlaceRate(budget.count, budget.window_ms + PACING_MARGIN_MS)
+        profiles.append(VenueProfile(venue, rate, enforces_expiry=venue in ENFORCES_EXPIRY))
     engine = Engine(
         EngineSettings(
             limits=settings.limits,

@@ -34,7 +34,7 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
 )
-from arb.errors import ArbError, StoreError
+from arb.errors import ArbError
 from arb.live.control import ControlServer, read_halt_file, remove_halt_file
 from arb.live.embedded import Sandbox
 from arb.live.executor import Executor
@@ -42,7 +42,7 @@ from arb.live.keepers import keep_clock, keep_synced, poll_halt_file
 from arb.live.runner import Runner
 from arb.live.summary import summarise
 from arb.live.view import log_lines, show_live
-from arb.logs import SecretMask
+from arb.logs import SECRETS
 from arb.market.client_id import NONCE_BITS
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger, prepare_ledger
@@ -57,19 +57,16 @@ BOOK_POLL_S = 0.02
 HALT_BY_USER = "asked"
 
 
-def run_engine(
-    settings: Settings, options: RunOptions, *, live_view: bool, mask: SecretMask
-) -> tuple[dict[str, Any], int]:
+def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> tuple[dict[str, Any], int]:
     """Run until the end; returns the summary and the exit code."""
-    return asyncio.run(Run(settings, options, live_view=live_view, mask=mask).main())
+    return asyncio.run(Run(settings, options, live_view=live_view).main())
 
 
 class Run:
     """One run of the engine on a sandbox."""
 
-    def __init__(self, settings: Settings, options: RunOptions, *, live_view: bool, mask: SecretMask) -> None:
+    def __init__(self, settings: Settings, options: RunOptions, *, live_view: bool) -> None:
         self._settings = settings
-        self._mask = mask
         self._options = options
         self._live_view = live_view
         self._clock: Clock = SystemClock()
@@ -102,7 +99,7 @@ class Run:
 
     @contextlib.asynccontextmanager
     async def _gateways(self, sandbox: Sandbox) -> AsyncIterator[dict[str, OrderGateway]]:
-        self._mask.hide(
+        SECRETS.hide(
             word
             for venue in sandbox.announced["venues"].values()
             for name, word in venue.items()
@@ -234,7 +231,8 @@ class Run:
 
     async def _until_told(self, engine: Engine, runner: Runner) -> None:
         while len(engine.house.books.live_venues()) < 2 and not self._over(runner):
-            await asyncio.sleep(BOOK_POLL_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), BOOK_POLL_S)
         self._started_trading_ns = self._clock.wall_ns()
         waits = [asyncio.create_task(self._stop.wait()), asyncio.create_task(runner.finished.wait())]
         await asyncio.wait(waits, timeout=self._options.for_s, return_when=asyncio.FIRST_COMPLETED)

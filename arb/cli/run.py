@@ -22,7 +22,7 @@ from arb.cli.show import show, to_json
 from arb.config import Mode, ReplayOptions, RunOptions, Settings, database_url
 from arb.config.show import as_toml, plain
 from arb.errors import ConfigError
-from arb.logs import SecretMask, logging_to
+from arb.logs import logging_to
 
 _NO_GUARDS = {
     Mode.LIVE: "real orders need guards that this version does not have yet (checks of the keys, caps, a doctor)",
@@ -62,9 +62,8 @@ def run_command(
     refuse_unguarded(chosen, live=live)
     database_url(settings, chosen.value, db)
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live)
-    mask = SecretMask()
-    with logging_to(level=settings.run.log_level.value, mask=mask):
-        result = the_app().run(settings, options, live_view=not as_json and sys.stdout.isatty(), mask=mask)
+    with logging_to(level=settings.run.log_level.value):
+        result = the_app().run(settings, options, live_view=not as_json and sys.stdout.isatty())
     show(result.summary, as_json=as_json)
     return int(result.exit_code)
 

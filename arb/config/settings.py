@@ -34,7 +34,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a run trades, and how it speaks."""
 
     mode: Mode = Mode.SANDBOX
-    symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT")
+    symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
     report_currency: str = "USDT"
     log_level: LogLevel = LogLevel.INFO
 

@@ -125,9 +125,12 @@ class Closer:
             house.halt(reason, text, now_ns, pair.id)
 
     def _sell_dust(self, symbol: str, now_ns: int) -> None:
-        """Trade the pool of a symbol back to flat at the first venue where that is a legal order and nothing is open."""
+        """Trade the pool of a symbol back to flat at the first venue where that is a legal order and nothing is open.
+
+        Not before it is worth `dust_max_quote`: every such order costs a fee and rate budget that an edge could use.
+        """
         house, held = self.house, self.pool.pooled(symbol)
-        if not held.size or not house.control.opening_allowed:
+        if abs(held.booked) < house.limits.dust_max_quote or not house.control.opening_allowed:
             return
         side = Side.SELL if held.size > 0 else Side.BUY
         for venue in house.venues_of(symbol):

@@ -12,14 +12,14 @@ import msgspec
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a pair trade must earn, and what may be risked."""
 
-    min_edge_bps: Decimal = Decimal(3)
+    min_edge_bps: Decimal = Decimal(6)
     min_net_quote: Decimal = Decimal("0.01")
     max_notional_quote: Decimal = Decimal(2000)
     max_slippage_bps: Decimal = Decimal(5)
     dust_max_quote: Decimal = Decimal(5)
     dust_total_max_quote: Decimal = Decimal(50)
     max_open_pairs: int = 5
-    max_unhedged_quote: Decimal = Decimal(4000)
+    max_unhedged_quote: Decimal = Decimal(10_000)
     daily_loss_quote: Decimal = Decimal(100)
     consecutive_losses: int = 10
     max_capital_per_venue_quote: Decimal = Decimal(500_000)

@@ -1,4 +1,4 @@
-"""What is so right now, for the live table, the plain lines and `arb status`: exposure first, then venues, edges, pairs, profit."""
+"""What is so right now, for the live table and the plain lines: exposure first, then venues, edges, pairs, profit."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,0 +1,112 @@
+"""`arb status`, `arb pairs`, `arb explain`: what is so now, what was traded, and why each cent of it."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from arb.app.places import stores
+from arb.app.story import tell
+from arb.config import ReviewOptions, Settings
+from arb.core.house import IDS_PER_RUN
+from arb.errors import ConfigError
+from arb.live.control import ask, read_halt_file
+from arb.store.journal_reader import JournalReader
+from arb.store.queries import LedgerReader, RowDict
+
+WATCH_EVERY_S = 1.0
+E8 = Decimal("1e-8")
+
+
+def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
+    """Return the state of the running engine; when none runs, the sums of the latest run."""
+    url, journal = stores(settings, options.mode, options.db)
+    answer = ask(journal, {"do": "status"})
+    if answer is not None and "error" not in answer:
+        return {"engine": "running"} | answer
+    reader = LedgerReader(url)
+    run_id = reader.last_run_id()
+    if run_id is None:
+        raise ConfigError(f"ledger {url}: no run yet: start one with `arb run`")
+    totals = reader.totals(run_id)
+    return {
+        "engine": "not running",
+        "halt_file": read_halt_file(journal),
+        "run_id": run_id,
+        "mode": totals.run["mode"],
+        "started_ns": totals.run["started_ns"],
+        "ended_ns": totals.run["ended_ns"],
+        "exit_code": totals.run["exit_code"],
+        "halted": totals.run["halted"],
+        "net": {quote: amount * E8 for quote, amount in totals.net_e8.items()},
+        "fees": totals.fees,
+        "pairs": totals.pairs_by_state,
+        "orders": totals.orders_by_status,
+        "fills": totals.fills,
+        "opportunities": totals.opportunities_by_outcome,
+        "not_taken": totals.reasons,
+        "incidents": totals.incidents,
+        "db": url,
+    }
+
+
+def watch_status(settings: Settings, options: ReviewOptions, show: Callable[[dict[str, Any]], None]) -> None:
+    """Show the status every second until interrupted."""
+
+    async def again() -> None:
+        while True:
+            show(status(settings, options))
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    asyncio.run(again())
+
+
+def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
+    """Return the latest pair trades, the last decided first."""
+    url, _ = stores(settings, options.mode, options.db)
+    rows = LedgerReader(url).pairs(limit=options.limit)
+    return {"pairs": [_pair(row) for row in rows]}
+
+
+def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
+    """Return the story of one pair: decision, orders, fills, waterfall, and the timeline from frame to last fill."""
+    url, journal = stores(settings, options.mode, options.db)
+    reader = LedgerReader(url)
+    pair_id = _pair_id(options.ident or "", reader)
+    return tell(reader.story(pair_id, _journal_reader(journal)))
+
+
+def _pair_id(ident: str, reader: LedgerReader) -> int:
+    """Return the id meant: a whole id, or the number of a pair within the latest run."""
+    if not ident.isdecimal():
+        raise ConfigError(
+            f"{ident!r} is no pair: give an id as `arb pairs` shows it, or a pair's number in the latest run"
+        )
+    number = int(ident)
+    if number >= IDS_PER_RUN:
+        return number
+    return (reader.last_run_id() or 0) * IDS_PER_RUN + number
+
+
+def _journal_reader(path: Path) -> JournalReader | None:
+    return JournalReader.open(path) if path.exists() else None
+
+
+def _pair(row: RowDict) -> dict[str, Any]:
+    """Return the columns a person scans a list for; `net` in quote."""
+    realised = row["realised_net_e8"]
+    return {
+        "id": row["id"],
+        "number": row["id"] % IDS_PER_RUN,
+        "kind": row["kind"],
+        "symbol": row["symbol"],
+        "buy": row["buy_venue"],
+        "sell": row["sell_venue"],
+        "size": row["sell_size"],
+        "state": row["state"],
+        "net": None if realised is None else realised * E8,
+        "expected": None if realised is None else row["expected_net_e8"] * E8,
+        "took_ms": None if row["closed_ns"] is None else (row["closed_ns"] - row["decided_ns"]) // 1_000_000,
+        "exposure_quote_s": row["exposure_quote_s"],
+    }
