@@ -43,9 +43,13 @@ class BitgetFeed(PushedFeed):
         slot = self._slot(arg.instId)
         if slot is None:
             return self._other()
-        self.counts.book_frames += 1
         if not self._tape and arg.instType.upper() != self.inst_type:
             self._refuse(arg.instId, "arg.instType", f"{arg.instType[:40]!r}, not {self.inst_type} (v1 is retired)")
+        if slot.stream is None:
+            slot.stream = arg.instType.upper()
+        if slot.stream != arg.instType.upper():
+            return self._other()  # spot and perpetual share their names: the book first met is the one kept
+        self.counts.book_frames += 1
         try:
             books = _books(frame.data)
         except DECODE_ERRORS as error:

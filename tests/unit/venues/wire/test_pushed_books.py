@@ -110,6 +110,16 @@ def test_bitget_v1_is_refused_live(inst_type: str) -> None:
     assert not arena.usable(0)
 
 
+def test_spot_and_perpetual_of_one_name_are_not_mixed_on_a_tape() -> None:
+    feed = BitgetFeed("bitget", {}, None, tape=True)
+    feed.on_frame(0, bitget_frame("snapshot", 0, 7, BIDS, ASKS))
+    other = json.loads(bitget_frame("snapshot", 0, 99, [], []))
+    other["arg"]["instType"] = "USDT-FUTURES"
+    assert feed.on_frame(0, json.dumps(other)) == NOTHING
+    (slot,) = feed.books()
+    assert slot.sequence == 7
+
+
 @both
 def test_a_checksum_that_is_sent_and_not_zero_must_hold(dialect: Dialect) -> None:
     frame = okx_frame if dialect is OKX else bitget_frame
