@@ -32,7 +32,7 @@ from arb.market.numbers import floor_scaled
 class Sizes:
     """The feasible sizes under the constraints added so far; each `limit_*` adds one class and never loosens another.
 
-    Sizes are counted in `i`, buy lots from 1. Fresh, only depth counts.
+    Sizes are counted in `i`, buy lots from 1. Fresh, only depth counts. Neither side may be empty.
     """
 
     __slots__ = (
@@ -135,26 +135,31 @@ class Sizes:
     def flat_top(self) -> tuple[int, int]:
         """Return the fine sizes between which `net` is greatest: where it stops climbing and where it falls."""
         terms, asks, bids = self.terms, self.asks, self.bids
-        received, parts = terms.received, terms.parts
-        bid_weight, ask_weight = terms.bid_weight, terms.ask_weight
-        top = fine = 0
-        a = b = 0
-        while a < len(asks.ends) and b < len(bids.ends):
-            gain = bids.prices[b] * bid_weight - asks.prices[a] * ask_weight
-            if gain < 0:
-                break
-            ask_end, bid_end = asks.ends[a] * received, bids.ends[b] * parts
-            fine = min(ask_end, bid_end)
-            if gain > 0:
+        top = fine = a = b = 0
+        ask_cost, ask_end = asks.prices[0] * terms.ask_weight, asks.ends[0] * terms.received
+        bid_gain, bid_end = bids.prices[0] * terms.bid_weight, bids.ends[0] * terms.parts
+        while bid_gain >= ask_cost:
+            fine = ask_end if ask_end < bid_end else bid_end
+            if bid_gain > ask_cost:
                 top = fine
-            a += ask_end == fine
-            b += bid_end == fine
+            if ask_end == fine:
+                a += 1
+                if a == len(asks.ends):
+                    break
+                ask_cost, ask_end = asks.prices[a] * terms.ask_weight, asks.ends[a] * terms.received
+            if bid_end == fine:
+                b += 1
+                if b == len(bids.ends):
+                    break
+                bid_gain, bid_end = bids.prices[b] * terms.bid_weight, bids.ends[b] * terms.parts
         return top, fine
 
     # The search.
 
     def best(self) -> tuple[int, int] | None:
         """Return `(i, s)` with the greatest net, ties the smaller `s`; None when no size is feasible."""
+        if self.last < self.first:
+            return None
         if self.peak is None:  # no constraint moves it
             self.peak = self.flat_top()
         top, fall = self.peak

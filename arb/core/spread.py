@@ -16,6 +16,8 @@ from arb.core.walk import Depth
 
 def evaluate(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds = UNLIMITED) -> Plan | Refusal:
     """Return the best plan of buying from `asks` and selling into `bids`, or why there is none."""
+    if not asks.total or not bids.total:
+        return _refuse(terms, Reason.NO_DEPTH, None)
     sizes = Sizes(terms, asks, bids)
     for reason in _CONSTRAINTS:
         _limit(sizes, reason, funds)

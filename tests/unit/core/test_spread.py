@@ -259,6 +259,11 @@ def test_empty_side_or_less_than_a_lot_is_no_depth_and_has_no_best_net(
     assert refused.best_net is None
 
 
+def test_fee_asset_cannot_be_judged_against_an_empty_side_so_depth_comes_first() -> None:
+    points = with_terms(buy_fee_in=FeeIn.OTHER)
+    assert reason_of(plan_of(points, points, free=Funds(sell_fee_funds=Decimal(1)), bids=[])) is Reason.NO_DEPTH
+
+
 def test_first_failing_constraint_is_named_in_the_order_of_the_codes() -> None:
     poor = Funds(quote=Decimal(1), base=Decimal(0))
     big = with_terms(min_size=Decimal(2))
