@@ -1,0 +1,112 @@
+"""Notebooks: the loaders, and the notebook that says what was earned and why, run as a user would."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arb.errors import ConfigError
+from arb.store import frames
+from arb.store.journal import Journal
+from arb.store.ledger import InlineLedger
+from arb.store.migrate import upgrade
+from tests.unit.store.rows import T0, a_balance, a_finished_pair, a_run, an_event, an_incident, an_opportunity, keep
+
+pytest.importorskip("pandas", reason="the extra `notebooks` is not installed")
+
+
+@pytest.fixture
+def filled_url(db_url: str, journal: Journal) -> str:
+    ledger = InlineLedger(db_url, journal)
+    story = [a_run(1), *a_finished_pair(1), *a_finished_pair(2), a_balance(1), an_incident(1, pair_trade_id=1)]
+    for seq, record in enumerate(story, 1):
+        ledger.submit(journal.append(an_event(seq), keep(seq, record)))
+    ledger.submit_untraded(an_opportunity(10_000_000_001))
+    ledger.close()
+    return db_url
+
+
+def test_a_name_that_is_no_table_is_refused(filled_url: str) -> None:
+    with pytest.raises(ConfigError, match="no table or view 'x; DROP TABLE runs'"):
+        frames.load("x; DROP TABLE runs", filled_url, order_by="id")
+
+
+def test_money_stays_exact_beside_its_readable_twin_and_instants_are_utc(filled_url: str) -> None:
+    pairs = frames.pair_trades(filled_url)
+    assert pairs["realised_net_e8"].sum() == 230_000_002
+    assert pairs["realised_net"].dtype == "float64"
+    assert pairs["buy_size"].tolist() == [0.1001, 0.1001]
+    assert pairs["decided_at"][0].value == T0 + 1000
+    assert str(pairs["decided_at"].dt.tz) == "UTC"
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        frames.runs,
+        frames.opportunities,
+        frames.pair_trades,
+        frames.orders,
+        frames.fills,
+        frames.balances,
+        frames.incidents,
+        frames.daily_pnl,
+        frames.venue_quality,
+        frames.reasons,
+    ],
+)
+def test_every_loader_reads_an_empty_ledger(tmp_path: Path, loader: Any) -> None:
+    url = f"sqlite:///{tmp_path}/empty.sqlite"
+    upgrade(url)
+    assert len(loader(url)) == 0
+
+
+def test_every_loader_reads_a_filled_ledger(filled_url: str) -> None:
+    lengths = [
+        len(loader(filled_url))
+        for loader in (frames.runs, frames.opportunities, frames.orders, frames.fills, frames.balances)
+    ]
+    assert lengths == [1, 3, 4, 4, 1]
+    assert len(frames.reasons(filled_url)) == len(frames.daily_pnl(filled_url)) == 1
+    assert (len(frames.venue_quality(filled_url)), len(frames.incidents(filled_url))) == (2, 1)
+
+
+def notebook(repo_root: Path) -> Any:
+    nbformat = pytest.importorskip("nbformat", reason="the extra `notebooks` is not installed")
+    return nbformat.read(repo_root / "notebooks" / "what_did_i_earn.ipynb", as_version=4)
+
+
+def run_notebook(repo_root: Path, db_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    nbclient = pytest.importorskip("nbclient", reason="the extra `notebooks` is not installed")
+    monkeypatch.setenv("ARB_DB_URL", db_url)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(repo_root), os.environ.get("PYTHONPATH", "")]))
+    done = notebook(repo_root)
+    nbclient.NotebookClient(done, timeout=100, kernel_name="python3").execute(cwd=str(repo_root))
+    outputs = [output for cell in done.cells for output in cell.get("outputs", ())]
+    return "\n".join(str(output.get("text") or output.get("data", {}).get("text/plain", "")) for output in outputs)
+
+
+def test_the_notebook_answers_from_a_filled_ledger(
+    filled_url: str, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = run_notebook(repo_root, filled_url, monkeypatch)
+    assert "2 pair trades, 3 opportunities, 4 fills in 1 run(s)" in answer
+    assert "2.30000002" in answer  # the realised net
+    assert "max_notional" in answer
+    assert "one leg filled short" in answer
+
+
+def test_the_notebook_does_not_stumble_over_an_empty_ledger(
+    tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/empty.sqlite"
+    upgrade(url)
+    assert "0 pair trades" in run_notebook(repo_root, url, monkeypatch)
+
+
+def test_the_notebook_is_kept_without_outputs(repo_root: Path) -> None:
+    for cell in notebook(repo_root).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
