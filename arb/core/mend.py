@@ -41,8 +41,8 @@ class Mender:
         """Do what the pair's state asks for now."""
         base = pair.plan.symbol.split("/")[0]
         if pair.closed:
-            if self._is_flat(pair, pair.imbalance(base)):
-                return
+            if pair.imbalance(base) == pair.booked_residual:
+                return  # news of what was counted already
             self.closer.reopen(pair, now_ns)
             pair.move(Trigger.LATE_FILL, now_ns)
             self.desk.add(pair)

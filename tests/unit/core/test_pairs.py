@@ -249,6 +249,18 @@ def test_a_fill_after_the_end_opens_the_pair_again_and_is_repaired() -> None:
     assert bench.engine.house.tally.closed[PairState.UNWOUND] == 0
 
 
+def test_news_of_what_was_counted_already_opens_nothing_again() -> None:
+    bench = Bench(policy=RepairPolicy(on_single_leg=OnSingleLeg.HOLD))
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1")
+    refuse(bench, sell)
+    assert last_pair(bench).state is PairState.CARRIED
+    bench.tell(OrderUpdated(report=a_report(buy, "1")))
+    fill(bench, buy, "1")
+    assert last_pair(bench).state is PairState.CARRIED
+
+
 def test_a_fill_whose_order_is_known_only_by_the_venue_is_kept_until_the_order_is_named() -> None:
     bench = Bench()
     buy, sell = crossed(bench)
