@@ -55,19 +55,65 @@ class Case:
 class Answer:
     """One sell size with all that follows from it, and the constraints it breaks."""
 
+    case: Case
     s: Fraction
     q: Fraction
+    cost: Fraction
+    proceeds: Fraction
+    worst_ask: Fraction
+    worst_bid: Fraction
     paid: Fraction
     got: Fraction
     residual: Fraction
     residual_value: Fraction
     net: Fraction
-    edge_bps: Fraction
-    gross_edge_bps: Fraction
-    buy_limit: Fraction
-    sell_limit: Fraction
-    mark: Fraction
     broken: frozenset[str]
+
+    @property
+    def edge_bps(self) -> Fraction:
+        return 10000 * self.net / self.paid
+
+    @property
+    def gross_edge_bps(self) -> Fraction:
+        return 10000 * (self.proceeds / self.s - self.cost / self.q) / (self.cost / self.q)
+
+    @property
+    def keep(self) -> Fraction:
+        return 1 - self.case.b.fee
+
+    @property
+    def slip(self) -> Fraction:
+        return self.case.slippage_bps / 10000
+
+    @property
+    def factor(self) -> Fraction:
+        return self.paid / self.cost
+
+    @property
+    def spare(self) -> Fraction:
+        worst = self.keep * self.s * self.worst_bid + self.residual_value - self.factor * self.q * self.worst_ask
+        return max(Fraction(0), worst)
+
+    @property
+    def buy_limit(self) -> Fraction:
+        shared = self.worst_ask + self.spare / (2 * self.q * self.factor)
+        return max(self.worst_ask, floor_to(min(self.worst_ask * (1 + self.slip), shared), self.case.a.tick))
+
+    @property
+    def sell_limit(self) -> Fraction:
+        shared = self.worst_bid - self.spare / (2 * self.s * self.keep)
+        return min(self.worst_bid, ceil_to(max(self.worst_bid * (1 - self.slip), shared), self.case.b.tick))
+
+    @property
+    def mark(self) -> Fraction:
+        if self.residual:
+            return self.residual_value / self.residual
+        end = Fraction(0)
+        for price, size in self.case.bids:
+            end += size
+            if end > self.s:
+                return self.keep * price
+        return Fraction(0)
 
 
 def walk(levels: Levels, size: Fraction) -> tuple[Fraction, Fraction, bool]:
@@ -132,36 +178,23 @@ def try_size(case: Case, s: Fraction) -> Answer | None:
         broken.add("max_notional")
     if net <= 0 or net < case.min_net:
         broken.add("net_below_minimum")
-    edge = 10000 * net / paid
-    if edge < case.min_edge_bps:
+    if 10000 * net < case.min_edge_bps * paid:
         broken.add("edge_below_threshold")
-    h = max(Fraction(0), keep * s * worst_bid + value - k * q * worst_ask)
-    buy_limit = max(worst_ask, floor_to(min(worst_ask * (1 + slip), worst_ask + h / (2 * q * k)), a.tick))
-    sell_limit = min(worst_bid, ceil_to(max(worst_bid * (1 - slip), worst_bid - h / (2 * s * keep)), b.tick))
-    next_bid = next((p for p, end in _ends(case.bids) if end > s), Fraction(0))
     return Answer(
+        case=case,
         s=s,
         q=q,
+        cost=cost,
+        proceeds=proceeds,
+        worst_ask=worst_ask,
+        worst_bid=worst_bid,
         paid=paid,
         got=got,
         residual=r,
         residual_value=value,
         net=net,
-        edge_bps=edge,
-        gross_edge_bps=10000 * (proceeds / s - cost / q) / (cost / q),
-        buy_limit=buy_limit,
-        sell_limit=sell_limit,
-        mark=value / r if r else keep * next_bid,
         broken=frozenset(broken),
     )
-
-
-def _ends(levels: Levels) -> Levels:
-    ends, total = [], Fraction(0)
-    for price, size in levels:
-        total += size
-        ends.append((price, total))
-    return ends
 
 
 def solve(case: Case) -> tuple[Answer | None, str | None, Fraction | None]:
