@@ -31,7 +31,9 @@ def order_report(venue: str, raw: Any) -> OrderReport:
     fields = Fields(venue, "order", raw)
     facts = order_facts(raw)
     size = fields.not_negative("amount")
-    filled = facts.filled if facts.filled is not None else _ZERO
+    filled = facts.filled
+    if filled is None:
+        raise fields.bad("left", "neither it nor filled_amount can be read")
     if not 0 <= filled <= size and facts.requested_cost is None:
         raise fields.bad("left", f"{filled} filled of {size}")
     ended = facts.status in ("closed", "canceled")

@@ -1,0 +1,329 @@
+"""A gateway around a fake signer and a fake transport: one answer per order, one attempt per order, and who waits."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import pytest
+
+from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.events import OrderAccepted, OrderRejected, OutcomeUnknown
+from arb.errors import VenueAuthError, VenueBusy, VenueUnreachable
+from arb.market.order import Outcome, Role, Side, TimeInForce
+from arb.venues.base import EventListener
+from arb.venues.gate.dialect import GateDialect
+from arb.venues.gateway import CcxtGateway
+from arb.venues.guard import SigningRefused
+from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest, NeverSent
+from arb.venues.pacing import Budget, Pacer, PacingLimits
+from tests.virtual import a_clock, run_virtual
+
+Reply = Callable[[HttpRequest], HttpAnswer]
+DONE = (
+    b'{"id":"7","text":"t-arb1","currency_pair":"BTC_USDT","status":"cancelled","type":"limit","side":"buy",'
+    b'"amount":"0.1","left":"0.06","filled_amount":"0.04","filled_total":"2000","price":"50000","finish_as":"ioc"}'
+)
+
+
+class FakeSigner:
+    """Signs nothing; raises what it is given."""
+
+    def __init__(self) -> None:
+        self.server_offset_ns = 0
+        self.timeout_on_exit = 0
+        self.error: Exception | None = None
+        self.params: list[Any] = []
+
+    def sign(self, path: str, api: Any = (), method: str = "GET", params: Any = None) -> dict[str, Any]:
+        if self.error is not None:
+            raise self.error
+        self.params.append(params)
+        return {"url": f"http://venue/{path}", "method": method, "headers": {"KEY": "k"}, "body": "b"}
+
+    async def close(self) -> None:
+        return
+
+
+class FakeTransport:
+    """Answers with the next of `replies`: bytes (status 200), a (status, bytes, headers) or an exception."""
+
+    def __init__(self, clock: ManualClock, *replies: Any, trip_ns: int = 0) -> None:
+        self.clock = clock
+        self.replies = list(replies)
+        self.sent: list[HttpRequest] = []
+        self.trip_ns = trip_ns
+
+    async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        self.sent.append(request)
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        status, body, headers = reply if isinstance(reply, tuple) else (200, reply, {})
+        sent_ns = self.clock.wall_ns()
+        self.clock.advance(self.trip_ns)
+        return HttpAnswer(status, headers, body, sent_ns, self.clock.wall_ns())
+
+    async def close(self) -> None:
+        return
+
+
+class NoStream:
+    async def run(self, listener: EventListener) -> None:
+        return
+
+
+LIMITS = PacingLimits(place=Budget(2, 500, 1), cancel=Budget(5, 100), read=Budget(5, 100))
+
+
+class Bench:
+    def __init__(self, *replies: Any, trip_ns: int = 0) -> None:
+        self.clock = a_clock()
+        self.signer = FakeSigner()
+        self.transport = FakeTransport(self.clock, *replies, trip_ns=trip_ns)
+        self.gateway = CcxtGateway(
+            dialect=GateDialect(),
+            signer=self.signer,
+            transport=self.transport,
+            private=NoStream(),
+            pacer=Pacer(LIMITS, self.clock),
+            clock=self.clock,
+            rng=random.Random(1),
+            account_id="gate-1",
+        )
+
+    def order(self, **changes: Any) -> PlaceOrder:
+        given: dict[str, Any] = {
+            "cause": 1,
+            "venue": "gate",
+            "symbol": "BTC/USDT",
+            "client_order_id": "arb1",
+            "role": Role.ENTRY,
+            "side": Side.BUY,
+            "tif": TimeInForce.IOC,
+            "price": Decimal("50000"),
+            "size": Decimal("0.1"),
+            "expires_ns": self.clock.wall_ns() + NS_PER_S,
+        }
+        return PlaceOrder(**(given | changes))
+
+    def place(self, **changes: Any) -> Any:
+        return run_virtual(self.gateway.place(self.order(**changes)), self.clock)
+
+
+def test_a_lost_answer_is_unknown_and_the_order_is_not_sent_again() -> None:
+    bench = Bench(AnswerLost("no answer within 5 s"))
+
+    answer = bench.place()
+
+    assert isinstance(answer, OutcomeUnknown)
+    assert answer.sent_ns == bench.clock.wall_ns()
+    assert len(bench.transport.sent) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_no_answer_whatever_makes_an_order_leave_twice(status: int) -> None:
+    bench = Bench((status, b"<html>", {}))
+
+    assert isinstance(bench.place(), OutcomeUnknown)
+    assert len(bench.transport.sent) == 1
+
+
+def test_a_connection_never_made_is_a_refusal_that_was_not_sent() -> None:
+    answer = Bench(NeverSent("refused")).place()
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.sent_ns) == ("not_sent", 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SigningRefused("gate", "no", code="guard_value"), "guard_value"),
+        (ccxt.AuthenticationError("no key"), "not_sent"),
+        (ValueError("an id that Gate would refuse"), "not_sent"),
+    ],
+)
+def test_what_is_not_signed_is_not_sent(error: Exception, code: str) -> None:
+    bench = Bench()
+    bench.signer.error = error
+
+    answer = bench.place()
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.sent_ns, bench.transport.sent) == (code, 0, [])
+
+
+def test_an_accepted_answer_that_cannot_be_read_is_unknown() -> None:
+    for body in (b"{}", b"[]", b'{"id":"7","amount":"x"}', DONE.replace(b"0.06", b"0.2").replace(b'"0.04"', b'""')):
+        assert isinstance(Bench((201, body, {})).place(), OutcomeUnknown)
+
+
+def test_an_answer_about_something_else_than_was_placed_is_unknown() -> None:
+    for before, after in (
+        (b'"buy"', b'"sell"'),
+        (b"t-arb1", b"t-arb2"),
+        (b"BTC_USDT", b"ETH_USDT"),
+        (b'"0.1"', b'"0.2"'),
+    ):
+        assert isinstance(Bench((201, DONE.replace(before, after), {})).place(), OutcomeUnknown)
+
+
+def test_an_entry_beyond_its_budget_is_refused_at_once_and_a_repair_waits() -> None:
+    bench = Bench(DONE, DONE, DONE)
+
+    assert isinstance(bench.place(), OrderAccepted)
+    refused = bench.place()
+    assert isinstance(refused, OrderRejected)
+    assert (refused.code, refused.sent_ns) == ("rate_budget", 0)
+    assert isinstance(bench.place(role=Role.HEDGE), OrderAccepted)
+    before_ns = bench.clock.wall_ns()
+    assert isinstance(bench.place(role=Role.UNWIND), OrderAccepted)
+    assert bench.clock.wall_ns() - before_ns >= 490 * NS_PER_MS
+
+
+def test_a_repair_that_would_expire_while_waiting_is_not_sent() -> None:
+    bench = Bench(DONE, DONE)
+    bench.place(role=Role.HEDGE)
+    bench.place(role=Role.HEDGE)
+
+    answer = bench.place(role=Role.HEDGE, expires_ns=bench.clock.wall_ns() + 100 * NS_PER_MS)
+
+    assert isinstance(answer, OrderRejected)
+    assert answer.code == "rate_budget"
+
+
+def test_a_rate_limit_stops_the_scope_until_the_venues_reset() -> None:
+    headers = {"x-gate-ratelimit-reset-timestamp": str(a_clock().wall_ns() // NS_PER_MS + 2500)}
+    bench = Bench((429, b'{"label":"TOO_MANY_REQUESTS","message":"x"}', headers), DONE)
+
+    answer = bench.place()
+    assert isinstance(answer, OrderRejected)
+    assert answer.retry_after_s == 2.5
+
+    assert isinstance(bench.place(), OrderRejected)
+    assert isinstance(bench.place(symbol="ETH/USDT"), OutcomeUnknown)  # told of BTC/USDT; but it was sent
+    assert len(bench.transport.sent) == 2
+
+
+def test_the_expiry_leaves_on_our_clock_for_the_signer_to_convert() -> None:
+    bench = Bench(DONE)
+    order = bench.order()
+    run_virtual(bench.gateway.place(order), bench.clock)
+
+    assert bench.signer.params[0]["expires_ns"] == order.expires_ns
+
+
+def test_a_terminal_answer_is_told_with_its_fill() -> None:
+    answer = Bench((201, DONE, {}), trip_ns=7).place()
+
+    assert isinstance(answer, OrderAccepted)
+    assert answer.report is not None
+    assert (str(answer.report.filled), answer.report.is_open, answer.report.finish_reason) == ("0.04", False, "ioc")
+    assert answer.acked_ns - answer.sent_ns == 7
+
+
+def cancel(bench: Bench) -> Any:
+    command = CancelOrder(cause=1, venue="gate", symbol="BTC/USDT", client_order_id="arb1", venue_order_id="7")
+    return run_virtual(bench.gateway.cancel(command), bench.clock)
+
+
+def test_a_cancel_has_three_outcomes_too() -> None:
+    gone: Any = (404, b'{"label":"ORDER_NOT_FOUND","message":"x"}', {})
+
+    assert cancel(Bench(DONE)).outcome is Outcome.ACCEPTED
+    assert cancel(Bench(gone)).outcome is Outcome.REJECTED
+    assert cancel(Bench(gone)).code == "ORDER_NOT_FOUND"
+    assert cancel(Bench(AnswerLost("x"))).outcome is Outcome.UNKNOWN
+    assert cancel(Bench((500, b"{}", {}))).outcome is Outcome.UNKNOWN
+    assert cancel(Bench(NeverSent("x"))).code == "not_sent"
+
+
+ACCOUNTS = b'[{"currency":"BTC","available":"1.5","locked":"0.25"},{"currency":"USDT","available":"0","locked":"0"}]'
+
+
+def read(bench: Bench) -> Any:
+    return run_virtual(bench.gateway.balances(), bench.clock)
+
+
+def test_reads_are_repeated_while_that_may_help() -> None:
+    bench = Bench(AnswerLost("x"), (500, b"{}", {}), (502, b"<html>", {}), ACCOUNTS)
+
+    told = read(bench)
+
+    assert (str(told.balances["BTC"].free), str(told.balances["BTC"].locked)) == ("1.5", "0.25")
+    assert told.complete
+    assert told.asked_ns > 0
+
+
+def test_reads_are_not_repeated_when_it_cannot() -> None:
+    bench = Bench((401, b'{"label":"INVALID_KEY","message":"x"}', {}))
+
+    with pytest.raises(VenueAuthError):
+        read(bench)
+    assert len(bench.transport.sent) == 1
+
+
+def test_reads_give_up_in_the_end() -> None:
+    bench = Bench(*[AnswerLost("x")] * 20)
+
+    with pytest.raises(VenueUnreachable):
+        read(bench)
+    assert len(bench.transport.sent) == 5
+
+
+def test_a_limited_read_waits_for_as_long_as_the_venue_says() -> None:
+    bench = Bench((429, b'{"label":"TOO_MANY_REQUESTS","message":"x"}', {"retry-after": "4"}), ACCOUNTS)
+    before_ns = bench.clock.wall_ns()
+
+    read(bench)
+
+    assert bench.clock.wall_ns() - before_ns >= 4 * NS_PER_S
+
+
+def test_a_limit_too_long_to_wait_for_is_an_error_that_says_so() -> None:
+    bench = Bench((429, b'{"label":"TOO_MANY_REQUESTS","message":"x"}', {"retry-after": "400"}))
+
+    with pytest.raises(VenueBusy) as caught:
+        read(bench)
+    assert caught.value.retry_after_s == 400
+
+
+def test_the_clock_is_measured_by_the_middle_of_the_trip() -> None:
+    ahead_ms = 1500
+    bench = Bench(trip_ns=10 * NS_PER_MS)
+    start_ms = bench.clock.wall_ns() // NS_PER_MS
+    for trip in range(3):
+        now_ms = start_ms + ahead_ms + 10 * trip + 5
+        bench.transport.replies.append(f'{{"server_time":{now_ms}}}'.encode())
+
+    measured = run_virtual(bench.gateway.measure_clock(), bench.clock)
+
+    assert abs(measured.offset_ns - ahead_ms * NS_PER_MS) <= measured.error_ns
+    assert measured.error_ns == 5 * NS_PER_MS + NS_PER_MS // 2
+    assert bench.signer.server_offset_ns == measured.offset_ns
+
+
+def test_a_key_that_may_withdraw_is_refused() -> None:
+    keys = b'[{"state":1,"perms":[{"name":"spot","read_only":false},{"name":"wallet","read_only":false}]}]'
+    bench = Bench(keys, b'{"ip_whitelist":["1.2.3.4"]}')
+
+    with pytest.raises(VenueAuthError, match="withdraw"):
+        run_virtual(bench.gateway.check_key(), bench.clock)
+
+
+def test_both_legs_are_handed_over_before_anything_is_awaited() -> None:
+    bench = Bench(DONE, DONE)
+
+    async def story() -> int:
+        first = asyncio.create_task(bench.gateway.place(bench.order(role=Role.HEDGE)))
+        second = asyncio.create_task(bench.gateway.place(bench.order(symbol="ETH/USDT")))
+        await asyncio.sleep(0)
+        handed_over = len(bench.transport.sent)
+        await asyncio.gather(first, second)
+        return handed_over
+
+    assert run_virtual(story(), bench.clock) == 2
