@@ -1,0 +1,189 @@
+"""Processes as a user would start them: a sandbox, an engine, any other command; and the judge's questions to them."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arb.clock import system_random
+from arb.live.control import ask
+from tests.integration import truth
+
+REPO = Path(__file__).resolve().parents[2]
+START_S = 60.0
+"""How long a process may take to be there, on a machine with other things to do."""
+END_S = 75.0
+
+
+def drawn_seed() -> int:
+    """Return a seed nobody has chosen; `ARB_TEST_SEED` chooses one, to see a failure again."""
+    chosen = os.environ.get("ARB_TEST_SEED")
+    return int(chosen) if chosen else system_random().randrange(1 << 31)
+
+
+def arb(*arguments: str, cwd: Path, stdin: int | None = None) -> subprocess.Popen[str]:
+    """Start a command of ours in `cwd`, with the repository's code."""
+    return _python("-m", "arb", *arguments, cwd=cwd)
+
+
+def _python(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """What a process left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Return the one JSON document on stdout."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+def end_of(process: subprocess.Popen[str], within_s: float = END_S) -> Ended:
+    """Wait for a process; one that does not end is killed, and that is a failure."""
+    try:
+        out, err = process.communicate(timeout=within_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"still running after {within_s} s; stderr:\n{err[-4000:]}") from None
+    return Ended(process.returncode, out, err)
+
+
+def run_arb(*arguments: str, cwd: Path, within_s: float = END_S) -> Ended:
+    """Run a command of ours to its end."""
+    return end_of(arb(*arguments, cwd=cwd), within_s)
+
+
+class SandboxProcess:
+    """A running `arb sandbox`."""
+
+    def __init__(self, process: subprocess.Popen[str], seed: int) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.seed = seed
+        self.announced: dict[str, Any] = json.loads(process.stdout.readline())
+        self.admin: str = self.announced["admin"]
+
+    def ledger(self) -> truth.Truth:
+        """Return the sandbox's own ledger."""
+        return self._ask("/ledger")
+
+    def ceiling(self) -> dict[str, str]:
+        """Return what a clairvoyant without latency would have earned."""
+        ceiling: dict[str, str] = self._ask("/ceiling")["ceiling_net"]
+        return ceiling
+
+    def fault(self, venue: str, fault: str, **more: object) -> int:
+        """Start a fault; return its id."""
+        answer = self._ask("/fault", {"venue": venue, "fault": fault} | more)
+        assert answer["applied"], f"{venue} cannot have {fault}"
+        return int(answer["id"])
+
+    def hits(self, fault: int) -> int:
+        """Return how often a fault struck."""
+        faults = self._ask("/faults")
+        return int(next(row["hits"] for row in faults["active"] + faults["ended"] if row["id"] == fault))
+
+    def no_more_faults(self) -> None:
+        """End all faults."""
+        self._ask("/faults", method="DELETE")
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.admin + path, data=data, method=method)
+        with urllib.request.urlopen(request, timeout=START_S) as answer:
+            document: dict[str, Any] = json.load(answer)
+        return document
+
+
+@contextlib.contextmanager
+def sandbox_process(folder: Path, *more: str, seed: int | None = None) -> Iterator[SandboxProcess]:
+    """Start `arb sandbox` in a process of its own, from a drawn seed; it ends with the block."""
+    seed = drawn_seed() if seed is None else seed
+    process = arb("sandbox", "--seed", str(seed), *more, cwd=folder)
+    try:
+        yield SandboxProcess(process, seed)
+    finally:
+        process.terminate()
+        end_of(process)
+
+
+class EngineProcess:
+    """A running `arb run --json` on a sandbox, with its ledger `a.sqlite` in `folder`."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
+        self.db = folder / "a.sqlite"
+        self.journal = folder / "a.journal.sqlite"
+        self.process = process
+
+    def status(self) -> dict[str, Any]:
+        """Return what the engine says of itself; empty while it does not answer."""
+        answer = ask(self.journal, {"do": "status"}, timeout_s=10.0)
+        return answer or {}
+
+    def until(self, wanted: Callable[[dict[str, Any]], bool], what: str, within_s: float = START_S) -> dict[str, Any]:
+        """Ask again and again until the engine's status is as wanted, and return it."""
+        for _ in range(int(within_s / POLL_S)):
+            status = self.status()
+            if status and wanted(status):
+                return status
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(POLL_S)
+                raise AssertionError(
+                    f"ended with {self.process.returncode} before {what}:\n{end_of(self.process).err[-4000:]}"
+                )
+        self.process.kill()
+        raise AssertionError(f"not within {within_s} s: {what}; last {status}\n{end_of(self.process).err[-4000:]}")
+
+    def until_pairs(self, count: int) -> dict[str, Any]:
+        """Wait until so many pairs have completed."""
+        return self.until(lambda status: status["pairs"]["completed"] >= count, f"{count} pairs are completed")
+
+    def stop(self) -> Ended:
+        """Ask for an orderly end, and wait for it."""
+        self.process.send_signal(signal.SIGTERM)
+        return end_of(self.process)
+
+
+POLL_S = 0.05
+
+
+@contextlib.contextmanager
+def engine_process(folder: Path, sandbox: SandboxProcess, *more: str) -> Iterator[EngineProcess]:
+    """Start the engine on a sandbox; it is killed with the block if it still runs."""
+    process = arb("run", *run_arguments(folder, sandbox), *more, cwd=folder)
+    try:
+        yield EngineProcess(folder, process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def run_arguments(folder: Path, sandbox: SandboxProcess) -> list[str]:
+    """Return the options of `arb run` that name the repository's settings, a sandbox, and a ledger in `folder`."""
+    config = str(REPO / "config.toml")
+    return ["--json", "--config", config, "--sandbox", sandbox.admin, "--db", f"sqlite:///{folder / 'a.sqlite'}"]
