@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from arb.clock import SystemClock, system_random
 from arb.errors import ConfigError
@@ -36,6 +37,7 @@ async def _serve(port: int, seed: int, static: bool, faults: list[dict[str, obje
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
+    broken = _stop_when_broken(loop, stopped)
     try:
         sys.stdout.write(as_line(await server.start()) + "\n")
         sys.stdout.flush()
@@ -44,6 +46,24 @@ async def _serve(port: int, seed: int, static: bool, faults: list[dict[str, obje
         await stopped.wait()
     finally:
         await server.stop()
+    if broken:
+        raise broken[0]
+
+
+def _stop_when_broken(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> list[BaseException]:
+    """Stop the sandbox when the world itself fails: a market that silently stands still would deceive its judges."""
+    broken: list[BaseException] = []
+
+    def note(running: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if "handle" in context and isinstance(error, Exception):
+            broken.append(error)
+            stopped.set()
+        else:
+            running.default_exception_handler(context)
+
+    loop.set_exception_handler(note)
+    return broken
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:

@@ -85,6 +85,13 @@ def test_a_resting_buy_locks_its_limit_and_frees_it_when_cancelled() -> None:
     assert (exchange.balances()["USDT"].free, exchange.balances()["USDT"].locked) == (Decimal(100_000), Decimal(0))
 
 
+def test_a_buy_filled_in_part_below_its_limit_keeps_only_the_limit_of_the_rest_locked() -> None:
+    exchange = an_exchange("base")
+    quote(exchange, "sell", "90", "1")
+    exchange.place(ask_for("buy", "2", "95"), NOW_NS)
+    assert (exchange.balances()["USDT"].free, exchange.balances()["USDT"].locked) == (Decimal(99_815), Decimal(95))
+
+
 def test_a_buy_whose_fee_is_in_quote_locks_the_fee_too() -> None:
     exchange = an_exchange("quote")
     exchange.place(ask_for("buy", "2", "100"), NOW_NS)
@@ -250,6 +257,16 @@ def test_balances_are_exactly_the_start_plus_fills_and_holds_are_exactly_those_o
     check_books_balance(exchange)
 
 
+def needed_hold(exchange: SimExchange, order: SimOrder) -> Decimal:
+    """Return what the unfilled rest of a resting order must lock: its limit, and a quote fee on top."""
+    rest = order.remaining_lots * Decimal("0.001")
+    if order.side == "sell":
+        return rest
+    assert order.price is not None
+    fee_in_quote = exchange.profile.buy_fee_in == "quote" and not exchange.points_asset
+    return rest * order.price * (Decimal("1.002") if fee_in_quote else 1)
+
+
 def check_books_balance(exchange: SimExchange) -> None:
     """Recompute every balance from the start balances and the fills, every hold from the open orders."""
     expected = dict(exchange.account.initial)
@@ -262,6 +279,7 @@ def check_books_balance(exchange: SimExchange) -> None:
     for order in exchange.open_orders():
         held[order.held_asset] = held.get(order.held_asset, Decimal(0)) + order.held
         assert 0 < order.remaining_lots <= order.lots
+        assert order.held == needed_hold(exchange, order)
     for asset, balance in exchange.balances().items():
         assert balance.total == expected[asset]
         assert balance.locked == held.get(asset, 0)
