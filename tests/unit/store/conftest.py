@@ -1,7 +1,7 @@
 """Ledgers of both kinds."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,6 @@ from arb.store.journal import Journal
 from arb.store.reserve import FileReserve
 from tests.unit.store.rows import T0
 
-Query = Callable[[str], list[tuple[Any, ...]]]
-
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -23,6 +21,11 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.sqlite"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/ledger.sqlite"
 
 
 @pytest.fixture
@@ -43,3 +46,19 @@ def query(db_url: str, sql: str) -> list[tuple[Any, ...]]:
         rows = [tuple(row) for row in connection.execute(text(sql))]
     engine.dispose()
     return rows
+
+
+class NoReserve:
+    """A reserve that is held and gives nothing when released."""
+
+    held = True
+
+    def release(self) -> None:
+        self.held = False
+
+    def establish(self) -> bool:
+        return self.held
+
+
+def open_journal(path: Path) -> Journal:
+    return Journal.open(path, ManualClock(T0), rng=random.Random(1), reserve=NoReserve())
