@@ -1,0 +1,269 @@
+"""The executor with ten-line gateways: every order gets one answer, both legs leave together, nothing escapes."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.commands import (
+    AnyCommand,
+    CancelOrder,
+    PlaceOrder,
+    QueryOrder,
+    RefreshBalances,
+    ResyncBook,
+    SetTimer,
+)
+from arb.core.events import (
+    AnyEvent,
+    BalancesReported,
+    CancelAnswered,
+    ClockMeasured,
+    OrderAccepted,
+    OrderLooked,
+    OrderRejected,
+    OutcomeUnknown,
+    TimerFired,
+)
+from arb.errors import VenueUnreachable
+from arb.live.executor import Executor
+from arb.market.instrument import Instrument
+from arb.market.order import Outcome, Role, Side, TimeInForce
+from arb.venues.base import EventListener, PlaceAnswer
+from tests.virtual import START_NS, a_clock, run_virtual
+
+Story = Callable[["Bench"], Any]
+
+
+class FakeGateway:
+    """Answers after `delay_s`, or raises what it is told to."""
+
+    def __init__(self, venue: str, log: list[str], delay_s: float = 0.1) -> None:
+        self.venue = venue
+        self.account_id = f"{venue}-1"
+        self.log = log
+        self.delay_s = delay_s
+        self.error: Exception | None = None
+
+    async def _work(self, what: str) -> None:
+        self.log.append(f"{what} {self.venue}")
+        await asyncio.sleep(self.delay_s)
+        if self.error is not None:
+            raise self.error
+
+    async def start(self) -> None:
+        await self._work("start")
+
+    async def close(self) -> None:
+        await self._work("close")
+
+    async def place(self, command: PlaceOrder) -> PlaceAnswer:
+        await self._work("place")
+        return OrderAccepted(
+            venue=self.venue, client_order_id=command.client_order_id, report=None, sent_ns=1, acked_ns=2
+        )
+
+    async def cancel(self, command: CancelOrder) -> CancelAnswered:
+        await self._work("cancel")
+        return CancelAnswered(
+            venue=self.venue, client_order_id=command.client_order_id, outcome=Outcome.ACCEPTED, code=None
+        )
+
+    async def look(self, command: QueryOrder) -> OrderLooked:
+        await self._work("look")
+        return OrderLooked(
+            venue=self.venue,
+            symbol=command.symbol,
+            client_order_id=command.client_order_id,
+            look=command.look,
+            complete=True,
+            report=None,
+            fills=(),
+            started_ns=1,
+        )
+
+    async def balances(self) -> BalancesReported:
+        await self._work("balances")
+        return BalancesReported(venue=self.venue, balances={}, complete=True, asked_ns=1)
+
+    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        return ()
+
+    async def measure_clock(self) -> ClockMeasured:
+        return ClockMeasured(venue=self.venue, offset_ns=0, error_ns=0)
+
+    async def run_private(self, listener: EventListener) -> None:
+        await self._work("private")
+
+
+class Bench:
+    def __init__(self, in_flight_max: int = 256) -> None:
+        self.clock = a_clock()
+        self.log: list[str] = []
+        self.events: list[tuple[int, AnyEvent]] = []
+        self.incidents: list[tuple[str, str]] = []
+        self.resyncs: list[tuple[str, str]] = []
+        self.gateways = {name: FakeGateway(name, self.log) for name in ("gate", "okx")}
+        self.executor = Executor(
+            self.gateways,
+            clock=self.clock,
+            emit=lambda event: self.events.append((self.ms(), event)),
+            on_incident=lambda kind, text: self.incidents.append((kind, text)),
+            resync=lambda venue, symbol: self.resyncs.append((venue, symbol)),
+            in_flight_max=in_flight_max,
+        )
+
+    def ms(self) -> int:
+        return (self.clock.wall_ns() - START_NS) // NS_PER_MS
+
+    def told(self, kind: type) -> list[Any]:
+        return [event for _, event in self.events if isinstance(event, kind)]
+
+    def perform(self, *commands: AnyCommand, for_s: float = 5.0) -> "Bench":
+        async def story() -> None:
+            self.executor.perform(commands)
+            await asyncio.sleep(for_s)
+
+        run_virtual(story(), self.clock)
+        return self
+
+
+def place(venue: str = "gate", name: str = "arb1", role: Role = Role.ENTRY) -> PlaceOrder:
+    return PlaceOrder(
+        cause=1,
+        venue=venue,
+        symbol="BTC/USDT",
+        client_order_id=name,
+        role=role,
+        side=Side.BUY,
+        tif=TimeInForce.IOC,
+        price=Decimal(1),
+        size=Decimal(1),
+        expires_ns=START_NS + NS_PER_S,
+    )
+
+
+def look(venue: str = "gate") -> QueryOrder:
+    return QueryOrder(
+        cause=1, venue=venue, symbol="BTC/USDT", client_order_id="arb1", venue_order_id=None, since_ns=0, look=3
+    )
+
+
+def cancel(venue: str = "gate") -> CancelOrder:
+    return CancelOrder(cause=1, venue=venue, symbol="BTC/USDT", client_order_id="arb1", venue_order_id=None)
+
+
+def test_an_exception_nobody_foresaw_is_an_unknown_outcome_and_an_incident() -> None:
+    bench = Bench()
+    bench.gateways["gate"].error = KeyError("surprise")
+    bench.perform(place(), cancel(), look())
+
+    [unknown] = bench.told(OutcomeUnknown)
+    assert (unknown.client_order_id, unknown.sent_ns) == ("arb1", START_NS)
+    [answer] = bench.told(CancelAnswered)
+    assert answer.outcome is Outcome.UNKNOWN
+    [looked] = bench.told(OrderLooked)
+    assert not looked.complete
+    assert [kind for kind, _ in bench.incidents] == ["executor_error"] * 3
+
+
+def test_an_answer_about_another_order_is_a_bug_and_leaves_the_outcome_unknown() -> None:
+    class Confused(FakeGateway):
+        async def place(self, command: PlaceOrder) -> PlaceAnswer:
+            return OrderAccepted(venue=self.venue, client_order_id="other", report=None, sent_ns=1, acked_ns=2)
+
+    bench = Bench()
+    bench.gateways["gate"] = Confused("gate", bench.log)
+    bench.perform(place())
+
+    assert [event.client_order_id for event in bench.told(OutcomeUnknown)] == ["arb1"]
+    assert bench.incidents
+
+
+def test_a_venue_without_a_gateway_answers_at_once_that_nothing_was_sent() -> None:
+    bench = Bench().perform(place("nowhere"), cancel("nowhere"), look("nowhere"), RefreshBalances(cause=1, venue="x"))
+
+    [rejected] = bench.told(OrderRejected)
+    assert (rejected.code, rejected.sent_ns) == ("no_gateway", 0)
+    assert bench.told(CancelAnswered)[0].code == "no_gateway"
+    assert not bench.told(OrderLooked)[0].complete
+
+
+def test_too_many_requests_under_way_refuse_orders_but_still_cancel_and_look() -> None:
+    bench = Bench(in_flight_max=2).perform(*(place(name=f"arb{n}") for n in range(4)), cancel(), look())
+
+    assert [event.code for event in bench.told(OrderRejected)] == ["in_flight_max"] * 2
+    assert len(bench.told(OrderAccepted)) == 2
+    assert bench.told(CancelAnswered)[0].outcome is Outcome.ACCEPTED
+    assert bench.told(OrderLooked)[0].complete
+
+
+def test_both_legs_start_in_one_turn_of_the_loop_and_before_everything_else() -> None:
+    bench = Bench()
+
+    async def story() -> list[str]:
+        bench.executor.perform([look(), cancel(), place("gate", "arb1"), place("okx", "arb2")])
+        await asyncio.sleep(0)
+        return list(bench.log)
+
+    assert run_virtual(story(), bench.clock) == ["place gate", "place okx", "cancel gate", "look gate"]
+
+
+def test_orders_that_are_not_waited_for_any_longer_are_unknown() -> None:
+    bench = Bench()
+
+    async def story() -> int:
+        bench.executor.perform([place(), SetTimer(cause=1, timer="t", at_ns=START_NS + NS_PER_S)])
+        await asyncio.sleep(0.05)
+        left = await bench.executor.drain(bench.clock.wall_ns() + 10 * NS_PER_MS)
+        await bench.executor.close()
+        await asyncio.sleep(5)
+        return left
+
+    assert run_virtual(story(), bench.clock) == 1
+    assert [type(event) for _, event in bench.events] == [OutcomeUnknown]
+
+
+def test_draining_waits_for_what_is_under_way_and_no_longer() -> None:
+    bench = Bench()
+
+    async def story() -> int:
+        bench.executor.perform([place(), place("okx", "arb2")])
+        return await bench.executor.drain(bench.clock.wall_ns() + NS_PER_S)
+
+    assert run_virtual(story(), bench.clock) == 0
+    assert bench.ms() == 100
+    assert len(bench.told(OrderAccepted)) == 2
+
+
+def test_a_timer_set_again_moves_and_one_long_due_fires_at_once() -> None:
+    first = SetTimer(cause=1, timer="a", at_ns=START_NS + NS_PER_S)
+    moved = SetTimer(cause=1, timer="a", at_ns=START_NS + 2 * NS_PER_S)
+    bench = Bench().perform(first, moved, SetTimer(cause=1, timer="b", at_ns=0))
+
+    assert [(at, event.timer) for at, event in bench.events if isinstance(event, TimerFired)] == [(0, "b"), (2000, "a")]
+
+
+def test_balances_asked_for_while_being_read_are_read_once_more() -> None:
+    bench = Bench().perform(*[RefreshBalances(cause=1, venue="gate")] * 5)
+
+    assert bench.log == ["balances gate"] * 2
+    assert [at for at, event in bench.events if isinstance(event, BalancesReported)] == [100, 200]
+
+
+def test_balances_that_cannot_be_read_are_asked_for_again_later() -> None:
+    bench = Bench()
+    bench.gateways["gate"].error = VenueUnreachable("gate", "no answer")
+    bench.perform(RefreshBalances(cause=1, venue="gate"), for_s=2.15)
+    bench.gateways["gate"].error = None
+    bench.perform(for_s=0.0)
+
+    assert [kind for kind, _ in bench.incidents] == ["balances_unread"]
+    assert bench.log == ["balances gate"] * 2
+
+
+def test_a_resync_is_handed_on() -> None:
+    assert Bench().perform(ResyncBook(cause=1, venue="okx", symbol="BTC/USDT", why="gap")).resyncs == [
+        ("okx", "BTC/USDT")
+    ]
