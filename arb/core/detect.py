@@ -39,6 +39,8 @@ class Detector:
         self._by_book: dict[tuple[str, str], list[Route]] = {}
         self._marked: set[str] = set()
         self._watched: set[str] = set()
+        # When the timer that closes episodes is set for; one that comes too early asks for the next.
+        self._wake_ns = 0
 
     def start(self) -> None:
         """Begin the episodes of a run; the run's id must be known."""
@@ -102,7 +104,8 @@ class Detector:
         """Close the episodes whose edge is gone; ask to be woken for the next."""
         self._keep(self.episodes.close_due(now_ns))
         due_ns = self.episodes.next_close_ns()
-        if due_ns is not None:
+        if due_ns is not None and not now_ns < self._wake_ns <= due_ns:
+            self._wake_ns = due_ns
             self.house.out.timer("episodes", due_ns)
 
     def finish(self, now_ns: int) -> None:
