@@ -39,11 +39,11 @@ class Character:
 
 
 CHARACTERS = {
-    "BTC/USDT": Character(60_000.0, 0.8, 0.5, 0.4, 3_500.0, 0.6),
-    "ETH/USDT": Character(3_000.0, 1.0, 0.6, 0.5, 3_000.0, 0.5),
-    "SOL/USDT": Character(150.0, 1.3, 0.8, 0.7, 2_500.0, 0.4),
-    "DOGE/USDT": Character(0.15, 1.5, 0.9, 0.7, 2_000.0, 0.3),
-    "NOVA/USDT": Character(0.85, 2.5, 2.0, 1.2, 1_000.0, 0.25),
+    "BTC/USDT": Character(60_000.0, 0.8, 0.5, 0.4, 2_000.0, 0.6),
+    "ETH/USDT": Character(3_000.0, 1.0, 0.6, 0.5, 1_800.0, 0.5),
+    "SOL/USDT": Character(150.0, 1.3, 0.8, 0.7, 1_500.0, 0.4),
+    "DOGE/USDT": Character(0.15, 1.5, 0.9, 0.7, 1_200.0, 0.3),
+    "NOVA/USDT": Character(0.85, 2.5, 2.0, 1.2, 700.0, 0.25),
 }
 
 
