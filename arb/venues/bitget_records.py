@@ -11,6 +11,7 @@ from typing import Any
 
 from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
+from arb.market.numbers import EXACT
 from arb.market.order import OrderReport, Side
 from arb.venues.fields import Fields
 
@@ -90,7 +91,7 @@ def fill(venue: str, raw: Any, symbols: Symbols, source: FillSource, received_ns
 def balance(venue: str, raw: Any) -> tuple[str, AssetBalance]:
     """Read one asset of `/spot/account/assets` or of the channel `account`: `frozen` by orders, `locked` otherwise."""
     fields = Fields(venue, "balance", raw)
-    locked = fields.not_negative("frozen", _ZERO) + fields.not_negative("locked", _ZERO)
+    locked = EXACT.add(fields.not_negative("frozen", _ZERO), fields.not_negative("locked", _ZERO))
     return fields.text("coin"), AssetBalance(fields.not_negative("available"), locked)
 
 
@@ -102,4 +103,4 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
         base, _, quote = symbol.partition("/")
         return _ZERO, base if side is Side.BUY else quote
     fee = Fields("bitget", "fill: feeDetail", detail)
-    return (-fee.decimal("totalFee")) or _ZERO, fee.text("feeCoin")
+    return fee.negated("totalFee"), fee.text("feeCoin")

@@ -9,9 +9,12 @@ from typing import Any
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueProtocolError
+from arb.market.numbers import EXACT
 from arb.market.order import Side
 
 _DIGITS_MAX = 64
+# No price, size or instant is above 10^30 or, unless 0, below 10^-30; what is would choke exact arithmetic later.
+_EXPONENT_MAX = 30
 
 
 class Fields:
@@ -72,7 +75,13 @@ class Fields:
             raise self.bad(key, f"not a number: {value!r}") from None
         if not number.is_finite():
             raise self.bad(key, f"not a finite number: {value!r}")
+        if number and not -_EXPONENT_MAX <= number.adjusted() <= _EXPONENT_MAX:
+            raise self.bad(key, f"out of all proportion: {number:.3e}")
         return number
+
+    def negated(self, key: str) -> Decimal:
+        """Return a number with its sign turned, exactly (the minus of Python rounds to the context)."""
+        return self.decimal(key).copy_negate() or Decimal(0)
 
     def positive(self, key: str) -> Decimal:
         """Return a number above 0."""
@@ -146,4 +155,4 @@ class Fields:
     def _instant(self, key: str, value: Decimal, unit_ns: int) -> int:
         if not 0 <= value < 10**14:
             raise self.bad(key, f"no instant: {value}")
-        return int(value * unit_ns)
+        return int(EXACT.multiply(value, Decimal(unit_ns)))

@@ -157,7 +157,7 @@ class OkxDialect:
     def fees_in(self, body: Any) -> Fees:
         """Read the rates: here negative means that one pays; a buy pays in what it receives."""
         fields = self._only(body)
-        return Fees((-fields.decimal("taker")) or _ZERO, (-fields.decimal("maker")) or _ZERO, FeeIn.BASE)
+        return Fees(fields.negated("taker"), fields.negated("maker"), FeeIn.BASE)
 
     def key_calls(self) -> tuple[Call, ...]:
         """Return `GET /account/config`."""

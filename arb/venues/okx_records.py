@@ -86,7 +86,7 @@ def _fill(
         side=fields.side(),
         price=fields.positive("fillPx"),
         size=fields.positive("fillSz"),
-        fee=(-fields.decimal(fee_fields[0])) or _ZERO,
+        fee=fields.negated(fee_fields[0]),
         fee_currency=fields.text(fee_fields[1]),
         liquidity=_LIQUIDITY.get(fields.maybe_text("execType") or "", Liquidity.UNKNOWN),
         source=source,

@@ -1,0 +1,440 @@
+"""Private streams: documented frames become events; a frame that cannot be read names its field and never raises."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arb.core.events import BalancesReported, OrderFilled, OrderUpdated
+from arb.market.fill import Fill, FillSource, Liquidity
+from arb.market.order import OrderReport, Side
+from arb.venues.bitget_records import Symbols
+from arb.venues.gate.signing import Signer
+from arb.venues.wire.bitget_private import BitgetPrivate
+from arb.venues.wire.gate_private import GatePrivate
+from arb.venues.wire.okx_private import OkxPrivate
+from arb.venues.wire.private import PrivateDialect, PrivateFrame
+
+NOW_NS = 1_700_000_000_500_000_000
+CLIENT_ID = "arb000000001000000b00"
+
+
+def gate() -> GatePrivate:
+    return GatePrivate("key", "secret")
+
+
+def okx() -> OkxPrivate:
+    return OkxPrivate("key", "secret", "phrase")
+
+
+def bitget() -> BitgetPrivate:
+    symbols = Symbols()
+    symbols.learn({"BTCUSDT": "BTC/USDT"})
+    return BitgetPrivate("key", "secret", "phrase", symbols)
+
+
+MAKERS: dict[str, Callable[[], PrivateDialect]] = {"gate": gate, "okx": okx, "bitget": bitget}
+
+GATE_ORDER = {
+    "id": "30784435",
+    "user": 123456,
+    "text": f"t-{CLIENT_ID}",
+    "create_time": "1605175506",
+    "create_time_ms": "1605175506123",
+    "update_time": "1605175506",
+    "update_time_ms": "1605175506123",
+    "event": "finish",
+    "currency_pair": "BTC_USDT",
+    "type": "limit",
+    "account": "spot",
+    "side": "sell",
+    "amount": "1",
+    "price": "10001",
+    "time_in_force": "ioc",
+    "left": "0.4",
+    "filled_total": "6001.2",
+    "filled_amount": "0.6",
+    "avg_deal_price": "10002",
+    "fee": "6.0012",
+    "fee_currency": "USDT",
+    "point_fee": "0",
+    "gt_fee": "0",
+    "finish_as": "ioc",
+}
+GATE_FILL = {
+    "id": 5736713,
+    "user_id": 1000001,
+    "order_id": "30784428",
+    "currency_pair": "BTC_USDT",
+    "create_time": 1605176741,
+    "create_time_ms": "1605176741763.123456",
+    "side": "sell",
+    "amount": "0.50000000",
+    "role": "taker",
+    "price": "10000.00000000",
+    "fee": "0.002",
+    "fee_currency": "USDT",
+    "point_fee": "0",
+    "gt_fee": "0",
+    "text": "apiv4",
+}
+GATE_BALANCE = {
+    "timestamp": "1605248616",
+    "timestamp_ms": "1605248616763",
+    "user": "1000001",
+    "currency": "USDT",
+    "change": "100",
+    "total": "1032.99",
+    "available": "1000.5",
+    "freeze": "32.49",
+    "change_type": "order-create",
+}
+OKX_ORDER = {
+    "instType": "SPOT",
+    "instId": "BTC-USDT",
+    "ordId": "312269865356374016",
+    "clOrdId": CLIENT_ID,
+    "px": "50010",
+    "sz": "0.2",
+    "ordType": "ioc",
+    "side": "buy",
+    "fillPx": "50000",
+    "tradeId": "242589207",
+    "fillSz": "0.1",
+    "fillTime": "1654084334977",
+    "fillFee": "-0.0001",
+    "fillFeeCcy": "BTC",
+    "execType": "T",
+    "accFillSz": "0.1",
+    "avgPx": "50000",
+    "state": "partially_filled",
+    "cancelSource": "",
+    "uTime": "1654084334977",
+}
+OKX_ACCOUNT = {
+    "uTime": "1705564223311",
+    "totalEq": "100",
+    "details": [{"ccy": "USDT", "availBal": "4834.3", "frozenBal": "165.7", "cashBal": "5000"}],
+}
+BITGET_ORDER = {
+    "instId": "BTCUSDT",
+    "orderId": "1",
+    "clientOid": CLIENT_ID,
+    "price": "50010",
+    "size": "0.2",
+    "orderType": "limit",
+    "force": "ioc",
+    "side": "buy",
+    "fillPrice": "50000",
+    "tradeId": "7",
+    "baseVolume": "0.1",
+    "fillTime": "1695797773286",
+    "fillFee": "-0.0001",
+    "fillFeeCoin": "BTC",
+    "accBaseVolume": "0.15",
+    "priceAvg": "49995",
+    "status": "cancelled",
+    "uTime": "1695797773286",
+}
+BITGET_FILL = {
+    "orderId": "1",
+    "tradeId": "7",
+    "symbol": "BTCUSDT",
+    "orderType": "limit",
+    "side": "buy",
+    "priceAvg": "50000",
+    "size": "0.1",
+    "amount": "5000",
+    "tradeScope": "taker",
+    "feeDetail": [{"feeCoin": "BTC", "deduction": "no", "totalDeductionFee": "0", "totalFee": "-0.0001"}],
+    "cTime": "1695797773286",
+    "uTime": "1695797773286",
+}
+BITGET_BALANCE = {"coin": "USDT", "available": "10.5", "frozen": "2", "locked": "1", "uTime": "1695713887792"}
+
+
+def gate_frame(channel: str, *rows: Any, event: str = "update", **more: Any) -> bytes:
+    frame = {"time": 1700000000, "time_ms": 1700000000123, "channel": channel, "event": event}
+    return json.dumps({**frame, "result": list(rows), **more}).encode()
+
+
+def okx_frame(channel: str, *rows: Any) -> bytes:
+    return json.dumps({"arg": {"channel": channel, "instType": "SPOT", "uid": "1"}, "data": list(rows)}).encode()
+
+
+def bitget_frame(channel: str, *rows: Any) -> bytes:
+    arg = {"instType": "SPOT", "channel": channel, "instId": "default"}
+    return json.dumps({"action": "snapshot", "arg": arg, "data": list(rows), "ts": 1695797773370}).encode()
+
+
+def read(dialect: PrivateDialect, raw: bytes) -> PrivateFrame:
+    return dialect.on_frame(99, NOW_NS, raw)
+
+
+def fills(frame: PrivateFrame) -> list[Fill]:
+    return [event.fill for event in frame.events if isinstance(event, OrderFilled)]
+
+
+def reports(frame: PrivateFrame) -> list[OrderReport]:
+    return [event.report for event in frame.events if isinstance(event, OrderUpdated)]
+
+
+DATA: list[tuple[str, Any, dict[str, Any], list[str]]] = [
+    ("gate", lambda row: gate_frame("spot.orders", row), GATE_ORDER, ["id", "currency_pair", "side", "amount"]),
+    (
+        "gate",
+        lambda row: gate_frame("spot.usertrades", row),
+        GATE_FILL,
+        ["id", "order_id", "currency_pair", "side", "amount", "price"],
+    ),
+    ("gate", lambda row: gate_frame("spot.balances", row), GATE_BALANCE, ["currency", "available"]),
+    (
+        "okx",
+        lambda row: okx_frame("orders", row),
+        OKX_ORDER,
+        ["instId", "ordId", "side", "sz", "state", "fillPx", "fillFee", "fillFeeCcy"],
+    ),
+    ("okx", lambda row: okx_frame("account", row), OKX_ACCOUNT, []),
+    (
+        "bitget",
+        lambda row: bitget_frame("orders", row),
+        BITGET_ORDER,
+        ["instId", "orderId", "side", "size", "status"],
+    ),
+    (
+        "bitget",
+        lambda row: bitget_frame("fill", row),
+        BITGET_FILL,
+        ["orderId", "tradeId", "symbol", "side", "priceAvg", "size"],
+    ),
+    ("bitget", lambda row: bitget_frame("account", row), BITGET_BALANCE, ["coin", "available"]),
+]
+NAMES = {"id", "ordId", "orderId", "order_id", "tradeId", "instId", "symbol", "currency_pair"} | {
+    "fillFeeCcy",
+    "currency",
+    "coin",
+}
+NEVER: list[Any] = [None, "", [1], {"a": 1}, True]
+NO_NUMBERS: list[Any] = ["soon", "NaN", "1e999999999", "1e-999999", 10**60, "9" * 100]
+CASES = [
+    (venue, wrap, row, field, value)
+    for venue, wrap, row, fields in DATA
+    for field in fields
+    for value in (NEVER if field in NAMES else NEVER + NO_NUMBERS)  # any text is a name
+]
+
+
+@pytest.mark.parametrize(("venue", "wrap", "row", "field", "value"), CASES)
+def test_a_field_that_cannot_be_read_is_named(
+    venue: str, wrap: Any, row: dict[str, Any], field: str, value: Any
+) -> None:
+    frame = read(MAKERS[venue](), wrap({**row, field: value}))
+
+    assert len(frame.errors) == 1
+    assert field in str(frame.errors[0]) or field in ("left",)
+
+
+@pytest.mark.parametrize(("venue", "wrap", "row"), [case[:3] for case in DATA])
+def test_one_bad_row_does_not_hide_its_neighbours(venue: str, wrap: Any, row: dict[str, Any]) -> None:
+    dialect = MAKERS[venue]()
+    good = read(dialect, wrap(row))
+    whole = json.loads(wrap(row))
+    key = "result" if venue == "gate" else "data"
+    whole[key] = [17, row]
+
+    frame = read(dialect, json.dumps(whole).encode())
+
+    assert good.events
+    assert not good.errors
+    assert frame.errors
+    if "details" not in row:  # OKX's account comes in one piece
+        assert frame.events == good.events
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"17", b"null", b'"x"', b"\xff", b"[" * 100_000, b'{"arg":5}'])
+@pytest.mark.parametrize("venue", MAKERS)
+def test_garbage_is_an_error_or_nothing_but_never_an_exception(venue: str, raw: bytes) -> None:
+    frame = read(MAKERS[venue](), raw)
+
+    assert not frame.events
+    assert frame.errors or raw == b'{"arg":5}'
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(DATA), st.data())
+def test_no_mutation_of_a_frame_raises(case: tuple[str, Any, dict[str, Any], Any], data: st.DataObject) -> None:
+    venue, wrap, row, _ = case
+    raw = bytearray(wrap(row))
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+
+    read(MAKERS[venue](), bytes(raw))
+
+
+def test_gate_fills_are_read_exactly_and_those_without_our_name_are_foreign() -> None:
+    [fill] = fills(read(gate(), gate_frame("spot.usertrades", GATE_FILL)))
+
+    assert fill == Fill(
+        venue="gate",
+        symbol="BTC/USDT",
+        trade_id="5736713",
+        venue_order_id="30784428",
+        client_order_id=None,
+        side=Side.SELL,
+        price=Decimal(10000),
+        size=Decimal("0.5"),
+        fee=Decimal("0.002"),
+        fee_currency="USDT",
+        liquidity=Liquidity.TAKER,
+        source=FillSource.STREAM,
+        event_ns=1_605_176_741_763_123_456,
+        received_ns=99,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "fee", "currency"),
+    [
+        ({"fee": "0", "gt_fee": "0.01"}, "0.01", "GT"),
+        ({"fee": "0", "point_fee": "1.5"}, "1.5", "POINT"),
+        ({"fee": "-0.001"}, "-0.001", "USDT"),
+        ({"fee": "0"}, "0", "USDT"),
+        ({"fee": "0", "fee_currency": "", "side": "buy"}, "0", "BTC"),
+    ],
+)
+def test_gate_fees_are_read_from_whatever_paid_them(changes: dict[str, str], fee: str, currency: str) -> None:
+    [fill] = fills(read(gate(), gate_frame("spot.usertrades", {**GATE_FILL, **changes})))
+
+    assert (fill.fee, fill.fee_currency) == (Decimal(fee), currency)
+
+
+def test_gate_orders_end_by_their_event_and_keep_what_filled() -> None:
+    [ended] = reports(read(gate(), gate_frame("spot.orders", GATE_ORDER)))
+    [opened] = reports(read(gate(), gate_frame("spot.orders", {**GATE_ORDER, "event": "put", "finish_as": "open"})))
+
+    assert (ended.client_order_id, ended.filled, ended.is_open, ended.finish_reason) == (
+        CLIENT_ID,
+        Decimal("0.6"),
+        False,
+        "ioc",
+    )
+    assert ended.avg_price == Decimal(10002)
+    assert opened.is_open
+
+
+def test_gate_ends_an_order_whose_reason_it_has_never_heard_of() -> None:
+    [ended] = reports(read(gate(), gate_frame("spot.orders", {**GATE_ORDER, "finish_as": "moon_phase"})))
+
+    assert (ended.is_open, ended.finish_reason, ended.filled) == (False, "moon_phase", Decimal("0.6"))
+
+
+def test_balances_are_told_as_free_and_locked_and_never_as_complete() -> None:
+    frames = [
+        read(gate(), gate_frame("spot.balances", GATE_BALANCE)),
+        read(okx(), okx_frame("account", OKX_ACCOUNT)),
+        read(bitget(), bitget_frame("account", BITGET_BALANCE)),
+    ]
+    seen = []
+    for frame in frames:
+        [event] = frame.events
+        assert isinstance(event, BalancesReported)
+        assert not event.complete
+        seen.append((event.balances["USDT"].free, event.balances["USDT"].locked))
+
+    assert seen == [
+        (Decimal("1000.5"), Decimal("32.49")),
+        (Decimal("4834.3"), Decimal("165.7")),
+        (Decimal("10.5"), Decimal(3)),
+    ]
+
+
+def test_okx_tells_order_and_fill_in_one_push_and_turns_the_fees_sign() -> None:
+    frame = read(okx(), okx_frame("orders", OKX_ORDER))
+    [fill], [report] = fills(frame), reports(frame)
+
+    assert (fill.fee, fill.fee_currency, fill.size, fill.trade_id) == (
+        Decimal("0.0001"),
+        "BTC",
+        Decimal("0.1"),
+        "242589207",
+    )
+    assert (report.filled, report.is_open) == (Decimal("0.1"), True)
+    assert str(fills(read(okx(), okx_frame("orders", {**OKX_ORDER, "fillFee": "0"})))[0].fee) == "0"
+    assert not fills(read(okx(), okx_frame("orders", {**OKX_ORDER, "tradeId": "", "fillSz": "0"})))
+
+
+def test_bitget_tells_fills_by_number_and_orders_by_name() -> None:
+    [fill] = fills(read(bitget(), bitget_frame("fill", BITGET_FILL)))
+    [report] = reports(read(bitget(), bitget_frame("orders", BITGET_ORDER)))
+
+    assert (fill.client_order_id, fill.venue_order_id, fill.fee) == (None, "1", Decimal("0.0001"))
+    assert (report.client_order_id, report.venue_order_id) == (CLIENT_ID, "1")
+    assert (report.filled, report.is_open) == (Decimal("0.15"), False)
+
+
+def test_a_symbol_that_is_not_listed_stays_as_the_venue_spells_it() -> None:
+    [fill] = fills(read(bitget(), bitget_frame("fill", {**BITGET_FILL, "symbol": "XYZABC"})))
+
+    assert fill.symbol == "XYZABC"
+
+
+@pytest.mark.parametrize(("venue", "wrap", "row"), [case[:3] for case in DATA])
+def test_the_same_frame_again_tells_the_same_again(venue: str, wrap: Any, row: dict[str, Any]) -> None:
+    dialect = MAKERS[venue]()
+
+    assert read(dialect, wrap(row)).events == read(dialect, wrap(row)).events
+
+
+def test_gate_signs_each_subscription_and_is_ready_with_the_last_answer() -> None:
+    dialect = gate()
+    messages = [json.loads(text) for text in dialect.greetings(NOW_NS)]
+
+    assert [message["channel"] for message in messages] == ["spot.orders", "spot.usertrades", "spot.balances"]
+    for message in messages:
+        text = f"channel={message['channel']}&event=subscribe&time=1700000000"
+        assert message["auth"] == {"method": "api_key", "KEY": "key", "SIGN": Signer("secret").signature(text)}
+    assert [message.get("payload") for message in messages] == [["!all"], ["!all"], None]
+    answers = [
+        read(dialect, gate_frame(message["channel"], event="subscribe", error=None)).ready for message in messages
+    ]
+    assert answers == [False, False, True]
+    assert not read(dialect, gate_frame("spot.balances", event="subscribe")).ready  # an answer again
+
+
+def test_gate_names_a_refusal_and_a_farewell() -> None:
+    refused = gate_frame("spot.orders", event="subscribe", error={"code": 4, "message": "INVALID_KEY"})
+
+    assert "INVALID_KEY" in str(read(gate(), refused).refused)
+    for farewell in (b'{"type":"upgrade"}', b'{"event":"upgrade"}', b'{"result":{"type":"upgrade"}}'):
+        assert read(gate(), farewell).closing
+
+
+@pytest.mark.parametrize(("venue", "path"), [("okx", "/users/self/verify"), ("bitget", "/user/verify")])
+def test_okx_and_bitget_log_in_then_subscribe(venue: str, path: str) -> None:
+    dialect = MAKERS[venue]()
+    [login] = [json.loads(text) for text in dialect.greetings(NOW_NS)]
+    sign = base64.b64encode(hmac.new(b"secret", f"1700000000GET{path}".encode(), hashlib.sha256).digest()).decode()
+
+    assert login == {
+        "op": "login",
+        "args": [{"apiKey": "key", "passphrase": "phrase", "timestamp": "1700000000", "sign": sign}],
+    }
+    [subscribe] = read(dialect, b'{"event":"login","code":"0","msg":""}').send
+    arguments = json.loads(subscribe)["args"]
+    answers = [
+        read(dialect, json.dumps({"event": "subscribe", "arg": argument}).encode()).ready for argument in arguments
+    ]
+    assert answers == [False] * (len(arguments) - 1) + [True]
+    assert read(dialect, b"pong") == PrivateFrame()
+    assert "60009" in str(read(dialect, b'{"event":"error","code":"60009","msg":"Login failed."}').refused)
+
+
+def test_okx_announces_that_it_closes() -> None:
+    assert read(okx(), b'{"event":"notice","code":"64008","msg":"upgrade"}').closing
