@@ -9,6 +9,7 @@ from arb.core.records import PairState
 from arb.market.numbers import plain
 
 ZERO = Decimal(0)
+E8 = Decimal("1e-8")
 CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
 
 
@@ -21,17 +22,22 @@ def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
         if size:
             unit = house.quote_value(base, quote) or pair.plan.mark
             age_ms = (now_ns - (pair.uneven_ns or pair.decided_ns)) // NS_PER_MS
-            rows.append({"asset": base, "size": plain(size), "value": plain(abs(size) * unit), "age_ms": age_ms})
+            rows.append({"asset": base, "size": plain(size), "value": money(abs(size) * unit), "age_ms": age_ms})
     for asset, excess in sorted(engine.mender.closer.pool.beyond_dust().items()):
         rows.append(
             {
                 "asset": asset,
                 "size": plain(excess.size),
-                "value": plain(excess.value),
+                "value": money(excess.value),
                 "age_ms": (now_ns - excess.since_ns) // NS_PER_MS,
             }
         )
     return sorted(rows, key=lambda row: -row["age_ms"])
+
+
+def money(amount: Decimal) -> str:
+    """Return an estimated amount (a value at a mid price) to 1e-8."""
+    return plain(amount.quantize(E8))
 
 
 def summarise(
@@ -71,7 +77,7 @@ def summarise(
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
         "dust": {asset: plain(size) for asset, size in sorted(engine.mender.closer.pool.sizes().items()) if size},
-        "exposure_quote_s": plain(tally.exposure_quote_s),
+        "exposure_quote_s": money(tally.exposure_quote_s),
         "unknown_orders": len(engine.desk.unknown_orders()),
         "incidents": tally.incidents,
         "halted": house.control.halted,

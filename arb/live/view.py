@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -42,25 +44,26 @@ def line(state: dict[str, Any]) -> str:
     """Return the state in one line, exposure first."""
     pairs = state["pairs"]
     oldest = state["unhedged"][0]["age_ms"] if state["unhedged"] else 0
-    net = ", ".join(f"{amount} {asset}" for asset, amount in state["net"].items()) or "0"
+    net = ", ".join(f"{_money(amount)} {asset}" for asset, amount in state["net"].items()) or "0"
     live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
     halted = f" HALTED {state['halted']}" if state["halted"] else ""
     return (
-        f"unhedged {state['unhedged_notional']} ({oldest} ms){halted} | books {live} | pairs {pairs['opened']} opened, "
+        f"unhedged {_money(state['unhedged_notional'])} ({oldest} ms){halted} | books {live} | pairs {pairs['opened']} opened, "
         f"{pairs['completed']} completed, {pairs['unwound']} unwound, {len(state['open_pairs'])} open | net {net}"
     )
 
 
 def draw(state: dict[str, Any], db: str) -> Group:
     """Return the whole picture: exposure and halt, venues, best edges, open pairs, profit."""
-    return Group(_headline(state), _venues(state), _edges(state), _pairs(state), _profit(state, db))
+    parts = (_headline(state), _venues(state), _edges(state), _pairs(state), _profit(state, db))
+    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
 
 def _headline(state: dict[str, Any]) -> Text:
     exposed = state["unhedged"]
     if exposed:
         oldest = max(row["age_ms"] for row in exposed)
-        text = Text(f"UNHEDGED {state['unhedged_notional']}  oldest {oldest} ms", style="bold red")
+        text = Text(f"UNHEDGED {_money(state['unhedged_notional'])}, oldest {oldest} ms", style="bold red")
     else:
         text = Text("unhedged 0", style="bold green")
     if state["halted"]:
@@ -71,7 +74,7 @@ def _headline(state: dict[str, Any]) -> Text:
 
 
 def _venues(state: dict[str, Any]) -> Table:
-    table = _table("venue", "books", "private", "lag ms", "clock ms", "")
+    table = _table("venue", "books live", "private", "lag ms", "clock ms", "")
     for venue in state["venues"]:
         table.add_row(
             venue["venue"],
@@ -85,15 +88,15 @@ def _venues(state: dict[str, Any]) -> Table:
 
 
 def _edges(state: dict[str, Any]) -> Table:
-    table = _table("best edge", "buy", "sell", "net bps")
+    table = _table("best edge", "buy at", "sell at", "net bps")
     for edge in state["edges"][:EDGES_SHOWN]:
         style = "green" if not edge["edge_bps"].startswith("-") else "dim"
-        table.add_row(edge["symbol"], edge["buy"], edge["sell"], edge["edge_bps"], style=style)
+        table.add_row(edge["symbol"], edge["buy"], edge["sell"], f"{Decimal(edge['edge_bps']):+.2f}", style=style)
     return table
 
 
 def _pairs(state: dict[str, Any]) -> Table:
-    table = _table("open pair", "buy", "sell", "size", "state", "age ms", "expected")
+    table = _table("open pair", "buy at", "sell at", "size", "state", "age ms", "expected net")
     for pair in state["open_pairs"][:PAIRS_SHOWN]:
         table.add_row(
             pair["symbol"],
@@ -102,27 +105,39 @@ def _pairs(state: dict[str, Any]) -> Table:
             pair["size"],
             pair["state"],
             str(pair["age_ms"]),
-            pair["expected_net"],
+            _money(pair["expected_net"]),
         )
+    if not state["open_pairs"]:
+        table.add_row("-", "", "", "", "", "", "", style="dim")
     return table
 
 
 def _profit(state: dict[str, Any], db: str) -> Text:
     pairs = state["pairs"]
-    net = ", ".join(f"{amount} {asset}" for asset, amount in state["net"].items()) or "0"
+    net = ", ".join(f"{_money(amount)} {asset}" for asset, amount in state["net"].items()) or "0"
     refused = ", ".join(f"{reason} {count}" for reason, count in state["refusals"].items())
-    return Text(
-        f"net {net}   pairs {pairs['opened']}: {pairs['completed']} completed, {pairs['unwound']} unwound, "
+    text = Text(f"net {net}", style="bold")
+    text.append(
+        f"   pairs {pairs['opened']}: {pairs['completed']} completed, {pairs['unwound']} unwound, "
         f"{len(state['open_pairs'])} open   orders {state['orders']}   fills {state['fills']}   "
-        f"frames {state['frames']}   incidents {state['incidents']}\nnot taken: {refused or '-'}\nledger {db}"
+        f"incidents {state['incidents']}",
+        style="not bold",
     )
+    text.append(f"\nnot taken: {refused or '-'}\nledger {db}", style="dim not bold")
+    return text
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column)
+        numeric = column.endswith(("ms", "bps", "net", "size"))
+        table.add_column(column, justify="right" if numeric else "left", min_width=9)
     return table
+
+
+def _money(amount: str) -> str:
+    """Return an amount cut to cents for the eye; the summary and the ledger hold it whole."""
+    return f"{Decimal(amount):.2f}"
 
 
 def _shown(value: float | None) -> str:
