@@ -76,7 +76,7 @@ def assert_same(bench: Bench, follower: Follower, depth: int) -> None:
 
 
 @pytest.mark.parametrize("venue", DIALECTS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(waves=st.lists(steps, max_size=4))
 def test_after_any_changes_the_follower_holds_the_venues_book(
     venue: str, waves: list[list[tuple[str, int, int]]]
