@@ -144,9 +144,9 @@ def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], stat
     """Return an engine that has taken up what the journal left."""
     profiles = []
     for venue in venues:
-        budget = DEFAULT_PACING[venue].place
+        pacing = DEFAULT_PACING[venue]
         # A little longer than the pacer's own window, which begins when the order leaves and not when it is decided.
-        rate = PlaceRate(budget.count, budget.window_ms + PACING_MARGIN_MS)
+        rate = PlaceRate(pacing.place.count, pacing.place.window_ms + PACING_MARGIN_MS, pacing.place_per_symbol)
         profiles.append(VenueProfile(venue, rate, enforces_expiry=venue in ENFORCES_EXPIRY))
     engine = Engine(
         EngineSettings(

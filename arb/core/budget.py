@@ -1,6 +1,6 @@
 """Rate budgets as the engine sees them: an edge is refused rather than sent into a venue's limit.
 
-A sliding window per metered scope (venue and symbol), told the time. Entries take a token for each leg and one for a
+A sliding window per metered scope (a venue and symbol, or a whole venue), told the time. Entries take a token for each leg and one for a
 hedge of each together, or none at all; hedges take theirs unconditionally, since a repair may wait but never be refused.
 """
 
@@ -12,14 +12,15 @@ from arb.clock import NS_PER_MS
 
 
 class PlaceRate(msgspec.Struct, frozen=True):
-    """How many placements a venue takes per window and symbol: `count` > 0 in `window_ms` > 0."""
+    """How many placements a venue takes: `count` > 0 in `window_ms` > 0, of each symbol or of all together."""
 
     count: int
     window_ms: int
+    per_symbol: bool = True
 
 
 class RateBudget:
-    """Sliding windows of placements per (venue, symbol)."""
+    """Sliding windows of placements, one per metered scope."""
 
     def __init__(self, rates: dict[str, PlaceRate]) -> None:
         self._rates = rates
@@ -39,8 +40,9 @@ class RateBudget:
         self._window(venue, symbol, now_ns).append(now_ns)
 
     def _window(self, venue: str, symbol: str, now_ns: int) -> deque[int]:
-        window = self._taken.setdefault((venue, symbol), deque())
-        horizon = now_ns - self._rates[venue].window_ms * NS_PER_MS
+        rate = self._rates[venue]
+        window = self._taken.setdefault((venue, symbol if rate.per_symbol else ""), deque())
+        horizon = now_ns - rate.window_ms * NS_PER_MS
         while window and window[0] <= horizon:
             window.popleft()
         return window

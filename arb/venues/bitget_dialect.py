@@ -62,7 +62,8 @@ class BitgetDialect:
             "clientOid": command.client_order_id,
         }
         path = "v2/spot/trade/place-order"
-        return Call(scope=f"place {native}", api=_PRIVATE, method="POST", path=path, params=params)
+        # One scope for all symbols: Bitget counts placements per user (10/s), not per instrument.
+        return Call(scope="place", api=_PRIVATE, method="POST", path=path, params=params)
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the number the order was given; nothing more is said of it."""

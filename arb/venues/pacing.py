@@ -43,7 +43,7 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The budgets of one venue. `place` and `cancel` are per symbol where `per_symbol`; `read` is per endpoint.
+    """The budgets of one venue. `place` and `cancel` are per symbol where they are said to be; `read` is per endpoint.
 
     `reads` overrides `read` for endpoints that the venue meters otherwise, by the call's scope.
     """
@@ -52,10 +52,11 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
     cancel: Budget
     read: Budget
     reads: Mapping[str, Budget] = {}
+    place_per_symbol: bool = True
     cancel_per_symbol: bool = False
 
     def of(self, scope: str) -> Budget:
-        """Return the budget of a scope, which is `place SYMBOL`, `cancel`, `cancel SYMBOL` or `METHOD PATH`."""
+        """Return the budget of a scope, which is `place`, `place SYMBOL`, `cancel`, `cancel SYMBOL` or `METHOD PATH`."""
         kind = scope.partition(" ")[0]
         if kind == "place":
             return self.place
@@ -84,7 +85,7 @@ DEFAULT_PACING: dict[str, PacingLimits] = {
         },
         cancel_per_symbol=True,
     ),
-    "bitget": PacingLimits(place=Budget(4, 500, 2), cancel=Budget(4, 500), read=Budget(4, 500)),
+    "bitget": PacingLimits(place=Budget(4, 500, 2), cancel=Budget(4, 500), read=Budget(4, 500), place_per_symbol=False),
 }
 
 
