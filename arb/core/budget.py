@@ -1,7 +1,8 @@
 """Rate budgets as the engine sees them: an edge is refused rather than sent into a venue's limit.
 
-A sliding window per metered scope (a venue and symbol, or a whole venue), told the time. Entries take a token for each leg and one for a
-hedge of each together, or none at all; hedges take theirs unconditionally, since a repair may wait but never be refused.
+A sliding window per metered scope (a venue and symbol, or a whole venue), told the time. Entries take a token for each leg
+and one for a hedge of each together, or none at all; hedges take theirs unconditionally, since a repair may wait but never be
+refused.
 """
 
 from collections import deque
