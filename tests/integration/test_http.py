@@ -1,0 +1,147 @@
+"""The transport over real sockets: an answer, never sent, or lost - and which of them is what."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from arb.clock import SystemClock
+from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest, NeverSent, SocketTransport
+
+Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class RawServer:
+    """A TCP server that reads whole requests and answers with whatever bytes it is given."""
+
+    def __init__(self, *answers: bytes | None, hang: bool = False) -> None:
+        self.answers = list(answers)
+        self.requests: list[bytes] = []
+        self.hang = hang
+        self.port = 0
+
+    async def __aenter__(self) -> "RawServer":
+        self._server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(
+                    (int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"content-length" in line), 0
+                )
+                self.requests.append(head + await reader.readexactly(length))
+                if self.hang:
+                    await reader.read()
+                answer = self.answers.pop(0) if self.answers else None
+                if answer is None:
+                    break
+                writer.write(answer)
+                await writer.drain()
+                if b"close" in answer or b"Content-Length: 99" in answer:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        writer.close()
+
+
+def full(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def talk(server: RawServer, *, timeout_s: float = 2.0, times: int = 1, method: str = "POST") -> list[HttpAnswer | str]:
+    """Send `times` requests one after another; return each answer, or which exception came instead."""
+
+    async def story() -> list[HttpAnswer | str]:
+        transport = SocketTransport(SystemClock())
+        found: list[HttpAnswer | str] = []
+        async with server:
+            request = HttpRequest(method, f"http://127.0.0.1:{server.port}/a%2Cb?x=1%2C2", {"KEY": "k"}, '{"a":1}')
+            for _ in range(times):
+                try:
+                    found.append(await transport.send(request, timeout_s))
+                except (NeverSent, AnswerLost) as error:
+                    found.append(f"{type(error).__name__}: {error}")
+            await transport.close()
+        return found
+
+    return asyncio.run(story())
+
+
+def test_nobody_there_means_never_sent() -> None:
+    async def story() -> None:
+        transport = SocketTransport(SystemClock())
+        try:
+            with pytest.raises(NeverSent):
+                await transport.send(HttpRequest("POST", "http://127.0.0.1:9/", {}, "x"), 2.0)
+        finally:
+            await transport.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"not http at all\r\n\r\n",
+    ],
+)
+def test_an_answer_cut_short_or_unreadable_is_lost_and_the_order_went_out_once(answer: bytes | None) -> None:
+    server = RawServer(answer)
+    [found] = talk(server)
+
+    assert str(found).startswith("AnswerLost")
+    assert len(server.requests) == 1
+
+
+def test_no_answer_in_time_is_lost() -> None:
+    server = RawServer(hang=True)
+    [found] = talk(server, timeout_s=0.1)
+
+    assert found == "AnswerLost: no answer within 0.1 s"
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_is_an_answer_and_not_followed() -> None:
+    server = RawServer(full(b"", "302 Found", "Location: http://stranger.example/"))
+    [found] = talk(server)
+
+    assert isinstance(found, HttpAnswer)
+    assert found.status == 302
+    assert len(server.requests) == 1
+
+
+def test_a_post_on_a_connection_the_venue_has_closed_meanwhile_is_never_repeated() -> None:
+    server = RawServer(full(b"{}"), None)
+    first, second = talk(server, times=2)
+
+    assert isinstance(first, HttpAnswer)
+    assert str(second).startswith("AnswerLost")
+    assert len(server.requests) == 2
+
+
+def test_url_headers_and_body_leave_exactly_as_they_were_signed() -> None:
+    server = RawServer(full(b'{"ok":true}', "201 Created", "X-Gate-Trace-Id: 5"))
+    [found] = talk(server)
+
+    assert isinstance(found, HttpAnswer)
+    assert (found.status, found.body, found.headers["x-gate-trace-id"]) == (201, b'{"ok":true}', "5")
+    assert 0 < found.sent_ns <= found.received_ns
+    [request] = server.requests
+    assert request.startswith(b"POST /a%2Cb?x=1%2C2 HTTP/1.1\r\n")
+    assert b"\r\nKEY: k\r\n" in request
+    assert request.endswith(b'{"a":1}')
+
+
+def test_key_and_signature_are_in_no_repr() -> None:
+    request = HttpRequest("POST", "https://venue/x?signature=SECRET", {"SIGN": "SECRET"}, "SECRET")
+
+    assert "SECRET" not in repr(request)
