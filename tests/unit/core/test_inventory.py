@@ -1,0 +1,99 @@
+"""What may be used for a new pair: never more than the venue says, nor more than we compute, less what is reserved."""
+
+from arb.clock import NS_PER_MS
+from arb.core.commands import PlaceOrder
+from arb.core.inventory import Drift, Inventory
+from arb.market.order import Role, Side, TimeInForce
+from tests.builders import START_NS, SYMBOL, D, a_balance, a_fill
+
+LATER = START_NS + NS_PER_MS
+
+
+def an_order(side: Side = Side.BUY) -> PlaceOrder:
+    """Return an order for one base at 100."""
+    return PlaceOrder(
+        cause=0,
+        venue="gate",
+        symbol=SYMBOL,
+        client_order_id="arb1",
+        role=Role.ENTRY,
+        side=side,
+        tif=TimeInForce.IOC,
+        price=D(100),
+        size=D(1),
+        expires_ns=LATER,
+    )
+
+
+def stocked() -> Inventory:
+    """Return an inventory that has heard one complete answer."""
+    inventory = Inventory()
+    inventory.take(a_balance("gate", {"USDT": "1000", "BTC": "2"}, asked_ns=START_NS), quiet=True)
+    return inventory
+
+
+def test_nothing_is_free_before_the_venue_has_told_everything_once() -> None:
+    inventory = Inventory()
+    assert inventory.free("gate", "USDT") == 0
+    partial = a_balance("gate", {"USDT": "1000"}, asked_ns=0)
+    inventory.take(type(partial)(venue="gate", balances=partial.balances, complete=False, asked_ns=0), quiet=True)
+    assert inventory.free("gate", "USDT") == 0
+
+
+def test_free_is_the_smaller_of_told_and_computed_when_the_venue_is_late() -> None:
+    inventory = stocked()
+    inventory.apply_fill(a_fill(an_order(), "1", fee="0.1", at_ns=LATER), "USDT", "BTC", LATER)
+    assert inventory.free("gate", "USDT") == D("899.9")  # the venue still says 1000
+    assert inventory.free("gate", "BTC") == 2  # we compute 3, the venue has not confirmed
+
+
+def test_reservations_are_taken_off_and_given_back() -> None:
+    inventory = stocked()
+    inventory.reserve(1, {("gate", "USDT"): D(300)})
+    inventory.reserve(2, {("gate", "USDT"): D(200)})
+    assert inventory.free("gate", "USDT") == 500
+    inventory.release(1)
+    inventory.release(1)
+    assert inventory.free("gate", "USDT") == 800
+
+
+def test_free_is_never_below_zero() -> None:
+    inventory = stocked()
+    inventory.reserve(1, {("gate", "USDT"): D(5000)})
+    assert inventory.free("gate", "USDT") == 0
+
+
+def test_a_fee_in_a_third_asset_is_taken_from_that_asset() -> None:
+    inventory = stocked()
+    fill = a_fill(an_order(), "1", fee="0.5", fee_currency="GT", at_ns=LATER)
+    inventory.apply_fill(fill, "USDT", "BTC", LATER)
+    assert inventory.computed("gate", "GT") == D("-0.5")
+    assert inventory.computed("gate", "BTC") == 3
+
+
+def test_a_difference_is_told_only_when_the_answer_can_be_compared() -> None:
+    inventory = stocked()
+    late = a_balance("gate", {"USDT": "990", "BTC": "2"}, asked_ns=LATER)
+    assert inventory.take(late, quiet=False) == []
+    assert inventory.take(late, quiet=True) == [Drift("gate", "USDT", D(990), D(1000))]
+    inventory.accept("gate", "USDT")
+    assert inventory.take(late, quiet=True) == []
+
+
+def test_an_answer_asked_before_our_last_fill_is_no_drift() -> None:
+    inventory = stocked()
+    inventory.apply_fill(a_fill(an_order(), "1", at_ns=LATER), "USDT", "BTC", LATER)
+    before = a_balance("gate", {"USDT": "1000", "BTC": "2"}, asked_ns=START_NS + 1)
+    assert inventory.take(before, quiet=True) == []
+
+
+def test_an_asset_missing_from_a_complete_answer_is_zero() -> None:
+    inventory = stocked()
+    inventory.take(a_balance("gate", {"USDT": "1000"}, asked_ns=LATER), quiet=False)
+    assert inventory.free("gate", "BTC") == 0
+
+
+def test_a_fill_executed_before_the_first_answer_is_in_it_already() -> None:
+    inventory = stocked()
+    inventory.apply_fill(a_fill(an_order(), "1", at_ns=START_NS), "USDT", "BTC", START_NS)
+    assert inventory.computed("gate", "BTC") == 2

@@ -1,0 +1,55 @@
+"""Client order ids: legal on every venue, reversible, never the same twice."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arb.market.client_id import MAX_ATTEMPT, MAX_PAIR_NUMBER, NONCE_BITS, ClientOrderId, decode
+
+PARTS = st.builds(
+    ClientOrderId,
+    nonce=st.integers(0, 2**NONCE_BITS - 1),
+    pair_number=st.integers(0, MAX_PAIR_NUMBER),
+    leg=st.sampled_from(["buy", "sell", "hedge", "unwind", "dust"]),
+    attempt=st.integers(0, MAX_ATTEMPT),
+)
+
+
+@given(PARTS)
+def test_an_id_reads_back_as_what_it_was_made_from(parts: ClientOrderId) -> None:
+    assert decode(parts.encode()) == parts
+
+
+@given(PARTS)
+def test_an_id_is_legal_on_every_venue(parts: ClientOrderId) -> None:
+    assert re.fullmatch(r"[0-9A-Za-z]{1,26}", parts.encode())
+
+
+@given(PARTS, PARTS)
+def test_two_different_orders_never_share_an_id(first: ClientOrderId, second: ClientOrderId) -> None:
+    assert (first == second) == (first.encode() == second.encode())
+
+
+@pytest.mark.parametrize("text", ["", "manual-1", "arb", "arb" + "0" * 17, "arb" + "!" * 18, "xyz" + "0" * 15 + "b00"])
+def test_foreign_ids_are_not_ours(text: str) -> None:
+    assert decode(text) is None
+
+
+def test_a_nonce_beyond_48_bits_is_not_ours() -> None:
+    assert decode("arb" + "z" * 9 + "000000" + "b" + "00") is None
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ClientOrderId(0, MAX_PAIR_NUMBER + 1, "buy", 0),
+        ClientOrderId(0, 0, "buy", MAX_ATTEMPT + 1),
+        ClientOrderId(-1, 0, "buy", 0),
+        ClientOrderId(0, 0, "entry", 0),
+    ],
+)
+def test_parts_out_of_range_are_refused(parts: ClientOrderId) -> None:
+    with pytest.raises(ValueError):
+        parts.encode()
