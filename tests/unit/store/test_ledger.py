@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from arb.clock import ManualClock
 from arb.core.records import AnyRecord, PairState
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Side
+from arb.store.engine import open_engine
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger, prepare_ledger
 from arb.store.migrate import upgrade
@@ -71,6 +73,16 @@ def test_the_same_rows_told_twice_change_nothing(db_url: str, journal: Journal) 
     assert contents(db_url) == once
 
 
+def test_rows_that_come_late_do_not_undo_what_came_after_them(db_url: str, journal: Journal) -> None:
+    rows = fill_journal(journal)
+    projector = Projector(db_url, journal.reader(), journal.sync)
+    projector.open()
+    once, position = contents(db_url), projector.position
+    projector.write(rows[:8])
+    assert (contents(db_url), projector.position) == (once, position)
+    projector.close()
+
+
 def test_a_process_killed_before_the_ledgers_batch_loses_nothing(db_url: str, tmp_path: Path) -> None:
     first = a_journal(tmp_path / "k.journal.sqlite")
     ledger = InlineLedger(db_url, first, batch_rows=10)
@@ -106,14 +118,16 @@ def test_a_rebuilt_ledger_equals_the_first_row_for_row_and_keeps_untraded_opport
 
 
 def vandalise(db_url: str) -> None:
-    from sqlalchemy import text
-
-    from arb.store.engine import open_engine
-
     engine = open_engine(db_url)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM fills WHERE id > 2"))
         connection.execute(text("UPDATE pair_trades SET state = 'halted', exposure_quote_s = '7'"))
+        connection.execute(
+            text(
+                "INSERT INTO incidents SELECT 999, run_id, ns, kind, severity, venue, NULL, 1, text, NULL"
+                " FROM incidents"
+            )
+        )
         connection.execute(text("INSERT INTO runs VALUES (99, 'sandbox', NULL, NULL, 'x', 1, NULL, NULL, NULL)"))
     engine.dispose()
 

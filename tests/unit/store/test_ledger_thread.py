@@ -62,8 +62,8 @@ def test_rows_handed_over_are_written_by_the_thread(db_url: str, journal: Journa
 
 def test_a_full_queue_sends_the_ledger_back_to_the_journal(sqlite_url: str, journal: Journal, states: States) -> None:
     ledger = Ledger(sqlite_url, journal, states, queue_rows=2)
-    for row in fill_journal(journal):
-        ledger.submit([row])
+    assert ledger.flush(WAIT_S)
+    ledger.submit(fill_journal(journal))
     assert ledger.close(WAIT_S)
     assert counts(sqlite_url) == WHOLE
 
