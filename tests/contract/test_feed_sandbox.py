@@ -1,0 +1,148 @@
+"""One suite for every public feed, over real sockets against the sandbox: books come up, are lost, and come back."""
+
+import asyncio
+import functools
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from arb.clock import SystemClock
+from arb.core.events import AnyEvent, FeedDown, FeedUp
+from arb.market.arena import BookArena
+from arb.market.scale import Scale
+from arb.venues.build import build_feed
+from arb.venues.endpoints import sandbox_access
+from arb.venues.wire.base import BookSeat
+from arb.venues.wire.registry import live_feed
+from tests.contract.conftest import Sandbox
+from tests.contract.strangers import SYMBOL, VENUES
+
+NATIVE = {"gate": "BTC_USDT", "okx": "BTC-USDT", "bitget": "BTCUSDT"}
+SCALE = Scale(8, 8)
+STEPS = itertools.count(1)
+
+
+class Watch:
+    """A feed that is running, its book, and what it told."""
+
+    def __init__(self, venue: str, sandbox: Sandbox) -> None:
+        endpoint, _ = sandbox_access(venue, sandbox.info["venues"][venue])
+        self.venue = venue
+        self.sandbox = sandbox
+        self.arena = BookArena(1)
+        self.events: list[AnyEvent] = []
+        self.resyncs = 0
+        self.changed = asyncio.Event()
+        self.dialect = live_feed(venue, {NATIVE[venue]: BookSeat(0, SCALE)}, self.arena)
+        self.feed = build_feed(
+            venue,
+            endpoint,
+            (NATIVE[venue],),
+            self.dialect,
+            clock=SystemClock(),
+            rng=random.Random(3),
+            on_frame=self._on_frame,
+            emit=self._on_event,
+        )
+
+    def _on_frame(self, venue: str, received_ns: int, raw: bytes) -> None:
+        assert venue == self.venue
+        result = self.dialect.on_frame(received_ns, raw)
+        for resync in result.resyncs:
+            self.resyncs += 1
+            self.feed.resync(resync.native_symbol)
+        self.changed.set()
+
+    def _on_event(self, event: AnyEvent) -> None:
+        self.events.append(event)
+        if isinstance(event, FeedDown):
+            self.dialect.on_disconnect(1)
+        self.changed.set()
+
+    async def until(self, met: Callable[[], bool]) -> None:
+        """Wait until something the feed tells makes `met` true."""
+        async with asyncio.timeout(15):
+            while not met():
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def move(self) -> str:
+        """Change the book and return its new best bid."""
+        best = f"{49000 + next(STEPS)}"
+        body = {"venue": self.venue, "symbol": SYMBOL, "bids": [[best, "1"]], "asks": [["50000", "1"]]}
+        await asyncio.to_thread(self.sandbox.admin, "POST", "/book", body)
+        return best
+
+    def shows(self, best: str) -> bool:
+        """Return whether the book is live with that best bid."""
+        return self.arena.usable(0) and self.arena.bids(0)[0][0] == SCALE.price_to_int(best)
+
+    async def fault(self, name: str, **more: Any) -> None:
+        """Start a fault on this venue's streams."""
+        body = {"venue": self.venue, "fault": name, "on": "stream", **more}
+        assert (await asyncio.to_thread(self.sandbox.admin, "POST", "/fault", body))["applied"]
+
+
+@pytest.fixture(params=VENUES)
+def run(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Callable[[Any], None]]:
+    """Run a story around a running feed."""
+
+    def run_story(story: Any) -> None:
+        async def whole() -> None:
+            watch = Watch(request.param, sandbox)
+            task = asyncio.create_task(watch.feed.run())
+            try:
+                await story(watch)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(whole())
+
+    sandbox.admin("DELETE", "/faults")
+    yield run_story
+    sandbox.admin("DELETE", "/faults")
+
+
+def test_a_lost_frame_makes_the_book_unusable_until_a_clean_snapshot(run: Callable[[Any], None]) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.until(lambda: watch.arena.usable(0))
+        await watch.fault("ws_gap", count=1)
+        best = await watch.move()
+        for _ in range(100):  # one step is lost, and the next one that is pushed shows it
+            if watch.resyncs:
+                break
+            best = await watch.move()
+        await watch.until(lambda: watch.shows(best))
+        assert watch.resyncs == 1
+        assert [type(event) for event in watch.events] == [FeedUp]
+
+    run(story)
+
+
+def test_a_lost_connection_is_told_and_the_book_comes_back_by_itself(run: Callable[[Any], None]) -> None:
+    async def story(watch: Watch) -> None:
+        best = await watch.move()
+        await watch.until(lambda: watch.shows(best))
+        await watch.fault("ws_disconnect", count=1)
+        best = await watch.move()
+        await watch.until(lambda: any(isinstance(event, FeedDown) for event in watch.events))
+        assert not watch.arena.usable(0)
+        await watch.until(lambda: watch.shows(best))
+        assert [type(event) for event in watch.events] == [FeedUp, FeedDown, FeedUp]
+
+    run(story)
+
+
+def test_a_book_follows_the_venue(run: Callable[[Any], None]) -> None:
+    async def story(watch: Watch) -> None:
+        for _ in range(3):
+            best = await watch.move()
+            await watch.until(functools.partial(watch.shows, best))
+        assert watch.resyncs == 0
+        assert not watch.feed.unread()
+
+    run(story)
