@@ -191,7 +191,7 @@ def mutate(rng: random.Random, frames: list[str], place: int) -> list[str]:
     if kind == "swap" and place + 1 < len(frames):
         return [*frames[:place], frames[place + 1], raw, *frames[place + 2 :]]
     if kind == "cut":
-        return [*frames[:place], raw[: rng.randrange(len(raw))], *frames[place + 1 :]]
+        return [*frames[:place], raw[: rng.randrange(max(len(raw), 1))], *frames[place + 1 :]]
     digits = [at for at, char in enumerate(raw) if char.isdigit()]
     if kind == "garble" and digits:
         at = rng.choice(digits)
