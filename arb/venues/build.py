@@ -21,7 +21,6 @@ from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import CcxtGateway, GatewayTiming, Signer
 from arb.venues.guard import SigningGuard
 from arb.venues.guarded import GuardedBitget, GuardedOkx
-from arb.venues.http import SocketTransport
 from arb.venues.okx_dialect import OkxDialect
 from arb.venues.pacing import DEFAULT_PACING, Pacer, PacingLimits
 from arb.venues.private import PrivateStream
@@ -29,6 +28,7 @@ from arb.venues.wire.bitget_private import BitgetPrivate
 from arb.venues.wire.gate_private import GatePrivate
 from arb.venues.wire.okx_private import OkxPrivate
 from arb.venues.wire.private import PrivateDialect
+from arb.venues.wires import RealWires, Wires
 
 VENUES = ("gate", "okx", "bitget")
 
@@ -63,8 +63,10 @@ def build_gateway(
     rng: random.Random,
     limits: GatewayLimits,
     sandbox_id: str | None = None,
+    wires: Wires | None = None,
 ) -> CcxtGateway:
     """Return the gateway of one account; raises `ConfigError` for a venue without an adapter or without a passphrase."""
+    wires = RealWires(clock) if wires is None else wires
     guard = SigningGuard(
         venue=venue,
         hosts=limits.hosts,
@@ -82,11 +84,12 @@ def build_gateway(
         rng=rng,
         offset_ns=lambda: signer.server_offset_ns,
         timing=_STREAM_TIMING[venue],
+        wires=wires,
     )
     return CcxtGateway(
         dialect=dialect,
         signer=signer,
-        transport=SocketTransport(clock),
+        transport=wires.http(),
         private=stream,
         pacer=Pacer(limits.pacing or DEFAULT_PACING[venue], clock),
         clock=clock,
@@ -106,6 +109,7 @@ def build_feed(
     rng: random.Random,
     on_frame: FrameListener,
     emit: EventListener,
+    wires: Wires | None = None,
 ) -> SocketFeed:
     """Return the public feed of one venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages."""
     return SocketFeed(
@@ -117,6 +121,7 @@ def build_feed(
         on_frame=on_frame,
         emit=emit,
         timing=_STREAM_TIMING.get(venue),
+        wires=wires,
     )
 
 

@@ -6,23 +6,15 @@ sent anew each time.
 """
 
 import asyncio
-import fcntl
 import random
-import struct
-import termios
 from collections.abc import Callable, Iterable
-from typing import Literal
 
-import aiohttp
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.venues.retry import RECONNECTS, Backoff, Trouble, next_delay_s
+from arb.venues.wires import RealWires, Socket, SocketEnded, Wires
 
-Socket = aiohttp.ClientWebSocketResponse[Literal[False]]
-"""A websocket that hands text frames over as the bytes they came in."""
-
-FRAME_BYTES_MAX = 16 * 1024 * 1024
 # After this many frames in a row the loop gets a turn, so that a flood cannot starve timers and orders.
 FRAMES_PER_TURN = 512
 OUTBOX_MAX = 1024
@@ -56,6 +48,7 @@ class StreamConnection:
         on_tick: Callable[[], None] | None = None,
         timing: ConnectionTiming | None = None,
         backoff: Backoff = RECONNECTS,
+        wires: Wires | None = None,
     ) -> None:
         self._url = url
         self._clock = clock
@@ -68,6 +61,7 @@ class StreamConnection:
         self._on_tick = on_tick
         self._timing = timing if timing is not None else ConnectionTiming()
         self._backoff = backoff
+        self._wires: Wires = RealWires(clock) if wires is None else wires
         self._socket: Socket | None = None
         self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_MAX)
         self._cause: str | None = None
@@ -77,16 +71,15 @@ class StreamConnection:
     async def run(self) -> None:
         """Keep the connection up; returns only when cancelled."""
         attempt = 0
-        async with aiohttp.ClientSession() as session:
-            while True:
-                started_ns = self._clock.monotonic_ns()
-                cause = await self._live(session)
-                if (self._clock.monotonic_ns() - started_ns) / NS_PER_S >= STEADY_S:
-                    attempt = 0
-                attempt += 1
-                self._on_down(cause)
-                delay_s = next_delay_s(self._backoff, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
-                await asyncio.sleep(self._backoff.cap_s if delay_s is None else delay_s)
+        while True:
+            started_ns = self._clock.monotonic_ns()
+            cause = await self._live()
+            if (self._clock.monotonic_ns() - started_ns) / NS_PER_S >= STEADY_S:
+                attempt = 0
+            attempt += 1
+            self._on_down(cause)
+            delay_s = next_delay_s(self._backoff, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
+            await asyncio.sleep(self._backoff.cap_s if delay_s is None else delay_s)
 
     def send(self, text: str) -> bool:
         """Queue one message; False when there is no connection or too much is queued."""
@@ -104,39 +97,22 @@ class StreamConnection:
         self._closer = asyncio.create_task(_close(self._socket))
 
     def unread(self) -> bool:
-        """Return whether received bytes still wait: frames in the websocket's reader, or bytes in the kernel's buffer.
-
-        What a TLS layer has taken from the kernel and not yet decrypted is not seen; it holds at most one record.
-        """
-        socket = self._socket
-        if socket is None or socket.closed:
-            return False
-        reader = getattr(socket, "_reader", None)
-        if reader is not None and len(reader._buffer) > 0:
-            return True
-        raw = socket.get_extra_info("socket")
-        if raw is None or raw.fileno() < 0:
-            return False
-        (waiting,) = struct.unpack("i", fcntl.ioctl(raw.fileno(), termios.FIONREAD, b"\0\0\0\0"))
-        return bool(waiting)
+        """Return whether received bytes still wait to be handed over."""
+        return self._socket is not None and self._socket.unread()
 
     # Inner workings.
 
-    async def _live(self, session: aiohttp.ClientSession) -> str:
+    async def _live(self) -> str:
         """Live through one connection; return why it ended."""
         self._cause = None
         timing = self._timing
         try:
             async with asyncio.timeout(timing.connect_timeout_s):
-                socket = await session.ws_connect(
-                    self._url,
-                    compress=0,
-                    max_msg_size=FRAME_BYTES_MAX,
-                    autoping=True,
-                    decode_text=False,
-                )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return f"{type(error).__name__}: {error}"
+                socket = await self._wires.dial(self._url)
+        except SocketEnded as error:
+            return str(error)
+        except TimeoutError:
+            return f"no connection within {timing.connect_timeout_s:g} s"
         self._outbox = asyncio.Queue(OUTBOX_MAX)
         self._socket = socket
         self.last_byte_ns = self._clock.monotonic_ns()
@@ -157,14 +133,12 @@ class StreamConnection:
     async def _read(self, socket: Socket) -> str:
         frames = 0
         while True:
-            message = await socket.receive()
-            if message.type is aiohttp.WSMsgType.TEXT or message.type is aiohttp.WSMsgType.BINARY:
-                self.last_byte_ns = self._clock.monotonic_ns()
-                self._on_frame(self._clock.wall_ns(), message.data)
-            elif message.type is aiohttp.WSMsgType.ERROR:
-                return self._cause or f"broken frame: {message.data!r}"
-            else:
-                return self._cause or f"closed by the venue ({socket.close_code})"
+            try:
+                raw = await socket.receive()
+            except SocketEnded as error:
+                return self._cause or str(error)
+            self.last_byte_ns = self._clock.monotonic_ns()
+            self._on_frame(self._clock.wall_ns(), raw)
             frames += 1
             if frames % FRAMES_PER_TURN == 0:
                 await asyncio.sleep(0)
@@ -173,9 +147,9 @@ class StreamConnection:
         while True:
             text = await self._outbox.get()
             try:
-                await socket.send_str(text)
-            except (aiohttp.ClientError, ConnectionError) as error:
-                self.drop(f"cannot send: {error}")
+                await socket.send(text)
+            except SocketEnded as error:
+                self.drop(str(error))
                 return
             if self._timing.send_gap_s:
                 await asyncio.sleep(self._timing.send_gap_s)
@@ -202,5 +176,5 @@ async def _close(socket: Socket) -> None:
     try:
         async with asyncio.timeout(1.0):
             await socket.close()
-    except (TimeoutError, aiohttp.ClientError, ConnectionError):
+    except TimeoutError:
         return

@@ -14,6 +14,7 @@ from arb.core.events import FeedDown, FeedUp
 from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener
 from arb.venues.connection import ConnectionTiming, StreamConnection
+from arb.venues.wires import Wires
 
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
 RESYNC_ANSWER_S = 2.0
@@ -40,6 +41,7 @@ class SocketFeed:
         on_frame: FrameListener,
         emit: EventListener,
         timing: ConnectionTiming | None = None,
+        wires: Wires | None = None,
     ) -> None:
         self.venue = dialect.venue
         self._dialect = dialect
@@ -59,6 +61,7 @@ class SocketFeed:
             on_tick=self._on_tick,
             ping=lambda: dialect.ping_message(self._now_s()),
             timing=timing,
+            wires=wires,
         )
 
     async def run(self) -> None:

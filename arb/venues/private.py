@@ -13,6 +13,7 @@ from arb.core.events import PrivateDown, PrivateUp
 from arb.venues.base import EventListener
 from arb.venues.connection import ConnectionTiming, StreamConnection
 from arb.venues.wire.private import PrivateDialect
+from arb.venues.wires import Wires
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class PrivateStream:
         rng: random.Random,
         offset_ns: Callable[[], int],
         timing: ConnectionTiming | None = None,
+        wires: Wires | None = None,
     ) -> None:
         self._dialect = dialect
         self._clock = clock
@@ -44,6 +46,7 @@ class PrivateStream:
             on_down=self._on_down,
             ping=lambda: dialect.ping(self._venue_ns()),
             timing=timing,
+            wires=wires,
         )
 
     async def run(self, listener: EventListener) -> None:
