@@ -141,9 +141,9 @@ class Scenario:
             return
         character = CHARACTERS[symbol]
         base_fees = venue.exchange.instruments[symbol].taker_fee + partner.exchange.instruments[symbol].taker_fee
-        beyond = 3.0 + self._rng.expovariate(1 / 5.0)
-        size = float(base_fees) * 1e4 + 3.0 * character.half_spread_bps + min(beyond, 30.0)
-        lasts_ms = min(4_000.0, max(200.0, 450.0 * math.exp(self._rng.gauss(0.0, 0.7))))
+        beyond = 5.0 + self._rng.expovariate(1 / 6.0)
+        size = float(base_fees) * 1e4 + 3.0 * character.half_spread_bps + min(beyond, 40.0)
+        lasts_ms = min(4_000.0, max(250.0, 600.0 * math.exp(self._rng.gauss(0.0, 0.7))))
         direction = 1.0 if self._rng.random() < 0.5 else -1.0
         self._dislocations[symbol] = Dislocation(venue.name, direction * size, now_ns + int(lasts_ms * NS_PER_MS))
         self.dislocation_count += 1
