@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from arb import __version__
@@ -63,12 +63,20 @@ def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> t
 
 
 class Run:
-    """One run of the engine on a sandbox."""
+    """One run of the engine on a sandbox; `wrap` may put something of its own around each gateway."""
 
-    def __init__(self, settings: Settings, options: RunOptions, *, live_view: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        options: RunOptions,
+        *,
+        live_view: bool,
+        wrap: Callable[[OrderGateway], OrderGateway] | None = None,
+    ) -> None:
         self._settings = settings
         self._options = options
         self._live_view = live_view
+        self._wrap = wrap
         self._clock: Clock = SystemClock()
         self._rng: random.Random = system_random()
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
@@ -106,6 +114,8 @@ class Run:
             if name in ("secret", "passphrase")
         )
         gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng)
+        if self._wrap is not None:
+            gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
         try:
             await asyncio.gather(*(gateway.start() for gateway in gateways.values()))
             yield gateways
