@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from arb.clock import NS_PER_MS, NS_PER_US
+from arb.clock import NS_PER_MS
 from arb.sim import okx_reads as reads
 from arb.sim.exchange import SimExchange
 from arb.sim.limits import RateMeter
 from arb.sim.okx_auth import OkxRefusal, check_expiry, check_request
-from arb.sim.okx_orders import BATCH_SIZE_MAX, WINDOW_NS, OkxOrders, outer_code
+from arb.sim.okx_orders import BATCH_SIZE_MAX, WINDOW_NS, OkxOrders, envelope
 from arb.sim.okx_wire import Json, encode, symbol_of
 from arb.sim.okx_ws import OkxPrivateSession, OkxPublicSession
 from arb.sim.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session
@@ -88,29 +88,18 @@ class OkxDialect:
         if path == ORDER:
             params = request.params()
             by_client_id = bool(params.get("clOrdId")) and not params.get("ordId")
-            detail = "order_by_client_id" if by_client_id else "order"
-            return Call(QUERY, _known(params.get("instId")), self._client_ids([params]), detail)
+            return self.orders.describe(QUERY, [params], "order_by_client_id" if by_client_id else "order")
         read = _READS.get(path)
         if read is not None and not read.private:
             return Call(PUBLIC, detail=path)
-        return Call(QUERY, _known(request.params().get("instId")), detail=path)
+        return Call(QUERY, symbol_of(request.params().get("instId", "")) or None, detail=path)
 
     def _classify_write(self, path: str, body: bytes) -> Call:
         try:
             items = _items(body)
         except OkxRefusal:
             items = []
-        symbols = {_known(item.get("instId")) for item in items}
-        symbol = symbols.pop() if len(symbols) == 1 else None
-        return Call(_WRITES.get(path, QUERY), symbol, self._client_ids(items), path)
-
-    def _client_ids(self, items: list[Any]) -> tuple[str, ...]:
-        """Return the client id of each item, that of the order meant where only the venue's id is given."""
-        found = []
-        for item in items:
-            order = None if item.get("clOrdId") else self.orders.find(item)
-            found.append(str(item.get("clOrdId") or (order.client_id if order else "")))
-        return tuple(found)
+        return self.orders.describe(_WRITES.get(path, QUERY), items, path)
 
     def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
         """Execute a request at the venue and answer it."""
@@ -148,8 +137,9 @@ class OkxDialect:
             raise OkxRefusal("50011", "Too Many Requests", 429)
 
     def _write(self, path: str, request: HttpRequest, now_ns: int) -> HttpAnswer:
-        check_expiry(request.headers, now_ns // NS_PER_MS)
         items = _items(request.body)
+        if _WRITES[path] == PLACE:
+            check_expiry(request.headers.get("exptime"), now_ns // NS_PER_MS)
         single: dict[str, Callable[[Any, int], Json]] = {
             ORDER: self.orders.place,
             "/trade/cancel-order": self.orders.cancel,
@@ -165,7 +155,7 @@ class OkxDialect:
                 raise OkxRefusal("51111", f"Maximum {BATCH_SIZE_MAX} orders can be placed in bulk", 400)
             batch = self.orders.place_batch if path == "/trade/batch-orders" else self.orders.cancel_batch
             answered = batch(items, now_ns)
-        return write_answer(answered, now_ns)
+        return HttpAnswer(200, encode(envelope(answered, now_ns)))
 
     def _order(self, params: dict[str, str], now_ns: int) -> list[Json]:
         self._meter(ORDER, ORDER_QUERY_LIMIT, now_ns)
@@ -187,21 +177,13 @@ class OkxDialect:
             {"clOrdId": client_id, "ordId": "", "tag": "", "ts": "", "sCode": "51008", "sMsg": message}
             for client_id in call.client_ids or ("",)
         ]
-        return write_answer(items, now_ns)
+        return HttpAnswer(200, encode(envelope(items, now_ns)))
 
     def open(self, venue: "SimVenue", path: str) -> Session:
         """Open a websocket session: `/ws/v5/private`, anything else as `/ws/v5/public`."""
         if path.rstrip("/").endswith("/private"):
-            return OkxPrivateSession(venue, path, self.exchange)
+            return OkxPrivateSession(venue, path, self.exchange, self.orders)
         return OkxPublicSession(venue, path, self.exchange)
-
-
-def write_answer(items: list[Json], now_ns: int) -> HttpAnswer:
-    """Wrap the items of an order request; the venue adds when it came in and went out, in microseconds."""
-    code, message = outer_code(items)
-    micros = str(now_ns // NS_PER_US)
-    body = {"code": code, "data": items, "inTime": micros, "msg": message, "outTime": micros}
-    return HttpAnswer(200, encode(body))
 
 
 def _answer(data: list[Json]) -> HttpAnswer:
@@ -210,11 +192,6 @@ def _answer(data: list[Json]) -> HttpAnswer:
 
 def _refused(status: int, code: str, message: str) -> HttpAnswer:
     return HttpAnswer(status, encode({"code": code, "data": [], "msg": message}))
-
-
-def _known(instrument_id: object) -> str | None:
-    """Return the symbol that an instrument id spells, None when it spells none."""
-    return symbol_of(instrument_id) or None if isinstance(instrument_id, str) else None
 
 
 def _items(body: bytes) -> list[dict[str, Any]]:

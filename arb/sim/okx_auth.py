@@ -77,9 +77,8 @@ def check_login(profile: VenueProfile, arguments: Mapping[str, object], now_ms: 
         raise OkxRefusal("60007", "Invalid sign")
 
 
-def check_expiry(headers: Mapping[str, str], now_ms: int) -> None:
-    """Raise `OkxRefusal` when the header `expTime` (Unix ms) of an order request has passed on arrival."""
-    text = headers.get("exptime")
+def check_expiry(text: str | None, now_ms: int) -> None:
+    """Raise `OkxRefusal` when the `expTime` (Unix ms) of a request to place has passed on arrival."""
     if text is None:
         return
     if not text.isdigit():

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_S, NS_PER_US
 from arb.sim.exact import ONE, add, mul, parse, plain, sub
 from arb.sim.exchange import SimExchange
 from arb.sim.limits import RateMeter
 from arb.sim.okx_auth import OkxItemRefusal
 from arb.sim.okx_wire import Json, inst_id, ms, symbol_of
 from arb.sim.values import OrderRequest, Refusal, Refused, SimOrder
+from arb.sim.wire import Call
 
 CLIENT_ID = re.compile(r"[0-9A-Za-z]{1,32}")
 ORDER_TYPES = {"limit": "gtc", "post_only": "post_only", "fok": "fok", "ioc": "ioc", "market": "ioc"}
@@ -69,6 +70,26 @@ class OkxOrders:
         """Cancel up to 20 orders, each for itself."""
         return [self._item(item, now_ns, self._cancel, "cancel_batch", BATCH_LIMIT) for item in items]
 
+    def describe(self, kind: str, items: Sequence[Item], detail: str) -> Call:
+        """Say what a request over these items is about, without judging them.
+
+        An item that gives only the venue's id is named by the client id of the order meant.
+        """
+        symbols, client_ids = set(), []
+        for item in items:
+            symbols.add(symbol_of(self._inst_id(item)) or None)
+            order = None if item.get("clOrdId") else self.find(item)
+            client_ids.append(str(item.get("clOrdId") or (order.client_id if order else "")))
+        symbol = symbols.pop() if len(symbols) == 1 else None
+        return Call(kind, symbol, tuple(client_ids), detail)
+
+    def _inst_id(self, item: Item) -> str:
+        """Return the instrument an item is about: `instId`, or on the websocket its number `instIdCode`."""
+        if item.get("instId"):
+            return str(item["instId"])
+        numbered = {inst_id_code(self._exchange, symbol): inst_id(symbol) for symbol in self._exchange.instruments}
+        return numbered.get(str(item.get("instIdCode", "")), "")
+
     def find(self, item: Item) -> SimOrder | None:
         """Return the order that `ordId`, else `clOrdId`, names on the given instrument; None when there is none."""
         order_id, client_id = str(item.get("ordId") or ""), str(item.get("clOrdId") or "")
@@ -76,7 +97,7 @@ class OkxOrders:
             found = self._exchange.order(int(order_id)) if order_id.isdigit() else None
         else:
             found = self._exchange.order_by_client_id(client_id)
-        return found if found is not None and inst_id(found.symbol) == item.get("instId") else None
+        return found if found is not None and inst_id(found.symbol) == self._inst_id(item) else None
 
     def _item(self, item: Item, now_ns: int, act: Callable[[Item, int], SimOrder], desk: str, limit: int) -> Json:
         answer = {
@@ -88,7 +109,7 @@ class OkxOrders:
             "sMsg": "",
         }
         try:
-            if not self._meter.take(f"{desk} {item.get('instId')}", limit, WINDOW_NS, now_ns).ok:
+            if not self._meter.take(f"{desk} {self._inst_id(item)}", limit, WINDOW_NS, now_ns).ok:
                 raise OkxItemRefusal("50011", "Rate limit reached. Please refer to API documentation and throttle.")
             order = act(item, now_ns)
         except OkxItemRefusal as refusal:
@@ -96,14 +117,14 @@ class OkxOrders:
         return answer | {"ordId": str(order.id), "clOrdId": order.client_id}
 
     def _place(self, item: Item, now_ns: int) -> SimOrder:
-        request = order_request(item)
+        request = order_request({**item, "instId": self._inst_id(item)})
         try:
             return self._exchange.place(request, now_ns)
         except Refused as refused:
             raise self._explained(refused, request) from None
 
     def _cancel(self, item: Item, now_ns: int) -> SimOrder:
-        _needed(item, "instId")
+        _needed({"instId": self._inst_id(item)}, "instId")
         if not item.get("ordId") and not item.get("clOrdId"):
             raise OkxItemRefusal("50015", "Either parameter ordId or clOrdId is required")
         order = self.find(item)
@@ -135,14 +156,21 @@ class OkxOrders:
         return OkxItemRefusal("51138", f"The lowest price limit for sell orders is {limit}")
 
 
-def outer_code(items: list[Json]) -> tuple[str, str]:
-    """Return the envelope's code and message for these answered items."""
+def inst_id_code(exchange: SimExchange, symbol: str) -> str:
+    """Return the number by which the websocket's order requests name an instrument."""
+    return str(list(exchange.instruments).index(symbol) + 1)
+
+
+def envelope(items: list[Json], now_ns: int) -> Json:
+    """Wrap answered items: code "0", "1" or "2", and when the request came in and went out, in microseconds."""
     failed = sum(item["sCode"] != "0" for item in items)
-    if failed == 0:
-        return "0", ""
+    code, message = "0", ""
+    if failed:
+        code, message = "2", "Bulk operation partially succeeded."
     if failed == len(items):
-        return "1", "All operations failed"
-    return "2", "Bulk operation partially succeeded."
+        code, message = "1", "All operations failed"
+    micros = str(now_ns // NS_PER_US)
+    return {"code": code, "data": items, "inTime": micros, "msg": message, "outTime": micros}
 
 
 def order_request(item: Item) -> OrderRequest:

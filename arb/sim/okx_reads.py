@@ -13,6 +13,7 @@ from arb.sim.daily import daily_figures
 from arb.sim.exact import plain
 from arb.sim.exchange import SimExchange
 from arb.sim.okx_auth import OkxRefusal
+from arb.sim.okx_orders import inst_id_code
 from arb.sim.okx_wire import Json
 from arb.sim.values import SimFill, SimOrder
 
@@ -39,10 +40,12 @@ def instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /public/instruments`: only spot has any."""
     if _product(params) != "SPOT":
         return []
-    wanted = params.get("instId")
-    if wanted:
-        return [wire.instrument(exchange.instruments[_symbol(exchange, wanted)])]
-    return [wire.instrument(rules) for rules in exchange.instruments.values()]
+    wanted = _wanted_symbol(exchange, params)
+    return [
+        wire.instrument(rules, inst_id_code(exchange, rules.symbol))
+        for rules in exchange.instruments.values()
+        if wanted in (None, rules.symbol)
+    ]
 
 
 def book(exchange: SimExchange, params: Params, _: int) -> list[Json]:

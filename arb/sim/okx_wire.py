@@ -43,8 +43,8 @@ def ms(ns: int) -> str:
 # -- public ------------------------------------------------------------------------------------------------------------
 
 
-def instrument(rules: SimInstrument) -> Json:
-    """Write one entry of `GET /public/instruments`."""
+def instrument(rules: SimInstrument, code: str) -> Json:
+    """Write one entry of `GET /public/instruments`; `code` is the instrument's number."""
     largest = "9999999999" if rules.max_size is None else plain(rules.max_size)
     return {
         "alias": "",
@@ -57,6 +57,7 @@ def instrument(rules: SimInstrument) -> Json:
         "expTime": "",
         "instFamily": "",
         "instId": inst_id(rules.symbol),
+        "instIdCode": int(code),
         "instType": "SPOT",
         "lever": "",
         "listTime": ms(rules.listed_ns),

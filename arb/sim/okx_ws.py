@@ -14,6 +14,8 @@ from arb.sim.chatter import ChatterSession
 from arb.sim.daily import daily_figures
 from arb.sim.exchange import SimExchange
 from arb.sim.okx_auth import OkxRefusal, check_login
+from arb.sim.okx_order_ops import ORDER_OPS, perform_order_op
+from arb.sim.okx_orders import OkxOrders
 from arb.sim.okx_wire import Json
 from arb.sim.streams import BookUpdate
 from arb.sim.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
@@ -65,7 +67,7 @@ class OkxSession(ChatterSession):
             self.garbled(text(message), now_ns)
             return
         try:
-            self._obey(message.get("op"), args, now_ns)
+            self.obey(message, args, now_ns)
         except OkxRefusal as refusal:
             self._refuse(refusal.code, refusal.message, now_ns)
 
@@ -73,7 +75,9 @@ class OkxSession(ChatterSession):
         """Answer a frame that is no command."""
         self._refuse("60012", f"Illegal request: {text}", now_ns)
 
-    def _obey(self, op: object, args: list[Json], now_ns: int) -> None:
+    def obey(self, message: Json, args: list[Json], now_ns: int) -> None:
+        """Obey a command with its arguments; raises `OkxRefusal`."""
+        op = message.get("op")
         if op == "login":
             self.login(args, now_ns)
         elif op == "subscribe":
@@ -214,10 +218,11 @@ class OkxPublicSession(OkxSession):
 
 
 class OkxPrivateSession(OkxSession):
-    """The account's orders with their fills, and its balances, after a login."""
+    """The account's orders with their fills, and its balances, after a login; and orders placed over the socket."""
 
-    def __init__(self, venue: "SimVenue", path: str, exchange: SimExchange) -> None:
+    def __init__(self, venue: "SimVenue", path: str, exchange: SimExchange, desk: OkxOrders) -> None:
         super().__init__(venue, path, exchange)
+        self._desk = desk
         self._logged_in = False
         self._subscribed: list[Json] = []
 
@@ -246,6 +251,15 @@ class OkxPrivateSession(OkxSession):
             self._subscribed.append(arg)
         if channel == "account":
             self._push_balances(arg, now_ns)
+
+    def obey(self, message: Json, args: list[Json], now_ns: int) -> None:
+        """Obey a command; orders may come over the socket too."""
+        if message.get("op") not in ORDER_OPS:
+            super().obey(message, args, now_ns)
+        elif not self._logged_in:
+            raise OkxRefusal("60011", "Please log in")
+        else:
+            perform_order_op(self, self._desk, message, args, now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
         """Stop a private channel."""

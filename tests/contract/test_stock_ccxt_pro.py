@@ -205,6 +205,22 @@ def test_the_streamed_balance_ends_at_the_ledgers(stranger: Stranger) -> None:
     run_with(stranger, scene)
 
 
+@pytest.mark.parametrize("venue", ["okx", "gate"])
+def test_orders_can_be_placed_and_cancelled_over_the_socket(strangers: dict[str, Stranger], venue: str) -> None:
+    stranger = strangers[venue]
+    stranger.set_book(BIDS, ASKS)
+
+    async def scene(client: Client) -> None:
+        resting = await client.create_order_ws(SYMBOL, "limit", "buy", 0.01, 49000)
+        await client.cancel_order_ws(resting["id"], SYMBOL)
+        taken = await client.create_order_ws(SYMBOL, "limit", "buy", 0.01, 50010, {"timeInForce": "IOC"})
+
+        assert (await asyncio.to_thread(stranger.order, resting["id"]))["status"] == "cancelled"
+        assert (await asyncio.to_thread(stranger.order, taken["id"]))["filled"] == "0.01"
+
+    run_with(stranger, scene)
+
+
 @pytest.mark.parametrize("venue", ["okx", "bitget"])
 def test_a_wrong_secret_cannot_log_in(strangers: dict[str, Stranger], venue: str) -> None:
     async def scene(client: Client) -> None:

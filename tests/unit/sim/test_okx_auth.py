@@ -83,12 +83,12 @@ def test_only_iso_text_in_utc_is_a_timestamp(timestamp: str) -> None:
 
 
 def test_an_order_that_arrives_after_its_expiry_is_refused() -> None:
-    check_expiry({}, NOW_MS)
-    check_expiry({"exptime": str(NOW_MS)}, NOW_MS)
+    check_expiry(None, NOW_MS)
+    check_expiry(str(NOW_MS), NOW_MS)
     with pytest.raises(OkxRefusal) as late:
-        check_expiry({"exptime": str(NOW_MS - 1)}, NOW_MS)
+        check_expiry(str(NOW_MS - 1), NOW_MS)
     with pytest.raises(OkxRefusal) as unreadable:
-        check_expiry({"exptime": "soon"}, NOW_MS)
+        check_expiry("soon", NOW_MS)
 
     assert (late.value.code, unreadable.value.code) == ("50036", "51000")
 

@@ -341,3 +341,50 @@ def test_trades_and_short_books_and_tickers_are_told(okx: Bench) -> None:
     assert frames["books5"]["asks"][0][0] == "50020.0"
     assert frames["bbo-tbt"]["asks"][0][0] == "50020.0"
     assert (frames["tickers"]["askPx"], frames["tickers"]["last"]) == ("50020.0", "50010")
+
+
+# -- orders over the socket --------------------------------------------------------------------------------------------
+
+
+def answered(stream: Stream, message: dict[str, Any]) -> dict[str, Any]:
+    """Send an order request over the socket and return the answer under its id."""
+    [answer] = [frame for frame in stream.send(message) if frame.get("id") == message["id"]]
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_orders_over_the_socket_are_answered_under_their_id(okx: Bench, logged_in: Stream) -> None:
+    [rules] = okx.ask(["public"], "public/instruments", params={"instType": "SPOT", "instId": "BTC-USDT"})[1]["data"]
+    numbered = {name: value for name, value in ORDER.items() if name != "instId"} | {"instIdCode": rules["instIdCode"]}
+
+    placed = answered(logged_in, {"id": "7", "op": "order", "args": [numbered | {"clOrdId": "ws1"}]})
+    twice = answered(logged_in, {"id": "8", "op": "batch-orders", "args": [ORDER | {"clOrdId": "ws1"}, ORDER]})
+    target = {"instIdCode": rules["instIdCode"], "clOrdId": "ws1"}
+    cancelled = answered(logged_in, {"id": "9", "op": "cancel-order", "args": [target]})
+
+    assert (placed["op"], placed["code"], placed["data"][0]["sCode"]) == ("order", "0", "0")
+    assert (twice["code"], [item["sCode"] for item in twice["data"]]) == ("2", ["51016", "0"])
+    assert (cancelled["code"], cancelled["data"][0]["ordId"]) == ("0", placed["data"][0]["ordId"])
+    assert [record.client_id for record in okx.venue.records if record.kind == "cancel"] == ["ws1"]
+
+
+def test_an_order_over_the_socket_expires_too(okx: Bench, logged_in: Stream) -> None:
+    soon = str(okx.now_ns // NS_PER_MS + 1)
+
+    answer = answered(logged_in, {"id": "7", "op": "order", "args": [ORDER], "expTime": soon})
+
+    assert (answer["code"], answer["data"]) == ("50036", [])
+    assert okx.exchange.open_orders() == []
+
+
+def test_orders_over_the_socket_want_a_login_and_suffer_the_same_faults(okx: Bench, logged_in: Stream) -> None:
+    [refusal] = okx.open("/ws/v5/private").send({"id": "7", "op": "order", "args": [ORDER]})
+    okx.fault("lost_ack", "place")
+    silence = logged_in.send({"id": "8", "op": "order", "args": [ORDER]})
+    okx.fault("http_429", "place")
+    limited = answered(logged_in, {"id": "9", "op": "order", "args": [ORDER]})
+
+    assert refusal["code"] == "60011"
+    assert silence == []
+    assert limited["code"] == "50011"
+    assert len(okx.exchange.open_orders()) == 1
