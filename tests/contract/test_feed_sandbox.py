@@ -112,10 +112,9 @@ def test_a_lost_frame_makes_the_book_unusable_until_a_clean_snapshot(run: Callab
         await watch.until(lambda: watch.arena.usable(0))
         await watch.fault("ws_gap", count=1)
         best = await watch.move()
-        for _ in range(100):  # one step is lost, and the next one that is pushed shows it
-            if watch.resyncs:
-                break
-            best = await watch.move()
+        async with asyncio.timeout(15):
+            while not watch.resyncs:  # one step is lost, and the next one that is pushed shows it
+                best = await watch.move()
         await watch.until(lambda: watch.shows(best))
         assert watch.resyncs == 1
         assert [type(event) for event in watch.events] == [FeedUp]
