@@ -8,7 +8,7 @@ few thousand commits, it has to sync the new header, else a power cut at that mo
 
 `entries` is the story: one row per event (`sub` 0) and per command (`sub` 1, 2, ...), as JSON with decimals as strings.
 `live` points at the latest rows of every pair that is not finished, so that a restart reads little. `counters` holds
-the greatest row ids. All three change in the same transaction.
+the greatest run and pair numbers. All three change in the same transaction.
 """
 
 import os
@@ -26,7 +26,6 @@ from arb.core.records import ControlRecord, FillRecord, OrderRecord, PairRecord,
 from arb.errors import ConfigError, StoreError, require
 from arb.store.journal_reader import (
     APPLICATION_ID,
-    COUNTED,
     FINISHED,
     MAX_SUB,
     SCHEMA_VERSION,
@@ -235,7 +234,7 @@ class Journal:
             self.reserve_touched = not self._reserve.establish()
 
     def _change(self, event: AnyEvent, rows: list[Row]) -> _Change:
-        """Work out which pairs open and finish, which rows a restart will need, and the greatest ids."""
+        """Work out which pairs open and finish, which rows a restart will need, and the greatest numbers."""
         change = _Change([], set(), set(), {}, {})
         if isinstance(event, RunStarted):
             self._count(change, "run", event.run_id)
@@ -249,9 +248,8 @@ class Journal:
             if pair_id <= known:  # a finished pair opened again: a fill came late
                 self._revive(pair_id, change)
         for row in rows:
-            counter = COUNTED.get(type(row.record))
-            if counter is not None:
-                self._count(change, counter, row.record.id)  # type: ignore[union-attr]
+            if isinstance(row.record, PairRecord):
+                self._count(change, "pair", row.record.id)
             self._point(row, known, change)
         return change
 

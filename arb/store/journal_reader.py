@@ -11,19 +11,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.core.commands import AnyCommand
-from arb.core.events import AnyEvent, RunStarted
+from arb.core.events import AnyEvent
 from arb.core.records import (
     AnyRecord,
-    BalanceRecord,
     ControlRecord,
     FillRecord,
-    IncidentRecord,
-    OpportunityRecord,
     OrderRecord,
     PairRecord,
     PairState,
     PlanRecord,
-    RunRecord,
 )
 from arb.errors import ConfigError, StoreError
 
@@ -31,9 +27,6 @@ APPLICATION_ID = 0x61726230  # "arb0": says whose file this is
 SCHEMA_VERSION = 1
 SUB_BITS = 12
 MAX_SUB = (1 << SUB_BITS) - 1
-# Untraded opportunities are not journalled, so their ids cannot be recovered from the journal: each run has a range
-# of its own.
-OPPORTUNITY_IDS_PER_RUN = 10**10
 # Pairs in these states are finished; `halted` is not among them, for it still waits for a person.
 FINISHED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
 
@@ -74,18 +67,6 @@ class OpenPair(msgspec.Struct, frozen=True):
     fills: tuple[FillRecord, ...]
 
 
-class NextIds(msgspec.Struct, frozen=True, kw_only=True):
-    """The first unused row ids. An opportunity's id starts with the number of the run that is about to begin."""
-
-    run: int = 1
-    opportunity: int = OPPORTUNITY_IDS_PER_RUN + 1
-    pair: int = 1
-    order: int = 1
-    fill: int = 1
-    balance: int = 1
-    incident: int = 1
-
-
 class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     """What a restart needs to go on where the last process stopped. `last_seq` and `last_run_id` are 0 when new."""
 
@@ -93,20 +74,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     last_run_id: int
     control: ControlRecord | None
     pairs: tuple[OpenPair, ...]
-    next_ids: NextIds
 
-
-# The counter each kind of row advances, and the field that holds its id.
-COUNTED: dict[type, str] = {
-    RunRecord: "run",
-    RunStarted: "run",
-    OpportunityRecord: "opportunity",
-    PairRecord: "pair",
-    OrderRecord: "order",
-    FillRecord: "fill",
-    BalanceRecord: "balance",
-    IncidentRecord: "incident",
-}
 
 _EVENTS: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 _COMMANDS: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
@@ -207,16 +175,14 @@ class JournalReader:
                     fills.setdefault(pair_id, []).append(record)
                 case ControlRecord():
                     control = record
-        counters = self.counters()
         return JournalState(
             last_seq=self.last_position().seq,
-            last_run_id=counters.get("run", 0),
+            last_run_id=self.counters().get("run", 0),
             control=control,
             pairs=tuple(
                 OpenPair(plans.get(key), pair, tuple(orders.get(key, ())), tuple(fills.get(key, ())))
                 for key, pair in sorted(pairs.items())
             ),
-            next_ids=next_ids(counters),
         )
 
     def live(self) -> Iterator[tuple[int, int, AnyRecord]]:
@@ -229,7 +195,7 @@ class JournalReader:
             yield key, pair_id, self._record(entry_id, payload)
 
     def counters(self) -> dict[str, int]:
-        """Return the greatest id of each kind of row ever journalled."""
+        """Return the greatest `run` and `pair` number ever journalled."""
         return dict(self._rows("SELECT kind, max_id FROM counters", ()))
 
     def _decoded(self, sql: str, parameters: tuple[object, ...]) -> Iterator[Entry]:
@@ -260,13 +226,6 @@ class JournalReader:
     def _one(self, sql: str, parameters: tuple[object, ...]) -> Any:
         row = next(iter(self._rows(sql, parameters)), None)
         return None if row is None else row[0]
-
-
-def next_ids(counters: dict[str, int]) -> NextIds:
-    """Return the first unused ids after the greatest ones in `counters`."""
-    following = {kind: greatest + 1 for kind, greatest in counters.items() if kind != "opportunity"}
-    run = following.get("run", 1)
-    return NextIds(**following | {"opportunity": run * OPPORTUNITY_IDS_PER_RUN + 1})
 
 
 def _entry_id(position: Position) -> int:

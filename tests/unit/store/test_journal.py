@@ -30,7 +30,6 @@ from tests.unit.store.rows import (
     a_pair,
     a_plan,
     an_event,
-    an_opportunity,
     an_order,
     keep,
 )
@@ -214,7 +213,6 @@ def test_entries_that_mention_an_order_are_found(journal: Journal) -> None:
 def test_a_new_journal_starts_from_nothing(journal: Journal) -> None:
     state = journal.restore()
     assert (state.last_seq, state.last_run_id, state.control, state.pairs) == (0, 0, None, ())
-    assert state.next_ids.pair == 1
 
 
 def test_the_run_number_and_the_last_control_survive(path: Path) -> None:
@@ -226,11 +224,6 @@ def test_the_run_number_and_the_last_control_survive(path: Path) -> None:
     assert (state.last_seq, state.last_run_id) == (1, 4)
     assert state.control == a_control(halted=None, text="resumed")
     second.close()
-
-
-def test_untraded_opportunities_need_no_journal_to_keep_their_ids_apart(journal: Journal) -> None:
-    journal.append(a_run_started(1, 1), keep(1, an_opportunity(10_000_000_007)))
-    assert journal.restore().next_ids.opportunity == 20_000_000_001
 
 
 def test_an_unfinished_pair_comes_back_with_its_latest_rows(path: Path) -> None:
@@ -247,7 +240,6 @@ def test_an_unfinished_pair_comes_back_with_its_latest_rows(path: Path) -> None:
     assert pair.pair == a_pair(1, PairState.REPAIRING)
     assert pair.orders == (a_filled_order(1), an_order(2, side=Side.SELL))
     assert pair.fills == (a_fill(1),)
-    assert (state.next_ids.pair, state.next_ids.order, state.next_ids.fill) == (2, 3, 2)
     second.append(an_event(4), keep(4, a_fill(2)))  # the second process knows whose order it was
     assert second.restore().pairs[0].fills == (a_fill(1), a_fill(2))
     second.close()
