@@ -6,6 +6,7 @@ foresaw becomes `OutcomeUnknown`, because by then the order may have left, and a
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from arb.clock import NS_PER_S, Clock
@@ -20,10 +21,13 @@ from arb.core.commands import (
 )
 from arb.core.events import CancelAnswered, OrderLooked, OrderRejected, OutcomeUnknown, TimerFired
 from arb.errors import VenueError, require
-from arb.market.order import Outcome
-from arb.venues.base import EventListener, OrderGateway
+from arb.market.client_id import decode
+from arb.market.order import Outcome, Role
+from arb.venues.base import Departure, EventListener, OrderGateway
 
 IN_FLIGHT_MAX = "in_flight_max"
+OTHER_LEG = "other_leg"
+"""The code of an entry that was kept back because the other leg of its pair could not leave."""
 BALANCES_AGAIN_S = 2.0
 _ORDER: dict[Any, int] = {PlaceOrder: 0, CancelOrder: 1, QueryOrder: 2}
 
@@ -68,7 +72,14 @@ class Executor:
         Orders start first and in the order given, with nothing awaited between them: both legs of a pair leave in the
         same turn of the loop.
         """
+        entries: dict[object, list[PlaceOrder]] = {}
         for command in sorted(commands, key=lambda command: _ORDER.get(type(command), 3)):
+            if isinstance(command, PlaceOrder) and command.role is Role.ENTRY:
+                entries.setdefault(_pair_of(command), []).append(command)
+                continue
+            for legs in entries.values():
+                self._start_entries(legs)
+            entries.clear()
             if isinstance(command, PlaceOrder):
                 self._start_place(command)
             elif isinstance(command, CancelOrder):
@@ -81,6 +92,9 @@ class Executor:
                 self._set_timer(command)
             elif isinstance(command, ResyncBook):
                 self._resync(command.venue, command.symbol)
+
+        for legs in entries.values():
+            self._start_entries(legs)
 
     async def drain(self, deadline_ns: int) -> int:
         """Wait until nothing is under way or the deadline (our wall clock) has passed; return how much still is."""
@@ -103,18 +117,50 @@ class Executor:
 
     # Orders, cancels, looks.
 
+    def _start_entries(self, legs: list[PlaceOrder]) -> None:
+        """Send the legs of one pair together, or none of them: all are made ready before the first one leaves."""
+        departures: list[Departure] = []
+        refused: list[OrderRejected] = []
+        for leg in legs:
+            departure = self._prepare(leg)
+            if isinstance(departure, OrderRejected):
+                refused.append(departure)
+            else:
+                departures.append(departure)
+        if not refused:
+            for leg, departure in zip(legs, departures, strict=True):
+                self._spawn(self._place(leg, departure))
+            return
+        named = {answer.client_order_id for answer in refused}
+        for answer in refused:
+            self._emit(answer)
+        for leg in legs:
+            if leg.client_order_id not in named:
+                self._emit(_not_sent(leg, OTHER_LEG, f"the other leg could not leave: {refused[0].code}"))
+
+    def _prepare(self, leg: PlaceOrder) -> Departure | OrderRejected:
+        gateway = self._gateways.get(leg.venue)
+        if gateway is None or len(self._tasks) >= self._in_flight_max:
+            code = "no_gateway" if gateway is None else IN_FLIGHT_MAX
+            return _not_sent(leg, code, f"{len(self._tasks)} requests under way")
+        try:
+            return gateway.prepare(leg)
+        except Exception as error:  # nothing has left yet: this one is certain
+            self._on_incident("executor_error", f"preparing {leg.client_order_id} at {leg.venue}: {error!r}")
+            return _not_sent(leg, "bug", repr(error))
+
     def _start_place(self, command: PlaceOrder) -> None:
         gateway = self._gateways.get(command.venue)
         if gateway is None or len(self._tasks) >= self._in_flight_max:
             code = "no_gateway" if gateway is None else IN_FLIGHT_MAX
             self._emit(_not_sent(command, code, f"{len(self._tasks)} requests under way"))
             return
-        self._spawn(self._place(gateway, command))
+        self._spawn(self._place(command, partial(gateway.place, command)))
 
-    async def _place(self, gateway: OrderGateway, command: PlaceOrder) -> None:
+    async def _place(self, command: PlaceOrder, departure: Departure) -> None:
         started_ns = self._clock.wall_ns()
         try:
-            answer = await gateway.place(command)
+            answer = await departure()
             require(
                 answer.client_order_id == command.client_order_id,
                 f"asked about {command.client_order_id}, answered about {answer.client_order_id}",
@@ -224,6 +270,12 @@ class Executor:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _pair_of(command: PlaceOrder) -> object:
+    """Return what the legs of one pair have in common: an id of ours tells its pair, any other stands alone."""
+    parts = decode(command.client_order_id)
+    return command.client_order_id if parts is None else (parts.nonce, parts.pair_number)
 
 
 def _not_sent(command: PlaceOrder, code: str, message: str) -> OrderRejected:

@@ -3,8 +3,8 @@
 Whatever stands behind them (a real venue, the sandbox over loopback, an in-memory simulator) speaks in events.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
 from arb.core.events import (
@@ -20,6 +20,8 @@ from arb.core.events import (
 from arb.market.instrument import Instrument
 
 PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
+Departure = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
+"""Sends an order that was made ready, once, and returns its answer."""
 FrameListener = Callable[[str, int, bytes], None]
 """Called with (venue, received_ns, raw) for every public frame, in order of receipt, on the loop's thread."""
 EventListener = Callable[[AnyEvent], None]
@@ -53,8 +55,11 @@ class OrderGateway(Protocol):
     async def close(self) -> None:
         """Release sockets."""
 
+    def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
+        """Make an entry ready to leave: take its rate slot, without waiting, and sign it; or say why it cannot leave."""
+
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
-        """Send one order; an entry never waits for rate tokens, a repair may."""
+        """Send one order; an entry never waits for rate slots, a repair may."""
 
     async def cancel(self, command: CancelOrder) -> CancelAnswered:
         """Ask for a cancel."""

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Protocol
 
 import ccxt
@@ -27,7 +28,7 @@ from arb.core.events import (
 from arb.errors import ArbError, VenueAuthError, VenueBusy, VenueError, VenueProtocolError, VenueUnreachable, require
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, Outcome, Role, Side
-from arb.venues.base import EventListener, PlaceAnswer
+from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, Fees, KeyFacts, TradeDialect
 from arb.venues.guard import SigningRefused
 from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
@@ -131,23 +132,38 @@ class CcxtGateway:
             raise VenueAuthError(self.venue, "the key may not trade spot", code="key_read_only")
         return facts
 
+    def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
+        """Take a rate slot without waiting and sign; whatever refuses an order here has certainly not sent it."""
+        call = self._call(command)
+        if not self._pacer.try_entry(call.scope):
+            return self._not_sent(command, RATE_BUDGET, f"no slot left in {call.scope!r}")
+        return self._ready(command, call)
+
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Send one order, once; an entry never waits for a slot, a repair does until its expiry."""
-        expires_ms = (command.expires_ns + self._signer.server_offset_ns) // NS_PER_MS
-        call = self._dialect.place(command, expires_ms)
         if command.role is Role.ENTRY:
-            paced = self._pacer.try_entry(call.scope)
+            departure = self.prepare(command)
         else:
+            call = self._call(command)
             left_s = (command.expires_ns - self._clock.wall_ns()) / NS_PER_S
-            paced = await self._pacer.wait(call.scope, Priority.REPAIR, max(0.0, left_s))
-        if not paced:
-            return self._not_sent(command, RATE_BUDGET, f"no slot left in {call.scope!r}")
+            if not await self._pacer.wait(call.scope, Priority.REPAIR, max(0.0, left_s)):
+                return self._not_sent(command, RATE_BUDGET, f"no slot left in {call.scope!r}")
+            departure = self._ready(command, call)
+        return departure if isinstance(departure, OrderRejected) else await departure()
+
+    def _call(self, command: PlaceOrder) -> Call:
+        return self._dialect.place(command, (command.expires_ns + self._signer.server_offset_ns) // NS_PER_MS)
+
+    def _ready(self, command: PlaceOrder, call: Call) -> Departure | OrderRejected:
         if self._clock.wall_ns() >= command.expires_ns:
             return self._not_sent(command, EXPIRED, "expired before it was sent")
         try:
             request = self._signed(call)
         except VenueError as refused:
             return self._not_sent(command, refused.code or NOT_SENT, str(refused))
+        return partial(self._send, command, call.scope, request)
+
+    async def _send(self, command: PlaceOrder, scope: str, request: HttpRequest) -> PlaceAnswer:
         sent_ns = self._clock.wall_ns()
         try:
             answer = await self._transport.send(request, self._timing.place_timeout_s)
@@ -156,7 +172,7 @@ class CcxtGateway:
         except AnswerLost as error:
             return self._unknown(command, sent_ns, str(error))
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
-        self._mind_limits(call.scope, verdict)
+        self._mind_limits(scope, verdict)
         return self._answered(command, answer, verdict)
 
     async def cancel(self, command: CancelOrder) -> CancelAnswered:

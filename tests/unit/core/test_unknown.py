@@ -175,7 +175,7 @@ def test_an_order_that_turns_up_after_being_declared_absent_still_counts() -> No
 
 
 def test_the_symbol_is_frozen_at_that_venue_while_unknown() -> None:
-    bench, _, sell = unknown_sell(venues=("gate", "okx", "bitget"))
+    bench, _, _ = unknown_sell(venues=("gate", "okx", "bitget"))
     bench.wait_ms(50)
     bench.quote("bitget", "99.9x5", "100x5")
     bench.quote("okx", "101x5", "101.2x5")

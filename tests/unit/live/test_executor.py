@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from arb.clock import NS_PER_MS, NS_PER_S
@@ -28,9 +29,10 @@ from arb.core.events import (
 )
 from arb.errors import VenueUnreachable
 from arb.live.executor import Executor
+from arb.market.client_id import ClientOrderId
 from arb.market.instrument import Instrument
 from arb.market.order import Outcome, Role, Side, TimeInForce
-from arb.venues.base import EventListener, PlaceAnswer
+from arb.venues.base import Departure, EventListener, PlaceAnswer
 from tests.virtual import START_NS, a_clock, run_virtual
 
 Story = Callable[["Bench"], Any]
@@ -45,6 +47,7 @@ class FakeGateway:
         self.log = log
         self.delay_s = delay_s
         self.error: Exception | None = None
+        self.refusal: str | None = None
 
     async def _work(self, what: str) -> None:
         self.log.append(f"{what} {self.venue}")
@@ -57,6 +60,18 @@ class FakeGateway:
 
     async def close(self) -> None:
         await self._work("close")
+
+    def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
+        if self.refusal is not None:
+            return OrderRejected(
+                venue=self.venue,
+                client_order_id=command.client_order_id,
+                code=self.refusal,
+                message="",
+                sent_ns=0,
+                acked_ns=0,
+            )
+        return partial(self.place, command)
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         await self._work("place")
@@ -152,6 +167,31 @@ def look(venue: str = "gate") -> QueryOrder:
 
 def cancel(venue: str = "gate") -> CancelOrder:
     return CancelOrder(cause=1, venue=venue, symbol="BTC/USDT", client_order_id="arb1", venue_order_id=None)
+
+
+def leg(venue: str, side: str) -> PlaceOrder:
+    """Return one entry of the first pair of a process."""
+    return place(venue, ClientOrderId(nonce=7, pair_number=1, leg=side, attempt=0).encode())
+
+
+def test_when_one_leg_cannot_leave_the_other_is_kept_back_too() -> None:
+    bench = Bench()
+    bench.gateways["okx"].refusal = "rate_budget"
+    bench.perform(leg("gate", "buy"), leg("okx", "sell"))
+    assert "place gate" not in bench.log
+    assert [(event.venue, event.code, event.sent_ns) for event in bench.told(OrderRejected)] == [
+        ("okx", "rate_budget", 0),
+        ("gate", "other_leg", 0),
+    ]
+
+
+def test_legs_of_different_pairs_do_not_keep_each_other_back() -> None:
+    bench = Bench()
+    bench.gateways["okx"].refusal = "rate_budget"
+    other = place("gate", ClientOrderId(nonce=7, pair_number=2, leg="buy", attempt=0).encode())
+    bench.perform(leg("gate", "buy"), leg("okx", "sell"), other)
+    assert bench.log == ["place gate"]
+    assert [event.client_order_id for event in bench.told(OrderAccepted)] == [other.client_order_id]
 
 
 def test_an_exception_nobody_foresaw_is_an_unknown_outcome_and_an_incident() -> None:
