@@ -46,14 +46,19 @@ def units_exact(value: Decimal, unit: Decimal) -> int | None:
 
 
 def parse(text: object) -> Decimal | None:
-    """Read a plain number out of a wire value (text, int or float as its shortest text); None when it is none."""
+    """Read a plain number out of a wire value (text, int or float as its shortest text); None when it is none.
+
+    More than 24 digits, or a magnitude beyond 24 places, is no number of money: products must stay exact.
+    """
     if isinstance(text, bool) or text is None:
         return None
     try:
         value = Decimal(str(text).strip())
     except InvalidOperation:
         return None
-    return value if value.is_finite() and abs(value.adjusted()) < 30 else None
+    if not value.is_finite() or len(value.as_tuple().digits) > 24 or abs(value.adjusted()) > 24:
+        return None
+    return value
 
 
 def plain(value: Decimal) -> str:

@@ -179,14 +179,14 @@ def _body(body: bytes) -> object:
         return None
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise GateError(400, "INVALID_REQUEST_BODY", "Invalid request body") from None
 
 
 def _objects(body: bytes) -> list[Json]:
     try:
         content = json.loads(body) if body.strip() else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     items = content if isinstance(content, list) else [content]
     return [item for item in items if isinstance(item, dict)]

@@ -87,4 +87,4 @@ def check_expiry(text: object, now_ns: int) -> None:
 
 def _matches(text: str, signature: str, secret: str) -> bool:
     expected = hmac.new(secret.encode(), text.encode(), hashlib.sha512).hexdigest()
-    return hmac.compare_digest(expected, signature)
+    return hmac.compare_digest(expected.encode(), signature.encode())

@@ -62,7 +62,7 @@ def find(exchange: SimExchange, id_text: str, pair: str) -> SimOrder:
         raise GateError(400, "MISSING_REQUIRED_PARAM", "currency_pair is required")
     if symbol_of(pair) not in exchange.markets:
         raise GateError(400, "INVALID_CURRENCY_PAIR", f"Invalid currency pair {pair}")
-    if id_text.isdigit():
+    if id_text.isascii() and id_text.isdigit():
         found = exchange.order(int(id_text))
         if found is None or pair_of(found.symbol) != pair:
             raise GateError(404, "ORDER_NOT_FOUND", f"Order with ID {id_text} not found")

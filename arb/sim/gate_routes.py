@@ -311,7 +311,7 @@ class GateRoutes:
         pair, order_id = query.params.get("currency_pair", ""), query.params.get("order_id", "")
         if order_id and not pair:
             raise GateError(400, "MISSING_REQUIRED_PARAM", "order_id needs currency_pair")
-        if order_id and not order_id.isdigit():
+        if order_id and not (order_id.isascii() and order_id.isdigit()):
             raise GateError(400, "INVALID_PARAM_VALUE", "Invalid order_id")
         since, until = query.time_ns("from"), query.time_ns("to")
         if since is None and until is None:

@@ -5,6 +5,7 @@ login holds the literal text of `req_param` as sent, nothing when the field is l
 """
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from arb.clock import NS_PER_S
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from arb.sim.gate_api import GateDialect
     from arb.sim.gate_ws import GateSession
 
+_REQ_PARAM = re.compile(r'"req_param"\s*:\s*')
 _KINDS = {
     "spot.order_place": PLACE,
     "spot.order_cancel": CANCEL,
@@ -119,14 +121,14 @@ class GateTrading:
 
 def literal_req_param(text: str) -> str:
     """Return the literal JSON text of `req_param` in a frame, '' when there is none."""
-    at = text.find('"req_param"')
-    if at < 0:
+    found = _REQ_PARAM.search(text)
+    if found is None:
         return ""
-    start = text.index(":", at) + 1
-    while text[start] in " \t\r\n":
-        start += 1
-    _, end = json.JSONDecoder().raw_decode(text, start)
-    return text[start:end]
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, found.end())
+    except ValueError:
+        return ""
+    return text[found.end() : end]
 
 
 def _errs(error: GateError) -> Json:

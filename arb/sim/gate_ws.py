@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _OBU_INTERVALS = {50: 20 * NS_PER_MS, 400: 100 * NS_PER_MS}
 _INTERVALS = {"10ms": 10 * NS_PER_MS, "20ms": 20 * NS_PER_MS, "100ms": 100 * NS_PER_MS, "1000ms": 1000 * NS_PER_MS}
 _UPDATE_DEPTH = {"20ms": 20, "100ms": 100}
-_BOOK_LEVELS = (5, 10, 20, 30, 50, 100)
+_BOOK_LEVELS = ("5", "10", "20", "30", "50", "100")
 _PRIVATE = ("spot.orders", "spot.orders_v2", "spot.usertrades", "spot.usertrades_v2", "spot.balances")
 
 BookKey = tuple[str, int, int]
@@ -65,7 +65,7 @@ class GateSession(Session):
         """Handle a frame: ping, subscribe, unsubscribe or api."""
         try:
             frame = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             frame = None
         if not isinstance(frame, dict):
             self._fail({}, 1, "invalid request body", now_ns)
@@ -113,7 +113,7 @@ class GateSession(Session):
             if channel == "spot.order_book_update":
                 good = rest in (["20ms"], ["100ms"])
             else:
-                good = len(rest) == 2 and rest[0].isdigit() and int(rest[0]) in _BOOK_LEVELS and rest[1] in _INTERVALS
+                good = len(rest) == 2 and rest[0] in _BOOK_LEVELS and rest[1] in _INTERVALS
             if not good:
                 raise GateError(400, "INVALID_PARAM_VALUE", f"invalid payload {items}")
         elif channel == "spot.obu":

@@ -124,14 +124,14 @@ class Stream:
 
     def __init__(self, bench: Bench, session_id: int) -> None:
         self._bench = bench
-        self._session_id = session_id
+        self.session_id = session_id
         self.frames: list[str] = []
         self.closed = False
 
     def send(self, message: Any) -> list[Any]:
         """Send text, or JSON of anything else, wait a second, and return what arrived meanwhile."""
         text = message if isinstance(message, str) else json.dumps(message)
-        self._bench.world.receive(self._session_id, text, self._bench.now_ns)
+        self._bench.world.receive(self.session_id, text, self._bench.now_ns)
         return self.wait()
 
     def wait(self, ns: int = NS_PER_S) -> list[Any]:
