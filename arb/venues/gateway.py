@@ -69,7 +69,7 @@ class PrivateRunner(Protocol):
 class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
     """How long a gateway waits, in seconds. A lost answer to an order is asked for long before its time-out ends."""
 
-    place_timeout_s: float = 5.0
+    place_timeout_s: float = 2.0
     cancel_timeout_s: float = 5.0
     read_timeout_s: float = 5.0
     pace_timeout_s: float = 10.0
