@@ -185,6 +185,6 @@ def _object(body: bytes) -> dict[str, Any] | None:
     """Read the object of a request body; None when it is none."""
     try:
         parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None

@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
+from arb.sim.exact import whole
 from arb.sim.values import VenueProfile
 
 WINDOW_MS = 30_000
@@ -44,9 +45,10 @@ def check_request(
     signature = _header(headers, "access-sign", "40003")
     timestamp = _header(headers, "access-timestamp", "40005")
     passphrase = _header(headers, "access-passphrase", "40011")
-    if not timestamp.isdigit():
+    sent_ms = whole(timestamp)
+    if sent_ms is None:
         raise BitgetRefusal("40005", "Invalid ACCESS_TIMESTAMP")
-    if abs(int(timestamp) - now_ms) > WINDOW_MS:
+    if abs(sent_ms - now_ms) > WINDOW_MS:
         raise BitgetRefusal("40008", "Request timestamp expired")
     if key != profile.key:
         raise BitgetRefusal("40037", "Apikey does not exist")
@@ -64,9 +66,10 @@ def check_login(profile: VenueProfile, arguments: Mapping[str, object], now_ms: 
     The timestamp is Unix seconds as text; the signed text is timestamp, `GET` and `/user/verify`.
     """
     timestamp = str(arguments.get("timestamp", ""))
-    if not timestamp.isdigit():
+    seconds = whole(timestamp)
+    if seconds is None:
         raise BitgetRefusal("30013", "Invalid ACCESS_TIMESTAMP")
-    if abs(int(timestamp) * 1000 - now_ms) > WINDOW_MS:
+    if abs(seconds * 1000 - now_ms) > WINDOW_MS:
         raise BitgetRefusal("30014", "Request timestamp expired")
     if arguments.get("apiKey") != profile.key:
         raise BitgetRefusal("30011", "Invalid ACCESS_KEY")

@@ -12,7 +12,7 @@ from arb.sim import bitget_wire as wire
 from arb.sim.bitget_auth import BitgetRefusal
 from arb.sim.bitget_wire import Json
 from arb.sim.daily import daily_figures
-from arb.sim.exact import plain
+from arb.sim.exact import plain, whole
 from arb.sim.exchange import SimExchange
 from arb.sim.values import SimFill, SimOrder
 
@@ -136,7 +136,7 @@ def find_order(exchange: SimExchange, item: Mapping[str, Any]) -> SimOrder | Non
     """Return the order that `orderId`, else `clientOid`, names; None when there is none."""
     order_id = str(item.get("orderId") or "")
     if order_id:
-        return exchange.order(int(order_id)) if order_id.isdigit() else None
+        return exchange.order(whole(order_id) or 0)
     return exchange.order_by_client_id(str(item.get("clientOid") or ""))
 
 
@@ -203,9 +203,10 @@ def _whole(params: Params, name: str, default: int, largest: int | None = None) 
     text = params.get(name, "")
     if not text:
         return default
-    if not text.isdigit():
+    number = whole(text)
+    if number is None:
         raise BitgetRefusal("40017", f"Parameter verification failed {name}")
-    return int(text) if largest is None else min(max(1, int(text)), largest)
+    return number if largest is None else min(max(1, number), largest)
 
 
 def _page(rows: list[Row], params: Params, number: Callable[[Row], int], instant: Callable[[Row], int]) -> list[Row]:

@@ -41,7 +41,7 @@ class ChatterSession(Session):
             return
         try:
             message = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             message = None
         if isinstance(message, dict):
             self.command(message, now_ns)

@@ -61,6 +61,11 @@ def parse(text: object) -> Decimal | None:
     return value
 
 
+def whole(text: str) -> int | None:
+    """Read a whole number >= 0 of at most 20 plain digits, None when it is none; signs and other scripts are none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+
 def plain(value: Decimal) -> str:
     """Write a decimal without exponent and without trailing zeros: `0.10` becomes `0.1`, `1E+3` becomes `1000`."""
     if value == 0:

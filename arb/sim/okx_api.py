@@ -200,7 +200,7 @@ def _items(body: bytes) -> list[dict[str, Any]]:
         raise OkxRefusal("50000", "Body for POST request cannot be empty.", 400)
     try:
         parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise OkxRefusal("50002", "JSON syntax error", 400) from None
     items = parsed if isinstance(parsed, list) else [parsed]
     if not items or not all(isinstance(item, dict) for item in items):

@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from arb.sim.exact import whole
 from arb.sim.values import VenueProfile
 
 WINDOW_MS = 30_000
@@ -64,9 +65,10 @@ def check_login(profile: VenueProfile, arguments: Mapping[str, object], now_ms: 
     The timestamp is Unix seconds as text; the signed text is timestamp, `GET` and `/users/self/verify`.
     """
     timestamp = str(arguments.get("timestamp", ""))
-    if not timestamp.replace(".", "", 1).isdigit():
+    seconds = whole(timestamp.partition(".")[0])
+    if seconds is None:
         raise OkxRefusal("60004", "Invalid timestamp")
-    if abs(int(timestamp.split(".")[0]) * 1000 - now_ms) > WINDOW_MS:
+    if abs(seconds * 1000 - now_ms) > WINDOW_MS:
         raise OkxRefusal("60006", "Timestamp request expired")
     if arguments.get("apiKey") != profile.key:
         raise OkxRefusal("60005", "Invalid apiKey")
@@ -81,9 +83,10 @@ def check_expiry(text: str | None, now_ms: int) -> None:
     """Raise `OkxRefusal` when the `expTime` (Unix ms) of a request to place has passed on arrival."""
     if text is None:
         return
-    if not text.isdigit():
+    expiry = whole(text)
+    if expiry is None:
         raise OkxRefusal("51000", "Parameter expTime error")
-    if int(text) < now_ms:
+    if expiry < now_ms:
         raise OkxRefusal("50036", "The expTime can't be earlier than the current system time.")
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S, NS_PER_US
-from arb.sim.exact import ONE, add, mul, parse, plain, sub
+from arb.sim.exact import ONE, add, mul, parse, plain, sub, whole
 from arb.sim.exchange import SimExchange
 from arb.sim.limits import RateMeter
 from arb.sim.okx_auth import OkxItemRefusal
@@ -93,10 +93,8 @@ class OkxOrders:
     def find(self, item: Item) -> SimOrder | None:
         """Return the order that `ordId`, else `clOrdId`, names on the given instrument; None when there is none."""
         order_id, client_id = str(item.get("ordId") or ""), str(item.get("clOrdId") or "")
-        if order_id:
-            found = self._exchange.order(int(order_id)) if order_id.isdigit() else None
-        else:
-            found = self._exchange.order_by_client_id(client_id)
+        by_id = self._exchange.order(whole(order_id) or 0) if order_id else None
+        found = by_id if order_id else self._exchange.order_by_client_id(client_id)
         return found if found is not None and inst_id(found.symbol) == self._inst_id(item) else None
 
     def _item(self, item: Item, now_ns: int, act: Callable[[Item, int], SimOrder], desk: str, limit: int) -> Json:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from arb.clock import NS_PER_MS
 from arb.sim import okx_wire as wire
 from arb.sim.daily import daily_figures
-from arb.sim.exact import plain
+from arb.sim.exact import plain, whole
 from arb.sim.exchange import SimExchange
 from arb.sim.okx_auth import OkxRefusal
 from arb.sim.okx_orders import inst_id_code
@@ -246,9 +246,14 @@ def _whole(params: Params, name: str, default: int, largest: int) -> int:
     text = params.get(name, "")
     if not text:
         return default
-    if not text.isdigit() or int(text) == 0:
+    return min(_natural(name, text) or 1, largest)
+
+
+def _natural(name: str, text: str) -> int:
+    number = whole(text)
+    if number is None:
         raise OkxRefusal("51000", f"Parameter {name} error", 400)
-    return min(int(text), largest)
+    return number
 
 
 def _depth(params: Params, largest: int) -> int:
@@ -260,21 +265,15 @@ def _span(params: Params) -> tuple[int, int]:
     bounds = []
     for name, absent in (("begin", 0), ("end", 2**63)):
         text = params.get(name, "")
-        if text and not text.isdigit():
-            raise OkxRefusal("51000", f"Parameter {name} error", 400)
-        bounds.append(int(text) if text else absent)
+        bounds.append(_natural(name, text) if text else absent)
     return bounds[0], bounds[1]
 
 
 def _page(rows: list[Row], params: Params, number: Callable[[Row], int]) -> list[Row]:
     """Cut a page out of rows that are newest first: older than `after`, newer than `before`, at most `limit`."""
-    after, before = params.get("after", ""), params.get("before", "")
-    for name, text in (("after", after), ("before", before)):
-        if text and not text.isdigit():
-            raise OkxRefusal("51000", f"Parameter {name} error", 400)
-    kept = [
-        row for row in rows if (not after or number(row) < int(after)) and (not before or number(row) > int(before))
-    ]
+    after = _natural("after", params.get("after") or str(2**63))
+    before = _natural("before", params.get("before") or "0")
+    kept = [row for row in rows if before < number(row) < after]
     return kept[: _whole(params, "limit", PAGE_MAX, PAGE_MAX)]
 
 
