@@ -14,7 +14,7 @@ FLOORS = {
     "market": 1,
     "core": 2,
     "venues": 3, "store": 3, "sim": 3,
-    "live": 4, "replay": 4,
+    "live": 4, "replay": 4, "report": 4,
     "config": 5, "logs": 5,
     "app": 6,
     "cli": 7, "__main__": 8,

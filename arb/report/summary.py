@@ -1,0 +1,207 @@
+"""The report as one document: every sum of money exact, every measured time a percentile.
+
+`summarise` knows what is shown and in which order; how it looks is for `terminal.py` and `page.py`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from arb.market.numbers import exact, round_ratio
+from arb.report.measure import mean, percentile, rounded
+from arb.report.what_if import what_if
+from arb.store.columns import ColumnReader, Columns
+from arb.store.paths import mask_url
+from arb.store.queries import RowDict
+from arb.store.sums import Sums, read_sums
+
+TERMS = (
+    "expected_net",
+    "buy_slippage",
+    "sell_slippage",
+    "size_shortfall",
+    "fee_difference",
+    "hedge_cost",
+    "residual_change",
+    "realised_net",
+)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """Everything a report is made of, read once."""
+
+    db: str
+    since_ns: int
+    sums: Sums
+    trades: Columns
+    legs: Columns
+    episodes: Columns
+    executions: Columns
+
+
+def read_sources(db_url: str, *, since_ns: int = 0) -> Sources:
+    """Read the ledger from `since_ns` (ns UTC) on; raise `ConfigError` when there is no usable one."""
+    columns = ColumnReader(db_url, since_ns=since_ns)
+    return Sources(
+        mask_url(db_url),
+        since_ns,
+        read_sums(db_url, since_ns=since_ns),
+        columns.trades(),
+        columns.legs(),
+        columns.episodes(),
+        columns.executions(),
+    )
+
+
+def summarise(sources: Sources) -> dict[str, Any]:
+    """Return the report as plain values: money and sizes as `Decimal`, times in ms, rates in bps."""
+    sums = sources.sums
+    by_quote = _grouped(sums.pairs, "quote")
+    return {
+        "db": sources.db,
+        "since_ns": sources.since_ns or None,
+        "from_ns": sums.span_ns and sums.span_ns[0],
+        "to_ns": sums.span_ns and sums.span_ns[1],
+        "runs": [_run(row) for row in sums.runs],
+        "net": {row["quote"]: row["net"] for row in by_quote},
+        "expected": {row["quote"]: row["expected"] for row in by_quote},
+        "kept_percent": {row["quote"]: row["kept_percent"] for row in by_quote},
+        "fees": sums.fees,
+        "fees_in_quote": {row["quote"]: row["fees"] for row in by_quote},
+        "exposure_quote_s": sums.exposure_quote_s,
+        "pairs": _counted(sums.pairs, "state", "pairs"),
+        "repaired_pairs": sum(row["pairs"] for row in sums.pairs if row["repaired"]),
+        "orders": sum(row["orders"] for row in sums.orders),
+        "fills": sums.fills,
+        "opportunities": _counted(sums.opportunities, "outcome", "opportunities"),
+        "waterfall": {row["quote"]: _waterfall(row) for row in _added(sums.pairs, "quote")},
+        "days": _days(sums.pairs),
+        "venue_pairs": _grouped(sums.pairs, "quote", "buy_venue", "sell_venue"),
+        "symbols": _grouped(sums.pairs, "symbol"),
+        "refused": _refused(sums.opportunities),
+        "what_if": [_what_if(row) for row in what_if(sources.trades, sources.episodes)],
+        "execution": [_venue(row, sources.legs) for row in sums.orders],
+        "leg_skew": _skew(sources.trades),
+        "moved": [{"venue": venue, "asset": asset, "change": amount} for (venue, asset), amount in sums.moved.items()],
+        "incidents": [_with_cost(row) for row in sums.incidents],
+        "latest_incidents": [_with_cost(row) for row in sums.latest_incidents],
+    }
+
+
+def money(amount_e8: int) -> Decimal:
+    """Return an amount kept in 1e-8 of its quote."""
+    return exact(amount_e8, 8)
+
+
+def _added(rows: Iterable[RowDict], *names: str) -> list[RowDict]:
+    """Return the rows added up by the columns `names`, in their order."""
+    groups: dict[tuple[Any, ...], defaultdict[str, int]] = {}
+    for row in rows:
+        group = groups.setdefault(tuple(row[name] for name in names), defaultdict(int))
+        for name, value in row.items():
+            if name.endswith("_e8") or name in ("pairs", "finished"):
+                group[name] += value
+        group["repaired"] += row["pairs"] if row["repaired"] else 0
+    return [dict(zip(names, key, strict=True)) | group for key, group in sorted(groups.items())]
+
+
+def _grouped(rows: Iterable[RowDict], *names: str) -> list[RowDict]:
+    return sorted((_earned(row, names) for row in _added(rows, *names)), key=lambda row: -row["net"])
+
+
+def _earned(row: RowDict, names: tuple[str, ...]) -> RowDict:
+    expected, net = row["expected_net_e8"], row["realised_net_e8"]
+    return {name: row[name] for name in names} | {
+        "pairs": row["pairs"],
+        "repaired": row["repaired"],
+        "expected": money(expected),
+        "net": money(net),
+        "kept_percent": round_ratio(100 * net, expected, 1) if expected > 0 else None,
+        "fees": money(row["fees_e8"]),
+        "hedge_cost": money(row["hedge_cost_e8"]),
+    }
+
+
+def _waterfall(row: RowDict) -> dict[str, Decimal]:
+    return {term: money(row[f"{term}_e8"]) for term in TERMS}
+
+
+def _days(pairs: list[RowDict]) -> list[RowDict]:
+    closed = [row for row in pairs if row["finished"]]
+    return [
+        {"day_utc": date.fromordinal(_EPOCH_DAY + row["day"]).isoformat()} | _earned(row, ("quote",))
+        for row in _added(closed, "day", "quote")
+    ]
+
+
+def _refused(opportunities: list[RowDict]) -> list[RowDict]:
+    rows = [
+        {name: row[name] for name in ("quote", "reason", "outcome", "opportunities")}
+        | {"best_net": money(row["best_net_e8"])}
+        for row in opportunities
+        if row["reason"] is not None
+    ]
+    return sorted(rows, key=lambda row: -row["best_net"])
+
+
+def _what_if(row: Any) -> RowDict:
+    return {
+        "quote": row.quote,
+        "min_edge_bps": row.min_edge_bps,
+        "pairs": row.pairs,
+        "net": money(row.net_e8),
+        "seen": row.seen,
+        "best_net": money(row.best_net_e8),
+    }
+
+
+def _venue(row: RowDict, legs: Columns) -> RowDict:
+    """Return how a venue executed: counts of all own orders, times and prices of entry legs."""
+    mine = legs["venue"] == row["venue"]
+    times = {
+        f"{name}_ms_p{share}": rounded(percentile(legs[f"{name}_ms"][mine], share))
+        for name in ("send", "ack", "fill")
+        for share in (50, 95)
+    }
+    return row | {
+        "fill_percent": rounded(_times_100(mean(legs["fill_ratio"][mine])), 1),
+        **times,
+        "slippage_bps": rounded(mean(legs["slippage_bps"][mine])),
+        "worst_slippage_bps": rounded(percentile(legs["slippage_bps"][mine], 5)),
+    }
+
+
+def _times_100(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _skew(trades: Columns) -> dict[str, Decimal | None]:
+    arb = trades["kind"] == "arb"
+    return {
+        f"{name}_ms_p{share}": rounded(percentile(trades[f"{name}_skew_ms"][arb], share))
+        for name in ("send", "fill")
+        for share in (50, 95)
+    }
+
+
+def _with_cost(row: RowDict) -> RowDict:
+    cost = row["cost_e8"]
+    return {name: value for name, value in row.items() if name != "cost_e8"} | {
+        "cost": None if cost is None else money(cost)
+    }
+
+
+def _run(row: RowDict) -> RowDict:
+    return {"run_id": row["id"]} | {name: value for name, value in row.items() if name != "id"}
+
+
+def _counted(rows: list[RowDict], name: str, count: str) -> dict[str, int]:
+    counts: defaultdict[str, int] = defaultdict(int)
+    for row in rows:
+        counts[row[name]] += row[count]
+    return dict(sorted(counts.items()))

@@ -1,0 +1,156 @@
+"""The ledger as columns of numbers: what figures, percentiles and data frames are made of.
+
+Numbers with a point come as floats, good for charts and ranks; money ending in `_e8` as exact integers in 1e-8 of the
+quote. Spans of time are taken in the database, in integer nanoseconds, before anything becomes a float. Rows are read
+in batches, so that a long history costs the room of its numbers and not of its rows.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from arb.store.engine import open_engine, store_error
+from arb.store.migrate import require_current
+
+Column = npt.NDArray[Any]
+Columns = dict[str, Column]
+"""Columns by name, all of one length. A `pandas.DataFrame` reads alike: `columns["net_e8"]`."""
+
+BATCH_ROWS = 20_000
+_NUMBER, _EXACT, _TEXT = np.float64, np.int64, object
+
+TRADES = (
+    """
+SELECT p.id, p.run_id, p.kind, p.symbol, p.quote, p.buy_venue, p.sell_venue, p.state, p.decided_ns, p.closed_ns,
+    (p.closed_ns - p.decided_ns) / 1e6 AS duration_ms,
+    p.expected_net_e8, p.buy_slippage_e8, p.sell_slippage_e8, p.size_shortfall_e8, p.fee_difference_e8,
+    p.hedge_cost_e8, p.residual_change_e8, p.realised_net_e8,
+    CAST(p.exposure_quote_s AS DOUBLE PRECISION) AS exposure_quote_s, COALESCE(r.repairs, 0) AS repairs,
+    p.expected_net_e8 / 1e4 / NULLIF(CAST(p.buy_size AS DOUBLE PRECISION), 0) / CASE
+        WHEN CAST(b.filled AS DOUBLE PRECISION) > 0
+        THEN CAST(b.avg_price AS DOUBLE PRECISION) + p.buy_slippage_e8 / 1e8 / CAST(b.filled AS DOUBLE PRECISION)
+        ELSE CAST(b.price AS DOUBLE PRECISION) END AS edge_bps,
+    CAST(b.filled AS DOUBLE PRECISION) * CAST(b.avg_price AS DOUBLE PRECISION) AS bought_quote,
+    CAST(s.filled AS DOUBLE PRECISION) * CAST(s.avg_price AS DOUBLE PRECISION) AS sold_quote,
+    ABS(s.sent_ns - b.sent_ns) / 1e6 AS send_skew_ms, ABS(s.first_fill_ns - b.first_fill_ns) / 1e6 AS fill_skew_ms
+FROM pair_trades p
+LEFT JOIN orders b ON b.pair_trade_id = p.id AND b.role = 'entry' AND b.side = 'buy' AND b.attempt = 0
+LEFT JOIN orders s ON s.pair_trade_id = p.id AND s.role = 'entry' AND s.side = 'sell' AND s.attempt = 0
+LEFT JOIN (
+    SELECT pair_trade_id, COUNT(*) AS repairs FROM orders WHERE role IN ('hedge', 'unwind') GROUP BY pair_trade_id
+) r ON r.pair_trade_id = p.id
+WHERE p.realised_net_e8 IS NOT NULL AND p.decided_ns >= :since_ns
+ORDER BY p.closed_ns, p.id
+""",
+    {
+        **dict.fromkeys(("id", "run_id", "decided_ns", "closed_ns", "repairs"), _EXACT),
+        **dict.fromkeys(("kind", "symbol", "quote", "buy_venue", "sell_venue", "state"), _TEXT),
+        **dict.fromkeys(
+            (
+                *("expected_net_e8", "buy_slippage_e8", "sell_slippage_e8", "size_shortfall_e8"),
+                *("fee_difference_e8", "hedge_cost_e8", "residual_change_e8", "realised_net_e8"),
+            ),
+            _EXACT,
+        ),
+    },
+)
+LEGS = (
+    """
+SELECT o.pair_trade_id, o.venue, o.symbol, p.quote, o.side, o.status, COALESCE(o.outcome, 'none') AS outcome,
+    p.decided_ns, CAST(o.filled AS DOUBLE PRECISION) / CAST(o.size AS DOUBLE PRECISION) AS fill_ratio,
+    (o.sent_ns - p.decided_ns) / 1e6 AS send_ms, (o.acked_ns - o.sent_ns) / 1e6 AS ack_ms,
+    (o.first_fill_ns - o.sent_ns) / 1e6 AS fill_ms,
+    (CASE WHEN o.side = 'buy' THEN p.buy_slippage_e8 ELSE p.sell_slippage_e8 END) / 1e4
+        / NULLIF(CAST(o.filled AS DOUBLE PRECISION) * CAST(o.avg_price AS DOUBLE PRECISION), 0) AS slippage_bps
+FROM orders o JOIN pair_trades p ON p.id = o.pair_trade_id
+WHERE o.role = 'entry' AND p.decided_ns >= :since_ns
+ORDER BY o.id
+""",
+    {
+        **dict.fromkeys(("pair_trade_id", "decided_ns"), _EXACT),
+        **dict.fromkeys(("venue", "symbol", "quote", "side", "status", "outcome"), _TEXT),
+    },
+)
+EPISODES = (
+    """
+SELECT id, symbol, quote, buy_venue, sell_venue, opened_ns, (closed_ns - opened_ns) / 1e6 AS duration_ms, best_net_e8,
+    CAST(best_edge_bps AS DOUBLE PRECISION) AS best_edge_bps, outcome, COALESCE(reason, 'traded') AS reason
+FROM opportunities WHERE opened_ns >= :since_ns
+ORDER BY opened_ns, id
+""",
+    {
+        **dict.fromkeys(("id", "opened_ns", "best_net_e8"), _EXACT),
+        **dict.fromkeys(("symbol", "quote", "buy_venue", "sell_venue", "outcome", "reason"), _TEXT),
+    },
+)
+EXECUTIONS = (
+    """
+SELECT f.venue, f.symbol, f.side, f.event_ns, CAST(f.price AS DOUBLE PRECISION) AS price,
+    CAST(f.size AS DOUBLE PRECISION) AS size, CAST(f.fee AS DOUBLE PRECISION) AS fee, f.fee_currency
+FROM fills f WHERE f.event_ns >= :since_ns
+ORDER BY f.event_ns, f.id
+""",
+    {"event_ns": _EXACT, **dict.fromkeys(("venue", "symbol", "side", "fee_currency"), _TEXT)},
+)
+
+
+class ColumnReader:
+    """Read columns from one ledger, `since_ns` (ns UTC) on."""
+
+    def __init__(self, db_url: str, *, since_ns: int = 0) -> None:
+        """Raise `ConfigError` when there is no such ledger, or its schema is not the present one."""
+        self._db_url, self._since_ns = db_url, since_ns
+        self._engine = open_engine(db_url).execution_options(read_only=True)
+        require_current(db_url, self._engine)
+
+    def trades(self) -> Columns:
+        """Read finished pair trades in the order of their end, with `edge_bps` as it was at the decision.
+
+        Sizes of money ending in `_quote` are in the quote; `repairs` counts hedges and unwinds; `send_skew_ms` and
+        `fill_skew_ms` are the spans between the two entry orders, and between their first fills as we learnt of them.
+        """
+        return self._read(*TRADES)
+
+    def legs(self) -> Columns:
+        """Read entry orders: the waits decision to sent, sent to answer, sent to first fill, and what the price gave.
+
+        `slippage_bps` is signed as its contribution: below zero, the fill was worse than the price decided on.
+        """
+        return self._read(*LEGS)
+
+    def episodes(self) -> Columns:
+        """Read opportunities; `reason` is `traded` for those that were taken."""
+        return self._read(*EPISODES)
+
+    def executions(self) -> Columns:
+        """Read fills, foreign ones too, for they move balances alike."""
+        return self._read(*EXECUTIONS)
+
+    def _read(self, sql: str, types: dict[str, Any]) -> Columns:
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                return _gather(connection, sql, types, {"since_ns": self._since_ns})
+        except DBAPIError as error:
+            raise store_error(self._db_url, error) from None
+
+
+def _gather(connection: Connection, sql: str, types: dict[str, Any], values: dict[str, Any]) -> Columns:
+    result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), values)
+    names = list(result.keys())
+    parts: dict[str, list[Column]] = {name: [] for name in names}
+    for rows in result.partitions():
+        for name, column in zip(names, zip(*rows, strict=True), strict=True):
+            parts[name].append(_column(column, types.get(name, _NUMBER)))
+    return {
+        name: np.concatenate(parts[name]) if parts[name] else np.empty(0, types.get(name, _NUMBER)) for name in names
+    }
+
+
+def _column(values: tuple[Any, ...], kind: Any) -> Column:
+    """Return one batch of a column; a missing number becomes not-a-number, a missing integer is a mistake."""
+    if kind is _NUMBER:
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array(values, dtype=kind)

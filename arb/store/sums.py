@@ -1,0 +1,166 @@
+"""The exact sums a report shows: money in integers of 1e-8 of the quote, fees and sizes as `Decimal`.
+
+The database adds up integers, grouped finely once; whoever needs it coarser adds up the groups. Fees and sizes are
+added here on SQLite, where a sum over texts would be a binary float.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from arb.market.numbers import EXACT
+from arb.store.engine import open_engine, store_error
+from arb.store.migrate import require_current
+from arb.store.queries import RowDict
+from arb.store.tables import WATERFALL
+
+INCIDENTS_SHOWN = 20
+ZERO = Decimal(0)
+_MONEY = (*WATERFALL, "fees_e8")
+
+_PAIRS = f"""
+SELECT v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.closed_ns / 86400000000000 AS day,
+    CASE WHEN r.pair_trade_id IS NULL THEN 0 ELSE 1 END AS repaired, COUNT(*) AS pairs,
+    COUNT(v.realised_net_e8) AS finished, {", ".join(f"COALESCE(SUM(v.{term}), 0) AS {term}" for term in _MONEY)}
+FROM v_pair_trades v
+LEFT JOIN (
+    SELECT DISTINCT pair_trade_id FROM orders WHERE role IN ('hedge', 'unwind')
+) r ON r.pair_trade_id = v.id
+WHERE v.decided_ns >= :since_ns
+GROUP BY v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.closed_ns / 86400000000000,
+    CASE WHEN r.pair_trade_id IS NULL THEN 0 ELSE 1 END
+ORDER BY v.quote, v.symbol, v.buy_venue, v.sell_venue
+"""
+_OPPORTUNITIES = """
+SELECT quote, outcome, reason, COUNT(*) AS opportunities, SUM(best_net_e8) AS best_net_e8
+FROM opportunities WHERE opened_ns >= :since_ns
+GROUP BY quote, outcome, reason ORDER BY quote, outcome, reason
+"""
+_ORDERS = """
+SELECT o.venue, COUNT(*) AS orders, SUM(CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 0 END) AS accepted,
+    SUM(CASE WHEN o.outcome = 'rejected' THEN 1 ELSE 0 END) AS rejected,
+    SUM(CASE WHEN o.outcome = 'unknown' OR o.status = 'unknown' THEN 1 ELSE 0 END) AS unknown,
+    SUM(CASE WHEN o.role IN ('hedge', 'unwind') THEN 1 ELSE 0 END) AS repairs
+FROM orders o WHERE o.role <> 'foreign' AND o.journalled_ns >= :since_ns
+GROUP BY o.venue ORDER BY o.venue
+"""
+_INCIDENTS = """
+SELECT severity, kind, COUNT(*) AS incidents, SUM(CASE WHEN acknowledged_ns IS NULL THEN 1 ELSE 0 END) AS open,
+    COALESCE(SUM(cost_e8), 0) AS cost_e8
+FROM incidents WHERE ns >= :since_ns GROUP BY severity, kind ORDER BY severity, kind
+"""
+_LATEST = """
+SELECT ns, severity, kind, venue, pair_trade_id, cost_e8, text
+FROM incidents WHERE ns >= :since_ns ORDER BY ns DESC, id DESC LIMIT :shown
+"""
+_RUNS = """
+SELECT id, mode, sandbox_id, seed, version, started_ns, ended_ns, exit_code, halted
+FROM runs WHERE COALESCE(ended_ns, started_ns) >= :since_ns OR ended_ns IS NULL ORDER BY started_ns
+"""
+_FILLS = """
+SELECT f.venue, f.symbol, f.side, f.fee_currency, f.price, f.size, f.fee, o.role
+FROM fills f JOIN orders o ON o.id = f.order_id WHERE f.event_ns >= :since_ns
+"""
+_EXPOSURE = "SELECT quote, exposure_quote_s FROM pair_trades WHERE decided_ns >= :since_ns"
+_SPAN = """
+SELECT MIN(t) AS first_ns, MAX(t) AS last_ns FROM (
+    SELECT MIN(opened_ns) AS t FROM opportunities WHERE opened_ns >= :since_ns
+    UNION ALL SELECT MAX(closed_ns) FROM opportunities WHERE opened_ns >= :since_ns
+    UNION ALL SELECT MIN(decided_ns) FROM pair_trades WHERE decided_ns >= :since_ns
+    UNION ALL SELECT MAX(closed_ns) FROM pair_trades WHERE decided_ns >= :since_ns
+) spans
+"""
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report adds up, read in one transaction, so that all of it tells of the same instant.
+
+    `pairs` is grouped by quote, symbol, venues, kind, state, day of closing (days since 1970, None while open) and
+    whether a hedge or unwind was needed; money columns end in `_e8`. `fees` by asset and `moved` by (venue, asset) are
+    exact sums over fills: positive fees were paid; `moved` is what trading added to or took from a balance.
+    """
+
+    runs: list[RowDict]
+    span_ns: tuple[int, int] | None
+    pairs: list[RowDict]
+    opportunities: list[RowDict]
+    orders: list[RowDict]
+    incidents: list[RowDict]
+    latest_incidents: list[RowDict]
+    fees: dict[str, Decimal]
+    moved: dict[tuple[str, str], Decimal]
+    exposure_quote_s: dict[str, Decimal]
+    fills: int
+
+
+def read_sums(db_url: str, *, since_ns: int = 0) -> Sums:
+    """Add up the ledger from `since_ns` (ns UTC) on; raise `ConfigError` when there is no usable one."""
+    engine = open_engine(db_url).execution_options(read_only=True)
+    require_current(db_url, engine)
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    try:
+        with engine.connect() as connection, connection.begin():
+            return _read(connection, since_ns)
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+
+
+def _read(connection: Connection, since_ns: int) -> Sums:
+    def rows(sql: str, **more: int) -> list[RowDict]:
+        return [_whole(row) for row in connection.execute(text(sql), {"since_ns": since_ns} | more).mappings()]
+
+    span = rows(_SPAN)[0]
+    fees, moved, fills = _add_fills(_stream(connection, _FILLS, since_ns))
+    exposure: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for quote, value in _stream(connection, _EXPOSURE, since_ns):
+        exposure[quote] = EXACT.add(exposure[quote], Decimal(value))
+    return Sums(
+        runs=rows(_RUNS),
+        span_ns=None if span["first_ns"] is None else (span["first_ns"], span["last_ns"]),
+        pairs=rows(_PAIRS),
+        opportunities=rows(_OPPORTUNITIES),
+        orders=rows(_ORDERS),
+        incidents=rows(_INCIDENTS),
+        latest_incidents=rows(_LATEST, shown=INCIDENTS_SHOWN),
+        fees=fees,
+        moved=moved,
+        exposure_quote_s=dict(sorted(exposure.items())),
+        fills=fills,
+    )
+
+
+def _whole(row: Any) -> RowDict:
+    """Return a row with PostgreSQL's sums, which are NUMERIC, as the integers they are."""
+    return {name: int(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
+def _stream(connection: Connection, sql: str, since_ns: int) -> Iterator[Any]:
+    result = connection.execution_options(yield_per=10_000).execute(text(sql), {"since_ns": since_ns})
+    for batch in result.partitions():
+        yield from batch
+
+
+def _add_fills(fills: Iterator[Any]) -> tuple[dict[str, Decimal], dict[tuple[str, str], Decimal], int]:
+    """Return fees charged on our own orders by asset, what all fills moved by (venue, asset), and how many were ours."""
+    fees: defaultdict[str, Decimal] = defaultdict(Decimal)
+    moved: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    own = 0
+    for venue, symbol, side, currency, price_text, size_text, fee_text, role in fills:
+        price, size, fee = Decimal(price_text), Decimal(size_text), Decimal(fee_text)
+        base, quote = symbol.split("/")
+        signed = size if side == "buy" else EXACT.minus(size)
+        moved[venue, base] = EXACT.add(moved[venue, base], signed)
+        moved[venue, quote] = EXACT.subtract(moved[venue, quote], EXACT.multiply(price, signed))
+        moved[venue, currency] = EXACT.subtract(moved[venue, currency], fee)
+        if role != "foreign":
+            fees[currency] = EXACT.add(fees[currency], fee)
+            own += 1
+    return dict(sorted(fees.items())), dict(sorted(moved.items())), own
