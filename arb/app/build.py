@@ -158,10 +158,15 @@ def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], stat
         ),
         books,
     )
+    engine.load(restored_from(state))
+    return engine
+
+
+def restored_from(state: JournalState) -> Restored:
+    """Return what the engine takes up of what the journal left."""
     pairs = tuple(
         OpenPair(plan=left.plan, pair=left.pair, orders=left.orders, fills=left.fills)
         for left in state.pairs
         if left.plan is not None
     )
-    engine.load(Restored(control=state.control, pairs=pairs))
-    return engine
+    return Restored(control=state.control, pairs=pairs)

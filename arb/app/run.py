@@ -15,6 +15,7 @@ from arb.app.build import (
     build_engine,
     build_feeds,
     build_sandbox_gateways,
+    restored_from,
     sandbox_venues,
     survey,
     symbols_of,
@@ -41,11 +42,13 @@ from arb.live.executor import Executor
 from arb.live.keepers import keep_clock, keep_synced, poll_halt_file
 from arb.live.runner import Runner
 from arb.live.summary import summarise
+from arb.live.taping import Taping
 from arb.live.view import log_lines, show_live
 from arb.logs import SECRETS
 from arb.market.client_id import NONCE_BITS
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger, prepare_ledger
+from arb.store.tape_head import TapeHead
 from arb.venues.base import MarketFeed, OrderGateway
 
 log = logging.getLogger(__name__)
@@ -81,6 +84,8 @@ class Run:
         self._rng: random.Random = system_random()
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
+        self._tape: Taping | None = None
+        self._runner: Runner | None = None
         self._stop = asyncio.Event()
         self._signals = 0
 
@@ -89,10 +94,24 @@ class Run:
         journal = Journal.open(self._journal_path, self._clock)
         try:
             prepare_ledger(self._db, journal)
+            self._open_tape()
             async with self._sandbox() as sandbox, self._gateways(sandbox) as gateways:
                 return await self._trade(journal, sandbox, gateways)
         finally:
+            if self._tape is not None:
+                self._tape.close()
             journal.close()
+
+    def _open_tape(self) -> None:
+        """Make the tape, if one is asked for, before anything is under way; it must not exist yet."""
+        if self._options.tape is not None:
+            loop = asyncio.get_running_loop()
+            self._tape = Taping(self._options.tape, lambda cause: _call_soon(loop, lambda: self._on_tape_ended(cause)))
+
+    def _on_tape_ended(self, cause: str) -> None:
+        log.error("%s", cause)
+        if self._runner is not None:
+            self._runner.emit(TroubleReported(kind="tape", text=cause))
 
     @contextlib.asynccontextmanager
     async def _sandbox(self) -> AsyncIterator[Sandbox]:
@@ -155,7 +174,13 @@ class Run:
             clock=self._clock,
             last_seq=journal.last_seq,
             on_alert=lambda text: log.critical("%s", text),
+            tape=self._tape,
         )
+        self._runner = runner
+        if self._tape is not None:
+            restored = restored_from(state)
+            head = TapeHead(settings=engine.house.settings, restored=restored, last_seq=journal.last_seq)
+            self._tape.begin(head, self._clock.wall_ns())
         endpoints = {venue: found[0] for venue, found in sandbox_venues(self._settings, sandbox).items()}
         feeds.update(build_feeds(endpoints, books, universe, self._clock, self._rng, runner.on_frame, runner.emit))
         self._begin(runner, sandbox, gateways, universe, state.last_run_id)
@@ -314,3 +339,9 @@ class Run:
                 return {"error": f"unknown wish {other!r}: status, halt or resume"}
         runner.emit(event)
         return {"done": str(wish["do"])}
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Run `act` on the loop's thread, unless the loop is gone."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(act)

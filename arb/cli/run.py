@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from arb.cli.shared import (
     ADMIN_URL,
     DURATION,
     INPUT_FILE,
+    NEW_FILE,
+    RATE,
     RUN_MODES,
     SEED,
     config_and_json,
@@ -36,6 +39,7 @@ _NO_GUARDS = {
 @click.option("--seed", type=SEED, metavar="N", help="The seed of the embedded sandbox [default: drawn, and logged].")
 @click.option("--db", metavar="URL", help="The ledger, instead of [store] url.")
 @click.option("--sandbox", type=ADMIN_URL, metavar="ADMIN_URL", help="Trade on this running `arb sandbox`.")
+@click.option("--tape", type=NEW_FILE, metavar="FILE", help="Write every frame and event here, for `arb replay`.")
 @click.option("--live", is_flag=True, help="The second consent for real orders; the first is [live] enabled.")
 @click.option("--show-config", is_flag=True, help="Print the resolved settings, secrets masked, and stop.")
 @config_and_json
@@ -45,6 +49,7 @@ def run_command(
     seed: int | None,
     db: str | None,
     sandbox: str | None,
+    tape: Path | None,
     live: bool,
     show_config: bool,
     config: Path | None,
@@ -61,7 +66,7 @@ def run_command(
     chosen = Mode(mode) if mode else settings.run.mode
     refuse_unguarded(chosen, live=live)
     database_url(settings, chosen.value, db)
-    options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live)
+    options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
     with logging_to(level=settings.run.log_level.value):
         result = the_app().run(settings, options, live_view=not as_json and sys.stdout.isatty())
     show(result.summary, as_json=as_json)
@@ -108,19 +113,48 @@ def sandbox_command(
 
 @click.command("replay")
 @click.argument("files", type=INPUT_FILE, nargs=-1, required=True, metavar="FILE...")
-@click.option("--db", metavar="URL", help="The ledger to write [default: sqlite:///var/replay.sqlite].")
-@click.option("--seed", type=SEED, metavar="N", help="The seed of the simulated matching [default: 1].")
+@click.option("--db", metavar="URL", help="The ledger to write anew [default: sqlite:///var/replay.sqlite].")
+@click.option("--seed", type=SEED, metavar="N", help="The seed of the names of orders on captures [default: 1].")
+@click.option(
+    "--journal", type=INPUT_FILE, metavar="FILE", help="The journal to compare a run's tape with [default: found]."
+)
+@click.option(
+    "--latency", type=DURATION, default="50ms", metavar="TIME", help="An order's way on captures [default: 50ms]."
+)
+@click.option(
+    "--fee",
+    type=RATE,
+    default="10bps",
+    metavar="RATE",
+    help="What simulated venues charge on captures [default: 10bps].",
+)
 @config_and_json
 def replay_command(
-    files: tuple[Path, ...], db: str | None, seed: int | None, config: Path | None, as_json: bool
+    files: tuple[Path, ...],
+    db: str | None,
+    seed: int | None,
+    journal: Path | None,
+    latency: float,
+    fee: Decimal,
+    config: Path | None,
+    as_json: bool,
 ) -> int:
     """Run the engine on recorded tapes.
 
-    Time is the tape's own, matching is simulated.
+    The tape of a run is run again, and must lead to the same commands: the first difference is shown, with exit code 3.
+    Captures of frames alone are traded on with simulated matching. Time is the tape's own.
     """
     settings = settings_from(config)
     database_url(settings, "replay", db)
+    options = ReplayOptions(
+        files=files,
+        db=db,
+        seed=seed,
+        journal=journal,
+        latency_ms=max(1, round(latency * 1000)),
+        taker_fee_bps=fee,
+    )
     with logging_to(level=settings.run.log_level.value):
-        result = the_app().replay(settings, ReplayOptions(files=files, db=db, seed=seed))
+        result = the_app().replay(settings, options)
     show(result.summary, as_json=as_json)
     return int(result.exit_code)

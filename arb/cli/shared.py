@@ -3,6 +3,7 @@
 import importlib
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -69,6 +70,20 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Rate(click.ParamType[Decimal]):
+    """A rate such as `10`, `10bps` or `0.1%`, as basis points from 0 to 500."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """Read the text, or fail as a usage error."""
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,12})?)(%|bps|)", str(value))
+        rate = Decimal(match.group(1)) * (100 if match.group(2) == "%" else 1) if match else Decimal(-1)
+        if not 0 <= rate <= 500:
+            self.fail(f"{value!r} is no fee: write for example 10bps or 0.1%, at most 5%", param, ctx)
+        return rate
+
+
 class AdminUrl(click.ParamType[str]):
     """The admin address of a running sandbox, as its first line prints it."""
 
@@ -84,6 +99,8 @@ class AdminUrl(click.ParamType[str]):
 
 DURATION = Duration()
 ADMIN_URL = AdminUrl()
+RATE = Rate()
 SEED = click.IntRange(min=0, max=2**63 - 1)
 INPUT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 RUN_MODES = click.Choice([mode.value for mode in Mode])

@@ -1,5 +1,6 @@
 """What the command line asks of a command, beyond the settings of the file."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb run`. `for_s` counts from the first live book on two venues; None: until a signal.
 
     `sandbox` is the admin URL of a running sandbox to trade on, None: an embedded one. `seed` None: drawn at start.
-    `db` overrides the ledger's URL. `live` is the consent given on the command line.
+    `db` overrides the ledger's URL. `live` is the consent given on the command line. `tape`: a file to be made, into which
+    every frame and event goes.
     """
 
     mode: Mode
@@ -20,14 +22,22 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     db: str | None = None
     sandbox: str | None = None
     live: bool = False
+    tape: Path | None = None
 
 
 class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb replay FILE...`."""
+    """`arb replay FILE...`.
+
+    `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
+    travels to a simulated venue, and its answer back, on captures; `taker_fee_bps`: what every venue charges there.
+    """
 
     files: tuple[Path, ...]
     db: str | None = None
     seed: int | None = None
+    journal: Path | None = None
+    latency_ms: int = 50
+    taker_fee_bps: Decimal = Decimal(10)
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,14 +4,24 @@ Spot levels are `[price, size]` text; perpetual ones are `{"p", "s"}` with a JSO
 contracts. `*.book_ticker` bears witness: where its id is the book's, both sides must agree. Live code reads none of it.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from arb.market.arena import BookState, Levels
+from arb.market.arena import BookArena, BookState, Levels
 from arb.market.feed import NOTHING, FrameResult, ResyncBy
-from arb.venues.wire.base import DECODE_ERRORS, NS_PER_MS, BookSlot, Delta, Pair, Sequence64, decode_problem
+from arb.venues.wire.base import (
+    DECODE_ERRORS,
+    NS_PER_MS,
+    BookSeat,
+    BookSlot,
+    Delta,
+    Pair,
+    Sequence64,
+    decode_problem,
+)
 from arb.venues.wire.chain import ChainFeed, Rule
 from arb.venues.wire.gate_books import GateFeed, GateFrame, sent_ns
 from arb.venues.wire.ticker import TickerWitness
@@ -80,8 +90,10 @@ class GateTapeFeed(ChainFeed, GateFeed):
     rule = Rule.GATE
     resync_by = ResyncBy.FETCH
 
-    def __init__(self, venue: str = "gate") -> None:
-        super().__init__({}, None, venue=venue, tape=True)
+    def __init__(
+        self, venue: str = "gate", seats: Mapping[str, BookSeat] | None = None, arena: BookArena | None = None
+    ) -> None:
+        super().__init__(seats or {}, arena, venue=venue, tape=True)
         self._witnesses: dict[str, TickerWitness] = {}
 
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:

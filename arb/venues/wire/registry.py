@@ -40,16 +40,20 @@ def live_feed(venue: str, seats: Mapping[str, BookSeat], arena: BookArena) -> Bo
     raise ConfigError(f"no book feed for venue {venue!r}; there are {', '.join(LIVE_VENUES)}")
 
 
-def tape_feed(venue: str) -> WireFeed:
-    """Return a feed that rebuilds whatever books a tape of this dialect holds; raises `ConfigError` for others."""
+def tape_feed(venue: str, seats: Mapping[str, BookSeat] | None = None, arena: BookArena | None = None) -> WireFeed:
+    """Return a feed that rebuilds whatever books a tape of this dialect holds; raises `ConfigError` for others.
+
+    With `arena` the books that have a row in `seats` are written there.
+    """
+    seats = seats or {}
     if venue in ("gate", "gate_futures"):
-        return GateTapeFeed(venue)
+        return GateTapeFeed(venue, seats, arena)
     if venue == "okx":
-        return OkxFeed(venue, {}, None, tape=True)
+        return OkxFeed(venue, seats, arena, tape=True)
     if venue == "bitget":
-        return BitgetFeed(venue, {}, None, tape=True)
+        return BitgetFeed(venue, seats, arena, tape=True)
     if venue == "bybit":
-        return BybitFeed({}, None, tape=True)
+        return BybitFeed(seats, arena, tape=True)
     if venue in ("binance", "binance_futures"):
-        return BinanceFeed({}, None, venue=venue, tape=True)
+        return BinanceFeed(seats, arena, venue=venue, tape=True)
     raise ConfigError(f"cannot rebuild books of the dialect {venue!r}; there are {', '.join(TAPE_VENUES)}")

@@ -1,0 +1,244 @@
+"""`arb replay FILE...`: the tape of a run once more, or the engine on captured frames with simulated matching."""
+
+import contextlib
+import itertools
+import logging
+import random
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arb import __version__
+from arb.app.build import build_books, survey
+from arb.app.places import stores
+from arb.clock import NS_PER_MS, NS_PER_S, Clock, ManualClock, SystemClock
+from arb.config import ReplayOptions, Settings
+from arb.core.budget import PlaceRate
+from arb.core.commands import Persist
+from arb.core.engine import Engine
+from arb.core.events import RunStarted, TroubleReported
+from arb.core.house import EngineSettings, VenueProfile
+from arb.core.records import RunRecord
+from arb.errors import ConfigError
+from arb.live.summary import summarise
+from arb.market.client_id import NONCE_BITS
+from arb.market.numbers import plain
+from arb.replay.backtest import Backtest
+from arb.replay.captured import Capture, explore
+from arb.replay.feeds import captured_books
+from arb.replay.keep import Keeper
+from arb.replay.paper import START_BALANCE
+from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
+from arb.replay.tapes import OwnTape, is_own, merged
+from arb.store.fresh import fresh_journal
+from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
+from arb.store.ledger import InlineLedger
+
+log = logging.getLogger(__name__)
+
+MODE = "replay"
+DEFAULT_DB = "sqlite:///var/replay.sqlite"
+DEFAULT_SEED = 1
+EXIT_OK, EXIT_CHECK = 0, 3
+BPS = Decimal(10_000)
+# A venue takes about this much; what a capture's venue would have taken is not known any more.
+PAPER_RATE = PlaceRate(10, 1000)
+
+
+def replay_tapes(settings: Settings, options: ReplayOptions) -> tuple[dict[str, Any], int]:
+    """Replay; returns the summary and the exit code.
+
+    Raises `ConfigError` for tapes that do not belong together, and `StoreError` at a malformed line, when everything before
+    it has been replayed and written down.
+    """
+    own = [is_own(path) for path in options.files]
+    if all(own):
+        return _timed(lambda keeper, db: _rerun(options, settings, keeper, db), options, settings)
+    if any(own):
+        raise ConfigError("tapes of runs and captures in one replay: replay them apart")
+    return _timed(lambda keeper, db: _backtest(options, settings, keeper, db), options, settings)
+
+
+_Replay = Callable[[Keeper, str], tuple[dict[str, Any], int]]
+
+
+def _timed(replay: _Replay, options: ReplayOptions, settings: Settings) -> tuple[dict[str, Any], int]:
+    """Open the stores anew, replay, close them, and log how fast it went."""
+    clock: Clock = SystemClock()
+    db, journal_path = stores(settings, MODE, options.db or DEFAULT_DB)
+    # The journal's own instants are the tape's; nothing in the stores may tell when the replay itself took place.
+    journal = fresh_journal(db, journal_path, ManualClock(0))
+    with contextlib.ExitStack() as stack:
+        stack.callback(journal.close)
+        keeper = Keeper(journal, InlineLedger(db, journal))
+        stack.pop_all()
+    with contextlib.closing(keeper):
+        started_ns = clock.monotonic_ns()
+        summary, exit_code = replay(keeper, db)
+    taken_s = (clock.monotonic_ns() - started_ns) / NS_PER_S
+    log.info("%d frames in %.2f s: %.0f frames/s", summary["frames"], taken_s, summary["frames"] / max(taken_s, 1e-9))
+    return summary, exit_code
+
+
+# The tape of a run.
+
+
+def _rerun(options: ReplayOptions, settings: Settings, keeper: Keeper, db: str) -> tuple[dict[str, Any], int]:
+    tape = OwnTape(options.files)
+    lines = tape.lines()
+    prologue = read_prologue(lines)
+    head, started = tape.head, prologue.started
+    of_then = msgspec.structs.replace(settings, timing=head.settings.timing)
+    engine = Engine(head.settings, build_books(of_then, survey(list(prologue.instruments))))
+    engine.load(head.restored)
+    _keep_restored(keeper, head.restored.pairs, started, head.last_seq)
+    with _journal_of(options, settings, started) as journal:
+        judge = None if journal is None else Judge(journal[1])
+        rerun = Rerun(engine, keeper.keep, judge)
+        difference = rerun.run(itertools.chain(prologue.lines, lines))
+    summary = summarise(
+        engine,
+        mode=MODE,
+        sandbox_id=started.sandbox_id,
+        seconds=(rerun.last_ns - started.t_ns) / NS_PER_S,
+        dropped_opportunities=keeper.dropped_untraded,
+        ceiling_net={},
+        db=db,
+        now_ns=rerun.last_ns,
+        report_currency=settings.run.report_currency,
+    )
+    summary["replay"] = {
+        "kind": "rerun",
+        "files": [str(path) for path in options.files],
+        "events": rerun.events,
+        "journal": None if journal is None else str(journal[0]),
+        "compared": 0 if judge is None else judge.compared,
+        "difference": None if difference is None else _told(difference),
+    }
+    return summary, EXIT_OK if difference is None else EXIT_CHECK
+
+
+def _told(difference: Difference) -> dict[str, Any]:
+    log.error("seq %d: expected %s, got %s", difference.seq, difference.expected, difference.got)
+    return {"seq": difference.seq, "expected": difference.expected, "got": difference.got}
+
+
+def _keep_restored(keeper: Keeper, pairs: Any, started: RunStarted, last_seq: int) -> None:
+    """Write down the pairs that an earlier run had left open, which rows of this run refer to."""
+    if not pairs:
+        return
+    runs = {pair.pair.run_id: pair.pair.decided_ns for pair in reversed(pairs)}
+    records: list[Any] = [
+        RunRecord(
+            id=run_id,
+            mode=started.mode,
+            sandbox_id=started.sandbox_id,
+            seed=None,
+            version=started.version,
+            started_ns=decided_ns,
+        )
+        for run_id, decided_ns in sorted(runs.items())
+    ]
+    for left in pairs:
+        records += [left.plan, left.pair, *left.orders, *left.fills]
+    event = TroubleReported(seq=last_seq, t_ns=started.t_ns, kind="restored", text="pairs left by an earlier run")
+    keeper.keep(event, tuple(Persist(cause=last_seq, record=record) for record in records), [])
+
+
+@contextlib.contextmanager
+def _journal_of(
+    options: ReplayOptions, settings: Settings, started: RunStarted
+) -> Iterator[tuple[Path, Iterator[Entry]] | None]:
+    """Yield the run's journal and its entries from the run's start; None when no journal is found."""
+    path = options.journal or stores(settings, started.mode, None)[1]
+    if not path.exists():
+        log.warning("no journal at %s: the run is repeated, and compared with nothing", path)
+        yield None
+        return
+    with contextlib.closing(JournalReader.open(path)) as reader:
+        entries = reader.entries(Position(started.seq - 1, MAX_SUB))
+        first = next(entries, None)
+        message = None if first is None else first.message
+        if first is not None and isinstance(message, RunStarted) and message.nonce == started.nonce:
+            yield path, itertools.chain((first,), entries)
+            return
+        if options.journal is not None:
+            raise ConfigError(f"--journal {path}: does not hold run {started.run_id}: name the journal of that run")
+        log.warning("the journal %s does not hold run %d: the run is compared with nothing", path, started.run_id)
+        yield None
+
+
+# Captures.
+
+
+def _backtest(options: ReplayOptions, settings: Settings, keeper: Keeper, db: str) -> tuple[dict[str, Any], int]:
+    capture = explore(merged(options.files), options.taker_fee_bps / BPS)
+    first = next(merged(options.files), None)
+    if first is None:
+        raise ConfigError(f"{', '.join(map(str, options.files))}: no frame on the tape")
+    clock = ManualClock(first.line.received_ns)
+    books, feeds = captured_books(capture, settings.timing)
+    engine = Engine(_engine_settings(settings, capture), books)
+    backtest = Backtest(
+        engine, feeds, capture.instruments, clock, keeper.keep, latency_ns=options.latency_ms * NS_PER_MS
+    )
+    seed = DEFAULT_SEED if options.seed is None else options.seed
+    exit_code = backtest.run(merged(options.files), _started(clock, seed, capture))
+    if backtest.fault is not None:
+        keeper.close()
+        raise backtest.fault
+    now_ns = clock.wall_ns()
+    summary = summarise(
+        engine,
+        mode=MODE,
+        sandbox_id=None,
+        seconds=(now_ns - first.line.received_ns) / NS_PER_S,
+        dropped_opportunities=keeper.dropped_untraded,
+        ceiling_net={},
+        db=db,
+        now_ns=now_ns,
+        report_currency=settings.run.report_currency,
+    )
+    summary["replay"] = {"kind": "simulated", "files": [str(path) for path in options.files]} | _assumed(
+        options, capture
+    )
+    return summary, exit_code
+
+
+def _engine_settings(settings: Settings, capture: Capture) -> EngineSettings:
+    return EngineSettings(
+        limits=settings.limits,
+        timing=settings.timing,
+        repair=settings.repair,
+        venues=tuple(VenueProfile(venue, PAPER_RATE, enforces_expiry=True) for venue in capture.venues),
+        symbols=tuple(capture.scales),
+    )
+
+
+def _started(clock: Clock, seed: int, capture: Capture) -> RunStarted:
+    return RunStarted(
+        run_id=max(1, clock.wall_ns() // NS_PER_S),
+        nonce=random.Random(seed).getrandbits(NONCE_BITS),
+        mode=MODE,
+        sandbox_id=None,
+        account_ids={venue: f"{venue}:paper" for venue in capture.venues},
+        seed=seed,
+        version=__version__,
+    )
+
+
+def _assumed(options: ReplayOptions, capture: Capture) -> dict[str, Any]:
+    """Return what the tape does not tell and was assumed: it belongs to every figure above it."""
+    return {
+        "latency_ms": options.latency_ms,
+        "taker_fee": plain(options.taker_fee_bps / BPS),
+        "start_balance_of_each_asset": plain(START_BALANCE),
+        "instruments": [
+            {"venue": i.venue, "symbol": i.symbol, "tick": plain(i.tick), "lot": plain(i.lot)}
+            for i in capture.instruments
+        ],
+        "left_out": [msgspec.to_builtins(left) for left in capture.left_out],
+    }

@@ -1,0 +1,131 @@
+"""The tape of a run: every frame and every event, in the order in which the engine took them.
+
+The loop only puts lines into a queue; a thread of its own encodes, compresses and writes them, and flushes twice a second,
+so that a killed process leaves a readable tape. The queue is bounded. When the disk refuses a line, or cannot keep up,
+taping ends there, since a tape with holes replays to something that never happened; trading goes on, and the tape says how
+far it goes by ending.
+"""
+
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from arb.core.events import AnyEvent
+from arb.errors import StoreError
+from arb.store.tape import TapeWriter
+from arb.store.tape_head import TapeHead, encode_head
+
+log = logging.getLogger(__name__)
+
+QUEUE_BYTES = 64 * 1024 * 1024
+EVENT_BYTES = 512
+"""What an event is counted as while it waits: it is encoded in the thread."""
+FLUSH_EVERY_S = 0.5
+CLOSE_WAIT_S = 10.0
+
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+_Line = tuple[int | None, int, str, bytes | AnyEvent]
+
+
+class Taping:
+    """See the module's text. `frame` and `event` belong to the loop's thread and never block."""
+
+    def __init__(self, path: Path, on_trouble: Callable[[str], None], *, queue_bytes: int = QUEUE_BYTES) -> None:
+        """Create the tape at `path`; raises `StoreError` when it exists already or cannot be made.
+
+        `on_trouble` is called at most once, from any thread, with the reason why taping ended early.
+        """
+        self._writer = TapeWriter(path)
+        self._on_trouble = on_trouble
+        self._queue_bytes = queue_bytes
+        self._wake = threading.Condition()
+        # Guarded by the condition's lock.
+        self._queue: deque[_Line] = deque()
+        self._waiting_bytes = 0
+        self._closing = False
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="tape", daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Return whether taping has stopped, by `close` or by trouble."""
+        with self._wake:
+            return self._ended
+
+    def begin(self, head: TapeHead, t_ns: int) -> None:
+        """Write the head; to be called once, before everything else."""
+        self._put((None, t_ns, "", encode_head(head)), EVENT_BYTES)
+
+    def frame(self, seq: int, received_ns: int, venue: str, raw: bytes) -> None:
+        """Append one public frame."""
+        self._put((seq, received_ns, venue, raw), len(raw))
+
+    def event(self, event: AnyEvent) -> None:
+        """Append one event, stamped with its number and instant."""
+        self._put((event.seq, event.t_ns, getattr(event, "venue", ""), event), EVENT_BYTES)
+
+    def close(self) -> None:
+        """Write what waits and end the tape; a second call changes nothing."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        self._thread.join(CLOSE_WAIT_S)
+        if self._thread.is_alive():
+            log.error("the tape was not written in %g s: its end is missing", CLOSE_WAIT_S)
+
+    def _put(self, line: _Line, size: int) -> None:
+        with self._wake:
+            if self._ended or self._closing:
+                return
+            full = self._waiting_bytes + size > self._queue_bytes
+            if not full:
+                self._queue.append(line)
+                self._waiting_bytes += size
+        if full:
+            self._end(f"tape {self._writer.path}: the disk cannot keep up; taping has ended, trading goes on")
+
+    def _run(self) -> None:
+        try:
+            while self._step():
+                pass
+            self._writer.close()
+        except StoreError as error:
+            self._end(f"{error}; taping has ended, trading goes on")
+        finally:
+            with self._wake:
+                self._ended = True
+                self._queue.clear()
+            with contextlib.suppress(StoreError):
+                self._writer.close()
+
+    def _step(self) -> bool:
+        """Write what has gathered; return whether there will be more. Lines are worth no wake-up each."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._closing or self._ended, FLUSH_EVERY_S)
+            more = not (self._closing or self._ended)
+        while self._queue:
+            self._write(self._queue.popleft())  # only this thread takes lines out
+        self._writer.flush()
+        return more
+
+    def _write(self, line: _Line) -> None:
+        seq, t_ns, venue, content = line
+        is_frame = isinstance(content, bytes) and seq is not None
+        size = len(content) if is_frame else EVENT_BYTES  # type: ignore[arg-type]
+        with self._wake:
+            self._waiting_bytes -= size
+        raw = content if isinstance(content, bytes) else _encode(content)
+        self._writer.write(venue, "ws" if is_frame else "event", raw, t_ns=t_ns, seq=seq)
+
+    def _end(self, cause: str) -> None:
+        with self._wake:
+            first, self._ended = not self._ended, True
+            self._wake.notify_all()
+        if first:
+            self._on_trouble(cause)

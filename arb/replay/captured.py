@@ -1,0 +1,180 @@
+"""What a capture is about, found in a first pass: which products it shows, and to how many decimals.
+
+Frames are read by the venue's own dialect, whose books are kept here on a scale wide enough for anything; every level that
+comes by is measured. From that follow the instruments of the replay: tick and lot are the finest decimals seen, a fee is
+assumed, minimums are not known and so are none.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from math import gcd
+
+import msgspec
+
+from arb.errors import StoreError
+from arb.market.book import PlainBook
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.scale import Scale, common_scale
+from arb.replay.naming import symbol_of
+from arb.replay.tapes import Captured
+from arb.venues.wire.base import TAPE_SCALE, WireFeed
+from arb.venues.wire.registry import tape_feed
+
+Connection = tuple[int, str]
+"""(number of the file, venue): every file is a connection of its own."""
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A product that is not traded, and why."""
+
+    venue: str
+    native_symbol: str
+    reason: str
+
+
+class Book(msgspec.Struct, frozen=True):
+    """One book of a capture: where its frames come from, and what it is traded as (None: it is not)."""
+
+    connection: Connection
+    native_symbol: str
+    scale: Scale
+    instrument: Instrument | None
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """All books of the captures, and what is not traded."""
+
+    connections: tuple[Connection, ...]
+    books: tuple[Book, ...]
+    left_out: tuple[LeftOut, ...]
+    scales: dict[str, Scale]
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """Return every venue with a frame, by name."""
+        return tuple(sorted({venue for _, venue in self.connections}))
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """Return what is traded, by venue and symbol."""
+        listed = [book.instrument for book in self.books if book.instrument is not None]
+        return tuple(sorted(listed, key=lambda instrument: (instrument.venue, instrument.symbol)))
+
+
+class MeasuredBook(PlainBook):
+    """A book that remembers the greatest common step of all prices and sizes it was ever told."""
+
+    __slots__ = ("price_step", "size_step")
+
+    def __init__(self, before: PlainBook) -> None:
+        super().__init__(before.depth_max)
+        self.price_step = self.size_step = 0
+        self.replace(before.bids.sizes.items(), before.asks.sizes.items())
+        self.bid_horizon, self.ask_horizon = before.bid_horizon, before.ask_horizon
+
+    def replace(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
+        """Measure and take a snapshot."""
+        super().replace(self._measured(bids), self._measured(asks))
+
+    def apply(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
+        """Measure and apply a change."""
+        super().apply(self._measured(bids), self._measured(asks))
+
+    def _measured(self, levels: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        taken = list(levels)
+        self.price_step = gcd(self.price_step, *(price for price, _ in taken))
+        self.size_step = gcd(self.size_step, *(size for _, size in taken))
+        return taken
+
+
+def explore(lines: Iterator[Captured], taker_fee: Decimal) -> Capture:
+    """Read captures once and return what they are about; what follows a malformed line is left to the replay itself.
+
+    `taker_fee` is the ratio charged for every fill, since no tape tells the account's own.
+    Raises `ConfigError` for a dialect that cannot be read.
+    """
+    feeds: dict[Connection, WireFeed] = {}
+    try:
+        for file, line in lines:
+            feed = feeds.get((file, line.venue))
+            if feed is None:
+                feed = feeds[file, line.venue] = tape_feed(line.venue)
+            if line.kind == "http":
+                feed.on_http(line.received_ns, line.url, line.raw)
+            else:
+                feed.on_frame(line.received_ns, line.raw)
+            for slot in feed.books():
+                if type(slot.book) is PlainBook:
+                    slot.book = MeasuredBook(slot.book)
+    except StoreError:
+        pass  # the replay comes to the same line and says so, after everything before it
+    return _capture(feeds, taker_fee)
+
+
+def _capture(feeds: dict[Connection, WireFeed], taker_fee: Decimal) -> Capture:
+    books: list[Book] = []
+    left_out: list[LeftOut] = []
+    taken: dict[tuple[str, str], str] = {}
+    for connection, feed in sorted(feeds.items()):
+        venue = connection[1]
+        for slot in feed.books():
+            assert isinstance(slot.book, MeasuredBook)
+            symbol, reason = symbol_of(venue, slot.native_symbol)
+            if not slot.book.price_step or not slot.book.size_step:
+                symbol, reason = None, "it shows no levels"
+            elif symbol is not None and (venue, symbol) in taken:
+                symbol, reason = None, f"another book of {symbol} at this venue comes first"
+            tick = _step(slot.book.price_step, TAPE_SCALE.price_exp)
+            lot = _step(slot.book.size_step, TAPE_SCALE.size_exp)
+            if symbol is None:
+                left_out.append(LeftOut(venue, slot.native_symbol, reason))
+                books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), None))
+                continue
+            taken[venue, symbol] = slot.native_symbol
+            instrument = _instrument(venue, symbol, slot.native_symbol, (tick, lot), taker_fee)
+            books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), instrument))
+    return _on_common_scales(tuple(sorted(feeds)), books, left_out)
+
+
+def _on_common_scales(connections: tuple[Connection, ...], books: list[Book], left_out: list[LeftOut]) -> Capture:
+    traded = [book.instrument for book in books if book.instrument is not None]
+    scales = {
+        symbol: common_scale(
+            [i.tick for i in traded if i.symbol == symbol], [i.lot for i in traded if i.symbol == symbol]
+        )
+        for symbol in sorted({i.symbol for i in traded})
+    }
+    common = (
+        book if book.instrument is None else msgspec.structs.replace(book, scale=scales[book.instrument.symbol])
+        for book in books
+    )
+    return Capture(connections, tuple(common), tuple(dict.fromkeys(left_out)), scales)
+
+
+def _step(greatest: int, exp: int) -> Decimal:
+    """Return the power of ten that `greatest` (on `10**exp`; 0: nothing was seen) is a whole multiple of, at most 1."""
+    decimals = exp
+    while decimals and greatest % 10 == 0:
+        greatest //= 10
+        decimals -= 1
+        if not greatest:
+            return Decimal(1)
+    return Decimal(1).scaleb(-decimals)
+
+
+def _instrument(
+    venue: str, symbol: str, native_symbol: str, steps: tuple[Decimal, Decimal], taker_fee: Decimal
+) -> Instrument:
+    tick, lot = steps
+    return Instrument(
+        venue=venue,
+        symbol=symbol,
+        native_symbol=native_symbol,
+        tick=tick,
+        lot=lot,
+        min_size=lot,
+        min_notional=Decimal(0),
+        taker_fee=taker_fee,
+        maker_fee=taker_fee,
+        buy_fee_in=FeeIn.QUOTE,
+    )

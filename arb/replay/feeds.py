@@ -1,0 +1,87 @@
+"""The books of captures as the engine knows books: one feed per venue, behind it one dialect per captured connection."""
+
+from collections.abc import Mapping, Sequence
+
+from arb.core.books import Books
+from arb.core.settings import Timing
+from arb.market.arena import BookArena
+from arb.market.feed import NOTHING, FeedCounts, FrameResult
+from arb.replay.captured import Capture
+from arb.replay.tapes import Captured
+from arb.venues.wire.base import BookSeat, WireFeed
+from arb.venues.wire.registry import tape_feed
+
+NO_ROW = -1
+"""The seat of a book that is read, so that its venue's counts are right, but not traded."""
+
+
+class CapturedFeed:
+    """The `BookFeed` of one venue. `expect` says which line the next frame is from; nothing can be sent or asked for."""
+
+    def __init__(self, venue: str, connections: Mapping[int, WireFeed]) -> None:
+        self.venue = venue
+        self.counts = FeedCounts()
+        self._connections = connections
+        self._next: Captured | None = None
+
+    def expect(self, captured: Captured) -> None:
+        """Name the line whose text `on_frame` is about to be given."""
+        self._next = captured
+
+    def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Apply the expected line, a frame or the body of an HTTP answer."""
+        assert self._next is not None
+        file, line = self._next
+        feed = self._connections[file]
+        result = feed.on_http(received_ns, line.url, raw) if line.kind == "http" else feed.on_frame(received_ns, raw)
+        rows = tuple(row for row in result.rows if row != NO_ROW)
+        return FrameResult(rows=rows, levels=result.levels, error=result.error)
+
+    def on_disconnect(self, at_ns: int) -> FrameResult:
+        """Make every book wait for a snapshot."""
+        rows = tuple(row for feed in self._connections.values() for row in feed.on_disconnect(at_ns).rows)
+        return FrameResult(rows=tuple(row for row in rows if row != NO_ROW))
+
+    def on_snapshot(self, native_symbol: str, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Change nothing: snapshots come as lines of the tape."""
+        return NOTHING
+
+    def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
+        """Change nothing: nobody doubts a book of the past."""
+        return NOTHING
+
+    def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return nothing to send."""
+        return ()
+
+    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return nothing to send."""
+        return ()
+
+    def ping_message(self, now_s: int) -> str | None:
+        """Return nothing to send."""
+        return None
+
+    def snapshot_path(self, native_symbol: str) -> str | None:
+        """Return no path."""
+        return None
+
+
+def captured_books(capture: Capture, timing: Timing) -> tuple[Books, dict[str, CapturedFeed]]:
+    """Return the engine's books for a capture, and the feeds to name each line to."""
+    traded = [book for book in capture.books if book.instrument is not None]
+    rows = {(book.instrument.venue, book.instrument.symbol): row for row, book in enumerate(traded) if book.instrument}
+    arena = BookArena(len(rows))
+    feeds: dict[str, dict[int, WireFeed]] = {venue: {} for venue in capture.venues}
+    for connection in capture.connections:
+        seats = {
+            book.native_symbol: BookSeat(
+                NO_ROW if book.instrument is None else rows[book.instrument.venue, book.instrument.symbol], book.scale
+            )
+            for book in capture.books
+            if book.connection == connection
+        }
+        file, venue = connection
+        feeds[venue][file] = tape_feed(venue, seats, arena)
+    joined = {venue: CapturedFeed(venue, connections) for venue, connections in feeds.items()}
+    return Books(arena, rows, capture.scales, dict(joined), timing), joined

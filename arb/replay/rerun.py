@@ -1,0 +1,152 @@
+"""The tape of a run through the engine once more: the same frames and events must lead to the same commands.
+
+Nothing is performed. Whatever the engine asks for is compared with what the run's journal says it asked for then; the first
+difference ends the replay, for everything after it would differ for that reason alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
+
+import msgspec
+
+from arb.core.commands import AnyCommand, PlaceOrder
+from arb.core.engine import Engine
+from arb.core.events import AnyEvent, InstrumentListed, OrderRejected, QueueDrained, RunStarted
+from arb.core.records import OpportunityRecord
+from arb.errors import StoreError
+from arb.market.instrument import Instrument
+from arb.store.journal_reader import Entry
+from arb.store.tape import TapeLine
+
+NOT_JOURNALLED = "not_journalled"
+
+Keep = Callable[[AnyEvent, tuple[AnyCommand, ...], list[OpportunityRecord]], None]
+
+_events: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """The first place where the replay did otherwise than the run; `None` stands for nothing at all."""
+
+    seq: int
+    expected: str | None
+    got: str | None
+
+
+class Prologue(msgspec.Struct, frozen=True):
+    """The lines up to the first that is neither the start nor an instrument, and what they say."""
+
+    lines: tuple[TapeLine, ...]
+    started: RunStarted
+    instruments: tuple[Instrument, ...]
+
+
+def read_prologue(lines: Iterator[TapeLine]) -> Prologue:
+    """Take the beginning of a run off `lines`; the last line taken belongs to what follows and is in `lines` of the answer."""
+    taken: list[TapeLine] = []
+    started: RunStarted | None = None
+    instruments: list[Instrument] = []
+    for line in lines:
+        taken.append(line)
+        event = read_event(line) if line.kind == "event" else None
+        if isinstance(event, RunStarted) and started is None:
+            started = event
+        elif isinstance(event, InstrumentListed):
+            instruments.append(event.instrument)
+        else:
+            break
+    if started is None:
+        raise StoreError("the tape holds no start of a run")
+    return Prologue(tuple(taken), started, tuple(instruments))
+
+
+def read_event(line: TapeLine) -> AnyEvent:
+    """Return the event in a line; raises `StoreError` naming its number."""
+    try:
+        return _events.decode(line.raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise StoreError(f"tape line with seq {line.seq}: the event cannot be read: {error}") from None
+
+
+class Judge:
+    """Compares what the engine says now with the entries of the run's journal, which begin at its `RunStarted`."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.compared = 0
+        self._groups = ((seq, list(group)) for seq, group in groupby(entries, attrgetter("seq")))
+        # Orders that the journal does not know because it refused them; the run was told so by an event of its own.
+        self._refused: dict[str, Difference] = {}
+
+    def judge(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> Difference | None:
+        """Return the first difference in one event's entry, or None."""
+        if isinstance(event, OrderRejected) and event.code == NOT_JOURNALLED:
+            self._refused.pop(event.client_order_id, None)
+        if not commands and type(event) is QueueDrained:
+            return None
+        seq, entries = next(self._groups, (None, []))
+        if seq != event.seq:
+            told = None if seq is None else f"the next entry is seq {seq}"
+            return Difference(event.seq, told, _text(event))
+        self.compared += 1
+        expected = [entry.message for entry in entries]
+        got: list[AnyEvent | AnyCommand] = [event, *commands]
+        if len(expected) < len(got) and PlaceOrder not in map(type, expected):
+            got = [message for message in got if not self._set_aside(event.seq, message)]
+        for wanted, found in zip(expected, got, strict=False):
+            if wanted != found:
+                return Difference(event.seq, _text(wanted), _text(found))
+        if len(expected) != len(got):
+            at = min(len(expected), len(got))
+            return Difference(event.seq, _at(expected, at), _at(got, at))
+        return None
+
+    def unanswered(self) -> Difference | None:
+        """Return the first order that the journal does not know although nothing says that it refused it."""
+        return next(iter(self._refused.values()), None)
+
+    def _set_aside(self, seq: int, message: AnyEvent | AnyCommand) -> bool:
+        if isinstance(message, PlaceOrder):
+            self._refused[message.client_order_id] = Difference(seq, None, _text(message))
+            return True
+        return False
+
+
+class Rerun:
+    """Feeds a tape's lines to an engine; `keep` writes down what comes of them."""
+
+    def __init__(self, engine: Engine, keep: Keep, judge: Judge | None) -> None:
+        self.engine = engine
+        self.events = 0
+        self.last_ns = 0
+        self._keep = keep
+        self._judge = judge
+
+    def run(self, lines: Iterable[TapeLine]) -> Difference | None:
+        """Take all lines, or those up to the first difference, which is returned."""
+        for line in lines:
+            self.last_ns = max(self.last_ns, line.received_ns)
+            if line.kind != "event":
+                self.engine.on_frame(line.venue, line.received_ns, line.raw)
+                continue
+            difference = self._handle(read_event(line))
+            if difference is not None:
+                return difference
+        return None if self._judge is None else self._judge.unanswered()
+
+    def _handle(self, event: AnyEvent) -> Difference | None:
+        self.events += 1
+        commands = self.engine.handle(event)
+        difference = None if self._judge is None else self._judge.judge(event, commands)
+        if difference is None:
+            self._keep(event, commands, self.engine.take_untraded())
+        return difference
+
+
+def _at(messages: list[AnyEvent | AnyCommand], index: int) -> str | None:
+    return _text(messages[index]) if index < len(messages) else None
+
+
+def _text(message: AnyEvent | AnyCommand) -> str:
+    return _encode(message).decode()
