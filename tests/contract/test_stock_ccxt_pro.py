@@ -87,6 +87,35 @@ def test_the_streamed_book_follows_every_change(stranger: Stranger) -> None:
     run_with(stranger, scene)
 
 
+def test_a_lost_frame_breaks_the_chain_at_okx_and_the_client_recovers(strangers: dict[str, Stranger]) -> None:
+    stranger, final = strangers["okx"], [["50004", "0.9"]]
+    stranger.set_book(BIDS, ASKS)
+
+    async def scene(client: Client) -> None:
+        await watch_until(lambda: client.watch_order_book(SYMBOL), shows(BIDS, ASKS))
+        gap = {"venue": "okx", "fault": "ws_gap", "on": "stream", "count": 1}
+        await asyncio.to_thread(stranger.sandbox.admin, "POST", "/fault", gap)
+        watching = asyncio.ensure_future(watch_until(lambda: client.watch_order_book(SYMBOL), shows(final, ASKS)))
+        await asyncio.to_thread(stranger.set_book, [["50003", "0.7"]], ASKS)
+        await until_fault_struck(stranger)
+        await asyncio.to_thread(stranger.set_book, final, ASKS)
+        with pytest.raises(ccxt.InvalidNonce):
+            await watching
+        await watch_until(lambda: client.watch_order_book(SYMBOL), shows(final, ASKS))
+
+    run_with(stranger, scene)
+
+
+async def until_fault_struck(stranger: Stranger) -> None:
+    """Wait until no fault is active any more at the sandbox."""
+
+    def gone() -> None:
+        while stranger.sandbox.admin("GET", "/faults")["active"]:
+            pass
+
+    await asyncio.wait_for(asyncio.to_thread(gone), PATIENCE_S)
+
+
 @pytest.mark.parametrize("venue", ["okx", "bitget"])
 def test_short_books_come_whole(strangers: dict[str, Stranger], venue: str) -> None:
     strangers[venue].set_book(BIDS, ASKS)
