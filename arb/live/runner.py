@@ -28,7 +28,9 @@ QUEUE_LIMIT = 100_000
 
 
 class JournalWriter(Protocol):
-    """What the runner needs of the journal."""
+    """What the runner needs of the journal. `reserve_touched`: it lives on its disk reserve, so only repairs may go on."""
+
+    reserve_touched: bool
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write one event and its commands in one transaction; raise `StoreError` with nothing written."""
@@ -161,10 +163,18 @@ class Runner:
             self._unwritten.popleft()
             if rows:
                 self._ledger.submit(rows)
-        if self._journal_blocked:
+        if self._journal.reserve_touched:
+            self._block_journal("the disk is full and the reserve is in use")
+        elif self._journal_blocked:
             self._journal_blocked = False
             self.emit(StoreStateChanged(store="journal", blocked=False, cause="the journal takes entries again"))
         return True
+
+    def _block_journal(self, cause: str) -> None:
+        if not self._journal_blocked:
+            self._journal_blocked = True
+            log.error("journal: %s", cause)
+            self.emit(StoreStateChanged(store="journal", blocked=True, cause=cause))
 
     def _perform(self, commands: tuple[AnyCommand, ...]) -> None:
         outward = tuple(c for c in commands if not isinstance(c, Persist | Alert | Finish))
@@ -181,10 +191,7 @@ class Runner:
         event, commands = self._unwritten.pop()
         kept = tuple(command for command in commands if not isinstance(command, PlaceOrder))
         self._unwritten.append((event, kept))
-        if not self._journal_blocked:
-            self._journal_blocked = True
-            log.error("journal refused an entry: %s", error)
-            self.emit(StoreStateChanged(store="journal", blocked=True, cause=str(error)))
+        self._block_journal(str(error))
         for command in commands:
             if isinstance(command, PlaceOrder):
                 self.emit(
