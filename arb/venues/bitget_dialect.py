@@ -15,7 +15,7 @@ from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues import bitget_records as records
-from arb.venues.dialect import Call, Fees, KeyFacts, Pages
+from arb.venues.dialect import Call, Fees, KeyFacts, Pages, read_listing
 from arb.venues.fields import Fields
 from arb.venues.outcome import OutcomePolicy
 from arb.venues.outcome_tables import BITGET
@@ -144,9 +144,7 @@ class BitgetDialect:
 
     def listed(self, body: Any) -> dict[str, Instrument]:
         """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote."""
-        rows = Fields(self.venue, "answer", body).objects("data")
-        instruments = [self._instrument(fields) for fields in rows]
-        return {instrument.symbol: instrument for instrument in instruments}
+        return read_listing(self.venue, Fields(self.venue, "answer", body).rows("data"), self._instrument)
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /common/trade-rate`: the listing's rates are nobody's."""
@@ -175,7 +173,8 @@ class BitgetDialect:
             ip_bound=fields.maybe_text("ips") is not None,
         )
 
-    def _instrument(self, fields: Fields) -> Instrument:
+    def _instrument(self, raw: Any) -> Instrument:
+        fields = Fields(self.venue, "symbol", raw)
         return Instrument(
             venue=self.venue,
             symbol=f"{fields.text('baseCoin')}/{fields.text('quoteCoin')}",

@@ -138,7 +138,7 @@ def _parts(
             rest_url=endpoint.rest,
             ws_url=endpoint.ws_private,
         )
-        return GateDialect(), GatePrivate(key, secret), gate
+        return GateDialect(key), GatePrivate(key, secret), gate
     if venue not in VENUES:
         raise ConfigError(f"no adapter for venue {venue!r}; there are {', '.join(VENUES)}")
     if credentials.passphrase is None:

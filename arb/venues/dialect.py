@@ -5,7 +5,8 @@ its documented answers. `CcxtGateway` does the rest. Pages are described, not fe
 next.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -13,11 +14,13 @@ import msgspec
 
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance
+from arb.errors import VenueProtocolError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
 from arb.venues.outcome import OutcomePolicy
 
+_LOG = logging.getLogger(__name__)
 PAGES_MAX = 200
 
 
@@ -132,3 +135,25 @@ class TradeDialect(Protocol):
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read what the key may do; a body is None where the venue did not answer."""
+
+
+def read_listing(venue: str, rows: Iterable[Any], read: Callable[[Any], Instrument]) -> dict[str, Instrument]:
+    """Return the readable instruments by symbol.
+
+    A listing holds thousands of symbols that are none of our business; one that is odd must not hide the others. Raises
+    `VenueProtocolError` when not one can be read.
+    """
+    listed: dict[str, Instrument] = {}
+    odd: list[VenueProtocolError] = []
+    for raw in rows:
+        try:
+            instrument = read(raw)
+        except VenueProtocolError as error:
+            odd.append(error)
+        else:
+            listed[instrument.symbol] = instrument
+    if odd:
+        if not listed:
+            raise odd[0]
+        _LOG.warning("%s: %d symbols of the listing cannot be read, the first one: %s", venue, len(odd), odd[0])
+    return listed

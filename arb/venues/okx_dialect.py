@@ -16,7 +16,7 @@ from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues import okx_records as records
-from arb.venues.dialect import Call, Fees, KeyFacts, Pages
+from arb.venues.dialect import Call, Fees, KeyFacts, Pages, read_listing
 from arb.venues.fields import Fields
 from arb.venues.outcome import OutcomePolicy
 from arb.venues.outcome_tables import OKX
@@ -146,9 +146,7 @@ class OkxDialect:
 
     def listed(self, body: Any) -> dict[str, Instrument]:
         """Read the rules of all spot symbols."""
-        rows = Fields(self.venue, "answer", body).objects("data")
-        instruments = [self._instrument(fields) for fields in rows if fields.has("tickSz") and fields.has("lotSz")]
-        return {instrument.symbol: instrument for instrument in instruments}
+        return read_listing(self.venue, Fields(self.venue, "answer", body).rows("data"), self._instrument)
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /account/trade-fee`."""
@@ -185,7 +183,8 @@ class OkxDialect:
     def _listed_by(self, symbol: str) -> dict[str, Any]:
         return {"instType": "SPOT", "instId": self.native_symbol(symbol)}
 
-    def _instrument(self, fields: Fields) -> Instrument:
+    def _instrument(self, raw: Any) -> Instrument:
+        fields = Fields(self.venue, "instrument", raw)
         return Instrument(
             venue=self.venue,
             symbol=f"{fields.text('baseCcy')}/{fields.text('quoteCcy')}",

@@ -14,7 +14,7 @@ from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
-from arb.venues.dialect import Call, Fees, KeyFacts, Pages
+from arb.venues.dialect import Call, Fees, KeyFacts, Pages, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.ids import to_text
@@ -39,6 +39,9 @@ class GateDialect:
     venue = "gate"
     policy: OutcomePolicy = GATE
     not_found = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"})
+
+    def __init__(self, key: str = "") -> None:
+        self._key = key
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take nothing: Gate's spelling tells base and quote apart."""
@@ -146,8 +149,7 @@ class GateDialect:
 
     def listed(self, body: Any) -> dict[str, Instrument]:
         """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent."""
-        instruments = [self._instrument(Fields(self.venue, "currency pair", raw)) for raw in self._rows(body)]
-        return {instrument.symbol: instrument for instrument in instruments}
+        return read_listing(self.venue, self._rows(body), self._instrument)
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /wallet/fee`: the listing's `fee` is nobody's."""
@@ -169,11 +171,14 @@ class GateDialect:
         )
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the permissions. Withdrawal is not in the list; a writable `wallet` is the nearest to it."""
+        """Read the permissions. Withdrawal is not in the list; a writable `wallet` is the nearest to it.
+
+        All keys of the account may be listed, theirs masked; those that cannot be ours do not count.
+        """
         keys, detail = bodies
         perms: list[Fields] = []
         for key in keys if isinstance(keys, list) else [keys]:
-            if isinstance(key, dict):
+            if isinstance(key, dict) and self._may_be_ours(key.get("key")):
                 perms.extend(Fields(self.venue, "key", key).objects("perms"))
         writable = {name for perm in perms if perm.raw("read_only") is not True for name in _names(perm.raw("name"))}
         bound = None
@@ -185,12 +190,19 @@ class GateDialect:
             can_trade="spot" in writable, can_withdraw=True if "wallet" in writable else None, ip_bound=bound
         )
 
+    def _may_be_ours(self, masked: Any) -> bool:
+        if not isinstance(masked, str) or "*" not in masked:
+            return True
+        head, tail = masked.split("*")[0], masked.split("*")[-1]
+        return self._key.startswith(head) and self._key.endswith(tail)
+
     def _rows(self, body: Any) -> list[Any]:
         if not isinstance(body, list):
             raise VenueProtocolError(self.venue, f"not a list but {type(body).__name__}")
         return body
 
-    def _instrument(self, fields: Fields) -> Instrument:
+    def _instrument(self, raw: Any) -> Instrument:
+        fields = Fields(self.venue, "currency pair", raw)
         native = fields.text("id")
         return Instrument(
             venue=self.venue,

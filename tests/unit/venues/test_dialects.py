@@ -1,0 +1,242 @@
+"""What each venue is sent for an order, and how its listing, fees and key are read: documented answers and real ones."""
+
+import gzip
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.errors import VenueProtocolError
+from arb.market.instrument import FeeIn
+from arb.market.order import Role, Side, TimeInForce
+from arb.venues.bitget_dialect import BitgetDialect
+from arb.venues.dialect import TradeDialect
+from arb.venues.gate.dialect import GateDialect
+from arb.venues.okx_dialect import OkxDialect
+from arb.venues.outcome import decode_body
+
+EXPIRES_NS = 1_700_000_000_123_000_000
+
+
+def an_order(tif: TimeInForce = TimeInForce.IOC) -> PlaceOrder:
+    return PlaceOrder(
+        cause=1,
+        venue="x",
+        symbol="BTC/USDT",
+        client_order_id="arb1",
+        role=Role.ENTRY,
+        side=Side.BUY,
+        tif=tif,
+        price=Decimal("50000.10"),
+        size=Decimal("1E-7"),
+        expires_ns=EXPIRES_NS,
+    )
+
+
+def a_cancel(number: str | None) -> CancelOrder:
+    return CancelOrder(cause=1, venue="x", symbol="BTC/USDT", client_order_id="arb1", venue_order_id=number)
+
+
+def test_gate_gets_a_limit_in_base_with_its_prefix_and_plain_numbers() -> None:
+    call = GateDialect().place(an_order(), 1)
+
+    assert (call.method, call.path, call.scope) == ("POST", "orders", "place BTC_USDT")
+    assert call.params == {
+        "text": "t-arb1",
+        "currency_pair": "BTC_USDT",
+        "type": "limit",
+        "account": "spot",
+        "side": "buy",
+        "amount": "0.0000001",
+        "price": "50000.10",
+        "time_in_force": "ioc",
+        "expires_ns": EXPIRES_NS,
+    }
+
+
+def test_okx_gets_its_expiry_as_a_header() -> None:
+    call = OkxDialect().place(an_order(), 1_700_000_000_999)
+
+    assert call.headers == {"expTime": "1700000000999"}
+    assert call.params == {
+        "instId": "BTC-USDT",
+        "tdMode": "cash",
+        "clOrdId": "arb1",
+        "side": "buy",
+        "ordType": "ioc",
+        "px": "50000.10",
+        "sz": "0.0000001",
+    }
+
+
+def test_bitget_gets_a_limit_in_base() -> None:
+    call = BitgetDialect().place(an_order(), 1)
+
+    assert call.params == {
+        "symbol": "BTCUSDT",
+        "side": "buy",
+        "orderType": "limit",
+        "force": "ioc",
+        "price": "50000.10",
+        "size": "0.0000001",
+        "clientOid": "arb1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("dialect", "field", "words"),
+    [
+        (GateDialect(), "time_in_force", ["gtc", "ioc", "fok", "poc"]),
+        (OkxDialect(), "ordType", ["limit", "ioc", "fok", "post_only"]),
+        (BitgetDialect(), "force", ["gtc", "ioc", "fok", "post_only"]),
+    ],
+)
+def test_every_time_in_force_has_its_word(dialect: TradeDialect, field: str, words: list[str]) -> None:
+    order = [TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.POST_ONLY]
+
+    assert [dialect.place(an_order(tif), 1).params[field] for tif in order] == words
+
+
+@pytest.mark.parametrize(
+    ("dialect", "unknown", "known"),
+    [
+        (GateDialect(), ("order_id", "t-arb1"), ("order_id", "7")),
+        (OkxDialect(), ("clOrdId", "arb1"), ("ordId", "7")),
+        (BitgetDialect(), ("clientOid", "arb1"), ("orderId", "7")),
+    ],
+)
+def test_a_cancel_names_the_venues_number_once_it_is_known(
+    dialect: TradeDialect, unknown: tuple[str, str], known: tuple[str, str]
+) -> None:
+    assert unknown in dialect.cancel(a_cancel(None)).params.items()
+    assert known in dialect.cancel(a_cancel("7")).params.items()
+
+
+def captured(folder: Path, name: str, part: str) -> Any:
+    with gzip.open(folder / "captures" / "instruments" / name, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            record = json.loads(line)
+            if part in record["url"]:
+                return decode_body(record["raw"].encode())
+    raise AssertionError(f"{name} holds no {part}")
+
+
+def test_gates_captured_listing_is_read_whole(shared_data: Path) -> None:
+    body = captured(shared_data, "gate_spot_20210422.jsonl.gz", "currency_pairs")
+
+    listed = GateDialect().listed(body)
+
+    assert len(listed) == len(body) == 1458
+    rules = listed["BTC/USDT"]
+    assert (rules.native_symbol, rules.tick, rules.lot) == ("BTC_USDT", Decimal("0.01"), Decimal("0.0001"))
+    assert (rules.min_notional, rules.min_size, rules.tradable) == (Decimal(1), Decimal("0.0001"), True)
+    assert rules.taker_fee is None
+
+
+def test_okxs_captured_listing_is_read_whole(shared_data: Path) -> None:
+    body = captured(shared_data, "okx_20220513.jsonl.gz", "instType=SPOT")
+
+    listed = OkxDialect().listed(body)
+
+    assert len(listed) == len(body["data"])
+    rules = listed["BTC/USDT"]
+    assert (rules.tick, rules.lot, rules.min_size) == (Decimal("0.1"), Decimal("1E-8"), Decimal("0.00001"))
+
+
+BITGET_SYMBOL = {
+    "symbol": "BTCUSDT",
+    "baseCoin": "BTC",
+    "quoteCoin": "USDT",
+    "minTradeAmount": "0",
+    "maxTradeAmount": "10000000000",
+    "takerFeeRate": "0.002",
+    "makerFeeRate": "0.002",
+    "pricePrecision": "2",
+    "quantityPrecision": "6",
+    "quotePrecision": "8",
+    "status": "online",
+    "minTradeUSDT": "1",
+    "buyLimitPriceRatio": "0.05",
+    "sellLimitPriceRatio": "0.04",
+}
+
+
+def test_bitgets_documented_listing_is_read() -> None:
+    [rules] = BitgetDialect().listed({"code": "00000", "data": [BITGET_SYMBOL]}).values()
+
+    assert (rules.symbol, rules.tick, rules.lot) == ("BTC/USDT", Decimal("0.01"), Decimal("0.000001"))
+    assert (rules.min_notional, rules.price_band, rules.tradable) == (Decimal(1), Decimal("0.04"), True)
+
+
+def test_one_odd_symbol_does_not_hide_the_others_but_nothing_readable_is_an_error() -> None:
+    odd = {**BITGET_SYMBOL, "symbol": "ODD", "pricePrecision": "many"}
+
+    assert list(BitgetDialect().listed({"code": "00000", "data": [odd, BITGET_SYMBOL]})) == ["BTC/USDT"]
+    with pytest.raises(VenueProtocolError, match="pricePrecision"):
+        BitgetDialect().listed({"code": "00000", "data": [odd]})
+
+
+def test_fees_are_positive_when_paid_whatever_the_venues_sign() -> None:
+    gate = GateDialect().fees_in({"taker_fee": "0.002", "maker_fee": "-0.0001", "debit_fee": 3})
+    okx = OkxDialect().fees_in({"code": "0", "data": [{"taker": "-0.001", "maker": "0.0002"}]})
+    bitget = BitgetDialect().fees_in({"code": "00000", "data": {"takerFeeRate": "0.001", "makerFeeRate": "0"}})
+
+    assert (gate.taker, gate.maker) == (Decimal("0.002"), Decimal("-0.0001"))
+    assert (okx.taker, okx.maker) == (Decimal("0.001"), Decimal("-0.0002"))
+    assert (bitget.taker, bitget.maker) == (Decimal("0.001"), Decimal(0))
+    assert {fees.buy_fee_in for fees in (gate, okx, bitget)} == {FeeIn.BASE}
+
+
+@pytest.mark.parametrize("told", [{"debit_fee": 1}, {"debit_fee": 2}, {"gt_discount": True}])
+def test_gate_says_when_gt_or_points_pay(told: dict[str, Any]) -> None:
+    fees = GateDialect().fees_in({"taker_fee": "0.002", "maker_fee": "0.002", **told})
+
+    assert fees.buy_fee_in is FeeIn.OTHER
+
+
+@pytest.mark.parametrize(
+    ("perm", "trade", "withdraw"),
+    [("read_only,trade", True, False), ("read_only", False, False), ("read_only,trade,withdraw", True, True)],
+)
+def test_okx_tells_what_a_key_may(perm: str, trade: bool, withdraw: bool) -> None:
+    facts = OkxDialect().key_facts(({"code": "0", "data": [{"perm": perm, "ip": ""}]},))
+
+    assert (facts.can_trade, facts.can_withdraw, facts.ip_bound) == (trade, withdraw, False)
+
+
+def test_gate_keys_are_read_in_both_documented_shapes() -> None:
+    as_text = [{"state": 1, "perms": [{"name": "spot", "read_only": False}, {"name": "wallet", "read_only": True}]}]
+    as_list = {"state": 1, "perms": [{"name": ["spot", "wallet"]}]}
+    read_only = [{"state": 1, "perms": [{"name": "spot", "read_only": True}]}]
+
+    def facts(keys: Any, detail: Any = None) -> tuple[Any, Any, Any]:
+        found = GateDialect().key_facts((keys, detail))
+        return found.can_trade, found.can_withdraw, found.ip_bound
+
+    assert facts(as_text, {"ip_whitelist": ["127.0.0.1"]}) == (True, None, True)
+    assert facts(as_list, {"ip_whitelist": []}) == (True, True, False)
+    assert facts(read_only) == (False, None, None)
+    assert facts(None) == (None, None, None)
+
+
+def test_another_key_of_the_gate_account_does_not_count() -> None:
+    mine = {"key": "abcd****6789", "perms": [{"name": "spot", "read_only": False}]}
+    other = {"key": "zzzz****6789", "perms": [{"name": "wallet", "read_only": False}]}
+    unmasked = {"perms": [{"name": "wallet", "read_only": False}]}
+
+    assert GateDialect("abcd-and-6789").key_facts(([mine, other], None)).can_withdraw is None
+    assert GateDialect("abcd-and-6789").key_facts(([mine, unmasked], None)).can_withdraw is True
+
+
+def test_bitgets_words_for_rights() -> None:
+    def can(*words: str) -> tuple[bool | None, bool | None]:
+        body = {"code": "00000", "data": {"authorities": list(words), "ips": ""}}
+        facts = BitgetDialect().key_facts((body,))
+        return facts.can_trade, facts.can_withdraw
+
+    assert can("stor", "stow") == (True, None)
+    assert can("stow", "wwow") == (True, True)
+    assert can() == (None, None)
