@@ -120,8 +120,8 @@ class StreamConnection:
         try:
             if self._on_up is not None:
                 self._on_up()
-            for text in self._greetings():
-                self.send(text)
+            if not all(self.send(text) for text in self._greetings()):
+                return f"more than {OUTBOX_MAX} messages to greet with"
             return await self._read(socket)
         finally:
             self._socket = None
