@@ -196,7 +196,12 @@ class Engine:
     def _on_balances(self, event: BalancesReported) -> None:
         house = self.house
         first = event.venue not in house.inventory.complete
-        quiet = not any(event.venue in pair.venues for pair in self.desk.open.values())
+        # A repair may trade at a venue that is not one of its pair's two, so orders decide, not pairs.
+        quiet = not any(
+            order.venue == event.venue and not order.settled
+            for pair in self.desk.open.values()
+            for order in pair.orders.values()
+        )
         drifts = house.inventory.take(event, quiet)
         for drift in drifts:
             text = f"{drift.asset} at {drift.venue}: told {drift.told}, computed {drift.computed}"
