@@ -188,7 +188,6 @@ def _backtest(options: ReplayOptions, settings: Settings, keeper: Keeper, db: st
     seed = DEFAULT_SEED if options.seed is None else options.seed
     exit_code = backtest.run(merged(options.files), _started(clock, seed, capture))
     if backtest.fault is not None:
-        keeper.close()
         raise backtest.fault
     now_ns = clock.wall_ns()
     summary = summarise(

@@ -1,0 +1,237 @@
+"""The loop: one sequence, nothing performed that is not written down, nobody acting on a stale state."""
+
+from arb.core.commands import Alert, Finish, Persist
+from arb.core.events import FeedDown, FeedUp, OrderRejected, QueueDrained, StoreStateChanged
+from arb.core.records import ControlRecord
+from arb.errors import InvariantError
+from arb.live import runner as runner_module
+from arb.market.feed import FrameResult, Resync, ResyncBy
+from tests.unit.live.makings import START_NS, Shell, a_cancel, a_place, on_loop, turns, up
+
+
+def test_an_order_the_journal_refuses_is_never_sent_and_comes_back_rejected() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.script[FeedUp] = lambda: (a_place("a1"), a_place("a2"))
+        shell.refuses = "disk full"
+        shell.runner.emit(up())
+        await turns()
+        assert not any("PlaceOrder" in performed for performed in shell.told("perform"))
+        rejected = [event for event in shell.engine.handled if isinstance(event, OrderRejected)]
+        assert [(r.client_order_id, r.code, r.sent_ns) for r in rejected] == [
+            ("a1", "not_journalled", 0),
+            ("a2", "not_journalled", 0),
+        ]
+        blocked = [event for event in shell.engine.handled if isinstance(event, StoreStateChanged)]
+        assert [(b.store, b.blocked, b.cause) for b in blocked] == [("journal", True, "disk full")]
+
+    on_loop(work)
+
+
+def test_what_takes_risk_away_is_performed_even_while_the_journal_refuses() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.script[FeedUp] = lambda: (a_place(), a_cancel())
+        shell.refuses = "disk full"
+        shell.runner.emit(up())
+        await turns()
+        assert shell.told("perform") == [("CancelOrder",)]
+
+    on_loop(work)
+
+
+def test_what_the_journal_refused_is_written_later_in_order_and_before_anything_new() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.script[FeedUp] = lambda: (a_place(), a_cancel())
+        shell.refuses = "disk full"
+        shell.runner.emit(up())
+        await turns()
+        assert not shell.told("journal")
+        shell.refuses = None
+        shell.runner.emit(FeedDown(venue="gate", cause="x"))
+        await turns()
+        assert shell.told("journal") == [
+            ("FeedUp", ("CancelOrder",)),
+            ("StoreStateChanged", ()),
+            ("OrderRejected", ()),
+            ("FeedDown", ()),
+            ("StoreStateChanged", ()),
+        ]
+        last = shell.engine.handled[-1]
+        assert isinstance(last, StoreStateChanged) and not last.blocked
+
+    on_loop(work)
+
+
+def test_on_the_disk_reserve_everything_is_written_and_new_pairs_are_told_to_wait() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.script[FeedUp] = lambda: (a_place(),)
+        shell.reserve_touched = True
+        shell.runner.emit(up())
+        await turns()
+        assert shell.told("perform") == [("PlaceOrder",)]
+        shell.reserve_touched = False
+        shell.runner.emit(FeedDown(venue="gate", cause="x"))
+        await turns()
+        told = [event.blocked for event in shell.engine.handled if isinstance(event, StoreStateChanged)]
+        assert told == [True, False]
+
+    on_loop(work)
+
+
+def test_an_exception_in_the_engine_stops_trading_for_good() -> None:
+    async def work() -> None:
+        shell = Shell()
+
+        def fails() -> tuple[()]:
+            raise InvariantError("impossible")
+
+        shell.engine.script[FeedUp] = fails
+        shell.runner.emit(up())
+        await turns()
+        assert isinstance(shell.runner.fatal, InvariantError)
+        assert shell.runner.finished.is_set()
+        assert shell.alerts == ["trading stops: impossible"]
+        shell.runner.emit(FeedDown(venue="gate", cause="x"))
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        await turns()
+        assert shell.handled() == ["FeedUp"]
+        assert not shell.engine.frames
+
+    on_loop(work)
+
+
+def test_more_events_than_the_queue_holds_stop_trading() -> None:
+    async def work() -> None:
+        shell = Shell()
+        for _ in range(runner_module.QUEUE_LIMIT):
+            shell.runner.emit(up())
+        assert shell.runner.fatal is None
+        shell.runner.emit(up())
+        assert "cannot keep up" in str(shell.runner.fatal)
+
+    on_loop(work)
+
+
+def test_the_engine_acts_only_when_no_feed_has_unread_bytes() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.wants_drain = True
+        shell.waiting = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        await turns()
+        assert "QueueDrained" not in shell.handled()
+        shell.waiting = False
+        await turns()
+        assert shell.handled() == ["QueueDrained"]
+
+    on_loop(work)
+
+
+def test_nothing_is_drained_that_nobody_wants_drained() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        shell.runner.emit(up())
+        await turns()
+        assert shell.handled() == ["FeedUp"]
+
+    on_loop(work)
+
+
+def test_events_are_taken_before_the_queue_counts_as_drained() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.wants_drain = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        shell.runner.emit(up())
+        await turns()
+        assert shell.handled() == ["FeedUp", "QueueDrained"]
+
+    on_loop(work)
+
+
+def test_frames_and_events_share_one_sequence_that_goes_on_from_the_journal() -> None:
+    async def work() -> None:
+        shell = Shell(last_seq=41)
+        shell.runner.on_frame("gate", START_NS, b"1")
+        shell.runner.take(up())
+        shell.runner.on_frame("gate", START_NS, b"2")
+        shell.clock.advance(5)
+        shell.runner.emit(FeedDown(venue="gate", cause="x"))
+        await turns()
+        assert shell.taped == [(42, "frame"), (43, "FeedUp"), (44, "frame"), (45, "FeedDown")]
+        assert [(event.seq, event.t_ns) for event in shell.engine.handled] == [(43, START_NS), (45, START_NS + 5)]
+
+    on_loop(work)
+
+
+def test_the_journal_comes_before_the_ledger_and_both_before_the_venue() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.script[FeedUp] = lambda: (a_place(),)
+        shell.runner.emit(up())
+        await turns()
+        assert [kind for kind, _ in shell.log] == ["journal", "ledger", "perform"]
+
+    on_loop(work)
+
+
+def test_a_drain_that_led_to_nothing_is_not_journalled_but_taped() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.wants_drain = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        await turns()
+        assert not shell.told("journal")
+        shell.engine.script[QueueDrained] = lambda: (a_place(),)
+        shell.engine.wants_drain = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        await turns()
+        assert shell.told("journal") == [("QueueDrained", ("PlaceOrder",))]
+        assert [name for _, name in shell.taped] == ["frame", "QueueDrained", "frame", "QueueDrained"]
+
+    on_loop(work)
+
+
+def test_rows_alerts_and_the_end_are_the_runners_own_business() -> None:
+    async def work() -> None:
+        shell = Shell()
+        record = ControlRecord(halted=None, day_utc="", day_net_e8=0, consecutive_losses=0, ns=0, text="")
+        shell.engine.script[FeedUp] = lambda: (
+            Persist(cause=1, record=record),
+            Alert(cause=1, text="look here"),
+            Finish(cause=1),
+        )
+        assert not shell.runner.finished.is_set()
+        shell.runner.emit(up())
+        await turns()
+        assert not shell.told("perform")
+        assert shell.alerts == ["look here"]
+        assert shell.runner.finished.is_set()
+
+    on_loop(work)
+
+
+def test_a_lost_book_is_asked_for_again_at_its_own_feed() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.frame_result = FrameResult(resyncs=(Resync("BTC_USDT", 0, "gap", ResyncBy.RESUBSCRIBE),))
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        assert shell.resyncs == ["BTC_USDT"]
+
+    on_loop(work)
+
+
+def test_untraded_opportunities_go_to_the_ledger_without_the_journal() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.untraded = ["one"]  # type: ignore[list-item]
+        shell.engine.wants_drain = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        await turns()
+        assert shell.log == [("untraded", "one")]
+
+    on_loop(work)

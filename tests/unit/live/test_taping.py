@@ -1,0 +1,93 @@
+"""The tape of a run: written off the loop, bounded, and ended rather than torn when the disk is in trouble."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from arb.core.events import FeedUp, QueueDrained
+from arb.errors import StoreError
+from arb.live.taping import Taping
+from arb.store.tape import read_tape
+from tests.unit.replay.test_tapes import HEAD
+
+START_NS = 1_760_000_000_123_456_789
+
+
+def test_a_file_that_exists_is_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("mine")
+    with pytest.raises(StoreError, match="exists already"):
+        Taping(path, print)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_ends_the_tape_and_says_so_once(tmp_path: Path) -> None:
+    troubles: list[str] = []
+    told = threading.Event()
+
+    def on_trouble(cause: str) -> None:
+        troubles.append(cause)
+        told.set()
+
+    path = tmp_path / "t.jsonl"
+    taping = Taping(path, on_trouble)
+    _let_the_disk_be_full(taping)
+    taping.frame(1, START_NS, "gate", b"{}")
+    assert told.wait(10)
+    taping.frame(2, START_NS, "gate", b"{}")
+    taping.close()
+    assert taping.ended
+    assert len(troubles) == 1 and "trading goes on" in troubles[0]
+
+
+def test_a_disk_that_cannot_keep_up_ends_the_tape_before_the_first_line_that_is_missing(tmp_path: Path) -> None:
+    troubles: list[str] = []
+    path = tmp_path / "t.jsonl"
+    taping = Taping(path, troubles.append, queue_bytes=3000)
+    for seq in range(1, 1000):
+        taping.frame(seq, START_NS, "gate", b"x" * 100)
+    taping.close()
+    seqs = [line.seq for line in read_tape(path)]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert 30 <= len(seqs) < 999
+    assert len(troubles) == 1 and "cannot keep up" in troubles[0]
+
+
+def test_nothing_is_taken_after_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    taping = Taping(path, print)
+    taping.close()
+    taping.frame(1, START_NS, "gate", b"{}")
+    taping.close()
+    assert list(read_tape(path)) == []
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz"])
+def test_head_frames_and_events_stand_in_the_order_in_which_they_were_taken(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    taping = Taping(path, print)
+    taping.begin(HEAD, START_NS)
+    taping.frame(11, START_NS + 1, "gate", '{"ä":1}'.encode())
+    taping.event(FeedUp(seq=12, t_ns=START_NS + 2, venue="okx"))
+    taping.event(QueueDrained(seq=13, t_ns=START_NS + 3))
+    taping.close()
+    lines = list(read_tape(path))
+    assert [(line.kind, line.venue, line.seq, line.t_ns) for line in lines] == [
+        ("event", "", None, START_NS),
+        ("ws", "gate", 11, START_NS + 1),
+        ("event", "okx", 12, START_NS + 2),
+        ("event", "", 13, START_NS + 3),
+    ]
+    assert lines[1].raw == '{"ä":1}'
+    assert json.loads(lines[2].raw) == {"type": "FeedUp", "seq": 12, "t_ns": START_NS + 2, "venue": "okx"}
+
+
+def _let_the_disk_be_full(taping: Taping) -> None:
+    """Put the device that is always full in the place of the tape's open file."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, taping._writer._file.fileno())
+    os.close(full)

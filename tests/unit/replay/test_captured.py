@@ -1,0 +1,86 @@
+"""What a capture is about: names, decimals, and what is left out."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arb.market.scale import Scale
+from arb.replay.captured import explore
+from arb.replay.naming import symbol_of
+from arb.replay.tapes import merged
+from tests.unit.replay.makings import Tape, quiet_market
+
+FEE = Decimal("0.001")
+
+
+@pytest.mark.parametrize(
+    ("venue", "native_symbol", "symbol"),
+    [
+        ("gate", "BTC_USDT", "BTC/USDT"),
+        ("okx", "BTC-USDT", "BTC/USDT"),
+        ("binance", "BTCUSDT", "BTC/USDT"),
+        ("binance", "VETETH", "VET/ETH"),
+        ("binance", "BUSDTRY", "BUSD/TRY"),
+        ("bitget", "EOSUSDT_SPBL", "EOS/USDT"),
+        ("bybit", "XRPUSDT", "XRP/USDT"),
+        ("okx", "BTC-USDT-SWAP", None),
+        ("okx", "BTC-USD-210924-42000-P", None),
+        ("gate_futures", "BTC_USDT", None),
+        ("bybit", "EOSUSD", None),
+        ("binance", "USDT", None),
+        ("binance", "QWERTY", None),
+        ("okx", "-USDT", None),
+    ],
+)
+def test_a_name_becomes_a_symbol_or_says_why_not(venue: str, native_symbol: str, symbol: str | None) -> None:
+    found, reason = symbol_of(venue, native_symbol)
+    assert found == symbol
+    assert bool(reason) == (symbol is None)
+
+
+def test_what_follows_a_malformed_line_is_not_looked_at(tmp_path: Path) -> None:
+    path = quiet_market().write(tmp_path / "t")
+    path.write_text(path.read_text() + "{\n")
+    assert len(explore(merged([path]), FEE).instruments) == 2
+
+
+def test_two_connections_with_the_same_book_are_one_book(tmp_path: Path) -> None:
+    paths = [quiet_market().write(tmp_path / name) for name in ("a", "b")]
+    found = explore(merged(paths), FEE)
+    assert [(i.venue, i.symbol) for i in found.instruments] == [("gate", "BTC/USDT"), ("okx", "BTC/USDT")]
+    assert {left.reason for left in found.left_out} == {"another book of BTC/USDT at this venue comes first"}
+
+
+def test_a_book_that_shows_no_levels_is_left_out(tmp_path: Path) -> None:
+    path = Tape().gate(0.0, [], [], full=True).write(tmp_path / "t")
+    found = explore(merged([path]), FEE)
+    assert not found.instruments
+    assert [left.reason for left in found.left_out] == ["it shows no levels"]
+
+
+def test_steps_are_the_finest_decimals_seen_anywhere_on_the_tape(tmp_path: Path) -> None:
+    tape = quiet_market().gate(1.0, [("99.85", "0.125")], [])
+    found = explore(merged([tape.write(tmp_path / "t")]), FEE)
+    gate, okx = found.instruments
+    assert (gate.tick, gate.lot, gate.taker_fee) == (Decimal("0.01"), Decimal("0.001"), FEE)
+    assert (okx.tick, okx.lot) == (Decimal("0.1"), Decimal(1))
+    assert found.scales == {"BTC/USDT": Scale(2, 3)}
+
+
+numbers = st.decimals(min_value=Decimal("0.0001"), max_value=Decimal("99999"), places=4)
+
+
+@given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=8))
+def test_every_level_is_whole_on_the_scale_that_was_found(
+    tmp_path_factory: pytest.TempPathFactory, levels: list[tuple[Decimal, Decimal]]
+) -> None:
+    tape = Tape().gate(0.0, [(f"{price:f}", f"{size:f}") for price, size in levels], [], full=True)
+    found = explore(merged([tape.write(tmp_path_factory.mktemp("tape") / "t")]), FEE)
+    (gate,) = found.instruments
+    scale = found.scales["BTC/USDT"]
+    for price, size in levels:
+        assert scale.price_to_int(price) % gate.tick_int(scale) == 0
+        assert scale.size_to_int(size) % gate.lot_int(scale) == 0

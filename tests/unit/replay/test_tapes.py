@@ -1,0 +1,81 @@
+"""Tapes as a replay reads them: own tapes whole and in order, captures merged by time."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from arb.core.budget import PlaceRate
+from arb.core.house import EngineSettings, VenueProfile
+from arb.core.restart import Restored
+from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.errors import ConfigError, StoreError
+from arb.replay.tapes import OwnTape, is_own, merged
+from arb.store.tape_head import TapeHead, decode_head, encode_head
+
+SETTINGS = EngineSettings(
+    limits=Limits(),
+    timing=Timing(),
+    repair=RepairPolicy(),
+    venues=(VenueProfile("gate", PlaceRate(4, 500), True),),
+    symbols=("BTC/USDT",),
+)
+HEAD = TapeHead(settings=SETTINGS, restored=Restored(), last_seq=10)
+
+
+def own(path: Path, *seqs: int, head: bool = True) -> Path:
+    """Write an own tape with frames of these numbers."""
+    lines = [{"t": 1.0, "venue": "", "kind": "event", "raw": encode_head(HEAD).decode()}] if head else []
+    lines += [{"t": 1.0 + seq, "venue": "gate", "kind": "ws", "raw": f"{seq}", "seq": seq} for seq in seqs]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def capture(path: Path, venue: str, *instants: float) -> Path:
+    """Write a capture with one frame at each instant."""
+    lines = ({"t": t, "venue": venue, "kind": "ws", "raw": f"{venue}{t}"} for t in instants)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_a_missing_number_is_an_error_after_everything_before_it(tmp_path: Path) -> None:
+    lines = OwnTape([own(tmp_path / "a", 11, 12, 14)]).lines()
+    assert [next(lines).seq, next(lines).seq] == [11, 12]
+    with pytest.raises(StoreError, match="seq 13 is missing"):
+        next(lines)
+
+
+def test_parts_without_a_head_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="head"):
+        OwnTape([own(tmp_path / "b", 13, 14, head=False)])
+
+
+def test_the_tapes_of_two_runs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="several runs"):
+        OwnTape([own(tmp_path / "a", 11), own(tmp_path / "b", 11)])
+
+
+def test_a_head_of_another_version_is_refused() -> None:
+    text = encode_head(HEAD).decode()
+    assert decode_head(text) == HEAD
+    with pytest.raises(StoreError, match="another arb"):
+        decode_head(text.replace('"version":1', '"version":2'))
+    with pytest.raises(StoreError, match="cannot be read"):
+        decode_head("{}")
+
+
+def test_parts_are_put_in_order_by_their_numbers(tmp_path: Path) -> None:
+    late, early = own(tmp_path / "1", 13, 14, head=False), own(tmp_path / "2", 11, 12)
+    assert [line.seq for line in OwnTape([late, early]).lines()] == [11, 12, 13, 14]
+
+
+def test_an_own_tape_is_told_from_a_capture(tmp_path: Path) -> None:
+    assert is_own(own(tmp_path / "a"))
+    assert is_own(own(tmp_path / "b", 13, head=False))
+    assert not is_own(capture(tmp_path / "c", "gate", 1.0))
+    assert not is_own(capture(tmp_path / "d", "gate"))
+
+
+def test_captures_are_merged_by_time_and_of_equal_instants_the_first_file_comes_first(tmp_path: Path) -> None:
+    paths = [capture(tmp_path / "a", "gate", 1.0, 3.0), capture(tmp_path / "b", "okx", 1.0, 2.0, 4.0)]
+    assert [(c.file, c.line.t) for c in merged(paths)] == [(0, 1.0), (1, 1.0), (1, 2.0), (0, 3.0), (1, 4.0)]
