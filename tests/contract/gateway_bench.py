@@ -1,0 +1,146 @@
+"""What the contract suite of the gateways stands on: a gateway per venue, orders, and the sandbox's truth about them."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from arb.clock import NS_PER_S, SystemClock
+from arb.core.commands import PlaceOrder, QueryOrder
+from arb.core.events import OrderLooked
+from arb.market.client_id import ClientOrderId
+from arb.market.fill import Fill
+from arb.market.order import Role, Side, TimeInForce
+from arb.venues.base import PlaceAnswer
+from arb.venues.build import GatewayLimits, build_gateway
+from arb.venues.endpoints import Credentials, sandbox_access
+from arb.venues.gateway import CcxtGateway, GatewayTiming
+from tests.contract.conftest import Sandbox
+from tests.contract.strangers import SYMBOL
+
+Result = TypeVar("Result")
+CLOCK = SystemClock()
+BIDS = [["49990", "0.5"], ["49980", "1"]]
+ASKS = [["50000", "0.3"], ["50010", "0.2"]]
+NUMBERS = itertools.count(1)
+NONCE = random.SystemRandom().getrandbits(48)
+FAST = GatewayTiming(place_timeout_s=0.6, cancel_timeout_s=0.6, read_timeout_s=2.0)
+
+
+class Bench:
+    """One venue's gateway, the book it trades on, and the sandbox's truth about it."""
+
+    def __init__(self, venue: str, sandbox: Sandbox) -> None:
+        self.venue = venue
+        self.sandbox = sandbox
+
+    def gateway(self, secret: str | None = None) -> CcxtGateway:
+        """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
+        endpoint, own = sandbox_access(self.venue, self.sandbox.info["venues"][self.venue])
+        return build_gateway(
+            self.venue,
+            endpoint,
+            Credentials(key=own.key, secret=secret or own.secret, passphrase=own.passphrase),
+            clock=CLOCK,
+            rng=random.Random(7),
+            limits=GatewayLimits(
+                hosts=("127.0.0.1",),
+                symbols=(SYMBOL, "ETH/USDT"),
+                max_order_value_quote=Decimal(10**9),
+                timing=FAST,
+            ),
+            sandbox_id=self.sandbox.info["sandbox_id"],
+        )
+
+    def run(self, story: Callable[[CcxtGateway], Awaitable[Result]]) -> Result:
+        """Run one story on a gateway that knows its listing."""
+
+        async def whole() -> Result:
+            gateway = self.gateway()
+            try:
+                await gateway.instruments(())  # learns the listing
+                return await story(gateway)
+            finally:
+                await gateway.close()
+
+        return asyncio.run(whole())
+
+    def fault(self, name: str, on: str, **more: Any) -> None:
+        """Ask for a fault, once unless told otherwise."""
+        body = {"venue": self.venue, "fault": name, "on": on, **more}
+        assert self.sandbox.admin("POST", "/fault", body)["applied"]
+
+    def orders(self, client_order_id: str) -> list[dict[str, Any]]:
+        """Return the orders of that id as the ledger has them."""
+        mine = (client_order_id, f"t-{client_order_id}")
+        return [order for order in self._ledger()["orders"] if order["client_id"] in mine]
+
+    def fills(self, client_order_id: str) -> set[tuple[str, Decimal, Decimal, Decimal, str]]:
+        """Return (trade id, price, size, fee, fee currency) of an order's fills as the ledger has them."""
+        numbers = {order["id"] for order in self.orders(client_order_id)}
+        return {
+            (
+                fill["trade_id"],
+                Decimal(fill["price"]),
+                Decimal(fill["size"]),
+                Decimal(fill["fee"]),
+                fill["fee_currency"],
+            )
+            for fill in self._ledger()["fills"]
+            if fill["order_id"] in numbers
+        }
+
+    def _ledger(self) -> dict[str, Any]:
+        part: dict[str, Any] = self.sandbox.admin("GET", "/ledger")[self.venue]
+        return part
+
+
+def an_order(price: str, size: str, side: Side = Side.BUY, **changes: Any) -> PlaceOrder:
+    number = next(NUMBERS)
+    given: dict[str, Any] = {
+        "cause": number,
+        "venue": "",
+        "symbol": SYMBOL,
+        "client_order_id": ClientOrderId(NONCE, number, str(side), 0).encode(),
+        "role": Role.ENTRY,
+        "side": side,
+        "tif": TimeInForce.IOC,
+        "price": Decimal(price),
+        "size": Decimal(size),
+        "expires_ns": CLOCK.wall_ns() + 20 * NS_PER_S,
+    }
+    return PlaceOrder(**(given | changes))
+
+
+def query(order: PlaceOrder, venue_order_id: str | None = None) -> QueryOrder:
+    return QueryOrder(
+        cause=order.cause,
+        venue=order.venue,
+        symbol=order.symbol,
+        client_order_id=order.client_order_id,
+        venue_order_id=venue_order_id,
+        since_ns=order.expires_ns - 80 * NS_PER_S,
+        look=1,
+    )
+
+
+def told(fills: list[Fill] | tuple[Fill, ...]) -> set[tuple[str, Decimal, Decimal, Decimal, str]]:
+    return {(fill.trade_id, fill.price, fill.size, fill.fee, fill.fee_currency) for fill in fills}
+
+
+async def ended(gateway: CcxtGateway, order: PlaceOrder) -> OrderLooked:
+    """Look until the order has ended, as the engine does."""
+    for _ in range(20):
+        looked = await gateway.look(query(order))
+        if looked.report is not None and not looked.report.is_open:
+            return looked
+    raise AssertionError(f"never ended: {looked}")
+
+
+def place_and_look(bench: Bench, order: PlaceOrder) -> tuple[PlaceAnswer, OrderLooked]:
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderLooked]:
+        return await gateway.place(order), await ended(gateway, order)
+
+    return bench.run(story)
