@@ -129,7 +129,7 @@ class Executor:
                 departures.append(departure)
         if not refused:
             for leg, departure in zip(legs, departures, strict=True):
-                self._spawn(self._place(leg, departure))
+                self._spawn_order(leg, departure)
             return
         named = {answer.client_order_id for answer in refused}
         for answer in refused:
@@ -155,9 +155,19 @@ class Executor:
             code = "no_gateway" if gateway is None else IN_FLIGHT_MAX
             self._emit(_not_sent(command, code, f"{len(self._tasks)} requests under way"))
             return
-        self._spawn(self._place(command, partial(gateway.place, command)))
+        self._spawn_order(command, partial(gateway.place, command))
 
-    async def _place(self, command: PlaceOrder, departure: Departure) -> None:
+    def _spawn_order(self, command: PlaceOrder, departure: Departure) -> None:
+        begun: list[bool] = []
+
+        def on_done(_task: object) -> None:
+            if not begun:  # cancelled before its first step, which no code of its own could have answered
+                self._emit(_not_sent(command, "stopped", "stopped before it was sent"))
+
+        self._spawn(self._place(command, departure, begun)).add_done_callback(on_done)
+
+    async def _place(self, command: PlaceOrder, departure: Departure, begun: list[bool]) -> None:
+        begun.append(True)
         started_ns = self._clock.wall_ns()
         try:
             answer = await departure()
@@ -266,10 +276,11 @@ class Executor:
 
         self._timers[name] = asyncio.get_running_loop().call_later(delay_s, fire)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _pair_of(command: PlaceOrder) -> object:

@@ -265,6 +265,18 @@ def test_orders_that_are_not_waited_for_any_longer_are_unknown() -> None:
     assert [type(event) for _, event in bench.events] == [OutcomeUnknown]
 
 
+def test_an_order_stopped_before_its_first_step_was_not_sent() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.executor.perform([place()])
+        await bench.executor.close()
+
+    run_virtual(story(), bench.clock)
+    [rejected] = bench.told(OrderRejected)
+    assert (rejected.code, rejected.sent_ns, bench.log) == ("stopped", 0, [])
+
+
 def test_draining_waits_for_what_is_under_way_and_no_longer() -> None:
     bench = Bench()
 
