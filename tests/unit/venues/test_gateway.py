@@ -327,3 +327,42 @@ def test_both_legs_are_handed_over_before_anything_is_awaited() -> None:
         return handed_over
 
     assert run_virtual(story(), bench.clock) == 2
+
+
+PAIRS = b'[{"id":"BTC_USDT","base":"BTC","quote":"USDT","precision":1,"amount_precision":5,"trade_status":"tradable"}]'
+FEE = b'{"taker_fee":"0.002","maker_fee":"0.001"}'
+
+
+def a_buy(number: int, currency: str) -> bytes:
+    return (
+        f'[{{"id":"{number}","order_id":"1","create_time_ms":"{1_699_999_999_000 + number}.5","side":"buy","role":"taker",'
+        f'"currency_pair":"BTC_USDT","amount":"1","price":"2","fee":"0.001","fee_currency":"{currency}","text":"apiv4"}}]'
+    ).encode()
+
+
+def rules(bench: Bench) -> Any:
+    [instrument] = run_virtual(bench.gateway.instruments(("BTC/USDT", "NOT/LISTED")), bench.clock)
+    return instrument
+
+
+def test_a_fee_that_cannot_be_read_is_unknown_and_not_guessed() -> None:
+    instrument = rules(Bench(PAIRS, (401, b'{"label":"FORBIDDEN","message":"x"}', {})))
+
+    assert (instrument.taker_fee, instrument.maker_fee) == (None, None)
+
+
+@pytest.mark.parametrize("fee", [b'{"taker_fee":"0.2","maker_fee":"0.2"}', b'{"taker_fee":"-0.5","maker_fee":"0"}'])
+def test_a_fee_out_of_all_reason_is_unknown(fee: bytes) -> None:
+    assert rules(Bench(PAIRS, fee)).taker_fee is None
+
+
+@pytest.mark.parametrize(("currency", "expected"), [("BTC", "base"), ("USDT", "quote"), ("GT", "other")])
+def test_the_accounts_latest_buy_shows_what_a_buy_pays_its_fee_in(currency: str, expected: str) -> None:
+    instrument = rules(Bench(PAIRS, FEE, a_buy(5, currency)))
+
+    assert str(instrument.buy_fee_in) == expected
+    assert str(instrument.taker_fee) == "0.002"
+
+
+def test_without_a_buy_the_venues_rule_counts() -> None:
+    assert str(rules(Bench(PAIRS, FEE, b"[]")).buy_fee_in) == "base"
