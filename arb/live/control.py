@@ -100,7 +100,7 @@ class ControlServer:
     def _reply(self, line: bytes) -> Answer:
         try:
             wish = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"error": "not JSON"}
         if not isinstance(wish, dict):
             return {"error": "not a JSON object"}

@@ -46,6 +46,7 @@ class Sandbox:
         except (TimeoutError, ValueError):
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
+            await child.communicate()
             raise StoreError("the embedded sandbox did not start: see its message above") from None
 
     @classmethod

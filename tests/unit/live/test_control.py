@@ -1,0 +1,164 @@
+"""Control of a running engine: the halt file and the Unix socket beside the journal."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arb.errors import ConfigError
+from arb.live.control import (
+    LINE_LIMIT,
+    ControlServer,
+    ask,
+    halt_file,
+    read_halt_file,
+    remove_halt_file,
+    socket_path,
+    write_halt_file,
+)
+
+
+def an_answer(wish: dict[str, Any]) -> dict[str, Any]:
+    """Answer with what was asked."""
+    return {"heard": wish}
+
+
+def serving(journal: Path, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `work` while a control socket listens beside `journal`."""
+
+    async def main() -> None:
+        server = ControlServer(journal, an_answer)
+        await server.start()
+        try:
+            await work()
+        finally:
+            await server.close()
+
+    asyncio.run(main())
+
+
+async def exchange(journal: Path, sent: bytes) -> bytes:
+    """Send bytes to the socket, end the sending side, and return everything that comes back."""
+    reader, writer = await asyncio.open_unix_connection(str(socket_path(journal)))
+    writer.write(sent)
+    writer.write_eof()
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def test_nobody_listening_is_no_answer(tmp_path: Path) -> None:
+    assert ask(tmp_path / "a.journal.sqlite", {"do": "status"}) is None
+
+
+def test_a_socket_left_by_a_dead_process_is_no_answer_and_is_replaced(tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal.sqlite"
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(socket_path(journal)))
+    left.close()
+    assert ask(journal, {"do": "status"}) is None
+
+    async def work() -> None:
+        assert await asyncio.to_thread(ask, journal, {"do": "status"}) == {"heard": {"do": "status"}}
+
+    serving(journal, work)
+    assert not socket_path(journal).exists()
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"no json\n", b"\xff\xfe\n", b"[1]\n", b"null\n", b"[" * 60_000 + b"\n", b"9" * 60_000 + b"\n", b"\n"]
+)
+def test_garbage_gets_an_error_and_the_next_question_an_answer(tmp_path: Path, garbage: bytes) -> None:
+    journal = tmp_path / "a.journal.sqlite"
+
+    async def work() -> None:
+        told = (await exchange(journal, garbage + b'{"do":"status"}\n')).splitlines()
+        assert len(told) == 2
+        assert set(json.loads(told[0])) == {"error"}
+        assert json.loads(told[1]) == {"heard": {"do": "status"}}
+
+    serving(journal, work)
+
+
+def test_a_line_beyond_the_limit_ends_that_connection_and_no_other(tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal.sqlite"
+
+    async def work() -> None:
+        assert await exchange(journal, b"x" * (3 * LINE_LIMIT) + b"\n") == b""
+        assert await asyncio.to_thread(ask, journal, {"do": "halt"}) == {"heard": {"do": "halt"}}
+
+    serving(journal, work)
+
+
+def test_an_asker_that_goes_away_harms_nobody(tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal.sqlite"
+
+    async def work() -> None:
+        _, writer = await asyncio.open_unix_connection(str(socket_path(journal)))
+        writer.write(b'{"do":"status"}\n' * 100)
+        writer.transport.abort()
+        assert await asyncio.to_thread(ask, journal, {"do": "status"}) is not None
+
+    serving(journal, work)
+
+
+def test_a_path_longer_than_the_kernel_allows_works(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    journal = folder / "a.journal.sqlite"
+    assert len(str(socket_path(journal))) > 108
+
+    async def work() -> None:
+        assert await asyncio.to_thread(ask, journal, {"do": "status"}) == {"heard": {"do": "status"}}
+
+    serving(journal, work)
+
+
+def test_only_the_owner_may_ask(tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal.sqlite"
+
+    async def work() -> None:
+        assert socket_path(journal).stat().st_mode & 0o777 == 0o600
+
+    serving(journal, work)
+
+
+def test_a_mute_engine_is_given_up_on(tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal.sqlite"
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(socket_path(journal)))
+        mute.listen()
+        assert ask(journal, {"do": "status"}, timeout_s=0.05) is None
+
+
+def test_the_halt_file_is_written_read_and_removed_beside_the_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "deep" / "a.journal.sqlite"
+    assert read_halt_file(journal) is None
+    assert write_halt_file(journal, "too hot") == halt_file(journal)
+    assert halt_file(journal) == tmp_path / "deep" / "a.journal.halt"
+    assert read_halt_file(journal) == "too hot"
+    assert remove_halt_file(journal)
+    assert not remove_halt_file(journal)
+    assert read_halt_file(journal) is None
+
+
+def test_an_empty_or_unreadable_halt_file_halts_too(tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal.sqlite"
+    halt_file(journal).touch()
+    assert read_halt_file(journal) == "halt file"
+    halt_file(journal).unlink()
+    halt_file(journal).mkdir()
+    assert str(read_halt_file(journal)).startswith("halt file unreadable")
+
+
+def test_a_halt_file_that_cannot_be_written_says_where_and_how_to_mend_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="writable"):
+        write_halt_file(tmp_path / "file" / "a.journal.sqlite", "x")

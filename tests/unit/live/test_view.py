@@ -1,0 +1,128 @@
+"""What a person sees: exposure and halts first, then everything else, and one plain line where there is no terminal."""
+
+import copy
+import io
+from typing import Any
+
+from rich.console import Console
+
+from arb.clock import NS_PER_MS
+from arb.core.events import HaltAsked, StoreStateChanged
+from arb.live.state import best_edges, present_state
+from arb.live.view import PAIRS_SHOWN, draw, line
+from tests.builders import Bench
+
+QUIET: dict[str, Any] = {
+    "run_id": 7,
+    "unhedged_notional": "0",
+    "unhedged": [],
+    "halted": None,
+    "venues": [
+        {"venue": "gate", "books": "5/5", "private": "up", "lag_ms": 1.5, "offset_ms": None, "halted": None},
+        {"venue": "okx", "books": "4/5", "private": "down", "lag_ms": None, "offset_ms": -3.0, "halted": "paused"},
+    ],
+    "edges": [{"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "12.3456"}],
+    "open_pairs": [],
+    "pairs": {"opened": 9, "completed": 6, "unwound": 2},
+    "net": {"USDT": "12.345678"},
+    "fees": {},
+    "opportunities": 20,
+    "refusals": {"edge_below_threshold": 11},
+    "orders": 18,
+    "fills": 30,
+    "frames": 1000,
+    "incidents": 4,
+    "blocked": {},
+}
+EXPOSED = {"asset": "BTC", "size": "0.5", "value": "50000.129", "age_ms": 1234}
+PAIR = {
+    "id": 71, "symbol": "ETH/USDT", "buy": "bitget", "sell": "gate", "state": "repairing", "size": "0.25",
+    "expected_net": "1.5", "age_ms": 77,
+}  # fmt: skip
+
+
+def drawn(db: str = "sqlite:///var/a.sqlite", **changes: Any) -> str:
+    """Return the picture as plain text."""
+    console = Console(record=True, width=140, file=io.StringIO())
+    console.print(draw(copy.deepcopy(QUIET) | changes, db))
+    return console.export_text()
+
+
+def test_exposure_is_the_first_thing_drawn() -> None:
+    first = drawn(unhedged=[EXPOSED], unhedged_notional="50000.129").splitlines()[0]
+    assert first.startswith("UNHEDGED 50000.13")
+    assert "1234 ms" in first
+
+
+def test_a_halt_and_a_blocked_store_stand_beside_it() -> None:
+    first = drawn(halted="daily_loss", blocked={"ledger": "disk full"}).splitlines()[0]
+    assert "HALTED: daily_loss" in first
+    assert "arb resume" in first
+    assert "ledger blocked: disk full" in first
+
+
+def test_no_exposure_is_said_too() -> None:
+    assert drawn().splitlines()[0].strip() == "unhedged 0"
+
+
+def test_every_section_is_there() -> None:
+    text = drawn(open_pairs=[PAIR])
+    order = [
+        "unhedged 0",
+        "venue",
+        "best edge",
+        "open pair",
+        "net 12.35 USDT",
+        "not taken",
+        "ledger sqlite:///var/a.sqlite",
+    ]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    for words in ("gate", "5/5", "down", "paused", "-3.0", "+12.35", "ETH/USDT", "repairing", "77", "1.50"):
+        assert words in text
+    for words in ("pairs 9: 6 completed, 2 unwound, 1 open", "orders 18", "fills 30", "incidents 4"):
+        assert words in text
+    assert "edge_below_threshold 11" in text
+
+
+def test_more_open_pairs_than_fit_are_cut() -> None:
+    text = drawn(open_pairs=[PAIR | {"age_ms": 1000 + number} for number in range(20)])
+    assert text.count("ETH/USDT") == PAIRS_SHOWN
+
+
+def test_markup_in_a_name_is_shown_and_not_obeyed() -> None:
+    assert "[bold]" in drawn(halted="[bold]x")
+
+
+def test_the_plain_line_begins_with_exposure() -> None:
+    text = line(QUIET | {"unhedged": [EXPOSED], "unhedged_notional": "50000.129", "halted": "asked"})
+    assert text.startswith("unhedged 50000.13 (1234 ms) HALTED asked | books gate 5/5 okx 4/5 |")
+    assert text.endswith("pairs 9 opened, 6 completed, 2 unwound, 0 open | net 12.35 USDT")
+    assert "HALTED" not in line(QUIET)
+
+
+def test_the_state_of_an_engine_is_drawn_as_it_is() -> None:
+    bench = Bench()
+    bench.quote("gate", "99.9x2", "100x1")
+    bench.quote("okx", "101x1", "101.2x2")
+    bench.tell(HaltAsked(reason="by hand"))
+    bench.tell(StoreStateChanged(store="journal", blocked=True, cause="full"))
+    state = present_state(bench.engine, bench.now_ns)
+    assert state["halted"] == "asked"
+    assert state["blocked"] == {"journal": "full"}
+    assert [venue["books"] for venue in state["venues"]] == ["1/1", "1/1"]
+    (edge,) = best_edges(bench.engine)
+    assert (edge["buy"], edge["sell"]) == ("gate", "okx")
+    text = drawn(**state)
+    assert "HALTED: asked" in text and "journal blocked: full" in text
+
+
+def test_an_open_pair_is_in_the_state_with_its_age() -> None:
+    bench = Bench()
+    bench.quote("gate", "99.9x2", "100x1")
+    bench.quote("okx", "101x1", "101.2x2")
+    bench.drain()
+    state = present_state(bench.engine, bench.now_ns + 40 * NS_PER_MS)
+    (pair,) = state["open_pairs"]
+    assert (pair["buy"], pair["sell"], pair["state"], pair["age_ms"]) == ("gate", "okx", "opening", 40)
+    assert state["orders"] == 2
