@@ -6,6 +6,7 @@ ends when its `count` of hits or its `seconds` are used up; with neither given, 
 a state fault lasts until it is deleted. This module only decides; `venue.py` and `disturb.py` carry out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -106,6 +107,8 @@ class FaultBoard:
         self.active: list[Fault] = []
         self.ended: list[Fault] = []
         """The last faults that are over, with their hits, for whoever wants to know whether they struck."""
+        self.on_hit: Callable[[Fault], None] | None = None
+        """Called at every hit, for whoever wants to know when."""
 
     def add(self, fault: Fault) -> None:
         """Put a fault on the board."""
@@ -130,6 +133,8 @@ class FaultBoard:
     def hit(self, fault: Fault) -> None:
         """Count one hit; a fault whose count is used up ends."""
         fault.hits += 1
+        if self.on_hit is not None:
+            self.on_hit(fault)
         if fault.count is not None and fault.hits >= fault.count:
             fault.ended = True
 

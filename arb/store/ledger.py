@@ -228,6 +228,7 @@ class InlineLedger:
         self._batch_rows = batch_rows
         self._rows: list[Row] = []
         self._untraded: list[OpportunityRecord] = []
+        self._owns_reader = isinstance(journal.path, Path)  # in memory it is the journal's own connection
         self._projector = Projector(db_url, journal.reader(), journal.sync)
         self._projector.open()
 
@@ -256,7 +257,13 @@ class InlineLedger:
         try:
             return self.flush()
         finally:
-            self._projector.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the ledger without writing what waits; the next start reads that from the journal."""
+        self._projector.close()
+        if self._owns_reader:
+            self._projector.reader.close()
 
     def _write_full(self) -> None:
         if len(self._rows) + len(self._untraded) >= self._batch_rows:

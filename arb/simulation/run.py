@@ -1,0 +1,109 @@
+"""Rows of seeds: each simulated, judged and counted; interrupted and taken up again; the same whatever came before it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from arb.clock import NS_PER_S, Clock
+from arb.errors import ConfigError
+from arb.simulation.judges import judge
+from arb.simulation.places import a_place
+from arb.simulation.plan import Phase, make_plan
+from arb.simulation.report import Failure, Tally
+from arb.simulation.world import Outcome, Simulation
+
+FINDINGS_KEPT = 20
+SAVE_EVERY = 20
+
+
+class State(msgspec.Struct):
+    """How far a long run has come."""
+
+    first: int
+    next: int
+    tally: Tally
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One seed, judged; `journal` is the file's bytes, for whoever compares two runs."""
+
+    outcome: Outcome
+    findings: tuple[str, ...]
+    journal: bytes
+
+    @property
+    def counted(self) -> bool:
+        """Return whether some fault met a pair."""
+        return any(phase is not Phase.NONE for _, phase in self.outcome.cells)
+
+
+def run_seed(seed: int) -> Verdict:
+    """Simulate and judge one seed."""
+    plan = make_plan(seed)
+    with a_place() as places:
+        outcome = Simulation(plan, places).run()
+        findings = outcome.troubles + judge(
+            places, outcome.truth, plan.limits, plan.repair, outcome.halted, outcome.left_open
+        )
+        return Verdict(outcome, tuple(findings), places.journal.read_bytes())
+
+
+def run_seeds(
+    first: int, count: int, clock: Clock, on_seed: Callable[[int, Verdict], None], resume: Path | None = None
+) -> Tally:
+    """Run `count` seeds from `first` on, or what is left of them by the state file; raises `ConfigError` for another's."""
+    state = _load(resume, first)
+    while state.next < first + count:
+        seed = state.next
+        began_ns = clock.monotonic_ns()
+        verdict = run_seed(seed)
+        tally = Tally(
+            seeds=1,
+            counted=int(verdict.counted),
+            pairs=verdict.outcome.pairs,
+            lives=verdict.outcome.lives,
+            virtual_s=verdict.outcome.virtual_s,
+            seconds=(clock.monotonic_ns() - began_ns) / NS_PER_S,
+        )
+        tally.add_cells(verdict.outcome.cells)
+        if verdict.findings:
+            tally.failures.append(Failure(seed, verdict.findings[:FINDINGS_KEPT]))
+        state.tally.add(tally)
+        state.next = seed + 1
+        on_seed(seed, verdict)
+        if resume is not None and (state.next - first) % SAVE_EVERY == 0:
+            _save(resume, state)
+    if resume is not None:
+        _save(resume, state)
+    return state.tally
+
+
+def first_of(resume: Path | None) -> int | None:
+    """Return the first seed of the run that a state file continues, None when there is no such file."""
+    return _read(resume).first if resume is not None and resume.exists() else None
+
+
+def _load(resume: Path | None, first: int) -> State:
+    if resume is None or not resume.exists():
+        return State(first, first, Tally())
+    state = _read(resume)
+    if state.first != first:
+        raise ConfigError(f"--resume {resume}: began with seed {state.first}, not {first}: leave --seed out")
+    return state
+
+
+def _read(resume: Path) -> State:
+    try:
+        return msgspec.json.decode(resume.read_bytes(), type=State)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"--resume {resume}: cannot be read ({error}): remove it to begin anew") from None
+
+
+def _save(resume: Path, state: State) -> None:
+    aside = resume.with_name(resume.name + ".new")
+    try:
+        aside.write_bytes(msgspec.json.encode(state))
+        aside.replace(resume)
+    except OSError as error:
+        raise ConfigError(f"--resume {resume}: cannot be written: {error.strerror}") from None
