@@ -1,7 +1,9 @@
 """The ledger's schema, through alembic and nothing else. Its configuration is made here: a wheel carries no ini
 file."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 import arb
 from arb.errors import ConfigError, StoreError
 from arb.store.engine import open_engine, store_error
-from arb.store.paths import mask_url
+from arb.store.paths import mask_url, parse_url, sqlite_file
 from arb.store.tables import Base
 from arb.store.views import VIEWS
 
@@ -56,8 +58,8 @@ def head() -> str:
 def upgrade(db_url: str, revision: str = "head") -> tuple[str | None, str | None]:
     """Bring the schema to `revision`, making the database file if need be; return (revision before, revision after).
 
-    One transaction: a failure leaves the old schema. Raises `ConfigError` when a newer arb made the schema,
-    `StoreError` when the database cannot be reached or written.
+    One transaction: a failure leaves the old schema. Raises `ConfigError` when a newer arb made the schema, or
+    another program the file, `StoreError` when the database cannot be reached or written.
     """
     goal = head() if revision == "head" else revision
     return _migrate(db_url, goal, lambda config: command.upgrade(config, revision))
@@ -115,6 +117,7 @@ def require_current(db_url: str, engine: Engine) -> None:
 
 
 def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str | None, str | None]:
+    _refuse_others(db_url)
     engine = open_engine(db_url, create=True)
     try:
         with engine.begin() as connection:
@@ -141,6 +144,26 @@ def _revision(connection: Connection) -> str | None:
 def _refuse_newer(db_url: str, revision: str | None) -> None:
     if revision is not None and revision not in known():
         raise ConfigError(f"ledger {mask_url(db_url)}: schema {revision} was made by a newer arb; upgrade arb")
+
+
+def _refuse_others(db_url: str) -> None:
+    """Refuse a SQLite file that another program made, before anything of it is touched.
+
+    A PostgreSQL database may well be shared.
+    """
+    path = sqlite_file(parse_url(db_url))
+    if path is None or not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
+            tables = sorted(str(row[0]) for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+    except sqlite3.Error:
+        return  # what stands against it is told when it is opened for good
+    if tables and "alembic_version" not in tables:
+        named = ", ".join(tables[:3])
+        raise ConfigError(
+            f"ledger {mask_url(db_url)}: another program's SQLite file (tables {named}); choose another --db"
+        )
 
 
 def _schema_faults(connection: Connection) -> list[str]:

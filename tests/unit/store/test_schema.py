@@ -1,5 +1,6 @@
 """The schema: what it refuses, how it moves up and down, and what its views answer, on both databases."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,16 @@ def test_a_reference_to_nothing_made_by_hand_does_not_pass_the_check(tmp_path: P
         vandal.execute("DELETE FROM pair_trades")
     vandal.close()
     assert check(url) == ["orders row 1 refers to a row of pair_trades that is not there"]
+
+
+def test_another_programs_sqlite_file_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="another program's SQLite file"):
+        upgrade(f"sqlite:///{path}")
+    assert path.read_bytes() == before
 
 
 def test_a_schema_of_a_newer_arb_is_refused(db_url: str) -> None:
