@@ -58,21 +58,28 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "[arb] '$(PYTHON) -m venv' failed: install the venv module (on Debian and Ubuntu: the package python3-venv)" >&2; exit 2; }
 
-# $(1): a lock file. --no-compile: byte code is written when a module is first imported, not for all that ccxt ships.
+# What a run, and what the tests, import: loaded once at the end of the installation, so that byte code lies ready even
+# where the environment forbids writing it later (ccxt alone costs some five seconds without).
+RUN_IMPORTS := arb.app.run, arb.sim.__main__
+DEV_IMPORTS := $(RUN_IMPORTS), gate_api, hypothesis, ipykernel.kernelapp, matplotlib.pyplot, nbclient, pandas
+
+# $(1): a lock file; $(2): what to import once. --no-compile: not everything that ccxt ships is compiled, only what is used.
 define install
 	@echo "[arb] installing the locked packages of $(1) (once; a minute or so)"
 	@$(PIP) install --no-compile --require-hashes -r $(1)
 	@$(PIP) install --no-compile --no-deps --no-build-isolation --editable .
+	@echo "[arb] compiling what is imported"
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import $(2)"
 	@echo "[arb] ready"
 endef
 
 $(RUN_READY): requirements.lock pyproject.toml setup.py | $(BIN)/python
-	$(call install,requirements.lock)
+	$(call install,requirements.lock,$(RUN_IMPORTS))
 	@touch $@
 
 # The second lock holds the first, so what serves tests serves `make run` too.
 $(DEV_READY): requirements-dev.lock pyproject.toml setup.py | $(BIN)/python
-	$(call install,requirements-dev.lock)
+	$(call install,requirements-dev.lock,$(DEV_IMPORTS))
 	@touch $@ $(RUN_READY)
 
 # Universal (Python 3.11 to 3.14, every platform), hashed, and without a line about where packages come from.
