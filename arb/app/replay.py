@@ -91,6 +91,8 @@ def _rerun(options: ReplayOptions, settings: Settings, keeper: Keeper, db: str) 
     lines = tape.lines()
     prologue = read_prologue(lines)
     head, started = tape.head, prologue.started
+    if started.version != __version__:
+        log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, __version__)
     of_then = msgspec.structs.replace(settings, timing=head.settings.timing)
     engine = Engine(head.settings, build_books(of_then, survey(list(prologue.instruments))))
     engine.load(head.restored)
@@ -158,8 +160,11 @@ def _journal_of(
         log.warning("no journal at %s: the run is repeated, and compared with nothing", path)
         yield None
         return
-    with contextlib.closing(JournalReader.open(path)) as reader:
+    with contextlib.ExitStack() as stack:
+        reader = JournalReader.open(path)
+        stack.callback(reader.close)
         entries = reader.entries(Position(started.seq - 1, MAX_SUB))
+        stack.callback(getattr(entries, "close", int))  # a generator, to be ended before the file is closed
         first = next(entries, None)
         message = None if first is None else first.message
         if first is not None and isinstance(message, RunStarted) and message.nonce == started.nonce:

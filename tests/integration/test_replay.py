@@ -1,0 +1,67 @@
+"""A real run on the embedded sandbox, taped, and run again from its tape."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from tests.integration.support import run_arb
+
+CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents")
+TOLD = ("run_id", "frames", "book_updates", "opportunities", "pairs", "orders", "fills", "net", "fees", "dust")
+
+
+def rows(db: Path, query: str) -> list[tuple[Any, ...]]:
+    """Return what a query finds."""
+    with sqlite3.connect(db) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_taped_run_is_repeated_to_the_last_row(tmp_path: Path) -> None:
+    run = run_arb("run", "--for", "3s", "--seed", "5", "--tape", "run.jsonl.gz", "--json", cwd=tmp_path)
+    assert run.code == 0, run.err
+    assert run.summary["pairs"]["opened"] > 0
+    again = run_arb("replay", "run.jsonl.gz", "--json", cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert {name: again.summary[name] for name in TOLD} == {name: run.summary[name] for name in TOLD}
+    told = again.summary["replay"]
+    assert (told["kind"], told["difference"]) == ("rerun", None)
+    assert told["compared"] > 100
+    true, replayed = tmp_path / "var" / "sandbox.sqlite", tmp_path / "var" / "replay.sqlite"
+    for table in CLASS_1:
+        query = f"SELECT * FROM {table} ORDER BY id"
+        assert rows(replayed, query) == rows(true, query), table
+    traded = "SELECT * FROM opportunities WHERE outcome = 'traded' ORDER BY id"
+    assert rows(replayed, traded) == rows(true, traded)
+
+    _the_second_run_takes_up_the_same_journal(tmp_path)
+    _a_tape_is_never_written_over(tmp_path)
+    _a_journal_that_says_otherwise_is_told(tmp_path)
+
+
+def _the_second_run_takes_up_the_same_journal(folder: Path) -> None:
+    run = run_arb("run", "--for", "1s", "--seed", "6", "--tape", "second.jsonl", "--json", cwd=folder)
+    assert run.code == 0, run.err
+    again = run_arb("replay", "second.jsonl", "--json", cwd=folder)
+    assert again.code == 0, again.err
+    assert {name: again.summary[name] for name in TOLD} == {name: run.summary[name] for name in TOLD}
+    assert again.summary["replay"]["difference"] is None
+
+
+def _a_tape_is_never_written_over(folder: Path) -> None:
+    refused = run_arb("run", "--for", "1s", "--tape", "second.jsonl", "--json", cwd=folder)
+    assert refused.code == 2
+    assert "second.jsonl: exists already" in refused.err
+    assert refused.out == ""
+
+
+def _a_journal_that_says_otherwise_is_told(folder: Path) -> None:
+    with sqlite3.connect(folder / "var" / "sandbox.journal.sqlite") as journal:
+        changed = journal.execute(
+            'UPDATE entries SET payload = replace(payload, \'"role":"entry"\', \'"role":"hedge"\') WHERE id ='
+            " (SELECT min(id) FROM entries WHERE type = 'PlaceOrder')"
+        )
+        assert changed.rowcount == 1
+    again = run_arb("replay", "run.jsonl.gz", "--json", cwd=folder)
+    assert again.code == 3, again.err
+    difference = again.summary["replay"]["difference"]
+    assert "hedge" in difference["expected"] and "entry" in difference["got"]

@@ -1,0 +1,228 @@
+"""A run's tape run again: the same commands, or the first difference with its number."""
+
+import random
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+
+from arb.app.build import build_books, survey
+from arb.clock import NS_PER_MS, ManualClock
+from arb.config import Settings
+from arb.core.budget import PlaceRate
+from arb.core.commands import AnyCommand, Persist, PlaceOrder
+from arb.core.engine import Engine
+from arb.core.events import (
+    AnyEvent,
+    ClockMeasured,
+    InstrumentListed,
+    OrderAccepted,
+    OrderFilled,
+    OrderRejected,
+    PrivateUp,
+    QueueDrained,
+    RunEnded,
+    RunStarted,
+)
+from arb.core.house import EngineSettings, VenueProfile
+from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.errors import StoreError
+from arb.market.instrument import Instrument
+from arb.replay.rerun import NOT_JOURNALLED, Difference, Judge, Rerun, read_prologue
+from arb.store.journal import Journal
+from arb.store.journal_reader import Entry
+from arb.store.tape import TapeLine
+from tests.builders import D, a_balance, a_fill, a_report, an_instrument
+from tests.unit.replay.makings import START_S, one_dislocation
+
+START_NS = START_S * 1_000_000_000
+VENUES = ("gate", "okx")
+INSTRUMENTS = tuple(
+    an_instrument(venue, native_symbol="BTC_USDT" if venue == "gate" else "BTC-USDT", lot=D(1), min_size=D(1))
+    for venue in VENUES
+)
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+def an_engine(instruments: Iterable[Instrument] = INSTRUMENTS) -> Engine:
+    """Return an engine as a run would build it."""
+    settings = EngineSettings(
+        limits=Limits(),
+        timing=Timing(),
+        repair=RepairPolicy(),
+        venues=tuple(VenueProfile(venue, PlaceRate(10, 1000), True) for venue in VENUES),
+        symbols=("BTC/USDT",),
+    )
+    return Engine(settings, build_books(Settings(), survey(list(instruments))))
+
+
+class InMemoryRun:
+    """One pair at one dislocation, with its tape and its journal. `refusing`: the journal does not take orders."""
+
+    def __init__(self, *, refusing: bool = False) -> None:
+        self.engine = an_engine()
+        self.tape: list[TapeLine] = []
+        self.now_ns = START_NS
+        self._refusing = refusing
+        self._journal = Journal.in_memory(ManualClock(START_NS), random.Random(1))
+        self.orders: list[PlaceOrder] = []
+        accounts = {venue: f"{venue}:t" for venue in VENUES}
+        self.tell(
+            RunStarted(run_id=1, nonce=1, mode="sandbox", sandbox_id="s", account_ids=accounts, seed=1, version="t")
+        )
+        for instrument in INSTRUMENTS:
+            self.tell(InstrumentListed(instrument=instrument))
+        for venue in VENUES:
+            self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=0))
+            self.tell(a_balance(venue, {"USDT": "100000", "BTC": "10"}, asked_ns=self.now_ns))
+            self.tell(PrivateUp(venue=venue))
+        for line in one_dislocation().lines:
+            self.now_ns = round(line["t"] * 1000) * NS_PER_MS
+            self._frame(line["venue"], line["raw"])
+            self.tell(QueueDrained())
+            self._answer()
+        self.tell(RunEnded(exit_code=0))
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Return the journal."""
+        return list(self._journal.reader().entries())
+
+    def tell(self, event: AnyEvent) -> None:
+        """Let the engine take an event."""
+        stamped = msgspec.structs.replace(event, seq=len(self.tape) + 1, t_ns=self.now_ns)
+        self._line("event", getattr(event, "venue", ""), _encode(stamped).decode())
+        commands = self.engine.handle(stamped)
+        placed = [command for command in commands if isinstance(command, PlaceOrder)]
+        self.orders += placed
+        kept = tuple(c for c in commands if not (self._refusing and isinstance(c, PlaceOrder)))
+        if commands or type(event) is not QueueDrained:
+            self._journal.append(stamped, kept)
+
+    def _frame(self, venue: str, raw: str) -> None:
+        self._line("ws", venue, raw)
+        self.engine.on_frame(venue, self.now_ns, raw)
+
+    def _line(self, kind: str, venue: str, raw: str) -> None:
+        seq = len(self.tape) + 1
+        self.tape.append(TapeLine(self.now_ns / 1e9, venue, kind, raw, "", seq, self.now_ns))  # type: ignore[arg-type]
+
+    def _answer(self) -> None:
+        waiting, self.orders = self.orders, []
+        for number, order in enumerate(waiting):
+            if self._refusing:
+                self.tell(
+                    OrderRejected(
+                        venue=order.venue,
+                        client_order_id=order.client_order_id,
+                        code=NOT_JOURNALLED,
+                        message="full",
+                        sent_ns=0,
+                        acked_ns=self.now_ns,
+                    )
+                )
+                continue
+            size = str(order.size)
+            self.tell(
+                OrderAccepted(
+                    venue=order.venue,
+                    client_order_id=order.client_order_id,
+                    report=a_report(order, size),
+                    sent_ns=self.now_ns,
+                    acked_ns=self.now_ns,
+                )
+            )
+            self.tell(OrderFilled(fill=a_fill(order, size, trade_id=str(number), fee="0.1", at_ns=self.now_ns)))
+
+
+class Kept:
+    """What a replay writes down."""
+
+    def __init__(self) -> None:
+        self.commands: list[AnyCommand] = []
+
+    def __call__(self, event: AnyEvent, commands: tuple[AnyCommand, ...], untraded: object) -> None:
+        self.commands.extend(commands)
+
+
+def rerun(tape: list[TapeLine], entries: list[Entry] | None) -> tuple[Difference | None, Rerun, Kept, Judge | None]:
+    """Run a tape again beside a journal."""
+    kept = Kept()
+    judge = None if entries is None else Judge(entries)
+    again = Rerun(an_engine(), kept, judge)
+    return again.run(tape), again, kept, judge
+
+
+def test_a_frame_that_differs_leads_to_the_first_command_that_differs() -> None:
+    run = InMemoryRun()
+    at = next(index for index, line in enumerate(run.tape) if '"101.0"' in line.raw)
+    run.tape[at] = msgspec.structs.replace(run.tape[at], raw=run.tape[at].raw.replace('"101.0"', '"101.1"'))
+    difference, *_ = rerun(run.tape, run.entries)
+    assert difference is not None
+    assert difference.seq == at + 2, "the drain that follows the frame"
+    assert difference.expected is not None and difference.got is not None
+    assert difference.expected != difference.got
+
+
+def test_an_event_the_journal_does_not_know_is_a_difference() -> None:
+    run = InMemoryRun()
+    without = [entry for entry in run.entries if entry.seq != 4]
+    difference, *_ = rerun(run.tape, without)
+    assert difference is not None
+    assert (difference.seq, difference.expected) == (4, "the next entry is seq 5")
+    assert difference.got is not None and "ClockMeasured" in difference.got
+
+
+def test_a_journal_that_ends_early_is_a_difference() -> None:
+    run = InMemoryRun()
+    last = run.tape[-1].seq
+    difference, *_ = rerun(run.tape, [entry for entry in run.entries if entry.seq != last])
+    assert difference is not None and (difference.seq, difference.expected) == (last, None)
+
+
+def test_a_command_more_or_less_is_a_difference() -> None:
+    run = InMemoryRun()
+    entries = run.entries
+    cut = next(index for index, entry in enumerate(entries) if isinstance(entry.message, Persist))
+    difference, *_ = rerun(run.tape, entries[:cut] + entries[cut + 1 :])
+    assert difference is not None and difference.seq == entries[cut].seq
+
+
+def test_an_event_that_cannot_be_read_names_its_number() -> None:
+    run = InMemoryRun()
+    run.tape[3] = msgspec.structs.replace(run.tape[3], raw='{"type":"Martian"}')
+    with pytest.raises(StoreError, match="seq 4"):
+        rerun(run.tape, None)
+
+
+def test_a_tape_without_a_start_is_refused() -> None:
+    with pytest.raises(StoreError, match="no start"):
+        read_prologue(iter(InMemoryRun().tape[1:]))
+
+
+def test_an_order_missing_from_the_journal_is_a_difference_unless_the_run_was_told_so() -> None:
+    run = InMemoryRun(refusing=True)
+    assert rerun(run.tape, run.entries)[0] is None
+    honest = InMemoryRun()
+    entries = [entry for entry in honest.entries if not isinstance(entry.message, PlaceOrder)]
+    difference, *_ = rerun(honest.tape, entries)
+    assert difference is not None and difference.got is not None and "PlaceOrder" in difference.got
+
+
+def test_the_beginning_tells_the_instruments_and_nothing_is_lost_of_it() -> None:
+    run = InMemoryRun()
+    lines = iter(run.tape)
+    prologue = read_prologue(lines)
+    assert prologue.instruments == INSTRUMENTS
+    assert prologue.started.run_id == 1
+    assert [*prologue.lines, *lines] == run.tape
+
+
+def test_the_same_tape_leads_to_the_same_commands() -> None:
+    run = InMemoryRun()
+    difference, again, kept, judge = rerun(run.tape, run.entries)
+    assert difference is None
+    assert judge is not None and judge.compared == len({entry.seq for entry in run.entries})
+    assert kept.commands == [entry.message for entry in run.entries if entry.sub]
+    assert again.engine.house.tally.net == run.engine.house.tally.net != {}
+    assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2
