@@ -27,11 +27,13 @@ class Ladder:
         half_spread_bps: float,
         step_bps: float,
         rung_notional: float,
+        rungs: int = RUNGS,
     ) -> None:
         self.exchange = exchange
         self.symbol = symbol
         self.market = exchange.market(symbol)
         self._rng = rng
+        self._rungs = rungs
         rules = self.market.instrument
         self._tick = float(rules.tick)
         self._half = half_spread_bps / 10_000
@@ -49,8 +51,8 @@ class Ladder:
             return
         self._anchor = (bid, ask)
         prices = {
-            BUY: [self._price(bid - k) for k in range(RUNGS) if bid - k > 0],
-            SELL: [self._price(ask + k) for k in range(RUNGS)],
+            BUY: [self._price(bid - k) for k in range(self._rungs) if bid - k > 0],
+            SELL: [self._price(ask + k) for k in range(self._rungs)],
         }
         for side in (BUY, SELL):
             keep = set(prices[side])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sim.ceiling import Ceiling
-from arb.sim.makers import Ladder
+from arb.sim.makers import RUNGS, Ladder
 from arb.sim.matching import BUY, SELL
 from arb.sim.scheduler import Scheduler
 from arb.sim.values import SimOrder
@@ -60,8 +60,17 @@ class Scenario:
     """Drive the books of all venues from one seed."""
 
     def __init__(
-        self, seed: int, venues: list[SimVenue], scheduler: Scheduler, ceiling: Ceiling, *, static: bool
+        self,
+        seed: int,
+        venues: list[SimVenue],
+        scheduler: Scheduler,
+        ceiling: Ceiling,
+        *,
+        static: bool,
+        rungs: int = RUNGS,
     ) -> None:
+        """Quote `rungs` prices a side at every venue from now on; `static`: and never again."""
+        self._rungs = rungs
         self._rng = random.Random(f"{seed}/scenario")
         self._venues = venues
         self._scheduler = scheduler
@@ -95,6 +104,7 @@ class Scenario:
                 half_spread_bps=character.half_spread_bps * (1.0 + 0.25 * index),
                 step_bps=character.step_bps * (1.0 + 0.15 * index),
                 rung_notional=character.rung_notional,
+                rungs=self._rungs,
             )
             self._quote(venue, symbol)
 

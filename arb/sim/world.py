@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from arb.sim.ceiling import Ceiling
 from arb.sim.dialects import DIALECTS, REST_PREFIXES, WS_PATHS, venue_of_path
 from arb.sim.exchange import SimExchange
+from arb.sim.makers import RUNGS
 from arb.sim.market import IdSource
 from arb.sim.profiles import VENUE_NAMES, make_profile
 from arb.sim.scenario import Scenario
@@ -54,9 +55,10 @@ class SimWorld:
         *,
         static: bool = False,
         symbols: tuple[str, ...] | None = None,
+        rungs: int = RUNGS,
         with_ceiling: bool = True,
     ) -> None:
-        """Make the venues; `symbols` None lists all. Without the ceiling's sums a world runs about twice as fast."""
+        """Make the venues; `symbols` None lists all. Books of few `rungs`, and no sums for the ceiling, are quicker."""
         self._symbols = symbols
         self.seed = seed
         self.sandbox_id = f"sb-{start_ns // 1_000_000:x}-{seed}"
@@ -70,7 +72,9 @@ class SimWorld:
             if name in DIALECTS:
                 self.venues[name] = self._make_venue(name, ids, start_ns)
         self.ceiling = Ceiling([venue.exchange for venue in self.venues.values()] if with_ceiling else [])
-        self.scenario = Scenario(seed, list(self.venues.values()), self.scheduler, self.ceiling, static=static)
+        self.scenario = Scenario(
+            seed, list(self.venues.values()), self.scheduler, self.ceiling, static=static, rungs=rungs
+        )
 
     def _make_venue(self, name: str, ids: IdSource, start_ns: int) -> SimVenue:
         profile = make_profile(name, random.Random(f"{self.seed}/{name}/keys/{start_ns}"), start_ns)

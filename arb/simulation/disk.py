@@ -18,7 +18,7 @@ from arb.store.journal import Journal
 from arb.store.journal_reader import Row
 from arb.store.ledger import InlineLedger
 
-PROJECT_EVERY_S = 0.1
+PROJECT_EVERY_S = 0.25
 RETRY_S = 0.2
 
 OnState = Callable[[bool, str], None]

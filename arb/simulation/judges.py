@@ -201,7 +201,9 @@ def lost_too_much(evidence: Evidence, repair: RepairPolicy) -> Iterator[str]:
     for fill in evidence.fills:
         notional[pair_of[fill["order_id"]]] += Decimal(fill["price"]) * Decimal(fill["size"])
     for pair in evidence.pairs:
-        bound = notional[pair["id"]] * (repair.leg_loss_max_bps + FEES_AND_SLIPPAGE_BPS) / 10_000 + Decimal("0.01")
+        taken_over = Decimal(pair["buy_size"]) + Decimal(pair["sell_size"]) if pair["kind"] == "dust" else ZERO
+        traded = notional[pair["id"]] + taken_over * Decimal(pair["residual_mark"] or 0)
+        bound = traded * (repair.leg_loss_max_bps + FEES_AND_SLIPPAGE_BPS) / 10_000 + Decimal("0.01")
         if pair["realised_net_e8"] is not None and Decimal(pair["realised_net_e8"]).scaleb(-8) < -bound:
             yield f"loss: pair {pair['id']} lost {pair['realised_net_e8']}e-8, at most {bound:.4f} allowed"
 

@@ -84,7 +84,7 @@ def make_plan(seed: int) -> Plan:
     )[0]
     return Plan(
         seed=seed,
-        symbols=tuple(sorted(rng.sample(SYMBOLS, rng.choice((1, 2))), key=SYMBOLS.index)),
+        symbols=tuple(sorted(rng.sample(SYMBOLS, rng.choice((1, 1, 2))), key=SYMBOLS.index)),
         limits=Limits(
             min_edge_bps=Decimal(3),
             max_notional_quote=Decimal(rng.choice((200, 1000, 2000))),
@@ -93,7 +93,7 @@ def make_plan(seed: int) -> Plan:
         ),
         timing=Timing(unknown_grace_ms=5_000, balance_refresh_s=rng.choice((2, 5, 30)), unknown_max_s=10),
         repair=RepairPolicy(on_single_leg=policy),
-        faults_end_ns=6 * NS_PER_S,
+        faults_end_ns=9 * NS_PER_S // 2,
         drain_ns=45 * NS_PER_S,
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=tuple(_strikes(rng)),
@@ -104,7 +104,7 @@ def _strikes(rng: random.Random) -> Sequence[Strike]:
     strikes: list[Strike] = []
     for _ in range(rng.randint(3, 6)):
         phase, name = rng.choice(AIMED), rng.choice(STRIKES)
-        after_ns = rng.randint(0, 4_500) * NS_PER_MS
+        after_ns = rng.randint(0, 3_000) * NS_PER_MS
         leading = LEADING.get(phase)
         if leading:
             strikes.append(_strike(rng, rng.choice(leading), Phase.OPENING, after_ns))

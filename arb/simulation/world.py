@@ -32,7 +32,9 @@ from arb.simulation.wires import Network
 
 START_NS = 1_700_000_000 * NS_PER_S
 LIVES_MAX = 30
-AFTERMATH_NS = 4 * NS_PER_S
+RUNGS = 16
+"""Shallow books, for what is judged here does not depend on depth that nobody reaches."""
+AFTERMATH_NS = 32 * NS_PER_S // 10
 """How long the venues go on after the engine has ended: longer than any request can still be under way."""
 
 
@@ -59,7 +61,7 @@ class Simulation:
         self._plan = plan
         self._places = places
         self._clock = ManualClock(START_NS)
-        self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, with_ceiling=False)
+        self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         announced = first_line(self._world, 1)
         self._admin = Admin(self._world, announced)
