@@ -193,6 +193,8 @@ class Process:
             runner.take(RunEnded(exit_code=0 if not runner.engine.desk.open else 4))
         self._disk.clear()
         self._ledger.write()
+        await asyncio.sleep(0)  # it may have news for the engine, which is journalled in turn
+        self._ledger.write()
         for gateway in gateways.values():
             await gateway.close()
 
