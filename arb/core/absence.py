@@ -30,6 +30,6 @@ def next_look_ns(looks: list[int], now_ns: int, provable_ns: int, backoff_ns: in
     """Return when to look next: soon while the order may still turn up, then as the proof needs it."""
     if now_ns < provable_ns:
         return min(now_ns + backoff_ns, max(provable_ns, now_ns))
-    if looks:
-        return max(now_ns + backoff_ns, looks[-1] + LOOK_SPACING_NS)
+    if looks and looks[-1] + LOOK_SPACING_NS > now_ns:
+        return looks[-1] + LOOK_SPACING_NS  # a clean look is no reason to back off: exposure waits for the proof
     return now_ns + backoff_ns
