@@ -187,6 +187,7 @@ class Desk:
             self._count_clean_look(order, event)
         if not order.settled:
             self._ask_later(order, event.t_ns)
+        self._alarm_if_long_unknown(order, event.t_ns)
         self._after(order, event.t_ns)
 
     def on_cancel_answered(self, event: CancelAnswered) -> None:
@@ -219,23 +220,30 @@ class Desk:
             else:
                 order.clean_looks.clear()
 
-    def forget_venue(self, venue: str) -> None:
+    def ask_all(self, venue: str) -> None:
         """Ask at once for every unsettled order of a venue whose private stream was interrupted."""
         for pair in self.open.values():
             for order in pair.orders.values():
                 if order.venue == venue and not order.settled and not order.look_in_flight:
                     self.house.out.timer(f"order:{order.client_order_id}", 0)
 
-    def open_notional(self, venue: str | None = None) -> Decimal:
-        """Return the quote reserved by open pairs, everywhere or at one venue: what could at worst become unhedged."""
+    def open_notional(self, venue: str | None = None, *, symbol: str | None = None, base: str | None = None) -> Decimal:
+        """Return the quote reserved by open pairs (of one venue, symbol or base): what could at worst become unhedged."""
         return sum(
             (
                 pair.plan.buy_size * pair.plan.buy_limit
                 for pair in self.open.values()
-                if venue is None or venue in pair.venues
+                if venue in (None, *pair.venues)
+                and symbol in (None, pair.plan.symbol)
+                and base in (None, pair.plan.symbol.split("/")[0])
             ),
             ZERO,
         )
+
+    def resting(self, venue: str | None = None) -> list[WorkingOrder]:
+        """Return our orders that rest in a venue's book, everywhere or at one venue."""
+        orders = (order for pair in self.open.values() for order in pair.orders.values())
+        return [order for order in orders if order.rests and venue in (None, order.venue)]
 
     def unknown_orders(self) -> list[WorkingOrder]:
         """Return the orders that may or may not exist."""
@@ -279,8 +287,6 @@ class Desk:
     def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int) -> None:
         pair, house = self.pairs[order.pair_id], self.house
         base, quote = order.symbol.split("/")
-        mid = house.books.mid(order.venue, order.symbol) or fill.price
-        pair.expose(base, mid, now_ns)
         if not order.take_fill(fill):
             return
         offset_ns = house.venues[fill.venue].offset_ns or 0
@@ -343,6 +349,18 @@ class Desk:
         if len(self._orphans) >= ORPHANS_KEPT:
             self._orphans.pop(next(iter(self._orphans)))
         self._orphans.setdefault((fill.venue, fill.venue_order_id), []).append(fill)
+
+    def _alarm_if_long_unknown(self, order: WorkingOrder, now_ns: int) -> None:
+        since_ns = order.sent_ns or order.journalled_ns
+        if order.alarmed or not order.is_unknown or now_ns - since_ns < self.house.timing.unknown_max_s * NS_PER_S:
+            return
+        order.alarmed = True
+        text = (
+            f"{order.venue} {order.client_order_id}: neither found nor proved absent; {order.symbol} stays frozen there"
+        )
+        self.house.incident(
+            "unknown_too_long", text, now_ns, severity="critical", venue=order.venue, pair_id=order.pair_id
+        )
 
     def _provable_ns(self, order: WorkingOrder) -> int:
         state, timing = self.house.venues[order.venue], self.house.timing

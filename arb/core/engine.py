@@ -23,6 +23,7 @@ from arb.core.events import (
     ClockMeasured,
     FeedDown,
     FeedUp,
+    FlattenAsked,
     HaltAsked,
     InstrumentListed,
     OrderAccepted,
@@ -42,6 +43,8 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
 )
+from arb.core.flatten import TIMER as FLATTEN_TIMER
+from arb.core.flatten import Flattener
 from arb.core.house import EngineSettings, House
 from arb.core.mend import Mender
 from arb.core.records import BalanceRecord, OpportunityRecord, RunRecord
@@ -62,6 +65,7 @@ class Engine:
         self.desk = Desk(self.house)
         self.detector = Detector(self.house, self.desk)
         self.mender = Mender(self.house, self.desk)
+        self.flattener = Flattener(self.house, self.desk, self.mender.closer)
         self.desk.progress = self.mender.progress
         self.desk.fee_check = self._check_fee
         self._run: RunRecord | None = None
@@ -89,6 +93,7 @@ class Engine:
             TroubleReported: self._on_trouble,
             HaltAsked: self._on_halt,
             ResumeAsked: self._on_resume,
+            FlattenAsked: self._on_flatten,
             ShutdownAsked: self._on_shutdown,
             RunEnded: self._on_run_ended,
         }
@@ -118,6 +123,7 @@ class Engine:
         with localcontext(DECIMALS):
             self.house.out.begin(event.seq)
             handler(event)
+            self.flattener.advance(event.t_ns)
             if self._shutdown_ns is not None and not self.desk.open and not isinstance(event, RunEnded):
                 self.house.out.finish()
             return self.house.out.take()
@@ -143,7 +149,7 @@ class Engine:
         )
         house.out.persist(self._run)
         self.detector.start()
-        restore(house, self.desk, self._restored, event.t_ns)
+        restore(house, self.desk, self.mender.closer.pool, self._restored, event.t_ns)
         house.out.timer("balances", event.t_ns + house.timing.balance_refresh_s * NS_PER_S)
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
@@ -187,7 +193,7 @@ class Engine:
 
     def _on_private_up(self, event: PrivateUp) -> None:
         self.house.venues[event.venue].private_up = True
-        self.desk.forget_venue(event.venue)
+        self.desk.ask_all(event.venue)
         self.house.out.refresh(event.venue)
 
     def _on_private_down(self, event: PrivateDown) -> None:
@@ -256,6 +262,8 @@ class Engine:
             for venue in self.house.venues:
                 self.house.out.refresh(venue)
             self.house.out.timer("balances", event.t_ns + self.house.timing.balance_refresh_s * NS_PER_S)
+        elif kind == FLATTEN_TIMER:
+            pass  # the flattener looks after every event
         elif kind == "shutdown":
             self.house.out.finish()
         else:
@@ -282,3 +290,6 @@ class Engine:
         self.house.control.resume()
         self.house.out.persist(self.house.control.record(event.t_ns, event.reason))
         self.house.incident("resume", event.reason, event.t_ns, severity="info")
+
+    def _on_flatten(self, event: FlattenAsked) -> None:
+        self.flattener.begin(event.reason, event.t_ns)

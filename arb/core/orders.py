@@ -54,6 +54,8 @@ class WorkingOrder:
         self.look_in_flight = False
         # Whether its book has been told that it is no longer under way.
         self.released = False
+        # Whether a person was told that the outcome has been unknown for too long.
+        self.alarmed = False
 
     @classmethod
     def restored(cls, record: OrderRecord, fills: Iterable[FillRecord], expires_ns: int) -> "WorkingOrder":
@@ -105,6 +107,12 @@ class WorkingOrder:
     def is_unknown(self) -> bool:
         """Return whether the order may or may not exist."""
         return self.outcome is Outcome.UNKNOWN and not self.ended
+
+    @property
+    def rests(self) -> bool:
+        """Return whether the venue has taken the order and keeps it until it is filled or cancelled."""
+        resting = self.tif in (TimeInForce.GTC, TimeInForce.POST_ONLY)
+        return resting and self.outcome is Outcome.ACCEPTED and not self.ended
 
     @property
     def settled(self) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from arb.clock import NS_PER_MS
 from arb.core.commands import PlaceOrder, RefreshBalances
 from arb.core.events import OrderLooked, OutcomeUnknown
-from arb.core.records import OrderRecord, PairRecord, PairState
+from arb.core.records import IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.settings import Timing
 from arb.market.fill import FillSource
 from arb.market.order import OrderReport, OrderStatus
@@ -206,3 +206,13 @@ def test_every_pair_row_written_meanwhile_is_open() -> None:
     bench, _, _ = unknown_sell()
     states = {row.state for row in bench.rows(PairRecord) if isinstance(row, PairRecord)}
     assert states == {PairState.OPENING}
+
+
+def test_an_order_unknown_for_too_long_is_told_once_and_stays_frozen() -> None:
+    bench, _, sell = unknown_sell()
+    for _ in range(3):
+        bench.wait_ms(121_000)
+        look(bench, sell, complete=False)
+    told = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord) and "too_long" in row.kind]
+    assert [row.severity for row in told] == ["critical"]
+    assert status(bench, sell) is OrderStatus.UNKNOWN
