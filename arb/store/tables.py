@@ -13,7 +13,17 @@ from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from arb.core.records import OpportunityOutcome, PairKind, PairState
@@ -274,6 +284,10 @@ class Fill(Base):
     source: Mapped[str] = mapped_column(comment="stream or query: where we learnt of it")
     event_ns: Mapped[int] = mapped_column(comment="the venue's time, ns UTC")
     received_ns: Mapped[int] = mapped_column(comment="our time, ns UTC")
+    # Written by us, rounded once and half-even: the two databases would round it differently.
+    fee_quote_value_e8: Mapped[int] = mapped_column(
+        server_default=text("0"), comment="fee_quote_value in 1e-8 of the quote, rounded half-even"
+    )
 
 
 class Balance(Base):
@@ -324,6 +338,35 @@ class Incident(Base):
     cost_e8: Mapped[int | None] = mapped_column(comment="what it cost, 1e-8 of the quote")
     text: Mapped[str] = mapped_column(comment="what happened, in words")
     acknowledged_ns: Mapped[int | None] = mapped_column(comment="when a person took note, ns UTC")
+
+
+class UntradedDaily(Base):
+    """Sums of opportunities that were not traded and have been deleted for their age ([store] keep_untraded_days)."""
+
+    __tablename__ = "untraded_daily"
+    __table_args__ = (
+        _check("outcome_known", "outcome IN ('refused', 'vanished')"),
+        _check("opportunities_above_zero", "opportunities > 0"),
+        {"comment": "sums of untraded opportunities that were deleted for their age"},
+    )
+
+    day: Mapped[int] = mapped_column(
+        Integer, primary_key=True, autoincrement=False, comment="days since 1970-01-01 UTC, of opened_ns"
+    )
+    symbol: Mapped[str] = mapped_column(primary_key=True, comment="for instance BTC/USDT")
+    buy_venue: Mapped[str] = mapped_column(primary_key=True, comment="where it was cheap")
+    sell_venue: Mapped[str] = mapped_column(primary_key=True, comment="where it was dear")
+    outcome: Mapped[str] = mapped_column(primary_key=True, comment="refused or vanished")
+    reason: Mapped[str] = mapped_column(primary_key=True, comment="code of why they were not traded")
+    edge_bps: Mapped[int] = mapped_column(
+        Integer, primary_key=True, autoincrement=False, comment="whole part of best_edge_bps, bps"
+    )
+    quote: Mapped[str] = mapped_column(comment="asset the prices are in")
+    day_utc: Mapped[str] = mapped_column(comment="the day as YYYY-MM-DD, UTC")
+    opportunities: Mapped[int] = mapped_column(comment="how many there were")
+    ticks: Mapped[int] = mapped_column(comment="book changes during all of them")
+    lived_ns: Mapped[int] = mapped_column(comment="from opened_ns to closed_ns, all of them together, ns")
+    best_net_e8: Mapped[int] = mapped_column(comment="sum of the profits at best_ns, 1e-8 of the quote")
 
 
 class Projection(Base):

@@ -20,6 +20,7 @@ from arb.core.records import (
     RunRecord,
 )
 from arb.errors import StoreError, require
+from arb.market.numbers import to_e8
 from arb.store.tables import (
     WATERFALL,
     Balance,
@@ -155,12 +156,13 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Any], tuple[Any, ...]
     """Return a function from a record to the tuple of its columns' values, as the driver takes them.
 
     Exact numbers go as text to both databases (PostgreSQL reads it as numeric, exactly), enumerated values as plain
-    `str`.
+    `str`. A pair's waterfall is spread over its columns; a fill's fee comes as an exact integer too.
     """
     columns = [column.name for column in table.__table__.columns]
     hints = get_type_hints(kind)
     own = [name for name in columns if name in hints]
-    expected = [*own, *WATERFALL] if kind is PairRecord else own
+    more = {PairRecord: WATERFALL, FillRecord: ("fee_quote_value_e8",)}.get(kind, ())
+    expected = [*own, *more]
     require(columns == expected, f"{kind.__name__} and {table.__tablename__} differ: {columns} against {expected}")
     exact = tuple(index for index, name in enumerate(own) if _mentions(hints[name], Decimal))
     named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
@@ -180,7 +182,11 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Any], tuple[Any, ...]
         terms = pair.waterfall
         return values_of(pair) + tuple(None if terms is None else getattr(terms, name) for name in WATERFALL)
 
-    return values_of_pair if kind is PairRecord else values_of
+    def values_of_fill(fill: FillRecord) -> tuple[Any, ...]:
+        return (*values_of(fill), to_e8(fill.fee_quote_value))
+
+    makers: dict[type, Callable[[Any], tuple[Any, ...]]] = {PairRecord: values_of_pair, FillRecord: values_of_fill}
+    return makers.get(kind, values_of)
 
 
 def _mentions(hint: Any, wanted: type) -> bool:

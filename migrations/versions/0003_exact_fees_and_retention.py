@@ -1,0 +1,98 @@
+"""Give fills their fee as an exact integer, and keep sums of what is deleted for its age.
+
+Revision 0003, after 0002. A fee is not rounded in SQL any more: the two databases round halves differently. When a view
+changes, the text it has today moves from `arb/store/views.py` into this file.
+"""
+
+from decimal import Decimal
+
+import sqlalchemy as sa
+from alembic import context, op
+
+from arb.market.numbers import to_e8
+from arb.store.views import VIEWS
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+BATCH_ROWS = 10_000
+
+
+def upgrade() -> None:
+    _drop_views(_earlier_views())
+    # Not through batch mode: adding a column needs no new table, and so keeps every constraint of the old one.
+    op.add_column(
+        "fills",
+        sa.Column(
+            "fee_quote_value_e8",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="fee_quote_value in 1e-8 of the quote, rounded half-even",
+        ),
+    )
+    _fill_in()
+    op.create_table(
+        "untraded_daily",
+        sa.Column(
+            "day", sa.Integer(), autoincrement=False, nullable=False, comment="days since 1970-01-01 UTC, of opened_ns"
+        ),
+        sa.Column("symbol", sa.String(), nullable=False, comment="for instance BTC/USDT"),
+        sa.Column("buy_venue", sa.String(), nullable=False, comment="where it was cheap"),
+        sa.Column("sell_venue", sa.String(), nullable=False, comment="where it was dear"),
+        sa.Column("outcome", sa.String(), nullable=False, comment="refused or vanished"),
+        sa.Column("reason", sa.String(), nullable=False, comment="code of why they were not traded"),
+        sa.Column(
+            "edge_bps", sa.Integer(), autoincrement=False, nullable=False, comment="whole part of best_edge_bps, bps"
+        ),
+        sa.Column("quote", sa.String(), nullable=False, comment="asset the prices are in"),
+        sa.Column("day_utc", sa.String(), nullable=False, comment="the day as YYYY-MM-DD, UTC"),
+        sa.Column("opportunities", sa.BigInteger(), nullable=False, comment="how many there were"),
+        sa.Column("ticks", sa.BigInteger(), nullable=False, comment="book changes during all of them"),
+        sa.Column(
+            "lived_ns", sa.BigInteger(), nullable=False, comment="from opened_ns to closed_ns, all of them together, ns"
+        ),
+        sa.Column(
+            "best_net_e8", sa.BigInteger(), nullable=False, comment="sum of the profits at best_ns, 1e-8 of the quote"
+        ),
+        sa.CheckConstraint("opportunities > 0", name=op.f("ck_untraded_daily_opportunities_above_zero")),
+        sa.CheckConstraint("outcome IN ('refused', 'vanished')", name=op.f("ck_untraded_daily_outcome_known")),
+        sa.PrimaryKeyConstraint(
+            "day", "symbol", "buy_venue", "sell_venue", "outcome", "reason", "edge_bps", name=op.f("pk_untraded_daily")
+        ),
+        comment="sums of untraded opportunities that were deleted for their age",
+    )
+    for sql in VIEWS.values():
+        op.execute(sql)
+
+
+def downgrade() -> None:
+    _drop_views(VIEWS)
+    op.drop_table("untraded_daily")
+    op.execute("ALTER TABLE fills DROP COLUMN fee_quote_value_e8")
+    for sql in _earlier_views().values():
+        op.execute(sql)
+
+
+def _earlier_views() -> dict[str, str]:
+    script = context.script.get_revision("0002")
+    assert script is not None
+    views: dict[str, str] = script.module.VIEWS
+    return views
+
+
+def _drop_views(views: dict[str, str]) -> None:
+    for name in views:
+        op.execute(f"DROP VIEW {name}")
+
+
+def _fill_in() -> None:
+    """Give the fills that are there their integer, with the rounding the ledger uses."""
+    connection, last = op.get_bind(), -1
+    chunk = sa.text("SELECT id, fee_quote_value FROM fills WHERE id > :last ORDER BY id LIMIT :rows")
+    change = sa.text("UPDATE fills SET fee_quote_value_e8 = :value WHERE id = :id")
+    while rows := connection.execute(chunk, {"last": last, "rows": BATCH_ROWS}).all():
+        connection.execute(change, [{"id": row.id, "value": to_e8(Decimal(row.fee_quote_value))} for row in rows])
+        last = rows[-1].id
