@@ -72,3 +72,10 @@ def resume(settings: Settings, options: ControlOptions) -> dict[str, Any]:
     from arb.app import steer
 
     return steer.resume(settings, options)
+
+
+def flatten(settings: Settings, options: ControlOptions) -> dict[str, Any]:
+    """Ask the running engine to bring everything of its own back to flat, and to halt."""
+    from arb.app import steer
+
+    return steer.flatten(settings, options)

@@ -169,4 +169,4 @@ def restored_from(state: JournalState) -> Restored:
         for left in state.pairs
         if left.plan is not None
     )
-    return Restored(control=state.control, pairs=pairs)
+    return Restored(control=state.control, pairs=pairs, pool=state.pool)

@@ -26,6 +26,7 @@ from arb.config import RunOptions, Settings
 from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
+    FlattenAsked,
     HaltAsked,
     InstrumentListed,
     ResumeAsked,
@@ -335,8 +336,10 @@ class Run:
             case "resume":
                 remove_halt_file(self._journal_path)
                 event = ResumeAsked(reason=reason)
+            case "flatten":
+                event = FlattenAsked(reason=reason)
             case other:
-                return {"error": f"unknown wish {other!r}: status, halt or resume"}
+                return {"error": f"unknown wish {other!r}: status, halt, resume or flatten"}
         runner.emit(event)
         return {"done": str(wish["do"])}
 

@@ -1,4 +1,4 @@
-"""`arb halt` and `arb resume`: to a running engine by its socket, and to the next one by file and journal."""
+"""`arb halt`, `arb resume` and `arb flatten`: to a running engine by its socket, to the next one by file and journal."""
 
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,18 @@ def resume(settings: Settings, options: ControlOptions) -> dict[str, Any]:
         )
     _lift(journal, options.reason)
     return {"resume": options.reason, "engine": "not running"}
+
+
+def flatten(settings: Settings, options: ControlOptions) -> dict[str, Any]:
+    """Ask the running engine to flatten; raises `ConfigError` when none answers, for only an engine can trade."""
+    _, journal = stores(settings, options.mode, options.db)
+    answer = ask(journal, {"do": "flatten", "reason": options.reason})
+    if answer is None:
+        raise ConfigError(
+            f"journal {journal}: no engine answers, so nothing can be traded: start one, or check --db and --mode;"
+            " `arb halt` works without one"
+        )
+    return {"flatten": options.reason, "engine": "told"}
 
 
 def _lift(path: Path, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The commands that steer a running engine, or the next one: `halt`, `resume`."""
+"""The commands that steer a running engine, or the next one: `halt`, `resume`, `flatten`."""
 
 from pathlib import Path
 
@@ -38,6 +38,23 @@ def resume_command(reason: str, mode: str | None, db: str | None, config: Path |
     settings = settings_from(config)
     options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
     show(the_app().resume(settings, options), as_json=as_json)
+    return EXIT_OK
+
+
+@click.command("flatten")
+@click.option("--reason", default="operator", show_default=True, metavar="TEXT", help="Why; kept with the halt.")
+@mode_and_db
+@config_and_json
+def flatten_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """Trade own exposure away, then halt.
+
+    Cancels own resting orders, finishes open pairs, and brings back to flat what earlier pairs left unhedged; other
+    orders and holdings on the accounts are not touched. `arb status` tells how far it is: REDUCING, then HALTED
+    with the reason `flattened`. Holds over restarts until `arb resume`.
+    """
+    settings = settings_from(config)
+    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
+    show(the_app().flatten(settings, options), as_json=as_json)
     return EXIT_OK
 
 

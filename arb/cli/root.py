@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": ("arb.cli.review:explain_command", "Tell the story of one pair trade."),
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),
+    "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),
     "scan": ("arb.cli.tools:scan_command", "Ask what would be traded on a snapshot of books."),
     "books": ("arb.cli.tools:books_command", "Show the books after the first lines of a tape."),
     "sim": ("arb.cli.simulate:sim_command", "Simulate the whole house under faults, from seeds."),

@@ -50,7 +50,7 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb halt` and `arb resume --reason TEXT`: which engine, by its journal, and why."""
+    """`arb halt`, `arb flatten` and `arb resume --reason TEXT`: which engine, by its journal, and why."""
 
     mode: str
     db: str | None = None

@@ -6,10 +6,10 @@ from decimal import Decimal
 from arb.core.desk import Desk
 from arb.core.dust import DustPool
 from arb.core.house import House
-from arb.core.open import open_dust
+from arb.core.open import open_remainder
 from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade, Trigger
-from arb.core.records import PairKind, Waterfall
+from arb.core.records import PairKind, PairState, Waterfall
 from arb.core.repair import repair_size
 from arb.core.waterfall import Planned, Traded, waterfall
 from arb.market.order import Side
@@ -30,7 +30,6 @@ class Closer:
         house, (base, quote) = self.house, pair.plan.symbol.split("/")
         residual = pair.imbalance(base)
         mark = self._mark(pair, residual)
-        pair.expose(base, mark, now_ns)
         pair.move(trigger, now_ns)
         pair.residual_mark, pair.mark_ns, pair.booked_residual = mark, now_ns, residual
         pair.waterfall = self._waterfall(pair, mark)
@@ -45,6 +44,8 @@ class Closer:
             self.pool.carry(pair.plan.symbol, residual, residual * mark, now_ns)
         elif residual:
             self.pool.add(pair.plan.symbol, residual, residual * mark, now_ns)
+        if residual:
+            self.keep_pool()
         self._book_result(pair, net_e8, now_ns)
         if pair.kind is PairKind.ARB and trigger is not Trigger.STUCK:
             self._sell_dust(pair.plan.symbol, now_ns)
@@ -61,7 +62,14 @@ class Closer:
         house.control.take_back(net_e8, now_ns)
         residual = pair.booked_residual
         if residual:
-            self.pool.add(pair.plan.symbol, -residual, -residual * pair.residual_mark, now_ns)
+            give = self.pool.carry if pair.state is PairState.CARRIED else self.pool.add
+            give(pair.plan.symbol, -residual, -residual * pair.residual_mark, now_ns)
+            self.keep_pool()
+
+    def keep_pool(self) -> None:
+        """Write down what is left over, for a restart."""
+        accounts = tuple(state.account_id for state in self.house.venues.values())
+        self.house.out.persist(self.pool.record(accounts))
 
     def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
         """Return `m1`: what one base of the residual fetches now in the sell venue's bids, less its taker fee.
@@ -132,14 +140,28 @@ class Closer:
         house, held = self.house, self.pool.pooled(symbol)
         if abs(held.booked) < house.limits.dust_max_quote or not house.control.opening_allowed:
             return
-        side = Side.SELL if held.size > 0 else Side.BUY
-        for venue in house.venues_of(symbol):
-            instrument, mid = house.instruments[venue, symbol], house.books.mid(venue, symbol)
-            free = instrument.taker_fee is not None and (venue, symbol) not in self.desk.busy
-            if mid is None or not free or house.books.unusable(venue, symbol, now_ns):
-                continue
-            if not repair_size(side, abs(held.size), mid, instrument):
-                continue
-            taken = self.pool.take(symbol)
-            open_dust(house, self.desk, symbol, venue, taken, now_ns)
-            return
+        self.sell_pooled(symbol, now_ns)
+
+    def sell_pooled(self, symbol: str, now_ns: int) -> bool:
+        """Trade the pool of a symbol back to flat where that is a legal order now; return whether a pair was opened."""
+        venue = self.venue_for(symbol, self.pool.pooled(symbol).size, now_ns)
+        if venue is None:
+            return False
+        open_remainder(self.house, self.desk, PairKind.DUST, symbol, venue, self.pool.take(symbol), now_ns)
+        self.keep_pool()
+        return True
+
+    def venue_for(self, symbol: str, size: Decimal, now_ns: int) -> str | None:
+        """Return the first venue where trading `size` base away is a legal order, nothing is open and the book is usable."""
+        for venue in self.house.venues_of(symbol):
+            free = (venue, symbol) not in self.desk.busy and not self.house.books.unusable(venue, symbol, now_ns)
+            if free and self.legal_at(venue, symbol, size):
+                return venue
+        return None
+
+    def legal_at(self, venue: str, symbol: str, size: Decimal) -> bool:
+        """Return whether a venue would take an order that brings `size` base (below zero: missing) nearer to flat."""
+        instrument, mid = self.house.instruments[venue, symbol], self.house.books.mid(venue, symbol)
+        if not size or mid is None or instrument.taker_fee is None:
+            return False
+        return bool(repair_size(Side.SELL if size > 0 else Side.BUY, abs(size), mid, instrument))

@@ -1,17 +1,32 @@
-"""Halts and the losses that cause them: ACTIVE, REDUCING (shutting down) or HALTED, surviving restarts.
+"""Halts and the losses that cause them: ACTIVE, REDUCING (shutting down or flattening) or HALTED, surviving restarts.
 
-A halt stops opening, never closing. It is lifted only by the user's word, with a reason. The daily loss is the sum of the
-realised net of pairs closed on the present UTC day.
+A halt stops opening, never closing. It is lifted only by the user's word, with a reason. A flatten is a halt that also
+trades what is left back to flat: while it is under way the state is REDUCING and `halted` reads `flatten`, and a process
+that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily loss is
+the sum of the realised net of pairs closed on the present UTC day, the daily notional what pairs opened on it were to pay.
 """
 
 from datetime import date
+from decimal import Decimal
+from enum import StrEnum
 
 from arb.clock import NS_PER_S
+from arb.core.meter import ExposureMeter
 from arb.core.records import ControlRecord
 from arb.core.settings import Limits
 
 DAY_S = 86_400
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+FLATTENING = "flatten"
+FLATTENED = "flattened"
+
+
+class TradingState(StrEnum):
+    """What the engine may do: open and close, only close, or nothing new at all."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
 
 
 class Control:
@@ -23,19 +38,59 @@ class Control:
         self.reducing = False
         self.day = 0
         self.day_net_e8 = 0
+        self.day_notional = Decimal(0)
         self.losses_in_a_row = 0
+        self.exposure = ExposureMeter()
+        # Venues whose quarantine or probation a restart must not forget.
+        self.unwell: tuple[str, ...] = ()
 
     def restore(self, record: ControlRecord) -> None:
         """Take up what the journal last said."""
         self.halted = record.halted
         self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL
         self.day_net_e8 = record.day_net_e8
+        self.day_notional = record.day_notional
         self.losses_in_a_row = record.consecutive_losses
+        self.exposure.restore(record.exposure_day_utc or record.day_utc, record.day_exposure)
+        self.unwell = record.unwell
 
     @property
     def opening_allowed(self) -> bool:
         """Return whether a new pair may open as far as halts go."""
         return self.halted is None and not self.reducing
+
+    @property
+    def flattening(self) -> bool:
+        """Return whether everything of ours is being traded back to flat."""
+        return self.halted == FLATTENING
+
+    @property
+    def state(self) -> TradingState:
+        """Return the state in the user's words."""
+        if self.reducing or self.flattening:
+            return TradingState.REDUCING
+        return TradingState.ACTIVE if self.halted is None else TradingState.HALTED
+
+    def flatten(self) -> bool:
+        """Begin to flatten, whatever halted before; return whether that is news."""
+        if self.flattening:
+            return False
+        self.halted = FLATTENING
+        return True
+
+    def flattened(self) -> None:
+        """End a flatten: halted until the user resumes."""
+        self.halted = FLATTENED
+
+    def opened(self, notional: Decimal, now_ns: int) -> None:
+        """Count what a new pair is to pay."""
+        self._roll(now_ns)
+        self.day_notional += notional
+
+    def day_allows(self, notional: Decimal, now_ns: int) -> bool:
+        """Return whether a pair that pays `notional` quote stays within the day's turnover."""
+        self._roll(now_ns)
+        return self.day_notional + notional <= self._limits.daily_notional_quote
 
     def halt(self, reason: str) -> bool:
         """Stop opening; return whether that is news."""
@@ -74,7 +129,11 @@ class Control:
             halted=self.halted,
             day_utc=date.fromordinal(EPOCH_ORDINAL + self.day).isoformat(),
             day_net_e8=self.day_net_e8,
+            day_notional=self.day_notional,
             consecutive_losses=self.losses_in_a_row,
+            exposure_day_utc=self.exposure.day_utc,
+            day_exposure=self.exposure.kept(),
+            unwell=self.unwell,
             ns=now_ns,
             text=text,
         )
@@ -82,4 +141,4 @@ class Control:
     def _roll(self, now_ns: int) -> None:
         day = now_ns // (DAY_S * NS_PER_S)
         if day != self.day:
-            self.day, self.day_net_e8 = day, 0
+            self.day, self.day_net_e8, self.day_notional = day, 0, Decimal(0)

@@ -11,6 +11,7 @@ from arb.clock import NS_PER_MS
 from arb.core.desk import Desk
 from arb.core.episodes import Edge, Episode, Episodes, Route
 from arb.core.house import IDS_PER_RUN, House
+from arb.core.limits import breached
 from arb.core.open import open_pair
 from arb.core.partial import worst_partial_ok
 from arb.core.plan import Plan
@@ -50,7 +51,7 @@ class Detector:
 
     def rules_changed(self, symbol: str) -> None:
         """Rebuild the terms of a symbol's routes from the instruments known now."""
-        house, limits = self.house, EdgeLimits.of(self.house.limits)
+        house = self.house
         listed = [
             (venue, VenueTerms.of(instrument))
             for venue in house.venues_of(symbol)
@@ -62,6 +63,7 @@ class Detector:
             for sell_venue, sell in listed:
                 if buy_venue != sell_venue:
                     route = (symbol, buy_venue, sell_venue)
+                    limits = EdgeLimits.of(house.limits, house.health.share((buy_venue, sell_venue)))
                     self._terms[route] = PairTerms(house.books.scales[symbol], buy, sell, limits)
                     self._routes[symbol].append(route)
         for route in self._routes[symbol]:
@@ -186,6 +188,8 @@ class Detector:
             return Reason.HALTED
         if any(s.halted or not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
             return Reason.VENUE_HALTED
+        if any(house.health.venues[venue].quarantined for venue in venues):
+            return Reason.VENUE_HALTED
         if "ledger" in house.store_blocked:
             return Reason.LEDGER_BLOCKED
         if "journal" in house.store_blocked:
@@ -205,11 +209,7 @@ class Detector:
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
         house, (symbol, *venues) = self.house, route
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
-        if len(self.desk.open) >= house.limits.max_open_pairs:
-            return Reason.RISK_LIMIT
-        if self.desk.open_notional() + notional > house.limits.max_unhedged_quote:
-            return Reason.RISK_LIMIT
-        if any(self.desk.open_notional(v) + notional > house.limits.max_capital_per_venue_quote for v in venues):
+        if breached(house, self.desk, route, notional, now_ns) is not None:
             return Reason.RISK_LIMIT
         if any((venue, symbol) in self.desk.busy for venue in venues):
             return Reason.PAIR_IN_FLIGHT

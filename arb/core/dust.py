@@ -5,19 +5,14 @@ difference. Base carried on purpose, or because no venue takes it, lies in the s
 as unhedged exposure.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import msgspec
 
+from arb.core.records import Pooled, PoolRecord
+
 ZERO = Decimal(0)
-
-
-class Remainder(msgspec.Struct, frozen=True):
-    """Pooled base (below zero: missing), what it was booked at in sum, and since when some has been there."""
-
-    size: Decimal
-    booked: Decimal
-    since_ns: int
 
 
 class Excess(msgspec.Struct, frozen=True):
@@ -33,24 +28,32 @@ class DustPool:
 
     def __init__(self, dust_total_max_quote: Decimal) -> None:
         self._max = dust_total_max_quote
-        self._pool: dict[str, Remainder] = {}
-        self._carried: dict[str, Excess] = {}
+        self._pool: dict[str, Pooled] = {}
+        self._carried: dict[str, Pooled] = {}
+
+    def restore(self, record: PoolRecord) -> None:
+        """Take up what the journal last said."""
+        self._pool = {held.symbol: held for held in record.dust}
+        self._carried = {held.symbol: held for held in record.carried}
+
+    def record(self, account_ids: tuple[str, ...]) -> PoolRecord:
+        """Return the row a restart takes up."""
+        dust, carried = (
+            tuple(held for _, held in sorted(kept.items()) if held.size) for kept in (self._pool, self._carried)
+        )
+        return PoolRecord(account_ids=account_ids, dust=dust, carried=carried)
 
     def add(self, symbol: str, size: Decimal, booked: Decimal, now_ns: int) -> None:
         """Pool a remainder booked at `booked` quote in sum."""
-        held = self._pool.get(symbol)
-        if held is None:
-            self._pool[symbol] = Remainder(size, booked, now_ns)
-        else:
-            self._pool[symbol] = Remainder(held.size + size, held.booked + booked, held.since_ns)
+        _add(self._pool, symbol, size, booked, now_ns)
 
-    def take(self, symbol: str) -> Remainder:
+    def take(self, symbol: str) -> Pooled:
         """Take everything pooled of a symbol out, to be traded away."""
-        return self._pool.pop(symbol, Remainder(ZERO, ZERO, 0))
+        return self._pool.pop(symbol, _nothing(symbol))
 
-    def pooled(self, symbol: str) -> Remainder:
+    def pooled(self, symbol: str) -> Pooled:
         """Return what is pooled of a symbol."""
-        return self._pool.get(symbol, Remainder(ZERO, ZERO, 0))
+        return self._pool.get(symbol, _nothing(symbol))
 
     def symbols(self) -> list[str]:
         """Return the symbols of which something is pooled."""
@@ -70,15 +73,42 @@ class DustPool:
 
     def carry(self, symbol: str, size: Decimal, booked: Decimal, now_ns: int) -> None:
         """Note base that a pair had to leave unhedged."""
-        base = symbol.split("/")[0]
-        held = self._carried.get(base, Excess(ZERO, ZERO, now_ns))
-        self._carried[base] = Excess(held.size + size, held.value + abs(booked), held.since_ns)
+        _add(self._carried, symbol, size, booked, now_ns)
+
+    def carried(self, symbol: str) -> Pooled:
+        """Return what is carried of a symbol."""
+        return self._carried.get(symbol, _nothing(symbol))
+
+    def take_carried(self, symbol: str) -> Pooled:
+        """Take everything carried of a symbol out, to be traded away."""
+        return self._carried.pop(symbol, _nothing(symbol))
+
+    def carried_symbols(self) -> list[str]:
+        """Return the symbols of which something is carried."""
+        return sorted(symbol for symbol, held in self._carried.items() if held.size)
 
     def beyond_dust(self) -> dict[str, Excess]:
-        """Return what counts as unhedged: everything carried, and the pool when it exceeds the limit in sum."""
-        excess = dict(self._carried)
-        if self.total() > self._max:
-            for symbol, held in self._pool.items():
-                base = symbol.split("/")[0]
-                excess.setdefault(base, Excess(held.size, abs(held.booked), held.since_ns))
+        """Return what counts as unhedged, by asset: everything carried, and the pool when it exceeds the limit in sum."""
+        excess: dict[str, Excess] = {}
+        for held in self._beyond():
+            base = held.symbol.split("/")[0]
+            before = excess.get(base, Excess(ZERO, ZERO, held.since_ns))
+            since_ns = min(before.since_ns, held.since_ns)
+            excess[base] = Excess(before.size + held.size, before.value + abs(held.booked), since_ns)
         return excess
+
+    def _beyond(self) -> Iterator[Pooled]:
+        yield from (held for held in self._carried.values() if held.size)
+        if self.total() > self._max:
+            yield from (held for held in self._pool.values() if held.size)
+
+
+def _add(kept: dict[str, Pooled], symbol: str, size: Decimal, booked: Decimal, now_ns: int) -> None:
+    held = kept.get(symbol)
+    since_ns = held.since_ns if held is not None and held.size else now_ns
+    before = held or _nothing(symbol)
+    kept[symbol] = Pooled(symbol, before.size + size, before.booked + booked, since_ns)
+
+
+def _nothing(symbol: str) -> Pooled:
+    return Pooled(symbol, ZERO, ZERO, 0)

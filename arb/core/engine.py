@@ -49,6 +49,7 @@ from arb.core.house import EngineSettings, House
 from arb.core.mend import Mender
 from arb.core.records import BalanceRecord, OpportunityRecord, RunRecord
 from arb.core.restart import Restored, restore
+from arb.core.sentry import Sentry
 from arb.errors import InvariantError, require
 from arb.market.feed import FrameResult
 from arb.market.fill import Fill
@@ -66,6 +67,7 @@ class Engine:
         self.detector = Detector(self.house, self.desk)
         self.mender = Mender(self.house, self.desk)
         self.flattener = Flattener(self.house, self.desk, self.mender.closer)
+        self.sentry = Sentry(self.house, self.desk, self.detector, self.mender.closer.pool)
         self.desk.progress = self.mender.progress
         self.desk.fee_check = self._check_fee
         self._run: RunRecord | None = None
@@ -108,6 +110,8 @@ class Engine:
         result = self.house.books.on_frame(venue, received_ns, raw, offset_ns)
         if result.rows:
             self.detector.mark(result.rows)
+        if result.resyncs:
+            self.house.health.gaps(venue, len(result.resyncs), received_ns)
         return result
 
     @property
@@ -122,6 +126,7 @@ class Engine:
             raise InvariantError(f"no handler for {type(event).__name__}")
         with localcontext(DECIMALS):
             self.house.out.begin(event.seq)
+            self.sentry.before(event)
             handler(event)
             self.flattener.advance(event.t_ns)
             if self._shutdown_ns is not None and not self.desk.open and not isinstance(event, RunEnded):
@@ -150,6 +155,7 @@ class Engine:
         house.out.persist(self._run)
         self.detector.start()
         restore(house, self.desk, self.mender.closer.pool, self._restored, event.t_ns)
+        self.sentry.take_up(self._restored.control, event.t_ns)
         house.out.timer("balances", event.t_ns + house.timing.balance_refresh_s * NS_PER_S)
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:

@@ -116,12 +116,16 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag=True):
 
 
 class OutcomeUnknown(Event, frozen=True, kw_only=True, tag=True):
-    """The order was sent and no certain answer came: it may exist, now or a little later."""
+    """The order was sent and no certain answer came: it may exist, now or a little later.
+
+    `status` is the HTTP status of an answer that came and proved nothing.
+    """
 
     venue: str
     client_order_id: str
     cause: str
     sent_ns: int
+    status: int | None = None
 
 
 class OrderUpdated(Event, frozen=True, kw_only=True, tag=True):
@@ -177,10 +181,14 @@ class StoreStateChanged(Event, frozen=True, kw_only=True, tag=True):
 
 
 class TroubleReported(Event, frozen=True, kw_only=True, tag=True):
-    """The shell met something that a person should know of; `executor_error` is our own bug and halts trading."""
+    """The shell met something that a person should know of; `executor_error` is our own bug and halts trading.
+
+    `venue`: the venue that did not answer a question, where it is one's fault.
+    """
 
     kind: str
     text: str
+    venue: str | None = None
 
 
 class HaltAsked(Event, frozen=True, kw_only=True, tag=True):
@@ -191,6 +199,12 @@ class HaltAsked(Event, frozen=True, kw_only=True, tag=True):
 
 class ResumeAsked(Event, frozen=True, kw_only=True, tag=True):
     """The user allows new pairs again, and says why."""
+
+    reason: str
+
+
+class FlattenAsked(Event, frozen=True, kw_only=True, tag=True):
+    """The user wants everything of ours brought back to flat, and nothing opened until `ResumeAsked`."""
 
     reason: str
 
@@ -229,6 +243,7 @@ AnyEvent = (
     | TroubleReported
     | HaltAsked
     | ResumeAsked
+    | FlattenAsked
     | ShutdownAsked
     | RunEnded
 )

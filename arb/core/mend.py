@@ -106,7 +106,7 @@ class Mender:
             pair.move(Trigger.UNEVEN, now_ns)
             house.out.persist(pair.record(base))
         hopeless = not self._legal_anywhere(pair, imbalance, self._price(pair))
-        if house.policy.on_single_leg is OnSingleLeg.HOLD or hopeless:
+        if hopeless or self._policy(pair) is OnSingleLeg.HOLD:
             self._carry(pair, imbalance, now_ns)
             return
         late = now_ns - pair.uneven_ns > house.timing.leg_deadline_ms * NS_PER_MS
@@ -114,7 +114,7 @@ class Mender:
             # One try for dust: what is left goes back to the pool.
             self.closer.close(pair, Trigger.FLAT_DONE, now_ns)
             return
-        if late and pair.state is PairState.REPAIRING:
+        if late and pair.state is PairState.REPAIRING and pair.kind is PairKind.ARB:
             self._out_of_time(pair, imbalance, now_ns)
         order = self._choose(pair, imbalance, now_ns)
         if order is None and pair.state is PairState.HALTED:
@@ -169,7 +169,12 @@ class Mender:
                 )
             )
         slack = house.limits.max_slippage_bps * (len(pair.repairs()) + 1)
-        return choose_repair(side, abs(imbalance), self._cap(pair, side), slack, venues, house.policy.on_single_leg)
+        return choose_repair(side, abs(imbalance), self._cap(pair, side), slack, venues, self._policy(pair))
+
+    def _policy(self, pair: PairTrade) -> OnSingleLeg:
+        # Who asks for a flatten wants what is held, too, brought back, wherever that costs least.
+        flatten = self.house.control.flattening or pair.kind is PairKind.FLATTEN
+        return OnSingleLeg.CHEAPEST if flatten else self.house.policy.on_single_leg
 
     def _may_trade(self, pair: PairTrade, venue: str, now_ns: int) -> bool:
         house, symbol = self.house, pair.plan.symbol
@@ -185,8 +190,8 @@ class Mender:
         return self.house.inventory.free(venue, asset) + own
 
     def _role(self, pair: PairTrade, venue: str, side: Side) -> Role:
-        if pair.kind is PairKind.DUST:
-            return Role.DUST
+        if pair.kind is not PairKind.ARB:
+            return Role.DUST if pair.kind is PairKind.DUST else Role.UNWIND
         excess_venue = pair.plan.buy_venue if side is Side.SELL else pair.plan.sell_venue
         return Role.UNWIND if venue == excess_venue else Role.HEDGE
 

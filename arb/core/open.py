@@ -3,12 +3,11 @@
 from decimal import Decimal
 
 from arb.core.desk import Desk
-from arb.core.dust import Remainder
 from arb.core.episodes import Route
 from arb.core.house import House
 from arb.core.pair import PairTrade
 from arb.core.plan import PlanView
-from arb.core.records import PairKind, PlanRecord
+from arb.core.records import PairKind, PlanRecord, Pooled
 from arb.core.terms import PairTerms
 from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side
@@ -47,6 +46,7 @@ def open_pair(
     pair = PairTrade(PairKind.ARB, record, number, house.run_id, opportunity_id, now_ns)
     house.inventory.reserve(pair.id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
     house.tally.opened += 1
+    house.control.opened(plan.paid, now_ns)
     desk.add(pair)
     house.out.persist(record, pair.record(base))
     legs = [
@@ -57,9 +57,11 @@ def open_pair(
     return pair
 
 
-def open_dust(house: House, desk: Desk, symbol: str, venue: str, dust: Remainder, now_ns: int) -> PairTrade:
-    """Open a pair that only brings pooled dust back to flat, taken over at the value it was booked at."""
-    size, mark = dust.size, (dust.booked / dust.size).quantize(Decimal("1e-18"))
+def open_remainder(
+    house: House, desk: Desk, kind: PairKind, symbol: str, venue: str, left: Pooled, now_ns: int
+) -> PairTrade:
+    """Open a pair that only brings base left over earlier back to flat, taken over at the value it was booked at."""
+    size, mark = left.size, (left.booked / left.size).quantize(Decimal("1e-18"))
     base, quote = symbol.split("/")
     number = house.next_number("pairs")
     instrument = house.instruments[venue, symbol]
@@ -75,7 +77,7 @@ def open_dust(house: House, desk: Desk, symbol: str, venue: str, dust: Remainder
         buy_vwap=ZERO,
         sell_vwap=ZERO,
         residual=size,
-        residual_value=dust.booked,
+        residual_value=left.booked,
         net=ZERO,
         mark=mark,
         buy_fee=instrument.taker_fee or ZERO,
@@ -84,7 +86,7 @@ def open_dust(house: House, desk: Desk, symbol: str, venue: str, dust: Remainder
         hold_quote=max(ZERO, -size * mark),
         hold_base=max(ZERO, size),
     )
-    pair = PairTrade(PairKind.DUST, record, number, house.run_id, None, now_ns)
+    pair = PairTrade(kind, record, number, house.run_id, None, now_ns)
     house.inventory.reserve(pair.id, {(venue, quote): record.hold_quote, (venue, base): record.hold_base})
     house.tally.opened += 1
     desk.add(pair)

@@ -13,7 +13,7 @@ too much for dust, is `carried`. A fill that arrives after the end opens the que
                           |  ^--uneven--+
                           +--stuck--> carried
 
-A pair of kind `dust` has no entries: it inherits an imbalance pooled from earlier pairs and starts `repairing`.
+A pair of kind `dust` or `flatten` has no entries: it inherits what earlier pairs left over and starts `repairing`.
 """
 
 from collections.abc import Iterable
@@ -86,9 +86,9 @@ class PairTrade:
         self.uneven_ns: int | None = None
         self.orders: dict[str, WorkingOrder] = {}
         # Base taken over from the dust pool at `plan.mark` quote per base; zero for an arb pair.
-        self.inherited = plan.residual if kind is PairKind.DUST else ZERO
+        self.inherited = ZERO if kind is PairKind.ARB else plan.residual
         self.exposure_quote_s = ZERO
-        self._exposed_since_ns = now_ns
+        self.exposed_since_ns = now_ns
         self.residual_mark: Decimal | None = None
         self.mark_ns: int | None = None
         self.booked_residual = ZERO
@@ -101,7 +101,7 @@ class PairTrade:
     ) -> "PairTrade":
         """Rebuild an unfinished pair from its journalled rows."""
         pair = cls(record.kind, plan, number, record.run_id, record.opportunity_id, record.decided_ns)
-        pair._exposed_since_ns = now_ns
+        pair.exposed_since_ns = now_ns
         pair.state = record.state
         pair.exposure_quote_s = record.exposure_quote_s
         pair.orders = {order.client_order_id: order for order in orders}
@@ -150,12 +150,12 @@ class PairTrade:
         sides = {order.side for order in self.orders.values() if order.filled > 0 and order.role is not Role.UNWIND}
         return len(sides) == 2
 
-    def expose(self, base: str, price: Decimal, now_ns: int) -> None:
-        """Add the exposure since the last call to the integral of |unhedged notional| x seconds."""
-        held_ns = max(0, now_ns - self._exposed_since_ns)
-        self._exposed_since_ns = max(now_ns, self._exposed_since_ns)
+    def expose(self, notional: Decimal, now_ns: int) -> None:
+        """Add `notional` quote unhedged since the last call to the integral of |unhedged notional| x seconds."""
+        held_ns = max(0, now_ns - self.exposed_since_ns)
+        self.exposed_since_ns = max(now_ns, self.exposed_since_ns)
         if not self.closed:
-            self.exposure_quote_s += abs(self.imbalance(base)) * price * held_ns / NS_PER_S
+            self.exposure_quote_s += notional * held_ns / NS_PER_S
 
     def move(self, trigger: Trigger, now_ns: int) -> None:
         """Move along the table; an unlisted step is our own bug and tells the pair's story."""
@@ -165,7 +165,7 @@ class PairTrade:
         if trigger is Trigger.LATE_FILL:
             self.closed_ns, self.waterfall = None, None
             self.uneven_ns = now_ns
-            self._exposed_since_ns = now_ns
+            self.exposed_since_ns = now_ns
         if target is not self.state:
             self.story.append(f"{now_ns} {trigger} -> {target}")
         self.state = target
@@ -187,7 +187,7 @@ class PairTrade:
             state=self.state,
             decided_ns=self.decided_ns,
             closed_ns=self.closed_ns,
-            # A dust pair plans no legs: what it set out to trade away stands for them.
+            # A pair without entries plans no legs: what it set out to trade away stands for them.
             buy_size=plan.buy_size or max(ZERO, -self.inherited),
             sell_size=plan.sell_size or max(ZERO, self.inherited),
             residual_size=self.imbalance(base),

@@ -1,8 +1,9 @@
 """Rows the engine wants kept. Each carries a whole row: writing one again, or a later state of it, replaces it by id.
 
 Class 1 (everything here but an untraded `OpportunityRecord`) is journalled with the event that caused it, so that the ledger
-is a projection of the journal and can be rebuilt row for row. `PlanRecord` and `ControlRecord` stay in the journal: a restart
-needs them, a reader of history does not. Names end in their unit: `_ns` nanoseconds UTC, `_e8` 1e-8 of the quote.
+is a projection of the journal and can be rebuilt row for row. `PlanRecord`, `ControlRecord` and `PoolRecord` stay in the
+journal: a restart needs them, a reader of history does not. Names end in their unit: `_ns` nanoseconds UTC, `_e8` 1e-8 of
+the quote.
 """
 
 from decimal import Decimal
@@ -225,7 +226,10 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag=True):
 
 
 class ControlRecord(Record, frozen=True, kw_only=True, tag=True):
-    """Halts and losses that survive a restart. Journal only; the last one counts."""
+    """Halts, losses, exposure and quarantines that survive a restart. Journal only; the last one counts.
+
+    `day_exposure` is the day's quote x seconds unhedged by venue; `unwell` the venues in quarantine or on probation.
+    """
 
     halted: str | None
     day_utc: str
@@ -233,6 +237,27 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag=True):
     consecutive_losses: int
     ns: int
     text: str
+    day_notional: Decimal = Decimal(0)
+    exposure_day_utc: str = ""
+    day_exposure: dict[str, Decimal] = {}
+    unwell: tuple[str, ...] = ()
+
+
+class Pooled(msgspec.Struct, frozen=True):
+    """Base of one symbol left over by closed pairs (below zero: missing), and the quote it was booked at in sum."""
+
+    symbol: str
+    size: Decimal
+    booked: Decimal
+    since_ns: int
+
+
+class PoolRecord(Record, frozen=True, kw_only=True, tag=True):
+    """All base that closed pairs left over, as dust or carried unhedged, on these accounts. Journal only; the last counts."""
+
+    account_ids: tuple[str, ...]
+    dust: tuple[Pooled, ...]
+    carried: tuple[Pooled, ...]
 
 
 AnyRecord = (
@@ -245,4 +270,5 @@ AnyRecord = (
     | IncidentRecord
     | PlanRecord
     | ControlRecord
+    | PoolRecord
 )

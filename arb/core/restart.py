@@ -1,4 +1,4 @@
-"""Taking up what a previous process left: unfinished pairs, halts, losses.
+"""Taking up what a previous process left: unfinished pairs, leftover base, halts, losses.
 
 Starting is reconciling. An order that was journalled but never answered is unknown: it may have left before the process died.
 Every unsettled order is asked for at once. Pairs of accounts that are no longer there end as abandoned.
@@ -8,10 +8,11 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.core.desk import Desk
+from arb.core.dust import DustPool
 from arb.core.house import House
 from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade, Trigger
-from arb.core.records import ControlRecord, FillRecord, OrderRecord, PairRecord, PlanRecord
+from arb.core.records import ControlRecord, FillRecord, OrderRecord, PairRecord, PlanRecord, PoolRecord
 
 
 class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,13 +29,16 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
     control: ControlRecord | None = None
     pairs: tuple[OpenPair, ...] = ()
+    pool: PoolRecord | None = None
 
 
-def restore(house: House, desk: Desk, restored: Restored, now_ns: int) -> None:
+def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns: int) -> None:
     """Take up unfinished pairs and ask for every order that is not settled."""
     if restored.control is not None:
         house.control.restore(restored.control)
     present = {state.account_id for state in house.venues.values()}
+    if restored.pool is not None and present.issuperset(restored.pool.account_ids):
+        pool.restore(restored.pool)
     for left in restored.pairs:
         pair = _rebuild(house, left, now_ns)
         accounts = {order.account_id for order in left.orders}

@@ -19,7 +19,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     dust_max_quote: Decimal = Decimal(5)
     dust_total_max_quote: Decimal = Decimal(50)
     max_open_pairs: int = 5
+    max_symbol_quote: Decimal = Decimal(10_000)
+    max_asset_quote: Decimal = Decimal(10_000)
     max_unhedged_quote: Decimal = Decimal(10_000)
+    max_exposure_quote_s_per_pair: Decimal = Decimal(100_000)
+    max_exposure_quote_s_per_day: Decimal = Decimal(10_000_000)
+    daily_notional_quote: Decimal = Decimal(10_000_000)
     daily_loss_quote: Decimal = Decimal(100)
     consecutive_losses: int = 10
     max_capital_per_venue_quote: Decimal = Decimal(500_000)
@@ -40,6 +45,40 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     leg_deadline_ms: int = 3000
     balance_refresh_s: int = 30
     shutdown_deadline_s: int = 30
+
+
+class HealthLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """When a venue counts as degraded or is quarantined (`core/health.py`).
+
+    Counts are per sliding `window_s`; a latency's tail is judged from `acks_min` answers on. Shares are of
+    `max_notional_quote`. `clear_s`, `quarantine_s` and `probation_s` are the clean times that lead back.
+    """
+
+    window_s: int = 60
+    acks_min: int = 20
+    ack_p95_degraded_ms: int = 750
+    ack_p95_quarantined_ms: int = 1500
+    rejects_degraded: int = 6
+    rejects_quarantined: int = 20
+    unknowns_degraded: int = 3
+    unknowns_quarantined: int = 10
+    maintenance_degraded: int = 1
+    maintenance_quarantined: int = 5
+    drops_degraded: int = 4
+    drops_quarantined: int = 10
+    gaps_degraded: int = 15
+    gaps_quarantined: int = 60
+    unread_degraded: int = 3
+    unread_quarantined: int = 10
+    clock_offset_degraded_ms: int = 2000
+    clock_offset_quarantined_ms: int = 10_000
+    clock_error_degraded_ms: int = 150
+    clock_error_quarantined_ms: int = 500
+    degraded_notional_share: Decimal = Decimal("0.5")
+    probation_notional_share: Decimal = Decimal("0.1")
+    clear_s: int = 30
+    quarantine_s: int = 120
+    probation_s: int = 300
 
 
 class OnSingleLeg(StrEnum):

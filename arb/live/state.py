@@ -22,6 +22,7 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
         "halted": house.control.halted,
+        "state": str(house.control.state),
         "venues": [_venue(engine, venue, now_ns) for venue in house.venues],
         "edges": best_edges(engine),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.desk.open.values()],

@@ -5,7 +5,7 @@ from typing import Any
 
 from arb.clock import NS_PER_MS
 from arb.core.engine import Engine
-from arb.core.records import PairState
+from arb.core.records import PairKind, PairState
 from arb.market.numbers import plain
 
 ZERO = Decimal(0)
@@ -21,6 +21,8 @@ def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
         size = pair.imbalance(base)
         if size:
             unit = house.quote_value(base, quote) or pair.plan.mark
+            if pair.kind is PairKind.DUST and abs(size) * unit <= house.limits.dust_total_max_quote:
+                continue  # it was dust before it was given an order, and still is
             age_ms = (now_ns - (pair.uneven_ns or pair.decided_ns)) // NS_PER_MS
             rows.append({"asset": base, "size": plain(size), "value": money(abs(size) * unit), "age_ms": age_ms})
     for asset, excess in sorted(engine.mender.closer.pool.beyond_dust().items()):
@@ -81,6 +83,7 @@ def summarise(
         "unknown_orders": len(engine.desk.unknown_orders()),
         "incidents": tally.incidents,
         "halted": house.control.halted,
+        "state": str(house.control.state),
         "ceiling_net": ceiling_net,
         "db": db,
     }

@@ -46,7 +46,7 @@ def line(state: dict[str, Any]) -> str:
     oldest = state["unhedged"][0]["age_ms"] if state["unhedged"] else 0
     net = ", ".join(f"{_money(amount)} {asset}" for asset, amount in state["net"].items()) or "0"
     live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
-    halted = f" HALTED {state['halted']}" if state["halted"] else ""
+    halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
     return (
         f"unhedged {_money(state['unhedged_notional'])} ({oldest} ms){halted} | books {live} | pairs {pairs['opened']} opened, "
         f"{pairs['completed']} completed, {pairs['unwound']} unwound, {len(state['open_pairs'])} open | net {net}"
@@ -67,7 +67,9 @@ def _headline(state: dict[str, Any]) -> Text:
     else:
         text = Text("unhedged 0", style="bold green")
     if state["halted"]:
-        text.append(f"   HALTED: {state['halted']} (arb resume --reason TEXT)", style="bold yellow")
+        text.append(f"   {state['state']}: {state['halted']} (arb resume --reason TEXT)", style="bold yellow")
+    elif state["state"] != "ACTIVE":
+        text.append(f"   {state['state']}: shutting down", style="bold yellow")
     for store, cause in state["blocked"].items():
         text.append(f"   {store} blocked: {cause}", style="bold yellow")
     return text

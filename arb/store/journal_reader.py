@@ -20,6 +20,7 @@ from arb.core.records import (
     PairRecord,
     PairState,
     PlanRecord,
+    PoolRecord,
 )
 from arb.errors import ConfigError, StoreError
 
@@ -74,6 +75,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     last_run_id: int
     control: ControlRecord | None
     pairs: tuple[OpenPair, ...]
+    pool: PoolRecord | None = None
 
 
 _EVENTS: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -163,6 +165,7 @@ class JournalReader:
         orders: dict[int, list[OrderRecord]] = {}
         fills: dict[int, list[FillRecord]] = {}
         control: ControlRecord | None = None
+        pool: PoolRecord | None = None
         for _, pair_id, record in self.live():
             match record:
                 case PlanRecord():
@@ -175,6 +178,8 @@ class JournalReader:
                     fills.setdefault(pair_id, []).append(record)
                 case ControlRecord():
                     control = record
+                case PoolRecord():
+                    pool = record
         return JournalState(
             last_seq=self.last_position().seq,
             last_run_id=self.counters().get("run", 0),
@@ -183,6 +188,7 @@ class JournalReader:
                 OpenPair(plans.get(key), pair, tuple(orders.get(key, ())), tuple(fills.get(key, ())))
                 for key, pair in sorted(pairs.items())
             ),
+            pool=pool,
         )
 
     def live(self) -> Iterator[tuple[int, int, AnyRecord]]:

@@ -1,0 +1,29 @@
+"""The limits on what may be put at risk at once: per trade (in the sizing), symbol, asset, venue, in all, and per day.
+
+A pair counts with the most its buy leg may pay, from its opening until it has closed. All amounts are in quote currency.
+"""
+
+from decimal import Decimal
+
+from arb.core.desk import Desk
+from arb.core.episodes import Route
+from arb.core.house import House
+
+
+def breached(house: House, desk: Desk, route: Route, notional: Decimal, now_ns: int) -> str | None:
+    """Return the key of the first limit that another pair paying `notional` would pass, or None."""
+    limits, (symbol, *venues) = house.limits, route
+    base = symbol.split("/")[0]
+    if len(desk.open) >= limits.max_open_pairs:
+        return "max_open_pairs"
+    if desk.open_notional(symbol=symbol) + notional > limits.max_symbol_quote:
+        return "max_symbol_quote"
+    if desk.open_notional(base=base) + notional > limits.max_asset_quote:
+        return "max_asset_quote"
+    if desk.open_notional() + notional > limits.max_unhedged_quote:
+        return "max_unhedged_quote"
+    if any(desk.open_notional(venue) + notional > limits.max_capital_per_venue_quote for venue in venues):
+        return "max_capital_per_venue_quote"
+    if not house.control.day_allows(notional, now_ns):
+        return "daily_notional_quote"
+    return None
