@@ -47,6 +47,7 @@ from arb.live.taping import Taping
 from arb.live.view import log_lines, show_live
 from arb.logs import SECRETS
 from arb.market.client_id import NONCE_BITS
+from arb.store.account_lock import AccountLocks
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger, prepare_ledger
 from arb.store.tape_head import TapeHead
@@ -136,11 +137,13 @@ class Run:
         gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng)
         if self._wrap is not None:
             gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
+        locks = AccountLocks(self._journal_path, (gateway.account_id for gateway in gateways.values()))
         try:
             await asyncio.gather(*(gateway.start() for gateway in gateways.values()))
             yield gateways
         finally:
             await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
+            locks.release()
 
     async def _trade(
         self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway]

@@ -1,0 +1,52 @@
+"""One account is traded by one engine of a machine, whatever ledgers there are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from arb.errors import ConfigError
+from arb.store.account_lock import AccountLocks
+
+
+def locks(folder: Path, name: str, *accounts: str) -> AccountLocks:
+    """Take the locks of an engine whose journal lies in a directory of its own."""
+    return AccountLocks(folder / name / "a.journal.sqlite", accounts, shared=folder / "shared")
+
+
+def test_a_second_ledger_elsewhere_may_not_trade_the_same_account(tmp_path: Path) -> None:
+    first = locks(tmp_path, "one", "gate-1", "okx-1")
+    with pytest.raises(ConfigError) as caught:
+        locks(tmp_path, "two", "okx-1", "bitget-1")
+    assert f"account okx-1: already traded on this machine by process {os.getpid()}" in str(caught.value)
+    assert str(tmp_path / "one" / "a.journal.sqlite") in str(caught.value)
+    first.release()
+    locks(tmp_path, "two", "okx-1", "bitget-1").release()
+
+
+def test_who_is_refused_one_account_keeps_none(tmp_path: Path) -> None:
+    first = locks(tmp_path, "one", "okx-1")
+    with pytest.raises(ConfigError):
+        locks(tmp_path, "two", "gate-1", "okx-1")
+    locks(tmp_path, "three", "gate-1").release()
+    first.release()
+
+
+def test_different_accounts_do_not_disturb_each_other(tmp_path: Path) -> None:
+    held = [locks(tmp_path, "one", "gate-1"), locks(tmp_path, "one", "gate-2")]
+    assert (tmp_path / "one" / "account-gate-1.lock").exists()
+    for lock in held:
+        lock.release()
+
+
+def test_a_directory_that_cannot_be_written_is_said_plainly(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("a file")
+    with pytest.raises(ConfigError, match="make it writable"):
+        locks(tmp_path, "one", "gate-1")
+
+
+def test_an_account_id_never_leaves_its_directory(tmp_path: Path) -> None:
+    held = locks(tmp_path, "one", "../gate/1")
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["account-.._gate_1.lock"]
+    held.release()
+    assert not list((tmp_path / "one").iterdir())
