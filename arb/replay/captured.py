@@ -1,18 +1,18 @@
 """What a capture is about, found in a first pass: which products it shows, and to how many decimals.
 
-Frames are read by the venue's own dialect, whose books are kept here on a scale wide enough for anything; every level that
-comes by is measured. From that follow the instruments of the replay: tick and lot are the finest decimals seen, a fee is
-assumed, minimums are not known and so are none.
+Frames are read by the venue's own dialect, on a scale wide enough for anything; every level that comes by is measured,
+whether or not it ever gets into a book. From that follow the instruments of the replay: tick and lot are the finest decimals
+seen, a fee is assumed, minimums are not known and so are none.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from math import gcd
 
 import msgspec
 
 from arb.errors import StoreError
-from arb.market.book import PlainBook
+from arb.market.arena import Levels
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale, common_scale
 from arb.replay.naming import symbol_of
@@ -61,30 +61,20 @@ class Capture(msgspec.Struct, frozen=True):
         return tuple(sorted(listed, key=lambda instrument: (instrument.venue, instrument.symbol)))
 
 
-class MeasuredBook(PlainBook):
-    """A book that remembers the greatest common step of all prices and sizes it was ever told."""
+class Steps:
+    """The greatest common step of all prices and of all sizes that one connection ever told of each of its books."""
 
-    __slots__ = ("price_step", "size_step")
+    def __init__(self) -> None:
+        self._steps: dict[str, tuple[int, int]] = {}
 
-    def __init__(self, before: PlainBook) -> None:
-        super().__init__(before.depth_max)
-        self.price_step = self.size_step = 0
-        self.replace(before.bids.sizes.items(), before.asks.sizes.items())
-        self.bid_horizon, self.ask_horizon = before.bid_horizon, before.ask_horizon
+    def take(self, native_symbol: str, levels: Levels) -> None:
+        """Measure levels, on `TAPE_SCALE`; 0 changes nothing."""
+        price, size = self._steps.get(native_symbol, (0, 0))
+        self._steps[native_symbol] = gcd(price, *(p for p, _ in levels)), gcd(size, *(s for _, s in levels))
 
-    def replace(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
-        """Measure and take a snapshot."""
-        super().replace(self._measured(bids), self._measured(asks))
-
-    def apply(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
-        """Measure and apply a change."""
-        super().apply(self._measured(bids), self._measured(asks))
-
-    def _measured(self, levels: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-        taken = list(levels)
-        self.price_step = gcd(self.price_step, *(price for price, _ in taken))
-        self.size_step = gcd(self.size_step, *(size for _, size in taken))
-        return taken
+    def of(self, native_symbol: str) -> tuple[int, int]:
+        """Return the steps of prices and sizes; 0 where none was told."""
+        return self._steps.get(native_symbol, (0, 0))
 
 
 def explore(lines: Iterator[Captured], taker_fee: Decimal) -> Capture:
@@ -94,38 +84,38 @@ def explore(lines: Iterator[Captured], taker_fee: Decimal) -> Capture:
     Raises `ConfigError` for a dialect that cannot be read.
     """
     feeds: dict[Connection, WireFeed] = {}
+    steps: dict[Connection, Steps] = {}
     try:
         for file, line in lines:
             feed = feeds.get((file, line.venue))
             if feed is None:
                 feed = feeds[file, line.venue] = tape_feed(line.venue)
+                steps[file, line.venue] = Steps()
+                feed.on_levels = steps[file, line.venue].take
             if line.kind == "http":
                 feed.on_http(line.received_ns, line.url, line.raw)
             else:
                 feed.on_frame(line.received_ns, line.raw)
-            for slot in feed.books():
-                if type(slot.book) is PlainBook:
-                    slot.book = MeasuredBook(slot.book)
     except StoreError:
         pass  # the replay comes to the same line and says so, after everything before it
-    return _capture(feeds, taker_fee)
+    return _capture(feeds, steps, taker_fee)
 
 
-def _capture(feeds: dict[Connection, WireFeed], taker_fee: Decimal) -> Capture:
+def _capture(feeds: dict[Connection, WireFeed], steps: dict[Connection, Steps], taker_fee: Decimal) -> Capture:
     books: list[Book] = []
     left_out: list[LeftOut] = []
     taken: dict[tuple[str, str], str] = {}
     for connection, feed in sorted(feeds.items()):
         venue = connection[1]
         for slot in feed.books():
-            assert isinstance(slot.book, MeasuredBook)
             symbol, reason = symbol_of(venue, slot.native_symbol)
-            if not slot.book.price_step or not slot.book.size_step:
+            price_step, size_step = steps[connection].of(slot.native_symbol)
+            if not price_step or not size_step:
                 symbol, reason = None, "it shows no levels"
             elif symbol is not None and (venue, symbol) in taken:
                 symbol, reason = None, f"another book of {symbol} at this venue comes first"
-            tick = _step(slot.book.price_step, TAPE_SCALE.price_exp)
-            lot = _step(slot.book.size_step, TAPE_SCALE.size_exp)
+            tick = _step(price_step, TAPE_SCALE.price_exp)
+            lot = _step(size_step, TAPE_SCALE.size_exp)
             if symbol is None:
                 left_out.append(LeftOut(venue, slot.native_symbol, reason))
                 books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), None))

@@ -11,7 +11,7 @@ unreadable or contradicted, and what others see of it is decided here, once:
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, NoReturn
 
 import msgspec
@@ -117,6 +117,8 @@ class WireFeed:
             raise InvariantError("a live feed needs an arena")
         self.venue = venue
         self.counts = FeedCounts()
+        # Called with (native symbol, levels) for everything that is read as a level of a book, applied or not.
+        self.on_levels: Callable[[str, Levels], None] | None = None
         self._arena = arena
         self._tape = tape
         self._numbers: dict[int, Numbers] = {}
@@ -198,9 +200,12 @@ class WireFeed:
 
     def _levels(self, slot: BookSlot, raw: list[Pair] | list[list[str]], field: str) -> Levels:
         try:
-            return to_levels(raw, slot.prices, slot.sizes)
+            levels = to_levels(raw, slot.prices, slot.sizes)
         except (ValueError, IndexError) as error:
             self._refuse(slot.native_symbol, field, str(error))
+        if self.on_levels is not None:
+            self.on_levels(slot.native_symbol, levels)
+        return levels
 
     def _refuse(self, native_symbol: str | None, field: str, what: str) -> NoReturn:
         raise FrameError(self.venue, native_symbol, field, what)

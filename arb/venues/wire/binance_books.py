@@ -186,6 +186,8 @@ class BinanceFeed(ChainFeed):
             self._refuse(native_symbol, *decode_problem(error, "data"))
         except ValueError as error:
             self._refuse(native_symbol, "data", str(error))
+        if self.on_levels is not None:
+            self.on_levels(native_symbol, [quote[:2], quote[2:]])
         self.counts.other += 1
         witness = self._witnesses.setdefault(native_symbol, TickerWitness())
         held = witness.tell(ticker.u, quote, slot)

@@ -163,7 +163,8 @@ class GateTapeFeed(ChainFeed, GateFeed):
             ticker = _ticker(frame.result)
         except DECODE_ERRORS as error:
             self._refuse_result(frame, error)
-        prices, sizes = self._tape_numbers()
+        slot = self._slots.get(ticker.s)
+        prices, sizes = (slot.prices, slot.sizes) if slot is not None else self._tape_numbers()
         try:
             quote = (
                 prices[ticker.b or "0"],
@@ -173,8 +174,10 @@ class GateTapeFeed(ChainFeed, GateFeed):
             )
         except ValueError as error:
             self._refuse(ticker.s, "result", str(error))
+        if self.on_levels is not None:
+            self.on_levels(ticker.s, [quote[:2], quote[2:]])
         witness = self._witnesses.setdefault(ticker.s, TickerWitness())
-        verdict = witness.tell(ticker.u, quote, self._slots.get(ticker.s))
+        verdict = witness.tell(ticker.u, quote, slot)
         self.counts.checks_held += verdict is True
         self.counts.checks_failed += verdict is False
         return self._other()

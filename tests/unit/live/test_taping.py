@@ -44,6 +44,17 @@ def test_a_full_disk_ends_the_tape_and_says_so_once(tmp_path: Path) -> None:
     assert len(troubles) == 1 and "trading goes on" in troubles[0]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_two_troubles_are_told_as_one(tmp_path: Path) -> None:
+    troubles: list[str] = []
+    taping = Taping(tmp_path / "t.jsonl", troubles.append, queue_bytes=1000)
+    _let_the_disk_be_full(taping)
+    for seq in range(1, 100):
+        taping.frame(seq, START_NS, "gate", b"x" * 100)
+    taping.close()
+    assert len(troubles) == 1
+
+
 def test_a_disk_that_cannot_keep_up_ends_the_tape_before_the_first_line_that_is_missing(tmp_path: Path) -> None:
     troubles: list[str] = []
     path = tmp_path / "t.jsonl"

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.core.settings import Timing
+from arb.market.order import Side
 from arb.market.scale import Scale
+from arb.replay.books import TapeBooks
 from arb.replay.captured import explore
+from arb.replay.feeds import captured_books
 from arb.replay.naming import symbol_of
 from arb.replay.tapes import merged
 from tests.unit.replay.makings import Tape, quiet_market
@@ -84,3 +88,45 @@ def test_every_level_is_whole_on_the_scale_that_was_found(
     for price, size in levels:
         assert scale.price_to_int(price) % gate.tick_int(scale) == 0
         assert scale.size_to_int(size) % gate.lot_int(scale) == 0
+
+
+def test_a_level_that_is_overwritten_in_its_own_frame_is_measured_too(tmp_path: Path) -> None:
+    tape = Tape().gate(0.0, [("99.9", "0.125"), ("99.9", "1")], [("100", "1")], full=True)
+    found = explore(merged([tape.write(tmp_path / "t")]), FEE)
+    assert found.scales == {"BTC/USDT": Scale(1, 3)}
+
+
+CAPTURES = [
+    "gate_spot_20210422",
+    "gate_futures_20230524",
+    "okx_20210722_conn1",
+    "okx_20220513",
+    "bitget_spot_20220407",
+    "bitget_perp_20220407",
+    "bybit_v5_ob500_20241201_xrp",
+    "binance_spot_20210417",
+    "binance_usdm_20210417",
+]
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_the_engines_books_of_a_capture_are_those_of_the_oracle(shared_data: Path, name: str) -> None:
+    path = shared_data / "captures" / f"{name}.jsonl.gz"
+    oracle = TapeBooks()
+    capture = explore(merged([path]), FEE)
+    books, feeds = captured_books(capture, Timing())
+    for captured in merged([path]):
+        oracle.take(captured.line)
+        feeds[captured.line.venue].expect(captured)
+        result = books.on_frame(captured.line.venue, captured.line.received_ns, captured.line.raw, 0)
+        assert result.error is None
+    told = oracle.report(books.arena.depth).books
+    assert capture.books
+    for book in capture.books:
+        if book.instrument is None:
+            continue
+        venue, symbol = book.instrument.venue, book.instrument.symbol
+        expected = told[f"{venue}/{book.native_symbol}"]
+        assert books.is_live(venue, symbol) == (expected.state == "live")
+        for side, levels in ((Side.BUY, expected.asks), (Side.SELL, expected.bids)):
+            assert books.levels(venue, symbol, side) == [(Decimal(price), Decimal(size)) for price, size in levels]
