@@ -27,6 +27,10 @@ from arb.market.order import Role, Side
 ZERO = Decimal(0)
 RETRY_MS = 50
 HALTED_RETRY_MS = 500
+# A halted exit that is refused again and again is quoted ever more rarely, so that a venue that is down for a day is not
+# flooded and the attempts of a pair do not run out: twice as long after every so many, up to half a minute.
+PATIENCE_AFTER = 16
+PATIENCE_STEPS = 6
 
 
 class Mender:
@@ -116,14 +120,19 @@ class Mender:
             return
         if late and pair.state is PairState.REPAIRING and pair.kind is PairKind.ARB:
             self._out_of_time(pair, imbalance, now_ns)
+        wait_ns = _pause_ms(pair) * NS_PER_MS
+        ready_ns = _last_fruitless_ns(pair) + wait_ns
+        if now_ns < ready_ns:
+            # Whatever refused the last one still does: asking again at once would only spend rate budget and attempts.
+            house.out.timer(f"pair:{pair.id}", ready_ns)
+            return
         order = self._choose(pair, imbalance, now_ns)
         if order is None and pair.state is PairState.HALTED:
             order = self._at_cap(pair, imbalance)
         if order is not None:
             house.budget.take(order.venue, pair.plan.symbol, now_ns)
             self.desk.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
-        wait_ms = HALTED_RETRY_MS if pair.state is PairState.HALTED else RETRY_MS
-        house.out.timer(f"pair:{pair.id}", now_ns + wait_ms * NS_PER_MS)
+        house.out.timer(f"pair:{pair.id}", now_ns + wait_ns)
 
     def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         base = pair.plan.symbol.split("/")[0]
@@ -206,3 +215,21 @@ class Mender:
         if not size:
             return None
         return RepairOrder(venue, self._role(pair, venue, side), side, price, size, price)
+
+
+def _fruitless(pair: PairTrade) -> int:
+    """Return how many repairs in a row, up to the last, brought nothing."""
+    repairs = pair.repairs()
+    return next((count for count, order in enumerate(reversed(repairs)) if order.filled), len(repairs))
+
+
+def _last_fruitless_ns(pair: PairTrade) -> int:
+    """Return when the last repair ended if it brought nothing, else 0."""
+    return (pair.repairs()[-1].done_ns or 0) if _fruitless(pair) else 0
+
+
+def _pause_ms(pair: PairTrade) -> int:
+    """Return how long to wait before the next try."""
+    if pair.state is not PairState.HALTED:
+        return RETRY_MS
+    return HALTED_RETRY_MS << min(_fruitless(pair) // PATIENCE_AFTER, PATIENCE_STEPS)
