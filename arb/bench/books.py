@@ -1,0 +1,122 @@
+"""From the bytes of a Gate frame to the updated book and the marked edge; against ccxt.pro and against decoding alone.
+
+Ours is `Engine.on_frame`: the whole market plane, with sequence and crossing checks, the arena, and marking. ccxt.pro gets
+its book only; msgspec decodes the frame into the same types and does nothing with them.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+
+import msgspec
+
+from arb.bench.frames import GateFrames
+from arb.bench.peers import CCXT_PRO_GATE, CcxtBooks, find
+from arb.bench.rounds import Contender, Effort, Row, alternate, tail_row, time_row
+from arb.bench.stage import SYMBOL, Stage
+from arb.clock import Clock
+
+FULL_LEVELS, THIN_LEVELS = 43, 2
+_FULL_FRAMES, _THIN_FRAMES = 8, 40
+_TAIL_FRAMES = 4000
+
+
+class _Obu(msgspec.Struct):
+    s: str
+    u: int
+    U: int | None = None
+    full: bool = False
+    b: list[tuple[str, str]] | None = None
+    a: list[tuple[str, str]] | None = None
+
+
+class _Frame(msgspec.Struct):
+    channel: str = ""
+    event: str = ""
+    time_ms: int = 0
+    result: _Obu | None = None
+
+
+def full_frames(clock: Clock, effort: Effort) -> list[Row]:
+    """Measure frames of about 1 kB and 43 levels."""
+    rows = _frames(clock, effort, "frame_1kb", FULL_LEVELS, effort.count(_FULL_FRAMES), (50, 1))
+    return [*rows, tail_row("frame_1kb_tail", _each(clock, effort.count(_TAIL_FRAMES)), at_most=4)]
+
+
+def thin_frames(clock: Clock, effort: Effort) -> list[Row]:
+    """Measure frames of about 250 bytes and 2 levels."""
+    return _frames(clock, effort, "frame_thin", THIN_LEVELS, effort.count(_THIN_FRAMES), (20, 0.5))
+
+
+def _frames(
+    clock: Clock, effort: Effort, name: str, levels: int, count: int, at_least: tuple[float, float]
+) -> list[Row]:
+    made = GateFrames(seed=7)
+    whole = made.whole()
+    frames = list(made.changes(count * effort.rounds, levels))
+    decode = msgspec.json.Decoder(_Frame).decode
+    contenders: dict[str, Contender] = {
+        "ours": _batches(_engine(whole), frames, count),
+        "msgspec": _batches(lambda batch: [decode(raw) for raw in batch], frames, count),
+    }
+    if find("ccxt.pro") is not None:
+        peer = CcxtBooks()
+        peer.feed([whole])
+        contenders["ccxt"] = _batches(peer.feed, frames, count)
+    taken = alternate(clock, contenders, effort.rounds)
+    ours = taken["ours"]
+    size = sum(map(len, frames)) // len(frames)
+    return [
+        time_row(
+            name,
+            ours,
+            taken.get("ccxt"),
+            against=CCXT_PRO_GATE,
+            at_least=at_least[0],
+            note=f"{size} bytes, {levels} levels",
+        ),
+        time_row(f"{name}_decode", ours, taken["msgspec"], against="msgspec typed decode alone", at_least=at_least[1]),
+    ]
+
+
+def _engine(whole: bytes) -> Callable[[list[bytes]], object]:
+    """Return what feeds frames to an engine that watches a second venue's book beside Gate's."""
+    on_frame, received_ns = _ready(whole)
+
+    def feed(frames: list[bytes]) -> None:
+        for raw in frames:
+            on_frame("gate", received_ns, raw)
+
+    return feed
+
+
+def _ready(whole: bytes) -> tuple[Callable[[str, int, bytes], object], int]:
+    stage = Stage(("gate", "other"), depth=50)
+    # Close to Gate's own quotes, and too close for an edge after fees: the common case.
+    stage.show("other", [(599_990 - i, 5_000) for i in range(20)], [(600_010 + i, 5_000) for i in range(20)])
+    stage.engine.on_frame("gate", stage.now_ns, whole)
+    if not stage.books.is_live("gate", SYMBOL):
+        raise AssertionError("the made-up book was not taken")
+    return stage.engine.on_frame, stage.now_ns
+
+
+def _each(clock: Clock, count: int) -> list[float]:
+    """Return how long each of `count` frames took, in ns."""
+    made = GateFrames(seed=11)
+    on_frame, received_ns = _ready(made.whole())
+    taken: list[float] = []
+    now = clock.monotonic_ns
+    for raw in list(made.changes(count, FULL_LEVELS)):
+        began_ns = now()
+        on_frame("gate", received_ns, raw)
+        taken.append(now() - began_ns)
+    return taken
+
+
+def _batches(work: Callable[[list[bytes]], object], frames: list[bytes], count: int) -> Contender:
+    return partial(_next_batch, work, iter(frames), count)
+
+
+def _next_batch(work: Callable[[list[bytes]], object], frames: Iterator[bytes], count: int) -> int:
+    work(list(islice(frames, count)))
+    return count

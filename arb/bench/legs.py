@@ -1,0 +1,226 @@
+"""From the decision to both legs on the socket: the executor and two Gate gateways, against two gathered ccxt `create_order`.
+
+Both sides sign and send over warm connections to a server of our own on loopback, whose kernel stamps the first packet of each
+order. Counted is the time from the call to the packet of the later leg, and the time between the two packets.
+"""
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from statistics import median
+from types import TracebackType
+from typing import Any
+
+from arb.bench.peers import find, with_market
+from arb.bench.rounds import Effort, Row, quantile, time_row
+from arb.bench.signing import KEY, SECRET
+from arb.bench.stage import SYMBOL
+from arb.clock import NS_PER_S, NS_PER_US, Clock
+from arb.core.commands import PlaceOrder
+from arb.core.events import AnyEvent, OrderAccepted
+from arb.errors import VenueProtocolError
+from arb.live.executor import Executor
+from arb.market.client_id import ClientOrderId
+from arb.market.order import Role, Side, TimeInForce
+from arb.venues.build import GatewayLimits, build_gateway
+from arb.venues.endpoints import Credentials, VenueEndpoint
+from arb.venues.gateway import CcxtGateway
+from arb.venues.pacing import Budget, PacingLimits
+
+_PAIRS = 5
+_ROUNDS_MAX = 101
+_WARM_UP = 5
+_SKEW_NS_MAX = 50 * NS_PER_US
+_UNPACED = Budget(1_000_000, 1000)
+_VENUES = ("gate", "gate_second")
+_AGAINST = "asyncio.gather of two ccxt create_order"
+Sent = tuple[int, tuple[str, str]]
+"""(instant of the call, texts of the two orders)."""
+Pair = Callable[[int], Awaitable[Sent]]
+"""Sends the pair of that number and waits for both answers."""
+Times = tuple[list[float], list[float]]
+"""(to the later leg, between the legs) of every pair, in ns."""
+
+
+def both_legs(clock: Clock, effort: Effort) -> list[Row]:
+    """Measure ours and theirs in turn."""
+    with _Server() as server:
+        found = asyncio.run(_measure(clock, effort, server))
+    ours, theirs = found["ours"], found.get("ccxt")
+    skew_p99 = quantile(ours[1], 0.99)
+    their_skew = None if theirs is None else quantile(theirs[1], 0.99)
+    skew = time_row("leg_skew_p99", skew_p99, their_skew, against=_AGAINST)
+    return [
+        time_row(
+            "both_legs", median(ours[0]), None if theirs is None else median(theirs[0]), against=_AGAINST, at_least=8
+        ),
+        time_row("leg_skew_p50", median(ours[1]), None if theirs is None else median(theirs[1]), against=_AGAINST),
+        _bounded(skew, skew_p99),
+    ]
+
+
+def _bounded(row: Row, skew_ns: float) -> Row:
+    changed = {"target": f"<= {_SKEW_NS_MAX // NS_PER_US} us", "met": skew_ns <= _SKEW_NS_MAX}
+    return Row(**{name: getattr(row, name) for name in row.__struct_fields__} | changed)
+
+
+async def _measure(clock: Clock, effort: Effort, server: "_Server") -> dict[str, Times]:
+    ours = _Ours(clock, server.port)
+    theirs = _Theirs(clock, server.port) if find("ccxt.async_support") is not None else None
+    contenders: dict[str, Pair] = {"ours": ours.pair}
+    if theirs is not None:
+        contenders["ccxt"] = theirs.pair
+    found: dict[str, Times] = {name: ([], []) for name in contenders}
+    number = 0
+    try:
+        for place in range(_WARM_UP + min(_ROUNDS_MAX, effort.rounds) * effort.count(_PAIRS)):
+            for name, pair in contenders.items():
+                number += 1
+                began_ns, texts = await pair(number)
+                first, second = server.instants(texts)
+                if place >= _WARM_UP:
+                    found[name][0].append(max(first, second) - began_ns)
+                    found[name][1].append(abs(second - first))
+    finally:
+        await ours.close()
+        if theirs is not None:
+            await theirs.close()
+    return found
+
+
+class _Server:
+    """The server's process."""
+
+    def __enter__(self) -> "_Server":
+        command = [sys.executable, "-m", "arb.bench.leg_server"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self._line())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate(timeout=10)
+
+    def instants(self, texts: tuple[str, str]) -> tuple[int, int]:
+        """Return when the first byte of each of these two orders came."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        stamps: dict[str, int] = dict(json.loads(self._line()))
+        if set(stamps) != set(texts):
+            raise VenueProtocolError("bench", f"sent {texts}, arrived {sorted(stamps)}")
+        return stamps[texts[0]], stamps[texts[1]]
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
+class _Ours:
+    """Two gateways behind the executor."""
+
+    def __init__(self, clock: Clock, port: int) -> None:
+        self._clock = clock
+        self._answers: asyncio.Queue[AnyEvent] = asyncio.Queue()
+        self._gateways: dict[str, CcxtGateway] = {venue: _gateway(clock, port) for venue in _VENUES}
+        self._executor = Executor(
+            self._gateways,
+            clock=clock,
+            emit=self._answers.put_nowait,
+            on_incident=_raise_incident,
+            resync=lambda venue, symbol: None,
+        )
+
+    async def pair(self, number: int) -> Sent:
+        """Perform the two commands of a decision, and wait for both answers."""
+        legs = [
+            _order(number, venue, side, self._clock) for venue, side in zip(_VENUES, (Side.BUY, Side.SELL), strict=True)
+        ]
+        began_ns = self._clock.wall_ns()
+        self._executor.perform(legs)
+        for _ in legs:
+            answer = await self._answers.get()
+            if not isinstance(answer, OrderAccepted):
+                raise VenueProtocolError("bench", f"an order was not taken: {answer}")
+        return began_ns, (f"t-{legs[0].client_order_id}", f"t-{legs[1].client_order_id}")
+
+    async def close(self) -> None:
+        """Release sockets."""
+        await self._executor.close()
+        for gateway in self._gateways.values():
+            await gateway.close()
+
+
+class _Theirs:
+    """Two ccxt exchanges, with their own pacing switched off."""
+
+    def __init__(self, clock: Clock, port: int) -> None:
+        self._clock = clock
+        ccxt: Any = find("ccxt.async_support")
+        self._exchanges = [with_market(_pointed_at(ccxt, port)) for _ in _VENUES]
+
+    async def pair(self, number: int) -> Sent:
+        """Create both orders at once."""
+        texts = (f"t-b{number}", f"t-s{number}")
+        buy, sell = self._exchanges
+        began_ns = self._clock.wall_ns()
+        await asyncio.gather(
+            buy.create_order(SYMBOL, "limit", "buy", 0.0123, 60000.5, {"timeInForce": "IOC", "text": texts[0]}),
+            sell.create_order(SYMBOL, "limit", "sell", 0.0123, 60100.5, {"timeInForce": "IOC", "text": texts[1]}),
+        )
+        return began_ns, texts
+
+    async def close(self) -> None:
+        """Release sockets."""
+        for exchange in self._exchanges:
+            await exchange.close()
+
+
+def _pointed_at(ccxt: Any, port: int) -> Any:
+    config = {"apiKey": KEY, "secret": SECRET, "enableRateLimit": False, "options": {"unifiedAccount": False}}
+    exchange = ccxt.gate(config)
+    for access in ("public", "private"):
+        exchange.urls["api"][access] = dict.fromkeys(exchange.urls["api"][access], f"http://127.0.0.1:{port}/api/v4")
+    return exchange
+
+
+def _gateway(clock: Clock, port: int) -> CcxtGateway:
+    address = f"127.0.0.1:{port}"
+    return build_gateway(
+        "gate",
+        VenueEndpoint(rest=f"http://{address}/api/v4", ws_public=f"ws://{address}/", ws_private=f"ws://{address}/"),
+        Credentials(key=KEY, secret=SECRET),
+        clock=clock,
+        rng=random.Random(1),
+        limits=GatewayLimits(
+            hosts=("127.0.0.1",),
+            symbols=(SYMBOL,),
+            max_order_value_quote=Decimal(10**6),
+            max_orders_per_minute=10**7,
+            pacing=PacingLimits(place=_UNPACED, cancel=_UNPACED, read=_UNPACED),
+        ),
+    )
+
+
+def _order(number: int, venue: str, side: Side, clock: Clock) -> PlaceOrder:
+    return PlaceOrder(
+        cause=number,
+        venue=venue,
+        symbol=SYMBOL,
+        client_order_id=ClientOrderId(1, number, str(side), 0).encode(),
+        role=Role.ENTRY,
+        side=side,
+        tif=TimeInForce.IOC,
+        price=Decimal("60000.5") if side is Side.BUY else Decimal("60100.5"),
+        size=Decimal("0.0123"),
+        expires_ns=clock.wall_ns() + NS_PER_S,
+    )
+
+
+def _raise_incident(kind: str, text: str) -> None:
+    raise VenueProtocolError("bench", f"{kind}: {text}")

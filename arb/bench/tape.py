@@ -1,0 +1,116 @@
+"""Replaying a tape: frames through the whole engine in the tape's own time, against ccxt.pro merely keeping Gate's book.
+
+The tape is made up: Gate frames of 43 levels, and an OKX book that stands still beside it.
+"""
+
+import gzip
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from arb.bench.books import FULL_LEVELS
+from arb.bench.frames import START_MS, GateFrames
+from arb.bench.peers import CCXT_PRO_GATE, CcxtBooks, find
+from arb.bench.rounds import Contender, Effort, Row, alternate, rate_row
+from arb.clock import NS_PER_MS, Clock, ManualClock
+from arb.core.budget import PlaceRate
+from arb.core.commands import AnyCommand
+from arb.core.engine import Engine
+from arb.core.events import AnyEvent, RunStarted
+from arb.core.house import EngineSettings, VenueProfile
+from arb.core.records import OpportunityRecord
+from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.replay.backtest import Backtest
+from arb.replay.captured import Capture, explore
+from arb.replay.feeds import captured_books
+from arb.replay.tapes import Captured, merged
+from arb.store.tape import TapeLine
+
+_FRAMES = 400
+_ROUNDS_MAX = 9
+_TRANSIT_NS = 20 * NS_PER_MS
+
+
+def replay(clock: Clock, effort: Effort) -> list[Row]:
+    """Measure frames per second from memory and from a gzip file."""
+    count = effort.count(_FRAMES)
+    made = GateFrames(seed=5)
+    frames = [made.whole(), *made.changes(count, FULL_LEVELS)]
+    lines = [_okx_book(), *map(_line, range(len(frames)), frames)]
+    capture = explore((Captured(0, line) for line in lines), Decimal("0.001"))
+    with TemporaryDirectory(prefix="arb-bench-") as folder:
+        path = Path(folder) / "tape.jsonl.gz"
+        path.write_bytes(gzip.compress(b"\n".join(map(msgspec.json.encode, lines)) + b"\n"))
+        contenders: dict[str, Contender] = {
+            "memory": lambda: _run(capture, [Captured(0, line) for line in lines]),
+            "gzip": lambda: _run(capture, merged([path])),
+        }
+        if find("ccxt.pro") is not None:
+            contenders["ccxt"] = lambda: _peer(frames)
+        taken = alternate(clock, contenders, min(_ROUNDS_MAX, effort.rounds))
+    theirs = taken.get("ccxt")
+    return [
+        rate_row(
+            name,
+            "frames/s",
+            taken[kind],
+            theirs,
+            against=f"{CCXT_PRO_GATE}, books only, from memory",
+            at_least=at_least,
+            note=f"{1e9 / taken[kind] * FULL_LEVELS:,.0f} level events/s",
+        )
+        for name, kind, at_least in (("replay_memory", "memory", 40), ("replay_gzip", "gzip", 15))
+    ]
+
+
+def _line(number: int, raw: bytes) -> TapeLine:
+    at_ns = (START_MS + number * 100) * NS_PER_MS + _TRANSIT_NS
+    return TapeLine(t=at_ns / 1e9, venue="gate", kind="ws", raw=raw.decode(), t_ns=at_ns)
+
+
+def _okx_book() -> TapeLine:
+    bids = [[f"{59_999 - i}.0", "0.5000", "0", "1"] for i in range(20)]
+    asks = [[f"{60_001 + i}.0", "0.5000", "0", "1"] for i in range(20)]
+    data = {"bids": bids, "asks": asks, "ts": str(START_MS - 10), "seqId": 10, "prevSeqId": -1}
+    frame = {"arg": {"channel": "books", "instId": "BTC-USDT"}, "action": "snapshot", "data": [data]}
+    at_ns = START_MS * NS_PER_MS
+    return TapeLine(t=at_ns / 1e9, venue="okx", kind="ws", raw=msgspec.json.encode(frame).decode(), t_ns=at_ns)
+
+
+def _run(capture: Capture, lines: Iterable[Captured]) -> int:
+    timing = Timing(feed_silence_ms=10**9)
+    books, feeds = captured_books(capture, timing)
+    settings = EngineSettings(
+        limits=Limits(),
+        timing=timing,
+        repair=RepairPolicy(),
+        venues=tuple(VenueProfile(venue, PlaceRate(10, 1000), enforces_expiry=True) for venue in capture.venues),
+        symbols=tuple(capture.scales),
+    )
+    backtest = Backtest(
+        Engine(settings, books),
+        feeds,
+        capture.instruments,
+        ManualClock(START_MS * NS_PER_MS),
+        _forget,
+        latency_ns=50 * NS_PER_MS,
+    )
+    accounts = {venue: f"{venue}:bench" for venue in capture.venues}
+    started = RunStarted(
+        run_id=1, nonce=1, mode="replay", sandbox_id=None, account_ids=accounts, seed=1, version="bench"
+    )
+    backtest.run(lines, started)
+    return backtest.engine.house.books.frames
+
+
+def _forget(event: AnyEvent, commands: tuple[AnyCommand, ...], untraded: list[OpportunityRecord]) -> None:
+    """Keep nothing: what is kept is measured elsewhere."""
+
+
+def _peer(frames: list[bytes]) -> int:
+    peer = CcxtBooks()
+    peer.feed(frames)
+    return len(frames)
