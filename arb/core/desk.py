@@ -36,6 +36,9 @@ LOOK_BACKOFF_MAX_MS = 5_000
 # Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
 CLOSED_KEPT = 20_000
 ORPHANS_KEPT = 1_000
+# After an outage of the private stream: cancelled orders of the last minute are looked at once more, at most so many.
+LATE_FILL_S = 60
+LATE_LOOKS_MAX = 10
 REJECTS_BEFORE_PAUSE = 5
 REJECT_PAUSE_S = 10.0
 
@@ -220,12 +223,27 @@ class Desk:
             else:
                 order.clean_looks.clear()
 
-    def ask_all(self, venue: str) -> None:
-        """Ask at once for every unsettled order of a venue whose private stream was interrupted."""
+    def ask_all(self, venue: str, now_ns: int) -> None:
+        """Ask for every order that may have changed while a venue's private stream was interrupted: now, if unsettled.
+
+        A venue may also fill what it has just called cancelled; so those cancelled lately are looked at once more.
+        """
         for pair in self.open.values():
             for order in pair.orders.values():
                 if order.venue == venue and not order.settled and not order.look_in_flight:
                     self.house.out.timer(f"order:{order.client_order_id}", 0)
+        for order in self._cancelled_lately(venue, now_ns):
+            self._ask(order, now_ns)
+
+    def _cancelled_lately(self, venue: str, now_ns: int) -> list[WorkingOrder]:
+        horizon_ns, found = now_ns - LATE_FILL_S * NS_PER_S, list[WorkingOrder]()
+        for order in reversed(self.orders.values()):
+            if order.journalled_ns < horizon_ns or len(found) >= LATE_LOOKS_MAX:
+                break
+            short = order.settled and order.outcome is Outcome.ACCEPTED and order.filled < order.size
+            if order.venue == venue and short and not order.look_in_flight:
+                found.append(order)
+        return found
 
     def open_notional(self, venue: str | None = None, *, symbol: str | None = None, base: str | None = None) -> Decimal:
         """Return the quote reserved by open pairs (of one venue, symbol or base): what could at worst become unhedged."""

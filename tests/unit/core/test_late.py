@@ -1,0 +1,51 @@
+"""Fills of cancelled orders that come when nobody listens."""
+
+from arb.core.commands import PlaceOrder, QueryOrder
+from arb.core.events import OrderLooked, PrivateDown, PrivateUp
+from arb.core.records import PairState
+from tests.builders import Bench, a_fill, a_report
+from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
+
+
+def half_sold() -> tuple[Bench, PlaceOrder]:
+    """Return a bench whose sell leg was cancelled by the venue half filled; the pair is not ended by that."""
+    bench = Bench()
+    buy, sell = crossed(bench)
+    accept(bench, buy, "0.5")
+    fill(bench, buy, "0.5")
+    accept(bench, sell, "0.5")
+    fill(bench, sell, "0.5")
+    assert last_pair(bench).state is PairState.COMPLETED
+    return bench, sell
+
+
+def asked_for(bench: Bench) -> list[str]:
+    return [command.client_order_id for command in bench.said if isinstance(command, QueryOrder)]
+
+
+def test_a_fill_of_a_cancelled_order_that_came_during_an_outage_is_found_and_opens_the_pair_again() -> None:
+    bench, sell = half_sold()
+    bench.tell(PrivateDown(venue=sell.venue, cause="reset"))
+    bench.tell(PrivateUp(venue=sell.venue))
+    assert asked_for(bench) == [sell.client_order_id]
+    late = a_fill(sell, "0.2", trade_id="t9", at_ns=bench.now_ns)
+    bench.tell(
+        OrderLooked(
+            venue=sell.venue,
+            symbol=sell.symbol,
+            client_order_id=sell.client_order_id,
+            look=1,
+            complete=True,
+            report=a_report(sell, "0.7"),
+            fills=(late,),
+            started_ns=bench.now_ns,
+        )
+    )
+    assert last_pair(bench).state is PairState.REPAIRING
+
+
+def test_an_order_that_was_cancelled_long_ago_is_not_asked_for_again() -> None:
+    bench, sell = half_sold()
+    bench.wait_ms(61_000)
+    bench.tell(PrivateUp(venue=sell.venue))
+    assert asked_for(bench) == []
