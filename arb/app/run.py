@@ -50,6 +50,7 @@ from arb.market.client_id import NONCE_BITS
 from arb.store.account_lock import AccountLocks
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger, prepare_ledger
+from arb.store.retention import Retention
 from arb.store.tape_head import TapeHead
 from arb.venues.base import MarketFeed, OrderGateway
 
@@ -160,7 +161,8 @@ class Run:
             event = StoreStateChanged(store="ledger", blocked=blocked, cause=cause)
             loop.call_soon_threadsafe(runner.emit, event)
 
-        ledger = Ledger(self._db, journal, on_ledger_state)
+        retention = Retention(self._clock, self._settings.store.keep_untraded_days)
+        ledger = Ledger(self._db, journal, on_ledger_state, retention=retention)
         natives = {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
         executor = Executor(
             gateways,

@@ -1,4 +1,4 @@
-"""The commands that keep the ledger's schema: `db upgrade`, `current`, `check`, `rebuild`."""
+"""The commands that keep the ledger: `db upgrade`, `current`, `check`, `rebuild`, `compact`."""
 
 import importlib
 from pathlib import Path
@@ -65,6 +65,23 @@ def rebuild_command(mode: str | None, db: str | None, config: Path | None, as_js
         url, Path(settings_from(config).store.journal_dir)
     )
     show(_store().db_rebuild(url, journal), as_json=as_json)
+    return EXIT_OK
+
+
+@db_group.command("compact")
+@mode_and_db
+@config_and_json
+def compact_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """Add up and delete old untraded opportunities, and give unused space back.
+
+    Old is beyond [store] keep_untraded_days. The engine does the first by itself, once a day.
+    """
+    url = _url(config, mode, db)
+    settings = settings_from(config)
+    clock = importlib.import_module("arb.clock").SystemClock()
+    retention = importlib.import_module("arb.store.retention").Retention(clock, settings.store.keep_untraded_days)
+    journal = importlib.import_module("arb.store.paths").journal_path(url, Path(settings.store.journal_dir))
+    show(_store().db_compact(url, journal, retention.due_before_ns()), as_json=as_json)
     return EXIT_OK
 
 

@@ -40,10 +40,11 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the ledger and the journal lie; an empty `url` means `sqlite:///var/MODE.sqlite`."""
+    """Where the ledger and the journal lie, and for how long; an empty `url` means `sqlite:///var/MODE.sqlite`."""
 
     url: str = ""
     journal_dir: str = "var"
+    keep_untraded_days: int = 90
 
 
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):

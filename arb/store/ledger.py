@@ -18,6 +18,7 @@ from arb.errors import ArbError, require
 from arb.store.journal import Journal
 from arb.store.journal_reader import START, Position, Row
 from arb.store.projector import BATCH_ROWS, Projector
+from arb.store.retention import Retention
 
 QUEUE_ROWS = 50_000
 SPOOL_ROWS = 100_000
@@ -64,14 +65,19 @@ class Ledger:
         *,
         queue_rows: int = QUEUE_ROWS,
         spool_rows: int = SPOOL_ROWS,
+        retention: Retention | None = None,
     ) -> None:
-        """Start the thread, which first writes what the journal (a file) has beyond the ledger."""
+        """Start the thread, which first writes what the journal (a file) has beyond the ledger.
+
+        With a `retention`, the first rows of every UTC day are followed by the rolling up of old ones.
+        """
         require(isinstance(journal.path, Path), "a ledger in a thread needs a journal in a file")
         self._db_url = db_url
         self._journal = journal
         self._on_state = on_state
         self._queue_rows = queue_rows
         self._spool_rows = spool_rows
+        self._retention = retention
         self._wake = threading.Condition()
         # All below is guarded by the condition's lock.
         self._queue: deque[Row] = deque()
@@ -167,6 +173,7 @@ class Ledger:
                     return
             try:
                 self._write_all(projector)
+                self._roll_up(projector)
             except ArbError as error:
                 self._report(str(error))
                 with self._wake:
@@ -207,6 +214,17 @@ class Ledger:
         with self._wake:
             self._done = projector.position
             self._wake.notify_all()
+
+    def _roll_up(self, projector: Projector) -> None:
+        """Roll up what is due, until rows wait: they go first, and the rest follows after them."""
+        before_ns = None if self._retention is None else self._retention.due_before_ns()
+        if self._retention is None or before_ns is None:
+            return
+        for _ in projector.roll_up(before_ns):
+            with self._wake:
+                if self._has_work() or self._closing:
+                    return
+        self._retention.done()
 
     def _report(self, cause: str | None) -> None:
         with self._wake:

@@ -5,7 +5,7 @@ projection goes on from there. Class 2, opportunities not traded, come without a
 synchronous and knows no thread; `ledger.py` runs it in one, or inline.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from sqlalchemy import Connection, Engine, insert, select, update
@@ -17,6 +17,7 @@ from arb.store.engine import open_engine, store_error
 from arb.store.journal_reader import START, JournalReader, Position, Row
 from arb.store.migrate import require_current, upgrade
 from arb.store.paths import mask_url, parse_url, sqlite_file
+from arb.store.retention import roll_up
 from arb.store.tables import Projection
 from arb.store.writer import Writer
 
@@ -124,6 +125,18 @@ class Projector:
             return 0
         except IntegrityError:
             return sum(self._refuses(record) for record in records)
+        except DBAPIError as error:
+            self.close()
+            raise store_error(self.db_url, error) from None
+
+    def roll_up(self, before_ns: int) -> Iterator[int]:
+        """Add up and delete untraded opportunities that opened before `before_ns`; yield how many, piece by piece.
+
+        Raises `StoreError` when the database refuses; the pieces until then stay done, exactly.
+        """
+        self._require_same_file()
+        try:
+            yield from roll_up(self._ready(), before_ns)
         except DBAPIError as error:
             self.close()
             raise store_error(self.db_url, error) from None

@@ -1,10 +1,11 @@
 """`arb db ...`: the schema and the rebuilding of a ledger from its journal. Each function answers with what `--json`
 prints."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import Engine, delete, select, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from arb.core.records import OpportunityOutcome, RunRecord
@@ -15,6 +16,7 @@ from arb.store.journal_reader import JournalReader
 from arb.store.paths import mask_url, parse_url, sqlite_file
 from arb.store.projector import Projector
 from arb.store.reserve import InstanceLock
+from arb.store.retention import roll_up
 from arb.store.tables import Balance, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
 
 
@@ -58,6 +60,44 @@ def db_rebuild(db_url: str, journal_path: Path) -> dict[str, Any]:
     finally:
         lock.release()
     return {"db": mask_url(db_url), "journal": str(journal_path), "records": records, "kept_aside": kept_aside}
+
+
+def db_compact(db_url: str, journal_path: Path, before_ns: int | None) -> dict[str, Any]:
+    """Roll up untraded opportunities that opened before `before_ns` (None: none) and give unused space back.
+
+    Raises `ConfigError` while the engine runs and `StoreError` when the database cannot be reached or written.
+    """
+    lock = InstanceLock(journal_path)
+    try:
+        engine = open_engine(db_url)
+        try:
+            migrate.require_current(db_url, engine)
+            with engine.connect() as connection:
+                deleted = 0 if before_ns is None else sum(roll_up(connection, before_ns))
+            before, after = _vacuum(engine, sqlite_file(parse_url(db_url)))
+        except DBAPIError as error:
+            raise store_error(db_url, error) from None
+        finally:
+            engine.dispose()
+    finally:
+        lock.release()
+    return {"db": mask_url(db_url), "rolled_up": deleted, "bytes_before": before, "bytes_after": after}
+
+
+def _vacuum(engine: Engine, file: Path | None) -> tuple[int | None, int | None]:
+    """Make a SQLite file as small as it can be; return its bytes before and after. PostgreSQL does so by itself."""
+    if file is None:
+        return None, None
+    before = file.stat().st_size
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("VACUUM")
+        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise StoreError(f"ledger {file}: {error}") from None
+    finally:
+        raw.close()
+    return before, file.stat().st_size
 
 
 def _read_through(reader: JournalReader) -> set[int]:

@@ -161,8 +161,8 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Any], tuple[Any, ...]
     columns = [column.name for column in table.__table__.columns]
     hints = get_type_hints(kind)
     own = [name for name in columns if name in hints]
-    more = {PairRecord: WATERFALL, FillRecord: ("fee_quote_value_e8",)}.get(kind, ())
-    expected = [*own, *more]
+    more: dict[type, tuple[str, ...]] = {PairRecord: WATERFALL, FillRecord: ("fee_quote_value_e8",)}
+    expected = [*own, *more.get(kind, ())]
     require(columns == expected, f"{kind.__name__} and {table.__tablename__} differ: {columns} against {expected}")
     exact = tuple(index for index, name in enumerate(own) if _mentions(hints[name], Decimal))
     named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
