@@ -90,11 +90,12 @@ class Bench:
         no_expiry: Iterable[str] = (),
         balances: dict[str, str] | None = None,
         run_id: int = 1_760_000_000,
+        start_ns: int = START_NS,
     ) -> None:
         self.venues = tuple(venues)
         listed = list(instruments) if instruments is not None else [an_instrument(venue) for venue in self.venues]
         symbols = sorted({instrument.symbol for instrument in listed})
-        self.now_ns = START_NS
+        self.now_ns = start_ns
         self.seq = 0
         self.said: list[AnyCommand] = []
         keys = [(instrument.venue, instrument.symbol) for instrument in listed]

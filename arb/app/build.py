@@ -155,6 +155,7 @@ def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], stat
             repair=settings.repair,
             venues=tuple(profiles),
             symbols=settings.run.symbols,
+            health=settings.health,
         ),
         books,
     )

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.errors import ConfigError
 
 
@@ -101,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     timing: Timing = Timing()
     repair: RepairPolicy = RepairPolicy()
+    health: HealthLimits = HealthLimits()
     store: StoreSettings = StoreSettings()
     live: LiveSettings = LiveSettings()
     venues: VenuesSettings = VenuesSettings()

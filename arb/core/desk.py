@@ -303,7 +303,7 @@ class Desk:
                 self._take_fill(order, fill, now_ns)
 
     def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int) -> None:
-        pair, house = self.pairs[order.pair_id], self.house
+        house = self.house
         base, quote = order.symbol.split("/")
         if not order.take_fill(fill):
             return

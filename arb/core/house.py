@@ -24,9 +24,10 @@ from arb.core.commands import (
     SetTimer,
 )
 from arb.core.control import Control
+from arb.core.health import HealthBoard
 from arb.core.inventory import Inventory
 from arb.core.records import AnyRecord, IncidentRecord
-from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.core.tally import Tally
 from arb.market.instrument import Instrument
 
@@ -52,6 +53,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     repair: RepairPolicy
     venues: tuple[VenueProfile, ...]
     symbols: tuple[str, ...]
+    health: HealthLimits = HealthLimits()
 
 
 class VenueState:
@@ -133,6 +135,7 @@ class House:
         self.inventory = Inventory()
         self.budget = RateBudget({profile.venue: profile.place_rate for profile in settings.venues})
         self.control = Control(settings.limits)
+        self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()
         self.out = Outbox()
         self.run_id = 0

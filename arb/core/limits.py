@@ -24,6 +24,8 @@ def breached(house: House, desk: Desk, route: Route, notional: Decimal, now_ns: 
         return "max_unhedged_quote"
     if any(desk.open_notional(venue) + notional > limits.max_capital_per_venue_quote for venue in venues):
         return "max_capital_per_venue_quote"
+    if house.control.exposure.total >= limits.max_exposure_quote_s_per_day:
+        return "max_exposure_quote_s_per_day"
     if not house.control.day_allows(notional, now_ns):
         return "daily_notional_quote"
     return None

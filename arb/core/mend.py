@@ -100,7 +100,7 @@ class Mender:
 
     def _price(self, pair: PairTrade) -> Decimal:
         mids = [mid for venue in pair.venues if (mid := self.house.books.mid(venue, pair.plan.symbol))]
-        return sum(mids, ZERO) / len(mids) if mids else pair.plan.mark
+        return sum(mids, ZERO) / len(mids) if mids else pair.planned_price
 
     def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         house, base = self.house, pair.plan.symbol.split("/")[0]
@@ -162,23 +162,28 @@ class Mender:
 
     def _choose(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> RepairOrder | None:
         side = Side.SELL if imbalance > 0 else Side.BUY
-        house, symbol = self.house, pair.plan.symbol
-        venues = []
-        for venue in house.venues_of(symbol):
-            if not self._may_trade(pair, venue, now_ns):
-                continue
-            instrument = house.instruments[venue, symbol]
-            asset = instrument.base if side is Side.SELL else instrument.quote
-            venues.append(
-                RepairVenue(
-                    instrument=instrument,
-                    levels=house.books.levels(venue, symbol, side),
-                    free=self._free(pair, venue, asset),
-                    role=self._role(pair, venue, side),
-                )
-            )
-        slack = house.limits.max_slippage_bps * (len(pair.repairs()) + 1)
-        return choose_repair(side, abs(imbalance), self._cap(pair, side), slack, venues, self._policy(pair))
+        policy, slack = self._policy(pair), self.house.limits.max_slippage_bps * (len(pair.repairs()) + 1)
+        venues = [
+            self._repair_venue(pair, venue, side)
+            for venue in self.house.venues_of(pair.plan.symbol)
+            if self._may_trade(pair, venue, now_ns)
+        ]
+        # A venue in quarantine mends a leg only where no other can.
+        well = [venue for venue in venues if not self.house.health.venues[venue.instrument.venue].quarantined]
+        for choice in (well, venues):
+            order = choose_repair(side, abs(imbalance), self._cap(pair, side), slack, choice, policy)
+            if order is not None:
+                return order
+        return None
+
+    def _repair_venue(self, pair: PairTrade, venue: str, side: Side) -> RepairVenue:
+        instrument = self.house.instruments[venue, pair.plan.symbol]
+        return RepairVenue(
+            instrument=instrument,
+            levels=self.house.books.levels(venue, pair.plan.symbol, side),
+            free=self._free(pair, venue, instrument.base if side is Side.SELL else instrument.quote),
+            role=self._role(pair, venue, side),
+        )
 
     def _policy(self, pair: PairTrade) -> OnSingleLeg:
         # Who asks for a flatten wants what is held, too, brought back, wherever that costs least.

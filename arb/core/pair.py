@@ -119,6 +119,11 @@ class PairTrade:
         return self.plan.buy_venue, self.plan.sell_venue
 
     @property
+    def planned_price(self) -> Decimal:
+        """Return what one base was worth when the pair was decided, for want of any book: the mark, else what was paid."""
+        return self.plan.mark or self.plan.buy_vwap
+
+    @property
     def closed(self) -> bool:
         """Return whether the pair has ended (a late fill may still reopen it)."""
         return self.state in CLOSED

@@ -73,7 +73,7 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset_degraded_ms: int = 2000
     clock_offset_quarantined_ms: int = 10_000
     clock_error_degraded_ms: int = 150
-    clock_error_quarantined_ms: int = 500
+    clock_error_quarantined_ms: int = 5000
     degraded_notional_share: Decimal = Decimal("0.5")
     probation_notional_share: Decimal = Decimal("0.1")
     clear_s: int = 30

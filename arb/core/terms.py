@@ -53,12 +53,12 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
     dust_max_quote: Decimal | None = None
 
     @classmethod
-    def of(cls, limits: Limits) -> "EdgeLimits":
-        """Take the limits of section 4 out of the engine's settings."""
+    def of(cls, limits: Limits, share: Decimal = Decimal(1)) -> "EdgeLimits":
+        """Take the limits of section 4 out of the engine's settings; `share` of the notional is allowed."""
         return cls(
             min_edge_bps=limits.min_edge_bps,
             min_net=limits.min_net_quote,
-            max_notional=limits.max_notional_quote,
+            max_notional=limits.max_notional_quote * share,
             max_slippage_bps=limits.max_slippage_bps,
             dust_max_quote=limits.dust_max_quote,
         )

@@ -19,7 +19,7 @@ from arb.core.commands import (
     ResyncBook,
     SetTimer,
 )
-from arb.core.events import CancelAnswered, OrderLooked, OrderRejected, OutcomeUnknown, TimerFired
+from arb.core.events import CancelAnswered, OrderLooked, OrderRejected, OutcomeUnknown, TimerFired, TroubleReported
 from arb.errors import VenueError, require
 from arb.market.client_id import decode
 from arb.market.order import Outcome, Role
@@ -247,7 +247,7 @@ class Executor:
             self._emit(await gateway.balances())
         except VenueError as error:
             again_s = BALANCES_AGAIN_S
-            self._on_incident("balances_unread", str(error))
+            self._emit(TroubleReported(kind="balances_unread", text=str(error), venue=venue))
         except Exception as error:  # the top of a task: a bug is told, the timer asks again
             self._on_incident("executor_error", f"reading balances of {venue}: {error!r}")
         finally:

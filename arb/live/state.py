@@ -6,7 +6,7 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.core.engine import Engine
 from arb.core.records import PairState
-from arb.live.summary import unhedged
+from arb.live.summary import exposure, unhedged
 from arb.market.arena import BookState
 from arb.market.numbers import plain
 
@@ -21,6 +21,7 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "run_id": house.run_id,
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
+        "exposure": exposure(engine),
         "halted": house.control.halted,
         "state": str(house.control.state),
         "venues": [_venue(engine, venue, now_ns) for venue in house.venues],
@@ -78,6 +79,8 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
         "private": "up" if state.private_up else "down",
         "lag_ms": None if lag_ms is None else round(lag_ms, 1),
         "offset_ms": None if state.offset_ns is None else round(state.offset_ns / NS_PER_MS, 1),
+        "health": str(house.health.venues[venue].state),
+        "health_cause": house.health.venues[venue].cause,
         "halted": state.halted or ("paused" if state.paused_until_ns > now_ns else None),
     }
 

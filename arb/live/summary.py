@@ -20,7 +20,7 @@ def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
         base, quote = pair.plan.symbol.split("/")
         size = pair.imbalance(base)
         if size:
-            unit = house.quote_value(base, quote) or pair.plan.mark
+            unit = house.quote_value(base, quote) or pair.planned_price
             if pair.kind is PairKind.DUST and abs(size) * unit <= house.limits.dust_total_max_quote:
                 continue  # it was dust before it was given an order, and still is
             age_ms = (now_ns - (pair.uneven_ns or pair.decided_ns)) // NS_PER_MS
@@ -35,6 +35,17 @@ def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: -row["age_ms"])
+
+
+def exposure(engine: Engine) -> dict[str, Any]:
+    """Return the UTC day's quote x seconds unhedged, in all and by venue (`carried`: left behind by closed pairs)."""
+    meter = engine.house.control.exposure
+    return {
+        "day_utc": meter.day_utc,
+        "quote_s": money(meter.total),
+        "limit_quote_s": plain(engine.house.limits.max_exposure_quote_s_per_day),
+        "by_venue": {venue: money(amount) for venue, amount in sorted(meter.by_venue.items())},
+    }
 
 
 def money(amount: Decimal) -> str:
@@ -80,6 +91,7 @@ def summarise(
         "unhedged": exposed,
         "dust": {asset: plain(size) for asset, size in sorted(engine.mender.closer.pool.sizes().items()) if size},
         "exposure_quote_s": money(tally.exposure_quote_s),
+        "exposure_today": exposure(engine),
         "unknown_orders": len(engine.desk.unknown_orders()),
         "incidents": tally.incidents,
         "halted": house.control.halted,

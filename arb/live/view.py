@@ -76,7 +76,7 @@ def _headline(state: dict[str, Any]) -> Text:
 
 
 def _venues(state: dict[str, Any]) -> Table:
-    table = _table("venue", "books live", "private", "lag ms", "clock ms", "")
+    table = _table("venue", "books live", "private", "lag ms", "clock ms", "health", "")
     for venue in state["venues"]:
         table.add_row(
             venue["venue"],
@@ -84,7 +84,8 @@ def _venues(state: dict[str, Any]) -> Table:
             venue["private"],
             _shown(venue["lag_ms"]),
             _shown(venue["offset_ms"]),
-            venue["halted"] or "",
+            venue["health"],
+            venue["halted"] or (venue["health_cause"] if venue["health"] != "healthy" else ""),
         )
     return table
 
@@ -125,7 +126,13 @@ def _profit(state: dict[str, Any], db: str) -> Text:
         f"incidents {state['incidents']}",
         style="not bold",
     )
-    text.append(f"\nnot taken: {refused or '-'}\nledger {db}", style="dim not bold")
+    exposed = state["exposure"]
+    parts = "".join(f", {venue} {_money(amount)}" for venue, amount in exposed["by_venue"].items())
+    text.append(
+        f"\nunhedged today, quote x s: {_money(exposed['quote_s'])} of {_money(exposed['limit_quote_s'])}{parts}"
+        f"\nnot taken: {refused or '-'}\nledger {db}",
+        style="dim not bold",
+    )
     return text
 
 

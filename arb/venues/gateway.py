@@ -349,7 +349,8 @@ class CcxtGateway:
                 retry_after_s=verdict.retry_after_s,
             )
         if verdict.outcome is Outcome.UNKNOWN:
-            return self._unknown(command, answer.sent_ns, f"{verdict.code} {verdict.message}".strip())
+            cause = f"{verdict.code} {verdict.message}".strip()
+            return self._unknown(command, answer.sent_ns, cause, answer.status)
         try:
             report = self._checked(command, self._dialect.placed(command, verdict.body))
         except VenueProtocolError as error:
@@ -379,8 +380,14 @@ class CcxtGateway:
             acked_ns=0,
         )
 
-    def _unknown(self, command: PlaceOrder, sent_ns: int, cause: str) -> OutcomeUnknown:
-        return OutcomeUnknown(venue=self.venue, client_order_id=command.client_order_id, cause=cause, sent_ns=sent_ns)
+    def _unknown(self, command: PlaceOrder, sent_ns: int, cause: str, status: int | None = None) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            venue=self.venue,
+            client_order_id=command.client_order_id,
+            cause=cause,
+            sent_ns=sent_ns,
+            status=status,
+        )
 
     def _cancel_answer(self, command: CancelOrder, outcome: Outcome, code: str | None) -> CancelAnswered:
         return CancelAnswered(venue=self.venue, client_order_id=command.client_order_id, outcome=outcome, code=code)

@@ -26,6 +26,7 @@ from arb.core.events import (
     OrderRejected,
     OutcomeUnknown,
     TimerFired,
+    TroubleReported,
 )
 from arb.errors import VenueUnreachable
 from arb.live.executor import Executor
@@ -311,7 +312,8 @@ def test_balances_that_cannot_be_read_are_asked_for_again_later() -> None:
     bench.gateways["gate"].error = None
     bench.perform(for_s=0.0)
 
-    assert [kind for kind, _ in bench.incidents] == ["balances_unread"]
+    told = [event for _, event in bench.events if isinstance(event, TroubleReported)]
+    assert [(event.kind, event.venue) for event in told] == [("balances_unread", "gate")]
     assert bench.log == ["balances gate"] * 2
 
 
