@@ -68,10 +68,12 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
 # A little below what the venues document, since a burst may arrive closer together than it left.
 # Gate APIv4 "Frequency limit rule": spot orders 10/s per user and market, cancels 200/s per user, others 200/10 s each.
 # OKX API v5: place, cancel 60/2 s per user and instrument; reads by endpoint. Bitget API v2: 10/s per user and endpoint.
+# Placements: the engine keeps a slot for the hedge of every entry itself (two tokens each). More than one in reserve here would
+# refuse entries that it has let through, after hedges have used theirs.
 DEFAULT_PACING: dict[str, PacingLimits] = {
-    "gate": PacingLimits(place=Budget(4, 500, 2), cancel=Budget(20, 200), read=Budget(9, 500)),
+    "gate": PacingLimits(place=Budget(4, 500, 1), cancel=Budget(20, 200), read=Budget(9, 500)),
     "okx": PacingLimits(
-        place=Budget(12, 500, 4),
+        place=Budget(12, 500, 1),
         cancel=Budget(12, 500),
         read=Budget(9, 1000),
         reads={
@@ -85,7 +87,7 @@ DEFAULT_PACING: dict[str, PacingLimits] = {
         },
         cancel_per_symbol=True,
     ),
-    "bitget": PacingLimits(place=Budget(4, 500, 2), cancel=Budget(4, 500), read=Budget(4, 500), place_per_symbol=False),
+    "bitget": PacingLimits(place=Budget(4, 500, 1), cancel=Budget(4, 500), read=Budget(4, 500), place_per_symbol=False),
 }
 
 

@@ -1,7 +1,12 @@
 """Rate budgets: an entry is refused where the venue, as it counts placements, could have no room for its repair."""
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from arb.clock import NS_PER_MS
 from arb.core.budget import PlaceRate, RateBudget
+from arb.venues.pacing import DEFAULT_PACING
 
 VENUES = ("bitget", "gate")
 
@@ -37,3 +42,25 @@ def test_a_window_slides() -> None:
     assert windows.try_take(("bitget",), "BTC/USDT", 4, 0)
     assert not windows.try_take(("bitget",), "BTC/USDT", 1, 500 * NS_PER_MS - 1)
     assert windows.try_take(("bitget",), "BTC/USDT", 1, 500 * NS_PER_MS)
+
+
+@pytest.mark.parametrize("venue", sorted(DEFAULT_PACING))
+@given(wishes=st.lists(st.tuples(st.booleans(), st.integers(0, 200)), max_size=60))
+def test_an_entry_that_the_engine_lets_through_is_never_refused_by_the_pacing(
+    venue: str, wishes: list[tuple[bool, int]]
+) -> None:
+    pacing = DEFAULT_PACING[venue].place
+    windows = RateBudget({venue: PlaceRate(pacing.count, pacing.window_ms)})
+    left_ns: list[int] = []
+    now_ns = 0
+    for is_entry, later_ms in wishes:
+        now_ns += later_ms * NS_PER_MS
+        left_ns = [at_ns for at_ns in left_ns if at_ns > now_ns - pacing.window_ms * NS_PER_MS]
+        if not is_entry:
+            windows.take(venue, "BTC/USDT", now_ns)
+        elif windows.try_take((venue,), "BTC/USDT", 2, now_ns):
+            assert len(left_ns) < pacing.count - pacing.reserve
+        else:
+            continue
+        if len(left_ns) < pacing.count:  # a repair without a slot waits: it leaves later, or not at all
+            left_ns.append(now_ns)
