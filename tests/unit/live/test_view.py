@@ -1,6 +1,5 @@
 """What a person sees: exposure and halts first, then everything else, and one plain line where there is no terminal."""
 
-import copy
 import io
 from typing import Any
 
@@ -12,28 +11,21 @@ from arb.live.state import best_edges, present_state
 from arb.live.view import PAIRS_SHOWN, draw, line
 from tests.builders import Bench
 
-QUIET: dict[str, Any] = {
-    "run_id": 7,
-    "unhedged_notional": "0",
-    "unhedged": [],
-    "halted": None,
-    "venues": [
-        {"venue": "gate", "books": "5/5", "private": "up", "lag_ms": 1.5, "offset_ms": None, "halted": None},
-        {"venue": "okx", "books": "4/5", "private": "down", "lag_ms": None, "offset_ms": -3.0, "halted": "paused"},
-    ],
-    "edges": [{"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "12.3456"}],
-    "open_pairs": [],
-    "pairs": {"opened": 9, "completed": 6, "unwound": 2},
-    "net": {"USDT": "12.345678"},
-    "fees": {},
-    "opportunities": 20,
-    "refusals": {"edge_below_threshold": 11},
-    "orders": 18,
-    "fills": 30,
-    "frames": 1000,
-    "incidents": 4,
-    "blocked": {},
-}
+GATE = {"venue": "gate", "books": "5/5", "private": "up", "lag_ms": 1.5, "offset_ms": None, "halted": None}
+OKX = {"venue": "okx", "books": "4/5", "private": "down", "lag_ms": None, "offset_ms": -3.0, "halted": "paused"}
+
+
+def a_state(**changes: Any) -> dict[str, Any]:
+    """Return the state of a quiet engine, with what the tests look for put in."""
+    bench = Bench()
+    state = present_state(bench.engine, bench.now_ns)
+    state["venues"] = [told | shown for told, shown in zip(state["venues"], (GATE, OKX), strict=True)]
+    state["edges"] = [{"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "12.3456"}]
+    state["pairs"] |= {"opened": 9, "completed": 6, "unwound": 2}
+    state |= {"net": {"USDT": "12.345678"}, "refusals": {"edge_below_threshold": 11}, "orders": 18, "fills": 30}
+    return state | {"incidents": 4} | changes
+
+
 EXPOSED = {"asset": "BTC", "size": "0.5", "value": "50000.129", "age_ms": 1234}
 PAIR = {
     "id": 71, "symbol": "ETH/USDT", "buy": "bitget", "sell": "gate", "state": "repairing", "size": "0.25",
@@ -44,7 +36,7 @@ PAIR = {
 def drawn(db: str = "sqlite:///var/a.sqlite", **changes: Any) -> str:
     """Return the picture as plain text."""
     console = Console(record=True, width=140, file=io.StringIO())
-    console.print(draw(copy.deepcopy(QUIET) | changes, db))
+    console.print(draw(a_state(**changes), db))
     return console.export_text()
 
 
@@ -55,10 +47,14 @@ def test_exposure_is_the_first_thing_drawn() -> None:
 
 
 def test_a_halt_and_a_blocked_store_stand_beside_it() -> None:
-    first = drawn(halted="daily_loss", blocked={"ledger": "disk full"}).splitlines()[0]
+    first = drawn(halted="daily_loss", state="HALTED", blocked={"ledger": "disk full"}).splitlines()[0]
     assert "HALTED: daily_loss" in first
     assert "arb resume" in first
     assert "ledger blocked: disk full" in first
+
+
+def test_a_shutdown_is_said_too() -> None:
+    assert "REDUCING: shutting down" in drawn(state="REDUCING").splitlines()[0]
 
 
 def test_no_exposure_is_said_too() -> None:
@@ -91,14 +87,15 @@ def test_more_open_pairs_than_fit_are_cut() -> None:
 
 
 def test_markup_in_a_name_is_shown_and_not_obeyed() -> None:
-    assert "[bold]" in drawn(halted="[bold]x")
+    assert "[bold]" in drawn(halted="[bold]x", state="HALTED")
 
 
 def test_the_plain_line_begins_with_exposure() -> None:
-    text = line(QUIET | {"unhedged": [EXPOSED], "unhedged_notional": "50000.129", "halted": "asked"})
+    text = line(a_state(unhedged=[EXPOSED], unhedged_notional="50000.129", halted="asked", state="HALTED"))
     assert text.startswith("unhedged 50000.13 (1234 ms) HALTED asked | books gate 5/5 okx 4/5 |")
     assert text.endswith("pairs 9 opened, 6 completed, 2 unwound, 0 open | net 12.35 USDT")
-    assert "HALTED" not in line(QUIET)
+    assert "HALTED" not in line(a_state())
+    assert "REDUCING shutting down" in line(a_state(state="REDUCING"))
 
 
 def test_the_state_of_an_engine_is_drawn_as_it_is() -> None:
