@@ -94,6 +94,9 @@ class Run:
 
     async def main(self) -> tuple[dict[str, Any], int]:
         """Open the stores, find the venues, trade, and tell how it went."""
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, self._on_signal)
         journal = Journal.open(self._journal_path, self._clock)
         try:
             prepare_ledger(self._db, journal)
@@ -195,7 +198,7 @@ class Run:
             runner.take(await gateway.balances())
         control = ControlServer(self._journal_path, lambda wish: self._answer(wish, engine, runner))
         await control.start()
-        tasks = self._start_tasks(runner, engine, journal, gateways, feeds)
+        tasks = self._start_tasks(runner, engine, journal, sandbox, gateways, feeds)
         try:
             await self._until_told(engine, runner)
             exit_code = await self._wind_down(engine, runner, executor)
@@ -241,6 +244,7 @@ class Run:
         runner: Runner,
         engine: Engine,
         journal: Journal,
+        sandbox: Sandbox,
         gateways: dict[str, OrderGateway],
         feeds: dict[str, MarketFeed],
     ) -> list[asyncio.Task[None]]:
@@ -249,13 +253,10 @@ class Run:
         work += [keep_clock(gateway, runner.emit) for gateway in gateways.values()]
         work.append(keep_synced(journal.sync, lambda cause: log.error("journal: %s", cause)))
         work.append(poll_halt_file(self._journal_path, runner.emit))
+        work.append(sandbox.watch())
         view = show_live(engine, self._clock, self._db) if self._live_view else log_lines(engine, self._clock)
         work.append(view)
-        tasks = [asyncio.create_task(self._guarded(job, runner)) for job in work]
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, self._on_signal, runner)
-        return tasks
+        return [asyncio.create_task(self._guarded(job, runner)) for job in work]
 
     async def _guarded(self, job: Coroutine[Any, Any, None], runner: Runner) -> None:
         """Run a task that should never end; whatever ends it stops trading."""
@@ -264,11 +265,12 @@ class Run:
         except Exception as error:  # the top of a task
             runner.fail(error)
 
-    def _on_signal(self, runner: Runner) -> None:
+    def _on_signal(self) -> None:
+        """Take SIGINT or SIGTERM: the first stops in order, from wherever the run stands; the second waits for nothing."""
         self._signals += 1
         self._stop.set()
-        if self._signals > 1:
-            runner.finished.set()
+        if self._signals > 1 and self._runner is not None:
+            self._runner.finished.set()
 
     async def _until_told(self, engine: Engine, runner: Runner) -> None:
         while len(engine.house.books.live_venues()) < 2 and not self._over(runner):

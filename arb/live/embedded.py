@@ -69,6 +69,12 @@ class Sandbox:
         ceiling = answer.get("ceiling_net", {})
         return {str(asset): str(amount) for asset, amount in ceiling.items()}
 
+    async def watch(self) -> None:
+        """Wait for an embedded sandbox to end by itself, and raise `StoreError` when it does; for a running one return."""
+        if self._child is not None:
+            code = await self._child.wait()
+            raise StoreError(f"the embedded sandbox ended by itself, with code {code}: there is nowhere left to trade")
+
     async def close(self) -> None:
         """Let the child end; one that does not is killed."""
         if self._child is None:

@@ -39,8 +39,12 @@ async def _serve(port: int, seed: int, static: bool, faults: list[dict[str, obje
         loop.add_signal_handler(name, stopped.set)
     broken = _stop_when_broken(loop, stopped)
     try:
-        sys.stdout.write(as_line(await server.start()) + "\n")
-        sys.stdout.flush()
+        line = as_line(await server.start())
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return  # whoever started us is gone already
         if child:
             _watch_stdin(loop, stopped)
         await stopped.wait()
