@@ -198,7 +198,9 @@ class PairTrade(Base):
     fee_difference_e8: Mapped[int | None] = mapped_column(comment="fees expected less charged, 1e-8 of the quote")
     hedge_cost_e8: Mapped[int | None] = mapped_column(comment="from hedges and unwinds, 1e-8 of the quote")
     residual_change_e8: Mapped[int | None] = mapped_column(comment="from the residual's value, 1e-8 of the quote")
-    realised_net_e8: Mapped[int | None] = mapped_column(comment="profit, the sum of the seven terms before it")
+    realised_net_e8: Mapped[int | None] = mapped_column(
+        comment="profit, the sum of the seven terms before it, 1e-8 of the quote"
+    )
 
 
 class Order(Base):
@@ -309,8 +311,8 @@ class Balance(Base):
     venue: Mapped[str] = mapped_column(comment="where it lies")
     asset: Mapped[str] = mapped_column(comment="for instance USDT")
     ns: Mapped[int] = mapped_column(comment="instant, ns UTC")
-    free: Mapped[Decimal] = mapped_column(comment="available")
-    locked: Mapped[Decimal] = mapped_column(comment="held by open orders")
+    free: Mapped[Decimal] = mapped_column(comment="available, in the asset")
+    locked: Mapped[Decimal] = mapped_column(comment="held by open orders, in the asset")
     source: Mapped[str] = mapped_column(comment="venue or computed")
     cause: Mapped[str] = mapped_column(comment="why it was noted")
 

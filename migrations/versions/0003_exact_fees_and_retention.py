@@ -18,6 +18,15 @@ branch_labels = None
 depends_on = None
 
 BATCH_ROWS = 10_000
+UNITS = {
+    "pair_trades.realised_net_e8": (
+        "profit, the sum of the seven terms before it",
+        "profit, the sum of the seven terms before it, 1e-8 of the quote",
+    ),
+    "balances.free": ("available", "available, in the asset"),
+    "balances.locked": ("held by open orders", "held by open orders, in the asset"),
+}
+"""Comments before and after, by column: three had no unit."""
 
 
 def upgrade() -> None:
@@ -64,12 +73,14 @@ def upgrade() -> None:
         ),
         comment="sums of untraded opportunities that were deleted for their age",
     )
+    _say({column: after for column, (_, after) in UNITS.items()})
     for sql in VIEWS.values():
         op.execute(sql)
 
 
 def downgrade() -> None:
     _drop_views(VIEWS)
+    _say({column: before for column, (before, _) in UNITS.items()})
     op.drop_table("untraded_daily")
     op.execute("ALTER TABLE fills DROP COLUMN fee_quote_value_e8")
     for sql in _earlier_views().values():
@@ -86,6 +97,13 @@ def _earlier_views() -> dict[str, str]:
 def _drop_views(views: dict[str, str]) -> None:
     for name in views:
         op.execute(f"DROP VIEW {name}")
+
+
+def _say(comments: dict[str, str]) -> None:
+    """Set comments of columns; SQLite keeps none."""
+    if op.get_bind().dialect.name == "postgresql":
+        for column, comment in comments.items():
+            op.execute(f"COMMENT ON COLUMN {column} IS '{comment}'")
 
 
 def _fill_in() -> None:
