@@ -206,5 +206,10 @@ def engine_process(folder: Path, sandbox: SandboxProcess, *more: str) -> Iterato
 
 def run_arguments(folder: Path, sandbox: SandboxProcess) -> list[str]:
     """Return the options of `arb run` that name the settings and the ledger in `folder`, and a sandbox."""
+    return [*embedded_arguments(folder), "--sandbox", sandbox.admin]
+
+
+def embedded_arguments(folder: Path) -> list[str]:
+    """Return the options of `arb run` that name the settings and the ledger in `folder`."""
     config = str(write_config(folder) if not (folder / "config.toml").exists() else folder / "config.toml")
-    return ["--json", "--config", config, "--sandbox", sandbox.admin, "--db", f"sqlite:///{folder / 'a.sqlite'}"]
+    return ["--json", "--config", config, "--db", f"sqlite:///{folder / 'a.sqlite'}"]

@@ -1,5 +1,6 @@
 """The user's hand on a running engine: halt, resume, signals, and a second engine that must not be."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.integration.support import (
     EngineProcess,
     SandboxProcess,
     arb,
+    embedded_arguments,
     end_of,
     engine_process,
     run_arb,
@@ -108,3 +110,19 @@ def test_the_first_sigterm_finishes_open_pairs_and_the_second_leaves_them_to_the
         seen += f": {ended.out}\n{ended.err[-3000:]}"
         assert ended.code == 0, seen
         assert truth.differences(engine.db, sandbox.ledger()) == [], seen
+
+
+def test_an_embedded_sandbox_that_ends_by_itself_ends_the_run_and_says_so(tmp_path: Path) -> None:
+    process = arb("run", *embedded_arguments(tmp_path), cwd=tmp_path)
+    engine = EngineProcess(tmp_path, process)
+    try:
+        engine.until(lambda status: status["frames"] > 0, "frames come")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        ended = end_of(process)
+    finally:
+        process.kill()
+    assert ended.code == 4, ended.err
+    assert "the embedded sandbox ended by itself" in ended.err
+    assert ended.summary["mode"] == "sandbox"
