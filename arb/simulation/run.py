@@ -9,7 +9,7 @@ from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
 from arb.simulation.judges import judge
 from arb.simulation.places import a_place
-from arb.simulation.plan import Phase, make_plan
+from arb.simulation.plan import Phase, Plan, make_plan
 from arb.simulation.report import Failure, Tally
 from arb.simulation.world import Outcome, Simulation
 
@@ -40,7 +40,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def run_seed(seed: int) -> Verdict:
     """Simulate and judge one seed."""
-    plan = make_plan(seed)
+    return run_plan(make_plan(seed))
+
+
+def run_plan(plan: Plan) -> Verdict:
+    """Simulate and judge what a plan says."""
     with a_place() as places:
         outcome = Simulation(plan, places).run()
         findings = outcome.troubles + judge(
@@ -50,14 +54,19 @@ def run_seed(seed: int) -> Verdict:
 
 
 def run_seeds(
-    first: int, count: int, clock: Clock, on_seed: Callable[[int, Verdict], None], resume: Path | None = None
+    first: int,
+    count: int,
+    clock: Clock,
+    on_seed: Callable[[int, Verdict], None],
+    resume: Path | None = None,
+    simulate: Callable[[int], Verdict] = run_seed,
 ) -> Tally:
     """Run `count` seeds from `first` on, or what is left of them by the state file; raises `ConfigError` for another's."""
     state = _load(resume, first)
     while state.next < first + count:
         seed = state.next
         began_ns = clock.monotonic_ns()
-        verdict = run_seed(seed)
+        verdict = simulate(seed)
         tally = Tally(
             seeds=1,
             counted=int(verdict.counted),

@@ -32,7 +32,7 @@ from arb.simulation.wires import Network
 
 START_NS = 1_700_000_000 * NS_PER_S
 LIVES_MAX = 30
-RUNGS = 16
+RUNGS = 20
 """Shallow books, for what is judged here does not depend on depth that nobody reaches."""
 AFTERMATH_NS = 32 * NS_PER_S // 10
 """How long the venues go on after the engine has ended: longer than any request can still be under way."""
