@@ -1,0 +1,125 @@
+"""Every question of `docs/SQL.md`, asked of both databases: the answers are worked out here once more, from the rows.
+
+`ARB_MILLION=1` asks them of a ledger of a million rows too, prints how long each takes and holds it to a second.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arb.core.records import AnyRecord
+from arb.store.views import VIEWS
+from tests.support.cookbook import Answer, Question, ask, questions
+from tests.support.history import FIRST_DAY_NS, a_history, fill_ledger
+from tests.unit.store import answers
+from tests.unit.store.test_retention import rolled_up
+
+QUESTIONS = questions()
+DAY_NS = 86_400_000_000_000
+CUT_NS = FIRST_DAY_NS + DAY_NS
+"""What was not traded on the first day has been rolled up."""
+
+
+@pytest.fixture(scope="module")
+def history() -> list[AnyRecord]:
+    return list(a_history(pairs=400, days=4))
+
+
+@pytest.fixture(scope="module")
+def tables(history: list[AnyRecord]) -> answers.Tables:
+    return answers.Tables(history, CUT_NS)
+
+
+@pytest.fixture(scope="module")
+def sqlite_ledger(history: list[AnyRecord], tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"sqlite:///{tmp_path_factory.mktemp('cookbook')}/ledger.sqlite"
+    fill_ledger(url, history)
+    rolled_up(url, CUT_NS)
+    return url
+
+
+@pytest.fixture(scope="module")
+def postgres_ledger(history: list[AnyRecord], postgres_server: Any) -> Iterator[str]:
+    url = new_database(postgres_server, "cookbook")
+    fill_ledger(url, history)
+    rolled_up(url, CUT_NS)
+    yield url
+    drop_database(postgres_server, "cookbook")
+
+
+def new_database(server: Any, name: str) -> str:
+    server.psql(f"CREATE DATABASE {name}")
+    return str(server.get_uri(name)).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def drop_database(server: Any, name: str) -> None:
+    server.psql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def comparable(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal | float) else value
+
+
+def assert_same(answer: Answer, wanted: list[dict[str, Any]]) -> None:
+    """Compare row by row: whole numbers and texts exactly, what has a point to 12 digits."""
+    rows = [dict(zip(answer.columns, map(comparable, row), strict=True)) for row in answer.rows]
+    assert answer.columns == list(wanted[0])
+    assert len(rows) == len(wanted)
+    for row, expected in zip(rows, wanted, strict=True):
+        for name, value in expected.items():
+            if isinstance(value, int | str):
+                assert row[name] == value, (name, row, expected)
+            else:
+                assert float(row[name]) == pytest.approx(comparable(value), rel=1e-12, abs=1e-12), (name, row, expected)
+
+
+def test_the_cookbook_has_every_question_numbered_in_order() -> None:
+    assert [question.number for question in QUESTIONS] == list(range(1, len(QUESTIONS) + 1))
+    assert len(QUESTIONS) >= 15
+    assert set(answers.BY_NUMBER) == {question.number for question in QUESTIONS}
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: f"{question.number}")
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_the_answer_is_what_the_rows_say(
+    kind: str, question: Question, tables: answers.Tables, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(f"{kind}_ledger")
+    work_out: Callable[[answers.Tables], list[dict[str, Any]]] = answers.BY_NUMBER[question.number]
+    wanted = work_out(tables)
+    assert wanted, "a question whose answer is empty is not tested"
+    assert_same(ask(url, question.sql), wanted)
+
+
+# On a million rows.
+
+MILLION = pytest.mark.skipif(not os.environ.get("ARB_MILLION"), reason="ARB_MILLION=1 fills a million rows: minutes")
+VIEW_QUESTIONS = [Question(0, name, f"SELECT * FROM {name} ORDER BY 1 DESC LIMIT 1000") for name in VIEWS]
+
+
+@MILLION
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_each_question_takes_less_than_a_second_on_a_million_rows(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if kind == "sqlite":
+        url = f"sqlite:///{tmp_path}/million.sqlite"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        url = new_database(server, "million")
+        request.addfinalizer(lambda: drop_database(server, "million"))
+    rows = fill_ledger(url, a_history(pairs=95_000))
+    assert rows >= 1_000_000
+    taken = {}
+    for question in [*QUESTIONS, *VIEW_QUESTIONS]:
+        taken[question] = min(ask(url, question.sql).seconds for _ in range(3))
+    sys.stderr.write(f"\n{rows} rows in {kind}\n")
+    for question, seconds in taken.items():
+        sys.stderr.write(f"{question.number:3} {seconds * 1000:6.0f} ms  {question.title}\n")
+    assert [question.title for question, seconds in taken.items() if seconds >= 1] == []
