@@ -22,7 +22,7 @@ from arb.app.build import (
 )
 from arb.app.places import stores
 from arb.clock import NS_PER_S, Clock, SystemClock, system_random
-from arb.config import RunOptions, Settings
+from arb.config import RunOptions, Settings, mask_url
 from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
@@ -254,7 +254,7 @@ class Run:
         work.append(keep_synced(journal.sync, lambda cause: log.error("journal: %s", cause)))
         work.append(poll_halt_file(self._journal_path, runner.emit))
         work.append(sandbox.watch())
-        view = show_live(engine, self._clock, self._db) if self._live_view else log_lines(engine, self._clock)
+        view = show_live(engine, self._clock, mask_url(self._db)) if self._live_view else log_lines(engine, self._clock)
         work.append(view)
         return [asyncio.create_task(self._guarded(job, runner)) for job in work]
 
@@ -316,7 +316,7 @@ class Run:
             seconds=max(0, now_ns - (self._started_trading_ns or now_ns)) / NS_PER_S,
             dropped_opportunities=ledger.dropped_untraded,
             ceiling_net=await sandbox.ceiling_net(),
-            db=self._db,
+            db=mask_url(self._db),
             now_ns=now_ns,
             report_currency=self._settings.run.report_currency,
         )
@@ -334,7 +334,7 @@ class Run:
                     seconds=(self._clock.wall_ns() - self._started_trading_ns) / NS_PER_S,
                     dropped_opportunities=0,
                     ceiling_net={},
-                    db=self._db,
+                    db=mask_url(self._db),
                     now_ns=self._clock.wall_ns(),
                     report_currency=self._settings.run.report_currency,
                 )
