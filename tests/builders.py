@@ -14,6 +14,7 @@ from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand, Persist, PlaceOrder
 from arb.core.engine import Engine
 from arb.core.events import (
+    AccountSurveyed,
     AnyEvent,
     AssetBalance,
     BalancesReported,
@@ -135,6 +136,7 @@ class Bench:
         for venue in self.venues:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
             self.tell(a_balance(venue, funds, asked_ns=self.now_ns))
+            self.tell(a_survey(venue, started_ns=self.now_ns))
             self.tell(PrivateUp(venue=venue))
         self.wait_ms(1)
 
@@ -184,6 +186,18 @@ def a_balance(venue: str, amounts: dict[str, str], *, asked_ns: int) -> Balances
         complete=True,
         asked_ns=asked_ns,
     )
+
+
+def a_survey(venue: str, **details: object) -> AccountSurveyed:
+    """Return a complete look through an account that found nothing but the details given."""
+    found: dict[str, object] = {
+        "complete": True,
+        "orders": (),
+        "fills": (),
+        "transfers": (),
+        "transfers_complete": True,
+    }
+    return AccountSurveyed(venue=venue, **(found | {"started_ns": START_NS} | details))  # type: ignore[arg-type]
 
 
 def a_fill(

@@ -1,7 +1,7 @@
 """From settings, journal and a sandbox's addresses to the parts of one run, joined."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +20,7 @@ from arb.market.feed import BookFeed
 from arb.market.instrument import Instrument
 from arb.market.scale import Scale, common_scale
 from arb.store.journal_reader import JournalState
+from arb.store.journal_reader import OpenPair as JournalPair
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.build import GatewayLimits, build_feed, build_gateway
 from arb.venues.endpoints import Credentials, VenueEndpoint, sandbox_access
@@ -165,9 +166,22 @@ def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], stat
 
 def restored_from(state: JournalState) -> Restored:
     """Return what the engine takes up of what the journal left."""
-    pairs = tuple(
+    recent = state.recent
+    return Restored(
+        control=state.control,
+        pairs=_with_plans(state.pairs),
+        pool=state.pool,
+        last_ns=state.last_ns,
+        recent=_with_plans(recent.pairs),
+        known=recent.known,
+        foreign_orders=recent.foreign_orders,
+        foreign_fills=recent.foreign_fills,
+    )
+
+
+def _with_plans(pairs: Iterable[JournalPair]) -> tuple[OpenPair, ...]:
+    return tuple(
         OpenPair(plan=left.plan, pair=left.pair, orders=left.orders, fills=left.fills)
-        for left in state.pairs
+        for left in pairs
         if left.plan is not None
     )
-    return Restored(control=state.control, pairs=pairs, pool=state.pool)

@@ -59,11 +59,11 @@ def _lift(path: Path, reason: str) -> None:
     journal = Journal.open(path, clock)
     try:
         control = journal.restore().control
-        if control is None or control.halted is None:
+        if control is None or (control.halted is None and not control.stopped):
             return
         now_ns, seq = clock.wall_ns(), journal.last_seq + 1
         lifted: ControlRecord = msgspec.structs.replace(
-            control, halted=None, consecutive_losses=0, ns=now_ns, text=reason
+            control, halted=None, stopped=(), consecutive_losses=0, ns=now_ns, text=reason
         )
         journal.append(ResumeAsked(seq=seq, t_ns=now_ns, reason=reason), (Persist(cause=seq, record=lifted),))
         journal.sync()

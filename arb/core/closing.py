@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from arb.core.desk import Desk
 from arb.core.dust import DustPool
+from arb.core.fees import fee_quote
 from arb.core.house import House
 from arb.core.open import open_remainder
 from arb.core.orders import WorkingOrder
@@ -56,9 +57,13 @@ class Closer:
         if pair.waterfall is None or pair.residual_mark is None:
             return
         net_e8 = pair.waterfall.realised_net_e8
-        house.tally.closed[pair.state] -= 1
-        house.tally.add_net(quote, -Decimal(net_e8).scaleb(-8))
-        house.tally.exposure_quote_s -= pair.exposure_quote_s
+        if pair.counted:
+            house.tally.closed[pair.state] -= 1
+            house.tally.add_net(quote, -Decimal(net_e8).scaleb(-8))
+            house.tally.exposure_quote_s -= pair.exposure_quote_s
+        else:
+            pair.counted = True
+            house.tally.opened += 1
         house.control.take_back(net_e8, now_ns)
         residual = pair.booked_residual
         if residual:
@@ -113,7 +118,7 @@ class Closer:
                 elif fill.fee_currency == base:
                     in_base += fill.fee
                 else:
-                    elsewhere += self.desk.fee_quote(fill)
+                    elsewhere += fee_quote(self.house, fill)
         return Traded(
             side=side,
             size=sum((order.filled for order in orders), ZERO),

@@ -61,6 +61,17 @@ class RefreshBalances(Command, frozen=True, kw_only=True, tag=True):
     venue: str
 
 
+class SurveyAccount(Command, frozen=True, kw_only=True, tag=True):
+    """Read everything of an account since `since_ns` (our clock): open orders, ended orders and fills of `symbols`, transfers.
+
+    Answered by `AccountSurveyed`.
+    """
+
+    venue: str
+    symbols: tuple[str, ...]
+    since_ns: int
+
+
 class ResyncBook(Command, frozen=True, kw_only=True, tag=True):
     """Get a clean snapshot of one book; until then it is unusable."""
 
@@ -92,4 +103,15 @@ class Finish(Command, frozen=True, kw_only=True, tag=True):
     """Nothing is left to do: the process may end."""
 
 
-AnyCommand = PlaceOrder | CancelOrder | QueryOrder | RefreshBalances | ResyncBook | SetTimer | Persist | Alert | Finish
+AnyCommand = (
+    PlaceOrder
+    | CancelOrder
+    | QueryOrder
+    | RefreshBalances
+    | SurveyAccount
+    | ResyncBook
+    | SetTimer
+    | Persist
+    | Alert
+    | Finish
+)

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from arb.clock import NS_PER_S
 from arb.core.meter import ExposureMeter
-from arb.core.records import ControlRecord
+from arb.core.records import ControlRecord, StoppedAsset
 from arb.core.settings import Limits
 
 DAY_S = 86_400
@@ -43,6 +43,8 @@ class Control:
         self.exposure = ExposureMeter()
         # Venues whose quarantine or probation a restart must not forget.
         self.unwell: tuple[str, ...] = ()
+        # (account, asset) whose balance could not be explained, and what of it: nothing opens with it there.
+        self.stopped: dict[tuple[str, str], str] = {}
 
     def restore(self, record: ControlRecord) -> None:
         """Take up what the journal last said."""
@@ -53,6 +55,7 @@ class Control:
         self.losses_in_a_row = record.consecutive_losses
         self.exposure.restore(record.exposure_day_utc or record.day_utc, record.day_exposure)
         self.unwell = record.unwell
+        self.stopped = {(held.account_id, held.asset): held.text for held in record.stopped}
 
     @property
     def opening_allowed(self) -> bool:
@@ -100,8 +103,9 @@ class Control:
         return True
 
     def resume(self) -> None:
-        """Lift the halt on the user's word; the day's loss stays counted, the row of losses starts anew."""
+        """Lift every halt on the user's word; the day's loss stays counted, the row of losses starts anew."""
         self.halted = None
+        self.stopped.clear()
         self.losses_in_a_row = 0
 
     def book_result(self, net_e8: int, now_ns: int) -> str | None:
@@ -134,6 +138,7 @@ class Control:
             exposure_day_utc=self.exposure.day_utc,
             day_exposure=self.exposure.kept(),
             unwell=self.unwell,
+            stopped=tuple(StoppedAsset(*key, text) for key, text in sorted(self.stopped.items())),
             ns=now_ns,
             text=text,
         )

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core import absence
-from arb.core.commands import PlaceOrder, QueryOrder
+from arb.core.commands import PlaceOrder
 from arb.core.events import (
     CancelAnswered,
     OrderAccepted,
@@ -21,18 +20,18 @@ from arb.core.events import (
     OrderUpdated,
     OutcomeUnknown,
 )
+from arb.core.fees import fill_record
+from arb.core.foreign import SLACK_MS, ForeignOrders
 from arb.core.house import House
 from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade
-from arb.core.records import FillRecord
+from arb.core.seek import Seeker
 from arb.errors import require
 from arb.market.client_id import ClientOrderId, decode
 from arb.market.fill import Fill
-from arb.market.instrument import FeeIn
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 
 ZERO = Decimal(0)
-LOOK_BACKOFF_MAX_MS = 5_000
 # Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
 CLOSED_KEPT = 20_000
 ORPHANS_KEPT = 1_000
@@ -54,10 +53,11 @@ class Desk:
         self.busy: dict[tuple[str, str], int] = {}
         self.progress: Callable[[PairTrade, int], None]
         self.fee_check: Callable[[Fill], None]
+        self.foreign = ForeignOrders(house)
         self._by_venue_id: dict[tuple[str, str], str] = {}
         self._orphans: dict[tuple[str, str], list[Fill]] = {}
         self._closed: deque[int] = deque()
-        self._proving: dict[str, int] = {}
+        self.seeker = Seeker(house)
 
     # Opening and sending.
 
@@ -66,6 +66,13 @@ class Desk:
         self.pairs[pair.id] = self.open[pair.id] = pair
         for venue in set(pair.venues):
             self.busy[venue, pair.plan.symbol] = pair.id
+        for order in pair.orders.values():
+            self.know(order)
+
+    def remember(self, pair: PairTrade) -> None:
+        """Know a pair that a previous process has closed, for news that comes late."""
+        self.pairs[pair.id] = pair
+        self._closed.append(pair.id)
         for order in pair.orders.values():
             self.know(order)
 
@@ -110,7 +117,7 @@ class Desk:
             places.append(place)
         house.out.place(places)
         for place in places:
-            self._ask_later(self.orders[place.client_order_id], now_ns)
+            self.seeker.ask_later(self.orders[place.client_order_id], now_ns)
 
     def _check_steps(self, venue: str, symbol: str, price: Decimal, size: Decimal) -> None:
         # The second of two checks (the first is in the sizing): nothing off the venue's grid may ever leave.
@@ -140,7 +147,7 @@ class Desk:
         if order.outcome is Outcome.ACCEPTED:
             text = f"{event.venue} rejected {event.client_order_id} ({event.code}) after it was seen alive"
             self.house.incident("contradiction", text, event.t_ns, venue=event.venue, pair_id=order.pair_id)
-            self._ask_later(order, event.t_ns)
+            self.seeker.ask_later(order, event.t_ns)
             return
         order.outcome, order.reject_code = Outcome.REJECTED, event.code
         order.end(event.t_ns)
@@ -157,26 +164,50 @@ class Desk:
             self.house.incident(
                 "unknown_outcome", text, event.t_ns, severity="info", venue=event.venue, pair_id=order.pair_id
             )
-        self._ask_later(order, event.t_ns)
+        self.seeker.ask_later(order, event.t_ns)
         self._after(order, event.t_ns)
 
     def on_updated(self, event: OrderUpdated) -> None:
-        """Take the private stream's word on an order of ours; others' orders are left alone."""
-        order = self._find(event.report.venue, event.report.client_order_id, event.report.venue_order_id)
+        """Take the private stream's word on an order of ours; others' orders are noted and left alone."""
+        report = event.report
+        order = self._find(report.venue, report.client_order_id, report.venue_order_id)
         if order is not None:
-            self._take_report(order, event.report, event.t_ns)
+            self._take_report(order, report, event.t_ns)
             self._after(order, event.t_ns)
+        elif report.client_order_id is None or decode(report.client_order_id) is None:
+            self.foreign.on_report(report, event.t_ns)
+            for fill in self._orphans.pop((report.venue, report.venue_order_id), ()):
+                self.foreign.on_fill(fill, event.t_ns)
 
     def on_filled(self, event: OrderFilled) -> None:
         """Count a fill once; keep it aside while its order's venue id is not known yet."""
         fill = event.fill
         order = self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
+        if order is not None:
+            self._take_fill(order, fill, event.t_ns)
+            self._after(order, event.t_ns)
+        elif self.foreign.owns(fill):
+            self.foreign.on_fill(fill, event.t_ns)
+        else:
+            self._keep_orphan(fill)
+
+    def on_found(self, report: OrderReport, now_ns: int) -> bool:
+        """Take what a look through the whole account says of an order; return whether it is one of ours."""
+        order = self._find(report.venue, report.client_order_id, report.venue_order_id)
         if order is None:
-            if fill.client_order_id is None or decode(fill.client_order_id) is not None:
-                self._keep_orphan(fill)
-            return
-        self._take_fill(order, fill, event.t_ns)
-        self._after(order, event.t_ns)
+            return False
+        self._take_report(order, report, now_ns)
+        self._after(order, now_ns)
+        return True
+
+    def on_found_fill(self, fill: Fill, now_ns: int) -> bool:
+        """Take a fill that a look through the whole account found; return whether it is one of ours."""
+        order = self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
+        if order is None:
+            return False
+        self._take_fill(order, fill, now_ns)
+        self._after(order, now_ns)
+        return True
 
     def on_looked(self, event: OrderLooked) -> None:
         """Take what a look found; a complete look that found nothing counts towards absence."""
@@ -187,41 +218,30 @@ class Desk:
         for fill in event.fills:
             self._take_fill(order, fill, event.t_ns)
         if event.report is None and not event.fills and event.complete and order.is_unknown:
-            self._count_clean_look(order, event)
+            self.seeker.count_clean_look(order, event)
         if not order.settled:
-            self._ask_later(order, event.t_ns)
-        self._alarm_if_long_unknown(order, event.t_ns)
+            self.seeker.ask_later(order, event.t_ns)
+        self.seeker.alarm_if_long_unknown(order, event.t_ns)
         self._after(order, event.t_ns)
 
     def on_cancel_answered(self, event: CancelAnswered) -> None:
         """Whatever the answer to a cancel, ask for the order's cumulative fill."""
         order = self._own(event.client_order_id)
         if not order.settled:
-            self._ask(order, event.t_ns)
+            self.seeker.ask(order, event.t_ns)
 
     def on_timer(self, client_order_id: str, now_ns: int) -> None:
         """Look for an order that has been silent for too long."""
         order = self.orders.get(client_order_id)
         if order is not None and not order.settled and not order.look_in_flight:
-            self._ask(order, now_ns)
+            self.seeker.ask(order, now_ns)
 
     def on_balances_agree(self, venue: str, now_ns: int, asked_ns: int) -> None:
         """Complete the proof of absence for orders whose looks were clean before these balances were asked for."""
-        for name, proved_ns in list(self._proving.items()):
-            order = self.orders[name]
-            if order.venue != venue or asked_ns < proved_ns:
-                continue
-            del self._proving[name]
-            base = order.symbol.split("/")[0]
-            told = self.house.inventory.told(venue, base)
-            if not order.is_unknown or told is None:
-                continue
-            if told.free + told.locked == self.house.inventory.computed(venue, base):
-                order.absent = True
-                order.end(now_ns)
-                self._after(order, now_ns)
-            else:
-                order.clean_looks.clear()
+        for order in self.seeker.proved_absent(self.orders, venue, asked_ns):
+            order.absent = True
+            order.end(now_ns)
+            self._after(order, now_ns)
 
     def ask_all(self, venue: str, now_ns: int) -> None:
         """Ask for every order that may have changed while a venue's private stream was interrupted: now, if unsettled.
@@ -233,7 +253,7 @@ class Desk:
                 if order.venue == venue and not order.settled and not order.look_in_flight:
                     self.house.out.timer(f"order:{order.client_order_id}", 0)
         for order in self._cancelled_lately(venue, now_ns):
-            self._ask(order, now_ns)
+            self.seeker.ask(order, now_ns)
 
     def _cancelled_lately(self, venue: str, now_ns: int) -> list[WorkingOrder]:
         horizon_ns, found = now_ns - LATE_FILL_S * NS_PER_S, list[WorkingOrder]()
@@ -257,6 +277,13 @@ class Desk:
             ),
             ZERO,
         )
+
+    def quiet_at(self, venue: str) -> bool:
+        """Return whether nothing of ours is under way at a venue that could move its balances."""
+        for pair in self.open.values():
+            if venue in pair.venues or any(o.venue == venue and not o.settled for o in pair.orders.values()):
+                return False
+        return True
 
     def resting(self, venue: str | None = None) -> list[WorkingOrder]:
         """Return our orders that rest in a venue's book, everywhere or at one venue."""
@@ -307,43 +334,14 @@ class Desk:
         base, quote = order.symbol.split("/")
         if not order.take_fill(fill):
             return
-        offset_ns = house.venues[fill.venue].offset_ns or 0
-        house.inventory.apply_fill(fill, quote, base, fill.event_ns - offset_ns)
+        state = house.venues[fill.venue]
+        slack_ns = state.clock_error_ns + SLACK_MS * NS_PER_MS
+        house.inventory.apply_fill(fill, quote, base, fill.event_ns - (state.offset_ns or 0), slack_ns)
         house.books.filled(order.venue, order.symbol, fill.event_ns)
         house.tally.fills += 1
         house.tally.add_fee(fill.fee_currency, fill.fee)
-        house.out.persist(order.record(), self._fill_record(order, fill))
+        house.out.persist(order.record(), fill_record(house, order.order_id, order.account_id, fill))
         self.fee_check(fill)
-
-    def _fill_record(self, order: WorkingOrder, fill: Fill) -> FillRecord:
-        return FillRecord(
-            id=self.house.next_id("fills"),
-            order_id=order.order_id,
-            account_id=order.account_id,
-            venue=fill.venue,
-            symbol=fill.symbol,
-            trade_id=fill.trade_id,
-            side=fill.side,
-            price=fill.price,
-            size=fill.size,
-            fee=fill.fee,
-            fee_currency=fill.fee_currency,
-            fee_quote_value=self.fee_quote(fill),
-            liquidity=str(fill.liquidity),
-            source=str(fill.source),
-            event_ns=fill.event_ns,
-            received_ns=fill.received_ns,
-        )
-
-    def fee_quote(self, fill: Fill) -> Decimal:
-        """Return a fee's value in quote: at the fill's own price for base, at the present mid for another asset."""
-        base, quote = fill.symbol.split("/")
-        if fill.fee_currency == quote:
-            return fill.fee
-        if fill.fee_currency == base:
-            return fill.fee * fill.price
-        unit = self.house.quote_value(fill.fee_currency, quote)
-        return ZERO if unit is None else fill.fee * unit
 
     def _after(self, order: WorkingOrder, now_ns: int) -> None:
         if order.settled and not order.released:
@@ -367,61 +365,3 @@ class Desk:
         if len(self._orphans) >= ORPHANS_KEPT:
             self._orphans.pop(next(iter(self._orphans)))
         self._orphans.setdefault((fill.venue, fill.venue_order_id), []).append(fill)
-
-    def _alarm_if_long_unknown(self, order: WorkingOrder, now_ns: int) -> None:
-        since_ns = order.sent_ns or order.journalled_ns
-        if order.alarmed or not order.is_unknown or now_ns - since_ns < self.house.timing.unknown_max_s * NS_PER_S:
-            return
-        order.alarmed = True
-        text = (
-            f"{order.venue} {order.client_order_id}: neither found nor proved absent; {order.symbol} stays frozen there"
-        )
-        self.house.incident(
-            "unknown_too_long", text, now_ns, severity="critical", venue=order.venue, pair_id=order.pair_id
-        )
-
-    def _provable_ns(self, order: WorkingOrder) -> int:
-        state, timing = self.house.venues[order.venue], self.house.timing
-        return absence.provable_from_ns(
-            sent_ns=order.sent_ns or order.journalled_ns,
-            expires_ns=order.expires_ns if state.profile.enforces_expiry else None,
-            clock_error_ns=state.clock_error_ns,
-            unknown_grace_ms=timing.unknown_grace_ms,
-        )
-
-    def _count_clean_look(self, order: WorkingOrder, event: OrderLooked) -> None:
-        if not absence.counts(order.clean_looks, event.started_ns, self._provable_ns(order)):
-            return
-        order.clean_looks.append(event.started_ns)
-        if len(order.clean_looks) >= absence.LOOKS_NEEDED:
-            self._proving[order.client_order_id] = event.started_ns
-            self.house.out.refresh(order.venue)
-
-    def _ask_later(self, order: WorkingOrder, now_ns: int) -> None:
-        first = self.house.timing.query_after_ms
-        backoff_ns = min(first << min(order.looks_asked, 6), LOOK_BACKOFF_MAX_MS) * NS_PER_MS
-        at_ns = now_ns + backoff_ns
-        if order.is_unknown:
-            at_ns = absence.next_look_ns(order.clean_looks, now_ns, self._provable_ns(order), backoff_ns)
-        self.house.out.timer(f"order:{order.client_order_id}", at_ns)
-
-    def _ask(self, order: WorkingOrder, now_ns: int) -> None:
-        order.looks_asked += 1
-        order.look_in_flight = True
-        self.house.out.query(
-            QueryOrder(
-                cause=0,
-                venue=order.venue,
-                symbol=order.symbol,
-                client_order_id=order.client_order_id,
-                venue_order_id=order.venue_order_id,
-                since_ns=(order.sent_ns or order.journalled_ns) - 60 * NS_PER_S,
-                look=order.looks_asked,
-            )
-        )
-
-
-def expected_fee_currency(fill: Fill, buy_fee_in: FeeIn) -> str:
-    """Return the asset the model expects a fee in."""
-    base, quote = fill.symbol.split("/")
-    return base if fill.side is Side.BUY and buy_fee_in is FeeIn.BASE else quote

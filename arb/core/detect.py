@@ -190,6 +190,10 @@ class Detector:
             return Reason.VENUE_HALTED
         if any(house.health.venues[venue].quarantined for venue in venues):
             return Reason.VENUE_HALTED
+        if any(not s.surveyed for s in states):
+            return Reason.VENUE_HALTED
+        if any(house.asset_stopped(venue, asset) for venue in venues for asset in symbol.split("/")):
+            return Reason.VENUE_HALTED
         if "ledger" in house.store_blocked:
             return Reason.LEDGER_BLOCKED
         if "journal" in house.store_blocked:

@@ -12,11 +12,15 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S
+from arb.core.accounts import TIMER as SURVEY_TIMER
+from arb.core.accounts import Accounts
 from arb.core.books import Books
 from arb.core.commands import AnyCommand
-from arb.core.desk import Desk, expected_fee_currency
+from arb.core.desk import Desk
 from arb.core.detect import Detector
+from arb.core.drift import TIMER as DRIFT_TIMER
 from arb.core.events import (
+    AccountSurveyed,
     AnyEvent,
     BalancesReported,
     CancelAnswered,
@@ -43,11 +47,12 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
 )
+from arb.core.fees import expected_fee_currency
 from arb.core.flatten import TIMER as FLATTEN_TIMER
 from arb.core.flatten import Flattener
 from arb.core.house import EngineSettings, House
 from arb.core.mend import Mender
-from arb.core.records import BalanceRecord, OpportunityRecord, RunRecord
+from arb.core.records import OpportunityRecord, RunRecord
 from arb.core.restart import Restored, restore
 from arb.core.sentry import Sentry
 from arb.errors import InvariantError, require
@@ -68,6 +73,7 @@ class Engine:
         self.mender = Mender(self.house, self.desk)
         self.flattener = Flattener(self.house, self.desk, self.mender.closer)
         self.sentry = Sentry(self.house, self.desk, self.detector, self.mender.closer.pool)
+        self.accounts = Accounts(self.house, self.desk)
         self.desk.progress = self.mender.progress
         self.desk.fee_check = self._check_fee
         self._run: RunRecord | None = None
@@ -82,7 +88,8 @@ class Engine:
             PrivateDown: self._on_private_down,
             ClockMeasured: self._on_clock,
             InstrumentListed: self._on_instrument,
-            BalancesReported: self._on_balances,
+            BalancesReported: self.accounts.on_balances,
+            AccountSurveyed: self.accounts.on_surveyed,
             OrderAccepted: self.desk.on_accepted,
             OrderRejected: self.desk.on_rejected,
             OutcomeUnknown: self.desk.on_unknown,
@@ -155,6 +162,7 @@ class Engine:
         house.out.persist(self._run)
         self.detector.start()
         restore(house, self.desk, self.mender.closer.pool, self._restored, event.t_ns)
+        self.accounts.take_up(self._restored, event.t_ns)
         self.sentry.take_up(self._restored.control, event.t_ns)
         house.out.timer("balances", event.t_ns + house.timing.balance_refresh_s * NS_PER_S)
 
@@ -205,45 +213,6 @@ class Engine:
     def _on_private_down(self, event: PrivateDown) -> None:
         self.house.venues[event.venue].private_up = False
 
-    def _on_balances(self, event: BalancesReported) -> None:
-        house = self.house
-        first = event.venue not in house.inventory.complete
-        # A repair may trade at a venue that is not one of its pair's two, so orders decide, not pairs.
-        quiet = not any(
-            order.venue == event.venue and not order.settled
-            for pair in self.desk.open.values()
-            for order in pair.orders.values()
-        )
-        drifts = house.inventory.take(event, quiet)
-        for drift in drifts:
-            text = f"{drift.asset} at {drift.venue}: told {drift.told}, computed {drift.computed}"
-            house.incident("balance_drift", text, event.t_ns, venue=drift.venue)
-            house.inventory.accept(drift.venue, drift.asset)
-        if event.complete and (first or drifts):
-            self._record_balances(event, "start" if first else "drift")
-        if event.complete:
-            self.desk.on_balances_agree(event.venue, event.t_ns, event.asked_ns)
-
-    def _record_balances(self, event: BalancesReported, cause: str) -> None:
-        house = self.house
-        house.out.persist(
-            *(
-                BalanceRecord(
-                    id=house.next_id("balances"),
-                    run_id=house.run_id,
-                    account_id=house.venues[event.venue].account_id,
-                    venue=event.venue,
-                    asset=asset,
-                    ns=event.t_ns,
-                    free=balance.free,
-                    locked=balance.locked,
-                    source="venue",
-                    cause=cause,
-                )
-                for asset, balance in sorted(event.balances.items())
-            )
-        )
-
     def _check_fee(self, fill: Fill) -> None:
         """Stop a symbol at a venue whose fee came in another asset than the model charges."""
         instrument = self.house.instruments[fill.venue, fill.symbol]
@@ -268,6 +237,10 @@ class Engine:
             for venue in self.house.venues:
                 self.house.out.refresh(venue)
             self.house.out.timer("balances", event.t_ns + self.house.timing.balance_refresh_s * NS_PER_S)
+        elif kind == DRIFT_TIMER:
+            self.accounts.drift.on_timer(name, event.t_ns)
+        elif kind == SURVEY_TIMER:
+            self.accounts.on_timer(name)
         elif kind == FLATTEN_TIMER:
             pass  # the flattener looks after every event
         elif kind == "shutdown":
@@ -294,6 +267,7 @@ class Engine:
 
     def _on_resume(self, event: ResumeAsked) -> None:
         self.house.control.resume()
+        self.accounts.drift.resume()
         self.house.out.persist(self.house.control.record(event.t_ns, event.reason))
         self.house.incident("resume", event.reason, event.t_ns, severity="info")
 

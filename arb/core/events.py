@@ -157,6 +157,32 @@ class OrderLooked(Event, frozen=True, kw_only=True, tag=True):
     cause: str | None = None
 
 
+class Transfer(msgspec.Struct, frozen=True):
+    """A finished deposit (`amount` > 0) or withdrawal (< 0, network fee included), at the venue's own instant."""
+
+    transfer_id: str
+    asset: str
+    amount: Decimal
+    event_ns: int
+
+
+class AccountSurveyed(Event, frozen=True, kw_only=True, tag=True):
+    """Everything of an account since some instant was read; `started_ns` is when the first question left (our clock).
+
+    `complete`: every page of orders and fills was read. `transfers_complete`: the same for deposits and withdrawals, which
+    a key may not be allowed to see.
+    """
+
+    venue: str
+    complete: bool
+    orders: tuple[OrderReport, ...]
+    fills: tuple[Fill, ...]
+    transfers: tuple[Transfer, ...]
+    transfers_complete: bool
+    started_ns: int
+    cause: str | None = None
+
+
 class CancelAnswered(Event, frozen=True, kw_only=True, tag=True):
     """A cancel was answered. Whatever the outcome, the order's cumulative fill still has to be asked for."""
 
@@ -237,6 +263,7 @@ AnyEvent = (
     | OrderUpdated
     | OrderFilled
     | OrderLooked
+    | AccountSurveyed
     | CancelAnswered
     | TimerFired
     | StoreStateChanged

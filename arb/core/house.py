@@ -22,6 +22,7 @@ from arb.core.commands import (
     RefreshBalances,
     ResyncBook,
     SetTimer,
+    SurveyAccount,
 )
 from arb.core.control import Control
 from arb.core.health import HealthBoard
@@ -63,6 +64,8 @@ class VenueState:
         self.profile = profile
         self.account_id = ""
         self.private_up = False
+        # Whether the account was looked through since the start; before that nothing opens.
+        self.surveyed = False
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
         self.halted: str | None = None
@@ -110,6 +113,10 @@ class Outbox:
         """Ask for balances."""
         self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
 
+    def survey(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
+        """Ask for everything of an account since an instant."""
+        self._commands.append(SurveyAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
+
     def resync(self, venue: str, symbol: str, why: str) -> None:
         """Ask for a clean snapshot of a book."""
         self._commands.append(ResyncBook(cause=self._cause, venue=venue, symbol=symbol, why=why))
@@ -143,6 +150,8 @@ class House:
         self.store_blocked: dict[str, str] = {}
         # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
         self.stopped: dict[tuple[str, str], str] = {}
+        # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
+        self.suspected: set[tuple[str, str]] = set()
         self._counters: dict[str, int] = {}
 
     def next_number(self, table: str) -> int:
@@ -158,6 +167,10 @@ class House:
     def pair_id(self, number: int) -> int:
         """Return the row id of the pair trade with this number in the run."""
         return self.run_id * IDS_PER_RUN + number
+
+    def asset_stopped(self, venue: str, asset: str) -> bool:
+        """Return whether nothing may be opened with an asset at a venue, because its balance is not explained."""
+        return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
 
     def instrument(self, venue: str, symbol: str) -> Instrument | None:
         """Return the rules of a symbol at a venue, or None when it is not listed there."""

@@ -3,10 +3,14 @@
 *Free* for a new pair is the smaller of what the venue says is free and what we compute from its last complete word and
 our own fills since, minus what open pairs have reserved. Taking the smaller of the two makes both a venue's late balance
 and a forgotten fill of ours harmless. Amounts are decimals of the asset.
+
+What changed a balance before the venue's word was adopted is in it already, what changed it afterwards is not. Where the
+clocks do not tell which, the change is *doubtful*: a later difference that exactly such changes explain is settled by them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import combinations
 
 import msgspec
 
@@ -26,6 +30,16 @@ class Drift(msgspec.Struct, frozen=True):
     computed: Decimal
 
 
+class Doubt(msgspec.Struct, frozen=True):
+    """A change that may or may not have been in the venue's word when it was adopted, and whether we count it."""
+
+    amount: Decimal
+    counted: bool
+
+
+DOUBTS_KEPT = 12
+
+
 class Inventory:
     """Balances per venue and asset, with reservations per pair."""
 
@@ -34,7 +48,9 @@ class Inventory:
         self._computed: dict[tuple[str, str], Decimal] = {}
         self._reserved: dict[int, dict[tuple[str, str], Decimal]] = {}
         self._last_fill_ns: dict[str, int] = {}
-        self._adopted_ns: dict[str, int] = {}
+        # When a word was adopted: from its question to its answer; for an asset adopted by itself, that asset alone.
+        self._adopted: dict[tuple[str, str | None], tuple[int, int]] = {}
+        self._doubts: dict[tuple[str, str], list[Doubt]] = {}
         self.complete: set[str] = set()
 
     def told(self, venue: str, asset: str) -> AssetBalance | None:
@@ -73,26 +89,63 @@ class Inventory:
         """Give back what a pair had reserved; a pair without a reservation changes nothing."""
         self._reserved.pop(pair_id, None)
 
-    def apply_fill(self, fill: Fill, quote: str, base: str, executed_ns: int) -> None:
-        """Move the computed balances by one fill of ours, fee included.
+    def apply_fill(self, fill: Fill, quote: str, base: str, executed_ns: int, slack_ns: int = 0) -> None:
+        """Move the computed balances by one fill, fee included.
 
-        `executed_ns` is the fill's instant on our clock: what was executed before the balances we last adopted were
-        asked for is in them already (a fill found after a restart).
+        `executed_ns` is the fill's instant on our clock, known to within `slack_ns`: what was executed before the balances
+        we last adopted were asked for is in them already (a fill found after a restart).
         """
-        if executed_ns <= self._adopted_ns.get(fill.venue, 0):
-            return
         sign = 1 if fill.side is Side.BUY else -1
-        self._add(fill.venue, base, sign * fill.size)
-        self._add(fill.venue, quote, -sign * fill.size * fill.price)
-        self._add(fill.venue, fill.fee_currency, -fill.fee)
-        self._last_fill_ns[fill.venue] = max(self._last_fill_ns.get(fill.venue, 0), fill.received_ns)
+        amounts = {base: sign * fill.size, quote: -sign * fill.size * fill.price}
+        amounts[fill.fee_currency] = amounts.get(fill.fee_currency, ZERO) - fill.fee
+        if self.apply(fill.venue, amounts, executed_ns, slack_ns):
+            self._last_fill_ns[fill.venue] = max(self._last_fill_ns.get(fill.venue, 0), fill.received_ns)
+
+    def apply(self, venue: str, amounts: Mapping[str, Decimal], at_ns: int, slack_ns: int) -> bool:
+        """Move computed balances by a change at `at_ns` (our clock, +- `slack_ns`); return whether any counted."""
+        counted_any = False
+        for asset, amount in amounts.items():
+            from_ns, until_ns = self._adopted.get((venue, asset)) or self._adopted.get((venue, None), (0, 0))
+            counted = at_ns > from_ns
+            if until_ns and from_ns - slack_ns <= at_ns <= until_ns + slack_ns:
+                doubts = self._doubts.setdefault((venue, asset), [])
+                doubts.append(Doubt(amount, counted))
+                del doubts[:-DOUBTS_KEPT]
+            if counted:
+                self._add(venue, asset, amount)
+                counted_any = True
+        return counted_any
+
+    def settle(self, venue: str, asset: str) -> bool:
+        """Look for doubtful changes that, counted the other way, explain the present difference exactly, and do so."""
+        missing = self._total(venue, asset) - self.computed(venue, asset)
+        doubts = self._doubts.get((venue, asset), [])
+        effects = [-doubt.amount if doubt.counted else doubt.amount for doubt in doubts]
+        for count in range(1, len(effects) + 1):
+            for chosen in combinations(range(len(effects)), count):
+                if sum((effects[index] for index in chosen), ZERO) == missing:
+                    self._add(venue, asset, missing)
+                    self._doubts[venue, asset] = [d for index, d in enumerate(doubts) if index not in chosen]
+                    return True
+        return False
+
+    def forget_doubts(self, venue: str, but: set[str]) -> None:
+        """Forget what was doubtful of a venue's assets that agree by now."""
+        for held_at, asset in list(self._doubts):
+            if held_at == venue and asset not in but:
+                del self._doubts[held_at, asset]
+
+    def comparable(self, event: BalancesReported, quiet: bool) -> bool:
+        """Return whether a venue's word can be compared with our computation.
+
+        Only a complete answer, asked after our last fill there and with no order of ours under way (`quiet`): any other
+        may have been true a moment before or after.
+        """
+        asked_late = event.asked_ns > self._last_fill_ns.get(event.venue, 0)
+        return event.complete and quiet and asked_late and event.venue in self.complete
 
     def take(self, event: BalancesReported, quiet: bool) -> list[Drift]:
-        """Take a venue's word; return how it differs from our own computation.
-
-        Only a complete answer, asked after our last fill there and with no order of ours under way (`quiet`), can be
-        compared: any other may have been true a moment before or after.
-        """
+        """Take a venue's word; return how it differs from our own computation, where it can be compared."""
         for asset, balance in event.balances.items():
             self._told[event.venue, asset] = balance
         if not event.complete:
@@ -102,10 +155,9 @@ class Inventory:
                 self._told[held_at, asset] = AssetBalance(ZERO, ZERO)
         if event.venue not in self.complete:
             self.complete.add(event.venue)
-            self._adopted_ns[event.venue] = event.asked_ns
-            self.accept(event.venue)
+            self.accept(event.venue, event.asked_ns, event.t_ns)
             return []
-        if not quiet or event.asked_ns <= self._last_fill_ns.get(event.venue, 0):
+        if not self.comparable(event, quiet):
             return []
         return [
             Drift(event.venue, asset, told, self.computed(event.venue, asset))
@@ -113,11 +165,13 @@ class Inventory:
             if (told := self._total(event.venue, asset)) != self.computed(event.venue, asset)
         ]
 
-    def accept(self, venue: str, asset: str | None = None) -> None:
-        """Adopt the venue's word as our own computation, for one asset or for all."""
+    def accept(self, venue: str, asked_ns: int, told_ns: int, asset: str | None = None) -> None:
+        """Adopt the venue's word, asked at `asked_ns` and told at `told_ns`, for one asset or for all."""
+        self._adopted[venue, asset] = asked_ns, max(asked_ns, told_ns)
         for held_at, held in list(self._told):
             if held_at == venue and asset in (None, held):
                 self._computed[venue, held] = self._total(venue, held)
+                self._doubts.pop((venue, held), None)
 
     def _total(self, venue: str, asset: str) -> Decimal:
         told = self._told[venue, asset]

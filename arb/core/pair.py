@@ -93,6 +93,8 @@ class PairTrade:
         self.mark_ns: int | None = None
         self.booked_residual = ZERO
         self.waterfall: Waterfall | None = None
+        # Whether this run has counted the pair among those it opened and closed.
+        self.counted = True
         self.story: list[str] = [f"{now_ns} {self.state}"]
 
     @classmethod
@@ -107,6 +109,13 @@ class PairTrade:
         pair.orders = {order.client_order_id: order for order in orders}
         pair.story.append(f"restored as {record.state}")
         return pair
+
+    def take_up_end(self, record: PairRecord) -> None:
+        """Take up how a previous process closed this pair."""
+        self.closed_ns, self.waterfall = record.closed_ns, record.waterfall
+        self.residual_mark, self.mark_ns = record.residual_mark, record.mark_ns
+        self.booked_residual = record.residual_size
+        self.counted = False
 
     @property
     def id(self) -> int:

@@ -225,6 +225,14 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag=True):
     hold_base: Decimal
 
 
+class StoppedAsset(msgspec.Struct, frozen=True):
+    """An asset of an account whose balance could not be explained: nothing opens with it until the user resumes."""
+
+    account_id: str
+    asset: str
+    text: str
+
+
 class ControlRecord(Record, frozen=True, kw_only=True, tag=True):
     """Halts, losses, exposure and quarantines that survive a restart. Journal only; the last one counts.
 
@@ -241,6 +249,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag=True):
     exposure_day_utc: str = ""
     day_exposure: dict[str, Decimal] = {}
     unwell: tuple[str, ...] = ()
+    stopped: tuple[StoppedAsset, ...] = ()
 
 
 class Pooled(msgspec.Struct, frozen=True):

@@ -30,6 +30,14 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     control: ControlRecord | None = None
     pairs: tuple[OpenPair, ...] = ()
     pool: PoolRecord | None = None
+    last_ns: int = 0
+    """When the journal's last entry was written, 0 for a new journal."""
+    recent: tuple[OpenPair, ...] = ()
+    """Pairs closed shortly before that; news of them may still come."""
+    known: tuple[str, ...] = ()
+    """Client order ids journalled shortly before that."""
+    foreign_orders: tuple[OrderRecord, ...] = ()
+    foreign_fills: tuple[FillRecord, ...] = ()
 
 
 def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns: int) -> None:
@@ -62,6 +70,13 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
                 house.out.timer(f"order:{order.client_order_id}", now_ns)
         house.out.timer(f"pair:{pair.id}", now_ns)
         house.incident("restored", f"pair {pair.id} taken up as {pair.state}", now_ns, severity="info", pair_id=pair.id)
+    for closed in restored.recent:
+        if {order.account_id for order in closed.orders} <= present:
+            pair = _rebuild(house, closed, now_ns)
+            pair.take_up_end(closed.pair)
+            for order in pair.orders.values():
+                order.released = True
+            desk.remember(pair)
 
 
 def _rebuild(house: House, left: OpenPair, now_ns: int) -> PairTrade:

@@ -18,8 +18,17 @@ from arb.core.commands import (
     RefreshBalances,
     ResyncBook,
     SetTimer,
+    SurveyAccount,
 )
-from arb.core.events import CancelAnswered, OrderLooked, OrderRejected, OutcomeUnknown, TimerFired, TroubleReported
+from arb.core.events import (
+    AccountSurveyed,
+    CancelAnswered,
+    OrderLooked,
+    OrderRejected,
+    OutcomeUnknown,
+    TimerFired,
+    TroubleReported,
+)
 from arb.errors import VenueError, require
 from arb.market.client_id import decode
 from arb.market.order import Outcome, Role
@@ -88,6 +97,8 @@ class Executor:
                 self._start_look(command)
             elif isinstance(command, RefreshBalances):
                 self._refresh(command.venue)
+            elif isinstance(command, SurveyAccount):
+                self._start_survey(command)
             elif isinstance(command, SetTimer):
                 self._set_timer(command)
             elif isinstance(command, ResyncBook):
@@ -228,6 +239,29 @@ class Executor:
             started_ns=self._clock.wall_ns(),
             cause=cause,
         )
+
+    def _start_survey(self, command: SurveyAccount) -> None:
+        gateway = self._gateways.get(command.venue)
+        if gateway is not None:
+            self._spawn(self._survey(gateway, command))
+
+    async def _survey(self, gateway: OrderGateway, command: SurveyAccount) -> None:
+        try:
+            self._emit(await gateway.survey(command))
+        except Exception as error:  # the top of a task: a bug is a look that saw nothing
+            self._emit(
+                AccountSurveyed(
+                    venue=command.venue,
+                    complete=False,
+                    orders=(),
+                    fills=(),
+                    transfers=(),
+                    transfers_complete=False,
+                    started_ns=self._clock.wall_ns(),
+                    cause=f"bug: {error!r}",
+                )
+            )
+            self._on_incident("executor_error", f"looking through the account at {command.venue}: {error!r}")
 
     # Balances: one question per venue at a time; one asked meanwhile is asked afterwards, since its answer must be newer.
 

@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
-from arb.core.commands import AnyCommand, CancelOrder, Finish, PlaceOrder, QueryOrder, RefreshBalances, SetTimer
+from arb.core.commands import (
+    AnyCommand,
+    CancelOrder,
+    Finish,
+    PlaceOrder,
+    QueryOrder,
+    RefreshBalances,
+    SetTimer,
+    SurveyAccount,
+)
 from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
@@ -172,6 +181,8 @@ class Backtest:
             self._ask(command.venue, lambda venue: venue.cancel(command))
         elif isinstance(command, QueryOrder):
             self._ask(command.venue, lambda venue: venue.look(command, now_ns))
+        elif isinstance(command, SurveyAccount):
+            self._ask(command.venue, lambda venue: venue.survey(command, now_ns))
         elif isinstance(command, RefreshBalances):
             self._ask(command.venue, lambda venue: venue.balances(now_ns))
 

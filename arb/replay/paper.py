@@ -11,8 +11,9 @@ from decimal import Context, Decimal, localcontext
 import msgspec
 
 from arb.core.books import Books
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
 from arb.core.events import (
+    AccountSurveyed,
     AnyEvent,
     AssetBalance,
     BalancesReported,
@@ -41,6 +42,7 @@ class _Taken(msgspec.Struct):
 
 
 class _Kept(msgspec.Struct, frozen=True):
+    matched_ns: int
     report: OrderReport
     fills: tuple[Fill, ...]
 
@@ -73,7 +75,7 @@ class PaperVenue:
                         acked_ns=back_ns,
                     )
                 ]
-            kept = self._match(command, now_ns + offset_ns, back_ns)
+            kept = self._match(command, now_ns, now_ns + offset_ns, back_ns)
         self._orders[command.client_order_id] = kept
         accepted = OrderAccepted(
             venue=self.venue,
@@ -104,6 +106,23 @@ class PaperVenue:
             started_ns=now_ns,
         )
 
+    def survey(self, command: SurveyAccount, now_ns: int) -> AccountSurveyed:
+        """Answer with every order of the symbols that was matched since the instant asked for; nothing is transferred."""
+        kept = [
+            order
+            for order in self._orders.values()
+            if order.report.symbol in command.symbols and order.matched_ns >= command.since_ns
+        ]
+        return AccountSurveyed(
+            venue=self.venue,
+            complete=True,
+            orders=tuple(order.report for order in kept),
+            fills=tuple(fill for order in kept for fill in order.fills),
+            transfers=(),
+            transfers_complete=True,
+            started_ns=now_ns,
+        )
+
     def balances(self, asked_ns: int) -> BalancesReported:
         """Return all balances; nothing is ever locked."""
         told = {asset: AssetBalance(amount, ZERO) for asset, amount in self._balances.items()}
@@ -123,7 +142,7 @@ class PaperVenue:
             enough = command.size * command.price * (1 + fee) <= self._balances[instrument.quote]
         return None if enough else "insufficient_balance"
 
-    def _match(self, command: PlaceOrder, event_ns: int, back_ns: int) -> _Kept:
+    def _match(self, command: PlaceOrder, now_ns: int, event_ns: int, back_ns: int) -> _Kept:
         instrument = self._instruments[command.symbol]
         scale = self._books.scales[command.symbol]
         fills: list[Fill] = []
@@ -153,7 +172,7 @@ class PaperVenue:
             finish_reason="filled" if filled == command.size else "ioc",
             updated_ns=event_ns,
         )
-        return _Kept(report, tuple(fills))
+        return _Kept(now_ns, report, tuple(fills))
 
     def _sweep(self, command: PlaceOrder) -> list[tuple[int, int]]:
         """Take what the book shows within the limit; return (price, size) per level on the symbol's scale."""

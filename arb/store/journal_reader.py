@@ -4,12 +4,13 @@ Knows the file's schema and the messages in it. Never writes. A reader may look 
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
+from arb.clock import NS_PER_S
 from arb.core.commands import AnyCommand
 from arb.core.events import AnyEvent
 from arb.core.records import (
@@ -29,6 +30,8 @@ SCHEMA_VERSION = 1
 SUB_BITS = 12
 MAX_SUB = (1 << SUB_BITS) - 1
 # Pairs in these states are finished; `halted` is not among them, for it still waits for a person.
+RECENT_NS = 120 * NS_PER_S
+"""How far before its last entry a journal is read again at a start: further than any venue's histories lag."""
 FINISHED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
 
 
@@ -68,6 +71,15 @@ class OpenPair(msgspec.Struct, frozen=True):
     fills: tuple[FillRecord, ...]
 
 
+class Recent(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last while of the journal holds: pairs that finished in it, ids of own orders, and foreign rows."""
+
+    pairs: tuple[OpenPair, ...]
+    known: tuple[str, ...]
+    foreign_orders: tuple[OrderRecord, ...]
+    foreign_fills: tuple[FillRecord, ...]
+
+
 class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     """What a restart needs to go on where the last process stopped. `last_seq` and `last_run_id` are 0 when new."""
 
@@ -76,6 +88,8 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     control: ControlRecord | None
     pairs: tuple[OpenPair, ...]
     pool: PoolRecord | None = None
+    last_ns: int = 0
+    recent: Recent = Recent(pairs=(), known=(), foreign_orders=(), foreign_fills=())
 
 
 _EVENTS: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -180,6 +194,7 @@ class JournalReader:
                     control = record
                 case PoolRecord():
                     pool = record
+        last_ns = int(self._one("SELECT t_ns FROM entries ORDER BY id DESC LIMIT 1", ()) or 0)
         return JournalState(
             last_seq=self.last_position().seq,
             last_run_id=self.counters().get("run", 0),
@@ -189,6 +204,8 @@ class JournalReader:
                 for key, pair in sorted(pairs.items())
             ),
             pool=pool,
+            last_ns=last_ns,
+            recent=self.recent(last_ns - RECENT_NS),
         )
 
     def live(self) -> Iterator[tuple[int, int, AnyRecord]]:
@@ -199,6 +216,52 @@ class JournalReader:
         )
         for key, pair_id, entry_id, payload in self._rows(sql, ()):
             yield key, pair_id, self._record(entry_id, payload)
+
+    def recent(self, since_ns: int) -> Recent:
+        """Return what was written since an instant; raise `StoreError` when an entry cannot be read.
+
+        Finished pairs are whole or left out: one that began before `since_ns` may lack its plan here.
+        """
+        plans: dict[int, PlanRecord] = {}
+        pairs: dict[int, PairRecord] = {}
+        orders: dict[int, OrderRecord] = {}
+        fills: dict[int, FillRecord] = {}
+        for record in self._written_since(since_ns):
+            match record:
+                case PlanRecord():
+                    plans[record.pair_id] = record
+                case PairRecord():
+                    pairs[record.id] = record
+                case OrderRecord():
+                    orders[record.id] = record
+                case FillRecord():
+                    fills[record.id] = record
+        of_pair: dict[int | None, list[OrderRecord]] = {}
+        for order in orders.values():
+            of_pair.setdefault(order.pair_trade_id, []).append(order)
+        foreign = tuple(of_pair.get(None, ()))
+        return Recent(
+            pairs=tuple(
+                OpenPair(plan, pairs[key], tuple(own := of_pair.get(key, [])), _fills_of(own, fills))
+                for key, plan in sorted(plans.items())
+                if key in pairs and pairs[key].state in FINISHED
+            ),
+            known=tuple(order.client_order_id for order in orders.values() if order.client_order_id is not None),
+            foreign_orders=foreign,
+            foreign_fills=_fills_of(foreign, fills),
+        )
+
+    def _written_since(self, since_ns: int) -> list[AnyRecord]:
+        """Return the records written since an instant, oldest first, reading from the end."""
+        found: list[AnyRecord] = []
+        for entry_id, t_ns, kind, payload in self._rows(
+            "SELECT id, t_ns, type, payload FROM entries ORDER BY id DESC", ()
+        ):
+            if t_ns < since_ns:
+                break
+            if kind == "Persist":
+                found.append(self._record(entry_id, payload))
+        return found[::-1]
 
     def counters(self) -> dict[str, int]:
         """Return the greatest `run` and `pair` number ever journalled."""
@@ -236,3 +299,8 @@ class JournalReader:
 
 def _entry_id(position: Position) -> int:
     return (position.seq << SUB_BITS) + position.sub
+
+
+def _fills_of(orders: Iterable[OrderRecord], fills: Mapping[int, FillRecord]) -> tuple[FillRecord, ...]:
+    wanted = {order.id for order in orders}
+    return tuple(fill for fill in fills.values() if fill.order_id in wanted)

@@ -6,8 +6,9 @@ Whatever stands behind them (a real venue, the sandbox over loopback, an in-memo
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
 from arb.core.events import (
+    AccountSurveyed,
     AnyEvent,
     BalancesReported,
     CancelAnswered,
@@ -66,6 +67,15 @@ class OrderGateway(Protocol):
 
     async def look(self, command: QueryOrder) -> OrderLooked:
         """Look for one order in open orders, finished orders and fills, all pages since `since_ns`."""
+
+    async def survey(self, command: SurveyAccount) -> AccountSurveyed:
+        """Look through the whole account: open orders, orders and fills since `since_ns`, transfers, all pages."""
+
+    async def arm_dead_man(self, timeout_s: int) -> bool:
+        """Have the venue cancel everything that rests after `timeout_s` (0: disarm); False where it has no such switch.
+
+        Raises `VenueError` when the venue did not take it.
+        """
 
     async def balances(self) -> BalancesReported:
         """Read all balances; raises `VenueError` when they cannot be read."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import AssetBalance
+from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
@@ -119,6 +119,26 @@ class BitgetDialect:
     def fill(self, raw: Any, received_ns: int) -> Fill:
         """Read one row of `/spot/trade/fills`."""
         return records.fill(self.venue, raw, self.symbols, FillSource.QUERY, received_ns)
+
+    def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
+        """Return the pages of `GET /spot/wallet/deposit-records` and `/spot/wallet/withdrawal-records`, newest first."""
+        span = {"startTime": str(since_ms), "endTime": str(now_ms + 1000)}
+        paths = ("spot/wallet/deposit-records", "spot/wallet/withdrawal-records")
+        return tuple(_paged(path, span, "orderId") for path in paths)
+
+    def transfer(self, raw: Any) -> Transfer | None:
+        """Read a row; only `success` has moved the balance for good."""
+        fields = Fields(self.venue, "transfer", raw)
+        if fields.maybe_text("status") != "success":
+            return None
+        amount = fields.not_negative("size")
+        event_ns = fields.maybe_ms_ns("uTime") or fields.ms_ns("cTime")
+        signed = amount if fields.text("type") == "deposit" else -amount
+        return Transfer(fields.text("orderId"), fields.text("coin"), signed, event_ns)
+
+    def dead_man(self, timeout_s: int) -> Call | None:
+        """Return None: the classic spot account has no such switch."""
+        return None
 
     def clock(self) -> Call:
         """Return `GET /public/time`."""

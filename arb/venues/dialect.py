@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import AssetBalance
+from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
@@ -105,6 +105,15 @@ class TradeDialect(Protocol):
 
     def fill(self, raw: Any, received_ns: int) -> Fill:
         """Read one fill."""
+
+    def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
+        """Return the pages of deposits and of withdrawals since `since_ms` (venue's clock)."""
+
+    def transfer(self, raw: Any) -> Transfer | None:
+        """Read one row of `transfers`; None when it has not moved the balance for good."""
+
+    def dead_man(self, timeout_s: int) -> Call | None:
+        """Return the call that has everything cancelled after `timeout_s`, 0 to disarm; None where there is none."""
 
     def clock(self) -> Call:
         """Return the call for the venue's time."""

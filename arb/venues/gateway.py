@@ -15,19 +15,19 @@ import ccxt
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
 from arb.core.events import (
+    AccountSurveyed,
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
-    OrderAccepted,
     OrderLooked,
     OrderRejected,
-    OutcomeUnknown,
 )
-from arb.errors import ArbError, VenueAuthError, VenueBusy, VenueError, VenueProtocolError, VenueUnreachable, require
+from arb.errors import ArbError, VenueAuthError, VenueBusy, VenueError, VenueUnreachable, require
 from arb.market.instrument import FeeIn, Instrument
-from arb.market.order import OrderReport, Outcome, Role, Side
+from arb.market.order import Outcome, Role, Side
+from arb.venues.answers import answered, cancel_answer, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, Fees, KeyFacts, TradeDialect
 from arb.venues.guard import SigningRefused
@@ -36,6 +36,7 @@ from arb.venues.look import Look
 from arb.venues.outcome import NOT_SENT, RATE_BUDGET, Verdict, error_of, judge_read, judge_write
 from arb.venues.pacing import Pacer, Priority
 from arb.venues.retry import READS, Backoff, Trouble, next_delay_s
+from arb.venues.survey import Survey
 
 EXPIRED = "expired"
 CLOCK_SAMPLES = 3
@@ -136,7 +137,7 @@ class CcxtGateway:
         """Take a rate slot without waiting and sign; whatever refuses an order here has certainly not sent it."""
         call = self._call(command)
         if not self._pacer.try_entry(call.scope):
-            return self._not_sent(command, RATE_BUDGET, f"no slot left in {call.scope!r}")
+            return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {call.scope!r}")
         return self._ready(command, call)
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
@@ -147,7 +148,7 @@ class CcxtGateway:
             call = self._call(command)
             left_s = (command.expires_ns - self._clock.wall_ns()) / NS_PER_S
             if not await self._pacer.wait(call.scope, Priority.REPAIR, max(0.0, left_s)):
-                return self._not_sent(command, RATE_BUDGET, f"no slot left in {call.scope!r}")
+                return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {call.scope!r}")
             departure = self._ready(command, call)
         return departure if isinstance(departure, OrderRejected) else await departure()
 
@@ -156,11 +157,11 @@ class CcxtGateway:
 
     def _ready(self, command: PlaceOrder, call: Call) -> Departure | OrderRejected:
         if self._clock.wall_ns() >= command.expires_ns:
-            return self._not_sent(command, EXPIRED, "expired before it was sent")
+            return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
         try:
             request = self._signed(call)
         except VenueError as refused:
-            return self._not_sent(command, refused.code or NOT_SENT, str(refused))
+            return not_sent(self.venue, command, refused.code or NOT_SENT, str(refused))
         return partial(self._send, command, call.scope, request)
 
     async def _send(self, command: PlaceOrder, scope: str, request: HttpRequest) -> PlaceAnswer:
@@ -168,42 +169,37 @@ class CcxtGateway:
         try:
             answer = await self._transport.send(request, self._timing.place_timeout_s)
         except NeverSent as error:
-            return self._not_sent(command, NOT_SENT, str(error))
+            return not_sent(self.venue, command, NOT_SENT, str(error))
         except AnswerLost as error:
-            return self._unknown(command, sent_ns, str(error))
+            return unknown(self.venue, command, sent_ns, str(error))
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
         self._mind_limits(scope, verdict)
-        return self._answered(command, answer, verdict)
+        return answered(self._dialect, command, answer, verdict)
 
     async def cancel(self, command: CancelOrder) -> CancelAnswered:
         """Ask for a cancel, once. *Rejected* says nothing about fills: the order may have ended by itself."""
         call = self._dialect.cancel(command)
         if not await self._pacer.wait(call.scope, Priority.CANCEL, self._timing.pace_timeout_s):
-            return self._cancel_answer(command, Outcome.REJECTED, RATE_BUDGET)
+            return cancel_answer(self.venue, command, Outcome.REJECTED, RATE_BUDGET)
         try:
             request = self._signed(call)
         except VenueError as refused:
-            return self._cancel_answer(command, Outcome.REJECTED, refused.code or NOT_SENT)
+            return cancel_answer(self.venue, command, Outcome.REJECTED, refused.code or NOT_SENT)
         try:
             answer = await self._transport.send(request, self._timing.cancel_timeout_s)
         except NeverSent:
-            return self._cancel_answer(command, Outcome.REJECTED, NOT_SENT)
+            return cancel_answer(self.venue, command, Outcome.REJECTED, NOT_SENT)
         except AnswerLost as error:
-            return self._cancel_answer(command, Outcome.UNKNOWN, str(error))
+            return cancel_answer(self.venue, command, Outcome.UNKNOWN, str(error))
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
         self._mind_limits(call.scope, verdict)
-        return self._cancel_answer(command, verdict.outcome, verdict.code or None)
+        return cancel_answer(self.venue, command, verdict.outcome, verdict.code or None)
 
     async def look(self, command: QueryOrder) -> OrderLooked:
         """Look for one order in open orders, ended orders and fills."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
-
-        async def ask(call: Call) -> tuple[Any, int]:
-            body, answer = await self._read(call, Priority.LOOK, LOOKS)
-            return body, answer.received_ns
-
-        look = Look(self._dialect, command, max(0, since_ns) // NS_PER_MS, ask)
+        look = Look(self._dialect, command, max(0, since_ns) // NS_PER_MS, self._ask_for_look)
         await look.run()
         return OrderLooked(
             venue=self.venue,
@@ -216,6 +212,22 @@ class CcxtGateway:
             started_ns=started_ns,
             cause=look.cause,
         )
+
+    async def survey(self, command: SurveyAccount) -> AccountSurveyed:
+        """Look through the account."""
+        started_ns = self._clock.wall_ns()
+        since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
+        span_ms = max(0, since_ns) // NS_PER_MS, self._venue_ns() // NS_PER_MS
+        found = Survey(self._dialect, command.symbols, span_ms, self._ask_for_look)
+        return await found.run(started_ns)
+
+    async def arm_dead_man(self, timeout_s: int) -> bool:
+        """Arm the venue's dead-man switch, or disarm it with 0; False where it has none."""
+        call = self._dialect.dead_man(timeout_s)
+        if call is None:
+            return False
+        await self._read(call, Priority.CANCEL, LOOKS)
+        return True
 
     async def balances(self) -> BalancesReported:
         """Read all balances; raises `VenueError` when they cannot be read."""
@@ -291,6 +303,10 @@ class CcxtGateway:
         paid_in = max(buys, key=lambda fill: (fill.event_ns, fill.trade_id)).fee_currency
         return {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
 
+    async def _ask_for_look(self, call: Call) -> tuple[Any, int]:
+        body, answer = await self._read(call, Priority.LOOK, LOOKS)
+        return body, answer.received_ns
+
     async def _read(self, call: Call, priority: int, policy: Backoff = READS) -> tuple[Any, HttpAnswer]:
         """Ask, and ask again while that may help; raises `VenueError`."""
         started_ns = self._clock.monotonic_ns()
@@ -336,61 +352,6 @@ class CcxtGateway:
 
     def _venue_ns(self) -> int:
         return self._clock.wall_ns() + self._signer.server_offset_ns
-
-    def _answered(self, command: PlaceOrder, answer: HttpAnswer, verdict: Verdict) -> PlaceAnswer:
-        if verdict.outcome is Outcome.REJECTED:
-            return OrderRejected(
-                venue=self.venue,
-                client_order_id=command.client_order_id,
-                code=verdict.code,
-                message=verdict.message,
-                sent_ns=answer.sent_ns,
-                acked_ns=answer.received_ns,
-                retry_after_s=verdict.retry_after_s,
-            )
-        if verdict.outcome is Outcome.UNKNOWN:
-            cause = f"{verdict.code} {verdict.message}".strip()
-            return self._unknown(command, answer.sent_ns, cause, answer.status)
-        try:
-            report = self._checked(command, self._dialect.placed(command, verdict.body))
-        except VenueProtocolError as error:
-            return self._unknown(command, answer.sent_ns, str(error))
-        return OrderAccepted(
-            venue=self.venue,
-            client_order_id=command.client_order_id,
-            report=report,
-            sent_ns=answer.sent_ns,
-            acked_ns=answer.received_ns,
-        )
-
-    def _checked(self, command: PlaceOrder, report: OrderReport) -> OrderReport:
-        same = (report.symbol, report.side, report.size) == (command.symbol, command.side, command.size)
-        if not same or report.client_order_id != command.client_order_id:
-            text = f"placed {command.side} {command.size} {command.symbol} {command.client_order_id}, told of {report}"
-            raise VenueProtocolError(self.venue, text)
-        return report
-
-    def _not_sent(self, command: PlaceOrder, code: str, message: str) -> OrderRejected:
-        return OrderRejected(
-            venue=self.venue,
-            client_order_id=command.client_order_id,
-            code=code,
-            message=message,
-            sent_ns=0,
-            acked_ns=0,
-        )
-
-    def _unknown(self, command: PlaceOrder, sent_ns: int, cause: str, status: int | None = None) -> OutcomeUnknown:
-        return OutcomeUnknown(
-            venue=self.venue,
-            client_order_id=command.client_order_id,
-            cause=cause,
-            sent_ns=sent_ns,
-            status=status,
-        )
-
-    def _cancel_answer(self, command: CancelOrder, outcome: Outcome, code: str | None) -> CancelAnswered:
-        return CancelAnswered(venue=self.venue, client_order_id=command.client_order_id, outcome=outcome, code=code)
 
 
 def _plausible(fees: Fees) -> bool:

@@ -75,6 +75,7 @@ class GuardedOkx(GuardedExchange, ccxt.pro.okx):
         "trade/batch-orders": _PLACE,
         "trade/cancel-order": _CANCEL,
         "trade/cancel-batch-orders": _CANCEL,
+        "trade/cancel-all-after": _CANCEL,
     }
 
     def _base_url(self, api: Any) -> str:

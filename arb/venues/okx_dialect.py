@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import AssetBalance
+from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
@@ -120,6 +120,26 @@ class OkxDialect:
     def fill(self, raw: Any, received_ns: int) -> Fill:
         """Read one row of `/trade/fills`."""
         return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
+
+    def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
+        """Return the pages of `GET /asset/deposit-history` and `/asset/withdrawal-history`, newest first."""
+        paths = ("asset/deposit-history", "asset/withdrawal-history")
+        return tuple(_paged(path, {"before": str(since_ms)}, "ts") for path in paths)
+
+    def transfer(self, raw: Any) -> Transfer | None:
+        """Read a row; only state 2 has moved the balance for good. A withdrawal's fee comes on top of its amount."""
+        fields = Fields(self.venue, "transfer", raw)
+        if fields.maybe_text("state") != "2":
+            return None
+        amount, asset, event_ns = fields.not_negative("amt"), fields.text("ccy"), fields.ms_ns("ts")
+        if fields.maybe_text("wdId") is None:
+            return Transfer(f"d{fields.text('depId')}", asset, amount, event_ns)
+        return Transfer(f"w{fields.text('wdId')}", asset, -amount - fields.not_negative("fee", _ZERO), event_ns)
+
+    def dead_man(self, timeout_s: int) -> Call | None:
+        """Return `POST /trade/cancel-all-after`, 0 or 10 to 120 s."""
+        params = {"timeOut": str(timeout_s)}
+        return Call(scope="cancel all", api=_PRIVATE, method="POST", path="trade/cancel-all-after", params=params)
 
     def clock(self) -> Call:
         """Return `GET /public/time`."""

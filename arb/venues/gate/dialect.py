@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.core.commands import CancelOrder, PlaceOrder
-from arb.core.events import AssetBalance
+from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
@@ -127,6 +127,27 @@ class GateDialect:
         """Read one row of `my_trades`."""
         return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
 
+    def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
+        """Return the pages of `GET /wallet/deposits` and `/wallet/withdrawals`."""
+        span = {"from": str(since_ms // 1000), "to": str(now_ms // 1000 + 1)}
+        return tuple(_transfers(path, span) for path in ("deposits", "withdrawals"))
+
+    def transfer(self, raw: Any) -> Transfer | None:
+        """Read a row: `w...` ids are withdrawals; only `DONE` has moved the balance for good."""
+        fields = Fields(self.venue, "transfer", raw)
+        if fields.maybe_text("status") != "DONE":
+            return None
+        number, amount = fields.text("id"), fields.not_negative("amount")
+        event_ns = fields.maybe_s_ns("timestamp")
+        if event_ns is None:
+            raise fields.bad("timestamp", "missing")
+        return Transfer(number, fields.text("currency"), -amount if number.startswith("w") else amount, event_ns)
+
+    def dead_man(self, timeout_s: int) -> Call | None:
+        """Return `POST /spot/countdown_cancel_all` for all pairs, which takes no expiry."""
+        params = {"timeout": timeout_s}
+        return Call(scope="cancel all", api=_SPOT, method="POST", path="countdown_cancel_all", params=params)
+
     def clock(self) -> Call:
         """Return `GET /spot/time`."""
         return _read("time", {}, _PUBLIC)
@@ -232,6 +253,17 @@ def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:
 
     first = _read(path, {**params, "page": 1, "limit": limit})
     return Pages(first=first, rows=_list, following=following)
+
+
+def _transfers(path: str, span: dict[str, Any]) -> Pages:
+    def call(offset: int) -> Call:
+        params = {**span, "limit": _OPEN_PAGE, "offset": offset}
+        return Call(scope=f"GET wallet/{path}", api=("private", "wallet"), method="GET", path=path, params=params)
+
+    def following(before: Call, rows: list[Any]) -> Call | None:
+        return call(before.params["offset"] + _OPEN_PAGE) if len(rows) >= _OPEN_PAGE else None
+
+    return Pages(first=call(0), rows=_list, following=following)
 
 
 def _list(body: Any) -> list[Any]:

@@ -76,7 +76,7 @@ def test_a_difference_is_told_only_when_the_answer_can_be_compared() -> None:
     late = a_balance("gate", {"USDT": "990", "BTC": "2"}, asked_ns=LATER)
     assert inventory.take(late, quiet=False) == []
     assert inventory.take(late, quiet=True) == [Drift("gate", "USDT", D(990), D(1000))]
-    inventory.accept("gate", "USDT")
+    inventory.accept("gate", late.asked_ns, LATER, "USDT")
     assert inventory.take(late, quiet=True) == []
 
 

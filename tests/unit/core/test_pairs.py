@@ -273,7 +273,7 @@ def test_a_fill_whose_order_is_known_only_by_the_venue_is_kept_until_the_order_i
     assert last_pair(bench).state is PairState.COMPLETED
 
 
-def test_orders_and_fills_of_others_change_nothing() -> None:
+def test_orders_and_fills_of_others_are_kept_as_foreign_and_change_no_pair() -> None:
     bench = Bench()
     buy, _ = crossed(bench)
     before = len(bench.said)
@@ -286,8 +286,11 @@ def test_orders_and_fills_of_others_change_nothing() -> None:
             )
         )
     )
+    told = [command.record for command in bench.said[before:] if isinstance(command, Persist)]
     assert not [command for command in bench.said[before:] if isinstance(command, PlaceOrder)]
-    assert not bench.rows(FillRecord)
+    assert {row.role for row in told if isinstance(row, OrderRecord)} == {Role.FOREIGN}
+    assert [row.size for row in told if isinstance(row, FillRecord)] == [1]
+    assert not [row for row in told if isinstance(row, PairRecord)]
 
 
 def test_a_rejection_after_the_order_was_seen_alive_is_not_believed() -> None:

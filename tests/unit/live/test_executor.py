@@ -15,8 +15,10 @@ from arb.core.commands import (
     RefreshBalances,
     ResyncBook,
     SetTimer,
+    SurveyAccount,
 )
 from arb.core.events import (
+    AccountSurveyed,
     AnyEvent,
     BalancesReported,
     CancelAnswered,
@@ -34,6 +36,7 @@ from arb.market.client_id import ClientOrderId
 from arb.market.instrument import Instrument
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import Departure, EventListener, PlaceAnswer
+from tests.builders import a_survey
 from tests.virtual import START_NS, a_clock, run_virtual
 
 Story = Callable[["Bench"], Any]
@@ -98,6 +101,13 @@ class FakeGateway:
             fills=(),
             started_ns=1,
         )
+
+    async def survey(self, command: SurveyAccount) -> AccountSurveyed:
+        await self._work("survey")
+        return a_survey(self.venue, started_ns=1)
+
+    async def arm_dead_man(self, timeout_s: int) -> bool:
+        return False
 
     async def balances(self) -> BalancesReported:
         await self._work("balances")
@@ -321,3 +331,15 @@ def test_a_resync_is_handed_on() -> None:
     assert Bench().perform(ResyncBook(cause=1, venue="okx", symbol="BTC/USDT", why="gap")).resyncs == [
         ("okx", "BTC/USDT")
     ]
+
+
+def test_a_look_through_an_account_is_answered_even_by_a_bug() -> None:
+    command = SurveyAccount(cause=1, venue="gate", symbols=("BTC/USDT",), since_ns=0)
+    assert Bench().perform(command).told(AccountSurveyed)[0].complete
+
+    bench = Bench()
+    bench.gateways["gate"].error = RuntimeError("oops")
+    bench.perform(command)
+    [told] = bench.told(AccountSurveyed)
+    assert not told.complete
+    assert bench.incidents[0][0] == "executor_error"

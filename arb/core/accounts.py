@@ -1,0 +1,107 @@
+"""The accounts as the venues tell of them: balances compared, the whole account looked through, strangers told from our own.
+
+At the start every account is looked through before anything may open there: orders, fills and transfers since shortly before
+the journal's last entry. What the journal knows is settled the sooner for it; what has our prefix and is unknown is adopted;
+all else is foreign. Doing it again changes nothing.
+"""
+
+from arb.clock import NS_PER_S
+from arb.core.adopt import adopt
+from arb.core.desk import Desk
+from arb.core.drift import SURVEY_MARGIN_S, DriftWatch
+from arb.core.events import AccountSurveyed, BalancesReported
+from arb.core.house import House
+from arb.core.records import BalanceRecord
+from arb.core.restart import Restored
+from arb.market.client_id import decode
+
+SURVEY_MAX_S = 7 * 86_400
+"""How far back a start looks at most; Gate tells no more than 30 days at once, and 7 without being asked."""
+SURVEY_AGAIN_S = 2
+TIMER = "survey"
+
+
+class Accounts:
+    """See the module's text."""
+
+    def __init__(self, house: House, desk: Desk) -> None:
+        self.house = house
+        self.desk = desk
+        self.foreign = desk.foreign
+        self.drift = DriftWatch(house)
+        self._since_ns = 0
+        self._known: frozenset[str] = frozenset()
+
+    def take_up(self, restored: Restored, now_ns: int) -> None:
+        """Go on from what a previous process left."""
+        last_ns = restored.last_ns or now_ns
+        self._since_ns = max(last_ns - SURVEY_MARGIN_S * NS_PER_S, now_ns - SURVEY_MAX_S * NS_PER_S)
+        self._known = frozenset(restored.known)
+        self.foreign.restore(restored.foreign_orders, restored.foreign_fills)
+
+    def on_balances(self, event: BalancesReported) -> None:
+        """Compare a venue's word with our own computation; the first one is adopted, and the account looked through."""
+        house = self.house
+        first = event.venue not in house.inventory.complete
+        quiet = self.desk.quiet_at(event.venue)
+        compared = not first and house.inventory.comparable(event, quiet)
+        drifts = house.inventory.take(event, quiet)
+        stopped = self.drift.on_balances(event, drifts, compared=compared)
+        if first and event.complete:
+            self.drift.began(event.venue, event.asked_ns)
+            self._survey(event.venue)
+        if event.complete and (first or stopped):
+            self._record(event, "start" if first else "drift")
+        if event.complete:
+            self.desk.on_balances_agree(event.venue, event.t_ns, event.asked_ns)
+
+    def on_surveyed(self, event: AccountSurveyed) -> None:
+        """Take everything a look through an account found."""
+        house, venue, now_ns = self.house, event.venue, event.t_ns
+        strange = []
+        for report in event.orders:
+            if self.desk.on_found(report, now_ns):
+                continue
+            if decode(report.client_order_id or "") is None:
+                self.foreign.on_report(report, now_ns)
+            elif report.client_order_id not in self._known:
+                strange.append(report)
+        adopt(house, self.desk, strange, now_ns)
+        for fill in sorted(event.fills, key=lambda fill: (fill.event_ns, fill.trade_id)):
+            if not self.desk.on_found_fill(fill, now_ns) and self.foreign.owns(fill):
+                self.foreign.on_fill(fill, now_ns)
+        self.drift.on_surveyed(event)
+        if event.complete:
+            house.venues[venue].surveyed = True
+        elif not house.venues[venue].surveyed:
+            house.incident("not_surveyed", f"{venue}: {event.cause}", now_ns, venue=venue)
+            house.out.timer(f"{TIMER}:{venue}", now_ns + SURVEY_AGAIN_S * NS_PER_S)
+
+    def on_timer(self, venue: str) -> None:
+        """Look again through an account that could not be looked through at the start."""
+        if not self.house.venues[venue].surveyed:
+            self._survey(venue)
+
+    def _survey(self, venue: str) -> None:
+        symbols = tuple(sorted(symbol for held_at, symbol in self.house.instruments if held_at == venue))
+        self.house.out.survey(venue, symbols, self._since_ns)
+
+    def _record(self, event: BalancesReported, cause: str) -> None:
+        house = self.house
+        house.out.persist(
+            *(
+                BalanceRecord(
+                    id=house.next_id("balances"),
+                    run_id=house.run_id,
+                    account_id=house.venues[event.venue].account_id,
+                    venue=event.venue,
+                    asset=asset,
+                    ns=event.t_ns,
+                    free=balance.free,
+                    locked=balance.locked,
+                    source="venue",
+                    cause=cause,
+                )
+                for asset, balance in sorted(event.balances.items())
+            )
+        )

@@ -1,0 +1,136 @@
+"""Orders with our prefix that the journal does not know: their pair is rebuilt from their names and brought to an end.
+
+It happens when the machine lost its last moments (what the journal had not yet synced), or when a journal was put aside. The
+client order id tells the process, the pair's number and the leg, so that both legs find each other again. What such a pair
+was meant to earn is not known; it is decided anew as if its limits had been its plan, its legs are counted and settled like
+any other's, and what is uneven is mended. An order of ours that rests is cancelled.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.desk import Desk
+from arb.core.house import House
+from arb.core.orders import WorkingOrder
+from arb.core.pair import PairTrade, Trigger
+from arb.core.records import PairKind, PlanRecord
+from arb.market.client_id import ClientOrderId, decode
+from arb.market.instrument import FeeIn
+from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
+
+ZERO = Decimal(0)
+
+
+def adopt(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int) -> list[PairTrade]:
+    """Rebuild the pairs of orders that nobody here knows; their fills are told to the desk afterwards."""
+    groups: dict[tuple[int, int, str], list[tuple[ClientOrderId, OrderReport]]] = {}
+    for report in reports:
+        name = decode(report.client_order_id or "")
+        if name is None or report.client_order_id in desk.orders:
+            continue
+        if house.instrument(report.venue, report.symbol) is None or not report.price or not report.size:
+            text = f"{report.venue} {report.symbol} {report.client_order_id} has our prefix, but cannot be taken up"
+            house.incident("not_adopted", text, now_ns, severity="critical", venue=report.venue)
+            continue
+        groups.setdefault((name.nonce, name.pair_number, report.symbol), []).append((name, report))
+    return [_adopt_pair(house, desk, told, now_ns) for _, told in sorted(groups.items())]
+
+
+def _adopt_pair(house: House, desk: Desk, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PairTrade:
+    number = house.next_number("pairs")
+    plan = _plan(house, house.pair_id(number), [report for _, report in told])
+    pair = PairTrade(PairKind.ARB, plan, number, house.run_id, None, now_ns)
+    pair.move(Trigger.UNEVEN, now_ns)
+    for name, report in told:
+        order = _order(house, pair, name, report, now_ns)
+        pair.orders[order.client_order_id] = order
+    house.tally.opened += 1
+    desk.add(pair)
+    base = plan.symbol.split("/")[0]
+    house.out.persist(plan, pair.record(base), *(order.record() for order in pair.orders.values()))
+    names = ", ".join(pair.orders)
+    text = f"pair {pair.id}: orders with our prefix that the journal does not know are taken up: {names}"
+    house.incident("adopted", text, now_ns, pair_id=pair.id)
+    for order in pair.orders.values():
+        order.released = order.settled
+        if not order.settled:
+            house.books.sending(order.venue, order.symbol, now_ns)
+            house.out.timer(f"order:{order.client_order_id}", now_ns)
+        if not order.ended:
+            _cancel(house, order)
+    house.out.timer(f"pair:{pair.id}", now_ns)
+    return pair
+
+
+def _order(house: House, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int) -> WorkingOrder:
+    assert report.client_order_id is not None and report.price is not None
+    place = PlaceOrder(
+        cause=0,
+        venue=report.venue,
+        symbol=report.symbol,
+        client_order_id=report.client_order_id,
+        role=Role.ENTRY if name.leg in tuple(Side) else Role(name.leg),
+        side=report.side,
+        # One of ours that is still there did not go away by itself.
+        tif=TimeInForce.GTC if report.is_open else TimeInForce.IOC,
+        price=report.price,
+        size=report.size,
+        expires_ns=now_ns,
+    )
+    account_id = house.venues[report.venue].account_id
+    order = WorkingOrder(house.next_id("orders"), pair.id, account_id, place, name.attempt, now_ns)
+    order.outcome = Outcome.ACCEPTED
+    order.take_report(report, now_ns)
+    return order
+
+
+def _plan(house: House, pair_id: int, reports: list[OrderReport]) -> PlanRecord:
+    """Return a plan as if the first order of each side had been a leg, to be filled whole at its limit."""
+    symbol = reports[0].symbol
+    bought = next((report for report in reports if report.side is Side.BUY), None)
+    sold = next((report for report in reports if report.side is Side.SELL), None)
+    buy_venue = (bought or sold or reports[0]).venue
+    sell_venue = sold.venue if sold else next((v for v in house.venues_of(symbol) if v != buy_venue), buy_venue)
+    buyer, seller = house.instruments[buy_venue, symbol], house.instruments[sell_venue, symbol]
+    buy_fee, sell_fee = buyer.taker_fee or ZERO, seller.taker_fee or ZERO
+    buy_size, buy_price = (bought.size, bought.price or ZERO) if bought else (ZERO, ZERO)
+    sell_size, sell_price = (sold.size, sold.price or ZERO) if sold else (ZERO, ZERO)
+    in_base = buyer.buy_fee_in is FeeIn.BASE
+    residual = (buy_size * (1 - buy_fee) if in_base else buy_size) - sell_size
+    mark = (sell_price or buy_price) * (1 - sell_fee)
+    paid = buy_size * buy_price * (1 if in_base else 1 + buy_fee)
+    return PlanRecord(
+        pair_id=pair_id,
+        symbol=symbol,
+        buy_venue=buy_venue,
+        sell_venue=sell_venue,
+        buy_size=buy_size,
+        sell_size=sell_size,
+        buy_limit=buy_price,
+        sell_limit=sell_price,
+        buy_vwap=buy_price,
+        sell_vwap=sell_price,
+        # Nothing was meant to be left over, as far as anybody knows: dust is judged by the general limit alone.
+        residual=residual,
+        residual_value=residual * mark,
+        net=(1 - sell_fee) * sell_size * sell_price + residual * mark - paid,
+        mark=mark,
+        buy_fee=buy_fee,
+        sell_fee=sell_fee,
+        buy_fee_in=FeeIn(buyer.buy_fee_in),
+        hold_quote=ZERO,
+        hold_base=ZERO,
+    )
+
+
+def _cancel(house: House, order: WorkingOrder) -> None:
+    house.out.cancel(
+        CancelOrder(
+            cause=0,
+            venue=order.venue,
+            symbol=order.symbol,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+        )
+    )

@@ -1,0 +1,160 @@
+"""The proof that balances are explained: each change comes from fills, fees, transfers or strangers, or stops its asset.
+
+The venue's complete word is compared with what we compute whenever nothing of ours is under way there. A difference opens
+a case: nothing is opened with that asset there, and the account is looked through (orders, fills, deposits, withdrawals).
+What turns up is counted and the balance read again. What is still unexplained after `drift_grace_ms` and such a look stops
+the asset at that venue until the user resumes, with the exact remainder. Late balances and histories end as closed cases.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.events import AccountSurveyed, BalancesReported, Transfer
+from arb.core.house import House
+from arb.core.inventory import Drift
+
+READ_AGAIN_MS = 1_000
+SURVEY_AGAIN_S = 3
+SURVEY_MARGIN_S = 60
+SURVEYS_BEFORE_GIVING_UP = 4
+TRANSFERS_KEPT = 10_000
+TIMER = "drift"
+# Histories of transfers are cut to whole seconds by some venues, and a deposit shows in a balance when it likes.
+TRANSFER_SLACK_NS = 3 * NS_PER_S
+
+
+class Case(msgspec.Struct):
+    """One asset at one venue whose balance is not explained yet."""
+
+    since_ns: int
+    surveys: int = 0
+    surveyed_ns: int = 0
+    unread: str = ""
+
+
+class DriftWatch:
+    """Opens and closes cases; stops assets."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._cases: dict[tuple[str, str], Case] = {}
+        self._agreed_ns: dict[str, int] = {}
+        self._asked_ns: dict[str, int] = {}
+        self._transfers: dict[tuple[str, str], None] = {}
+
+    def on_balances(self, event: BalancesReported, drifts: Sequence[Drift], *, compared: bool) -> list[Drift]:
+        """Take a comparison of balances; return the differences that have stopped their assets."""
+        if not compared:
+            if self._of(event.venue):
+                self._wake(event.venue, event.t_ns)
+            return []
+        inventory = self.house.inventory
+        left = [drift for drift in drifts if not inventory.settle(drift.venue, drift.asset)]
+        inventory.forget_doubts(event.venue, {drift.asset for drift in left})
+        self._close({drift.asset for drift in left}, event)
+        given_up = [drift for drift in left if self._judge(drift, event)]
+        if self._of(event.venue):
+            self._survey_if_due(event.venue, event.t_ns)
+            self._wake(event.venue, event.t_ns)
+        elif not given_up:
+            self._agreed_ns[event.venue] = event.asked_ns
+        return given_up
+
+    def on_surveyed(self, event: AccountSurveyed) -> None:
+        """Count the transfers that a look found, and read the balances again."""
+        for transfer in event.transfers:
+            self._count(event.venue, transfer, event.t_ns)
+        for _, case in self._of(event.venue):
+            case.surveys += 1
+            case.unread = "" if event.transfers_complete else "; its deposits and withdrawals cannot be read"
+            if event.complete:
+                case.surveyed_ns = event.started_ns
+        if self._of(event.venue):
+            self.house.out.refresh(event.venue)
+
+    def on_timer(self, venue: str, now_ns: int) -> None:
+        """Read again while a case is open."""
+        if self._of(venue):
+            self._survey_if_due(venue, now_ns)
+            self.house.out.refresh(venue)
+            self._wake(venue, now_ns)
+
+    def resume(self) -> None:
+        """Forget what was suspected, on the user's word."""
+        self._cases.clear()
+        self.house.suspected.clear()
+
+    def since_ns(self, venue: str, now_ns: int) -> int:
+        """Return from when on an account has to be looked through."""
+        return self._agreed_ns.get(venue, now_ns) - SURVEY_MARGIN_S * NS_PER_S
+
+    def began(self, venue: str, asked_ns: int) -> None:
+        """Note that the first word of a venue was adopted."""
+        self._agreed_ns[venue] = asked_ns
+
+    def _of(self, venue: str) -> list[tuple[str, Case]]:
+        return [(asset, case) for (held_at, asset), case in self._cases.items() if held_at == venue]
+
+    def _judge(self, drift: Drift, event: BalancesReported) -> bool:
+        """Return whether a difference is to be given up on now; a new one becomes a case."""
+        key = (drift.venue, drift.asset)
+        case = self._cases.setdefault(key, Case(event.t_ns))
+        self.house.suspected.add(key)
+        if event.t_ns - case.since_ns < self.house.timing.drift_grace_ms * NS_PER_MS:
+            return False
+        looked = 0 < case.surveyed_ns < event.asked_ns
+        if not looked and case.surveys < SURVEYS_BEFORE_GIVING_UP:
+            return False
+        self._stop(drift, case, event)
+        return True
+
+    def _stop(self, drift: Drift, case: Case, event: BalancesReported) -> None:
+        house, key = self.house, (drift.venue, drift.asset)
+        remainder = drift.told - drift.computed
+        doubt = case.unread if case.surveyed_ns else "; its orders and fills cannot be read"
+        text = (
+            f"{drift.asset} at {drift.venue}: {remainder:+f} is unexplained (told {drift.told:f}, fills, fees and transfers"
+            f" give {drift.computed:f}){doubt}; nothing opens with it there until `arb resume`"
+        )
+        house.control.stopped[house.venues[drift.venue].account_id, drift.asset] = text
+        house.out.persist(house.control.record(event.t_ns, text))
+        house.incident("balance_drift", text, event.t_ns, severity="critical", venue=drift.venue)
+        house.inventory.accept(drift.venue, event.asked_ns, event.t_ns, drift.asset)
+        del self._cases[key]
+        house.suspected.discard(key)
+
+    def _close(self, open_assets: set[str], event: BalancesReported) -> None:
+        for asset, case in self._of(event.venue):
+            if asset not in open_assets:
+                del self._cases[event.venue, asset]
+                self.house.suspected.discard((event.venue, asset))
+                late_ms = (event.t_ns - case.since_ns) // NS_PER_MS
+                text = f"{asset} at {event.venue}: a difference of balances was explained after {late_ms} ms"
+                self.house.incident("balance_explained", text, event.t_ns, severity="info", venue=event.venue)
+
+    def _survey_if_due(self, venue: str, now_ns: int) -> None:
+        if now_ns - self._asked_ns.get(venue, 0) >= SURVEY_AGAIN_S * NS_PER_S:
+            self._asked_ns[venue] = now_ns
+            symbols = tuple(sorted(symbol for held_at, symbol in self.house.instruments if held_at == venue))
+            self.house.out.survey(venue, symbols, self.since_ns(venue, now_ns))
+
+    def _wake(self, venue: str, now_ns: int) -> None:
+        self.house.out.timer(f"{TIMER}:{venue}", now_ns + READ_AGAIN_MS * NS_PER_MS)
+
+    def _count(self, venue: str, transfer: Transfer, now_ns: int) -> None:
+        key = (venue, transfer.transfer_id)
+        if key in self._transfers:
+            return
+        while len(self._transfers) >= TRANSFERS_KEPT:
+            self._transfers.pop(next(iter(self._transfers)))
+        self._transfers[key] = None
+        house = self.house
+        at_ns = transfer.event_ns - (house.venues[venue].offset_ns or 0)
+        amounts: dict[str, Decimal] = {transfer.asset: transfer.amount}
+        if house.inventory.apply(venue, amounts, at_ns, TRANSFER_SLACK_NS):
+            word = "deposit" if transfer.amount > 0 else "withdrawal"
+            text = f"{word} {transfer.transfer_id} of {abs(transfer.amount):f} {transfer.asset} at {venue}"
+            house.incident("transfer", text, now_ns, severity="info", venue=venue)

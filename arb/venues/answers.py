@@ -1,0 +1,75 @@
+"""From judged answers to the events they mean, for one order or cancel."""
+
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.events import CancelAnswered, OrderAccepted, OrderRejected, OutcomeUnknown
+from arb.errors import VenueProtocolError
+from arb.market.order import OrderReport, Outcome
+from arb.venues.base import PlaceAnswer
+from arb.venues.dialect import TradeDialect
+from arb.venues.http import HttpAnswer
+from arb.venues.outcome import Verdict
+
+
+def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, verdict: Verdict) -> PlaceAnswer:
+    """Return what a judged answer to an order means; one that speaks of another order leaves the outcome unknown."""
+    venue = dialect.venue
+    if verdict.outcome is Outcome.REJECTED:
+        return OrderRejected(
+            venue=venue,
+            client_order_id=command.client_order_id,
+            code=verdict.code,
+            message=verdict.message,
+            sent_ns=answer.sent_ns,
+            acked_ns=answer.received_ns,
+            retry_after_s=verdict.retry_after_s,
+        )
+    if verdict.outcome is Outcome.UNKNOWN:
+        cause = f"{verdict.code} {verdict.message}".strip()
+        return unknown(venue, command, answer.sent_ns, cause, answer.status)
+    try:
+        report = _checked(venue, command, dialect.placed(command, verdict.body))
+    except VenueProtocolError as error:
+        return unknown(venue, command, answer.sent_ns, str(error))
+    return OrderAccepted(
+        venue=venue,
+        client_order_id=command.client_order_id,
+        report=report,
+        sent_ns=answer.sent_ns,
+        acked_ns=answer.received_ns,
+    )
+
+
+def _checked(venue: str, command: PlaceOrder, report: OrderReport) -> OrderReport:
+    same = (report.symbol, report.side, report.size) == (command.symbol, command.side, command.size)
+    if not same or report.client_order_id != command.client_order_id:
+        text = f"placed {command.side} {command.size} {command.symbol} {command.client_order_id}, told of {report}"
+        raise VenueProtocolError(venue, text)
+    return report
+
+
+def not_sent(venue: str, command: PlaceOrder, code: str, message: str) -> OrderRejected:
+    """Return that an order certainly did not leave, and why."""
+    return OrderRejected(
+        venue=venue,
+        client_order_id=command.client_order_id,
+        code=code,
+        message=message,
+        sent_ns=0,
+        acked_ns=0,
+    )
+
+
+def unknown(venue: str, command: PlaceOrder, sent_ns: int, cause: str, status: int | None = None) -> OutcomeUnknown:
+    """Return that an order was sent and nobody can tell what became of it."""
+    return OutcomeUnknown(
+        venue=venue,
+        client_order_id=command.client_order_id,
+        cause=cause,
+        sent_ns=sent_ns,
+        status=status,
+    )
+
+
+def cancel_answer(venue: str, command: CancelOrder, outcome: Outcome, code: str | None) -> CancelAnswered:
+    """Return the outcome of a cancel."""
+    return CancelAnswered(venue=venue, client_order_id=command.client_order_id, outcome=outcome, code=code)
