@@ -71,13 +71,15 @@ class Taping:
         self._put((event.seq, event.t_ns, getattr(event, "venue", ""), event), EVENT_BYTES)
 
     def close(self) -> None:
-        """Write what waits and end the tape; a second call changes nothing."""
+        """Write what waits and end the tape; one on which nothing stands is removed. A second call changes nothing."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
         self._thread.join(CLOSE_WAIT_S)
         if self._thread.is_alive():
             log.error("the tape was not written in %g s: its end is missing", CLOSE_WAIT_S)
+        elif not self._writer.lines:
+            self._writer.path.unlink(missing_ok=True)  # a run that never began need not be in the way of the next
 
     def _put(self, line: _Line, size: int) -> None:
         with self._wake:
