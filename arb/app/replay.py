@@ -15,13 +15,14 @@ from arb import __version__
 from arb.app.build import build_books, survey
 from arb.app.places import stores
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, ManualClock, SystemClock
-from arb.config import ReplayOptions, Settings
+from arb.config import ReplayOptions, Settings, mask_url
 from arb.core.budget import PlaceRate
 from arb.core.commands import Persist
 from arb.core.engine import Engine
 from arb.core.events import RunStarted, TroubleReported
 from arb.core.house import EngineSettings, VenueProfile
 from arb.core.records import RunRecord
+from arb.core.restart import Restored
 from arb.errors import ConfigError
 from arb.live.summary import summarise
 from arb.market.client_id import NONCE_BITS
@@ -96,7 +97,7 @@ def _rerun(options: ReplayOptions, settings: Settings, keeper: Keeper, db: str) 
     of_then = msgspec.structs.replace(settings, timing=head.settings.timing)
     engine = Engine(head.settings, build_books(of_then, survey(list(prologue.instruments))))
     engine.load(head.restored)
-    _keep_restored(keeper, head.restored.pairs, started, head.last_seq)
+    _keep_restored(keeper, head.restored, started, head.last_seq)
     with _journal_of(options, settings, started) as journal:
         judge = None if journal is None else Judge(journal[1])
         rerun = Rerun(engine, keeper.keep, judge)
@@ -108,7 +109,7 @@ def _rerun(options: ReplayOptions, settings: Settings, keeper: Keeper, db: str) 
         seconds=(rerun.last_ns - started.t_ns) / NS_PER_S,
         dropped_opportunities=keeper.dropped_untraded,
         ceiling_net={},
-        db=db,
+        db=mask_url(db),
         now_ns=rerun.last_ns,
         report_currency=settings.run.report_currency,
     )
@@ -128,9 +129,10 @@ def _told(difference: Difference) -> dict[str, Any]:
     return {"seq": difference.seq, "expected": difference.expected, "got": difference.got}
 
 
-def _keep_restored(keeper: Keeper, pairs: Any, started: RunStarted, last_seq: int) -> None:
-    """Write down the pairs that an earlier run had left open, which rows of this run refer to."""
-    if not pairs:
+def _keep_restored(keeper: Keeper, restored: Restored, started: RunStarted, last_seq: int) -> None:
+    """Write down the rows of earlier runs that were taken up, since rows of this run refer to them."""
+    pairs = (*restored.recent, *restored.pairs)
+    if not pairs and not restored.foreign_orders:
         return
     runs = {pair.pair.run_id: pair.pair.decided_ns for pair in reversed(pairs)}
     records: list[Any] = [
@@ -146,8 +148,12 @@ def _keep_restored(keeper: Keeper, pairs: Any, started: RunStarted, last_seq: in
     ]
     for left in pairs:
         records += [left.plan, left.pair, *left.orders, *left.fills]
-    event = TroubleReported(seq=last_seq, t_ns=started.t_ns, kind="restored", text="pairs left by an earlier run")
-    keeper.keep(event, tuple(Persist(cause=last_seq, record=record) for record in records), [])
+    records += [*restored.foreign_orders, *restored.foreign_fills]
+    # They stand before this run's own numbers, as many to an entry as the journal takes.
+    parts = [records[start : start + MAX_SUB] for start in range(0, len(records), MAX_SUB)]
+    for seq, part in enumerate(parts, last_seq - len(parts) + 1):
+        event = TroubleReported(seq=seq, t_ns=started.t_ns, kind="restored", text="rows of earlier runs")
+        keeper.keep(event, tuple(Persist(cause=seq, record=record) for record in part), [])
 
 
 @contextlib.contextmanager
@@ -202,7 +208,7 @@ def _backtest(options: ReplayOptions, settings: Settings, keeper: Keeper, db: st
         seconds=(now_ns - first.line.received_ns) / NS_PER_S,
         dropped_opportunities=keeper.dropped_untraded,
         ceiling_net={},
-        db=db,
+        db=mask_url(db),
         now_ns=now_ns,
         report_currency=settings.run.report_currency,
     )

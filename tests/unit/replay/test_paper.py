@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
 from arb.core.events import OrderAccepted, OrderFilled, OrderRejected
 from arb.errors import InvariantError
 from arb.market.arena import BookState
@@ -118,7 +118,7 @@ def test_a_fill_carries_the_venues_clock_and_our_own() -> None:
     assert (told.fill.event_ns, told.fill.received_ns) == (LATER_NS + 7, LATER_NS + 1)
 
 
-def test_a_look_finds_an_order_once_it_has_arrived_and_a_cancel_comes_too_late() -> None:
+def test_a_look_and_a_survey_find_an_order_once_it_has_arrived_and_a_cancel_comes_too_late() -> None:
     market, order = Market(), an_order()
     look = QueryOrder(
         cause=0, venue="gate", symbol=SYMBOL, client_order_id="a1", venue_order_id=None, since_ns=0, look=1
@@ -128,6 +128,11 @@ def test_a_look_finds_an_order_once_it_has_arrived_and_a_cancel_comes_too_late()
     market.place(order)
     after = market.venue.look(look, START_NS)
     assert after.report is not None and after.report.filled == 1 and len(after.fills) == 1
+    survey = SurveyAccount(cause=0, venue="gate", symbols=(SYMBOL,), since_ns=LATER_NS)
+    told = market.venue.survey(survey, START_NS)
+    assert told.complete and told.transfers_complete
+    assert (told.orders, told.fills) == ((after.report,), after.fills)
+    assert market.venue.survey(msgspec.structs.replace(survey, since_ns=LATER_NS + 1), START_NS).orders == ()
     cancel = CancelOrder(cause=0, venue="gate", symbol=SYMBOL, client_order_id="a1", venue_order_id=None)
     assert market.venue.cancel(cancel).outcome is Outcome.REJECTED
 

@@ -121,6 +121,13 @@ def test_a_level_that_never_changes_is_not_filled_twice(tmp_path: Path) -> None:
     assert summary["unhedged_notional"] == "0"
 
 
+def test_frames_and_events_share_one_sequence(tmp_path: Path) -> None:
+    summary, _ = replay(one_dislocation().write(tmp_path / "t.jsonl"))
+    with sqlite3.connect(tmp_path / "out.journal.sqlite") as journal:
+        last, events = journal.execute("SELECT max(seq), count(*) FROM entries WHERE kind = 'event'").fetchone()
+    assert last >= events + summary["frames"]
+
+
 def test_two_files_are_one_market(tmp_path: Path) -> None:
     tape = one_dislocation()
     paths = [

@@ -10,9 +10,10 @@ from arb.app.build import build_books, survey
 from arb.clock import NS_PER_MS, ManualClock
 from arb.config import Settings
 from arb.core.budget import PlaceRate
-from arb.core.commands import AnyCommand, Persist, PlaceOrder
+from arb.core.commands import AnyCommand, Persist, PlaceOrder, SurveyAccount
 from arb.core.engine import Engine
 from arb.core.events import (
+    AccountSurveyed,
     AnyEvent,
     ClockMeasured,
     InstrumentListed,
@@ -98,6 +99,20 @@ class InMemoryRun:
         kept = tuple(c for c in commands if not (self._refusing and isinstance(c, PlaceOrder)))
         if commands or type(event) is not QueueDrained:
             self._journal.append(stamped, kept)
+        for command in commands:
+            if isinstance(command, SurveyAccount):
+                self.tell(self._nothing_at(command.venue))
+
+    def _nothing_at(self, venue: str) -> AccountSurveyed:
+        return AccountSurveyed(
+            venue=venue,
+            complete=True,
+            orders=(),
+            fills=(),
+            transfers=(),
+            transfers_complete=True,
+            started_ns=self.now_ns,
+        )
 
     def _frame(self, venue: str, raw: str) -> None:
         self._line("ws", venue, raw)
@@ -186,6 +201,10 @@ def test_a_command_more_or_less_is_a_difference() -> None:
     cut = next(index for index, entry in enumerate(entries) if isinstance(entry.message, Persist))
     difference, *_ = rerun(run.tape, entries[:cut] + entries[cut + 1 :])
     assert difference is not None and difference.seq == entries[cut].seq
+    more = entries[cut]._replace(sub=99)
+    end = max(index for index, entry in enumerate(entries) if entry.seq == more.seq) + 1
+    difference, *_ = rerun(run.tape, [*entries[:end], more, *entries[end:]])
+    assert difference is not None and (difference.seq, difference.got) == (more.seq, None)
 
 
 def test_an_event_that_cannot_be_read_names_its_number() -> None:
