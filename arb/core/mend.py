@@ -54,6 +54,7 @@ class Mender:
             self.house.incident("late_fill", text, now_ns, pair_id=pair.id)
             self.house.out.persist(pair.record(base))
         if not pair.settled:
+            self._mind_deadline(pair, now_ns)
             return
         imbalance = pair.imbalance(base)
         if self._is_flat(pair, imbalance):
@@ -113,7 +114,7 @@ class Mender:
         if hopeless or self._policy(pair) is OnSingleLeg.HOLD:
             self._carry(pair, imbalance, now_ns)
             return
-        late = now_ns - pair.uneven_ns > house.timing.leg_deadline_ms * NS_PER_MS
+        late = now_ns > self._due_ns(pair.uneven_ns)
         if pair.kind is PairKind.DUST and (late or pair.repairs()):
             # One try for dust: what is left goes back to the pool.
             self.closer.close(pair, Trigger.FLAT_DONE, now_ns)
@@ -133,6 +134,20 @@ class Mender:
             house.budget.take(order.venue, pair.plan.symbol, now_ns)
             self.desk.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
         house.out.timer(f"pair:{pair.id}", now_ns + wait_ns)
+
+    def _due_ns(self, uneven_ns: int) -> int:
+        return uneven_ns + self.house.timing.leg_deadline_ms * NS_PER_MS
+
+    def _mind_deadline(self, pair: PairTrade, now_ns: int) -> None:
+        """Halt in time though a repair is still unanswered: its silence mends nothing, and more pairs would add to it."""
+        if pair.state is not PairState.REPAIRING or pair.kind is not PairKind.ARB or pair.uneven_ns is None:
+            return
+        due_ns = self._due_ns(pair.uneven_ns)
+        imbalance = pair.imbalance(pair.plan.symbol.split("/")[0])
+        if now_ns <= due_ns:
+            self.house.out.timer(f"pair:{pair.id}", due_ns + 1)
+        elif not self._is_flat(pair, imbalance):
+            self._out_of_time(pair, imbalance, now_ns)
 
     def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         base = pair.plan.symbol.split("/")[0]

@@ -1,0 +1,68 @@
+"""The deadline of a one-legged pair holds while its repair is unanswered, and ends with the exposure."""
+
+from arb.clock import NS_PER_MS
+from arb.core.commands import PlaceOrder, SetTimer
+from arb.core.events import OutcomeUnknown, TimerFired
+from arb.core.records import PairState
+from arb.core.settings import Timing
+from arb.market.order import Role
+from tests.builders import Bench
+from tests.unit.core.test_pairs import accept, crossed, fill, last_pair, refuse
+
+DEADLINE_MS = 3000
+
+
+def repair_unanswered() -> tuple[Bench, PlaceOrder]:
+    """Return a bench whose pair bought, could not sell, and sent a hedge of which nothing is known."""
+    bench = Bench(venues=("gate", "okx", "bitget"), timing=Timing(leg_deadline_ms=DEADLINE_MS))
+    bench.quote("bitget", "100.6x5", "101.5x5")
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1")
+    refuse(bench, sell)
+    repair = bench.placed()[-1]
+    assert repair.role is Role.HEDGE
+    bench.tell(
+        OutcomeUnknown(venue=repair.venue, client_order_id=repair.client_order_id, cause="reset", sent_ns=bench.now_ns)
+    )
+    return bench, repair
+
+
+def halted(bench: Bench) -> str | None:
+    """Return the reason of the halt, if there is one."""
+    return bench.engine.house.control.halted
+
+
+def tick(bench: Bench) -> None:
+    """Let the pair's timer fire."""
+    bench.tell(TimerFired(timer=f"pair:{last_pair(bench).id}"))
+
+
+def test_before_the_deadline_an_unanswered_repair_halts_nothing_and_asks_to_be_woken_for_it() -> None:
+    bench, _ = repair_unanswered()
+    uneven_ns = bench.now_ns
+    bench.wait_ms(DEADLINE_MS - 1)
+    before = len(bench.said)
+    tick(bench)
+    assert halted(bench) is None
+    timers = [command for command in bench.said[before:] if isinstance(command, SetTimer)]
+    assert uneven_ns + DEADLINE_MS * NS_PER_MS < timers[-1].at_ns <= uneven_ns + (DEADLINE_MS + 1) * NS_PER_MS
+
+
+def test_at_the_deadline_trading_halts_although_the_repair_is_unanswered_and_nothing_more_is_sent() -> None:
+    bench, _ = repair_unanswered()
+    bench.wait_ms(DEADLINE_MS + 1)
+    sent = len(bench.placed())
+    tick(bench)
+    assert halted(bench) == "leg_deadline"
+    assert last_pair(bench).state is PairState.HALTED
+    assert len(bench.placed()) == sent
+
+
+def test_a_repair_that_filled_in_time_halts_nothing_later() -> None:
+    bench, repair = repair_unanswered()
+    fill(bench, repair, str(repair.size), "t9")
+    assert last_pair(bench).state is PairState.COMPLETED
+    bench.wait_ms(DEADLINE_MS + 1)
+    tick(bench)
+    assert halted(bench) is None
