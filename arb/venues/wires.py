@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import aiohttp
 
 from arb.clock import Clock
+from arb.venues.direct import DirectTransport, VenueTransport
 from arb.venues.http import HttpTransport, SocketTransport
 
 FRAME_BYTES_MAX = 16 * 1024 * 1024
@@ -53,8 +54,8 @@ class RealWires:
         self._clock = clock
 
     def http(self) -> HttpTransport:
-        """Return a carrier that keeps its connections warm."""
-        return SocketTransport(self._clock)
+        """Return a carrier that keeps its connections warm: our own for orders and cancels, aiohttp's for questions."""
+        return VenueTransport(SocketTransport(self._clock), DirectTransport(self._clock))
 
     async def dial(self, url: str) -> "RealSocket":
         """Open a websocket; raise `SocketEnded` when that fails."""

@@ -1,4 +1,4 @@
-"""The transport over real sockets: an answer, never sent, or lost - and which of them is what."""
+"""The transports over real sockets: an answer, never sent, or lost - and which of them is what."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest, NeverSent, SocketTransport
+from arb.venues.direct import DirectTransport
+from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent, SocketTransport
 
+Make = Callable[[SystemClock], HttpTransport]
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -54,11 +56,20 @@ def full(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-def talk(server: RawServer, *, timeout_s: float = 2.0, times: int = 1, method: str = "POST") -> list[HttpAnswer | str]:
+@pytest.fixture(params=[SocketTransport, DirectTransport], ids=["reads", "writes"])
+def make(request: pytest.FixtureRequest) -> Make:
+    """Return each of the two transports in turn: they keep one contract."""
+    made: Make = request.param
+    return made
+
+
+def talk(
+    make: Make, server: RawServer, *, timeout_s: float = 2.0, times: int = 1, method: str = "POST"
+) -> list[HttpAnswer | str]:
     """Send `times` requests one after another; return each answer, or which exception came instead."""
 
     async def story() -> list[HttpAnswer | str]:
-        transport = SocketTransport(SystemClock())
+        transport = make(SystemClock())
         found: list[HttpAnswer | str] = []
         async with server:
             request = HttpRequest(method, f"http://127.0.0.1:{server.port}/a%2Cb?x=1%2C2", {"KEY": "k"}, '{"a":1}')
@@ -73,9 +84,9 @@ def talk(server: RawServer, *, timeout_s: float = 2.0, times: int = 1, method: s
     return asyncio.run(story())
 
 
-def test_nobody_there_means_never_sent() -> None:
+def test_nobody_there_means_never_sent(make: Make) -> None:
     async def story() -> None:
-        transport = SocketTransport(SystemClock())
+        transport = make(SystemClock())
         try:
             with pytest.raises(NeverSent):
                 await transport.send(HttpRequest("POST", "http://127.0.0.1:9/", {}, "x"), 2.0)
@@ -94,43 +105,45 @@ def test_nobody_there_means_never_sent() -> None:
         b"not http at all\r\n\r\n",
     ],
 )
-def test_an_answer_cut_short_or_unreadable_is_lost_and_the_order_went_out_once(answer: bytes | None) -> None:
+def test_an_answer_cut_short_or_unreadable_is_lost_and_the_order_went_out_once(
+    make: Make, answer: bytes | None
+) -> None:
     server = RawServer(answer)
-    [found] = talk(server)
+    [found] = talk(make, server)
 
     assert str(found).startswith("AnswerLost")
     assert len(server.requests) == 1
 
 
-def test_no_answer_in_time_is_lost() -> None:
+def test_no_answer_in_time_is_lost(make: Make) -> None:
     server = RawServer(hang=True)
-    [found] = talk(server, timeout_s=0.1)
+    [found] = talk(make, server, timeout_s=0.1)
 
     assert found == "AnswerLost: no answer within 0.1 s"
     assert len(server.requests) == 1
 
 
-def test_a_redirect_is_an_answer_and_not_followed() -> None:
+def test_a_redirect_is_an_answer_and_not_followed(make: Make) -> None:
     server = RawServer(full(b"", "302 Found", "Location: http://stranger.example/"))
-    [found] = talk(server)
+    [found] = talk(make, server)
 
     assert isinstance(found, HttpAnswer)
     assert found.status == 302
     assert len(server.requests) == 1
 
 
-def test_a_post_on_a_connection_the_venue_has_closed_meanwhile_is_never_repeated() -> None:
+def test_a_post_on_a_connection_the_venue_has_closed_meanwhile_is_never_repeated(make: Make) -> None:
     server = RawServer(full(b"{}"), None)
-    first, second = talk(server, times=2)
+    first, second = talk(make, server, times=2)
 
     assert isinstance(first, HttpAnswer)
     assert str(second).startswith("AnswerLost")
     assert len(server.requests) == 2
 
 
-def test_url_headers_and_body_leave_exactly_as_they_were_signed() -> None:
+def test_url_headers_and_body_leave_exactly_as_they_were_signed(make: Make) -> None:
     server = RawServer(full(b'{"ok":true}', "201 Created", "X-Gate-Trace-Id: 5"))
-    [found] = talk(server)
+    [found] = talk(make, server)
 
     assert isinstance(found, HttpAnswer)
     assert (found.status, found.body, found.headers["x-gate-trace-id"]) == (201, b'{"ok":true}', "5")

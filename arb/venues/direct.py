@@ -1,0 +1,330 @@
+"""Writes over connections of our own, kept warm: from the call to the kernel without a turn of the loop.
+
+For requests that must leave at once and at most once, which are orders and cancels. A connection carries one request at a time
+and is used again only after a whole answer; one on which the venue has said anything unasked, or has closed, is not used. So
+the three ends of `HttpTransport` stay exact: while no byte was handed to the kernel a failure is `NeverSent`, from then on
+everything but a whole answer is `AnswerLost`, and nothing is ever repeated.
+"""
+
+import asyncio
+import contextlib
+import select
+import ssl
+from collections.abc import Callable
+
+import msgspec
+
+from arb.clock import Clock
+from arb.venues.http import CONNECTIONS_MAX, KEEPALIVE_S, AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
+from arb.venues.http1 import AnswerReader, BadAnswer, Origin, origin_of, render
+
+
+class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
+    """How long connections are kept, in seconds.
+
+    One that was idle for `idle_max_s` is not used; a warm one is replaced at `refresh_s` already. One that could not be made,
+    or lived less than `redial_s`, is made anew only after that time.
+    """
+
+    idle_max_s: float = KEEPALIVE_S
+    refresh_s: float = KEEPALIVE_S * 2 / 3
+    redial_s: float = 5.0
+    dial_timeout_s: float = 10.0
+
+
+WARM_CONNECTIONS = 2
+
+
+class DirectTransport:
+    """See `arb.venues.http.HttpTransport`."""
+
+    def __init__(self, clock: Clock, *, tls: ssl.SSLContext | None = None, timing: PoolTiming | None = None) -> None:
+        """Make nothing yet; `tls` replaces the system's trusted certificates."""
+        self._clock = clock
+        self._timing = PoolTiming() if timing is None else timing
+        self._tls = tls
+        self._idle: dict[Origin, list[_Line]] = {}
+        self._lines: set[_Line] = set()
+        self._dialling = 0
+        self._warm: dict[Origin, int] = {}
+        self._refilling: dict[Origin, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        """Return the answer; raise `NeverSent` or `AnswerLost`."""
+        try:
+            origin, data = render(request)
+        except ValueError as error:
+            raise NeverSent(f"no request that can be sent: {error}") from None
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        line = self._take(origin)
+        if line is None:
+            line = await self._dial(origin, timeout_s)
+            if loop.time() >= deadline_s:
+                self._put_back(line)
+                raise NeverSent(f"no connection within {timeout_s:g} s")
+            if not line.usable:
+                raise NeverSent("the venue closed the connection at once")
+        timer = loop.call_at(deadline_s, line.fail, f"no answer within {timeout_s:g} s")
+        sent_ns = self._clock.wall_ns()
+        try:
+            reader, received_ns = await line.ask(data)
+        except asyncio.CancelledError:
+            line.abort()
+            raise
+        finally:
+            timer.cancel()
+        answer = HttpAnswer(reader.status, reader.headers, reader.body, sent_ns, received_ns)
+        if reader.reusable:
+            self._put_back(line)
+        else:
+            line.abort()
+        return answer
+
+    def keep_warm(self, url: str, count: int = WARM_CONNECTIONS) -> None:
+        """Hold `count` connections ready to the origin of `url` from now on; made in the background, and made anew."""
+        scheme, _, rest = url.partition("://")
+        origin = origin_of(scheme, rest.partition("/")[0])
+        if self._warm.get(origin) != count:
+            self._warm[origin] = count
+            self._refill(origin)
+
+    async def close(self) -> None:
+        """Release sockets."""
+        self._closed = True
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        lines = tuple(self._lines)
+        for line in lines:
+            line.abort()
+        await asyncio.gather(*(line.gone for line in lines))
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections are open."""
+        return len(self._lines)
+
+    # The pool.
+
+    def _take(self, origin: Origin) -> "_Line | None":
+        """Return a connection that may be used, the latest used first; what may not be used is dropped."""
+        idle = self._idle.get(origin)
+        now_s = asyncio.get_running_loop().time()
+        while idle:
+            line = idle.pop()
+            line.wake()
+            if now_s - line.idle_since_s < self._timing.idle_max_s and line.silent():
+                return line
+            line.abort()
+        return None
+
+    def _put_back(self, line: "_Line") -> None:
+        if self._closed or not line.usable:
+            line.abort()
+            return
+        loop = asyncio.get_running_loop()
+        line.idle_since_s = loop.time()
+        line.refresh = loop.call_later(self._timing.refresh_s, self._on_refresh, line)
+        self._idle.setdefault(line.origin, []).append(line)
+
+    def _on_refresh(self, line: "_Line") -> None:
+        """End a connection that was idle for long; one that is to be warm stays until its successor is there."""
+        idle = self._idle.get(line.origin, [])
+        if line not in idle:
+            return
+        if len(idle) > self._warm.get(line.origin, 0):
+            idle.remove(line)
+            line.abort()
+        else:
+            self._spawn(line.origin, replaces=line)
+
+    def _on_lost(self, line: "_Line") -> None:
+        self._lines.discard(line)
+        with contextlib.suppress(ValueError):
+            self._idle.get(line.origin, []).remove(line)
+        if self._closed or line.origin not in self._warm:
+            return
+        loop = asyncio.get_running_loop()
+        redial_s = self._timing.redial_s
+        lived = loop.time() - line.made_s >= redial_s
+        loop.call_later(0.0 if lived else redial_s, self._refill, line.origin)
+
+    def _refill(self, origin: Origin) -> None:
+        there = sum(line.origin == origin for line in self._lines) + self._refilling.get(origin, 0)
+        for _ in range(self._warm.get(origin, 0) - there):
+            self._spawn(origin)
+
+    def _spawn(self, origin: Origin, replaces: "_Line | None" = None) -> None:
+        if self._closed:
+            return
+        self._refilling[origin] = self._refilling.get(origin, 0) + 1
+        task = asyncio.get_running_loop().create_task(self._add(origin, replaces))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _add(self, origin: Origin, replaces: "_Line | None") -> None:
+        try:
+            line = await self._dial(origin, self._timing.dial_timeout_s)
+        except NeverSent:
+            # Whoever wants to send dials for itself, and tells; this only tries again.
+            asyncio.get_running_loop().call_later(self._timing.redial_s, self._refill, origin)
+        else:
+            self._put_back(line)
+        finally:
+            self._refilling[origin] -= 1
+        if replaces is not None and replaces in self._idle.get(origin, []):
+            self._idle[origin].remove(replaces)
+            replaces.abort()
+
+    async def _dial(self, origin: Origin, timeout_s: float) -> "_Line":
+        if len(self._lines) + self._dialling >= CONNECTIONS_MAX or self._closed:
+            raise NeverSent("closed" if self._closed else f"{CONNECTIONS_MAX} connections are open already")
+        self._dialling += 1
+        loop = asyncio.get_running_loop()
+        made_s = loop.time()
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, line = await loop.create_connection(
+                    lambda: _Line(origin, self._clock, self._on_lost, made_s),
+                    origin.host,
+                    origin.port,
+                    ssl=self._context() if origin.tls else None,
+                    happy_eyeballs_delay=0.25,
+                )
+        except TimeoutError:
+            raise NeverSent(f"no connection within {timeout_s:g} s") from None
+        except OSError as error:  # refused, unreachable, no such host, a certificate that is not trusted
+            raise NeverSent(f"{type(error).__name__}: {error}") from error
+        finally:
+            self._dialling -= 1
+        self._lines.add(line)
+        return line
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+
+class _Line(asyncio.Protocol):
+    """One connection: idle, or with one request under way."""
+
+    def __init__(self, origin: Origin, clock: Clock, on_lost: "Callable[[_Line], None]", made_s: float) -> None:
+        self.origin = origin
+        self.made_s = made_s
+        self.idle_since_s = made_s
+        self.refresh: asyncio.TimerHandle | None = None
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._clock = clock
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._reader = AnswerReader()
+        self._answered: asyncio.Future[tuple[AnswerReader, int]] | None = None
+        self._readable = select.poll()
+
+    @property
+    def usable(self) -> bool:
+        """Return whether the connection stands, as far as the loop knows."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def silent(self) -> bool:
+        """Return whether the connection stands and nothing has come on it, an end included, that the loop has not read."""
+        return self.usable and not self._readable.poll(0)
+
+    def ask(self, data: bytes) -> "asyncio.Future[tuple[AnswerReader, int]]":
+        """Hand the request to the kernel now; the future holds the answer and when it was whole, or `AnswerLost`."""
+        assert self._transport is not None and self._answered is None
+        self._reader = AnswerReader()
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(data)
+        return self._answered
+
+    def fail(self, why: str) -> None:
+        """Give the answer up."""
+        answered, self._answered = self._answered, None
+        if answered is not None and not answered.done():
+            answered.set_exception(AnswerLost(why))
+        self.abort()
+
+    def wake(self) -> None:
+        """Be idle no longer."""
+        if self.refresh is not None:
+            self.refresh.cancel()
+            self.refresh = None
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self.wake()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; what nobody asked for ends the connection."""
+        if self._answered is None:
+            self.abort()
+            return
+        try:
+            if self._reader.feed(data):
+                self._finish()
+        except BadAnswer as error:
+            self.fail(str(error))
+
+    def eof_received(self) -> None:
+        """Take the end of the stream for the end of the answer where that is how it ends; the connection closes."""
+        self._end()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell whoever waits, and the pool."""
+        self._end(error)
+        self.wake()
+        self._transport = None
+        self.gone.set_result(None)
+        self._on_lost(self)
+
+    def _end(self, error: Exception | None = None) -> None:
+        if self._answered is None:
+            return
+        if error is not None:
+            self.fail(f"{type(error).__name__}: {error}")
+            return
+        try:
+            self._reader.end()
+        except BadAnswer as bad:
+            self.fail(str(bad))
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        answered, self._answered = self._answered, None
+        if answered is not None and not answered.done():
+            answered.set_result((self._reader, self._clock.wall_ns()))
+
+
+class VenueTransport:
+    """Carry writes over `writes` and reads over `reads`; a first read makes the connections for writes ready."""
+
+    def __init__(self, reads: HttpTransport, writes: DirectTransport) -> None:
+        self._reads = reads
+        self._writes = writes
+
+    async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        """Return the answer; raise `NeverSent` or `AnswerLost`."""
+        if request.method != "GET":
+            return await self._writes.send(request, timeout_s)
+        self._writes.keep_warm(request.url)
+        return await self._reads.send(request, timeout_s)
+
+    async def close(self) -> None:
+        """Release sockets."""
+        await self._writes.close()
+        await self._reads.close()

@@ -1,0 +1,443 @@
+"""Our own connections for orders: nothing is sent twice, no answer goes to the wrong request, warm ones stay warm."""
+
+import asyncio
+import contextlib
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arb.clock import SystemClock
+from arb.venues.direct import DirectTransport, PoolTiming, VenueTransport
+from arb.venues.http import CONNECTIONS_MAX, AnswerLost, HttpAnswer, HttpRequest, NeverSent
+
+ORDER = '{"a":1}'
+
+
+def full(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+class Visit:
+    """One connection as the server sees it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.over = asyncio.Event()
+
+    async def request(self) -> bytes | None:
+        """Return the body of the next request, or None at the end."""
+        try:
+            head = await self.reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+        [line] = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        return await self.reader.readexactly(int(line.split(b":")[1]))
+
+    async def ended(self) -> None:
+        """Wait until the other side has gone."""
+        with contextlib.suppress(ConnectionError):
+            assert await self.reader.read() == b""
+
+
+class Venue:
+    """A server whose every connection is served by `serve(visit)`; counts them."""
+
+    def __init__(self, serve: Callable[[Visit], Awaitable[None]], tls: ssl.SSLContext | None = None) -> None:
+        self.serve, self.tls = serve, tls
+        self.visits: asyncio.Queue[Visit] = asyncio.Queue()
+        self.port = 0
+
+    async def __aenter__(self) -> "Venue":
+        self._server = await asyncio.start_server(self._handle, "127.0.0.1", 0, ssl=self.tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visit = Visit(reader, writer)
+        self.visits.put_nowait(visit)
+        with contextlib.suppress(ConnectionError):
+            await self.serve(visit)
+        visit.over.set()
+        writer.close()
+
+    def order(self, body: str = ORDER) -> HttpRequest:
+        scheme = "http" if self.tls is None else "https"
+        return HttpRequest("POST", f"{scheme}://127.0.0.1:{self.port}/orders", {}, body)
+
+
+async def echo(visit: Visit) -> None:
+    while (body := await visit.request()) is not None:
+        visit.writer.write(full(body))
+
+
+def run(story: Callable[[DirectTransport], Awaitable[None]], **given: Any) -> None:
+    """Run one story on a transport, and look that it leaves nothing open."""
+
+    async def whole() -> None:
+        transport = DirectTransport(SystemClock(), **given)
+        try:
+            await story(transport)
+        finally:
+            await transport.close()
+            assert transport.connections == 0
+        with pytest.raises(NeverSent):
+            await transport.send(HttpRequest("POST", "http://127.0.0.1:1/", {}), 1.0)
+
+    asyncio.run(whole())
+
+
+# Never sent.
+
+
+def test_a_venue_that_takes_no_connection_in_time_was_never_sent_anything() -> None:
+    with socket.socket() as full_house, contextlib.ExitStack() as guests:
+        full_house.bind(("127.0.0.1", 0))
+        full_house.listen(0)
+        for _ in range(4):  # nobody accepts: further ones are left to wait
+            guest = guests.enter_context(socket.socket())
+            guest.setblocking(False)
+            guest.connect_ex(full_house.getsockname())
+        request = HttpRequest("POST", f"http://127.0.0.1:{full_house.getsockname()[1]}/", {}, ORDER)
+
+        async def story(transport: DirectTransport) -> None:
+            with pytest.raises(NeverSent, match=r"no connection within 0\.1 s"):
+                await transport.send(request, 0.1)
+
+        run(story)
+
+
+def test_a_request_that_would_not_leave_as_signed_is_never_sent() -> None:
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(echo) as venue:
+            bad = HttpRequest("POST", venue.order().url, {"KEY": "k\r\nX: y"}, ORDER)
+            with pytest.raises(NeverSent, match="line break"):
+                await transport.send(bad, 2.0)
+            assert venue.visits.empty()
+
+    run(story)
+
+
+def test_no_more_connections_than_allowed_are_opened() -> None:
+    async def hang(visit: Visit) -> None:
+        await visit.ended()
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(hang) as venue:
+            sends = [asyncio.ensure_future(transport.send(venue.order(), 0.5)) for _ in range(CONNECTIONS_MAX + 1)]
+            ends = await asyncio.gather(*sends, return_exceptions=True)
+            assert sorted(type(end).__name__ for end in ends) == ["AnswerLost"] * CONNECTIONS_MAX + ["NeverSent"]
+
+    run(story)
+
+
+# Lost.
+
+
+def test_an_answer_that_comes_too_late_is_given_to_nobody() -> None:
+    late = asyncio.Event()
+
+    async def serve(visit: Visit) -> None:
+        body = await visit.request()
+        if body == b"first":
+            await late.wait()
+        visit.writer.write(full(body or b""))
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(serve) as venue:
+            with pytest.raises(AnswerLost, match=r"no answer within 0\.1 s"):
+                await transport.send(venue.order("first"), 0.1)
+            late.set()
+            answer = await transport.send(venue.order("second"), 2.0)
+            assert answer.body == b"second"
+
+    run(story)
+
+
+def test_a_sender_that_gives_up_takes_its_connection_along() -> None:
+    async def serve(visit: Visit) -> None:
+        if await visit.request() == b"first":
+            await visit.ended()
+        else:
+            visit.writer.write(full(b"2"))
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(serve) as venue:
+            sending = asyncio.ensure_future(transport.send(venue.order("first"), 5.0))
+            await venue.visits.get()
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            assert (await transport.send(venue.order("second"), 2.0)).body == b"2"
+
+    run(story)
+
+
+@pytest.mark.parametrize("junk", [b"junk", b"HTTP/1.1 500 No\r\n\r\n", full(b"unasked")])
+def test_what_comes_behind_an_answer_ends_the_connection_and_answers_nothing(junk: bytes) -> None:
+    async def serve(visit: Visit) -> None:
+        body = await visit.request()
+        visit.writer.write(full(body or b"") + junk)
+        await visit.ended()
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(serve) as venue:
+            for text in ("one", "two"):
+                assert (await transport.send(venue.order(text), 2.0)).body == text.encode()
+            assert venue.visits.qsize() == 2
+
+    run(story)
+
+
+def test_what_comes_unasked_on_an_idle_connection_ends_it() -> None:
+    async def serve(visit: Visit) -> None:
+        body = await visit.request()
+        visit.writer.write(full(body or b""))
+        await visit.writer.drain()
+        if body == b"one":
+            asked.set()
+            await spoken.wait()
+            visit.writer.write(full(b"unasked"))
+            await visit.ended()
+            over.set()
+
+    asked, spoken, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(serve) as venue:
+            assert (await transport.send(venue.order("one"), 2.0)).body == b"one"
+            await asked.wait()
+            spoken.set()
+            await over.wait()
+            assert (await transport.send(venue.order("two"), 2.0)).body == b"two"
+
+    run(story)
+
+
+# Answered.
+
+
+def test_an_answer_may_come_byte_by_byte() -> None:
+    async def serve(visit: Visit) -> None:
+        body = await visit.request()
+        for byte in full(body or b""):
+            visit.writer.write(bytes([byte]))
+            await visit.writer.drain()
+            await asyncio.sleep(0)
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(serve) as venue:
+            assert (await transport.send(venue.order(), 2.0)).body == ORDER.encode()
+
+    run(story)
+
+
+def test_an_answer_may_end_with_its_connection() -> None:
+    async def serve(visit: Visit) -> None:
+        await visit.request()
+        visit.writer.write(b"HTTP/1.0 502 Bad Gateway\r\n\r\n<html>")
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(serve) as venue:
+            answer = await transport.send(venue.order(), 2.0)
+            assert (answer.status, answer.body) == (502, b"<html>")
+
+    run(story)
+
+
+def test_one_connection_carries_one_request_at_a_time_and_then_the_next() -> None:
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(echo) as venue:
+            both = await asyncio.gather(*(transport.send(venue.order(text), 2.0) for text in ("x", "y")))
+            again = await asyncio.gather(*(transport.send(venue.order(text), 2.0) for text in ("z", "w")))
+            assert [answer.body for answer in (*both, *again)] == [b"x", b"y", b"z", b"w"]
+            assert venue.visits.qsize() == 2
+
+    run(story)
+
+
+def test_a_connection_closed_while_nobody_looked_is_not_used() -> None:
+    """The end lies unread in the kernel: sending on it would lose the order's answer for nothing."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    closing, closed = threading.Event(), threading.Event()
+    bodies: list[bytes] = []
+
+    def serve() -> None:
+        for last in (False, True):
+            connection, _ = listener.accept()
+            bodies.append(connection.recv(65536).partition(b"\r\n\r\n")[2])
+            connection.sendall(full(b"%d" % len(bodies)))
+            if not last:
+                closing.wait(5)
+            connection.close()
+            closed.set()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+
+    async def story(transport: DirectTransport) -> None:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        assert (await transport.send(HttpRequest("POST", url, {}, "one"), 2.0)).body == b"1"
+        closing.set()
+        closed.wait(5)  # the loop stands still meanwhile, as in a long turn
+        assert (await transport.send(HttpRequest("POST", url, {}, "two"), 2.0)).body == b"2"
+
+    run(story)
+    thread.join()
+    listener.close()
+    assert bodies == [b"one", b"two"]
+
+
+# Warm.
+
+
+def test_warm_connections_are_made_before_the_first_order_and_made_anew_when_the_venue_closes_them() -> None:
+    async def close_at_once(visit: Visit) -> None:
+        return
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(close_at_once) as venue:
+            transport.keep_warm(venue.order().url, 2)
+            for _ in range(6):
+                await venue.visits.get()
+            venue.serve = echo
+            for _ in range(2):
+                await venue.visits.get()
+            assert (await transport.send(venue.order(), 2.0)).body == ORDER.encode()
+
+    run(story, timing=PoolTiming(redial_s=0.01))
+
+
+def test_a_warm_connection_is_replaced_before_it_is_too_old_to_use() -> None:
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(echo) as venue:
+            transport.keep_warm(venue.order().url, 1)
+            first = await venue.visits.get()
+            await venue.visits.get()
+            await first.over.wait()
+
+    run(story, timing=PoolTiming(refresh_s=0.02, redial_s=0.01))
+
+
+def test_a_venue_that_is_away_is_dialled_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+
+    async def story(transport: DirectTransport) -> None:
+        transport.keep_warm(f"http://127.0.0.1:{port}/", 1)
+        with pytest.raises(NeverSent):
+            await transport.send(HttpRequest("POST", f"http://127.0.0.1:{port}/", {}), 1.0)
+        there = asyncio.Event()
+
+        async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            there.set()
+            writer.close()
+
+        server = await asyncio.start_server(greet, "127.0.0.1", port)
+        await there.wait()
+        server.close()
+
+    run(story, timing=PoolTiming(redial_s=0.01))
+
+
+def test_an_idle_connection_that_nobody_wants_warm_ends() -> None:
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(echo) as venue:
+            await transport.send(venue.order(), 2.0)
+            await (await venue.visits.get()).over.wait()
+            assert transport.connections == 0
+
+    run(story, timing=PoolTiming(refresh_s=0.01))
+
+
+def test_a_read_makes_the_connections_for_writes_ready() -> None:
+    class Reads:
+        async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+            return HttpAnswer(200, {}, b"read", 1, 2)
+
+        async def close(self) -> None:
+            return
+
+    async def story() -> None:
+        async with Venue(echo) as venue:
+            writes = DirectTransport(SystemClock())
+            transport = VenueTransport(Reads(), writes)
+            get = HttpRequest("GET", venue.order().url, {})
+            assert (await transport.send(get, 1.0)).body == b"read"
+            visits = [await venue.visits.get() for _ in range(2)]
+            while writes.connections < 2:  # the server knows of a connection a little before we do
+                await asyncio.sleep(0)
+            assert (await transport.send(venue.order(), 1.0)).body == ORDER.encode()
+            assert venue.visits.empty()
+            await transport.close()
+            for visit in visits:
+                await visit.over.wait()
+
+    asyncio.run(story())
+
+
+# TLS.
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Make a certificate of our own for 127.0.0.1, with its key in the same file."""
+    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "venue")])
+    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(start)
+        .not_valid_after(start + datetime.timedelta(days=36_500))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "venue.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_orders_travel_over_tls_on_one_connection_to_a_venue_that_is_trusted(certificate: Path) -> None:
+    ours, theirs = ssl.create_default_context(cafile=certificate), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(certificate)
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(echo, theirs) as venue:
+            for text in ("one", "two", "three"):
+                assert (await transport.send(venue.order(text), 5.0)).body == text.encode()
+            assert venue.visits.qsize() <= 2
+
+    run(story, tls=ours)
+
+
+def test_a_venue_that_is_not_trusted_is_never_sent_anything(certificate: Path) -> None:
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(certificate)
+
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(echo, theirs) as venue:
+            with pytest.raises(NeverSent, match="CERTIFICATE_VERIFY_FAILED"):
+                await transport.send(venue.order(), 5.0)
+            assert venue.visits.empty()
+
+    run(story)
