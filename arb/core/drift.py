@@ -53,7 +53,7 @@ class DriftWatch:
             return []
         inventory = self.house.inventory
         left = [drift for drift in drifts if not inventory.settle(drift.venue, drift.asset)]
-        inventory.forget_doubts(event.venue, {drift.asset for drift in left})
+        inventory.forget_doubts(event.venue, {drift.asset for drift in drifts})
         self._close({drift.asset for drift in left}, event)
         given_up = [drift for drift in left if self._judge(drift, event)]
         if self._of(event.venue):

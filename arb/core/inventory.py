@@ -125,7 +125,8 @@ class Inventory:
             for chosen in combinations(range(len(effects)), count):
                 if sum((effects[index] for index in chosen), ZERO) == missing:
                     self._add(venue, asset, missing)
-                    self._doubts[venue, asset] = [d for index, d in enumerate(doubts) if index not in chosen]
+                    for index in chosen:  # it may turn out the other way yet: only agreement ends a doubt
+                        doubts[index] = Doubt(doubts[index].amount, not doubts[index].counted)
                     return True
         return False
 
