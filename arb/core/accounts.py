@@ -14,11 +14,16 @@ from arb.core.house import House
 from arb.core.records import BalanceRecord
 from arb.core.restart import Restored
 from arb.market.client_id import decode
+from arb.market.fill import Fill, FillKey
+from arb.market.order import OrderReport
 
 SURVEY_MAX_S = 7 * 86_400
 """How far back a start looks at most; Gate tells no more than 30 days at once, and 7 without being asked."""
 SURVEY_AGAIN_S = 2
 TIMER = "survey"
+ADOPT_TIMER = "adopt"
+ADOPT_WAIT_S = 10
+"""How long the legs of lost orders wait for an account that cannot be looked through."""
 
 
 class Accounts:
@@ -31,6 +36,8 @@ class Accounts:
         self.drift = DriftWatch(house)
         self._since_ns = 0
         self._known: frozenset[str] = frozenset()
+        self._lost: dict[tuple[str, str], OrderReport] = {}
+        self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
 
     def take_up(self, restored: Restored, now_ns: int) -> None:
         """Go on from what a previous process left."""
@@ -58,24 +65,41 @@ class Accounts:
     def on_surveyed(self, event: AccountSurveyed) -> None:
         """Take everything a look through an account found."""
         house, venue, now_ns = self.house, event.venue, event.t_ns
-        strange = []
         for report in event.orders:
             if self.desk.on_found(report, now_ns):
                 continue
             if decode(report.client_order_id or "") is None:
                 self.foreign.on_report(report, now_ns)
             elif report.client_order_id not in self._known:
-                strange.append(report)
-        adopt(house, self.desk, strange, now_ns)
+                self._lost[venue, report.venue_order_id] = report
         for fill in sorted(event.fills, key=lambda fill: (fill.event_ns, fill.trade_id)):
-            if not self.desk.on_found_fill(fill, now_ns) and self.foreign.owns(fill):
+            if self.desk.on_found_fill(fill, now_ns):
+                continue
+            if (venue, fill.venue_order_id) in self._lost:
+                self._lost_fills[venue, fill.key] = fill
+            elif self.foreign.owns(fill):
                 self.foreign.on_fill(fill, now_ns)
         self.drift.on_surveyed(event)
+        state = house.venues[venue]
         if event.complete:
-            house.venues[venue].surveyed = True
-        elif not house.venues[venue].surveyed:
+            state.surveyed = True
+        elif not state.surveyed:
             house.incident("not_surveyed", f"{venue}: {event.cause}", now_ns, venue=venue)
             house.out.timer(f"{TIMER}:{venue}", now_ns + SURVEY_AGAIN_S * NS_PER_S)
+        if self._lost and all(state.surveyed for state in house.venues.values()):
+            self.adopt_lost(now_ns)
+        elif self._lost:
+            house.out.timer(ADOPT_TIMER, now_ns + ADOPT_WAIT_S * NS_PER_S)
+
+    def adopt_lost(self, now_ns: int) -> None:
+        """Take up the orders of ours that nobody knows, once all accounts are told, so that both legs come together."""
+        lost, fills = self._lost, self._lost_fills
+        self._lost, self._lost_fills = {}, {}
+        adopt(self.house, self.desk, (report for _, report in sorted(lost.items())), now_ns)
+        for fill in fills.values():
+            self.desk.on_found_fill(fill, now_ns)
+        for venue, number in lost:
+            self.desk.on_found(lost[venue, number], now_ns)
 
     def on_timer(self, venue: str) -> None:
         """Look again through an account that could not be looked through at the start."""

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S
+from arb.core.accounts import ADOPT_TIMER, Accounts
 from arb.core.accounts import TIMER as SURVEY_TIMER
-from arb.core.accounts import Accounts
 from arb.core.books import Books
 from arb.core.commands import AnyCommand
 from arb.core.desk import Desk
@@ -241,6 +241,8 @@ class Engine:
             self.accounts.drift.on_timer(name, event.t_ns)
         elif kind == SURVEY_TIMER:
             self.accounts.on_timer(name)
+        elif kind == ADOPT_TIMER:
+            self.accounts.adopt_lost(event.t_ns)
         elif kind == FLATTEN_TIMER:
             pass  # the flattener looks after every event
         elif kind == "shutdown":

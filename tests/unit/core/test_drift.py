@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import AnyCommand, RefreshBalances, SetTimer, SurveyAccount
-from arb.core.events import OrderFilled, OrderUpdated, ResumeAsked, TimerFired, Transfer
+from arb.core.events import AnyEvent, OrderFilled, OrderUpdated, ResumeAsked, TimerFired, Transfer
 from arb.core.inventory import Inventory
 from arb.core.reasons import Reason
 from arb.core.records import BalanceRecord, ControlRecord, FillRecord, IncidentRecord, OrderRecord
@@ -212,7 +212,7 @@ def test_a_manual_trade_heard_of_on_the_stream_is_no_difference_at_all_in_whatev
     for report_first in (True, False):
         bench = Bench()
         bench.wait_ms(5)
-        news = [OrderUpdated(report=a_strangers_order()), OrderFilled(fill=a_strangers_fill(bench))]
+        news: list[AnyEvent] = [OrderUpdated(report=a_strangers_order()), OrderFilled(fill=a_strangers_fill(bench))]
         for event in news if report_first else reversed(news):
             bench.tell(event)
         surveyed(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
