@@ -1,6 +1,7 @@
 """`arb replay` on captures: the engine in the tape's own time, with simulated matching."""
 
 import gzip
+import re
 import sqlite3
 from decimal import Decimal
 from itertools import islice
@@ -119,6 +120,33 @@ def test_a_level_that_never_changes_is_not_filled_twice(tmp_path: Path) -> None:
     bought = [row for row in rows(tmp_path / "out.sqlite", "fills") if "buy" in row and "gate" in row]
     assert len(bought) == 1
     assert summary["unhedged_notional"] == "0"
+
+
+def _earlier(tape: Tape, milliseconds: int, lines: slice) -> None:
+    """Let some of Gate's frames say that they were sent so much earlier."""
+    for line in tape.lines[lines]:
+        line["raw"] = re.sub(r'"time_ms": (\d+)', lambda told: f'"time_ms": {int(told[1]) - milliseconds}', line["raw"])
+
+
+def test_a_venue_whose_clock_is_behind_is_traded_on(tmp_path: Path) -> None:
+    tape = quiet_market().gate(0.2, [("99.8", "1")], [])
+    tape.okx(1.0, [("101.0", "1")], [("100.0", "0"), ("102.0", "1")])
+    tape.okx(2.0, [("101.0", "0")], [("100.0", "1")])
+    tape.gate(2.1, [("99.7", "1")], [])
+    _earlier(tape, 1500, slice(None))
+    summary, _ = replay(tape.write(tmp_path / "t.jsonl"))
+    assert summary["pairs"]["completed"] == 1
+
+
+def test_a_clock_is_judged_by_the_fastest_frame_so_far(tmp_path: Path) -> None:
+    tape = quiet_market()
+    _earlier(tape, 2000, slice(0, 1))  # Gate's first frame was two seconds on its way
+    tape.gate(0.5, [("99.8", "1")], []).gate(0.7, [("99.8", "0")], [])
+    tape.okx(1.0, [("101.0", "1")], [("100.0", "0"), ("102.0", "1")])
+    tape.okx(2.0, [("101.0", "0")], [("100.0", "1")])
+    tape.gate(2.1, [("99.7", "1")], [])
+    summary, _ = replay(tape.write(tmp_path / "t.jsonl"))
+    assert summary["pairs"]["completed"] == 1
 
 
 def test_frames_and_events_share_one_sequence(tmp_path: Path) -> None:
