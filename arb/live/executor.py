@@ -32,7 +32,7 @@ from arb.core.events import (
 from arb.errors import VenueError, require
 from arb.market.client_id import decode
 from arb.market.order import Outcome, Role
-from arb.venues.base import Departure, EventListener, OrderGateway
+from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
 
 IN_FLIGHT_MAX = "in_flight_max"
 OTHER_LEG = "other_leg"
@@ -78,8 +78,8 @@ class Executor:
     def perform(self, commands: Iterable[AnyCommand]) -> None:
         """Start everything in `commands` that concerns venues and timers; rows, alerts and the end are the runner's.
 
-        Orders start first and in the order given, with nothing awaited between them: both legs of a pair leave in the
-        same turn of the loop.
+        Orders start first and in the order given, with nothing awaited between them: both legs of a pair leave before this
+        returns, where their connections stand ready, and else in the same turn of the loop.
         """
         entries: dict[object, list[PlaceOrder]] = {}
         for command in sorted(commands, key=lambda command: _ORDER.get(type(command), 3)):
@@ -139,8 +139,11 @@ class Executor:
             else:
                 departures.append(departure)
         if not refused:
-            for leg, departure in zip(legs, departures, strict=True):
-                self._spawn_order(leg, departure)
+            # One right after the other; only then does anybody wait for an answer.
+            left = [(leg, self._leave(leg, departure)) for leg, departure in zip(legs, departures, strict=True)]
+            for leg, coming in left:
+                if coming is not None:
+                    self._await_answer(leg, coming)
             return
         named = {answer.client_order_id for answer in refused}
         for answer in refused:
@@ -167,6 +170,25 @@ class Executor:
             self._emit(_not_sent(command, code, f"{len(self._tasks)} requests under way"))
             return
         self._spawn_order(command, partial(gateway.place, command))
+
+    def _leave(self, leg: PlaceOrder, departure: Departure) -> Coroutine[Any, Any, PlaceAnswer] | None:
+        try:
+            return departure()
+        except Exception as error:  # a bug, and by now the order may have left
+            self._emit(_unknown(leg, f"bug: {error!r}", self._clock.wall_ns()))
+            self._on_incident("executor_error", f"sending {leg.client_order_id} to {leg.venue}: {error!r}")
+            return None
+
+    def _await_answer(self, command: PlaceOrder, answer: Coroutine[Any, Any, PlaceAnswer]) -> None:
+        begun: list[bool] = []
+        sent_ns = self._clock.wall_ns()
+
+        def on_done(_task: object) -> None:
+            if not begun:  # cancelled before its first step, but the order had left
+                answer.close()
+                self._emit(_unknown(command, "stopped before its answer came", sent_ns))
+
+        self._spawn(self._place(command, lambda: answer, begun)).add_done_callback(on_done)
 
     def _spawn_order(self, command: PlaceOrder, departure: Departure) -> None:
         begun: list[bool] = []

@@ -22,7 +22,7 @@ from arb.market.instrument import Instrument
 
 PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
 Departure = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
-"""Sends an order that was made ready, once, and returns its answer."""
+"""Sends an order that was made ready, once: it may leave at the call, and its answer is what the coroutine returns."""
 FrameListener = Callable[[str, int, bytes], None]
 """Called with (venue, received_ns, raw) for every public frame, in order of receipt, on the loop's thread."""
 EventListener = Callable[[AnyEvent], None]

@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import select
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -51,26 +53,40 @@ class DirectTransport:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        """Return the answer; raise `NeverSent` or `AnswerLost`."""
+    def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """Hand the request to the kernel now where a connection stands ready, else when its answer is awaited.
+
+        Awaiting returns the answer, or raises `NeverSent` or `AnswerLost`.
+        """
         try:
             origin, data = render(request)
         except ValueError as error:
-            raise NeverSent(f"no request that can be sent: {error}") from None
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + timeout_s
+            return _Later(partial(_never, f"no request that can be sent: {error}"))
         line = self._take(origin)
         if line is None:
-            line = await self._dial(origin, timeout_s)
-            if loop.time() >= deadline_s:
-                self._put_back(line)
-                raise NeverSent(f"no connection within {timeout_s:g} s")
-            if not line.usable:
-                raise NeverSent("the venue closed the connection at once")
-        timer = loop.call_at(deadline_s, line.fail, f"no answer within {timeout_s:g} s")
+            return _Later(partial(self._dial_and_ask, origin, data, timeout_s))
+        return _Later(partial(self._answer, *self._ask(line, data, timeout_s, timeout_s)))
+
+    async def _dial_and_ask(self, origin: Origin, data: bytes, timeout_s: float) -> HttpAnswer:
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        line = await self._dial(origin, timeout_s)
+        left_s = deadline_s - loop.time()
+        if left_s <= 0:
+            self._put_back(line)
+            raise NeverSent(f"no connection within {timeout_s:g} s")
+        if not line.usable:
+            raise NeverSent("the venue closed the connection at once")
+        return await self._answer(*self._ask(line, data, left_s, timeout_s))
+
+    def _ask(self, line: "_Line", data: bytes, left_s: float, timeout_s: float) -> "_Asked":
+        timer = asyncio.get_running_loop().call_later(left_s, line.fail, f"no answer within {timeout_s:g} s")
         sent_ns = self._clock.wall_ns()
+        return _Asked(line, line.ask(data), timer, sent_ns)
+
+    async def _answer(self, line: "_Line", waiting: "_Waiting", timer: asyncio.TimerHandle, sent_ns: int) -> HttpAnswer:
         try:
-            reader, received_ns = await line.ask(data)
+            reader, received_ns = await waiting
         except asyncio.CancelledError:
             line.abort()
             raise
@@ -223,7 +239,7 @@ class _Line(asyncio.Protocol):
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._reader = AnswerReader()
-        self._answered: asyncio.Future[tuple[AnswerReader, int]] | None = None
+        self._answered: _Waiting | None = None
         self._readable = select.poll()
 
     @property
@@ -235,7 +251,7 @@ class _Line(asyncio.Protocol):
         """Return whether the connection stands and nothing has come on it, an end included, that the loop has not read."""
         return self.usable and not self._readable.poll(0)
 
-    def ask(self, data: bytes) -> "asyncio.Future[tuple[AnswerReader, int]]":
+    def ask(self, data: bytes) -> "_Waiting":
         """Hand the request to the kernel now; the future holds the answer and when it was whole, or `AnswerLost`."""
         assert self._transport is not None and self._answered is None
         self._reader = AnswerReader()
@@ -248,6 +264,7 @@ class _Line(asyncio.Protocol):
         answered, self._answered = self._answered, None
         if answered is not None and not answered.done():
             answered.set_exception(AnswerLost(why))
+            answered.exception()  # seen: whoever waited may have stopped waiting
         self.abort()
 
     def wake(self) -> None:
@@ -310,6 +327,34 @@ class _Line(asyncio.Protocol):
             answered.set_result((self._reader, self._clock.wall_ns()))
 
 
+_Waiting = asyncio.Future[tuple[AnswerReader, int]]
+
+
+class _Asked(NamedTuple):
+    """A request under way."""
+
+    line: _Line
+    waiting: _Waiting
+    timer: asyncio.TimerHandle
+    sent_ns: int
+
+
+class _Later:
+    """What can be awaited, once, and may also be dropped."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, HttpAnswer]]) -> None:
+        self._work = work
+
+    def __await__(self) -> Generator[Any, None, HttpAnswer]:
+        return self._work().__await__()
+
+
+async def _never(why: str) -> HttpAnswer:
+    raise NeverSent(why)
+
+
 class VenueTransport:
     """Carry writes over `writes` and reads over `reads`; a first read makes the connections for writes ready."""
 
@@ -317,12 +362,12 @@ class VenueTransport:
         self._reads = reads
         self._writes = writes
 
-    async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        """Return the answer; raise `NeverSent` or `AnswerLost`."""
+    def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """Return the answer, once awaited; a write leaves at once. Raises as its transport does."""
         if request.method != "GET":
-            return await self._writes.send(request, timeout_s)
+            return self._writes.send(request, timeout_s)
         self._writes.keep_warm(request.url)
-        return await self._reads.send(request, timeout_s)
+        return self._reads.send(request, timeout_s)
 
     async def close(self) -> None:
         """Release sockets."""

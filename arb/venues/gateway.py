@@ -6,7 +6,7 @@ venue's language is its dialect's. An order is sent at most once, whatever happe
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, Protocol
@@ -162,12 +162,16 @@ class CcxtGateway:
             request = self._signed(call)
         except VenueError as refused:
             return not_sent(self.venue, command, refused.code or NOT_SENT, str(refused))
-        return partial(self._send, command, call.scope, request)
+        return partial(self._leave, command, call.scope, request)
 
-    async def _send(self, command: PlaceOrder, scope: str, request: HttpRequest) -> PlaceAnswer:
+    def _leave(self, command: PlaceOrder, scope: str, request: HttpRequest) -> Coroutine[Any, Any, PlaceAnswer]:
+        """Hand the order to the network; the coroutine waits for what becomes of it."""
         sent_ns = self._clock.wall_ns()
+        return self._told(command, scope, self._transport.send(request, self._timing.place_timeout_s), sent_ns)
+
+    async def _told(self, command: PlaceOrder, scope: str, sending: Awaitable[HttpAnswer], sent_ns: int) -> PlaceAnswer:
         try:
-            answer = await self._transport.send(request, self._timing.place_timeout_s)
+            answer = await sending
         except NeverSent as error:
             return not_sent(self.venue, command, NOT_SENT, str(error))
         except AnswerLost as error:

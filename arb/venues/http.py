@@ -5,6 +5,7 @@ An attempt ends in exactly one of three ways, and which one matters for orders: 
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
 import aiohttp
@@ -52,8 +53,11 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 class HttpTransport(Protocol):
     """Carry requests to one venue."""
 
-    async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        """Return the answer; raise `NeverSent` or `AnswerLost`."""
+    def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """Return the answer, once awaited; raise `NeverSent` or `AnswerLost` then.
+
+        The request may leave at the call already, or only when its answer is awaited.
+        """
 
     async def close(self) -> None:
         """Release sockets."""

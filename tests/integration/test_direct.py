@@ -173,10 +173,11 @@ def test_a_sender_that_gives_up_takes_its_connection_along() -> None:
     async def story(transport: DirectTransport) -> None:
         async with Venue(serve) as venue:
             sending = asyncio.ensure_future(transport.send(venue.order("first"), 5.0))
-            await venue.visits.get()
+            visit = await venue.visits.get()
             sending.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await sending
+            await visit.over.wait()
             assert (await transport.send(venue.order("second"), 2.0)).body == b"2"
 
     run(story)
@@ -219,6 +220,17 @@ def test_what_comes_unasked_on_an_idle_connection_ends_it() -> None:
             spoken.set()
             await over.wait()
             assert (await transport.send(venue.order("two"), 2.0)).body == b"two"
+
+    run(story)
+
+
+def test_a_request_that_nobody_waits_for_has_left_and_its_answer_is_given_to_nobody() -> None:
+    async def story(transport: DirectTransport) -> None:
+        async with Venue(echo) as venue:
+            await transport.send(venue.order("one"), 2.0)
+            transport.send(venue.order("dropped"), 2.0)
+            assert (await transport.send(venue.order("two"), 2.0)).body == b"two"
+            assert venue.visits.qsize() == 2
 
     run(story)
 

@@ -1,7 +1,7 @@
 """The executor with ten-line gateways: every order gets one answer, both legs leave together, nothing escapes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -276,11 +276,46 @@ def test_orders_that_are_not_waited_for_any_longer_are_unknown() -> None:
     assert [type(event) for _, event in bench.events] == [OutcomeUnknown]
 
 
-def test_an_order_stopped_before_its_first_step_was_not_sent() -> None:
+def test_an_entry_has_left_when_perform_returns_and_stopping_it_then_leaves_it_unknown() -> None:
+    bench = Bench()
+    gate, okx = bench.gateways["gate"], bench.gateways["okx"]
+
+    def leaving(gateway: FakeGateway, command: PlaceOrder) -> Coroutine[Any, Any, PlaceAnswer]:
+        bench.log.append(f"left {gateway.venue}")
+        return gateway.place(command)
+
+    for gateway in (gate, okx):
+        gateway.prepare = partial(lambda gateway, command: partial(leaving, gateway, command), gateway)  # type: ignore[method-assign]
+
+    async def story() -> None:
+        bench.executor.perform([place(), place("okx", "arb2")])
+        assert bench.log == ["left gate", "left okx"]
+        await bench.executor.close()
+
+    run_virtual(story(), bench.clock)
+    assert [event.client_order_id for event in bench.told(OutcomeUnknown)] == ["arb1", "arb2"]
+    assert bench.told(OrderRejected) == []
+
+
+def test_a_bug_in_leaving_makes_that_leg_unknown_and_the_other_one_leaves() -> None:
+    bench = Bench()
+
+    def broken() -> Coroutine[Any, Any, PlaceAnswer]:
+        raise ZeroDivisionError
+
+    bench.gateways["gate"].prepare = lambda command: broken  # type: ignore[method-assign]
+    bench.perform(place(), place("okx", "arb2"))
+
+    [unknown], [accepted] = bench.told(OutcomeUnknown), bench.told(OrderAccepted)
+    assert (unknown.client_order_id, accepted.client_order_id) == ("arb1", "arb2")
+    assert [kind for kind, _ in bench.incidents] == ["executor_error"]
+
+
+def test_a_repair_stopped_before_its_first_step_was_not_sent() -> None:
     bench = Bench()
 
     async def story() -> None:
-        bench.executor.perform([place()])
+        bench.executor.perform([place(role=Role.HEDGE)])
         await bench.executor.close()
 
     run_virtual(story(), bench.clock)
