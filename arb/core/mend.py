@@ -5,6 +5,7 @@ otherwise the cheapest legal order at a usable book is sent, again and again unt
 moment the pair is known to be uneven; after it trading halts and the exit goes on being quoted at the cap price.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS
@@ -92,11 +93,11 @@ class Mender:
             return False
         if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
             return True
-        return not self._legal_anywhere(pair, imbalance, price)
+        return not self._legal_anywhere(pair, pair.venues, imbalance, price)
 
-    def _legal_anywhere(self, pair: PairTrade, imbalance: Decimal, price: Decimal) -> bool:
+    def _legal_anywhere(self, pair: PairTrade, venues: Iterable[str], imbalance: Decimal, price: Decimal) -> bool:
         side = Side.SELL if imbalance > 0 else Side.BUY
-        instruments = (self.house.instruments[venue, pair.plan.symbol] for venue in pair.venues)
+        instruments = (self.house.instruments[venue, pair.plan.symbol] for venue in venues)
         return any(repair_size(side, abs(imbalance), price, instrument) for instrument in instruments)
 
     def _price(self, pair: PairTrade) -> Decimal:
@@ -110,7 +111,8 @@ class Mender:
         if pair.state is PairState.OPENING:
             pair.move(Trigger.UNEVEN, now_ns)
             house.out.persist(pair.record(base))
-        hopeless = not self._legal_anywhere(pair, imbalance, self._price(pair))
+        # Dust is what the venues that hold it would not take; a leg may also be completed at a third venue.
+        hopeless = not self._legal_anywhere(pair, house.venues_of(pair.plan.symbol), imbalance, self._price(pair))
         if hopeless or self._policy(pair) is OnSingleLeg.HOLD:
             self._carry(pair, imbalance, now_ns)
             return
@@ -129,7 +131,7 @@ class Mender:
             return
         order = self._choose(pair, imbalance, now_ns)
         if order is None and pair.state is PairState.HALTED:
-            order = self._at_cap(pair, imbalance)
+            order = self._at_cap(pair, imbalance, now_ns)
         if order is not None:
             house.budget.take(order.venue, pair.plan.symbol, now_ns)
             self.desk.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
@@ -183,10 +185,13 @@ class Mender:
             for venue in self.house.venues_of(pair.plan.symbol)
             if self._may_trade(pair, venue, now_ns)
         ]
+        cap = self._cap(pair, side)
+        if pair.state is PairState.HALTED and self.house.policy.emergency_market:
+            cap = _deepest(side, cap, venues)
         # A venue in quarantine mends a leg only where no other can.
         well = [venue for venue in venues if not self.house.health.venues[venue.instrument.venue].quarantined]
         for choice in (well, venues):
-            order = choose_repair(side, abs(imbalance), self._cap(pair, side), slack, choice, policy)
+            order = choose_repair(side, abs(imbalance), cap, slack, choice, policy)
             if order is not None:
                 return order
         return None
@@ -224,17 +229,31 @@ class Mender:
         excess_venue = pair.plan.buy_venue if side is Side.SELL else pair.plan.sell_venue
         return Role.UNWIND if venue == excess_venue else Role.HEDGE
 
-    def _at_cap(self, pair: PairTrade, imbalance: Decimal) -> RepairOrder | None:
+    def _at_cap(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> RepairOrder | None:
         """Return the exit at the cap price, for a halted pair with no usable book: the price is safe by itself."""
         side = Side.SELL if imbalance > 0 else Side.BUY
-        venue = pair.plan.sell_venue if side is Side.SELL else pair.plan.buy_venue
-        instrument = self.house.instruments[venue, pair.plan.symbol]
-        cap = self._cap(pair, side)
+        ways = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(self._policy(pair))
+        venues = [v for v in reversed(pair.venues) if ways is None or self._role(pair, v, side) in (*ways, Role.DUST)]
+        if side is Side.BUY:
+            venues.reverse()  # completing first: the short leg's own venue
+        states, health = self.house.venues, self.house.health.venues
+        venues.sort(key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns))
+        orders = (self._order_at_cap(pair, venue, side, abs(imbalance)) for venue in venues)
+        return next((order for order in orders if order is not None), None)
+
+    def _order_at_cap(self, pair: PairTrade, venue: str, side: Side, need: Decimal) -> RepairOrder | None:
+        instrument, cap = self.house.instruments[venue, pair.plan.symbol], self._cap(pair, side)
         price = ceil_to_step(cap, instrument.tick) if side is Side.SELL else floor_to_step(cap, instrument.tick)
-        size = repair_size(side, abs(imbalance), price, instrument) if price > 0 else ZERO
+        size = repair_size(side, need, price, instrument) if price > 0 else ZERO
         if not size:
             return None
-        return RepairOrder(venue, self._role(pair, venue, side), side, price, size, price)
+        return RepairOrder(venue, self._role(pair, venue, side), side, price, size, size * price)
+
+
+def _deepest(side: Side, cap: Decimal, venues: Iterable[RepairVenue]) -> Decimal:
+    """Return the cap widened to all that the usable books show, for those who allow an exit at any price."""
+    ends = [venue.levels[-1][0] for venue in venues if venue.levels]
+    return min([cap, *ends]) if side is Side.SELL else max([cap, *ends])
 
 
 def _fruitless(pair: PairTrade) -> int:
