@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from arb.core.desk import Desk
 from arb.core.dust import DustPool
-from arb.core.fees import fee_quote
 from arb.core.house import House
 from arb.core.open import open_remainder
 from arb.core.orders import WorkingOrder
@@ -112,13 +111,13 @@ class Closer:
         in_quote = in_base = elsewhere = ZERO
         for order in orders:
             base, quote = order.symbol.split("/")
-            for fill in order.fills.values():
+            for key, fill in order.fills.items():
                 if fill.fee_currency == quote:
                     in_quote += fill.fee
                 elif fill.fee_currency == base:
                     in_base += fill.fee
                 else:
-                    elsewhere += fee_quote(self.house, fill)
+                    elsewhere += order.fee_values[key]
         return Traded(
             side=side,
             size=sum((order.filled for order in orders), ZERO),

@@ -340,7 +340,9 @@ class Desk:
         house.books.filled(order.venue, order.symbol, fill.event_ns)
         house.tally.fills += 1
         house.tally.add_fee(fill.fee_currency, fill.fee)
-        house.out.persist(order.record(), fill_record(house, order.order_id, order.account_id, fill))
+        row = fill_record(house, order.order_id, order.account_id, fill)
+        order.fee_values[fill.key] = row.fee_quote_value
+        house.out.persist(order.record(), row)
         self.fee_check(fill)
 
     def _after(self, order: WorkingOrder, now_ns: int) -> None:

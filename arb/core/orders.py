@@ -49,6 +49,8 @@ class WorkingOrder:
         self.first_fill_ns: int | None = None
         self.done_ns: int | None = None
         self.fills: dict[FillKey, Fill] = {}
+        # What each fee was worth in quote when its fill came: the row says so, and the waterfall must agree with it.
+        self.fee_values: dict[FillKey, Decimal] = {}
         self.looks_asked = 0
         self.clean_looks: list[int] = []
         self.look_in_flight = False
@@ -89,6 +91,7 @@ class WorkingOrder:
         for row in fills:
             fill = fill_of(row, record)
             order.fills[fill.key] = fill
+            order.fee_values[fill.key] = row.fee_quote_value
         if order.outcome is None:
             order.outcome = Outcome.UNKNOWN
         return order
