@@ -209,7 +209,6 @@ class DirectTransport:
                     origin.host,
                     origin.port,
                     ssl=self._context() if origin.tls else None,
-                    happy_eyeballs_delay=0.25,
                 )
         except TimeoutError:
             raise NeverSent(f"no connection within {timeout_s:g} s") from None
