@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.core.settings import Limits, RepairPolicy
+from arb.errors import StoreError
 from arb.market.client_id import decode
 from arb.simulation.places import Places
 from arb.store.journal_reader import JournalReader
@@ -254,6 +255,9 @@ def not_a_projection(places: Places) -> Iterator[str]:
     projector = Projector(f"sqlite:///{places.rebuilt}", reader, lambda: None)
     try:
         projector.open()
+    except StoreError as error:
+        yield f"projection: the journal cannot be projected anew: {error}"
+        return
     finally:
         projector.close()
         reader.close()

@@ -5,7 +5,7 @@ as often as common ones. Some phases need help to come about; for those a first 
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 
@@ -32,14 +32,11 @@ class Phase(StrEnum):
     CLOSED = "just closed"
 
 
-AIMED = (Phase.NONE, Phase.OPENING, Phase.ONE_LEG, Phase.BOTH_LEGS, Phase.UNKNOWN, Phase.REPAIRING, Phase.CLOSED)
-"""The phases at which strikes are aimed; a halted pair is met by chance."""
-
 DISK_FAULTS = ("disk_full", "commit_refused", "ledger_locked")
-KILL = "kill"
+KILLS = {f"kill_{point}": point for point in Point}
 HALT = "halt"
-STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, KILL, HALT)
-"""Every fault there is: the sandbox's, the network's, the disk's, sudden death, and the user's halt (and resume)."""
+STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, HALT)
+"""Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume)."""
 
 LEADING = {
     Phase.UNKNOWN: ("lost_ack", "lost_request", "delayed_request", "slow", "net_answer_lost", "http_502_html"),
@@ -49,7 +46,10 @@ LEADING = {
 
 
 class Strike(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault and its moment. `leg` says at which venue of the pair: buy, sell, or a third one."""
+    """One fault and its moment. `leg` says at which venue of the pair: buy, sell, or a third one.
+
+    A kill comes when its point is passed for the `passes`-th time from then on.
+    """
 
     name: str
     phase: Phase
@@ -58,7 +58,6 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     count: int | None = None
     param: str | int | None = None
-    point: Point = Point.AFTER_COMMIT
     passes: int = 1
 
 
@@ -82,6 +81,8 @@ def make_plan(seed: int) -> Plan:
     policy = rng.choices(
         (OnSingleLeg.CHEAPEST, OnSingleLeg.COMPLETE, OnSingleLeg.UNWIND, OnSingleLeg.HOLD), (70, 12, 12, 6)
     )[0]
+    strikes = tuple(_strikes(rng))
+    halting = any(strike.phase is Phase.HALTED for strike in strikes)
     return Plan(
         seed=seed,
         symbols=tuple(sorted(rng.sample(SYMBOLS, rng.choice((1, 1, 2))), key=SYMBOLS.index)),
@@ -91,25 +92,35 @@ def make_plan(seed: int) -> Plan:
             consecutive_losses=1000,
             daily_loss_quote=Decimal(1000),
         ),
-        timing=Timing(unknown_grace_ms=5_000, balance_refresh_s=rng.choice((2, 5, 30)), unknown_max_s=10),
-        repair=RepairPolicy(on_single_leg=policy),
+        timing=Timing(
+            unknown_grace_ms=5_000,
+            balance_refresh_s=rng.choice((2, 5, 30)),
+            unknown_max_s=10,
+            leg_deadline_ms=300 if halting else 3000,
+        ),
+        repair=RepairPolicy(on_single_leg=OnSingleLeg.CHEAPEST if halting else policy),
         faults_end_ns=9 * NS_PER_S // 2,
         drain_ns=45 * NS_PER_S,
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
-        strikes=tuple(_strikes(rng)),
+        strikes=strikes,
     )
 
 
-def _strikes(rng: random.Random) -> Sequence[Strike]:
-    strikes: list[Strike] = []
+def _strikes(rng: random.Random) -> Iterator[Strike]:
     for _ in range(rng.randint(3, 6)):
-        phase, name = rng.choice(AIMED), rng.choice(STRIKES)
+        phase, name = rng.choice(list(Phase)), rng.choice(STRIKES)
         after_ns = rng.randint(0, 3_000) * NS_PER_MS
-        leading = LEADING.get(phase)
-        if leading:
-            strikes.append(_strike(rng, rng.choice(leading), Phase.OPENING, after_ns))
-        strikes.append(_strike(rng, name, phase, after_ns))
-    return strikes
+        if phase in LEADING:
+            yield _strike(rng, rng.choice(LEADING[phase]), Phase.OPENING, after_ns)
+        elif phase is Phase.HALTED:
+            yield from _no_way_out(after_ns)
+        yield _strike(rng, name, phase, after_ns)
+
+
+def _no_way_out(after_ns: int) -> Iterator[Strike]:
+    """Yield what leaves a pair on one leg until it is out of time: one leg refused, and every repair too."""
+    for leg, phase in (("sell", Phase.OPENING), ("third", Phase.OPENING), ("buy", Phase.REPAIRING)):
+        yield Strike(name="reject_balance", phase=phase, leg=leg, after_ns=after_ns, count=12)
 
 
 def _strike(rng: random.Random, name: str, phase: Phase, after_ns: int) -> Strike:
@@ -124,7 +135,6 @@ def _strike(rng: random.Random, name: str, phase: Phase, after_ns: int) -> Strik
         seconds=rng.choice((0.3, 1.0, 2.5)) if lasts else None,
         count=None if lasts else rng.choice((1, 1, 2, 6) if many else (1, 1, 2)),
         param=_param(rng, name),
-        point=rng.choice(list(Point)),
         passes=rng.choice((1, 1, 1, 2, 3, 5)),
     )
 

@@ -6,10 +6,14 @@ from typing import Any
 
 import msgspec
 
+from arb.sim.faults import KINDS
 from arb.simulation.plan import STRIKES, Phase
 from arb.simulation.watch import Cell
 
 CELLS_WANTED = 50
+AT_PLACING = {name for name, kind in KINDS.items() if kind.scope == "request" and kind.on == "place"}
+NEVER_PLACING = {Phase.NONE, Phase.BOTH_LEGS, Phase.CLOSED}
+"""Phases in which no order leaves, so that what strikes only placements cannot meet them."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -60,16 +64,21 @@ class Tally(msgspec.Struct):
         }
 
 
+def possible(fault: str, phase: Phase) -> bool:
+    """Return whether a fault can meet a pair in a phase at all."""
+    return fault not in AT_PLACING or phase not in NEVER_PLACING
+
+
 def thin_cells(cells: dict[str, dict[str, int]], wanted: int = CELLS_WANTED) -> Iterable[tuple[str, str]]:
-    """Yield the cells met less often than `wanted`."""
+    """Yield the possible cells met less often than `wanted`."""
     for fault in STRIKES:
         for phase in Phase:
-            if cells.get(fault, {}).get(str(phase), 0) < wanted:
+            if possible(fault, phase) and cells.get(fault, {}).get(str(phase), 0) < wanted:
                 yield fault, str(phase)
 
 
 def table(cells: dict[str, dict[str, int]]) -> str:
-    """Return the table of fault x phase."""
+    """Return the table of fault x phase; a dot where they cannot meet."""
     width = max(map(len, STRIKES))
     heads = [str(phase).split(" ") for phase in Phase]
     columns = [max(6, *(len(word) for word in head)) for head in heads]
@@ -79,9 +88,7 @@ def table(cells: dict[str, dict[str, int]]) -> str:
         lines.append(" " * width + "".join(f"  {word:>{room}}" for word, room in zip(words, columns, strict=True)))
     for fault in STRIKES:
         row = cells.get(fault, {})
-        counts = [row.get(str(phase), 0) for phase in Phase]
-        lines.append(
-            f"{fault:<{width}}"
-            + "".join(f"  {count or '-':>{room}}" for count, room in zip(counts, columns, strict=True))
-        )
+        counts = [row.get(str(phase), 0) or ("-" if possible(fault, phase) else ".") for phase in Phase]
+        told = "".join(f"  {count:>{room}}" for count, room in zip(counts, columns, strict=True))
+        lines.append(f"{fault:<{width}}{told}")
     return "\n".join(lines)

@@ -21,7 +21,7 @@ from arb.sim.faults import KINDS, Fault
 from arb.simulation.disk import Disk
 from arb.simulation.life import Life
 from arb.simulation.line import LINE_FAULTS, LineFault
-from arb.simulation.plan import HALT, KILL, Phase, Plan, Strike
+from arb.simulation.plan import HALT, KILLS, Phase, Plan, Strike
 from arb.simulation.process import Process
 from arb.simulation.wires import Network
 
@@ -121,17 +121,18 @@ class Watch:
             self._post(index, strike, venue)
         elif strike.name in LINE_FAULTS:
             self._disturb_line(index, strike, venue, now_ns)
-        elif strike.name == KILL:
+        elif strike.name in KILLS:
             assert self._life is not None
-            self._life.doom(strike.point, strike.passes, lambda: self._meet(index, strike, None))
+            self._life.doom(KILLS[strike.name], strike.passes, lambda: self._meet(index, strike, None))
         elif strike.name == HALT:
             self._halt(index, strike)
         else:
             self._disturb_disk(index, strike, now_ns)
 
     def _venue(self, strike: Strike, pair: PairTrade | None) -> str:
-        venues = list(self._network.lines)
-        if pair is None:
+        worlds = self._admin.world.venues
+        venues = [name for name, venue in worlds.items() if venue.disturbance.possible(strike.name)]
+        if pair is None or len(venues) == 1:
             return self._rng.choice(venues)
         if strike.leg == "buy":
             return pair.plan.buy_venue

@@ -95,4 +95,5 @@ def test_the_table_shows_every_fault_and_the_thin_cells_are_named() -> None:
     assert any(line.startswith("lost_ack") and "60" in line for line in lines)
     thin = set(thin_cells(tally.cells))
     assert ("lost_ack", "opening") not in thin
-    assert ("lost_ack", "repairing") in thin and ("kill", "opening") in thin
+    assert ("lost_ack", "no pair") not in thin  # no order leaves without a pair
+    assert ("lost_ack", "repairing") in thin and ("kill_before_commit", "opening") in thin

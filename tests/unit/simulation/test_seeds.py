@@ -10,7 +10,7 @@ import pytest
 
 from arb.clock import system_random
 from arb.simulation.life import Point
-from arb.simulation.plan import KILL, Phase, Strike, make_plan
+from arb.simulation.plan import Phase, Strike, make_plan
 from arb.simulation.run import Verdict, run_plan, run_seed
 
 REPO = Path(__file__).resolve().parents[3]
@@ -65,7 +65,7 @@ def test_a_seed_repeats_in_another_process_whatever_its_hash_seed() -> None:
 def test_a_kill_while_a_pair_opens_is_followed_by_a_restart_that_ends_well(point: Point) -> None:
     plan = make_plan(4)
     for count in (1, 2, 3):
-        kill = Strike(name=KILL, phase=Phase.OPENING, leg="buy", after_ns=0, point=point, passes=count)
+        kill = Strike(name=f"kill_{point}", phase=Phase.OPENING, leg="buy", after_ns=0, passes=count)
         verdict = run_plan(msgspec.structs.replace(plan, strikes=(kill,)))
         assert not verdict.findings, explained(plan.seed, verdict)
         assert verdict.outcome.lives == 2, explained(plan.seed, verdict)
