@@ -76,6 +76,13 @@ class Account:
         self.transfers.append(booked)
         return booked
 
+    def adjust(self, asset: str, free: Decimal) -> Decimal:
+        """Set the free balance without any record, and return by how much it changed."""
+        require(free >= 0, f"a free balance cannot be {free}")
+        balance = self.balance(asset)
+        change, balance.free = sub(free, balance.free), free
+        return change
+
 
 def buy_hold(quote_amount: Decimal, fee_rate: Decimal, buy_fee_in: str) -> Decimal:
     """Return what a buy of `quote_amount` at its limit locks; a rebate (negative rate) locks nothing extra."""

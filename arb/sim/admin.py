@@ -68,6 +68,10 @@ class Admin:
         free = parse(body.get("free"))
         if not asset or free is None or free < 0:
             raise AdminError("asset and a free amount >= 0 are needed")
+        if body.get("hidden") is True:
+            # A change that no history of the venue shows, such as a fee taken in silence.
+            amount = venue.exchange.account.adjust(asset, free)
+            return {"ts_ms": venue.now_ns // NS_PER_MS, "asset": asset, "amount": plain(amount)}
         booked = venue.exchange.transfer(asset, free, venue.now_ns)
         return {"ts_ms": booked.ns // NS_PER_MS, "asset": asset, "amount": plain(booked.amount)}
 

@@ -15,6 +15,7 @@ from arb.sim import okx_reads as reads
 from arb.sim.exchange import SimExchange
 from arb.sim.limits import RateMeter
 from arb.sim.okx_auth import OkxRefusal, check_expiry, check_request
+from arb.sim.okx_countdown import Countdown
 from arb.sim.okx_orders import BATCH_SIZE_MAX, WINDOW_NS, OkxOrders, envelope
 from arb.sim.okx_wire import Json, encode, symbol_of
 from arb.sim.okx_ws import OkxPrivateSession, OkxPublicSession
@@ -63,6 +64,7 @@ _READS = {
     "/trade/fills-history": _Read(reads.fills_history, True, 10),
 }
 ORDER = "/trade/order"
+COUNTDOWN = "/trade/cancel-all-after"
 ORDER_QUERY_LIMIT = 60
 _WRITES = {
     ORDER: PLACE,
@@ -79,6 +81,7 @@ class OkxDialect:
         self.exchange = exchange
         self._rates = RateMeter()
         self.orders = OkxOrders(exchange, self._rates)
+        self._countdown = Countdown(exchange)
 
     def classify(self, request: HttpRequest, now_ns: int) -> Call:
         """Say what a request is about, without judging it."""
@@ -115,6 +118,10 @@ class OkxDialect:
         if request.method == "POST" and path in _WRITES:
             self._identify(request, now_ns)
             return self._write(path, request, now_ns)
+        if request.method == "POST" and path == COUNTDOWN:
+            self._identify(request, now_ns)
+            self._meter(path, 2, now_ns)
+            return _answer(self._countdown.set(_items(request.body)[0], now_ns))
         if request.method == "GET" and path == ORDER:
             self._identify(request, now_ns)
             return _answer(self._order(request.params(), now_ns))

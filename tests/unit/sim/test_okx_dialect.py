@@ -181,6 +181,24 @@ def test_transfers_are_shown_as_deposits_and_withdrawals(okx: Bench) -> None:
     assert [(row["amt"], row["ccy"]) for row in withdrawals["data"]] == [("5", "USDT")]
 
 
+def test_the_dead_man_switch_cancels_unless_renewed_or_disarmed(okx: Bench) -> None:
+    def arm(seconds: str) -> str:
+        return str(private(okx, "trade/cancel-all-after", "POST", {"timeOut": seconds})[1]["code"])
+
+    place(okx, ordType="limit", px="40000")
+    assert arm("5") == "51000"
+    assert arm("10") == "0"
+    okx.advance(9 * NS_PER_S)
+    assert arm("10") == "0"
+    okx.advance(9 * NS_PER_S)
+    assert arm("0") == "0"
+    okx.advance(20 * NS_PER_S)
+    assert len(okx.exchange.open_orders()) == 1
+    assert arm("10") == "0"
+    okx.advance(11 * NS_PER_S)
+    assert okx.exchange.open_orders() == []
+
+
 @pytest.mark.parametrize(
     ("fault", "status", "code"),
     [
