@@ -212,10 +212,15 @@ class DirectTransport:
                 )
         except TimeoutError:
             raise NeverSent(f"no connection within {timeout_s:g} s") from None
-        except OSError as error:  # refused, unreachable, no such host, a certificate that is not trusted
+        except (
+            OSError,
+            UnicodeError,
+        ) as error:  # refused, unreachable, no such host, a certificate that is not trusted
             raise NeverSent(f"{type(error).__name__}: {error}") from error
         finally:
             self._dialling -= 1
+        if line.gone.done():
+            raise NeverSent("the venue closed the connection at once")
         self._lines.add(line)
         return line
 

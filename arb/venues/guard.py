@@ -105,11 +105,14 @@ class SigningGuard:
 
 
 def value_of(size: object, price: object) -> Decimal | None:
-    """Return size times price, exactly; None when either is missing or is no decimal text, integer or Decimal."""
+    """Return size times price, exactly; None where there is no product, or either is no decimal text, integer or Decimal."""
     left, right = to_decimal(size), to_decimal(price)
     if left is None or right is None:
         return None
-    return _EXACT.multiply(left, right)
+    try:
+        return _EXACT.multiply(left, right)
+    except ArithmeticError:  # a signalling NaN, or infinity times 0
+        return None
 
 
 def to_decimal(value: object) -> Decimal | None:

@@ -8,9 +8,11 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.venues.exact import ExactExchange
 from arb.venues.gate.labels import annotate, error_class, unlabelled_class
 from arb.venues.gate.placements import EXPIRES_NS, claims_of, is_placement, is_signed, split_hints
-from arb.venues.gate.request import Plan, RequestError, WireRequest, build, plan
+from arb.venues.gate.request import Plan, RequestError, WireRequest, build, limit_order_body, plan
 from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
+from arb.venues.guard import OrderClaim, value_of
 
+_ORDERS_PATH = API_ROOT + "/spot/orders"
 _SHOWN_CHARACTERS = 300  # of an error's body, which may be a proxy's whole page
 
 
@@ -28,6 +30,10 @@ class GateRest(ExactExchange):
         The body is text: ccxt's `fetch` encodes it, and as it is ASCII the bytes are those that were hashed.
         """
         access, section = api[0], api[1]
+        if path == "orders" and section == "spot" and method == "POST" and type(params) is dict:
+            order = self._sign_limit_order(access, params)
+            if order is not None:
+                return order
         base = self.urls["api"][access][section]
         self.guard.check_host(base)
         given = {} if params is None else params
@@ -42,6 +48,29 @@ class GateRest(ExactExchange):
         if access != "public":
             headers |= self._signed_headers(method, planned, wire, given, hints)
         return {"url": url, "method": method, "body": wire.body or None, "headers": headers}
+
+    def _sign_limit_order(self, access: str, params: dict[str, Any]) -> dict[str, Any] | None:
+        """Sign an order as the dialect writes it, in one go; None for any other, which goes the general way.
+
+        The same checks in the same order, and the same bytes (a test compares them); half the time.
+        """
+        body = limit_order_body(params)
+        if body is None or access != "private" or not (self.apiKey and self.secret):
+            return None
+        base = self.urls["api"]["private"]["spot"]
+        self.guard.check_host(base)
+        now_ns, expires_ns = self.house_clock.wall_ns(), params[EXPIRES_NS]
+        if expires_ns <= now_ns:
+            raise self.guard.refuse_expired(now_ns - expires_ns)
+        native = params["currency_pair"]
+        worth = value_of(params["amount"], params["price"])
+        self.guard.admit((OrderClaim(self.native_symbols.get(native, native), worth),))
+        offset_ns = self.server_offset_ns
+        timestamp = str((now_ns + offset_ns) // NS_PER_S)
+        signed = self.signer.request("POST", _ORDERS_PATH, "", body.encode(), timestamp)
+        headers = rest_headers(self.apiKey, signed.signature, timestamp)
+        headers["X-Gate-Exptime"] = str((expires_ns + offset_ns) // NS_PER_MS)
+        return {"url": base + "/spot/orders", "method": "POST", "body": body, "headers": headers}
 
     def handle_errors(
         self,

@@ -141,3 +141,8 @@ def test_values_are_exact_and_floats_have_none() -> None:
     assert value_of(0.1, "1") is None
     assert value_of("1", None) is None
     assert [to_decimal(value) for value in (True, "x", 1.5, None)] == [None] * 4
+
+
+@pytest.mark.parametrize(("size", "price"), [("sNaN", "1"), ("1", "sNaN"), ("Infinity", "0"), ("0", "-Infinity")])
+def test_numbers_without_a_product_have_no_value(size: str, price: str) -> None:
+    assert value_of(size, price) is None
