@@ -11,9 +11,10 @@ from arb.market.order import Outcome
 from arb.venues.outcome import OutcomePolicy, Rule, Said, Table
 from arb.venues.retry import Trouble
 
-_Row = tuple[str, Outcome, Trouble, str]
+Row = tuple[str, Outcome, Trouble, str]
+"""Codes, what they mean for an order, what for a read, and why."""
 
-_GATE_ROWS: tuple[_Row, ...] = (
+_GATE_ROWS: tuple[Row, ...] = (
     (
         "INTERNAL SERVER_ERROR INTERNAL_SERVER_ERROR SERVER_TIMEOUT",
         Outcome.UNKNOWN,
@@ -125,7 +126,7 @@ _GATE_ROWS: tuple[_Row, ...] = (
         "the cancel failed and nothing is said about the order",
     ),
 )
-_OKX_ROWS: tuple[_Row, ...] = (
+_OKX_ROWS: tuple[Row, ...] = (
     (
         "50004",
         Outcome.UNKNOWN,
@@ -217,7 +218,7 @@ _OKX_ROWS: tuple[_Row, ...] = (
         "no such order: for a cancel it may have ended, so its fill is asked for",
     ),
 )
-_BITGET_ROWS: tuple[_Row, ...] = (
+_BITGET_ROWS: tuple[Row, ...] = (
     (
         "40010 40015 40725 45001 50008",
         Outcome.UNKNOWN,
@@ -293,8 +294,9 @@ _BITGET_ROWS: tuple[_Row, ...] = (
 )
 
 
-def _table(rows: tuple[_Row, ...]) -> Table:
-    rules = [Rule(code, outcome, trouble, why) for codes, outcome, trouble, why in rows for code in codes.split()]
+def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:
+    """Return the rules by code; the codes of a row are apart by `split`, or by blanks. A code may stand only once."""
+    rules = [Rule(code, outcome, trouble, why) for codes, outcome, trouble, why in rows for code in codes.split(split)]
     table = {rule.code: rule for rule in rules}
     if len(table) != len(rules):
         raise ValueError("a code stands twice in one table")
@@ -342,7 +344,7 @@ def _bitget_words(status: int, body: Any) -> Said | None:
     return Said(code, str(body.get("msg") or ""))
 
 
-GATE = OutcomePolicy("gate", _table(_GATE_ROWS), _gate_words, _gate_words)
-OKX = OutcomePolicy("okx", _table(_OKX_ROWS), _okx_write_words, _okx_read_words)
-BITGET = OutcomePolicy("bitget", _table(_BITGET_ROWS), _bitget_words, _bitget_words)
+GATE = OutcomePolicy("gate", table_of(_GATE_ROWS), _gate_words, _gate_words)
+OKX = OutcomePolicy("okx", table_of(_OKX_ROWS), _okx_write_words, _okx_read_words)
+BITGET = OutcomePolicy("bitget", table_of(_BITGET_ROWS), _bitget_words, _bitget_words)
 POLICIES = {policy.venue: policy for policy in (GATE, OKX, BITGET)}
