@@ -9,23 +9,16 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from arb.app.run import Run
 from arb.config import Mode, RunOptions, load_settings
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
-from arb.core.events import (
-    AnyEvent,
-    BalancesReported,
-    CancelAnswered,
-    ClockMeasured,
-    OrderFilled,
-    OrderLooked,
-    OrderRejected,
-)
+from arb.core.commands import PlaceOrder
+from arb.core.events import AnyEvent, OrderFilled, OrderRejected
 from arb.market.client_id import decode
-from arb.market.instrument import Instrument
 from arb.market.order import Role
 from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
 
@@ -77,60 +70,35 @@ class Killer:
 
 
 class WatchedGateway:
-    """A gateway that tells the killer what goes through it."""
+    """A gateway that tells the killer which orders leave and what is heard; all else is the inner one's."""
 
     def __init__(self, inner: OrderGateway, killer: Killer) -> None:
-        self.venue = inner.venue
-        self.account_id = inner.account_id
         self._inner = inner
         self._killer = killer
 
-    async def start(self) -> None:
-        """Start the gateway."""
-        await self._inner.start()
-        self.account_id = self._inner.account_id
-
-    async def close(self) -> None:
-        """Close the gateway."""
-        await self._inner.close()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Place a repair, watched."""
-        return await self._watched(command, partial(self._inner.place, command))
+        return await self._leave(command, partial(self._inner.place, command))
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave, watched."""
         departure = self._inner.prepare(command)
-        return departure if isinstance(departure, OrderRejected) else partial(self._watched, command, departure)
+        return departure if isinstance(departure, OrderRejected) else partial(self._leave, command, departure)
 
-    async def _watched(self, command: PlaceOrder, departure: Departure) -> PlaceAnswer:
+    def _leave(self, command: PlaceOrder, departure: Departure) -> Coroutine[Any, Any, PlaceAnswer]:
         self._killer.before(command)
+        return self._followed(command, departure())
+
+    async def _followed(self, command: PlaceOrder, answer: Coroutine[Any, Any, PlaceAnswer]) -> PlaceAnswer:
         watch = asyncio.get_running_loop().call_later(ON_ITS_WAY_S, self._killer.sent, command)
         try:
-            return await departure()
+            return await answer
         finally:
             watch.cancel()
             self._killer.answered(command)
-
-    async def cancel(self, command: CancelOrder) -> CancelAnswered:
-        """Cancel an order."""
-        return await self._inner.cancel(command)
-
-    async def look(self, command: QueryOrder) -> OrderLooked:
-        """Look for an order."""
-        return await self._inner.look(command)
-
-    async def balances(self) -> BalancesReported:
-        """Read the balances."""
-        return await self._inner.balances()
-
-    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
-        """Read the rules."""
-        return await self._inner.instruments(symbols)
-
-    async def measure_clock(self) -> ClockMeasured:
-        """Compare the clocks."""
-        return await self._inner.measure_clock()
 
     async def run_private(self, listener: EventListener) -> None:
         """Hand over what the private stream says, after a look at it."""
@@ -145,8 +113,12 @@ class WatchedGateway:
 def main(window: str, config: str, db: str, admin: str) -> None:
     """Run the engine until the window opens."""
     killer = Killer(window)
+
+    def watched(inner: OrderGateway) -> OrderGateway:
+        return cast(OrderGateway, WatchedGateway(inner, killer))
+
     options = RunOptions(mode=Mode.SANDBOX, db=db, sandbox=admin)
-    run = Run(load_settings(Path(config)), options, live_view=False, wrap=lambda inner: WatchedGateway(inner, killer))
+    run = Run(load_settings(Path(config)), options, live_view=False, wrap=watched)
     asyncio.run(run.main())
 
 

@@ -22,6 +22,10 @@ REPO = Path(__file__).resolve().parents[2]
 START_S = 60.0
 """How long a process may take to be there, on a machine with other things to do."""
 END_S = 60.0
+MAY_HALT = "leg_deadline"
+"""What strikes a repair may leave a leg open for longer than allowed: the proof of absence takes its time."""
+WELL_ENDED = ((0, None), (4, MAY_HALT))
+"""Exit codes and halts of a run that met trouble and mastered it."""
 
 
 def drawn_seed() -> int:
@@ -182,6 +186,17 @@ class EngineProcess:
     def until_pairs(self, count: int) -> dict[str, Any]:
         """Wait until so many pairs have completed."""
         return self.until(lambda status: status["pairs"]["completed"] >= count, f"{count} pairs are completed")
+
+    def trade_on(self, count: int, what: str) -> None:
+        """Wait until so many pairs have completed; a halt that may be is lifted, as a user would."""
+
+        def goes_on(status: dict[str, Any]) -> bool:
+            assert status["halted"] in (None, MAY_HALT), f"{what}: {status}"
+            if status["halted"] is not None:
+                ask(self.journal, {"do": "resume", "reason": "the trouble is over"})
+            return bool(status["pairs"]["completed"] >= count)
+
+        self.until(goes_on, f"{what}: {count} pairs are completed")
 
     def stop(self) -> Ended:
         """Ask for an orderly end, and wait for it."""

@@ -6,13 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.live.control import ask
 from tests.integration import truth
-from tests.integration.support import EngineProcess, SandboxProcess, engine_process, sandbox_process
+from tests.integration.support import WELL_ENDED, EngineProcess, SandboxProcess, engine_process, sandbox_process
 
 VENUES = ("gate", "okx", "bitget")
-MAY_HALT = "leg_deadline"
-"""A fault that strikes a repair may leave a leg open for longer than allowed: the proof of absence takes its time."""
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -51,27 +48,15 @@ def test_after_every_fault_trading_goes_on_and_both_ledgers_agree(
                 lambda status: not status["unknown_orders"] and not status["pairs"]["halted"],
                 f"{seen}: after {trouble.fault} every order is known",
             )
-            trade_on(engine, settled["pairs"]["completed"] + 1, f"{seen}, after {trouble.fault}")
+            engine.trade_on(settled["pairs"]["completed"] + 1, f"{seen}, after {trouble.fault}")
         ended = engine.stop()
         seen += f": {ended.out}\n{ended.err[-3000:]}"
         ledger = sandbox.ledger()
-        assert (ended.code, ended.summary["halted"]) in ((0, None), (4, MAY_HALT)), seen
+        assert (ended.code, ended.summary["halted"]) in WELL_ENDED, seen
         assert truth.differences(engine.db, ledger) == [], seen
         assert truth.profit_differences(engine.db, ledger) == [], seen
         assert ended.summary["unhedged_notional"] == "0", seen
         assert ended.summary["unknown_orders"] == 0, seen
-
-
-def trade_on(engine: EngineProcess, pairs: int, seen: str) -> None:
-    """Wait for so many completed pairs; a halt that a fault gave good reason for is lifted, as a user would."""
-
-    def goes_on(status: dict[str, Any]) -> bool:
-        assert status["halted"] in (None, MAY_HALT), f"{seen}: {status}"
-        if status["halted"] is not None:
-            ask(engine.journal, {"do": "resume", "reason": "the fault is over"})
-        return bool(status["pairs"]["completed"] >= pairs)
-
-    engine.until(goes_on, f"{seen}: {pairs} pairs are completed")
 
 
 def strike_everywhere(trouble: Trouble, sandbox: SandboxProcess, engine: EngineProcess, seen: str) -> None:
