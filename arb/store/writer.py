@@ -84,7 +84,8 @@ class Writer:
         if self._postgres:
             try:
                 with connection.begin_nested():
-                    self._copy(connection, Opportunity.__tablename__, [make(record) for record in records])
+                    # A generator: rows are made here while the server takes in those before them.
+                    self._copy(connection, Opportunity.__tablename__, map(make, records))
                 return
             except IntegrityError:
                 pass  # an id is there already (the answer to an earlier commit was lost), or a row is refused
@@ -110,7 +111,7 @@ class Writer:
         connection.exec_driver_sql("DROP TABLE loaded")
 
     @staticmethod
-    def _copy(connection: Connection, table: str, rows: list[tuple[Any, ...]]) -> None:
+    def _copy(connection: Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         dbapi: Any = connection.dialect.loaded_dbapi
         cursor: Any = connection.connection.cursor()
         try:
