@@ -1,6 +1,7 @@
 """The command that proves: `sim`."""
 
 import importlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,13 @@ PROGRESS_EVERY = 50
 )
 @click.option("--seed", type=SEED, metavar="S", help="The first seed [default: drawn, and logged].")
 @click.option("--resume", type=NEW_FILE, metavar="FILE", help="Keep the state here, and go on from it.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes share the seeds."
+)
 @config_and_json
-def sim_command(seeds: int | None, seed: int | None, resume: Path | None, config: Path | None, as_json: bool) -> int:
+def sim_command(
+    seeds: int | None, seed: int | None, resume: Path | None, jobs: int, config: Path | None, as_json: bool
+) -> int:
     """Simulate the whole house under faults, from seeds.
 
     Each seed draws a market, faults of venues, network and disk, and kills; judges compare what came of it with what the
@@ -39,16 +45,9 @@ def sim_command(seeds: int | None, seed: int | None, resume: Path | None, config
     if first is None:
         first = system_random().getrandbits(SEED_BITS)
     click.echo(f"seeds {first} to {first + count - 1}", err=True)
-
-    def on_seed(number: int, verdict: Any) -> None:
-        if verdict.findings:
-            click.echo(f"seed {number}: {verdict.findings[0]}\n  repeat it: arb sim --seed {number}", err=True)
-        if count == 1:
-            click.echo("\n".join(verdict.outcome.fired), err=True)
-        elif (number - first + 1) % PROGRESS_EVERY == 0:
-            click.echo(f"{number - first + 1} seeds", err=True)
-
-    tally = simulation.run_seeds(first, count, SystemClock(), on_seed, resume)
+    simulate = partial(simulation.result_of, clock=SystemClock())
+    tell = partial(_tell, first, count)
+    tally = simulation.run_seeds(first, count, simulate, tell, resume=resume, jobs=jobs)
     summary = {"first": first} | tally.summary()
     if as_json:
         show(summary, as_json=True)
@@ -57,9 +56,23 @@ def sim_command(seeds: int | None, seed: int | None, resume: Path | None, config
     return EXIT_CHECK if tally.failures else EXIT_OK
 
 
+def _tell(first: int, count: int, result: Any) -> None:
+    """Tell of one seed on stderr: what struck when it is the only one, what was found wrong, how far the row is."""
+    done = result.seed - first + 1
+    if count == 1:
+        click.echo("\n".join(result.fired), err=True)
+    for finding in result.findings[: None if count == 1 else 1]:
+        click.echo(f"seed {result.seed}: {finding}", err=True)
+    if result.findings:
+        click.echo(f"  repeat it: arb sim --seed {result.seed}", err=True)
+    if done % PROGRESS_EVERY == 0:
+        click.echo(f"{done} seeds", err=True)
+
+
 def _told(summary: dict[str, Any], table: str) -> dict[str, Any]:
     """Return the summary for a person: the table first, and how to repeat what failed."""
-    click.echo(table)
+    if summary["seeds"] > 1:
+        click.echo(table)
     told = {key: value for key, value in summary.items() if key not in ("cells", "thin_cells", "failures")}
     told["seconds_a_seed"] = round(summary["seconds"] / max(1, summary["seeds"]), 3)
     told["cells_below_50"] = len(summary["thin_cells"])

@@ -1,6 +1,8 @@
 """Rows of seeds: each simulated, judged and counted; interrupted and taken up again; the same whatever came before it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -15,6 +17,7 @@ from arb.simulation.world import Outcome, Simulation
 
 FINDINGS_KEPT = 20
 SAVE_EVERY = 20
+CHUNK = 4
 
 
 class State(msgspec.Struct):
@@ -38,6 +41,15 @@ class Verdict(msgspec.Struct, frozen=True):
         return any(phase is not Phase.NONE for _, phase in self.outcome.cells)
 
 
+class Result(msgspec.Struct, frozen=True):
+    """What is kept of one seed: its sums, what was found wrong, and which faults struck."""
+
+    seed: int
+    tally: Tally
+    findings: tuple[str, ...]
+    fired: tuple[str, ...]
+
+
 def run_seed(seed: int) -> Verdict:
     """Simulate and judge one seed."""
     return run_plan(make_plan(seed))
@@ -53,39 +65,65 @@ def run_plan(plan: Plan) -> Verdict:
         return Verdict(outcome, tuple(findings), places.journal.read_bytes())
 
 
+def result_of(seed: int, clock: Clock) -> Result:
+    """Simulate and judge one seed, and keep what sums need."""
+    began_ns = clock.monotonic_ns()
+    verdict = run_seed(seed)
+    outcome = verdict.outcome
+    tally = Tally(
+        seeds=1,
+        counted=int(verdict.counted),
+        pairs=outcome.pairs,
+        lives=outcome.lives,
+        virtual_s=outcome.virtual_s,
+        seconds=(clock.monotonic_ns() - began_ns) / NS_PER_S,
+    )
+    tally.add_cells(outcome.cells)
+    findings = verdict.findings[:FINDINGS_KEPT]
+    if findings:
+        tally.failures.append(Failure(seed, findings))
+    return Result(seed, tally, findings, tuple(outcome.fired))
+
+
 def run_seeds(
     first: int,
     count: int,
-    clock: Clock,
-    on_seed: Callable[[int, Verdict], None],
+    simulate: Callable[[int], Result],
+    on_result: Callable[[Result], None],
+    *,
     resume: Path | None = None,
-    simulate: Callable[[int], Verdict] = run_seed,
+    jobs: int = 1,
 ) -> Tally:
-    """Run `count` seeds from `first` on, or what is left of them by the state file; raises `ConfigError` for another's."""
+    """Run `count` seeds from `first` on, or what is left of them by the state file; raises `ConfigError` for another's.
+
+    With several `jobs` as many processes share the seeds; the sums are the same, for no seed knows of another.
+    """
     state = _load(resume, first)
-    while state.next < first + count:
-        seed = state.next
-        began_ns = clock.monotonic_ns()
-        verdict = simulate(seed)
-        tally = Tally(
-            seeds=1,
-            counted=int(verdict.counted),
-            pairs=verdict.outcome.pairs,
-            lives=verdict.outcome.lives,
-            virtual_s=verdict.outcome.virtual_s,
-            seconds=(clock.monotonic_ns() - began_ns) / NS_PER_S,
-        )
-        tally.add_cells(verdict.outcome.cells)
-        if verdict.findings:
-            tally.failures.append(Failure(seed, verdict.findings[:FINDINGS_KEPT]))
-        state.tally.add(tally)
-        state.next = seed + 1
-        on_seed(seed, verdict)
-        if resume is not None and (state.next - first) % SAVE_EVERY == 0:
-            _save(resume, state)
+    seeds = range(state.next, first + count)
+    with _workers(jobs) as executor:
+        results = map(simulate, seeds) if executor is None else executor.map(simulate, seeds, chunksize=CHUNK)
+        for result in results:
+            state.tally.add(result.tally)
+            state.next = result.seed + 1
+            on_result(result)
+            if resume is not None and (state.next - first) % SAVE_EVERY == 0:
+                _save(resume, state)
     if resume is not None:
         _save(resume, state)
     return state.tally
+
+
+@contextmanager
+def _workers(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
+    if jobs == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(jobs) as executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def first_of(resume: Path | None) -> int | None:

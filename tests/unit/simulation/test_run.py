@@ -5,29 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from arb.clock import ManualClock
 from arb.errors import ConfigError
-from arb.simulation.plan import Phase, make_plan
-from arb.simulation.report import Tally, table, thin_cells
-from arb.simulation.run import Verdict, first_of, run_seeds
-from arb.simulation.world import Outcome
+from arb.simulation.plan import Phase
+from arb.simulation.report import Failure, Tally, table, thin_cells
+from arb.simulation.run import Result, first_of, run_seeds
 
 
-def a_verdict(seed: int, *findings: str) -> Verdict:
-    """Return the verdict of a seed in which one fault met one pair."""
-    outcome = Outcome(
-        plan=make_plan(seed),
-        truth={},
-        cells=Counter({("lost_ack", Phase.OPENING if seed % 2 else Phase.NONE): 1}),
-        fired=[],
-        troubles=[],
-        halted=None,
-        left_open=[],
-        lives=1,
-        virtual_s=5.0,
-        pairs=3,
-    )
-    return Verdict(outcome, findings, b"")
+def a_result(seed: int, *findings: str) -> Result:
+    """Return the result of a seed in which one fault met one pair, if the seed is odd."""
+    tally = Tally(seeds=1, counted=seed % 2, pairs=3, lives=1, virtual_s=5.0)
+    tally.add_cells(Counter({("lost_ack", Phase.OPENING if seed % 2 else Phase.NONE): 1}))
+    if findings:
+        tally.failures.append(Failure(seed, findings))
+    return Result(seed, tally, findings, ())
 
 
 class Seeds:
@@ -37,15 +27,19 @@ class Seeds:
         self.run: list[int] = []
         self._failing, self._stop_at = failing, stop_at
 
-    def __call__(self, seed: int) -> Verdict:
+    def __call__(self, seed: int) -> Result:
         if seed == self._stop_at:
             raise KeyboardInterrupt
         self.run.append(seed)
-        return a_verdict(seed, *(["a fill is missing"] if seed in self._failing else []))
+        return a_result(seed, *(["a fill is missing"] if seed in self._failing else []))
 
 
-def go(seeds: Seeds, first: int, count: int, resume: Path | None = None) -> Tally:
-    return run_seeds(first, count, ManualClock(0), lambda seed, verdict: None, resume, seeds)
+def go(seeds: Seeds, first: int, count: int, resume: Path | None = None, jobs: int = 1) -> Tally:
+    return run_seeds(first, count, seeds, lambda result: None, resume=resume, jobs=jobs)
+
+
+def test_several_processes_sum_as_one() -> None:
+    assert go(Seeds(failing=(13,)), 10, 9, jobs=2).summary() == go(Seeds(failing=(13,)), 10, 9).summary()
 
 
 def test_a_seed_in_which_no_fault_met_a_pair_does_not_count() -> None:
