@@ -17,8 +17,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.clock import Clock
-from arb.venues.http import CONNECTIONS_MAX, KEEPALIVE_S, AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
-from arb.venues.http1 import AnswerReader, BadAnswer, Origin, origin_of, render
+from arb.venues.http import (
+    CONNECTIONS_MAX,
+    KEEPALIVE_S,
+    AnswerLost,
+    HttpAnswer,
+    HttpRequest,
+    HttpTransport,
+    NeverSent,
+    Origin,
+)
+from arb.venues.http1 import AnswerReader, BadAnswer, origin_of, render
 
 
 class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +68,7 @@ class DirectTransport:
         Awaiting returns the answer, or raises `NeverSent` or `AnswerLost`.
         """
         try:
-            origin, data = render(request)
+            origin, data = request.ready or render(request)
         except ValueError as error:
             return _Later(partial(_never, f"no request that can be sent: {error}"))
         line = self._take(origin)
@@ -80,9 +89,10 @@ class DirectTransport:
         return await self._answer(*self._ask(line, data, left_s, timeout_s))
 
     def _ask(self, line: "_Line", data: bytes, left_s: float, timeout_s: float) -> "_Asked":
-        timer = asyncio.get_running_loop().call_later(left_s, line.fail, f"no answer within {timeout_s:g} s")
         sent_ns = self._clock.wall_ns()
-        return _Asked(line, line.ask(data), timer, sent_ns)
+        waiting = line.ask(data)
+        timer = asyncio.get_running_loop().call_later(left_s, line.fail, f"no answer within {timeout_s:g} s")
+        return _Asked(line, waiting, timer, sent_ns)
 
     async def _answer(self, line: "_Line", waiting: "_Waiting", timer: asyncio.TimerHandle, sent_ns: int) -> HttpAnswer:
         try:
@@ -132,7 +142,6 @@ class DirectTransport:
         now_s = asyncio.get_running_loop().time()
         while idle:
             line = idle.pop()
-            line.wake()
             if now_s - line.idle_since_s < self._timing.idle_max_s and line.silent():
                 return line
             line.abort()
@@ -142,17 +151,21 @@ class DirectTransport:
         if self._closed or not line.usable:
             line.abort()
             return
-        loop = asyncio.get_running_loop()
-        line.idle_since_s = loop.time()
-        line.refresh = loop.call_later(self._timing.refresh_s, self._on_refresh, line)
+        line.rest()
+        if line.watch is None:
+            line.watch = asyncio.get_running_loop().call_later(self._timing.refresh_s, self._on_watch, line)
         self._idle.setdefault(line.origin, []).append(line)
 
-    def _on_refresh(self, line: "_Line") -> None:
+    def _on_watch(self, line: "_Line") -> None:
         """End a connection that was idle for long; one that is to be warm stays until its successor is there."""
         idle = self._idle.get(line.origin, [])
-        if line not in idle:
-            return
-        if len(idle) > self._warm.get(line.origin, 0):
+        loop = asyncio.get_running_loop()
+        left_s = self._timing.refresh_s
+        if line in idle:
+            left_s += line.idle_since_s - loop.time()
+        if left_s > 0:
+            line.watch = loop.call_later(left_s, self._on_watch, line)
+        elif len(idle) > self._warm.get(line.origin, 0):
             idle.remove(line)
             line.abort()
         else:
@@ -237,7 +250,7 @@ class _Line(asyncio.Protocol):
         self.origin = origin
         self.made_s = made_s
         self.idle_since_s = made_s
-        self.refresh: asyncio.TimerHandle | None = None
+        self.watch: asyncio.TimerHandle | None = None
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._clock = clock
         self._on_lost = on_lost
@@ -258,7 +271,6 @@ class _Line(asyncio.Protocol):
     def ask(self, data: bytes) -> "_Waiting":
         """Hand the request to the kernel now; the future holds the answer and when it was whole, or `AnswerLost`."""
         assert self._transport is not None and self._answered is None
-        self._reader = AnswerReader()
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(data)
         return self._answered
@@ -271,15 +283,13 @@ class _Line(asyncio.Protocol):
             answered.exception()  # seen: whoever waited may have stopped waiting
         self.abort()
 
-    def wake(self) -> None:
-        """Be idle no longer."""
-        if self.refresh is not None:
-            self.refresh.cancel()
-            self.refresh = None
+    def rest(self) -> None:
+        """Be idle from now on, with all that the next request needs."""
+        self.idle_since_s = asyncio.get_running_loop().time()
+        self._reader = AnswerReader()
 
     def abort(self) -> None:
         """End the connection at once."""
-        self.wake()
         if self._transport is not None:
             self._transport.abort()
 
@@ -307,7 +317,8 @@ class _Line(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Tell whoever waits, and the pool."""
         self._end(error)
-        self.wake()
+        if self.watch is not None:
+            self.watch.cancel()
         self._transport = None
         self.gone.set_result(None)
         self._on_lost(self)

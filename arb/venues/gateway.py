@@ -32,10 +32,11 @@ from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, Fees, KeyFacts, TradeDialect
 from arb.venues.guard import SigningRefused
 from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
+from arb.venues.http1 import made_ready
 from arb.venues.look import Look
 from arb.venues.outcome import NOT_SENT, RATE_BUDGET, Verdict, error_of, judge_read, judge_write
 from arb.venues.pacing import Pacer, Priority
-from arb.venues.retry import READS, Backoff, Trouble, next_delay_s
+from arb.venues.retry import READS, Backoff, Trouble, next_delay_s, requests_left
 from arb.venues.survey import Survey
 
 EXPIRED = "expired"
@@ -159,9 +160,11 @@ class CcxtGateway:
         if self._clock.wall_ns() >= command.expires_ns:
             return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
         try:
-            request = self._signed(call)
+            request = made_ready(self._signed(call))
         except VenueError as refused:
             return not_sent(self.venue, command, refused.code or NOT_SENT, str(refused))
+        except ValueError as error:
+            return not_sent(self.venue, command, NOT_SENT, f"no request that can be sent: {error}")
         return partial(self._leave, command, call.scope, request)
 
     def _leave(self, command: PlaceOrder, scope: str, request: HttpRequest) -> Coroutine[Any, Any, PlaceAnswer]:
@@ -177,7 +180,7 @@ class CcxtGateway:
         except AnswerLost as error:
             return unknown(self.venue, command, sent_ns, str(error))
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
-        self._mind_limits(scope, verdict)
+        self._mind_limits(scope, verdict, answer)
         return answered(self._dialect, command, answer, verdict)
 
     async def cancel(self, command: CancelOrder) -> CancelAnswered:
@@ -196,7 +199,7 @@ class CcxtGateway:
         except AnswerLost as error:
             return cancel_answer(self.venue, command, Outcome.UNKNOWN, str(error))
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
-        self._mind_limits(call.scope, verdict)
+        self._mind_limits(call.scope, verdict, answer)
         return cancel_answer(self.venue, command, verdict.outcome, verdict.code or None)
 
     async def look(self, command: QueryOrder) -> OrderLooked:
@@ -320,9 +323,9 @@ class CcxtGateway:
             if not await self._pacer.wait(call.scope, priority, self._timing.pace_timeout_s):
                 raise VenueBusy(self.venue, f"no slot left in {call.scope!r}", code=RATE_BUDGET)
             verdict, answer = await self._ask_once(call)
+            self._mind_limits(call.scope, verdict, answer)
             if answer is not None and verdict.outcome is Outcome.ACCEPTED:
                 return verdict.body, answer
-            self._mind_limits(call.scope, verdict)
             elapsed_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
             trouble = verdict.trouble or Trouble.FAULT
             delay_s = next_delay_s(policy, attempt, trouble, elapsed_s, self._rng, verdict.retry_after_s)
@@ -350,7 +353,12 @@ class CcxtGateway:
         headers = {**(signed["headers"] or {}), **call.headers}
         return HttpRequest(signed["method"], signed["url"], headers, signed["body"])
 
-    def _mind_limits(self, scope: str, verdict: Verdict) -> None:
+    def _mind_limits(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
+        left = requests_left(answer.headers) if answer is not None else None
+        if left is not None:
+            self._pacer.told(scope, left)
+        if verdict.low_fill_ratio:
+            self._pacer.penalised()
         if verdict.trouble is Trouble.BUSY:
             self._pacer.limited(scope, verdict.retry_after_s)
 

@@ -6,7 +6,7 @@ An attempt ends in exactly one of three ways, and which one matters for orders: 
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import aiohttp
 import msgspec
@@ -27,13 +27,33 @@ class AnswerLost(Exception):
     """The request may have left, and no whole answer came."""
 
 
+class Origin(NamedTuple):
+    """Where a connection leads to."""
+
+    host: str
+    port: int
+    tls: bool
+    authority: str
+
+
+class Outgoing(NamedTuple):
+    """A request as bytes, ready to leave."""
+
+    origin: Origin
+    data: bytes
+
+
 class HttpRequest(msgspec.Struct, frozen=True):
-    """A signed request. `url` is sent as it stands: it was signed that way."""
+    """A signed request. `url` is sent as it stands: it was signed that way.
+
+    `ready`: the same as bytes, where that was made ahead (see `http1.made_ready`).
+    """
 
     method: str
     url: str
     headers: dict[str, str]
     body: str | None = None
+    ready: Outgoing | None = None
 
     def __repr__(self) -> str:
         # Headers hold key and signature.

@@ -7,10 +7,9 @@ a broken answer meant is how orders get doubled. Nothing is assumed about how th
 import re
 from enum import Enum, auto
 from functools import lru_cache
-from typing import NamedTuple
 
 from arb import __version__
-from arb.venues.http import BODY_BYTES_MAX, HttpRequest
+from arb.venues.http import BODY_BYTES_MAX, HttpRequest, Origin, Outgoing
 
 HEAD_BYTES_MAX = 64 * 1024
 _LINE_BYTES_MAX = 1024
@@ -31,20 +30,9 @@ class BadAnswer(Exception):
     """What came is not one whole HTTP answer; the text says what is wrong with it."""
 
 
-class Origin(NamedTuple):
-    """Where a connection leads to."""
-
-    host: str
-    port: int
-    tls: bool
-    authority: str
-
-
-class Outgoing(NamedTuple):
-    """A request ready to leave."""
-
-    origin: Origin
-    data: bytes
+def made_ready(request: HttpRequest) -> HttpRequest:
+    """Return the request with its bytes beside it; raises `ValueError` as `render` does."""
+    return HttpRequest(request.method, request.url, request.headers, request.body, render(request))
 
 
 def render(request: HttpRequest) -> Outgoing:

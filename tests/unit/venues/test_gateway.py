@@ -37,12 +37,13 @@ class FakeSigner:
         self.timeout_on_exit = 0
         self.error: Exception | None = None
         self.params: list[Any] = []
+        self.headers = {"KEY": "k"}
 
     def sign(self, path: str, api: Any = (), method: str = "GET", params: Any = None) -> dict[str, Any]:
         if self.error is not None:
             raise self.error
         self.params.append(params)
-        return {"url": f"http://venue/{path}", "method": method, "headers": {"KEY": "k"}, "body": "b"}
+        return {"url": f"http://venue/{path}", "method": method, "headers": self.headers, "body": "b"}
 
     async def close(self) -> None:
         return
@@ -112,6 +113,15 @@ class Bench:
 
     def place(self, **changes: Any) -> Any:
         return run_virtual(self.gateway.place(self.order(**changes)), self.clock)
+
+
+def test_an_order_that_would_not_leave_as_it_was_signed_is_not_sent() -> None:
+    bench = Bench()
+    bench.signer.headers = {"KEY": "k\r\nX: y"}
+
+    answer = bench.place()
+
+    assert (type(answer), answer.code, answer.sent_ns, bench.transport.sent) == (OrderRejected, "not_sent", 0, [])
 
 
 def test_a_lost_answer_is_unknown_and_the_order_is_not_sent_again() -> None:
