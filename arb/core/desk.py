@@ -144,6 +144,10 @@ class Desk:
         order.acked_ns = event.acked_ns or None
         if event.retry_after_s is not None:
             self.house.pause(event.venue, event.retry_after_s, event.t_ns)
+        if event.entries_stop_s is not None:
+            self.house.stop_entries(event.venue, event.entries_stop_s, event.t_ns)
+            text = f"{event.venue} takes no entries for {event.entries_stop_s:.0f} s: {event.code} {event.message}"
+            self.house.incident("entries_stopped", text, event.t_ns, venue=event.venue)
         if order.outcome is Outcome.ACCEPTED:
             text = f"{event.venue} rejected {event.client_order_id} ({event.code}) after it was seen alive"
             self.house.incident("contradiction", text, event.t_ns, venue=event.venue, pair_id=order.pair_id)

@@ -190,6 +190,8 @@ class Detector:
             return Reason.VENUE_HALTED
         if any(house.health.venues[venue].quarantined for venue in venues):
             return Reason.VENUE_HALTED
+        if any(s.entries_stopped_until_ns > now_ns for s in states):
+            return Reason.VENUE_HALTED
         if any(not s.surveyed for s in states):
             return Reason.VENUE_HALTED
         if any(house.asset_stopped(venue, asset) for venue in venues for asset in symbol.split("/")):

@@ -104,7 +104,10 @@ class OrderAccepted(Event, frozen=True, kw_only=True, tag=True):
 
 
 class OrderRejected(Event, frozen=True, kw_only=True, tag=True):
-    """The order certainly does not exist: refused by the venue's own rule (`code`), or never sent (`sent_ns` 0)."""
+    """The order certainly does not exist: refused by the venue's own rule (`code`), or never sent (`sent_ns` 0).
+
+    `retry_after_s`: nothing should be sent before. `entries_stop_s`: for so long the venue takes repairs but punishes entries.
+    """
 
     venue: str
     client_order_id: str
@@ -113,6 +116,7 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag=True):
     sent_ns: int
     acked_ns: int
     retry_after_s: float | None = None
+    entries_stop_s: float | None = None
 
 
 class OutcomeUnknown(Event, frozen=True, kw_only=True, tag=True):

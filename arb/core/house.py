@@ -70,6 +70,7 @@ class VenueState:
         self.clock_error_ns = 0
         self.halted: str | None = None
         self.paused_until_ns = 0
+        self.entries_stopped_until_ns = 0
         self.rejects_in_a_row = 0
 
 
@@ -228,3 +229,8 @@ class House:
         """Open nothing at a venue for a while."""
         until = now_ns + int(seconds * 1000) * NS_PER_MS
         self.venues[venue].paused_until_ns = max(self.venues[venue].paused_until_ns, until)
+
+    def stop_entries(self, venue: str, seconds: float, now_ns: int) -> None:
+        """Open nothing at a venue for a while; repairs go on."""
+        until = now_ns + int(seconds * 1000) * NS_PER_MS
+        self.venues[venue].entries_stopped_until_ns = max(self.venues[venue].entries_stopped_until_ns, until)

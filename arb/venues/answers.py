@@ -8,6 +8,7 @@ from arb.venues.base import PlaceAnswer
 from arb.venues.dialect import TradeDialect
 from arb.venues.http import HttpAnswer
 from arb.venues.outcome import Verdict
+from arb.venues.pacing import FILL_RATIO_STOP_S
 
 
 def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, verdict: Verdict) -> PlaceAnswer:
@@ -22,6 +23,7 @@ def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, ver
             sent_ns=answer.sent_ns,
             acked_ns=answer.received_ns,
             retry_after_s=verdict.retry_after_s,
+            entries_stop_s=FILL_RATIO_STOP_S if verdict.low_fill_ratio else None,
         )
     if verdict.outcome is Outcome.UNKNOWN:
         cause = f"{verdict.code} {verdict.message}".strip()

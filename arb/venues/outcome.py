@@ -54,6 +54,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: float | None = None
     body: Any = None
 
+    @property
+    def low_fill_ratio(self) -> bool:
+        """Return whether the venue limits us because too few of our requests trade.
+
+        Gate ends the message of its 429 with a number in brackets: (212) on spot, (312) on perpetuals.
+        """
+        return self.trouble is Trouble.BUSY and self.message.rstrip().endswith(("(212)", "(312)"))
+
 
 Table = Mapping[str, Rule]
 Reader = Callable[[int, Any], Said | None]

@@ -3,7 +3,9 @@
 A venue meters scopes (Gate: placements per market, cancels, each endpoint by itself), so each has a window of its own,
 made of short pieces (4 per 500 ms, not 8 per 1 s), because the underlying throttler lets a whole window through at once.
 An entry takes a slot at once or not at all and never one of the last `reserve`; repairs, cancels and reads may wait, the
-most urgent first, but not past their deadline. When a venue says 429 anyhow, the scope stands still until its reset.
+most urgent first, but not past their deadline. When a venue says 429 anyhow, the scope stands still until its reset, goes
+on at half its budget and regains it slot by slot. What a venue tells in headers counts too: somebody else may be using the
+same allowance. A venue that punishes a low fill ratio (Gate) gets no entries for an hour, and repairs at the rate it leaves.
 """
 
 import asyncio
@@ -19,6 +21,10 @@ from arb.errors import require
 
 WAITERS_MAX = 256
 _WAIT_MIN_S = 0.001
+# After a 429 one slot comes back for every so long without another.
+REGAIN_NS = 10 * NS_PER_S
+# Gate APIv4, "Frequency limit rule": a low fill ratio leaves 10 placements per 10 s and user for at least an hour.
+FILL_RATIO_STOP_S = 3600.0
 
 
 class Priority:
@@ -91,6 +97,9 @@ DEFAULT_PACING: dict[str, PacingLimits] = {
 }
 
 
+PENALTY = Budget(9, 10_000)
+
+
 class ScopeThrottler(Throttler):
     """`asyncio_throttle.Throttler` on an injected clock, with a reserve, an order among waiters, and a pause.
 
@@ -104,6 +113,9 @@ class ScopeThrottler(Throttler):
         self._clock = clock
         self._window_ns = budget.window_ms * NS_PER_MS
         self._paused_until_ns = 0
+        self._entries_until_ns = 0
+        self._allowed = budget.count
+        self._regained_ns = 0
         self._queue: list[tuple[int, int]] = []
         self._tickets = itertools.count()
 
@@ -115,7 +127,7 @@ class ScopeThrottler(Throttler):
 
     def try_acquire(self, *, reserve: bool = False) -> bool:
         """Take a slot at once or return False; with `reserve` leave the reserve to others, and do not overtake waiters."""
-        if reserve and self._queue:
+        if reserve and (self._queue or self._clock.monotonic_ns() < self._entries_until_ns):
             return False
         return self._take(self._budget.reserve if reserve else 0)
 
@@ -141,10 +153,28 @@ class ScopeThrottler(Throttler):
         until_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
         self._paused_until_ns = max(self._paused_until_ns, until_ns)
 
+    def stop_entries(self, seconds: float) -> None:
+        """Let nothing but repairs, cancels and reads through for `seconds` (>= 0)."""
+        until_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
+        self._entries_until_ns = max(self._entries_until_ns, until_ns)
+
+    def slow_down(self) -> None:
+        """Go on at half the present budget, at least one slot; it comes back slot by slot."""
+        self._allowed = max(1, self.allowed() // 2)
+        self._regained_ns = self._clock.monotonic_ns()
+
+    def allowed(self) -> int:
+        """Return how many requests a window may hold at present."""
+        if self._allowed < self._budget.count:
+            slots, rest_ns = divmod(self._clock.monotonic_ns() - self._regained_ns, REGAIN_NS)
+            self._allowed = min(self._budget.count, self._allowed + slots)
+            self._regained_ns = self._clock.monotonic_ns() - rest_ns
+        return self._allowed
+
     def _take(self, reserve: int) -> bool:
         self.flush()
         now_ns = self._clock.monotonic_ns()
-        if now_ns < self._paused_until_ns or len(self._task_logs) >= self._budget.count - reserve:
+        if now_ns < self._paused_until_ns or len(self._task_logs) >= self.allowed() - reserve:
             return False
         self._task_logs.append(now_ns)
         return True
@@ -152,7 +182,9 @@ class ScopeThrottler(Throttler):
     def _wait_ns(self) -> int:
         self.flush()
         now_ns = self._clock.monotonic_ns()
-        free_ns = self._task_logs[0] + self._window_ns if len(self._task_logs) >= self._budget.count else now_ns
+        # The slot to wait for is the one whose end brings the window below what is allowed now.
+        over = len(self._task_logs) - self.allowed()
+        free_ns = self._task_logs[over] + self._window_ns if over >= 0 else now_ns
         return int(max(free_ns, self._paused_until_ns) - now_ns)
 
 
@@ -163,20 +195,45 @@ class Pacer:
         self._limits = limits
         self._clock = clock
         self._scopes: dict[str, ScopeThrottler] = {}
+        self._penalty: ScopeThrottler | None = None
+        self._penalty_until_ns = 0
 
     def try_entry(self, scope: str) -> bool:
         """Take a slot for an entry at once, leaving the reserve alone, or return False."""
+        if self._penalty is not None and self._clock.monotonic_ns() < self._penalty_until_ns:
+            return False
         return self._of(scope).try_acquire(reserve=True)
 
     async def wait(self, scope: str, priority: int, timeout_s: float) -> bool:
         """Wait for a slot for at most `timeout_s`; False when none comes in time."""
         deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+        if scope.partition(" ")[0] == "place" and self._penalty is not None:
+            if self._clock.monotonic_ns() >= self._penalty_until_ns:
+                self._penalty = None
+            elif not await self._penalty.acquire(priority, deadline_ns):
+                return False
         return await self._of(scope).acquire(priority, deadline_ns)
 
     def limited(self, scope: str, retry_after_s: float | None) -> None:
         """Take note that the venue limited this scope; without its word on how long, one window is waited."""
-        budget = self._limits.of(scope)
-        self._of(scope).pause(budget.window_ms / 1000 if retry_after_s is None else retry_after_s)
+        throttler, budget = self._of(scope), self._limits.of(scope)
+        throttler.pause(budget.window_ms / 1000 if retry_after_s is None else retry_after_s)
+        throttler.slow_down()
+
+    def told(self, scope: str, left: int) -> None:
+        """Take the venue's word on how many requests are left to this scope: with none it stands still for a window, and
+        the last one is not for entries."""
+        throttler, window_s = self._of(scope), self._limits.of(scope).window_ms / 1000
+        if left <= 0:
+            throttler.pause(window_s)
+        elif left == 1:
+            throttler.stop_entries(window_s)
+
+    def penalised(self) -> None:
+        """Take note that the venue punishes a low fill ratio: no entries for an hour, repairs at what it leaves."""
+        self._penalty_until_ns = self._clock.monotonic_ns() + int(FILL_RATIO_STOP_S * NS_PER_S)
+        if self._penalty is None:
+            self._penalty = ScopeThrottler(PENALTY, self._clock)
 
     def _of(self, scope: str) -> ScopeThrottler:
         throttler = self._scopes.get(scope)

@@ -95,6 +95,18 @@ def venue_retry_after_s(headers: dict[str, str], venue_now_ns: int) -> float | N
     return min(max(0.0, seconds), RETRY_AFTER_MAX_S)
 
 
+def requests_left(headers: dict[str, str]) -> int | None:
+    """Return how many requests the venue says are left to the scope of the one answered, or None when it does not say.
+
+    Reads `X-Gate-RateLimit-Requests-Remain` and Bybit's `X-Bapi-Limit-Status`.
+    """
+    for name in ("x-gate-ratelimit-requests-remain", "x-bapi-limit-status"):
+        left = _number(headers.get(name))
+        if left is not None:
+            return int(left)
+    return None
+
+
 def _number(text: str | None) -> float | None:
     if text is None or len(text) > 32:
         return None

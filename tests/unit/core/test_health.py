@@ -326,3 +326,43 @@ def test_a_restart_does_not_make_an_unwell_venue_healthy() -> None:
     bench = restarted(dead)
     assert bench.engine.house.health.venues["okx"].state is PROBATION
     assert bench.engine.house.health.venues["gate"].state is HEALTHY
+
+
+def test_a_venue_that_punishes_a_low_fill_ratio_gets_repairs_and_no_entries_for_as_long_as_it_lasts() -> None:
+    bench = Bench()
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1")
+    punished = OrderRejected(
+        venue="okx",
+        client_order_id=sell.client_order_id,
+        code="TOO_MANY_REQUESTS",
+        message="Request Rate limit Exceeded (212)",
+        sent_ns=bench.now_ns,
+        acked_ns=bench.now_ns,
+        entries_stop_s=3600.0,
+    )
+    bench.tell(punished)
+    bench.wait_ms(1000)
+    bench.quote("okx", "101x5", "101.2x5")
+    bench.quote("gate", "99.9x5", "100.5x5")
+    bench.drain()
+    hedge = bench.placed()[-1]
+    assert (hedge.venue, hedge.role) == ("okx", Role.HEDGE)
+    accept(bench, hedge, "1")
+    fill(bench, hedge, "1", "t9")
+    told = [r for r in bench.rows(IncidentRecord) if isinstance(r, IncidentRecord) and r.kind == "entries_stopped"]
+    assert len(told) == 1 and "(212)" in told[0].text
+    bench.wait_ms(3_590_000)
+    crossed_again(bench)
+    assert bench.placed()[-1] == hedge and bench.engine.house.tally.refusals["venue_halted"] >= 1
+    bench.wait_ms(20_000)
+    crossed_again(bench)
+    assert bench.placed()[-1].role is Role.ENTRY
+
+
+def crossed_again(bench: Bench) -> None:
+    """Quote the same edge once more."""
+    bench.quote("gate", "99.9x5", "100x1")
+    bench.quote("okx", "101x1", "101.2x5")
+    bench.drain()

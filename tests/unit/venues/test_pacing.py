@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.venues.pacing import DEFAULT_PACING, Budget, Pacer, PacingLimits, Priority, ScopeThrottler
+from arb.venues.pacing import (
+    DEFAULT_PACING,
+    FILL_RATIO_STOP_S,
+    REGAIN_NS,
+    Budget,
+    Pacer,
+    PacingLimits,
+    Priority,
+    ScopeThrottler,
+)
+from arb.venues.retry import requests_left
 from tests.virtual import START_NS, a_clock, run_virtual
 
 LIMITS = PacingLimits(
@@ -161,3 +171,93 @@ def test_the_defaults_stay_below_what_the_venues_document() -> None:
     assert per_second["okx"] < 30
     assert per_second["bitget"] < 10
     assert all(limits.place.reserve > 0 for limits in DEFAULT_PACING.values())
+
+
+def test_after_a_429_a_scope_goes_on_at_half_its_budget_and_regains_it_slot_by_slot() -> None:
+    clock = a_clock()
+    scope = ScopeThrottler(Budget(8, 500), clock)
+
+    scope.slow_down()
+    assert [scope.try_acquire() for _ in range(5)] == [True] * 4 + [False]
+    scope.slow_down()
+    scope.slow_down()
+    scope.slow_down()
+    assert scope.allowed() == 1
+    for slots in range(2, 9):
+        clock.advance(REGAIN_NS)
+        assert scope.allowed() == slots
+    clock.advance(REGAIN_NS)
+    assert scope.allowed() == 8
+
+
+def test_a_limited_scope_has_no_room_for_entries_before_repairs_have_enough() -> None:
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    pacer.limited("place X", 0.0)
+
+    assert not pacer.try_entry("place X")  # 2 of 4 slots are left, and 2 are kept for repairs
+    clock.advance(REGAIN_NS)
+    assert pacer.try_entry("place X")
+
+
+def test_who_waits_in_a_slowed_scope_waits_for_the_right_slot() -> None:
+    async def story() -> int:
+        for _ in range(4):
+            assert await pacer.wait("place X", Priority.REPAIR, 1.0)
+            await asyncio.sleep(0.05)
+        pacer.limited("place X", 0.0)
+        assert await pacer.wait("place X", Priority.REPAIR, 2.0)
+        return ms(clock)
+
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    # Four slots taken at 0, 50, 100 and 150 ms; two are allowed now: the third must have left its window of 500 ms.
+    assert 600 <= run_virtual(story(), clock) <= 602
+
+
+def test_the_venues_own_count_is_believed() -> None:
+    async def story() -> int:
+        pacer.told("place X", 5)
+        assert pacer.try_entry("place X")
+        pacer.told("place X", 1)
+        assert not pacer.try_entry("place X")
+        assert await pacer.wait("place X", Priority.REPAIR, 0.0)
+        pacer.told("place X", 0)
+        assert not await pacer.wait("place X", Priority.REPAIR, 0.4)
+        assert await pacer.wait("place X", Priority.REPAIR, 0.6)
+        return ms(clock)
+
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    assert 500 <= run_virtual(story(), clock) <= 502
+
+
+def test_a_low_fill_ratio_stops_entries_everywhere_for_an_hour_and_repairs_keep_the_rate_that_is_left() -> None:
+    async def story() -> int:
+        pacer.penalised()
+        assert not pacer.try_entry("place X") and not pacer.try_entry("place Y")
+        for number in range(10):
+            assert await pacer.wait(f"place {number}", Priority.REPAIR, 11.0)
+        waited_ms = ms(clock)
+        assert await pacer.wait("cancel", Priority.CANCEL, 0.0)  # cancels are metered apart
+        await asyncio.sleep(FILL_RATIO_STOP_S)
+        assert pacer.try_entry("place X")
+        return waited_ms
+
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    assert 10_000 <= run_virtual(story(), clock) <= 10_010
+
+
+@pytest.mark.parametrize(
+    ("headers", "left"),
+    [
+        ({}, None),
+        ({"x-gate-ratelimit-requests-remain": "7"}, 7),
+        ({"x-gate-ratelimit-requests-remain": "0"}, 0),
+        ({"x-bapi-limit-status": "19"}, 19),
+        ({"x-gate-ratelimit-requests-remain": "many"}, None),
+    ],
+)
+def test_the_requests_left_are_read_from_headers(headers: dict[str, str], left: int | None) -> None:
+    assert requests_left(headers) == left
