@@ -139,8 +139,8 @@ class Books:
     def best(self, venue: str, symbol: str) -> tuple[int | None, int | None]:
         """Return the best bid and ask as integers on the symbol's scale; None for an empty side."""
         row, arena = self.rows[venue, symbol], self.arena
-        bid = int(arena.bid_price[row, 0]) if arena.bid_count[row] else None
-        ask = int(arena.ask_price[row, 0]) if arena.ask_count[row] else None
+        bid = arena.bid_price.item(row, 0) if arena.bid_count.item(row) else None
+        ask = arena.ask_price.item(row, 0) if arena.ask_count.item(row) else None
         return bid, ask
 
     def mid(self, venue: str, symbol: str) -> Decimal | None:

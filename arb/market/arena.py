@@ -125,10 +125,11 @@ class BookArena:
 
         `None` when the frame stated no send time: then the lag of the connection's other frames has to do.
         """
-        event_ns = int(self.event_ns[row])
+        event_ns: int = self.event_ns.item(row)
         if event_ns == 0:
             return None
-        return int(self.received_ns[row]) - (event_ns - offset_ns)
+        received_ns: int = self.received_ns.item(row)
+        return received_ns - (event_ns - offset_ns)
 
     def bids(self, row: int) -> Levels:
         """Return a row's bids, best first, as Python integers."""

@@ -44,7 +44,7 @@ def decode(text: str) -> ClientOrderId | None:
         return None
     body = text[len(PREFIX) :]
     letter = body[15]
-    if letter not in _ROLES or any(char not in _VALUES for char in body):
+    if letter not in _ROLES or not (body.isascii() and body.isalnum()):
         return None
     nonce = _decode(body[:9])
     if nonce >= 1 << NONCE_BITS:
