@@ -11,6 +11,7 @@ from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand
 from arb.core.engine import Engine
 from arb.core.events import (
+    AccountSurveyed,
     AnyEvent,
     AssetBalance,
     BalancesReported,
@@ -97,6 +98,17 @@ class Stage:
         for venue in self.venues:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
             self.tell(BalancesReported(venue=venue, balances=dict(funds), complete=True, asked_ns=self.now_ns))
+            self.tell(
+                AccountSurveyed(
+                    venue=venue,
+                    complete=True,
+                    orders=(),
+                    fills=(),
+                    transfers=(),
+                    transfers_complete=True,
+                    started_ns=self.now_ns,
+                )
+            )
             self.tell(PrivateUp(venue=venue))
             self.tell(FeedUp(venue=venue))
             self.books.on_frame(venue, self.now_ns, b'{"channel":"spot.pong"}', 0)
