@@ -11,7 +11,15 @@ from arb.errors import ConfigError, StoreError
 from arb.store.paths import mask_url, parse_url, sqlite_file
 
 BUSY_TIMEOUT_MS = 1000
-CONNECT_TIMEOUT_S = 5
+LOCK_TIMEOUT_MS = 3000
+# A network that swallows everything, without a word, is noticed within about 15 s.
+_POSTGRES = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 
 
 def open_engine(db_url: str, *, create: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
@@ -23,7 +31,9 @@ def open_engine(db_url: str, *, create: bool = False, busy_timeout_ms: int = BUS
     url = parse_url(db_url)
     file = sqlite_file(url)
     if file is None:
-        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_TIMEOUT_S})
+        engine = create_engine(url, poolclass=NullPool, connect_args=_POSTGRES)
+        event.listen(engine, "connect", _postgres_setup)
+        return engine
     if not create and not file.exists():
         raise ConfigError(f"ledger {file}: no such file; run the engine first, or choose another --db")
     if create:
@@ -47,6 +57,12 @@ def _sqlite_setup(busy_timeout_ms: int) -> Any:
         connection.execute("PRAGMA synchronous=NORMAL")  # a power cut may undo commits, which the journal then repeats
 
     return setup
+
+
+def _postgres_setup(connection: Any, _record: object) -> None:
+    # Waiting for ever for somebody's lock would look like a ledger that is well.
+    connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+    connection.commit()
 
 
 def _sqlite_begin(connection: Connection) -> None:

@@ -22,7 +22,8 @@ from arb.store.retention import Retention
 
 QUEUE_ROWS = 50_000
 SPOOL_ROWS = 100_000
-UNTRADED_ROWS = 20_000  # in one transaction: a quarter quicker than 5000 on PostgreSQL, and class 1 waits for it 0.3 s at most
+# In one transaction: a quarter quicker than 5000 on PostgreSQL, and class 1 waits for it 0.3 s at most.
+UNTRADED_ROWS = 20_000
 LINGER_S = 0.1
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0

@@ -122,6 +122,7 @@ def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = 0"))  # another's migration may take its time
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             before = _revision(connection)
             _refuse_newer(db_url, before)

@@ -36,6 +36,9 @@ class Projector:
         self.position = START
         self.reader = reader
         self._sync = sync
+        # What the ledger itself says of its position, as last read or written, and as last attempted.
+        self._stored: Position | None = None
+        self._attempted: Position | None = None
         self._file = sqlite_file(parse_url(db_url))
         self._identity: tuple[int, int] | None = None
         self._engine: Engine | None = None
@@ -61,7 +64,7 @@ class Projector:
             self._writer = Writer(engine.dialect.name)
             self._engine, self._connection = engine, engine.connect()
             self._identity = self._file_identity()
-            self.position = self._claim(self._connection)
+            self.position = self._stored = self._claim(self._connection)
             if catch_up:
                 self.catch_up()
         except DBAPIError as error:
@@ -107,13 +110,14 @@ class Projector:
         try:
             with self._ready().begin():
                 self._written(records)
-                self._ready().execute(update(Projection).values(seq=last.seq, sub=last.sub))
+                self._attempted = last
+                self._move(last)
         except IntegrityError as error:
             raise self._blame(records) or store_error(self.db_url, error) from None
         except DBAPIError as error:
             self.close()
             raise store_error(self.db_url, error) from None
-        self.position = last
+        self.position = self._stored = last
 
     def write_untraded(self, records: Sequence[OpportunityRecord]) -> int:
         """Write class-2 rows; return how many were refused by a constraint (the others are written)."""
@@ -155,12 +159,27 @@ class Projector:
                 " put that journal back, or choose another --db"
             )
         position = Position(found[0][1], found[0][2])
+        if self._stored is not None and position not in (START, self._stored, self._attempted):
+            raise self._not_alone()
         if position > self.reader.last_position():
             raise StoreError(
                 f"ledger {mask_url(self.db_url)}: is ahead of its journal {self.reader.path} (an older copy?);"
                 " run `arb db rebuild`"
             )
         return position
+
+    def _move(self, last: Position) -> None:
+        """Write the position, seeing that nobody else has: two writers would each pass over rows of the other."""
+        stored = self._stored or START
+        moved = update(Projection).where(Projection.seq == stored.seq, Projection.sub == stored.sub)
+        if self._ready().execute(moved.values(seq=last.seq, sub=last.sub)).rowcount != 1:
+            raise self._not_alone()
+
+    def _not_alone(self) -> StoreError:
+        return StoreError(
+            f"ledger {mask_url(self.db_url)}: another process writes into it from a copy of the journal; stop it,"
+            " and run `arb db rebuild` with the journal that is right"
+        )
 
     def _ready(self) -> Connection:
         if self._connection is None:

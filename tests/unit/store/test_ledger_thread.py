@@ -1,7 +1,6 @@
 """The ledger's thread: nobody waits for it, and nothing is lost when the database is away."""
 
 import sqlite3
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,27 +11,8 @@ from arb.store.ledger import InlineLedger, Ledger
 from arb.store.migrate import upgrade
 from tests.unit.store.conftest import query
 from tests.unit.store.rows import a_finished_pair, a_pair, a_run, an_event, an_opportunity, an_order, keep
+from tests.unit.store.states import WAIT_S, States
 from tests.unit.store.story import WHOLE, counts, fill_journal
-
-WAIT_S = 30.0
-
-
-class States:
-    """Hears what a ledger's thread says of itself, and lets a test wait for it."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[bool, str]] = []
-        self._changed = threading.Condition()
-
-    def __call__(self, blocked: bool, cause: str) -> None:
-        with self._changed:
-            self.heard.append((blocked, cause))
-            self._changed.notify_all()
-
-    def wait_for(self, blocked: bool, count: int = 1) -> str:
-        with self._changed:
-            assert self._changed.wait_for(lambda: [b for b, _ in self.heard].count(blocked) >= count, WAIT_S)
-            return next(cause for state, cause in reversed(self.heard) if state is blocked)
 
 
 @pytest.fixture

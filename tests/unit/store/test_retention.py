@@ -18,9 +18,9 @@ from arb.store.retention import NS_PER_DAY, Retention, roll_up
 from tests.support.history import FIRST_DAY_NS, a_history, fill_ledger
 from tests.unit.store.conftest import a_journal, query
 from tests.unit.store.rows import a_run, an_event, an_opportunity, keep
+from tests.unit.store.states import WAIT_S
 from tests.unit.store.story import contents, fill_journal
 
-WAIT_S = 30.0
 TABLES_OF_CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents")
 SUMS = """
     SELECT day, symbol, buy_venue, sell_venue, outcome, reason, edge_bps, opportunities, ticks, lived_ns, best_net_e8
