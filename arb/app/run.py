@@ -316,7 +316,7 @@ class Run:
         failed = runner.fatal is not None or bool(left_open) or halted not in (None, HALT_BY_USER)
         exit_code = EXIT_HALTED if failed else EXIT_OK
         with contextlib.suppress(ArbError):
-            runner.take(RunEnded(exit_code=exit_code))
+            runner.take(RunEnded(exit_code=exit_code, fatal=None if runner.fatal is None else str(runner.fatal)))
         return exit_code
 
     async def _close(self, engine: Engine, ledger: Ledger, sandbox: Sandbox) -> dict[str, Any]:

@@ -176,6 +176,8 @@ class Engine:
         require(self._run is not None, "a run ended that never started")
         assert self._run is not None
         self.detector.finish(event.t_ns)
+        if event.fatal is not None:
+            self.house.halt("engine_error", event.fatal, event.t_ns)
         halted = self.house.control.halted
         self.house.out.persist(
             msgspec.structs.replace(self._run, ended_ns=event.t_ns, exit_code=event.exit_code, halted=halted)

@@ -246,9 +246,10 @@ class ShutdownAsked(Event, frozen=True, kw_only=True, tag=True):
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag=True):
-    """The process is about to end with `exit_code`."""
+    """The process is about to end with `exit_code`; `fatal` says what stopped trading for good, if anything did."""
 
     exit_code: int
+    fatal: str | None = None
 
 
 AnyEvent = (

@@ -3,7 +3,7 @@
 import msgspec
 
 from arb.core.commands import PlaceOrder, QueryOrder
-from arb.core.events import HaltAsked, OrderLooked, ResumeAsked, TimerFired
+from arb.core.events import HaltAsked, OrderLooked, ResumeAsked, RunEnded, TimerFired
 from arb.core.records import (
     ControlRecord,
     FillRecord,
@@ -13,6 +13,7 @@ from arb.core.records import (
     PairState,
     PlanRecord,
     Record,
+    RunRecord,
 )
 from arb.core.restart import OpenPair, Restored
 from arb.market.client_id import decode
@@ -152,6 +153,20 @@ def test_a_halt_survives_the_restart_until_it_is_lifted_with_a_reason() -> None:
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
     assert len(bench.placed()) == 2
+
+
+def test_what_stopped_trading_for_good_is_a_halt_that_the_next_process_finds() -> None:
+    dead = Bench()
+    dead.tell(RunEnded(exit_code=4, fatal="pair 1: uneven in state completed"))
+    run = dead.rows(RunRecord)[-1]
+    assert isinstance(run, RunRecord) and (run.exit_code, run.halted) == (4, "engine_error")
+    assert any(isinstance(row, IncidentRecord) and "uneven" in row.text for row in dead.rows(IncidentRecord))
+    control = dead.rows(ControlRecord)[-1]
+    bench = Bench(restored=Restored(control=control), run_id=1_760_000_500)  # type: ignore[arg-type]
+    bench.quote("gate", "99.9x5", "100x1")
+    bench.quote("okx", "101x1", "101.2x5")
+    bench.drain()
+    assert not bench.placed()
 
 
 def test_an_order_seen_absent_after_the_restart_needs_the_same_proof() -> None:
