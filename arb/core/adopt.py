@@ -29,7 +29,8 @@ def adopt(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int)
         name = decode(report.client_order_id or "")
         if name is None or report.client_order_id in desk.orders:
             continue
-        if house.instrument(report.venue, report.symbol) is None or not report.price or not report.size:
+        listed = house.instrument(report.venue, report.symbol) is not None and len(house.venues_of(report.symbol)) > 1
+        if not listed or not report.price or not report.size:
             text = f"{report.venue} {report.symbol} {report.client_order_id} has our prefix, but cannot be taken up"
             house.incident("not_adopted", text, now_ns, severity="critical", venue=report.venue)
             continue
@@ -39,7 +40,7 @@ def adopt(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int)
 
 def _adopt_pair(house: House, desk: Desk, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PairTrade:
     number = house.next_number("pairs")
-    plan = _plan(house, house.pair_id(number), [report for _, report in told])
+    plan = _plan(house, house.pair_id(number), told)
     pair = PairTrade(PairKind.ARB, plan, number, house.run_id, None, now_ns)
     pair.move(Trigger.UNEVEN, now_ns)
     for name, report in told:
@@ -85,20 +86,22 @@ def _order(house: House, pair: PairTrade, name: ClientOrderId, report: OrderRepo
     return order
 
 
-def _plan(house: House, pair_id: int, reports: list[OrderReport]) -> PlanRecord:
-    """Return a plan as if the first order of each side had been a leg, to be filled whole at its limit."""
-    symbol = reports[0].symbol
-    bought = next((report for report in reports if report.side is Side.BUY), None)
-    sold = next((report for report in reports if report.side is Side.SELL), None)
-    buy_venue = (bought or sold or reports[0]).venue
-    sell_venue = sold.venue if sold else next((v for v in house.venues_of(symbol) if v != buy_venue), buy_venue)
+def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderReport]]) -> PlanRecord:
+    """Return a plan as if the legs had been meant to fill whole at their limits, and a missing leg to match the other."""
+    symbol = told[0][1].symbol
+    legs = {name.leg: report for name, report in told if name.attempt == 0}
+    bought, sold = legs.get(str(Side.BUY)), legs.get(str(Side.SELL))
+    known = bought or sold or told[0][1]
+    others = [venue for venue in house.venues_of(symbol) if venue != known.venue]
+    buy_venue = bought.venue if bought else (others[0] if sold else known.venue)
+    sell_venue = sold.venue if sold else next(venue for venue in house.venues_of(symbol) if venue != buy_venue)
     buyer, seller = house.instruments[buy_venue, symbol], house.instruments[sell_venue, symbol]
     buy_fee, sell_fee = buyer.taker_fee or ZERO, seller.taker_fee or ZERO
-    buy_size, buy_price = (bought.size, bought.price or ZERO) if bought else (ZERO, ZERO)
-    sell_size, sell_price = (sold.size, sold.price or ZERO) if sold else (ZERO, ZERO)
+    buy_size, buy_price = (bought or known).size, (bought or known).price or ZERO
+    sell_size, sell_price = (sold or known).size, (sold or known).price or ZERO
     in_base = buyer.buy_fee_in is FeeIn.BASE
     residual = (buy_size * (1 - buy_fee) if in_base else buy_size) - sell_size
-    mark = (sell_price or buy_price) * (1 - sell_fee)
+    mark = sell_price * (1 - sell_fee)
     paid = buy_size * buy_price * (1 if in_base else 1 + buy_fee)
     return PlanRecord(
         pair_id=pair_id,

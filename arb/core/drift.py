@@ -15,6 +15,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import AccountSurveyed, BalancesReported, Transfer
 from arb.core.house import House
 from arb.core.inventory import Drift
+from arb.market.numbers import plain
 
 READ_AGAIN_MS = 1_000
 SURVEY_AGAIN_S = 3
@@ -116,8 +117,8 @@ class DriftWatch:
         remainder = drift.told - drift.computed
         doubt = case.unread if case.surveyed_ns else "; its orders and fills cannot be read"
         text = (
-            f"{drift.asset} at {drift.venue}: {remainder:+f} is unexplained (told {drift.told:f}, fills, fees and transfers"
-            f" give {drift.computed:f}){doubt}; nothing opens with it there until `arb resume`"
+            f"{drift.asset} at {drift.venue}: {plain(remainder)} is unexplained (told {plain(drift.told)}, fills, fees and"
+            f" transfers give {plain(drift.computed)}){doubt}; nothing opens with it there until `arb resume`"
         )
         house.control.stopped[house.venues[drift.venue].account_id, drift.asset] = text
         house.out.persist(house.control.record(event.t_ns, text))
@@ -156,5 +157,5 @@ class DriftWatch:
         amounts: dict[str, Decimal] = {transfer.asset: transfer.amount}
         if house.inventory.apply(venue, amounts, at_ns, TRANSFER_SLACK_NS):
             word = "deposit" if transfer.amount > 0 else "withdrawal"
-            text = f"{word} {transfer.transfer_id} of {abs(transfer.amount):f} {transfer.asset} at {venue}"
+            text = f"{word} {transfer.transfer_id} of {plain(abs(transfer.amount))} {transfer.asset} at {venue}"
             house.incident("transfer", text, now_ns, severity="info", venue=venue)

@@ -173,6 +173,12 @@ class House:
         """Return whether nothing may be opened with an asset at a venue, because its balance is not explained."""
         return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
 
+    def stopped_assets(self, venue: str) -> list[str]:
+        """Return the assets that nothing may be opened with at a venue now."""
+        account_id = self.venues[venue].account_id
+        suspected = {asset for held_at, asset in self.suspected if held_at == venue}
+        return sorted(suspected | {asset for account, asset in self.control.stopped if account == account_id})
+
     def instrument(self, venue: str, symbol: str) -> Instrument | None:
         """Return the rules of a symbol at a venue, or None when it is not listed there."""
         return self.instruments.get((venue, symbol))

@@ -81,8 +81,21 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
         "offset_ms": None if state.offset_ns is None else round(state.offset_ns / NS_PER_MS, 1),
         "health": str(house.health.venues[venue].state),
         "health_cause": house.health.venues[venue].cause,
-        "halted": state.halted or ("paused" if state.paused_until_ns > now_ns else None),
+        "halted": _why_not(engine, venue, now_ns),
     }
+
+
+def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
+    """Return why nothing, or not everything, may be opened at a venue; None when nothing stands against it."""
+    state = engine.house.venues[venue]
+    if state.halted:
+        return state.halted
+    if not state.surveyed:
+        return "looking through the account"
+    if state.paused_until_ns > now_ns:
+        return "paused"
+    stopped = engine.house.stopped_assets(venue)
+    return f"{', '.join(stopped)} stopped" if stopped else None
 
 
 def _pair(pair: Any, now_ns: int) -> dict[str, Any]:

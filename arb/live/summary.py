@@ -96,6 +96,7 @@ def summarise(
         "incidents": tally.incidents,
         "halted": house.control.halted,
         "state": str(house.control.state),
+        "stopped_assets": {venue: assets for venue in house.venues if (assets := house.stopped_assets(venue))},
         "ceiling_net": ceiling_net,
         "db": db,
     }

@@ -1,128 +1,174 @@
-"""The user's hand on a running engine: halt, resume, signals, and a second engine that must not be."""
+"""Control over real processes: flatten, explained balances, one engine per account, and orders nobody remembers."""
 
-import os
-import signal
+import contextlib
+import json
+import shutil
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
-from arb.clock import NS_PER_S, SystemClock
+from arb.market.numbers import plain
+from tests.contract.strangers import SYMBOL, rest_client
 from tests.integration import truth
 from tests.integration.support import (
     EngineProcess,
     SandboxProcess,
-    arb,
-    embedded_arguments,
     end_of,
     engine_process,
     run_arb,
-    run_arguments,
     sandbox_process,
+    write_config,
 )
 
+DB = "a.sqlite"
 VENUES = ("gate", "okx", "bitget")
 
 
-def control(command: str, folder: Path, *more: str) -> tuple[int, str]:
-    """Run `arb halt` or `arb resume` on the engine whose ledger lies in `folder`; return its code and stderr."""
-    ended = run_arb(command, *more, "--json", "--db", f"sqlite:///{folder / 'a.sqlite'}", cwd=folder)
-    return ended.code, ended.err
+def post(sandbox: SandboxProcess, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Ask the sandbox's admin."""
+    request = Request(sandbox.admin + path, json.dumps(body).encode(), method="POST")
+    with urlopen(request, timeout=10) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
 
 
-def test_a_halt_stops_opening_within_a_second_survives_a_restart_and_is_lifted_only_with_a_reason(
-    tmp_path: Path,
-) -> None:
-    clock = SystemClock()
+def free(sandbox: SandboxProcess, venue: str, asset: str) -> Decimal:
+    """Return what is free of an asset at a venue."""
+    return Decimal(sandbox.ledger()[venue]["balances"][asset]["free"])
+
+
+def incidents(engine: EngineProcess, kind: str) -> list[str]:
+    """Return the texts of the ledger's incidents of a kind; none while the ledger is being made."""
+    with contextlib.suppress(Exception):
+        return [
+            str(row["text"]) for row in truth.rows_of(engine.db, f"SELECT text FROM incidents WHERE kind = '{kind}'")
+        ]
+    return []
+
+
+def until_told(engine: EngineProcess, kind: str, words: str = "") -> str:
+    """Wait until an incident of a kind, with these words in it, is in the ledger."""
+    engine.until(lambda _: any(words in text for text in incidents(engine, kind)), f"an incident {kind} {words}")
+    return next(text for text in incidents(engine, kind) if words in text)
+
+
+def test_flatten_brings_own_exposure_back_and_leaves_a_strangers_orders_alone(tmp_path: Path) -> None:
+    write_config(tmp_path, on_single_leg='"hold"')
     with sandbox_process(tmp_path) as sandbox:
-        seen = f"seed {sandbox.seed}"
+        stranger = rest_client("gate", sandbox.announced)
+        by_hand = stranger.create_order(SYMBOL, "limit", "buy", 0.01, 20_000.0)["id"]
         with engine_process(tmp_path, sandbox) as engine:
-            engine.until_pairs(2)
-            assert control("halt", tmp_path, "--reason", "lunch") == (0, "")
-            told_ns = clock.wall_ns()
-            engine.until(lambda status: status["halted"] is not None, f"{seen}: it halts")
-            idle_while(engine, sandbox, seen)
+            engine.until_pairs(3)
+            for venue in VENUES:
+                sandbox.fault(venue, "partial_fill", count=20)
+            engine.until(lambda status: Decimal(status["unhedged_notional"]) > 5, "something is carried unhedged")
+            sandbox.no_more_faults()
+
+            asked = run_arb("flatten", "--json", "--reason", "enough", *where(tmp_path), cwd=tmp_path)
+            assert asked.code == 0, asked.err
+            assert asked.summary["engine"] == "told"
+            flat = engine.until(lambda status: status["halted"] == "flattened", "it is flat")
+            assert flat["state"] == "HALTED"
+            assert flat["unhedged_notional"] == "0", flat
             ended = engine.stop()
-        assert ended.code == 0, f"{seen}: {ended.out}\n{ended.err}"
-        opened = truth.rows_of(engine.db, f"SELECT id FROM pair_trades WHERE decided_ns > {told_ns + NS_PER_S}")
-        assert opened == [], seen
-        assert truth.differences(engine.db, sandbox.ledger()) == [], seen
 
-        with engine_process(tmp_path, sandbox) as engine:
-            idle_while(engine, sandbox, seen)
-            code, complaint = control("resume", tmp_path)
-            assert (code, complaint.count("\n")) == (2, 1)
-            assert "--reason" in complaint
-            assert engine.status()["halted"] is not None
-            assert engine.status()["pairs"]["opened"] == 0, seen
+        seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
+        ledger = sandbox.ledger()
+        kinds = {row["kind"] for row in truth.rows_of(tmp_path / DB, "SELECT kind FROM pair_trades")}
+        assert "flatten" in kinds, seen
+        assert truth.differences(tmp_path / DB, ledger) == [], seen
+        assert stranger.fetch_order(by_hand, SYMBOL)["status"] == "open", seen
+        assert not [row for told in ledger.values() for row in told["requests"] if row["kind"] == "cancel"], seen
+        stranger.close()
 
-            assert control("resume", tmp_path, "--reason", "lunch is over") == (0, "")
-            engine.until(lambda status: status["halted"] is None, f"{seen}: it resumes")
-            engine.until_pairs(2)
 
-            second = end_of(arb("run", *run_arguments(tmp_path, sandbox), cwd=tmp_path))
-            assert (second.code, second.out, second.err.count("\n")) == (2, "", 1), second.err
-            assert "journal" in second.err
-            engine.until_pairs(engine.status()["pairs"]["completed"] + 1)
-            ended = engine.stop()
-        seen += f": {ended.out}\n{ended.err[-3000:]}"
+def test_flatten_without_an_engine_says_what_to_do(tmp_path: Path) -> None:
+    asked = run_arb("flatten", *where(tmp_path), cwd=tmp_path)
+    assert asked.code == 2
+    assert "no engine answers" in asked.err
+
+
+def where(folder: Path) -> list[str]:
+    """Return the options that name the settings and the ledger in `folder`."""
+    if not (folder / "config.toml").exists():
+        write_config(folder)
+    return ["--config", str(folder / "config.toml"), "--db", f"sqlite:///{folder / DB}"]
+
+
+def test_deposits_and_manual_trades_are_explained_and_a_hidden_fee_stops_its_asset(tmp_path: Path) -> None:
+    write_config(tmp_path, balance_refresh_s="1", drift_grace_ms="2000")
+    with sandbox_process(tmp_path) as sandbox, engine_process(tmp_path, sandbox) as engine:
+        engine.until_pairs(2)
+        assert incidents(engine, "balance_drift") == []
+
+        amount = free(sandbox, "okx", "USDT") + 1000
+        booked = post(sandbox, "/balance", {"venue": "okx", "asset": "USDT", "free": str(amount)})
+        told = until_told(engine, "transfer")
+        assert f"of {booked['amount']} USDT at okx" in told
+
+        fault = sandbox.fault("gate", "foreign_order", symbol=SYMBOL, param="500")
+        until_told(engine, "foreign_order", "at gate")
+        assert sandbox.hits(fault) == 1
+        engine.until_pairs(engine.status()["pairs"]["completed"] + 2)
+        assert incidents(engine, "balance_drift") == []
+
+        amount = free(sandbox, "bitget", "ETH") - Decimal("0.125")
+        hidden = post(sandbox, "/balance", {"venue": "bitget", "asset": "ETH", "free": str(amount), "hidden": True})
+        told = until_told(engine, "balance_drift")
+        assert f"ETH at bitget: {plain(Decimal(hidden['amount']))} is unexplained" in told
+        engine.until_pairs(engine.status()["pairs"]["completed"] + 2)  # everything else goes on
+        assert run_arb("resume", "--reason", "known", *where(tmp_path), cwd=tmp_path).code == 0
+        ended = engine.stop()
+
+        seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
         assert ended.code == 0, seen
-        assert truth.differences(engine.db, sandbox.ledger()) == [], seen
+        assert len(truth.rows_of(tmp_path / DB, "SELECT id FROM incidents WHERE kind = 'balance_drift'")) == 1, seen
+        foreign = truth.rows_of(tmp_path / DB, "SELECT * FROM orders WHERE role = 'foreign'")
+        assert [(row["venue"], row["pair_trade_id"]) for row in foreign] == [("gate", None)], seen
+        ledger = sandbox.ledger()
+        assert truth.order_differences(tmp_path / DB, ledger) == [], seen
+        assert truth.fill_differences(tmp_path / DB, ledger) == [], seen
 
 
-def idle_while(engine: EngineProcess, sandbox: SandboxProcess, seen: str) -> None:
-    """Wait until no pair is open, and then until markets have offered more than one thing that was not taken."""
-    idle = engine.until(lambda status: status["pairs"]["open"] == 0 and status["halted"], f"{seen}: it finishes")
-    later = engine.until(
-        lambda status: status["opportunities"] > idle["opportunities"] + 3, f"{seen}: there is more to take"
-    )
-    assert later["pairs"]["opened"] == idle["pairs"]["opened"], seen
+def test_two_ledgers_cannot_trade_one_account(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    with sandbox_process(tmp_path) as sandbox, engine_process(first, sandbox) as engine:
+        engine.until_pairs(1)
+        with engine_process(second, sandbox) as other:
+            refused = end_of(other.process)
+        assert refused.code == 2, refused.err
+        assert "already traded on this machine" in refused.err
+        assert str(first / "a.journal.sqlite") in refused.err
+        assert engine.stop().code == 0
 
 
-def test_the_first_sigterm_finishes_open_pairs_and_the_second_leaves_them_to_the_next_start(tmp_path: Path) -> None:
+def test_an_engine_without_any_memory_takes_up_every_order_of_the_dead_one(tmp_path: Path) -> None:
+    dead, heir = tmp_path / "dead", tmp_path / "heir"
+    for folder in (dead, heir):
+        folder.mkdir()
     with sandbox_process(tmp_path) as sandbox:
-        seen = f"seed {sandbox.seed}"
-        with engine_process(tmp_path, sandbox) as engine:
-            engine.until_pairs(1)
-            engine.until(lambda status: status["pairs"]["open"] > 0, f"{seen}: a pair is open")
-            ended = engine.stop()
-        assert (ended.code, ended.summary["pairs"]["open"]) == (0, 0), f"{seen}: {ended.out}\n{ended.err}"
-        assert truth.differences(engine.db, sandbox.ledger()) == [], seen
+        with engine_process(dead, sandbox) as engine:
+            engine.until_pairs(3)
+            engine.process.kill()
+            end_of(engine.process)
+        shutil.rmtree(dead)  # ledger and journal are gone
 
-        # Requests that never arrive leave orders unknown for seconds.
-        for venue in VENUES:
-            sandbox.fault(venue, "lost_request", count=1000)
-        with engine_process(tmp_path, sandbox) as engine:
-            engine.until(lambda status: status["pairs"]["open"] > 0, f"{seen}: a pair hangs")
-            engine.process.send_signal(signal.SIGTERM)
-            before = engine.status()
-            engine.until(lambda status: status["frames"] > before["frames"], f"{seen}: it drains")
-            engine.process.send_signal(signal.SIGTERM)
-            ended = end_of(engine.process, 20)
-        assert ended.code == 4, f"{seen}: {ended.out}\n{ended.err}"
-        assert ended.summary["pairs"]["open"] > 0, f"{seen}: {ended.out}"
-        assert "pairs left open" in ended.err
-
-        sandbox.no_more_faults()
-        with engine_process(tmp_path, sandbox) as engine:
-            engine.until(
-                lambda status: not status["unknown_orders"] and status["pairs"]["completed"] > 0,
-                f"{seen}: it takes up what was left",
-            )
+        with engine_process(heir, sandbox) as engine:
+            until_told(engine, "adopted")
+            engine.until_pairs(engine.status()["pairs"]["completed"] + 2)
             ended = engine.stop()
-        seen += f": {ended.out}\n{ended.err[-3000:]}"
+        seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
         assert ended.code == 0, seen
-        assert truth.differences(engine.db, sandbox.ledger()) == [], seen
+        assert ended.summary["unhedged_notional"] == "0", seen
+        ledger = sandbox.ledger()
+        assert truth.differences(heir / DB, ledger) == [], seen
 
-
-def test_an_embedded_sandbox_that_ends_by_itself_ends_the_run_and_says_so(tmp_path: Path) -> None:
-    process = arb("run", *embedded_arguments(tmp_path), cwd=tmp_path)
-    engine = EngineProcess(tmp_path, process)
-    try:
-        engine.until(lambda status: status["frames"] > 0, "frames come")
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for child in children:
-            os.kill(int(child), signal.SIGKILL)
-        ended = end_of(process)
-    finally:
-        process.kill()
-    assert ended.code == 4, ended.err
-    assert "the embedded sandbox ended by itself" in ended.err
-    assert ended.summary["mode"] == "sandbox"
+        with engine_process(heir, sandbox) as engine:
+            engine.until(lambda status: status["pairs"]["opened"] > 0, "it trades again")
+            again = engine.stop()
+        adopted = truth.rows_of(heir / DB, "SELECT text FROM incidents WHERE kind = 'adopted'")
+        assert len({row["text"] for row in adopted}) == len(adopted), again.err[-3000:]
+        assert truth.differences(heir / DB, sandbox.ledger()) == [], again.err[-3000:]

@@ -212,6 +212,9 @@ def test_a_lost_order_that_still_rests_is_cancelled_and_looked_for() -> None:
 def test_a_lost_repair_is_taken_up_with_its_role() -> None:
     bench = Bench()
     told(bench, a_lost_order("gate", Side.SELL, "1", leg="hedge"))
+    pair = last_pair(bench)
+    assert pair.buy_venue != pair.sell_venue
+    assert pair.buy_size > 0 < pair.sell_size
     assert bench.rows(OrderRecord)[0].role is Role.HEDGE  # type: ignore[attr-defined]
 
 
