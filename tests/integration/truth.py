@@ -151,6 +151,18 @@ def balance_changes(truth: Truth) -> dict[Key, Decimal]:
     return change
 
 
+def own_changes(truth: Truth) -> dict[str, Decimal]:
+    """Return how far each asset is from where it began, transfers and what others traded apart."""
+    change: dict[str, Decimal] = {}
+    for (_, asset), amount in balance_changes(truth).items():
+        change[asset] = change.get(asset, ZERO) + amount
+    for _, row in _each(truth, "fills"):
+        if not _is_ours(row):
+            for asset, amount in changes(row):
+                change[asset] -= amount
+    return change
+
+
 def twice_sent(truth: Truth) -> list[str]:
     """Return the client order ids that reached a venue more than once, or that it took more than once."""
     wrong = []
@@ -175,7 +187,8 @@ def broken_waterfalls(db: Path) -> list[str]:
 def profit_differences(db: Path, truth: Truth) -> list[str]:
     """Compare the profit of our ledger with that of the sandbox's balances, in quote.
 
-    The sandbox's: the change of USDT at all venues, plus the change of every base asset at the last mark any pair used.
+    The sandbox's: the change of USDT at all venues, plus the change of every base asset at the last mark any pair used, less
+    points spent on fees at the value our ledger gave them; what others traded on the accounts is taken off.
     Ours: the sum of realised net. A pair values its residual at its own mark; so the two may differ by each residual times
     how far the marks of its symbol ever stood apart, and no further.
     """
@@ -196,9 +209,14 @@ def profit(db: Path, truth: Truth) -> tuple[Decimal, Decimal]:
         base = row["symbol"].split("/")[0]
         marks.setdefault(base, []).append(Decimal(row["residual_mark"]))
         left[base] = left.get(base, ZERO) + abs(Decimal(row["residual_size"]))
-    earned = ZERO
-    for (_, asset), change in balance_changes(truth).items():
-        if change:
+    # Nothing but fees moves an asset that no pair trades, as `balance_differences` has seen: their value is what they cost.
+    points: dict[str, Decimal] = {}
+    for row in _rows(db, "SELECT f.* FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role <> 'foreign'"):
+        if row["fee_currency"] not in row["symbol"].split("/"):
+            points[row["fee_currency"]] = points.get(row["fee_currency"], ZERO) - Decimal(row["fee_quote_value"])
+    earned = sum(points.values(), ZERO)
+    for asset, change in own_changes(truth).items():
+        if change and asset not in points:
             earned += change if asset == "USDT" else change * marks[asset][-1]
     # Dust that was sold came from residuals counted already: twice their size is enough for both ways.
     slack = sum((2 * left[base] * (max(seen) - min(seen)) for base, seen in marks.items()), Decimal("0.000001"))
