@@ -18,7 +18,7 @@ BODY = (
     b'{"text":"t-arb0123456789abcdef","currency_pair":"BTC_USDT","type":"limit","account":"spot","side":"buy",'
     b'"amount":"0.0123","price":"60123.4","time_in_force":"ioc"}'
 )
-_ORDERS = 100
+_ORDERS = 25
 
 
 def one_order(clock: Clock, effort: Effort) -> list[Row]:

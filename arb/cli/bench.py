@@ -9,7 +9,7 @@ import click
 from arb.cli.exits import EXIT_OK
 from arb.cli.shared import config_and_json, settings_from
 from arb.cli.show import show
-from arb.clock import SystemClock
+from arb.clock import ProcessorClock, SystemClock
 
 
 @click.command("bench")
@@ -25,7 +25,7 @@ def bench_command(only: tuple[str, ...], rounds: int | None, config: Path | None
     settings_from(config)
     bench: Any = importlib.import_module("arb.bench.run")
     report = bench.run_benches(
-        SystemClock(), only, rounds, on_bench=lambda name: click.echo(f"measuring {name}", err=True)
+        SystemClock(), ProcessorClock(), only, rounds, on_bench=lambda name: click.echo(f"measuring {name}", err=True)
     )
     show(report if as_json else [_told(row) for row in report["rows"]], as_json=as_json)
     return EXIT_OK

