@@ -30,7 +30,7 @@ from arb.core.events import (
     TroubleReported,
 )
 from arb.errors import VenueError, require
-from arb.market.client_id import decode
+from arb.market.client_id import pair_part
 from arb.market.order import Outcome, Role
 from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
 
@@ -81,7 +81,7 @@ class Executor:
         Orders start first and in the order given, with nothing awaited between them: both legs of a pair leave before this
         returns, where their connections stand ready, and else in the same turn of the loop.
         """
-        entries: dict[object, list[PlaceOrder]] = {}
+        entries: dict[str, list[PlaceOrder]] = {}
         for command in sorted(commands, key=lambda command: _ORDER.get(type(command), 3)):
             if isinstance(command, PlaceOrder) and command.role is Role.ENTRY:
                 entries.setdefault(_pair_of(command), []).append(command)
@@ -339,10 +339,9 @@ class Executor:
         return task
 
 
-def _pair_of(command: PlaceOrder) -> object:
+def _pair_of(command: PlaceOrder) -> str:
     """Return what the legs of one pair have in common: an id of ours tells its pair, any other stands alone."""
-    parts = decode(command.client_order_id)
-    return command.client_order_id if parts is None else (parts.nonce, parts.pair_number)
+    return pair_part(command.client_order_id) or command.client_order_id
 
 
 def _not_sent(command: PlaceOrder, code: str, message: str) -> OrderRejected:

@@ -15,6 +15,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _WIDTHS = (9, 6, 1, 2)
 _LENGTH = len(PREFIX) + sum(_WIDTHS)
+_PAIR_PART = len(PREFIX) + _WIDTHS[0] + _WIDTHS[1]
 # The leg of an entry is part of its role letter, so that both legs of one pair have different ids.
 _LETTERS = {"buy": "b", "sell": "s", Role.HEDGE: "h", Role.UNWIND: "u", Role.DUST: "d"}
 _ROLES = {letter: role for role, letter in _LETTERS.items()}
@@ -50,6 +51,13 @@ def decode(text: str) -> ClientOrderId | None:
     if nonce >= 1 << NONCE_BITS:
         return None
     return ClientOrderId(nonce, _decode(body[9:15]), str(_ROLES[letter]), _decode(body[16:]))
+
+
+def pair_part(text: str) -> str | None:
+    """Return what the ids of both legs of one pair, and of no other, begin with; None when `text` is foreign."""
+    if len(text) != _LENGTH or not text.startswith(PREFIX) or text[_PAIR_PART] not in _ROLES:
+        return None
+    return text[:_PAIR_PART] if text.isascii() and text.isalnum() else None
 
 
 def _encode(value: int, width: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.market.client_id import MAX_ATTEMPT, MAX_PAIR_NUMBER, NONCE_BITS, ClientOrderId, decode
+from arb.market.client_id import MAX_ATTEMPT, MAX_PAIR_NUMBER, NONCE_BITS, ClientOrderId, decode, pair_part
 
 PARTS = st.builds(
     ClientOrderId,
@@ -32,9 +32,21 @@ def test_two_different_orders_never_share_an_id(first: ClientOrderId, second: Cl
     assert (first == second) == (first.encode() == second.encode())
 
 
+@given(PARTS, PARTS)
+def test_orders_share_their_pair_part_exactly_when_they_belong_to_one_pair(
+    first: ClientOrderId, second: ClientOrderId
+) -> None:
+    same = (first.nonce, first.pair_number) == (second.nonce, second.pair_number)
+    sibling = ClientOrderId(first.nonce, first.pair_number, "sell", 7)
+
+    assert (pair_part(first.encode()) == pair_part(second.encode())) == same
+    assert pair_part(first.encode()) == pair_part(sibling.encode()) is not None
+
+
 @pytest.mark.parametrize("text", ["", "manual-1", "arb", "arb" + "0" * 17, "arb" + "!" * 18, "xyz" + "0" * 15 + "b00"])
 def test_foreign_ids_are_not_ours(text: str) -> None:
     assert decode(text) is None
+    assert pair_part(text) is None
 
 
 def test_a_nonce_beyond_48_bits_is_not_ours() -> None:
