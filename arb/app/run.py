@@ -24,6 +24,7 @@ from arb.app.build import (
 from arb.app.places import stores
 from arb.clock import NS_PER_S, Clock, SystemClock, system_random
 from arb.config import RunOptions, Settings, mask_url
+from arb.core.control import FLATTENED, FLATTENING
 from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
@@ -62,7 +63,7 @@ EXIT_OK = 0
 EXIT_HALTED = 4
 LEDGER_DRAIN_S = 10.0
 BOOK_POLL_S = 0.02
-HALT_BY_USER = "asked"
+HALTS_BY_USER = (None, "asked", FLATTENING, FLATTENED)
 
 
 def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> tuple[dict[str, Any], int]:
@@ -313,7 +314,7 @@ class Run:
         left_open = sorted(engine.desk.open)
         if left_open:
             log.critical("pairs left open: %s", ", ".join(map(str, left_open)))
-        failed = runner.fatal is not None or bool(left_open) or halted not in (None, HALT_BY_USER)
+        failed = runner.fatal is not None or bool(left_open) or halted not in HALTS_BY_USER
         exit_code = EXIT_HALTED if failed else EXIT_OK
         with contextlib.suppress(ArbError):
             runner.take(RunEnded(exit_code=exit_code, fatal=None if runner.fatal is None else str(runner.fatal)))

@@ -17,8 +17,8 @@ from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport
 
-SURVEY_MAX_S = 7 * 86_400
-"""How far back a start looks at most; Gate tells no more than 30 days at once, and 7 without being asked."""
+SURVEY_MAX_S = 3 * 86_400
+"""How far back a start looks at most: OKX tells the fills of three days, Gate's and Bitget's histories go further."""
 SURVEY_AGAIN_S = 2
 TIMER = "survey"
 ADOPT_TIMER = "adopt"

@@ -76,6 +76,7 @@ def test_flatten_brings_own_exposure_back_and_leaves_a_strangers_orders_alone(tm
         seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
         ledger = sandbox.ledger()
         kinds = {row["kind"] for row in truth.rows_of(tmp_path / DB, "SELECT kind FROM pair_trades")}
+        assert ended.code == 0, seen  # the user asked for it
         assert "flatten" in kinds, seen
         assert truth.differences(tmp_path / DB, ledger) == [], seen
         assert stranger.fetch_order(by_hand, SYMBOL)["status"] == "open", seen
