@@ -22,6 +22,7 @@ from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
 from arb.core.settings import Limits, Timing
 from arb.market.arena import BookState
+from arb.market.instrument import Instrument
 from tests.builders import Bench, D, a_balance, an_instrument
 from tests.unit.core.test_pairs import crossed, fill
 
@@ -117,10 +118,10 @@ def test_limits_refuse_with_their_own_reason(limits: Limits, reason: Reason) -> 
     assert bench.engine.house.tally.refusals == {reason: 1}
 
 
-@pytest.mark.parametrize("rule", [{"min_size": D(5)}, {"min_notional": D(5000)}])
-def test_an_edge_that_no_legal_size_can_take_is_no_opportunity(rule: dict[str, object]) -> None:
+@pytest.mark.parametrize("listed", [an_instrument("okx", min_size=D(5)), an_instrument("okx", min_notional=D(5000))])
+def test_an_edge_that_no_legal_size_can_take_is_no_opportunity(listed: Instrument) -> None:
     bench = Bench(limits=BIG)
-    bench.tell(InstrumentListed(instrument=an_instrument("okx", **rule)))
+    bench.tell(InstrumentListed(instrument=listed))
     edge(bench)
     assert not bench.placed()
     assert bench.engine.house.tally.opportunities == 0

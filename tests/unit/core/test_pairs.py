@@ -334,7 +334,7 @@ def test_a_fee_in_an_asset_the_model_does_not_expect_stops_that_symbol_there() -
     placed = len(bench.placed())
     bench.drain()
     assert len(bench.placed()) == placed
-    assert bench.engine.house.tally.refusals["fee_unknown"] > 0  # type: ignore[index]
+    assert bench.engine.house.tally.refusals["fee_unknown"] > 0
 
 
 def test_losses_in_a_row_halt_trading() -> None:

@@ -8,7 +8,7 @@ from arb.core.commands import PlaceOrder, RefreshBalances
 from arb.core.events import OrderLooked, OutcomeUnknown
 from arb.core.records import IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.settings import Timing
-from arb.market.fill import FillSource
+from arb.market.fill import Fill, FillSource
 from arb.market.order import OrderReport, OrderStatus
 from tests.builders import Bench, a_balance, a_fill, a_report
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
@@ -33,7 +33,7 @@ def look(
     bench: Bench, order: PlaceOrder, *, complete: bool = True, report: OrderReport | None = None, filled: str = ""
 ) -> None:
     """Let a look at the venue answer."""
-    fills = ()
+    fills: tuple[Fill, ...] = ()
     if filled:
         made = a_fill(order, filled, fee="0.1", at_ns=bench.now_ns)
         fills = (msgspec.structs.replace(made, source=FillSource.QUERY),)
