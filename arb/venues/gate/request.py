@@ -13,13 +13,14 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from arb.venues.flat_json import TEXT_ONLY, flat_json
+
 Params = dict[str, Any] | list[Any]
 
 _PLACEHOLDER = re.compile(r"\{([\w-]+)\}")
 _PATH_VALUE = re.compile(r"[A-Za-z0-9_.~-]+")
 _PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.,:~-]*")
 _QUERY_SAFE = "-_.~,:"
-_TEXT_ONLY = {str}
 
 # POSTs that take everything in the query and nothing in the body: the complete list among spot, margin, futures and
 # delivery.
@@ -132,7 +133,7 @@ def to_json(value: Any) -> str:
     if kind is str:
         return encode_basestring_ascii(value)
     if kind is dict:
-        text = _flat_json(value)
+        text = flat_json(value)
         if text is not None:
             return text
         members = [
@@ -154,19 +155,6 @@ def to_json(value: Any) -> str:
     raise RequestError(f"{value!r}: a {kind.__name__} cannot be sent; use a Decimal, an integer or text")
 
 
-def _flat_json(value: dict[str, Any]) -> str | None:
-    """Return the JSON of an object of plain texts, as every order is one; None when it needs the long way.
-
-    Nothing in it needs an escape when it is printable ASCII without a backslash and has just the quotes put here:
-    four a member.
-    """
-    if set(map(type, value.values())) != _TEXT_ONLY:
-        return None
-    text = '{"' + '","'.join([f'{key}":"{item}' for key, item in value.items()]) + '"}'
-    simple = text.isascii() and text.isprintable() and "\\" not in text and text.count('"') == 4 * len(value)
-    return text if simple else None
-
-
 def limit_order_body(params: dict[str, Any]) -> str | None:
     """Return the body of a spot limit order whose members are those of `LIMIT_ORDER`, in that order, all plain text.
 
@@ -176,7 +164,7 @@ def limit_order_body(params: dict[str, Any]) -> str | None:
     if tuple(params) != LIMIT_ORDER:
         return None
     values = list(params.values())
-    if set(map(type, values[:-1])) != _TEXT_ONLY or values[2] != "limit":
+    if set(map(type, values[:-1])) != TEXT_ONLY or values[2] != "limit":
         return None
     body = _LIMIT_ORDER_BODY % tuple(values[:-1])
     simple = body.isascii() and body.isprintable() and "\\" not in body and body.count('"') == _LIMIT_ORDER_QUOTES
