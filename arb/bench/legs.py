@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from arb.bench.peers import find, with_market
-from arb.bench.rounds import Effort, Row, quantile, time_row
+from arb.bench.rounds import Effort, Row, quantile, settle, time_row
 from arb.bench.signing import KEY, SECRET
 from arb.bench.stage import SYMBOL
 from arb.clock import NS_PER_S, NS_PER_US, Clock
@@ -76,6 +76,7 @@ async def _measure(clock: Clock, effort: Effort, server: "_Server") -> dict[str,
         contenders["ccxt"] = theirs.pair
     found: dict[str, Times] = {name: ([], []) for name in contenders}
     number = 0
+    settle()
     try:
         for place in range(_WARM_UP + min(_ROUNDS_MAX, effort.rounds) * effort.count(_PAIRS)):
             for name, pair in contenders.items():

@@ -53,9 +53,7 @@ def alternate(clock: Clock, contenders: Mapping[str, Contender], rounds: int) ->
     """Return the median time of one operation in ns, by contender."""
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     names = list(contenders)
-    # What was built to be measured is no garbage: the engine freezes its own start-up likewise.
-    gc.collect()
-    gc.freeze()
+    settle()
     for number in range(rounds):
         start = number % len(names)
         for name in names[start:] + names[:start]:
@@ -64,6 +62,12 @@ def alternate(clock: Clock, contenders: Mapping[str, Contender], rounds: int) ->
             operations = work()
             taken[name].append((clock.monotonic_ns() - began_ns) / operations)
     return {name: median(times) for name, times in taken.items()}
+
+
+def settle() -> None:
+    """Take what was built so far out of the garbage collector's sight: it is not what is measured."""
+    gc.collect()
+    gc.freeze()
 
 
 def quantile(values: Iterable[float], share: float) -> float:
