@@ -77,7 +77,10 @@ class SilentFeed:
 
 
 class Bench:
-    """An engine on a bench: books set by hand, time moved by hand, commands collected."""
+    """An engine on a bench: books set by hand, time moved by hand, commands collected.
+
+    `told` gives a venue's first balances, `found` what the first look through the first venue's account finds.
+    """
 
     def __init__(
         self,
@@ -92,6 +95,8 @@ class Bench:
         balances: dict[str, str] | None = None,
         run_id: int = 1_760_000_000,
         start_ns: int = START_NS,
+        told: dict[str, dict[str, str]] | None = None,
+        found: dict[str, object] | None = None,
     ) -> None:
         self.venues = tuple(venues)
         listed = list(instruments) if instruments is not None else [an_instrument(venue) for venue in self.venues]
@@ -135,8 +140,9 @@ class Bench:
         funds = balances or {"USDT": "100000", "BTC": "2"}
         for venue in self.venues:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
-            self.tell(a_balance(venue, funds, asked_ns=self.now_ns))
-            self.tell(a_survey(venue, started_ns=self.now_ns))
+            self.tell(a_balance(venue, (told or {}).get(venue, funds), asked_ns=self.now_ns))
+            here = (found or {}) if venue == self.venues[0] else {}
+            self.tell(a_survey(venue, started_ns=self.now_ns, **here))
             self.tell(PrivateUp(venue=venue))
         self.wait_ms(1)
 

@@ -171,6 +171,7 @@ def restored_from(state: JournalState) -> Restored:
         control=state.control,
         pairs=_with_plans(state.pairs),
         pool=state.pool,
+        agreed=state.agreed,
         last_ns=state.last_ns,
         recent=_with_plans(recent.pairs),
         known=recent.known,

@@ -5,11 +5,12 @@ the journal's last entry. What the journal knows is settled the sooner for it; w
 all else is foreign. Doing it again changes nothing.
 """
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.adopt import adopt
 from arb.core.desk import Desk
 from arb.core.drift import SURVEY_MARGIN_S, DriftWatch
 from arb.core.events import AccountSurveyed, BalancesReported
+from arb.core.foreign import SLACK_MS
 from arb.core.house import House
 from arb.core.records import BalanceRecord
 from arb.core.restart import Restored
@@ -35,6 +36,9 @@ class Accounts:
         self.foreign = desk.foreign
         self.drift = DriftWatch(house)
         self._since_ns = 0
+        # Where a previous process has left a basis: since when what happened has to explain the first balances.
+        self._explain_from_ns: dict[str, int] = {}
+        self._told: set[str] = set()
         self._known: frozenset[str] = frozenset()
         self._lost: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
@@ -45,22 +49,29 @@ class Accounts:
         self._since_ns = max(last_ns - SURVEY_MARGIN_S * NS_PER_S, now_ns - SURVEY_MAX_S * NS_PER_S)
         self._known = frozenset(restored.known)
         self.foreign.restore(restored.foreign_orders, restored.foreign_fills)
+        self._explain_from_ns = self.drift.take_up(restored.agreed, now_ns - SURVEY_MAX_S * NS_PER_S)
 
     def on_balances(self, event: BalancesReported) -> None:
-        """Compare a venue's word with our own computation; the first one is adopted, and the account looked through."""
-        house = self.house
-        first = event.venue not in house.inventory.complete
-        quiet = self.desk.quiet_at(event.venue)
-        compared = not first and house.inventory.comparable(event, quiet)
+        """Compare a venue's word with our own computation; after the first one the account is looked through.
+
+        Without a basis from a previous process the first word is adopted. Nothing is compared before that look.
+        """
+        house, venue = self.house, event.venue
+        first = event.complete and venue not in self._told
+        adopts = venue not in house.inventory.complete
+        quiet = self.desk.quiet_at(venue) and house.venues[venue].surveyed
+        compared = not adopts and house.inventory.comparable(event, quiet)
         drifts = house.inventory.take(event, quiet)
         stopped = self.drift.on_balances(event, drifts, compared=compared)
-        if first and event.complete:
-            self.drift.began(event.venue, event.asked_ns)
-            self._survey(event.venue)
+        if first:
+            self._told.add(venue)
+            if adopts:
+                self.drift.began(venue, event.asked_ns)
+            self._survey(venue)
         if event.complete and (first or stopped):
             self._record(event, "start" if first else "drift")
         if event.complete:
-            self.desk.on_balances_agree(event.venue, event.t_ns, event.asked_ns)
+            self.desk.on_balances_agree(venue, event.t_ns, event.asked_ns)
 
     def on_surveyed(self, event: AccountSurveyed) -> None:
         """Take everything a look through an account found."""
@@ -73,6 +84,7 @@ class Accounts:
             elif report.client_order_id not in self._known:
                 self._lost[venue, report.venue_order_id] = report
         for fill in sorted(event.fills, key=lambda fill: (fill.event_ns, fill.trade_id)):
+            self._explain(fill)
             if self.desk.on_found_fill(fill, now_ns):
                 continue
             if (venue, fill.venue_order_id) in self._lost:
@@ -82,6 +94,8 @@ class Accounts:
         self.drift.on_surveyed(event)
         state = house.venues[venue]
         if event.complete:
+            if not state.surveyed:
+                house.out.refresh(venue)
             state.surveyed = True
         elif not state.surveyed:
             house.incident("not_surveyed", f"{venue}: {event.cause}", now_ns, venue=venue)
@@ -108,7 +122,15 @@ class Accounts:
 
     def _survey(self, venue: str) -> None:
         symbols = tuple(sorted(symbol for held_at, symbol in self.house.instruments if held_at == venue))
-        self.house.out.survey(venue, symbols, self._since_ns)
+        basis_ns = self._explain_from_ns.get(venue, self._since_ns + SURVEY_MARGIN_S * NS_PER_S)
+        self.house.out.survey(venue, symbols, min(self._since_ns, basis_ns - SURVEY_MARGIN_S * NS_PER_S))
+
+    def _explain(self, fill: Fill) -> None:
+        """Let a fill move the balances we compute, whoever's it is; one that did already changes nothing."""
+        base, quote = fill.symbol.split("/")
+        state = self.house.venues[fill.venue]
+        slack_ns = state.clock_error_ns + SLACK_MS * NS_PER_MS
+        self.house.inventory.apply_fill(fill, quote, base, fill.event_ns - (state.offset_ns or 0), slack_ns)
 
     def _record(self, event: BalancesReported, cause: str) -> None:
         house = self.house

@@ -15,6 +15,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import AccountSurveyed, BalancesReported, Transfer
 from arb.core.house import House
 from arb.core.inventory import Drift
+from arb.core.records import AgreedAccount, AgreedRecord
 from arb.market.numbers import plain
 
 READ_AGAIN_MS = 1_000
@@ -43,6 +44,7 @@ class DriftWatch:
         self.house = house
         self._cases: dict[tuple[str, str], Case] = {}
         self._agreed_ns: dict[str, int] = {}
+        self._agreed: dict[str, AgreedAccount] = {}
         self._asked_ns: dict[str, int] = {}
         self._transfers: dict[tuple[str, str], None] = {}
 
@@ -61,7 +63,7 @@ class DriftWatch:
             self._survey_if_due(event.venue, event.t_ns)
             self._wake(event.venue, event.t_ns)
         elif not given_up:
-            self._agreed_ns[event.venue] = event.asked_ns
+            self._agree(event.venue, event.asked_ns)
         return given_up
 
     def on_surveyed(self, event: AccountSurveyed) -> None:
@@ -91,6 +93,25 @@ class DriftWatch:
     def since_ns(self, venue: str, now_ns: int) -> int:
         """Return from when on an account has to be looked through."""
         return self._agreed_ns.get(venue, now_ns) - SURVEY_MARGIN_S * NS_PER_S
+
+    def _agree(self, venue: str, asked_ns: int) -> None:
+        house = self.house
+        self._agreed_ns[venue] = asked_ns
+        totals = house.inventory.totals(venue)
+        account_id = house.venues[venue].account_id
+        self._agreed[account_id] = AgreedAccount(account_id, asked_ns, totals)
+        house.out.persist(AgreedRecord(accounts=tuple(agreed for _, agreed in sorted(self._agreed.items()))))
+
+    def take_up(self, record: AgreedRecord | None, not_before_ns: int) -> dict[str, int]:
+        """Begin to compute from what a previous process agreed on; return since when, for each venue that has such a basis."""
+        house, since_ns = self.house, dict[str, int]()
+        self._agreed = {agreed.account_id: agreed for agreed in record.accounts} if record is not None else {}
+        for venue, state in house.venues.items():
+            agreed = self._agreed.get(state.account_id)
+            if agreed is not None and agreed.ns >= not_before_ns:
+                house.inventory.begin(venue, agreed.totals, agreed.ns)
+                self._agreed_ns[venue] = since_ns[venue] = agreed.ns
+        return since_ns
 
     def began(self, venue: str, asked_ns: int) -> None:
         """Note that the first word of a venue was adopted."""

@@ -40,8 +40,8 @@ class Flattener:
 
     def advance(self, now_ns: int) -> None:
         """Do what can be done now; end when nothing of ours is left, or nothing that a venue would take."""
-        if not self.house.control.flattening or not self.house.inventory.complete:
-            return  # before the first balances nothing can be traded, and the rules are not all known
+        if not self.house.control.flattening or not any(state.surveyed for state in self.house.venues.values()):
+            return  # before the accounts are looked through nothing can be traded, and the rules are not all known
         trading = {pair.plan.symbol for pair in self.desk.open.values()}
         pool = self.closer.pool
         waits = [self._trade_carried(symbol, now_ns) for symbol in pool.carried_symbols() if symbol not in trading]

@@ -15,7 +15,7 @@ from itertools import combinations
 import msgspec
 
 from arb.core.events import AssetBalance, BalancesReported
-from arb.market.fill import Fill
+from arb.market.fill import Fill, FillKey
 from arb.market.order import Side
 
 ZERO = Decimal(0)
@@ -38,6 +38,7 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 DOUBTS_KEPT = 12
+FILLS_KEPT = 50_000
 
 
 class Inventory:
@@ -51,6 +52,7 @@ class Inventory:
         # When a word was adopted: from its question to its answer; for an asset adopted by itself, that asset alone.
         self._adopted: dict[tuple[str, str | None], tuple[int, int]] = {}
         self._doubts: dict[tuple[str, str], list[Doubt]] = {}
+        self._seen: dict[tuple[str, FillKey], None] = {}
         self.complete: set[str] = set()
 
     def told(self, venue: str, asset: str) -> AssetBalance | None:
@@ -93,8 +95,13 @@ class Inventory:
         """Move the computed balances by one fill, fee included.
 
         `executed_ns` is the fill's instant on our clock, known to within `slack_ns`: what was executed before the balances
-        we last adopted were asked for is in them already (a fill found after a restart).
+        we last adopted were asked for is in them already (a fill found after a restart). A fill told again changes nothing.
         """
+        if (fill.venue, fill.key) in self._seen:
+            return
+        while len(self._seen) >= FILLS_KEPT:
+            del self._seen[next(iter(self._seen))]
+        self._seen[fill.venue, fill.key] = None
         sign = 1 if fill.side is Side.BUY else -1
         amounts = {base: sign * fill.size, quote: -sign * fill.size * fill.price}
         amounts[fill.fee_currency] = amounts.get(fill.fee_currency, ZERO) - fill.fee
@@ -173,6 +180,18 @@ class Inventory:
             if held_at == venue and asset in (None, held):
                 self._computed[venue, held] = self._total(venue, held)
                 self._doubts.pop((venue, held), None)
+
+    def begin(self, venue: str, totals: Mapping[str, Decimal], agreed_ns: int) -> None:
+        """Compute from what a previous process and the venue agreed on at `agreed_ns`, not from the venue's next word."""
+        self.complete.add(venue)
+        self._adopted[venue, None] = agreed_ns, agreed_ns
+        for asset, total in totals.items():
+            self._computed[venue, asset] = total
+            self._told.setdefault((venue, asset), AssetBalance(ZERO, ZERO))
+
+    def totals(self, venue: str) -> dict[str, Decimal]:
+        """Return what we compute of every asset at a venue, where it is not zero."""
+        return {asset: self._computed[venue, asset] for asset in self.assets(venue) if self._computed[venue, asset]}
 
     def _total(self, venue: str, asset: str) -> Decimal:
         told = self._told[venue, asset]

@@ -1,9 +1,9 @@
 """Rows the engine wants kept. Each carries a whole row: writing one again, or a later state of it, replaces it by id.
 
 Class 1 (everything here but an untraded `OpportunityRecord`) is journalled with the event that caused it, so that the ledger
-is a projection of the journal and can be rebuilt row for row. `PlanRecord`, `ControlRecord` and `PoolRecord` stay in the
-journal: a restart needs them, a reader of history does not. Names end in their unit: `_ns` nanoseconds UTC, `_e8` 1e-8 of
-the quote.
+is a projection of the journal and can be rebuilt row for row. `PlanRecord`, `ControlRecord`, `PoolRecord` and
+`AgreedRecord` stay in the journal: a restart needs them, a reader of history does not. Names end in their unit: `_ns`
+nanoseconds UTC, `_e8` 1e-8 of the quote.
 """
 
 from decimal import Decimal
@@ -269,6 +269,20 @@ class PoolRecord(Record, frozen=True, kw_only=True, tag=True):
     carried: tuple[Pooled, ...]
 
 
+class AgreedAccount(msgspec.Struct, frozen=True):
+    """What an account held when the venue's word, asked for at `ns` (our clock), and our own computation agreed."""
+
+    account_id: str
+    ns: int
+    totals: dict[str, Decimal]
+
+
+class AgreedRecord(Record, frozen=True, kw_only=True, tag=True):
+    """The last agreement on every account: what a restart explains its first balances from. Journal only; the last counts."""
+
+    accounts: tuple[AgreedAccount, ...]
+
+
 AnyRecord = (
     RunRecord
     | OpportunityRecord
@@ -280,4 +294,5 @@ AnyRecord = (
     | PlanRecord
     | ControlRecord
     | PoolRecord
+    | AgreedRecord
 )

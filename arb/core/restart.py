@@ -12,7 +12,7 @@ from arb.core.dust import DustPool
 from arb.core.house import House
 from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade, Trigger
-from arb.core.records import ControlRecord, FillRecord, OrderRecord, PairRecord, PlanRecord, PoolRecord
+from arb.core.records import AgreedRecord, ControlRecord, FillRecord, OrderRecord, PairRecord, PlanRecord, PoolRecord
 
 
 class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     control: ControlRecord | None = None
     pairs: tuple[OpenPair, ...] = ()
     pool: PoolRecord | None = None
+    agreed: AgreedRecord | None = None
     last_ns: int = 0
     """When the journal's last entry was written, 0 for a new journal."""
     recent: tuple[OpenPair, ...] = ()

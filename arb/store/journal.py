@@ -22,7 +22,7 @@ import msgspec
 from arb.clock import Clock, system_random
 from arb.core.commands import AnyCommand, Persist
 from arb.core.events import AnyEvent, RunStarted
-from arb.core.records import ControlRecord, FillRecord, OrderRecord, PairRecord, PlanRecord, PoolRecord
+from arb.core.records import AgreedRecord, ControlRecord, FillRecord, OrderRecord, PairRecord, PlanRecord, PoolRecord
 from arb.errors import ConfigError, StoreError, require
 from arb.store.journal_reader import (
     APPLICATION_ID,
@@ -261,6 +261,9 @@ class Journal:
                 return
             case PoolRecord():
                 change.pointers.append(("pool", 0, 0, entry))
+                return
+            case AgreedRecord():
+                change.pointers.append(("agreed", 0, 0, entry))
                 return
             case PlanRecord():
                 kind, key, pair_id = "plan", record.pair_id, record.pair_id

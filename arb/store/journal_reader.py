@@ -14,6 +14,7 @@ from arb.clock import NS_PER_S
 from arb.core.commands import AnyCommand
 from arb.core.events import AnyEvent
 from arb.core.records import (
+    AgreedRecord,
     AnyRecord,
     ControlRecord,
     FillRecord,
@@ -88,6 +89,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     control: ControlRecord | None
     pairs: tuple[OpenPair, ...]
     pool: PoolRecord | None = None
+    agreed: AgreedRecord | None = None
     last_ns: int = 0
     recent: Recent = Recent(pairs=(), known=(), foreign_orders=(), foreign_fills=())
 
@@ -160,6 +162,12 @@ class JournalReader:
         for entry_id, payload in self._rows(sql, (_entry_id(after),)):
             yield Row(entry_id >> SUB_BITS, entry_id & MAX_SUB, self._record(entry_id, payload))
 
+    def records_back_from(self, position: Position) -> Iterator[AnyRecord]:
+        """Yield the records at `position` and before it, the newest first; raise as `records_from` does."""
+        sql = "SELECT id, payload FROM entries WHERE id <= ? AND type = 'Persist' ORDER BY id DESC"
+        for entry_id, payload in self._rows(sql, (_entry_id(position),)):
+            yield self._record(entry_id, payload)
+
     def entries(self, after: Position = START) -> Iterator[Entry]:
         """Yield events and commands behind `after`, in order; raise `StoreError` at an entry that cannot be read."""
         sql = "SELECT id, t_ns, kind, payload FROM entries WHERE id > ? ORDER BY id"
@@ -180,6 +188,7 @@ class JournalReader:
         fills: dict[int, list[FillRecord]] = {}
         control: ControlRecord | None = None
         pool: PoolRecord | None = None
+        agreed: AgreedRecord | None = None
         for _, pair_id, record in self.live():
             match record:
                 case PlanRecord():
@@ -194,6 +203,8 @@ class JournalReader:
                     control = record
                 case PoolRecord():
                     pool = record
+                case AgreedRecord():
+                    agreed = record
         last_ns = int(self._one("SELECT t_ns FROM entries ORDER BY id DESC LIMIT 1", ()) or 0)
         return JournalState(
             last_seq=self.last_position().seq,
@@ -204,6 +215,7 @@ class JournalReader:
                 for key, pair in sorted(pairs.items())
             ),
             pool=pool,
+            agreed=agreed,
             last_ns=last_ns,
             recent=self.recent(last_ns - RECENT_NS),
         )
