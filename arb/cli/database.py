@@ -72,16 +72,20 @@ def rebuild_command(mode: str | None, db: str | None, config: Path | None, as_js
 @mode_and_db
 @config_and_json
 def compact_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Add up and delete old untraded opportunities, and give unused space back.
+    """Add up and delete old untraded opportunities, drop the journal's old story, and give unused space back.
 
-    Old is beyond [store] keep_untraded_days. The engine does the first by itself, once a day.
+    Old is beyond [store] keep_untraded_days and keep_story_days. The engine does the first by itself, once a day.
     """
     url = _url(config, mode, db)
     settings = settings_from(config)
     clock = importlib.import_module("arb.clock").SystemClock()
-    retention = importlib.import_module("arb.store.retention").Retention(clock, settings.store.keep_untraded_days)
+    retention = importlib.import_module("arb.store.retention").Retention
+    untraded, story = (
+        retention(clock, days).due_before_ns()
+        for days in (settings.store.keep_untraded_days, settings.store.keep_story_days)
+    )
     journal = importlib.import_module("arb.store.paths").journal_path(url, Path(settings.store.journal_dir))
-    show(_store().db_compact(url, journal, retention.due_before_ns()), as_json=as_json)
+    show(_store().db_compact(url, journal, untraded, story), as_json=as_json)
     return EXIT_OK
 
 

@@ -45,6 +45,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     journal_dir: str = "var"
     keep_untraded_days: int = 90
+    keep_story_days: int = 90
 
 
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -93,6 +93,7 @@ class Ledger:
         self._closing = False
         self._blocked = False
         self._cause = ""
+        self._projector: Projector | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
@@ -144,6 +145,8 @@ class Ledger:
         written = self.flush(deadline_s)
         with self._wake:
             self._closing = True
+            if not written and self._projector is not None:
+                self._projector.abandoned = True  # its thread may still wait for a lock, and the next start not for it
             self._wake.notify_all()
         self._thread.join(deadline_s)
         return written
@@ -157,6 +160,8 @@ class Ledger:
     def _run(self) -> None:
         try:
             projector = Projector(self._db_url, self._journal.reader(), self._journal.sync)
+            with self._wake:
+                self._projector, projector.abandoned = projector, self._closing
             try:
                 self._project(projector)
             finally:

@@ -19,7 +19,7 @@ from arb.store.migrate import require_current, upgrade
 from arb.store.paths import mask_url, parse_url, sqlite_file
 from arb.store.retention import roll_up
 from arb.store.tables import Projection
-from arb.store.writer import Writer
+from arb.store.writer import TABLES, Writer
 
 BATCH_ROWS = 5000
 
@@ -35,10 +35,9 @@ class Projector:
         self.db_url = db_url
         self.position = START
         self.reader = reader
+        self.abandoned = False  # set from any thread: nothing is written any more, for another may write by now
         self._sync = sync
-        # What the ledger itself says of its position, as last read or written, and as last attempted.
-        self._stored: Position | None = None
-        self._attempted: Position | None = None
+        self._stored = START  # what the ledger itself says of its position, as last read or written
         self._file = sqlite_file(parse_url(db_url))
         self._identity: tuple[int, int] | None = None
         self._engine: Engine | None = None
@@ -110,13 +109,15 @@ class Projector:
         try:
             with self._ready().begin():
                 self._written(records)
-                self._attempted = last
                 self._move(last)
         except IntegrityError as error:
             raise self._blame(records) or store_error(self.db_url, error) from None
         except DBAPIError as error:
             self.close()
             raise store_error(self.db_url, error) from None
+        except StoreError:
+            self.close()  # somebody else writes: look again at how far the ledger is, and whose rows it holds
+            raise
         self.position = self._stored = last
 
     def write_untraded(self, records: Sequence[OpportunityRecord]) -> int:
@@ -159,27 +160,35 @@ class Projector:
                 " put that journal back, or choose another --db"
             )
         position = Position(found[0][1], found[0][2])
-        if self._stored is not None and position not in (START, self._stored, self._attempted):
-            raise self._not_alone()
         if position > self.reader.last_position():
             raise StoreError(
                 f"ledger {mask_url(self.db_url)}: is ahead of its journal {self.reader.path} (an older copy?);"
                 " run `arb db rebuild`"
             )
+        if not self._holds(connection, position):
+            raise StoreError(
+                f"ledger {mask_url(self.db_url)}: does not hold what its journal {self.reader.path} says was written"
+                " (a copy of the journal is in use elsewhere, or rows were deleted); run `arb db rebuild`"
+            )
         return position
+
+    def _holds(self, connection: Connection, position: Position) -> bool:
+        """Return whether the newest row at or before the position is there: else it was written from another journal."""
+        for record in self.reader.records_back_from(position):
+            table = TABLES.get(type(record))
+            if table is not None:
+                with connection.begin():
+                    return connection.execute(select(table.id).where(table.id == record.id)).first() is not None  # type: ignore[attr-defined, union-attr]
+        return True
 
     def _move(self, last: Position) -> None:
         """Write the position, seeing that nobody else has: two writers would each pass over rows of the other."""
-        stored = self._stored or START
+        if self.abandoned:
+            raise StoreError(f"ledger {mask_url(self.db_url)}: given up before it could be written")
+        stored = self._stored
         moved = update(Projection).where(Projection.seq == stored.seq, Projection.sub == stored.sub)
         if self._ready().execute(moved.values(seq=last.seq, sub=last.sub)).rowcount != 1:
-            raise self._not_alone()
-
-    def _not_alone(self) -> StoreError:
-        return StoreError(
-            f"ledger {mask_url(self.db_url)}: another process writes into it from a copy of the journal; stop it,"
-            " and run `arb db rebuild` with the journal that is right"
-        )
+            raise StoreError(f"ledger {mask_url(self.db_url)}: another process writes into it; stop one of the two")
 
     def _ready(self) -> Connection:
         if self._connection is None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from arb.core.records import OpportunityOutcome, RunRecord
 from arb.errors import ConfigError, StoreError
 from arb.store import migrate
+from arb.store.compaction import drop_story
 from arb.store.engine import open_engine, store_error
 from arb.store.journal_reader import JournalReader
 from arb.store.paths import mask_url, parse_url, sqlite_file
@@ -62,10 +63,13 @@ def db_rebuild(db_url: str, journal_path: Path) -> dict[str, Any]:
     return {"db": mask_url(db_url), "journal": str(journal_path), "records": records, "kept_aside": kept_aside}
 
 
-def db_compact(db_url: str, journal_path: Path, before_ns: int | None) -> dict[str, Any]:
-    """Roll up untraded opportunities that opened before `before_ns` (None: none) and give unused space back.
+def db_compact(
+    db_url: str, journal_path: Path, before_ns: int | None, story_before_ns: int | None = None
+) -> dict[str, Any]:
+    """Roll up untraded opportunities that opened before `before_ns`, drop the journal's story before `story_before_ns`
+    (None: neither), and give unused space back.
 
-    Raises `ConfigError` while the engine runs and `StoreError` when the database cannot be reached or written.
+    Raises `ConfigError` while the engine runs and `StoreError` when a database cannot be reached or written.
     """
     lock = InstanceLock(journal_path)
     try:
@@ -75,13 +79,15 @@ def db_compact(db_url: str, journal_path: Path, before_ns: int | None) -> dict[s
             with engine.connect() as connection:
                 deleted = 0 if before_ns is None else sum(roll_up(connection, before_ns))
             before, after = _vacuum(engine, sqlite_file(parse_url(db_url)))
+            dropped = 0 if story_before_ns is None else drop_story(journal_path, story_before_ns)
         except DBAPIError as error:
             raise store_error(db_url, error) from None
         finally:
             engine.dispose()
     finally:
         lock.release()
-    return {"db": mask_url(db_url), "rolled_up": deleted, "bytes_before": before, "bytes_after": after}
+    sizes = {"bytes_before": before, "bytes_after": after}
+    return {"db": mask_url(db_url), "rolled_up": deleted} | sizes | {"journal_entries_dropped": dropped}
 
 
 def _vacuum(engine: Engine, file: Path | None) -> tuple[int | None, int | None]:
