@@ -1,6 +1,6 @@
 """Every cent explained, by the thousand pairs: the engine's waterfalls, a reference written apart, and two databases agree.
 
-`ARB_PAIRS=10000` says how many pairs; by default a tenth of that.
+`ARB_PAIRS=10000` says how many pairs; by default a twentieth of that.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.support.cookbook import ask
 from tests.support.history import fill_ledger
 from tests.support.many_pairs import markets
 
-PAIRS = int(os.environ.get("ARB_PAIRS", "1000"))
+PAIRS = int(os.environ.get("ARB_PAIRS", "500"))
 E8 = 10**8
 ZERO = Fraction(0)
 Filled = tuple[OrderRecord, FillRecord]
