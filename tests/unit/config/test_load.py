@@ -42,8 +42,8 @@ def _complaint_of_file(folder: Path, text: str) -> str:
         ("[limit]\n", ":1: limit: unknown table: did you mean 'limits'?"),
         ("[timing]\nleg_deadline_s = 3", ":2: [timing] leg_deadline_s: unknown key: did you mean 'leg_deadline_ms'?"),
         ("[venues.gat]\n", ":1: [venues] gat: unknown table: did you mean 'gate'?"),
-        ("[store]\ncolour = 1", ":2: [store] colour: unknown key: known are journal_dir, keep_story_days, "
-            "keep_untraded_days, url"),
+        ("[store]\ncolour = 1", (":2: [store] colour: unknown key: known are journal_dir, keep_story_days, "
+            "keep_untraded_days, url")),
         ("\n\nlimits = 5", ":3: limits: must be a table: write [limits]"),
     ],
 )  # fmt: skip
