@@ -4,10 +4,10 @@ Knows cumulative sizes and amounts and their inverses; knows nothing of fees, lo
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from operator import mul
-from typing import Protocol, SupportsIndex
+from typing import Protocol
 
 
 class IntArray(Protocol):
@@ -78,9 +78,8 @@ class Depth:
 
 
 def _integers(values: Sequence[int] | IntArray) -> list[int]:
-    tolist = getattr(values, "tolist", None)
-    found: list[SupportsIndex] = tolist() if tolist is not None else list(values)  # type: ignore[arg-type]
-    return [int(value) for value in found]
+    tolist: Callable[[], list[int]] | None = getattr(values, "tolist", None)
+    return tolist() if tolist is not None else [int(value) for value in values]  # type: ignore[union-attr]
 
 
 def first_residue(step: int, modulus: int, low: int, high: int) -> int | None:
