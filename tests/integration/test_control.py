@@ -173,3 +173,28 @@ def test_an_engine_without_any_memory_takes_up_every_order_of_the_dead_one(tmp_p
         adopted = truth.rows_of(heir / DB, "SELECT text FROM incidents WHERE kind = 'adopted'")
         assert len({row["text"] for row in adopted}) == len(adopted), again.err[-3000:]
         assert truth.differences(heir / DB, sandbox.ledger()) == [], again.err[-3000:]
+
+
+def test_what_changed_while_no_engine_ran_is_explained_at_the_next_start_or_stops_its_asset(tmp_path: Path) -> None:
+    write_config(tmp_path, balance_refresh_s="1", drift_grace_ms="2000")
+    with sandbox_process(tmp_path) as sandbox:
+        with engine_process(tmp_path, sandbox) as engine:
+            engine.until_pairs(2)
+            engine.until(lambda status: status["seconds"] > 4, "balances were compared")
+            engine.process.kill()
+            end_of(engine.process)
+        amount = free(sandbox, "okx", "USDT") + 1000
+        post(sandbox, "/balance", {"venue": "okx", "asset": "USDT", "free": str(amount)})
+        sandbox.fault("gate", "foreign_order", symbol=SYMBOL, param="500")
+        amount = free(sandbox, "bitget", "SOL") - Decimal("0.5")
+        post(sandbox, "/balance", {"venue": "bitget", "asset": "SOL", "free": str(amount), "hidden": True})
+
+        with engine_process(tmp_path, sandbox) as engine:
+            assert "SOL at bitget: -0.5 is unexplained" in until_told(engine, "balance_drift")
+            assert until_told(engine, "transfer")
+            assert until_told(engine, "foreign_order", "at gate")
+            assert engine.status()["stopped_assets"] == {"bitget": ["SOL"]}
+            engine.until_pairs(2)
+            ended = engine.stop()
+        assert ended.code == 0, f"seed {sandbox.seed}: {ended.err[-3000:]}"
+        assert len(truth.rows_of(tmp_path / DB, "SELECT id FROM incidents WHERE kind = 'balance_drift'")) == 1
