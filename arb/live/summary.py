@@ -48,6 +48,13 @@ def exposure(engine: Engine) -> dict[str, Any]:
     }
 
 
+def health(engine: Engine) -> dict[str, dict[str, str]]:
+    """Return every venue's health and what it is for."""
+    return {
+        venue: {"state": str(known.state), "cause": known.cause} for venue, known in engine.house.health.venues.items()
+    }
+
+
 def money(amount: Decimal) -> str:
     """Return an estimated amount (a value at a mid price) to 1e-8."""
     return plain(amount.quantize(E8))
@@ -92,6 +99,7 @@ def summarise(
         "dust": {asset: plain(size) for asset, size in sorted(engine.mender.closer.pool.sizes().items()) if size},
         "exposure_quote_s": money(tally.exposure_quote_s),
         "exposure_today": exposure(engine),
+        "venue_health": health(engine),
         "unknown_orders": len(engine.desk.unknown_orders()),
         "incidents": tally.incidents,
         "halted": house.control.halted,

@@ -1,0 +1,54 @@
+"""Exposure and health as a person and a program see them."""
+
+import io
+from decimal import Decimal
+
+from rich.console import Console
+
+from arb.core.events import QueueDrained, TroubleReported
+from arb.core.settings import HealthLimits
+from arb.live.state import present_state
+from arb.live.summary import summarise
+from arb.live.view import draw
+from tests.builders import Bench
+from tests.unit.core.test_pairs import crossed, fill
+
+
+def troubled() -> Bench:
+    """Return an engine with a naked leg at gate for two seconds, and a venue in quarantine."""
+    bench = Bench()
+    buy, _ = crossed(bench)
+    fill(bench, buy, "1")
+    bench.wait_ms(2000)
+    bench.tell(QueueDrained())
+    for _ in range(HealthLimits().unread_quarantined):
+        bench.tell(TroubleReported(kind="balances_unread", text="no answer", venue="okx"))
+    return bench
+
+
+def test_the_summary_tells_the_days_exposure_by_venue_and_every_venues_health() -> None:
+    bench = troubled()
+    summary = summarise(
+        bench.engine,
+        mode="sandbox",
+        sandbox_id=None,
+        seconds=2.0,
+        dropped_opportunities=0,
+        ceiling_net={},
+        db="sqlite:///x",
+        now_ns=bench.now_ns,
+        report_currency="USDT",
+    )
+    today = summary["exposure_today"]
+    assert Decimal(today["quote_s"]) > 0 and today["by_venue"] == {"gate": today["quote_s"]}
+    assert summary["venue_health"]["gate"] == {"state": "healthy", "cause": ""}
+    assert summary["venue_health"]["okx"] == {"state": "quarantined", "cause": "unread 10 >= 10"}
+
+
+def test_the_live_table_shows_both() -> None:
+    bench = troubled()
+    console = Console(record=True, width=160, file=io.StringIO())
+    console.print(draw(present_state(bench.engine, bench.now_ns), "sqlite:///x"))
+    text = console.export_text()
+    assert "quarantined" in text and "unread 10 >= 10" in text
+    assert "unhedged today, quote x s:" in text and "gate" in text
