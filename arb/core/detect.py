@@ -77,7 +77,7 @@ class Detector:
             venue, symbol = books.keys[row]
             if symbol in self._marked:
                 continue
-            if symbol in self._watched or any(map(self._crosses, self._by_book.get((venue, symbol), ()))):
+            if symbol in self._watched or self._any_crosses(venue, symbol):
                 self._marked.add(symbol)
 
     def mark_all(self) -> None:
@@ -89,11 +89,19 @@ class Detector:
         """Return whether there is anything to act on."""
         return bool(self._marked)
 
-    def _crosses(self, route: Route) -> bool:
-        symbol, buy_venue, sell_venue = route
-        ask = self.house.books.best(buy_venue, symbol)[1]
-        bid = self.house.books.best(sell_venue, symbol)[0]
-        return ask is not None and bid is not None and self._terms[route].crosses(ask, bid)
+    def _any_crosses(self, venue: str, symbol: str) -> bool:
+        """Return whether a route from or to this book crosses; every venue's quotes are read once for its two routes."""
+        best = self.house.books.best
+        quotes = {venue: best(venue, symbol)}
+        for route in self._by_book.get((venue, symbol), ()):
+            _, buy_venue, sell_venue = route
+            other = sell_venue if buy_venue == venue else buy_venue
+            if other not in quotes:
+                quotes[other] = best(other, symbol)
+            ask, bid = quotes[buy_venue][1], quotes[sell_venue][0]
+            if ask is not None and bid is not None and self._terms[route].crosses(ask, bid):
+                return True
+        return False
 
     def act(self, now_ns: int) -> None:
         """Judge every marked symbol once, on the books as they stand."""
