@@ -120,10 +120,20 @@ class Accounts:
         if not self.house.venues[venue].surveyed:
             self._survey(venue)
 
+    def on_private_up(self, venue: str, now_ns: int) -> None:
+        """Look through an account whose stream was interrupted: what others did meanwhile has moved its balances, too.
+
+        Without that no order of ours whose answer was lost could be proved absent there, since balances would not agree.
+        """
+        if self.house.venues[venue].surveyed:
+            self.house.out.survey(venue, self._symbols(venue), self.drift.since_ns(venue, now_ns))
+
+    def _symbols(self, venue: str) -> tuple[str, ...]:
+        return tuple(sorted(symbol for held_at, symbol in self.house.instruments if held_at == venue))
+
     def _survey(self, venue: str) -> None:
-        symbols = tuple(sorted(symbol for held_at, symbol in self.house.instruments if held_at == venue))
         basis_ns = self._explain_from_ns.get(venue, self._since_ns + SURVEY_MARGIN_S * NS_PER_S)
-        self.house.out.survey(venue, symbols, min(self._since_ns, basis_ns - SURVEY_MARGIN_S * NS_PER_S))
+        self.house.out.survey(venue, self._symbols(venue), min(self._since_ns, basis_ns - SURVEY_MARGIN_S * NS_PER_S))
 
     def _explain(self, fill: Fill) -> None:
         """Let a fill move the balances we compute, whoever's it is; one that did already changes nothing."""

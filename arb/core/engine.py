@@ -210,6 +210,7 @@ class Engine:
     def _on_private_up(self, event: PrivateUp) -> None:
         self.house.venues[event.venue].private_up = True
         self.desk.ask_all(event.venue, event.t_ns)
+        self.accounts.on_private_up(event.venue, event.t_ns)
         self.house.out.refresh(event.venue)
 
     def _on_private_down(self, event: PrivateDown) -> None:

@@ -1,6 +1,6 @@
 """Fills of cancelled orders that come when nobody listens."""
 
-from arb.core.commands import PlaceOrder, QueryOrder
+from arb.core.commands import PlaceOrder, QueryOrder, SurveyAccount
 from arb.core.events import OrderLooked, PrivateDown, PrivateUp
 from arb.core.records import PairState
 from tests.builders import Bench, a_fill, a_report
@@ -49,3 +49,11 @@ def test_an_order_that_was_cancelled_long_ago_is_not_asked_for_again() -> None:
     bench.wait_ms(61_000)
     bench.tell(PrivateUp(venue=sell.venue))
     assert asked_for(bench) == []
+
+
+def test_after_an_outage_the_account_is_looked_through_for_what_others_did_meanwhile() -> None:
+    bench, sell = half_sold()
+    bench.said.clear()
+    bench.tell(PrivateDown(venue=sell.venue, cause="reset"))
+    bench.tell(PrivateUp(venue=sell.venue))
+    assert [command.venue for command in bench.said if isinstance(command, SurveyAccount)] == [sell.venue]
