@@ -38,6 +38,9 @@ HALT = "halt"
 STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, HALT)
 """Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume)."""
 
+DARK = 0.08
+"""How many of all seeds put the proof of absence to a hard test."""
+
 LEADING = {
     Phase.UNKNOWN: ("lost_ack", "lost_request", "delayed_request", "slow", "net_answer_lost", "http_502_html"),
     Phase.REPAIRING: ("partial_fill", "reject_balance", "http_429", "net_refused"),
@@ -69,6 +72,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     timing: Timing
     repair: RepairPolicy
+    place_timeout_s: float
     faults_end_ns: int
     drain_ns: int
     downtime_ns: int
@@ -81,7 +85,8 @@ def make_plan(seed: int) -> Plan:
     policy = rng.choices(
         (OnSingleLeg.CHEAPEST, OnSingleLeg.COMPLETE, OnSingleLeg.UNWIND, OnSingleLeg.HOLD), (70, 12, 12, 6)
     )[0]
-    strikes = tuple(_strikes(rng))
+    dark = rng.random() < DARK
+    strikes = (*_strikes(rng), *(_darkness(rng) if dark else ()))
     halting = any(strike.phase is Phase.HALTED for strike in strikes)
     return Plan(
         seed=seed,
@@ -99,7 +104,8 @@ def make_plan(seed: int) -> Plan:
             leg_deadline_ms=300 if halting else 3000,
         ),
         repair=RepairPolicy(on_single_leg=OnSingleLeg.CHEAPEST if halting else policy),
-        faults_end_ns=9 * NS_PER_S // 2,
+        place_timeout_s=rng.choice((0.4, 2.0)),
+        faults_end_ns=(12 if dark else 9) * NS_PER_S // (1 if dark else 2),
         drain_ns=45 * NS_PER_S,
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
@@ -121,6 +127,14 @@ def _no_way_out(after_ns: int) -> Iterator[Strike]:
     """Yield what leaves a pair on one leg until it is out of time: one leg refused, and every repair too."""
     for leg, phase in (("sell", Phase.OPENING), ("third", Phase.OPENING), ("buy", Phase.REPAIRING)):
         yield Strike(name="reject_balance", phase=phase, leg=leg, after_ns=after_ns, count=12)
+
+
+def _darkness(rng: random.Random) -> Iterator[Strike]:
+    """Yield what puts the proof of absence to the test: an order that arrives very late, and nothing shows it at once."""
+    leg, after_ns = rng.choice(("buy", "sell")), rng.randint(0, 3_000) * NS_PER_MS
+    for name, param in (("delayed_request", rng.choice((2600, 4500))), ("history_lag", 1700), ("balance_lag", 1700)):
+        seconds = None if name == "delayed_request" else 12.0
+        yield Strike(name=name, phase=Phase.OPENING, leg=leg, after_ns=after_ns, seconds=seconds, param=param)
 
 
 def _strike(rng: random.Random, name: str, phase: Phase, after_ns: int) -> Strike:

@@ -25,9 +25,6 @@ from arb.venues.build import GatewayLimits, build_feed, build_gateway
 from arb.venues.gateway import CcxtGateway, GatewayTiming
 from arb.venues.wires import Wires
 
-PATIENCE = GatewayTiming(place_timeout_s=2.0, cancel_timeout_s=2.0, read_timeout_s=2.0, pace_timeout_s=5.0)
-"""Shorter than by default, so that less of the market has to be simulated; nothing depends on how much shorter."""
-
 
 class Process:
     """From the journal's lock to the last row. `run` returns when the engine has ended by itself."""
@@ -44,6 +41,7 @@ class Process:
         disk: Disk,
         life: Life,
         watcher: Watcher,
+        place_timeout_s: float,
     ) -> None:
         self.engine: Engine | None = None
         self.runner: Runner | None = None
@@ -57,6 +55,10 @@ class Process:
         self._disk = disk
         self._life = life
         self._watcher = watcher
+        # Questions are waited for less long than by default, so that less of the market has to be simulated.
+        self._patience = GatewayTiming(
+            place_timeout_s=place_timeout_s, cancel_timeout_s=2.0, read_timeout_s=2.0, pace_timeout_s=5.0
+        )
         self._journal: Journal | None = None
         self._ledger: SimLedger | None = None
 
@@ -108,7 +110,9 @@ class Process:
                 credentials,
                 clock=self._clock,
                 rng=self._rng,
-                limits=GatewayLimits(hosts=("127.0.0.1",), symbols=symbols_of(self._settings, venue), timing=PATIENCE),
+                limits=GatewayLimits(
+                    hosts=("127.0.0.1",), symbols=symbols_of(self._settings, venue), timing=self._patience
+                ),
                 sandbox_id=self._sandbox.sandbox_id,
                 wires=self._wires,
             )

@@ -118,6 +118,7 @@ class Simulation:
             disk=self._disk,
             life=life,
             watcher=self._watch,
+            place_timeout_s=self._plan.place_timeout_s,
         )
         self._watch.begin(process, life)
         try:
