@@ -386,8 +386,11 @@ def test_a_read_makes_the_connections_for_writes_ready() -> None:
             get = HttpRequest("GET", venue.order().url, {})
             assert (await transport.send(get, 1.0)).body == b"read"
             visits = [await venue.visits.get() for _ in range(2)]
-            while writes.connections < 2:  # the server knows of a connection a little before we do
+            for _ in range(10_000):  # the server knows of a connection a little before we do
+                if writes.connections == 2:
+                    break
                 await asyncio.sleep(0)
+            assert writes.connections == 2
             assert (await transport.send(venue.order(), 1.0)).body == ORDER.encode()
             assert venue.visits.empty()
             await transport.close()
