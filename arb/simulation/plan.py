@@ -38,7 +38,7 @@ HALT = "halt"
 STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, HALT)
 """Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume)."""
 
-DARK = 0.08
+DARK = 0.1
 """How many of all seeds put the proof of absence to a hard test."""
 
 LEADING = {
@@ -49,7 +49,8 @@ LEADING = {
 
 
 class Strike(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault and its moment. `leg` says at which venue of the pair: buy, sell, or a third one.
+    """One fault and its moment. `leg` says at which venue of the pair: buy, sell, a third one, or the one that knows no
+    expiry.
 
     A kill comes when its point is passed for the `passes`-th time from then on.
     """
@@ -131,10 +132,10 @@ def _no_way_out(after_ns: int) -> Iterator[Strike]:
 
 def _darkness(rng: random.Random) -> Iterator[Strike]:
     """Yield what puts the proof of absence to the test: an order that arrives very late, and nothing shows it at once."""
-    leg, after_ns = rng.choice(("buy", "sell")), rng.randint(0, 3_000) * NS_PER_MS
-    for name, param in (("delayed_request", rng.choice((2600, 4500))), ("history_lag", 1700), ("balance_lag", 1700)):
+    after_ns, late_ms = rng.randint(0, 3_000) * NS_PER_MS, rng.choice((3600, 4200, 4700))
+    for name, param in (("delayed_request", late_ms), ("history_lag", 1700), ("balance_lag", 1700)):
         seconds = None if name == "delayed_request" else 12.0
-        yield Strike(name=name, phase=Phase.OPENING, leg=leg, after_ns=after_ns, seconds=seconds, param=param)
+        yield Strike(name=name, phase=Phase.OPENING, leg="no expiry", after_ns=after_ns, seconds=seconds, param=param)
 
 
 def _strike(rng: random.Random, name: str, phase: Phase, after_ns: int) -> Strike:

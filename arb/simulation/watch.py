@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 
+from arb.app.build import ENFORCES_EXPIRY
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
@@ -138,6 +139,8 @@ class Watch:
             return pair.plan.buy_venue
         if strike.leg == "sell":
             return pair.plan.sell_venue
+        if strike.leg == "no expiry":
+            return next((venue for venue in pair.venues if venue not in ENFORCES_EXPIRY), pair.plan.buy_venue)
         return next((venue for venue in venues if venue not in pair.venues), pair.plan.sell_venue)
 
     def _post(self, index: int, strike: Strike, venue: str) -> None:
