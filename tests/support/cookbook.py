@@ -23,7 +23,8 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a database answered, and how long it took."""
+    """What a database answered, and how long it took: SQLite, in our own process, by its processor time, so that a machine
+    with other things to do does not count."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
@@ -38,7 +39,8 @@ def questions() -> list[Question]:
 
 def ask(db_url: str, sql: str) -> Answer:
     """Ask through the driver alone, without a line of ours in between."""
-    began = time.perf_counter()
+    clock = time.process_time if db_url.startswith("sqlite") else time.perf_counter
+    began = clock()
     if db_url.startswith("sqlite"):
         with closing(sqlite3.connect(db_url.removeprefix("sqlite:///"))) as connection:
             cursor = connection.execute(sql)
@@ -49,4 +51,4 @@ def ask(db_url: str, sql: str) -> Answer:
             result = server.execute(sql.encode())
             rows = result.fetchall()
             columns = [column.name for column in result.description or ()]
-    return Answer(columns, [tuple(row) for row in rows], time.perf_counter() - began)
+    return Answer(columns, [tuple(row) for row in rows], clock() - began)

@@ -331,7 +331,8 @@ def fill_ledger(db_url: str, records: Iterable[AnyRecord]) -> int:
     while batch := list(islice(rest, 50_000)):
         with engine.begin() as connection:
             written += writer.write(connection, batch)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE")
+    if engine.dialect.name == "postgresql":  # it would do so by itself after a while; SQLite never does
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
     engine.dispose()
     return written
