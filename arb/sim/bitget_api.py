@@ -7,7 +7,7 @@ is a classic one: the unified account's `/api/v3` answers with a refusal, by whi
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -19,10 +19,7 @@ from arb.sim.bitget_wire import Json, encode
 from arb.sim.bitget_ws import BitgetPrivateSession, BitgetPublicSession
 from arb.sim.exchange import SimExchange
 from arb.sim.limits import RateMeter
-from arb.sim.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session
-
-if TYPE_CHECKING:
-    from arb.sim.venue import SimVenue
+from arb.sim.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session, Venue
 
 ROOT = "/api/v2"
 UNIFIED_ROOT = "/api/v3"
@@ -169,7 +166,7 @@ class BitgetDialect:
         status, code, message = FAULTS[name]
         return _answer(status, code, message, None, now_ns)
 
-    def open(self, venue: "SimVenue", path: str) -> Session:
+    def open(self, venue: Venue, path: str) -> Session:
         """Open a websocket session: `/v2/ws/private`, anything else as `/v2/ws/public`."""
         if path.rstrip("/").endswith("/private"):
             return BitgetPrivateSession(venue, path, self.exchange)

@@ -5,7 +5,7 @@ frames carry `seq` and `pseq` (0 on a snapshot) and no checksum; a login frame m
 acknowledgements repeat the argument as asked.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sim import bitget_wire as wire
@@ -19,9 +19,7 @@ from arb.sim.exchange import SimExchange
 from arb.sim.limits import RateMeter
 from arb.sim.streams import BookUpdate
 from arb.sim.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
-
-if TYPE_CHECKING:
-    from arb.sim.venue import SimVenue
+from arb.sim.wire import Venue
 
 MS_150 = 150 * NS_PER_MS
 BOOK_CHANNELS = {
@@ -48,7 +46,7 @@ class BitgetSession(ChatterSession):
 
     idle_ns: ClassVar[int] = 120 * NS_PER_S
 
-    def __init__(self, venue: "SimVenue", path: str, exchange: SimExchange) -> None:
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path)
         self.exchange = exchange
         self._rates = RateMeter()
@@ -127,7 +125,7 @@ def no_such_channel(arg: Json) -> BitgetRefusal:
 class BitgetPublicSession(BitgetSession):
     """Books, tickers and trades."""
 
-    def __init__(self, venue: "SimVenue", path: str, exchange: SimExchange) -> None:
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path, exchange)
         self._topics: dict[tuple[str, str], Json] = {}
         """The argument of each subscription, by channel and symbol."""
@@ -205,7 +203,7 @@ class BitgetPublicSession(BitgetSession):
 class BitgetPrivateSession(BitgetSession):
     """The account's orders, fills and balances, after a login."""
 
-    def __init__(self, venue: "SimVenue", path: str, exchange: SimExchange) -> None:
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path, exchange)
         self._logged_in = False
         self._subscribed: list[Json] = []

@@ -1,13 +1,10 @@
 """A websocket session as OKX and Bitget both keep it: JSON commands, the texts `ping` and `pong`, silence cut off."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
-from arb.sim.wire import Session
-
-if TYPE_CHECKING:
-    from arb.sim.venue import SimVenue
+from arb.sim.wire import Session, Venue
 
 
 class ChatterSession(Session):
@@ -20,7 +17,7 @@ class ChatterSession(Session):
     pushes_keep_alive: ClassVar[bool] = False
     """Whether a frame sent by the venue breaks the silence too."""
 
-    def __init__(self, venue: "SimVenue", path: str) -> None:
+    def __init__(self, venue: Venue, path: str) -> None:
         super().__init__(venue, path)
         self._alive_ns = venue.scheduler.now_ns
         self._watch_silence()

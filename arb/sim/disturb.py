@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from arb.sim.accounts import Balance
 from arb.sim.exact import ONE, mul, units_floor
-from arb.sim.faults import STATE, Fault
+from arb.sim.exchange import SimExchange
+from arb.sim.faults import STATE, Fault, FaultBoard
+from arb.sim.scheduler import Scheduler
 from arb.sim.values import BalanceChanged, Event, OrderRequest, Refused, SimOrder
-
-if TYPE_CHECKING:
-    from arb.sim.venue import SimVenue
+from arb.sim.wire import Session
 
 POINTS = {"gate": "POINT"}
 """Venues that can take their fees in points, and the asset."""
@@ -18,10 +18,32 @@ _DISCONNECT = frozenset({"ws_disconnect"})
 _LATE_FILL = frozenset({"late_fill"})
 
 
+class Disturbed(Protocol):
+    """What faults take hold of in a venue; `SimVenue` is the one."""
+
+    name: str
+    exchange: SimExchange
+    scheduler: Scheduler
+    board: FaultBoard
+    sessions: dict[int, Session]
+    skew_ns: int
+    key_revoked: bool
+
+    @property
+    def now_ns(self) -> int:
+        """Return the venue's own time."""
+
+    def sweep(self) -> None:
+        """Undo what has ended."""
+
+    def cut_session(self, session: Session) -> None:
+        """Break a connection."""
+
+
 class Disturbance:
     """Carry out and undo state faults at one venue."""
 
-    def __init__(self, venue: "SimVenue") -> None:
+    def __init__(self, venue: Disturbed) -> None:
         self.venue = venue
         self.balance_delay_ns = 0
         self._min_sizes: dict[int, dict[str, Decimal]] = {}

@@ -8,7 +8,6 @@ s; other private 200 per 10 s and endpoint), labels of the section "Error handli
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sim.exchange import SimExchange
@@ -18,10 +17,7 @@ from arb.sim.gate_orders import REFUSED_BALANCE
 from arb.sim.gate_routes import GateRoutes, Query
 from arb.sim.gate_ws import GateSession
 from arb.sim.limits import Allowance, RateMeter
-from arb.sim.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session
-
-if TYPE_CHECKING:
-    from arb.sim.venue import SimVenue
+from arb.sim.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session, Venue
 
 BASE = "/api/v4"
 
@@ -124,7 +120,7 @@ class GateDialect:
             allowance = Allowance(False, 10, 0, now_ns + NS_PER_S)
         return _answer(status, {"label": label, "message": message}, allowance, now_ns)
 
-    def open(self, venue: "SimVenue", path: str) -> Session:
+    def open(self, venue: Venue, path: str) -> Session:
         """Open a session of `/ws/v4/`."""
         return GateSession(venue, path, self)
 

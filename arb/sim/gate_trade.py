@@ -6,17 +6,14 @@ login holds the literal text of `req_param` as sent, nothing when the field is l
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from arb.clock import NS_PER_S
 from arb.sim import gate_orders
 from arb.sim.gate_auth import GateError, check_expiry, check_login
 from arb.sim.gate_fields import Json, millis, order_json, symbol_of
-from arb.sim.wire import CANCEL, PLACE, QUERY, Call, HttpAnswer
-
-if TYPE_CHECKING:
-    from arb.sim.gate_api import GateDialect
-    from arb.sim.gate_ws import GateSession
+from arb.sim.limits import Allowance, RateMeter
+from arb.sim.wire import CANCEL, PLACE, QUERY, Call, HttpAnswer, Session
 
 _REQ_PARAM = re.compile(r'"req_param"\s*:\s*')
 _KINDS = {
@@ -28,12 +25,21 @@ _KINDS = {
 }
 
 
+class Limits(Protocol):
+    """The account's rate limits, shared with REST."""
+
+    meter: RateMeter
+
+    def meter_places(self, items: list[Json], now_ns: int) -> Allowance:
+        """Count placements per market."""
+
+
 class GateTrading:
     """The `event: api` half of a session."""
 
-    def __init__(self, session: "GateSession", dialect: "GateDialect") -> None:
+    def __init__(self, session: Session, dialect: Limits) -> None:
         self.session = session
-        self.exchange = session.exchange
+        self.exchange = session.venue.exchange
         self.dialect = dialect
         self.logged_in = False
 

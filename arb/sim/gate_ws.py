@@ -6,7 +6,6 @@ frame; `spot.obu` begins with a full frame and may not be subscribed twice; `spo
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from arb.clock import NS_PER_MS
 from arb.sim.exact import plain
@@ -22,14 +21,10 @@ from arb.sim.gate_fields import (
     ticker_json,
 )
 from arb.sim.gate_routes import public_trade_json
-from arb.sim.gate_trade import GateTrading
+from arb.sim.gate_trade import GateTrading, Limits
 from arb.sim.streams import BookUpdate
 from arb.sim.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
-from arb.sim.wire import Session
-
-if TYPE_CHECKING:
-    from arb.sim.gate_api import GateDialect
-    from arb.sim.venue import SimVenue
+from arb.sim.wire import Session, Venue
 
 _OBU_INTERVALS = {50: 20 * NS_PER_MS, 400: 100 * NS_PER_MS}
 _INTERVALS = {"10ms": 10 * NS_PER_MS, "20ms": 20 * NS_PER_MS, "100ms": 100 * NS_PER_MS, "1000ms": 1000 * NS_PER_MS}
@@ -43,7 +38,7 @@ BookKey = tuple[str, int, int]
 class GateSession(Session):
     """One connection to `/ws/v4/`."""
 
-    def __init__(self, venue: "SimVenue", path: str, dialect: "GateDialect") -> None:
+    def __init__(self, venue: Venue, path: str, dialect: Limits) -> None:
         super().__init__(venue, path)
         self.exchange = venue.exchange
         self._pairs: dict[str, set[str]] = {}

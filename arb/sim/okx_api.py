@@ -6,7 +6,7 @@ Source: the venue's API v5, "Overview / REST Authentication", "Rate Limits", and
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -19,10 +19,7 @@ from arb.sim.okx_countdown import Countdown
 from arb.sim.okx_orders import BATCH_SIZE_MAX, WINDOW_NS, OkxOrders, envelope
 from arb.sim.okx_wire import Json, encode, symbol_of
 from arb.sim.okx_ws import OkxPrivateSession, OkxPublicSession
-from arb.sim.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session
-
-if TYPE_CHECKING:
-    from arb.sim.venue import SimVenue
+from arb.sim.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session, Venue
 
 ROOT = "/api/v5"
 FAULTS = {
@@ -186,7 +183,7 @@ class OkxDialect:
         ]
         return HttpAnswer(200, encode(envelope(items, now_ns)))
 
-    def open(self, venue: "SimVenue", path: str) -> Session:
+    def open(self, venue: Venue, path: str) -> Session:
         """Open a websocket session: `/ws/v5/private`, anything else as `/ws/v5/public`."""
         if path.rstrip("/").endswith("/private"):
             return OkxPrivateSession(venue, path, self.exchange, self.orders)

@@ -5,7 +5,7 @@ subscription is honoured with another snapshot; the checksum of `books` is alway
 about every minute, whose `prevSeqId` equals its `seqId` and whose sides are empty.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sim import okx_wire as wire
@@ -19,9 +19,7 @@ from arb.sim.okx_orders import OkxOrders
 from arb.sim.okx_wire import Json
 from arb.sim.streams import BookUpdate
 from arb.sim.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
-
-if TYPE_CHECKING:
-    from arb.sim.venue import SimVenue
+from arb.sim.wire import Venue
 
 MS_100 = 100 * NS_PER_MS
 BOOK_CHANNELS = {"books": (400, MS_100), "books5": (5, MS_100), "bbo-tbt": (1, 10 * NS_PER_MS)}
@@ -44,7 +42,7 @@ class OkxSession(ChatterSession):
     idle_ns: ClassVar[int] = 30 * NS_PER_S
     pushes_keep_alive: ClassVar[bool] = True
 
-    def __init__(self, venue: "SimVenue", path: str, exchange: SimExchange) -> None:
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path)
         self.exchange = exchange
 
@@ -110,7 +108,7 @@ def no_such_channel(arg: Json) -> OkxRefusal:
 class OkxPublicSession(OkxSession):
     """Books, best prices, tickers and trades."""
 
-    def __init__(self, venue: "SimVenue", path: str, exchange: SimExchange) -> None:
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path, exchange)
         self._topics: set[Topic] = set()
         self._sequence: dict[str, int] = {}
@@ -220,7 +218,7 @@ class OkxPublicSession(OkxSession):
 class OkxPrivateSession(OkxSession):
     """The account's orders with their fills, and its balances, after a login; and orders placed over the socket."""
 
-    def __init__(self, venue: "SimVenue", path: str, exchange: SimExchange, desk: OkxOrders) -> None:
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange, desk: OkxOrders) -> None:
         super().__init__(venue, path, exchange)
         self._desk = desk
         self._logged_in = False

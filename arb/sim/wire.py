@@ -28,14 +28,13 @@ Texts to one session arrive in the order in which they were sent.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
+from arb.sim.exchange import SimExchange
+from arb.sim.scheduler import Scheduler
 from arb.sim.streams import BookUpdate
 from arb.sim.values import Event
-
-if TYPE_CHECKING:
-    from arb.sim.venue import SimVenue
 
 PLACE = "place"
 CANCEL = "cancel"
@@ -98,14 +97,47 @@ class Dialect(Protocol):
     def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
         """Return the venue's own way of saying that a fault happened."""
 
-    def open(self, venue: "SimVenue", path: str) -> "Session":
+    def open(self, venue: "Venue", path: str) -> "Session":
         """Open a websocket session on a path."""
+
+
+class Venue(Protocol):
+    """What a session needs of the venue around it; `SimVenue` is the one."""
+
+    exchange: SimExchange
+    scheduler: Scheduler
+    key_revoked: bool
+
+    @property
+    def now_ns(self) -> int:
+        """Return the venue's own time."""
+
+    def send(self, session: "Session", text: str, kind: str, symbol: str | None, now_ns: int) -> None:
+        """Send a frame."""
+
+    def close_session(self, session: "Session", now_ns: int) -> None:
+        """Close a connection."""
+
+    def subscribe_book(self, session: "Session", symbol: str, depth: int, interval_ns: int, now_ns: int) -> BookUpdate:
+        """Start a book stream and return its present state."""
+
+    def unsubscribe_book(self, session: "Session", symbol: str, depth: int, interval_ns: int) -> None:
+        """Stop a book stream."""
+
+    def perform(
+        self,
+        call: Call,
+        execute: Callable[[int], HttpAnswer],
+        deliver: Callable[[HttpAnswer | None, int], None],
+        now_ns: int,
+    ) -> None:
+        """Take a call, with latency, faults and record."""
 
 
 class Session:
     """One websocket connection; dialects override `receive`, `on_event` and `on_book`."""
 
-    def __init__(self, venue: "SimVenue", path: str) -> None:
+    def __init__(self, venue: "Venue", path: str) -> None:
         self.venue = venue
         self.path = path
         self.id = 0
