@@ -35,6 +35,7 @@ ACKS_KEPT = 256
 SIGNS_KEPT = 4096
 JUDGED_EVERY_NS = 100 * NS_PER_MS
 MAINTENANCE_STATUS = 503
+SILENT_NS = 10 * NS_PER_S
 ONE = Decimal(1)
 
 
@@ -94,6 +95,18 @@ class VenueHealth:
     def quarantined(self) -> bool:
         """Return whether nothing may be opened here."""
         return self.state is HealthState.QUARANTINED
+
+    def silent(self, now_ns: int) -> bool:
+        """Return whether orders are left without a certain answer here at present: one by maintenance, or two by anything.
+
+        A repair that is not answered cannot be repeated before its absence is proved, which takes longer than a leg may
+        stay naked: so it goes elsewhere while it can, even before the venue is quarantined.
+        """
+        horizon_ns = now_ns - SILENT_NS
+        maintenance, unknowns = self._signs[Sign.MAINTENANCE], self._signs[Sign.UNKNOWNS]
+        return any(
+            len(times) >= enough and times[-enough] > horizon_ns for times, enough in ((maintenance, 1), (unknowns, 2))
+        )
 
     def sign(self, sign: Sign, now_ns: int, count: int = 1) -> None:
         """Count a sign against the venue."""

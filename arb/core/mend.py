@@ -188,13 +188,23 @@ class Mender:
         cap = self._cap(pair, side)
         if pair.state is PairState.HALTED and self.house.policy.emergency_market:
             cap = _deepest(side, cap, venues)
-        # A venue in quarantine mends a leg only where no other can.
-        well = [venue for venue in venues if not self.house.health.venues[venue.instrument.venue].quarantined]
-        for choice in (well, venues):
+        for choice in self._by_health(pair, venues, now_ns):
             order = choose_repair(side, abs(imbalance), cap, slack, choice, policy)
             if order is not None:
                 return order
         return None
+
+    def _by_health(self, pair: PairTrade, venues: list[RepairVenue], now_ns: int) -> list[list[RepairVenue]]:
+        """Return the venues to choose among: those that answer; with half the time gone those not in quarantine, then all.
+
+        Half the time, because a good venue's book is often unusable for a moment, after our own fill in it.
+        """
+        health = self.house.health.venues
+        allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
+        answering = [venue for venue in allowed if not health[venue.instrument.venue].silent(now_ns)]
+        half_ns = self.house.timing.leg_deadline_ms * NS_PER_MS // 2
+        pressing = pair.uneven_ns is not None and now_ns - pair.uneven_ns >= half_ns
+        return [answering, allowed, venues] if pressing else [answering]
 
     def _repair_venue(self, pair: PairTrade, venue: str, side: Side) -> RepairVenue:
         instrument = self.house.instruments[venue, pair.plan.symbol]

@@ -65,7 +65,7 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True):
     unknowns_degraded: int = 3
     unknowns_quarantined: int = 10
     maintenance_degraded: int = 1
-    maintenance_quarantined: int = 5
+    maintenance_quarantined: int = 3
     drops_degraded: int = 4
     drops_quarantined: int = 10
     gaps_degraded: int = 15

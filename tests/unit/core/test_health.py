@@ -303,17 +303,19 @@ def test_a_leg_is_mended_at_a_healthy_venue_though_a_quarantined_one_would_pay_m
     assert (bench.placed()[-1].venue, bench.placed()[-1].role) == ("bitget", Role.HEDGE)
 
 
-def test_a_leg_is_mended_at_a_quarantined_venue_when_no_other_can() -> None:
+def test_a_leg_is_mended_at_a_quarantined_venue_when_half_the_time_is_gone_and_no_other_can() -> None:
     bench = Bench()
     buy, sell = crossed(bench)
     accept(bench, buy, "1")
     fill(bench, buy, "1")
     hurt(bench, "okx", LIMITS.unread_quarantined)
     refuse(bench, sell)
-    bench.wait_ms(20)
-    bench.quote("okx", "101x5", "101.2x5")
-    bench.quote("gate", "90x5", "100.5x5")  # below the loss cap
-    bench.drain()
+    for waited_ms, placed in ((20, 2), (1400, 2), (100, 3)):
+        bench.wait_ms(waited_ms)
+        bench.quote("okx", "101x5", "101.2x5")
+        bench.quote("gate", "90x5", "100.5x5")  # below the loss cap
+        bench.drain()
+        assert len(bench.placed()) == placed
     assert (bench.placed()[-1].venue, bench.placed()[-1].role) == ("okx", Role.HEDGE)
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from arb.core.commands import PlaceOrder
-from arb.core.events import InstrumentListed, TimerFired
+from arb.core.events import InstrumentListed, OutcomeUnknown, TimerFired
+from arb.core.health import SILENT_NS
 from arb.core.records import PairState
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.market.order import Role, Side
@@ -148,3 +149,32 @@ def test_a_short_leg_is_bought_back_at_the_cheapest_venue() -> None:
     order = repairs(bench)[-1]
     assert (order.venue, order.side, order.role) == ("bitget", Side.BUY, Role.HEDGE)
     assert order.price <= D("101") * D("1.005")
+
+
+def test_a_repair_goes_where_orders_are_answered_although_a_silent_venue_would_pay_more() -> None:
+    bench = Bench(venues=THREE)
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1", price="100")
+    bench.tell(
+        OutcomeUnknown(venue="okx", client_order_id=sell.client_order_id, cause="503", sent_ns=bench.now_ns, status=503)
+    )
+    refuse(bench, sell)  # the venue's later word: it does not exist
+    bench.quote("bitget", "99.7x5", "106x5")
+    order = try_once(bench, okx="100.5x5", gate="99.6x5")
+    assert order is not None and (order.venue, order.role) == ("bitget", Role.HEDGE)
+
+
+def test_a_silent_venue_is_asked_when_no_other_can_mend() -> None:
+    bench = Bench()
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1", price="100")
+    for _ in range(2):
+        bench.tell(OutcomeUnknown(venue="okx", client_order_id=sell.client_order_id, cause="cut", sent_ns=bench.now_ns))
+    refuse(bench, sell)
+    assert bench.engine.house.health.venues["okx"].silent(bench.now_ns)
+    assert try_once(bench, okx="100.5x5", gate="90x5") is None  # there is still time for the other
+    order = try_once(bench, okx="100.5x5", gate="90x5")
+    assert order is not None and (order.venue, order.role) == ("okx", Role.HEDGE)
+    assert not bench.engine.house.health.venues["okx"].silent(bench.now_ns + SILENT_NS)
