@@ -87,7 +87,7 @@ def make_plan(seed: int) -> Plan:
         (OnSingleLeg.CHEAPEST, OnSingleLeg.COMPLETE, OnSingleLeg.UNWIND, OnSingleLeg.HOLD), (70, 12, 12, 6)
     )[0]
     dark = rng.random() < DARK
-    strikes = (*_strikes(rng), *(_darkness(rng) if dark else ()))
+    strikes = tuple(_darkness(rng) if dark else _strikes(rng))
     halting = any(strike.phase is Phase.HALTED for strike in strikes)
     return Plan(
         seed=seed,
@@ -105,7 +105,7 @@ def make_plan(seed: int) -> Plan:
             leg_deadline_ms=300 if halting else 3000,
         ),
         repair=RepairPolicy(on_single_leg=OnSingleLeg.CHEAPEST if halting else policy),
-        place_timeout_s=rng.choice((0.4, 2.0)),
+        place_timeout_s=0.4 if dark else rng.choice((0.4, 2.0)),
         faults_end_ns=(12 if dark else 9) * NS_PER_S // (1 if dark else 2),
         drain_ns=45 * NS_PER_S,
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
@@ -132,7 +132,7 @@ def _no_way_out(after_ns: int) -> Iterator[Strike]:
 
 def _darkness(rng: random.Random) -> Iterator[Strike]:
     """Yield what puts the proof of absence to the test: an order that arrives very late, and nothing shows it at once."""
-    after_ns, late_ms = rng.randint(0, 3_000) * NS_PER_MS, rng.choice((3600, 4200, 4700))
+    after_ns, late_ms = rng.randint(0, 3_000) * NS_PER_MS, rng.choice((4200, 4700))
     for name, param in (("delayed_request", late_ms), ("history_lag", 1700), ("balance_lag", 1700)):
         seconds = None if name == "delayed_request" else 12.0
         yield Strike(name=name, phase=Phase.OPENING, leg="no expiry", after_ns=after_ns, seconds=seconds, param=param)
