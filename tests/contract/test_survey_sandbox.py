@@ -12,8 +12,9 @@ from arb.errors import VenueError
 from arb.market.client_id import decode
 from arb.market.order import Side, TimeInForce
 from arb.venues.gateway import CcxtGateway
+from tests.contract.gateway_bench import CLOCK, Bench, an_order, ended
 from tests.contract.strangers import SYMBOL
-from tests.contract.test_gateway_sandbox import CLOCK, Bench, an_order, bench, ended
+from tests.contract.test_gateway_sandbox import bench
 
 __all__ = ["bench"]
 
