@@ -71,6 +71,7 @@ def judge(
         return [
             *sent_twice(evidence),
             *sent_too_early(places),
+            *wrongly_written_off(evidence),
             *orders_differ(evidence),
             *fills_differ(evidence),
             *assets_not_conserved(truth),
@@ -117,6 +118,19 @@ def sent_too_early(places: Places) -> Iterator[str]:
         for other, pair in pair_of.items():
             if pair == pair_of[name] and began[other] < began[name] and status[other] not in TERMINAL:
                 yield f"sent too early: {name} left while {other} of the same pair was {status[other]}"
+
+
+def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
+    """No order is ever, even for a while, called absent or rejected that its venue has taken or will yet take."""
+    for _, kind, payload in _entries(evidence.places.journal):
+        if kind != "Persist" or not ('"absent"' in payload or '"rejected"' in payload):
+            continue
+        record = json.loads(payload)["record"]
+        if record["type"] == "OrderRecord" and record["status"] in NOT_TAKEN:
+            key = (record["venue"], record["client_order_id"])
+            if key in evidence.own_orders:
+                yield f"written off: order {key} was {record['status']} to us, and the venue took it"
+                return
 
 
 def orders_differ(evidence: Evidence) -> Iterator[str]:

@@ -165,3 +165,13 @@ def test_a_repair_that_left_before_the_leg_had_ended_is_found_in_the_journal(cop
         db.commit()
     assert repairs > 0, "this seed had no repair: take another"
     assert any(line.startswith("sent too early") for line in _findings(places, outcome, outcome.truth))
+
+
+def test_an_order_once_called_absent_that_the_venue_took_is_found_in_the_journal(
+    copied: tuple[Places, Outcome],
+) -> None:
+    places, outcome = copied
+    with closing(sqlite3.connect(places.journal)) as db:
+        db.execute("UPDATE entries SET payload = replace(payload, ?, ?)", ('"status":"filled"', '"status":"absent"'))
+        db.commit()
+    assert any(line.startswith("written off") for line in _findings(places, outcome, outcome.truth))
