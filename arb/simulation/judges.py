@@ -207,7 +207,8 @@ def too_exposed(evidence: Evidence, limits: Limits) -> Iterator[str]:
     held: dict[str, Decimal] = defaultdict(lambda: ZERO)
     prices: dict[str, Decimal] = {}
     worst = ZERO
-    for _, fill in sorted(evidence.own_fills, key=lambda item: (item[1]["ts_ms"], item[1]["trade_id"])):
+    # By number, which all venues draw from one source: their clocks may stand apart.
+    for _, fill in sorted(evidence.own_fills, key=lambda item: int(item[1]["trade_id"])):
         base = fill["symbol"].split("/")[0]
         prices[base] = Decimal(fill["price"])
         for asset, amount in _changes(fill):
