@@ -53,6 +53,13 @@ def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     return review.pairs(settings, options)
 
 
+def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
+    """Return what a ledger says as one document: money exact, measured times as percentiles."""
+    from arb.app import review
+
+    return review.report(settings, options)
+
+
 def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return the story of one pair trade."""
     from arb.app import review

@@ -12,6 +12,7 @@ from arb.config import ReviewOptions, Settings
 from arb.core.house import IDS_PER_RUN
 from arb.errors import ConfigError
 from arb.live.control import ask, read_halt_file
+from arb.report.summary import read_sources, summarise
 from arb.store.journal_reader import JournalReader
 from arb.store.queries import LedgerReader, RowDict
 
@@ -67,6 +68,12 @@ def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     url, _ = stores(settings, options.mode, options.db)
     rows = LedgerReader(url).pairs(limit=options.limit)
     return {"pairs": [_pair(row) for row in rows]}
+
+
+def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
+    """Return the whole ledger in sums: waterfall, routes, symbols, reasons, execution, incidents."""
+    url, _ = stores(settings, options.mode, options.db)
+    return summarise(read_sources(url))
 
 
 def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:

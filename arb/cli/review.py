@@ -1,4 +1,4 @@
-"""The commands that look at what happened: `status`, `pairs`, `explain`."""
+"""The commands that look at what happened: `status`, `pairs`, `report`, `explain`."""
 
 from pathlib import Path
 
@@ -47,6 +47,19 @@ def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | N
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, limit=limit)
     show(the_app().pairs(settings, options), as_json=as_json)
+    return EXIT_OK
+
+
+@click.command("report")
+@mode_and_db
+@config_and_json
+def report_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """Sum up a ledger: what was earned, and why.
+
+    Waterfall, routes, symbols, days, reasons not taken, other thresholds, execution quality, incidents.
+    """
+    settings = settings_from(config)
+    show(the_app().report(settings, ReviewOptions(mode=ledger_mode(settings, mode, db), db=db)), as_json=as_json)
     return EXIT_OK
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": ("arb.cli.run:replay_command", "Run the engine on recorded tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
+    "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),
     "explain": ("arb.cli.review:explain_command", "Tell the story of one pair trade."),
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),

@@ -1,1 +1,1 @@
-"""What a ledger says: the summary in numbers, the figures, and the page that holds both. Reads only; trades nothing."""
+"""What a ledger says, in numbers. Reads only; trades nothing."""

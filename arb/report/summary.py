@@ -1,6 +1,6 @@
 """The report as one document: every sum of money exact, every measured time a percentile.
 
-`summarise` knows what is shown and in which order; how it looks is for `terminal.py` and `page.py`.
+`summarise` knows what is shown and in which order; the command line decides how it looks.
 """
 
 from collections import defaultdict
