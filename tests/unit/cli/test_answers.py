@@ -68,7 +68,7 @@ def test_show_config_prints_what_reads_back_and_no_secret(
 def test_show_config_as_json_is_one_document(capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["run", "--show-config", "--json"]) == 0
-    assert msgspec.json.decode(capsys.readouterr().out)["limits"]["min_edge_bps"] == "3"
+    assert msgspec.json.decode(capsys.readouterr().out)["limits"]["min_edge_bps"] == "6"
 
 
 def test_sign_takes_query_body_and_timestamp_literally(
