@@ -61,7 +61,7 @@ $(BIN)/python:
 # What a run, and what the tests, import: loaded once at the end of the installation, so that byte code lies ready even
 # where the environment forbids writing it later (ccxt alone costs some five seconds without).
 RUN_IMPORTS := arb.app.run, arb.sim.__main__
-DEV_IMPORTS := $(RUN_IMPORTS), gate_api, hypothesis, ipykernel.kernelapp, matplotlib.pyplot, nbclient, pandas
+DEV_IMPORTS := $(RUN_IMPORTS), gate_api, hypothesis, ipykernel.kernelapp, matplotlib.pyplot, nbclient, pandas, pyarrow.parquet
 
 # $(1): a lock file; $(2): what to import once. --no-compile: not everything that ccxt ships is compiled, only what is used.
 define install
