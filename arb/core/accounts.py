@@ -5,13 +5,13 @@ the journal's last entry. What the journal knows is settled the sooner for it; w
 all else is foreign. Doing it again changes nothing.
 """
 
-from arb.clock import NS_PER_MS, NS_PER_S
+from arb.clock import NS_PER_S
 from arb.core.adopt import adopt
 from arb.core.desk import Desk
 from arb.core.drift import SURVEY_MARGIN_S, DriftWatch
 from arb.core.events import AccountSurveyed, BalancesReported
-from arb.core.foreign import SLACK_MS
 from arb.core.house import House
+from arb.core.moment import executed
 from arb.core.records import BalanceRecord
 from arb.core.restart import Restored
 from arb.market.client_id import decode
@@ -138,9 +138,8 @@ class Accounts:
     def _explain(self, fill: Fill) -> None:
         """Let a fill move the balances we compute, whoever's it is; one that did already changes nothing."""
         base, quote = fill.symbol.split("/")
-        state = self.house.venues[fill.venue]
-        slack_ns = state.clock_error_ns + SLACK_MS * NS_PER_MS
-        self.house.inventory.apply_fill(fill, quote, base, fill.event_ns - (state.offset_ns or 0), slack_ns)
+        when_ns, slack_ns = executed(fill, self.house.venues[fill.venue], self.desk.order_of(fill))
+        self.house.inventory.apply_fill(fill, quote, base, when_ns, slack_ns)
 
     def _record(self, event: BalancesReported, cause: str) -> None:
         house = self.house

@@ -81,7 +81,7 @@ def _order(house: House, pair: PairTrade, name: ClientOrderId, report: OrderRepo
     )
     account_id = house.venues[report.venue].account_id
     order = WorkingOrder(house.next_id("orders"), pair.id, account_id, place, name.attempt, now_ns)
-    order.outcome = Outcome.ACCEPTED
+    order.outcome, order.adopted = Outcome.ACCEPTED, True
     order.take_report(report, now_ns)
     return order
 

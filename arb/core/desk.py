@@ -21,8 +21,9 @@ from arb.core.events import (
     OutcomeUnknown,
 )
 from arb.core.fees import fill_record
-from arb.core.foreign import SLACK_MS, ForeignOrders
+from arb.core.foreign import ForeignOrders
 from arb.core.house import House
+from arb.core.moment import executed
 from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade
 from arb.core.seek import Seeker
@@ -186,7 +187,7 @@ class Desk:
     def on_filled(self, event: OrderFilled) -> None:
         """Count a fill once; keep it aside while its order's venue id is not known yet."""
         fill = event.fill
-        order = self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
+        order = self.order_of(fill)
         if order is not None:
             self._take_fill(order, fill, event.t_ns)
             self._after(order, event.t_ns)
@@ -206,12 +207,16 @@ class Desk:
 
     def on_found_fill(self, fill: Fill, now_ns: int) -> bool:
         """Take a fill that a look through the whole account found; return whether it is one of ours."""
-        order = self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
+        order = self.order_of(fill)
         if order is None:
             return False
         self._take_fill(order, fill, now_ns)
         self._after(order, now_ns)
         return True
+
+    def order_of(self, fill: Fill) -> WorkingOrder | None:
+        """Return the order of ours that a fill belongs to, None when it is not known as ours."""
+        return self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
 
     def on_looked(self, event: OrderLooked) -> None:
         """Take what a look found; a complete look that found nothing counts towards absence."""
@@ -338,9 +343,7 @@ class Desk:
         base, quote = order.symbol.split("/")
         if not order.take_fill(fill):
             return
-        state = house.venues[fill.venue]
-        slack_ns = state.clock_error_ns + SLACK_MS * NS_PER_MS
-        house.inventory.apply_fill(fill, quote, base, fill.event_ns - (state.offset_ns or 0), slack_ns)
+        house.inventory.apply_fill(fill, quote, base, *executed(fill, house.venues[fill.venue], order))
         house.books.filled(order.venue, order.symbol, fill.event_ns)
         house.tally.fills += 1
         house.tally.add_fee(fill.fee_currency, fill.fee)

@@ -113,6 +113,10 @@ class DriftWatch:
                 self._agreed_ns[venue] = since_ns[venue] = agreed.ns
         return since_ns
 
+    def agreed_ns(self, venue: str) -> int:
+        """Return when the balances that last agreed were asked for, 0 when none did yet."""
+        return self._agreed_ns.get(venue, 0)
+
     def began(self, venue: str, asked_ns: int) -> None:
         """Note that the first word of a venue was adopted."""
         self._agreed_ns[venue] = asked_ns

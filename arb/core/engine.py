@@ -47,6 +47,8 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
 )
+from arb.core.farewell import TIMER as FAREWELL_TIMER
+from arb.core.farewell import Farewell
 from arb.core.fees import expected_fee_currency
 from arb.core.flatten import TIMER as FLATTEN_TIMER
 from arb.core.flatten import Flattener
@@ -74,10 +76,10 @@ class Engine:
         self.flattener = Flattener(self.house, self.desk, self.mender.closer)
         self.sentry = Sentry(self.house, self.desk, self.detector, self.mender.closer.pool)
         self.accounts = Accounts(self.house, self.desk)
+        self.farewell = Farewell(self.house, self.desk, self.accounts.drift)
         self.desk.progress = self.mender.progress
         self.desk.fee_check = self._check_fee
         self._run: RunRecord | None = None
-        self._shutdown_ns: int | None = None
         self._restored = Restored()
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
@@ -136,8 +138,8 @@ class Engine:
             self.sentry.before(event)
             handler(event)
             self.flattener.advance(event.t_ns)
-            if self._shutdown_ns is not None and not self.desk.open and not isinstance(event, RunEnded):
-                self.house.out.finish()
+            if not isinstance(event, RunEnded):
+                self.farewell.advance(event.t_ns)
             return self.house.out.take()
 
     def take_untraded(self) -> list[OpportunityRecord]:
@@ -168,7 +170,7 @@ class Engine:
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
         self.house.control.reducing = True
-        self._shutdown_ns = event.deadline_ns
+        self.farewell.begin()
         self.house.out.timer("shutdown", event.deadline_ns)
         self.detector.finish(event.t_ns)
 
@@ -246,8 +248,8 @@ class Engine:
             self.accounts.on_timer(name)
         elif kind == ADOPT_TIMER:
             self.accounts.adopt_lost(event.t_ns)
-        elif kind == FLATTEN_TIMER:
-            pass  # the flattener looks after every event
+        elif kind in (FLATTEN_TIMER, FAREWELL_TIMER):
+            pass  # both look after every event
         elif kind == "shutdown":
             self.house.out.finish()
         else:

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.clock import NS_PER_MS
 from arb.core.fees import fill_record
 from arb.core.house import House
+from arb.core.moment import executed
 from arb.core.orders import average
 from arb.core.records import FillRecord, OrderRecord
 from arb.market.client_id import decode
@@ -20,8 +20,6 @@ from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, Time
 
 ZERO = Decimal(0)
 ORDERS_KEPT = 10_000
-SLACK_MS = 200
-"""By how much, beyond the error of its clock, the instant a venue gives a fill may be off."""
 
 
 class ForeignOrders:
@@ -102,9 +100,7 @@ class ForeignOrders:
 
     def _count(self, fill: Fill, order: OrderRecord) -> None:
         house, (base, quote) = self.house, fill.symbol.split("/")
-        state = house.venues[fill.venue]
-        slack_ns = state.clock_error_ns + SLACK_MS * NS_PER_MS
-        house.inventory.apply_fill(fill, quote, base, fill.event_ns - (state.offset_ns or 0), slack_ns)
+        house.inventory.apply_fill(fill, quote, base, *executed(fill, house.venues[fill.venue]))
         house.out.persist(fill_record(house, order.id, order.account_id, fill))
 
     def _first(self, venue: str, symbol: str, venue_order_id: str, now_ns: int) -> OrderRecord:

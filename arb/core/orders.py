@@ -56,6 +56,8 @@ class WorkingOrder:
         self.look_in_flight = False
         # Whether its book has been told that it is no longer under way.
         self.released = False
+        # Whether it was written down only when a venue told of it: then it may have filled before that.
+        self.adopted = False
         # Whether a person was told that the outcome has been unknown for too long.
         self.alarmed = False
 
@@ -84,6 +86,7 @@ class WorkingOrder:
         order.reject_code = record.reject_code
         order.venue_order_id = record.venue_order_id
         order.sent_ns, order.acked_ns = record.sent_ns, record.acked_ns
+        order.adopted = record.outcome is Outcome.ACCEPTED and not record.sent_ns and not record.acked_ns
         order.first_fill_ns, order.done_ns = record.first_fill_ns, record.done_ns
         order.ended = record.status.is_terminal
         order.absent = record.status is OrderStatus.ABSENT
