@@ -72,7 +72,10 @@ def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> t
 
 
 class Run:
-    """One run of the engine on a sandbox; `wrap` may put something of its own around each gateway."""
+    """One run of the engine on a sandbox.
+
+    `wrap` may put something of its own around each gateway, `wrap_journal` around the journal.
+    """
 
     def __init__(
         self,
@@ -81,11 +84,13 @@ class Run:
         *,
         live_view: bool,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
+        wrap_journal: Callable[[Journal], Journal] | None = None,
     ) -> None:
         self._settings = settings
         self._options = options
         self._live_view = live_view
         self._wrap = wrap
+        self._wrap_journal = wrap_journal
         self._clock: Clock = SystemClock()
         self._rng: random.Random = system_random()
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
@@ -101,6 +106,8 @@ class Run:
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self._on_signal)
         journal = Journal.open(self._journal_path, self._clock)
+        if self._wrap_journal is not None:
+            journal = self._wrap_journal(journal)
         try:
             prepare_ledger(self._db, journal)
             self._open_tape()
@@ -196,9 +203,11 @@ class Run:
         endpoints = {venue: found[0] for venue, found in sandbox_venues(self._settings, sandbox).items()}
         feeds.update(build_feeds(endpoints, books, universe, self._clock, self._rng, runner.on_frame, runner.emit))
         self._begin(runner, sandbox, gateways, universe, state.last_run_id)
-        for gateway in gateways.values():
-            runner.take(await gateway.measure_clock())
-            runner.take(await gateway.balances())
+        clocks = await asyncio.gather(*(gateway.measure_clock() for gateway in gateways.values()))
+        balances = await asyncio.gather(*(gateway.balances() for gateway in gateways.values()))
+        for measured, held in zip(clocks, balances, strict=True):
+            runner.take(measured)
+            runner.take(held)
         control = ControlServer(self._journal_path, lambda wish: self._answer(wish, engine, runner))
         await control.start()
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
@@ -294,6 +303,10 @@ class Run:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), BOOK_POLL_S)
         self._started_trading_ns = self._clock.wall_ns()
+        if live := sorted(engine.house.books.live_venues()):
+            log.info(
+                "books are live on %s; ledger %s, journal %s", ", ".join(live), mask_url(self._db), self._journal_path
+            )
         waits = [asyncio.create_task(self._stop.wait()), asyncio.create_task(runner.finished.wait())]
         await asyncio.wait(waits, timeout=self._options.for_s, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

@@ -251,7 +251,7 @@ class CcxtGateway:
         """
         listed = await self._listing()
         wanted = [listed[symbol] for symbol in symbols if symbol in listed]
-        return tuple([await self._with_fees(instrument) for instrument in wanted])
+        return tuple(await asyncio.gather(*map(self._with_fees, wanted)))
 
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks by the quickest of a few questions; later signatures use the result.
