@@ -1,72 +1,93 @@
-"""An engine that kills itself with SIGKILL inside a chosen window: `python killed_engine.py WINDOW CONFIG DB ADMIN_URL`.
+"""An engine that kills itself with SIGKILL at a named point: `python killed_engine.py POINT ALONE CONFIG DB ADMIN_URL`.
 
-It is the engine of `arb run`, with something around its gateways that watches orders leave and answers come. Windows:
-`journalled` (an order is written down and not sent), `sent` (sent and not answered), `one_leg` (one leg of a pair filled, the
-other not answered), `repair` (a hedge or unwind sent and not answered). The first orders are left alone.
+It is the engine of `arb run`, with something around its gateways and its journal that knows `kill_points.POINTS`. ALONE says
+how many orders are left alone before it counts. A flatten is waited for where the story is one.
 """
 
 import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from sqlalchemy import Connection, Engine, event
+
 from arb.app.run import Run
 from arb.config import Mode, RunOptions, load_settings
-from arb.core.commands import PlaceOrder
-from arb.core.events import AnyEvent, OrderFilled, OrderRejected
+from arb.core.commands import AnyCommand, PlaceOrder
+from arb.core.events import AnyEvent, FlattenAsked, OrderFilled, OrderRejected
 from arb.market.client_id import decode
 from arb.market.order import Role
+from arb.store.journal import Journal
+from arb.store.journal_reader import Row
 from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
+from tests.integration import kill_points as doors
+from tests.integration.kill_points import JOURNAL_DOORS, KillPoint, Story, When
 
-LEFT_ALONE = 6
 ON_ITS_WAY_S = 0.005
 """Long enough for a request to be in the socket, shorter than the sandbox's venues take to answer."""
+LEDGER_THREAD = "ledger"
 
 
 class Killer:
     """Knows the orders under way at all venues, and when to end it all."""
 
-    def __init__(self, window: str) -> None:
-        self.window = window
+    def __init__(self, point: KillPoint, left_alone: int) -> None:
+        self.point = point
+        self.left_alone = left_alone
         self.placed = 0
         self.unanswered: dict[str, PlaceOrder] = {}
+        self.flattening = False
+        self.in_batch = False
+
+    def passes(self, door: str, when: When) -> None:
+        """Go through a door; this may be the end."""
+        if self.armed and door == self.point.door and when is self.point.when:
+            self.kill()
+
+    @property
+    def armed(self) -> bool:
+        """Return whether enough has happened for the point to count."""
+        return self.placed > self.left_alone and (self.point.story is not Story.FLATTEN or self.flattening)
+
+    def kill(self) -> None:
+        """Die at once: nothing of this process runs any more."""
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def before(self, command: PlaceOrder) -> None:
         """Note that an order is about to leave."""
+        entries = [other for other in self.unanswered.values() if _same_pair(other, command)]
+        if command.role is Role.ENTRY and entries:
+            self.passes(doors.ONE_LEG_SENT, When.BEFORE)
         self.placed += 1
         self.unanswered[command.client_order_id] = command
-        if self.window == "journalled" and self.placed > LEFT_ALONE:
-            self._kill()
 
     def sent(self, command: PlaceOrder) -> None:
         """Note that an order has been on its way for a while."""
-        is_repair = command.role in (Role.HEDGE, Role.UNWIND)
-        wanted = is_repair if self.window == "repair" else self.window == "sent"
-        if wanted and self.placed > LEFT_ALONE and command.client_order_id in self.unanswered:
-            self._kill()
+        if command.client_order_id in self.unanswered:
+            self.passes(doors.ENTRY_SENT if command.role is Role.ENTRY else doors.REPAIR_SENT, When.AFTER)
 
     def answered(self, command: PlaceOrder) -> None:
         """Note that the venue has answered."""
         self.unanswered.pop(command.client_order_id, None)
 
-    def heard(self, event: AnyEvent) -> None:
+    def heard(self, told: AnyEvent) -> None:
         """Look at what the private streams say."""
-        if self.window != "one_leg" or self.placed <= LEFT_ALONE or not isinstance(event, OrderFilled):
-            return
-        own = decode(event.fill.client_order_id or "")
-        if own is None:
-            return
-        for name in self.unanswered:
+        own = decode(told.fill.client_order_id or "") if isinstance(told, OrderFilled) else None
+        for name in self.unanswered if own is not None else ():
             other = decode(name)
+            assert own is not None
             if other is not None and other.pair_number == own.pair_number and other.leg != own.leg:
-                self._kill()
+                self.passes(doors.ONE_LEG_FILLED, When.BEFORE)
 
-    def _kill(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+
+def _same_pair(one: PlaceOrder, other: PlaceOrder) -> bool:
+    first, second = decode(one.client_order_id), decode(other.client_order_id)
+    return first is not None and second is not None and first.pair_number == second.pair_number
 
 
 class WatchedGateway:
@@ -103,22 +124,67 @@ class WatchedGateway:
     async def run_private(self, listener: EventListener) -> None:
         """Hand over what the private stream says, after a look at it."""
 
-        def watched(event: AnyEvent) -> None:
-            self._killer.heard(event)
-            listener(event)
+        def watched(told: AnyEvent) -> None:
+            self._killer.heard(told)
+            listener(told)
 
         await self._inner.run_private(watched)
 
 
-def main(window: str, config: str, db: str, admin: str) -> None:
-    """Run the engine until the window opens."""
-    killer = Killer(window)
+class WatchedJournal:
+    """A journal that tells the killer what it is about to commit and what it has; all else is the inner one's."""
 
-    def watched(inner: OrderGateway) -> OrderGateway:
-        return cast(OrderGateway, WatchedGateway(inner, killer))
+    def __init__(self, inner: Journal, killer: Killer) -> None:
+        self._inner = inner
+        self._killer = killer
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def append(self, told: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
+        """Commit, watched."""
+        self._killer.flattening |= isinstance(told, FlattenAsked)
+        gone_through = [door for door, is_gone_through in JOURNAL_DOORS.items() if is_gone_through(told, commands)]
+        for door in gone_through:
+            self._killer.passes(door, When.BEFORE)
+        rows = self._inner.append(told, commands)
+        for door in gone_through:
+            self._killer.passes(door, When.AFTER)
+        return rows
+
+    def sync(self) -> None:
+        """Make the journal durable; the ledger asks for it before each of its batches."""
+        if threading.current_thread().name == LEDGER_THREAD:
+            self._killer.in_batch = True
+            self._killer.passes(doors.LEDGER_BATCH, When.BEFORE)
+        self._inner.sync()
+
+
+def watch_ledger(killer: Killer) -> None:
+    """Tell the killer of the ledger's commits, just before and just after each."""
+
+    @event.listens_for(Engine, "commit")
+    def about_to_commit(connection: Connection) -> None:
+        if threading.current_thread().name != LEDGER_THREAD or not killer.in_batch:
+            return
+        killer.passes(doors.LEDGER_COMMIT, When.BEFORE)
+        if killer.point.door == doors.LEDGER_COMMIT:
+            connection.connection.commit()
+            killer.passes(doors.LEDGER_COMMIT, When.AFTER)
+
+
+def main(point: str, left_alone: str, config: str, db: str, admin: str) -> None:
+    """Run the engine until the point is reached."""
+    killer = Killer(doors.POINTS[point], int(left_alone))
+    watch_ledger(killer)
     options = RunOptions(mode=Mode.SANDBOX, db=db, sandbox=admin)
-    run = Run(load_settings(Path(config)), options, live_view=False, wrap=watched)
+    run = Run(
+        load_settings(Path(config)),
+        options,
+        live_view=False,
+        wrap=lambda inner: cast(OrderGateway, WatchedGateway(inner, killer)),
+        wrap_journal=lambda inner: cast(Journal, WatchedJournal(inner, killer)),
+    )
     asyncio.run(run.main())
 
 

@@ -24,6 +24,7 @@ START_S = 60.0
 END_S = 60.0
 MAY_HALT = "leg_deadline"
 """What strikes a repair may leave a leg open for longer than allowed: the proof of absence takes its time."""
+VENUES = ("gate", "okx", "bitget")
 WELL_ENDED = ((0, None), (4, MAY_HALT))
 """Exit codes and halts of a run that met trouble and mastered it."""
 
@@ -132,6 +133,15 @@ class SandboxProcess:
         faults = self._ask("/faults")
         return int(next(row["hits"] for row in faults["active"] + faults["ended"] if row["id"] == fault))
 
+    def strike(self, fault: str, venues: tuple[str, ...] = VENUES, **more: object) -> dict[str, int]:
+        """Start a fault at every venue that can have it; return the ids by venue."""
+        asked = {venue: self._ask("/fault", {"venue": venue, "fault": fault} | more) for venue in venues}
+        return {venue: int(answer["id"]) for venue, answer in asked.items() if answer["applied"]}
+
+    def last(self, fault: int) -> bool:
+        """Tell whether a fault still lasts."""
+        return any(row["id"] == fault for row in self._ask("/faults")["active"])
+
     def no_more_faults(self) -> None:
         """End all faults."""
         self._ask("/faults", method="DELETE")
@@ -156,11 +166,14 @@ def sandbox_process(folder: Path, *more: str, seed: int | None = None) -> Iterat
         end_of(process)
 
 
+DB = "a.sqlite"
+
+
 class EngineProcess:
-    """A running `arb run --json` on a sandbox, with its ledger `a.sqlite` in `folder`."""
+    """A running engine on a sandbox, with its ledger `a.sqlite` in `folder`."""
 
     def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
-        self.db = folder / "a.sqlite"
+        self.db = folder / DB
         self.journal = folder / "a.journal.sqlite"
         self.process = process
 
@@ -207,10 +220,16 @@ class EngineProcess:
 POLL_S = 0.05
 
 
+def engine_process(
+    folder: Path, sandbox: SandboxProcess, *more: str
+) -> contextlib.AbstractContextManager[EngineProcess]:
+    """Start `arb run --json` on a sandbox; it is killed with the block if it still runs."""
+    return engine_of(folder, arb("run", *run_arguments(folder, sandbox), *more, cwd=folder))
+
+
 @contextlib.contextmanager
-def engine_process(folder: Path, sandbox: SandboxProcess, *more: str) -> Iterator[EngineProcess]:
-    """Start the engine on a sandbox; it is killed with the block if it still runs."""
-    process = arb("run", *run_arguments(folder, sandbox), *more, cwd=folder)
+def engine_of(folder: Path, process: subprocess.Popen[str]) -> Iterator[EngineProcess]:
+    """Watch over a process that runs an engine; it is killed with the block if it still runs."""
     try:
         yield EngineProcess(folder, process)
     finally:
@@ -226,5 +245,10 @@ def run_arguments(folder: Path, sandbox: SandboxProcess) -> list[str]:
 
 def embedded_arguments(folder: Path) -> list[str]:
     """Return the options of `arb run` that name the settings and the ledger in `folder`."""
+    return ["--json", *where(folder)]
+
+
+def where(folder: Path) -> list[str]:
+    """Return the options of any command that name the settings and the ledger in `folder`."""
     config = str(write_config(folder) if not (folder / "config.toml").exists() else folder / "config.toml")
-    return ["--json", "--config", config, "--db", f"sqlite:///{folder / 'a.sqlite'}"]
+    return ["--config", config, "--db", f"sqlite:///{folder / DB}"]

@@ -12,17 +12,17 @@ from arb.market.numbers import plain
 from tests.contract.strangers import SYMBOL, rest_client
 from tests.integration import truth
 from tests.integration.support import (
+    DB,
+    VENUES,
     EngineProcess,
     SandboxProcess,
     end_of,
     engine_process,
     run_arb,
     sandbox_process,
+    where,
     write_config,
 )
-
-DB = "a.sqlite"
-VENUES = ("gate", "okx", "bitget")
 
 
 def post(sandbox: SandboxProcess, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -88,13 +88,6 @@ def test_flatten_without_an_engine_says_what_to_do(tmp_path: Path) -> None:
     asked = run_arb("flatten", *where(tmp_path), cwd=tmp_path)
     assert asked.code == 2
     assert "no engine answers" in asked.err
-
-
-def where(folder: Path) -> list[str]:
-    """Return the options that name the settings and the ledger in `folder`."""
-    if not (folder / "config.toml").exists():
-        write_config(folder)
-    return ["--config", str(folder / "config.toml"), "--db", f"sqlite:///{folder / DB}"]
 
 
 def test_deposits_and_manual_trades_are_explained_and_a_hidden_fee_stops_its_asset(tmp_path: Path) -> None:

@@ -174,6 +174,11 @@ def twice_sent(truth: Truth) -> list[str]:
     return wrong
 
 
+def open_orders(truth: Truth) -> list[str]:
+    """Return our client order ids that still rest at a venue."""
+    return [_name(row) for _, row in _each(truth, "orders") if _is_ours(row) and row["status"] == "open"]
+
+
 def broken_waterfalls(db: Path) -> list[str]:
     """Return the ended pairs whose causes do not add up to what they earned."""
     rows = _rows(db, "SELECT * FROM pair_trades WHERE closed_ns IS NOT NULL AND state <> 'abandoned'")
