@@ -1,11 +1,12 @@
-"""Percentiles and bins: how measured times and rates are put in a few numbers. Floats, for reading and ranking only."""
+"""Percentiles, bins and choices of rows: how many measured values become few. Floats, for reading and ranking only."""
 
+import itertools
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 import numpy.typing as npt
 
-from arb.store.columns import Column
+from arb.store.columns import Column, Columns
 
 Mask = npt.NDArray[np.bool_]
 
@@ -32,3 +33,55 @@ def rounded(value: float | None, places: int = 3) -> Decimal | None:
 def whole_sum(values: Column) -> int:
     """Return the sum of exact integers, exactly: beyond 64 bits too."""
     return sum(values.tolist())
+
+
+def instants(ns: Column) -> Column:
+    """Return instants in ns UTC as numpy dates, for time axes."""
+    return np.asarray(ns, dtype=np.int64).astype("datetime64[ns]")
+
+
+def of_quote(columns: Columns, quote: str | None) -> tuple[Columns, str]:
+    """Return the rows of one quote and its name; without a name, of the quote that most rows have."""
+    names, counts = np.unique(np.asarray(columns["quote"], dtype=str), return_counts=True)
+    chosen = quote or (str(names[np.argmax(counts)]) if len(names) else "")
+    return chosen_rows(columns, np.asarray(columns["quote"] == chosen)), chosen
+
+
+def chosen_rows(columns: Columns, mask: Mask) -> Columns:
+    """Return the rows where `mask` holds."""
+    return {name: column[mask] for name, column in columns.items()}
+
+
+_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 604800, 2592000)
+
+
+def slots(first_ns: int, last_ns: int, *, most: int = 30) -> list[int]:
+    """Return the bounds (ns UTC, at least two) of equal spans of a round length that cover first to last."""
+    step = next((s for s in _STEPS_S if (last_ns - first_ns) / 1e9 / s < most - 1), _STEPS_S[-1]) * 1_000_000_000
+    begin = first_ns // step * step
+    return list(range(begin, last_ns + step + 1, step))
+
+
+def thinned(values: Column, *, most: int = 300) -> Column:
+    """Return which places of a line to draw, in order: of each stretch its first, last, lowest and highest."""
+    if len(values) <= most:
+        return np.arange(len(values))
+    bounds = np.linspace(0, len(values), most // 4 + 1).astype(int)
+    kept = {
+        place
+        for begin, end in itertools.pairwise(bounds)
+        for place in (begin, end - 1, begin + np.argmin(values[begin:end]), begin + np.argmax(values[begin:end]))
+    }
+    return np.array(sorted(kept))
+
+
+def crowded(x: Column, y: Column, *, most: int = 700, cells: int = 50) -> tuple[Column, Column, Column]:
+    """Return points and how many each stands for: themselves while few, else one for each filled cell of a grid."""
+    if len(x) <= most:
+        return x, y, np.ones(len(x))
+    places = []
+    for values in (x, y):
+        low, high = float(values.min()), float(values.max())
+        places.append(np.minimum(((values - low) / ((high - low) or 1.0) * cells).astype(int), cells - 1))
+    _, first, counts = np.unique(places[0] * cells + places[1], return_index=True, return_counts=True)
+    return x[first], y[first], counts.astype(np.float64)

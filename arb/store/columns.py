@@ -35,6 +35,8 @@ SELECT p.id, p.run_id, p.kind, p.symbol, p.quote, p.buy_venue, p.sell_venue, p.s
         ELSE CAST(b.price AS DOUBLE PRECISION) END AS edge_bps,
     CAST(b.filled AS DOUBLE PRECISION) * CAST(b.avg_price AS DOUBLE PRECISION) AS bought_quote,
     CAST(s.filled AS DOUBLE PRECISION) * CAST(s.avg_price AS DOUBLE PRECISION) AS sold_quote,
+    CAST(b.filled AS DOUBLE PRECISION) / CAST(b.size AS DOUBLE PRECISION) AS buy_fill_ratio,
+    CAST(s.filled AS DOUBLE PRECISION) / CAST(s.size AS DOUBLE PRECISION) AS sell_fill_ratio,
     ABS(s.sent_ns - b.sent_ns) / 1e6 AS send_skew_ms, ABS(s.first_fill_ns - b.first_fill_ns) / 1e6 AS fill_skew_ms
 FROM pair_trades p
 LEFT JOIN orders b ON b.pair_trade_id = p.id AND b.role = 'entry' AND b.side = 'buy' AND b.attempt = 0
@@ -61,6 +63,7 @@ LEGS = (
     """
 SELECT o.pair_trade_id, o.venue, o.symbol, p.quote, o.side, o.status, COALESCE(o.outcome, 'none') AS outcome,
     p.decided_ns, CAST(o.filled AS DOUBLE PRECISION) / CAST(o.size AS DOUBLE PRECISION) AS fill_ratio,
+    CAST(o.filled AS DOUBLE PRECISION) * CAST(o.avg_price AS DOUBLE PRECISION) AS notional_quote,
     (o.sent_ns - p.decided_ns) / 1e6 AS send_ms, (o.acked_ns - o.sent_ns) / 1e6 AS ack_ms,
     (o.first_fill_ns - o.sent_ns) / 1e6 AS fill_ms,
     (CASE WHEN o.side = 'buy' THEN p.buy_slippage_e8 ELSE p.sell_slippage_e8 END) / 1e4
@@ -88,12 +91,40 @@ ORDER BY opened_ns, id
 )
 EXECUTIONS = (
     """
-SELECT f.venue, f.symbol, f.side, f.event_ns, CAST(f.price AS DOUBLE PRECISION) AS price,
-    CAST(f.size AS DOUBLE PRECISION) AS size, CAST(f.fee AS DOUBLE PRECISION) AS fee, f.fee_currency
-FROM fills f WHERE f.event_ns >= :since_ns
+SELECT f.id, o.role, f.venue, f.symbol, f.side, f.event_ns,
+    CAST(f.price AS DOUBLE PRECISION) AS price, CAST(f.size AS DOUBLE PRECISION) AS size,
+    CAST(f.fee AS DOUBLE PRECISION) AS fee, f.fee_currency, f.fee_quote_value_e8
+FROM fills f JOIN orders o ON o.id = f.order_id WHERE f.event_ns >= :since_ns
 ORDER BY f.event_ns, f.id
 """,
-    {"event_ns": _EXACT, **dict.fromkeys(("venue", "symbol", "side", "fee_currency"), _TEXT)},
+    {
+        **dict.fromkeys(("id", "event_ns", "fee_quote_value_e8"), _EXACT),
+        **dict.fromkeys(("role", "venue", "symbol", "side", "fee_currency"), _TEXT),
+    },
+)
+HOLDINGS = (
+    """
+SELECT id, run_id, ns, venue, asset, CAST(free AS DOUBLE PRECISION) AS free,
+    CAST(locked AS DOUBLE PRECISION) AS locked, source, cause
+FROM balances WHERE ns >= :since_ns
+ORDER BY ns, id
+""",
+    {
+        **dict.fromkeys(("id", "run_id", "ns"), _EXACT),
+        **dict.fromkeys(("venue", "asset", "source", "cause"), _TEXT),
+    },
+)
+INCIDENTS = (
+    """
+SELECT id, run_id, ns, severity, kind, COALESCE(venue, '') AS venue, COALESCE(pair_trade_id, 0) AS pair_trade_id,
+    cost_e8 / 1e8 AS cost, text
+FROM incidents WHERE ns >= :since_ns
+ORDER BY ns, id
+""",
+    {
+        **dict.fromkeys(("id", "run_id", "ns", "pair_trade_id"), _EXACT),
+        **dict.fromkeys(("severity", "kind", "venue", "text"), _TEXT),
+    },
 )
 
 
@@ -110,7 +141,8 @@ class ColumnReader:
         """Read finished pair trades in the order of their end, with `edge_bps` as it was at the decision.
 
         Sizes of money ending in `_quote` are in the quote; `repairs` counts hedges and unwinds; `send_skew_ms` and
-        `fill_skew_ms` are the spans between the two entry orders, and between their first fills as we learnt of them.
+        `fill_skew_ms` are the spans between the two entry orders, and between their first fills as we learnt of them;
+        `buy_fill_ratio` and `sell_fill_ratio` say how much of each entry order was filled, from 0 to 1.
         """
         return self._read(*TRADES)
 
@@ -126,8 +158,16 @@ class ColumnReader:
         return self._read(*EPISODES)
 
     def executions(self) -> Columns:
-        """Read fills, foreign ones too, for they move balances alike."""
+        """Read fills, foreign ones too, for they move balances alike: their `role` is `foreign`."""
         return self._read(*EXECUTIONS)
+
+    def holdings(self) -> Columns:
+        """Read balances as they were noted, in their asset; `source` says whether the venue told them."""
+        return self._read(*HOLDINGS)
+
+    def incidents(self) -> Columns:
+        """Read incidents: `venue` is empty where there is none, `pair_trade_id` 0, `cost` not-a-number if unknown."""
+        return self._read(*INCIDENTS)
 
     def _read(self, sql: str, types: dict[str, Any]) -> Columns:
         try:
@@ -139,18 +179,23 @@ class ColumnReader:
 
 def _gather(connection: Connection, sql: str, types: dict[str, Any], values: dict[str, Any]) -> Columns:
     result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), values)
-    names = list(result.keys())
+    names, texts = list(result.keys()), dict[str, str]()
     parts: dict[str, list[Column]] = {name: [] for name in names}
     for rows in result.partitions():
         for name, column in zip(names, zip(*rows, strict=True), strict=True):
-            parts[name].append(_column(column, types.get(name, _NUMBER)))
+            parts[name].append(_column(column, types.get(name, _NUMBER), texts))
     return {
         name: np.concatenate(parts[name]) if parts[name] else np.empty(0, types.get(name, _NUMBER)) for name in names
     }
 
 
-def _column(values: tuple[Any, ...], kind: Any) -> Column:
-    """Return one batch of a column; a missing number becomes not-a-number, a missing integer is a mistake."""
+def _column(values: tuple[Any, ...], kind: Any, texts: dict[str, str]) -> Column:
+    """Return one batch of a column; a missing number becomes not-a-number, a missing integer is a mistake.
+
+    Of equal texts one is kept: a million rows name a handful of venues.
+    """
     if kind is _NUMBER:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    if kind is _TEXT:
+        values = tuple(texts.setdefault(value, value) for value in values)
     return np.array(values, dtype=kind)

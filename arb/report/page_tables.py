@@ -1,0 +1,185 @@
+"""The tables of the page, from the same document that `arb report` prints; money to two decimals, the waterfall exactly."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from arb.report.markup import Html, element, joined, money, table
+from arb.report.summary import TERMS
+from arb.report.wording import ARROW, route
+
+Facts = dict[str, Any]
+EARNED = (
+    ("pairs", "pairs"),
+    ("repaired", "repaired"),
+    ("expected", "expected"),
+    ("net", "net"),
+    ("kept_percent", "kept, %"),
+    ("fees", "fees"),
+    ("hedge_cost", "hedges and unwinds"),
+)
+_NAMES = {
+    "expected_net": "expected at decision",
+    "buy_slippage": "buy prices",
+    "sell_slippage": "sell prices",
+    "size_shortfall": "sizes not filled",
+    "fee_difference": "fees other than planned",
+    "hedge_cost": "hedges and unwinds",
+    "residual_change": "value of leftovers",
+    "realised_net": "realised net",
+}
+
+
+def waterfall(facts: Facts, quote: str) -> Html:
+    """Return the exact waterfall: the lines before the last add up to it."""
+    terms = facts["waterfall"].get(quote, {})
+    rows = [{"term": _NAMES[term], "amount": terms[term], "column": f"{term}_e8"} for term in TERMS if terms]
+    heads = (("term", "term"), ("amount", f"{quote}, exact"), ("column", "column of pair_trades"))
+    return _folded("The waterfall to the last digit", table(heads, rows, none="No finished pair trades yet."))
+
+
+def days(facts: Facts, quote: str) -> Html:
+    """Return what each day earned."""
+    rows = [_rounded(row) for row in facts["days"] if row["quote"] == quote]
+    heads = (("day_utc", "day, UTC"), *EARNED)
+    return _folded(f"By day, in {quote}", table(heads, rows, none="No day has earned or lost anything yet."))
+
+
+def venue_pairs(facts: Facts, quote: str) -> Html:
+    """Return what each venue pair earned."""
+    rows = [
+        _rounded(row) | {"route": route(row["buy_venue"], row["sell_venue"])}
+        for row in facts["venue_pairs"]
+        if row["quote"] == quote
+    ]
+    heads = (("route", f"bought {ARROW} sold"), *EARNED)
+    return _folded(f"By venue pair, in {quote}", table(heads, rows, none="No venue pair has traded yet."))
+
+
+def reasons(facts: Facts, quote: str) -> Html:
+    """Return why opportunities were not taken."""
+    rows = [row | {"best_net": money(row["best_net"])} for row in facts["refused"] if row["quote"] == quote]
+    heads = (
+        ("reason", "reason"),
+        ("outcome", "outcome"),
+        ("opportunities", "opportunities"),
+        ("best_net", "net at best"),
+    )
+    return _folded(f"Why not taken, in {quote}", table(heads, rows, none="Nothing was left lying."))
+
+
+def thresholds(facts: Facts, quote: str) -> Html:
+    """Return what other thresholds would have kept."""
+    rows = [
+        row | {"net": money(row["net"]), "best_net": money(row["best_net"])}
+        for row in facts["what_if"]
+        if row["quote"] == quote
+    ]
+    heads = (
+        ("min_edge_bps", "lowest edge, bps"),
+        ("pairs", "pairs kept"),
+        ("net", "their net"),
+        ("seen", "opportunities at or above"),
+        ("best_net", "their net at best"),
+    )
+    return _folded(f"Other thresholds, in {quote}", table(heads, rows, none="Nothing to compare yet."))
+
+
+def execution(facts: Facts) -> Html:
+    """Return how each venue executed."""
+    heads = (
+        *(("venue", "venue"), ("orders", "orders"), ("accepted", "accepted"), ("rejected", "rejected")),
+        *(("unknown", "unknown"), ("repairs", "repairs"), ("fill_percent", "legs filled, %")),
+        *(("slippage_bps", "mean price, bps"), ("worst_slippage_bps", "worst 5 %, bps")),
+    )
+    return _headed("How venues executed", table(heads, facts["execution"], none="No orders yet."))
+
+
+def waits(facts: Facts) -> Html:
+    """Return how long each venue took, in ms."""
+    words = {"send": "decided to sent", "ack": "sent to answered", "fill": "sent to first fill"}
+    heads = [("venue", "entry orders at, ms")]
+    heads += [(f"{name}_ms_p{share}", f"{word}, p{share}") for name, word in words.items() for share in (50, 95)]
+    return _folded("Waits by venue, in ms", table(heads, facts["execution"], none="No orders yet."))
+
+
+def fees(facts: Facts) -> Html:
+    """Return fees by the asset they were taken in; below zero is a rebate."""
+    rows = [{"asset": asset, "fees": fee.normalize() if fee else fee} for asset, fee in facts["fees"].items()]
+    heads = (("asset", "asset"), ("fees", "fees paid, in the asset (below zero: rebate)"))
+    return _headed("Fees by currency", table(heads, rows, none="No fees yet."))
+
+
+def moved(facts: Facts) -> Html:
+    """Return what trading added to each balance, and took from it."""
+    rows = [row | {"change": row["change"].normalize() if row["change"] else Decimal(0)} for row in facts["moved"]]
+    heads = (("venue", "venue"), ("asset", "asset"), ("change", "changed by fills and fees, in the asset"))
+    return _folded("What trading moved, exactly", table(heads, rows, none="Nothing moved yet."))
+
+
+def incidents(facts: Facts) -> Html:
+    """Return incidents by kind."""
+    rows = [row | {"cost": _money_or_none(row["cost"] or None)} for row in facts["incidents"]]
+    heads = (
+        *(("severity", "severity"), ("kind", "kind"), ("incidents", "incidents")),
+        *(("open", "not acknowledged"), ("cost", "cost, quote")),
+    )
+    return _headed("Incidents by kind", table(heads, rows, none="Nothing happened that a person should know of."))
+
+
+def latest_incidents(facts: Facts) -> Html:
+    """Return the latest incidents in words."""
+    rows = [
+        row | {"at": _instant(row["ns"]), "cost": _money_or_none(row["cost"]), "pair": _text(row["pair_trade_id"])}
+        for row in facts["latest_incidents"]
+    ]
+    heads = (
+        *(("at", "time, UTC"), ("severity", "severity"), ("kind", "kind"), ("venue", "venue")),
+        *(("pair", "pair"), ("cost", "cost, quote"), ("text", "what happened")),
+    )
+    return _folded("The latest incidents", table(heads, rows, none="None."))
+
+
+def runs(facts: Facts) -> Html:
+    """Return the runs of the engine."""
+    rows = [
+        row
+        | {
+            "run": _text(row["run_id"]),
+            "seed": _text(row["seed"]),
+            "started": _instant(row["started_ns"]),
+            "ended": "running, or killed" if row["ended_ns"] is None else _instant(row["ended_ns"]),
+        }
+        for row in facts["runs"]
+    ]
+    heads = (
+        *(("run", "run"), ("mode", "mode"), ("version", "version"), ("seed", "seed"), ("started", "started, UTC")),
+        *(("ended", "ended, UTC"), ("exit_code", "exit code"), ("halted", "halted")),
+    )
+    return _folded("Runs", table(heads, rows, none="No run yet."))
+
+
+def _rounded(row: Facts) -> Facts:
+    return row | {name: money(row[name]) for name in ("expected", "net", "fees", "hedge_cost")}
+
+
+def _money_or_none(value: Decimal | None) -> Decimal | None:
+    return None if value is None else money(value)
+
+
+def _text(value: object) -> str | None:
+    """Return a number that is a name: no thousands, on the left."""
+    return None if value is None else str(value)
+
+
+def _instant(ns: int) -> str:
+    moment = datetime.fromtimestamp(ns // 1_000_000_000, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{ns // 1_000_000 % 1000:03}"
+
+
+def _headed(title: str, content: Html) -> Html:
+    return joined([element("h3", title), content])
+
+
+def _folded(title: str, content: Html) -> Html:
+    return element("details", element("summary", title), content, open="")

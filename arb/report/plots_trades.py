@@ -1,0 +1,227 @@
+"""Figures of pair trades: what was earned over time, why, and where. Needs matplotlib (the extra `notebooks`).
+
+Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. One figure tells of one quote:
+the one named, else the one that most rows have.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from arb.report.measure import chosen_rows, instants, of_quote, slots, thinned, whole_sum
+from arb.report.style import (
+    END,
+    GAIN,
+    INK,
+    LOSS,
+    MUTED,
+    NEUTRAL,
+    Sheet,
+    bars,
+    dots,
+    drawn,
+    empty,
+    headed,
+    sheet,
+    time_axis,
+)
+from arb.report.wording import amount, count, percent, routes, signed, span
+from arb.store.columns import Column, Columns
+
+TERMS = {
+    "expected_net": "expected at decision",
+    "buy_slippage": "buy prices",
+    "sell_slippage": "sell prices",
+    "size_shortfall": "sizes not filled",
+    "fee_difference": "fees other than planned",
+    "hedge_cost": "hedges and unwinds",
+    "residual_change": "value of leftovers",
+}
+ROWS_SHOWN = 12
+
+
+@drawn
+def earnings(trades: Columns, quote: str | None = None) -> Sheet:
+    """Draw net and expected net, added up over time."""
+    trades, quote = of_quote(trades, quote)
+    if not len(trades["id"]):
+        return empty("No finished pair trades yet: nothing earned, nothing lost")
+    net, expected = total(trades, "realised_net"), total(trades, "expected_net")
+    lasted = span(float(trades["closed_ns"].max() - trades["decided_ns"].min()) / 1e6)
+    verb = "earned" if net >= 0 else "lost"
+    kept = f": {percent(net, expected)} of what was expected" if net >= 0 and expected > 0 else ""
+    figure, (axes,) = sheet(
+        f"{amount(abs(net), quote)} {verb} by {count(len(trades['id']), 'pair')} in {lasted}{kept}", height_in=3.1
+    )
+    at = instants(trades["closed_ns"])
+    lines = {"expected": NEUTRAL, "net": GAIN if net >= 0 else LOSS}
+    for (name, colour), term in zip(lines.items(), ("expected_net", "realised_net"), strict=True):
+        level = np.cumsum(in_quote(trades, term))
+        drawn_at = thinned(level)
+        axes.step(at[drawn_at], level[drawn_at], where="post", color=colour, linewidth=2 if name == "net" else 1.4)
+        if name == "net":
+            axes.fill_between(at[drawn_at], level[drawn_at], step="post", color=colour, alpha=0.1, linewidth=0)
+        weight = "bold" if name == "net" else "normal"
+        ink = colour if name == "net" else MUTED
+        axes.annotate(name, (at[-1], level[-1]), xytext=(6, 0), **END, color=ink, fontweight=weight)
+    axes.axhline(0, color=MUTED, linewidth=0.8)
+    axes.set_ylabel(f"{quote}, added up")
+    time_axis(axes)
+    axes.margins(x=0.01)
+    return figure
+
+
+@drawn
+def waterfall(trades: Columns, quote: str | None = None) -> Sheet:
+    """Draw how what was expected became what was earned; the steps add up exactly."""
+    trades, quote = of_quote(trades, quote)
+    if not len(trades["id"]):
+        return empty("No finished pair trades yet: no waterfall")
+    steps, net = {term: total(trades, term) for term in TERMS}, total(trades, "realised_net")
+    causes = {term: step for term, step in steps.items() if term != "expected_net"}
+    worst = min(causes, key=lambda term: causes[term])
+    lost = f"{TERMS[worst]} cost most, {amount(-causes[worst], quote)}" if causes[worst] < 0 else "nothing was lost"
+    verb = "was kept" if net >= 0 else "came of it"
+    figure, (axes,) = sheet(
+        f"Of {amount(steps['expected_net'], quote)} expected, {amount(net, quote)} {verb}: {lost}", height_in=3.3
+    )
+    level, levels = 0.0, [0.0]
+    for place, (term, step) in enumerate(steps.items()):
+        colour = NEUTRAL if term == "expected_net" else GAIN if step >= 0 else LOSS
+        axes.barh(place, step, left=level, color=colour, height=0.62)
+        level += step
+        levels.append(level)
+        axes.plot([level] * 2, [place + 0.31, place + 0.69], color=MUTED, linewidth=0.8)
+    axes.barh(len(steps), net, color=GAIN if net >= 0 else LOSS, height=0.62)
+    reach = max(levels) - min(levels) or 1.0
+    for place, (start, step) in enumerate(zip(levels, steps.values(), strict=False)):
+        _label(axes, place, max(start, start + step) + 0.012 * reach, signed(step))
+    _label(axes, len(steps), max(net, 0.0) + 0.012 * reach, amount(net, quote), bold=True)
+    axes.set_yticks(range(len(steps) + 1), [*TERMS.values(), "realised net"], color=INK)
+    axes.set_ylim(len(steps) + 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.set_xlabel(quote)
+    axes.set_xlim(min(levels) - 0.03 * reach, max(levels) + 0.13 * reach)
+    return figure
+
+
+@drawn
+def places(trades: Columns, quote: str | None = None) -> Sheet:
+    """Draw net by venue pair and by symbol, with the share of the expected that was kept."""
+    trades, quote = of_quote(trades, quote)
+    if not len(trades["id"]):
+        return empty("No finished pair trades yet: no place to compare")
+    groups = [_by(np.array(routes(trades), dtype=object), trades), _by(trades["symbol"], trades)]
+    best, net, kept = groups[0][0]
+    share = f" ({kept} of the expected)" if kept else ""
+    figure, axes = sheet(
+        f"{best} earned most: {amount(net, quote)}{share}" if net > 0 else "No venue pair earned anything",
+        height_in=1.3 + 0.32 * min(ROWS_SHOWN, max(len(group) for group in groups)),
+        columns=2,
+    )
+    for each, group, title in zip(
+        axes, groups, ("by venue pair, bought \N{RIGHTWARDS ARROW} sold", "by symbol"), strict=True
+    ):
+        shown = group[:ROWS_SHOWN]
+        left = len(group) - len(shown)
+        labels = [f"{amount(net)} ({kept})" if kept else amount(net) for _, net, kept in shown]
+        bars(each, [name for name, _, _ in shown], [net for _, net, _ in shown], labels)
+        headed(each, title + (f" (and {left} more)" if left else ""))
+        each.set_xlabel(f"net, {quote} (and share of the expected)")
+    return figure
+
+
+@drawn
+def pair_results(trades: Columns, quote: str | None = None) -> Sheet:
+    """Draw what each pair earned against what was expected of it: below the line, something was lost on the way."""
+    trades, quote = of_quote(trades, quote)
+    trades = chosen_rows(trades, np.asarray(trades["kind"] == "arb"))
+    net, expected = in_quote(trades, "realised_net"), in_quote(trades, "expected_net")
+    if not len(net):
+        return empty("No finished pair trades yet: none to compare with its plan")
+    repaired, losing = trades["repairs"] > 0, net < 0
+    after = int((repaired & losing).sum())
+    mended = f", {'all' if after == losing.sum() else f'{after:,}'} of them after a repair" if after else ""
+    lost = f"{losing.sum():,} of {count(len(net), 'pair')} lost money{mended}"
+    figure, (axes,) = sheet(lost if losing.any() else f"None of {count(len(net), 'pair')} lost money", height_in=3.8)
+    ends = [0.0, float(expected.max())]
+    axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    axes.annotate("as expected", (ends[1], ends[1]), xytext=(4, 0), **END, color=MUTED)
+    nothing = ~repaired & ~((trades["buy_fill_ratio"] > 0) | (trades["sell_fill_ratio"] > 0))
+    kinds = (
+        (~repaired & ~nothing, GAIN, "no repair needed"),
+        (repaired, LOSS, "hedged or unwound"),
+        (nothing, NEUTRAL, "neither leg filled"),
+    )
+    for mask, colour, name in kinds:
+        if mask.any():
+            dots(axes, expected[mask], net[mask], colour, name=f"{name}: {mask.sum():,}")
+    axes.axhline(0, color=MUTED, linewidth=0.8)
+    axes.set_xlabel(f"expected at decision, {quote}")
+    axes.set_ylabel(f"realised, {quote}")
+    axes.legend(loc="upper left", labelcolor=INK, handletextpad=0.2)
+    return figure
+
+
+@drawn
+def pnl(trades: Columns, quote: str | None = None) -> Sheet:
+    """Draw net by equal spans of time, and how far what was earned fell from its peak."""
+    trades, quote = of_quote(trades, quote)
+    if not len(trades["id"]):
+        return empty("No finished pair trades yet: no profit and no loss")
+    order = np.argsort(trades["closed_ns"], kind="stable")
+    at_ns, net_e8 = trades["closed_ns"][order], trades["realised_net_e8"][order]
+    bounds = slots(int(at_ns[0]), int(at_ns[-1]))
+    sums = np.add.reduceat(np.append(net_e8, 0), np.searchsorted(at_ns, bounds[:-1])) / 1e8
+    # `reduceat` gives the next value for an empty stretch: there nothing was earned.
+    sums[np.diff(np.searchsorted(at_ns, bounds)) == 0] = 0.0
+    level = np.cumsum(np.append(0, net_e8)) / 1e8
+    fall = np.maximum.accumulate(level) - level
+    width = span((bounds[1] - bounds[0]) / 1e6)
+    figure, axes = sheet(
+        f"{(sums > 0).sum()} of {len(sums)} spans of {width} earned; the deepest fall from a peak was "
+        f"{amount(fall.max(), quote)}",
+        height_in=4.0,
+        rows=2,
+    )
+    axes[0].bar(
+        instants(np.array(bounds[:-1])),
+        sums,
+        width=np.timedelta64(int((bounds[1] - bounds[0]) * 0.86), "ns"),
+        align="edge",
+        color=[GAIN if value >= 0 else LOSS for value in sums],
+    )
+    axes[0].set_ylabel(f"{quote} per {width}")
+    kept = thinned(fall[1:])
+    axes[1].fill_between(instants(at_ns)[kept], -fall[1:][kept], step="post", color=LOSS, alpha=0.5, linewidth=0)
+    axes[1].set_ylabel(f"below peak, {quote}")
+    for each in axes:
+        each.axhline(0, color=MUTED, linewidth=0.8)
+        time_axis(each)
+        each.set_xlim(instants(np.array(bounds))[0], instants(np.array(bounds))[-1])
+    axes[0].set_xlabel("")
+    return figure
+
+
+def in_quote(trades: Columns, term: str) -> Column:
+    """Return an exact column as floats in the quote, to draw and not to add up for a table."""
+    return np.asarray(trades[f"{term}_e8"], dtype=np.float64) / 1e8
+
+
+def total(trades: Columns, term: str) -> float:
+    """Return an exact column's sum, in the quote, to draw and to write in a title."""
+    return whole_sum(trades[f"{term}_e8"]) / 1e8
+
+
+def _by(names: Column, trades: Columns) -> list[tuple[str, float, str]]:
+    """Return (name, net, share kept) for each name, the greatest net first."""
+    rows = []
+    for name in sorted(set(names)):
+        mine = chosen_rows(trades, np.asarray(names == name))
+        net, expected = total(mine, "realised_net"), total(mine, "expected_net")
+        rows.append((str(name), net, percent(net, expected) if expected > 0 else ""))
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def _label(axes: Axes, place: float, end: float, text: str, *, bold: bool = False) -> None:
+    axes.text(end, place, text, va="center", fontsize=9, color=INK, fontweight="bold" if bold else "normal")

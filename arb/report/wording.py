@@ -1,0 +1,62 @@
+"""Numbers in words and titles: short, and never more digits than they deserve."""
+
+import math
+
+from arb.store.columns import Columns
+
+ARROW = "\N{RIGHTWARDS ARROW}"
+MINUS = "\N{MINUS SIGN}"
+
+
+def amount(value: float, quote: str = "") -> str:
+    """Return a sum of money for a title: two decimals, fewer when large, more when tiny."""
+    size = abs(value)
+    places = 0 if size >= 10_000 else 2 if size >= 0.1 or not value else min(8, 2 - math.floor(math.log10(size)))
+    text = f"{value:,.{places}f}"
+    if not float(text.replace(",", "")):
+        text = text.removeprefix("-")
+    return f"{text}{' ' if quote else ''}{quote}".replace("-", MINUS, 1)
+
+
+def signed(value: float) -> str:
+    """Return a sum of money with its sign, for a step of a waterfall."""
+    return f"+{amount(value)}" if value > 0 else amount(value)
+
+
+def span(milliseconds: float) -> str:
+    """Return a span of time in the unit a person would choose."""
+    if math.isnan(milliseconds):
+        return "unknown"
+    if milliseconds < 1:
+        return f"{1000 * milliseconds:.0f} \N{MICRO SIGN}s"
+    if milliseconds < 1000:
+        return f"{milliseconds:.2g} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+    seconds = milliseconds / 1000
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes = seconds / 60
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    hours = minutes / 60
+    return f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} days"
+
+
+def percent(part: float, whole: float) -> str:
+    """Return a share in percent; empty for a share of nothing."""
+    return f"{100 * part / whole:.0f}\N{NO-BREAK SPACE}%".replace("-", MINUS) if whole else ""
+
+
+def count(number: int, thing: str) -> str:
+    """Return a number of things: `1 pair`, `2 pairs`."""
+    plural = thing[:-1] + "ies" if thing.endswith("y") else thing + "s"
+    return f"{number:,} {thing if number == 1 else plural}"
+
+
+def routes(columns: Columns) -> list[str]:
+    """Return the venues of each row, bought and sold; one alone where both legs are at one venue."""
+    return [route(buy, sell) for buy, sell in zip(columns["buy_venue"], columns["sell_venue"], strict=True)]
+
+
+def route(buy: str, sell: str) -> str:
+    """Return `gate -> okx` with a real arrow; the venue alone, where there is but one."""
+    return buy if buy == sell else f"{buy} {ARROW} {sell}"
