@@ -76,6 +76,7 @@ class _Write:
 _WRITES = {
     "/spot/trade/place-order": _Write(orders.place, PLACE, 10),
     "/spot/trade/cancel-order": _Write(orders.cancel, CANCEL, 10),
+    "/spot/trade/batch-cancel-order": _Write(orders.cancel_batch, CANCEL, 10),
 }
 
 
@@ -92,7 +93,7 @@ class BitgetDialect:
         read, write = _READS.get(path), _WRITES.get(path)
         if write is not None:
             item = _object(request.body) or {}
-            return Call(write.kind, self._known(item), (self._client_id(item),), path)
+            return self._classify_write(write, item, path)
         if read is not None and not read.private:
             return Call(PUBLIC, detail=path)
         params = request.params()
@@ -101,6 +102,18 @@ class BitgetDialect:
             detail = "order_by_client_id" if by_client_id else "order"
             return Call(QUERY, self._known(params), (self._client_id(params),), detail)
         return Call(QUERY, self._known(params), detail=path)
+
+    def _classify_write(self, write: _Write, item: Mapping[str, Any], path: str) -> Call:
+        batch = item.get("orderList")
+        items = [one for one in batch if isinstance(one, dict)] if isinstance(batch, list) else [item]
+        symbols = {self._known(one) for one in items} | ({self._known(item)} if "symbol" in item else set())
+        named = symbols - {None}
+        return Call(
+            write.kind,
+            named.pop() if len(named) == 1 else None,
+            tuple(self._client_id(one) for one in items),
+            path,
+        )
 
     def _client_id(self, item: Mapping[str, Any]) -> str:
         """Return the client id given, or that of the order meant where only the venue's id is given."""

@@ -17,6 +17,7 @@ from arb.sim.exchange import SimExchange
 from arb.sim.values import OrderRequest, Refusal, Refused
 
 CLIENT_OID = re.compile(r"[\x21-\x7e]{1,64}")
+BATCH_SIZE_MAX = 50
 FORCES = ("gtc", "ioc", "fok", "post_only")
 NO_SUCH_ORDER = ("43001", "The order does not exist")
 
@@ -60,6 +61,28 @@ def cancel(exchange: SimExchange, item: Item, now_ns: int) -> Json:
     except Refused as refused:
         raise BitgetRefusal(*_CODES[refused.kind]) from None
     return {"orderId": str(found.id), "clientOid": client_oid(found)}
+
+
+def cancel_batch(exchange: SimExchange, item: Item, now_ns: int) -> Json:
+    """`POST /spot/trade/batch-cancel-order`: cancel up to 50 orders of one symbol, or of several in `batchMode` `multiple`.
+
+    Each order answers for itself, in `successList` or `failureList`; raises `BitgetRefusal` for a malformed request.
+    """
+    wanted = item.get("orderList")
+    if not isinstance(wanted, list) or not all(isinstance(one, dict) for one in wanted):
+        raise BitgetRefusal("40019", "Parameter orderList cannot be empty")
+    if not 1 <= len(wanted) <= BATCH_SIZE_MAX:
+        raise BitgetRefusal("40017", "Parameter verification failed orderList")
+    shared = {} if item.get("batchMode") == "multiple" else {"symbol": _needed(item, "symbol")}
+    done: list[Json] = []
+    failed: list[Json] = []
+    for one in wanted:
+        try:
+            done.append(cancel(exchange, one | shared, now_ns))
+        except BitgetRefusal as refusal:
+            named = {name: str(one.get(name) or "") for name in ("orderId", "clientOid")}
+            failed.append(named | {"errorMsg": refusal.message, "errorCode": refusal.code})
+    return {"successList": done, "failureList": failed}
 
 
 def order_request(exchange: SimExchange, item: Item) -> OrderRequest:

@@ -115,9 +115,10 @@ class GateDialect:
             "key_revoked": (401, "INVALID_KEY", "Invalid key provided"),
             "order_not_found": (404, "CLIENT_ID_NOT_FOUND", "Order not found"),
         }[name]
-        allowance = Allowance(True, 10, 9, now_ns)
+        limit = 10 if call.kind == PLACE else 200
+        allowance = Allowance(True, limit, limit - 1, now_ns)
         if name == "http_429":
-            allowance = Allowance(False, 10, 0, now_ns + NS_PER_S)
+            allowance = Allowance(False, limit, 0, now_ns + NS_PER_S)
         return _answer(status, {"label": label, "message": message}, allowance, now_ns)
 
     def open(self, venue: Venue, path: str) -> Session:

@@ -1,14 +1,16 @@
 """Gate's websocket order entry: one login per connection, then orders whose placing answers twice.
 
-The first answer (`ack: true`) only says that the frame arrived; the second carries the result. The signed text of a
-login holds the literal text of `req_param` as sent, nothing when the field is left out.
+The first answer (`ack: true`) only says that the frame arrived; the second carries the result. Its header tells what is
+left of the rate limit, as REST does, but leaves out what is 0; the reset goes by the documented misspelling. The signed text of
+a login holds the literal text of `req_param` as sent, nothing when the field is left out.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Protocol
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sim import gate_orders
 from arb.sim.gate_auth import GateError, check_expiry, check_login
 from arb.sim.gate_fields import Json, millis, order_json, symbol_of
@@ -76,32 +78,40 @@ class GateTrading:
             self._send(channel, request_id, 200, {"result": {"req_id": request_id, "req_param": param}}, now_ns, True)
 
         def execute(at_ns: int) -> HttpAnswer:
+            allowance: Allowance | None = None
             try:
                 if call.kind in (PLACE, CANCEL):
                     check_expiry(expiry, at_ns)
+                allowance = self._meter(channel, items, at_ns)
+                if not allowance.ok:
+                    raise GateError(429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)")
                 result = self._run(channel, param, items, at_ns)
             except GateError as error:
-                return HttpAnswer(error.status, json.dumps(_errs(error)).encode())
-            return HttpAnswer(200, json.dumps({"result": result}).encode())
+                return HttpAnswer(error.status, json.dumps(_errs(error)).encode(), _told(allowance))
+            return HttpAnswer(200, json.dumps({"result": result}).encode(), _told(allowance))
 
         def reply(answer: HttpAnswer, at_ns: int) -> None:
-            self._send(channel, request_id, answer.status, _data(answer), at_ns)
+            self._send(channel, request_id, answer.status, _data(answer), at_ns, limits=answer.headers)
 
         self.session.perform(call, execute, reply, now_ns)
+
+    def _meter(self, channel: str, items: list[Json], now_ns: int) -> Allowance:
+        """Count a request against the same buckets as REST, each order of a batch by itself."""
+        if channel == "spot.order_place":
+            return self.dialect.meter_places(items, now_ns)
+        if channel == "spot.order_status":
+            return self.dialect.meter.take("query /spot/orders/*", 200, 10 * NS_PER_S, now_ns)
+        return self.dialect.meter.take("cancel", 200, NS_PER_S, now_ns, max(1, len(items)))
 
     def _run(self, channel: str, param: object, items: list[Json], now_ns: int) -> object:
         fields = items[0] if items else {}
         pair, id_text = str(fields.get("currency_pair", "")), str(fields.get("order_id", ""))
         if channel == "spot.order_place":
-            if not self.dialect.meter_places(items, now_ns).ok:
-                raise GateError(429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)")
             if isinstance(param, list):
                 return gate_orders.place_batch(self.exchange, list(param), now_ns)
             return order_json(gate_orders.place(self.exchange, fields, now_ns))
         if channel == "spot.order_status":
             return order_json(gate_orders.find(self.exchange, id_text, pair))
-        if not self.dialect.meter.take("cancel", 200, NS_PER_S, now_ns).ok:
-            raise GateError(429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)")
         if channel == "spot.order_cancel_cp":
             cancelled = gate_orders.cancel_all(self.exchange, pair, str(fields.get("side", "")), now_ns)
             return [order_json(order) for order in cancelled]
@@ -109,7 +119,16 @@ class GateTrading:
             return gate_orders.cancel_batch(self.exchange, list(items), now_ns)
         return order_json(gate_orders.cancel(self.exchange, id_text, pair, now_ns))
 
-    def _send(self, channel: str, request_id: str, status: int, data: Json, now_ns: int, ack: bool = False) -> None:
+    def _send(
+        self,
+        channel: str,
+        request_id: str,
+        status: int,
+        data: Json,
+        now_ns: int,
+        ack: bool = False,
+        limits: Mapping[str, str] | None = None,
+    ) -> None:
         header: Json = {
             "response_time": str(millis(now_ns)),
             "status": str(status),
@@ -120,6 +139,7 @@ class GateTrading:
             "trace_id": f"{now_ns & 0xFFFFFFFFFFFFFFFF:032x}",
             "x_in_time": now_ns // 1000,
             "x_out_time": now_ns // 1000,
+            **{name: int(told) for name, told in (limits or {}).items() if name in _LIMIT_NAMES and int(told)},
         }
         content: Json = {"request_id": request_id, "ack": ack, "header": header, "data": data}
         self.session.answer(json.dumps(content, separators=(",", ":")), now_ns)
@@ -135,6 +155,17 @@ def literal_req_param(text: str) -> str:
     except ValueError:
         return ""
     return text[found.end() : end]
+
+
+_LIMIT_NAMES = ("x_gate_ratelimit_requests_remain", "x_gate_ratelimit_limit", "x_gat_ratelimit_reset_timestamp")
+
+
+def _told(allowance: Allowance | None) -> dict[str, str]:
+    """Return what the frame's header tells of an allowance."""
+    if allowance is None:
+        return {}
+    told = (allowance.remaining, allowance.limit, allowance.reset_ns // NS_PER_MS)
+    return {name: str(number) for name, number in zip(_LIMIT_NAMES, told, strict=True)}
 
 
 def _errs(error: GateError) -> Json:

@@ -1,7 +1,8 @@
 """Orders over OKX's private websocket: the same desk, rates and codes as over REST, answered under the request's id.
 
 Source: the venue's API v5, "WS / Place order" and its siblings. A request is `{"id","op","args","expTime"?}`; the answer
-repeats `id` and `op` around the envelope that REST would give.
+repeats `id` and `op` around the envelope that REST would give. Since February 2026 (changelog, "instId request parameter in WS
+order operation channels") an instrument is named by its number `instIdCode` only; `instId` is not read any more.
 """
 
 import msgspec
@@ -18,6 +19,7 @@ ORDER_OPS = {"order": PLACE, "batch-orders": PLACE, "cancel-order": CANCEL, "bat
 def perform_order_op(session: Session, desk: OkxOrders, message: Json, args: list[Json], now_ns: int) -> None:
     """Send an order request through the venue and answer it under its id; nothing is sent when no answer is due."""
     op = str(message["op"])
+    args = [{key: value for key, value in item.items() if key != "instId"} for item in args]
 
     def execute(at_ns: int) -> HttpAnswer:
         return HttpAnswer(200, encode(_execute(desk, op, args, message.get("expTime"), at_ns)))
@@ -41,6 +43,15 @@ def _execute(desk: OkxOrders, op: str, args: list[Json], expiry: object, now_ns:
             raise OkxRefusal("60013", "Invalid args")
     except OkxRefusal as refusal:
         return {"code": refusal.code, "data": [], "msg": refusal.message}
+    if any(not item.get("instIdCode") for item in args):
+        unnamed = {
+            "clOrdId": "",
+            "ordId": "",
+            "tag": "",
+            "sCode": "50014",
+            "sMsg": "Parameter instIdCode can not be empty",
+        }
+        return envelope([unnamed for _ in args], now_ns)
     if op == "order":
         return envelope([desk.place(args[0], now_ns)], now_ns)
     if op == "batch-orders":

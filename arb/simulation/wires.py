@@ -263,6 +263,10 @@ class MemorySocket:
 
     async def send(self, text: str) -> None:
         """Send one frame; raise `SocketEnded` when the connection is over."""
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        """Hand one frame to the network; raise `SocketEnded` when the connection is over."""
         if self._ended is not None:
             raise SocketEnded(f"cannot send: {self._ended}")
         self._life.passes(Point.BEFORE_REQUEST)

@@ -67,11 +67,12 @@ class BitgetDialect:
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the number the order was given; nothing more is said of it."""
+        told = Fields(self.venue, "answer", body).object("data")
         return OrderReport(
             venue=self.venue,
             symbol=command.symbol,
-            client_order_id=command.client_order_id,
-            venue_order_id=Fields(self.venue, "answer", body).object("data").text("orderId"),
+            client_order_id=told.maybe_text("clientOid") or command.client_order_id,
+            venue_order_id=told.text("orderId"),
             side=command.side,
             price=command.price,
             size=command.size,

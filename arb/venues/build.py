@@ -14,14 +14,17 @@ from arb.venues.base import EventListener, FrameListener
 from arb.venues.bitget_dialect import BitgetDialect
 from arb.venues.connection import ConnectionTiming
 from arb.venues.dialect import TradeDialect
-from arb.venues.endpoints import Credentials, VenueEndpoint, account_id
+from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, account_id
 from arb.venues.feed import SocketFeed
 from arb.venues.gate.client import Gate
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.gateway import CcxtGateway, GatewayTiming, Signer
+from arb.venues.gate.order_socket import GateOrderSocket
+from arb.venues.gateway import CcxtGateway, GatewayTiming
 from arb.venues.guard import SigningGuard
 from arb.venues.guarded import GuardedBitget, GuardedOkx
 from arb.venues.okx_dialect import OkxDialect
+from arb.venues.okx_socket import OkxOrderSocket
+from arb.venues.order_socket import OrderSocket, SocketDialect
 from arb.venues.pacing import DEFAULT_PACING, Pacer, PacingLimits
 from arb.venues.private import PrivateStream
 from arb.venues.wire.bitget_private import BitgetPrivate
@@ -29,6 +32,7 @@ from arb.venues.wire.gate_private import GatePrivate
 from arb.venues.wire.okx_private import OkxPrivate
 from arb.venues.wire.private import PrivateDialect
 from arb.venues.wires import RealWires, Wires
+from arb.venues.writes import RestWrites, Signer, SocketWrites, Writes
 
 VENUES = ("gate", "okx", "bitget")
 
@@ -64,8 +68,10 @@ def build_gateway(
     limits: GatewayLimits,
     sandbox_id: str | None = None,
     wires: Wires | None = None,
+    entry: OrderEntry = OrderEntry.REST,
 ) -> CcxtGateway:
-    """Return the gateway of one account; raises `ConfigError` for a venue without an adapter or without a passphrase."""
+    """Return the gateway of one account; raises `ConfigError` for a venue without an adapter or without a passphrase, and
+    for orders over a websocket at one that has no adapter for it."""
     wires = RealWires(clock) if wires is None else wires
     guard = SigningGuard(
         venue=venue,
@@ -86,10 +92,24 @@ def build_gateway(
         timing=_STREAM_TIMING[venue],
         wires=wires,
     )
+    transport = wires.http()
+    rest = RestWrites(venue, signer, transport)
+    writes: Writes = rest
+    if entry is OrderEntry.WEBSOCKET:
+        socket = OrderSocket(
+            endpoint.ws_private,
+            _order_words(venue, endpoint, credentials, dialect, signer),
+            clock=clock,
+            rng=rng,
+            offset_ns=lambda: signer.server_offset_ns,
+            wires=wires,
+        )
+        writes = SocketWrites(rest, socket)
     return CcxtGateway(
         dialect=dialect,
         signer=signer,
-        transport=wires.http(),
+        transport=transport,
+        writes=writes,
         private=stream,
         pacer=Pacer(limits.pacing or DEFAULT_PACING[venue], clock),
         clock=clock,
@@ -152,6 +172,19 @@ def _parts(
     _point_at(bitget.urls["api"], endpoint.rest)
     dialect = BitgetDialect()
     return dialect, BitgetPrivate(key, secret, credentials.passphrase, dialect.symbols), bitget
+
+
+def _order_words(
+    venue: str, endpoint: VenueEndpoint, credentials: Credentials, dialect: TradeDialect, signer: Signer
+) -> SocketDialect:
+    if isinstance(signer, Gate):
+        return GateOrderSocket(signer, endpoint.ws_private)
+    if isinstance(signer, GuardedOkx) and isinstance(dialect, OkxDialect):
+        key, secret, passphrase = credentials.key, credentials.secret, credentials.passphrase or ""
+        return OkxOrderSocket(signer, dialect, endpoint.ws_private, key, secret, passphrase)
+    raise ConfigError(
+        f"{venue}: orders go over REST only: set [venues.{venue}] order_entry to {OrderEntry.REST.value!r}"
+    )
 
 
 def _point_at(addresses: dict[str, Any], root: str) -> None:

@@ -88,6 +88,12 @@ class StreamConnection:
         self._outbox.put_nowait(text)
         return True
 
+    def write(self, text: str) -> None:
+        """Hand one message to the network now, past what is queued; raise `SocketEnded` when not a byte of it can leave."""
+        if self._socket is None or self._cause is not None:
+            raise SocketEnded("no connection")
+        self._socket.write(text)
+
     def drop(self, cause: str) -> None:
         """End the present connection, so that a new one is made."""
         if self._socket is None or self._cause is not None:

@@ -27,7 +27,8 @@ PAGES_MAX = 200
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request before it is signed. `scope` is what the venue meters it under (see `pacing.py`).
 
-    `api`, `path` and `method` name the endpoint as ccxt does; `headers` are added after signing.
+    `api`, `path` and `method` name the endpoint as ccxt does; `headers` are added after signing. A batch whose body is a bare
+    array has its `items` instead of `params`.
     """
 
     scope: str
@@ -36,6 +37,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     params: dict[str, Any]
     headers: dict[str, str] = {}
+    items: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def payload(self) -> dict[str, Any] | list[dict[str, Any]]:
+        """Return what is sent: a copy of the parameters, or of the items."""
+        return [dict(item) for item in self.items] if self.items else dict(self.params)
 
 
 class Pages(msgspec.Struct, frozen=True, kw_only=True):

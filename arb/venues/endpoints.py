@@ -1,11 +1,19 @@
 """Where a venue is reached, and with which account. Secrets are shown in no repr, no log and no traceback."""
 
 import hashlib
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from arb.errors import ConfigError
+
+
+class OrderEntry(StrEnum):
+    """How orders and cancels reach a venue."""
+
+    REST = "rest"
+    WEBSOCKET = "websocket"
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Protocol
 
-import ccxt
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
@@ -24,20 +23,19 @@ from arb.core.events import (
     OrderLooked,
     OrderRejected,
 )
-from arb.errors import ArbError, VenueAuthError, VenueBusy, VenueError, VenueUnreachable, require
+from arb.errors import VenueAuthError, VenueBusy, VenueError, require
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
 from arb.venues.answers import answered, cancel_answer, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, Fees, KeyFacts, TradeDialect
-from arb.venues.guard import SigningRefused
-from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
-from arb.venues.http1 import made_ready
+from arb.venues.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.look import Look
 from arb.venues.outcome import NOT_SENT, RATE_BUDGET, Verdict, error_of, judge_read, judge_write
 from arb.venues.pacing import Pacer, Priority
 from arb.venues.retry import READS, Backoff, Trouble, next_delay_s, requests_left
 from arb.venues.survey import Survey
+from arb.venues.writes import RestWrites, Send, Signer, Writes, signed
 
 EXPIRED = "expired"
 CLOCK_SAMPLES = 3
@@ -46,19 +44,6 @@ LOOKS = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
 _SINCE_MARGIN_NS = 2 * NS_PER_S
 _FEE_MEMORY_NS = 3 * 86_400 * NS_PER_S
-
-
-class Signer(Protocol):
-    """The part of a ccxt client that a gateway uses."""
-
-    server_offset_ns: int
-    timeout_on_exit: int
-
-    def sign(self, path: str, api: Any = ..., method: str = ..., params: Any = ...) -> dict[str, Any]:
-        """Return url, method, headers and body of a request."""
-
-    async def close(self) -> None:
-        """Release sockets."""
 
 
 class PrivateRunner(Protocol):
@@ -92,6 +77,7 @@ class CcxtGateway:
         rng: random.Random,
         account_id: str,
         timing: GatewayTiming | None = None,
+        writes: Writes | None = None,
     ) -> None:
         self.venue = dialect.venue
         self.account_id = account_id
@@ -99,6 +85,7 @@ class CcxtGateway:
         self._signer = signer
         self._transport = transport
         self._private = private
+        self._writes: Writes = RestWrites(dialect.venue, signer, transport) if writes is None else writes
         self._pacer = pacer
         self._clock = clock
         self._rng = rng
@@ -160,17 +147,17 @@ class CcxtGateway:
         if self._clock.wall_ns() >= command.expires_ns:
             return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
         try:
-            request = made_ready(self._signed(call))
+            send = self._writes.ready(call)
         except VenueError as refused:
             return not_sent(self.venue, command, refused.code or NOT_SENT, str(refused))
         except ValueError as error:
             return not_sent(self.venue, command, NOT_SENT, f"no request that can be sent: {error}")
-        return partial(self._leave, command, call.scope, request)
+        return partial(self._leave, command, call.scope, send)
 
-    def _leave(self, command: PlaceOrder, scope: str, request: HttpRequest) -> Coroutine[Any, Any, PlaceAnswer]:
+    def _leave(self, command: PlaceOrder, scope: str, send: Send) -> Coroutine[Any, Any, PlaceAnswer]:
         """Hand the order to the network; the coroutine waits for what becomes of it."""
         sent_ns = self._clock.wall_ns()
-        return self._told(command, scope, self._transport.send(request, self._timing.place_timeout_s), sent_ns)
+        return self._told(command, scope, send(self._timing.place_timeout_s), sent_ns)
 
     async def _told(self, command: PlaceOrder, scope: str, sending: Awaitable[HttpAnswer], sent_ns: int) -> PlaceAnswer:
         try:
@@ -189,11 +176,11 @@ class CcxtGateway:
         if not await self._pacer.wait(call.scope, Priority.CANCEL, self._timing.pace_timeout_s):
             return cancel_answer(self.venue, command, Outcome.REJECTED, RATE_BUDGET)
         try:
-            request = self._signed(call)
-        except VenueError as refused:
-            return cancel_answer(self.venue, command, Outcome.REJECTED, refused.code or NOT_SENT)
+            send = self._writes.ready(call)
+        except (VenueError, ValueError) as refused:
+            return cancel_answer(self.venue, command, Outcome.REJECTED, getattr(refused, "code", None) or NOT_SENT)
         try:
-            answer = await self._transport.send(request, self._timing.cancel_timeout_s)
+            answer = await send(self._timing.cancel_timeout_s)
         except NeverSent:
             return cancel_answer(self.venue, command, Outcome.REJECTED, NOT_SENT)
         except AnswerLost as error:
@@ -272,8 +259,8 @@ class CcxtGateway:
         return ClockMeasured(venue=self.venue, offset_ns=best[0], error_ns=best[1])
 
     async def run_private(self, listener: EventListener) -> None:
-        """Keep the private stream up until cancelled."""
-        await self._private.run(listener)
+        """Keep the private stream up until cancelled, and the order socket where there is one."""
+        await asyncio.gather(self._private.run(listener), self._writes.run(listener))
 
     # Inner workings.
 
@@ -334,24 +321,13 @@ class CcxtGateway:
             await asyncio.sleep(delay_s)
 
     async def _ask_once(self, call: Call) -> tuple[Verdict, HttpAnswer | None]:
-        request = self._signed(call)
+        request = signed(self.venue, self._signer, call)
         try:
             answer = await self._transport.send(request, self._timing.read_timeout_s)
         except (NeverSent, AnswerLost) as error:
             lost = Verdict(outcome=Outcome.UNKNOWN, trouble=Trouble.UNREACHABLE, code="unreachable", message=str(error))
             return lost, None
         return judge_read(self._dialect.policy, answer, self._venue_ns()), answer
-
-    def _signed(self, call: Call) -> HttpRequest:
-        """Sign a call; raises `VenueError` (`SigningRefused` by the guard): then nothing was sent."""
-        try:
-            signed = self._signer.sign(call.path, list(call.api), call.method, dict(call.params))
-        except SigningRefused:
-            raise
-        except (ccxt.BaseError, ArbError, ValueError) as error:
-            raise VenueUnreachable(self.venue, f"not signed: {error}", code=NOT_SENT) from error
-        headers = {**(signed["headers"] or {}), **call.headers}
-        return HttpRequest(signed["method"], signed["url"], headers, signed["body"])
 
     def _mind_limits(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
         left = requests_left(answer.headers) if answer is not None else None

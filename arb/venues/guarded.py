@@ -133,6 +133,18 @@ class GuardedOkx(GuardedExchange, ccxt.pro.okx):
             "OK-ACCESS-SIGN": self._seal(f"{timestamp}POST{self._order_target()}{body}"),
         }
 
+    def check_socket(self, url: str) -> None:
+        """Raise `SigningRefused` unless orders may be sent to a websocket's host."""
+        self.guard.check_host(url)
+
+    def admit_op(self, path: str, args: list[dict[str, Any]]) -> None:
+        """Let the guard admit a write over the websocket, named by its REST path; raise `SigningRefused` otherwise."""
+        kind = self.writes.get(path)
+        if kind is None:
+            raise self.guard.refuse_endpoint("WS", path)
+        if kind == _PLACE:
+            self.guard.admit([self._claim(order) for order in args])
+
     def _base_url(self, api: Any) -> str:
         return str(self.urls["api"]["rest"])
 

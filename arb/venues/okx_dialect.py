@@ -39,6 +39,13 @@ class OkxDialect:
     policy: OutcomePolicy = OKX
     not_found = frozenset({"51603"})
 
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number_of(self, native_symbol: str) -> int | None:
+        """Return the number by which the websocket's order requests name an instrument, where the listing told it."""
+        return self._numbers.get(native_symbol)
+
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take nothing: OKX's spelling tells base and quote apart."""
 
@@ -69,11 +76,12 @@ class OkxDialect:
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the number the order was given; nothing more is said of it."""
+        told = self._only(body)
         return OrderReport(
             venue=self.venue,
             symbol=command.symbol,
-            client_order_id=command.client_order_id,
-            venue_order_id=self._only(body).text("ordId"),
+            client_order_id=told.maybe_text("clOrdId") or command.client_order_id,
+            venue_order_id=told.text("ordId"),
             side=command.side,
             price=command.price,
             size=command.size,
@@ -205,6 +213,8 @@ class OkxDialect:
 
     def _instrument(self, raw: Any) -> Instrument:
         fields = Fields(self.venue, "instrument", raw)
+        if fields.has("instIdCode"):
+            self._numbers[fields.text("instId")] = fields.whole("instIdCode")
         return Instrument(
             venue=self.venue,
             symbol=f"{fields.text('baseCcy')}/{fields.text('quoteCcy')}",

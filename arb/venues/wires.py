@@ -4,6 +4,7 @@
 """
 
 import fcntl
+import select
 import struct
 import termios
 from typing import Literal, Protocol
@@ -14,6 +15,8 @@ from arb.clock import Clock
 from arb.venues.direct import DirectTransport, VenueTransport
 from arb.venues.http import HttpTransport, SocketTransport
 
+_HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+"""The venue's end of the connection is over; where the system cannot tell half of an end, only the whole is seen."""
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 
 
@@ -29,6 +32,12 @@ class Socket(Protocol):
 
     async def send(self, text: str) -> None:
         """Send one frame; raise `SocketEnded` when it cannot leave."""
+
+    def write(self, text: str) -> None:
+        """Hand one frame to the network now, without waiting; raise `SocketEnded` when not a byte of it can leave.
+
+        Without that exception it may have left.
+        """
 
     async def close(self) -> None:
         """End the connection, which wakes whoever waits in `receive`."""
@@ -79,6 +88,7 @@ class RealSocket:
     def __init__(self, session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse[Literal[False]]) -> None:
         self._session = session
         self._socket = socket
+        self._ends: select.poll | None = None
 
     async def receive(self) -> bytes:
         """Return the next frame; raise `SocketEnded` when none will come."""
@@ -96,6 +106,33 @@ class RealSocket:
             await self._socket.send_str(text)
         except (aiohttp.ClientError, ConnectionError) as error:
             raise SocketEnded(f"cannot send: {error}") from error
+
+    def write(self, text: str) -> None:
+        """Hand one frame to the kernel now; raise `SocketEnded` when not a byte of it can leave."""
+        if self._gone():
+            raise SocketEnded("the venue has closed the connection")
+        sending = self._socket.send_str(text)
+        try:
+            # Without compression the frame is in the transport before anything is waited for, which is at most that the
+            # transport's buffer empties; so the first step is all there is to do.
+            sending.send(None)
+        except StopIteration:
+            return
+        except (aiohttp.ClientError, ConnectionError) as error:  # before a byte was written: the transport is closing
+            raise SocketEnded(f"cannot send: {error}") from error
+        sending.close()
+
+    def _gone(self) -> bool:
+        """Return whether the connection is over, be it that the loop has not noticed yet."""
+        if self._socket.closed:
+            return True
+        raw = self._socket.get_extra_info("socket")
+        if raw is None or raw.fileno() < 0:
+            return True
+        if self._ends is None:
+            self._ends = select.poll()
+            self._ends.register(raw.fileno(), _HANG_UP)
+        return bool(self._ends.poll(0))
 
     async def close(self) -> None:
         """Say farewell and let go of the socket."""

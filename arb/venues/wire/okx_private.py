@@ -19,7 +19,7 @@ from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions,
 
 ORDERS, ACCOUNT = "orders", "account"
 # Service upgrade notices; the connection is closed about half a minute later.
-_FAREWELLS = frozenset({"64008"})
+FAREWELLS = frozenset({"64008"})
 
 
 class OkxPrivate:
@@ -67,7 +67,7 @@ class OkxPrivate:
             return PrivateFrame(send=(_SUBSCRIBE,))
         if event in ("login", "error"):
             return PrivateFrame(refused=f"{event} {code}: {fields.maybe_text('msg')}")
-        if event == "notice" and code in _FAREWELLS:
+        if event == "notice" and code in FAREWELLS:
             return PrivateFrame(closing=True)
         if event == "subscribe" and self._pending.confirm(fields.object("arg").text("channel")):
             return PrivateFrame(ready=True)

@@ -139,6 +139,27 @@ def test_cancelling_what_ended_or_never_was_finds_no_order(bitget: Bench) -> Non
     assert [cancel(order_id), cancel(order_id), cancel("1")] == ["00000", "43001", "43001"]
 
 
+def test_a_batch_of_cancels_answers_for_each_order_with_one_success(bitget: Bench) -> None:
+    order_id, gone = placed(bitget), {"clientOid": "nobodys", "symbol": "BTCUSDT"}
+    batch = {"batchMode": "multiple", "orderList": [{"orderId": order_id, "symbol": "BTCUSDT"}, gone]}
+    status, answer = private(bitget, "v2/spot/trade/batch-cancel-order", "POST", batch)
+
+    assert (status, answer["code"]) == (200, "00000")
+    assert [row["orderId"] for row in answer["data"]["successList"]] == [order_id]
+    assert [(row["clientOid"], row["errorCode"]) for row in answer["data"]["failureList"]] == [("nobodys", "43001")]
+    assert bitget.exchange.open_orders() == []
+
+
+def test_a_batch_of_cancels_names_its_orders_and_a_symbol(bitget: Bench) -> None:
+    for batch in (
+        {"symbol": "BTCUSDT"},
+        {"orderList": [{"orderId": "1"}]},
+        {"symbol": "BTCUSDT", "orderList": [{}] * 51},
+    ):
+        status, answer = private(bitget, "v2/spot/trade/batch-cancel-order", "POST", batch)
+        assert (status, answer["code"]) in ((400, "40019"), (400, "40017"))
+
+
 def test_an_unknown_order_is_an_empty_list(bitget: Bench) -> None:
     status, answer = private(bitget, "v2/spot/trade/orderInfo", params={"clientOid": "nobody"})
 

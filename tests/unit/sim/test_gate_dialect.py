@@ -386,6 +386,37 @@ def test_placing_by_websocket_answers_twice_and_only_the_second_counts(gate: Ben
     assert late["data"]["errs"]["label"] == "REQUEST_EXPIRED"
 
 
+def test_the_socket_meters_with_rest_tells_what_is_left_and_leaves_a_zero_out(gate: Bench) -> None:
+    stream = gate.open("/ws/v4/")
+    log_in(gate, stream)
+    gate.world.submit(gate.signed(PRIVATE, "orders", "POST", order()), gate.now_ns)
+    for number in range(10):
+        payload = {"req_id": f"R{number}", "req_param": order(text=f"t-{number}")}
+        frame = {"time": 1, "channel": "spot.order_place", "event": "api", "payload": payload}
+        gate.world.receive(stream.session_id, json.dumps(frame), gate.now_ns)
+    told = [answer["header"] for answer in stream.wait() if not answer["ack"]]
+
+    assert sorted(header["status"] for header in told) == ["200"] * 9 + ["429"]
+    left = [header.get("x_gate_ratelimit_requests_remain") for header in told]
+    assert left.count(None) == 2 and set(left) <= {None, 1, 2, 3, 4, 5, 6, 7, 8, 9}
+    assert {header["x_gate_ratelimit_limit"] for header in told} == {10}
+    assert all(header["x_gat_ratelimit_reset_timestamp"] for header in told)
+
+
+def test_a_batch_of_cancels_by_websocket_answers_for_each_order(gate: Bench) -> None:
+    stream = gate.open("/ws/v4/")
+    log_in(gate, stream)
+    placed = place(gate)[1]
+    ids = [{"currency_pair": PAIR, "id": placed["id"]}, {"currency_pair": PAIR, "id": "7"}]
+    [answer] = api(stream, "spot.order_cancel_ids", ids)
+
+    assert answer["header"]["status"] == "200"
+    assert [(row["succeeded"], row["label"]) for row in answer["data"]["result"]] == [
+        (True, ""),
+        (False, "ORDER_NOT_FOUND"),
+    ]
+
+
 def test_ping_is_answered_and_garbage_does_not_end_the_connection(gate: Bench) -> None:
     stream = gate.open("/ws/v4/")
     [answer] = stream.send("not json")

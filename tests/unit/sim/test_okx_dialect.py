@@ -371,13 +371,26 @@ def answered(stream: Stream, message: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def test_orders_over_the_socket_are_answered_under_their_id(okx: Bench, logged_in: Stream) -> None:
+def numbered(okx: Bench) -> dict[str, Any]:
+    """Return the order with its instrument's number instead of its name, as the socket wants it."""
     [rules] = okx.ask(["public"], "public/instruments", params={"instType": "SPOT", "instId": "BTC-USDT"})[1]["data"]
-    numbered = {name: value for name, value in ORDER.items() if name != "instId"} | {"instIdCode": rules["instIdCode"]}
+    return {name: value for name, value in ORDER.items() if name != "instId"} | {"instIdCode": rules["instIdCode"]}
 
-    placed = answered(logged_in, {"id": "7", "op": "order", "args": [numbered | {"clOrdId": "ws1"}]})
-    twice = answered(logged_in, {"id": "8", "op": "batch-orders", "args": [ORDER | {"clOrdId": "ws1"}, ORDER]})
-    target = {"instIdCode": rules["instIdCode"], "clOrdId": "ws1"}
+
+def test_the_socket_takes_no_order_that_names_its_instrument(okx: Bench, logged_in: Stream) -> None:
+    answer = answered(logged_in, {"id": "7", "op": "order", "args": [ORDER]})
+
+    assert (answer["code"], answer["data"][0]["sCode"]) == ("1", "50014")
+    assert "instIdCode" in answer["data"][0]["sMsg"]
+    assert okx.exchange.open_orders() == []
+
+
+def test_orders_over_the_socket_are_answered_under_their_id(okx: Bench, logged_in: Stream) -> None:
+    order = numbered(okx)
+
+    placed = answered(logged_in, {"id": "7", "op": "order", "args": [order | {"clOrdId": "ws1"}]})
+    twice = answered(logged_in, {"id": "8", "op": "batch-orders", "args": [order | {"clOrdId": "ws1"}, order]})
+    target = {"instIdCode": order["instIdCode"], "clOrdId": "ws1"}
     cancelled = answered(logged_in, {"id": "9", "op": "cancel-order", "args": [target]})
 
     assert (placed["op"], placed["code"], placed["data"][0]["sCode"]) == ("order", "0", "0")
@@ -389,7 +402,7 @@ def test_orders_over_the_socket_are_answered_under_their_id(okx: Bench, logged_i
 def test_an_order_over_the_socket_expires_too(okx: Bench, logged_in: Stream) -> None:
     soon = str(okx.now_ns // NS_PER_MS + 1)
 
-    answer = answered(logged_in, {"id": "7", "op": "order", "args": [ORDER], "expTime": soon})
+    answer = answered(logged_in, {"id": "7", "op": "order", "args": [numbered(okx)], "expTime": soon})
 
     assert (answer["code"], answer["data"]) == ("50036", [])
     assert okx.exchange.open_orders() == []
@@ -398,9 +411,9 @@ def test_an_order_over_the_socket_expires_too(okx: Bench, logged_in: Stream) -> 
 def test_orders_over_the_socket_want_a_login_and_suffer_the_same_faults(okx: Bench, logged_in: Stream) -> None:
     [refusal] = okx.open("/ws/v5/private").send({"id": "7", "op": "order", "args": [ORDER]})
     okx.fault("lost_ack", "place")
-    silence = logged_in.send({"id": "8", "op": "order", "args": [ORDER]})
+    silence = logged_in.send({"id": "8", "op": "order", "args": [numbered(okx)]})
     okx.fault("http_429", "place")
-    limited = answered(logged_in, {"id": "9", "op": "order", "args": [ORDER]})
+    limited = answered(logged_in, {"id": "9", "op": "order", "args": [numbered(okx)]})
 
     assert refusal["code"] == "60011"
     assert silence == []
