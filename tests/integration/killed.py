@@ -15,7 +15,17 @@ from arb.clock import NS_PER_S, SystemClock
 from arb.market.order import OrderStatus
 from arb.store.journal_reader import JournalReader
 from tests.integration import truth
-from tests.integration.kill_points import POINTS, SENT, KillPoint, Story
+from tests.integration.kill_points import (
+    ENTRY_SENT,
+    ONE_LEG_FILLED,
+    ONE_LEG_SENT,
+    POINTS,
+    REPAIR_SENT,
+    SENT,
+    KillPoint,
+    Story,
+    When,
+)
 from tests.integration.support import (
     DB,
     WELL_ENDED,
@@ -38,9 +48,11 @@ orders are known, nothing is unhedged. Most of it is the proof of absence at a v
 AT_ONCE = -1
 PAIRS_BEFORE = 2
 SHORT_FILLS = 40
-LOST_ANSWERS = 4
+LOST_REQUESTS = 3
 CARRIED_QUOTE = 5
 ANYWHERE_S = (0.05, 8.0)
+NOT_SENT = ("entry", "repair", "flatten order")
+UNANSWERED = (ONE_LEG_SENT, ENTRY_SENT, ONE_LEG_FILLED, REPAIR_SENT)
 UNSETTLED_PAIRS = ("opening", "repairing", "halted")
 
 
@@ -111,7 +123,9 @@ def _short(stage: Stage) -> None:
 
 
 def _lost(stage: Stage) -> None:
-    stage.sandbox.strike("lost_ack", count=LOST_ANSWERS)
+    # Of an order that was taken the private stream tells; only one that never arrived has to be looked for.
+    stage.sandbox.strike("lost_ack", count=1)
+    stage.sandbox.strike("lost_request", count=LOST_REQUESTS)
     stage.until_killed(stage.point, 0)
     stage.sandbox.no_more_faults()
 
@@ -188,7 +202,9 @@ def kill_and_restart(point: KillPoint, folder: Path, seed: int) -> KillResult:
     with sandbox_process(folder, seed=seed) as sandbox:
         stage = Stage(folder, sandbox, point, random.Random(f"{seed}/{point.name}"))
         STORIES[point.story](stage)
-        orders, pairs = left_over(folder, sandbox.ledger())
+        ledger = sandbox.ledger()
+        orders, pairs = left_over(folder, ledger)
+        _died_there(stage, orders, ledger)
         clock = SystemClock()
         began_ns = clock.monotonic_ns()
 
@@ -207,8 +223,8 @@ def kill_and_restart(point: KillPoint, folder: Path, seed: int) -> KillResult:
         assert ended.summary["unhedged_notional"] == "0", seen
         assert ended.summary["unknown_orders"] == 0, seen
         _judge(folder, sandbox.ledger(), orders, seen)
-        unsettled = [name for name, settled in orders.items() if not settled]
-        return KillResult(orders_left=len(unsettled), pairs_left=pairs, settled_s=settled_s, trading_s=trading_s)
+        waiting = sum(not settled for settled in orders.values())
+        return KillResult(orders_left=waiting, pairs_left=pairs, settled_s=settled_s, trading_s=trading_s)
 
 
 def left_over(folder: Path, ledger: truth.Truth) -> tuple[dict[str, bool], int]:
@@ -223,6 +239,17 @@ def left_over(folder: Path, ledger: truth.Truth) -> tuple[dict[str, bool], int]:
         orders |= {str(order.client_order_id): order.status.is_terminal for order in pair.orders}
     known = {str(order.client_order_id) for pair in state.pairs for order in pair.orders} | set(state.recent.known)
     return {name: settled and name in known for name, settled in orders.items()}, len(state.pairs)
+
+
+def _died_there(stage: Stage, orders: dict[str, bool], ledger: truth.Truth) -> None:
+    """See that the dead process was where it was meant to be, by what it left."""
+    waiting = {name for name, settled in orders.items() if not settled}
+    at_venue = {str(row["client_id"]).removeprefix("t-") for told in ledger.values() for row in told["requests"]}
+    point = stage.point
+    if point.door in NOT_SENT and point.when is When.AFTER:
+        assert waiting - at_venue, f"{stage.seen}: every order had left"
+    if point.door in UNANSWERED:
+        assert waiting, f"{stage.seen}: every order was settled"
 
 
 def _settle(stage: Stage, engine: EngineProcess, orders: dict[str, bool]) -> None:

@@ -74,10 +74,12 @@ class Rows:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lines: list[Row] = []
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            self.lines = msgspec.json.decode(b"[" + b",".join(path.read_bytes().splitlines()) + b"]", type=list[Row])
+        # A line that was being written when the proof was broken off has no end: its case is played again.
+        whole = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        self.lines = [msgspec.json.decode(line, type=Row) for line in whole if line.endswith(b"\n")]
+        if whole and not whole[-1].endswith(b"\n"):
+            path.write_bytes(b"".join(whole[:-1]))
 
     def add(self, row: Row) -> None:
         """Remember a case."""
