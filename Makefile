@@ -4,6 +4,7 @@
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4
 #   make check   format, lint, strict types, house rules
 #   make sim     the whole house from seeds                             SEEDS=200
+#   make proof   kills and faults on real sockets, resumable      ARGS="kills --times 5 --only ledger"
 #   make bench   the speed table, as ratios to the peers
 #   make lock    resolve the dependencies anew into the two hashed locks (needs uv)
 #
@@ -21,7 +22,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench sim lock
+.PHONY: help run test check bench sim proof lock
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -47,6 +48,9 @@ bench: $(DEV_READY)
 
 sim: $(DEV_READY)
 	@$(BIN)/arb sim --seeds $(SEEDS) $(ARGS)
+
+proof: $(DEV_READY)
+	@$(BIN)/python -m tests.integration.proof $(ARGS)
 
 # The environment, made once. Stamps remember what is installed; a changed lock, pyproject.toml or setup.py installs again.
 $(BIN)/python:
