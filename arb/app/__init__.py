@@ -4,6 +4,7 @@ Each imports its own part late, so that looking at history does not load the ven
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -58,6 +59,13 @@ def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     from arb.app import review
 
     return review.report(settings, options)
+
+
+def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
+    """Write what a ledger says as one page, and return where it lies and how large it is."""
+    from arb.app import page
+
+    return page.report_page(settings, options, path)
 
 
 def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:

@@ -51,15 +51,20 @@ def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | N
 
 
 @click.command("report")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with figures and tables.")
 @mode_and_db
 @config_and_json
-def report_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+def report_command(html: Path | None, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Sum up a ledger: what was earned, and why.
 
-    Waterfall, routes, symbols, days, reasons not taken, other thresholds, execution quality, incidents.
+    Waterfall, routes, symbols, days, reasons not taken, other thresholds, execution quality, incidents. With --html the
+    same as one page that any browser shows: no other file, no network, no script.
     """
     settings = settings_from(config)
-    show(the_app().report(settings, ReviewOptions(mode=ledger_mode(settings, mode, db), db=db)), as_json=as_json)
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db)
+    app = the_app()
+    document = app.report(settings, options) if html is None else app.report_page(settings, options, html)
+    show(document, as_json=as_json)
     return EXIT_OK
 
 

@@ -34,7 +34,7 @@ figure {{ margin: 1.9rem 0 }}
 figcaption {{ margin-bottom: 0.35rem; font-weight: 600; font-size: 1.02rem; line-height: 1.35; text-wrap: balance }}
 .wide {{ overflow-x: auto }}
 svg {{ display: block; width: 100%; min-width: 36rem; height: auto; color: var(--ink) }}
-details {{ margin: 0.5rem 0 1.6rem }}
+details {{ margin: 1.1rem 0 1.6rem }}
 summary {{ cursor: pointer; color: var(--muted); font-size: 0.9rem }}
 table {{ width: 100%; margin-top: 0.35rem; border-collapse: collapse; font-size: 0.85rem;
   font-variant-numeric: tabular-nums }}
@@ -43,7 +43,7 @@ th, td {{ padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--grid); text-ali
 th:first-child, td:first-child {{ padding-left: 0 }}
 th:last-child, td:last-child {{ padding-right: 0 }}
 .number, td.loss {{ text-align: right }}
-td.number, td.loss {{ white-space: nowrap }}
+td:first-child, td.number, td.loss {{ white-space: nowrap }}
 td.loss {{ color: var(--loss) }}
 .none {{ margin: 1rem 0; color: var(--muted) }}
 footer {{ margin-top: 3rem; padding-top: 0.8rem; border-top: 1px solid var(--grid); color: var(--muted);

@@ -106,7 +106,7 @@ def slippage(legs: Columns, quote: str | None = None) -> Sheet:
             axes.annotate(text, middle, xytext=(0, -10), **END, ha="center", color=INK, fontweight="bold")
     axes.axhline(0, color=MUTED, linewidth=0.8)
     log_axis(axes, lambda value: f"{value:,.6g}")
-    axes.set_xlabel(f"size of the leg, {quote} (logarithmic); black: mean of a step of sizes, weighted by size")
+    axes.set_xlabel(f"size of the leg, {quote} (logarithmic); line: mean of a step of sizes, weighted by size")
     axes.set_ylabel("better than decided on, bps")
     axes.margins(y=0.12)
     axes.legend(loc="upper left", labelcolor=INK, ncols=6, handletextpad=0.1)
@@ -135,6 +135,7 @@ def leg_skew(trades: Columns, quote: str | None = None) -> Sheet:
             ends = np.log10(shown.min()) - 0.05, np.log10(shown.max()) + 0.05
             each.hist(shown, bins=np.logspace(*ends, 31).tolist(), color=NEUTRAL, rwidth=0.88)
             middle = float(np.median(shown))
+            each.set_ylim(0, each.get_ylim()[1] * 1.1)
             each.axvline(middle, color=INK, linewidth=1.2)
             each.annotate(f"p50 {span(middle)}", (middle, each.get_ylim()[1] * 0.94), xytext=(5, 0), **END, color=INK)
     return figure

@@ -105,7 +105,7 @@ def on_offer(episodes: Columns, quote: str | None = None) -> Sheet:
     axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False)
-    axes.set_xlabel(f"{when}; darker is more, {quote} at the best instant of each opportunity")
+    axes.set_xlabel(f"{when}; the stronger, the more, {quote} at the best instant of each opportunity")
     return figure
 
 

@@ -159,7 +159,7 @@ def pair_results(trades: Columns, quote: str | None = None) -> Sheet:
     axes.axhline(0, color=MUTED, linewidth=0.8)
     axes.set_xlabel(f"expected at decision, {quote}")
     axes.set_ylabel(f"realised, {quote}")
-    axes.legend(loc="upper left", labelcolor=INK, handletextpad=0.2)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=3, labelcolor=INK, handletextpad=0.1)
     return figure
 
 
