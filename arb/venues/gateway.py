@@ -31,6 +31,7 @@ from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, Fees, KeyFacts, TradeDialect
 from arb.venues.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.look import Look
+from arb.venues.order_socket import OrderSocket
 from arb.venues.outcome import NOT_SENT, RATE_BUDGET, Verdict, error_of, judge_read, judge_write
 from arb.venues.pacing import Pacer, Priority
 from arb.venues.retry import READS, Backoff, Trouble, next_delay_s, requests_left
@@ -90,6 +91,11 @@ class CcxtGateway:
         self._clock = clock
         self._rng = rng
         self._timing = timing if timing is not None else GatewayTiming()
+
+    @property
+    def order_socket(self) -> OrderSocket | None:
+        """Return the order socket, None where orders go over REST only."""
+        return self._writes.socket
 
     async def start(self) -> None:
         """Learn the listing and check the key; raises `VenueError` when the venue cannot be used."""

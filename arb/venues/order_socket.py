@@ -90,7 +90,10 @@ class _Waiting:
 
 
 class OrderSocket:
-    """See the module's text. `passed_by` counts the writes that had to go another way."""
+    """See the module's text.
+
+    `logged_in` is set while writes may go this way; `passed_by` counts those that had to go another since it last was not.
+    """
 
     def __init__(
         self,
@@ -103,8 +106,8 @@ class OrderSocket:
         timing: ConnectionTiming | None = None,
         wires: Wires | None = None,
     ) -> None:
-        self.up = False
         self.passed_by = 0
+        self.logged_in = asyncio.Event()
         self._dialect = dialect
         self._clock = clock
         self._offset_ns = offset_ns
@@ -112,6 +115,7 @@ class OrderSocket:
         self._count = 0
         self._opened_ns = 0
         self._over = False
+        self._told = False
         self._waiting: dict[str, _Waiting] = {}
         self._connection = StreamConnection(
             url,
@@ -128,6 +132,11 @@ class OrderSocket:
         )
 
     @property
+    def up(self) -> bool:
+        """Return whether writes may go this way."""
+        return self.logged_in.is_set()
+
+    @property
     def under_way(self) -> int:
         """Return how many requests wait for their answer."""
         return len(self._waiting)
@@ -138,7 +147,7 @@ class OrderSocket:
         try:
             await self._connection.run()
         finally:
-            self.up = False
+            self.logged_in.clear()
             self._lose_all("stopped")
 
     def frame(self, call: Call) -> tuple[str, str] | None:
@@ -196,7 +205,7 @@ class OrderSocket:
         waiting.answer.set_result(whole)
 
     def _on_ready(self) -> None:
-        self.up = True
+        self.logged_in.set()
         _LOG.info("%s: the order socket is up; %d writes went over REST meanwhile", self._dialect.venue, self.passed_by)
         self.passed_by = 0
 
@@ -226,17 +235,21 @@ class OrderSocket:
         self._connection.drop(cause)
 
     def _on_down(self, cause: str) -> None:
-        if self.up or self._waiting:
+        told, self._told = self._told, False
+        if self.up:
             self._go_down(cause)
-        else:
+            self._told = False
+        elif not told:
             _LOG.warning("%s: no order socket: %s", self._dialect.venue, cause)
 
     def _go_down(self, cause: str) -> None:
-        was_up, self.up = self.up, False
+        was_up = self.up
+        self.logged_in.clear()
         self._lose_all(cause)
         if was_up and self._listener is not None:
             text = f"{self._dialect.venue}: the order socket is down, orders go over REST until it is back: {cause}"
             _LOG.warning("%s", text)
+            self._told = True
             self._listener(TroubleReported(kind=DOWN, text=text))
 
     def _lose_all(self, cause: str) -> None:

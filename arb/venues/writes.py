@@ -40,7 +40,11 @@ class Signer(Protocol):
 
 
 class Writes(Protocol):
-    """The way out for writes."""
+    """The way out for writes; `socket` is the order socket, where one is used."""
+
+    @property
+    def socket(self) -> OrderSocket | None:
+        """Return the order socket, None where all goes over REST."""
 
     def ready(self, call: Call) -> Send:
         """Make a write ready to leave; raise `VenueError` (or `ValueError`) when it cannot: then nothing was sent."""
@@ -64,6 +68,8 @@ def signed(venue: str, signer: Signer, call: Call) -> HttpRequest:
 class RestWrites:
     """Every write is a request of its own."""
 
+    socket: OrderSocket | None = None
+
     def __init__(self, venue: str, signer: Signer, transport: HttpTransport) -> None:
         self._venue = venue
         self._signer = signer
@@ -82,20 +88,20 @@ class SocketWrites:
 
     def __init__(self, rest: RestWrites, socket: OrderSocket) -> None:
         self._rest = rest
-        self._socket = socket
+        self.socket = socket
 
     def ready(self, call: Call) -> Send:
         """See `Writes`."""
-        frame = self._socket.frame(call)
+        frame = self.socket.frame(call)
         return self._by_rest(call) if frame is None else partial(self._leave, call, frame)
 
     def _by_rest(self, call: Call) -> Send:
-        self._socket.passed_by += 1
+        self.socket.passed_by += 1
         return self._rest.ready(call)
 
     def _leave(self, call: Call, frame: tuple[str, str], timeout_s: float) -> Awaitable[HttpAnswer]:
         try:
-            return self._socket.send(*frame, timeout_s)
+            return self.socket.send(*frame, timeout_s)
         except SocketEnded:
             pass  # not a byte left: another way is free
         try:
@@ -108,4 +114,4 @@ class SocketWrites:
 
     async def run(self, listener: EventListener) -> None:
         """Keep the order socket up."""
-        await self._socket.run(listener)
+        await self.socket.run(listener)

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 from arb.clock import NS_PER_S, SystemClock
 from arb.core.commands import PlaceOrder, QueryOrder
-from arb.core.events import OrderLooked
+from arb.core.events import AnyEvent, OrderLooked
 from arb.market.client_id import ClientOrderId
 from arb.market.fill import Fill
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import Credentials, sandbox_access
+from arb.venues.endpoints import Credentials, OrderEntry, sandbox_access
 from arb.venues.gateway import CcxtGateway, GatewayTiming
 from tests.contract.conftest import Sandbox
 from tests.contract.strangers import SYMBOL
@@ -32,9 +32,11 @@ FAST = GatewayTiming(place_timeout_s=0.6, cancel_timeout_s=0.6, read_timeout_s=2
 class Bench:
     """One venue's gateway, the book it trades on, and the sandbox's truth about it."""
 
-    def __init__(self, venue: str, sandbox: Sandbox) -> None:
+    def __init__(self, venue: str, sandbox: Sandbox, entry: OrderEntry = OrderEntry.REST) -> None:
         self.venue = venue
         self.sandbox = sandbox
+        self.entry = entry
+        self.events: list[AnyEvent] = []
 
     def gateway(self, secret: str | None = None) -> CcxtGateway:
         """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
@@ -52,17 +54,25 @@ class Bench:
                 timing=FAST,
             ),
             sandbox_id=self.sandbox.info["sandbox_id"],
+            entry=self.entry,
         )
 
     def run(self, story: Callable[[CcxtGateway], Awaitable[Result]]) -> Result:
-        """Run one story on a gateway that knows its listing."""
+        """Run one story on a gateway that knows its listing, and whose order socket, if it has one, is up."""
 
         async def whole() -> Result:
             gateway = self.gateway()
+            streams: asyncio.Task[None] | None = None
             try:
                 await gateway.instruments(())  # learns the listing
+                if gateway.order_socket is not None:
+                    streams = asyncio.create_task(gateway.run_private(self.events.append))
+                    await asyncio.wait_for(gateway.order_socket.logged_in.wait(), 10)
                 return await story(gateway)
             finally:
+                if streams is not None:
+                    streams.cancel()
+                    await asyncio.gather(streams, return_exceptions=True)
                 await gateway.close()
 
         return asyncio.run(whole())

@@ -1,0 +1,281 @@
+"""Orders over the venues' websockets, over real sockets against the sandbox: the same outcomes as over REST, and its own.
+
+The sandbox's own ledger is the judge of what really happened.
+"""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from arb.clock import NS_PER_MS
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.events import (
+    CancelAnswered,
+    OrderAccepted,
+    OrderFilled,
+    OrderLooked,
+    OrderRejected,
+    OutcomeUnknown,
+    TroubleReported,
+)
+from arb.market.order import Outcome, Role, Side, TimeInForce
+from arb.venues.base import PlaceAnswer
+from arb.venues.endpoints import OrderEntry
+from arb.venues.gateway import CcxtGateway
+from arb.venues.order_socket import DOWN, OrderSocket
+from tests.contract.conftest import Sandbox
+from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order, ended, place_and_look, query, told
+from tests.contract.strangers import SYMBOL
+
+VENUES = ("gate", "okx")
+
+
+@pytest.fixture(params=VENUES)
+def bench(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
+    """A venue with a fresh two-level book, no faults, and orders over its websocket."""
+    sandbox.admin("DELETE", "/faults")
+    body = {"venue": request.param, "symbol": SYMBOL, "bids": BIDS, "asks": ASKS}
+    sandbox.admin("POST", "/book", body)
+    yield Bench(request.param, sandbox, OrderEntry.WEBSOCKET)
+    sandbox.admin("DELETE", "/faults")
+
+
+def socket_of(gateway: CcxtGateway) -> OrderSocket:
+    assert gateway.order_socket is not None
+    return gateway.order_socket
+
+
+# Failures first.
+
+
+def test_a_lost_result_is_unknown_though_the_venue_said_received_and_a_look_finds_all(bench: Bench) -> None:
+    order = an_order("50010", "0.4")
+    bench.fault("lost_ack", "place")
+
+    answer, looked = place_and_look(bench, order)
+
+    assert isinstance(answer, OutcomeUnknown)
+    assert ("(received)" in answer.cause) == (bench.venue == "gate")  # the receipt is no outcome
+    assert looked.report is not None and looked.report.filled == Decimal("0.4")
+    assert told(looked.fills) == bench.fills(order.client_order_id)
+
+
+def test_a_request_that_is_lost_after_its_receipt_is_unknown_and_absent(bench: Bench) -> None:
+    order = an_order("50010", "0.4")
+    bench.fault("lost_request", "place")
+
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderLooked]:
+        return await gateway.place(order), await gateway.look(query(order))
+
+    answer, looked = bench.run(story)
+
+    assert isinstance(answer, OutcomeUnknown)
+    assert (looked.complete, looked.report) == (True, None)
+    assert not bench.orders(order.client_order_id)
+    # Gate's receipt proved the connection alive; where not a byte came it is not trusted with another order.
+    dropped = [event for event in bench.events if isinstance(event, TroubleReported)]
+    assert len(dropped) == (bench.venue != "gate")
+
+
+def test_a_connection_lost_after_sending_is_unknown_and_the_order_is_not_sent_again(bench: Bench) -> None:
+    order, after = an_order("50010", "0.2"), an_order("50010", "0.1")
+    bench.fault("ws_disconnect", "place")
+
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, OrderLooked]:
+        first = await gateway.place(order)
+        second = await gateway.place(after)  # at once: the socket is down, so over REST
+        await asyncio.wait_for(socket_of(gateway).logged_in.wait(), 10)
+        return first, second, await ended(gateway, order)
+
+    first, second, looked = bench.run(story)
+
+    assert isinstance(first, OutcomeUnknown)
+    assert "order socket ended" in first.cause
+    assert isinstance(second, OrderAccepted)
+    assert looked.report is not None and looked.report.filled == Decimal("0.2")
+    assert len(bench.orders(order.client_order_id)) == 1
+    assert requests_of(bench, order) == 1
+    assert [event.kind for event in bench.events if isinstance(event, TroubleReported)] == [DOWN]
+
+
+def test_an_order_delayed_beyond_its_expiry_is_refused_when_it_arrives(bench: Bench) -> None:
+    bench.fault("delayed_request", "place", param=900)
+
+    async def story(gateway: CcxtGateway) -> tuple[PlaceOrder, PlaceAnswer, OrderLooked]:
+        order = an_order("50010", "0.1", expires_ns=CLOCK.wall_ns() + 200 * NS_PER_MS)
+        answer = await gateway.place(order)  # gives up after 600 ms
+        await asyncio.sleep(0.5)  # real time: until the request has arrived
+        return order, answer, await gateway.look(query(order))
+
+    order, answer, looked = bench.run(story)
+
+    assert isinstance(answer, OutcomeUnknown)
+    assert (looked.complete, looked.report) == (True, None)
+    assert not [row for row in bench.orders(order.client_order_id) if row["status"] != "rejected"]
+
+
+def test_an_answer_that_comes_too_late_changes_nothing(bench: Bench) -> None:
+    order, after = an_order("50000", "0.1"), an_order("50010", "0.1")
+    bench.fault("slow", "place", param=800)
+
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, int]:
+        first, second = await gateway.place(order), await gateway.place(after)
+        await asyncio.sleep(0.5)  # real time: until the late answer has come
+        return first, second, socket_of(gateway).under_way
+
+    first, second, under_way = bench.run(story)
+
+    assert isinstance(first, OutcomeUnknown)
+    assert isinstance(second, OrderAccepted) and second.client_order_id == after.client_order_id
+    assert under_way == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("http_500", OutcomeUnknown),
+        ("http_502_html", OutcomeUnknown),
+        ("http_503_maintenance", OutcomeUnknown),
+        ("malformed_json", OutcomeUnknown),
+        ("http_429", OrderRejected),
+        ("reject_balance", OrderRejected),
+    ],
+)
+def test_the_venues_words_mean_what_they_mean_over_rest(bench: Bench, fault: str, expected: type[PlaceAnswer]) -> None:
+    order = an_order("50010", "0.1")
+    bench.fault(fault, "place")
+
+    answer = bench.run(lambda gateway: gateway.place(order))
+
+    assert isinstance(answer, expected)
+    if fault == "http_429":
+        assert isinstance(answer, OrderRejected) and answer.code in ("TOO_MANY_REQUESTS", "50011")
+
+
+def test_an_order_the_balance_does_not_cover_is_rejected(bench: Bench) -> None:
+    answer = bench.run(lambda gateway: gateway.place(an_order("50000", "9000")))
+
+    assert isinstance(answer, OrderRejected)
+    assert answer.code in ("BALANCE_NOT_ENOUGH", "51008")
+    assert 0 < answer.sent_ns <= answer.acked_ns
+
+
+def test_an_order_beyond_the_guard_is_not_sent_at_all(bench: Bench) -> None:
+    order = an_order("50010", "0.01", symbol="SOL/USDT")
+
+    answer = bench.run(lambda gateway: gateway.place(order))
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.sent_ns) == ("guard_symbol", 0)
+    assert requests_of(bench, order) == 0
+
+
+def test_a_refused_login_leaves_orders_to_rest(bench: Bench) -> None:
+    async def story() -> tuple[bool, PlaceAnswer]:
+        gateway = bench.gateway()
+        await gateway.instruments(())
+        bench.fault("key_revoked", "any", seconds=1)
+        streams = asyncio.create_task(gateway.run_private(bench.events.append))
+        await asyncio.sleep(0.3)  # real time: until the login was refused
+        was_up = socket_of(gateway).up
+        bench.sandbox.admin("DELETE", "/faults")
+        try:
+            return was_up, await gateway.place(an_order("50010", "0.1"))
+        finally:
+            streams.cancel()
+            await asyncio.gather(streams, return_exceptions=True)
+            await gateway.close()
+
+    was_up, answer = asyncio.run(story())
+
+    assert was_up is (bench.venue == "gate")  # whose sandbox revokes requests, not logins
+    assert isinstance(answer, OrderAccepted)
+
+
+# Successes.
+
+
+@pytest.mark.parametrize(("size", "filled"), [("0.2", "0.2"), ("0.4", "0.3")])
+def test_an_ioc_fills_whole_or_in_part_and_goes_over_the_socket(bench: Bench, size: str, filled: str) -> None:
+    order = an_order("50000", size)
+
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, int, OrderLooked]:
+        return await gateway.place(order), socket_of(gateway).passed_by, await ended(gateway, order)
+
+    answer, passed_by, looked = bench.run(story)
+
+    assert isinstance(answer, OrderAccepted)
+    assert passed_by == 0
+    assert looked.report is not None and looked.report.filled == Decimal(filled)
+    assert told(looked.fills) == bench.fills(order.client_order_id)
+
+
+def test_a_fill_told_before_the_answer_is_the_same_fill(bench: Bench) -> None:
+    order = an_order("50000", "0.1")
+    bench.fault("slow", "place", param=300)  # the private stream tells first
+
+    async def story(gateway: CcxtGateway) -> tuple[list[Any], PlaceAnswer]:
+        answer = await gateway.place(order)
+        await ended(gateway, order)
+        return [event for event in bench.events if isinstance(event, OrderFilled)], answer
+
+    fills, answer = bench.run(story)
+
+    assert isinstance(answer, OrderAccepted)
+    assert [fill.fill.size for fill in fills] == [Decimal("0.1")]
+
+
+def test_both_answers_of_many_orders_at_once_find_their_own(bench: Bench) -> None:
+    orders = [an_order("49000", "0.001", role=Role.HEDGE) for _ in range(6)]
+
+    async def story(gateway: CcxtGateway) -> list[PlaceAnswer]:
+        return await asyncio.gather(*(gateway.place(order) for order in orders))
+
+    answers = bench.run(story)
+
+    assert [answer.client_order_id for answer in answers] == [order.client_order_id for order in orders]
+    numbers = [
+        answer.report.venue_order_id for answer in answers if isinstance(answer, OrderAccepted) and answer.report
+    ]
+    assert numbers == [bench.orders(order.client_order_id)[0]["id"] for order in orders]
+
+
+def test_a_resting_order_is_cancelled_over_the_socket_once(bench: Bench) -> None:
+    order = an_order("49000", "0.1", tif=TimeInForce.GTC)
+
+    async def story(gateway: CcxtGateway) -> tuple[CancelAnswered, CancelAnswered]:
+        await gateway.place(order)
+        cancel = CancelOrder(
+            cause=1, venue=bench.venue, symbol=SYMBOL, client_order_id=order.client_order_id, venue_order_id=None
+        )
+        first, second = await gateway.cancel(cancel), await gateway.cancel(cancel)
+        assert socket_of(gateway).passed_by == 0
+        return first, second
+
+    first, second = bench.run(story)
+
+    assert (first.outcome, second.outcome) == (Outcome.ACCEPTED, Outcome.REJECTED)
+    assert bench.orders(order.client_order_id)[0]["status"] == "cancelled"
+
+
+def test_an_entry_leaves_in_the_call_that_sends_it(bench: Bench) -> None:
+    order = an_order("50000", "0.1", Side.BUY)
+
+    async def story(gateway: CcxtGateway) -> PlaceAnswer:
+        departure = gateway.prepare(order)
+        assert not isinstance(departure, OrderRejected)
+        coming = departure()
+        # The ledger is asked without a turn of the loop: whatever arrives had left before.
+        assert any(bench.fills(order.client_order_id) for _ in range(100))
+        return await coming
+
+    assert isinstance(bench.run(story), OrderAccepted)
+
+
+def requests_of(bench: Bench, order: PlaceOrder) -> int:
+    """Return how often the venue was asked to place this order."""
+    rows = bench.sandbox.admin("GET", "/ledger")[bench.venue]["requests"]
+    mine = (order.client_order_id, f"t-{order.client_order_id}")
+    return sum(row["kind"] == "place" and row["client_id"] in mine for row in rows)
