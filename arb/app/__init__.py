@@ -11,6 +11,9 @@ import msgspec
 
 from arb.config import ControlOptions, ReplayOptions, ReviewOptions, RunOptions, Settings
 
+# (what is being written, rows written so far, rows in all)
+OnProgress = Callable[[str, int, int], None]
+
 
 class RunResult(msgspec.Struct, frozen=True):
     """What a run ends with: the summary of DESIGN.md section 5, and the exit code."""
@@ -73,6 +76,13 @@ def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     from arb.app import review
 
     return review.explain(settings, options)
+
+
+def export(settings: Settings, options: ReviewOptions, on_progress: OnProgress | None) -> dict[str, Any]:
+    """Write a ledger as Parquet and return what was written; `on_progress` as `arb.store.export` calls it."""
+    from arb.app import review
+
+    return review.export(settings, options, on_progress)
 
 
 def halt(settings: Settings, options: ControlOptions) -> dict[str, Any]:

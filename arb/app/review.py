@@ -1,4 +1,4 @@
-"""`arb status`, `arb pairs`, `arb explain`: what is so now, what was traded, and why each cent of it."""
+"""`arb status`, `arb pairs`, `arb explain`, `arb export`: what is so now, what was traded, and why each cent of it."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,11 +8,13 @@ from typing import Any
 
 from arb.app.places import stores
 from arb.app.story import tell
+from arb.clock import SystemClock
 from arb.config import ReviewOptions, Settings
 from arb.core.house import IDS_PER_RUN
-from arb.errors import ConfigError
+from arb.errors import ConfigError, require
 from arb.live.control import ask, read_halt_file
 from arb.report.summary import read_sources, summarise
+from arb.store.export import OnProgress, export_parquet
 from arb.store.journal_reader import JournalReader
 from arb.store.queries import LedgerReader, RowDict
 
@@ -74,6 +76,14 @@ def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return the whole ledger in sums: waterfall, routes, symbols, reasons, execution, incidents."""
     url, _ = stores(settings, options.mode, options.db)
     return summarise(read_sources(url))
+
+
+def export(settings: Settings, options: ReviewOptions, on_progress: OnProgress | None) -> dict[str, Any]:
+    """Write every table of the ledger, and the view of pairs, as Parquet, and return what was written."""
+    url, _ = stores(settings, options.mode, options.db)
+    require(options.parquet is not None, "an export needs a directory")
+    assert options.parquet is not None
+    return export_parquet(url, options.parquet, SystemClock(), on_progress)
 
 
 def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:

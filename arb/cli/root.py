@@ -19,6 +19,7 @@ COMMANDS = {
     "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),
     "explain": ("arb.cli.review:explain_command", "Tell the story of one pair trade."),
+    "export": ("arb.cli.export:export_command", "Write a ledger as Parquet."),
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),
     "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),

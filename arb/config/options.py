@@ -41,12 +41,13 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb status`, `arb pairs`, `arb explain ID`: whose ledger to read, and what of it."""
+    """`arb status`, `arb pairs`, `arb explain ID`, `arb export`: whose ledger to read, and what of it."""
 
     mode: str
     db: str | None = None
     limit: int = 20
     ident: str | None = None
+    parquet: Path | None = None
 
 
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
