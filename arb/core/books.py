@@ -143,6 +143,10 @@ class Books:
         ask = arena.ask_price.item(row, 0) if arena.ask_count.item(row) else None
         return bid, ask
 
+    def received_ns(self, venue: str, symbol: str) -> int:
+        """Return when the newest frame of a book was received, 0 when none was."""
+        return int(self.arena.received_ns[self.rows[venue, symbol]])
+
     def mid(self, venue: str, symbol: str) -> Decimal | None:
         """Return the middle of the best quotes, or None when a side is empty."""
         bid, ask = self.best(venue, symbol)

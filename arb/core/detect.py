@@ -154,8 +154,9 @@ class Detector:
             else:
                 found.append((-plan.net, route, plan))
         found.sort(key=lambda item: item[:2])
-        for _, route, plan in found:
-            self._consider(route, plan, asks[route[1]], bids[route[2]], now_ns)
+        answers = {
+            route: (plan, self._consider(route, plan, asks[route[1]], bids[route[2]], now_ns)) for _, route, plan in found
+        }
         if any(self.episodes.is_open(route) for route in self._routes.get(symbol, ())):
             self._watched.add(symbol)
         else:

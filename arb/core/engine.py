@@ -49,7 +49,7 @@ from arb.core.events import (
 )
 from arb.core.farewell import TIMER as FAREWELL_TIMER
 from arb.core.farewell import Farewell
-from arb.core.fees import expected_fee_currency
+from arb.core.fees import dearer_rate, expected_fee_currency
 from arb.core.flatten import TIMER as FLATTEN_TIMER
 from arb.core.flatten import Flattener
 from arb.core.house import EngineSettings, House
@@ -219,7 +219,10 @@ class Engine:
         self.house.venues[event.venue].private_up = False
 
     def _check_fee(self, fill: Fill) -> None:
-        """Stop a symbol at a venue whose fee came in another asset than the model charges."""
+        """Stop a symbol at a venue whose fee came in another asset than the model charges; reckon with a dearer rate.
+
+        A dearer rate holds until the venue tells other rules.
+        """
         instrument = self.house.instruments[fill.venue, fill.symbol]
         expected = expected_fee_currency(fill, instrument.buy_fee_in)
         key = (fill.venue, fill.symbol)
@@ -227,6 +230,12 @@ class Engine:
             self.house.stopped[key] = f"fee in {fill.fee_currency}, expected {expected}"
             text = f"{fill.symbol} is stopped at {fill.venue}: {self.house.stopped[key]}"
             self.house.incident("fee_currency", text, fill.received_ns, severity="critical", venue=fill.venue)
+        rate = dearer_rate(fill, instrument)
+        if rate is not None:
+            text = f"{fill.symbol} at {fill.venue}: charged {rate}, expected {instrument.taker_fee}; reckoned with now"
+            self.house.incident("fee_rate", text, fill.received_ns, severity="warning", venue=fill.venue)
+            self.house.instruments[key] = msgspec.structs.replace(instrument, taker_fee=rate)
+            self.detector.rules_changed(fill.symbol)
 
     # Timers, stores, control.
 

@@ -103,6 +103,10 @@ class OrderAccepted(Event, frozen=True, kw_only=True, tag=True):
     acked_ns: int
 
 
+NOT_JOURNALLED = "not_journalled"
+"""The code of an order that never left because the journal could not take it."""
+
+
 class OrderRejected(Event, frozen=True, kw_only=True, tag=True):
     """The order certainly does not exist: refused by the venue's own rule (`code`), or never sent (`sent_ns` 0).
 

@@ -1,14 +1,19 @@
-"""What fees are worth, where they are expected, and the row of a fill."""
+"""What fees are worth, where and how high they are expected, and the row of a fill."""
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from arb.core.house import House
 from arb.core.records import FillRecord
 from arb.market.fill import Fill
-from arb.market.instrument import FeeIn
+from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Side
 
 ZERO = Decimal(0)
+RATE_STEP = Decimal("1e-8")
+FEE_SLACK = Decimal("0.01")
+"""A fee may be so much above the model, as a share of it, before the model counts as wrong ..."""
+ROUNDING_MAX = Decimal("1e-6")
+"""... or by one unit of the last place it was told in, and never more than this, in the fee's own currency."""
 
 
 def fee_quote(house: House, fill: Fill) -> Decimal:
@@ -26,6 +31,22 @@ def expected_fee_currency(fill: Fill, buy_fee_in: FeeIn) -> str:
     """Return the asset the model expects a fee in."""
     base, quote = fill.symbol.split("/")
     return base if fill.side is Side.BUY and buy_fee_in is FeeIn.BASE else quote
+
+
+def dearer_rate(fill: Fill, instrument: Instrument) -> Decimal | None:
+    """Return the rate a fill was really charged, rounded up, when that is more than the model's; None when it is not.
+
+    Only for a fee in the currency the model expects. Venues round fees, so a little more proves nothing.
+    """
+    if instrument.taker_fee is None or fill.fee_currency != expected_fee_currency(fill, instrument.buy_fee_in):
+        return None
+    charged_on = fill.size if fill.fee_currency == instrument.base else fill.size * fill.price
+    expected = instrument.taker_fee * charged_on
+    exponent = fill.fee.as_tuple().exponent
+    rounding = min(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0), ROUNDING_MAX)
+    if fill.fee <= expected + max(abs(expected) * FEE_SLACK, rounding):
+        return None
+    return (fill.fee / charged_on).quantize(RATE_STEP, rounding=ROUND_CEILING)
 
 
 def fill_record(house: House, order_id: int, account_id: str, fill: Fill) -> FillRecord:

@@ -9,11 +9,14 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS
+from arb.core.alternatives import REPAIRS_TOLD, Mending
 from arb.core.closing import Closer
 from arb.core.desk import Desk
+from arb.core.events import NOT_JOURNALLED
 from arb.core.house import House
 from arb.core.pair import PairTrade, Trigger
-from arb.core.records import PairKind, PairState
+from arb.core.reasons import Reason
+from arb.core.records import AlternativeWay, PairKind, PairState
 from arb.core.repair import (
     RepairOrder,
     RepairVenue,
@@ -28,6 +31,8 @@ from arb.market.order import Role, Side
 ZERO = Decimal(0)
 RETRY_MS = 50
 HALTED_RETRY_MS = 500
+# A repair that the journal would not take is written down all the same once it does: tries are few while it refuses.
+NOT_JOURNALLED_RETRY_MS = 500
 # A halted exit that is refused again and again is quoted ever more rarely, so that a venue that is down for a day is not
 # flooded and the attempts of a pair do not run out: twice as long after every so many, up to half a minute.
 PATIENCE_AFTER = 16
@@ -124,7 +129,7 @@ class Mender:
         if late and pair.state is PairState.REPAIRING and pair.kind is PairKind.ARB:
             self._out_of_time(pair, imbalance, now_ns)
         wait_ns = _pause_ms(pair) * NS_PER_MS
-        ready_ns = _last_fruitless_ns(pair) + wait_ns
+        ready_ns = self._ready_ns(pair, wait_ns)
         if now_ns < ready_ns:
             # Whatever refused the last one still does: asking again at once would only spend rate budget and attempts.
             house.out.timer(f"pair:{pair.id}", ready_ns)
@@ -133,9 +138,16 @@ class Mender:
         if order is None and pair.state is PairState.HALTED:
             order = self._at_cap(pair, imbalance, now_ns)
         if order is not None:
+            self._note(pair, imbalance, order, now_ns)
             house.budget.take(order.venue, pair.plan.symbol, now_ns)
             self.desk.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
         house.out.timer(f"pair:{pair.id}", now_ns + wait_ns)
+
+    def _ready_ns(self, pair: PairTrade, wait_ns: int) -> int:
+        """Return when the next repair may be tried: at once where the journal refused the last and takes rows again."""
+        if _not_journalled(pair) and "journal" not in self.house.store_blocked:
+            return 0
+        return _last_fruitless_ns(pair) + wait_ns
 
     def _due_ns(self, uneven_ns: int) -> int:
         return uneven_ns + self.house.timing.leg_deadline_ms * NS_PER_MS
@@ -194,6 +206,35 @@ class Mender:
                 return order
         return None
 
+    def _note(self, pair: PairTrade, imbalance: Decimal, order: RepairOrder, now_ns: int) -> None:
+        """Keep what else could have been done, for who asks later; nothing is worked out now."""
+        if pair.kind is not PairKind.ARB or len(pair.repairs()) >= REPAIRS_TOLD:
+            return
+        side = Side.SELL if imbalance > 0 else Side.BUY
+        names = self.house.venues_of(pair.plan.symbol)
+        barred = {name: why for name in names if (why := self._barred(pair, name, now_ns)) is not None}
+        self.house.alternatives.mended(
+            Mending(
+                pair_id=pair.id,
+                ns=now_ns,
+                side=side,
+                need=abs(imbalance),
+                reference=self._reference(pair, side),
+                cap=self._cap(pair, side),
+                slack_bps=self.house.limits.max_slippage_bps * (len(pair.repairs()) + 1),
+                policy=self._policy(pair),
+                taken=order,
+                venues=[self._repair_venue(pair, name, side) for name in names if name not in barred],
+                barred=barred,
+                ways={name: self._way(pair, name, side) for name in names},
+            )
+        )
+
+    def _way(self, pair: PairTrade, venue: str, side: Side) -> AlternativeWay:
+        if self._role(pair, venue, side) is Role.UNWIND:
+            return AlternativeWay.UNWIND
+        return AlternativeWay.COMPLETE if venue in pair.venues else AlternativeWay.THIRD_VENUE
+
     def _by_health(self, pair: PairTrade, venues: list[RepairVenue], now_ns: int) -> list[list[RepairVenue]]:
         """Return the venues to choose among: those that answer; with half the time gone those not in quarantine, then all.
 
@@ -221,12 +262,19 @@ class Mender:
         return OnSingleLeg.CHEAPEST if flatten else self.house.policy.on_single_leg
 
     def _may_trade(self, pair: PairTrade, venue: str, now_ns: int) -> bool:
+        return self._barred(pair, venue, now_ns) is None
+
+    def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:
+        """Return why a repair may not trade at a venue now, or None."""
         house, symbol = self.house, pair.plan.symbol
         if house.venues[venue].halted or house.venues[venue].paused_until_ns > now_ns:
-            return False
-        if house.books.unusable(venue, symbol, now_ns) is not None or house.books.impacted(venue, symbol):
-            return False
-        return self.desk.busy.get((venue, symbol), pair.id) == pair.id
+            return Reason.VENUE_HALTED
+        unusable = house.books.unusable(venue, symbol, now_ns)
+        if unusable is not None:
+            return unusable
+        if house.books.impacted(venue, symbol):
+            return Reason.OWN_IMPACT
+        return None if self.desk.busy.get((venue, symbol), pair.id) == pair.id else Reason.PAIR_IN_FLIGHT
 
     def _free(self, pair: PairTrade, venue: str, asset: str) -> Decimal:
         # The pair's own reservation is there to be used by its repairs.
@@ -277,8 +325,14 @@ def _last_fruitless_ns(pair: PairTrade) -> int:
     return (pair.repairs()[-1].done_ns or 0) if _fruitless(pair) else 0
 
 
+def _not_journalled(pair: PairTrade) -> bool:
+    """Return whether the last repair did not leave because the journal could not take it."""
+    repairs = pair.repairs()
+    return bool(repairs) and repairs[-1].reject_code == NOT_JOURNALLED
+
+
 def _pause_ms(pair: PairTrade) -> int:
     """Return how long to wait before the next try."""
     if pair.state is not PairState.HALTED:
-        return RETRY_MS
+        return NOT_JOURNALLED_RETRY_MS if _not_journalled(pair) else RETRY_MS
     return HALTED_RETRY_MS << min(_fruitless(pair) // PATIENCE_AFTER, PATIENCE_STEPS)

@@ -42,6 +42,8 @@ def open_pair(
         buy_fee_in=terms.buy.buy_fee_in,
         hold_quote=plan.hold,
         hold_base=plan.sell_size,
+        buy_frame_ns=house.books.received_ns(buy_venue, symbol),
+        sell_frame_ns=house.books.received_ns(sell_venue, symbol),
     )
     pair = PairTrade(PairKind.ARB, record, number, house.run_id, opportunity_id, now_ns)
     house.inventory.reserve(pair.id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})

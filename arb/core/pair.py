@@ -209,6 +209,8 @@ class PairTrade:
             mark_ns=self.mark_ns,
             exposure_quote_s=self.exposure_quote_s.quantize(Decimal("1e-9")),
             waterfall=self.waterfall,
+            buy_frame_ns=plan.buy_frame_ns,
+            sell_frame_ns=plan.sell_frame_ns,
         )
 
 

@@ -43,6 +43,24 @@ class OpportunityOutcome(StrEnum):
     VANISHED = "vanished"
 
 
+class AlternativeStage(StrEnum):
+    """When a way was passed over."""
+
+    ENTRY = "entry"
+    REPAIR = "repair"
+
+
+class AlternativeWay(StrEnum):
+    """What else could have been done; see `core/alternatives.py`."""
+
+    ROUTE = "route"
+    SIZE = "size"
+    COMPLETE = "complete"
+    THIRD_VENUE = "third_venue"
+    UNWIND = "unwind"
+    HOLD = "hold"
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The base of all rows."""
 
@@ -97,7 +115,8 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PairRecord(Record, frozen=True, kw_only=True, tag=True):
-    """One pair trade. `residual_mark` is `m1`, the quote value of one base of residual at `mark_ns`."""
+    """One pair trade. `residual_mark` is `m1`, the quote value of one base of residual at `mark_ns`; `buy_frame_ns` and
+    `sell_frame_ns` are when the newest frames of the two books, as decided on, were received."""
 
     id: int
     run_id: int
@@ -117,6 +136,8 @@ class PairRecord(Record, frozen=True, kw_only=True, tag=True):
     mark_ns: int | None
     exposure_quote_s: Decimal
     waterfall: Waterfall | None
+    buy_frame_ns: int | None = None
+    sell_frame_ns: int | None = None
 
 
 class OrderRecord(Record, frozen=True, kw_only=True, tag=True):
@@ -198,6 +219,24 @@ class IncidentRecord(Record, frozen=True, kw_only=True, tag=True):
     acknowledged_ns: int | None = None
 
 
+class AlternativeRecord(Record, frozen=True, kw_only=True, tag=True):
+    """One way that stood open at a decision about a pair; `reason` is None for the one that was taken."""
+
+    id: int
+    pair_trade_id: int
+    ns: int
+    stage: AlternativeStage
+    way: AlternativeWay
+    buy_venue: str | None
+    sell_venue: str | None
+    buy_size: Decimal | None
+    sell_size: Decimal | None
+    price: Decimal | None
+    net_e8: int | None
+    edge_bps: Decimal | None
+    reason: str | None
+
+
 class PlanRecord(Record, frozen=True, kw_only=True, tag=True):
     """What a pair was decided on: enough to finish it, and to explain it, after a restart. Journal only.
 
@@ -223,6 +262,8 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag=True):
     buy_fee_in: FeeIn
     hold_quote: Decimal
     hold_base: Decimal
+    buy_frame_ns: int | None = None
+    sell_frame_ns: int | None = None
 
 
 class StoppedAsset(msgspec.Struct, frozen=True):
@@ -291,6 +332,7 @@ AnyRecord = (
     | FillRecord
     | BalanceRecord
     | IncidentRecord
+    | AlternativeRecord
     | PlanRecord
     | ControlRecord
     | PoolRecord

@@ -95,19 +95,40 @@ def choose_repair(
     if policy is OnSingleLeg.HOLD:
         return None
     allowed = {OnSingleLeg.COMPLETE: {Role.HEDGE, Role.DUST}, OnSingleLeg.UNWIND: {Role.UNWIND, Role.DUST}}.get(policy)
-    usable = [
-        venue
-        for venue in venues
-        if (allowed is None or venue.role in allowed)
-        and venue.instrument.taker_fee is not None
-        and venue.levels
-        and _within(side, venue.levels[0][0], cap)
-    ]
-    if not usable or cap <= 0:
+    usable = [venue for venue in _usable(side, cap, venues) if allowed is None or venue.role in allowed]
+    if not usable:
         return None
     judge = _Judge(side, need, cap, usable)
     orders = [order for venue in usable for order in _orders_at(venue, judge, slack_bps / BPS)]
     return max(orders, key=_preference, default=None)
+
+
+def cheapest_at(
+    side: Side, need: Decimal, cap: Decimal, slack_bps: Decimal, venues: Sequence[RepairVenue]
+) -> dict[str, RepairOrder]:
+    """Return the best order of every venue that has one, whatever the policy, all judged alike."""
+    usable = _usable(side, cap, venues)
+    if not usable:
+        return {}
+    judge = _Judge(side, need, cap, usable)
+    best = (max(_orders_at(venue, judge, slack_bps / BPS), key=_preference, default=None) for venue in usable)
+    return {order.venue: order for order in best if order is not None}
+
+
+def hold_worth(side: Side, need: Decimal, cap: Decimal, venues: Sequence[RepairVenue]) -> Decimal | None:
+    """Return the worth of leaving everything unmended: at the cap, after the worst fee; None when no venue is usable."""
+    usable = _usable(side, cap, venues)
+    return _Judge(side, need, cap, usable).unmended(need) if usable else None
+
+
+def _usable(side: Side, cap: Decimal, venues: Sequence[RepairVenue]) -> list[RepairVenue]:
+    if cap <= 0:
+        return []
+    return [
+        venue
+        for venue in venues
+        if venue.instrument.taker_fee is not None and venue.levels and _within(side, venue.levels[0][0], cap)
+    ]
 
 
 def _preference(order: RepairOrder) -> tuple[Decimal, Decimal, str, Decimal]:
@@ -130,11 +151,11 @@ class _Judge:
         filled, notional = _taken(venue.levels, size, limit, self.side)
         fee = venue.instrument.taker_fee or ZERO
         if self.side is Side.SELL:
-            return notional * (1 - fee) + self._rest(self.need - filled)
+            return notional * (1 - fee) + self.unmended(self.need - filled)
         paid = notional if venue.instrument.buy_fee_in is FeeIn.BASE else notional * (1 + fee)
-        return self._rest(self.need - filled * _keeps(self.side, venue.instrument)) - paid
+        return self.unmended(self.need - filled * _keeps(self.side, venue.instrument)) - paid
 
-    def _rest(self, unmended: Decimal) -> Decimal:
+    def unmended(self, unmended: Decimal) -> Decimal:
         """Return the worth of base left to sell (or to buy); below zero it was sold (or bought) beyond the need."""
         if self.side is Side.SELL:
             return unmended * (self.cap * (1 - self._fee) if unmended > 0 else self._back * (1 + self._fee))

@@ -44,6 +44,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     query_after_ms: int = 400
     leg_deadline_ms: int = 3000
     balance_refresh_s: int = 30
+    rules_refresh_s: int = 300
     drift_grace_ms: int = 10_000
     dead_man_timeout_s: int = 15
     shutdown_deadline_s: int = 30

@@ -16,7 +16,7 @@ import msgspec
 from arb.clock import Clock
 from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent, OrderRejected, QueueDrained, StoreStateChanged
+from arb.core.events import NOT_JOURNALLED, AnyEvent, OrderRejected, QueueDrained, StoreStateChanged
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
 from arb.store.journal_reader import Row
@@ -198,7 +198,7 @@ class Runner:
                     OrderRejected(
                         venue=command.venue,
                         client_order_id=command.client_order_id,
-                        code="not_journalled",
+                        code=NOT_JOURNALLED,
                         message=str(error),
                         sent_ns=0,
                         acked_ns=self._clock.wall_ns(),

@@ -12,14 +12,12 @@ import msgspec
 
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent, InstrumentListed, OrderRejected, QueueDrained, RunStarted
+from arb.core.events import NOT_JOURNALLED, AnyEvent, InstrumentListed, OrderRejected, QueueDrained, RunStarted
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import Entry
 from arb.store.tape import TapeLine
-
-NOT_JOURNALLED = "not_journalled"
 
 Keep = Callable[[AnyEvent, tuple[AnyCommand, ...], list[OpportunityRecord]], None]
 

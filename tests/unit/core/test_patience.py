@@ -4,20 +4,27 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS
 from arb.core.commands import PlaceOrder, SetTimer
-from arb.core.events import OrderAccepted, OrderFilled, OrderRejected, TimerFired
+from arb.core.events import (
+    NOT_JOURNALLED,
+    OrderAccepted,
+    OrderFilled,
+    OrderRejected,
+    StoreStateChanged,
+    TimerFired,
+)
 from arb.core.records import PairRecord, PairState
 from arb.core.settings import Timing
 from arb.market.order import Role
 from tests.builders import Bench, a_fill, a_report
 
 
-def not_sent(bench: Bench, order: PlaceOrder) -> None:
-    """Say that an order never left: the connection was refused."""
+def not_sent(bench: Bench, order: PlaceOrder, code: str = "not_sent") -> None:
+    """Say that an order never left: the connection was refused, or as `code` says."""
     bench.tell(
         OrderRejected(
             venue=order.venue,
             client_order_id=order.client_order_id,
-            code="not_sent",
+            code=code,
             message="connection refused",
             sent_ns=0,
             acked_ns=0,
@@ -25,8 +32,8 @@ def not_sent(bench: Bench, order: PlaceOrder) -> None:
     )
 
 
-def halted_on_one_leg() -> tuple[Bench, int]:
-    """Return a bench with a pair that bought, could not sell, and is out of time; and the pair's id."""
+def on_one_leg() -> Bench:
+    """Return a bench whose pair bought, could not sell, and is about to be mended."""
     bench = Bench(timing=Timing(leg_deadline_ms=3000))
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
@@ -45,6 +52,12 @@ def halted_on_one_leg() -> tuple[Bench, int]:
     made = a_fill(buy, "1", price=str(buy.price), trade_id="t1", fee=fee, fee_currency=None, at_ns=bench.now_ns)
     bench.tell(OrderFilled(fill=made))
     not_sent(bench, sell)
+    return bench
+
+
+def halted_on_one_leg() -> tuple[Bench, int]:
+    """Return a bench with a pair that bought, could not sell, and is out of time; and the pair's id."""
+    bench = on_one_leg()
     bench.wait_ms(20)
     bench.quote("okx", "90x5", "101.2x5")  # far below the loss cap: no repair, only the exit at the cap
     bench.quote("gate", "90x5", "100.5x5")
@@ -99,3 +112,34 @@ def test_a_venue_that_is_down_for_long_is_asked_ever_more_rarely_so_that_the_att
     assert pauses[0] == 500
     assert pauses[-1] == 32_000
     assert pauses == sorted(pauses)
+
+
+def look_again(bench: Bench, after_ms: int) -> None:
+    """Let time pass, show fresh books, and let the engine act."""
+    bench.wait_ms(after_ms)
+    bench.quote("gate", "99.9x5", "100x1")
+    bench.quote("okx", "101x1", "101.2x5")
+    bench.drain()
+
+
+def test_a_repair_that_the_journal_would_not_take_is_tried_seldom_while_it_refuses() -> None:
+    bench = on_one_leg()
+    look_again(bench, 20)
+    assert len(repairs(bench)) == 1
+    bench.tell(StoreStateChanged(store="journal", blocked=True, cause="disk full"))
+    not_sent(bench, repairs(bench)[-1], NOT_JOURNALLED)
+    for _ in range(8):
+        look_again(bench, 50)
+    assert len(repairs(bench)) == 1
+    look_again(bench, 101)
+    assert len(repairs(bench)) == 2
+
+
+def test_a_repair_that_the_journal_would_not_take_leaves_as_soon_as_it_takes_rows_again() -> None:
+    bench = on_one_leg()
+    look_again(bench, 20)
+    bench.tell(StoreStateChanged(store="journal", blocked=True, cause="disk full"))
+    not_sent(bench, repairs(bench)[-1], NOT_JOURNALLED)
+    bench.tell(StoreStateChanged(store="journal", blocked=False, cause="space again"))
+    look_again(bench, 1)
+    assert len(repairs(bench)) == 2
