@@ -43,7 +43,7 @@ from arb.live.control import ControlServer, read_halt_file, remove_halt_file
 from arb.live.dead_man import DeadManSwitch
 from arb.live.embedded import Sandbox
 from arb.live.executor import Executor
-from arb.live.keepers import keep_clock, keep_synced, poll_halt_file
+from arb.live.keepers import keep_clock, keep_rules, keep_synced, poll_halt_file
 from arb.live.runner import Runner
 from arb.live.summary import summarise
 from arb.live.taping import Taping
@@ -266,6 +266,10 @@ class Run:
         work: list[Coroutine[Any, Any, None]] = [feed.run() for feed in feeds.values()]
         work += [gateway.run_private(runner.emit) for gateway in gateways.values()]
         work += [keep_clock(gateway, runner.emit) for gateway in gateways.values()]
+        every_s = self._settings.timing.rules_refresh_s
+        for venue, gateway in gateways.items():
+            known = tuple(i for (at, _), i in engine.house.instruments.items() if at == venue)
+            work.append(keep_rules(gateway, known, every_s, runner.emit))
         work += [switch.run() for switch in self._dead_man_switches(engine, gateways)]
         work.append(keep_synced(journal.sync, lambda cause: log.error("journal: %s", cause)))
         work.append(poll_halt_file(self._journal_path, runner.emit))

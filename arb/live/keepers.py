@@ -1,13 +1,16 @@
-"""The small tasks that never end: the venues' clocks, the journal's fsync, the halt file."""
+"""The small tasks that never end: the venues' clocks and rules, the journal's fsync, the halt file."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from arb.core.events import HaltAsked
+import msgspec
+
+from arb.core.events import HaltAsked, InstrumentListed, TroubleReported
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, read_halt_file
+from arb.market.instrument import Instrument
 from arb.venues.base import EventListener, OrderGateway
 
 log = logging.getLogger(__name__)
@@ -28,6 +31,46 @@ async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
             log.warning("clock of %s not measured: %s", gateway.venue, error)
             pause_s = CLOCK_RETRY_S
         await asyncio.sleep(pause_s)
+
+
+async def keep_rules(
+    gateway: OrderGateway, instruments: tuple[Instrument, ...], every_s: float, listener: EventListener
+) -> None:
+    """Read a venue's rules and fees again and again, and tell those that differ from what was told last.
+
+    Books are kept on the steps of prices and sizes known at the start: where those change, the old ones go on being used (an
+    order that does not fit is refused by the venue), and a person is told that a restart is due.
+    """
+    told = {instrument.symbol: instrument for instrument in instruments}
+    warned: set[str] = set()
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            listed = await gateway.instruments(tuple(told))
+        except VenueError as error:
+            log.warning("rules of %s not read: %s", gateway.venue, error)
+            continue
+        for read in listed:
+            before = told[read.symbol]
+            now = _as_usable(read, before)
+            if (read.tick, read.lot) != (before.tick, before.lot) and read.symbol not in warned:
+                warned.add(read.symbol)
+                text = (
+                    f"{read.symbol} at {gateway.venue}: its price or size step changed; restart to trade on the new one"
+                )
+                listener(TroubleReported(kind="rules_changed", text=text))
+            if now != before:
+                told[read.symbol] = now
+                listener(InstrumentListed(instrument=now))
+
+
+def _as_usable(read: Instrument, before: Instrument) -> Instrument:
+    """Return new rules with the old steps, and with the old fees where none could be read."""
+    kept = msgspec.structs.replace(read, tick=before.tick, lot=before.lot)
+    if read.taker_fee is not None:
+        return kept
+    fees = {"taker_fee": before.taker_fee, "maker_fee": before.maker_fee, "buy_fee_in": before.buy_fee_in}
+    return msgspec.structs.replace(kept, **fees)
 
 
 async def keep_synced(sync: Callable[[], None], complain: Callable[[str], None]) -> None:

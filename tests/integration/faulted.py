@@ -49,7 +49,7 @@ _TROUBLES = (
     Trouble("lost_request", {"count": 2}),
     Trouble("delayed_request", {"count": 2, "param": 2500}),
     Trouble("slow", {"count": 2, "param": 1500}),
-    Trouble("late_fill", {}, (SHORT,)),
+    Trouble("late_fill", {"count": 3}, (SHORT,), may_halt=("consecutive_losses",)),
     Trouble("history_lag", {}, (LOST,)),
     Trouble("order_not_found", {}, (LOST,)),
     Trouble("balance_lag", {}, (LOST,)),

@@ -5,10 +5,12 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from arb.core.events import AnyEvent, ClockMeasured, HaltAsked
+from arb.core.events import AnyEvent, ClockMeasured, HaltAsked, InstrumentListed, TroubleReported
 from arb.errors import StoreError, VenueUnreachable
 from arb.live.control import HALT_POLL_S, remove_halt_file, write_halt_file
-from arb.live.keepers import CLOCK_EVERY_S, CLOCK_RETRY_S, keep_clock, keep_synced, poll_halt_file
+from arb.live.keepers import CLOCK_EVERY_S, CLOCK_RETRY_S, keep_clock, keep_rules, keep_synced, poll_halt_file
+from arb.market.instrument import Instrument
+from tests.builders import D, an_instrument
 from tests.virtual import a_clock, run_virtual
 
 
@@ -100,3 +102,49 @@ def test_a_disk_that_does_not_sync_is_complained_of_once_until_it_does_again() -
 
     asyncio.run(work())  # in real time, because a thread takes part
     assert complaints == ["slow disk", "slow disk"]
+
+
+class Listing:
+    """A venue whose rules are what it is given, one after the other; the last one stays. None: they cannot be read."""
+
+    venue = "gate"
+
+    def __init__(self, *told: Instrument | None) -> None:
+        self.told = list(told)
+
+    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        assert symbols == ("BTC/USDT",)
+        now = self.told.pop(0) if len(self.told) > 1 else self.told[0]
+        if now is None:
+            raise VenueUnreachable("gate", "no route")
+        return (now,)
+
+
+def rules_told(*told: Instrument | None) -> list[AnyEvent]:
+    """Return what is said of rules that began as the quiet default and then read as given, every ten seconds."""
+    said: list[AnyEvent] = []
+    known = (an_instrument("gate"),)
+    for_seconds(60, lambda: keep_rules(Listing(*told), known, 10, said.append))  # type: ignore[arg-type]
+    return said
+
+
+def test_rules_that_cannot_be_read_stay_as_they_were() -> None:
+    assert rules_told(None) == []
+
+
+def test_a_fee_that_cannot_be_read_does_not_hide_another_change() -> None:
+    larger = an_instrument("gate", min_size=D(1))
+    (event,) = rules_told(an_instrument("gate", min_size=D(1), taker_fee=None, maker_fee=None))
+    assert event == InstrumentListed(instrument=larger)
+
+
+def test_a_fee_tier_that_changes_and_changes_back_is_told_twice_and_what_stays_is_not() -> None:
+    dear = an_instrument("gate", taker_fee=D("0.002"))
+    told = rules_told(an_instrument("gate"), dear, dear, an_instrument("gate"))
+    assert told == [InstrumentListed(instrument=dear), InstrumentListed(instrument=an_instrument("gate"))]
+
+
+def test_another_price_step_is_told_to_a_person_once_and_books_stay_on_the_old_one() -> None:
+    told = rules_told(an_instrument("gate", tick=D("0.05"), min_size=D(1)))
+    assert [type(event) for event in told] == [TroubleReported, InstrumentListed]
+    assert told[1] == InstrumentListed(instrument=an_instrument("gate", min_size=D(1)))
