@@ -82,6 +82,7 @@ class Executor:
         returns, where their connections stand ready, and else in the same turn of the loop.
         """
         entries: dict[str, list[PlaceOrder]] = {}
+        cancels: dict[str, list[CancelOrder]] = {}
         for command in sorted(commands, key=lambda command: _ORDER.get(type(command), 3)):
             if isinstance(command, PlaceOrder) and command.role is Role.ENTRY:
                 entries.setdefault(_pair_of(command), []).append(command)
@@ -89,10 +90,14 @@ class Executor:
             for legs in entries.values():
                 self._start_entries(legs)
             entries.clear()
+            if isinstance(command, CancelOrder):
+                cancels.setdefault(command.venue, []).append(command)
+                continue
+            for several in cancels.values():
+                self._start_cancels(several)
+            cancels.clear()
             if isinstance(command, PlaceOrder):
                 self._start_place(command)
-            elif isinstance(command, CancelOrder):
-                self._start_cancel(command)
             elif isinstance(command, QueryOrder):
                 self._start_look(command)
             elif isinstance(command, RefreshBalances):
@@ -106,6 +111,8 @@ class Executor:
 
         for legs in entries.values():
             self._start_entries(legs)
+        for several in cancels.values():
+            self._start_cancels(several)
 
     async def drain(self, deadline_ns: int) -> int:
         """Wait until nothing is under way or the deadline (our wall clock) has passed; return how much still is."""
@@ -217,21 +224,29 @@ class Executor:
         else:
             self._emit(answer)
 
-    def _start_cancel(self, command: CancelOrder) -> None:
-        gateway = self._gateways.get(command.venue)
-        if gateway is None:
-            self._emit(_cancel_answer(command, "no_gateway"))
-        elif len(self._tasks) >= 2 * self._in_flight_max:  # cancels take risk away: they get room when orders do not
-            self._emit(_cancel_answer(command, IN_FLIGHT_MAX))
+    def _start_cancels(self, commands: list[CancelOrder]) -> None:
+        """Ask one venue for one cancel, or for several together."""
+        gateway = self._gateways.get(commands[0].venue)
+        full = len(self._tasks) >= 2 * self._in_flight_max  # cancels take risk away: they get room when orders do not
+        if gateway is None or full:
+            for command in commands:
+                self._emit(_cancel_answer(command, "no_gateway" if gateway is None else IN_FLIGHT_MAX))
         else:
-            self._spawn(self._cancel(gateway, command))
+            self._spawn(self._cancel(gateway, commands))
 
-    async def _cancel(self, gateway: OrderGateway, command: CancelOrder) -> None:
+    async def _cancel(self, gateway: OrderGateway, commands: list[CancelOrder]) -> None:
+        left = {command.client_order_id: command for command in commands}
         try:
-            self._emit(await gateway.cancel(command))
+            several = len(commands) > 1
+            answers = await gateway.cancel_many(commands) if several else (await gateway.cancel(commands[0]),)
+            for answer in answers:
+                if left.pop(answer.client_order_id, None) is not None:
+                    self._emit(answer)
+            require(not left, f"no answer about {', '.join(left)}")
         except Exception as error:  # the top of a task: a bug leaves the outcome unknown
-            self._emit(_cancel_answer(command, f"bug: {error!r}", Outcome.UNKNOWN))
-            self._on_incident("executor_error", f"cancelling {command.client_order_id} at {command.venue}: {error!r}")
+            for command in left.values():
+                self._emit(_cancel_answer(command, f"bug: {error!r}", Outcome.UNKNOWN))
+            self._on_incident("executor_error", f"cancelling {', '.join(left)} at {gateway.venue}: {error!r}")
 
     def _start_look(self, command: QueryOrder) -> None:
         gateway = self._gateways.get(command.venue)

@@ -1,5 +1,7 @@
 """From judged answers to the events they mean, for one order or cancel."""
 
+from collections.abc import Mapping
+
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import CancelAnswered, OrderAccepted, OrderRejected, OutcomeUnknown
 from arb.errors import VenueProtocolError
@@ -7,7 +9,7 @@ from arb.market.order import OrderReport, Outcome
 from arb.venues.base import PlaceAnswer
 from arb.venues.dialect import TradeDialect
 from arb.venues.http import HttpAnswer
-from arb.venues.outcome import Verdict
+from arb.venues.outcome import Said, Verdict
 from arb.venues.pacing import FILL_RATIO_STOP_S
 
 
@@ -75,3 +77,9 @@ def unknown(venue: str, command: PlaceOrder, sent_ns: int, cause: str, status: i
 def cancel_answer(venue: str, command: CancelOrder, outcome: Outcome, code: str | None) -> CancelAnswered:
     """Return the outcome of a cancel."""
     return CancelAnswered(venue=venue, client_order_id=command.client_order_id, outcome=outcome, code=code)
+
+
+def named(told: Mapping[str, Said], command: CancelOrder) -> Said | None:
+    """Return what is told of the order of a cancel, by the venue's number for it or by our name; None when nothing is."""
+    by_number = told.get(command.venue_order_id) if command.venue_order_id is not None else None
+    return by_number if by_number is not None else told.get(command.client_order_id)

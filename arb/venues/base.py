@@ -3,7 +3,7 @@
 Whatever stands behind them (a real venue, the sandbox over loopback, an in-memory simulator) speaks in events.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
@@ -64,6 +64,9 @@ class OrderGateway(Protocol):
 
     async def cancel(self, command: CancelOrder) -> CancelAnswered:
         """Ask for a cancel."""
+
+    async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
+        """Ask for several cancels with as few requests as the venue allows; one answer for each."""
 
     async def look(self, command: QueryOrder) -> OrderLooked:
         """Look for one order in open orders, finished orders and fills, all pages since `since_ns`."""

@@ -4,7 +4,7 @@ No expiry of requests is known here, so an order whose answer was lost may arriv
 The answer to an order only says that it was taken. Fills do not carry our own id: they are found by the order's number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +15,9 @@ from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues import bitget_records as records
-from arb.venues.dialect import Call, Fees, KeyFacts, Pages, read_listing
+from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
-from arb.venues.outcome import OutcomePolicy
+from arb.venues.outcome import UNREADABLE, OutcomePolicy, Said
 from arb.venues.outcome_tables import BITGET
 
 _PRIVATE, _PUBLIC = ("private", "spot"), ("public", "spot")
@@ -28,6 +28,7 @@ _FORCE = {
     TimeInForce.POST_ONLY: "post_only",
 }
 _PAGE = 100
+_CANCELS_MAX = 50
 _ZERO = Decimal(0)
 
 
@@ -87,6 +88,33 @@ class BitgetDialect:
         params = {"symbol": self.native_symbol(command.symbol)} | named
         path = "v2/spot/trade/cancel-order"
         return Call(scope="cancel", api=_PRIVATE, method="POST", path=path, params=params)
+
+    def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
+        """Return `POST /spot/trade/batch-cancel-order` with at most 50 orders each, of any symbols (`batchMode` multiple)."""
+        return tuple(self._cancel_batch(part) for part in batched(commands, _CANCELS_MAX))
+
+    def _cancel_batch(self, commands: tuple[CancelOrder, ...]) -> CancelBatch:
+        orders = [
+            {"symbol": self.native_symbol(command.symbol)} | _named(command.client_order_id, command.venue_order_id)
+            for command in commands
+        ]
+        params = {"batchMode": "multiple", "orderList": orders}
+        path = "v2/spot/trade/batch-cancel-order"
+        call = Call(scope="cancel_batch", api=_PRIVATE, method="POST", path=path, params=params)
+        return CancelBatch(call, commands, ("cancel_batch",))
+
+    def cancelled(self, body: Any) -> dict[str, Said]:
+        """Read the two lists of orders: those that were taken, and those that were not, each with its `errorCode`."""
+        told: dict[str, Said] = {}
+        data = Fields(self.venue, "answer", body).object("data")
+        for key, failed in (("successList", False), ("failureList", True)):
+            for raw in data.rows(key) if data.has(key) else []:
+                fields = Fields(self.venue, "cancelled order", raw)
+                code = (fields.maybe_text("errorCode") or UNREADABLE) if failed else None
+                for name in (fields.maybe_text("orderId"), fields.maybe_text("clientOid")):
+                    if name:
+                        told[name] = Said(code, fields.maybe_text("errorMsg") or "")
+        return told
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
         """Return `GET /spot/trade/orderInfo`, which finds open and ended orders by either id."""

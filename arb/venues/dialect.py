@@ -6,7 +6,7 @@ next.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from arb.errors import VenueProtocolError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
-from arb.venues.outcome import OutcomePolicy
+from arb.venues.outcome import OutcomePolicy, Said
 
 _LOG = logging.getLogger(__name__)
 PAGES_MAX = 200
@@ -43,6 +43,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     def payload(self) -> dict[str, Any] | list[dict[str, Any]]:
         """Return what is sent: a copy of the parameters, or of the items."""
         return [dict(item) for item in self.items] if self.items else dict(self.params)
+
+
+class CancelBatch(msgspec.Struct, frozen=True):
+    """One request that cancels several orders. `scopes` are what the venue meters it under, one slot for each entry."""
+
+    call: Call
+    commands: tuple[CancelOrder, ...]
+    scopes: tuple[str, ...]
 
 
 class Pages(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +99,15 @@ class TradeDialect(Protocol):
 
     def cancel(self, command: CancelOrder) -> Call:
         """Return the call that cancels one order."""
+
+    def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
+        """Return the requests that cancel these orders, as many in one as the venue takes."""
+
+    def cancelled(self, body: Any) -> dict[str, Said]:
+        """Return what an answer to a batch says of each order, by every name it gives it: the venue's number, or ours.
+
+        A success of the whole says nothing about its orders. Raises `VenueProtocolError` when the body is no such answer.
+        """
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
         """Return the call that finds one order whether open or ended; None when the venue has none for these ids."""
@@ -151,6 +168,11 @@ class TradeDialect(Protocol):
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read what the key may do; a body is None where the venue did not answer."""
+
+
+def batched(commands: Sequence[CancelOrder], count: int) -> list[tuple[CancelOrder, ...]]:
+    """Return the commands in parts of at most `count` > 0, in their order."""
+    return [tuple(commands[start : start + count]) for start in range(0, len(commands), count)]
 
 
 def read_listing(venue: str, rows: Iterable[Any], read: Callable[[Any], Instrument]) -> dict[str, Instrument]:

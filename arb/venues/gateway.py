@@ -23,16 +23,26 @@ from arb.core.events import (
     OrderLooked,
     OrderRejected,
 )
-from arb.errors import VenueAuthError, VenueBusy, VenueError, require
+from arb.errors import VenueAuthError, VenueBusy, VenueError, VenueProtocolError, require
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
-from arb.venues.answers import answered, cancel_answer, not_sent, unknown
+from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
-from arb.venues.dialect import Call, Fees, KeyFacts, TradeDialect
+from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, TradeDialect
 from arb.venues.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.look import Look
 from arb.venues.order_socket import OrderSocket
-from arb.venues.outcome import NOT_SENT, RATE_BUDGET, Verdict, error_of, judge_read, judge_write
+from arb.venues.outcome import (
+    NOT_SENT,
+    RATE_BUDGET,
+    Said,
+    Verdict,
+    decode_body,
+    error_of,
+    item_of,
+    judge_read,
+    judge_write,
+)
 from arb.venues.pacing import Pacer, Priority
 from arb.venues.retry import READS, Backoff, Trouble, next_delay_s, requests_left
 from arb.venues.survey import Survey
@@ -194,6 +204,41 @@ class CcxtGateway:
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
         self._mind_limits(call.scope, verdict, answer)
         return cancel_answer(self.venue, command, verdict.outcome, verdict.code or None)
+
+    async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
+        """Ask for several cancels together; what a venue does with each is told apart."""
+        batches = [self._cancel_batch(batch) for batch in self._dialect.cancel_many(commands)]
+        return tuple(answer for answers in await asyncio.gather(*batches) for answer in answers)
+
+    async def _cancel_batch(self, batch: CancelBatch) -> list[CancelAnswered]:
+        def every(outcome: Outcome, code: str) -> list[CancelAnswered]:
+            return [cancel_answer(self.venue, command, outcome, code) for command in batch.commands]
+
+        for scope in batch.scopes:
+            if not await self._pacer.wait(scope, Priority.CANCEL, self._timing.pace_timeout_s):
+                return every(Outcome.REJECTED, RATE_BUDGET)
+        try:
+            answer = await self._writes.ready(batch.call)(self._timing.cancel_timeout_s)
+        except AnswerLost as error:
+            return every(Outcome.UNKNOWN, str(error))
+        except (NeverSent, VenueError, ValueError) as refused:
+            return every(Outcome.REJECTED, getattr(refused, "code", None) or NOT_SENT)
+        verdict = judge_read(self._dialect.policy, answer, self._venue_ns())
+        for scope in dict.fromkeys(batch.scopes):
+            self._mind_limits(scope, verdict, answer)
+        told = self._told_of_batch(answer)
+        return [
+            cancel_answer(self.venue, command, *item_of(self._dialect.policy, named(told, command), verdict))
+            for command in batch.commands
+        ]
+
+    def _told_of_batch(self, answer: HttpAnswer) -> dict[str, Said]:
+        if not 200 <= answer.status < 300:
+            return {}
+        try:
+            return self._dialect.cancelled(decode_body(answer.body))
+        except (ValueError, VenueProtocolError):
+            return {}  # nothing is told of any order
 
     async def look(self, command: QueryOrder) -> OrderLooked:
         """Look for one order in open orders, ended orders and fills."""

@@ -5,7 +5,7 @@ only when that finds nothing. The answer to an order only says that it was taken
 stream or by looking.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +16,9 @@ from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues import okx_records as records
-from arb.venues.dialect import Call, Fees, KeyFacts, Pages, read_listing
+from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
-from arb.venues.outcome import OutcomePolicy
+from arb.venues.outcome import OutcomePolicy, Said
 from arb.venues.outcome_tables import OKX
 
 _PRIVATE, _PUBLIC = ("private",), ("public",)
@@ -29,6 +29,7 @@ _ORDER_TYPES = {
     TimeInForce.POST_ONLY: "post_only",
 }
 _PAGE = 100
+_CANCELS_MAX = 20
 _ZERO = Decimal(0)
 
 
@@ -95,6 +96,31 @@ class OkxDialect:
         native = self.native_symbol(command.symbol)
         params = {"instId": native} | _named(command.client_order_id, command.venue_order_id)
         return Call(scope=f"cancel {native}", api=_PRIVATE, method="POST", path="trade/cancel-order", params=params)
+
+    def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
+        """Return `POST /trade/cancel-batch-orders` with at most 20 orders each, of any instruments; each order counts."""
+        return tuple(self._cancel_batch(part) for part in batched(commands, _CANCELS_MAX))
+
+    def _cancel_batch(self, commands: tuple[CancelOrder, ...]) -> CancelBatch:
+        scopes = tuple(f"cancel_batch {self.native_symbol(command.symbol)}" for command in commands)
+        items = tuple(
+            {"instId": self.native_symbol(command.symbol)} | _named(command.client_order_id, command.venue_order_id)
+            for command in commands
+        )
+        path = "trade/cancel-batch-orders"
+        call = Call(scope=scopes[0], api=_PRIVATE, method="POST", path=path, params={}, items=items)
+        return CancelBatch(call, commands, scopes)
+
+    def cancelled(self, body: Any) -> dict[str, Said]:
+        """Read the rows: each has a code of its own, `sCode`, "0" for success."""
+        told: dict[str, Said] = {}
+        for raw in Fields(self.venue, "answer", body).rows("data"):
+            fields = Fields(self.venue, "cancelled order", raw)
+            code = fields.text("sCode")
+            for name in (fields.maybe_text("ordId"), fields.maybe_text("clOrdId")):
+                if name:
+                    told[name] = Said(None if code == "0" else code, fields.maybe_text("sMsg") or "")
+        return told
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
         """Return `GET /trade/order`."""

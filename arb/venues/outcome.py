@@ -22,6 +22,8 @@ from arb.venues.http import HttpAnswer
 from arb.venues.retry import Trouble, venue_retry_after_s
 
 UNREADABLE = "unreadable"
+UNNAMED = "unnamed"
+"""The code of an order of a batch that the answer does not mention."""
 NOT_SENT = "not_sent"
 RATE_BUDGET = "rate_budget"
 _MESSAGE_MAX = 300
@@ -93,6 +95,20 @@ def judge_write(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) ->
 def judge_read(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
     """Return what an answer to a question means: `accepted` is an answer, the rest tells whether to ask again."""
     return _judge(policy, policy.read_read, answer, venue_now_ns)
+
+
+def item_of(policy: OutcomePolicy, said: Said | None, whole: Verdict) -> tuple[Outcome, str | None]:
+    """Return (outcome, code) of one order of a batch: by its own words, else by those for the whole request.
+
+    A batch that succeeded as a whole and does not name an order leaves that one unknown.
+    """
+    if said is None:
+        refused = whole.outcome is Outcome.REJECTED
+        return (Outcome.REJECTED, whole.code) if refused else (Outcome.UNKNOWN, whole.code or UNNAMED)
+    if said.code is None:
+        return Outcome.ACCEPTED, None
+    rule = policy.table.get(said.code)
+    return (Outcome.UNKNOWN if rule is None else rule.outcome), said.code
 
 
 def error_of(venue: str, verdict: Verdict) -> VenueError:

@@ -51,12 +51,14 @@ class Budget(msgspec.Struct, frozen=True):
 class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The budgets of one venue. `place` and `cancel` are per symbol where they are said to be; `read` is per endpoint.
 
+    `cancel_batch` is for the orders cancelled in batches, where those are metered apart; without it they count as cancels.
     `reads` overrides `read` for endpoints that the venue meters otherwise, by the call's scope.
     """
 
     place: Budget
     cancel: Budget
     read: Budget
+    cancel_batch: Budget | None = None
     reads: Mapping[str, Budget] = {}
     place_per_symbol: bool = True
     cancel_per_symbol: bool = False
@@ -68,6 +70,8 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
             return self.place
         if kind == "cancel":
             return self.cancel
+        if kind == "cancel_batch":
+            return self.cancel_batch or self.cancel
         return self.reads.get(scope, self.read)
 
 

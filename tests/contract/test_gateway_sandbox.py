@@ -8,12 +8,14 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import (
     AnyEvent,
+    CancelAnswered,
     OrderAccepted,
     OrderFilled,
     OrderLooked,
@@ -24,7 +26,7 @@ from arb.core.events import (
 )
 from arb.errors import VenueAuthError, VenueError
 from arb.market.instrument import FeeIn
-from arb.market.order import Outcome, Side, TimeInForce
+from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import sandbox_access
@@ -275,6 +277,56 @@ def test_a_resting_order_is_found_open_and_can_be_cancelled(bench: Bench) -> Non
     assert outcome is Outcome.ACCEPTED
     assert gone.report is not None
     assert gone.report.filled == 0
+
+
+def resting_and_gone(gateway: CcxtGateway, count: int) -> tuple[list[PlaceOrder], list[CancelOrder]]:
+    """Return `count` orders that rest, and cancels for them and, in the middle, for one that never was."""
+    orders = [an_order("49000", "0.01", tif=TimeInForce.GTC, role=Role.HEDGE) for _ in range(count)]
+    wanted = [*orders[: count // 2], an_order("49000", "0.01"), *orders[count // 2 :]]
+    return orders, [
+        CancelOrder(
+            cause=1, venue=gateway.venue, symbol=SYMBOL, client_order_id=order.client_order_id, venue_order_id=None
+        )
+        for order in wanted
+    ]
+
+
+def test_several_orders_are_cancelled_with_one_request_and_each_is_answered_for_itself(bench: Bench) -> None:
+    async def story(gateway: CcxtGateway) -> tuple[list[CancelOrder], tuple[CancelAnswered, ...]]:
+        orders, cancels = resting_and_gone(gateway, 4)
+        placed = [await gateway.place(order) for order in orders]
+        [first, *_] = [answer.report for answer in placed if isinstance(answer, OrderAccepted) and answer.report]
+        # One by the venue's number, the others by our own.
+        cancels[0] = msgspec.structs.replace(cancels[0], venue_order_id=first.venue_order_id)
+        return cancels, await gateway.cancel_many(cancels)
+
+    cancels, answers = bench.run(story)
+
+    assert [answer.client_order_id for answer in answers] == [cancel.client_order_id for cancel in cancels]
+    assert [answer.outcome for answer in answers] == [Outcome.ACCEPTED] * 2 + [Outcome.REJECTED] + [
+        Outcome.ACCEPTED
+    ] * 2
+    assert answers[2].code in ("CLIENT_ID_NOT_FOUND", "51400", "43001")
+    for cancel in cancels[:2] + cancels[3:]:
+        assert bench.orders(cancel.client_order_id)[0]["status"] == "cancelled"
+    asked = bench.sandbox.admin("GET", "/ledger")[bench.venue]["requests"]
+    assert len({row["ts_ms"] for row in asked[-5:] if row["kind"] == "cancel"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"), [("lost_ack", Outcome.UNKNOWN), ("http_500", Outcome.UNKNOWN), ("http_429", Outcome.REJECTED)]
+)
+def test_a_batch_that_fails_as_a_whole_fails_for_each(bench: Bench, fault: str, outcome: Outcome) -> None:
+    async def story(gateway: CcxtGateway) -> tuple[CancelAnswered, ...]:
+        orders, cancels = resting_and_gone(gateway, 2)
+        for order in orders:
+            await gateway.place(order)
+        bench.fault(fault, "cancel")
+        answers = await gateway.cancel_many(cancels)
+        await gateway.cancel_many(cancels)
+        return answers
+
+    assert {answer.outcome for answer in bench.run(story)} == {outcome}
 
 
 def test_the_private_stream_tells_the_same_fills_as_the_ledger(bench: Bench) -> None:

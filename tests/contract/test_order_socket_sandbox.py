@@ -260,6 +260,27 @@ def test_a_resting_order_is_cancelled_over_the_socket_once(bench: Bench) -> None
     assert bench.orders(order.client_order_id)[0]["status"] == "cancelled"
 
 
+def test_several_orders_are_cancelled_with_one_frame(bench: Bench) -> None:
+    orders = [an_order("49000", "0.01", tif=TimeInForce.GTC, role=Role.HEDGE) for _ in range(3)]
+    wanted = [*orders, an_order("49000", "0.01")]
+
+    async def story(gateway: CcxtGateway) -> tuple[CancelAnswered, ...]:
+        for order in orders:
+            await gateway.place(order)
+        cancels = [
+            CancelOrder(cause=1, venue="", symbol=SYMBOL, client_order_id=order.client_order_id, venue_order_id=None)
+            for order in wanted
+        ]
+        answers = await gateway.cancel_many(cancels)
+        assert socket_of(gateway).passed_by == 0
+        return answers
+
+    answers = bench.run(story)
+
+    assert [answer.outcome for answer in answers] == [Outcome.ACCEPTED] * 3 + [Outcome.REJECTED]
+    assert {bench.orders(order.client_order_id)[0]["status"] for order in orders} == {"cancelled"}
+
+
 def test_an_entry_leaves_in_the_call_that_sends_it(bench: Bench) -> None:
     order = an_order("50000", "0.1", Side.BUY)
 

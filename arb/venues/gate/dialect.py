@@ -4,7 +4,7 @@ An ended order can be found by its number only, so without it the lists of open 
 in that order: an order that ends while they are read then shows in a later one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +14,12 @@ from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
-from arb.venues.dialect import Call, Fees, KeyFacts, Pages, read_listing
+from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
-from arb.venues.gate.ids import to_text
+from arb.venues.gate.ids import from_text, to_text
 from arb.venues.gate.placements import EXPIRES_NS
-from arb.venues.outcome import OutcomePolicy
+from arb.venues.outcome import UNREADABLE, OutcomePolicy, Said
 from arb.venues.outcome_tables import GATE
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")
@@ -30,6 +30,7 @@ _TIF = {
     TimeInForce.POST_ONLY: "poc",
 }
 _OPEN_PAGE, _PAGE = 100, 1000
+_CANCELS_MAX = 20
 _ZERO = Decimal(0)
 
 
@@ -91,6 +92,33 @@ class GateDialect:
             "currency_pair": self.native_symbol(command.symbol),
         }
         return Call(scope="cancel", api=_SPOT, method="DELETE", path="orders/{order_id}", params=params)
+
+    def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
+        """Return `POST /spot/cancel_batch_orders` with at most 20 orders each, of any pairs; each order counts."""
+        return tuple(self._cancel_batch(part) for part in batched(commands, _CANCELS_MAX))
+
+    def _cancel_batch(self, commands: tuple[CancelOrder, ...]) -> CancelBatch:
+        items = tuple(
+            {
+                "currency_pair": self.native_symbol(command.symbol),
+                "id": command.venue_order_id or to_text(command.client_order_id),
+            }
+            for command in commands
+        )
+        call = Call(scope="cancel", api=_SPOT, method="POST", path="cancel_batch_orders", params={}, items=items)
+        return CancelBatch(call, commands, ("cancel",) * len(commands))
+
+    def cancelled(self, body: Any) -> dict[str, Said]:
+        """Read the rows: each says `succeeded`, and if not, `label` and `message`."""
+        told: dict[str, Said] = {}
+        for raw in self._rows(body):
+            fields = Fields(self.venue, "cancelled order", raw)
+            failed = fields.raw("succeeded") is not True
+            code = (fields.maybe_text("label") or UNREADABLE) if failed else None
+            for name in (fields.maybe_text("id"), fields.maybe_text("text")):
+                if name:
+                    told[from_text(name) or name] = Said(code, fields.maybe_text("message") or "")
+        return told
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
         """Return `GET /spot/orders/{id}`; by text it finds open orders only, so then there is no such call."""

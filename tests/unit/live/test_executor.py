@@ -1,7 +1,7 @@
 """The executor with ten-line gateways: every order gets one answer, both legs leave together, nothing escapes."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -52,6 +52,7 @@ class FakeGateway:
         self.delay_s = delay_s
         self.error: Exception | None = None
         self.refusal: str | None = None
+        self.unmentioned: set[str] = set()
 
     async def _work(self, what: str) -> None:
         self.log.append(f"{what} {self.venue}")
@@ -88,6 +89,17 @@ class FakeGateway:
         return CancelAnswered(
             venue=self.venue, client_order_id=command.client_order_id, outcome=Outcome.ACCEPTED, code=None
         )
+
+    async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
+        await self._work(f"cancel {len(commands)}")
+        told = (
+            CancelAnswered(
+                venue=self.venue, client_order_id=command.client_order_id, outcome=Outcome.ACCEPTED, code=None
+            )
+            for command in commands
+            if command.client_order_id not in self.unmentioned
+        )
+        return tuple(told)
 
     async def look(self, command: QueryOrder) -> OrderLooked:
         await self._work("look")
@@ -176,8 +188,8 @@ def look(venue: str = "gate") -> QueryOrder:
     )
 
 
-def cancel(venue: str = "gate") -> CancelOrder:
-    return CancelOrder(cause=1, venue=venue, symbol="BTC/USDT", client_order_id="arb1", venue_order_id=None)
+def cancel(venue: str = "gate", name: str = "arb1") -> CancelOrder:
+    return CancelOrder(cause=1, venue=venue, symbol="BTC/USDT", client_order_id=name, venue_order_id=None)
 
 
 def leg(venue: str, side: str) -> PlaceOrder:
@@ -248,6 +260,24 @@ def test_too_many_requests_under_way_refuse_orders_but_still_cancel_and_look() -
     assert len(bench.told(OrderAccepted)) == 2
     assert bench.told(CancelAnswered)[0].outcome is Outcome.ACCEPTED
     assert bench.told(OrderLooked)[0].complete
+
+
+def test_cancels_of_one_decision_go_to_each_venue_together_after_orders_and_before_looks() -> None:
+    bench = Bench()
+    bench.perform(look(), cancel(name="a"), cancel("okx", "b"), cancel(name="c"), place())
+
+    assert bench.log == ["place gate", "cancel 2 gate", "cancel okx", "look gate"]
+    assert sorted(event.client_order_id for event in bench.told(CancelAnswered)) == ["a", "b", "c"]
+
+
+def test_a_cancel_that_an_answer_forgets_is_unknown_and_an_incident() -> None:
+    bench = Bench()
+    bench.gateways["gate"].unmentioned = {"b"}
+    bench.perform(cancel(name="a"), cancel(name="b"))
+
+    told = {event.client_order_id: event.outcome for event in bench.told(CancelAnswered)}
+    assert told == {"a": Outcome.ACCEPTED, "b": Outcome.UNKNOWN}
+    assert [kind for kind, _ in bench.incidents] == ["executor_error"]
 
 
 def test_both_legs_start_in_one_turn_of_the_loop_and_before_everything_else() -> None:
