@@ -5,9 +5,10 @@ of the marked symbols, keeps the episodes, and puts the routes with an edge, bes
 either a plan to open or the first reason of the fixed order that stands against it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from arb.clock import NS_PER_MS
+from arb.core.alternatives import Considered
 from arb.core.desk import Desk
 from arb.core.episodes import Edge, Episode, Episodes, Route
 from arb.core.house import IDS_PER_RUN, House
@@ -25,6 +26,10 @@ from arb.market.numbers import exact, to_e8
 
 TOKENS_PER_VENUE = 2
 """One for the leg and one for a hedge of it."""
+Judged = tuple[Route, Plan, Plan | Reason, int | None]
+"""A route with an edge, the best trade there, the gate's answer, and the id of the pair that was opened, if one was."""
+Sides = tuple[dict[str, Depth], dict[str, Depth]]
+"""Asks and bids by venue."""
 
 
 class Detector:
@@ -139,12 +144,14 @@ class Detector:
         asks: dict[str, Depth] = {}
         bids: dict[str, Depth] = {}
         found: list[tuple[int, Route, Plan]] = []
+        impacted: set[Route] = set()
         for route in self._routes.get(symbol, ()):
             _, buy_venue, sell_venue = route
             if not (house.books.is_live(buy_venue, symbol) and house.books.is_live(sell_venue, symbol)):
                 self.episodes.miss(route, now_ns)
                 continue
             if house.books.impacted(buy_venue, symbol) or house.books.impacted(sell_venue, symbol):
+                impacted.add(route)
                 continue
             buy_side = asks.get(buy_venue) or asks.setdefault(buy_venue, house.books.asks(buy_venue, symbol))
             sell_side = bids.get(sell_venue) or bids.setdefault(sell_venue, house.books.bids(sell_venue, symbol))
@@ -154,15 +161,22 @@ class Detector:
             else:
                 found.append((-plan.net, route, plan))
         found.sort(key=lambda item: item[:2])
-        answers = {
-            route: (plan, self._consider(route, plan, asks[route[1]], bids[route[2]], now_ns)) for _, route, plan in found
-        }
+        judged = [
+            (route, plan, *self._consider(route, plan, asks[route[1]], bids[route[2]], now_ns))
+            for _, route, plan in found
+        ]
+        for route, _, _, pair_id in judged:
+            if pair_id is not None:
+                self._note(pair_id, route, judged, (asks, bids), impacted, now_ns)
         if any(self.episodes.is_open(route) for route in self._routes.get(symbol, ())):
             self._watched.add(symbol)
         else:
             self._watched.discard(symbol)
 
-    def _consider(self, route: Route, best: Plan, asks: Depth, bids: Depth, now_ns: int) -> None:
+    def _consider(
+        self, route: Route, best: Plan, asks: Depth, bids: Depth, now_ns: int
+    ) -> tuple[Plan | Reason, int | None]:
+        """Put a route with an edge through the gate; return its answer, and the id of the pair if one was opened."""
         edge = _edge(best)
         if not self.episodes.is_open(route):
             self.house.tally.opportunities += 1
@@ -171,12 +185,38 @@ class Detector:
         if isinstance(answer, Reason):
             self.house.tally.refusals[answer] += 1
             self.episodes.judge(episode, answer, now_ns)
-        else:
-            self._open(route, answer, episode, now_ns)
+            return answer, None
+        return answer, self._open(route, answer, episode, now_ns)
 
-    def _open(self, route: Route, plan: Plan, episode: Episode, now_ns: int) -> None:
+    def _open(self, route: Route, plan: Plan, episode: Episode, now_ns: int) -> int:
         self.house.out.persist(self.episodes.traded(route, episode, now_ns))
-        open_pair(self.house, self.desk, route, plan.view(), self._terms[route], episode.id, now_ns)
+        return open_pair(self.house, self.desk, route, plan.view(), self._terms[route], episode.id, now_ns).id
+
+    def _note(
+        self,
+        pair_id: int,
+        taken: Route,
+        judged: Sequence[Judged],
+        sides: Sides,
+        impacted: Container[Route],
+        now_ns: int,
+    ) -> None:
+        """Keep what else there was when a pair opened, for who asks later; nothing is worked out now."""
+        asks, bids = sides
+        answers = {route: (best, answer) for route, best, answer, _ in judged}
+        considered: list[Considered] = []
+        for route in self._routes[taken[0]]:
+            symbol, buy_venue, sell_venue = route
+            best, answer = answers.get(route, (None, None))
+            if best is None and route in impacted:
+                answer = Reason.OWN_IMPACT
+            elif best is None:
+                books = self.house.books
+                dead = [venue for venue in (buy_venue, sell_venue) if not books.is_live(venue, symbol)]
+                answer = (books.unusable(dead[0], symbol, now_ns) or Reason.GAPPED_BOOK) if dead else None
+            terms, buy, sell = self._terms[route], asks.get(buy_venue), bids.get(sell_venue)
+            considered.append(Considered(route, terms, best, answer, buy, sell))
+        self.house.alternatives.opened(pair_id, now_ns, taken, considered)
 
     def _gate(self, route: Route, asks: Depth, bids: Depth, now_ns: int) -> Plan | Reason:
         """Return the plan to open, or the first reason that stands against it."""

@@ -138,6 +138,8 @@ class Engine:
             self.sentry.before(event)
             handler(event)
             self.flattener.advance(event.t_ns)
+            if self.house.alternatives.untold and not isinstance(event, QueueDrained):
+                self.house.alternatives.tell()  # later than the orders they stood beside, which have left by now
             if not isinstance(event, RunEnded):
                 self.farewell.advance(event.t_ns)
             return self.house.out.take()

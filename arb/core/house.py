@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.core.alternatives import Alternatives
 from arb.core.books import Books
 from arb.core.budget import PlaceRate, RateBudget
 from arb.core.commands import (
@@ -146,6 +147,7 @@ class House:
         self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()
         self.out = Outbox()
+        self.alternatives = Alternatives(self.out.persist, self.next_id)
         self.run_id = 0
         self.nonce = 0
         self.store_blocked: dict[str, str] = {}

@@ -5,7 +5,7 @@ otherwise the cheapest legal order at a usable book is sent, again and again unt
 moment the pair is known to be uneven; after it trading halts and the exit goes on being quoted at the cap price.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS
@@ -134,11 +134,12 @@ class Mender:
             # Whatever refused the last one still does: asking again at once would only spend rate budget and attempts.
             house.out.timer(f"pair:{pair.id}", ready_ns)
             return
-        order = self._choose(pair, imbalance, now_ns)
+        venues = self._tradable(pair, imbalance, now_ns)
+        order = self._choose(pair, imbalance, venues, now_ns)
         if order is None and pair.state is PairState.HALTED:
             order = self._at_cap(pair, imbalance, now_ns)
         if order is not None:
-            self._note(pair, imbalance, order, now_ns)
+            self._note(pair, imbalance, order, venues, now_ns)
             house.budget.take(order.venue, pair.plan.symbol, now_ns)
             self.desk.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
         house.out.timer(f"pair:{pair.id}", now_ns + wait_ns)
@@ -189,14 +190,19 @@ class Mender:
             return loss_cap(side, self._price(pair), self.house.limits.max_slippage_bps * 2)
         return loss_cap(side, self._reference(pair, side), self.house.policy.leg_loss_max_bps)
 
-    def _choose(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> RepairOrder | None:
+    def _tradable(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> list[RepairVenue]:
         side = Side.SELL if imbalance > 0 else Side.BUY
-        policy, slack = self._policy(pair), self.house.limits.max_slippage_bps * (len(pair.repairs()) + 1)
-        venues = [
+        return [
             self._repair_venue(pair, venue, side)
             for venue in self.house.venues_of(pair.plan.symbol)
             if self._may_trade(pair, venue, now_ns)
         ]
+
+    def _choose(
+        self, pair: PairTrade, imbalance: Decimal, venues: list[RepairVenue], now_ns: int
+    ) -> RepairOrder | None:
+        side = Side.SELL if imbalance > 0 else Side.BUY
+        policy, slack = self._policy(pair), self.house.limits.max_slippage_bps * (len(pair.repairs()) + 1)
         cap = self._cap(pair, side)
         if pair.state is PairState.HALTED and self.house.policy.emergency_market:
             cap = _deepest(side, cap, venues)
@@ -206,7 +212,9 @@ class Mender:
                 return order
         return None
 
-    def _note(self, pair: PairTrade, imbalance: Decimal, order: RepairOrder, now_ns: int) -> None:
+    def _note(
+        self, pair: PairTrade, imbalance: Decimal, order: RepairOrder, venues: Sequence[RepairVenue], now_ns: int
+    ) -> None:
         """Keep what else could have been done, for who asks later; nothing is worked out now."""
         if pair.kind is not PairKind.ARB or len(pair.repairs()) >= REPAIRS_TOLD:
             return
@@ -224,7 +232,7 @@ class Mender:
                 slack_bps=self.house.limits.max_slippage_bps * (len(pair.repairs()) + 1),
                 policy=self._policy(pair),
                 taken=order,
-                venues=[self._repair_venue(pair, name, side) for name in names if name not in barred],
+                venues=venues,
                 barred=barred,
                 ways={name: self._way(pair, name, side) for name in names},
             )
