@@ -45,6 +45,12 @@ def measure(db: Path, from_ns: int, until_ns: int) -> Measures:
     )
 
 
+def completed_since(db: Path, from_ns: int) -> int:
+    """Return how many pairs decided from `from_ns` on have completed."""
+    query = f"SELECT COUNT(*) AS n FROM pair_trades WHERE decided_ns >= {from_ns} AND state = 'completed'"
+    return int(truth.rows_of(db, query)[0]["n"])
+
+
 def _money(e8: int) -> Decimal:
     return Decimal(e8).scaleb(-8)
 
