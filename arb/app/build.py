@@ -80,6 +80,7 @@ def build_sandbox_gateways(
                 max_orders_per_minute=chosen.max_orders_per_minute,
             ),
             sandbox_id=sandbox.sandbox_id,
+            entry=settings.venues.order_entry(venue),
         )
     return gateways
 

@@ -11,6 +11,7 @@ import msgspec
 
 from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.errors import ConfigError
+from arb.venues.endpoints import OrderEntry
 
 
 class Mode(StrEnum):
@@ -72,11 +73,19 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     withdrawal_disabled_confirmed: bool = False
 
 
+class SocketVenueSettings(VenueSettings, frozen=True, kw_only=True):
+    """One venue that also takes orders over a websocket."""
+
+    order_entry: OrderEntry = OrderEntry.REST
+
+
 class VenuesSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The venues that have an adapter of their own."""
 
-    gate: VenueSettings = VenueSettings(key_env="GATE_API_KEY", secret_env="GATE_API_SECRET", hosts=("api.gateio.ws",))
-    okx: VenueSettings = VenueSettings(
+    gate: SocketVenueSettings = SocketVenueSettings(
+        key_env="GATE_API_KEY", secret_env="GATE_API_SECRET", hosts=("api.gateio.ws",)
+    )
+    okx: SocketVenueSettings = SocketVenueSettings(
         key_env="OKX_API_KEY",
         secret_env="OKX_API_SECRET",
         passphrase_env="OKX_API_PASSPHRASE",
@@ -93,6 +102,11 @@ class VenuesSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the enabled venues by name, in the order of their declaration."""
         every = {name: getattr(self, name) for name in self.__struct_fields__}
         return {name: venue for name, venue in every.items() if venue.enabled}
+
+    def order_entry(self, venue: str) -> OrderEntry:
+        """Return how orders go to a venue; over REST where it knows nothing else."""
+        chosen = getattr(self, venue)
+        return chosen.order_entry if isinstance(chosen, SocketVenueSettings) else OrderEntry.REST
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
