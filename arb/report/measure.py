@@ -62,7 +62,7 @@ def slots(first_ns: int, last_ns: int, *, most: int = 30) -> list[int]:
     return list(range(begin, last_ns + step + 1, step))
 
 
-def thinned(values: Column, *, most: int = 300) -> Column:
+def thinned(values: Column, *, most: int = 240) -> Column:
     """Return which places of a line to draw, in order: of each stretch its first, last, lowest and highest."""
     if len(values) <= most:
         return np.arange(len(values))
@@ -75,7 +75,7 @@ def thinned(values: Column, *, most: int = 300) -> Column:
     return np.array(sorted(kept))
 
 
-def crowded(x: Column, y: Column, *, most: int = 700, cells: int = 50) -> tuple[Column, Column, Column]:
+def crowded(x: Column, y: Column, *, most: int = 300, cells: int = 40) -> tuple[Column, Column, Column]:
     """Return points and how many each stands for: themselves while few, else one for each filled cell of a grid."""
     if len(x) <= most:
         return x, y, np.ones(len(x))

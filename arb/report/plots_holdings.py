@@ -45,7 +45,7 @@ def inventory(executions: Columns, quote: str | None = None) -> Sheet:
         lines = {venue: np.where(executions["venue"] == venue, moves[asset], 0.0) for venue in venues}
         for name, change in (lines | {"all together": moves[asset]}).items():
             level = np.cumsum(change)
-            kept = thinned(level, most=120)
+            kept = thinned(level, most=100)
             colour, width = painted.get(name, INK), 1.1 if name not in painted else 1.4
             each.step(at[kept], level[kept], where="post", color=colour, linewidth=width, label=name)
         each.axhline(0, color=MUTED, linewidth=0.8)

@@ -226,7 +226,7 @@ def to_svg(figure: Sheet, *, headline: bool = True) -> str:
     return _small(raw.getvalue(), name)
 
 
-_OPENING = '<svg style="stroke-linejoin: round; font-family: system-ui, sans-serif" '
+_OPENING = '<svg style="stroke-linejoin: round" font-family="system-ui, sans-serif" '
 
 
 def _small(svg: str, name: str) -> str:
@@ -243,12 +243,37 @@ def _small(svg: str, name: str) -> str:
     ):
         svg = re.sub(needless, "", svg, flags=re.DOTALL)
     svg = re.sub(r' (?:d|x|y|transform)="[^"]*"', _tenths, svg)
-    return _own_ids(_marked_once(svg), name)
+    return _ungrouped(_own_ids(_marked_once(svg), name))
+
+
+def _ungrouped(svg: str) -> str:
+    """Drop groups that say nothing about what is in them, and the white space between elements."""
+    kept, open_groups = list[str](), list[str]()
+    for token in re.split(r"(<g/>|<g(?: [^>]*)?>|</g>)", svg):
+        if token == "</g>":
+            token = open_groups.pop()
+        elif token.startswith("<g") and token != "<g/>":
+            open_groups.append("</g>" if token != "<g>" else "")
+        kept.append("" if token in ("<g>", "<g/>") else token)
+    return re.sub(r">\s+<", "><", "".join(kept))
 
 
 def _tenths(found: re.Match[str]) -> str:
-    """Return an attribute with its numbers to a tenth of a point, which is enough for any eye."""
-    return re.sub(r"\n(?=[LMCQz])", "", re.sub(r"(\d\.\d)\d+", r"\1", found[0]))
+    """Return an attribute with its numbers to a tenth of a point, which is enough for any eye, and its path in short."""
+    text = re.sub(r"(\d)\.0(?!\d)", r"\1", re.sub(r"(\d\.\d)\d+", r"\1", found[0]))
+    steps = re.findall(r"([MLz])(?: (\S+) (\S+))?\s*", text[4:-1])
+    if not text.startswith(' d="') or "".join(step[0] for step in steps) != re.sub(r"[^A-Za-z]", "", text[4:-1]):
+        return text.replace("\n", "")
+    path, at = [], ("", "")
+    for letter, x, y in steps:
+        if letter == "L" and y == at[1]:
+            path.append(f"H{x}")
+        elif letter == "L" and x == at[0]:
+            path.append(f"V{y}")
+        else:
+            path.append(f"{letter}{x} {y}".strip())
+        at = x, y
+    return f' d="{"".join(path)}"'
 
 
 def _marked_once(svg: str) -> str:

@@ -27,6 +27,8 @@ def span(milliseconds: float) -> str:
     """Return a span of time in the unit a person would choose."""
     if math.isnan(milliseconds):
         return "unknown"
+    if milliseconds < 0.0005:
+        return "under 1 \N{MICRO SIGN}s"
     if milliseconds < 1:
         return f"{1000 * milliseconds:.0f} \N{MICRO SIGN}s"
     if milliseconds < 1000:

@@ -1,0 +1,125 @@
+"""One-line loaders for notebooks: the rows behind the report as pandas data frames, the same on SQLite and PostgreSQL.
+
+Each frame says in `frame.attrs["units"]` what every column is measured in. Columns ending in `_e8` are exact integers in
+1e-8 of the quote: add these up. Their twins without the ending are floats for reading, as is everything with a point.
+Instants (`*_ns`, integer nanoseconds UTC) have a twin `*_at` of pandas timestamps. The ledger is the one given by URL, else
+the one that the environment variable `ARB_DB_URL` names, else `var/sandbox.sqlite`. `since_ns` leaves out what is older.
+Views and whole tables are in `arb.store.frames`. Needs pandas (the extra `notebooks`).
+"""
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from arb.errors import ConfigError
+from arb.report.measure import instants
+from arb.report.what_if import what_if
+from arb.store.columns import ColumnReader, Columns
+from arb.store.frames import DEFAULT_URL, DataFrame, ledger_url
+
+QUOTE_E8 = "1e-8 of the quote, exact"
+TERMS = (
+    "expected_net_e8",
+    "buy_slippage_e8",
+    "sell_slippage_e8",
+    "size_shortfall_e8",
+    "fee_difference_e8",
+    "hedge_cost_e8",
+    "residual_change_e8",
+    "realised_net_e8",
+)
+UNITS = {
+    **dict.fromkeys(("id", "run_id", "pair_trade_id"), "row id in the ledger; 0 for none"),
+    **dict.fromkeys(("decided_ns", "closed_ns", "opened_ns", "event_ns", "ns"), "ns since 1970, UTC, exact"),
+    **dict.fromkeys(("duration_ms", "send_ms", "ack_ms", "fill_ms", "send_skew_ms", "fill_skew_ms"), "ms"),
+    **dict.fromkeys((*TERMS, "best_net_e8", "fee_quote_value_e8", "net_e8"), QUOTE_E8),
+    **dict.fromkeys(("edge_bps", "best_edge_bps", "slippage_bps", "min_edge_bps"), "bps (1/100 of a percent)"),
+    **dict.fromkeys(("bought_quote", "sold_quote", "notional_quote", "cost"), "quote"),
+    **dict.fromkeys(("fill_ratio", "buy_fill_ratio", "sell_fill_ratio"), "share of the size ordered, 0 to 1"),
+    **dict.fromkeys(("free", "locked"), "the asset"),
+    **dict.fromkeys(("repairs", "pairs", "seen"), "count"),
+    **dict.fromkeys(
+        (
+            *("kind", "symbol", "quote", "buy_venue", "sell_venue", "venue", "state", "status", "outcome", "side"),
+            *("reason", "role", "asset", "source", "cause", "severity", "text", "fee_currency"),
+        ),
+        "name",
+    ),
+    "exposure_quote_s": "quote times seconds",
+    "price": "quote per base",
+    "size": "base",
+    "fee": "fee_currency; below zero for a rebate",
+}
+
+
+def trades(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+    """Load finished pair trades in the order of their end: waterfall in quote, `edge_bps` at decision, `*_skew_ms`."""
+    return _frame(_reader(db_url, since_ns).trades())
+
+
+def legs(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+    """Load entry orders: waits in ms, `slippage_bps` (below zero: worse than decided), `fill_ratio`, `notional_quote`."""
+    return _frame(_reader(db_url, since_ns).legs())
+
+
+def episodes(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+    """Load opportunities: `duration_ms`, `best_edge_bps`, `best_net` in quote; `reason` is `traded` for those taken."""
+    return _frame(_reader(db_url, since_ns).episodes())
+
+
+def executions(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+    """Load fills, foreign ones too: price in quote per base, size in base, fee in `fee_currency` and in quote."""
+    return _frame(_reader(db_url, since_ns).executions())
+
+
+def holdings(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+    """Load balances as they were noted, `free` and `locked` in their asset."""
+    return _frame(_reader(db_url, since_ns).holdings())
+
+
+def incidents(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+    """Load incidents, `cost` in quote where it is known; `pair_trade_id` is 0 where there is no pair."""
+    return _frame(_reader(db_url, since_ns).incidents())
+
+
+def thresholds(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+    """Load what other thresholds would have kept: `pairs` and their `net`, `seen` and its `best_net`, money in quote."""
+    reader = _reader(db_url, since_ns)
+    rows = what_if(reader.trades(), reader.episodes())
+    names = ("quote", "min_edge_bps", "pairs", "net_e8", "seen", "best_net_e8")
+    return _frame({name: [_plain(getattr(row, name)) for row in rows] for name in names})
+
+
+def ledger() -> str:
+    """Return the ledger to look at; a notebook started beside itself finds `var/` one folder up."""
+    if "ARB_DB_URL" not in os.environ and not Path("var").exists() and Path("../var").exists():
+        return DEFAULT_URL.replace("///", "///../")
+    return ledger_url()
+
+
+def _reader(db_url: str | None, since_ns: int) -> ColumnReader:
+    return ColumnReader(db_url or ledger(), since_ns=since_ns)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int) else float(value)
+
+
+def _frame(columns: Columns | dict[str, list[Any]]) -> DataFrame:
+    """Return columns as a data frame, each exact sum and instant beside its readable twin, units in `attrs`."""
+    try:
+        pd = importlib.import_module("pandas")
+    except ImportError:
+        raise ConfigError("data frames need pandas: install the extra, pip install 'arb[notebooks]'") from None
+    frame, units = pd.DataFrame(columns), {name: UNITS[name] for name in columns}
+    for name in columns:
+        if name.endswith("_e8"):
+            frame[name.removesuffix("_e8")] = frame[name] / 1e8
+            units[name.removesuffix("_e8")] = "quote"
+        elif name.endswith("_ns") or name == "ns":
+            twin = name.removesuffix("ns") + "at"
+            frame[twin] = pd.to_datetime(instants(frame[name]), utc=True)
+            units[twin] = "timestamp, UTC"
+    frame.attrs["units"] = units
+    return frame
