@@ -237,4 +237,5 @@ def _request_row(record: RequestRecord) -> Json:
         "client_id": record.client_id,
         "http_status": record.http_status,
         "applied": record.applied,
+        "over": record.over,
     }

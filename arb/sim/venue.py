@@ -37,6 +37,7 @@ class RequestRecord:
     client_id: str
     http_status: int | None
     applied: bool
+    over: str = "rest"
 
 
 class Delivery(Protocol):
@@ -163,7 +164,7 @@ class SimVenue:
         if call.kind == PUBLIC:
             return
         for client_id in call.client_ids or ("",):
-            self.records.append(RequestRecord(self.now_ns, call.kind, client_id, status, applied))
+            self.records.append(RequestRecord(self.now_ns, call.kind, client_id, status, applied, call.over))
 
     # -- sessions --------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ Texts to one session arrive in the order in which they were sent.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -83,6 +83,8 @@ class Call:
     client_ids: tuple[str, ...] = ()
     detail: str = ""
     """Which query it is, where a fault cares: `order_by_client_id`; else free."""
+    over: str = "rest"
+    """What carried it: `rest` or `websocket`."""
 
 
 class Dialect(Protocol):
@@ -185,4 +187,4 @@ class Session:
             if answer is not None and self.is_open:
                 reply(answer, at_ns)
 
-        self.venue.perform(call, execute, deliver, now_ns)
+        self.venue.perform(replace(call, over="websocket"), execute, deliver, now_ns)
