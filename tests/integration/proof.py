@@ -1,4 +1,4 @@
-"""The long proofs on real sockets: `python -m tests.integration.proof [kills|faults] [--folder DIR] [--times N] [--only TEXT]`.
+"""The long proofs on real sockets: `python -m tests.integration.proof [kills|faults] [--folder DIR] [--times N]`.
 
 `kills`: the process is killed with -9 at every named point of `kill_points.py`, N times each. `faults`: every fault of the
 sandbox's catalogue strikes a run. Each case has a sandbox and an engine of its own, from a drawn seed. What is finished stands
@@ -23,6 +23,7 @@ from tests.integration.killed import KillResult, kill_and_restart
 from tests.integration.support import REPO, drawn_seed
 
 TIMES = 5
+BROKEN_OFF = 130
 Result = KillResult | FaultResult
 
 
@@ -50,18 +51,22 @@ class Proof(msgspec.Struct, frozen=True):
 def main(arguments: list[str]) -> int:
     """Play what is not green yet, write the tables, print them, and return the exit code."""
     parser = argparse.ArgumentParser(prog="proof", description="The long proofs on real sockets.")
-    parser.add_argument("which", nargs="*", choices=[[], *PROOFS], help="which proof [default: all]")
+    parser.add_argument("which", nargs="?", choices=PROOFS, help="which proof [default: all]")
     parser.add_argument("--folder", type=Path, default=REPO / "var" / "proof", help="where results are kept")
     parser.add_argument("--times", type=int, default=TIMES, help="how often each kill is played")
     parser.add_argument("--jobs", type=int, default=1, help="how many cases at once")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases with TEXT in their name")
     chosen = parser.parse_args(arguments)
     green = True
-    for name in chosen.which or PROOFS:
+    for name in (chosen.which,) if chosen.which else PROOFS:
         proof = PROOFS[name]
         rows = Rows(chosen.folder / f"{name}.jsonl")
         times = chosen.times if name == "kills" else 1
-        play_all(proof, rows, times, chosen.only, chosen.jobs)
+        try:
+            play_all(proof, rows, times, chosen.only, chosen.jobs)
+        except KeyboardInterrupt:
+            say("broken off; the next start goes on from here")
+            return BROKEN_OFF
         table = table_of(proof, rows)
         (chosen.folder / f"{name}.md").write_text(table)
         say(f"\n{table}")
@@ -113,12 +118,15 @@ def play_all(proof: Proof, rows: Rows, times: int, only: str, jobs: int) -> None
     say(f"{proof.name}: {len(waiting)} cases to play, results in {rows.path}")
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         begun = [pool.submit(play, proof, *case, seed_of(before.get(case))) for case in waiting]
-        for done in concurrent.futures.as_completed(begun):
-            row = done.result()
-            rows.add(row)
-            say(
-                f"{'RED ' if row.red else 'ok  '} {row.name} #{row.number} seed {row.seed} {row.seconds:.1f} s {row.red[:600]}"
-            )
+        try:
+            for done in concurrent.futures.as_completed(begun):
+                row = done.result()
+                rows.add(row)
+                verdict = "RED " if row.red else "ok  "
+                say(f"{verdict} {row.name} #{row.number} seed {row.seed} {row.seconds:.1f} s {row.red[:600]}")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def seed_of(row: Row | None) -> int:
