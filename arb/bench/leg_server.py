@@ -1,11 +1,15 @@
-"""A venue for the bench: takes every Gate order, says it was filled, and knows when its first byte came.
+"""A venue for the bench: takes every Gate order, over REST or its websocket, says it was filled, and knows when its first
+byte came.
 
 Runs as a process of its own (`python -m arb.bench.leg_server`), so that it competes for no lock with who is measured. The
 instant is the kernel's, taken when the packet arrives (`SO_TIMESTAMPNS`, Linux); elsewhere it is ours, when we wake up. The
 first line on stdout is the port. Each line on stdin asks for the instants so far: a JSON list of `[text, ns]`.
 """
 
+import base64
+import hashlib
 import json
+import re
 import socket
 import struct
 import sys
@@ -16,6 +20,7 @@ from arb.clock import NS_PER_S, SystemClock
 
 _SO_TIMESTAMPNS = 35
 _CLOCK = SystemClock()
+_WS_KEY = re.compile(rb"(?i)\r\nsec-websocket-key: *([^\r\n]+)")
 _TIMESPEC = struct.Struct("qq")
 
 
@@ -50,16 +55,46 @@ class LegServer:
                 if not first:
                     return
                 stamp_ns = _instant(notes)
-                body = _rest(connection, first)
-                if body is None:
+                found = _rest(connection, first)
+                if found is None:
+                    return
+                head, body = found
+                key = _WS_KEY.search(head)
+                if key is not None:
+                    connection.sendall(_switched(key.group(1)))
+                    self._serve_frames(connection)
                     return
                 connection.sendall(self._answer(body, stamp_ns))
 
     def _answer(self, body: bytes, stamp_ns: int) -> bytes:
-        order: dict[str, Any] = json.loads(body or b"{}")
+        text = json.dumps(self._filled(json.loads(body or b"{}"), stamp_ns)).encode()
+        head = f"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+        return head.encode() + text
+
+    def _serve_frames(self, connection: socket.socket) -> None:
+        """Speak Gate's order API: a login, and orders that are answered twice; anything else is passed over."""
+        while True:
+            first, notes, _, _ = connection.recvmsg(1, 64)
+            if not first:
+                return
+            stamp_ns = _instant(notes)
+            text = _frame_text(connection, first)
+            if text is None:
+                return
+            frame: dict[str, Any] = json.loads(text) if text.startswith(b"{") else {}
+            payload = frame.get("payload") or {}
+            told = {"request_id": payload.get("req_id"), "header": {"status": "200", "channel": frame.get("channel")}}
+            if frame.get("channel") == "spot.login":
+                connection.sendall(_framed(told | {"data": {"result": {"uid": "1"}}}))
+            elif frame.get("channel") == "spot.order_place":
+                order = self._filled(payload["req_param"], stamp_ns)
+                connection.sendall(_framed(told | {"ack": True}))
+                connection.sendall(_framed(told | {"data": {"result": order}}))
+
+    def _filled(self, order: dict[str, Any], stamp_ns: int) -> dict[str, Any]:
         self._stamps.append((order.get("text", ""), stamp_ns))
         self._number += 1
-        filled = order | {
+        return order | {
             "id": str(self._number),
             "create_time_ms": 1_760_000_000_000,
             "update_time_ms": 1_760_000_000_000,
@@ -72,13 +107,10 @@ class LegServer:
             "fee": "0",
             "fee_currency": "USDT",
         }
-        text = json.dumps(filled).encode()
-        head = f"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
-        return head.encode() + text
 
 
-def _rest(connection: socket.socket, data: bytes) -> bytes | None:
-    """Return the body of the request that begins with `data`; None when the connection ends before it is whole."""
+def _rest(connection: socket.socket, data: bytes) -> tuple[bytes, bytes] | None:
+    """Return (head, body) of the request that begins with `data`; None when the connection ends before it is whole."""
     while b"\r\n\r\n" not in data:
         more = connection.recv(65536)
         if not more:
@@ -92,7 +124,50 @@ def _rest(connection: socket.socket, data: bytes) -> bytes | None:
         if not more:
             return None
         body += more
-    return body
+    return head, body
+
+
+def _switched(key: bytes) -> bytes:
+    """Return the answer that opens a websocket (RFC 6455, section 4.2.2)."""
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
+    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+    return head + base64.b64encode(digest) + b"\r\n\r\n"
+
+
+def _framed(message: dict[str, Any]) -> bytes:
+    """Return a message as one text frame (RFC 6455, section 5.2)."""
+    text = json.dumps(message).encode()
+    size = bytes([len(text)]) if len(text) < 126 else b"\x7e" + len(text).to_bytes(2, "big")
+    return b"\x81" + size + text
+
+
+def _frame_text(connection: socket.socket, first: bytes) -> bytes | None:
+    """Return the content of the client's frame whose first byte is given; empty for a control frame, None at the end."""
+    sized = _exactly(connection, 1)
+    if sized is None:
+        return None
+    size = sized[0] & 0x7F
+    if size >= 126:
+        longer = _exactly(connection, 2 if size == 126 else 8)
+        if longer is None:
+            return None
+        size = int.from_bytes(longer, "big")
+    rest = _exactly(connection, 4 + size)
+    if rest is None or first[0] & 0x0F == 0x8:
+        return None
+    mask, content = rest[:4], rest[4:]
+    plain = bytes(byte ^ mask[place % 4] for place, byte in enumerate(content))
+    return plain if first[0] & 0x0F == 0x1 else b""
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes | None:
+    data = b""
+    while len(data) < count:
+        more = connection.recv(count - len(data))
+        if not more:
+            return None
+        data += more
+    return data
 
 
 def _instant(notes: list[tuple[int, int, bytes]]) -> int:

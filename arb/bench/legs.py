@@ -1,5 +1,7 @@
 """From the decision to both legs on the socket: the executor and two Gate gateways, against two gathered ccxt `create_order`.
 
+The same over the order sockets is a row of its own, against ours over REST: both are connections that stand ready.
+
 Both sides sign and send over warm connections to a server of our own on loopback, whose kernel stamps the first packet of each
 order. Counted is the time from the call to the packet of the later leg, and the time between the two packets.
 """
@@ -27,7 +29,7 @@ from arb.live.executor import Executor
 from arb.market.client_id import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import Credentials, VenueEndpoint
+from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint
 from arb.venues.gateway import CcxtGateway
 from arb.venues.pacing import Budget, PacingLimits
 
@@ -38,6 +40,7 @@ _SKEW_NS_MAX = 50 * NS_PER_US
 _UNPACED = Budget(1_000_000, 1000)
 _VENUES = ("gate", "gate_second")
 _AGAINST = "asyncio.gather of two ccxt create_order"
+_OURS = "ours over REST"
 Sent = tuple[int, tuple[str, str]]
 """(instant of the call, texts of the two orders)."""
 Pair = Callable[[int], Awaitable[Sent]]
@@ -58,6 +61,8 @@ def both_legs(clock: Clock, effort: Effort) -> list[Row]:
         time_row(
             "both_legs", median(ours[0]), None if theirs is None else median(theirs[0]), against=_AGAINST, at_least=8
         ),
+        time_row("both_legs_websocket", median(found["sockets"][0]), median(ours[0]), against=_OURS),
+        time_row("leg_skew_p99_websocket", quantile(found["sockets"][1], 0.99), skew_p99, against=_OURS),
         time_row("leg_skew_p50", median(ours[1]), None if theirs is None else median(theirs[1]), against=_AGAINST),
         _bounded(skew, skew_p99),
     ]
@@ -71,7 +76,9 @@ def _bounded(row: Row, skew_ns: float) -> Row:
 async def _measure(clock: Clock, effort: Effort, server: "_Server") -> dict[str, Times]:
     ours = _Ours(clock, server.port)
     theirs = _Theirs(clock, server.port) if find("ccxt.async_support") is not None else None
-    contenders: dict[str, Pair] = {"ours": ours.pair}
+    sockets = _Ours(clock, server.port, OrderEntry.WEBSOCKET)
+    await sockets.log_in()
+    contenders: dict[str, Pair] = {"ours": ours.pair, "sockets": sockets.pair}
     if theirs is not None:
         contenders["ccxt"] = theirs.pair
     found: dict[str, Times] = {name: ([], []) for name in contenders}
@@ -88,6 +95,7 @@ async def _measure(clock: Clock, effort: Effort, server: "_Server") -> dict[str,
                     found[name][1].append(abs(second - first))
     finally:
         await ours.close()
+        await sockets.close()
         if theirs is not None:
             await theirs.close()
     return found
@@ -125,10 +133,11 @@ class _Server:
 class _Ours:
     """Two gateways behind the executor."""
 
-    def __init__(self, clock: Clock, port: int) -> None:
+    def __init__(self, clock: Clock, port: int, entry: OrderEntry = OrderEntry.REST) -> None:
         self._clock = clock
         self._answers: asyncio.Queue[AnyEvent] = asyncio.Queue()
-        self._gateways: dict[str, CcxtGateway] = {venue: _gateway(clock, port) for venue in _VENUES}
+        self._gateways: dict[str, CcxtGateway] = {venue: _gateway(clock, port, entry) for venue in _VENUES}
+        self._tasks: list[asyncio.Task[None]] = []
         self._executor = Executor(
             self._gateways,
             clock=clock,
@@ -136,6 +145,13 @@ class _Ours:
             on_incident=_raise_incident,
             resync=lambda venue, symbol: None,
         )
+
+    async def log_in(self) -> None:
+        """Open the order sockets."""
+        for gateway in self._gateways.values():
+            assert gateway.order_socket is not None
+            self._tasks.append(asyncio.create_task(gateway.order_socket.run(lambda event: None)))
+            await asyncio.wait_for(gateway.order_socket.logged_in.wait(), 10)
 
     async def pair(self, number: int) -> Sent:
         """Perform the two commands of a decision, and wait for both answers."""
@@ -153,6 +169,9 @@ class _Ours:
     async def close(self) -> None:
         """Release sockets."""
         await self._executor.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for gateway in self._gateways.values():
             await gateway.close()
 
@@ -190,7 +209,7 @@ def _pointed_at(ccxt: Any, port: int) -> Any:
     return exchange
 
 
-def _gateway(clock: Clock, port: int) -> CcxtGateway:
+def _gateway(clock: Clock, port: int, entry: OrderEntry) -> CcxtGateway:
     address = f"127.0.0.1:{port}"
     return build_gateway(
         "gate",
@@ -205,6 +224,7 @@ def _gateway(clock: Clock, port: int) -> CcxtGateway:
             max_orders_per_minute=10**7,
             pacing=PacingLimits(place=_UNPACED, cancel=_UNPACED, read=_UNPACED),
         ),
+        entry=entry,
     )
 
 
