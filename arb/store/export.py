@@ -50,6 +50,7 @@ DAY_OF = {
     "fills": "event_ns",
     "balances": "ns",
     "incidents": "ns",
+    "alternatives": "ns",
     "v_pair_trades": "decided_ns",
 }
 """The instant whose UTC day a row lies under. `untraded_daily` has its own day, `projection` none."""

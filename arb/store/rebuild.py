@@ -18,7 +18,7 @@ from arb.store.paths import mask_url, parse_url, sqlite_file
 from arb.store.projector import Projector
 from arb.store.reserve import InstanceLock
 from arb.store.retention import roll_up
-from arb.store.tables import Balance, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
+from arb.store.tables import Alternative, Balance, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
 
 
 def db_upgrade(db_url: str) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _empty(db_url: str, runs: set[int]) -> None:
     try:
         with engine.begin() as connection:
             connection.execute(delete(Projection))
-            for table in (Fill, Incident, Order, PairTrade, Balance):
+            for table in (Alternative, Fill, Incident, Order, PairTrade, Balance):
                 connection.execute(delete(table))
             connection.execute(delete(Opportunity).where(Opportunity.outcome == OpportunityOutcome.TRADED.value))
             for run in set(connection.execute(select(Run.id)).scalars()) - runs:

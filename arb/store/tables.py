@@ -26,12 +26,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from arb.core.records import OpportunityOutcome, PairKind, PairState
+from arb.core.alternatives import RepairReason
+from arb.core.reasons import Reason
+from arb.core.records import AlternativeStage, AlternativeWay, OpportunityOutcome, PairKind, PairState
 from arb.market.fill import FillSource, Liquidity
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.store.types import ExactNumber, RowId
 
 MODES = ("sandbox", "paper", "live", "replay", "sim")
+SEVERITIES = ("info", "warning", "critical")
 WATERFALL = (
     "expected_net_e8",
     "buy_slippage_e8",
@@ -114,8 +117,8 @@ class Opportunity(Base):
     __tablename__ = "opportunities"
     __table_args__ = (
         _among("outcome", OpportunityOutcome),
+        _among("reason", Reason),
         _check("reason_iff_not_traded", "(outcome = 'traded') = (reason IS NULL)"),
-        _check("reason_not_empty", "reason <> ''"),
         _check("best_net_not_negative", "best_net_e8 >= 0"),
         _check("times_in_order", "opened_ns <= best_ns AND best_ns <= closed_ns"),
         _check("ticks_above_zero", "ticks > 0"),
@@ -200,6 +203,12 @@ class PairTrade(Base):
     residual_change_e8: Mapped[int | None] = mapped_column(comment="from the residual's value, 1e-8 of the quote")
     realised_net_e8: Mapped[int | None] = mapped_column(
         comment="profit, the sum of the seven terms before it, 1e-8 of the quote"
+    )
+    buy_frame_ns: Mapped[int | None] = mapped_column(
+        comment="newest frame of the buy venue's book when it was decided, received, ns UTC"
+    )
+    sell_frame_ns: Mapped[int | None] = mapped_column(
+        comment="newest frame of the sell venue's book when it was decided, received, ns UTC"
     )
 
 
@@ -323,7 +332,7 @@ class Incident(Base):
     __tablename__ = "incidents"
     __table_args__ = (
         _check("kind_not_empty", "kind <> ''"),
-        _check("severity_not_empty", "severity <> ''"),
+        _among("severity", SEVERITIES),
         Index(None, "ns"),
         Index(None, "pair_trade_id"),
         Index(None, "run_id"),
@@ -342,12 +351,49 @@ class Incident(Base):
     acknowledged_ns: Mapped[int | None] = mapped_column(comment="when a person took note, ns UTC")
 
 
+class Alternative(Base):
+    """A way that stood open when a pair was opened or a leg mended: the one taken, and those passed over."""
+
+    __tablename__ = "alternatives"
+    __table_args__ = (
+        _among("stage", AlternativeStage),
+        _among("way", AlternativeWay),
+        _among("reason", (*Reason, *RepairReason)),
+        _check("way_of_stage", "(stage = 'entry') = (way IN ('route', 'size'))"),
+        _check("entry_has_two_venues", "stage <> 'entry' OR (buy_venue IS NOT NULL AND sell_venue IS NOT NULL)"),
+        _check("two_venues", "buy_venue <> sell_venue"),
+        _check("hold_is_nowhere", "(way = 'hold') = (buy_venue IS NULL AND sell_venue IS NULL)"),
+        *_above_zero("buy_size", "sell_size", "price"),
+        Index(None, "pair_trade_id"),
+        {"comment": "what else could have been done: ways open at a decision about a pair"},
+    )
+
+    id: Mapped[int] = _id()
+    pair_trade_id: Mapped[int] = mapped_column(ForeignKey("pair_trades.id"), comment="the pair it was decided for")
+    ns: Mapped[int] = mapped_column(comment="the decision, ns UTC; journalled_ns of the orders sent instead")
+    stage: Mapped[str] = mapped_column(comment="entry (opening the pair) or repair (mending a leg)")
+    way: Mapped[str] = mapped_column(comment="route or size; complete, third_venue, unwind or hold")
+    buy_venue: Mapped[str | None] = mapped_column(comment="where it would have bought")
+    sell_venue: Mapped[str | None] = mapped_column(comment="where it would have sold")
+    buy_size: Mapped[Decimal | None] = mapped_column(comment="size to buy, in base")
+    sell_size: Mapped[Decimal | None] = mapped_column(comment="size to sell, in base")
+    price: Mapped[Decimal | None] = mapped_column(comment="limit of a repair, quote per base")
+    net_e8: Mapped[int | None] = mapped_column(
+        comment="profit expected; of a repair, against the price its leg filled at; 1e-8 of the quote"
+    )
+    edge_bps: Mapped[Decimal | None] = mapped_column(
+        comment="that per amount paid, bps; of a route without profit, at the best quotes"
+    )
+    reason: Mapped[str | None] = mapped_column(comment="code of why it was passed over; null for the one taken")
+
+
 class UntradedDaily(Base):
     """Sums of opportunities that were not traded and have been deleted for their age ([store] keep_untraded_days)."""
 
     __tablename__ = "untraded_daily"
     __table_args__ = (
         _check("outcome_known", "outcome IN ('refused', 'vanished')"),
+        _among("reason", Reason),
         _check("opportunities_above_zero", "opportunities > 0"),
         {"comment": "sums of untraded opportunities that were deleted for their age"},
     )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from arb.core.records import (
+    AlternativeRecord,
     AnyRecord,
     BalanceRecord,
     FillRecord,
@@ -23,6 +24,7 @@ from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
 from arb.store.tables import (
     WATERFALL,
+    Alternative,
     Balance,
     Base,
     Fill,
@@ -34,7 +36,16 @@ from arb.store.tables import (
 )
 from arb.store.types import ExactNumber, plain
 
-LedgerRecord = RunRecord | OpportunityRecord | PairRecord | OrderRecord | FillRecord | BalanceRecord | IncidentRecord
+LedgerRecord = (
+    RunRecord
+    | OpportunityRecord
+    | PairRecord
+    | OrderRecord
+    | FillRecord
+    | BalanceRecord
+    | IncidentRecord
+    | AlternativeRecord
+)
 # In the order in which rows may refer to each other.
 TABLES: dict[type, type[Base]] = {
     RunRecord: Run,
@@ -44,6 +55,7 @@ TABLES: dict[type, type[Base]] = {
     FillRecord: Fill,
     BalanceRecord: Balance,
     IncidentRecord: Incident,
+    AlternativeRecord: Alternative,
 }
 COPY_ROWS = 500
 _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric", "VARCHAR": "text"}
@@ -163,7 +175,9 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Any], tuple[Any, ...]
     hints = get_type_hints(kind)
     own = [name for name in columns if name in hints]
     more: dict[type, tuple[str, ...]] = {PairRecord: WATERFALL, FillRecord: ("fee_quote_value_e8",)}
-    expected = [*own, *more.get(kind, ())]
+    # The further columns stand together, though not always at the end: later migrations added columns behind them.
+    place = next((at for at, name in enumerate(columns) if name not in hints), len(columns))
+    expected = [*own[:place], *more.get(kind, ()), *own[place:]]
     require(columns == expected, f"{kind.__name__} and {table.__tablename__} differ: {columns} against {expected}")
     exact = tuple(index for index, name in enumerate(own) if _mentions(hints[name], Decimal))
     named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
@@ -181,7 +195,8 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Any], tuple[Any, ...]
 
     def values_of_pair(pair: PairRecord) -> tuple[Any, ...]:
         terms = pair.waterfall
-        return values_of(pair) + tuple(None if terms is None else getattr(terms, name) for name in WATERFALL)
+        row = values_of(pair)
+        return (*row[:place], *(None if terms is None else getattr(terms, name) for name in WATERFALL), *row[place:])
 
     def values_of_fill(fill: FillRecord) -> tuple[Any, ...]:
         return (*values_of(fill), to_e8(fill.fee_quote_value))
