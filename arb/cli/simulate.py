@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from arb.cli.exits import EXIT_CHECK, EXIT_OK
-from arb.cli.shared import NEW_FILE, SEED, config_and_json, settings_from
+from arb.cli.shared import INPUT_FILE, NEW_FILE, SEED, config_and_json, settings_from
 from arb.cli.show import show
 from arb.clock import SystemClock, system_random
 
@@ -26,16 +26,27 @@ PROGRESS_EVERY = 50
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes share the seeds."
 )
+@click.option("--scenario", type=INPUT_FILE, metavar="FILE", help="Simulate what a file tells, on its seed or --seed.")
 @config_and_json
 def sim_command(
-    seeds: int | None, seed: int | None, resume: Path | None, jobs: int, config: Path | None, as_json: bool
+    seeds: int | None,
+    seed: int | None,
+    resume: Path | None,
+    jobs: int,
+    scenario: Path | None,
+    config: Path | None,
+    as_json: bool,
 ) -> int:
-    """Simulate the whole house under faults, from seeds.
+    """Simulate the whole house under faults, from seeds or from a scenario file.
 
     Each seed draws a market, faults of venues, network and disk, and kills; judges compare what came of it with what the
-    venues know. A seed always repeats.
+    venues know. A seed always repeats. Scenario files tell one story each; docs/SIMULATION.md says how to write one.
     """
     settings_from(config)
+    if scenario is not None:
+        if seeds is not None or resume is not None:
+            raise click.UsageError("--scenario tells one story: leave out --seeds and --resume")
+        return _tell_scenario(scenario, seed, as_json)
     simulation: Any = importlib.import_module("arb.simulation.run")
     report: Any = importlib.import_module("arb.simulation.report")
     count = seeds or (SEEDS_BY_DEFAULT if seed is None else 1)
@@ -54,6 +65,14 @@ def sim_command(
     else:
         show(_told(summary, report.table(tally.cells)), as_json=False)
     return EXIT_CHECK if tally.failures else EXIT_OK
+
+
+def _tell_scenario(path: Path, seed: int | None, as_json: bool) -> int:
+    """Simulate one file, show what happened, and return whether it holds as an exit code."""
+    stories: Any = importlib.import_module("arb.simulation.scenario")
+    told = stories.tell(stories.read_scenario(path, seed))
+    show(told, as_json=as_json)
+    return EXIT_CHECK if told["findings"] else EXIT_OK
 
 
 def _tell(first: int, count: int, result: Any) -> None:

@@ -78,12 +78,26 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
                 raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}]")
             nested = default if isinstance(default, msgspec.Struct) else None
             values[name] = struct_from(tables[name], cast(type[Any], field.type), (*path, name), fail, nested)
+        elif (member := _member(field.type)) is not None:
+            values[name] = _structs(tables[name], member, (*path, name), fail)
         else:
             problem, value = read_value(name, field.type, tables[name])
             if problem:
                 raise fail((*path, name), f" = {_shown(tables[name])}: {problem}")
             values[name] = value
     return kind(**values)
+
+
+def _member(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the structure that `kind` is a tuple of, or None."""
+    inner = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
+
+
+def _structs(given: Any, kind: type[S], path: tuple[str, ...], fail: Fail) -> tuple[S, ...]:
+    if not isinstance(given, list) or not all(isinstance(table, dict) for table in given):
+        raise fail(path, f": must be tables: write each as [[{'.'.join(path)}]]")
+    return tuple(struct_from(table, kind, (*path, str(n)), fail, None) for n, table in enumerate(given))
 
 
 def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:

@@ -5,6 +5,7 @@ line, and skips over multi-line strings and arrays by counting, which is enough 
 """
 
 import re
+from collections import Counter
 
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
@@ -12,8 +13,12 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 
 
 def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
-    """Return the line number (from 1) of every table and key in `text`; of the first one where it occurs twice."""
+    """Return the line number (from 1) of every table and key in `text`; of the first one where it occurs twice.
+
+    The path of a table in an array of tables ends in its number, from 0: `("strikes", "0")`.
+    """
     places: dict[tuple[str, ...], int] = {}
+    members: Counter[tuple[str, ...]] = Counter()
     table: tuple[str, ...] = ()
     depth, quote = 0, ""
     for number, line in enumerate(text.splitlines(), start=1):
@@ -25,6 +30,10 @@ def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
             if header:
                 table = _parts(header.group(1))
                 places.setdefault(table, number)
+                if line.lstrip().startswith("[["):
+                    members[table] += 1
+                    table = (*table, str(members[table] - 1))
+                    places[table] = number
             elif key:
                 path = table + _parts(key.group(1))
                 for length in range(len(table) + 1, len(path) + 1):

@@ -10,7 +10,7 @@ import msgspec
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
 from arb.simulation.judges import judge
-from arb.simulation.places import a_place
+from arb.simulation.places import Places, a_place
 from arb.simulation.plan import Phase, Plan, make_plan
 from arb.simulation.report import Failure, Tally
 from arb.simulation.world import Outcome, Simulation
@@ -58,11 +58,15 @@ def run_seed(seed: int) -> Verdict:
 def run_plan(plan: Plan) -> Verdict:
     """Simulate and judge what a plan says."""
     with a_place() as places:
-        outcome = Simulation(plan, places).run()
-        findings = outcome.troubles + judge(
-            places, outcome.truth, plan.limits, plan.repair, outcome.halted, outcome.left_open
-        )
+        outcome, findings = simulated(plan, places)
         return Verdict(outcome, tuple(findings), places.journal.read_bytes())
+
+
+def simulated(plan: Plan, places: Places) -> tuple[Outcome, list[str]]:
+    """Simulate what a plan says, and return what happened and what the judges found; the files stay in `places`."""
+    outcome = Simulation(plan, places).run()
+    found = judge(places, outcome.truth, plan.limits, plan.repair, outcome.halted, outcome.left_open)
+    return outcome, outcome.troubles + found
 
 
 def result_of(seed: int, clock: Clock) -> Result:

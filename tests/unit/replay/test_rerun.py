@@ -13,6 +13,7 @@ from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand, Persist, PlaceOrder, SurveyAccount
 from arb.core.engine import Engine
 from arb.core.events import (
+    NOT_JOURNALLED,
     AccountSurveyed,
     AnyEvent,
     ClockMeasured,
@@ -29,7 +30,7 @@ from arb.core.house import EngineSettings, VenueProfile
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.errors import StoreError
 from arb.market.instrument import Instrument
-from arb.replay.rerun import NOT_JOURNALLED, Difference, Judge, Rerun, read_prologue
+from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
 from arb.store.journal import Journal
 from arb.store.journal_reader import Entry
 from arb.store.tape import TapeLine
