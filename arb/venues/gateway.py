@@ -30,6 +30,7 @@ from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, TradeDialect
 from arb.venues.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
+from arb.venues.limits import mind_limits
 from arb.venues.look import Look
 from arb.venues.order_socket import OrderSocket
 from arb.venues.outcome import (
@@ -44,7 +45,7 @@ from arb.venues.outcome import (
     judge_write,
 )
 from arb.venues.pacing import Pacer, Priority
-from arb.venues.retry import READS, Backoff, Trouble, next_delay_s, requests_left
+from arb.venues.retry import READS, Backoff, Trouble, next_delay_s
 from arb.venues.survey import Survey
 from arb.venues.writes import RestWrites, Send, Signer, Writes, signed
 
@@ -381,13 +382,7 @@ class CcxtGateway:
         return judge_read(self._dialect.policy, answer, self._venue_ns()), answer
 
     def _mind_limits(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
-        left = requests_left(answer.headers) if answer is not None else None
-        if left is not None:
-            self._pacer.told(scope, left)
-        if verdict.low_fill_ratio:
-            self._pacer.penalised()
-        if verdict.trouble is Trouble.BUSY:
-            self._pacer.limited(scope, verdict.retry_after_s)
+        mind_limits(self._pacer, scope, verdict, {} if answer is None else answer.headers, self._venue_ns())
 
     def _venue_ns(self) -> int:
         return self._clock.wall_ns() + self._signer.server_offset_ns

@@ -64,6 +64,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         """
         return self.trouble is Trouble.BUSY and self.message.rstrip().endswith(("(212)", "(312)"))
 
+    @property
+    def account_limited(self) -> bool:
+        """Return whether it is all our orders together that are too many, not those of one instrument (OKX: 50061)."""
+        return self.code == "50061"
+
 
 Table = Mapping[str, Rule]
 Reader = Callable[[int, Any], Said | None]

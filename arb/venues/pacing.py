@@ -21,6 +21,7 @@ from arb.errors import require
 
 WAITERS_MAX = 256
 _WAIT_MIN_S = 0.001
+_UNTOLD_MAX_S = 2.0
 # After a 429 one slot comes back for every so long without another.
 REGAIN_NS = 10 * NS_PER_S
 # Gate APIv4, "Frequency limit rule": a low fill ratio leaves 10 placements per 10 s and user for at least an hour.
@@ -37,20 +38,35 @@ class Priority:
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """At most `count` requests per sliding `window_ms`; entries leave the last `reserve` of them alone."""
+    """At most `count` requests per sliding `window_ms`; entries leave the last `reserve` of them alone.
+
+    `of` is how many the venue documents for its own window, 0 where it tells nothing of that in headers.
+    """
 
     count: int
     window_ms: int
     reserve: int = 0
+    of: int = 0
 
     def __post_init__(self) -> None:
-        if self.count < 1 or self.window_ms < 1 or not 0 <= self.reserve < self.count:
+        if self.count < 1 or self.window_ms < 1 or not 0 <= self.reserve < self.count or self.of < 0:
             raise ValueError(f"a budget of {self.count} per {self.window_ms} ms with {self.reserve} in reserve")
+
+    @property
+    def span_s(self) -> float:
+        """Return how long to stand still when the venue's own window is used up and it does not tell until when.
+
+        That window is longer than ours; but looks for orders must not stand still for the ten seconds of Gate's reads, since
+        asking too early costs no more than another refusal.
+        """
+        ours_s = self.window_ms / 1000
+        return max(ours_s, min(_UNTOLD_MAX_S, ours_s * self.of / self.count))
 
 
 class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The budgets of one venue. `place` and `cancel` are per symbol where they are said to be; `read` is per endpoint.
 
+    `account` is what all placements together must keep to, where the venue meters that too.
     `cancel_batch` is for the orders cancelled in batches, where those are metered apart; without it they count as cancels.
     `reads` overrides `read` for endpoints that the venue meters otherwise, by the call's scope.
     """
@@ -59,6 +75,7 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
     cancel: Budget
     read: Budget
     cancel_batch: Budget | None = None
+    account: Budget | None = None
     reads: Mapping[str, Budget] = {}
     place_per_symbol: bool = True
     cancel_per_symbol: bool = False
@@ -77,11 +94,12 @@ class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 # A little below what the venues document, since a burst may arrive closer together than it left.
 # Gate APIv4 "Frequency limit rule": spot orders 10/s per user and market, cancels 200/s per user, others 200/10 s each.
-# OKX API v5: place, cancel 60/2 s per user and instrument; reads by endpoint. Bitget API v2: 10/s per user and endpoint.
+# OKX API v5: place, cancel 60/2 s per user and instrument, in batches 300 orders/2 s, all placements of a sub-account
+# 1000/2 s; reads by endpoint. Bitget API v2: 10/s per user and endpoint, `account/info` 1/s.
 # Placements: the engine keeps a slot for the hedge of every entry itself (two tokens each). More than one in reserve here would
 # refuse entries that it has let through, after hedges have used theirs.
 DEFAULT_PACING: dict[str, PacingLimits] = {
-    "gate": PacingLimits(place=Budget(4, 500, 1), cancel=Budget(20, 200), read=Budget(9, 500)),
+    "gate": PacingLimits(place=Budget(4, 500, 1, 10), cancel=Budget(20, 200, 0, 200), read=Budget(9, 500, 0, 200)),
     "okx": PacingLimits(
         place=Budget(12, 500, 1),
         cancel=Budget(12, 500),
@@ -96,8 +114,17 @@ DEFAULT_PACING: dict[str, PacingLimits] = {
             "GET account/config": Budget(2, 1000),
         },
         cancel_per_symbol=True,
+        cancel_batch=Budget(60, 500),
+        account=Budget(220, 500, 20),
     ),
-    "bitget": PacingLimits(place=Budget(4, 500, 1), cancel=Budget(4, 500), read=Budget(4, 500), place_per_symbol=False),
+    "bitget": PacingLimits(
+        place=Budget(4, 500, 1),
+        cancel=Budget(4, 500),
+        read=Budget(4, 500),
+        cancel_batch=Budget(4, 500),
+        reads={"GET spot/account/info": Budget(1, 1100)},
+        place_per_symbol=False,
+    ),
 }
 
 
@@ -120,6 +147,7 @@ class ScopeThrottler(Throttler):
         self._entries_until_ns = 0
         self._allowed = budget.count
         self._regained_ns = 0
+        self._most = budget.count
         self._queue: list[tuple[int, int]] = []
         self._tickets = itertools.count()
 
@@ -131,9 +159,13 @@ class ScopeThrottler(Throttler):
 
     def try_acquire(self, *, reserve: bool = False) -> bool:
         """Take a slot at once or return False; with `reserve` leave the reserve to others, and do not overtake waiters."""
+        return self.has_slot(reserve=reserve) and self._take(0)
+
+    def has_slot(self, *, reserve: bool = False) -> bool:
+        """Return whether `try_acquire` would get a slot now."""
         if reserve and (self._queue or self._clock.monotonic_ns() < self._entries_until_ns):
             return False
-        return self._take(self._budget.reserve if reserve else 0)
+        return self._free(self._budget.reserve if reserve else 0)
 
     async def acquire(self, priority: int = Priority.READ, deadline_ns: int | None = None) -> bool:
         """Wait for a slot, the most urgent waiter first; False when it cannot come before `deadline_ns` (monotonic)."""
@@ -167,20 +199,29 @@ class ScopeThrottler(Throttler):
         self._allowed = max(1, self.allowed() // 2)
         self._regained_ns = self._clock.monotonic_ns()
 
+    def keep_to(self, limit: int) -> None:
+        """Take the venue's word that its own window holds `limit` > 0: a smaller one than documented lowers the budget in
+        proportion, and an ordinary one lifts that again."""
+        of = self._budget.of
+        self._most = self._budget.count if limit >= of else max(1, self._budget.count * limit // of)
+
     def allowed(self) -> int:
         """Return how many requests a window may hold at present."""
         if self._allowed < self._budget.count:
             slots, rest_ns = divmod(self._clock.monotonic_ns() - self._regained_ns, REGAIN_NS)
             self._allowed = min(self._budget.count, self._allowed + slots)
             self._regained_ns = self._clock.monotonic_ns() - rest_ns
-        return self._allowed
+        return min(self._allowed, self._most)
+
+    def _free(self, reserve: int) -> bool:
+        self.flush()
+        paused = self._clock.monotonic_ns() < self._paused_until_ns
+        return not paused and len(self._task_logs) < self.allowed() - reserve
 
     def _take(self, reserve: int) -> bool:
-        self.flush()
-        now_ns = self._clock.monotonic_ns()
-        if now_ns < self._paused_until_ns or len(self._task_logs) >= self.allowed() - reserve:
+        if not self._free(reserve):
             return False
-        self._task_logs.append(now_ns)
+        self._task_logs.append(self._clock.monotonic_ns())
         return True
 
     def _wait_ns(self) -> int:
@@ -199,6 +240,7 @@ class Pacer:
         self._limits = limits
         self._clock = clock
         self._scopes: dict[str, ScopeThrottler] = {}
+        self._account = None if limits.account is None else ScopeThrottler(limits.account, clock)
         self._penalty: ScopeThrottler | None = None
         self._penalty_until_ns = 0
 
@@ -206,32 +248,52 @@ class Pacer:
         """Take a slot for an entry at once, leaving the reserve alone, or return False."""
         if self._penalty is not None and self._clock.monotonic_ns() < self._penalty_until_ns:
             return False
-        return self._of(scope).try_acquire(reserve=True)
+        throttler, account = self._of(scope), self._account
+        if account is not None and not account.has_slot(reserve=True):
+            return False
+        taken = throttler.try_acquire(reserve=True)
+        if taken and account is not None:
+            account.try_acquire()
+        return taken
 
     async def wait(self, scope: str, priority: int, timeout_s: float) -> bool:
         """Wait for a slot for at most `timeout_s`; False when none comes in time."""
         deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
-        if scope.partition(" ")[0] == "place" and self._penalty is not None:
-            if self._clock.monotonic_ns() >= self._penalty_until_ns:
+        if scope.partition(" ")[0] == "place":
+            if self._penalty is not None and self._clock.monotonic_ns() >= self._penalty_until_ns:
                 self._penalty = None
-            elif not await self._penalty.acquire(priority, deadline_ns):
-                return False
+            for throttler in (self._penalty, self._account):
+                if throttler is not None and not await throttler.acquire(priority, deadline_ns):
+                    return False
         return await self._of(scope).acquire(priority, deadline_ns)
 
-    def limited(self, scope: str, retry_after_s: float | None) -> None:
-        """Take note that the venue limited this scope; without its word on how long, one window is waited."""
+    def limited(self, scope: str, retry_after_s: float | None, *, account: bool = False) -> None:
+        """Take note that the venue limited this scope; without its word on how long, one window is waited.
+
+        `account`: it was not this scope's own limit that was reached but that of all placements together.
+        """
         throttler, budget = self._of(scope), self._limits.of(scope)
-        throttler.pause(budget.window_ms / 1000 if retry_after_s is None else retry_after_s)
+        if account and self._account is not None and self._limits.account is not None:
+            throttler, budget = self._account, self._limits.account
+        throttler.pause(budget.span_s if retry_after_s is None else retry_after_s)
         throttler.slow_down()
 
-    def told(self, scope: str, left: int) -> None:
-        """Take the venue's word on how many requests are left to this scope: with none it stands still for a window, and
-        the last one is not for entries."""
-        throttler, window_s = self._of(scope), self._limits.of(scope).window_ms / 1000
+    def told(self, scope: str, left: int | None, limit: int | None = None, reset_s: float | None = None) -> None:
+        """Take the venue's word on this scope's limit and how much of it is left (None: not told).
+
+        With nothing left it stands still until the reset, at least for a window; the last one is not for entries; a limit
+        below the documented one lowers the budget.
+        """
+        throttler, budget = self._of(scope), self._limits.of(scope)
+        if limit is not None and limit > 0 and budget.of:
+            throttler.keep_to(limit)
+        if left is None or left > 1:
+            return
+        still_s = max(budget.span_s, reset_s or 0.0)
         if left <= 0:
-            throttler.pause(window_s)
-        elif left == 1:
-            throttler.stop_entries(window_s)
+            throttler.pause(still_s)
+        else:
+            throttler.stop_entries(still_s)
 
     def penalised(self) -> None:
         """Take note that the venue punishes a low fill ratio: no entries for an hour, repairs at what it leaves."""

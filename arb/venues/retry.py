@@ -107,6 +107,15 @@ def requests_left(headers: dict[str, str]) -> int | None:
     return None
 
 
+def request_limit(headers: dict[str, str]) -> int | None:
+    """Return how many requests the venue says its own window holds, or None when it does not say.
+
+    Reads `X-Gate-RateLimit-Limit`.
+    """
+    limit = _number(headers.get("x-gate-ratelimit-limit"))
+    return None if limit is None else int(limit)
+
+
 def _number(text: str | None) -> float | None:
     if text is None or len(text) > 32:
         return None

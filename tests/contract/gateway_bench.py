@@ -49,7 +49,7 @@ class Bench:
             rng=random.Random(7),
             limits=GatewayLimits(
                 hosts=("127.0.0.1",),
-                symbols=(SYMBOL, "ETH/USDT"),
+                symbols=(SYMBOL, "ETH/USDT", "DOGE/USDT"),
                 max_order_value_quote=Decimal(10**9),
                 timing=FAST,
             ),

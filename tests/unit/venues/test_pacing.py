@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb.clock import NS_PER_MS, ManualClock
+from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.venues.pacing import (
     DEFAULT_PACING,
     FILL_RATIO_STOP_S,
@@ -230,6 +230,79 @@ def test_the_venues_own_count_is_believed() -> None:
     clock = a_clock()
     pacer = Pacer(LIMITS, clock)
     assert 500 <= run_virtual(story(), clock) <= 502
+
+
+def test_an_allowance_that_is_used_up_is_waited_for_as_long_as_the_venue_says() -> None:
+    async def story() -> int:
+        pacer.told("place X", 0, 10, 3.0)
+        assert not await pacer.wait("place X", Priority.REPAIR, 2.9)
+        assert await pacer.wait("place X", Priority.REPAIR, 3.1)
+        return ms(clock)
+
+    clock = a_clock()
+    pacer = Pacer(LIMITS, clock)
+    assert 3000 <= run_virtual(story(), clock) <= 3002
+
+
+@pytest.mark.parametrize(
+    ("budget", "span_s"), [(Budget(4, 500), 0.5), (Budget(4, 500, 0, 10), 1.25), (Budget(9, 500, 0, 200), 2.0)]
+)
+def test_when_it_does_not_say_its_own_longer_window_is_waited_but_looks_do_not_stand_still(
+    budget: Budget, span_s: float
+) -> None:
+    clock = a_clock()
+    pacer = Pacer(PacingLimits(place=budget, cancel=budget, read=budget), clock)
+
+    async def story() -> int:
+        pacer.told("GET orders", 0)
+        assert await pacer.wait("GET orders", Priority.LOOK, 10.0)
+        return ms(clock)
+
+    assert span_s * 1000 <= run_virtual(story(), clock) <= span_s * 1000 + 2
+
+
+def test_a_limit_below_the_documented_one_lowers_the_budget_until_the_venue_lifts_it() -> None:
+    clock = a_clock()
+    pacer = Pacer(PacingLimits(place=Budget(4, 500, 0, 10), cancel=Budget(1, 1), read=Budget(1, 1)), clock)
+
+    def room() -> int:
+        clock.advance(NS_PER_S)
+        return sum(pacer.try_entry("place X") for _ in range(10))
+
+    told = {10: 4, 5: 2, 2: 1, 1: 1, 0: 1, 100: 4}
+    for limit, count in told.items():
+        pacer.told("place X", None, limit)
+        assert (limit, room()) == (limit, count)
+
+
+def test_all_placements_together_keep_to_the_accounts_own_limit_and_leave_repairs_its_reserve() -> None:
+    limits = PacingLimits(place=Budget(4, 500), cancel=Budget(9, 500), read=Budget(9, 500), account=Budget(6, 500, 2))
+    clock = a_clock()
+    pacer = Pacer(limits, clock)
+
+    assert [pacer.try_entry(f"place {symbol}") for symbol in "AAABBCD"] == [True] * 4 + [False] * 3
+
+    async def repairs() -> list[bool]:
+        return [await pacer.wait(f"place {symbol}", Priority.REPAIR, 0.1) for symbol in "ABC"]
+
+    assert run_virtual(repairs(), clock) == [True, True, False]
+
+
+def test_when_all_together_were_too_many_every_symbol_stands_still() -> None:
+    limits = PacingLimits(place=Budget(4, 500), cancel=Budget(9, 500), read=Budget(9, 500), account=Budget(6, 500))
+    clock = a_clock()
+    pacer = Pacer(limits, clock)
+    pacer.limited("place A", 1.0, account=True)
+    assert not pacer.try_entry("place B")
+    clock.advance(NS_PER_S)
+    assert [pacer.try_entry(f"place {symbol}") for symbol in "ABCD"] == [True, True, True, False]  # half of six
+
+
+def test_a_refused_entry_takes_nothing_from_the_accounts_limit() -> None:
+    limits = PacingLimits(place=Budget(1, 500), cancel=Budget(9, 500), read=Budget(9, 500), account=Budget(2, 500))
+    pacer = Pacer(limits, a_clock())
+    assert [pacer.try_entry("place A") for _ in range(5)] == [True] + [False] * 4
+    assert pacer.try_entry("place B")
 
 
 def test_a_low_fill_ratio_stops_entries_everywhere_for_an_hour_and_repairs_keep_the_rate_that_is_left() -> None:

@@ -1,0 +1,132 @@
+"""Pacing against a venue whose limits are enforced: whoever keeps to them is never refused, whoever is refused slows down.
+
+The sandbox counts as the venues document it: Gate placements per market, OKX per instrument, Bitget per user.
+"""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from arb.clock import NS_PER_S
+from arb.core.commands import PlaceOrder
+from arb.core.events import OrderAccepted, OrderRejected
+from arb.market.order import Role
+from arb.venues.base import PlaceAnswer
+from arb.venues.endpoints import OrderEntry
+from arb.venues.gateway import CcxtGateway
+from tests.contract.conftest import Sandbox
+from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order
+from tests.contract.strangers import SYMBOL
+
+WAYS = (
+    ("gate", OrderEntry.REST),
+    ("gate", OrderEntry.WEBSOCKET),
+    ("okx", OrderEntry.REST),
+    ("okx", OrderEntry.WEBSOCKET),
+    ("bitget", OrderEntry.REST),
+)
+BURST = {"gate": 13, "okx": 65, "bitget": 13}
+"""More than the venue takes within its own window."""
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]} {way[1]}")
+def bench(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
+    """A venue with a fresh book and no faults."""
+    venue, entry = request.param
+    sandbox.admin("DELETE", "/faults")
+    sandbox.admin("POST", "/book", {"venue": venue, "symbol": SYMBOL, "bids": BIDS, "asks": ASKS})
+    yield Bench(venue, sandbox, entry)
+    sandbox.admin("DELETE", "/faults")
+
+
+def repairs(count: int) -> list[PlaceOrder]:
+    return [an_order("49000", "0.001", role=Role.HEDGE) for _ in range(count)]
+
+
+def statuses(bench: Bench, orders: list[PlaceOrder]) -> list[int]:
+    """Return what the venue answered to these orders, in the order of their arrival."""
+    names = {name for order in orders for name in (order.client_order_id, f"t-{order.client_order_id}")}
+    rows = bench.sandbox.admin("GET", "/ledger")[bench.venue]["requests"]
+    return [row["http_status"] for row in rows if row["kind"] == "place" and row["client_id"] in names]
+
+
+def test_a_burst_of_repairs_waits_its_turn_and_the_venue_refuses_none(bench: Bench) -> None:
+    orders = repairs(BURST[bench.venue])
+
+    async def story(gateway: CcxtGateway) -> tuple[list[PlaceAnswer], int]:
+        began_ns = CLOCK.monotonic_ns()
+        answers = await asyncio.gather(*(gateway.place(order) for order in orders))
+        return answers, CLOCK.monotonic_ns() - began_ns
+
+    answers, took_ns = bench.run(story)
+
+    assert all(isinstance(answer, OrderAccepted) for answer in answers), answers
+    assert 429 not in statuses(bench, orders)
+    assert took_ns > NS_PER_S  # so they were held back
+
+
+def test_entries_beyond_the_budget_are_refused_here_and_leave_room_for_a_repair(bench: Bench) -> None:
+    entries, repair = [an_order("49000", "0.001") for _ in range(15)], repairs(1)
+
+    async def story(gateway: CcxtGateway) -> tuple[list[PlaceAnswer], PlaceAnswer, int]:
+        answers = await asyncio.gather(*(gateway.place(order) for order in entries))
+        began_ns = CLOCK.monotonic_ns()
+        return answers, await gateway.place(repair[0]), CLOCK.monotonic_ns() - began_ns
+
+    answers, mended, _ = bench.run(story)
+
+    kept_back = [answer for answer in answers if isinstance(answer, OrderRejected)]
+    assert {(answer.code, answer.sent_ns) for answer in kept_back} == {("rate_budget", 0)}
+    assert len(answers) - len(kept_back) == {"gate": 3, "okx": 11, "bitget": 3}[bench.venue]
+    assert isinstance(mended, OrderAccepted)
+    assert 429 not in statuses(bench, entries + repair)
+
+
+def test_after_a_429_entries_stop_a_repair_waits_and_all_goes_on_slower(bench: Bench) -> None:
+    first, entry, repair = an_order("49000", "0.001"), an_order("49000", "0.001"), repairs(1)[0]
+    bench.fault("http_429", "place")
+
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, PlaceAnswer, int]:
+        refused, at_once = await gateway.place(first), await gateway.place(entry)
+        mended = await gateway.place(repair)
+        await asyncio.sleep(0.6)  # real time: a window of ours
+        more = await asyncio.gather(*(gateway.place(an_order("49000", "0.001")) for _ in range(15)))
+        return refused, at_once, mended, sum(isinstance(answer, OrderAccepted) for answer in more)
+
+    refused, at_once, mended, room = bench.run(story)
+
+    assert isinstance(refused, OrderRejected) and refused.sent_ns > 0
+    assert isinstance(at_once, OrderRejected) and (at_once.code, at_once.sent_ns) == ("rate_budget", 0)
+    assert isinstance(mended, OrderAccepted)
+    assert room == {"gate": 1, "okx": 5, "bitget": 1}[bench.venue]  # half the budget, less what is for repairs
+
+
+@pytest.mark.parametrize(
+    ("entry", "market"),
+    [(OrderEntry.REST, ("ETH/USDT", "1000", "0.01")), (OrderEntry.WEBSOCKET, ("DOGE/USDT", "0.05", "500"))],
+)
+def test_what_gate_tells_in_headers_is_obeyed_when_another_program_uses_the_same_allowance(
+    sandbox: Sandbox, entry: OrderEntry, market: tuple[str, str, str]
+) -> None:
+    symbol, price, size = market  # of this test alone, so that nobody else's placements are counted
+    ours, theirs = Bench("gate", sandbox, entry), Bench("gate", sandbox)
+    repair, later, blocked = (
+        an_order(price, size, symbol=symbol, role=role) for role in (Role.HEDGE, Role.HEDGE, Role.ENTRY)
+    )
+
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, PlaceAnswer]:
+        others = [theirs.gateway() for _ in range(3)]  # which do not know of each other, either
+        await asyncio.gather(
+            *(other.place(an_order(price, size, symbol=symbol, role=Role.HEDGE)) for other in others for _ in range(3))
+        )
+        answers = await gateway.place(repair), await gateway.place(blocked), await gateway.place(later)
+        await asyncio.gather(*(other.close() for other in others))
+        return answers
+
+    last, entry_after, waited = ours.run(story)
+
+    assert isinstance(last, OrderAccepted)  # the tenth of ten
+    assert isinstance(entry_after, OrderRejected) and (entry_after.code, entry_after.sent_ns) == ("rate_budget", 0)
+    assert isinstance(waited, OrderAccepted)
+    assert statuses(ours, [repair, later]) == [201 if entry is OrderEntry.REST else 200] * 2
