@@ -6,6 +6,9 @@ from typing import Any
 from arb.core.commands import Command, Persist
 from arb.core.events import TimerFired
 from arb.core.records import (
+    AlternativeRecord,
+    AlternativeStage,
+    AlternativeWay,
     AnyRecord,
     BalanceRecord,
     ControlRecord,
@@ -199,6 +202,25 @@ def an_incident(id: int = 1, **changes: Any) -> IncidentRecord:
     return IncidentRecord(**values | changes)
 
 
+def an_alternative(id: int = 1, pair: int = 1, **changes: Any) -> AlternativeRecord:
+    values: dict[str, Any] = {
+        "id": id,
+        "pair_trade_id": pair,
+        "ns": T0,
+        "stage": AlternativeStage.ENTRY,
+        "way": AlternativeWay.ROUTE,
+        "buy_venue": "okx",
+        "sell_venue": "gate",
+        "buy_size": None,
+        "sell_size": None,
+        "price": None,
+        "net_e8": -1_000_000,
+        "edge_bps": D("-40.5"),
+        "reason": "net_below_minimum",
+    }
+    return AlternativeRecord(**values | changes)
+
+
 def a_plan(pair: int = 1, **changes: Any) -> PlanRecord:
     values: dict[str, Any] = {
         "pair_id": pair,
@@ -230,6 +252,7 @@ def a_finished_pair(pair: int = 1) -> list[AnyRecord]:
         an_order(sell, pair, Side.SELL),
         a_filled_order(buy, pair),
         a_filled_order(sell, pair, Side.SELL),
+        an_alternative(pair, pair),
         a_fill(buy, buy),
         a_fill(sell, sell, Side.SELL, fee=D("5"), fee_currency="USDT", fee_quote_value=D("5")),
         a_pair(pair, PairState.COMPLETED, opportunity_id=pair),

@@ -7,7 +7,7 @@ from arb.store.journal_reader import Row
 from tests.unit.store.conftest import query
 from tests.unit.store.rows import a_balance, a_control, a_finished_pair, a_run, an_event, an_incident, keep
 
-TABLES = ("runs", "opportunities", "pair_trades", "orders", "fills", "balances", "incidents")
+TABLES = ("runs", "opportunities", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
 
 
 def fill_journal(journal: Journal, pairs: int = 3) -> list[Row]:
@@ -28,4 +28,13 @@ def counts(db_url: str) -> dict[str, int]:
     return {table: len(rows) for table, rows in contents(db_url).items()}
 
 
-WHOLE = {"runs": 1, "opportunities": 3, "pair_trades": 3, "orders": 6, "fills": 6, "balances": 1, "incidents": 1}
+WHOLE = {
+    "runs": 1,
+    "opportunities": 3,
+    "pair_trades": 3,
+    "orders": 6,
+    "fills": 6,
+    "balances": 1,
+    "incidents": 1,
+    "alternatives": 3,
+}

@@ -1,9 +1,11 @@
 """Rows written under an earlier schema, after the way up, down and up again."""
 
+import pytest
 from sqlalchemy import text
 
+from arb.errors import StoreError
 from arb.store.engine import open_engine
-from arb.store.migrate import check, downgrade, head, upgrade
+from arb.store.migrate import check, current, downgrade, head, upgrade
 from tests.unit.store.conftest import query
 
 ROWS = """
@@ -19,13 +21,69 @@ INSERT INTO fills VALUES (3, 1, 'okx:a', 'okx', 'BTC/USDT', 't3', 'buy', '1', '1
 """
 
 
-def test_fills_of_an_earlier_schema_get_their_fee_as_an_exact_integer(db_url: str) -> None:
-    upgrade(db_url, "0002")
+ROWS_OF_0003 = """
+INSERT INTO runs VALUES (1, 'sandbox', NULL, NULL, '0.1.0', 1, NULL, NULL, NULL);
+INSERT INTO opportunities VALUES (1, 1, 'BTC/USDT', 'USDT', 'gate', 'okx', 1, 2, 3, '0.1001', '0.1', 5, '4.25', '24.5', 1,
+    'refused', 'max_notional');
+INSERT INTO opportunities VALUES (2, 1, 'BTC/USDT', 'USDT', 'gate', 'okx', 1, 2, 3, '0.1001', '0.1', 5, '4.25', '24.5', 1,
+    'traded', NULL);
+INSERT INTO pair_trades VALUES (1, 1, 2, 'arb', 'BTC/USDT', 'USDT', 'gate', 'okx', 'opening', 5, NULL, '0.1001', '0.1', '0',
+    NULL, NULL, '0', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO incidents VALUES (1, 1, 9, 'halt', 'critical', NULL, 1, NULL, 'it is said', NULL);
+INSERT INTO untraded_daily VALUES (20000, 'BTC/USDT', 'gate', 'okx', 'vanished', 'own_impact', 4, 'USDT', '2024-10-04', 7, 8,
+    9, 10)
+"""
+TABLES_OF_0003 = ("runs", "opportunities", "pair_trades", "incidents", "untraded_daily")
+
+
+def execute(db_url: str, sql: str) -> None:
     engine = open_engine(db_url)
     with engine.begin() as connection:
-        for statement in ROWS.split(";"):
+        for statement in sql.split(";"):
             connection.execute(text(statement))
     engine.dispose()
+
+
+def rows_of_0003(db_url: str) -> dict[str, list[tuple[object, ...]]]:
+    return {table: query(db_url, f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES_OF_0003}
+
+
+def test_tables_made_anew_for_a_constraint_keep_their_rows_indexes_and_views(db_url: str) -> None:
+    upgrade(db_url, "0003")
+    execute(db_url, ROWS_OF_0003)
+    before = rows_of_0003(db_url)
+    for _ in range(2):
+        assert upgrade(db_url) == ("0003", head())
+        assert check(db_url) == []
+        after = rows_of_0003(db_url)
+        assert after.pop("pair_trades") == [(*row, None, None) for row in before["pair_trades"]]
+        assert after == {table: rows for table, rows in before.items() if table != "pair_trades"}
+        assert query(db_url, "SELECT reason, opportunities FROM v_reasons") == [("max_notional", 1)]
+        assert downgrade(db_url, "0003") == (head(), "0003")
+        assert rows_of_0003(db_url) == before
+        assert query(db_url, "SELECT reason, opportunities FROM v_reasons") == [("max_notional", 1)]
+
+
+@pytest.mark.parametrize(
+    ("nonsense", "constraint"),
+    [
+        ("UPDATE opportunities SET reason = 'bad luck' WHERE id = 1", "reason_known"),
+        ("UPDATE untraded_daily SET reason = 'bad luck'", "reason_known"),
+        ("UPDATE incidents SET severity = 'so so'", "severity_known"),
+    ],
+)
+def test_a_row_with_a_code_nobody_knows_keeps_the_schema_as_it_was(db_url: str, nonsense: str, constraint: str) -> None:
+    upgrade(db_url, "0003")
+    execute(db_url, f"{ROWS_OF_0003};{nonsense}")
+    before = rows_of_0003(db_url)
+    with pytest.raises(StoreError, match=constraint):
+        upgrade(db_url)
+    assert current(db_url) == "0003" and rows_of_0003(db_url) == before
+
+
+def test_fills_of_an_earlier_schema_get_their_fee_as_an_exact_integer(db_url: str) -> None:
+    upgrade(db_url, "0002")
+    execute(db_url, ROWS)
     before = query(db_url, "SELECT * FROM fills ORDER BY id")
     wanted = [(1, 0), (2, -12_345_679), (3, 9_007_199_254_740_993_000)]
     for _ in range(2):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from arb.core.records import AnyRecord, PairKind, PairState
+from arb.core.records import AlternativeStage, AlternativeWay, AnyRecord, PairKind, PairState
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Role, Side
 from arb.store.engine import open_engine
@@ -31,6 +31,7 @@ from tests.unit.store.rows import (
     a_run,
     a_traded_opportunity,
     a_waterfall,
+    an_alternative,
     an_incident,
     an_opportunity,
     an_order,
@@ -58,6 +59,17 @@ def execute(db_url: str, sql: str) -> None:
 NONSENSE: dict[str, AnyRecord] = {
     "a mode nobody knows": a_run(2, mode="dream"),
     "a run that ends before it starts": a_run(2, ended_ns=T0 - 1),
+    "a reason nobody knows": an_opportunity(3, reason="bad luck"),
+    "a severity nobody knows": an_incident(3, severity="so so"),
+    "an alternative to no pair": an_alternative(3, 77),
+    "an alternative for a reason nobody knows": an_alternative(3, reason="bad luck"),
+    "another route within one venue": an_alternative(3, buy_venue="gate"),
+    "another route to nowhere": an_alternative(3, sell_venue=None),
+    "an entry that holds": an_alternative(3, way=AlternativeWay.HOLD, buy_venue=None, sell_venue=None),
+    "a repair at no venue": an_alternative(
+        3, stage=AlternativeStage.REPAIR, way=AlternativeWay.UNWIND, buy_venue=None, sell_venue=None
+    ),
+    "an alternative of no size": an_alternative(3, buy_size=D(0)),
     "an opportunity without a run": an_opportunity(1, run_id=77),
     "an opportunity refused without a reason": an_opportunity(1, reason=None),
     "an opportunity refused for an empty reason": an_opportunity(1, reason=""),
