@@ -41,6 +41,34 @@ costs a look: so whatever is not listed is unknown.
 | stopped while waiting for the answer | unknown | the request may have arrived |
 | answer that names another order, symbol, side or size | unknown | whatever it is about, it is not proof about ours |
 
+## Over an order socket
+
+With `order_entry = "websocket"` the same tables judge: Gate's result frame carries status, label and message as REST does, OKX's
+the same envelope. What is different is how an answer may fail to come.
+
+| what happened | outcome | why |
+|---|---|---|
+| the socket is down before the frame is handed to the network | sent over REST | not a byte of it can have left, so another way is free |
+| Gate's first answer, `ack: true`, whatever else it holds | none yet | it says that the frame was received, and nothing of the order |
+| the result, with or without a first answer, before or after a fill | by status and code | see the tables |
+| a second result, or one under an id nobody waits for | ignored | answers count once, by the exact id of their request |
+| no result in time, though it was received | unknown | taken or not, it was only received |
+| the connection ends, or a frame on it cannot be read | unknown, for all under way | nothing is sent again over the next connection |
+| `event: error` of OKX, which names no request | unknown, for all under way | it may be about any of them |
+| status 401 on Gate's | rejected | not logged in: refused at the door; the connection is made anew |
+
+## Cancels in a batch
+
+Several cancels of one decision go as one request (Gate, OKX and Bitget), and each has an outcome of its own.
+
+| what the answer says | outcome of one cancel | why |
+|---|---|---|
+| success in the order's own row | accepted | the venue's word |
+| a code in the order's own row | by the code | see the tables; HTTP 200 and an outer success say nothing about it |
+| no row names the order, the whole succeeded or is not clear | unknown | nothing is said about it |
+| no row names the order, the whole was refused | rejected, by the code | nothing of it was executed |
+| no answer, 5xx, unreadable | unknown, for all | the request may have arrived |
+
 ## By HTTP status
 
 The status is looked at together with the body; "readable" is a body in the venue's own form.

@@ -152,6 +152,30 @@ _OKX_ROWS: tuple[Row, ...] = (
         "rate limited before it was executed",
     ),
     (
+        "60014",
+        Outcome.REJECTED,
+        Trouble.BUSY,
+        "websocket: requests too frequent, refused before it was executed",
+    ),
+    (
+        "60011",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "websocket: not logged in, refused at the door",
+    ),
+    (
+        "60012 60013 60019",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "websocket: malformed request, refused before matching",
+    ),
+    (
+        "63999",
+        Outcome.UNKNOWN,
+        Trouble.FAULT,
+        "websocket: the venue's own fault inside",
+    ),
+    (
         "50102 50112 50036",
         Outcome.REJECTED,
         Trouble.CLOCK,

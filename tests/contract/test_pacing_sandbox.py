@@ -22,7 +22,6 @@ from tests.contract.strangers import SYMBOL
 WAYS = (
     ("gate", OrderEntry.REST),
     ("gate", OrderEntry.WEBSOCKET),
-    ("okx", OrderEntry.REST),
     ("okx", OrderEntry.WEBSOCKET),
     ("bitget", OrderEntry.REST),
 )
