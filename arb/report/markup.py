@@ -1,11 +1,13 @@
 """HTML, with every text escaped: what a venue or a user wrote into a ledger stays text."""
 
+import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from html import escape
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
+_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class Html(str):
@@ -16,13 +18,20 @@ class Html(str):
 
 def element(tag: str, *inside: str | Html, **attributes: str) -> Html:
     """Return an element: text in it and in its attributes is escaped, markup is kept. `class_` stands for `class`."""
-    named = "".join(f' {name.rstrip("_").replace("_", "-")}="{escape(text)}"' for name, text in attributes.items())
+    named = "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{escape(visible(text))}"' for name, text in attributes.items()
+    )
     return Html(f"<{tag}{named}>{joined(inside)}</{tag}>")
+
+
+def visible(text: str) -> str:
+    """Return text with what neither HTML nor XML may hold made visible as a mark."""
+    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def joined(parts: Iterable[str | Html], between: str = "") -> Html:
     """Return parts one after the other, texts escaped."""
-    return Html(between.join(part if isinstance(part, Html) else escape(part) for part in parts))
+    return Html(between.join(part if isinstance(part, Html) else escape(visible(part)) for part in parts))
 
 
 def table(heads: Sequence[tuple[str, str]], rows: Iterable[dict[str, Any]], *, none: str) -> Html:

@@ -52,7 +52,11 @@ def chosen_rows(columns: Columns, mask: Mask) -> Columns:
     return {name: column[mask] for name, column in columns.items()}
 
 
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 604800, 2592000)
+_DAY_S = 86_400
+_STEPS_S = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200),
+    *(days * _DAY_S for days in (1, 7, 28, 91, 364, 3640, 36400)),
+)
 
 
 def slots(first_ns: int, last_ns: int, *, most: int = 30) -> list[int]:

@@ -26,7 +26,7 @@ from arb.report.style import (
     log_axis,
     sheet,
 )
-from arb.report.wording import amount, count, percent, span
+from arb.report.wording import amount, count, percent, short, span
 from arb.store.columns import Column, Columns
 
 NOTHING = "No orders sent yet: nothing to measure"
@@ -63,7 +63,7 @@ def waits(legs: Columns, quote: str | None = None) -> Sheet:
             text, (nearly, place), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9, color=INK
         )
         ticks.append(place)
-        names.append(f"{venue}: {WAITS[name]}")
+        names.append(f"{short(venue, 16)}: {WAITS[name]}")
     log_axis(axes, span)
     axes.set_xlim(right=axes.get_xlim()[1] * 12)
     axes.set_yticks(ticks, names, color=INK)
@@ -150,12 +150,12 @@ def short_legs(legs: Columns, trades: Columns, quote: str | None = None) -> Shee
     if not venues:
         return empty(NOTHING)
     costs, pairs = _short_costs(trades, venues)
-    short = int((legs["fill_ratio"] < 1).sum())
+    fell_short = int((legs["fill_ratio"] < 1).sum())
     worst = min(venues, key=lambda venue: costs[venue])
     cost = f"; mending cost {amount(-sum(costs.values()), quote)}" if sum(costs.values()) < 0 else ""
     where = f", most where {worst} fell short" if costs[worst] < 0 else ""
     figure, axes = sheet(
-        f"{percent(short, len(legs['venue']))} of {count(len(legs['venue']), 'leg')} fell short{cost}{where}",
+        f"{percent(fell_short, len(legs['venue']))} of {count(len(legs['venue']), 'leg')} fell short{cost}{where}",
         height_in=1.7 + 0.36 * len(venues),
         columns=2,
     )
@@ -165,7 +165,7 @@ def short_legs(legs: Columns, trades: Columns, quote: str | None = None) -> Shee
         shares = [100 * float(_ended(legs, name)[legs["venue"] == venue].mean()) for venue in venues]
         axes[0].barh(range(len(venues)), shares, left=left, color=colour, height=0.62, label=name)
         left = left + shares
-    axes[0].set_yticks(range(len(venues)), venues, color=INK)
+    axes[0].set_yticks(range(len(venues)), [short(venue) for venue in venues], color=INK)
     axes[0].set_ylim(len(venues) - 0.5, -0.5)
     axes[0].set_xlim(0, 100)
     axes[0].grid(visible=False, axis="y")

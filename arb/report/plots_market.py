@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from arb.report.measure import Mask, of_quote, percentile, slots, whole_sum
 from arb.report.style import END, GAIN, INK, MUTED, NEUTRAL, Sheet, bars, drawn, empty, headed, log_axis, sheet
 from arb.report.what_if import what_if
-from arb.report.wording import ARROW, amount, count, percent, span
+from arb.report.wording import ARROW, amount, count, percent, short, span
 from arb.store.columns import Column, Columns
 
 NOTHING = "No opportunities seen yet: no edge was above the fees"
@@ -101,7 +101,7 @@ def on_offer(episodes: Columns, quote: str | None = None) -> Sheet:
     _shade(axes, cells)
     every = max(1, -(-len(labels) // 12))
     axes.set_xticks(range(0, len(labels), every), labels[::every])
-    axes.set_yticks(range(len(names)), names, color=INK)
+    axes.set_yticks(range(len(names)), [short(name) for name in names], color=INK)
     axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False)

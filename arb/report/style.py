@@ -9,6 +9,7 @@ import hashlib
 import io
 import re
 import textwrap
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec
 
@@ -17,8 +18,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
+from arb.report.markup import visible
 from arb.report.measure import crowded
+from arb.report.wording import short
 from arb.store.columns import Column, Columns
 
 LIGHT = {
@@ -57,6 +61,7 @@ INK, MUTED, GRID, SURFACE, NEUTRAL = (LIGHT[name] for name in ("ink", "muted", "
 GAIN, LOSS = LIGHT["gain"], LIGHT["loss"]
 WIDTH_IN = 8.4
 HEAD = "head"
+_SECOND = 1 / 86_400  # of a day, which is how matplotlib counts time
 
 # matplotlib's stubs list every key; a plain dictionary of them is still a dictionary.
 _RC: Any = {
@@ -144,7 +149,7 @@ def log_axis(axes: Axes, words: Callable[[float], str]) -> None:
     """Make the axis of x logarithmic, with ticks in words."""
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: words(value))
-    axes.xaxis.set_minor_formatter(lambda *_: "")
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _number(value: float, _place: int | None = None) -> str:
@@ -165,7 +170,9 @@ def headed(axes: Axes, text: str) -> None:
 
 
 def time_axis(axes: Axes) -> None:
-    """Write instants as short as they can be told apart, in UTC."""
+    """Write instants as short as they can be told apart, in UTC; a lone one gets a second on each side."""
+    if axes.dataLim.width < _SECOND / 1000:
+        axes.set_xlim(axes.dataLim.x0 - _SECOND, axes.dataLim.x1 + _SECOND)
     locator = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
@@ -180,7 +187,7 @@ def bars(axes: Axes, names: list[str], values: list[float], labels: list[str], *
     )
     for place, (value, label) in enumerate(zip(values, labels, strict=True)):
         axes.text(max(value, 0.0) + 0.015 * reach, place, label, va="center", fontsize=9, color=INK)
-    axes.set_yticks(range(len(names)), names, color=INK)
+    axes.set_yticks(range(len(names)), [short(name) for name in names], color=INK)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.axvline(0, color=MUTED, linewidth=0.8)
@@ -215,13 +222,15 @@ def colours(names: Iterable[str]) -> dict[str, str]:
 
 def to_svg(figure: Sheet, *, headline: bool = True) -> str:
     """Return the figure as an SVG element: no outside reference, no date, ids of its own, fonts of the page around it."""
-    name = "f" + hashlib.sha256(figure.finding.encode()).hexdigest()[:6]
+    name = "g" + hashlib.sha256(figure.finding.encode()).hexdigest()[:6]
     raw = io.StringIO()
     heads = [text for text in figure.texts if text.get_gid() == HEAD]
     for head in heads:
         head.set_visible(headline)
         head.set_in_layout(headline)
-    with mpl.rc_context(_RC | {"svg.hashsalt": name}):
+    with mpl.rc_context(_RC | {"svg.hashsalt": name}), warnings.catch_warnings():
+        # The reader's fonts draw the names, not ours: a letter that ours lack is no trouble.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(raw, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return _small(raw.getvalue(), name)
 
@@ -231,7 +240,7 @@ _OPENING = '<svg style="stroke-linejoin: round" font-family="system-ui, sans-ser
 
 def _small(svg: str, name: str) -> str:
     """Drop what a page does not need: prolog, metadata, styles that reach beyond the figure, digits nobody sees."""
-    svg = svg[svg.index("<svg") :].replace("<svg ", _OPENING, 1)
+    svg = visible(svg[svg.index("<svg") :]).replace("<svg ", _OPENING, 1)
     for needless in (
         r"<metadata>.*?</metadata>\s*",
         r"<defs>\s*<style.*?</style>\s*</defs>\s*",

@@ -54,6 +54,11 @@ def count(number: int, thing: str) -> str:
     return f"{number:,} {thing if number == 1 else plural}"
 
 
+def short(name: str, most: int = 28) -> str:
+    """Return a name that leaves room for what is drawn beside it."""
+    return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def routes(columns: Columns) -> list[str]:
     """Return the venues of each row, bought and sold; one alone where both legs are at one venue."""
     return [route(buy, sell) for buy, sell in zip(columns["buy_venue"], columns["sell_venue"], strict=True)]

@@ -1,0 +1,130 @@
+"""Every notebook, run as a user would on one ledger that the sandbox filled: what it shows is what the ledger says."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("nbclient", reason="the extra `notebooks` is not installed")
+pytest.importorskip("pandas", reason="the extra `notebooks` is not installed")
+
+from tests import house
+from tests.support.notebooks import FOLDER, SHOWN, read, run, shown
+from tests.support.simulated import simulated_ledger
+
+NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+FIRST_REVIEW = "what_did_i_earn"
+FIGURES_OF = {"trade_review": 5, "opportunity_analysis": 5, "execution_quality": 4, "inventory_and_pnl": 3}
+SIZE_MAX = 400_000
+"""Bytes of all notebooks together: a figure that forgot to aggregate would be over it alone."""
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the one ledger: an engine traded half a minute of virtual time on the sandbox, with faults."""
+    path = tmp_path_factory.mktemp("notebooks") / "sandbox.sqlite"
+    outcome = simulated_ledger(path)
+    assert outcome.troubles == [] and outcome.left_open == []
+    return path
+
+
+@pytest.fixture(scope="module")
+def answers(ledger: Path) -> dict[str, str]:
+    """Return what each notebook shows."""
+    return {name: shown(cells) for name, cells in run(NAMES, f"sqlite:///{ledger}").items()}
+
+
+def one(ledger: Path, sql: str) -> int:
+    with closing(sqlite3.connect(ledger)) as connection:
+        return int(connection.execute(sql).fetchone()[0])
+
+
+def test_the_ledger_has_what_there_is_to_review(ledger: Path) -> None:
+    assert one(ledger, "SELECT COUNT(*) FROM pair_trades WHERE state = 'completed'") > 50
+    assert one(ledger, "SELECT COUNT(*) FROM orders WHERE role IN ('hedge', 'unwind')") > 10
+    assert one(ledger, "SELECT COUNT(*) FROM incidents") > 0
+
+
+def test_the_trade_review_shows_every_term_of_the_waterfall_exactly(answers: dict[str, str], ledger: Path) -> None:
+    text = answers["trade_review"]
+    for term in ("expected_net", "buy_slippage", "sell_slippage", "size_shortfall", "fee_difference", "hedge_cost"):
+        assert re.search(rf"{term}_e8 +{one(ledger, f'SELECT SUM({term}_e8) FROM pair_trades')}\b", text), term
+    net = one(ledger, "SELECT SUM(realised_net_e8) FROM pair_trades")
+    assert re.search(rf"realised_net_e8 +{net}\b", text)
+    pairs = one(ledger, "SELECT COUNT(*) FROM pair_trades")
+    assert f"{net / 1e8:,.2f} USDT earned by {pairs:,} pairs" in text
+
+
+def test_the_opportunity_analysis_counts_what_was_seen_and_taken(answers: dict[str, str], ledger: Path) -> None:
+    text = answers["opportunity_analysis"]
+    for outcome in ("traded", "refused"):
+        mine = f"FROM opportunities WHERE outcome = '{outcome}'"
+        count, offered = one(ledger, f"SELECT COUNT(*) {mine}"), one(ledger, f"SELECT SUM(best_net_e8) {mine}")
+        assert re.search(rf"{outcome} +{count} +{offered}\b", text), outcome
+    seen = one(ledger, "SELECT COUNT(*) FROM opportunities")
+    assert f"Half of all {seen:,} edges are gone after" in text
+    above = one(ledger, "SELECT COUNT(*) FROM opportunities WHERE CAST(best_edge_bps AS REAL) >= 12")
+    assert re.search(rf"12\.0 +\d+ +-?\d+ +{above}\b", text)
+
+
+def test_execution_quality_counts_legs_and_what_mending_them_cost(answers: dict[str, str], ledger: Path) -> None:
+    text = answers["execution_quality"]
+    legs = one(ledger, "SELECT COUNT(*) FROM orders WHERE role = 'entry'")
+    assert f"of {legs:,} legs fell short" in text
+    repaired = "id IN (SELECT pair_trade_id FROM orders WHERE role IN ('hedge', 'unwind'))"
+    for state in ("completed", "unwound"):
+        cost = one(ledger, f"SELECT SUM(hedge_cost_e8) FROM pair_trades WHERE state = '{state}' AND {repaired}")
+        assert re.search(rf"{state} +{cost}\b", text), state
+
+
+def test_inventory_shows_fees_and_profit_as_the_ledger_has_them(answers: dict[str, str], ledger: Path) -> None:
+    text = answers["inventory_and_pnl"]
+    for venue in ("gate", "okx", "bitget"):
+        mine = f"FROM fills WHERE venue = '{venue}' AND fee_currency = 'USDT'"
+        fees = one(ledger, f"SELECT SUM(fee_quote_value_e8) {mine}")
+        assert re.search(rf"USDT +{one(ledger, f'SELECT COUNT(*) {mine}')} +{fees}\b", text), venue
+    assert str(one(ledger, "SELECT SUM(trading_net_e8) FROM v_daily_pnl")) in text
+
+
+def test_the_first_review_answers_too(answers: dict[str, str], ledger: Path) -> None:
+    text = answers[FIRST_REVIEW]
+    counts = [one(ledger, f"SELECT COUNT(*) FROM {name}") for name in ("pair_trades", "opportunities", "fills")]
+    assert "{} pair trades, {} opportunities, {} fills in 1 run(s)".format(*counts) in text
+
+
+@pytest.mark.parametrize("name", FIGURES_OF)
+def test_a_notebook_shows_its_figures(name: str, answers: dict[str, str]) -> None:
+    assert answers[name].count("<svg ") == FIGURES_OF[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_has_no_logic_of_its_own(name: str) -> None:
+    if name == FIRST_REVIEW:
+        pytest.skip("shows how to work on views with pandas alone")
+    for cell in read(name).cells:
+        if cell.cell_type == "code":
+            assert not re.search(r"^\s*(def|for|if|while|class|lambda)\b", cell.source, re.MULTILINE), cell.source
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_notebook_is_kept_with_clean_outputs(name: str) -> None:
+    text = (FOLDER / f"{name}.ipynb").read_text()
+    notebook: Any = json.loads(text)
+    assert not house.machine_traces(name, text)
+    for cell in notebook["cells"]:
+        assert cell["metadata"] == {} and cell.get("execution_count") is None
+        for output in cell.get("outputs", ()):
+            assert output["output_type"] == "execute_result" and output["metadata"] == {}
+    assert text.count("<svg ") == FIGURES_OF[name]
+
+
+def test_the_first_review_is_kept_without_outputs() -> None:
+    assert not [output for cell in read(FIRST_REVIEW).cells for output in cell.get("outputs", ())]
+
+
+def test_all_notebooks_together_are_small() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.ipynb")) < SIZE_MAX

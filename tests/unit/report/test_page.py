@@ -1,0 +1,180 @@
+"""The page: one file that needs nothing else, that says what the ledger says, and trusts no text in it."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
+
+from arb.cli.root import cli
+from arb.core.records import AnyRecord, IncidentRecord
+from arb.errors import ConfigError
+from arb.report.page import render
+from arb.report.summary import TERMS, Sources, read_sources
+from arb.report.write import check_target, write_page
+from arb.store.migrate import upgrade
+from tests.support.history import a_history, fill_ledger
+
+EVIL = '<script>alert("x")</script>\' onload=1 &amp; \x01 $\\alpha'
+PAGE = "<!doctype html>\n<html></html>\n"
+
+
+def hostile(record: AnyRecord) -> AnyRecord:
+    """Return a row with markup in every text that a venue or a user may have had a hand in."""
+    if isinstance(record, IncidentRecord):
+        return msgspec.structs.replace(record, text=EVIL, kind=EVIL, venue=EVIL)
+    names = {name: f"{EVIL}{getattr(record, name)}" for name in ("venue", "buy_venue") if getattr(record, name, None)}
+    if getattr(record, "symbol", None) == "BTC/USDC":  # one quote is enough to look at
+        names |= {"symbol": "BTC/USDT"} | ({"quote": "USDT"} if hasattr(record, "quote") else {})
+    return msgspec.structs.replace(record, **names)
+
+
+@pytest.fixture(scope="module")
+def hostile_sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    url = f"sqlite:///{tmp_path_factory.mktemp('hostile') / 'ledger.sqlite'}"
+    fill_ledger(url, map(hostile, a_history(pairs=40, days=2)))
+    return read_sources(url)
+
+
+@pytest.fixture(scope="module")
+def page(hostile_sources: Sources) -> str:
+    return render(hostile_sources)
+
+
+class Seen(HTMLParser):
+    """What a browser would make of a page: elements, attributes, and whether all that was opened was closed."""
+
+    VOID = frozenset(("meta", "br", "img", "link", "input"))
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_texts_from_the_ledger_stay_texts(page: str) -> None:
+    seen = Seen(page)
+    assert seen.open == []
+    assert not {"script", "img", "iframe", "object", "link"} & set(seen.tags)
+    assert not [name for name, _ in seen.attributes if name.startswith("on")]
+    assert "&lt;script&gt;" in page and "\x01" not in page
+
+
+def test_the_page_needs_nothing_from_outside(page: str, hostile_sources: Sources) -> None:
+    without_names = re.sub(r' xmlns(:xlink)?="[^"]*"', "", page).replace(hostile_sources.db, "")
+    assert not re.search(r"https?:|//[a-z]|@import|src=", without_names)
+    assert not [value for name, value in Seen(page).attributes if name in ("href", "xlink:href") and value[:1] != "#"]
+    assert all(found == "#" for found in re.findall(r"url\((.)", page))
+
+
+def test_no_two_things_on_the_page_have_one_id(page: str) -> None:
+    ids = [value for name, value in Seen(page).attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    targets = re.findall(r'(?:xlink:)?href="#([^"]+)"|url\(#([^)]+)\)', page)
+    assert {first or second for first, second in targets} <= set(ids)
+
+
+def test_the_waterfall_stands_there_to_the_last_digit(page: str, hostile_sources: Sources) -> None:
+    sums = {(row["quote"], term): 0 for row in hostile_sources.sums.pairs for term in TERMS}
+    for row in hostile_sources.sums.pairs:
+        for term in TERMS:
+            sums[row["quote"], term] += row[f"{term}_e8"]
+    for amount_e8 in sums.values():
+        whole, part = divmod(abs(amount_e8), 10**8)
+        sign = "\N{MINUS SIGN}" if amount_e8 < 0 else ""
+        assert f">{sign}{whole:,}.{part:08}</td>" in page
+
+
+def test_both_grounds_have_their_colours(page: str) -> None:
+    assert "prefers-color-scheme: dark" in page
+    used = set(re.findall(r"var\(--([a-z]+)\)", page))
+    assert used <= set(re.findall(r"--([a-z]+): #", page))
+
+
+def test_an_empty_ledger_makes_a_page_that_says_so(nothing: Sources) -> None:
+    page = render(nothing)
+    assert Seen(page).open == []
+    assert page.count('class="none"') > 15
+    assert "no run yet" in page and "nothing earned, nothing lost" in page
+
+
+def test_a_page_takes_the_place_of_an_older_one_whole(tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    target.write_text(PAGE + "older")
+    assert write_page(target, PAGE) == len(PAGE)
+    assert target.read_text() == PAGE
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_what_cannot_be_written_is_said_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for bad, why in (
+        (tmp_path, "is a directory"),
+        (tmp_path / "nowhere" / "report.html", "No such file or directory"),
+        (tmp_path / "file" / "report.html", "Not a directory"),
+        (Path(os.devnull), "is no ordinary file"),
+    ):
+        with pytest.raises(ConfigError, match=why) as caught:
+            check_target(bad)
+        assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_something_that_is_no_page_is_never_overwritten(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.sqlite"
+    upgrade(f"sqlite:///{ledger}")
+    before = ledger.read_bytes()
+    done = CliRunner().invoke(cli, ["report", "--db", f"sqlite:///{ledger}", "--html", str(ledger)])
+    assert isinstance(done.exception, ConfigError) or done.exit_code == 2
+    assert ledger.read_bytes() == before
+
+
+def test_the_command_writes_the_page_and_says_where(tmp_path: Path) -> None:
+    upgrade(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    target = tmp_path / "report.html"
+    arguments = ["report", "--json", "--db", f"sqlite:///{tmp_path / 'a.sqlite'}", "--html", str(target)]
+    done = CliRunner().invoke(cli, arguments)
+    answer = msgspec.json.decode(done.stdout)
+    assert (answer["page"], answer["bytes"]) == (str(target), target.stat().st_size)
+    assert target.read_text().startswith("<!doctype html>")
+
+
+def test_without_matplotlib_one_line_names_the_extra(tmp_path: Path, repo_root: Path) -> None:
+    upgrade(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    script = "import sys; sys.modules['matplotlib'] = None; from arb.cli import main; sys.exit(main())"
+    arguments = ["report", "--db", f"sqlite:///{tmp_path / 'a.sqlite'}", "--html", str(tmp_path / "report.html")]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(repo_root)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "pip install 'arb[notebooks]'" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "report.html").exists()
