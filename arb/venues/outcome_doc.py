@@ -43,17 +43,17 @@ costs a look: so whatever is not listed is unknown.
 
 ## Over an order socket
 
-With `order_entry = "websocket"` the same tables judge: Gate's result frame carries status, label and message as REST does, OKX's
-the same envelope. What is different is how an answer may fail to come.
+With `order_entry = "websocket"` the same tables judge: Gate's result frame carries status, label and message as REST does,
+OKX's the same envelope. What is different is how an answer may fail to come.
 
 | what happened | outcome | why |
 |---|---|---|
-| the socket is down before the frame is handed to the network | sent over REST | not a byte of it can have left, so another way is free |
-| Gate's first answer, `ack: true`, whatever else it holds | none yet | it says that the frame was received, and nothing of the order |
+| the socket is down before the frame is handed over | sent over REST | not a byte can have left: another way is free |
+| Gate's first answer, `ack: true`, whatever it holds | none yet | the frame was received: nothing of the order |
 | the result, with or without a first answer, before or after a fill | by status and code | see the tables |
 | a second result, or one under an id nobody waits for | ignored | answers count once, by the exact id of their request |
 | no result in time, though it was received | unknown | taken or not, it was only received |
-| the connection ends, or a frame on it cannot be read | unknown, for all under way | nothing is sent again over the next connection |
+| the connection ends, or a frame cannot be read | unknown, for all under way | nothing is sent again over the next one |
 | `event: error` of OKX, which names no request | unknown, for all under way | it may be about any of them |
 | status 401 on Gate's | rejected | not logged in: refused at the door; the connection is made anew |
 
