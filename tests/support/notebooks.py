@@ -23,24 +23,32 @@ def read(name: str) -> Any:
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
 
 
-def run(names: list[str], db_url: str) -> dict[str, list[Any]]:
-    """Run notebooks one after the other in one kernel, each with empty hands; return the code cells of each, executed."""
+def run(names: list[str], *db_urls: str) -> list[dict[str, list[Any]]]:
+    """Run notebooks on each ledger in turn, all in one kernel, each with empty hands.
+
+    Returns for each ledger the code cells of each notebook, executed.
+    """
     cells: list[Any] = []
-    places: dict[str, list[int]] = {}
-    for name in names:
-        cells.append(nbformat.v4.new_code_cell("%reset -f"))  # type: ignore[no-untyped-call]
-        code = [cell for cell in read(name).cells if cell.cell_type == "code"]
-        places[name] = list(range(len(cells), len(cells) + len(code)))
-        cells += code
+    places: list[dict[str, list[int]]] = []
+    for db_url in db_urls:
+        places.append({})
+        for name in names:
+            cells.append(_fresh(f"%reset -f\n%env ARB_DB_URL={db_url}"))
+            code = [_fresh(cell.source) for cell in read(name).cells if cell.cell_type == "code"]
+            places[-1][name] = list(range(len(cells), len(cells) + len(code)))
+            cells += code
     whole = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)  # type: ignore[no-untyped-call]
     environment = os.environ | {
-        "ARB_DB_URL": db_url,
         "MPLBACKEND": "agg",
         "PYTHONPATH": os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")]),
     }
     client = nbclient.NotebookClient(whole, timeout=100, kernel_name="python3", record_timing=False)
     client.execute(cwd=str(REPO), env=environment)
-    return {name: [whole.cells[place] for place in mine] for name, mine in places.items()}
+    return [{name: [whole.cells[place] for place in mine] for name, mine in each.items()} for each in places]
+
+
+def _fresh(source: str) -> Any:
+    return nbformat.v4.new_code_cell(source)  # type: ignore[no-untyped-call]
 
 
 def shown(cells: list[Any]) -> str:
@@ -55,7 +63,7 @@ def shown(cells: list[Any]) -> str:
 
 def keep(names: tuple[str, ...], db_url: str) -> None:
     """Run notebooks and write their outputs into their files."""
-    for name, cells in run(list(names), db_url).items():
+    for name, cells in run(list(names), db_url)[0].items():
         notebook = read(name)
         notebook.metadata = KERNEL | {"language_info": {"name": "python"}}
         code = iter(cells)

@@ -12,7 +12,10 @@ import pytest
 pytest.importorskip("nbclient", reason="the extra `notebooks` is not installed")
 pytest.importorskip("pandas", reason="the extra `notebooks` is not installed")
 
+from arb.core.records import PairRecord
+from arb.store.migrate import upgrade
 from tests import house
+from tests.support.history import a_history, fill_ledger
 from tests.support.notebooks import FOLDER, SHOWN, read, run, shown
 from tests.support.simulated import simulated_ledger
 
@@ -33,9 +36,29 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def answers(ledger: Path) -> dict[str, str]:
-    """Return what each notebook shows."""
-    return {name: shown(cells) for name, cells in run(NAMES, f"sqlite:///{ledger}").items()}
+def postgres_ledger(postgres_server: Any) -> str:
+    """Return the URL of a made-up history on PostgreSQL; the server vanishes with the session, and it with the server."""
+    psycopg = pytest.importorskip("psycopg")
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE notebooks")
+    url = str(postgres_server.get_uri("notebooks")).replace("postgresql://", "postgresql+psycopg://", 1)
+    fill_ledger(url, a_history(pairs=40, days=3))
+    return url
+
+
+@pytest.fixture(scope="module")
+def all_answers(ledger: Path, postgres_ledger: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """Return what each notebook shows of the sandbox's ledger, of an empty one, and of one on PostgreSQL."""
+    empty = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'ledger.sqlite'}"
+    upgrade(empty)
+    done = run(NAMES, f"sqlite:///{ledger}", empty, postgres_ledger)
+    return [{name: shown(cells) for name, cells in each.items()} for each in done]
+
+
+@pytest.fixture(scope="module")
+def answers(all_answers: list[dict[str, str]]) -> dict[str, str]:
+    """Return what each notebook shows of the sandbox's ledger."""
+    return all_answers[0]
 
 
 def one(ledger: Path, sql: str) -> int:
@@ -94,6 +117,26 @@ def test_the_first_review_answers_too(answers: dict[str, str], ledger: Path) -> 
     text = answers[FIRST_REVIEW]
     counts = [one(ledger, f"SELECT COUNT(*) FROM {name}") for name in ("pair_trades", "opportunities", "fills")]
     assert "{} pair trades, {} opportunities, {} fills in 1 run(s)".format(*counts) in text
+
+
+def test_no_notebook_stumbles_over_an_empty_ledger(all_answers: list[dict[str, str]]) -> None:
+    _, empty, _ = all_answers
+    assert "0 pair trades" in empty[FIRST_REVIEW]
+    assert "nothing earned, nothing lost" in empty["trade_review"]
+    assert "no edge was above the fees" in empty["opportunity_analysis"]
+    assert "No orders sent yet" in empty["execution_quality"]
+    assert "trading has moved nothing" in empty["inventory_and_pnl"]
+
+
+def test_on_postgresql_the_same_notebooks_show_the_same_sums(all_answers: list[dict[str, str]]) -> None:
+    _, _, postgres = all_answers
+    rows = list(a_history(pairs=40, days=3))
+    last = {row.id: row for row in rows if isinstance(row, PairRecord) and row.quote == "USDT"}
+    nets = [row.waterfall.realised_net_e8 for row in last.values() if row.waterfall is not None]
+    assert re.search(rf"realised_net_e8 .*\b{sum(nets)}\b", postgres["trade_review"])
+    assert "40 pair trades" in postgres[FIRST_REVIEW] or f"{len(last)} pair" in postgres[FIRST_REVIEW]
+    for name, figures in FIGURES_OF.items():
+        assert postgres[name].count("<svg ") == figures
 
 
 @pytest.mark.parametrize("name", FIGURES_OF)

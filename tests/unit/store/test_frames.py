@@ -1,6 +1,5 @@
-"""Notebooks: the loaders, and the notebook that says what was earned and why, run as a user would."""
+"""Loaders of whole tables and views for notebooks; the notebooks themselves are run in tests/unit/report."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -70,43 +69,3 @@ def test_every_loader_reads_a_filled_ledger(filled_url: str) -> None:
     assert lengths == [1, 3, 4, 4, 1]
     assert len(frames.reasons(filled_url)) == len(frames.daily_pnl(filled_url)) == 1
     assert (len(frames.venue_quality(filled_url)), len(frames.incidents(filled_url))) == (2, 1)
-
-
-def notebook(repo_root: Path) -> Any:
-    nbformat = pytest.importorskip("nbformat", reason="the extra `notebooks` is not installed")
-    return nbformat.read(repo_root / "notebooks" / "what_did_i_earn.ipynb", as_version=4)
-
-
-def run_notebook(repo_root: Path, db_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    nbclient = pytest.importorskip("nbclient", reason="the extra `notebooks` is not installed")
-    monkeypatch.setenv("ARB_DB_URL", db_url)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(repo_root), os.environ.get("PYTHONPATH", "")]))
-    done = notebook(repo_root)
-    nbclient.NotebookClient(done, timeout=100, kernel_name="python3").execute(cwd=str(repo_root))
-    outputs = [output for cell in done.cells for output in cell.get("outputs", ())]
-    return "\n".join(str(output.get("text") or output.get("data", {}).get("text/plain", "")) for output in outputs)
-
-
-def test_the_notebook_answers_from_a_filled_ledger(
-    filled_url: str, repo_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer = run_notebook(repo_root, filled_url, monkeypatch)
-    assert "2 pair trades, 3 opportunities, 4 fills in 1 run(s)" in answer
-    assert "2.30000002" in answer  # the realised net
-    assert "max_notional" in answer
-    assert "one leg filled short" in answer
-
-
-def test_the_notebook_does_not_stumble_over_an_empty_ledger(
-    tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = f"sqlite:///{tmp_path}/empty.sqlite"
-    upgrade(url)
-    assert "0 pair trades" in run_notebook(repo_root, url, monkeypatch)
-
-
-def test_the_notebook_is_kept_without_outputs(repo_root: Path) -> None:
-    for cell in notebook(repo_root).cells:
-        assert not cell.get("outputs")
-        assert cell.get("execution_count") is None
