@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,8 +24,19 @@ WATERFALL = (
 )
 
 
+class _Step(NamedTuple):
+    at_ns: int
+    what: str
+    of: str
+    after_ns: int | None
+
+
 def tell(story: PairStory) -> dict[str, Any]:
-    """Return pair, waterfall, orders, fills and timeline; instants as milliseconds since the decision."""
+    """Return pair, waterfall, orders, fills, what else could have been done, and the timeline.
+
+    `steps` goes from the frames decided on to the end, each step with its wait since the step of the same leg before it;
+    `timeline` holds the entries that name one of the orders. Instants are milliseconds since the decision.
+    """
     pair, zero_ns = story.pair, story.pair["decided_ns"]
     return {
         "pair": {name: pair[name] for name in ("id", "kind", "symbol", "buy_venue", "sell_venue", "state")}
@@ -43,7 +55,78 @@ def tell(story: PairStory) -> dict[str, Any]:
         "incidents": [
             {"at_ms": _since(row["ns"], zero_ns), "kind": row["kind"], "text": row["text"]} for row in story.incidents
         ],
+        "alternatives": [_alternative(row, zero_ns) for row in story.alternatives],
+        "steps": steps(story),
         "timeline": list(_timeline(story, zero_ns)),
+    }
+
+
+def steps(story: PairStory) -> list[dict[str, Any]]:
+    """Return what happened, in order: when, what, to which leg, and how long after the step before it on that leg.
+
+    Of an entry the step before the first is the decision, and of a decision the newest frame; of a repair it is the end of
+    the orders before it. Between a decision and the send lie sizing, the journal's commit, pacing and signing.
+    """
+    pair, zero_ns = story.pair, story.pair["decided_ns"]
+    frames = [(pair[f"{side}_frame_ns"], f"{pair[f'{side}_venue']} book") for side in ("buy", "sell")]
+    found: list[_Step] = [_Step(ns, "frame received", of, None) for ns, of in frames if ns]
+    newest_ns = max((step.at_ns for step in found), default=None)
+    found.append(_Step(zero_ns, "decided", "pair", newest_ns))
+    settled_ns = zero_ns
+    for order in sorted(story.orders, key=lambda order: (order["journalled_ns"], order["id"])):
+        of = f"{order['role']} {order['side']} {order['venue']}"
+        before_ns = order["journalled_ns"]
+        if before_ns != zero_ns:
+            found.append(_Step(before_ns, "repair decided", of, settled_ns))
+        for at_ns, what in _steps_of_order(story, order):
+            found.append(_Step(at_ns, what, of, before_ns))
+            before_ns = at_ns
+        settled_ns = max(settled_ns, order["done_ns"] or 0)
+    if pair["closed_ns"] is not None:
+        found.append(_Step(pair["closed_ns"], str(pair["state"]), "pair", settled_ns))
+    return [
+        {
+            "at_ms": _since(step.at_ns, zero_ns),
+            "wait_ms": None if step.after_ns is None else _since(step.at_ns, step.after_ns),
+            "what": step.what,
+            "of": step.of,
+        }
+        for step in sorted(found, key=lambda step: step.at_ns)
+    ]
+
+
+def _steps_of_order(story: PairStory, order: RowDict) -> list[tuple[int, str]]:
+    """Return what happened to an order after it was written down, in order of time."""
+    fills = [fill for fill in story.fills if fill["order_id"] == order["id"]]
+    found = [
+        (order["sent_ns"], "journalled and sent"),
+        (order["acked_ns"], _answer(order)),
+        *((fill["received_ns"], f"filled {fill['size']} at {fill['price']}") for fill in fills),
+        (order["done_ns"], f"ended, {order['status']}"),
+    ]
+    return sorted(((at_ns, what) for at_ns, what in found if at_ns), key=itemgetter(0))
+
+
+def _answer(order: RowDict) -> str:
+    code = f" ({order['reject_code']})" if order["reject_code"] else ""
+    return f"answered, {order['outcome'] or 'nothing certain'}{code}"
+
+
+def _alternative(row: RowDict, zero_ns: int) -> dict[str, Any]:
+    """Return a way that stood open; `net` in quote, of a repair against the price at which its leg filled."""
+    size = row["sell_size"] if row["sell_size"] is not None else row["buy_size"]
+    return {
+        "at_ms": _since(row["ns"], zero_ns),
+        "stage": row["stage"],
+        "way": row["way"],
+        "buy": row["buy_venue"],
+        "sell": row["sell_venue"],
+        "size": size,
+        "price": row["price"],
+        "net": None if row["net_e8"] is None else row["net_e8"] * E8,
+        "edge_bps": row["edge_bps"],
+        "taken": row["reason"] is None,
+        "reason": row["reason"],
     }
 
 

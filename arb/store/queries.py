@@ -17,7 +17,7 @@ from arb.errors import ConfigError
 from arb.store.engine import open_engine, store_error
 from arb.store.journal_reader import Entry, JournalReader
 from arb.store.migrate import require_current
-from arb.store.tables import Base, Fill, Incident, Opportunity, Order, PairTrade, Run
+from arb.store.tables import Alternative, Base, Fill, Incident, Opportunity, Order, PairTrade, Run
 
 # Wide enough that adding fees never rounds (the default context keeps 28 digits).
 _EXACT = Context(prec=200)
@@ -33,6 +33,7 @@ class PairStory(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[RowDict, ...]
     fills: tuple[RowDict, ...]
     incidents: tuple[RowDict, ...]
+    alternatives: tuple[RowDict, ...]
     timeline: tuple[Entry, ...]
 
 
@@ -97,6 +98,8 @@ class LedgerReader:
             own = select(Order.id).where(Order.pair_trade_id == pair_id)
             fills = _rows(connection, _of(Fill, Fill.order_id.in_(own)).order_by(Fill.event_ns, Fill.id))
             incidents = _rows(connection, _of(Incident, Incident.pair_trade_id == pair_id).order_by(Incident.ns))
+            beside = _of(Alternative, Alternative.pair_trade_id == pair_id)
+            alternatives = _rows(connection, beside.order_by(Alternative.ns, Alternative.id))
         names = tuple(order["client_order_id"] for order in orders if order["client_order_id"])
         return PairStory(
             pair=pair,
@@ -104,6 +107,7 @@ class LedgerReader:
             orders=tuple(orders),
             fills=tuple(fills),
             incidents=tuple(incidents),
+            alternatives=tuple(alternatives),
             timeline=() if journal is None else tuple(journal.mentioning(names)),
         )
 

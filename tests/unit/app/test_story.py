@@ -1,0 +1,140 @@
+"""`arb explain`: every step of a pair in order, each with its wait, and what else could have been done."""
+
+from decimal import Decimal
+from typing import Any
+
+from arb.app.story import steps, tell
+from arb.cli.show import to_json, to_text
+from arb.store.queries import PairStory
+
+MS = 1_000_000
+D = Decimal
+T0 = 1_700_000_000_000_000_000
+
+
+def an_order(id: int, role: str, side: str, venue: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "role": role,
+        "side": side,
+        "venue": venue,
+        "price": D(100),
+        "size": D(1),
+        "filled": D(0),
+        "avg_price": None,
+        "status": "cancelled",
+        "outcome": "accepted",
+        "reject_code": None,
+        "client_order_id": f"arb{id}",
+        "journalled_ns": T0,
+        "sent_ns": None,
+        "acked_ns": None,
+        "first_fill_ns": None,
+        "done_ns": None,
+    } | changes
+
+
+def a_fill(order: int, at_ms: int, size: str) -> dict[str, Any]:
+    names = ("venue", "side", "fee", "fee_currency", "liquidity", "source", "trade_id")
+    return {"order_id": order, "size": D(size), "price": D(100), "received_ns": T0 + at_ms * MS} | dict.fromkeys(names)
+
+
+def a_story(**changes: Any) -> PairStory:
+    """Return a pair whose sale was refused, and whose purchase was unwound."""
+    waterfall = [
+        "expected_net",
+        "buy_slippage",
+        "sell_slippage",
+        "size_shortfall",
+        "fee_difference",
+        "hedge_cost",
+        "residual_change",
+    ]
+    pair: dict[str, Any] = dict.fromkeys(f"{name}_e8" for name in [*waterfall, "realised_net"]) | {
+        "id": 5,
+        "kind": "arb",
+        "symbol": "BTC/USDT",
+        "buy_venue": "gate",
+        "sell_venue": "okx",
+        "state": "unwound",
+        "decided_ns": T0,
+        "closed_ns": T0 + 90 * MS,
+        "buy_size": D(1),
+        "sell_size": D(1),
+        "residual_size": D(0),
+        "exposure_quote_s": D(1),
+        "buy_frame_ns": T0 - 7 * MS,
+        "sell_frame_ns": T0 - 2 * MS,
+    }
+    orders = (
+        an_order(
+            1, "entry", "buy", "gate", status="filled", sent_ns=T0 + MS, acked_ns=T0 + 20 * MS, done_ns=T0 + 31 * MS
+        ),
+        an_order(2, "entry", "sell", "okx", status="rejected", outcome="rejected", reject_code="51008")
+        | {"sent_ns": T0 + 2 * MS, "acked_ns": T0 + 40 * MS, "done_ns": T0 + 40 * MS},
+        an_order(3, "unwind", "sell", "gate", status="filled", journalled_ns=T0 + 45 * MS)
+        | {"sent_ns": T0 + 46 * MS, "acked_ns": T0 + 80 * MS, "done_ns": T0 + 80 * MS},
+    )
+    fills = (a_fill(1, 25, "0.4"), a_fill(1, 30, "0.6"), a_fill(3, 70, "1"))
+    values: dict[str, Any] = {"pair": pair | changes, "opportunity": None, "orders": orders, "fills": fills}
+    return PairStory(**values, incidents=(), alternatives=(), timeline=())
+
+
+def test_every_step_stands_in_its_order_with_the_wait_before_it() -> None:
+    told = [(step["at_ms"], step["wait_ms"], step["what"], step["of"]) for step in steps(a_story())]
+    assert told == [
+        (D(-7), None, "frame received", "gate book"),
+        (D(-2), None, "frame received", "okx book"),
+        (D(0), D(2), "decided", "pair"),
+        (D(1), D(1), "journalled and sent", "entry buy gate"),
+        (D(2), D(2), "journalled and sent", "entry sell okx"),
+        (D(20), D(19), "answered, accepted", "entry buy gate"),
+        (D(25), D(5), "filled 0.4 at 100", "entry buy gate"),
+        (D(30), D(5), "filled 0.6 at 100", "entry buy gate"),
+        (D(31), D(1), "ended, filled", "entry buy gate"),
+        (D(40), D(38), "answered, rejected (51008)", "entry sell okx"),
+        (D(40), D(0), "ended, rejected", "entry sell okx"),
+        (D(45), D(5), "repair decided", "unwind sell gate"),
+        (D(46), D(1), "journalled and sent", "unwind sell gate"),
+        (D(70), D(24), "filled 1 at 100", "unwind sell gate"),
+        (D(80), D(10), "answered, accepted", "unwind sell gate"),
+        (D(80), D(0), "ended, filled", "unwind sell gate"),
+        (D(90), D(10), "unwound", "pair"),
+    ]
+
+
+def test_waits_of_a_leg_add_up_to_the_whole() -> None:
+    told = [step for step in steps(a_story()) if step["of"] == "entry buy gate"]
+    assert sum(step["wait_ms"] for step in told) == told[-1]["at_ms"]
+
+
+def test_a_pair_of_an_older_ledger_has_no_frames_and_an_open_one_no_end() -> None:
+    story = a_story(buy_frame_ns=None, sell_frame_ns=None, closed_ns=None, state="repairing")
+    told = steps(story)
+    assert (told[0]["what"], told[0]["wait_ms"]) == ("decided", None)
+    assert told[-1]["what"] == "ended, filled"
+
+
+def test_what_was_passed_over_is_shown_with_its_reason() -> None:
+    row = {"ns": T0, "stage": "entry", "way": "route", "buy_venue": "okx", "sell_venue": "gate", "price": None}
+    row |= {"buy_size": D(1), "sell_size": None, "net_e8": -5, "edge_bps": D("-1.5"), "reason": "net_below_minimum"}
+    taken = row | {"reason": None, "sell_size": D("0.9"), "net_e8": None}
+    story = a_story()
+    document = tell(
+        PairStory(
+            **{
+                name: getattr(story, name)
+                for name in ("pair", "opportunity", "orders", "fills", "incidents", "timeline")
+            },
+            alternatives=(row, taken),
+        )
+    )
+    first, second = document["alternatives"]
+    assert (first["reason"], first["taken"], first["net"], first["size"]) == (
+        "net_below_minimum",
+        False,
+        D("-5e-8"),
+        D(1),
+    )
+    assert (second["reason"], second["taken"], second["net"], second["size"]) == (None, True, None, D("0.9"))
+    assert '"net":"-0.00000005"' in to_json(document) and "net_below_minimum" in to_text(document)
