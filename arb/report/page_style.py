@@ -16,6 +16,7 @@ body {{ margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif }}
 h1 {{ margin: 0; font-size: 1.7rem; letter-spacing: -0.01em }}
 h2 {{ margin: 3.25rem 0 1rem; padding-top: 0.9rem; border-top: 1px solid var(--grid); font-size: 1.3rem }}
+section:first-child h2 {{ margin-top: 1.4rem }}
 h3 {{ margin: 2rem 0 0.5rem; font-size: 1rem }}
 .told {{ margin: 0.25rem 0 1.5rem; color: var(--muted); overflow-wrap: anywhere }}
 dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(7.4rem, 1fr)); gap: 0.6rem; margin: 0 0 1rem }}

@@ -6,8 +6,22 @@ Each takes columns as `arb/store/columns.py` reads them, or a data frame of the 
 
 import numpy as np
 
-from arb.report.measure import instants, of_quote, thinned
-from arb.report.style import GAIN, INK, MUTED, NEUTRAL, Sheet, bars, colours, drawn, empty, headed, sheet, time_axis
+from arb.report.measure import instants, of_quote
+from arb.report.style import (
+    GAIN,
+    INK,
+    MUTED,
+    NEUTRAL,
+    Sheet,
+    bars,
+    colours,
+    drawn,
+    empty,
+    headed,
+    line,
+    sheet,
+    time_axis,
+)
 from arb.report.wording import amount, count, percent, routes
 from arb.store.columns import Column, Columns
 
@@ -45,9 +59,8 @@ def inventory(executions: Columns, quote: str | None = None) -> Sheet:
         lines = {venue: np.where(executions["venue"] == venue, moves[asset], 0.0) for venue in venues}
         for name, change in (lines | {"all together": moves[asset]}).items():
             level = np.cumsum(change)
-            kept = thinned(level, most=100)
             colour, width = painted.get(name, INK), 1.1 if name not in painted else 1.4
-            each.step(at[kept], level[kept], where="post", color=colour, linewidth=width, label=name)
+            line(each, at, level, colour, most=160, linewidth=width, label=name)
         each.axhline(0, color=MUTED, linewidth=0.8)
         headed(each, f"{asset}: all together {amount(float(moves[asset].sum()))}")
         each.set_ylabel(f"change, {asset}")
@@ -79,9 +92,7 @@ def exposure(trades: Columns, quote: str | None = None) -> Sheet:
         columns=2,
     )
     at, level = instants(trades["closed_ns"]), np.cumsum(value)
-    kept = thinned(level)
-    axes[0].step(at[kept], level[kept], where="post", color=GAIN, linewidth=2)
-    axes[0].fill_between(at[kept], level[kept], step="post", color=GAIN, alpha=0.1, linewidth=0)
+    line(axes[0], at, level, GAIN, linewidth=2, fill=0.1)
     axes[0].set_ylabel(f"{unit}, added up")
     headed(axes[0], "over time")
     time_axis(axes[0])

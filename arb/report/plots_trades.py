@@ -4,10 +4,12 @@ Each takes columns as `arb/store/columns.py` reads them, or a data frame of the 
 the one named, else the one that most rows have.
 """
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
-from arb.report.measure import chosen_rows, instants, of_quote, slots, thinned, whole_sum
+from arb.report.measure import chosen_rows, instants, of_quote, slots, whole_sum
 from arb.report.style import (
     END,
     GAIN,
@@ -21,6 +23,7 @@ from arb.report.style import (
     drawn,
     empty,
     headed,
+    line,
     sheet,
     time_axis,
 )
@@ -56,10 +59,8 @@ def earnings(trades: Columns, quote: str | None = None) -> Sheet:
     lines = {"expected": NEUTRAL, "net": GAIN if net >= 0 else LOSS}
     for (name, colour), term in zip(lines.items(), ("expected_net", "realised_net"), strict=True):
         level = np.cumsum(in_quote(trades, term))
-        drawn_at = thinned(level)
-        axes.step(at[drawn_at], level[drawn_at], where="post", color=colour, linewidth=2 if name == "net" else 1.4)
-        if name == "net":
-            axes.fill_between(at[drawn_at], level[drawn_at], step="post", color=colour, alpha=0.1, linewidth=0)
+        look: dict[str, Any] = {"linewidth": 2.0, "fill": 0.1} if name == "net" else {"linewidth": 1.4}
+        line(axes, at, level, colour, **look)
         weight = "bold" if name == "net" else "normal"
         ink = colour if name == "net" else MUTED
         axes.annotate(name, (at[-1], level[-1]), xytext=(6, 0), **END, color=ink, fontweight=weight)
@@ -192,8 +193,7 @@ def pnl(trades: Columns, quote: str | None = None) -> Sheet:
         color=[GAIN if value >= 0 else LOSS for value in sums],
     )
     axes[0].set_ylabel(f"{quote} per {width}")
-    kept = thinned(fall[1:])
-    axes[1].fill_between(instants(at_ns)[kept], -fall[1:][kept], step="post", color=LOSS, alpha=0.5, linewidth=0)
+    line(axes[1], instants(at_ns), -fall[1:], LOSS, linewidth=0.8, fill=0.5)
     axes[1].set_ylabel(f"below peak, {quote}")
     for each in axes:
         each.axhline(0, color=MUTED, linewidth=0.8)

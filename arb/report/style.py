@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from arb.report.markup import visible
-from arb.report.measure import crowded
+from arb.report.measure import crowded, thinned
 from arb.report.wording import short
 from arb.store.columns import Column, Columns
 
@@ -192,6 +192,17 @@ def bars(axes: Axes, names: list[str], values: list[float], labels: list[str], *
     axes.grid(visible=False, axis="y")
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.set_xlim(min(0.0, *values) - 0.03 * reach, max(0.0, *values) + 0.45 * reach)
+
+
+def line(
+    axes: Axes, at: Column, level: Column, colour: str, *, most: int = 300, fill: float = 0.0, **look: Any
+) -> None:
+    """Draw a level over time in steps; one of very many steps as a line through its ends and extremes."""
+    kept = thinned(level, most=most)
+    few = len(kept) == len(level)
+    axes.plot(at[kept], level[kept], color=colour, drawstyle="steps-post" if few else "default", **look)
+    if fill:
+        axes.fill_between(at[kept], level[kept], step="post" if few else None, color=colour, alpha=fill, linewidth=0)
 
 
 def dots(axes: Axes, x: Column, y: Column, colour: str, *, name: str, size: float = 4.2) -> None:
