@@ -221,7 +221,7 @@ numbers = st.decimals(min_value=0, max_value=D("99999999999999999999"), places=1
 fees = st.decimals(min_value=D("-1e30"), max_value=D("1e30"), places=38, allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)  # each one a ledger, written out and read back
 @given(values=st.lists(st.tuples(numbers, fees), min_size=1, max_size=20))
 def test_any_number_that_fits_comes_back_as_it_was(
     values: list[tuple[Decimal, Decimal]], tmp_path_factory: pytest.TempPathFactory
