@@ -92,6 +92,7 @@ class Bench:
         policy: RepairPolicy | None = None,
         restored: Restored | None = None,
         no_expiry: Iterable[str] = (),
+        receipts: Iterable[str] = (),
         balances: dict[str, str] | None = None,
         run_id: int = 1_760_000_000,
         start_ns: int = START_NS,
@@ -124,7 +125,9 @@ class Bench:
             limits=limits or Limits(min_net_quote=D(0), min_edge_bps=D(1)),
             timing=self.timing,
             repair=policy or RepairPolicy(),
-            venues=tuple(VenueProfile(v, PlaceRate(20, 1000), v not in set(no_expiry)) for v in self.venues),
+            venues=tuple(
+                VenueProfile(v, PlaceRate(20, 1000), v not in set(no_expiry), v in set(receipts)) for v in self.venues
+            ),
             symbols=tuple(symbols),
         )
         self.engine = Engine(settings, self.books)

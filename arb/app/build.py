@@ -23,13 +23,16 @@ from arb.store.journal_reader import JournalState
 from arb.store.journal_reader import OpenPair as JournalPair
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.build import GatewayLimits, build_feed, build_gateway
-from arb.venues.endpoints import Credentials, VenueEndpoint, sandbox_access
+from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox_access
 from arb.venues.pacing import DEFAULT_PACING
 from arb.venues.wire.base import BookSeat
 from arb.venues.wire.registry import live_feed
 
 ENFORCES_EXPIRY = frozenset({"gate", "okx"})
 """Venues that refuse a placement themselves once its expiry has passed (`X-Gate-Exptime`, OKX `expTime`)."""
+
+GIVES_RECEIPTS = frozenset({"gate"})
+"""Venues that answer an order over their websocket twice, first that they received it."""
 
 PACING_MARGIN_MS = 50
 
@@ -149,7 +152,14 @@ def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], stat
         pacing = DEFAULT_PACING[venue]
         # A little longer than the pacer's own window, which begins when the order leaves and not when it is decided.
         rate = PlaceRate(pacing.place.count, pacing.place.window_ms + PACING_MARGIN_MS, pacing.place_per_symbol)
-        profiles.append(VenueProfile(venue, rate, enforces_expiry=venue in ENFORCES_EXPIRY))
+        profiles.append(
+            VenueProfile(
+                venue,
+                rate,
+                enforces_expiry=venue in ENFORCES_EXPIRY,
+                receipts=venue in GIVES_RECEIPTS and settings.venues.order_entry(venue) is OrderEntry.WEBSOCKET,
+            )
+        )
     engine = Engine(
         EngineSettings(
             limits=settings.limits,

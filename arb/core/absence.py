@@ -2,8 +2,9 @@
 
 Nothing short of this is proof: the venue may execute a delayed request after the client gave up, look-ups by client id fail
 for finished orders on Gate, and histories lag. So absence needs the request's venue-enforced expiry to have passed by more
-than the clock error (or, where a venue has no expiry, a grace time), then two complete looks at least two seconds apart that
-show nothing, and balances that agree.
+than the clock error, then two complete looks at least two seconds apart that show nothing, and balances that agree. Where a
+venue has no expiry a grace time takes its place, and so where it may have told that it received the request: an expiry is
+looked at on receipt (Gate, `x-gate-exptime`) and stops nothing that waits inside.
 """
 
 from arb.clock import NS_PER_MS, NS_PER_S

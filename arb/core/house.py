@@ -39,12 +39,14 @@ IDS_PER_RUN = 1_000_000_000
 class VenueProfile(msgspec.Struct, frozen=True):
     """What the decision plane must know of a venue's ways.
 
-    `enforces_expiry`: a placement that arrives after its expiry is refused by the venue itself.
+    `enforces_expiry`: a placement that arrives after its expiry is refused by the venue itself. `receipts`: it says first that
+    it received one, which a process that has died since may have known and nobody else knows.
     """
 
     venue: str
     place_rate: PlaceRate
     enforces_expiry: bool
+    receipts: bool = False
 
 
 class EngineSettings(msgspec.Struct, frozen=True):

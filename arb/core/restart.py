@@ -88,4 +88,7 @@ def _rebuild(house: House, left: OpenPair, now_ns: int) -> PairTrade:
         )
         for record in left.orders
     ]
+    for order in orders:
+        state = house.venues.get(order.venue)
+        order.received = order.is_unknown and state is not None and state.profile.receipts
     return PairTrade.restored(left.plan, left.pair, house.next_number("pairs"), orders, now_ns)

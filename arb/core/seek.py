@@ -52,7 +52,7 @@ class Seeker:
         state, timing = self.house.venues[order.venue], self.house.timing
         return absence.provable_from_ns(
             sent_ns=order.sent_ns or order.journalled_ns,
-            expires_ns=order.expires_ns if state.profile.enforces_expiry else None,
+            expires_ns=order.expires_ns if state.profile.enforces_expiry and not order.received else None,
             clock_error_ns=state.clock_error_ns,
             unknown_grace_ms=timing.unknown_grace_ms,
         )

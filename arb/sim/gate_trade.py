@@ -61,6 +61,10 @@ class GateTrading:
                 raise GateError(401, "AUTHENTICATION_FAILED", "not logged in")
             if channel not in _KINDS:
                 raise GateError(400, "INVALID_PARAM_VALUE", f"unknown channel {channel}")
+            # "If the request time received by the WebSocket is later than the expiration time": on receipt, and never after.
+            if _KINDS[channel] in (PLACE, CANCEL):
+                header = fields.get("req_header") or fields.get("header")
+                check_expiry(header.get("x-gate-exptime") if isinstance(header, dict) else None, now_ns)
         except GateError as error:
             self._send(channel, request_id, error.status, _errs(error), now_ns)
             return
@@ -68,8 +72,6 @@ class GateTrading:
 
     def _perform(self, channel: str, request_id: str, fields: Json, now_ns: int) -> None:
         param = fields.get("req_param")
-        header = fields.get("req_header") or fields.get("header")
-        expiry = header.get("x-gate-exptime") if isinstance(header, dict) else None
         items = [item for item in (param if isinstance(param, list) else [param]) if isinstance(item, dict)]
         pair = next((str(item["currency_pair"]) for item in items if item.get("currency_pair")), "")
         texts = tuple(str(item["text"]) for item in items if item.get("text"))
@@ -80,8 +82,6 @@ class GateTrading:
         def execute(at_ns: int) -> HttpAnswer:
             allowance: Allowance | None = None
             try:
-                if call.kind in (PLACE, CANCEL):
-                    check_expiry(expiry, at_ns)
                 allowance = self._meter(channel, items, at_ns)
                 if not allowance.ok:
                     raise GateError(429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)")

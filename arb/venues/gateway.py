@@ -182,7 +182,7 @@ class CcxtGateway:
         except NeverSent as error:
             return not_sent(self.venue, command, NOT_SENT, str(error))
         except AnswerLost as error:
-            return unknown(self.venue, command, sent_ns, str(error))
+            return unknown(self.venue, command, sent_ns, str(error), received=error.received)
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
         self._mind_limits(scope, verdict, answer)
         return answered(self._dialect, command, answer, verdict)

@@ -24,7 +24,14 @@ class NeverSent(Exception):
 
 
 class AnswerLost(Exception):
-    """The request may have left, and no whole answer came."""
+    """The request may have left, and no whole answer came.
+
+    `received`: it went to a venue that tells of its receipt first, so it may wait inside, past its expiry.
+    """
+
+    def __init__(self, why: str, *, received: bool = False) -> None:
+        super().__init__(why)
+        self.received = received
 
 
 class Origin(NamedTuple):
@@ -61,13 +68,17 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
-    """A whole answer. Header names are lower case; instants are ours, ns UTC."""
+    """A whole answer. Header names are lower case; instants are ours, ns UTC.
+
+    `received`: the venue tells of its receipt first, so what proves nothing may be about a request that waits inside.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes
     sent_ns: int
     received_ns: int
+    received: bool = False
 
 
 class HttpTransport(Protocol):

@@ -57,9 +57,14 @@ NOTHING = SocketFrame()
 
 
 class SocketDialect(Protocol):
-    """A venue's words on its order socket; pure but for the signer's guard."""
+    """A venue's words on its order socket; pure but for the signer's guard.
+
+    `receipts`: it answers twice, first that it received the request; an order without outcome may then wait inside, where its
+    expiry stops it no longer, whether the receipt reached us or was lost with the connection.
+    """
 
     venue: str
+    receipts: bool
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
         """Return what logs in. `now_ns` is the venue's time."""
@@ -201,7 +206,8 @@ class OrderSocket:
         if waiting is None or waiting.answer.done():
             _LOG.debug("%s: an answer to %s, for which nobody waits", self._dialect.venue, answer.request_id)
             return
-        whole = HttpAnswer(answer.status, answer.headers, answer.body, waiting.sent_ns, received_ns)
+        status, headers, body = answer.status, answer.headers, answer.body
+        whole = HttpAnswer(status, headers, body, waiting.sent_ns, received_ns, self._dialect.receipts)
         waiting.answer.set_result(whole)
 
     def _on_ready(self) -> None:
@@ -213,7 +219,7 @@ class OrderSocket:
         waiting = self._waiting.get(request_id)
         if waiting is None:
             return
-        _fail(waiting, f"no answer within {timeout_s:g} s")
+        self._fail(waiting, f"no answer within {timeout_s:g} s")
         if self._connection.last_byte_ns < asked_ns:
             # Not even a receipt or a pong: nothing more is to be handed to a connection that may be dead.
             self._end(f"nothing came for {timeout_s:g} s after an order")
@@ -254,7 +260,13 @@ class OrderSocket:
 
     def _lose_all(self, cause: str) -> None:
         for waiting in tuple(self._waiting.values()):
-            _fail(waiting, f"the order socket ended: {cause}")
+            self._fail(waiting, f"the order socket ended: {cause}")
+
+    def _fail(self, waiting: _Waiting, why: str) -> None:
+        if not waiting.answer.done():
+            word = "received" if waiting.received else "no word of it"
+            waiting.answer.set_exception(AnswerLost(f"{why} ({word})", received=self._dialect.receipts))
+            waiting.answer.exception()  # seen: whoever waited may have stopped waiting
 
     def _forget(self, request_id: str) -> None:
         waiting = self._waiting.pop(request_id, None)
@@ -263,10 +275,3 @@ class OrderSocket:
 
     def _venue_ns(self) -> int:
         return self._clock.wall_ns() + self._offset_ns()
-
-
-def _fail(waiting: _Waiting, why: str) -> None:
-    if not waiting.answer.done():
-        word = "received" if waiting.received else "no word of it"
-        waiting.answer.set_exception(AnswerLost(f"{why} ({word})"))
-        waiting.answer.exception()  # seen: whoever waited may have stopped waiting

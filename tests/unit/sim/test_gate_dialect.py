@@ -382,8 +382,19 @@ def test_placing_by_websocket_answers_twice_and_only_the_second_counts(gate: Ben
     assert cancelled["data"]["result"]["status"] == "cancelled"
     ack, refused = api(stream, "spot.order_place", order(amount="100"))
     assert (refused["header"]["status"], refused["data"]["errs"]["label"]) == ("400", "BALANCE_NOT_ENOUGH")
-    _, late = api(stream, "spot.order_place", order(), req_header={"x-gate-exptime": "1000"})
-    assert late["data"]["errs"]["label"] == "REQUEST_EXPIRED"
+    [late] = api(stream, "spot.order_place", order(), req_header={"x-gate-exptime": "1000"})
+    assert (late["ack"], late["data"]["errs"]["label"]) == (False, "REQUEST_EXPIRED")
+
+
+def test_an_expiry_is_looked_at_when_the_frame_is_received_and_not_again(gate: Bench) -> None:
+    stream = gate.open("/ws/v4/")
+    log_in(gate, stream)
+    gate.fault("delayed_request", "place")
+    soon = str(gate.now_ns // NS_PER_MS + 100)
+    [ack] = api(stream, "spot.order_place", order(), req_header={"x-gate-exptime": soon})
+    [result] = stream.wait(3 * NS_PER_S)
+    assert (ack["ack"], result["header"]["status"]) == (True, "200")
+    assert result["data"]["result"]["create_time_ms"] > int(soon)
 
 
 def test_the_socket_meters_with_rest_tells_what_is_left_and_leaves_a_zero_out(gate: Bench) -> None:

@@ -25,6 +25,7 @@ class Words:
     """A dialect whose frames are JSON: `{"id", "say": "answer|received|ready|useless|garbage"}`."""
 
     venue = "gate"
+    receipts = True
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
         return ("login",)
@@ -109,9 +110,10 @@ class Bench:
         self.clock: ManualClock = a_clock()
         self.wires = Lines()
         self.events: list[AnyEvent] = []
+        self.words = Words()
         self.socket = OrderSocket(
             "ws://venue/",
-            Words(),
+            self.words,
             clock=self.clock,
             rng=random.Random(1),
             offset_ns=lambda: 0,
@@ -163,6 +165,22 @@ def test_a_receipt_is_no_answer_however_often_it_comes() -> None:
         await turns()
         assert not answer.done()
         assert await lost(answer) == "no answer within 1 s (received)"
+
+    bench.run(story)
+
+
+@pytest.mark.parametrize("receipts", [True, False])
+def test_a_lost_order_may_wait_inside_wherever_receipts_are_given_received_or_lost(receipts: bool) -> None:
+    bench = Bench()
+    bench.words.receipts = receipts
+
+    async def story() -> None:
+        (_, silent), (name, told) = bench.send(), bench.send()
+        bench.line.say("received", name)
+        for answer in (silent, told):
+            with pytest.raises(AnswerLost) as caught:
+                await answer
+            assert caught.value.received is receipts
 
     bench.run(story)
 
