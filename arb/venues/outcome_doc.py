@@ -57,6 +57,9 @@ OKX's the same envelope. What is different is how an answer may fail to come.
 | `event: error` of OKX, which names no request | unknown, for all under way | it may be about any of them |
 | status 401 on Gate's | rejected | not logged in: refused at the door; the connection is made anew |
 
+Gate looks at an order's expiry when its websocket receives the frame, and not again. So an order without outcome on that socket
+is not proved absent by its expiry, be it that the receipt was lost: `unknown_grace_ms` has to pass, as at a venue without one.
+
 ## Cancels in a batch
 
 Several cancels of one decision go as one request (Gate, OKX and Bitget), and each has an outcome of its own.
