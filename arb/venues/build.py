@@ -20,7 +20,7 @@ from arb.venues.gate.client import Gate
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.order_socket import GateOrderSocket
 from arb.venues.gateway import CcxtGateway, GatewayTiming
-from arb.venues.guard import SigningGuard
+from arb.venues.guard import SigningGuard, SigningRefused
 from arb.venues.guarded import GuardedBitget, GuardedOkx
 from arb.venues.okx_dialect import OkxDialect
 from arb.venues.okx_socket import OkxOrderSocket
@@ -96,6 +96,7 @@ def build_gateway(
     rest = RestWrites(venue, signer, transport)
     writes: Writes = rest
     if entry is OrderEntry.WEBSOCKET:
+        _check_order_host(guard, endpoint.ws_private)
         socket = OrderSocket(
             endpoint.ws_private,
             _order_words(venue, endpoint, credentials, dialect, signer),
@@ -185,6 +186,15 @@ def _order_words(
     raise ConfigError(
         f"{venue}: orders go over REST only: set [venues.{venue}] order_entry to {OrderEntry.REST.value!r}"
     )
+
+
+def _check_order_host(guard: SigningGuard, url: str) -> None:
+    """Raise `ConfigError` unless orders may be sent to the websocket's host; once it runs there is nobody to mend it."""
+    try:
+        guard.check_host(url)
+    except SigningRefused as refused:
+        text = f"[venues.{guard.venue}] hosts: {refused}: add the host of {url}, or set order_entry to 'rest'"
+        raise ConfigError(text) from refused
 
 
 def _point_at(addresses: dict[str, Any], root: str) -> None:
