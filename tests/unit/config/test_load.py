@@ -13,6 +13,7 @@ from arb.config.loader import load_text
 from arb.config.places import lines_of_keys
 from arb.core.settings import OnSingleLeg
 from arb.errors import ConfigError
+from arb.venues.endpoints import OrderEntry
 
 
 def _load(text: str) -> Settings:
@@ -176,6 +177,14 @@ def test_absent_keys_keep_their_defaults_and_given_ones_replace_them() -> None:
     assert settings.venues.okx.max_orders_per_minute == 7
     assert settings.venues.okx.key_env == "OKX_API_KEY"
     assert settings.limits == Settings().limits
+
+
+def test_orders_go_over_rest_unless_said_otherwise_where_a_venue_takes_them_over_a_websocket() -> None:
+    settings = _load("[venues.gate]\norder_entry = 'websocket'")
+    told = {venue: settings.venues.order_entry(venue) for venue in settings.venues.enabled()}
+    assert told == {"gate": OrderEntry.WEBSOCKET, "okx": OrderEntry.REST, "bitget": OrderEntry.REST}
+    assert "give one of 'rest', 'websocket'" in _complaint("[venues.gate]\norder_entry = 'ws'")
+    assert "[venues.bitget] order_entry: unknown key" in _complaint("[venues.bitget]\norder_entry = 'websocket'")
 
 
 def test_the_config_of_the_repository_is_the_defaults(repo_root: Path) -> None:
