@@ -116,9 +116,10 @@ class Disturbance:
         if fault is not None:
             lots = max(1, order.remaining_lots // 2)
             due = venue.scheduler.now_ns + fault.ms_as_ns()
-            venue.scheduler.at(due, lambda _: self._late_fill(order, lots))
+            venue.scheduler.at(due, lambda _: self._late_fill(fault, order, lots))
 
-    def _late_fill(self, order: SimOrder, lots: int) -> None:
+    def _late_fill(self, fault: Fault, order: SimOrder, lots: int) -> None:
+        self.venue.board.felt(fault)
         self.venue.exchange.late_fill(order, lots, self.venue.now_ns)
 
     def on_event(self, event: Event) -> None:

@@ -138,6 +138,11 @@ class FaultBoard:
         if fault.count is not None and fault.hits >= fault.count:
             fault.ended = True
 
+    def felt(self, fault: Fault) -> None:
+        """Tell whoever wants to know that a fault that has hit shows its consequence only now."""
+        if self.on_hit is not None:
+            self.on_hit(fault)
+
     def sweep(self, now_ns: int) -> list[Fault]:
         """Remove and return the faults that have ended by count or time."""
         if not self.active:

@@ -1,8 +1,8 @@
 """The disk under simulation: the real journal and the real ledger, with refusals and deaths at their commits.
 
-The journal lies in a real file, so that a restart finds exactly what was committed. A full disk refuses a commit as the
-journal itself would after its reserve is gone. The ledger runs inline, a little behind the journal, and is caught up from
-there when it was locked, as the ledger's thread does.
+The journal lies in a real file, so that a restart finds exactly what was committed. A full disk is a file that SQLite is not
+allowed to let grow: the journal meets the very error it would meet, and gives up its reserve. The ledger runs inline, a little
+behind the journal, and is caught up from there when it was locked or its file is gone, as the ledger's thread does.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from arb.core.events import AnyEvent
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.simulation.life import Life, Point
+from arb.simulation.places import Places
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
 from arb.store.ledger import InlineLedger
@@ -27,44 +28,88 @@ OnState = Callable[[bool, str], None]
 class Disk:
     """What is wrong with the disk right now."""
 
-    def __init__(self) -> None:
-        self.full_until_ns = 0
-        self.full_commits = 0
+    def __init__(self, places: Places) -> None:
+        self.refused_commits = 0
         self.locked_until_ns = 0
         self.on_full: Callable[[], None] | None = None
+        self.on_refused: Callable[[], None] | None = None
         self.on_locked: Callable[[], None] | None = None
+        self._places = places
+        self._full_until_ns = 0
+        self._reserve_pages = 0
 
     def clear(self) -> None:
         """Mend everything."""
-        self.full_until_ns = self.full_commits = self.locked_until_ns = 0
+        self._full_until_ns = self.refused_commits = self.locked_until_ns = 0
 
-    def refuses(self, now_ns: int) -> bool:
+    def fill(self, until_ns: int, reserve_pages: int) -> None:
+        """Leave no space but `reserve_pages` of the journal, which it sets aside for this."""
+        self._full_until_ns, self._reserve_pages = until_ns, reserve_pages
+
+    def space(self, now_ns: int) -> int | None:
+        """Return how many pages the reserve would give now; None: the disk is not full."""
+        return self._reserve_pages if now_ns < self._full_until_ns else None
+
+    def refuses(self) -> bool:
         """Return whether a commit of the journal fails now."""
-        full = self.full_commits > 0 or now_ns < self.full_until_ns
-        self.full_commits = max(0, self.full_commits - 1)
-        if full and self.on_full is not None:
-            self.on_full()
-        return full
+        if self.refused_commits == 0:
+            return False
+        self.refused_commits -= 1
+        _tell(self.on_refused)
+        return True
+
+    def met_full(self) -> None:
+        """Note that something was written to the reserve, or could not be written at all."""
+        _tell(self.on_full)
 
     def locked(self, now_ns: int) -> bool:
         """Return whether the ledger is locked by somebody else now."""
         locked = now_ns < self.locked_until_ns
-        if locked and self.on_locked is not None:
-            self.on_locked()
+        if locked:
+            _tell(self.on_locked)
         return locked
 
+    def lose_ledger(self) -> None:
+        """Let somebody remove the ledger's files."""
+        for suffix in ("", "-wal", "-shm"):
+            self._places.ledger.with_name(self._places.ledger.name + suffix).unlink(missing_ok=True)
 
-class NoReserve:
-    """No disk reserve: what it does is tested with real files, and each would cost a simulation its 32 MiB."""
 
-    held = False
+def _tell(listener: Callable[[], None] | None) -> None:
+    if listener is not None:
+        listener()
+
+
+class SimReserve:
+    """A disk reserve of so many pages as the plan says, in place of the 32 MiB that each simulation would cost.
+
+    What is full is SQLite itself: it refuses to let the file grow, as it does when the system refuses it.
+    """
+
+    def __init__(self, disk: Disk, now_ns: Callable[[], int]) -> None:
+        self.held = True
+        self.journal: Journal | None = None
+        self._disk = disk
+        self._now_ns = now_ns
+        self._confined = False
+
+    def mind(self) -> None:
+        """Make the journal find the disk as it is now."""
+        full = self._disk.space(self._now_ns()) is not None
+        if self.journal is not None and full != self._confined:
+            self._confined = full
+            self.journal.confine(0 if full else None)
 
     def release(self) -> None:
-        """Nothing is held."""
+        """Give the space back."""
+        self.held = False
+        if self.journal is not None:
+            self.journal.confine(self._disk.space(self._now_ns()))
 
     def establish(self) -> bool:
-        """Nothing is ever held."""
-        return True
+        """Set the space aside again, once there is any."""
+        self.held = self.held or self._disk.space(self._now_ns()) is None
+        return self.held
 
 
 class Watcher(Protocol):
@@ -77,9 +122,10 @@ class Watcher(Protocol):
 class SimJournal:
     """See `arb.live.runner.JournalWriter`."""
 
-    def __init__(self, journal: Journal, disk: Disk, life: Life, watcher: Watcher) -> None:
+    def __init__(self, journal: Journal, disk: Disk, reserve: SimReserve, life: Life, watcher: Watcher) -> None:
         self._journal = journal
         self._disk = disk
+        self._reserve = reserve
         self._life = life
         self._watcher = watcher
         self.reserve_touched = False
@@ -88,10 +134,17 @@ class SimJournal:
         """Write one event and its commands; raise `StoreError` with nothing written."""
         self._watcher.on_event(event)
         self._life.passes(Point.BEFORE_COMMIT)
-        if self._disk.refuses(event.t_ns):
-            raise StoreError("journal: database or disk is full")
-        rows = self._journal.append(event, commands)
+        if self._disk.refuses():
+            raise StoreError("journal: disk I/O error")
+        self._reserve.mind()
+        try:
+            rows = self._journal.append(event, commands)
+        except StoreError:
+            self._disk.met_full()
+            raise
         self.reserve_touched = self._journal.reserve_touched
+        if self.reserve_touched:
+            self._disk.met_full()
         self._life.passes(Point.AFTER_COMMIT)
         return rows
 
@@ -101,14 +154,14 @@ class SimLedger:
 
     def __init__(
         self,
-        db_url: str,
+        places: Places,
         journal: Journal,
         disk: Disk,
         life: Life,
         now_ns: Callable[[], int],
         on_state: OnState,
     ) -> None:
-        self._db_url = db_url
+        self._places = places
         self._journal = journal
         self._disk = disk
         self._life = life
@@ -120,6 +173,7 @@ class SimLedger:
 
     def submit(self, rows: Sequence[Row]) -> None:
         """Take class-1 rows; while the ledger is locked they are left to the journal."""
+        self._disk.locked(self._now_ns())
         if self._ledger is not None:
             self._ledger.submit(rows)
 
@@ -134,24 +188,33 @@ class SimLedger:
             self.write()
 
     def write(self) -> None:
-        """Write what waits, unless the ledger is locked."""
+        """Write what waits, unless the ledger is locked or was removed; then say so, once."""
         self._life.passes(Point.BEFORE_PROJECTION)
-        if self._disk.locked(self._now_ns()):
+        if self._journal.reserve_touched:
+            self._journal.sync()  # as it does again and again, and takes the reserve back when there is space
+        try:
+            if self._disk.locked(self._now_ns()):
+                raise StoreError("database is locked")
+            self._project()
+        except StoreError as error:
             self.close()  # what it still held comes back from the journal
             if not self._blocked:
                 self._blocked = True
-                self._on_state(True, "database is locked")
+                self._on_state(True, str(error))
             return
-        if self._ledger is None:
-            self._ledger = InlineLedger(self._db_url, self._journal)
-        for record in self._untraded:
-            self._ledger.submit_untraded(record)
-        self._untraded.clear()
-        self._ledger.flush()
         if self._blocked:
             self._blocked = False
             self._on_state(False, "the ledger takes rows again")
         self._life.passes(Point.AFTER_PROJECTION)
+
+    def _project(self) -> None:
+        if self._ledger is None:
+            self._places.make_ledger()
+            self._ledger = InlineLedger(self._places.db_url, self._journal)
+        for record in self._untraded:
+            self._ledger.submit_untraded(record)
+        self._untraded.clear()
+        self._ledger.flush()
 
     def close(self) -> None:
         """Let go of the file, as the death of the process does; nothing more is written."""

@@ -16,6 +16,8 @@ from arb.core.settings import Limits, RepairPolicy
 from arb.errors import StoreError
 from arb.market.client_id import decode
 from arb.simulation.places import Places
+from arb.simulation.profit import changes, profit_misstated
+from arb.simulation.story import heard_too_late, opened_while_stopped
 from arb.store.journal_reader import JournalReader
 from arb.store.projector import Projector
 
@@ -63,9 +65,15 @@ class Evidence:
 
 
 def judge(
-    places: Places, truth: Truth, limits: Limits, repair: RepairPolicy, halted: str | None, left_open: list[int]
+    places: Places,
+    truth: Truth,
+    limits: Limits,
+    repair: RepairPolicy,
+    halted: str | None,
+    left_open: list[int],
+    calm_ns: int = 0,
 ) -> list[str]:
-    """Return everything that is wrong with how a seed ended."""
+    """Return everything that is wrong with how a seed ended; all faults were over at `calm_ns`."""
     with localcontext(EXACT):
         evidence = Evidence(places, truth)
         return [
@@ -80,6 +88,9 @@ def judge(
             *lost_too_much(evidence, repair),
             *not_ended(evidence, limits, halted, left_open),
             *pairs_misstated(evidence),
+            *profit_misstated(places.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
+            *opened_while_stopped(places.journal),
+            *heard_too_late(places.journal, truth, calm_ns),
             *not_a_projection(places),
         ]
 
@@ -184,7 +195,7 @@ def assets_not_conserved(truth: Truth) -> Iterator[str]:
         for transfer in ledger["transfers"]:
             expected[transfer["asset"]] = expected.get(transfer["asset"], ZERO) + Decimal(transfer["amount"])
         for fill in ledger["fills"]:
-            for asset, amount in _changes(fill):
+            for asset, amount in changes(fill):
                 expected[asset] = expected.get(asset, ZERO) + amount
         for asset, balance in ledger["balances"].items():
             free, locked = Decimal(balance["free"]), Decimal(balance["locked"])
@@ -211,7 +222,7 @@ def too_exposed(evidence: Evidence, limits: Limits) -> Iterator[str]:
     for _, fill in sorted(evidence.own_fills, key=lambda item: int(item[1]["trade_id"])):
         base = fill["symbol"].split("/")[0]
         prices[base] = Decimal(fill["price"])
-        for asset, amount in _changes(fill):
+        for asset, amount in changes(fill):
             if asset == base:
                 held[base] += amount
         worst = max(worst, sum((abs(size) * prices[asset] for asset, size in held.items()), ZERO))
@@ -260,7 +271,7 @@ def pairs_misstated(evidence: Evidence) -> Iterator[str]:
     left: dict[int, Decimal] = defaultdict(lambda: ZERO)
     pair_of = {row["id"]: row["pair_trade_id"] for row in evidence.orders}
     for fill in evidence.fills:
-        for asset, amount in _changes(fill):
+        for asset, amount in changes(fill):
             if asset == fill["symbol"].split("/")[0]:
                 left[pair_of[fill["order_id"]]] += amount
     for pair in evidence.pairs:
@@ -306,16 +317,6 @@ def rows_of(db: Path, query: str) -> list[Row]:
 def _entries(journal: Path) -> Iterator[tuple[int, str, str]]:
     with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
         yield from connection.execute("SELECT seq, type, payload FROM entries WHERE kind = 'command' ORDER BY id")
-
-
-def _changes(fill: Row) -> Iterator[tuple[str, Decimal]]:
-    """Yield what one fill did to which asset of its account."""
-    base, quote = fill["symbol"].split("/")
-    sign = 1 if fill["side"] == "buy" else -1
-    price, size = Decimal(fill["price"]), Decimal(fill["size"])
-    yield base, sign * size
-    yield quote, -sign * size * price
-    yield fill["fee_currency"], -Decimal(fill["fee"])
 
 
 def _left(pair: Row) -> Decimal:

@@ -25,14 +25,20 @@ it is executed, and the connection breaks before the answer. `net_reset`: every 
 `SLOW_MS` longer, each way. `net_partition`: nothing passes until it is over, and then all of it.
 """
 SLOW_MS = 350
+MIDST = ('"partially_filled"', '"spot.usertrades"')
+"""What a frame says that tells of a fill and is followed by more about the same order."""
 
 
 class LineFault(msgspec.Struct):
-    """One fault of a line; `until_ns` for those that last, `left` for those that are counted."""
+    """One fault of a line; `until_ns` for those that last, `left` for those that are counted.
+
+    With `midst_ns` it begins, for so long, once the news of a fill has passed that is not the last of its order.
+    """
 
     name: str
     until_ns: int = 0
     left: int = 0
+    midst_ns: int = 0
     on_hit: Callable[[], None] | None = None
 
     def hit(self) -> None:
@@ -84,6 +90,12 @@ class Line:
             slow.hit()
             return SLOW_MS * NS_PER_MS
         return 0
+
+    def passed(self, text: str | None, now_ns: int) -> None:
+        """Take note of a frame that has passed to the process."""
+        for fault in self._faults:
+            if fault.midst_ns and text is not None and any(mark in text for mark in MIDST):
+                fault.until_ns, fault.midst_ns = now_ns + fault.midst_ns, 0
 
     def _lasting(self, name: str, now_ns: int) -> LineFault | None:
         for fault in self._faults:

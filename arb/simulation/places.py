@@ -34,6 +34,11 @@ class Places(msgspec.Struct, frozen=True):
         """Return the ledger's URL."""
         return f"sqlite:///{self.ledger}"
 
+    def make_ledger(self) -> None:
+        """Make the ledger anew, empty, where there is none: what its migrations would do, in no time."""
+        if not self.ledger.exists():
+            self.ledger.write_bytes(_empty_ledger())
+
     @property
     def rebuilt(self) -> Path:
         """Return the path of a ledger made anew from the journal, to be compared."""

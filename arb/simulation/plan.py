@@ -1,68 +1,57 @@
 """What is simulated: settings, market and faults, all drawn from one seed.
 
-A *strike* is one fault with the moment at which it comes: when a pair is in a certain phase, so that rare moments are met
-as often as common ones. Some phases need help to come about; for those a first strike is drawn that leads there.
+Most seeds aim at three cells of the table (`aims.py`): consecutive seeds go through all cells in turn, so that every cell is
+aimed at equally often, whatever chance has in store. Further strikes come as chance will have them. A few seeds are put to a
+special test: of the proof of absence, of what happens in an outage, of a ledger that is locked for a minute.
 """
 
 import random
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
-from arb.sim.faults import KINDS
 from arb.sim.profiles import SYMBOLS
-from arb.simulation.life import Point
-from arb.simulation.line import LINE_FAULTS
+from arb.simulation.aims import (
+    DARK_NS,
+    STRIKES,
+    Aim,
+    Mood,
+    Phase,
+    Strike,
+    aims_for,
+    darkness,
+    draw,
+    outage,
+    strikes_for,
+)
+
+__all__ = ["STRIKES", "Phase", "Plan", "Strike", "make_plan"]
+
+AIMS = 3
+APART_MS = 1_300
+"""How far apart the aims of a seed begin."""
+FAULTS_NS = 4_800 * NS_PER_MS
+LEGS = ("buy", "sell", "buy", "sell", "third")
 
 
-class Phase(StrEnum):
-    """Where a pair stands, as a fault finds it."""
+class Test(StrEnum):
+    """What a seed is for."""
 
-    NONE = "no pair"
-    OPENING = "opening"
-    ONE_LEG = "one leg filled"
-    BOTH_LEGS = "both legs filled"
-    UNKNOWN = "unknown outstanding"
-    REPAIRING = "repairing"
-    HALTED = "halted"
-    CLOSED = "just closed"
+    CELLS = "cells"
+    DARKNESS = "darkness"
+    OUTAGE = "outage"
+    LONG_LOCK = "long lock"
 
 
-DISK_FAULTS = ("disk_full", "commit_refused", "ledger_locked")
-KILLS = {f"kill_{point}": point for point in Point}
-HALT = "halt"
-STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, HALT)
-"""Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume)."""
-
-DARK = 0.1
-"""How many of all seeds put the proof of absence to a hard test."""
-
-LEADING = {
-    Phase.UNKNOWN: ("lost_ack", "lost_request", "delayed_request", "slow", "net_answer_lost", "http_502_html"),
-    Phase.REPAIRING: ("partial_fill", "reject_balance", "http_429", "net_refused"),
-}
-"""Faults that lead to a phase, when they strike a pair that is opening."""
-
-
-class Strike(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault and its moment. `leg` says at which venue of the pair: buy, sell, a third one, or the one that knows no
-    expiry.
-
-    A kill comes when its point is passed for the `passes`-th time from then on.
-    """
-
-    name: str
-    phase: Phase
-    leg: str
-    after_ns: int
-    seconds: float | None = None
-    count: int | None = None
-    param: str | int | None = None
-    passes: int = 1
+TESTS: tuple[tuple[Test, int], ...] = ((Test.DARKNESS, 8), (Test.OUTAGE, 5), (Test.LONG_LOCK, 1))
+"""How many of a hundred seeds are put to each special test."""
+MOODS: tuple[Mood, ...] = (Mood.PATIENT, Mood.QUICK, Mood.PATIENT, Mood.QUICK, Mood.PATIENT, Mood.HALTING)
+"""The moods of consecutive seeds, about as many of each as it has cells."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,17 +67,23 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     drain_ns: int
     downtime_ns: int
     strikes: tuple[Strike, ...]
+    linger_ns: int = 0
+    """How long the engine goes on trading after the faults, before it is told to end."""
+    resumes: bool = False
+    """Whether somebody resumes trading whenever it has halted and nothing is open."""
 
 
 def make_plan(seed: int) -> Plan:
     """Return the plan of a seed; instants count from the start."""
     rng = random.Random(f"{seed}/plan")
+    test, mood = _test_of(rng), MOODS[seed % len(MOODS)]
+    strikes = tuple(_strikes(rng, test, seed, mood))
     policy = rng.choices(
         (OnSingleLeg.CHEAPEST, OnSingleLeg.COMPLETE, OnSingleLeg.UNWIND, OnSingleLeg.HOLD), (70, 12, 12, 6)
     )[0]
-    dark = rng.random() < DARK
-    strikes = tuple(_darkness(rng) if dark else _strikes(rng))
-    halting = any(strike.phase is Phase.HALTED for strike in strikes)
+    if mood is Mood.HALTING or any(strike.phase is Phase.REPAIRING for strike in strikes):
+        policy = OnSingleLeg.CHEAPEST
+    quick = test is Test.DARKNESS or (test is Test.CELLS and mood is Mood.QUICK)
     return Plan(
         seed=seed,
         symbols=tuple(sorted(rng.sample(SYMBOLS, rng.choice((1, 1, 2))), key=SYMBOLS.index)),
@@ -100,64 +95,75 @@ def make_plan(seed: int) -> Plan:
         ),
         timing=Timing(
             unknown_grace_ms=5_000,
-            balance_refresh_s=rng.choice((2, 5, 30)),
+            balance_refresh_s=30 if test is Test.OUTAGE else rng.choice((2, 2, 5, 30)),
             unknown_max_s=10,
-            leg_deadline_ms=300 if halting else 3000,
+            leg_deadline_ms=300 if test is Test.CELLS and mood is Mood.HALTING else 3000,
         ),
-        repair=RepairPolicy(on_single_leg=OnSingleLeg.CHEAPEST if halting else policy),
-        place_timeout_s=0.4 if dark else rng.choice((0.4, 2.0)),
-        faults_end_ns=(12 if dark else 9) * NS_PER_S // (1 if dark else 2),
+        repair=RepairPolicy(on_single_leg=policy),
+        place_timeout_s=0.4 if quick else 2.0,
+        faults_end_ns={Test.DARKNESS: DARK_NS, Test.LONG_LOCK: 62 * NS_PER_S}.get(test, FAULTS_NS),
+        linger_ns=_linger_ns(test, strikes),
         drain_ns=45 * NS_PER_S,
+        resumes=True,
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
     )
 
 
-def _strikes(rng: random.Random) -> Iterator[Strike]:
-    for _ in range(rng.randint(3, 6)):
-        phase, name = rng.choice(list(Phase)), rng.choice(STRIKES)
-        after_ns = rng.randint(0, 3_000) * NS_PER_MS
-        if phase in LEADING:
-            yield _strike(rng, rng.choice(LEADING[phase]), Phase.OPENING, after_ns)
-        elif phase is Phase.HALTED:
-            yield from _no_way_out(after_ns)
-        yield _strike(rng, name, phase, after_ns)
+def _test_of(rng: random.Random) -> Test:
+    drawn = rng.randrange(100)
+    for test, share in TESTS:
+        if drawn < share:
+            return test
+        drawn -= share
+    return Test.CELLS
 
 
-def _no_way_out(after_ns: int) -> Iterator[Strike]:
-    """Yield what leaves a pair on one leg until it is out of time: one leg refused, and every repair too."""
-    for leg, phase in (("sell", Phase.OPENING), ("third", Phase.OPENING), ("buy", Phase.REPAIRING)):
-        yield Strike(name="reject_balance", phase=phase, leg=leg, after_ns=after_ns, count=12)
+def _linger_ns(test: Test, strikes: tuple[Strike, ...]) -> int:
+    """Return how long to go on: in an outage until what nobody told must have been found, else until late fills have come."""
+    if test is Test.OUTAGE:
+        return 9 * NS_PER_S
+    late_ms = (int(strike.param or 300) for strike in strikes if strike.name == "late_fill")
+    return max((ms + 100 for ms in late_ms), default=0) * NS_PER_MS
 
 
-def _darkness(rng: random.Random) -> Iterator[Strike]:
-    """Yield what puts the proof of absence to the test: an order that arrives very late, and nothing shows it at once."""
-    after_ns, late_ms = rng.randint(0, 3_000) * NS_PER_MS, rng.choice((4200, 4700))
-    for name, param in (("delayed_request", late_ms), ("history_lag", 1700), ("balance_lag", 1700)):
-        seconds = None if name == "delayed_request" else 12.0
-        yield Strike(name=name, phase=Phase.OPENING, leg="no expiry", after_ns=after_ns, seconds=seconds, param=param)
+def _strikes(rng: random.Random, test: Test, seed: int, mood: Mood) -> Iterator[Strike]:
+    if test is Test.DARKNESS:
+        yield from darkness(rng)
+    elif test is Test.OUTAGE:
+        yield from outage(rng)
+    elif test is Test.LONG_LOCK:
+        yield Strike(name="ledger_locked", phase=rng.choice(list(Phase)), leg="buy", after_ns=0, seconds=60.0)
+        yield from strikes_for(rng, _aims(seed, mood)[0], 0)
+    else:
+        for number, aim in enumerate(_aims(seed, mood)):
+            yield from strikes_for(rng, aim, number * APART_MS * NS_PER_MS)
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            phase, after_ns = rng.choice(list(Phase)), rng.randint(0, 3_000) * NS_PER_MS
+            yield draw(rng, rng.choice(STRIKES), phase, rng.choice(LEGS), after_ns)
 
 
-def _strike(rng: random.Random, name: str, phase: Phase, after_ns: int) -> Strike:
-    kind = KINDS.get(name)
-    lasts = kind is not None and kind.scope == "state"
-    many = name in ("http_429", "http_503_maintenance", "reject_balance")
-    return Strike(
-        name=name,
-        phase=phase,
-        leg=rng.choice(("buy", "sell", "buy", "sell", "third")),
-        after_ns=after_ns,
-        seconds=rng.choice((0.3, 1.0, 2.5)) if lasts else None,
-        count=None if lasts else rng.choice((1, 1, 2, 6) if many else (1, 1, 2)),
-        param=_param(rng, name),
-        passes=rng.choice((1, 1, 1, 2, 3, 5)),
-    )
+def _aims(seed: int, mood: Mood) -> list[Aim]:
+    """Return the cells a seed aims at: each mood goes through its cells from seed to seed."""
+    cells = _shuffled(mood)
+    rounds, place = divmod(seed, len(MOODS))
+    turn = rounds * MOODS.count(mood) + MOODS[:place].count(mood)
+    return [cells[(turn * AIMS + number) % len(cells)] for number in range(AIMS)]
 
 
-def _param(rng: random.Random, name: str) -> str | int | None:
-    """Draw how hard a fault strikes; None: as by default."""
-    if name == "delayed_request":
-        return rng.choice((700, 1500, 3000))
-    if name in ("slow", "history_lag", "balance_lag"):
-        return rng.choice((300, 1200, 3000))
-    return rng.choice(("0", "0.02", "0.5", "0.95")) if name == "partial_fill" else None
+@cache
+def _shuffled(mood: Mood) -> list[Aim]:
+    cells = aims_for(mood)
+    random.Random(f"{mood}/aims").shuffle(cells)
+    return cells
+
+
+def under_way_ns(plan: Plan) -> int:
+    """Return how long after the end of the faults a request may still arrive that left during them."""
+    longest_ms = 0
+    for strike in plan.strikes:
+        if strike.name == "delayed_request":
+            longest_ms = max(longest_ms, int(strike.param or 3000))
+        elif strike.name in ("net_slow", "net_partition"):
+            longest_ms = max(longest_ms, int((strike.seconds or 1.0) * 1000))
+    return longest_ms * NS_PER_MS

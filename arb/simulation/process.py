@@ -16,7 +16,7 @@ from arb.live.executor import Executor
 from arb.live.keepers import keep_clock
 from arb.live.runner import Runner
 from arb.market.client_id import NONCE_BITS
-from arb.simulation.disk import Disk, NoReserve, SimJournal, SimLedger, Watcher
+from arb.simulation.disk import Disk, SimJournal, SimLedger, SimReserve, Watcher
 from arb.simulation.life import Life
 from arb.simulation.places import Places
 from arb.store.journal import Journal
@@ -24,6 +24,9 @@ from arb.venues.base import MarketFeed
 from arb.venues.build import GatewayLimits, build_feed, build_gateway
 from arb.venues.gateway import CcxtGateway, GatewayTiming
 from arb.venues.wires import Wires
+
+LAST_WRITES = 4
+"""To find the ledger gone, to say so, to write it anew, to say that it is there again."""
 
 
 class Process:
@@ -60,11 +63,13 @@ class Process:
             place_timeout_s=place_timeout_s, cancel_timeout_s=2.0, read_timeout_s=2.0, pace_timeout_s=5.0
         )
         self._journal: Journal | None = None
+        self._reserve = SimReserve(disk, clock.wall_ns)
         self._ledger: SimLedger | None = None
 
     async def run(self) -> None:
         """Start, trade, and wind down once the runner has finished; raises `VenueError` when a venue cannot be used."""
-        journal = self._journal = Journal.open(self._places.journal, self._clock, rng=self._rng, reserve=NoReserve())
+        journal = Journal.open(self._places.journal, self._clock, rng=self._rng, reserve=self._reserve)
+        self._journal = self._reserve.journal = journal
         state = journal.restore()
         gateways = self._gateways()
         await asyncio.gather(*(gateway.start() for gateway in gateways.values()))
@@ -115,6 +120,7 @@ class Process:
                 ),
                 sandbox_id=self._sandbox.sandbox_id,
                 wires=self._wires,
+                entry=self._settings.venues.order_entry(venue),
             )
             for venue, (endpoint, credentials) in found.items()
         }
@@ -134,7 +140,7 @@ class Process:
         runner: Runner
         natives = {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
         self._ledger = SimLedger(
-            self._places.db_url,
+            self._places,
             journal,
             self._disk,
             self._life,
@@ -150,7 +156,7 @@ class Process:
         )
         runner = Runner(
             engine=engine,
-            journal=SimJournal(journal, self._disk, self._life, self._watcher),
+            journal=SimJournal(journal, self._disk, self._reserve, self._life, self._watcher),
             ledger=self._ledger,
             executor=executor,
             feeds=feeds,
@@ -196,9 +202,9 @@ class Process:
         if runner.fatal is None:
             runner.take(RunEnded(exit_code=0 if not runner.engine.desk.open else 4))
         self._disk.clear()
-        self._ledger.write()
-        await asyncio.sleep(0)  # it may have news for the engine, which is journalled in turn
-        self._ledger.write()
+        for _ in range(LAST_WRITES):
+            self._ledger.write()
+            await asyncio.sleep(0)  # it may have news for the engine, which is journalled in turn
         for gateway in gateways.values():
             await gateway.close()
 

@@ -6,14 +6,10 @@ from typing import Any
 
 import msgspec
 
-from arb.sim.faults import KINDS
-from arb.simulation.plan import STRIKES, Phase
+from arb.simulation.aims import STRIKES, Phase, possible
 from arb.simulation.watch import Cell
 
 CELLS_WANTED = 50
-AT_PLACING = {name for name, kind in KINDS.items() if kind.scope == "request" and kind.on == "place"}
-NEVER_PLACING = {Phase.NONE, Phase.BOTH_LEGS, Phase.CLOSED}
-"""Phases in which no order leaves, so that what strikes only placements cannot meet them."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -64,11 +60,6 @@ class Tally(msgspec.Struct):
         }
 
 
-def possible(fault: str, phase: Phase) -> bool:
-    """Return whether a fault can meet a pair in a phase at all."""
-    return fault not in AT_PLACING or phase not in NEVER_PLACING
-
-
 def thin_cells(cells: dict[str, dict[str, int]], wanted: int = CELLS_WANTED) -> Iterable[tuple[str, str]]:
     """Yield the possible cells met less often than `wanted`."""
     for fault in STRIKES:
@@ -78,7 +69,7 @@ def thin_cells(cells: dict[str, dict[str, int]], wanted: int = CELLS_WANTED) -> 
 
 
 def table(cells: dict[str, dict[str, int]]) -> str:
-    """Return the table of fault x phase; a dot where they cannot meet."""
+    """Return the table of fault x phase; a dash where they cannot meet."""
     width = max(map(len, STRIKES))
     heads = [str(phase).split(" ") for phase in Phase]
     columns = [max(6, *(len(word) for word in head)) for head in heads]
@@ -88,7 +79,7 @@ def table(cells: dict[str, dict[str, int]]) -> str:
         lines.append(" " * width + "".join(f"  {word:>{room}}" for word, room in zip(words, columns, strict=True)))
     for fault in STRIKES:
         row = cells.get(fault, {})
-        counts = [row.get(str(phase), 0) or ("-" if possible(fault, phase) else ".") for phase in Phase]
+        counts = [row.get(str(phase), 0) if possible(fault, phase) else "-" for phase in Phase]
         told = "".join(f"  {count:>{room}}" for count, room in zip(counts, columns, strict=True))
         lines.append(f"{fault:<{width}}{told}")
     return "\n".join(lines)

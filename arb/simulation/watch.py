@@ -16,13 +16,15 @@ from arb.core.engine import Engine
 from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
 from arb.core.pair import PairTrade
 from arb.core.records import PairState
-from arb.market.order import Side
+from arb.market.order import Outcome, Side
 from arb.sim.admin import Admin
+from arb.sim.disturb import POINTS
 from arb.sim.faults import KINDS, Fault
+from arb.simulation.aims import AT_PLACING, HALT, KILLS, Phase, Strike, possible
 from arb.simulation.disk import Disk
 from arb.simulation.life import Life
 from arb.simulation.line import LINE_FAULTS, LineFault
-from arb.simulation.plan import HALT, KILLS, Phase, Plan, Strike
+from arb.simulation.plan import Plan
 from arb.simulation.process import Process
 from arb.simulation.wires import Network
 
@@ -30,6 +32,7 @@ JUST_CLOSED_NS = NS_PER_S
 DISK_FULL_NS = 700 * NS_PER_MS
 LOCKED_NS = 1500 * NS_PER_MS
 HALT_S = 0.4
+FEW_PAGES, MANY_PAGES = 6, 4096
 
 Cell = tuple[str, Phase]
 
@@ -53,6 +56,9 @@ class Watch:
         self._process: Process | None = None
         self._life: Life | None = None
         self._open: set[int] = set()
+        self._resumes = plan.resumes
+        self._resuming = False
+        self._holds = False
         self._closed_ns: dict[int, int] = {}
         for name, venue in admin.world.venues.items():
             venue.board.on_hit = lambda fault, name=name: self._on_fault_hit(fault, name)
@@ -60,11 +66,13 @@ class Watch:
     def begin(self, process: Process, life: Life) -> None:
         """Watch a new process."""
         self._process, self._life = process, life
+        self._holds = self._resuming = False
         self._open.clear()
 
     def calm(self) -> None:
         """End all faults, and strike no more."""
         self._pending.clear()
+        self._resumes = False
         self._admin.handle("DELETE", "/faults", b"", self._clock.wall_ns())
         for line in self._network.lines.values():
             line.clear()
@@ -84,15 +92,22 @@ class Watch:
         if process is None or process.engine is None:
             return
         self._note_closed(process.engine, event.t_ns)
-        if not self._pending:
+        if self._resumes and process.runner is not None:
+            self._resume_if_over(process)
+        self.look(event.t_ns)
+
+    def look(self, now_ns: int) -> None:
+        """Strike if the moment has come; to be called now and then, for where no pair is, little happens."""
+        process = self._process
+        if not self._pending or process is None or process.engine is None:
             return
-        since_ns = event.t_ns - self._began_ns
+        since_ns = now_ns - self._began_ns
         for item in list(self._pending):
             index, strike = item
             if since_ns < strike.after_ns or not process.up.is_set():
                 continue
-            pair = self._found(process.engine, strike.phase)
-            if pair is not None or (strike.phase is Phase.NONE and not process.engine.desk.open):
+            pair = self._found(process.engine, strike)
+            if pair is not None or (strike.phase is Phase.NONE and self._is_alone(process.engine)):
                 self._pending.remove(item)
                 self._strike(index, strike, pair)
 
@@ -103,10 +118,32 @@ class Watch:
         if self._open != present:
             self._open = set(present)
 
-    def _found(self, engine: Engine, phase: Phase) -> PairTrade | None:
-        if phase is Phase.CLOSED:
-            return next(iter(self._just_closed(engine)), None)
-        return next((pair for pair in engine.desk.open.values() if phase_of(pair) is phase), None)
+    def _found(self, engine: Engine, strike: Strike) -> PairTrade | None:
+        if strike.phase is Phase.CLOSED:
+            pairs: Iterable[PairTrade] = self._just_closed(engine)
+        else:
+            pairs = (pair for pair in engine.desk.open.values() if phase_of(pair) is strike.phase)
+        return next((pair for pair in pairs if self._fits(strike, pair)), None)
+
+    def _fits(self, strike: Strike, pair: PairTrade) -> bool:
+        """Return whether a pair has the leg that a strike is meant for."""
+        if strike.leg == "other":
+            return any(venue in POINTS for venue in pair.venues)
+        return strike.leg not in self._admin.world.venues or strike.leg in pair.venues
+
+    def _resume_if_over(self, process: Process) -> None:
+        """Resume trading, as whoever looks after it does, when it has halted and nothing is open any more."""
+        assert process.engine is not None and process.runner is not None
+        control = process.engine.house.control
+        held = control.halted == "asked" and self._holds  # who has asked for it in this life will resume it himself
+        if control.halted is None or held or process.engine.desk.open:
+            self._resuming = False
+        elif not self._resuming:
+            self._resuming = True
+            process.runner.emit(ResumeAsked(reason="simulated"))
+
+    def _is_alone(self, engine: Engine) -> bool:
+        return not engine.desk.open and next(iter(self._just_closed(engine)), None) is None
 
     def _just_closed(self, engine: Engine) -> Iterable[PairTrade]:
         now_ns = self._clock.wall_ns()
@@ -115,13 +152,18 @@ class Watch:
                 yield engine.desk.pairs[pair_id]
 
     def _strike(self, index: int, strike: Strike, pair: PairTrade | None) -> None:
-        venue = self._venue(strike, pair)
         now_ns = self._clock.wall_ns()
-        self.fired.append(f"{(now_ns - self._began_ns) / NS_PER_S:.3f} s: {strike.name} at {venue}, {strike.phase}")
+        venues = self._venues(strike, pair)
+        where = "every venue" if strike.leg == "every" else venues[0]
+        self.fired.append(f"{(now_ns - self._began_ns) / NS_PER_S:.3f} s: {strike.name} at {where}, {strike.phase}")
+        if strike.relieves:
+            self._relieve()
         if strike.name in KINDS:
-            self._post(index, strike, venue)
+            for venue in venues:
+                self._post(index, strike, venue)
         elif strike.name in LINE_FAULTS:
-            self._disturb_line(index, strike, venue, now_ns)
+            for venue in venues:
+                self._disturb_line(index, strike, venue, now_ns)
         elif strike.name in KILLS:
             assert self._life is not None
             self._life.doom(KILLS[strike.name], strike.passes, lambda: self._meet(index, strike, None))
@@ -130,18 +172,35 @@ class Watch:
         else:
             self._disturb_disk(index, strike, now_ns)
 
-    def _venue(self, strike: Strike, pair: PairTrade | None) -> str:
+    def _venues(self, strike: Strike, pair: PairTrade | None) -> list[str]:
+        """Return where a strike falls: one venue, but for those that fall on every one that can have them."""
         worlds = self._admin.world.venues
         venues = [name for name, venue in worlds.items() if venue.disturbance.possible(strike.name)]
-        if pair is None or len(venues) == 1:
-            return self._rng.choice(venues)
+        if strike.leg == "every" or len(venues) == 1:
+            return venues
+        return [self._rng.choice(venues) if pair is None else self._venue(strike, pair, venues)]
+
+    def _venue(self, strike: Strike, pair: PairTrade, venues: list[str]) -> str:
+        if strike.leg in venues:
+            return strike.leg
         if strike.leg == "buy":
             return pair.plan.buy_venue
         if strike.leg == "sell":
             return pair.plan.sell_venue
+        if strike.leg == "last":
+            return next((order.venue for order in reversed(pair.orders.values())), pair.plan.buy_venue)
+        if strike.leg == "other":
+            return next((venue for venue in pair.venues if venue not in POINTS), pair.plan.sell_venue)
         if strike.leg == "no expiry":
             return next((venue for venue in pair.venues if venue not in ENFORCES_EXPIRY), pair.plan.buy_venue)
         return next((venue for venue in venues if venue not in pair.venues), pair.plan.sell_venue)
+
+    def _relieve(self) -> None:
+        """End the faults that only led the way."""
+        for venue in self._admin.world.venues.values():
+            for fault in venue.board.active:
+                found = self._by_fault.get(fault.id)
+                fault.ended |= found is not None and found[1].leading
 
     def _post(self, index: int, strike: Strike, venue: str) -> None:
         body: dict[str, object] = {"venue": venue, "fault": strike.name}
@@ -153,6 +212,8 @@ class Watch:
         del self._by_fault[-1]
         if isinstance(answer["id"], int):
             self._by_fault[answer["id"]] = (index, strike, venue)
+        if strike.stranger:
+            self._admin.post_fault({"venue": venue, "fault": "foreign_order"})
 
     def _disturb_line(self, index: int, strike: Strike, venue: str, now_ns: int) -> None:
         measure, default = LINE_FAULTS[strike.name]
@@ -161,8 +222,11 @@ class Watch:
             self._network.reset(venue)
             return
         fault = LineFault(strike.name, on_hit=lambda: self._meet(index, strike, venue))
-        if measure == "for":
-            fault.until_ns = now_ns + default * NS_PER_MS
+        lasts_ns = default * NS_PER_MS if strike.seconds is None else int(strike.seconds * NS_PER_S)
+        if strike.midst:
+            fault.midst_ns = lasts_ns
+        elif measure == "for":
+            fault.until_ns = now_ns + lasts_ns
         else:
             fault.left = strike.count or default
         self._network.lines[venue].add(fault)
@@ -171,14 +235,17 @@ class Watch:
         def met() -> None:
             self._meet(index, strike, None)
 
+        disk, lasts_ns = self._disk, None if strike.seconds is None else int(strike.seconds * NS_PER_S)
         if strike.name == "ledger_locked":
-            self._disk.locked_until_ns, self._disk.on_locked = now_ns + LOCKED_NS, met
-            return
-        self._disk.on_full = met
-        if strike.name == "disk_full":
-            self._disk.full_until_ns = now_ns + DISK_FULL_NS
+            disk.locked_until_ns, disk.on_locked = now_ns + (lasts_ns or LOCKED_NS), met
+        elif strike.name == "ledger_gone":
+            met()
+            disk.lose_ledger()
+        elif strike.name == "commit_refused":
+            disk.refused_commits, disk.on_refused = strike.count or 1, met
         else:
-            self._disk.full_commits += strike.count or 1
+            disk.fill(now_ns + (lasts_ns or DISK_FULL_NS), FEW_PAGES if strike.name == "disk_full" else MANY_PAGES)
+            disk.on_full = met
 
     def _halt(self, index: int, strike: Strike) -> None:
         process = self._process
@@ -186,8 +253,9 @@ class Watch:
             return
         runner = process.runner
         self._meet(index, strike, None)
+        self._holds = True
         runner.emit(HaltAsked(reason="simulated"))
-        asyncio.get_running_loop().call_later(HALT_S, runner.emit, ResumeAsked(reason="simulated"))
+        asyncio.get_running_loop().call_later(strike.seconds or HALT_S, runner.emit, ResumeAsked(reason="simulated"))
 
     # Counting.
 
@@ -197,19 +265,21 @@ class Watch:
             self._meet(found[0], found[1], venue)
 
     def _meet(self, index: int, strike: Strike, venue: str | None) -> None:
-        """Count the pairs that a strike concerns at this instant; `venue` None: all of them."""
+        """Count the pairs that a strike concerns at this instant; `venue` None: all of them.
+
+        What strikes an order on its way concerns its pair alone. Without any pair the phase is that there is none.
+        """
         process = self._process
         engine = None if process is None else process.engine
-        concerned = [] if engine is None else [p for p in engine.desk.open.values() if _touches(p, venue)]
-        for pair in concerned:
-            self._met.add((strike.name, phase_of(pair), index, pair.id))
-        if concerned:
-            return
-        closed = [] if engine is None else [p for p in self._just_closed(engine) if _touches(p, venue)]
-        for pair in closed:
-            self._met.add((strike.name, Phase.CLOSED, index, pair.id))
-        if not closed:
-            self._met.add((strike.name, Phase.NONE, index, 0))
+        found: set[tuple[Phase, int]] = set()
+        if engine is not None:
+            touches = _is_placing if strike.name in AT_PLACING else _touches
+            found = {(phase_of(pair), pair.id) for pair in engine.desk.open.values() if touches(pair, venue)}
+            if strike.name not in AT_PLACING:
+                found |= {(Phase.CLOSED, pair.id) for pair in self._just_closed(engine) if _touches(pair, venue)}
+        if not found and possible(strike.name, Phase.NONE):
+            found.add((Phase.NONE, 0))
+        self._met |= {(strike.name, phase, index, pair_id) for phase, pair_id in found}
 
 
 def phase_of(pair: PairTrade) -> Phase:
@@ -226,3 +296,9 @@ def phase_of(pair: PairTrade) -> Phase:
 
 def _touches(pair: PairTrade, venue: str | None) -> bool:
     return venue is None or venue in pair.venues or any(order.venue == venue for order in pair.orders.values())
+
+
+def _is_placing(pair: PairTrade, venue: str | None) -> bool:
+    """Return whether an order of the pair is on its way to a venue, for all that is known here."""
+    orders = (order for order in pair.orders.values() if order.venue == venue and not order.ended)
+    return any(not order.fills and order.outcome in (None, Outcome.UNKNOWN) for order in orders)

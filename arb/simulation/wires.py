@@ -96,6 +96,7 @@ class Network:
             text = output.text if isinstance(output, WsText) else None
             self._send(max(now_ns + delay_ns, socket.last_arrival_ns), now_ns, lambda s=socket, t=text: s.arrive(t))  # type: ignore[misc]
             socket.last_arrival_ns = max(now_ns + delay_ns, socket.last_arrival_ns)
+            self.lines[socket.venue].passed(text, now_ns)
             arrived |= delay_ns == 0
         return arrived
 

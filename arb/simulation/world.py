@@ -25,17 +25,18 @@ from arb.simulation.disk import Disk
 from arb.simulation.life import Killed, Life
 from arb.simulation.loop import VirtualLoop
 from arb.simulation.places import Places
-from arb.simulation.plan import Plan
+from arb.simulation.plan import Plan, under_way_ns
 from arb.simulation.process import Process
 from arb.simulation.watch import Cell, Watch
 from arb.simulation.wires import Network
 
 START_NS = 1_700_000_000 * NS_PER_S
 LIVES_MAX = 30
-RUNGS = 20
+LOOK_NS = NS_PER_S // 10
+RUNGS = 8
 """Shallow books, for what is judged here does not depend on depth that nobody reaches."""
-AFTERMATH_NS = 32 * NS_PER_S // 10
-"""How long the venues go on after the engine has ended: longer than any request can still be under way."""
+AFTERMATH_NS = 3 * NS_PER_S // 10
+"""How long the venues go on after the engine has ended, when nothing is under way any more."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -50,6 +51,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     halted: str | None
     left_open: list[int]
     lives: int
+    calm_ns: int
     virtual_s: float
     pairs: int
 
@@ -66,7 +68,7 @@ class Simulation:
         announced = first_line(self._world, 1)
         self._admin = Admin(self._world, announced)
         self._sandbox = Sandbox(announced, None)
-        self._disk = Disk()
+        self._disk = Disk(places)
         watch_rng = random.Random(f"{plan.seed}/watch")
         self._watch = Watch(plan, self._admin, self._network, self._disk, self._clock, watch_rng)
         self._settings = Settings(
@@ -86,7 +88,8 @@ class Simulation:
                 last = self._live()
         if last is None:
             self._troubles.append(f"the engine did not come up again in {LIVES_MAX} lives")
-        self._pass(AFTERMATH_NS)
+        arrived_ns = START_NS + self._plan.faults_end_ns + under_way_ns(self._plan)
+        self._pass(max(arrived_ns - self._clock.wall_ns(), 0) + AFTERMATH_NS)
         engine = None if last is None else last.engine
         return Outcome(
             plan=self._plan,
@@ -97,6 +100,7 @@ class Simulation:
             halted=None if engine is None else engine.house.control.halted,
             left_open=[] if engine is None else sorted(engine.desk.open),
             lives=self._lives,
+            calm_ns=START_NS + self._plan.faults_end_ns,
             virtual_s=(self._clock.wall_ns() - START_NS) / NS_PER_S,
             pairs=self._pairs,
         )
@@ -161,9 +165,12 @@ class Simulation:
     async def _supervise(self, process: Process) -> None:
         """End the faults when their time is over, then ask for an orderly end."""
         calm_ns = START_NS + self._plan.faults_end_ns
-        await asyncio.sleep(max(0, calm_ns - self._clock.wall_ns()) / NS_PER_S)
+        while (left_ns := calm_ns - self._clock.wall_ns()) > 0:
+            await asyncio.sleep(min(left_ns, LOOK_NS) / NS_PER_S)
+            self._watch.look(self._clock.wall_ns())
         self._watch.calm()
         await process.up.wait()
+        await asyncio.sleep(self._plan.linger_ns / NS_PER_S)
         assert process.runner is not None
         deadline_ns = max(calm_ns, self._clock.wall_ns()) + self._plan.drain_ns
         process.runner.emit(ShutdownAsked(deadline_ns=deadline_ns))

@@ -38,6 +38,7 @@ from arb.store.journal_reader import (
 from arb.store.reserve import FileReserve, InstanceLock, Reserve
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
+MAX_PAGES = 4_294_967_294
 _SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entries (
@@ -191,6 +192,11 @@ class Journal:
             except (OSError, sqlite3.Error) as error:
                 raise StoreError(f"journal {self.path}: cannot sync: {error}") from None
             self._restore_reserve()
+
+    def confine(self, pages: int | None) -> None:
+        """Let the file grow by at most `pages` from here on, as a disk that fills up does; None: as far as there is space."""
+        [size] = self._db.execute("PRAGMA page_count").fetchone()
+        self._db.execute(f"PRAGMA max_page_count = {MAX_PAGES if pages is None else size + pages}").fetchall()
 
     def close(self) -> None:
         """Write everything into the file and let another engine in."""
