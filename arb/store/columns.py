@@ -181,7 +181,7 @@ def _gather(connection: Connection, sql: str, types: dict[str, Any], values: dic
     result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), values)
     names, texts = list(result.keys()), dict[str, str]()
     parts: dict[str, list[Column]] = {name: [] for name in names}
-    for rows in result.partitions():
+    for rows in result.partitions(BATCH_ROWS):  # told no size, it hands out single rows
         for name, column in zip(names, zip(*rows, strict=True), strict=True):
             parts[name].append(_column(column, types.get(name, _NUMBER), texts))
     return {

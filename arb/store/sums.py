@@ -20,6 +20,7 @@ from arb.store.queries import RowDict
 from arb.store.tables import WATERFALL
 
 INCIDENTS_SHOWN = 20
+BATCH_ROWS = 10_000
 ZERO = Decimal(0)
 _MONEY = (*WATERFALL, "fees_e8")
 
@@ -143,8 +144,8 @@ def _whole(row: Any) -> RowDict:
 
 
 def _stream(connection: Connection, sql: str, since_ns: int) -> Iterator[Any]:
-    result = connection.execution_options(yield_per=10_000).execute(text(sql), {"since_ns": since_ns})
-    for batch in result.partitions():
+    result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), {"since_ns": since_ns})
+    for batch in result.partitions(BATCH_ROWS):
         yield from batch
 
 
