@@ -256,6 +256,7 @@ def test_a_frame_that_cannot_be_read_and_a_farewell_end_the_use_of_a_connection_
         await lost(answer)
 
     bench.run(story)
+    assert len(bench.events) == 1  # it did not come up again in between
 
 
 def test_a_connection_on_which_nothing_comes_after_an_order_gets_no_other() -> None:
