@@ -59,7 +59,7 @@ _STEPS_S = (
 )
 
 
-def slots(first_ns: int, last_ns: int, *, most: int = 30) -> list[int]:
+def slots(first_ns: int, last_ns: int, *, most: int = 45) -> list[int]:
     """Return the bounds (ns UTC, at least two) of equal spans of a round length that cover first to last."""
     step = next((s for s in _STEPS_S if (last_ns - first_ns) / 1e9 / s < most - 1), _STEPS_S[-1]) * 1_000_000_000
     begin = first_ns // step * step

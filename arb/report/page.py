@@ -167,19 +167,26 @@ def _tiles(sources: Sources, facts: dict[str, Any], quote: str) -> Html:
     serious = sum(row["incidents"] for row in facts["incidents"] if row["severity"] == "critical")
     everything = sum(row["incidents"] for row in facts["incidents"])
     net = facts["net"].get(quote, Decimal(0))
+    first = quote == _quotes(sources)[0]
     tiles = [
-        (number(money(net)), f"net, {quote}" if quote else "net", "loss" if net < 0 else "gain"),
+        (number(_short(net)), f"net, {quote}" if quote else "net", "loss" if net < 0 else "gain"),
         ("\N{EN DASH}" if kept is None else f"{number(kept)} %", "of the expected kept", ""),
         (number(finished), "finished pairs", ""),
         (percent(won, finished) or "\N{EN DASH}", "of pairs earned", ""),
         (
-            number(money(facts["fees_in_quote"].get(quote, Decimal(0)))),
+            number(_short(facts["fees_in_quote"].get(quote, Decimal(0)))),
             f"fees paid, {quote}" if quote else "fees paid",
             "",
         ),
         (number(money(exposed, 0)), f"{quote}\N{MIDDLE DOT}s unhedged", ""),
-        (number(everything), f"incidents, {serious:,} critical", "loss" if serious else ""),
     ]
+    if first:  # they belong to no quote
+        tiles.append((number(everything), f"incidents, {serious:,} critical", "loss" if serious else ""))
     return element(
         "dl", *(element("div", element("dt", name), element("dd", value, class_=kind)) for value, name, kind in tiles)
     )
+
+
+def _short(value: Decimal) -> Decimal:
+    """Return a sum with no more digits than a tile has room for."""
+    return money(value, 0 if abs(value) >= 10_000 else 2)

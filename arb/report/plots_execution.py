@@ -105,7 +105,7 @@ def slippage(legs: Columns, quote: str | None = None) -> Sheet:
             middle = (begin * end) ** 0.5, low
             axes.annotate(text, middle, xytext=(0, -10), **END, ha="center", color=INK, fontweight="bold")
     axes.axhline(0, color=MUTED, linewidth=0.8)
-    log_axis(axes, lambda value: f"{value:,.6g}")
+    log_axis(axes, lambda value: f"{value:,.10g}")
     axes.set_xlabel(f"size of the leg, {quote} (logarithmic); line: mean of a step of sizes, weighted by size")
     axes.set_ylabel("better than decided on, bps")
     axes.margins(y=0.12)

@@ -20,6 +20,8 @@ NOTHING = "No opportunities seen yet: no edge was above the fees"
 DAY_NS = 86_400_000_000_000
 HOUR_NS = DAY_NS // 24
 REASONS_SHOWN = 10
+LABELLED = (0, 5, 8, 10)
+"""Which of the thresholds tell their count: far enough from each other to be read."""
 
 
 @drawn
@@ -85,7 +87,11 @@ def on_offer(episodes: Columns, quote: str | None = None) -> Sheet:
         return empty(NOTHING)
     first, last = int(opened.min()), int(opened.max())
     if last - first >= 2 * DAY_NS:
-        place, labels, when = opened % DAY_NS // HOUR_NS, [f"{hour:02}" for hour in range(24)], "hour of the day, UTC"
+        place, labels, when = (
+            opened % DAY_NS // HOUR_NS,
+            [f"{hour:02}:00" for hour in range(24)],
+            "hour of the day, UTC",
+        )
     else:
         bounds = slots(first, last, most=24)
         place = np.searchsorted(bounds, opened, side="right") - 1
@@ -126,10 +132,10 @@ def thresholds(trades: Columns, episodes: Columns, quote: str | None = None) -> 
         axes, (net, offered), titles, counts, colours, ("pairs", "opportunities"), strict=True
     ):
         each.plot(bps, values, color=colour, linewidth=2, marker="o", markersize=4)
-        for at, value, number in zip(bps[::3], values[::3], numbers[::3], strict=True):
+        for at, value, number in ((bps[place], values[place], numbers[place]) for place in LABELLED):
             first = at == bps[0]
             word = f"{number:,} {things}" if first else f"{number:,}"
-            each.annotate(word, (at, value), xytext=(-2, -12) if first else (4, 9), **END, color=MUTED)
+            each.annotate(word, (at, value), xytext=(-2, 10) if first else (4, 9), **END, color=MUTED)
         each.axhline(0, color=MUTED, linewidth=0.8)
         each.margins(y=0.14)
         headed(each, title)

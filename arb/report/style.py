@@ -153,7 +153,7 @@ def log_axis(axes: Axes, words: Callable[[float], str]) -> None:
 
 
 def _number(value: float, _place: int | None = None) -> str:
-    return f"{value:,.6g}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:,.10g}".replace("-", "\N{MINUS SIGN}")
 
 
 def empty(text: str) -> Sheet:
