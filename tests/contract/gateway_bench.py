@@ -37,6 +37,7 @@ class Bench:
         self.sandbox = sandbox
         self.entry = entry
         self.events: list[AnyEvent] = []
+        self._heard = asyncio.Event()
 
     def gateway(self, secret: str | None = None) -> CcxtGateway:
         """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
@@ -66,7 +67,7 @@ class Bench:
             try:
                 await gateway.instruments(())  # learns the listing
                 if gateway.order_socket is not None:
-                    streams = asyncio.create_task(gateway.run_private(self.events.append))
+                    streams = asyncio.create_task(gateway.run_private(self._hear))
                     await asyncio.wait_for(gateway.order_socket.logged_in.wait(), 10)
                 return await story(gateway)
             finally:
@@ -76,6 +77,17 @@ class Bench:
                 await gateway.close()
 
         return asyncio.run(whole())
+
+    def _hear(self, event: AnyEvent) -> None:
+        self.events.append(event)
+        self._heard.set()
+
+    async def told_of(self, kind: type[AnyEvent]) -> None:
+        """Wait until the streams have told of something of a kind."""
+        async with asyncio.timeout(10):
+            while not any(isinstance(event, kind) for event in self.events):
+                self._heard.clear()
+                await self._heard.wait()
 
     def fault(self, name: str, on: str, **more: Any) -> None:
         """Ask for a fault, once unless told otherwise."""

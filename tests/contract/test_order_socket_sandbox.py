@@ -18,6 +18,7 @@ from arb.core.events import (
     OrderLooked,
     OrderRejected,
     OutcomeUnknown,
+    PrivateUp,
     TroubleReported,
 )
 from arb.market.order import Outcome, Role, Side, TimeInForce
@@ -221,7 +222,9 @@ def test_a_fill_told_before_the_answer_is_the_same_fill(bench: Bench) -> None:
     bench.fault("slow", "place", param=300)  # the private stream tells first
 
     async def story(gateway: CcxtGateway) -> tuple[list[Any], PlaceAnswer]:
+        await bench.told_of(PrivateUp)
         answer = await gateway.place(order)
+        await bench.told_of(OrderFilled)
         await ended(gateway, order)
         return [event for event in bench.events if isinstance(event, OrderFilled)], answer
 
