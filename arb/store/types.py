@@ -21,7 +21,9 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 def plain(value: Decimal) -> str:
     """Return the decimal in plain notation, exactly; raise `StoreError` for infinities and not-a-number."""
     text = str(value)
-    if text[-1] in "yN":  # Infinity, NaN, sNaN
+    if "1" <= text[-1] <= "9" and "E" not in text and "N" not in text:
+        return text  # most numbers are as they should be
+    if not value.is_finite():
         raise StoreError(f"{value} is not a number the ledger can hold")
     if "E" in text:
         text = format(value, "f")

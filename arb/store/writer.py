@@ -1,6 +1,6 @@
 """Records to rows: plain tuples through the driver, replaced by id, all in the caller's transaction."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
@@ -58,6 +58,7 @@ TABLES: dict[type, type[Base]] = {
     AlternativeRecord: Alternative,
 }
 COPY_ROWS = 500
+PIECE_ROWS = 1_000
 _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric", "VARCHAR": "text"}
 
 
@@ -70,8 +71,9 @@ class Writer:
 
     def __init__(self, dialect: str) -> None:
         self._sql = {kind: _upsert(table.__table__, dialect) for kind, table in TABLES.items()}  # type: ignore[arg-type]
-        self._values = {kind: _row_maker(kind, table) for kind, table in TABLES.items()}
+        self._rows = {kind: _row_maker(kind, table) for kind, table in TABLES.items()}
         self._postgres = dialect == "postgresql"
+        self._insert = self._sql[OpportunityRecord].partition(" ON CONFLICT ")[0]
 
     def write(self, connection: Connection, records: Iterable[AnyRecord]) -> int:
         """Write the last state of each record, tables in the order of their references; return how many rows.
@@ -86,22 +88,27 @@ class Writer:
                 rows[record.id] = record  # type: ignore[union-attr, assignment]
         for kind, by_id in latest.items():
             if by_id:
-                make = self._values[kind]
-                self._execute(connection, kind, [make(record) for record in by_id.values()])
+                self._execute(connection, kind, list(self._made(kind, list(by_id.values()))))
         return sum(map(len, latest.values()))
 
     def add_untraded(self, connection: Connection, records: Sequence[OpportunityRecord]) -> None:
         """Write opportunities under ids that are new as a rule; those that are not are replaced, as `write` does."""
-        make = self._values[OpportunityRecord]
-        if self._postgres:
-            try:
-                with connection.begin_nested():
-                    # A generator: rows are made here while the server takes in those before them.
-                    self._copy(connection, Opportunity.__tablename__, map(make, records))
-                return
-            except IntegrityError:
-                pass  # an id is there already (the answer to an earlier commit was lost), or a row is refused
+        rows = self._made(OpportunityRecord, records)
+        try:
+            with connection.begin_nested():
+                if self._postgres:
+                    self._copy(connection, Opportunity.__tablename__, rows)
+                else:
+                    connection.exec_driver_sql(self._insert, list(rows))
+            return
+        except IntegrityError:
+            pass  # an id is there already (the answer to an earlier commit was lost), or a row is refused
         self.write(connection, records)
+
+    def _made(self, kind: type, records: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield rows, made in small pieces: while a server takes in those before them, and within the processor's cache."""
+        for start in range(0, len(records), PIECE_ROWS):
+            yield from self._rows[kind](records[start : start + PIECE_ROWS])
 
     def _execute(self, connection: Connection, kind: type, rows: list[tuple[Any, ...]]) -> None:
         if not self._postgres:
@@ -165,8 +172,8 @@ def _postgres_type(table: Table, name: str) -> str:
     return "numeric" if isinstance(kind, ExactNumber) else _POSTGRES_TYPES[str(kind)]
 
 
-def _row_maker(kind: type, table: type[Base]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return a function from a record to the tuple of its columns' values, as the driver takes them.
+def _row_maker(kind: type, table: type[Base]) -> Callable[[Sequence[Any]], Iterator[tuple[Any, ...]]]:
+    """Return a function from records (at least one) to the tuples of their columns' values, as the driver takes them.
 
     Exact numbers go as text to both databases (PostgreSQL reads it as numeric, exactly), enumerated values as plain
     `str`. A pair's waterfall is spread over its columns; a fill's fee comes as an exact integer too.
@@ -183,26 +190,21 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Any], tuple[Any, ...]
     named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
     get = attrgetter(*own)
 
-    def values_of(record: Any) -> tuple[Any, ...]:
-        values = list(get(record))
+    def rows_of(records: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        # Column by column: quicker than row by row.
+        values: list[Iterable[Any]] = list(zip(*map(get, records), strict=True))
         for index in exact:
-            if values[index] is not None:
-                values[index] = plain(values[index])
+            values[index] = [None if value is None else plain(value) for value in values[index]]
         for index in named:
-            if values[index] is not None:
-                values[index] = values[index].value
-        return tuple(values)
+            values[index] = [None if value is None else value.value for value in values[index]]
+        if kind is PairRecord:
+            terms = [pair.waterfall for pair in records]
+            values[place:place] = [[None if t is None else getattr(t, name) for t in terms] for name in WATERFALL]
+        elif kind is FillRecord:
+            values.insert(place, [to_e8(fill.fee_quote_value) for fill in records])
+        return zip(*values, strict=True)
 
-    def values_of_pair(pair: PairRecord) -> tuple[Any, ...]:
-        terms = pair.waterfall
-        row = values_of(pair)
-        return (*row[:place], *(None if terms is None else getattr(terms, name) for name in WATERFALL), *row[place:])
-
-    def values_of_fill(fill: FillRecord) -> tuple[Any, ...]:
-        return (*values_of(fill), to_e8(fill.fee_quote_value))
-
-    makers: dict[type, Callable[[Any], tuple[Any, ...]]] = {PairRecord: values_of_pair, FillRecord: values_of_fill}
-    return makers.get(kind, values_of)
+    return rows_of
 
 
 def _mentions(hint: Any, wanted: type) -> bool:
