@@ -12,6 +12,9 @@ from itertools import count, islice
 from typing import Any
 
 from arb.core.records import (
+    AlternativeRecord,
+    AlternativeStage,
+    AlternativeWay,
     AnyRecord,
     BalanceRecord,
     FillRecord,
@@ -180,6 +183,7 @@ class _Day:
             exposure_quote_s=D(0) if fate <= 0.85 else D(rng.randrange(1, 10**6)).scaleb(-3),
             waterfall=self._waterfall(opportunity.best_net_e8, fate) if done else None,
         )
+        yield from self._beside(pair_id, route, size, decided_ns)
         legs = {"buy": D(1), "sell": D(0) if rejected else short}
         for side, venue in ((Side.BUY, route["buy_venue"]), (Side.SELL, route["sell_venue"])):
             bad = rejected and side is Side.SELL
@@ -203,6 +207,31 @@ class _Day:
             )
         if fate < 0.02:
             yield from self._dust(route, closed_ns)
+
+    def _beside(self, pair_id: int, route: dict[str, Any], size: Decimal, ns: int) -> Iterator[AnyRecord]:
+        """Yield the way taken and one passed over; chance of its own leaves the rest of the history as it is."""
+        rng = random.Random(pair_id)
+        third = next(venue for venue in VENUES if venue not in route.values())
+        ways = ((route["sell_venue"], None), (third, rng.choice(("pair_in_flight", "net_below_minimum", "own_impact"))))
+        for sell_venue, reason in ways:
+            net_e8 = (
+                None if reason == "own_impact" else rng.randrange(10**8) * (-1 if reason == "net_below_minimum" else 1)
+            )
+            yield AlternativeRecord(
+                id=self._id("alternatives"),
+                pair_trade_id=pair_id,
+                ns=ns,
+                stage=AlternativeStage.ENTRY,
+                way=AlternativeWay.ROUTE,
+                buy_venue=route["buy_venue"],
+                sell_venue=sell_venue,
+                buy_size=size,
+                sell_size=size,
+                price=None,
+                net_e8=net_e8,
+                edge_bps=None if net_e8 is None else D(net_e8 // 10**4).scaleb(-2),
+                reason=reason,
+            )
 
     def _waterfall(self, expected_e8: int, fate: float) -> Waterfall:
         rng = self.rng

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from arb.core.records import (
+    AlternativeRecord,
     AnyRecord,
     BalanceRecord,
     FillRecord,
@@ -38,6 +39,7 @@ class Tables:
         self.fills = [row for row in rows if isinstance(row, FillRecord)]
         self.balances = [row for row in rows if isinstance(row, BalanceRecord)]
         self.incidents = [row for row in rows if isinstance(row, IncidentRecord)]
+        self.alternatives = [row for row in rows if isinstance(row, AlternativeRecord)]
 
         self.entries = {(o.pair_trade_id, str(o.side)): o for o in self.orders.values() if o.role == "entry"}
 
@@ -416,6 +418,24 @@ def all_time(t: Tables) -> Rows:
     return sorted(rows, key=lambda row: (-row["missed"], row["reason"]))
 
 
+def passed_over(t: Tables) -> Rows:
+    rows = [row for row in t.alternatives if row.reason is not None]
+    groups = grouped(rows, lambda a: (str(a.stage), str(a.way), a.reason or "", t.pairs[a.pair_trade_id].quote))
+    return [
+        {
+            "stage": stage,
+            "way": way,
+            "reason": reason,
+            "quote": asset,
+            "times": len(some),
+            "with_net": sum(a.net_e8 is not None for a in some),
+            "net": quote(sum(a.net_e8 or 0 for a in some)),
+            "best_net": quote(max((a.net_e8 for a in some if a.net_e8 is not None), default=0)),
+        }
+        for (stage, way, reason, asset), some in groups.items()
+    ]
+
+
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
@@ -445,4 +465,5 @@ BY_NUMBER: dict[int, Callable[[Tables], Rows]] = {
     22: happened,
     23: foreign,
     24: all_time,
+    25: passed_over,
 }
