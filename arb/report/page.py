@@ -115,7 +115,7 @@ def _section(title: str, blocks: Callable[[str], list[Html]], quotes: list[str])
     for quote in quotes[:1] if title in WHOLE else quotes:
         if len(quotes) > 1 and title not in WHOLE:
             parts.append(element("h3", f"in {quote}"))
-        parts += blocks(quote)
+        parts += dict.fromkeys(blocks(quote))  # what is said of nothing is said once
     return element("section", *parts, id=_anchor(title))
 
 
@@ -169,7 +169,7 @@ def _tiles(sources: Sources, facts: dict[str, Any], quote: str) -> Html:
     net = facts["net"].get(quote, Decimal(0))
     first = quote == _quotes(sources)[0]
     tiles = [
-        (number(_short(net)), f"net, {quote}" if quote else "net", "loss" if net < 0 else "gain"),
+        (number(_short(net)), f"net, {quote}" if quote else "net", "loss" if net < 0 else "gain" if net else ""),
         ("\N{EN DASH}" if kept is None else f"{number(kept)} %", "of the expected kept", ""),
         (number(finished), "finished pairs", ""),
         (percent(won, finished) or "\N{EN DASH}", "of pairs earned", ""),
@@ -178,7 +178,7 @@ def _tiles(sources: Sources, facts: dict[str, Any], quote: str) -> Html:
             f"fees paid, {quote}" if quote else "fees paid",
             "",
         ),
-        (number(money(exposed, 0)), f"{quote}\N{MIDDLE DOT}s unhedged", ""),
+        (number(money(exposed, 0)), f"{quote}\N{MIDDLE DOT}s unhedged" if quote else "unhedged", ""),
     ]
     if first:  # they belong to no quote
         tiles.append((number(everything), f"incidents, {serious:,} critical", "loss" if serious else ""))

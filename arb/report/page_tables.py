@@ -42,7 +42,7 @@ def days(facts: Facts, quote: str) -> Html:
     """Return what each day earned."""
     rows = [_rounded(row) for row in facts["days"] if row["quote"] == quote]
     heads = (("day_utc", "day, UTC"), *EARNED)
-    return _folded(f"By day, in {quote}", table(heads, rows, none="No day has earned or lost anything yet."))
+    return _folded(_in("By day", quote), table(heads, rows, none="No day has earned or lost anything yet."))
 
 
 def venue_pairs(facts: Facts, quote: str) -> Html:
@@ -53,7 +53,7 @@ def venue_pairs(facts: Facts, quote: str) -> Html:
         if row["quote"] == quote
     ]
     heads = (("route", f"bought {ARROW} sold"), *EARNED)
-    return _folded(f"By venue pair, in {quote}", table(heads, rows, none="No venue pair has traded yet."))
+    return _folded(_in("By venue pair", quote), table(heads, rows, none="No venue pair has traded yet."))
 
 
 def reasons(facts: Facts, quote: str) -> Html:
@@ -65,7 +65,7 @@ def reasons(facts: Facts, quote: str) -> Html:
         ("opportunities", "opportunities"),
         ("best_net", "net at best"),
     )
-    return _folded(f"Why not taken, in {quote}", table(heads, rows, none="Nothing was left lying."))
+    return _folded(_in("Why not taken", quote), table(heads, rows, none="Nothing was left lying."))
 
 
 def thresholds(facts: Facts, quote: str) -> Html:
@@ -82,7 +82,7 @@ def thresholds(facts: Facts, quote: str) -> Html:
         ("seen", "opportunities at or above"),
         ("best_net", "their net at best"),
     )
-    return _folded(f"Other thresholds, in {quote}", table(heads, rows, none="Nothing to compare yet."))
+    return _folded(_in("Other thresholds", quote), table(heads, rows, none="Nothing to compare yet."))
 
 
 def execution(facts: Facts) -> Html:
@@ -175,6 +175,10 @@ def _text(value: object) -> str | None:
 def _instant(ns: int) -> str:
     moment = datetime.fromtimestamp(ns // 1_000_000_000, UTC)
     return f"{moment:%Y-%m-%d %H:%M:%S}.{ns // 1_000_000 % 1000:03}"
+
+
+def _in(title: str, quote: str) -> str:
+    return f"{title}, in {quote}" if quote else title
 
 
 def _headed(title: str, content: Html) -> Html:

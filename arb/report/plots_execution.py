@@ -95,7 +95,14 @@ def slippage(legs: Columns, quote: str | None = None) -> Sheet:
     least = float(np.percentile(size, 1))
     for venue in sorted(set(legs["venue"])):
         mine = legs["venue"] == venue
-        dots(axes, np.maximum(size[mine], least), np.clip(bps[mine], low, high), painted[venue], name=venue, size=3.2)
+        dots(
+            axes,
+            np.maximum(size[mine], least),
+            np.clip(bps[mine], low, high),
+            painted[venue],
+            name=short(venue, 16),
+            size=3.2,
+        )
     for begin, end in _size_steps(least, float(size.max())):
         mine = (size >= begin) & (size < end * 1.000001)
         if mine.sum() >= LEGS_TO_AVERAGE:

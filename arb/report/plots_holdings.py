@@ -22,7 +22,7 @@ from arb.report.style import (
     sheet,
     time_axis,
 )
-from arb.report.wording import amount, count, percent, routes
+from arb.report.wording import amount, count, percent, routes, short
 from arb.store.columns import Column, Columns
 
 ASSETS_SHOWN = 6
@@ -60,7 +60,7 @@ def inventory(executions: Columns, quote: str | None = None) -> Sheet:
         for name, change in (lines | {"all together": moves[asset]}).items():
             level = np.cumsum(change)
             colour, width = painted.get(name, INK), 1.1 if name not in painted else 1.4
-            line(each, at, level, colour, most=160, linewidth=width, label=name)
+            line(each, at, level, colour, most=160, linewidth=width, label=short(name, 16))
         each.axhline(0, color=MUTED, linewidth=0.8)
         headed(each, f"{asset}: all together {amount(float(moves[asset].sum()))}")
         each.set_ylabel(f"change, {asset}")
