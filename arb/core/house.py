@@ -198,7 +198,8 @@ class House:
         prices = [
             mid for venue in self.venues_of(f"{asset}/{quote}") if (mid := self.books.mid(venue, f"{asset}/{quote}"))
         ]
-        return sum(prices, Decimal(0)) / len(prices) if prices else None
+        # To 18 decimals: what is worked out from it goes into the ledger, whose readers hold no endless quotient.
+        return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
 
     def incident(
         self,

@@ -83,3 +83,12 @@ def test_a_fee_in_base_is_a_share_of_the_size() -> None:
 
 def test_a_model_without_a_rate_cannot_be_exceeded() -> None:
     assert dearer_rate(a_fill(an_order(), "1", fee="5"), an_instrument("gate", taker_fee=None)) is None
+
+
+def test_the_worth_of_an_asset_quoted_at_three_venues_has_an_end() -> None:
+    """A third of a sum has none; what goes into the ledger must be held exactly by whoever reads it."""
+    venues = ("gate", "okx", "bitget")
+    bench = Bench(venues=venues, instruments=[an_instrument(venue, symbol="GT/USDT") for venue in venues])
+    for venue, ask in zip(venues, ("10.1", "10.2", "10.2"), strict=True):
+        bench.quote(venue, "10x1", f"{ask}x1", symbol="GT/USDT")
+    assert bench.engine.house.quote_value("GT", "USDT") == D("10.083333333333333333")
