@@ -13,7 +13,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sim.exchange import SimExchange
 from arb.sim.gate_auth import GateError, check_expiry, check_request
 from arb.sim.gate_fields import Json, symbol_of
-from arb.sim.gate_orders import REFUSED_BALANCE
+from arb.sim.gate_orders import REFUSED_BALANCE, texts_of
 from arb.sim.gate_routes import GateRoutes, Query
 from arb.sim.gate_ws import GateSession
 from arb.sim.limits import Allowance, RateMeter
@@ -79,7 +79,7 @@ class GateDialect:
         fields = request.params()
         items = _objects(request.body)
         pair = fields.get("currency_pair") or next((str(i["currency_pair"]) for i in items if "currency_pair" in i), "")
-        texts = tuple(str(item["text"]) for item in items if item.get("text"))
+        texts = texts_of(items)
         if argument.startswith("t-"):
             texts = (argument,)
         detail = "order_by_client_id" if route.kind == QUERY and argument.startswith("t-") else ""

@@ -47,6 +47,12 @@ def read_order(fields: Json, expires_ns: int | None = None) -> OrderRequest:
     )
 
 
+def texts_of(items: list[Json]) -> tuple[str, ...]:
+    """Return the client ids that order objects give, be it in place of the order's id."""
+    named = [str(item.get("text") or item.get("id") or item.get("order_id") or "") for item in items]
+    return tuple(name for name in named if name.startswith("t-"))
+
+
 def place(exchange: SimExchange, fields: Json, now_ns: int) -> SimOrder:
     """Place an order; raises `GateError`."""
     request = read_order(fields)

@@ -74,7 +74,7 @@ class GateTrading:
         param = fields.get("req_param")
         items = [item for item in (param if isinstance(param, list) else [param]) if isinstance(item, dict)]
         pair = next((str(item["currency_pair"]) for item in items if item.get("currency_pair")), "")
-        texts = tuple(str(item["text"]) for item in items if item.get("text"))
+        texts = gate_orders.texts_of(items)
         call = Call(_KINDS[channel], symbol_of(pair) if pair else None, texts)
         if channel == "spot.order_place":
             self._send(channel, request_id, 200, {"result": {"req_id": request_id, "req_param": param}}, now_ns, True)

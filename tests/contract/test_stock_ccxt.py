@@ -109,6 +109,16 @@ def test_a_limit_order_rests_locks_and_can_be_cancelled(stranger: Stranger) -> N
     assert stranger.order(order["id"])["status"] == "cancelled"
 
 
+def test_several_orders_are_cancelled_in_one_batch(stranger: Stranger) -> None:
+    orders = [place(stranger, "limit", "buy", "0.01", price) for price in ("49000", "48990")]
+    before = len(stranger.ledger()["requests"])
+
+    stranger.client.cancel_orders([order["id"] for order in orders], SYMBOL)
+
+    assert [stranger.order(order["id"])["status"] for order in orders] == ["cancelled"] * 2
+    assert len({row["ts_ms"] for row in stranger.ledger()["requests"][before:]}) == 1  # in one request
+
+
 def test_open_orders_are_listed_over_all_symbols(stranger: Stranger) -> None:
     order = place(stranger, "limit", "sell", "0.01", "60000")
 

@@ -250,6 +250,20 @@ def test_orders_can_be_placed_and_cancelled_over_the_socket(strangers: dict[str,
     run_with(stranger, scene)
 
 
+def test_several_orders_are_cancelled_over_the_socket_in_one_frame(strangers: dict[str, Stranger]) -> None:
+    stranger = strangers["okx"]  # Gate's stock client knows no such call
+    stranger.set_book(BIDS, ASKS)
+
+    async def scene(client: Client) -> None:
+        resting = [await client.create_order_ws(SYMBOL, "limit", "buy", 0.01, 49000) for _ in range(2)]
+        await client.cancel_orders_ws([order["id"] for order in resting], SYMBOL)
+
+        statuses = [(await asyncio.to_thread(stranger.order, order["id"]))["status"] for order in resting]
+        assert statuses == ["cancelled"] * 2
+
+    run_with(stranger, scene)
+
+
 @pytest.mark.parametrize("venue", ["okx", "bitget"])
 def test_a_wrong_secret_cannot_log_in(strangers: dict[str, Stranger], venue: str) -> None:
     async def scene(client: Client) -> None:
