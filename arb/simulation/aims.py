@@ -296,7 +296,8 @@ DARK_NS = 12 * NS_PER_S
 def darkness(rng: random.Random) -> Iterator[Strike]:
     """Yield what puts the proof of absence to a hard test: an order is taken, late, and nothing shows it at once.
 
-    Histories, balances and the private stream all lag by more than one look takes, and by less than two take.
+    Histories, balances and the private stream all lag by more than one look takes, and by less than two take; or histories
+    and the stream by more than two take, and balances not at all.
     """
     after_ns, leg = rng.randint(0, 1_500) * NS_PER_MS, rng.choice(("no expiry", "buy", "sell"))
     strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
@@ -304,11 +305,15 @@ def darkness(rng: random.Random) -> Iterator[Strike]:
         yield strike(name="delayed_request", count=1, param=rng.choice((4200, 4700)))
         lasts = 12.0
     else:
-        yield strike(name="lost_ack", count=1)
-        yield strike(name="net_slow", seconds=0.1)
-        lasts = 4.0
-    for name in ("history_lag", "balance_lag", "ws_lag"):
-        yield strike(name=name, seconds=lasts, param=1900 if name == "ws_lag" else 1700)
+        yield (
+            strike(name="lost_ack", count=1)
+            if rng.random() < 0.4
+            else strike(name="delayed_request", count=1, param=870)
+        )
+        lasts = 6.0
+    shows_ms, balances = rng.choice(((1900, True), (1900, True), (4500, False)))
+    for name in ("history_lag", "ws_lag", *(("balance_lag",) if balances else ())):
+        yield strike(name=name, seconds=lasts, param=shows_ms)
 
 
 def outage(rng: random.Random) -> Iterator[Strike]:

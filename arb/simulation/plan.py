@@ -30,7 +30,7 @@ from arb.simulation.aims import (
     strikes_for,
 )
 
-__all__ = ["STRIKES", "Phase", "Plan", "Strike", "make_plan"]
+__all__ = ["STRIKES", "Phase", "Plan", "Strike", "aims_of", "make_plan"]
 
 AIMS = 3
 APART_MS = 1_300
@@ -48,7 +48,7 @@ class Test(StrEnum):
     LONG_LOCK = "long lock"
 
 
-TESTS: tuple[tuple[Test, int], ...] = ((Test.DARKNESS, 8), (Test.OUTAGE, 5), (Test.LONG_LOCK, 1))
+TESTS: tuple[tuple[Test, int], ...] = ((Test.DARKNESS, 10), (Test.OUTAGE, 5), (Test.LONG_LOCK, 1))
 """How many of a hundred seeds are put to each special test."""
 MOODS: tuple[Mood, ...] = (Mood.PATIENT, Mood.QUICK, Mood.PATIENT, Mood.QUICK, Mood.PATIENT, Mood.HALTING)
 """The moods of consecutive seeds, about as many of each as it has cells."""
@@ -77,7 +77,7 @@ def make_plan(seed: int) -> Plan:
     """Return the plan of a seed; instants count from the start."""
     rng = random.Random(f"{seed}/plan")
     test, mood = _test_of(rng), MOODS[seed % len(MOODS)]
-    strikes = tuple(_strikes(rng, test, seed, mood))
+    strikes = tuple(_strikes(rng, test, seed))
     policy = rng.choices(
         (OnSingleLeg.CHEAPEST, OnSingleLeg.COMPLETE, OnSingleLeg.UNWIND, OnSingleLeg.HOLD), (70, 12, 12, 6)
     )[0]
@@ -103,7 +103,7 @@ def make_plan(seed: int) -> Plan:
         place_timeout_s=0.4 if quick else 2.0,
         faults_end_ns={Test.DARKNESS: DARK_NS, Test.LONG_LOCK: 62 * NS_PER_S}.get(test, FAULTS_NS),
         linger_ns=_linger_ns(test, strikes),
-        drain_ns=45 * NS_PER_S,
+        drain_ns=25 * NS_PER_S,
         resumes=True,
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
@@ -127,26 +127,27 @@ def _linger_ns(test: Test, strikes: tuple[Strike, ...]) -> int:
     return max((ms + 100 for ms in late_ms), default=0) * NS_PER_MS
 
 
-def _strikes(rng: random.Random, test: Test, seed: int, mood: Mood) -> Iterator[Strike]:
+def _strikes(rng: random.Random, test: Test, seed: int) -> Iterator[Strike]:
     if test is Test.DARKNESS:
         yield from darkness(rng)
     elif test is Test.OUTAGE:
         yield from outage(rng)
     elif test is Test.LONG_LOCK:
         yield Strike(name="ledger_locked", phase=rng.choice(list(Phase)), leg="buy", after_ns=0, seconds=60.0)
-        yield from strikes_for(rng, _aims(seed, mood)[0], 0)
+        yield from strikes_for(rng, aims_of(seed)[0], 0)
     else:
-        for number, aim in enumerate(_aims(seed, mood)):
+        for number, aim in enumerate(aims_of(seed)):
             yield from strikes_for(rng, aim, number * APART_MS * NS_PER_MS)
         for _ in range(rng.choice((0, 0, 1, 2))):
             phase, after_ns = rng.choice(list(Phase)), rng.randint(0, 3_000) * NS_PER_MS
             yield draw(rng, rng.choice(STRIKES), phase, rng.choice(LEGS), after_ns)
 
 
-def _aims(seed: int, mood: Mood) -> list[Aim]:
-    """Return the cells a seed aims at: each mood goes through its cells from seed to seed."""
-    cells = _shuffled(mood)
+def aims_of(seed: int) -> list[Aim]:
+    """Return the cells that a seed of no special test aims at: each mood goes through its cells from seed to seed."""
     rounds, place = divmod(seed, len(MOODS))
+    mood = MOODS[place]
+    cells = _shuffled(mood)
     turn = rounds * MOODS.count(mood) + MOODS[:place].count(mood)
     return [cells[(turn * AIMS + number) % len(cells)] for number in range(AIMS)]
 

@@ -16,6 +16,7 @@ from arb.simulation.plan import Plan, make_plan
 from arb.simulation.world import Outcome, Simulation
 
 SEED = 3
+BLOCKED = '{"store":"ledger","blocked":true}'
 
 
 @pytest.fixture(name="ended", scope="module")
@@ -127,6 +128,7 @@ def test_a_venue_that_knows_otherwise_is_believed(copied: tuple[Places, Outcome]
         ("UPDATE pair_trades SET residual_size = '7' WHERE kind = 'arb'", "pair"),
         ("UPDATE pair_trades SET realised_net_e8 = realised_net_e8 + 1", "pair"),
         ("UPDATE pair_trades SET realised_net_e8 = -99999999999999", "loss"),
+        ("UPDATE pair_trades SET realised_net_e8 = realised_net_e8 + 2, hedge_cost_e8 = hedge_cost_e8 + 2", "profit"),
         ("UPDATE pair_trades SET closed_ns = NULL", "not ended"),
         ("UPDATE incidents SET text = 'all well'", "projection"),
         ("DELETE FROM balances", "projection"),
@@ -175,3 +177,24 @@ def test_an_order_once_called_absent_that_the_venue_took_is_found_in_the_journal
         db.execute("UPDATE entries SET payload = replace(payload, ?, ?)", ('"status":"filled"', '"status":"absent"'))
         db.commit()
     assert any(line.startswith("written off") for line in _findings(places, outcome, outcome.truth))
+
+
+@pytest.mark.parametrize(
+    ("statement", "finding"),
+    [
+        ("UPDATE entries SET type = 'HaltAsked' WHERE type = 'ClockMeasured'", "opened"),
+        (
+            f"UPDATE entries SET type = 'StoreStateChanged', payload = '{BLOCKED}' WHERE type = 'ClockMeasured'",
+            "opened",
+        ),
+        ("UPDATE entries SET t_ns = t_ns + 60000000000 WHERE payload LIKE '%FillRecord%'", "heard late"),
+    ],
+)
+def test_a_story_that_must_not_be_is_found_in_the_journal(
+    copied: tuple[Places, Outcome], statement: str, finding: str
+) -> None:
+    places, outcome = copied
+    with closing(sqlite3.connect(places.journal)) as db:
+        assert db.execute(statement).rowcount
+        db.commit()
+    assert any(line.startswith(finding) for line in _findings(places, outcome, outcome.truth))

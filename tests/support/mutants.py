@@ -1,0 +1,218 @@
+"""Break one safety rule at a time, in a copy of the program, and see whether the simulation finds it: `make mutants`.
+
+Each mutant is one replaced piece of text. Of every mutant the seeds from `--seed` on are simulated until one is found wrong; a
+mutant that no seed catches is a judge that is missing. With `--resume FILE` what was caught is kept, and only the rest is run.
+Exit code 0: all were caught; 3: some were not.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+REPO = Path(__file__).resolve().parents[2]
+SEEDS = 200
+PARTS = ("arb", "migrations", "alembic.ini", "pyproject.toml")
+HUNT = """
+import sys
+from arb.simulation.run import run_seed
+for seed in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
+    findings = run_seed(seed).findings
+    if findings:
+        print(seed, findings[0], sep="\\t")
+        break
+"""
+
+
+class Mutant(NamedTuple):
+    """A rule, and how it is broken: `old` stands once in the file and becomes `new`."""
+
+    rule: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = {
+    "one-look": Mutant("absence needs two looks", "arb/core/absence.py", "LOOKS_NEEDED = 2", "LOOKS_NEEDED = 1"),
+    "no-expiry": Mutant(
+        "absence needs the expiry to have passed",
+        "arb/core/absence.py",
+        "return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS",
+        "return sent_ns",
+    ),
+    "no-grace": Mutant(
+        "absence needs a grace time where a venue knows no expiry",
+        "arb/core/absence.py",
+        "return sent_ns + unknown_grace_ms * NS_PER_MS",
+        "return sent_ns",
+    ),
+    "no-balances": Mutant(
+        "absence needs balances that agree",
+        "arb/core/seek.py",
+        "if told.free + told.locked == self.house.inventory.computed(venue, base):",
+        "if order.venue:",
+    ),
+    "unknown-is-no": Mutant(
+        "an answer that never came is no refusal",
+        "arb/core/desk.py",
+        "            order.outcome = Outcome.UNKNOWN\n",
+        "            order.outcome = Outcome.REJECTED\n            order.end(event.t_ns)\n",
+    ),
+    "fill-twice": Mutant(
+        "a fill told twice is counted once",
+        "arb/core/orders.py",
+        "        if fill.key in self.fills:\n            return False\n",
+        "",
+    ),
+    "balance-twice": Mutant(
+        "a fill told twice moves the balances once",
+        "arb/core/inventory.py",
+        "        if (fill.venue, fill.key) in self._seen:\n            return\n",
+        "",
+    ),
+    "repair-early": Mutant(
+        "nothing is mended while an order of the pair is unsettled",
+        "arb/core/mend.py",
+        "        if not pair.settled:\n            self._mind_deadline(pair, now_ns)\n            return\n",
+        "",
+    ),
+    "ended-is-settled": Mutant(
+        "an order is settled only with all the fills its venue counts",
+        "arb/core/orders.py",
+        "return self.ended and self.filled >= self.reported_filled",
+        "return self.ended",
+    ),
+    "sent-unwritten": Mutant(
+        "nothing leaves that is not written down",
+        "arb/live/runner.py",
+        "kept = tuple(command for command in commands if not isinstance(command, PlaceOrder))",
+        "kept = commands",
+    ),
+    "restart-asks-not": Mutant(
+        "a restart asks for every order that is not settled",
+        "arb/core/restart.py",
+        'house.out.timer(f"order:{order.client_order_id}", now_ns)',
+        "pass",
+    ),
+    "outage-unasked": Mutant(
+        "after an outage of a private stream its venue is asked what happened meanwhile",
+        "arb/core/engine.py",
+        "        self.desk.ask_all(event.venue, event.t_ns)\n"
+        "        self.accounts.on_private_up(event.venue, event.t_ns)\n"
+        "        self.house.out.refresh(event.venue)\n",
+        "",
+    ),
+    "late-fill-lost": Mutant(
+        "a fill that comes after a pair has ended opens it again",
+        "arb/core/mend.py",
+        "if pair.imbalance(base) == pair.booked_residual:",
+        "if pair.closed:",
+    ),
+    "fee-in-base": Mutant(
+        "a fee in base is base that is missing",
+        "arb/core/pair.py",
+        "(sign * fill.size - (fill.fee if fill.fee_currency == base else ZERO) for fill in order.fills.values()), ZERO",
+        "(sign * fill.size for fill in order.fills.values()), ZERO",
+    ),
+    "halt-opens": Mutant(
+        "nothing opens while trading is halted",
+        "arb/core/control.py",
+        "return self.halted is None and not self.reducing",
+        "return not self.reducing",
+    ),
+    "ledger-opens": Mutant(
+        "nothing opens while the ledger takes no rows",
+        "arb/core/detect.py",
+        'if "ledger" in house.store_blocked:',
+        "if not house.venues:",
+    ),
+    "journal-opens": Mutant(
+        "nothing opens while the journal lives on its reserve",
+        "arb/live/runner.py",
+        "        if self._journal.reserve_touched:\n",
+        "        if not self._unwritten and self._queue is None:\n",
+    ),
+    "last-word": Mutant(
+        "a run ends only when every account was compared once more",
+        "arb/core/farewell.py",
+        "if not silent or",
+        "if True or",
+    ),
+}
+
+
+def main() -> int:
+    """Run the mutants that are asked for."""
+    parser = argparse.ArgumentParser(prog="make mutants", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", action="append", choices=sorted(MUTANTS), help="this one alone; may be given again")
+    parser.add_argument("--seed", type=int, default=1, help="the first seed [default: 1]")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds each may take [default: {SEEDS}]")
+    parser.add_argument("--resume", type=Path, help="keep what was caught here, and go on from it")
+    options = parser.parse_args()
+    caught = json.loads(options.resume.read_text()) if options.resume and options.resume.exists() else {}
+    escaped = []
+    for name in options.only or MUTANTS:
+        if name not in caught:
+            found = hunt(MUTANTS[name], options.seed, options.seeds)
+            if found is None:
+                escaped.append(name)
+                click.echo(f"{name:18} ESCAPED  {MUTANTS[name].rule}")
+                continue
+            caught[name] = found
+            if options.resume:
+                options.resume.write_text(json.dumps(caught, indent=1))
+        seed, finding = caught[name]
+        click.echo(f"{name:18} seed {seed:<5} {finding[:120]}")
+    click.echo(f"{len(caught)} caught, {len(escaped)} escaped")
+    return 3 if escaped else 0
+
+
+def hunt(mutant: Mutant, first: int, count: int) -> tuple[int, str] | None:
+    """Return the first seed that finds a mutant out and what it finds, None when none does."""
+    with tempfile.TemporaryDirectory(prefix="arb-mutant-") as folder:
+        place = Path(folder)
+        _copy(place)
+        apply(mutant, place)
+        command = [sys.executable, "-c", HUNT, str(first), str(count)]
+        done = subprocess.run(command, cwd=place, env=dict(_environment(place)), capture_output=True, text=True)
+    if done.returncode != 0:
+        return first, f"the simulation itself breaks: {done.stderr.strip().splitlines()[-1]}"
+    if not done.stdout:
+        return None
+    seed, finding = done.stdout.rstrip("\n").split("\t", 1)
+    return int(seed), finding
+
+
+def apply(mutant: Mutant, place: Path) -> None:
+    """Break a copy of the program; raise `ValueError` when the text to replace is not there once."""
+    path = place / mutant.file
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        raise ValueError(f"{mutant.file}: {mutant.old!r} stands there {text.count(mutant.old)} times: mend the mutant")
+    path.write_text(text.replace(mutant.old, mutant.new))
+
+
+def _copy(place: Path) -> None:
+    for part in PARTS:
+        source = REPO / part
+        if source.is_dir():
+            shutil.copytree(source, place / part, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy(source, place / part)
+
+
+def _environment(place: Path) -> Iterator[tuple[str, str]]:
+    yield "PYTHONPATH", str(place)
+    yield "PATH", "/usr/bin:/bin"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
