@@ -92,6 +92,7 @@ class Bench:
         policy: RepairPolicy | None = None,
         restored: Restored | None = None,
         no_expiry: Iterable[str] = (),
+        max_order_value: str | None = None,
         receipts: Iterable[str] = (),
         balances: dict[str, str] | None = None,
         run_id: int = 1_760_000_000,
@@ -126,7 +127,14 @@ class Bench:
             timing=self.timing,
             repair=policy or RepairPolicy(),
             venues=tuple(
-                VenueProfile(v, PlaceRate(20, 1000), v not in set(no_expiry), v in set(receipts)) for v in self.venues
+                VenueProfile(
+                    v,
+                    PlaceRate(20, 1000),
+                    v not in set(no_expiry),
+                    v in set(receipts),
+                    None if max_order_value is None else D(max_order_value),
+                )
+                for v in self.venues
             ),
             symbols=tuple(symbols),
         )

@@ -158,6 +158,7 @@ def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], stat
                 rate,
                 enforces_expiry=venue in ENFORCES_EXPIRY,
                 receipts=venue in GIVES_RECEIPTS and settings.venues.order_entry(venue) is OrderEntry.WEBSOCKET,
+                max_order_value_quote=settings.venues.enabled()[venue].max_order_value_quote,
             )
         )
     engine = Engine(

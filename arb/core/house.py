@@ -47,6 +47,8 @@ class VenueProfile(msgspec.Struct, frozen=True):
     place_rate: PlaceRate
     enforces_expiry: bool
     receipts: bool = False
+    max_order_value_quote: Decimal | None = None
+    """The guard beside the signer lets no order above this value leave, so repairs are cut to it; None: any may."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True):

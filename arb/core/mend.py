@@ -8,6 +8,8 @@ moment the pair is known to be uneven; after it trading halts and the exit goes 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+import msgspec
+
 from arb.clock import NS_PER_MS
 from arb.core.alternatives import REPAIRS_TOLD, Mending
 from arb.core.closing import Closer
@@ -25,7 +27,7 @@ from arb.core.repair import (
     repair_size,
 )
 from arb.core.settings import OnSingleLeg
-from arb.market.instrument import ceil_to_step, floor_to_step
+from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
 from arb.market.order import Role, Side
 
 ZERO = Decimal(0)
@@ -256,13 +258,27 @@ class Mender:
         return [answering, allowed, venues] if pressing else [answering]
 
     def _repair_venue(self, pair: PairTrade, venue: str, side: Side) -> RepairVenue:
-        instrument = self.house.instruments[venue, pair.plan.symbol]
+        levels = self.house.books.levels(venue, pair.plan.symbol, side)
+        ends = [self._cap(pair, side), *(price for price, _ in levels[:1])]
+        if self.house.policy.emergency_market:
+            ends += [price for price, _ in levels[-1:]]
+        instrument = self._rules(venue, pair.plan.symbol, max(ends))
         return RepairVenue(
             instrument=instrument,
-            levels=self.house.books.levels(venue, pair.plan.symbol, side),
+            levels=levels,
             free=self._free(pair, venue, instrument.base if side is Side.SELL else instrument.quote),
             role=self._role(pair, venue, side),
         )
+
+    def _rules(self, venue: str, symbol: str, price: Decimal) -> Instrument:
+        """Return a venue's rules, with no order larger than the guard lets leave at `price`: what is more goes in pieces."""
+        instrument, most = self.house.instruments[venue, symbol], self.house.venues[venue].profile.max_order_value_quote
+        if most is None or price <= 0:
+            return instrument
+        size = floor_to_step(most / price, instrument.lot)
+        if instrument.max_size is not None:
+            size = min(size, instrument.max_size)
+        return msgspec.structs.replace(instrument, max_size=size)
 
     def _policy(self, pair: PairTrade) -> OnSingleLeg:
         # Who asks for a flatten wants what is held, too, brought back, wherever that costs least.
@@ -310,7 +326,8 @@ class Mender:
     def _order_at_cap(self, pair: PairTrade, venue: str, side: Side, need: Decimal) -> RepairOrder | None:
         instrument, cap = self.house.instruments[venue, pair.plan.symbol], self._cap(pair, side)
         price = ceil_to_step(cap, instrument.tick) if side is Side.SELL else floor_to_step(cap, instrument.tick)
-        size = repair_size(side, need, price, instrument) if price > 0 else ZERO
+        rules = self._rules(venue, pair.plan.symbol, price)
+        size = repair_size(side, need, price, rules) if price > 0 else ZERO
         if not size:
             return None
         return RepairOrder(venue, self._role(pair, venue, side), side, price, size, size * price)

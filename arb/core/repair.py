@@ -71,6 +71,8 @@ def repair_size(side: Side, need: Decimal, price: Decimal, instrument: Instrumen
     exact = need / keeps
     least = _least_size(instrument, price)
     candidates = {floor_to_step(exact, instrument.lot), ceil_to_step(exact, instrument.lot), least}
+    if instrument.max_size is not None:
+        candidates.add(floor_to_step(instrument.max_size, instrument.lot))
     legal = sorted(size for size in candidates if is_legal(size, price, instrument))
     best = min(legal, key=lambda size: abs(need - size * keeps), default=ZERO)
     return best if abs(need - best * keeps) < need else ZERO
