@@ -27,7 +27,7 @@ ENDED_AS = {"filled": "closed", "partial_cancelled": "cancelled", "cancelled": "
 """Our status of an order that a venue took, and the venue's word for it."""
 NOT_TAKEN = {"rejected", "absent"}
 TERMINAL = NOT_TAKEN | ENDED_AS.keys()
-CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents")
+CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
 WATERFALL = (
     "expected_net_e8",
     "buy_slippage_e8",
