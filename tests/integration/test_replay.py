@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.integration.support import run_arb
 
-CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents")
+CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
 TOLD = ("run_id", "frames", "book_updates", "opportunities", "pairs", "orders", "fills", "net", "fees", "dust")
 
 
