@@ -159,11 +159,16 @@ class ScopeThrottler(Throttler):
 
     def try_acquire(self, *, reserve: bool = False) -> bool:
         """Take a slot at once or return False; with `reserve` leave the reserve to others, and do not overtake waiters."""
-        return self.has_slot(reserve=reserve) and self._take(0)
+        if not self.has_slot(reserve=reserve):
+            return False
+        self._task_logs.append(self._clock.monotonic_ns())
+        return True
 
     def has_slot(self, *, reserve: bool = False) -> bool:
         """Return whether `try_acquire` would get a slot now."""
-        if reserve and (self._queue or self._clock.monotonic_ns() < self._entries_until_ns):
+        if reserve and (
+            self._queue or (self._entries_until_ns and self._clock.monotonic_ns() < self._entries_until_ns)
+        ):
             return False
         return self._free(self._budget.reserve if reserve else 0)
 
@@ -215,8 +220,9 @@ class ScopeThrottler(Throttler):
 
     def _free(self, reserve: int) -> bool:
         self.flush()
-        paused = self._clock.monotonic_ns() < self._paused_until_ns
-        return not paused and len(self._task_logs) < self.allowed() - reserve
+        if len(self._task_logs) >= self.allowed() - reserve:
+            return False
+        return not self._paused_until_ns or self._clock.monotonic_ns() >= self._paused_until_ns
 
     def _take(self, reserve: int) -> bool:
         if not self._free(reserve):
