@@ -17,6 +17,7 @@ from arb.store.migrate import upgrade
 from tests import house
 from tests.support.history import a_history, fill_ledger
 from tests.support.notebooks import FOLDER, SHOWN, read, run, shown
+from tests.support.once import once
 from tests.support.simulated import simulated_ledger
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
@@ -29,30 +30,41 @@ SIZE_MAX = 400_000
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the one ledger: an engine traded half a minute of virtual time on the sandbox, with faults."""
-    path = tmp_path_factory.mktemp("notebooks") / "sandbox.sqlite"
-    outcome = simulated_ledger(path)
-    assert outcome.troubles == [] and outcome.left_open == []
-    return path
+
+    def make(folder: Path) -> None:
+        outcome = simulated_ledger(folder / "sandbox.sqlite")
+        assert outcome.troubles == [] and outcome.left_open == []
+
+    return once(tmp_path_factory, "notebooks-ledger", make) / "sandbox.sqlite"
 
 
 @pytest.fixture(scope="module")
-def postgres_ledger(postgres_server: Any) -> str:
-    """Return the URL of a made-up history on PostgreSQL; the server vanishes with the session, and it with the server."""
+def all_answers(
+    ledger: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, str]]:
+    """Return what each notebook shows of the sandbox's ledger, of an empty one, and of one on PostgreSQL."""
+
+    def make(folder: Path) -> None:
+        empty = f"sqlite:///{folder / 'empty.sqlite'}"
+        upgrade(empty)
+        postgres = a_database(request.getfixturevalue("postgres_server"))
+        done = run(NAMES, f"sqlite:///{ledger}", empty, postgres)
+        texts = [{name: shown(cells) for name, cells in each.items()} for each in done]
+        (folder / "answers.json").write_text(json.dumps(texts))
+
+    folder = once(tmp_path_factory, "notebooks-answers", make)
+    answers: list[dict[str, str]] = json.loads((folder / "answers.json").read_text())
+    return answers
+
+
+def a_database(server: Any) -> str:
+    """Return the URL of a made-up history on PostgreSQL; it vanishes with the server, and that with the session."""
     psycopg = pytest.importorskip("psycopg")
-    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE notebooks")
-    url = str(postgres_server.get_uri("notebooks")).replace("postgresql://", "postgresql+psycopg://", 1)
+    url = str(server.get_uri("notebooks")).replace("postgresql://", "postgresql+psycopg://", 1)
     fill_ledger(url, a_history(pairs=40, days=3))
     return url
-
-
-@pytest.fixture(scope="module")
-def all_answers(ledger: Path, postgres_ledger: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
-    """Return what each notebook shows of the sandbox's ledger, of an empty one, and of one on PostgreSQL."""
-    empty = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'ledger.sqlite'}"
-    upgrade(empty)
-    done = run(NAMES, f"sqlite:///{ledger}", empty, postgres_ledger)
-    return [{name: shown(cells) for name, cells in each.items()} for each in done]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from arb.report.summary import TERMS, Sources, read_sources
 from arb.report.write import check_target, write_page
 from arb.store.migrate import upgrade
 from tests.support.history import a_history, fill_ledger
+from tests.support.once import once
 
 EVIL = '<script>alert("x")</script>\' onload=1 &amp; \x01 $\\alpha'
 PAGE = "<!doctype html>\n<html></html>\n"
@@ -37,15 +38,25 @@ def hostile(record: AnyRecord) -> AnyRecord:
 
 
 @pytest.fixture(scope="module")
-def hostile_sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
-    url = f"sqlite:///{tmp_path_factory.mktemp('hostile') / 'ledger.sqlite'}"
-    fill_ledger(url, map(hostile, a_history(pairs=40, days=2)))
-    return read_sources(url)
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a hostile ledger and its page."""
+
+    def make(folder: Path) -> None:
+        url = f"sqlite:///{folder / 'ledger.sqlite'}"
+        fill_ledger(url, map(hostile, a_history(pairs=40, days=2)))
+        (folder / "page.html").write_text(render(read_sources(url)))
+
+    return once(tmp_path_factory, "hostile", make)
 
 
 @pytest.fixture(scope="module")
-def page(hostile_sources: Sources) -> str:
-    return render(hostile_sources)
+def hostile_sources(made: Path) -> Sources:
+    return read_sources(f"sqlite:///{made / 'ledger.sqlite'}")
+
+
+@pytest.fixture(scope="module")
+def page(made: Path) -> str:
+    return (made / "page.html").read_text()
 
 
 class Seen(HTMLParser):
