@@ -50,7 +50,8 @@ PAIRS_BEFORE = 2
 SHORT_FILLS = 40
 LOST_REQUESTS = 3
 CARRIED_QUOTE = 5
-ANYWHERE_S = (0.05, 8.0)
+ANYWHERE_S = (0.05, 4.0)
+WHILE_TRADING = 0.8
 NOT_SENT = ("entry", "repair", "flatten order")
 UNANSWERED = (ONE_LEG_SENT, ENTRY_SENT, ONE_LEG_FILLED, REPAIR_SENT)
 UNSETTLED_PAIRS = ("opening", "repairing", "halted")
@@ -172,8 +173,10 @@ def _stop(stage: Stage) -> None:
 
 
 def _anywhere(stage: Stage) -> None:
-    """Kill the command itself, as it is, at a drawn instant of its life, its start included."""
+    """Kill the command itself, as it is, at a drawn instant: now and then of its start, mostly while it trades."""
     with engine_process(stage.folder, stage.sandbox) as engine:
+        if stage.rng.random() < WHILE_TRADING:
+            engine.until_pairs(1)
         try:
             ended = engine.process.communicate(timeout=stage.rng.uniform(*ANYWHERE_S))
         except subprocess.TimeoutExpired:
