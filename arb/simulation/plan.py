@@ -36,6 +36,8 @@ AIMS = 3
 APART_MS = 1_300
 """How far apart the aims of a seed begin."""
 FAULTS_NS = 4_800 * NS_PER_MS
+SOCKETS = 1 / 3
+"""How many of all seeds send their orders over websockets."""
 LEGS = ("buy", "sell", "buy", "sell", "third")
 
 
@@ -69,6 +71,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     strikes: tuple[Strike, ...]
     linger_ns: int = 0
     """How long the engine goes on trading after the faults, before it is told to end."""
+    sockets: bool = False
+    """Whether orders go over websockets, at the venues that take them so."""
     resumes: bool = False
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
 
@@ -104,6 +108,7 @@ def make_plan(seed: int) -> Plan:
         faults_end_ns={Test.DARKNESS: DARK_NS, Test.LONG_LOCK: 62 * NS_PER_S}.get(test, FAULTS_NS),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
+        sockets=random.Random(f"{seed}/sockets").random() < SOCKETS,
         resumes=True,
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.config import RunSettings, Settings
+from arb.config import RunSettings, Settings, VenuesSettings
+from arb.config.settings import SocketVenueSettings
 from arb.core.events import ShutdownAsked
 from arb.errors import VenueError
 from arb.live.embedded import Sandbox
@@ -29,6 +30,7 @@ from arb.simulation.plan import Plan, under_way_ns
 from arb.simulation.process import Process
 from arb.simulation.watch import Cell, Watch
 from arb.simulation.wires import Network
+from arb.venues.endpoints import OrderEntry
 
 START_NS = 1_700_000_000 * NS_PER_S
 LIVES_MAX = 30
@@ -72,7 +74,11 @@ class Simulation:
         watch_rng = random.Random(f"{plan.seed}/watch")
         self._watch = Watch(plan, self._admin, self._network, self._disk, self._clock, watch_rng)
         self._settings = Settings(
-            run=RunSettings(symbols=plan.symbols), limits=plan.limits, timing=plan.timing, repair=plan.repair
+            run=RunSettings(symbols=plan.symbols),
+            limits=plan.limits,
+            timing=plan.timing,
+            repair=plan.repair,
+            venues=_over_sockets(VenuesSettings()) if plan.sockets else VenuesSettings(),
         )
         self._engine_rng = random.Random(f"{plan.seed}/engine")
         self._troubles: list[str] = []
@@ -185,6 +191,18 @@ class Simulation:
         error = context.get("exception")
         if isinstance(error, Exception):
             self._troubles.append(f"{context.get('message')}: {type(error).__name__}: {error}")
+
+
+def _over_sockets(venues: VenuesSettings) -> VenuesSettings:
+    """Return the settings with orders over websockets wherever a venue takes them so."""
+    return msgspec.structs.replace(
+        venues,
+        **{
+            name: msgspec.structs.replace(venue, order_entry=OrderEntry.WEBSOCKET)
+            for name, venue in venues.enabled().items()
+            if isinstance(venue, SocketVenueSettings)
+        },
+    )
 
 
 def _bury(loop: VirtualLoop) -> None:
