@@ -103,6 +103,7 @@ TURNS = {
     Aim("fee_in_points", Phase.REPAIRING): 2,
     Aim(LATE, Phase.HALTED): 2,
 }
+TURNS_BOTH_LEGS = 3
 """Cells that are missed more often than not, and how many turns they get for each of the others."""
 
 
@@ -122,7 +123,11 @@ def aims_for(mood: Mood) -> list[Aim]:
     """Return the cells that seeds of a mood aim at, in a fixed order."""
     anywhere = Mood.QUICK  # its own phase is but one, so it takes those that go with any
     cells = (Aim(fault, phase) for phase in Phase for fault in STRIKES if possible(fault, phase))
-    return [aim for aim in cells if (mood_of(aim) or anywhere) is mood for _ in range(TURNS.get(aim, 1))]
+    return [aim for aim in cells if (mood_of(aim) or anywhere) is mood for _ in range(_turns(aim))]
+
+
+def _turns(aim: Aim) -> int:
+    return TURNS.get(aim, TURNS_BOTH_LEGS if aim.phase is Phase.BOTH_LEGS else 1)
 
 
 def strikes_for(rng: random.Random, aim: Aim, after_ns: int) -> list[Strike]:

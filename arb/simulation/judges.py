@@ -12,6 +12,7 @@ from decimal import Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
+from arb.clock import NS_PER_MS
 from arb.core.settings import Limits, RepairPolicy
 from arb.errors import StoreError
 from arb.market.client_id import decode
@@ -107,8 +108,11 @@ def sent_twice(evidence: Evidence) -> Iterator[str]:
 
 
 def sent_too_early(places: Places) -> Iterator[str]:
-    """No order of a pair leaves while another of the same pair, sent before it, has not certainly ended."""
+    """No order of a pair leaves while another of the same pair, sent before it, has not ended with all its fills known."""
     status: dict[str, str] = {}
+    held: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    number: dict[str, int] = {}
+    counted: dict[str, Decimal] = {}
     pair_of: dict[str, int] = {}
     began: dict[str, int] = {}
     for seq, kind, payload in _entries(places.journal):
@@ -121,25 +125,41 @@ def sent_too_early(places: Places) -> Iterator[str]:
                 name = record["client_order_id"]
                 began.setdefault(name, seq)
                 status[name], pair_of[name] = record["status"], record["pair_trade_id"]
+                number[name], counted[name] = record["id"], Decimal(record["filled"])
+            elif record["type"] == "FillRecord":
+                held[record["order_id"]] += Decimal(record["size"])
             continue
         name = message["client_order_id"]
         if name not in pair_of:
             yield f"sent too early: {name} left before it was written down"
             continue
         for other, pair in pair_of.items():
-            if pair == pair_of[name] and began[other] < began[name] and status[other] not in TERMINAL:
+            if pair != pair_of[name] or began[other] >= began[name]:
+                continue
+            if status[other] not in TERMINAL:
                 yield f"sent too early: {name} left while {other} of the same pair was {status[other]}"
+            elif held[number[other]] < counted[other]:
+                yield f"sent too early: {name} left while {other} lacked fills: {held[number[other]]} of {counted[other]}"
 
 
 def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
-    """No order is ever, even for a while, called absent or rejected that its venue has taken or will yet take."""
-    for _, kind, payload in _entries(evidence.places.journal):
-        if kind != "Persist" or not ('"absent"' in payload or '"rejected"' in payload):
+    """No order is ever, even for a while, called absent or rejected that its venue has taken or will yet take.
+
+    But for one that by then had come to nothing (`_came_to_nothing`).
+    """
+    came_ns = {
+        (venue, _name(row)): row["ts_ms"] * NS_PER_MS
+        for venue, row in _each(evidence.truth, "requests")
+        if row["kind"] == "place"
+    }
+    for t_ns, payload in _written(evidence.places.journal):
+        if not ('"absent"' in payload or '"rejected"' in payload):
             continue
         record = json.loads(payload)["record"]
         if record["type"] == "OrderRecord" and record["status"] in NOT_TAKEN:
             key = (record["venue"], record["client_order_id"])
-            if key in evidence.own_orders and not _came_to_nothing(record, evidence.own_orders[key]):
+            other = evidence.own_orders.get(key)
+            if other is not None and not (_came_to_nothing(record, other) and came_ns[key] <= t_ns):
                 yield f"written off: order {key} was {record['status']} to us, and the venue took it"
                 return
 
@@ -321,6 +341,11 @@ def rows_of(db: Path, query: str) -> list[Row]:
     with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(query)]
+
+
+def _written(journal: Path) -> Iterator[tuple[int, str]]:
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        yield from connection.execute("SELECT t_ns, payload FROM entries WHERE type = 'Persist' ORDER BY id")
 
 
 def _entries(journal: Path) -> Iterator[tuple[int, str, str]]:

@@ -1,6 +1,6 @@
 """What is simulated: settings, market and faults, all drawn from one seed.
 
-Most seeds aim at three cells of the table (`aims.py`): consecutive seeds go through all cells in turn, so that every cell is
+Most seeds aim at four cells of the table (`aims.py`): consecutive seeds go through all cells in turn, so that every cell is
 aimed at equally often, whatever chance has in store. Further strikes come as chance will have them. A few seeds are put to a
 special test: of the proof of absence, of what happens in an outage, of a ledger that is locked for a minute.
 """
@@ -32,10 +32,10 @@ from arb.simulation.aims import (
 
 __all__ = ["STRIKES", "Phase", "Plan", "Strike", "aims_of", "make_plan"]
 
-AIMS = 3
-APART_MS = 1_300
+AIMS = 4
+APART_MS = 1_250
 """How far apart the aims of a seed begin."""
-FAULTS_NS = 4_800 * NS_PER_MS
+FAULTS_NS = 5_700 * NS_PER_MS
 SOCKETS = 1 / 3
 """How many of all seeds send their orders over websockets."""
 LEGS = ("buy", "sell", "buy", "sell", "third")
@@ -52,7 +52,9 @@ class Test(StrEnum):
 
 TESTS: tuple[tuple[Test, int], ...] = ((Test.DARKNESS, 10), (Test.OUTAGE, 5), (Test.LONG_LOCK, 1))
 """How many of a hundred seeds are put to each special test."""
-MOODS: tuple[Mood, ...] = (Mood.PATIENT, Mood.QUICK, Mood.PATIENT, Mood.QUICK, Mood.PATIENT, Mood.HALTING)
+MOODS: tuple[Mood, ...] = tuple(
+    {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqp"
+)
 """The moods of consecutive seeds, about as many of each as it has cells."""
 
 
