@@ -4,6 +4,7 @@
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4
 #   make check   format, lint, strict types, house rules
 #   make sim     the whole house from seeds                             SEEDS=200
+#   make mutants safety rules broken one by one, resumable        ARGS="--only one-look --resume FILE"
 #   make proof   kills and faults on real sockets, resumable      ARGS="kills --times 5 --only ledger"
 #   make bench   the speed table, as ratios to the peers
 #   make lock    resolve the dependencies anew into the two hashed locks (needs uv)
@@ -22,7 +23,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench sim proof lock
+.PHONY: help run test check bench sim mutants proof lock
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -48,6 +49,9 @@ bench: $(DEV_READY)
 
 sim: $(DEV_READY)
 	@$(BIN)/arb sim --seeds $(SEEDS) $(ARGS)
+
+mutants: $(DEV_READY)
+	@$(BIN)/python -m tests.support.mutants $(ARGS)
 
 proof: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.proof $(ARGS)

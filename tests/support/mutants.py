@@ -96,11 +96,11 @@ MUTANTS = {
         "kept = tuple(command for command in commands if not isinstance(command, PlaceOrder))",
         "kept = commands",
     ),
-    "restart-asks-not": Mutant(
-        "a restart asks for every order that is not settled",
+    "restart-forgets": Mutant(
+        "a restart takes up every pair that the journal left open",
         "arb/core/restart.py",
-        'house.out.timer(f"order:{order.client_order_id}", now_ns)',
-        "pass",
+        "for left in restored.pairs:",
+        "for left in restored.pairs[:0]:",
     ),
     "outage-unasked": Mutant(
         "after an outage of a private stream its venue is asked what happened meanwhile",
