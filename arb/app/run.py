@@ -375,13 +375,16 @@ class Run:
             case "halt":
                 event = HaltAsked(reason=reason)
             case "resume":
-                remove_halt_file(self._journal_path)
                 event = ResumeAsked(reason=reason)
             case "flatten":
                 event = FlattenAsked(reason=reason)
             case other:
                 return {"error": f"unknown wish {other!r}: status, halt, resume or flatten"}
-        runner.emit(event)
+        trouble = runner.obey(event)
+        if trouble:
+            return {"error": trouble}
+        if isinstance(event, ResumeAsked):
+            remove_halt_file(self._journal_path)
         return {"done": str(wish["do"])}
 
 

@@ -120,6 +120,22 @@ class Runner:
         """Take one event at once, ahead of the queue; for the start of a run, before anything else is under way."""
         self._take(event)
 
+    def obey(self, wish: AnyEvent) -> str:
+        """Take a user's wish at once; return "" when it is journalled, and else what became of it.
+
+        Whoever is told that it is done may kill the process in that instant, and counts on it after the next start.
+        """
+        try:
+            self._take(wish)
+        except Exception as error:  # as at the top of the loop
+            self.fail(error)
+            return f"trading stops: {error}"
+        return (
+            "obeyed, but not written down: the journal takes no rows, so it holds until a restart"
+            if self._unwritten
+            else ""
+        )
+
     def _wake(self) -> None:
         if not self._scheduled and self.fatal is None:
             self._scheduled = True

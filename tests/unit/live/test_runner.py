@@ -1,7 +1,7 @@
 """The loop: one sequence, nothing performed that is not written down, nobody acting on a stale state."""
 
 from arb.core.commands import Alert, Finish, Persist
-from arb.core.events import FeedDown, FeedUp, OrderRejected, QueueDrained, StoreStateChanged
+from arb.core.events import FeedDown, FeedUp, FlattenAsked, OrderRejected, QueueDrained, StoreStateChanged
 from arb.core.records import ControlRecord
 from arb.errors import InvariantError
 from arb.live import runner as runner_module
@@ -233,5 +233,40 @@ def test_untraded_opportunities_go_to_the_ledger_without_the_journal() -> None:
         shell.runner.on_frame("gate", START_NS, b"{}")
         await turns()
         assert shell.log == [("untraded", "one")]
+
+    on_loop(work)
+
+
+def test_a_wish_is_written_down_before_it_is_answered_and_goes_ahead_of_what_waits() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.runner.emit(up())
+        assert shell.runner.obey(FlattenAsked(reason="enough")) == ""
+        assert shell.told("journal") == [("FlattenAsked", ())]
+
+    on_loop(work)
+
+
+def test_a_wish_that_the_journal_refuses_is_obeyed_and_said_not_to_outlive_the_process() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.refuses = "disk full"
+        answer = shell.runner.obey(FlattenAsked(reason="enough"))
+        assert "holds until a restart" in answer
+        assert isinstance(shell.engine.handled[0], FlattenAsked)
+
+    on_loop(work)
+
+
+def test_a_wish_that_the_engine_cannot_take_stops_trading_and_is_told_so() -> None:
+    async def work() -> None:
+        shell = Shell()
+
+        def fails() -> tuple[()]:
+            raise InvariantError("impossible")
+
+        shell.engine.script[FlattenAsked] = fails
+        assert "trading stops: impossible" in shell.runner.obey(FlattenAsked(reason="enough"))
+        assert shell.runner.fatal is not None
 
     on_loop(work)
