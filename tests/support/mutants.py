@@ -176,13 +176,24 @@ def main() -> int:
 
 
 def hunt(mutant: Mutant, first: int, count: int) -> tuple[int, str] | None:
-    """Return the first seed that finds a mutant out and what it finds, None when none does."""
+    """Return the first seed that finds a mutant out and what it finds, None when none does.
+
+    A seed at which the program as it stands is found wrong as well says nothing.
+    """
     with tempfile.TemporaryDirectory(prefix="arb-mutant-") as folder:
-        place = Path(folder)
+        place, seed = Path(folder), first
         _copy(place)
         apply(mutant, place)
-        command = [sys.executable, "-c", HUNT, str(first), str(count)]
-        done = subprocess.run(command, cwd=place, env=dict(_environment(place)), capture_output=True, text=True)
+        while (found := _simulate(place, seed, first + count - seed)) is not None:
+            if _simulate(REPO, found[0], 1) is None:
+                return found
+            seed = found[0] + 1
+        return None
+
+
+def _simulate(place: Path, first: int, count: int) -> tuple[int, str] | None:
+    command = [sys.executable, "-c", HUNT, str(first), str(count)]
+    done = subprocess.run(command, cwd=place, env=dict(_environment(place)), capture_output=True, text=True)
     if done.returncode != 0:
         return first, f"the simulation itself breaks: {done.stderr.strip().splitlines()[-1]}"
     if not done.stdout:
