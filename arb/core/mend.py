@@ -134,7 +134,7 @@ class Mender:
         ready_ns = self._ready_ns(pair, wait_ns)
         if now_ns < ready_ns:
             # Whatever refused the last one still does: asking again at once would only spend rate budget and attempts.
-            house.out.timer(f"pair:{pair.id}", ready_ns)
+            self._wake(pair, ready_ns, now_ns)
             return
         venues = self._tradable(pair, imbalance, now_ns)
         order = self._choose(pair, imbalance, venues, now_ns)
@@ -144,7 +144,14 @@ class Mender:
             self._note(pair, imbalance, order, venues, now_ns)
             house.budget.take(order.venue, pair.plan.symbol, now_ns)
             self.desk.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
-        house.out.timer(f"pair:{pair.id}", now_ns + wait_ns)
+        self._wake(pair, now_ns + wait_ns, now_ns)
+
+    def _wake(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
+        """Look at a pair again at `at_ns`, or when its time is over, if that comes before."""
+        over_ns = self._due_ns(pair.uneven_ns or now_ns) + 1
+        if pair.state is PairState.REPAIRING and over_ns > now_ns:
+            at_ns = min(at_ns, over_ns)
+        self.house.out.timer(f"pair:{pair.id}", at_ns)
 
     def _ready_ns(self, pair: PairTrade, wait_ns: int) -> int:
         """Return when the next repair may be tried: at once where the journal refused the last and takes rows again."""

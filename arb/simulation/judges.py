@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.settings import Limits, RepairPolicy
+from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.errors import StoreError
 from arb.market.client_id import decode
+from arb.simulation.conduct import beyond_the_cap, late_without_a_halt, two_at_one_market
 from arb.simulation.places import Places
 from arb.simulation.profit import changes, profit_misstated
 from arb.simulation.story import heard_too_late, opened_while_stopped
@@ -69,6 +70,7 @@ def judge(
     places: Places,
     truth: Truth,
     limits: Limits,
+    timing: Timing,
     repair: RepairPolicy,
     halted: str | None,
     left_open: list[int],
@@ -90,6 +92,9 @@ def judge(
             *not_ended(evidence, limits, halted, left_open),
             *pairs_misstated(evidence),
             *profit_misstated(places.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
+            *two_at_one_market(places.journal),
+            *late_without_a_halt(places.journal, timing),
+            *beyond_the_cap(evidence.pairs, evidence.orders, evidence.fills, repair),
             *opened_while_stopped(places.journal),
             *heard_too_late(places.journal, truth, calm_ns),
             *not_a_projection(places),

@@ -65,7 +65,16 @@ def run_plan(plan: Plan) -> Verdict:
 def simulated(plan: Plan, places: Places) -> tuple[Outcome, list[str]]:
     """Simulate what a plan says, and return what happened and what the judges found; the files stay in `places`."""
     outcome = Simulation(plan, places).run()
-    found = judge(places, outcome.truth, plan.limits, plan.repair, outcome.halted, outcome.left_open, outcome.calm_ns)
+    found = judge(
+        places,
+        outcome.truth,
+        plan.limits,
+        plan.timing,
+        plan.repair,
+        outcome.halted,
+        outcome.left_open,
+        outcome.calm_ns,
+    )
     return outcome, outcome.troubles + found
 
 

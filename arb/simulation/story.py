@@ -23,7 +23,7 @@ def opened_while_stopped(journal: Path) -> Iterator[str]:
     halted = False
     blocked: set[str] = set()
     seen: set[int] = set()
-    for kind, payload in _messages(journal):
+    for _, kind, payload in entries_of(journal):
         if kind == "HaltAsked":
             halted = True
         elif kind == "ResumeAsked":
@@ -58,9 +58,10 @@ def heard_too_late(journal: Path, truth: dict[str, Any], calm_ns: int) -> Iterat
                 yield f"heard late: fill {fill['trade_id']} at {venue}, {late_s:.1f} s after it could have been"
 
 
-def _messages(journal: Path) -> Iterator[tuple[str, str]]:
+def entries_of(journal: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield the instant, kind and JSON of every entry, in the order in which they were written."""
     with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
-        yield from connection.execute("SELECT type, payload FROM entries ORDER BY id")
+        yield from connection.execute("SELECT t_ns, type, payload FROM entries ORDER BY id")
 
 
 def _fills(journal: Path) -> Iterator[tuple[int, str]]:

@@ -66,3 +66,12 @@ def test_a_repair_that_filled_in_time_halts_nothing_later() -> None:
     bench.wait_ms(DEADLINE_MS + 1)
     tick(bench)
     assert halted(bench) is None
+
+
+def test_a_pair_that_waits_for_its_next_try_is_looked_at_when_its_time_is_over_and_not_later() -> None:
+    bench, repair = repair_unanswered()
+    uneven_ns = bench.now_ns
+    bench.wait_ms(DEADLINE_MS - 10)
+    refuse(bench, repair)  # the next try would come 50 ms later, and thus after the deadline
+    timers = [command for command in bench.said if isinstance(command, SetTimer)]
+    assert timers[-1].at_ns == uneven_ns + DEADLINE_MS * NS_PER_MS + 1

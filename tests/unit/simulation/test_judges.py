@@ -37,7 +37,7 @@ def a_copy(ended: tuple[Places, Outcome], tmp_path: Path) -> tuple[Places, Outco
 
 def _findings(places: Places, outcome: Outcome, truth: dict[str, Any], left_open: list[int] | None = None) -> list[str]:
     plan: Plan = outcome.plan
-    return judge(places, truth, plan.limits, plan.repair, None, left_open or [])
+    return judge(places, truth, plan.limits, plan.timing, plan.repair, None, left_open or [])
 
 
 Tamper = Callable[[dict[str, Any]], None]

@@ -1,0 +1,101 @@
+"""Judges of how pairs were led: one at a time at a market, mended within the cap, and out of time only with a halt.
+
+They read the journal's rows in the order in which they were written, and the ledger's orders and fills.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from arb.clock import NS_PER_MS
+from arb.core.settings import RepairPolicy, Timing
+from arb.simulation.story import entries_of
+
+Row = dict[str, Any]
+
+OPEN = {"opening", "repairing", "halted"}
+MENDING_ROLES = {"hedge", "unwind"}
+BPS = Decimal(10_000)
+PUNCTUAL_NS = 20 * NS_PER_MS
+"""How much later than its deadline a pair may be found late: the timer comes behind whatever is being taken just then."""
+
+
+def two_at_one_market(journal: Path) -> Iterator[str]:
+    """No pair opens at a venue and symbol where another is open: two would trade on one depth."""
+    state: dict[int, Row] = {}
+    for _, kind, payload in entries_of(journal):
+        record = _pair_in(kind, payload)
+        if record is None:
+            continue
+        if record["id"] not in state and record["kind"] == "arb":
+            for other in state.values():
+                if other["state"] in OPEN and other["symbol"] == record["symbol"] and _venues(other) & _venues(record):
+                    yield f"two at once: pair {record['id']} opened while pair {other['id']} was {other['state']}"
+        state[record["id"]] = record
+
+
+def late_without_a_halt(journal: Path, timing: Timing) -> Iterator[str]:
+    """A pair that is being mended for longer than the deadline, in one life of the engine, is halted then."""
+    since: dict[int, int] = {}
+    deadline_ns = timing.leg_deadline_ms * NS_PER_MS + PUNCTUAL_NS
+    for t_ns, kind, payload in entries_of(journal):
+        if kind in ("RunStarted", "RunEnded"):
+            since.clear()
+        for pair_id in [pair_id for pair_id, began_ns in since.items() if t_ns > began_ns + deadline_ns]:
+            del since[pair_id]
+            yield f"late: pair {pair_id} was being mended for longer than {timing.leg_deadline_ms} ms, and nothing halted"
+        record = _pair_in(kind, payload)
+        if record is None or record["kind"] != "arb":
+            continue
+        if record["state"] == "repairing":
+            since.setdefault(record["id"], t_ns)
+        else:
+            since.pop(record["id"], None)
+
+
+def beyond_the_cap(
+    pairs: Iterable[Row], orders: Iterable[Row], fills: Iterable[Row], repair: RepairPolicy
+) -> Iterator[str]:
+    """No repair of a pair asks for a price that loses more than the cap against what the leg in excess was traded at."""
+    arbs = {pair["id"] for pair in pairs if pair["kind"] == "arb"}
+    by_order: dict[int, list[Row]] = defaultdict(list)
+    for fill in fills:
+        by_order[fill["order_id"]].append(fill)
+    legs: dict[tuple[int, str], list[Row]] = defaultdict(list)
+    mending = []
+    for order in orders:
+        if order["pair_trade_id"] in arbs:
+            legs[order["pair_trade_id"], order["side"]].extend(by_order[order["id"]])
+            if order["role"] in MENDING_ROLES:
+                mending.append(order)
+    cap = repair.leg_loss_max_bps / BPS
+    for order in mending:
+        buying = order["side"] == "buy"
+        known = [
+            fill
+            for fill in legs[order["pair_trade_id"], "sell" if buying else "buy"]
+            if fill["received_ns"] <= order["journalled_ns"]
+        ]
+        size = sum((Decimal(fill["size"]) for fill in known), Decimal(0))
+        if not size:
+            continue
+        reference = sum((Decimal(fill["size"]) * Decimal(fill["price"]) for fill in known), Decimal(0)) / size
+        worst = reference * (1 + cap if buying else 1 - cap)
+        price = Decimal(order["price"])
+        if price > worst if buying else price < worst:
+            yield f"beyond the cap: {order['side']} at {price} for pair {order['pair_trade_id']}, worst allowed {worst:.8f}"
+
+
+def _pair_in(kind: str, payload: str) -> Row | None:
+    """Return the row of a pair that an entry holds, or None."""
+    if kind != "Persist" or '"PairRecord"' not in payload:
+        return None
+    record: Row = json.loads(payload)["record"]
+    return record
+
+
+def _venues(pair: Row) -> set[str]:
+    return {pair["buy_venue"], pair["sell_venue"]}

@@ -1,0 +1,106 @@
+"""The judges of how pairs were led: what they let pass, and what they do not."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arb.core.settings import RepairPolicy, Timing
+from arb.simulation.conduct import beyond_the_cap, late_without_a_halt, two_at_one_market
+
+MS = 1_000_000
+TIMING = Timing(leg_deadline_ms=3000)
+
+
+def a_pair(
+    number: int, state: str, *, buy: str = "gate", sell: str = "okx", symbol: str = "BTC/USDT"
+) -> dict[str, Any]:
+    return {
+        "type": "PairRecord",
+        "id": number,
+        "kind": "arb",
+        "state": state,
+        "symbol": symbol,
+        "buy_venue": buy,
+        "sell_venue": sell,
+    }
+
+
+def a_journal(folder: Path, *entries: tuple[int, dict[str, Any] | str]) -> Path:
+    """Write a journal of rows (of pairs) and events (by their kind), each with its milliseconds."""
+    path = folder / "a.journal.sqlite"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, t_ns INTEGER, type TEXT, payload TEXT)")
+        for t_ms, what in entries:
+            kind, payload = (what, "{}") if isinstance(what, str) else ("Persist", json.dumps({"record": what}))
+            db.execute("INSERT INTO entries (t_ns, type, payload) VALUES (?, ?, ?)", (t_ms * MS, kind, payload))
+    return path
+
+
+@pytest.mark.parametrize("state", ["opening", "repairing", "halted"])
+def test_a_pair_opened_where_another_is_open_is_found(tmp_path: Path, state: str) -> None:
+    path = a_journal(tmp_path, (0, a_pair(1, state)), (5, a_pair(2, "opening", buy="okx", sell="bitget")))
+    assert list(two_at_one_market(path)) == [f"two at once: pair 2 opened while pair 1 was {state}"]
+
+
+def test_pairs_at_other_venues_of_other_symbols_or_after_the_end_pass(tmp_path: Path) -> None:
+    path = a_journal(
+        tmp_path,
+        (0, a_pair(1, "opening")),
+        (1, a_pair(2, "opening", buy="bitget", sell="bybit")),
+        (2, a_pair(3, "opening", symbol="ETH/USDT")),
+        (3, a_pair(1, "completed")),
+        (4, a_pair(4, "opening")),
+        (5, a_pair(1, "repairing")),  # a late fill: the pair that was over is taken up again
+    )
+    assert list(two_at_one_market(path)) == []
+
+
+def test_a_pair_mended_for_longer_than_its_deadline_without_a_halt_is_found(tmp_path: Path) -> None:
+    path = a_journal(tmp_path, (0, a_pair(1, "repairing")), (3100, a_pair(1, "completed")))
+    assert list(late_without_a_halt(path, TIMING)) == [
+        "late: pair 1 was being mended for longer than 3000 ms, and nothing halted"
+    ]
+
+
+def test_a_pair_mended_or_halted_in_time_passes_and_a_new_life_has_its_own_time(tmp_path: Path) -> None:
+    path = a_journal(
+        tmp_path,
+        (0, a_pair(1, "repairing")),
+        (3000, a_pair(1, "halted")),
+        (9000, a_pair(1, "unwound")),
+        (9100, a_pair(2, "repairing")),
+        (20_000, "RunStarted"),
+        (21_000, a_pair(2, "repairing")),
+        (23_900, a_pair(2, "completed")),
+    )
+    assert list(late_without_a_halt(path, TIMING)) == []
+
+
+def mended_at(price: str, side: str = "sell") -> list[str]:
+    """Judge a pair that bought (or sold) 1 at 100 and 1 at 102 and was mended at a price, with a cap of 50 bps."""
+    excess = "buy" if side == "sell" else "sell"
+    pairs = [{"id": 7, "kind": "arb"}]
+    orders = [
+        {"id": 1, "pair_trade_id": 7, "role": "entry", "side": excess, "price": "103", "journalled_ns": 1},
+        {"id": 2, "pair_trade_id": 7, "role": "unwind", "side": side, "price": price, "journalled_ns": 5},
+    ]
+    fills = [
+        {"order_id": 1, "size": "1", "price": "100", "received_ns": 2},
+        {"order_id": 1, "size": "1", "price": "102", "received_ns": 3},
+        {"order_id": 1, "size": "9", "price": "500", "received_ns": 6},  # not known when the repair was decided
+    ]
+    return list(beyond_the_cap(pairs, orders, fills, RepairPolicy()))
+
+
+@pytest.mark.parametrize(("price", "side"), [("100.494", "sell"), ("101.506", "buy")])
+def test_a_repair_beyond_the_cap_around_the_leg_in_excess_is_found(price: str, side: str) -> None:
+    assert len(mended_at(price, side)) == 1
+
+
+@pytest.mark.parametrize(("price", "side"), [("100.495", "sell"), ("101.505", "buy")])
+def test_a_repair_at_the_cap_passes(price: str, side: str) -> None:
+    assert mended_at(price, side) == []
