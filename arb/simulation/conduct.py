@@ -1,4 +1,5 @@
-"""Judges of how pairs were led: one at a time at a market, mended within the cap, and out of time only with a halt.
+"""Judges of how pairs were led: one at a time at a market, on books newer than what we took from them, mended within the cap,
+and out of time only with a halt.
 
 They read the journal's rows in the order in which they were written, and the ledger's orders and fills.
 """
@@ -54,6 +55,28 @@ def late_without_a_halt(journal: Path, timing: Timing) -> Iterator[str]:
             since.setdefault(record["id"], t_ns)
         else:
             since.pop(record["id"], None)
+
+
+def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:
+    """No pair is decided on a book whose newest frame came before our last fill there: what we took still stood in it.
+
+    A fill stamped later than it was heard of comes from a clock that is ahead, and says nothing.
+    """
+    own: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for fill in fills:
+        if fill["event_ns"] <= fill["received_ns"]:
+            own[fill["venue"], fill["symbol"]].append(fill)
+    for pair in pairs:
+        if pair["kind"] != "arb":
+            continue
+        for leg in ("buy", "sell"):
+            known = (
+                fill["event_ns"]
+                for fill in own[pair[f"{leg}_venue"], pair["symbol"]]
+                if fill["received_ns"] <= pair["decided_ns"]
+            )
+            if (pair[f"{leg}_frame_ns"] or 0) < max(known, default=0):
+                yield f"swept: pair {pair['id']} took {pair[f'{leg}_venue']}'s book as it was before our last fill there"
 
 
 def beyond_the_cap(

@@ -19,7 +19,7 @@ a second to read, and two before what could not be read is asked for again.
 
 
 def opened_while_stopped(journal: Path) -> Iterator[str]:
-    """No pair opens while trading is halted on request, or while the journal or the ledger takes nothing."""
+    """No pair opens while trading is halted, by whomever, or while the journal or the ledger takes nothing."""
     halted = False
     blocked: set[str] = set()
     seen: set[int] = set()
@@ -33,6 +33,8 @@ def opened_while_stopped(journal: Path) -> Iterator[str]:
         elif kind == "StoreStateChanged":
             message = json.loads(payload)
             (blocked.add if message["blocked"] else blocked.discard)(message["store"])
+        elif kind == "Persist" and '"IncidentRecord"' in payload:
+            halted = halted or json.loads(payload)["record"]["kind"] == "halt"
         elif kind == "Persist" and '"PairRecord"' in payload:
             record = json.loads(payload)["record"]
             if record["id"] not in seen and record["kind"] == "arb" and (halted or blocked):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arb.core.settings import RepairPolicy, Timing
-from arb.simulation.conduct import beyond_the_cap, late_without_a_halt, two_at_one_market
+from arb.simulation.conduct import beyond_the_cap, late_without_a_halt, on_swept_books, two_at_one_market
 
 MS = 1_000_000
 TIMING = Timing(leg_deadline_ms=3000)
@@ -104,3 +104,20 @@ def test_a_repair_beyond_the_cap_around_the_leg_in_excess_is_found(price: str, s
 @pytest.mark.parametrize(("price", "side"), [("100.495", "sell"), ("101.505", "buy")])
 def test_a_repair_at_the_cap_passes(price: str, side: str) -> None:
     assert mended_at(price, side) == []
+
+
+def decided_on(frame_ns: int, *, event_ns: int = 500, received_ns: int = 600) -> list[str]:
+    """Judge a pair decided at 1000 on a book whose newest frame came then, with a fill of ours known there."""
+    pair = a_pair(3, "opening") | {"decided_ns": 1000, "buy_frame_ns": frame_ns, "sell_frame_ns": 990}
+    fill = {"venue": "gate", "symbol": "BTC/USDT", "event_ns": event_ns, "received_ns": received_ns}
+    return list(on_swept_books([pair], [fill]))
+
+
+def test_a_pair_decided_on_a_book_older_than_our_last_fill_there_is_found() -> None:
+    assert decided_on(499) == ["swept: pair 3 took gate's book as it was before our last fill there"]
+
+
+def test_a_book_newer_than_the_fill_passes_and_so_do_fills_not_yet_heard_of_or_of_a_clock_that_is_ahead() -> None:
+    assert decided_on(500) == []
+    assert decided_on(499, received_ns=1001) == []
+    assert decided_on(499, event_ns=700) == []
