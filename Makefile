@@ -1,11 +1,12 @@
 # Everything from a bare machine: Python >= 3.11 (with venv and pip) and make. No other tool, key or server is needed.
 #
 #   make run     set up, then run the engine on the embedded sandbox     ARGS="--for 30s --seed 7"
+#   make dev     set up what tests, notebooks, report pages and exports need
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4
 #   make check   format, lint, strict types, house rules
 #   make sim     the whole house from seeds                             SEEDS=200
-#   make mutants safety rules broken one by one, resumable        ARGS="--only one-look --resume FILE"
-#   make proof   kills and faults on real sockets, resumable      ARGS="kills --times 5 --only ledger"
+#   make mutants safety rules broken one by one, resumable              ARGS="--only one-look --resume FILE"
+#   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make bench   the speed table, as ratios to the peers
 #   make lock    resolve the dependencies anew into the two hashed locks (needs uv)
 #
@@ -23,13 +24,15 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench sim mutants proof lock
+.PHONY: help run dev test check bench sim mutants proof lock
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
 
 run: $(RUN_READY)
 	@$(BIN)/arb run $(ARGS)
+
+dev: $(DEV_READY)
 
 test: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)

@@ -20,5 +20,7 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise
-        raise ConfigError("--html: figures need matplotlib: install the extra, pip install 'arb[notebooks]'") from None
+        raise ConfigError(
+            "--html: figures need matplotlib: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
+        ) from None
     return {"db": mask_url(url), "page": str(path), "bytes": write_page(path, render(read_sources(url)))}

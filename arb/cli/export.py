@@ -28,7 +28,7 @@ def export_command(folder: Path, mode: str | None, db: str | None, config: Path 
     """Write a ledger as Parquet.
 
     Every table and the view of pairs, exact to the last digit, as DIR/table=NAME/day_utc=YYYY-MM-DD/part-0.parquet. Needs
-    pyarrow: pip install 'arb[parquet]'.
+    pyarrow: `make dev` installs it.
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, parquet=folder)

@@ -25,7 +25,10 @@ COMMANDS = {
     "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),
     "scan": ("arb.cli.tools:scan_command", "Ask what would be traded on a snapshot of books."),
     "books": ("arb.cli.tools:books_command", "Show the books after the first lines of a tape."),
-    "sim": ("arb.cli.simulate:sim_command", "Simulate the whole house under faults, from seeds or from a scenario file."),
+    "sim": (
+        "arb.cli.simulate:sim_command",
+        "Simulate the whole house under faults, from seeds or from a scenario file.",
+    ),
     "bench": ("arb.cli.bench:bench_command", "Measure the speed, as ratios to peers."),
     "sign": ("arb.cli.tools:sign_group", "Show how a request is signed."),
     "db": ("arb.cli.database:db_group", "Keep the ledger's schema."),

@@ -111,7 +111,9 @@ def _frame(columns: Columns | dict[str, list[Any]]) -> DataFrame:
     try:
         pd = importlib.import_module("pandas")
     except ImportError:
-        raise ConfigError("data frames need pandas: install the extra, pip install 'arb[notebooks]'") from None
+        raise ConfigError(
+            "data frames need pandas: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
+        ) from None
     frame, units = pd.DataFrame(columns), {name: UNITS[name] for name in columns}
     for name in columns:
         if name.endswith("_e8"):

@@ -258,7 +258,9 @@ class _Arrow:
             self.compute: Any = importlib.import_module("pyarrow.compute")
             self.parquet: Any = importlib.import_module("pyarrow.parquet")
         except ImportError:
-            raise ConfigError("Parquet needs pyarrow: install the extra, pip install 'arb[parquet]'") from None
+            raise ConfigError(
+                "Parquet needs pyarrow: run `make dev` in the checkout (or, there, pip install -e '.[parquet]')"
+            ) from None
         self._types = {
             "exact": self.pa.decimal128(38, 18),
             "wide": self.pa.decimal256(76, 38),

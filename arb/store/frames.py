@@ -86,7 +86,9 @@ def load(name: str, db_url: str | None = None, *, order_by: str) -> DataFrame:
     try:
         pd = importlib.import_module("pandas")
     except ImportError:
-        raise ConfigError("data frames need pandas: install the extra, pip install 'arb[notebooks]'") from None
+        raise ConfigError(
+            "data frames need pandas: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
+        ) from None
     url = db_url or ledger_url()
     engine = open_engine(url).execution_options(read_only=True)
     require_current(url, engine)
