@@ -322,10 +322,13 @@ def darkness(rng: random.Random) -> Iterator[Strike]:
 
 
 def outage(rng: random.Random) -> Iterator[Strike]:
-    """Yield what nobody tells: a fill after the cancel, at a venue whose private stream is broken just then."""
+    """Yield what nobody tells: a fill after the cancel, at a venue whose private stream is broken just then, or loses it."""
     after_ns, leg = rng.randint(0, 2_500) * NS_PER_MS, rng.choice(("buy", "sell"))
     strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
     yield strike(name="partial_fill", count=1, param=rng.choice(("0.5", "0.95")))
     yield strike(name=LATE, count=1, param=rng.choice((250, 400)))
+    if rng.random() < 0.5:
+        yield strike(name="fill_event_lost", phase=Phase.CLOSED, count=3)
+        return
     yield strike(name="net_reset", phase=Phase.CLOSED)
     yield strike(name="net_refused", phase=Phase.CLOSED, seconds=0.9)

@@ -9,10 +9,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from arb.core.commands import AnyCommand
+from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import AnyEvent
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
+from arb.market.order import Role
 from arb.simulation.life import Life, Point
 from arb.simulation.places import Places
 from arb.store.journal import Journal
@@ -34,6 +35,8 @@ class Disk:
         self.on_full: Callable[[], None] | None = None
         self.on_refused: Callable[[], None] | None = None
         self.on_locked: Callable[[], None] | None = None
+        self.troubles: list[str] = []
+        """What an engine must not do with a disk like this."""
         self._places = places
         self._full_until_ns = 0
         self._reserve_pages = 0
@@ -129,6 +132,7 @@ class SimJournal:
         self._life = life
         self._watcher = watcher
         self.reserve_touched = False
+        self._touched_ns = 0
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write one event and its commands; raise `StoreError` with nothing written."""
@@ -137,11 +141,16 @@ class SimJournal:
         if self._disk.refuses():
             raise StoreError("journal: disk I/O error")
         self._reserve.mind()
+        if self.reserve_touched and self._journal.reserve_touched and event.t_ns > self._touched_ns:
+            entries = [c for c in commands if isinstance(c, PlaceOrder) and c.role is Role.ENTRY]
+            self._disk.troubles += [f"opened on the reserve: {entry.client_order_id}" for entry in entries]
         try:
             rows = self._journal.append(event, commands)
         except StoreError:
             self._disk.met_full()
             raise
+        if self._journal.reserve_touched and not self.reserve_touched:
+            self._touched_ns = event.t_ns
         self.reserve_touched = self._journal.reserve_touched
         if self.reserve_touched:
             self._disk.met_full()

@@ -128,7 +128,7 @@ def _test_of(rng: random.Random) -> Test:
 
 def _linger_ns(test: Test, strikes: tuple[Strike, ...]) -> int:
     """Return how long to go on: in an outage until what nobody told must have been found, else until late fills have come."""
-    if test is Test.OUTAGE:
+    if test is Test.OUTAGE and any(strike.name == "net_refused" for strike in strikes):
         return 9 * NS_PER_S
     late_ms = (int(strike.param or 300) for strike in strikes if strike.name == "late_fill")
     return max((ms + 100 for ms in late_ms), default=0) * NS_PER_MS

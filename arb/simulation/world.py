@@ -102,7 +102,7 @@ class Simulation:
             truth=self._admin.handle("GET", "/ledger", b"", self._clock.wall_ns())[1],
             cells=self._watch.cells(),
             fired=self._watch.fired,
-            troubles=self._troubles,
+            troubles=self._troubles + self._disk.troubles,
             halted=None if engine is None else engine.house.control.halted,
             left_open=[] if engine is None else sorted(engine.desk.open),
             lives=self._lives,
