@@ -309,7 +309,7 @@ class Desk:
         self.open.pop(pair.id, None)
         for venue in set(pair.venues):
             if self.busy.get((venue, pair.plan.symbol)) == pair.id:
-                del self.busy[venue, pair.plan.symbol]
+                self._vacate(venue, pair.plan.symbol)
         self._closed.append(pair.id)
         while len(self._closed) > CLOSED_KEPT:
             old = self.pairs.pop(self._closed.popleft(), None)
@@ -318,6 +318,13 @@ class Desk:
                 self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
 
     # Inner workings.
+
+    def _vacate(self, venue: str, symbol: str) -> None:
+        """Free a book, or give it to the pair that traded there when a late fill reopened the one that has now ended."""
+        del self.busy[venue, symbol]
+        for pair in self.open.values():
+            if pair.plan.symbol == symbol and venue in pair.venues:
+                self.busy[venue, symbol] = pair.id
 
     def _own(self, client_order_id: str) -> WorkingOrder:
         order = self.orders.get(client_order_id)

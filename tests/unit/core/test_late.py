@@ -1,7 +1,7 @@
 """Fills of cancelled orders that come when nobody listens."""
 
 from arb.core.commands import PlaceOrder, QueryOrder, SurveyAccount
-from arb.core.events import OrderLooked, PrivateDown, PrivateUp
+from arb.core.events import OrderFilled, OrderLooked, PrivateDown, PrivateUp
 from arb.core.records import PairState
 from tests.builders import Bench, a_fill, a_report
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
@@ -57,3 +57,16 @@ def test_after_an_outage_the_account_is_looked_through_for_what_others_did_meanw
     bench.tell(PrivateDown(venue=sell.venue, cause="reset"))
     bench.tell(PrivateUp(venue=sell.venue))
     assert [command.venue for command in bench.said if isinstance(command, SurveyAccount)] == [sell.venue]
+
+
+def test_a_pair_that_was_reopened_and_has_ended_gives_its_books_back_to_the_one_that_trades_there() -> None:
+    bench, sell = half_sold()
+    bench.wait_ms(1_000)
+    _, next_sell = crossed(bench)
+    assert next_sell.client_order_id != sell.client_order_id
+    [now_open] = bench.engine.desk.open
+    late = a_fill(sell, "0.2", trade_id="t9", fee="0.0202", at_ns=bench.now_ns)
+    bench.tell(OrderFilled(fill=late))
+    [reopened] = bench.engine.desk.open.keys() - {now_open}
+    bench.engine.desk.close(bench.engine.desk.open[reopened])
+    assert set(bench.engine.desk.busy.values()) == {now_open}
