@@ -196,6 +196,19 @@ def test_our_own_orders_keep_a_book_out_of_use_until_a_frame_newer_than_the_last
     assert len(bench.placed()) == 4
 
 
+def test_a_frame_sent_before_our_fill_does_not_free_the_book_though_it_came_after_our_order() -> None:
+    bench = Bench(limits=BIG)
+    buy, sell = crossed(bench)
+    bench.wait_ms(30)
+    bench.quote("gate", "99.9x5", "100x1")  # on its way while the venue filled us
+    bench.quote("okx", "101x1", "101.2x5")
+    bench.wait_ms(1)
+    fill(bench, buy, "1")
+    fill(bench, sell, "1")
+    bench.drain()
+    assert len(bench.placed()) == 2
+
+
 def test_the_rate_budget_refuses_an_entry_instead_of_letting_it_wait() -> None:
     bench = Bench(limits=BIG, balances={"USDT": "100000", "BTC": "100"})
     taken = 0

@@ -57,6 +57,17 @@ def test_reservations_are_taken_off_and_given_back() -> None:
     assert inventory.free("gate", "USDT") == 800
 
 
+def test_reservations_are_taken_off_what_the_venue_told_too_when_we_compute_more() -> None:
+    inventory = stocked()
+    sale = an_order(Side.SELL)
+    inventory.apply_fill(a_fill(sale, "1", fee="0.1", at_ns=LATER), "USDT", "BTC", LATER)
+    inventory.reserve(1, {("gate", "USDT"): D(300)})
+    assert inventory.computed("gate", "USDT") == D("1099.9")
+    assert (
+        inventory.free("gate", "USDT") == 700
+    )  # the venue has not confirmed the sale, and a hold may be put on 1000 only
+
+
 def test_free_is_never_below_zero() -> None:
     inventory = stocked()
     inventory.reserve(1, {("gate", "USDT"): D(5000)})
