@@ -1,5 +1,5 @@
 """Judges of how pairs were led: one at a time at a market, on books newer than what we took from them, mended within the cap,
-and out of time only with a halt.
+out of time only with a halt, and ended only with every fill that was told of.
 
 They read the journal's rows in the order in which they were written, and the ledger's orders and fills.
 """
@@ -18,6 +18,8 @@ from arb.simulation.story import entries_of
 Row = dict[str, Any]
 
 OPEN = {"opening", "repairing", "halted"}
+ENDED = {"completed", "unwound", "carried"}
+WORDS_ON_ORDERS = {"OrderAccepted", "OrderUpdated", "OrderLooked"}
 MENDING_ROLES = {"hedge", "unwind"}
 BPS = Decimal(10_000)
 PUNCTUAL_NS = 20 * NS_PER_MS
@@ -55,6 +57,31 @@ def late_without_a_halt(journal: Path, timing: Timing) -> Iterator[str]:
             since.setdefault(record["id"], t_ns)
         else:
             since.pop(record["id"], None)
+
+
+def ended_without_fills(journal: Path) -> Iterator[str]:
+    """No pair ends while a venue has told of more filled, of any of its orders, than the fills written down add up to."""
+    told: dict[str, Decimal] = defaultdict(Decimal)
+    names: dict[int, str] = {}
+    orders_of: dict[int, set[int]] = defaultdict(set)
+    held: dict[int, Decimal] = defaultdict(Decimal)
+    for _, kind, payload in entries_of(journal):
+        if kind in WORDS_ON_ORDERS:
+            report = json.loads(payload)["report"]
+            if report is not None and report["client_order_id"]:
+                name = report["client_order_id"]
+                told[name] = max(told[name], Decimal(report["filled"]))
+        elif kind == "Persist":
+            row = json.loads(payload)["record"]
+            if row["type"] == "OrderRecord" and row["pair_trade_id"] is not None:
+                names[row["id"]] = row["client_order_id"]
+                orders_of[row["pair_trade_id"]].add(row["id"])
+            elif row["type"] == "FillRecord":
+                held[row["order_id"]] += Decimal(row["size"])
+            elif row["type"] == "PairRecord" and row["state"] in ENDED:
+                for order in orders_of[row["id"]]:
+                    if told[names[order]] > held[order]:
+                        yield f"ended early: pair {row['id']} with {held[order]} of {told[names[order]]} of {names[order]}"
 
 
 def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:

@@ -16,7 +16,13 @@ from arb.clock import NS_PER_MS
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.errors import StoreError
 from arb.market.client_id import decode
-from arb.simulation.conduct import beyond_the_cap, late_without_a_halt, on_swept_books, two_at_one_market
+from arb.simulation.conduct import (
+    beyond_the_cap,
+    ended_without_fills,
+    late_without_a_halt,
+    on_swept_books,
+    two_at_one_market,
+)
 from arb.simulation.places import Places
 from arb.simulation.profit import changes, profit_misstated
 from arb.simulation.story import heard_too_late, opened_while_stopped
@@ -93,6 +99,7 @@ def judge(
             *pairs_misstated(evidence),
             *profit_misstated(places.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
             *two_at_one_market(places.journal),
+            *ended_without_fills(places.journal),
             *on_swept_books(evidence.pairs, evidence.fills),
             *late_without_a_halt(places.journal, timing),
             *beyond_the_cap(evidence.pairs, evidence.orders, evidence.fills, repair),

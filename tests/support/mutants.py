@@ -146,6 +146,42 @@ MUTANTS = {
         "if not silent or",
         "if True or",
     ),
+    "own-impact": Mutant(
+        "a book that our own fill changed is not used before a newer frame",
+        "arb/core/books.py",
+        "impact.sent_ns and (not event_ns or event_ns > impact.fill_event_ns)",
+        "impact.sent_ns",
+    ),
+    "two-at-once": Mutant(
+        "one open pair at a venue and symbol",
+        "arb/core/detect.py",
+        "if any((venue, symbol) in self.desk.busy for venue in venues):",
+        "if all((venue, symbol) in self.desk.busy for venue in venues):",
+    ),
+    "late-unseen": Mutant(
+        "a leg that is out of time halts trading though its repair is unanswered",
+        "arb/core/mend.py",
+        "            self._mind_deadline(pair, now_ns)\n            return\n",
+        "            return\n",
+    ),
+    "beyond-cap": Mutant(
+        "a repair's limit stays within the cap however far it yields",
+        "arb/core/repair.py",
+        "most = min(cap, reach, venue.free / (size * _hold(instrument)))",
+        "most = min(reach * 2, venue.free / (size * _hold(instrument)))",
+    ),
+    "news-goes-back": Mutant(
+        "older news of an order never undoes newer",
+        "arb/core/orders.py",
+        "self.reported_filled = max(self.reported_filled, report.filled)",
+        "self.reported_filled = report.filled",
+    ),
+    "halt-forgotten": Mutant(
+        "a halt holds over restarts",
+        "arb/core/house.py",
+        '            self.out.persist(self.control.record(now_ns, text))\n            self.incident("halt"',
+        '            self.incident("halt"',
+    ),
 }
 
 

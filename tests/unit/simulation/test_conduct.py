@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from arb.core.settings import RepairPolicy, Timing
-from arb.simulation.conduct import beyond_the_cap, late_without_a_halt, on_swept_books, two_at_one_market
+from arb.simulation.conduct import (
+    beyond_the_cap,
+    ended_without_fills,
+    late_without_a_halt,
+    on_swept_books,
+    two_at_one_market,
+)
 
 MS = 1_000_000
 TIMING = Timing(leg_deadline_ms=3000)
@@ -30,13 +36,15 @@ def a_pair(
 
 
 def a_journal(folder: Path, *entries: tuple[int, dict[str, Any] | str]) -> Path:
-    """Write a journal of rows (of pairs) and events (by their kind), each with its milliseconds."""
+    """Write a journal of rows and of events (their kind, and their JSON if it matters), each with its milliseconds."""
     path = folder / "a.journal.sqlite"
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, t_ns INTEGER, type TEXT, payload TEXT)")
         for t_ms, what in entries:
-            kind, payload = (what, "{}") if isinstance(what, str) else ("Persist", json.dumps({"record": what}))
-            db.execute("INSERT INTO entries (t_ns, type, payload) VALUES (?, ?, ?)", (t_ms * MS, kind, payload))
+            kind, _, payload = (
+                what.partition(" ") if isinstance(what, str) else ("Persist", "", json.dumps({"record": what}))
+            )
+            db.execute("INSERT INTO entries (t_ns, type, payload) VALUES (?, ?, ?)", (t_ms * MS, kind, payload or "{}"))
     return path
 
 
@@ -78,6 +86,28 @@ def test_a_pair_mended_or_halted_in_time_passes_and_a_new_life_has_its_own_time(
         (23_900, a_pair(2, "completed")),
     )
     assert list(late_without_a_halt(path, TIMING)) == []
+
+
+def an_end(told: str, held: str) -> list[tuple[int, dict[str, Any] | str]]:
+    """Return what a journal holds of a pair that ended: how much the venue told was filled, and how much we had seen."""
+    order = {"type": "OrderRecord", "id": 4, "pair_trade_id": 1, "client_order_id": "arb1"}
+    return [
+        (0, a_pair(1, "opening")),
+        (0, order),
+        (1, f"OrderUpdated {json.dumps({'report': {'client_order_id': 'arb1', 'filled': told}})}"),
+        (2, f"OrderUpdated {json.dumps({'report': {'client_order_id': 'arb1', 'filled': '0'}})}"),  # older news
+        (3, {"type": "FillRecord", "order_id": 4, "size": held}),
+        (4, a_pair(1, "completed")),
+    ]
+
+
+def test_a_pair_that_ended_with_fewer_fills_than_were_told_of_is_found(tmp_path: Path) -> None:
+    path = a_journal(tmp_path, *an_end("2", "1.5"))
+    assert list(ended_without_fills(path)) == ["ended early: pair 1 with 1.5 of 2 of arb1"]
+
+
+def test_a_pair_that_ended_with_all_its_fills_passes(tmp_path: Path) -> None:
+    assert list(ended_without_fills(a_journal(tmp_path, *an_end("2", "2")))) == []
 
 
 def mended_at(price: str, side: str = "sell") -> list[str]:
