@@ -70,8 +70,9 @@ class Accounts:
             self._survey(venue)
         if event.complete and (first or stopped):
             self._record(event, "start" if first else "drift")
-        if event.complete:
-            self.desk.on_balances_agree(venue, event.t_ns, event.asked_ns)
+        if event.complete and self.desk.on_balances(venue, event.t_ns, event.asked_ns) and house.venues[venue].surveyed:
+            # Whether it was the order that moved them, or something else of which no news came, shows in the whole account.
+            house.out.survey(venue, self._symbols(venue), self.drift.since_ns(venue, event.t_ns))
 
     def on_surveyed(self, event: AccountSurveyed) -> None:
         """Take everything a look through an account found."""

@@ -246,12 +246,17 @@ class Desk:
         if order is not None and not order.settled and not order.look_in_flight:
             self.seeker.ask(order, now_ns)
 
-    def on_balances_agree(self, venue: str, now_ns: int, asked_ns: int) -> None:
-        """Complete the proof of absence for orders whose looks were clean before these balances were asked for."""
-        for order in self.seeker.proved_absent(self.orders, venue, asked_ns):
+    def on_balances(self, venue: str, now_ns: int, asked_ns: int) -> bool:
+        """Complete the proof of absence for orders whose looks were clean before these balances were asked for.
+
+        Return whether a proof failed because they do not agree.
+        """
+        absent, doubtful = self.seeker.weighed(self.orders, venue, asked_ns)
+        for order in absent:
             order.absent = True
             order.end(now_ns)
             self._after(order, now_ns)
+        return bool(doubtful)
 
     def ask_all(self, venue: str, now_ns: int) -> None:
         """Ask for every order that may have changed while a venue's private stream was interrupted: now, if unsettled.

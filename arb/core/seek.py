@@ -1,6 +1,6 @@
 """Looking for orders that say nothing: when to ask, and what finding nothing adds up to (DESIGN.md section 4)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core import absence
@@ -19,8 +19,12 @@ class Seeker:
         self.house = house
         self._proving: dict[str, int] = {}
 
-    def proved_absent(self, orders: Mapping[str, WorkingOrder], venue: str, asked_ns: int) -> Iterator[WorkingOrder]:
-        """Yield the orders whose absence balances asked for at `asked_ns` complete the proof of; others begin anew."""
+    def weighed(
+        self, orders: Mapping[str, WorkingOrder], venue: str, asked_ns: int
+    ) -> tuple[list[WorkingOrder], list[WorkingOrder]]:
+        """Return the orders whose absence balances asked for at `asked_ns` prove, and those whose proof begins anew."""
+        absent: list[WorkingOrder] = []
+        doubtful: list[WorkingOrder] = []
         for name, proved_ns in list(self._proving.items()):
             order = orders[name]
             if order.venue != venue or asked_ns < proved_ns:
@@ -31,9 +35,11 @@ class Seeker:
             if not order.is_unknown or told is None:
                 continue
             if told.free + told.locked == self.house.inventory.computed(venue, base):
-                yield order
+                absent.append(order)
             else:
                 order.clean_looks.clear()
+                doubtful.append(order)
+        return absent, doubtful
 
     def alarm_if_long_unknown(self, order: WorkingOrder, now_ns: int) -> None:
         """Tell a person, once, of an order that has been unknown for `unknown_max_s`."""

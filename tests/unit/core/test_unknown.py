@@ -1,18 +1,19 @@
 """Unknown outcomes: nothing is sent again, and nothing is declared absent, before the proof of DESIGN.md section 4."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import PlaceOrder, RefreshBalances
+from arb.core.commands import PlaceOrder, RefreshBalances, SurveyAccount
 from arb.core.events import OrderLooked, OutcomeUnknown
 from arb.core.records import IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.settings import Timing
 from arb.market.fill import Fill, FillSource
-from arb.market.order import OrderReport, OrderStatus
-from tests.builders import Bench, a_balance, a_fill, a_report
+from arb.market.order import OrderReport, OrderStatus, Side
+from tests.builders import Bench, a_balance, a_fill, a_report, a_survey
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
 
 EXPIRY_MS = 1000
@@ -57,6 +58,13 @@ def look(
 def balances(bench: Bench, order: PlaceOrder, **changes: str) -> None:
     """Let the venue tell all balances, asked now."""
     bench.tell(a_balance(order.venue, FUNDS | changes, asked_ns=bench.now_ns))
+
+
+def a_strangers_buy(bench: Bench, like: PlaceOrder) -> dict[str, Any]:
+    """Return what a look through the account finds of three bought by hand at 100, free of fees."""
+    by_hand = msgspec.structs.replace(like, side=Side.BUY, price=Decimal(100), size=Decimal(3), client_order_id="web-1")
+    made = a_fill(by_hand, "3", trade_id="t77", fee="0", at_ns=bench.now_ns)
+    return {"orders": (a_report(by_hand, "3"),), "fills": (made,)}
 
 
 def status(bench: Bench, order: PlaceOrder) -> OrderStatus:
@@ -113,6 +121,26 @@ def test_balances_that_disagree_break_the_proof() -> None:
     bench.wait_ms(1)
     balances(bench, sell, BTC="1")  # one base is gone: the order did fill
     assert status(bench, sell) is OrderStatus.UNKNOWN
+
+
+def test_balances_that_disagree_send_for_the_whole_account_and_a_strangers_fill_in_it_lets_the_proof_succeed() -> None:
+    bench, _, sell = unknown_sell()
+    bench.wait_ms(EXPIRY_MS + 300)
+    look(bench, sell)
+    bench.wait_ms(2000)
+    look(bench, sell)
+    bench.wait_ms(1)
+    before = len(bench.said)
+    balances(bench, sell, BTC="5", USDT="99700")  # somebody bought three by hand, and the stream lost the fill
+    asked = [command for command in bench.said[before:] if isinstance(command, SurveyAccount)]
+    assert [command.venue for command in asked] == [sell.venue]
+    bench.tell(a_survey(sell.venue, started_ns=bench.now_ns, **a_strangers_buy(bench, sell)))
+    for _ in range(2):
+        bench.wait_ms(2000)
+        look(bench, sell)
+    bench.wait_ms(1)
+    balances(bench, sell, BTC="5", USDT="99700")
+    assert status(bench, sell) is OrderStatus.ABSENT
 
 
 def test_balances_asked_before_the_second_look_do_not_count() -> None:
