@@ -1,7 +1,7 @@
 """Judges of how pairs were led: one at a time at a market, on books newer than what we took from them, mended within the cap,
 out of time only with a halt, and ended only with every fill that was told of.
 
-They read the journal's rows in the order in which they were written, and the ledger's orders and fills.
+They read the journal's rows in the order in which they were written, and the ledger's pairs and fills.
 """
 
 import json
@@ -106,37 +106,34 @@ def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:
                 yield f"swept: pair {pair['id']} took {pair[f'{leg}_venue']}'s book as it was before our last fill there"
 
 
-def beyond_the_cap(
-    pairs: Iterable[Row], orders: Iterable[Row], fills: Iterable[Row], repair: RepairPolicy
-) -> Iterator[str]:
-    """No repair of a pair asks for a price that loses more than the cap against what the leg in excess was traded at."""
-    arbs = {pair["id"] for pair in pairs if pair["kind"] == "arb"}
-    by_order: dict[int, list[Row]] = defaultdict(list)
-    for fill in fills:
-        by_order[fill["order_id"]].append(fill)
-    legs: dict[tuple[int, str], list[Row]] = defaultdict(list)
-    mending = []
-    for order in orders:
-        if order["pair_trade_id"] in arbs:
-            legs[order["pair_trade_id"], order["side"]].extend(by_order[order["id"]])
-            if order["role"] in MENDING_ROLES:
-                mending.append(order)
+def beyond_the_cap(journal: Path, repair: RepairPolicy) -> Iterator[str]:
+    """No repair of a pair asks for a price that loses more than the cap against what the leg in excess was traded at.
+
+    What counts is what was known when the repair was written down.
+    """
+    arbs: set[int] = set()
+    legs: dict[int, tuple[int, str]] = {}
+    traded: dict[tuple[int, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     cap = repair.leg_loss_max_bps / BPS
-    for order in mending:
-        buying = order["side"] == "buy"
-        known = [
-            fill
-            for fill in legs[order["pair_trade_id"], "sell" if buying else "buy"]
-            if fill["received_ns"] <= order["journalled_ns"]
-        ]
-        size = sum((Decimal(fill["size"]) for fill in known), Decimal(0))
-        if not size:
+    for _, kind, payload in entries_of(journal):
+        if kind != "Persist":
             continue
-        reference = sum((Decimal(fill["size"]) * Decimal(fill["price"]) for fill in known), Decimal(0)) / size
-        worst = reference * (1 + cap if buying else 1 - cap)
-        price = Decimal(order["price"])
-        if price > worst if buying else price < worst:
-            yield f"beyond the cap: {order['side']} at {price} for pair {order['pair_trade_id']}, worst allowed {worst:.8f}"
+        row = json.loads(payload)["record"]
+        if row["type"] == "PairRecord" and row["kind"] == "arb":
+            arbs.add(row["id"])
+        elif row["type"] == "FillRecord" and row["order_id"] in legs:
+            leg = traded[legs[row["order_id"]]]
+            leg[0] += Decimal(row["size"])
+            leg[1] += Decimal(row["size"]) * Decimal(row["price"])
+        elif row["type"] == "OrderRecord" and row["id"] not in legs and row["pair_trade_id"] is not None:
+            legs[row["id"]] = (row["pair_trade_id"], row["side"])
+            buying = row["side"] == "buy"
+            size, notional = traded[row["pair_trade_id"], "sell" if buying else "buy"]
+            if row["role"] not in MENDING_ROLES or row["pair_trade_id"] not in arbs or not size:
+                continue
+            worst, price = notional / size * (1 + cap if buying else 1 - cap), Decimal(row["price"])
+            if price > worst if buying else price < worst:
+                yield f"beyond the cap: {row['side']} at {price} for pair {row['pair_trade_id']}, worst allowed {worst:.8f}"
 
 
 def _pair_in(kind: str, payload: str) -> Row | None:

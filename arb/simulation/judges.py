@@ -102,7 +102,7 @@ def judge(
             *ended_without_fills(places.journal),
             *on_swept_books(evidence.pairs, evidence.fills),
             *late_without_a_halt(places.journal, timing),
-            *beyond_the_cap(evidence.pairs, evidence.orders, evidence.fills, repair),
+            *beyond_the_cap(places.journal, repair),
             *opened_while_stopped(places.journal),
             *heard_too_late(places.journal, truth, calm_ns),
             *not_a_projection(places),

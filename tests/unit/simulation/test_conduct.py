@@ -110,30 +110,29 @@ def test_a_pair_that_ended_with_all_its_fills_passes(tmp_path: Path) -> None:
     assert list(ended_without_fills(a_journal(tmp_path, *an_end("2", "2")))) == []
 
 
-def mended_at(price: str, side: str = "sell") -> list[str]:
+def mended_at(folder: Path, price: str, side: str = "sell") -> list[str]:
     """Judge a pair that bought (or sold) 1 at 100 and 1 at 102 and was mended at a price, with a cap of 50 bps."""
     excess = "buy" if side == "sell" else "sell"
-    pairs = [{"id": 7, "kind": "arb"}]
-    orders = [
-        {"id": 1, "pair_trade_id": 7, "role": "entry", "side": excess, "price": "103", "journalled_ns": 1},
-        {"id": 2, "pair_trade_id": 7, "role": "unwind", "side": side, "price": price, "journalled_ns": 5},
-    ]
+    entry = {"type": "OrderRecord", "id": 1, "pair_trade_id": 7, "role": "entry", "side": excess, "price": "103"}
+    mending = {"type": "OrderRecord", "id": 2, "pair_trade_id": 7, "role": "unwind", "side": side, "price": price}
     fills = [
-        {"order_id": 1, "size": "1", "price": "100", "received_ns": 2},
-        {"order_id": 1, "size": "1", "price": "102", "received_ns": 3},
-        {"order_id": 1, "size": "9", "price": "500", "received_ns": 6},  # not known when the repair was decided
+        {"type": "FillRecord", "order_id": 1, "size": size, "price": at}
+        for size, at in (("1", "100"), ("1", "102"), ("9", "500"))
     ]
-    return list(beyond_the_cap(pairs, orders, fills, RepairPolicy()))
+    # The last fill was not known when the repair was decided, though both carry one instant.
+    rows = (a_pair(7, "opening"), entry, fills[0], fills[1], mending, fills[2])
+    path = a_journal(folder, *((1, row) for row in rows))
+    return list(beyond_the_cap(path, RepairPolicy()))
 
 
 @pytest.mark.parametrize(("price", "side"), [("100.494", "sell"), ("101.506", "buy")])
-def test_a_repair_beyond_the_cap_around_the_leg_in_excess_is_found(price: str, side: str) -> None:
-    assert len(mended_at(price, side)) == 1
+def test_a_repair_beyond_the_cap_around_the_leg_in_excess_is_found(tmp_path: Path, price: str, side: str) -> None:
+    assert len(mended_at(tmp_path, price, side)) == 1
 
 
 @pytest.mark.parametrize(("price", "side"), [("100.495", "sell"), ("101.505", "buy")])
-def test_a_repair_at_the_cap_passes(price: str, side: str) -> None:
-    assert mended_at(price, side) == []
+def test_a_repair_at_the_cap_passes(tmp_path: Path, price: str, side: str) -> None:
+    assert mended_at(tmp_path, price, side) == []
 
 
 def decided_on(frame_ns: int, *, event_ns: int = 500, received_ns: int = 600) -> list[str]:
