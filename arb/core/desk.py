@@ -369,6 +369,9 @@ class Desk:
         if order.settled and not order.released:
             order.released = True
             self.house.books.settled(order.venue, order.symbol)
+        elif order.released and not order.settled:
+            # The venue tells of more filled than when all seemed over, and the fill itself may have been lost on the way.
+            self.seeker.ask_later(order, now_ns)
         self.house.out.persist(order.record())
         self.progress(self.pairs[order.pair_id], now_ns)
 

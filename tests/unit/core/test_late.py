@@ -1,7 +1,7 @@
 """Fills of cancelled orders that come when nobody listens."""
 
-from arb.core.commands import PlaceOrder, QueryOrder, SurveyAccount
-from arb.core.events import OrderFilled, OrderLooked, PrivateDown, PrivateUp
+from arb.core.commands import PlaceOrder, QueryOrder, SetTimer, SurveyAccount
+from arb.core.events import OrderFilled, OrderLooked, OrderUpdated, PrivateDown, PrivateUp, TimerFired
 from arb.core.records import PairState
 from tests.builders import Bench, a_fill, a_report
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
@@ -42,6 +42,23 @@ def test_a_fill_of_a_cancelled_order_that_came_during_an_outage_is_found_and_ope
         )
     )
     assert last_pair(bench).state is PairState.REPAIRING
+
+
+def test_more_filled_than_when_all_seemed_over_is_asked_for_when_the_fill_itself_does_not_come() -> None:
+    bench, sell = half_sold()
+    bench.tell(OrderUpdated(report=a_report(sell, "0.7")))
+    timer = next(command for command in reversed(bench.said) if isinstance(command, SetTimer))
+    assert timer.timer == f"order:{sell.client_order_id}" and timer.at_ns > bench.now_ns
+    bench.tell(TimerFired(timer=timer.timer))
+    assert asked_for(bench) == [sell.client_order_id]
+
+
+def test_more_filled_than_when_all_seemed_over_is_not_asked_for_when_the_fill_comes_at_once() -> None:
+    bench, sell = half_sold()
+    bench.tell(OrderUpdated(report=a_report(sell, "0.7")))
+    fill(bench, sell, "0.2", "t9")
+    bench.tell(TimerFired(timer=f"order:{sell.client_order_id}"))
+    assert asked_for(bench) == []
 
 
 def test_an_order_that_was_cancelled_long_ago_is_not_asked_for_again() -> None:
