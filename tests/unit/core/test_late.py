@@ -46,6 +46,7 @@ def test_a_fill_of_a_cancelled_order_that_came_during_an_outage_is_found_and_ope
 
 def test_more_filled_than_when_all_seemed_over_is_asked_for_when_the_fill_itself_does_not_come() -> None:
     bench, sell = half_sold()
+    bench.wait_ms(1000)  # the question that every order is followed by has come and gone
     bench.tell(OrderUpdated(report=a_report(sell, "0.7")))
     timer = next(command for command in reversed(bench.said) if isinstance(command, SetTimer))
     assert timer.timer == f"order:{sell.client_order_id}" and timer.at_ns > bench.now_ns
