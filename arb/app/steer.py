@@ -1,5 +1,7 @@
 """`arb halt`, `arb resume` and `arb flatten`: to a running engine by its socket, to the next one by file and journal."""
 
+import contextlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,17 @@ from arb.errors import ConfigError
 from arb.live.control import ask, remove_halt_file, write_halt_file
 from arb.store.journal import Journal
 
+LOCK_TRIES = 10
+LOCK_TRY_S = 0.1
+
 
 def halt(settings: Settings, options: ControlOptions) -> dict[str, Any]:
     """Write the halt file, which every engine on this journal obeys within 200 ms, and tell a running one at once."""
     _, journal = stores(settings, options.mode, options.db)
     path = write_halt_file(journal, options.reason)
     answer = ask(journal, {"do": "halt", "reason": options.reason})
-    return {"halt": options.reason, "engine": "told" if answer else "not running, or not answering", "file": str(path)}
+    engine = _obeyed(answer) if answer else "not running, or not answering"
+    return {"halt": options.reason, "engine": engine, "file": str(path)}
 
 
 def resume(settings: Settings, options: ControlOptions) -> dict[str, Any]:
@@ -30,13 +36,19 @@ def resume(settings: Settings, options: ControlOptions) -> dict[str, Any]:
     had_file = remove_halt_file(journal)
     answer = ask(journal, {"do": "resume", "reason": options.reason})
     if answer is not None:
-        return {"resume": options.reason, "engine": "told"}
+        return {"resume": options.reason, "engine": _obeyed(answer)}
     if not journal.exists():
         if had_file:
             return {"resume": options.reason, "engine": "not running"}
         raise ConfigError(
             f"journal {journal}: no engine ever ran here, and there is no halt file: check --db and --mode"
         )
+    for _ in range(LOCK_TRIES):
+        with contextlib.suppress(ConfigError):
+            _lift(journal, options.reason)
+            return {"resume": options.reason, "engine": "not running"}
+        # An engine that was killed while it answered holds its lock for a moment longer.
+        threading.Event().wait(LOCK_TRY_S)
     _lift(journal, options.reason)
     return {"resume": options.reason, "engine": "not running"}
 
@@ -50,7 +62,14 @@ def flatten(settings: Settings, options: ControlOptions) -> dict[str, Any]:
             f"journal {journal}: no engine answers, so nothing can be traded: start one, or check --db and --mode;"
             " `arb halt` works without one"
         )
-    return {"flatten": options.reason, "engine": "told"}
+    return {"flatten": options.reason, "engine": _obeyed(answer)}
+
+
+def _obeyed(answer: dict[str, Any]) -> str:
+    """Return how the engine took a wish; raises `ConfigError` with its words when it could not."""
+    if "error" in answer:
+        raise ConfigError(f"the engine answers: {answer['error']}")
+    return "told"
 
 
 def _lift(path: Path, reason: str) -> None:

@@ -1,5 +1,6 @@
 """One ledger that the sandbox fills, in virtual time: an engine trades for half a minute, and legs fall short now and then."""
 
+import random
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -7,32 +8,38 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_S
+from arb.core.settings import Limits
 from arb.simulation.places import a_place
-from arb.simulation.plan import make_plan
+from arb.simulation.plan import Phase, Strike
+from arb.simulation.scenario import Scenario, plan_of
 from arb.simulation.world import Outcome, Simulation
 
 SECONDS = 24
-SEEDS = 60
-FAULTS = {"partial_fill", "reject_balance", "foreign_order", "http_500", "ws_gap"}
+FAULTS = ("partial_fill", "partial_fill", "reject_balance", "foreign_order", "http_500", "ws_gap")
+"""One after the other, one a second."""
 
 
 def simulated_ledger(path: Path, seed: int = 3) -> Outcome:
     """Fill a SQLite ledger at `path`, the same for the same seed; faults come now and then until the end."""
+    rng = random.Random(seed)
     strikes = tuple(
-        msgspec.structs.replace(strike, after_ns=strike.after_ns + number * SECONDS * NS_PER_S // SEEDS)
-        for number in range(SEEDS)
-        for strike in make_plan(number).strikes
-        if strike.name in FAULTS and (strike.count or 1) <= 2
+        Strike(
+            name=FAULTS[second % len(FAULTS)],
+            phase=Phase.OPENING,
+            leg=rng.choice(("buy", "sell")),
+            after_ns=second * NS_PER_S,
+            count=1,
+        )
+        for second in range(1, SECONDS)
     )
-    drawn = make_plan(seed)
-    plan = msgspec.structs.replace(
-        drawn,
+    scenario = Scenario(
+        strikes=(),
+        seed=seed,
         symbols=("BTC/USDT", "SOL/USDT"),
-        limits=msgspec.structs.replace(drawn.limits, max_notional_quote=Decimal(2000)),
-        faults_end_ns=SECONDS * NS_PER_S,
-        strikes=strikes,
+        faults_ms=SECONDS * 1000,
+        limits=Limits(min_edge_bps=Decimal(3), max_notional_quote=Decimal(2000)),
     )
     with a_place() as places:
-        outcome = Simulation(plan, places).run()
+        outcome = Simulation(msgspec.structs.replace(plan_of(scenario), strikes=strikes), places).run()
         shutil.copyfile(places.ledger, path)
     return outcome

@@ -90,6 +90,7 @@ def test_a_lost_acknowledgement_leaves_an_order_that_was_taken() -> None:
     assert (order["client_id"], order["filled"]) == ("t-one", "0.5")
     assert sick.ledger()["requests"][-1] | {"ts_ms": 0} == {
         "ts_ms": 0,
+        "over": "rest",
         "kind": "place",
         "client_id": "t-one",
         "http_status": None,
