@@ -14,7 +14,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 SEEDS ?= 200
 
 VENV := .venv
