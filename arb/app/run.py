@@ -51,6 +51,7 @@ from arb.live.view import log_lines, show_live
 from arb.logs import SECRETS
 from arb.market.client_id import NONCE_BITS
 from arb.store.account_lock import AccountLocks
+from arb.store.compaction import forget_old_story
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger, prepare_ledger
 from arb.store.retention import Retention
@@ -105,6 +106,9 @@ class Run:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self._on_signal)
+        story_days = self._settings.store.keep_story_days
+        if forget_old_story(self._journal_path, Retention(self._clock, story_days).due_before_ns()):
+            log.info("the journal's story of before the last %d days was dropped, and every row kept", story_days)
         journal = Journal.open(self._journal_path, self._clock)
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)

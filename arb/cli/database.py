@@ -74,7 +74,8 @@ def rebuild_command(mode: str | None, db: str | None, config: Path | None, as_js
 def compact_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Add up and delete old untraded opportunities, drop the journal's old story, and give unused space back.
 
-    Old is beyond [store] keep_untraded_days and keep_story_days. The engine does the first by itself, once a day.
+    Old is beyond [store] keep_untraded_days and keep_story_days. The engine does the first by itself, once a day, and drops old
+    story when it starts.
     """
     url = _url(config, mode, db)
     settings = settings_from(config)

@@ -7,12 +7,14 @@ what is lost is the timeline in `arb explain`, and running those days' tapes aga
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from arb.errors import ConfigError, StoreError
 from arb.store.journal_reader import check_schema
+from arb.store.reserve import InstanceLock
 
 
 class _Row(msgspec.Struct):
@@ -52,6 +54,30 @@ def drop_story(path: Path, before_ns: int) -> int:
     except msgspec.MsgspecError as error:
         raise StoreError(f"journal {path}: an entry cannot be read: {error}") from None
     return deleted
+
+
+def forget_old_story(path: Path, before_ns: int | None) -> int:
+    """Drop the story of before `before_ns` (None: nothing) where there is any; return how many entries went.
+
+    For the start of a run: takes the journal's lock, and raises `ConfigError` while another engine holds it.
+    """
+    if before_ns is None or not path.exists():
+        return 0
+    lock = InstanceLock(path)
+    try:
+        return drop_story(path, before_ns) if _begins_before(path, before_ns) else 0
+    finally:
+        lock.release()
+
+
+def _begins_before(path: Path, before_ns: int) -> bool:
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            check_schema(db, path)
+            row = db.execute("SELECT t_ns FROM entries WHERE type <> 'Persist' ORDER BY id LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"journal {path}: {error}") from None
+    return row is not None and row[0] < before_ns
 
 
 def _delete(db: sqlite3.Connection, before_ns: int) -> int:

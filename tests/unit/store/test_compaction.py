@@ -7,7 +7,7 @@ import pytest
 
 from arb.core.records import PairState
 from arb.errors import ConfigError, StoreError
-from arb.store.compaction import drop_story
+from arb.store.compaction import drop_story, forget_old_story
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from arb.store.rebuild import db_compact, db_rebuild
@@ -67,6 +67,28 @@ def test_an_entry_that_cannot_be_read_leaves_the_journal_as_it_was(sqlite_url: s
     with pytest.raises(StoreError, match="cannot be read"):
         drop_story(path, FOR_EVER_NS)
     assert entries(path) == before
+
+
+def test_a_start_drops_the_story_only_where_it_begins_too_long_ago(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.journal.sqlite"
+    assert forget_old_story(path, FOR_EVER_NS) == 0  # the first start of all
+    write_history(path, sqlite_url)
+    size = entries(path)
+    assert forget_old_story(path, None) == 0
+    assert forget_old_story(path, T0) == 0
+    assert entries(path) == size
+    assert forget_old_story(path, FOR_EVER_NS) == size - entries(path) > size // 2
+    assert forget_old_story(path, FOR_EVER_NS) == 0
+
+
+def test_a_start_beside_a_running_engine_drops_nothing(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.journal.sqlite"
+    write_history(path, sqlite_url)
+    size, running = entries(path), a_journal(path)
+    with pytest.raises(ConfigError, match="already running"):
+        forget_old_story(path, FOR_EVER_NS)
+    running.close()
+    assert entries(path) == size
 
 
 def test_rebuilt_from_a_small_journal_the_ledger_has_the_very_same_rows(db_url: str, tmp_path: Path) -> None:
