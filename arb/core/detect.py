@@ -239,7 +239,7 @@ class Detector:
             return Reason.VENUE_HALTED
         if any(house.health.venues[venue].quarantined for venue in venues):
             return Reason.VENUE_HALTED
-        if any(s.entries_stopped_until_ns > now_ns for s in states):
+        if any(max(s.entries_stopped_until_ns, s.held_until_ns) > now_ns for s in states):
             return Reason.VENUE_HALTED
         if any(not s.surveyed for s in states):
             return Reason.VENUE_HALTED

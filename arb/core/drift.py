@@ -4,6 +4,10 @@ The venue's complete word is compared with what we compute whenever nothing of o
 a case: nothing is opened with that asset there, and the account is looked through (orders, fills, deposits, withdrawals).
 What turns up is counted and the balance read again. What is still unexplained after `drift_grace_ms` and such a look stops
 the asset at that venue until the user resumes, with the exact remainder. Late balances and histories end as closed cases.
+
+Where pair follows pair, a venue is never quiet by itself and nothing would ever be compared. So where a comparison is overdue
+(a case is open, or none could be made for `OVERDUE` refreshes) openings there wait for it: `HOLD_MS` at most, and then not
+again for `HOLD_AGAIN_MS`, so that no more than a tenth of the time is given to it.
 """
 
 from collections.abc import Sequence
@@ -19,6 +23,10 @@ from arb.core.records import AgreedAccount, AgreedRecord
 from arb.market.numbers import plain
 
 READ_AGAIN_MS = 1_000
+OVERDUE = 2
+HOLD_MS = 1_000
+HOLD_AGAIN_MS = 10_000
+LOOK_AGAIN_MS = 100
 SURVEY_AGAIN_S = 3
 SURVEY_MARGIN_S = 60
 SURVEYS_BEFORE_GIVING_UP = 4
@@ -43,6 +51,7 @@ class DriftWatch:
     def __init__(self, house: House) -> None:
         self.house = house
         self._cases: dict[tuple[str, str], Case] = {}
+        self._compared_ns: dict[str, int] = {}
         self._agreed_ns: dict[str, int] = {}
         self._agreed: dict[str, AgreedAccount] = {}
         self._asked_ns: dict[str, int] = {}
@@ -50,10 +59,13 @@ class DriftWatch:
 
     def on_balances(self, event: BalancesReported, drifts: Sequence[Drift], *, compared: bool) -> list[Drift]:
         """Take a comparison of balances; return the differences that have stopped their assets."""
-        if not compared:
-            if self._of(event.venue):
-                self._wake(event.venue, event.t_ns)
+        if not event.complete:
             return []
+        if not compared:
+            self._clear_the_way(event.venue, event.t_ns)
+            return []
+        self._compared_ns[event.venue] = event.t_ns
+        self.house.venues[event.venue].held_until_ns = 0
         inventory = self.house.inventory
         left = [drift for drift in drifts if not inventory.settle(drift.venue, drift.asset)]
         inventory.forget_doubts(event.venue, {drift.asset for drift in drifts})
@@ -79,11 +91,13 @@ class DriftWatch:
             self.house.out.refresh(event.venue)
 
     def on_timer(self, venue: str, now_ns: int) -> None:
-        """Read again while a case is open."""
+        """Read again while a case is open or openings wait for a comparison."""
         if self._of(venue):
             self._survey_if_due(venue, now_ns)
-            self.house.out.refresh(venue)
             self._wake(venue, now_ns)
+        elif not self._held(venue, now_ns):
+            return
+        self.house.out.refresh(venue)
 
     def resume(self) -> None:
         """Forget what was suspected, on the user's word."""
@@ -160,6 +174,20 @@ class DriftWatch:
                 late_ms = (event.t_ns - case.since_ns) // NS_PER_MS
                 text = f"{asset} at {event.venue}: a difference of balances was explained after {late_ms} ms"
                 self.house.incident("balance_explained", text, event.t_ns, severity="info", venue=event.venue)
+
+    def _clear_the_way(self, venue: str, now_ns: int) -> None:
+        """Let openings wait where a word could not be compared, if that is overdue; read again soon."""
+        timing, state = self.house.timing, self.house.venues[venue]
+        overdue_ns = self._compared_ns.setdefault(venue, now_ns) + OVERDUE * timing.balance_refresh_s * NS_PER_S
+        if (self._of(venue) or now_ns >= overdue_ns) and now_ns >= state.held_until_ns + HOLD_AGAIN_MS * NS_PER_MS:
+            state.held_until_ns = now_ns + HOLD_MS * NS_PER_MS
+        if self._held(venue, now_ns):
+            self.house.out.timer(f"{TIMER}:{venue}", now_ns + LOOK_AGAIN_MS * NS_PER_MS)
+        elif self._of(venue):
+            self._wake(venue, now_ns)
+
+    def _held(self, venue: str, now_ns: int) -> bool:
+        return now_ns < self.house.venues[venue].held_until_ns
 
     def _survey_if_due(self, venue: str, now_ns: int) -> None:
         if now_ns - self._asked_ns.get(venue, 0) >= SURVEY_AGAIN_S * NS_PER_S:

@@ -76,6 +76,8 @@ class VenueState:
         self.halted: str | None = None
         self.paused_until_ns = 0
         self.entries_stopped_until_ns = 0
+        # Until when openings wait for a moment in which balances can be compared (`core/drift.py`).
+        self.held_until_ns = 0
         self.rejects_in_a_row = 0
 
 
