@@ -1,5 +1,6 @@
 """From settings, journal and a sandbox's addresses to the parts of one run, joined."""
 
+import asyncio
 import random
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from arb.config import Settings
 from arb.core.books import Books
 from arb.core.budget import PlaceRate
 from arb.core.engine import Engine
+from arb.core.events import BalancesReported, ClockMeasured
 from arb.core.house import EngineSettings, VenueProfile
 from arb.core.restart import OpenPair, Restored
 from arb.errors import ConfigError
@@ -198,3 +200,13 @@ def _with_plans(pairs: Iterable[JournalPair]) -> tuple[OpenPair, ...]:
         for left in pairs
         if left.plan is not None
     )
+
+
+async def first_words(gateways: Mapping[str, OrderGateway]) -> list[ClockMeasured | BalancesReported]:
+    """Ask every venue for its clock, and then for all balances; raises `VenueError`.
+
+    Side by side: one after the other they take most of a start's time.
+    """
+    clocks = await asyncio.gather(*(gateway.measure_clock() for gateway in gateways.values()))
+    balances = await asyncio.gather(*(gateway.balances() for gateway in gateways.values()))
+    return [known for pair in zip(clocks, balances, strict=True) for known in pair]

@@ -16,6 +16,7 @@ from arb.app.build import (
     build_engine,
     build_feeds,
     build_sandbox_gateways,
+    first_words,
     restored_from,
     sandbox_venues,
     survey,
@@ -207,11 +208,8 @@ class Run:
         endpoints = {venue: found[0] for venue, found in sandbox_venues(self._settings, sandbox).items()}
         feeds.update(build_feeds(endpoints, books, universe, self._clock, self._rng, runner.on_frame, runner.emit))
         self._begin(runner, sandbox, gateways, universe, state.last_run_id)
-        clocks = await asyncio.gather(*(gateway.measure_clock() for gateway in gateways.values()))
-        balances = await asyncio.gather(*(gateway.balances() for gateway in gateways.values()))
-        for measured, held in zip(clocks, balances, strict=True):
-            runner.take(measured)
-            runner.take(held)
+        for known in await first_words(gateways):
+            runner.take(known)
         control = ControlServer(self._journal_path, lambda wish: self._answer(wish, engine, runner))
         await control.start()
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.

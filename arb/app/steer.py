@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from arb.app.places import stores
-from arb.clock import SystemClock
+from arb.clock import Clock, SystemClock
 from arb.config import ControlOptions, Settings
 from arb.core.commands import Persist
 from arb.core.events import ResumeAsked
@@ -43,12 +43,6 @@ def resume(settings: Settings, options: ControlOptions) -> dict[str, Any]:
         raise ConfigError(
             f"journal {journal}: no engine ever ran here, and there is no halt file: check --db and --mode"
         )
-    for _ in range(LOCK_TRIES):
-        with contextlib.suppress(ConfigError):
-            _lift(journal, options.reason)
-            return {"resume": options.reason, "engine": "not running"}
-        # An engine that was killed while it answered holds its lock for a moment longer.
-        threading.Event().wait(LOCK_TRY_S)
     _lift(journal, options.reason)
     return {"resume": options.reason, "engine": "not running"}
 
@@ -72,10 +66,19 @@ def _obeyed(answer: dict[str, Any]) -> str:
     return "told"
 
 
+def _opened(path: Path, clock: Clock) -> Journal:
+    """Open a journal; an engine that was killed while it answered holds its lock for a moment longer."""
+    for _ in range(LOCK_TRIES):
+        with contextlib.suppress(ConfigError):
+            return Journal.open(path, clock)
+        threading.Event().wait(LOCK_TRY_S)
+    return Journal.open(path, clock)
+
+
 def _lift(path: Path, reason: str) -> None:
     """Write the resumption into the journal of an engine that does not run (a running one holds the lock)."""
     clock = SystemClock()
-    journal = Journal.open(path, clock)
+    journal = _opened(path, clock)
     try:
         control = journal.restore().control
         if control is None or (control.halted is None and not control.stopped):

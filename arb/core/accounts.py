@@ -72,7 +72,7 @@ class Accounts:
             self._record(event, "start" if first else "drift")
         if event.complete and self.desk.on_balances(venue, event.t_ns, event.asked_ns) and house.venues[venue].surveyed:
             # Whether it was the order that moved them, or something else of which no news came, shows in the whole account.
-            house.out.survey(venue, self._symbols(venue), self.drift.since_ns(venue, event.t_ns))
+            self._look_again(venue, event.t_ns)
 
     def on_surveyed(self, event: AccountSurveyed) -> None:
         """Take everything a look through an account found."""
@@ -127,7 +127,10 @@ class Accounts:
         Without that no order of ours whose answer was lost could be proved absent there, since balances would not agree.
         """
         if self.house.venues[venue].surveyed:
-            self.house.out.survey(venue, self._symbols(venue), self.drift.since_ns(venue, now_ns))
+            self._look_again(venue, now_ns)
+
+    def _look_again(self, venue: str, now_ns: int) -> None:
+        self.house.out.survey(venue, self._symbols(venue), self.drift.since_ns(venue, now_ns))
 
     def _symbols(self, venue: str) -> tuple[str, ...]:
         return tuple(sorted(symbol for held_at, symbol in self.house.instruments if held_at == venue))

@@ -7,28 +7,18 @@ the one that the environment variable `ARB_DB_URL` names, else `var/sandbox.sqli
 Views and whole tables are in `arb.store.frames`. Needs pandas (the extra `notebooks`).
 """
 
-import importlib
 import os
 from pathlib import Path
 from typing import Any
 
-from arb.errors import ConfigError
 from arb.report.measure import instants
 from arb.report.what_if import what_if
 from arb.store.columns import ColumnReader, Columns
-from arb.store.frames import DEFAULT_URL, DataFrame, ledger_url
+from arb.store.frames import DEFAULT_URL, DataFrame, ledger_url, pandas
+from arb.store.tables import WATERFALL
 
 QUOTE_E8 = "1e-8 of the quote, exact"
-TERMS = (
-    "expected_net_e8",
-    "buy_slippage_e8",
-    "sell_slippage_e8",
-    "size_shortfall_e8",
-    "fee_difference_e8",
-    "hedge_cost_e8",
-    "residual_change_e8",
-    "realised_net_e8",
-)
+TERMS = WATERFALL
 UNITS = {
     **dict.fromkeys(("id", "run_id", "pair_trade_id"), "row id in the ledger; 0 for none"),
     **dict.fromkeys(("decided_ns", "closed_ns", "opened_ns", "event_ns", "ns"), "ns since 1970, UTC, exact"),
@@ -108,12 +98,7 @@ def _plain(value: Any) -> Any:
 
 def _frame(columns: Columns | dict[str, list[Any]]) -> DataFrame:
     """Return columns as a data frame, each exact sum and instant beside its readable twin, units in `attrs`."""
-    try:
-        pd = importlib.import_module("pandas")
-    except ImportError:
-        raise ConfigError(
-            "data frames need pandas: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
-        ) from None
+    pd = pandas()
     frame, units = pd.DataFrame(columns), {name: UNITS[name] for name in columns}
     for name in columns:
         if name.endswith("_e8"):

@@ -5,8 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.report.markup import Html, element, joined, money, table
-from arb.report.summary import TERMS
-from arb.report.wording import ARROW, route
+from arb.report.wording import ARROW, WATERFALL, route
 
 Facts = dict[str, Any]
 EARNED = (
@@ -18,22 +17,12 @@ EARNED = (
     ("fees", "fees"),
     ("hedge_cost", "hedges and unwinds"),
 )
-_NAMES = {
-    "expected_net": "expected at decision",
-    "buy_slippage": "buy prices",
-    "sell_slippage": "sell prices",
-    "size_shortfall": "sizes not filled",
-    "fee_difference": "fees other than planned",
-    "hedge_cost": "hedges and unwinds",
-    "residual_change": "value of leftovers",
-    "realised_net": "realised net",
-}
 
 
 def waterfall(facts: Facts, quote: str) -> Html:
     """Return the exact waterfall: the lines before the last add up to it."""
     terms = facts["waterfall"].get(quote, {})
-    rows = [{"term": _NAMES[term], "amount": terms[term], "column": f"{term}_e8"} for term in TERMS if terms]
+    rows = [{"term": WATERFALL[term], "amount": terms[term], "column": f"{term}_e8"} for term in WATERFALL if terms]
     heads = (("term", "term"), ("amount", f"{quote}, exact"), ("column", "column of pair_trades"))
     return _folded("The waterfall to the last digit", table(heads, rows, none="No finished pair trades yet."))
 

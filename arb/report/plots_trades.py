@@ -27,18 +27,10 @@ from arb.report.style import (
     sheet,
     time_axis,
 )
-from arb.report.wording import amount, count, percent, routes, signed, span
+from arb.report.wording import WATERFALL, amount, count, percent, routes, signed, span
 from arb.store.columns import Column, Columns
 
-TERMS = {
-    "expected_net": "expected at decision",
-    "buy_slippage": "buy prices",
-    "sell_slippage": "sell prices",
-    "size_shortfall": "sizes not filled",
-    "fee_difference": "fees other than planned",
-    "hedge_cost": "hedges and unwinds",
-    "residual_change": "value of leftovers",
-}
+TERMS = {term: name for term, name in WATERFALL.items() if term != "realised_net"}
 ROWS_SHOWN = 12
 
 
@@ -97,7 +89,7 @@ def waterfall(trades: Columns, quote: str | None = None) -> Sheet:
     for place, (start, step) in enumerate(zip(levels, steps.values(), strict=False)):
         _label(axes, place, max(start, start + step) + 0.012 * reach, signed(step))
     _label(axes, len(steps), max(net, 0.0) + 0.012 * reach, amount(net, quote), bold=True)
-    axes.set_yticks(range(len(steps) + 1), [*TERMS.values(), "realised net"], color=INK)
+    axes.set_yticks(range(len(steps) + 1), [*WATERFALL.values()], color=INK)
     axes.set_ylim(len(steps) + 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.axvline(0, color=MUTED, linewidth=0.8)

@@ -4,6 +4,17 @@ import math
 
 from arb.store.columns import Columns
 
+WATERFALL = {
+    "expected_net": "expected at decision",
+    "buy_slippage": "buy prices",
+    "sell_slippage": "sell prices",
+    "size_shortfall": "sizes not filled",
+    "fee_difference": "fees other than planned",
+    "hedge_cost": "hedges and unwinds",
+    "residual_change": "value of leftovers",
+    "realised_net": "realised net",
+}
+"""What a person calls each cause; all but the last add up to it."""
 ARROW = "\N{RIGHTWARDS ARROW}"
 MINUS = "\N{MINUS SIGN}"
 

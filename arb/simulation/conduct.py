@@ -29,7 +29,7 @@ PUNCTUAL_NS = 20 * NS_PER_MS
 def two_at_one_market(journal: Path) -> Iterator[str]:
     """No pair opens at a venue and symbol where another is open: two would trade on one depth."""
     state: dict[int, Row] = {}
-    for _, kind, payload in entries_of(journal):
+    for _, _, kind, payload in entries_of(journal):
         record = _pair_in(kind, payload)
         if record is None:
             continue
@@ -44,7 +44,7 @@ def late_without_a_halt(journal: Path, timing: Timing) -> Iterator[str]:
     """A pair that is being mended for longer than the deadline, in one life of the engine, is halted then."""
     since: dict[int, int] = {}
     deadline_ns = timing.leg_deadline_ms * NS_PER_MS + PUNCTUAL_NS
-    for t_ns, kind, payload in entries_of(journal):
+    for _, t_ns, kind, payload in entries_of(journal):
         if kind in ("RunStarted", "RunEnded"):
             since.clear()
         for pair_id in [pair_id for pair_id, began_ns in since.items() if t_ns > began_ns + deadline_ns]:
@@ -65,7 +65,7 @@ def ended_without_fills(journal: Path) -> Iterator[str]:
     names: dict[int, str] = {}
     orders_of: dict[int, set[int]] = defaultdict(set)
     held: dict[int, Decimal] = defaultdict(Decimal)
-    for _, kind, payload in entries_of(journal):
+    for _, _, kind, payload in entries_of(journal):
         if kind in WORDS_ON_ORDERS:
             report = json.loads(payload)["report"]
             if report is not None and report["client_order_id"]:
@@ -115,7 +115,7 @@ def beyond_the_cap(journal: Path, repair: RepairPolicy) -> Iterator[str]:
     legs: dict[int, tuple[int, str]] = {}
     traded: dict[tuple[int, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     cap = repair.leg_loss_max_bps / BPS
-    for _, kind, payload in entries_of(journal):
+    for _, _, kind, payload in entries_of(journal):
         if kind != "Persist":
             continue
         row = json.loads(payload)["record"]

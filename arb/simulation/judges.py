@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.settings import Limits, RepairPolicy
 from arb.errors import StoreError
 from arb.market.client_id import decode
 from arb.simulation.conduct import (
@@ -25,7 +25,8 @@ from arb.simulation.conduct import (
 )
 from arb.simulation.places import Places
 from arb.simulation.profit import changes, profit_misstated
-from arb.simulation.story import heard_too_late, opened_while_stopped
+from arb.simulation.story import entries_of, heard_too_late, opened_while_stopped
+from arb.simulation.world import Outcome
 from arb.store.journal_reader import JournalReader
 from arb.store.projector import Projector
 
@@ -72,17 +73,9 @@ class Evidence:
         self.own_fills = [(venue, row) for venue, row in _each(truth, "fills") if _is_ours(row)]
 
 
-def judge(
-    places: Places,
-    truth: Truth,
-    limits: Limits,
-    timing: Timing,
-    repair: RepairPolicy,
-    halted: str | None,
-    left_open: list[int],
-    calm_ns: int = 0,
-) -> list[str]:
-    """Return everything that is wrong with how a seed ended; all faults were over at `calm_ns`."""
+def judge(places: Places, outcome: Outcome) -> list[str]:
+    """Return everything that is wrong with how a seed ended, its plan's limits being those it had to keep to."""
+    plan, truth = outcome.plan, outcome.truth
     with localcontext(EXACT):
         evidence = Evidence(places, truth)
         return [
@@ -93,18 +86,18 @@ def judge(
             *fills_differ(evidence),
             *assets_not_conserved(truth),
             *false_alarms(places),
-            *too_exposed(evidence, limits),
-            *lost_too_much(evidence, repair),
-            *not_ended(evidence, limits, halted, left_open),
+            *too_exposed(evidence, plan.limits),
+            *lost_too_much(evidence, plan.repair),
+            *not_ended(evidence, plan.limits, outcome.halted, outcome.left_open),
             *pairs_misstated(evidence),
             *profit_misstated(places.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
             *two_at_one_market(places.journal),
             *ended_without_fills(places.journal),
             *on_swept_books(evidence.pairs, evidence.fills),
-            *late_without_a_halt(places.journal, timing),
-            *beyond_the_cap(places.journal, repair),
+            *late_without_a_halt(places.journal, plan.timing),
+            *beyond_the_cap(places.journal, plan.repair),
             *opened_while_stopped(places.journal),
-            *heard_too_late(places.journal, truth, calm_ns),
+            *heard_too_late(places.journal, truth, outcome.calm_ns),
             *not_a_projection(places),
         ]
 
@@ -128,7 +121,7 @@ def sent_too_early(places: Places) -> Iterator[str]:
     counted: dict[str, Decimal] = {}
     pair_of: dict[str, int] = {}
     began: dict[str, int] = {}
-    for seq, kind, payload in _entries(places.journal):
+    for seq, _, kind, payload in entries_of(places.journal):
         if kind not in ("Persist", "PlaceOrder"):
             continue
         message = json.loads(payload)
@@ -165,8 +158,8 @@ def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
         for venue, row in _each(evidence.truth, "requests")
         if row["kind"] == "place"
     }
-    for t_ns, payload in _written(evidence.places.journal):
-        if not ('"absent"' in payload or '"rejected"' in payload):
+    for _, t_ns, kind, payload in entries_of(evidence.places.journal):
+        if kind != "Persist" or not ('"absent"' in payload or '"rejected"' in payload):
             continue
         record = json.loads(payload)["record"]
         if record["type"] == "OrderRecord" and record["status"] in NOT_TAKEN:
@@ -354,16 +347,6 @@ def rows_of(db: Path, query: str) -> list[Row]:
     with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(query)]
-
-
-def _written(journal: Path) -> Iterator[tuple[int, str]]:
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
-        yield from connection.execute("SELECT t_ns, payload FROM entries WHERE type = 'Persist' ORDER BY id")
-
-
-def _entries(journal: Path) -> Iterator[tuple[int, str, str]]:
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
-        yield from connection.execute("SELECT seq, type, payload FROM entries WHERE kind = 'command' ORDER BY id")
 
 
 def _left(pair: Row) -> Decimal:

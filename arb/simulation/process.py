@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from arb import __version__
-from arb.app.build import Universe, build_books, build_engine, sandbox_venues, survey, symbols_of
+from arb.app.build import Universe, build_books, build_engine, first_words, sandbox_venues, survey, symbols_of
 from arb.clock import NS_PER_S, Clock
 from arb.config import Settings
 from arb.core.engine import Engine
@@ -93,9 +93,8 @@ class Process:
                 wires=self._wires,
             )
         self._begin(runner, gateways, universe, state.last_run_id)
-        for gateway in gateways.values():
-            runner.take(await gateway.measure_clock())
-            runner.take(await gateway.balances())
+        for known in await first_words(gateways):
+            runner.take(known)
         self.up.set()
         await self._trade(runner, executor, gateways, feeds)
 

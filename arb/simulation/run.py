@@ -65,17 +65,7 @@ def run_plan(plan: Plan) -> Verdict:
 def simulated(plan: Plan, places: Places) -> tuple[Outcome, list[str]]:
     """Simulate what a plan says, and return what happened and what the judges found; the files stay in `places`."""
     outcome = Simulation(plan, places).run()
-    found = judge(
-        places,
-        outcome.truth,
-        plan.limits,
-        plan.timing,
-        plan.repair,
-        outcome.halted,
-        outcome.left_open,
-        outcome.calm_ns,
-    )
-    return outcome, outcome.troubles + found
+    return outcome, outcome.troubles + judge(places, outcome)
 
 
 def result_of(seed: int, clock: Clock) -> Result:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.market.client_id import decode
@@ -23,7 +23,7 @@ def opened_while_stopped(journal: Path) -> Iterator[str]:
     halted = False
     blocked: set[str] = set()
     seen: set[int] = set()
-    for _, kind, payload in entries_of(journal):
+    for _, _, kind, payload in entries_of(journal):
         if kind == "HaltAsked":
             halted = True
         elif kind == "ResumeAsked":
@@ -45,7 +45,9 @@ def opened_while_stopped(journal: Path) -> Iterator[str]:
 def heard_too_late(journal: Path, truth: dict[str, Any], calm_ns: int) -> Iterator[str]:
     """Every fill of ours is written down within `HEARD_WITHIN_S`, counted from the end of all faults at the earliest."""
     heard: dict[tuple[str, str, str], int] = {}
-    for t_ns, payload in _fills(journal):
+    for _, t_ns, kind, payload in entries_of(journal):
+        if kind != "Persist" or '"FillRecord"' not in payload:
+            continue
         record = json.loads(payload)["record"]
         if record["type"] == "FillRecord":
             heard.setdefault((record["venue"], record["symbol"], record["trade_id"]), t_ns)
@@ -60,15 +62,16 @@ def heard_too_late(journal: Path, truth: dict[str, Any], calm_ns: int) -> Iterat
                 yield f"heard late: fill {fill['trade_id']} at {venue}, {late_s:.1f} s after it could have been"
 
 
-def entries_of(journal: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield the instant, kind and JSON of every entry, in the order in which they were written."""
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
-        yield from connection.execute("SELECT t_ns, type, payload FROM entries ORDER BY id")
+class Entry(NamedTuple):
+    """One entry of a journal: its number and instant, its type, and its JSON."""
+
+    seq: int
+    t_ns: int
+    type: str
+    payload: str
 
 
-def _fills(journal: Path) -> Iterator[tuple[int, str]]:
+def entries_of(journal: Path) -> Iterator[Entry]:
+    """Yield every entry, in the order in which they were written."""
     with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
-        query = (
-            "SELECT t_ns, payload FROM entries WHERE type = 'Persist' AND payload LIKE '%\"FillRecord\"%' ORDER BY id"
-        )
-        yield from connection.execute(query)
+        yield from map(Entry._make, connection.execute("SELECT seq, t_ns, type, payload FROM entries ORDER BY id"))

@@ -83,12 +83,7 @@ def load(name: str, db_url: str | None = None, *, order_by: str) -> DataFrame:
     if name not in VIEWS and name not in Base.metadata.tables:
         known = ", ".join([*VIEWS, *Base.metadata.tables])
         raise ConfigError(f"no table or view {name!r} in the ledger; there are {known}")
-    try:
-        pd = importlib.import_module("pandas")
-    except ImportError:
-        raise ConfigError(
-            "data frames need pandas: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
-        ) from None
+    pd = pandas()
     url = db_url or ledger_url()
     engine = open_engine(url).execution_options(read_only=True)
     require_current(url, engine)
@@ -120,3 +115,13 @@ def _typed(pd: Any, frame: DataFrame) -> DataFrame:
         elif column in _EXACT | _RATIOS | twins:
             frame[column] = pd.to_numeric(frame[column]).astype("float64")
     return frame
+
+
+def pandas() -> Any:
+    """Return the library that makes data frames; raises `ConfigError` where it is not installed."""
+    try:
+        return importlib.import_module("pandas")
+    except ImportError:
+        raise ConfigError(
+            "data frames need pandas: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
+        ) from None

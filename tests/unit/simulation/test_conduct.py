@@ -39,7 +39,7 @@ def a_journal(folder: Path, *entries: tuple[int, dict[str, Any] | str]) -> Path:
     """Write a journal of rows and of events (their kind, and their JSON if it matters), each with its milliseconds."""
     path = folder / "a.journal.sqlite"
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, t_ns INTEGER, type TEXT, payload TEXT)")
+        db.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, seq INTEGER, t_ns INTEGER, type TEXT, payload TEXT)")
         for t_ms, what in entries:
             kind, _, payload = (
                 what.partition(" ") if isinstance(what, str) else ("Persist", "", json.dumps({"record": what}))

@@ -8,11 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from arb.simulation.judges import judge
 from arb.simulation.places import Places, a_place
-from arb.simulation.plan import Plan, make_plan
+from arb.simulation.plan import make_plan
 from arb.simulation.world import Outcome, Simulation
 
 SEED = 3
@@ -36,8 +37,8 @@ def a_copy(ended: tuple[Places, Outcome], tmp_path: Path) -> tuple[Places, Outco
 
 
 def _findings(places: Places, outcome: Outcome, truth: dict[str, Any], left_open: list[int] | None = None) -> list[str]:
-    plan: Plan = outcome.plan
-    return judge(places, truth, plan.limits, plan.timing, plan.repair, None, left_open or [])
+    told = msgspec.structs.replace(outcome, truth=truth, halted=None, left_open=left_open or [], calm_ns=0)
+    return judge(places, told)
 
 
 Tamper = Callable[[dict[str, Any]], None]
