@@ -84,6 +84,7 @@ class Accounts:
                 self.foreign.on_report(report, now_ns)
             elif report.client_order_id not in self._known:
                 self._lost[venue, report.venue_order_id] = report
+                house.lost.add((venue, report.symbol))
         for fill in sorted(event.fills, key=lambda fill: (fill.event_ns, fill.trade_id)):
             self._explain(fill)
             if self.desk.on_found_fill(fill, now_ns):
@@ -110,6 +111,7 @@ class Accounts:
         """Take up the orders of ours that nobody knows, once all accounts are told, so that both legs come together."""
         lost, fills = self._lost, self._lost_fills
         self._lost, self._lost_fills = {}, {}
+        self.house.lost.clear()
         adopt(self.house, self.desk, (report for _, report in sorted(lost.items())), now_ns)
         for fill in fills.values():
             self.desk.on_found_fill(fill, now_ns)

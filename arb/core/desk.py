@@ -357,7 +357,7 @@ class Desk:
         if not order.take_fill(fill):
             return
         house.inventory.apply_fill(fill, quote, base, *executed(fill, house.venues[fill.venue], order))
-        house.books.filled(order.venue, order.symbol, fill.event_ns)
+        house.books.filled(order.venue, order.symbol, fill.event_ns, now_ns)
         house.tally.fills += 1
         house.tally.add_fee(fill.fee_currency, fill.fee)
         row = fill_record(house, order.order_id, order.account_id, fill)

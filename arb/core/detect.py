@@ -252,7 +252,8 @@ class Detector:
         worst_ns = house.timing.max_clock_offset_error_ms * NS_PER_MS
         if any(s.offset_ns is None or s.clock_error_ns > worst_ns for s in states):
             return Reason.CLOCK_OFFSET
-        if any(o.symbol == symbol and o.venue in venues for o in self.desk.unknown_orders()):
+        unknown = {(o.venue, o.symbol) for o in self.desk.unknown_orders()} | house.lost
+        if any((venue, symbol) in unknown for venue in venues):
             return Reason.UNKNOWN_OUTSTANDING
         unusable = [reason for venue in venues if (reason := house.books.unusable(venue, symbol, now_ns))]
         if unusable:

@@ -2,7 +2,9 @@
 
 A venue may fill what it has called cancelled, and the news of that may be lost; only a balance that differs tells of it then.
 So a run does not end before each account was compared once more, after its last pair had closed. What that shows (a late fill)
-is mended like anything else. A venue that does not answer keeps nobody for longer than `LAST_WORD_S`.
+is mended like anything else. A run that is to end as soon as it has begun first looks through every account all the same: what
+the process before it has left there is nobody else's to find. A venue that does not answer keeps nobody for longer than
+`LAST_WORD_S`.
 """
 
 from arb.clock import NS_PER_S
@@ -49,9 +51,6 @@ class Farewell:
             self._house.out.timer(TIMER, self._again_ns)
 
     def _silent(self, since_ns: int) -> list[str]:
-        """Return the venues whose balances have not been found in agreement since; those never compared do not count."""
-        told = [venue for venue, state in self._house.venues.items() if state.surveyed]
-        return [venue for venue in told if venue in self._house.inventory.complete and not self._said(venue, since_ns)]
-
-    def _said(self, venue: str, since_ns: int) -> bool:
-        return self._drift.agreed_ns(venue) >= since_ns
+        """Return the venues that were not looked through, or whose balances have not been found in agreement since."""
+        venues = self._house.venues
+        return [venue for venue in venues if not venues[venue].surveyed or self._drift.agreed_ns(venue) < since_ns]

@@ -161,6 +161,8 @@ class House:
         self.stopped: dict[tuple[str, str], str] = {}
         # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
         self.suspected: set[tuple[str, str]] = set()
+        # (venue, symbol) of orders of ours that the journal has lost and that are not adopted yet.
+        self.lost: set[tuple[str, str]] = set()
         self._counters: dict[str, int] = {}
 
     def next_number(self, table: str) -> int:
@@ -235,9 +237,11 @@ class House:
             self.out.alert(f"{kind}: {text}")
 
     def halt(self, reason: str, text: str, now_ns: int, pair_id: int | None = None) -> None:
-        """Stop opening pairs, durably, and say why."""
-        if self.control.halt(reason):
+        """Stop opening pairs, durably, and say why; a pair that adds its own reason to a halt says so, too."""
+        news = self.control.halt(reason)
+        if news:
             self.out.persist(self.control.record(now_ns, text))
+        if news or pair_id is not None:
             self.incident("halt", f"{reason}: {text}", now_ns, severity="critical", pair_id=pair_id)
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:

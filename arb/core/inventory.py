@@ -1,19 +1,23 @@
 """What we hold at each venue: total, reserved, free.
 
-*Free* for a new pair is the smaller of what the venue says is free and what we compute from its last complete word and
-our own fills since, minus what open pairs have reserved. Taking the smaller of the two makes both a venue's late balance
-and a forgotten fill of ours harmless. Amounts are decimals of the asset.
+*Free* for a new pair is the smaller of what the venue says is free and what we compute (the total by its last complete word
+and our own fills since, without what orders lock by its last word), minus what open pairs have reserved. Taking the smaller of
+the two makes both a venue's late balance and a forgotten fill of ours harmless, also where others' orders lock most of an
+account. Amounts are decimals of the asset.
 
 What changed a balance before the venue's word was adopted is in it already, what changed it afterwards is not. Where the
-clocks do not tell which, the change is *doubtful*: a later difference that exactly such changes explain is settled by them.
+clocks do not tell which, or the word may have been late (by `LATE_NS` at most), the change is *doubtful*: a later difference
+that exactly such changes explain is settled by them.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import combinations
 
 import msgspec
 
+from arb.clock import NS_PER_S
 from arb.core.events import AssetBalance, BalancesReported
 from arb.market.fill import Fill, FillKey
 from arb.market.order import Side
@@ -38,6 +42,7 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 DOUBTS_KEPT = 12
+LATE_NS = 10 * NS_PER_S
 FILLS_KEPT = 50_000
 
 
@@ -52,6 +57,8 @@ class Inventory:
         # When a word was adopted: from its question to its answer; for an asset adopted by itself, that asset alone.
         self._adopted: dict[tuple[str, str | None], tuple[int, int]] = {}
         self._doubts: dict[tuple[str, str], list[Doubt]] = {}
+        # The latest changes, each with its instant: a word that is adopted after them may yet not have them in it.
+        self._latest: dict[tuple[str, str], deque[tuple[int, Decimal]]] = {}
         self._seen: dict[tuple[str, FillKey], None] = {}
         self.complete: set[str] = set()
 
@@ -72,7 +79,7 @@ class Inventory:
         told = self.told(venue, asset)
         if told is None:
             return ZERO
-        return max(ZERO, min(told.free, self.computed(venue, asset)) - self.reserved(venue, asset))
+        return max(ZERO, min(told.free, self.computed(venue, asset) - told.locked) - self.reserved(venue, asset))
 
     def reserved(self, venue: str, asset: str) -> Decimal:
         """Return what open pairs have reserved."""
@@ -86,6 +93,11 @@ class Inventory:
     def reserve(self, pair_id: int, holds: dict[tuple[str, str], Decimal]) -> None:
         """Set amounts aside for a pair, replacing what it had reserved before."""
         self._reserved[pair_id] = holds
+
+    def reserve_at_least(self, pair_id: int, venue: str, asset: str, amount: Decimal) -> None:
+        """Set no less than `amount` aside for a pair at a venue, besides what it has reserved elsewhere."""
+        holds = self._reserved.setdefault(pair_id, {})
+        holds[venue, asset] = max(amount, holds.get((venue, asset), ZERO))
 
     def release(self, pair_id: int) -> None:
         """Give back what a pair had reserved; a pair without a reservation changes nothing."""
@@ -114,7 +126,8 @@ class Inventory:
         for asset, amount in amounts.items():
             from_ns, until_ns = self._adopted.get((venue, asset)) or self._adopted.get((venue, None), (0, 0))
             counted = at_ns > from_ns
-            if until_ns and from_ns - slack_ns <= at_ns <= until_ns + slack_ns:
+            self._latest.setdefault((venue, asset), deque(maxlen=DOUBTS_KEPT)).append((at_ns, amount))
+            if until_ns and from_ns - slack_ns - LATE_NS <= at_ns <= until_ns + slack_ns:
                 doubts = self._doubts.setdefault((venue, asset), [])
                 doubts.append(Doubt(amount, counted))
                 del doubts[:-DOUBTS_KEPT]
@@ -179,7 +192,10 @@ class Inventory:
         for held_at, held in list(self._told):
             if held_at == venue and asset in (None, held):
                 self._computed[venue, held] = self._total(venue, held)
-                self._doubts.pop((venue, held), None)
+                latest = self._latest.get((venue, held), ())
+                self._doubts[venue, held] = [
+                    Doubt(amount, False) for at_ns, amount in latest if at_ns >= asked_ns - LATE_NS
+                ]
 
     def begin(self, venue: str, totals: Mapping[str, Decimal], agreed_ns: int) -> None:
         """Compute from what a previous process and the venue agreed on at `agreed_ns`, not from the venue's next word."""

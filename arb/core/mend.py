@@ -23,6 +23,7 @@ from arb.core.repair import (
     RepairOrder,
     RepairVenue,
     choose_repair,
+    held_by,
     loss_cap,
     repair_size,
 )
@@ -142,7 +143,11 @@ class Mender:
             order = self._at_cap(pair, imbalance, now_ns)
         if order is not None:
             self._note(pair, imbalance, order, venues, now_ns)
-            house.budget.take(order.venue, pair.plan.symbol, now_ns)
+            symbol = pair.plan.symbol
+            house.budget.take(order.venue, symbol, now_ns)
+            house.inventory.reserve_at_least(
+                pair.id, order.venue, *held_by(order, house.instruments[order.venue, symbol])
+            )
             self.desk.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
         self._wake(pair, now_ns + wait_ns, now_ns)
 

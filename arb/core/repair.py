@@ -56,6 +56,13 @@ class RepairOrder(msgspec.Struct, frozen=True):
     worth: Decimal
 
 
+def held_by(order: RepairOrder, instrument: Instrument) -> tuple[str, Decimal]:
+    """Return which asset, and how much of it, an order holds at its venue until it has ended."""
+    if order.side is Side.SELL:
+        return instrument.base, order.size
+    return instrument.quote, order.size * order.price * _hold(instrument)
+
+
 def loss_cap(side: Side, reference: Decimal, leg_loss_max_bps: Decimal) -> Decimal:
     """Return the worst price a repair may trade at, from the average price of the leg that filled."""
     factor = leg_loss_max_bps / BPS

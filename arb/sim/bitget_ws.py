@@ -113,7 +113,7 @@ class BitgetSession(ChatterSession):
     def data(self, action: str, arg: Json, rows: list[Json], kind: str, symbol: str | None, now_ns: int) -> None:
         """Push rows of a channel."""
         frame = {"action": action, "arg": arg, "data": rows, "ts": now_ns // NS_PER_MS}
-        self.push(text(frame), kind, symbol, now_ns)
+        self.push(text(frame), kind, symbol, now_ns, lane=arg["channel"])
 
 
 def no_such_channel(arg: Json) -> BitgetRefusal:

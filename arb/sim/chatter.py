@@ -45,11 +45,11 @@ class ChatterSession(Session):
         else:
             self.garbled(text, now_ns)
 
-    def push(self, text: str, kind: str, symbol: str | None, now_ns: int) -> None:
+    def push(self, text: str, kind: str, symbol: str | None, now_ns: int, lane: str = "") -> None:
         """Send a data frame after the feed delay."""
         if self.pushes_keep_alive:
             self._alive_ns = self.venue.scheduler.now_ns
-        super().push(text, kind, symbol, now_ns)
+        super().push(text, kind, symbol, now_ns, lane)
 
     def _watch_silence(self) -> None:
         self.venue.scheduler.at(self._alive_ns + self.idle_ns, self._end_silence)

@@ -203,7 +203,8 @@ class GateSession(Session):
         self.push(text, "book", update.symbol, update.ns)
 
     def _push_frame(self, channel: str, result: object, kind: str, symbol: str | None, ns: int, now_ns: int) -> None:
-        self.push(_frame(channel, result, max(ns, now_ns)), kind, symbol, now_ns)
+        lane = channel if channel in _PRIVATE else ""
+        self.push(_frame(channel, result, max(ns, now_ns)), kind, symbol, now_ns, lane)
 
     def _push_book(self, symbol: str, depth: int, now_ns: int) -> None:
         view = self.exchange.snapshot(symbol, depth)

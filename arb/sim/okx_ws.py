@@ -281,7 +281,7 @@ class OkxPrivateSession(OkxSession):
     def _push_order(self, symbol: str, data: Json, kind: str, now_ns: int) -> None:
         for arg in self._subscribed:
             if arg["channel"] == "orders" and arg.get("instId", data["instId"]) == data["instId"]:
-                self.push(text({"arg": self._signed(arg), "data": [data]}), kind, symbol, now_ns)
+                self.push(text({"arg": self._signed(arg), "data": [data]}), kind, symbol, now_ns, lane="orders")
 
     def _push_balances(self, arg: Json, now_ns: int) -> None:
         wanted = arg.get("ccy")
@@ -294,7 +294,7 @@ class OkxPrivateSession(OkxSession):
 
     def _push_account(self, arg: Json, details: list[Json], now_ns: int) -> None:
         frame = {"arg": self._signed(arg), "data": [wire.account(details, now_ns)]}
-        self.push(text(frame), "balance", None, now_ns)
+        self.push(text(frame), "balance", None, now_ns, lane="account")
 
     def _signed(self, arg: Json) -> Json:
         return arg | {"uid": str(self.exchange.profile.user_id)}

@@ -79,8 +79,8 @@ class SimVenue:
         self._streams: dict[tuple[str, int, int], tuple[BookStream, list[Session]]] = {}
         self._marked: set[str] = set()
         """Symbols all of whose streams are due already: a further change needs no scheduling."""
-        self._last_send_ns: dict[int, int] = {}
-        self._held_texts: dict[int, str] = {}
+        self._last_send_ns: dict[int, dict[str, int]] = {}
+        self._held_texts: dict[int, tuple[str, str]] = {}
         self.disturbance = Disturbance(self)
         exchange.subscribe(self._on_event)
         exchange.rival = self._rival
@@ -173,7 +173,7 @@ class SimVenue:
         session = self.dialect.open(self, path)
         session.id = session_id
         self.sessions[session_id] = session
-        self._last_send_ns[session_id] = self.scheduler.now_ns
+        self._last_send_ns[session_id] = {"": self.scheduler.now_ns}
         return session
 
     def receive(self, session_id: int, text: str) -> None:
@@ -196,7 +196,7 @@ class SimVenue:
     def close_session(self, session: Session, now_ns: int) -> None:
         """Close a connection from the venue's side, after what was already sent."""
         if session.is_open:
-            at_ns = max(self.scheduler.now_ns, self._last_send_ns.get(session.id, 0))
+            at_ns = max(self.scheduler.now_ns, *self._last_send_ns.get(session.id, {}).values())
             session.is_open = False
             self.scheduler.at(at_ns, lambda _: self.cut_session(session))
 
@@ -206,7 +206,7 @@ class SimVenue:
             self.forget_session(session.id)
             self._delivery.closed(session.id)
 
-    def send(self, session: Session, text: str, kind: str, symbol: str | None, now_ns: int) -> None:
+    def send(self, session: Session, text: str, kind: str, symbol: str | None, now_ns: int, lane: str = "") -> None:
         """Send a frame: market and private data after the feed delay and through the stream faults."""
         if not session.is_open:
             return
@@ -215,15 +215,15 @@ class SimVenue:
             return
         delay = self._draw_ns(self.exchange.profile.feed_delay_ms)
         if not self.board.active and not self._held_texts:
-            self._send_at(session, text, delay)
+            self._send_at(session, text, delay, lane)
             return
         names = BOOK_FAULTS if kind == "book" else FILL_FAULTS if kind == "fill" else FRAME_FAULTS
         fault = self.board.take(names, "stream", symbol, self.scheduler.now_ns)
         delay += self.disturbance.balance_delay_ns if kind == "balance" else 0
-        self._send_disturbed(session, text, delay, fault)
+        self._send_disturbed(session, text, delay, lane, fault)
         self._sweep()
 
-    def _send_disturbed(self, session: Session, text: str, delay: int, fault: Fault | None) -> None:
+    def _send_disturbed(self, session: Session, text: str, delay: int, lane: str, fault: Fault | None) -> None:
         name = fault.name if fault else ""
         if name in ("ws_gap", "fill_event_lost"):
             return
@@ -233,20 +233,21 @@ class SimVenue:
         if fault is not None and name in ("ws_stall", "ws_lag"):
             delay += fault.ms_as_ns()
         if fault is not None and name == "ws_garbage":
-            self._send_at(session, str(fault.param), delay)
+            self._send_at(session, str(fault.param), delay, lane)
         if name == "ws_reorder" and session.id not in self._held_texts:
-            self._held_texts[session.id] = text
+            self._held_texts[session.id] = text, lane
             return
-        self._send_at(session, text, delay)
+        self._send_at(session, text, delay, lane)
         if name in ("ws_duplicate", "duplicate_fill_event"):
-            self._send_at(session, text, delay)
+            self._send_at(session, text, delay, lane)
         held = self._held_texts.pop(session.id, None)
         if held is not None:
-            self._send_at(session, held, delay)
+            self._send_at(session, held[0], delay, held[1])
 
-    def _send_at(self, session: Session, text: str, delay_ns: int) -> None:
-        at_ns = max(self.scheduler.now_ns + delay_ns, self._last_send_ns[session.id])
-        self._last_send_ns[session.id] = at_ns
+    def _send_at(self, session: Session, text: str, delay_ns: int, lane: str = "") -> None:
+        last_ns = self._last_send_ns[session.id]
+        # What a lane begins with comes after the word that there is such a channel.
+        at_ns = last_ns[lane] = max(self.scheduler.now_ns + delay_ns, last_ns.get(lane, last_ns[""]))
         session_id = session.id
 
         def deliver(_: int) -> None:

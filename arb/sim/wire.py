@@ -16,6 +16,8 @@ event of the exchange) and `on_book(update)` (book streams it asked for). It sen
     session.answer(text, now_ns)                      acknowledgements, pongs: soon
     session.push(text, kind, symbol, now_ns)          market or private data: after the venue's feed delay, subject to
                                                       stream faults; kind is book, trade, ticker, order, fill, balance
+    session.push(..., lane=channel)                   the same, in an order of its own: what different private channels
+                                                      tell of one fill comes as it likes
     session.close(now_ns)
     session.subscribe_book(symbol, depth, interval_ns, now_ns) -> BookUpdate (full, send it as the snapshot)
     session.unsubscribe_book(symbol, depth, interval_ns)
@@ -23,7 +25,7 @@ event of the exchange) and `on_book(update)` (book streams it asked for). It sen
                                                       the way in and returns an HttpAnswer, `reply(answer, now_ns)` is
                                                       called after the way out; faults apply as for HTTP
 
-Texts to one session arrive in the order in which they were sent.
+Texts to one session arrive in the order in which they were sent, lane by lane.
 """
 
 from collections.abc import Callable
@@ -114,7 +116,7 @@ class Venue(Protocol):
     def now_ns(self) -> int:
         """Return the venue's own time."""
 
-    def send(self, session: "Session", text: str, kind: str, symbol: str | None, now_ns: int) -> None:
+    def send(self, session: "Session", text: str, kind: str, symbol: str | None, now_ns: int, lane: str = "") -> None:
         """Send a frame."""
 
     def close_session(self, session: "Session", now_ns: int) -> None:
@@ -158,9 +160,9 @@ class Session:
         """Send a control frame."""
         self.venue.send(self, text, "control", None, now_ns)
 
-    def push(self, text: str, kind: str, symbol: str | None, now_ns: int) -> None:
-        """Send a data frame after the feed delay."""
-        self.venue.send(self, text, kind, symbol, now_ns)
+    def push(self, text: str, kind: str, symbol: str | None, now_ns: int, lane: str = "") -> None:
+        """Send a data frame after the feed delay; frames of one lane arrive in their order."""
+        self.venue.send(self, text, kind, symbol, now_ns, lane)
 
     def close(self, now_ns: int) -> None:
         """Close the connection."""

@@ -34,9 +34,13 @@ class Phase(StrEnum):
 
 DISK_FAULTS = ("disk_full", "reserve_used", "commit_refused", "ledger_locked", "ledger_gone")
 KILLS = {f"kill_{point}": point for point in Point}
+POWER_CUT = "power_cut"
 HALT = "halt"
-STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, HALT)
-"""Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume)."""
+STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, HALT)
+"""Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume).
+
+A power cut is a death with the next request, and the journal is as it was at the strike, or when it was last synced after it.
+"""
 
 AT_PLACING = frozenset(
     name for name, kind in KINDS.items() if kind.on == "place" and kind.scope in ("request", "state")
@@ -81,7 +85,8 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     order, or `every` venue; a venue's name: there, when the pair is there, and `other`: the pair's other venue.
     A kill comes when its point is passed for the `passes`-th time from then on. A `leading` strike only prepares another one;
     one that `relieves` ends what led to it. `midst`: a partition that begins between two frames about a fill.
-    `stranger`: somebody trades by hand there at once, so that there is a fill to be told of.
+    `stranger`: somebody trades by hand there at once, so that there is a fill to be told of. `again`: it is for a pair that
+    was closed already, and was opened again by a late fill.
     """
 
     name: str
@@ -96,14 +101,17 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     relieves: bool = False
     midst: bool = False
     stranger: bool = False
+    again: bool = False
 
 
 TURNS = {
     Aim("fee_in_points", Phase.HALTED): 4,
     Aim("fee_in_points", Phase.REPAIRING): 2,
-    Aim(LATE, Phase.HALTED): 2,
+    Aim("lost_ack", Phase.ONE_LEG): 4,
+    Aim("malformed_json", Phase.UNKNOWN): 5,
 }
 TURNS_BOTH_LEGS = 3
+TURNS_ON_THE_WAY = 2
 """Cells that are missed more often than not, and how many turns they get for each of the others."""
 
 
@@ -127,7 +135,12 @@ def aims_for(mood: Mood) -> list[Aim]:
 
 
 def _turns(aim: Aim) -> int:
-    return TURNS.get(aim, TURNS_BOTH_LEGS if aim.phase is Phase.BOTH_LEGS else 1)
+    if aim.phase is Phase.BOTH_LEGS:
+        return TURNS_BOTH_LEGS
+    fleeting = aim.fault in AT_PLACING | AT_FILLS or aim.fault == LATE
+    return TURNS.get(
+        aim, TURNS_ON_THE_WAY if fleeting and aim.phase in (Phase.ONE_LEG, Phase.UNKNOWN, Phase.HALTED) else 1
+    )
 
 
 def strikes_for(rng: random.Random, aim: Aim, after_ns: int) -> list[Strike]:
@@ -332,3 +345,30 @@ def outage(rng: random.Random) -> Iterator[Strike]:
         return
     yield strike(name="net_reset", phase=Phase.CLOSED)
     yield strike(name="net_refused", phase=Phase.CLOSED, seconds=0.9)
+
+
+def reopened(rng: random.Random) -> Iterator[Strike]:
+    """Yield a death while a pair is open again, since what was left of a leg was filled after the pair had been closed."""
+    strike = partial(Strike, leg=rng.choice(("buy", "sell")), after_ns=rng.randint(0, 1_500) * NS_PER_MS, count=1)
+    yield strike(name="partial_fill", phase=Phase.OPENING, param=rng.choice(("0.5", "0.8")))
+    yield strike(name=LATE, phase=Phase.OPENING, param=rng.choice((500, 900)))
+    yield strike(name=rng.choice(("kill_after_commit", "kill_before_request")), phase=Phase.REPAIRING, again=True)
+
+
+def blackout(rng: random.Random) -> Iterator[Strike]:
+    """Yield power cuts that take orders, and what became of them, out of the journal."""
+    for after_ms in (rng.randint(0, 1_000), rng.randint(2_500, 4_000)):
+        phase, passes = (
+            rng.choice((Phase.OPENING, Phase.OPENING, Phase.ONE_LEG, Phase.REPAIRING)),
+            rng.choice((1, 2, 3, 5)),
+        )
+        yield Strike(name=POWER_CUT, phase=phase, leg="buy", after_ns=after_ms * NS_PER_MS, passes=passes)
+
+
+def scarce(rng: random.Random) -> Iterator[Strike]:
+    """Yield late balances, and now and then a death, for an account whose funds are tied up."""
+    strike = partial(Strike, phase=Phase.OPENING, leg="every")
+    for after_s in (0, 2, 4):
+        yield strike(name="balance_lag", after_ns=after_s * NS_PER_S, seconds=1.5, param=rng.choice((300, 1200)))
+    if rng.random() < 0.3:
+        yield strike(name="kill_after_request", after_ns=rng.randint(500, 4_000) * NS_PER_MS)

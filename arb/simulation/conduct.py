@@ -27,13 +27,16 @@ PUNCTUAL_NS = 20 * NS_PER_MS
 
 
 def two_at_one_market(journal: Path) -> Iterator[str]:
-    """No pair opens at a venue and symbol where another is open: two would trade on one depth."""
+    """No pair opens at a venue and symbol where another is open: two would trade on one depth.
+
+    A pair without an opportunity was opened by a process whose journal was lost, and is adopted with whatever else is open.
+    """
     state: dict[int, Row] = {}
     for _, _, kind, payload in entries_of(journal):
         record = _pair_in(kind, payload)
         if record is None:
             continue
-        if record["id"] not in state and record["kind"] == "arb":
+        if record["id"] not in state and record["kind"] == "arb" and record["opportunity_id"] is not None:
             for other in state.values():
                 if other["state"] in OPEN and other["symbol"] == record["symbol"] and _venues(other) & _venues(record):
                     yield f"two at once: pair {record['id']} opened while pair {other['id']} was {other['state']}"
@@ -94,8 +97,8 @@ def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:
         if fill["event_ns"] <= fill["received_ns"]:
             own[fill["venue"], fill["symbol"]].append(fill)
     for pair in pairs:
-        if pair["kind"] != "arb":
-            continue
+        if pair["kind"] != "arb" or pair["opportunity_id"] is None:
+            continue  # what an adopted pair was decided on is lost
         for leg in ("buy", "sell"):
             known = (
                 fill["event_ns"]

@@ -7,6 +7,7 @@ behind the journal, and is caught up from there when it was locked or its file i
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from arb.core.commands import AnyCommand, PlaceOrder
@@ -40,10 +41,35 @@ class Disk:
         self._places = places
         self._full_until_ns = 0
         self._reserve_pages = 0
+        self._durable: dict[Path, bytes] = {}
+        self._power_is_cut = False
 
     def clear(self) -> None:
         """Mend everything."""
         self._full_until_ns = self.refused_commits = self.locked_until_ns = 0
+        self._durable.clear()
+
+    def keep_journal(self) -> None:
+        """Keep what the journal holds now: all that a power cut will leave of it, unless it is synced before."""
+        files = [self._places.journal.with_name(self._places.journal.name + suffix) for suffix in ("", "-wal")]
+        self._durable = {path: path.read_bytes() for path in files if path.exists()}
+
+    def synced(self) -> None:
+        """Note that the journal was made durable."""
+        if self._durable:
+            self.keep_journal()
+
+    def cut(self) -> None:
+        """Let the power go: what was written and not synced is lost."""
+        self._power_is_cut = bool(self._durable)
+
+    def after_death(self) -> None:
+        """Leave the files as the next process finds them, once the dead one has let go of them."""
+        if self._power_is_cut:
+            for path, data in self._durable.items():
+                path.write_bytes(data)
+        self._power_is_cut = False
+        self._durable.clear()
 
     def fill(self, until_ns: int, reserve_pages: int) -> None:
         """Leave no space but `reserve_pages` of the journal, which it sets aside for this."""
@@ -201,6 +227,7 @@ class SimLedger:
         self._life.passes(Point.BEFORE_PROJECTION)
         if self._journal.reserve_touched:
             self._journal.sync()  # as it does again and again, and takes the reserve back when there is space
+        self._disk.synced()  # which is what every projection begins with
         try:
             if self._disk.locked(self._now_ns()):
                 raise StoreError("database is locked")

@@ -16,6 +16,7 @@ from arb.clock import NS_PER_MS
 from arb.core.settings import Limits, RepairPolicy
 from arb.errors import StoreError
 from arb.market.client_id import decode
+from arb.sim.values import Refusal
 from arb.simulation.conduct import (
     beyond_the_cap,
     ended_without_fills,
@@ -84,6 +85,8 @@ def judge(places: Places, outcome: Outcome) -> list[str]:
             *wrongly_written_off(evidence),
             *orders_differ(evidence),
             *fills_differ(evidence),
+            *foreign_misstated(evidence),
+            *without_funds(evidence),
             *assets_not_conserved(truth),
             *false_alarms(places),
             *too_exposed(evidence, plan.limits),
@@ -216,6 +219,27 @@ def fills_differ(evidence: Evidence) -> Iterator[str]:
     ours = Counter(_fill_key(row["venue"], row, *names.get(row["order_id"], ("?", "?"))) for row in evidence.fills)
     yield from (f"fill not in the ledger: {fill}" for fill in theirs - ours)
     yield from (f"fill not at the venue: {fill}" for fill in ours - theirs)
+
+
+def foreign_misstated(evidence: Evidence) -> Iterator[str]:
+    """What is called foreign is a stranger's indeed, each fill stored once and as it was."""
+    truth, ledger = evidence.truth, evidence.places.ledger
+    strangers = {(venue, row["id"]) for venue, row in _each(truth, "orders") if not _is_ours(row)}
+    for row in rows_of(ledger, "SELECT * FROM orders WHERE role = 'foreign'"):
+        if (row["venue"], row["venue_order_id"]) not in strangers:
+            yield f"foreign: order {row['venue_order_id']} at {row['venue']} is no stranger's"
+    theirs = Counter(_fill_key(venue, row, "", row["order_id"]) for venue, row in _each(truth, "fills"))
+    query = "SELECT f.*, o.venue_order_id FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role = 'foreign'"
+    ours = Counter(_fill_key(row["venue"], row, "", row["venue_order_id"]) for row in rows_of(ledger, query))
+    yield from (f"foreign: fill not at the venue: {fill}" for fill in ours - theirs)
+
+
+def without_funds(evidence: Evidence) -> Iterator[str]:
+    """No entry is sent for which its account has not enough: nobody draws on our accounts here but we and known strangers."""
+    entries = {row["client_order_id"] for row in evidence.orders if row["role"] == "entry"}
+    for venue, row in _each(evidence.truth, "orders"):
+        if row["reject"] == Refusal.INSUFFICIENT_BALANCE and _name(row) in entries:
+            yield f"funds: {venue} had too little for {_name(row)}: {row['side']} {row['size']} {row['symbol']}"
 
 
 def _fill_key(venue: str, row: Row, client_id: str, order_id: str) -> tuple[Any, ...]:

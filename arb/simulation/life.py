@@ -37,10 +37,12 @@ class Life:
         self._left = 0
         self._on_end: Callable[[], None] | None = None
 
-    def doom(self, point: Point, count: int, on_end: Callable[[], None]) -> None:
-        """Die when `point` is passed for the `count`-th time (from 1) from now; an earlier doom stays."""
-        if self._doom is None:
-            self._doom, self._left, self._on_end = point, count, on_end
+    def doom(self, point: Point, count: int, on_end: Callable[[], None]) -> bool:
+        """Die when `point` is passed for the `count`-th time (from 1) from now; False where an earlier doom stays."""
+        if self._doom is not None:
+            return False
+        self._doom, self._left, self._on_end = point, count, on_end
+        return True
 
     def pardon(self) -> None:
         """Live on."""

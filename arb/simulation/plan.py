@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 
 import msgspec
 
@@ -24,9 +24,12 @@ from arb.simulation.aims import (
     Phase,
     Strike,
     aims_for,
+    blackout,
     darkness,
     draw,
     outage,
+    reopened,
+    scarce,
     strikes_for,
 )
 
@@ -48,9 +51,19 @@ class Test(StrEnum):
     DARKNESS = "darkness"
     OUTAGE = "outage"
     LONG_LOCK = "long lock"
+    REOPENED = "reopened"
+    POWER = "power"
+    SCARCE = "scarce"
 
 
-TESTS: tuple[tuple[Test, int], ...] = ((Test.DARKNESS, 10), (Test.OUTAGE, 5), (Test.LONG_LOCK, 1))
+TESTS: tuple[tuple[Test, int], ...] = (
+    (Test.DARKNESS, 10),
+    (Test.OUTAGE, 5),
+    (Test.LONG_LOCK, 1),
+    (Test.REOPENED, 3),
+    (Test.POWER, 3),
+    (Test.SCARCE, 3),
+)
 """How many of a hundred seeds are put to each special test."""
 MOODS: tuple[Mood, ...] = tuple(
     {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqp"
@@ -77,6 +90,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether orders go over websockets, at the venues that take them so."""
     resumes: bool = False
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
+    scarce: bool = False
+    """Whether a stranger's resting orders tie up all but a little of every account."""
 
 
 def make_plan(seed: int) -> Plan:
@@ -89,10 +104,11 @@ def make_plan(seed: int) -> Plan:
     )[0]
     if mood is Mood.HALTING or any(strike.phase is Phase.REPAIRING for strike in strikes):
         policy = OnSingleLeg.CHEAPEST
+    symbols = SYMBOLS[:3] if test is Test.SCARCE else rng.sample(SYMBOLS, rng.choice((1, 1, 2)))
     quick = test is Test.DARKNESS or (test is Test.CELLS and mood is Mood.QUICK)
     return Plan(
         seed=seed,
-        symbols=tuple(sorted(rng.sample(SYMBOLS, rng.choice((1, 1, 2))), key=SYMBOLS.index)),
+        symbols=tuple(sorted(symbols, key=SYMBOLS.index)),
         limits=Limits(
             min_edge_bps=Decimal(3),
             max_notional_quote=Decimal(rng.choice((200, 1000, 2000))),
@@ -112,6 +128,7 @@ def make_plan(seed: int) -> Plan:
         drain_ns=25 * NS_PER_S,
         sockets=random.Random(f"{seed}/sockets").random() < SOCKETS,
         resumes=True,
+        scarce=test is Test.SCARCE,
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
     )
@@ -139,6 +156,12 @@ def _strikes(rng: random.Random, test: Test, seed: int) -> Iterator[Strike]:
         yield from darkness(rng)
     elif test is Test.OUTAGE:
         yield from outage(rng)
+    elif test is Test.REOPENED:
+        yield from reopened(rng)
+    elif test is Test.POWER:
+        yield from blackout(rng)
+    elif test is Test.SCARCE:
+        yield from scarce(rng)
     elif test is Test.LONG_LOCK:
         yield Strike(name="ledger_locked", phase=rng.choice(list(Phase)), leg="buy", after_ns=0, seconds=60.0)
         yield from strikes_for(rng, aims_of(seed)[0], 0)
@@ -154,15 +177,23 @@ def aims_of(seed: int) -> list[Aim]:
     """Return the cells that a seed of no special test aims at: each mood goes through its cells from seed to seed."""
     rounds, place = divmod(seed, len(MOODS))
     mood = MOODS[place]
-    cells = _shuffled(mood)
     turn = rounds * MOODS.count(mood) + MOODS[:place].count(mood)
-    return [cells[(turn * AIMS + number) % len(cells)] for number in range(AIMS)]
+    return [_aim(mood, turn * AIMS + number) for number in range(AIMS)]
 
 
-@cache
-def _shuffled(mood: Mood) -> list[Aim]:
+def _aim(mood: Mood, number: int) -> Aim:
+    """Return what a mood aims at for the `number`-th time, all its cells in each round, in an order of that round's own.
+
+    In one order for all rounds a cell would always come with the same three others, one of which may spoil it.
+    """
+    rounds, place = divmod(number, len(_shuffled(mood, 0)))
+    return _shuffled(mood, rounds)[place]
+
+
+@lru_cache(maxsize=8)
+def _shuffled(mood: Mood, rounds: int) -> list[Aim]:
     cells = aims_for(mood)
-    random.Random(f"{mood}/aims").shuffle(cells)
+    random.Random(f"{mood}/{rounds}/aims").shuffle(cells)
     return cells
 
 

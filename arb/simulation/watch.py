@@ -20,9 +20,9 @@ from arb.market.order import Outcome, Side
 from arb.sim.admin import Admin
 from arb.sim.disturb import POINTS
 from arb.sim.faults import KINDS, Fault
-from arb.simulation.aims import AT_PLACING, HALT, KILLS, Phase, Strike, possible
+from arb.simulation.aims import AT_PLACING, HALT, KILLS, POWER_CUT, Phase, Strike, possible
 from arb.simulation.disk import Disk
-from arb.simulation.life import Life
+from arb.simulation.life import Life, Point
 from arb.simulation.line import LINE_FAULTS, LineFault
 from arb.simulation.plan import Plan
 from arb.simulation.process import Process
@@ -126,7 +126,9 @@ class Watch:
         return next((pair for pair in pairs if self._fits(strike, pair)), None)
 
     def _fits(self, strike: Strike, pair: PairTrade) -> bool:
-        """Return whether a pair has the leg that a strike is meant for."""
+        """Return whether a pair is, and has the leg, that a strike is meant for."""
+        if strike.again and pair.id not in self._closed_ns:
+            return False
         if strike.leg == "other":
             return any(venue in POINTS for venue in pair.venues)
         return strike.leg not in self._admin.world.venues or strike.leg in pair.venues
@@ -167,6 +169,8 @@ class Watch:
         elif strike.name in KILLS:
             assert self._life is not None
             self._life.doom(KILLS[strike.name], strike.passes, lambda: self._meet(index, strike, None))
+        elif strike.name == POWER_CUT:
+            self._cut_power(index, strike)
         elif strike.name == HALT:
             self._halt(index, strike)
         else:
@@ -247,6 +251,15 @@ class Watch:
             disk.fill(now_ns + (lasts_ns or DISK_FULL_NS), FEW_PAGES if strike.name == "disk_full" else MANY_PAGES)
             disk.on_full = met
 
+    def _cut_power(self, index: int, strike: Strike) -> None:
+        def cut() -> None:
+            self._disk.cut()
+            self._meet(index, strike, None)
+
+        assert self._life is not None
+        if self._life.doom(Point.AFTER_REQUEST, strike.passes, cut):
+            self._disk.keep_journal()
+
     def _halt(self, index: int, strike: Strike) -> None:
         process = self._process
         if process is None or process.runner is None:
@@ -255,7 +268,16 @@ class Watch:
         self._meet(index, strike, None)
         self._holds = True
         runner.emit(HaltAsked(reason="simulated"))
-        asyncio.get_running_loop().call_later(strike.seconds or HALT_S, runner.emit, ResumeAsked(reason="simulated"))
+        asyncio.get_running_loop().call_later(strike.seconds or HALT_S, self._end_halt, process)
+
+    def _end_halt(self, process: Process) -> None:
+        """Resume what was halted, but not past a pair that has halted trading meanwhile: who resumes looks before."""
+        assert process.engine is not None and process.runner is not None
+        if process is not self._process:
+            return
+        self._holds = False
+        if all(pair.state is not PairState.HALTED for pair in process.engine.desk.open.values()):
+            process.runner.emit(ResumeAsked(reason="simulated"))
 
     # Counting.
 

@@ -9,6 +9,7 @@ import logging
 import random
 from collections import Counter
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from arb.errors import VenueError
 from arb.live.embedded import Sandbox
 from arb.sim.admin import Admin
 from arb.sim.server import first_line
+from arb.sim.values import OrderRequest
 from arb.sim.world import SimWorld
 from arb.simulation.disk import Disk
 from arb.simulation.life import Killed, Life
@@ -37,6 +39,8 @@ LIVES_MAX = 30
 LOOK_NS = NS_PER_S // 10
 RUNGS = 8
 """Shallow books, for what is judged here does not depend on depth that nobody reaches."""
+FREE = Decimal("1.4")
+"""What is left of an account's quote where funds are scarce, in orders of the largest size."""
 AFTERMATH_NS = 3 * NS_PER_S // 10
 """How long the venues go on after the engine has ended, when nothing is under way any more."""
 
@@ -73,6 +77,8 @@ class Simulation:
         self._disk = Disk(places)
         watch_rng = random.Random(f"{plan.seed}/watch")
         self._watch = Watch(plan, self._admin, self._network, self._disk, self._clock, watch_rng)
+        if plan.scarce:
+            _tie_up(self._world, plan.limits.max_notional_quote)
         self._settings = Settings(
             run=RunSettings(symbols=plan.symbols),
             limits=plan.limits,
@@ -140,6 +146,7 @@ class Simulation:
             self._network.end()
             _bury(loop)
             process.release()
+            self._disk.after_death()
             loop.close()
             asyncio.set_event_loop(None)
 
@@ -191,6 +198,18 @@ class Simulation:
         error = context.get("exception")
         if isinstance(error, Exception):
             self._troubles.append(f"{context.get('message')}: {type(error).__name__}: {error}")
+
+
+def _tie_up(world: SimWorld, notional: Decimal) -> None:
+    """Let a stranger's resting order hold, at every venue, all quote but what `FREE` orders of the largest size cost."""
+    for venue in world.venues.values():
+        exchange = venue.exchange
+        symbol, rules = next(iter(exchange.instruments.items()))
+        ticks = exchange.market(symbol).reference() * 95 // 200  # which is twice the middle
+        price = ticks * rules.tick
+        tied = exchange.account.balance(rules.quote).free - FREE * notional
+        size = tied / price // rules.lot * rules.lot
+        exchange.place(OrderRequest(symbol, "buy", "limit", "gtc", price=price, size=size), START_NS)
 
 
 def _over_sockets(venues: VenuesSettings) -> VenuesSettings:

@@ -149,8 +149,8 @@ MUTANTS = {
     "own-impact": Mutant(
         "a book that our own fill changed is not used before a newer frame",
         "arb/core/books.py",
-        "impact.sent_ns and (not event_ns or event_ns > impact.fill_event_ns)",
-        "impact.sent_ns",
+        "newer = event_ns > impact.fill_event_ns if event_ns else received_ns > known_ns",
+        "newer = True",
     ),
     "two-at-once": Mutant(
         "one open pair at a venue and symbol",
@@ -179,8 +179,49 @@ MUTANTS = {
     "halt-forgotten": Mutant(
         "a halt holds over restarts",
         "arb/core/house.py",
-        '            self.out.persist(self.control.record(now_ns, text))\n            self.incident("halt"',
-        '            self.incident("halt"',
+        "        if news:\n            self.out.persist(self.control.record(now_ns, text))\n",
+        "",
+    ),
+    "funds-twice": Mutant(
+        "what open pairs have reserved is taken off what the venue says is free, too",
+        "arb/core/inventory.py",
+        "min(told.free, self.computed(venue, asset) - told.locked) - self.reserved(venue, asset))",
+        "min(told.free, self.computed(venue, asset) - told.locked - self.reserved(venue, asset)))",
+    ),
+    "funds-locked": Mutant(
+        "what others' orders lock is not free, however late the venue's word",
+        "arb/core/inventory.py",
+        "self.computed(venue, asset) - told.locked)",
+        "self.computed(venue, asset))",
+    ),
+    "repair-funds": Mutant(
+        "what a repair takes is not promised to a new pair",
+        "arb/core/inventory.py",
+        "holds[venue, asset] = max(amount, holds.get((venue, asset), ZERO))",
+        "holds.setdefault((venue, asset), ZERO)",
+    ),
+    "nameless": Mutant(
+        "a fill without our name waits for its order before it is called foreign",
+        "arb/core/foreign.py",
+        "        if fill.client_order_id is not None:\n            return decode(fill.client_order_id) is None\n"
+        "        return (fill.venue, fill.venue_order_id) in self._orders",
+        "        return fill.client_order_id is None or decode(fill.client_order_id) is None",
+    ),
+    "unadopted": Mutant(
+        "orders of ours that the journal has lost are adopted",
+        "arb/core/accounts.py",
+        '            if decode(report.client_order_id or "") is None:\n'
+        "                self.foreign.on_report(report, now_ns)\n"
+        "            elif report.client_order_id not in self._known:\n"
+        "                self._lost[venue, report.venue_order_id] = report",
+        "            if report.client_order_id not in self._known:\n"
+        "                self.foreign.on_report(report, now_ns)",
+    ),
+    "reopened": Mutant(
+        "a pair that a late fill has opened again is taken up whole after a restart",
+        "arb/store/journal.py",
+        "                self._revive(pair_id, change)\n",
+        "                pass\n",
     ),
 }
 

@@ -7,6 +7,7 @@ import pytest
 
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
 from arb.core.events import OrderFilled, OrderLooked, TimerFired
+from arb.core.reasons import Reason
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord, PoolRecord
 from arb.core.restart import OpenPair, Restored
 from arb.market.client_id import ClientOrderId
@@ -147,6 +148,18 @@ def test_a_lost_leg_waits_for_the_account_of_the_other_but_not_for_ever() -> Non
     bench.tell(TimerFired(timer="adopt"))
     usable(bench)
     assert [order.side for order in bench.placed()] == [Side.SELL]
+
+
+def test_nothing_opens_where_a_lost_order_waits_for_its_other_leg() -> None:
+    bench = Bench(venues=("gate", "okx", "bitget"))
+    bench.engine.house.venues["bitget"].surveyed = False
+    bench.tell(a_survey("gate", orders=(a_lost_order("gate", Side.BUY, "1"),)))
+    bench.wait_ms(20)
+    bench.quote("gate", "99.9x5", "100x1")
+    bench.quote("okx", "101x1", "101.2x5")
+    bench.drain()
+    assert not bench.placed()
+    assert bench.engine.house.tally.refusals == {Reason.UNKNOWN_OUTSTANDING: 1}
 
 
 def test_a_lost_leg_that_filled_alone_is_brought_back_to_flat() -> None:

@@ -76,8 +76,19 @@ def test_the_run_ends_as_soon_as_all_have_agreed() -> None:
     assert ends(say(bench, "okx", START))
 
 
-def test_a_venue_that_was_never_looked_through_is_not_waited_for() -> None:
+def test_a_run_that_is_to_end_as_it_begins_looks_through_every_account_first() -> None:
     bench = Bench()
     bench.engine.house.venues["okx"].surveyed = False
     stop(bench)
-    assert ends(say(bench, "gate", START))
+    assert not ends(say(bench, "gate", START))
+    bench.tell(a_survey("okx", started_ns=bench.now_ns))
+    assert ends(say(bench, "okx", START))
+
+
+def test_an_account_that_cannot_be_looked_through_is_not_waited_for_for_ever() -> None:
+    bench = Bench()
+    bench.engine.house.venues["okx"].surveyed = False
+    stop(bench)
+    say(bench, "gate", START)
+    bench.wait_ms(LAST_WORD_S * 1_000)
+    assert ends(bench.tell(TimerFired(timer=TIMER)))

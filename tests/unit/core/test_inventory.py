@@ -1,7 +1,10 @@
 """What may be used for a new pair: never more than the venue says, nor more than we compute, less what is reserved."""
 
-from arb.clock import NS_PER_MS
+import pytest
+
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import PlaceOrder
+from arb.core.events import AssetBalance, BalancesReported
 from arb.core.inventory import Drift, Inventory
 from arb.market.order import Role, Side, TimeInForce
 from tests.builders import START_NS, SYMBOL, D, a_balance, a_fill
@@ -108,3 +111,51 @@ def test_a_fill_executed_before_the_first_answer_is_in_it_already() -> None:
     inventory = stocked()
     inventory.apply_fill(a_fill(an_order(), "1", at_ns=START_NS), "USDT", "BTC", START_NS)
     assert inventory.computed("gate", "BTC") == 2
+
+
+def told(free: str, locked: str, *, asked_ns: int = START_NS) -> BalancesReported:
+    """Return gate's word on USDT alone, of which orders lock some."""
+    held = AssetBalance(D(free), D(locked))
+    return BalancesReported(venue="gate", balances={"USDT": held}, complete=True, asked_ns=asked_ns)
+
+
+def test_what_others_orders_lock_is_not_free_though_the_venue_is_late() -> None:
+    inventory = Inventory()
+    inventory.take(told("300", "700"), quiet=True)
+    inventory.apply_fill(a_fill(an_order(), "1", at_ns=LATER), "USDT", "BTC", LATER)
+    assert inventory.computed("gate", "USDT") == 900
+    assert inventory.free("gate", "USDT") == 200  # the venue still says 300
+
+
+def test_more_can_be_reserved_for_a_pair_and_never_less() -> None:
+    inventory = stocked()
+    inventory.reserve(1, {("gate", "USDT"): D(300)})
+    inventory.reserve_at_least(1, "gate", "USDT", D(200))
+    inventory.reserve_at_least(1, "gate", "BTC", D(1))
+    assert (inventory.free("gate", "USDT"), inventory.free("gate", "BTC")) == (D(700), D(1))
+    inventory.reserve_at_least(1, "gate", "USDT", D(400))
+    assert inventory.free("gate", "USDT") == 600
+    inventory.release(1)
+    assert inventory.free("gate", "BTC") == 2
+
+
+@pytest.mark.parametrize("known_before", [True, False])
+def test_a_first_word_that_was_late_is_settled_by_the_fill_it_did_not_show(known_before: bool) -> None:
+    inventory, asked_ns = Inventory(), START_NS + 3 * NS_PER_S
+    fill = a_fill(an_order(), "1", at_ns=START_NS)
+    if known_before:
+        inventory.apply_fill(fill, "USDT", "BTC", START_NS)
+    inventory.take(told("1000", "0", asked_ns=asked_ns), quiet=True)
+    inventory.apply_fill(fill, "USDT", "BTC", START_NS)
+    assert inventory.computed("gate", "USDT") == 1000
+    [drift] = inventory.take(told("900", "0", asked_ns=asked_ns + NS_PER_S), quiet=True)
+    assert inventory.settle(drift.venue, drift.asset)
+    assert inventory.computed("gate", "USDT") == 900
+
+
+def test_a_fill_long_before_the_first_word_explains_nothing() -> None:
+    inventory, asked_ns = Inventory(), START_NS + 60 * NS_PER_S
+    inventory.take(told("1000", "0", asked_ns=asked_ns), quiet=True)
+    inventory.apply_fill(a_fill(an_order(), "1", at_ns=START_NS), "USDT", "BTC", START_NS)
+    [drift] = inventory.take(told("900", "0", asked_ns=asked_ns + NS_PER_S), quiet=True)
+    assert not inventory.settle(drift.venue, drift.asset)

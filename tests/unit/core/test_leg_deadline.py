@@ -2,8 +2,8 @@
 
 from arb.clock import NS_PER_MS
 from arb.core.commands import PlaceOrder, SetTimer
-from arb.core.events import OutcomeUnknown, TimerFired
-from arb.core.records import PairState
+from arb.core.events import HaltAsked, OutcomeUnknown, TimerFired
+from arb.core.records import IncidentRecord, PairState
 from arb.core.settings import Timing
 from arb.market.order import Role
 from tests.builders import Bench
@@ -75,3 +75,14 @@ def test_a_pair_that_waits_for_its_next_try_is_looked_at_when_its_time_is_over_a
     refuse(bench, repair)  # the next try would come 50 ms later, and thus after the deadline
     timers = [command for command in bench.said if isinstance(command, SetTimer)]
     assert timers[-1].at_ns == uneven_ns + DEADLINE_MS * NS_PER_MS + 1
+
+
+def test_a_pair_out_of_time_is_told_of_though_trading_is_halted_already() -> None:
+    bench, _ = repair_unanswered()
+    bench.tell(HaltAsked(reason="lunch"))
+    bench.wait_ms(DEADLINE_MS + 1)
+    tick(bench)
+    assert halted(bench) == "asked"
+    rows = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
+    told = [row.text for row in rows if row.kind == "halt"]
+    assert [text.split(":")[0] for text in told] == ["asked", "leg_deadline"]

@@ -345,6 +345,21 @@ def test_an_order_and_its_fills_are_told_on_their_two_channels(bitget: Bench, lo
     assert all(row["feeDetail"][0]["totalFee"].startswith("-") for row in fills)
 
 
+def test_the_two_channels_come_each_in_its_order_and_either_may_be_first(bitget: Bench, logged_in: Stream) -> None:
+    logged_in.send(subscribe("orders", instId="BTCUSDT"))
+    logged_in.send(subscribe("fill", instId="default"))
+    firsts = set()
+    for number in range(30):
+        bitget.set_book([("49990", "1")], [("50000", "0.02"), ("50010", "1")])
+        placed(bitget, clientOid=f"mine-{number}", force="ioc", price="50020", size="0.05")
+        frames = logged_in.wait()
+        firsts.add(frames[0]["arg"]["channel"])
+        for channel in ("orders", "fill"):
+            trades = [frame["data"][0].get("tradeId", "0") for frame in frames if frame["arg"]["channel"] == channel]
+            assert trades == sorted(trades, key=int)
+    assert firsts == {"orders", "fill"}
+
+
 def test_the_account_begins_with_all_balances_and_follows_changes(bitget: Bench, logged_in: Stream) -> None:
     _, first = logged_in.send(subscribe("account", coin="default"))
     placed(bitget)

@@ -32,6 +32,7 @@ def a_pair(
         "symbol": symbol,
         "buy_venue": buy,
         "sell_venue": sell,
+        "opportunity_id": number,
     }
 
 
@@ -52,6 +53,14 @@ def a_journal(folder: Path, *entries: tuple[int, dict[str, Any] | str]) -> Path:
 def test_a_pair_opened_where_another_is_open_is_found(tmp_path: Path, state: str) -> None:
     path = a_journal(tmp_path, (0, a_pair(1, state)), (5, a_pair(2, "opening", buy="okx", sell="bitget")))
     assert list(two_at_one_market(path)) == [f"two at once: pair 2 opened while pair 1 was {state}"]
+
+
+def test_an_adopted_pair_is_no_opening_and_stands_in_the_way_of_one(tmp_path: Path) -> None:
+    adopted = a_pair(2, "repairing") | {"opportunity_id": None}
+    path = a_journal(
+        tmp_path, (0, a_pair(1, "opening")), (5, adopted), (6, a_pair(1, "completed")), (7, a_pair(3, "opening"))
+    )
+    assert list(two_at_one_market(path)) == ["two at once: pair 3 opened while pair 2 was repairing"]
 
 
 def test_pairs_at_other_venues_of_other_symbols_or_after_the_end_pass(tmp_path: Path) -> None:
@@ -135,9 +144,9 @@ def test_a_repair_at_the_cap_passes(tmp_path: Path, price: str, side: str) -> No
     assert mended_at(tmp_path, price, side) == []
 
 
-def decided_on(frame_ns: int, *, event_ns: int = 500, received_ns: int = 600) -> list[str]:
+def decided_on(frame_ns: int, *, event_ns: int = 500, received_ns: int = 600, **details: object) -> list[str]:
     """Judge a pair decided at 1000 on a book whose newest frame came then, with a fill of ours known there."""
-    pair = a_pair(3, "opening") | {"decided_ns": 1000, "buy_frame_ns": frame_ns, "sell_frame_ns": 990}
+    pair = a_pair(3, "opening") | {"decided_ns": 1000, "buy_frame_ns": frame_ns, "sell_frame_ns": 990} | details
     fill = {"venue": "gate", "symbol": "BTC/USDT", "event_ns": event_ns, "received_ns": received_ns}
     return list(on_swept_books([pair], [fill]))
 
@@ -150,3 +159,7 @@ def test_a_book_newer_than_the_fill_passes_and_so_do_fills_not_yet_heard_of_or_o
     assert decided_on(500) == []
     assert decided_on(499, received_ns=1001) == []
     assert decided_on(499, event_ns=700) == []
+
+
+def test_what_an_adopted_pair_was_decided_on_is_not_judged() -> None:
+    assert decided_on(499, opportunity_id=None) == []

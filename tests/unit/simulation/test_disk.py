@@ -69,3 +69,41 @@ def test_a_ledger_that_is_gone_is_gone_with_its_log(tmp_path: Path) -> None:
     places.ledger.with_name(places.ledger.name + "-wal").write_bytes(b"")
     Disk(places).lose_ledger()
     assert list(tmp_path.iterdir()) == []
+
+
+def after_a_power_cut(folder: Path, *, synced: bool) -> int:
+    """Write an event, then another for which the power goes, and return the last that the next process finds."""
+    journal, disk, reserve = opened(folder)
+    write(journal, reserve)
+    disk.keep_journal()
+    write(journal, reserve)
+    if synced:
+        journal.sync()
+        disk.synced()
+    disk.cut()
+    journal.close()
+    disk.after_death()
+    journal, _, _ = opened(folder)
+    try:
+        return journal.last_seq
+    finally:
+        journal.close()
+
+
+def test_a_power_cut_takes_what_was_not_synced_out_of_the_journal(tmp_path: Path) -> None:
+    assert after_a_power_cut(tmp_path, synced=False) == 1
+
+
+def test_what_was_synced_survives_a_power_cut(tmp_path: Path) -> None:
+    assert after_a_power_cut(tmp_path, synced=True) == 2
+
+
+def test_a_death_without_a_power_cut_loses_nothing(tmp_path: Path) -> None:
+    journal, disk, reserve = opened(tmp_path)
+    disk.keep_journal()
+    write(journal, reserve)
+    journal.close()
+    disk.after_death()
+    journal, _, _ = opened(tmp_path)
+    assert journal.last_seq == 1
+    journal.close()

@@ -41,6 +41,10 @@ def _findings(places: Places, outcome: Outcome, truth: dict[str, Any], left_open
     return judge(places, told)
 
 
+def _refuse_for_funds(truth: dict[str, Any]) -> None:
+    _own(_a_venue_with(truth, "orders")["orders"])["reject"] = "insufficient_balance"
+
+
 Tamper = Callable[[dict[str, Any]], None]
 
 
@@ -109,6 +113,7 @@ def _expose(truth: dict[str, Any]) -> None:
         (_end_otherwise, "order"),
         (_leave_open, "not ended"),
         (_lose_assets, "conservation"),
+        (_refuse_for_funds, "funds"),
         (_expose, "exposure"),
     ],
 )
@@ -124,6 +129,8 @@ def test_a_venue_that_knows_otherwise_is_believed(copied: tuple[Places, Outcome]
     [
         ("DELETE FROM fills WHERE id = (SELECT max(id) FROM fills)", "fill not in the ledger"),
         ("UPDATE fills SET size = '9' WHERE id = (SELECT max(id) FROM fills)", "fill not at the venue"),
+        ("UPDATE orders SET role = 'foreign' WHERE id = (SELECT max(id) FROM orders)", "foreign: order"),
+        ("UPDATE orders SET role = 'foreign' WHERE id = (SELECT max(order_id) FROM fills)", "foreign: order"),
         ("UPDATE orders SET status = 'open' WHERE id = (SELECT max(id) FROM orders)", "order"),
         ("UPDATE orders SET status = 'absent' WHERE status = 'filled'", "order"),
         ("UPDATE pair_trades SET residual_size = '7' WHERE kind = 'arb'", "pair"),
