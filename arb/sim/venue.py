@@ -232,6 +232,10 @@ class SimVenue:
             return
         if fault is not None and name in ("ws_stall", "ws_lag"):
             delay += fault.ms_as_ns()
+        if name == "ws_stall":
+            last_ns = self._last_send_ns[session.id]
+            for held_up in last_ns:  # the whole connection, and with it what begins while it stands still
+                last_ns[held_up] = max(last_ns[held_up], self.scheduler.now_ns + delay)
         if fault is not None and name == "ws_garbage":
             self._send_at(session, str(fault.param), delay, lane)
         if name == "ws_reorder" and session.id not in self._held_texts:
