@@ -155,6 +155,7 @@ class Bench:
             here = (found or {}) if venue == self.venues[0] else {}
             self.tell(a_survey(venue, started_ns=self.now_ns, **here))
             self.tell(PrivateUp(venue=venue))
+            self.tell(a_balance(venue, (told or {}).get(venue, funds), asked_ns=self.now_ns))
         self.wait_ms(1)
 
     def tell(self, event: AnyEvent) -> tuple[AnyCommand, ...]:

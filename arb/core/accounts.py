@@ -97,7 +97,7 @@ class Accounts:
         state = house.venues[venue]
         if event.complete:
             if not state.surveyed:
-                house.out.refresh(venue)
+                self.drift.start(venue, now_ns)
             state.surveyed = True
         elif not state.surveyed:
             house.incident("not_surveyed", f"{venue}: {event.cause}", now_ns, venue=venue)

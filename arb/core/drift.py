@@ -7,7 +7,8 @@ the asset at that venue until the user resumes, with the exact remainder. Late b
 
 Where pair follows pair, a venue is never quiet by itself and nothing would ever be compared. So where a comparison is overdue
 (a case is open, or none could be made for `OVERDUE` refreshes) openings there wait for it: `HOLD_MS` at most, and then not
-again for `HOLD_AGAIN_MS`, so that no more than a tenth of the time is given to it.
+again for `HOLD_AGAIN_MS`, so that no more than a tenth of the time is given to it. At the start they wait for the first one
+after the look through the account, `HOLD_START_MS` at most: what it shows is never so easily told apart again.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ READ_AGAIN_MS = 1_000
 OVERDUE = 2
 HOLD_MS = 1_000
 HOLD_AGAIN_MS = 10_000
+HOLD_START_MS = 5_000
 LOOK_AGAIN_MS = 100
 SURVEY_AGAIN_S = 3
 SURVEY_MARGIN_S = 60
@@ -130,6 +132,11 @@ class DriftWatch:
     def agreed_ns(self, venue: str) -> int:
         """Return when the balances that last agreed were asked for, 0 when none did yet."""
         return self._agreed_ns.get(venue, 0)
+
+    def start(self, venue: str, now_ns: int) -> None:
+        """Let openings at a venue wait for its first comparison."""
+        self.house.venues[venue].held_until_ns = now_ns + HOLD_START_MS * NS_PER_MS
+        self.house.out.refresh(venue)
 
     def began(self, venue: str, asked_ns: int) -> None:
         """Note that the first word of a venue was adopted."""

@@ -109,6 +109,13 @@ TURNS = {
     Aim("fee_in_points", Phase.REPAIRING): 2,
     Aim("lost_ack", Phase.ONE_LEG): 4,
     Aim("malformed_json", Phase.UNKNOWN): 5,
+    Aim("net_request_lost", Phase.HALTED): 2,
+    Aim("lost_request", Phase.HALTED): 2,
+    Aim("fill_event_lost", Phase.HALTED): 2,
+    Aim(LATE, Phase.HALTED): 2,
+    Aim("disk_full", Phase.NONE): 2,
+    Aim("duplicate_fill_event", Phase.NONE): 3,
+    Aim("fill_event_lost", Phase.NONE): 3,
 }
 TURNS_BOTH_LEGS = 3
 TURNS_ON_THE_WAY = 2
@@ -138,9 +145,7 @@ def _turns(aim: Aim) -> int:
     if aim.phase is Phase.BOTH_LEGS:
         return TURNS_BOTH_LEGS
     fleeting = aim.fault in AT_PLACING | AT_FILLS or aim.fault == LATE
-    return TURNS.get(
-        aim, TURNS_ON_THE_WAY if fleeting and aim.phase in (Phase.ONE_LEG, Phase.UNKNOWN, Phase.HALTED) else 1
-    )
+    return TURNS.get(aim, TURNS_ON_THE_WAY if fleeting and aim.phase in (Phase.ONE_LEG, Phase.UNKNOWN) else 1)
 
 
 def strikes_for(rng: random.Random, aim: Aim, after_ns: int) -> list[Strike]:

@@ -19,7 +19,10 @@ a second to read, and two before what could not be read is asked for again.
 
 
 def opened_while_stopped(journal: Path) -> Iterator[str]:
-    """No pair opens while trading is halted, by whomever, or while the journal or the ledger takes nothing."""
+    """No pair opens while trading is halted, by whomever, or while the journal or the ledger takes nothing.
+
+    One without an opportunity opens nothing: a process whose journal was lost had opened it, and it is adopted.
+    """
     halted = False
     blocked: set[str] = set()
     seen: set[int] = set()
@@ -37,7 +40,8 @@ def opened_while_stopped(journal: Path) -> Iterator[str]:
             halted = halted or json.loads(payload)["record"]["kind"] == "halt"
         elif kind == "Persist" and '"PairRecord"' in payload:
             record = json.loads(payload)["record"]
-            if record["id"] not in seen and record["kind"] == "arb" and (halted or blocked):
+            opens = record["kind"] == "arb" and record["opportunity_id"] is not None and record["id"] not in seen
+            if opens and (halted or blocked):
                 yield f"opened: pair {record['id']}, though {'halted' if halted else f'blocked: {sorted(blocked)}'}"
             seen.add(record["id"])
 

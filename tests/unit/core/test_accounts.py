@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SurveyAccount
 from arb.core.events import OrderFilled, OrderLooked, TimerFired
 from arb.core.reasons import Reason
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord, PoolRecord
@@ -13,7 +13,7 @@ from arb.core.restart import OpenPair, Restored
 from arb.market.client_id import ClientOrderId
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, OrderStatus, Role, Side
-from tests.builders import START_NS, SYMBOL, Bench, D, a_fill, a_report, a_survey
+from tests.builders import START_NS, SYMBOL, Bench, D, a_balance, a_fill, a_report, a_survey
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
 from tests.unit.core.test_restart import latest
 
@@ -99,7 +99,25 @@ def test_nothing_opens_at_a_venue_whose_account_was_not_looked_through() -> None
     assert kinds(bench) == ["not_surveyed"]
     again = bench.tell(TimerFired(timer="survey:gate"))
     assert [command.venue for command in again if isinstance(command, SurveyAccount)] == ["gate"]
+    assert [command.venue for command in bench.tell(a_survey("gate")) if isinstance(command, RefreshBalances)] == [
+        "gate"
+    ]
+    bench.quote("okx", "101x1", "101.2x5")
+    bench.drain()
+    assert not bench.placed()  # not before its balances have agreed once
+    for venue in bench.venues:
+        bench.tell(a_balance(venue, {"USDT": "100000", "BTC": "2"}, asked_ns=bench.now_ns))
+    bench.quote("okx", "101x1", "101.2x5")
+    bench.drain()
+    assert len(bench.placed()) == 2
+
+
+def test_a_venue_whose_balances_cannot_be_read_after_the_look_is_traded_at_all_the_same_in_the_end() -> None:
+    bench = Bench()
+    bench.engine.house.venues["gate"].surveyed = False
     bench.tell(a_survey("gate"))
+    bench.wait_ms(5_000)
+    bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
     assert len(bench.placed()) == 2

@@ -16,6 +16,7 @@ from arb.simulation.conduct import (
     on_swept_books,
     two_at_one_market,
 )
+from arb.simulation.story import opened_while_stopped
 
 MS = 1_000_000
 TIMING = Timing(leg_deadline_ms=3000)
@@ -61,6 +62,35 @@ def test_an_adopted_pair_is_no_opening_and_stands_in_the_way_of_one(tmp_path: Pa
         tmp_path, (0, a_pair(1, "opening")), (5, adopted), (6, a_pair(1, "completed")), (7, a_pair(3, "opening"))
     )
     assert list(two_at_one_market(path)) == ["two at once: pair 3 opened while pair 2 was repairing"]
+
+
+HALT = {"type": "IncidentRecord", "kind": "halt"}
+BLOCKED = 'StoreStateChanged {"blocked": true, "store": "journal"}'
+
+
+@pytest.mark.parametrize(
+    ("stop", "why"), [("HaltAsked", "halted"), (HALT, "halted"), (BLOCKED, "blocked: ['journal']")]
+)
+def test_a_pair_opened_while_trading_is_stopped_is_found(tmp_path: Path, stop: dict[str, Any] | str, why: str) -> None:
+    path = a_journal(tmp_path, (0, stop), (1, a_pair(1, "opening")))
+    assert list(opened_while_stopped(path)) == [f"opened: pair 1, though {why}"]
+
+
+@pytest.mark.parametrize(
+    ("stop", "end"),
+    [
+        (HALT, "ResumeAsked"),
+        (BLOCKED, 'StoreStateChanged {"blocked": false, "store": "journal"}'),
+        (BLOCKED, "RunStarted"),
+    ],
+)
+def test_after_the_stop_pairs_open_again_and_during_it_they_are_mended_and_adopted(
+    tmp_path: Path, stop: dict[str, Any] | str, end: str
+) -> None:
+    adopted = a_pair(2, "repairing") | {"opportunity_id": None}
+    mended = (a_pair(1, "opening"), stop, a_pair(1, "repairing"), adopted, end, a_pair(3, "opening"))
+    path = a_journal(tmp_path, *enumerate(mended))
+    assert list(opened_while_stopped(path)) == []
 
 
 def test_pairs_at_other_venues_of_other_symbols_or_after_the_end_pass(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from arb.sim.faults import KINDS
 from arb.simulation.aims import STRIKES, Aim, Phase, possible, strikes_for
 from arb.simulation.plan import aims_of, make_plan
 
-LONG_RUN = 10_000
+LONG_RUN = 14_500
 WANTED = 50
 CELLS = [Aim(fault, phase) for fault in STRIKES for phase in Phase if possible(fault, phase)]
 
