@@ -70,7 +70,7 @@ class DriftWatch:
         self.house.venues[event.venue].held_until_ns = 0
         inventory = self.house.inventory
         left = [drift for drift in drifts if not inventory.settle(drift.venue, drift.asset)]
-        inventory.forget_doubts(event.venue, {drift.asset for drift in drifts})
+        inventory.forget_doubts(event.venue, {drift.asset for drift in drifts}, event.asked_ns)
         self._close({drift.asset for drift in left}, event)
         given_up = [drift for drift in left if self._judge(drift, event)]
         if self._of(event.venue):

@@ -150,10 +150,11 @@ class Inventory:
                     return True
         return False
 
-    def forget_doubts(self, venue: str, but: set[str]) -> None:
-        """Forget what was doubtful of a venue's assets that agree by now."""
+    def forget_doubts(self, venue: str, but: set[str], asked_ns: int) -> None:
+        """Forget what was doubtful of assets that agree by now, unless this word may be as late as the adopted one."""
         for held_at, asset in list(self._doubts):
-            if held_at == venue and asset not in but:
+            from_ns, _ = self._adopted.get((venue, asset)) or self._adopted.get((venue, None), (0, 0))
+            if held_at == venue and asset not in but and asked_ns >= from_ns + LATE_NS:
                 del self._doubts[held_at, asset]
 
     def comparable(self, event: BalancesReported, quiet: bool) -> bool:

@@ -475,3 +475,14 @@ def test_an_agreement_too_old_to_explain_from_is_not_used() -> None:
     bench = Bench(restored=Restored(agreed=AgreedRecord(accounts=accounts)), balances={"USDT": "5", "BTC": "1"})
     read(bench, {"USDT": "5", "BTC": "1"})
     assert bench.engine.house.suspected == set()
+
+
+def test_a_first_word_that_was_late_and_still_is_when_it_is_compared_makes_no_fill_unexplained() -> None:
+    bench = Bench()
+    surveyed(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
+    for _ in range(3):  # the venue has not booked it when it is asked first, nor a little later
+        read(bench, START)
+        bench.wait_ms(1_000)
+    read(bench, {"USDT": "99950", "BTC": "2.4995"})
+    assert incidents(bench) == ["foreign_order"]
+    assert bench.engine.house.suspected == set()
