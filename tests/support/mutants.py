@@ -182,23 +182,17 @@ MUTANTS = {
         "        if news:\n            self.out.persist(self.control.record(now_ns, text))\n",
         "",
     ),
-    "funds-twice": Mutant(
-        "what open pairs have reserved is taken off what the venue says is free, too",
+    "funds-reserved": Mutant(
+        "what open pairs have reserved is not free",
         "arb/core/inventory.py",
-        "min(told.free, self.computed(venue, asset) - told.locked) - self.reserved(venue, asset))",
-        "min(told.free, self.computed(venue, asset) - told.locked - self.reserved(venue, asset)))",
+        "self.computed(venue, asset) - told.locked) - self.reserved(venue, asset))",
+        "self.computed(venue, asset) - told.locked))",
     ),
     "funds-locked": Mutant(
         "what others' orders lock is not free, however late the venue's word",
         "arb/core/inventory.py",
         "self.computed(venue, asset) - told.locked)",
         "self.computed(venue, asset))",
-    ),
-    "repair-funds": Mutant(
-        "what a repair takes is not promised to a new pair",
-        "arb/core/inventory.py",
-        "holds[venue, asset] = max(amount, holds.get((venue, asset), ZERO))",
-        "holds.setdefault((venue, asset), ZERO)",
     ),
     "nameless": Mutant(
         "a fill without our name waits for its order before it is called foreign",

@@ -151,6 +151,23 @@ def test_a_short_leg_is_bought_back_at_the_cheapest_venue() -> None:
     assert order.price <= D("101") * D("1.005")
 
 
+def test_what_a_repair_is_about_to_spend_is_not_free_for_a_new_pair() -> None:
+    bench = Bench(venues=THREE)
+    before = {venue: bench.engine.house.inventory.free(venue, "USDT") for venue in THREE}
+    buy, sell = crossed(bench)
+    accept(bench, sell, "1")
+    fill(bench, sell, "1", fee="0")
+    refuse(bench, buy)
+    bench.wait_ms(20)
+    for venue in THREE:
+        bench.quote(venue, "99.9x5", "100x5")
+    bench.drain()
+    [repair] = repairs(bench)
+    assert repair.side is Side.BUY
+    free = bench.engine.house.inventory.free(repair.venue, "USDT")
+    assert free <= before[repair.venue] - repair.price * repair.size
+
+
 def test_a_repair_goes_where_orders_are_answered_although_a_silent_venue_would_pay_more() -> None:
     bench = Bench(venues=THREE)
     buy, sell = crossed(bench)
