@@ -5,6 +5,8 @@ the journal's last entry. What the journal knows is settled the sooner for it; w
 all else is foreign. Doing it again changes nothing.
 """
 
+from collections.abc import Iterator
+
 from arb.clock import NS_PER_S
 from arb.core.adopt import adopt
 from arb.core.desk import Desk
@@ -40,6 +42,8 @@ class Accounts:
         self._explain_from_ns: dict[str, int] = {}
         self._told: set[str] = set()
         self._known: frozenset[str] = frozenset()
+        # When the process before heard of a fill: that tells whether what it agreed on has it in, and no clock of a venue does.
+        self._heard_ns: dict[tuple[str, FillKey], int] = {}
         self._lost: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
 
@@ -49,6 +53,7 @@ class Accounts:
         self._since_ns = max(last_ns - SURVEY_MARGIN_S * NS_PER_S, now_ns - SURVEY_MAX_S * NS_PER_S)
         self._known = frozenset(restored.known)
         self.foreign.restore(restored.foreign_orders, restored.foreign_fills)
+        self._heard_ns = dict(_heard(restored))
         self._explain_from_ns = self.drift.take_up(restored.agreed, now_ns - SURVEY_MAX_S * NS_PER_S)
 
     def on_balances(self, event: BalancesReported) -> None:
@@ -144,7 +149,10 @@ class Accounts:
     def _explain(self, fill: Fill) -> None:
         """Let a fill move the balances we compute, whoever's it is; one that did already changes nothing."""
         base, quote = fill.symbol.split("/")
+        heard_ns = self._heard_ns.get((fill.venue, fill.key))
         when_ns, slack_ns = executed(fill, self.house.venues[fill.venue], self.desk.order_of(fill))
+        if heard_ns is not None and fill.venue in self._explain_from_ns:
+            when_ns, slack_ns = heard_ns, 0
         self.house.inventory.apply_fill(fill, quote, base, when_ns, slack_ns)
 
     def _record(self, event: BalancesReported, cause: str) -> None:
@@ -166,3 +174,14 @@ class Accounts:
                 for asset, balance in sorted(event.balances.items())
             )
         )
+
+
+def _heard(restored: Restored) -> Iterator[tuple[tuple[str, FillKey], int]]:
+    """Yield every fill that the journal knows of late, and when it was heard of."""
+    told = [(restored.foreign_orders, restored.foreign_fills)]
+    told += [(pair.orders, pair.fills) for pair in (*restored.pairs, *restored.recent)]
+    for orders, fills in told:
+        numbers = {order.id: order.venue_order_id or "" for order in orders}
+        for fill in fills:
+            if fill.order_id in numbers:
+                yield (fill.venue, FillKey(fill.symbol, fill.trade_id, numbers[fill.order_id])), fill.received_ns

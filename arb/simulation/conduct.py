@@ -43,16 +43,29 @@ def two_at_one_market(journal: Path) -> Iterator[str]:
         state[record["id"]] = record
 
 
-def late_without_a_halt(journal: Path, timing: Timing) -> Iterator[str]:
-    """A pair that is being mended for longer than the deadline, in one life of the engine, is halted then."""
+def late_without_a_halt(journal: Path, timing: Timing, dust_max_quote: Decimal) -> Iterator[str]:
+    """A pair that is being mended for longer than the deadline, in one life of the engine, is halted then.
+
+    One whose fills were even by then, with no more left than dust, waits for news of an order that mattered no more.
+    """
     since: dict[int, int] = {}
+    pair_of: dict[int, int | None] = {}
+    uneven: dict[int | None, Decimal] = defaultdict(Decimal)
+    price = Decimal(0)
     deadline_ns = timing.leg_deadline_ms * NS_PER_MS + PUNCTUAL_NS
     for _, t_ns, kind, payload in entries_of(journal):
         if kind in ("RunStarted", "RunEnded"):
             since.clear()
         for pair_id in [pair_id for pair_id, began_ns in since.items() if t_ns > began_ns + deadline_ns]:
             del since[pair_id]
-            yield f"late: pair {pair_id} was being mended for longer than {timing.leg_deadline_ms} ms, and nothing halted"
+            if abs(uneven[pair_id]) * price > dust_max_quote:
+                yield f"late: pair {pair_id} was being mended for longer than {timing.leg_deadline_ms} ms, and nothing halted"
+        row: Row = json.loads(payload)["record"] if kind == "Persist" else {"type": ""}
+        if row["type"] == "OrderRecord":
+            pair_of[row["id"]] = row["pair_trade_id"]
+        elif row["type"] == "FillRecord":
+            uneven[pair_of[row["order_id"]]] += _base_of(row)
+            price = Decimal(row["price"])
         record = _pair_in(kind, payload)
         if record is None or record["kind"] != "arb":
             continue
@@ -145,6 +158,12 @@ def _pair_in(kind: str, payload: str) -> Row | None:
         return None
     record: Row = json.loads(payload)["record"]
     return record
+
+
+def _base_of(fill: Row) -> Decimal:
+    """Return the base that a fill brought, its fee taken off."""
+    size = Decimal(fill["size"]) * (1 if fill["side"] == "buy" else -1)
+    return size - Decimal(fill["fee"]) if fill["fee_currency"] == fill["symbol"].split("/")[0] else size
 
 
 def _venues(pair: Row) -> set[str]:

@@ -17,6 +17,7 @@ from arb.core.settings import Limits, RepairPolicy
 from arb.errors import StoreError
 from arb.market.client_id import decode
 from arb.sim.values import Refusal
+from arb.simulation.aims import POWER_CUT
 from arb.simulation.conduct import (
     beyond_the_cap,
     ended_without_fills,
@@ -83,7 +84,7 @@ def judge(places: Places, outcome: Outcome) -> list[str]:
             *sent_twice(evidence),
             *sent_too_early(places),
             *wrongly_written_off(evidence),
-            *orders_differ(evidence),
+            *orders_differ(evidence, lost=any(POWER_CUT in strike for strike in outcome.fired)),
             *fills_differ(evidence),
             *foreign_misstated(evidence),
             *without_funds(evidence),
@@ -97,7 +98,7 @@ def judge(places: Places, outcome: Outcome) -> list[str]:
             *two_at_one_market(places.journal),
             *ended_without_fills(places.journal),
             *on_swept_books(evidence.pairs, evidence.fills),
-            *late_without_a_halt(places.journal, plan.timing),
+            *late_without_a_halt(places.journal, plan.timing, plan.limits.dust_max_quote),
             *beyond_the_cap(places.journal, plan.repair),
             *opened_while_stopped(places.journal),
             *heard_too_late(places.journal, truth, outcome.calm_ns),
@@ -173,8 +174,11 @@ def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
                 return
 
 
-def orders_differ(evidence: Evidence) -> Iterator[str]:
-    """Every order exists on both sides, and ended alike."""
+def orders_differ(evidence: Evidence, *, lost: bool) -> Iterator[str]:
+    """Every order exists on both sides, and ended alike.
+
+    But one that the journal has `lost`, and that came to its venue after the look through the account, and to nothing there.
+    """
     told = set()
     for row in evidence.orders:
         key = (row["venue"], row["client_order_id"])
@@ -189,7 +193,9 @@ def orders_differ(evidence: Evidence) -> Iterator[str]:
             yield f"order {key}: {row['status']} to us, unknown to the venue"
         else:
             yield from (f"order {key}: {text}" for text in _unlike(row, other))
-    yield from (f"order {key}: at the venue, not in the ledger" for key in sorted(evidence.own_orders.keys() - told))
+    for key in sorted(evidence.own_orders.keys() - told):
+        if not (lost and _is_nothing(evidence.own_orders[key])):
+            yield f"order {key}: at the venue, not in the ledger"
 
 
 def _came_to_nothing(ours: Row, theirs: Row) -> bool:
@@ -198,7 +204,11 @@ def _came_to_nothing(ours: Row, theirs: Row) -> bool:
     Where a history lags by more than two looks take, nothing tells such an order from one that never came: not the looks, and
     not the balances. Nobody gains or loses by it.
     """
-    return bool(ours["status"] == "absent" and theirs["status"] == "cancelled" and not Decimal(theirs["filled"]))
+    return ours["status"] == "absent" and _is_nothing(theirs)
+
+
+def _is_nothing(order: Row) -> bool:
+    return order["status"] == "cancelled" and not Decimal(order["filled"])
 
 
 def _unlike(row: Row, other: Row) -> Iterator[str]:

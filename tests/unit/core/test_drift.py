@@ -469,6 +469,34 @@ def test_a_restart_with_nothing_changed_is_silent_and_looks_back_to_the_agreemen
     assert opens(bench)
 
 
+def test_a_fill_that_the_agreement_has_in_is_not_counted_again_though_its_venues_clock_was_ahead() -> None:
+    dead = agreed()
+    made = a_strangers_fill(dead)
+    ahead = Fill(
+        **{name: getattr(made, name) for name in made.__struct_fields__} | {"event_ns": dead.now_ns + 90 * NS_PER_S}
+    )
+    dead.tell(OrderUpdated(report=a_strangers_order()))
+    dead.tell(OrderFilled(fill=ahead))
+    told = {"USDT": "99950", "BTC": "2.4995"}
+    read(dead, told)
+    orders = [row for row in dead.rows(OrderRecord) if isinstance(row, OrderRecord)]
+    after = Bench(
+        restored=Restored(
+            agreed=dead.rows(AgreedRecord)[-1],  # type: ignore[arg-type]
+            last_ns=dead.now_ns,
+            foreign_orders=tuple(orders[-1:]),
+            foreign_fills=tuple(row for row in dead.rows(FillRecord) if isinstance(row, FillRecord)),
+        ),
+        run_id=1_760_000_500,
+        start_ns=dead.now_ns + 60 * NS_PER_S,
+        told={"gate": told},
+        found={"orders": (a_strangers_order(),), "fills": (ahead,)},
+    )
+    read(after, told)
+    assert after.engine.house.suspected == set()
+    assert incidents(after) == []
+
+
 def test_an_agreement_too_old_to_explain_from_is_not_used() -> None:
     old = agreed().rows(AgreedRecord)[-1]
     accounts = tuple(AgreedAccount(a.account_id, a.ns - 4 * 86_400 * NS_PER_S, a.totals) for a in old.accounts)  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from arb.simulation.story import opened_while_stopped
 
 MS = 1_000_000
 TIMING = Timing(leg_deadline_ms=3000)
+DUST = Decimal(5)
 
 
 def a_pair(
@@ -106,11 +108,28 @@ def test_pairs_at_other_venues_of_other_symbols_or_after_the_end_pass(tmp_path: 
     assert list(two_at_one_market(path)) == []
 
 
+def a_fill(side: str, size: str, fee: str = "0") -> dict[str, Any]:
+    """Return a fill of order 4 at 100, its fee in base."""
+    traded = {"side": side, "price": "100", "size": size, "fee": fee, "fee_currency": "BTC"}
+    return {"type": "FillRecord", "order_id": 4, "symbol": "BTC/USDT", "venue": "gate", "trade_id": side} | traded
+
+
+def mended_late(*fills: dict[str, Any]) -> list[tuple[int, dict[str, Any] | str]]:
+    """Return what a journal holds of a pair that was being mended for 3.1 s."""
+    order = {"type": "OrderRecord", "id": 4, "pair_trade_id": 1}
+    return [(0, order), (0, a_pair(1, "repairing")), *((9, row) for row in fills), (3100, a_pair(1, "completed"))]
+
+
 def test_a_pair_mended_for_longer_than_its_deadline_without_a_halt_is_found(tmp_path: Path) -> None:
-    path = a_journal(tmp_path, (0, a_pair(1, "repairing")), (3100, a_pair(1, "completed")))
-    assert list(late_without_a_halt(path, TIMING)) == [
+    path = a_journal(tmp_path, *mended_late(a_fill("buy", "1")))
+    assert list(late_without_a_halt(path, TIMING, DUST)) == [
         "late: pair 1 was being mended for longer than 3000 ms, and nothing halted"
     ]
+
+
+def test_a_pair_whose_fills_were_even_in_time_only_waits_for_news(tmp_path: Path) -> None:
+    path = a_journal(tmp_path, *mended_late(a_fill("buy", "1", fee="0.001"), a_fill("sell", "0.999")))
+    assert list(late_without_a_halt(path, TIMING, DUST)) == []
 
 
 def test_a_pair_mended_or_halted_in_time_passes_and_a_new_life_has_its_own_time(tmp_path: Path) -> None:
@@ -124,7 +143,7 @@ def test_a_pair_mended_or_halted_in_time_passes_and_a_new_life_has_its_own_time(
         (21_000, a_pair(2, "repairing")),
         (23_900, a_pair(2, "completed")),
     )
-    assert list(late_without_a_halt(path, TIMING)) == []
+    assert list(late_without_a_halt(path, TIMING, DUST)) == []
 
 
 def an_end(told: str, held: str) -> list[tuple[int, dict[str, Any] | str]]:
