@@ -97,7 +97,8 @@ class Stage:
         }
         for venue in self.venues:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
-            self.tell(BalancesReported(venue=venue, balances=dict(funds), complete=True, asked_ns=self.now_ns))
+            told = BalancesReported(venue=venue, balances=dict(funds), complete=True, asked_ns=self.now_ns)
+            self.tell(told)
             self.tell(
                 AccountSurveyed(
                     venue=venue,
@@ -109,6 +110,7 @@ class Stage:
                     started_ns=self.now_ns,
                 )
             )
+            self.tell(told)  # after the look through the account, before which nothing opens
             self.tell(PrivateUp(venue=venue))
             self.tell(FeedUp(venue=venue))
             self.books.on_frame(venue, self.now_ns, b'{"channel":"spot.pong"}', 0)

@@ -77,6 +77,7 @@ class InMemoryRun:
         for venue in VENUES:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=0))
             self.tell(a_balance(venue, {"USDT": "100000", "BTC": "10"}, asked_ns=self.now_ns))
+            self.tell(a_balance(venue, {"USDT": "100000", "BTC": "10"}, asked_ns=self.now_ns))
             self.tell(PrivateUp(venue=venue))
         for line in one_dislocation().lines:
             self.now_ns = round(line["t"] * 1000) * NS_PER_MS
