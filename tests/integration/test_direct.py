@@ -2,99 +2,15 @@
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import socket
-import ssl
 import threading
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from arb.clock import SystemClock
 from arb.venues.direct import DirectTransport, PoolTiming, VenueTransport
 from arb.venues.http import CONNECTIONS_MAX, AnswerLost, HttpAnswer, HttpRequest, NeverSent
-
-ORDER = '{"a":1}'
-
-
-def full(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-
-
-class Visit:
-    """One connection as the server sees it."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-        self.over = asyncio.Event()
-
-    async def request(self) -> bytes | None:
-        """Return the body of the next request, or None at the end."""
-        try:
-            head = await self.reader.readuntil(b"\r\n\r\n")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
-        [line] = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-        return await self.reader.readexactly(int(line.split(b":")[1]))
-
-    async def ended(self) -> None:
-        """Wait until the other side has gone."""
-        with contextlib.suppress(ConnectionError):
-            assert await self.reader.read() == b""
-
-
-class Venue:
-    """A server whose every connection is served by `serve(visit)`; counts them."""
-
-    def __init__(self, serve: Callable[[Visit], Awaitable[None]], tls: ssl.SSLContext | None = None) -> None:
-        self.serve, self.tls = serve, tls
-        self.visits: asyncio.Queue[Visit] = asyncio.Queue()
-        self.port = 0
-
-    async def __aenter__(self) -> "Venue":
-        self._server = await asyncio.start_server(self._handle, "127.0.0.1", 0, ssl=self.tls)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-
-    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        visit = Visit(reader, writer)
-        self.visits.put_nowait(visit)
-        with contextlib.suppress(ConnectionError):
-            await self.serve(visit)
-        visit.over.set()
-        writer.close()
-
-    def order(self, body: str = ORDER) -> HttpRequest:
-        scheme = "http" if self.tls is None else "https"
-        return HttpRequest("POST", f"{scheme}://127.0.0.1:{self.port}/orders", {}, body)
-
-
-async def echo(visit: Visit) -> None:
-    while (body := await visit.request()) is not None:
-        visit.writer.write(full(body))
-
-
-def run(story: Callable[[DirectTransport], Awaitable[None]], **given: Any) -> None:
-    """Run one story on a transport, and look that it leaves nothing open."""
-
-    async def whole() -> None:
-        transport = DirectTransport(SystemClock(), **given)
-        try:
-            await story(transport)
-        finally:
-            await transport.close()
-            assert transport.connections == 0
-        with pytest.raises(NeverSent):
-            await transport.send(HttpRequest("POST", "http://127.0.0.1:1/", {}), 1.0)
-
-    asyncio.run(whole())
-
+from tests.integration.lone_server import ORDER, Venue, Visit, echo, full, run
 
 # Never sent.
 
@@ -398,61 +314,3 @@ def test_a_read_makes_the_connections_for_writes_ready() -> None:
                 await visit.over.wait()
 
     asyncio.run(story())
-
-
-# TLS.
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """Make a certificate of our own for 127.0.0.1, with its key in the same file."""
-    x509 = pytest.importorskip("cryptography.x509")
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "venue")])
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-        .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=36_500))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "venue.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-def test_orders_travel_over_tls_on_one_connection_to_a_venue_that_is_trusted(certificate: Path) -> None:
-    ours, theirs = ssl.create_default_context(cafile=certificate), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    theirs.load_cert_chain(certificate)
-
-    async def story(transport: DirectTransport) -> None:
-        async with Venue(echo, theirs) as venue:
-            for text in ("one", "two", "three"):
-                assert (await transport.send(venue.order(text), 5.0)).body == text.encode()
-            assert venue.visits.qsize() <= 2
-
-    run(story, tls=ours)
-
-
-def test_a_venue_that_is_not_trusted_is_never_sent_anything(certificate: Path) -> None:
-    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    theirs.load_cert_chain(certificate)
-
-    async def story(transport: DirectTransport) -> None:
-        async with Venue(echo, theirs) as venue:
-            with pytest.raises(NeverSent, match="CERTIFICATE_VERIFY_FAILED"):
-                await transport.send(venue.order(), 5.0)
-            assert venue.visits.empty()
-
-    run(story)

@@ -73,13 +73,18 @@ def status(bench: Bench, order: PlaceOrder) -> OrderStatus:
     return [row.status for row in rows if row.client_order_id == order.client_order_id][-1]
 
 
-def prove_absent(bench: Bench, order: PlaceOrder) -> None:
-    """Go through the whole proof."""
+def look_twice(bench: Bench, order: PlaceOrder) -> None:
+    """Find nothing after the expiry, and nothing two seconds later."""
     bench.wait_ms(EXPIRY_MS + 300)
     look(bench, order)
     bench.wait_ms(2000)
     look(bench, order)
     bench.wait_ms(1)
+
+
+def prove_absent(bench: Bench, order: PlaceOrder) -> None:
+    """Go through the whole proof."""
+    look_twice(bench, order)
     balances(bench, order)
 
 
@@ -114,22 +119,14 @@ def test_incomplete_looks_prove_nothing() -> None:
 
 def test_balances_that_disagree_break_the_proof() -> None:
     bench, _, sell = unknown_sell()
-    bench.wait_ms(EXPIRY_MS + 300)
-    look(bench, sell)
-    bench.wait_ms(2000)
-    look(bench, sell)
-    bench.wait_ms(1)
+    look_twice(bench, sell)
     balances(bench, sell, BTC="1")  # one base is gone: the order did fill
     assert status(bench, sell) is OrderStatus.UNKNOWN
 
 
 def test_balances_that_disagree_send_for_the_whole_account_and_a_strangers_fill_in_it_lets_the_proof_succeed() -> None:
     bench, _, sell = unknown_sell()
-    bench.wait_ms(EXPIRY_MS + 300)
-    look(bench, sell)
-    bench.wait_ms(2000)
-    look(bench, sell)
-    bench.wait_ms(1)
+    look_twice(bench, sell)
     before = len(bench.said)
     balances(bench, sell, BTC="5", USDT="99700")  # somebody bought three by hand, and the stream lost the fill
     asked = [command for command in bench.said[before:] if isinstance(command, SurveyAccount)]

@@ -17,6 +17,7 @@ from arb.store.views import VIEWS
 from tests.support.cookbook import Answer, Question, ask, questions
 from tests.support.history import FIRST_DAY_NS, a_history, fill_ledger
 from tests.unit.store import answers
+from tests.unit.store.answer_rows import Tables
 from tests.unit.store.test_retention import rolled_up
 
 QUESTIONS = questions()
@@ -31,8 +32,8 @@ def history() -> list[AnyRecord]:
 
 
 @pytest.fixture(scope="module")
-def tables(history: list[AnyRecord]) -> answers.Tables:
-    return answers.Tables(history, CUT_NS)
+def tables(history: list[AnyRecord]) -> Tables:
+    return Tables(history, CUT_NS)
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +88,10 @@ def test_the_cookbook_has_every_question_numbered_in_order() -> None:
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: f"{question.number}")
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_the_answer_is_what_the_rows_say(
-    kind: str, question: Question, tables: answers.Tables, request: pytest.FixtureRequest
+    kind: str, question: Question, tables: Tables, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue(f"{kind}_ledger")
-    work_out: Callable[[answers.Tables], list[dict[str, Any]]] = answers.BY_NUMBER[question.number]
+    work_out: Callable[[Tables], list[dict[str, Any]]] = answers.BY_NUMBER[question.number]
     wanted = work_out(tables)
     assert wanted, "a question whose answer is empty is not tested"
     assert_same(ask(url, question.sql), wanted)
