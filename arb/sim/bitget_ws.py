@@ -5,6 +5,7 @@ frames carry `seq` and `pseq` (0 on a snapshot) and no checksum; a login frame m
 acknowledgements repeat the argument as asked.
 """
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from arb.clock import NS_PER_MS, NS_PER_S
@@ -51,13 +52,13 @@ class BitgetSession(ChatterSession):
         self.exchange = exchange
         self._rates = RateMeter()
 
+    @abstractmethod
     def subscribe(self, arg: Json, now_ns: int) -> None:
         """Start a channel; raises `BitgetRefusal`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unsubscribe(self, arg: Json) -> None:
         """Stop a channel."""
-        raise NotImplementedError
 
     def login(self, args: list[Json], now_ns: int) -> None:
         """Log in; only the private address knows how."""

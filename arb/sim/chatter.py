@@ -1,5 +1,6 @@
 """A websocket session as OKX and Bitget both keep it: JSON commands, the texts `ping` and `pong`, silence cut off."""
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from arb.sim.wire import Session, Venue
 
 
-class ChatterSession(Session):
+class ChatterSession(Session, ABC):
     """Read the client's frames and close the connection after `idle_ns` without any.
 
     Dialects implement `command` for a JSON object and `garbled` for anything else.
@@ -22,13 +23,13 @@ class ChatterSession(Session):
         self._alive_ns = venue.scheduler.now_ns
         self._watch_silence()
 
+    @abstractmethod
     def command(self, message: dict[str, Any], now_ns: int) -> None:
         """Obey one JSON object from the client."""
-        raise NotImplementedError
 
+    @abstractmethod
     def garbled(self, text: str, now_ns: int) -> None:
         """Answer a frame that is no JSON object."""
-        raise NotImplementedError
 
     def receive(self, text: str, now_ns: int) -> None:
         """Handle one text frame from the client."""

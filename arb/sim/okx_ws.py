@@ -5,6 +5,7 @@ subscription is honoured with another snapshot; the checksum of `books` is alway
 about every minute, whose `prevSeqId` equals its `seqId` and whose sides are empty.
 """
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from arb.clock import NS_PER_MS, NS_PER_S
@@ -46,13 +47,13 @@ class OkxSession(ChatterSession):
         super().__init__(venue, path)
         self.exchange = exchange
 
+    @abstractmethod
     def subscribe(self, arg: Json, now_ns: int) -> None:
         """Start a channel; raises `OkxRefusal`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unsubscribe(self, arg: Json) -> None:
         """Stop a channel."""
-        raise NotImplementedError
 
     def login(self, args: list[Json], now_ns: int) -> None:
         """Log in; only the private address knows how."""

@@ -302,7 +302,8 @@ def too_exposed(evidence: Evidence, limits: Limits) -> Iterator[str]:
 def lost_too_much(evidence: Evidence, repair: RepairPolicy) -> Iterator[str]:
     """No pair loses more of its notional than the cap on repairs, fees and slippage allow.
 
-    What is carried is valued by the depth of one book, which may be none: that is no loss yet, and not judged.
+    What is left over is valued by the depth of one book at one instant, which may be none: that is no loss yet. So what is
+    carried is not judged, and of sold dust only the sale.
     """
     notional: dict[int, Decimal] = defaultdict(lambda: ZERO)
     pair_of = {row["id"]: row["pair_trade_id"] for row in evidence.orders}
@@ -314,8 +315,9 @@ def lost_too_much(evidence: Evidence, repair: RepairPolicy) -> Iterator[str]:
         bound = traded * (repair.leg_loss_max_bps + FEES_AND_SLIPPAGE_BPS) / 10_000 + Decimal("0.01")
         if pair["realised_net_e8"] is None or pair["state"] == "carried":
             continue
-        if Decimal(pair["realised_net_e8"]).scaleb(-8) < -bound:
-            yield f"loss: pair {pair['id']} lost {pair['realised_net_e8']}e-8, at most {bound:.4f} allowed"
+        net_e8 = pair["realised_net_e8"] - (pair["residual_change_e8"] if pair["kind"] == "dust" else 0)
+        if Decimal(net_e8).scaleb(-8) < -bound:
+            yield f"loss: pair {pair['id']} lost {net_e8}e-8, at most {bound:.4f} allowed"
 
 
 def not_ended(evidence: Evidence, limits: Limits, halted: str | None, left_open: list[int]) -> Iterator[str]:

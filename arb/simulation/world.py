@@ -35,7 +35,8 @@ from arb.simulation.wires import Network
 from arb.venues.endpoints import OrderEntry
 
 START_NS = 1_700_000_000 * NS_PER_S
-LIVES_MAX = 30
+LIVES_IN_CALM = 5
+"""How many lives may begin after the faults; before that as many as it takes, for no venue may let us in."""
 LOOK_NS = NS_PER_S // 10
 RUNGS = 8
 """Shallow books, for what is judged here does not depend on depth that nobody reaches."""
@@ -94,12 +95,12 @@ class Simulation:
     def run(self) -> Outcome:
         """Live through the seed."""
         with _quiet():
-            last = self._live()
-            while last is None and self._lives < LIVES_MAX:
+            left = LIVES_IN_CALM
+            while (last := self._live()) is None and left:
                 self._pass(self._plan.downtime_ns)
-                last = self._live()
+                left -= self._clock.wall_ns() >= START_NS + self._plan.faults_end_ns
         if last is None:
-            self._troubles.append(f"the engine did not come up again in {LIVES_MAX} lives")
+            self._troubles.append(f"the engine did not come up in {LIVES_IN_CALM} lives after the faults")
         arrived_ns = START_NS + self._plan.faults_end_ns + under_way_ns(self._plan)
         self._pass(max(arrived_ns - self._clock.wall_ns(), 0) + AFTERMATH_NS)
         engine = None if last is None else last.engine

@@ -5,6 +5,7 @@ else ccxt could send (withdrawals, transfers, loans, leverage, plan orders) is r
 """
 
 import hmac
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ _PLACE, _CANCEL = "place", "cancel"
 REFERENCE_PRICE = "reference_price"
 
 
-class GuardedExchange(ExactExchange):
+class GuardedExchange(ExactExchange, ABC):
     """Check every write against the guard before ccxt signs it; subclasses say what their venue's writes mean."""
 
     separator = ""
@@ -82,11 +83,11 @@ class GuardedExchange(ExactExchange):
         self.guard.admit((self._claim(params),))
         return {"url": base + self._order_target(), "method": "POST", "body": body, "headers": headers}
 
-    def _order_target(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _order_target(self) -> str: ...
 
-    def _order_headers(self, params: dict[str, Any], body: str) -> dict[str, str] | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _order_headers(self, params: dict[str, Any], body: str) -> dict[str, str] | None: ...
 
     def _seal(self, text: str) -> str:
         return b64encode(hmac.digest(self.secret.encode(), text.encode(), "sha256")).decode()
@@ -94,14 +95,14 @@ class GuardedExchange(ExactExchange):
     def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         return [item]
 
-    def _claim(self, order: dict[str, Any]) -> OrderClaim:
-        raise NotImplementedError
+    @abstractmethod
+    def _claim(self, order: dict[str, Any]) -> OrderClaim: ...
 
     def _symbol(self, native_symbol: Any) -> str:
         return self._symbols.get(str(native_symbol), str(native_symbol))
 
-    def _base_url(self, api: Any) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _base_url(self, api: Any) -> str: ...
 
 
 class GuardedOkx(GuardedExchange, ccxt.pro.okx):

@@ -10,6 +10,7 @@ unreadable or contradicted, and what others see of it is decided here, once:
   of any of them, and a quiet book would not notice its loss.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, NoReturn
@@ -101,7 +102,7 @@ _REQUESTS_MAX = 10_000
 _REQUEST_NUMBER_MAX = 2**31 - 1
 
 
-class WireFeed:
+class WireFeed(ABC):
     """The part of a feed that is the same for every venue; see `arb.market.feed.BookFeed` for the contract.
 
     `seats`: the books asked for, by native symbol. With `tape` any symbol met gets a book of its own (without a row),
@@ -171,8 +172,8 @@ class WireFeed:
         """Yield every book, in the order in which they came up; for reports and tests, not for trading."""
         yield from self._slots.values()
 
-    def _frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
-        raise NotImplementedError
+    @abstractmethod
+    def _frame(self, received_ns: int, raw: bytes | str) -> FrameResult: ...
 
     def _snapshot_body(self, slot: BookSlot, received_ns: int, raw: bytes | str) -> FrameResult:
         return NOTHING

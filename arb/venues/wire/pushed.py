@@ -5,6 +5,7 @@ are `{"op": "subscribe", "args": [...]}`, answers `{"event": ...}`, and the hear
 `pong`.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import msgspec
@@ -60,14 +61,14 @@ class PushedFeed(WireFeed):
             for batch in batches(native_symbols, ARGS_PER_REQUEST)
         )
 
-    def _arg(self, native_symbol: str) -> dict[str, str]:
-        raise NotImplementedError
+    @abstractmethod
+    def _arg(self, native_symbol: str) -> dict[str, str]: ...
 
-    def _is_book(self, arg: Arg) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _is_book(self, arg: Arg) -> bool: ...
 
-    def _book(self, frame: PushedFrame, arg: Arg, received_ns: int) -> FrameResult:
-        raise NotImplementedError
+    @abstractmethod
+    def _book(self, frame: PushedFrame, arg: Arg, received_ns: int) -> FrameResult: ...
 
     def _frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         if len(raw) == 4 and raw in (b"pong", "pong"):

@@ -156,6 +156,19 @@ def test_a_ledger_that_says_otherwise_is_not_believed(
     assert any(line.startswith(finding) for line in _findings(places, outcome, outcome.truth))
 
 
+@pytest.mark.parametrize(("cause", "is_loss"), [("hedge_cost_e8", True), ("residual_change_e8", False)])
+def test_of_sold_dust_only_the_sale_can_lose_not_what_one_book_pays_for_the_rest(
+    copied: tuple[Places, Outcome], cause: str, is_loss: bool
+) -> None:
+    places, outcome = copied
+    with closing(sqlite3.connect(places.ledger)) as db:
+        lost = f"{cause} = {cause} - 99999999999, realised_net_e8 = realised_net_e8 - 99999999999"
+        db.execute(f"UPDATE pair_trades SET kind = 'dust', {lost}")
+        db.commit()
+    findings = _findings(places, outcome, outcome.truth)
+    assert any(line.startswith("loss") for line in findings) is is_loss
+
+
 def test_a_pair_left_open_without_a_halt_is_a_finding(copied: tuple[Places, Outcome]) -> None:
     places, outcome = copied
     assert any(line.startswith("not ended") for line in _findings(places, outcome, outcome.truth, left_open=[7]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from arb.clock import system_random
+from arb.clock import NS_PER_MS, system_random
 from arb.simulation.life import Point
 from arb.simulation.plan import Phase, Strike, make_plan
 from arb.simulation.run import Verdict, run_plan, run_seed
@@ -69,3 +69,14 @@ def test_a_kill_while_a_pair_opens_is_followed_by_a_restart_that_ends_well(point
         verdict = run_plan(msgspec.structs.replace(plan, strikes=(kill,)))
         assert not verdict.findings, explained(plan.seed, verdict)
         assert verdict.outcome.lives == 2, explained(plan.seed, verdict)
+
+
+def test_a_process_that_no_venue_lets_in_is_started_again_until_one_does() -> None:
+    strikes = tuple(
+        Strike(name=name, phase=Phase.OPENING, leg="every", after_ns=0, seconds=seconds)
+        for name, seconds in (("key_revoked", 4.0), ("kill_after_request", None))
+    )
+    plan = msgspec.structs.replace(make_plan(4), strikes=strikes, downtime_ns=20 * NS_PER_MS)
+    verdict = run_plan(plan)
+    assert not verdict.findings, explained(plan.seed, verdict)
+    assert verdict.outcome.lives > 30
