@@ -152,6 +152,10 @@ class Books:
         """Return when the newest frame of a book was received, 0 when none was."""
         return int(self.arena.received_ns[self.rows[venue, symbol]])
 
+    def has(self, venue: str, symbol: str) -> bool:
+        """Return whether a symbol is traded at a venue in this run."""
+        return (venue, symbol) in self.rows
+
     def mid(self, venue: str, symbol: str) -> Decimal | None:
         """Return the middle of the best quotes, or None when a side is empty."""
         bid, ask = self.best(venue, symbol)

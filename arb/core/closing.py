@@ -9,7 +9,7 @@ from arb.core.house import House
 from arb.core.open import open_remainder
 from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade, Trigger
-from arb.core.records import PairKind, PairState, Waterfall
+from arb.core.records import PairKind, PairState, Pooled, Waterfall
 from arb.core.repair import repair_size
 from arb.core.waterfall import Planned, Traded, waterfall
 from arb.market.order import Side
@@ -41,9 +41,9 @@ class Closer:
         house.tally.exposure_quote_s += pair.exposure_quote_s
         house.out.persist(pair.record(base))
         if trigger is Trigger.STUCK:
-            self.pool.carry(pair.plan.symbol, residual, residual * mark, now_ns)
+            self.pool.carry(self._left_over(pair, residual, mark, now_ns))
         elif residual:
-            self.pool.add(pair.plan.symbol, residual, residual * mark, now_ns)
+            self.pool.add(self._left_over(pair, residual, mark, now_ns))
         if residual:
             self.keep_pool()
         self._book_result(pair, net_e8, now_ns)
@@ -67,8 +67,14 @@ class Closer:
         residual = pair.booked_residual
         if residual:
             give = self.pool.carry if pair.state is PairState.CARRIED else self.pool.add
-            give(pair.plan.symbol, -residual, -residual * pair.residual_mark, now_ns)
+            give(self._left_over(pair, -residual, pair.residual_mark, now_ns))
             self.keep_pool()
+
+    def _left_over(self, pair: PairTrade, size: Decimal, mark: Decimal, now_ns: int) -> Pooled:
+        """Return what a pair leaves, with the accounts it was traded between."""
+        accounts = {self.house.venues[venue].account_id for venue in pair.venues}
+        accounts.update(order.account_id for order in pair.orders.values())
+        return Pooled(pair.plan.symbol, size, size * mark, now_ns, tuple(sorted(accounts)))
 
     def keep_pool(self) -> None:
         """Write down what is left over, for a restart."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import PlaceOrder
 from arb.core.events import (
+    NOT_SENT,
     CancelAnswered,
     OrderAccepted,
     OrderFilled,
@@ -28,7 +29,7 @@ from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade
 from arb.core.seek import Seeker
 from arb.errors import require
-from arb.market.client_id import ClientOrderId, decode
+from arb.market.client_id import MAX_ATTEMPT, ClientOrderId, decode
 from arb.market.fill import Fill
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 
@@ -41,6 +42,7 @@ LATE_FILL_S = 60
 LATE_LOOKS_MAX = 10
 REJECTS_BEFORE_PAUSE = 5
 REJECT_PAUSE_S = 10.0
+UNREACHED_STOP_S = 1.0
 
 
 class Desk:
@@ -88,11 +90,14 @@ class Desk:
         house, places = self.house, []
         for venue, role, side, price, size in wanted:
             attempt = 0 if role is Role.ENTRY else sum(order.role is role for order in pair.orders.values())
+            turn = attempt % (MAX_ATTEMPT + 1)
+            if attempt and not turn:
+                pair.number = house.next_number("pairs")  # every name under the old one is used up
             name = ClientOrderId(
                 nonce=house.nonce,
                 pair_number=pair.number,
                 leg=str(side) if role is Role.ENTRY else str(role),
-                attempt=attempt,
+                attempt=turn,
             ).encode()
             require(name not in self.orders, f"client order id {name} was used before")
             self._check_steps(venue, pair.plan.symbol, price, size)
@@ -377,6 +382,9 @@ class Desk:
 
     def _count_reject(self, event: OrderRejected) -> None:
         state = self.house.venues[event.venue]
+        if event.code == NOT_SENT:
+            # Whoever cannot be reached now would leave the next pair on one leg, too; repairs may try.
+            self.house.stop_entries(event.venue, UNREACHED_STOP_S, event.t_ns)
         if not event.sent_ns:
             return
         state.rejects_in_a_row += 1

@@ -5,7 +5,7 @@ difference. Base carried on purpose, or because no venue takes it, lies in the s
 as unhedged exposure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from decimal import Decimal
 
 import msgspec
@@ -31,10 +31,16 @@ class DustPool:
         self._pool: dict[str, Pooled] = {}
         self._carried: dict[str, Pooled] = {}
 
-    def restore(self, record: PoolRecord) -> None:
-        """Take up what the journal last said."""
-        self._pool = {held.symbol: held for held in record.dust}
-        self._carried = {held.symbol: held for held in record.carried}
+    def restore(self, record: PoolRecord, present: Set[str]) -> list[Pooled]:
+        """Take up what the journal last said to lie on `present` accounts alone; return the rest."""
+        elsewhere: list[Pooled] = []
+        for told, kept in ((record.carried, self._carried), (record.dust, self._pool)):
+            for held in told:
+                if present >= set(held.account_ids or record.account_ids):
+                    kept[held.symbol] = held
+                else:
+                    elsewhere.append(held)
+        return elsewhere
 
     def record(self, account_ids: tuple[str, ...]) -> PoolRecord:
         """Return the row a restart takes up."""
@@ -43,9 +49,9 @@ class DustPool:
         )
         return PoolRecord(account_ids=account_ids, dust=dust, carried=carried)
 
-    def add(self, symbol: str, size: Decimal, booked: Decimal, now_ns: int) -> None:
-        """Pool a remainder booked at `booked` quote in sum."""
-        _add(self._pool, symbol, size, booked, now_ns)
+    def add(self, left: Pooled) -> None:
+        """Pool a remainder."""
+        _add(self._pool, left)
 
     def take(self, symbol: str) -> Pooled:
         """Take everything pooled of a symbol out, to be traded away."""
@@ -71,9 +77,9 @@ class DustPool:
         """Return the booked value of all dust, without signs."""
         return sum((abs(held.booked) for held in self._pool.values()), ZERO)
 
-    def carry(self, symbol: str, size: Decimal, booked: Decimal, now_ns: int) -> None:
+    def carry(self, left: Pooled) -> None:
         """Note base that a pair had to leave unhedged."""
-        _add(self._carried, symbol, size, booked, now_ns)
+        _add(self._carried, left)
 
     def carried(self, symbol: str) -> Pooled:
         """Return what is carried of a symbol."""
@@ -103,11 +109,16 @@ class DustPool:
             yield from (held for held in self._pool.values() if held.size)
 
 
-def _add(kept: dict[str, Pooled], symbol: str, size: Decimal, booked: Decimal, now_ns: int) -> None:
-    held = kept.get(symbol)
-    since_ns = held.since_ns if held is not None and held.size else now_ns
-    before = held or _nothing(symbol)
-    kept[symbol] = Pooled(symbol, before.size + size, before.booked + booked, since_ns)
+def _add(kept: dict[str, Pooled], left: Pooled) -> None:
+    before = kept.get(left.symbol, _nothing(left.symbol))
+    since_ns, accounts = (before.since_ns, before.account_ids) if before.size else (left.since_ns, ())
+    kept[left.symbol] = Pooled(
+        left.symbol,
+        before.size + left.size,
+        before.booked + left.booked,
+        since_ns,
+        tuple(sorted({*accounts, *left.account_ids})),
+    )
 
 
 def _nothing(symbol: str) -> Pooled:

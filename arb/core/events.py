@@ -103,6 +103,8 @@ class OrderAccepted(Event, frozen=True, kw_only=True, tag=True):
     acked_ns: int
 
 
+NOT_SENT = "not_sent"
+"""The code of an order that never left because no connection took it."""
 NOT_JOURNALLED = "not_journalled"
 """The code of an order that never left because the journal could not take it."""
 

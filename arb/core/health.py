@@ -19,6 +19,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import (
+    NOT_SENT,
     AnyEvent,
     ClockMeasured,
     FeedDown,
@@ -225,6 +226,8 @@ class HealthBoard:
             case OrderRejected(venue=venue, sent_ns=sent_ns, acked_ns=acked_ns) if sent_ns:
                 self.venues[venue].ack(acked_ns - sent_ns, now_ns)
                 self.venues[venue].sign(Sign.REJECTS, now_ns)
+            case OrderRejected(venue=venue, code=code) if code == NOT_SENT:
+                self.venues[venue].sign(Sign.DROPS, now_ns)
             case OutcomeUnknown(venue=venue, status=status):
                 self.venues[venue].sign(Sign.MAINTENANCE if status == MAINTENANCE_STATUS else Sign.UNKNOWNS, now_ns)
             case FeedDown(venue=venue) | PrivateDown(venue=venue):

@@ -29,7 +29,7 @@ from arb.core.repair import (
 )
 from arb.core.settings import OnSingleLeg
 from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
-from arb.market.order import Role, Side
+from arb.market.order import Outcome, Role, Side
 
 ZERO = Decimal(0)
 RETRY_MS = 50
@@ -37,9 +37,11 @@ HALTED_RETRY_MS = 500
 # A repair that the journal would not take is written down all the same once it does: tries are few while it refuses.
 NOT_JOURNALLED_RETRY_MS = 500
 # A halted exit that is refused again and again is quoted ever more rarely, so that a venue that is down for a day is not
-# flooded and the attempts of a pair do not run out: twice as long after every so many, up to half a minute.
+# flooded: twice as long after every so many, up to half a minute. So is a flatten, after its first so many.
 PATIENCE_AFTER = 16
 PATIENCE_STEPS = 6
+# A venue where this many repairs of a pair in a row did not even leave comes after the others.
+UNSENT_BEFORE_OTHERS = 2
 
 
 class Mender:
@@ -260,14 +262,16 @@ class Mender:
     def _by_health(self, pair: PairTrade, venues: list[RepairVenue], now_ns: int) -> list[list[RepairVenue]]:
         """Return the venues to choose among: those that answer; with half the time gone those not in quarantine, then all.
 
-        Half the time, because a good venue's book is often unusable for a moment, after our own fill in it.
+        Half the time, because a good venue's book is often unusable for a moment, after our own fill in it. A venue that
+        repairs do not even reach (its connections are refused, its rate budget is gone) is no choice while another is.
         """
         health = self.house.health.venues
         allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
         answering = [venue for venue in allowed if not health[venue.instrument.venue].silent(now_ns)]
+        reached = [venue for venue in answering if not _unreached(pair, venue.instrument.venue)]
         half_ns = self.house.timing.leg_deadline_ms * NS_PER_MS // 2
         pressing = pair.uneven_ns is not None and now_ns - pair.uneven_ns >= half_ns
-        return [answering, allowed, venues] if pressing else [answering]
+        return [reached, answering, allowed, venues] if pressing else [reached, answering]
 
     def _repair_venue(self, pair: PairTrade, venue: str, side: Side) -> RepairVenue:
         levels = self.house.books.levels(venue, pair.plan.symbol, side)
@@ -331,7 +335,7 @@ class Mender:
         if side is Side.BUY:
             venues.reverse()  # completing first: the short leg's own venue
         states, health = self.house.venues, self.house.health.venues
-        venues.sort(key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns))
+        venues.sort(key=lambda v: (_unreached(pair, v), health[v].quarantined, states[v].paused_until_ns > now_ns))
         orders = (self._order_at_cap(pair, venue, side, abs(imbalance)) for venue in venues)
         return next((order for order in orders if order is not None), None)
 
@@ -368,8 +372,18 @@ def _not_journalled(pair: PairTrade) -> bool:
     return bool(repairs) and repairs[-1].reject_code == NOT_JOURNALLED
 
 
+def _unreached(pair: PairTrade, venue: str) -> bool:
+    """Return whether the pair's last repairs at a venue did not leave, for another reason than our own journal."""
+    last = [order for order in pair.repairs() if order.venue == venue][-UNSENT_BEFORE_OTHERS:]
+    return len(last) == UNSENT_BEFORE_OTHERS and all(
+        order.outcome is Outcome.REJECTED and order.sent_ns is None and order.reject_code != NOT_JOURNALLED
+        for order in last
+    )
+
+
 def _pause_ms(pair: PairTrade) -> int:
     """Return how long to wait before the next try."""
-    if pair.state is not PairState.HALTED:
-        return NOT_JOURNALLED_RETRY_MS if _not_journalled(pair) else RETRY_MS
-    return HALTED_RETRY_MS << min(_fruitless(pair) // PATIENCE_AFTER, PATIENCE_STEPS)
+    steps = min(_fruitless(pair) // PATIENCE_AFTER, PATIENCE_STEPS)
+    if pair.state is PairState.HALTED or (pair.kind is PairKind.FLATTEN and steps):
+        return HALTED_RETRY_MS << steps
+    return NOT_JOURNALLED_RETRY_MS if _not_journalled(pair) else RETRY_MS

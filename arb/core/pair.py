@@ -105,6 +105,8 @@ class PairTrade:
         pair = cls(record.kind, plan, number, record.run_id, record.opportunity_id, record.decided_ns)
         pair.exposed_since_ns = now_ns
         pair.state = record.state
+        # Its leg has been alone for longer, but while no process lived nobody could mend it: the deadline begins anew.
+        pair.uneven_ns = now_ns if record.state is PairState.REPAIRING else None
         pair.exposure_quote_s = record.exposure_quote_s
         pair.orders = {order.client_order_id: order for order in orders}
         pair.story.append(f"restored as {record.state}")
@@ -180,6 +182,8 @@ class PairTrade:
             self.closed_ns, self.waterfall = None, None
             self.uneven_ns = now_ns
             self.exposed_since_ns = now_ns
+        if trigger is Trigger.UNEVEN:
+            self.uneven_ns = now_ns
         if target is not self.state:
             self.story.append(f"{now_ns} {trigger} -> {target}")
         self.state = target

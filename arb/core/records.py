@@ -294,12 +294,16 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag=True):
 
 
 class Pooled(msgspec.Struct, frozen=True):
-    """Base of one symbol left over by closed pairs (below zero: missing), and the quote it was booked at in sum."""
+    """Base of one symbol left over by closed pairs (below zero: missing), and the quote it was booked at in sum.
+
+    `account_ids`: between which accounts those pairs were; empty in records of earlier versions.
+    """
 
     symbol: str
     size: Decimal
     booked: Decimal
     since_ns: int
+    account_ids: tuple[str, ...] = ()
 
 
 class PoolRecord(Record, frozen=True, kw_only=True, tag=True):

@@ -1,7 +1,9 @@
 """Taking up what a previous process left: unfinished pairs, leftover base, halts, losses.
 
 Starting is reconciling. An order that was journalled but never answered is unknown: it may have left before the process died.
-Every unsettled order is asked for at once. Pairs of accounts that are no longer there end as abandoned.
+Every unsettled order is asked for at once. Pairs of accounts that are no longer there end as abandoned. A pair whose symbol is
+no longer traded cannot be finished: it halts trading, stays as it is in the journal for a start that trades the symbol again,
+and ends as abandoned when the user resumes without it.
 """
 
 import msgspec
@@ -41,26 +43,31 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     foreign_fills: tuple[FillRecord, ...] = ()
 
 
-def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns: int) -> None:
-    """Take up unfinished pairs and ask for every order that is not settled."""
+def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns: int) -> list[PairTrade]:
+    """Take up unfinished pairs and ask for every order that is not settled; return the pairs that cannot be finished."""
+    stranded: list[PairTrade] = []
     if restored.control is not None:
         house.control.restore(restored.control)
     present = {state.account_id for state in house.venues.values()}
-    if restored.pool is not None and present.issuperset(restored.pool.account_ids):
-        pool.restore(restored.pool)
+    if restored.pool is not None:
+        _take_up_pool(house, pool, restored.pool, present, now_ns)
     for left in restored.pairs:
         pair = _rebuild(house, left, now_ns)
-        accounts = {order.account_id for order in left.orders}
-        base, quote = pair.plan.symbol.split("/")
-        house.tally.opened += 1
-        if not accounts <= present:
-            pair.move(Trigger.ABANDON, now_ns)
-            house.tally.closed[pair.state] += 1
-            house.out.persist(pair.record(base))
-            text = f"pair {pair.id} belongs to an account that is not connected now: {sorted(accounts - present)}"
-            house.incident("abandoned", text, now_ns, pair_id=pair.id)
+        plan, gone = pair.plan, sorted({order.account_id for order in left.orders} - present)
+        base, quote = plan.symbol.split("/")
+        if gone:
+            abandon(house, pair, f"pair {pair.id} belongs to an account that is not connected now: {gone}", now_ns)
             continue
-        plan = pair.plan
+        if untraded := _untraded(house, pair):
+            stranded.append(pair)
+            text = (
+                f"pair {pair.id} was left open with {pair.imbalance(base)} {base} uneven as far as is known, and {plan.symbol}"
+                f" is not traded at {' and '.join(untraded)} now: bring it back to [run] symbols and start again to have it"
+                " finished, or give it up by `arb resume --reason TEXT`"
+            )
+            house.halt("stranded", text, now_ns, pair.id)
+            continue
+        house.tally.opened += 1
         holds = {(plan.buy_venue, quote): plan.hold_quote, (plan.sell_venue, base): plan.hold_base}
         house.inventory.reserve(pair.id, holds)
         desk.add(pair)
@@ -72,12 +79,37 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
         house.out.timer(f"pair:{pair.id}", now_ns)
         house.incident("restored", f"pair {pair.id} taken up as {pair.state}", now_ns, severity="info", pair_id=pair.id)
     for closed in restored.recent:
-        if {order.account_id for order in closed.orders} <= present:
-            pair = _rebuild(house, closed, now_ns)
+        pair = _rebuild(house, closed, now_ns)
+        if {order.account_id for order in closed.orders} <= present and not _untraded(house, pair):
             pair.take_up_end(closed.pair)
             for order in pair.orders.values():
                 order.released = True
             desk.remember(pair)
+    return stranded
+
+
+def abandon(house: House, pair: PairTrade, why: str, now_ns: int) -> None:
+    """End a pair that nobody can finish here, and say why."""
+    pair.move(Trigger.ABANDON, now_ns)
+    house.tally.opened += 1
+    house.tally.closed[pair.state] += 1
+    house.out.persist(pair.record(pair.plan.symbol.split("/")[0]))
+    house.incident("abandoned", why, now_ns, pair_id=pair.id)
+
+
+def _take_up_pool(house: House, pool: DustPool, left: PoolRecord, present: set[str], now_ns: int) -> None:
+    """Take up what is left over, but for what lies on accounts that are not connected now: that is told."""
+    for rest in pool.restore(left, present):
+        gone = sorted(set(rest.account_ids or left.account_ids) - present)
+        base = rest.symbol.split("/")[0]
+        text = f"{rest.size} {base} left over by earlier pairs lie on accounts that are not connected now: {gone}"
+        house.incident("left_over", text, now_ns, severity="warning" if rest in left.carried else "info")
+
+
+def _untraded(house: House, pair: PairTrade) -> list[str]:
+    """Return the venues at which a pair would have to be finished and that have no book of its symbol."""
+    venues = {*pair.venues, *(order.venue for order in pair.orders.values() if not order.settled)}
+    return sorted(venue for venue in venues if not house.books.has(venue, pair.plan.symbol))
 
 
 def _rebuild(house: House, left: OpenPair, now_ns: int) -> PairTrade:

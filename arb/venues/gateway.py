@@ -16,6 +16,7 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
 from arb.core.events import (
+    NOT_SENT,
     AccountSurveyed,
     BalancesReported,
     CancelAnswered,
@@ -34,7 +35,6 @@ from arb.venues.limits import mind_limits
 from arb.venues.look import Look
 from arb.venues.order_socket import OrderSocket
 from arb.venues.outcome import (
-    NOT_SENT,
     RATE_BUDGET,
     Said,
     Verdict,

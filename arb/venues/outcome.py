@@ -24,7 +24,6 @@ from arb.venues.retry import Trouble, venue_retry_after_s
 UNREADABLE = "unreadable"
 UNNAMED = "unnamed"
 """The code of an order of a batch that the answer does not mention."""
-NOT_SENT = "not_sent"
 RATE_BUDGET = "rate_budget"
 _MESSAGE_MAX = 300
 _decoder = msgspec.json.Decoder(float_hook=Decimal)

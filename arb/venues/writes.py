@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import ccxt
 
+from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueError, VenueUnreachable
 from arb.venues.base import EventListener
 from arb.venues.dialect import Call
@@ -19,7 +20,6 @@ from arb.venues.guard import SigningRefused
 from arb.venues.http import HttpAnswer, HttpRequest, HttpTransport, NeverSent
 from arb.venues.http1 import made_ready
 from arb.venues.order_socket import OrderSocket
-from arb.venues.outcome import NOT_SENT
 from arb.venues.wires import SocketEnded
 
 Send = Callable[[float], Awaitable[HttpAnswer]]

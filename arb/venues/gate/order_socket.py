@@ -12,11 +12,11 @@ import ccxt
 import msgspec
 
 from arb.clock import NS_PER_S
+from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueProtocolError, VenueUnreachable
 from arb.venues.dialect import Call
 from arb.venues.guard import SigningGuard, SigningRefused
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
-from arb.venues.outcome import NOT_SENT
 
 LOGIN = "login"
 CHANNELS = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from arb.core.commands import Alert, CancelOrder, PlaceOrder
 from arb.core.control import FLATTENED, FLATTENING, TradingState
 from arb.core.events import FlattenAsked, HaltAsked, OrderUpdated, ResumeAsked, ShutdownAsked, TimerFired
-from arb.core.records import ControlRecord, IncidentRecord, PairKind, PairState, PoolRecord
+from arb.core.records import ControlRecord, IncidentRecord, PairKind, PairState, Pooled, PoolRecord
 from arb.core.restart import Restored
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import OrderReport, Role, Side
@@ -211,7 +211,7 @@ def test_dust_that_has_become_legal_is_sold_too() -> None:
     bench = Bench(limits=Limits(min_net_quote=D(0), min_edge_bps=D(1), dust_max_quote=D(50)))
     refresh(bench)
     pool = bench.engine.mender.closer.pool
-    pool.add(SYMBOL, D("0.2"), D(20), bench.now_ns)
+    pool.add(Pooled(SYMBOL, D("0.2"), D(20), bench.now_ns))
     bench.tell(FlattenAsked(reason="enough"))
     [order] = tick(bench)
     assert (order.side, order.size, order.role) == (Side.SELL, D("0.2"), Role.DUST)
@@ -235,7 +235,7 @@ def test_exposure_never_rises_while_flattening(long: bool, dust: int, shares: li
     refuse(bench, second)
     if dust:
         size = Decimal(dust).scaleb(-4)
-        bench.engine.mender.closer.pool.add(SYMBOL, size, size * 100, bench.now_ns)
+        bench.engine.mender.closer.pool.add(Pooled(SYMBOL, size, size * 100, bench.now_ns))
     bench.tell(FlattenAsked(reason="enough"))
     seen = [exposure(bench)]
     answered = 2

@@ -5,6 +5,7 @@ import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import (
+    NOT_SENT,
     AnyEvent,
     ClockMeasured,
     FeedDown,
@@ -41,6 +42,7 @@ def an_ack(latency_ms: int) -> OrderAccepted:
 REJECT = OrderRejected(venue="gate", client_order_id="x", code="NO", message="", sent_ns=1, acked_ns=2)
 UNKNOWN = OutcomeUnknown(venue="gate", client_order_id="x", cause="time-out", sent_ns=1)
 MAINTENANCE = msgspec.structs.replace(UNKNOWN, status=503)
+UNREACHED = OrderRejected(venue="gate", client_order_id="x", code=NOT_SENT, message="", sent_ns=0, acked_ns=0)
 DROP, PRIVATE_DROP = FeedDown(venue="gate", cause="reset"), PrivateDown(venue="gate", cause="reset")
 UNREAD = TroubleReported(kind="balances_unread", text="", venue="gate")
 BLIND_LOOK = OrderLooked(
@@ -82,6 +84,7 @@ class Story:
         (MAINTENANCE, LIMITS.maintenance_degraded, LIMITS.maintenance_quarantined),
         (DROP, LIMITS.drops_degraded, LIMITS.drops_quarantined),
         (PRIVATE_DROP, LIMITS.drops_degraded, LIMITS.drops_quarantined),
+        (UNREACHED, LIMITS.drops_degraded, LIMITS.drops_quarantined),
         (UNREAD, LIMITS.unread_degraded, LIMITS.unread_quarantined),
         (BLIND_LOOK, LIMITS.unread_degraded, LIMITS.unread_quarantined),
     ],

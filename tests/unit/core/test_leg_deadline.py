@@ -1,6 +1,6 @@
 """The deadline of a one-legged pair holds while its repair is unanswered, and ends with the exposure."""
 
-from arb.clock import NS_PER_MS
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import PlaceOrder, SetTimer
 from arb.core.events import HaltAsked, OutcomeUnknown, TimerFired
 from arb.core.records import IncidentRecord, PairState
@@ -8,6 +8,7 @@ from arb.core.settings import Timing
 from arb.market.order import Role
 from tests.builders import Bench
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair, refuse
+from tests.unit.core.test_restart import restarted
 
 DEADLINE_MS = 3000
 
@@ -86,3 +87,19 @@ def test_a_pair_out_of_time_is_told_of_though_trading_is_halted_already() -> Non
     rows = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
     told = [row.text for row in rows if row.kind == "halt"]
     assert [text.split(":")[0] for text in told] == ["asked", "leg_deadline"]
+
+
+def test_a_restart_gives_a_lone_leg_the_same_time_again_and_no_more() -> None:
+    dead, _ = repair_unanswered()
+    dead.wait_ms(DEADLINE_MS - 10)
+    alone = TimerFired(timer=f"pair:{last_pair(dead).id}")
+    bench = restarted(dead, venues=dead.venues, timing=dead.timing, start_ns=dead.now_ns + NS_PER_S)
+    begun_ns = bench.now_ns
+    bench.wait_ms(DEADLINE_MS - 10)
+    bench.tell(alone)
+    assert halted(bench) is None
+    bench.wait_ms(11)
+    bench.tell(alone)
+    assert bench.now_ns > begun_ns + DEADLINE_MS * NS_PER_MS
+    assert halted(bench) == "leg_deadline"
+    assert not bench.placed()  # what became of the repair is still unknown

@@ -2,10 +2,13 @@
 
 from decimal import Decimal
 
-from arb.clock import NS_PER_MS
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import PlaceOrder, SetTimer
 from arb.core.events import (
     NOT_JOURNALLED,
+    FlattenAsked,
     OrderAccepted,
     OrderFilled,
     OrderRejected,
@@ -14,8 +17,11 @@ from arb.core.events import (
 )
 from arb.core.records import PairRecord, PairState
 from arb.core.settings import Timing
+from arb.market.client_id import MAX_ATTEMPT, decode
 from arb.market.order import Role
 from tests.builders import Bench, a_fill, a_report
+from tests.unit.core.test_flatten import carrying
+from tests.unit.core.test_restart import left_behind
 
 
 def not_sent(bench: Bench, order: PlaceOrder, code: str = "not_sent") -> None:
@@ -143,3 +149,85 @@ def test_a_repair_that_the_journal_would_not_take_leaves_as_soon_as_it_takes_row
     bench.tell(StoreStateChanged(store="journal", blocked=False, cause="space again"))
     look_again(bench, 1)
     assert len(repairs(bench)) == 2
+
+
+def test_of_a_venue_where_orders_do_not_even_leave_two_tries_are_made_and_then_the_next_best_exit_is_taken() -> None:
+    bench = on_one_leg()
+    for tried in range(1, 3):
+        look_again(bench, 60)
+        assert [order.venue for order in repairs(bench)] == ["okx"] * tried
+        not_sent(bench, repairs(bench)[-1])
+    look_again(bench, 60)
+    assert repairs(bench)[-1].venue == "gate"
+    assert repairs(bench)[-1].role is Role.UNWIND
+
+
+def test_where_no_other_exit_stays_within_the_cap_the_venue_is_tried_on() -> None:
+    bench = on_one_leg()
+    for tried in range(1, 5):
+        bench.wait_ms(60)
+        bench.quote("gate", "90x5", "100x1")
+        bench.quote("okx", "101x1", "101.2x5")
+        bench.drain()
+        assert [order.venue for order in repairs(bench)] == ["okx"] * tried
+        not_sent(bench, repairs(bench)[-1])
+
+
+def test_what_the_journal_would_not_take_says_nothing_against_its_venue() -> None:
+    bench = on_one_leg()
+    bench.tell(StoreStateChanged(store="journal", blocked=True, cause="disk full"))
+    for _ in range(4):
+        look_again(bench, 501)
+        assert repairs(bench)[-1].venue == "okx"
+        not_sent(bench, repairs(bench)[-1], NOT_JOURNALLED)
+
+
+def flattened(bench: Bench) -> Bench:
+    """Let a bench trade away what a pair carries."""
+    bench.wait_ms(20)
+    bench.tell(FlattenAsked(reason="home"))
+    return bench
+
+
+def test_a_flatten_that_comes_to_nothing_again_and_again_grows_patient_too() -> None:
+    bench = flattened(carrying())
+    sent: list[PlaceOrder] = []
+    for _ in range(2_000):
+        look_again(bench, 60)
+        if len(found := repairs(bench)) > len(sent):
+            sent = found
+            not_sent(bench, sent[-1])
+    assert 16 < len(sent) < 100
+
+
+def test_attempts_do_not_run_out() -> None:
+    dead = on_one_leg()
+    look_again(dead, 20)
+    not_sent(dead, repairs(dead)[-1])
+    left = left_behind(dead)
+    [pair] = left.pairs
+    *entries, repair = pair.orders
+    assert repair.client_order_id is not None
+    name = decode(repair.client_order_id)
+    assert name is not None
+    tried = [
+        msgspec.structs.replace(
+            repair, id=repair.id + n, attempt=n, client_order_id=msgspec.structs.replace(name, attempt=n).encode()
+        )
+        for n in range(MAX_ATTEMPT + 1)
+    ]
+    many = msgspec.structs.replace(left, pairs=(msgspec.structs.replace(pair, orders=(*entries, *tried)),))
+    bench = Bench(restored=many, run_id=1_760_000_500, timing=dead.timing, start_ns=dead.now_ns)
+    for _ in range(2):
+        look_again(bench, 501)
+        not_sent(bench, repairs(bench)[-1])
+    assert len({order.client_order_id for order in repairs(bench)}) == 2
+
+
+def test_where_an_order_could_not_leave_no_pair_opens_for_a_second_and_repairs_go_on() -> None:
+    bench = on_one_leg()
+    state = bench.engine.house.venues["okx"]
+    assert state.entries_stopped_until_ns == bench.now_ns + NS_PER_S
+    assert bench.engine.house.venues["gate"].entries_stopped_until_ns == 0
+    look_again(bench, 60)
+    assert repairs(bench)[-1].venue == "okx"

@@ -1,0 +1,114 @@
+"""A start on what another configuration left: symbols no longer traded, accounts that are others. Nothing is forgotten."""
+
+import msgspec
+
+from arb.core.events import OrderFilled, ResumeAsked
+from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState, PoolRecord
+from arb.core.restart import Restored
+from tests.builders import SYMBOL, Bench, D, a_fill, an_instrument
+from tests.unit.core.test_flatten import carrying
+from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
+from tests.unit.core.test_restart import left_behind
+
+LATER = 1_760_000_500
+
+
+def without_the_symbol(left: Restored, **details: object) -> Bench:
+    """Start a process that trades another symbol only."""
+    others = [an_instrument(venue, "ETH/USDT") for venue in ("gate", "okx")]
+    return Bench(restored=left, run_id=LATER, instruments=others, **details)  # type: ignore[arg-type]
+
+
+def on_one_leg() -> Restored:
+    """Return what a process leaves that dies with its buy filled and its sell unanswered."""
+    dead = Bench()
+    buy, _ = crossed(dead)
+    accept(dead, buy, "1")
+    fill(dead, buy, "1")
+    return left_behind(dead)
+
+
+def incidents(bench: Bench, kind: str) -> list[IncidentRecord]:
+    """Return the incidents of a kind."""
+    return [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord) and row.kind == kind]
+
+
+def test_an_open_pair_whose_symbol_is_no_longer_traded_halts_trading_and_says_what_is_uneven_and_how_to_mend_it() -> (
+    None
+):
+    bench = without_the_symbol(on_one_leg())
+    assert bench.engine.house.control.halted == "stranded"
+    [told] = incidents(bench, "halt")
+    assert told.severity == "critical"
+    for word in (SYMBOL, "gate", "okx", "1 BTC", "[run] symbols", "arb resume"):
+        assert word in told.text
+    assert not bench.engine.desk.open
+    assert not bench.rows(PairRecord)  # it stays unfinished in the journal
+
+
+def test_when_the_symbol_is_back_the_pair_is_finished() -> None:
+    left = on_one_leg()
+    without = without_the_symbol(left)
+    control = without.rows(ControlRecord)[-1]
+    assert isinstance(control, ControlRecord)
+    again = msgspec.structs.replace(left, control=control)
+    bench = Bench(restored=again, run_id=LATER + 1)
+    assert list(bench.engine.desk.open) == [left.pairs[0].plan.pair_id]
+
+
+def test_a_resume_gives_the_pair_up() -> None:
+    bench = without_the_symbol(on_one_leg())
+    bench.tell(ResumeAsked(reason="sold it by hand"))
+    assert bench.engine.house.control.halted is None
+    assert last_pair(bench).state is PairState.ABANDONED
+    assert len(incidents(bench, "abandoned")) == 1
+    tally = bench.engine.house.tally
+    assert (tally.opened, tally.closed[PairState.ABANDONED]) == (1, 1)
+    bench.tell(ResumeAsked(reason="once more"))
+    assert tally.opened == 1
+
+
+def test_late_news_of_a_pair_that_had_closed_in_a_symbol_no_longer_traded_is_no_trouble() -> None:
+    dead = Bench()
+    buy, sell = crossed(dead)
+    for order in (buy, sell):
+        accept(dead, order, "0.9")
+        fill(dead, order, "0.9")
+    left = left_behind(dead)
+    bench = without_the_symbol(Restored(recent=left.pairs, last_ns=dead.now_ns))
+    bench.tell(OrderFilled(fill=a_fill(buy, "0.1", trade_id="late", at_ns=bench.now_ns)))
+    assert not bench.engine.desk.open
+
+
+def left_over(account_ids: tuple[str, ...]) -> Restored:
+    """Return what a process leaves that carried a base, noted for these accounts."""
+    dead = carrying()
+    pool = dead.rows(PoolRecord)[-1]
+    assert isinstance(pool, PoolRecord)
+    return Restored(pool=msgspec.structs.replace(pool, account_ids=account_ids or pool.account_ids))
+
+
+def carried(bench: Bench) -> dict[str, object]:
+    """Return the base that counts as unhedged."""
+    return {asset: held.size for asset, held in bench.engine.mender.closer.pool.beyond_dust().items()}
+
+
+def test_what_is_carried_stays_known_when_an_account_that_never_held_it_has_gone() -> None:
+    known = left_over(()).pool
+    assert known is not None
+    bench = Bench(restored=left_over((*known.account_ids, "bitget:old")), run_id=LATER)
+    assert carried(bench) == {"BTC": D(1)}
+    assert not incidents(bench, "left_over")
+
+
+def test_what_was_carried_on_an_account_that_has_gone_is_not_traded_elsewhere_and_that_is_told() -> None:
+    bench = Bench(venues=("okx", "bitget"), restored=left_over(()), run_id=LATER)
+    assert carried(bench) == {}
+    [told] = incidents(bench, "left_over")
+    assert "1 BTC" in told.text and "gate:test" in told.text
+
+
+def test_what_is_carried_of_a_symbol_no_longer_traded_still_counts_as_unhedged() -> None:
+    bench = without_the_symbol(left_over(()))
+    assert carried(bench) == {"BTC": D(1)}
+    assert not incidents(bench, "left_over")
