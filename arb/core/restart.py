@@ -14,7 +14,16 @@ from arb.core.dust import DustPool
 from arb.core.house import House
 from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade, Trigger
-from arb.core.records import AgreedRecord, ControlRecord, FillRecord, OrderRecord, PairRecord, PlanRecord, PoolRecord
+from arb.core.records import (
+    AgreedRecord,
+    ControlRecord,
+    FillRecord,
+    OrderRecord,
+    PairRecord,
+    PairState,
+    PlanRecord,
+    PoolRecord,
+)
 
 
 class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +89,8 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
         house.incident("restored", f"pair {pair.id} taken up as {pair.state}", now_ns, severity="info", pair_id=pair.id)
     for closed in restored.recent:
         pair = _rebuild(house, closed, now_ns)
-        if {order.account_id for order in closed.orders} <= present and not _untraded(house, pair):
+        mendable = pair.state is not PairState.ABANDONED and not _untraded(house, pair)
+        if mendable and {order.account_id for order in closed.orders} <= present:
             pair.take_up_end(closed.pair)
             for order in pair.orders.values():
                 order.released = True

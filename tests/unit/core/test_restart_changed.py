@@ -80,6 +80,18 @@ def test_late_news_of_a_pair_that_had_closed_in_a_symbol_no_longer_traded_is_no_
     assert not bench.engine.desk.open
 
 
+def test_late_news_of_a_pair_that_was_given_up_does_not_take_it_up_again() -> None:
+    dead = Bench()
+    _, sell = crossed(dead)
+    left = left_behind(dead)
+    without = without_the_symbol(left)
+    without.tell(ResumeAsked(reason="looked after by hand"))
+    given_up = msgspec.structs.replace(left.pairs[0], pair=last_pair(without))
+    bench = Bench(restored=Restored(recent=(given_up,)), run_id=LATER + 1)
+    bench.tell(OrderFilled(fill=a_fill(sell, "1", at_ns=bench.now_ns)))
+    assert not bench.engine.desk.open
+
+
 def left_over(account_ids: tuple[str, ...]) -> Restored:
     """Return what a process leaves that carried a base, noted for these accounts."""
     dead = carrying()
