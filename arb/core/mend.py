@@ -51,6 +51,7 @@ class Mender:
         self.house = house
         self.desk = desk
         self.closer = Closer(house, desk)
+        self._drained = False
 
     def progress(self, pair: PairTrade, now_ns: int) -> None:
         """Do what the pair's state asks for now."""
@@ -74,10 +75,12 @@ class Mender:
             self._repair(pair, imbalance, now_ns)
 
     def retry(self, now_ns: int) -> None:
-        """Try again for every pair that waits for a usable book."""
+        """Send what open pairs need: nothing unread waits on any socket, so the books are as new as they can be."""
+        self._drained = True
         for pair in list(self.desk.open.values()):
             if pair.state in (PairState.REPAIRING, PairState.HALTED) and pair.settled:
                 self.progress(pair, now_ns)
+        self._drained = False
 
     def on_timer(self, pair_id: int, now_ns: int) -> None:
         """Try again for one pair."""
@@ -139,9 +142,11 @@ class Mender:
             # Whatever refused the last one still does: asking again at once would only spend rate budget and attempts.
             self._wake(pair, ready_ns, now_ns)
             return
-        venues = self._tradable(pair, imbalance, now_ns)
+        pair.waits_ns = 0 if self._drained else pair.waits_ns or now_ns
+        venues = self._tradable(pair, imbalance, now_ns) if self._drained else []
         order = self._choose(pair, imbalance, venues, now_ns)
-        if order is None and pair.state is PairState.HALTED:
+        # The exit at the cap needs no book: it does not wait for ever for sockets that never fall silent.
+        if order is None and pair.state is PairState.HALTED and now_ns - pair.waits_ns >= HALTED_RETRY_MS * NS_PER_MS:
             order = self._at_cap(pair, imbalance, now_ns)
         if order is not None:
             self._note(pair, imbalance, order, venues, now_ns)

@@ -84,6 +84,8 @@ class PairTrade:
         self.decided_ns = now_ns
         self.closed_ns: int | None = None
         self.uneven_ns: int | None = None
+        # Since when a repair waits for the sockets to have nothing unread, 0 while none does.
+        self.waits_ns = 0
         self.orders: dict[str, WorkingOrder] = {}
         # Base taken over from the dust pool at `plan.mark` quote per base; zero for an arb pair.
         self.inherited = ZERO if kind is PairKind.ARB else plan.residual

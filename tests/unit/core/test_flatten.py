@@ -54,6 +54,7 @@ def tick(bench: Bench) -> list[PlaceOrder]:
     for pair_id in list(bench.engine.desk.open):
         bench.tell(TimerFired(timer=f"pair:{pair_id}"))
     bench.tell(TimerFired(timer="flatten"))
+    bench.drain()
     return bench.placed()[before:]
 
 

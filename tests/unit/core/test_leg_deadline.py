@@ -21,6 +21,7 @@ def repair_unanswered() -> tuple[Bench, PlaceOrder]:
     accept(bench, buy, "1")
     fill(bench, buy, "1")
     refuse(bench, sell)
+    bench.drain()
     repair = bench.placed()[-1]
     assert repair.role is Role.HEDGE
     bench.tell(

@@ -194,6 +194,7 @@ def test_no_repair_below_the_loss_cap_and_halt_with_the_exit_quoted_at_the_cap()
     bench.tell(TimerFired(timer=f"pair:{last_pair(bench).id}"))
     assert last_pair(bench).state is PairState.HALTED
     assert bench.engine.house.control.halted == "leg_deadline"
+    bench.drain()
     quoted = bench.placed()[-1]
     assert (quoted.role is not Role.ENTRY, quoted.price) == (True, cap)
 

@@ -72,6 +72,7 @@ def halted_on_one_leg() -> tuple[Bench, int]:
     pair = bench.rows(PairRecord)[-1]
     assert isinstance(pair, PairRecord)
     bench.tell(TimerFired(timer=f"pair:{pair.id}"))
+    bench.drain()
     halted = bench.rows(PairRecord)[-1]
     assert isinstance(halted, PairRecord) and halted.state is PairState.HALTED
     return bench, pair.id
@@ -89,16 +90,16 @@ def test_an_exit_that_cannot_leave_is_not_sent_again_in_the_same_instant() -> No
 
 
 def test_an_exit_that_cannot_leave_is_sent_again_after_its_pause_under_a_new_id() -> None:
-    bench, pair_id = halted_on_one_leg()
+    bench, _ = halted_on_one_leg()
     not_sent(bench, repairs(bench)[-1])
     bench.wait_ms(501)
-    bench.tell(TimerFired(timer=f"pair:{pair_id}"))
+    bench.drain()
     first, second = repairs(bench)
     assert first.client_order_id != second.client_order_id
 
 
 def test_a_venue_that_is_down_for_long_is_asked_ever_more_rarely_so_that_the_attempts_last() -> None:
-    bench, pair_id = halted_on_one_leg()
+    bench, _ = halted_on_one_leg()
     pauses = []
     for _ in range(120):
         commands = bench.tell(
@@ -114,7 +115,7 @@ def test_a_venue_that_is_down_for_long_is_asked_ever_more_rarely_so_that_the_att
         timers = [command.at_ns for command in commands if isinstance(command, SetTimer) and "pair" in command.timer]
         pauses.append((timers[-1] - bench.now_ns) // NS_PER_MS)
         bench.wait_ms(pauses[-1] + 1)
-        bench.tell(TimerFired(timer=f"pair:{pair_id}"))
+        bench.drain()
     assert pauses[0] == 500
     assert pauses[-1] == 32_000
     assert pauses == sorted(pauses)
@@ -231,3 +232,31 @@ def test_where_an_order_could_not_leave_no_pair_opens_for_a_second_and_repairs_g
     assert bench.engine.house.venues["gate"].entries_stopped_until_ns == 0
     look_again(bench, 60)
     assert repairs(bench)[-1].venue == "okx"
+
+
+def test_no_repair_is_decided_on_books_while_something_unread_waits_on_a_socket() -> None:
+    bench = on_one_leg()
+    bench.wait_ms(60)
+    bench.quote("gate", "99.9x5", "100x1")
+    bench.quote("okx", "101x1", "101.2x5")
+    assert bench.engine.wants_drain
+    bench.tell(TimerFired(timer=f"pair:{next(iter(bench.engine.desk.open))}"))
+    assert repairs(bench) == []
+    bench.drain()
+    assert [order.venue for order in repairs(bench)] == ["okx"]
+
+
+def test_the_exit_of_a_halted_pair_leaves_at_its_cap_though_the_sockets_never_fall_silent() -> None:
+    bench = on_one_leg()
+    look_again(bench, 3001)
+    [pair_id] = bench.engine.desk.open
+    assert bench.engine.house.control.halted == "leg_deadline"
+    not_sent(bench, repairs(bench)[-1])
+    sent = len(repairs(bench))
+    for _ in range(2):
+        bench.wait_ms(501)
+        assert len(repairs(bench)) == sent
+        bench.tell(TimerFired(timer=f"pair:{pair_id}"))
+    assert len(repairs(bench)) == sent + 1
+    cap = Decimal(100) * (1 - bench.engine.house.policy.leg_loss_max_bps / 10_000)
+    assert repairs(bench)[-1].price == cap.quantize(Decimal("0.1"))
