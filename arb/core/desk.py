@@ -286,10 +286,10 @@ class Desk:
         return found
 
     def open_notional(self, venue: str | None = None, *, symbol: str | None = None, base: str | None = None) -> Decimal:
-        """Return the quote reserved by open pairs (of one venue, symbol or base): what could at worst become unhedged."""
+        """Return the quote at stake in open pairs (of one venue, symbol or base): what could at worst become unhedged."""
         return sum(
             (
-                pair.plan.buy_size * pair.plan.buy_limit
+                pair.at_stake
                 for pair in self.open.values()
                 if venue in (None, *pair.venues)
                 and symbol in (None, pair.plan.symbol)

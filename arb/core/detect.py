@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from arb.clock import NS_PER_MS
 from arb.core.alternatives import Considered
 from arb.core.desk import Desk
+from arb.core.dust import DustPool
 from arb.core.episodes import Edge, Episode, Episodes, Route
 from arb.core.house import IDS_PER_RUN, House
 from arb.core.limits import breached
@@ -35,9 +36,10 @@ Sides = tuple[dict[str, Depth], dict[str, Depth]]
 class Detector:
     """Finds edges and decides which to take."""
 
-    def __init__(self, house: House, desk: Desk) -> None:
+    def __init__(self, house: House, desk: Desk, pool: DustPool) -> None:
         self.house = house
         self.desk = desk
+        self.pool = pool
         self.episodes = Episodes(0, 0, 0)
         self._closed: list[OpportunityRecord] = []
         self._terms: dict[Route, PairTerms] = {}
@@ -265,7 +267,7 @@ class Detector:
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
         house, (symbol, *venues) = self.house, route
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
-        if breached(house, self.desk, route, notional, now_ns) is not None:
+        if breached(house, self.desk, self.pool, route, notional, now_ns) is not None:
             return Reason.RISK_LIMIT
         if any((venue, symbol) in self.desk.busy for venue in venues):
             return Reason.PAIR_IN_FLIGHT

@@ -103,6 +103,17 @@ class DustPool:
             excess[base] = Excess(before.size + held.size, before.value + abs(held.booked), since_ns)
         return excess
 
+    def unhedged(self, *, symbol: str | None = None, base: str | None = None) -> Decimal:
+        """Return the quote value, without signs, of what lies beyond dust: in all, of one symbol, or of one base."""
+        return sum(
+            (
+                abs(held.booked)
+                for held in self._beyond()
+                if symbol in (None, held.symbol) and base in (None, held.symbol.split("/")[0])
+            ),
+            ZERO,
+        )
+
     def _beyond(self) -> Iterator[Pooled]:
         yield from (held for held in self._carried.values() if held.size)
         if self.total() > self._max:

@@ -72,8 +72,8 @@ class Engine:
     def __init__(self, settings: EngineSettings, books: Books) -> None:
         self.house = House(settings, books)
         self.desk = Desk(self.house)
-        self.detector = Detector(self.house, self.desk)
         self.mender = Mender(self.house, self.desk)
+        self.detector = Detector(self.house, self.desk, self.mender.closer.pool)
         self.flattener = Flattener(self.house, self.desk, self.mender.closer)
         self.sentry = Sentry(self.house, self.desk, self.detector, self.mender.closer.pool)
         self.accounts = Accounts(self.house, self.desk)

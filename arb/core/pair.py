@@ -137,6 +137,12 @@ class PairTrade:
         return self.plan.mark or self.plan.buy_vwap
 
     @property
+    def at_stake(self) -> Decimal:
+        """Return the quote that could at worst become unhedged: what the buy leg may pay, or what is taken over is worth."""
+        plan = self.plan
+        return plan.buy_size * plan.buy_limit if self.kind is PairKind.ARB else abs(plan.residual_value)
+
+    @property
     def closed(self) -> bool:
         """Return whether the pair has ended (a late fill may still reopen it)."""
         return self.state in CLOSED

@@ -2,17 +2,18 @@
 
 import pytest
 
-from arb.core.events import RunEnded
+from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
 from arb.core.limits import breached
 from arb.core.reasons import Reason
-from arb.core.records import ControlRecord, OpportunityRecord
+from arb.core.records import ControlRecord, OpportunityRecord, PairKind, Pooled
 from arb.core.restart import Restored
 from arb.core.settings import Limits
 from tests.builders import START_NS, SYMBOL, Bench, D, an_instrument
+from tests.unit.core.test_flatten import HOLD, tick
+from tests.unit.core.test_pairs import accept, crossed, fill, last_pair, refuse
 
 ROOM = Limits(min_net_quote=D(0), min_edge_bps=D(1))
 ETH = "ETH/USDT"
-ROUTE = (SYMBOL, "gate", "okx")
 
 
 def limited(**changes: object) -> Limits:
@@ -27,6 +28,21 @@ def cross(bench: Bench, symbol: str = SYMBOL) -> int:
     bench.quote("okx", "101x1", "101.2x5", symbol)
     bench.drain()
     return len(bench.placed()) - before
+
+
+def refused_by(bench: Bench, notional: str = "100", symbol: str = SYMBOL) -> str | None:
+    """Return the limit that a further pair of a symbol would pass."""
+    engine, route = bench.engine, (symbol, "gate", "okx")
+    return breached(engine.house, engine.desk, engine.mender.closer.pool, route, D(notional), bench.now_ns)
+
+
+def carry_one(bench: Bench) -> None:
+    """Let a pair end as carried: one base bought for 100, its sale refused, and held by policy (worth 100.899)."""
+    bench.wait_ms(100)
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1", trade_id=f"t{buy.client_order_id}")
+    refuse(bench, sell)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +60,7 @@ def cross(bench: Bench, symbol: str = SYMBOL) -> int:
 def test_a_pair_beyond_a_limit_is_refused_with_the_reason(changes: dict[str, object]) -> None:
     bench = Bench(limits=limited(**changes))
     assert cross(bench) == 0
-    assert breached(bench.engine.house, bench.engine.desk, ROUTE, D(100), bench.now_ns) == next(iter(changes))
+    assert refused_by(bench) == next(iter(changes))
     bench.tell(RunEnded(exit_code=0))
     [row] = bench.engine.take_untraded()
     assert isinstance(row, OpportunityRecord)
@@ -56,7 +72,7 @@ def test_open_pairs_of_one_symbol_leave_room_for_another() -> None:
     funds = {"USDT": "100000", "BTC": "2", "ETH": "5"}
     bench = Bench(instruments=listed, limits=limited(max_symbol_quote=D(150)), balances=funds)
     assert cross(bench) == 2
-    assert breached(bench.engine.house, bench.engine.desk, ROUTE, D(100), bench.now_ns) == "max_symbol_quote"
+    assert refused_by(bench) == "max_symbol_quote"
     assert cross(bench, ETH) == 2
 
 
@@ -78,3 +94,55 @@ def test_the_days_turnover_survives_a_restart_and_ends_with_the_day() -> None:
     assert cross(bench) == 0
     bench.wait_ms(86_400_000)
     assert cross(bench) == 2
+
+
+@pytest.mark.parametrize("limit", ["max_symbol_quote", "max_asset_quote", "max_unhedged_quote"])
+def test_base_that_closed_pairs_carry_takes_its_room_in_the_limits(limit: str) -> None:
+    bench = Bench(policy=HOLD, limits=limited(**{limit: D(250)}))
+    carry_one(bench)
+    assert refused_by(bench) is None
+    carry_one(bench)
+    assert not bench.engine.desk.open
+    assert refused_by(bench) == limit
+    bench.wait_ms(100)
+    assert cross(bench) == 0
+    assert bench.engine.house.tally.refusals[Reason.RISK_LIMIT] == 1
+
+
+def test_carried_base_leaves_other_assets_their_room_but_not_the_whole() -> None:
+    listed = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in (SYMBOL, ETH)]
+    changes = {"max_symbol_quote": D(150), "max_asset_quote": D(150), "max_unhedged_quote": D(250)}
+    bench = Bench(instruments=listed, policy=HOLD, limits=limited(**changes))
+    carry_one(bench)
+    assert refused_by(bench) == "max_symbol_quote"
+    assert refused_by(bench, symbol=ETH) is None
+    assert refused_by(bench, "150", symbol=ETH) == "max_unhedged_quote"
+
+
+def test_missing_base_counts_like_base_too_many() -> None:
+    bench = Bench(limits=limited(max_unhedged_quote=D(150)))
+    bench.engine.mender.closer.pool.carry(Pooled(SYMBOL, D(-1), D(-100), bench.now_ns))
+    assert refused_by(bench) == "max_unhedged_quote"
+
+
+def test_dust_counts_in_no_limit_while_it_is_dust_in_sum() -> None:
+    bench = Bench(limits=limited(max_unhedged_quote=D(150), dust_total_max_quote=D(60)))
+    pool = bench.engine.mender.closer.pool
+    pool.add(Pooled(SYMBOL, D("0.6"), D(60), bench.now_ns))
+    assert refused_by(bench) is None
+    pool.add(Pooled(SYMBOL, D("0.001"), D("0.1"), bench.now_ns))
+    assert refused_by(bench) == "max_unhedged_quote"
+
+
+def test_carried_base_counts_until_a_pair_has_traded_it_back_to_flat() -> None:
+    """A user who resumes during a flatten does not find the limits empty while its order is under way."""
+    bench = Bench(policy=HOLD, limits=limited(max_unhedged_quote=D(150)))
+    carry_one(bench)
+    bench.tell(FlattenAsked(reason="enough"))
+    [order] = tick(bench)
+    bench.tell(ResumeAsked(reason="go on"))
+    assert last_pair(bench).kind is PairKind.FLATTEN
+    assert refused_by(bench, symbol=ETH) == "max_unhedged_quote"
+    accept(bench, order, "1")
+    fill(bench, order, "1", trade_id="back")
+    assert refused_by(bench) is None
