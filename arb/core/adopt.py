@@ -40,7 +40,7 @@ def adopt(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int)
 
 def _adopt_pair(house: House, desk: Desk, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PairTrade:
     number = house.next_number("pairs")
-    plan = _plan(house, house.pair_id(number), told)
+    plan = _plan(house, house.pair_id(number), told, now_ns)
     pair = PairTrade(PairKind.ARB, plan, number, house.run_id, None, now_ns)
     pair.move(Trigger.UNEVEN, now_ns)
     for name, report in told:
@@ -86,8 +86,11 @@ def _order(house: House, pair: PairTrade, name: ClientOrderId, report: OrderRepo
     return order
 
 
-def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderReport]]) -> PlanRecord:
-    """Return a plan as if the legs had been meant to fill whole at their limits, and a missing leg to match the other."""
+def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PlanRecord:
+    """Return a plan as if the legs had been meant to fill whole at their limits, and a missing leg to match the other.
+
+    What its buy leg was to pay counts for this day: the journal lost that, too, with the leg.
+    """
     symbol = told[0][1].symbol
     legs = {name.leg: report for name, report in told if name.attempt == 0}
     bought, sold = legs.get(str(Side.BUY)), legs.get(str(Side.SELL))
@@ -103,6 +106,8 @@ def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderRepor
     residual = (buy_size * (1 - buy_fee) if in_base else buy_size) - sell_size
     mark = sell_price * (1 - sell_fee)
     paid = buy_size * buy_price * (1 if in_base else 1 + buy_fee)
+    if bought:
+        house.control.opened(paid, now_ns)
     return PlanRecord(
         pair_id=pair_id,
         symbol=symbol,
@@ -124,6 +129,7 @@ def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderRepor
         buy_fee_in=FeeIn(buyer.buy_fee_in),
         hold_quote=ZERO,
         hold_base=ZERO,
+        day_notional=house.control.day_notional if bought else ZERO,
     )
 
 

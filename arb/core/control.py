@@ -10,12 +10,10 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from arb.clock import NS_PER_S
-from arb.core.meter import ExposureMeter
+from arb.core.meter import DAY_NS, ExposureMeter
 from arb.core.records import ControlRecord, StoppedAsset
 from arb.core.settings import Limits
 
-DAY_S = 86_400
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 FLATTENING = "flatten"
 FLATTENED = "flattened"
@@ -90,6 +88,16 @@ class Control:
         self._roll(now_ns)
         self.day_notional += notional
 
+    def restore_opened(self, day_notional: Decimal, decided_ns: int) -> None:
+        """Take up what a pair decided at `decided_ns` said of its UTC day, which the last record may not have yet.
+
+        Within a day the sum only grows, so the greatest that is told is the latest, and no pair can count twice.
+        """
+        if decided_ns // DAY_NS > self.day:
+            self._roll(decided_ns)
+        if decided_ns // DAY_NS == self.day:
+            self.day_notional = max(self.day_notional, day_notional)
+
     def day_allows(self, notional: Decimal, now_ns: int) -> bool:
         """Return whether a pair that pays `notional` quote stays within the day's turnover."""
         self._roll(now_ns)
@@ -144,6 +152,6 @@ class Control:
         )
 
     def _roll(self, now_ns: int) -> None:
-        day = now_ns // (DAY_S * NS_PER_S)
+        day = now_ns // DAY_NS
         if day != self.day:
             self.day, self.day_net_e8, self.day_notional = day, 0, Decimal(0)

@@ -22,6 +22,7 @@ def open_pair(
     symbol, buy_venue, sell_venue = route
     base, quote = symbol.split("/")
     number = house.next_number("pairs")
+    house.control.opened(plan.paid, now_ns)
     record = PlanRecord(
         pair_id=house.pair_id(number),
         symbol=symbol,
@@ -44,11 +45,11 @@ def open_pair(
         hold_base=plan.sell_size,
         buy_frame_ns=house.books.received_ns(buy_venue, symbol),
         sell_frame_ns=house.books.received_ns(sell_venue, symbol),
+        day_notional=house.control.day_notional,
     )
     pair = PairTrade(PairKind.ARB, record, number, house.run_id, opportunity_id, now_ns)
     house.inventory.reserve(pair.id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
     house.tally.opened += 1
-    house.control.opened(plan.paid, now_ns)
     desk.add(pair)
     house.out.persist(record, pair.record(base))
     legs = [

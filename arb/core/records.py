@@ -240,7 +240,9 @@ class AlternativeRecord(Record, frozen=True, kw_only=True, tag=True):
 class PlanRecord(Record, frozen=True, kw_only=True, tag=True):
     """What a pair was decided on: enough to finish it, and to explain it, after a restart. Journal only.
 
-    `hold_quote` is reserved at the buy venue and `hold_base` at the sell venue until both legs are terminal.
+    `hold_quote` is reserved at the buy venue and `hold_base` at the sell venue until both legs are terminal. `day_notional` is
+    what all pairs opened on the UTC day of this one, it included, were to pay by then, in quote: no `ControlRecord` is
+    written at an opening (rows are what a decision waits for), and after a crash the day must not begin anew.
     """
 
     pair_id: int
@@ -264,6 +266,7 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag=True):
     hold_base: Decimal
     buy_frame_ns: int | None = None
     sell_frame_ns: int | None = None
+    day_notional: Decimal = Decimal(0)
 
 
 class StoppedAsset(msgspec.Struct, frozen=True):

@@ -62,6 +62,7 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
         _take_up_pool(house, pool, restored.pool, present, now_ns)
     for left in restored.pairs:
         pair = _rebuild(house, left, now_ns)
+        house.control.restore_opened(pair.plan.day_notional, pair.decided_ns)
         plan, gone = pair.plan, sorted({order.account_id for order in left.orders} - present)
         base, quote = plan.symbol.split("/")
         if gone:

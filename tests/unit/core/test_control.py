@@ -1,11 +1,10 @@
 """Halts and the losses that cause them."""
 
-from arb.clock import NS_PER_S
-from arb.core.control import DAY_S, Control
+from arb.core.control import Control
+from arb.core.meter import DAY_NS
 from arb.core.settings import Limits
 from tests.builders import START_NS, D
 
-DAY_NS = DAY_S * NS_PER_S
 LOSS = -(10**8)
 
 

@@ -1,16 +1,18 @@
 """What may be put at risk at once: each limit refuses the pair that would pass it, with the reason `risk_limit`."""
 
+import msgspec
 import pytest
 
 from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
 from arb.core.limits import breached
 from arb.core.reasons import Reason
-from arb.core.records import ControlRecord, OpportunityRecord, PairKind, Pooled
+from arb.core.records import ControlRecord, OpportunityRecord, PairKind, PlanRecord, Pooled
 from arb.core.restart import Restored
 from arb.core.settings import Limits
-from tests.builders import START_NS, SYMBOL, Bench, D, an_instrument
+from tests.builders import START_NS, SYMBOL, Bench, D, a_report, an_instrument
 from tests.unit.core.test_flatten import HOLD, tick
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair, refuse
+from tests.unit.core.test_restart import left_behind, restarted
 
 ROOM = Limits(min_net_quote=D(0), min_edge_bps=D(1))
 ETH = "ETH/USDT"
@@ -146,3 +148,85 @@ def test_carried_base_counts_until_a_pair_has_traded_it_back_to_flat() -> None:
     accept(bench, order, "1")
     fill(bench, order, "1", trade_id="back")
     assert refused_by(bench) is None
+
+
+ONE_A_DAY = limited(daily_notional_quote=D(150))
+DAY_MS = 86_400_000
+
+
+def day_notional(bench: Bench) -> object:
+    """Return what is counted as to be paid by the pairs of this UTC day."""
+    return bench.engine.house.control.day_notional
+
+
+def test_what_an_open_pair_is_to_pay_is_not_forgotten_by_a_crash() -> None:
+    dead = Bench(limits=ONE_A_DAY)
+    legs = crossed(dead)
+    assert left_behind(dead).control is None  # nothing closed, nothing halted: the pair alone knows
+    bench = restarted(dead, limits=ONE_A_DAY, start_ns=dead.now_ns)
+    assert day_notional(bench) == day_notional(dead) == D("100.1")
+    for order in legs:
+        accept(bench, order, "1")
+        fill(bench, order, "1")
+    bench.wait_ms(100)
+    assert cross(bench) == 0
+
+
+def test_what_the_last_record_has_of_an_open_pair_is_not_counted_again() -> None:
+    dead = Bench(limits=ROOM)
+    crossed(dead)
+    at_once = dead.engine.house.control.record(dead.now_ns, "in the very moment of the opening")
+    left = msgspec.structs.replace(left_behind(dead), control=at_once)
+    bench = Bench(restored=left, run_id=1_760_000_500)
+    assert day_notional(bench) == D("100.1")
+    twice = Bench(restored=left, run_id=1_760_000_900)
+    assert day_notional(twice) == D("100.1")
+
+
+def test_of_several_open_pairs_each_counts_once_whatever_the_last_record_has() -> None:
+    listed = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in (SYMBOL, ETH)]
+    dead = Bench(instruments=listed, limits=ROOM, balances={"USDT": "100000", "BTC": "2", "ETH": "5"})
+    crossed(dead)
+    between = dead.engine.house.control.record(dead.now_ns, "between the two")
+    first = left_behind(dead).pairs
+    assert cross(dead, ETH) == 2
+    plans = [row for row in dead.rows(PlanRecord) if isinstance(row, PlanRecord)]
+    second = msgspec.structs.replace(first[0], plan=plans[1], orders=(), fills=())
+    for control in (None, between):
+        restored = Restored(control=control, pairs=(*first, second))
+        bench = Bench(instruments=listed, restored=restored, run_id=1_760_000_500)
+        assert day_notional(bench) == day_notional(dead) == D("200.2")
+
+
+def test_a_pair_of_another_day_takes_no_room_in_this_one() -> None:
+    dead = Bench(limits=ONE_A_DAY)
+    crossed(dead)
+    bench = restarted(dead, limits=ONE_A_DAY, start_ns=dead.now_ns + DAY_MS * 10**6)
+    assert bench.engine.house.control.day_allows(D(150), bench.now_ns)
+
+
+def test_a_pair_of_this_day_ends_what_the_record_has_of_the_day_before() -> None:
+    dead = Bench(limits=ROOM)
+    crossed(dead)
+    before = ControlRecord(
+        halted=None,
+        day_utc="2025-10-08",
+        day_net_e8=-5,
+        consecutive_losses=1,
+        ns=START_NS,
+        text="",
+        day_notional=D(9000),
+    )
+    bench = Bench(restored=msgspec.structs.replace(left_behind(dead), control=before), run_id=1_760_000_500)
+    control = bench.engine.house.control
+    assert (control.day_notional, control.day_net_e8, control.losses_in_a_row) == (D("100.1"), 0, 1)
+
+
+def test_a_pair_that_the_journal_lost_counts_when_it_is_taken_up() -> None:
+    dead = Bench()
+    buy, sell = crossed(dead)
+    found: dict[str, object] = {"orders": (a_report(buy, "0"), a_report(sell, "0"))}
+    bench = Bench(run_id=1_760_000_500, found=found)
+    adopted = [row for row in bench.rows(PlanRecord) if isinstance(row, PlanRecord)][-1]
+    most = buy.price * D("1.001")
+    assert adopted.day_notional == day_notional(bench) == most
