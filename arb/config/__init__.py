@@ -51,6 +51,8 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     """Name what each key alone allows but all together forbid."""
     if not settings.run.symbols:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
+    if problem := _mixed_quotes(settings.run.symbols):
+        yield problem
     if settings.store.url and (problem := url_problem(settings.store.url)):
         yield f"[store] url: {problem}"
     for name, venue in settings.venues.enabled().items():
@@ -62,3 +64,20 @@ def _disagreements(settings: Settings) -> Iterable[str]:
                 f"[venues.{name}] max_order_value_quote = {venue.max_order_value_quote:f} is below [limits] "
                 f"max_notional_quote = {settings.limits.max_notional_quote:f}: lower the latter or raise the former"
             )
+
+
+def _mixed_quotes(symbols: Iterable[str]) -> str | None:
+    """Say that symbols are priced in several quotes, or None: 100 BTC of loss must never pass for a limit of 100 USDT.
+
+    Not even stable coins are alike: nothing here converts one quote into another.
+    """
+    by_quote: dict[str, list[str]] = {}
+    for symbol in symbols:
+        by_quote.setdefault(symbol.split("/")[1], []).append(symbol)
+    if len(by_quote) < 2:
+        return None
+    told = " and ".join(f"{quote} ({', '.join(named)})" for quote, named in sorted(by_quote.items()))
+    return (
+        f"[run] symbols mix the quotes {told}: limits, losses and exposure are sums in one quote currency: "
+        "keep the symbols of one quote"
+    )

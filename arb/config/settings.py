@@ -32,7 +32,7 @@ class LogLevel(StrEnum):
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run trades, and how it speaks."""
+    """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names."""
 
     mode: Mode = Mode.SANDBOX
     symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")

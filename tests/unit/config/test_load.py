@@ -117,6 +117,11 @@ def test_a_missing_file_a_folder_and_an_unreadable_text_are_named(tmp_path: Path
     ("text", "said"),
     [
         ("[run]\nsymbols = []", "[run] symbols is empty"),
+        (
+            "[run]\nsymbols = ['BTC/USDT', 'ETH/BTC', 'SOL/USDT']",
+            "[run] symbols mix the quotes BTC (ETH/BTC) and USDT (BTC/USDT, SOL/USDT): limits, losses",
+        ),
+        ("[run]\nsymbols = ['BTC/USDT', 'BTC/USDC']", "quotes USDC (BTC/USDC) and USDT (BTC/USDT): limits"),
         ("[venues.okx]\nsymbols = ['XRP/USDT']", "[venues.okx] symbols: 'XRP/USDT' is not in [run] symbols"),
         ("[limits]\nmax_notional_quote = 6000", "[venues.gate] max_order_value_quote = 5000 is below [limits]"),
         ("[store]\nurl = 'mysql://u:hunter22@h/d'", "[store] url: 'mysql://u:***@h/d' is no database URL"),
@@ -125,6 +130,12 @@ def test_a_missing_file_a_folder_and_an_unreadable_text_are_named(tmp_path: Path
 )
 def test_what_each_key_allows_but_all_together_forbid_is_refused(tmp_path: Path, text: str, said: str) -> None:
     assert said in _complaint_of_file(tmp_path, text)
+
+
+def test_any_one_quote_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[run]\nsymbols = ['ETH/BTC', 'SOL/BTC']\nreport_currency = 'BTC'\n", encoding="utf-8")
+    assert load_settings(path).run.symbols == ("ETH/BTC", "SOL/BTC")
 
 
 def test_a_disabled_venue_may_disagree_with_the_rest(tmp_path: Path) -> None:
