@@ -12,6 +12,7 @@ from arb.core.alternatives import Considered
 from arb.core.desk import Desk
 from arb.core.dust import DustPool
 from arb.core.episodes import Edge, Episode, Episodes, Route
+from arb.core.fees import unsupported
 from arb.core.house import IDS_PER_RUN, House
 from arb.core.limits import breached
 from arb.core.open import open_pair
@@ -262,7 +263,9 @@ class Detector:
             return min(unusable, key=lambda reason: reason.rank)
         if house.books.skewed(*venues):
             return Reason.BOOK_SKEW
-        return Reason.FEE_UNKNOWN if any((venue, symbol) in house.stopped for venue in venues) else None
+        if any((venue, symbol) in house.stopped or unsupported(house.instruments[venue, symbol]) for venue in venues):
+            return Reason.FEE_UNKNOWN
+        return None
 
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
         house, (symbol, *venues) = self.house, route

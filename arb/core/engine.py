@@ -49,7 +49,7 @@ from arb.core.events import (
 )
 from arb.core.farewell import TIMER as FAREWELL_TIMER
 from arb.core.farewell import Farewell
-from arb.core.fees import dearer_rate, expected_fee_currency
+from arb.core.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported
 from arb.core.flatten import TIMER as FLATTEN_TIMER
 from arb.core.flatten import Flattener
 from arb.core.house import EngineSettings, House
@@ -61,6 +61,7 @@ from arb.core.sentry import Sentry
 from arb.errors import InvariantError, require
 from arb.market.feed import FrameResult
 from arb.market.fill import Fill
+from arb.market.numbers import plain
 
 # Sums and products of prices, sizes and fees must be exact; the default 28 digits round silently.
 DECIMALS = Context(prec=80)
@@ -207,8 +208,15 @@ class Engine:
         state.offset_ns, state.clock_error_ns = event.offset_ns, event.error_ns
 
     def _on_instrument(self, event: InstrumentListed) -> None:
-        instrument = event.instrument
-        self.house.instruments[instrument.venue, instrument.symbol] = instrument
+        instrument, house = event.instrument, self.house
+        before = house.instrument(instrument.venue, instrument.symbol)
+        house.instruments[instrument.venue, instrument.symbol] = instrument
+        if unsupported(instrument) and (before is None or not unsupported(before)):
+            text = (
+                f"{instrument.symbol} at {instrument.venue}: fees are taken in another asset than base or quote: nothing opens "
+                "there; let the venue take them from what is traded (at Gate: no deduction in GT or points)"
+            )
+            house.incident("fee_currency", text, event.t_ns, venue=instrument.venue)
         self.detector.rules_changed(instrument.symbol)
 
     # Accounts.
@@ -225,15 +233,23 @@ class Engine:
     def _check_fee(self, fill: Fill) -> None:
         """Stop a symbol at a venue whose fee came in another asset than the model charges; reckon with a dearer rate.
 
-        A dearer rate holds until the venue tells other rules.
+        A dearer rate holds until the venue tells other rules. Of a fee that has no price, what it is booked at is told.
         """
         instrument = self.house.instruments[fill.venue, fill.symbol]
         expected = expected_fee_currency(fill, instrument.buy_fee_in)
         key = (fill.venue, fill.symbol)
-        if fill.fee and fill.fee_currency != expected and key not in self.house.stopped:
+        if fill.fee and expected not in (None, fill.fee_currency) and key not in self.house.stopped:
             self.house.stopped[key] = f"fee in {fill.fee_currency}, expected {expected}"
             text = f"{fill.symbol} is stopped at {fill.venue}: {self.house.stopped[key]}"
             self.house.incident("fee_currency", text, fill.received_ns, severity="critical", venue=fill.venue)
+        if fill.fee and fee_quote(self.house, fill) is None:
+            quote, order = fill.symbol.split("/")[1], self.desk.order_of(fill)
+            text = (
+                f"a fee of {plain(fill.fee)} {fill.fee_currency} for {fill.symbol} at {fill.venue} has no price here: "
+                f"booked at {plain(booked_fee(self.house, fill))} {quote}, as the model has it"
+            )
+            pair_id = None if order is None else order.pair_id
+            self.house.incident("fee_currency", text, fill.received_ns, venue=fill.venue, pair_id=pair_id)
         rate = dearer_rate(fill, instrument)
         if rate is not None:
             text = f"{fill.symbol} at {fill.venue}: charged {rate}, expected {instrument.taker_fee}; reckoned with now"

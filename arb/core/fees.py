@@ -16,20 +16,49 @@ ROUNDING_MAX = Decimal("1e-6")
 """... or by one unit of the last place it was told in, and never more than this, in the fee's own currency."""
 
 
-def fee_quote(house: House, fill: Fill) -> Decimal:
-    """Return a fee's value in quote: at the fill's own price for base, at the present mid for another asset."""
+def fee_quote(house: House, fill: Fill) -> Decimal | None:
+    """Return a fee's value in quote: at the fill's own price for base, at the present mid for another asset.
+
+    None when no book prices that asset.
+    """
     base, quote = fill.symbol.split("/")
     if fill.fee_currency == quote:
         return fill.fee
     if fill.fee_currency == base:
         return fill.fee * fill.price
     unit = house.quote_value(fill.fee_currency, quote)
-    return ZERO if unit is None else fill.fee * unit
+    return None if unit is None else fill.fee * unit
 
 
-def expected_fee_currency(fill: Fill, buy_fee_in: FeeIn) -> str:
-    """Return the asset the model expects a fee in."""
+def booked_fee(house: House, fill: Fill) -> Decimal:
+    """Return the value in quote a fee is booked at: its own, else what the model charges, so that profit is not flattered.
+
+    A rebate without a price is booked at 0, and so is what not even the model knows. Of a fee of ours that has no price the
+    engine tells (`Engine._check_fee`).
+    """
+    value = fee_quote(house, fill)
+    if value is not None:
+        return value
+    instrument = house.instrument(fill.venue, fill.symbol)
+    if fill.fee <= 0 or instrument is None or instrument.taker_fee is None:
+        return ZERO
+    return max(ZERO, instrument.taker_fee) * fill.size * fill.price
+
+
+def unsupported(instrument: Instrument) -> bool:
+    """Return whether fees are taken in an asset that is neither base nor quote, so that nothing may open there.
+
+    A pair needs the balance of that asset to cover both legs and an unwind (DESIGN section 4). Venues tell that such an asset
+    pays, not which one, so neither its balance nor its price is known before the first fill. A fee of 0 needs neither.
+    """
+    return instrument.buy_fee_in is FeeIn.OTHER and bool(instrument.taker_fee)
+
+
+def expected_fee_currency(fill: Fill, buy_fee_in: FeeIn) -> str | None:
+    """Return the asset the model expects a fee in; None for an asset that it cannot name."""
     base, quote = fill.symbol.split("/")
+    if buy_fee_in is FeeIn.OTHER:
+        return None
     return base if fill.side is Side.BUY and buy_fee_in is FeeIn.BASE else quote
 
 
@@ -63,7 +92,7 @@ def fill_record(house: House, order_id: int, account_id: str, fill: Fill) -> Fil
         size=fill.size,
         fee=fill.fee,
         fee_currency=fill.fee_currency,
-        fee_quote_value=fee_quote(house, fill),
+        fee_quote_value=booked_fee(house, fill),
         liquidity=str(fill.liquidity),
         source=str(fill.source),
         event_ns=fill.event_ns,

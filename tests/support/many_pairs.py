@@ -1,9 +1,9 @@
 """Pair trades by the thousand through the engine itself, on books and fills drawn from one seed.
 
-Three venues that charge differently: `gate` in another asset (points), `okx` in base on a buy, `bitget` pays a rebate. Legs
-fill, fill short, fill late, are refused or find nothing; what is uneven is hedged or unwound by the engine; remainders are
-pooled and sold as dust. The exchange here is a dozen lines that draw fills and keep accounts: `moved` is what the venues' own
-books would say, and knows nothing of pairs.
+Three venues that charge differently: `gate` mostly in another asset (points) than its rules say, `okx` in base on a buy,
+`bitget` pays a rebate. Legs fill, fill short, fill late, are refused or find nothing; what is uneven is hedged or unwound by
+the engine; remainders are pooled and sold as dust. The exchange here is a dozen lines that draw fills and keep accounts:
+`moved` is what the venues' own books would say, and knows nothing of pairs.
 """
 
 import random
@@ -46,7 +46,7 @@ class Market:
         self.placed: deque[PlaceOrder] = deque()
         self.late: list[tuple[PlaceOrder, Decimal]] = []
         terms: dict[str, dict[str, Any]] = {
-            "gate": {"taker_fee": D("0.0009"), "buy_fee_in": FeeIn.OTHER},
+            "gate": {"taker_fee": D("0.0009")},
             "okx": {"taker_fee": D("0.001"), "buy_fee_in": FeeIn.BASE, "lot": D("0.01"), "min_size": D("0.01")},
             "bitget": {"taker_fee": D("-0.0001")},
         }
