@@ -1,8 +1,9 @@
 """Look through a whole account: open orders, ended orders, fills, deposits and withdrawals, all pages since some instant.
 
 Per symbol the lists are read in the order in which an order passes through them, so that one that ends meanwhile shows at
-least once. Fills that name no order of the lists have theirs looked up by number, since some venues write no client order id
-on a fill. Transfers are read apart: a key that may not see them spoils nothing else.
+least once. Fills of orders that are in no list have these looked up by number: some venues write no client order id on a fill,
+and a history of orders may lag behind that of fills. One that names a stranger's order is his without that. Transfers are read
+apart: a key that may not see them spoils nothing else.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Any
 
 from arb.core.events import AccountSurveyed, Transfer
 from arb.errors import VenueError, VenueProtocolError, VenueRejected
+from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport
 from arb.venues.dialect import PAGES_MAX, Pages, TradeDialect
@@ -69,15 +71,16 @@ class Survey:
             async for raw, _ in self._rows(pages):
                 report = dialect.report(raw)
                 self._orders[report.venue_order_id] = report
-        strangers: set[str] = set()
+        unlisted: set[str] = set()
         async for raw, received_ns in self._rows(dialect.fills(symbol, self._since_ms, None)):
             fill = dialect.fill(raw, received_ns)
             self._fills[fill.key] = fill
-            if fill.client_order_id is None and fill.venue_order_id not in self._orders:
-                strangers.add(fill.venue_order_id)
-        if len(strangers) > LOOKED_UP_MAX:
-            raise VenueProtocolError(dialect.venue, f"fills of {len(strangers)} orders that are in no list")
-        for number in sorted(strangers):
+            named = fill.client_order_id
+            if fill.venue_order_id not in self._orders and (named is None or decode(named) is not None):
+                unlisted.add(fill.venue_order_id)
+        if len(unlisted) > LOOKED_UP_MAX:
+            raise VenueProtocolError(dialect.venue, f"fills of {len(unlisted)} orders that are in no list")
+        for number in sorted(unlisted):
             await self._look_up(symbol, number)
 
     async def _look_up(self, symbol: str, venue_order_id: str) -> None:
