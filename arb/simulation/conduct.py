@@ -125,7 +125,8 @@ def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:
 def beyond_the_cap(journal: Path, repair: RepairPolicy) -> Iterator[str]:
     """No repair of a pair asks for a price that loses more than the cap against what the leg in excess was traded at.
 
-    What counts is what was known when the repair was written down.
+    What counts is what was known when the repair was written down. One that the journal had lost is written down with a venue's
+    word on it: what it was decided on went with the journal's end.
     """
     arbs: set[int] = set()
     legs: dict[int, tuple[int, str]] = {}
@@ -146,6 +147,8 @@ def beyond_the_cap(journal: Path, repair: RepairPolicy) -> Iterator[str]:
             buying = row["side"] == "buy"
             size, notional = traded[row["pair_trade_id"], "sell" if buying else "buy"]
             if row["role"] not in MENDING_ROLES or row["pair_trade_id"] not in arbs or not size:
+                continue
+            if row["outcome"] is not None:
                 continue
             worst, price = notional / size * (1 + cap if buying else 1 - cap), Decimal(row["price"])
             if price > worst if buying else price < worst:

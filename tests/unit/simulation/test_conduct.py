@@ -168,11 +168,12 @@ def test_a_pair_that_ended_with_all_its_fills_passes(tmp_path: Path) -> None:
     assert list(ended_without_fills(a_journal(tmp_path, *an_end("2", "2")))) == []
 
 
-def mended_at(folder: Path, price: str, side: str = "sell") -> list[str]:
+def mended_at(folder: Path, price: str, side: str = "sell", outcome: str | None = None) -> list[str]:
     """Judge a pair that bought (or sold) 1 at 100 and 1 at 102 and was mended at a price, with a cap of 50 bps."""
     excess = "buy" if side == "sell" else "sell"
     entry = {"type": "OrderRecord", "id": 1, "pair_trade_id": 7, "role": "entry", "side": excess, "price": "103"}
     mending = {"type": "OrderRecord", "id": 2, "pair_trade_id": 7, "role": "unwind", "side": side, "price": price}
+    entry, mending = ({"outcome": said} | order for said, order in ((None, entry), (outcome, mending)))
     fills = [
         {"type": "FillRecord", "order_id": 1, "size": size, "price": at}
         for size, at in (("1", "100"), ("1", "102"), ("9", "500"))
@@ -191,6 +192,10 @@ def test_a_repair_beyond_the_cap_around_the_leg_in_excess_is_found(tmp_path: Pat
 @pytest.mark.parametrize(("price", "side"), [("100.495", "sell"), ("101.505", "buy")])
 def test_a_repair_at_the_cap_passes(tmp_path: Path, price: str, side: str) -> None:
     assert mended_at(tmp_path, price, side) == []
+
+
+def test_what_a_repair_was_decided_on_that_came_back_from_its_venue_is_not_judged(tmp_path: Path) -> None:
+    assert mended_at(tmp_path, "100.494", outcome="accepted") == []
 
 
 def decided_on(frame_ns: int, *, event_ns: int = 500, received_ns: int = 600, **details: object) -> list[str]:
