@@ -1,14 +1,14 @@
 """The accounts as the venues tell of them: balances compared, the whole account looked through, strangers told from our own.
 
 At the start every account is looked through before anything may open there: orders, fills and transfers since shortly before
-the journal's last entry. What the journal knows is settled the sooner for it; what has our prefix and is unknown is adopted;
-all else is foreign. Doing it again changes nothing.
+the journal's last entry. What the journal knows is settled the sooner for it; what has our prefix and is unknown joins the pair
+that it belongs to, or is adopted; all else is foreign. Doing it again changes nothing.
 """
 
 from collections.abc import Iterator
 
 from arb.clock import NS_PER_S
-from arb.core.adopt import adopt
+from arb.core.adopt import ADOPT_WAIT_S, adopt, rejoin
 from arb.core.desk import Desk
 from arb.core.drift import SURVEY_MARGIN_S, DriftWatch
 from arb.core.events import AccountSurveyed, BalancesReported
@@ -25,8 +25,6 @@ SURVEY_MAX_S = 3 * 86_400
 SURVEY_AGAIN_S = 2
 TIMER = "survey"
 ADOPT_TIMER = "adopt"
-ADOPT_WAIT_S = 10
-"""How long the legs of lost orders wait for an account that cannot be looked through."""
 
 
 class Accounts:
@@ -46,6 +44,9 @@ class Accounts:
         self._heard_ns: dict[tuple[str, FillKey], int] = {}
         self._lost: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
+        # Where fills of ours were told whose orders no list shows: since when; and the orders that were not waited for longer.
+        self._bare_ns: dict[str, int] = {}
+        self._given_up: set[tuple[str, str]] = set()
 
     def take_up(self, restored: Restored, now_ns: int) -> None:
         """Go on from what a previous process left."""
@@ -82,6 +83,8 @@ class Accounts:
     def on_surveyed(self, event: AccountSurveyed) -> None:
         """Take everything a look through an account found."""
         house, venue, now_ns = self.house, event.venue, event.t_ns
+        # Before any news is taken: what a pair does next depends on all its orders.
+        rejoin(house, self.desk, (order for order in event.orders if order.client_order_id not in self._known), now_ns)
         for report in event.orders:
             if self.desk.on_found(report, now_ns):
                 continue
@@ -90,6 +93,7 @@ class Accounts:
             elif report.client_order_id not in self._known:
                 self._lost[venue, report.venue_order_id] = report
                 house.lost.add((venue, report.symbol))
+        bare = list[Fill]()
         for fill in sorted(event.fills, key=lambda fill: (fill.event_ns, fill.trade_id)):
             self._explain(fill)
             if self.desk.on_found_fill(fill, now_ns):
@@ -98,19 +102,53 @@ class Accounts:
                 self._lost_fills[venue, fill.key] = fill
             elif self.foreign.owns(fill):
                 self.foreign.on_fill(fill, now_ns)
+            elif self._is_bare(fill):
+                bare.append(fill)
         self.drift.on_surveyed(event)
         state = house.venues[venue]
-        if event.complete:
+        cause = self._unlisted(venue, bare, now_ns) if event.complete else event.cause or "not all was read"
+        if cause is None:
             if not state.surveyed:
-                self.drift.start(venue, now_ns)
-            state.surveyed = True
+                self._looked_through(venue, now_ns)
         elif not state.surveyed:
-            house.incident("not_surveyed", f"{venue}: {event.cause}", now_ns, venue=venue)
+            house.incident("not_surveyed", f"{venue}: {cause}", now_ns, venue=venue)
+        if not state.surveyed or venue in self._bare_ns:
             house.out.timer(f"{TIMER}:{venue}", now_ns + SURVEY_AGAIN_S * NS_PER_S)
         if self._lost and all(state.surveyed for state in house.venues.values()):
             self.adopt_lost(now_ns)
         elif self._lost:
             house.out.timer(ADOPT_TIMER, now_ns + ADOPT_WAIT_S * NS_PER_S)
+
+    def _looked_through(self, venue: str, now_ns: int) -> None:
+        """Note the first whole look through an account; pairs that waited for it go on."""
+        self.drift.start(venue, now_ns)
+        self.house.venues[venue].surveyed = True
+        for pair in self.desk.open.values():
+            if pair.looks_until_ns > now_ns:
+                self.house.out.timer(f"pair:{pair.id}", now_ns)
+
+    def _is_bare(self, fill: Fill) -> bool:
+        """Return whether a fill is of an order with our prefix that neither the journal knows nor any list shows."""
+        given_up = (fill.venue, fill.venue_order_id) in self._given_up
+        return fill.client_order_id is not None and fill.client_order_id not in self._known and not given_up
+
+    def _unlisted(self, venue: str, bare: list[Fill], now_ns: int) -> str | None:
+        """Return why an account does not count as looked through while orders are missing in it of which it tells fills.
+
+        Histories lag, not all alike. The fills have moved the balances that we compute, so that nothing else would ever tell of
+        them. What is not shown in the end is told to a person.
+        """
+        if not bare:
+            self._bare_ns.pop(venue, None)
+            return None
+        names = ", ".join(sorted({f"{fill.symbol} {fill.client_order_id}" for fill in bare}))
+        if now_ns < self._bare_ns.setdefault(venue, now_ns) + ADOPT_WAIT_S * NS_PER_S:
+            return f"fills are told of orders that no list shows: {names}"
+        del self._bare_ns[venue]
+        self._given_up |= {(venue, fill.venue_order_id) for fill in bare}
+        text = f"{venue} tells fills of orders with our prefix, but does not show these: {names}"
+        self.house.incident("not_adopted", text, now_ns, severity="critical", venue=venue)
+        return None
 
     def adopt_lost(self, now_ns: int) -> None:
         """Take up the orders of ours that nobody knows, once all accounts are told, so that both legs come together."""
@@ -124,8 +162,8 @@ class Accounts:
             self.desk.on_found(lost[venue, number], now_ns)
 
     def on_timer(self, venue: str) -> None:
-        """Look again through an account that could not be looked through at the start."""
-        if not self.house.venues[venue].surveyed:
+        """Look again through an account that could not be looked through, or that does not show orders it tells fills of."""
+        if not self.house.venues[venue].surveyed or venue in self._bare_ns:
             self._survey(venue)
 
     def on_private_up(self, venue: str, now_ns: int) -> None:

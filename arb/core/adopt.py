@@ -1,9 +1,11 @@
-"""Orders with our prefix that the journal does not know: their pair is rebuilt from their names and brought to an end.
+"""Orders with our prefix that the journal does not know: they join their pair, or it is rebuilt from their names.
 
 It happens when the machine lost its last moments (what the journal had not yet synced), or when a journal was put aside. The
-client order id tells the process, the pair's number and the leg, so that both legs find each other again. What such a pair
-was meant to earn is not known; it is decided anew as if its limits had been its plan, its legs are counted and settled like
-any other's, and what is uneven is mended. An order of ours that rests is cancelled.
+client order id tells the process, the pair's number and the leg, so that orders of one pair find each other again. Where that
+pair is known by an order that was kept, be it open or closed of late, the lost one becomes one of its orders (`rejoin`): in a
+pair apart each would be mended by itself, and what both did would stand there twice. Else the pair is made anew (`adopt`).
+What it was meant to earn is not known then; it is decided as if its limits had been its plan, its legs are counted and
+settled like any other's, and what is uneven is mended. An order of ours that rests is cancelled.
 """
 
 from collections.abc import Iterable
@@ -15,11 +17,50 @@ from arb.core.house import House
 from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade, Trigger
 from arb.core.records import PairKind, PlanRecord
-from arb.market.client_id import ClientOrderId, decode
+from arb.market.client_id import ClientOrderId, decode, pair_part
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 
 ZERO = Decimal(0)
+ADOPT_WAIT_S = 10
+"""How long an account that cannot be looked through is waited for: by lost orders, for their other legs; by the repairs of a
+pair that was taken up, since an earlier one may have left of which the journal knows nothing."""
+
+
+def rejoin(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int) -> None:
+    """Give orders that nobody here knows back to the pairs that are known; what the venue says of them is told afterwards."""
+    lost = [(part, report) for report in reports if (part := _stray(desk, report)) and _takable(house, report)]
+    if not lost:
+        return
+    pairs = {pair_part(name): desk.pairs[order.pair_id] for name, order in desk.orders.items()}
+    # Attempts in their order, as if they had never been away.
+    for part, report in sorted(lost, key=lambda entry: entry[1].client_order_id or ""):
+        pair = pairs.get(part)
+        if pair is not None and pair.plan.symbol == report.symbol:
+            _give_back(house, desk, pair, report, now_ns)
+
+
+def _stray(desk: Desk, report: OrderReport) -> str | None:
+    """Return what an order shares with the others of its pair, None when it is not ours or known already."""
+    name = report.client_order_id
+    return None if name is None or name in desk.orders else pair_part(name)
+
+
+def _takable(house: House, report: OrderReport) -> bool:
+    listed = house.instrument(report.venue, report.symbol) is not None and len(house.venues_of(report.symbol)) > 1
+    return bool(listed and report.price and report.size)
+
+
+def _give_back(house: House, desk: Desk, pair: PairTrade, report: OrderReport, now_ns: int) -> None:
+    name = decode(report.client_order_id or "")
+    assert name is not None
+    order = _order(house, pair, name, report, now_ns)
+    pair.orders[order.client_order_id] = order
+    desk.know(order)
+    house.out.persist(order.record())
+    text = f"pair {pair.id}: {order.client_order_id}, an order of its own that the journal does not know, is taken up"
+    house.incident("adopted", text, now_ns, venue=order.venue, pair_id=pair.id)
+    _take_up(house, order, now_ns)
 
 
 def adopt(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int) -> list[PairTrade]:
@@ -29,8 +70,7 @@ def adopt(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int)
         name = decode(report.client_order_id or "")
         if name is None or report.client_order_id in desk.orders:
             continue
-        listed = house.instrument(report.venue, report.symbol) is not None and len(house.venues_of(report.symbol)) > 1
-        if not listed or not report.price or not report.size:
+        if not _takable(house, report):
             text = f"{report.venue} {report.symbol} {report.client_order_id} has our prefix, but cannot be taken up"
             house.incident("not_adopted", text, now_ns, severity="critical", venue=report.venue)
             continue
@@ -54,14 +94,19 @@ def _adopt_pair(house: House, desk: Desk, told: list[tuple[ClientOrderId, OrderR
     text = f"pair {pair.id}: orders with our prefix that the journal does not know are taken up: {names}"
     house.incident("adopted", text, now_ns, pair_id=pair.id)
     for order in pair.orders.values():
-        order.released = order.settled
-        if not order.settled:
-            house.books.sending(order.venue, order.symbol, now_ns)
-            house.out.timer(f"order:{order.client_order_id}", now_ns)
-        if not order.ended:
-            _cancel(house, order)
+        _take_up(house, order, now_ns)
     house.out.timer(f"pair:{pair.id}", now_ns)
     return pair
+
+
+def _take_up(house: House, order: WorkingOrder, now_ns: int) -> None:
+    """Follow an order from now on: ask what became of it, and leave nothing of it in a book."""
+    order.released = order.settled
+    if not order.settled:
+        house.books.sending(order.venue, order.symbol, now_ns)
+        house.out.timer(f"order:{order.client_order_id}", now_ns)
+    if not order.ended:
+        _cancel(house, order)
 
 
 def _order(house: House, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int) -> WorkingOrder:

@@ -89,7 +89,7 @@ class Desk:
         """Write down and send orders of a pair: (venue, role, side, price, size) each, all leaving together."""
         house, places = self.house, []
         for venue, role, side, price, size in wanted:
-            attempt = 0 if role is Role.ENTRY else sum(order.role is role for order in pair.orders.values())
+            attempt = 0 if role is Role.ENTRY else pair.next_attempt(role)
             turn = attempt % (MAX_ATTEMPT + 1)
             if attempt and not turn:
                 pair.number = house.next_number("pairs")  # every name under the old one is used up

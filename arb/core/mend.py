@@ -27,6 +27,7 @@ from arb.core.repair import (
     loss_cap,
     repair_size,
 )
+from arb.core.restart import mends_from_ns, unseen
 from arb.core.settings import OnSingleLeg
 from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
 from arb.market.order import Outcome, Role, Side
@@ -137,9 +138,10 @@ class Mender:
         if late and pair.state is PairState.REPAIRING and pair.kind is PairKind.ARB:
             self._out_of_time(pair, imbalance, now_ns)
         wait_ns = _pause_ms(pair) * NS_PER_MS
-        ready_ns = self._ready_ns(pair, wait_ns)
+        ready_ns = max(self._ready_ns(pair, wait_ns), mends_from_ns(house, pair, now_ns))
         if now_ns < ready_ns:
-            # Whatever refused the last one still does: asking again at once would only spend rate budget and attempts.
+            # Whatever refused the last one still does: asking again at once would only spend rate budget and attempts. Or an
+            # account is still to be looked through, in which a repair may be that this one would double.
             self._wake(pair, ready_ns, now_ns)
             return
         pair.waits_ns = 0 if self._drained else pair.waits_ns or now_ns
@@ -313,6 +315,8 @@ class Mender:
         """Return why a repair may not trade at a venue now, or None."""
         house, symbol = self.house, pair.plan.symbol
         if house.venues[venue].halted or house.venues[venue].paused_until_ns > now_ns:
+            return Reason.VENUE_HALTED
+        if venue in unseen(house, pair, now_ns):
             return Reason.VENUE_HALTED
         unusable = house.books.unusable(venue, symbol, now_ns)
         if unusable is not None:

@@ -95,6 +95,8 @@ class PairTrade:
         self.mark_ns: int | None = None
         self.booked_residual = ZERO
         self.waterfall: Waterfall | None = None
+        # Until when repairs of a pair that was taken up wait for looks through accounts (`core/restart.py`).
+        self.looks_until_ns = 0
         # Whether this run has counted the pair among those it opened and closed.
         self.counted = True
         self.story: list[str] = [f"{now_ns} {self.state}"]
@@ -164,6 +166,10 @@ class PairTrade:
     def repairs(self) -> list[WorkingOrder]:
         """Return all orders that are no entries, oldest first."""
         return [order for order in self.orders.values() if order.role is not Role.ENTRY]
+
+    def next_attempt(self, role: Role) -> int:
+        """Return the number of the next order in a role: above all that are known, since lost ones may have left gaps."""
+        return 1 + max((order.attempt for order in self.orders.values() if order.role is role), default=-1)
 
     def imbalance(self, base: str) -> Decimal:
         """Return base received minus base given, fees in base included: above zero we are long."""

@@ -4,11 +4,15 @@ Starting is reconciling. An order that was journalled but never answered is unkn
 Every unsettled order is asked for at once. Pairs of accounts that are no longer there end as abandoned. A pair whose symbol is
 no longer traded cannot be finished: it halts trading, stays as it is in the journal for a start that trades the symbol again,
 and ends as abandoned when the user resumes without it.
+
+The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no pair that was taken
+up is mended before the accounts where an order of it may be were looked through; what is lost joins it there (`core/adopt.py`).
 """
 
 import msgspec
 
-from arb.clock import NS_PER_MS
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.adopt import ADOPT_WAIT_S
 from arb.core.desk import Desk
 from arb.core.dust import DustPool
 from arb.core.house import House
@@ -134,4 +138,27 @@ def _rebuild(house: House, left: OpenPair, now_ns: int) -> PairTrade:
     for order in orders:
         state = house.venues.get(order.venue)
         order.received = order.is_unknown and state is not None and state.profile.receipts
-    return PairTrade.restored(left.plan, left.pair, house.next_number("pairs"), orders, now_ns)
+    pair = PairTrade.restored(left.plan, left.pair, house.next_number("pairs"), orders, now_ns)
+    pair.looks_until_ns = now_ns + ADOPT_WAIT_S * NS_PER_S
+    return pair
+
+
+def unseen(house: House, pair: PairTrade, now_ns: int) -> list[str]:
+    """Return the venues where an order of a pair may be that the journal lost; none once they were waited for long enough."""
+    if now_ns >= pair.looks_until_ns:
+        return []
+    return [venue for venue in house.venues_of(pair.plan.symbol) if not house.venues[venue].surveyed]
+
+
+def mends_from_ns(house: House, pair: PairTrade, now_ns: int) -> int:
+    """Return when a pair that is uneven may be mended, if no account is looked through before; 0 when nothing is waited for.
+
+    A venue where the pair has traded, or was meant to, is waited for as long as may be; any other that lists the symbol until
+    half the leg's time is gone, since an earlier repair is not likely to be there, and none is sent there unseen.
+    """
+    missing = unseen(house, pair, now_ns)
+    if not missing:
+        return 0
+    if not {*pair.venues, *(order.venue for order in pair.orders.values())}.isdisjoint(missing):
+        return pair.looks_until_ns
+    return min(pair.looks_until_ns, (pair.uneven_ns or now_ns) + house.timing.leg_deadline_ms * NS_PER_MS // 2)
