@@ -2,10 +2,11 @@
 
 It happens when the machine lost its last moments (what the journal had not yet synced), or when a journal was put aside. The
 client order id tells the process, the pair's number and the leg, so that orders of one pair find each other again. Where that
-pair is known by an order that was kept, be it open or closed of late, the lost one becomes one of its orders (`rejoin`): in a
-pair apart each would be mended by itself, and what both did would stand there twice. Else the pair is made anew (`adopt`).
-What it was meant to earn is not known then; it is decided as if its limits had been its plan, its legs are counted and
-settled like any other's, and what is uneven is mended. An order of ours that rests is cancelled.
+pair is known, by an order that was kept or by the number it has in later processes, be it open or closed of late, the lost one
+becomes one of its orders (`rejoin`): in a pair apart it would be traded back, and what it had mended would be mended again.
+Else the pair is made anew (`adopt`). What it was meant to earn is not known then; it is decided as if its limits had been its
+plan, its legs are counted and settled like any other's, and what is uneven is mended. An order of ours that rests is
+cancelled.
 """
 
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from arb.core.house import House
 from arb.core.orders import WorkingOrder
 from arb.core.pair import PairTrade, Trigger
 from arb.core.records import PairKind, PlanRecord
-from arb.market.client_id import ClientOrderId, decode, pair_part
+from arb.market.client_id import ClientOrderId, decode, is_again, pair_part
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 
@@ -29,21 +30,23 @@ pair that was taken up, since an earlier one may have left of which the journal 
 
 def rejoin(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int) -> None:
     """Give orders that nobody here knows back to the pairs that are known; what the venue says of them is told afterwards."""
-    lost = [(part, report) for report in reports if (part := _stray(desk, report)) and _takable(house, report)]
+    lost = [(name, report) for report in reports if (name := _stray(desk, report)) and _takable(house, report)]
     if not lost:
         return
-    pairs = {pair_part(name): desk.pairs[order.pair_id] for name, order in desk.orders.items()}
+    named = {pair_part(name): desk.pairs[order.pair_id] for name, order in desk.orders.items()}
+    # A process that had taken the pair up may have left no other trace of its own.
+    numbered = {pair.number: pair for pair in desk.pairs.values() if is_again(pair.number)}
     # Attempts in their order, as if they had never been away.
-    for part, report in sorted(lost, key=lambda entry: entry[1].client_order_id or ""):
-        pair = pairs.get(part)
+    for name, report in sorted(lost, key=lambda entry: entry[1].client_order_id or ""):
+        pair = named.get(pair_part(name.encode())) or numbered.get(name.pair_number)
         if pair is not None and pair.plan.symbol == report.symbol:
-            _give_back(house, desk, pair, report, now_ns)
+            _give_back(house, desk, pair, name, report, now_ns)
 
 
-def _stray(desk: Desk, report: OrderReport) -> str | None:
-    """Return what an order shares with the others of its pair, None when it is not ours or known already."""
+def _stray(desk: Desk, report: OrderReport) -> ClientOrderId | None:
+    """Return the parts of an order's name, None when it is not ours or known already."""
     name = report.client_order_id
-    return None if name is None or name in desk.orders else pair_part(name)
+    return None if name is None or name in desk.orders else decode(name)
 
 
 def _takable(house: House, report: OrderReport) -> bool:
@@ -51,9 +54,9 @@ def _takable(house: House, report: OrderReport) -> bool:
     return bool(listed and report.price and report.size)
 
 
-def _give_back(house: House, desk: Desk, pair: PairTrade, report: OrderReport, now_ns: int) -> None:
-    name = decode(report.client_order_id or "")
-    assert name is not None
+def _give_back(
+    house: House, desk: Desk, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int
+) -> None:
     order = _order(house, pair, name, report, now_ns)
     pair.orders[order.client_order_id] = order
     desk.know(order)

@@ -75,7 +75,7 @@ class PairTrade:
         self, kind: PairKind, plan: PlanRecord, number: int, run_id: int, opportunity_id: int | None, now_ns: int
     ):
         self.kind = kind
-        # The pair's number in client order ids of this process; a restored pair gets a new one with the new nonce.
+        # The pair's number in client order ids of this process; a restored pair has another, with the new nonce.
         self.number = number
         self.plan = plan
         self.run_id = run_id

@@ -28,6 +28,7 @@ from arb.core.records import (
     PlanRecord,
     PoolRecord,
 )
+from arb.market.client_id import number_again
 
 
 class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +63,11 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
     if restored.control is not None:
         house.control.restore(restored.control)
     present = {state.account_id for state in house.venues.values()}
+    numbers: set[int] = set()
     if restored.pool is not None:
         _take_up_pool(house, pool, restored.pool, present, now_ns)
     for left in restored.pairs:
-        pair = _rebuild(house, left, now_ns)
+        pair = _rebuild(house, left, numbers, now_ns)
         house.control.restore_opened(pair.plan.day_notional, pair.decided_ns)
         plan, gone = pair.plan, sorted({order.account_id for order in left.orders} - present)
         base, quote = plan.symbol.split("/")
@@ -93,7 +95,7 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
         house.out.timer(f"pair:{pair.id}", now_ns)
         house.incident("restored", f"pair {pair.id} taken up as {pair.state}", now_ns, severity="info", pair_id=pair.id)
     for closed in restored.recent:
-        pair = _rebuild(house, closed, now_ns)
+        pair = _rebuild(house, closed, numbers, now_ns)
         mendable = pair.state is not PairState.ABANDONED and not _untraded(house, pair)
         if mendable and {order.account_id for order in closed.orders} <= present:
             pair.take_up_end(closed.pair)
@@ -127,7 +129,11 @@ def _untraded(house: House, pair: PairTrade) -> list[str]:
     return sorted(venue for venue in venues if not house.books.has(venue, pair.plan.symbol))
 
 
-def _rebuild(house: House, left: OpenPair, now_ns: int) -> PairTrade:
+def _rebuild(house: House, left: OpenPair, numbers: set[int], now_ns: int) -> PairTrade:
+    number = number_again(left.plan.pair_id)
+    while number in numbers:
+        number += 1  # hardly ever; then only a third process may fail to see whose a lost order is
+    numbers.add(number)
     expiry_ns = house.timing.order_expiry_ms * NS_PER_MS
     orders = [
         WorkingOrder.restored(
@@ -138,7 +144,7 @@ def _rebuild(house: House, left: OpenPair, now_ns: int) -> PairTrade:
     for order in orders:
         state = house.venues.get(order.venue)
         order.received = order.is_unknown and state is not None and state.profile.receipts
-    pair = PairTrade.restored(left.plan, left.pair, house.next_number("pairs"), orders, now_ns)
+    pair = PairTrade.restored(left.plan, left.pair, number, orders, now_ns)
     pair.looks_until_ns = now_ns + ADOPT_WAIT_S * NS_PER_S
     return pair
 

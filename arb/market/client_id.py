@@ -60,6 +60,21 @@ def pair_part(text: str) -> str | None:
     return text[:_PAIR_PART] if text.isascii() and text.isalnum() else None
 
 
+def number_again(pair_id: int) -> int:
+    """Return the number of a pair in the ids of the processes after the one that opened it.
+
+    Told by the pair's id alone, so that a later process knows whose an order is though its journal lost it and all others of
+    that process; in the upper half of the numbers, which the pairs that a process opens itself never reach.
+    """
+    half = (MAX_PAIR_NUMBER + 1) // 2
+    return half + pair_id % half
+
+
+def is_again(pair_number: int) -> bool:
+    """Return whether a number is one of `number_again`."""
+    return pair_number > MAX_PAIR_NUMBER // 2
+
+
 def _encode(value: int, width: int) -> str:
     if not 0 <= value < 62**width:
         raise ValueError(f"{value} does not fit into {width} base-62 digits")

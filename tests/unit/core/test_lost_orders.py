@@ -9,7 +9,7 @@ from arb.core.events import AccountSurveyed, TimerFired
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord
 from arb.core.restart import OpenPair, Restored
 from arb.core.settings import Timing
-from arb.market.client_id import decode
+from arb.market.client_id import MAX_PAIR_NUMBER, decode, number_again
 from arb.market.order import Role, Side
 from tests.builders import SYMBOL, Bench, D, a_fill, a_report, a_survey
 from tests.unit.core.test_mend import one_legged
@@ -181,6 +181,46 @@ def test_a_lost_order_of_a_pair_that_has_ended_opens_that_pair_again() -> None:
     assert (last_pair(bench).id, last_pair(bench).state) == (closed.pair.id, PairState.REPAIRING)
     assert last_pair(bench).residual_size == -1
     assert kinds(bench) == ["adopted", "late_fill"]
+
+
+def test_a_repair_of_a_second_process_that_the_journal_lost_is_its_pairs_own_for_a_third() -> None:
+    dead = Bench()
+    one_legged(dead)
+    kept = left_behind(dead)
+    second = Bench(restored=kept, run_id=1_760_000_500, start_ns=dead.now_ns)
+    usable(second)
+    repair = second.placed()[-1]
+    third = Bench(restored=kept, run_id=1_760_000_900, start_ns=second.now_ns)
+    third.tell(found(third, repair, "1"))
+    assert {pair.id for pair in third.engine.desk.pairs.values()} == {kept.pairs[0].pair.id}
+    assert last_pair(third).state is PairState.COMPLETED
+
+
+def test_pairs_that_are_taken_up_have_numbers_that_no_new_pair_gets() -> None:
+    dead = Bench()
+    one_legged(dead)
+    bench = Bench(restored=left_behind(dead), run_id=1_760_000_500, start_ns=dead.now_ns)
+    [pair] = bench.engine.desk.open.values()
+    assert pair.number == number_again(pair.id)
+    assert pair.number > MAX_PAIR_NUMBER // 2 > bench.engine.house.next_number("pairs")
+
+
+def test_two_pairs_whose_numbers_would_be_the_same_get_two() -> None:
+    dead = Bench()
+    one_legged(dead)
+    kept = left_behind(dead)
+    [left] = kept.pairs
+    other_id = left.pair.id + (MAX_PAIR_NUMBER + 1) // 2
+    assert number_again(other_id) == number_again(left.pair.id)
+    twin = msgspec.structs.replace(
+        left,
+        plan=msgspec.structs.replace(left.plan, pair_id=other_id),
+        pair=msgspec.structs.replace(left.pair, id=other_id),
+        orders=(),
+        fills=(),
+    )
+    bench = Bench(restored=msgspec.structs.replace(kept, recent=(twin,)), run_id=1_760_000_500, start_ns=dead.now_ns)
+    assert len({pair.number for pair in bench.engine.desk.pairs.values()}) == 2
 
 
 def test_a_leg_found_after_its_pair_was_adopted_alone_joins_it() -> None:
