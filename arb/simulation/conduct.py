@@ -1,5 +1,5 @@
-"""Judges of how pairs were led: one at a time at a market, on books newer than what we took from them, mended within the cap,
-out of time only with a halt, and ended only with every fill that was told of.
+"""Judges of how pairs were led: one order after the other, each its own pair's; one pair at a time at a market, on books newer
+than what we took from them; mended within the cap, out of time only with a halt, and ended only with all the fills told of.
 
 They read the journal's rows in the order in which they were written, and the ledger's pairs and fills.
 """
@@ -13,17 +13,65 @@ from typing import Any
 
 from arb.clock import NS_PER_MS
 from arb.core.settings import RepairPolicy, Timing
+from arb.market.client_id import pair_part
 from arb.simulation.story import entries_of
 
 Row = dict[str, Any]
 
 OPEN = {"opening", "repairing", "halted"}
+NOT_TAKEN = {"rejected", "absent"}
+TERMINAL = NOT_TAKEN | {"filled", "partial_cancelled", "cancelled"}
 ENDED = {"completed", "unwound", "carried"}
 WORDS_ON_ORDERS = {"OrderAccepted", "OrderUpdated", "OrderLooked"}
 MENDING_ROLES = {"hedge", "unwind"}
 BPS = Decimal(10_000)
 PUNCTUAL_NS = 20 * NS_PER_MS
 """How much later than its deadline a pair may be found late: the timer comes behind whatever is being taken just then."""
+
+
+def sent_too_early(journal: Path) -> Iterator[str]:
+    """No order of a pair leaves while another of the same pair, sent before it, has not ended with all its fills known."""
+    status: dict[str, str] = {}
+    held: dict[int, Decimal] = defaultdict(Decimal)
+    number: dict[str, int] = {}
+    counted: dict[str, Decimal] = {}
+    pair_of: dict[str, int] = {}
+    began: dict[str, int] = {}
+    for seq, _, kind, payload in entries_of(journal):
+        if kind not in ("Persist", "PlaceOrder"):
+            continue
+        message = json.loads(payload)
+        if kind == "Persist":
+            record = message["record"]
+            if record["type"] == "OrderRecord":
+                name = record["client_order_id"]
+                began.setdefault(name, seq)
+                status[name], pair_of[name] = record["status"], record["pair_trade_id"]
+                number[name], counted[name] = record["id"], Decimal(record["filled"])
+            elif record["type"] == "FillRecord":
+                held[record["order_id"]] += Decimal(record["size"])
+            continue
+        name = message["client_order_id"]
+        if name not in pair_of:
+            yield f"sent too early: {name} left before it was written down"
+            continue
+        for other, pair in pair_of.items():
+            if pair != pair_of[name] or began[other] >= began[name]:
+                continue
+            if status[other] not in TERMINAL:
+                yield f"sent too early: {name} left while {other} of the same pair was {status[other]}"
+            elif held[number[other]] < counted[other]:
+                yield f"sent too early: {name} left while {other} lacked fills: {held[number[other]]} of {counted[other]}"
+
+
+def torn_apart(orders: Iterable[Row]) -> Iterator[str]:
+    """Orders that were sent for one pair belong to one pair, whatever the journal lost of them: else both would be mended."""
+    pair_of: dict[str, int] = {}
+    for order in orders:
+        part = pair_part(order["client_order_id"])
+        pair_id = order["pair_trade_id"]
+        if part is not None and pair_of.setdefault(part, pair_id) != pair_id:
+            yield f"torn apart: {order['client_order_id']} is of pair {pair_id}, others of its pair are of {pair_of[part]}"
 
 
 def two_at_one_market(journal: Path) -> Iterator[str]:

@@ -19,10 +19,14 @@ from arb.market.client_id import decode
 from arb.sim.values import Refusal
 from arb.simulation.aims import POWER_CUT
 from arb.simulation.conduct import (
+    NOT_TAKEN,
+    TERMINAL,
     beyond_the_cap,
     ended_without_fills,
     late_without_a_halt,
     on_swept_books,
+    sent_too_early,
+    torn_apart,
     two_at_one_market,
 )
 from arb.simulation.places import Places
@@ -36,8 +40,6 @@ EXACT = Context(prec=80)
 ZERO = Decimal(0)
 ENDED_AS = {"filled": "closed", "partial_cancelled": "cancelled", "cancelled": "cancelled"}
 """Our status of an order that a venue took, and the venue's word for it."""
-NOT_TAKEN = {"rejected", "absent"}
-TERMINAL = NOT_TAKEN | ENDED_AS.keys()
 CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
 WATERFALL = (
     "expected_net_e8",
@@ -82,7 +84,8 @@ def judge(places: Places, outcome: Outcome) -> list[str]:
         evidence = Evidence(places, truth)
         return [
             *sent_twice(evidence),
-            *sent_too_early(places),
+            *sent_too_early(places.journal),
+            *torn_apart(evidence.orders),
             *wrongly_written_off(evidence),
             *orders_differ(evidence, lost=any(POWER_CUT in strike for strike in outcome.fired)),
             *fills_differ(evidence),
@@ -115,41 +118,6 @@ def sent_twice(evidence: Evidence) -> Iterator[str]:
         yield from (f"sent twice: {venue} took {name} {count} times" for name, count in taken.items() if count > 1)
     entries = Counter((row["pair_trade_id"], row["side"]) for row in evidence.orders if row["role"] == "entry")
     yield from (f"sent twice: pair {pair} has {n} entries to {side}" for (pair, side), n in entries.items() if n > 1)
-
-
-def sent_too_early(places: Places) -> Iterator[str]:
-    """No order of a pair leaves while another of the same pair, sent before it, has not ended with all its fills known."""
-    status: dict[str, str] = {}
-    held: dict[int, Decimal] = defaultdict(lambda: ZERO)
-    number: dict[str, int] = {}
-    counted: dict[str, Decimal] = {}
-    pair_of: dict[str, int] = {}
-    began: dict[str, int] = {}
-    for seq, _, kind, payload in entries_of(places.journal):
-        if kind not in ("Persist", "PlaceOrder"):
-            continue
-        message = json.loads(payload)
-        if kind == "Persist":
-            record = message["record"]
-            if record["type"] == "OrderRecord":
-                name = record["client_order_id"]
-                began.setdefault(name, seq)
-                status[name], pair_of[name] = record["status"], record["pair_trade_id"]
-                number[name], counted[name] = record["id"], Decimal(record["filled"])
-            elif record["type"] == "FillRecord":
-                held[record["order_id"]] += Decimal(record["size"])
-            continue
-        name = message["client_order_id"]
-        if name not in pair_of:
-            yield f"sent too early: {name} left before it was written down"
-            continue
-        for other, pair in pair_of.items():
-            if pair != pair_of[name] or began[other] >= began[name]:
-                continue
-            if status[other] not in TERMINAL:
-                yield f"sent too early: {name} left while {other} of the same pair was {status[other]}"
-            elif held[number[other]] < counted[other]:
-                yield f"sent too early: {name} left while {other} lacked fills: {held[number[other]]} of {counted[other]}"
 
 
 def wrongly_written_off(evidence: Evidence) -> Iterator[str]:

@@ -211,6 +211,12 @@ MUTANTS = {
         "            if report.client_order_id not in self._known:\n"
         "                self.foreign.on_report(report, now_ns)",
     ),
+    "torn-apart": Mutant(
+        "an order that the journal has lost joins the pair that is known",
+        "arb/core/adopt.py",
+        "        if pair is not None and pair.plan.symbol == report.symbol:\n",
+        "        if pair is not None and pair.closed:\n",
+    ),
     "reopened": Mutant(
         "a pair that a late fill has opened again is taken up whole after a restart",
         "arb/store/journal.py",

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from arb.core.settings import RepairPolicy, Timing
+from arb.market.client_id import ClientOrderId
 from arb.simulation.conduct import (
     beyond_the_cap,
     ended_without_fills,
     late_without_a_halt,
     on_swept_books,
+    torn_apart,
     two_at_one_market,
 )
 from arb.simulation.story import opened_while_stopped
@@ -196,6 +198,22 @@ def test_a_repair_at_the_cap_passes(tmp_path: Path, price: str, side: str) -> No
 
 def test_what_a_repair_was_decided_on_that_came_back_from_its_venue_is_not_judged(tmp_path: Path) -> None:
     assert mended_at(tmp_path, "100.494", outcome="accepted") == []
+
+
+def an_order(pair_id: int, nonce: int, number: int, leg: str) -> dict[str, Any]:
+    return {"client_order_id": ClientOrderId(nonce, number, leg, 0).encode(), "pair_trade_id": pair_id}
+
+
+def test_an_order_that_was_taken_out_of_its_pair_is_found() -> None:
+    entry, repair = an_order(7, 1, 2, "buy"), an_order(8, 1, 2, "hedge")
+    assert list(torn_apart([entry, repair])) == [
+        f"torn apart: {repair['client_order_id']} is of pair 8, others of its pair are of 7"
+    ]
+
+
+def test_orders_of_one_pair_from_two_processes_and_of_two_pairs_pass() -> None:
+    orders = an_order(7, 1, 2, "buy"), an_order(7, 1, 2, "hedge"), an_order(7, 5, 9, "hedge"), an_order(8, 1, 3, "buy")
+    assert list(torn_apart(orders)) == []
 
 
 def decided_on(frame_ns: int, *, event_ns: int = 500, received_ns: int = 600, **details: object) -> list[str]:
