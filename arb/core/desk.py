@@ -90,15 +90,11 @@ class Desk:
         house, places = self.house, []
         for venue, role, side, price, size in wanted:
             attempt = 0 if role is Role.ENTRY else pair.next_attempt(role)
-            turn = attempt % (MAX_ATTEMPT + 1)
-            if attempt and not turn:
-                pair.number = house.next_number("pairs")  # every name under the old one is used up
-            name = ClientOrderId(
-                nonce=house.nonce,
-                pair_number=pair.number,
-                leg=str(side) if role is Role.ENTRY else str(role),
-                attempt=turn,
-            ).encode()
+            leg = str(side) if role is Role.ENTRY else str(role)
+            name = self._name(pair, leg, attempt)
+            if attempt > MAX_ATTEMPT and name in self.orders:
+                pair.number = house.next_number("pairs")  # the names under the old one are used up
+                name = self._name(pair, leg, attempt)
             require(name not in self.orders, f"client order id {name} was used before")
             self._check_steps(venue, pair.plan.symbol, price, size)
             place = PlaceOrder(
@@ -124,6 +120,9 @@ class Desk:
         house.out.place(places)
         for place in places:
             self.seeker.ask_later(self.orders[place.client_order_id], now_ns)
+
+    def _name(self, pair: PairTrade, leg: str, attempt: int) -> str:
+        return ClientOrderId(self.house.nonce, pair.number, leg, attempt % (MAX_ATTEMPT + 1)).encode()
 
     def _check_steps(self, venue: str, symbol: str, price: Decimal, size: Decimal) -> None:
         # The second of two checks (the first is in the sizing): nothing off the venue's grid may ever leave.
