@@ -12,7 +12,7 @@ cancelled.
 from collections.abc import Iterable
 from decimal import Decimal
 
-from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.commands import PlaceOrder
 from arb.core.desk import Desk
 from arb.core.house import House
 from arb.core.orders import WorkingOrder
@@ -63,7 +63,7 @@ def _give_back(
     house.out.persist(order.record())
     text = f"pair {pair.id}: {order.client_order_id}, an order of its own that the journal does not know, is taken up"
     house.incident("adopted", text, now_ns, venue=order.venue, pair_id=pair.id)
-    _take_up(house, order, now_ns)
+    _take_up(house, desk, order, now_ns)
 
 
 def adopt(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int) -> list[PairTrade]:
@@ -97,19 +97,19 @@ def _adopt_pair(house: House, desk: Desk, told: list[tuple[ClientOrderId, OrderR
     text = f"pair {pair.id}: orders with our prefix that the journal does not know are taken up: {names}"
     house.incident("adopted", text, now_ns, pair_id=pair.id)
     for order in pair.orders.values():
-        _take_up(house, order, now_ns)
+        _take_up(house, desk, order, now_ns)
     house.out.timer(f"pair:{pair.id}", now_ns)
     return pair
 
 
-def _take_up(house: House, order: WorkingOrder, now_ns: int) -> None:
+def _take_up(house: House, desk: Desk, order: WorkingOrder, now_ns: int) -> None:
     """Follow an order from now on: ask what became of it, and leave nothing of it in a book."""
     order.released = order.settled
     if not order.settled:
         house.books.sending(order.venue, order.symbol, now_ns)
         house.out.timer(f"order:{order.client_order_id}", now_ns)
     if not order.ended:
-        _cancel(house, order)
+        desk.seeker.cancel(order)
 
 
 def _order(house: House, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int) -> WorkingOrder:
@@ -178,16 +178,4 @@ def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderRepor
         hold_quote=ZERO,
         hold_base=ZERO,
         day_notional=house.control.day_notional if bought else ZERO,
-    )
-
-
-def _cancel(house: House, order: WorkingOrder) -> None:
-    house.out.cancel(
-        CancelOrder(
-            cause=0,
-            venue=order.venue,
-            symbol=order.symbol,
-            client_order_id=order.client_order_id,
-            venue_order_id=order.venue_order_id,
-        )
     )

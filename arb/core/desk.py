@@ -235,6 +235,8 @@ class Desk:
             self.seeker.count_clean_look(order, event)
         if not order.settled:
             self.seeker.ask_later(order, event.t_ns)
+        if order.rests and event.report is not None:
+            self.seeker.cancel(order)  # none of ours is meant to rest: an earlier cancel was lost
         self.seeker.alarm_if_long_unknown(order, event.t_ns)
         self._after(order, event.t_ns)
 

@@ -8,11 +8,9 @@ and other people's orders, are none of its business.
 
 from arb.clock import NS_PER_MS
 from arb.core.closing import Closer
-from arb.core.commands import CancelOrder
 from arb.core.desk import Desk
 from arb.core.house import House
 from arb.core.open import open_remainder
-from arb.core.orders import WorkingOrder
 from arb.core.records import PairKind
 
 RETRY_MS = 250
@@ -36,7 +34,7 @@ class Flattener:
             self.house.out.persist(self.house.control.record(now_ns, reason))
             self.house.incident("flatten", reason, now_ns)
         for order in self.desk.resting():
-            self._cancel(order)
+            self.desk.seeker.cancel(order)
 
     def advance(self, now_ns: int) -> None:
         """Do what can be done now; end when nothing of ours is left, or nothing that a venue would take."""
@@ -91,14 +89,3 @@ class Flattener:
         self.house.control.flattened()
         self.house.out.persist(self.house.control.record(now_ns, text))
         self.house.incident("flattened", text, now_ns, severity="critical" if left else "info")
-
-    def _cancel(self, order: WorkingOrder) -> None:
-        self.house.out.cancel(
-            CancelOrder(
-                cause=0,
-                venue=order.venue,
-                symbol=order.symbol,
-                client_order_id=order.client_order_id,
-                venue_order_id=order.venue_order_id,
-            )
-        )

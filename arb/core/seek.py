@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core import absence
-from arb.core.commands import QueryOrder
+from arb.core.commands import CancelOrder, QueryOrder
 from arb.core.events import OrderLooked
 from arb.core.house import House
 from arb.core.orders import WorkingOrder
@@ -80,6 +80,18 @@ class Seeker:
         if order.is_unknown:
             at_ns = absence.next_look_ns(order.clean_looks, now_ns, self._provable_ns(order), backoff_ns)
         self.house.out.timer(f"order:{order.client_order_id}", at_ns)
+
+    def cancel(self, order: WorkingOrder) -> None:
+        """Ask for a resting order to be cancelled; looks go on whatever the answer, and cancel again while it rests."""
+        self.house.out.cancel(
+            CancelOrder(
+                cause=0,
+                venue=order.venue,
+                symbol=order.symbol,
+                client_order_id=order.client_order_id,
+                venue_order_id=order.venue_order_id,
+            )
+        )
 
     def ask(self, order: WorkingOrder, now_ns: int) -> None:
         """Ask for an order now."""

@@ -5,12 +5,12 @@ import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SetTimer
-from arb.core.events import AccountSurveyed, TimerFired
+from arb.core.events import AccountSurveyed, CancelAnswered, OrderLooked, TimerFired
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord
 from arb.core.restart import OpenPair, Restored
 from arb.core.settings import Timing
 from arb.market.client_id import MAX_PAIR_NUMBER, decode, number_again
-from arb.market.order import Role, Side
+from arb.market.order import Outcome, Role, Side
 from tests.builders import SYMBOL, Bench, D, a_fill, a_report, a_survey
 from tests.unit.core.test_mend import one_legged
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
@@ -357,3 +357,33 @@ def test_a_fill_of_ours_whose_order_is_never_shown_holds_the_account_up_for_a_wh
     told = [row for row in rows if row.kind == "not_adopted"]
     assert [(row.severity, row.venue) for row in told] == [("critical", "okx")]
     assert SYMBOL in told[0].text and repair.client_order_id in told[0].text
+
+
+def test_a_resting_order_whose_cancel_was_lost_is_cancelled_again_by_every_look_that_finds_it() -> None:
+    dead = Bench()
+    _, sell = crossed(dead)
+    bench = Bench(run_id=1_760_000_500, start_ns=dead.now_ns + NS_PER_S)
+    bench.tell(a_survey("okx", orders=(a_report(sell, "0", is_open=True),), fills=(), started_ns=bench.now_ns))
+
+    def cancels() -> int:
+        return len([command for command in bench.said if isinstance(command, CancelOrder)])
+
+    assert cancels() == 1
+    lost = CancelAnswered(venue="okx", client_order_id=sell.client_order_id, outcome=Outcome.UNKNOWN, code="time-out")
+    for turn in range(2, 5):
+        bench.tell(lost)
+        bench.wait_ms(2000)
+        found = a_report(sell, "0", is_open=True)
+        bench.tell(
+            OrderLooked(
+                venue="okx",
+                symbol=sell.symbol,
+                client_order_id=sell.client_order_id,
+                look=turn,
+                complete=True,
+                report=found,
+                fills=(),
+                started_ns=bench.now_ns,
+            )
+        )
+        assert cancels() == turn
