@@ -51,7 +51,7 @@ class OrderGateway(Protocol):
     account_id: str
 
     async def start(self) -> None:
-        """Load markets and check the key; raises `VenueError` when the venue cannot be used."""
+        """Set the clock, load markets and check the key; raises `VenueError` when the venue cannot be used."""
 
     async def close(self) -> None:
         """Release sockets."""

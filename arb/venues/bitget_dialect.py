@@ -211,8 +211,6 @@ class BitgetDialect:
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read the address list and the rights: `stow` trades spot, `wwow` withdraws. Other words decide nothing."""
-        if bodies[0] is None:
-            return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=None)
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
         rights = {str(word) for word in fields.rows("authorities")}
         return KeyFacts(

@@ -167,7 +167,7 @@ class TradeDialect(Protocol):
         """Return the calls that tell what the key may do."""
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read what the key may do; a body is None where the venue did not answer."""
+        """Read what the key may do from the answers to `key_calls`; raises `VenueProtocolError`."""
 
 
 def batched(commands: Sequence[CancelOrder], count: int) -> list[tuple[CancelOrder, ...]]:

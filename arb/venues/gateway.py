@@ -24,13 +24,15 @@ from arb.core.events import (
     OrderLooked,
     OrderRejected,
 )
-from arb.errors import VenueAuthError, VenueBusy, VenueError, VenueProtocolError, require
+from arb.errors import VenueBusy, VenueError, VenueProtocolError
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
+from arb.venues.clock_offset import measure
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, TradeDialect
 from arb.venues.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
+from arb.venues.key_check import checked_key
 from arb.venues.limits import mind_limits
 from arb.venues.look import Look
 from arb.venues.order_socket import OrderSocket
@@ -50,7 +52,6 @@ from arb.venues.survey import Survey
 from arb.venues.writes import RestWrites, Send, Signer, Writes, signed
 
 EXPIRED = "expired"
-CLOCK_SAMPLES = 3
 # Looked-for orders are asked for again by the engine itself, so a look does not insist for long.
 LOOKS = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
@@ -109,7 +110,11 @@ class CcxtGateway:
         return self._writes.socket
 
     async def start(self) -> None:
-        """Learn the listing and check the key; raises `VenueError` when the venue cannot be used."""
+        """Set the clock by the venue's, learn the listing and check the key; raises `VenueError` when it cannot be used.
+
+        The clock first: what is signed with a wrong time is refused, and so would be the question what the key may do.
+        """
+        await self.measure_clock()
         await self._listing()
         await self.check_key()
 
@@ -119,24 +124,11 @@ class CcxtGateway:
         await self._signer.close()
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do; raise `VenueAuthError` when it may withdraw or may not trade.
+        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/key_check.py`).
 
         None in the facts means that the venue does not tell: then the user has to confirm (DESIGN.md section 1).
         """
-        bodies: list[Any] = []
-        for call in self._dialect.key_calls():
-            try:
-                bodies.append((await self._read(call, Priority.READ))[0])
-            except VenueAuthError:
-                raise
-            except VenueError:
-                bodies.append(None)
-        facts = self._dialect.key_facts(tuple(bodies))
-        if facts.can_withdraw:
-            raise VenueAuthError(self.venue, "the key may withdraw: make one that may not", code="key_withdraws")
-        if facts.can_trade is False:
-            raise VenueAuthError(self.venue, "the key may not trade spot", code="key_read_only")
-        return facts
+        return await checked_key(self._dialect, self._body_of)
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Take a rate slot without waiting and sign; whatever refuses an order here has certainly not sent it."""
@@ -293,28 +285,23 @@ class CcxtGateway:
         return tuple(await asyncio.gather(*map(self._with_fees, wanted)))
 
     async def measure_clock(self) -> ClockMeasured:
-        """Compare the clocks by the quickest of a few questions; later signatures use the result.
-
-        The venue's answer is cut to milliseconds, so half of one is added to it and to the error. Raises `VenueError`.
-        """
-        best: tuple[int, int] | None = None
-        for _ in range(CLOCK_SAMPLES):
-            body, answer = await self._read(self._dialect.clock(), Priority.READ)
-            venue_ns = self._dialect.clock_ms(body) * NS_PER_MS + NS_PER_MS // 2
-            trip_ns = answer.received_ns - answer.sent_ns
-            error_ns = trip_ns // 2 + NS_PER_MS // 2
-            if best is None or error_ns < best[1]:
-                best = venue_ns - (answer.sent_ns + trip_ns // 2), error_ns
-        require(best is not None, "no clock sample was taken")
-        assert best is not None
-        self._signer.server_offset_ns = best[0]
-        return ClockMeasured(venue=self.venue, offset_ns=best[0], error_ns=best[1])
+        """Compare the clocks (`venues/clock_offset.py`); later signatures use the result. Raises `VenueError`."""
+        found = await measure(self.venue, self._clock, self._venue_ms)
+        self._signer.server_offset_ns = found.offset_ns
+        return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
     async def run_private(self, listener: EventListener) -> None:
         """Keep the private stream up until cancelled, and the order socket where there is one."""
         await asyncio.gather(self._private.run(listener), self._writes.run(listener))
 
     # Inner workings.
+
+    async def _venue_ms(self) -> tuple[int, HttpAnswer]:
+        body, answer = await self._read(self._dialect.clock(), Priority.READ)
+        return self._dialect.clock_ms(body), answer
+
+    async def _body_of(self, call: Call) -> Any:
+        return (await self._read(call, Priority.READ))[0]
 
     async def _listing(self) -> dict[str, Instrument]:
         body, _ = await self._read(self._dialect.listing(), Priority.READ)

@@ -217,8 +217,6 @@ class OkxDialect:
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read `perm`: comma-separated out of `read_only`, `trade`, `withdraw`."""
-        if bodies[0] is None:
-            return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=None)
         fields = self._only(bodies[0])
         told = fields.maybe_text("perm")
         perms = None if told is None else {perm.strip() for perm in told.split(",")}

@@ -1,0 +1,97 @@
+"""How a gateway starts: it sets its clock by the venue's, and trades with no key of which it does not know what it may."""
+
+import msgspec
+import pytest
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.errors import VenueAuthError, VenueError
+from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest
+from tests.unit.venues.test_gateway import Bench
+from tests.virtual import run_virtual
+
+KEYS = b'[{"state":1,"perms":[{"name":"spot","read_only":false}]}]'
+WITHDRAWS = b'[{"state":1,"perms":[{"name":"spot","read_only":false},{"name":"wallet","read_only":false}]}]'
+READS_ONLY = b'[{"state":1,"perms":[{"name":"spot","read_only":true}]}]'
+DETAIL = b'{"ip_whitelist":["1.2.3.4"]}'
+
+
+class Venue:
+    """Answers each path with what it is given, and refuses what is signed with another time than its own."""
+
+    def __init__(self, bench: Bench, answers: dict[str, object], ahead_s: int) -> None:
+        self.bench = bench
+        self.ahead_ns = ahead_s * NS_PER_S
+        self.answers: dict[str, object] = {"main_keys": KEYS, "detail": DETAIL, "currency_pairs": b"[]"} | answers
+        self.asked: list[str] = []
+
+    async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        path = request.url.rpartition("/")[2]
+        self.asked.append(path)
+        now_ns = self.bench.clock.wall_ns()
+        if path == "time":
+            return self._answer(200, msgspec.json.encode({"server_time": (now_ns + self.ahead_ns) // NS_PER_MS}))
+        if path != "currency_pairs" and abs(self.bench.signer.server_offset_ns - self.ahead_ns) > NS_PER_S:
+            return self._answer(
+                403, b'{"label":"REQUEST_EXPIRED","message":"gap between request Timestamp and server"}'
+            )
+        told = self.answers[path]
+        if isinstance(told, Exception):
+            raise told
+        status, body = told if isinstance(told, tuple) else (200, told)
+        return self._answer(status, body)
+
+    async def close(self) -> None:
+        return
+
+    def _answer(self, status: int, body: object) -> HttpAnswer:
+        assert isinstance(body, bytes)
+        now_ns = self.bench.clock.wall_ns()
+        return HttpAnswer(status, {}, body, now_ns, now_ns)
+
+
+def started(answers: dict[str, object] | None = None, *, ahead_s: int = 0) -> Venue:
+    """Start a gateway at such a venue; `answers` are by the end of the path."""
+    bench = Bench()
+    venue = Venue(bench, answers or {}, ahead_s)
+    run_virtual(bench.over(venue).start(), bench.clock)
+    return venue
+
+
+def test_a_key_that_trades_and_nothing_else_is_taken() -> None:
+    assert {"main_keys", "detail", "currency_pairs"} < set(started().asked)
+
+
+def test_a_key_that_may_withdraw_is_refused() -> None:
+    with pytest.raises(VenueAuthError, match="may withdraw"):
+        started({"main_keys": WITHDRAWS})
+
+
+def test_a_key_that_may_only_read_is_refused() -> None:
+    with pytest.raises(VenueAuthError, match="may not trade"):
+        started({"main_keys": READS_ONLY})
+
+
+@pytest.mark.parametrize("ahead_s", [-3600, -40, 40, 3600])
+def test_the_clock_is_set_before_anything_is_signed_so_that_a_key_that_may_withdraw_shows(ahead_s: int) -> None:
+    started(ahead_s=ahead_s)
+    with pytest.raises(VenueAuthError, match="may withdraw"):
+        started({"main_keys": WITHDRAWS}, ahead_s=ahead_s)
+
+
+@pytest.mark.parametrize("path", ["main_keys", "detail"])
+@pytest.mark.parametrize(
+    "failure",
+    [AnswerLost("no answer"), (500, b"{}"), (502, b"<html>"), (400, b'{"label":"INVALID_PARAM_VALUE","message":"x"}')],
+)
+def test_a_key_whose_rights_cannot_be_read_is_not_taken(path: str, failure: object) -> None:
+    with pytest.raises(VenueError) as caught:
+        started({path: failure})
+
+    assert f"what the key may do could not be read (GET {path})" in str(caught.value)
+    assert "start again" in str(caught.value)
+    assert caught.value.code == "key_unread"
+
+
+def test_a_key_that_the_venue_refuses_is_told_in_its_own_words() -> None:
+    with pytest.raises(VenueAuthError, match="INVALID_KEY"):
+        started({"main_keys": (401, b'{"label":"INVALID_KEY","message":"x"}')})
