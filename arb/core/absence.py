@@ -2,9 +2,10 @@
 
 Nothing short of this is proof: the venue may execute a delayed request after the client gave up, look-ups by client id fail
 for finished orders on Gate, and histories lag. So absence needs the request's venue-enforced expiry to have passed by more
-than the clock error, then two complete looks at least two seconds apart that show nothing, and balances that agree. Where a
-venue has no expiry a grace time takes its place, and so where it may have told that it received the request: an expiry is
-looked at on receipt (Gate, `x-gate-exptime`) and stops nothing that waits inside.
+than the clock error, on the venue's clock as it goes now (the expiry was written in its time, and a clock that was set back
+since lets the request live on), then two complete looks at least two seconds apart that show nothing, and balances that agree.
+Where a venue has no expiry a grace time takes its place, and so where it may have told that it received the request: an expiry
+is looked at on receipt (Gate, `x-gate-exptime`) and stops nothing that waits inside.
 """
 
 from arb.clock import NS_PER_MS, NS_PER_S
@@ -13,6 +14,17 @@ LOOK_SPACING_NS = 2 * NS_PER_S
 LOOKS_NEEDED = 2
 # Added to the measured clock error, for the venue's own gateway clocks.
 EXPIRY_MARGIN_NS = 200 * NS_PER_MS
+
+
+def lives_until_ns(expires_ns: int, sent_offset_ns: int | None, offset_ns: int | None) -> int:
+    """Return the last instant, on our clock, at which a venue may still take a request that expires at `expires_ns` of ours.
+
+    The venue holds it against its own clock: it was sent with `sent_offset_ns` (venue time - ours), and `offset_ns` is measured
+    now; None: not known.
+    """
+    if sent_offset_ns is None or offset_ns is None:
+        return expires_ns
+    return max(expires_ns, expires_ns + sent_offset_ns - offset_ns)
 
 
 def provable_from_ns(*, sent_ns: int, expires_ns: int | None, clock_error_ns: int, unknown_grace_ms: int) -> int:

@@ -109,8 +109,8 @@ class Desk:
                 size=size,
                 expires_ns=now_ns + house.timing.order_expiry_ms * NS_PER_MS,
             )
-            account_id = house.venues[venue].account_id
-            order = WorkingOrder(house.next_id("orders"), pair.id, account_id, place, attempt, now_ns)
+            state, order_id = house.venues[venue], house.next_id("orders")
+            order = WorkingOrder(order_id, pair.id, state.account_id, place, attempt, now_ns, state.offset_ns)
             pair.orders[name] = order
             self.know(order)
             house.books.sending(venue, pair.plan.symbol, now_ns)

@@ -206,6 +206,8 @@ class Engine:
     def _on_clock(self, event: ClockMeasured) -> None:
         state = self.house.venues[event.venue]
         state.offset_ns, state.clock_error_ns = event.offset_ns, event.error_ns
+        orders = (order for pair in self.desk.open.values() for order in pair.orders.values())
+        self.desk.seeker.clock_told(orders, event.venue, event.offset_ns)
 
     def _on_instrument(self, event: InstrumentListed) -> None:
         instrument, house = event.instrument, self.house

@@ -11,6 +11,8 @@ An order whose outcome is unknown stays so until the venue tells of it, or until
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
 from arb.core.commands import PlaceOrder
 from arb.core.records import FillRecord, OrderRecord
 from arb.errors import require
@@ -23,7 +25,16 @@ ZERO = Decimal(0)
 class WorkingOrder:
     """One of our orders, from intent to settlement."""
 
-    def __init__(self, order_id: int, pair_id: int, account_id: str, command: PlaceOrder, attempt: int, now_ns: int):
+    def __init__(
+        self,
+        order_id: int,
+        pair_id: int,
+        account_id: str,
+        command: PlaceOrder,
+        attempt: int,
+        now_ns: int,
+        offset_ns: int | None = None,
+    ):
         self.order_id = order_id
         self.pair_id = pair_id
         self.account_id = account_id
@@ -36,6 +47,8 @@ class WorkingOrder:
         self.price = command.price
         self.size = command.size
         self.expires_ns = command.expires_ns
+        # By how much (ns) the venue's clock was ahead at most while this may have been signed: its expiry left in that time.
+        self.offset_ns = offset_ns
         self.attempt = attempt
         self.journalled_ns = now_ns
         self.outcome: Outcome | None = None
@@ -65,7 +78,7 @@ class WorkingOrder:
 
     @classmethod
     def restored(cls, record: OrderRecord, fills: Iterable[FillRecord], expires_ns: int) -> "WorkingOrder":
-        """Rebuild an order from its journalled row and fills.
+        """Rebuild an order from its journalled row and fills; `expires_ns` (our clock) counts where the row does not tell.
 
         One that was journalled but whose answer never came is unknown: it may have left before the process died.
         """
@@ -83,10 +96,13 @@ class WorkingOrder:
             size=record.size,
             expires_ns=expires_ns,
         )
+        if record.expires_ns is not None:
+            command = msgspec.structs.replace(command, expires_ns=record.expires_ns)
         order = cls(record.id, record.pair_trade_id, record.account_id, command, record.attempt, record.journalled_ns)
         order.outcome = record.outcome
         order.reject_code = record.reject_code
         order.venue_order_id = record.venue_order_id
+        order.offset_ns = record.offset_ns
         order.sent_ns, order.acked_ns = record.sent_ns, record.acked_ns
         order.adopted = record.outcome is Outcome.ACCEPTED and not record.sent_ns and not record.acked_ns
         order.first_fill_ns, order.done_ns = record.first_fill_ns, record.done_ns
@@ -208,6 +224,8 @@ class WorkingOrder:
             acked_ns=self.acked_ns,
             first_fill_ns=self.first_fill_ns,
             done_ns=self.done_ns,
+            expires_ns=self.expires_ns,
+            offset_ns=self.offset_ns,
         )
 
 

@@ -141,7 +141,11 @@ class PairRecord(Record, frozen=True, kw_only=True, tag=True):
 
 
 class OrderRecord(Record, frozen=True, kw_only=True, tag=True):
-    """One order, from intent to its end."""
+    """One order, from intent to its end.
+
+    Journal only: `expires_ns`, the instant on our clock after which the venue must refuse it, and `offset_ns`, the greatest
+    offset (venue time - ours) that it may have been signed with.
+    """
 
     id: int
     pair_trade_id: int | None
@@ -166,6 +170,8 @@ class OrderRecord(Record, frozen=True, kw_only=True, tag=True):
     acked_ns: int | None
     first_fill_ns: int | None
     done_ns: int | None
+    expires_ns: int | None = None
+    offset_ns: int | None = None
 
 
 class FillRecord(Record, frozen=True, kw_only=True, tag=True):

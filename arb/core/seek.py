@@ -1,6 +1,6 @@
 """Looking for orders that say nothing: when to ask, and what finding nothing adds up to (DESIGN.md section 4)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core import absence
@@ -34,7 +34,9 @@ class Seeker:
             told = self.house.inventory.told(venue, base)
             if not order.is_unknown or told is None:
                 continue
-            if told.free + told.locked == self.house.inventory.computed(venue, base):
+            provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the looks
+            still = all(look_ns >= provable_ns for look_ns in order.clean_looks)
+            if still and told.free + told.locked == self.house.inventory.computed(venue, base):
                 absent.append(order)
             else:
                 order.clean_looks.clear()
@@ -56,21 +58,35 @@ class Seeker:
 
     def _provable_ns(self, order: WorkingOrder) -> int:
         state, timing = self.house.venues[order.venue], self.house.timing
+        lives_until_ns = absence.lives_until_ns(order.expires_ns, order.offset_ns, state.offset_ns)
         return absence.provable_from_ns(
             sent_ns=order.sent_ns or order.journalled_ns,
-            expires_ns=order.expires_ns if state.profile.enforces_expiry and not order.received else None,
+            expires_ns=lives_until_ns if state.profile.enforces_expiry and not order.received else None,
             clock_error_ns=state.clock_error_ns,
             unknown_grace_ms=timing.unknown_grace_ms,
         )
 
     def count_clean_look(self, order: WorkingOrder, event: OrderLooked) -> None:
         """Count a complete look that found nothing; enough of them lead to the last question, for balances."""
-        if not absence.counts(order.clean_looks, event.started_ns, self._provable_ns(order)):
+        provable_ns = self._provable_ns(order)
+        order.clean_looks = [look_ns for look_ns in order.clean_looks if look_ns >= provable_ns]
+        if not absence.counts(order.clean_looks, event.started_ns, provable_ns):
             return
         order.clean_looks.append(event.started_ns)
         if len(order.clean_looks) >= absence.LOOKS_NEEDED:
             self._proving[order.client_order_id] = event.started_ns
             self.house.out.refresh(order.venue)
+
+    def clock_told(self, orders: Iterable[WorkingOrder], venue: str, offset_ns: int) -> None:
+        """Note, for each of `orders` that is unanswered at a venue, that it may have been signed with this offset (ns)."""
+        for order in orders:
+            if (
+                order.venue == venue
+                and order.outcome is None
+                and (order.offset_ns is None or offset_ns > order.offset_ns)
+            ):
+                order.offset_ns = offset_ns
+                self.house.out.persist(order.record())
 
     def ask_later(self, order: WorkingOrder, now_ns: int) -> None:
         """Ask for an order after a while, if it stays silent."""

@@ -57,8 +57,8 @@ MUTANTS = {
     "no-balances": Mutant(
         "absence needs balances that agree",
         "arb/core/seek.py",
-        "if told.free + told.locked == self.house.inventory.computed(venue, base):",
-        "if order.venue:",
+        "if still and told.free + told.locked == self.house.inventory.computed(venue, base):",
+        "if still:",
     ),
     "unknown-is-no": Mutant(
         "an answer that never came is no refusal",
