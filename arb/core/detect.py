@@ -253,7 +253,7 @@ class Detector:
         if "journal" in house.store_blocked:
             return Reason.JOURNAL_BLOCKED
         worst_ns = house.timing.max_clock_offset_error_ms * NS_PER_MS
-        if any(s.offset_ns is None or s.clock_error_ns > worst_ns for s in states):
+        if any(s.offset_ns is None or s.clock_doubted or s.clock_error_ns > worst_ns for s in states):
             return Reason.CLOCK_OFFSET
         unknown = {(o.venue, o.symbol) for o in self.desk.unknown_orders()} | house.lost
         if any((venue, symbol) in unknown for venue in venues):

@@ -24,6 +24,7 @@ from arb.core.events import (
     AnyEvent,
     BalancesReported,
     CancelAnswered,
+    ClockDoubted,
     ClockMeasured,
     FeedDown,
     FeedUp,
@@ -92,6 +93,7 @@ class Engine:
             PrivateUp: self._on_private_up,
             PrivateDown: self._on_private_down,
             ClockMeasured: self._on_clock,
+            ClockDoubted: self._on_clock_doubted,
             InstrumentListed: self._on_instrument,
             BalancesReported: self.accounts.on_balances,
             AccountSurveyed: self.accounts.on_surveyed,
@@ -205,9 +207,12 @@ class Engine:
 
     def _on_clock(self, event: ClockMeasured) -> None:
         state = self.house.venues[event.venue]
-        state.offset_ns, state.clock_error_ns = event.offset_ns, event.error_ns
+        state.offset_ns, state.clock_error_ns, state.clock_doubted = event.offset_ns, event.error_ns, False
         orders = (order for pair in self.desk.open.values() for order in pair.orders.values())
         self.desk.seeker.clock_told(orders, event.venue, event.offset_ns)
+
+    def _on_clock_doubted(self, event: ClockDoubted) -> None:
+        self.house.venues[event.venue].clock_doubted = True
 
     def _on_instrument(self, event: InstrumentListed) -> None:
         instrument, house = event.instrument, self.house

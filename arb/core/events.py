@@ -71,6 +71,12 @@ class ClockMeasured(Event, frozen=True, kw_only=True, tag=True):
     error_ns: int
 
 
+class ClockDoubted(Event, frozen=True, kw_only=True, tag=True):
+    """A venue said of a request of ours that it was out of time: its clock and ours may stand otherwise than measured last."""
+
+    venue: str
+
+
 class InstrumentListed(Event, frozen=True, kw_only=True, tag=True):
     """The venue's rules and the account's fees for one symbol were read."""
 
@@ -268,6 +274,7 @@ AnyEvent = (
     | PrivateUp
     | PrivateDown
     | ClockMeasured
+    | ClockDoubted
     | InstrumentListed
     | BalancesReported
     | OrderAccepted

@@ -73,6 +73,8 @@ class VenueState:
         self.surveyed = False
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
+        # Whether the venue has called a request of ours out of time since its clock was measured last.
+        self.clock_doubted = False
         self.halted: str | None = None
         self.paused_until_ns = 0
         self.entries_stopped_until_ns = 0

@@ -1,13 +1,14 @@
 """The small tasks that never end: the venues' clocks and rules, the journal's fsync, the halt file."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from arb.core.events import HaltAsked, InstrumentListed, TroubleReported
+from arb.core.events import ClockDoubted, HaltAsked, InstrumentListed, TroubleReported
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, read_halt_file
 from arb.market.instrument import Instrument
@@ -17,12 +18,16 @@ log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S = 30.0
 CLOCK_RETRY_S = 5.0
+CLOCK_AGAIN_S = 1.0
 SYNC_EVERY_S = 0.2
 """DESIGN.md section 3 asks for an fsync at least every 250 ms."""
 
 
 async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
-    """Compare a venue's clock with ours again and again."""
+    """Compare a venue's clock with ours again and again, and at once when the venue calls a request of ours out of time.
+
+    Then nothing opens there until it is done. A venue that always says so is asked no more than once in `CLOCK_AGAIN_S`.
+    """
     while True:
         try:
             listener(await gateway.measure_clock())
@@ -30,7 +35,10 @@ async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
         except VenueError as error:
             log.warning("clock of %s not measured: %s", gateway.venue, error)
             pause_s = CLOCK_RETRY_S
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(CLOCK_AGAIN_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(gateway.clock_doubted(), pause_s - CLOCK_AGAIN_S)
+            listener(ClockDoubted(venue=gateway.venue))
 
 
 async def keep_rules(

@@ -89,5 +89,8 @@ class OrderGateway(Protocol):
     async def measure_clock(self) -> ClockMeasured:
         """Compare the venue's clock with ours, corrected by half the round trip."""
 
+    async def clock_doubted(self) -> None:
+        """Wait until the venue says of a request of ours that it was out of time; a doubt is told once."""
+
     async def run_private(self, listener: EventListener) -> None:
         """Keep the private stream up until cancelled: orders, fills, balances, `PrivateUp`, `PrivateDown`."""

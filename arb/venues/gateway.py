@@ -103,6 +103,7 @@ class CcxtGateway:
         self._clock = clock
         self._rng = rng
         self._timing = timing if timing is not None else GatewayTiming()
+        self._doubt = asyncio.Event()
 
     @property
     def order_socket(self) -> OrderSocket | None:
@@ -176,7 +177,7 @@ class CcxtGateway:
         except AnswerLost as error:
             return unknown(self.venue, command, sent_ns, str(error), received=error.received)
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
-        self._mind_limits(scope, verdict, answer)
+        self._mind(scope, verdict, answer)
         return answered(self._dialect, command, answer, verdict)
 
     async def cancel(self, command: CancelOrder) -> CancelAnswered:
@@ -195,7 +196,7 @@ class CcxtGateway:
         except AnswerLost as error:
             return cancel_answer(self.venue, command, Outcome.UNKNOWN, str(error))
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
-        self._mind_limits(call.scope, verdict, answer)
+        self._mind(call.scope, verdict, answer)
         return cancel_answer(self.venue, command, verdict.outcome, verdict.code or None)
 
     async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
@@ -218,7 +219,7 @@ class CcxtGateway:
             return every(Outcome.REJECTED, getattr(refused, "code", None) or NOT_SENT)
         verdict = judge_read(self._dialect.policy, answer, self._venue_ns())
         for scope in dict.fromkeys(batch.scopes):
-            self._mind_limits(scope, verdict, answer)
+            self._mind(scope, verdict, answer)
         told = self._told_of_batch(answer)
         return [
             cancel_answer(self.venue, command, *item_of(self._dialect.policy, named(told, command), verdict))
@@ -290,6 +291,11 @@ class CcxtGateway:
         self._signer.server_offset_ns = found.offset_ns
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
+    async def clock_doubted(self) -> None:
+        """Wait until the venue says of a request of ours that it was out of time; a doubt is told once."""
+        await self._doubt.wait()
+        self._doubt.clear()
+
     async def run_private(self, listener: EventListener) -> None:
         """Keep the private stream up until cancelled, and the order socket where there is one."""
         await asyncio.gather(self._private.run(listener), self._writes.run(listener))
@@ -349,7 +355,7 @@ class CcxtGateway:
             if not await self._pacer.wait(call.scope, priority, self._timing.pace_timeout_s):
                 raise VenueBusy(self.venue, f"no slot left in {call.scope!r}", code=RATE_BUDGET)
             verdict, answer = await self._ask_once(call)
-            self._mind_limits(call.scope, verdict, answer)
+            self._mind(call.scope, verdict, answer)
             if answer is not None and verdict.outcome is Outcome.ACCEPTED:
                 return verdict.body, answer
             elapsed_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
@@ -368,7 +374,9 @@ class CcxtGateway:
             return lost, None
         return judge_read(self._dialect.policy, answer, self._venue_ns()), answer
 
-    def _mind_limits(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
+    def _mind(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
+        if verdict.trouble is Trouble.CLOCK:
+            self._doubt.set()
         mind_limits(self._pacer, scope, verdict, {} if answer is None else answer.headers, self._venue_ns())
 
     def _venue_ns(self) -> int:

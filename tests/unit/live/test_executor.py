@@ -131,6 +131,9 @@ class FakeGateway:
     async def measure_clock(self) -> ClockMeasured:
         return ClockMeasured(venue=self.venue, offset_ns=0, error_ns=0)
 
+    async def clock_doubted(self) -> None:
+        await self._work("clock_doubted")
+
     async def run_private(self, listener: EventListener) -> None:
         await self._work("private")
 

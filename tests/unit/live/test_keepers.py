@@ -5,10 +5,18 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from arb.core.events import AnyEvent, ClockMeasured, HaltAsked, InstrumentListed, TroubleReported
+from arb.core.events import AnyEvent, ClockDoubted, ClockMeasured, HaltAsked, InstrumentListed, TroubleReported
 from arb.errors import StoreError, VenueUnreachable
 from arb.live.control import HALT_POLL_S, remove_halt_file, write_halt_file
-from arb.live.keepers import CLOCK_EVERY_S, CLOCK_RETRY_S, keep_clock, keep_rules, keep_synced, poll_halt_file
+from arb.live.keepers import (
+    CLOCK_AGAIN_S,
+    CLOCK_EVERY_S,
+    CLOCK_RETRY_S,
+    keep_clock,
+    keep_rules,
+    keep_synced,
+    poll_halt_file,
+)
 from arb.market.instrument import Instrument
 from tests.builders import D, an_instrument
 from tests.virtual import a_clock, run_virtual
@@ -34,6 +42,7 @@ class Gateway:
 
     def __init__(self, *good: bool) -> None:
         self.good = list(good)
+        self.doubt = asyncio.Event()
         self.asked = 0
 
     async def measure_clock(self) -> ClockMeasured:
@@ -41,6 +50,10 @@ class Gateway:
         if self.good and not self.good.pop(0):
             raise VenueUnreachable("gate", "no route")
         return ClockMeasured(venue="gate", offset_ns=1, error_ns=1)
+
+    async def clock_doubted(self) -> None:
+        await self.doubt.wait()
+        self.doubt.clear()
 
 
 def test_a_clock_that_cannot_be_read_is_asked_again_soon() -> None:
@@ -54,6 +67,50 @@ def test_clocks_are_compared_again_and_again() -> None:
     told: list[AnyEvent] = []
     for_seconds(10 * CLOCK_EVERY_S + 1, lambda: keep_clock(Gateway(), told.append))  # type: ignore[arg-type]
     assert len(told) == 11
+
+
+def kept_while(story: Callable[[Gateway], Coroutine[Any, Any, None]], seconds: float, *good: bool) -> list[AnyEvent]:
+    """Keep a clock while something happens at its venue; return what was told."""
+    told: list[AnyEvent] = []
+    gateway = Gateway(*good)
+
+    async def main() -> None:
+        await asyncio.gather(keep_clock(gateway, told.append), story(gateway))  # type: ignore[arg-type]
+
+    for_seconds(seconds, main)
+    return told
+
+
+DOUBTED, MEASURED = ClockDoubted(venue="gate"), ClockMeasured(venue="gate", offset_ns=1, error_ns=1)
+
+
+def test_a_venue_that_says_that_we_are_out_of_time_is_compared_with_at_once() -> None:
+    async def story(gateway: Gateway) -> None:
+        await asyncio.sleep(CLOCK_EVERY_S / 2)
+        gateway.doubt.set()
+        await asyncio.sleep(0.001)
+        assert gateway.asked == 2
+
+    assert kept_while(story, CLOCK_EVERY_S) == [MEASURED, DOUBTED, MEASURED]
+
+
+def test_a_venue_that_always_says_so_is_asked_once_a_second_and_no_more() -> None:
+    async def story(gateway: Gateway) -> None:
+        while True:
+            gateway.doubt.set()
+            await asyncio.sleep(0.01)
+
+    told = kept_while(story, 10 * CLOCK_AGAIN_S)
+    assert 9 <= told.count(MEASURED) <= 10
+
+
+def test_a_clock_in_doubt_that_cannot_be_read_stays_in_doubt_until_it_can() -> None:
+    async def story(gateway: Gateway) -> None:
+        await asyncio.sleep(10)
+        gateway.doubt.set()
+
+    told = kept_while(story, 10 + CLOCK_RETRY_S + 1, True, False, True)
+    assert told == [MEASURED, DOUBTED, MEASURED]
 
 
 def test_the_halt_file_is_seen_within_one_look_and_told_once(tmp_path: Path) -> None:
