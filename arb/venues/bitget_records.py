@@ -14,6 +14,7 @@ from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import EXACT
 from arb.market.order import OrderReport, Side
 from arb.venues.fields import Fields
+from arb.venues.symbols import UnknownSymbol
 
 _ZERO = Decimal(0)
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
@@ -22,7 +23,7 @@ _ENDED_STATES = frozenset({"filled", "full_fill", "full-fill", "cancelled", "can
 
 
 class Symbols:
-    """From native symbols to ours. One that is not listed stands for itself: it can only be a stranger's."""
+    """From native symbols to ours, as the listing tells them."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
@@ -31,9 +32,12 @@ class Symbols:
         """Take what the listing says."""
         self._known.update(natives)
 
-    def of(self, native_symbol: str) -> str:
-        """Return our spelling of `BTCUSDT`."""
-        return self._known.get(native_symbol, native_symbol)
+    def of(self, venue: str, native_symbol: str) -> str:
+        """Return our spelling of `BTCUSDT`; raise `UnknownSymbol` for one that is not listed (or was not, when last read)."""
+        symbol = self._known.get(native_symbol)
+        if symbol is None:
+            raise UnknownSymbol(venue, native_symbol)
+        return symbol
 
 
 def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> OrderReport:
@@ -50,7 +54,7 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
     ended = state in _ENDED_STATES
     return OrderReport(
         venue=venue,
-        symbol=symbols.of(fields.text("instId" if pushed else "symbol")),
+        symbol=symbols.of(venue, fields.text("instId" if pushed else "symbol")),
         client_order_id=fields.maybe_text("clientOid"),
         venue_order_id=fields.text("orderId"),
         side=fields.side(),
@@ -68,7 +72,7 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
 def fill(venue: str, raw: Any, symbols: Symbols, source: FillSource, received_ns: int) -> Fill:
     """Read a row of `/spot/trade/fills` or of the channel `fill`. Our own id is in neither: the order's number is."""
     fields = Fields(venue, "fill", raw)
-    symbol, side = symbols.of(fields.text("symbol")), fields.side()
+    symbol, side = symbols.of(venue, fields.text("symbol")), fields.side()
     fee, fee_currency = _fee(fields, symbol, side)
     return Fill(
         venue=venue,

@@ -6,6 +6,7 @@ come in meanwhile push others to later pages, so what is there is seen at least 
 page was read and understood, and every fill in it could be ascribed to an order.
 """
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from arb.errors import VenueError, VenueProtocolError, VenueRejected
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport
 from arb.venues.dialect import PAGES_MAX, Call, Pages, TradeDialect
+from arb.venues.symbols import UnknownSymbol
 
 Ask = Callable[[Call], Awaitable[tuple[Any, int]]]
 """Ask one question; returns (body, received_ns), raises `VenueError`."""
@@ -77,22 +79,28 @@ class Look:
         symbol = self._command.symbol
         for pages in (self._dialect.open_orders(symbol), self._dialect.ended_orders(symbol, self._since_ms)):
             async for raw, _ in self._rows(pages):
-                report = self._dialect.report(raw)
-                if report.client_order_id == self._command.client_order_id:
-                    self.report = report
-                else:
-                    self._strangers.add(report.venue_order_id)
+                with contextlib.suppress(UnknownSymbol):  # not the one asked for
+                    self._sort(self._dialect.report(raw))
         await self._read_fills(None)
+
+    def _sort(self, report: OrderReport) -> None:
+        if report.client_order_id == self._command.client_order_id:
+            self.report = report
+        else:
+            self._strangers.add(report.venue_order_id)
 
     async def _read_fills(self, venue_order_id: str | None) -> None:
         doubtful: dict[str, list[Fill]] = {}
         pages = self._dialect.fills(self._command.symbol, self._since_ms, venue_order_id)
         async for raw, received_ns in self._rows(pages):
-            fill = self._dialect.fill(raw, received_ns)
-            if self._is_ours(fill):
-                self._fills[fill.key] = fill
-            elif fill.client_order_id is None and fill.venue_order_id not in self._strangers and self.report is None:
-                doubtful.setdefault(fill.venue_order_id, []).append(fill)
+            with contextlib.suppress(UnknownSymbol):
+                fill = self._dialect.fill(raw, received_ns)
+                if self._is_ours(fill):
+                    self._fills[fill.key] = fill
+                elif (
+                    fill.client_order_id is None and fill.venue_order_id not in self._strangers and self.report is None
+                ):
+                    doubtful.setdefault(fill.venue_order_id, []).append(fill)
         if len(doubtful) > STRANGERS_MAX:
             raise VenueProtocolError(self._dialect.venue, f"fills of {len(doubtful)} orders that are in no list")
         for number, fills in doubtful.items():

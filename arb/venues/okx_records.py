@@ -11,6 +11,7 @@ from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport
 from arb.venues.fields import Fields
+from arb.venues.symbols import parted
 
 _ZERO = Decimal(0)
 _LIQUIDITY = {"T": Liquidity.TAKER, "M": Liquidity.MAKER}
@@ -18,9 +19,9 @@ _OPEN_STATES = frozenset({"live", "partially_filled"})
 _ENDED_STATES = frozenset({"filled", "canceled", "mmp_canceled"})
 
 
-def symbol_of(native_symbol: str) -> str:
-    """Return our spelling of `BTC-USDT`."""
-    return native_symbol.replace("-", "/")
+def symbol_of(venue: str, native_symbol: str) -> str:
+    """Return our spelling of `BTC-USDT`; raise `UnknownSymbol`."""
+    return parted(venue, native_symbol, "-")
 
 
 def order_report(venue: str, raw: Any) -> OrderReport:
@@ -35,7 +36,7 @@ def order_report(venue: str, raw: Any) -> OrderReport:
     ended = state in _ENDED_STATES
     return OrderReport(
         venue=venue,
-        symbol=symbol_of(fields.text("instId")),
+        symbol=symbol_of(venue, fields.text("instId")),
         client_order_id=fields.maybe_text("clOrdId"),
         venue_order_id=fields.text("ordId"),
         side=fields.side(),
@@ -79,7 +80,7 @@ def _fill(
 ) -> Fill:
     return Fill(
         venue=venue,
-        symbol=symbol_of(fields.text("instId")),
+        symbol=symbol_of(venue, fields.text("instId")),
         trade_id=fields.text("tradeId"),
         venue_order_id=fields.text("ordId"),
         client_order_id=fields.maybe_text("clOrdId"),

@@ -1,7 +1,8 @@
 """The shell of a private stream: a kept-up connection around a `PrivateDialect`, telling `PrivateUp` and `PrivateDown`.
 
 The stream counts as up from the moment the venue has confirmed the last subscription. A frame that cannot be read ends
-the connection: something may have been missed, and `PrivateDown` makes the engine look.
+the connection: something may have been missed, and `PrivateDown` makes the engine look. One about a symbol that we do not know
+does not: it is told once.
 """
 
 import logging
@@ -9,13 +10,15 @@ import random
 from collections.abc import Callable
 
 from arb.clock import Clock
-from arb.core.events import PrivateDown, PrivateUp
+from arb.core.events import PrivateDown, PrivateUp, TroubleReported
 from arb.venues.base import EventListener
 from arb.venues.connection import ConnectionTiming, StreamConnection
+from arb.venues.symbols import UnknownSymbol
 from arb.venues.wire.private import PrivateDialect
 from arb.venues.wires import Wires
 
 _LOG = logging.getLogger(__name__)
+STRANGERS_MAX = 100
 
 
 class PrivateStream:
@@ -37,6 +40,7 @@ class PrivateStream:
         self._offset_ns = offset_ns
         self._up = False
         self._listener: EventListener | None = None
+        self._strangers: set[str] = set()
         self._connection = StreamConnection(
             url,
             clock=clock,
@@ -70,6 +74,8 @@ class PrivateStream:
         if frame.ready and not self._up:
             self._up = True
             listener(PrivateUp(venue=self._dialect.venue))
+        for unknown in frame.strangers:
+            self._tell_once(unknown, listener)
         for error in frame.errors:
             _LOG.warning("%s", error)
         if frame.errors:
@@ -78,6 +84,14 @@ class PrivateStream:
             self._connection.drop(f"refused: {frame.refused}")
         elif frame.closing:
             self._connection.drop("the venue announced that it closes the connection")
+
+    def _tell_once(self, unknown: UnknownSymbol, listener: EventListener) -> None:
+        """Tell of a symbol that we do not know, the first time: what was traded in it shows in the balances alone."""
+        if unknown.native in self._strangers or len(self._strangers) >= STRANGERS_MAX:
+            return
+        self._strangers.add(unknown.native)
+        text = f"{unknown}: an order or fill of a stranger is passed over, and shows in the balances alone"
+        listener(TroubleReported(kind="unknown_symbol", text=text))
 
     def _on_down(self, cause: str) -> None:
         # Told for failed attempts too: whoever waits for the stream should know why it does not come.

@@ -7,6 +7,7 @@ apart: a key that may not see them spoils nothing else.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport
 from arb.venues.dialect import PAGES_MAX, Pages, TradeDialect
 from arb.venues.look import Ask
+from arb.venues.symbols import UnknownSymbol
 
 LOOKED_UP_MAX = 50
 
@@ -69,15 +71,17 @@ class Survey:
         dialect = self._dialect
         for pages in (dialect.open_orders(symbol), dialect.ended_orders(symbol, self._since_ms)):
             async for raw, _ in self._rows(pages):
-                report = dialect.report(raw)
-                self._orders[report.venue_order_id] = report
+                with contextlib.suppress(UnknownSymbol):  # not the one asked for
+                    report = dialect.report(raw)
+                    self._orders[report.venue_order_id] = report
         unlisted: set[str] = set()
         async for raw, received_ns in self._rows(dialect.fills(symbol, self._since_ms, None)):
-            fill = dialect.fill(raw, received_ns)
-            self._fills[fill.key] = fill
-            named = fill.client_order_id
-            if fill.venue_order_id not in self._orders and (named is None or decode(named) is not None):
-                unlisted.add(fill.venue_order_id)
+            with contextlib.suppress(UnknownSymbol):
+                fill = dialect.fill(raw, received_ns)
+                self._fills[fill.key] = fill
+                named = fill.client_order_id
+                if fill.venue_order_id not in self._orders and (named is None or decode(named) is not None):
+                    unlisted.add(fill.venue_order_id)
         if len(unlisted) > LOOKED_UP_MAX:
             raise VenueProtocolError(dialect.venue, f"fills of {len(unlisted)} orders that are in no list")
         for number in sorted(unlisted):

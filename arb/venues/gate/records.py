@@ -15,15 +15,16 @@ from arb.market.order import OrderReport, Side
 from arb.venues.fields import Fields
 from arb.venues.gate.ids import from_text
 from arb.venues.gate.orders import order_facts
+from arb.venues.symbols import parted
 
 _LOG = logging.getLogger(__name__)
 _ZERO = Decimal(0)
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
 
 
-def symbol_of(native_symbol: str) -> str:
-    """Return our spelling of `BTC_USDT`."""
-    return native_symbol.replace("_", "/")
+def symbol_of(venue: str, native_symbol: str) -> str:
+    """Return our spelling of `BTC_USDT`; raise `UnknownSymbol`."""
+    return parted(venue, native_symbol, "_")
 
 
 def order_report(venue: str, raw: Any) -> OrderReport:
@@ -39,7 +40,7 @@ def order_report(venue: str, raw: Any) -> OrderReport:
     ended = facts.status in ("closed", "canceled")
     return OrderReport(
         venue=venue,
-        symbol=symbol_of(fields.text("currency_pair")),
+        symbol=symbol_of(venue, fields.text("currency_pair")),
         client_order_id=from_text(fields.maybe_text("text")),
         venue_order_id=fields.text("id"),
         side=fields.side(),
@@ -56,7 +57,7 @@ def order_report(venue: str, raw: Any) -> OrderReport:
 def fill(venue: str, raw: Any, source: FillSource, received_ns: int) -> Fill:
     """Read a row of `/spot/my_trades` or `spot.usertrades`; raise `VenueProtocolError` naming the field that is wrong."""
     fields = Fields(venue, "fill", raw)
-    symbol = symbol_of(fields.text("currency_pair"))
+    symbol = symbol_of(venue, fields.text("currency_pair"))
     side = fields.side()
     fee, fee_currency = _fee(fields, symbol, side)
     event_ns = fields.maybe_ms_ns("create_time_ms") or fields.maybe_s_ns("create_time")

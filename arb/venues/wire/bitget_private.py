@@ -81,7 +81,7 @@ class BitgetPrivate:
                     fill = records.fill(self.venue, raw, self._symbols, FillSource.STREAM, received_ns)
                     parts.events.append(OrderFilled(fill=fill))
             except VenueProtocolError as error:
-                parts.errors.append(error)
+                parts.unread(error)
         return parts.frame()
 
     def _account(self, fields: Fields) -> PrivateFrame:
@@ -91,7 +91,7 @@ class BitgetPrivate:
             try:
                 asset, balance = records.balance(self.venue, raw)
             except VenueProtocolError as error:
-                parts.errors.append(error)
+                parts.unread(error)
             else:
                 told[asset] = balance
         if told:

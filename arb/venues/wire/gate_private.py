@@ -77,7 +77,7 @@ class GatePrivate:
             try:
                 parts.events.append(read(raw))
             except VenueProtocolError as error:
-                parts.errors.append(error)
+                parts.unread(error)
         return parts.frame()
 
     def _balances(self, fields: Fields) -> PrivateFrame:
@@ -87,7 +87,7 @@ class GatePrivate:
             try:
                 asset, balance = records.balance(self.venue, raw, "freeze")
             except VenueProtocolError as error:
-                parts.errors.append(error)
+                parts.unread(error)
             else:
                 told[asset] = balance
         if told:

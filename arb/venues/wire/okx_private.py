@@ -83,7 +83,7 @@ class OkxPrivate:
                     parts.events.append(OrderFilled(fill=fill))
                 parts.events.append(OrderUpdated(report=records.order_report(self.venue, raw)))
             except VenueProtocolError as error:
-                parts.errors.append(error)
+                parts.unread(error)
         return parts.frame()
 
     def _account(self, fields: Fields) -> PrivateFrame:

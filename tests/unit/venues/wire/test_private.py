@@ -199,12 +199,6 @@ def test_bitget_tells_fills_by_number_and_orders_by_name() -> None:
     assert (report.filled, report.is_open) == (Decimal("0.15"), False)
 
 
-def test_a_symbol_that_is_not_listed_stays_as_the_venue_spells_it() -> None:
-    [fill] = fills(read(bitget(), bitget_frame("fill", {**BITGET_FILL, "symbol": "XYZABC"})))
-
-    assert fill.symbol == "XYZABC"
-
-
 @pytest.mark.parametrize(("venue", "wrap", "row"), [case[:3] for case in DATA])
 def test_the_same_frame_again_tells_the_same_again(venue: str, wrap: Any, row: dict[str, Any]) -> None:
     dialect = MAKERS[venue]()
