@@ -1,7 +1,7 @@
 """Back-off for what may safely be repeated: reads and reconnects. Orders are never repeated by anything in here.
 
 Pure: (policy, attempt, trouble, elapsed, rng) to a delay, or None to stop. Exponential with full jitter, so that many
-who failed together do not come back together; when the venue says how long to wait, that wins. Attempts and total time
+who failed together do not come back together; where the venue asks to wait longer, that wins. Attempts and total time
 are bounded by default.
 """
 
@@ -61,8 +61,8 @@ def next_delay_s(
 ) -> float | None:
     """Return how long to wait after failed attempt number `attempt` (from 1), or None to give up.
 
-    `elapsed_s` is the time since the first attempt began. A venue's own `retry_after_s` replaces the draw and is never
-    undercut; if it does not fit into the total time, that is the end.
+    `elapsed_s` is the time since the first attempt began. Neither the draw nor the venue's own `retry_after_s` is undercut;
+    if that does not fit into the total time, that is the end.
     """
     if attempt < 1:
         raise ValueError(f"attempts count from 1, not {attempt}")
@@ -72,7 +72,7 @@ def next_delay_s(
         return None
     # The exponent is bounded so that a connection that fails for days cannot overflow a float.
     ceiling = min(policy.cap_s, policy.first_s * policy.factor ** min(attempt - 1, 64))
-    delay = rng.uniform(0.0, ceiling) if retry_after_s is None else max(0.0, retry_after_s)
+    delay = max(rng.uniform(0.0, ceiling), retry_after_s or 0.0)
     if policy.total_s is not None and elapsed_s + delay > policy.total_s:
         return None
     return delay
@@ -82,17 +82,18 @@ def venue_retry_after_s(headers: dict[str, str], venue_now_ns: int) -> float | N
     """Return for how long the venue asks to wait, or None when it does not say.
 
     Reads `Retry-After` in seconds (RFC 9110) and `X-Gate-RateLimit-Reset-Timestamp`, an instant on the venue's clock
-    whose unit is not stated: seconds or milliseconds by magnitude (Gate APIv4, "Frequency limit rule"). The answer lies
-    in [0, `RETRY_AFTER_MAX_S`].
+    whose unit is not stated: seconds or milliseconds by magnitude (Gate APIv4, "Frequency limit rule"). A venue that limits
+    us and names no time to come (zero, or a reset that is past: clocks differ) does not say. The answer lies in
+    (0, `RETRY_AFTER_MAX_S`].
     """
     seconds = _number(headers.get("retry-after"))
-    if seconds is None:
+    if not seconds:
         reset = _number(headers.get("x-gate-ratelimit-reset-timestamp"))
         if reset is None:
             return None
         reset_ns = int(reset * (NS_PER_MS if reset >= _MILLIS_FROM else NS_PER_S))
         seconds = (reset_ns - venue_now_ns) / NS_PER_S
-    return min(max(0.0, seconds), RETRY_AFTER_MAX_S)
+    return min(seconds, RETRY_AFTER_MAX_S) if seconds > 0 else None
 
 
 def requests_left(headers: dict[str, str]) -> int | None:

@@ -34,6 +34,15 @@ def test_the_venues_own_delay_wins_unless_it_does_not_fit() -> None:
     assert delay(1, Trouble.BUSY, retry_after_s=1000.0) is None
 
 
+@given(st.floats(0, 0.5), st.integers(1, 4), st.integers())
+def test_the_venues_own_delay_never_undercuts_the_draw(told_s: float, attempt: int, seed: int) -> None:
+    drawn = next_delay_s(READS, attempt, Trouble.BUSY, 0.0, random.Random(seed))
+    found = next_delay_s(READS, attempt, Trouble.BUSY, 0.0, random.Random(seed), told_s)
+
+    assert drawn is not None
+    assert found == max(drawn, told_s)
+
+
 def test_reconnects_never_end_and_never_overflow() -> None:
     rng = random.Random(2)
     for attempt in (1, 10, 10_000, 10**9):
@@ -69,7 +78,7 @@ def test_jitter_spreads_those_who_failed_together() -> None:
     [
         ({}, None),
         ({"retry-after": "12"}, 12.0),
-        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "0"}, None),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, None),
         ({"retry-after": "-3"}, None),
         ({"retry-after": "nan"}, None),
@@ -77,7 +86,9 @@ def test_jitter_spreads_those_who_failed_together() -> None:
         ({"retry-after": "99999"}, 600.0),
         ({"x-gate-ratelimit-reset-timestamp": str(NOW_S + 2)}, 2.0),
         ({"x-gate-ratelimit-reset-timestamp": str((NOW_S + 2) * 1000)}, 2.0),
-        ({"x-gate-ratelimit-reset-timestamp": str(NOW_S - 2)}, 0.0),
+        ({"x-gate-ratelimit-reset-timestamp": str(NOW_S - 2)}, None),
+        ({"x-gate-ratelimit-reset-timestamp": str(NOW_S)}, None),
+        ({"retry-after": "0", "x-gate-ratelimit-reset-timestamp": str(NOW_S + 2)}, 2.0),
         ({"x-gate-ratelimit-reset-timestamp": "soon"}, None),
         ({"retry-after": "1", "x-gate-ratelimit-reset-timestamp": str(NOW_S + 9)}, 1.0),
     ],
