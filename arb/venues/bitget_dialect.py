@@ -30,6 +30,8 @@ _FORCE = {
 _PAGE = 100
 _CANCELS_MAX = 50
 _ZERO = Decimal(0)
+_RIGHTS = frozenset({"stor", "stow", "wwow"})
+"""The words for rights whose meaning is known."""
 
 
 class BitgetDialect:
@@ -210,14 +212,18 @@ class BitgetDialect:
         return (_read("spot/account/info", {}),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read the address list and the rights: `stow` trades spot, `wwow` withdraws. Other words decide nothing."""
+        """Read the address list and the rights: `stow` trades spot, `stor` reads it, `wwow` withdraws.
+
+        Bitget documents these words badly, so any other may be a right to withdraw, or to move funds away.
+        """
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
         rights = {str(word) for word in fields.rows("authorities")}
         return KeyFacts(
-            can_trade=True if "stow" in rights else None,
+            can_trade="stow" in rights if rights else None,
             # The list of words is not documented well enough for its silence to prove anything.
             can_withdraw=True if "wwow" in rights else None,
             ip_bound=fields.maybe_text("ips") is not None,
+            unknown=tuple(sorted(rights - _RIGHTS)),
         )
 
     def _instrument(self, raw: Any) -> Instrument:

@@ -70,11 +70,12 @@ class Fees(msgspec.Struct, frozen=True):
 
 
 class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key may do, as far as its venue tells; None where it does not."""
+    """What a key may do, as far as its venue tells; None where it does not. `unknown`: rights whose names mean nothing here."""
 
     can_trade: bool | None
     can_withdraw: bool | None
     ip_bound: bool | None
+    unknown: tuple[str, ...] = ()
 
 
 class TradeDialect(Protocol):

@@ -14,12 +14,15 @@ KEY_UNREAD = "key_unread"
 
 
 async def checked_key(dialect: TradeDialect, ask: Callable[[Call], Awaitable[Any]]) -> KeyFacts:
-    """Return what the key may do; raise `VenueAuthError` when it may withdraw or may not trade, and `VenueError` when its
-    rights cannot be read. `ask` returns the body of one answer and raises `VenueError`."""
+    """Return what the key may do; raise `VenueAuthError` when it may withdraw, may do what nobody here knows, or may not
+    trade, and `VenueError` when its rights cannot be read. `ask` returns the body of one answer and raises `VenueError`."""
     venue = dialect.venue
     facts = dialect.key_facts(tuple([await _told(venue, call, ask) for call in dialect.key_calls()]))
     if facts.can_withdraw:
         raise VenueAuthError(venue, "the key may withdraw: make one that may not", code="key_withdraws")
+    if facts.unknown:
+        text = f"the key has rights that are not known here: {', '.join(facts.unknown)}: make one that only trades spot"
+        raise VenueAuthError(venue, text, code="key_rights_unknown")
     if facts.can_trade is False:
         raise VenueAuthError(venue, "the key may not trade spot", code="key_read_only")
     return facts

@@ -232,11 +232,13 @@ def test_another_key_of_the_gate_account_does_not_count() -> None:
 
 
 def test_bitgets_words_for_rights() -> None:
-    def can(*words: str) -> tuple[bool | None, bool | None]:
+    def can(*words: str) -> tuple[bool | None, bool | None, tuple[str, ...]]:
         body = {"code": "00000", "data": {"authorities": list(words), "ips": ""}}
         facts = BitgetDialect().key_facts((body,))
-        return facts.can_trade, facts.can_withdraw
+        return facts.can_trade, facts.can_withdraw, facts.unknown
 
-    assert can("stor", "stow") == (True, None)
-    assert can("stow", "wwow") == (True, True)
-    assert can() == (None, None)
+    assert can("stor", "stow") == can("stow") == (True, None, ())
+    assert can("stow", "wwow") == (True, True, ())
+    assert can("stor") == (False, None, ())
+    assert can("stow", "zzzz", "STOW") == (True, None, ("STOW", "zzzz"))
+    assert can() == (None, None, ())

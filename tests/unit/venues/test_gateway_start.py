@@ -1,13 +1,18 @@
 """How a gateway starts: it sets its clock by the venue's, and trades with no key of which it does not know what it may."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueAuthError, VenueError
+from arb.venues.bitget_dialect import BitgetDialect
+from arb.venues.dialect import Call, KeyFacts
 from arb.venues.http import AnswerLost, HttpAnswer, HttpRequest
+from arb.venues.key_check import checked_key
 from tests.unit.venues.test_gateway import Bench
-from tests.virtual import run_virtual
+from tests.virtual import a_clock, run_virtual
 
 KEYS = b'[{"state":1,"perms":[{"name":"spot","read_only":false}]}]'
 WITHDRAWS = b'[{"state":1,"perms":[{"name":"spot","read_only":false},{"name":"wallet","read_only":false}]}]'
@@ -90,6 +95,35 @@ def test_a_key_whose_rights_cannot_be_read_is_not_taken(path: str, failure: obje
     assert f"what the key may do could not be read (GET {path})" in str(caught.value)
     assert "start again" in str(caught.value)
     assert caught.value.code == "key_unread"
+
+
+class Rights:
+    """What a key may do, by the word of a venue."""
+
+    venue = "bitget"
+
+    def __init__(self, *words: str) -> None:
+        self.body = {"code": "00000", "data": {"authorities": list(words), "ips": "1.2.3.4"}}
+
+    def check(self) -> KeyFacts:
+        async def ask(call: Call) -> Any:
+            return self.body
+
+        return run_virtual(checked_key(BitgetDialect(), ask), a_clock())
+
+
+def test_a_key_with_a_right_that_nobody_here_knows_is_refused_and_the_right_is_named() -> None:
+    with pytest.raises(VenueAuthError, match=r"rights that are not known here: wtow, zzzz") as caught:
+        Rights("stow", "zzzz", "wtow").check()
+    assert caught.value.code == "key_rights_unknown"
+
+
+def test_a_bitget_key_that_trades_spot_is_taken_and_one_that_only_reads_it_is_not() -> None:
+    assert Rights("stor", "stow").check().can_trade
+    with pytest.raises(VenueAuthError, match="may not trade"):
+        Rights("stor").check()
+    with pytest.raises(VenueAuthError, match="may withdraw"):
+        Rights("stow", "wwow", "zzzz").check()
 
 
 def test_a_key_that_the_venue_refuses_is_told_in_its_own_words() -> None:
