@@ -1,9 +1,11 @@
 """The proof that balances are explained: each change comes from fills, fees, transfers or strangers, or stops its asset.
 
-The venue's complete word is compared with what we compute whenever nothing of ours is under way there. A difference opens
-a case: nothing is opened with that asset there, and the account is looked through (orders, fills, deposits, withdrawals).
-What turns up is counted and the balance read again. What is still unexplained after `drift_grace_ms` and such a look stops
-the asset at that venue until the user resumes, with the exact remainder. Late balances and histories end as closed cases.
+The venue's complete word is compared with what we compute whenever nothing of ours is under way there. A difference opens a
+case: nothing is opened with that asset there, and the account is looked through (orders, fills, deposits, withdrawals). What
+turns up is counted and the balance read again. A transfer is listed by when it was made, and credited up to a day later: one
+that the look before did not show has been credited since. What is still unexplained after `drift_grace_ms` and such a look
+stops the asset at that venue until the user resumes, with the exact remainder. Late balances and histories end as closed
+cases.
 
 Where pair follows pair, a venue is never quiet by itself and nothing would ever be compared. So where a comparison is overdue
 (a case is open, or none could be made for `OVERDUE` refreshes) openings there wait for it: `HOLD_MS` at most, and then not
@@ -58,6 +60,8 @@ class DriftWatch:
         self._agreed: dict[str, AgreedAccount] = {}
         self._asked_ns: dict[str, int] = {}
         self._transfers: dict[tuple[str, str], None] = {}
+        # When the last look that read all transfers began.
+        self._looked_ns: dict[str, int] = {}
 
     def on_balances(self, event: BalancesReported, drifts: Sequence[Drift], *, compared: bool) -> list[Drift]:
         """Take a comparison of balances; return the differences that have stopped their assets."""
@@ -84,6 +88,8 @@ class DriftWatch:
         """Count the transfers that a look found, and read the balances again."""
         for transfer in event.transfers:
             self._count(event.venue, transfer, event.t_ns)
+        if event.transfers_complete:
+            self._looked_ns[event.venue] = event.started_ns
         for _, case in self._of(event.venue):
             case.surveys += 1
             case.unread = "" if event.transfers_complete else "; its deposits and withdrawals cannot be read"
@@ -213,9 +219,10 @@ class DriftWatch:
             self._transfers.pop(next(iter(self._transfers)))
         self._transfers[key] = None
         house = self.house
-        at_ns = transfer.event_ns - (house.venues[venue].offset_ns or 0)
+        made_ns = transfer.event_ns - (house.venues[venue].offset_ns or 0)
+        at_ns = max(made_ns, self._looked_ns.get(venue, 0))
         amounts: dict[str, Decimal] = {transfer.asset: transfer.amount}
-        if house.inventory.apply(venue, amounts, at_ns, TRANSFER_SLACK_NS):
+        if house.inventory.apply(venue, amounts, at_ns, TRANSFER_SLACK_NS, (made_ns, max(made_ns, now_ns))):
             word = "deposit" if transfer.amount > 0 else "withdrawal"
             text = f"{word} {transfer.transfer_id} of {plain(abs(transfer.amount))} {transfer.asset} at {venue}"
             house.incident("transfer", text, now_ns, severity="info", venue=venue)

@@ -120,14 +120,25 @@ class Inventory:
         if self.apply(fill.venue, amounts, executed_ns, slack_ns):
             self._last_fill_ns[fill.venue] = max(self._last_fill_ns.get(fill.venue, 0), fill.received_ns)
 
-    def apply(self, venue: str, amounts: Mapping[str, Decimal], at_ns: int, slack_ns: int) -> bool:
-        """Move computed balances by a change at `at_ns` (our clock, +- `slack_ns`); return whether any counted."""
+    def apply(
+        self,
+        venue: str,
+        amounts: Mapping[str, Decimal],
+        at_ns: int,
+        slack_ns: int,
+        within_ns: tuple[int, int] | None = None,
+    ) -> bool:
+        """Move computed balances by a change at `at_ns` (our clock, +- `slack_ns`); return whether any counted.
+
+        `within_ns`: the change certainly came between these two, and `at_ns` is only the best guess.
+        """
         counted_any = False
+        first_ns, last_ns = within_ns or (at_ns, at_ns)
         for asset, amount in amounts.items():
             from_ns, until_ns = self._adopted.get((venue, asset)) or self._adopted.get((venue, None), (0, 0))
             counted = at_ns > from_ns
             self._latest.setdefault((venue, asset), deque(maxlen=DOUBTS_KEPT)).append((at_ns, amount))
-            if until_ns and from_ns - slack_ns - LATE_NS <= at_ns <= until_ns + slack_ns:
+            if until_ns and from_ns - slack_ns - LATE_NS <= last_ns and first_ns <= until_ns + slack_ns:
                 doubts = self._doubts.setdefault((venue, asset), [])
                 doubts.append(Doubt(amount, counted))
                 del doubts[:-DOUBTS_KEPT]

@@ -21,6 +21,8 @@ from arb.venues.look import Ask
 from arb.venues.symbols import UnknownSymbol
 
 LOOKED_UP_MAX = 50
+TRANSFERS_BACK_MS = 86_400_000
+"""Transfers are listed by when they were made, and an on-chain deposit is credited minutes or hours later."""
 
 
 class Survey:
@@ -61,7 +63,7 @@ class Survey:
 
     async def _all_transfers(self) -> str | None:
         try:
-            for pages in self._dialect.transfers(self._since_ms, self._now_ms):
+            for pages in self._dialect.transfers(max(0, self._since_ms - TRANSFERS_BACK_MS), self._now_ms):
                 await self._read_transfers(pages)
         except VenueError as error:
             return str(error)
