@@ -330,7 +330,7 @@ class Run:
                 await asyncio.wait_for(runner.finished.wait(), deadline_s + 1)
         await executor.close()
         halted = engine.house.control.halted
-        left_open = sorted(engine.desk.open)
+        left_open = sorted(pair.id for pair in engine.desk.unfinished)
         if left_open:
             log.critical("pairs left open: %s", ", ".join(map(str, left_open)))
         failed = runner.fatal is not None or bool(left_open) or halted not in HALTS_BY_USER

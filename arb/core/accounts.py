@@ -84,6 +84,7 @@ class Accounts:
         """Take everything a look through an account found."""
         house, venue, now_ns = self.house, event.venue, event.t_ns
         # Before any news is taken: what a pair does next depends on all its orders.
+        waiting = bool(self._lost)
         rejoin(house, self.desk, (order for order in event.orders if order.client_order_id not in self._known), now_ns)
         for report in event.orders:
             if self.desk.on_found(report, now_ns):
@@ -116,7 +117,7 @@ class Accounts:
             house.out.timer(f"{TIMER}:{venue}", now_ns + SURVEY_AGAIN_S * NS_PER_S)
         if self._lost and all(state.surveyed for state in house.venues.values()):
             self.adopt_lost(now_ns)
-        elif self._lost:
+        elif self._lost and not waiting:
             house.out.timer(ADOPT_TIMER, now_ns + ADOPT_WAIT_S * NS_PER_S)
 
     def _looked_through(self, venue: str, now_ns: int) -> None:

@@ -53,6 +53,8 @@ class Desk:
         self.pairs: dict[int, PairTrade] = {}
         self.orders: dict[str, WorkingOrder] = {}
         self.open: dict[int, PairTrade] = {}
+        # Taken up from the journal, and not to be finished in this run: their symbols are not traded.
+        self.stranded: dict[int, PairTrade] = {}
         self.busy: dict[tuple[str, str], int] = {}
         self.progress: Callable[[PairTrade, int], None]
         self.fee_check: Callable[[Fill], None]
@@ -241,9 +243,9 @@ class Desk:
         self._after(order, event.t_ns)
 
     def on_cancel_answered(self, event: CancelAnswered) -> None:
-        """Whatever the answer to a cancel, ask for the order's cumulative fill."""
+        """Whatever the answer to a cancel, ask for the order's cumulative fill; in its turn where one did not help before."""
         order = self._own(event.client_order_id)
-        if not order.settled:
+        if not order.settled and order.cancels_asked < 2:
             self.seeker.ask(order, event.t_ns)
 
     def on_timer(self, client_order_id: str, now_ns: int) -> None:
@@ -305,6 +307,11 @@ class Desk:
             if venue in pair.venues or any(o.venue == venue and not o.settled for o in pair.orders.values()):
                 return False
         return True
+
+    @property
+    def unfinished(self) -> list[PairTrade]:
+        """Return the pairs that have not ended, those too that cannot be finished in this run."""
+        return [*self.open.values(), *self.stranded.values()]
 
     def resting(self, venue: str | None = None) -> list[WorkingOrder]:
         """Return our orders that rest in a venue's book, everywhere or at one venue."""

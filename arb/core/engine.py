@@ -55,7 +55,6 @@ from arb.core.flatten import TIMER as FLATTEN_TIMER
 from arb.core.flatten import Flattener
 from arb.core.house import EngineSettings, House
 from arb.core.mend import Mender
-from arb.core.pair import PairTrade
 from arb.core.records import OpportunityRecord, RunRecord
 from arb.core.restart import Restored, abandon, restore
 from arb.core.sentry import Sentry
@@ -84,7 +83,6 @@ class Engine:
         self.desk.fee_check = self._check_fee
         self._run: RunRecord | None = None
         self._restored = Restored()
-        self._stranded: list[PairTrade] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
             QueueDrained: self._on_drained,
@@ -170,7 +168,7 @@ class Engine:
         )
         house.out.persist(self._run)
         self.detector.start()
-        self._stranded = restore(house, self.desk, self.mender.closer.pool, self._restored, event.t_ns)
+        restore(house, self.desk, self.mender.closer.pool, self._restored, event.t_ns)
         self.accounts.take_up(self._restored, event.t_ns)
         self.sentry.take_up(self._restored.control, event.t_ns)
         house.out.timer("balances", event.t_ns + house.timing.balance_refresh_s * NS_PER_S)
@@ -310,9 +308,9 @@ class Engine:
 
     def _on_resume(self, event: ResumeAsked) -> None:
         self.house.control.resume()
-        for pair in self._stranded:
+        for pair in self.desk.stranded.values():
             abandon(self.house, pair, f"pair {pair.id} is given up: {event.reason}", event.t_ns)
-        self._stranded = []
+        self.desk.stranded.clear()
         self.accounts.drift.resume()
         self.house.out.persist(self.house.control.record(event.t_ns, event.reason))
         self.house.incident("resume", event.reason, event.t_ns, severity="info")

@@ -85,6 +85,9 @@ class Flattener:
     def _end(self, now_ns: int) -> None:
         pool = self.closer.pool
         left = [f"{held.size} {symbol}" for symbol in pool.carried_symbols() if (held := pool.carried(symbol)).size]
+        for pair in self.desk.stranded.values():
+            symbol = pair.plan.symbol
+            left.append(f"{pair.imbalance(symbol.split('/')[0])} {symbol} (pair {pair.id}, not traded now)")
         text = f"flat; no venue takes what is left: {', '.join(left)}" if left else "flat"
         self.house.control.flattened()
         self.house.out.persist(self.house.control.record(now_ns, text))

@@ -43,6 +43,7 @@ PATIENCE_AFTER = 16
 PATIENCE_STEPS = 6
 # A venue where this many repairs of a pair in a row did not even leave comes after the others.
 UNSENT_BEFORE_OTHERS = 2
+UNREACHED_MS = 2000
 
 
 class Mender:
@@ -275,7 +276,7 @@ class Mender:
         health = self.house.health.venues
         allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
         answering = [venue for venue in allowed if not health[venue.instrument.venue].silent(now_ns)]
-        reached = [venue for venue in answering if not _unreached(pair, venue.instrument.venue)]
+        reached = [venue for venue in answering if not _unreached(pair, venue.instrument.venue, now_ns)]
         half_ns = self.house.timing.leg_deadline_ms * NS_PER_MS // 2
         pressing = pair.uneven_ns is not None and now_ns - pair.uneven_ns >= half_ns
         return [reached, answering, allowed, venues] if pressing else [reached, answering]
@@ -344,7 +345,9 @@ class Mender:
         if side is Side.BUY:
             venues.reverse()  # completing first: the short leg's own venue
         states, health = self.house.venues, self.house.health.venues
-        venues.sort(key=lambda v: (_unreached(pair, v), health[v].quarantined, states[v].paused_until_ns > now_ns))
+        venues.sort(
+            key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, _unreached(pair, v, now_ns))
+        )
         orders = (self._order_at_cap(pair, venue, side, abs(imbalance)) for venue in venues)
         return next((order for order in orders if order is not None), None)
 
@@ -381,9 +384,11 @@ def _not_journalled(pair: PairTrade) -> bool:
     return bool(repairs) and repairs[-1].reject_code == NOT_JOURNALLED
 
 
-def _unreached(pair: PairTrade, venue: str) -> bool:
-    """Return whether the pair's last repairs at a venue did not leave, for another reason than our own journal."""
-    last = [order for order in pair.repairs() if order.venue == venue][-UNSENT_BEFORE_OTHERS:]
+def _unreached(pair: PairTrade, venue: str, now_ns: int) -> bool:
+    """Return whether the pair's last repairs at a venue, of late, did not leave, for another reason than our own journal."""
+    since_ns = now_ns - UNREACHED_MS * NS_PER_MS
+    last = [order for order in pair.repairs() if order.venue == venue and (order.done_ns or now_ns) >= since_ns]
+    last = last[-UNSENT_BEFORE_OTHERS:]
     return len(last) == UNSENT_BEFORE_OTHERS and all(
         order.outcome is Outcome.REJECTED and order.sent_ns is None and order.reject_code != NOT_JOURNALLED
         for order in last

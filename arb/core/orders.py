@@ -67,6 +67,7 @@ class WorkingOrder:
         # What each fee was worth in quote when its fill came: the row says so, and the waterfall must agree with it.
         self.fee_values: dict[FillKey, Decimal] = {}
         self.looks_asked = 0
+        self.cancels_asked = 0
         self.clean_looks: list[int] = []
         self.look_in_flight = False
         # Whether its book has been told that it is no longer under way.

@@ -57,9 +57,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     foreign_fills: tuple[FillRecord, ...] = ()
 
 
-def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns: int) -> list[PairTrade]:
-    """Take up unfinished pairs and ask for every order that is not settled; return the pairs that cannot be finished."""
-    stranded: list[PairTrade] = []
+def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns: int) -> None:
+    """Take up unfinished pairs and ask for every order that is not settled."""
     if restored.control is not None:
         house.control.restore(restored.control)
     present = {state.account_id for state in house.venues.values()}
@@ -71,11 +70,12 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
         house.control.restore_opened(pair.plan.day_notional, pair.decided_ns)
         plan, gone = pair.plan, sorted({order.account_id for order in left.orders} - present)
         base, quote = plan.symbol.split("/")
+        house.tally.opened += 1
         if gone:
             abandon(house, pair, f"pair {pair.id} belongs to an account that is not connected now: {gone}", now_ns)
             continue
         if untraded := _untraded(house, pair):
-            stranded.append(pair)
+            desk.stranded[pair.id] = pair
             text = (
                 f"pair {pair.id} was left open with {pair.imbalance(base)} {base} uneven as far as is known, and {plan.symbol}"
                 f" is not traded at {' and '.join(untraded)} now: bring it back to [run] symbols and start again to have it"
@@ -83,7 +83,6 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
             )
             house.halt("stranded", text, now_ns, pair.id)
             continue
-        house.tally.opened += 1
         holds = {(plan.buy_venue, quote): plan.hold_quote, (plan.sell_venue, base): plan.hold_base}
         house.inventory.reserve(pair.id, holds)
         desk.add(pair)
@@ -102,15 +101,14 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
             for order in pair.orders.values():
                 order.released = True
             desk.remember(pair)
-    return stranded
 
 
 def abandon(house: House, pair: PairTrade, why: str, now_ns: int) -> None:
     """End a pair that nobody can finish here, and say why."""
     pair.move(Trigger.ABANDON, now_ns)
-    house.tally.opened += 1
     house.tally.closed[pair.state] += 1
-    house.out.persist(pair.record(pair.plan.symbol.split("/")[0]))
+    # With the control row, since the day's turnover may stand in this pair's plan alone.
+    house.out.persist(pair.record(pair.plan.symbol.split("/")[0]), house.control.record(now_ns, why))
     house.incident("abandoned", why, now_ns, pair_id=pair.id)
 
 

@@ -35,7 +35,7 @@ class Seeker:
             if not order.is_unknown or told is None:
                 continue
             provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the looks
-            still = all(look_ns >= provable_ns for look_ns in order.clean_looks)
+            still = sum(look_ns >= provable_ns for look_ns in order.clean_looks) >= absence.LOOKS_NEEDED
             if still and told.free + told.locked == self.house.inventory.computed(venue, base):
                 absent.append(order)
             else:
@@ -70,6 +70,8 @@ class Seeker:
         """Count a complete look that found nothing; enough of them lead to the last question, for balances."""
         provable_ns = self._provable_ns(order)
         order.clean_looks = [look_ns for look_ns in order.clean_looks if look_ns >= provable_ns]
+        if len(order.clean_looks) < absence.LOOKS_NEEDED:
+            self._proving.pop(order.client_order_id, None)
         if not absence.counts(order.clean_looks, event.started_ns, provable_ns):
             return
         order.clean_looks.append(event.started_ns)
@@ -99,6 +101,7 @@ class Seeker:
 
     def cancel(self, order: WorkingOrder) -> None:
         """Ask for a resting order to be cancelled; looks go on whatever the answer, and cancel again while it rests."""
+        order.cancels_asked += 1
         self.house.out.cancel(
             CancelOrder(
                 cause=0,

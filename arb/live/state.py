@@ -26,7 +26,7 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "state": str(house.control.state),
         "venues": [_venue(engine, venue, now_ns) for venue in house.venues],
         "edges": best_edges(engine),
-        "open_pairs": [_pair(pair, now_ns) for pair in engine.desk.open.values()],
+        "open_pairs": [_pair(pair, now_ns) for pair in engine.desk.unfinished],
         "pairs": {"opened": house.tally.opened} | {str(state): house.tally.closed[state] for state in PairState},
         "net": {asset: plain(amount) for asset, amount in sorted(house.tally.net.items())},
         "fees": {asset: plain(amount) for asset, amount in sorted(house.tally.fees.items())},

@@ -16,7 +16,7 @@ CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, Pair
 def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
     """Return what is not offset now, oldest first: imbalances of open pairs, and carried or pooled base beyond dust."""
     house, rows = engine.house, []
-    for pair in engine.desk.open.values():
+    for pair in engine.desk.unfinished:
         base, quote = pair.plan.symbol.split("/")
         size = pair.imbalance(base)
         if size:
@@ -75,10 +75,10 @@ def summarise(
     """Return the run summary; money and sizes are plain decimal strings."""
     house, tally = engine.house, engine.house.tally
     exposed = unhedged(engine, now_ns)
-    halted_pairs = sum(pair.state is PairState.HALTED for pair in engine.desk.open.values())
+    halted_pairs = sum(pair.state is PairState.HALTED for pair in engine.desk.unfinished)
     pairs: dict[str, int] = {"opened": tally.opened}
     pairs |= {str(state): tally.closed[state] for state in CLOSED_STATES}
-    pairs |= {"halted": halted_pairs, "open": len(engine.desk.open) - halted_pairs}
+    pairs |= {"halted": halted_pairs, "open": len(engine.desk.unfinished) - halted_pairs}
     net = tally.net or {report_currency: ZERO}
     return {
         "mode": mode,

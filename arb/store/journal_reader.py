@@ -32,7 +32,9 @@ SUB_BITS = 12
 MAX_SUB = (1 << SUB_BITS) - 1
 # Pairs in these states are finished; `halted` is not among them, for it still waits for a person.
 RECENT_NS = 120 * NS_PER_S
-"""How far before its last entry a journal is read again at a start: further than any venue's histories lag."""
+"""How far before its last entry, and before the accounts agreed last, a journal is read again at a start: further than any
+venue's histories lag, and than the looks through the accounts go back."""
+RECENT_MAX_NS = 3 * 86_400 * NS_PER_S
 FINISHED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
 
 
@@ -206,6 +208,9 @@ class JournalReader:
                 case AgreedRecord():
                     agreed = record
         last_ns = int(self._one("SELECT t_ns FROM entries ORDER BY id DESC LIMIT 1", ()) or 0)
+        # Accounts are looked through from when they agreed last: what is not known of that time would be taken for lost.
+        since_ns = min([last_ns, *(account.ns for account in agreed.accounts)] if agreed is not None else [last_ns])
+        since_ns = max(since_ns, last_ns - RECENT_MAX_NS) - RECENT_NS
         return JournalState(
             last_seq=self.last_position().seq,
             last_run_id=self.counters().get("run", 0),
@@ -217,7 +222,7 @@ class JournalReader:
             pool=pool,
             agreed=agreed,
             last_ns=last_ns,
-            recent=self.recent(last_ns - RECENT_NS),
+            recent=self.recent(since_ns),
         )
 
     def live(self) -> Iterator[tuple[int, int, AnyRecord]]:

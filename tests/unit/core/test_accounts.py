@@ -5,7 +5,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SurveyAccount
+from arb.clock import NS_PER_S
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SetTimer, SurveyAccount
 from arb.core.events import OrderFilled, OrderLooked, TimerFired
 from arb.core.reasons import Reason
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord, PoolRecord
@@ -248,6 +249,22 @@ def test_a_lost_repair_is_taken_up_with_its_role() -> None:
     assert pair.buy_venue != pair.sell_venue
     assert pair.buy_size > 0 < pair.sell_size
     assert bench.rows(OrderRecord)[0].role is Role.HEDGE  # type: ignore[attr-defined]
+
+
+def test_another_account_that_fails_again_and_again_does_not_put_off_for_ever_that_a_lost_leg_is_taken_up() -> None:
+    bench = Bench()
+    bench.engine.house.venues["okx"].surveyed = False
+    report = a_lost_order("gate", Side.BUY, "1")
+    unread = msgspec.structs.replace(a_survey("okx"), complete=False, cause="503")
+    due_ns = 0
+    for event in (a_survey("gate", orders=(report,), fills=(its_fill(report),)), *(unread,) * 10):
+        commands = bench.tell(msgspec.structs.replace(event, started_ns=bench.now_ns))
+        set_to = [c.at_ns for c in commands if isinstance(c, SetTimer) and c.timer == "adopt"]
+        due_ns = set_to[-1] if set_to else due_ns
+        bench.wait_ms(1500)
+    assert due_ns <= START_NS + 11 * NS_PER_S
+    bench.tell(TimerFired(timer="adopt"))
+    assert kinds(bench).count("adopted") == 1
 
 
 def test_an_order_with_our_prefix_on_a_symbol_we_do_not_trade_is_only_told() -> None:

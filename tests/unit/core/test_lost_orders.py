@@ -387,3 +387,41 @@ def test_a_resting_order_whose_cancel_was_lost_is_cancelled_again_by_every_look_
             )
         )
         assert cancels() == turn
+
+
+def test_an_order_that_no_cancel_removes_is_cancelled_ever_more_rarely() -> None:
+    dead = Bench()
+    _, sell = crossed(dead)
+    bench = Bench(run_id=1_760_000_500, start_ns=dead.now_ns + NS_PER_S)
+    bench.tell(a_survey("okx", orders=(a_report(sell, "0", is_open=True),), fills=(), started_ns=bench.now_ns))
+    begun_ns, timers, answered = bench.now_ns, dict[str, int](), 0
+    while bench.now_ns < begun_ns + 60 * NS_PER_S:
+        heard, answered = bench.said[answered:], len(bench.said)
+        for command in heard:
+            if isinstance(command, SetTimer):
+                timers[command.timer] = command.at_ns
+            elif isinstance(command, CancelOrder):
+                bench.tell(
+                    CancelAnswered(
+                        venue="okx", client_order_id=sell.client_order_id, outcome=Outcome.REJECTED, code="MAINTENANCE"
+                    )
+                )
+            elif isinstance(command, QueryOrder):
+                bench.tell(
+                    OrderLooked(
+                        venue="okx",
+                        symbol=sell.symbol,
+                        client_order_id=sell.client_order_id,
+                        look=command.look,
+                        complete=True,
+                        report=a_report(sell, "0", is_open=True),
+                        fills=(),
+                        started_ns=bench.now_ns,
+                    )
+                )
+        if len(bench.said) == answered:
+            name = min(timers, key=timers.__getitem__)
+            bench.now_ns = max(bench.now_ns, timers.pop(name))
+            bench.tell(TimerFired(timer=name))
+    cancels = [command for command in bench.said if isinstance(command, CancelOrder)]
+    assert 5 < len(cancels) < 30

@@ -260,3 +260,15 @@ def test_the_exit_of_a_halted_pair_leaves_at_its_cap_though_the_sockets_never_fa
     assert len(repairs(bench)) == sent + 1
     cap = Decimal(100) * (1 - bench.engine.house.policy.leg_loss_max_bps / 10_000)
     assert repairs(bench)[-1].price == cap.quantize(Decimal("0.1"))
+
+
+def test_a_venue_that_could_not_be_reached_is_tried_again_after_two_seconds() -> None:
+    bench = on_one_leg()
+    for _ in range(2):
+        look_again(bench, 60)
+        not_sent(bench, repairs(bench)[-1])
+    bench.wait_ms(2_001)
+    bench.quote("gate", "99.7x5", "100x1")  # within the cap, and worse than okx
+    bench.quote("okx", "101x1", "101.2x5")
+    bench.drain()
+    assert repairs(bench)[-1].venue == "okx"

@@ -2,9 +2,10 @@
 
 import msgspec
 
-from arb.core.events import OrderFilled, ResumeAsked
+from arb.core.events import FlattenAsked, OrderFilled, ResumeAsked
 from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState, PoolRecord
 from arb.core.restart import Restored
+from arb.live.summary import summarise
 from tests.builders import SYMBOL, Bench, D, a_fill, an_instrument
 from tests.unit.core.test_flatten import carrying
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
@@ -66,6 +67,27 @@ def test_a_resume_gives_the_pair_up() -> None:
     assert (tally.opened, tally.closed[PairState.ABANDONED]) == (1, 1)
     bench.tell(ResumeAsked(reason="once more"))
     assert tally.opened == 1
+
+
+def test_a_flatten_says_what_it_could_not_bring_back_and_the_pair_counts_as_open() -> None:
+    bench = without_the_symbol(on_one_leg())
+    bench.tell(FlattenAsked(reason="home"))
+    [told] = incidents(bench, "flattened")
+    assert told.severity == "critical"
+    assert f"1 {SYMBOL}" in told.text
+    summary = summarise(
+        bench.engine,
+        mode="sandbox",
+        sandbox_id=None,
+        seconds=1,
+        dropped_opportunities=0,
+        ceiling_net={},
+        db="",
+        now_ns=bench.now_ns,
+        report_currency="USDT",
+    )
+    assert (summary["pairs"]["opened"], summary["pairs"]["open"]) == (1, 1)
+    assert [(row["asset"], row["size"]) for row in summary["unhedged"]] == [("BTC", "1")]
 
 
 def test_late_news_of_a_pair_that_had_closed_in_a_symbol_no_longer_traded_is_no_trouble() -> None:

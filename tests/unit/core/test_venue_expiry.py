@@ -146,6 +146,22 @@ def test_a_clock_that_goes_back_between_the_looks_and_the_balances_undoes_the_pr
     assert found_absent(bench, sell, left(sell), 6000 + EXPIRY_MS + MARGIN_MS)
 
 
+def test_looks_that_no_longer_count_are_no_part_of_the_proof_that_waits_for_balances() -> None:
+    bench, sell = sent(offset_s=6)
+    lose(bench, sell)
+    for at_ms in (EXPIRY_MS + MARGIN_MS, EXPIRY_MS + MARGIN_MS + 2000):
+        until(bench, left(sell), at_ms)
+        look(bench, sell)
+    measured(bench, sell.venue, 0)
+    bench.wait_ms(500)
+    look(bench, sell)  # the order may live on for seconds: it throws the others away, and counts no more than they
+    bench.wait_ms(1)
+    balances(bench, sell)
+
+    assert status(bench, sell) is OrderStatus.UNKNOWN
+    assert found_absent(bench, sell, left(sell), 6000 + EXPIRY_MS + MARGIN_MS)
+
+
 def restarted(dead: Bench, **timing: Any) -> Bench:
     """Start the next process, whose venues' clocks agree with ours, on what this one left."""
     later_ns = dead.now_ns + NS_PER_MS

@@ -6,14 +6,15 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb.clock import ManualClock
+from arb.clock import NS_PER_S, ManualClock
 from arb.core.commands import PlaceOrder, SetTimer
 from arb.core.events import OrderFilled, RunStarted
-from arb.core.records import AnyRecord, PairRecord, PairState
+from arb.core.records import AgreedAccount, AgreedRecord, AnyRecord, PairRecord, PairState
 from arb.errors import ConfigError, InvariantError, StoreError
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import Role, Side, TimeInForce
@@ -256,6 +257,29 @@ def test_a_finished_pair_is_not_restored(journal: Journal, state: PairState) -> 
 def test_a_halted_pair_waits_for_a_person_and_is_restored(journal: Journal) -> None:
     journal.append(an_event(1), keep(1, a_pair(1, PairState.HALTED)))
     assert [pair.pair.state for pair in journal.restore().pairs] == [PairState.HALTED]
+
+
+def an_agreement(at_ns: int) -> AgreedRecord:
+    """Return the record that gate's account and our books agreed at an instant."""
+    return AgreedRecord(accounts=(AgreedAccount(account_id="gate:test", ns=at_ns, totals={}),))
+
+
+@pytest.mark.parametrize(("agreed_s", "known"), [(0, True), (599, False), (-3 * 86_400, True)])
+def test_what_was_closed_since_the_accounts_agreed_last_is_read_again_however_long_ago_that_is(
+    journal: Journal, agreed_s: int, known: bool
+) -> None:
+    journal.append(an_event(1), keep(1, *a_finished_pair(1)))
+    later = msgspec.structs.replace(an_event(2), t_ns=T0 + 600 * NS_PER_S)
+    journal.append(later, keep(2, an_agreement(T0 + agreed_s * NS_PER_S)))
+    recent = journal.restore().recent
+    assert bool(recent.pairs) is bool(recent.known) is known
+
+
+def test_of_an_agreement_older_than_any_look_no_more_is_read_than_a_look_asks_for(journal: Journal) -> None:
+    journal.append(an_event(1), keep(1, *a_finished_pair(1)))
+    later = msgspec.structs.replace(an_event(2), t_ns=T0 + 4 * 86_400 * NS_PER_S)
+    journal.append(later, keep(2, an_agreement(T0)))
+    assert not journal.restore().recent.known
 
 
 def test_a_finished_pair_opened_again_by_a_late_fill_comes_back_whole(journal: Journal) -> None:
