@@ -29,6 +29,7 @@ from arb.core.records import (
     PoolRecord,
 )
 from arb.market.client_id import number_again
+from arb.market.numbers import plain
 
 
 class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,11 +115,13 @@ def abandon(house: House, pair: PairTrade, why: str, now_ns: int) -> None:
 
 def _take_up_pool(house: House, pool: DustPool, left: PoolRecord, present: set[str], now_ns: int) -> None:
     """Take up what is left over, but for what lies on accounts that are not connected now: that is told."""
-    for rest in pool.restore(left, present):
-        gone = sorted(set(rest.account_ids or left.account_ids) - present)
-        base = rest.symbol.split("/")[0]
-        text = f"{rest.size} {base} left over by earlier pairs lie on accounts that are not connected now: {gone}"
-        house.incident("left_over", text, now_ns, severity="warning" if rest in left.carried else "info")
+    dropped = [rest for rest in pool.restore(left, present) if rest.size]
+    if dropped:
+        held = ", ".join(f"{plain(rest.size)} {rest.symbol.split('/')[0]}" for rest in dropped)
+        gone = sorted({name for rest in dropped for name in rest.account_ids or left.account_ids} - present)
+        text = f"{held} left over by earlier pairs lie on accounts that are not connected now: {', '.join(gone)}"
+        severity = "warning" if any(rest in left.carried for rest in dropped) else "info"
+        house.incident("left_over", text, now_ns, severity=severity)
 
 
 def _untraded(house: House, pair: PairTrade) -> list[str]:
