@@ -38,6 +38,15 @@ class SystemClock:
         """Return nanoseconds since the Unix epoch, UTC."""
         return self._anchor_ns + time.monotonic_ns()
 
+    def not_before(self, instant_ns: int) -> int:
+        """Go on from `instant_ns` if the system's clock stands before it; return by how much that put this one forward.
+
+        What was written down then would otherwise lie in the future of what is written now.
+        """
+        behind_ns = max(0, instant_ns - self.wall_ns())
+        self._anchor_ns += behind_ns
+        return behind_ns
+
     def monotonic_ns(self) -> int:
         """Return nanoseconds of the operating system's monotonic clock."""
         return time.monotonic_ns()

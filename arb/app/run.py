@@ -23,7 +23,7 @@ from arb.app.build import (
     symbols_of,
 )
 from arb.app.places import stores
-from arb.clock import NS_PER_S, Clock, SystemClock, system_random
+from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RunOptions, Settings, mask_url
 from arb.core.control import FLATTENED, FLATTENING
 from arb.core.engine import Engine
@@ -93,7 +93,7 @@ class Run:
         self._live_view = live_view
         self._wrap = wrap
         self._wrap_journal = wrap_journal
-        self._clock: Clock = SystemClock()
+        self._clock = SystemClock()
         self._rng: random.Random = system_random()
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
@@ -111,6 +111,12 @@ class Run:
         if forget_old_story(self._journal_path, Retention(self._clock, story_days).due_before_ns()):
             log.info("the journal's story of before the last %d days was dropped, and every row kept", story_days)
         journal = Journal.open(self._journal_path, self._clock)
+        if behind_ns := self._clock.not_before(journal.last_ns()):
+            log.warning(
+                "the system's clock stands %.3f s before the journal's last entry: this run's time goes on from there; "
+                "set the clock right before the next start",
+                behind_ns / NS_PER_S,
+            )
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
@@ -167,7 +173,7 @@ class Run:
     async def _trade(
         self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway]
     ) -> tuple[dict[str, Any], int]:
-        state = journal.restore()
+        state = journal.restore({gateway.account_id for gateway in gateways.values()})
         universe = survey(await self._instruments(gateways))
         books = build_books(self._settings, universe)
         engine = build_engine(self._settings, books, tuple(gateways), state)

@@ -127,10 +127,12 @@ class DriftWatch:
     def take_up(self, record: AgreedRecord | None, not_before_ns: int) -> dict[str, int]:
         """Begin to compute from what a previous process agreed on; return since when, for each venue that has such a basis."""
         house, since_ns = self.house, dict[str, int]()
-        self._agreed = {agreed.account_id: agreed for agreed in record.accounts} if record is not None else {}
+        told = () if record is None else record.accounts
+        # What is older is no basis any more; accounts that are gone would be kept, and read back to, for ever.
+        self._agreed = {agreed.account_id: agreed for agreed in told if agreed.ns >= not_before_ns}
         for venue, state in house.venues.items():
             agreed = self._agreed.get(state.account_id)
-            if agreed is not None and agreed.ns >= not_before_ns:
+            if agreed is not None:
                 house.inventory.begin(venue, agreed.totals, agreed.ns)
                 self._agreed_ns[venue] = since_ns[venue] = agreed.ns
         return since_ns

@@ -137,6 +137,7 @@ class ForeignOrders:
     def _keep(self, key: tuple[str, str], order: OrderRecord, before: OrderRecord | None) -> None:
         if order == before:
             return
+        self._orders.pop(key, None)  # what changed last is forgotten last, and never while it changes
         while len(self._orders) >= ORDERS_KEPT:
             oldest = next(iter(self._orders))
             del self._orders[oldest]

@@ -15,6 +15,7 @@ import os
 import random
 import sqlite3
 import threading
+from collections.abc import Container
 from pathlib import Path
 
 import msgspec
@@ -141,9 +142,13 @@ class Journal:
         """Return the sequence number of the last event appended, 0 when there is none."""
         return self._last_seq
 
-    def restore(self) -> JournalState:
-        """Return what a restart needs; raise `StoreError` when an entry it needs cannot be read."""
-        return self._reader.state()
+    def last_ns(self) -> int:
+        """Return when the last entry was written, 0 when there is none."""
+        return self._reader.last_ns()
+
+    def restore(self, account_ids: Container[str] | None = None) -> JournalState:
+        """Return what a restart on these accounts (None: on all) needs; raise `StoreError` at an entry that cannot be read."""
+        return self._reader.state(account_ids)
 
     def reader(self) -> JournalReader:
         """Return a reader for another thread; in memory, one on this very connection that must stay in this thread."""
@@ -250,9 +255,10 @@ class Journal:
                 finished = row.record.state in FINISHED
                 (change.finished if finished else change.opened).add(row.record.id)
                 (change.opened if finished else change.finished).discard(row.record.id)
+        opened = {row.record.id: row.record for row in rows if isinstance(row.record, PairRecord)}
         for pair_id in change.opened - self._open_pairs:
             if pair_id <= known:  # a finished pair opened again: a fill came late
-                self._revive(pair_id, change)
+                self._revive(opened[pair_id], change)
         for row in rows:
             if isinstance(row.record, PairRecord):
                 self._count(change, "pair", row.record.id)
@@ -290,13 +296,13 @@ class Journal:
             if kind == "order":
                 change.orders[key] = pair_id
 
-    def _revive(self, pair_id: int, change: _Change) -> None:
-        """Point at a finished pair's rows again. Reads the whole journal: rare, and better than losing them."""
-        for row in self._reader.records_from():
+    def _revive(self, pair: PairRecord, change: _Change) -> None:
+        """Point at a finished pair's rows again. Reads no further back than its decision: its repair waits for this."""
+        for row in self._reader.rows_since(pair.decided_ns):
             record = row.record
-            own_order = isinstance(record, OrderRecord) and record.pair_trade_id == pair_id
-            own_fill = isinstance(record, FillRecord) and change.orders.get(record.order_id) == pair_id
-            if own_order or own_fill or (isinstance(record, PlanRecord) and record.pair_id == pair_id):
+            own_order = isinstance(record, OrderRecord) and record.pair_trade_id == pair.id
+            own_fill = isinstance(record, FillRecord) and change.orders.get(record.order_id) == pair.id
+            if own_order or own_fill or (isinstance(record, PlanRecord) and record.pair_id == pair.id):
                 self._point(row, self._counters.get("pair", 0), change)
 
     def _count(self, change: _Change, kind: str, number: int) -> None:

@@ -4,7 +4,7 @@ Knows the file's schema and the messages in it. Never writes. A reader may look 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -182,8 +182,12 @@ class JournalReader:
         tests = " OR ".join("instr(payload, ?)" for _ in words)
         yield from self._decoded(f"SELECT id, t_ns, kind, payload FROM entries WHERE {tests} ORDER BY id", words)
 
-    def state(self) -> JournalState:
-        """Return what a restart needs; raise `StoreError` when an entry it needs cannot be read."""
+    def last_ns(self) -> int:
+        """Return when the last entry was written, 0 when there is none."""
+        return int(self._one("SELECT t_ns FROM entries ORDER BY id DESC LIMIT 1", ()) or 0)
+
+    def state(self, account_ids: Container[str] | None = None) -> JournalState:
+        """Return what a restart on these accounts (None: on all) needs; raise `StoreError` at an entry that cannot be read."""
         plans: dict[int, PlanRecord] = {}
         pairs: dict[int, PairRecord] = {}
         orders: dict[int, list[OrderRecord]] = {}
@@ -207,9 +211,11 @@ class JournalReader:
                     pool = record
                 case AgreedRecord():
                     agreed = record
-        last_ns = int(self._one("SELECT t_ns FROM entries ORDER BY id DESC LIMIT 1", ()) or 0)
+        last_ns = self.last_ns()
         # Accounts are looked through from when they agreed last: what is not known of that time would be taken for lost.
-        since_ns = min([last_ns, *(account.ns for account in agreed.accounts)] if agreed is not None else [last_ns])
+        told = () if agreed is None else agreed.accounts
+        present = (account.ns for account in told if account_ids is None or account.account_id in account_ids)
+        since_ns = min((last_ns, *present))
         since_ns = max(since_ns, last_ns - RECENT_MAX_NS) - RECENT_NS
         return JournalState(
             last_seq=self.last_position().seq,
@@ -243,7 +249,7 @@ class JournalReader:
         pairs: dict[int, PairRecord] = {}
         orders: dict[int, OrderRecord] = {}
         fills: dict[int, FillRecord] = {}
-        for record in self._written_since(since_ns):
+        for record in (row.record for row in self.rows_since(since_ns)):
             match record:
                 case PlanRecord():
                     plans[record.pair_id] = record
@@ -268,16 +274,14 @@ class JournalReader:
             foreign_fills=_fills_of(foreign, fills),
         )
 
-    def _written_since(self, since_ns: int) -> list[AnyRecord]:
-        """Return the records written since an instant, oldest first, reading from the end."""
-        found: list[AnyRecord] = []
-        for entry_id, t_ns, kind, payload in self._rows(
-            "SELECT id, t_ns, type, payload FROM entries ORDER BY id DESC", ()
-        ):
+    def rows_since(self, since_ns: int) -> list[Row]:
+        """Return the records written since an instant, oldest first, reading from the end; raise as `records_from` does."""
+        found: list[Row] = []
+        sql = "SELECT id, t_ns, payload FROM entries WHERE type = 'Persist' ORDER BY id DESC"
+        for entry_id, t_ns, payload in self._rows(sql, ()):
             if t_ns < since_ns:
                 break
-            if kind == "Persist":
-                found.append(self._record(entry_id, payload))
+            found.append(Row(entry_id >> SUB_BITS, entry_id & MAX_SUB, self._record(entry_id, payload)))
         return found[::-1]
 
     def counters(self) -> dict[str, int]:

@@ -1,8 +1,11 @@
 """Over a restart every change of a balance is explained too, from what the process before agreed on with its venues."""
 
+import msgspec
+
 from arb.clock import NS_PER_S
 from arb.core.commands import SurveyAccount
 from arb.core.events import OrderFilled, OrderUpdated, Transfer
+from arb.core.foreign import ORDERS_KEPT
 from arb.core.records import (
     AgreedAccount,
     AgreedRecord,
@@ -118,3 +121,34 @@ def test_an_agreement_too_old_to_explain_from_is_not_used() -> None:
     bench = Bench(restored=Restored(agreed=AgreedRecord(accounts=accounts)), balances={"USDT": "5", "BTC": "1"})
     read(bench, {"USDT": "5", "BTC": "1"})
     assert bench.engine.house.suspected == set()
+
+
+def test_accounts_that_have_not_agreed_for_three_days_are_kept_no_longer() -> None:
+    before = agreed()
+    old = AgreedAccount(account_id="gate:long-gone", ns=before.now_ns - 4 * 86_400 * NS_PER_S, totals={})
+    late = AgreedAccount(account_id="gate:gone", ns=before.now_ns, totals={})
+    record = before.rows(AgreedRecord)[-1]
+    assert isinstance(record, AgreedRecord)
+    after = Bench(
+        restored=Restored(agreed=AgreedRecord(accounts=(*record.accounts, late, old)), last_ns=before.now_ns),
+        run_id=1_760_000_500,
+        start_ns=before.now_ns + 60 * NS_PER_S,
+    )
+    after.wait_ms(1_000)
+    read(after, START)
+    kept = after.rows(AgreedRecord)[-1]
+    assert isinstance(kept, AgreedRecord)
+    assert {account.account_id for account in kept.accounts} == {"gate:test", "okx:test", "gate:gone"}
+
+
+def test_a_strangers_order_that_fills_on_keeps_its_fills_however_many_others_there_are() -> None:
+    bench = agreed()
+    bench.tell(OrderUpdated(report=a_strangers_order("1", "0.5")))
+    bench.tell(OrderFilled(fill=a_strangers_fill(bench, trade_id="first")))
+    for number in range(ORDERS_KEPT - 1):
+        other = msgspec.structs.replace(a_strangers_order("1", "0"), venue_order_id=f"other-{number}", is_open=True)
+        bench.tell(OrderUpdated(report=other))
+    for trade_id in ("second", "first"):
+        bench.tell(OrderFilled(fill=a_strangers_fill(bench, trade_id=trade_id)))
+    told = [row.trade_id for row in bench.rows(FillRecord) if isinstance(row, FillRecord)]
+    assert told == ["first", "second"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_S, ManualClock
 from arb.core.commands import PlaceOrder, SetTimer
 from arb.core.events import OrderFilled, RunStarted
-from arb.core.records import AgreedAccount, AgreedRecord, AnyRecord, PairRecord, PairState
+from arb.core.records import AgreedAccount, AgreedRecord, AnyRecord, OrderRecord, PairRecord, PairState, PlanRecord
 from arb.errors import ConfigError, InvariantError, StoreError
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import Role, Side, TimeInForce
@@ -282,11 +282,39 @@ def test_of_an_agreement_older_than_any_look_no_more_is_read_than_a_look_asks_fo
     assert not journal.restore().recent.known
 
 
+def test_accounts_that_are_not_of_this_run_are_not_read_back_to(journal: Journal) -> None:
+    journal.append(an_event(1), keep(1, *a_finished_pair(1)))
+    later = msgspec.structs.replace(an_event(2), t_ns=T0 + 600 * NS_PER_S)
+    journal.append(later, keep(2, an_agreement(T0)))
+    assert journal.restore({"gate:test"}).recent.known
+    assert not journal.restore({"gate:other"}).recent.known
+
+
+def test_a_pair_opened_again_is_not_kept_waiting_for_what_was_written_before_its_decision(
+    journal: Journal, path: Path
+) -> None:
+    journal.append(an_event(1), keep(1, *a_finished_pair(1)))
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE entries SET payload = '{'")  # whoever reads it says so
+    pair_2 = [
+        msgspec.structs.replace(row, decided_ns=T0 + 2) if isinstance(row, PairRecord) else row
+        for row in a_finished_pair(2)
+    ]
+    journal.append(an_event(2), keep(2, *pair_2))
+    again = msgspec.structs.replace(a_pair(2, PairState.REPAIRING), decided_ns=T0 + 2)
+    journal.append(an_event(3), keep(3, a_fill(9, 3, trade_id="late"), again))
+    live = [record for _, _, record in journal.reader().live()]
+    assert sorted(record.id for record in live if isinstance(record, OrderRecord)) == [3, 4]
+    assert [record.pair_id for record in live if isinstance(record, PlanRecord)] == [2]
+
+
 def test_a_finished_pair_opened_again_by_a_late_fill_comes_back_whole(journal: Journal) -> None:
     journal.append(an_event(1), keep(1, *a_finished_pair(1)))
     journal.append(an_event(2), keep(2, *a_finished_pair(2)))
     late = a_fill(9, 1, trade_id="late")
-    journal.append(an_event(3), keep(3, late, a_pair(1, PairState.REPAIRING)))
+    journal.append(
+        an_event(3), keep(3, late, msgspec.structs.replace(a_pair(1, PairState.REPAIRING), decided_ns=T0 + 1))
+    )
     (pair,) = journal.restore().pairs
     assert pair.pair.state is PairState.REPAIRING
     assert pair.plan == a_plan(1)
