@@ -23,6 +23,7 @@ from arb.app.build import (
     symbols_of,
 )
 from arb.app.places import stores
+from arb.app.ready import open_journal, ready_ledger
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RunOptions, Settings, mask_url
 from arb.core.control import FLATTENED, FLATTENING
@@ -52,9 +53,8 @@ from arb.live.view import log_lines, show_live
 from arb.logs import SECRETS
 from arb.market.client_id import NONCE_BITS
 from arb.store.account_lock import AccountLocks
-from arb.store.compaction import forget_old_story
 from arb.store.journal import Journal
-from arb.store.ledger import Ledger, prepare_ledger
+from arb.store.ledger import Ledger
 from arb.store.retention import Retention
 from arb.store.tape_head import TapeHead
 from arb.venues.base import MarketFeed, OrderGateway
@@ -100,6 +100,7 @@ class Run:
         self._tape: Taping | None = None
         self._runner: Runner | None = None
         self._stop = asyncio.Event()
+        self._ledger_blocked: str | None = None
         self._signals = 0
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -107,20 +108,11 @@ class Run:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self._on_signal)
-        story_days = self._settings.store.keep_story_days
-        if forget_old_story(self._journal_path, Retention(self._clock, story_days).due_before_ns()):
-            log.info("the journal's story of before the last %d days was dropped, and every row kept", story_days)
-        journal = Journal.open(self._journal_path, self._clock)
-        if behind_ns := self._clock.not_before(journal.last_ns()):
-            log.warning(
-                "the system's clock stands %.3f s before the journal's last entry: this run's time goes on from there; "
-                "set the clock right before the next start",
-                behind_ns / NS_PER_S,
-            )
+        journal = open_journal(self._journal_path, self._clock, self._settings.store.keep_story_days)
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
-            prepare_ledger(self._db, journal)
+            self._ledger_blocked = ready_ledger(self._db, journal)
             self._open_tape()
             async with self._sandbox() as sandbox, self._gateways(sandbox) as gateways:
                 return await self._trade(journal, sandbox, gateways)
@@ -186,7 +178,7 @@ class Run:
             loop.call_soon_threadsafe(runner.emit, event)
 
         retention = Retention(self._clock, self._settings.store.keep_untraded_days)
-        ledger = Ledger(self._db, journal, on_ledger_state, retention=retention)
+        ledger = Ledger(self._db, journal, on_ledger_state, retention=retention, blocked=self._ledger_blocked)
         natives = {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
         executor = Executor(
             gateways,
@@ -256,6 +248,8 @@ class Run:
                 version=__version__,
             )
         )
+        if self._ledger_blocked is not None:
+            runner.take(StoreStateChanged(store="ledger", blocked=True, cause=self._ledger_blocked))
         for instrument in universe.instruments:
             runner.take(InstrumentListed(instrument=instrument))
         reason = read_halt_file(self._journal_path)

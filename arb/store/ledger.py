@@ -68,10 +68,12 @@ class Ledger:
         queue_rows: int = QUEUE_ROWS,
         spool_rows: int = SPOOL_ROWS,
         retention: Retention | None = None,
+        blocked: str | None = None,
     ) -> None:
         """Start the thread, which first writes what the journal (a file) has beyond the ledger.
 
-        With a `retention`, the first rows of every UTC day are followed by the rolling up of old ones.
+        With a `retention`, the first rows of every UTC day are followed by the rolling up of old ones. `blocked` says why the
+        ledger could not be used until now, if it could not; whoever knows that is told when it can.
         """
         require(isinstance(journal.path, Path), "a ledger in a thread needs a journal in a file")
         self._db_url = db_url
@@ -91,8 +93,8 @@ class Ledger:
         self._unwritten_untraded = 0
         self._hurry = False
         self._closing = False
-        self._blocked = False
-        self._cause = ""
+        self._blocked = blocked is not None
+        self._cause = blocked or ""
         self._projector: Projector | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
