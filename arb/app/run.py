@@ -45,7 +45,7 @@ from arb.live.control import ControlServer, read_halt_file, remove_halt_file
 from arb.live.dead_man import DeadManSwitch
 from arb.live.embedded import Sandbox
 from arb.live.executor import Executor
-from arb.live.keepers import keep_clock, keep_rules, keep_synced, poll_halt_file
+from arb.live.keepers import DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
 from arb.live.runner import Runner
 from arb.live.summary import summarise
 from arb.live.taping import Taping
@@ -101,6 +101,8 @@ class Run:
         self._runner: Runner | None = None
         self._stop = asyncio.Event()
         self._ledger_blocked: str | None = None
+        self._ledger: Ledger | None = None
+        self._drops = DropCounter(self._dropped)
         self._signals = 0
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -178,7 +180,9 @@ class Run:
             loop.call_soon_threadsafe(runner.emit, event)
 
         retention = Retention(self._clock, self._settings.store.keep_untraded_days)
-        ledger = Ledger(self._db, journal, on_ledger_state, retention=retention, blocked=self._ledger_blocked)
+        ledger = self._ledger = Ledger(
+            self._db, journal, on_ledger_state, retention=retention, blocked=self._ledger_blocked
+        )
         natives = {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
         executor = Executor(
             gateways,
@@ -275,6 +279,7 @@ class Run:
         work += [switch.run() for switch in self._dead_man_switches(engine, gateways)]
         work.append(keep_synced(journal.sync, lambda cause: log.error("journal: %s", cause)))
         work.append(poll_halt_file(self._journal_path, runner.emit))
+        work.append(keep_counted(self._drops, runner.emit))
         work.append(sandbox.watch())
         view = show_live(engine, self._clock, mask_url(self._db)) if self._live_view else log_lines(engine, self._clock)
         work.append(view)
@@ -318,6 +323,9 @@ class Run:
         for wait in waits:
             wait.cancel()
 
+    def _dropped(self) -> int:
+        return 0 if self._ledger is None else self._ledger.dropped_untraded
+
     def _over(self, runner: Runner) -> bool:
         return self._stop.is_set() or runner.finished.is_set()
 
@@ -336,6 +344,7 @@ class Run:
         failed = runner.fatal is not None or bool(left_open) or halted not in HALTS_BY_USER
         exit_code = EXIT_HALTED if failed else EXIT_OK
         with contextlib.suppress(ArbError):
+            self._drops.tell(runner.take)
             runner.take(RunEnded(exit_code=exit_code, fatal=None if runner.fatal is None else str(runner.fatal)))
         return exit_code
 
@@ -350,7 +359,7 @@ class Run:
             mode=self._options.mode.value,
             sandbox_id=sandbox.sandbox_id,
             seconds=max(0, now_ns - (self._started_trading_ns or now_ns)) / NS_PER_S,
-            dropped_opportunities=ledger.dropped_untraded,
+            dropped_opportunities=self._dropped(),
             ceiling_net=await sandbox.ceiling_net(),
             db=mask_url(self._db),
             now_ns=now_ns,
@@ -368,7 +377,7 @@ class Run:
                     mode=self._options.mode.value,
                     sandbox_id=None,
                     seconds=(self._clock.wall_ns() - self._started_trading_ns) / NS_PER_S,
-                    dropped_opportunities=0,
+                    dropped_opportunities=self._dropped(),
                     ceiling_net={},
                     db=mask_url(self._db),
                     now_ns=self._clock.wall_ns(),

@@ -46,6 +46,8 @@ class Accounts:
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
         # Where fills of ours were told whose orders no list shows: since when; and the orders that were not waited for longer.
         self._bare_ns: dict[str, int] = {}
+        # Such fills of the parts of a look that have come so far.
+        self._bare: dict[str, list[Fill]] = {}
         self._given_up: set[tuple[str, str]] = set()
 
     def take_up(self, restored: Restored, now_ns: int) -> None:
@@ -94,7 +96,7 @@ class Accounts:
             elif report.client_order_id not in self._known:
                 self._lost[venue, report.venue_order_id] = report
                 house.lost.add((venue, report.symbol))
-        bare = list[Fill]()
+        bare = self._bare.setdefault(venue, [])
         for fill in sorted(event.fills, key=lambda fill: (fill.event_ns, fill.trade_id)):
             self._explain(fill)
             if self.desk.on_found_fill(fill, now_ns):
@@ -105,6 +107,9 @@ class Accounts:
                 self.foreign.on_fill(fill, now_ns)
             elif self._is_bare(fill):
                 bare.append(fill)
+        if event.more:
+            return
+        del self._bare[venue]
         self.drift.on_surveyed(event)
         state = house.venues[venue]
         cause = self._unlisted(venue, bare, now_ns) if event.complete else event.cause or "not all was read"

@@ -4,6 +4,7 @@ Every event is frozen and carries `seq`, its place in the one sequence shared wi
 which it entered the queue (nanoseconds UTC, our clock). Both are stamped by the runner; whoever makes an event leaves them 0.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Literal
 
@@ -188,7 +189,7 @@ class AccountSurveyed(Event, frozen=True, kw_only=True, tag=True):
     """Everything of an account since some instant was read; `started_ns` is when the first question left (our clock).
 
     `complete`: every page of orders and fills was read. `transfers_complete`: the same for deposits and withdrawals, which
-    a key may not be allowed to see.
+    a key may not be allowed to see. `more`: this is a part of what was read, and the next follows at once (`parts_of`).
     """
 
     venue: str
@@ -199,6 +200,34 @@ class AccountSurveyed(Event, frozen=True, kw_only=True, tag=True):
     transfers_complete: bool
     started_ns: int
     cause: str | None = None
+    more: bool = False
+
+
+SURVEY_PART = 300
+"""The most orders or fills in one event: each may lead to several rows, of which the journal takes 4095 at a time."""
+
+
+def parts_of(event: AccountSurveyed) -> Iterator[AccountSurveyed]:
+    """Yield a look through an account in parts that the journal takes: orders, then fills; the last tells how it ended."""
+    part = AccountSurveyed(
+        venue=event.venue,
+        complete=False,
+        orders=(),
+        fills=(),
+        transfers=(),
+        transfers_complete=False,
+        started_ns=event.started_ns,
+        more=True,
+    )
+    orders, fills = event.orders, event.fills
+    while len(orders) + len(fills) > SURVEY_PART:
+        if orders:
+            yield msgspec.structs.replace(part, orders=orders[:SURVEY_PART])
+            orders = orders[SURVEY_PART:]
+        else:
+            yield msgspec.structs.replace(part, fills=fills[:SURVEY_PART])
+            fills = fills[SURVEY_PART:]
+    yield msgspec.structs.replace(event, orders=orders, fills=fills)
 
 
 class CancelAnswered(Event, frozen=True, kw_only=True, tag=True):

@@ -28,6 +28,7 @@ from arb.core.events import (
     OutcomeUnknown,
     TimerFired,
     TroubleReported,
+    parts_of,
 )
 from arb.errors import VenueError, require
 from arb.market.client_id import pair_part
@@ -284,7 +285,8 @@ class Executor:
 
     async def _survey(self, gateway: OrderGateway, command: SurveyAccount) -> None:
         try:
-            self._emit(await gateway.survey(command))
+            for part in parts_of(await gateway.survey(command)):
+                self._emit(part)
         except Exception as error:  # the top of a task: a bug is a look that saw nothing
             self._emit(
                 AccountSurveyed(

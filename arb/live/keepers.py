@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 CLOCK_EVERY_S = 30.0
 CLOCK_RETRY_S = 5.0
 CLOCK_AGAIN_S = 1.0
+COUNT_EVERY_S = 60.0
 SYNC_EVERY_S = 0.2
 """DESIGN.md section 3 asks for an fsync at least every 250 ms."""
 
@@ -93,6 +94,29 @@ async def keep_synced(sync: Callable[[], None], complain: Callable[[str], None])
             if healthy:
                 complain(str(error))
             healthy = False
+
+
+class DropCounter:
+    """Says, exactly, how many untraded opportunities the ledger could not take since it said so last (DESIGN.md section 3)."""
+
+    def __init__(self, dropped: Callable[[], int]) -> None:
+        self._dropped = dropped
+        self._told = 0
+
+    def tell(self, listener: EventListener) -> None:
+        """Tell what was dropped and not told yet; together these incidents give the run's number."""
+        count = self._dropped() - self._told
+        if count:
+            self._told += count
+            text = f"{count} untraded opportunities were not written: the ledger did not take them fast enough"
+            listener(TroubleReported(kind="opportunities_dropped", text=text))
+
+
+async def keep_counted(counter: DropCounter, listener: EventListener) -> None:
+    """Tell of dropped opportunities once a minute."""
+    while True:
+        await asyncio.sleep(COUNT_EVERY_S)
+        counter.tell(listener)
 
 
 async def poll_halt_file(journal: Path, listener: EventListener) -> None:

@@ -7,13 +7,14 @@ import pytest
 
 from arb.clock import NS_PER_S
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SetTimer, SurveyAccount
-from arb.core.events import OrderFilled, OrderLooked, TimerFired
+from arb.core.events import AccountSurveyed, OrderFilled, OrderLooked, TimerFired, parts_of
 from arb.core.reasons import Reason
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord, PoolRecord
 from arb.core.restart import OpenPair, Restored
 from arb.market.client_id import ClientOrderId
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, OrderStatus, Role, Side
+from arb.store.journal_reader import MAX_SUB
 from tests.builders import START_NS, SYMBOL, Bench, D, a_balance, a_fill, a_report, a_survey
 from tests.unit.core.test_pairs import accept, crossed, fill, last_pair
 from tests.unit.core.test_restart import latest
@@ -399,3 +400,46 @@ def test_starting_up_looks_through_each_account_once_more_when_its_stream_is_up_
     assert not bench.placed()
     asked = [command.venue for command in bench.said if isinstance(command, SurveyAccount)]
     assert asked == ["gate", "gate", "okx", "okx"]
+
+
+def crowded(count: int) -> AccountSurveyed:
+    """Return a look that finds so many filled orders of a stranger."""
+    bench = Bench()
+    report = msgspec.structs.replace(a_lost_order("gate", Side.BUY, "1"), client_order_id=None)
+    orders = tuple(msgspec.structs.replace(report, venue_order_id=f"s{number}") for number in range(count))
+    fill = msgspec.structs.replace(its_fill(report), client_order_id=None)
+    fills = tuple(
+        msgspec.structs.replace(fill, venue_order_id=order.venue_order_id, trade_id=f"t{order.venue_order_id}")
+        for order in orders
+    )
+    return msgspec.structs.replace(a_survey("gate", orders=orders, fills=fills), started_ns=bench.now_ns)
+
+
+def test_a_look_that_finds_a_crowd_of_strangers_is_taken_in_parts_that_the_journal_can_hold() -> None:
+    bench = Bench()
+    parts = list(parts_of(crowded(2_000)))
+    assert [part.more for part in parts] == [True] * (len(parts) - 1) + [False]
+    assert max(len(bench.tell(part)) for part in parts) <= MAX_SUB
+    rows = [row for row in bench.rows(FillRecord) if isinstance(row, FillRecord)]
+    assert len({row.trade_id for row in rows}) == len(rows) == 2_000
+    assert len({row.id for row in latest(bench, OrderRecord)}) == 2_000  # type: ignore[attr-defined]
+
+
+def test_a_small_look_is_told_at_once() -> None:
+    look = crowded(100)
+    assert list(parts_of(look)) == [look]
+
+
+def test_only_the_last_part_of_a_look_counts_as_a_look_and_fills_without_orders_are_not_forgotten() -> None:
+    bench = Bench()
+    bench.engine.house.venues["gate"].surveyed = False
+    report, look = a_lost_order("gate", Side.BUY, "1"), crowded(400)
+    lost = msgspec.structs.replace(its_fill(report), client_order_id=report.client_order_id)
+    *parts, last = parts_of(msgspec.structs.replace(look, fills=(lost, *look.fills)))
+    assert any(lost in part.fills for part in parts)
+    for part in parts:
+        bench.tell(part)
+    assert "not_surveyed" not in kinds(bench)
+    bench.tell(last)
+    assert kinds(bench).count("not_surveyed") == 1
+    assert not bench.engine.house.venues["gate"].surveyed

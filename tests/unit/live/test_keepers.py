@@ -12,7 +12,10 @@ from arb.live.keepers import (
     CLOCK_AGAIN_S,
     CLOCK_EVERY_S,
     CLOCK_RETRY_S,
+    COUNT_EVERY_S,
+    DropCounter,
     keep_clock,
+    keep_counted,
     keep_rules,
     keep_synced,
     poll_halt_file,
@@ -205,3 +208,14 @@ def test_another_price_step_is_told_to_a_person_once_and_books_stay_on_the_old_o
     told = rules_told(an_instrument("gate", tick=D("0.05"), min_size=D(1)))
     assert [type(event) for event in told] == [TroubleReported, InstrumentListed]
     assert told[1] == InstrumentListed(instrument=an_instrument("gate", min_size=D(1)))
+
+
+def test_dropped_opportunities_are_told_once_a_minute_and_exactly() -> None:
+    told: list[AnyEvent] = []
+    counts = iter((0, 5, 5, 12, 12))
+    counter = DropCounter(lambda: next(counts))
+    for_seconds(4 * COUNT_EVERY_S + 1, lambda: keep_counted(counter, told.append))
+    texts = [event.text for event in told if isinstance(event, TroubleReported)]
+    assert [int(text.split()[0]) for text in texts] == [5, 7]
+    counter.tell(told.append)
+    assert len(told) == 2
