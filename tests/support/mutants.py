@@ -220,7 +220,7 @@ MUTANTS = {
     "reopened": Mutant(
         "a pair that a late fill has opened again is taken up whole after a restart",
         "arb/store/journal.py",
-        "                self._revive(pair_id, change)\n",
+        "                self._revive(opened[pair_id], change)\n",
         "                pass\n",
     ),
 }
