@@ -66,7 +66,8 @@ class Executor:
         self._resync = resync
         self._in_flight_max = in_flight_max
         self._timers_max = timers_max
-        self._tasks: set[asyncio.Task[None]] = set()
+        # In the order in which they began, as a set of tasks is not: what a stop tells must repeat.
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._asking_balances: set[str] = set()
         self._balances_again: set[str] = set()
@@ -351,8 +352,8 @@ class Executor:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
         return task
 
 

@@ -411,3 +411,16 @@ def test_a_look_through_an_account_is_answered_even_by_a_bug() -> None:
     [told] = bench.told(AccountSurveyed)
     assert not told.complete
     assert bench.incidents[0][0] == "executor_error"
+
+
+def test_a_stop_tells_of_what_is_under_way_in_the_order_in_which_it_left() -> None:
+    bench = Bench()
+    names = [f"arb{number}" for number in range(40)]
+
+    async def story() -> None:
+        bench.executor.perform(tuple(place(name=name, role=Role.HEDGE) for name in names))
+        await asyncio.sleep(0.01)
+        await bench.executor.close()
+
+    run_virtual(story(), bench.clock)
+    assert [event.client_order_id for event in bench.told(OutcomeUnknown)] == names
