@@ -204,12 +204,16 @@ class EngineProcess:
         """Wait until so many pairs have completed; a halt that may be is lifted, as a user would."""
 
         def goes_on(status: dict[str, Any]) -> bool:
-            assert status["halted"] in (None, MAY_HALT), f"{what}: {status}"
-            if status["halted"] is not None:
-                ask(self.journal, {"do": "resume", "reason": "the trouble is over"})
+            self.lift(status, what)
             return bool(status["pairs"]["completed"] >= count)
 
         self.until(goes_on, f"{what}: {count} pairs are completed")
+
+    def lift(self, status: dict[str, Any], what: str) -> None:
+        """Lift a halt that may be, as a user would; any other fails."""
+        assert status["halted"] in (None, MAY_HALT), f"{what}: {status}"
+        if status["halted"] is not None:
+            ask(self.journal, {"do": "resume", "reason": "the trouble is known"})
 
     def stop(self) -> Ended:
         """Ask for an orderly end, and wait for it."""
