@@ -1,7 +1,7 @@
 """Book streams: from a book that changes at any moment to updates at a stream's pace that never lie.
 
-Rule. An update carries every price that changed since the last one, also those that changed and changed back, and every
-price that entered or left the stream's depth. So a client that holds the state of any update id inside the update's
+Rule. An update carries every price that was touched since the last one, also those that are back to what they were and those
+beyond the stream's depth (as gone), and every price that entered or left that depth. So a client that holds the state of any update id inside the update's
 range (a REST snapshot taken in between) and applies it ends with the truth. A new subscriber gets the state as last
 published, and continues with the next update without a gap.
 """
@@ -81,10 +81,9 @@ class BookStream:
         return update
 
     def _changed(self, is_bid: bool, before: dict[int, int], after: dict[int, int]) -> list[int]:
-        prices = {ticks for side, ticks in self.touched if side is is_bid and (ticks in before or ticks in after)}
+        # Every touched price, however deep it lies now and whatever it is back to: a snapshot taken meanwhile may show it.
+        prices = {ticks for side, ticks in self.touched if side is is_bid}
         prices.update(before.keys() ^ after.keys())
-        # A level that came and went between two updates may stand in a snapshot taken meanwhile: say that it is gone.
-        prices.update(ticks for side, ticks in self.touched if side is is_bid and _inside(is_bid, ticks, after, before))
         return sorted(prices, reverse=is_bid)
 
     def _texts(self, prices: list[int], levels: dict[int, int]) -> list[list[str]]:
@@ -94,14 +93,3 @@ class BookStream:
     def _update(self, first: int, last: int, full: bool, bids: list[list[str]], asks: list[list[str]]) -> BookUpdate:
         symbol = self.market.instrument.symbol
         return BookUpdate(symbol, self.depth, self.interval_ns, first, last, first - 1, self._ns, full, bids, asks)
-
-
-def _inside(is_bid: bool, ticks: int, after: dict[int, int], before: dict[int, int]) -> bool:
-    """Tell whether a touched price lies within the published depth, before or after."""
-    for levels in (after, before):
-        if not levels:
-            return True
-        worst = next(reversed(levels))
-        if (ticks >= worst) if is_bid else (ticks <= worst):
-            return True
-    return False

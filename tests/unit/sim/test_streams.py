@@ -37,6 +37,20 @@ def test_a_level_that_came_and_went_between_updates_is_said_to_be_gone() -> None
     assert update.bids == [["99.0", "0"]]
 
 
+def test_a_level_that_only_a_snapshot_meanwhile_saw_is_said_to_be_gone() -> None:
+    exchange = an_exchange()
+    quote(exchange, "sell", "100.1", "1")
+    stream = BookStream(exchange.market(SYMBOL), 100, 100 * NS_PER_MS, NOW_NS)
+    quote(exchange, "sell", "100.2", "1")
+    seen = exchange.snapshot(SYMBOL, 100)
+    quote(exchange, "sell", "100.2", "0")
+    update = stream.publish(NOW_NS)
+    assert ["100.2", "1.000"] in seen.asks
+    assert update is not None
+    assert update.asks == [["100.2", "0"]]
+    assert update.first_id <= seen.update_id < update.last_id
+
+
 def test_a_new_subscriber_gets_the_published_state_and_goes_on_without_a_gap() -> None:
     exchange = an_exchange()
     quote(exchange, "buy", "99", "1")
