@@ -3,6 +3,7 @@
 #   make run     set up, then run the engine on the embedded sandbox     ARGS="--for 30s --seed 7"
 #   make dev     set up what tests, notebooks, report pages and exports need
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4
+#   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
 #   make check   format, lint, strict types, house rules
 #   make sim     the whole house from seeds                             SEEDS=200
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-look --resume FILE"
@@ -16,6 +17,7 @@ PYTHON ?= python3
 ARGS ?=
 WORKERS ?= 3
 SEEDS ?= 200
+EXAMPLES ?= 30000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +26,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check bench sim mutants proof lock
+.PHONY: help run dev test properties check bench sim mutants proof lock
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -36,6 +38,9 @@ dev: $(DEV_READY)
 
 test: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+properties: $(DEV_READY)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 --durations 10 --examples $(EXAMPLES) $(ARGS)
 
 check: $(DEV_READY)
 	@echo "[arb] format"

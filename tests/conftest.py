@@ -17,6 +17,27 @@ hypothesis.settings.load_profile("house")
 REPO = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--examples N`, for `make properties`."""
+    parser.addoption("--examples", type=int, default=0, help="run the property tests alone, with N examples each")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--examples` leave the property tests alone, and let each search as far as asked instead of as far as it says."""
+    examples = config.getoption("--examples")
+    if not examples:
+        return
+    items[:] = [item for item in items if hypothesis.is_hypothesis_test(getattr(item, "obj", None))]
+    for item in items:
+        test: Any = getattr(item, "obj")  # noqa: B009  # a plain `Item` has none
+        test = getattr(test, "__func__", test)
+        test._hypothesis_internal_use_settings = hypothesis.settings(
+            getattr(test, "_hypothesis_internal_use_settings", None),
+            max_examples=examples,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+
+
 @pytest.fixture(scope="session")
 def repo_root() -> Path:
     """Return the top of the repository."""
