@@ -5,7 +5,7 @@
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4
 #   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
 #   make check   format, lint, strict types, house rules
-#   make sim     the whole house from seeds                             SEEDS=200
+#   make faultsim  the whole house from seeds, faults and kills included  SEEDS=200
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-look --resume FILE"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make bench   the speed table, as ratios to the peers
@@ -26,7 +26,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test properties check bench sim mutants proof lock
+.PHONY: help run dev test properties check bench faultsim mutants proof lock
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -55,8 +55,8 @@ check: $(DEV_READY)
 bench: $(DEV_READY)
 	@$(BIN)/arb bench $(ARGS)
 
-sim: $(DEV_READY)
-	@$(BIN)/arb sim --seeds $(SEEDS) $(ARGS)
+faultsim: $(DEV_READY)
+	@$(BIN)/arb faultsim --seeds $(SEEDS) $(ARGS)
 
 mutants: $(DEV_READY)
 	@$(BIN)/python -m tests.support.mutants $(ARGS)
@@ -76,7 +76,7 @@ $(BIN)/python:
 
 # What a run, and what the tests, import: loaded once at the end of the installation, so that byte code lies ready even
 # where the environment forbids writing it later (ccxt alone costs some five seconds without).
-RUN_IMPORTS := arb.app.run, arb.sim.__main__
+RUN_IMPORTS := arb.app.run, arb.sandbox.__main__
 DEV_IMPORTS := $(RUN_IMPORTS), gate_api, hypothesis, ipykernel.kernelapp, matplotlib.pyplot, nbclient, pandas, pyarrow.parquet
 
 # $(1): a lock file; $(2): what to import once. --no-compile: not everything that ccxt ships is compiled, only what is used.

@@ -13,16 +13,16 @@ FLOORS = {
     "clock": 0, "errors": 0,
     "market": 1,
     "core": 2,
-    "venues": 3, "store": 3, "sim": 3,
+    "venues": 3, "store": 3, "sandbox": 3,
     "live": 4, "replay": 4, "report": 4,
     "config": 5, "logs": 5,
     "app": 6, "bench": 6,
-    "simulation": 7,
+    "faultsim": 7,
     "cli": 8, "__main__": 9,
 }  # fmt: skip
 """A part may import its own and those on lower floors."""
-GROUND_ONLY = {"sim": {"clock", "errors"}}
-"""The simulator plays the stranger: it shares no parser and no type with the house."""
+GROUND_ONLY = {"sandbox": {"clock", "errors"}}
+"""The sandbox plays the stranger: it shares no parser and no type with the house."""
 OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store"}
 PEERS = {"bench"}
 """Parts that may import what others own: the bench drives the libraries themselves, to compare."""
@@ -89,7 +89,7 @@ def imports(path: str, source: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def upward_imports(path: str, source: str) -> list[str]:
-    """Complain of an import from the same floor or above, and of what `sim` may not know."""
+    """Complain of an import from the same floor or above, and of what `sandbox` may not know."""
     mine = part_of(path)
     complaints = []
     for line, target, _ in imports(path, source):

@@ -162,8 +162,8 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.upward_imports, "arb/market/book.py", "def f():\n    import arb.core.engine"),
     (house.upward_imports, "arb/core/pair.py", "from ..venues import base"),
     (house.upward_imports, "arb/core/pair.py", "import importlib\nimportlib.import_module('arb.app')"),
-    (house.upward_imports, "arb/venues/retry.py", "from arb.store import ledger"),
-    (house.upward_imports, "arb/sim/exchange.py", "from arb.market.order import Side"),
+    (house.upward_imports, "arb/venues/rules/retry.py", "from arb.store import ledger"),
+    (house.upward_imports, "arb/sandbox/exchange.py", "from arb.market.order import Side"),
     (house.upward_imports, "arb/live/runner.py", "from arb.replay import scan"),
     (house.upward_imports, "arb/attic/junk.py", "from arb.market import book"),
     (house.foreign_owners, "arb/core/engine.py", "import ccxt.pro"),
@@ -195,7 +195,7 @@ BAD: list[tuple[Rule, str, str]] = [
 
 GOOD: list[tuple[Rule, str, str]] = [
     (house.upward_imports, "arb/core/pair.py", "from arb.market.order import Side\nfrom arb.core import events"),
-    (house.upward_imports, "arb/sim/exchange.py", "from arb.clock import Clock\nfrom arb.sim import matching"),
+    (house.upward_imports, "arb/sandbox/exchange.py", "from arb.clock import Clock\nfrom arb.sandbox import matching"),
     (house.foreign_owners, "arb/venues/generic.py", "import ccxt"),
     (house.ambient_time_and_chance, "arb/clock.py", "import time\ntime.time_ns()"),
     (house.ambient_time_and_chance, "arb/core/engine.py", "import random\nrng = random.Random(7)\nrng.random()"),

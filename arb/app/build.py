@@ -26,7 +26,7 @@ from arb.store.journal_reader import OpenPair as JournalPair
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.build import GatewayLimits, build_feed, build_gateway
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox_access
-from arb.venues.pacing import DEFAULT_PACING
+from arb.venues.rules.pacing import DEFAULT_PACING
 from arb.venues.wire.base import BookSeat
 from arb.venues.wire.registry import live_feed
 

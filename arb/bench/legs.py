@@ -31,7 +31,7 @@ from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint
 from arb.venues.gateway import CcxtGateway
-from arb.venues.pacing import Budget, PacingLimits
+from arb.venues.rules.pacing import Budget, PacingLimits
 
 _PAIRS = 5
 _ROUNDS_MAX = 101

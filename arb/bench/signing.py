@@ -11,7 +11,7 @@ from arb.bench.rounds import Contender, Effort, Row, alternate, time_row
 from arb.clock import NS_PER_S, Clock
 from arb.venues.gate.client import Gate
 from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
-from arb.venues.guard import SigningGuard
+from arb.venues.rules.guard import SigningGuard
 
 KEY, SECRET = "0123456789abcdef", "fedcba9876543210" * 4
 BODY = (

@@ -27,8 +27,8 @@ from arb.market.arena import BookArena
 from arb.market.feed import BookFeed
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale
+from arb.venues.gate.books import GateFeed
 from arb.venues.wire.base import BookSeat
-from arb.venues.wire.gate_books import GateFeed
 
 SYMBOL = "BTC/USDT"
 NATIVE_SYMBOL = "BTC_USDT"

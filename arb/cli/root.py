@@ -25,8 +25,8 @@ COMMANDS = {
     "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),
     "scan": ("arb.cli.tools:scan_command", "Ask what would be traded on a snapshot of books."),
     "books": ("arb.cli.tools:books_command", "Show the books after the first lines of a tape."),
-    "sim": (
-        "arb.cli.simulate:sim_command",
+    "faultsim": (
+        "arb.cli.faultsim:faultsim_command",
         "Simulate the whole house under faults, from seeds or from a scenario file.",
     ),
     "bench": ("arb.cli.bench:bench_command", "Measure the speed, as ratios to peers."),
@@ -38,6 +38,9 @@ COMMANDS = {
 The brief help stands here so that `arb --help` imports no command; a test holds it equal to the command's own.
 """
 
+ALIASES = {"sim": "faultsim"}
+"""Other names of commands, which the help does not list."""
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when first needed."""
@@ -48,9 +51,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command called `cmd_name`; None when there is none."""
-        if cmd_name not in COMMANDS:
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        module, _, attribute = COMMANDS[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 

@@ -34,7 +34,7 @@ class Sandbox:
     @classmethod
     async def embedded(cls, seed: int | None) -> "Sandbox":
         """Start a sandbox as a child process and wait for its first line; raises `StoreError` when none comes."""
-        words = [sys.executable, "-m", "arb.sim", "--child", "--port", "0"]
+        words = [sys.executable, "-m", "arb.sandbox", "--child", "--port", "0"]
         words += [] if seed is None else ["--seed", str(seed)]
         child = await asyncio.create_subprocess_exec(
             *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True

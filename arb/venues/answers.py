@@ -8,9 +8,9 @@ from arb.errors import VenueProtocolError
 from arb.market.order import OrderReport, Outcome
 from arb.venues.base import PlaceAnswer
 from arb.venues.dialect import TradeDialect
-from arb.venues.http import HttpAnswer
-from arb.venues.outcome import Said, Verdict
-from arb.venues.pacing import FILL_RATIO_STOP_S
+from arb.venues.rules.outcome import Said, Verdict
+from arb.venues.rules.pacing import FILL_RATIO_STOP_S
+from arb.venues.transport.http import HttpAnswer
 
 
 def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, verdict: Verdict) -> PlaceAnswer:

@@ -11,27 +11,27 @@ from arb.clock import Clock
 from arb.errors import ConfigError
 from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener
-from arb.venues.bitget_dialect import BitgetDialect
-from arb.venues.connection import ConnectionTiming
+from arb.venues.bitget.dialect import BitgetDialect
+from arb.venues.bitget.private import BitgetPrivate
 from arb.venues.dialect import TradeDialect
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, account_id
 from arb.venues.feed import SocketFeed
 from arb.venues.gate.client import Gate
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.order_socket import GateOrderSocket
+from arb.venues.gate.private import GatePrivate
 from arb.venues.gateway import CcxtGateway, GatewayTiming
-from arb.venues.guard import SigningGuard, SigningRefused
 from arb.venues.guarded import GuardedBitget, GuardedOkx
-from arb.venues.okx_dialect import OkxDialect
-from arb.venues.okx_socket import OkxOrderSocket
+from arb.venues.okx.dialect import OkxDialect
+from arb.venues.okx.order_socket import OkxOrderSocket
+from arb.venues.okx.private import OkxPrivate
 from arb.venues.order_socket import OrderSocket, SocketDialect
-from arb.venues.pacing import DEFAULT_PACING, Pacer, PacingLimits
 from arb.venues.private import PrivateStream
-from arb.venues.wire.bitget_private import BitgetPrivate
-from arb.venues.wire.gate_private import GatePrivate
-from arb.venues.wire.okx_private import OkxPrivate
+from arb.venues.rules.guard import SigningGuard, SigningRefused
+from arb.venues.rules.pacing import DEFAULT_PACING, Pacer, PacingLimits
+from arb.venues.transport.connection import ConnectionTiming
+from arb.venues.transport.wires import RealWires, Wires
 from arb.venues.wire.private import PrivateDialect
-from arb.venues.wires import RealWires, Wires
 from arb.venues.writes import RestWrites, Signer, SocketWrites, Writes
 
 VENUES = ("gate", "okx", "bitget")

@@ -18,7 +18,7 @@ from arb.errors import VenueProtocolError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
-from arb.venues.outcome import OutcomePolicy, Said
+from arb.venues.rules.outcome import OutcomePolicy, Said
 
 _LOG = logging.getLogger(__name__)
 PAGES_MAX = 200

@@ -16,7 +16,7 @@ import ccxt.async_support
 from ccxt.async_support.base.ws.client import Client
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
-from arb.venues.guard import SigningGuard, to_decimal
+from arb.venues.rules.guard import SigningGuard, to_decimal
 
 _EXACT = Context(prec=60)
 # ccxt logs the headers of every request, key and signature included, at DEBUG.

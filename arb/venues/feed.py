@@ -13,8 +13,8 @@ from arb.clock import NS_PER_S, Clock
 from arb.core.events import FeedDown, FeedUp
 from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener
-from arb.venues.connection import ConnectionTiming, StreamConnection
-from arb.venues.wires import Wires
+from arb.venues.transport.connection import ConnectionTiming, StreamConnection
+from arb.venues.transport.wires import Wires
 
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
 RESYNC_ANSWER_S = 2.0

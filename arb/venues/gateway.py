@@ -29,14 +29,13 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
-from arb.venues.clock_offset import measure
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, TradeDialect
-from arb.venues.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
-from arb.venues.key_check import checked_key
 from arb.venues.limits import mind_limits
 from arb.venues.look import Look
 from arb.venues.order_socket import OrderSocket
-from arb.venues.outcome import (
+from arb.venues.rules.clock_offset import measure
+from arb.venues.rules.key_check import checked_key
+from arb.venues.rules.outcome import (
     RATE_BUDGET,
     Said,
     Verdict,
@@ -46,9 +45,10 @@ from arb.venues.outcome import (
     judge_read,
     judge_write,
 )
-from arb.venues.pacing import Pacer, Priority
-from arb.venues.retry import READS, Backoff, Trouble, next_delay_s
+from arb.venues.rules.pacing import Pacer, Priority
+from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
 from arb.venues.survey import Survey
+from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.writes import RestWrites, Send, Signer, Writes, signed
 
 EXPIRED = "expired"
@@ -125,7 +125,7 @@ class CcxtGateway:
         await self._signer.close()
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/key_check.py`).
+        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_check.py`).
 
         None in the facts means that the venue does not tell: then the user has to confirm (DESIGN.md section 1).
         """
@@ -286,7 +286,7 @@ class CcxtGateway:
         return tuple(await asyncio.gather(*map(self._with_fees, wanted)))
 
     async def measure_clock(self) -> ClockMeasured:
-        """Compare the clocks (`venues/clock_offset.py`); later signatures use the result. Raises `VenueError`."""
+        """Compare the clocks (`venues/rules/clock_offset.py`); later signatures use the result. Raises `VenueError`."""
         found = await measure(self.venue, self._clock, self._venue_ms)
         self._signer.server_offset_ns = found.offset_ns
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)

@@ -18,7 +18,7 @@ import ccxt.pro
 from arb.clock import Clock
 from arb.venues.exact import ExactExchange
 from arb.venues.flat_json import flat_json
-from arb.venues.guard import OrderClaim, SigningGuard, to_decimal, value_of
+from arb.venues.rules.guard import OrderClaim, SigningGuard, to_decimal, value_of
 
 _PLACE, _CANCEL = "place", "cancel"
 # A market order carries no price: whoever sends one says at which price to bound it. Never sent to the venue.

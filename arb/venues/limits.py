@@ -1,8 +1,8 @@
 """What an answer says of the venue's limits, told to the pacer: headers, refusals for too many requests, penalties."""
 
-from arb.venues.outcome import Verdict
-from arb.venues.pacing import Pacer
-from arb.venues.retry import Trouble, request_limit, requests_left, venue_retry_after_s
+from arb.venues.rules.outcome import Verdict
+from arb.venues.rules.pacing import Pacer
+from arb.venues.rules.retry import Trouble, request_limit, requests_left, venue_retry_after_s
 
 
 def mind_limits(pacer: Pacer, scope: str, verdict: Verdict, headers: dict[str, str], venue_now_ns: int) -> None:

@@ -19,10 +19,10 @@ from arb.clock import NS_PER_S, Clock
 from arb.core.events import TroubleReported
 from arb.errors import VenueProtocolError
 from arb.venues.base import EventListener
-from arb.venues.connection import ConnectionTiming, StreamConnection
 from arb.venues.dialect import Call
-from arb.venues.http import AnswerLost, HttpAnswer
-from arb.venues.wires import SocketEnded, Wires
+from arb.venues.transport.connection import ConnectionTiming, StreamConnection
+from arb.venues.transport.http import AnswerLost, HttpAnswer
+from arb.venues.transport.wires import SocketEnded, Wires
 
 _LOG = logging.getLogger(__name__)
 WAITING_MAX = 1024

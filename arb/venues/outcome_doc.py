@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from arb.market.order import Outcome
-from arb.venues.outcome import Rule
-from arb.venues.outcome_ccxt import CCXT_TABLE
 from arb.venues.outcome_more import ALL_POLICIES
+from arb.venues.rules.outcome import Rule
+from arb.venues.rules.outcome_ccxt import CCXT_TABLE
 
 _NAMES = {
     "gate": "Gate APIv4",

@@ -7,9 +7,9 @@ code as every other refusal of a new order and tells it apart in words only, so 
 from typing import Any
 
 from arb.market.order import Outcome
-from arb.venues.outcome import OutcomePolicy, Said
 from arb.venues.outcome_tables import POLICIES, Row, table_of
-from arb.venues.retry import Trouble
+from arb.venues.rules.outcome import OutcomePolicy, Said
+from arb.venues.rules.retry import Trouble
 
 _BYBIT_ROWS: tuple[Row, ...] = (
     (

@@ -8,8 +8,8 @@ ended with nothing filled, by the venue's own words; anything milder is left out
 from typing import Any
 
 from arb.market.order import Outcome
-from arb.venues.outcome import OutcomePolicy, Rule, Said, Table
-from arb.venues.retry import Trouble
+from arb.venues.rules.outcome import OutcomePolicy, Rule, Said, Table
+from arb.venues.rules.retry import Trouble
 
 Row = tuple[str, Outcome, Trouble, str]
 """Codes, what they mean for an order, what for a read, and why."""

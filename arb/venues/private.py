@@ -12,10 +12,10 @@ from collections.abc import Callable
 from arb.clock import Clock
 from arb.core.events import PrivateDown, PrivateUp, TroubleReported
 from arb.venues.base import EventListener
-from arb.venues.connection import ConnectionTiming, StreamConnection
 from arb.venues.symbols import UnknownSymbol
+from arb.venues.transport.connection import ConnectionTiming, StreamConnection
+from arb.venues.transport.wires import Wires
 from arb.venues.wire.private import PrivateDialect
-from arb.venues.wires import Wires
 
 _LOG = logging.getLogger(__name__)
 STRANGERS_MAX = 100

@@ -1,8 +1,8 @@
 """How an order or a cancel leaves: made ready first, and then handed to the network in one call.
 
 Over REST, or over the venue's order socket where the user wants that. Whatever carries it, the answer has one form
-(`HttpAnswer`) and the attempt one of the three ends of `arb.venues.http`. The order socket never gets anything that it has not
-taken at once: while it is down, what would have gone there goes over REST, which is told and counted.
+(`HttpAnswer`) and the attempt one of the three ends of `arb.venues.transport.http`. The order socket never gets anything that
+it has not taken at once: while it is down, what would have gone there goes over REST, which is told and counted.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueError, VenueUnreachable
 from arb.venues.base import EventListener
 from arb.venues.dialect import Call
-from arb.venues.guard import SigningRefused
-from arb.venues.http import HttpAnswer, HttpRequest, HttpTransport, NeverSent
-from arb.venues.http1 import made_ready
 from arb.venues.order_socket import OrderSocket
-from arb.venues.wires import SocketEnded
+from arb.venues.rules.guard import SigningRefused
+from arb.venues.transport.http import HttpAnswer, HttpRequest, HttpTransport, NeverSent
+from arb.venues.transport.http1 import made_ready
+from arb.venues.transport.wires import SocketEnded
 
 Send = Callable[[float], Awaitable[HttpAnswer]]
 """Hands what was made ready to the network, once; takes how long to wait in seconds. See `HttpTransport.send`."""

@@ -59,7 +59,7 @@ class Stranger:
 def sandbox() -> Iterator[Sandbox]:
     """Start the sandbox with books that stand still; it ends when its stdin closes."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "arb.sim", "--static", "--child", "--seed", "11"],
+        [sys.executable, "-m", "arb.sandbox", "--static", "--child", "--seed", "11"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -10,10 +10,10 @@ import ccxt
 import pytest
 
 from arb.clock import NS_PER_S, SystemClock
-from arb.sim.server import SandboxServer
+from arb.sandbox.server import SandboxServer
 from arb.venues.gate.client import Gate
-from arb.venues.guard import SigningGuard
 from arb.venues.guarded import GuardedBitget, GuardedOkx
+from arb.venues.rules.guard import SigningGuard
 
 BIDS = [["50000", "0.5"], ["49990", "2"]]
 ASKS = [["50010", "0.02"], ["50020", "1"]]

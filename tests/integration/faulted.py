@@ -11,7 +11,7 @@ import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
 from arb.live.control import ask
-from arb.sim.faults import KINDS, STATE
+from arb.sandbox.faults import KINDS, STATE
 from tests.integration import truth
 from tests.integration.measures import Measures, completed_since, measure
 from tests.integration.support import (

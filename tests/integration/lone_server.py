@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.direct import DirectTransport
-from arb.venues.http import HttpRequest, NeverSent
+from arb.venues.transport.direct import DirectTransport
+from arb.venues.transport.http import HttpRequest, NeverSent
 
 ORDER = '{"a":1}'
 

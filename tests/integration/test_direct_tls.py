@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from arb.venues.direct import DirectTransport
-from arb.venues.http import NeverSent
+from arb.venues.transport.direct import DirectTransport
+from arb.venues.transport.http import NeverSent
 from tests.integration.lone_server import Venue, echo, run
 
 

@@ -22,7 +22,7 @@ SEEDS = 200
 PARTS = ("arb", "migrations", "alembic.ini", "pyproject.toml")
 HUNT = """
 import sys
-from arb.simulation.run import run_seed
+from arb.faultsim.run import run_seed
 for seed in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
     findings = run_seed(seed).findings
     if findings:

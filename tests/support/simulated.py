@@ -9,10 +9,10 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.settings import Limits
-from arb.simulation.places import a_place
-from arb.simulation.plan import Phase, Strike
-from arb.simulation.scenario import Scenario, plan_of
-from arb.simulation.world import Outcome, Simulation
+from arb.faultsim.places import a_place
+from arb.faultsim.plan import Phase, Strike
+from arb.faultsim.scenario import Scenario, plan_of
+from arb.faultsim.world import Outcome, Simulation
 
 SECONDS = 24
 FAULTS = ("partial_fill", "partial_fill", "reject_balance", "foreign_order", "http_500", "ws_gap")

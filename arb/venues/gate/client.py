@@ -17,7 +17,7 @@ from arb.venues.gate.labels import LABELS
 from arb.venues.gate.signing import API_ROOT, Signer
 from arb.venues.gate.sockets import GateSockets
 from arb.venues.gate.trading import GateOrders
-from arb.venues.guard import SigningGuard
+from arb.venues.rules.guard import SigningGuard
 
 LIVE_REST_URL = "https://api.gateio.ws/api/v4"
 LIVE_WS_URL = "wss://api.gateio.ws/ws/v4/"

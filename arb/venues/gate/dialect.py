@@ -19,8 +19,8 @@ from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.ids import from_text, to_text
 from arb.venues.gate.placements import EXPIRES_NS
-from arb.venues.outcome import UNREADABLE, OutcomePolicy, Said
 from arb.venues.outcome_tables import GATE
+from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")
 _TIF = {

@@ -15,8 +15,8 @@ from arb.clock import NS_PER_S
 from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueProtocolError, VenueUnreachable
 from arb.venues.dialect import Call
-from arb.venues.guard import SigningGuard, SigningRefused
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
+from arb.venues.rules.guard import SigningGuard, SigningRefused
 
 LOGIN = "login"
 CHANNELS = {

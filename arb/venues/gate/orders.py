@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
-from arb.venues.guard import to_decimal
+from arb.venues.rules.guard import to_decimal
 
 # Enough for any product or quotient of two venue numbers; quotients are only informative.
 _EXACT = Context(prec=60)

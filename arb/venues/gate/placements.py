@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from arb.venues.guard import OrderClaim, to_decimal, value_of
+from arb.venues.rules.guard import OrderClaim, to_decimal, value_of
 
 # Hints travel among the parameters and never leave: `expires_ns` is the instant, on our clock, after which the venue
 # must refuse the request; the references bound the value of an order that does not say its price or size itself.

@@ -10,7 +10,7 @@ from arb.venues.gate.labels import annotate, error_class, unlabelled_class
 from arb.venues.gate.placements import EXPIRES_NS, claims_of, is_placement, is_signed, split_hints
 from arb.venues.gate.request import Plan, RequestError, WireRequest, build, limit_order_body, plan
 from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
-from arb.venues.guard import OrderClaim, value_of
+from arb.venues.rules.guard import OrderClaim, value_of
 
 _ORDERS_PATH = API_ROOT + "/spot/orders"
 _SHOWN_CHARACTERS = 300  # of an error's body, which may be a proxy's whole page

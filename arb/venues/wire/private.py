@@ -11,7 +11,7 @@ import msgspec
 
 from arb.core.events import BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
-from arb.venues.outcome import decode_body
+from arb.venues.rules.outcome import decode_body
 from arb.venues.symbols import UnknownSymbol
 
 PrivateEvent = OrderUpdated | OrderFilled | BalancesReported

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS
 from arb.core.budget import PlaceRate, RateBudget
-from arb.venues.pacing import DEFAULT_PACING
+from arb.venues.rules.pacing import DEFAULT_PACING
 
 VENUES = ("bitget", "gate")
 

@@ -12,11 +12,11 @@ from arb.core.commands import CancelOrder, PlaceOrder
 from arb.errors import VenueProtocolError
 from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side, TimeInForce
-from arb.venues.bitget_dialect import BitgetDialect
+from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import TradeDialect
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.okx_dialect import OkxDialect
-from arb.venues.outcome import decode_body
+from arb.venues.okx.dialect import OkxDialect
+from arb.venues.rules.outcome import decode_body
 
 EXPIRES_NS = 1_700_000_000_123_000_000
 

@@ -6,7 +6,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import OrderAccepted, OrderRejected
 from arb.errors import VenueBusy
 from arb.market.order import Role
-from arb.venues.pacing import FILL_RATIO_STOP_S
+from arb.venues.rules.pacing import FILL_RATIO_STOP_S
 from tests.unit.venues.test_gateway import DONE, Bench
 from tests.virtual import a_clock, run_virtual
 

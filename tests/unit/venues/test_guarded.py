@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.venues.guard import SigningGuard, SigningRefused
 from arb.venues.guarded import GuardedBitget, GuardedExchange, GuardedOkx
+from arb.venues.rules.guard import SigningGuard, SigningRefused
 
 NOW_S = 1_700_000_000
 HOSTS = {

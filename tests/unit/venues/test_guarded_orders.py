@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.venues.guard import SigningGuard, SigningRefused
 from arb.venues.guarded import GuardedBitget, GuardedExchange, GuardedOkx
+from arb.venues.rules.guard import SigningGuard, SigningRefused
 
 OKX = {"instId": "BTC-USDT", "tdMode": "cash", "clOrdId": "arb1", "side": "buy", "ordType": "ioc", "px": "3", "sz": "1"}
 BITGET = {

@@ -8,11 +8,11 @@ import msgspec
 
 from arb.core.commands import QueryOrder
 from arb.errors import VenueRejected, VenueUnreachable
-from arb.venues.bitget_dialect import BitgetDialect
+from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.look import Look
-from arb.venues.okx_dialect import OkxDialect
+from arb.venues.okx.dialect import OkxDialect
 
 CLIENT_ID = "arb000000001000000b00"
 Answer = Callable[[Call], Any]

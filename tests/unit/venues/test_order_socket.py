@@ -13,9 +13,9 @@ from arb.clock import NS_PER_S, ManualClock
 from arb.core.events import AnyEvent, TroubleReported
 from arb.errors import VenueProtocolError
 from arb.venues.dialect import Call
-from arb.venues.http import AnswerLost, HttpTransport
 from arb.venues.order_socket import LOGIN_S, OrderSocket, SocketAnswer, SocketFrame
-from arb.venues.wires import SocketEnded
+from arb.venues.transport.http import AnswerLost, HttpTransport
+from arb.venues.transport.wires import SocketEnded
 from tests.virtual import a_clock, run_virtual
 
 CALL = Call(scope="place X", api=("private",), method="POST", path="orders", params={"a": "b"})

@@ -8,16 +8,16 @@ import pytest
 from arb.core.commands import CancelOrder
 from arb.errors import VenueProtocolError
 from arb.market.order import Outcome
-from arb.venues.bitget_dialect import BitgetDialect
+from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.order_socket import GateOrderSocket
-from arb.venues.guard import SigningRefused
-from arb.venues.okx_dialect import OkxDialect
-from arb.venues.okx_socket import OkxOrderSocket
+from arb.venues.okx.dialect import OkxDialect
+from arb.venues.okx.order_socket import OkxOrderSocket
 from arb.venues.order_socket import NOTHING
-from arb.venues.outcome import Said, Verdict, item_of
 from arb.venues.outcome_tables import GATE
+from arb.venues.rules.guard import SigningRefused
+from arb.venues.rules.outcome import Said, Verdict, item_of
 
 ORDER = Call(
     scope="place X", api=("private",), method="POST", path="trade/order", params={"instId": "BTC-USDT", "sz": "1"}

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from arb.venues.bitget_dialect import BitgetDialect
+from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.okx_dialect import OkxDialect
+from arb.venues.okx.dialect import OkxDialect
 from arb.venues.survey import Survey
 
 NOW_MS = 1_700_000_000_000

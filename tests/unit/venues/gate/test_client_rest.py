@@ -17,7 +17,7 @@ from freezegun import freeze_time
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock, SystemClock
 from arb.errors import ConfigError
 from arb.venues.gate.client import Gate
-from arb.venues.guard import SigningGuard, SigningRefused
+from arb.venues.rules.guard import SigningGuard, SigningRefused
 
 MakeGate = Callable[..., Gate]
 NOW_S = 1_700_000_000

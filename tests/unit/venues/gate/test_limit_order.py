@@ -14,7 +14,7 @@ from arb.market.order import Role, Side, TimeInForce
 from arb.venues.gate.client import Gate
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.request import build, limit_order_body, plan
-from arb.venues.guard import SigningRefused
+from arb.venues.rules.guard import SigningRefused
 
 MakeGate = Callable[..., Gate]
 NOW_NS = 1_700_000_000 * NS_PER_S

@@ -13,7 +13,7 @@ import pytest
 
 from arb.clock import NS_PER_S
 from arb.venues.gate.client import LIVE_WS_URL, Gate
-from arb.venues.guard import SigningRefused
+from arb.venues.rules.guard import SigningRefused
 
 MakeGate = Callable[..., Gate]
 NOW_S = 1_700_000_000

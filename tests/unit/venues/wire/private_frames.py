@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from arb.venues.bitget_records import Symbols
-from arb.venues.wire.bitget_private import BitgetPrivate
-from arb.venues.wire.gate_private import GatePrivate
-from arb.venues.wire.okx_private import OkxPrivate
+from arb.venues.bitget.private import BitgetPrivate
+from arb.venues.bitget.records import Symbols
+from arb.venues.gate.private import GatePrivate
+from arb.venues.okx.private import OkxPrivate
 from arb.venues.wire.private import PrivateDialect
 
 NOW_NS = 1_700_000_000_500_000_000

@@ -8,8 +8,8 @@ import pytest
 
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import NOTHING, Notice, NoticeKind
-from arb.venues.wire.bitget_books import BitgetFeed
-from arb.venues.wire.okx_books import OkxFeed
+from arb.venues.bitget.books import BitgetFeed
+from arb.venues.okx.books import OkxFeed
 from arb.venues.wire.pushed import PushedFeed
 from tests.unit.venues.wire.dialects import (
     BITGET,

@@ -8,7 +8,7 @@ import pytest
 import arb.venues.wire
 from arb.errors import ConfigError, InvariantError
 from arb.market.arena import BookArena
-from arb.venues.wire.gate_books import GateFeed
+from arb.venues.gate.books import GateFeed
 from arb.venues.wire.registry import LIVE_VENUES, TAPE_VENUES, live_feed, tape_feed
 from tests.unit.venues.wire.dialects import seats
 

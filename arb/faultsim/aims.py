@@ -1,0 +1,379 @@
+"""How a fault is brought to a pair in a certain phase: for every cell of the table, the strikes that make the two meet.
+
+Left to chance some phases last a few milliseconds and some come about once in a thousand pairs. So for an *aim*, a fault and a
+phase, other strikes lead the way: a slow line holds one leg back while the other fills, a lost request leaves an order unknown,
+a connection stalls between the first news of a fill and the last. `near` is the leg that is held up, `far` the other one.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from functools import partial
+
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.faultsim.life import Point
+from arb.faultsim.line import LINE_FAULTS
+from arb.sandbox.disturb import POINTS
+from arb.sandbox.faults import KINDS
+
+
+class Phase(StrEnum):
+    """Where a pair stands, as a fault finds it."""
+
+    NONE = "no pair"
+    OPENING = "opening"
+    ONE_LEG = "one leg filled"
+    BOTH_LEGS = "both legs filled"
+    UNKNOWN = "unknown outstanding"
+    REPAIRING = "repairing"
+    HALTED = "halted"
+    CLOSED = "just closed"
+
+
+DISK_FAULTS = ("disk_full", "reserve_used", "commit_refused", "ledger_locked", "ledger_gone")
+KILLS = {f"kill_{point}": point for point in Point}
+POWER_CUT = "power_cut"
+HALT = "halt"
+STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, HALT)
+"""Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume).
+
+A power cut is a death with the next request, and the journal is as it was at the strike, or when it was last synced after it.
+"""
+
+AT_PLACING = frozenset(
+    name for name, kind in KINDS.items() if kind.on == "place" and kind.scope in ("request", "state")
+)
+"""What strikes only an order on its way to the venue."""
+NO_ORDER_LEAVES = frozenset({Phase.NONE, Phase.BOTH_LEGS, Phase.CLOSED})
+"""Phases in which no order of the pair is on its way, so that what strikes only such orders cannot meet it."""
+AT_FILLS = frozenset({"duplicate_fill_event", "fill_event_lost"})
+AT_QUERIES = frozenset({"history_lag", "order_not_found", "balance_lag"})
+AT_CALLS = frozenset({"clock_skew", "key_revoked", "http_503_maintenance"})
+AT_NEXT_REQUEST = frozenset({"net_request_lost", "net_answer_lost", "net_refused"})
+SOON = frozenset({"kill_before_projection", "kill_after_projection"}) | {
+    name for name in KINDS if name.startswith("ws_") and name != "ws_disconnect"
+}
+"""What strikes within some hundred milliseconds, not at once."""
+LATE = "late_fill"
+
+
+AFTER_HALT_NS = 2_200 * NS_PER_MS
+"""When, at the latest, a halt that came with the first pair has brought quiet."""
+
+
+class Mood(StrEnum):
+    """What the settings of a seed have to be like for an aim: how long an answer is waited for, when a leg is given up."""
+
+    QUICK = "quick"
+    PATIENT = "patient"
+    HALTING = "halting"
+
+
+class Aim(msgspec.Struct, frozen=True):
+    """A cell of the table."""
+
+    fault: str
+    phase: Phase
+
+
+class Strike(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault and its moment.
+
+    `leg` says at which venue of the pair: `buy`, `sell`, a `third` one, the one that knows no expiry, the one of the `last`
+    order, or `every` venue; a venue's name: there, when the pair is there, and `other`: the pair's other venue.
+    A kill comes when its point is passed for the `passes`-th time from then on. A `leading` strike only prepares another one;
+    one that `relieves` ends what led to it. `midst`: a partition that begins between two frames about a fill.
+    `stranger`: somebody trades by hand there at once, so that there is a fill to be told of. `again`: it is for a pair that
+    was closed already, and was opened again by a late fill.
+    """
+
+    name: str
+    phase: Phase
+    leg: str
+    after_ns: int
+    seconds: float | None = None
+    count: int | None = None
+    param: str | int | None = None
+    passes: int = 1
+    leading: bool = False
+    relieves: bool = False
+    midst: bool = False
+    stranger: bool = False
+    again: bool = False
+
+
+TURNS = {
+    Aim("fee_in_points", Phase.HALTED): 4,
+    Aim("fee_in_points", Phase.REPAIRING): 2,
+    Aim("lost_ack", Phase.ONE_LEG): 4,
+    Aim("malformed_json", Phase.UNKNOWN): 5,
+    Aim("net_request_lost", Phase.HALTED): 2,
+    Aim("lost_request", Phase.HALTED): 2,
+    Aim("fill_event_lost", Phase.HALTED): 2,
+    Aim(LATE, Phase.HALTED): 2,
+    Aim("disk_full", Phase.NONE): 2,
+    Aim("duplicate_fill_event", Phase.NONE): 3,
+    Aim("fill_event_lost", Phase.NONE): 3,
+}
+TURNS_BOTH_LEGS = 3
+TURNS_ON_THE_WAY = 2
+"""Cells that are missed more often than not, and how many turns they get for each of the others."""
+
+
+def possible(fault: str, phase: Phase) -> bool:
+    """Return whether a fault can meet a pair in a phase at all."""
+    return fault not in AT_PLACING or phase not in NO_ORDER_LEAVES
+
+
+def mood_of(aim: Aim) -> Mood | None:
+    """Return what an aim asks of the settings, None when it goes with any."""
+    if aim.phase in (Phase.NONE, Phase.CLOSED):
+        return None
+    return {Phase.UNKNOWN: Mood.QUICK, Phase.HALTED: Mood.HALTING}.get(aim.phase, Mood.PATIENT)
+
+
+def aims_for(mood: Mood) -> list[Aim]:
+    """Return the cells that seeds of a mood aim at, in a fixed order."""
+    anywhere = Mood.QUICK  # its own phase is but one, so it takes those that go with any
+    cells = (Aim(fault, phase) for phase in Phase for fault in STRIKES if possible(fault, phase))
+    return [aim for aim in cells if (mood_of(aim) or anywhere) is mood for _ in range(_turns(aim))]
+
+
+def _turns(aim: Aim) -> int:
+    if aim.phase is Phase.BOTH_LEGS:
+        return TURNS_BOTH_LEGS
+    fleeting = aim.fault in AT_PLACING | AT_FILLS or aim.fault == LATE
+    return TURNS.get(aim, TURNS_ON_THE_WAY if fleeting and aim.phase in (Phase.ONE_LEG, Phase.UNKNOWN) else 1)
+
+
+def strikes_for(rng: random.Random, aim: Aim, after_ns: int) -> list[Strike]:
+    """Return what has to strike from `after_ns` on so that a fault meets a pair in a phase."""
+    near, far = (
+        (next(iter(POINTS)), "other")
+        if aim.fault == "fee_in_points"
+        else rng.choice((("buy", "sell"), ("sell", "buy")))
+    )
+    return list(_RECIPES[aim.phase](_Aiming(rng, aim.fault, aim.phase, near, far, after_ns)))
+
+
+class _Aiming:
+    """One aim while its strikes are drawn."""
+
+    def __init__(self, rng: random.Random, fault: str, phase: Phase, near: str, far: str, after_ns: int) -> None:
+        self.fault, self.phase, self.near, self.far = fault, phase, near, far
+        self.rng = rng
+        self.lead: Callable[..., Strike] = partial(Strike, after_ns=after_ns, leading=True)
+        self._after_ns = after_ns
+
+    def main(self, leg: str, **details: object) -> Strike:
+        """Return the strike that is aimed."""
+        drawn = draw(self.rng, self.fault, self.phase, leg, self._after_ns)
+        return msgspec.structs.replace(drawn, **({"passes": 1} | details))
+
+    def slow(self, leg: str) -> Strike:
+        """Return a slow line from the opening on: what leaves now arrives after the other leg has filled."""
+        return self.lead(name="net_slow", phase=Phase.OPENING, leg=leg)
+
+    def cut(self, leg: str, phase: Phase = Phase.OPENING) -> Strike:
+        """Return a partition: what leaves now, and what is asked meanwhile, arrives when it is over."""
+        return self.lead(name="net_partition", phase=phase, leg=leg)
+
+    def short(self, leg: str, phase: Phase = Phase.OPENING) -> Strike:
+        """Return a partial fill: an order that the venue ends with something left, which may be filled late."""
+        return self.lead(name="partial_fill", phase=phase, leg=leg, count=1, param="0.5")
+
+
+def draw(rng: random.Random, name: str, phase: Phase, leg: str, after_ns: int) -> Strike:
+    """Draw how long, how often and how hard a fault strikes."""
+    kind = KINDS.get(name)
+    lasts = kind is not None and kind.scope == "state" and name not in ("foreign_order", "crossed_book")
+    many = name in ("http_429", "http_503_maintenance", "reject_balance")
+    return Strike(
+        name=name,
+        phase=phase,
+        leg=leg,
+        after_ns=after_ns,
+        seconds=rng.choice((0.6, 1.2, 2.5)) if lasts else None,
+        count=None if lasts else rng.choice((1, 1, 2, 6) if many else (1, 1, 2)),
+        param=_param(rng, name),
+        passes=rng.choice((1, 1, 1, 2, 3, 5)),
+    )
+
+
+def _param(rng: random.Random, name: str) -> str | int | None:
+    """Draw how hard a fault strikes; None: as by default."""
+    if name == "delayed_request":
+        return rng.choice((700, 1500, 3000))
+    if name in ("slow", "history_lag", "balance_lag"):
+        return rng.choice((300, 1200, 3000))
+    return rng.choice(("0", "0.02", "0.5", "0.95")) if name == "partial_fill" else None
+
+
+def _at_none(a: _Aiming) -> Iterator[Strike]:
+    if (
+        a.fault == LATE or a.fault in AT_FILLS
+    ):  # a fill when every pair is long over, and a halt keeps others from opening
+        yield a.lead(name="halt", phase=Phase.OPENING, leg=a.near, seconds=3.5)
+    if a.fault == LATE:
+        yield a.short(a.near)
+        yield a.main(a.near, phase=Phase.OPENING, param=2000, seconds=None, count=1)
+    elif a.fault in AT_FILLS:
+        yield a.main(a.near, after_ns=AFTER_HALT_NS, stranger=True)
+    else:
+        yield a.main(a.near, after_ns=0)
+
+
+def _at_opening(a: _Aiming) -> Iterator[Strike]:
+    if a.fault == LATE:
+        yield a.short(a.near)
+    elif a.fault in AT_QUERIES | AT_CALLS | SOON:
+        yield from (a.cut(a.near), a.cut(a.far))
+    yield a.main(a.near)
+
+
+def _at_one_leg(a: _Aiming) -> Iterator[Strike]:
+    yield a.cut(a.near) if a.fault in AT_QUERIES else a.slow(a.near)
+    if a.fault == LATE:
+        yield a.short(a.near)
+    elsewhere = a.fault.startswith("ws_") or a.fault in ("net_slow", "net_partition", "net_reset")
+    yield a.main(a.far if elsewhere else a.near)
+
+
+def _at_both_legs(a: _Aiming) -> Iterator[Strike]:
+    yield a.short(a.near)
+    yield a.lead(
+        name="slow", phase=Phase.OPENING, leg=a.near, count=1, param=1900
+    )  # the answer would tell the end, too
+    yield a.lead(name="net_partition", phase=Phase.OPENING, leg=a.near, seconds=2.0, midst=True)
+    if a.fault == LATE:
+        yield a.main(a.near, phase=Phase.OPENING, param=500)
+    elif a.fault in AT_QUERIES | AT_CALLS:
+        yield a.main("every", seconds=2.5 if a.fault != "http_503_maintenance" else None)
+    else:
+        yield a.main(a.near if a.fault in ("net_request_lost", "net_refused") else a.far, stranger=a.fault in AT_FILLS)
+
+
+def _at_unknown(a: _Aiming) -> Iterator[Strike]:
+    if a.fault in AT_PLACING or a.fault in AT_FILLS or a.fault == LATE:
+        yield a.cut(a.near)  # it arrives when its answer is not waited for any longer
+        if a.fault == LATE:
+            yield a.short(a.near)
+        yield a.main(a.near)
+    else:
+        yield a.lead(name="lost_request", phase=Phase.OPENING, leg=a.near, count=1)
+        yield a.main(a.near)
+
+
+def _at_repairing(a: _Aiming) -> Iterator[Strike]:
+    yield a.lead(name="reject_balance", phase=Phase.OPENING, leg="sell", count=1)
+    if a.fault in AT_PLACING or a.fault in AT_FILLS or a.fault == LATE:
+        if a.fault == LATE:
+            yield a.short("every", Phase.REPAIRING)
+        yield a.main("every", count=1)
+        return
+    if a.fault in AT_QUERIES:
+        yield a.cut("last", Phase.REPAIRING)
+    elif a.fault in AT_CALLS | SOON:
+        yield a.lead(name="net_slow", phase=Phase.REPAIRING, leg="last")
+    yield a.main("last")
+
+
+def _at_halted(a: _Aiming) -> Iterator[Strike]:
+    for leg, phase in (("sell", Phase.OPENING), ("third", Phase.OPENING), ("buy", Phase.REPAIRING)):
+        yield a.lead(name="reject_balance", phase=phase, leg=leg, count=12)
+    if a.fault in AT_PLACING or a.fault in AT_FILLS or a.fault == LATE:
+        relieves = KINDS[a.fault].scope != "state"  # what changes a venue's rules meets orders that are refused, too
+        yield a.main("every", count=1, seconds=None if relieves else 3.0, relieves=relieves or a.fault == LATE)
+        if a.fault == LATE:
+            yield a.short("every", Phase.HALTED)
+    else:
+        yield a.main("every" if a.fault in AT_NEXT_REQUEST | AT_QUERIES | AT_CALLS else a.near)
+
+
+def _at_closed(a: _Aiming) -> Iterator[Strike]:
+    if a.fault == LATE:
+        yield a.short(a.near)
+        yield a.main(a.near, phase=Phase.OPENING, param=500)
+        return
+    if a.fault in AT_QUERIES | AT_CALLS | AT_NEXT_REQUEST:
+        yield a.lead(name="net_reset", phase=Phase.CLOSED, leg=a.near)  # what follows is a look through the account
+    yield a.main(a.near, stranger=a.fault in AT_FILLS)
+
+
+_RECIPES: dict[Phase, Callable[[_Aiming], Iterator[Strike]]] = {
+    Phase.NONE: _at_none,
+    Phase.OPENING: _at_opening,
+    Phase.ONE_LEG: _at_one_leg,
+    Phase.BOTH_LEGS: _at_both_legs,
+    Phase.UNKNOWN: _at_unknown,
+    Phase.REPAIRING: _at_repairing,
+    Phase.HALTED: _at_halted,
+    Phase.CLOSED: _at_closed,
+}
+
+DARK_NS = 12 * NS_PER_S
+
+
+def darkness(rng: random.Random) -> Iterator[Strike]:
+    """Yield what puts the proof of absence to a hard test: an order is taken, late, and nothing shows it at once.
+
+    Histories, balances and the private stream all lag by more than one look takes, and by less than two take; or histories
+    and the stream by more than two take, and balances not at all.
+    """
+    after_ns, leg = rng.randint(0, 1_500) * NS_PER_MS, rng.choice(("no expiry", "buy", "sell"))
+    strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
+    if leg == "no expiry":
+        yield strike(name="delayed_request", count=1, param=rng.choice((4200, 4700)))
+        lasts = 12.0
+    else:
+        yield (
+            strike(name="lost_ack", count=1)
+            if rng.random() < 0.4
+            else strike(name="delayed_request", count=1, param=870)
+        )
+        lasts = 6.0
+    shows_ms, balances = rng.choice(((1900, True), (1900, True), (4500, False)))
+    for name in ("history_lag", "ws_lag", *(("balance_lag",) if balances else ())):
+        yield strike(name=name, seconds=lasts, param=shows_ms)
+
+
+def outage(rng: random.Random) -> Iterator[Strike]:
+    """Yield what nobody tells: a fill after the cancel, at a venue whose private stream is broken just then, or loses it."""
+    after_ns, leg = rng.randint(0, 2_500) * NS_PER_MS, rng.choice(("buy", "sell"))
+    strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
+    yield strike(name="partial_fill", count=1, param=rng.choice(("0.5", "0.95")))
+    yield strike(name=LATE, count=1, param=rng.choice((250, 400)))
+    if rng.random() < 0.5:
+        yield strike(name="fill_event_lost", phase=Phase.CLOSED, count=3)
+        return
+    yield strike(name="net_reset", phase=Phase.CLOSED)
+    yield strike(name="net_refused", phase=Phase.CLOSED, seconds=0.9)
+
+
+def reopened(rng: random.Random) -> Iterator[Strike]:
+    """Yield a death while a pair is open again, since what was left of a leg was filled after the pair had been closed."""
+    strike = partial(Strike, leg=rng.choice(("buy", "sell")), after_ns=rng.randint(0, 1_500) * NS_PER_MS, count=1)
+    yield strike(name="partial_fill", phase=Phase.OPENING, param=rng.choice(("0.5", "0.8")))
+    yield strike(name=LATE, phase=Phase.OPENING, param=rng.choice((500, 900)))
+    yield strike(name=rng.choice(("kill_after_commit", "kill_before_request")), phase=Phase.REPAIRING, again=True)
+
+
+def blackout(rng: random.Random) -> Iterator[Strike]:
+    """Yield power cuts that take orders, and what became of them, out of the journal."""
+    for after_ms in (rng.randint(0, 1_000), rng.randint(2_500, 4_000)):
+        phase, passes = (
+            rng.choice((Phase.OPENING, Phase.OPENING, Phase.ONE_LEG, Phase.REPAIRING)),
+            rng.choice((1, 2, 3, 5)),
+        )
+        yield Strike(name=POWER_CUT, phase=phase, leg="buy", after_ns=after_ms * NS_PER_MS, passes=passes)
+
+
+def scarce(rng: random.Random) -> Iterator[Strike]:
+    """Yield late balances, and now and then a death, for an account whose funds are tied up."""
+    strike = partial(Strike, phase=Phase.OPENING, leg="every")
+    for after_s in (0, 2, 4):
+        yield strike(name="balance_lag", after_ns=after_s * NS_PER_S, seconds=1.5, param=rng.choice((300, 1200)))
+    if rng.random() < 0.3:
+        yield strike(name="kill_after_request", after_ns=rng.randint(500, 4_000) * NS_PER_MS)

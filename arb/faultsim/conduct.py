@@ -1,0 +1,221 @@
+"""Judges of how pairs were led: one order after the other, each its own pair's; one pair at a time at a market, on books newer
+than what we took from them; mended within the cap, out of time only with a halt, and ended only with all the fills told of.
+
+They read the journal's rows in the order in which they were written, and the ledger's pairs and fills.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from arb.clock import NS_PER_MS
+from arb.core.settings import RepairPolicy, Timing
+from arb.faultsim.story import entries_of
+from arb.market.client_id import pair_part
+
+Row = dict[str, Any]
+
+OPEN = {"opening", "repairing", "halted"}
+NOT_TAKEN = {"rejected", "absent"}
+TERMINAL = NOT_TAKEN | {"filled", "partial_cancelled", "cancelled"}
+ENDED = {"completed", "unwound", "carried"}
+WORDS_ON_ORDERS = {"OrderAccepted", "OrderUpdated", "OrderLooked"}
+MENDING_ROLES = {"hedge", "unwind"}
+BPS = Decimal(10_000)
+PUNCTUAL_NS = 20 * NS_PER_MS
+"""How much later than its deadline a pair may be found late: the timer comes behind whatever is being taken just then."""
+
+
+def sent_too_early(journal: Path) -> Iterator[str]:
+    """No order of a pair leaves while another of the same pair, sent before it, has not ended with all its fills known."""
+    status: dict[str, str] = {}
+    held: dict[int, Decimal] = defaultdict(Decimal)
+    number: dict[str, int] = {}
+    counted: dict[str, Decimal] = {}
+    pair_of: dict[str, int] = {}
+    began: dict[str, int] = {}
+    for seq, _, kind, payload in entries_of(journal):
+        if kind not in ("Persist", "PlaceOrder"):
+            continue
+        message = json.loads(payload)
+        if kind == "Persist":
+            record = message["record"]
+            if record["type"] == "OrderRecord":
+                name = record["client_order_id"]
+                began.setdefault(name, seq)
+                status[name], pair_of[name] = record["status"], record["pair_trade_id"]
+                number[name], counted[name] = record["id"], Decimal(record["filled"])
+            elif record["type"] == "FillRecord":
+                held[record["order_id"]] += Decimal(record["size"])
+            continue
+        name = message["client_order_id"]
+        if name not in pair_of:
+            yield f"sent too early: {name} left before it was written down"
+            continue
+        for other, pair in pair_of.items():
+            if pair != pair_of[name] or began[other] >= began[name]:
+                continue
+            if status[other] not in TERMINAL:
+                yield f"sent too early: {name} left while {other} of the same pair was {status[other]}"
+            elif held[number[other]] < counted[other]:
+                yield f"sent too early: {name} left while {other} lacked fills: {held[number[other]]} of {counted[other]}"
+
+
+def torn_apart(orders: Iterable[Row]) -> Iterator[str]:
+    """Orders that were sent for one pair belong to one pair, whatever the journal lost of them: else both would be mended."""
+    pair_of: dict[str, int] = {}
+    for order in orders:
+        part = pair_part(order["client_order_id"])
+        pair_id = order["pair_trade_id"]
+        if part is not None and pair_of.setdefault(part, pair_id) != pair_id:
+            yield f"torn apart: {order['client_order_id']} is of pair {pair_id}, others of its pair are of {pair_of[part]}"
+
+
+def two_at_one_market(journal: Path) -> Iterator[str]:
+    """No pair opens at a venue and symbol where another is open: two would trade on one depth.
+
+    A pair without an opportunity was opened by a process whose journal was lost, and is adopted with whatever else is open.
+    """
+    state: dict[int, Row] = {}
+    for _, _, kind, payload in entries_of(journal):
+        record = _pair_in(kind, payload)
+        if record is None:
+            continue
+        if record["id"] not in state and record["kind"] == "arb" and record["opportunity_id"] is not None:
+            for other in state.values():
+                if other["state"] in OPEN and other["symbol"] == record["symbol"] and _venues(other) & _venues(record):
+                    yield f"two at once: pair {record['id']} opened while pair {other['id']} was {other['state']}"
+        state[record["id"]] = record
+
+
+def late_without_a_halt(journal: Path, timing: Timing, dust_max_quote: Decimal) -> Iterator[str]:
+    """A pair that is being mended for longer than the deadline, in one life of the engine, is halted then.
+
+    One whose fills were even by then, with no more left than dust, waits for news of an order that mattered no more.
+    """
+    since: dict[int, int] = {}
+    pair_of: dict[int, int | None] = {}
+    uneven: dict[int | None, Decimal] = defaultdict(Decimal)
+    price = Decimal(0)
+    deadline_ns = timing.leg_deadline_ms * NS_PER_MS + PUNCTUAL_NS
+    for _, t_ns, kind, payload in entries_of(journal):
+        if kind in ("RunStarted", "RunEnded"):
+            since.clear()
+        for pair_id in [pair_id for pair_id, began_ns in since.items() if t_ns > began_ns + deadline_ns]:
+            del since[pair_id]
+            if abs(uneven[pair_id]) * price > dust_max_quote:
+                yield f"late: pair {pair_id} was being mended for longer than {timing.leg_deadline_ms} ms, and nothing halted"
+        row: Row = json.loads(payload)["record"] if kind == "Persist" else {"type": ""}
+        if row["type"] == "OrderRecord":
+            pair_of[row["id"]] = row["pair_trade_id"]
+        elif row["type"] == "FillRecord":
+            uneven[pair_of[row["order_id"]]] += _base_of(row)
+            price = Decimal(row["price"])
+        record = _pair_in(kind, payload)
+        if record is None or record["kind"] != "arb":
+            continue
+        if record["state"] == "repairing":
+            since.setdefault(record["id"], t_ns)
+        else:
+            since.pop(record["id"], None)
+
+
+def ended_without_fills(journal: Path) -> Iterator[str]:
+    """No pair ends while a venue has told of more filled, of any of its orders, than the fills written down add up to."""
+    told: dict[str, Decimal] = defaultdict(Decimal)
+    names: dict[int, str] = {}
+    orders_of: dict[int, set[int]] = defaultdict(set)
+    held: dict[int, Decimal] = defaultdict(Decimal)
+    for _, _, kind, payload in entries_of(journal):
+        if kind in WORDS_ON_ORDERS:
+            report = json.loads(payload)["report"]
+            if report is not None and report["client_order_id"]:
+                name = report["client_order_id"]
+                told[name] = max(told[name], Decimal(report["filled"]))
+        elif kind == "Persist":
+            row = json.loads(payload)["record"]
+            if row["type"] == "OrderRecord" and row["pair_trade_id"] is not None:
+                names[row["id"]] = row["client_order_id"]
+                orders_of[row["pair_trade_id"]].add(row["id"])
+            elif row["type"] == "FillRecord":
+                held[row["order_id"]] += Decimal(row["size"])
+            elif row["type"] == "PairRecord" and row["state"] in ENDED:
+                for order in orders_of[row["id"]]:
+                    if told[names[order]] > held[order]:
+                        yield f"ended early: pair {row['id']} with {held[order]} of {told[names[order]]} of {names[order]}"
+
+
+def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:
+    """No pair is decided on a book whose newest frame came before our last fill there: what we took still stood in it.
+
+    A fill stamped later than it was heard of comes from a clock that is ahead, and says nothing.
+    """
+    own: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for fill in fills:
+        if fill["event_ns"] <= fill["received_ns"]:
+            own[fill["venue"], fill["symbol"]].append(fill)
+    for pair in pairs:
+        if pair["kind"] != "arb" or pair["opportunity_id"] is None:
+            continue  # what an adopted pair was decided on is lost
+        for leg in ("buy", "sell"):
+            known = (
+                fill["event_ns"]
+                for fill in own[pair[f"{leg}_venue"], pair["symbol"]]
+                if fill["received_ns"] <= pair["decided_ns"]
+            )
+            if (pair[f"{leg}_frame_ns"] or 0) < max(known, default=0):
+                yield f"swept: pair {pair['id']} took {pair[f'{leg}_venue']}'s book as it was before our last fill there"
+
+
+def beyond_the_cap(journal: Path, repair: RepairPolicy) -> Iterator[str]:
+    """No repair of a pair asks for a price that loses more than the cap against what the leg in excess was traded at.
+
+    What counts is what was known when the repair was written down. One that the journal had lost is written down with a venue's
+    word on it: what it was decided on went with the journal's end.
+    """
+    arbs: set[int] = set()
+    legs: dict[int, tuple[int, str]] = {}
+    traded: dict[tuple[int, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    cap = repair.leg_loss_max_bps / BPS
+    for _, _, kind, payload in entries_of(journal):
+        if kind != "Persist":
+            continue
+        row = json.loads(payload)["record"]
+        if row["type"] == "PairRecord" and row["kind"] == "arb":
+            arbs.add(row["id"])
+        elif row["type"] == "FillRecord" and row["order_id"] in legs:
+            leg = traded[legs[row["order_id"]]]
+            leg[0] += Decimal(row["size"])
+            leg[1] += Decimal(row["size"]) * Decimal(row["price"])
+        elif row["type"] == "OrderRecord" and row["id"] not in legs and row["pair_trade_id"] is not None:
+            legs[row["id"]] = (row["pair_trade_id"], row["side"])
+            buying = row["side"] == "buy"
+            size, notional = traded[row["pair_trade_id"], "sell" if buying else "buy"]
+            if row["role"] not in MENDING_ROLES or row["pair_trade_id"] not in arbs or not size:
+                continue
+            if row["outcome"] is not None:
+                continue
+            worst, price = notional / size * (1 + cap if buying else 1 - cap), Decimal(row["price"])
+            if price > worst if buying else price < worst:
+                yield f"beyond the cap: {row['side']} at {price} for pair {row['pair_trade_id']}, worst allowed {worst:.8f}"
+
+
+def _pair_in(kind: str, payload: str) -> Row | None:
+    """Return the row of a pair that an entry holds, or None."""
+    if kind != "Persist" or '"PairRecord"' not in payload:
+        return None
+    record: Row = json.loads(payload)["record"]
+    return record
+
+
+def _base_of(fill: Row) -> Decimal:
+    """Return the base that a fill brought, its fee taken off."""
+    size = Decimal(fill["size"]) * (1 if fill["side"] == "buy" else -1)
+    return size - Decimal(fill["fee"]) if fill["fee_currency"] == fill["symbol"].split("/")[0] else size
+
+
+def _venues(pair: Row) -> set[str]:
+    return {pair["buy_venue"], pair["sell_venue"]}

@@ -1,0 +1,259 @@
+"""The disk under simulation: the real journal and the real ledger, with refusals and deaths at their commits.
+
+The journal lies in a real file, so that a restart finds exactly what was committed. A full disk is a file that SQLite is not
+allowed to let grow: the journal meets the very error it would meet, and gives up its reserve. The ledger runs inline, a little
+behind the journal, and is caught up from there when it was locked or its file is gone, as the ledger's thread does.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from arb.core.commands import AnyCommand, PlaceOrder
+from arb.core.events import AnyEvent
+from arb.core.records import OpportunityRecord
+from arb.errors import StoreError
+from arb.faultsim.life import Life, Point
+from arb.faultsim.places import Places
+from arb.market.order import Role
+from arb.store.journal import Journal
+from arb.store.journal_reader import Row
+from arb.store.ledger import InlineLedger
+
+PROJECT_EVERY_S = 0.25
+RETRY_S = 0.2
+
+OnState = Callable[[bool, str], None]
+
+
+class Disk:
+    """What is wrong with the disk right now."""
+
+    def __init__(self, places: Places) -> None:
+        self.refused_commits = 0
+        self.locked_until_ns = 0
+        self.on_full: Callable[[], None] | None = None
+        self.on_refused: Callable[[], None] | None = None
+        self.on_locked: Callable[[], None] | None = None
+        self.troubles: list[str] = []
+        """What an engine must not do with a disk like this."""
+        self._places = places
+        self._full_until_ns = 0
+        self._reserve_pages = 0
+        self._durable: dict[Path, bytes] = {}
+        self._power_is_cut = False
+
+    def clear(self) -> None:
+        """Mend everything."""
+        self._full_until_ns = self.refused_commits = self.locked_until_ns = 0
+        self._durable.clear()
+
+    def keep_journal(self) -> None:
+        """Keep what the journal holds now: all that a power cut will leave of it, unless it is synced before."""
+        files = [self._places.journal.with_name(self._places.journal.name + suffix) for suffix in ("", "-wal")]
+        self._durable = {path: path.read_bytes() for path in files if path.exists()}
+
+    def synced(self) -> None:
+        """Note that the journal was made durable."""
+        if self._durable:
+            self.keep_journal()
+
+    def cut(self) -> None:
+        """Let the power go: what was written and not synced is lost."""
+        self._power_is_cut = bool(self._durable)
+
+    def after_death(self) -> None:
+        """Leave the files as the next process finds them, once the dead one has let go of them."""
+        if self._power_is_cut:
+            for path, data in self._durable.items():
+                path.write_bytes(data)
+        self._power_is_cut = False
+        self._durable.clear()
+
+    def fill(self, until_ns: int, reserve_pages: int) -> None:
+        """Leave no space but `reserve_pages` of the journal, which it sets aside for this."""
+        self._full_until_ns, self._reserve_pages = until_ns, reserve_pages
+
+    def space(self, now_ns: int) -> int | None:
+        """Return how many pages the reserve would give now; None: the disk is not full."""
+        return self._reserve_pages if now_ns < self._full_until_ns else None
+
+    def refuses(self) -> bool:
+        """Return whether a commit of the journal fails now."""
+        if self.refused_commits == 0:
+            return False
+        self.refused_commits -= 1
+        _tell(self.on_refused)
+        return True
+
+    def met_full(self) -> None:
+        """Note that something was written to the reserve, or could not be written at all."""
+        _tell(self.on_full)
+
+    def locked(self, now_ns: int) -> bool:
+        """Return whether the ledger is locked by somebody else now."""
+        locked = now_ns < self.locked_until_ns
+        if locked:
+            _tell(self.on_locked)
+        return locked
+
+    def lose_ledger(self) -> None:
+        """Let somebody remove the ledger's files."""
+        for suffix in ("", "-wal", "-shm"):
+            self._places.ledger.with_name(self._places.ledger.name + suffix).unlink(missing_ok=True)
+
+
+def _tell(listener: Callable[[], None] | None) -> None:
+    if listener is not None:
+        listener()
+
+
+class SimReserve:
+    """A disk reserve of so many pages as the plan says, in place of the 32 MiB that each simulation would cost.
+
+    What is full is SQLite itself: it refuses to let the file grow, as it does when the system refuses it.
+    """
+
+    def __init__(self, disk: Disk, now_ns: Callable[[], int]) -> None:
+        self.held = True
+        self.journal: Journal | None = None
+        self._disk = disk
+        self._now_ns = now_ns
+        self._confined = False
+
+    def mind(self) -> None:
+        """Make the journal find the disk as it is now."""
+        full = self._disk.space(self._now_ns()) is not None
+        if self.journal is not None and full != self._confined:
+            self._confined = full
+            self.journal.confine(0 if full else None)
+
+    def release(self) -> None:
+        """Give the space back."""
+        self.held = False
+        if self.journal is not None:
+            self.journal.confine(self._disk.space(self._now_ns()))
+
+    def establish(self) -> bool:
+        """Set the space aside again, once there is any."""
+        self.held = self.held or self._disk.space(self._now_ns()) is None
+        return self.held
+
+
+class Watcher(Protocol):
+    """Looks on at every event that reaches the journal."""
+
+    def on_event(self, event: AnyEvent) -> None:
+        """See one event, after the engine and before the journal."""
+
+
+class SimJournal:
+    """See `arb.live.runner.JournalWriter`."""
+
+    def __init__(self, journal: Journal, disk: Disk, reserve: SimReserve, life: Life, watcher: Watcher) -> None:
+        self._journal = journal
+        self._disk = disk
+        self._reserve = reserve
+        self._life = life
+        self._watcher = watcher
+        self.reserve_touched = False
+        self._touched_ns = 0
+
+    def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
+        """Write one event and its commands; raise `StoreError` with nothing written."""
+        self._watcher.on_event(event)
+        self._life.passes(Point.BEFORE_COMMIT)
+        if self._disk.refuses():
+            raise StoreError("journal: disk I/O error")
+        self._reserve.mind()
+        if self.reserve_touched and self._journal.reserve_touched and event.t_ns > self._touched_ns:
+            entries = [c for c in commands if isinstance(c, PlaceOrder) and c.role is Role.ENTRY]
+            self._disk.troubles += [f"opened on the reserve: {entry.client_order_id}" for entry in entries]
+        try:
+            rows = self._journal.append(event, commands)
+        except StoreError:
+            self._disk.met_full()
+            raise
+        if self._journal.reserve_touched and not self.reserve_touched:
+            self._touched_ns = event.t_ns
+        self.reserve_touched = self._journal.reserve_touched
+        if self.reserve_touched:
+            self._disk.met_full()
+        self._life.passes(Point.AFTER_COMMIT)
+        return rows
+
+
+class SimLedger:
+    """See `arb.live.runner.LedgerWriter`: an inline ledger that is written every `PROJECT_EVERY_S`."""
+
+    def __init__(
+        self,
+        places: Places,
+        journal: Journal,
+        disk: Disk,
+        life: Life,
+        now_ns: Callable[[], int],
+        on_state: OnState,
+    ) -> None:
+        self._places = places
+        self._journal = journal
+        self._disk = disk
+        self._life = life
+        self._now_ns = now_ns
+        self._on_state = on_state
+        self._ledger: InlineLedger | None = None
+        self._untraded: list[OpportunityRecord] = []
+        self._blocked = False
+
+    def submit(self, rows: Sequence[Row]) -> None:
+        """Take class-1 rows; while the ledger is locked they are left to the journal."""
+        self._disk.locked(self._now_ns())
+        if self._ledger is not None:
+            self._ledger.submit(rows)
+
+    def submit_untraded(self, record: OpportunityRecord) -> None:
+        """Take a class-2 row."""
+        self._untraded.append(record)
+
+    async def run(self) -> None:
+        """Write what waits, again and again."""
+        while True:
+            await asyncio.sleep(RETRY_S if self._blocked else PROJECT_EVERY_S)
+            self.write()
+
+    def write(self) -> None:
+        """Write what waits, unless the ledger is locked or was removed; then say so, once."""
+        self._life.passes(Point.BEFORE_PROJECTION)
+        if self._journal.reserve_touched:
+            self._journal.sync()  # as it does again and again, and takes the reserve back when there is space
+        self._disk.synced()  # which is what every projection begins with
+        try:
+            if self._disk.locked(self._now_ns()):
+                raise StoreError("database is locked")
+            self._project()
+        except StoreError as error:
+            self.close()  # what it still held comes back from the journal
+            if not self._blocked:
+                self._blocked = True
+                self._on_state(True, str(error))
+            return
+        if self._blocked:
+            self._blocked = False
+            self._on_state(False, "the ledger takes rows again")
+        self._life.passes(Point.AFTER_PROJECTION)
+
+    def _project(self) -> None:
+        if self._ledger is None:
+            self._places.make_ledger()
+            self._ledger = InlineLedger(self._places.db_url, self._journal)
+        for record in self._untraded:
+            self._ledger.submit_untraded(record)
+        self._untraded.clear()
+        self._ledger.flush()
+
+    def close(self) -> None:
+        """Let go of the file, as the death of the process does; nothing more is written."""
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            ledger.abandon()

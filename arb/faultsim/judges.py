@@ -1,0 +1,371 @@
+"""The judges of a simulated seed. They read what lies in the files and what the venues know, and nothing of the engine.
+
+Each judge returns what is wrong, one line per finding. Nothing is rounded and nothing forgiven, but where a bound is stated.
+"""
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from decimal import Context, Decimal, localcontext
+from pathlib import Path
+from typing import Any
+
+from arb.clock import NS_PER_MS
+from arb.core.settings import Limits, RepairPolicy
+from arb.errors import StoreError
+from arb.faultsim.aims import POWER_CUT
+from arb.faultsim.conduct import (
+    NOT_TAKEN,
+    TERMINAL,
+    beyond_the_cap,
+    ended_without_fills,
+    late_without_a_halt,
+    on_swept_books,
+    sent_too_early,
+    torn_apart,
+    two_at_one_market,
+)
+from arb.faultsim.places import Places
+from arb.faultsim.profit import changes, profit_misstated
+from arb.faultsim.story import entries_of, heard_too_late, opened_while_stopped
+from arb.faultsim.world import Outcome
+from arb.market.client_id import decode
+from arb.sandbox.values import Refusal
+from arb.store.journal_reader import JournalReader
+from arb.store.projector import Projector
+
+EXACT = Context(prec=80)
+ZERO = Decimal(0)
+ENDED_AS = {"filled": "closed", "partial_cancelled": "cancelled", "cancelled": "cancelled"}
+"""Our status of an order that a venue took, and the venue's word for it."""
+CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
+WATERFALL = (
+    "expected_net_e8",
+    "buy_slippage_e8",
+    "sell_slippage_e8",
+    "size_shortfall_e8",
+    "fee_difference_e8",
+    "hedge_cost_e8",
+    "residual_change_e8",
+)
+# A mended leg pays at most `leg_loss_max_bps` from its reference, which may lie as far off the plan as slippage allows,
+# and three or four fees, which a fault may double.
+FEES_AND_SLIPPAGE_BPS = Decimal(110)
+
+Truth = dict[str, Any]
+Row = dict[str, Any]
+
+
+class Evidence:
+    """All that the judges look at, read once."""
+
+    def __init__(self, places: Places, truth: Truth) -> None:
+        self.places = places
+        self.truth = truth
+        self.orders = rows_of(places.ledger, "SELECT * FROM orders WHERE role <> 'foreign'")
+        self.fills = rows_of(
+            places.ledger, "SELECT f.* FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role <> 'foreign'"
+        )
+        self.pairs = rows_of(places.ledger, "SELECT * FROM pair_trades")
+        self.own_orders = {
+            (venue, _name(row)): row
+            for venue, row in _each(truth, "orders")
+            if _is_ours(row) and row["status"] != "rejected"
+        }
+        self.own_fills = [(venue, row) for venue, row in _each(truth, "fills") if _is_ours(row)]
+
+
+def judge(places: Places, outcome: Outcome) -> list[str]:
+    """Return everything that is wrong with how a seed ended, its plan's limits being those it had to keep to."""
+    plan, truth = outcome.plan, outcome.truth
+    with localcontext(EXACT):
+        evidence = Evidence(places, truth)
+        return [
+            *sent_twice(evidence),
+            *sent_too_early(places.journal),
+            *torn_apart(evidence.orders),
+            *wrongly_written_off(evidence),
+            *orders_differ(evidence, lost=any(POWER_CUT in strike for strike in outcome.fired)),
+            *fills_differ(evidence),
+            *foreign_misstated(evidence),
+            *without_funds(evidence),
+            *assets_not_conserved(truth),
+            *false_alarms(places),
+            *too_exposed(evidence, plan.limits),
+            *lost_too_much(evidence, plan.repair),
+            *not_ended(evidence, plan.limits, outcome.halted, outcome.left_open),
+            *pairs_misstated(evidence),
+            *profit_misstated(places.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
+            *two_at_one_market(places.journal),
+            *ended_without_fills(places.journal),
+            *on_swept_books(evidence.pairs, evidence.fills),
+            *late_without_a_halt(places.journal, plan.timing, plan.limits.dust_max_quote),
+            *beyond_the_cap(places.journal, plan.repair),
+            *opened_while_stopped(places.journal),
+            *heard_too_late(places.journal, truth, outcome.calm_ns),
+            *not_a_projection(places),
+        ]
+
+
+def sent_twice(evidence: Evidence) -> Iterator[str]:
+    """No client order id reaches a venue twice, and no leg of a pair has two entries."""
+    for venue, ledger in evidence.truth.items():
+        sent = Counter(_name(row) for row in ledger["requests"] if row["kind"] == "place" and _is_ours(row))
+        yield from (f"sent twice: {venue} got {name} {count} times" for name, count in sent.items() if count > 1)
+        taken = Counter(_name(row) for row in ledger["orders"] if _is_ours(row) and row["status"] != "rejected")
+        yield from (f"sent twice: {venue} took {name} {count} times" for name, count in taken.items() if count > 1)
+    entries = Counter((row["pair_trade_id"], row["side"]) for row in evidence.orders if row["role"] == "entry")
+    yield from (f"sent twice: pair {pair} has {n} entries to {side}" for (pair, side), n in entries.items() if n > 1)
+
+
+def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
+    """No order is ever, even for a while, called absent or rejected that its venue has taken or will yet take.
+
+    But for one that by then had come to nothing (`_came_to_nothing`).
+    """
+    came_ns = {
+        (venue, _name(row)): row["ts_ms"] * NS_PER_MS
+        for venue, row in _each(evidence.truth, "requests")
+        if row["kind"] == "place"
+    }
+    for _, t_ns, kind, payload in entries_of(evidence.places.journal):
+        if kind != "Persist" or not ('"absent"' in payload or '"rejected"' in payload):
+            continue
+        record = json.loads(payload)["record"]
+        if record["type"] == "OrderRecord" and record["status"] in NOT_TAKEN:
+            key = (record["venue"], record["client_order_id"])
+            other = evidence.own_orders.get(key)
+            if other is not None and not (_came_to_nothing(record, other) and came_ns[key] <= t_ns):
+                yield f"written off: order {key} was {record['status']} to us, and the venue took it"
+                return
+
+
+def orders_differ(evidence: Evidence, *, lost: bool) -> Iterator[str]:
+    """Every order exists on both sides, and ended alike.
+
+    But one that the journal has `lost`, and that came to its venue after the look through the account, and to nothing there.
+    """
+    told = set()
+    for row in evidence.orders:
+        key = (row["venue"], row["client_order_id"])
+        told.add(key)
+        other = evidence.own_orders.get(key)
+        if row["status"] not in TERMINAL:
+            yield f"order {key}: still {row['status']}"
+        elif row["status"] in NOT_TAKEN:
+            if other is not None and not _came_to_nothing(row, other):
+                yield f"order {key}: {row['status']} to us, {other['status']} with {other['filled']} filled at the venue"
+        elif other is None:
+            yield f"order {key}: {row['status']} to us, unknown to the venue"
+        else:
+            yield from (f"order {key}: {text}" for text in _unlike(row, other))
+    for key in sorted(evidence.own_orders.keys() - told):
+        if not (lost and _is_nothing(evidence.own_orders[key])):
+            yield f"order {key}: at the venue, not in the ledger"
+
+
+def _came_to_nothing(ours: Row, theirs: Row) -> bool:
+    """Return whether an order we call absent ended at its venue with nothing filled.
+
+    Where a history lags by more than two looks take, nothing tells such an order from one that never came: not the looks, and
+    not the balances. Nobody gains or loses by it.
+    """
+    return ours["status"] == "absent" and _is_nothing(theirs)
+
+
+def _is_nothing(order: Row) -> bool:
+    return order["status"] == "cancelled" and not Decimal(order["filled"])
+
+
+def _unlike(row: Row, other: Row) -> Iterator[str]:
+    if ENDED_AS[row["status"]] != other["status"]:
+        yield f"{row['status']} to us, {other['status']} at the venue"
+    for ours, theirs in (("symbol", "symbol"), ("side", "side"), ("venue_order_id", "id")):
+        if row[ours] != other[theirs]:
+            yield f"{ours} {row[ours]} to us, {other[theirs]} at the venue"
+    for name in ("price", "size", "filled"):
+        if Decimal(row[name]) != Decimal(other[name]):
+            yield f"{name} {row[name]} to us, {other[name]} at the venue"
+
+
+def fills_differ(evidence: Evidence) -> Iterator[str]:
+    """Every fill of an order of ours is stored once, as it was, and no other."""
+    names = {row["id"]: (row["client_order_id"], row["venue_order_id"]) for row in evidence.orders}
+    theirs = Counter(_fill_key(venue, row, _name(row), row["order_id"]) for venue, row in evidence.own_fills)
+    ours = Counter(_fill_key(row["venue"], row, *names.get(row["order_id"], ("?", "?"))) for row in evidence.fills)
+    yield from (f"fill not in the ledger: {fill}" for fill in theirs - ours)
+    yield from (f"fill not at the venue: {fill}" for fill in ours - theirs)
+
+
+def foreign_misstated(evidence: Evidence) -> Iterator[str]:
+    """What is called foreign is a stranger's indeed, each fill stored once and as it was."""
+    truth, ledger = evidence.truth, evidence.places.ledger
+    strangers = {(venue, row["id"]) for venue, row in _each(truth, "orders") if not _is_ours(row)}
+    for row in rows_of(ledger, "SELECT * FROM orders WHERE role = 'foreign'"):
+        if (row["venue"], row["venue_order_id"]) not in strangers:
+            yield f"foreign: order {row['venue_order_id']} at {row['venue']} is no stranger's"
+    theirs = Counter(_fill_key(venue, row, "", row["order_id"]) for venue, row in _each(truth, "fills"))
+    query = "SELECT f.*, o.venue_order_id FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role = 'foreign'"
+    ours = Counter(_fill_key(row["venue"], row, "", row["venue_order_id"]) for row in rows_of(ledger, query))
+    yield from (f"foreign: fill not at the venue: {fill}" for fill in ours - theirs)
+
+
+def without_funds(evidence: Evidence) -> Iterator[str]:
+    """No entry is sent for which its account has not enough: nobody draws on our accounts here but we and known strangers."""
+    entries = {row["client_order_id"] for row in evidence.orders if row["role"] == "entry"}
+    for venue, row in _each(evidence.truth, "orders"):
+        if row["reject"] == Refusal.INSUFFICIENT_BALANCE and _name(row) in entries:
+            yield f"funds: {venue} had too little for {_name(row)}: {row['side']} {row['size']} {row['symbol']}"
+
+
+def _fill_key(venue: str, row: Row, client_id: str, order_id: str) -> tuple[Any, ...]:
+    numbers = tuple(Decimal(row[name]) for name in ("price", "size", "fee"))
+    return (venue, row["trade_id"], row["symbol"], row["side"], *numbers, row["fee_currency"], client_id, order_id)
+
+
+def assets_not_conserved(truth: Truth) -> Iterator[str]:
+    """Every balance at a venue is where it began, plus transfers, plus what its fills did; none is below zero."""
+    for venue, ledger in truth.items():
+        expected = {asset: Decimal(amount) for asset, amount in ledger["initial_balances"].items()}
+        for transfer in ledger["transfers"]:
+            expected[transfer["asset"]] = expected.get(transfer["asset"], ZERO) + Decimal(transfer["amount"])
+        for fill in ledger["fills"]:
+            for asset, amount in changes(fill):
+                expected[asset] = expected.get(asset, ZERO) + amount
+        for asset, balance in ledger["balances"].items():
+            free, locked = Decimal(balance["free"]), Decimal(balance["locked"])
+            if free + locked != expected.get(asset, ZERO):
+                yield f"conservation: {venue} holds {free + locked} {asset}, its fills say {expected.get(asset, ZERO)}"
+            if free < 0 or locked < 0:
+                yield f"conservation: {venue} {asset} is below zero: {free} free, {locked} locked"
+
+
+def false_alarms(places: Places) -> Iterator[str]:
+    """No balance is called unexplained: here fills, fees and transfers explain every one, others' trades included."""
+    for row in rows_of(places.ledger, "SELECT text FROM incidents WHERE kind = 'balance_drift'"):
+        yield f"false alarm: {row['text']}"
+
+
+def too_exposed(evidence: Evidence, limits: Limits) -> Iterator[str]:
+    """At no instant do the venues' fills leave more unhedged than every open pair standing on one leg."""
+    carried = sum((_left(pair) for pair in evidence.pairs if pair["state"] == "carried"), ZERO)
+    bound = limits.max_open_pairs * limits.max_notional_quote * Decimal("1.02") + limits.dust_total_max_quote + carried
+    held: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    prices: dict[str, Decimal] = {}
+    worst = ZERO
+    # By number, which all venues draw from one source: their clocks may stand apart.
+    for _, fill in sorted(evidence.own_fills, key=lambda item: int(item[1]["trade_id"])):
+        base = fill["symbol"].split("/")[0]
+        prices[base] = Decimal(fill["price"])
+        for asset, amount in changes(fill):
+            if asset == base:
+                held[base] += amount
+        worst = max(worst, sum((abs(size) * prices[asset] for asset, size in held.items()), ZERO))
+    if worst > bound:
+        yield f"exposure: {worst:.2f} unhedged at the venues, at most {bound:.2f} allowed"
+
+
+def lost_too_much(evidence: Evidence, repair: RepairPolicy) -> Iterator[str]:
+    """No pair loses more of its notional than the cap on repairs, fees and slippage allow.
+
+    What is left over is valued by the depth of one book at one instant, which may be none: that is no loss yet. So what is
+    carried is not judged, and of sold dust only the sale.
+    """
+    notional: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    pair_of = {row["id"]: row["pair_trade_id"] for row in evidence.orders}
+    for fill in evidence.fills:
+        notional[pair_of[fill["order_id"]]] += Decimal(fill["price"]) * Decimal(fill["size"])
+    for pair in evidence.pairs:
+        taken_over = Decimal(pair["buy_size"]) + Decimal(pair["sell_size"]) if pair["kind"] == "dust" else ZERO
+        traded = notional[pair["id"]] + taken_over * Decimal(pair["residual_mark"] or 0)
+        bound = traded * (repair.leg_loss_max_bps + FEES_AND_SLIPPAGE_BPS) / 10_000 + Decimal("0.01")
+        if pair["realised_net_e8"] is None or pair["state"] == "carried":
+            continue
+        net_e8 = pair["realised_net_e8"] - (pair["residual_change_e8"] if pair["kind"] == "dust" else 0)
+        if Decimal(net_e8).scaleb(-8) < -bound:
+            yield f"loss: pair {pair['id']} lost {net_e8}e-8, at most {bound:.4f} allowed"
+
+
+def not_ended(evidence: Evidence, limits: Limits, halted: str | None, left_open: list[int]) -> Iterator[str]:
+    """After the faults nothing is left open, or trading is halted; what pairs left over is dust, or told as carried."""
+    if left_open and halted is None:
+        yield f"not ended: pairs {left_open} are open and trading is not halted"
+    for key, order in evidence.own_orders.items():
+        if order["status"] == "open":
+            yield f"not ended: order {key} is open at the venue"
+    for pair in evidence.pairs:
+        if pair["closed_ns"] is None:
+            if pair["id"] not in left_open:
+                yield f"not ended: pair {pair['id']} is {pair['state']}, and no process has it"
+        elif pair["state"] not in ("completed", "unwound") or pair["kind"] != "arb":
+            continue
+        elif _left(pair) > limits.dust_max_quote * Decimal("1.05"):
+            yield f"not ended: pair {pair['id']} is {pair['state']} and leaves {_left(pair):.4f} quote unhedged"
+
+
+def pairs_misstated(evidence: Evidence) -> Iterator[str]:
+    """What a pair says is left of it is what its fills left; its causes add up to what it earned."""
+    left: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    pair_of = {row["id"]: row["pair_trade_id"] for row in evidence.orders}
+    for fill in evidence.fills:
+        for asset, amount in changes(fill):
+            if asset == fill["symbol"].split("/")[0]:
+                left[pair_of[fill["order_id"]]] += amount
+    for pair in evidence.pairs:
+        if pair["kind"] == "arb" and Decimal(pair["residual_size"]) != left[pair["id"]] and pair["closed_ns"]:
+            yield f"pair {pair['id']}: says {pair['residual_size']} is left, its fills say {left[pair['id']]}"
+        if pair["closed_ns"] is None or pair["state"] == "abandoned":
+            continue
+        net = pair["realised_net_e8"]
+        if net is None or sum(pair[term] for term in WATERFALL) != net:
+            yield f"pair {pair['id']}: its waterfall does not add up"
+
+
+def not_a_projection(places: Places) -> Iterator[str]:
+    """The ledger is, row for row, what the journal says anew."""
+    reader = JournalReader.open(places.journal)
+    projector = Projector(f"sqlite:///{places.rebuilt}", reader, lambda: None)
+    try:
+        projector.open()
+    except StoreError as error:
+        yield f"projection: the journal cannot be projected anew: {error}"
+        return
+    finally:
+        projector.close()
+        reader.close()
+    for table in CLASS_1:
+        query = f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 5"
+        ours, anew = rows_of(places.ledger, query), rows_of(places.rebuilt, query)
+        if ours != anew:
+            odd = next((pair for pair in zip(ours, anew, strict=False) if pair[0] != pair[1]), None)
+            yield f"projection: {table} has {len(ours)} rows, the journal {len(anew)}; first difference {odd}"
+    query = "SELECT * FROM opportunities WHERE outcome = 'traded' ORDER BY id"
+    if rows_of(places.ledger, query) != rows_of(places.rebuilt, query):
+        yield "projection: traded opportunities differ from the journal's"
+
+
+def rows_of(db: Path, query: str) -> list[Row]:
+    """Return the rows of a query on a SQLite ledger."""
+    with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(query)]
+
+
+def _left(pair: Row) -> Decimal:
+    return abs(Decimal(pair["residual_size"]) * Decimal(pair["residual_mark"] or 0))
+
+
+def _each(truth: Truth, kind: str) -> Iterator[tuple[str, Row]]:
+    for venue, ledger in truth.items():
+        for row in ledger[kind]:
+            yield venue, row
+
+
+def _name(row: Row) -> str:
+    return str(row["client_id"]).removeprefix("t-")
+
+
+def _is_ours(row: Row) -> bool:
+    return decode(_name(row)) is not None

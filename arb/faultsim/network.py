@@ -1,0 +1,297 @@
+"""The network in memory: the same requests, answers and frames that sockets would carry, to the same sandbox core.
+
+`Network` is the outside of the virtual loop. It hands what the process sends to the world, moves the clock from one event
+to the next while the process waits, and hands back what arrives. It belongs to the world and outlives any one process.
+"""
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
+from arb.faultsim.life import Life, Point
+from arb.faultsim.line import Line
+from arb.sandbox.dialects import REST_PREFIXES, WS_PATHS, venue_of_path
+from arb.sandbox.wire import HttpAnswer as VenueAnswer
+from arb.sandbox.wire import HttpRequest as VenueRequest
+from arb.sandbox.world import HttpReply, SimWorld, WsText
+from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, NeverSent
+from arb.venues.transport.wires import SocketEnded
+
+IDLE_MAX_NS = 3_600 * NS_PER_S
+HANDSHAKE_MS = (5, 40)
+
+
+class Network:
+    """Join a world to the process that lives right now; see the module's text."""
+
+    def __init__(self, world: SimWorld, clock: ManualClock, rng: random.Random) -> None:
+        self.world = world
+        self.clock = clock
+        self.lines: dict[str, Line] = {venue: Line() for venue in world.venues}
+        self._rng = rng
+        self._mail: list[tuple[int, int, Callable[[], None]]] = []
+        self._count = 0
+        self._waiting: dict[int, tuple[str, asyncio.Future[VenueAnswer | None]]] = {}
+        self._sockets: dict[int, MemorySocket] = {}
+
+    def begin(self, life: Life) -> "MemoryWires":
+        """Give a new process its network."""
+        return MemoryWires(self, life)
+
+    def end(self) -> None:
+        """Drop every connection of the process that has just died; what it had sent stays under way."""
+        self._waiting.clear()
+        for session_id, socket in self._sockets.items():
+            self.world.close_session(session_id, self.clock.wall_ns())
+            socket.forget()
+        self._sockets.clear()
+
+    def reset(self, venue: str) -> None:
+        """Break every connection to a venue."""
+        for token, (held_by, waiting) in list(self._waiting.items()):
+            if held_by == venue:
+                del self._waiting[token]
+                _settle(waiting, None)
+        for socket in list(self._sockets.values()):
+            if socket.venue == venue:
+                self.hang_up(socket, "connection reset")
+
+    # The outside of the loop.
+
+    def run_until(self, deadline_ns: int | None) -> None:
+        """Let the world go on to the next arrival, or to the deadline."""
+        clock, world = self.clock, self.world
+        limit_ns = clock.wall_ns() + IDLE_MAX_NS if deadline_ns is None else deadline_ns
+        arrived = False
+        while not arrived:
+            due = world.next_ns()
+            if self._mail and (due is None or self._mail[0][0] <= due):
+                due = self._mail[0][0]
+            if due is None or due > limit_ns:
+                if deadline_ns is None:
+                    raise RuntimeError("everything waits and nothing is due: this would never end")
+                clock.advance_to(limit_ns)
+                return
+            clock.advance_to(due)
+            arrived = self._step(clock.wall_ns())
+
+    def _step(self, now_ns: int) -> bool:
+        """Run what is due by now; return whether anything reached the process."""
+        arrived = False
+        while self._mail and self._mail[0][0] <= now_ns:
+            heapq.heappop(self._mail)[2]()
+            arrived = True
+        for output in self.world.advance(now_ns):
+            if isinstance(output, HttpReply):
+                arrived |= self._on_reply(output, now_ns)
+                continue
+            socket = self._sockets.get(output.session_id)
+            if socket is None:
+                continue
+            delay_ns = self.lines[socket.venue].delay_ns(now_ns)
+            text = output.text if isinstance(output, WsText) else None
+            self._send(max(now_ns + delay_ns, socket.last_arrival_ns), now_ns, lambda s=socket, t=text: s.arrive(t))  # type: ignore[misc]
+            socket.last_arrival_ns = max(now_ns + delay_ns, socket.last_arrival_ns)
+            self.lines[socket.venue].passed(text, now_ns)
+            arrived |= delay_ns == 0
+        return arrived
+
+    def _on_reply(self, reply: HttpReply, now_ns: int) -> bool:
+        held = self._waiting.pop(reply.token, None)
+        if held is None or reply.answer is None:
+            return False
+        venue, waiting = held
+        line, answer = self.lines[venue], reply.answer
+        if line.lost("net_answer_lost"):
+            _settle(waiting, None)
+            return True
+        delay_ns = line.delay_ns(now_ns)
+        self._send(now_ns + delay_ns, now_ns, lambda: _settle(waiting, answer))
+        return delay_ns == 0
+
+    def _send(self, at_ns: int, now_ns: int, deliver: Callable[[], None]) -> None:
+        if at_ns <= now_ns:
+            deliver()
+        else:
+            self._count += 1
+            heapq.heappush(self._mail, (at_ns, self._count, deliver))
+
+    # Out.
+
+    def submit(self, venue: str, request: VenueRequest) -> "asyncio.Future[VenueAnswer | None]":
+        """Send a request on its way; the future brings the answer, or None when the connection breaks."""
+        now_ns, line = self.clock.wall_ns(), self.lines[venue]
+        waiting: asyncio.Future[VenueAnswer | None] = asyncio.get_running_loop().create_future()
+        if not line.lost("net_request_lost"):
+            self._send(now_ns + line.delay_ns(now_ns), now_ns, lambda: self._arrive(venue, request, waiting))
+        return waiting
+
+    def _arrive(self, venue: str, request: VenueRequest, waiting: "asyncio.Future[VenueAnswer | None]") -> None:
+        token = self.world.submit(request, self.clock.wall_ns())
+        if token is not None:
+            self._waiting[token] = (venue, waiting)
+
+    async def dial(self, url: str, life: Life) -> "MemorySocket":
+        """Open a websocket after a handshake; raise `SocketEnded` when the line refuses."""
+        path = urlsplit(url).path
+        venue = venue_of_path(path, WS_PATHS)
+        assert venue is not None, f"no venue listens at {url}"
+        now_ns = self.clock.wall_ns()
+        delay_ns = self.lines[venue].delay_ns(now_ns) + self._rng.randint(*HANDSHAKE_MS) * NS_PER_MS
+        await asyncio.sleep(delay_ns / NS_PER_S)
+        life.passes(Point.BEFORE_REQUEST)
+        if self.lines[venue].refused(self.clock.wall_ns()):
+            raise SocketEnded("connection refused")
+        session_id = self.world.open_session(path, self.clock.wall_ns())
+        assert session_id is not None
+        socket = MemorySocket(self, venue, session_id, life)
+        self._sockets[session_id] = socket
+        return socket
+
+    def tell(self, socket: "MemorySocket", text: str) -> None:
+        """Send a frame to the venue."""
+        now_ns = self.clock.wall_ns()
+        at_ns = max(now_ns + self.lines[socket.venue].delay_ns(now_ns), socket.last_sent_ns)
+        socket.last_sent_ns = at_ns
+        session_id = socket.session_id
+        self._send(at_ns, now_ns, lambda: self.world.receive(session_id, text, self.clock.wall_ns()))
+
+    def hang_up(self, socket: "MemorySocket", cause: str) -> None:
+        """End a websocket from our side, or break it."""
+        if self._sockets.pop(socket.session_id, None) is not None:
+            self.world.close_session(socket.session_id, self.clock.wall_ns())
+            socket.broken(cause)
+
+
+class MemoryWires:
+    """See `arb.venues.transport.wires.Wires`: the network of one life."""
+
+    def __init__(self, network: Network, life: Life) -> None:
+        self._network = network
+        self._life = life
+
+    def http(self) -> "MemoryTransport":
+        """Return a carrier of requests."""
+        return MemoryTransport(self._network, self._life)
+
+    async def dial(self, url: str) -> "MemorySocket":
+        """Open a websocket."""
+        return await self._network.dial(url, self._life)
+
+
+class MemoryTransport:
+    """See `arb.venues.transport.http.HttpTransport`."""
+
+    def __init__(self, network: Network, life: Life) -> None:
+        self._network = network
+        self._life = life
+
+    async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        """Return the answer; raise `NeverSent` or `AnswerLost`."""
+        network, clock = self._network, self._network.clock
+        parts = urlsplit(request.url)
+        venue = venue_of_path(parts.path, REST_PREFIXES)
+        assert venue is not None, f"no venue answers at {request.url}"
+        sent_ns = clock.wall_ns()
+        self._life.passes(Point.BEFORE_REQUEST)
+        if network.lines[venue].refused(sent_ns):
+            raise NeverSent("connection refused")
+        waiting = network.submit(venue, _as_received(request, parts.path, parts.query))
+        self._life.passes(Point.AFTER_REQUEST)
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await waiting
+        except TimeoutError:
+            raise AnswerLost(f"no answer within {timeout_s:g} s") from None
+        self._life.passes(Point.BEFORE_ANSWER)
+        if answer is None:
+            raise AnswerLost("connection reset")
+        headers = {name.lower(): value for name, value in answer.headers.items()} | {
+            "content-type": answer.content_type
+        }
+        return HttpAnswer(answer.status, headers, bytes(answer.body), sent_ns, clock.wall_ns())
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class MemorySocket:
+    """See `arb.venues.transport.wires.Socket`."""
+
+    def __init__(self, network: Network, venue: str, session_id: int, life: Life) -> None:
+        self.venue = venue
+        self.session_id = session_id
+        self.last_arrival_ns = 0
+        self.last_sent_ns = 0
+        self._network = network
+        self._life = life
+        self._frames: deque[bytes] = deque()
+        self._ended: str | None = None
+        self._reader: asyncio.Future[None] | None = None
+
+    def arrive(self, text: str | None) -> None:
+        """Take a frame from the venue; None is its farewell."""
+        if self._ended is not None:
+            return
+        if text is None:
+            self.broken("closed by the venue (1006)")
+        else:
+            self._frames.append(text.encode())
+            self._wake()
+
+    def broken(self, cause: str) -> None:
+        """Take note that nothing more will come."""
+        self._ended = cause
+        self._wake()
+
+    def forget(self) -> None:
+        """End without waking anybody: the process that held this is dead."""
+        self._ended = "dead"
+
+    async def receive(self) -> bytes:
+        """Return the next frame; raise `SocketEnded` when none will come."""
+        while not self._frames:
+            if self._ended is not None:
+                raise SocketEnded(self._ended)
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        self._life.passes(Point.BEFORE_ANSWER)
+        return self._frames.popleft()
+
+    async def send(self, text: str) -> None:
+        """Send one frame; raise `SocketEnded` when the connection is over."""
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        """Hand one frame to the network; raise `SocketEnded` when the connection is over."""
+        if self._ended is not None:
+            raise SocketEnded(f"cannot send: {self._ended}")
+        self._life.passes(Point.BEFORE_REQUEST)
+        self._network.tell(self, text)
+
+    async def close(self) -> None:
+        """End the connection."""
+        self._network.hang_up(self, "closed by us")
+
+    def unread(self) -> bool:
+        """Return whether frames wait."""
+        return bool(self._frames)
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+
+def _settle(waiting: "asyncio.Future[VenueAnswer | None]", answer: VenueAnswer | None) -> None:
+    # The future of a process that has died belongs to a loop that is closed: nobody waits there.
+    if not waiting.done() and not waiting.get_loop().is_closed():
+        waiting.set_result(answer)
+
+
+def _as_received(request: HttpRequest, path: str, query: str) -> VenueRequest:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return VenueRequest(request.method, path, query, headers, (request.body or "").encode())

@@ -1,0 +1,208 @@
+"""What is simulated: settings, market and faults, all drawn from one seed.
+
+Most seeds aim at four cells of the table (`aims.py`): consecutive seeds go through all cells in turn, so that every cell is
+aimed at equally often, whatever chance has in store. Further strikes come as chance will have them. A few seeds are put to a
+special test: of the proof of absence, of what happens in an outage, of a ledger that is locked for a minute.
+"""
+
+import random
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.faultsim.aims import (
+    DARK_NS,
+    STRIKES,
+    Aim,
+    Mood,
+    Phase,
+    Strike,
+    aims_for,
+    blackout,
+    darkness,
+    draw,
+    outage,
+    reopened,
+    scarce,
+    strikes_for,
+)
+from arb.sandbox.profiles import SYMBOLS
+
+__all__ = ["STRIKES", "Phase", "Plan", "Strike", "aims_of", "make_plan"]
+
+AIMS = 4
+APART_MS = 1_250
+"""How far apart the aims of a seed begin."""
+FAULTS_NS = 5_700 * NS_PER_MS
+SOCKETS = 1 / 3
+"""How many of all seeds send their orders over websockets."""
+LEGS = ("buy", "sell", "buy", "sell", "third")
+
+
+class Test(StrEnum):
+    """What a seed is for."""
+
+    CELLS = "cells"
+    DARKNESS = "darkness"
+    OUTAGE = "outage"
+    LONG_LOCK = "long lock"
+    REOPENED = "reopened"
+    POWER = "power"
+    SCARCE = "scarce"
+
+
+TESTS: tuple[tuple[Test, int], ...] = (
+    (Test.DARKNESS, 10),
+    (Test.OUTAGE, 5),
+    (Test.LONG_LOCK, 1),
+    (Test.REOPENED, 3),
+    (Test.POWER, 3),
+    (Test.SCARCE, 3),
+)
+"""How many of a hundred seeds are put to each special test."""
+MOODS: tuple[Mood, ...] = tuple(
+    {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqp"
+)
+"""The moods of consecutive seeds, about as many of each as it has cells."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one seed decides."""
+
+    seed: int
+    symbols: tuple[str, ...]
+    limits: Limits
+    timing: Timing
+    repair: RepairPolicy
+    place_timeout_s: float
+    faults_end_ns: int
+    drain_ns: int
+    downtime_ns: int
+    strikes: tuple[Strike, ...]
+    linger_ns: int = 0
+    """How long the engine goes on trading after the faults, before it is told to end."""
+    sockets: bool = False
+    """Whether orders go over websockets, at the venues that take them so."""
+    resumes: bool = False
+    """Whether somebody resumes trading whenever it has halted and nothing is open."""
+    scarce: bool = False
+    """Whether a stranger's resting orders tie up all but a little of every account."""
+
+
+def make_plan(seed: int) -> Plan:
+    """Return the plan of a seed; instants count from the start."""
+    rng = random.Random(f"{seed}/plan")
+    test, mood = _test_of(rng), MOODS[seed % len(MOODS)]
+    strikes = tuple(_strikes(rng, test, seed))
+    policy = rng.choices(
+        (OnSingleLeg.CHEAPEST, OnSingleLeg.COMPLETE, OnSingleLeg.UNWIND, OnSingleLeg.HOLD), (70, 12, 12, 6)
+    )[0]
+    if mood is Mood.HALTING or any(strike.phase is Phase.REPAIRING for strike in strikes):
+        policy = OnSingleLeg.CHEAPEST
+    symbols = SYMBOLS[:3] if test is Test.SCARCE else rng.sample(SYMBOLS, rng.choice((1, 1, 2)))
+    quick = test is Test.DARKNESS or (test is Test.CELLS and mood is Mood.QUICK)
+    return Plan(
+        seed=seed,
+        symbols=tuple(sorted(symbols, key=SYMBOLS.index)),
+        limits=Limits(
+            min_edge_bps=Decimal(3),
+            max_notional_quote=Decimal(rng.choice((200, 1000, 2000))),
+            consecutive_losses=1000,
+            daily_loss_quote=Decimal(1000),
+        ),
+        timing=Timing(
+            unknown_grace_ms=5_000,
+            balance_refresh_s=30 if test is Test.OUTAGE else rng.choice((2, 2, 5, 30)),
+            unknown_max_s=10,
+            leg_deadline_ms=300 if test is Test.CELLS and mood is Mood.HALTING else 3000,
+        ),
+        repair=RepairPolicy(on_single_leg=policy),
+        place_timeout_s=0.4 if quick else 2.0,
+        faults_end_ns={Test.DARKNESS: DARK_NS, Test.LONG_LOCK: 62 * NS_PER_S}.get(test, FAULTS_NS),
+        linger_ns=_linger_ns(test, strikes),
+        drain_ns=25 * NS_PER_S,
+        sockets=random.Random(f"{seed}/sockets").random() < SOCKETS,
+        resumes=True,
+        scarce=test is Test.SCARCE,
+        downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
+        strikes=strikes,
+    )
+
+
+def _test_of(rng: random.Random) -> Test:
+    drawn = rng.randrange(100)
+    for test, share in TESTS:
+        if drawn < share:
+            return test
+        drawn -= share
+    return Test.CELLS
+
+
+def _linger_ns(test: Test, strikes: tuple[Strike, ...]) -> int:
+    """Return how long to go on: in an outage until what nobody told must have been found, else until late fills have come."""
+    if test is Test.OUTAGE and any(strike.name == "net_refused" for strike in strikes):
+        return 9 * NS_PER_S
+    late_ms = (int(strike.param or 300) for strike in strikes if strike.name == "late_fill")
+    return max((ms + 100 for ms in late_ms), default=0) * NS_PER_MS
+
+
+def _strikes(rng: random.Random, test: Test, seed: int) -> Iterator[Strike]:
+    if test is Test.DARKNESS:
+        yield from darkness(rng)
+    elif test is Test.OUTAGE:
+        yield from outage(rng)
+    elif test is Test.REOPENED:
+        yield from reopened(rng)
+    elif test is Test.POWER:
+        yield from blackout(rng)
+    elif test is Test.SCARCE:
+        yield from scarce(rng)
+    elif test is Test.LONG_LOCK:
+        yield Strike(name="ledger_locked", phase=rng.choice(list(Phase)), leg="buy", after_ns=0, seconds=60.0)
+        yield from strikes_for(rng, aims_of(seed)[0], 0)
+    else:
+        for number, aim in enumerate(aims_of(seed)):
+            yield from strikes_for(rng, aim, number * APART_MS * NS_PER_MS)
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            phase, after_ns = rng.choice(list(Phase)), rng.randint(0, 3_000) * NS_PER_MS
+            yield draw(rng, rng.choice(STRIKES), phase, rng.choice(LEGS), after_ns)
+
+
+def aims_of(seed: int) -> list[Aim]:
+    """Return the cells that a seed of no special test aims at: each mood goes through its cells from seed to seed."""
+    rounds, place = divmod(seed, len(MOODS))
+    mood = MOODS[place]
+    turn = rounds * MOODS.count(mood) + MOODS[:place].count(mood)
+    return [_aim(mood, turn * AIMS + number) for number in range(AIMS)]
+
+
+def _aim(mood: Mood, number: int) -> Aim:
+    """Return what a mood aims at for the `number`-th time, all its cells in each round, in an order of that round's own.
+
+    In one order for all rounds a cell would always come with the same three others, one of which may spoil it.
+    """
+    rounds, place = divmod(number, len(_shuffled(mood, 0)))
+    return _shuffled(mood, rounds)[place]
+
+
+@lru_cache(maxsize=8)
+def _shuffled(mood: Mood, rounds: int) -> list[Aim]:
+    cells = aims_for(mood)
+    random.Random(f"{mood}/{rounds}/aims").shuffle(cells)
+    return cells
+
+
+def under_way_ns(plan: Plan) -> int:
+    """Return how long after the end of the faults a request may still arrive that left during them."""
+    longest_ms = 0
+    for strike in plan.strikes:
+        if strike.name == "delayed_request":
+            longest_ms = max(longest_ms, int(strike.param or 3000))
+        elif strike.name in ("net_slow", "net_partition"):
+            longest_ms = max(longest_ms, int((strike.seconds or 1.0) * 1000))
+    return longest_ms * NS_PER_MS

@@ -1,0 +1,326 @@
+"""The hand that strikes, and the eye that counts what was met.
+
+After every event the engine's open pairs are looked at; a strike whose phase has come is carried out at once, before the
+event is committed and before its commands leave. Whenever a fault really hits something, the pairs it concerns are counted
+under their phase at that instant: a cell of the report.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterable
+
+from arb.app.build import ENFORCES_EXPIRY
+from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
+from arb.core.engine import Engine
+from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
+from arb.core.pair import PairTrade
+from arb.core.records import PairState
+from arb.faultsim.aims import AT_PLACING, HALT, KILLS, POWER_CUT, Phase, Strike, possible
+from arb.faultsim.disk import Disk
+from arb.faultsim.life import Life, Point
+from arb.faultsim.line import LINE_FAULTS, LineFault
+from arb.faultsim.network import Network
+from arb.faultsim.plan import Plan
+from arb.faultsim.process import Process
+from arb.market.order import Outcome, Side
+from arb.sandbox.admin import Admin
+from arb.sandbox.disturb import POINTS
+from arb.sandbox.faults import KINDS, Fault
+
+JUST_CLOSED_NS = NS_PER_S
+DISK_FULL_NS = 700 * NS_PER_MS
+LOCKED_NS = 1500 * NS_PER_MS
+HALT_S = 0.4
+FEW_PAGES, MANY_PAGES = 6, 4096
+
+Cell = tuple[str, Phase]
+
+
+class Watch:
+    """See the module's text. It outlives the processes it watches."""
+
+    def __init__(
+        self, plan: Plan, admin: Admin, network: Network, disk: Disk, clock: ManualClock, rng: random.Random
+    ) -> None:
+        self.fired: list[str] = []
+        self._admin = admin
+        self._network = network
+        self._disk = disk
+        self._clock = clock
+        self._rng = rng
+        self._began_ns = clock.wall_ns()
+        self._pending = list(enumerate(plan.strikes))
+        self._met: set[tuple[str, Phase, int, int]] = set()
+        self._by_fault: dict[int, tuple[int, Strike, str]] = {}
+        self._process: Process | None = None
+        self._life: Life | None = None
+        self._open: set[int] = set()
+        self._resumes = plan.resumes
+        self._resuming = False
+        self._holds = False
+        self._closed_ns: dict[int, int] = {}
+        for name, venue in admin.world.venues.items():
+            venue.board.on_hit = lambda fault, name=name: self._on_fault_hit(fault, name)
+
+    def begin(self, process: Process, life: Life) -> None:
+        """Watch a new process."""
+        self._process, self._life = process, life
+        self._holds = self._resuming = False
+        self._open.clear()
+
+    def calm(self) -> None:
+        """End all faults, and strike no more."""
+        self._pending.clear()
+        self._resumes = False
+        self._admin.handle("DELETE", "/faults", b"", self._clock.wall_ns())
+        for line in self._network.lines.values():
+            line.clear()
+        self._disk.clear()
+        if self._life is not None:
+            self._life.pardon()
+
+    def cells(self) -> Counter[Cell]:
+        """Return how many times each fault met a pair in each phase; a strike and a pair meet once per phase."""
+        return Counter((name, phase) for name, phase, _, _ in self._met)
+
+    # Striking.
+
+    def on_event(self, event: AnyEvent) -> None:
+        """Look at the pairs after an event, and strike if the moment has come."""
+        process = self._process
+        if process is None or process.engine is None:
+            return
+        self._note_closed(process.engine, event.t_ns)
+        if self._resumes and process.runner is not None:
+            self._resume_if_over(process)
+        self.look(event.t_ns)
+
+    def look(self, now_ns: int) -> None:
+        """Strike if the moment has come; to be called now and then, for where no pair is, little happens."""
+        process = self._process
+        if not self._pending or process is None or process.engine is None:
+            return
+        since_ns = now_ns - self._began_ns
+        for item in list(self._pending):
+            index, strike = item
+            if since_ns < strike.after_ns or not process.up.is_set():
+                continue
+            pair = self._found(process.engine, strike)
+            if pair is not None or (strike.phase is Phase.NONE and self._is_alone(process.engine)):
+                self._pending.remove(item)
+                self._strike(index, strike, pair)
+
+    def _note_closed(self, engine: Engine, now_ns: int) -> None:
+        present = engine.desk.open.keys()
+        for pair_id in self._open - present:
+            self._closed_ns[pair_id] = now_ns
+        if self._open != present:
+            self._open = set(present)
+
+    def _found(self, engine: Engine, strike: Strike) -> PairTrade | None:
+        if strike.phase is Phase.CLOSED:
+            pairs: Iterable[PairTrade] = self._just_closed(engine)
+        else:
+            pairs = (pair for pair in engine.desk.open.values() if phase_of(pair) is strike.phase)
+        return next((pair for pair in pairs if self._fits(strike, pair)), None)
+
+    def _fits(self, strike: Strike, pair: PairTrade) -> bool:
+        """Return whether a pair is, and has the leg, that a strike is meant for."""
+        if strike.again and pair.id not in self._closed_ns:
+            return False
+        if strike.leg == "other":
+            return any(venue in POINTS for venue in pair.venues)
+        return strike.leg not in self._admin.world.venues or strike.leg in pair.venues
+
+    def _resume_if_over(self, process: Process) -> None:
+        """Resume trading, as whoever looks after it does, when it has halted and nothing is open any more."""
+        assert process.engine is not None and process.runner is not None
+        control = process.engine.house.control
+        held = control.halted == "asked" and self._holds  # who has asked for it in this life will resume it himself
+        if control.halted is None or held or process.engine.desk.open:
+            self._resuming = False
+        elif not self._resuming:
+            self._resuming = True
+            process.runner.emit(ResumeAsked(reason="simulated"))
+
+    def _is_alone(self, engine: Engine) -> bool:
+        return not engine.desk.open and next(iter(self._just_closed(engine)), None) is None
+
+    def _just_closed(self, engine: Engine) -> Iterable[PairTrade]:
+        now_ns = self._clock.wall_ns()
+        for pair_id, closed_ns in self._closed_ns.items():
+            if now_ns - closed_ns <= JUST_CLOSED_NS and pair_id in engine.desk.pairs:
+                yield engine.desk.pairs[pair_id]
+
+    def _strike(self, index: int, strike: Strike, pair: PairTrade | None) -> None:
+        now_ns = self._clock.wall_ns()
+        venues = self._venues(strike, pair)
+        where = "every venue" if strike.leg == "every" else venues[0]
+        self.fired.append(f"{(now_ns - self._began_ns) / NS_PER_S:.3f} s: {strike.name} at {where}, {strike.phase}")
+        if strike.relieves:
+            self._relieve()
+        if strike.name in KINDS:
+            for venue in venues:
+                self._post(index, strike, venue)
+        elif strike.name in LINE_FAULTS:
+            for venue in venues:
+                self._disturb_line(index, strike, venue, now_ns)
+        elif strike.name in KILLS:
+            assert self._life is not None
+            self._life.doom(KILLS[strike.name], strike.passes, lambda: self._meet(index, strike, None))
+        elif strike.name == POWER_CUT:
+            self._cut_power(index, strike)
+        elif strike.name == HALT:
+            self._halt(index, strike)
+        else:
+            self._disturb_disk(index, strike, now_ns)
+
+    def _venues(self, strike: Strike, pair: PairTrade | None) -> list[str]:
+        """Return where a strike falls: one venue, but for those that fall on every one that can have them."""
+        worlds = self._admin.world.venues
+        venues = [name for name, venue in worlds.items() if venue.disturbance.possible(strike.name)]
+        if strike.leg == "every" or len(venues) == 1:
+            return venues
+        return [self._rng.choice(venues) if pair is None else self._venue(strike, pair, venues)]
+
+    def _venue(self, strike: Strike, pair: PairTrade, venues: list[str]) -> str:
+        if strike.leg in venues:
+            return strike.leg
+        if strike.leg == "buy":
+            return pair.plan.buy_venue
+        if strike.leg == "sell":
+            return pair.plan.sell_venue
+        if strike.leg == "last":
+            return next((order.venue for order in reversed(pair.orders.values())), pair.plan.buy_venue)
+        if strike.leg == "other":
+            return next((venue for venue in pair.venues if venue not in POINTS), pair.plan.sell_venue)
+        if strike.leg == "no expiry":
+            return next((venue for venue in pair.venues if venue not in ENFORCES_EXPIRY), pair.plan.buy_venue)
+        return next((venue for venue in venues if venue not in pair.venues), pair.plan.sell_venue)
+
+    def _relieve(self) -> None:
+        """End the faults that only led the way."""
+        for venue in self._admin.world.venues.values():
+            for fault in venue.board.active:
+                found = self._by_fault.get(fault.id)
+                fault.ended |= found is not None and found[1].leading
+
+    def _post(self, index: int, strike: Strike, venue: str) -> None:
+        body: dict[str, object] = {"venue": venue, "fault": strike.name}
+        for name in ("seconds", "count", "param"):
+            if getattr(strike, name) is not None:
+                body[name] = getattr(strike, name)
+        self._by_fault[-1] = (index, strike, venue)  # what hits while it is being posted has no number yet
+        answer = self._admin.post_fault(body)
+        del self._by_fault[-1]
+        if isinstance(answer["id"], int):
+            self._by_fault[answer["id"]] = (index, strike, venue)
+        if strike.stranger:
+            self._admin.post_fault({"venue": venue, "fault": "foreign_order"})
+
+    def _disturb_line(self, index: int, strike: Strike, venue: str, now_ns: int) -> None:
+        measure, default = LINE_FAULTS[strike.name]
+        if measure == "once":
+            self._meet(index, strike, venue)
+            self._network.reset(venue)
+            return
+        fault = LineFault(strike.name, on_hit=lambda: self._meet(index, strike, venue))
+        lasts_ns = default * NS_PER_MS if strike.seconds is None else int(strike.seconds * NS_PER_S)
+        if strike.midst:
+            fault.midst_ns = lasts_ns
+        elif measure == "for":
+            fault.until_ns = now_ns + lasts_ns
+        else:
+            fault.left = strike.count or default
+        self._network.lines[venue].add(fault)
+
+    def _disturb_disk(self, index: int, strike: Strike, now_ns: int) -> None:
+        def met() -> None:
+            self._meet(index, strike, None)
+
+        disk, lasts_ns = self._disk, None if strike.seconds is None else int(strike.seconds * NS_PER_S)
+        if strike.name == "ledger_locked":
+            disk.locked_until_ns, disk.on_locked = now_ns + (lasts_ns or LOCKED_NS), met
+        elif strike.name == "ledger_gone":
+            met()
+            disk.lose_ledger()
+        elif strike.name == "commit_refused":
+            disk.refused_commits, disk.on_refused = strike.count or 1, met
+        else:
+            disk.fill(now_ns + (lasts_ns or DISK_FULL_NS), FEW_PAGES if strike.name == "disk_full" else MANY_PAGES)
+            disk.on_full = met
+
+    def _cut_power(self, index: int, strike: Strike) -> None:
+        def cut() -> None:
+            self._disk.cut()
+            self._meet(index, strike, None)
+
+        assert self._life is not None
+        if self._life.doom(Point.AFTER_REQUEST, strike.passes, cut):
+            self._disk.keep_journal()
+
+    def _halt(self, index: int, strike: Strike) -> None:
+        process = self._process
+        if process is None or process.runner is None:
+            return
+        runner = process.runner
+        self._meet(index, strike, None)
+        self._holds = True
+        runner.emit(HaltAsked(reason="simulated"))
+        asyncio.get_running_loop().call_later(strike.seconds or HALT_S, self._end_halt, process)
+
+    def _end_halt(self, process: Process) -> None:
+        """Resume what was halted, but not past a pair that has halted trading meanwhile: who resumes looks before."""
+        assert process.engine is not None and process.runner is not None
+        if process is not self._process:
+            return
+        self._holds = False
+        if all(pair.state is not PairState.HALTED for pair in process.engine.desk.open.values()):
+            process.runner.emit(ResumeAsked(reason="simulated"))
+
+    # Counting.
+
+    def _on_fault_hit(self, fault: Fault, venue: str) -> None:
+        found = self._by_fault.get(fault.id) or self._by_fault.get(-1)
+        if found is not None and found[1].name == fault.name:
+            self._meet(found[0], found[1], venue)
+
+    def _meet(self, index: int, strike: Strike, venue: str | None) -> None:
+        """Count the pairs that a strike concerns at this instant; `venue` None: all of them.
+
+        What strikes an order on its way concerns its pair alone. Without any pair the phase is that there is none.
+        """
+        process = self._process
+        engine = None if process is None else process.engine
+        found: set[tuple[Phase, int]] = set()
+        if engine is not None:
+            touches = _is_placing if strike.name in AT_PLACING else _touches
+            found = {(phase_of(pair), pair.id) for pair in engine.desk.open.values() if touches(pair, venue)}
+            if strike.name not in AT_PLACING:
+                found |= {(Phase.CLOSED, pair.id) for pair in self._just_closed(engine) if _touches(pair, venue)}
+        if not found and possible(strike.name, Phase.NONE):
+            found.add((Phase.NONE, 0))
+        self._met |= {(strike.name, phase, index, pair_id) for phase, pair_id in found}
+
+
+def phase_of(pair: PairTrade) -> Phase:
+    """Return where an open pair stands."""
+    if pair.state is PairState.HALTED:
+        return Phase.HALTED
+    if pair.has_unknown:
+        return Phase.UNKNOWN
+    if pair.state is PairState.REPAIRING:
+        return Phase.REPAIRING
+    filled = {side for side in Side if any(order.fills for order in pair.entries(side))}
+    return (Phase.OPENING, Phase.ONE_LEG, Phase.BOTH_LEGS)[len(filled)]
+
+
+def _touches(pair: PairTrade, venue: str | None) -> bool:
+    return venue is None or venue in pair.venues or any(order.venue == venue for order in pair.orders.values())
+
+
+def _is_placing(pair: PairTrade, venue: str | None) -> bool:
+    """Return whether an order of the pair is on its way to a venue, for all that is known here."""
+    orders = (order for order in pair.orders.values() if order.venue == venue and not order.ended)
+    return any(not order.fills and order.outcome in (None, Outcome.UNKNOWN) for order in orders)

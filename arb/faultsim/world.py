@@ -1,0 +1,252 @@
+"""One seed from beginning to end: a market, an engine that trades in it, faults, deaths, restarts, and the calm after.
+
+Faults strike until `faults_end_ns`; from then on the venues, the network and the disk are in order again, the engine is
+told to shut down, and it has `drain_ns` to bring every order and every exposure to an end.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from arb.clock import NS_PER_S, ManualClock
+from arb.config import RunSettings, Settings, VenuesSettings
+from arb.config.settings import SocketVenueSettings
+from arb.core.events import ShutdownAsked
+from arb.errors import VenueError
+from arb.faultsim.disk import Disk
+from arb.faultsim.life import Killed, Life
+from arb.faultsim.loop import VirtualLoop
+from arb.faultsim.network import Network
+from arb.faultsim.places import Places
+from arb.faultsim.plan import Plan, under_way_ns
+from arb.faultsim.process import Process
+from arb.faultsim.watch import Cell, Watch
+from arb.live.embedded import Sandbox
+from arb.sandbox.admin import Admin
+from arb.sandbox.server import first_line
+from arb.sandbox.values import OrderRequest
+from arb.sandbox.world import SimWorld
+from arb.venues.endpoints import OrderEntry
+
+START_NS = 1_700_000_000 * NS_PER_S
+LIVES_IN_CALM = 5
+"""How many lives may begin after the faults; before that as many as it takes, for no venue may let us in."""
+LOOK_NS = NS_PER_S // 10
+RUNGS = 8
+"""Shallow books, for what is judged here does not depend on depth that nobody reaches."""
+FREE = Decimal("1.4")
+"""What is left of an account's quote where funds are scarce, in orders of the largest size."""
+AFTERMATH_NS = 3 * NS_PER_S // 10
+"""How long the venues go on after the engine has ended, when nothing is under way any more."""
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What happened, for the judges: the venues' truth, and how the processes ended. The files are in the places."""
+
+    plan: Plan
+    truth: dict[str, Any]
+    cells: Counter[Cell]
+    fired: list[str]
+    troubles: list[str]
+    """What must not happen in any seed: an invariant broken, a task that died, an engine that never ended."""
+    halted: str | None
+    left_open: list[int]
+    lives: int
+    calm_ns: int
+    virtual_s: float
+    pairs: int
+
+
+class Simulation:
+    """See the module's text."""
+
+    def __init__(self, plan: Plan, places: Places) -> None:
+        self._plan = plan
+        self._places = places
+        self._clock = ManualClock(START_NS)
+        self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
+        self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
+        announced = first_line(self._world, 1)
+        self._admin = Admin(self._world, announced)
+        self._sandbox = Sandbox(announced, None)
+        self._disk = Disk(places)
+        watch_rng = random.Random(f"{plan.seed}/watch")
+        self._watch = Watch(plan, self._admin, self._network, self._disk, self._clock, watch_rng)
+        if plan.scarce:
+            _tie_up(self._world, plan.limits.max_notional_quote)
+        self._settings = Settings(
+            run=RunSettings(symbols=plan.symbols),
+            limits=plan.limits,
+            timing=plan.timing,
+            repair=plan.repair,
+            venues=_over_sockets(VenuesSettings()) if plan.sockets else VenuesSettings(),
+        )
+        self._engine_rng = random.Random(f"{plan.seed}/engine")
+        self._troubles: list[str] = []
+        self._lives = 0
+        self._pairs = 0
+
+    def run(self) -> Outcome:
+        """Live through the seed."""
+        with _quiet():
+            left = LIVES_IN_CALM
+            while (last := self._live()) is None and left:
+                self._pass(self._plan.downtime_ns)
+                left -= self._clock.wall_ns() >= START_NS + self._plan.faults_end_ns
+        if last is None:
+            self._troubles.append(f"the engine did not come up in {LIVES_IN_CALM} lives after the faults")
+        arrived_ns = START_NS + self._plan.faults_end_ns + under_way_ns(self._plan)
+        self._pass(max(arrived_ns - self._clock.wall_ns(), 0) + AFTERMATH_NS)
+        engine = None if last is None else last.engine
+        return Outcome(
+            plan=self._plan,
+            truth=self._admin.handle("GET", "/ledger", b"", self._clock.wall_ns())[1],
+            cells=self._watch.cells(),
+            fired=self._watch.fired,
+            troubles=self._troubles + self._disk.troubles,
+            halted=None if engine is None else engine.house.control.halted,
+            left_open=[] if engine is None else sorted(engine.desk.open),
+            lives=self._lives,
+            calm_ns=START_NS + self._plan.faults_end_ns,
+            virtual_s=(self._clock.wall_ns() - START_NS) / NS_PER_S,
+            pairs=self._pairs,
+        )
+
+    def _live(self) -> Process | None:
+        """Live one life; return its process when it ended in order, None when it was killed or could not start."""
+        self._lives += 1
+        loop = VirtualLoop(self._clock, self._network)
+        loop.set_exception_handler(self._on_loose_end)
+        asyncio.set_event_loop(loop)
+        life = Life(loop)
+        process = Process(
+            self._settings,
+            self._sandbox,
+            self._places,
+            clock=self._clock,
+            rng=self._engine_rng,
+            wires=self._network.begin(life),
+            disk=self._disk,
+            life=life,
+            watcher=self._watch,
+            place_timeout_s=self._plan.place_timeout_s,
+        )
+        self._watch.begin(process, life)
+        try:
+            return process if self._until_end(loop, life, process) else None
+        finally:
+            life.alive = False
+            if process.engine is not None:
+                self._pairs += process.engine.house.tally.opened
+            self._network.end()
+            _bury(loop)
+            process.release()
+            self._disk.after_death()
+            loop.close()
+            asyncio.set_event_loop(None)
+
+    def _until_end(self, loop: VirtualLoop, life: Life, process: Process) -> bool:
+        main = loop.create_task(process.run())
+        main.add_done_callback(lambda _: loop.stop())
+        supervisor = loop.create_task(self._supervise(process))
+        loop.run_forever()
+        if not life.alive or not main.done():
+            if life.alive:
+                self._troubles.append("the loop stopped before the engine did")
+            return False
+        supervisor.cancel()
+        fatal = process.runner.fatal if process.runner is not None else None
+        if fatal is not None:
+            self._troubles.append(f"fatal: {type(fatal).__name__}: {fatal}")
+            return True
+        try:
+            main.result()
+        except VenueError:
+            return False  # a venue could not be used at the start: whoever keeps the process up starts it again
+        except Killed:
+            return False
+        except Exception as error:  # whatever ends a process in disorder is a finding
+            self._troubles.append(f"crashed: {type(error).__name__}: {error}")
+            return True
+        return True
+
+    async def _supervise(self, process: Process) -> None:
+        """End the faults when their time is over, then ask for an orderly end."""
+        calm_ns = START_NS + self._plan.faults_end_ns
+        while (left_ns := calm_ns - self._clock.wall_ns()) > 0:
+            await asyncio.sleep(min(left_ns, LOOK_NS) / NS_PER_S)
+            self._watch.look(self._clock.wall_ns())
+        self._watch.calm()
+        await process.up.wait()
+        await asyncio.sleep(self._plan.linger_ns / NS_PER_S)
+        assert process.runner is not None
+        deadline_ns = max(calm_ns, self._clock.wall_ns()) + self._plan.drain_ns
+        process.runner.emit(ShutdownAsked(deadline_ns=deadline_ns))
+
+    def _pass(self, delta_ns: int) -> None:
+        """Let the world go on with no process alive."""
+        until_ns = self._clock.wall_ns() + delta_ns
+        while self._clock.wall_ns() < until_ns:
+            self._network.run_until(until_ns)
+
+    def _on_loose_end(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._troubles.append(f"{context.get('message')}: {type(error).__name__}: {error}")
+
+
+def _tie_up(world: SimWorld, notional: Decimal) -> None:
+    """Let a stranger's resting order hold, at every venue, all quote but what `FREE` orders of the largest size cost."""
+    for venue in world.venues.values():
+        exchange = venue.exchange
+        symbol, rules = next(iter(exchange.instruments.items()))
+        ticks = exchange.market(symbol).reference() * 95 // 200  # which is twice the middle
+        price = ticks * rules.tick
+        tied = exchange.account.balance(rules.quote).free - FREE * notional
+        size = tied / price // rules.lot * rules.lot
+        exchange.place(OrderRequest(symbol, "buy", "limit", "gtc", price=price, size=size), START_NS)
+
+
+def _over_sockets(venues: VenuesSettings) -> VenuesSettings:
+    """Return the settings with orders over websockets wherever a venue takes them so."""
+    return msgspec.structs.replace(
+        venues,
+        **{
+            name: msgspec.structs.replace(venue, order_entry=OrderEntry.WEBSOCKET)
+            for name, venue in venues.enabled().items()
+            if isinstance(venue, SocketVenueSettings)
+        },
+    )
+
+
+def _bury(loop: VirtualLoop) -> None:
+    """End what a dead process has left in its loop; every door to the outside is shut already."""
+    for _ in range(10):
+        tasks = asyncio.all_tasks(loop)
+        if not tasks:
+            return
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(BaseException):
+                loop.run_until_complete(asyncio.wait([task]))
+                task.exception()
+
+
+class _quiet:  # noqa: N801  # used like a function
+    """Keep the logs of simulated troubles to themselves."""
+
+    def __enter__(self) -> None:
+        self._levels = {name: logging.getLogger(name).level for name in ("arb", "asyncio")}
+        for name in self._levels:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+    def __exit__(self, *_: object) -> None:
+        for name, level in self._levels.items():
+            logging.getLogger(name).setLevel(level)

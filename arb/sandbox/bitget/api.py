@@ -1,0 +1,199 @@
+"""Bitget's REST language: which endpoint is which, who may call it and how often, and how its answers are wrapped.
+
+Source: the venue's API v2, "Signature", "Request Interaction" and each endpoint's page. An answer is
+`{"code","msg","requestTime","data"}`; success is code "00000" with HTTP 200, a refusal comes with HTTP 400. The account
+is a classic one: the unified account's `/api/v3` answers with a refusal, by which clients tell the two apart.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.sandbox.bitget import orders, reads
+from arb.sandbox.bitget.auth import BitgetRefusal, check_request
+from arb.sandbox.bitget.wire import Json, encode
+from arb.sandbox.bitget.ws import BitgetPrivateSession, BitgetPublicSession
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.limits import RateMeter
+from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session, Venue
+
+ROOT = "/api/v2"
+UNIFIED_ROOT = "/api/v3"
+FAULTS = {
+    "http_429": (429, "429", "Too Many Requests"),
+    "http_500": (500, "40015", "System is abnormal, please try again later"),
+    "http_503_maintenance": (503, "40200", "Server upgrade, please try again later"),
+    "reject_balance": (400, "43012", "Insufficient balance"),
+    "key_revoked": (400, "40037", "Apikey does not exist"),
+}
+ORDER_INFO = "/spot/trade/orderInfo"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One GET endpoint: its function, whether it is signed, and its limit per second."""
+
+    function: reads.Read
+    private: bool
+    per_second: int
+
+
+_READS = {
+    "/public/time": _Read(reads.server_time, False, 20),
+    "/spot/public/coins": _Read(reads.coins, False, 3),
+    "/spot/public/symbols": _Read(reads.symbols, False, 20),
+    "/margin/currencies": _Read(reads.margin_symbols, False, 10),
+    "/mix/market/contracts": _Read(reads.contracts, False, 20),
+    "/spot/market/orderbook": _Read(reads.book, False, 20),
+    "/spot/market/tickers": _Read(reads.tickers, False, 20),
+    "/spot/market/fills": _Read(reads.trades, False, 10),
+    "/spot/market/fills-history": _Read(reads.trades, False, 10),
+    "/spot/account/info": _Read(reads.account_info, True, 1),
+    "/spot/account/assets": _Read(reads.assets, True, 10),
+    "/common/trade-rate": _Read(reads.trade_rate, True, 10),
+    "/spot/wallet/deposit-records": _Read(reads.deposits, True, 10),
+    "/spot/wallet/withdrawal-records": _Read(reads.withdrawals, True, 10),
+    ORDER_INFO: _Read(reads.order_info, True, 20),
+    "/spot/trade/unfilled-orders": _Read(reads.open_orders, True, 20),
+    "/spot/trade/history-orders": _Read(reads.ended_orders, True, 20),
+    "/spot/trade/fills": _Read(reads.fills, True, 10),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """One POST endpoint: its function, what it does, and its limit per second."""
+
+    function: Callable[[SimExchange, Mapping[str, Any], int], Json]
+    kind: str
+    per_second: int
+
+
+_WRITES = {
+    "/spot/trade/place-order": _Write(orders.place, PLACE, 10),
+    "/spot/trade/cancel-order": _Write(orders.cancel, CANCEL, 10),
+    "/spot/trade/batch-cancel-order": _Write(orders.cancel_batch, CANCEL, 10),
+}
+
+
+class BitgetDialect:
+    """The venue's REST and websocket language over one exchange."""
+
+    def __init__(self, exchange: SimExchange) -> None:
+        self.exchange = exchange
+        self._rates = RateMeter()
+
+    def classify(self, request: HttpRequest, now_ns: int) -> Call:
+        """Say what a request is about, without judging it."""
+        path = request.path.removeprefix(ROOT)
+        read, write = _READS.get(path), _WRITES.get(path)
+        if write is not None:
+            item = _object(request.body) or {}
+            return self._classify_write(write, item, path)
+        if read is not None and not read.private:
+            return Call(PUBLIC, detail=path)
+        params = request.params()
+        if path == ORDER_INFO:
+            by_client_id = bool(params.get("clientOid")) and not params.get("orderId")
+            detail = "order_by_client_id" if by_client_id else "order"
+            return Call(QUERY, self._known(params), (self._client_id(params),), detail)
+        return Call(QUERY, self._known(params), detail=path)
+
+    def _classify_write(self, write: _Write, item: Mapping[str, Any], path: str) -> Call:
+        batch = item.get("orderList")
+        items = [one for one in batch if isinstance(one, dict)] if isinstance(batch, list) else [item]
+        symbols = {self._known(one) for one in items} | ({self._known(item)} if "symbol" in item else set())
+        named = symbols - {None}
+        return Call(
+            write.kind,
+            named.pop() if len(named) == 1 else None,
+            tuple(self._client_id(one) for one in items),
+            path,
+        )
+
+    def _client_id(self, item: Mapping[str, Any]) -> str:
+        """Return the client id given, or that of the order meant where only the venue's id is given."""
+        found = None if item.get("clientOid") else reads.find_order(self.exchange, item)
+        return str(item.get("clientOid") or (found.client_id if found else ""))
+
+    def _known(self, item: Mapping[str, Any]) -> str | None:
+        """Return the symbol spoken of, by name or as that of the order meant."""
+        named = reads.find_symbol(self.exchange, item.get("symbol"))
+        order = reads.find_order(self.exchange, item) if named is None else None
+        return named if order is None else order.symbol
+
+    def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
+        """Execute a request at the venue and answer it."""
+        try:
+            return _answer(200, "00000", "success", self._route(request, now_ns), now_ns)
+        except BitgetRefusal as refusal:
+            return _answer(refusal.status, refusal.code, refusal.message, None, now_ns)
+
+    def _route(self, request: HttpRequest, now_ns: int) -> Any:
+        path = request.path.removeprefix(ROOT)
+        if request.path.startswith(UNIFIED_ROOT):
+            raise BitgetRefusal(
+                "40084", "You are in Classic Account mode, and the Unified Account API is not supported"
+            )
+        read, write = _READS.get(path), _WRITES.get(path)
+        if request.path == path or (read is None and write is None):
+            raise BitgetRefusal("40404", "Request URL NOT FOUND", 404)
+        if request.method != ("GET" if read else "POST"):
+            raise BitgetRefusal("40103", "Request method is wrong", 405)
+        if write is not None:
+            self._identify(request, now_ns)
+            self._meter(path, write.per_second, now_ns)
+            item = _object(request.body)
+            if item is None:
+                raise BitgetRefusal("40017", "Parameter verification failed")
+            return write.function(self.exchange, item, now_ns)
+        assert read is not None
+        if read.private:
+            self._identify(request, now_ns)
+        self._meter(path, read.per_second, now_ns)
+        return read.function(self.exchange, request.params(), now_ns)
+
+    def _identify(self, request: HttpRequest, now_ns: int) -> None:
+        check_request(
+            self.exchange.profile,
+            request.headers,
+            request.method,
+            request.path,
+            request.query,
+            request.body,
+            now_ns // NS_PER_MS,
+        )
+
+    def _meter(self, scope: str, per_second: int, now_ns: int) -> None:
+        if not self._rates.take(scope, per_second, NS_PER_S, now_ns).ok:
+            raise BitgetRefusal("429", "Too Many Requests", 429)
+
+    def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
+        """Return the venue's own way of saying that a fault happened."""
+        if name == "order_not_found":
+            return _answer(200, "00000", "success", [], now_ns)
+        status, code, message = FAULTS[name]
+        return _answer(status, code, message, None, now_ns)
+
+    def open(self, venue: Venue, path: str) -> Session:
+        """Open a websocket session: `/v2/ws/private`, anything else as `/v2/ws/public`."""
+        if path.rstrip("/").endswith("/private"):
+            return BitgetPrivateSession(venue, path, self.exchange)
+        return BitgetPublicSession(venue, path, self.exchange)
+
+
+def _answer(status: int, code: str, message: str, data: Any, now_ns: int) -> HttpAnswer:
+    body = {"code": code, "msg": message, "requestTime": now_ns // NS_PER_MS, "data": data}
+    return HttpAnswer(status, encode(body))
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    """Read the object of a request body; None when it is none."""
+    try:
+        parsed = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None

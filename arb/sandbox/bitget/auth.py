@@ -1,0 +1,92 @@
+"""How Bitget refuses, and the proof of identity that its requests and logins carry.
+
+Source: the venue's pages "Signature", "RestAPI Error Code" and "WebSocket Error Code" (v2). This module knows texts,
+headers and HMAC; it knows nothing of orders or sockets.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from urllib.parse import unquote_plus
+
+from arb.sandbox.exact import whole
+from arb.sandbox.values import VenueProfile
+
+WINDOW_MS = 30_000
+"""How far a request's timestamp may lie from the venue's clock, either way."""
+
+
+class BitgetRefusal(Exception):
+    """A request that is refused; over REST with an HTTP status, 400 unless said otherwise."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code} {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+def check_request(
+    profile: VenueProfile,
+    headers: Mapping[str, str],
+    method: str,
+    path: str,
+    query: str,
+    body: bytes,
+    now_ms: int,
+) -> None:
+    """Raise `BitgetRefusal` unless the headers prove that the holder of the key sent exactly this request, just now.
+
+    `headers` are keyed in lower case; `query` is the text after `?` as sent. The signed text is timestamp (Unix ms),
+    method, path, `?` with the query **decoded** and in the order sent, and body, without separators.
+    """
+    key = _header(headers, "access-key", "40001")
+    signature = _header(headers, "access-sign", "40003")
+    timestamp = _header(headers, "access-timestamp", "40005")
+    passphrase = _header(headers, "access-passphrase", "40011")
+    sent_ms = whole(timestamp)
+    if sent_ms is None:
+        raise BitgetRefusal("40005", "Invalid ACCESS_TIMESTAMP")
+    if abs(sent_ms - now_ms) > WINDOW_MS:
+        raise BitgetRefusal("40008", "Request timestamp expired")
+    if key != profile.key:
+        raise BitgetRefusal("40037", "Apikey does not exist")
+    if passphrase != profile.passphrase:
+        raise BitgetRefusal("40012", "apikey/password is incorrect")
+    asked = f"?{unquote_plus(query)}" if query else ""
+    text = timestamp + method + path + asked + body.decode("utf-8", "surrogateescape")
+    if not hmac.compare_digest(_signed(profile.secret, text), signature.encode()):
+        raise BitgetRefusal("40009", "sign signature error")
+
+
+def check_login(profile: VenueProfile, arguments: Mapping[str, object], now_ms: int) -> None:
+    """Raise `BitgetRefusal` with the websocket's own codes unless these login arguments are right.
+
+    The timestamp is Unix seconds as text; the signed text is timestamp, `GET` and `/user/verify`.
+    """
+    timestamp = str(arguments.get("timestamp", ""))
+    seconds = whole(timestamp)
+    if seconds is None:
+        raise BitgetRefusal("30013", "Invalid ACCESS_TIMESTAMP")
+    if abs(seconds * 1000 - now_ms) > WINDOW_MS:
+        raise BitgetRefusal("30014", "Request timestamp expired")
+    if arguments.get("apiKey") != profile.key:
+        raise BitgetRefusal("30011", "Invalid ACCESS_KEY")
+    if arguments.get("passphrase") != profile.passphrase:
+        raise BitgetRefusal("30012", "Invalid ACCESS_PASSPHRASE")
+    expected = _signed(profile.secret, f"{timestamp}GET/user/verify")
+    if not hmac.compare_digest(expected, str(arguments.get("sign", "")).encode()):
+        raise BitgetRefusal("30015", "Invalid sign")
+
+
+def _header(headers: Mapping[str, str], name: str, missing_code: str) -> str:
+    value = headers.get(name, "")
+    if not value:
+        raise BitgetRefusal(missing_code, f"{name.upper().replace('-', '_')} cannot be empty")
+    return value
+
+
+def _signed(secret: str, text: str) -> bytes:
+    raw = text.encode("utf-8", "surrogateescape")
+    return base64.b64encode(hmac.new(secret.encode(), raw, hashlib.sha256).digest())

@@ -1,0 +1,165 @@
+"""Placing and cancelling at Bitget: what its order endpoints accept and how they refuse.
+
+Source: the venue's API v2, "Spot / Trade", and its error-code table. `force` is read in any letter case. There is no
+expiry that the venue would enforce on an order request.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from arb.sandbox.bitget.auth import BitgetRefusal
+from arb.sandbox.bitget.reads import find_order, find_symbol
+from arb.sandbox.bitget.wire import Json, client_oid
+from arb.sandbox.exact import parse, plain
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.values import OrderRequest, Refusal, Refused
+
+CLIENT_OID = re.compile(r"[\x21-\x7e]{1,64}")
+BATCH_SIZE_MAX = 50
+FORCES = ("gtc", "ioc", "fok", "post_only")
+NO_SUCH_ORDER = ("43001", "The order does not exist")
+
+Item = Mapping[str, Any]
+
+_CODES = {
+    Refusal.UNKNOWN_SYMBOL: ("40034", "Parameter symbol does not exist"),
+    Refusal.NOT_TRADABLE: ("50004", "The transaction pair is currently not supported or has been suspended"),
+    Refusal.INSUFFICIENT_BALANCE: ("43012", "Insufficient balance"),
+    Refusal.NO_LIQUIDITY: ("50026", "Market price parameter error"),
+    Refusal.DUPLICATE_CLIENT_ID: ("43118", "clientOrderId duplicate"),
+    Refusal.ABOVE_MAX_SIZE: ("45113", "Maximum order value limit triggered"),
+    Refusal.ORDER_CLOSED: NO_SUCH_ORDER,
+    Refusal.ORDER_CANCELLED: NO_SUCH_ORDER,
+}
+_PARAMETERS = {"amount": "size", "time_in_force": "force"}
+
+
+def place(exchange: SimExchange, item: Item, now_ns: int) -> Json:
+    """`POST /spot/trade/place-order`: place one order and return its two names; raises `BitgetRefusal`."""
+    request = order_request(exchange, item)
+    try:
+        placed = exchange.place(request, now_ns)
+    except Refused as refused:
+        raise _explained(refused, request, exchange) from None
+    return {"orderId": str(placed.id), "clientOid": client_oid(placed)}
+
+
+def cancel(exchange: SimExchange, item: Item, now_ns: int) -> Json:
+    """`POST /spot/trade/cancel-order`: cancel by `orderId` or `clientOid`; raises `BitgetRefusal`."""
+    symbol = find_symbol(exchange, _needed(item, "symbol"))
+    if symbol is None:
+        raise BitgetRefusal(*_CODES[Refusal.UNKNOWN_SYMBOL])
+    if not item.get("orderId") and not item.get("clientOid"):
+        raise BitgetRefusal("40019", "Parameter orderId cannot be empty")
+    found = find_order(exchange, item)
+    if found is None or found.symbol != symbol:
+        raise BitgetRefusal(*NO_SUCH_ORDER)
+    try:
+        exchange.cancel(found, now_ns)
+    except Refused as refused:
+        raise BitgetRefusal(*_CODES[refused.kind]) from None
+    return {"orderId": str(found.id), "clientOid": client_oid(found)}
+
+
+def cancel_batch(exchange: SimExchange, item: Item, now_ns: int) -> Json:
+    """`POST /spot/trade/batch-cancel-order`: cancel up to 50 orders of one symbol, or of several in `batchMode` `multiple`.
+
+    Each order answers for itself, in `successList` or `failureList`; raises `BitgetRefusal` for a malformed request.
+    """
+    wanted = item.get("orderList")
+    if not isinstance(wanted, list) or not all(isinstance(one, dict) for one in wanted):
+        raise BitgetRefusal("40019", "Parameter orderList cannot be empty")
+    if not 1 <= len(wanted) <= BATCH_SIZE_MAX:
+        raise BitgetRefusal("40017", "Parameter verification failed orderList")
+    shared = {} if item.get("batchMode") == "multiple" else {"symbol": _needed(item, "symbol")}
+    done: list[Json] = []
+    failed: list[Json] = []
+    for one in wanted:
+        try:
+            done.append(cancel(exchange, one | shared, now_ns))
+        except BitgetRefusal as refusal:
+            named = {name: str(one.get(name) or "") for name in ("orderId", "clientOid")}
+            failed.append(named | {"errorMsg": refusal.message, "errorCode": refusal.code})
+    return {"successList": done, "failureList": failed}
+
+
+def order_request(exchange: SimExchange, item: Item) -> OrderRequest:
+    """Read one order; raises `BitgetRefusal` naming the parameter that is missing or wrong.
+
+    A market buy counts `size` in quote; `force` says nothing about a market order.
+    """
+    spelling, side, kind = _needed(item, "symbol"), _needed(item, "side").lower(), _needed(item, "orderType").lower()
+    symbol = find_symbol(exchange, spelling)
+    if symbol is None:
+        raise BitgetRefusal(*_CODES[Refusal.UNKNOWN_SYMBOL])
+    if side not in ("buy", "sell"):
+        raise _bad("side")
+    if kind not in ("limit", "market"):
+        raise _bad("orderType")
+    force = "ioc" if kind == "market" else _needed(item, "force").lower()
+    if force not in FORCES:
+        raise _bad("force")
+    client_id = str(item.get("clientOid") or "")
+    if client_id and not CLIENT_OID.fullmatch(client_id):
+        raise BitgetRefusal("40500", "Client_oid check error")
+    amount = _number(item, "size")
+    in_quote = kind == "market" and side == "buy"
+    return OrderRequest(
+        symbol=symbol,
+        side=side,
+        kind=kind,
+        tif=force,
+        price=_number(item, "price") if kind == "limit" else None,
+        size=None if in_quote else amount,
+        quote_size=amount if in_quote else None,
+        client_id=client_id,
+        cancel_unfit=True,
+        echo={"unique_client_id": "yes"},
+    )
+
+
+def _explained(refused: Refused, request: OrderRequest, exchange: SimExchange) -> BitgetRefusal:
+    """Turn the exchange's refusal into the venue's code and message."""
+    rules = exchange.instruments[request.symbol]
+    kind = refused.kind
+    if kind is Refusal.BAD_ARGUMENT:
+        return _bad(_PARAMETERS.get(refused.detail, refused.detail))
+    if kind is Refusal.BAD_PRICE_PRECISION:
+        return _too_fine("price", request.price, rules.price_places)
+    if kind is Refusal.BAD_SIZE_PRECISION:
+        return _too_fine("size", request.size, rules.size_places)
+    if kind is Refusal.BELOW_MIN_NOTIONAL:
+        return BitgetRefusal("45110", f"less than the minimum amount {plain(rules.min_notional)} {rules.quote}")
+    if kind is Refusal.BELOW_MIN_SIZE:
+        return BitgetRefusal("45110", f"less than the minimum amount {plain(rules.min_size)} {rules.base}")
+    if kind is Refusal.PRICE_BAND and request.side == "buy":
+        return BitgetRefusal("50018", "The price exceed maximum limits")
+    if kind is Refusal.PRICE_BAND:
+        return BitgetRefusal("50017", "Price under minimum limits")
+    return BitgetRefusal(*_CODES[kind])
+
+
+def _too_fine(name: str, value: Decimal | None, places: int) -> BitgetRefusal:
+    shown = "" if value is None else plain(value)
+    message = f"Parameter verification exception {name} checkBDScale error value={shown} checkScale={places}"
+    return BitgetRefusal("40808", message)
+
+
+def _needed(item: Item, name: str) -> str:
+    value = str(item.get(name) or "")
+    if not value:
+        raise BitgetRefusal("40019", f"Parameter {name} cannot be empty")
+    return value
+
+
+def _number(item: Item, name: str) -> Decimal:
+    value = parse(_needed(item, name))
+    if value is None or value <= 0:
+        raise _bad(name)
+    return value
+
+
+def _bad(name: str) -> BitgetRefusal:
+    return BitgetRefusal("40017", f"Parameter verification failed {name}")

@@ -1,0 +1,228 @@
+"""What Bitget lets one read: public data and the account's own, one function per endpoint.
+
+Source: the venue's API v2 pages of the same names. Each function takes (exchange, query parameters, now_ns) and returns
+the `data` of the answer; it raises `BitgetRefusal` for a bad question. Identity and rate limits are checked before.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from arb.clock import NS_PER_MS
+from arb.sandbox.bitget import wire
+from arb.sandbox.bitget.auth import BitgetRefusal
+from arb.sandbox.bitget.wire import Json
+from arb.sandbox.daily import daily_figures
+from arb.sandbox.exact import plain, whole
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.values import SimFill, SimOrder
+
+PAGE_MAX = 100
+BOOK_DEPTH_MAX = 150
+
+Params = Mapping[str, str]
+Read = Callable[[SimExchange, Params, int], Any]
+Row = TypeVar("Row")
+
+
+def find_symbol(exchange: SimExchange, spelling: object) -> str | None:
+    """Return the symbol that the venue's spelling (in either letter case) names, None when there is none."""
+    wanted = str(spelling).upper()
+    return next((symbol for symbol in exchange.instruments if wire.native(symbol) == wanted), None)
+
+
+# -- public ------------------------------------------------------------------------------------------------------------
+
+
+def server_time(_: SimExchange, __: Params, now_ns: int) -> Json:
+    """`GET /public/time`."""
+    return {"serverTime": wire.ms(now_ns)}
+
+
+def coins(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /spot/public/coins`."""
+    assets = dict.fromkeys(a for rules in exchange.instruments.values() for a in (rules.base, rules.quote))
+    return [wire.coin(asset) for asset in assets if params.get("coin", asset) == asset]
+
+
+def symbols(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /spot/public/symbols`."""
+    wanted = _wanted_symbol(exchange, params)
+    return [wire.symbol_rules(rules) for rules in exchange.instruments.values() if wanted in (None, rules.symbol)]
+
+
+def margin_symbols(exchange: SimExchange, _: Params, __: int) -> list[Json]:
+    """`GET /margin/currencies`."""
+    return [wire.margin_symbol(rules) for rules in exchange.instruments.values()]
+
+
+def contracts(_: SimExchange, params: Params, __: int) -> list[Json]:
+    """`GET /mix/market/contracts`: this venue lists none."""
+    _needed(params, "productType")
+    return []
+
+
+def book(exchange: SimExchange, params: Params, now_ns: int) -> Json:
+    """`GET /spot/market/orderbook`: up to 150 levels."""
+    depth = _whole(params, "limit", BOOK_DEPTH_MAX, BOOK_DEPTH_MAX)
+    return wire.book(exchange.snapshot(_symbol(exchange, params), depth), now_ns)
+
+
+def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /spot/market/tickers`."""
+    wanted = _wanted_symbol(exchange, params)
+    return [
+        wire.ticker(daily_figures(exchange, symbol, now_ns), symbol, now_ns)
+        for symbol in exchange.instruments
+        if wanted in (None, symbol)
+    ]
+
+
+def trades(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /spot/market/fills` and `fills-history`: newest first."""
+    symbol = _symbol(exchange, params)
+    return [wire.public_trade(trade) for trade in exchange.public_trades(symbol, _whole(params, "limit", 100, 500))]
+
+
+# -- the account -------------------------------------------------------------------------------------------------------
+
+
+def account_info(exchange: SimExchange, _: Params, now_ns: int) -> Json:
+    """`GET /spot/account/info`: a key that may read and trade spot (`stor`, `stow`), not withdraw."""
+    return {
+        "userId": str(exchange.profile.user_id),
+        "inviterId": "",
+        "channelCode": "",
+        "channel": "",
+        "ips": "",
+        "authorities": ["stor", "stow"],
+        "parentId": exchange.profile.user_id,
+        "traderType": "not_trader",
+        "regisTime": wire.ms(min(rules.listed_ns for rules in exchange.instruments.values())),
+    }
+
+
+def assets(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /spot/account/assets`: what is held, or everything with `assetType=all`."""
+    show_all = params.get("assetType", "hold_only") == "all"
+    return [
+        wire.balance(asset, held, now_ns)
+        for asset, held in exchange.balances().items()
+        if params.get("coin") in (None, "", asset) and (show_all or held.total > 0)
+    ]
+
+
+def trade_rate(exchange: SimExchange, params: Params, _: int) -> Json:
+    """`GET /common/trade-rate`: the account's own rates."""
+    if _needed(params, "businessType") not in ("spot", "margin", "mix"):
+        raise BitgetRefusal("40017", "Parameter verification failed businessType")
+    maker, taker = exchange.fee_rates(_symbol(exchange, params))
+    return {"makerFeeRate": plain(maker), "takerFeeRate": plain(taker)}
+
+
+def deposits(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /spot/wallet/deposit-records`, newest first."""
+    return _transfers(exchange, params, deposited=True)
+
+
+def withdrawals(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /spot/wallet/withdrawal-records`, newest first."""
+    return _transfers(exchange, params, deposited=False)
+
+
+# -- orders and fills --------------------------------------------------------------------------------------------------
+
+
+def find_order(exchange: SimExchange, item: Mapping[str, Any]) -> SimOrder | None:
+    """Return the order that `orderId`, else `clientOid`, names; None when there is none."""
+    order_id = str(item.get("orderId") or "")
+    if order_id:
+        return exchange.order(whole(order_id) or 0)
+    return exchange.order_by_client_id(str(item.get("clientOid") or ""))
+
+
+def order_info(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /spot/trade/orderInfo`: a list of one, or empty when there is no such order."""
+    if not params.get("orderId") and not params.get("clientOid"):
+        raise BitgetRefusal("40019", "Parameter orderId cannot be empty")
+    found = find_order(exchange, params)
+    return [] if found is None else [wire.order(found)]
+
+
+def open_orders(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /spot/trade/unfilled-orders`, newest first."""
+    rows = [o for o in exchange.open_orders(_wanted_symbol(exchange, params)) if _named(str(o.id), params)]
+    return [wire.open_order(o) for o in _page(rows, params, lambda o: o.id, lambda o: o.created_ns)]
+
+
+def ended_orders(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /spot/trade/history-orders`: by order id, newest first; times are those of creation."""
+    rows = [o for o in exchange.done_orders(now_ns, _wanted_symbol(exchange, params)) if _named(str(o.id), params)]
+    rows.sort(key=lambda o: o.id, reverse=True)
+    return [wire.order(o) for o in _page(rows, params, lambda o: o.id, lambda o: o.created_ns)]
+
+
+def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /spot/trade/fills`: newest first, paged by `tradeId`."""
+    rows = [f for f in exchange.fills_of(now_ns, _symbol(exchange, params)) if _named(str(f.order_id), params)]
+    rows.sort(key=lambda f: f.trade_id, reverse=True)
+    return [wire.fill(f, order_kind(exchange, f)) for f in _page(rows, params, lambda f: f.trade_id, lambda f: f.ns)]
+
+
+def order_kind(exchange: SimExchange, subject: SimFill) -> str:
+    """Return `limit` or `market`, the type of the order that a fill belongs to."""
+    found = exchange.order(subject.order_id)
+    return "limit" if found is None else found.request.kind
+
+
+# -- reading parameters ------------------------------------------------------------------------------------------------
+
+
+def _needed(params: Params, name: str) -> str:
+    value = params.get(name, "")
+    if not value:
+        raise BitgetRefusal("40019", f"Parameter {name} cannot be empty")
+    return value
+
+
+def _symbol(exchange: SimExchange, params: Params) -> str:
+    found = find_symbol(exchange, _needed(params, "symbol"))
+    if found is None:
+        raise BitgetRefusal("40034", "Parameter symbol does not exist")
+    return found
+
+
+def _wanted_symbol(exchange: SimExchange, params: Params) -> str | None:
+    return _symbol(exchange, params) if params.get("symbol") else None
+
+
+def _named(order_id: str, params: Params) -> bool:
+    return params.get("orderId") in (None, "", order_id)
+
+
+def _whole(params: Params, name: str, default: int, largest: int | None = None) -> int:
+    text = params.get(name, "")
+    if not text:
+        return default
+    number = whole(text)
+    if number is None:
+        raise BitgetRefusal("40017", f"Parameter verification failed {name}")
+    return number if largest is None else min(max(1, number), largest)
+
+
+def _page(rows: list[Row], params: Params, number: Callable[[Row], int], instant: Callable[[Row], int]) -> list[Row]:
+    """Cut a page out of rows that are newest first: ids below `idLessThan`, times within bounds, at most `limit`."""
+    below, first = _whole(params, "idLessThan", 2**63), _whole(params, "startTime", 0)
+    last = _whole(params, "endTime", 2**63)
+    kept = [row for row in rows if number(row) < below and first <= instant(row) // NS_PER_MS <= last]
+    return kept[: _whole(params, "limit", PAGE_MAX, PAGE_MAX)]
+
+
+def _transfers(exchange: SimExchange, params: Params, *, deposited: bool) -> list[Json]:
+    for bound in ("startTime", "endTime"):
+        _needed(params, bound)
+    rows = [
+        booked
+        for booked in reversed(exchange.account.transfers)
+        if (booked.amount > 0) is deposited and booked.amount != 0 and params.get("coin") in (None, "", booked.asset)
+    ]
+    return [wire.transfer(booked) for booked in _page(rows, params, lambda b: b.id, lambda b: b.ns)]

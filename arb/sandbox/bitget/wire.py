@@ -1,0 +1,321 @@
+"""How Bitget writes symbols, books, orders, fills and balances: from the exchange's values to its field names.
+
+Source: the venue's API v2 spot pages, section by section. Values are texts, instants are Unix milliseconds as text.
+Fees carry the venue's sign: negative when paid. This module reads values and writes dictionaries; it knows nothing of
+requests, sessions or sockets.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from arb.clock import NS_PER_MS
+from arb.sandbox.accounts import Balance
+from arb.sandbox.daily import DailyFigures
+from arb.sandbox.exact import mul, plain, quotient_text
+from arb.sandbox.market import BookView
+from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
+
+encode = msgspec.json.encode
+
+Json = dict[str, Any]
+
+
+def native(symbol: str) -> str:
+    """Return the venue's spelling of a symbol: `BTC/USDT` becomes `BTCUSDT`."""
+    return symbol.replace("/", "")
+
+
+def ms(ns: int) -> str:
+    """Write an instant as Unix milliseconds."""
+    return str(ns // NS_PER_MS)
+
+
+# -- public ------------------------------------------------------------------------------------------------------------
+
+
+def symbol_rules(rules: SimInstrument) -> Json:
+    """Write one entry of `GET /spot/public/symbols`: steps are given as numbers of decimal places."""
+    return {
+        "symbol": native(rules.symbol),
+        "baseCoin": rules.base,
+        "quoteCoin": rules.quote,
+        "minTradeAmount": plain(rules.min_size),
+        "maxTradeAmount": "10000000000" if rules.max_size is None else plain(rules.max_size),
+        "takerFeeRate": plain(rules.taker_fee),
+        "makerFeeRate": plain(rules.maker_fee),
+        "pricePrecision": str(rules.price_places),
+        "quantityPrecision": str(rules.size_places),
+        "quotePrecision": str(rules.price_places + rules.size_places),
+        "status": "online" if rules.tradable else "halt",
+        "minTradeUSDT": plain(rules.min_notional),
+        "buyLimitPriceRatio": plain(rules.band),
+        "sellLimitPriceRatio": plain(rules.band),
+        "areaSymbol": "no",
+        "orderQuantity": "200",
+        "openTime": ms(rules.listed_ns),
+        "offTime": "",
+    }
+
+
+def margin_symbol(rules: SimInstrument) -> Json:
+    """Write one entry of `GET /margin/currencies`: nothing can be borrowed here."""
+    return {
+        "symbol": native(rules.symbol),
+        "baseCoin": rules.base,
+        "quoteCoin": rules.quote,
+        "maxCrossedLeverage": "1",
+        "maxIsolatedLeverage": "1",
+        "isBorrowable": False,
+        "isCrossBorrowable": False,
+        "isIsolatedBaseBorrowable": False,
+        "isIsolatedQuoteBorrowable": False,
+        "minTradeAmount": plain(rules.min_size),
+        "minTradeUSDT": plain(rules.min_notional),
+        "pricePrecision": str(rules.price_places),
+        "quantityPrecision": str(rules.size_places),
+        "status": "1",
+    }
+
+
+def coin(asset: str) -> Json:
+    """Write one entry of `GET /spot/public/coins`: an asset with its one chain."""
+    chain = {
+        "chain": asset,
+        "needTag": "false",
+        "withdrawable": "true",
+        "rechargeable": "true",
+        "withdrawFee": "0",
+        "extraWithdrawFee": "0",
+        "depositConfirm": "1",
+        "withdrawConfirm": "1",
+        "minDepositAmount": "0.00000001",
+        "minWithdrawAmount": "0.00000001",
+        "browserUrl": "",
+        "contractAddress": "",
+        "withdrawStep": "0",
+        "withdrawMinScale": "8",
+        "congestion": "normal",
+    }
+    return {"coinId": asset, "coin": asset, "transfer": "true", "areaCoin": "no", "chains": [chain]}
+
+
+def book(view: BookView, now_ns: int) -> Json:
+    """Write a book of `GET /spot/market/orderbook`."""
+    return {"asks": view.asks, "bids": view.bids, "ts": ms(now_ns)}
+
+
+def ticker(figures: DailyFigures, symbol: str, now_ns: int) -> Json:
+    """Write the ticker of `GET /spot/market/tickers`."""
+    return {
+        "symbol": native(symbol),
+        "open": figures.opened,
+        "high24h": figures.high,
+        "low24h": figures.low,
+        "lastPr": figures.last,
+        "quoteVolume": figures.quote,
+        "baseVolume": figures.base,
+        "usdtVolume": figures.quote,
+        "ts": ms(now_ns),
+        "bidPr": figures.bid[0],
+        "askPr": figures.ask[0],
+        "bidSz": figures.bid[1],
+        "askSz": figures.ask[1],
+        "openUtc": figures.opened,
+        "changeUtc24h": figures.change,
+        "change24h": figures.change,
+    }
+
+
+def public_trade(trade: PublicTrade) -> Json:
+    """Write one public trade."""
+    return {
+        "symbol": native(trade.symbol),
+        "tradeId": str(trade.trade_id),
+        "side": trade.side,
+        "price": plain(trade.price),
+        "size": plain(trade.size),
+        "ts": ms(trade.ns),
+    }
+
+
+# -- private -----------------------------------------------------------------------------------------------------------
+
+
+def order_status(subject: SimOrder) -> str:
+    """Return the venue's status: live, partially_filled, filled or cancelled.
+
+    A market buy counted in quote ends filled when it got anything: what is left buys less than the smallest size.
+    """
+    if subject.is_open:
+        if subject.lots and subject.remaining_lots == 0:
+            return "filled"
+        return "partially_filled" if subject.filled_lots else "live"
+    by_quote = subject.request.quote_size is not None
+    return "filled" if subject.status == "closed" or (by_quote and subject.filled_lots) else "cancelled"
+
+
+def client_oid(subject: SimOrder) -> str:
+    """Return the client's name for an order; the venue makes one up when the client gave none."""
+    return subject.client_id or str(subject.id)
+
+
+def asked(subject: SimOrder) -> Decimal:
+    """Return the ordered size: in quote for a market buy, else in base."""
+    return subject.size if subject.request.quote_size is None else subject.request.quote_size
+
+
+def order(subject: SimOrder) -> Json:
+    """Write an order as `orderInfo` and `history-orders` show it. `feeDetail` is JSON inside a text."""
+    return {
+        "userId": "",
+        "symbol": native(subject.symbol),
+        "orderId": str(subject.id),
+        "clientOid": client_oid(subject),
+        "price": "0" if subject.price is None else plain(subject.price),
+        "size": plain(asked(subject)),
+        "orderType": subject.request.kind,
+        "side": subject.side,
+        "status": order_status(subject),
+        "priceAvg": average(subject),
+        "baseVolume": plain(subject.filled),
+        "quoteVolume": plain(subject.cost),
+        "enterPointSource": "API",
+        "feeDetail": fee_text(subject),
+        "orderSource": subject.request.kind if subject.request.kind == "market" else "normal",
+        "cancelReason": "normal_cancel" if subject.reason == "cancelled" else "",
+        "force": subject.request.tif if subject.request.kind == "limit" else "gtc",
+        "cTime": ms(subject.created_ns),
+        "uTime": ms(subject.updated_ns),
+    }
+
+
+def open_order(subject: SimOrder) -> Json:
+    """Write an order as `unfilled-orders` shows it: there `priceAvg` is the limit price, as the venue documents."""
+    row = order(subject)
+    return row | {"priceAvg": row["price"], "basePrice": "0", "triggerPrice": None, "triggerType": None}
+
+
+def average(subject: SimOrder) -> str:
+    """Write the average price of what is filled, "0" when nothing is."""
+    return quotient_text(subject.cost, subject.filled) if subject.filled_lots else "0"
+
+
+def fee_text(subject: SimOrder) -> str:
+    """Write an order's fees as the venue does: a JSON text with plain numbers, '' while there are none."""
+    if not subject.fee_currency:
+        return ""
+    fee, asset = plain(subject.fee.copy_negate()), subject.fee_currency
+    totals = f'{{"c":0,"d":0,"deduction":false,"r":{fee},"t":{fee},"totalDeductionFee":0}}'
+    charged = f'{{"deduction":false,"feeCoinCode":"{asset}","totalDeductionFee":0,"totalFee":{fee}}}'
+    return f'{{"newFees":{totals},"{asset}":{charged}}}'
+
+
+def fill(subject: SimFill, kind: str) -> Json:
+    """Write one entry of `GET /spot/trade/fills`; `kind` is the order's type."""
+    return {
+        "userId": "",
+        "symbol": native(subject.symbol),
+        "orderId": str(subject.order_id),
+        "tradeId": str(subject.trade_id),
+        "orderType": kind,
+        "side": subject.side,
+        "priceAvg": plain(subject.price),
+        "size": plain(subject.size),
+        "amount": plain(mul(subject.price, subject.size)),
+        "feeDetail": fee_detail(subject),
+        "tradeScope": subject.role,
+        "cTime": ms(subject.ns),
+        "uTime": ms(subject.ns),
+    }
+
+
+def fee_detail(subject: SimFill) -> Json:
+    """Write the fee of one fill."""
+    return {
+        "deduction": "no",
+        "feeCoin": subject.fee_currency,
+        "totalDeductionFee": "",
+        "totalFee": plain(subject.fee.copy_negate()),
+    }
+
+
+def order_push(subject: SimOrder, last: SimFill | None, ns: int) -> Json:
+    """Write an order as the `orders` channel shows it: with the one fill that the push is about, or none."""
+    fees = []
+    if subject.fee_currency:
+        fees.append({"feeCoin": subject.fee_currency, "fee": plain(subject.fee.copy_negate())})
+    push = {
+        "instId": native(subject.symbol),
+        "orderId": str(subject.id),
+        "clientOid": client_oid(subject),
+        "size": plain(asked(subject)),
+        "newSize": plain(asked(subject)),
+        "notional": plain(_notional(subject)),
+        "orderType": subject.request.kind,
+        "force": subject.request.tif if subject.request.kind == "limit" else "gtc",
+        "side": subject.side,
+        "accBaseVolume": plain(subject.filled),
+        "priceAvg": average(subject),
+        "status": order_status(subject),
+        "cTime": ms(subject.created_ns),
+        "uTime": ms(ns),
+        "stpMode": "none",
+        "feeDetail": fees,
+        "enterPointSource": "API",
+    }
+    if subject.price is not None:
+        push["price"] = plain(subject.price)
+    if last is None:
+        return push
+    return push | {
+        "fillPrice": plain(last.price),
+        "tradeId": str(last.trade_id),
+        "baseVolume": plain(last.size),
+        "fillTime": ms(last.ns),
+        "fillFee": plain(last.fee.copy_negate()),
+        "fillFeeCoin": last.fee_currency,
+        "tradeScope": "T" if last.role == "taker" else "M",
+    }
+
+
+def _notional(subject: SimOrder) -> Decimal:
+    if subject.request.quote_size is not None:
+        return subject.request.quote_size
+    return subject.cost if subject.price is None else mul(subject.price, subject.size)
+
+
+def fill_push(subject: SimFill, kind: str) -> Json:
+    """Write a fill as the `fill` channel shows it."""
+    return fill(subject, kind) | {"feeDetail": [fee_detail(subject) | {"totalDeductionFee": "0"}]}
+
+
+def balance(asset: str, held: Balance, ns: int) -> Json:
+    """Write one asset of the account: what orders lock is `frozen`."""
+    return {
+        "coin": asset,
+        "available": plain(held.free),
+        "frozen": plain(held.locked),
+        "locked": "0",
+        "limitAvailable": "0",
+        "uTime": ms(ns),
+    }
+
+
+def transfer(subject: Transfer) -> Json:
+    """Write a booked transfer as a deposit or a withdrawal, by its sign."""
+    return {
+        "orderId": str(subject.id),
+        "tradeId": f"sandbox{subject.id}",
+        "coin": subject.asset,
+        "type": "deposit" if subject.amount > 0 else "withdraw",
+        "size": plain(subject.amount.copy_abs()),
+        "status": "success",
+        "toAddress": "",
+        "fromAddress": "",
+        "dest": "on_chain",
+        "chain": subject.asset,
+        "cTime": ms(subject.ns),
+        "uTime": ms(subject.ns),
+    }

@@ -1,0 +1,216 @@
+"""The state faults of a venue: what each changes when it begins, while it lasts, and back when it ends."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+from arb.sandbox.accounts import Balance
+from arb.sandbox.exact import ONE, mul, units_floor
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.faults import STATE, Fault, FaultBoard
+from arb.sandbox.scheduler import Scheduler
+from arb.sandbox.values import BalanceChanged, Event, OrderRequest, Refused, SimOrder
+from arb.sandbox.wire import Session
+
+POINTS = {"gate": "POINT"}
+"""Venues that can take their fees in points, and the asset."""
+_DISCONNECT = frozenset({"ws_disconnect"})
+_LATE_FILL = frozenset({"late_fill"})
+
+
+class Disturbed(Protocol):
+    """What faults take hold of in a venue; `SimVenue` is the one."""
+
+    name: str
+    exchange: SimExchange
+    scheduler: Scheduler
+    board: FaultBoard
+    sessions: dict[int, Session]
+    skew_ns: int
+    key_revoked: bool
+
+    @property
+    def now_ns(self) -> int:
+        """Return the venue's own time."""
+
+    def sweep(self) -> None:
+        """Undo what has ended."""
+
+    def cut_session(self, session: Session) -> None:
+        """Break a connection."""
+
+
+class Disturbance:
+    """Carry out and undo state faults at one venue."""
+
+    def __init__(self, venue: Disturbed) -> None:
+        self.venue = venue
+        self.balance_delay_ns = 0
+        self._min_sizes: dict[int, dict[str, Decimal]] = {}
+        self._starts: dict[str, Callable[[Fault], None]] = {
+            "history_lag": self._start_history_lag,
+            "order_not_found": self._start_order_not_found,
+            "foreign_order": self._start_foreign_order,
+            "crossed_book": self._start_crossed_book,
+            "clock_skew": self._start_clock_skew,
+            "balance_lag": self._start_balance_lag,
+            "fee_in_points": self._start_fee_in_points,
+            "fee_tier_change": self._start_fee_tier_change,
+            "min_size_change": self._start_min_size_change,
+            "key_revoked": self._start_key_revoked,
+        }
+
+    def possible(self, name: str) -> bool:
+        """Tell whether this venue can have the fault."""
+        return name != "fee_in_points" or self.venue.name in POINTS
+
+    def begin(self, fault: Fault) -> None:
+        """Start a fault that was just put on the board."""
+        if fault.kind.scope == STATE:
+            start = self._starts.get(fault.name)
+            if start is not None:
+                start(fault)
+            if fault.until_ns is not None:
+                self.venue.scheduler.at(fault.until_ns, lambda _: self.venue.sweep())
+        elif fault.name == "ws_disconnect" and fault.on in ("stream", "any") and self.venue.sessions:
+            self._disconnect_all(fault)
+        self.venue.sweep()
+
+    def end(self, fault: Fault) -> None:
+        """Undo a state fault."""
+        venue, exchange = self.venue, self.venue.exchange
+        if fault.name == "history_lag":
+            exchange.history_lag_ns = 0
+        elif fault.name == "order_not_found":
+            exchange.hide_ended_by_client_id = False
+        elif fault.name == "clock_skew":
+            venue.skew_ns = 0
+        elif fault.name == "balance_lag":
+            self.balance_delay_ns = 0
+            exchange.shown_balances = None
+        elif fault.name == "fee_in_points":
+            exchange.points_asset = ""
+        elif fault.name == "fee_tier_change":
+            exchange.fee_factor = ONE
+        elif fault.name == "min_size_change":
+            for symbol, size in self._min_sizes.pop(fault.id, {}).items():
+                exchange.change_rules(symbol, min_size=size)
+        elif fault.name == "key_revoked":
+            venue.key_revoked = False
+
+    # -- while it lasts --------------------------------------------------------------------------------------------
+
+    def on_call(self, where: str, symbol: str | None, now_ns: int) -> None:
+        """Break every connection when a disconnect was asked for on this kind of call."""
+        if self.venue.board.active and where in ("place", "cancel", "query"):
+            fault = self.venue.board.take(_DISCONNECT, where, symbol, now_ns)
+            if fault is not None:
+                self._cut_all()
+
+    def on_order_ended(self, order: SimOrder) -> None:
+        """Schedule a fill after the cancel was acknowledged, when that fault is active."""
+        if order.status != "cancelled" or order.remaining_lots == 0 or order.ticks is None:
+            return
+        venue = self.venue
+        fault = venue.board.take(_LATE_FILL, "cancel", order.symbol, venue.scheduler.now_ns)
+        if fault is not None:
+            lots = max(1, order.remaining_lots // 2)
+            due = venue.scheduler.now_ns + fault.ms_as_ns()
+            venue.scheduler.at(due, lambda _: self._late_fill(fault, order, lots))
+
+    def _late_fill(self, fault: Fault, order: SimOrder, lots: int) -> None:
+        self.venue.board.felt(fault)
+        self.venue.exchange.late_fill(order, lots, self.venue.now_ns)
+
+    def on_event(self, event: Event) -> None:
+        """Let a balance become visible late."""
+        shown = self.venue.exchange.shown_balances
+        if shown is None or not isinstance(event, BalanceChanged):
+            return
+        asset, free, locked = event.asset, event.free, event.locked
+
+        def show(_: int) -> None:
+            current = self.venue.exchange.shown_balances
+            if current is not None:
+                current[asset] = Balance(free, locked)
+
+        self.venue.scheduler.at(self.venue.scheduler.now_ns + self.balance_delay_ns, show)
+
+    # -- beginnings ------------------------------------------------------------------------------------------------
+
+    def _start_history_lag(self, fault: Fault) -> None:
+        self.venue.exchange.history_lag_ns = fault.ms_as_ns()
+
+    def _start_order_not_found(self, fault: Fault) -> None:
+        self.venue.exchange.hide_ended_by_client_id = True
+
+    def _start_clock_skew(self, fault: Fault) -> None:
+        self.venue.skew_ns = fault.ms_as_ns()
+
+    def _start_balance_lag(self, fault: Fault) -> None:
+        exchange = self.venue.exchange
+        self.balance_delay_ns = fault.ms_as_ns()
+        exchange.shown_balances = {a: Balance(b.free, b.locked) for a, b in exchange.account.balances.items()}
+
+    def _start_fee_in_points(self, fault: Fault) -> None:
+        self.venue.exchange.points_asset = POINTS[self.venue.name]
+
+    def _start_fee_tier_change(self, fault: Fault) -> None:
+        self.venue.exchange.fee_factor = fault.number()
+
+    def _start_key_revoked(self, fault: Fault) -> None:
+        self.venue.key_revoked = True
+
+    def _start_min_size_change(self, fault: Fault) -> None:
+        exchange = self.venue.exchange
+        before: dict[str, Decimal] = {}
+        for symbol, rules in list(exchange.instruments.items()):
+            if fault.symbol in (None, symbol):
+                before[symbol] = rules.min_size
+                exchange.change_rules(symbol, min_size=mul(rules.min_size, fault.number()))
+        self._min_sizes[fault.id] = before
+
+    def _start_foreign_order(self, fault: Fault) -> None:
+        """Let somebody buy by hand on the account: a market-priced IOC without a client id."""
+        exchange = self.venue.exchange
+        symbol = fault.symbol or next(iter(exchange.instruments))
+        market, rules = exchange.market(symbol), exchange.instruments[symbol]
+        self.venue.board.hit(fault)
+        fault.ended = True
+        best = market.book.asks.best()
+        if best is None:
+            return
+        ticks = best + best // 100
+        lots = max(1, units_floor(fault.number(), mul(mul(Decimal(best), rules.tick), rules.lot)))
+        size = max(mul(Decimal(lots), rules.lot), rules.min_size)
+        request = OrderRequest(symbol, "buy", "limit", "ioc", price=mul(Decimal(ticks), rules.tick), size=size)
+        try:
+            exchange.place(request, self.venue.now_ns)
+        except Refused:
+            return
+
+    def _start_crossed_book(self, fault: Fault) -> None:
+        """Put a bid above the best ask for `param` ms: interest that is really there, on a crossed book."""
+        exchange = self.venue.exchange
+        symbol = fault.symbol or next(iter(exchange.instruments))
+        book = exchange.market(symbol).book
+        best = book.asks.best()
+        self.venue.board.hit(fault)
+        fault.ended = True
+        if best is None:
+            return
+        ticks = best + max(1, best // 10_000)
+        lots = max(1, units_floor(exchange.instruments[symbol].min_size, exchange.instruments[symbol].lot))
+        book.house_force("buy", ticks, lots)
+        due = self.venue.scheduler.now_ns + fault.ms_as_ns()
+        self.venue.scheduler.at(due, lambda _: exchange.house_quote(symbol, "buy", ticks, 0, self.venue.now_ns))
+
+    # -- connections -----------------------------------------------------------------------------------------------
+
+    def _disconnect_all(self, fault: Fault) -> None:
+        self.venue.board.hit(fault)
+        self._cut_all()
+
+    def _cut_all(self) -> None:
+        for session in list(self.venue.sessions.values()):
+            self.venue.cut_session(session)

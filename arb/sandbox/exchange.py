@@ -1,0 +1,368 @@
+"""One pure simulated exchange (one venue): orders, fills, balances, books. No socket, no clock, no dialect.
+
+Interface for dialects. All instants are nanoseconds since the epoch (`now_ns`); symbols are `BTC/USDT`; prices and
+sizes are `Decimal`. A definite no is raised as `Refused(kind, message, detail)`; the dialect maps `kind`.
+
+    exchange.profile                        VenueProfile: name, key, secret, passphrase, user_id, buy_fee_in
+    exchange.instruments[symbol]            SimInstrument: tick lot min_size min_notional maker_fee taker_fee band
+    exchange.fee_rates(symbol)              (maker, taker) of the account now (faults may change them)
+    exchange.place(OrderRequest, now_ns)    -> SimOrder (already matched; `status` open|closed|cancelled)
+    exchange.cancel(order, now_ns)          -> SimOrder; Refused ORDER_CLOSED / ORDER_CANCELLED when it has ended
+    exchange.cancel_all(now_ns, symbol=, side=)            -> [SimOrder]
+    exchange.order(id) / exchange.order_by_client_id(text) -> SimOrder | None (newest with that client id)
+    exchange.open_orders(symbol=) / exchange.done_orders(now_ns, symbol=, ...) -> newest first
+    exchange.fills_of(now_ns, symbol=, order_id=, since_ns=, until_ns=)        -> [SimFill] newest first
+    exchange.public_trades(symbol, count)   -> [PublicTrade] newest first
+    exchange.balances() -> {asset: Balance(free, locked)}; exchange.account.transfers -> [Transfer]
+    exchange.snapshot(symbol, depth)        -> BookView(update_id, ns, bids, asks) with [price, size] texts
+    exchange.subscribe(listener)            listener(Event) is called at once, in order, for OrderChanged, OrderFilled,
+                                            BalanceChanged, PublicTrade. Sessions get them through `venue.py`.
+
+Order ids and trade ids start at epoch microseconds and are unique over symbols and venues of one world (`IdSource`).
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from arb.errors import require
+from arb.sandbox.accounts import buy_hold
+from arb.sandbox.checks import check_order, unfit_for_book
+from arb.sandbox.exact import ZERO, add, mul, sub, units_floor
+from arb.sandbox.market import Market
+from arb.sandbox.matching import BUY, Match
+from arb.sandbox.state import ExchangeState
+from arb.sandbox.values import (
+    OrderChanged,
+    OrderFilled,
+    OrderRequest,
+    PublicTrade,
+    Refusal,
+    Refused,
+    SimFill,
+    SimInstrument,
+    SimOrder,
+    Transfer,
+)
+
+
+class SimExchange(ExchangeState):
+    """The venue's matching engine and accounts."""
+
+    # -- placing ---------------------------------------------------------------------------------------------------
+
+    def place(self, request: OrderRequest, now_ns: int) -> SimOrder:
+        """Check, lock, match and maybe rest an order; raises `Refused`. A refused order is kept as `rejected`."""
+        market = self.market(request.symbol)
+        order = self._new_order(request, market, now_ns)
+        try:
+            check_order(order, market, self._by_client_id.get(order.client_id), now_ns)
+            self._hold(order, market)
+        except Refused as refused:
+            self._reject(order, refused, now_ns)
+            raise
+        self.taken += 1
+        self._open[order.id] = order
+        if order.client_id:
+            self._by_client_id[order.client_id] = order
+        self._emit(OrderChanged(order, "put", now_ns))
+        self._emit_balance(order.held_asset, ZERO, "order-create", now_ns)
+        if unfit_for_book(order, market) is not None:
+            self._finish(order, "cancelled", request.tif, now_ns)
+            return order
+        if request.tif != "post_only":
+            self._match(order, market, now_ns)
+        self._settle_remainder(order, market, now_ns)
+        return order
+
+    def _new_order(self, request: OrderRequest, market: Market, now_ns: int) -> SimOrder:
+        rules = market.instrument
+        order = SimOrder(
+            id=self.ids.next(now_ns),
+            request=request,
+            instrument=rules,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+            lots=0 if request.size is None else units_floor(request.size, rules.lot),
+            ticks=None,
+        )
+        self.orders[order.id] = order
+        return order
+
+    def _hold(self, order: SimOrder, market: Market) -> None:
+        rules, request = market.instrument, order.request
+        if order.side != BUY:
+            self._lock(order, rules.base, order.size)
+            return
+        _, taker = self.fee_rates(order.symbol)
+        if request.quote_size is not None:
+            amount = request.quote_size
+        elif order.ticks is not None:
+            amount = _amount(rules, order.ticks * order.lots)
+        else:
+            amount = _amount(rules, market.book.quote_for(BUY, None, order.lots))
+        fee_in = "points" if self.points_asset else self.profile.buy_fee_in
+        self._lock(order, rules.quote, buy_hold(amount, taker, fee_in))
+
+    def _lock(self, order: SimOrder, asset: str, amount: Decimal) -> None:
+        self.account.lock(asset, amount)
+        order.held_asset, order.held = asset, amount
+
+    def _reject(self, order: SimOrder, refused: Refused, now_ns: int) -> None:
+        order.status, order.reason, order.reject = "rejected", "rejected", refused.kind.value
+        order.finished_ns = now_ns
+
+    def _match(self, order: SimOrder, market: Market, now_ns: int) -> None:
+        leave = self.rival(order) if self.rival is not None and order.request.tif != "fok" else None
+        if leave is not None and order.lots:
+            surplus = market.book.fillable(order.side, order.ticks) - leave
+            if surplus > 0:
+                self.house_take(order.symbol, order.side, order.ticks, surplus, now_ns)
+        rules = market.instrument
+        if order.request.quote_size is not None:
+            budget = units_floor(order.request.quote_size, mul(rules.tick, rules.lot))
+            matches = market.book.take(order.side, order.ticks, None, budget)
+        else:
+            matches = market.book.take(order.side, order.ticks, order.lots)
+        if matches:
+            market.changed_ns = now_ns
+        for match in matches:
+            self._execute(order, match, now_ns)
+
+    def _execute(self, taker: SimOrder, match: Match, now_ns: int) -> None:
+        trade_id = self.ids.next(now_ns)
+        self._fill(taker, match.ticks, match.lots, "taker", trade_id, now_ns)
+        if match.owner is not None:
+            self._fill_maker(match.owner, match, trade_id, now_ns)
+        self._print(taker.symbol, taker.side, match.ticks, match.lots, trade_id, now_ns)
+
+    def _fill_maker(self, order: SimOrder, match: Match, trade_id: int, now_ns: int) -> None:
+        self._fill(order, match.ticks, match.lots, "maker", trade_id, now_ns)
+        if order.remaining_lots == 0:
+            self._finish(order, "closed", "filled", now_ns)
+
+    def _settle_remainder(self, order: SimOrder, market: Market, now_ns: int) -> None:
+        tif, by_quote = order.request.tif, order.request.quote_size is not None
+        if not by_quote and order.remaining_lots == 0:
+            self._finish(order, "closed", "filled", now_ns)
+        elif by_quote:
+            spent_all = order.cost == order.request.quote_size
+            self._finish(order, "closed" if spent_all else "cancelled", "filled" if spent_all else "ioc", now_ns)
+        elif tif in ("ioc", "fok") or order.ticks is None:
+            self._finish(order, "cancelled", tif if tif == "fok" else "ioc", now_ns)
+        else:
+            market.book.rest(order, order.remaining_lots)
+            market.changed_ns = now_ns
+
+    # -- money of a fill -------------------------------------------------------------------------------------------
+
+    def _fill(self, order: SimOrder, ticks: int, lots: int, role: str, trade_id: int, now_ns: int) -> None:
+        rules, market = order.instrument, self.markets[order.symbol]
+        price, size = mul(Decimal(ticks), rules.tick), mul(Decimal(lots), rules.lot)
+        cost = mul(price, size)
+        maker, taker = self.fee_rates(order.symbol)
+        fee, fee_currency = self._charge(order, cost, size, maker if role == "maker" else taker)
+        by_points = fee_currency == self.points_asset and fee_currency != ""
+        market.fill_count += 1
+        fill = SimFill(
+            trade_id=trade_id,
+            order_id=order.id,
+            client_id=order.client_id,
+            symbol=order.symbol,
+            side=order.side,
+            price=price,
+            size=size,
+            fee=fee,
+            fee_currency=fee_currency,
+            point_fee=fee if by_points else ZERO,
+            role=role,
+            ns=now_ns,
+            sequence=market.fill_count,
+        )
+        self.fills.append(fill)
+        self._order_fills.setdefault(order.id, []).append(fill)
+        order.filled_lots += lots
+        order.cost = add(order.cost, cost)
+        order.fee = add(order.fee, fee)
+        order.fee_currency = fee_currency
+        order.point_fee = add(order.point_fee, fill.point_fee)
+        order.updated_ns = now_ns
+        order.version += 1
+        self._release_filled_part(order, lots)
+        self._emit(OrderFilled(order, fill, now_ns))
+        if order.remaining_lots and order.is_open:
+            self._emit(OrderChanged(order, "update", now_ns))
+        self._emit_balance(rules.base, size if order.side == BUY else -size, "order-fill", now_ns)
+        self._emit_balance(rules.quote, -cost if order.side == BUY else cost, "order-fill", now_ns)
+
+    def _charge(self, order: SimOrder, cost: Decimal, size: Decimal, rate: Decimal) -> tuple[Decimal, str]:
+        """Move the money of one execution and return (fee, fee currency)."""
+        rules, account = order.instrument, self.account
+        quote_fee = mul(cost, rate)
+        points = self.points_asset
+        by_points = points != "" and account.balance(points).free >= quote_fee
+        is_buy = order.side == BUY
+        if by_points:
+            fee, currency = quote_fee, points
+        elif is_buy and self.profile.buy_fee_in == "base":
+            fee, currency = mul(size, rate), rules.base
+        else:
+            fee, currency = quote_fee, rules.quote
+        if is_buy:
+            self._pay(order, rules.quote, add(cost, fee) if currency == rules.quote else cost)
+            account.credit(rules.base, sub(size, fee) if currency == rules.base else size)
+        else:
+            self._pay(order, rules.base, size)
+            account.credit(rules.quote, sub(cost, fee) if currency == rules.quote else cost)
+        if by_points:
+            account.credit(points, -fee)
+        return fee, currency
+
+    def _pay(self, order: SimOrder, asset: str, amount: Decimal) -> None:
+        """Pay from the order's hold first, the rest from free (a fee tier raised after the hold was taken)."""
+        from_hold = min(amount, order.held) if asset == order.held_asset else ZERO
+        self.account.spend_locked(asset, from_hold)
+        order.held = sub(order.held, from_hold)
+        if amount > from_hold:
+            self.account.credit(asset, sub(from_hold, amount))
+
+    def _release_filled_part(self, order: SimOrder, lots: int) -> None:
+        """Free what a resting limit no longer needs: its limit (and fee) for the unfilled lots stays locked."""
+        if order.ticks is None or order.side != BUY:
+            return
+        _, taker = self.fee_rates(order.symbol)
+        fee_in = "points" if self.points_asset else self.profile.buy_fee_in
+        needed = buy_hold(_amount(order.instrument, order.ticks * order.remaining_lots), taker, fee_in)
+        if order.held > needed:
+            self.account.release(order.held_asset, sub(order.held, needed))
+            order.held = needed
+
+    def _finish(self, order: SimOrder, status: str, reason: str, now_ns: int) -> None:
+        freed = order.held
+        if freed:
+            self.account.release(order.held_asset, freed)
+            order.held = ZERO
+        order.status, order.reason = status, reason
+        order.updated_ns = order.finished_ns = now_ns
+        order.version += 1
+        self._open.pop(order.id, None)
+        self._emit(OrderChanged(order, "finish", now_ns))
+        if freed:
+            self._emit_balance(order.held_asset, ZERO, "order-cancel", now_ns)
+
+    # -- cancelling ------------------------------------------------------------------------------------------------
+
+    def cancel(self, order: SimOrder, now_ns: int) -> SimOrder:
+        """Take an order off the book and free its hold; raises `Refused` when it has already ended."""
+        if order.status == "closed":
+            raise Refused(Refusal.ORDER_CLOSED, "order is closed", str(order.id))
+        if order.status != "open":
+            raise Refused(Refusal.ORDER_CANCELLED, "order is cancelled", str(order.id))
+        market = self.markets[order.symbol]
+        market.book.withdraw(order)
+        market.changed_ns = now_ns
+        self.taken += 1
+        self._finish(order, "cancelled", "cancelled", now_ns)
+        return order
+
+    def cancel_all(self, now_ns: int, symbol: str | None = None, side: str | None = None) -> list[SimOrder]:
+        """Cancel every resting order (of a symbol, of a side) and return them."""
+        wanted = [o for o in self.open_orders(symbol) if side is None or o.side == side]
+        return [self.cancel(order, now_ns) for order in wanted]
+
+    # -- the house and the admin -------------------------------------------------------------------------------------
+
+    def house_quote(self, symbol: str, side: str, ticks: int, lots: int, now_ns: int) -> None:
+        """Set the market makers' total at a price; it trades with account orders that stand in its way."""
+        market = self.markets[symbol]
+        matches = market.book.house_set(side, ticks, lots)
+        market.changed_ns = now_ns
+        self._house_matches(symbol, side, matches, now_ns)
+
+    def house_take(self, symbol: str, side: str, limit_ticks: int | None, lots: int, now_ns: int) -> int:
+        """Let a rival take up to `lots` within a limit; return what it got."""
+        market = self.markets[symbol]
+        matches = market.book.take(side, limit_ticks, lots)
+        if matches:
+            market.changed_ns = now_ns
+        self._house_matches(symbol, side, matches, now_ns)
+        return sum(match.lots for match in matches)
+
+    def _house_matches(self, symbol: str, side: str, matches: list[Match], now_ns: int) -> None:
+        for match in matches:
+            trade_id = self.ids.next(now_ns)
+            if match.owner is not None:
+                self._fill_maker(match.owner, match, trade_id, now_ns)
+            self._print(symbol, side, match.ticks, match.lots, trade_id, now_ns)
+
+    def replace_book(self, symbol: str, bids: list[tuple[int, int]], asks: list[tuple[int, int]], now_ns: int) -> None:
+        """Replace all house interest by the given (ticks, lots) levels; account orders in the way are filled."""
+        book = self.market(symbol).book
+        for side, wanted in (("buy", dict(bids)), ("sell", dict(asks))):
+            for ticks in book.house_prices(side):
+                if ticks not in wanted:
+                    self.house_quote(symbol, side, ticks, 0, now_ns)
+        for side, wanted in (("buy", dict(bids)), ("sell", dict(asks))):
+            for ticks, lots in wanted.items():
+                self._post_level(symbol, side, ticks, lots, now_ns)
+
+    def _post_level(self, symbol: str, side: str, ticks: int, lots: int, now_ns: int) -> None:
+        """Set one posted level; a book posted crossed stands crossed, for the house never trades with itself."""
+        book = self.markets[symbol].book
+        crossed = [
+            price
+            for price in book.house_prices("sell" if side == BUY else BUY)
+            if (price <= ticks if side == BUY else price >= ticks)
+        ]
+        if not crossed:
+            self.house_quote(symbol, side, ticks, lots, now_ns)
+            return
+        missing = lots - book.house_lots(side, ticks)
+        if missing > 0:
+            book.house_force(side, ticks, missing)
+        else:
+            self.house_quote(symbol, side, ticks, 0, now_ns)
+            book.house_force(side, ticks, lots)
+
+    def transfer(self, asset: str, free: Decimal, now_ns: int) -> Transfer:
+        """Set a free balance by a deposit or withdrawal that the venue shows in its history."""
+        booked = self.account.transfer(self.ids.next(now_ns), asset, free, now_ns)
+        cause = "deposit" if booked.amount >= 0 else "withdraw"
+        self._emit_balance(asset, booked.amount, cause, now_ns)
+        return booked
+
+    def late_fill(self, order: SimOrder, lots: int, now_ns: int) -> bool:
+        """Fill an already cancelled order at its own limit (fault `late_fill`); False when it cannot be paid."""
+        if order.ticks is None or lots <= 0 or order.is_open:
+            return False
+        rules = order.instrument
+        need = _amount(rules, 2 * order.ticks * lots) if order.side == BUY else mul(Decimal(lots), rules.lot)
+        if self.account.balance(rules.quote if order.side == BUY else rules.base).free < need:
+            return False
+        trade_id = self.ids.next(now_ns)
+        self._fill(order, order.ticks, lots, "maker", trade_id, now_ns)
+        self._print(order.symbol, "sell" if order.side == BUY else "buy", order.ticks, lots, trade_id, now_ns)
+        status = "closed" if order.remaining_lots == 0 else "cancelled"
+        self._finish(order, status, "filled" if status == "closed" else "cancelled", now_ns)
+        return True
+
+    def change_rules(self, symbol: str, *, min_size: Decimal) -> None:
+        """Raise or lower a symbol's minimum size from now on (fault `min_size_change`)."""
+        require(min_size > 0, "a minimum size is above zero")
+        market = self.market(symbol)
+        market.instrument = self.instruments[symbol] = replace(market.instrument, min_size=min_size)
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def _print(self, symbol: str, side: str, ticks: int, lots: int, trade_id: int, now_ns: int) -> None:
+        market = self.markets[symbol]
+        rules = market.instrument
+        trade = PublicTrade(
+            trade_id, symbol, side, mul(Decimal(ticks), rules.tick), mul(Decimal(lots), rules.lot), now_ns
+        )
+        market.tape.append(trade)
+        self._emit(trade)
+
+
+def _amount(rules: SimInstrument, tick_lots: int) -> Decimal:
+    """Turn ticks times lots into quote."""
+    return mul(mul(Decimal(tick_lots), rules.tick), rules.lot)

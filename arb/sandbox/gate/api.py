@@ -1,0 +1,203 @@
+"""Gate APIv4 spot REST: routes, authentication, rate limits, expiry, errors. Pure: request in, answer out.
+
+Written from Gate's API documentation v4.106: paths and fields of the spot, wallet and account sections, limits of the
+section "Rate limit rules" (public 200 per 10 s and endpoint; placing 10 per s, account and market; cancelling 200 per
+s; other private 200 per 10 s and endpoint), labels of the section "Error handling".
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.gate.auth import GateError, check_expiry, check_request
+from arb.sandbox.gate.fields import Json, symbol_of
+from arb.sandbox.gate.orders import REFUSED_BALANCE, texts_of
+from arb.sandbox.gate.routes import GateRoutes, Query
+from arb.sandbox.gate.ws import GateSession
+from arb.sandbox.limits import Allowance, RateMeter
+from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session, Venue
+
+BASE = "/api/v4"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint: what it is about and who answers it."""
+
+    kind: str
+    answer: Callable[[Query], tuple[int, object]]
+
+
+class GateDialect:
+    """Gate's REST and websocket language over one exchange."""
+
+    def __init__(self, exchange: SimExchange) -> None:
+        self.exchange = exchange
+        self.meter = RateMeter()
+        routes = GateRoutes(exchange)
+        self._routes: dict[tuple[str, str], Route] = {
+            ("GET", "/spot/time"): Route(PUBLIC, routes.time),
+            ("GET", "/spot/currencies"): Route(PUBLIC, routes.currencies),
+            ("GET", "/spot/currencies/*"): Route(PUBLIC, routes.currency),
+            ("GET", "/spot/currency_pairs"): Route(PUBLIC, routes.pairs),
+            ("GET", "/spot/currency_pairs/*"): Route(PUBLIC, routes.pair),
+            ("GET", "/margin/currency_pairs"): Route(PUBLIC, routes.margin_pairs),
+            ("GET", "/spot/tickers"): Route(PUBLIC, routes.tickers),
+            ("GET", "/spot/order_book"): Route(PUBLIC, routes.order_book),
+            ("GET", "/spot/trades"): Route(PUBLIC, routes.trades),
+            ("GET", "/spot/accounts"): Route(QUERY, routes.accounts),
+            ("GET", "/spot/account_book"): Route(QUERY, routes.account_book),
+            ("GET", "/spot/fee"): Route(QUERY, routes.spot_fee),
+            ("GET", "/spot/batch_fee"): Route(QUERY, routes.batch_fee),
+            ("GET", "/wallet/fee"): Route(QUERY, routes.wallet_fee),
+            ("GET", "/wallet/deposits"): Route(QUERY, routes.deposits),
+            ("GET", "/wallet/withdrawals"): Route(QUERY, routes.withdrawals),
+            ("GET", "/account/detail"): Route(QUERY, routes.account_detail),
+            ("GET", "/account/main_keys"): Route(QUERY, routes.main_keys),
+            ("GET", "/spot/orders"): Route(QUERY, routes.list_orders),
+            ("GET", "/spot/orders/*"): Route(QUERY, routes.get_order),
+            ("GET", "/spot/open_orders"): Route(QUERY, routes.open_orders),
+            ("GET", "/spot/my_trades"): Route(QUERY, routes.my_trades),
+            ("POST", "/spot/orders"): Route(PLACE, routes.create_order),
+            ("POST", "/spot/batch_orders"): Route(PLACE, routes.create_orders),
+            ("DELETE", "/spot/orders"): Route(CANCEL, routes.cancel_all),
+            ("DELETE", "/spot/orders/*"): Route(CANCEL, routes.cancel_order),
+            ("POST", "/spot/cancel_batch_orders"): Route(CANCEL, routes.cancel_orders),
+            ("POST", "/spot/countdown_cancel_all"): Route(QUERY, routes.countdown),
+        }
+
+    # -- the dialect -----------------------------------------------------------------------------------------------
+
+    def classify(self, request: HttpRequest, now_ns: int) -> Call:
+        """Say what a request is about; unknown paths count as public."""
+        endpoint, argument = _endpoint(request.path)
+        route = self._routes.get((request.method, endpoint))
+        if route is None:
+            return Call(PUBLIC)
+        fields = request.params()
+        items = _objects(request.body)
+        pair = fields.get("currency_pair") or next((str(i["currency_pair"]) for i in items if "currency_pair" in i), "")
+        texts = texts_of(items)
+        if argument.startswith("t-"):
+            texts = (argument,)
+        detail = "order_by_client_id" if route.kind == QUERY and argument.startswith("t-") else ""
+        return Call(route.kind, symbol_of(pair) if pair else None, texts, detail)
+
+    def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
+        """Answer a request; never raises."""
+        endpoint, argument = _endpoint(request.path)
+        route = self._routes.get((request.method, endpoint))
+        allowance: Allowance | None = None
+        try:
+            if route is None:
+                raise self._no_route(endpoint)
+            if route.kind != PUBLIC:
+                check_request(request, self.exchange.profile, now_ns)
+            query = Query(request.params(), argument, _body(request.body), now_ns)
+            allowance = self._meter(route, endpoint, query, now_ns)
+            if route.kind in (PLACE, CANCEL):
+                check_expiry(request.headers.get("x-gate-exptime"), now_ns)
+            status, content = route.answer(query)
+        except GateError as error:
+            status, content = error.status, {"label": error.label, "message": error.message}
+            allowance = error.allowance if isinstance(error, _Limited) else allowance
+        return _answer(status, content, allowance, now_ns)
+
+    def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
+        """Return Gate's own words for a fault."""
+        status, label, message = {
+            "http_429": (429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)"),
+            "http_500": (500, "SERVER_ERROR", "Internal server error"),
+            "http_503_maintenance": (503, "TOO_BUSY", "System is under maintenance"),
+            "reject_balance": (REFUSED_BALANCE.status, REFUSED_BALANCE.label, REFUSED_BALANCE.message),
+            "key_revoked": (401, "INVALID_KEY", "Invalid key provided"),
+            "order_not_found": (404, "CLIENT_ID_NOT_FOUND", "Order not found"),
+        }[name]
+        limit = 10 if call.kind == PLACE else 200
+        allowance = Allowance(True, limit, limit - 1, now_ns)
+        if name == "http_429":
+            allowance = Allowance(False, limit, 0, now_ns + NS_PER_S)
+        return _answer(status, {"label": label, "message": message}, allowance, now_ns)
+
+    def open(self, venue: Venue, path: str) -> Session:
+        """Open a session of `/ws/v4/`."""
+        return GateSession(venue, path, self)
+
+    # -- limits ----------------------------------------------------------------------------------------------------
+
+    def _meter(self, route: Route, endpoint: str, query: Query, now_ns: int) -> Allowance:
+        """Count a request against its bucket; raises `GateError` 429."""
+        if route.kind == PLACE:
+            allowance = self.meter_places(query.items(), now_ns)
+        elif route.kind == CANCEL:
+            allowance = self.meter.take("cancel", 200, NS_PER_S, now_ns, max(1, len(query.items())))
+        else:
+            allowance = self.meter.take(f"{route.kind} {endpoint}", 200, 10 * NS_PER_S, now_ns)
+        if not allowance.ok:
+            raise _Limited(allowance)
+        return allowance
+
+    def meter_places(self, items: list[Json], now_ns: int) -> Allowance:
+        """Count placings, 10 per second for each market; return the tightest allowance."""
+        counts: dict[str, int] = {}
+        for item in items:
+            pair = str(item.get("currency_pair", ""))
+            counts[pair] = counts.get(pair, 0) + 1
+        allowances = [
+            self.meter.take(f"place {pair}", 10, NS_PER_S, now_ns, count) for pair, count in counts.items()
+        ] or [self.meter.take("place", 10, NS_PER_S, now_ns)]
+        return min(allowances, key=lambda a: (a.ok, a.remaining))
+
+    def _no_route(self, endpoint: str) -> GateError:
+        if any(path == endpoint for _, path in self._routes):
+            return GateError(405, "METHOD_NOT_ALLOWED", "Method not allowed")
+        return GateError(404, "NOT_FOUND", f"Path {endpoint} not found")
+
+
+class _Limited(GateError):
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)")
+        self.allowance = allowance
+
+
+def _endpoint(path: str) -> tuple[str, str]:
+    """Split a path into its route (with `*` for an argument) and that argument."""
+    rest = path.removeprefix(BASE)
+    parts = rest.strip("/").split("/")
+    if len(parts) == 3:
+        return f"/{parts[0]}/{parts[1]}/*", parts[2]
+    return "/" + "/".join(parts), ""
+
+
+def _body(body: bytes) -> object:
+    if not body.strip():
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise GateError(400, "INVALID_REQUEST_BODY", "Invalid request body") from None
+
+
+def _objects(body: bytes) -> list[Json]:
+    try:
+        content = json.loads(body) if body.strip() else None
+    except (ValueError, RecursionError):
+        return []
+    items = content if isinstance(content, list) else [content]
+    return [item for item in items if isinstance(item, dict)]
+
+
+def _answer(status: int, content: object, allowance: Allowance | None, now_ns: int) -> HttpAnswer:
+    micros = str(now_ns // 1000)
+    headers = {
+        "X-In-Time": micros,
+        "X-Out-Time": micros,
+        "X-Gate-Trace-Id": f"{now_ns & 0xFFFFFFFFFFFFFFFF:032x}",
+    }
+    if allowance is not None:
+        headers["X-Gate-RateLimit-Requests-Remain"] = str(allowance.remaining)
+        headers["X-Gate-RateLimit-Limit"] = str(allowance.limit)
+        headers["X-Gate-RateLimit-Reset-Timestamp"] = str(allowance.reset_ns // NS_PER_MS)
+    return HttpAnswer(status, json.dumps(content, separators=(",", ":")).encode(), headers)

@@ -1,0 +1,383 @@
+"""Gate's REST endpoints one by one: parameters in, (status, content) out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from arb.clock import NS_PER_S
+from arb.sandbox.exact import parse, plain
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.gate import orders as gate_orders
+from arb.sandbox.gate.auth import GateError
+from arb.sandbox.gate.fields import (
+    Json,
+    currency_json,
+    fill_json,
+    fine_millis,
+    millis,
+    order_json,
+    pair_json,
+    pair_of,
+    seconds,
+    symbol_of,
+    ticker_json,
+    transfer_json,
+)
+from arb.sandbox.values import PublicTrade
+
+_Row = TypeVar("_Row")
+Answer = tuple[int, object]
+WEEK_NS = 7 * 86_400 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A request already authenticated and metered."""
+
+    params: dict[str, str]
+    argument: str
+    body: object
+    now_ns: int
+
+    def items(self) -> list[Json]:
+        """Return the body's objects: of a list all, of one object that one."""
+        content = self.body if isinstance(self.body, list) else [self.body]
+        return [item for item in content if isinstance(item, dict)]
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """Return a whole number parameter between 1 and `most`."""
+        text = self.params.get(name)
+        if text is None or text == "":
+            return default
+        value = parse(text)
+        if value is None or value != int(value) or not 1 <= value <= most:
+            raise GateError(400, "INVALID_PARAM_VALUE", f"Invalid {name}")
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean parameter, in any letter case."""
+        return self.params.get(name, "").lower() == "true"
+
+    def time_ns(self, name: str) -> int | None:
+        """Return a time parameter given in seconds, in nanoseconds."""
+        value = parse(self.params.get(name))
+        return None if value is None else int(value * NS_PER_S)
+
+    def body_object(self) -> Json:
+        """Return the body, which must be an object."""
+        if not isinstance(self.body, dict):
+            raise GateError(400, "INVALID_REQUEST_BODY", "an object is expected")
+        return self.body
+
+    def body_list(self) -> list[object]:
+        """Return the body, which must be a list."""
+        if not isinstance(self.body, list):
+            raise GateError(400, "INVALID_REQUEST_BODY", "a list is expected")
+        return self.body
+
+
+class GateRoutes:
+    """The endpoints of one account."""
+
+    def __init__(self, exchange: SimExchange) -> None:
+        self.exchange = exchange
+        self._countdowns: dict[str, int] = {}
+
+    # -- public ----------------------------------------------------------------------------------------------------
+
+    def time(self, query: Query) -> Answer:
+        """Answer `/spot/time`."""
+        return 200, {"server_time": millis(query.now_ns)}
+
+    def currencies(self, query: Query) -> Answer:
+        """Answer `/spot/currencies`."""
+        return 200, [currency_json(asset) for asset in self.exchange.account.initial]
+
+    def currency(self, query: Query) -> Answer:
+        """Answer `/spot/currencies/{currency}`."""
+        if query.argument not in self.exchange.account.initial:
+            raise GateError(400, "INVALID_CURRENCY", f"Invalid currency {query.argument}")
+        return 200, currency_json(query.argument)
+
+    def pairs(self, query: Query) -> Answer:
+        """Answer `/spot/currency_pairs`."""
+        return 200, [pair_json(rules) for rules in self.exchange.instruments.values()]
+
+    def pair(self, query: Query) -> Answer:
+        """Answer `/spot/currency_pairs/{pair}`."""
+        return 200, pair_json(self.exchange.instruments[self._symbol(query.argument)])
+
+    def margin_pairs(self, query: Query) -> Answer:
+        """Answer `/margin/currency_pairs`: the sandbox lends nothing."""
+        return 200, []
+
+    def tickers(self, query: Query) -> Answer:
+        """Answer `/spot/tickers`."""
+        pair = query.params.get("currency_pair")
+        symbols = [self._symbol(pair)] if pair else list(self.exchange.markets)
+        return 200, [ticker_json(self.exchange, symbol) for symbol in symbols]
+
+    def order_book(self, query: Query) -> Answer:
+        """Answer `/spot/order_book`; `id` only with `with_id`."""
+        symbol = self._symbol(query.params.get("currency_pair", ""))
+        view = self.exchange.snapshot(symbol, query.number("limit", 10, 1000))
+        content: Json = {"current": millis(query.now_ns), "update": millis(view.ns)}
+        if query.flag("with_id"):
+            content = {"id": view.update_id, **content}
+        return 200, {**content, "asks": view.asks, "bids": view.bids}
+
+    def trades(self, query: Query) -> Answer:
+        """Answer `/spot/trades`, newest first."""
+        symbol = self._symbol(query.params.get("currency_pair", ""))
+        trades = self.exchange.public_trades(symbol, query.number("limit", 100, 1000))
+        return 200, [public_trade_json(trade) for trade in trades]
+
+    # -- account ---------------------------------------------------------------------------------------------------
+
+    def accounts(self, query: Query) -> Answer:
+        """Answer `/spot/accounts`."""
+        wanted = query.params.get("currency")
+        rows = [
+            {"currency": a, "available": plain(b.free), "locked": plain(b.locked), "update_id": 1}
+            for a, b in self.exchange.balances().items()
+            if wanted in (None, "", a)
+        ]
+        return 200, rows
+
+    def account_book(self, query: Query) -> Answer:
+        """Answer `/spot/account_book` with the transfers (trades are in `/spot/my_trades`)."""
+        rows = []
+        for transfer in self.exchange.account.transfers:
+            kind = "deposit" if transfer.amount >= 0 else "withdraw"
+            rows.append(
+                {
+                    "id": str(transfer.id),
+                    "time": millis(transfer.ns),
+                    "currency": transfer.asset,
+                    "change": plain(transfer.amount),
+                    "balance": plain(self.exchange.account.balance(transfer.asset).total),
+                    "type": kind,
+                    "text": "",
+                }
+            )
+        return 200, rows
+
+    def spot_fee(self, query: Query) -> Answer:
+        """Answer `/spot/fee` (deprecated by Gate, still served)."""
+        return self.wallet_fee(query)
+
+    def wallet_fee(self, query: Query) -> Answer:
+        """Answer `/wallet/fee`: the account's rates, of one pair when asked."""
+        pair = query.params.get("currency_pair")
+        symbol = self._symbol(pair) if pair else next(iter(self.exchange.markets))
+        return 200, {**self._rates(symbol), **_FUTURES_RATES, "user_id": self.exchange.profile.user_id}
+
+    def batch_fee(self, query: Query) -> Answer:
+        """Answer `/spot/batch_fee`: rates of up to 50 pairs."""
+        pairs = [p for p in query.params.get("currency_pairs", "").split(",") if p]
+        if not pairs or len(pairs) > 50:
+            raise GateError(400, "INVALID_PARAM_VALUE", "1 to 50 currency_pairs")
+        user_id = self.exchange.profile.user_id
+        return 200, {p: {**self._rates(self._symbol(p)), "currency_pair": p, "user_id": user_id} for p in pairs}
+
+    def _rates(self, symbol: str) -> Json:
+        maker, taker = self.exchange.fee_rates(symbol)
+        by_points = bool(self.exchange.points_asset)
+        return {
+            "taker_fee": plain(taker),
+            "maker_fee": plain(maker),
+            "gt_discount": False,
+            "gt_taker_fee": "0",
+            "gt_maker_fee": "0",
+            "loan_fee": "0.18",
+            "point_type": "1" if by_points else "0",
+            "debit_fee": 2 if by_points else 3,
+        }
+
+    def deposits(self, query: Query) -> Answer:
+        """Answer `/wallet/deposits`, newest first."""
+        return 200, self._transfers(query, deposits=True)
+
+    def withdrawals(self, query: Query) -> Answer:
+        """Answer `/wallet/withdrawals`, newest first."""
+        return 200, self._transfers(query, deposits=False)
+
+    def _transfers(self, query: Query, *, deposits: bool) -> list[Json]:
+        wanted, since, until = query.params.get("currency"), query.time_ns("from"), query.time_ns("to")
+        rows = [
+            transfer_json(t)
+            for t in reversed(self.exchange.account.transfers)
+            if (t.amount >= 0) is deposits
+            and wanted in (None, "", t.asset)
+            and (since is None or t.ns >= since)
+            and (until is None or t.ns <= until + NS_PER_S)
+        ]
+        offset = int(parse(query.params.get("offset")) or 0)
+        return rows[offset : offset + query.number("limit", 100, 500)]
+
+    def account_detail(self, query: Query) -> Answer:
+        """Answer `/account/detail`: a classic account whose key is bound to the loopback address."""
+        return 200, {
+            "user_id": self.exchange.profile.user_id,
+            "ip_whitelist": ["127.0.0.1"],
+            "currency_pairs": [],
+            "tier": 0,
+            "key": {"mode": 1},
+            "copy_trading_role": 0,
+        }
+
+    def main_keys(self, query: Query) -> Answer:
+        """Answer `/account/main_keys`: one key that may trade spot and only read the wallet."""
+        profile = self.exchange.profile
+        return 200, [
+            {
+                "user_id": str(profile.user_id),
+                "name": "sandbox",
+                "key": f"{profile.key[:4]}****{profile.key[-4:]}",
+                "state": 1,
+                "mode": 1,
+                "perms": [{"name": "spot", "read_only": False}, {"name": "wallet", "read_only": True}],
+                "ip_whitelist": ["127.0.0.1"],
+                "currency_pairs": [],
+                "created_at": str(seconds(query.now_ns) - 86_400),
+                "updated_at": str(seconds(query.now_ns) - 86_400),
+                "last_access": str(seconds(query.now_ns)),
+            }
+        ]
+
+    # -- orders ----------------------------------------------------------------------------------------------------
+
+    def create_order(self, query: Query) -> Answer:
+        """Answer `POST /spot/orders`."""
+        order = gate_orders.place(self.exchange, query.body_object(), query.now_ns)
+        return 201, order_json(order)
+
+    def create_orders(self, query: Query) -> Answer:
+        """Answer `POST /spot/batch_orders`."""
+        return 200, gate_orders.place_batch(self.exchange, query.body_list(), query.now_ns)
+
+    def cancel_order(self, query: Query) -> Answer:
+        """Answer `DELETE /spot/orders/{id}`."""
+        pair = query.params.get("currency_pair", "")
+        return 200, order_json(gate_orders.cancel(self.exchange, query.argument, pair, query.now_ns))
+
+    def cancel_orders(self, query: Query) -> Answer:
+        """Answer `POST /spot/cancel_batch_orders`."""
+        return 200, gate_orders.cancel_batch(self.exchange, query.body_list(), query.now_ns)
+
+    def cancel_all(self, query: Query) -> Answer:
+        """Answer `DELETE /spot/orders`."""
+        pair, side = query.params.get("currency_pair", ""), query.params.get("side", "")
+        cancelled = gate_orders.cancel_all(self.exchange, pair, side, query.now_ns)
+        return 200, [{**order_json(order), "succeeded": True, "label": "", "message": ""} for order in cancelled]
+
+    def get_order(self, query: Query) -> Answer:
+        """Answer `GET /spot/orders/{id}`."""
+        return 200, order_json(gate_orders.find(self.exchange, query.argument, query.params.get("currency_pair", "")))
+
+    def list_orders(self, query: Query) -> Answer:
+        """Answer `GET /spot/orders` by status, newest first."""
+        pair, status = query.params.get("currency_pair", ""), query.params.get("status", "")
+        symbol = self._symbol(pair) if pair else None
+        if status == "open":
+            if symbol is None:
+                raise GateError(400, "MISSING_REQUIRED_PARAM", "currency_pair is required")
+            found = self.exchange.open_orders(symbol)
+            limit = query.number("limit", 100, 100)
+        elif status == "finished":
+            since, until = query.time_ns("from"), query.time_ns("to")
+            found = self.exchange.done_orders(query.now_ns, symbol, since, until)
+            side = query.params.get("side")
+            found = [order for order in found if side in (None, "", order.side)]
+            limit = query.number("limit", 100, 1000)
+        else:
+            raise GateError(400, "INVALID_PARAM_VALUE", "status must be open or finished")
+        return 200, [order_json(order) for order in self._page(query, found, limit)]
+
+    def open_orders(self, query: Query) -> Answer:
+        """Answer `GET /spot/open_orders`, grouped by pair."""
+        limit = query.number("limit", 100, 100)
+        groups = []
+        for symbol in self.exchange.markets:
+            orders = self.exchange.open_orders(symbol)
+            if orders:
+                rows = [order_json(order) for order in self._page(query, orders, limit)]
+                groups.append({"currency_pair": pair_of(symbol), "total": len(orders), "orders": rows})
+        return 200, groups
+
+    def my_trades(self, query: Query) -> Answer:
+        """Answer `GET /spot/my_trades`, newest first; without times the last seven days."""
+        pair, order_id = query.params.get("currency_pair", ""), query.params.get("order_id", "")
+        if order_id and not pair:
+            raise GateError(400, "MISSING_REQUIRED_PARAM", "order_id needs currency_pair")
+        if order_id and not (order_id.isascii() and order_id.isdigit()):
+            raise GateError(400, "INVALID_PARAM_VALUE", "Invalid order_id")
+        since, until = query.time_ns("from"), query.time_ns("to")
+        if since is None and until is None:
+            since = query.now_ns - WEEK_NS
+        fills = self.exchange.fills_of(
+            query.now_ns,
+            self._symbol(pair) if pair else None,
+            int(order_id) if order_id else None,
+            since,
+            None if until is None else until + NS_PER_S - 1,
+        )
+        return 200, [fill_json(f, self.exchange) for f in self._page(query, fills, query.number("limit", 100, 1000))]
+
+    def countdown(self, query: Query) -> Answer:
+        """Answer `POST /spot/countdown_cancel_all`: cancel after `timeout` seconds unless renewed; 0 disarms."""
+        body = query.body_object()
+        timeout, pair = parse(body.get("timeout")), str(body.get("currency_pair") or "")
+        if timeout is None or (timeout != 0 and timeout < 5):
+            raise GateError(400, "INVALID_PARAM_VALUE", "timeout is 0 or at least 5 seconds")
+        due_ns = query.now_ns + int(timeout * NS_PER_S)
+        if timeout == 0:
+            self._countdowns.pop(pair, None)
+            return 200, {"triggerTime": 0}
+        self._countdowns[pair] = due_ns
+
+        def fire(now_ns: int) -> None:
+            if self._countdowns.get(pair) == due_ns:
+                del self._countdowns[pair]
+                gate_orders.cancel_all(self.exchange, pair, "", now_ns)
+
+        self.exchange.later(int(timeout * Decimal(NS_PER_S)), fire)
+        return 200, {"triggerTime": millis(due_ns)}
+
+    # -- helpers ---------------------------------------------------------------------------------------------------
+
+    def _symbol(self, pair: str) -> str:
+        if not pair:
+            raise GateError(400, "MISSING_REQUIRED_PARAM", "currency_pair is required")
+        symbol = symbol_of(pair)
+        if symbol not in self.exchange.markets:
+            raise GateError(400, "INVALID_CURRENCY_PAIR", f"Invalid currency pair {pair}")
+        return symbol
+
+    @staticmethod
+    def _page(query: Query, rows: Sequence[_Row], limit: int) -> Sequence[_Row]:
+        start = (query.number("page", 1, 100_000) - 1) * limit
+        return rows[start : start + limit]
+
+
+_FUTURES_RATES: Json = {
+    "futures_taker_fee": "0.0005",
+    "futures_maker_fee": "0.0002",
+    "delivery_taker_fee": "0.0005",
+    "delivery_maker_fee": "0.0002",
+}
+
+
+def public_trade_json(trade: PublicTrade) -> Json:
+    """Return a row of `/spot/trades`."""
+    return {
+        "id": str(trade.trade_id),
+        "create_time": str(seconds(trade.ns)),
+        "create_time_ms": fine_millis(trade.ns),
+        "currency_pair": pair_of(trade.symbol),
+        "side": trade.side,
+        "amount": plain(trade.size),
+        "price": plain(trade.price),
+        "sequence_id": str(trade.trade_id),
+    }

@@ -1,0 +1,220 @@
+"""Placing and cancelling at OKX: what its order endpoints accept, and how each item of a request is answered.
+
+Source: the venue's API v5, "Order Book Trading / Trade", and its error-code table for orders. Every order is an item
+with a code of its own (`sCode`); the outer code is "0" when all items were taken, "1" when none was and "2" in between.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from arb.clock import NS_PER_S, NS_PER_US
+from arb.sandbox.exact import ONE, add, mul, parse, plain, sub, whole
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.limits import RateMeter
+from arb.sandbox.okx.auth import OkxItemRefusal
+from arb.sandbox.okx.wire import Json, inst_id, ms, symbol_of
+from arb.sandbox.values import OrderRequest, Refusal, Refused, SimOrder
+from arb.sandbox.wire import Call
+
+CLIENT_ID = re.compile(r"[0-9A-Za-z]{1,32}")
+ORDER_TYPES = {"limit": "gtc", "post_only": "post_only", "fok": "fok", "ioc": "ioc", "market": "ioc"}
+WINDOW_NS = 2 * NS_PER_S
+SINGLE_LIMIT = 60
+"""Orders placed, and orders cancelled, per instrument and window."""
+BATCH_LIMIT = 300
+"""The same for orders in batches."""
+BATCH_SIZE_MAX = 20
+
+Item = Mapping[str, Any]
+
+_CODES = {
+    Refusal.UNKNOWN_SYMBOL: ("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),
+    Refusal.NOT_TRADABLE: ("51022", "Instrument suspended."),
+    Refusal.BAD_PRICE_PRECISION: ("51000", "Parameter px error"),
+    Refusal.BAD_SIZE_PRECISION: ("51121", "Order quantity must be a multiple of the lot size."),
+    Refusal.BELOW_MIN_SIZE: ("51020", "Your order should meet or exceed the minimum order amount."),
+    Refusal.BELOW_MIN_NOTIONAL: ("51020", "Your order should meet or exceed the minimum order amount."),
+    Refusal.ABOVE_MAX_SIZE: ("51005", "Your order amount exceeds the max order amount."),
+    Refusal.NO_LIQUIDITY: ("51109", "No orders available."),
+    Refusal.DUPLICATE_CLIENT_ID: ("51016", "Client order ID already exists."),
+    Refusal.EXPIRED: ("50036", "The expTime can't be earlier than the current system time."),
+    Refusal.ORDER_NOT_FOUND: ("51400", "Cancellation failed as the order doesn't exist."),
+    Refusal.ORDER_CANCELLED: ("51401", "Cancellation failed as the order is already canceled."),
+    Refusal.ORDER_CLOSED: ("51402", "Cancellation failed as the order is already completed."),
+}
+_PARAMETERS = {"amount": "sz", "price": "px", "time_in_force": "ordType"}
+
+
+class OkxOrders:
+    """The order desk: single orders and batches, with their rate limits."""
+
+    def __init__(self, exchange: SimExchange, meter: RateMeter) -> None:
+        self._exchange = exchange
+        self._meter = meter
+
+    def place(self, item: Item, now_ns: int) -> Json:
+        """Place one order; return its item with code and message, whatever the outcome."""
+        return self._item(item, now_ns, self._place, "place", SINGLE_LIMIT)
+
+    def place_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
+        """Place up to 20 orders, each for itself."""
+        return [self._item(item, now_ns, self._place, "batch", BATCH_LIMIT) for item in items]
+
+    def cancel(self, item: Item, now_ns: int) -> Json:
+        """Cancel one order by `ordId` or `clOrdId`; return its item."""
+        return self._item(item, now_ns, self._cancel, "cancel", SINGLE_LIMIT)
+
+    def cancel_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
+        """Cancel up to 20 orders, each for itself."""
+        return [self._item(item, now_ns, self._cancel, "cancel_batch", BATCH_LIMIT) for item in items]
+
+    def describe(self, kind: str, items: Sequence[Item], detail: str) -> Call:
+        """Say what a request over these items is about, without judging them.
+
+        An item that gives only the venue's id is named by the client id of the order meant.
+        """
+        symbols, client_ids = set(), []
+        for item in items:
+            symbols.add(symbol_of(self._inst_id(item)) or None)
+            order = None if item.get("clOrdId") else self.find(item)
+            client_ids.append(str(item.get("clOrdId") or (order.client_id if order else "")))
+        symbol = symbols.pop() if len(symbols) == 1 else None
+        return Call(kind, symbol, tuple(client_ids), detail)
+
+    def _inst_id(self, item: Item) -> str:
+        """Return the instrument an item is about: `instId`, or on the websocket its number `instIdCode`."""
+        if item.get("instId"):
+            return str(item["instId"])
+        numbered = {inst_id_code(self._exchange, symbol): inst_id(symbol) for symbol in self._exchange.instruments}
+        return numbered.get(str(item.get("instIdCode", "")), "")
+
+    def find(self, item: Item) -> SimOrder | None:
+        """Return the order that `ordId`, else `clOrdId`, names on the given instrument; None when there is none."""
+        order_id, client_id = str(item.get("ordId") or ""), str(item.get("clOrdId") or "")
+        by_id = self._exchange.order(whole(order_id) or 0) if order_id else None
+        found = by_id if order_id else self._exchange.order_by_client_id(client_id)
+        return found if found is not None and inst_id(found.symbol) == self._inst_id(item) else None
+
+    def _item(self, item: Item, now_ns: int, act: Callable[[Item, int], SimOrder], desk: str, limit: int) -> Json:
+        answer = {
+            "clOrdId": str(item.get("clOrdId") or ""),
+            "ordId": "",
+            "tag": str(item.get("tag") or ""),
+            "ts": ms(now_ns),
+            "sCode": "0",
+            "sMsg": "",
+        }
+        try:
+            if not self._meter.take(f"{desk} {self._inst_id(item)}", limit, WINDOW_NS, now_ns).ok:
+                raise OkxItemRefusal("50011", "Rate limit reached. Please refer to API documentation and throttle.")
+            order = act(item, now_ns)
+        except OkxItemRefusal as refusal:
+            return answer | {"sCode": refusal.code, "sMsg": refusal.message, "ordId": str(item.get("ordId") or "")}
+        return answer | {"ordId": str(order.id), "clOrdId": order.client_id}
+
+    def _place(self, item: Item, now_ns: int) -> SimOrder:
+        request = order_request({**item, "instId": self._inst_id(item)})
+        try:
+            return self._exchange.place(request, now_ns)
+        except Refused as refused:
+            raise self._explained(refused, request) from None
+
+    def _cancel(self, item: Item, now_ns: int) -> SimOrder:
+        _needed({"instId": self._inst_id(item)}, "instId")
+        if not item.get("ordId") and not item.get("clOrdId"):
+            raise OkxItemRefusal("50015", "Either parameter ordId or clOrdId is required")
+        order = self.find(item)
+        if order is None:
+            raise OkxItemRefusal(*_CODES[Refusal.ORDER_NOT_FOUND])
+        try:
+            return self._exchange.cancel(order, now_ns)
+        except Refused as refused:
+            raise OkxItemRefusal(*_CODES[refused.kind]) from None
+
+    def _explained(self, refused: Refused, request: OrderRequest) -> OkxItemRefusal:
+        """Turn the exchange's refusal into the venue's code and message."""
+        if refused.kind is Refusal.INSUFFICIENT_BALANCE:
+            return OkxItemRefusal("51008", f"Order failed. Insufficient {refused.detail} balance in account")
+        if refused.kind is Refusal.BAD_ARGUMENT:
+            return _bad(_PARAMETERS.get(refused.detail, refused.detail))
+        if refused.kind is Refusal.PRICE_BAND:
+            return self._out_of_band(request)
+        return OkxItemRefusal(*_CODES[refused.kind])
+
+    def _out_of_band(self, request: OrderRequest) -> OkxItemRefusal:
+        market = self._exchange.market(request.symbol)
+        rules = market.instrument
+        middle = mul(mul(Decimal(market.reference()), rules.tick), Decimal("0.5"))
+        if request.side == "buy":
+            limit = plain(mul(middle, add(ONE, rules.band)))
+            return OkxItemRefusal("51137", f"The highest price limit for buy orders is {limit}")
+        limit = plain(mul(middle, sub(ONE, rules.band)))
+        return OkxItemRefusal("51138", f"The lowest price limit for sell orders is {limit}")
+
+
+def inst_id_code(exchange: SimExchange, symbol: str) -> str:
+    """Return the number by which the websocket's order requests name an instrument."""
+    return str(list(exchange.instruments).index(symbol) + 1)
+
+
+def envelope(items: list[Json], now_ns: int) -> Json:
+    """Wrap answered items: code "0", "1" or "2", and when the request came in and went out, in microseconds."""
+    failed = sum(item["sCode"] != "0" for item in items)
+    code, message = "0", ""
+    if failed:
+        code, message = "2", "Bulk operation partially succeeded."
+    if failed == len(items):
+        code, message = "1", "All operations failed"
+    micros = str(now_ns // NS_PER_US)
+    return {"code": code, "data": items, "inTime": micros, "msg": message, "outTime": micros}
+
+
+def order_request(item: Item) -> OrderRequest:
+    """Read one order of a request; raises `OkxItemRefusal` naming the parameter that is missing or wrong.
+
+    A market buy counts `sz` in quote unless `tgtCcy` is `base_ccy`. Only spot in mode `cash` exists here.
+    """
+    symbol, side, kind = symbol_of(_needed(item, "instId")), _needed(item, "side"), _needed(item, "ordType")
+    if _needed(item, "tdMode") != "cash":
+        raise OkxItemRefusal("51010", "You can't complete this request under your current account mode.")
+    if side not in ("buy", "sell"):
+        raise _bad("side")
+    if kind not in ORDER_TYPES:
+        raise _bad("ordType")
+    client_id = str(item.get("clOrdId") or "")
+    if client_id and not CLIENT_ID.fullmatch(client_id):
+        raise _bad("clOrdId")
+    amount = _number(item, "sz")
+    in_quote = kind == "market" and side == "buy" and item.get("tgtCcy") != "base_ccy"
+    return OrderRequest(
+        symbol=symbol,
+        side=side,
+        kind="market" if kind == "market" else "limit",
+        tif=ORDER_TYPES[kind],
+        price=None if kind == "market" else _number(item, "px"),
+        size=None if in_quote else amount,
+        quote_size=amount if in_quote else None,
+        client_id=client_id,
+        cancel_unfit=True,
+        echo={"tag": str(item.get("tag") or ""), "unique_client_id": "yes"},
+    )
+
+
+def _needed(item: Item, name: str) -> str:
+    value = str(item.get(name) or "")
+    if not value:
+        raise OkxItemRefusal("50014", f"Parameter {name} cannot be empty.")
+    return value
+
+
+def _number(item: Item, name: str) -> Decimal:
+    value = parse(_needed(item, name))
+    if value is None or value <= 0:
+        raise _bad(name)
+    return value
+
+
+def _bad(name: str) -> OkxItemRefusal:
+    return OkxItemRefusal("51000", f"Parameter {name} error")

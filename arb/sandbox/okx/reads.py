@@ -1,0 +1,297 @@
+"""What OKX lets one read: public data and the account's own, one function per endpoint.
+
+Source: the venue's API v5 pages of the same names. Each function takes (exchange, query parameters, now_ns) and
+returns the `data` list; it raises `OkxRefusal` for a bad question. Identity and rate limits are checked before.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from arb.clock import NS_PER_MS
+from arb.sandbox.daily import daily_figures
+from arb.sandbox.exact import plain, whole
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.okx import wire
+from arb.sandbox.okx.auth import OkxRefusal
+from arb.sandbox.okx.orders import inst_id_code
+from arb.sandbox.okx.wire import Json
+from arb.sandbox.values import SimFill, SimOrder
+
+PAGE_MAX = 100
+BOOK_DEPTH_MAX = 400
+FULL_BOOK_DEPTH_MAX = 5000
+PRODUCTS = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
+NO_SUCH_INSTRUMENT = ("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
+
+Params = Mapping[str, str]
+Read = Callable[[SimExchange, Params, int], list[Json]]
+Row = TypeVar("Row")
+
+
+# -- public ------------------------------------------------------------------------------------------------------------
+
+
+def server_time(_: SimExchange, __: Params, now_ns: int) -> list[Json]:
+    """`GET /public/time`."""
+    return [{"ts": wire.ms(now_ns)}]
+
+
+def instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /public/instruments`: only spot has any."""
+    if _product(params) != "SPOT":
+        return []
+    wanted = _wanted_symbol(exchange, params)
+    return [
+        wire.instrument(rules, inst_id_code(exchange, rules.symbol))
+        for rules in exchange.instruments.values()
+        if wanted in (None, rules.symbol)
+    ]
+
+
+def book(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /market/books`: up to 400 levels, 1 unless `sz` says otherwise."""
+    return [wire.book(exchange.snapshot(_symbol_param(exchange, params), _depth(params, BOOK_DEPTH_MAX)))]
+
+
+def full_book(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /market/books-full`: up to 5000 levels."""
+    return [wire.book(exchange.snapshot(_symbol_param(exchange, params), _depth(params, FULL_BOOK_DEPTH_MAX)))]
+
+
+def ticker(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /market/ticker`."""
+    symbol = _symbol_param(exchange, params)
+    return [wire.ticker(daily_figures(exchange, symbol, now_ns), symbol, now_ns)]
+
+
+def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /market/tickers`."""
+    if _product(params) != "SPOT":
+        return []
+    return [wire.ticker(daily_figures(exchange, symbol, now_ns), symbol, now_ns) for symbol in exchange.instruments]
+
+
+def trades(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /market/trades`: newest first, up to 500."""
+    symbol = _symbol_param(exchange, params)
+    return [wire.public_trade(trade) for trade in exchange.public_trades(symbol, _whole(params, "limit", 100, 500))]
+
+
+# -- the account -------------------------------------------------------------------------------------------------------
+
+
+def account_config(exchange: SimExchange, _: Params, __: int) -> list[Json]:
+    """`GET /account/config`: spot mode, and a key that may read and trade but not withdraw."""
+    uid = str(exchange.profile.user_id)
+    return [
+        {
+            "acctLv": "1",
+            "acctStpMode": "cancel_maker",
+            "autoLoan": False,
+            "enableSpotBorrow": False,
+            "feeType": "0",
+            "greeksType": "PA",
+            "ip": "",
+            "kycLv": "3",
+            "label": "sandbox",
+            "level": "Lv1",
+            "levelTmp": "",
+            "mainUid": uid,
+            "opAuth": "1",
+            "perm": "read_only,trade",
+            "posMode": "net_mode",
+            "roleType": "0",
+            "type": "0",
+            "uid": uid,
+        }
+    ]
+
+
+def account_balance(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /account/balance`, of the assets named in `ccy` when given."""
+    wanted = set(filter(None, params.get("ccy", "").split(",")))
+    details = [
+        wire.balance_detail(asset, balance, now_ns)
+        for asset, balance in exchange.balances().items()
+        if not wanted or asset in wanted
+    ]
+    return [wire.account(details, now_ns)]
+
+
+def trade_fee(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /account/trade-fee`: negative when paid. Without `instId` the rates of the first instrument are given."""
+    product = _product(params)
+    wanted = params.get("instId")
+    symbol = _symbol(exchange, wanted) if wanted else next(iter(exchange.instruments))
+    maker, taker = (plain(rate.copy_negate()) for rate in exchange.fee_rates(symbol))
+    return [
+        {
+            "category": "1",
+            "delivery": "",
+            "exercise": "",
+            "feeGroup": [],
+            "instType": product,
+            "level": "Lv1",
+            "maker": maker,
+            "makerU": "",
+            "taker": taker,
+            "takerU": "",
+            "ruleType": "normal",
+            "ts": wire.ms(now_ns),
+        }
+    ]
+
+
+def currencies(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /asset/currencies`: one chain per asset."""
+    assets = dict.fromkeys(a for rules in exchange.instruments.values() for a in (rules.base, rules.quote))
+    wanted = set(filter(None, params.get("ccy", "").split(",")))
+    return [wire.currency(asset) for asset in assets if not wanted or asset in wanted]
+
+
+def deposits(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /asset/deposit-history`, newest first."""
+    return _transfers(exchange, params, deposited=True)
+
+
+def withdrawals(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /asset/withdrawal-history`, newest first."""
+    return _transfers(exchange, params, deposited=False)
+
+
+# -- orders and fills --------------------------------------------------------------------------------------------------
+
+
+def show_order(exchange: SimExchange, subject: SimOrder) -> Json:
+    """Write an order with its last fill."""
+    fills = exchange.fills_of_order(subject)
+    return wire.order(subject, fills[-1] if fills else None)
+
+
+def open_orders(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /trade/orders-pending`, newest first."""
+    if params.get("instType", "SPOT") != "SPOT":
+        return []
+    rows = [o for o in exchange.open_orders(_wanted_symbol(exchange, params)) if _order_wanted(o, params)]
+    return [show_order(exchange, o) for o in _page(rows, params, lambda o: o.id)]
+
+
+def ended_orders(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /trade/orders-history`: by order id, newest first; `begin` and `end` speak of the time of creation."""
+    if _product(params) != "SPOT":
+        return []
+    first, last = _span(params)
+    rows = [
+        o
+        for o in exchange.done_orders(now_ns, _wanted_symbol(exchange, params))
+        if _order_wanted(o, params) and first <= o.created_ns // NS_PER_MS <= last
+    ]
+    rows.sort(key=lambda o: o.id, reverse=True)
+    return [show_order(exchange, o) for o in _page(rows, params, lambda o: o.id)]
+
+
+def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /trade/fills` (three days) and `/trade/fills-history` (three months): newest first, paged by `billId`."""
+    if params.get("instType", "SPOT") != "SPOT":
+        return []
+    first, last = _span(params)
+    order_id = params.get("ordId")
+    rows = [
+        fill
+        for fill in exchange.fills_of(now_ns, _wanted_symbol(exchange, params))
+        if (not order_id or str(fill.order_id) == order_id) and first <= fill.ns // NS_PER_MS <= last
+    ]
+    rows.sort(key=wire.bill_id, reverse=True)
+    return [wire.fill(fill, _tag(exchange, fill)) for fill in _page(rows, params, wire.bill_id)]
+
+
+def fills_history(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /trade/fills-history`: as `fills`, but the product must be named."""
+    _product(params)
+    return fills(exchange, params, now_ns)
+
+
+# -- reading parameters ------------------------------------------------------------------------------------------------
+
+
+def _product(params: Params) -> str:
+    product = params.get("instType", "")
+    if not product:
+        raise OkxRefusal("50014", "Parameter instType cannot be empty.", 400)
+    if product not in PRODUCTS:
+        raise OkxRefusal("51000", "Parameter instType error", 400)
+    return product
+
+
+def _symbol_param(exchange: SimExchange, params: Params) -> str:
+    wanted = params.get("instId", "")
+    if not wanted:
+        raise OkxRefusal("50014", "Parameter instId cannot be empty.", 400)
+    return _symbol(exchange, wanted)
+
+
+def _wanted_symbol(exchange: SimExchange, params: Params) -> str | None:
+    wanted = params.get("instId")
+    return _symbol(exchange, wanted) if wanted else None
+
+
+def _symbol(exchange: SimExchange, instrument_id: str) -> str:
+    symbol = wire.symbol_of(instrument_id)
+    if symbol not in exchange.instruments:
+        raise OkxRefusal(*NO_SUCH_INSTRUMENT)
+    return symbol
+
+
+def _whole(params: Params, name: str, default: int, largest: int) -> int:
+    text = params.get(name, "")
+    if not text:
+        return default
+    return min(_natural(name, text) or 1, largest)
+
+
+def _natural(name: str, text: str) -> int:
+    number = whole(text)
+    if number is None:
+        raise OkxRefusal("51000", f"Parameter {name} error", 400)
+    return number
+
+
+def _depth(params: Params, largest: int) -> int:
+    return _whole(params, "sz", 1, largest)
+
+
+def _span(params: Params) -> tuple[int, int]:
+    """Return `begin` and `end` in Unix milliseconds, both inclusive; open where absent."""
+    bounds = []
+    for name, absent in (("begin", 0), ("end", 2**63)):
+        text = params.get(name, "")
+        bounds.append(_natural(name, text) if text else absent)
+    return bounds[0], bounds[1]
+
+
+def _page(rows: list[Row], params: Params, number: Callable[[Row], int]) -> list[Row]:
+    """Cut a page out of rows that are newest first: older than `after`, newer than `before`, at most `limit`."""
+    after = _natural("after", params.get("after") or str(2**63))
+    before = _natural("before", params.get("before") or "0")
+    kept = [row for row in rows if before < number(row) < after]
+    return kept[: _whole(params, "limit", PAGE_MAX, PAGE_MAX)]
+
+
+def _order_wanted(subject: SimOrder, params: Params) -> bool:
+    kind, state = params.get("ordType"), params.get("state")
+    return (not kind or wire.ord_type(subject) in kind.split(",")) and (not state or wire.order_state(subject) == state)
+
+
+def _tag(exchange: SimExchange, subject: SimFill) -> str:
+    found = exchange.order(subject.order_id)
+    return "" if found is None else found.request.echo.get("tag", "")
+
+
+def _transfers(exchange: SimExchange, params: Params, *, deposited: bool) -> list[Json]:
+    rows = [
+        booked
+        for booked in reversed(exchange.account.transfers)
+        if (booked.amount > 0) is deposited and booked.amount != 0 and params.get("ccy") in (None, "", booked.asset)
+    ]
+    # here `after` and `before` are instants in Unix milliseconds, the rest is as everywhere
+    return [wire.transfer(booked) for booked in _page(rows, params, lambda booked: booked.ns // NS_PER_MS)]

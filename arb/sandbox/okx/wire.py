@@ -1,0 +1,316 @@
+"""How OKX writes instruments, books, orders, fills and balances: from the exchange's values to its field names.
+
+Source: the venue's API v5 pages, section by section; the field sets are those a stock client reads plus the ones that
+distinguish states. All values are texts, instants are Unix milliseconds. Fees carry the venue's sign: negative when
+paid. This module reads values and writes dictionaries; it knows nothing of requests, sessions or sockets.
+"""
+
+from typing import Any
+
+import msgspec
+
+from arb.clock import NS_PER_MS
+from arb.sandbox.accounts import Balance
+from arb.sandbox.daily import DailyFigures
+from arb.sandbox.exact import mul, plain, quotient_text
+from arb.sandbox.market import BookView
+from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
+
+encode = msgspec.json.encode
+
+Json = dict[str, Any]
+
+CANCEL_SOURCES = {"cancelled": "1", "fok": "13", "ioc": "14", "post_only": "31"}
+"""`cancelSource` by the reason for which an order ended."""
+
+
+def inst_id(symbol: str) -> str:
+    """Return the venue's spelling of a symbol: `BTC/USDT` becomes `BTC-USDT`."""
+    return symbol.replace("/", "-")
+
+
+def symbol_of(instrument_id: object) -> str:
+    """Return the symbol that an instrument id names, '' when it is spelt in no way of this venue."""
+    text = str(instrument_id)
+    return "" if "/" in text else text.replace("-", "/")
+
+
+def ms(ns: int) -> str:
+    """Write an instant as Unix milliseconds."""
+    return str(ns // NS_PER_MS)
+
+
+# -- public ------------------------------------------------------------------------------------------------------------
+
+
+def instrument(rules: SimInstrument, code: str) -> Json:
+    """Write one entry of `GET /public/instruments`; `code` is the instrument's number."""
+    largest = "9999999999" if rules.max_size is None else plain(rules.max_size)
+    return {
+        "alias": "",
+        "baseCcy": rules.base,
+        "category": "1",
+        "ctMult": "",
+        "ctType": "",
+        "ctVal": "",
+        "ctValCcy": "",
+        "expTime": "",
+        "instFamily": "",
+        "instId": inst_id(rules.symbol),
+        "instIdCode": int(code),
+        "instType": "SPOT",
+        "lever": "",
+        "listTime": ms(rules.listed_ns),
+        "lotSz": plain(rules.lot),
+        "maxLmtAmt": "20000000",
+        "maxLmtSz": largest,
+        "maxMktAmt": "1000000",
+        "maxMktSz": "1000000",
+        "minSz": plain(rules.min_size),
+        "optType": "",
+        "quoteCcy": rules.quote,
+        "ruleType": "normal",
+        "settleCcy": "",
+        "state": "live" if rules.tradable else "suspend",
+        "stk": "",
+        "tickSz": plain(rules.tick),
+        "uly": "",
+    }
+
+
+def book_levels(levels: list[list[str]]) -> list[list[str]]:
+    """Append to each [price, size] the constant "0" and a number of orders ("0" for a removed level)."""
+    return [[price, size, "0", "0" if size == "0" else "1"] for price, size in levels]
+
+
+def book(view: BookView) -> Json:
+    """Write the body of `GET /market/books`."""
+    return {
+        "asks": book_levels(view.asks),
+        "bids": book_levels(view.bids),
+        "ts": ms(view.ns),
+        "seqId": view.update_id,
+    }
+
+
+def public_trade(trade: PublicTrade) -> Json:
+    """Write one public trade."""
+    return {
+        "instId": inst_id(trade.symbol),
+        "tradeId": str(trade.trade_id),
+        "px": plain(trade.price),
+        "sz": plain(trade.size),
+        "side": trade.side,
+        "ts": ms(trade.ns),
+    }
+
+
+def ticker(figures: DailyFigures, symbol: str, now_ns: int) -> Json:
+    """Write the ticker of a symbol."""
+    return {
+        "instType": "SPOT",
+        "instId": inst_id(symbol),
+        "last": figures.last,
+        "lastSz": figures.last_size,
+        "askPx": figures.ask[0],
+        "askSz": figures.ask[1],
+        "bidPx": figures.bid[0],
+        "bidSz": figures.bid[1],
+        "open24h": figures.opened,
+        "high24h": figures.high,
+        "low24h": figures.low,
+        "volCcy24h": figures.quote,
+        "vol24h": figures.base,
+        "ts": ms(now_ns),
+        "sodUtc0": figures.opened,
+        "sodUtc8": figures.opened,
+    }
+
+
+def currency(asset: str) -> Json:
+    """Write one entry of `GET /asset/currencies`: an asset with its one chain."""
+    return {
+        "ccy": asset,
+        "name": asset,
+        "chain": f"{asset}-{asset}",
+        "canDep": True,
+        "canWd": True,
+        "canInternal": True,
+        "mainNet": True,
+        "needTag": False,
+        "fee": "0",
+        "minFee": "0",
+        "maxFee": "0",
+        "minDep": "0.00000001",
+        "minWd": "0.00000001",
+        "maxWd": "1000000000",
+        "wdTickSz": "8",
+    }
+
+
+# -- private -----------------------------------------------------------------------------------------------------------
+
+
+def order_state(order: SimOrder) -> str:
+    """Return the venue's state: live, partially_filled, filled or canceled.
+
+    A market buy counted in quote ends filled when it got anything: what is left buys less than one lot.
+    """
+    if order.is_open:
+        if order.remaining_lots == 0 and order.lots:
+            return "filled"
+        return "partially_filled" if order.filled_lots else "live"
+    by_quote = order.request.quote_size is not None
+    return "filled" if order.status == "closed" or (by_quote and order.filled_lots) else "canceled"
+
+
+def ord_type(subject: SimOrder) -> str:
+    """Return the venue's order type, which is kind and time in force in one word."""
+    if subject.request.kind == "market":
+        return "market"
+    return "limit" if subject.request.tif == "gtc" else subject.request.tif
+
+
+def order(subject: SimOrder, last: SimFill | None) -> Json:
+    """Write an order as REST queries and the `orders` channel show it; `last` is the fill it speaks of, if any."""
+    request = subject.request
+    asked = request.quote_size if request.quote_size is not None else subject.size
+    ended = "" if subject.is_open else subject.reason
+    fee_asset = subject.fee_currency or (subject.instrument.base if subject.side == "buy" else subject.instrument.quote)
+    return {
+        "accFillSz": plain(subject.filled),
+        "avgPx": quotient_text(subject.cost, subject.filled) if subject.filled_lots else "",
+        "cTime": ms(subject.created_ns),
+        "cancelSource": CANCEL_SOURCES.get(ended, "") if order_state(subject) == "canceled" else "",
+        "category": "normal",
+        "ccy": "",
+        "clOrdId": subject.client_id,
+        "fee": plain(subject.fee.copy_negate()),
+        "feeCcy": fee_asset,
+        "fillPx": "" if last is None else plain(last.price),
+        "fillSz": "0" if last is None else plain(last.size),
+        "fillTime": "" if last is None else ms(last.ns),
+        "instId": inst_id(subject.symbol),
+        "instType": "SPOT",
+        "lever": "",
+        "ordId": str(subject.id),
+        "ordType": ord_type(subject),
+        "pnl": "0",
+        "posSide": "net",
+        "px": "" if subject.price is None else plain(subject.price),
+        "rebate": "0",
+        "rebateCcy": "",
+        "reduceOnly": "false",
+        "side": subject.side,
+        "source": "",
+        "state": order_state(subject),
+        "stpMode": "cancel_maker",
+        "sz": plain(asked),
+        "tag": request.echo.get("tag", ""),
+        "tdMode": "cash",
+        "tgtCcy": "" if request.kind == "limit" else "base_ccy" if request.quote_size is None else "quote_ccy",
+        "tradeId": "" if last is None else str(last.trade_id),
+        "uTime": ms(subject.updated_ns),
+    }
+
+
+def order_push(subject: SimOrder, fill: SimFill | None, ns: int) -> Json:
+    """Write an order as the `orders` channel shows it: with the one fill that the push is about, or none."""
+    return order(subject, fill) | {
+        "amendResult": "",
+        "code": "0",
+        "execType": "" if fill is None else exec_type(fill),
+        "fillFee": "0" if fill is None else plain(fill.fee.copy_negate()),
+        "fillFeeCcy": "" if fill is None else fill.fee_currency,
+        "fillNotionalUsd": "" if fill is None else plain(mul(fill.price, fill.size)),
+        "lastPx": "" if fill is None else plain(fill.price),
+        "msg": "",
+        "reqId": "",
+        "uTime": ms(ns),
+    }
+
+
+def exec_type(fill: SimFill) -> str:
+    """Return `T` for taker, `M` for maker."""
+    return "T" if fill.role == "taker" else "M"
+
+
+def bill_id(fill: SimFill) -> int:
+    """Number a fill's booking: unique even where both sides of one trade are the account's own."""
+    return 2 * fill.trade_id + (fill.role == "maker")
+
+
+def fill(subject: SimFill, tag: str) -> Json:
+    """Write one entry of `GET /trade/fills`."""
+    return {
+        "instType": "SPOT",
+        "instId": inst_id(subject.symbol),
+        "tradeId": str(subject.trade_id),
+        "ordId": str(subject.order_id),
+        "clOrdId": subject.client_id,
+        "billId": str(bill_id(subject)),
+        "tag": tag,
+        "fillPx": plain(subject.price),
+        "fillSz": plain(subject.size),
+        "side": subject.side,
+        "posSide": "net",
+        "execType": exec_type(subject),
+        "feeCcy": subject.fee_currency,
+        "fee": plain(subject.fee.copy_negate()),
+        "ts": ms(subject.ns),
+        "fillTime": ms(subject.ns),
+    }
+
+
+def balance_detail(asset: str, balance: Balance, ns: int) -> Json:
+    """Write one asset of `GET /account/balance` in spot mode, where `availEq` is empty and `availBal` counts."""
+    return {
+        "availBal": plain(balance.free),
+        "availEq": "",
+        "cashBal": plain(balance.total),
+        "ccy": asset,
+        "crossLiab": "",
+        "disEq": "",
+        "eq": plain(balance.total),
+        "eqUsd": "",
+        "frozenBal": plain(balance.locked),
+        "interest": "",
+        "isoEq": "",
+        "liab": "",
+        "ordFrozen": plain(balance.locked),
+        "uTime": ms(ns),
+        "upl": "",
+    }
+
+
+def account(details: list[Json], ns: int) -> Json:
+    """Write the account around its assets' details."""
+    return {
+        "adjEq": "",
+        "details": details,
+        "imr": "",
+        "isoEq": "",
+        "mgnRatio": "",
+        "mmr": "",
+        "notionalUsd": "",
+        "ordFroz": "",
+        "totalEq": "",
+        "uTime": ms(ns),
+    }
+
+
+def transfer(subject: Transfer) -> Json:
+    """Write a booked transfer as a deposit or a withdrawal, by its sign."""
+    shared = {
+        "amt": plain(subject.amount.copy_abs()),
+        "ccy": subject.asset,
+        "chain": f"{subject.asset}-{subject.asset}",
+        "from": "",
+        "to": "",
+        "state": "2",
+        "ts": ms(subject.ns),
+        "txId": f"sandbox{subject.id}",
+    }
+    if subject.amount > 0:
+        return shared | {"depId": str(subject.id), "actualDepBlkConfirm": "2"}
+    return shared | {"wdId": str(subject.id), "fee": "0"}

@@ -1,0 +1,309 @@
+"""OKX's websocket language: `/ws/v5/public` with books, tickers and trades, `/ws/v5/private` with the account's own.
+
+Source: the venue's API v5, "WebSocket", and each channel's page. What a stock client and the captures add: a repeated
+subscription is honoured with another snapshot; the checksum of `books` is always 0; a quiet book gets a keep-alive
+about every minute, whose `prevSeqId` equals its `seqId` and whose sides are empty.
+"""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.sandbox.accounts import Balance
+from arb.sandbox.chatter import ChatterSession
+from arb.sandbox.daily import daily_figures
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.okx import wire
+from arb.sandbox.okx.auth import OkxRefusal, check_login
+from arb.sandbox.okx.order_ops import ORDER_OPS, perform_order_op
+from arb.sandbox.okx.orders import OkxOrders
+from arb.sandbox.okx.wire import Json
+from arb.sandbox.streams import BookUpdate
+from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
+from arb.sandbox.wire import Venue
+
+MS_100 = 100 * NS_PER_MS
+BOOK_CHANNELS = {"books": (400, MS_100), "books5": (5, MS_100), "bbo-tbt": (1, 10 * NS_PER_MS)}
+TICKER_STREAM = (1, MS_100)
+"""Which book stream paces the tickers."""
+KEEP_ALIVE_NS = 60 * NS_PER_S
+
+Topic = tuple[str, str]
+"""Channel and instrument id; for private channels the instrument type or currency, and the instrument id."""
+
+
+def text(message: Json) -> str:
+    """Write a frame."""
+    return wire.encode(message).decode()
+
+
+class OkxSession(ChatterSession):
+    """What both kinds of session share: commands, acknowledgements, refusals."""
+
+    idle_ns: ClassVar[int] = 30 * NS_PER_S
+    pushes_keep_alive: ClassVar[bool] = True
+
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
+        super().__init__(venue, path)
+        self.exchange = exchange
+
+    @abstractmethod
+    def subscribe(self, arg: Json, now_ns: int) -> None:
+        """Start a channel; raises `OkxRefusal`."""
+
+    @abstractmethod
+    def unsubscribe(self, arg: Json) -> None:
+        """Stop a channel."""
+
+    def login(self, args: list[Json], now_ns: int) -> None:
+        """Log in; only the private address knows how."""
+        raise OkxRefusal("60008", "This operation doesn't support login for public channels")
+
+    def command(self, message: dict[str, Any], now_ns: int) -> None:
+        """Obey one JSON object from the client."""
+        args = message.get("args")
+        if not isinstance(args, list) or not args or not all(isinstance(arg, dict) for arg in args):
+            self.garbled(text(message), now_ns)
+            return
+        try:
+            self.obey(message, args, now_ns)
+        except OkxRefusal as refusal:
+            self._refuse(refusal.code, refusal.message, now_ns)
+
+    def garbled(self, text: str, now_ns: int) -> None:
+        """Answer a frame that is no command."""
+        self._refuse("60012", f"Illegal request: {text}", now_ns)
+
+    def obey(self, message: Json, args: list[Json], now_ns: int) -> None:
+        """Obey a command with its arguments; raises `OkxRefusal`."""
+        op = message.get("op")
+        if op == "login":
+            self.login(args, now_ns)
+        elif op == "subscribe":
+            for arg in args:
+                self.subscribe(arg, now_ns)
+        elif op == "unsubscribe":
+            for arg in args:
+                self.unsubscribe(arg)
+                self.acknowledge("unsubscribe", arg, now_ns)
+        else:
+            raise OkxRefusal("60019", f"Invalid op: {op}")
+
+    def acknowledge(self, event: str, arg: Json, now_ns: int) -> None:
+        """Confirm a subscription or its end."""
+        self.answer(text({"event": event, "arg": arg, "connId": self._connection()}), now_ns)
+
+    def _refuse(self, code: str, message: str, now_ns: int) -> None:
+        self.answer(text({"event": "error", "code": code, "msg": message, "connId": self._connection()}), now_ns)
+
+    def _connection(self) -> str:
+        return f"{self.id:08x}"
+
+
+def no_such_channel(arg: Json) -> OkxRefusal:
+    """Return the refusal of an unknown channel, instrument or address."""
+    named = ",".join(f"{name}:{value}" for name, value in arg.items())
+    return OkxRefusal("60018", f"Wrong URL or {named} doesn't exist. Please use the correct URL and parameters.")
+
+
+class OkxPublicSession(OkxSession):
+    """Books, best prices, tickers and trades."""
+
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
+        super().__init__(venue, path, exchange)
+        self._topics: set[Topic] = set()
+        self._sequence: dict[str, int] = {}
+        """Last id sent on `books`, by symbol."""
+        self._kept_alive: set[str] = set()
+
+    def subscribe(self, arg: Json, now_ns: int) -> None:
+        """Start a public channel with its snapshot."""
+        channel, symbol = str(arg.get("channel", "")), wire.symbol_of(arg.get("instId", ""))
+        if symbol not in self.exchange.instruments:
+            raise no_such_channel(arg)
+        if channel not in BOOK_CHANNELS and channel not in ("tickers", "trades"):
+            raise no_such_channel(arg)
+        self.acknowledge("subscribe", arg, now_ns)
+        if channel in BOOK_CHANNELS:
+            full = self.subscribe_book(symbol, *BOOK_CHANNELS[channel], now_ns)
+            if channel == "books":
+                self._push_book(full, now_ns, snapshot=True)
+                if symbol not in self._kept_alive:
+                    self._kept_alive.add(symbol)
+                    self._keep_alive_later(symbol, full.last_id)
+            else:
+                self._push_short(channel, full.symbol, now_ns)
+        elif channel == "tickers":
+            self.subscribe_book(symbol, *TICKER_STREAM, now_ns)
+            self._push_ticker(symbol, now_ns)
+        self._topics.add((channel, symbol))
+
+    def unsubscribe(self, arg: Json) -> None:
+        """Stop a public channel."""
+        channel, symbol = str(arg.get("channel", "")), wire.symbol_of(arg.get("instId", ""))
+        self._topics.discard((channel, symbol))
+        stream = TICKER_STREAM if channel == "tickers" else BOOK_CHANNELS.get(channel)
+        if stream is not None:
+            self.unsubscribe_book(symbol, *stream)
+
+    def on_book(self, update: BookUpdate) -> None:
+        """Push one step of a book on the channels that its stream feeds."""
+        stream, now_ns = (update.depth, update.interval_ns), self.venue.now_ns
+        if stream == TICKER_STREAM:
+            self._push_ticker(update.symbol, now_ns)
+        elif stream == BOOK_CHANNELS["books"]:
+            self._push_book(update, now_ns, snapshot=False)
+        else:
+            channel = "books5" if stream == BOOK_CHANNELS["books5"] else "bbo-tbt"
+            self._push_short(channel, update.symbol, now_ns)
+
+    def on_event(self, event: Event) -> None:
+        """Push a public trade."""
+        if isinstance(event, PublicTrade) and ("trades", event.symbol) in self._topics:
+            data = wire.public_trade(event) | {"count": "1"}
+            self._push("trades", event.symbol, [data], "trade", event.ns)
+
+    def _push_book(self, update: BookUpdate, now_ns: int, *, snapshot: bool) -> None:
+        self._sequence[update.symbol] = update.last_id
+        frame = update.texts.get("okx")
+        if frame is None:
+            data = {
+                "asks": wire.book_levels(update.asks),
+                "bids": wire.book_levels(update.bids),
+                "ts": wire.ms(update.ns),
+                "checksum": 0,
+                "prevSeqId": -1 if snapshot else update.previous_id,
+                "seqId": update.last_id,
+            }
+            action = "snapshot" if snapshot else "update"
+            arg = {"channel": "books", "instId": wire.inst_id(update.symbol)}
+            frame = update.texts["okx"] = text({"arg": arg, "action": action, "data": [data]})
+        self.push(frame, "book", update.symbol, now_ns)
+
+    def _push_short(self, channel: str, symbol: str, now_ns: int) -> None:
+        view = self.exchange.snapshot(symbol, BOOK_CHANNELS[channel][0])
+        data = wire.book(view) | {"ts": wire.ms(now_ns)}
+        if channel == "books5":
+            data["instId"] = wire.inst_id(symbol)
+        self._push(channel, symbol, [data], "book", now_ns)
+
+    def _push_ticker(self, symbol: str, now_ns: int) -> None:
+        figures = daily_figures(self.exchange, symbol, now_ns)
+        self._push("tickers", symbol, [wire.ticker(figures, symbol, now_ns)], "ticker", now_ns)
+
+    def _push(self, channel: str, symbol: str, data: list[Json], kind: str, now_ns: int) -> None:
+        arg = {"channel": channel, "instId": wire.inst_id(symbol)}
+        self.push(text({"arg": arg, "data": data}), kind, symbol, now_ns)
+
+    def _keep_alive_later(self, symbol: str, sequence: int) -> None:
+        """Say, when a minute has passed without an update, that the book is still the same."""
+
+        def keep_alive(_: int) -> None:
+            if not self.is_open or ("books", symbol) not in self._topics:
+                self._kept_alive.discard(symbol)
+                return
+            latest = self._sequence[symbol]
+            if latest == sequence:
+                self._push_keep_alive(symbol, latest)
+            self._keep_alive_later(symbol, latest)
+
+        self.venue.scheduler.at(self.venue.scheduler.now_ns + KEEP_ALIVE_NS, keep_alive)
+
+    def _push_keep_alive(self, symbol: str, sequence: int) -> None:
+        now_ns = self.venue.now_ns
+        arg = {"channel": "books", "instId": wire.inst_id(symbol)}
+        data = {"asks": [], "bids": [], "ts": wire.ms(now_ns), "checksum": 0, "prevSeqId": sequence, "seqId": sequence}
+        self.push(text({"arg": arg, "action": "update", "data": [data]}), "book", symbol, now_ns)
+
+
+class OkxPrivateSession(OkxSession):
+    """The account's orders with their fills, and its balances, after a login; and orders placed over the socket."""
+
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange, desk: OkxOrders) -> None:
+        super().__init__(venue, path, exchange)
+        self._desk = desk
+        self._logged_in = False
+        self._subscribed: list[Json] = []
+
+    def login(self, args: list[Json], now_ns: int) -> None:
+        """Log in with key, passphrase, timestamp and signature."""
+        if self.venue.key_revoked:
+            raise OkxRefusal("60032", "API key doesn't exist")
+        check_login(self.exchange.profile, args[0], now_ns // NS_PER_MS)
+        self._logged_in = True
+        self.answer(text({"event": "login", "code": "0", "msg": "", "connId": self._connection()}), now_ns)
+
+    def subscribe(self, arg: Json, now_ns: int) -> None:
+        """Start `orders` or `account`; the latter begins with all balances."""
+        if not self._logged_in:
+            raise OkxRefusal("60011", "Please log in")
+        channel = arg.get("channel")
+        if channel == "orders":
+            if arg.get("instType") not in ("SPOT", "ANY"):
+                raise no_such_channel(arg)
+            if "instId" in arg and wire.symbol_of(arg["instId"]) not in self.exchange.instruments:
+                raise no_such_channel(arg)
+        elif channel != "account":
+            raise no_such_channel(arg)
+        self.acknowledge("subscribe", arg, now_ns)
+        if arg not in self._subscribed:
+            self._subscribed.append(arg)
+        if channel == "account":
+            self._push_balances(arg, now_ns)
+
+    def obey(self, message: Json, args: list[Json], now_ns: int) -> None:
+        """Obey a command; orders may come over the socket too."""
+        if message.get("op") not in ORDER_OPS:
+            super().obey(message, args, now_ns)
+        elif not self._logged_in:
+            raise OkxRefusal("60011", "Please log in")
+        else:
+            perform_order_op(self, self._desk, message, args, now_ns)
+
+    def unsubscribe(self, arg: Json) -> None:
+        """Stop a private channel."""
+        if arg in self._subscribed:
+            self._subscribed.remove(arg)
+
+    def on_event(self, event: Event) -> None:
+        """Push what happened to an order or a balance."""
+        if isinstance(event, OrderFilled):
+            push = wire.order_push(event.order, event.fill, event.ns)
+            self._push_order(event.order.symbol, push, "fill", event.ns)
+        elif isinstance(event, OrderChanged) and _worth_a_push(event):
+            self._push_order(event.order.symbol, wire.order_push(event.order, None, event.ns), "order", event.ns)
+        elif isinstance(event, BalanceChanged):
+            balance = Balance(event.free, event.locked)
+            detail = wire.balance_detail(event.asset, balance, event.ns)
+            for arg in self._subscribed:
+                if arg["channel"] == "account" and arg.get("ccy", event.asset) == event.asset:
+                    self._push_account(arg, [detail], event.ns)
+
+    def _push_order(self, symbol: str, data: Json, kind: str, now_ns: int) -> None:
+        for arg in self._subscribed:
+            if arg["channel"] == "orders" and arg.get("instId", data["instId"]) == data["instId"]:
+                self.push(text({"arg": self._signed(arg), "data": [data]}), kind, symbol, now_ns, lane="orders")
+
+    def _push_balances(self, arg: Json, now_ns: int) -> None:
+        wanted = arg.get("ccy")
+        details = [
+            wire.balance_detail(asset, balance, now_ns)
+            for asset, balance in self.exchange.balances().items()
+            if wanted in (None, asset)
+        ]
+        self._push_account(arg, details, now_ns)
+
+    def _push_account(self, arg: Json, details: list[Json], now_ns: int) -> None:
+        frame = {"arg": self._signed(arg), "data": [wire.account(details, now_ns)]}
+        self.push(text(frame), "balance", None, now_ns, lane="account")
+
+    def _signed(self, arg: Json) -> Json:
+        return arg | {"uid": str(self.exchange.profile.user_id)}
+
+
+def _worth_a_push(event: OrderChanged) -> bool:
+    """Tell whether a change is news: a fill that completes or advances an order has told its own already."""
+    if event.what == "put":
+        return True
+    by_quote = event.order.request.quote_size is not None
+    return event.what == "finish" and (event.order.status != "closed" or by_quote)

@@ -1,0 +1,98 @@
+"""The three venues of the sandbox: rules, fees, start balances, latencies. Venues differ on purpose."""
+
+import random
+import string
+from decimal import Decimal
+
+from arb.sandbox.values import SimInstrument, VenueProfile
+
+SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
+"""NOVA is the new listing: thin, wide and wild."""
+
+_BALANCES = {
+    "USDT": "400000",
+    "BTC": "6",
+    "ETH": "120",
+    "SOL": "2500",
+    "DOGE": "2500000",
+    "NOVA": "400000",
+}
+
+# symbol: (tick, lot, min_size, min_notional)
+_RULES: dict[str, dict[str, tuple[str, str, str, str]]] = {
+    "gate": {
+        "BTC/USDT": ("0.1", "0.00001", "0.00001", "3"),
+        "ETH/USDT": ("0.01", "0.0001", "0.001", "3"),
+        "SOL/USDT": ("0.01", "0.001", "0.01", "3"),
+        "DOGE/USDT": ("0.00001", "0.1", "1", "3"),
+        "NOVA/USDT": ("0.0001", "0.01", "1", "3"),
+    },
+    "okx": {
+        "BTC/USDT": ("0.1", "0.0001", "0.0001", "0"),
+        "ETH/USDT": ("0.01", "0.001", "0.001", "0"),
+        "SOL/USDT": ("0.01", "0.01", "0.01", "0"),
+        "DOGE/USDT": ("0.00001", "1", "10", "0"),
+        "NOVA/USDT": ("0.0001", "0.1", "1", "0"),
+    },
+    "bitget": {
+        "BTC/USDT": ("0.01", "0.000001", "0.000001", "1"),
+        "ETH/USDT": ("0.01", "0.0001", "0.0001", "1"),
+        "SOL/USDT": ("0.001", "0.001", "0.001", "1"),
+        "DOGE/USDT": ("0.00001", "0.01", "1", "1"),
+        "NOVA/USDT": ("0.0001", "0.01", "1", "1"),
+    },
+}
+
+# maker, taker, place of the buy fee, feed delay ms, order delay ms
+_VENUES: dict[str, tuple[str, str, str, float, float]] = {
+    "gate": ("0.0007", "0.0009", "base", 20.0, 15.0),
+    "okx": ("0.0006", "0.0008", "base", 45.0, 40.0),
+    "bitget": ("0.0004", "0.0006", "base", 70.0, 90.0),
+}
+_NEW_LISTING_FEES = {"bitget": ("0.001", "0.001")}
+
+VENUE_NAMES = tuple(_VENUES)
+
+
+def make_profile(name: str, rng: random.Random, start_ns: int) -> VenueProfile:
+    """Return the profile of a venue, with throw-away credentials drawn from `rng`."""
+    maker, taker, buy_fee_in, feed_ms, order_ms = _VENUES[name]
+    balances = {asset: Decimal(amount) for asset, amount in _BALANCES.items()}
+    if name == "gate":
+        balances["POINT"] = Decimal("10000")
+    return VenueProfile(
+        name=name,
+        key=_letters(rng, 32),
+        secret=_letters(rng, 64),
+        passphrase=_letters(rng, 12),
+        user_id=rng.randrange(10_000_000, 99_999_999),
+        buy_fee_in=buy_fee_in,
+        instruments=tuple(_instrument(name, symbol, maker, taker, start_ns) for symbol in SYMBOLS),
+        balances=balances,
+        feed_delay_ms=feed_ms,
+        order_delay_ms=order_ms,
+    )
+
+
+def _instrument(venue: str, symbol: str, maker: str, taker: str, start_ns: int) -> SimInstrument:
+    tick, lot, min_size, min_notional = (Decimal(text) for text in _RULES[venue][symbol])
+    is_new = symbol == SYMBOLS[-1]
+    if is_new:
+        maker, taker = _NEW_LISTING_FEES.get(venue, (maker, taker))
+    age_ns = 3_600_000_000_000 if is_new else 5 * 365 * 86_400_000_000_000
+    return SimInstrument(
+        symbol=symbol,
+        tick=tick,
+        lot=lot,
+        min_size=min_size,
+        min_notional=min_notional,
+        maker_fee=Decimal(maker),
+        taker_fee=Decimal(taker),
+        band=Decimal("0.2") if is_new else Decimal("0.1"),
+        listed_ns=start_ns - age_ns,
+    )
+
+
+def _letters(rng: random.Random, count: int) -> str:
+    alphabet = string.ascii_lowercase + string.digits
+    return "".join(rng.choice(alphabet) for _ in range(count))

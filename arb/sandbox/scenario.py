@@ -1,0 +1,217 @@
+"""The seeded market: correlated mids, venue offsets, dislocations that open and close, and rivals that hit them.
+
+Each symbol has one mid, a random walk common to all venues. Each venue adds a small mean-reverting offset, and now and
+then a dislocation: its whole ladder stands a few basis points beyond what both fees eat, for a fraction of a second to
+a few seconds, up or down with equal chance so that inventory moves back and forth. Rivals see dislocations too: some
+hit the book while one is open, and some are just ahead of an order of ours, so that a part of entry legs fills short.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.sandbox.ceiling import Ceiling
+from arb.sandbox.makers import RUNGS, Ladder
+from arb.sandbox.matching import BUY, SELL
+from arb.sandbox.scheduler import Scheduler
+from arb.sandbox.values import SimOrder
+from arb.sandbox.venue import SimVenue
+
+STEP_NS = 25 * NS_PER_MS
+DISLOCATIONS_PER_S = 6.0
+RACE_LOST = 0.12
+"""Chance that rivals are just ahead of a marketable order while a dislocation of its symbol is open."""
+RACE_REACH = 0.006
+"""Rivals do not follow an order whose limit is further than this from the touch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """How a symbol behaves: start price, walk per root second, spread, grid, depth, and how often it is requoted."""
+
+    price: float
+    walk_bps: float
+    half_spread_bps: float
+    step_bps: float
+    rung_notional: float
+    activity: float
+
+
+CHARACTERS = {
+    "BTC/USDT": Character(60_000.0, 0.8, 0.5, 0.4, 2_000.0, 0.6),
+    "ETH/USDT": Character(3_000.0, 1.0, 0.6, 0.5, 1_800.0, 0.5),
+    "SOL/USDT": Character(150.0, 1.3, 0.8, 0.7, 1_500.0, 0.4),
+    "DOGE/USDT": Character(0.15, 1.5, 0.9, 0.7, 1_200.0, 0.3),
+    "NOVA/USDT": Character(0.85, 2.5, 2.0, 1.2, 700.0, 0.25),
+}
+
+
+@dataclass(slots=True)
+class Dislocation:
+    """A venue's temporary displacement of one symbol, in basis points."""
+
+    venue: str
+    bps: float
+    until_ns: int
+
+
+class Scenario:
+    """Drive the books of all venues from one seed."""
+
+    def __init__(
+        self,
+        seed: int,
+        venues: list[SimVenue],
+        scheduler: Scheduler,
+        ceiling: Ceiling,
+        *,
+        static: bool,
+        rungs: int = RUNGS,
+    ) -> None:
+        """Quote `rungs` prices a side at every venue from now on; `static`: and never again."""
+        self._rungs = rungs
+        self._rng = random.Random(f"{seed}/scenario")
+        self._venues = venues
+        self._scheduler = scheduler
+        self._ceiling = ceiling
+        self._mids: dict[str, float] = {}
+        self._offsets: dict[tuple[str, str], float] = {}
+        self._ladders: dict[tuple[str, str], Ladder] = {}
+        self._dislocations: dict[str, Dislocation] = {}
+        self.dislocation_count = 0
+        self._symbols = [s for s in CHARACTERS if any(s in v.exchange.markets for v in venues)]
+        for symbol in self._symbols:
+            self._start(symbol, static)
+        if not static:
+            for venue in venues:
+                venue.race = self._racer(venue)
+            scheduler.at(scheduler.now_ns + STEP_NS, self._step)
+
+    def _start(self, symbol: str, static: bool) -> None:
+        character = CHARACTERS[symbol]
+        self._mids[symbol] = character.price * (1.0 if static else math.exp(self._rng.gauss(0.0, 0.02)))
+        for index, venue in enumerate(self._venues):
+            if symbol not in venue.exchange.markets:
+                continue
+            key = (venue.name, symbol)
+            self._offsets[key] = 0.0
+            self._ladders[key] = Ladder(
+                venue.exchange,
+                symbol,
+                self._rng,
+                price=self._mids[symbol],
+                half_spread_bps=character.half_spread_bps * (1.0 + 0.25 * index),
+                step_bps=character.step_bps * (1.0 + 0.15 * index),
+                rung_notional=character.rung_notional,
+                rungs=self._rungs,
+            )
+            self._quote(venue, symbol)
+
+    # -- one step --------------------------------------------------------------------------------------------------
+
+    def _step(self, now_ns: int) -> None:
+        self._close_dislocations(now_ns)
+        if self._rng.random() < DISLOCATIONS_PER_S * STEP_NS / NS_PER_S:
+            self._open_dislocation(now_ns)
+        root_s = math.sqrt(STEP_NS / NS_PER_S)
+        for symbol in self._symbols:
+            character = CHARACTERS[symbol]
+            self._mids[symbol] *= math.exp(self._rng.gauss(0.0, character.walk_bps * 1e-4 * root_s))
+            for venue in self._venues:
+                if (venue.name, symbol) in self._ladders and self._rng.random() < character.activity:
+                    self._requote(venue, symbol)
+            if symbol in self._dislocations:
+                self._ceiling.observe(symbol)
+        self._scheduler.at(now_ns + STEP_NS, self._step)
+
+    def _requote(self, venue: SimVenue, symbol: str) -> None:
+        key = (venue.name, symbol)
+        self._offsets[key] = self._offsets[key] * 0.995 + self._rng.gauss(0.0, 0.1)
+        self._quote(venue, symbol)
+        refill = 0.03 if symbol in self._dislocations else 0.25
+        self._ladders[key].stir(refill, venue.now_ns)
+
+    def _quote(self, venue: SimVenue, symbol: str) -> None:
+        key = (venue.name, symbol)
+        bps = self._offsets[key]
+        dislocation = self._dislocations.get(symbol)
+        if dislocation is not None and dislocation.venue == venue.name:
+            bps += dislocation.bps
+        self._ladders[key].move(self._mids[symbol] * (1.0 + bps * 1e-4), venue.now_ns)
+
+    # -- dislocations ----------------------------------------------------------------------------------------------
+
+    def _open_dislocation(self, now_ns: int) -> None:
+        symbol = self._rng.choice(self._symbols)
+        venue, partner = self._rng.sample(self._venues, 2)
+        if symbol in self._dislocations or symbol not in venue.exchange.markets:
+            return
+        if symbol not in partner.exchange.markets:
+            return
+        character = CHARACTERS[symbol]
+        base_fees = venue.exchange.instruments[symbol].taker_fee + partner.exchange.instruments[symbol].taker_fee
+        beyond = 5.0 + self._rng.expovariate(1 / 6.0)
+        size = float(base_fees) * 1e4 + 3.0 * character.half_spread_bps + min(beyond, 40.0)
+        lasts_ms = min(4_000.0, max(250.0, 600.0 * math.exp(self._rng.gauss(0.0, 0.7))))
+        direction = 1.0 if self._rng.random() < 0.5 else -1.0
+        self._dislocations[symbol] = Dislocation(venue.name, direction * size, now_ns + int(lasts_ms * NS_PER_MS))
+        self.dislocation_count += 1
+        self._quote(venue, symbol)
+        self._ceiling.observe(symbol)
+        if self._rng.random() < 0.6:
+            delay_ms = 60.0 + self._rng.expovariate(1 / 400.0)
+            self._scheduler.at(now_ns + int(delay_ms * NS_PER_MS), lambda _: self._rival_hits(venue, symbol))
+
+    def _close_dislocations(self, now_ns: int) -> None:
+        for symbol in [s for s, d in self._dislocations.items() if d.until_ns <= now_ns]:
+            closed = self._dislocations.pop(symbol)
+            for venue in self._venues:
+                if venue.name == closed.venue:
+                    self._quote(venue, symbol)
+            self._ceiling.observe(symbol)
+
+    # -- rivals ----------------------------------------------------------------------------------------------------
+
+    def _rival_hits(self, venue: SimVenue, symbol: str) -> None:
+        """Let a rival take some of the best levels of a dislocated side."""
+        dislocation = self._dislocations.get(symbol)
+        if dislocation is None or dislocation.venue != venue.name:
+            return
+        side = SELL if dislocation.bps > 0 else BUY
+        book = venue.exchange.market(symbol).book
+        best = book.opposite(side).best()
+        if best is None:
+            return
+        reach = max(1, round(best * 4e-4))
+        limit = best - reach if side == SELL else best + reach
+        lots = int(book.fillable(side, limit) * self._rng.uniform(0.3, 1.0))
+        if lots > 0:
+            venue.exchange.house_take(symbol, side, limit, lots, venue.now_ns)
+
+    def _racer(self, venue: SimVenue) -> "_Race":
+        return _Race(self, venue, self._rng)
+
+    def is_dislocated(self, symbol: str) -> bool:
+        """Tell whether a dislocation of the symbol is open at any venue."""
+        return symbol in self._dislocations
+
+
+class _Race:
+    """Decide whether rivals are just ahead of an order, and what they leave of it."""
+
+    def __init__(self, scenario: Scenario, venue: SimVenue, rng: random.Random) -> None:
+        self._scenario = scenario
+        self._venue = venue
+        self._rng = rng
+
+    def __call__(self, order: SimOrder) -> int | None:
+        """Return the lots that rivals leave, None when none is ahead."""
+        if order.ticks is None or order.request.tif not in ("ioc", "fok"):
+            return None
+        best = self._venue.exchange.market(order.symbol).book.opposite(order.side).best()
+        if best is None or abs(order.ticks - best) > best * RACE_REACH:
+            return None
+        if not self._scenario.is_dislocated(order.symbol) or self._rng.random() >= RACE_LOST:
+            return None
+        return int(order.lots * self._rng.uniform(0.0, 0.85))

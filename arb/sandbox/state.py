@@ -1,0 +1,148 @@
+"""The state of a simulated exchange and everything that only reads it; `exchange.py` adds what changes it."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from arb.clock import NS_PER_US
+from arb.sandbox.accounts import Account, Balance
+from arb.sandbox.exact import ONE
+from arb.sandbox.market import BookView, IdSource, Market
+from arb.sandbox.values import (
+    BalanceChanged,
+    Event,
+    PublicTrade,
+    Refusal,
+    Refused,
+    SimFill,
+    SimOrder,
+    VenueProfile,
+    with_fee_factor,
+)
+
+
+class ExchangeState:
+    """Orders, fills, balances and books of one venue, with the switches that faults turn."""
+
+    def __init__(self, profile: VenueProfile, ids: IdSource, start_ns: int) -> None:
+        self.profile = profile
+        self.ids = ids
+        self.instruments = {item.symbol: item for item in profile.instruments}
+        first_id = start_ns // (1000 * NS_PER_US)
+        self.markets = {item.symbol: Market(item, first_id) for item in profile.instruments}
+        self.account = Account(profile.balances)
+        self.orders: dict[int, SimOrder] = {}
+        self.fills: list[SimFill] = []
+        self.taken = 0
+        """Count of orders accepted and cancels applied: lets a caller see whether a request changed anything."""
+        self.fee_factor = ONE
+        self.points_asset = ""
+        """When set, fees are paid in this asset at one quote unit each."""
+        self.history_lag_ns = 0
+        self.hide_ended_by_client_id = False
+        self.shown_balances: dict[str, Balance] | None = None
+        """When set, what queries show instead of the balances as they are (fault `balance_lag`)."""
+        self.later: Callable[[int, Callable[[int], None]], None] = lambda _delay_ns, _action: None
+        """Run an action after a delay in nanoseconds; given by the venue, idle without one."""
+        self.rival: Callable[[SimOrder], int | None] | None = None
+        """Asked before an order is matched: how many lots rivals leave for it, None when no rival is faster."""
+        self._open: dict[int, SimOrder] = {}
+        self._by_client_id: dict[str, SimOrder] = {}
+        self._order_fills: dict[int, list[SimFill]] = {}
+        self._listeners: list[Callable[[Event], None]] = []
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` with every event from now on."""
+        self._listeners.append(listener)
+
+    def market(self, symbol: str) -> Market:
+        """Return the market of a symbol; raises `Refused(UNKNOWN_SYMBOL)`."""
+        found = self.markets.get(symbol)
+        if found is None:
+            raise Refused(Refusal.UNKNOWN_SYMBOL, f"unknown symbol {symbol}", symbol)
+        return found
+
+    def fee_rates(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return (maker, taker) of the account for a symbol."""
+        rules = self.instruments[symbol]
+        return with_fee_factor(rules.maker_fee, self.fee_factor), with_fee_factor(rules.taker_fee, self.fee_factor)
+
+    def snapshot(self, symbol: str, depth: int) -> BookView:
+        """Return the best `depth` levels with the update id they belong to."""
+        market = self.market(symbol)
+        return BookView(
+            market.book.update_id, market.changed_ns, market.levels(True, depth), market.levels(False, depth)
+        )
+
+    def order(self, order_id: int) -> SimOrder | None:
+        """Return an order that was taken, by the venue's id."""
+        found = self.orders.get(order_id)
+        return None if found is None or found.status == "rejected" else found
+
+    def order_by_client_id(self, client_id: str) -> SimOrder | None:
+        """Return the newest order that was taken with this client id."""
+        found = self._by_client_id.get(client_id) if client_id else None
+        return None if found is not None and self.hide_ended_by_client_id and not found.is_open else found
+
+    def open_orders(self, symbol: str | None = None) -> list[SimOrder]:
+        """Return resting orders, newest first."""
+        return [o for o in reversed(self._open.values()) if symbol is None or o.symbol == symbol]
+
+    def done_orders(
+        self, now_ns: int, symbol: str | None = None, since_ns: int | None = None, until_ns: int | None = None
+    ) -> list[SimOrder]:
+        """Return ended orders by time of ending, newest first; under `history_lag` late ones are not shown yet."""
+        done = [
+            o
+            for o in self.orders.values()
+            if o.finished_ns is not None
+            and o.status != "rejected"
+            and (symbol is None or o.symbol == symbol)
+            and o.finished_ns + self.history_lag_ns <= now_ns
+            and (since_ns is None or o.finished_ns >= since_ns)
+            and (until_ns is None or o.finished_ns <= until_ns)
+        ]
+        done.sort(key=lambda o: (o.finished_ns or 0, o.id), reverse=True)
+        return done
+
+    def fills_of(
+        self,
+        now_ns: int,
+        symbol: str | None = None,
+        order_id: int | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> list[SimFill]:
+        """Return the account's fills, newest first; under `history_lag` late ones are not shown yet."""
+        pool = self.fills if order_id is None else self._order_fills.get(order_id, [])
+        return [
+            f
+            for f in reversed(pool)
+            if (symbol is None or f.symbol == symbol)
+            and f.ns + self.history_lag_ns <= now_ns
+            and (since_ns is None or f.ns >= since_ns)
+            and (until_ns is None or f.ns <= until_ns)
+        ]
+
+    def fills_of_order(self, order: SimOrder) -> list[SimFill]:
+        """Return all fills of an order, oldest first, whatever queries would show."""
+        return list(self._order_fills.get(order.id, ()))
+
+    def public_trades(self, symbol: str, count: int) -> list[PublicTrade]:
+        """Return the last public trades, newest first."""
+        return list(self.market(symbol).tape)[::-1][:count]
+
+    def balances(self) -> dict[str, Balance]:
+        """Return all balances of the account, as queries show them."""
+        return self.account.balances if self.shown_balances is None else self.shown_balances
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def _emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def _emit_balance(self, asset: str, change: Decimal, cause: str, now_ns: int) -> None:
+        balance = self.account.balance(asset)
+        self._emit(BalanceChanged(asset, balance.free, balance.locked, change, cause, now_ns))

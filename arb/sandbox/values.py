@@ -1,0 +1,282 @@
+"""The sandbox's own small vocabulary: instruments, orders, fills, events and refusals, common to all venues.
+
+Nothing here knows a venue's dialect: a dialect reads these values and writes its own field names, and maps each
+`Refusal` to the venue's label or code.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from arb.sandbox.exact import ONE, ZERO, mul
+
+
+class Refusal(StrEnum):
+    """Why an exchange says no to a well-signed request."""
+
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    NOT_TRADABLE = "not_tradable"
+    BAD_ARGUMENT = "bad_argument"
+    BAD_PRICE_PRECISION = "bad_price_precision"
+    BAD_SIZE_PRECISION = "bad_size_precision"
+    BELOW_MIN_SIZE = "below_min_size"
+    BELOW_MIN_NOTIONAL = "below_min_notional"
+    ABOVE_MAX_SIZE = "above_max_size"
+    PRICE_BAND = "price_band"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    POST_ONLY_WOULD_TAKE = "post_only_would_take"
+    FOK_NOT_FILLED = "fok_not_filled"
+    NO_LIQUIDITY = "no_liquidity"
+    DUPLICATE_CLIENT_ID = "duplicate_client_id"
+    EXPIRED = "expired"
+    ORDER_NOT_FOUND = "order_not_found"
+    ORDER_CLOSED = "order_closed"
+    ORDER_CANCELLED = "order_cancelled"
+
+
+class Refused(Exception):
+    """A definite refusal; `kind` is for the dialect to map, `detail` an extra value for its message."""
+
+    def __init__(self, kind: Refusal, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class SimInstrument:
+    """The trading rules of one symbol at one venue. Prices are in quote, sizes in base."""
+
+    symbol: str
+    tick: Decimal
+    lot: Decimal
+    min_size: Decimal
+    min_notional: Decimal
+    maker_fee: Decimal
+    taker_fee: Decimal
+    band: Decimal = Decimal("0.1")
+    """Allowed distance of an aggressive limit from the middle of the book, as a ratio."""
+    max_size: Decimal | None = None
+    listed_ns: int = 0
+    tradable: bool = True
+
+    @property
+    def base(self) -> str:
+        """Return the base asset."""
+        return self.symbol.partition("/")[0]
+
+    @property
+    def quote(self) -> str:
+        """Return the quote asset."""
+        return self.symbol.partition("/")[2]
+
+    @property
+    def price_places(self) -> int:
+        """Return the number of decimal places of a price."""
+        return places(self.tick)
+
+    @property
+    def size_places(self) -> int:
+        """Return the number of decimal places of a size."""
+        return places(self.lot)
+
+
+def places(unit: Decimal) -> int:
+    """Return the decimal places of a step such as 0.001 (3) or 10 (0)."""
+    return max(0, -int(unit.normalize().as_tuple().exponent))
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What a client asks for. Exactly one of `size` (base) and `quote_size` (market buys only) is given."""
+
+    symbol: str
+    side: str
+    """`buy` or `sell`."""
+    kind: str
+    """`limit` or `market`."""
+    tif: str
+    """`gtc`, `ioc`, `fok` or `post_only`; a market order is always `ioc` or `fok`."""
+    price: Decimal | None = None
+    size: Decimal | None = None
+    quote_size: Decimal | None = None
+    client_id: str = ""
+    expires_ns: int | None = None
+    cancel_unfit: bool = False
+    """Take a `post_only` order that would take, or a `fok` that cannot fill, and cancel it at once, as OKX and Bitget
+    do; otherwise it is refused."""
+    echo: dict[str, str] = field(default_factory=dict)
+    """Fields of the dialect that the venue echoes back (account, tag ...)."""
+
+
+@dataclass(slots=True)
+class SimOrder:
+    """One order of the account, as the venue knows it. `status`: open, closed, cancelled or rejected."""
+
+    id: int
+    request: OrderRequest
+    instrument: SimInstrument
+    created_ns: int
+    updated_ns: int
+    lots: int
+    """Ordered size in lots; 0 for a market buy counted in quote."""
+    ticks: int | None
+    """Limit price in ticks; None for a market order."""
+    status: str = "open"
+    reason: str = "open"
+    """Why it ended: filled, cancelled, ioc, fok, post_only, depth, rejected; `open` while it rests."""
+    reject: str = ""
+    filled_lots: int = 0
+    cost: Decimal = ZERO
+    """Quote exchanged so far, without fees."""
+    fee: Decimal = ZERO
+    fee_currency: str = ""
+    point_fee: Decimal = ZERO
+    held_asset: str = ""
+    held: Decimal = ZERO
+    """What is still locked for this order."""
+    finished_ns: int | None = None
+    version: int = 0
+
+    @property
+    def symbol(self) -> str:
+        """Return the symbol (`BTC/USDT`)."""
+        return self.request.symbol
+
+    @property
+    def side(self) -> str:
+        """Return `buy` or `sell`."""
+        return self.request.side
+
+    @property
+    def client_id(self) -> str:
+        """Return the client's name for it, literally as sent ('' when none)."""
+        return self.request.client_id
+
+    @property
+    def size(self) -> Decimal:
+        """Return the ordered base size (0 for a market buy counted in quote)."""
+        return mul(Decimal(self.lots), self.instrument.lot)
+
+    @property
+    def filled(self) -> Decimal:
+        """Return the filled base size, before any fee."""
+        return mul(Decimal(self.filled_lots), self.instrument.lot)
+
+    @property
+    def price(self) -> Decimal | None:
+        """Return the limit price, None for a market order."""
+        return None if self.ticks is None else mul(Decimal(self.ticks), self.instrument.tick)
+
+    @property
+    def remaining_lots(self) -> int:
+        """Return what is not filled, in lots."""
+        return max(0, self.lots - self.filled_lots)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it still rests."""
+        return self.status == "open"
+
+
+@dataclass(frozen=True, slots=True)
+class SimFill:
+    """One execution of one account order. `fee` is positive when paid."""
+
+    trade_id: int
+    order_id: int
+    client_id: str
+    symbol: str
+    side: str
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    fee_currency: str
+    point_fee: Decimal
+    role: str
+    """`taker` or `maker`."""
+    ns: int
+    sequence: int
+    """Consecutive per symbol."""
+    visible_ns: int = 0
+    """From when queries show it (later than `ns` under `history_lag`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanged:
+    """An order was put on the book (`put`), filled in part (`update`) or ended (`finish`)."""
+
+    order: SimOrder
+    what: str
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilled:
+    """An order of the account got a fill."""
+
+    order: SimOrder
+    fill: SimFill
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceChanged:
+    """A balance of the account changed; `change` is that of free plus locked."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+    change: Decimal
+    cause: str
+    """`order-create`, `order-fill`, `order-cancel`, `deposit` or `withdraw`."""
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublicTrade:
+    """A trade on the public tape; `side` is the taker's."""
+
+    trade_id: int
+    symbol: str
+    side: str
+    price: Decimal
+    size: Decimal
+    ns: int
+
+
+Event = OrderChanged | OrderFilled | BalanceChanged | PublicTrade
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A deposit (amount > 0) or withdrawal (amount < 0) booked by the admin."""
+
+    id: int
+    ns: int
+    asset: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class VenueProfile:
+    """What distinguishes one simulated venue: credentials, fees' place, latencies, instruments, start balances."""
+
+    name: str
+    key: str
+    secret: str
+    passphrase: str
+    user_id: int
+    buy_fee_in: str
+    """`base` or `quote`: where the fee of a buy is charged (a sell always pays in quote)."""
+    instruments: tuple[SimInstrument, ...]
+    balances: dict[str, Decimal]
+    feed_delay_ms: float
+    order_delay_ms: float
+    delay_sigma: float = 0.3
+
+
+def with_fee_factor(rate: Decimal, factor: Decimal) -> Decimal:
+    """Return a fee rate times a factor, capped below one."""
+    return min(mul(rate, factor), ONE - Decimal("0.0001"))

@@ -1,0 +1,192 @@
+"""The shape of a dialect: what passes between a simulated venue and the bytes of its wire. Pure, no sockets.
+
+A `Dialect` turns HTTP requests into `HttpAnswer`s and opens `Session`s for websockets. `SimVenue` (`venue.py`) stands
+around it and adds, for every dialect alike: latency, faults, the record of requests, and delivery.
+
+    dialect.classify(request, now_ns)        -> Call(kind, symbol, client_ids): what the request is about, for faults
+                                                and records; reads without judging (never raises on garbage)
+    dialect.handle(request, now_ns)          -> HttpAnswer, executed when the request reaches the matching engine
+    dialect.fault_answer(name, call, now_ns) -> HttpAnswer of a venue fault: http_429 http_500 http_503_maintenance
+                                                reject_balance key_revoked order_not_found
+    dialect.open(venue, path)                -> Session for a websocket path
+
+A `Session` is one websocket. Its dialect implements `receive(text, now_ns)`, and as it likes `on_event(event)` (every
+event of the exchange) and `on_book(update)` (book streams it asked for). It sends by
+
+    session.answer(text, now_ns)                      acknowledgements, pongs: soon
+    session.push(text, kind, symbol, now_ns)          market or private data: after the venue's feed delay, subject to
+                                                      stream faults; kind is book, trade, ticker, order, fill, balance
+    session.push(..., lane=channel)                   the same, in an order of its own: what different private channels
+                                                      tell of one fill comes as it likes
+    session.close(now_ns)
+    session.subscribe_book(symbol, depth, interval_ns, now_ns) -> BookUpdate (full, send it as the snapshot)
+    session.unsubscribe_book(symbol, depth, interval_ns)
+    session.perform(call, execute, reply, now_ns)     an order request over the websocket: `execute(now_ns)` runs after
+                                                      the way in and returns an HttpAnswer, `reply(answer, now_ns)` is
+                                                      called after the way out; faults apply as for HTTP
+
+Texts to one session arrive in the order in which they were sent, lane by lane.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+from urllib.parse import parse_qsl, unquote_plus
+
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.scheduler import Scheduler
+from arb.sandbox.streams import BookUpdate
+from arb.sandbox.values import Event
+
+PLACE = "place"
+CANCEL = "cancel"
+QUERY = "query"
+PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request as received. `query` is the literal text after `?` (still encoded), '' when none.
+
+    Header names are lower case. `path` begins with `/` and is as sent, without scheme and host.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+    def params(self) -> dict[str, str]:
+        """Return the decoded query parameters; of a repeated name the last one."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    def decoded_query(self) -> str:
+        """Return the query with its percent-encoding undone, in the order sent."""
+        return unquote_plus(self.query)
+
+
+@dataclass(slots=True)
+class HttpAnswer:
+    """What goes back: status, body, headers."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a request is about. `kind`: place, cancel, query (private reads) or public."""
+
+    kind: str
+    symbol: str | None = None
+    client_ids: tuple[str, ...] = ()
+    detail: str = ""
+    """Which query it is, where a fault cares: `order_by_client_id`; else free."""
+    over: str = "rest"
+    """What carried it: `rest` or `websocket`."""
+
+
+class Dialect(Protocol):
+    """A venue's REST and websocket language."""
+
+    def classify(self, request: HttpRequest, now_ns: int) -> Call:
+        """Say what a request is about, without judging it."""
+
+    def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
+        """Execute a request at the venue and answer it."""
+
+    def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
+        """Return the venue's own way of saying that a fault happened."""
+
+    def open(self, venue: "Venue", path: str) -> "Session":
+        """Open a websocket session on a path."""
+
+
+class Venue(Protocol):
+    """What a session needs of the venue around it; `SimVenue` is the one."""
+
+    exchange: SimExchange
+    scheduler: Scheduler
+    key_revoked: bool
+
+    @property
+    def now_ns(self) -> int:
+        """Return the venue's own time."""
+
+    def send(self, session: "Session", text: str, kind: str, symbol: str | None, now_ns: int, lane: str = "") -> None:
+        """Send a frame."""
+
+    def close_session(self, session: "Session", now_ns: int) -> None:
+        """Close a connection."""
+
+    def subscribe_book(self, session: "Session", symbol: str, depth: int, interval_ns: int, now_ns: int) -> BookUpdate:
+        """Start a book stream and return its present state."""
+
+    def unsubscribe_book(self, session: "Session", symbol: str, depth: int, interval_ns: int) -> None:
+        """Stop a book stream."""
+
+    def perform(
+        self,
+        call: Call,
+        execute: Callable[[int], HttpAnswer],
+        deliver: Callable[[HttpAnswer | None, int], None],
+        now_ns: int,
+    ) -> None:
+        """Take a call, with latency, faults and record."""
+
+
+class Session:
+    """One websocket connection; dialects override `receive`, `on_event` and `on_book`."""
+
+    def __init__(self, venue: "Venue", path: str) -> None:
+        self.venue = venue
+        self.path = path
+        self.id = 0
+        self.is_open = True
+
+    def receive(self, text: str, now_ns: int) -> None:
+        """Handle one text frame from the client."""
+
+    def on_event(self, event: Event) -> None:
+        """Handle one event of the exchange (called for every event; filter by own subscriptions)."""
+
+    def on_book(self, update: BookUpdate) -> None:
+        """Handle one update of a subscribed book stream."""
+
+    def answer(self, text: str, now_ns: int) -> None:
+        """Send a control frame."""
+        self.venue.send(self, text, "control", None, now_ns)
+
+    def push(self, text: str, kind: str, symbol: str | None, now_ns: int, lane: str = "") -> None:
+        """Send a data frame after the feed delay; frames of one lane arrive in their order."""
+        self.venue.send(self, text, kind, symbol, now_ns, lane)
+
+    def close(self, now_ns: int) -> None:
+        """Close the connection."""
+        self.venue.close_session(self, now_ns)
+
+    def subscribe_book(self, symbol: str, depth: int, interval_ns: int, now_ns: int) -> BookUpdate:
+        """Start a book stream and return its present state as a full update."""
+        return self.venue.subscribe_book(self, symbol, depth, interval_ns, now_ns)
+
+    def unsubscribe_book(self, symbol: str, depth: int, interval_ns: int) -> None:
+        """Stop a book stream."""
+        self.venue.unsubscribe_book(self, symbol, depth, interval_ns)
+
+    def perform(
+        self,
+        call: Call,
+        execute: Callable[[int], HttpAnswer],
+        reply: Callable[[HttpAnswer, int], None],
+        now_ns: int,
+    ) -> None:
+        """Run an order request that came over the websocket, with latency, faults and record."""
+
+        def deliver(answer: HttpAnswer | None, at_ns: int) -> None:
+            if answer is not None and self.is_open:
+                reply(answer, at_ns)
+
+        self.venue.perform(replace(call, over="websocket"), execute, deliver, now_ns)

@@ -1,0 +1,153 @@
+"""All simulated venues together, driven in virtual or real time: what goes in, what comes out, and when to look again.
+
+The world has no clock. Each entry is told `now_ns`; `advance(now_ns)` runs what is due and returns what leaves, in
+order; `next_ns()` says when something will be due next. The same seed, start and inputs give the same outputs.
+"""
+
+import random
+from dataclasses import dataclass, replace
+
+from arb.sandbox.ceiling import Ceiling
+from arb.sandbox.dialects import DIALECTS, REST_PREFIXES, WS_PATHS, venue_of_path
+from arb.sandbox.exchange import SimExchange
+from arb.sandbox.makers import RUNGS
+from arb.sandbox.market import IdSource
+from arb.sandbox.profiles import VENUE_NAMES, make_profile
+from arb.sandbox.scenario import Scenario
+from arb.sandbox.scheduler import Scheduler
+from arb.sandbox.venue import SimVenue
+from arb.sandbox.wire import HttpAnswer, HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """The answer to a submitted request; `answer` None: none will ever come."""
+
+    token: int
+    answer: HttpAnswer | None
+
+
+@dataclass(frozen=True, slots=True)
+class WsText:
+    """A text frame for a session's client."""
+
+    session_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WsClosed:
+    """The venue's side of a session is gone."""
+
+    session_id: int
+
+
+Output = HttpReply | WsText | WsClosed
+
+
+class SimWorld:
+    """The venues, their market and their one schedule."""
+
+    def __init__(
+        self,
+        seed: int,
+        start_ns: int,
+        *,
+        static: bool = False,
+        symbols: tuple[str, ...] | None = None,
+        rungs: int = RUNGS,
+        with_ceiling: bool = True,
+    ) -> None:
+        """Make the venues; `symbols` None lists all. Books of few `rungs`, and no sums for the ceiling, are quicker."""
+        self._symbols = symbols
+        self.seed = seed
+        self.sandbox_id = f"sb-{start_ns // 1_000_000:x}-{seed}"
+        self.scheduler = Scheduler(start_ns)
+        ids = IdSource(start_ns)
+        self._outputs: list[Output] = []
+        self._count = 0
+        self._session_venue: dict[int, SimVenue] = {}
+        self.venues: dict[str, SimVenue] = {}
+        for name in VENUE_NAMES:
+            if name in DIALECTS:
+                self.venues[name] = self._make_venue(name, ids, start_ns)
+        self.ceiling = Ceiling([venue.exchange for venue in self.venues.values()] if with_ceiling else [])
+        self.scenario = Scenario(
+            seed, list(self.venues.values()), self.scheduler, self.ceiling, static=static, rungs=rungs
+        )
+
+    def _make_venue(self, name: str, ids: IdSource, start_ns: int) -> SimVenue:
+        profile = make_profile(name, random.Random(f"{self.seed}/{name}/keys/{start_ns}"), start_ns)
+        if self._symbols is not None:
+            listed = tuple(rules for rules in profile.instruments if rules.symbol in self._symbols)
+            profile = replace(profile, instruments=listed)
+        exchange = SimExchange(profile, ids, start_ns)
+        rng = random.Random(f"{self.seed}/{name}/latency")
+        return SimVenue(exchange, DIALECTS[name](exchange), self.scheduler, self, rng)
+
+    # -- in --------------------------------------------------------------------------------------------------------
+
+    def submit(self, request: HttpRequest, now_ns: int) -> int | None:
+        """Take an HTTP request and return its token; None when no venue owns the path."""
+        name = venue_of_path(request.path, REST_PREFIXES)
+        venue = self.venues.get(name) if name else None
+        if venue is None:
+            return None
+        self.scheduler.run_until(now_ns)
+        self._count += 1
+        token = self._count
+        dialect = venue.dialect
+        call = dialect.classify(request, venue.now_ns)
+
+        def deliver(answer: HttpAnswer | None, _: int) -> None:
+            self._outputs.append(HttpReply(token, answer))
+
+        venue.perform(call, lambda at_ns: dialect.handle(request, at_ns), deliver, now_ns)
+        return token
+
+    def open_session(self, path: str, now_ns: int) -> int | None:
+        """Open a websocket session and return its id; None when no venue owns the path."""
+        name = venue_of_path(path, WS_PATHS)
+        venue = self.venues.get(name) if name else None
+        if venue is None:
+            return None
+        self.scheduler.run_until(now_ns)
+        self._count += 1
+        venue.open(self._count, path)
+        self._session_venue[self._count] = venue
+        return self._count
+
+    def receive(self, session_id: int, text: str, now_ns: int) -> None:
+        """Take a text frame from a session's client."""
+        self.scheduler.run_until(now_ns)
+        venue = self._session_venue.get(session_id)
+        if venue is not None:
+            venue.receive(session_id, text)
+
+    def close_session(self, session_id: int, now_ns: int) -> None:
+        """Note that a session's client is gone."""
+        self.scheduler.run_until(now_ns)
+        venue = self._session_venue.pop(session_id, None)
+        if venue is not None:
+            venue.forget_session(session_id)
+
+    # -- out -------------------------------------------------------------------------------------------------------
+
+    def advance(self, now_ns: int) -> list[Output]:
+        """Run what is due by `now_ns` and return what leaves, in order."""
+        self.scheduler.run_until(now_ns)
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    def next_ns(self) -> int | None:
+        """Return when something is due next; the present instant when outputs already wait."""
+        return self.scheduler.now_ns if self._outputs else self.scheduler.next_ns()
+
+    def text(self, session_id: int, text: str) -> None:
+        """Collect a frame that a venue sends."""
+        self._outputs.append(WsText(session_id, text))
+
+    def closed(self, session_id: int) -> None:
+        """Collect the closing of a session by its venue."""
+        self._session_venue.pop(session_id, None)
+        self._outputs.append(WsClosed(session_id))

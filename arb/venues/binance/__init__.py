@@ -1,0 +1,1 @@
+"""Binance spot, public data only: everything that is particular to this venue."""

@@ -1,0 +1,1 @@
+"""Bitget API v2: everything that is particular to this venue."""

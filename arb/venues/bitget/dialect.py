@@ -1,0 +1,272 @@
+"""Bitget's REST language for a classic spot account (API v2).
+
+No expiry of requests is known here, so an order whose answer was lost may arrive until its timestamp's window closes.
+The answer to an order only says that it was taken. Fills do not carry our own id: they are found by the order's number.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.events import AssetBalance, Transfer
+from arb.errors import VenueProtocolError
+from arb.market.fill import Fill, FillSource
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.order import OrderReport, TimeInForce
+from arb.venues.bitget import records
+from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
+from arb.venues.fields import Fields
+from arb.venues.outcome_tables import BITGET
+from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
+
+_PRIVATE, _PUBLIC = ("private", "spot"), ("public", "spot")
+_FORCE = {
+    TimeInForce.GTC: "gtc",
+    TimeInForce.IOC: "ioc",
+    TimeInForce.FOK: "fok",
+    TimeInForce.POST_ONLY: "post_only",
+}
+_PAGE = 100
+_CANCELS_MAX = 50
+_ZERO = Decimal(0)
+_RIGHTS = frozenset({"stor", "stow", "wwow"})
+"""The words for rights whose meaning is known."""
+
+
+class BitgetDialect:
+    """See `arb.venues.dialect.TradeDialect`."""
+
+    venue = "bitget"
+    policy: OutcomePolicy = BITGET
+    not_found = frozenset({"43001", "40109", "40768"})
+
+    def __init__(self) -> None:
+        self.symbols = records.Symbols()
+
+    def learn(self, natives: Mapping[str, str]) -> None:
+        """Take what the listing's one-word symbols stand for."""
+        self.symbols.learn(natives)
+
+    def native_symbol(self, symbol: str) -> str:
+        """Return `BTCUSDT`."""
+        return symbol.replace("/", "")
+
+    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
+        """Return `POST /spot/trade/place-order`; there is nothing to carry the expiry."""
+        native = self.native_symbol(command.symbol)
+        params = {
+            "symbol": native,
+            "side": str(command.side),
+            "orderType": "limit",
+            "force": _FORCE[command.tif],
+            "price": f"{command.price:f}",
+            "size": f"{command.size:f}",
+            "clientOid": command.client_order_id,
+        }
+        path = "v2/spot/trade/place-order"
+        # One scope for all symbols: Bitget counts placements per user (10/s), not per instrument.
+        return Call(scope="place", api=_PRIVATE, method="POST", path=path, params=params)
+
+    def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
+        """Read the number the order was given; nothing more is said of it."""
+        told = Fields(self.venue, "answer", body).object("data")
+        return OrderReport(
+            venue=self.venue,
+            symbol=command.symbol,
+            client_order_id=told.maybe_text("clientOid") or command.client_order_id,
+            venue_order_id=told.text("orderId"),
+            side=command.side,
+            price=command.price,
+            size=command.size,
+            filled=_ZERO,
+            avg_price=None,
+            is_open=True,
+        )
+
+    def cancel(self, command: CancelOrder) -> Call:
+        """Return `POST /spot/trade/cancel-order`."""
+        named = _named(command.client_order_id, command.venue_order_id)
+        params = {"symbol": self.native_symbol(command.symbol)} | named
+        path = "v2/spot/trade/cancel-order"
+        return Call(scope="cancel", api=_PRIVATE, method="POST", path=path, params=params)
+
+    def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
+        """Return `POST /spot/trade/batch-cancel-order` with at most 50 orders each, of any symbols (`batchMode` multiple)."""
+        return tuple(self._cancel_batch(part) for part in batched(commands, _CANCELS_MAX))
+
+    def _cancel_batch(self, commands: tuple[CancelOrder, ...]) -> CancelBatch:
+        orders = [
+            {"symbol": self.native_symbol(command.symbol)} | _named(command.client_order_id, command.venue_order_id)
+            for command in commands
+        ]
+        params = {"batchMode": "multiple", "orderList": orders}
+        path = "v2/spot/trade/batch-cancel-order"
+        call = Call(scope="cancel_batch", api=_PRIVATE, method="POST", path=path, params=params)
+        return CancelBatch(call, commands, ("cancel_batch",))
+
+    def cancelled(self, body: Any) -> dict[str, Said]:
+        """Read the two lists of orders: those that were taken, and those that were not, each with its `errorCode`."""
+        told: dict[str, Said] = {}
+        data = Fields(self.venue, "answer", body).object("data")
+        for key, failed in (("successList", False), ("failureList", True)):
+            for raw in data.rows(key) if data.has(key) else []:
+                fields = Fields(self.venue, "cancelled order", raw)
+                code = (fields.maybe_text("errorCode") or UNREADABLE) if failed else None
+                for name in (fields.maybe_text("orderId"), fields.maybe_text("clientOid")):
+                    if name:
+                        told[name] = Said(code, fields.maybe_text("errorMsg") or "")
+        return told
+
+    def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
+        """Return `GET /spot/trade/orderInfo`, which finds open and ended orders by either id."""
+        return _read("spot/trade/orderInfo", _named(client_order_id, venue_order_id))
+
+    def order_in(self, body: Any) -> OrderReport | None:
+        """Return the order."""
+        rows = Fields(self.venue, "answer", body).rows("data")
+        return self.report(rows[0]) if rows else None
+
+    def open_orders(self, symbol: str) -> Pages:
+        """Return the pages of `GET /spot/trade/unfilled-orders`."""
+        return _paged("spot/trade/unfilled-orders", {"symbol": self.native_symbol(symbol)}, "orderId")
+
+    def ended_orders(self, symbol: str, since_ms: int) -> Pages:
+        """Return the pages of `GET /spot/trade/history-orders`, by the time they were made."""
+        params = {"symbol": self.native_symbol(symbol), "startTime": str(since_ms)}
+        return _paged("spot/trade/history-orders", params, "orderId")
+
+    def fills(self, symbol: str, since_ms: int, venue_order_id: str | None) -> Pages:
+        """Return the pages of `GET /spot/trade/fills`."""
+        params = {"symbol": self.native_symbol(symbol), "startTime": str(since_ms)}
+        if venue_order_id is not None:
+            params["orderId"] = venue_order_id
+        return _paged("spot/trade/fills", params, "tradeId")
+
+    def report(self, raw: Any) -> OrderReport:
+        """Read one order."""
+        return records.order_report(self.venue, raw, self.symbols, pushed=False)
+
+    def fill(self, raw: Any, received_ns: int) -> Fill:
+        """Read one row of `/spot/trade/fills`."""
+        return records.fill(self.venue, raw, self.symbols, FillSource.QUERY, received_ns)
+
+    def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
+        """Return the pages of `GET /spot/wallet/deposit-records` and `/spot/wallet/withdrawal-records`, newest first."""
+        span = {"startTime": str(since_ms), "endTime": str(now_ms + 1000)}
+        paths = ("spot/wallet/deposit-records", "spot/wallet/withdrawal-records")
+        return tuple(_paged(path, span, "orderId") for path in paths)
+
+    def transfer(self, raw: Any) -> Transfer | None:
+        """Read a row; only `success` has moved the balance for good."""
+        fields = Fields(self.venue, "transfer", raw)
+        if fields.maybe_text("status") != "success":
+            return None
+        amount = fields.not_negative("size")
+        event_ns = fields.maybe_ms_ns("uTime") or fields.ms_ns("cTime")
+        signed = amount if fields.text("type") == "deposit" else -amount
+        return Transfer(fields.text("orderId"), fields.text("coin"), signed, event_ns)
+
+    def dead_man(self, timeout_s: int) -> Call | None:
+        """Return None: the classic spot account has no such switch."""
+        return None
+
+    def clock(self) -> Call:
+        """Return `GET /public/time`."""
+        return _read("public/time", {}, ("public", "common"))
+
+    def clock_ms(self, body: Any) -> int:
+        """Return the venue's time."""
+        return Fields(self.venue, "answer", body).object("data").whole("serverTime")
+
+    def balances(self) -> Call:
+        """Return `GET /spot/account/assets`, which names the assets that are held."""
+        return _read("spot/account/assets", {})
+
+    def balances_in(self, body: Any) -> dict[str, AssetBalance]:
+        """Read all balances."""
+        if not isinstance(Fields(self.venue, "answer", body).raw("data"), list):
+            raise VenueProtocolError(self.venue, "assets: field 'data': not a list")
+        return dict(records.balance(self.venue, raw) for raw in Fields(self.venue, "answer", body).rows("data"))
+
+    def listing(self) -> Call:
+        """Return `GET /spot/public/symbols`."""
+        return _read("spot/public/symbols", {}, _PUBLIC)
+
+    def listed(self, body: Any) -> dict[str, Instrument]:
+        """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote."""
+        return read_listing(self.venue, Fields(self.venue, "answer", body).rows("data"), self._instrument)
+
+    def fees(self, symbol: str) -> Call:
+        """Return `GET /common/trade-rate`: the listing's rates are nobody's."""
+        params = {"symbol": self.native_symbol(symbol), "businessType": "spot"}
+        return _read("common/trade-rate", params, ("private", "common"))
+
+    def fees_in(self, body: Any) -> Fees:
+        """Read the rates; a buy pays in what it receives."""
+        fields = Fields(self.venue, "answer", body).object("data")
+        return Fees(fields.decimal("takerFeeRate"), fields.decimal("makerFeeRate"), FeeIn.BASE)
+
+    def key_calls(self) -> tuple[Call, ...]:
+        """Return `GET /spot/account/info`."""
+        return (_read("spot/account/info", {}),)
+
+    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
+        """Read the address list and the rights: `stow` trades spot, `stor` reads it, `wwow` withdraws.
+
+        Bitget documents these words badly, so any other may be a right to withdraw, or to move funds away.
+        """
+        fields = Fields(self.venue, "answer", bodies[0]).object("data")
+        rights = {str(word) for word in fields.rows("authorities")}
+        return KeyFacts(
+            can_trade="stow" in rights if rights else None,
+            # The list of words is not documented well enough for its silence to prove anything.
+            can_withdraw=True if "wwow" in rights else None,
+            ip_bound=fields.maybe_text("ips") is not None,
+            unknown=tuple(sorted(rights - _RIGHTS)),
+        )
+
+    def _instrument(self, raw: Any) -> Instrument:
+        fields = Fields(self.venue, "symbol", raw)
+        return Instrument(
+            venue=self.venue,
+            symbol=f"{fields.text('baseCoin')}/{fields.text('quoteCoin')}",
+            native_symbol=fields.text("symbol"),
+            tick=Decimal(1).scaleb(-fields.whole("pricePrecision")),
+            lot=Decimal(1).scaleb(-fields.whole("quantityPrecision")),
+            min_size=fields.not_negative("minTradeAmount", _ZERO),
+            min_notional=fields.not_negative("minTradeUSDT", _ZERO),
+            max_size=fields.maybe_decimal("maxTradeAmount") or None,
+            taker_fee=None,
+            maker_fee=None,
+            buy_fee_in=FeeIn.BASE,
+            price_band=_narrower(
+                fields.maybe_decimal("buyLimitPriceRatio"), fields.maybe_decimal("sellLimitPriceRatio")
+            ),
+            tradable=fields.maybe_text("status") == "online",
+        )
+
+
+def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) -> Call:
+    return Call(scope=f"GET {path}", api=api, method="GET", path=f"v2/{path}", params=params)
+
+
+def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
+    return {"clientOid": client_order_id} if venue_order_id is None else {"orderId": venue_order_id}
+
+
+def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
+    def rows_of(body: Any) -> list[Any]:
+        return Fields("bitget", "answer", body).rows("data")
+
+    def following(call: Call, rows: list[Any]) -> Call | None:
+        if len(rows) < _PAGE:
+            return None
+        return _read(path, {**call.params, "idLessThan": Fields("bitget", "row", rows[-1]).text(cursor)})
+
+    return Pages(first=_read(path, {**params, "limit": str(_PAGE)}), rows=rows_of, following=following)
+
+
+def _narrower(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    rates = [rate for rate in (first, second) if rate]
+    return min(rates) if rates else None

@@ -1,0 +1,1 @@
+"""OKX API v5: everything that is particular to this venue."""

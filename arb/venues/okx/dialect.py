@@ -1,0 +1,275 @@
+"""OKX's REST language for a spot account in cash mode (API v5).
+
+Orders are found by our own id whether open or ended (two hours for those that ended without a fill), so lists are read
+only when that finds nothing. The answer to an order only says that it was taken: what became of it comes by the private
+stream or by looking.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from arb.core.commands import CancelOrder, PlaceOrder
+from arb.core.events import AssetBalance, Transfer
+from arb.errors import VenueProtocolError
+from arb.market.fill import Fill, FillSource
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.order import OrderReport, TimeInForce
+from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
+from arb.venues.fields import Fields
+from arb.venues.okx import records
+from arb.venues.outcome_tables import OKX
+from arb.venues.rules.outcome import OutcomePolicy, Said
+
+_PRIVATE, _PUBLIC = ("private",), ("public",)
+_ORDER_TYPES = {
+    TimeInForce.GTC: "limit",
+    TimeInForce.IOC: "ioc",
+    TimeInForce.FOK: "fok",
+    TimeInForce.POST_ONLY: "post_only",
+}
+_PAGE = 100
+_CANCELS_MAX = 20
+_ZERO = Decimal(0)
+
+
+class OkxDialect:
+    """See `arb.venues.dialect.TradeDialect`."""
+
+    venue = "okx"
+    policy: OutcomePolicy = OKX
+    not_found = frozenset({"51603"})
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number_of(self, native_symbol: str) -> int | None:
+        """Return the number by which the websocket's order requests name an instrument, where the listing told it."""
+        return self._numbers.get(native_symbol)
+
+    def learn(self, natives: Mapping[str, str]) -> None:
+        """Take nothing: OKX's spelling tells base and quote apart."""
+
+    def native_symbol(self, symbol: str) -> str:
+        """Return `BTC-USDT`."""
+        return symbol.replace("/", "-")
+
+    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
+        """Return `POST /trade/order` with the header `expTime`, which is not part of what is signed."""
+        native = self.native_symbol(command.symbol)
+        params = {
+            "instId": native,
+            "tdMode": "cash",
+            "clOrdId": command.client_order_id,
+            "side": str(command.side),
+            "ordType": _ORDER_TYPES[command.tif],
+            "px": f"{command.price:f}",
+            "sz": f"{command.size:f}",
+        }
+        return Call(
+            scope=f"place {native}",
+            api=_PRIVATE,
+            method="POST",
+            path="trade/order",
+            params=params,
+            headers={"expTime": str(expires_ms)},
+        )
+
+    def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
+        """Read the number the order was given; nothing more is said of it."""
+        told = self._only(body)
+        return OrderReport(
+            venue=self.venue,
+            symbol=command.symbol,
+            client_order_id=told.maybe_text("clOrdId") or command.client_order_id,
+            venue_order_id=told.text("ordId"),
+            side=command.side,
+            price=command.price,
+            size=command.size,
+            filled=_ZERO,
+            avg_price=None,
+            is_open=True,
+        )
+
+    def cancel(self, command: CancelOrder) -> Call:
+        """Return `POST /trade/cancel-order`."""
+        native = self.native_symbol(command.symbol)
+        params = {"instId": native} | _named(command.client_order_id, command.venue_order_id)
+        return Call(scope=f"cancel {native}", api=_PRIVATE, method="POST", path="trade/cancel-order", params=params)
+
+    def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
+        """Return `POST /trade/cancel-batch-orders` with at most 20 orders each, of any instruments; each order counts."""
+        return tuple(self._cancel_batch(part) for part in batched(commands, _CANCELS_MAX))
+
+    def _cancel_batch(self, commands: tuple[CancelOrder, ...]) -> CancelBatch:
+        scopes = tuple(f"cancel_batch {self.native_symbol(command.symbol)}" for command in commands)
+        items = tuple(
+            {"instId": self.native_symbol(command.symbol)} | _named(command.client_order_id, command.venue_order_id)
+            for command in commands
+        )
+        path = "trade/cancel-batch-orders"
+        call = Call(scope=scopes[0], api=_PRIVATE, method="POST", path=path, params={}, items=items)
+        return CancelBatch(call, commands, scopes)
+
+    def cancelled(self, body: Any) -> dict[str, Said]:
+        """Read the rows: each has a code of its own, `sCode`, "0" for success."""
+        told: dict[str, Said] = {}
+        for raw in Fields(self.venue, "answer", body).rows("data"):
+            fields = Fields(self.venue, "cancelled order", raw)
+            code = fields.text("sCode")
+            for name in (fields.maybe_text("ordId"), fields.maybe_text("clOrdId")):
+                if name:
+                    told[name] = Said(None if code == "0" else code, fields.maybe_text("sMsg") or "")
+        return told
+
+    def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
+        """Return `GET /trade/order`."""
+        params = {"instId": self.native_symbol(symbol)} | _named(client_order_id, venue_order_id)
+        return _read("trade/order", params)
+
+    def order_in(self, body: Any) -> OrderReport | None:
+        """Return the order."""
+        rows = Fields(self.venue, "answer", body).rows("data")
+        return self.report(rows[0]) if rows else None
+
+    def open_orders(self, symbol: str) -> Pages:
+        """Return the pages of `GET /trade/orders-pending`."""
+        return _paged("trade/orders-pending", self._listed_by(symbol), "ordId")
+
+    def ended_orders(self, symbol: str, since_ms: int) -> Pages:
+        """Return the pages of `GET /trade/orders-history`, by the time they were made."""
+        return _paged("trade/orders-history", {**self._listed_by(symbol), "begin": str(since_ms)}, "ordId")
+
+    def fills(self, symbol: str, since_ms: int, venue_order_id: str | None) -> Pages:
+        """Return the pages of `GET /trade/fills`."""
+        params = {**self._listed_by(symbol), "begin": str(since_ms)}
+        if venue_order_id is not None:
+            params["ordId"] = venue_order_id
+        return _paged("trade/fills", params, "billId")
+
+    def report(self, raw: Any) -> OrderReport:
+        """Read one order."""
+        return records.order_report(self.venue, raw)
+
+    def fill(self, raw: Any, received_ns: int) -> Fill:
+        """Read one row of `/trade/fills`."""
+        return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
+
+    def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
+        """Return the pages of `GET /asset/deposit-history` and `/asset/withdrawal-history`, newest first."""
+        paths = ("asset/deposit-history", "asset/withdrawal-history")
+        return tuple(_paged(path, {"before": str(since_ms)}, "ts") for path in paths)
+
+    def transfer(self, raw: Any) -> Transfer | None:
+        """Read a row; only state 2 has moved the balance for good. A withdrawal's fee comes on top of its amount."""
+        fields = Fields(self.venue, "transfer", raw)
+        if fields.maybe_text("state") != "2":
+            return None
+        amount, asset, event_ns = fields.not_negative("amt"), fields.text("ccy"), fields.ms_ns("ts")
+        if fields.maybe_text("wdId") is None:
+            return Transfer(f"d{fields.text('depId')}", asset, amount, event_ns)
+        return Transfer(f"w{fields.text('wdId')}", asset, -amount - fields.not_negative("fee", _ZERO), event_ns)
+
+    def dead_man(self, timeout_s: int) -> Call | None:
+        """Return `POST /trade/cancel-all-after`, 0 or 10 to 120 s."""
+        params = {"timeOut": str(timeout_s)}
+        return Call(scope="cancel all", api=_PRIVATE, method="POST", path="trade/cancel-all-after", params=params)
+
+    def clock(self) -> Call:
+        """Return `GET /public/time`."""
+        return _read("public/time", {}, _PUBLIC)
+
+    def clock_ms(self, body: Any) -> int:
+        """Return the venue's time."""
+        return self._only(body).whole("ts")
+
+    def balances(self) -> Call:
+        """Return `GET /account/balance`."""
+        return _read("account/balance", {})
+
+    def balances_in(self, body: Any) -> dict[str, AssetBalance]:
+        """Read all balances."""
+        rows = Fields(self.venue, "answer", body).rows("data")
+        if not rows:
+            raise VenueProtocolError(self.venue, "balance: field 'data': no account")
+        return records.balances(self.venue, rows[0])
+
+    def listing(self) -> Call:
+        """Return `GET /public/instruments` for spot."""
+        return _read("public/instruments", {"instType": "SPOT"}, _PUBLIC)
+
+    def listed(self, body: Any) -> dict[str, Instrument]:
+        """Read the rules of all spot symbols."""
+        return read_listing(self.venue, Fields(self.venue, "answer", body).rows("data"), self._instrument)
+
+    def fees(self, symbol: str) -> Call:
+        """Return `GET /account/trade-fee`."""
+        return _read("account/trade-fee", {"instType": "SPOT", "instId": self.native_symbol(symbol)})
+
+    def fees_in(self, body: Any) -> Fees:
+        """Read the rates: here negative means that one pays; a buy pays in what it receives."""
+        fields = self._only(body)
+        return Fees(fields.negated("taker"), fields.negated("maker"), FeeIn.BASE)
+
+    def key_calls(self) -> tuple[Call, ...]:
+        """Return `GET /account/config`."""
+        return (_read("account/config", {}),)
+
+    def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
+        """Read `perm`: comma-separated out of `read_only`, `trade`, `withdraw`."""
+        fields = self._only(bodies[0])
+        told = fields.maybe_text("perm")
+        perms = None if told is None else {perm.strip() for perm in told.split(",")}
+        return KeyFacts(
+            can_trade=None if perms is None else "trade" in perms,
+            can_withdraw=None if perms is None else "withdraw" in perms,
+            ip_bound=fields.maybe_text("ip") is not None,
+        )
+
+    def _only(self, body: Any) -> Fields:
+        rows = Fields(self.venue, "answer", body).rows("data")
+        if not rows:
+            raise VenueProtocolError(self.venue, "answer: field 'data': empty")
+        return Fields(self.venue, "answer: data", rows[0])
+
+    def _listed_by(self, symbol: str) -> dict[str, Any]:
+        return {"instType": "SPOT", "instId": self.native_symbol(symbol)}
+
+    def _instrument(self, raw: Any) -> Instrument:
+        fields = Fields(self.venue, "instrument", raw)
+        if fields.has("instIdCode"):
+            self._numbers[fields.text("instId")] = fields.whole("instIdCode")
+        return Instrument(
+            venue=self.venue,
+            symbol=f"{fields.text('baseCcy')}/{fields.text('quoteCcy')}",
+            native_symbol=fields.text("instId"),
+            tick=fields.positive("tickSz"),
+            lot=fields.positive("lotSz"),
+            min_size=fields.not_negative("minSz", _ZERO),
+            min_notional=_ZERO,
+            max_size=fields.maybe_decimal("maxLmtSz"),
+            taker_fee=None,
+            maker_fee=None,
+            buy_fee_in=FeeIn.BASE,
+            tradable=fields.maybe_text("state") == "live",
+        )
+
+
+def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) -> Call:
+    return Call(scope=f"GET {path}", api=api, method="GET", path=path, params=params)
+
+
+def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:
+    return {"clOrdId": client_order_id} if venue_order_id is None else {"ordId": venue_order_id}
+
+
+def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
+    def rows_of(body: Any) -> list[Any]:
+        return Fields("okx", "answer", body).rows("data")
+
+    def following(call: Call, rows: list[Any]) -> Call | None:
+        if len(rows) < _PAGE:
+            return None
+        return _read(path, {**call.params, "after": Fields("okx", "row", rows[-1]).text(cursor)})
+
+    return Pages(first=_read(path, {**params, "limit": str(_PAGE)}), rows=rows_of, following=following)

@@ -1,0 +1,112 @@
+"""Orders over OKX's private websocket (API v5, "WS / Place order" and its siblings), answered under the request's own id.
+
+Since February 2026 the socket names an instrument by its number (`instIdCode` of the listing) and takes the name no longer;
+an instrument whose number is not known goes over REST. The answer is the envelope of REST with `id` and `op` around it, so one
+table judges both. An `event: error` names no request: what it was about is not known.
+"""
+
+from typing import Any, Protocol
+
+import msgspec
+
+from arb.clock import NS_PER_S
+from arb.errors import VenueProtocolError
+from arb.venues.dialect import Call
+from arb.venues.okx.private import FAREWELLS, login_message
+from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
+
+OPS = {
+    "trade/order": "order",
+    "trade/cancel-order": "cancel-order",
+    "trade/cancel-batch-orders": "batch-cancel-orders",
+}
+"""The word that stands for each REST call."""
+
+
+class OpSigner(Protocol):
+    """The part of the OKX client that admits what leaves."""
+
+    def check_socket(self, url: str) -> None:
+        """Raise `SigningRefused` for a host that is not allowed."""
+
+    def admit_op(self, path: str, args: list[dict[str, Any]]) -> None:
+        """Let the guard admit a write; raise `SigningRefused` otherwise."""
+
+
+class Numbers(Protocol):
+    """Knows the instruments' numbers."""
+
+    def number_of(self, native_symbol: str) -> int | None:
+        """Return `instIdCode`, where the listing told it."""
+
+
+class _Frame(msgspec.Struct):
+    """What a frame may hold; anything else in it is passed over."""
+
+    id: str = ""
+    op: str = ""
+    event: str = ""
+    code: str = ""
+    msg: str = ""
+
+
+class OkxOrderSocket:
+    """See `arb.venues.order_socket.SocketDialect`."""
+
+    venue = "okx"
+    receipts = False
+
+    def __init__(self, signer: OpSigner, numbers: Numbers, url: str, key: str, secret: str, passphrase: str) -> None:
+        self._signer = signer
+        self._numbers = numbers
+        self._url = url
+        self._key = key
+        self._secret = secret.encode()
+        self._passphrase = passphrase
+        self._decoder = msgspec.json.Decoder(_Frame)
+
+    def greetings(self, now_ns: int) -> tuple[str, ...]:
+        """Return the login, signed for this moment."""
+        self._signer.check_socket(self._url)
+        return (login_message(self._key, self._secret, self._passphrase, now_ns // NS_PER_S, "/users/self/verify"),)
+
+    def ping(self, now_ns: int) -> str | None:
+        """Return the text `ping`."""
+        return "ping"
+
+    def frame(self, request_id: str, call: Call) -> str | None:
+        """Return the frame of a call; see `SocketDialect`."""
+        op = OPS.get(call.path)
+        if op is None or call.method != "POST":
+            return None
+        given = list(call.items) or [call.params]
+        numbers = [self._numbers.number_of(item["instId"]) for item in given]
+        if None in numbers:
+            return None
+        self._signer.admit_op(call.path, given)
+        args = [
+            {"instIdCode": number} | {key: value for key, value in item.items() if key != "instId"}
+            for number, item in zip(numbers, given, strict=True)
+        ]
+        message: dict[str, Any] = {"id": request_id, "op": op, "args": args}
+        if "expTime" in call.headers:
+            message["expTime"] = call.headers["expTime"]
+        return msgspec.json.encode(message).decode()
+
+    def on_frame(self, raw: bytes) -> SocketFrame:
+        """Read one frame; raises `VenueProtocolError`."""
+        if raw == b"pong":
+            return NOTHING
+        try:
+            frame = self._decoder.decode(raw)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise VenueProtocolError(self.venue, f"unreadable frame on the order socket: {error}") from error
+        if frame.event == "login" and frame.code in ("", "0"):
+            return SocketFrame(ready=True)
+        if frame.event in ("login", "error"):
+            return SocketFrame(useless=f"{frame.event} {frame.code}: {frame.msg}")
+        if frame.event == "notice" and frame.code in FAREWELLS:
+            return SocketFrame(useless="the venue announced that it closes the connection")
+        if not frame.id or not frame.op:
+            return NOTHING
+        return SocketFrame(answer=SocketAnswer(frame.id, 200, {}, raw))

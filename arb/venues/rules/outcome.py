@@ -1,0 +1,164 @@
+"""What an answer means: accepted, rejected for certain, or unknown - decided from status and body, never from a class.
+
+Libraries file answers under error classes that lie (an order that met a 500 looks like a refusal, a rate limit like a
+network failure), so nothing here looks at an exception. Each venue has a table of its own codes (`outcome_tables.py`);
+whatever is not in it is *unknown* for an order, since a wrong "no" doubles an order and a wrong "unknown" only costs
+a look. Three rules stand above the tables:
+
+1. A 5xx is unknown whatever its body says: the fault may have struck after the order was taken.
+2. A body that cannot be read (HTML of a proxy, cut JSON, nothing) is unknown at any status, 429 included.
+3. A 429 is a refusal only with the venue's own code for it.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from arb.errors import VenueAuthError, VenueBusy, VenueError, VenueRejected, VenueUnreachable
+from arb.market.order import Outcome
+from arb.venues.rules.retry import Trouble, venue_retry_after_s
+from arb.venues.transport.http import HttpAnswer
+
+UNREADABLE = "unreadable"
+UNNAMED = "unnamed"
+"""The code of an order of a batch that the answer does not mention."""
+RATE_BUDGET = "rate_budget"
+_MESSAGE_MAX = 300
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class Rule(NamedTuple):
+    """What one of a venue's codes means for an order, and for a read; `why` is for people."""
+
+    code: str
+    outcome: Outcome
+    trouble: Trouble
+    why: str
+
+
+class Said(NamedTuple):
+    """A venue's own words: `code` None means that it reports success."""
+
+    code: str | None
+    message: str
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer amounts to. `code` is the venue's, or `unreadable`, `http_STATUS`."""
+
+    outcome: Outcome
+    trouble: Trouble | None = None
+    code: str = ""
+    message: str = ""
+    retry_after_s: float | None = None
+    body: Any = None
+
+    @property
+    def low_fill_ratio(self) -> bool:
+        """Return whether the venue limits us because too few of our requests trade.
+
+        Gate ends the message of its 429 with a number in brackets: (212) on spot, (312) on perpetuals.
+        """
+        return self.trouble is Trouble.BUSY and self.message.rstrip().endswith(("(212)", "(312)"))
+
+    @property
+    def account_limited(self) -> bool:
+        """Return whether it is all our orders together that are too many, not those of one instrument (OKX: 50061)."""
+        return self.code == "50061"
+
+
+Table = Mapping[str, Rule]
+Reader = Callable[[int, Any], Said | None]
+"""From (status, decoded body) to the venue's words; None when the body is none of the venue's making."""
+
+
+class OutcomePolicy(NamedTuple):
+    """How one venue speaks: its table, and who reads its words in answers to orders and to reads."""
+
+    venue: str
+    table: Table
+    read_write: Reader
+    read_read: Reader
+
+
+def decode_body(body: bytes) -> Any:
+    """Return a body's JSON with exact numbers; raise `ValueError` when it is none."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def judge_write(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
+    """Return what an answer to an order or a cancel means; the default is unknown."""
+    return _judge(policy, policy.read_write, answer, venue_now_ns)
+
+
+def judge_read(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
+    """Return what an answer to a question means: `accepted` is an answer, the rest tells whether to ask again."""
+    return _judge(policy, policy.read_read, answer, venue_now_ns)
+
+
+def item_of(policy: OutcomePolicy, said: Said | None, whole: Verdict) -> tuple[Outcome, str | None]:
+    """Return (outcome, code) of one order of a batch: by its own words, else by those for the whole request.
+
+    A batch that succeeded as a whole and does not name an order leaves that one unknown.
+    """
+    if said is None:
+        refused = whole.outcome is Outcome.REJECTED
+        return (Outcome.REJECTED, whole.code) if refused else (Outcome.UNKNOWN, whole.code or UNNAMED)
+    if said.code is None:
+        return Outcome.ACCEPTED, None
+    rule = policy.table.get(said.code)
+    return (Outcome.UNKNOWN if rule is None else rule.outcome), said.code
+
+
+def error_of(venue: str, verdict: Verdict) -> VenueError:
+    """Return the error to raise for a read that was not answered."""
+    text = f"{verdict.code} {verdict.message}".strip()
+    if verdict.trouble is Trouble.AUTH:
+        return VenueAuthError(venue, text, code=verdict.code)
+    if verdict.trouble is Trouble.BUSY:
+        return VenueBusy(venue, text, code=verdict.code, retry_after_s=verdict.retry_after_s)
+    if verdict.trouble in (Trouble.REFUSED, Trouble.CLOCK):
+        return VenueRejected(venue, text, code=verdict.code)
+    return VenueUnreachable(venue, text, code=verdict.code)
+
+
+def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
+    wait_s = venue_retry_after_s(answer.headers, venue_now_ns)
+    try:
+        body = decode_body(answer.body)
+    except ValueError:
+        said = None
+        body = None
+    else:
+        said = read(answer.status, body)
+    if said is None:
+        trouble = Trouble.BUSY if answer.status in (418, 429) else Trouble.FAULT
+        text = f"HTTP {answer.status} with a body that is not the venue's"
+        retry = wait_s if trouble is Trouble.BUSY else None
+        return Verdict(outcome=Outcome.UNKNOWN, trouble=trouble, code=UNREADABLE, message=text, retry_after_s=retry)
+    if answer.status >= 500:
+        code = said.code or f"http_{answer.status}"
+        return Verdict(outcome=Outcome.UNKNOWN, trouble=Trouble.FAULT, code=code, message=_cut(said.message))
+    if said.code is None:
+        return Verdict(outcome=Outcome.ACCEPTED, body=body)
+    rule = policy.table.get(said.code)
+    if rule is None:
+        trouble = Trouble.BUSY if answer.status == 429 else Trouble.REFUSED
+        return Verdict(outcome=Outcome.UNKNOWN, trouble=trouble, code=said.code, message=_cut(said.message), body=body)
+    return Verdict(
+        outcome=rule.outcome,
+        trouble=rule.trouble,
+        code=said.code,
+        message=_cut(said.message),
+        retry_after_s=wait_s if rule.trouble is Trouble.BUSY else None,
+        body=body,
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MESSAGE_MAX else text[:_MESSAGE_MAX] + "..."

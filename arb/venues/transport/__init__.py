@@ -1,0 +1,1 @@
+"""What carries bytes: HTTP requests, pooled connections, websockets. Addresses are handed in; no venue is known here."""

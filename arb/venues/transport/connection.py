@@ -1,0 +1,186 @@
+"""One websocket, kept up: connect, greet, keep alive, hand over every frame, and come back after a loss.
+
+It understands no frame. It stamps each with the instant of receipt and hands it over at once, on the loop's thread; it
+keeps no queue of its own, so nothing can pile up here. What was subscribed is lost with the connection: `greetings` are
+sent anew each time.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from arb.clock import NS_PER_S, Clock
+from arb.venues.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
+from arb.venues.transport.wires import RealWires, Socket, SocketEnded, Wires
+
+# After this many frames in a row the loop gets a turn, so that a flood cannot starve timers and orders.
+FRAMES_PER_TURN = 512
+OUTBOX_MAX = 1024
+# A connection that stood this long was good: the next failure starts counting from one.
+STEADY_S = 30.0
+
+
+class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):
+    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two messages of ours."""
+
+    connect_timeout_s: float = 10.0
+    heartbeat_s: float = 5.0
+    silence_s: float = 20.0
+    send_gap_s: float = 0.0
+
+
+class StreamConnection:
+    """See the module's text. All callbacks are called on the loop's thread and must not block or raise."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        greetings: Callable[[], Iterable[str]],
+        on_frame: Callable[[int, bytes], None],
+        on_down: Callable[[str], None],
+        ping: Callable[[], str | None],
+        on_up: Callable[[], None] | None = None,
+        on_tick: Callable[[], None] | None = None,
+        timing: ConnectionTiming | None = None,
+        backoff: Backoff = RECONNECTS,
+        wires: Wires | None = None,
+    ) -> None:
+        self._url = url
+        self._clock = clock
+        self._rng = rng
+        self._greetings = greetings
+        self._on_frame = on_frame
+        self._on_down = on_down
+        self._ping = ping
+        self._on_up = on_up
+        self._on_tick = on_tick
+        self._timing = timing if timing is not None else ConnectionTiming()
+        self._backoff = backoff
+        self._wires: Wires = RealWires(clock) if wires is None else wires
+        self._socket: Socket | None = None
+        self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_MAX)
+        self._cause: str | None = None
+        self._closer: asyncio.Task[None] | None = None
+        self.last_byte_ns = 0
+
+    async def run(self) -> None:
+        """Keep the connection up; returns only when cancelled."""
+        attempt = 0
+        while True:
+            started_ns = self._clock.monotonic_ns()
+            cause = await self._live()
+            if (self._clock.monotonic_ns() - started_ns) / NS_PER_S >= STEADY_S:
+                attempt = 0
+            attempt += 1
+            self._on_down(cause)
+            delay_s = next_delay_s(self._backoff, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
+            await asyncio.sleep(self._backoff.cap_s if delay_s is None else delay_s)
+
+    def send(self, text: str) -> bool:
+        """Queue one message; False when there is no connection or too much is queued."""
+        if self._socket is None or self._outbox.full():
+            return False
+        self._outbox.put_nowait(text)
+        return True
+
+    def write(self, text: str) -> None:
+        """Hand one message to the network now, past what is queued; raise `SocketEnded` when not a byte of it can leave."""
+        if self._socket is None or self._cause is not None:
+            raise SocketEnded("no connection")
+        self._socket.write(text)
+
+    def drop(self, cause: str) -> None:
+        """End the present connection, so that a new one is made."""
+        if self._socket is None or self._cause is not None:
+            return
+        self._cause = cause
+        # Wakes the reader at once; whether the venue still answers the farewell does not matter.
+        self._closer = asyncio.create_task(_close(self._socket))
+
+    def unread(self) -> bool:
+        """Return whether received bytes still wait to be handed over."""
+        return self._socket is not None and self._socket.unread()
+
+    # Inner workings.
+
+    async def _live(self) -> str:
+        """Live through one connection; return why it ended."""
+        self._cause = None
+        timing = self._timing
+        try:
+            async with asyncio.timeout(timing.connect_timeout_s):
+                socket = await self._wires.dial(self._url)
+        except SocketEnded as error:
+            return str(error)
+        except TimeoutError:
+            return f"no connection within {timing.connect_timeout_s:g} s"
+        self._outbox = asyncio.Queue(OUTBOX_MAX)
+        self._socket = socket
+        self.last_byte_ns = self._clock.monotonic_ns()
+        helpers = [asyncio.create_task(self._write(socket)), asyncio.create_task(self._keep_alive(socket))]
+        try:
+            if self._on_up is not None:
+                self._on_up()
+            if not all(self.send(text) for text in self._greetings()):
+                return f"more than {OUTBOX_MAX} messages to greet with"
+            return await self._read(socket)
+        finally:
+            self._socket = None
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await _close(socket)
+
+    async def _read(self, socket: Socket) -> str:
+        frames = 0
+        while True:
+            try:
+                raw = await socket.receive()
+            except SocketEnded as error:
+                return self._cause or str(error)
+            self.last_byte_ns = self._clock.monotonic_ns()
+            self._on_frame(self._clock.wall_ns(), raw)
+            frames += 1
+            if frames % FRAMES_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _write(self, socket: Socket) -> None:
+        while True:
+            text = await self._outbox.get()
+            try:
+                await socket.send(text)
+            except SocketEnded as error:
+                self.drop(str(error))
+                return
+            if self._timing.send_gap_s:
+                await asyncio.sleep(self._timing.send_gap_s)
+
+    async def _keep_alive(self, socket: Socket) -> None:
+        timing = self._timing
+        pinged_ns = self._clock.monotonic_ns()
+        while True:
+            await asyncio.sleep(min(1.0, timing.heartbeat_s))
+            now_ns = self._clock.monotonic_ns()
+            if now_ns - self.last_byte_ns > timing.silence_s * NS_PER_S:
+                self.drop(f"silent for {timing.silence_s:g} s")
+                return
+            if now_ns - pinged_ns >= timing.heartbeat_s * NS_PER_S:
+                pinged_ns = now_ns
+                text = self._ping()
+                if text is not None:
+                    self.send(text)
+            if self._on_tick is not None:
+                self._on_tick()
+
+
+async def _close(socket: Socket) -> None:
+    try:
+        async with asyncio.timeout(1.0):
+            await socket.close()
+    except TimeoutError:
+        return

@@ -1,0 +1,92 @@
+"""Whatever arrives with a right signature, OKX and Bitget answer it in their own words and go on."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.sandbox.wire import HttpRequest
+from tests.unit.sandbox.bench import Bench
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text."""
+    return text.split()
+
+
+OKX_PATHS = words(
+    "/trade/order /trade/batch-orders /trade/cancel-order /trade/cancel-batch-orders /trade/orders-pending "
+    "/trade/orders-history /trade/fills /trade/fills-history /account/balance /account/trade-fee /asset/currencies "
+    "/asset/deposit-history /market/books /market/ticker /market/trades /public/instruments /nowhere"
+)
+BITGET_PATHS = words(
+    "/spot/trade/place-order /spot/trade/cancel-order /spot/trade/orderInfo /spot/trade/unfilled-orders "
+    "/spot/trade/history-orders /spot/trade/fills /spot/account/assets /common/trade-rate /spot/market/orderbook "
+    "/spot/wallet/deposit-records /spot/public/symbols /spot/market/tickers /nowhere"
+)
+NAMES = words(
+    "instId instIdCode instType tdMode side ordType px sz clOrdId ordId tag tgtCcy after before begin end limit ccy "
+    "symbol orderType force price size clientOid orderId idLessThan startTime endTime coin businessType"
+)
+TEXTS = words(
+    "BTC-USDT BTC/USDT BTCUSDT SPOT cash buy sell limit market ioc gtc 50000 0.01 -1 0 1e9 NaN Infinity 1e-30 x y ² ٣ "
+    "99999999999999999999999999 1.000000000000000000000000001 spot"
+)
+scalars = st.one_of(st.sampled_from(TEXTS), st.integers(-5, 2**63), st.booleans(), st.none(), st.text(max_size=6))
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3), max_leaves=4)
+objects = st.dictionaries(st.sampled_from(NAMES), values, max_size=10)
+bodies = st.one_of(
+    st.one_of(objects, st.lists(objects, max_size=3), values).map(lambda value: json.dumps(value).encode()),
+    st.binary(max_size=12),
+    st.just(b"[" * 100_000),
+)
+queries = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(TEXTS), max_size=6).map(
+    lambda pairs: "&".join(f"{name}={value}" for name, value in pairs.items())
+)
+
+
+def signed(bench: Bench, method: str, path: str, query: str, body: bytes) -> HttpRequest:
+    """Sign any bytes as the venue's document says."""
+    profile, asked = bench.exchange.profile, f"?{query}" if query else ""
+    if bench.venue.name == "okx":
+        moment = datetime.fromtimestamp(bench.now_ns // NS_PER_S, UTC)
+        stamp, prefix = moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"), "ok-access"
+    else:
+        stamp, prefix = str(bench.now_ns // NS_PER_MS), "access"
+    text = f"{stamp}{method}{path}{asked}".encode() + body
+    signature = base64.b64encode(hmac.new(profile.secret.encode(), text, hashlib.sha256).digest()).decode()
+    headers = {
+        f"{prefix}-key": profile.key,
+        f"{prefix}-sign": signature,
+        f"{prefix}-timestamp": stamp,
+        f"{prefix}-passphrase": profile.passphrase,
+    }
+    return HttpRequest(method, path, query, headers, body)
+
+
+@pytest.mark.parametrize("venue", ["okx", "bitget"])
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_every_signed_request_gets_an_answer_in_the_venues_envelope(venue: str, data: st.DataObject) -> None:
+    bench = Bench(venue)
+    root, paths = ("/api/v5", OKX_PATHS) if venue == "okx" else ("/api/v2", BITGET_PATHS)
+    for _ in range(12):
+        path = root + data.draw(st.sampled_from(paths))
+        if data.draw(st.booleans()):
+            request = signed(bench, "POST", path, "", data.draw(bodies))
+        else:
+            request = signed(bench, "GET", path, data.draw(queries), b"")
+        status, answer = bench.send(request)
+
+        assert status in (200, 400, 404, 405, 429)
+        assert isinstance(answer["code"], str)
+        assert "msg" in answer
+    held: dict[str, Any] = bench.exchange.account.balances
+    assert all(balance.free >= 0 and balance.locked >= 0 for balance in held.values())

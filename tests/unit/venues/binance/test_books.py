@@ -1,0 +1,152 @@
+"""Binance: a fetched snapshot, two rules of chaining, and best-bid/offer frames as witnesses. Bybit: restarts."""
+
+import json
+import random
+
+import pytest
+
+from arb.market.arena import BookArena, BookState
+from arb.market.feed import Notice, NoticeKind, ResyncBy
+from arb.venues.binance.books import BinanceFeed
+from arb.venues.bybit.books import BybitFeed
+from tests.unit.venues.wire.dialects import NOW_MS, NOW_NS, Truth, binance_frame, bybit_frame, seats
+
+Levels = list[list[str]]
+
+
+def feed_of(venue: str = "binance") -> tuple[BookArena, BinanceFeed]:
+    arena = BookArena(1)
+    return arena, BinanceFeed(seats("BTCUSDT"), arena, venue=venue)
+
+
+def snapshot(id: int, bids: Levels, asks: Levels) -> str:
+    return json.dumps({"lastUpdateId": id, "bids": bids, "asks": asks})
+
+
+def perpetual(first: int, last: int, previous: int, bids: Levels) -> str:
+    frame = json.loads(binance_frame(first, last, bids, []))
+    frame["data"]["pu"] = previous
+    return json.dumps(frame)
+
+
+def ticker(id: int, *quote: str) -> str:
+    data = dict(zip(("u", "s", "b", "B", "a", "A"), (id, "BTCUSDT", *quote), strict=True))
+    return json.dumps({"stream": "btcusdt@bookTicker", "data": data})
+
+
+def test_the_first_spot_change_overlaps_the_snapshot_and_later_ones_follow_exactly() -> None:
+    arena, feed = feed_of()
+    feed.on_frame(NOW_NS, binance_frame(95, 99, [["1", "9"]], []))
+    feed.on_frame(NOW_NS, binance_frame(100, 104, [["2", "2"]], []))
+    feed.on_snapshot("BTCUSDT", NOW_NS, snapshot(101, [["1", "1"]], [["5", "5"]]))
+    assert (arena.sequence[0], arena.bids(0)) == (104, [(200, 20_000), (100, 10_000)])
+    result = feed.on_frame(NOW_NS, binance_frame(104, 106, [["1", "3"]], []))
+    assert result.resyncs[0].by is ResyncBy.FETCH
+    assert arena.state[0] == BookState.GAP
+
+
+def test_perpetual_changes_follow_by_their_previous_id() -> None:
+    arena, feed = feed_of("binance_futures")
+    feed.on_frame(NOW_NS, perpetual(90, 99, 88, [["9", "9"]]))
+    feed.on_frame(NOW_NS, perpetual(100, 110, 99, [["2", "2"]]))
+    feed.on_snapshot("BTCUSDT", NOW_NS, snapshot(110, [["1", "1"]], []))
+    assert arena.sequence[0] == 110
+    feed.on_frame(NOW_NS, perpetual(150, 160, 110, [["3", "3"]]))  # `U` jumps, `pu` does not
+    assert (arena.sequence[0], arena.bids(0)[0]) == (160, (300, 30_000))
+    assert feed.on_frame(NOW_NS, perpetual(161, 170, 159, [])).resyncs
+
+
+def test_a_perpetual_change_without_its_previous_id_is_refused() -> None:
+    _, feed = feed_of("binance_futures")
+    assert "data.pu" in str(feed.on_frame(NOW_NS, binance_frame(1, 2, [], [])).error)
+
+
+def test_what_a_cut_snapshot_did_not_hold_is_unknown_and_not_shown() -> None:
+    arena, feed = feed_of()
+    feed.on_http(
+        NOW_NS, "https://x/api/v3/depth?symbol=BTCUSDT&limit=2", snapshot(1, [["9", "1"], ["8", "1"]], [["10", "1"]])
+    )
+    feed.on_frame(NOW_NS, binance_frame(2, 2, [["7", "5"]], [["20", "5"]]))
+    assert arena.bids(0) == [(900, 10_000), (800, 10_000)]  # 7 is below the horizon: between 8 and 7 nothing is known
+    assert arena.asks(0) == [(1000, 10_000), (2000, 50_000)]  # one ask of two: the side was whole
+    result = feed.on_frame(NOW_NS, binance_frame(3, 3, [["9", "0"], ["8", "0"]], []))
+    assert "used up" in result.resyncs[0].cause
+    assert not arena.usable(0)
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize(("size", "usable"), [("2.00", True), ("2.01", False)])
+def test_a_best_bid_and_offer_of_the_books_id_must_agree(early: bool, size: str, usable: bool) -> None:
+    arena, feed = feed_of()
+    feed.on_snapshot("BTCUSDT", NOW_NS, snapshot(100, [["1", "1"]], [["5", "5"]]))
+    witness = ticker(103, "2", size, "5.00", "5")
+    if early:
+        feed.on_frame(NOW_NS, witness)
+    result = feed.on_frame(NOW_NS, binance_frame(101, 103, [["2", "2"]], []))
+    if not early:
+        result = feed.on_frame(NOW_NS, witness)
+    assert arena.usable(0) is usable
+    assert (feed.counts.checks_held, feed.counts.checks_failed) == (int(usable), int(not usable))
+    assert bool(result.resyncs) is not usable
+
+
+def test_a_best_bid_and_offer_between_two_changes_proves_nothing() -> None:
+    arena, feed = feed_of()
+    feed.on_snapshot("BTCUSDT", NOW_NS, snapshot(100, [["1", "1"]], [["5", "5"]]))
+    feed.on_frame(NOW_NS, ticker(102, "4", "4", "4.5", "4"))
+    feed.on_frame(NOW_NS, binance_frame(101, 103, [["2", "2"]], []))
+    assert arena.usable(0)
+    assert feed.counts.checks_held == 0
+
+
+def test_requests_snapshot_address_and_answers_have_the_venues_shape() -> None:
+    _, feed = feed_of()
+    (message,) = feed.subscribe_messages(["BTCUSDT"], 0)
+    params = ["btcusdt@depth@100ms", "btcusdt@bookTicker"]
+    assert json.loads(message) == {"method": "SUBSCRIBE", "params": params, "id": 1}
+    assert feed.snapshot_path("BTCUSDT") == "/api/v3/depth?symbol=BTCUSDT&limit=1000"
+    assert feed_of("binance_futures")[1].snapshot_path("BTCUSDT") == "/fapi/v1/depth?symbol=BTCUSDT&limit=1000"
+    answer = feed.on_frame(NOW_NS, '{"result":null,"id":1}').notice
+    assert answer == Notice(NoticeKind.SUBSCRIBED, ("BTCUSDT",))
+    refused = feed.on_frame(NOW_NS, '{"error":{"code":2,"msg":"Invalid request"},"id":9}').notice
+    assert refused == Notice(NoticeKind.REFUSED, (), "2", "Invalid request")
+    assert feed.ping_message(0) is None
+
+
+# --- Bybit
+
+
+def bybit() -> tuple[BookArena, BybitFeed, Truth]:
+    arena = BookArena(1)
+    feed = BybitFeed(seats("BTCUSDT"), arena)
+    truth = Truth(random.Random(3))
+    feed.on_frame(NOW_NS, bybit_frame("snapshot", truth.id, *truth.sides()))
+    return arena, feed, truth
+
+
+def test_an_id_of_one_means_the_service_restarted_and_the_frame_is_whole() -> None:
+    arena, feed, _ = bybit()
+    feed.on_frame(NOW_NS, bybit_frame("delta", 1, [["9", "9"]], [["10", "1"]]))
+    assert (arena.sequence[0], arena.bids(0), arena.asks(0)) == (1, [(900, 90_000)], [(1000, 10_000)])
+
+
+def test_a_repeated_id_is_a_gap() -> None:
+    arena, feed, truth = bybit()
+    assert feed.on_frame(NOW_NS, bybit_frame("delta", truth.id, [], [])).resyncs
+    assert not arena.usable(0)
+
+
+def test_bybits_requests_and_answers() -> None:
+    _, feed, _ = bybit()
+    (message,) = feed.unsubscribe_messages(["BTCUSDT"], NOW_MS // 1000)
+    assert json.loads(message) == {"op": "unsubscribe", "req_id": "1", "args": ["orderbook.50.BTCUSDT"]}
+    assert len(feed.subscribe_messages([str(n) for n in range(11)], 0)) == 2
+    answer = {"success": True, "ret_msg": "", "conn_id": "x", "req_id": "1", "op": "unsubscribe"}
+    assert feed.on_frame(NOW_NS, json.dumps(answer)).notice == Notice(NoticeKind.UNSUBSCRIBED, ("BTCUSDT",))
+    for pong in ({"success": True, "ret_msg": "pong", "op": "ping"}, {"op": "pong", "args": ["1"]}):
+        assert feed.on_frame(NOW_NS, json.dumps(pong)).notice == Notice(NoticeKind.PONG)
+    refused = {"success": False, "ret_msg": "handler not found", "req_id": "2", "op": "subscribe"}
+    notice = feed.on_frame(NOW_NS, json.dumps(refused)).notice
+    assert notice is not None
+    assert (notice.kind, notice.text) == (NoticeKind.REFUSED, "handler not found")
+    assert feed.ping_message(0) == '{"op":"ping"}'
