@@ -93,7 +93,6 @@ class Bench:
         restored: Restored | None = None,
         no_expiry: Iterable[str] = (),
         max_order_value: str | None = None,
-        receipts: Iterable[str] = (),
         balances: dict[str, str] | None = None,
         run_id: int = 1_760_000_000,
         start_ns: int = START_NS,
@@ -131,7 +130,6 @@ class Bench:
                     v,
                     PlaceRate(20, 1000),
                     v not in set(no_expiry),
-                    v in set(receipts),
                     None if max_order_value is None else D(max_order_value),
                 )
                 for v in self.venues

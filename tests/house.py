@@ -10,17 +10,19 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 FLOORS = {
-    "clock": 0, "errors": 0,
+    "clock": 0, "errors": 0, "virtual_loop": 0,
     "market": 1,
     "core": 2,
     "venues": 3, "store": 3, "sandbox": 3,
-    "live": 4, "replay": 4, "report": 4,
+    "live": 4, "replay": 4, "faultsim": 4, "report": 4,
     "config": 5, "logs": 5,
     "app": 6, "bench": 6,
-    "faultsim": 7,
-    "cli": 8, "__main__": 9,
+    "cli": 7, "__main__": 8,
 }  # fmt: skip
 """A part may import its own and those on lower floors."""
+STARTS = {"replay", "faultsim"}
+"""Parts that may start the one composition of a run, although it is on their own floor."""
+COMPOSITION = re.compile(r"^arb\.live\.(node|runner|universe)\b")
 GROUND_ONLY = {"sandbox": {"clock", "errors"}}
 """The sandbox plays the stranger: it shares no parser and no type with the house."""
 OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store"}
@@ -99,6 +101,8 @@ def upward_imports(path: str, source: str) -> list[str]:
         theirs = words[1]
         if mine not in FLOORS or theirs not in FLOORS:
             complaints.append(f"{path}:{line}: {mine!r} or {theirs!r} has no floor: give it one")
+        elif mine in STARTS and COMPOSITION.match(target):
+            continue
         elif FLOORS[theirs] >= FLOORS[mine] and not (FLOORS[mine] == 0 and FLOORS[theirs] == 0):
             complaints.append(f"{path}:{line}: {mine} may not import {theirs}: it is not on a lower floor")
         elif theirs not in GROUND_ONLY.get(mine, {theirs}):
@@ -195,6 +199,31 @@ def prints(path: str, source: str) -> list[str]:
         f"{path}:{node.lineno}: print: log it, or hand it to the command line"
         for node in ast.walk(_tree(source))
         if isinstance(node, ast.Call) and _name(node.func) in ("print", "builtins.print")
+    ]
+
+
+VENUES = {"gate", "okx", "bitget", "bybit", "binance", "kucoin", "kraken"}
+NAMES_VENUES = re.compile(rf"^arb/(venues/({'|'.join(VENUES)})/|venues/registry\.py$|sandbox/|bench/)")
+"""Where a venue may be named: its own folder, the list of them, the sandbox that plays them, and the bench."""
+
+
+def named_venues(path: str, source: str) -> list[str]:
+    """Complain of a venue's name in an `if`, a dict or any other value, and of an import from its folder."""
+    if NAMES_VENUES.match(path):
+        return []
+    tree = _tree(source)
+    words = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+    complaints = [
+        f"{path}:{node.lineno}: {node.value!r}: only a venue's folder and arb/venues/registry.py name it"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in words
+        if node.value in VENUES or node.value.partition("_")[0] in VENUES
+    ]
+    owners = {f"arb.venues.{venue}" for venue in VENUES}
+    return complaints + [
+        f"{path}:{line}: {target}: what is particular to a venue is reached through its spec"
+        for line, target, _ in imports(path, source)
+        if any(target == owner or target.startswith(f"{owner}.") for owner in owners)
     ]
 
 

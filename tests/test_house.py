@@ -26,6 +26,7 @@ ARB_RULES: list[Rule] = [
     house.floats_where_money_is,
     house.swallowed_errors,
     house.prints,
+    house.named_venues,
 ]
 
 
@@ -165,6 +166,9 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.upward_imports, "arb/venues/rules/retry.py", "from arb.store import ledger"),
     (house.upward_imports, "arb/sandbox/exchange.py", "from arb.market.order import Side"),
     (house.upward_imports, "arb/live/runner.py", "from arb.replay import scan"),
+    (house.upward_imports, "arb/replay/backtest.py", "from arb.live.control import ControlServer"),
+    (house.upward_imports, "arb/faultsim/world.py", "from arb.config import Settings"),
+    (house.upward_imports, "arb/report/page.py", "from arb.live.node import Node"),
     (house.upward_imports, "arb/attic/junk.py", "from arb.market import book"),
     (house.foreign_owners, "arb/core/engine.py", "import ccxt.pro"),
     (house.foreign_owners, "arb/app.py", "from sqlalchemy import text"),
@@ -188,6 +192,19 @@ BAD: list[tuple[Rule, str, str]] = [
     (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept (OSError, BaseException):\n    pass"),
     (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept Exception:  # noqa: BLE001\n    pass"),
     (house.prints, "arb/core/engine.py", "print('here')"),
+    (house.named_venues, "arb/live/node.py", "if venue == 'gate':\n    pass"),
+    (house.named_venues, "arb/core/engine.py", "GRACE = {'okx': 1}"),
+    (house.named_venues, "arb/core/engine.py", "SLOW = frozenset({'bitget'})"),
+    (house.named_venues, "arb/replay/naming.py", "match venue:\n    case 'bybit':\n        pass"),
+    (house.named_venues, "arb/replay/naming.py", "return_ = name == 'gate_futures'"),
+    (house.named_venues, "arb/venues/build.py", "from arb.venues.gate.client import Gate"),
+    (house.named_venues, "arb/venues/gateway.py", "def f():\n    from arb.venues import okx"),
+    (
+        house.named_venues,
+        "arb/cli/tools.py",
+        "import importlib\nimportlib.import_module('arb.venues.gate.sign_report')",
+    ),
+    (house.named_venues, "arb/venues/spec.py", "NAME = 'kucoin'"),
     (house.machine_traces, "README.md", "see /ho" + "me/somebody/arb"),
     (house.machine_traces, "tests/test_x.py", 'open("/tm' + 'p/x")'),
     (house.machine_traces, "requirements.lock", "--extra-" + "index-url https://example.com/"),
@@ -196,6 +213,8 @@ BAD: list[tuple[Rule, str, str]] = [
 GOOD: list[tuple[Rule, str, str]] = [
     (house.upward_imports, "arb/core/pair.py", "from arb.market.order import Side\nfrom arb.core import events"),
     (house.upward_imports, "arb/sandbox/exchange.py", "from arb.clock import Clock\nfrom arb.sandbox import matching"),
+    (house.upward_imports, "arb/faultsim/process.py", "from arb.live.node import Node, Parts"),
+    (house.upward_imports, "arb/replay/backtest.py", "from arb.live.universe import Universe"),
     (house.foreign_owners, "arb/venues/generic.py", "import ccxt"),
     (house.ambient_time_and_chance, "arb/clock.py", "import time\ntime.time_ns()"),
     (house.ambient_time_and_chance, "arb/core/engine.py", "import random\nrng = random.Random(7)\nrng.random()"),
@@ -209,6 +228,10 @@ GOOD: list[tuple[Rule, str, str]] = [
     (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept BaseException:\n    undo()\n    raise"),
     (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept OSError:\n    pass"),
     (house.prints, "arb/cli/show.py", "print('answer')"),
+    (house.named_venues, "arb/venues/gate/spec.py", "from arb.venues.gate.outcomes import POLICY\nNAME = 'gate'"),
+    (house.named_venues, "arb/venues/registry.py", "from arb.venues.okx.spec import SPEC"),
+    (house.named_venues, "arb/sandbox/profiles.py", "FEES = {'bitget': 1}"),
+    (house.named_venues, "arb/live/node.py", '"""Not like okx, which is another venue."""\ngate = is_open'),
     (house.machine_traces, "README.md", "the path /api/v4/spot/orders, at https://example.com/home/x"),
 ]
 

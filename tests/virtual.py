@@ -39,10 +39,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(_JumpingSelector(clock))
         self._virtual = clock
+        self._began_ns = clock.monotonic_ns()
 
     def time(self) -> float:
-        """Return the clock's time in seconds since the start, small enough for a float to hold exactly."""
-        return (self._virtual.monotonic_ns() - START_NS) / NS_PER_S
+        """Return seconds since the loop was made, small enough for a float to hold exactly."""
+        return (self._virtual.monotonic_ns() - self._began_ns) / NS_PER_S
 
 
 def run_virtual(work: Coroutine[Any, Any, Result], clock: ManualClock) -> Result:

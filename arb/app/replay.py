@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import logging
-import random
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import msgspec
 
 from arb import __version__
-from arb.app.build import build_books, survey
 from arb.app.places import stores
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, ManualClock, SystemClock
 from arb.config import ReplayOptions, Settings, mask_url
@@ -25,18 +23,17 @@ from arb.core.records import RunRecord
 from arb.core.restart import Restored
 from arb.errors import ConfigError
 from arb.live.summary import summarise
-from arb.market.client_id import NONCE_BITS
+from arb.live.universe import books_of, universe_of
 from arb.market.numbers import plain
-from arb.replay.backtest import Backtest
+from arb.replay.backtest import Backtest, clock_before
 from arb.replay.captured import Capture, explore
-from arb.replay.feeds import captured_books
 from arb.replay.keep import Keeper
-from arb.replay.paper import START_BALANCE
 from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
 from arb.replay.tapes import OwnTape, is_own, merged
 from arb.store.fresh import fresh_journal
 from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger import InlineLedger
+from arb.venues.paper import START_BALANCE
 
 log = logging.getLogger(__name__)
 
@@ -57,28 +54,41 @@ def replay_tapes(settings: Settings, options: ReplayOptions) -> tuple[dict[str, 
     """
     own = [is_own(path) for path in options.files]
     if all(own):
-        return _timed(lambda keeper, db: _rerun(options, settings, keeper, db), options, settings)
+        return _timed(lambda kept: _rerun(options, settings, kept), options, settings)
     if any(own):
         raise ConfigError("tapes of runs and captures in one replay: replay them apart")
-    return _timed(lambda keeper, db: _backtest(options, settings, keeper, db), options, settings)
+    return _timed(lambda kept: _backtest(options, settings, kept), options, settings)
 
 
-_Replay = Callable[[Keeper, str], tuple[dict[str, Any], int]]
+class _Stores:
+    """Journal and ledger of a replay, made anew."""
+
+    def __init__(self, settings: Settings, options: ReplayOptions) -> None:
+        self.db, path = stores(settings, MODE, options.db or DEFAULT_DB)
+        # The journal's own instants are the tape's; nothing in the stores may tell when the replay itself took place.
+        self.journal = fresh_journal(self.db, path, ManualClock(0))
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.journal.close)
+            self.ledger = InlineLedger(self.db, self.journal)
+            stack.pop_all()
+
+    def close(self) -> None:
+        """Write what waits and let go of both."""
+        try:
+            self.ledger.close()
+        finally:
+            self.journal.close()
+
+
+_Replay = Callable[[_Stores], tuple[dict[str, Any], int]]
 
 
 def _timed(replay: _Replay, options: ReplayOptions, settings: Settings) -> tuple[dict[str, Any], int]:
     """Open the stores anew, replay, close them, and log how fast it went."""
     clock: Clock = SystemClock()
-    db, journal_path = stores(settings, MODE, options.db or DEFAULT_DB)
-    # The journal's own instants are the tape's; nothing in the stores may tell when the replay itself took place.
-    journal = fresh_journal(db, journal_path, ManualClock(0))
-    with contextlib.ExitStack() as stack:
-        stack.callback(journal.close)
-        keeper = Keeper(journal, InlineLedger(db, journal))
-        stack.pop_all()
-    with contextlib.closing(keeper):
+    with contextlib.closing(_Stores(settings, options)) as kept:
         started_ns = clock.monotonic_ns()
-        summary, exit_code = replay(keeper, db)
+        summary, exit_code = replay(kept)
     taken_s = (clock.monotonic_ns() - started_ns) / NS_PER_S
     log.info("%d frames in %.2f s: %.0f frames/s", summary["frames"], taken_s, summary["frames"] / max(taken_s, 1e-9))
     return summary, exit_code
@@ -87,7 +97,8 @@ def _timed(replay: _Replay, options: ReplayOptions, settings: Settings) -> tuple
 # The tape of a run.
 
 
-def _rerun(options: ReplayOptions, settings: Settings, keeper: Keeper, db: str) -> tuple[dict[str, Any], int]:
+def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[dict[str, Any], int]:
+    keeper = Keeper(kept.journal, kept.ledger)
     tape = OwnTape(options.files)
     lines = tape.lines()
     prologue = read_prologue(lines)
@@ -95,7 +106,7 @@ def _rerun(options: ReplayOptions, settings: Settings, keeper: Keeper, db: str) 
     if started.version != __version__:
         log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, __version__)
     of_then = msgspec.structs.replace(settings, timing=head.settings.timing)
-    engine = Engine(head.settings, build_books(of_then, survey(list(prologue.instruments))))
+    engine = Engine(head.settings, books_of(universe_of(prologue.instruments), of_then.timing))
     engine.load(head.restored)
     _keep_restored(keeper, head.restored, started, head.last_seq)
     with _journal_of(options, settings, started) as journal:
@@ -107,9 +118,9 @@ def _rerun(options: ReplayOptions, settings: Settings, keeper: Keeper, db: str) 
         mode=MODE,
         sandbox_id=started.sandbox_id,
         seconds=(rerun.last_ns - started.t_ns) / NS_PER_S,
-        dropped_opportunities=keeper.dropped_untraded,
+        dropped_opportunities=kept.ledger.dropped_untraded,
         ceiling_net={},
-        db=mask_url(db),
+        db=mask_url(kept.db),
         now_ns=rerun.last_ns,
         report_currency=settings.run.report_currency,
     )
@@ -185,30 +196,36 @@ def _journal_of(
 # Captures.
 
 
-def _backtest(options: ReplayOptions, settings: Settings, keeper: Keeper, db: str) -> tuple[dict[str, Any], int]:
+def _backtest(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[dict[str, Any], int]:
     capture = explore(merged(options.files), options.taker_fee_bps / BPS)
     first = next(merged(options.files), None)
     if first is None:
         raise ConfigError(f"{', '.join(map(str, options.files))}: no frame on the tape")
-    clock = ManualClock(first.line.received_ns)
-    books, feeds = captured_books(capture, settings.timing)
-    engine = Engine(_engine_settings(settings, capture), books)
+    latency_ns = options.latency_ms * NS_PER_MS
+    clock = clock_before(first.line.received_ns, latency_ns)
     backtest = Backtest(
-        engine, feeds, capture.instruments, clock, keeper.keep, latency_ns=options.latency_ms * NS_PER_MS
+        capture,
+        _engine_settings(settings, capture),
+        clock,
+        kept.journal,
+        kept.ledger,
+        latency_ns=latency_ns,
+        seed=DEFAULT_SEED if options.seed is None else options.seed,
+        dropped=lambda: kept.ledger.dropped_untraded,
     )
-    seed = DEFAULT_SEED if options.seed is None else options.seed
-    exit_code = backtest.run(merged(options.files), _started(clock, seed, capture))
+    exit_code = backtest.run(merged(options.files))
     if backtest.fault is not None:
         raise backtest.fault
+    engine = backtest.engine
     now_ns = clock.wall_ns()
     summary = summarise(
         engine,
         mode=MODE,
         sandbox_id=None,
         seconds=(now_ns - first.line.received_ns) / NS_PER_S,
-        dropped_opportunities=keeper.dropped_untraded,
+        dropped_opportunities=kept.ledger.dropped_untraded,
         ceiling_net={},
-        db=mask_url(db),
+        db=mask_url(kept.db),
         now_ns=now_ns,
         report_currency=settings.run.report_currency,
     )
@@ -226,18 +243,6 @@ def _engine_settings(settings: Settings, capture: Capture) -> EngineSettings:
         venues=tuple(VenueProfile(venue, PAPER_RATE, enforces_expiry=True) for venue in capture.venues),
         symbols=tuple(capture.scales),
         health=settings.health,
-    )
-
-
-def _started(clock: Clock, seed: int, capture: Capture) -> RunStarted:
-    return RunStarted(
-        run_id=max(1, clock.wall_ns() // NS_PER_S),
-        nonce=random.Random(seed).getrandbits(NONCE_BITS),
-        mode=MODE,
-        sandbox_id=None,
-        account_ids={venue: f"{venue}:paper" for venue in capture.venues},
-        seed=seed,
-        version=__version__,
     )
 
 

@@ -7,65 +7,34 @@ import logging
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any
 
-from arb import __version__
-from arb.app.build import (
-    Universe,
-    build_books,
-    build_engine,
-    build_feeds,
-    build_sandbox_gateways,
-    first_words,
-    restored_from,
-    sandbox_venues,
-    survey,
-    symbols_of,
-)
+from arb.app.build import build_sandbox_gateways, engine_settings, sandbox_venues, symbols_of
 from arb.app.places import stores
 from arb.app.ready import open_journal, ready_ledger
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RunOptions, Settings, mask_url
-from arb.core.control import FLATTENED, FLATTENING
-from arb.core.engine import Engine
-from arb.core.events import (
-    AnyEvent,
-    FlattenAsked,
-    HaltAsked,
-    InstrumentListed,
-    ResumeAsked,
-    RunEnded,
-    RunStarted,
-    ShutdownAsked,
-    StoreStateChanged,
-    TroubleReported,
-)
-from arb.errors import ArbError
-from arb.live.control import ControlServer, read_halt_file, remove_halt_file
-from arb.live.dead_man import DeadManSwitch
+from arb.core.events import TroubleReported
+from arb.live.control import ControlServer
 from arb.live.embedded import Sandbox
-from arb.live.executor import Executor
-from arb.live.keepers import DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
-from arb.live.runner import Runner
+from arb.live.node import EXIT_OK, Node, OnLedgerState, Parts
 from arb.live.summary import summarise
 from arb.live.taping import Taping
+from arb.live.universe import books_of, feeds_of, universe_of
 from arb.live.view import log_lines, show_live
+from arb.live.wishes import Wishes
 from arb.logs import SECRETS
-from arb.market.client_id import NONCE_BITS
 from arb.store.account_lock import AccountLocks
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger
 from arb.store.retention import Retention
-from arb.store.tape_head import TapeHead
-from arb.venues.base import MarketFeed, OrderGateway
+from arb.venues.base import OrderGateway
 
 log = logging.getLogger(__name__)
 
-EXIT_OK = 0
-EXIT_HALTED = 4
 LEDGER_DRAIN_S = 10.0
 BOOK_POLL_S = 0.02
-HALTS_BY_USER = (None, "asked", FLATTENING, FLATTENED)
 
 
 def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> tuple[dict[str, Any], int]:
@@ -98,11 +67,10 @@ class Run:
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
         self._tape: Taping | None = None
-        self._runner: Runner | None = None
+        self._node: Node | None = None
         self._stop = asyncio.Event()
         self._ledger_blocked: str | None = None
         self._ledger: Ledger | None = None
-        self._drops = DropCounter(self._dropped)
         self._signals = 0
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -131,8 +99,8 @@ class Run:
 
     def _on_tape_ended(self, cause: str) -> None:
         log.error("%s", cause)
-        if self._runner is not None:
-            self._runner.emit(TroubleReported(kind="tape", text=cause))
+        if self._node is not None and self._node.joined:
+            self._node.runner.emit(TroubleReported(kind="tape", text=cause))
 
     @contextlib.asynccontextmanager
     async def _sandbox(self) -> AsyncIterator[Sandbox]:
@@ -158,7 +126,6 @@ class Run:
             gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
         locks = AccountLocks(self._journal_path, (gateway.account_id for gateway in gateways.values()))
         try:
-            await asyncio.gather(*(gateway.start() for gateway in gateways.values()))
             yield gateways
         finally:
             await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
@@ -167,236 +134,113 @@ class Run:
     async def _trade(
         self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway]
     ) -> tuple[dict[str, Any], int]:
-        state = journal.restore({gateway.account_id for gateway in gateways.values()})
-        universe = survey(await self._instruments(gateways))
-        books = build_books(self._settings, universe)
-        engine = build_engine(self._settings, books, tuple(gateways), state)
-        loop = asyncio.get_running_loop()
-        feeds: dict[str, MarketFeed] = {}
-        runner: Runner
-
-        def on_ledger_state(blocked: bool, cause: str) -> None:
-            event = StoreStateChanged(store="ledger", blocked=blocked, cause=cause)
-            loop.call_soon_threadsafe(runner.emit, event)
-
-        retention = Retention(self._clock, self._settings.store.keep_untraded_days)
-        ledger = self._ledger = Ledger(
-            self._db, journal, on_ledger_state, retention=retention, blocked=self._ledger_blocked
-        )
-        natives = {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
-        executor = Executor(
-            gateways,
-            clock=self._clock,
-            emit=lambda event: runner.emit(event),
-            on_incident=lambda kind, text: runner.emit(TroubleReported(kind=kind, text=text)),
-            resync=lambda venue, symbol: feeds[venue].resync(natives[venue, symbol]),
-        )
-        runner = Runner(
-            engine=engine,
-            journal=journal,
-            ledger=ledger,
-            executor=executor,
-            feeds=feeds,
-            clock=self._clock,
-            last_seq=journal.last_seq,
-            on_alert=lambda text: log.critical("%s", text),
-            tape=self._tape,
-        )
-        self._runner = runner
-        if self._tape is not None:
-            restored = restored_from(state)
-            head = TapeHead(settings=engine.house.settings, restored=restored, last_seq=journal.last_seq)
-            self._tape.begin(head, self._clock.wall_ns())
-        endpoints = {venue: found[0] for venue, found in sandbox_venues(self._settings, sandbox).items()}
-        feeds.update(build_feeds(endpoints, books, universe, self._clock, self._rng, runner.on_frame, runner.emit))
-        self._begin(runner, sandbox, gateways, universe, state.last_run_id)
-        for known in await first_words(gateways):
-            runner.take(known)
-        control = ControlServer(self._journal_path, lambda wish: self._answer(wish, engine, runner))
+        node = self._node = Node(self._parts(journal, sandbox, gateways))
+        await node.start()
+        wishes = Wishes(node, self._journal_path, self._summary)
+        control = ControlServer(self._journal_path, wishes.answer)
         await control.start()
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
         gc.freeze()
-        tasks = self._start_tasks(runner, engine, journal, sandbox, gateways, feeds)
         try:
-            await self._until_told(engine, runner)
-            exit_code = await self._wind_down(engine, runner, executor)
+            exit_code = await node.trade(self._until_told(node))
         finally:
             await control.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        summary = await self._close(engine, ledger, sandbox)
-        return summary, exit_code
-
-    async def _instruments(self, gateways: dict[str, OrderGateway]) -> list[Any]:
-        asked = (gateway.instruments(symbols_of(self._settings, venue)) for venue, gateway in gateways.items())
-        return [instrument for listed in await asyncio.gather(*asked) for instrument in listed]
-
-    def _begin(
-        self,
-        runner: Runner,
-        sandbox: Sandbox,
-        gateways: dict[str, OrderGateway],
-        universe: Universe,
-        last_run_id: int,
-    ) -> None:
-        runner.take(
-            RunStarted(
-                run_id=max(self._clock.wall_ns() // NS_PER_S, last_run_id + 1),
-                nonce=self._rng.getrandbits(NONCE_BITS),
-                mode=self._options.mode.value,
-                sandbox_id=sandbox.sandbox_id,
-                account_ids={venue: gateway.account_id for venue, gateway in gateways.items()},
-                seed=self._options.seed,
-                version=__version__,
+        now_ns = self._clock.wall_ns()
+        if self._ledger is not None and not await asyncio.to_thread(self._ledger.close, LEDGER_DRAIN_S):
+            log.error(
+                "the ledger did not take all rows; the next start, or `arb db rebuild`, brings them from the journal"
             )
+        ceiling_net = await sandbox.ceiling_net()
+        return self._summary(now_ns, sandbox_id=sandbox.sandbox_id, ceiling_net=ceiling_net), exit_code
+
+    def _parts(self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway]) -> Parts:
+        settings, options = self._settings, self._options
+        endpoints = {venue: found[0] for venue, found in sandbox_venues(settings, sandbox).items()}
+        loop = asyncio.get_running_loop()
+
+        def make_ledger(on_state: OnLedgerState) -> Ledger:
+            retention = Retention(self._clock, settings.store.keep_untraded_days)
+            self._ledger = Ledger(
+                self._db,
+                journal,
+                lambda blocked, cause: _call_soon(loop, lambda: on_state(blocked, cause)),
+                retention=retention,
+                blocked=self._ledger_blocked,
+            )
+            return self._ledger
+
+        return Parts(
+            settings=engine_settings(settings, tuple(gateways)),
+            symbols={venue: symbols_of(settings, venue) for venue in gateways},
+            mode=options.mode.value,
+            sandbox_id=sandbox.sandbox_id,
+            seed=options.seed,
+            clock=self._clock,
+            rng=self._rng,
+            journal=journal,
+            make_ledger=make_ledger,
+            gateways=gateways,
+            make_universe=universe_of,
+            make_books=partial(books_of, timing=settings.timing),
+            make_feeds=partial(feeds_of, endpoints, clock=self._clock, rng=self._rng),
+            on_alert=lambda text: log.critical("%s", text),
+            dropped=self._dropped,
+            sync=lambda: asyncio.to_thread(journal.sync),
+            halt_file_of=self._journal_path,
+            dedicated=frozenset(
+                venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
+            ),
+            tape=self._tape,
+            jobs=lambda node: (sandbox.watch(), self._view(node)),
+            ledger_blocked=self._ledger_blocked,
         )
-        if self._ledger_blocked is not None:
-            runner.take(StoreStateChanged(store="ledger", blocked=True, cause=self._ledger_blocked))
-        for instrument in universe.instruments:
-            runner.take(InstrumentListed(instrument=instrument))
-        reason = read_halt_file(self._journal_path)
-        if reason is not None:
-            runner.take(HaltAsked(reason=reason))
 
-    def _start_tasks(
-        self,
-        runner: Runner,
-        engine: Engine,
-        journal: Journal,
-        sandbox: Sandbox,
-        gateways: dict[str, OrderGateway],
-        feeds: dict[str, MarketFeed],
-    ) -> list[asyncio.Task[None]]:
-        work: list[Coroutine[Any, Any, None]] = [feed.run() for feed in feeds.values()]
-        work += [gateway.run_private(runner.emit) for gateway in gateways.values()]
-        work += [keep_clock(gateway, runner.emit) for gateway in gateways.values()]
-        every_s = self._settings.timing.rules_refresh_s
-        for venue, gateway in gateways.items():
-            known = tuple(i for (at, _), i in engine.house.instruments.items() if at == venue)
-            work.append(keep_rules(gateway, known, every_s, runner.emit))
-        work += [switch.run() for switch in self._dead_man_switches(engine, gateways)]
-        work.append(keep_synced(journal.sync, lambda cause: log.error("journal: %s", cause)))
-        work.append(poll_halt_file(self._journal_path, runner.emit))
-        work.append(keep_counted(self._drops, runner.emit))
-        work.append(sandbox.watch())
-        view = show_live(engine, self._clock, mask_url(self._db)) if self._live_view else log_lines(engine, self._clock)
-        work.append(view)
-        return [asyncio.create_task(self._guarded(job, runner)) for job in work]
-
-    def _dead_man_switches(self, engine: Engine, gateways: dict[str, OrderGateway]) -> list[DeadManSwitch]:
-        """Return a switch for every account that the user has said is nobody else's."""
-        dedicated = {venue for venue, chosen in self._settings.venues.enabled().items() if chosen.dedicated_account}
-        timeout_s = self._settings.timing.dead_man_timeout_s
-        return [
-            DeadManSwitch(gateway, lambda venue=venue: bool(engine.desk.resting(venue)), self._clock, timeout_s)  # type: ignore[misc]
-            for venue, gateway in gateways.items()
-            if venue in dedicated
-        ]
-
-    async def _guarded(self, job: Coroutine[Any, Any, None], runner: Runner) -> None:
-        """Run a task that should never end; whatever ends it stops trading."""
-        try:
-            await job
-        except Exception as error:  # the top of a task
-            runner.fail(error)
+    def _view(self, node: Node) -> Coroutine[Any, Any, None]:
+        if self._live_view:
+            return show_live(node.engine, self._clock, mask_url(self._db))
+        return log_lines(node.engine, self._clock)
 
     def _on_signal(self) -> None:
         """Take SIGINT or SIGTERM: the first stops in order, from wherever the run stands; the second waits for nothing."""
         self._signals += 1
         self._stop.set()
-        if self._signals > 1 and self._runner is not None:
-            self._runner.finished.set()
+        if self._signals > 1 and self._node is not None and self._node.joined:
+            self._node.runner.finished.set()
 
-    async def _until_told(self, engine: Engine, runner: Runner) -> None:
-        while len(engine.house.books.live_venues()) < 2 and not self._over(runner):
+    async def _until_told(self, node: Node) -> int:
+        """Wait until the user wants an end, or the time that was asked for is over, counted from the first live books."""
+        books = node.engine.house.books
+        while len(books.live_venues()) < 2 and not self._stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), BOOK_POLL_S)
         self._started_trading_ns = self._clock.wall_ns()
-        if live := sorted(engine.house.books.live_venues()):
+        if live := sorted(books.live_venues()):
             log.info(
                 "books are live on %s; ledger %s, journal %s", ", ".join(live), mask_url(self._db), self._journal_path
             )
-        waits = [asyncio.create_task(self._stop.wait()), asyncio.create_task(runner.finished.wait())]
-        await asyncio.wait(waits, timeout=self._options.for_s, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), self._options.for_s)
+        return EXIT_OK
 
     def _dropped(self) -> int:
         return 0 if self._ledger is None else self._ledger.dropped_untraded
 
-    def _over(self, runner: Runner) -> bool:
-        return self._stop.is_set() or runner.finished.is_set()
-
-    async def _wind_down(self, engine: Engine, runner: Runner, executor: Executor) -> int:
-        """Finish what is open for at most `shutdown_deadline_s`, then end the run's own record."""
-        deadline_s = self._settings.timing.shutdown_deadline_s
-        if runner.fatal is None and not runner.finished.is_set():
-            runner.emit(ShutdownAsked(deadline_ns=self._clock.wall_ns() + deadline_s * NS_PER_S))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(runner.finished.wait(), deadline_s + 1)
-        await executor.close()
-        halted = engine.house.control.halted
-        left_open = sorted(pair.id for pair in engine.desk.unfinished)
-        if left_open:
-            log.critical("pairs left open: %s", ", ".join(map(str, left_open)))
-        failed = runner.fatal is not None or bool(left_open) or halted not in HALTS_BY_USER
-        exit_code = EXIT_HALTED if failed else EXIT_OK
-        with contextlib.suppress(ArbError):
-            self._drops.tell(runner.take)
-            runner.take(RunEnded(exit_code=exit_code, fatal=None if runner.fatal is None else str(runner.fatal)))
-        return exit_code
-
-    async def _close(self, engine: Engine, ledger: Ledger, sandbox: Sandbox) -> dict[str, Any]:
-        now_ns = self._clock.wall_ns()
-        if not await asyncio.to_thread(ledger.close, LEDGER_DRAIN_S):
-            log.error(
-                "the ledger did not take all rows; the next start, or `arb db rebuild`, brings them from the journal"
-            )
+    def _summary(
+        self, now_ns: int, *, sandbox_id: str | None = None, ceiling_net: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        assert self._node is not None
         return summarise(
-            engine,
+            self._node.engine,
             mode=self._options.mode.value,
-            sandbox_id=sandbox.sandbox_id,
+            sandbox_id=sandbox_id,
             seconds=max(0, now_ns - (self._started_trading_ns or now_ns)) / NS_PER_S,
             dropped_opportunities=self._dropped(),
-            ceiling_net=await sandbox.ceiling_net(),
+            ceiling_net=ceiling_net or {},
             db=mask_url(self._db),
             now_ns=now_ns,
             report_currency=self._settings.run.report_currency,
         )
-
-    def _answer(self, wish: dict[str, Any], engine: Engine, runner: Runner) -> dict[str, Any]:
-        """Answer one wish from the control socket."""
-        event: AnyEvent
-        reason = str(wish.get("reason", "operator"))
-        match wish.get("do"):
-            case "status":
-                return summarise(
-                    engine,
-                    mode=self._options.mode.value,
-                    sandbox_id=None,
-                    seconds=(self._clock.wall_ns() - self._started_trading_ns) / NS_PER_S,
-                    dropped_opportunities=self._dropped(),
-                    ceiling_net={},
-                    db=mask_url(self._db),
-                    now_ns=self._clock.wall_ns(),
-                    report_currency=self._settings.run.report_currency,
-                )
-            case "halt":
-                event = HaltAsked(reason=reason)
-            case "resume":
-                event = ResumeAsked(reason=reason)
-            case "flatten":
-                event = FlattenAsked(reason=reason)
-            case other:
-                return {"error": f"unknown wish {other!r}: status, halt, resume or flatten"}
-        trouble = runner.obey(event)
-        if trouble:
-            return {"error": trouble}
-        if isinstance(event, ResumeAsked):
-            remove_halt_file(self._journal_path)
-        return {"done": str(wish["do"])}
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:

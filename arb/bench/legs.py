@@ -31,7 +31,8 @@ from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint
 from arb.venues.gateway import CcxtGateway
-from arb.venues.rules.pacing import Budget, PacingLimits
+from arb.venues.registry import spec_of
+from arb.venues.rules.budget import Budget, PacingLimits
 
 _PAIRS = 5
 _ROUNDS_MAX = 101
@@ -212,7 +213,7 @@ def _pointed_at(ccxt: Any, port: int) -> Any:
 def _gateway(clock: Clock, port: int, entry: OrderEntry) -> CcxtGateway:
     address = f"127.0.0.1:{port}"
     return build_gateway(
-        "gate",
+        spec_of("gate"),
         VenueEndpoint(rest=f"http://{address}/api/v4", ws_public=f"ws://{address}/", ws_private=f"ws://{address}/"),
         Credentials(key=KEY, secret=SECRET),
         clock=clock,

@@ -4,7 +4,7 @@ The tape is made up: Gate frames of 43 levels, and an OKX book that stands still
 """
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,18 +15,18 @@ from arb.bench.books import FULL_LEVELS
 from arb.bench.frames import START_MS, GateFrames
 from arb.bench.peers import CCXT_PRO_GATE, CcxtBooks, find
 from arb.bench.rounds import Contender, Effort, Row, alternate, rate_row
-from arb.clock import NS_PER_MS, Clock, ManualClock
+from arb.clock import NS_PER_MS, Clock
 from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand
-from arb.core.engine import Engine
-from arb.core.events import AnyEvent, RunStarted
+from arb.core.events import AnyEvent
 from arb.core.house import EngineSettings, VenueProfile
 from arb.core.records import OpportunityRecord
 from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.replay.backtest import Backtest
+from arb.replay.backtest import Backtest, clock_before
 from arb.replay.captured import Capture, explore
-from arb.replay.feeds import captured_books
 from arb.replay.tapes import Captured, merged
+from arb.store.journal_reader import JournalState
+from arb.store.journal_reader import Row as JournalRow
 from arb.store.tape import TapeLine
 
 _FRAMES = 400
@@ -81,33 +81,40 @@ def _okx_book() -> TapeLine:
 
 
 def _run(capture: Capture, lines: Iterable[Captured]) -> int:
-    timing = Timing(feed_silence_ms=10**9)
-    books, feeds = captured_books(capture, timing)
     settings = EngineSettings(
         limits=Limits(),
-        timing=timing,
+        timing=Timing(feed_silence_ms=10**9),
         repair=RepairPolicy(),
         venues=tuple(VenueProfile(venue, PlaceRate(10, 1000), enforces_expiry=True) for venue in capture.venues),
         symbols=tuple(capture.scales),
     )
-    backtest = Backtest(
-        Engine(settings, books),
-        feeds,
-        capture.instruments,
-        ManualClock(START_MS * NS_PER_MS),
-        _forget,
-        latency_ns=50 * NS_PER_MS,
-    )
-    accounts = {venue: f"{venue}:bench" for venue in capture.venues}
-    started = RunStarted(
-        run_id=1, nonce=1, mode="replay", sandbox_id=None, account_ids=accounts, seed=1, version="bench"
-    )
-    backtest.run(lines, started)
+    latency_ns = 50 * NS_PER_MS
+    clock = clock_before(START_MS * NS_PER_MS, latency_ns)
+    kept = _Forgetful()
+    backtest = Backtest(capture, settings, clock, kept, kept, latency_ns=latency_ns, seed=1)
+    backtest.run(lines)
     return backtest.engine.house.books.frames
 
 
-def _forget(event: AnyEvent, commands: tuple[AnyCommand, ...], untraded: list[OpportunityRecord]) -> None:
-    """Keep nothing: what is kept is measured elsewhere."""
+class _Forgetful:
+    """A journal and a ledger that keep nothing: what is kept is measured elsewhere."""
+
+    reserve_touched = False
+    last_seq = 0
+
+    def restore(self, account_ids: Collection[str]) -> JournalState:
+        """Return the state of a new journal."""
+        return JournalState(last_seq=0, last_run_id=0, control=None, pairs=())
+
+    def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[JournalRow, ...]:
+        """Write nothing."""
+        return ()
+
+    def submit(self, rows: Sequence[JournalRow]) -> None:
+        """Take nothing."""
+
+    def submit_untraded(self, record: OpportunityRecord) -> None:
+        """Take nothing."""
 
 
 def _peer(frames: list[bytes]) -> int:

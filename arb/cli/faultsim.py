@@ -70,7 +70,7 @@ def faultsim_command(
 def _tell_scenario(path: Path, seed: int | None, as_json: bool) -> int:
     """Simulate one file, show what happened, and return whether it holds as an exit code."""
     stories: Any = importlib.import_module("arb.faultsim.scenario")
-    told = stories.tell(stories.read_scenario(path, seed))
+    told = stories.tell(importlib.import_module("arb.app.scenario").read_scenario(path, seed))
     show(told, as_json=as_json)
     return EXIT_CHECK if told["findings"] else EXIT_OK
 

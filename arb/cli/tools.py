@@ -10,9 +10,24 @@ from arb.cli.exits import EXIT_OK
 from arb.cli.shared import INPUT_FILE, config_and_json, settings_from
 from arb.cli.show import show
 from arb.clock import SystemClock
+from arb.venues.registry import SPECS
+from arb.venues.spec import SignatureHelp
 
 
-@click.group("sign")
+class SignGroup(click.Group):
+    """A command for every venue whose signatures can be shown."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of those venues."""
+        return [spec.name for spec in SPECS if spec.signature is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of one of them; None for any other name."""
+        signature = next((spec.signature for spec in SPECS if spec.name == cmd_name), None)
+        return None if signature is None else _sign_command(cmd_name, signature)
+
+
+@click.group("sign", cls=SignGroup)
 def sign_group() -> None:
     """Show how a request is signed.
 
@@ -20,26 +35,25 @@ def sign_group() -> None:
     """
 
 
-@sign_group.command("gate")
-@click.argument("method")
-@click.argument("path")
-@click.option("--query", default="", metavar="Q", help="The query string, taken literally.")
-@click.option("--body", default="", metavar="B", help="The body, taken literally.")
-@click.option("--timestamp", metavar="T", help="Unix seconds, taken literally [default: now].")
-@config_and_json
-def sign_gate_command(
-    method: str, path: str, query: str, body: str, timestamp: str | None, config: Path | None, as_json: bool
-) -> int:
-    """Sign one Gate request; PATH is the whole path with /api/v4.
+def _sign_command(venue: str, signature: SignatureHelp) -> click.Command:
+    @click.command(venue, help=signature.help)
+    @click.argument("method")
+    @click.argument("path")
+    @click.option("--query", default="", metavar="Q", help="The query string, taken literally.")
+    @click.option("--body", default="", metavar="B", help="The body, taken literally.")
+    @click.option("--timestamp", metavar="T", help="Unix seconds, taken literally [default: now].")
+    @config_and_json
+    def command(
+        method: str, path: str, query: str, body: str, timestamp: str | None, config: Path | None, as_json: bool
+    ) -> int:
+        settings_from(config)
+        report = signature.report(
+            method, path, query=query, body=body, timestamp=timestamp, environ=os.environ, clock=SystemClock()
+        )
+        show(report, as_json=as_json)
+        return EXIT_OK
 
-    The key and the secret come from GATE_API_KEY and GATE_API_SECRET.
-    """
-    settings_from(config)
-    report = importlib.import_module("arb.venues.gate.sign_report").sign_report(
-        method, path, query=query, body=body, timestamp=timestamp, environ=os.environ, clock=SystemClock()
-    )
-    show(report, as_json=as_json)
-    return EXIT_OK
+    return command
 
 
 @click.command("scan")

@@ -6,12 +6,16 @@ stores and the venues. No setting holds a secret: keys are named by the environm
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
 from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.venues.endpoints import OrderEntry
+from arb.venues.registry import TRADED
+from arb.venues.spec import VenueSpec
 
 
 class Mode(StrEnum):
@@ -79,24 +83,8 @@ class SocketVenueSettings(VenueSettings, frozen=True, kw_only=True):
     order_entry: OrderEntry = OrderEntry.REST
 
 
-class VenuesSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The venues that have an adapter of their own."""
-
-    gate: SocketVenueSettings = SocketVenueSettings(
-        key_env="GATE_API_KEY", secret_env="GATE_API_SECRET", hosts=("api.gateio.ws",)
-    )
-    okx: SocketVenueSettings = SocketVenueSettings(
-        key_env="OKX_API_KEY",
-        secret_env="OKX_API_SECRET",
-        passphrase_env="OKX_API_PASSPHRASE",
-        hosts=("www.okx.com", "ws.okx.com"),
-    )
-    bitget: VenueSettings = VenueSettings(
-        key_env="BITGET_API_KEY",
-        secret_env="BITGET_API_SECRET",
-        passphrase_env="BITGET_API_PASSPHRASE",
-        hosts=("api.bitget.com", "ws.bitget.com"),
-    )
+class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
+    """The venues that orders can be sent to: a field each, made from the list of venues."""
 
     def enabled(self) -> dict[str, VenueSettings]:
         """Return the enabled venues by name, in the order of their declaration."""
@@ -107,6 +95,32 @@ class VenuesSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Return how orders go to a venue; over REST where it knows nothing else."""
         chosen = getattr(self, venue)
         return chosen.order_entry if isinstance(chosen, SocketVenueSettings) else OrderEntry.REST
+
+
+def _defaults(spec: VenueSpec) -> VenueSettings:
+    """Return the settings of a venue that the user says nothing of: its production hosts, keys by its name."""
+    assert spec.trading is not None
+    endpoint, prefix = spec.production, spec.name.upper()
+    hosts = (urlsplit(address).hostname or "" for address in (endpoint.rest, endpoint.ws_private))
+    kind = SocketVenueSettings if spec.trading.make_order_socket is not None else VenueSettings
+    return kind(
+        key_env=f"{prefix}_API_KEY",
+        secret_env=f"{prefix}_API_SECRET",
+        passphrase_env=f"{prefix}_API_PASSPHRASE" if spec.trading.has_passphrase else "",
+        hosts=tuple(dict.fromkeys(hosts)),
+    )
+
+
+if TYPE_CHECKING:
+
+    class VenuesSettings(VenuesBase, frozen=True, kw_only=True):
+        """What a checker can know of the structure below: that every venue's settings are such settings."""
+
+        def __getattr__(self, name: str) -> VenueSettings: ...
+
+else:
+    _FIELDS = [(spec.name, type(default), default) for spec in TRADED for default in (_defaults(spec),)]
+    VenuesSettings = msgspec.defstruct("VenuesSettings", _FIELDS, bases=(VenuesBase,), frozen=True, kw_only=True)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

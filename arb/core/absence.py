@@ -4,8 +4,8 @@ Nothing short of this is proof: the venue may execute a delayed request after th
 for finished orders on Gate, and histories lag. So absence needs the request's venue-enforced expiry to have passed by more
 than the clock error, on the venue's clock as it goes now (the expiry was written in its time, and a clock that was set back
 since lets the request live on), then two complete looks at least two seconds apart that show nothing, and balances that agree.
-Where a venue has no expiry a grace time takes its place, and so where it may have told that it received the request: an expiry
-is looked at on receipt (Gate, `x-gate-exptime`) and stops nothing that waits inside.
+Where a venue has no expiry a grace time takes its place, and so where orders go a way on which an expiry is looked at on
+receipt alone and stops nothing that waits inside.
 """
 
 from arb.clock import NS_PER_MS, NS_PER_S

@@ -169,7 +169,6 @@ class Desk:
         """Note that the order may exist; it is asked for until it is found or proved absent."""
         order = self._own(event.client_order_id)
         order.sent_ns = event.sent_ns
-        order.received = order.received or event.received
         if order.outcome is None:
             order.outcome = Outcome.UNKNOWN
             text = f"{event.venue} {event.client_order_id}: {event.cause}"

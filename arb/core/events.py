@@ -135,8 +135,7 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag=True):
 class OutcomeUnknown(Event, frozen=True, kw_only=True, tag=True):
     """The order was sent and no certain answer came: it may exist, now or a little later.
 
-    `status` is the HTTP status of an answer that came and proved nothing. `received`: the venue has, or may have, said that
-    it has the request, and no more; it is past the door then, where its expiry was looked at, and may be executed at any time.
+    `status` is the HTTP status of an answer that came and proved nothing.
     """
 
     venue: str
@@ -144,7 +143,6 @@ class OutcomeUnknown(Event, frozen=True, kw_only=True, tag=True):
     cause: str
     sent_ns: int
     status: int | None = None
-    received: bool = False
 
 
 class OrderUpdated(Event, frozen=True, kw_only=True, tag=True):

@@ -39,14 +39,12 @@ IDS_PER_RUN = 1_000_000_000
 class VenueProfile(msgspec.Struct, frozen=True):
     """What the decision plane must know of a venue's ways.
 
-    `enforces_expiry`: a placement that arrives after its expiry is refused by the venue itself. `receipts`: it says first that
-    it received one, which a process that has died since may have known and nobody else knows.
+    `enforces_expiry`: a placement is never executed after its expiry, by the venue's own doing, on the way that orders go.
     """
 
     venue: str
     place_rate: PlaceRate
     enforces_expiry: bool
-    receipts: bool = False
     max_order_value_quote: Decimal | None = None
     """The guard beside the signer lets no order above this value leave, so repairs are cut to it; None: any may."""
 

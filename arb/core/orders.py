@@ -59,8 +59,6 @@ class WorkingOrder:
         self.absent = False
         self.sent_ns: int | None = None
         self.acked_ns: int | None = None
-        # Whether the venue has, or may have, said that it has the request, and no more: then its expiry stops nothing.
-        self.received = False
         self.first_fill_ns: int | None = None
         self.done_ns: int | None = None
         self.fills: dict[FillKey, Fill] = {}

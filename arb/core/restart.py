@@ -142,9 +142,6 @@ def _rebuild(house: House, left: OpenPair, numbers: set[int], now_ns: int) -> Pa
         )
         for record in left.orders
     ]
-    for order in orders:
-        state = house.venues.get(order.venue)
-        order.received = order.is_unknown and state is not None and state.profile.receipts
     pair = PairTrade.restored(left.plan, left.pair, number, orders, now_ns)
     pair.looks_until_ns = now_ns + ADOPT_WAIT_S * NS_PER_S
     return pair

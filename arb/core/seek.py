@@ -61,7 +61,7 @@ class Seeker:
         lives_until_ns = absence.lives_until_ns(order.expires_ns, order.offset_ns, state.offset_ns)
         return absence.provable_from_ns(
             sent_ns=order.sent_ns or order.journalled_ns,
-            expires_ns=lives_until_ns if state.profile.enforces_expiry and not order.received else None,
+            expires_ns=lives_until_ns if state.profile.enforces_expiry else None,
             clock_error_ns=state.clock_error_ns,
             unknown_grace_ms=timing.unknown_grace_ms,
         )

@@ -6,7 +6,7 @@ behind the journal, and is caught up from there when it was locked or its file i
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from arb.faultsim.life import Life, Point
 from arb.faultsim.places import Places
 from arb.market.order import Role
 from arb.store.journal import Journal
-from arb.store.journal_reader import Row
+from arb.store.journal_reader import JournalState, Row
 from arb.store.ledger import InlineLedger
 
 PROJECT_EVERY_S = 0.25
@@ -149,7 +149,7 @@ class Watcher(Protocol):
 
 
 class SimJournal:
-    """See `arb.live.runner.JournalWriter`."""
+    """See `arb.live.node.Journal`."""
 
     def __init__(self, journal: Journal, disk: Disk, reserve: SimReserve, life: Life, watcher: Watcher) -> None:
         self._journal = journal
@@ -159,6 +159,20 @@ class SimJournal:
         self._watcher = watcher
         self.reserve_touched = False
         self._touched_ns = 0
+
+    @property
+    def last_seq(self) -> int:
+        """Return the sequence number of the last event, 0 for a new journal."""
+        return self._journal.last_seq
+
+    def restore(self, account_ids: Collection[str]) -> JournalState:
+        """Return what a restart on these accounts needs."""
+        return self._journal.restore(account_ids)
+
+    async def sync(self) -> None:
+        """Make the journal survive a power cut."""
+        self._journal.sync()
+        self._disk.synced()
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write one event and its commands; raise `StoreError` with nothing written."""

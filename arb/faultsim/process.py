@@ -1,28 +1,27 @@
-"""One process of the engine, joined as `arb run` joins it, but for time, network and disk."""
+"""One process of the engine: the node that `arb run` starts, on a virtual clock, a network in memory and a faulty disk."""
 
 import asyncio
 import random
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from arb import __version__
-from arb.app.build import Universe, build_books, build_engine, first_words, sandbox_venues, survey, symbols_of
-from arb.clock import NS_PER_S, Clock
-from arb.config import Settings
+from arb.clock import Clock
 from arb.core.engine import Engine
-from arb.core.events import InstrumentListed, RunEnded, RunStarted, StoreStateChanged, TroubleReported
+from arb.core.house import EngineSettings
 from arb.faultsim.disk import Disk, SimJournal, SimLedger, SimReserve, Watcher
 from arb.faultsim.life import Life
 from arb.faultsim.places import Places
-from arb.live.embedded import Sandbox
-from arb.live.executor import Executor
-from arb.live.keepers import keep_clock
+from arb.faultsim.plan import Plan
+from arb.live.node import EXIT_OK, Node, OnLedgerState, Parts
 from arb.live.runner import Runner
-from arb.market.client_id import NONCE_BITS
+from arb.live.universe import books_of, feeds_of, universe_of
 from arb.store.journal import Journal
-from arb.venues.base import MarketFeed
-from arb.venues.build import GatewayLimits, build_feed, build_gateway
+from arb.venues.build import GatewayLimits, build_gateway, venue_profile
+from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox_access
 from arb.venues.gateway import CcxtGateway, GatewayTiming
+from arb.venues.registry import TRADED
+from arb.venues.spec import VenueSpec
 from arb.venues.transport.wires import Wires
 
 LAST_WRITES = 4
@@ -34,8 +33,8 @@ class Process:
 
     def __init__(
         self,
-        settings: Settings,
-        sandbox: Sandbox,
+        plan: Plan,
+        announced: Mapping[str, Any],
         places: Places,
         *,
         clock: Clock,
@@ -44,13 +43,16 @@ class Process:
         disk: Disk,
         life: Life,
         watcher: Watcher,
-        place_timeout_s: float,
     ) -> None:
-        self.engine: Engine | None = None
-        self.runner: Runner | None = None
         self.up = asyncio.Event()
-        self._settings = settings
-        self._sandbox = sandbox
+        """Set when the start is done."""
+        self._plan = plan
+        self._access: dict[str, tuple[VenueEndpoint, Credentials]] = {
+            spec.name: sandbox_access(spec.name, announced["venues"][spec.name])
+            for spec in TRADED
+            if spec.name in announced["venues"]
+        }
+        self._sandbox_id = str(announced["sandbox_id"])
         self._places = places
         self._clock = clock
         self._rng = rng
@@ -58,45 +60,35 @@ class Process:
         self._disk = disk
         self._life = life
         self._watcher = watcher
-        # Questions are waited for less long than by default, so that less of the market has to be simulated.
-        self._patience = GatewayTiming(
-            place_timeout_s=place_timeout_s, cancel_timeout_s=2.0, read_timeout_s=2.0, pace_timeout_s=5.0
-        )
-        self._journal: Journal | None = None
         self._reserve = SimReserve(disk, clock.wall_ns)
+        self._journal: Journal | None = None
         self._ledger: SimLedger | None = None
+        self._node: Node | None = None
+
+    @property
+    def engine(self) -> Engine | None:
+        """Return the engine, None before there is one."""
+        return self._node.engine if self._node is not None and self._node.joined else None
+
+    @property
+    def runner(self) -> Runner | None:
+        """Return the runner, None before there is one."""
+        return self._node.runner if self._node is not None and self._node.joined else None
 
     async def run(self) -> None:
         """Start, trade, and wind down once the runner has finished; raises `VenueError` when a venue cannot be used."""
         journal = Journal.open(self._places.journal, self._clock, rng=self._rng, reserve=self._reserve)
         self._journal = self._reserve.journal = journal
-        state = journal.restore()
-        gateways = self._gateways()
-        await asyncio.gather(*(gateway.start() for gateway in gateways.values()))
-        universe = await self._survey(gateways)
-        books = build_books(self._settings, universe)
-        engine = build_engine(self._settings, books, tuple(gateways), state)
-        feeds: dict[str, MarketFeed] = {}
-        runner, executor = self._join(journal, engine, gateways, feeds, universe)
-        self.engine, self.runner = engine, runner
-        endpoints = {venue: found[0] for venue, found in sandbox_venues(self._settings, self._sandbox).items()}
-        for venue, feed in books.feeds.items():
-            feeds[venue] = build_feed(
-                venue,
-                endpoints[venue],
-                [i.native_symbol for i in universe.instruments if i.venue == venue],
-                feed,
-                clock=self._clock,
-                rng=self._rng,
-                on_frame=runner.on_frame,
-                emit=runner.emit,
-                wires=self._wires,
-            )
-        self._begin(runner, gateways, universe, state.last_run_id)
-        for known in await first_words(gateways):
-            runner.take(known)
+        node = self._node = Node(self._parts(journal))
+        await node.start()
         self.up.set()
-        await self._trade(runner, executor, gateways, feeds)
+        assert self._ledger is not None
+        await node.trade(_for_ever())
+        self._disk.clear()
+        for _ in range(LAST_WRITES):
+            self._ledger.write()
+            await asyncio.sleep(0)  # it may have news for the engine, which is journalled in turn
+        await node.close()
 
     def release(self) -> None:
         """Let go of the files, as the end of a process does; nothing more is written."""
@@ -105,112 +97,78 @@ class Process:
         if self._journal is not None:
             self._journal.close()
 
-    def _gateways(self) -> dict[str, CcxtGateway]:
-        found = sandbox_venues(self._settings, self._sandbox)
-        return {
-            venue: build_gateway(
-                venue,
-                endpoint,
-                credentials,
-                clock=self._clock,
-                rng=self._rng,
-                limits=GatewayLimits(
-                    hosts=("127.0.0.1",), symbols=symbols_of(self._settings, venue), timing=self._patience
-                ),
-                sandbox_id=self._sandbox.sandbox_id,
-                wires=self._wires,
-                entry=self._settings.venues.order_entry(venue),
-            )
-            for venue, (endpoint, credentials) in found.items()
-        }
+    def _parts(self, journal: Journal) -> Parts:
+        gateways = {spec.name: self._gateway(spec) for spec in TRADED if spec.name in self._access}
+        simulated = SimJournal(journal, self._disk, self._reserve, self._life, self._watcher)
+        endpoints = {venue: endpoint for venue, (endpoint, _) in self._access.items()}
 
-    async def _survey(self, gateways: Mapping[str, CcxtGateway]) -> Universe:
-        asked = (gateway.instruments(symbols_of(self._settings, venue)) for venue, gateway in gateways.items())
-        return survey([instrument for listed in await asyncio.gather(*asked) for instrument in listed])
+        def make_ledger(on_state: OnLedgerState) -> SimLedger:
+            clock = self._clock.wall_ns
+            self._ledger = SimLedger(self._places, journal, self._disk, self._life, clock, on_state)
+            return self._ledger
 
-    def _join(
-        self,
-        journal: Journal,
-        engine: Engine,
-        gateways: Mapping[str, CcxtGateway],
-        feeds: Mapping[str, MarketFeed],
-        universe: Universe,
-    ) -> tuple[Runner, Executor]:
-        runner: Runner
-        natives = {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
-        self._ledger = SimLedger(
-            self._places,
-            journal,
-            self._disk,
-            self._life,
-            self._clock.wall_ns,
-            lambda blocked, cause: runner.emit(StoreStateChanged(store="ledger", blocked=blocked, cause=cause)),
-        )
-        executor = Executor(
-            gateways,
+        return Parts(
+            settings=self._settings(),
+            symbols=dict.fromkeys(gateways, self._plan.symbols),
+            mode="sandbox",
+            sandbox_id=self._sandbox_id,
+            seed=None,
             clock=self._clock,
-            emit=lambda event: runner.emit(event),
-            on_incident=lambda kind, text: runner.emit(TroubleReported(kind=kind, text=text)),
-            resync=lambda venue, symbol: feeds[venue].resync(natives[venue, symbol]),
-        )
-        runner = Runner(
-            engine=engine,
-            journal=SimJournal(journal, self._disk, self._reserve, self._life, self._watcher),
-            ledger=self._ledger,
-            executor=executor,
-            feeds=feeds,
-            clock=self._clock,
-            last_seq=journal.last_seq,
+            rng=self._rng,
+            journal=simulated,
+            make_ledger=make_ledger,
+            gateways=gateways,
+            make_universe=universe_of,
+            make_books=partial(books_of, timing=self._plan.timing),
+            make_feeds=partial(feeds_of, endpoints, clock=self._clock, rng=self._rng, wires=self._wires),
             on_alert=lambda text: None,
+            sync=simulated.sync,
+            halt_file_of=self._places.journal,
+            # A switch cancels whatever rests on the account, so not where somebody else trades there.
+            dedicated=frozenset() if self._plan.scarce else frozenset(gateways),
+            jobs=lambda _: () if self._ledger is None else (self._ledger.run(),),
         )
-        return runner, executor
 
-    def _begin(self, runner: Runner, gateways: Mapping[str, CcxtGateway], universe: Universe, last_run_id: int) -> None:
-        runner.take(
-            RunStarted(
-                run_id=max(self._clock.wall_ns() // NS_PER_S, last_run_id + 1),
-                nonce=self._rng.getrandbits(NONCE_BITS),
-                mode="sandbox",
-                sandbox_id=self._sandbox.sandbox_id,
-                account_ids={venue: gateway.account_id for venue, gateway in gateways.items()},
-                seed=None,
-                version=__version__,
-            )
+    def _settings(self) -> EngineSettings:
+        plan = self._plan
+        limits = GatewayLimits(hosts=(), symbols=())
+        return EngineSettings(
+            limits=plan.limits,
+            timing=plan.timing,
+            repair=plan.repair,
+            venues=tuple(
+                venue_profile(spec, self._entry(spec), limits.max_order_value_quote)
+                for spec in TRADED
+                if spec.name in self._access
+            ),
+            symbols=plan.symbols,
         )
-        for instrument in universe.instruments:
-            runner.take(InstrumentListed(instrument=instrument))
 
-    async def _trade(
-        self,
-        runner: Runner,
-        executor: Executor,
-        gateways: Mapping[str, CcxtGateway],
-        feeds: Mapping[str, MarketFeed],
-    ) -> None:
-        assert self._ledger is not None
-        work: list[Coroutine[Any, Any, None]] = [feed.run() for feed in feeds.values()]
-        work += [gateway.run_private(runner.emit) for gateway in gateways.values()]
-        work += [keep_clock(gateway, runner.emit) for gateway in gateways.values()]
-        work.append(self._ledger.run())
-        tasks = [asyncio.create_task(_guarded(job, runner)) for job in work]
-        await runner.finished.wait()
-        await executor.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if runner.fatal is None:
-            runner.take(RunEnded(exit_code=0 if not runner.engine.desk.open else 4))
-        self._disk.clear()
-        for _ in range(LAST_WRITES):
-            self._ledger.write()
-            await asyncio.sleep(0)  # it may have news for the engine, which is journalled in turn
-        for gateway in gateways.values():
-            await gateway.close()
+    def _gateway(self, spec: VenueSpec) -> CcxtGateway:
+        endpoint, credentials = self._access[spec.name]
+        # Questions are waited for less long than by default, so that less of the market has to be simulated.
+        patience = GatewayTiming(
+            place_timeout_s=self._plan.place_timeout_s, cancel_timeout_s=2.0, read_timeout_s=2.0, pace_timeout_s=5.0
+        )
+        return build_gateway(
+            spec,
+            endpoint,
+            credentials,
+            clock=self._clock,
+            rng=self._rng,
+            limits=GatewayLimits(hosts=("127.0.0.1",), symbols=self._plan.symbols, timing=patience),
+            sandbox_id=self._sandbox_id,
+            wires=self._wires,
+            entry=self._entry(spec),
+        )
+
+    def _entry(self, spec: VenueSpec) -> OrderEntry:
+        """Return how orders go to a venue: in some seeds over websockets, wherever they are taken so."""
+        takes = spec.trading is not None and spec.trading.make_order_socket is not None
+        return OrderEntry.WEBSOCKET if self._plan.sockets and takes else OrderEntry.REST
 
 
-async def _guarded(job: Coroutine[Any, Any, None], runner: Runner) -> None:
-    """Run a task that should never end; whatever ends it stops trading."""
-    try:
-        await job
-    except Exception as error:  # the top of a task
-        runner.fail(error)
+async def _for_ever() -> int:
+    """Wait: whoever simulates tells the engine itself when to end."""
+    await asyncio.Event().wait()
+    return EXIT_OK

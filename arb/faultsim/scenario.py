@@ -1,27 +1,22 @@
-"""Scenario files: one story told in a few lines of TOML, simulated and judged like a seed.
+"""Scenarios: one story told in a few lines, simulated and judged like a seed (`app/scenario.py` reads the files).
 
 What a file leaves out is as the engine has it by default; the market and all chance come from its `seed`. Every strike must
 meet a pair, and trading must end halted, or not, as the file says: else the scenario does not hold.
 """
 
-import difflib
 from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.config.loader import load_file
 from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.errors import ConfigError
 from arb.faultsim.judges import rows_of
 from arb.faultsim.places import Places, a_place
-from arb.faultsim.plan import STRIKES, Phase, Plan, Strike
+from arb.faultsim.plan import Phase, Plan, Strike
 from arb.faultsim.run import simulated
 from arb.faultsim.world import Outcome
-from arb.sandbox.profiles import SYMBOLS
 
 DRAIN_NS = 45 * NS_PER_S
 DOWNTIME_NS = 300 * NS_PER_MS
@@ -62,22 +57,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits(min_edge_bps=Decimal(3))
     timing: Timing = Timing()
     repair: RepairPolicy = RepairPolicy()
-
-
-def read_scenario(path: Path, seed: int | None = None) -> Scenario:
-    """Read a file, on another seed if one is given; raises `ConfigError` naming file, line and remedy."""
-    scenario = load_file(path, Scenario)
-    if seed is not None:
-        scenario = msgspec.structs.replace(scenario, seed=seed)
-    for number, strike in enumerate(scenario.strikes, start=1):
-        if strike.fault not in STRIKES:
-            near = difflib.get_close_matches(strike.fault, STRIKES, n=1, cutoff=0.5)
-            mend = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(STRIKES)}"
-            raise ConfigError(f"{path}: [[strikes]] number {number}: unknown fault {strike.fault!r}: {mend}")
-    unknown = [symbol for symbol in scenario.symbols if symbol not in SYMBOLS]
-    if unknown:
-        raise ConfigError(f"{path}: symbols: nobody lists {unknown[0]}: choose from {', '.join(SYMBOLS)}")
-    return scenario
 
 
 def plan_of(scenario: Scenario) -> Plan:

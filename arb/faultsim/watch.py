@@ -10,7 +10,6 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 
-from arb.app.build import ENFORCES_EXPIRY
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
@@ -27,6 +26,7 @@ from arb.market.order import Outcome, Side
 from arb.sandbox.admin import Admin
 from arb.sandbox.disturb import POINTS
 from arb.sandbox.faults import KINDS, Fault
+from arb.venues.registry import spec_of
 
 JUST_CLOSED_NS = NS_PER_S
 DISK_FULL_NS = 700 * NS_PER_MS
@@ -196,7 +196,7 @@ class Watch:
         if strike.leg == "other":
             return next((venue for venue in pair.venues if venue not in POINTS), pair.plan.sell_venue)
         if strike.leg == "no expiry":
-            return next((venue for venue in pair.venues if venue not in ENFORCES_EXPIRY), pair.plan.buy_venue)
+            return next((venue for venue in pair.venues if not _enforces_expiry(venue)), pair.plan.buy_venue)
         return next((venue for venue in venues if venue not in pair.venues), pair.plan.sell_venue)
 
     def _relieve(self) -> None:
@@ -324,3 +324,8 @@ def _is_placing(pair: PairTrade, venue: str | None) -> bool:
     """Return whether an order of the pair is on its way to a venue, for all that is known here."""
     orders = (order for order in pair.orders.values() if order.venue == venue and not order.ended)
     return any(not order.fills and order.outcome in (None, Outcome.UNKNOWN) for order in orders)
+
+
+def _enforces_expiry(venue: str) -> bool:
+    trading = spec_of(venue).trading
+    return trading is not None and trading.enforces_expiry

@@ -15,24 +15,20 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.config import RunSettings, Settings, VenuesSettings
-from arb.config.settings import SocketVenueSettings
 from arb.core.events import ShutdownAsked
 from arb.errors import VenueError
 from arb.faultsim.disk import Disk
 from arb.faultsim.life import Killed, Life
-from arb.faultsim.loop import VirtualLoop
 from arb.faultsim.network import Network
 from arb.faultsim.places import Places
 from arb.faultsim.plan import Plan, under_way_ns
 from arb.faultsim.process import Process
 from arb.faultsim.watch import Cell, Watch
-from arb.live.embedded import Sandbox
 from arb.sandbox.admin import Admin
 from arb.sandbox.server import first_line
 from arb.sandbox.values import OrderRequest
 from arb.sandbox.world import SimWorld
-from arb.venues.endpoints import OrderEntry
+from arb.virtual_loop import VirtualLoop
 
 START_NS = 1_700_000_000 * NS_PER_S
 LIVES_IN_CALM = 5
@@ -72,21 +68,13 @@ class Simulation:
         self._clock = ManualClock(START_NS)
         self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
-        announced = first_line(self._world, 1)
-        self._admin = Admin(self._world, announced)
-        self._sandbox = Sandbox(announced, None)
+        self._announced = first_line(self._world, 1)
+        self._admin = Admin(self._world, self._announced)
         self._disk = Disk(places)
         watch_rng = random.Random(f"{plan.seed}/watch")
         self._watch = Watch(plan, self._admin, self._network, self._disk, self._clock, watch_rng)
         if plan.scarce:
             _tie_up(self._world, plan.limits.max_notional_quote)
-        self._settings = Settings(
-            run=RunSettings(symbols=plan.symbols),
-            limits=plan.limits,
-            timing=plan.timing,
-            repair=plan.repair,
-            venues=_over_sockets(VenuesSettings()) if plan.sockets else VenuesSettings(),
-        )
         self._engine_rng = random.Random(f"{plan.seed}/engine")
         self._troubles: list[str] = []
         self._lives = 0
@@ -126,8 +114,8 @@ class Simulation:
         asyncio.set_event_loop(loop)
         life = Life(loop)
         process = Process(
-            self._settings,
-            self._sandbox,
+            self._plan,
+            self._announced,
             self._places,
             clock=self._clock,
             rng=self._engine_rng,
@@ -135,7 +123,6 @@ class Simulation:
             disk=self._disk,
             life=life,
             watcher=self._watch,
-            place_timeout_s=self._plan.place_timeout_s,
         )
         self._watch.begin(process, life)
         try:
@@ -211,18 +198,6 @@ def _tie_up(world: SimWorld, notional: Decimal) -> None:
         tied = exchange.account.balance(rules.quote).free - FREE * notional
         size = tied / price // rules.lot * rules.lot
         exchange.place(OrderRequest(symbol, "buy", "limit", "gtc", price=price, size=size), START_NS)
-
-
-def _over_sockets(venues: VenuesSettings) -> VenuesSettings:
-    """Return the settings with orders over websockets wherever a venue takes them so."""
-    return msgspec.structs.replace(
-        venues,
-        **{
-            name: msgspec.structs.replace(venue, order_entry=OrderEntry.WEBSOCKET)
-            for name, venue in venues.enabled().items()
-            if isinstance(venue, SocketVenueSettings)
-        },
-    )
 
 
 def _bury(loop: VirtualLoop) -> None:

@@ -1,216 +1,230 @@
-"""The engine on captures, in virtual time: frames at the instants of the tape, orders through simulated venues.
+"""The engine on captures, in virtual time: frames at the instants of the tape, orders through paper gateways.
 
-One line of time carries everything. An order decided at t arrives at t + latency, is matched against the book of that instant,
-and its answer is known at t + 2 latency. Between two instants the queue is empty, so the engine may act, exactly as when
-nothing more waits on the sockets. After the last line time goes on until open pairs are finished.
+The tape is the outside of a virtual loop. While nothing of ours can run, its next frame arrives, or time jumps to our next
+timer, whichever is first; between two instants the queue is empty, so the engine may act, exactly as when nothing more waits
+on the sockets. After the last line time goes on until open pairs are finished.
 """
 
-import heapq
-import itertools
+import asyncio
+import random
 from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
-
-from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
-from arb.core.commands import (
-    AnyCommand,
-    CancelOrder,
-    Finish,
-    PlaceOrder,
-    QueryOrder,
-    RefreshBalances,
-    SetTimer,
-    SurveyAccount,
-)
+from arb.clock import NS_PER_MS, ManualClock
+from arb.core.books import Books
 from arb.core.engine import Engine
-from arb.core.events import (
-    AnyEvent,
-    ClockMeasured,
-    FeedUp,
-    InstrumentListed,
-    PrivateUp,
-    QueueDrained,
-    RunEnded,
-    RunStarted,
-    ShutdownAsked,
-    TimerFired,
-)
+from arb.core.events import ClockMeasured, FeedUp
+from arb.core.house import EngineSettings
 from arb.errors import StoreError
-from arb.market.instrument import Instrument
-from arb.replay.feeds import CapturedFeed
-from arb.replay.paper import PaperVenue
-from arb.replay.rerun import Keep
+from arb.live.node import EXIT_OK, Journal, Node, Parts
+from arb.live.runner import LedgerWriter
+from arb.live.universe import Universe
+from arb.replay.captured import Capture
+from arb.replay.feeds import CapturedFeed, captured_books
 from arb.replay.tapes import Captured
+from arb.venues.base import EventListener, FrameListener, MarketFeed
+from arb.venues.paper import PaperGateway
+from arb.virtual_loop import VirtualLoop
 
-EXIT_OK, EXIT_BAD_TAPE, EXIT_HALTED = 0, 2, 4
+MODE = "replay"
+EXIT_BAD_TAPE = 2
+START_NS = NS_PER_MS
 CLOCK_STEP_NS = NS_PER_MS
 """A venue's clock is compared anew when it turns out to be at least so much further ahead than was thought."""
 
 
-class Backtest:
-    """See the module's text."""
+def clock_before(first_ns: int, latency_ns: int) -> ManualClock:
+    """Return a clock for a tape whose first frame was received at `first_ns`: early enough for the questions of a start."""
+    return ManualClock(first_ns - 2 * latency_ns - START_NS)
 
-    def __init__(
-        self,
-        engine: Engine,
-        feeds: Mapping[str, CapturedFeed],
-        instruments: Iterable[Instrument],
-        clock: ManualClock,
-        keep: Keep,
-        *,
-        latency_ns: int,
-    ) -> None:
-        self.engine = engine
+
+class Player:
+    """Plays a tape to a node: the outside of the loop that it runs on."""
+
+    def __init__(self, lines: Iterable[Captured], clock: ManualClock, feeds: Mapping[str, CapturedFeed]) -> None:
+        self.over = asyncio.Event()
         self.fault: StoreError | None = None
-        self.finished = False
-        self._feeds = feeds
-        self._instruments = tuple(instruments)
+        self.offsets_ns: dict[str, int] = {}
+        """Every venue's clock minus the tape's, as far as its fastest frame so far tells."""
+        self._due_ns: dict[str, int] = {}
+        """How far ahead a venue's clock has to turn out to be for another estimate."""
+        self._lines = iter(lines)
         self._clock = clock
-        self._keep = keep
-        self._latency_ns = latency_ns
-        self._venues = {
-            venue: PaperVenue(venue, engine.house.books, {i.symbol: i for i in self._instruments if i.venue == venue})
-            for venue in feeds
-        }
-        self._seq = 0
-        self._count = itertools.count()
-        self._due: list[tuple[int, int, Callable[[], None]]] = []
-        self._timers: dict[str, int] = {}
-        self._stated: set[str] = set()
+        self._feeds = feeds
+        self._next: Captured | None = None
+        self._books: Books | None = None
+        self._on_frame: FrameListener | None = None
+        self._emit: EventListener | None = None
+        self._wakes: Callable[[], bool] = bool
 
-    def run(self, lines: Iterable[Captured], started: RunStarted) -> int:
-        """Replay `lines` and return the exit code; a malformed line ends them early and is left in `fault`."""
-        self._begin(started)
+    def connect(self, books: Books, on_frame: FrameListener, emit: EventListener) -> None:
+        """Take where frames go; nothing is played before `play`."""
+        self._books, self._on_frame, self._emit = books, on_frame, emit
+
+    def play(self, wakes: Callable[[], bool]) -> None:
+        """Begin to play; `wakes` tells whether something of ours could run now."""
+        self._wakes = wakes
+        self._advance()
+
+    async def played(self) -> int:
+        """Wait for the end of the tape; return the exit code that a malformed line asks for, else 0."""
+        await self.over.wait()
+        return EXIT_OK if self.fault is None else EXIT_BAD_TAPE
+
+    def run_until(self, deadline_ns: int | None) -> None:
+        """Let frames arrive until one wakes the process, or until the deadline; a timer goes before a frame of its instant."""
+        assert deadline_ns is not None, "a run always waits for some timer"
+        clock, wakes = self._clock, self._wakes
+        captured = self._next
+        while captured is not None:
+            at_ns = max(captured.line.received_ns, clock.wall_ns())
+            if at_ns >= deadline_ns:
+                break
+            clock.advance_to(at_ns)
+            while captured is not None and captured.line.received_ns <= at_ns:
+                self._frame(captured, at_ns)
+                captured = self._advance()
+            if wakes():
+                return
+        clock.advance_to(deadline_ns)
+
+    def _advance(self) -> Captured | None:
         try:
-            for captured in lines:
-                self._until(captured.line.received_ns)
-                self._frame(captured)
+            self._next = next(self._lines, None)
         except StoreError as error:
-            self.fault = error
-        self._wind_down()
-        house = self.engine.house
-        clean = house.control.halted is None and not self.engine.desk.open
-        exit_code = EXIT_BAD_TAPE if self.fault is not None else EXIT_OK if clean else EXIT_HALTED
-        self._take(RunEnded(exit_code=exit_code))
-        return exit_code
+            self.fault, self._next = error, None
+        if self._next is None:
+            self.over.set()
+        return self._next
 
-    def _begin(self, started: RunStarted) -> None:
-        self._take(started)
-        for instrument in self._instruments:
-            self._take(InstrumentListed(instrument=instrument))
-        now_ns = self._clock.wall_ns()
-        for name, venue in self._venues.items():
-            self._take(ClockMeasured(venue=name, offset_ns=0, error_ns=0))
-            self._take(venue.balances(now_ns))
-            self._take(PrivateUp(venue=name))
-            self._take(FeedUp(venue=name))
-
-    def _wind_down(self) -> None:
-        self._drain()
-        deadline_ns = self._clock.wall_ns() + self.engine.house.timing.shutdown_deadline_s * NS_PER_S
-        self._take(ShutdownAsked(deadline_ns=deadline_ns))
-        while not self.finished and self._due:
-            self._step()
-
-    # Time.
-
-    def _until(self, at_ns: int) -> None:
-        """Let time pass up to `at_ns`, with all that is due by then."""
-        if at_ns > self._clock.wall_ns():
-            self._drain()
-        while self._due and self._due[0][0] <= at_ns:
-            self._step()
-        self._clock.advance_to(at_ns)
-
-    def _step(self) -> None:
-        """Go to the next instant at which something is due, and do all of it."""
-        at_ns = self._due[0][0]
-        self._clock.advance_to(at_ns)
-        while self._due and self._due[0][0] == at_ns:
-            heapq.heappop(self._due)[2]()
-        self._drain()
-
-    def _later(self, at_ns: int, act: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (max(at_ns, self._clock.wall_ns()), next(self._count), act))
-
-    def _drain(self) -> None:
-        if self.engine.wants_drain:
-            self._take(QueueDrained())
-
-    # The engine.
-
-    def _frame(self, captured: Captured) -> None:
-        venue, now_ns = captured.line.venue, self._clock.wall_ns()
-        self._seq += 1
-        self._feeds[venue].expect(captured)
-        result = self.engine.on_frame(venue, now_ns, captured.line.raw)
-        for row in result.rows:
-            self._compare_clocks(venue, row)
+    def _frame(self, captured: Captured, now_ns: int) -> None:
+        assert self._on_frame is not None
+        line = captured.line
+        feed = self._feeds[line.venue]
+        feed.expect(captured)
+        self._on_frame(line.venue, now_ns, line.raw.encode())
+        for row in feed.rows:
+            self._compare_clocks(line.venue, row)
 
     def _compare_clocks(self, venue: str, row: int) -> None:
         """Estimate a venue's clock from its fastest frame so far, as if that one had taken no time at all."""
-        arena = self.engine.house.books.arena
-        event_ns = int(arena.event_ns[row])
-        if not event_ns:
-            return
-        ahead_ns = event_ns - int(arena.received_ns[row])
-        known_ns = self.engine.house.venues[venue].offset_ns or 0
-        if venue not in self._stated or ahead_ns >= known_ns + CLOCK_STEP_NS:
-            self._stated.add(venue)
-            self._take(ClockMeasured(venue=venue, offset_ns=ahead_ns, error_ns=0))
+        assert self._emit is not None and self._books is not None
+        arena = self._books.arena
+        event_ns: int = arena.event_ns.item(row)
+        ahead_ns: int = event_ns - arena.received_ns.item(row)
+        if event_ns and ahead_ns >= self._due_ns.get(venue, ahead_ns):
+            self.offsets_ns[venue] = ahead_ns
+            self._due_ns[venue] = ahead_ns + CLOCK_STEP_NS
+            self._emit(ClockMeasured(venue=venue, offset_ns=ahead_ns, error_ns=0))
 
-    def _take(self, event: AnyEvent) -> None:
-        self._seq += 1
-        stamped = msgspec.structs.replace(event, seq=self._seq, t_ns=self._clock.wall_ns())
-        commands = self.engine.handle(stamped)
-        self._keep(stamped, commands, self.engine.take_untraded())
-        for command in commands:
-            self._perform(command)
 
-    # The venues.
+class _TapeFeed:
+    """See `arb.venues.base.MarketFeed`: the frames come from the player."""
 
-    def _perform(self, command: AnyCommand) -> None:
-        now_ns = self._clock.wall_ns()
-        if isinstance(command, SetTimer):
-            self._set_timer(command)
-        elif isinstance(command, Finish):
-            self.finished = True
-        elif isinstance(command, PlaceOrder):
-            self._later(now_ns + self._latency_ns, lambda: self._arrives(command, now_ns))
-        elif isinstance(command, CancelOrder):
-            self._ask(command.venue, lambda venue: venue.cancel(command))
-        elif isinstance(command, QueryOrder):
-            self._ask(command.venue, lambda venue: venue.look(command, now_ns))
-        elif isinstance(command, SurveyAccount):
-            self._ask(command.venue, lambda venue: venue.survey(command, now_ns))
-        elif isinstance(command, RefreshBalances):
-            self._ask(command.venue, lambda venue: venue.balances(now_ns))
+    def __init__(self, venue: str, emit: EventListener) -> None:
+        self.venue = venue
+        self._emit = emit
 
-    def _arrives(self, command: PlaceOrder, sent_ns: int) -> None:
-        now_ns = self._clock.wall_ns()
-        back_ns = now_ns + self._latency_ns
-        offset_ns = self.engine.house.venues[command.venue].offset_ns or 0
-        events = self._venues[command.venue].place(command, sent_ns, now_ns, back_ns, offset_ns)
-        for event in events:
-            self._tell(event, back_ns)
+    async def run(self) -> None:
+        """Say that the connection stands, for as long as the tape goes on."""
+        self._emit(FeedUp(venue=self.venue))
+        await asyncio.Event().wait()
 
-    def _ask(self, venue: str, question: Callable[[PaperVenue], AnyEvent]) -> None:
-        def arrives() -> None:
-            self._tell(question(self._venues[venue]), self._clock.wall_ns() + self._latency_ns)
+    def resync(self, native_symbol: str) -> None:
+        """Change nothing: snapshots come as lines of the tape."""
 
-        self._later(self._clock.wall_ns() + self._latency_ns, arrives)
+    def unread(self) -> bool:
+        """Return False: all frames of an instant arrive together."""
+        return False
 
-    def _tell(self, event: AnyEvent, at_ns: int) -> None:
-        self._later(at_ns, lambda: self._take(event))
 
-    def _set_timer(self, command: SetTimer) -> None:
-        """Wake the engine; of a timer that was moved only the last setting counts."""
-        turn = next(self._count)
-        self._timers[command.timer] = turn
+class Backtest:
+    """One run of the engine on captures; `latency_ns` is the way of an order to its venue, and that of its answer back.
 
-        def fires() -> None:
-            if self._timers.get(command.timer) == turn:
-                del self._timers[command.timer]
-                self._take(TimerFired(timer=command.timer))
+    `clock` has to stand before the first frame (`clock_before`), since the first questions to the venues take their time.
+    """
 
-        self._later(command.at_ns, fires)
+    def __init__(
+        self,
+        capture: Capture,
+        settings: EngineSettings,
+        clock: ManualClock,
+        journal: Journal,
+        ledger: LedgerWriter,
+        *,
+        latency_ns: int,
+        seed: int,
+        dropped: Callable[[], int] = int,
+    ) -> None:
+        self.fault: StoreError | None = None
+        self._capture = capture
+        self._settings = settings
+        self._clock = clock
+        self._journal = journal
+        self._ledger = ledger
+        self._latency_ns = latency_ns
+        self._seed = seed
+        self._dropped = dropped
+        self._books, self._feeds = captured_books(capture, settings.timing)
+        self._node: Node | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine, once it has run."""
+        assert self._node is not None
+        return self._node.engine
+
+    def run(self, lines: Iterable[Captured]) -> int:
+        """Replay `lines` and return the exit code; a malformed line ends them early and is left in `fault`."""
+        player = Player(lines, self._clock, self._feeds)
+        loop = VirtualLoop(self._clock, player)
+        asyncio.set_event_loop(loop)
+        try:
+            exit_code = loop.run_until_complete(self._main(player, loop))
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+        self.fault = player.fault
+        return exit_code
+
+    async def _main(self, player: Player, loop: VirtualLoop) -> int:
+        node = self._node = Node(self._parts(player))
+        await node.start()
+        player.play(loop.wakes)
+        return await node.trade(player.played())
+
+    def _parts(self, player: Player) -> Parts:
+        capture, books = self._capture, self._books
+
+        def make_feeds(
+            books: Books, universe: Universe, on_frame: FrameListener, emit: EventListener
+        ) -> Mapping[str, MarketFeed]:
+            player.connect(books, on_frame, emit)
+            return {venue: _TapeFeed(venue, emit) for venue in capture.venues}
+
+        return Parts(
+            settings=self._settings,
+            symbols=dict.fromkeys(capture.venues, tuple(capture.scales)),
+            mode=MODE,
+            sandbox_id=None,
+            seed=self._seed,
+            clock=self._clock,
+            rng=random.Random(self._seed),
+            journal=self._journal,
+            make_ledger=lambda _: self._ledger,
+            gateways={venue: self._gateway(venue, player) for venue in capture.venues},
+            make_universe=lambda _: Universe(capture.instruments, capture.scales, books.rows),
+            make_books=lambda _: books,
+            make_feeds=make_feeds,
+            on_alert=lambda _: None,
+            dropped=self._dropped,
+        )
+
+    def _gateway(self, venue: str, player: Player) -> PaperGateway:
+        return PaperGateway(
+            venue,
+            [instrument for instrument in self._capture.instruments if instrument.venue == venue],
+            lambda: self._books,
+            clock=self._clock,
+            latency_ns=self._latency_ns,
+            offset_ns=lambda: player.offsets_ns.get(venue, 0),
+        )

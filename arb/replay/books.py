@@ -10,8 +10,8 @@ from arb.errors import ConfigError
 from arb.market.arena import NO_SEQUENCE, BookState, Levels
 from arb.market.numbers import exact, plain
 from arb.store.tape import TapeLine, read_tape
+from arb.venues.registry import tape_feed
 from arb.venues.wire.base import TAPE_SCALE, BookSlot, WireFeed
-from arb.venues.wire.registry import tape_feed
 
 _STATES = {
     BookState.WAITING: "waiting",

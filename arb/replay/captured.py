@@ -17,8 +17,8 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale, common_scale
 from arb.replay.naming import symbol_of
 from arb.replay.tapes import Captured
+from arb.venues.registry import tape_feed
 from arb.venues.wire.base import TAPE_SCALE, WireFeed
-from arb.venues.wire.registry import tape_feed
 
 Connection = tuple[int, str]
 """(number of the file, venue): every file is a connection of its own."""

@@ -8,8 +8,8 @@ from arb.market.arena import BookArena
 from arb.market.feed import NOTHING, FeedCounts, FrameResult
 from arb.replay.captured import Capture
 from arb.replay.tapes import Captured
+from arb.venues.registry import tape_feed
 from arb.venues.wire.base import BookSeat, WireFeed
-from arb.venues.wire.registry import tape_feed
 
 NO_ROW = -1
 """The seat of a book that is read, so that its venue's counts are right, but not traded."""
@@ -22,6 +22,8 @@ class CapturedFeed:
         self.venue = venue
         self.counts = FeedCounts()
         self._connections = connections
+        self.rows: tuple[int, ...] = ()
+        """What the last frame changed."""
         self._next: Captured | None = None
 
     def expect(self, captured: Captured) -> None:
@@ -34,8 +36,8 @@ class CapturedFeed:
         file, line = self._next
         feed = self._connections[file]
         result = feed.on_http(received_ns, line.url, raw) if line.kind == "http" else feed.on_frame(received_ns, raw)
-        rows = tuple(row for row in result.rows if row != NO_ROW)
-        return FrameResult(rows=rows, levels=result.levels, error=result.error)
+        self.rows = tuple(row for row in result.rows if row != NO_ROW)
+        return FrameResult(rows=self.rows, levels=result.levels, error=result.error)
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
         """Make every book wait for a snapshot."""

@@ -1,4 +1,4 @@
-"""What a replay writes down: the same journal and the same ledger as a run, without a thread."""
+"""What a rerun writes down: the same journal and the same ledger as a run, without a thread."""
 
 from arb.core.commands import AnyCommand
 from arb.core.events import AnyEvent, QueueDrained
@@ -20,15 +20,3 @@ class Keeper:
             self._ledger.submit_untraded(record)
         if commands or type(event) is not QueueDrained:
             self._ledger.submit(self._journal.append(event, commands))
-
-    @property
-    def dropped_untraded(self) -> int:
-        """Return how many untraded opportunities the ledger refused."""
-        return self._ledger.dropped_untraded
-
-    def close(self) -> None:
-        """Write what waits and let go of both stores."""
-        try:
-            self._ledger.close()
-        finally:
-            self._journal.close()

@@ -4,6 +4,8 @@ A name that holds no separator is split before the longest known quote asset. Pr
 or whose price is not that of the base asset now, are no symbol: their books cannot be compared with those of others.
 """
 
+from arb.venues.registry import tape_dialect
+
 QUOTES = (
     "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDD", "DAI", "USD", "EUR", "GBP", "TRY", "BRL", "RUB", "AUD", "UAH", "BIDR",
     "BTC", "ETH", "BNB", "TRX", "XRP", "DOGE", "OKB",
@@ -18,8 +20,9 @@ _SUFFIXES = ("_SPBL", "_UMCBL")
 
 
 def symbol_of(venue: str, native_symbol: str) -> tuple[str | None, str]:
-    """Return the common symbol, or None and the reason why there is none."""
-    if venue == "gate_futures":
+    """Return the common symbol, or None and the reason why there is none; `venue` is the name of the tape's dialect."""
+    dialect = tape_dialect(venue)
+    if dialect.contracts:
         return None, _CONTRACTS
     name = native_symbol.upper()
     for suffix in _SUFFIXES:
@@ -29,14 +32,14 @@ def symbol_of(venue: str, native_symbol: str) -> tuple[str | None, str]:
         return None, _CONTRACTS if words[2] == "SWAP" else _DATED
     if len(words) == 2:
         return (f"{words[0]}/{words[1]}", "") if all(words) else (None, _ODD)
-    return _split(venue, words[0])
+    return _split(dialect.contracts_quotes, words[0])
 
 
-def _split(venue: str, name: str) -> tuple[str | None, str]:
+def _split(contracts_quotes: frozenset[str], name: str) -> tuple[str | None, str]:
     for quote in sorted(QUOTES, key=len, reverse=True):
         base = name.removesuffix(quote)
         if base and base != name:
-            if venue == "bybit" and quote == "USD":
-                return None, _CONTRACTS  # the inverse perpetuals
+            if quote in contracts_quotes:
+                return None, _CONTRACTS
             return f"{base}/{quote}", ""
     return None, _ODD

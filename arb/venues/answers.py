@@ -29,11 +29,11 @@ def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, ver
         )
     if verdict.outcome is Outcome.UNKNOWN:
         cause = f"{verdict.code} {verdict.message}".strip()
-        return unknown(venue, command, answer.sent_ns, cause, answer.status, received=answer.received)
+        return unknown(venue, command, answer.sent_ns, cause, answer.status)
     try:
         report = _checked(venue, command, dialect.placed(command, verdict.body))
     except VenueProtocolError as error:
-        return unknown(venue, command, answer.sent_ns, str(error), received=answer.received)
+        return unknown(venue, command, answer.sent_ns, str(error))
     return OrderAccepted(
         venue=venue,
         client_order_id=command.client_order_id,
@@ -63,15 +63,7 @@ def not_sent(venue: str, command: PlaceOrder, code: str, message: str) -> OrderR
     )
 
 
-def unknown(
-    venue: str,
-    command: PlaceOrder,
-    sent_ns: int,
-    cause: str,
-    status: int | None = None,
-    *,
-    received: bool = False,
-) -> OutcomeUnknown:
+def unknown(venue: str, command: PlaceOrder, sent_ns: int, cause: str, status: int | None = None) -> OutcomeUnknown:
     """Return that an order was sent and nobody can tell what became of it."""
     return OutcomeUnknown(
         venue=venue,
@@ -79,7 +71,6 @@ def unknown(
         cause=cause,
         sent_ns=sent_ns,
         status=status,
-        received=received,
     )
 
 

@@ -1,47 +1,32 @@
-"""Put a venue together: addresses, account, guard, signer, pacing, streams. The only place that knows all the parts."""
+"""Put a venue's parts together by its spec: account, guard, signer, pacing, streams."""
 
 import random
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from arb.clock import Clock
+from arb.core.budget import PlaceRate
+from arb.core.house import VenueProfile
 from arb.errors import ConfigError
 from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener
-from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.bitget.private import BitgetPrivate
-from arb.venues.dialect import TradeDialect
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, account_id
 from arb.venues.feed import SocketFeed
-from arb.venues.gate.client import Gate
-from arb.venues.gate.dialect import GateDialect
-from arb.venues.gate.order_socket import GateOrderSocket
-from arb.venues.gate.private import GatePrivate
 from arb.venues.gateway import CcxtGateway, GatewayTiming
-from arb.venues.guarded import GuardedBitget, GuardedOkx
-from arb.venues.okx.dialect import OkxDialect
-from arb.venues.okx.order_socket import OkxOrderSocket
-from arb.venues.okx.private import OkxPrivate
-from arb.venues.order_socket import OrderSocket, SocketDialect
+from arb.venues.order_socket import OrderSocket
 from arb.venues.private import PrivateStream
+from arb.venues.rules.budget import PacingLimits
 from arb.venues.rules.guard import SigningGuard, SigningRefused
-from arb.venues.rules.pacing import DEFAULT_PACING, Pacer, PacingLimits
-from arb.venues.transport.connection import ConnectionTiming
+from arb.venues.rules.pacing import Pacer
+from arb.venues.spec import Trading, TradingParts, VenueSpec
+from arb.venues.transport.timing import fixed
 from arb.venues.transport.wires import RealWires, Wires
-from arb.venues.wire.private import PrivateDialect
-from arb.venues.writes import RestWrites, Signer, SocketWrites, Writes
+from arb.venues.writes import RestWrites, SocketWrites, Writes
 
-VENUES = ("gate", "okx", "bitget")
-
-# At most so often a message of ours: Bitget cuts off who sends more than 10 a second, the others are more patient.
-_STREAM_TIMING = {
-    "gate": ConnectionTiming(),
-    "okx": ConnectionTiming(send_gap_s=0.02),
-    "bitget": ConnectionTiming(send_gap_s=0.15),
-}
+PACING_MARGIN_MS = 50
+"""The pacer's window begins when an order leaves and not when it is decided: the engine reckons with a little more."""
 
 
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +44,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_gateway(
-    venue: str,
+    spec: VenueSpec,
     endpoint: VenueEndpoint,
     credentials: Credentials,
     *,
@@ -70,58 +55,51 @@ def build_gateway(
     wires: Wires | None = None,
     entry: OrderEntry = OrderEntry.REST,
 ) -> CcxtGateway:
-    """Return the gateway of one account; raises `ConfigError` for a venue without an adapter or without a passphrase, and
-    for orders over a websocket at one that has no adapter for it."""
+    """Return the gateway of one account; raises `ConfigError` for a venue that takes no orders of ours, for a key without its
+    passphrase, and for orders over a websocket at a venue that has no adapter for it."""
+    trading = _trading(spec)
     wires = RealWires(clock) if wires is None else wires
     guard = SigningGuard(
-        venue=venue,
+        venue=spec.name,
         hosts=limits.hosts,
         symbols=limits.symbols,
         max_order_value_quote=limits.max_order_value_quote,
         max_orders_per_minute=limits.max_orders_per_minute,
         clock=clock,
     )
-    dialect, private, signer = _parts(venue, endpoint, credentials, clock, guard)
+    parts = trading.make(endpoint, credentials, clock, guard)
+    signer = parts.signer
     signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
     stream = PrivateStream(
-        endpoint.ws_private,
-        private,
+        fixed(endpoint.ws_private),
+        parts.private,
         clock=clock,
         rng=rng,
         offset_ns=lambda: signer.server_offset_ns,
-        timing=_STREAM_TIMING[venue],
+        timing=spec.stream,
         wires=wires,
     )
     transport = wires.http()
-    rest = RestWrites(venue, signer, transport)
+    rest = RestWrites(spec.name, signer, transport)
     writes: Writes = rest
     if entry is OrderEntry.WEBSOCKET:
-        _check_order_host(guard, endpoint.ws_private)
-        socket = OrderSocket(
-            endpoint.ws_private,
-            _order_words(venue, endpoint, credentials, dialect, signer),
-            clock=clock,
-            rng=rng,
-            offset_ns=lambda: signer.server_offset_ns,
-            wires=wires,
-        )
-        writes = SocketWrites(rest, socket)
+        writes = SocketWrites(rest, _order_socket(spec, parts, endpoint, credentials, guard, clock, rng, wires))
     return CcxtGateway(
-        dialect=dialect,
+        dialect=parts.dialect,
         signer=signer,
         transport=transport,
         writes=writes,
         private=stream,
-        pacer=Pacer(limits.pacing or DEFAULT_PACING[venue], clock),
+        pacer=Pacer(limits.pacing or trading.pacing, clock),
         clock=clock,
         rng=rng,
-        account_id=account_id(venue, credentials, sandbox_id),
+        account_id=account_id(spec.name, credentials, sandbox_id),
         timing=limits.timing,
     )
 
 
 def build_feed(
-    venue: str,
+    spec: VenueSpec,
     endpoint: VenueEndpoint,
     native_symbols: Sequence[str],
     dialect: BookFeed,
@@ -132,59 +110,64 @@ def build_feed(
     emit: EventListener,
     wires: Wires | None = None,
 ) -> SocketFeed:
-    """Return the public feed of one venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages."""
+    """Return one public connection of a venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages."""
     return SocketFeed(
-        endpoint.ws_public,
+        fixed(endpoint.ws_public),
         dialect,
         native_symbols,
         clock=clock,
         rng=rng,
         on_frame=on_frame,
         emit=emit,
-        timing=_STREAM_TIMING.get(venue),
+        timing=spec.stream,
         wires=wires,
     )
 
 
-def _parts(
-    venue: str, endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: SigningGuard
-) -> tuple[TradeDialect, PrivateDialect, Signer]:
-    key, secret = credentials.key, credentials.secret
-    if venue == "gate":
-        gate = Gate(
-            clock=clock,
-            guard=guard,
-            api_key=key,
-            secret=secret,
-            rest_url=endpoint.rest,
-            ws_url=endpoint.ws_private,
+def venue_profile(
+    spec: VenueSpec, entry: OrderEntry = OrderEntry.REST, max_order_value_quote: Decimal | None = None
+) -> VenueProfile:
+    """Return what the decision plane must know of a venue's ways; raises `ConfigError` where orders cannot be sent."""
+    trading = _trading(spec)
+    pacing = trading.pacing
+    by_socket = entry is OrderEntry.WEBSOCKET
+    return VenueProfile(
+        spec.name,
+        PlaceRate(pacing.place.count, pacing.place.window_ms + PACING_MARGIN_MS, pacing.place_per_symbol),
+        enforces_expiry=trading.enforces_expiry and (trading.socket_enforces_expiry or not by_socket),
+        max_order_value_quote=max_order_value_quote,
+    )
+
+
+def _trading(spec: VenueSpec) -> Trading:
+    if spec.trading is None:
+        raise ConfigError(f"{spec.name}: its public data are read, and no orders can be sent there")
+    return spec.trading
+
+
+def _order_socket(
+    spec: VenueSpec,
+    parts: TradingParts,
+    endpoint: VenueEndpoint,
+    credentials: Credentials,
+    guard: SigningGuard,
+    clock: Clock,
+    rng: random.Random,
+    wires: Wires,
+) -> OrderSocket:
+    make = _trading(spec).make_order_socket
+    if make is None:
+        raise ConfigError(
+            f"{spec.name}: orders go over REST only: set [venues.{spec.name}] order_entry to {OrderEntry.REST.value!r}"
         )
-        return GateDialect(key), GatePrivate(key, secret), gate
-    if venue not in VENUES:
-        raise ConfigError(f"no adapter for venue {venue!r}; there are {', '.join(VENUES)}")
-    if credentials.passphrase is None:
-        raise ConfigError(f"{venue}: the key has a passphrase, and it is not given")
-    config = {"apiKey": key, "secret": secret, "password": credentials.passphrase}
-    if venue == "okx":
-        okx = GuardedOkx(clock, guard, config)
-        okx.urls["api"]["rest"] = endpoint.rest
-        return OkxDialect(), OkxPrivate(key, secret, credentials.passphrase), okx
-    bitget = GuardedBitget(clock, guard, config)
-    _point_at(bitget.urls["api"], endpoint.rest)
-    dialect = BitgetDialect()
-    return dialect, BitgetPrivate(key, secret, credentials.passphrase, dialect.symbols), bitget
-
-
-def _order_words(
-    venue: str, endpoint: VenueEndpoint, credentials: Credentials, dialect: TradeDialect, signer: Signer
-) -> SocketDialect:
-    if isinstance(signer, Gate):
-        return GateOrderSocket(signer, endpoint.ws_private)
-    if isinstance(signer, GuardedOkx) and isinstance(dialect, OkxDialect):
-        key, secret, passphrase = credentials.key, credentials.secret, credentials.passphrase or ""
-        return OkxOrderSocket(signer, dialect, endpoint.ws_private, key, secret, passphrase)
-    raise ConfigError(
-        f"{venue}: orders go over REST only: set [venues.{venue}] order_entry to {OrderEntry.REST.value!r}"
+    _check_order_host(guard, endpoint.ws_private)
+    return OrderSocket(
+        fixed(endpoint.ws_private),
+        make(parts, endpoint, credentials),
+        clock=clock,
+        rng=rng,
+        offset_ns=lambda: parts.signer.server_offset_ns,
+        wires=wires,
     )
 
 
@@ -195,10 +178,3 @@ def _check_order_host(guard: SigningGuard, url: str) -> None:
     except SigningRefused as refused:
         text = f"[venues.{guard.venue}] hosts: {refused}: add the host of {url}, or set order_entry to 'rest'"
         raise ConfigError(text) from refused
-
-
-def _point_at(addresses: dict[str, Any], root: str) -> None:
-    # One root for every product; the websockets of ccxt are not used.
-    for product, address in addresses.items():
-        if isinstance(address, str):
-            addresses[product] = root

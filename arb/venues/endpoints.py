@@ -31,6 +31,16 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
         """Return enough of the key to tell it from another one."""
         return f"{self.key[:4]}..." if len(self.key) > 8 else "***"
 
+    def phrase(self, venue: str) -> str:
+        """Return the passphrase; raises `ConfigError` where the venue needs one and it is not given."""
+        if self.passphrase is None:
+            raise ConfigError(f"{venue}: the key has a passphrase, and it is not given")
+        return self.passphrase
+
+    def ccxt_config(self, venue: str) -> dict[str, Any]:
+        """Return the key as ccxt's constructors take it; raises `ConfigError` when the passphrase is missing."""
+        return {"apiKey": self.key, "secret": self.secret, "password": self.phrase(venue)}
+
     @property
     def fingerprint(self) -> str:
         """Return twelve hex digits that stand for the key without telling it."""
@@ -43,25 +53,6 @@ class VenueEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     rest: str
     ws_public: str
     ws_private: str
-
-
-LIVE_ENDPOINTS: dict[str, VenueEndpoint] = {
-    "gate": VenueEndpoint(
-        rest="https://api.gateio.ws/api/v4",
-        ws_public="wss://api.gateio.ws/ws/v4/",
-        ws_private="wss://api.gateio.ws/ws/v4/",
-    ),
-    "okx": VenueEndpoint(
-        rest="https://www.okx.com",
-        ws_public="wss://ws.okx.com:8443/ws/v5/public",
-        ws_private="wss://ws.okx.com:8443/ws/v5/private",
-    ),
-    "bitget": VenueEndpoint(
-        rest="https://api.bitget.com",
-        ws_public="wss://ws.bitget.com/v2/ws/public",
-        ws_private="wss://ws.bitget.com/v2/ws/private",
-    ),
-}
 
 
 def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[VenueEndpoint, Credentials]:

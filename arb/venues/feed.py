@@ -13,7 +13,8 @@ from arb.clock import NS_PER_S, Clock
 from arb.core.events import FeedDown, FeedUp
 from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener
-from arb.venues.transport.connection import ConnectionTiming, StreamConnection
+from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.timing import Address, ConnectionTiming
 from arb.venues.transport.wires import Wires
 
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
@@ -32,7 +33,7 @@ class SocketFeed:
 
     def __init__(
         self,
-        url: str,
+        address: Address,
         dialect: BookFeed,
         native_symbols: Sequence[str],
         *,
@@ -51,7 +52,7 @@ class SocketFeed:
         self._emit = emit
         self._resyncs: dict[str, _Resync] = {}
         self._connection = StreamConnection(
-            url,
+            address,
             clock=clock,
             rng=rng,
             greetings=lambda: dialect.subscribe_messages(self._natives, self._now_s()),

@@ -30,7 +30,6 @@ from arb.market.order import Outcome, Role, Side
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, TradeDialect
-from arb.venues.limits import mind_limits
 from arb.venues.look import Look
 from arb.venues.order_socket import OrderSocket
 from arb.venues.rules.clock_offset import measure
@@ -46,7 +45,15 @@ from arb.venues.rules.outcome import (
     judge_write,
 )
 from arb.venues.rules.pacing import Pacer, Priority
-from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
+from arb.venues.rules.retry import (
+    READS,
+    Backoff,
+    Trouble,
+    next_delay_s,
+    request_limit,
+    requests_left,
+    venue_retry_after_s,
+)
 from arb.venues.survey import Survey
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.writes import RestWrites, Send, Signer, Writes, signed
@@ -175,7 +182,7 @@ class CcxtGateway:
         except NeverSent as error:
             return not_sent(self.venue, command, NOT_SENT, str(error))
         except AnswerLost as error:
-            return unknown(self.venue, command, sent_ns, str(error), received=error.received)
+            return unknown(self.venue, command, sent_ns, str(error))
         verdict = judge_write(self._dialect.policy, answer, self._venue_ns())
         self._mind(scope, verdict, answer)
         return answered(self._dialect, command, answer, verdict)
@@ -377,7 +384,13 @@ class CcxtGateway:
     def _mind(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
         if verdict.trouble is Trouble.CLOCK:
             self._doubt.set()
-        mind_limits(self._pacer, scope, verdict, {} if answer is None else answer.headers, self._venue_ns())
+        headers = {} if answer is None else answer.headers
+        reset_s = venue_retry_after_s(headers, self._venue_ns())
+        self._pacer.told(scope, requests_left(headers), request_limit(headers), reset_s)
+        if verdict.low_fill_ratio:
+            self._pacer.penalised()
+        if verdict.trouble is Trouble.BUSY:
+            self._pacer.limited(scope, verdict.retry_after_s, account=verdict.account_limited)
 
     def _venue_ns(self) -> int:
         return self._clock.wall_ns() + self._signer.server_offset_ns

@@ -1,4 +1,4 @@
-"""OKX and Bitget through ccxt.pro, behind the same guard as Gate.
+"""A venue through ccxt.pro, behind the guard.
 
 Only the writes listed here are signed at all: spot orders, whose value can be bounded, and their cancels. Whatever
 else ccxt could send (withdrawals, transfers, loans, leverage, plan orders) is refused before it is signed.
@@ -8,19 +8,16 @@ import hmac
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import ccxt
-import ccxt.pro
 
 from arb.clock import Clock
 from arb.venues.exact import ExactExchange
 from arb.venues.flat_json import flat_json
 from arb.venues.rules.guard import OrderClaim, SigningGuard, to_decimal, value_of
 
-_PLACE, _CANCEL = "place", "cancel"
+PLACE, CANCEL = "place", "cancel"
 # A market order carries no price: whoever sends one says at which price to bound it. Never sent to the venue.
 REFERENCE_PRICE = "reference_price"
 
@@ -51,7 +48,7 @@ class GuardedExchange(ExactExchange, ABC):
             kind = self.writes.get(path)
             if kind is None:
                 raise self.guard.refuse_endpoint(method, path)
-            if kind == _PLACE:
+            if kind == PLACE:
                 self.guard.admit([self._claim(order) for item in items for order in self._orders(item)])
         signed: dict[str, Any] = super().sign(path, api, method, bare if isinstance(given, list) else bare[0])
         self.guard.check_host(signed["url"])
@@ -105,109 +102,6 @@ class GuardedExchange(ExactExchange, ABC):
     def _base_url(self, api: Any) -> str: ...
 
 
-class GuardedOkx(GuardedExchange, ccxt.pro.okx):
-    """`ccxt.pro.okx` on our clock and behind the guard; spot orders only."""
-
-    separator = "-"
-    writes: ClassVar[Mapping[str, str]] = {
-        "trade/order": _PLACE,
-        "trade/batch-orders": _PLACE,
-        "trade/cancel-order": _CANCEL,
-        "trade/cancel-batch-orders": _CANCEL,
-        "trade/cancel-all-after": _CANCEL,
-    }
-    order_path = "trade/order"
-
-    def _order_target(self) -> str:
-        return "/api/v5/trade/order"
-
-    def _order_headers(self, params: dict[str, Any], body: str) -> dict[str, str] | None:
-        if "clOrdId" not in params:
-            return None  # ccxt then makes one up
-        now_ms = self.milliseconds()
-        timestamp = f"{_second_text(now_ms // 1000)}.{now_ms % 1000:03d}Z"
-        return {
-            "OK-ACCESS-KEY": self.apiKey,
-            "OK-ACCESS-PASSPHRASE": self.password,
-            "OK-ACCESS-TIMESTAMP": timestamp,
-            "Content-Type": "application/json",
-            "OK-ACCESS-SIGN": self._seal(f"{timestamp}POST{self._order_target()}{body}"),
-        }
-
-    def check_socket(self, url: str) -> None:
-        """Raise `SigningRefused` unless orders may be sent to a websocket's host."""
-        self.guard.check_host(url)
-
-    def admit_op(self, path: str, args: list[dict[str, Any]]) -> None:
-        """Let the guard admit a write over the websocket, named by its REST path; raise `SigningRefused` otherwise."""
-        kind = self.writes.get(path)
-        if kind is None:
-            raise self.guard.refuse_endpoint("WS", path)
-        if kind == _PLACE:
-            self.guard.admit([self._claim(order) for order in args])
-
-    def _base_url(self, api: Any) -> str:
-        return str(self.urls["api"]["rest"])
-
-    def _claim(self, order: dict[str, Any]) -> OrderClaim:
-        symbol = self._symbol(order.get("instId"))
-        # Spot market buys count `sz` in quote unless `tgtCcy` says base; perpetuals count contracts and are not ours.
-        if order.get("ordType") == "market":
-            in_quote = order.get("side") == "buy" and order.get("tgtCcy") != "base_ccy"
-            return OrderClaim(symbol, _market_value(order, order.get("sz"), in_quote))
-        return OrderClaim(symbol, value_of(order.get("sz"), order.get("px")))
-
-
-class GuardedBitget(GuardedExchange, ccxt.pro.bitget):
-    """`ccxt.pro.bitget` on our clock and behind the guard; spot orders only."""
-
-    separator = ""
-    writes: ClassVar[Mapping[str, str]] = {
-        "v2/spot/trade/place-order": _PLACE,
-        "v2/spot/trade/batch-orders": _PLACE,
-        "v2/spot/trade/cancel-order": _CANCEL,
-        "v2/spot/trade/batch-cancel-order": _CANCEL,
-        "v2/spot/trade/cancel-symbol-order": _CANCEL,
-    }
-    order_path = "v2/spot/trade/place-order"
-
-    def _order_target(self) -> str:
-        return "/api/v2/spot/trade/place-order"
-
-    def _order_headers(self, params: dict[str, Any], body: str) -> dict[str, str] | None:
-        options = self.options
-        if options.get("sandboxMode") or options.get("sandbox"):
-            return None  # which adds a header
-        timestamp = str(self.milliseconds())
-        return {
-            "ACCESS-KEY": self.apiKey,
-            "ACCESS-SIGN": self._seal(f"{timestamp}POST{self._order_target()}{body}"),
-            "ACCESS-TIMESTAMP": timestamp,
-            "ACCESS-PASSPHRASE": self.password,
-            "X-CHANNEL-API-CODE": options.get("broker"),
-            "Content-Type": "application/json",
-        }
-
-    def _base_url(self, api: Any) -> str:
-        return str(self.urls["api"][api[1]])
-
-    def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
-        batch = item.get("orderList")
-        if not isinstance(batch, list):
-            return [item]
-        return [{"symbol": item.get("symbol"), **order} for order in batch]
-
-    def _claim(self, order: dict[str, Any]) -> OrderClaim:
-        symbol = self._symbol(order.get("symbol"))
-        if order.get("orderType") == "market":
-            return OrderClaim(symbol, _market_value(order, order.get("size"), order.get("side") == "buy"))
-        return OrderClaim(symbol, value_of(order.get("size"), order.get("price")))
-
-
-@lru_cache(maxsize=4)
-def _second_text(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
-
-
-def _market_value(order: dict[str, Any], size: Any, in_quote: bool) -> Any:
+def market_value(order: dict[str, Any], size: Any, in_quote: bool) -> Any:
+    """Return the value of a market order, by its size in quote or by the price that it is to be bounded by."""
     return to_decimal(size) if in_quote else value_of(size, order.get(REFERENCE_PRICE))

@@ -20,8 +20,9 @@ from arb.core.events import TroubleReported
 from arb.errors import VenueProtocolError
 from arb.venues.base import EventListener
 from arb.venues.dialect import Call
-from arb.venues.transport.connection import ConnectionTiming, StreamConnection
+from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.http import AnswerLost, HttpAnswer
+from arb.venues.transport.timing import Address, ConnectionTiming
 from arb.venues.transport.wires import SocketEnded, Wires
 
 _LOG = logging.getLogger(__name__)
@@ -57,14 +58,9 @@ NOTHING = SocketFrame()
 
 
 class SocketDialect(Protocol):
-    """A venue's words on its order socket; pure but for the signer's guard.
-
-    `receipts`: it answers twice, first that it received the request; an order without outcome may then wait inside, where its
-    expiry stops it no longer, whether the receipt reached us or was lost with the connection.
-    """
+    """A venue's words on its order socket; pure but for the signer's guard."""
 
     venue: str
-    receipts: bool
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
         """Return what logs in. `now_ns` is the venue's time."""
@@ -102,7 +98,7 @@ class OrderSocket:
 
     def __init__(
         self,
-        url: str,
+        address: Address,
         dialect: SocketDialect,
         *,
         clock: Clock,
@@ -123,7 +119,7 @@ class OrderSocket:
         self._told = False
         self._waiting: dict[str, _Waiting] = {}
         self._connection = StreamConnection(
-            url,
+            address,
             clock=clock,
             rng=rng,
             greetings=lambda: dialect.greetings(self._venue_ns()),
@@ -207,7 +203,7 @@ class OrderSocket:
             _LOG.debug("%s: an answer to %s, for which nobody waits", self._dialect.venue, answer.request_id)
             return
         status, headers, body = answer.status, answer.headers, answer.body
-        whole = HttpAnswer(status, headers, body, waiting.sent_ns, received_ns, self._dialect.receipts)
+        whole = HttpAnswer(status, headers, body, waiting.sent_ns, received_ns)
         waiting.answer.set_result(whole)
 
     def _on_ready(self) -> None:
@@ -265,7 +261,7 @@ class OrderSocket:
     def _fail(self, waiting: _Waiting, why: str) -> None:
         if not waiting.answer.done():
             word = "received" if waiting.received else "no word of it"
-            waiting.answer.set_exception(AnswerLost(f"{why} ({word})", received=self._dialect.receipts))
+            waiting.answer.set_exception(AnswerLost(f"{why} ({word})"))
             waiting.answer.exception()  # seen: whoever waited may have stopped waiting
 
     def _forget(self, request_id: str) -> None:

@@ -7,23 +7,14 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from arb.market.order import Outcome
-from arb.venues.outcome_more import ALL_POLICIES
+from arb.venues.registry import SPECS
 from arb.venues.rules.outcome import Rule
 from arb.venues.rules.outcome_ccxt import CCXT_TABLE
-
-_NAMES = {
-    "gate": "Gate APIv4",
-    "okx": "OKX API v5",
-    "bitget": "Bitget API v2",
-    "bybit": "Bybit API v5",
-    "binance": "Binance spot",
-}
-_CODES = {"gate": "label", "bybit": "`retCode`"}
 
 _HEAD = """\
 # Outcomes: what an answer proves about an order
 
-Written by `python -m arb.venues.outcome_doc` from the tables that the code is driven by (`arb/venues/outcome*.py`).
+Written by `python -m arb.venues.outcome_doc` from the tables that the code is driven by (`arb/venues/*/outcomes.py`).
 
 Every order and every cancel has one of three outcomes. *Accepted*: the venue took it. *Rejected*: it certainly does not
 exist, or ended with nothing filled. *Unknown*: it may exist, now or a little later; its symbol is frozen at that venue until
@@ -94,8 +85,8 @@ The status is looked at together with the body; "readable" is a body in the venu
 def render() -> str:
     """Return the whole page."""
     parts = [_HEAD]
-    for venue, policy in ALL_POLICIES.items():
-        parts.append(f"## {_NAMES[venue]}\n\n{_table(_CODES.get(venue, 'code'), policy.table)}")
+    for spec in SPECS:
+        parts.append(f"## {spec.title}\n\n{_table(spec.code_word, spec.outcomes.table)}")
     parts.append(
         "## ccxt's error classes\n\nOnly for venues without a table above, and for what ccxt raises before sending. The nearest"
         f" listed ancestor of a class decides.\n\n{_table('class', CCXT_TABLE)}"

@@ -13,7 +13,8 @@ from arb.clock import Clock
 from arb.core.events import PrivateDown, PrivateUp, TroubleReported
 from arb.venues.base import EventListener
 from arb.venues.symbols import UnknownSymbol
-from arb.venues.transport.connection import ConnectionTiming, StreamConnection
+from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.timing import Address, ConnectionTiming
 from arb.venues.transport.wires import Wires
 from arb.venues.wire.private import PrivateDialect
 
@@ -26,7 +27,7 @@ class PrivateStream:
 
     def __init__(
         self,
-        url: str,
+        address: Address,
         dialect: PrivateDialect,
         *,
         clock: Clock,
@@ -42,7 +43,7 @@ class PrivateStream:
         self._listener: EventListener | None = None
         self._strangers: set[str] = set()
         self._connection = StreamConnection(
-            url,
+            address,
             clock=clock,
             rng=rng,
             greetings=lambda: dialect.greetings(self._venue_ns()),

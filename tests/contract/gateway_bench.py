@@ -17,6 +17,7 @@ from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import Credentials, OrderEntry, sandbox_access
 from arb.venues.gateway import CcxtGateway, GatewayTiming
+from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
 from tests.contract.strangers import SYMBOL
 
@@ -43,7 +44,7 @@ class Bench:
         """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
         endpoint, own = sandbox_access(self.venue, self.sandbox.info["venues"][self.venue])
         return build_gateway(
-            self.venue,
+            spec_of(self.venue),
             endpoint,
             Credentials(key=own.key, secret=secret or own.secret, passphrase=own.passphrase),
             clock=CLOCK,

@@ -15,8 +15,8 @@ from arb.market.arena import BookArena
 from arb.market.scale import Scale
 from arb.venues.build import build_feed
 from arb.venues.endpoints import sandbox_access
+from arb.venues.registry import spec_of
 from arb.venues.wire.base import BookSeat
-from arb.venues.wire.registry import live_feed
 from tests.contract.conftest import Sandbox
 from tests.contract.strangers import SYMBOL, VENUES
 
@@ -36,9 +36,9 @@ class Watch:
         self.events: list[AnyEvent] = []
         self.resyncs = 0
         self.changed = asyncio.Event()
-        self.dialect = live_feed(venue, {NATIVE[venue]: BookSeat(0, SCALE)}, self.arena)
+        self.dialect = spec_of(venue).make_books({NATIVE[venue]: BookSeat(0, SCALE)}, self.arena)
         self.feed = build_feed(
-            venue,
+            spec_of(venue),
             endpoint,
             (NATIVE[venue],),
             self.dialect,

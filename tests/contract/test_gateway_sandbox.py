@@ -31,6 +31,7 @@ from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import sandbox_access
 from arb.venues.gateway import CcxtGateway
+from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order, ended, place_and_look, query, told
 from tests.contract.strangers import SYMBOL, VENUES
@@ -191,7 +192,7 @@ def test_a_venue_that_is_not_there_is_never_sent_to(bench: Bench) -> None:
         endpoint, own = sandbox_access(bench.venue, bench.sandbox.info["venues"][bench.venue])
         nowhere = endpoint.rest.replace(endpoint.rest.split(":")[2].split("/")[0], "9")
         gateway = build_gateway(
-            bench.venue,
+            spec_of(bench.venue),
             type(endpoint)(rest=nowhere, ws_public=endpoint.ws_public, ws_private=endpoint.ws_private),
             own,
             clock=CLOCK,

@@ -115,7 +115,6 @@ def test_an_order_delayed_beyond_its_expiry_is_refused_by_okx_and_executed_by_ga
     order, answer, looked = bench.run(story)
 
     assert isinstance(answer, OutcomeUnknown)
-    assert answer.received is (bench.venue == "gate")  # so that its expiry is no proof of anything
     taken = [row for row in bench.orders(order.client_order_id) if row["status"] != "rejected"]
     assert len(taken) == (bench.venue == "gate")
     assert looked.complete and (looked.report is not None) == (bench.venue == "gate")

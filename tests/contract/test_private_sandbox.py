@@ -15,6 +15,7 @@ from arb.market.client_id import ClientOrderId, decode
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import sandbox_access
+from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
 from tests.contract.strangers import SYMBOL, VENUES
 
@@ -35,7 +36,9 @@ class Watch:
         self.changed = asyncio.Event()
         self._number = 0
         limits = GatewayLimits(hosts=("127.0.0.1",), symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6))
-        self.gateway = build_gateway(venue, endpoint, credentials, clock=CLOCK, rng=random.Random(5), limits=limits)
+        self.gateway = build_gateway(
+            spec_of(venue), endpoint, credentials, clock=CLOCK, rng=random.Random(5), limits=limits
+        )
 
     def hear(self, event: AnyEvent) -> None:
         """Take one event of the stream."""

@@ -14,7 +14,8 @@ from arb.venues.feed import SocketFeed
 from arb.venues.gate.private import GatePrivate
 from arb.venues.private import PrivateStream
 from arb.venues.rules.retry import Backoff
-from arb.venues.transport.connection import ConnectionTiming, StreamConnection
+from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.timing import ConnectionTiming, fixed
 
 QUICK = ConnectionTiming(connect_timeout_s=2.0, heartbeat_s=0.05, silence_s=0.3)
 SOON = Backoff(first_s=0.01, cap_s=0.02, attempts_max=None, total_s=None)
@@ -85,7 +86,7 @@ class Log:
 
 def connection(url: str, log: Log, timing: ConnectionTiming = QUICK, **more: Any) -> StreamConnection:
     return StreamConnection(
-        url,
+        fixed(url),
         clock=SystemClock(),
         rng=random.Random(1),
         greetings=lambda: ("hello",),
@@ -264,7 +265,7 @@ def test_a_resync_subscribes_again_only_after_the_venue_has_confirmed_the_end() 
 
         async with Server(serve) as server:
             feed = SocketFeed(
-                server.url,
+                fixed(server.url),
                 Messages(),
                 ("BTC_USDT", "ETH_USDT"),
                 clock=SystemClock(),
@@ -294,7 +295,7 @@ def test_the_feed_tells_when_it_is_lost() -> None:
 
         async with Server(serve) as server:
             feed = SocketFeed(
-                server.url,
+                fixed(server.url),
                 Messages(),
                 (),
                 clock=SystemClock(),
@@ -328,7 +329,7 @@ def test_a_private_stream_is_up_after_the_last_confirmation_and_down_after_garba
 
         async with Server(serve) as server:
             stream = PrivateStream(
-                server.url,
+                fixed(server.url),
                 GatePrivate("key", "secret"),
                 clock=SystemClock(),
                 rng=random.Random(1),

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from arb.clock import SystemClock
+from arb.venues.transport.client import SocketTransport
 from arb.venues.transport.direct import DirectTransport
-from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent, SocketTransport
+from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
 
 Make = Callable[[SystemClock], HttpTransport]
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

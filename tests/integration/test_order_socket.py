@@ -3,12 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
-from arb.app.build import Universe, build_books, build_engine
-from arb.clock import SystemClock
-from arb.config import load_settings
-from arb.store.journal import Journal
 from tests.integration import truth
 from tests.integration.support import (
     WELL_ENDED,
@@ -63,20 +57,3 @@ def strike(sandbox: SandboxProcess, engine: EngineProcess, fault: str, more: dic
 def over(ledger: truth.Truth, venue: str) -> set[str]:
     """Return what carried the orders that a venue got."""
     return {row["over"] for row in ledger[venue]["requests"] if row["kind"] == "place"}
-
-
-@pytest.mark.parametrize(("entry", "receipts"), [("rest", set()), ("websocket", {"gate"})])
-def test_the_engine_knows_which_orders_may_wait_inside_a_venue_past_their_expiry(
-    tmp_path: Path, entry: str, receipts: set[str]
-) -> None:
-    config = write_config(tmp_path)
-    config.write_text(config.read_text().replace('order_entry = "rest"', f'order_entry = "{entry}"'))
-    settings = load_settings(config)
-    journal = Journal.open(tmp_path / "a.journal.sqlite", SystemClock())
-    try:
-        books = build_books(settings, Universe((), {}, {}))
-        engine = build_engine(settings, books, ("gate", "okx", "bitget"), journal.restore())
-    finally:
-        journal.close()
-
-    assert {profile.venue for profile in engine.house.settings.venues if profile.receipts} == receipts

@@ -15,9 +15,9 @@ from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
+from arb.venues.bitget.outcomes import POLICY
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
-from arb.venues.outcome_tables import BITGET
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
 
 _PRIVATE, _PUBLIC = ("private", "spot"), ("public", "spot")
@@ -38,7 +38,7 @@ class BitgetDialect:
     """See `arb.venues.dialect.TradeDialect`."""
 
     venue = "bitget"
-    policy: OutcomePolicy = BITGET
+    policy: OutcomePolicy = POLICY
     not_found = frozenset({"43001", "40109", "40768"})
 
     def __init__(self) -> None:

@@ -18,8 +18,8 @@ from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.ids import from_text, to_text
+from arb.venues.gate.outcomes import POLICY
 from arb.venues.gate.placements import EXPIRES_NS
-from arb.venues.outcome_tables import GATE
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")
@@ -38,7 +38,7 @@ class GateDialect:
     """See `arb.venues.dialect.TradeDialect`."""
 
     venue = "gate"
-    policy: OutcomePolicy = GATE
+    policy: OutcomePolicy = POLICY
     not_found = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"})
 
     def __init__(self, key: str = "") -> None:

@@ -60,7 +60,6 @@ class GateOrderSocket:
     """See `arb.venues.order_socket.SocketDialect`."""
 
     venue = "gate"
-    receipts = True
 
     def __init__(self, signer: ApiSigner, url: str) -> None:
         self._signer = signer

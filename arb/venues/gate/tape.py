@@ -87,7 +87,7 @@ _futures_snapshot = msgspec.json.Decoder(_FuturesSnapshot).decode
 class GateTapeFeed(ChainFeed, GateFeed):
     """The books of Gate tapes: what `GateFeed` reads, and the older channels with fetched snapshots."""
 
-    rule = Rule.GATE
+    rule = Rule.OVERLAP
     resync_by = ResyncBy.FETCH
 
     def __init__(

@@ -18,7 +18,7 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
-from arb.venues.outcome_tables import OKX
+from arb.venues.okx.outcomes import POLICY
 from arb.venues.rules.outcome import OutcomePolicy, Said
 
 _PRIVATE, _PUBLIC = ("private",), ("public",)
@@ -37,7 +37,7 @@ class OkxDialect:
     """See `arb.venues.dialect.TradeDialect`."""
 
     venue = "okx"
-    policy: OutcomePolicy = OKX
+    policy: OutcomePolicy = POLICY
     not_found = frozenset({"51603"})
 
     def __init__(self) -> None:

@@ -54,7 +54,6 @@ class OkxOrderSocket:
     """See `arb.venues.order_socket.SocketDialect`."""
 
     venue = "okx"
-    receipts = False
 
     def __init__(self, signer: OpSigner, numbers: Numbers, url: str, key: str, secret: str, passphrase: str) -> None:
         self._signer = signer

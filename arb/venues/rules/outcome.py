@@ -1,13 +1,16 @@
 """What an answer means: accepted, rejected for certain, or unknown - decided from status and body, never from a class.
 
 Libraries file answers under error classes that lie (an order that met a 500 looks like a refusal, a rate limit like a
-network failure), so nothing here looks at an exception. Each venue has a table of its own codes (`outcome_tables.py`);
+network failure), so nothing here looks at an exception. Each venue has a table of its own codes (`<venue>/outcomes.py`);
 whatever is not in it is *unknown* for an order, since a wrong "no" doubles an order and a wrong "unknown" only costs
 a look. Three rules stand above the tables:
 
 1. A 5xx is unknown whatever its body says: the fault may have struck after the order was taken.
 2. A body that cannot be read (HTML of a proxy, cut JSON, nothing) is unknown at any status, 429 included.
 3. A 429 is a refusal only with the venue's own code for it.
+
+What counts as *rejected* in a table must have been refused before matching, or have ended with nothing filled, by the venue's
+own words; anything milder is left out on purpose.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,21 +57,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     retry_after_s: float | None = None
     body: Any = None
-
-    @property
-    def low_fill_ratio(self) -> bool:
-        """Return whether the venue limits us because too few of our requests trade.
-
-        Gate ends the message of its 429 with a number in brackets: (212) on spot, (312) on perpetuals.
-        """
-        return self.trouble is Trouble.BUSY and self.message.rstrip().endswith(("(212)", "(312)"))
-
-    @property
-    def account_limited(self) -> bool:
-        """Return whether it is all our orders together that are too many, not those of one instrument (OKX: 50061)."""
-        return self.code == "50061"
+    low_fill_ratio: bool = False
+    """The venue limits us because too few of our requests trade."""
+    account_limited: bool = False
+    """It is all our orders together that are too many, not those of one instrument."""
 
 
+Row = tuple[str, Outcome, Trouble, str]
+"""Codes, what they mean for an order, what for a read, and why."""
 Table = Mapping[str, Rule]
 Reader = Callable[[int, Any], Said | None]
 """From (status, decoded body) to the venue's words; None when the body is none of the venue's making."""
@@ -81,6 +77,19 @@ class OutcomePolicy(NamedTuple):
     table: Table
     read_write: Reader
     read_read: Reader
+    low_fill_endings: tuple[str, ...] = ()
+    """How the message of a 429 ends where the venue punishes a low fill ratio."""
+    account_codes: frozenset[str] = frozenset()
+    """Codes of a rate limit that is the account's, not that of one instrument."""
+
+
+def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:
+    """Return the rules by code; the codes of a row are apart by `split`, or by blanks. A code may stand only once."""
+    rules = [Rule(code, outcome, trouble, why) for codes, outcome, trouble, why in rows for code in codes.split(split)]
+    table = {rule.code: rule for rule in rules}
+    if len(table) != len(rules):
+        raise ValueError("a code stands twice in one table")
+    return table
 
 
 def decode_body(body: bytes) -> Any:
@@ -149,15 +158,26 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
     rule = policy.table.get(said.code)
     if rule is None:
         trouble = Trouble.BUSY if answer.status == 429 else Trouble.REFUSED
-        return Verdict(outcome=Outcome.UNKNOWN, trouble=trouble, code=said.code, message=_cut(said.message), body=body)
+        low = trouble is Trouble.BUSY and _ends_low(policy, said)
+        text = _cut(said.message)
+        return Verdict(
+            outcome=Outcome.UNKNOWN, trouble=trouble, code=said.code, message=text, body=body, low_fill_ratio=low
+        )
+    busy = rule.trouble is Trouble.BUSY
     return Verdict(
         outcome=rule.outcome,
         trouble=rule.trouble,
         code=said.code,
         message=_cut(said.message),
-        retry_after_s=wait_s if rule.trouble is Trouble.BUSY else None,
+        retry_after_s=wait_s if busy else None,
         body=body,
+        low_fill_ratio=busy and _ends_low(policy, said),
+        account_limited=said.code in policy.account_codes,
     )
+
+
+def _ends_low(policy: OutcomePolicy, said: Said) -> bool:
+    return said.message.rstrip().endswith(policy.low_fill_endings)
 
 
 def _cut(text: str) -> str:

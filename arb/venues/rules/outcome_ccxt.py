@@ -8,8 +8,7 @@ gives to an order it has taken, count as rejected; all others are unknown. The n
 import ccxt
 
 from arb.market.order import Outcome
-from arb.venues.outcome_tables import Row, table_of
-from arb.venues.rules.outcome import Rule
+from arb.venues.rules.outcome import Row, Rule, table_of
 from arb.venues.rules.retry import Trouble
 
 CCXT_ROWS: tuple[Row, ...] = (

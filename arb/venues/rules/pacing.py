@@ -11,17 +11,15 @@ same allowance. A venue that punishes a low fill ratio (Gate) gets no entries fo
 import asyncio
 import heapq
 import itertools
-from collections.abc import Mapping
 
-import msgspec
 from asyncio_throttle.throttler import Throttler
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.errors import require
+from arb.venues.rules.budget import Budget, PacingLimits
 
 WAITERS_MAX = 256
 _WAIT_MIN_S = 0.001
-_UNTOLD_MAX_S = 2.0
 # After a 429 one slot comes back for every so long without another.
 REGAIN_NS = 10 * NS_PER_S
 # Gate APIv4, "Frequency limit rule": a low fill ratio leaves 10 placements per 10 s and user for at least an hour.
@@ -35,97 +33,6 @@ class Priority:
     CANCEL = 1
     LOOK = 2
     READ = 3
-
-
-class Budget(msgspec.Struct, frozen=True):
-    """At most `count` requests per sliding `window_ms`; entries leave the last `reserve` of them alone.
-
-    `of` is how many the venue documents for its own window, 0 where it tells nothing of that in headers.
-    """
-
-    count: int
-    window_ms: int
-    reserve: int = 0
-    of: int = 0
-
-    def __post_init__(self) -> None:
-        if self.count < 1 or self.window_ms < 1 or not 0 <= self.reserve < self.count or self.of < 0:
-            raise ValueError(f"a budget of {self.count} per {self.window_ms} ms with {self.reserve} in reserve")
-
-    @property
-    def span_s(self) -> float:
-        """Return how long to stand still when the venue's own window is used up and it does not tell until when.
-
-        That window is longer than ours; but looks for orders must not stand still for the ten seconds of Gate's reads, since
-        asking too early costs no more than another refusal.
-        """
-        ours_s = self.window_ms / 1000
-        return max(ours_s, min(_UNTOLD_MAX_S, ours_s * self.of / self.count))
-
-
-class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The budgets of one venue. `place` and `cancel` are per symbol where they are said to be; `read` is per endpoint.
-
-    `account` is what all placements together must keep to, where the venue meters that too.
-    `cancel_batch` is for the orders cancelled in batches, where those are metered apart; without it they count as cancels.
-    `reads` overrides `read` for endpoints that the venue meters otherwise, by the call's scope.
-    """
-
-    place: Budget
-    cancel: Budget
-    read: Budget
-    cancel_batch: Budget | None = None
-    account: Budget | None = None
-    reads: Mapping[str, Budget] = {}
-    place_per_symbol: bool = True
-    cancel_per_symbol: bool = False
-
-    def of(self, scope: str) -> Budget:
-        """Return the budget of a scope, which is `place`, `place SYMBOL`, `cancel`, `cancel SYMBOL` or `METHOD PATH`."""
-        kind = scope.partition(" ")[0]
-        if kind == "place":
-            return self.place
-        if kind == "cancel":
-            return self.cancel
-        if kind == "cancel_batch":
-            return self.cancel_batch or self.cancel
-        return self.reads.get(scope, self.read)
-
-
-# A little below what the venues document, since a burst may arrive closer together than it left.
-# Gate APIv4 "Frequency limit rule": spot orders 10/s per user and market, cancels 200/s per user, others 200/10 s each.
-# OKX API v5: place, cancel 60/2 s per user and instrument, in batches 300 orders/2 s, all placements of a sub-account
-# 1000/2 s; reads by endpoint. Bitget API v2: 10/s per user and endpoint, `account/info` 1/s.
-# Placements: the engine keeps a slot for the hedge of every entry itself (two tokens each). More than one in reserve here would
-# refuse entries that it has let through, after hedges have used theirs.
-DEFAULT_PACING: dict[str, PacingLimits] = {
-    "gate": PacingLimits(place=Budget(4, 500, 1, 10), cancel=Budget(20, 200, 0, 200), read=Budget(9, 500, 0, 200)),
-    "okx": PacingLimits(
-        place=Budget(12, 500, 1),
-        cancel=Budget(12, 500),
-        read=Budget(9, 1000),
-        reads={
-            "GET trade/order": Budget(12, 500),
-            "GET trade/orders-pending": Budget(12, 500),
-            "GET trade/orders-history": Budget(9, 500),
-            "GET trade/fills": Budget(12, 500),
-            "GET account/balance": Budget(4, 1000),
-            "GET account/trade-fee": Budget(5, 2000),
-            "GET account/config": Budget(2, 1000),
-        },
-        cancel_per_symbol=True,
-        cancel_batch=Budget(60, 500),
-        account=Budget(220, 500, 20),
-    ),
-    "bitget": PacingLimits(
-        place=Budget(4, 500, 1),
-        cancel=Budget(4, 500),
-        read=Budget(4, 500),
-        cancel_batch=Budget(4, 500),
-        reads={"GET spot/account/info": Budget(1, 1100)},
-        place_per_symbol=False,
-    ),
-}
 
 
 PENALTY = Budget(9, 10_000)

@@ -9,10 +9,10 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 
-import msgspec
-
 from arb.clock import NS_PER_S, Clock
+from arb.errors import VenueError
 from arb.venues.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
+from arb.venues.transport.timing import Address, ConnectionTiming
 from arb.venues.transport.wires import RealWires, Socket, SocketEnded, Wires
 
 # After this many frames in a row the loop gets a turn, so that a flood cannot starve timers and orders.
@@ -22,21 +22,12 @@ OUTBOX_MAX = 1024
 STEADY_S = 30.0
 
 
-class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):
-    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two messages of ours."""
-
-    connect_timeout_s: float = 10.0
-    heartbeat_s: float = 5.0
-    silence_s: float = 20.0
-    send_gap_s: float = 0.0
-
-
 class StreamConnection:
     """See the module's text. All callbacks are called on the loop's thread and must not block or raise."""
 
     def __init__(
         self,
-        url: str,
+        address: Address,
         *,
         clock: Clock,
         rng: random.Random,
@@ -50,7 +41,7 @@ class StreamConnection:
         backoff: Backoff = RECONNECTS,
         wires: Wires | None = None,
     ) -> None:
-        self._url = url
+        self._address = address
         self._clock = clock
         self._rng = rng
         self._greetings = greetings
@@ -114,8 +105,8 @@ class StreamConnection:
         timing = self._timing
         try:
             async with asyncio.timeout(timing.connect_timeout_s):
-                socket = await self._wires.dial(self._url)
-        except SocketEnded as error:
+                socket = await self._wires.dial(await self._address())
+        except (SocketEnded, VenueError) as error:
             return str(error)
         except TimeoutError:
             return f"no connection within {timing.connect_timeout_s:g} s"

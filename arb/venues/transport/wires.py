@@ -12,8 +12,9 @@ from typing import Literal, Protocol
 import aiohttp
 
 from arb.clock import Clock
+from arb.venues.transport.client import SocketTransport
 from arb.venues.transport.direct import DirectTransport, VenueTransport
-from arb.venues.transport.http import HttpTransport, SocketTransport
+from arb.venues.transport.http import HttpTransport
 
 _HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 """The venue's end of the connection is over; where the system cannot tell half of an end, only the whole is seen."""

@@ -5,7 +5,7 @@ is fetched; changes wholly inside it are dropped; the first one applied must ove
 on each must continue its predecessor. What "overlap" and "continue" mean is the venue's `Rule`:
 
     rule        contained in base    first one applied     later ones
-    GATE        last <= base         first <= base + 1     first <= id + 1 (an overlap is harmless: sizes are absolute)
+    OVERLAP     last <= base         first <= base + 1     first <= id + 1 (an overlap is harmless: sizes are absolute)
     SPOT        last <= base         first <= base + 1     first == id + 1
     PERPETUAL   last <  base         first <= base         previous == id  (`first` is not contiguous on perpetuals)
 """
@@ -20,7 +20,7 @@ from arb.venues.wire.base import BookSlot, Delta, WireFeed
 class Rule(Enum):
     """How a venue numbers its changes."""
 
-    GATE = "gate"
+    OVERLAP = "overlap"
     SPOT = "spot"
     PERPETUAL = "perpetual"
 
@@ -45,7 +45,7 @@ def judge(rule: Rule, sequence: int, joined: bool, delta: Delta) -> Verdict:
         return Verdict.CONTAINED
     if delta.first == sequence + 1:
         return Verdict.APPLY
-    overlap_allowed = rule is Rule.GATE or not joined
+    overlap_allowed = rule is Rule.OVERLAP or not joined
     return Verdict.APPLY if overlap_allowed and delta.first <= sequence else Verdict.GAP
 
 
@@ -53,7 +53,7 @@ class ChainFeed(WireFeed):
     """A feed whose books are joined from a fetched snapshot and numbered changes."""
 
     resync_by = ResyncBy.FETCH
-    rule = Rule.GATE
+    rule = Rule.OVERLAP
 
     def _change(self, slot: BookSlot, delta: Delta, received_ns: int) -> FrameResult:
         """Take one change: apply it to a live book, keep it for one that waits."""

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS
 from arb.core.budget import PlaceRate, RateBudget
-from arb.venues.rules.pacing import DEFAULT_PACING
+from arb.venues.registry import TRADED
 
 VENUES = ("bitget", "gate")
+
+PACING = {spec.name: spec.trading.pacing for spec in TRADED if spec.trading is not None}
 
 
 def budget() -> RateBudget:
@@ -44,12 +46,12 @@ def test_a_window_slides() -> None:
     assert windows.try_take(("bitget",), "BTC/USDT", 1, 500 * NS_PER_MS)
 
 
-@pytest.mark.parametrize("venue", sorted(DEFAULT_PACING))
+@pytest.mark.parametrize("venue", sorted(PACING))
 @given(wishes=st.lists(st.tuples(st.booleans(), st.integers(0, 200)), max_size=60))
 def test_an_entry_that_the_engine_lets_through_is_never_refused_by_the_pacing(
     venue: str, wishes: list[tuple[bool, int]]
 ) -> None:
-    pacing = DEFAULT_PACING[venue].place
+    pacing = PACING[venue].place
     windows = RateBudget({venue: PlaceRate(pacing.count, pacing.window_ms)})
     left_ns: list[int] = []
     now_ns = 0

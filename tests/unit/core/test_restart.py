@@ -1,7 +1,6 @@
 """A start is reconciling: what the journal left is taken up before anything new is decided."""
 
 import msgspec
-import pytest
 
 from arb.core.commands import PlaceOrder, QueryOrder
 from arb.core.events import HaltAsked, OrderLooked, ResumeAsked, RunEnded, TimerFired
@@ -168,19 +167,6 @@ def test_what_stopped_trading_for_good_is_a_halt_that_the_next_process_finds() -
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
     assert not bench.placed()
-
-
-@pytest.mark.parametrize("receipts", [False, True])
-def test_an_order_that_may_have_been_received_is_not_proved_absent_by_its_expiry_after_a_restart(
-    receipts: bool,
-) -> None:
-    dead = Bench()
-    _, sell = crossed(dead)
-    bench = restarted(dead, receipts=(sell.venue,) if receipts else ())
-
-    [order] = [order for order in bench.engine.desk.unknown_orders() if order.client_order_id == sell.client_order_id]
-
-    assert order.received is receipts
 
 
 def test_an_order_seen_absent_after_the_restart_needs_the_same_proof() -> None:

@@ -20,16 +20,14 @@ EXPIRY_MS = 1000
 FUNDS = {"USDT": "100000", "BTC": "2"}
 
 
-def unknown_sell(*, received: bool = False, **details: object) -> tuple[Bench, PlaceOrder, PlaceOrder]:
-    """Return a bench whose buy leg filled and whose sell leg's answer was lost, maybe after a receipt."""
+def unknown_sell(**details: object) -> tuple[Bench, PlaceOrder, PlaceOrder]:
+    """Return a bench whose buy leg filled and whose sell leg's answer was lost."""
     bench = Bench(timing=Timing(order_expiry_ms=EXPIRY_MS, unknown_grace_ms=30_000), **details)  # type: ignore[arg-type]
     buy, sell = crossed(bench)
     accept(bench, buy, "1")
     fill(bench, buy, "1")
     name = sell.client_order_id
-    bench.tell(
-        OutcomeUnknown(venue=sell.venue, client_order_id=name, cause="reset", sent_ns=bench.now_ns, received=received)
-    )
+    bench.tell(OutcomeUnknown(venue=sell.venue, client_order_id=name, cause="reset", sent_ns=bench.now_ns))
     return bench, buy, sell
 
 
@@ -165,9 +163,8 @@ def test_the_whole_proof_makes_it_absent_and_only_then_the_other_leg_is_repaired
     assert last_pair(bench).state is PairState.COMPLETED
 
 
-@pytest.mark.parametrize("details", [{"no_expiry": ("okx",)}, {"received": True}], ids=["no expiry", "received"])
-def test_where_no_expiry_stops_it_an_order_needs_the_whole_grace_time(details: Any) -> None:
-    bench, _, sell = unknown_sell(**details)
+def test_where_no_expiry_stops_it_an_order_needs_the_whole_grace_time() -> None:
+    bench, _, sell = unknown_sell(no_expiry=("okx",))
     prove_absent(bench, sell)
     assert status(bench, sell) is OrderStatus.UNKNOWN
     bench.wait_ms(30_000)

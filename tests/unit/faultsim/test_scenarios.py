@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from arb.app.scenario import read_scenario
 from arb.errors import ConfigError
-from arb.faultsim.scenario import read_scenario, tell
+from arb.faultsim.scenario import tell
 from arb.sandbox.faults import KINDS
 
 FILES = sorted((Path(__file__).parents[3] / "docs" / "scenarios").glob("*.toml"))

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 
-from arb.app.build import build_books, survey
 from arb.clock import NS_PER_MS, ManualClock
-from arb.config import Settings
 from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand, Persist, PlaceOrder, SurveyAccount
 from arb.core.engine import Engine
@@ -29,6 +27,7 @@ from arb.core.events import (
 from arb.core.house import EngineSettings, VenueProfile
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.errors import StoreError
+from arb.live.universe import books_of, universe_of
 from arb.market.instrument import Instrument
 from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
 from arb.store.journal import Journal
@@ -55,7 +54,7 @@ def an_engine(instruments: Iterable[Instrument] = INSTRUMENTS) -> Engine:
         venues=tuple(VenueProfile(venue, PlaceRate(10, 1000), True) for venue in VENUES),
         symbols=("BTC/USDT",),
     )
-    return Engine(settings, build_books(Settings(), survey(list(instruments))))
+    return Engine(settings, books_of(universe_of(instruments), Timing()))
 
 
 class InMemoryRun:

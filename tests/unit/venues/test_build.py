@@ -5,16 +5,18 @@ import random
 import pytest
 
 from arb.errors import ConfigError
-from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import LIVE_ENDPOINTS, Credentials, OrderEntry
+from arb.venues.build import GatewayLimits, build_gateway, venue_profile
+from arb.venues.endpoints import Credentials, OrderEntry
 from arb.venues.gateway import CcxtGateway
+from arb.venues.registry import SPECS, TRADED, spec_of
+from arb.venues.spec import VenueSpec
 from tests.virtual import a_clock
 
 
 def built(venue: str, entry: OrderEntry, *hosts: str) -> CcxtGateway:
     return build_gateway(
-        venue,
-        LIVE_ENDPOINTS[venue],
+        spec_of(venue),
+        spec_of(venue).production,
         Credentials(key="k", secret="s", passphrase="p"),
         clock=a_clock(),
         rng=random.Random(1),
@@ -39,3 +41,36 @@ def test_a_venue_whose_websocket_takes_no_orders_of_ours_says_so() -> None:
 def test_there_is_an_order_socket_only_where_it_is_asked_for(venue: str, hosts: tuple[str, ...]) -> None:
     assert built(venue, OrderEntry.WEBSOCKET, *hosts).order_socket is not None
     assert built(venue, OrderEntry.REST, *hosts).order_socket is None
+
+
+READ_ONLY = [spec for spec in SPECS if spec not in TRADED]
+
+
+@pytest.mark.parametrize("spec", READ_ONLY, ids=lambda spec: spec.name)
+def test_a_venue_whose_public_data_alone_are_read_takes_no_orders(spec: VenueSpec) -> None:
+    with pytest.raises(ConfigError, match="no orders can be sent there"):
+        built(spec.name, OrderEntry.REST)
+    with pytest.raises(ConfigError, match="no orders can be sent there"):
+        venue_profile(spec)
+
+
+def test_a_key_without_its_passphrase_is_refused() -> None:
+    with pytest.raises(ConfigError, match="okx: the key has a passphrase"):
+        Credentials(key="k", secret="s").phrase("okx")
+
+
+@pytest.mark.parametrize(
+    ("venue", "entry", "enforced"),
+    [
+        ("gate", OrderEntry.REST, True),
+        ("gate", OrderEntry.WEBSOCKET, False),
+        ("okx", OrderEntry.REST, True),
+        ("okx", OrderEntry.WEBSOCKET, True),
+        ("bitget", OrderEntry.REST, False),
+    ],
+)
+def test_an_expiry_proves_absence_only_where_it_stops_an_order_on_its_way(
+    venue: str, entry: OrderEntry, enforced: bool
+) -> None:
+    """Gate looks at an expiry when its websocket receives the frame, and not again when it executes the order."""
+    assert venue_profile(spec_of(venue), entry).enforces_expiry is enforced

@@ -17,8 +17,9 @@ from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import EventListener
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import CcxtGateway
+from arb.venues.rules.budget import Budget, PacingLimits
 from arb.venues.rules.guard import SigningRefused
-from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
+from arb.venues.rules.pacing import Pacer
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
 from tests.virtual import a_clock, run_virtual
 

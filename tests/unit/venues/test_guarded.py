@@ -11,7 +11,9 @@ import pytest
 from aiohttp import web
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.venues.guarded import GuardedBitget, GuardedExchange, GuardedOkx
+from arb.venues.bitget.signing import GuardedBitget
+from arb.venues.guarded import GuardedExchange
+from arb.venues.okx.signing import GuardedOkx
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 
 NOW_S = 1_700_000_000

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.venues.guarded import GuardedBitget, GuardedExchange, GuardedOkx
+from arb.venues.bitget.signing import GuardedBitget
+from arb.venues.guarded import GuardedExchange
+from arb.venues.okx.signing import GuardedOkx
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 
 OKX = {"instId": "BTC-USDT", "tdMode": "cash", "clOrdId": "arb1", "side": "buy", "ordType": "ioc", "px": "3", "sz": "1"}

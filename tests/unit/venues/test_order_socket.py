@@ -15,6 +15,7 @@ from arb.errors import VenueProtocolError
 from arb.venues.dialect import Call
 from arb.venues.order_socket import LOGIN_S, OrderSocket, SocketAnswer, SocketFrame
 from arb.venues.transport.http import AnswerLost, HttpTransport
+from arb.venues.transport.timing import fixed
 from arb.venues.transport.wires import SocketEnded
 from tests.virtual import a_clock, run_virtual
 
@@ -25,7 +26,6 @@ class Words:
     """A dialect whose frames are JSON: `{"id", "say": "answer|received|ready|useless|garbage"}`."""
 
     venue = "gate"
-    receipts = True
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
         return ("login",)
@@ -112,7 +112,7 @@ class Bench:
         self.events: list[AnyEvent] = []
         self.words = Words()
         self.socket = OrderSocket(
-            "ws://venue/",
+            fixed("ws://venue/"),
             self.words,
             clock=self.clock,
             rng=random.Random(1),
@@ -165,22 +165,6 @@ def test_a_receipt_is_no_answer_however_often_it_comes() -> None:
         await turns()
         assert not answer.done()
         assert await lost(answer) == "no answer within 1 s (received)"
-
-    bench.run(story)
-
-
-@pytest.mark.parametrize("receipts", [True, False])
-def test_a_lost_order_may_wait_inside_wherever_receipts_are_given_received_or_lost(receipts: bool) -> None:
-    bench = Bench()
-    bench.words.receipts = receipts
-
-    async def story() -> None:
-        (_, silent), (name, told) = bench.send(), bench.send()
-        bench.line.say("received", name)
-        for answer in (silent, told):
-            with pytest.raises(AnswerLost) as caught:
-                await answer
-            assert caught.value.received is receipts
 
     bench.run(story)
 

@@ -12,10 +12,10 @@ from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.order_socket import GateOrderSocket
+from arb.venues.gate.outcomes import POLICY as GATE
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.okx.order_socket import OkxOrderSocket
 from arb.venues.order_socket import NOTHING
-from arb.venues.outcome_tables import GATE
 from arb.venues.rules.guard import SigningRefused
 from arb.venues.rules.outcome import Said, Verdict, item_of
 

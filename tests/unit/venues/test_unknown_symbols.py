@@ -28,6 +28,7 @@ from arb.venues.private import PrivateStream
 from arb.venues.survey import Survey
 from arb.venues.symbols import UnknownSymbol
 from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.timing import fixed
 from arb.venues.transport.wires import Socket
 from tests.unit.venues.test_look import GateLists, gate_fill, gate_order, look
 from tests.unit.venues.wire.private_frames import (
@@ -126,7 +127,12 @@ def test_the_stream_stays_up_and_tells_each_unknown_symbol_once() -> None:
     )
     clock, told = a_clock(), list[AnyEvent]()
     stream = PrivateStream(
-        "wss://venue/private", MAKERS["bitget"](), clock=clock, rng=random.Random(1), offset_ns=lambda: 0, wires=frames
+        fixed("wss://venue/private"),
+        MAKERS["bitget"](),
+        clock=clock,
+        rng=random.Random(1),
+        offset_ns=lambda: 0,
+        wires=frames,
     )
 
     async def story() -> None:

@@ -4,12 +4,15 @@ import pytest
 
 from arb.errors import VenueAuthError, VenueBusy, VenueRejected, VenueUnreachable
 from arb.market.order import Outcome
-from arb.venues.outcome_tables import BITGET, GATE, OKX, POLICIES
+from arb.venues.bitget.outcomes import POLICY as BITGET
+from arb.venues.gate.outcomes import POLICY as GATE
+from arb.venues.okx.outcomes import POLICY as OKX
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Rule, Verdict, error_of, judge_read, judge_write
 from arb.venues.rules.retry import Trouble
 from arb.venues.transport.http import HttpAnswer
 
 NOW_NS = 1_700_000_000_000_000_000
+POLICIES = {policy.venue: policy for policy in (GATE, OKX, BITGET)}
 ROWS = [(policy, rule) for policy in POLICIES.values() for rule in policy.table.values()]
 
 

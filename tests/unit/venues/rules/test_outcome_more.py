@@ -6,8 +6,10 @@ import ccxt
 import pytest
 
 from arb.market.order import Outcome
+from arb.venues.binance.outcomes import POLICY as BINANCE
+from arb.venues.bybit.outcomes import POLICY as BYBIT
 from arb.venues.outcome_doc import render
-from arb.venues.outcome_more import ALL_POLICIES, BINANCE, BYBIT
+from arb.venues.registry import SPECS
 from arb.venues.rules.outcome import OutcomePolicy, Rule, judge_read, judge_write
 from arb.venues.rules.outcome_ccxt import CCXT_TABLE, judge_error
 from arb.venues.rules.retry import Trouble
@@ -91,4 +93,4 @@ def test_the_page_in_docs_is_what_the_tables_say(repo_root: Path) -> None:
 
 def test_the_page_tells_every_code_of_every_venue() -> None:
     page = render()
-    assert all(f"| `{code}` |" in page for policy in ALL_POLICIES.values() for code in policy.table)
+    assert all(f"| `{code}` |" in page for spec in SPECS for code in spec.outcomes.table)

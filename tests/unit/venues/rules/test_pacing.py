@@ -7,16 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
-from arb.venues.rules.pacing import (
-    DEFAULT_PACING,
-    FILL_RATIO_STOP_S,
-    REGAIN_NS,
-    Budget,
-    Pacer,
-    PacingLimits,
-    Priority,
-    ScopeThrottler,
-)
+from arb.venues.registry import TRADED
+from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.rules.pacing import FILL_RATIO_STOP_S, REGAIN_NS, Pacer, Priority, ScopeThrottler
 from arb.venues.rules.retry import requests_left
 from tests.virtual import START_NS, a_clock, run_virtual
 
@@ -164,13 +157,16 @@ def test_a_budget_must_leave_something() -> None:
             Budget(count, window_ms, reserve)
 
 
+PACING = {spec.name: spec.trading.pacing for spec in TRADED if spec.trading is not None}
+
+
 def test_the_defaults_stay_below_what_the_venues_document() -> None:
-    per_second = {name: limits.place.count * 1000 / limits.place.window_ms for name, limits in DEFAULT_PACING.items()}
+    per_second = {name: limits.place.count * 1000 / limits.place.window_ms for name, limits in PACING.items()}
 
     assert per_second["gate"] < 10
     assert per_second["okx"] < 30
     assert per_second["bitget"] < 10
-    assert all(limits.place.reserve > 0 for limits in DEFAULT_PACING.values())
+    assert all(limits.place.reserve > 0 for limits in PACING.values())
 
 
 def test_after_a_429_a_scope_goes_on_at_half_its_budget_and_regains_it_slot_by_slot() -> None:

@@ -15,7 +15,7 @@ from arb.market.arena import BookState, Levels
 from arb.market.numbers import exact
 from arb.replay.books import TapeBooks
 from arb.store.tape import read_tape
-from arb.venues.wire.registry import tape_feed
+from arb.venues.registry import tape_feed
 
 # file: (venue, book frames, checks that hold)
 FILES = {

@@ -8,7 +8,7 @@ from typing import Any
 from arb.core.events import AnyEvent, ClockDoubted, ClockMeasured, HaltAsked, InstrumentListed, TroubleReported
 from arb.errors import StoreError, VenueUnreachable
 from arb.live.control import HALT_POLL_S, remove_halt_file, write_halt_file
-from arb.live.keepers import (
+from arb.live.tasks import (
     CLOCK_AGAIN_S,
     CLOCK_EVERY_S,
     CLOCK_RETRY_S,
@@ -146,7 +146,7 @@ def test_a_disk_that_does_not_sync_is_complained_of_once_until_it_does_again() -
     answers = [True, False, False, True, False]
     done = asyncio.Event()
 
-    def sync() -> None:
+    async def sync() -> None:
         if answers and not answers.pop(0):
             raise StoreError("slow disk")
 
@@ -160,7 +160,7 @@ def test_a_disk_that_does_not_sync_is_complained_of_once_until_it_does_again() -
         await done.wait()
         task.cancel()
 
-    asyncio.run(work())  # in real time, because a thread takes part
+    run_virtual(work(), a_clock())
     assert complaints == ["slow disk", "slow disk"]
 
 

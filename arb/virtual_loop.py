@@ -1,8 +1,8 @@
 """An asyncio event loop without real time: when nothing can run, it lets the simulated world go on.
 
-The loop's clock is a `ManualClock`. Instead of waiting on sockets it asks the *outside* (venues and network) to run until
-something arrives or the next timer of ours is due; either way the clock jumps. A minute passes in milliseconds, always
-in the same order.
+The loop's clock is a `ManualClock`. Instead of waiting on sockets it asks the *outside* (venues and network, or a tape) to
+run until something arrives or the next timer of ours is due; either way the clock jumps. A minute passes in milliseconds,
+always in the same order.
 """
 
 import asyncio
@@ -48,3 +48,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return seconds since the loop was made: small numbers, which a float holds exactly enough."""
         return (self._virtual.monotonic_ns() - self._began_ns) / NS_PER_S
+
+    def wakes(self) -> bool:
+        """Return whether something could run now, so that the outside has to let it."""
+        ready: object = self._ready  # type: ignore[attr-defined]  # asyncio's own queue of what is to run
+        return bool(ready)

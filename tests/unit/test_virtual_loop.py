@@ -6,7 +6,7 @@ import pytest
 
 from arb.clock import NS_PER_S, ManualClock
 from arb.faultsim.life import Killed, Life, Point
-from arb.faultsim.loop import VirtualLoop
+from arb.virtual_loop import VirtualLoop
 
 START_NS = 1_700_000_000 * NS_PER_S
 

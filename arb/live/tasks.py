@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -82,13 +82,13 @@ def _as_usable(read: Instrument, before: Instrument) -> Instrument:
     return msgspec.structs.replace(kept, **fees)
 
 
-async def keep_synced(sync: Callable[[], None], complain: Callable[[str], None]) -> None:
-    """Make the journal durable against power cuts, off the loop."""
+async def keep_synced(sync: Callable[[], Awaitable[None]], complain: Callable[[str], None]) -> None:
+    """Make the journal durable against power cuts; `sync` waits for the disk elsewhere and raises `StoreError`."""
     healthy = True
     while True:
         await asyncio.sleep(SYNC_EVERY_S)
         try:
-            await asyncio.to_thread(sync)
+            await sync()
             healthy = True
         except StoreError as error:
             if healthy:

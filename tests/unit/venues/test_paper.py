@@ -1,25 +1,30 @@
-"""Simulated venues: what an order gets from the book of the instant at which it arrives."""
+"""Paper trading: what an order gets from the book of the instant at which it arrives."""
 
+import asyncio
+from collections.abc import Coroutine
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.clock import NS_PER_MS
+from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
-from arb.core.events import OrderAccepted, OrderFilled, OrderRejected
+from arb.core.events import AnyEvent, OrderAccepted, OrderFilled, OrderRejected
 from arb.errors import InvariantError
 from arb.market.arena import BookState
 from arb.market.instrument import FeeIn
 from arb.market.order import Outcome, Role, Side, TimeInForce
-from arb.replay.paper import START_BALANCE, PaperVenue
+from arb.venues.paper import START_BALANCE, PaperGateway
 from tests.builders import START_NS, SYMBOL, Bench, an_instrument
+from tests.virtual import run_virtual
 
 D = Decimal
-LATER_NS = START_NS + 50 * NS_PER_MS
+WAY_NS = 50 * NS_PER_MS
+LATER_NS = START_NS + WAY_NS
+Answer = TypeVar("Answer")
 
 
 def an_order(side: Side = Side.BUY, price: str = "100.1", size: str = "1", **changes: object) -> PlaceOrder:
@@ -34,24 +39,47 @@ def an_order(side: Side = Side.BUY, price: str = "100.1", size: str = "1", **cha
         tif=TimeInForce.IOC,
         price=D(price),
         size=D(size),
-        expires_ns=LATER_NS + 1,
+        expires_ns=START_NS + 60 * NS_PER_S,
     )
     return msgspec.structs.replace(order, **changes)
 
 
 class Market:
-    """A Gate book, and a simulated account there."""
+    """A Gate book, and a paper account there that an order reaches after `WAY_NS`."""
 
     def __init__(self, bids: str = "100x1 99.9x2", asks: str = "100.1x1 100.2x2", **instrument: Any) -> None:
         self.bench = Bench()
         self.bench.quote("gate", bids, asks)
-        self.venue = PaperVenue("gate", self.bench.books, {SYMBOL: an_instrument(**instrument)})
+        self.clock = ManualClock(START_NS)
+        self.events: list[AnyEvent] = []
+        self.venue = PaperGateway(
+            "gate",
+            [an_instrument(**instrument)],
+            lambda: self.bench.books,
+            clock=self.clock,
+            latency_ns=WAY_NS,
+            offset_ns=lambda: 7,
+        )
+
+    def run(self, ask: Coroutine[Any, Any, Answer]) -> Answer:
+        """Return the answer to a question; what the private stream tells meanwhile is in `events`."""
+
+        async def story() -> Answer:
+            stream = asyncio.create_task(self.venue.run_private(self.events.append))
+            await asyncio.sleep(0)
+            answer = await ask
+            await asyncio.sleep(0)
+            stream.cancel()
+            return answer
+
+        return run_virtual(story(), self.clock)
 
     def place(self, order: PlaceOrder) -> tuple[OrderAccepted | OrderRejected, list[OrderFilled]]:
         """Let an order arrive; return its answer and its fills."""
-        answer, *fills = self.venue.place(order, START_NS, LATER_NS, LATER_NS + 1, 7)
+        self.events.clear()
+        answer = self.run(self.venue.place(order))
         assert isinstance(answer, OrderAccepted | OrderRejected)
-        return answer, [fill for fill in fills if isinstance(fill, OrderFilled)]
+        return answer, [event for event in self.events if isinstance(event, OrderFilled)]
 
     def refusal(self, order: PlaceOrder) -> str:
         """Return the code an order is rejected with."""
@@ -115,7 +143,7 @@ def test_the_fee_of_a_buy_is_charged_where_the_venue_takes_it_from() -> None:
 
 def test_a_fill_carries_the_venues_clock_and_our_own() -> None:
     (told,) = Market().place(an_order())[1]
-    assert (told.fill.event_ns, told.fill.received_ns) == (LATER_NS + 7, LATER_NS + 1)
+    assert (told.fill.event_ns, told.fill.received_ns) == (LATER_NS + 7, LATER_NS + WAY_NS)
 
 
 def test_a_look_and_a_survey_find_an_order_once_it_has_arrived_and_a_cancel_comes_too_late() -> None:
@@ -123,18 +151,19 @@ def test_a_look_and_a_survey_find_an_order_once_it_has_arrived_and_a_cancel_come
     look = QueryOrder(
         cause=0, venue="gate", symbol=SYMBOL, client_order_id="a1", venue_order_id=None, since_ns=0, look=1
     )
-    before = market.venue.look(look, START_NS)
+    before = market.run(market.venue.look(look))
     assert before.complete and before.report is None and not before.fills
+    arrives_ns = market.clock.wall_ns() + WAY_NS
     market.place(order)
-    after = market.venue.look(look, START_NS)
+    after = market.run(market.venue.look(look))
     assert after.report is not None and after.report.filled == 1 and len(after.fills) == 1
-    survey = SurveyAccount(cause=0, venue="gate", symbols=(SYMBOL,), since_ns=LATER_NS)
-    told = market.venue.survey(survey, START_NS)
+    survey = SurveyAccount(cause=0, venue="gate", symbols=(SYMBOL,), since_ns=arrives_ns)
+    told = market.run(market.venue.survey(survey))
     assert told.complete and told.transfers_complete
     assert (told.orders, told.fills) == ((after.report,), after.fills)
-    assert market.venue.survey(msgspec.structs.replace(survey, since_ns=LATER_NS + 1), START_NS).orders == ()
+    assert market.run(market.venue.survey(msgspec.structs.replace(survey, since_ns=arrives_ns + 1))).orders == ()
     cancel = CancelOrder(cause=0, venue="gate", symbol=SYMBOL, client_order_id="a1", venue_order_id=None)
-    assert market.venue.cancel(cancel).outcome is Outcome.REJECTED
+    assert market.run(market.venue.cancel(cancel)).outcome is Outcome.REJECTED
 
 
 sizes = st.integers(1, 3000).map(lambda n: D(n) / 1000)
@@ -153,7 +182,7 @@ def test_nothing_is_made_or_lost_and_no_more_is_filled_than_was_shown(orders: li
             base += sign * fill.size
             quote -= sign * fill.size * fill.price + fill.fee
             filled[side] += fill.size
-    balances = market.venue.balances(START_NS).balances
+    balances = market.run(market.venue.balances()).balances
     assert balances["BTC"].free == START_BALANCE + base
     assert balances["USDT"].free == START_BALANCE + quote
     assert max(filled.values()) <= 3

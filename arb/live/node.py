@@ -1,0 +1,304 @@
+"""The one composition of a run: journal, engine, feeds, gateways, executor, ledger and the tasks beside them, joined.
+
+`arb run`, the fault simulation and the backtest on captures all start a `Node`. They differ only in the `Parts` they hand in:
+another clock, another network, other gateways, another disk. Nothing here asks which of them it is.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from arb import __version__
+from arb.clock import NS_PER_S, Clock
+from arb.core.books import Books
+from arb.core.control import FLATTENED, FLATTENING
+from arb.core.engine import Engine
+from arb.core.events import (
+    HaltAsked,
+    InstrumentListed,
+    RunEnded,
+    RunStarted,
+    ShutdownAsked,
+    StoreStateChanged,
+    TroubleReported,
+)
+from arb.core.house import EngineSettings
+from arb.core.restart import OpenPair, Restored
+from arb.errors import ArbError
+from arb.live.control import read_halt_file
+from arb.live.dead_man import DeadManSwitch
+from arb.live.executor import Executor
+from arb.live.runner import JournalWriter, LedgerWriter, Runner, TapeWriter
+from arb.live.tasks import DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
+from arb.live.universe import Universe
+from arb.market.client_id import NONCE_BITS
+from arb.market.instrument import Instrument
+from arb.store.journal_reader import JournalState
+from arb.store.journal_reader import OpenPair as JournalPair
+from arb.store.tape_head import TapeHead
+from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
+
+log = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_HALTED = 4
+HALTS_BY_USER = (None, "asked", FLATTENING, FLATTENED)
+
+OnLedgerState = Callable[[bool, str], None]
+"""Called with (blocked, cause) when the ledger stops or resumes taking rows; on the loop's thread."""
+Job = Coroutine[Any, Any, None]
+
+
+class Journal(JournalWriter, Protocol):
+    """What a run needs of its journal."""
+
+    @property
+    def last_seq(self) -> int:
+        """Return the sequence number of the last event, 0 for a new journal."""
+
+    def restore(self, account_ids: Collection[str]) -> JournalState:
+        """Return what a restart on these accounts needs; raise `StoreError` at an entry that cannot be read."""
+
+
+class Tape(TapeWriter, Protocol):
+    """What a run needs of a tape."""
+
+    def begin(self, head: TapeHead, t_ns: int) -> None:
+        """Write what the engine was built from, before everything else."""
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is made of.
+
+    `symbols`: what may be traded at each venue. `make_universe` says which of the listed instruments are traded, `make_books`
+    reads their frames, `make_feeds` brings the frames. `sync` makes the journal survive a power cut; None: nobody need.
+    `halt_file_of`: the journal beside which a halt file is looked for; None: there is none. `dropped`: how many untraded
+    opportunities the ledger could not take so far. `dedicated`: venues whose accounts are nobody else's. `jobs`: what else is
+    to run beside the loop. `ledger_blocked`: why the ledger takes no rows at the start, if it does not.
+    """
+
+    settings: EngineSettings
+    symbols: Mapping[str, tuple[str, ...]]
+    mode: str
+    sandbox_id: str | None
+    seed: int | None
+    clock: Clock
+    rng: random.Random
+    journal: Journal
+    make_ledger: Callable[[OnLedgerState], LedgerWriter]
+    gateways: Mapping[str, OrderGateway]
+    make_universe: Callable[[Iterable[Instrument]], Universe]
+    make_books: Callable[[Universe], Books]
+    make_feeds: Callable[[Books, Universe, FrameListener, EventListener], Mapping[str, MarketFeed]]
+    on_alert: Callable[[str], None]
+    dropped: Callable[[], int] = int
+    sync: Callable[[], Awaitable[None]] | None = None
+    halt_file_of: Path | None = None
+    dedicated: frozenset[str] = frozenset()
+    tape: Tape | None = None
+    jobs: Callable[["Node"], Iterable[Job]] = lambda _: ()
+    ledger_blocked: str | None = None
+
+
+class Node:
+    """One run: `start`, then `trade`, then `close`."""
+
+    engine: Engine
+    runner: Runner
+
+    def __init__(self, parts: Parts) -> None:
+        self.joined = False
+        """Whether there is an engine, which takes its first events."""
+        self._parts = parts
+        self._drops = DropCounter(parts.dropped)
+        self._feeds: dict[str, MarketFeed] = {}
+        self._executor: Executor
+
+    async def start(self) -> None:
+        """Ask the venues what they list and what the accounts hold, and take up what the journal left.
+
+        Raises `VenueError` when a venue cannot be used, `ConfigError` when nothing can be traded.
+        """
+        parts = self._parts
+        await asyncio.gather(*(gateway.start() for gateway in parts.gateways.values()))
+        state = parts.journal.restore({gateway.account_id for gateway in parts.gateways.values()})
+        universe = parts.make_universe(await self._instruments())
+        books = parts.make_books(universe)
+        self.engine = Engine(parts.settings, books)
+        restored = restored_from(state)
+        self.engine.load(restored)
+        self._join(universe)
+        self.joined = True
+        if parts.tape is not None:
+            head = TapeHead(settings=parts.settings, restored=restored, last_seq=parts.journal.last_seq)
+            parts.tape.begin(head, parts.clock.wall_ns())
+        self._feeds.update(parts.make_feeds(books, universe, self.runner.on_frame, self.runner.emit))
+        self._begin(universe, state.last_run_id)
+        await self._ask_first()
+
+    async def trade(self, until: Coroutine[Any, Any, int]) -> int:
+        """Trade until `until` is over or the engine has ended by itself, wind down, and return the exit code.
+
+        What `until` returns is the exit code, unless it is 0: then it depends on how the engine ended.
+        """
+        asked = asyncio.create_task(until)
+        finished = asyncio.create_task(self.runner.finished.wait())
+        tasks = [asyncio.create_task(self._guarded(job)) for job in self._jobs()]
+        try:
+            await asyncio.wait((asked, finished), return_when=asyncio.FIRST_COMPLETED)
+            return await self._wind_down(asked.result() if asked.done() else EXIT_OK)
+        finally:
+            for task in (asked, finished, *tasks):
+                task.cancel()
+            await asyncio.gather(asked, finished, *tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Release the gateways' sockets."""
+        await asyncio.gather(*(gateway.close() for gateway in self._parts.gateways.values()))
+
+    def now_ns(self) -> int:
+        """Return the run's time, ns UTC."""
+        return self._parts.clock.wall_ns()
+
+    # The start.
+
+    async def _instruments(self) -> list[Instrument]:
+        parts = self._parts
+        asked = (gateway.instruments(parts.symbols[venue]) for venue, gateway in parts.gateways.items())
+        return [instrument for listed in await asyncio.gather(*asked) for instrument in listed]
+
+    def _join(self, universe: Universe) -> None:
+        parts, natives = self._parts, {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
+        ledger = parts.make_ledger(
+            lambda blocked, cause: self.runner.emit(StoreStateChanged(store="ledger", blocked=blocked, cause=cause))
+        )
+        self._executor = Executor(
+            parts.gateways,
+            clock=parts.clock,
+            emit=lambda event: self.runner.emit(event),
+            on_incident=lambda kind, text: self.runner.emit(TroubleReported(kind=kind, text=text)),
+            resync=lambda venue, symbol: self._feeds[venue].resync(natives[venue, symbol]),
+        )
+        self.runner = Runner(
+            engine=self.engine,
+            journal=parts.journal,
+            ledger=ledger,
+            executor=self._executor,
+            feeds=self._feeds,
+            clock=parts.clock,
+            last_seq=parts.journal.last_seq,
+            on_alert=parts.on_alert,
+            tape=parts.tape,
+        )
+
+    def _begin(self, universe: Universe, last_run_id: int) -> None:
+        parts, take = self._parts, self.runner.take
+        take(
+            RunStarted(
+                run_id=max(parts.clock.wall_ns() // NS_PER_S, last_run_id + 1),
+                nonce=parts.rng.getrandbits(NONCE_BITS),
+                mode=parts.mode,
+                sandbox_id=parts.sandbox_id,
+                account_ids={venue: gateway.account_id for venue, gateway in parts.gateways.items()},
+                seed=parts.seed,
+                version=__version__,
+            )
+        )
+        if parts.ledger_blocked is not None:
+            take(StoreStateChanged(store="ledger", blocked=True, cause=parts.ledger_blocked))
+        for instrument in universe.instruments:
+            take(InstrumentListed(instrument=instrument))
+        reason = None if parts.halt_file_of is None else read_halt_file(parts.halt_file_of)
+        if reason is not None:
+            take(HaltAsked(reason=reason))
+
+    async def _ask_first(self) -> None:
+        """Ask every venue for its clock, and then for all balances: side by side, for they take most of a start's time."""
+        gateways = self._parts.gateways.values()
+        clocks = await asyncio.gather(*(gateway.measure_clock() for gateway in gateways))
+        balances = await asyncio.gather(*(gateway.balances() for gateway in gateways))
+        for clock, held in zip(clocks, balances, strict=True):
+            self.runner.take(clock)
+            self.runner.take(held)
+
+    # While it runs.
+
+    def _jobs(self) -> Iterable[Job]:
+        parts, emit = self._parts, self.runner.emit
+        yield from (feed.run() for feed in self._feeds.values())
+        yield from (gateway.run_private(emit) for gateway in parts.gateways.values())
+        yield from (keep_clock(gateway, emit) for gateway in parts.gateways.values())
+        for venue, gateway in parts.gateways.items():
+            known = tuple(i for (at, _), i in self.engine.house.instruments.items() if at == venue)
+            yield keep_rules(gateway, known, parts.settings.timing.rules_refresh_s, emit)
+        yield from (self._dead_man(parts.gateways[venue]).run() for venue in parts.gateways if venue in parts.dedicated)
+        if parts.sync is not None:
+            yield keep_synced(parts.sync, lambda cause: log.error("journal: %s", cause))
+        if parts.halt_file_of is not None:
+            yield poll_halt_file(parts.halt_file_of, emit)
+        yield keep_counted(self._drops, emit)
+        yield from parts.jobs(self)
+
+    def _dead_man(self, gateway: OrderGateway) -> DeadManSwitch:
+        timeout_s = self._parts.settings.timing.dead_man_timeout_s
+        desk = self.engine.desk
+        return DeadManSwitch(gateway, lambda: bool(desk.resting(gateway.venue)), self._parts.clock, timeout_s)
+
+    async def _guarded(self, job: Job) -> None:
+        """Run a task that should never end; whatever ends it stops trading."""
+        try:
+            await job
+        except Exception as error:  # the top of a task
+            self.runner.fail(error)
+
+    # The end.
+
+    async def _wind_down(self, exit_code: int) -> int:
+        """Finish what is open for at most `shutdown_deadline_s`, then end the run's own record."""
+        runner, engine = self.runner, self.engine
+        if runner.fatal is None and not runner.finished.is_set():
+            deadline_s = self._parts.settings.timing.shutdown_deadline_s
+            runner.emit(ShutdownAsked(deadline_ns=self._parts.clock.wall_ns() + deadline_s * NS_PER_S))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(runner.finished.wait(), deadline_s + 1)
+        await self._executor.close()
+        left_open = sorted(pair.id for pair in engine.desk.unfinished)
+        if left_open:
+            log.critical("pairs left open: %s", ", ".join(map(str, left_open)))
+        halted = engine.house.control.halted
+        failed = runner.fatal is not None or bool(left_open) or halted not in HALTS_BY_USER
+        exit_code = exit_code or (EXIT_HALTED if failed else EXIT_OK)
+        with contextlib.suppress(ArbError):
+            self._drops.tell(runner.take)
+            runner.take(RunEnded(exit_code=exit_code, fatal=None if runner.fatal is None else str(runner.fatal)))
+        return exit_code
+
+
+def restored_from(state: JournalState) -> Restored:
+    """Return what the engine takes up of what the journal left."""
+    recent = state.recent
+    return Restored(
+        control=state.control,
+        pairs=_with_plans(state.pairs),
+        pool=state.pool,
+        agreed=state.agreed,
+        last_ns=state.last_ns,
+        recent=_with_plans(recent.pairs),
+        known=recent.known,
+        foreign_orders=recent.foreign_orders,
+        foreign_fills=recent.foreign_fills,
+    )
+
+
+def _with_plans(pairs: Iterable[JournalPair]) -> tuple[OpenPair, ...]:
+    return tuple(
+        OpenPair(plan=left.plan, pair=left.pair, orders=left.orders, fills=left.fills)
+        for left in pairs
+        if left.plan is not None
+    )

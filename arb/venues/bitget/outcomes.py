@@ -1,0 +1,97 @@
+"""Bitget's codes and what each means, as data (Bitget API v2, "Error code").
+
+What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
+"""
+
+from typing import Any
+
+from arb.market.order import Outcome
+from arb.venues.rules.outcome import OutcomePolicy, Row, Said, table_of
+from arb.venues.rules.retry import Trouble
+
+_ROWS: tuple[Row, ...] = (
+    (
+        "40010 40015 40725 45001 50008",
+        Outcome.UNKNOWN,
+        Trouble.FAULT,
+        "the venue's own fault: the order may have been taken",
+    ),
+    (
+        "40786 43118",
+        Outcome.UNKNOWN,
+        Trouble.REFUSED,
+        "the client order id is taken: an earlier request got through",
+    ),
+    (
+        "429",
+        Outcome.REJECTED,
+        Trouble.BUSY,
+        "rate limited before it was executed",
+    ),
+    (
+        "40004 40005 40008",
+        Outcome.REJECTED,
+        Trouble.CLOCK,
+        "late, or clocks apart: refused at the door",
+    ),
+    (
+        "40001 40002 40003 40006 40009 40011 40012 40037",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "key, passphrase or signature is missing or refused",
+    ),
+    (
+        "40018",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "this address may not use the key",
+    ),
+    (
+        "40014",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the key lacks the permission",
+    ),
+    (
+        "40007 40016 40017 40019 40020 40034 40404 40808",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "malformed: refused before matching",
+    ),
+    (
+        "40309",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "the symbol is not traded",
+    ),
+    (
+        "43005 43006 43007 43008 43009 45110 45111 45113",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "price or size breaks a rule",
+    ),
+    (
+        "40711 40712 40762 43012 50020",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "the balance does not cover it",
+    ),
+    (
+        "40109 40768 43001 43004 43025",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "no such order: for a cancel it may have ended, so its fill is asked for",
+    ),
+)
+
+
+def _words(status: int, body: Any) -> Said | None:
+    if not isinstance(body, dict) or not isinstance(body.get("code"), (str, int)) or isinstance(body["code"], bool):
+        return None
+    code = str(body["code"])
+    if code == "00000":
+        return Said(None, "") if 200 <= status < 300 else None
+    return Said(code, str(body.get("msg") or ""))
+
+
+POLICY = OutcomePolicy("bitget", table_of(_ROWS), _words, _words)

@@ -1,0 +1,140 @@
+"""Gate's labels and what each means, as data (Gate APIv4, "Error handling" with its label list).
+
+What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
+"""
+
+from typing import Any
+
+from arb.market.order import Outcome
+from arb.venues.rules.outcome import OutcomePolicy, Row, Said, table_of
+from arb.venues.rules.retry import Trouble
+
+_ROWS: tuple[Row, ...] = (
+    (
+        "INTERNAL SERVER_ERROR INTERNAL_SERVER_ERROR SERVER_TIMEOUT",
+        Outcome.UNKNOWN,
+        Trouble.FAULT,
+        "the venue's own fault, whatever the status: it may have struck after the order was taken",
+    ),
+    (
+        "TOO_BUSY",
+        Outcome.UNKNOWN,
+        Trouble.BUSY,
+        "overloaded: documented among the server's faults, so the order may have been taken",
+    ),
+    (
+        "DUPLICATE_REQUEST ORDER_EXISTS REPEATED_CREATION",
+        Outcome.UNKNOWN,
+        Trouble.REFUSED,
+        "an earlier request with this id got through: the order may exist",
+    ),
+    (
+        "FAILED_RETRIEVE_ASSETS",
+        Outcome.UNKNOWN,
+        Trouble.FAULT,
+        "accounts could not be read: nothing is said about the order",
+    ),
+    (
+        "TOO_MANY_REQUESTS TOO_FAST",
+        Outcome.REJECTED,
+        Trouble.BUSY,
+        "rate limited before it was executed",
+    ),
+    (
+        "REQUEST_EXPIRED",
+        Outcome.REJECTED,
+        Trouble.CLOCK,
+        "late or clocks apart: refused at the door, measure the clock again",
+    ),
+    (
+        "INVALID_SIGNATURE INVALID_KEY INVALID_CREDENTIALS MISSING_REQUIRED_HEADER AUTHENTICATION_FAILED",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the key or its signature is refused at the door",
+    ),
+    (
+        "IP_FORBIDDEN",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "this address may not use the key",
+    ),
+    (
+        "READ_ONLY FORBIDDEN",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the key lacks the permission",
+    ),
+    (
+        "ACCOUNT_LOCKED SUB_ACCOUNT_LOCKED",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the account is locked",
+    ),
+    (
+        (
+            "INVALID_PARAM_VALUE INVALID_PROTOCOL INVALID_ARGUMENT INVALID_REQUEST_BODY BAD_REQUEST "
+            "INVALID_CONTENT_TYPE NOT_ACCEPTABLE METHOD_NOT_ALLOWED MISSING_REQUIRED_PARAM NOT_FOUND"
+        ),
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "malformed or below a minimum: refused before matching",
+    ),
+    (
+        (
+            "INVALID_PRECISION AMOUNT_TOO_LITTLE AMOUNT_TOO_MUCH SIZE_TOO_SMALL SIZE_TOO_LARGE "
+            "PRICE_TOO_DEVIATED PRICE_THRESHOLD_EXCEEDED QUANTITY_NOT_ENOUGH TOO_MANY_ORDERS "
+            "TOO_MANY_CURRENCY_PAIRS MIXED_ACCOUNT_TYPE NO_CHANGE ERR_QUOTA_LOWER_LIMIT "
+            "INVALID_CLIENT_ORDER_ID RISK_REJECT"
+        ),
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "breaks a rule for orders: refused before matching",
+    ),
+    (
+        "POC_FILL_IMMEDIATELY ORDER_POC_IMMEDIATE FOK_NOT_FILL ORDER_FOK ORDER_BOOK_NOT_FOUND",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "may not rest, or must fill whole, and could not: ended with nothing filled",
+    ),
+    (
+        "BALANCE_NOT_ENOUGH MARGIN_BALANCE_NOT_ENOUGH INSUFFICIENT_AVAILABLE TRADE_RESTRICTED",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "the balance does not cover it",
+    ),
+    (
+        "INVALID_CURRENCY INVALID_CURRENCY_PAIR",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "the symbol is not traded: read the listing again",
+    ),
+    (
+        "ORDER_NOT_FOUND CLIENT_ID_NOT_FOUND ORDER_CLOSED ORDER_CANCELLED",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "no such order: for a cancel it may have ended, so its fill is asked for",
+    ),
+    (
+        "CANCEL_FAIL",
+        Outcome.UNKNOWN,
+        Trouble.REFUSED,
+        "the cancel failed and nothing is said about the order",
+    ),
+)
+
+
+def _words(status: int, body: Any) -> Said | None:
+    if isinstance(body, dict) and isinstance(body.get("label"), str):
+        return Said(body["label"], str(body.get("message") or body.get("detail") or ""))
+    if 200 <= status < 300 and isinstance(body, (dict, list)):
+        return Said(None, "")
+    return None
+
+
+POLICY = OutcomePolicy(
+    "gate",
+    table_of(_ROWS),
+    _words,
+    _words,
+    low_fill_endings=("(212)", "(312)"),  # Gate ends the message of its 429 so: 212 on spot, 312 on perpetuals
+)

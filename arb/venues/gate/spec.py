@@ -1,0 +1,130 @@
+"""Gate.io as a value: APIv4, spot. Numbers from Gate APIv4, "Frequency limit rule" and "Spot WebSocket v4"."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from arb.clock import Clock
+from arb.venues.endpoints import Credentials, VenueEndpoint
+from arb.venues.gate.outcomes import POLICY
+from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.spec import (
+    ConnectionLimits,
+    Environment,
+    KeyRights,
+    Product,
+    SignatureHelp,
+    Site,
+    TapeDialect,
+    Trading,
+    TradingParts,
+    VenueSpec,
+)
+
+if TYPE_CHECKING:
+    from arb.market.arena import BookArena
+    from arb.market.feed import BookFeed
+    from arb.venues.order_socket import SocketDialect
+    from arb.venues.rules.guard import SigningGuard
+    from arb.venues.wire.base import BookSeat, WireFeed
+
+NAME = "gate"
+FUTURES = "gate_futures"
+"""The name of recorded perpetuals: read, never traded."""
+
+
+def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
+    from arb.venues.gate.books import GateFeed
+
+    return GateFeed(seats, arena)
+
+
+def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
+    from arb.venues.gate.tape import GateTapeFeed
+
+    return GateTapeFeed(NAME, seats, arena)
+
+
+def _make_futures_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
+    from arb.venues.gate.tape import GateTapeFeed
+
+    return GateTapeFeed(FUTURES, seats, arena)
+
+
+def _make_trading(
+    endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: "SigningGuard"
+) -> TradingParts:
+    from arb.venues.gate.client import Gate
+    from arb.venues.gate.dialect import GateDialect
+    from arb.venues.gate.private import GatePrivate
+
+    key, secret = credentials.key, credentials.secret
+    client = Gate(
+        clock=clock, guard=guard, api_key=key, secret=secret, rest_url=endpoint.rest, ws_url=endpoint.ws_private
+    )
+    return TradingParts(GateDialect(key), GatePrivate(key, secret), client)
+
+
+def _make_order_socket(parts: TradingParts, endpoint: VenueEndpoint, credentials: Credentials) -> "SocketDialect":
+    from arb.venues.gate.client import Gate
+    from arb.venues.gate.order_socket import GateOrderSocket
+
+    assert isinstance(parts.signer, Gate)
+    return GateOrderSocket(parts.signer, endpoint.ws_private)
+
+
+def _sign_report(method: str, path: str, **more: Any) -> dict[str, Any]:
+    from arb.venues.gate.sign_report import sign_report
+
+    return sign_report(method, path, **more)
+
+
+SPEC = VenueSpec(
+    name=NAME,
+    title="Gate APIv4",
+    code_word="label",
+    signature=SignatureHelp(
+        _sign_report,
+        "Sign one Gate request; PATH is the whole path with /api/v4.\n\n"
+        "The key and the secret come from GATE_API_KEY and GATE_API_SECRET.",
+    ),
+    products=(Product.SPOT,),
+    sites=(
+        Site(
+            environment=Environment.PRODUCTION,
+            endpoint=VenueEndpoint(
+                rest="https://api.gateio.ws/api/v4",
+                ws_public="wss://api.gateio.ws/ws/v4/",
+                ws_private="wss://api.gateio.ws/ws/v4/",
+            ),
+        ),
+        Site(
+            environment=Environment.TESTNET,
+            endpoint=VenueEndpoint(
+                rest="https://api-testnet.gateapi.io/api/v4",
+                ws_public="wss://ws-testnet.gate.com/v4/ws/spot",
+                ws_private="wss://ws-testnet.gate.com/v4/ws/spot",
+            ),
+        ),
+    ),
+    # 300 connections an address. How many books one may carry is not documented; bursts of 150 are answered.
+    connections=ConnectionLimits(books_per_connection=150),
+    outcomes=POLICY,
+    make_books=_make_books,
+    tapes=(
+        TapeDialect(name=NAME, make=_make_tape),
+        TapeDialect(name=FUTURES, make=_make_futures_tape, contracts=True),
+    ),
+    trading=Trading(
+        # A little below what is documented, since a burst may arrive closer together than it left: spot orders 10/s per user
+        # and market, cancels 200/s per user, others 200/10 s each. Placements: the engine keeps a slot for the hedge of every
+        # entry itself (two tokens each); more than one in reserve here would refuse entries that it has let through.
+        pacing=PacingLimits(place=Budget(4, 500, 1, 10), cancel=Budget(20, 200, 0, 200), read=Budget(9, 500, 0, 200)),
+        # Withdrawal is not among the rights that are told; a writable `wallet` is the nearest to it.
+        rights=KeyRights(trade="spot", withdraw="wallet"),
+        enforces_expiry=True,  # header `X-Gate-Exptime`
+        make=_make_trading,
+        has_passphrase=False,
+        make_order_socket=_make_order_socket,
+        socket_enforces_expiry=False,  # looked at when the frame is received, and not again when it is executed
+    ),
+)

@@ -1,0 +1,160 @@
+"""OKX's codes and what each means, as data (OKX API v5, "Error code", REST).
+
+What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
+"""
+
+from typing import Any
+
+from arb.market.order import Outcome
+from arb.venues.rules.outcome import OutcomePolicy, Row, Said, table_of
+from arb.venues.rules.retry import Trouble
+
+_ROWS: tuple[Row, ...] = (
+    (
+        "50004",
+        Outcome.UNKNOWN,
+        Trouble.FAULT,
+        "the venue timed out inside: success or failure is not known",
+    ),
+    (
+        "50001 50013 50026",
+        Outcome.UNKNOWN,
+        Trouble.FAULT,
+        "busy, under maintenance or in error: the order may have been taken",
+    ),
+    (
+        "51016",
+        Outcome.UNKNOWN,
+        Trouble.REFUSED,
+        "the client order id is taken: an earlier request got through",
+    ),
+    (
+        "50011 50061",
+        Outcome.REJECTED,
+        Trouble.BUSY,
+        "rate limited before it was executed",
+    ),
+    (
+        "60014",
+        Outcome.REJECTED,
+        Trouble.BUSY,
+        "websocket: requests too frequent, refused before it was executed",
+    ),
+    (
+        "60011",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "websocket: not logged in, refused at the door",
+    ),
+    (
+        "60012 60013 60019",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "websocket: malformed request, refused before matching",
+    ),
+    (
+        "63999",
+        Outcome.UNKNOWN,
+        Trouble.FAULT,
+        "websocket: the venue's own fault inside",
+    ),
+    (
+        "50102 50112 50036",
+        Outcome.REJECTED,
+        Trouble.CLOCK,
+        "late, or clocks apart: refused at the door",
+    ),
+    (
+        "50100 50101 50103 50104 50105 50106 50107 50111 50113 50119",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "key, passphrase or signature is missing or refused",
+    ),
+    (
+        "50110",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "this address may not use the key",
+    ),
+    (
+        "50030 50114 50120 51010",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the key or the account lacks the permission",
+    ),
+    (
+        "50007 50008 50009 50012 50027 50035",
+        Outcome.REJECTED,
+        Trouble.AUTH,
+        "the account is frozen, restricted or not active",
+    ),
+    (
+        "50000 50002 50006 50014 50015 50016 50024 50115 51000",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "malformed: refused before matching",
+    ),
+    (
+        "51001 51002 51021 51022 51027 51028",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "the instrument is not traded",
+    ),
+    (
+        "51006 51116 51118 51137 51138",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "the price is outside what is allowed now",
+    ),
+    (
+        "51003 51020 51100 51101 51102 51111 51120 51121 51201 51202",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "the size breaks a rule",
+    ),
+    (
+        "51008 51119 51127 51131",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "the balance does not cover it",
+    ),
+    (
+        "51400 51401 51402 51410 51603 51503",
+        Outcome.REJECTED,
+        Trouble.REFUSED,
+        "no such order: for a cancel it may have ended, so its fill is asked for",
+    ),
+)
+
+
+def _write_words(status: int, body: Any) -> Said | None:
+    said = _read_words(status, body)
+    if said is None:
+        return None
+    items = body.get("data")
+    if isinstance(items, list) and items and isinstance(items[0], dict) and "sCode" in items[0]:
+        code = str(items[0]["sCode"])
+        if code != "0":
+            return Said(code, str(items[0].get("sMsg") or ""))
+        # The item is what we sent; the outer 1 or 2 only sums up the items.
+        return Said(None, "") if said.code in (None, "1", "2") else said
+    # An order's success names its item; without one nothing is proved.
+    return said if said.code is not None else None
+
+
+def _read_words(status: int, body: Any) -> Said | None:
+    if not isinstance(body, dict) or not isinstance(body.get("code"), (str, int)) or isinstance(body["code"], bool):
+        return None
+    code = str(body["code"])
+    if code == "0":
+        return Said(None, "") if 200 <= status < 300 else None
+    return Said(code, str(body.get("msg") or ""))
+
+
+POLICY = OutcomePolicy(
+    "okx",
+    table_of(_ROWS),
+    _write_words,
+    _read_words,
+    account_codes=frozenset({"50061"}),  # the limit of all placements of the sub-account
+)

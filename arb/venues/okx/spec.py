@@ -1,0 +1,120 @@
+"""OKX as a value: API v5, spot in cash mode. Numbers from OKX API v5, "Overview" and "Rate limits"."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from arb.clock import Clock
+from arb.venues.endpoints import Credentials, VenueEndpoint
+from arb.venues.okx.outcomes import POLICY
+from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.spec import (
+    ConnectionLimits,
+    Environment,
+    KeyRights,
+    Product,
+    Site,
+    TapeDialect,
+    Trading,
+    TradingParts,
+    VenueSpec,
+)
+from arb.venues.transport.timing import ConnectionTiming
+
+if TYPE_CHECKING:
+    from arb.market.arena import BookArena
+    from arb.market.feed import BookFeed
+    from arb.venues.order_socket import SocketDialect
+    from arb.venues.rules.guard import SigningGuard
+    from arb.venues.wire.base import BookSeat, WireFeed
+
+NAME = "okx"
+
+
+def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
+    from arb.venues.okx.books import OkxFeed
+
+    return OkxFeed(NAME, seats, arena)
+
+
+def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
+    from arb.venues.okx.books import OkxFeed
+
+    return OkxFeed(NAME, seats, arena, tape=True)
+
+
+def _make_trading(
+    endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: "SigningGuard"
+) -> TradingParts:
+    from arb.venues.okx.dialect import OkxDialect
+    from arb.venues.okx.private import OkxPrivate
+    from arb.venues.okx.signing import GuardedOkx
+
+    client = GuardedOkx(clock, guard, credentials.ccxt_config(NAME))
+    client.urls["api"]["rest"] = endpoint.rest
+    private = OkxPrivate(credentials.key, credentials.secret, credentials.phrase(NAME))
+    return TradingParts(OkxDialect(), private, client)
+
+
+def _make_order_socket(parts: TradingParts, endpoint: VenueEndpoint, credentials: Credentials) -> "SocketDialect":
+    from arb.venues.okx.dialect import OkxDialect
+    from arb.venues.okx.order_socket import OkxOrderSocket
+    from arb.venues.okx.signing import GuardedOkx
+
+    assert isinstance(parts.signer, GuardedOkx) and isinstance(parts.dialect, OkxDialect)
+    words = credentials.key, credentials.secret, credentials.phrase(NAME)
+    return OkxOrderSocket(parts.signer, parts.dialect, endpoint.ws_private, *words)
+
+
+def _site(environment: Environment, region: str, rest: str, ws: str, headers: Mapping[str, str] | None = None) -> Site:
+    endpoint = VenueEndpoint(rest=rest, ws_public=f"{ws}/public", ws_private=f"{ws}/private")
+    return Site(environment=environment, region=region, endpoint=endpoint, headers=headers or {})
+
+
+_DEMO = {"x-simulated-trading": "1"}
+"""Demo trading has production's REST hosts: without this header a demo key is refused there."""
+
+SPEC = VenueSpec(
+    name=NAME,
+    title="OKX API v5",
+    products=(Product.SPOT,),
+    sites=(
+        _site(Environment.PRODUCTION, "", "https://www.okx.com", "wss://ws.okx.com:8443/ws/v5"),
+        _site(Environment.PRODUCTION, "eea", "https://eea.okx.com", "wss://wseea.okx.com:8443/ws/v5"),
+        _site(Environment.PRODUCTION, "us", "https://us.okx.com", "wss://wsus.okx.com:8443/ws/v5"),
+        _site(Environment.DEMO, "", "https://www.okx.com", "wss://wspap.okx.com:8443/ws/v5", _DEMO),
+        _site(Environment.DEMO, "eea", "https://eea.okx.com", "wss://wseeapap.okx.com:443/ws/v5", _DEMO),
+        _site(Environment.DEMO, "us", "https://us.okx.com", "wss://wsuspap.okx.com:443/ws/v5", _DEMO),
+    ),
+    # With 480 subscriptions an hour a connection of 200 books can be made anew once, and still mend some of them.
+    connections=ConnectionLimits(books_per_connection=200, subscriptions_per_hour=480, connects=3, connects_window_s=1),
+    outcomes=POLICY,
+    make_books=_make_books,
+    tapes=(TapeDialect(name=NAME, make=_make_tape),),
+    stream=ConnectionTiming(send_gap_s=0.02),
+    trading=Trading(
+        # A little below what is documented: place, cancel 60/2 s per user and instrument, in batches 300 orders/2 s, all
+        # placements of a sub-account 1000/2 s; reads by endpoint. One placement in reserve, see `gate/spec.py`.
+        pacing=PacingLimits(
+            place=Budget(12, 500, 1),
+            cancel=Budget(12, 500),
+            read=Budget(9, 1000),
+            reads={
+                "GET trade/order": Budget(12, 500),
+                "GET trade/orders-pending": Budget(12, 500),
+                "GET trade/orders-history": Budget(9, 500),
+                "GET trade/fills": Budget(12, 500),
+                "GET account/balance": Budget(4, 1000),
+                "GET account/trade-fee": Budget(5, 2000),
+                "GET account/config": Budget(2, 1000),
+            },
+            cancel_per_symbol=True,
+            cancel_batch=Budget(60, 500),
+            account=Budget(220, 500, 20),
+        ),
+        rights=KeyRights(trade="trade", withdraw="withdraw", harmless=frozenset({"read_only"}), complete=True),
+        enforces_expiry=True,  # header `expTime`
+        make=_make_trading,
+        make_order_socket=_make_order_socket,
+        socket_enforces_expiry=True,  # `expTime` in the request
+    ),
+)

@@ -1,0 +1,51 @@
+"""The list of venues: the only place, beside a venue's own folder, where one is named.
+
+A new venue is a folder with a `spec.py` and a line here (docs/ADDING_A_VENUE.md).
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from arb.errors import ConfigError
+from arb.venues.binance.spec import SPEC as BINANCE
+from arb.venues.bitget.spec import SPEC as BITGET
+from arb.venues.bybit.spec import SPEC as BYBIT
+from arb.venues.gate.spec import SPEC as GATE
+from arb.venues.okx.spec import SPEC as OKX
+from arb.venues.spec import TapeDialect, VenueSpec
+
+if TYPE_CHECKING:
+    from arb.market.arena import BookArena
+    from arb.venues.wire.base import BookSeat, WireFeed
+
+SPECS: tuple[VenueSpec, ...] = (GATE, OKX, BITGET, BYBIT, BINANCE)
+"""Every venue, in the order in which it is shown and asked."""
+
+TRADED: tuple[VenueSpec, ...] = tuple(spec for spec in SPECS if spec.trading is not None)
+"""Those that orders can be sent to."""
+
+TAPES: dict[str, TapeDialect] = {tape.name: tape for spec in SPECS for tape in spec.tapes}
+"""Every dialect of recorded frames, by the name that tape lines carry as their `venue`."""
+
+
+def spec_of(venue: str) -> VenueSpec:
+    """Return a venue's spec; raises `ConfigError` for one that has no folder."""
+    found = next((spec for spec in SPECS if spec.name == venue), None)
+    if found is None:
+        raise ConfigError(f"no adapter for venue {venue!r}; there are {', '.join(spec.name for spec in SPECS)}")
+    return found
+
+
+def tape_dialect(name: str) -> TapeDialect:
+    """Return a dialect of recorded frames; raises `ConfigError` for one that cannot be read."""
+    if name not in TAPES:
+        raise ConfigError(f"cannot rebuild books of the dialect {name!r}; there are {', '.join(TAPES)}")
+    return TAPES[name]
+
+
+def tape_feed(name: str, seats: "Mapping[str, BookSeat] | None" = None, arena: "BookArena | None" = None) -> "WireFeed":
+    """Return a reader that rebuilds whatever books a tape of this dialect holds; raises `ConfigError` for others.
+
+    With `arena` the books that have a row in `seats` are written there.
+    """
+    return tape_dialect(name).make(seats or {}, arena)

@@ -1,0 +1,194 @@
+"""A venue as one value: everything the rest of the engine must know of it, and the makers of its parts.
+
+Each folder `arb/venues/<name>/` holds one `spec.py` with one `SPEC`; `registry.py` lists them, and nobody else names a venue.
+Numbers come from the venues' own documents, named where they stand. Makers import late: a command that only reads settings
+or history must not load the libraries of any venue.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
+
+from arb.clock import Clock
+from arb.venues.endpoints import Credentials, VenueEndpoint
+from arb.venues.rules.budget import PacingLimits
+from arb.venues.rules.outcome import OutcomePolicy
+from arb.venues.transport.timing import ConnectionTiming
+
+if TYPE_CHECKING:
+    from arb.market.arena import BookArena
+    from arb.market.feed import BookFeed
+    from arb.venues.dialect import TradeDialect
+    from arb.venues.order_socket import SocketDialect
+    from arb.venues.rules.guard import SigningGuard
+    from arb.venues.wire.base import BookSeat, WireFeed
+    from arb.venues.wire.private import PrivateDialect
+    from arb.venues.writes import Signer
+
+
+class Product(StrEnum):
+    """What is traded at a venue through its adapter."""
+
+    SPOT = "spot"
+
+
+class Environment(StrEnum):
+    """Which of a venue's worlds is meant: real money, a test network with coins of its own, or a demo on real prices."""
+
+    PRODUCTION = "production"
+    TESTNET = "testnet"
+    DEMO = "demo"
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """One set of addresses of a venue; `region` is the legal entity's, "" where a venue has but one.
+
+    `headers` go with every REST request (a demo that shares its host with production is told apart by them).
+    """
+
+    environment: Environment
+    endpoint: VenueEndpoint
+    region: str = ""
+    headers: Mapping[str, str] = {}
+
+
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue allows its websockets; 0 where it documents no bound.
+
+    `connects` connection attempts per `connects_window_s` and address; `subscriptions_per_hour` counts subscribing,
+    unsubscribing and logging in on one connection.
+    """
+
+    books_per_connection: int = 0
+    messages_per_s: int = 0
+    subscriptions_per_hour: int = 0
+    connects: int = 0
+    connects_window_s: int = 0
+
+
+class KeyRights(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue's own words for what a key may do.
+
+    `trade`: needed. `withdraw`: must be absent. `harmless`: known to move nothing. `complete`: the venue names every right of a
+    key, so that a word that is missing is proof; where it does not, the user has to confirm that the key cannot withdraw.
+    """
+
+    trade: str
+    withdraw: str
+    harmless: frozenset[str] = frozenset()
+    complete: bool = False
+
+
+class TradingParts(NamedTuple):
+    """What speaks for one account: the REST language, the private stream, and the client that signs."""
+
+    dialect: "TradeDialect"
+    private: "PrivateDialect"
+    signer: "Signer"
+
+
+class BookMaker(Protocol):
+    """Makes the reader of one public connection: the plain one, or a faster one with the same contract."""
+
+    def __call__(self, seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
+        """Return a reader for the books in `seats`, writing into `arena`."""
+
+
+class TapeMaker(Protocol):
+    """Makes a reader of a tape's frames, which may be of a dialect that no live connection speaks any more."""
+
+    def __call__(self, seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "WireFeed":
+        """Return a reader that rebuilds whatever books the tape holds, and writes those in `seats` into `arena`."""
+
+
+class TradingMaker(Protocol):
+    """Joins the parts of one account."""
+
+    def __call__(
+        self, endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: "SigningGuard"
+    ) -> TradingParts:
+        """Return the parts; signed requests pass `guard`."""
+
+
+OrderSocketMaker = Callable[[TradingParts, VenueEndpoint, Credentials], "SocketDialect"]
+
+
+class Trading(msgspec.Struct, frozen=True, kw_only=True):
+    """How orders go to a venue.
+
+    `enforces_expiry`: the venue itself refuses a placement whose expiry has passed, whenever it looks at it (REST).
+    `socket_enforces_expiry`: the same over its order websocket; not where it looks at an expiry on receipt alone.
+    """
+
+    pacing: PacingLimits
+    rights: KeyRights
+    enforces_expiry: bool
+    make: TradingMaker
+    has_passphrase: bool = True
+    make_order_socket: OrderSocketMaker | None = None
+    socket_enforces_expiry: bool = False
+
+
+class TapeDialect(msgspec.Struct, frozen=True, kw_only=True):
+    """A dialect of recorded frames, under the name that tape lines carry as their `venue`.
+
+    `contracts`: its sizes are counted in contracts, so it is rebuilt but not traded. `contracts_quotes`: only in these quotes.
+    """
+
+    name: str
+    make: TapeMaker
+    contracts: bool = False
+    contracts_quotes: frozenset[str] = frozenset()
+
+
+class SignatureReport(Protocol):
+    """Shows how one request is signed, without sending it; every part is taken literally."""
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str,
+        body: str,
+        timestamp: str | None,
+        environ: Mapping[str, str],
+        clock: Clock,
+    ) -> dict[str, Any]:
+        """Return the steps of the signature; raises `ConfigError` for bad input."""
+
+
+class SignatureHelp(msgspec.Struct, frozen=True):
+    """What `arb sign VENUE` prints, and its help."""
+
+    report: SignatureReport
+    help: str
+
+
+class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue. `title` names its document; `code_word` is what that calls its codes; `trading` is None where only its public
+    data are read; `signature` where `arb sign` can show how a request is signed."""
+
+    name: str
+    title: str
+    products: tuple[Product, ...]
+    sites: tuple[Site, ...]
+    connections: ConnectionLimits
+    outcomes: OutcomePolicy
+    make_books: BookMaker
+    tapes: tuple[TapeDialect, ...]
+    stream: ConnectionTiming = ConnectionTiming()
+    trading: Trading | None = None
+    code_word: str = "code"
+    signature: SignatureHelp | None = None
+
+    def site(self, environment: Environment, region: str = "") -> Site | None:
+        """Return the addresses of an environment in a region, or None when the venue has none."""
+        return next((s for s in self.sites if (s.environment, s.region) == (environment, region)), None)
+
+    @property
+    def production(self) -> VenueEndpoint:
+        """Return the addresses of the venue's main production site."""
+        return next(site for site in self.sites if site.environment is Environment.PRODUCTION).endpoint
