@@ -4,6 +4,8 @@ A name that holds no separator is split before the longest known quote asset. Pr
 or whose price is not that of the base asset now, are no symbol: their books cannot be compared with those of others.
 """
 
+from arb.market.symbol import Symbol
+
 QUOTES = (
     "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDD", "DAI", "USD", "EUR", "GBP", "TRY", "BRL", "RUB", "AUD", "UAH", "BIDR",
     "BTC", "ETH", "BNB", "TRX", "XRP", "DOGE", "OKB",
@@ -28,7 +30,7 @@ def symbol_of(venue: str, native_symbol: str) -> tuple[str | None, str]:
     if len(words) > 2:
         return None, _CONTRACTS if words[2] == "SWAP" else _DATED
     if len(words) == 2:
-        return (f"{words[0]}/{words[1]}", "") if all(words) else (None, _ODD)
+        return _spelt(words[0], words[1])
     return _split(venue, words[0])
 
 
@@ -38,5 +40,12 @@ def _split(venue: str, name: str) -> tuple[str | None, str]:
         if base and base != name:
             if venue == "bybit" and quote == "USD":
                 return None, _CONTRACTS  # the inverse perpetuals
-            return f"{base}/{quote}", ""
+            return _spelt(base, quote)
     return None, _ODD
+
+
+def _spelt(base: str, quote: str) -> tuple[str | None, str]:
+    try:
+        return str(Symbol(base, quote)), ""
+    except ValueError:
+        return None, _ODD
