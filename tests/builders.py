@@ -34,6 +34,7 @@ from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
 from arb.market.scale import common_scale
+from arb.market.symbol import Symbol
 
 START_NS = 1_760_000_000 * NS_PER_S
 SYMBOL = "BTC/USDT"
@@ -237,7 +238,7 @@ def a_fill(
         price=D(price) if price else order.price,
         size=D(size),
         fee=D(fee),
-        fee_currency=fee_currency or order.symbol.split("/")[1],
+        fee_currency=fee_currency or Symbol.of(order.symbol).quote,
         liquidity=Liquidity.TAKER,
         source=FillSource.STREAM,
         event_ns=at_ns,

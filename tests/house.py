@@ -227,6 +227,67 @@ def named_venues(path: str, source: str) -> list[str]:
     ]
 
 
+_APART = {"split", "rsplit", "partition", "rpartition"}
+_PASSED_ON = {"str", "cast", "strip", "upper", "lower", "removeprefix", "removesuffix", "get", "getattr", "pop"}
+
+
+def split_symbols(path: str, source: str) -> list[str]:
+    """Complain of a symbol split at `/` or `:` anywhere but in `arb/market/symbol.py`: what is right for spot misreads swaps.
+
+    A symbol is whatever is called like one: a name, an attribute, a key, or what runs over a collection of that name. The
+    sandbox, which may not know `Symbol`, splits as it likes.
+    """
+    if path == "arb/market/symbol.py" or part_of(path) == "sandbox":
+        return []
+    tree = _tree(source)
+    running = {
+        name.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.comprehension | ast.For) and _is_symbol(node.iter, set())
+        for name in ast.walk(node.target)
+        if isinstance(name, ast.Name)
+    }
+    return [
+        f"{path}:{node.lineno}: {ast.unparse(node)}: ask Symbol.of(...) for the parts of a symbol"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _APART
+        for given in [[*node.args, *(keyword.value for keyword in node.keywords)]]
+        if any(isinstance(word, ast.Constant) and word.value in ("/", ":") for word in given)
+        if any(_is_symbol(text, running) for text in (node.func.value, *given))
+    ]
+
+
+def _is_symbol(node: ast.AST, running: set[str]) -> bool:
+    """Return whether an expression is called like a symbol, by the last word of it, or is one of the `running` names."""
+    match node:
+        case ast.Name(id=name):
+            return name in running or "symbol" in name.lower()
+        case ast.Attribute(value=inner, attr="str"):  # of a data frame's column
+            return _is_symbol(inner, running)
+        case ast.Attribute(attr=name):
+            return "symbol" in name.lower()
+        case ast.Subscript(slice=ast.Constant(value=str(key))):
+            return "symbol" in key.lower()
+        case ast.Subscript(value=inner) | ast.Starred(value=inner) | ast.Await(value=inner):
+            return _is_symbol(inner, running)
+        case ast.FormattedValue(value=inner) | ast.NamedExpr(value=inner):
+            return _is_symbol(inner, running)
+        case ast.JoinedStr(values=parts) | ast.BoolOp(values=parts):
+            return any(_is_symbol(part, running) for part in parts)
+        case ast.IfExp(body=body, orelse=other):
+            return _is_symbol(body, running) or _is_symbol(other, running)
+        case ast.Call(func=func, args=given):
+            known = _name(func).rpartition(".")[2]
+            if known in _PASSED_ON and isinstance(func, ast.Attribute):
+                given = [func.value, *given]
+            keys = [word.value for word in given if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+            named = any("symbol" in word.lower() for word in (known, *keys))
+            return named or (
+                known in _PASSED_ON | {"sorted", "set", "list"} and any(_is_symbol(w, running) for w in given)
+            )
+    return False
+
+
 _PLACES = re.compile(r"(?<![\w.])/(?:home|root|work|Users|opt)/[\w.-]+|(?<![\w.])/tmp/[\w.-]+")
 _INDEXES = re.compile(
     r"pypi\.org|python[h]osted|--(?:extra-)?index-url|--find[-]links|PIP_[I]NDEX|https?://[^\s\"']*/simple\b",

@@ -19,6 +19,7 @@ from arb.config.settings import (
     url_problem,
 )
 from arb.errors import ConfigError
+from arb.market.symbol import Symbol
 
 __all__ = [
     "ControlOptions",
@@ -73,7 +74,7 @@ def _mixed_quotes(symbols: Iterable[str]) -> str | None:
     """
     by_quote: dict[str, list[str]] = {}
     for symbol in symbols:
-        by_quote.setdefault(symbol.split("/")[1], []).append(symbol)
+        by_quote.setdefault(Symbol.of(symbol).quote, []).append(symbol)
     if len(by_quote) < 2:
         return None
     told = " and ".join(f"{quote} ({', '.join(named)})" for quote, named in sorted(by_quote.items()))

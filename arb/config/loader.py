@@ -17,6 +17,7 @@ import msgspec
 
 from arb.config.places import lines_of_keys
 from arb.errors import ConfigError
+from arb.market.symbol import Symbol
 
 BPS_MAX = Decimal(10_000)
 AMOUNT_MAX = Decimal(10) ** 12
@@ -157,10 +158,18 @@ def _words(name: str, given: Any) -> tuple[str, Any]:
     if len(set(given)) != len(given):
         return "give every entry once", None
     if name == "symbols":
-        bad = [word for word in given if not re.fullmatch(r"[A-Z0-9]+/[A-Z0-9]+", word)]
+        bad = [word for word in given if not _is_spot_in_capitals(word)]
         if bad:
             return f'{bad[0]!r} is no symbol: write BASE/QUOTE in capitals, for example "BTC/USDT"', None
     return "", tuple(given)
+
+
+def _is_spot_in_capitals(word: str) -> bool:
+    try:
+        symbol = Symbol.of(word)
+    except ValueError:
+        return False
+    return symbol.is_spot and all(re.fullmatch(r"[A-Z0-9]+", asset) for asset in symbol.base_and_quote)
 
 
 def _decimal(given: Any) -> Decimal | None:

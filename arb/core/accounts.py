@@ -19,6 +19,7 @@ from arb.core.restart import Restored
 from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport
+from arb.market.symbol import Symbol
 
 SURVEY_MAX_S = 3 * 86_400
 """How far back a start looks at most: OKX tells the fills of three days, Gate's and Bitget's histories go further."""
@@ -192,7 +193,7 @@ class Accounts:
 
     def _explain(self, fill: Fill) -> None:
         """Let a fill move the balances we compute, whoever's it is; one that did already changes nothing."""
-        base, quote = fill.symbol.split("/")
+        base, quote = Symbol.of(fill.symbol).base_and_quote
         heard_ns = self._heard_ns.get((fill.venue, fill.key))
         when_ns, slack_ns = executed(fill, self.house.venues[fill.venue], self.desk.order_of(fill))
         if heard_ns is not None and fill.venue in self._explain_from_ns:

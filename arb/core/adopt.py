@@ -21,6 +21,7 @@ from arb.core.records import PairKind, PlanRecord
 from arb.market.client_id import ClientOrderId, decode, is_again, pair_part
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 ADOPT_WAIT_S = 10
@@ -91,7 +92,7 @@ def _adopt_pair(house: House, desk: Desk, told: list[tuple[ClientOrderId, OrderR
         pair.orders[order.client_order_id] = order
     house.tally.opened += 1
     desk.add(pair)
-    base = plan.symbol.split("/")[0]
+    base = Symbol.of(plan.symbol).base
     house.out.persist(plan, pair.record(base), *(order.record() for order in pair.orders.values()))
     names = ", ".join(pair.orders)
     text = f"pair {pair.id}: orders with our prefix that the journal does not know are taken up: {names}"

@@ -13,6 +13,7 @@ from arb.core.records import PairKind, PairState, Pooled, Waterfall
 from arb.core.repair import repair_size
 from arb.core.waterfall import Planned, Traded, waterfall
 from arb.market.order import Side
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 
@@ -27,7 +28,7 @@ class Closer:
 
     def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
         """End a pair whose orders are all settled."""
-        house, (base, quote) = self.house, pair.plan.symbol.split("/")
+        house, (base, quote) = self.house, Symbol.of(pair.plan.symbol).base_and_quote
         residual = pair.imbalance(base)
         mark = self._mark(pair, residual)
         pair.move(trigger, now_ns)
@@ -52,7 +53,7 @@ class Closer:
 
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
         """Take a closed pair's result back, after a fill that came late, before the pair is moved."""
-        house, quote = self.house, pair.plan.symbol.split("/")[1]
+        house, quote = self.house, Symbol.of(pair.plan.symbol).quote
         if pair.waterfall is None or pair.residual_mark is None:
             return
         net_e8 = pair.waterfall.realised_net_e8
@@ -116,7 +117,7 @@ class Closer:
         orders = tuple(orders)
         in_quote = in_base = elsewhere = ZERO
         for order in orders:
-            base, quote = order.symbol.split("/")
+            base, quote = Symbol.of(order.symbol).base_and_quote
             for key, fill in order.fills.items():
                 if fill.fee_currency == quote:
                     in_quote += fill.fee

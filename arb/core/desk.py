@@ -32,6 +32,7 @@ from arb.errors import require
 from arb.market.client_id import MAX_ATTEMPT, ClientOrderId, decode
 from arb.market.fill import Fill
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 # Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
@@ -295,7 +296,7 @@ class Desk:
                 for pair in self.open.values()
                 if venue in (None, *pair.venues)
                 and symbol in (None, pair.plan.symbol)
-                and base in (None, pair.plan.symbol.split("/")[0])
+                and base in (None, Symbol.of(pair.plan.symbol).base)
             ),
             ZERO,
         )
@@ -365,7 +366,7 @@ class Desk:
 
     def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int) -> None:
         house = self.house
-        base, quote = order.symbol.split("/")
+        base, quote = Symbol.of(order.symbol).base_and_quote
         if not order.take_fill(fill):
             return
         house.inventory.apply_fill(fill, quote, base, *executed(fill, house.venues[fill.venue], order))

@@ -25,6 +25,7 @@ from arb.core.spread import evaluate
 from arb.core.terms import EdgeLimits, Funds, PairTerms, VenueTerms
 from arb.core.walk import Depth
 from arb.market.numbers import exact, to_e8
+from arb.market.symbol import Symbol
 
 TOKENS_PER_VENUE = 2
 """One for the leg and one for a hedge of it."""
@@ -246,7 +247,7 @@ class Detector:
             return Reason.VENUE_HALTED
         if any(not s.surveyed for s in states):
             return Reason.VENUE_HALTED
-        if any(house.asset_stopped(venue, asset) for venue in venues for asset in symbol.split("/")):
+        if any(house.asset_stopped(venue, asset) for venue in venues for asset in Symbol.of(symbol).base_and_quote):
             return Reason.VENUE_HALTED
         if "ledger" in house.store_blocked:
             return Reason.LEDGER_BLOCKED
@@ -280,7 +281,7 @@ class Detector:
 
     def _funds(self, route: Route) -> Funds:
         symbol, buy_venue, sell_venue = route
-        base, quote = symbol.split("/")
+        base, quote = Symbol.of(symbol).base_and_quote
         inventory = self.house.inventory
         return Funds(quote=inventory.free(buy_venue, quote), base=inventory.free(sell_venue, base))
 

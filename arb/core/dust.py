@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from arb.core.records import Pooled, PoolRecord
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 
@@ -69,7 +70,7 @@ class DustPool:
         """Return the pooled base per asset."""
         sizes: dict[str, Decimal] = {}
         for symbol, held in self._pool.items():
-            base = symbol.split("/")[0]
+            base = Symbol.of(symbol).base
             sizes[base] = sizes.get(base, ZERO) + held.size
         return sizes
 
@@ -97,7 +98,7 @@ class DustPool:
         """Return what counts as unhedged, by asset: everything carried, and the pool when it exceeds the limit in sum."""
         excess: dict[str, Excess] = {}
         for held in self._beyond():
-            base = held.symbol.split("/")[0]
+            base = Symbol.of(held.symbol).base
             before = excess.get(base, Excess(ZERO, ZERO, held.since_ns))
             since_ns = min(before.since_ns, held.since_ns)
             excess[base] = Excess(before.size + held.size, before.value + abs(held.booked), since_ns)
@@ -109,7 +110,7 @@ class DustPool:
             (
                 abs(held.booked)
                 for held in self._beyond()
-                if symbol in (None, held.symbol) and base in (None, held.symbol.split("/")[0])
+                if symbol in (None, held.symbol) and base in (None, Symbol.of(held.symbol).base)
             ),
             ZERO,
         )

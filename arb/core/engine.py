@@ -62,6 +62,7 @@ from arb.errors import InvariantError, require
 from arb.market.feed import FrameResult
 from arb.market.fill import Fill
 from arb.market.numbers import plain
+from arb.market.symbol import Symbol
 
 # Sums and products of prices, sizes and fees must be exact; the default 28 digits round silently.
 DECIMALS = Context(prec=80)
@@ -248,7 +249,7 @@ class Engine:
             text = f"{fill.symbol} is stopped at {fill.venue}: {self.house.stopped[key]}"
             self.house.incident("fee_currency", text, fill.received_ns, severity="critical", venue=fill.venue)
         if fill.fee and fee_quote(self.house, fill) is None:
-            quote, order = fill.symbol.split("/")[1], self.desk.order_of(fill)
+            quote, order = Symbol.of(fill.symbol).quote, self.desk.order_of(fill)
             text = (
                 f"a fee of {plain(fill.fee)} {fill.fee_currency} for {fill.symbol} at {fill.venue} has no price here: "
                 f"booked at {plain(booked_fee(self.house, fill))} {quote}, as the model has it"

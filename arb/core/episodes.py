@@ -13,6 +13,7 @@ import msgspec
 
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
+from arb.market.symbol import Symbol
 
 PASSING = frozenset(
     {
@@ -137,7 +138,7 @@ class Episodes:
             id=episode.id,
             run_id=self._run_id,
             symbol=symbol,
-            quote=symbol.split("/")[1],
+            quote=Symbol.of(symbol).quote,
             buy_venue=buy_venue,
             sell_venue=sell_venue,
             opened_ns=episode.opened_ns,

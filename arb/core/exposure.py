@@ -21,6 +21,7 @@ from arb.core.house import House
 from arb.core.meter import CARRIED
 from arb.core.pair import PairTrade, net_base
 from arb.market.order import Side
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 RISK_LIMIT = "risk_limit"
@@ -79,7 +80,7 @@ class ExposureWatch:
         self._carried_since_ns = max(now_ns, self._carried_since_ns)
 
     def _measure_pair(self, pair: PairTrade, now_ns: int) -> None:
-        base = pair.plan.symbol.split("/")[0]
+        base = Symbol.of(pair.plan.symbol).base
         held = shares_of(pair, base)
         price = self._price(pair) if held else ZERO
         shares = {venue: size * price for venue, size in held.items()}
@@ -139,7 +140,7 @@ def _shared_out(nets: Mapping[str, Decimal]) -> dict[str, Decimal]:
 
 def history(pair: PairTrade, now_ns: int) -> Iterator[tuple[int, int, dict[str, Decimal]]]:
     """Yield, from a pair's fills, (since, until, quote by venue) of all it was exposed to; valued at the latest fill."""
-    base = pair.plan.symbol.split("/")[0]
+    base = Symbol.of(pair.plan.symbol).base
     fills = sorted(
         (fill for order in pair.orders.values() for fill in order.fills.values()), key=lambda f: f.received_ns
     )

@@ -7,6 +7,7 @@ from arb.core.records import FillRecord
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Side
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 RATE_STEP = Decimal("1e-8")
@@ -21,7 +22,7 @@ def fee_quote(house: House, fill: Fill) -> Decimal | None:
 
     None when no book prices that asset.
     """
-    base, quote = fill.symbol.split("/")
+    base, quote = Symbol.of(fill.symbol).base_and_quote
     if fill.fee_currency == quote:
         return fill.fee
     if fill.fee_currency == base:
@@ -56,7 +57,7 @@ def unsupported(instrument: Instrument) -> bool:
 
 def expected_fee_currency(fill: Fill, buy_fee_in: FeeIn) -> str | None:
     """Return the asset the model expects a fee in; None for an asset that it cannot name."""
-    base, quote = fill.symbol.split("/")
+    base, quote = Symbol.of(fill.symbol).base_and_quote
     if buy_fee_in is FeeIn.OTHER:
         return None
     return base if fill.side is Side.BUY and buy_fee_in is FeeIn.BASE else quote

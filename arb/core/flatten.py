@@ -12,6 +12,7 @@ from arb.core.desk import Desk
 from arb.core.house import House
 from arb.core.open import open_remainder
 from arb.core.records import PairKind
+from arb.market.symbol import Symbol
 
 RETRY_MS = 250
 DUST_TRIES = 3
@@ -87,7 +88,7 @@ class Flattener:
         left = [f"{held.size} {symbol}" for symbol in pool.carried_symbols() if (held := pool.carried(symbol)).size]
         for pair in self.desk.stranded.values():
             symbol = pair.plan.symbol
-            left.append(f"{pair.imbalance(symbol.split('/')[0])} {symbol} (pair {pair.id}, not traded now)")
+            left.append(f"{pair.imbalance(Symbol.of(symbol).base)} {symbol} (pair {pair.id}, not traded now)")
         text = f"flat; no venue takes what is left: {', '.join(left)}" if left else "flat"
         self.house.control.flattened()
         self.house.out.persist(self.house.control.record(now_ns, text))

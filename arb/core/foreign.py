@@ -17,6 +17,7 @@ from arb.core.records import FillRecord, OrderRecord
 from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 ORDERS_KEPT = 10_000
@@ -99,7 +100,7 @@ class ForeignOrders:
         self._count(fill, order)
 
     def _count(self, fill: Fill, order: OrderRecord) -> None:
-        house, (base, quote) = self.house, fill.symbol.split("/")
+        house, (base, quote) = self.house, Symbol.of(fill.symbol).base_and_quote
         house.inventory.apply_fill(fill, quote, base, *executed(fill, house.venues[fill.venue]))
         house.out.persist(fill_record(house, order.id, order.account_id, fill))
 

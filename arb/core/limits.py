@@ -11,12 +11,13 @@ from arb.core.desk import Desk
 from arb.core.dust import DustPool
 from arb.core.episodes import Route
 from arb.core.house import House
+from arb.market.symbol import Symbol
 
 
 def breached(house: House, desk: Desk, pool: DustPool, route: Route, notional: Decimal, now_ns: int) -> str | None:
     """Return the key of the first limit that another pair paying `notional` would pass, or None."""
     limits, (symbol, *venues) = house.limits, route
-    base = symbol.split("/")[0]
+    base = Symbol.of(symbol).base
     if len(desk.open) >= limits.max_open_pairs:
         return "max_open_pairs"
     if desk.open_notional(symbol=symbol) + pool.unhedged(symbol=symbol) + notional > limits.max_symbol_quote:

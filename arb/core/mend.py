@@ -31,6 +31,7 @@ from arb.core.restart import mends_from_ns, unseen
 from arb.core.settings import OnSingleLeg
 from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
 from arb.market.order import Outcome, Role, Side
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 RETRY_MS = 50
@@ -57,7 +58,7 @@ class Mender:
 
     def progress(self, pair: PairTrade, now_ns: int) -> None:
         """Do what the pair's state asks for now."""
-        base = pair.plan.symbol.split("/")[0]
+        base = Symbol.of(pair.plan.symbol).base
         if pair.closed:
             if pair.imbalance(base) == pair.booked_residual:
                 return  # news of what was counted already
@@ -120,7 +121,7 @@ class Mender:
         return sum(mids, ZERO) / len(mids) if mids else pair.planned_price
 
     def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
-        house, base = self.house, pair.plan.symbol.split("/")[0]
+        house, base = self.house, Symbol.of(pair.plan.symbol).base
         if pair.uneven_ns is None:
             pair.uneven_ns = now_ns
         if pair.state is PairState.OPENING:
@@ -182,20 +183,20 @@ class Mender:
         if pair.state is not PairState.REPAIRING or pair.kind is not PairKind.ARB or pair.uneven_ns is None:
             return
         due_ns = self._due_ns(pair.uneven_ns)
-        imbalance = pair.imbalance(pair.plan.symbol.split("/")[0])
+        imbalance = pair.imbalance(Symbol.of(pair.plan.symbol).base)
         if now_ns <= due_ns:
             self.house.out.timer(f"pair:{pair.id}", due_ns + 1)
         elif not self._is_flat(pair, imbalance):
             self._out_of_time(pair, imbalance, now_ns)
 
     def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
-        base = pair.plan.symbol.split("/")[0]
+        base = Symbol.of(pair.plan.symbol).base
         text = f"pair {pair.id}: {imbalance} {base} is carried: no legal order would mend it, or the policy is to hold"
         self.house.incident("carried", text, now_ns, pair_id=pair.id)
         self.closer.close(pair, Trigger.STUCK, now_ns)
 
     def _out_of_time(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
-        base = pair.plan.symbol.split("/")[0]
+        base = Symbol.of(pair.plan.symbol).base
         pair.move(Trigger.OUT_OF_TIME, now_ns)
         self.house.out.persist(pair.record(base))
         text = f"pair {pair.id}: {imbalance} {base} unhedged for longer than {self.house.timing.leg_deadline_ms} ms"

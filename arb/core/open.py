@@ -11,6 +11,7 @@ from arb.core.records import PairKind, PlanRecord, Pooled
 from arb.core.terms import PairTerms
 from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 
@@ -20,7 +21,7 @@ def open_pair(
 ) -> PairTrade:
     """Reserve, write down and send both legs of an arbitrage pair."""
     symbol, buy_venue, sell_venue = route
-    base, quote = symbol.split("/")
+    base, quote = Symbol.of(symbol).base_and_quote
     number = house.next_number("pairs")
     house.control.opened(plan.paid, now_ns)
     record = PlanRecord(
@@ -65,7 +66,7 @@ def open_remainder(
 ) -> PairTrade:
     """Open a pair that only brings base left over earlier back to flat, taken over at the value it was booked at."""
     size, mark = left.size, (left.booked / left.size).quantize(Decimal("1e-18"))
-    base, quote = symbol.split("/")
+    base, quote = Symbol.of(symbol).base_and_quote
     number = house.next_number("pairs")
     instrument = house.instruments[venue, symbol]
     record = PlanRecord(

@@ -25,6 +25,7 @@ from arb.core.orders import WorkingOrder
 from arb.core.records import PairKind, PairRecord, PairState, PlanRecord, Waterfall
 from arb.errors import InvariantError
 from arb.market.order import Role, Side
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 
@@ -213,7 +214,7 @@ class PairTrade:
             opportunity_id=self.opportunity_id,
             kind=self.kind,
             symbol=plan.symbol,
-            quote=plan.symbol.split("/")[1],
+            quote=Symbol.of(plan.symbol).quote,
             buy_venue=plan.buy_venue,
             sell_venue=plan.sell_venue,
             state=self.state,

@@ -30,6 +30,7 @@ from arb.core.records import (
 )
 from arb.market.client_id import number_again
 from arb.market.numbers import plain
+from arb.market.symbol import Symbol
 
 
 class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +71,7 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
         pair = _rebuild(house, left, numbers, now_ns)
         house.control.restore_opened(pair.plan.day_notional, pair.decided_ns)
         plan, gone = pair.plan, sorted({order.account_id for order in left.orders} - present)
-        base, quote = plan.symbol.split("/")
+        base, quote = Symbol.of(plan.symbol).base_and_quote
         house.tally.opened += 1
         if gone:
             abandon(house, pair, f"pair {pair.id} belongs to an account that is not connected now: {gone}", now_ns)
@@ -109,7 +110,7 @@ def abandon(house: House, pair: PairTrade, why: str, now_ns: int) -> None:
     pair.move(Trigger.ABANDON, now_ns)
     house.tally.closed[pair.state] += 1
     # With the control row, since the day's turnover may stand in this pair's plan alone.
-    house.out.persist(pair.record(pair.plan.symbol.split("/")[0]), house.control.record(now_ns, why))
+    house.out.persist(pair.record(Symbol.of(pair.plan.symbol).base), house.control.record(now_ns, why))
     house.incident("abandoned", why, now_ns, pair_id=pair.id)
 
 
@@ -117,7 +118,7 @@ def _take_up_pool(house: House, pool: DustPool, left: PoolRecord, present: set[s
     """Take up what is left over, but for what lies on accounts that are not connected now: that is told."""
     dropped = [rest for rest in pool.restore(left, present) if rest.size]
     if dropped:
-        held = ", ".join(f"{plain(rest.size)} {rest.symbol.split('/')[0]}" for rest in dropped)
+        held = ", ".join(f"{plain(rest.size)} {Symbol.of(rest.symbol).base}" for rest in dropped)
         gone = sorted({name for rest in dropped for name in rest.account_ids or left.account_ids} - present)
         text = f"{held} left over by earlier pairs lie on accounts that are not connected now: {', '.join(gone)}"
         severity = "warning" if any(rest in left.carried for rest in dropped) else "info"

@@ -8,6 +8,7 @@ from arb.core.commands import CancelOrder, QueryOrder
 from arb.core.events import OrderLooked
 from arb.core.house import House
 from arb.core.orders import WorkingOrder
+from arb.market.symbol import Symbol
 
 LOOK_BACKOFF_MAX_MS = 5_000
 
@@ -30,7 +31,7 @@ class Seeker:
             if order.venue != venue or asked_ns < proved_ns:
                 continue
             del self._proving[name]
-            base = order.symbol.split("/")[0]
+            base = Symbol.of(order.symbol).base
             told = self.house.inventory.told(venue, base)
             if not order.is_unknown or told is None:
                 continue

@@ -15,6 +15,7 @@ from arb.clock import NS_PER_MS
 from arb.core.settings import RepairPolicy, Timing
 from arb.faultsim.story import entries_of
 from arb.market.client_id import pair_part
+from arb.market.symbol import Symbol
 
 Row = dict[str, Any]
 
@@ -214,7 +215,7 @@ def _pair_in(kind: str, payload: str) -> Row | None:
 def _base_of(fill: Row) -> Decimal:
     """Return the base that a fill brought, its fee taken off."""
     size = Decimal(fill["size"]) * (1 if fill["side"] == "buy" else -1)
-    return size - Decimal(fill["fee"]) if fill["fee_currency"] == fill["symbol"].split("/")[0] else size
+    return size - Decimal(fill["fee"]) if fill["fee_currency"] == Symbol.of(fill["symbol"]).base else size
 
 
 def _venues(pair: Row) -> set[str]:

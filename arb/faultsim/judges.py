@@ -32,6 +32,7 @@ from arb.faultsim.profit import changes, profit_misstated
 from arb.faultsim.story import entries_of, heard_too_late, opened_while_stopped
 from arb.faultsim.world import Outcome
 from arb.market.client_id import decode
+from arb.market.symbol import Symbol
 from arb.sandbox.values import Refusal
 from arb.store.journal_reader import JournalReader
 from arb.store.projector import Projector
@@ -257,7 +258,7 @@ def too_exposed(evidence: Evidence, limits: Limits) -> Iterator[str]:
     worst = ZERO
     # By number, which all venues draw from one source: their clocks may stand apart.
     for _, fill in sorted(evidence.own_fills, key=lambda item: int(item[1]["trade_id"])):
-        base = fill["symbol"].split("/")[0]
+        base = Symbol.of(fill["symbol"]).base
         prices[base] = Decimal(fill["price"])
         for asset, amount in changes(fill):
             if asset == base:
@@ -311,7 +312,7 @@ def pairs_misstated(evidence: Evidence) -> Iterator[str]:
     pair_of = {row["id"]: row["pair_trade_id"] for row in evidence.orders}
     for fill in evidence.fills:
         for asset, amount in changes(fill):
-            if asset == fill["symbol"].split("/")[0]:
+            if asset == Symbol.of(fill["symbol"]).base:
                 left[pair_of[fill["order_id"]]] += amount
     for pair in evidence.pairs:
         if pair["kind"] == "arb" and Decimal(pair["residual_size"]) != left[pair["id"]] and pair["closed_ns"]:

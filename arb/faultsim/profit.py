@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.market.client_id import decode
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 ROUNDED = Decimal("1e-8")
@@ -33,7 +34,7 @@ def profit_misstated(
     for pair in pairs:
         if pair["closed_ns"] is None or pair["realised_net_e8"] is None or pair["state"] == "abandoned":
             continue
-        base, quote = pair["symbol"].split("/")
+        base, quote = Symbol.of(pair["symbol"]).base_and_quote
         size, booked = taken_over.get(pair["id"], (ZERO, ZERO)) if pair["kind"] != "arb" else (ZERO, ZERO)
         left = size + moved[pair["id"], base]
         mark = Decimal(pair["residual_mark"] or 0)
@@ -63,7 +64,7 @@ def _other_fees(orders: list[Row], fills: list[Row]) -> dict[int, Decimal]:
     pair_of = {row["id"]: row["pair_trade_id"] for row in orders}
     fees: dict[int, Decimal] = defaultdict(lambda: ZERO)
     for fill in fills:
-        if fill["fee_currency"] not in fill["symbol"].split("/"):
+        if fill["fee_currency"] not in Symbol.of(fill["symbol"]).base_and_quote:
             fees[pair_of[fill["order_id"]]] += Decimal(fill["fee_quote_value"])
     return fees
 
@@ -100,7 +101,7 @@ def _not_the_balances(truth: dict[str, Any], moved: dict[tuple[int | None, str],
 
 def changes(fill: Row) -> Iterator[tuple[str, Decimal]]:
     """Yield what one fill did to which asset of its account."""
-    base, quote = fill["symbol"].split("/")
+    base, quote = Symbol.of(fill["symbol"]).base_and_quote
     sign = 1 if fill["side"] == "buy" else -1
     price, size = Decimal(fill["price"]), Decimal(fill["size"])
     yield base, sign * size

@@ -7,6 +7,7 @@ from arb.clock import NS_PER_MS
 from arb.core.engine import Engine
 from arb.core.records import PairKind, PairState
 from arb.market.numbers import plain
+from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
 E8 = Decimal("1e-8")
@@ -17,7 +18,7 @@ def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
     """Return what is not offset now, oldest first: imbalances of open pairs, and carried or pooled base beyond dust."""
     house, rows = engine.house, []
     for pair in engine.desk.unfinished:
-        base, quote = pair.plan.symbol.split("/")
+        base, quote = Symbol.of(pair.plan.symbol).base_and_quote
         size = pair.imbalance(base)
         if size:
             unit = house.quote_value(base, quote) or pair.planned_price

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from arb.market.scale import Scale, to_int
+from arb.market.symbol import Symbol
 
 
 class FeeIn(StrEnum):
@@ -41,12 +42,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def base(self) -> str:
         """Return the asset bought and sold."""
-        return self.symbol.split("/")[0]
+        return Symbol.of(self.symbol).base
 
     @property
     def quote(self) -> str:
         """Return the asset that prices are in."""
-        return self.symbol.split("/")[1]
+        return Symbol.of(self.symbol).quote
 
     def tick_int(self, scale: Scale) -> int:
         """Return the tick on `scale`."""

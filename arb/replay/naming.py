@@ -4,7 +4,8 @@ A name that holds no separator is split before the longest known quote asset. Pr
 or whose price is not that of the base asset now, are no symbol: their books cannot be compared with those of others.
 """
 
-from arb.venues.registry import tape_dialect
+from arb.market.symbol import Symbol
+from arb.venues.registry import TAPES
 
 QUOTES = (
     "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDD", "DAI", "USD", "EUR", "GBP", "TRY", "BRL", "RUB", "AUD", "UAH", "BIDR",
@@ -21,8 +22,8 @@ _SUFFIXES = ("_SPBL", "_UMCBL")
 
 def symbol_of(venue: str, native_symbol: str) -> tuple[str | None, str]:
     """Return the common symbol, or None and the reason why there is none; `venue` is the name of the tape's dialect."""
-    dialect = tape_dialect(venue)
-    if dialect.contracts:
+    dialect = TAPES.get(venue)
+    if dialect is not None and dialect.contracts:
         return None, _CONTRACTS
     name = native_symbol.upper()
     for suffix in _SUFFIXES:
@@ -31,8 +32,8 @@ def symbol_of(venue: str, native_symbol: str) -> tuple[str | None, str]:
     if len(words) > 2:
         return None, _CONTRACTS if words[2] == "SWAP" else _DATED
     if len(words) == 2:
-        return (f"{words[0]}/{words[1]}", "") if all(words) else (None, _ODD)
-    return _split(dialect.contracts_quotes, words[0])
+        return _spelt(words[0], words[1])
+    return _split(frozenset() if dialect is None else dialect.contracts_quotes, words[0])
 
 
 def _split(contracts_quotes: frozenset[str], name: str) -> tuple[str | None, str]:
@@ -41,5 +42,12 @@ def _split(contracts_quotes: frozenset[str], name: str) -> tuple[str | None, str
         if base and base != name:
             if quote in contracts_quotes:
                 return None, _CONTRACTS
-            return f"{base}/{quote}", ""
+            return _spelt(base, quote)
     return None, _ODD
+
+
+def _spelt(base: str, quote: str) -> tuple[str | None, str]:
+    try:
+        return str(Symbol(base, quote)), ""
+    except ValueError:
+        return None, _ODD

@@ -18,6 +18,7 @@ import msgspec
 from arb.core.terms import EdgeLimits
 from arb.errors import ConfigError
 from arb.market.instrument import FeeIn
+from arb.market.symbol import Symbol
 
 FEE_MIN, FEE_MAX = Decimal("-0.01"), Decimal("0.05")
 # Far beyond any market, and small enough that no input can ask for numbers of a million digits.
@@ -108,10 +109,13 @@ class _Reader:
         )
 
     def symbol(self, value: Any) -> str:
-        parts = value.split("/") if isinstance(value, str) else []
-        if len(parts) != 2 or not all(parts) or parts[0] == parts[1]:
+        try:
+            symbol = Symbol.of(value) if isinstance(value, str) else None
+        except ValueError:
+            symbol = None
+        if symbol is None or not symbol.is_spot or symbol.base == symbol.quote:
             self.fail("symbol", f"{_shown(value)} is no symbol", 'write BASE/QUOTE, for example "BTC/USDT"')
-        return str(value)
+        return str(symbol)
 
     def limits(self, value: Any) -> EdgeLimits:
         table = self.table({} if value is None else value, "limits", _LIMITS)
@@ -124,7 +128,7 @@ class _Reader:
     def venue(self, name: str, value: Any, symbol: str) -> ScanVenue:
         where = f"venues.{name}"
         table = self.table(value, where, _VENUE)
-        base, quote = symbol.split("/")
+        base, quote = Symbol.of(symbol).base_and_quote
         given = table.get("balances")
         balances = self.table({} if given is None else given, f"{where}.balances", (base, quote))
         return ScanVenue(

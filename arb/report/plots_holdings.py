@@ -4,8 +4,11 @@ Each takes columns as `arb/store/columns.py` reads them, or a data frame of the 
 `notebooks`).
 """
 
+from typing import Literal
+
 import numpy as np
 
+from arb.market.symbol import Symbol
 from arb.report.measure import instants, of_quote
 from arb.report.style import (
     GAIN,
@@ -36,8 +39,7 @@ def inventory(executions: Columns, quote: str | None = None) -> Sheet:
     """
     if not len(executions["id"]):
         return empty("No fills yet: trading has moved nothing")
-    quotes = np.array([symbol.partition("/")[2] for symbol in executions["symbol"]], dtype=object)
-    executions, quote = of_quote(executions | {"quote": quotes}, quote)
+    executions, quote = of_quote(executions | {"quote": _assets(executions, "quote")}, quote)
     if not len(executions["id"]):
         return empty(f"No fills in {quote} yet: trading has moved nothing")
     assets = [quote, *_most_traded(executions)][:ASSETS_SHOWN]
@@ -107,19 +109,25 @@ def exposure(trades: Columns, quote: str | None = None) -> Sheet:
     return figure
 
 
+def _assets(executions: Columns, part: Literal["base", "quote"]) -> Column:
+    """Return the base or the quote of every fill; of a million fills' handful of symbols each is read once."""
+    asset_of = {text: getattr(Symbol.of(text), part) for text in set(executions["symbol"])}
+    return np.array([asset_of[text] for text in executions["symbol"]], dtype=object)
+
+
 def _most_traded(executions: Columns) -> list[str]:
     """Return the bases of these fills, the most traded (by value) first."""
-    bases = np.array([symbol.partition("/")[0] for symbol in executions["symbol"]], dtype=object)
+    bases = _assets(executions, "base")
     value = executions["price"] * executions["size"]
     return sorted(set(bases), key=lambda base: -float(value[bases == base].sum()))
 
 
 def _changes(executions: Columns, asset: str) -> Column:
     """Return by how much each fill changed the balance of `asset` at its venue."""
-    symbols = set(executions["symbol"])
+    symbols = {text: Symbol.of(text) for text in set(executions["symbol"])}
     sign = np.where(executions["side"] == "buy", 1.0, -1.0)
-    as_base = np.isin(executions["symbol"], [each for each in symbols if each.partition("/")[0] == asset])
-    as_quote = np.isin(executions["symbol"], [each for each in symbols if each.partition("/")[2] == asset])
+    as_base = np.isin(executions["symbol"], [text for text, symbol in symbols.items() if symbol.base == asset])
+    as_quote = np.isin(executions["symbol"], [text for text, symbol in symbols.items() if symbol.quote == asset])
     traded = sign * executions["size"]
     charged = np.where(executions["fee_currency"] == asset, executions["fee"], 0.0)
     return np.asarray(as_base * traded - as_quote * traded * executions["price"] - charged)

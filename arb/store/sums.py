@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from arb.market.numbers import EXACT
+from arb.market.symbol import Symbol
 from arb.store.engine import open_engine, store_error
 from arb.store.migrate import require_current
 from arb.store.queries import RowDict
@@ -156,7 +157,7 @@ def _add_fills(fills: Iterator[Any]) -> tuple[dict[str, Decimal], dict[tuple[str
     own = 0
     for venue, symbol, side, currency, price_text, size_text, fee_text, role in fills:
         price, size, fee = Decimal(price_text), Decimal(size_text), Decimal(fee_text)
-        base, quote = symbol.split("/")
+        base, quote = Symbol.of(symbol).base_and_quote
         signed = size if side == "buy" else EXACT.minus(size)
         moved[venue, base] = EXACT.add(moved[venue, base], signed)
         moved[venue, quote] = EXACT.subtract(moved[venue, quote], EXACT.multiply(price, signed))

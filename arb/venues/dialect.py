@@ -18,6 +18,7 @@ from arb.errors import VenueProtocolError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
+from arb.market.symbol import Symbol
 from arb.venues.rules.outcome import OutcomePolicy, Said
 
 _LOG = logging.getLogger(__name__)
@@ -187,8 +188,11 @@ def read_listing(venue: str, rows: Iterable[Any], read: Callable[[Any], Instrume
     for raw in rows:
         try:
             instrument = read(raw)
+            Symbol.of(instrument.symbol)
         except VenueProtocolError as error:
             odd.append(error)
+        except ValueError as error:
+            odd.append(VenueProtocolError(venue, f"symbol: {error}"))
         else:
             listed[instrument.symbol] = instrument
     if odd:

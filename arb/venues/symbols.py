@@ -1,6 +1,7 @@
 """From a venue's spelling of a symbol to ours, `BASE/QUOTE`; what cannot be told apart into the two is not guessed."""
 
 from arb.errors import VenueProtocolError
+from arb.market.symbol import Symbol
 
 
 class UnknownSymbol(VenueProtocolError):
@@ -14,6 +15,9 @@ class UnknownSymbol(VenueProtocolError):
 def parted(venue: str, native: str, mark: str) -> str:
     """Return `BASE/QUOTE` of a symbol that writes `mark` between the two; raise `UnknownSymbol`."""
     base, _, quote = native.partition(mark)
-    if not base or not quote or mark in quote or "/" in native:
+    if mark in quote:
         raise UnknownSymbol(venue, native)
-    return f"{base}/{quote}"
+    try:
+        return str(Symbol(base, quote))
+    except ValueError:
+        raise UnknownSymbol(venue, native) from None

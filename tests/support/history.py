@@ -29,6 +29,7 @@ from arb.core.records import (
     Waterfall,
 )
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
+from arb.market.symbol import Symbol
 from arb.store.engine import open_engine
 from arb.store.migrate import upgrade
 from arb.store.writer import Writer
@@ -118,7 +119,7 @@ class _Day:
     def _route(self) -> dict[str, Any]:
         symbol = self.rng.choices(list(PRICES), (5, 3, 2, 1))[0]
         buy_venue, sell_venue = self.rng.sample(VENUES, 2)
-        return {"symbol": symbol, "quote": symbol.split("/")[1], "buy_venue": buy_venue, "sell_venue": sell_venue}
+        return {"symbol": symbol, "quote": Symbol.of(symbol).quote, "buy_venue": buy_venue, "sell_venue": sell_venue}
 
     def _untraded(self, opened_ns: int) -> OpportunityRecord:
         refused = self.rng.random() < 0.9
@@ -296,7 +297,7 @@ class _Day:
     def _fill(
         self, order_id: int, venue: str, symbol: str, side: Side, price: Decimal, size: Decimal, at_ns: int
     ) -> FillRecord:
-        base, quote = symbol.split("/")
+        base, quote = Symbol.of(symbol).base_and_quote
         value = round(size * price / 1000, 8)
         fee, currency = value, quote
         if venue == "gate":

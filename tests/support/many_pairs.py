@@ -18,6 +18,7 @@ from arb.core.records import AnyRecord, PairRecord, PairState, PlanRecord, Recor
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.market.instrument import FeeIn
 from arb.market.order import Side
+from arb.market.symbol import Symbol
 from tests.builders import Bench, a_fill, a_report, an_instrument
 
 D = Decimal
@@ -188,7 +189,7 @@ class Market:
             fee_currency=asset,
             at_ns=self.bench.now_ns,
         )
-        base, quote = order.symbol.split("/")
+        base, quote = Symbol.of(order.symbol).base_and_quote
         sign = 1 if order.side is Side.BUY else -1
         self.moved[order.venue, base] += sign * size
         self.moved[order.venue, quote] -= sign * size * price
@@ -196,7 +197,7 @@ class Market:
         self._tell(OrderFilled(fill=made))
 
     def _fee(self, order: PlaceOrder, size: Decimal, price: Decimal) -> tuple[Decimal, str]:
-        base, quote = order.symbol.split("/")
+        base, quote = Symbol.of(order.symbol).base_and_quote
         if order.venue == "gate" and self.rng.random() < 0.7:
             return (size * price * D("0.0009") / 15).quantize(D("1e-9")), "GT"
         if order.venue == "okx" and order.side is Side.BUY:

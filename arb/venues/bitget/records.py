@@ -13,6 +13,7 @@ from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import EXACT
 from arb.market.order import OrderReport, Side
+from arb.market.symbol import Symbol
 from arb.venues.fields import Fields
 from arb.venues.symbols import UnknownSymbol
 
@@ -104,7 +105,7 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
     if isinstance(detail, list):
         detail = detail[0] if detail else None
     if detail is None:
-        base, _, quote = symbol.partition("/")
+        base, quote = Symbol.of(symbol).base_and_quote
         return _ZERO, base if side is Side.BUY else quote
     fee = Fields("bitget", "fill: feeDetail", detail)
     return fee.negated("totalFee"), fee.text("feeCoin")

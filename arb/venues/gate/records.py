@@ -12,6 +12,7 @@ from arb.clock import NS_PER_S
 from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, Side
+from arb.market.symbol import Symbol
 from arb.venues.fields import Fields
 from arb.venues.gate.ids import from_text
 from arb.venues.gate.orders import order_facts
@@ -94,7 +95,7 @@ def now_s(now_ns: int) -> int:
 
 
 def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
-    base, quote = symbol.split("/")
+    base, quote = Symbol.of(symbol).base_and_quote
     received = base if side is Side.BUY else quote
     charged = [
         (fields.maybe_decimal("fee") or _ZERO, fields.maybe_text("fee_currency") or received),

@@ -92,6 +92,14 @@ def test_a_value_of_the_wrong_kind_is_refused_with_its_line(text: str) -> None:
     assert _complaint(text).startswith("config.toml:2: [")
 
 
+@pytest.mark.parametrize(
+    "word", ["BTC_USDT", "BTC/USDT:USDT", "btc/usdt", "BTC/USDT/ETH", "/USDT", "BTC/", "", "BTC/USDT ", "1\u0660/USDT"]
+)
+def test_what_is_not_the_spot_symbol_of_two_assets_in_capitals_is_refused(word: str) -> None:
+    said = f'{word!r} is no symbol: write BASE/QUOTE in capitals, for example "BTC/USDT"'
+    assert _complaint(f"[run]\nsymbols = ['{word}']").endswith(f": {said}")
+
+
 def test_broken_toml_is_refused_with_the_line_the_parser_names() -> None:
     line = _complaint("[limits]\nmin_edge_bps = = 3\n[run]\n")
     assert line.startswith("config.toml: not valid TOML: ")

@@ -37,6 +37,8 @@ FEE = Decimal("0.001")
         ("binance", "USDT", None),
         ("binance", "QWERTY", None),
         ("okx", "-USDT", None),
+        ("okx", "BTC:A-USDT", None),
+        ("kraken", "BTC/USDT", None),
     ],
 )
 def test_a_name_becomes_a_symbol_or_says_why_not(venue: str, native_symbol: str, symbol: str | None) -> None:

@@ -106,7 +106,20 @@ def test_missing_rule_of_a_venue_is_refused_rather_than_guessed(name: str) -> No
         (b"[" * 100_000, "not valid JSON"),
         ([], "top level: [] is no object"),
         ({"symbol": "BTC/USDT"}, "'venues' is missing"),
-        ({"symbol": "BTCUSDT", "venues": {}}, "'BTCUSDT' is no symbol"),
+        *(
+            ({"symbol": given, "venues": {}}, f"symbol: {given!r} is no symbol: write BASE/QUOTE, for example")
+            for given in (
+                "BTCUSDT",
+                "/USDT",
+                "BTC/",
+                "BTC/USDT/ETH",
+                "BTC/BTC",
+                "",
+                None,
+                ["BTC/USDT"],
+                "BTC/USDT:USDT",
+            )
+        ),
         ({"symbol": "BTC/USDT", "venues": []}, "venues: not an object"),
         ({"symbol": "BTC/USDT", "venues": {}, "limit": {}}, "unknown key 'limit': did you mean 'limits'?"),
         ({"symbol": "BTC/USDT", "venues": {}, "limits": {"min_nett": "1"}}, "did you mean 'min_net'?"),

@@ -119,6 +119,28 @@ def test_each_quote_is_told_of_apart(sources: Sources) -> None:
     assert plots.earnings(sources.trades).finding == plots.earnings(sources.trades, "USDT").finding
 
 
+def test_the_inventory_shows_by_what_fills_changed_the_quote_and_the_bases_most_traded_first(sources: Sources) -> None:
+    fills = {name: column[:4] for name, column in sources.executions.items()}
+    for name, values in {
+        "venue": ["gate", "okx", "gate", "gate"],
+        "symbol": ["ETH/USDT", "BTC/USDT", "BTC/USDT", "BTC/USDC"],
+        "side": ["buy", "sell", "buy", "buy"],
+        "fee_currency": ["ETH", "USDT", "GT", "USDC"],
+    }.items():
+        fills[name] = np.array(values, dtype=object)
+    fills |= {"price": np.array([2.0, 10.0, 8.0, 9.0]), "size": np.array([3.0, 1.0, 2.0, 5.0])}
+    fills["fee"] = np.array([0.5, 0.25, 7.0, 0.0])
+
+    figure = plots.inventory(fills)
+
+    assert [each.get_title(loc="left").replace(" all together", "") for each in figure.axes if each.axison] == [
+        f"USDT: {amount(-6.0 + 9.75 - 16.0)}",
+        f"BTC: {amount(1.0)}",
+        f"ETH: {amount(2.5)}",
+    ]
+    assert plots.inventory(fills, "USDC").axes[0].get_title(loc="left") == f"USDC: all together {amount(-45.0)}"
+
+
 def test_a_formula_in_a_name_is_a_name(sources: Sources) -> None:
     trades = dict(sources.trades)
     trades["symbol"] = np.array([r"$\frac{<b>&$"] * len(trades["id"]), dtype=object)

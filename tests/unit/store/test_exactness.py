@@ -15,6 +15,7 @@ import pytest
 
 from arb.core.records import AnyRecord, FillRecord, OrderRecord, PairRecord, PlanRecord
 from arb.market.instrument import FeeIn
+from arb.market.symbol import Symbol
 from arb.store.tables import WATERFALL
 from tests.support.cookbook import ask
 from tests.support.history import fill_ledger
@@ -41,7 +42,7 @@ def charged(fills: Iterable[FillRecord], where: str) -> Fraction:
     """Return the fees taken in `quote`, in `base`, or elsewhere at the quote value the ledger gives them."""
     total = ZERO
     for fill in fills:
-        base, quote = fill.symbol.split("/")
+        base, quote = Symbol.of(fill.symbol).base_and_quote
         place = {base: "base", quote: "quote"}.get(fill.fee_currency, "elsewhere")
         if place == where:
             total += Fraction(fill.fee_quote_value if where == "elsewhere" else fill.fee)

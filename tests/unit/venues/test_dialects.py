@@ -179,6 +179,14 @@ def test_one_odd_symbol_does_not_hide_the_others_but_nothing_readable_is_an_erro
         BitgetDialect().listed({"code": "00000", "data": [odd]})
 
 
+def test_a_listed_symbol_that_cannot_be_spelt_is_passed_over_and_so_a_stranger_to_us() -> None:
+    odd = {**BITGET_SYMBOL, "symbol": "A:BUSDT", "baseCoin": "A:B"}
+
+    assert list(BitgetDialect().listed({"code": "00000", "data": [odd, BITGET_SYMBOL]})) == ["BTC/USDT"]
+    with pytest.raises(VenueProtocolError, match="symbol: 'A:B/USDT' is no symbol: its base 'A:B' holds ':'"):
+        BitgetDialect().listed({"code": "00000", "data": [odd]})
+
+
 def test_fees_are_positive_when_paid_whatever_the_venues_sign() -> None:
     gate = GateDialect().fees_in({"taker_fee": "0.002", "maker_fee": "-0.0001", "debit_fee": 3})
     okx = OkxDialect().fees_in({"code": "0", "data": [{"taker": "-0.001", "maker": "0.0002"}]})
