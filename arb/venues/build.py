@@ -116,6 +116,7 @@ def build_gateway(
         clock=clock,
         rng=rng,
         account_id=account_id(venue, credentials, sandbox_id),
+        sandbox_id=sandbox_id,
         timing=limits.timing,
     )
 
