@@ -13,6 +13,7 @@ from arb.core.books import Books
 from arb.core.budget import PlaceRate
 from arb.core.engine import Engine
 from arb.core.events import BalancesReported, ClockMeasured
+from arb.core.former import with_present_accounts
 from arb.core.house import EngineSettings, VenueProfile
 from arb.core.restart import OpenPair, Restored
 from arb.errors import ConfigError
@@ -179,9 +180,9 @@ def build_engine(settings: Settings, books: Books, venues: tuple[str, ...], stat
 
 
 def restored_from(state: JournalState) -> Restored:
-    """Return what the engine takes up of what the journal left."""
+    """Return what the engine takes up of what the journal left, every account by its present name."""
     recent = state.recent
-    return Restored(
+    restored = Restored(
         control=state.control,
         pairs=_with_plans(state.pairs),
         pool=state.pool,
@@ -191,7 +192,9 @@ def restored_from(state: JournalState) -> Restored:
         known=recent.known,
         foreign_orders=recent.foreign_orders,
         foreign_fills=recent.foreign_fills,
+        former_accounts=state.remembered_accounts,
     )
+    return with_present_accounts(restored, state.former_accounts)
 
 
 def _with_plans(pairs: Iterable[JournalPair]) -> tuple[OpenPair, ...]:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from arb import __version__
+from arb.app.accounts import present_accounts, restored_on
 from arb.app.build import (
     Universe,
     build_books,
@@ -54,6 +55,7 @@ from arb.logs import SECRETS
 from arb.market.client_id import NONCE_BITS
 from arb.store.account_lock import AccountLocks
 from arb.store.journal import Journal
+from arb.store.journal_reader import JournalState
 from arb.store.ledger import Ledger
 from arb.store.retention import Retention
 from arb.store.tape_head import TapeHead
@@ -159,6 +161,7 @@ class Run:
         locks = AccountLocks(self._journal_path, (gateway.account_id for gateway in gateways.values()))
         try:
             await asyncio.gather(*(gateway.start() for gateway in gateways.values()))
+            locks.add(gateway.account_id for gateway in gateways.values())
             yield gateways
         finally:
             await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
@@ -167,7 +170,7 @@ class Run:
     async def _trade(
         self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway]
     ) -> tuple[dict[str, Any], int]:
-        state = journal.restore({gateway.account_id for gateway in gateways.values()})
+        state = restored_on(journal, gateways.values())
         universe = survey(await self._instruments(gateways))
         books = build_books(self._settings, universe)
         engine = build_engine(self._settings, books, tuple(gateways), state)
@@ -209,7 +212,7 @@ class Run:
             self._tape.begin(head, self._clock.wall_ns())
         endpoints = {venue: found[0] for venue, found in sandbox_venues(self._settings, sandbox).items()}
         feeds.update(build_feeds(endpoints, books, universe, self._clock, self._rng, runner.on_frame, runner.emit))
-        self._begin(runner, sandbox, gateways, universe, state.last_run_id)
+        self._begin(runner, sandbox, gateways, universe, state)
         for known in await first_words(gateways):
             runner.take(known)
         control = ControlServer(self._journal_path, lambda wish: self._answer(wish, engine, runner))
@@ -239,17 +242,18 @@ class Run:
         sandbox: Sandbox,
         gateways: dict[str, OrderGateway],
         universe: Universe,
-        last_run_id: int,
+        state: JournalState,
     ) -> None:
         runner.take(
             RunStarted(
-                run_id=max(self._clock.wall_ns() // NS_PER_S, last_run_id + 1),
+                run_id=max(self._clock.wall_ns() // NS_PER_S, state.last_run_id + 1),
                 nonce=self._rng.getrandbits(NONCE_BITS),
                 mode=self._options.mode.value,
                 sandbox_id=sandbox.sandbox_id,
-                account_ids={venue: gateway.account_id for venue, gateway in gateways.items()},
+                account_ids=present_accounts(gateways, state),
                 seed=self._options.seed,
                 version=__version__,
+                former_account_ids=state.former_accounts,
             )
         )
         if self._ledger_blocked is not None:

@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from arb import __version__
+from arb.app.accounts import present_accounts, restored_on
 from arb.app.build import Universe, build_books, build_engine, first_words, sandbox_venues, survey, symbols_of
 from arb.clock import NS_PER_S, Clock
 from arb.config import Settings
@@ -20,6 +21,7 @@ from arb.live.keepers import keep_clock
 from arb.live.runner import Runner
 from arb.market.client_id import NONCE_BITS
 from arb.store.journal import Journal
+from arb.store.journal_reader import JournalState
 from arb.venues.base import MarketFeed
 from arb.venues.build import GatewayLimits, build_feed, build_gateway
 from arb.venues.gateway import CcxtGateway, GatewayTiming
@@ -70,9 +72,9 @@ class Process:
         """Start, trade, and wind down once the runner has finished; raises `VenueError` when a venue cannot be used."""
         journal = Journal.open(self._places.journal, self._clock, rng=self._rng, reserve=self._reserve)
         self._journal = self._reserve.journal = journal
-        state = journal.restore()
         gateways = self._gateways()
         await asyncio.gather(*(gateway.start() for gateway in gateways.values()))
+        state = restored_on(journal, gateways.values())
         universe = await self._survey(gateways)
         books = build_books(self._settings, universe)
         engine = build_engine(self._settings, books, tuple(gateways), state)
@@ -92,7 +94,7 @@ class Process:
                 emit=runner.emit,
                 wires=self._wires,
             )
-        self._begin(runner, gateways, universe, state.last_run_id)
+        self._begin(runner, gateways, universe, state)
         for known in await first_words(gateways):
             runner.take(known)
         self.up.set()
@@ -165,16 +167,19 @@ class Process:
         )
         return runner, executor
 
-    def _begin(self, runner: Runner, gateways: Mapping[str, CcxtGateway], universe: Universe, last_run_id: int) -> None:
+    def _begin(
+        self, runner: Runner, gateways: Mapping[str, CcxtGateway], universe: Universe, state: JournalState
+    ) -> None:
         runner.take(
             RunStarted(
-                run_id=max(self._clock.wall_ns() // NS_PER_S, last_run_id + 1),
+                run_id=max(self._clock.wall_ns() // NS_PER_S, state.last_run_id + 1),
                 nonce=self._rng.getrandbits(NONCE_BITS),
                 mode="sandbox",
                 sandbox_id=self._sandbox.sandbox_id,
-                account_ids={venue: gateway.account_id for venue, gateway in gateways.items()},
+                account_ids=present_accounts(gateways, state),
                 seed=None,
                 version=__version__,
+                former_account_ids=state.former_accounts,
             )
         )
         for instrument in universe.instruments:
