@@ -99,6 +99,8 @@ class Bench:
         start_ns: int = START_NS,
         told: dict[str, dict[str, str]] | None = None,
         found: dict[str, object] | None = None,
+        accounts: dict[str, str] | None = None,
+        former: dict[str, str] | None = None,
     ) -> None:
         self.venues = tuple(venues)
         listed = list(instruments) if instruments is not None else [an_instrument(venue) for venue in self.venues]
@@ -139,10 +141,16 @@ class Bench:
         )
         self.engine = Engine(settings, self.books)
         self.engine.load(restored or Restored())
-        accounts = {venue: f"{venue}:test" for venue in self.venues}
         self.tell(
             RunStarted(
-                run_id=run_id, nonce=run_id, mode="sandbox", sandbox_id="s", account_ids=accounts, seed=1, version="t"
+                run_id=run_id,
+                nonce=run_id,
+                mode="sandbox",
+                sandbox_id="s",
+                account_ids=accounts or {venue: f"{venue}:test" for venue in self.venues},
+                seed=1,
+                version="t",
+                former_account_ids=former or {},
             )
         )
         for instrument in listed:

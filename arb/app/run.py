@@ -84,8 +84,8 @@ class Run:
         try:
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._open_tape()
-            async with self._sandbox() as sandbox, self._gateways(sandbox) as gateways:
-                return await self._trade(journal, sandbox, gateways)
+            async with self._sandbox() as sandbox, self._gateways(sandbox) as (gateways, locks):
+                return await self._trade(self._parts(journal, sandbox, gateways, locks), sandbox)
         finally:
             if self._tape is not None:
                 self._tape.close()
@@ -114,7 +114,8 @@ class Run:
             await sandbox.close()
 
     @contextlib.asynccontextmanager
-    async def _gateways(self, sandbox: Sandbox) -> AsyncIterator[dict[str, OrderGateway]]:
+    async def _gateways(self, sandbox: Sandbox) -> AsyncIterator[tuple[dict[str, OrderGateway], AccountLocks]]:
+        """Make the gateways; their accounts are locked by key at once, and by their own ids once the venues tell them."""
         SECRETS.hide(
             word
             for venue in sandbox.announced["venues"].values()
@@ -126,15 +127,13 @@ class Run:
             gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
         locks = AccountLocks(self._journal_path, (gateway.account_id for gateway in gateways.values()))
         try:
-            yield gateways
+            yield gateways, locks
         finally:
             await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
             locks.release()
 
-    async def _trade(
-        self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway]
-    ) -> tuple[dict[str, Any], int]:
-        node = self._node = Node(self._parts(journal, sandbox, gateways))
+    async def _trade(self, parts: Parts, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
+        node = self._node = Node(parts)
         await node.start()
         wishes = Wishes(node, self._journal_path, self._summary)
         control = ControlServer(self._journal_path, wishes.answer)
@@ -154,7 +153,9 @@ class Run:
         ceiling_net = await sandbox.ceiling_net()
         return self._summary(now_ns, sandbox_id=sandbox.sandbox_id, ceiling_net=ceiling_net), exit_code
 
-    def _parts(self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway]) -> Parts:
+    def _parts(
+        self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway], locks: AccountLocks
+    ) -> Parts:
         settings, options = self._settings, self._options
         endpoints = {venue: found[0] for venue, found in sandbox_venues(settings, sandbox).items()}
         loop = asyncio.get_running_loop()
@@ -194,6 +195,7 @@ class Run:
             tape=self._tape,
             jobs=lambda node: (sandbox.watch(), self._view(node)),
             ledger_blocked=self._ledger_blocked,
+            claim=locks.add,
         )
 
     def _view(self, node: Node) -> Coroutine[Any, Any, None]:

@@ -4,7 +4,7 @@ The tape is made up: Gate frames of 43 levels, and an OKX book that stands still
 """
 
 import gzip
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,7 +102,9 @@ class _Forgetful:
     reserve_touched = False
     last_seq = 0
 
-    def restore(self, account_ids: Collection[str]) -> JournalState:
+    def restore(
+        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+    ) -> JournalState:
         """Return the state of a new journal."""
         return JournalState(last_seq=0, last_run_id=0, control=None, pairs=())
 

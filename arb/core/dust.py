@@ -5,7 +5,7 @@ difference. Base carried on purpose, or because no venue takes it, lies in the s
 as unhedged exposure.
 """
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from decimal import Decimal
 
 import msgspec
@@ -31,16 +31,31 @@ class DustPool:
         self._max = dust_total_max_quote
         self._pool: dict[str, Pooled] = {}
         self._carried: dict[str, Pooled] = {}
+        # What lies on accounts that are not connected now, but may be another time.
+        self._away_pool: tuple[Pooled, ...] = ()
+        self._away_carried: tuple[Pooled, ...] = ()
 
-    def restore(self, record: PoolRecord, present: Set[str]) -> list[Pooled]:
-        """Take up what the journal last said to lie on `present` accounts alone; return the rest."""
+    def restore(self, record: PoolRecord, present: Set[str], may_return: Callable[[str], bool]) -> list[Pooled]:
+        """Take up what the journal last said to lie on `present` accounts alone; return the rest.
+
+        Of that is kept for a later start, untouched, what lies on accounts that are present or `may_return`.
+        """
         elsewhere: list[Pooled] = []
-        for told, kept in ((record.carried, self._carried), (record.dust, self._pool)):
+
+        def taken_up(told: Iterable[Pooled], kept: dict[str, Pooled]) -> tuple[Pooled, ...]:
+            away: list[Pooled] = []
             for held in told:
-                if present >= set(held.account_ids or record.account_ids):
-                    kept[held.symbol] = held
-                else:
-                    elsewhere.append(held)
+                account_ids = held.account_ids or record.account_ids
+                if present >= set(account_ids):
+                    _add(kept, held)
+                    continue
+                elsewhere.append(held)
+                if all(name in present or may_return(name) for name in account_ids):
+                    away.append(msgspec.structs.replace(held, account_ids=account_ids))
+            return tuple(away)
+
+        self._away_carried = taken_up(record.carried, self._carried)
+        self._away_pool = taken_up(record.dust, self._pool)
         return elsewhere
 
     def record(self, account_ids: tuple[str, ...]) -> PoolRecord:
@@ -48,7 +63,9 @@ class DustPool:
         dust, carried = (
             tuple(held for _, held in sorted(kept.items()) if held.size) for kept in (self._pool, self._carried)
         )
-        return PoolRecord(account_ids=account_ids, dust=dust, carried=carried)
+        return PoolRecord(
+            account_ids=account_ids, dust=(*dust, *self._away_pool), carried=(*carried, *self._away_carried)
+        )
 
     def add(self, left: Pooled) -> None:
         """Pool a remainder."""

@@ -53,6 +53,7 @@ from arb.core.farewell import Farewell
 from arb.core.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported
 from arb.core.flatten import TIMER as FLATTEN_TIMER
 from arb.core.flatten import Flattener
+from arb.core.former import keep_former
 from arb.core.house import EngineSettings, House
 from arb.core.mend import Mender
 from arb.core.records import OpportunityRecord, RunRecord
@@ -156,7 +157,7 @@ class Engine:
 
     def _on_run_started(self, event: RunStarted) -> None:
         house = self.house
-        house.run_id, house.nonce = event.run_id, event.nonce
+        house.run_id, house.nonce, house.sandbox_id = event.run_id, event.nonce, event.sandbox_id
         for venue, account_id in event.account_ids.items():
             house.venues[venue].account_id = account_id
         self._run = RunRecord(
@@ -169,6 +170,7 @@ class Engine:
         )
         house.out.persist(self._run)
         self.detector.start()
+        keep_former(house, self._restored, event.former_account_ids, event.t_ns)
         restore(house, self.desk, self.mender.closer.pool, self._restored, event.t_ns)
         self.accounts.take_up(self._restored, event.t_ns)
         self.sentry.take_up(self._restored.control, event.t_ns)

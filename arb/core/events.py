@@ -23,7 +23,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag=True):
-    """A process began; `nonce` is the 48 random bits in its client order ids."""
+    """A process began; `nonce` is the 48 random bits in its client order ids.
+
+    `account_ids` by venue; `former_account_ids`: what accounts were ever called before, each with its present name.
+    """
 
     run_id: int
     nonce: int
@@ -32,6 +35,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag=True):
     account_ids: dict[str, str]
     seed: int | None
     version: str
+    former_account_ids: dict[str, str] = {}
 
 
 class QueueDrained(Event, frozen=True, kw_only=True, tag=True):

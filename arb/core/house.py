@@ -155,6 +155,7 @@ class House:
         self.out = Outbox()
         self.alternatives = Alternatives(self.out.persist, self.next_id)
         self.run_id = 0
+        self.sandbox_id: str | None = None
         self.nonce = 0
         self.store_blocked: dict[str, str] = {}
         # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).

@@ -1,9 +1,9 @@
 """Rows the engine wants kept. Each carries a whole row: writing one again, or a later state of it, replaces it by id.
 
 Class 1 (everything here but an untraded `OpportunityRecord`) is journalled with the event that caused it, so that the ledger
-is a projection of the journal and can be rebuilt row for row. `PlanRecord`, `ControlRecord`, `PoolRecord` and
-`AgreedRecord` stay in the journal: a restart needs them, a reader of history does not. Names end in their unit: `_ns`
-nanoseconds UTC, `_e8` 1e-8 of the quote.
+is a projection of the journal and can be rebuilt row for row. `PlanRecord`, `ControlRecord`, `PoolRecord`, `AgreedRecord`
+and `FormerAccountsRecord` stay in the journal: a restart needs them, a reader of history does not. Names end in their unit:
+`_ns` nanoseconds UTC, `_e8` 1e-8 of the quote.
 """
 
 from decimal import Decimal
@@ -337,6 +337,15 @@ class AgreedRecord(Record, frozen=True, kw_only=True, tag=True):
     accounts: tuple[AgreedAccount, ...]
 
 
+class FormerAccountsRecord(Record, frozen=True, kw_only=True, tag=True):
+    """What accounts were ever called before, each with its present name. Journal only; the last counts.
+
+    Rows under a former name are the account's own: a version that does not know this row must not take them for another's.
+    """
+
+    present: dict[str, str]
+
+
 AnyRecord = (
     RunRecord
     | OpportunityRecord
@@ -350,4 +359,5 @@ AnyRecord = (
     | ControlRecord
     | PoolRecord
     | AgreedRecord
+    | FormerAccountsRecord
 )

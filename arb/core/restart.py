@@ -1,9 +1,10 @@
 """Taking up what a previous process left: unfinished pairs, leftover base, halts, losses.
 
 Starting is reconciling. An order that was journalled but never answered is unknown: it may have left before the process died.
-Every unsettled order is asked for at once. Pairs of accounts that are no longer there end as abandoned. A pair whose symbol is
-no longer traded cannot be finished: it halts trading, stays as it is in the journal for a start that trades the symbol again,
-and ends as abandoned when the user resumes without it.
+Every unsettled order is asked for at once. Pairs of a sandbox that is gone end as abandoned. A pair whose symbol is no longer
+traded, or one of whose accounts is not connected (its venue is disabled, or the key is another account's), cannot be finished:
+it halts trading, stays as it is in the journal for a start that can finish it, and ends as abandoned when the user resumes
+without it. An account that was called otherwise before is the same account (`core/former.py`).
 
 The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no pair that was taken
 up is mended before the accounts where an order of it may be were looked through; what is lost joins it there (`core/adopt.py`).
@@ -28,6 +29,7 @@ from arb.core.records import (
     PlanRecord,
     PoolRecord,
 )
+from arb.market.account import sandbox_of
 from arb.market.client_id import number_again
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
@@ -57,6 +59,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """Client order ids journalled shortly before that."""
     foreign_orders: tuple[OrderRecord, ...] = ()
     foreign_fills: tuple[FillRecord, ...] = ()
+    former_accounts: dict[str, str] = {}
+    """What accounts were called before, each with its present name, as the journal has it."""
 
 
 def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns: int) -> None:
@@ -73,15 +77,14 @@ def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns
         plan, gone = pair.plan, sorted({order.account_id for order in left.orders} - present)
         base, quote = Symbol.of(plan.symbol).base_and_quote
         house.tally.opened += 1
-        if gone:
+        if any(has_vanished(house, account_id) for account_id in gone):
             abandon(house, pair, f"pair {pair.id} belongs to an account that is not connected now: {gone}", now_ns)
             continue
-        if untraded := _untraded(house, pair):
+        if why := _out_of_reach(house, pair, gone):
             desk.stranded[pair.id] = pair
             text = (
-                f"pair {pair.id} was left open with {pair.imbalance(base)} {base} uneven as far as is known, and {plan.symbol}"
-                f" is not traded at {' and '.join(untraded)} now: bring it back to [run] symbols and start again to have it"
-                " finished, or give it up by `arb resume --reason TEXT`"
+                f"pair {pair.id} was left open with {pair.imbalance(base)} {base} uneven as far as is known, and {why}"
+                " and start again to have it finished, or give it up by `arb resume --reason TEXT`"
             )
             house.halt("stranded", text, now_ns, pair.id)
             continue
@@ -116,13 +119,28 @@ def abandon(house: House, pair: PairTrade, why: str, now_ns: int) -> None:
 
 def _take_up_pool(house: House, pool: DustPool, left: PoolRecord, present: set[str], now_ns: int) -> None:
     """Take up what is left over, but for what lies on accounts that are not connected now: that is told."""
-    dropped = [rest for rest in pool.restore(left, present) if rest.size]
+    elsewhere = pool.restore(left, present, lambda account_id: not has_vanished(house, account_id))
+    dropped = [rest for rest in elsewhere if rest.size]
     if dropped:
         held = ", ".join(f"{plain(rest.size)} {Symbol.of(rest.symbol).base}" for rest in dropped)
         gone = sorted({name for rest in dropped for name in rest.account_ids or left.account_ids} - present)
         text = f"{held} left over by earlier pairs lie on accounts that are not connected now: {', '.join(gone)}"
         severity = "warning" if any(rest in left.carried for rest in dropped) else "info"
         house.incident("left_over", text, now_ns, severity=severity)
+
+
+def has_vanished(house: House, account_id: str) -> bool:
+    """Return whether an account was a sandbox's that is gone; one of a real venue comes back, and never vanishes."""
+    return sandbox_of(account_id) not in (None, house.sandbox_id)
+
+
+def _out_of_reach(house: House, pair: PairTrade, gone: list[str]) -> str | None:
+    """Return why a pair cannot be finished now and what would mend that; None when it can."""
+    if gone:
+        return f"{' and '.join(gone)} is not connected now: enable its venue, with a key of that account,"
+    if untraded := _untraded(house, pair):
+        return f"{pair.plan.symbol} is not traded at {' and '.join(untraded)} now: bring it back to [run] symbols"
+    return None
 
 
 def _untraded(house: House, pair: PairTrade) -> list[str]:

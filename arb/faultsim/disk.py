@@ -6,7 +6,7 @@ behind the journal, and is caught up from there when it was locked or its file i
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -165,9 +165,11 @@ class SimJournal:
         """Return the sequence number of the last event, 0 for a new journal."""
         return self._journal.last_seq
 
-    def restore(self, account_ids: Collection[str]) -> JournalState:
+    def restore(
+        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+    ) -> JournalState:
         """Return what a restart on these accounts needs."""
-        return self._journal.restore(account_ids)
+        return self._journal.restore(account_ids, former_accounts)
 
     async def sync(self) -> None:
         """Make the journal survive a power cut."""

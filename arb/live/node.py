@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,9 +28,11 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
 )
+from arb.core.former import with_present_accounts
 from arb.core.house import EngineSettings
 from arb.core.restart import OpenPair, Restored
 from arb.errors import ArbError
+from arb.live.accounts import Restoring, present_accounts, restored_on
 from arb.live.control import read_halt_file
 from arb.live.dead_man import DeadManSwitch
 from arb.live.executor import Executor
@@ -55,15 +57,12 @@ OnLedgerState = Callable[[bool, str], None]
 Job = Coroutine[Any, Any, None]
 
 
-class Journal(JournalWriter, Protocol):
+class Journal(JournalWriter, Restoring, Protocol):
     """What a run needs of its journal."""
 
     @property
     def last_seq(self) -> int:
         """Return the sequence number of the last event, 0 for a new journal."""
-
-    def restore(self, account_ids: Collection[str]) -> JournalState:
-        """Return what a restart on these accounts needs; raise `StoreError` at an entry that cannot be read."""
 
 
 class Tape(TapeWriter, Protocol):
@@ -80,7 +79,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     reads their frames, `make_feeds` brings the frames. `sync` makes the journal survive a power cut; None: nobody need.
     `halt_file_of`: the journal beside which a halt file is looked for; None: there is none. `dropped`: how many untraded
     opportunities the ledger could not take so far. `dedicated`: venues whose accounts are nobody else's. `jobs`: what else is
-    to run beside the loop. `ledger_blocked`: why the ledger takes no rows at the start, if it does not.
+    to run beside the loop. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is told the
+    accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades on one.
     """
 
     settings: EngineSettings
@@ -104,6 +104,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     tape: Tape | None = None
     jobs: Callable[["Node"], Iterable[Job]] = lambda _: ()
     ledger_blocked: str | None = None
+    claim: Callable[[Iterable[str]], None] = lambda _: None
 
 
 class Node:
@@ -123,11 +124,13 @@ class Node:
     async def start(self) -> None:
         """Ask the venues what they list and what the accounts hold, and take up what the journal left.
 
-        Raises `VenueError` when a venue cannot be used, `ConfigError` when nothing can be traded.
+        Raises `VenueError` when a venue cannot be used, `ConfigError` when nothing can be traded here.
         """
         parts = self._parts
         await asyncio.gather(*(gateway.start() for gateway in parts.gateways.values()))
-        state = parts.journal.restore({gateway.account_id for gateway in parts.gateways.values()})
+        state = restored_on(parts.journal, parts.gateways.values())
+        accounts = present_accounts(parts.gateways, state)
+        parts.claim(accounts.values())
         universe = parts.make_universe(await self._instruments())
         books = parts.make_books(universe)
         self.engine = Engine(parts.settings, books)
@@ -139,7 +142,7 @@ class Node:
             head = TapeHead(settings=parts.settings, restored=restored, last_seq=parts.journal.last_seq)
             parts.tape.begin(head, parts.clock.wall_ns())
         self._feeds.update(parts.make_feeds(books, universe, self.runner.on_frame, self.runner.emit))
-        self._begin(universe, state.last_run_id)
+        self._begin(universe, state, accounts)
         await self._ask_first()
 
     async def trade(self, until: Coroutine[Any, Any, int]) -> int:
@@ -197,17 +200,18 @@ class Node:
             tape=parts.tape,
         )
 
-    def _begin(self, universe: Universe, last_run_id: int) -> None:
+    def _begin(self, universe: Universe, state: JournalState, accounts: dict[str, str]) -> None:
         parts, take = self._parts, self.runner.take
         take(
             RunStarted(
-                run_id=max(parts.clock.wall_ns() // NS_PER_S, last_run_id + 1),
+                run_id=max(parts.clock.wall_ns() // NS_PER_S, state.last_run_id + 1),
                 nonce=parts.rng.getrandbits(NONCE_BITS),
                 mode=parts.mode,
                 sandbox_id=parts.sandbox_id,
-                account_ids={venue: gateway.account_id for venue, gateway in parts.gateways.items()},
+                account_ids=accounts,
                 seed=parts.seed,
                 version=__version__,
+                former_account_ids=state.former_accounts,
             )
         )
         if parts.ledger_blocked is not None:
@@ -281,9 +285,9 @@ class Node:
 
 
 def restored_from(state: JournalState) -> Restored:
-    """Return what the engine takes up of what the journal left."""
+    """Return what the engine takes up of what the journal left, every account by its present name."""
     recent = state.recent
-    return Restored(
+    restored = Restored(
         control=state.control,
         pairs=_with_plans(state.pairs),
         pool=state.pool,
@@ -293,7 +297,9 @@ def restored_from(state: JournalState) -> Restored:
         known=recent.known,
         foreign_orders=recent.foreign_orders,
         foreign_fills=recent.foreign_fills,
+        former_accounts=state.remembered_accounts,
     )
+    return with_present_accounts(restored, state.former_accounts)
 
 
 def _with_plans(pairs: Iterable[JournalPair]) -> tuple[OpenPair, ...]:

@@ -1,12 +1,14 @@
 """The sandbox's admin: the truth for judges, and the hand that moves books, balances and faults. Pure, no sockets."""
 
 import json
+import random
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import ConfigError
 from arb.sandbox.exact import parse, plain, units_exact
 from arb.sandbox.faults import KINDS, STATE, WHERE, Fault, Param
+from arb.sandbox.profiles import with_another_key
 from arb.sandbox.values import SimFill, SimOrder
 from arb.sandbox.venue import RequestRecord, SimVenue
 from arb.sandbox.world import SimWorld
@@ -25,6 +27,7 @@ class Admin:
         self.world = world
         self.first_line = first_line
         self._fault_count = 0
+        self._key_count = 0
 
     def handle(self, method: str, path: str, body: bytes, now_ns: int) -> tuple[int, Json]:
         """Return (status, content) for a request to `path` below `/admin`; runs the world up to `now_ns` first."""
@@ -46,6 +49,8 @@ class Admin:
                     return 200, self._post_book(_object(body))
                 case ("POST", "/balance"):
                     return 200, self._post_balance(_object(body))
+                case ("POST", "/key"):
+                    return 200, self._post_key(_object(body))
                 case ("POST", "/fault"):
                     return 200, self.post_fault(_object(body))
             return 404, {"error": f"no admin endpoint {method} {path}"}
@@ -74,6 +79,20 @@ class Admin:
             return {"ts_ms": venue.now_ns // NS_PER_MS, "asset": asset, "amount": plain(amount)}
         booked = venue.exchange.transfer(asset, free, venue.now_ns)
         return {"ts_ms": booked.ns // NS_PER_MS, "asset": asset, "amount": plain(booked.amount)}
+
+    def _post_key(self, body: Json) -> Json:
+        """Give a venue's account another key and revoke the one before; sessions that are logged in stay so."""
+        venue = self._venue(body)
+        self._key_count += 1
+        rng = random.Random(f"{self.world.sandbox_id}/{venue.name}/key {self._key_count}")
+        profile = venue.exchange.profile = with_another_key(venue.exchange.profile, rng)
+        given: Json = {"key": profile.key, "secret": profile.secret}
+        if venue.name != "gate":
+            given["passphrase"] = profile.passphrase
+        announced = self.first_line["venues"]
+        assert isinstance(announced, dict)
+        announced[venue.name].update(given)
+        return given
 
     def _venue(self, body: Json) -> SimVenue:
         name = str(body.get("venue", ""))

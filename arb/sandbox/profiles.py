@@ -2,6 +2,7 @@
 
 import random
 import string
+from dataclasses import replace
 from decimal import Decimal
 
 from arb.sandbox.values import SimInstrument, VenueProfile
@@ -72,6 +73,11 @@ def make_profile(name: str, rng: random.Random, start_ns: int) -> VenueProfile:
         feed_delay_ms=feed_ms,
         order_delay_ms=order_ms,
     )
+
+
+def with_another_key(profile: VenueProfile, rng: random.Random) -> VenueProfile:
+    """Return the same account with another key, drawn from `rng`: the one before opens nothing any more."""
+    return replace(profile, key=_letters(rng, 32), secret=_letters(rng, 64), passphrase=_letters(rng, 12))
 
 
 def _instrument(venue: str, symbol: str, maker: str, taker: str, start_ns: int) -> SimInstrument:

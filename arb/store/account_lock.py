@@ -1,5 +1,8 @@
 """One engine per account on this machine: two ledgers trading one account would each take the other for a stranger.
 
+Before a venue was asked only an account's key is known, afterwards the account itself: both are held, so that neither one key
+nor two keys of one account let two engines in. What the venue is asked in between changes nothing there.
+
 Each account has a lock file beside the journal, which its users see, and one in a directory of the user's own that every
 engine of this user looks into, wherever its journal lies. The operating system lets go even after `kill -9`.
 """
@@ -25,14 +28,21 @@ class AccountLocks:
     def __init__(self, journal: Path, account_ids: Iterable[str], shared: Path | None = None) -> None:
         """Take all locks or none; raise `ConfigError` when another engine holds one."""
         self._held: list[tuple[int, Path]] = []
-        directories = dict.fromkeys((journal.parent, shared_directory() if shared is None else shared))
+        self._accounts: set[str] = set()
+        self._journal = journal
+        self._directories = tuple(dict.fromkeys((journal.parent, shared_directory() if shared is None else shared)))
         try:
-            for account_id in sorted(account_ids):
-                for directory in directories:
-                    self._take(directory, account_id, journal)
+            self.add(account_ids)
         except BaseException:
             self.release()
             raise
+
+    def add(self, account_ids: Iterable[str]) -> None:
+        """Take the locks of more accounts; raise `ConfigError` when another engine holds one. Those held stay held."""
+        for account_id in sorted(set(account_ids) - self._accounts):
+            for directory in self._directories:
+                self._take(directory, account_id)
+            self._accounts.add(account_id)
 
     def release(self) -> None:
         """Remove the files and let other engines in."""
@@ -40,8 +50,9 @@ class AccountLocks:
             path.unlink(missing_ok=True)  # safe: whoever takes a lock makes sure that its file is still the one named
             os.close(descriptor)
         self._held.clear()
+        self._accounts.clear()
 
-    def _take(self, directory: Path, account_id: str, journal: Path) -> None:
+    def _take(self, directory: Path, account_id: str) -> None:
         path = directory / f"account-{re.sub(r'[^0-9A-Za-z_.-]', '_', account_id)}.lock"
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,13 +60,13 @@ class AccountLocks:
         except BlockingIOError as busy:
             holder = str(busy) or "another process"
             raise ConfigError(
-                f"account {account_id}: already traded on this machine by {holder}; stop it first, or use another key"
+                f"account {account_id}: already traded on this machine by {holder}; stop it first, or use another account"
             ) from None
         except OSError as error:
             raise ConfigError(f"account {account_id}: lock {path}: {error.strerror}: make it writable") from None
         self._held.append((descriptor, path))
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()}, journal {journal.absolute()}\n".encode())
+        os.write(descriptor, f"process {os.getpid()}, journal {self._journal.absolute()}\n".encode())
 
 
 def _open_locked(path: Path) -> int:

@@ -15,7 +15,7 @@ import os
 import random
 import sqlite3
 import threading
-from collections.abc import Container
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,7 +23,16 @@ import msgspec
 from arb.clock import Clock, system_random
 from arb.core.commands import AnyCommand, Persist
 from arb.core.events import AnyEvent, RunStarted
-from arb.core.records import AgreedRecord, ControlRecord, FillRecord, OrderRecord, PairRecord, PlanRecord, PoolRecord
+from arb.core.records import (
+    AgreedRecord,
+    ControlRecord,
+    FillRecord,
+    FormerAccountsRecord,
+    OrderRecord,
+    PairRecord,
+    PlanRecord,
+    PoolRecord,
+)
 from arb.errors import ConfigError, StoreError, require
 from arb.store.journal_reader import (
     APPLICATION_ID,
@@ -146,9 +155,11 @@ class Journal:
         """Return when the last entry was written, 0 when there is none."""
         return self._reader.last_ns()
 
-    def restore(self, account_ids: Container[str] | None = None) -> JournalState:
-        """Return what a restart on these accounts (None: on all) needs; raise `StoreError` at an entry that cannot be read."""
-        return self._reader.state(account_ids)
+    def restore(
+        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+    ) -> JournalState:
+        """Return what a restart needs, as `JournalReader.state` does."""
+        return self._reader.state(account_ids, former_accounts)
 
     def reader(self) -> JournalReader:
         """Return a reader for another thread; in memory, one on this very connection that must stay in this thread."""
@@ -276,6 +287,9 @@ class Journal:
                 return
             case AgreedRecord():
                 change.pointers.append(("agreed", 0, 0, entry))
+                return
+            case FormerAccountsRecord():
+                change.pointers.append(("former", 0, 0, entry))
                 return
             case PlanRecord():
                 kind, key, pair_id = "plan", record.pair_id, record.pair_id

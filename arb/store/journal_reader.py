@@ -4,7 +4,7 @@ Knows the file's schema and the messages in it. Never writes. A reader may look 
 """
 
 import sqlite3
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +13,13 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.commands import AnyCommand
 from arb.core.events import AnyEvent
+from arb.core.former import settled
 from arb.core.records import (
     AgreedRecord,
     AnyRecord,
     ControlRecord,
     FillRecord,
+    FormerAccountsRecord,
     OrderRecord,
     PairRecord,
     PairState,
@@ -84,7 +86,11 @@ class Recent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restart needs to go on where the last process stopped. `last_seq` and `last_run_id` are 0 when new."""
+    """What a restart needs to go on where the last process stopped. `last_seq` and `last_run_id` are 0 when new.
+
+    Rows carry the names that accounts had when they were written. `former_accounts` gives the present one for each former
+    one that is known now, `remembered_accounts` for those that are in the journal (`core/former.py`).
+    """
 
     last_seq: int
     last_run_id: int
@@ -94,6 +100,8 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     agreed: AgreedRecord | None = None
     last_ns: int = 0
     recent: Recent = Recent(pairs=(), known=(), foreign_orders=(), foreign_fills=())
+    former_accounts: dict[str, str] = {}
+    remembered_accounts: dict[str, str] = {}
 
 
 _EVENTS: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -186,8 +194,13 @@ class JournalReader:
         """Return when the last entry was written, 0 when there is none."""
         return int(self._one("SELECT t_ns FROM entries ORDER BY id DESC LIMIT 1", ()) or 0)
 
-    def state(self, account_ids: Container[str] | None = None) -> JournalState:
-        """Return what a restart on these accounts (None: on all) needs; raise `StoreError` at an entry that cannot be read."""
+    def state(
+        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+    ) -> JournalState:
+        """Return what a restart on these accounts (None: on all) needs; raise `StoreError` at an entry that cannot be read.
+
+        `former_accounts`: what the venues tell of how accounts were called before, with their present names.
+        """
         plans: dict[int, PlanRecord] = {}
         pairs: dict[int, PairRecord] = {}
         orders: dict[int, list[OrderRecord]] = {}
@@ -195,6 +208,7 @@ class JournalReader:
         control: ControlRecord | None = None
         pool: PoolRecord | None = None
         agreed: AgreedRecord | None = None
+        remembered: dict[str, str] = {}
         for _, pair_id, record in self.live():
             match record:
                 case PlanRecord():
@@ -211,11 +225,15 @@ class JournalReader:
                     pool = record
                 case AgreedRecord():
                     agreed = record
+                case FormerAccountsRecord():
+                    remembered = record.present
         last_ns = self.last_ns()
         # Accounts are looked through from when they agreed last: what is not known of that time would be taken for lost.
         told = () if agreed is None else agreed.accounts
-        present = (account.ns for account in told if account_ids is None or account.account_id in account_ids)
-        since_ns = min((last_ns, *present))
+        former = settled(remembered, former_accounts or {})
+        present = None if account_ids is None else {former.get(name, name) for name in account_ids}
+        named = ((former.get(account.account_id, account.account_id), account.ns) for account in told)
+        since_ns = min((last_ns, *(ns for name, ns in named if present is None or name in present)))
         since_ns = max(since_ns, last_ns - RECENT_MAX_NS) - RECENT_NS
         return JournalState(
             last_seq=self.last_position().seq,
@@ -229,6 +247,8 @@ class JournalReader:
             agreed=agreed,
             last_ns=last_ns,
             recent=self.recent(since_ns),
+            former_accounts=former,
+            remembered_accounts=remembered,
         )
 
     def live(self) -> Iterator[tuple[int, int, AnyRecord]]:

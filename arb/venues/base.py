@@ -49,9 +49,12 @@ class OrderGateway(Protocol):
 
     venue: str
     account_id: str
+    """What journal and ledger call the account (`arb.market.account`): by its key until `start`, then as the venue does."""
+    former_ids: tuple[str, ...]
+    """What else it was called, known from `start` on: by its key, where the venue tells an id of its own."""
 
     async def start(self) -> None:
-        """Set the clock, load markets and check the key; raises `VenueError` when the venue cannot be used."""
+        """Set the clock, load markets, check the key and learn whose it is; raises `VenueError` when it cannot be used."""
 
     async def close(self) -> None:
         """Release sockets."""

@@ -94,6 +94,7 @@ def build_gateway(
         clock=clock,
         rng=rng,
         account_id=account_id(spec.name, credentials, sandbox_id),
+        sandbox_id=sandbox_id,
         timing=limits.timing,
     )
 

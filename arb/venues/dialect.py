@@ -71,12 +71,16 @@ class Fees(msgspec.Struct, frozen=True):
 
 
 class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key may do, as far as its venue tells; None where it does not. `unknown`: rights whose names mean nothing here."""
+    """What a key may do, as far as its venue tells; None where it does not. `unknown`: rights whose names mean nothing here.
+
+    `account`: the venue's own id of the account that the key belongs to, a sub-account's own where it is one.
+    """
 
     can_trade: bool | None
     can_withdraw: bool | None
     ip_bound: bool | None
     unknown: tuple[str, ...] = ()
+    account: str | None = None
 
 
 class TradeDialect(Protocol):

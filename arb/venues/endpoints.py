@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from arb.errors import ConfigError
+from arb.market.account import named_by_key
 
 
 class OrderEntry(StrEnum):
@@ -76,6 +77,5 @@ def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[VenueEndpoint
 
 
 def account_id(venue: str, credentials: Credentials, sandbox_id: str | None = None) -> str:
-    """Return the account's identity in the ledger: venue, key fingerprint and, in a sandbox, the sandbox's own id."""
-    tail = f"-{sandbox_id}" if sandbox_id else ""
-    return f"{venue}-{credentials.fingerprint}{tail}"
+    """Return an account's name as far as it is known before its venue was asked: by its key (`arb.market.account`)."""
+    return named_by_key(venue, credentials.fingerprint, sandbox_id)

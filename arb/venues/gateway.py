@@ -25,6 +25,7 @@ from arb.core.events import (
     OrderRejected,
 )
 from arb.errors import VenueBusy, VenueError, VenueProtocolError
+from arb.market.account import named_by_venue
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
@@ -98,9 +99,12 @@ class CcxtGateway:
         account_id: str,
         timing: GatewayTiming | None = None,
         writes: Writes | None = None,
+        sandbox_id: str | None = None,
     ) -> None:
         self.venue = dialect.venue
         self.account_id = account_id
+        self.former_ids: tuple[str, ...] = ()
+        self._sandbox_id = sandbox_id
         self._dialect = dialect
         self._signer = signer
         self._transport = transport
@@ -124,7 +128,7 @@ class CcxtGateway:
         """
         await self.measure_clock()
         await self._listing()
-        await self.check_key()
+        self._learn_account(await self.check_key())
 
     async def close(self) -> None:
         """Release sockets."""
@@ -308,6 +312,14 @@ class CcxtGateway:
         await asyncio.gather(self._private.run(listener), self._writes.run(listener))
 
     # Inner workings.
+
+    def _learn_account(self, facts: KeyFacts) -> None:
+        """Call the account what its venue does, so that it stays the same one whatever key it is reached with."""
+        if facts.account is None:
+            return
+        named = named_by_venue(self.venue, facts.account, self._sandbox_id)
+        if named != self.account_id:
+            self.account_id, self.former_ids = named, (self.account_id,)
 
     async def _venue_ms(self) -> tuple[int, HttpAnswer]:
         body, answer = await self._read(self._dialect.clock(), Priority.READ)

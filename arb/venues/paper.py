@@ -74,6 +74,7 @@ class PaperGateway:
     ) -> None:
         self.venue = venue
         self.account_id = f"{venue}:paper"
+        self.former_ids: tuple[str, ...] = ()
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._books = books
         self._clock = clock

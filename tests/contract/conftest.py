@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.request import Request, urlopen
@@ -55,11 +56,11 @@ class Stranger:
         return [fill for fill in self.ledger()["fills"] if fill["order_id"] == order_id]
 
 
-@pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
-    """Start the sandbox with books that stand still; it ends when its stdin closes."""
+@contextmanager
+def still_sandbox(seed: int) -> Iterator[Sandbox]:
+    """Start a sandbox with books that stand still; it ends when its stdin closes."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "arb.sandbox", "--static", "--child", "--seed", "11"],
+        [sys.executable, "-m", "arb.sandbox", "--static", "--child", "--seed", str(seed)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -71,6 +72,13 @@ def sandbox() -> Iterator[Sandbox]:
         process.stdin.close()
         process.wait(timeout=10)
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """Start the sandbox that all tests here share."""
+    with still_sandbox(seed=11) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

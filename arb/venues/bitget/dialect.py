@@ -11,6 +11,7 @@ from typing import Any
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
+from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
@@ -214,7 +215,8 @@ class BitgetDialect:
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read the address list and the rights: `stow` trades spot, `stor` reads it, `wwow` withdraws.
 
-        Bitget documents these words badly, so any other may be a right to withdraw, or to move funds away.
+        Bitget documents these words badly, so any other may be a right to withdraw, or to move funds away. `userId` is the
+        account's own id, `parentId` that of the main account it may be a sub-account of.
         """
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
         rights = {str(word) for word in fields.rows("authorities")}
@@ -224,6 +226,7 @@ class BitgetDialect:
             can_withdraw=True if "wwow" in rights else None,
             ip_bound=fields.maybe_text("ips") is not None,
             unknown=tuple(sorted(rights - _RIGHTS)),
+            account=plain_id(fields.raw("userId")),
         )
 
     def _instrument(self, raw: Any) -> Instrument:

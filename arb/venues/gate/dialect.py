@@ -11,6 +11,7 @@ from typing import Any
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
+from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
@@ -222,7 +223,8 @@ class GateDialect:
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read the permissions. Withdrawal is not in the list; a writable `wallet` is the nearest to it.
 
-        All keys of the account may be listed, theirs masked; those that cannot be ours do not count.
+        All keys of the account may be listed, theirs masked; those that cannot be ours do not count. `user_id` of
+        `/account/detail` is the account's own id, a sub-account's where it is one.
         """
         keys, detail = bodies
         perms: list[Fields] = []
@@ -230,13 +232,17 @@ class GateDialect:
             if isinstance(key, dict) and self._may_be_ours(key.get("key")):
                 perms.extend(Fields(self.venue, "key", key).objects("perms"))
         writable = {name for perm in perms if perm.raw("read_only") is not True for name in _names(perm.raw("name"))}
-        bound = None
+        bound, account = None, None
         if isinstance(detail, dict):
             bound = bool(Fields(self.venue, "account detail", detail).rows("ip_whitelist"))
+            account = plain_id(detail.get("user_id"))
         if not perms:
-            return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=bound)
+            return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=bound, account=account)
         return KeyFacts(
-            can_trade="spot" in writable, can_withdraw=True if "wallet" in writable else None, ip_bound=bound
+            can_trade="spot" in writable,
+            can_withdraw=True if "wallet" in writable else None,
+            ip_bound=bound,
+            account=account,
         )
 
     def _may_be_ours(self, masked: Any) -> bool:

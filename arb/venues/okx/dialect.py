@@ -12,6 +12,7 @@ from typing import Any
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
+from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
@@ -216,7 +217,10 @@ class OkxDialect:
         return (_read("account/config", {}),)
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
-        """Read `perm`: comma-separated out of `read_only`, `trade`, `withdraw`."""
+        """Read `perm`: comma-separated out of `read_only`, `trade`, `withdraw`.
+
+        `uid` is the account's own id, `mainUid` that of the main account it may be a sub-account of.
+        """
         fields = self._only(bodies[0])
         told = fields.maybe_text("perm")
         perms = None if told is None else {perm.strip() for perm in told.split(",")}
@@ -224,6 +228,7 @@ class OkxDialect:
             can_trade=None if perms is None else "trade" in perms,
             can_withdraw=None if perms is None else "withdraw" in perms,
             ip_bound=fields.maybe_text("ip") is not None,
+            account=plain_id(fields.raw("uid")),
         )
 
     def _only(self, body: Any) -> Fields:

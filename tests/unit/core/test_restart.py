@@ -1,6 +1,7 @@
 """A start is reconciling: what the journal left is taken up before anything new is decided."""
 
 import msgspec
+import pytest
 
 from arb.core.commands import PlaceOrder, QueryOrder
 from arb.core.events import HaltAsked, OrderLooked, ResumeAsked, RunEnded, TimerFired
@@ -111,11 +112,12 @@ def test_a_repair_after_a_restart_has_a_client_order_id_never_used_before() -> N
     assert repair.client_order_id not in {buy.client_order_id, sell.client_order_id}
 
 
-def test_pairs_of_an_account_that_is_gone_are_abandoned_and_nothing_is_sent_for_them() -> None:
+@pytest.mark.parametrize("gone", ["gate-0123456789ab-sb-1-7", "gate-uid-53-sb-1-7"])
+def test_pairs_of_a_sandbox_that_is_gone_are_abandoned_and_nothing_is_sent_for_them(gone: str) -> None:
     dead = Bench()
     crossed(dead)
     left = left_behind(dead)
-    orders = tuple(msgspec.structs.replace(order, account_id="gate:another") for order in left.pairs[0].orders)
+    orders = tuple(msgspec.structs.replace(order, account_id=gone) for order in left.pairs[0].orders)
     pair = msgspec.structs.replace(left.pairs[0], orders=orders)
     bench = Bench(restored=Restored(pairs=(pair,)), run_id=1_760_000_500)
     assert last_pair(bench).state is PairState.ABANDONED

@@ -1,6 +1,7 @@
 """A start on what another configuration left: symbols no longer traded, accounts that are others. Nothing is forgotten."""
 
 import msgspec
+import pytest
 
 from arb.core.events import FlattenAsked, OrderFilled, ResumeAsked
 from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState, PoolRecord
@@ -45,6 +46,48 @@ def test_an_open_pair_whose_symbol_is_no_longer_traded_halts_trading_and_says_wh
         assert word in told.text
     assert not bench.engine.desk.open
     assert not bench.rows(PairRecord)  # it stays unfinished in the journal
+
+
+@pytest.mark.parametrize("elsewhere", ["gate:another", "gate-uid-53", "gate-0123456789ab", "gate-uid-53-s"])
+def test_a_pair_on_an_account_that_is_not_connected_now_is_not_given_up(elsewhere: str) -> None:
+    left = on_one_leg()
+    on_another = tuple(
+        msgspec.structs.replace(order, account_id=elsewhere) if order.venue == "gate" else order
+        for order in left.pairs[0].orders
+    )
+    pair = msgspec.structs.replace(left.pairs[0], orders=on_another)
+    bench = Bench(restored=Restored(pairs=(pair,)), run_id=LATER)
+    assert bench.engine.house.control.halted == "stranded"
+    [told] = incidents(bench, "halt")
+    assert elsewhere in told.text and "1 BTC" in told.text and "arb resume" in told.text
+    assert not bench.placed() and not bench.engine.desk.open
+    assert not bench.rows(PairRecord)  # it stays unfinished in the journal
+    bench.tell(ResumeAsked(reason="sold it by hand"))
+    assert last_pair(bench).state is PairState.ABANDONED
+
+
+def test_a_pair_on_a_venue_that_is_disabled_now_waits_for_it_and_the_rest_goes_on() -> None:
+    left = on_one_leg()
+    bench = Bench(venues=("okx", "bitget"), restored=left, run_id=LATER)
+    assert bench.engine.house.control.halted == "stranded"
+    assert list(bench.engine.desk.stranded) == [left.pairs[0].plan.pair_id]
+    summary = summarise(
+        bench.engine,
+        mode="sandbox",
+        sandbox_id=None,
+        seconds=1,
+        dropped_opportunities=0,
+        ceiling_net={},
+        db="",
+        now_ns=bench.now_ns,
+        report_currency="USDT",
+    )
+    assert (summary["pairs"]["opened"], summary["pairs"]["open"]) == (1, 1)
+    bench.tell(FlattenAsked(reason="home"))
+    control = bench.rows(ControlRecord)[-1]
+    assert isinstance(control, ControlRecord)
+    again = Bench(restored=msgspec.structs.replace(left, control=control), run_id=LATER + 1)
+    assert list(again.engine.desk.open) == [left.pairs[0].plan.pair_id]
 
 
 def test_when_the_symbol_is_back_the_pair_is_finished() -> None:
@@ -140,6 +183,29 @@ def test_what_was_carried_on_an_account_that_has_gone_is_not_traded_elsewhere_an
     assert carried(bench) == {}
     [told] = incidents(bench, "left_over")
     assert "1 BTC" in told.text and "gate:test" in told.text
+
+
+def test_what_was_carried_on_an_account_that_is_not_connected_now_is_kept_for_when_it_is() -> None:
+    left = left_over(())
+    away = Bench(venues=("okx", "bitget"), restored=left, run_id=LATER)
+    kept = away.engine.mender.closer.pool.record(("okx:test", "bitget:test"))
+    assert left.pool is not None
+    assert kept.carried == tuple(
+        msgspec.structs.replace(held, account_ids=held.account_ids or left.pool.account_ids)
+        for held in left.pool.carried
+    )
+    back = Bench(restored=Restored(pool=kept), run_id=LATER + 1)
+    assert carried(back) == {"BTC": D(1)}
+
+
+def test_what_was_carried_in_a_sandbox_that_is_gone_is_dropped() -> None:
+    pool = left_over(()).pool
+    assert pool is not None
+    gone = ("gate-uid-53-sb-1-7", "okx-uid-53-sb-1-7")
+    lost = tuple(msgspec.structs.replace(held, account_ids=gone) for held in pool.carried)
+    bench = Bench(restored=Restored(pool=msgspec.structs.replace(pool, carried=lost)), run_id=LATER)
+    assert len(incidents(bench, "left_over")) == 1
+    assert bench.engine.mender.closer.pool.record(("gate:test", "okx:test")).carried == ()
 
 
 def test_what_is_carried_of_a_symbol_no_longer_traded_still_counts_as_unhedged() -> None:

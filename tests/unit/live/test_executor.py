@@ -48,6 +48,7 @@ class FakeGateway:
     def __init__(self, venue: str, log: list[str], delay_s: float = 0.1) -> None:
         self.venue = venue
         self.account_id = f"{venue}-1"
+        self.former_ids: tuple[str, ...] = ()
         self.log = log
         self.delay_s = delay_s
         self.error: Exception | None = None

@@ -134,3 +134,19 @@ def test_a_posted_dislocation_raises_the_ceiling() -> None:
     office.ask("POST", "/book", body)
     assert Decimal(office.ask("GET", "/ceiling")[1]["ceiling_net"]["USDT"]) > 0
     assert office.ask("GET", "/venues")[1] == {"sandbox_id": "x"}
+
+
+def test_another_key_is_the_same_accounts_and_the_one_before_opens_nothing() -> None:
+    office = Office()
+    office.admin.first_line["venues"] = {"gate": {"rest": "r", "key": "old", "secret": "old"}}
+    assert office.ask("POST", "/key", {"venue": "nowhere"})[0] == 400
+    before = office.bench.venue.exchange.profile
+    owner = before.user_id
+    status, given = office.ask("POST", "/key", {"venue": "gate"})
+    after = office.bench.venue.exchange.profile
+    assert status == 200
+    assert given == {"key": after.key, "secret": after.secret}
+    assert office.ask("GET", "/venues")[1]["venues"]["gate"] == {"rest": "r"} | given
+    assert (before.key, before.secret) != (after.key, after.secret)
+    assert after.user_id == owner
+    assert office.ask("POST", "/key", {"venue": "gate"})[1] != given

@@ -24,6 +24,28 @@ def test_a_second_ledger_elsewhere_may_not_trade_the_same_account(tmp_path: Path
     locks(tmp_path, "two", "okx-1", "bitget-1").release()
 
 
+def test_two_keys_of_one_account_lock_each_other_out_once_it_is_known_whose_they_are(tmp_path: Path) -> None:
+    first, second = locks(tmp_path, "one", "gate-key-1"), locks(tmp_path, "two", "gate-key-2")
+    first.add(["gate-uid-53"])
+    with pytest.raises(ConfigError, match="account gate-uid-53: already traded on this machine by process"):
+        second.add(["gate-uid-53"])
+    with pytest.raises(ConfigError, match="gate-key-2"):
+        locks(tmp_path, "three", "gate-key-2")  # it holds what it held
+    second.release()
+    first.release()
+    again = locks(tmp_path, "two", "gate-key-2")
+    again.add(["gate-uid-53"])
+    again.release()
+    assert not list((tmp_path / "shared").iterdir())
+
+
+def test_an_account_that_is_held_already_may_be_added_again(tmp_path: Path) -> None:
+    held = locks(tmp_path, "one", "gate-key-1")
+    held.add(["gate-key-1", "gate-key-1"])
+    held.release()
+    assert not list((tmp_path / "one").iterdir())
+
+
 def test_who_is_refused_one_account_keeps_none(tmp_path: Path) -> None:
     first = locks(tmp_path, "one", "okx-1")
     with pytest.raises(ConfigError):

@@ -215,6 +215,39 @@ def test_okx_tells_what_a_key_may(perm: str, trade: bool, withdraw: bool) -> Non
     assert (facts.can_trade, facts.can_withdraw, facts.ip_bound) == (trade, withdraw, False)
 
 
+GATE_DETAIL = {"user_id": 10406147, "ip_whitelist": [], "currency_pairs": [], "key": {"mode": 1}, "tier": 0}
+OKX_CONFIG = {"uid": "44705892343619584", "mainUid": "444810535339712570", "ip": "", "perm": "read_only,trade"}
+BITGET_INFO = {"userId": "123456789", "inviterId": "987654321", "parentId": "5", "ips": "", "authorities": ["stow"]}
+# Odd ones: absent, empty, nothing, a word with spaces, longer than any.
+ODD_IDS = [None, "", 0, "0", "not an id", "9" * 41, ["1"], {"id": 1}, True]
+
+
+def whose(venue: str, **told: Any) -> str | None:
+    """Return the account that a venue's answers, as documented but for `told`, name as the key's."""
+    match venue:
+        case "gate":
+            return GateDialect().key_facts(([], GATE_DETAIL | told)).account
+        case "okx":
+            return OkxDialect().key_facts(({"code": "0", "data": [OKX_CONFIG | told]},)).account
+    return BitgetDialect().key_facts(({"code": "00000", "data": BITGET_INFO | told},)).account
+
+
+@pytest.mark.parametrize("odd", ODD_IDS)
+@pytest.mark.parametrize(("venue", "field"), [("gate", "user_id"), ("okx", "uid"), ("bitget", "userId")])
+def test_an_odd_id_of_an_account_is_not_used_and_its_key_is_taken_all_the_same(
+    venue: str, field: str, odd: object
+) -> None:
+    assert whose(venue, **{field: odd}) is None
+
+
+def test_venues_tell_whose_key_it_is_and_a_sub_accounts_key_is_not_the_main_accounts() -> None:
+    assert whose("gate") == "10406147"
+    assert whose("okx") == "44705892343619584"
+    assert whose("okx", uid="7") == "7"
+    assert whose("bitget") == "123456789"
+    assert GateDialect().key_facts(([], None)).account is None
+
+
 def test_gate_keys_are_read_in_both_documented_shapes() -> None:
     as_text = [{"state": 1, "perms": [{"name": "spot", "read_only": False}, {"name": "wallet", "read_only": True}]}]
     as_list = {"state": 1, "perms": [{"name": ["spot", "wallet"]}]}

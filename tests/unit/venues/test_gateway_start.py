@@ -97,6 +97,24 @@ def test_a_key_whose_rights_cannot_be_read_is_not_taken(path: str, failure: obje
     assert caught.value.code == "key_unread"
 
 
+def test_an_account_is_called_by_its_key_until_its_venue_tells_whose_it_is() -> None:
+    bench = Bench()
+    venue = Venue(bench, {"detail": b'{"user_id":10406147,"ip_whitelist":[]}'}, 0)
+    gateway = bench.over(venue)
+    assert (gateway.account_id, gateway.former_ids) == ("gate-1", ())
+    for _ in range(2):
+        run_virtual(gateway.start(), bench.clock)
+        assert (gateway.account_id, gateway.former_ids) == ("gate-uid-10406147", ("gate-1",))
+
+
+@pytest.mark.parametrize("detail", [DETAIL, b'{"user_id":0}', b'{"user_id":"not an id"}', b'{"user_id":[5]}', b"[]"])
+def test_an_account_whose_venue_tells_no_id_is_called_by_its_key(detail: bytes) -> None:
+    bench = Bench()
+    gateway = bench.over(Venue(bench, {"detail": detail}, 0))
+    run_virtual(gateway.start(), bench.clock)
+    assert (gateway.account_id, gateway.former_ids) == ("gate-1", ())
+
+
 class Rights:
     """What a key may do, by the word of a venue."""
 
