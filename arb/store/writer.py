@@ -20,6 +20,7 @@ from arb.core.records import (
     PairRecord,
     RunRecord,
 )
+from arb.core.tags import tag_of
 from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
 from arb.store.tables import (
@@ -35,6 +36,7 @@ from arb.store.tables import (
     Run,
 )
 from arb.store.types import ExactNumber, plain
+from arb.store.vocabulary import rules_of
 
 LedgerRecord = (
     RunRecord
@@ -63,7 +65,7 @@ _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric"
 
 
 class RowRefused(StoreError):
-    """A constraint of the ledger refuses a record: our own bug, and the record is named."""
+    """A record breaks a constraint of the ledger, or holds a code nobody knows: our own bug, and the record is named."""
 
 
 class Writer:
@@ -79,7 +81,7 @@ class Writer:
         """Write the last state of each record, tables in the order of their references; return how many rows.
 
         Records that stay in the journal (plans, controls) are passed over. Raises `DBAPIError` when the database
-        refuses.
+        refuses, and `RowRefused` for a code that is in no vocabulary.
         """
         latest: dict[type, dict[int, LedgerRecord]] = {kind: {} for kind in TABLES}
         for record in records:
@@ -92,7 +94,10 @@ class Writer:
         return sum(map(len, latest.values()))
 
     def add_untraded(self, connection: Connection, records: Sequence[OpportunityRecord]) -> None:
-        """Write opportunities under ids that are new as a rule; those that are not are replaced, as `write` does."""
+        """Write opportunities under ids that are new as a rule; those that are not are replaced, as `write` does.
+
+        Raises as `write` does.
+        """
         rows = self._made(OpportunityRecord, records)
         try:
             with connection.begin_nested():
@@ -108,7 +113,9 @@ class Writer:
     def _made(self, kind: type, records: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """Yield rows, made in small pieces: while a server takes in those before them, and within the processor's cache."""
         for start in range(0, len(records), PIECE_ROWS):
-            yield from self._rows[kind](records[start : start + PIECE_ROWS])
+            piece = records[start : start + PIECE_ROWS]
+            _CODES[kind](piece)
+            yield from self._rows[kind](piece)
 
     def _execute(self, connection: Connection, kind: type, rows: list[tuple[Any, ...]]) -> None:
         if not self._postgres:
@@ -150,10 +157,38 @@ class Writer:
                 if type(record) is kind:
                     try:
                         self.write(connection, (record,))
+                    except RowRefused as refused:
+                        return refused
                     except DBAPIError as error:
                         cause = str(error.orig).strip().splitlines()[0]
-                        return RowRefused(f"{kind.__name__} {record.id} is refused: {cause}")  # type: ignore[union-attr]
+                        return _refusal(record, cause)
         return None
+
+
+def require_known_codes(record: AnyRecord) -> None:
+    """Raise `RowRefused` for a record that the ledger would not take because of a code in it."""
+    if type(record) in TABLES:
+        _CODES[type(record)]((record,))
+
+
+def _refusal(record: Any, cause: str) -> RowRefused:
+    return RowRefused(f"{tag_of(record)} {record.id} is refused: {cause}")
+
+
+def _code_check(table: type[Base]) -> Callable[[Sequence[Any]], None]:
+    """Return a function that raises `RowRefused` when one of some records holds a code that is in no vocabulary."""
+    rules = [(attrgetter(*rule.columns), rule) for rule in rules_of(table.__table__)]  # type: ignore[arg-type]
+
+    def check(records: Sequence[Any]) -> None:
+        for get, (columns, known) in rules:
+            if not known.issuperset(map(get, records)):
+                record = next(record for record in records if get(record) not in known)
+                raise _refusal(record, f"{' and '.join(columns)} cannot be {get(record)!r}")
+
+    return check
+
+
+_CODES = {kind: _code_check(table) for kind, table in TABLES.items()}
 
 
 def _upsert(table: Table, dialect: str) -> str:
