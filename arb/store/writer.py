@@ -18,9 +18,11 @@ from arb.core.records import (
     OpportunityRecord,
     OrderRecord,
     PairRecord,
+    Record,
     RunRecord,
+    Waterfall,
 )
-from arb.core.tags import tag_of
+from arb.core.tags import attributes_of, tag_of
 from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
 from arb.store.tables import (
@@ -49,7 +51,7 @@ LedgerRecord = (
     | AlternativeRecord
 )
 # In the order in which rows may refer to each other.
-TABLES: dict[type, type[Base]] = {
+TABLES: dict[type[Record], type[Base]] = {
     RunRecord: Run,
     OpportunityRecord: Opportunity,
     PairRecord: PairTrade,
@@ -73,7 +75,7 @@ class Writer:
 
     def __init__(self, dialect: str) -> None:
         self._sql = {kind: _upsert(table.__table__, dialect) for kind, table in TABLES.items()}  # type: ignore[arg-type]
-        self._rows = {kind: _row_maker(kind, table) for kind, table in TABLES.items()}
+        self._rows = {kind: row_maker(kind, table) for kind, table in TABLES.items()}
         self._postgres = dialect == "postgresql"
         self._insert = self._sql[OpportunityRecord].partition(" ON CONFLICT ")[0]
 
@@ -175,9 +177,13 @@ def _refusal(record: Any, cause: str) -> RowRefused:
     return RowRefused(f"{tag_of(record)} {record.id} is refused: {cause}")
 
 
-def _code_check(table: type[Base]) -> Callable[[Sequence[Any]], None]:
+def _code_check(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]], None]:
     """Return a function that raises `RowRefused` when one of some records holds a code that is in no vocabulary."""
-    rules = [(attrgetter(*rule.columns), rule) for rule in rules_of(table.__table__)]  # type: ignore[arg-type]
+    called = attributes_of(kind)
+    rules = [
+        (attrgetter(*(called[name] for name in rule.columns)), rule)
+        for rule in rules_of(table.__table__)  # type: ignore[arg-type]
+    ]
 
     def check(records: Sequence[Any]) -> None:
         for get, (columns, known) in rules:
@@ -188,7 +194,7 @@ def _code_check(table: type[Base]) -> Callable[[Sequence[Any]], None]:
     return check
 
 
-_CODES = {kind: _code_check(table) for kind, table in TABLES.items()}
+_CODES = {kind: _code_check(kind, table) for kind, table in TABLES.items()}
 
 
 def _upsert(table: Table, dialect: str) -> str:
@@ -207,14 +213,16 @@ def _postgres_type(table: Table, name: str) -> str:
     return "numeric" if isinstance(kind, ExactNumber) else _POSTGRES_TYPES[str(kind)]
 
 
-def _row_maker(kind: type, table: type[Base]) -> Callable[[Sequence[Any]], Iterator[tuple[Any, ...]]]:
+def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]], Iterator[tuple[Any, ...]]]:
     """Return a function from records (at least one) to the tuples of their columns' values, as the driver takes them.
 
-    Exact numbers go as text to both databases (PostgreSQL reads it as numeric, exactly), enumerated values as plain
-    `str`. A pair's waterfall is spread over its columns; a fill's fee comes as an exact integer too.
+    A column is called as its field is on disk, whatever the class calls it. Exact numbers go as text to both databases
+    (PostgreSQL reads it as numeric, exactly), enumerated values as plain `str`. A pair's waterfall is spread over its columns;
+    a fill's fee comes as an exact integer too.
     """
     columns = [column.name for column in table.__table__.columns]
-    hints = get_type_hints(kind)
+    called, typed = attributes_of(kind), get_type_hints(kind)
+    hints = {name: typed[attribute] for name, attribute in called.items()}
     own = [name for name in columns if name in hints]
     more: dict[type, tuple[str, ...]] = {PairRecord: WATERFALL, FillRecord: ("fee_quote_value_e8",)}
     # The further columns stand together, though not always at the end: later migrations added columns behind them.
@@ -223,7 +231,8 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Sequence[Any]], Itera
     require(columns == expected, f"{kind.__name__} and {table.__tablename__} differ: {columns} against {expected}")
     exact = tuple(index for index, name in enumerate(own) if _mentions(hints[name], Decimal))
     named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
-    get = attrgetter(*own)
+    get = attrgetter(*(called[name] for name in own))
+    causes = [attributes_of(Waterfall)[name] for name in WATERFALL]
 
     def rows_of(records: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         # Column by column: quicker than row by row.
@@ -234,7 +243,7 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Sequence[Any]], Itera
             values[index] = [None if value is None else value.value for value in values[index]]
         if kind is PairRecord:
             terms = [pair.waterfall for pair in records]
-            values[place:place] = [[None if t is None else getattr(t, name) for t in terms] for name in WATERFALL]
+            values[place:place] = [[None if t is None else getattr(t, name) for t in terms] for name in causes]
         elif kind is FillRecord:
             values.insert(place, [to_e8(fill.fee_quote_value) for fill in records])
         return zip(*values, strict=True)

@@ -11,7 +11,7 @@ import pytest
 
 from arb.core.events import RunStarted
 from arb.core.records import OpportunityRecord
-from arb.core.tags import tag_of
+from arb.core.tags import attributes_of, tag_of
 from arb.store.journal_reader import JournalReader, OpenPair
 from arb.store.migrate import check, current, head
 from arb.store.rebuild import db_rebuild, db_upgrade
@@ -55,7 +55,7 @@ def all_rows(ledger: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 def untraded(row: tuple[Any, ...]) -> bool:
     """Return whether an opportunity was not traded; such rows are in no journal."""
-    return bool(row[OpportunityRecord.__struct_fields__.index("outcome")] != "traded")
+    return bool(row[list(attributes_of(OpportunityRecord)).index("outcome")] != "traded")
 
 
 def lacking(old: Any, new: Any, where: str = "") -> list[str]:
