@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.core.commands import Persist
+from arb.core.tags import tag_of
 from arb.store.queries import PairStory, RowDict
 
 NS_PER_MS = Decimal(1_000_000)
@@ -184,6 +185,6 @@ def _timeline(story: PairStory, zero_ns: int) -> Iterator[dict[str, Any]]:
         yield {
             "at_ms": _since(entry.t_ns, zero_ns),
             "seq": entry.seq,
-            "what": type(entry.message).__name__,
+            "what": tag_of(entry.message),
             "of": " ".join(str(text[name]) for name in ("venue", "client_order_id", "timer") if name in text),
         }

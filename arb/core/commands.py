@@ -1,4 +1,7 @@
-"""What the shell should do, in the imperative. Journalled with the event that caused them, before they are performed."""
+"""What the shell should do, in the imperative. Journalled with the event that caused them, before they are performed.
+
+What is said in `events.py` of names on disk holds here, too.
+"""
 
 from decimal import Decimal
 
@@ -8,13 +11,13 @@ from arb.core.records import AnyRecord
 from arb.market.order import Role, Side, TimeInForce
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True):
     """The base of all commands; `cause` is the sequence number of the event that led to it."""
 
     cause: int
 
 
-class PlaceOrder(Command, frozen=True, kw_only=True, tag=True):
+class PlaceOrder(Command, frozen=True, kw_only=True, tag="PlaceOrder"):
     """Send one order. Entries of one pair stand next to each other and leave together.
 
     `price` in quote per base, a multiple of the tick; `size` in base, a multiple of the lot. `expires_ns` is the instant on
@@ -32,7 +35,7 @@ class PlaceOrder(Command, frozen=True, kw_only=True, tag=True):
     expires_ns: int
 
 
-class CancelOrder(Command, frozen=True, kw_only=True, tag=True):
+class CancelOrder(Command, frozen=True, kw_only=True, tag="CancelOrder"):
     """Ask for one of our own orders to be cancelled."""
 
     venue: str
@@ -41,7 +44,7 @@ class CancelOrder(Command, frozen=True, kw_only=True, tag=True):
     venue_order_id: str | None
 
 
-class QueryOrder(Command, frozen=True, kw_only=True, tag=True):
+class QueryOrder(Command, frozen=True, kw_only=True, tag="QueryOrder"):
     """Look for one order among open orders, finished orders and fills since `since_ns` (our clock), all pages.
 
     With a `venue_order_id` the order may be asked for by it. Answered by `OrderLooked` with the same `look`.
@@ -55,13 +58,13 @@ class QueryOrder(Command, frozen=True, kw_only=True, tag=True):
     look: int
 
 
-class RefreshBalances(Command, frozen=True, kw_only=True, tag=True):
+class RefreshBalances(Command, frozen=True, kw_only=True, tag="RefreshBalances"):
     """Ask a venue for all balances; answered by `BalancesReported`."""
 
     venue: str
 
 
-class SurveyAccount(Command, frozen=True, kw_only=True, tag=True):
+class SurveyAccount(Command, frozen=True, kw_only=True, tag="SurveyAccount"):
     """Read everything of an account since `since_ns` (our clock): open orders, ended orders and fills of `symbols`, transfers.
 
     Answered by `AccountSurveyed`.
@@ -72,7 +75,7 @@ class SurveyAccount(Command, frozen=True, kw_only=True, tag=True):
     since_ns: int
 
 
-class ResyncBook(Command, frozen=True, kw_only=True, tag=True):
+class ResyncBook(Command, frozen=True, kw_only=True, tag="ResyncBook"):
     """Get a clean snapshot of one book; until then it is unusable."""
 
     venue: str
@@ -80,26 +83,26 @@ class ResyncBook(Command, frozen=True, kw_only=True, tag=True):
     why: str
 
 
-class SetTimer(Command, frozen=True, kw_only=True, tag=True):
+class SetTimer(Command, frozen=True, kw_only=True, tag="SetTimer"):
     """Hand back `TimerFired(timer)` at `at_ns`; setting a timer again moves it."""
 
     timer: str
     at_ns: int
 
 
-class Persist(Command, frozen=True, kw_only=True, tag=True):
+class Persist(Command, frozen=True, kw_only=True, tag="Persist"):
     """Keep one row."""
 
     record: AnyRecord
 
 
-class Alert(Command, frozen=True, kw_only=True, tag=True):
+class Alert(Command, frozen=True, kw_only=True, tag="Alert"):
     """Tell the user at once."""
 
     text: str
 
 
-class Finish(Command, frozen=True, kw_only=True, tag=True):
+class Finish(Command, frozen=True, kw_only=True, tag="Finish"):
     """Nothing is left to do: the process may end."""
 
 

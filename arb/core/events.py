@@ -2,6 +2,9 @@
 
 Every event is frozen and carries `seq`, its place in the one sequence shared with the frames, and `t_ns`, the instant at
 which it entered the queue (nanoseconds UTC, our clock). Both are stamped by the runner; whoever makes an event leaves them 0.
+
+Journals and tapes hold an event under its `tag` and its fields under their names. A class may be renamed and keeps its tag; a
+field may be renamed and keeps its name on disk by `msgspec.field(name=...)`; see docs/decisions/0002-frozen-names-on-disk.md.
 """
 
 from collections.abc import Iterator
@@ -15,14 +18,14 @@ from arb.market.instrument import Instrument
 from arb.market.order import OrderReport, Outcome
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The base of all events."""
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of all events; it has no tag, so that each must be given its own."""
 
     seq: int = 0
     t_ns: int = 0
 
 
-class RunStarted(Event, frozen=True, kw_only=True, tag=True):
+class RunStarted(Event, frozen=True, kw_only=True, tag="RunStarted"):
     """A process began; `nonce` is the 48 random bits in its client order ids.
 
     `account_ids` by venue; `former_account_ids`: what accounts were ever called before, each with its present name.
@@ -38,37 +41,37 @@ class RunStarted(Event, frozen=True, kw_only=True, tag=True):
     former_account_ids: dict[str, str] = {}
 
 
-class QueueDrained(Event, frozen=True, kw_only=True, tag=True):
+class QueueDrained(Event, frozen=True, kw_only=True, tag="QueueDrained"):
     """Nothing more waits on the sockets: the marked symbols may be acted on."""
 
 
-class FeedUp(Event, frozen=True, kw_only=True, tag=True):
+class FeedUp(Event, frozen=True, kw_only=True, tag="FeedUp"):
     """A venue's public connection stands; its books wait for their snapshots."""
 
     venue: str
 
 
-class FeedDown(Event, frozen=True, kw_only=True, tag=True):
+class FeedDown(Event, frozen=True, kw_only=True, tag="FeedDown"):
     """A venue's public connection is lost; none of its books may be used."""
 
     venue: str
     cause: str
 
 
-class PrivateUp(Event, frozen=True, kw_only=True, tag=True):
+class PrivateUp(Event, frozen=True, kw_only=True, tag="PrivateUp"):
     """A venue's private stream is logged in and subscribed."""
 
     venue: str
 
 
-class PrivateDown(Event, frozen=True, kw_only=True, tag=True):
+class PrivateDown(Event, frozen=True, kw_only=True, tag="PrivateDown"):
     """A venue's private stream is lost; fills may have been missed until it is up and asked."""
 
     venue: str
     cause: str
 
 
-class ClockMeasured(Event, frozen=True, kw_only=True, tag=True):
+class ClockMeasured(Event, frozen=True, kw_only=True, tag="ClockMeasured"):
     """A venue's clock was compared: venue time = ours + `offset_ns`, known to within +- `error_ns` (half the round trip)."""
 
     venue: str
@@ -76,13 +79,13 @@ class ClockMeasured(Event, frozen=True, kw_only=True, tag=True):
     error_ns: int
 
 
-class ClockDoubted(Event, frozen=True, kw_only=True, tag=True):
+class ClockDoubted(Event, frozen=True, kw_only=True, tag="ClockDoubted"):
     """A venue said of a request of ours that it was out of time: its clock and ours may stand otherwise than measured last."""
 
     venue: str
 
 
-class InstrumentListed(Event, frozen=True, kw_only=True, tag=True):
+class InstrumentListed(Event, frozen=True, kw_only=True, tag="InstrumentListed"):
     """The venue's rules and the account's fees for one symbol were read."""
 
     instrument: Instrument
@@ -95,7 +98,7 @@ class AssetBalance(msgspec.Struct, frozen=True):
     locked: Decimal
 
 
-class BalancesReported(Event, frozen=True, kw_only=True, tag=True):
+class BalancesReported(Event, frozen=True, kw_only=True, tag="BalancesReported"):
     """A venue told balances. `complete`: assets not named are zero. `asked_ns`: when the question left (0: pushed)."""
 
     venue: str
@@ -104,7 +107,7 @@ class BalancesReported(Event, frozen=True, kw_only=True, tag=True):
     asked_ns: int
 
 
-class OrderAccepted(Event, frozen=True, kw_only=True, tag=True):
+class OrderAccepted(Event, frozen=True, kw_only=True, tag="OrderAccepted"):
     """The venue took the order; `report` is what its answer said of it, if anything. IOC answers may already be final."""
 
     venue: str
@@ -120,7 +123,7 @@ NOT_JOURNALLED = "not_journalled"
 """The code of an order that never left because the journal could not take it."""
 
 
-class OrderRejected(Event, frozen=True, kw_only=True, tag=True):
+class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
     """The order certainly does not exist: refused by the venue's own rule (`code`), or never sent (`sent_ns` 0).
 
     `retry_after_s`: nothing should be sent before. `entries_stop_s`: for so long the venue takes repairs but punishes entries.
@@ -136,7 +139,7 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag=True):
     entries_stop_s: float | None = None
 
 
-class OutcomeUnknown(Event, frozen=True, kw_only=True, tag=True):
+class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="OutcomeUnknown"):
     """The order was sent and no certain answer came: it may exist, now or a little later.
 
     `status` is the HTTP status of an answer that came and proved nothing.
@@ -149,19 +152,19 @@ class OutcomeUnknown(Event, frozen=True, kw_only=True, tag=True):
     status: int | None = None
 
 
-class OrderUpdated(Event, frozen=True, kw_only=True, tag=True):
+class OrderUpdated(Event, frozen=True, kw_only=True, tag="OrderUpdated"):
     """The private stream told of an order, ours or foreign."""
 
     report: OrderReport
 
 
-class OrderFilled(Event, frozen=True, kw_only=True, tag=True):
+class OrderFilled(Event, frozen=True, kw_only=True, tag="OrderFilled"):
     """The private stream told of a fill, ours or foreign; the same fill may be told again."""
 
     fill: Fill
 
 
-class OrderLooked(Event, frozen=True, kw_only=True, tag=True):
+class OrderLooked(Event, frozen=True, kw_only=True, tag="OrderLooked"):
     """A question about one order was answered by a look at open orders, finished orders and fills.
 
     `complete`: every page from `since_ns` on was read without error, so that finding nothing means something.
@@ -187,7 +190,7 @@ class Transfer(msgspec.Struct, frozen=True):
     event_ns: int
 
 
-class AccountSurveyed(Event, frozen=True, kw_only=True, tag=True):
+class AccountSurveyed(Event, frozen=True, kw_only=True, tag="AccountSurveyed"):
     """Everything of an account since some instant was read; `started_ns` is when the first question left (our clock).
 
     `complete`: every page of orders and fills was read. `transfers_complete`: the same for deposits and withdrawals, which
@@ -232,7 +235,7 @@ def parts_of(event: AccountSurveyed) -> Iterator[AccountSurveyed]:
     yield msgspec.structs.replace(event, orders=orders, fills=fills)
 
 
-class CancelAnswered(Event, frozen=True, kw_only=True, tag=True):
+class CancelAnswered(Event, frozen=True, kw_only=True, tag="CancelAnswered"):
     """A cancel was answered. Whatever the outcome, the order's cumulative fill still has to be asked for."""
 
     venue: str
@@ -241,13 +244,13 @@ class CancelAnswered(Event, frozen=True, kw_only=True, tag=True):
     code: str | None
 
 
-class TimerFired(Event, frozen=True, kw_only=True, tag=True):
+class TimerFired(Event, frozen=True, kw_only=True, tag="TimerFired"):
     """A timer asked for by `SetTimer` came due."""
 
     timer: str
 
 
-class StoreStateChanged(Event, frozen=True, kw_only=True, tag=True):
+class StoreStateChanged(Event, frozen=True, kw_only=True, tag="StoreStateChanged"):
     """The ledger or the journal stopped (or resumed) taking rows: while blocked no new pair may open."""
 
     store: Literal["ledger", "journal"]
@@ -255,7 +258,7 @@ class StoreStateChanged(Event, frozen=True, kw_only=True, tag=True):
     cause: str
 
 
-class TroubleReported(Event, frozen=True, kw_only=True, tag=True):
+class TroubleReported(Event, frozen=True, kw_only=True, tag="TroubleReported"):
     """The shell met something that a person should know of; `executor_error` is our own bug and halts trading.
 
     `venue`: the venue that did not answer a question, where it is one's fault.
@@ -266,31 +269,31 @@ class TroubleReported(Event, frozen=True, kw_only=True, tag=True):
     venue: str | None = None
 
 
-class HaltAsked(Event, frozen=True, kw_only=True, tag=True):
+class HaltAsked(Event, frozen=True, kw_only=True, tag="HaltAsked"):
     """The user, or a guard outside the engine, wants no new pairs."""
 
     reason: str
 
 
-class ResumeAsked(Event, frozen=True, kw_only=True, tag=True):
+class ResumeAsked(Event, frozen=True, kw_only=True, tag="ResumeAsked"):
     """The user allows new pairs again, and says why."""
 
     reason: str
 
 
-class FlattenAsked(Event, frozen=True, kw_only=True, tag=True):
+class FlattenAsked(Event, frozen=True, kw_only=True, tag="FlattenAsked"):
     """The user wants everything of ours brought back to flat, and nothing opened until `ResumeAsked`."""
 
     reason: str
 
 
-class ShutdownAsked(Event, frozen=True, kw_only=True, tag=True):
+class ShutdownAsked(Event, frozen=True, kw_only=True, tag="ShutdownAsked"):
     """The process is to end: open nothing, finish what is open until `deadline_ns`."""
 
     deadline_ns: int
 
 
-class RunEnded(Event, frozen=True, kw_only=True, tag=True):
+class RunEnded(Event, frozen=True, kw_only=True, tag="RunEnded"):
     """The process is about to end with `exit_code`; `fatal` says what stopped trading for good, if anything did."""
 
     exit_code: int

@@ -3,7 +3,7 @@
 Class 1 (everything here but an untraded `OpportunityRecord`) is journalled with the event that caused it, so that the ledger
 is a projection of the journal and can be rebuilt row for row. `PlanRecord`, `ControlRecord`, `PoolRecord`, `AgreedRecord`
 and `FormerAccountsRecord` stay in the journal: a restart needs them, a reader of history does not. Names end in their unit:
-`_ns` nanoseconds UTC, `_e8` 1e-8 of the quote.
+`_ns` nanoseconds UTC, `_e8` 1e-8 of the quote. What is said in `events.py` of names on disk holds here, too.
 """
 
 from decimal import Decimal
@@ -61,11 +61,11 @@ class AlternativeWay(StrEnum):
     HOLD = "hold"
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The base of all rows."""
 
 
-class RunRecord(Record, frozen=True, kw_only=True, tag=True):
+class RunRecord(Record, frozen=True, kw_only=True, tag="RunRecord"):
     """One run of the engine process."""
 
     id: int
@@ -79,7 +79,7 @@ class RunRecord(Record, frozen=True, kw_only=True, tag=True):
     halted: str | None = None
 
 
-class OpportunityRecord(Record, frozen=True, kw_only=True, tag=True):
+class OpportunityRecord(Record, frozen=True, kw_only=True, tag="OpportunityRecord"):
     """One episode in which the section-4 maximum, ignoring thresholds and balances, was above zero."""
 
     id: int
@@ -114,7 +114,7 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
     realised_net_e8: int
 
 
-class PairRecord(Record, frozen=True, kw_only=True, tag=True):
+class PairRecord(Record, frozen=True, kw_only=True, tag="PairRecord"):
     """One pair trade. `residual_mark` is `m1`, the quote value of one base of residual at `mark_ns`; `buy_frame_ns` and
     `sell_frame_ns` are when the newest frames of the two books, as decided on, were received."""
 
@@ -140,7 +140,7 @@ class PairRecord(Record, frozen=True, kw_only=True, tag=True):
     sell_frame_ns: int | None = None
 
 
-class OrderRecord(Record, frozen=True, kw_only=True, tag=True):
+class OrderRecord(Record, frozen=True, kw_only=True, tag="OrderRecord"):
     """One order, from intent to its end.
 
     Journal only: `expires_ns`, the instant on our clock after which the venue must refuse it, and `offset_ns`, the greatest
@@ -174,7 +174,7 @@ class OrderRecord(Record, frozen=True, kw_only=True, tag=True):
     offset_ns: int | None = None
 
 
-class FillRecord(Record, frozen=True, kw_only=True, tag=True):
+class FillRecord(Record, frozen=True, kw_only=True, tag="FillRecord"):
     """One execution; unique on (account_id, symbol, trade_id, order_id)."""
 
     id: int
@@ -195,7 +195,7 @@ class FillRecord(Record, frozen=True, kw_only=True, tag=True):
     received_ns: int
 
 
-class BalanceRecord(Record, frozen=True, kw_only=True, tag=True):
+class BalanceRecord(Record, frozen=True, kw_only=True, tag="BalanceRecord"):
     """A balance, as a venue told it or as we compute it; append-only."""
 
     id: int
@@ -210,7 +210,7 @@ class BalanceRecord(Record, frozen=True, kw_only=True, tag=True):
     cause: str
 
 
-class IncidentRecord(Record, frozen=True, kw_only=True, tag=True):
+class IncidentRecord(Record, frozen=True, kw_only=True, tag="IncidentRecord"):
     """Something a person should know of."""
 
     id: int
@@ -225,7 +225,7 @@ class IncidentRecord(Record, frozen=True, kw_only=True, tag=True):
     acknowledged_ns: int | None = None
 
 
-class AlternativeRecord(Record, frozen=True, kw_only=True, tag=True):
+class AlternativeRecord(Record, frozen=True, kw_only=True, tag="AlternativeRecord"):
     """One way that stood open at a decision about a pair; `reason` is None for the one that was taken."""
 
     id: int
@@ -243,7 +243,7 @@ class AlternativeRecord(Record, frozen=True, kw_only=True, tag=True):
     reason: str | None
 
 
-class PlanRecord(Record, frozen=True, kw_only=True, tag=True):
+class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     """What a pair was decided on: enough to finish it, and to explain it, after a restart. Journal only.
 
     `hold_quote` is reserved at the buy venue and `hold_base` at the sell venue until both legs are terminal. `day_notional` is
@@ -283,7 +283,7 @@ class StoppedAsset(msgspec.Struct, frozen=True):
     text: str
 
 
-class ControlRecord(Record, frozen=True, kw_only=True, tag=True):
+class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     """Halts, losses, exposure and quarantines that survive a restart. Journal only; the last one counts.
 
     `day_exposure` is the day's quote x seconds unhedged by venue; `unwell` the venues in quarantine or on probation.
@@ -315,7 +315,7 @@ class Pooled(msgspec.Struct, frozen=True):
     account_ids: tuple[str, ...] = ()
 
 
-class PoolRecord(Record, frozen=True, kw_only=True, tag=True):
+class PoolRecord(Record, frozen=True, kw_only=True, tag="PoolRecord"):
     """All base that closed pairs left over, as dust or carried unhedged, on these accounts. Journal only; the last counts."""
 
     account_ids: tuple[str, ...]
@@ -331,13 +331,13 @@ class AgreedAccount(msgspec.Struct, frozen=True):
     totals: dict[str, Decimal]
 
 
-class AgreedRecord(Record, frozen=True, kw_only=True, tag=True):
+class AgreedRecord(Record, frozen=True, kw_only=True, tag="AgreedRecord"):
     """The last agreement on every account: what a restart explains its first balances from. Journal only; the last counts."""
 
     accounts: tuple[AgreedAccount, ...]
 
 
-class FormerAccountsRecord(Record, frozen=True, kw_only=True, tag=True):
+class FormerAccountsRecord(Record, frozen=True, kw_only=True, tag="FormerAccountsRecord"):
     """What accounts were ever called before, each with its present name. Journal only; the last counts.
 
     Rows under a former name are the account's own: a version that does not know this row must not take them for another's.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from arb.core.events import FeedDown
+from arb.core.tags import tag_of
 from arb.errors import ConfigError
 from arb.market.arena import NO_SEQUENCE, BookState, Levels
 from arb.market.numbers import exact, plain
@@ -97,6 +99,7 @@ class _Event(msgspec.Struct):
 
 
 _event = msgspec.json.Decoder(_Event).decode
+_FEED_DOWN = tag_of(FeedDown)
 
 
 def _take_event(feeds: dict[str, WireFeed], line: TapeLine) -> None:
@@ -105,7 +108,7 @@ def _take_event(feeds: dict[str, WireFeed], line: TapeLine) -> None:
         event = _event(line.raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return
-    if event.type == "FeedDown" and event.venue in feeds:
+    if event.type == _FEED_DOWN and event.venue in feeds:
         feeds[event.venue].on_disconnect(line.received_ns)
 
 

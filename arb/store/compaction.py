@@ -13,12 +13,14 @@ from pathlib import Path
 import msgspec
 
 from arb.errors import ConfigError, StoreError
-from arb.store.journal_reader import check_schema
+from arb.store.journal_reader import IS_ROW, check_schema
 from arb.store.reserve import InstanceLock
 
 
 class _Row(msgspec.Struct):
-    """Which row a record is a state of; some are named by their pair, and the control record is one of a kind."""
+    """Which row a record is a state of, by its tag and the names on disk; some are named by their pair, and the control
+    record is one of a kind.
+    """
 
     type: str
     id: int | None = None
@@ -74,7 +76,7 @@ def _begins_before(path: Path, before_ns: int) -> bool:
     try:
         with closing(sqlite3.connect(path)) as db:
             check_schema(db, path)
-            row = db.execute("SELECT t_ns FROM entries WHERE type <> 'Persist' ORDER BY id LIMIT 1").fetchone()
+            row = db.execute(f"SELECT t_ns FROM entries WHERE NOT {IS_ROW} ORDER BY id LIMIT 1").fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"journal {path}: {error}") from None
     return row is not None and row[0] < before_ns
@@ -96,11 +98,11 @@ def _delete(db: sqlite3.Connection, before_ns: int) -> int:
 
 def _doomed(db: sqlite3.Connection, before_ns: int) -> Iterator[int]:
     yield from (
-        entry for (entry,) in db.execute("SELECT id FROM entries WHERE type <> 'Persist' AND t_ns < ?", (before_ns,))
+        entry for (entry,) in db.execute(f"SELECT id FROM entries WHERE NOT {IS_ROW} AND t_ns < ?", (before_ns,))
     )
     # The last state seen of every row so far, if it may go: not the first one, and old enough.
     latest: dict[tuple[str, int | None], int | None] = {}
-    for entry, t_ns, payload in db.execute("SELECT id, t_ns, payload FROM entries WHERE type = 'Persist' ORDER BY id"):
+    for entry, t_ns, payload in db.execute(f"SELECT id, t_ns, payload FROM entries WHERE {IS_ROW} ORDER BY id"):
         row = _DECODER.decode(payload).record
         key = (row.type, row.id if row.id is not None else row.pair_id)
         earlier = latest.get(key)

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from arb.store.tables import Base
 from arb.store.types import ExactNumber
 from arb.store.views import VIEWS
+from arb.store.vocabulary import CODES
 
 _HEAD = """# The ledger's tables and views
 
@@ -33,6 +34,7 @@ Made from the models by `python -m arb.store.dictionary docs/SCHEMA.md`; do not 
   those of its fills that are older have the old one.
 - Class 1 (everything but untraded opportunities) is a projection of the journal and never deleted. Untraded opportunities are
   added up in `untraded_daily` and deleted after `[store] keep_untraded_days`.
+- *Codes* grow with the engine: arb refuses to write a row with one that is not listed here, and no constraint does.
 """
 
 _FROM: dict[str, tuple[str, ...]] = {
@@ -170,6 +172,8 @@ def _rules(table: Table) -> Iterator[str]:
     for rule in sorted(table.constraints, key=lambda rule: str(rule.name)):
         if isinstance(rule, CheckConstraint):
             yield f"- {str(rule.name).removeprefix(f'ck_{table.name}_').replace('_', ' ')}: `{rule.sqltext}`"
+    for column, codes in CODES.get(table.name, {}).items():
+        yield f"- codes of `{column}`: {', '.join(f'`{code}`' for code in codes)}"
 
 
 def _view(name: str) -> str:

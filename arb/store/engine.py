@@ -22,11 +22,14 @@ _POSTGRES = {
 }
 
 
-def open_engine(db_url: str, *, create: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
+def open_engine(
+    db_url: str, *, create: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS, foreign_keys: bool = True
+) -> Engine:
     """Return an engine without a pool: the ledger has one writer, and reports are short.
 
-    `create` allows a SQLite file to be made. Raises `ConfigError` when the URL is not usable, or names no existing
-    file.
+    `create` allows a SQLite file to be made. `foreign_keys` False is for migrations, which make tables anew that others refer
+    to: SQLite takes that word outside of a transaction only, and PostgreSQL needs none. Raises `ConfigError` when the URL is
+    not usable, or names no existing file.
     """
     url = parse_url(db_url)
     file = sqlite_file(url)
@@ -42,17 +45,17 @@ def open_engine(db_url: str, *, create: bool = False, busy_timeout_ms: int = BUS
         except OSError as error:
             raise ConfigError(f"ledger {file}: cannot make its directory: {error.strerror}") from None
     engine = create_engine(url, poolclass=NullPool)
-    event.listen(engine, "connect", _sqlite_setup(busy_timeout_ms))
+    event.listen(engine, "connect", _sqlite_setup(busy_timeout_ms, foreign_keys))
     # Python's driver begins transactions of its own accord, and not before DDL: switched off, and begun by us.
     event.listen(engine, "begin", _sqlite_begin)
     return engine
 
 
-def _sqlite_setup(busy_timeout_ms: int) -> Any:
+def _sqlite_setup(busy_timeout_ms: int, foreign_keys: bool) -> Any:
     def setup(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
-        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")  # a power cut may undo commits, which the journal then repeats
 

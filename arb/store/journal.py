@@ -6,7 +6,8 @@ on, which another thread calls at least every 250 ms. Commits never checkpoint e
 file, so that the loop meets no disk. (`synchronous=NORMAL`, not OFF: when SQLite starts its log file anew, once per
 few thousand commits, it has to sync the new header, else a power cut at that moment could mix old and new pages.)
 
-`entries` is the story: one row per event (`sub` 0) and per command (`sub` 1, 2, ...), as JSON with decimals as strings.
+`entries` is the story: one row per event (`sub` 0) and per command (`sub` 1, 2, ...), as JSON with decimals as strings; `type`
+is the tag, which stays when a class is renamed.
 `live` points at the latest rows of every pair that is not finished, so that a restart reads little. `counters` holds
 the greatest run and pair numbers. All three change in the same transaction.
 """
@@ -33,6 +34,7 @@ from arb.core.records import (
     PlanRecord,
     PoolRecord,
 )
+from arb.core.tags import tag_of
 from arb.errors import ConfigError, StoreError, require
 from arb.store.journal_reader import (
     APPLICATION_ID,
@@ -174,11 +176,11 @@ class Journal:
         require(event.seq > self._last_seq, f"journal: event {event.seq} after {self._last_seq}")
         require(len(commands) <= MAX_SUB, f"journal: {len(commands)} commands from one event")
         base = event.seq << SUB_BITS
-        lines: list[_Line] = [(base, event.t_ns, "event", type(event).__name__, self._encode(event).decode())]
+        lines: list[_Line] = [(base, event.t_ns, "event", tag_of(event), self._encode(event).decode())]
         rows: list[Row] = []
         for sub, command in enumerate(commands, 1):
             text = self._encode(command).decode()
-            lines.append((base + sub, event.t_ns, "command", type(command).__name__, text))
+            lines.append((base + sub, event.t_ns, "command", tag_of(command), text))
             if type(command) is Persist:
                 rows.append(Row(event.seq, sub, command.record))
         change = self._change(event, rows)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.commands import AnyCommand
+from arb.core.commands import AnyCommand, Persist
 from arb.core.events import AnyEvent
 from arb.core.former import settled
 from arb.core.records import (
@@ -26,17 +26,20 @@ from arb.core.records import (
     PlanRecord,
     PoolRecord,
 )
+from arb.core.tags import tag_of
 from arb.errors import ConfigError, StoreError
 
 APPLICATION_ID = 0x61726230  # "arb0": says whose file this is
 SCHEMA_VERSION = 1
 SUB_BITS = 12
 MAX_SUB = (1 << SUB_BITS) - 1
-# Pairs in these states are finished; `halted` is not among them, for it still waits for a person.
+IS_ROW = f"type = '{tag_of(Persist)}'"
+"""SQL that holds for the entries that keep a row, and no other."""
 RECENT_NS = 120 * NS_PER_S
 """How far before its last entry, and before the accounts agreed last, a journal is read again at a start: further than any
 venue's histories lag, and than the looks through the accounts go back."""
 RECENT_MAX_NS = 3 * 86_400 * NS_PER_S
+# `halted` is not among them, for it still waits for a person.
 FINISHED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
 
 
@@ -168,13 +171,13 @@ class JournalReader:
 
     def records_from(self, after: Position = START) -> Iterator[Row]:
         """Yield every record behind `after`, in order; raise `StoreError` at an entry that cannot be read."""
-        sql = "SELECT id, payload FROM entries WHERE id > ? AND type = 'Persist' ORDER BY id"
+        sql = f"SELECT id, payload FROM entries WHERE id > ? AND {IS_ROW} ORDER BY id"
         for entry_id, payload in self._rows(sql, (_entry_id(after),)):
             yield Row(entry_id >> SUB_BITS, entry_id & MAX_SUB, self._record(entry_id, payload))
 
     def records_back_from(self, position: Position) -> Iterator[AnyRecord]:
         """Yield the records at `position` and before it, the newest first; raise as `records_from` does."""
-        sql = "SELECT id, payload FROM entries WHERE id <= ? AND type = 'Persist' ORDER BY id DESC"
+        sql = f"SELECT id, payload FROM entries WHERE id <= ? AND {IS_ROW} ORDER BY id DESC"
         for entry_id, payload in self._rows(sql, (_entry_id(position),)):
             yield self._record(entry_id, payload)
 
@@ -297,7 +300,7 @@ class JournalReader:
     def rows_since(self, since_ns: int) -> list[Row]:
         """Return the records written since an instant, oldest first, reading from the end; raise as `records_from` does."""
         found: list[Row] = []
-        sql = "SELECT id, t_ns, payload FROM entries WHERE type = 'Persist' ORDER BY id DESC"
+        sql = f"SELECT id, t_ns, payload FROM entries WHERE {IS_ROW} ORDER BY id DESC"
         for entry_id, t_ns, payload in self._rows(sql, ()):
             if t_ns < since_ns:
                 break

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 import arb
-from arb.errors import ConfigError, StoreError
+from arb.errors import ConfigError, StoreError, require
 from arb.store.engine import open_engine, store_error
 from arb.store.paths import mask_url, parse_url, sqlite_file
 from arb.store.tables import Base
@@ -118,7 +118,7 @@ def require_current(db_url: str, engine: Engine) -> None:
 
 def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str | None, str | None]:
     _refuse_others(db_url)
-    engine = open_engine(db_url, create=True)
+    engine = open_engine(db_url, create=True, foreign_keys=False)
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
@@ -128,7 +128,11 @@ def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str
             _refuse_newer(db_url, before)
             if before == goal:
                 return before, before
+            dangling = set(_dangling(connection))
             run(make_config(connection))
+            for fault in _dangling(connection):
+                # What was so before is for `arb db check` to tell: an upgrade may be on the way to a rebuild.
+                require(fault in dangling, f"ledger {mask_url(db_url)}: the migration lost a row: {fault}")
             return before, _revision(connection)
     except DBAPIError as error:
         raise store_error(db_url, error) from None
@@ -186,6 +190,14 @@ def _integrity_faults(connection: Connection) -> list[str]:
     if connection.dialect.name != "sqlite":
         return []  # PostgreSQL checks its own pages and constraints
     faults = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
-    for table, row_id, parent, _ in connection.execute(text("PRAGMA foreign_key_check")):
-        faults.append(f"{table} row {row_id} refers to a row of {parent} that is not there")
-    return faults
+    return [*faults, *_dangling(connection)]
+
+
+def _dangling(connection: Connection) -> list[str]:
+    """Return the rows of a SQLite file that refer to nothing, one line each."""
+    if connection.dialect.name != "sqlite":
+        return []
+    return [
+        f"{table} row {row_id} refers to a row of {parent} that is not there"
+        for table, row_id, parent, _ in connection.execute(text("PRAGMA foreign_key_check"))
+    ]

@@ -19,7 +19,7 @@ from arb.store.migrate import require_current, upgrade
 from arb.store.paths import mask_url, parse_url, sqlite_file
 from arb.store.retention import roll_up
 from arb.store.tables import Projection
-from arb.store.writer import TABLES, Writer
+from arb.store.writer import TABLES, RowRefused, Writer
 
 BATCH_ROWS = 5000
 
@@ -96,8 +96,8 @@ class Projector:
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows that follow the position, in order; rows at or before it are passed over.
 
-        Raises `RowRefused` when a constraint refuses a record, `StoreError` for every other failure. Nothing of the
-        batch is then written, and the same rows may be tried again.
+        Raises `RowRefused` when a constraint or the vocabulary refuses a record, `StoreError` for every other failure.
+        Nothing of the batch is then written, and the same rows may be tried again.
         """
         fresh = [row for row in rows if (row.seq, row.sub) > self.position]
         if not fresh:
@@ -115,20 +115,22 @@ class Projector:
         except DBAPIError as error:
             self.close()
             raise store_error(self.db_url, error) from None
+        except RowRefused:
+            raise
         except StoreError:
             self.close()  # somebody else writes: look again at how far the ledger is, and whose rows it holds
             raise
         self.position = self._stored = last
 
     def write_untraded(self, records: Sequence[OpportunityRecord]) -> int:
-        """Write class-2 rows; return how many were refused by a constraint (the others are written)."""
+        """Write class-2 rows; return how many a constraint or the vocabulary refused (the others are written)."""
         self._require_same_file()
         assert self._writer is not None
         try:
             with self._ready().begin():
                 self._writer.add_untraded(self._ready(), records)
             return 0
-        except IntegrityError:
+        except (IntegrityError, RowRefused):
             return sum(self._refuses(record) for record in records)
         except DBAPIError as error:
             self.close()
@@ -203,7 +205,7 @@ class Projector:
         try:
             with self._ready().begin():
                 self._written((record,))
-        except IntegrityError:
+        except (IntegrityError, RowRefused):
             return True
         return False
 

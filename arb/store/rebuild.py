@@ -19,6 +19,7 @@ from arb.store.projector import Projector
 from arb.store.reserve import InstanceLock
 from arb.store.retention import roll_up
 from arb.store.tables import Alternative, Balance, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
+from arb.store.writer import require_known_codes
 
 
 def db_upgrade(db_url: str) -> dict[str, Any]:
@@ -44,7 +45,8 @@ def db_rebuild(db_url: str, journal_path: Path) -> dict[str, Any]:
 
     Opportunities that were not traded are not in the journal; those the ledger can still read stay. A SQLite file
     that cannot be read is kept beside, as `NAME.broken-N`, and a new one is made. Raises `ConfigError` while the
-    engine runs, or when there is no journal, and `StoreError` when the journal or the database cannot be read.
+    engine runs, or when there is no journal, and `StoreError` when the journal or the database cannot be read, or the
+    journal holds a code this arb does not know; nothing is then deleted.
     """
     if not journal_path.exists():
         raise ConfigError(f"journal {journal_path}: no such file; there is nothing to rebuild from")
@@ -107,8 +109,13 @@ def _vacuum(engine: Engine, file: Path | None) -> tuple[int | None, int | None]:
 
 
 def _read_through(reader: JournalReader) -> set[int]:
-    """Return the runs in the journal, having seen that every record can be read before anything is deleted."""
-    return {row.record.id for row in reader.records_from() if isinstance(row.record, RunRecord)}
+    """Return the runs in the journal, having seen that every record can be read, and written, before anything is deleted."""
+    runs: set[int] = set()
+    for row in reader.records_from():
+        require_known_codes(row.record)
+        if isinstance(row.record, RunRecord):
+            runs.add(row.record.id)
+    return runs
 
 
 def _prepare(db_url: str) -> str | None:

@@ -5,36 +5,20 @@ sizes and fees exact numbers. Rows come from the records of `core/records.py`, f
 
 The CHECK constraints make nonsense impossible, whoever writes. Exact numbers are compared there as double precision,
 for text does not compare as a number: such a check is a sanity test, not arithmetic, and sums of sizes get a
-tolerance of 1e-9. `pair_trades.opportunity_id` is no foreign key: an opportunity's row is written when its episode
-closes, which may be after its pair was decided.
+tolerance of 1e-9. Which codes may stand in a column is not said here but in `vocabulary.py`, unless they can never grow in
+number. `pair_trades.opportunity_id` is no foreign key: an opportunity's row is written when its episode closes, which may be
+after its pair was decided.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
-from enum import StrEnum
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from arb.core.alternatives import RepairReason
-from arb.core.reasons import Reason
-from arb.core.records import AlternativeStage, AlternativeWay, OpportunityOutcome, PairKind, PairState
-from arb.market.fill import FillSource, Liquidity
-from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
+from arb.market.order import Outcome, Side
+from arb.store.constraints import above_zero, among, check, not_negative, number
 from arb.store.types import ExactNumber, RowId
 
-MODES = ("sandbox", "paper", "live", "replay", "sim")
-SEVERITIES = ("info", "warning", "critical")
 WATERFALL = (
     "expected_net_e8",
     "buy_slippage_e8",
@@ -47,6 +31,7 @@ WATERFALL = (
 )
 
 
+_FINISHED = "'completed', 'unwound', 'carried', 'abandoned'"
 _WHOLE = " AND ".join(f"({WATERFALL[-1]} IS NULL) = ({term} IS NULL)" for term in WATERFALL[:-1])
 
 
@@ -65,32 +50,6 @@ class Base(DeclarativeBase):
     type_annotation_map = {int: BigInteger, str: String, Decimal: ExactNumber}  # noqa: RUF012 - SQLAlchemy's own form
 
 
-def _among(column: str, values: Iterable[str] | type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
-
-
-def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
-    """The same as `_among`, for tables that are written fast: SQLite builds a list of three or more anew for every row."""
-    return CheckConstraint(" OR ".join(f"{column} = '{value}'" for value in values), name=f"{column}_known")
-
-
-def _check(name: str, condition: str) -> CheckConstraint:
-    return CheckConstraint(condition, name=name)
-
-
-def _number(column: str) -> str:
-    return f"CAST({column} AS DOUBLE PRECISION)"
-
-
-def _above_zero(*columns: str) -> tuple[CheckConstraint, ...]:
-    return tuple(_check(f"{column}_above_zero", f"{_number(column)} > 0") for column in columns)
-
-
-def _not_negative(*columns: str) -> tuple[CheckConstraint, ...]:
-    return tuple(_check(f"{column}_not_negative", f"{_number(column)} >= 0") for column in columns)
-
-
 def _id() -> Mapped[int]:
     return mapped_column(RowId, primary_key=True, autoincrement=False, comment="row id, given by the engine")
 
@@ -100,8 +59,7 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        _among("mode", MODES),
-        _check("ends_after_start", "ended_ns >= started_ns"),
+        check("ends_after_start", "ended_ns >= started_ns"),
         {"comment": "one run of the engine process"},
     )
 
@@ -121,14 +79,12 @@ class Opportunity(Base):
 
     __tablename__ = "opportunities"
     __table_args__ = (
-        _one_of("outcome", reversed(OpportunityOutcome)),  # the frequent ones first, as among the reasons
-        _one_of("reason", reversed(Reason)),
-        _check("reason_iff_not_traded", "(outcome = 'traded') = (reason IS NULL)"),
-        _check("best_net_not_negative", "best_net_e8 >= 0"),
-        _check("times_in_order", "opened_ns <= best_ns AND best_ns <= closed_ns"),
-        _check("ticks_above_zero", "ticks > 0"),
-        _check("two_venues", "buy_venue <> sell_venue"),
-        *_above_zero("best_buy_size", "best_sell_size"),
+        check("reason_iff_not_traded", "(outcome = 'traded') = (reason IS NULL)"),
+        check("best_net_not_negative", "best_net_e8 >= 0"),
+        check("times_in_order", "opened_ns <= best_ns AND best_ns <= closed_ns"),
+        check("ticks_above_zero", "ticks > 0"),
+        check("two_venues", "buy_venue <> sell_venue"),
+        *above_zero("best_buy_size", "best_sell_size"),
         # Only two: each costs a fifth of the rate at which rows go in.
         Index(None, "symbol", "opened_ns"),
         Index(None, "run_id", "opened_ns"),
@@ -159,21 +115,19 @@ class PairTrade(Base):
 
     __tablename__ = "pair_trades"
     __table_args__ = (
-        _among("kind", PairKind),
-        _among("state", PairState),
-        _check("closed_when_finished", "state IN ('opening', 'repairing', 'halted') OR closed_ns IS NOT NULL"),
-        _check("closes_after_decision", "closed_ns >= decided_ns"),
-        _check("two_venues", "kind <> 'arb' OR buy_venue <> sell_venue"),
-        _check("two_sizes", f"kind <> 'arb' OR ({_number('buy_size')} > 0 AND {_number('sell_size')} > 0)"),
-        _check("some_size", f"{_number('buy_size')} + {_number('sell_size')} > 0"),
-        _check("mark_has_time", "(residual_mark IS NULL) = (mark_ns IS NULL)"),
-        _check("waterfall_whole", _WHOLE),
-        _check("waterfall_adds_up", f"{' + '.join(WATERFALL[:-1])} = {WATERFALL[-1]}"),
-        _check(
+        check("closed_when_finished", f"state NOT IN ({_FINISHED}) OR closed_ns IS NOT NULL"),
+        check("closes_after_decision", "closed_ns >= decided_ns"),
+        check("two_venues", "kind <> 'arb' OR buy_venue <> sell_venue"),
+        check("two_sizes", f"kind <> 'arb' OR ({number('buy_size')} > 0 AND {number('sell_size')} > 0)"),
+        check("some_size", f"{number('buy_size')} + {number('sell_size')} > 0"),
+        check("mark_has_time", "(residual_mark IS NULL) = (mark_ns IS NULL)"),
+        check("waterfall_whole", _WHOLE),
+        check("waterfall_adds_up", f"{' + '.join(WATERFALL[:-1])} = {WATERFALL[-1]}"),
+        check(
             "earned_when_finished",
             "kind <> 'arb' OR state NOT IN ('completed', 'unwound') OR realised_net_e8 IS NOT NULL",
         ),
-        *_not_negative("buy_size", "sell_size", "residual_mark", "exposure_quote_s"),
+        *not_negative("buy_size", "sell_size", "residual_mark", "exposure_quote_s"),
         Index(None, "symbol", "decided_ns"),
         Index(None, "decided_ns"),
         Index(None, "state"),
@@ -222,20 +176,17 @@ class Order(Base):
 
     __tablename__ = "orders"
     __table_args__ = (
-        _among("role", Role),
-        _among("side", Side),
-        _among("tif", TimeInForce),
-        _among("status", OrderStatus),
-        _among("outcome", Outcome),
-        _check("own_has_name", "role = 'foreign' OR client_order_id IS NOT NULL"),
-        _check("foreign_has_no_pair", "role <> 'foreign' OR pair_trade_id IS NULL"),
-        _check("attempt_not_negative", "attempt >= 0"),
-        _check("own_has_price", f"role = 'foreign' OR {_number('price')} > 0"),
-        _check("filled_within_size", f"{_number('filled')} <= {_number('size')} * 1.000000001"),
-        _check("intent_was_not_sent", "status <> 'intent' OR sent_ns IS NULL"),
-        _check("journalled_before_sent", "role = 'foreign' OR sent_ns >= journalled_ns"),
-        *_above_zero("size"),
-        *_not_negative("price", "filled", "avg_price"),
+        among("side", Side),
+        among("outcome", Outcome),
+        check("own_has_name", "role = 'foreign' OR client_order_id IS NOT NULL"),
+        check("foreign_has_no_pair", "role <> 'foreign' OR pair_trade_id IS NULL"),
+        check("attempt_not_negative", "attempt >= 0"),
+        check("own_has_price", f"role = 'foreign' OR {number('price')} > 0"),
+        check("filled_within_size", f"{number('filled')} <= {number('size')} * 1.000000001"),
+        check("intent_was_not_sent", "status <> 'intent' OR sent_ns IS NULL"),
+        check("journalled_before_sent", "role = 'foreign' OR sent_ns >= journalled_ns"),
+        *above_zero("size"),
+        *not_negative("price", "filled", "avg_price"),
         UniqueConstraint("account_id", "client_order_id"),
         Index(None, "pair_trade_id"),
         Index(None, "venue", "journalled_ns"),
@@ -246,7 +197,7 @@ class Order(Base):
 
     id: Mapped[int] = _id()
     pair_trade_id: Mapped[int | None] = mapped_column(ForeignKey("pair_trades.id"), comment="its pair; null if foreign")
-    account_id: Mapped[str] = mapped_column(comment="venue and key fingerprint")
+    account_id: Mapped[str] = mapped_column(comment="venue and its own id of the account, else the key's fingerprint")
     venue: Mapped[str] = mapped_column(comment="where it was sent")
     symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
     role: Mapped[str] = mapped_column(comment="entry, hedge, unwind, dust or foreign")
@@ -274,10 +225,8 @@ class Fill(Base):
 
     __tablename__ = "fills"
     __table_args__ = (
-        _among("side", Side),
-        _among("liquidity", Liquidity),
-        _among("source", FillSource),
-        *_above_zero("price", "size"),
+        among("side", Side),
+        *above_zero("price", "size"),
         UniqueConstraint("account_id", "symbol", "trade_id", "order_id"),
         Index(None, "order_id"),
         Index(None, "venue", "event_ns"),
@@ -286,7 +235,7 @@ class Fill(Base):
 
     id: Mapped[int] = _id()
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), comment="its order")
-    account_id: Mapped[str] = mapped_column(comment="venue and key fingerprint")
+    account_id: Mapped[str] = mapped_column(comment="venue and its own id of the account, else the key's fingerprint")
     venue: Mapped[str] = mapped_column(comment="where it happened")
     symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
     trade_id: Mapped[str] = mapped_column(comment="the venue's name for the execution")
@@ -311,9 +260,8 @@ class Balance(Base):
 
     __tablename__ = "balances"
     __table_args__ = (
-        _check("source_known", "source IN ('venue', 'computed')"),
-        _check("told_free_not_negative", f"source <> 'venue' OR {_number('free')} >= 0"),
-        *_not_negative("locked"),
+        check("told_free_not_negative", f"source <> 'venue' OR {number('free')} >= 0"),
+        *not_negative("locked"),
         Index(None, "venue", "asset", "ns"),
         Index(None, "run_id"),
         {"comment": "balances over time"},
@@ -321,7 +269,7 @@ class Balance(Base):
 
     id: Mapped[int] = _id()
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that noted it")
-    account_id: Mapped[str] = mapped_column(comment="venue and key fingerprint")
+    account_id: Mapped[str] = mapped_column(comment="venue and its own id of the account, else the key's fingerprint")
     venue: Mapped[str] = mapped_column(comment="where it lies")
     asset: Mapped[str] = mapped_column(comment="for instance USDT")
     ns: Mapped[int] = mapped_column(comment="instant, ns UTC")
@@ -336,8 +284,7 @@ class Incident(Base):
 
     __tablename__ = "incidents"
     __table_args__ = (
-        _check("kind_not_empty", "kind <> ''"),
-        _among("severity", SEVERITIES),
+        check("kind_not_empty", "kind <> ''"),
         Index(None, "ns"),
         Index(None, "pair_trade_id"),
         Index(None, "run_id"),
@@ -361,14 +308,10 @@ class Alternative(Base):
 
     __tablename__ = "alternatives"
     __table_args__ = (
-        _one_of("stage", AlternativeStage),
-        _one_of("way", AlternativeWay),
-        _one_of("reason", (*reversed(Reason), *RepairReason)),
-        _check("way_of_stage", "(stage = 'entry') = (way IN ('route', 'size'))"),
-        _check("entry_has_two_venues", "stage <> 'entry' OR (buy_venue IS NOT NULL AND sell_venue IS NOT NULL)"),
-        _check("two_venues", "buy_venue <> sell_venue"),
-        _check("hold_is_nowhere", "(way = 'hold') = (buy_venue IS NULL AND sell_venue IS NULL)"),
-        *_above_zero("buy_size", "sell_size", "price"),
+        check("entry_has_two_venues", "stage <> 'entry' OR (buy_venue IS NOT NULL AND sell_venue IS NOT NULL)"),
+        check("two_venues", "buy_venue <> sell_venue"),
+        check("hold_is_nowhere", "(way = 'hold') = (buy_venue IS NULL AND sell_venue IS NULL)"),
+        *above_zero("buy_size", "sell_size", "price"),
         Index(None, "pair_trade_id"),
         {"comment": "what else could have been done: ways open at a decision about a pair"},
     )
@@ -397,9 +340,8 @@ class UntradedDaily(Base):
 
     __tablename__ = "untraded_daily"
     __table_args__ = (
-        _check("outcome_known", "outcome IN ('refused', 'vanished')"),
-        _among("reason", Reason),
-        _check("opportunities_above_zero", "opportunities > 0"),
+        check("not_traded", "outcome <> 'traded'"),  # those stay, and would count twice
+        check("opportunities_above_zero", "opportunities > 0"),
         {"comment": "sums of untraded opportunities that were deleted for their age"},
     )
 

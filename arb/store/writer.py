@@ -18,8 +18,11 @@ from arb.core.records import (
     OpportunityRecord,
     OrderRecord,
     PairRecord,
+    Record,
     RunRecord,
+    Waterfall,
 )
+from arb.core.tags import attributes_of, tag_of
 from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
 from arb.store.tables import (
@@ -35,6 +38,7 @@ from arb.store.tables import (
     Run,
 )
 from arb.store.types import ExactNumber, plain
+from arb.store.vocabulary import rules_of
 
 LedgerRecord = (
     RunRecord
@@ -47,7 +51,7 @@ LedgerRecord = (
     | AlternativeRecord
 )
 # In the order in which rows may refer to each other.
-TABLES: dict[type, type[Base]] = {
+TABLES: dict[type[Record], type[Base]] = {
     RunRecord: Run,
     OpportunityRecord: Opportunity,
     PairRecord: PairTrade,
@@ -63,7 +67,7 @@ _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric"
 
 
 class RowRefused(StoreError):
-    """A constraint of the ledger refuses a record: our own bug, and the record is named."""
+    """A record breaks a constraint of the ledger, or holds a code nobody knows: our own bug, and the record is named."""
 
 
 class Writer:
@@ -71,7 +75,7 @@ class Writer:
 
     def __init__(self, dialect: str) -> None:
         self._sql = {kind: _upsert(table.__table__, dialect) for kind, table in TABLES.items()}  # type: ignore[arg-type]
-        self._rows = {kind: _row_maker(kind, table) for kind, table in TABLES.items()}
+        self._rows = {kind: row_maker(kind, table) for kind, table in TABLES.items()}
         self._postgres = dialect == "postgresql"
         self._insert = self._sql[OpportunityRecord].partition(" ON CONFLICT ")[0]
 
@@ -79,7 +83,7 @@ class Writer:
         """Write the last state of each record, tables in the order of their references; return how many rows.
 
         Records that stay in the journal (plans, controls) are passed over. Raises `DBAPIError` when the database
-        refuses.
+        refuses, and `RowRefused` for a code that is in no vocabulary.
         """
         latest: dict[type, dict[int, LedgerRecord]] = {kind: {} for kind in TABLES}
         for record in records:
@@ -92,7 +96,10 @@ class Writer:
         return sum(map(len, latest.values()))
 
     def add_untraded(self, connection: Connection, records: Sequence[OpportunityRecord]) -> None:
-        """Write opportunities under ids that are new as a rule; those that are not are replaced, as `write` does."""
+        """Write opportunities under ids that are new as a rule; those that are not are replaced, as `write` does.
+
+        Raises as `write` does.
+        """
         rows = self._made(OpportunityRecord, records)
         try:
             with connection.begin_nested():
@@ -108,7 +115,9 @@ class Writer:
     def _made(self, kind: type, records: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """Yield rows, made in small pieces: while a server takes in those before them, and within the processor's cache."""
         for start in range(0, len(records), PIECE_ROWS):
-            yield from self._rows[kind](records[start : start + PIECE_ROWS])
+            piece = records[start : start + PIECE_ROWS]
+            _CODES[kind](piece)
+            yield from self._rows[kind](piece)
 
     def _execute(self, connection: Connection, kind: type, rows: list[tuple[Any, ...]]) -> None:
         if not self._postgres:
@@ -150,10 +159,42 @@ class Writer:
                 if type(record) is kind:
                     try:
                         self.write(connection, (record,))
+                    except RowRefused as refused:
+                        return refused
                     except DBAPIError as error:
                         cause = str(error.orig).strip().splitlines()[0]
-                        return RowRefused(f"{kind.__name__} {record.id} is refused: {cause}")  # type: ignore[union-attr]
+                        return _refusal(record, cause)
         return None
+
+
+def require_known_codes(record: AnyRecord) -> None:
+    """Raise `RowRefused` for a record that the ledger would not take because of a code in it."""
+    if type(record) in TABLES:
+        _CODES[type(record)]((record,))
+
+
+def _refusal(record: Any, cause: str) -> RowRefused:
+    return RowRefused(f"{tag_of(record)} {record.id} is refused: {cause}")
+
+
+def _code_check(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]], None]:
+    """Return a function that raises `RowRefused` when one of some records holds a code that is in no vocabulary."""
+    called = attributes_of(kind)
+    rules = [
+        (attrgetter(*(called[name] for name in rule.columns)), rule)
+        for rule in rules_of(table.__table__)  # type: ignore[arg-type]
+    ]
+
+    def check(records: Sequence[Any]) -> None:
+        for get, (columns, known) in rules:
+            if not known.issuperset(map(get, records)):
+                record = next(record for record in records if get(record) not in known)
+                raise _refusal(record, f"{' and '.join(columns)} cannot be {get(record)!r}")
+
+    return check
+
+
+_CODES = {kind: _code_check(kind, table) for kind, table in TABLES.items()}
 
 
 def _upsert(table: Table, dialect: str) -> str:
@@ -172,14 +213,16 @@ def _postgres_type(table: Table, name: str) -> str:
     return "numeric" if isinstance(kind, ExactNumber) else _POSTGRES_TYPES[str(kind)]
 
 
-def _row_maker(kind: type, table: type[Base]) -> Callable[[Sequence[Any]], Iterator[tuple[Any, ...]]]:
+def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]], Iterator[tuple[Any, ...]]]:
     """Return a function from records (at least one) to the tuples of their columns' values, as the driver takes them.
 
-    Exact numbers go as text to both databases (PostgreSQL reads it as numeric, exactly), enumerated values as plain
-    `str`. A pair's waterfall is spread over its columns; a fill's fee comes as an exact integer too.
+    A column is called as its field is on disk, whatever the class calls it. Exact numbers go as text to both databases
+    (PostgreSQL reads it as numeric, exactly), enumerated values as plain `str`. A pair's waterfall is spread over its columns;
+    a fill's fee comes as an exact integer too.
     """
     columns = [column.name for column in table.__table__.columns]
-    hints = get_type_hints(kind)
+    called, typed = attributes_of(kind), get_type_hints(kind)
+    hints = {name: typed[attribute] for name, attribute in called.items()}
     own = [name for name in columns if name in hints]
     more: dict[type, tuple[str, ...]] = {PairRecord: WATERFALL, FillRecord: ("fee_quote_value_e8",)}
     # The further columns stand together, though not always at the end: later migrations added columns behind them.
@@ -188,7 +231,8 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Sequence[Any]], Itera
     require(columns == expected, f"{kind.__name__} and {table.__tablename__} differ: {columns} against {expected}")
     exact = tuple(index for index, name in enumerate(own) if _mentions(hints[name], Decimal))
     named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
-    get = attrgetter(*own)
+    get = attrgetter(*(called[name] for name in own))
+    causes = [attributes_of(Waterfall)[name] for name in WATERFALL]
 
     def rows_of(records: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         # Column by column: quicker than row by row.
@@ -199,7 +243,7 @@ def _row_maker(kind: type, table: type[Base]) -> Callable[[Sequence[Any]], Itera
             values[index] = [None if value is None else value.value for value in values[index]]
         if kind is PairRecord:
             terms = [pair.waterfall for pair in records]
-            values[place:place] = [[None if t is None else getattr(t, name) for t in terms] for name in WATERFALL]
+            values[place:place] = [[None if t is None else getattr(t, name) for t in terms] for name in causes]
         elif kind is FillRecord:
             values.insert(place, [to_e8(fill.fee_quote_value) for fill in records])
         return zip(*values, strict=True)

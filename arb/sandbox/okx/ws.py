@@ -253,7 +253,8 @@ class OkxPrivateSession(OkxSession):
 
     def obey(self, message: Json, args: list[Json], now_ns: int) -> None:
         """Obey a command; orders may come over the socket too."""
-        if message.get("op") not in ORDER_OPS:
+        op = message.get("op")
+        if not isinstance(op, str) or op not in ORDER_OPS:
             super().obey(message, args, now_ns)
         elif not self._logged_in:
             raise OkxRefusal("60011", "Please log in")

@@ -3,8 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from arb.app.story import steps, tell
 from arb.cli.show import to_json, to_text
+from arb.store.journal_reader import Entry
 from arb.store.queries import PairStory
 
 MS = 1_000_000
@@ -78,6 +81,19 @@ def a_story(**changes: Any) -> PairStory:
     fills = (a_fill(1, 25, "0.4"), a_fill(1, 30, "0.6"), a_fill(3, 70, "1"))
     values: dict[str, Any] = {"pair": pair | changes, "opportunity": None, "orders": orders, "fills": fills}
     return PairStory(**values, incidents=(), alternatives=(), timeline=())
+
+
+class Alarm(msgspec.Struct, tag="SetTimer"):
+    """`SetTimer`, had it been renamed."""
+
+    cause: int
+    name: str = msgspec.field(name="timer")
+
+
+def test_the_timeline_calls_entries_what_the_journal_calls_them() -> None:
+    renamed: Any = Alarm(cause=1, name="order:arb1")
+    story = msgspec.structs.replace(a_story(), timeline=(Entry(1, 1, T0 + MS, renamed),))
+    assert tell(story)["timeline"] == [{"at_ms": D(1), "seq": 1, "what": "SetTimer", "of": "order:arb1"}]
 
 
 def test_every_step_stands_in_its_order_with_the_wait_before_it() -> None:

@@ -1,7 +1,11 @@
 """Rows written under an earlier schema, after the way up, down and up again."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from arb.errors import StoreError
 from arb.store.engine import open_engine
@@ -79,6 +83,67 @@ def test_a_row_with_a_code_nobody_knows_keeps_the_schema_as_it_was(db_url: str, 
     with pytest.raises(StoreError, match=constraint):
         upgrade(db_url)
     assert current(db_url) == "0003" and rows_of_0003(db_url) == before
+
+
+EIGHT_NULLS = ", ".join(["NULL"] * 8)
+ROWS_OF_0004 = f"""{ROWS_OF_0003.replace(f"{EIGHT_NULLS})", f"{EIGHT_NULLS}, 3, 4)")};
+INSERT INTO orders VALUES (1, 1, 'okx:a', 'okx', 'BTC/USDT', 'entry', 0, 'buy', 'ioc', '1', '2', '2', '1', 'arb1', 'v1',
+    'filled', 'accepted', NULL, 1, NULL, NULL, NULL, NULL);
+INSERT INTO fills VALUES (1, 1, 'okx:a', 'okx', 'BTC/USDT', 't1', 'buy', '1', '1', '0', 'BTC', '0.000000005', 'taker',
+    'stream', 1, 1, 7);
+INSERT INTO balances VALUES (1, 1, 'okx:a', 'okx', 'USDT', 1, '12.5', '0', 'venue', 'start');
+INSERT INTO alternatives VALUES (1, 1, 5, 'entry', 'route', 'okx', 'gate', '1', '1', NULL, -4, '-2.5', 'costlier')
+"""
+TABLES_OF_0004 = (*TABLES_OF_0003, "orders", "fills", "balances", "alternatives")
+
+
+def rows_of_0004(db_url: str) -> dict[str, list[tuple[object, ...]]]:
+    return {table: query(db_url, f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES_OF_0004}
+
+
+def test_tables_that_others_refer_to_are_made_anew_with_their_rows_indexes_views_and_references(db_url: str) -> None:
+    upgrade(db_url, "0004")
+    execute(db_url, ROWS_OF_0004)
+    before = rows_of_0004(db_url)
+    assert all(before.values())
+    for _ in range(2):
+        assert upgrade(db_url) == ("0004", head())
+        assert check(db_url) == []
+        assert rows_of_0004(db_url) == before
+        assert query(db_url, "SELECT fees_e8, fills FROM v_pair_trades") == [(7, 1)]
+        for parent in ("runs", "pair_trades", "orders"):
+            with pytest.raises(IntegrityError):
+                execute(db_url, f"DELETE FROM {parent}")
+        assert downgrade(db_url, "0004") == (head(), "0004")
+        assert rows_of_0004(db_url) == before
+        with pytest.raises(IntegrityError, match="mode_known"):
+            execute(db_url, "UPDATE runs SET mode = 'dream'")
+
+
+def test_a_code_that_came_after_the_earlier_schema_keeps_the_schema_as_it_is(db_url: str) -> None:
+    upgrade(db_url)
+    execute(db_url, ROWS_OF_0004)
+    execute(db_url, "UPDATE orders SET role = 'rescue'")
+    before = rows_of_0004(db_url)
+    with pytest.raises(StoreError, match="role_known"):
+        downgrade(db_url, "0004")
+    assert current(db_url) == head() and rows_of_0004(db_url) == before
+
+
+def test_sums_of_traded_opportunities_are_refused(db_url: str) -> None:
+    upgrade(db_url)
+    execute(db_url, ROWS_OF_0004)
+    with pytest.raises(IntegrityError, match="not_traded"):
+        execute(db_url, "UPDATE untraded_daily SET outcome = 'traded'")
+
+
+def test_a_reference_to_nothing_from_before_does_not_keep_an_upgrade_out(sqlite_url: str) -> None:
+    upgrade(sqlite_url, "0004")
+    execute(sqlite_url, ROWS_OF_0004)
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as vandal, vandal:
+        vandal.execute("DELETE FROM orders")
+    assert upgrade(sqlite_url) == ("0004", head())
+    assert check(sqlite_url) == ["fills row 1 refers to a row of orders that is not there"]
 
 
 def test_fills_of_an_earlier_schema_get_their_fee_as_an_exact_integer(db_url: str) -> None:
