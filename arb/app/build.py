@@ -18,16 +18,16 @@ from arb.core.restart import OpenPair, Restored
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
 from arb.market.arena import BookArena
-from arb.market.feed import BookFeed
+from arb.market.feed import BookFeed, BookSeat
 from arb.market.instrument import Instrument
 from arb.market.scale import Scale, common_scale
 from arb.store.journal_reader import JournalState
 from arb.store.journal_reader import OpenPair as JournalPair
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.build import GatewayLimits, build_feed, build_gateway
+from arb.venues.connections import split_books
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox_access
 from arb.venues.rules.pacing import DEFAULT_PACING
-from arb.venues.wire.base import BookSeat
 from arb.venues.wire.registry import live_feed
 
 ENFORCES_EXPIRY = frozenset({"gate", "okx"})
@@ -108,8 +108,11 @@ def survey(instruments: list[Instrument]) -> Universe:
     return Universe(tuple(shared), scales, rows)
 
 
-def build_books(settings: Settings, universe: Universe) -> Books:
-    """Return the arena and the feeds' protocol sides for a universe."""
+def build_books(settings: Settings, universe: Universe, books_per_connection: Mapping[str, int] | None = None) -> Books:
+    """Return the arena and the feeds' protocol sides for a universe.
+
+    `books_per_connection`: how many books one public connection may carry, for venues that limit them.
+    """
     arena = BookArena(len(universe.rows))
     feeds: dict[str, BookFeed] = {}
     for venue in sorted({venue for venue, _ in universe.rows}):
@@ -118,7 +121,9 @@ def build_books(settings: Settings, universe: Universe) -> Books:
             for i in universe.instruments
             if i.venue == venue
         }
-        feeds[venue] = live_feed(venue, seats, arena)
+        limit = (books_per_connection or {}).get(venue)
+        for connection, natives in split_books(venue, tuple(seats), limit).items():
+            feeds[connection] = live_feed(venue, {native: seats[native] for native in natives}, arena)
     return Books(arena, universe.rows, universe.scales, feeds, settings.timing)
 
 
@@ -131,19 +136,20 @@ def build_feeds(
     on_frame: FrameListener,
     emit: EventListener,
 ) -> dict[str, MarketFeed]:
-    """Return a public connection for every venue with books."""
+    """Return the public connections, by their names, each for the books that it carries."""
     return {
-        venue: build_feed(
-            venue,
-            endpoints[venue],
-            [i.native_symbol for i in universe.instruments if i.venue == venue],
-            feed,
+        name: build_feed(
+            connection.venue,
+            endpoints[connection.venue],
+            tuple(connection.rows.values()),
+            connection.feed,
             clock=clock,
             rng=rng,
             on_frame=on_frame,
             emit=emit,
+            connection=name,
         )
-        for venue, feed in books.feeds.items()
+        for name, connection in books.connections.items()
     }
 
 

@@ -189,7 +189,7 @@ class Run:
             clock=self._clock,
             emit=lambda event: runner.emit(event),
             on_incident=lambda kind, text: runner.emit(TroubleReported(kind=kind, text=text)),
-            resync=lambda venue, symbol: feeds[venue].resync(natives[venue, symbol]),
+            resync=lambda venue, symbol: feeds[books.connection_of(venue, symbol)].resync(natives[venue, symbol]),
         )
         runner = Runner(
             engine=engine,

@@ -1,10 +1,11 @@
 """The market plane as the decision plane sees it: which books may be used right now, and what they say.
 
-Frames are applied by the venue's `BookFeed` straight into the arena; this module only asks the arena. A book may be used when
-it is live, its connection is neither silent nor late, and it does not still show levels that our own orders have taken
+Frames are applied by their connection's `BookFeed` straight into the arena; this module only asks the arena. A book may be used
+when it is live, its connection is neither silent nor late, and it does not still show levels that our own orders have taken
 (*own impact*): from the moment an order leaves, until a frame that the venue sent after our last fill there.
 Lag is the time the last frame was on its way, on the venue's clock corrected by the measured offset. A quiet book on a
 live connection is as current as its connection, so the skew of two books is the difference of their connections' lags.
+A venue may have several connections: what one of them suffers says nothing of the books that another one carries.
 """
 
 from decimal import Decimal
@@ -15,8 +16,9 @@ from arb.clock import NS_PER_MS
 from arb.core.reasons import Reason
 from arb.core.settings import Timing
 from arb.core.walk import Depth
+from arb.errors import require
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import BookFeed, FrameResult
+from arb.market.feed import BookFeed, FrameResult, venue_of
 from arb.market.order import Side
 from arb.market.scale import Scale
 
@@ -33,8 +35,32 @@ class Impact(msgspec.Struct):
     sent_ns: int = 0
 
 
+class Connection:
+    """One public connection, what it carries, and how it stands.
+
+    `rows`: the native symbols of its books, by arena row. `last_byte_ns`: when its last frame was received, our clock, ns
+    UTC; 0 where none was since it stands. `lag_ns`: how long the last frame that tells was on its way; None where none
+    tells. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
+    """
+
+    __slots__ = ("drops", "feed", "gaps", "lag_ns", "last_byte_ns", "name", "rows", "venue")
+
+    def __init__(self, name: str, feed: BookFeed) -> None:
+        self.name = name
+        self.venue = venue_of(name)
+        self.feed = feed
+        self.rows = {seat.row: native_symbol for native_symbol, seat in feed.seats().items()}
+        self.last_byte_ns = 0
+        self.lag_ns: int | None = None
+        self.gaps = 0
+        self.drops = 0
+
+
 class Books:
-    """All books of a run. Instants are ns UTC; `offset_ns` is venue time minus ours."""
+    """All books of a run. Instants are ns UTC; `offset_ns` is venue time minus ours.
+
+    `feeds`: one for every connection, by its name; each says itself which rows it writes.
+    """
 
     def __init__(
         self,
@@ -49,30 +75,53 @@ class Books:
         self.scales = scales
         self.feeds = feeds
         self.keys = {row: key for key, row in rows.items()}
+        self.connections = {name: Connection(name, feed) for name, feed in feeds.items()}
         self._timing = timing
-        self._last_byte_ns: dict[str, int] = {}
-        self._lag_ns: dict[str, int] = {}
+        self._carriers: dict[int, Connection] = {}
+        for connection in self.connections.values():
+            for row in connection.rows:
+                self._carry(row, connection)
+        require(self._carriers.keys() == self.keys.keys(), "books without a connection, or seats without a book")
         self._impacts: dict[Key, Impact] = {}
         self.frames = 0
         self.updates = 0
 
-    def on_frame(self, venue: str, received_ns: int, raw: bytes | str, offset_ns: int) -> FrameResult:
-        """Apply one public frame and note the state of its connection."""
+    def on_frame(self, name: str, received_ns: int, raw: bytes | str, offset_ns: int) -> FrameResult:
+        """Apply one public frame of the connection `name` and note its state."""
+        connection = self.connections[name]
         self.frames += 1
-        self._last_byte_ns[venue] = received_ns
-        result = self.feeds[venue].on_frame(received_ns, raw)
+        connection.last_byte_ns = received_ns
+        result = connection.feed.on_frame(received_ns, raw)
         self.updates += len(result.rows)
         for row in result.rows:
             lag = self.arena.lag_ns(row, offset_ns)
             if lag is not None:
-                self._lag_ns[venue] = lag
+                connection.lag_ns = lag
         return result
 
-    def on_disconnect(self, venue: str, at_ns: int) -> None:
-        """Make every book of a venue wait for a snapshot."""
-        self.feeds[venue].on_disconnect(at_ns)
-        self._last_byte_ns.pop(venue, None)
-        self._lag_ns.pop(venue, None)
+    def on_disconnect(self, name: str, at_ns: int) -> None:
+        """Make every book of the connection `name` wait for a snapshot; those of the venue's others are not touched."""
+        connection = self.connections[name]
+        connection.feed.on_disconnect(at_ns)
+        connection.last_byte_ns = 0
+        connection.lag_ns = None
+        connection.drops += 1
+
+    def _carry(self, row: int, connection: Connection) -> None:
+        key = self.keys.get(row)
+        require(
+            key is not None and key[0] == connection.venue, f"{connection.name} carries row {row}, which is {key}'s"
+        )
+        require(row not in self._carriers, f"two connections carry row {row}")
+        self._carriers[row] = connection
+
+    def connection_of(self, venue: str, symbol: str) -> str:
+        """Return the name of the connection that carries a book; raises `KeyError` where there is no such book."""
+        return self._carriers[self.rows[venue, symbol]].name
+
+    def connections_of(self, venue: str) -> list[Connection]:
+        """Return the connections of a venue, the first one first."""
+        return [connection for connection in self.connections.values() if connection.venue == venue]
 
     def is_live(self, venue: str, symbol: str) -> bool:
         """Return whether a book is live, whatever else may speak against using it."""
@@ -89,21 +138,22 @@ class Books:
         state = int(self.arena.state[row])
         if state in (BookState.GAP, BookState.WAITING):
             return Reason.GAPPED_BOOK
-        if now_ns - self._last_byte_ns.get(venue, 0) > self._timing.feed_silence_ms * NS_PER_MS:
+        connection = self._carriers[row]
+        if now_ns - connection.last_byte_ns > self._timing.feed_silence_ms * NS_PER_MS:
             return Reason.STALE_BOOK
-        if self._lag_ns.get(venue, 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
+        if (connection.lag_ns or 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
             return Reason.FEED_LAG
         return Reason.CROSSED_BOOK if state == BookState.CROSSED else None
 
-    def skewed(self, first: str, second: str) -> bool:
-        """Return whether two venues' books are further apart in time than `max_skew_ms`."""
-        skew = abs(self._lag_ns.get(first, 0) - self._lag_ns.get(second, 0))
-        return skew > self._timing.max_skew_ms * NS_PER_MS
+    def skewed(self, symbol: str, first: str, second: str) -> bool:
+        """Return whether a symbol's books at two venues are further apart in time than `max_skew_ms`."""
+        lags = [self._carriers[self.rows[venue, symbol]].lag_ns or 0 for venue in (first, second)]
+        return abs(lags[0] - lags[1]) > self._timing.max_skew_ms * NS_PER_MS
 
     def lag_ms(self, venue: str) -> float | None:
-        """Return the last frame's time on its way, for display."""
-        lag = self._lag_ns.get(venue)
-        return None if lag is None else lag / NS_PER_MS
+        """Return the last frame's time on its way, on the latest of the venue's connections, for display."""
+        lags = [found.lag_ns for found in self.connections_of(venue) if found.lag_ns is not None]
+        return max(lags) / NS_PER_MS if lags else None
 
     def sending(self, venue: str, symbol: str, now_ns: int) -> None:
         """Note that an order of ours leaves for a book."""

@@ -261,7 +261,7 @@ class Detector:
         unusable = [reason for venue in venues if (reason := house.books.unusable(venue, symbol, now_ns))]
         if unusable:
             return min(unusable, key=lambda reason: reason.rank)
-        if house.books.skewed(*venues):
+        if house.books.skewed(*route):
             return Reason.BOOK_SKEW
         if any((venue, symbol) in house.stopped or unsupported(house.instruments[venue, symbol]) for venue in venues):
             return Reason.FEE_UNKNOWN

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from arb.core.books import Books
 from arb.core.settings import Timing
 from arb.market.arena import BookArena
-from arb.market.feed import NOTHING, FeedCounts, FrameResult
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
 from arb.replay.captured import Capture
 from arb.replay.tapes import Captured
-from arb.venues.wire.base import BookSeat, WireFeed
+from arb.venues.wire.base import WireFeed
 from arb.venues.wire.registry import tape_feed
 
 NO_ROW = -1
@@ -27,6 +27,10 @@ class CapturedFeed:
     def expect(self, captured: Captured) -> None:
         """Name the line whose text `on_frame` is about to be given."""
         self._next = captured
+
+    def seats(self) -> dict[str, BookSeat]:
+        """Return where the venue's traded books live, by native symbol."""
+        return {native: seat for feed in self._connections.values() for native, seat in feed.seats().items()}
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply the expected line, a frame or the body of an HTTP answer."""

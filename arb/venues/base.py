@@ -24,15 +24,16 @@ PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
 Departure = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
 """Sends an order that was made ready, once: it may leave at the call, and its answer is what the coroutine returns."""
 FrameListener = Callable[[str, int, bytes], None]
-"""Called with (venue, received_ns, raw) for every public frame, in order of receipt, on the loop's thread."""
+"""Called with (the connection's name, received_ns, raw) for every public frame, in order of receipt, on the loop's thread."""
 EventListener = Callable[[AnyEvent], None]
 """Called with every event a venue gives rise to; must not block."""
 
 
 class MarketFeed(Protocol):
-    """One public connection of one venue, kept up until cancelled."""
+    """One public connection of one venue, kept up until cancelled; `connection` is its name."""
 
     venue: str
+    connection: str
 
     async def run(self) -> None:
         """Connect, subscribe, hand over frames, reconnect with back-off; returns only when cancelled."""

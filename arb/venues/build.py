@@ -131,8 +131,12 @@ def build_feed(
     on_frame: FrameListener,
     emit: EventListener,
     wires: Wires | None = None,
+    connection: str = "",
 ) -> SocketFeed:
-    """Return the public feed of one venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages."""
+    """Return a public feed of one venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages.
+
+    `connection` is the name of the one it keeps up, by default the venue's first.
+    """
     return SocketFeed(
         endpoint.ws_public,
         dialect,
@@ -143,6 +147,7 @@ def build_feed(
         emit=emit,
         timing=_STREAM_TIMING.get(venue),
         wires=wires,
+        connection=connection,
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.core.events import FeedDown, FeedUp
-from arb.market.feed import BookFeed
+from arb.market.feed import BookFeed, connection_name, further_name
 from arb.venues.base import EventListener, FrameListener
 from arb.venues.transport.connection import ConnectionTiming, StreamConnection
 from arb.venues.transport.wires import Wires
@@ -28,7 +28,7 @@ class _Resync(msgspec.Struct):
 
 
 class SocketFeed:
-    """See `arb.venues.base.MarketFeed`."""
+    """See `arb.venues.base.MarketFeed`. `connection`: its name, by default that of the venue's first."""
 
     def __init__(
         self,
@@ -42,8 +42,11 @@ class SocketFeed:
         emit: EventListener,
         timing: ConnectionTiming | None = None,
         wires: Wires | None = None,
+        connection: str = "",
     ) -> None:
         self.venue = dialect.venue
+        self.connection = connection or connection_name(self.venue)
+        self._told_as = further_name(self.connection)
         self._dialect = dialect
         self._natives = tuple(native_symbols)
         self._clock = clock
@@ -56,7 +59,7 @@ class SocketFeed:
             rng=rng,
             greetings=lambda: dialect.subscribe_messages(self._natives, self._now_s()),
             on_frame=self._on_frame,
-            on_up=lambda: emit(FeedUp(venue=self.venue)),
+            on_up=lambda: emit(FeedUp(venue=self.venue, connection=self._told_as)),
             on_down=self._on_down,
             on_tick=self._on_tick,
             ping=lambda: dialect.ping_message(self._now_s()),
@@ -82,7 +85,7 @@ class SocketFeed:
     def _on_frame(self, received_ns: int, raw: bytes) -> None:
         if self._resyncs and len(raw) <= _ACK_BYTES_MAX:
             self._look_for_answers(raw)
-        self._listener(self.venue, received_ns, raw)
+        self._listener(self.connection, received_ns, raw)
 
     def _look_for_answers(self, raw: bytes) -> None:
         text = raw.lower()
@@ -113,7 +116,7 @@ class SocketFeed:
 
     def _on_down(self, cause: str) -> None:
         self._resyncs.clear()
-        self._emit(FeedDown(venue=self.venue, cause=cause))
+        self._emit(FeedDown(venue=self.venue, cause=cause, connection=self._told_as))
 
     def _send(self, messages: Sequence[str]) -> None:
         for text in messages:

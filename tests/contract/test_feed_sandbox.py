@@ -12,10 +12,10 @@ import pytest
 from arb.clock import SystemClock
 from arb.core.events import AnyEvent, FeedDown, FeedUp
 from arb.market.arena import BookArena
+from arb.market.feed import BookSeat
 from arb.market.scale import Scale
 from arb.venues.build import build_feed
 from arb.venues.endpoints import sandbox_access
-from arb.venues.wire.base import BookSeat
 from arb.venues.wire.registry import live_feed
 from tests.contract.conftest import Sandbox
 from tests.contract.strangers import SYMBOL, VENUES

@@ -11,11 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import NOTHING, FrameResult, NoticeKind
+from arb.market.feed import NOTHING, BookSeat, FrameResult, NoticeKind
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
-    BookSeat,
     BookSlot,
     Delta,
     Millis,

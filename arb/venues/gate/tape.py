@@ -11,12 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from arb.market.arena import BookArena, BookState, Levels
-from arb.market.feed import NOTHING, FrameResult, ResyncBy
+from arb.market.feed import NOTHING, BookSeat, FrameResult, ResyncBy
 from arb.venues.gate.books import GateFeed, GateFrame, sent_ns
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
-    BookSeat,
     BookSlot,
     Delta,
     Pair,

@@ -5,14 +5,14 @@ from typing import Protocol
 
 from arb.errors import ConfigError
 from arb.market.arena import BookArena
-from arb.market.feed import BookFeed
+from arb.market.feed import BookFeed, BookSeat
 from arb.venues.binance.books import BinanceFeed
 from arb.venues.bitget.books import BitgetFeed
 from arb.venues.bybit.books import BybitFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.gate.tape import GateTapeFeed
 from arb.venues.okx.books import OkxFeed
-from arb.venues.wire.base import BookSeat, WireFeed
+from arb.venues.wire.base import WireFeed
 
 LIVE_VENUES = ("gate", "okx", "bitget", "bybit", "binance")
 TAPE_VENUES = ("gate", "gate_futures", "okx", "bitget", "bybit", "binance", "binance_futures")
