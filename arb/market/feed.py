@@ -129,6 +129,15 @@ class BookFeed(Protocol):
     def seats(self) -> Mapping[str, BookSeat]:
         """Return where the books of this connection live, by native symbol."""
 
+    def add_book(self, native_symbol: str, seat: BookSeat) -> None:
+        """Take up one more book, which waits for its first snapshot; raises `InvariantError` for one that has a seat."""
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book and write to its row no more; frames of it that still come are of a book not asked for.
+
+        Raises `InvariantError` for one that has no seat. The row is its owner's to clear.
+        """
+
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply one websocket frame; never raises for what a venue sends."""
 

@@ -41,6 +41,12 @@ class MarketFeed(Protocol):
     def resync(self, native_symbol: str) -> None:
         """Ask for a clean snapshot of one book; repeated asks while one is under way change nothing."""
 
+    def add_book(self, native_symbol: str) -> None:
+        """Subscribe to one more book, now and after every reconnect; one that is subscribed already changes nothing."""
+
+    def retire_book(self, native_symbol: str) -> None:
+        """End the subscription of a book for good; one that is not subscribed changes nothing."""
+
     def unread(self) -> bool:
         """Return whether received bytes still wait to be handed over."""
 

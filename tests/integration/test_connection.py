@@ -214,6 +214,12 @@ class Messages:
     def seats(self) -> dict[str, BookSeat]:
         return {}
 
+    def add_book(self, native_symbol: str, seat: BookSeat) -> None:
+        pass
+
+    def retire_book(self, native_symbol: str) -> None:
+        pass
+
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         return NOTHING
 

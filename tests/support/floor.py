@@ -99,7 +99,7 @@ class Floor(Bench):
 
     def make_books(self, listed: list[Instrument], rows: dict[tuple[str, str], int], scales: dict[str, Scale]) -> Books:
         """Return books with the feeds of a run."""
-        arena = BookArena(len(rows), 20)
+        arena = BookArena(len(rows), 20, spare=self._spare)
         feeds: dict[str, BookFeed] = {}
         for venue in self.venues:
             seats = {

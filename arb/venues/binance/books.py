@@ -95,6 +95,11 @@ class BinanceFeed(ChainFeed):
         self._requests = Requests()
         self._witnesses: dict[str, TickerWitness] = {}
 
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book and the quotes that were to witness it; raises `InvariantError` for one that has no seat."""
+        super().retire_book(native_symbol)
+        self._witnesses.pop(native_symbol, None)
+
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return the requests that subscribe to the books and their witnesses."""
         return self._request("SUBSCRIBE", native_symbols)

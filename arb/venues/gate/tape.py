@@ -95,6 +95,11 @@ class GateTapeFeed(ChainFeed, GateFeed):
         super().__init__(seats or {}, arena, venue=venue, tape=True)
         self._witnesses: dict[str, TickerWitness] = {}
 
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book and the quotes that were to witness it; raises `InvariantError` for one that has no seat."""
+        super().retire_book(native_symbol)
+        self._witnesses.pop(native_symbol, None)
+
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
         """Apply the body of an order book request; any other address changes nothing."""
         parts = urlsplit(url)

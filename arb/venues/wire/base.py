@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 
 import msgspec
 
-from arb.errors import InvariantError, VenueProtocolError
+from arb.errors import InvariantError, VenueProtocolError, require
 from arb.market.arena import NO_SEQUENCE, BookArena, BookState, Levels
 from arb.market.book import PlainBook
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind, Resync, ResyncBy
@@ -125,6 +125,20 @@ class WireFeed(ABC):
     def seats(self) -> dict[str, BookSeat]:
         """Return where the books of this connection live, by native symbol; one without a row lives nowhere."""
         return {slot.native_symbol: slot.seat for slot in self._slots.values() if slot.row >= 0}
+
+    def add_book(self, native_symbol: str, seat: BookSeat) -> None:
+        """Take up one more book, which waits for its first snapshot; raises `InvariantError` for one that has a seat.
+
+        What a tape has shown of a book without a row is not taken over: it may stand on another scale.
+        """
+        known = self._slots.get(native_symbol)
+        require(known is None or known.row < 0, f"{self.venue}: {native_symbol} has a seat already")
+        self._add(native_symbol, seat)
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book and write to its row no more; raises `InvariantError` for one that has no seat."""
+        slot = self._slots.pop(native_symbol, None)
+        require(slot is not None, f"{self.venue}: {native_symbol} has no seat")
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply one websocket frame; never raises for what a venue sends."""
