@@ -115,11 +115,13 @@ def test_what_happens_to_one_connection_concerns_its_own_books(
     assert (books["gate/BTC_USDT"].state, books["gate/ETH_USDT"].state) == states
 
 
+@pytest.mark.parametrize("first", ["", "gate#2"])
 @pytest.mark.parametrize(("old", "down", "new"), [("", DOWN, "gate#2"), ("gate#2", SECOND_DOWN, "")])
 def test_a_book_that_moved_to_another_connection_is_shown_where_it_is_live(
-    tmp_path: Path, old: str, down: str, new: str
+    tmp_path: Path, old: str, down: str, new: str, first: str
 ) -> None:
-    path = by(tmp_path / "t", (new, "ws", WHOLE), (old, "ws", ETH_WHOLE), ("", "event", down), (new, "ws", ETH_WHOLE))
+    moved = (old, "ws", ETH_WHOLE), ("", "event", down), (new, "ws", ETH_WHOLE)
+    path = by(tmp_path / "t", (first, "ws", WHOLE), *moved)
     assert books_at(path, None, 1).books["gate/ETH_USDT"].state == "live"
 
 
