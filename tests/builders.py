@@ -29,11 +29,11 @@ from arb.core.records import Record
 from arb.core.restart import Restored
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.market.arena import BookArena
-from arb.market.feed import NOTHING, FeedCounts, FrameResult
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
-from arb.market.scale import common_scale
+from arb.market.scale import Scale, common_scale
 from arb.market.symbol import Symbol
 
 START_NS = 1_760_000_000 * NS_PER_S
@@ -61,9 +61,14 @@ def an_instrument(venue: str = "gate", symbol: str = SYMBOL, **changes: object) 
 class SilentFeed:
     """A `BookFeed` that understands no frame: tests write the arena themselves."""
 
-    def __init__(self, venue: str) -> None:
+    def __init__(self, venue: str, seats: dict[str, BookSeat]) -> None:
         self.venue = venue
         self.counts = FeedCounts()
+        self._seats = seats
+
+    def seats(self) -> dict[str, BookSeat]:
+        """Return what was given."""
+        return self._seats
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Change nothing."""
@@ -115,15 +120,9 @@ class Bench:
             )
             for symbol in symbols
         }
-        self.arena = BookArena(len(keys), 20)
         self.timing = timing or Timing()
-        self.books = Books(
-            self.arena,
-            {key: row for row, key in enumerate(keys)},
-            scales,
-            {venue: SilentFeed(venue) for venue in self.venues},  # type: ignore[misc]
-            self.timing,
-        )
+        self.books = self.make_books(listed, {key: row for row, key in enumerate(keys)}, scales)
+        self.arena = self.books.arena
         settings = EngineSettings(
             limits=limits or Limits(min_net_quote=D(0), min_edge_bps=D(1)),
             timing=self.timing,
@@ -164,6 +163,14 @@ class Bench:
             self.tell(PrivateUp(venue=venue))
             self.tell(a_balance(venue, (told or {}).get(venue, funds), asked_ns=self.now_ns))
         self.wait_ms(1)
+
+    def make_books(self, listed: list[Instrument], rows: dict[tuple[str, str], int], scales: dict[str, Scale]) -> Books:
+        """Return the books; a test that is about frames has others."""
+        feeds = {
+            venue: SilentFeed(venue, {s: BookSeat(row, scales[s]) for (at, s), row in rows.items() if at == venue})
+            for venue in self.venues
+        }
+        return Books(BookArena(len(rows), 20), rows, scales, feeds, self.timing)  # type: ignore[arg-type]
 
     def tell(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Hand an event to the engine now; return its commands."""

@@ -14,6 +14,7 @@ from arb import __version__
 from arb.app.places import stores
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, ManualClock, SystemClock
 from arb.config import ReplayOptions, Settings, mask_url
+from arb.core.books import Books
 from arb.core.budget import PlaceRate
 from arb.core.commands import Persist
 from arb.core.engine import Engine
@@ -23,16 +24,17 @@ from arb.core.records import RunRecord
 from arb.core.restart import Restored
 from arb.errors import ConfigError
 from arb.live.summary import summarise
-from arb.live.universe import books_of, universe_of
+from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.numbers import plain
 from arb.replay.backtest import Backtest, clock_before
 from arb.replay.captured import Capture, explore
 from arb.replay.keep import Keeper
-from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
+from arb.replay.rerun import Difference, Judge, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape, is_own, merged
 from arb.store.fresh import fresh_journal
 from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger import InlineLedger
+from arb.store.tape_head import TapeHead
 from arb.venues.paper import START_BALANCE
 
 log = logging.getLogger(__name__)
@@ -105,8 +107,7 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
     head, started = tape.head, prologue.started
     if started.version != __version__:
         log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, __version__)
-    of_then = msgspec.structs.replace(settings, timing=head.settings.timing)
-    engine = Engine(head.settings, books_of(universe_of(prologue.instruments), of_then.timing))
+    engine = Engine(head.settings, _books(prologue, head))
     engine.load(head.restored)
     _keep_restored(keeper, head.restored, started, head.last_seq)
     with _journal_of(options, settings, started) as journal:
@@ -133,6 +134,13 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
         "difference": None if difference is None else _told(difference),
     }
     return summary, EXIT_OK if difference is None else EXIT_CHECK
+
+
+def _books(prologue: Prologue, head: TapeHead) -> Books:
+    """Return the books of the run, each on the connection that carried it then."""
+    universe = universe_of(prologue.instruments)
+    connections = head.connections or connections_of(universe, limited=False)
+    return books_of(universe, head.settings.timing, connections)
 
 
 def _told(difference: Difference) -> dict[str, Any]:

@@ -24,11 +24,10 @@ from arb.core.events import (
 from arb.core.house import EngineSettings, VenueProfile
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.market.arena import BookArena
-from arb.market.feed import BookFeed
+from arb.market.feed import BookFeed, BookSeat
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale
 from arb.venues.gate.books import GateFeed
-from arb.venues.wire.base import BookSeat
 
 SYMBOL = "BTC/USDT"
 NATIVE_SYMBOL = "BTC_USDT"

@@ -1,12 +1,16 @@
 """The market plane as the decision plane sees it: which books may be used right now, and what they say.
 
-Frames are applied by the venue's `BookFeed` straight into the arena; this module only asks the arena. A book may be used when
-it is live, its connection is neither silent nor late, and it does not still show levels that our own orders have taken
+Frames are applied by their connection's `BookFeed` straight into the arena; this module only asks the arena. A book may be used
+when it is live, its connection is neither silent nor late, and it does not still show levels that our own orders have taken
 (*own impact*): from the moment an order leaves, until a frame that the venue sent after our last fill there.
 Lag is the time the last frame was on its way, on the venue's clock corrected by the measured offset. A quiet book on a
 live connection is as current as its connection, so the skew of two books is the difference of their connections' lags.
+A venue may have several connections: what one of them suffers says nothing of the books that another one carries.
+Books may be added and retired while a run goes on. One that is not there, be it not any more, is like one that waits: it shows
+no levels and may not be used, whatever pairs and orders of ours in its symbol go on.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -15,8 +19,9 @@ from arb.clock import NS_PER_MS
 from arb.core.reasons import Reason
 from arb.core.settings import Timing
 from arb.core.walk import Depth
+from arb.errors import require
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import BookFeed, FrameResult
+from arb.market.feed import BookFeed, BookSeat, FrameResult, venue_of
 from arb.market.order import Side
 from arb.market.scale import Scale
 
@@ -33,8 +38,32 @@ class Impact(msgspec.Struct):
     sent_ns: int = 0
 
 
+class Connection:
+    """One public connection, what it carries, and how it stands.
+
+    `rows`: the native symbols of its books, by arena row. `last_byte_ns`: when its last frame was received, our clock, ns
+    UTC; 0 where none was since it stands. `lag_ns`: how long the last frame that tells was on its way; None where none
+    tells. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
+    """
+
+    __slots__ = ("drops", "feed", "gaps", "lag_ns", "last_byte_ns", "name", "rows", "venue")
+
+    def __init__(self, name: str, feed: BookFeed) -> None:
+        self.name = name
+        self.venue = venue_of(name)
+        self.feed = feed
+        self.rows = {seat.row: native_symbol for native_symbol, seat in feed.seats().items()}
+        self.last_byte_ns = 0
+        self.lag_ns: int | None = None
+        self.gaps = 0
+        self.drops = 0
+
+
 class Books:
-    """All books of a run. Instants are ns UTC; `offset_ns` is venue time minus ours."""
+    """All books of a run. Instants are ns UTC; `offset_ns` is venue time minus ours.
+
+    `feeds`: one for every connection, by its name; each says itself which rows it writes.
+    """
 
     def __init__(
         self,
@@ -45,34 +74,99 @@ class Books:
         timing: Timing,
     ) -> None:
         self.arena = arena
-        self.rows = rows
-        self.scales = scales
+        self.rows = dict(rows)
+        self.scales = dict(scales)
         self.feeds = feeds
         self.keys = {row: key for key, row in rows.items()}
+        self.connections = {name: Connection(name, feed) for name, feed in feeds.items()}
+        # Called with the symbol of a book that was added or retired, when that is done.
+        self.on_change: Callable[[str], None] = _nobody_asks
         self._timing = timing
-        self._last_byte_ns: dict[str, int] = {}
-        self._lag_ns: dict[str, int] = {}
+        self._carriers: dict[int, Connection] = {}
+        for connection in self.connections.values():
+            for row in connection.rows:
+                self._carry(row, connection)
+        require(self._carriers.keys() == self.keys.keys(), "books without a connection, or seats without a book")
         self._impacts: dict[Key, Impact] = {}
         self.frames = 0
         self.updates = 0
 
-    def on_frame(self, venue: str, received_ns: int, raw: bytes | str, offset_ns: int) -> FrameResult:
-        """Apply one public frame and note the state of its connection."""
+    def on_frame(self, name: str, received_ns: int, raw: bytes | str, offset_ns: int) -> FrameResult:
+        """Apply one public frame of the connection `name` and note its state."""
+        connection = self.connections[name]
         self.frames += 1
-        self._last_byte_ns[venue] = received_ns
-        result = self.feeds[venue].on_frame(received_ns, raw)
+        connection.last_byte_ns = received_ns
+        result = connection.feed.on_frame(received_ns, raw)
         self.updates += len(result.rows)
         for row in result.rows:
             lag = self.arena.lag_ns(row, offset_ns)
             if lag is not None:
-                self._lag_ns[venue] = lag
+                connection.lag_ns = lag
         return result
 
-    def on_disconnect(self, venue: str, at_ns: int) -> None:
-        """Make every book of a venue wait for a snapshot."""
-        self.feeds[venue].on_disconnect(at_ns)
-        self._last_byte_ns.pop(venue, None)
-        self._lag_ns.pop(venue, None)
+    def on_disconnect(self, name: str, at_ns: int) -> None:
+        """Make every book of the connection `name` wait for a snapshot; those of the venue's others are not touched."""
+        connection = self.connections[name]
+        connection.feed.on_disconnect(at_ns)
+        connection.last_byte_ns = 0
+        connection.lag_ns = None
+        connection.drops += 1
+
+    def _carry(self, row: int, connection: Connection) -> None:
+        key = self.keys.get(row)
+        require(
+            key is not None and key[0] == connection.venue, f"{connection.name} carries row {row}, which is {key}'s"
+        )
+        require(row not in self._carriers, f"two connections carry row {row}")
+        self._carriers[row] = connection
+
+    def add(self, venue: str, symbol: str, scale: Scale, native_symbol: str, connection: str = "") -> int:
+        """Take up a book on a connection of its venue ("": the first); return its row. It waits for its first snapshot.
+
+        Raises `InvariantError`, and nothing has changed: for a book that is there, a connection that is not the venue's,
+        a scale that is not the symbol's at the other venues, and where the arena has no free row.
+        """
+        carrier = self.connections.get(connection or venue)
+        require(carrier is not None and carrier.venue == venue, f"{venue} has no connection {connection or venue!r}")
+        assert carrier is not None
+        require((venue, symbol) not in self.rows, f"{symbol} at {venue} is there already")
+        carried = {native for found in self.connections_of(venue) for native in found.rows.values()}
+        require(native_symbol not in carried, f"{native_symbol} at {venue} is there already")
+        known = self.scales.get(symbol, scale)
+        require(known == scale, f"{symbol} at {venue} on {scale}, and on {known} elsewhere: no price could be compared")
+        row = self.arena.add()
+        carrier.feed.add_book(native_symbol, BookSeat(row, scale))
+        self.scales[symbol] = scale
+        self.rows[venue, symbol] = row
+        self.keys[row] = (venue, symbol)
+        carrier.rows[row] = native_symbol
+        self._carry(row, carrier)
+        self.on_change(symbol)
+        return row
+
+    def retire(self, venue: str, symbol: str) -> None:
+        """Drop a book: from now on it is not there, and its row is free. Raises `InvariantError` for one that is not there.
+
+        What our own orders did to it is remembered: should it be added again, they may still be under way.
+        """
+        row = self.rows.get((venue, symbol))
+        require(row is not None, f"{symbol} at {venue} is not there")
+        assert row is not None
+        carrier = self._carriers[row]
+        carrier.feed.retire_book(carrier.rows[row])
+        del self._carriers[row], carrier.rows[row], self.keys[row], self.rows[venue, symbol]
+        self.arena.retire(row)
+        if not any(known == symbol for _, known in self.rows):
+            del self.scales[symbol]
+        self.on_change(symbol)
+
+    def connection_of(self, venue: str, symbol: str) -> str:
+        """Return the name of the connection that carries a book; raises `KeyError` where there is no such book."""
+        return self._carriers[self.rows[venue, symbol]].name
+
+    def connections_of(self, venue: str) -> list[Connection]:
+        """Return the connections of a venue, the first one first."""
+        return [connection for connection in self.connections.values() if connection.venue == venue]
 
     def is_live(self, venue: str, symbol: str) -> bool:
         """Return whether a book is live, whatever else may speak against using it."""
@@ -85,25 +179,28 @@ class Books:
 
     def unusable(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
         """Return the first reason not to use a book now, own impact apart, or None."""
-        row = self.rows[venue, symbol]
+        row = self.rows.get((venue, symbol))
+        if row is None:
+            return Reason.GAPPED_BOOK
         state = int(self.arena.state[row])
         if state in (BookState.GAP, BookState.WAITING):
             return Reason.GAPPED_BOOK
-        if now_ns - self._last_byte_ns.get(venue, 0) > self._timing.feed_silence_ms * NS_PER_MS:
+        connection = self._carriers[row]
+        if now_ns - connection.last_byte_ns > self._timing.feed_silence_ms * NS_PER_MS:
             return Reason.STALE_BOOK
-        if self._lag_ns.get(venue, 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
+        if (connection.lag_ns or 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
             return Reason.FEED_LAG
         return Reason.CROSSED_BOOK if state == BookState.CROSSED else None
 
-    def skewed(self, first: str, second: str) -> bool:
-        """Return whether two venues' books are further apart in time than `max_skew_ms`."""
-        skew = abs(self._lag_ns.get(first, 0) - self._lag_ns.get(second, 0))
-        return skew > self._timing.max_skew_ms * NS_PER_MS
+    def skewed(self, symbol: str, first: str, second: str) -> bool:
+        """Return whether a symbol's books at two venues are further apart in time than `max_skew_ms`."""
+        lags = [self._carriers[self.rows[venue, symbol]].lag_ns or 0 for venue in (first, second)]
+        return abs(lags[0] - lags[1]) > self._timing.max_skew_ms * NS_PER_MS
 
     def lag_ms(self, venue: str) -> float | None:
-        """Return the last frame's time on its way, for display."""
-        lag = self._lag_ns.get(venue)
-        return None if lag is None else lag / NS_PER_MS
+        """Return the last frame's time on its way, on the latest of the venue's connections, for display."""
+        lags = [found.lag_ns for found in self.connections_of(venue) if found.lag_ns is not None]
+        return max(lags) / NS_PER_MS if lags else None
 
     def sending(self, venue: str, symbol: str, now_ns: int) -> None:
         """Note that an order of ours leaves for a book."""
@@ -128,9 +225,9 @@ class Books:
         impact = self._impacts.get((venue, symbol))
         if impact is None:
             return False
-        if impact.under_way:
+        row = self.rows.get((venue, symbol))
+        if impact.under_way or row is None:
             return True
-        row = self.rows[venue, symbol]
         # A frame received before we sent cannot know of our order; one sent before the fill does not show it. One that does not
         # say when it was sent (a keep-alive, a snapshot) may have been under way for as long as a usable feed may lag.
         event_ns, received_ns = int(self.arena.event_ns[row]), int(self.arena.received_ns[row])
@@ -143,17 +240,20 @@ class Books:
 
     def best(self, venue: str, symbol: str) -> tuple[int | None, int | None]:
         """Return the best bid and ask as integers on the symbol's scale; None for an empty side."""
-        row, arena = self.rows[venue, symbol], self.arena
+        row, arena = self.rows.get((venue, symbol)), self.arena
+        if row is None:
+            return None, None
         bid = arena.bid_price.item(row, 0) if arena.bid_count.item(row) else None
         ask = arena.ask_price.item(row, 0) if arena.ask_count.item(row) else None
         return bid, ask
 
     def received_ns(self, venue: str, symbol: str) -> int:
         """Return when the newest frame of a book was received, 0 when none was."""
-        return int(self.arena.received_ns[self.rows[venue, symbol]])
+        row = self.rows.get((venue, symbol))
+        return 0 if row is None else int(self.arena.received_ns[row])
 
     def has(self, venue: str, symbol: str) -> bool:
-        """Return whether a symbol is traded at a venue in this run."""
+        """Return whether a symbol is traded at a venue in this run, now."""
         return (venue, symbol) in self.rows
 
     def mid(self, venue: str, symbol: str) -> Decimal | None:
@@ -165,18 +265,29 @@ class Books:
 
     def asks(self, venue: str, symbol: str) -> Depth:
         """Return the ask side with its running sums."""
-        row, arena = self.rows[venue, symbol], self.arena
+        row, arena = self.rows.get((venue, symbol)), self.arena
+        if row is None:
+            return Depth((), ())
         count = int(arena.ask_count[row])
         return Depth(arena.ask_price[row, :count], arena.ask_size[row, :count])
 
     def bids(self, venue: str, symbol: str) -> Depth:
         """Return the bid side with its running sums."""
-        row, arena = self.rows[venue, symbol], self.arena
+        row, arena = self.rows.get((venue, symbol)), self.arena
+        if row is None:
+            return Depth((), ())
         count = int(arena.bid_count[row])
         return Depth(arena.bid_price[row, :count], arena.bid_size[row, :count])
 
     def levels(self, venue: str, symbol: str, taker: Side) -> list[tuple[Decimal, Decimal]]:
         """Return the side that a taker would trade against, best first, as decimals."""
-        row, scale = self.rows[venue, symbol], self.scales[symbol]
+        row = self.rows.get((venue, symbol))
+        if row is None:
+            return []
+        scale = self.scales[symbol]
         levels = self.arena.asks(row) if taker is Side.BUY else self.arena.bids(row)
         return [(scale.price_to_decimal(price), scale.size_to_decimal(size)) for price, size in levels]
+
+
+def _nobody_asks(symbol: str) -> None:
+    pass

@@ -51,6 +51,9 @@ class Detector:
         self._watched: set[str] = set()
         # When the timer that closes episodes is set for; one that comes too early asks for the next.
         self._wake_ns = 0
+        # Routes that a retired book ended while an episode of theirs was open.
+        self._ended: list[Route] = []
+        house.books.on_change = self.books_changed
 
     def start(self) -> None:
         """Begin the episodes of a run; the run's id must be known."""
@@ -59,12 +62,14 @@ class Detector:
         self.episodes = Episodes(house.run_id, first, house.timing.close_after_ms * NS_PER_MS)
 
     def rules_changed(self, symbol: str) -> None:
-        """Rebuild the terms of a symbol's routes from the instruments known now."""
+        """Rebuild the terms of a symbol's routes from the instruments and books known now."""
         house = self.house
         listed = [
             (venue, VenueTerms.of(instrument))
             for venue in house.venues_of(symbol)
-            if (instrument := house.instruments[venue, symbol]).taker_fee is not None and instrument.tradable
+            if house.books.has(venue, symbol)
+            and (instrument := house.instruments[venue, symbol]).taker_fee is not None
+            and instrument.tradable
         ]
         self._routes[symbol] = []
         for buy_venue, buy in listed:
@@ -79,11 +84,25 @@ class Detector:
             self._by_book[route[1], symbol].append(route)
             self._by_book[route[2], symbol].append(route)
 
+    def books_changed(self, symbol: str) -> None:
+        """Forget all that was worked out for a symbol of which a book came or went: its scale may be another now."""
+        before = self._routes.pop(symbol, [])
+        self._terms = {route: terms for route, terms in self._terms.items() if route[0] != symbol}
+        self._by_book = {key: routes for key, routes in self._by_book.items() if key[1] != symbol}
+        self.rules_changed(symbol)
+        ended = [route for route in before if route not in self._terms and self.episodes.is_open(route)]
+        if ended:
+            self._ended += ended
+            self._marked.add(symbol)  # so that the engine is let act, and their episodes end
+
     def mark(self, rows: Iterable[int]) -> None:
         """Mark the symbols of changed rows whose best quotes cross after fees, or whose episodes may have ended."""
         books = self.house.books
         for row in rows:
-            venue, symbol = books.keys[row]
+            key = books.keys.get(row)
+            if key is None:
+                continue  # its book was retired meanwhile
+            venue, symbol = key
             if symbol in self._marked:
                 continue
             if symbol in self._watched or self._any_crosses(venue, symbol):
@@ -115,6 +134,9 @@ class Detector:
     def act(self, now_ns: int) -> None:
         """Judge every marked symbol once, on the books as they stand."""
         marked, self._marked = sorted(self._marked), set()
+        ended, self._ended = self._ended, []
+        for route in ended:
+            self.episodes.miss(route, now_ns)
         for symbol in marked:
             self._act_on(symbol, now_ns)
         self.close_episodes(now_ns)
@@ -262,7 +284,7 @@ class Detector:
         unusable = [reason for venue in venues if (reason := house.books.unusable(venue, symbol, now_ns))]
         if unusable:
             return min(unusable, key=lambda reason: reason.rank)
-        if house.books.skewed(*venues):
+        if house.books.skewed(*route):
             return Reason.BOOK_SKEW
         if any((venue, symbol) in house.stopped or unsupported(house.instruments[venue, symbol]) for venue in venues):
             return Reason.FEE_UNKNOWN

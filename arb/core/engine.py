@@ -60,7 +60,7 @@ from arb.core.records import OpportunityRecord, RunRecord
 from arb.core.restart import Restored, abandon, restore
 from arb.core.sentry import Sentry
 from arb.errors import InvariantError, require
-from arb.market.feed import FrameResult
+from arb.market.feed import FrameResult, further_name
 from arb.market.fill import Fill
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
@@ -118,14 +118,17 @@ class Engine:
         """Take up what a previous process left in the journal; to be called before `RunStarted`."""
         self._restored = restored
 
-    def on_frame(self, venue: str, received_ns: int, raw: bytes | str) -> FrameResult:
-        """Apply one public frame; `received_ns` is our clock. Never raises for what a venue sends."""
-        offset_ns = self.house.venues[venue].offset_ns or 0
-        result = self.house.books.on_frame(venue, received_ns, raw, offset_ns)
+    def on_frame(self, name: str, received_ns: int, raw: bytes | str) -> FrameResult:
+        """Apply one public frame of the connection `name`; `received_ns` is our clock. Never raises for what a venue sends."""
+        house = self.house
+        connection = house.books.connections[name]
+        offset_ns = house.venues[connection.venue].offset_ns or 0
+        result = house.books.on_frame(name, received_ns, raw, offset_ns)
         if result.rows:
             self.detector.mark(result.rows)
         if result.resyncs:
-            self.house.health.gaps(venue, len(result.resyncs), received_ns)
+            connection.gaps += len(result.resyncs)
+            house.health.gaps(connection.venue, len(result.resyncs), received_ns, further_name(name))
         return result
 
     @property
@@ -200,7 +203,7 @@ class Engine:
         self.mender.retry(event.t_ns)
 
     def _on_feed_down(self, event: FeedDown) -> None:
-        self.house.books.on_disconnect(event.venue, event.t_ns)
+        self.house.books.on_disconnect(event.origin, event.t_ns)
         self.detector.mark_all()
 
     def _on_nothing(self, event: AnyEvent) -> None:

@@ -45,17 +45,30 @@ class QueueDrained(Event, frozen=True, kw_only=True, tag="QueueDrained"):
     """Nothing more waits on the sockets: the marked symbols may be acted on."""
 
 
-class FeedUp(Event, frozen=True, kw_only=True, tag="FeedUp"):
-    """A venue's public connection stands; its books wait for their snapshots."""
+# A venue's first connection goes without saying: what is written of it has not changed since there may be several.
+class FeedUp(Event, frozen=True, kw_only=True, tag="FeedUp", omit_defaults=True):
+    """A public connection stands; its books wait for their snapshots. `connection`: which, "" being the venue's first."""
 
     venue: str
+    connection: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Return the connection's name."""
+        return self.connection or self.venue
 
 
-class FeedDown(Event, frozen=True, kw_only=True, tag="FeedDown"):
-    """A venue's public connection is lost; none of its books may be used."""
+class FeedDown(Event, frozen=True, kw_only=True, tag="FeedDown", omit_defaults=True):
+    """A public connection is lost; none of its books may be used. `connection`: which, "" being the venue's first."""
 
     venue: str
     cause: str
+    connection: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Return the connection's name."""
+        return self.connection or self.venue
 
 
 class PrivateUp(Event, frozen=True, kw_only=True, tag="PrivateUp"):

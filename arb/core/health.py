@@ -10,7 +10,7 @@ legs only where no other venue can; after a clean while it is tried again at a s
 Pure: told events and the time.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
@@ -77,7 +77,8 @@ class VenueHealth:
         self.cause = ""
         self.since_ns = 0
         self._limits = limits
-        self._signs: dict[Sign, deque[int]] = {sign: deque(maxlen=SIGNS_KEPT) for sign in Sign}
+        # When each sign was seen, and at which of the venue's connections ("": the first, or at none).
+        self._signs: dict[str, deque[tuple[int, str]]] = {sign: deque(maxlen=SIGNS_KEPT) for sign in Sign}
         self._acks: deque[tuple[int, int]] = deque(maxlen=ACKS_KEPT)
         self._offset_ns = 0
         self._error_ns = 0
@@ -106,12 +107,13 @@ class VenueHealth:
         horizon_ns = now_ns - SILENT_NS
         maintenance, unknowns = self._signs[Sign.MAINTENANCE], self._signs[Sign.UNKNOWNS]
         return any(
-            len(times) >= enough and times[-enough] > horizon_ns for times, enough in ((maintenance, 1), (unknowns, 2))
+            len(times) >= enough and times[-enough][0] > horizon_ns
+            for times, enough in ((maintenance, 1), (unknowns, 2))
         )
 
-    def sign(self, sign: Sign, now_ns: int, count: int = 1) -> None:
-        """Count a sign against the venue."""
-        self._signs[sign].extend([now_ns] * min(count, SIGNS_KEPT))
+    def sign(self, sign: Sign, now_ns: int, count: int = 1, connection: str = "") -> None:
+        """Count a sign against the venue; `connection` names the one it was seen at, where that is not the first."""
+        self._signs[sign].extend([(now_ns, connection)] * min(count, SIGNS_KEPT))
         self._news = True
 
     def ack(self, latency_ns: int, now_ns: int) -> None:
@@ -168,7 +170,7 @@ class VenueHealth:
 
     def _forget(self, horizon_ns: int) -> None:
         for times in self._signs.values():
-            while times and times[0] <= horizon_ns:
+            while times and times[0][0] <= horizon_ns:
                 times.popleft()
         while self._acks and self._acks[0][0] <= horizon_ns:
             self._acks.popleft()
@@ -178,23 +180,24 @@ class VenueHealth:
         found: dict[HealthState, list[str]] = {HealthState.DEGRADED: [], HealthState.QUARANTINED: []}
         for name, value, degraded, quarantined in self._measures():
             if 0 < quarantined <= value:
-                found[HealthState.QUARANTINED].append(f"{name} {value:g} >= {quarantined}")
+                found[HealthState.QUARANTINED].append(f"{name} {value:g} >= {quarantined}{self._where(name)}")
             elif 0 < degraded <= value:
-                found[HealthState.DEGRADED].append(f"{name} {value:g} >= {degraded}")
+                found[HealthState.DEGRADED].append(f"{name} {value:g} >= {degraded}{self._where(name)}")
         for state in (HealthState.QUARANTINED, HealthState.DEGRADED):
             if found[state]:
                 return state, ", ".join(found[state])
         return HealthState.HEALTHY, ""
 
+    def _where(self, name: str) -> str:
+        """Return how many of a measure's signs further connections gave; "" where none did, and for what is no sign."""
+        seen = Counter(connection for _, connection in self._signs.get(name, ()) if connection)
+        told = ", ".join(f"{count} at {connection}" for connection, count in sorted(seen.items()))
+        return told and f" ({told})"
+
     def _measures(self) -> Iterable[tuple[str, float, int, int]]:
         limits = self._limits
         for sign, times in self._signs.items():
-            yield (
-                sign.value,
-                len(times),
-                getattr(limits, f"{sign.value}_degraded"),
-                getattr(limits, f"{sign.value}_quarantined"),
-            )
+            yield sign, len(times), getattr(limits, f"{sign}_degraded"), getattr(limits, f"{sign}_quarantined")
         tail = self.ack_p95_ms()
         if tail is not None:
             yield "ack_p95_ms", tail, limits.ack_p95_degraded_ms, limits.ack_p95_quarantined_ms
@@ -209,9 +212,9 @@ class HealthBoard:
     def __init__(self, limits: HealthLimits, venues: Iterable[str]) -> None:
         self.venues = {venue: VenueHealth(limits) for venue in venues}
 
-    def gaps(self, venue: str, count: int, now_ns: int) -> None:
-        """Count books of a venue that lost their sequence."""
-        self.venues[venue].sign(Sign.GAPS, now_ns, count)
+    def gaps(self, venue: str, count: int, now_ns: int, connection: str = "") -> None:
+        """Count books of a venue that lost their sequence; `connection` names theirs, where that is not the first."""
+        self.venues[venue].sign(Sign.GAPS, now_ns, count, connection)
 
     def share(self, venues: Iterable[str]) -> Decimal:
         """Return the share of the ordinary size that a pair between `venues` may have."""
@@ -230,7 +233,9 @@ class HealthBoard:
                 self.venues[venue].sign(Sign.DROPS, now_ns)
             case OutcomeUnknown(venue=venue, status=status):
                 self.venues[venue].sign(Sign.MAINTENANCE if status == MAINTENANCE_STATUS else Sign.UNKNOWNS, now_ns)
-            case FeedDown(venue=venue) | PrivateDown(venue=venue):
+            case FeedDown(venue=venue, connection=connection):
+                self.venues[venue].sign(Sign.DROPS, now_ns, connection=connection)
+            case PrivateDown(venue=venue):
                 self.venues[venue].sign(Sign.DROPS, now_ns)
             case ClockMeasured(venue=venue, offset_ns=offset_ns, error_ns=error_ns):
                 self.venues[venue].clock(offset_ns, error_ns)

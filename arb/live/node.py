@@ -95,7 +95,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     gateways: Mapping[str, OrderGateway]
     make_universe: Callable[[Iterable[Instrument]], Universe]
     make_books: Callable[[Universe], Books]
-    make_feeds: Callable[[Books, Universe, FrameListener, EventListener], Mapping[str, MarketFeed]]
+    make_feeds: Callable[[Books, FrameListener, EventListener], Mapping[str, MarketFeed]]
     on_alert: Callable[[str], None]
     dropped: Callable[[], int] = int
     sync: Callable[[], Awaitable[None]] | None = None
@@ -136,12 +136,17 @@ class Node:
         self.engine = Engine(parts.settings, books)
         restored = restored_from(state)
         self.engine.load(restored)
-        self._join(universe)
+        self._join(universe, books)
         self.joined = True
         if parts.tape is not None:
-            head = TapeHead(settings=parts.settings, restored=restored, last_seq=parts.journal.last_seq)
+            head = TapeHead(
+                settings=parts.settings,
+                restored=restored,
+                last_seq=parts.journal.last_seq,
+                connections={name: tuple(found.rows.values()) for name, found in books.connections.items()},
+            )
             parts.tape.begin(head, parts.clock.wall_ns())
-        self._feeds.update(parts.make_feeds(books, universe, self.runner.on_frame, self.runner.emit))
+        self._feeds.update(parts.make_feeds(books, self.runner.on_frame, self.runner.emit))
         self._begin(universe, state, accounts)
         await self._ask_first()
 
@@ -176,7 +181,7 @@ class Node:
         asked = (gateway.instruments(parts.symbols[venue]) for venue, gateway in parts.gateways.items())
         return [instrument for listed in await asyncio.gather(*asked) for instrument in listed]
 
-    def _join(self, universe: Universe) -> None:
+    def _join(self, universe: Universe, books: Books) -> None:
         parts, natives = self._parts, {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
         ledger = parts.make_ledger(
             lambda blocked, cause: self.runner.emit(StoreStateChanged(store="ledger", blocked=blocked, cause=cause))
@@ -186,7 +191,7 @@ class Node:
             clock=parts.clock,
             emit=lambda event: self.runner.emit(event),
             on_incident=lambda kind, text: self.runner.emit(TroubleReported(kind=kind, text=text)),
-            resync=lambda venue, symbol: self._feeds[venue].resync(natives[venue, symbol]),
+            resync=lambda venue, symbol: self._feeds[books.connection_of(venue, symbol)].resync(natives[venue, symbol]),
         )
         self.runner = Runner(
             engine=self.engine,

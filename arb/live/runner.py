@@ -56,15 +56,15 @@ class Performer(Protocol):
 class TapeWriter(Protocol):
     """What the runner needs of a tape."""
 
-    def frame(self, seq: int, received_ns: int, venue: str, raw: bytes) -> None:
-        """Append one public frame."""
+    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes) -> None:
+        """Append one public frame of the connection of that name."""
 
     def event(self, event: AnyEvent) -> None:
         """Append one event."""
 
 
 class Runner:
-    """Joins feeds, engine, journal, ledger and executor on one event loop."""
+    """Joins feeds, engine, journal, ledger and executor on one event loop; `feeds` are the public ones, by connection."""
 
     def __init__(
         self,
@@ -95,16 +95,16 @@ class Runner:
         self._unwritten: deque[tuple[AnyEvent, tuple[AnyCommand, ...]]] = deque()
         self._journal_blocked = False
 
-    def on_frame(self, venue: str, received_ns: int, raw: bytes) -> None:
-        """Take one public frame; called by the feeds, in order of receipt."""
+    def on_frame(self, connection: str, received_ns: int, raw: bytes) -> None:
+        """Take one public frame of a connection; called by the feeds, in order of receipt."""
         if self.fatal is not None:
             return
         self.seq += 1
         if self._tape is not None:
-            self._tape.frame(self.seq, received_ns, venue, raw)
-        result = self.engine.on_frame(venue, received_ns, raw)
+            self._tape.frame(self.seq, received_ns, connection, raw)
+        result = self.engine.on_frame(connection, received_ns, raw)
         for resync in result.resyncs:
-            self._feeds[venue].resync(resync.native_symbol)
+            self._feeds[connection].resync(resync.native_symbol)
         if self.engine.wants_drain:
             self._wake()
 

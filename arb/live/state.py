@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_MS
+from arb.core.books import Connection
 from arb.core.engine import Engine
 from arb.core.records import PairState
 from arb.live.summary import exposure, unhedged
@@ -73,7 +74,8 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
     rows = [row for (held_at, _), row in books.rows.items() if held_at == venue]
     live = sum(int(books.arena.state[row]) == BookState.LIVE for row in rows)
     lag_ms = books.lag_ms(venue)
-    return {
+    connections = books.connections_of(venue)
+    shown = {
         "venue": venue,
         "books": f"{live}/{len(rows)}",
         "private": "up" if state.private_up else "down",
@@ -82,6 +84,19 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
         "health": str(house.health.venues[venue].state),
         "health_cause": house.health.venues[venue].cause,
         "halted": _why_not(engine, venue, now_ns),
+    }
+    # Of a venue's only connection everything is said above.
+    return shown | ({"connections": [_connection(engine, found) for found in connections]} if connections[1:] else {})
+
+
+def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
+    live = sum(engine.house.books.arena.usable(row) for row in connection.rows)
+    return {
+        "connection": connection.name,
+        "books": f"{live}/{len(connection.rows)}",
+        "lag_ms": None if connection.lag_ns is None else round(connection.lag_ns / NS_PER_MS, 1),
+        "gaps": connection.gaps,
+        "drops": connection.drops,
     }
 
 

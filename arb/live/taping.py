@@ -17,6 +17,7 @@ import msgspec
 
 from arb.core.events import AnyEvent
 from arb.errors import StoreError
+from arb.market.feed import further_name, venue_of
 from arb.store.tape import TapeWriter
 from arb.store.tape_head import TapeHead, encode_head
 
@@ -30,6 +31,7 @@ CLOSE_WAIT_S = 10.0
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 _Line = tuple[int | None, int, str, bytes | AnyEvent]
+"""Number, instant, the connection (of an event: the venue), and what it is."""
 
 
 class Taping:
@@ -62,9 +64,9 @@ class Taping:
         """Write the head; to be called once, before everything else."""
         self._put((None, t_ns, "", encode_head(head)), EVENT_BYTES)
 
-    def frame(self, seq: int, received_ns: int, venue: str, raw: bytes) -> None:
-        """Append one public frame."""
-        self._put((seq, received_ns, venue, raw), len(raw))
+    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes) -> None:
+        """Append one public frame of the connection of that name."""
+        self._put((seq, received_ns, connection, raw), len(raw))
 
     def event(self, event: AnyEvent) -> None:
         """Append one event, stamped with its number and instant."""
@@ -117,13 +119,14 @@ class Taping:
         return more
 
     def _write(self, line: _Line) -> None:
-        seq, t_ns, venue, content = line
+        seq, t_ns, origin, content = line
         is_frame = isinstance(content, bytes) and seq is not None
         size = len(content) if is_frame else EVENT_BYTES  # type: ignore[arg-type]
         with self._wake:
             self._waiting_bytes -= size
         raw = content if isinstance(content, bytes) else _encode(content)
-        self._writer.write(venue, "ws" if is_frame else "event", raw, t_ns=t_ns, seq=seq)
+        venue, connection = venue_of(origin), further_name(origin)
+        self._writer.write(venue, "ws" if is_frame else "event", raw, t_ns=t_ns, seq=seq, connection=connection)
 
     def _end(self, cause: str) -> None:
         with self._wake:

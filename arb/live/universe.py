@@ -1,7 +1,7 @@
 """What is traded where, and the books and public connections that follow from it, as the venues' specs make them."""
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -10,15 +10,15 @@ from arb.core.books import Books
 from arb.core.settings import Timing
 from arb.errors import ConfigError
 from arb.market.arena import BookArena
-from arb.market.feed import BookFeed
+from arb.market.feed import BookFeed, BookSeat, venue_of
 from arb.market.instrument import Instrument
 from arb.market.scale import Scale, common_scale
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.build import build_feed
+from arb.venues.connections import split_books
 from arb.venues.endpoints import VenueEndpoint
 from arb.venues.registry import spec_of
 from arb.venues.transport.wires import Wires
-from arb.venues.wire.base import BookSeat
 
 
 class Universe(msgspec.Struct, frozen=True):
@@ -47,24 +47,40 @@ def universe_of(instruments: Iterable[Instrument]) -> Universe:
     return Universe(shared, scales, {(i.venue, i.symbol): row for row, i in enumerate(shared)})
 
 
-def books_of(universe: Universe, timing: Timing) -> Books:
-    """Return the arena and the protocol sides of the public feeds, each as its venue's spec makes it."""
-    arena = BookArena(len(universe.rows))
-    feeds: dict[str, BookFeed] = {}
+Connections = Mapping[str, Sequence[str]]
+"""What each public connection carries: native symbols, by the connection's name."""
+
+
+def connections_of(universe: Universe, *, limited: bool = True) -> dict[str, tuple[str, ...]]:
+    """Share the books out among public connections, as many as the venues' limits ask for; not `limited`: one a venue."""
+    shared: dict[str, tuple[str, ...]] = {}
     for venue in sorted({venue for venue, _ in universe.rows}):
-        seats = {
-            i.native_symbol: BookSeat(universe.rows[venue, i.symbol], universe.scales[i.symbol])
-            for i in universe.instruments
-            if i.venue == venue
-        }
-        feeds[venue] = spec_of(venue).make_books(seats, arena)
+        natives = tuple(i.native_symbol for i in universe.instruments if i.venue == venue)
+        limit = spec_of(venue).connections.books_per_connection if limited else 0
+        shared |= split_books(venue, natives, limit or None)
+    return shared
+
+
+def books_of(universe: Universe, timing: Timing, connections: Connections | None = None) -> Books:
+    """Return the arena and the protocol sides of the public feeds, each as its venue's spec makes it.
+
+    Without `connections` the books are shared out as the venues' limits ask for.
+    """
+    arena = BookArena(len(universe.rows))
+    seats = {
+        (i.venue, i.native_symbol): BookSeat(universe.rows[i.venue, i.symbol], universe.scales[i.symbol])
+        for i in universe.instruments
+    }
+    feeds: dict[str, BookFeed] = {}
+    for name, natives in (connections_of(universe) if connections is None else connections).items():
+        venue = venue_of(name)
+        feeds[name] = spec_of(venue).make_books({native: seats[venue, native] for native in natives}, arena)
     return Books(arena, universe.rows, universe.scales, feeds, timing)
 
 
 def feeds_of(
     endpoints: Mapping[str, VenueEndpoint],
     books: Books,
-    universe: Universe,
     on_frame: FrameListener,
     emit: EventListener,
     *,
@@ -72,18 +88,19 @@ def feeds_of(
     rng: random.Random,
     wires: Wires | None = None,
 ) -> dict[str, MarketFeed]:
-    """Return a public connection for every venue with books."""
+    """Return the public connections, by their names, each for the books that it carries."""
     return {
-        venue: build_feed(
-            spec_of(venue),
-            endpoints[venue],
-            [i.native_symbol for i in universe.instruments if i.venue == venue],
-            feed,
+        name: build_feed(
+            spec_of(connection.venue),
+            endpoints[connection.venue],
+            tuple(connection.rows.values()),
+            connection.feed,
             clock=clock,
             rng=rng,
             on_frame=on_frame,
             emit=emit,
             wires=wires,
+            connection=name,
         )
-        for venue, feed in books.feeds.items()
+        for name, connection in books.connections.items()
     }

@@ -11,8 +11,13 @@ One row is `HEADER_WORDS` words of header and then four runs of `depth` words ea
 
 so that a row lies together in memory and one base address and one stride describe them all. Levels stand best first;
 words beyond the count are 0. Prices and sizes are on the symbol's `Scale`. This module knows nothing of frames.
+
+Books come and go while a run goes on, and the block never moves: rows for those to come are reserved when it is made, and
+beyond them a book is refused. Growing would leave whoever holds a view, or the block's address, with a picture that nobody
+writes any more, and that looks live. Memory that is reserved and not yet written costs next to nothing.
 """
 
+import heapq
 from enum import IntEnum
 
 import numpy as np
@@ -46,7 +51,7 @@ _LIVE = int(BookState.LIVE)
 
 
 class BookArena:
-    """The rows of all books.
+    """The rows of all books: `rows` of them are taken from the beginning, `spare` more are free (`add`, `retire`).
 
     The public arrays are views of `block`, indexed `[row]` or `[row, level]`:
 
@@ -55,15 +60,18 @@ class BookArena:
     - `event_ns`: when the venue sent the last frame of this book, on the **venue's** clock, ns UTC; 0 when that frame
       does not state it (some snapshots carry only the time of the book's last change). See `lag_ns`.
     - `received_ns`: when that frame was received, our clock, ns UTC.
-    - `updates`: how often the row was written, rising by one.
+    - `updates`: how often the row was written, rising by one; on over a change of hands, so that whoever remembers a
+      number sees it.
     - `bid_count`, `ask_count`: levels in use; `bid_price bid_size ask_price ask_size`: the levels.
     """
 
-    def __init__(self, rows: int, depth: int = DEFAULT_DEPTH) -> None:
-        require(rows >= 0 and depth >= 1, f"an arena of {rows} rows of depth {depth}")
-        self.rows = rows
+    def __init__(self, rows: int, depth: int = DEFAULT_DEPTH, *, spare: int = 0) -> None:
+        require(rows >= 0 and spare >= 0 and depth >= 1, f"an arena of {rows} rows and {spare} more of depth {depth}")
+        self.rows = rows + spare
         self.depth = depth
-        self.block: Words = np.zeros((rows, HEADER_WORDS + 4 * depth), dtype=np.int64)
+        # A heap: the lowest free row is taken first, so that the same comings and goings give the same rows.
+        self._free = list(range(rows, rows + spare))
+        self.block: Words = np.zeros((self.rows, HEADER_WORDS + 4 * depth), dtype=np.int64)
         header = self.block[:, :HEADER_WORDS]
         self.state: Words = header[:, 0]
         self.sequence: Words = header[:, 1]
@@ -80,6 +88,34 @@ class BookArena:
         self.ask_size: Words
         self.bid_price, self.bid_size, self.ask_price, self.ask_size = runs
         self.sequence[:] = NO_SEQUENCE
+
+    @property
+    def free(self) -> int:
+        """Return how many more books there is room for."""
+        return len(self._free)
+
+    def add(self) -> int:
+        """Take a free row for a book that waits for its first snapshot; return it.
+
+        Raises `InvariantError` when none is free (see the module's text), and when somebody has written to a free one.
+        """
+        require(bool(self._free), f"all {self.rows} rows of the arena are taken: reserve more spare ones at the start")
+        row = heapq.heappop(self._free)
+        clean = self.state.item(row) == BookState.WAITING and not self.block[row, 6:].any()
+        require(clean, f"row {row} was written to after it was retired")
+        return row
+
+    def retire(self, row: int) -> None:
+        """Give a row back: its book is unusable at once, its words are 0, and another book may take it.
+
+        Whoever writes to it must have been told before. Raises `InvariantError` for a row that is free or not there.
+        """
+        require(0 <= row < self.rows and row not in self._free, f"row {row} is not taken")
+        updates = self.updates.item(row)
+        self.block[row] = 0
+        self.sequence[row] = NO_SEQUENCE
+        self.updates[row] = updates + 1
+        heapq.heappush(self._free, row)
 
     def invalidate(self, row: int, state: BookState, at_ns: int) -> None:
         """Make a row unusable: its levels vanish with its state, so that nobody can trade on them by oversight."""

@@ -2,15 +2,44 @@
 
 A `BookFeed` is the protocol side of one public connection of one venue. It opens no socket and asks for no time: bytes
 and instants are handed in, and what it wants done is handed back. Implementations live in `arb/venues/wire/`.
+
+A venue may need several connections, each with books of its own. They have names: the first bears the venue's, `gate`,
+the others a number, `gate#2`, `gate#3`. Where a venue is told as well, in events and on tapes, the first needs no name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from arb.errors import VenueProtocolError
+from arb.errors import VenueProtocolError, require
+from arb.market.scale import Scale
+
+_NUMBER_MARK = "#"
+
+
+def connection_name(venue: str, number: int = 1) -> str:
+    """Return the name of a venue's public connection number `number`, counted from 1."""
+    require(number >= 1 and _NUMBER_MARK not in venue, f"connection {number} of {venue!r}")
+    return venue if number == 1 else f"{venue}{_NUMBER_MARK}{number}"
+
+
+def venue_of(connection: str) -> str:
+    """Return the venue of a connection."""
+    return connection.partition(_NUMBER_MARK)[0]
+
+
+def further_name(connection: str) -> str:
+    """Return a connection's name as it stands beside its venue's: "" for the first one."""
+    return connection if _NUMBER_MARK in connection else ""
+
+
+class BookSeat(msgspec.Struct, frozen=True):
+    """Where one book of a feed lives: its arena row and its symbol's scale."""
+
+    row: int
+    scale: Scale
 
 
 class ResyncBy(StrEnum):
@@ -96,6 +125,18 @@ class BookFeed(Protocol):
 
     venue: str
     counts: FeedCounts
+
+    def seats(self) -> Mapping[str, BookSeat]:
+        """Return where the books of this connection live, by native symbol."""
+
+    def add_book(self, native_symbol: str, seat: BookSeat) -> None:
+        """Take up one more book, which waits for its first snapshot; raises `InvariantError` for one that has a seat."""
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book and write to its row no more; frames of it that still come are of a book not asked for.
+
+        Raises `InvariantError` for one that has no seat. The row is its owner's to clear.
+        """
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply one websocket frame; never raises for what a venue sends."""

@@ -121,7 +121,7 @@ class _TapeFeed:
     """See `arb.venues.base.MarketFeed`: the frames come from the player."""
 
     def __init__(self, venue: str, emit: EventListener) -> None:
-        self.venue = venue
+        self.venue = self.connection = venue
         self._emit = emit
 
     async def run(self) -> None:
@@ -131,6 +131,12 @@ class _TapeFeed:
 
     def resync(self, native_symbol: str) -> None:
         """Change nothing: snapshots come as lines of the tape."""
+
+    def add_book(self, native_symbol: str) -> None:
+        """Change nothing: the tape shows what it shows."""
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Change nothing: the tape shows what it shows."""
 
     def unread(self) -> bool:
         """Return False: all frames of an instant arrive together."""
@@ -195,9 +201,7 @@ class Backtest:
     def _parts(self, player: Player) -> Parts:
         capture, books = self._capture, self._books
 
-        def make_feeds(
-            books: Books, universe: Universe, on_frame: FrameListener, emit: EventListener
-        ) -> Mapping[str, MarketFeed]:
+        def make_feeds(books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
             player.connect(books, on_frame, emit)
             return {venue: _TapeFeed(venue, emit) for venue in capture.venues}
 

@@ -44,7 +44,7 @@ class BooksReport(msgspec.Struct, frozen=True):
 
 
 class TapeBooks:
-    """All books of a tape, brought forward line by line."""
+    """All books of a tape, brought forward line by line; `feeds` has one feed for every connection, by its name."""
 
     def __init__(self) -> None:
         self.feeds: dict[str, WireFeed] = {}
@@ -53,25 +53,29 @@ class TapeBooks:
     def take(self, line: TapeLine) -> None:
         """Apply one line; raises `ConfigError` for a dialect that cannot be rebuilt."""
         self.lines += 1
-        feed = self.feeds.get(line.venue)
+        feed = self.feeds.get(line.origin)
         if line.kind == "event":
             _take_event(self.feeds, line)
             return
         if feed is None:
-            feed = self.feeds[line.venue] = tape_feed(line.venue)
+            feed = self.feeds[line.origin] = tape_feed(line.venue)
         if line.kind == "http":
             feed.on_http(line.received_ns, line.url, line.raw)
         else:
             feed.on_frame(line.received_ns, line.raw)
 
     def report(self, depth: int) -> BooksReport:
-        """Return the books as they stand, at most `depth` levels a side."""
-        books = {
-            f"{venue}/{slot.native_symbol}": _book_report(slot, depth)
-            for venue, feed in self.feeds.items()
-            for slot in feed.books()
-        }
-        return BooksReport(self.lines, books)
+        """Return the books as they stand, at most `depth` levels a side.
+
+        A book that came by several connections one after the other is shown as it is where it is live.
+        """
+        slots: dict[str, BookSlot] = {}
+        for feed in self.feeds.values():
+            for slot in feed.books():
+                name = f"{feed.venue}/{slot.native_symbol}"
+                if name not in slots or slot.state is BookState.LIVE:
+                    slots[name] = slot
+        return BooksReport(self.lines, {name: _book_report(slot, depth) for name, slot in slots.items()})
 
 
 def books_at(path: Path, at: int | None, depth: int) -> BooksReport:
@@ -96,6 +100,7 @@ def books_at(path: Path, at: int | None, depth: int) -> BooksReport:
 class _Event(msgspec.Struct):
     type: str = ""
     venue: str = ""
+    connection: str = ""
 
 
 _event = msgspec.json.Decoder(_Event).decode
@@ -103,13 +108,14 @@ _FEED_DOWN = tag_of(FeedDown)
 
 
 def _take_event(feeds: dict[str, WireFeed], line: TapeLine) -> None:
-    """Let a lost connection empty its venue's books; no other event concerns them."""
+    """Let a lost connection empty its books; no other event concerns them."""
     try:
         event = _event(line.raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return
-    if event.type == _FEED_DOWN and event.venue in feeds:
-        feeds[event.venue].on_disconnect(line.received_ns)
+    origin = event.connection or event.venue
+    if event.type == _FEED_DOWN and origin in feeds:
+        feeds[origin].on_disconnect(line.received_ns)
 
 
 def _book_report(slot: BookSlot, depth: int) -> BookReport:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from arb.core.books import Books
 from arb.core.settings import Timing
+from arb.errors import require
 from arb.market.arena import BookArena
-from arb.market.feed import NOTHING, FeedCounts, FrameResult
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
 from arb.replay.captured import Capture
 from arb.replay.tapes import Captured
 from arb.venues.registry import tape_feed
-from arb.venues.wire.base import BookSeat, WireFeed
+from arb.venues.wire.base import WireFeed
 
 NO_ROW = -1
 """The seat of a book that is read, so that its venue's counts are right, but not traded."""
@@ -29,6 +30,31 @@ class CapturedFeed:
     def expect(self, captured: Captured) -> None:
         """Name the line whose text `on_frame` is about to be given."""
         self._next = captured
+
+    def seats(self) -> dict[str, BookSeat]:
+        """Return where the venue's traded books live, by native symbol."""
+        return {native: seat for feed in self._connections.values() for native, seat in feed.seats().items()}
+
+    def add_book(self, native_symbol: str, seat: BookSeat) -> None:
+        """Trade a book of the capture from its next snapshot on.
+
+        Raises `InvariantError` for one that is traded already, and for one of which the capture shows nothing.
+        """
+        holders = [
+            feed for feed in self._connections.values() if native_symbol in {s.native_symbol for s in feed.books()}
+        ]
+        require(bool(holders), f"{self.venue}: the capture shows nothing of {native_symbol}")
+        require(native_symbol not in self.seats(), f"{self.venue}: {native_symbol} has a seat already")
+        holders[0].add_book(native_symbol, seat)
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Trade a book no more; what the capture still shows of it is read for the counts alone.
+
+        Raises `InvariantError` for one that is not traded.
+        """
+        holders = [feed for feed in self._connections.values() if native_symbol in feed.seats()]
+        require(bool(holders), f"{self.venue}: {native_symbol} has no seat")
+        holders[0].retire_book(native_symbol)
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply the expected line, a frame or the body of an HTTP answer."""

@@ -3,7 +3,8 @@
     {"t": 1619093533.765146, "venue": "gate", "kind": "ws", "url": "wss://...", "raw": "<exact text>"}
 
 `t` is seconds since the Unix epoch, UTC, at receipt. Our own tapes add `seq`, the line's place in the sequence shared
-with the events, and `t_ns`, the exact instant; readers accept their absence. `kind` is `ws` (a websocket frame), `http`
+with the events, and `t_ns`, the exact instant; readers accept their absence. A frame that came by another connection of its
+venue than the first says by which, `"connection": "gate#2"`. `kind` is `ws` (a websocket frame), `http`
 (the body of an answer) or `event` (something the engine was told between two frames). This module knows lines and
 files; what a frame means is not its business.
 """
@@ -35,6 +36,12 @@ class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     url: str = ""
     seq: int | None = None
     t_ns: int | None = None
+    connection: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Return the name of the connection by which the line came."""
+        return self.connection or self.venue
 
     @property
     def received_ns(self) -> int:
@@ -151,13 +158,16 @@ class TapeWriter:
         t_ns: int,
         seq: int | None = None,
         url: str = "",
+        connection: str = "",
     ) -> None:
         """Append one line, received at `t_ns` (ns UTC). Raises `StoreError` when the disk refuses.
+
+        `connection` names the one that it came by, where that is not the venue's first.
 
         A tape is text: bytes that are no UTF-8 (which no websocket text frame may hold) are kept as `\\xNN`.
         """
         text = raw if isinstance(raw, str) else raw.decode(errors="backslashreplace")
-        line = TapeLine(t_ns / NS_PER_S, venue, kind, text, url, seq, t_ns)
+        line = TapeLine(t_ns / NS_PER_S, venue, kind, text, url, seq, t_ns, connection)
         self._buffer += _encoder.encode(line)
         self._buffer += b"\n"
         self.lines += 1

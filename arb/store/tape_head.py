@@ -14,12 +14,16 @@ HEAD_VERSION = 1
 
 
 class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
-    """The engine's settings, what it took up from the journal, and the sequence number before its first event."""
+    """The engine's settings, what it took up from the journal, and the sequence number before its first event.
+
+    `connections`: which public connection carried which books, by name; empty in heads of before there could be several.
+    """
 
     version: int = HEAD_VERSION
     settings: EngineSettings
     restored: Restored
     last_seq: int
+    connections: dict[str, tuple[str, ...]] = {}
 
 
 _encoder = msgspec.json.Encoder(decimal_format="string")

@@ -24,21 +24,28 @@ PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
 Departure = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
 """Sends an order that was made ready, once: it may leave at the call, and its answer is what the coroutine returns."""
 FrameListener = Callable[[str, int, bytes], None]
-"""Called with (venue, received_ns, raw) for every public frame, in order of receipt, on the loop's thread."""
+"""Called with (the connection's name, received_ns, raw) for every public frame, in order of receipt, on the loop's thread."""
 EventListener = Callable[[AnyEvent], None]
 """Called with every event a venue gives rise to; must not block."""
 
 
 class MarketFeed(Protocol):
-    """One public connection of one venue, kept up until cancelled."""
+    """One public connection of one venue, kept up until cancelled; `connection` is its name."""
 
     venue: str
+    connection: str
 
     async def run(self) -> None:
         """Connect, subscribe, hand over frames, reconnect with back-off; returns only when cancelled."""
 
     def resync(self, native_symbol: str) -> None:
         """Ask for a clean snapshot of one book; repeated asks while one is under way change nothing."""
+
+    def add_book(self, native_symbol: str) -> None:
+        """Subscribe to one more book, now and after every reconnect; one that is subscribed already changes nothing."""
+
+    def retire_book(self, native_symbol: str) -> None:
+        """End the subscription of a book for good; one that is not subscribed changes nothing."""
 
     def unread(self) -> bool:
         """Return whether received bytes still wait to be handed over."""

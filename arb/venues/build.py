@@ -110,8 +110,12 @@ def build_feed(
     on_frame: FrameListener,
     emit: EventListener,
     wires: Wires | None = None,
+    connection: str = "",
 ) -> SocketFeed:
-    """Return one public connection of a venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages."""
+    """Return one public connection of a venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages.
+
+    `connection` is its name, by default that of the venue's first.
+    """
     return SocketFeed(
         fixed(endpoint.ws_public),
         dialect,
@@ -122,6 +126,7 @@ def build_feed(
         emit=emit,
         timing=spec.stream,
         wires=wires,
+        connection=connection,
     )
 
 

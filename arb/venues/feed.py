@@ -1,17 +1,19 @@
 """The shell of a public feed: a kept-up connection that subscribes to books and hands over every frame as it came.
 
 Frames are understood by the engine's `BookFeed`; this shell asks the same object only for its messages. The one thing it
-reads in frames itself is the confirmation that a subscription ended, and only while a resync waits for one.
+reads in frames itself is the confirmation that a subscription ended, and only while a resync, or a book that left and may come
+back, waits for one: a venue takes a second subscription before it for an error (gate-v4.md 5.4).
 """
 
 import random
+import re
 from collections.abc import Sequence
 
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.core.events import FeedDown, FeedUp
-from arb.market.feed import BookFeed
+from arb.market.feed import BookFeed, connection_name, further_name
 from arb.venues.base import EventListener, FrameListener
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.timing import Address, ConnectionTiming
@@ -29,7 +31,7 @@ class _Resync(msgspec.Struct):
 
 
 class SocketFeed:
-    """See `arb.venues.base.MarketFeed`."""
+    """See `arb.venues.base.MarketFeed`. `connection`: its name, by default that of the venue's first."""
 
     def __init__(
         self,
@@ -43,21 +45,27 @@ class SocketFeed:
         emit: EventListener,
         timing: ConnectionTiming | None = None,
         wires: Wires | None = None,
+        connection: str = "",
     ) -> None:
         self.venue = dialect.venue
+        self.connection = connection or connection_name(self.venue)
+        self._told_as = further_name(self.connection)
         self._dialect = dialect
-        self._natives = tuple(native_symbols)
+        self._natives = list(native_symbols)
+        self._up = False
         self._clock = clock
         self._listener = on_frame
         self._emit = emit
         self._resyncs: dict[str, _Resync] = {}
+        # Books that were unsubscribed for good, and when; until the venue confirms it, or should have.
+        self._leaving: dict[str, int] = {}
         self._connection = StreamConnection(
             address,
             clock=clock,
             rng=rng,
-            greetings=lambda: dialect.subscribe_messages(self._natives, self._now_s()),
+            greetings=lambda: dialect.subscribe_messages(tuple(self._natives), self._now_s()),
             on_frame=self._on_frame,
-            on_up=lambda: emit(FeedUp(venue=self.venue)),
+            on_up=self._on_up,
             on_down=self._on_down,
             on_tick=self._on_tick,
             ping=lambda: dialect.ping_message(self._now_s()),
@@ -70,10 +78,37 @@ class SocketFeed:
         await self._connection.run()
 
     def resync(self, native_symbol: str) -> None:
-        """Unsubscribe one book and subscribe it again once the venue has confirmed."""
-        if native_symbol in self._resyncs:
+        """Unsubscribe one book and subscribe it again once the venue has confirmed; of a retired one nothing is asked."""
+        if native_symbol in self._resyncs or native_symbol not in self._natives:
             return
         self._resyncs[native_symbol] = _Resync(self._clock.monotonic_ns())
+        self._send(self._dialect.unsubscribe_messages((native_symbol,), self._now_s()))
+
+    def add_book(self, native_symbol: str) -> None:
+        """Subscribe to one more book, now and after every reconnect; one that is subscribed already changes nothing."""
+        if native_symbol in self._natives:
+            return
+        self._natives.append(native_symbol)
+        if not self._up:
+            return  # the greeting will name it
+        left_ns = self._leaving.pop(native_symbol, None)
+        if left_ns is None:
+            self._send(self._dialect.subscribe_messages((native_symbol,), self._now_s()))
+        else:
+            self._resyncs[native_symbol] = _Resync(left_ns)
+
+    def retire_book(self, native_symbol: str) -> None:
+        """End the subscription of a book for good; one that is not subscribed changes nothing."""
+        if native_symbol not in self._natives:
+            return
+        self._natives.remove(native_symbol)
+        if not self._up:
+            return
+        resync = self._resyncs.pop(native_symbol, None)
+        if resync is not None and not resync.subscribed:
+            self._leaving[native_symbol] = resync.asked_ns
+            return
+        self._leaving[native_symbol] = self._clock.monotonic_ns()
         self._send(self._dialect.unsubscribe_messages((native_symbol,), self._now_s()))
 
     def unread(self) -> bool:
@@ -81,9 +116,9 @@ class SocketFeed:
         return self._connection.unread()
 
     def _on_frame(self, received_ns: int, raw: bytes) -> None:
-        if self._resyncs and len(raw) <= _ACK_BYTES_MAX:
+        if (self._resyncs or self._leaving) and len(raw) <= _ACK_BYTES_MAX:
             self._look_for_answers(raw)
-        self._listener(self.venue, received_ns, raw)
+        self._listener(self.connection, received_ns, raw)
 
     def _look_for_answers(self, raw: bytes) -> None:
         text = raw.lower()
@@ -91,12 +126,15 @@ class SocketFeed:
             return
         ended = b"unsubscribe" in text
         for native, resync in list(self._resyncs.items()):
-            if native.lower().encode() not in text:
+            if not _names(text, native):
                 continue
             if ended and not resync.subscribed:
                 self._subscribe(native, resync)
             elif not ended and resync.subscribed:
                 del self._resyncs[native]
+        if ended:
+            for native in [native for native in self._leaving if _names(text, native)]:
+                del self._leaving[native]
 
     def _subscribe(self, native: str, resync: _Resync) -> None:
         resync.subscribed = True
@@ -111,10 +149,19 @@ class SocketFeed:
                 return
             if waited_s >= RESYNC_ANSWER_S and not resync.subscribed:
                 self._subscribe(native, resync)
+        for native, left_ns in list(self._leaving.items()):
+            if (now_ns - left_ns) / NS_PER_S >= RESYNC_ANSWER_S:
+                del self._leaving[native]
+
+    def _on_up(self) -> None:
+        self._up = True
+        self._emit(FeedUp(venue=self.venue, connection=self._told_as))
 
     def _on_down(self, cause: str) -> None:
+        self._up = False
         self._resyncs.clear()
-        self._emit(FeedDown(venue=self.venue, cause=cause))
+        self._leaving.clear()
+        self._emit(FeedDown(venue=self.venue, cause=cause, connection=self._told_as))
 
     def _send(self, messages: Sequence[str]) -> None:
         for text in messages:
@@ -124,3 +171,9 @@ class SocketFeed:
 
     def _now_s(self) -> int:
         return self._clock.wall_ns() // NS_PER_S
+
+
+def _names(text: bytes, native_symbol: str) -> bool:
+    """Return whether an answer, in small letters, names a book; `BTC_USDT` is not named by `WBTC_USDT`."""
+    name = re.escape(native_symbol.lower().encode())
+    return re.search(rb"(?<![a-z0-9_-])" + name + rb"(?![a-z0-9_-])", text) is not None

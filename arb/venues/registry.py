@@ -16,7 +16,8 @@ from arb.venues.spec import TapeDialect, VenueSpec
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
-    from arb.venues.wire.base import BookSeat, WireFeed
+    from arb.market.feed import BookSeat
+    from arb.venues.wire.base import WireFeed
 
 SPECS: tuple[VenueSpec, ...] = (GATE, OKX, BITGET, BYBIT, BINANCE)
 """Every venue, in the order in which it is shown and asked."""

@@ -12,11 +12,11 @@ import pytest
 from arb.clock import SystemClock
 from arb.core.events import AnyEvent, FeedDown, FeedUp
 from arb.market.arena import BookArena
+from arb.market.feed import BookSeat
 from arb.market.scale import Scale
 from arb.venues.build import build_feed
 from arb.venues.endpoints import sandbox_access
 from arb.venues.registry import spec_of
-from arb.venues.wire.base import BookSeat
 from tests.contract.conftest import Sandbox
 from tests.contract.strangers import SYMBOL, VENUES
 

@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web
 
 from arb.clock import SystemClock
 from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
-from arb.market.feed import NOTHING, FeedCounts, FrameResult
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
 from arb.venues.feed import SocketFeed
 from arb.venues.gate.private import GatePrivate
 from arb.venues.private import PrivateStream
@@ -211,6 +211,15 @@ class Messages:
 
     venue = "gate"
     counts = FeedCounts()
+
+    def seats(self) -> dict[str, BookSeat]:
+        return {}
+
+    def add_book(self, native_symbol: str, seat: BookSeat) -> None:
+        pass
+
+    def retire_book(self, native_symbol: str) -> None:
+        pass
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         return NOTHING

@@ -11,11 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import NOTHING, FrameResult, NoticeKind
+from arb.market.feed import NOTHING, BookSeat, FrameResult, NoticeKind
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
-    BookSeat,
     BookSlot,
     Delta,
     Millis,
@@ -95,6 +94,11 @@ class BinanceFeed(ChainFeed):
         self._limit = _SNAPSHOT_LIMIT
         self._requests = Requests()
         self._witnesses: dict[str, TickerWitness] = {}
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book and the quotes that were to witness it; raises `InvariantError` for one that has no seat."""
+        super().retire_book(native_symbol)
+        self._witnesses.pop(native_symbol, None)
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return the requests that subscribe to the books and their witnesses."""

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import FrameResult, NoticeKind
+from arb.market.feed import BookSeat, FrameResult, NoticeKind
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
-    BookSeat,
     Millis,
     Pair,
     Requests,

@@ -9,8 +9,8 @@ from arb.venues.spec import ConnectionLimits, Environment, Product, Site, TapeDi
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
-    from arb.market.feed import BookFeed
-    from arb.venues.wire.base import BookSeat, WireFeed
+    from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.wire.base import WireFeed
 
 NAME = "bybit"
 

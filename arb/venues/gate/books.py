@@ -13,12 +13,11 @@ from typing import NoReturn
 import msgspec
 
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import FrameResult, NoticeKind
+from arb.market.feed import BookSeat, FrameResult, NoticeKind
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     MILLIS_MAX,
     NS_PER_MS,
-    BookSeat,
     BookSlot,
     Millis,
     Pair,

@@ -11,12 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from arb.market.arena import BookArena, BookState, Levels
-from arb.market.feed import NOTHING, FrameResult, ResyncBy
+from arb.market.feed import NOTHING, BookSeat, FrameResult, ResyncBy
 from arb.venues.gate.books import GateFeed, GateFrame, sent_ns
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
-    BookSeat,
     BookSlot,
     Delta,
     Pair,
@@ -95,6 +94,11 @@ class GateTapeFeed(ChainFeed, GateFeed):
     ) -> None:
         super().__init__(seats or {}, arena, venue=venue, tape=True)
         self._witnesses: dict[str, TickerWitness] = {}
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book and the quotes that were to witness it; raises `InvariantError` for one that has no seat."""
+        super().retire_book(native_symbol)
+        self._witnesses.pop(native_symbol, None)
 
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
         """Apply the body of an order book request; any other address changes nothing."""

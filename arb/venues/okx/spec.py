@@ -22,10 +22,10 @@ from arb.venues.transport.timing import ConnectionTiming
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
-    from arb.market.feed import BookFeed
+    from arb.market.feed import BookFeed, BookSeat
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
-    from arb.venues.wire.base import BookSeat, WireFeed
+    from arb.venues.wire.base import WireFeed
 
 NAME = "okx"
 

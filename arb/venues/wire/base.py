@@ -17,10 +17,10 @@ from typing import Annotated, NoReturn
 
 import msgspec
 
-from arb.errors import InvariantError, VenueProtocolError
+from arb.errors import InvariantError, VenueProtocolError, require
 from arb.market.arena import NO_SEQUENCE, BookArena, BookState, Levels
 from arb.market.book import PlainBook
-from arb.market.feed import NOTHING, FeedCounts, FrameResult, Notice, NoticeKind, Resync, ResyncBy
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind, Resync, ResyncBy
 from arb.market.scale import Scale
 from arb.venues.wire.numbers import INT64_MAX, Numbers, to_levels
 
@@ -34,13 +34,6 @@ Pair = tuple[str, str]
 
 TAPE_SCALE = Scale(40, 40)
 """The scale of books rebuilt from a tape, where no listing tells ticks: plain Python integers, so it costs no range."""
-
-
-class BookSeat(msgspec.Struct, frozen=True):
-    """Where one book of a feed lives: its arena row and its symbol's scale."""
-
-    row: int
-    scale: Scale
 
 
 class FrameError(VenueProtocolError):
@@ -64,6 +57,7 @@ class BookSlot:
         "pending",
         "prices",
         "row",
+        "seat",
         "sequence",
         "sizes",
         "state",
@@ -71,9 +65,10 @@ class BookSlot:
         "texts",
     )
 
-    def __init__(self, native_symbol: str, row: int, prices: Numbers, sizes: Numbers) -> None:
+    def __init__(self, native_symbol: str, seat: BookSeat, prices: Numbers, sizes: Numbers) -> None:
         self.native_symbol = native_symbol
-        self.row = row
+        self.seat = seat
+        self.row = seat.row
         self.prices = prices
         self.sizes = sizes
         self.book = PlainBook()
@@ -126,6 +121,24 @@ class WireFeed(ABC):
         self._slots: dict[str, BookSlot] = {}
         for native_symbol, seat in seats.items():
             self._add(native_symbol, seat)
+
+    def seats(self) -> dict[str, BookSeat]:
+        """Return where the books of this connection live, by native symbol; one without a row lives nowhere."""
+        return {slot.native_symbol: slot.seat for slot in self._slots.values() if slot.row >= 0}
+
+    def add_book(self, native_symbol: str, seat: BookSeat) -> None:
+        """Take up one more book, which waits for its first snapshot; raises `InvariantError` for one that has a seat.
+
+        What a tape has shown of a book without a row is not taken over: it may stand on another scale.
+        """
+        known = self._slots.get(native_symbol)
+        require(known is None or known.row < 0, f"{self.venue}: {native_symbol} has a seat already")
+        self._add(native_symbol, seat)
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book and write to its row no more; raises `InvariantError` for one that has no seat."""
+        slot = self._slots.pop(native_symbol, None)
+        require(slot is not None, f"{self.venue}: {native_symbol} has no seat")
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply one websocket frame; never raises for what a venue sends."""
@@ -186,7 +199,7 @@ class WireFeed(ABC):
 
     def _add(self, native_symbol: str, seat: BookSeat) -> BookSlot:
         prices, sizes = self._numbers_of(seat.scale.price_exp), self._numbers_of(seat.scale.size_exp)
-        slot = self._slots[native_symbol] = BookSlot(native_symbol, seat.row, prices, sizes)
+        slot = self._slots[native_symbol] = BookSlot(native_symbol, seat, prices, sizes)
         return slot
 
     def _numbers_of(self, exp: int) -> Numbers:

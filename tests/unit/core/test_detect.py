@@ -165,7 +165,7 @@ def lagging(bench: Bench, venue: str, lag_ms: int) -> None:
     """Make the last frame of a venue look as if it had been on its way for long."""
     row = bench.books.rows[venue, "BTC/USDT"]
     bench.arena.event_ns[row] = bench.now_ns - lag_ms * 1_000_000
-    bench.books._lag_ns[venue] = lag_ms * 1_000_000
+    bench.books.connections[venue].lag_ns = lag_ms * 1_000_000
 
 
 @pytest.mark.parametrize(("lag_ms", "reason"), [(1500, Reason.FEED_LAG), (700, Reason.BOOK_SKEW)])

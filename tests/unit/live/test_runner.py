@@ -225,6 +225,18 @@ def test_a_lost_book_is_asked_for_again_at_its_own_feed() -> None:
     on_loop(work)
 
 
+def test_a_lost_book_is_asked_for_again_by_the_connection_that_lost_it() -> None:
+    async def work() -> None:
+        shell, second = Shell(), Shell()
+        shell.runner._feeds = {"gate": shell, "gate#2": second}  # type: ignore[dict-item]
+        shell.engine.frame_result = FrameResult(resyncs=(Resync("BTC_USDT", 0, "gap", ResyncBy.RESUBSCRIBE),))
+        shell.runner.on_frame("gate#2", START_NS, b"{}")
+        assert (shell.resyncs, second.resyncs) == ([], ["BTC_USDT"])
+        assert shell.engine.frames == [("gate#2", START_NS, b"{}")]
+
+    on_loop(work)
+
+
 def test_untraded_opportunities_go_to_the_ledger_without_the_journal() -> None:
     async def work() -> None:
         shell = Shell()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.core.events import FeedUp, QueueDrained
+from arb.core.events import FeedDown, FeedUp, QueueDrained
 from arb.errors import StoreError
 from arb.live.taping import Taping
 from arb.store.tape import read_tape
@@ -102,6 +102,22 @@ def test_head_frames_and_events_stand_in_the_order_in_which_they_were_taken(tmp_
     ]
     assert lines[1].raw == '{"ä":1}'
     assert json.loads(lines[2].raw) == {"type": "FeedUp", "seq": 12, "t_ns": START_NS + 2, "venue": "okx"}
+
+
+def test_a_frame_says_its_connection_where_that_is_not_the_venue_s_first(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    taping = Taping(path, print)
+    taping.frame(11, START_NS, "gate", b"{}")
+    taping.frame(12, START_NS, "gate#2", b"{}")
+    taping.event(FeedDown(seq=13, t_ns=START_NS, venue="gate", connection="gate#2", cause="reset"))
+    taping.close()
+    assert [(line.venue, line.connection, line.origin) for line in read_tape(path)] == [
+        ("gate", "", "gate"),
+        ("gate", "gate#2", "gate#2"),
+        ("gate", "", "gate"),  # what an event is about it says itself
+    ]
+    first, *_ = path.read_text().splitlines()
+    assert first == f'{{"t":{START_NS / 1e9!r},"venue":"gate","kind":"ws","raw":"{{}}","seq":11,"t_ns":{START_NS}}}'
 
 
 def _let_the_disk_be_full(taping: Taping) -> None:

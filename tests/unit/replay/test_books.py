@@ -82,6 +82,49 @@ def test_an_unusable_book_shows_its_state_and_no_levels(tmp_path: Path, last: tu
     assert shown(path, None) == {"frames": 2, "books": {"gate/BTC_USDT": book}}
 
 
+ETH_WHOLE = obu({"s": "ob.ETH_USDT.50", "full": True, "u": 3, "b": [["7", "1"]], "a": [["8", "1"]]})
+
+
+def by(path: Path, *lines: tuple[str, str, str]) -> Path:
+    """Write a tape of Gate whose lines are (connection, kind, raw)."""
+    told = [
+        {"t": 1.5, "venue": "gate", "kind": kind, "raw": raw} | ({"connection": connection} if connection else {})
+        for connection, kind, raw in lines
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in told))
+    return path
+
+
+SECOND_DOWN = json.dumps({"type": "FeedDown", "venue": "gate", "cause": "closed", "connection": "gate#2"})
+
+
+@pytest.mark.parametrize(
+    ("last", "states"),
+    [
+        (("gate#2", "ws", "{"), ("live", "gap")),
+        (("", "ws", "{"), ("gap", "live")),
+        (("", "event", SECOND_DOWN), ("live", "waiting")),
+        (("", "event", DOWN), ("waiting", "live")),
+    ],
+)
+def test_what_happens_to_one_connection_concerns_its_own_books(
+    tmp_path: Path, last: tuple[str, str, str], states: tuple[str, str]
+) -> None:
+    path = by(tmp_path / "t", ("", "ws", WHOLE), ("gate#2", "ws", ETH_WHOLE), last)
+    books = books_at(path, None, 1).books
+    assert (books["gate/BTC_USDT"].state, books["gate/ETH_USDT"].state) == states
+
+
+@pytest.mark.parametrize("first", ["", "gate#2"])
+@pytest.mark.parametrize(("old", "down", "new"), [("", DOWN, "gate#2"), ("gate#2", SECOND_DOWN, "")])
+def test_a_book_that_moved_to_another_connection_is_shown_where_it_is_live(
+    tmp_path: Path, old: str, down: str, new: str, first: str
+) -> None:
+    moved = (old, "ws", ETH_WHOLE), ("", "event", down), (new, "ws", ETH_WHOLE)
+    path = by(tmp_path / "t", (first, "ws", WHOLE), *moved)
+    assert books_at(path, None, 1).books["gate/ETH_USDT"].state == "live"
+
+
 def test_a_book_that_has_changes_but_no_snapshot_waits(tmp_path: Path) -> None:
     book: object = {"bids": [], "asks": [], "state": "waiting", "sequence": None}
     assert shown(tape(tmp_path / "t", ("gate", "ws", V1)), None) == {"frames": 1, "books": {"gate/OMG_USDT": book}}

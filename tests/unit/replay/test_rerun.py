@@ -15,6 +15,8 @@ from arb.core.events import (
     AccountSurveyed,
     AnyEvent,
     ClockMeasured,
+    FeedDown,
+    FeedUp,
     InstrumentListed,
     OrderAccepted,
     OrderFilled,
@@ -26,13 +28,15 @@ from arb.core.events import (
 )
 from arb.core.house import EngineSettings, VenueProfile
 from arb.core.settings import Limits, RepairPolicy, Timing
-from arb.errors import StoreError
-from arb.live.universe import books_of, universe_of
+from arb.errors import InvariantError, StoreError
+from arb.live.universe import books_of, connections_of, universe_of
+from arb.market.feed import further_name, venue_of
 from arb.market.instrument import Instrument
 from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
 from arb.store.journal import Journal
 from arb.store.journal_reader import Entry
 from arb.store.tape import TapeLine
+from arb.venues.connections import split_books
 from tests.builders import D, a_balance, a_fill, a_report, an_instrument
 from tests.unit.replay.makings import START_S, one_dislocation
 
@@ -45,8 +49,12 @@ INSTRUMENTS = tuple(
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
-def an_engine(instruments: Iterable[Instrument] = INSTRUMENTS) -> Engine:
-    """Return an engine as a run would build it."""
+# Gate's first connection carries another symbol, and what is traded comes by its second.
+APART = (*(an_instrument(venue, "ETH/USDT") for venue in VENUES), *INSTRUMENTS)
+
+
+def an_engine(instruments: Iterable[Instrument] = INSTRUMENTS, gate_limit: int = 100) -> Engine:
+    """Return an engine as a run would build it; `gate_limit`: how many books one connection to Gate carries."""
     settings = EngineSettings(
         limits=Limits(),
         timing=Timing(),
@@ -54,14 +62,20 @@ def an_engine(instruments: Iterable[Instrument] = INSTRUMENTS) -> Engine:
         venues=tuple(VenueProfile(venue, PlaceRate(10, 1000), True) for venue in VENUES),
         symbols=("BTC/USDT",),
     )
-    return Engine(settings, books_of(universe_of(instruments), Timing()))
+    universe = universe_of(instruments)
+    gate = split_books("gate", [i.native_symbol for i in universe.instruments if i.venue == "gate"], gate_limit)
+    return Engine(settings, books_of(universe, Timing(), connections_of(universe) | gate))
 
 
 class InMemoryRun:
-    """One pair at one dislocation, with its tape and its journal. `refusing`: the journal does not take orders."""
+    """One pair at one dislocation, with its tape and its journal.
 
-    def __init__(self, *, refusing: bool = False) -> None:
-        self.engine = an_engine()
+    `refusing`: the journal does not take orders. `apart`: Gate's frames come by its second connection, which is lost
+    for a moment before the dislocation.
+    """
+
+    def __init__(self, *, refusing: bool = False, apart: bool = False) -> None:
+        self.engine = an_engine(APART, 1) if apart else an_engine()
         self.tape: list[TapeLine] = []
         self.now_ns = START_NS
         self._refusing = refusing
@@ -71,16 +85,21 @@ class InMemoryRun:
         self.tell(
             RunStarted(run_id=1, nonce=1, mode="sandbox", sandbox_id="s", account_ids=accounts, seed=1, version="t")
         )
-        for instrument in INSTRUMENTS:
+        for instrument in APART if apart else INSTRUMENTS:
             self.tell(InstrumentListed(instrument=instrument))
         for venue in VENUES:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=0))
             self.tell(a_balance(venue, {"USDT": "100000", "BTC": "10"}, asked_ns=self.now_ns))
             self.tell(a_balance(venue, {"USDT": "100000", "BTC": "10"}, asked_ns=self.now_ns))
             self.tell(PrivateUp(venue=venue))
-        for line in one_dislocation().lines:
+        lines = one_dislocation().lines
+        if apart:
+            self._frame("gate#2", lines[0]["raw"])
+            self.tell(FeedDown(venue="gate", connection="gate#2", cause="reset"))
+            self.tell(FeedUp(venue="gate", connection="gate#2"))
+        for line in lines:
             self.now_ns = round(line["t"] * 1000) * NS_PER_MS
-            self._frame(line["venue"], line["raw"])
+            self._frame("gate#2" if apart and line["venue"] == "gate" else line["venue"], line["raw"])
             self.tell(QueueDrained())
             self._answer()
         self.tell(RunEnded(exit_code=0))
@@ -115,13 +134,15 @@ class InMemoryRun:
             started_ns=self.now_ns,
         )
 
-    def _frame(self, venue: str, raw: str) -> None:
-        self._line("ws", venue, raw)
-        self.engine.on_frame(venue, self.now_ns, raw)
+    def _frame(self, connection: str, raw: str) -> None:
+        self._line("ws", connection, raw)
+        self.engine.on_frame(connection, self.now_ns, raw)
 
-    def _line(self, kind: str, venue: str, raw: str) -> None:
-        seq = len(self.tape) + 1
-        self.tape.append(TapeLine(self.now_ns / 1e9, venue, kind, raw, "", seq, self.now_ns))  # type: ignore[arg-type]
+    def _line(self, kind: str, origin: str, raw: str) -> None:
+        seq, venue, connection = len(self.tape) + 1, venue_of(origin), further_name(origin)
+        self.tape.append(
+            TapeLine(self.now_ns / 1e9, venue, kind, raw, "", seq, self.now_ns, connection)  # type: ignore[arg-type]
+        )
 
     def _answer(self) -> None:
         waiting, self.orders = self.orders, []
@@ -161,11 +182,13 @@ class Kept:
         self.commands.extend(commands)
 
 
-def rerun(tape: list[TapeLine], entries: list[Entry] | None) -> tuple[Difference | None, Rerun, Kept, Judge | None]:
+def rerun(
+    tape: list[TapeLine], entries: list[Entry] | None, engine: Engine | None = None
+) -> tuple[Difference | None, Rerun, Kept, Judge | None]:
     """Run a tape again beside a journal."""
     kept = Kept()
     judge = None if entries is None else Judge(entries)
-    again = Rerun(an_engine(), kept, judge)
+    again = Rerun(engine or an_engine(), kept, judge)
     return again.run(tape), again, kept, judge
 
 
@@ -246,3 +269,15 @@ def test_the_same_tape_leads_to_the_same_commands() -> None:
     assert kept.commands == [entry.message for entry in run.entries if entry.sub]
     assert again.engine.house.tally.net == run.engine.house.tally.net != {}
     assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2
+
+
+def test_a_run_over_several_connections_repeats_and_not_with_a_frame_ascribed_to_another() -> None:
+    run = InMemoryRun(apart=True)
+    assert [line.connection for line in run.tape if line.kind == "ws" and line.venue == "gate"] == ["gate#2"] * 3
+    difference, again, kept, _ = rerun(run.tape, run.entries, an_engine(APART, 1))
+    assert difference is None
+    assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2
+    assert again.engine.house.tally.net == run.engine.house.tally.net != {}
+    astray = [msgspec.structs.replace(line, connection="") for line in run.tape]
+    with pytest.raises(InvariantError, match="never sent"):  # no book, no edge, and then an answer to an order
+        rerun(astray, run.entries, an_engine(APART, 1))

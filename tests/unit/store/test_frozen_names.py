@@ -46,8 +46,8 @@ from arb.store.tape_head import TapeHead
 MESSAGES = """
 RunStarted: seq? t_ns? run_id nonce mode sandbox_id account_ids seed version former_account_ids?
 QueueDrained: seq? t_ns?
-FeedUp: seq? t_ns? venue
-FeedDown: seq? t_ns? venue cause
+FeedUp: seq? t_ns? venue connection?
+FeedDown: seq? t_ns? venue cause connection?
 PrivateUp: seq? t_ns? venue
 PrivateDown: seq? t_ns? venue cause
 ClockMeasured: seq? t_ns? venue offset_ns error_ns
@@ -102,7 +102,7 @@ PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
 
-TapeBegan: version? settings restored last_seq
+TapeBegan: version? settings restored last_seq connections?
 """
 """Tag: names of the fields, each in the order of the class; `?`: older journals may lack it."""
 
@@ -120,7 +120,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     StoppedAsset: "account_id asset text",
     Pooled: "symbol size booked since_ns account_ids?",
     AgreedAccount: "account_id ns totals",
-    TapeLine: "t venue kind raw url? seq? t_ns?",
+    TapeLine: "t venue kind raw url? seq? t_ns? connection?",
     EngineSettings: "limits timing repair venues symbols health?",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"

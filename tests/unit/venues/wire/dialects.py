@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arb.market.arena import BookArena
-from arb.market.feed import FrameResult
+from arb.market.feed import BookSeat, FrameResult
 from arb.market.scale import Scale
 from arb.venues.binance.books import BinanceFeed
 from arb.venues.bitget.books import BitgetFeed
 from arb.venues.bybit.books import BybitFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.okx.books import OkxFeed
-from arb.venues.wire.base import BookSeat, WireFeed
+from arb.venues.wire.base import WireFeed
 
 SCALE = Scale(2, 4)
 NOW_NS = 1_700_000_000_000_000_000

@@ -1,0 +1,256 @@
+"""A public connection's shell: what it asks for, what it remembers, and under which name it tells."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import pytest
+
+from arb.core.events import AnyEvent, FeedDown, FeedUp
+from arb.market.arena import BookArena
+from arb.venues.feed import RESYNC_ANSWER_S, SocketFeed
+from arb.venues.gate.books import GateFeed
+from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.timing import fixed
+from arb.venues.transport.wires import SocketEnded
+from tests.virtual import a_clock, run_virtual
+
+
+class Words(GateFeed):
+    """Requests that a person can read."""
+
+    def __init__(self) -> None:
+        super().__init__({}, BookArena(0))
+
+    def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        return tuple(f"+{native}" for native in native_symbols)
+
+    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        return tuple(f"-{native}" for native in native_symbols)
+
+    def ping_message(self, now_s: int) -> str:
+        return ""
+
+
+class Line:
+    """A websocket whose other end is the test."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self._frames: deque[bytes] = deque()
+        self._ended = False
+        self._wake = asyncio.Event()
+
+    def answer(self, event: str, native: str) -> None:
+        self._frames.append(f'{{"event":"{event}","payload":["ob.{native}.50"]}}'.encode())
+        self._wake.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake.set()
+
+    async def receive(self) -> bytes:
+        while not self._frames:
+            if self._ended:
+                raise SocketEnded("reset")
+            self._wake.clear()
+            await self._wake.wait()
+        return self._frames.popleft()
+
+    async def send(self, text: str) -> None:
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        if text:
+            self.sent.append(text)
+
+    async def close(self) -> None:
+        self.end()
+
+    def unread(self) -> bool:
+        return False
+
+
+class Bench:
+    """A feed of two books on such lines. `connection`: its name."""
+
+    def __init__(self, connection: str = "") -> None:
+        self.clock = a_clock()
+        self.lines: list[Line] = []
+        self._dialled = asyncio.Event()
+        self.events: list[AnyEvent] = []
+        self.frames: list[str] = []
+        self.feed = SocketFeed(
+            fixed("ws://venue/"),
+            Words(),
+            ("BTC_USDT", "ETH_USDT"),
+            clock=self.clock,
+            rng=random.Random(1),
+            on_frame=lambda name, received_ns, raw: self.frames.append(name),
+            emit=self.events.append,
+            wires=self,
+            connection=connection,
+        )
+
+    def http(self) -> HttpTransport:
+        raise AssertionError("no request goes here")
+
+    async def dial(self, url: str) -> Line:
+        self.lines.append(Line())
+        self._dialled.set()
+        return self.lines[-1]
+
+    def run(self, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        async def whole() -> None:
+            running = asyncio.create_task(self.feed.run())
+            await self.turns()
+            assert self.line.sent == ["+BTC_USDT", "+ETH_USDT"]
+            self.line.sent.clear()
+            await story()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+        run_virtual(whole(), self.clock)
+
+    @property
+    def line(self) -> Line:
+        return self.lines[-1]
+
+    async def turns(self) -> list[str]:
+        """Let the loop go round; return what was sent on the present line."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return self.line.sent
+
+    async def reconnect(self) -> list[str]:
+        """Lose the connection, and return what is sent on the next one."""
+        self.line.end()
+        return await self.next_line()
+
+    async def next_line(self) -> list[str]:
+        """Return what is sent on the next connection."""
+        self._dialled.clear()
+        await self._dialled.wait()
+        return await self.turns()
+
+
+def test_a_book_that_is_added_is_subscribed_at_once_and_after_every_reconnect() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.feed.add_book("SOL_USDT")
+        bench.feed.add_book("SOL_USDT")
+        bench.feed.add_book("BTC_USDT")
+        assert await bench.turns() == ["+SOL_USDT"]
+        assert await bench.reconnect() == ["+BTC_USDT", "+ETH_USDT", "+SOL_USDT"]
+
+    bench.run(story)
+
+
+def test_a_book_that_is_retired_is_unsubscribed_at_once_and_not_asked_for_again() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.feed.retire_book("BTC_USDT")
+        bench.feed.retire_book("BTC_USDT")
+        bench.feed.resync("BTC_USDT")  # asked for by a frame that was still under way
+        assert await bench.turns() == ["-BTC_USDT"]
+        bench.line.answer("unsubscribe", "BTC_USDT")
+        assert await bench.turns() == ["-BTC_USDT"]
+        assert await bench.reconnect() == ["+ETH_USDT"]
+
+    bench.run(story)
+
+
+def test_what_comes_and_goes_while_there_is_no_connection_is_in_the_next_greeting() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.line.end()
+        await bench.turns()
+        bench.feed.add_book("SOL_USDT")
+        bench.feed.retire_book("ETH_USDT")
+        assert await bench.next_line() == ["+BTC_USDT", "+SOL_USDT"]
+        await asyncio.sleep(15)
+        assert bench.line.sent == ["+BTC_USDT", "+SOL_USDT"] and len(bench.lines) == 2, "nothing is waited for"
+
+    bench.run(story)
+
+
+def test_a_book_that_comes_back_at_once_waits_until_the_venue_has_confirmed_its_end() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.feed.retire_book("BTC_USDT")
+        bench.feed.add_book("BTC_USDT")
+        assert await bench.turns() == ["-BTC_USDT"]
+        bench.line.answer("unsubscribe", "WBTC_USDT")  # another book's
+        assert await bench.turns() == ["-BTC_USDT"]
+        bench.line.answer("unsubscribe", "BTC_USDT")
+        assert await bench.turns() == ["-BTC_USDT", "+BTC_USDT"]
+        bench.line.answer("subscribe", "BTC_USDT")
+        await asyncio.sleep(15)
+        assert bench.line.sent == ["-BTC_USDT", "+BTC_USDT"] and len(bench.lines) == 1
+
+    bench.run(story)
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_a_book_that_comes_back_later_is_subscribed_at_once(confirmed: bool) -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.feed.retire_book("BTC_USDT")
+        await bench.turns()
+        if confirmed:
+            bench.line.answer("unsubscribe", "BTC_USDT")
+            await bench.turns()
+        else:
+            await asyncio.sleep(RESYNC_ANSWER_S + 1)
+        bench.feed.add_book("BTC_USDT")
+        assert await bench.turns() == ["-BTC_USDT", "+BTC_USDT"]
+
+    bench.run(story)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "sent"),
+    [(False, ["-BTC_USDT"]), (True, ["-BTC_USDT", "+BTC_USDT", "-BTC_USDT"])],
+)
+def test_a_book_retired_in_the_middle_of_a_resync_stays_away(confirmed: bool, sent: list[str]) -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.feed.resync("BTC_USDT")
+        if confirmed:
+            bench.line.answer("unsubscribe", "BTC_USDT")
+            await bench.turns()
+        bench.feed.retire_book("BTC_USDT")
+        await bench.turns()
+        bench.line.answer("unsubscribe", "BTC_USDT")
+        await asyncio.sleep(15)
+        assert bench.line.sent == sent and len(bench.lines) == 1
+
+    bench.run(story)
+
+
+@pytest.mark.parametrize(("connection", "name", "told"), [("", "gate", ""), ("gate#2", "gate#2", "gate#2")])
+def test_a_connection_tells_under_its_name_and_the_first_under_its_venue_s(
+    connection: str, name: str, told: str
+) -> None:
+    bench = Bench(connection)
+
+    async def story() -> None:
+        bench.line.answer("subscribe", "BTC_USDT")
+        await bench.turns()
+        await bench.reconnect()
+
+    bench.run(story)
+    assert (bench.feed.venue, bench.feed.connection, bench.frames) == ("gate", name, [name])
+    assert bench.events[:3] == [
+        FeedUp(venue="gate", connection=told),
+        FeedDown(venue="gate", connection=told, cause="reset"),
+        FeedUp(venue="gate", connection=told),
+    ]
