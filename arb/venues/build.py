@@ -21,7 +21,6 @@ from arb.venues.rules.budget import PacingLimits
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer
 from arb.venues.spec import Trading, TradingParts, VenueSpec
-from arb.venues.transport.timing import fixed
 from arb.venues.transport.wires import RealWires, Wires
 from arb.venues.writes import RestWrites, SocketWrites, Writes
 
@@ -71,7 +70,7 @@ def build_gateway(
     signer = parts.signer
     signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
     stream = PrivateStream(
-        fixed(endpoint.ws_private),
+        spec.private_address(endpoint, wires.http),
         parts.private,
         clock=clock,
         rng=rng,
@@ -116,8 +115,9 @@ def build_feed(
 
     `connection` is its name, by default that of the venue's first.
     """
+    wires = RealWires(clock) if wires is None else wires
     return SocketFeed(
-        fixed(endpoint.ws_public),
+        spec.public_address(endpoint, wires.http),
         dialect,
         native_symbols,
         clock=clock,
@@ -168,7 +168,7 @@ def _order_socket(
         )
     _check_order_host(guard, endpoint.ws_private)
     return OrderSocket(
-        fixed(endpoint.ws_private),
+        spec.private_address(endpoint, wires.http),
         make(parts, endpoint, credentials),
         clock=clock,
         rng=rng,

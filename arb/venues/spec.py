@@ -5,7 +5,7 @@ Numbers come from the venues' own documents, named where they stand. Makers impo
 or history must not load the libraries of any venue.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -15,7 +15,8 @@ from arb.clock import Clock
 from arb.venues.endpoints import Credentials, VenueEndpoint
 from arb.venues.rules.budget import PacingLimits
 from arb.venues.rules.outcome import OutcomePolicy
-from arb.venues.transport.timing import ConnectionTiming
+from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.timing import Address, ConnectionTiming, fixed
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
@@ -71,14 +72,29 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
 class KeyRights(msgspec.Struct, frozen=True, kw_only=True):
     """The venue's own words for what a key may do.
 
-    `trade`: needed. `withdraw`: must be absent. `harmless`: known to move nothing. `complete`: the venue names every right of a
-    key, so that a word that is missing is proof; where it does not, the user has to confirm that the key cannot withdraw.
+    `trade`: needed. `withdraw`: must be absent. `complete`: the venue names every right of a key, so that the absence of that
+    word is proof; where it does not, the user has to confirm that the key cannot withdraw. `harmless`: words known to move
+    nothing, beside which any other may be a right to move funds away; None: other words are not looked at.
     """
 
     trade: str
     withdraw: str
-    harmless: frozenset[str] = frozenset()
     complete: bool = False
+    harmless: frozenset[str] | None = None
+
+    def can_trade(self, named: Collection[str] | None) -> bool | None:
+        """Return whether a key with the `named` rights may trade; None where the venue named none."""
+        return None if named is None else self.trade in named
+
+    def can_withdraw(self, named: Collection[str] | None) -> bool | None:
+        """Return whether a key with the `named` rights may withdraw; None where the venue's silence proves nothing."""
+        if named is not None and self.withdraw in named:
+            return True
+        return False if named is not None and self.complete else None
+
+    def unknown(self, named: Collection[str]) -> tuple[str, ...]:
+        """Return the rights whose words mean nothing here, where that matters."""
+        return () if self.harmless is None else tuple(sorted(set(named) - self.harmless - {self.trade, self.withdraw}))
 
 
 class TradingParts(NamedTuple):
@@ -110,6 +126,19 @@ class TradingMaker(Protocol):
         self, endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: "SigningGuard"
     ) -> TradingParts:
         """Return the parts; signed requests pass `guard`."""
+
+
+AddressMaker = Callable[[VenueEndpoint, Callable[[], HttpTransport]], Address]
+"""Makes the address of a connection: fixed by the endpoint, or asked for anew before each one, by requests that the second
+argument makes a carrier for (whoever makes one closes it)."""
+
+
+def _public_address(endpoint: VenueEndpoint, carrier: Callable[[], HttpTransport]) -> Address:
+    return fixed(endpoint.ws_public)
+
+
+def _private_address(endpoint: VenueEndpoint, carrier: Callable[[], HttpTransport]) -> Address:
+    return fixed(endpoint.ws_private)
 
 
 OrderSocketMaker = Callable[[TradingParts, VenueEndpoint, Credentials], "SocketDialect"]
@@ -179,6 +208,8 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: OutcomePolicy
     make_books: BookMaker
     tapes: tuple[TapeDialect, ...]
+    public_address: AddressMaker = _public_address
+    private_address: AddressMaker = _private_address
     stream: ConnectionTiming = ConnectionTiming()
     trading: Trading | None = None
     code_word: str = "code"

@@ -17,6 +17,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.outcomes import POLICY
+from arb.venues.bitget.spec import RIGHTS
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
@@ -31,8 +32,6 @@ _FORCE = {
 _PAGE = 100
 _CANCELS_MAX = 50
 _ZERO = Decimal(0)
-_RIGHTS = frozenset({"stor", "stow", "wwow"})
-"""The words for rights whose meaning is known."""
 
 
 class BitgetDialect:
@@ -221,11 +220,10 @@ class BitgetDialect:
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
         rights = {str(word) for word in fields.rows("authorities")}
         return KeyFacts(
-            can_trade="stow" in rights if rights else None,
-            # The list of words is not documented well enough for its silence to prove anything.
-            can_withdraw=True if "wwow" in rights else None,
+            can_trade=RIGHTS.can_trade(rights or None),
+            can_withdraw=RIGHTS.can_withdraw(rights),
             ip_bound=fields.maybe_text("ips") is not None,
-            unknown=tuple(sorted(rights - _RIGHTS)),
+            unknown=RIGHTS.unknown(rights),
             account=plain_id(fields.raw("userId")),
         )
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from arb.venues.wire.base import WireFeed
 
 NAME = "bitget"
+# Badly documented words, so that their silence proves nothing, and any other may be a right to withdraw.
+RIGHTS = KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"}))
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -100,8 +102,7 @@ SPEC = VenueSpec(
             reads={"GET spot/account/info": Budget(1, 1100)},
             place_per_symbol=False,
         ),
-        # Badly documented words: any other may be a right to withdraw, or to move funds away.
-        rights=KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"})),
+        rights=RIGHTS,
         enforces_expiry=False,
         make=_make_trading,
     ),

@@ -21,6 +21,7 @@ from arb.venues.gate import records
 from arb.venues.gate.ids import from_text, to_text
 from arb.venues.gate.outcomes import POLICY
 from arb.venues.gate.placements import EXPIRES_NS
+from arb.venues.gate.spec import RIGHTS
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")
@@ -239,8 +240,8 @@ class GateDialect:
         if not perms:
             return KeyFacts(can_trade=None, can_withdraw=None, ip_bound=bound, account=account)
         return KeyFacts(
-            can_trade="spot" in writable,
-            can_withdraw=True if "wallet" in writable else None,
+            can_trade=RIGHTS.can_trade(writable),
+            can_withdraw=RIGHTS.can_withdraw(writable),
             ip_bound=bound,
             account=account,
         )

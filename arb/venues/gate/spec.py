@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 NAME = "gate"
 FUTURES = "gate_futures"
 """The name of recorded perpetuals: read, never traded."""
+# Withdrawal is not among the rights that are told; a writable `wallet` is the nearest to it.
+RIGHTS = KeyRights(trade="spot", withdraw="wallet")
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -119,8 +121,7 @@ SPEC = VenueSpec(
         # and market, cancels 200/s per user, others 200/10 s each. Placements: the engine keeps a slot for the hedge of every
         # entry itself (two tokens each); more than one in reserve here would refuse entries that it has let through.
         pacing=PacingLimits(place=Budget(4, 500, 1, 10), cancel=Budget(20, 200, 0, 200), read=Budget(9, 500, 0, 200)),
-        # Withdrawal is not among the rights that are told; a writable `wallet` is the nearest to it.
-        rights=KeyRights(trade="spot", withdraw="wallet"),
+        rights=RIGHTS,
         enforces_expiry=True,  # header `X-Gate-Exptime`
         make=_make_trading,
         has_passphrase=False,

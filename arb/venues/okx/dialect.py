@@ -20,6 +20,7 @@ from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched
 from arb.venues.fields import Fields
 from arb.venues.okx import records
 from arb.venues.okx.outcomes import POLICY
+from arb.venues.okx.spec import RIGHTS
 from arb.venues.rules.outcome import OutcomePolicy, Said
 
 _PRIVATE, _PUBLIC = ("private",), ("public",)
@@ -225,8 +226,8 @@ class OkxDialect:
         told = fields.maybe_text("perm")
         perms = None if told is None else {perm.strip() for perm in told.split(",")}
         return KeyFacts(
-            can_trade=None if perms is None else "trade" in perms,
-            can_withdraw=None if perms is None else "withdraw" in perms,
+            can_trade=RIGHTS.can_trade(perms),
+            can_withdraw=RIGHTS.can_withdraw(perms),
             ip_bound=fields.maybe_text("ip") is not None,
             account=plain_id(fields.raw("uid")),
         )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from arb.venues.wire.base import WireFeed
 
 NAME = "okx"
+RIGHTS = KeyRights(trade="trade", withdraw="withdraw", complete=True)
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
@@ -111,7 +112,7 @@ SPEC = VenueSpec(
             cancel_batch=Budget(60, 500),
             account=Budget(220, 500, 20),
         ),
-        rights=KeyRights(trade="trade", withdraw="withdraw", harmless=frozenset({"read_only"}), complete=True),
+        rights=RIGHTS,
         enforces_expiry=True,  # header `expTime`
         make=_make_trading,
         make_order_socket=_make_order_socket,
