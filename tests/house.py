@@ -203,23 +203,28 @@ def prints(path: str, source: str) -> list[str]:
 
 
 VENUES = {"gate", "okx", "bitget", "bybit", "binance", "kucoin", "kraken"}
-NAMES_VENUES = re.compile(rf"^arb/(venues/({'|'.join(VENUES)})/|venues/registry\.py$|sandbox/|bench/)")
-"""Where a venue may be named: its own folder, the list of them, the sandbox that plays them, and the bench."""
+NAMES_VENUES = re.compile(r"^arb/(venues/registry\.py$|sandbox/|bench/)")
+"""Where any venue may be named: the list of them, the sandbox that plays them, and the bench."""
 
 
 def named_venues(path: str, source: str) -> list[str]:
-    """Complain of a venue's name in an `if`, a dict or any other value, and of an import from its folder."""
+    """Complain of a venue's name in an `if`, a dict or any other value, and of an import from its folder.
+
+    A venue's own folder may name and import itself alone.
+    """
+    own = re.match(r"^arb/venues/(\w+)/", path)
     if NAMES_VENUES.match(path):
         return []
+    others = VENUES - ({own.group(1)} if own else set())
     tree = _tree(source)
     words = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
     complaints = [
         f"{path}:{node.lineno}: {node.value!r}: only a venue's folder and arb/venues/registry.py name it"
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in words
-        if node.value in VENUES or node.value.partition("_")[0] in VENUES
+        if {node.value, node.value.partition("_")[0]} & others
     ]
-    owners = {f"arb.venues.{venue}" for venue in VENUES}
+    owners = {f"arb.venues.{venue}" for venue in others}
     return complaints + [
         f"{path}:{line}: {target}: what is particular to a venue is reached through its spec"
         for line, target, _ in imports(path, source)

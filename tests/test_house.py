@@ -206,6 +206,8 @@ BAD: list[tuple[Rule, str, str]] = [
         "import importlib\nimportlib.import_module('arb.venues.gate.sign_report')",
     ),
     (house.named_venues, "arb/venues/spec.py", "NAME = 'kucoin'"),
+    (house.named_venues, "arb/venues/bitget/private.py", "from arb.venues.okx.private import login_message"),
+    (house.named_venues, "arb/venues/okx/books.py", "if venue == 'gate':\n    pass"),
     (house.split_symbols, "arb/core/mend.py", "base = pair.plan.symbol.split('/')[0]"),
     (house.split_symbols, "arb/core/open.py", "base, quote = symbol.split('/')"),
     (house.split_symbols, "arb/core/open.py", "base, _, quote = symbol.partition('/')"),

@@ -160,7 +160,7 @@ class Node:
         tasks = [asyncio.create_task(self._guarded(job)) for job in self._jobs()]
         try:
             await asyncio.wait((asked, finished), return_when=asyncio.FIRST_COMPLETED)
-            return await self._wind_down(asked.result() if asked.done() else EXIT_OK)
+            return await self._wind_down(self._exit_asked(asked))
         finally:
             for task in (asked, finished, *tasks):
                 task.cancel()
@@ -267,6 +267,16 @@ class Node:
             self.runner.fail(error)
 
     # The end.
+
+    def _exit_asked(self, asked: asyncio.Task[int]) -> int:
+        """Return the exit code that whoever waits for the end asks for, 0 for none; what ends it in disorder stops trading."""
+        if not asked.done():
+            return EXIT_OK
+        error = asked.exception()
+        if isinstance(error, Exception):
+            self.runner.fail(error)
+            return EXIT_OK
+        return asked.result()
 
     async def _wind_down(self, exit_code: int) -> int:
         """Finish what is open for at most `shutdown_deadline_s`, then end the run's own record."""

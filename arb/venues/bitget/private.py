@@ -14,8 +14,7 @@ from arb.errors import VenueProtocolError
 from arb.market.fill import FillSource
 from arb.venues.bitget import records
 from arb.venues.fields import Fields
-from arb.venues.okx.private import login_message
-from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame
+from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame, login_message
 
 ORDERS, FILLS, ACCOUNT = "orders", "fill", "account"
 

@@ -12,8 +12,9 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.errors import VenueProtocolError
 from arb.venues.dialect import Call
-from arb.venues.okx.private import FAREWELLS, login_message
+from arb.venues.okx.private import FAREWELLS
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
+from arb.venues.wire.private import login_message
 
 OPS = {
     "trade/order": "order",

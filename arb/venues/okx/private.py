@@ -3,9 +3,6 @@
 Log in first, then subscribe. The account channel pushes only the assets that changed, except in its first frame.
 """
 
-import base64
-import hashlib
-import hmac
 from typing import Any
 
 import msgspec
@@ -15,7 +12,7 @@ from arb.core.events import AssetBalance, BalancesReported, OrderFilled, OrderUp
 from arb.errors import VenueProtocolError
 from arb.venues.fields import Fields
 from arb.venues.okx import records
-from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame
+from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame, login_message
 
 ORDERS, ACCOUNT = "orders", "account"
 # Service upgrade notices; the connection is closed about half a minute later.
@@ -94,18 +91,6 @@ class OkxPrivate:
             return NOTHING
         report = BalancesReported(venue=self.venue, balances=told, complete=False, asked_ns=0)
         return PrivateFrame(events=(report,))
-
-
-def login_message(key: str, secret: bytes, passphrase: str, now_s: int, path: str) -> str:
-    """Return a login signed as OKX and Bitget want it: base64 of HMAC-SHA256 over timestamp, `GET` and a path."""
-    digest = hmac.digest(secret, f"{now_s}GET{path}".encode(), hashlib.sha256)
-    argument = {
-        "apiKey": key,
-        "passphrase": passphrase,
-        "timestamp": str(now_s),
-        "sign": base64.b64encode(digest).decode(),
-    }
-    return msgspec.json.encode({"op": "login", "args": [argument]}).decode()
 
 
 _SUBSCRIBE = msgspec.json.encode(
