@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 
+from arb.venues.registry import SPECS
+
 FLOORS = {
     "clock": 0, "errors": 0, "virtual_loop": 0,
     "market": 1,
@@ -202,7 +204,8 @@ def prints(path: str, source: str) -> list[str]:
     ]
 
 
-VENUES = {"gate", "okx", "bitget", "bybit", "binance", "kucoin", "kraken"}
+VENUES = {spec.name for spec in SPECS} | {"kucoin", "kraken"}
+"""Those of the list, and two that are often meant next."""
 NAMES_VENUES = re.compile(r"^arb/(venues/registry\.py$|sandbox/|bench/)")
 """Where any venue may be named: the list of them, the sandbox that plays them, and the bench."""
 

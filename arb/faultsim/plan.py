@@ -17,6 +17,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.faultsim.aims import (
     DARK_NS,
+    HALT,
     STRIKES,
     Aim,
     Mood,
@@ -41,6 +42,8 @@ APART_MS = 1_250
 FAULTS_NS = 5_700 * NS_PER_MS
 SOCKETS = 1 / 3
 """How many of all seeds send their orders over websockets."""
+RULES = 0.2
+"""In how many of all seeds the venues' rules and fees are read again every other second."""
 LEGS = ("buy", "sell", "buy", "sell", "third")
 
 
@@ -54,6 +57,7 @@ class Test(StrEnum):
     REOPENED = "reopened"
     POWER = "power"
     SCARCE = "scarce"
+    STOPPED = "stopped"
 
 
 TESTS: tuple[tuple[Test, int], ...] = (
@@ -63,6 +67,7 @@ TESTS: tuple[tuple[Test, int], ...] = (
     (Test.REOPENED, 3),
     (Test.POWER, 3),
     (Test.SCARCE, 3),
+    (Test.STOPPED, 3),
 )
 """How many of a hundred seeds are put to each special test."""
 MOODS: tuple[Mood, ...] = tuple(
@@ -88,6 +93,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How long the engine goes on trading after the faults, before it is told to end."""
     sockets: bool = False
     """Whether orders go over websockets, at the venues that take them so."""
+    dies_halted: bool = False
+    """Whether the process dies as soon as a halt that was asked for is written down, the first time."""
     resumes: bool = False
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
     scarce: bool = False
@@ -120,6 +127,7 @@ def make_plan(seed: int) -> Plan:
             balance_refresh_s=30 if test is Test.OUTAGE else rng.choice((2, 2, 5, 30)),
             unknown_max_s=10,
             leg_deadline_ms=300 if test is Test.CELLS and mood is Mood.HALTING else 3000,
+            rules_refresh_s=2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s,
         ),
         repair=RepairPolicy(on_single_leg=policy),
         place_timeout_s=0.4 if quick else 2.0,
@@ -127,6 +135,7 @@ def make_plan(seed: int) -> Plan:
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
         sockets=random.Random(f"{seed}/sockets").random() < SOCKETS,
+        dies_halted=test is Test.STOPPED,
         resumes=True,
         scarce=test is Test.SCARCE,
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
@@ -162,6 +171,8 @@ def _strikes(rng: random.Random, test: Test, seed: int) -> Iterator[Strike]:
         yield from blackout(rng)
     elif test is Test.SCARCE:
         yield from scarce(rng)
+    elif test is Test.STOPPED:
+        yield Strike(name=HALT, phase=rng.choice(list(Phase)), leg="buy", after_ns=rng.randint(500, 2_500) * NS_PER_MS)
     elif test is Test.LONG_LOCK:
         yield Strike(name="ledger_locked", phase=rng.choice(list(Phase)), leg="buy", after_ns=0, seconds=60.0)
         yield from strikes_for(rng, aims_of(seed)[0], 0)

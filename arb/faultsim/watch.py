@@ -57,6 +57,7 @@ class Watch:
         self._life: Life | None = None
         self._open: set[int] = set()
         self._resumes = plan.resumes
+        self._dies_halted = plan.dies_halted
         self._resuming = False
         self._holds = False
         self._closed_ns: dict[int, int] = {}
@@ -72,7 +73,7 @@ class Watch:
     def calm(self) -> None:
         """End all faults, and strike no more."""
         self._pending.clear()
-        self._resumes = False
+        self._resumes = self._dies_halted = False
         self._admin.handle("DELETE", "/faults", b"", self._clock.wall_ns())
         for line in self._network.lines.values():
             line.clear()
@@ -92,6 +93,8 @@ class Watch:
         if process is None or process.engine is None:
             return
         self._note_closed(process.engine, event.t_ns)
+        if self._dies_halted and isinstance(event, HaltAsked) and self._life is not None:
+            self._dies_halted = not self._life.doom(Point.AFTER_COMMIT, 1, lambda: None)
         if self._resumes and process.runner is not None:
             self._resume_if_over(process)
         self.look(event.t_ns)
