@@ -345,7 +345,7 @@ def outage(rng: random.Random) -> Iterator[Strike]:
     strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
     yield strike(name="partial_fill", count=1, param=rng.choice(("0.5", "0.95")))
     yield strike(name=LATE, count=1, param=rng.choice((250, 400)))
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         yield strike(name="fill_event_lost", phase=Phase.CLOSED, count=3)
         return
     yield strike(name="net_reset", phase=Phase.CLOSED)

@@ -62,7 +62,7 @@ class Test(StrEnum):
 
 TESTS: tuple[tuple[Test, int], ...] = (
     (Test.DARKNESS, 10),
-    (Test.OUTAGE, 5),
+    (Test.OUTAGE, 8),
     (Test.LONG_LOCK, 1),
     (Test.REOPENED, 3),
     (Test.POWER, 3),
