@@ -5,7 +5,7 @@ Numbers come from the venues' own documents, named where they stand. Makers impo
 or history must not load the libraries of any venue.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -15,6 +15,7 @@ from arb.clock import Clock
 from arb.venues.endpoints import Credentials, VenueEndpoint
 from arb.venues.rules.budget import PacingLimits
 from arb.venues.rules.outcome import OutcomePolicy
+from arb.venues.rules.rights import KeyRights
 from arb.venues.transport.http import HttpTransport
 from arb.venues.transport.timing import Address, ConnectionTiming, fixed
 
@@ -67,34 +68,6 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions_per_hour: int = 0
     connects: int = 0
     connects_window_s: int = 0
-
-
-class KeyRights(msgspec.Struct, frozen=True, kw_only=True):
-    """The venue's own words for what a key may do.
-
-    `trade`: needed. `withdraw`: must be absent. `complete`: the venue names every right of a key, so that the absence of that
-    word is proof; where it does not, the user has to confirm that the key cannot withdraw. `harmless`: words known to move
-    nothing, beside which any other may be a right to move funds away; None: other words are not looked at.
-    """
-
-    trade: str
-    withdraw: str
-    complete: bool = False
-    harmless: frozenset[str] | None = None
-
-    def can_trade(self, named: Collection[str] | None) -> bool | None:
-        """Return whether a key with the `named` rights may trade; None where the venue named none."""
-        return None if named is None else self.trade in named
-
-    def can_withdraw(self, named: Collection[str] | None) -> bool | None:
-        """Return whether a key with the `named` rights may withdraw; None where the venue's silence proves nothing."""
-        if named is not None and self.withdraw in named:
-            return True
-        return False if named is not None and self.complete else None
-
-    def unknown(self, named: Collection[str]) -> tuple[str, ...]:
-        """Return the rights whose words mean nothing here, where that matters."""
-        return () if self.harmless is None else tuple(sorted(set(named) - self.harmless - {self.trade, self.withdraw}))
 
 
 class TradingParts(NamedTuple):

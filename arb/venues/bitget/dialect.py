@@ -16,8 +16,7 @@ from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
-from arb.venues.bitget.outcomes import POLICY
-from arb.venues.bitget.spec import RIGHTS
+from arb.venues.bitget.outcomes import POLICY, RIGHTS
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said

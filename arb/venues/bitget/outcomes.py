@@ -1,6 +1,6 @@
-"""Bitget's codes and what each means, as data (Bitget API v2, "Error code").
+"""Bitget's codes and what each means, as data, and its words for the rights of a key.
 
-What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
+Source: Bitget API v2, "Error code". What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
 """
 
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from arb.market.order import Outcome
 from arb.venues.rules.outcome import OutcomePolicy, Row, Said, table_of
 from arb.venues.rules.retry import Trouble
+from arb.venues.rules.rights import KeyRights
 
 _ROWS: tuple[Row, ...] = (
     (
@@ -95,3 +96,6 @@ def _words(status: int, body: Any) -> Said | None:
 
 
 POLICY = OutcomePolicy("bitget", table_of(_ROWS), _words, _words)
+
+# Badly documented words, so that their silence proves nothing, and any other may be a right to withdraw.
+RIGHTS = KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"}))

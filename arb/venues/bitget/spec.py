@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from arb.clock import Clock
-from arb.venues.bitget.outcomes import POLICY
+from arb.venues.bitget.outcomes import POLICY, RIGHTS
 from arb.venues.endpoints import Credentials, VenueEndpoint
 from arb.venues.rules.budget import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
     Environment,
-    KeyRights,
     Product,
     Site,
     TapeDialect,
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from arb.venues.wire.base import WireFeed
 
 NAME = "bitget"
-# Badly documented words, so that their silence proves nothing, and any other may be a right to withdraw.
-RIGHTS = KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"}))
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":

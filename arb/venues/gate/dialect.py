@@ -19,9 +19,8 @@ from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.ids import from_text, to_text
-from arb.venues.gate.outcomes import POLICY
+from arb.venues.gate.outcomes import POLICY, RIGHTS
 from arb.venues.gate.placements import EXPIRES_NS
-from arb.venues.gate.spec import RIGHTS
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")

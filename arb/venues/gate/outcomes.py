@@ -1,6 +1,7 @@
-"""Gate's labels and what each means, as data (Gate APIv4, "Error handling" with its label list).
+"""Gate's labels and what each means, as data, and its words for the rights of a key.
 
-What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
+Source: Gate APIv4, "Error handling" with its label list. What is not listed is unknown for an order; `rules/outcome.py` says how
+such rows are read.
 """
 
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from arb.market.order import Outcome
 from arb.venues.rules.outcome import OutcomePolicy, Row, Said, table_of
 from arb.venues.rules.retry import Trouble
+from arb.venues.rules.rights import KeyRights
 
 _ROWS: tuple[Row, ...] = (
     (
@@ -138,3 +140,6 @@ POLICY = OutcomePolicy(
     _words,
     low_fill_endings=("(212)", "(312)"),  # Gate ends the message of its 429 so: 212 on spot, 312 on perpetuals
 )
+
+# Withdrawal is not among the rights that are told; a writable `wallet` is the nearest to it.
+RIGHTS = KeyRights(trade="spot", withdraw="wallet")

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from arb.clock import Clock
 from arb.venues.endpoints import Credentials, VenueEndpoint
-from arb.venues.gate.outcomes import POLICY
+from arb.venues.gate.outcomes import POLICY, RIGHTS
 from arb.venues.rules.budget import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
     Environment,
-    KeyRights,
     Product,
     SignatureHelp,
     Site,
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 NAME = "gate"
 FUTURES = "gate_futures"
 """The name of recorded perpetuals: read, never traded."""
-# Withdrawal is not among the rights that are told; a writable `wallet` is the nearest to it.
-RIGHTS = KeyRights(trade="spot", withdraw="wallet")
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":

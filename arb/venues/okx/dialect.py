@@ -19,8 +19,7 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
-from arb.venues.okx.outcomes import POLICY
-from arb.venues.okx.spec import RIGHTS
+from arb.venues.okx.outcomes import POLICY, RIGHTS
 from arb.venues.rules.outcome import OutcomePolicy, Said
 
 _PRIVATE, _PUBLIC = ("private",), ("public",)

@@ -1,6 +1,6 @@
-"""OKX's codes and what each means, as data (OKX API v5, "Error code", REST).
+"""OKX's codes and what each means, as data, and its words for the rights of a key.
 
-What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
+Source: OKX API v5, "Error code", REST. What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
 """
 
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from arb.market.order import Outcome
 from arb.venues.rules.outcome import OutcomePolicy, Row, Said, table_of
 from arb.venues.rules.retry import Trouble
+from arb.venues.rules.rights import KeyRights
 
 _ROWS: tuple[Row, ...] = (
     (
@@ -158,3 +159,5 @@ POLICY = OutcomePolicy(
     _read_words,
     account_codes=frozenset({"50061"}),  # the limit of all placements of the sub-account
 )
+
+RIGHTS = KeyRights(trade="trade", withdraw="withdraw", complete=True)

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 from arb.clock import Clock
 from arb.venues.endpoints import Credentials, VenueEndpoint
-from arb.venues.okx.outcomes import POLICY
+from arb.venues.okx.outcomes import POLICY, RIGHTS
 from arb.venues.rules.budget import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
     Environment,
-    KeyRights,
     Product,
     Site,
     TapeDialect,
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from arb.venues.wire.base import WireFeed
 
 NAME = "okx"
-RIGHTS = KeyRights(trade="trade", withdraw="withdraw", complete=True)
 
 
 def _make_books(seats: "Mapping[str, BookSeat]", arena: "BookArena") -> "BookFeed":
