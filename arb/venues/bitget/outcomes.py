@@ -1,6 +1,7 @@
 """Bitget's codes and what each means, as data, and its words for the rights of a key.
 
-Source: Bitget API v2, "Error code". What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
+Source: Bitget API v2, "Error code". What is not listed is unknown for an order;
+`rules/outcome.py` says how such rows are read.
 """
 
 from typing import Any

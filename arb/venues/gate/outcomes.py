@@ -1,7 +1,7 @@
 """Gate's labels and what each means, as data, and its words for the rights of a key.
 
-Source: Gate APIv4, "Error handling" with its label list. What is not listed is unknown for an order; `rules/outcome.py` says how
-such rows are read.
+Source: Gate APIv4, "Error handling" with its label list. What is not listed is unknown for an order;
+`rules/outcome.py` says how such rows are read.
 """
 
 from typing import Any

@@ -1,6 +1,7 @@
 """OKX's codes and what each means, as data, and its words for the rights of a key.
 
-Source: OKX API v5, "Error code", REST. What is not listed is unknown for an order; `rules/outcome.py` says how such rows are read.
+Source: OKX API v5, "Error code", REST. What is not listed is unknown for an order;
+`rules/outcome.py` says how such rows are read.
 """
 
 from typing import Any
