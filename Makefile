@@ -37,7 +37,7 @@ run: $(RUN_READY)
 dev: $(DEV_READY)
 
 test: $(DEV_READY)
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 properties: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 --durations 10 --examples $(EXAMPLES) $(ARGS)

@@ -12,7 +12,7 @@ import pytest
 
 from arb.clock import SystemClock
 from arb.core.commands import AnyCommand
-from arb.core.events import AnyEvent
+from arb.core.events import AnyEvent, RunStarted
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from tests.builders import Bench
@@ -21,13 +21,17 @@ from tests.unit.core.test_pairs import accept, crossed, fill, refuse
 
 
 class Journalled(Bench):
-    """A bench whose every event is written down, with its rows in a ledger."""
+    """A bench on a sandbox that is gone since, whose every event is written down, with its rows in a ledger."""
 
     def __init__(self, journal: Journal, ledger: InlineLedger) -> None:
         self._journal, self._ledger = journal, ledger
         super().__init__()
 
     def tell(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
+        if isinstance(event, RunStarted):
+            event = msgspec.structs.replace(
+                event, account_ids={venue: f"{venue}-0123456789ab-sb-1-7" for venue in event.account_ids}
+            )
         commands = super().tell(event)
         self._ledger.submit(
             self._journal.append(msgspec.structs.replace(event, seq=self.seq, t_ns=self.now_ns), commands)
