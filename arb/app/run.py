@@ -21,7 +21,7 @@ from arb.live.embedded import Sandbox
 from arb.live.node import EXIT_OK, Node, OnLedgerState, Parts
 from arb.live.summary import summarise
 from arb.live.taping import Taping
-from arb.live.universe import books_of, feeds_of, universe_of
+from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
 from arb.live.wishes import Wishes
 from arb.logs import SECRETS
@@ -30,6 +30,7 @@ from arb.store.journal import Journal
 from arb.store.ledger import Ledger
 from arb.store.retention import Retention
 from arb.venues.base import OrderGateway
+from arb.venues.build import build_feeds
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +185,7 @@ class Run:
             gateways=gateways,
             make_universe=universe_of,
             make_books=partial(books_of, timing=settings.timing),
-            make_feeds=partial(feeds_of, endpoints, clock=self._clock, rng=self._rng),
+            make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng),
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),

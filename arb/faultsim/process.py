@@ -15,9 +15,9 @@ from arb.faultsim.places import Places
 from arb.faultsim.plan import Plan
 from arb.live.node import EXIT_OK, Node, OnLedgerState, Parts
 from arb.live.runner import Runner
-from arb.live.universe import books_of, feeds_of, universe_of
+from arb.live.universe import books_of, universe_of
 from arb.store.journal import Journal
-from arb.venues.build import GatewayLimits, build_gateway, venue_profile
+from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox_access
 from arb.venues.gateway import CcxtGateway, GatewayTiming
 from arb.venues.registry import TRADED
@@ -120,7 +120,7 @@ class Process:
             gateways=gateways,
             make_universe=universe_of,
             make_books=partial(books_of, timing=self._plan.timing),
-            make_feeds=partial(feeds_of, endpoints, clock=self._clock, rng=self._rng, wires=self._wires),
+            make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng, wires=self._wires),
             on_alert=lambda text: None,
             sync=simulated.sync,
             halt_file_of=self._places.journal,

@@ -1,11 +1,9 @@
-"""What is traded where, and the books and public connections that follow from it, as the venues' specs make them."""
+"""What is traded where, and the books that follow from it, as the venues' specs make them."""
 
-import random
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from arb.clock import Clock
 from arb.core.books import Books
 from arb.core.settings import Timing
 from arb.errors import ConfigError
@@ -13,12 +11,8 @@ from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat, venue_of
 from arb.market.instrument import Instrument
 from arb.market.scale import Scale, common_scale
-from arb.venues.base import EventListener, FrameListener, MarketFeed
-from arb.venues.build import build_feed
 from arb.venues.connections import split_books
-from arb.venues.endpoints import VenueEndpoint
 from arb.venues.registry import spec_of
-from arb.venues.transport.wires import Wires
 
 
 class Universe(msgspec.Struct, frozen=True):
@@ -76,31 +70,3 @@ def books_of(universe: Universe, timing: Timing, connections: Connections | None
         venue = venue_of(name)
         feeds[name] = spec_of(venue).make_books({native: seats[venue, native] for native in natives}, arena)
     return Books(arena, universe.rows, universe.scales, feeds, timing)
-
-
-def feeds_of(
-    endpoints: Mapping[str, VenueEndpoint],
-    books: Books,
-    on_frame: FrameListener,
-    emit: EventListener,
-    *,
-    clock: Clock,
-    rng: random.Random,
-    wires: Wires | None = None,
-) -> dict[str, MarketFeed]:
-    """Return the public connections, by their names, each for the books that it carries."""
-    return {
-        name: build_feed(
-            spec_of(connection.venue),
-            endpoints[connection.venue],
-            tuple(connection.rows.values()),
-            connection.feed,
-            clock=clock,
-            rng=rng,
-            on_frame=on_frame,
-            emit=emit,
-            wires=wires,
-            connection=name,
-        )
-        for name, connection in books.connections.items()
-    }

@@ -51,6 +51,7 @@ class Player:
         self._clock = clock
         self._feeds = feeds
         self._next: Captured | None = None
+        self._next_ns = 0
         self._books: Books | None = None
         self._on_frame: FrameListener | None = None
         self._emit: EventListener | None = None
@@ -74,27 +75,27 @@ class Player:
         """Let frames arrive until one wakes the process, or until the deadline; a timer goes before a frame of its instant."""
         assert deadline_ns is not None, "a run always waits for some timer"
         clock, wakes = self._clock, self._wakes
-        captured = self._next
-        while captured is not None:
-            at_ns = max(captured.line.received_ns, clock.wall_ns())
+        while self._next is not None:
+            at_ns = max(self._next_ns, clock.wall_ns())
             if at_ns >= deadline_ns:
                 break
             clock.advance_to(at_ns)
-            while captured is not None and captured.line.received_ns <= at_ns:
-                self._frame(captured, at_ns)
-                captured = self._advance()
+            while self._next is not None and self._next_ns <= at_ns:
+                self._frame(self._next, at_ns)
+                self._advance()
             if wakes():
                 return
         clock.advance_to(deadline_ns)
 
-    def _advance(self) -> Captured | None:
+    def _advance(self) -> None:
         try:
             self._next = next(self._lines, None)
         except StoreError as error:
             self.fault, self._next = error, None
         if self._next is None:
             self.over.set()
-        return self._next
+        else:
+            self._next_ns = self._next.line.received_ns
 
     def _frame(self, captured: Captured, now_ns: int) -> None:
         assert self._on_frame is not None

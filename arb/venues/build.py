@@ -1,22 +1,24 @@
 """Put a venue's parts together by its spec: account, guard, signer, pacing, streams."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from arb.clock import Clock
+from arb.core.books import Books
 from arb.core.budget import PlaceRate
 from arb.core.house import VenueProfile
 from arb.errors import ConfigError
 from arb.market.feed import BookFeed
-from arb.venues.base import EventListener, FrameListener
+from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, account_id
 from arb.venues.feed import SocketFeed
 from arb.venues.gateway import CcxtGateway, GatewayTiming
 from arb.venues.order_socket import OrderSocket
 from arb.venues.private import PrivateStream
+from arb.venues.registry import spec_of
 from arb.venues.rules.budget import PacingLimits
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer
@@ -128,6 +130,34 @@ def build_feed(
         wires=wires,
         connection=connection,
     )
+
+
+def build_feeds(
+    endpoints: Mapping[str, VenueEndpoint],
+    books: Books,
+    on_frame: FrameListener,
+    emit: EventListener,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    wires: Wires | None = None,
+) -> dict[str, MarketFeed]:
+    """Return the public connections, by their names, each for the books that it carries."""
+    return {
+        name: build_feed(
+            spec_of(connection.venue),
+            endpoints[connection.venue],
+            tuple(connection.rows.values()),
+            connection.feed,
+            clock=clock,
+            rng=rng,
+            on_frame=on_frame,
+            emit=emit,
+            wires=wires,
+            connection=name,
+        )
+        for name, connection in books.connections.items()
+    }
 
 
 def venue_profile(
