@@ -44,16 +44,25 @@ def test_a_request_that_would_not_leave_as_signed_is_never_sent() -> None:
 
 
 def test_no_more_connections_than_allowed_are_opened() -> None:
+    visits: list[Visit] = []
+    full_house, over = asyncio.Event(), asyncio.Event()
+
     async def hang(visit: Visit) -> None:
-        await visit.ended()
+        visits.append(visit)
+        if len(visits) == CONNECTIONS_MAX:
+            full_house.set()
+        await over.wait()
 
     async def story(transport: DirectTransport) -> None:
         async with Venue(hang) as venue:
-            sends = [asyncio.ensure_future(transport.send(venue.order(), 0.5)) for _ in range(CONNECTIONS_MAX + 1)]
+            sends = [asyncio.ensure_future(transport.send(venue.order(), 60.0)) for _ in range(CONNECTIONS_MAX + 1)]
+            await full_house.wait()
+            over.set()
             ends = await asyncio.gather(*sends, return_exceptions=True)
             assert sorted(type(end).__name__ for end in ends) == ["AnswerLost"] * CONNECTIONS_MAX + ["NeverSent"]
 
     run(story)
+    assert len(visits) == CONNECTIONS_MAX
 
 
 # Lost.
