@@ -79,7 +79,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     reads their frames, `make_feeds` brings the frames. `sync` makes the journal survive a power cut; None: nobody need.
     `halt_file_of`: the journal beside which a halt file is looked for; None: there is none. `dropped`: how many untraded
     opportunities the ledger could not take so far. `dedicated`: venues whose accounts are nobody else's. `jobs`: what else is
-    to run beside the loop. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is told the
+    to run beside the loop. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given the
     accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades on one.
     """
 

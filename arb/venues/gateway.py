@@ -46,15 +46,7 @@ from arb.venues.rules.outcome import (
     judge_write,
 )
 from arb.venues.rules.pacing import Pacer, Priority
-from arb.venues.rules.retry import (
-    READS,
-    Backoff,
-    Trouble,
-    next_delay_s,
-    request_limit,
-    requests_left,
-    venue_retry_after_s,
-)
+from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
 from arb.venues.survey import Survey
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.writes import RestWrites, Send, Signer, Writes, signed
@@ -397,12 +389,7 @@ class CcxtGateway:
         if verdict.trouble is Trouble.CLOCK:
             self._doubt.set()
         headers = {} if answer is None else answer.headers
-        reset_s = venue_retry_after_s(headers, self._venue_ns())
-        self._pacer.told(scope, requests_left(headers), request_limit(headers), reset_s)
-        if verdict.low_fill_ratio:
-            self._pacer.penalised()
-        if verdict.trouble is Trouble.BUSY:
-            self._pacer.limited(scope, verdict.retry_after_s, account=verdict.account_limited)
+        self._pacer.obey(scope, verdict, headers, self._venue_ns())
 
     def _venue_ns(self) -> int:
         return self._clock.wall_ns() + self._signer.server_offset_ns

@@ -124,7 +124,7 @@ class PaperGateway:
                 sent_ns=sent_ns,
                 acked_ns=now_ns,
             )
-        # The private stream tells of the fills right after the answer.
+        # The private stream reports the fills right after the answer.
         asyncio.get_running_loop().call_soon(self._tell, kept.fills, now_ns)
         return OrderAccepted(
             venue=self.venue,

@@ -141,5 +141,5 @@ POLICY = OutcomePolicy(
     low_fill_endings=("(212)", "(312)"),  # Gate ends the message of its 429 so: 212 on spot, 312 on perpetuals
 )
 
-# Withdrawal is not among the rights that are told; a writable `wallet` is the nearest to it.
+# Withdrawal is not among the rights that are reported; a writable `wallet` is the nearest to it.
 RIGHTS = KeyRights(trade="spot", withdraw="wallet")

@@ -84,7 +84,7 @@ SPEC = VenueSpec(
         _site(Environment.DEMO, "eea", "https://eea.okx.com", "wss://wseeapap.okx.com:443/ws/v5", _DEMO),
         _site(Environment.DEMO, "us", "https://us.okx.com", "wss://wsuspap.okx.com:443/ws/v5", _DEMO),
     ),
-    # With 480 subscriptions an hour a connection of 200 books can be made anew once, and still mend some of them.
+    # With 480 subscriptions an hour a connection of 200 books can be made anew once, and some of them resubscribed.
     connections=ConnectionLimits(books_per_connection=200, subscriptions_per_hour=480, connects=3, connects_window_s=1),
     outcomes=POLICY,
     make_books=_make_books,

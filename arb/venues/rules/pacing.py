@@ -17,6 +17,8 @@ from asyncio_throttle.throttler import Throttler
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.errors import require
 from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.rules.outcome import Verdict
+from arb.venues.rules.retry import Trouble, request_limit, requests_left, venue_retry_after_s
 
 WAITERS_MAX = 256
 _WAIT_MIN_S = 0.001
@@ -179,6 +181,15 @@ class Pacer:
                 if throttler is not None and not await throttler.acquire(priority, deadline_ns):
                     return False
         return await self._of(scope).acquire(priority, deadline_ns)
+
+    def obey(self, scope: str, verdict: Verdict, headers: dict[str, str], venue_now_ns: int) -> None:
+        """Take what one answer to a request under `scope` says of the venue's limits; `headers` are empty when none came."""
+        reset_s = venue_retry_after_s(headers, venue_now_ns)
+        self.told(scope, requests_left(headers), request_limit(headers), reset_s)
+        if verdict.low_fill_ratio:
+            self.penalised()
+        if verdict.trouble is Trouble.BUSY:
+            self.limited(scope, verdict.retry_after_s, account=verdict.account_limited)
 
     def limited(self, scope: str, retry_after_s: float | None, *, account: bool = False) -> None:
         """Take note that the venue limited this scope; without its word on how long, one window is waited.
