@@ -9,8 +9,8 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.accounts.restart import Restored
 from arb.core.books import Books
-from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand, Persist, PlaceOrder
 from arb.core.engine import Engine
 from arb.core.events import (
@@ -24,10 +24,10 @@ from arb.core.events import (
     QueueDrained,
     RunStarted,
 )
-from arb.core.house import EngineSettings, VenueProfile
 from arb.core.records import Record
-from arb.core.restart import Restored
+from arb.core.risk.rate_budget import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.state import EngineSettings, VenueProfile
 from arb.market.arena import BookArena
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
 from arb.market.fill import Fill, FillSource, Liquidity

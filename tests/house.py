@@ -50,7 +50,7 @@ CHANCE = {
 
 
 def part_of(path: str) -> str:
-    """Return the part of the house a file belongs to: `arb/core/pair.py` -> `core`, `arb/clock.py` -> `clock`."""
+    """Return the part of the house a file belongs to: `arb/core/pairs/pair.py` -> `core`, `arb/clock.py` -> `clock`."""
     words = path.removesuffix(".py").split("/")
     return words[1] if len(words) > 1 else ""
 

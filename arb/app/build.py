@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from arb.clock import Clock
 from arb.config import Settings
-from arb.core.house import EngineSettings
+from arb.core.state import EngineSettings
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
 from arb.venues.base import OrderGateway

@@ -14,14 +14,14 @@ from arb import __version__
 from arb.app.places import stores
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, ManualClock, SystemClock
 from arb.config import ReplayOptions, Settings, mask_url
+from arb.core.accounts.restart import Restored
 from arb.core.books import Books
-from arb.core.budget import PlaceRate
 from arb.core.commands import Persist
 from arb.core.engine import Engine
 from arb.core.events import RunStarted, TroubleReported
-from arb.core.house import EngineSettings, VenueProfile
 from arb.core.records import RunRecord
-from arb.core.restart import Restored
+from arb.core.risk.rate_budget import PlaceRate
+from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError
 from arb.live.summary import summarise
 from arb.live.universe import books_of, connections_of, universe_of

@@ -10,7 +10,7 @@ from arb.app.places import stores
 from arb.app.story import tell
 from arb.clock import SystemClock
 from arb.config import ReviewOptions, Settings
-from arb.core.house import IDS_PER_RUN
+from arb.core.state import IDS_PER_RUN
 from arb.errors import ConfigError, require
 from arb.live.control import ask, read_halt_file
 from arb.report.summary import read_sources, summarise

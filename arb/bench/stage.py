@@ -7,7 +7,6 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.core.books import Books
-from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand
 from arb.core.engine import Engine
 from arb.core.events import (
@@ -21,8 +20,9 @@ from arb.core.events import (
     PrivateUp,
     RunStarted,
 )
-from arb.core.house import EngineSettings, VenueProfile
+from arb.core.risk.rate_budget import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.state import EngineSettings, VenueProfile
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat
 from arb.market.instrument import FeeIn, Instrument

@@ -16,12 +16,12 @@ from arb.bench.frames import START_MS, GateFrames
 from arb.bench.peers import CCXT_PRO_GATE, CcxtBooks, find
 from arb.bench.rounds import Contender, Effort, Row, alternate, rate_row
 from arb.clock import NS_PER_MS, Clock
-from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand
 from arb.core.events import AnyEvent
-from arb.core.house import EngineSettings, VenueProfile
 from arb.core.records import OpportunityRecord
+from arb.core.risk.rate_budget import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.state import EngineSettings, VenueProfile
 from arb.replay.backtest import Backtest, clock_before
 from arb.replay.captured import Capture, explore
 from arb.replay.tapes import Captured, merged

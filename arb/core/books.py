@@ -16,9 +16,9 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.core.pricing.depth import Depth
 from arb.core.reasons import Reason
 from arb.core.settings import Timing
-from arb.core.walk import Depth
 from arb.errors import require
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookFeed, BookSeat, FrameResult, venue_of

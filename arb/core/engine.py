@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.accounts import ADOPT_TIMER, Accounts
-from arb.core.accounts import TIMER as SURVEY_TIMER
+from arb.core.accounts.account_reconciler import ADOPT_TIMER, Accounts
+from arb.core.accounts.account_reconciler import TIMER as SURVEY_TIMER
+from arb.core.accounts.balance_reconciler import TIMER as DRIFT_TIMER
+from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported
+from arb.core.accounts.former_accounts import keep_former
+from arb.core.accounts.restart import Restored, abandon, restore
 from arb.core.books import Books
 from arb.core.commands import AnyCommand
-from arb.core.desk import Desk
-from arb.core.detect import Detector
-from arb.core.drift import TIMER as DRIFT_TIMER
 from arb.core.events import (
     AccountSurveyed,
     AnyEvent,
@@ -48,17 +49,16 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
 )
-from arb.core.farewell import TIMER as FAREWELL_TIMER
-from arb.core.farewell import Farewell
-from arb.core.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported
-from arb.core.flatten import TIMER as FLATTEN_TIMER
-from arb.core.flatten import Flattener
-from arb.core.former import keep_former
-from arb.core.house import EngineSettings, House
-from arb.core.mend import Mender
+from arb.core.opportunities.detector import Detector
+from arb.core.orders.manager import Desk
+from arb.core.pairs.flatten import TIMER as FLATTEN_TIMER
+from arb.core.pairs.flatten import Flattener
+from arb.core.pairs.leg_repairer import Mender
 from arb.core.records import OpportunityRecord, RunRecord
-from arb.core.restart import Restored, abandon, restore
-from arb.core.sentry import Sentry
+from arb.core.risk.shutdown import TIMER as FAREWELL_TIMER
+from arb.core.risk.shutdown import Farewell
+from arb.core.risk.venue_monitor import Sentry
+from arb.core.state import EngineSettings, House
 from arb.errors import InvariantError, require
 from arb.market.feed import FrameResult, further_name
 from arb.market.fill import Fill

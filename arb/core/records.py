@@ -24,7 +24,7 @@ class PairKind(StrEnum):
 
 
 class PairState(StrEnum):
-    """Where a pair trade stands; see `core/pair.py` for the story."""
+    """Where a pair trade stands; see `core/pairs/pair.py` for the story."""
 
     OPENING = "opening"
     REPAIRING = "repairing"
@@ -51,7 +51,7 @@ class AlternativeStage(StrEnum):
 
 
 class AlternativeWay(StrEnum):
-    """What else could have been done; see `core/alternatives.py`."""
+    """What else could have been done; see `core/opportunities/alternatives.py`."""
 
     ROUTE = "route"
     SIZE = "size"

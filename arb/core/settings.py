@@ -51,7 +51,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """When a venue counts as degraded or is quarantined (`core/health.py`).
+    """When a venue counts as degraded or is quarantined (`core/risk/venue_health.py`).
 
     Counts are per sliding `window_s`; a latency's tail is judged from `acks_min` answers on. Shares are of
     `max_notional_quote`. `clear_s`, `quarantine_s` and `probation_s` are the clean times that lead back.

@@ -19,7 +19,7 @@ from arb.sandbox.wire import HttpAnswer as VenueAnswer
 from arb.sandbox.wire import HttpRequest as VenueRequest
 from arb.sandbox.world import HttpReply, SimWorld, WsText
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, NeverSent
-from arb.venues.transport.wires import SocketEnded
+from arb.venues.transport.network import SocketEnded
 
 IDLE_MAX_NS = 3_600 * NS_PER_S
 HANDSHAKE_MS = (5, 40)
@@ -168,7 +168,7 @@ class Network:
 
 
 class MemoryWires:
-    """See `arb.venues.transport.wires.Wires`: the network of one life."""
+    """See `arb.venues.transport.network.Wires`: the network of one life."""
 
     def __init__(self, network: Network, life: Life) -> None:
         self._network = network
@@ -220,7 +220,7 @@ class MemoryTransport:
 
 
 class MemorySocket:
-    """See `arb.venues.transport.wires.Socket`."""
+    """See `arb.venues.transport.network.Socket`."""
 
     def __init__(self, network: Network, venue: str, session_id: int, life: Life) -> None:
         self.venue = venue

@@ -8,7 +8,7 @@ from typing import Any
 
 from arb.clock import Clock
 from arb.core.engine import Engine
-from arb.core.house import EngineSettings
+from arb.core.state import EngineSettings
 from arb.faultsim.disk import Disk, SimJournal, SimLedger, SimReserve, Watcher
 from arb.faultsim.life import Life
 from arb.faultsim.places import Places
@@ -22,7 +22,7 @@ from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox
 from arb.venues.gateway import CcxtGateway, GatewayTiming
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
-from arb.venues.transport.wires import Wires
+from arb.venues.transport.network import Wires
 
 LAST_WRITES = 4
 """To find the ledger gone, to say so, to write it anew, to say that it is there again."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
-from arb.core.pair import PairTrade
+from arb.core.pairs.pair import PairTrade
 from arb.core.records import PairState
 from arb.faultsim.aims import AT_PLACING, HALT, KILLS, POWER_CUT, Phase, Strike, possible
 from arb.faultsim.disk import Disk

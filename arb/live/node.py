@@ -16,8 +16,9 @@ import msgspec
 
 from arb import __version__
 from arb.clock import NS_PER_S, Clock
+from arb.core.accounts.former_accounts import with_present_accounts
+from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.books import Books
-from arb.core.control import FLATTENED, FLATTENING
 from arb.core.engine import Engine
 from arb.core.events import (
     HaltAsked,
@@ -28,9 +29,8 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
 )
-from arb.core.former import with_present_accounts
-from arb.core.house import EngineSettings
-from arb.core.restart import OpenPair, Restored
+from arb.core.risk.halts import FLATTENED, FLATTENING
+from arb.core.state import EngineSettings
 from arb.errors import ArbError
 from arb.live.accounts import Restoring, present_accounts, restored_on
 from arb.live.control import read_halt_file

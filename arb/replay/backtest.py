@@ -13,7 +13,7 @@ from arb.clock import NS_PER_MS, ManualClock
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import ClockMeasured, FeedUp
-from arb.core.house import EngineSettings
+from arb.core.state import EngineSettings
 from arb.errors import StoreError
 from arb.live.node import EXIT_OK, Journal, Node, Parts
 from arb.live.runner import LedgerWriter

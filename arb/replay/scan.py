@@ -9,11 +9,11 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from arb.core.plan import Plan, Refusal
+from arb.core.pricing.depth import Depth
+from arb.core.pricing.plan import Plan, Refusal
+from arb.core.pricing.spread import evaluate
+from arb.core.pricing.terms import FEE_EXP, Funds, PairTerms, VenueTerms
 from arb.core.reasons import Reason
-from arb.core.spread import evaluate
-from arb.core.terms import FEE_EXP, Funds, PairTerms, VenueTerms
-from arb.core.walk import Depth
 from arb.market.numbers import EXACT, plain
 from arb.market.scale import Scale
 from arb.replay.scan_input import Level, ScanInput, ScanVenue, read_scan_input

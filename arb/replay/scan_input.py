@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from arb.core.terms import EdgeLimits
+from arb.core.pricing.terms import EdgeLimits
 from arb.errors import ConfigError
 from arb.market.instrument import FeeIn
 from arb.market.symbol import Symbol

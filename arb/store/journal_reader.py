@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_S
+from arb.core.accounts.former_accounts import settled
 from arb.core.commands import AnyCommand, Persist
 from arb.core.events import AnyEvent
-from arb.core.former import settled
 from arb.core.records import (
     AgreedRecord,
     AnyRecord,
@@ -92,7 +92,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     """What a restart needs to go on where the last process stopped. `last_seq` and `last_run_id` are 0 when new.
 
     Rows carry the names that accounts had when they were written. `former_accounts` gives the present one for each former
-    one that is known now, `remembered_accounts` for those that are in the journal (`core/former.py`).
+    one that is known now, `remembered_accounts` for those that are in the journal (`core/accounts/former_accounts.py`).
     """
 
     last_seq: int

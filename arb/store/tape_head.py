@@ -6,8 +6,8 @@ learns later (instruments, balances, halts) comes as events.
 
 import msgspec
 
-from arb.core.house import EngineSettings
-from arb.core.restart import Restored
+from arb.core.accounts.restart import Restored
+from arb.core.state import EngineSettings
 from arb.errors import StoreError
 
 HEAD_VERSION = 1

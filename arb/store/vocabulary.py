@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Table
 
-from arb.core.alternatives import RepairReason
+from arb.core.opportunities.alternatives import RepairReason
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeStage, AlternativeWay, OpportunityOutcome, PairKind, PairState
 from arb.market.fill import FillSource, Liquidity

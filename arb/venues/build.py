@@ -8,8 +8,8 @@ import msgspec
 
 from arb.clock import Clock
 from arb.core.books import Books
-from arb.core.budget import PlaceRate
-from arb.core.house import VenueProfile
+from arb.core.risk.rate_budget import PlaceRate
+from arb.core.state import VenueProfile
 from arb.errors import ConfigError
 from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener, MarketFeed
@@ -23,7 +23,7 @@ from arb.venues.rules.budget import PacingLimits
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer
 from arb.venues.spec import Trading, TradingParts, VenueSpec
-from arb.venues.transport.wires import RealWires, Wires
+from arb.venues.transport.network import RealWires, Wires
 from arb.venues.writes import RestWrites, SocketWrites, Writes
 
 PACING_MARGIN_MS = 50

@@ -16,8 +16,8 @@ from arb.core.events import FeedDown, FeedUp
 from arb.market.feed import BookFeed, connection_name, further_name
 from arb.venues.base import EventListener, FrameListener
 from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.network import Wires
 from arb.venues.transport.timing import Address, ConnectionTiming
-from arb.venues.transport.wires import Wires
 
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
 RESYNC_ANSWER_S = 2.0

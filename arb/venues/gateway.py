@@ -28,10 +28,11 @@ from arb.errors import VenueBusy, VenueError, VenueProtocolError
 from arb.market.account import named_by_venue
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
+from arb.venues.account_snapshot import Survey
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, TradeDialect
-from arb.venues.look import Look
+from arb.venues.order_query import Look
 from arb.venues.order_socket import OrderSocket
 from arb.venues.rules.clock_offset import measure
 from arb.venues.rules.key_check import checked_key
@@ -47,7 +48,6 @@ from arb.venues.rules.outcome import (
 )
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
-from arb.venues.survey import Survey
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.writes import RestWrites, Send, Signer, Writes, signed
 

@@ -22,8 +22,8 @@ from arb.venues.base import EventListener
 from arb.venues.dialect import Call
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.http import AnswerLost, HttpAnswer
+from arb.venues.transport.network import SocketEnded, Wires
 from arb.venues.transport.timing import Address, ConnectionTiming
-from arb.venues.transport.wires import SocketEnded, Wires
 
 _LOG = logging.getLogger(__name__)
 WAITING_MAX = 1024

@@ -14,8 +14,8 @@ from arb.core.events import PrivateDown, PrivateUp, TroubleReported
 from arb.venues.base import EventListener
 from arb.venues.symbols import UnknownSymbol
 from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.network import Wires
 from arb.venues.transport.timing import Address, ConnectionTiming
-from arb.venues.transport.wires import Wires
 from arb.venues.wire.private import PrivateDialect
 
 _LOG = logging.getLogger(__name__)

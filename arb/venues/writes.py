@@ -20,7 +20,7 @@ from arb.venues.order_socket import OrderSocket
 from arb.venues.rules.guard import SigningRefused
 from arb.venues.transport.http import HttpAnswer, HttpRequest, HttpTransport, NeverSent
 from arb.venues.transport.http1 import made_ready
-from arb.venues.transport.wires import SocketEnded
+from arb.venues.transport.network import SocketEnded
 
 Send = Callable[[float], Awaitable[HttpAnswer]]
 """Hands what was made ready to the network, once; takes how long to wait in seconds. See `HttpTransport.send`."""

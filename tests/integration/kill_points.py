@@ -11,7 +11,6 @@ from enum import StrEnum
 import msgspec
 
 from arb.core.commands import AnyCommand, Persist, PlaceOrder
-from arb.core.control import FLATTENED
 from arb.core.events import (
     AccountSurveyed,
     AnyEvent,
@@ -27,6 +26,7 @@ from arb.core.events import (
     ShutdownAsked,
 )
 from arb.core.records import ControlRecord, IncidentRecord, PairRecord
+from arb.core.risk.halts import FLATTENED
 from arb.market.client_id import decode
 from arb.market.order import Role
 from arb.store.journal_reader import FINISHED

@@ -17,7 +17,7 @@ from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from tests.builders import Bench
 from tests.integration.support import run_arb
-from tests.unit.core.test_pairs import accept, crossed, fill, refuse
+from tests.unit.core.pairs.test_pair import accept, crossed, fill, refuse
 
 
 class Journalled(Bench):

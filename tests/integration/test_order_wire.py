@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.transport.wires import RealWires, SocketEnded
+from arb.venues.transport.network import RealWires, SocketEnded
 
 WAIT_S = 10.0
 

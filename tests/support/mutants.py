@@ -41,52 +41,52 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = {
-    "one-look": Mutant("absence needs two looks", "arb/core/absence.py", "LOOKS_NEEDED = 2", "LOOKS_NEEDED = 1"),
+    "one-look": Mutant("absence needs two looks", "arb/core/orders/absence.py", "LOOKS_NEEDED = 2", "LOOKS_NEEDED = 1"),
     "no-expiry": Mutant(
         "absence needs the expiry to have passed",
-        "arb/core/absence.py",
+        "arb/core/orders/absence.py",
         "return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS",
         "return sent_ns",
     ),
     "no-grace": Mutant(
         "absence needs a grace time where a venue knows no expiry",
-        "arb/core/absence.py",
+        "arb/core/orders/absence.py",
         "return sent_ns + unknown_grace_ms * NS_PER_MS",
         "return sent_ns",
     ),
     "no-balances": Mutant(
         "absence needs balances that agree",
-        "arb/core/seek.py",
+        "arb/core/orders/reconciler.py",
         "if still and told.free + told.locked == self.house.inventory.computed(venue, base):",
         "if still:",
     ),
     "unknown-is-no": Mutant(
         "an answer that never came is no refusal",
-        "arb/core/desk.py",
+        "arb/core/orders/manager.py",
         "            order.outcome = Outcome.UNKNOWN\n",
         "            order.outcome = Outcome.REJECTED\n            order.end(event.t_ns)\n",
     ),
     "fill-twice": Mutant(
         "a fill told twice is counted once",
-        "arb/core/orders.py",
+        "arb/core/orders/order.py",
         "        if fill.key in self.fills:\n            return False\n",
         "",
     ),
     "balance-twice": Mutant(
         "a fill told twice moves the balances once",
-        "arb/core/inventory.py",
+        "arb/core/accounts/inventory.py",
         "        if (fill.venue, fill.key) in self._seen:\n            return\n",
         "",
     ),
     "repair-early": Mutant(
         "nothing is mended while an order of the pair is unsettled",
-        "arb/core/mend.py",
+        "arb/core/pairs/leg_repairer.py",
         "        if not pair.settled:\n            self._mind_deadline(pair, now_ns)\n            return\n",
         "",
     ),
     "ended-is-settled": Mutant(
         "an order is settled only with all the fills its venue counts",
-        "arb/core/orders.py",
+        "arb/core/orders/order.py",
         "return self.ended and self.filled >= self.reported_filled",
         "return self.ended",
     ),
@@ -98,7 +98,7 @@ MUTANTS = {
     ),
     "restart-forgets": Mutant(
         "a restart takes up every pair that the journal left open",
-        "arb/core/restart.py",
+        "arb/core/accounts/restart.py",
         "for left in restored.pairs:",
         "for left in restored.pairs[:0]:",
     ),
@@ -112,25 +112,25 @@ MUTANTS = {
     ),
     "late-fill-lost": Mutant(
         "a fill that comes after a pair has ended opens it again",
-        "arb/core/mend.py",
+        "arb/core/pairs/leg_repairer.py",
         "if pair.imbalance(base) == pair.booked_residual:",
         "if pair.closed:",
     ),
     "fee-in-base": Mutant(
         "a fee in base is base that is missing",
-        "arb/core/pair.py",
+        "arb/core/pairs/pair.py",
         "(sign * fill.size - (fill.fee if fill.fee_currency == base else ZERO) for fill in order.fills.values()), ZERO",
         "(sign * fill.size for fill in order.fills.values()), ZERO",
     ),
     "halt-opens": Mutant(
         "nothing opens while trading is halted",
-        "arb/core/control.py",
+        "arb/core/risk/halts.py",
         "return self.halted is None and not self.reducing",
         "return not self.reducing",
     ),
     "ledger-opens": Mutant(
         "nothing opens while the ledger takes no rows",
-        "arb/core/detect.py",
+        "arb/core/opportunities/detector.py",
         'if "ledger" in house.store_blocked:',
         "if not house.venues:",
     ),
@@ -142,7 +142,7 @@ MUTANTS = {
     ),
     "last-word": Mutant(
         "a run ends only when every account was compared once more",
-        "arb/core/farewell.py",
+        "arb/core/risk/shutdown.py",
         "if not silent or",
         "if True or",
     ),
@@ -154,56 +154,56 @@ MUTANTS = {
     ),
     "two-at-once": Mutant(
         "one open pair at a venue and symbol",
-        "arb/core/detect.py",
+        "arb/core/opportunities/detector.py",
         "if any((venue, symbol) in self.desk.busy for venue in venues):",
         "if all((venue, symbol) in self.desk.busy for venue in venues):",
     ),
     "late-unseen": Mutant(
         "a leg that is out of time halts trading though its repair is unanswered",
-        "arb/core/mend.py",
+        "arb/core/pairs/leg_repairer.py",
         "            self._mind_deadline(pair, now_ns)\n            return\n",
         "            return\n",
     ),
     "beyond-cap": Mutant(
         "a repair's limit stays within the cap however far it yields",
-        "arb/core/repair.py",
+        "arb/core/pairs/repair_choice.py",
         "most = min(cap, reach, venue.free / (size * _hold(instrument)))",
         "most = min(reach * 2, venue.free / (size * _hold(instrument)))",
     ),
     "news-goes-back": Mutant(
         "older news of an order never undoes newer",
-        "arb/core/orders.py",
+        "arb/core/orders/order.py",
         "self.reported_filled = max(self.reported_filled, report.filled)",
         "self.reported_filled = report.filled",
     ),
     "halt-forgotten": Mutant(
         "a halt holds over restarts",
-        "arb/core/house.py",
+        "arb/core/state.py",
         "        if news:\n            self.out.persist(self.control.record(now_ns, text))\n",
         "",
     ),
     "funds-reserved": Mutant(
         "what open pairs have reserved is not free",
-        "arb/core/inventory.py",
+        "arb/core/accounts/inventory.py",
         "self.computed(venue, asset) - told.locked) - self.reserved(venue, asset))",
         "self.computed(venue, asset) - told.locked))",
     ),
     "funds-locked": Mutant(
         "what others' orders lock is not free, however late the venue's word",
-        "arb/core/inventory.py",
+        "arb/core/accounts/inventory.py",
         "self.computed(venue, asset) - told.locked)",
         "self.computed(venue, asset))",
     ),
     "nameless": Mutant(
         "a fill without our name waits for its order before it is called foreign",
-        "arb/core/foreign.py",
+        "arb/core/orders/foreign.py",
         "        if fill.client_order_id is not None:\n            return decode(fill.client_order_id) is None\n"
         "        return (fill.venue, fill.venue_order_id) in self._orders",
         "        return fill.client_order_id is None or decode(fill.client_order_id) is None",
     ),
     "unadopted": Mutant(
         "orders of ours that the journal has lost are adopted",
-        "arb/core/accounts.py",
+        "arb/core/accounts/account_reconciler.py",
         '            if decode(report.client_order_id or "") is None:\n'
         "                self.foreign.on_report(report, now_ns)\n"
         "            elif report.client_order_id not in self._known:\n"
@@ -213,7 +213,7 @@ MUTANTS = {
     ),
     "torn-apart": Mutant(
         "an order that the journal has lost joins the pair that is known",
-        "arb/core/adopt.py",
+        "arb/core/accounts/recovery.py",
         "        if pair is not None and pair.plan.symbol == report.symbol:\n",
         "        if pair is not None and pair.closed:\n",
     ),

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from arb.clock import NS_PER_S, Clock
 from arb.errors import VenueError
 from arb.venues.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
+from arb.venues.transport.network import RealWires, Socket, SocketEnded, Wires
 from arb.venues.transport.timing import Address, ConnectionTiming
-from arb.venues.transport.wires import RealWires, Socket, SocketEnded, Wires
 
 # After this many frames in a row the loop gets a turn, so that a flood cannot starve timers and orders.
 FRAMES_PER_TURN = 512

@@ -19,7 +19,7 @@ from arb.market.scale import Scale
 from arb.venues.registry import spec_of
 from tests.builders import D, an_instrument
 from tests.support.floor import BTC, ETH, Floor, listed, native
-from tests.unit.core.test_pairs import fill, refuse
+from tests.unit.core.pairs.test_pair import fill, refuse
 
 SOL = "SOL/USDT"
 SCALE = Scale(1, 3)

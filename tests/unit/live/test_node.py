@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from arb.core.events import AnyEvent, HaltAsked, InstrumentListed, RunEnded, RunStarted
-from arb.core.house import EngineSettings
 from arb.core.records import OpportunityRecord
 from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.state import EngineSettings
 from arb.errors import ConfigError
 from arb.live.control import write_halt_file
 from arb.live.node import EXIT_HALTED, EXIT_OK, Node, Parts

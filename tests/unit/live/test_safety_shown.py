@@ -11,7 +11,7 @@ from arb.live.state import present_state
 from arb.live.summary import summarise
 from arb.live.view import draw
 from tests.builders import Bench
-from tests.unit.core.test_pairs import crossed, fill
+from tests.unit.core.pairs.test_pair import crossed, fill
 
 
 def troubled() -> Bench:

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.core.budget import PlaceRate
 from arb.core.commands import AnyCommand, Persist, PlaceOrder, SurveyAccount
 from arb.core.engine import Engine
 from arb.core.events import (
@@ -26,8 +25,9 @@ from arb.core.events import (
     RunEnded,
     RunStarted,
 )
-from arb.core.house import EngineSettings, VenueProfile
+from arb.core.risk.rate_budget import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import InvariantError, StoreError
 from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.feed import further_name, venue_of

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from arb.errors import ConfigError
 from arb.replay.scan import scan, scan_file
 from arb.replay.scan_input import parse_scan_input
-from tests.unit.core import spread_oracle as oracle
+from tests.unit.core.pricing import spread_oracle as oracle
 
 VENUE: dict[str, Any] = {
     "bids": [["100", "1"]],

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from arb.core.budget import PlaceRate
-from arb.core.house import EngineSettings, VenueProfile
-from arb.core.restart import Restored
+from arb.core.accounts.restart import Restored
+from arb.core.risk.rate_budget import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.replay.tapes import OwnTape, is_own, merged
 from arb.store.tape_head import TapeHead, decode_head, encode_head

@@ -15,12 +15,10 @@ import msgspec
 import msgspec.inspect
 import pytest
 
-from arb.core.alternatives import RepairReason
-from arb.core.budget import PlaceRate
+from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.commands import AnyCommand
-from arb.core.control import FLATTENED, FLATTENING, Control
 from arb.core.events import NOT_JOURNALLED, NOT_SENT, AnyEvent, AssetBalance, Transfer
-from arb.core.house import EngineSettings, VenueProfile
+from arb.core.opportunities.alternatives import RepairReason
 from arb.core.reasons import Reason
 from arb.core.records import (
     AgreedAccount,
@@ -34,8 +32,10 @@ from arb.core.records import (
     StoppedAsset,
     Waterfall,
 )
-from arb.core.restart import OpenPair, Restored
+from arb.core.risk.halts import FLATTENED, FLATTENING, Control
+from arb.core.risk.rate_budget import PlaceRate
 from arb.core.settings import HealthLimits, Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.core.state import EngineSettings, VenueProfile
 from arb.core.tags import tag_of
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument

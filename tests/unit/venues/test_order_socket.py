@@ -15,8 +15,8 @@ from arb.errors import VenueProtocolError
 from arb.venues.dialect import Call
 from arb.venues.order_socket import LOGIN_S, OrderSocket, SocketAnswer, SocketFrame
 from arb.venues.transport.http import AnswerLost, HttpTransport
+from arb.venues.transport.network import SocketEnded
 from arb.venues.transport.timing import fixed
-from arb.venues.transport.wires import SocketEnded
 from tests.virtual import a_clock, run_virtual
 
 CALL = Call(scope="place X", api=("private",), method="POST", path="orders", params={"a": "b"})

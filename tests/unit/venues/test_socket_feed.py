@@ -13,8 +13,8 @@ from arb.market.arena import BookArena
 from arb.venues.feed import RESYNC_ANSWER_S, SocketFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.network import SocketEnded
 from arb.venues.transport.timing import fixed
-from arb.venues.transport.wires import SocketEnded
 from tests.virtual import a_clock, run_virtual
 
 

@@ -6,8 +6,8 @@ import random
 from arb.errors import VenueUnreachable
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.network import Socket, SocketEnded
 from arb.venues.transport.timing import Address, ConnectionTiming
-from arb.venues.transport.wires import Socket, SocketEnded
 from tests.virtual import a_clock, run_virtual
 
 

@@ -1,0 +1,101 @@
+"""What fees are worth, where and how high they are expected, and the row of a fill."""
+
+from decimal import ROUND_CEILING, Decimal
+
+from arb.core.records import FillRecord
+from arb.core.state import House
+from arb.market.fill import Fill
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.order import Side
+from arb.market.symbol import Symbol
+
+ZERO = Decimal(0)
+RATE_STEP = Decimal("1e-8")
+FEE_SLACK = Decimal("0.01")
+"""A fee may be so much above the model, as a share of it, before the model counts as wrong ..."""
+ROUNDING_MAX = Decimal("1e-6")
+"""... or by one unit of the last place it was told in, and never more than this, in the fee's own currency."""
+
+
+def fee_quote(house: House, fill: Fill) -> Decimal | None:
+    """Return a fee's value in quote: at the fill's own price for base, at the present mid for another asset.
+
+    None when no book prices that asset.
+    """
+    base, quote = Symbol.of(fill.symbol).base_and_quote
+    if fill.fee_currency == quote:
+        return fill.fee
+    if fill.fee_currency == base:
+        return fill.fee * fill.price
+    unit = house.quote_value(fill.fee_currency, quote)
+    return None if unit is None else fill.fee * unit
+
+
+def booked_fee(house: House, fill: Fill) -> Decimal:
+    """Return the value in quote a fee is booked at: its own, else what the model charges, so that profit is not flattered.
+
+    A rebate without a price is booked at 0, and so is what not even the model knows. Of a fee of ours that has no price the
+    engine tells (`Engine._check_fee`).
+    """
+    value = fee_quote(house, fill)
+    if value is not None:
+        return value
+    instrument = house.instrument(fill.venue, fill.symbol)
+    if fill.fee <= 0 or instrument is None or instrument.taker_fee is None:
+        return ZERO
+    return max(ZERO, instrument.taker_fee) * fill.size * fill.price
+
+
+def unsupported(instrument: Instrument) -> bool:
+    """Return whether fees are taken in an asset that is neither base nor quote, so that nothing may open there.
+
+    A pair needs the balance of that asset to cover both legs and an unwind (DESIGN section 4). Venues tell that such an asset
+    pays, not which one, so neither its balance nor its price is known before the first fill. A fee of 0 needs neither.
+    """
+    return instrument.buy_fee_in is FeeIn.OTHER and bool(instrument.taker_fee)
+
+
+def expected_fee_currency(fill: Fill, buy_fee_in: FeeIn) -> str | None:
+    """Return the asset the model expects a fee in; None for an asset that it cannot name."""
+    base, quote = Symbol.of(fill.symbol).base_and_quote
+    if buy_fee_in is FeeIn.OTHER:
+        return None
+    return base if fill.side is Side.BUY and buy_fee_in is FeeIn.BASE else quote
+
+
+def dearer_rate(fill: Fill, instrument: Instrument) -> Decimal | None:
+    """Return the rate a fill was really charged, rounded up, when that is more than the model's; None when it is not.
+
+    Only for a fee in the currency the model expects. Venues round fees, so a little more proves nothing.
+    """
+    if instrument.taker_fee is None or fill.fee_currency != expected_fee_currency(fill, instrument.buy_fee_in):
+        return None
+    charged_on = fill.size if fill.fee_currency == instrument.base else fill.size * fill.price
+    expected = instrument.taker_fee * charged_on
+    exponent = fill.fee.as_tuple().exponent
+    rounding = min(Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0), ROUNDING_MAX)
+    if fill.fee <= expected + max(abs(expected) * FEE_SLACK, rounding):
+        return None
+    return (fill.fee / charged_on).quantize(RATE_STEP, rounding=ROUND_CEILING)
+
+
+def fill_record(house: House, order_id: int, account_id: str, fill: Fill) -> FillRecord:
+    """Return the row of a fill of the order with row id `order_id`."""
+    return FillRecord(
+        id=house.next_id("fills"),
+        order_id=order_id,
+        account_id=account_id,
+        venue=fill.venue,
+        symbol=fill.symbol,
+        trade_id=fill.trade_id,
+        side=fill.side,
+        price=fill.price,
+        size=fill.size,
+        fee=fill.fee,
+        fee_currency=fill.fee_currency,
+        fee_quote_value=booked_fee(house, fill),
+        liquidity=str(fill.liquidity),
+        source=str(fill.source),
+        event_ns=fill.event_ns,
+        received_ns=fill.received_ns,
+    )

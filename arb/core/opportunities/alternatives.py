@@ -1,0 +1,276 @@
+"""What else could have been done: the ways passed over when a pair was opened, or a leg mended, each with its reason.
+
+Written down for pairs that opened, and only for them: at the decision nothing is kept but references to the books as they
+were read then and to the answers of the gate, which cost the hot path a few list entries. The rows are worked out at the
+next event, when the orders have long left.
+
+For an entry the ways are the other *routes* of the symbol, and the greatest *size* where a limit of ours allowed only a
+smaller one; their net is the profit expected. For a repair they are *complete* (where the short leg was meant to),
+*third_venue*, *unwind* and *hold*; their net is what the repair yields against the average price of the leg that filled, a
+cost when below zero, `hold` being valued at the worst price that a repair may have. The way that was taken has no reason.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from arb.core.opportunities.episodes import Route
+from arb.core.pairs.repair_choice import RepairOrder, RepairVenue, cheapest_at, hold_worth
+from arb.core.pricing.depth import Depth
+from arb.core.pricing.plan import Plan, Refusal
+from arb.core.pricing.spread import evaluate
+from arb.core.pricing.terms import PairTerms
+from arb.core.reasons import Reason
+from arb.core.records import AlternativeRecord, AlternativeStage, AlternativeWay
+from arb.core.settings import OnSingleLeg
+from arb.market.numbers import bps, exact, to_e8
+from arb.market.order import Role, Side
+
+ZERO = Decimal(0)
+BPS = Decimal(10_000)
+REPAIRS_TOLD = 8
+"""Of how many repairs of one pair the alternatives are kept: a halted exit may be quoted for hours."""
+
+
+class RepairReason(StrEnum):
+    """Why a way to mend a leg was passed over, where none of the codes for opportunities says it."""
+
+    COSTLIER = "costlier"
+    POLICY = "policy"
+    BEYOND_CAP = "beyond_cap"
+    NO_LEGAL_ORDER = "no_legal_order"
+    STAYS_UNHEDGED = "stays_unhedged"
+
+
+class Considered(msgspec.Struct, frozen=True):
+    """One route when a pair of its symbol was opened: the plan judged and the answer, or the books without an edge.
+
+    `answer` is the plan that was opened, or the reason against the route; None where no edge was found.
+    """
+
+    route: Route
+    terms: PairTerms
+    best: Plan | None
+    answer: Plan | Reason | None
+    asks: Depth | None = None
+    bids: Depth | None = None
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    pair_id: int
+    ns: int
+    taken: Route
+    routes: Sequence[Considered]
+
+
+class Mending(msgspec.Struct, frozen=True, kw_only=True):
+    """One repair as it was chosen: what was to be mended, at which prices, and where it could have been.
+
+    `venues` could trade; `barred` could not, and why; `ways` says what a repair at a venue would have been.
+    """
+
+    pair_id: int
+    ns: int
+    side: Side
+    need: Decimal
+    reference: Decimal
+    cap: Decimal
+    slack_bps: Decimal
+    policy: OnSingleLeg
+    taken: RepairOrder
+    venues: Sequence[RepairVenue]
+    barred: dict[str, Reason]
+    ways: dict[str, AlternativeWay]
+
+
+class Alternatives:
+    """What waits to be written down."""
+
+    def __init__(self, persist: Callable[[AlternativeRecord], None], next_id: Callable[[str], int]) -> None:
+        """Rows go to `persist` under ids of `next_id`."""
+        self._persist = persist
+        self._next_id = next_id
+        self._waiting: list[_Entry | Mending] = []
+
+    def opened(self, pair_id: int, ns: int, taken: Route, routes: Sequence[Considered]) -> None:
+        """Keep what stood beside an opportunity that was taken."""
+        self._waiting.append(_Entry(pair_id, ns, taken, routes))
+
+    def mended(self, mending: Mending) -> None:
+        """Keep what stood beside a repair that was sent."""
+        self._waiting.append(mending)
+
+    @property
+    def untold(self) -> bool:
+        """Return whether anything waits."""
+        return bool(self._waiting)
+
+    def tell(self) -> None:
+        """Write down what waits, one row for every way."""
+        waiting, self._waiting = self._waiting, []
+        for found in waiting:
+            rows = _of_entry(found) if isinstance(found, _Entry) else _of_repair(found)
+            for row in rows:
+                self._persist(msgspec.structs.replace(row, id=self._next_id("alternatives")))
+
+
+def _of_entry(entry: _Entry) -> Iterator[AlternativeRecord]:
+    for considered in entry.routes:
+        if considered.route == entry.taken and isinstance(considered.answer, Plan):
+            yield _route(entry, considered, considered.answer, None)
+            larger = _larger(considered, considered.answer)
+            if larger is not None:
+                yield _route(entry, considered, larger[0], larger[1], AlternativeWay.SIZE)
+        elif considered.best is not None and isinstance(considered.answer, Reason):
+            yield _route(entry, considered, considered.best, considered.answer)
+        else:
+            yield _without_edge(entry, considered)
+
+
+def _route(
+    entry: _Entry,
+    considered: Considered,
+    plan: Plan,
+    reason: Reason | None,
+    way: AlternativeWay = AlternativeWay.ROUTE,
+) -> AlternativeRecord:
+    _, buy_venue, sell_venue = considered.route
+    scale = plan.terms.scale
+    return AlternativeRecord(
+        id=0,
+        pair_trade_id=entry.pair_id,
+        ns=entry.ns,
+        stage=AlternativeStage.ENTRY,
+        way=way,
+        buy_venue=buy_venue,
+        sell_venue=sell_venue,
+        buy_size=exact(plan.buy_size, scale.size_exp),
+        sell_size=exact(plan.sell_size, scale.size_exp),
+        price=None,
+        net_e8=to_e8(exact(plan.net, plan.terms.amount_exp)),
+        edge_bps=plan.edge_bps(),
+        reason=None if reason is None else str(reason),
+    )
+
+
+def _without_edge(entry: _Entry, considered: Considered) -> AlternativeRecord:
+    """Return a route that earned nothing: the least loss over all sizes, and the edge of the best quotes alone."""
+    _, buy_venue, sell_venue = considered.route
+    net_e8: int | None = None
+    edge: Decimal | None = None
+    reason = considered.answer if isinstance(considered.answer, Reason) else Reason.NO_DEPTH
+    asks, bids, terms = considered.asks, considered.bids, considered.terms
+    if considered.answer is None and asks is not None and bids is not None and asks.total and bids.total:
+        answer = evaluate(terms, asks, bids)
+        if isinstance(answer, Refusal):
+            reason, best = answer.reason, answer.best_net_decimal()
+            net_e8 = None if best is None else to_e8(best)
+        paid = asks.prices[0] * terms.ask_weight
+        edge = bps(bids.prices[0] * terms.bid_weight - paid, paid)
+    return AlternativeRecord(
+        id=0,
+        pair_trade_id=entry.pair_id,
+        ns=entry.ns,
+        stage=AlternativeStage.ENTRY,
+        way=AlternativeWay.ROUTE,
+        buy_venue=buy_venue,
+        sell_venue=sell_venue,
+        buy_size=None,
+        sell_size=None,
+        price=None,
+        net_e8=net_e8,
+        edge_bps=edge,
+        reason=str(reason),
+    )
+
+
+def _larger(considered: Considered, taken: Plan) -> tuple[Plan, Reason] | None:
+    """Return the size of the greatest net that balances and thresholds kept us from, and which of the two did."""
+    best, asks, bids = considered.best, considered.asks, considered.bids
+    if best is None or best.sell_size == taken.sell_size or asks is None or bids is None:
+        return None
+    rich = evaluate(considered.terms, asks, bids)
+    short = isinstance(rich, Plan) and rich.sell_size != taken.sell_size
+    return best, Reason.INSUFFICIENT_BALANCE if short else Reason.EDGE_BELOW_THRESHOLD
+
+
+def _of_repair(mending: Mending) -> Iterator[AlternativeRecord]:
+    side, need, taken = mending.side, mending.need, mending.taken
+    best = cheapest_at(side, need, mending.cap, mending.slack_bps, mending.venues)
+    for venue in mending.venues:
+        name = venue.instrument.venue
+        if name == taken.venue:
+            continue
+        order = best.get(name)
+        yield _way(mending, name, order, _why_not(mending, venue, order, best.get(taken.venue)))
+    for name, reason in mending.barred.items():
+        if name != taken.venue:
+            yield _way(mending, name, None, reason)
+    yield _way(mending, taken.venue, best.get(taken.venue), None, sent=taken)
+    worth = hold_worth(side, need, mending.cap, mending.venues)
+    yield _row(mending, AlternativeWay.HOLD, None, None, None, worth, RepairReason.STAYS_UNHEDGED)
+
+
+def _why_not(
+    mending: Mending, venue: RepairVenue, order: RepairOrder | None, instead: RepairOrder | None
+) -> Reason | RepairReason:
+    if venue.instrument.taker_fee is None:
+        return Reason.FEE_UNKNOWN
+    if not venue.levels:
+        return Reason.NO_DEPTH
+    top = venue.levels[0][0]
+    if top < mending.cap if mending.side is Side.SELL else top > mending.cap:
+        return RepairReason.BEYOND_CAP
+    if order is None:
+        return RepairReason.NO_LEGAL_ORDER
+    allowed = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(mending.policy)
+    if allowed is not None and venue.role not in allowed:
+        return RepairReason.POLICY
+    # Cheaper, and yet not taken: the venue is in quarantine, or does not answer.
+    better = instead is not None and order.worth > instead.worth
+    return Reason.VENUE_HALTED if better else RepairReason.COSTLIER
+
+
+def _way(
+    mending: Mending,
+    venue: str,
+    order: RepairOrder | None,
+    reason: Reason | RepairReason | None,
+    sent: RepairOrder | None = None,
+) -> AlternativeRecord:
+    """Return a venue's row: sizes and limit as sent, or as the best order there would have been."""
+    shown = sent or order
+    worth = order.worth if order is not None else None
+    size, price = (None, None) if shown is None else (shown.size, shown.price)
+    return _row(mending, mending.ways[venue], venue, size, price, worth, reason)
+
+
+def _row(
+    mending: Mending,
+    way: AlternativeWay,
+    venue: str | None,
+    size: Decimal | None,
+    price: Decimal | None,
+    worth: Decimal | None,
+    reason: Reason | RepairReason | None,
+) -> AlternativeRecord:
+    selling = mending.side is Side.SELL
+    notional = mending.need * mending.reference
+    net = None if worth is None else worth - notional if selling else worth + notional
+    return AlternativeRecord(
+        id=0,
+        pair_trade_id=mending.pair_id,
+        ns=mending.ns,
+        stage=AlternativeStage.REPAIR,
+        way=way,
+        buy_venue=None if selling else venue,
+        sell_venue=venue if selling else None,
+        buy_size=None if selling else size,
+        sell_size=size if selling else None,
+        price=price,
+        net_e8=None if net is None else to_e8(net),
+        edge_bps=None if net is None or not notional else (net / notional * BPS).quantize(Decimal("1e-6")),
+        reason=None if reason is None else str(reason),
+    )

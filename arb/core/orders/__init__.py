@@ -1,0 +1,1 @@
+"""Our orders from intent to settled: manager, queries, proof of absence, and orders that are not ours."""

@@ -1,0 +1,155 @@
+"""Orders and fills on our accounts that are not ours: kept as rows, used to explain balances, never touched.
+
+Somebody trades by hand, or another program does. Whoever it is, a fill of theirs moves the balances we compute with, so it
+is counted once, like our own; its order and pair are none of our business.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from arb.core.accounts.fees import fill_record
+from arb.core.orders.execution_time import executed
+from arb.core.orders.order import average
+from arb.core.records import FillRecord, OrderRecord
+from arb.core.state import House
+from arb.market.client_id import decode
+from arb.market.fill import Fill, FillKey
+from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
+from arb.market.symbol import Symbol
+
+ZERO = Decimal(0)
+ORDERS_KEPT = 10_000
+
+
+class ForeignOrders:
+    """All foreign orders seen of late, by venue and the venue's number."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._orders: dict[tuple[str, str], OrderRecord] = {}
+        self._fills: dict[tuple[str, str], dict[FillKey, tuple[Decimal, Decimal]]] = {}
+
+    def restore(self, orders: Iterable[OrderRecord], fills: Iterable[FillRecord]) -> None:
+        """Take up rows of a previous process, so that they are not written again."""
+        numbers: dict[int, tuple[str, str]] = {}
+        for order in orders:
+            key = (order.venue, order.venue_order_id or "")
+            self._orders[key], numbers[order.id] = order, key
+        for fill in fills:
+            if fill.order_id in numbers:
+                key = numbers[fill.order_id]
+                self._fills.setdefault(key, {})[FillKey(fill.symbol, fill.trade_id, key[1])] = (fill.size, fill.price)
+
+    def owns(self, fill: Fill) -> bool:
+        """Return whether a fill is certainly foreign: by its order's name, or because its order is known."""
+        if fill.client_order_id is not None:
+            return decode(fill.client_order_id) is None
+        return (fill.venue, fill.venue_order_id) in self._orders
+
+    def on_report(self, report: OrderReport, now_ns: int) -> None:
+        """Keep a venue's word on a foreign order."""
+        key = (report.venue, report.venue_order_id)
+        before = self._orders.get(key)
+        traded = sum((size for size, _ in self._fills.get(key, {}).values()), ZERO)
+        filled = max(report.filled, traded)
+        size = max(report.size, filled)
+        if not size:
+            return  # nothing a row could say
+        order = before or self._first(report.venue, report.symbol, report.venue_order_id, now_ns)
+        ended = not report.is_open or filled >= size
+        self._keep(
+            key,
+            msgspec.structs.replace(
+                order,
+                side=report.side,
+                price=report.price or ZERO,
+                size=size,
+                filled=filled,
+                status=_status(filled, size, ended),
+                done_ns=order.done_ns or (now_ns if ended else None),
+            ),
+            before,
+        )
+
+    def on_fill(self, fill: Fill, now_ns: int) -> None:
+        """Count a foreign fill once: write it down, and move the balances we compute."""
+        key = (fill.venue, fill.venue_order_id)
+        fills = self._fills.setdefault(key, {})
+        if fill.key in fills:
+            return
+        fills[fill.key] = (fill.size, fill.price)
+        before = self._orders.get(key)
+        traded = sum((size for size, _ in fills.values()), ZERO)
+        order = before or msgspec.structs.replace(
+            self._first(fill.venue, fill.symbol, fill.venue_order_id, now_ns), side=fill.side, price=fill.price
+        )
+        filled = max(order.filled, traded)
+        size = max(order.size, filled)
+        notional = sum((part * price for part, price in fills.values()), ZERO)
+        order = msgspec.structs.replace(
+            order,
+            size=size,
+            filled=filled,
+            avg_price=average(notional, traded),
+            status=_status(filled, size, order.done_ns is not None or filled >= size),
+            first_fill_ns=order.first_fill_ns or fill.received_ns,
+        )
+        self._keep(key, order, before)
+        self._count(fill, order)
+
+    def _count(self, fill: Fill, order: OrderRecord) -> None:
+        house, (base, quote) = self.house, Symbol.of(fill.symbol).base_and_quote
+        house.inventory.apply_fill(fill, quote, base, *executed(fill, house.venues[fill.venue]))
+        house.out.persist(fill_record(house, order.id, order.account_id, fill))
+
+    def _first(self, venue: str, symbol: str, venue_order_id: str, now_ns: int) -> OrderRecord:
+        house = self.house
+        text = f"{symbol} order {venue_order_id} at {venue} is not ours: it is noted and left alone"
+        house.incident("foreign_order", text, now_ns, severity="info", venue=venue)
+        return OrderRecord(
+            id=house.next_id("orders"),
+            pair_trade_id=None,
+            account_id=house.venues[venue].account_id,
+            venue=venue,
+            symbol=symbol,
+            role=Role.FOREIGN,
+            attempt=0,
+            side=Side.BUY,
+            tif=TimeInForce.GTC,
+            price=ZERO,
+            size=ZERO,
+            filled=ZERO,
+            avg_price=None,
+            # Others may use one name for many orders; ours must be unique.
+            client_order_id=None,
+            venue_order_id=venue_order_id,
+            status=OrderStatus.OPEN,
+            outcome=Outcome.ACCEPTED,
+            reject_code=None,
+            journalled_ns=now_ns,
+            sent_ns=None,
+            acked_ns=None,
+            first_fill_ns=None,
+            done_ns=None,
+        )
+
+    def _keep(self, key: tuple[str, str], order: OrderRecord, before: OrderRecord | None) -> None:
+        if order == before:
+            return
+        self._orders.pop(key, None)  # what changed last is forgotten last, and never while it changes
+        while len(self._orders) >= ORDERS_KEPT:
+            oldest = next(iter(self._orders))
+            del self._orders[oldest]
+            self._fills.pop(oldest, None)
+        self._orders[key] = order
+        self.house.out.persist(order)
+
+
+def _status(filled: Decimal, size: Decimal, ended: bool) -> OrderStatus:
+    if not ended:
+        return OrderStatus.OPEN
+    if filled >= size:
+        return OrderStatus.FILLED
+    return OrderStatus.PARTIAL_CANCELLED if filled else OrderStatus.CANCELLED

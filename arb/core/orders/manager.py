@@ -1,0 +1,408 @@
+"""The desk: opens pairs, follows their orders by what the venues say, and asks when they say nothing.
+
+News of an order comes as answers, stream events and looks, in any order and more than once. All of it lands in the
+`WorkingOrder`; whenever an order or its pair may have changed, `mend.Mender.progress` is asked what follows. News of orders
+that are not ours is kept as foreign and never acted on.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.core.accounts.fees import fill_record
+from arb.core.commands import PlaceOrder
+from arb.core.events import (
+    NOT_SENT,
+    CancelAnswered,
+    OrderAccepted,
+    OrderFilled,
+    OrderLooked,
+    OrderRejected,
+    OrderUpdated,
+    OutcomeUnknown,
+)
+from arb.core.orders.execution_time import executed
+from arb.core.orders.foreign import ForeignOrders
+from arb.core.orders.order import WorkingOrder
+from arb.core.orders.reconciler import Seeker
+from arb.core.pairs.pair import PairTrade
+from arb.core.state import House
+from arb.errors import require
+from arb.market.client_id import MAX_ATTEMPT, ClientOrderId, decode
+from arb.market.fill import Fill
+from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
+from arb.market.symbol import Symbol
+
+ZERO = Decimal(0)
+# Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
+CLOSED_KEPT = 20_000
+ORPHANS_KEPT = 1_000
+# After an outage of the private stream: cancelled orders of the last minute are looked at once more, at most so many.
+LATE_FILL_S = 60
+LATE_LOOKS_MAX = 10
+REJECTS_BEFORE_PAUSE = 5
+REJECT_PAUSE_S = 10.0
+UNREACHED_STOP_S = 1.0
+
+
+class Desk:
+    """All pairs and orders of one engine."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.pairs: dict[int, PairTrade] = {}
+        self.orders: dict[str, WorkingOrder] = {}
+        self.open: dict[int, PairTrade] = {}
+        # Taken up from the journal, and not to be finished in this run: their symbols are not traded.
+        self.stranded: dict[int, PairTrade] = {}
+        self.busy: dict[tuple[str, str], int] = {}
+        self.progress: Callable[[PairTrade, int], None]
+        self.fee_check: Callable[[Fill], None]
+        self.foreign = ForeignOrders(house)
+        self._by_venue_id: dict[tuple[str, str], str] = {}
+        self._orphans: dict[tuple[str, str], list[Fill]] = {}
+        self._closed: deque[int] = deque()
+        self.seeker = Seeker(house)
+
+    # Opening and sending.
+
+    def add(self, pair: PairTrade) -> None:
+        """Take a pair onto the desk and occupy its books."""
+        self.pairs[pair.id] = self.open[pair.id] = pair
+        for venue in set(pair.venues):
+            self.busy[venue, pair.plan.symbol] = pair.id
+        for order in pair.orders.values():
+            self.know(order)
+
+    def remember(self, pair: PairTrade) -> None:
+        """Know a pair that a previous process has closed, for news that comes late."""
+        self.pairs[pair.id] = pair
+        self._closed.append(pair.id)
+        for order in pair.orders.values():
+            self.know(order)
+
+    def know(self, order: WorkingOrder) -> None:
+        """Make an order findable by both its names."""
+        self.orders[order.client_order_id] = order
+        if order.venue_order_id:
+            self._by_venue_id[order.venue, order.venue_order_id] = order.client_order_id
+
+    def send(self, pair: PairTrade, wanted: Iterable[tuple[str, Role, Side, Decimal, Decimal]], now_ns: int) -> None:
+        """Write down and send orders of a pair: (venue, role, side, price, size) each, all leaving together."""
+        house, places = self.house, []
+        for venue, role, side, price, size in wanted:
+            attempt = 0 if role is Role.ENTRY else pair.next_attempt(role)
+            leg = str(side) if role is Role.ENTRY else str(role)
+            name = self._name(pair, leg, attempt)
+            if attempt > MAX_ATTEMPT and name in self.orders:
+                pair.number = house.next_number("pairs")  # the names under the old one are used up
+                name = self._name(pair, leg, attempt)
+            require(name not in self.orders, f"client order id {name} was used before")
+            self._check_steps(venue, pair.plan.symbol, price, size)
+            place = PlaceOrder(
+                cause=0,
+                venue=venue,
+                symbol=pair.plan.symbol,
+                client_order_id=name,
+                role=role,
+                side=side,
+                tif=TimeInForce.IOC,
+                price=price,
+                size=size,
+                expires_ns=now_ns + house.timing.order_expiry_ms * NS_PER_MS,
+            )
+            state, order_id = house.venues[venue], house.next_id("orders")
+            order = WorkingOrder(order_id, pair.id, state.account_id, place, attempt, now_ns, state.offset_ns)
+            pair.orders[name] = order
+            self.know(order)
+            house.books.sending(venue, pair.plan.symbol, now_ns)
+            house.tally.orders += 1
+            house.out.persist(order.record())
+            places.append(place)
+        house.out.place(places)
+        for place in places:
+            self.seeker.ask_later(self.orders[place.client_order_id], now_ns)
+
+    def _name(self, pair: PairTrade, leg: str, attempt: int) -> str:
+        return ClientOrderId(self.house.nonce, pair.number, leg, attempt % (MAX_ATTEMPT + 1)).encode()
+
+    def _check_steps(self, venue: str, symbol: str, price: Decimal, size: Decimal) -> None:
+        # The second of two checks (the first is in the sizing): nothing off the venue's grid may ever leave.
+        instrument = self.house.instruments[venue, symbol]
+        require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
+        require(size > 0 and size % instrument.lot == 0, f"{venue} {symbol}: size {size} off lot")
+
+    # What the venues say.
+
+    def on_accepted(self, event: OrderAccepted) -> None:
+        """Take the venue's yes, with whatever it already says of the order."""
+        order = self._own(event.client_order_id)
+        order.sent_ns, order.acked_ns = event.sent_ns, event.acked_ns
+        order.outcome = Outcome.ACCEPTED
+        self.house.venues[event.venue].rejects_in_a_row = 0
+        if event.report is not None:
+            self._take_report(order, event.report, event.t_ns)
+        self._after(order, event.t_ns)
+
+    def on_rejected(self, event: OrderRejected) -> None:
+        """Take the venue's no, unless the venue has already shown that the order lives."""
+        order = self._own(event.client_order_id)
+        order.sent_ns = event.sent_ns or None
+        order.acked_ns = event.acked_ns or None
+        if event.retry_after_s is not None:
+            self.house.pause(event.venue, event.retry_after_s, event.t_ns)
+        if event.entries_stop_s is not None:
+            self.house.stop_entries(event.venue, event.entries_stop_s, event.t_ns)
+            text = f"{event.venue} takes no entries for {event.entries_stop_s:.0f} s: {event.code} {event.message}"
+            self.house.incident("entries_stopped", text, event.t_ns, venue=event.venue)
+        if order.outcome is Outcome.ACCEPTED:
+            text = f"{event.venue} rejected {event.client_order_id} ({event.code}) after it was seen alive"
+            self.house.incident("contradiction", text, event.t_ns, venue=event.venue, pair_id=order.pair_id)
+            self.seeker.ask_later(order, event.t_ns)
+            return
+        order.outcome, order.reject_code = Outcome.REJECTED, event.code
+        order.end(event.t_ns)
+        self._count_reject(event)
+        self._after(order, event.t_ns)
+
+    def on_unknown(self, event: OutcomeUnknown) -> None:
+        """Note that the order may exist; it is asked for until it is found or proved absent."""
+        order = self._own(event.client_order_id)
+        order.sent_ns = event.sent_ns
+        if order.outcome is None:
+            order.outcome = Outcome.UNKNOWN
+            text = f"{event.venue} {event.client_order_id}: {event.cause}"
+            self.house.incident(
+                "unknown_outcome", text, event.t_ns, severity="info", venue=event.venue, pair_id=order.pair_id
+            )
+        self.seeker.ask_later(order, event.t_ns)
+        self._after(order, event.t_ns)
+
+    def on_updated(self, event: OrderUpdated) -> None:
+        """Take the private stream's word on an order of ours; others' orders are noted and left alone."""
+        report = event.report
+        order = self._find(report.venue, report.client_order_id, report.venue_order_id)
+        if order is not None:
+            self._take_report(order, report, event.t_ns)
+            self._after(order, event.t_ns)
+        elif report.client_order_id is None or decode(report.client_order_id) is None:
+            self.foreign.on_report(report, event.t_ns)
+            for fill in self._orphans.pop((report.venue, report.venue_order_id), ()):
+                self.foreign.on_fill(fill, event.t_ns)
+
+    def on_filled(self, event: OrderFilled) -> None:
+        """Count a fill once; keep it aside while its order's venue id is not known yet."""
+        fill = event.fill
+        order = self.order_of(fill)
+        if order is not None:
+            self._take_fill(order, fill, event.t_ns)
+            self._after(order, event.t_ns)
+        elif self.foreign.owns(fill):
+            self.foreign.on_fill(fill, event.t_ns)
+        else:
+            self._keep_orphan(fill)
+
+    def on_found(self, report: OrderReport, now_ns: int) -> bool:
+        """Take what a look through the whole account says of an order; return whether it is one of ours."""
+        order = self._find(report.venue, report.client_order_id, report.venue_order_id)
+        if order is None:
+            return False
+        self._take_report(order, report, now_ns)
+        self._after(order, now_ns)
+        return True
+
+    def on_found_fill(self, fill: Fill, now_ns: int) -> bool:
+        """Take a fill that a look through the whole account found; return whether it is one of ours."""
+        order = self.order_of(fill)
+        if order is None:
+            return False
+        self._take_fill(order, fill, now_ns)
+        self._after(order, now_ns)
+        return True
+
+    def order_of(self, fill: Fill) -> WorkingOrder | None:
+        """Return the order of ours that a fill belongs to, None when it is not known as ours."""
+        return self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
+
+    def on_looked(self, event: OrderLooked) -> None:
+        """Take what a look found; a complete look that found nothing counts towards absence."""
+        order = self._own(event.client_order_id)
+        order.look_in_flight = False
+        if event.report is not None:
+            self._take_report(order, event.report, event.t_ns)
+        for fill in event.fills:
+            self._take_fill(order, fill, event.t_ns)
+        if event.report is None and not event.fills and event.complete and order.is_unknown:
+            self.seeker.count_clean_look(order, event)
+        if not order.settled:
+            self.seeker.ask_later(order, event.t_ns)
+        if order.rests and event.report is not None:
+            self.seeker.cancel(order)  # none of ours is meant to rest: an earlier cancel was lost
+        self.seeker.alarm_if_long_unknown(order, event.t_ns)
+        self._after(order, event.t_ns)
+
+    def on_cancel_answered(self, event: CancelAnswered) -> None:
+        """Whatever the answer to a cancel, ask for the order's cumulative fill; in its turn where one did not help before."""
+        order = self._own(event.client_order_id)
+        if not order.settled and order.cancels_asked < 2:
+            self.seeker.ask(order, event.t_ns)
+
+    def on_timer(self, client_order_id: str, now_ns: int) -> None:
+        """Look for an order that has been silent for too long."""
+        order = self.orders.get(client_order_id)
+        if order is not None and not order.settled and not order.look_in_flight:
+            self.seeker.ask(order, now_ns)
+
+    def on_balances(self, venue: str, now_ns: int, asked_ns: int) -> bool:
+        """Complete the proof of absence for orders whose looks were clean before these balances were asked for.
+
+        Return whether a proof failed because they do not agree.
+        """
+        absent, doubtful = self.seeker.weighed(self.orders, venue, asked_ns)
+        for order in absent:
+            order.absent = True
+            order.end(now_ns)
+            self._after(order, now_ns)
+        return bool(doubtful)
+
+    def ask_all(self, venue: str, now_ns: int) -> None:
+        """Ask for every order that may have changed while a venue's private stream was interrupted: now, if unsettled.
+
+        A venue may also fill what it has just called cancelled; so those cancelled lately are looked at once more.
+        """
+        for pair in self.open.values():
+            for order in pair.orders.values():
+                if order.venue == venue and not order.settled and not order.look_in_flight:
+                    self.house.out.timer(f"order:{order.client_order_id}", 0)
+        for order in self._cancelled_lately(venue, now_ns):
+            self.seeker.ask(order, now_ns)
+
+    def _cancelled_lately(self, venue: str, now_ns: int) -> list[WorkingOrder]:
+        horizon_ns, found = now_ns - LATE_FILL_S * NS_PER_S, list[WorkingOrder]()
+        for order in reversed(self.orders.values()):
+            if order.journalled_ns < horizon_ns or len(found) >= LATE_LOOKS_MAX:
+                break
+            short = order.settled and order.outcome is Outcome.ACCEPTED and order.filled < order.size
+            if order.venue == venue and short and not order.look_in_flight:
+                found.append(order)
+        return found
+
+    def open_notional(self, venue: str | None = None, *, symbol: str | None = None, base: str | None = None) -> Decimal:
+        """Return the quote at stake in open pairs (of one venue, symbol or base): what could at worst become unhedged."""
+        return sum(
+            (
+                pair.at_stake
+                for pair in self.open.values()
+                if venue in (None, *pair.venues)
+                and symbol in (None, pair.plan.symbol)
+                and base in (None, Symbol.of(pair.plan.symbol).base)
+            ),
+            ZERO,
+        )
+
+    def quiet_at(self, venue: str) -> bool:
+        """Return whether nothing of ours is under way at a venue that could move its balances."""
+        for pair in self.open.values():
+            if venue in pair.venues or any(o.venue == venue and not o.settled for o in pair.orders.values()):
+                return False
+        return True
+
+    @property
+    def unfinished(self) -> list[PairTrade]:
+        """Return the pairs that have not ended, those too that cannot be finished in this run."""
+        return [*self.open.values(), *self.stranded.values()]
+
+    def resting(self, venue: str | None = None) -> list[WorkingOrder]:
+        """Return our orders that rest in a venue's book, everywhere or at one venue."""
+        orders = (order for pair in self.open.values() for order in pair.orders.values())
+        return [order for order in orders if order.rests and venue in (None, order.venue)]
+
+    def unknown_orders(self) -> list[WorkingOrder]:
+        """Return the orders that may or may not exist."""
+        return [order for pair in self.open.values() for order in pair.orders.values() if order.is_unknown]
+
+    def close(self, pair: PairTrade) -> None:
+        """Take a pair off the desk; it stays known for late fills."""
+        self.open.pop(pair.id, None)
+        for venue in set(pair.venues):
+            if self.busy.get((venue, pair.plan.symbol)) == pair.id:
+                self._vacate(venue, pair.plan.symbol)
+        self._closed.append(pair.id)
+        while len(self._closed) > CLOSED_KEPT:
+            old = self.pairs.pop(self._closed.popleft(), None)
+            for order in old.orders.values() if old is not None and old.closed else ():
+                self.orders.pop(order.client_order_id, None)
+                self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
+
+    # Inner workings.
+
+    def _vacate(self, venue: str, symbol: str) -> None:
+        """Free a book, or give it to the pair that traded there when a late fill reopened the one that has now ended."""
+        del self.busy[venue, symbol]
+        for pair in self.open.values():
+            if pair.plan.symbol == symbol and venue in pair.venues:
+                self.busy[venue, symbol] = pair.id
+
+    def _own(self, client_order_id: str) -> WorkingOrder:
+        order = self.orders.get(client_order_id)
+        require(order is not None, f"an answer for order {client_order_id}, which this engine never sent")
+        assert order is not None
+        return order
+
+    def _find(self, venue: str, client_order_id: str | None, venue_order_id: str) -> WorkingOrder | None:
+        if client_order_id is not None and client_order_id in self.orders:
+            return self.orders[client_order_id]
+        name = self._by_venue_id.get((venue, venue_order_id))
+        return None if name is None else self.orders[name]
+
+    def _take_report(self, order: WorkingOrder, report: OrderReport, now_ns: int) -> None:
+        order.take_report(report, now_ns)
+        key = (order.venue, report.venue_order_id)
+        if key not in self._by_venue_id:
+            self._by_venue_id[key] = order.client_order_id
+            for fill in self._orphans.pop(key, ()):
+                self._take_fill(order, fill, now_ns)
+
+    def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int) -> None:
+        house = self.house
+        base, quote = Symbol.of(order.symbol).base_and_quote
+        if not order.take_fill(fill):
+            return
+        house.inventory.apply_fill(fill, quote, base, *executed(fill, house.venues[fill.venue], order))
+        house.books.filled(order.venue, order.symbol, fill.event_ns, now_ns)
+        house.tally.fills += 1
+        house.tally.add_fee(fill.fee_currency, fill.fee)
+        row = fill_record(house, order.order_id, order.account_id, fill)
+        order.fee_values[fill.key] = row.fee_quote_value
+        house.out.persist(order.record(), row)
+        self.fee_check(fill)
+
+    def _after(self, order: WorkingOrder, now_ns: int) -> None:
+        if order.settled and not order.released:
+            order.released = True
+            self.house.books.settled(order.venue, order.symbol)
+        elif order.released and not order.settled:
+            # The venue tells of more filled than when all seemed over, and the fill itself may have been lost on the way.
+            self.seeker.ask_later(order, now_ns)
+        self.house.out.persist(order.record())
+        self.progress(self.pairs[order.pair_id], now_ns)
+
+    def _count_reject(self, event: OrderRejected) -> None:
+        state = self.house.venues[event.venue]
+        if event.code == NOT_SENT:
+            # Whoever cannot be reached now would leave the next pair on one leg, too; repairs may try.
+            self.house.stop_entries(event.venue, UNREACHED_STOP_S, event.t_ns)
+        if not event.sent_ns:
+            return
+        state.rejects_in_a_row += 1
+        self.house.out.refresh(event.venue)
+        if state.rejects_in_a_row >= REJECTS_BEFORE_PAUSE:
+            self.house.pause(event.venue, REJECT_PAUSE_S, event.t_ns)
+            text = f"{state.rejects_in_a_row} rejections in a row, last {event.code}: {event.message}"
+            self.house.incident("rejections", text, event.t_ns, venue=event.venue)
+
+    def _keep_orphan(self, fill: Fill) -> None:
+        if len(self._orphans) >= ORPHANS_KEPT:
+            self._orphans.pop(next(iter(self._orphans)))
+        self._orphans.setdefault((fill.venue, fill.venue_order_id), []).append(fill)

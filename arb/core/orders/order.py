@@ -1,0 +1,253 @@
+"""Our own orders while they matter: what we asked, what the venue said, what certainly filled.
+
+Two facts are kept apart on purpose. The *report* is the venue's word on the order (its id, its cumulative fill, whether it
+has ended); the *fills* are single executions, each counted once by its key. An order is settled only when the venue has
+ended it and the fills we hold add up to the cumulative fill it reported: a cancel acknowledgement alone settles nothing,
+and a fill that comes after it (or before the acknowledgement of the order itself) is as good as any other.
+
+An order whose outcome is unknown stays so until the venue tells of it, or until its absence is proved (`core/orders/absence.py`).
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from arb.core.commands import PlaceOrder
+from arb.core.records import FillRecord, OrderRecord
+from arb.errors import require
+from arb.market.fill import Fill, FillKey, FillSource, Liquidity
+from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
+
+ZERO = Decimal(0)
+
+
+class WorkingOrder:
+    """One of our orders, from intent to settlement."""
+
+    def __init__(
+        self,
+        order_id: int,
+        pair_id: int,
+        account_id: str,
+        command: PlaceOrder,
+        attempt: int,
+        now_ns: int,
+        offset_ns: int | None = None,
+    ):
+        self.order_id = order_id
+        self.pair_id = pair_id
+        self.account_id = account_id
+        self.venue = command.venue
+        self.symbol = command.symbol
+        self.client_order_id = command.client_order_id
+        self.role: Role = command.role
+        self.side: Side = command.side
+        self.tif: TimeInForce = command.tif
+        self.price = command.price
+        self.size = command.size
+        self.expires_ns = command.expires_ns
+        # By how much (ns) the venue's clock was ahead at most while this may have been signed: its expiry left in that time.
+        self.offset_ns = offset_ns
+        self.attempt = attempt
+        self.journalled_ns = now_ns
+        self.outcome: Outcome | None = None
+        self.reject_code: str | None = None
+        self.venue_order_id: str | None = None
+        self.reported_filled = ZERO
+        self.ended = False
+        self.absent = False
+        self.sent_ns: int | None = None
+        self.acked_ns: int | None = None
+        self.first_fill_ns: int | None = None
+        self.done_ns: int | None = None
+        self.fills: dict[FillKey, Fill] = {}
+        # What each fee was worth in quote when its fill came: the row says so, and the waterfall must agree with it.
+        self.fee_values: dict[FillKey, Decimal] = {}
+        self.looks_asked = 0
+        self.cancels_asked = 0
+        self.clean_looks: list[int] = []
+        self.look_in_flight = False
+        # Whether its book has been told that it is no longer under way.
+        self.released = False
+        # Whether it was written down only when a venue told of it: then it may have filled before that.
+        self.adopted = False
+        # Whether a person was told that the outcome has been unknown for too long.
+        self.alarmed = False
+
+    @classmethod
+    def restored(cls, record: OrderRecord, fills: Iterable[FillRecord], expires_ns: int) -> "WorkingOrder":
+        """Rebuild an order from its journalled row and fills; `expires_ns` (our clock) counts where the row does not tell.
+
+        One that was journalled but whose answer never came is unknown: it may have left before the process died.
+        """
+        require(record.pair_trade_id is not None and record.client_order_id is not None, "only own orders are restored")
+        assert record.pair_trade_id is not None and record.client_order_id is not None
+        command = PlaceOrder(
+            cause=0,
+            venue=record.venue,
+            symbol=record.symbol,
+            client_order_id=record.client_order_id,
+            role=record.role,
+            side=record.side,
+            tif=record.tif,
+            price=record.price,
+            size=record.size,
+            expires_ns=expires_ns,
+        )
+        if record.expires_ns is not None:
+            command = msgspec.structs.replace(command, expires_ns=record.expires_ns)
+        order = cls(record.id, record.pair_trade_id, record.account_id, command, record.attempt, record.journalled_ns)
+        order.outcome = record.outcome
+        order.reject_code = record.reject_code
+        order.venue_order_id = record.venue_order_id
+        order.offset_ns = record.offset_ns
+        order.sent_ns, order.acked_ns = record.sent_ns, record.acked_ns
+        order.adopted = record.outcome is Outcome.ACCEPTED and not record.sent_ns and not record.acked_ns
+        order.first_fill_ns, order.done_ns = record.first_fill_ns, record.done_ns
+        order.ended = record.status.is_terminal
+        order.absent = record.status is OrderStatus.ABSENT
+        order.reported_filled = record.filled
+        for row in fills:
+            fill = fill_of(row, record)
+            order.fills[fill.key] = fill
+            order.fee_values[fill.key] = row.fee_quote_value
+        if order.outcome is None:
+            order.outcome = Outcome.UNKNOWN
+        return order
+
+    @property
+    def filled(self) -> Decimal:
+        """Return the base that certainly traded, before fees."""
+        return sum((fill.size for fill in self.fills.values()), ZERO)
+
+    @property
+    def notional(self) -> Decimal:
+        """Return the quote that certainly traded, before fees."""
+        return sum((fill.size * fill.price for fill in self.fills.values()), ZERO)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Return whether the order may or may not exist."""
+        return self.outcome is Outcome.UNKNOWN and not self.ended
+
+    @property
+    def rests(self) -> bool:
+        """Return whether the venue has taken the order and keeps it until it is filled or cancelled."""
+        resting = self.tif in (TimeInForce.GTC, TimeInForce.POST_ONLY)
+        return resting and self.outcome is Outcome.ACCEPTED and not self.ended
+
+    @property
+    def settled(self) -> bool:
+        """Return whether nothing more can be expected of this order."""
+        return self.ended and self.filled >= self.reported_filled
+
+    @property
+    def status(self) -> OrderStatus:
+        """Return the status as the ledger names it."""
+        if self.absent:
+            return OrderStatus.ABSENT
+        if self.outcome is Outcome.REJECTED:
+            return OrderStatus.REJECTED
+        if self.ended:
+            filled = max(self.filled, self.reported_filled)
+            if filled >= self.size:
+                return OrderStatus.FILLED
+            return OrderStatus.PARTIAL_CANCELLED if filled > 0 else OrderStatus.CANCELLED
+        if self.outcome is Outcome.UNKNOWN:
+            return OrderStatus.UNKNOWN
+        if self.outcome is Outcome.ACCEPTED:
+            return OrderStatus.OPEN
+        return OrderStatus.SENT if self.sent_ns else OrderStatus.INTENT
+
+    def take_report(self, report: OrderReport, now_ns: int) -> None:
+        """Take the venue's word on this order; older news never undoes newer."""
+        if self.venue_order_id is None:
+            self.venue_order_id = report.venue_order_id
+        require(
+            report.filled <= self.size,
+            f"order {self.client_order_id}: the venue reports {report.filled} filled of {self.size}",
+        )
+        self.outcome, self.absent = Outcome.ACCEPTED, False
+        self.reported_filled = max(self.reported_filled, report.filled)
+        if not report.is_open:
+            self.end(now_ns)
+
+    def take_fill(self, fill: Fill) -> bool:
+        """Count a fill unless it was counted before; return whether it is new."""
+        if fill.key in self.fills:
+            return False
+        require(
+            self.filled + fill.size <= self.size,
+            f"order {self.client_order_id}: fills exceed its size {self.size}",
+        )
+        self.fills[fill.key] = fill
+        self.venue_order_id = self.venue_order_id or fill.venue_order_id
+        self.first_fill_ns = min(self.first_fill_ns or fill.received_ns, fill.received_ns)
+        # A fill proves the order exists, whatever an answer said or failed to say.
+        self.outcome, self.absent = Outcome.ACCEPTED, False
+        if self.filled == self.size:
+            self.end(fill.received_ns)
+        return True
+
+    def end(self, now_ns: int) -> None:
+        """Note that the venue has ended the order."""
+        self.ended = True
+        self.done_ns = self.done_ns or now_ns
+
+    def record(self) -> OrderRecord:
+        """Return the row of this order."""
+        filled = max(self.filled, self.reported_filled)
+        traded = self.filled
+        return OrderRecord(
+            id=self.order_id,
+            pair_trade_id=self.pair_id,
+            account_id=self.account_id,
+            venue=self.venue,
+            symbol=self.symbol,
+            role=self.role,
+            attempt=self.attempt,
+            side=self.side,
+            tif=self.tif,
+            price=self.price,
+            size=self.size,
+            filled=filled,
+            avg_price=average(self.notional, traded),
+            client_order_id=self.client_order_id,
+            venue_order_id=self.venue_order_id,
+            status=self.status,
+            outcome=self.outcome,
+            reject_code=self.reject_code,
+            journalled_ns=self.journalled_ns,
+            sent_ns=self.sent_ns,
+            acked_ns=self.acked_ns,
+            first_fill_ns=self.first_fill_ns,
+            done_ns=self.done_ns,
+            expires_ns=self.expires_ns,
+            offset_ns=self.offset_ns,
+        )
+
+
+def average(notional: Decimal, size: Decimal) -> Decimal | None:
+    """Return the average price to 18 decimals, or None when nothing traded."""
+    return (notional / size).quantize(Decimal("1e-18")).normalize() if size else None
+
+
+def fill_of(row: FillRecord, order: OrderRecord) -> Fill:
+    """Return the fill that a ledger row of `order` was made from."""
+    return Fill(
+        venue=row.venue,
+        symbol=row.symbol,
+        trade_id=row.trade_id,
+        venue_order_id=order.venue_order_id or "",
+        client_order_id=order.client_order_id,
+        side=row.side,
+        price=row.price,
+        size=row.size,
+        fee=row.fee,
+        fee_currency=row.fee_currency,
+        liquidity=Liquidity(row.liquidity),
+        source=FillSource(row.source),
+        event_ns=row.event_ns,
+        received_ns=row.received_ns,
+    )

@@ -1,0 +1,1 @@
+"""Pair trades: the table of their states, repairs, closing and waterfall, residuals and dust, flatten."""

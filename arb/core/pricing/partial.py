@@ -1,0 +1,89 @@
+"""Whether a pair can always end: what the worst partial fill of either leg would leave that nobody may trade.
+
+Definition. The legs fill in lots, each on its own: `fq` of the buy, `fs` of the sell. The imbalance is `e = fq*nA -
+fs`, with `nA = 1-fA` for a base fee. A *mending* order sells or buys back a legal size at either of the two venues: a
+multiple of its lot, at least its minimum size, and worth its minimum notional even at the price a repair may sink to.
+It may overshoot when that leaves less than falling short would. The *leftover* is the distance from `|e|` to the
+nearest legal size, or to no order at all. A plan is hedgeable when the leftover of every reachable `e`, at the dearer
+of the two best quotes, is dust.
+
+The answer errs on the careful side: imbalances are taken on the common grid of both lots, without asking which pairs of
+fills reach them, and a base fee is added whole.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+from math import gcd
+
+from arb.core.pricing.depth import Depth
+from arb.core.pricing.plan import Plan
+from arb.core.pricing.terms import PairTerms
+from arb.market.numbers import EXACT, floor_scaled
+
+LEG_LOSS_MAX_BPS = Decimal(50)
+
+
+def worst_partial_ok(
+    plan: Plan,
+    asks: Depth,
+    bids: Depth,
+    *,
+    leg_loss_max_bps: Decimal = LEG_LOSS_MAX_BPS,
+    may_overshoot: bool = True,
+) -> bool:
+    """Return whether every partial fill of `plan` leaves a legal mending order or dust (reason `unhedgeable_partial`).
+
+    `asks` and `bids` are the sides the plan was made from. With `may_overshoot` False, mending orders never exceed the
+    imbalance. Unlimited dust is always enough.
+    """
+    terms = plan.terms
+    if terms.limits.dust_max_quote is None:
+        return True
+    cheapest = min(plan.worst_ask, plan.worst_bid, asks.prices[0], bids.prices[0])
+    lowest = int(Fraction(cheapest) * (1 - Fraction(leg_loss_max_bps) / 10_000))
+    dearest = max(asks.prices[0], bids.prices[0])
+    dust = floor_scaled(EXACT.multiply(terms.limits.dust_max_quote, terms.parts), terms.scale.notional_exp)
+    return worst_leftover(plan, lowest, may_overshoot=may_overshoot) * dearest <= dust
+
+
+def worst_leftover(plan: Plan, lowest_price: int, *, may_overshoot: bool = True) -> int:
+    """Return an upper bound of the base left over after any partial fill, in fine sizes (size times `terms.parts`)."""
+    terms, parts = plan.terms, plan.terms.parts
+    most = max(plan.buy_size * terms.received, plan.sell_size * parts)
+    legal = _least_legal(terms, lowest_price)
+    if legal is None:
+        return most
+    least, lot = legal
+    grid = gcd(terms.buy_lot, terms.sell_lot)
+    # A fee in base moves every imbalance off the grid by up to this much.
+    fee = plan.buy_size * abs(parts - terms.received)
+    if not may_overshoot:
+        left = min(_below(least, grid), max(plan.buy_size, plan.sell_size)) * parts
+        if fee:
+            left = least * parts - 1
+        return min(most, max(left, (lot - gcd(grid, lot)) * parts))
+    nearest = max(_nearest(least, grid), _nearest(lot, gcd(grid, lot)))
+    # No imbalance is further from 0 and the least legal order than half of that, nor than all there is.
+    return min(most, nearest * parts + fee, -(-least * parts // 2))
+
+
+def _below(size: int, grid: int) -> int:
+    """Return the greatest multiple of `grid` below `size`."""
+    return (size - 1) // grid * grid
+
+
+def _nearest(size: int, grid: int) -> int:
+    """Return how far a multiple of `grid` between 0 and `size` can be from the nearer of the two."""
+    low = size // 2 // grid * grid
+    return max(low, size - low - grid)
+
+
+def _least_legal(terms: PairTerms, price: int) -> tuple[int, int] | None:
+    """Return the least order size that either venue takes at `price`, and that venue's lot; None when neither does."""
+    rules = (
+        (terms.buy_lot, terms.buy_min_size, terms.buy_min_cost),
+        (terms.sell_lot, terms.sell_min_size, terms.sell_min_notional),
+    )
+    if price <= 0:
+        return None
+    return min((-(-max(lot, size, -(-notional // price)) // lot) * lot, lot) for lot, size, notional in rules)

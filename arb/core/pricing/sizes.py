@@ -1,0 +1,297 @@
+"""The sizes that section 4 allows for one pair of venues and two sides of books, and the best of them, exactly.
+
+The argument, which makes the search exact without trying every lot:
+
+1. Write `q = i * lot_A`. Since `s + r` is all the base that arrives, `got + value(r)` is what *all* of it fetches in
+   B's bids, wherever the cut between `s` and `r` lies. So `net` depends on `i` alone: `net(i) = (1-fB) *
+   walk_B(min(q*nA, depth_B)) - k * walk_A(q)` with `nA = 1-fA` for a base fee, else 1.
+2. Bids fall and asks rise, so `net` is concave in `q`: it climbs strictly, may be flat for a stretch, and falls
+   strictly. The ends of the flat stretch come out of one merged walk of both sides.
+3. Several `s` share one `q`: those in the *window* `((i-1)*lot_A*nA, i*lot_A*nA]`. Windows do not overlap and rise with
+   `i`. Among them the smallest feasible `s` is wanted (ties: the smaller `s`), and `Sizes.smallest_sale` finds it.
+4. Hence the optimum is the lowest feasible `i` on the flat stretch, if there is one; else the better of the highest
+   feasible `i` before it and the lowest one after it; if both are equal, the former.
+5. The feasible `i` have holes only where no multiple of `lot_B` falls into a window, or falls too far below its end
+   so that the residual is worth more than dust. Depth, balances, minimum sizes and the buy notional bound `i` and `s`
+   from one side each. The sell notional `s * floor_j >= min` bounds `s` from below within each bid level `j`.
+6. Windows that contain the end of a level, or a bound, are few: each is tried by itself. All other windows between
+   two such lie wholly in one bid level of price `p`, where the residual `r = i*W - s` is feasible iff `r * p * (1-fB)
+   <= dust`, so the window is feasible iff `i * W mod lot_B <= min(dust // p, W - 1)` in fine units. The next such `i`
+   in either direction is found by Euclid's algorithm (`walk.first_residue`), not by counting.
+
+Integers throughout, so nothing is decided by a rounding. Cost: a few steps per book level and per doubling of the lots.
+"""
+
+from arb.core.pricing.depth import Depth, first_residue
+from arb.core.pricing.terms import Funds, PairTerms
+from arb.errors import require
+from arb.market.instrument import FeeIn
+from arb.market.numbers import floor_scaled
+
+
+class Sizes:
+    """The feasible sizes under the constraints added so far; each `limit_*` adds one class and never loosens another.
+
+    Sizes are counted in `i`, buy lots from 1. Fresh, only depth counts. Neither side may be empty.
+    """
+
+    __slots__ = (
+        "asks",
+        "bids",
+        "dust",
+        "first",
+        "last",
+        "peak",
+        "sale_max",
+        "sale_min",
+        "sale_notional",
+        "terms",
+    )
+
+    def __init__(self, terms: PairTerms, asks: Depth, bids: Depth) -> None:
+        self.terms, self.asks, self.bids = terms, asks, bids
+        self.first, self.last = 1, asks.total // terms.buy_lot
+        self.sale_min, self.sale_max = 1, bids.total
+        self.sale_notional = 0
+        self.dust: int | None = None
+        self.peak: tuple[int, int] | None = None
+
+    # The constraints of section 4, one method per reason code.
+
+    def limit_min_size(self) -> None:
+        """Keep `q >= min_size_A` and `s >= min_size_B`."""
+        self.first = max(self.first, -(-self.terms.buy_min_size // self.terms.buy_lot))
+        self.sale_min = max(self.sale_min, self.terms.sell_min_size)
+
+    def limit_min_notional(self) -> None:
+        """Keep `cost >= min_notional_A` and `s * floor_tick(worst_bid*(1-slip)) >= min_notional_B`."""
+        self.first = max(self.first, -(-self.asks.size_worth(self.terms.buy_min_cost) // self.terms.buy_lot))
+        self.sale_notional = self.terms.sell_min_notional
+
+    def limit_residual(self) -> None:
+        """Keep `value(r) <= dust_max_quote`."""
+        self.dust = self.terms.dust_max
+
+    def limit_funds(self, funds: Funds) -> None:
+        """Keep `hold <= free quote at A`, `s <= free base at B`, and fees in another asset payable twice over."""
+        terms = self.terms
+        exp = terms.scale.notional_exp + terms.fee_exp
+        if funds.quote is not None:
+            self._limit_locked(floor_scaled(funds.quote, exp), terms.buy_hold)
+        if funds.base is not None:
+            self.sale_max = min(self.sale_max, floor_scaled(funds.base, terms.scale.size_exp))
+        if funds.buy_fee_funds is not None and terms.buy.buy_fee_in is FeeIn.OTHER and terms.buy_fee > 0:
+            self._limit_locked(floor_scaled(funds.buy_fee_funds, exp), 2 * terms.buy_fee)
+        if funds.sell_fee_funds is not None and terms.sell.buy_fee_in is FeeIn.OTHER and terms.sell_fee > 0:
+            dearest = 2 * terms.sell_fee * terms.unwind_cap(self.bids.prices[0])
+            self.sale_max = min(self.sale_max, floor_scaled(funds.sell_fee_funds, exp) // dearest)
+
+    def limit_max_notional(self) -> None:
+        """Keep `hold <= max_notional`."""
+        if self.terms.max_hold is not None:
+            self._limit_locked(self.terms.max_hold, self.terms.buy_hold)
+
+    def _limit_locked(self, most: int, weight: int) -> None:
+        """Keep `q * buy_cap(worst ask) * weight <= most`; the left side never falls as `q` grows."""
+        asks, cap = self.asks, self.terms.buy_cap
+        low, high = 0, len(asks.ends)
+        while low < high:  # the first level of which not even one unit fits
+            level = (low + high) // 2
+            start = asks.ends[level - 1] if level else 0
+            if (start + 1) * cap(asks.prices[level]) * weight > most:
+                high = level
+            else:
+                low = level + 1
+        size = 0
+        if low:
+            size = min(asks.ends[low - 1], most // (cap(asks.prices[low - 1]) * weight))
+        self.last = min(self.last, size // self.terms.buy_lot)
+
+    # What a size earns.
+
+    def net(self, i: int) -> int:
+        """Return `net` of `i` buy lots, on `10**(notional_exp + fee_exp) * parts`."""
+        terms = self.terms
+        arrived = self.bids.fine_amount(i * terms.window, terms.parts)
+        return terms.sell_keep * arrived - terms.ask_weight * self.asks.amount(i * terms.buy_lot)
+
+    def reaches_edge(self, i: int) -> bool:
+        """Return whether `edge_bps >= min_edge_bps` holds for `i` lots."""
+        edge = self.terms.min_edge
+        paid = self.terms.ask_weight * self.asks.amount(i * self.terms.buy_lot)
+        return 10_000 * edge.denominator * self.net(i) >= edge.numerator * paid
+
+    def limit_edge(self) -> None:
+        """Keep `edge_bps >= min_edge_bps`: `net - edge*paid` is concave and 0 at 0, so a prefix holds it."""
+        low, high = 0, self.last
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.reaches_edge(middle):
+                low = middle
+            else:
+                high = middle - 1
+        self.last = low
+
+    def flat_top(self) -> tuple[int, int]:
+        """Return the fine sizes between which `net` is greatest: where it stops climbing and where it falls."""
+        terms, asks, bids = self.terms, self.asks, self.bids
+        top = fine = a = b = 0
+        ask_cost, ask_end = asks.prices[0] * terms.ask_weight, asks.ends[0] * terms.received
+        bid_gain, bid_end = bids.prices[0] * terms.bid_weight, bids.ends[0] * terms.parts
+        while bid_gain >= ask_cost:
+            fine = ask_end if ask_end < bid_end else bid_end
+            if bid_gain > ask_cost:
+                top = fine
+            if ask_end == fine:
+                a += 1
+                if a == len(asks.ends):
+                    break
+                ask_cost, ask_end = asks.prices[a] * terms.ask_weight, asks.ends[a] * terms.received
+            if bid_end == fine:
+                b += 1
+                if b == len(bids.ends):
+                    break
+                bid_gain, bid_end = bids.prices[b] * terms.bid_weight, bids.ends[b] * terms.parts
+        return top, fine
+
+    # The search.
+
+    def best(self) -> tuple[int, int] | None:
+        """Return `(i, s)` with the greatest net, ties the smaller `s`; None when no size is feasible."""
+        if self.last < self.first:
+            return None
+        if self.peak is None:  # no constraint moves it
+            self.peak = self.flat_top()
+        top, fall = self.peak
+        window = self.terms.window
+        low, high = -(-top // window), fall // window
+        after = self.lowest(low)
+        if after is not None and after[0] <= high:
+            return after
+        before = self.highest(low - 1)
+        if before is None or after is None:
+            return before or after
+        return after if self.net(after[0]) > self.net(before[0]) else before
+
+    def smallest_sale(self, i: int) -> int | None:
+        """Return the smallest feasible `s` whose buy size is `i` lots, or None."""
+        if not self.first <= i <= self.last:
+            return None
+        terms, bids = self.terms, self.bids
+        parts, lot = terms.parts, terms.sell_lot
+        end = i * terms.window
+        most = min(end // parts, self.sale_max)
+        least = max((end - terms.window) // parts + 1, self.sale_min)
+        if self.dust is not None:
+            least = max(least, bids.size_worth(-(-(bids.fine_amount(end, parts) - self.dust) // parts)))
+        s = -(-least // lot) * lot
+        while s <= most:
+            level = bids.level_of(s)
+            bound = self._least_in_level(level)
+            if bound is None:
+                return None  # and the deeper levels allow still less
+            s = max(s, -(-bound // lot) * lot)
+            if s <= bids.ends[level]:
+                break
+            # Deeper levels ask for no less than this one, so what was climbed is not lost.
+            s = max(s, -(-(bids.ends[level] + 1) // lot) * lot)
+        return s if s <= most else None
+
+    def _least_in_level(self, level: int) -> int | None:
+        """Return the smallest `s` that bid level may end with; None when its price allows none."""
+        if self.sale_notional <= 0:
+            return self.sale_min
+        floor = self.terms.sell_cap(self.bids.prices[level])
+        return max(self.sale_min, -(-self.sale_notional // floor)) if floor else None
+
+    def highest(self, top: int) -> tuple[int, int] | None:
+        """Return the feasible `(i, s)` with the greatest `i <= top`, its smallest `s`; None when there is none."""
+        window, parts, bids = self.terms.window, self.terms.parts, self.bids
+        top = min(top, self.last, -(-self.sale_max * parts // window))
+        bottom = max(self.first, -(-self.sale_min * parts // window))
+        if top < bottom:
+            return None
+        s = self.smallest_sale(top)
+        if s is not None:
+            return top, s
+        level = min(bids.level_of(-(-(top * window) // parts)), len(bids.ends) - 1)
+        for j in range(level, -1, -1):
+            end = -(-bids.ends[j] * parts // window)
+            if end < bottom:
+                break
+            start = -(-bids.ends[j - 1] * parts // window) if j else 0
+            found = self._try(end, bottom, top)
+            if found is None:
+                found = self._within(j, max(start + 1, bottom), min(end - 1, top - 1), -1)
+            if found is not None:
+                return found
+        return None
+
+    def lowest(self, bottom: int) -> tuple[int, int] | None:
+        """Return the feasible `(i, s)` with the smallest `i >= bottom`, its smallest `s`; None when there is none."""
+        window, parts, bids = self.terms.window, self.terms.parts, self.bids
+        top = min(self.last, -(-self.sale_max * parts // window))
+        bottom = max(bottom, self.first, -(-self.sale_min * parts // window))
+        if top < bottom:
+            return None
+        s = self.smallest_sale(bottom)
+        if s is not None:
+            return bottom, s
+        level = bids.level_of((bottom - 1) * window // parts + 1)
+        for j in range(level, len(bids.ends)):
+            start = -(-bids.ends[j - 1] * parts // window) if j else 0
+            end = -(-bids.ends[j] * parts // window)
+            if start > top:
+                break
+            found = self._within(j, max(start + 1, bottom), min(end - 1, top - 1), +1)
+            if found is None:
+                found = self._try(end, bottom, top)
+            if found is not None:
+                return found
+        return self._try(top, bottom, top)
+
+    def _try(self, i: int, bottom: int, top: int) -> tuple[int, int] | None:
+        if not bottom <= i <= top:
+            return None
+        s = self.smallest_sale(i)
+        return None if s is None else (i, s)
+
+    def _within(self, level: int, bottom: int, top: int, way: int) -> tuple[int, int] | None:
+        """Search the windows `bottom .. top`, all wholly inside `level` and below `sale_max`, downwards or upwards."""
+        if bottom > top:
+            return None
+        least = self._least_in_level(level)
+        if least is None:
+            return None
+        # The window that holds the bound is tried by itself; those below it have no legal sale, those above are free
+        # of it.
+        bound = -(-least * self.terms.parts // self.terms.window)
+        above = max(bottom, bound + 1)
+        if way > 0:
+            found = self._try(bound, bottom, top)
+            return found if found is not None else self._next(level, above, top, way)
+        found = self._next(level, above, top, way)
+        return found if found is not None else self._try(bound, bottom, top)
+
+    def _next(self, level: int, bottom: int, top: int, way: int) -> tuple[int, int] | None:
+        """Return the first `i` from that end of `bottom .. top` whose residual can be dust: `i*W mod lot <= slack`."""
+        if bottom > top:
+            return None
+        window = self.terms.window
+        lot = self.terms.sell_lot * self.terms.parts
+        slack = window - 1
+        if self.dust is not None:
+            slack = min(slack, self.dust // self.bids.prices[level])
+        start = top if way < 0 else bottom
+        rest = start * window % lot
+        steps: int | None = 0
+        if rest > slack:
+            # Down: (rest - k*W) mod lot, up: (rest + k*W) mod lot, must fall into 0 .. slack.
+            low = rest - slack if way < 0 else lot - rest
+            steps = first_residue(window, lot, low, low + slack)
+        if steps is None or steps > top - bottom:
+            return None
+        i = start + way * steps
+        s = self.smallest_sale(i)
+        require(s is not None, f"the residue search named {i} lots, which has no feasible sale")
+        return None if s is None else (i, s)

@@ -1,0 +1,172 @@
+"""From two sides of books and the terms of two venues to the best pair trade, exactly as DESIGN.md section 4 says.
+
+`evaluate` answers with the feasible sell size of the greatest net over *every* lot multiple (ties: the smaller), or
+with the first reason why there is none; `sizes.py` holds the argument why no size is missed. The caller judges what
+is not economics: whether the books are live, crossed or skewed, and whether the fees are known.
+
+A constraint *fails* when no size is left that passes it and all constraints before it in the order of `Reason`.
+"""
+
+from arb.core.pricing.depth import Depth
+from arb.core.pricing.plan import Plan, Refusal
+from arb.core.pricing.sizes import Sizes
+from arb.core.pricing.terms import UNLIMITED, Funds, PairTerms
+from arb.core.reasons import Reason
+
+
+def evaluate(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds = UNLIMITED) -> Plan | Refusal:
+    """Return the best plan of buying from `asks` and selling into `bids`, or why there is none."""
+    if not asks.total or not bids.total:
+        return _refuse(terms, Reason.NO_DEPTH, None)
+    sizes = Sizes(terms, asks, bids)
+    for reason in _CONSTRAINTS:
+        _limit(sizes, reason, funds)
+    found = sizes.best()
+    if found is None:
+        return _first_failure(terms, asks, bids, funds)
+    best_net = sizes.net(found[0])
+    if not _earns(terms, best_net):
+        return _refuse(terms, Reason.NET_BELOW_MINIMUM, best_net)
+    if not sizes.reaches_edge(found[0]):
+        sizes.limit_edge()
+        found = sizes.best()
+        if found is None or not _earns(terms, sizes.net(found[0])):
+            return _refuse(terms, Reason.EDGE_BELOW_THRESHOLD, best_net)
+    return _plan(sizes, *found)
+
+
+def episode(terms: PairTerms, asks: Depth, bids: Depth) -> Plan | None:
+    """Return the section-4 maximum ignoring thresholds and balances when its net is above 0: an episode is open."""
+    sizes, found = _episode(terms, asks, bids)
+    return None if sizes is None or found is None else _plan(sizes, *found)
+
+
+def episode_net(terms: PairTerms, asks: Depth, bids: Depth) -> int:
+    """Return the net of `episode` on `10**terms.amount_exp`, 0 when none is open; cheap when quotes do not cross."""
+    sizes, found = _episode(terms, asks, bids)
+    return 0 if sizes is None or found is None else _lifted(terms, sizes.net(found[0]))
+
+
+def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> int:
+    """Return `m` on `10**(price_exp + fee_exp)`, rounded down: the quote value of one base of residual at the sell
+    venue.
+
+    `residual` (on `size_exp + fee_exp`) is walked down the bids after `taken` (on `size_exp`) has been sold, less the
+    taker fee. A residual of 0, or base that is missing, is marked at the next bid; 0 when no bid is left (DESIGN.md
+    section 5).
+    """
+    if residual <= 0:
+        return (bids.price_after(taken) or 0) * terms.sell_keep
+    one = terms.fee_one
+    walked = bids.fine_amount(taken * one + residual, one) - one * bids.amount(min(taken, bids.total))
+    return terms.sell_keep * walked // residual
+
+
+_CONSTRAINTS = (
+    Reason.NO_DEPTH,
+    Reason.BELOW_MIN_SIZE,
+    Reason.BELOW_MIN_NOTIONAL,
+    Reason.RESIDUAL_TOO_LARGE,
+    Reason.INSUFFICIENT_BALANCE,
+    Reason.MAX_NOTIONAL,
+)
+
+
+def _limit(sizes: Sizes, reason: Reason, funds: Funds) -> None:
+    match reason:
+        case Reason.BELOW_MIN_SIZE:
+            sizes.limit_min_size()
+        case Reason.BELOW_MIN_NOTIONAL:
+            sizes.limit_min_notional()
+        case Reason.RESIDUAL_TOO_LARGE:
+            sizes.limit_residual()
+        case Reason.INSUFFICIENT_BALANCE:
+            sizes.limit_funds(funds)
+        case Reason.MAX_NOTIONAL:
+            sizes.limit_max_notional()
+        case _:  # depth, which counts from the start
+            pass
+
+
+def _first_failure(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds) -> Refusal:
+    """Add the constraints one by one until no size is left; called only when all of them together leave none."""
+    sizes = Sizes(terms, asks, bids)
+    best_net: int | None = None
+    for reason in _CONSTRAINTS:
+        _limit(sizes, reason, funds)
+        found = sizes.best()
+        if found is None:
+            return _refuse(terms, reason, best_net)
+        best_net = sizes.net(found[0])
+    return _refuse(terms, Reason.NET_BELOW_MINIMUM, best_net)
+
+
+def _episode(terms: PairTerms, asks: Depth, bids: Depth) -> tuple[Sizes | None, tuple[int, int] | None]:
+    if not asks.total or not bids.total or not terms.crosses(asks.prices[0], bids.prices[0]):
+        return None, None
+    sizes = Sizes(terms, asks, bids)
+    for reason in _CONSTRAINTS:
+        _limit(sizes, reason, UNLIMITED)
+    found = sizes.best()
+    return sizes, (found if found is not None and sizes.net(found[0]) > 0 else None)
+
+
+def _refuse(terms: PairTerms, reason: Reason, net: int | None) -> Refusal:
+    return Refusal(reason, None if net is None else _lifted(terms, net), terms.amount_exp)
+
+
+def _earns(terms: PairTerms, net: int) -> bool:
+    return net > 0 and _lifted(terms, net) >= terms.min_net
+
+
+def _lifted(terms: PairTerms, net: int) -> int:
+    """Bring an amount of `Sizes.net` onto `amount_exp`, which does not depend on what the fee is taken from."""
+    return net * (terms.fee_one // terms.parts)
+
+
+def _plan(sizes: Sizes, i: int, s: int) -> Plan:
+    terms, asks, bids = sizes.terms, sizes.asks, sizes.bids
+    one, parts = terms.fee_one, terms.parts
+    lift = one // parts
+    q = i * terms.buy_lot
+    worst_ask, worst_bid = asks.prices[asks.level_of(q)], bids.prices[bids.level_of(s)]
+    cost, proceeds = asks.amount(q), bids.amount(s)
+    left = bids.fine_amount(i * terms.window, parts) - parts * proceeds
+    paid, got = cost * terms.buy_cost * one, proceeds * terms.sell_keep * one
+    residual_value = left * terms.sell_keep * lift
+    # What would be left if everything filled at the worst touched levels: half of it may be given up on each leg.
+    spare = max(0, (terms.sell_keep * s * worst_bid - terms.buy_cost * q * worst_ask) * one + residual_value)
+    return Plan(
+        terms=terms,
+        buy_size=q,
+        sell_size=s,
+        buy_limit=_buy_limit(terms, q, worst_ask, spare),
+        sell_limit=_sell_limit(terms, s, worst_bid, spare),
+        worst_ask=worst_ask,
+        worst_bid=worst_bid,
+        cost=cost,
+        proceeds=proceeds,
+        paid=paid,
+        got=got,
+        residual=(i * terms.window - s * parts) * lift,
+        residual_value=residual_value,
+        net=got + residual_value - paid,
+        hold=q * terms.buy_cap(worst_ask) * terms.buy_hold * one,
+        next_bid=bids.price_after(s),
+    )
+
+
+def _buy_limit(terms: PairTerms, q: int, worst_ask: int, spare: int) -> int:
+    """Return `max(worst_ask, floor_tick(min(worst_ask*(1+slip), worst_ask + h/(2*q*k))))`."""
+    tick, share = terms.buy_tick, 2 * terms.fee_one * q * terms.buy_cost
+    by_slip = worst_ask * (terms.slip_one + terms.slip_up) // (terms.slip_one * tick)
+    by_profit = (worst_ask * share + spare) // (share * tick)
+    return max(worst_ask, min(by_slip, by_profit) * tick)
+
+
+def _sell_limit(terms: PairTerms, s: int, worst_bid: int, spare: int) -> int:
+    """Return `min(worst_bid, ceil_tick(max(worst_bid*(1-slip), worst_bid - h/(2*s*(1-fB)))))`, at least one tick."""
+    tick, share = terms.sell_tick, 2 * terms.fee_one * s * terms.sell_keep
+    by_slip = -(-worst_bid * (terms.slip_one - terms.slip_up) // (terms.slip_one * tick))
+    by_profit = -(-(worst_bid * share - spare) // (share * tick))
+    return min(worst_bid, max(by_slip, by_profit, 1) * tick)

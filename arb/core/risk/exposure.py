@@ -1,0 +1,160 @@
+"""Exposure times time: the integral of |unhedged notional| x seconds, per pair, per venue and UTC day, and its limits.
+
+A pair is exposed by the base it has bought and not sold (or the reverse), valued at the middle of its venues' books. Between
+two events nothing changes, so the integral is a sum of rectangles, one per event: exact in time and base, and valued at the
+price at the end of each. The exposure lies at the venues that hold the excess, in proportion. Base that a pair had to leave
+behind beyond dust goes on counting, as `carried`.
+
+Two limits, both in quote x seconds: for one pair, and for all of one UTC day. A breach halts trading in the very event that
+finds it. The sum of the day goes into the control record and so survives a restart; a halt can be lifted, the day's limit
+holds until the day ends or the limit is raised (reason `risk_limit`).
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+
+from arb.clock import NS_PER_S
+from arb.core.orders.manager import Desk
+from arb.core.pairs.pair import PairTrade, net_base
+from arb.core.pairs.residuals import DustPool
+from arb.core.risk.exposure_meter import CARRIED
+from arb.core.state import House
+from arb.market.order import Side
+from arb.market.symbol import Symbol
+
+ZERO = Decimal(0)
+RISK_LIMIT = "risk_limit"
+# The day's sum is written down whenever it has grown by this share of its limit, so that a crash forgets little.
+KEPT_EVERY = 64
+
+
+class ExposureWatch:
+    """Measures what is exposed, before every event, and halts when it was too much for too long."""
+
+    def __init__(self, house: House, desk: Desk, pool: DustPool) -> None:
+        self.house = house
+        self.desk = desk
+        self.pool = pool
+        self._carried_since_ns = 0
+        self._told: set[object] = set()
+        self._kept = ZERO
+
+    def measure(self, now_ns: int) -> None:
+        """Count what was exposed since the last event; halt at a limit."""
+        meter = self.house.control.exposure
+        if now_ns >= meter.ends_ns:
+            self._accrue(meter.ends_ns)
+            self._begin_day(now_ns)
+        self._accrue(now_ns)
+        for pair in self.desk.open.values():
+            self._check_pair(pair, now_ns)
+        self._check_day(now_ns)
+
+    def take_up(self, recorded_ns: int, now_ns: int) -> None:
+        """Count what restored pairs were exposed to: whole for the pair, for the day since the last record of it."""
+        meter = self.house.control.exposure
+        self._begin_day(now_ns)
+        self._kept = meter.total
+        if meter.total >= self.house.limits.max_exposure_quote_s_per_day:
+            self._told.add(meter.day)
+        for pair in self.desk.open.values():
+            pair.exposure_quote_s = ZERO
+            for since_ns, until_ns, shares in history(pair, now_ns):
+                pair.exposure_quote_s += sum(shares.values(), ZERO) * (until_ns - since_ns) / NS_PER_S
+                meter.add(shares, max(since_ns, recorded_ns), until_ns)
+
+    def _begin_day(self, now_ns: int) -> None:
+        ended = self.house.control.exposure.roll(now_ns)
+        if ended is not None:
+            self.house.incident("exposure_day", _told_day(*ended), now_ns, severity="info")
+            self._kept = ZERO
+
+    def _accrue(self, now_ns: int) -> None:
+        for pair in self.desk.open.values():
+            self._measure_pair(pair, now_ns)
+        excess = self.pool.beyond_dust()
+        if excess and self._carried_since_ns:
+            carried = sum((held.value for held in excess.values()), ZERO)
+            self.house.control.exposure.add({CARRIED: carried}, self._carried_since_ns, now_ns)
+        self._carried_since_ns = max(now_ns, self._carried_since_ns)
+
+    def _measure_pair(self, pair: PairTrade, now_ns: int) -> None:
+        base = Symbol.of(pair.plan.symbol).base
+        held = shares_of(pair, base)
+        price = self._price(pair) if held else ZERO
+        shares = {venue: size * price for venue, size in held.items()}
+        self.house.control.exposure.add(shares, pair.exposed_since_ns, now_ns)
+        pair.expose(sum(shares.values(), ZERO), now_ns)
+
+    def _price(self, pair: PairTrade) -> Decimal:
+        mids = [mid for venue in pair.venues if (mid := self.house.books.mid(venue, pair.plan.symbol))]
+        return sum(mids, ZERO) / len(mids) if mids else pair.planned_price
+
+    def _check_pair(self, pair: PairTrade, now_ns: int) -> None:
+        most = self.house.limits.max_exposure_quote_s_per_pair
+        if pair.exposure_quote_s >= most and pair.id not in self._told:
+            self._told.add(pair.id)
+            text = f"pair {pair.id}: {pair.exposure_quote_s:.2f} quote x seconds unhedged, at most {most:f} are allowed"
+            self._halt(text, now_ns, pair.id)
+
+    def _check_day(self, now_ns: int) -> None:
+        meter, most = self.house.control.exposure, self.house.limits.max_exposure_quote_s_per_day
+        if meter.total >= most and meter.day not in self._told:
+            self._told.add(meter.day)
+            text = (
+                f"{meter.total:.2f} quote x seconds unhedged today, at most {most:f} are allowed: no new pair before the "
+                "UTC day ends, or [limits] max_exposure_quote_s_per_day is raised"
+            )
+            self._halt(text, now_ns)
+        if abs(meter.total - self._kept) * KEPT_EVERY >= most:
+            self._kept = meter.total
+            self.house.out.persist(self.house.control.record(now_ns, "exposure"))
+
+    def _halt(self, text: str, now_ns: int, pair_id: int | None = None) -> None:
+        if self.house.control.halted is None:
+            self.house.halt(RISK_LIMIT, text, now_ns, pair_id)
+        else:
+            self.house.incident(RISK_LIMIT, text, now_ns, severity="critical", pair_id=pair_id)
+
+
+def shares_of(pair: PairTrade, base: str) -> dict[str, Decimal]:
+    """Return the unhedged base of a pair by the venue that holds it, without sign; empty when it is even."""
+    nets: dict[str, Decimal] = {}
+    if pair.inherited:
+        nets[pair.plan.buy_venue] = pair.inherited
+    for order in pair.orders.values():
+        if order.fills:
+            nets[order.venue] = nets.get(order.venue, ZERO) + net_base(order, base)
+    return _shared_out(nets)
+
+
+def _shared_out(nets: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    total = sum(nets.values(), ZERO)
+    if not total:
+        return {}
+    holders = {venue: abs(net) for venue, net in nets.items() if net * total > 0}
+    held = sum(holders.values(), ZERO)
+    return {venue: abs(total) * size / held for venue, size in holders.items()}
+
+
+def history(pair: PairTrade, now_ns: int) -> Iterator[tuple[int, int, dict[str, Decimal]]]:
+    """Yield, from a pair's fills, (since, until, quote by venue) of all it was exposed to; valued at the latest fill."""
+    base = Symbol.of(pair.plan.symbol).base
+    fills = sorted(
+        (fill for order in pair.orders.values() for fill in order.fills.values()), key=lambda f: f.received_ns
+    )
+    nets: dict[str, Decimal] = {pair.plan.buy_venue: pair.inherited} if pair.inherited else {}
+    since_ns, price = pair.decided_ns, pair.planned_price
+    for fill in fills:
+        yield since_ns, fill.received_ns, {v: size * price for v, size in _shared_out(nets).items()}
+        sign = 1 if fill.side is Side.BUY else -1
+        fee = fill.fee if fill.fee_currency == base else ZERO
+        nets[fill.venue] = nets.get(fill.venue, ZERO) + sign * fill.size - fee
+        since_ns, price = fill.received_ns, fill.price
+    yield since_ns, now_ns, {venue: size * price for venue, size in _shared_out(nets).items()}
+
+
+def _told_day(day: str, by_venue: Mapping[str, Decimal]) -> str:
+    parts = ", ".join(f"{venue} {amount:.2f}" for venue, amount in sorted(by_venue.items()))
+    return f"{date.fromisoformat(day)}: quote x seconds unhedged: {parts}"

@@ -1,0 +1,157 @@
+"""Halts and the losses that cause them: ACTIVE, REDUCING (shutting down or flattening) or HALTED, surviving restarts.
+
+A halt stops opening, never closing. It is lifted only by the user's word, with a reason. A flatten is a halt that also
+trades what is left back to flat: while it is under way the state is REDUCING and `halted` reads `flatten`, and a process
+that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily loss is
+the sum of the realised net of pairs closed on the present UTC day, the daily notional what pairs opened on it were to pay.
+"""
+
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from arb.core.records import ControlRecord, StoppedAsset
+from arb.core.risk.exposure_meter import DAY_NS, ExposureMeter
+from arb.core.settings import Limits
+
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+FLATTENING = "flatten"
+FLATTENED = "flattened"
+
+
+class TradingState(StrEnum):
+    """What the engine may do: open and close, only close, or nothing new at all."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+
+class Control:
+    """Whether new pairs may open, and why not."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.halted: str | None = None
+        self.reducing = False
+        self.day = 0
+        self.day_net_e8 = 0
+        self.day_notional = Decimal(0)
+        self.losses_in_a_row = 0
+        self.exposure = ExposureMeter()
+        # Venues whose quarantine or probation a restart must not forget.
+        self.unwell: tuple[str, ...] = ()
+        # (account, asset) whose balance could not be explained, and what of it: nothing opens with it there.
+        self.stopped: dict[tuple[str, str], str] = {}
+
+    def restore(self, record: ControlRecord) -> None:
+        """Take up what the journal last said."""
+        self.halted = record.halted
+        self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL
+        self.day_net_e8 = record.day_net_e8
+        self.day_notional = record.day_notional
+        self.losses_in_a_row = record.consecutive_losses
+        self.exposure.restore(record.exposure_day_utc or record.day_utc, record.day_exposure)
+        self.unwell = record.unwell
+        self.stopped = {(held.account_id, held.asset): held.text for held in record.stopped}
+
+    @property
+    def opening_allowed(self) -> bool:
+        """Return whether a new pair may open as far as halts go."""
+        return self.halted is None and not self.reducing
+
+    @property
+    def flattening(self) -> bool:
+        """Return whether everything of ours is being traded back to flat."""
+        return self.halted == FLATTENING
+
+    @property
+    def state(self) -> TradingState:
+        """Return the state in the user's words."""
+        if self.reducing or self.flattening:
+            return TradingState.REDUCING
+        return TradingState.ACTIVE if self.halted is None else TradingState.HALTED
+
+    def flatten(self) -> bool:
+        """Begin to flatten, whatever halted before; return whether that is news."""
+        if self.flattening:
+            return False
+        self.halted = FLATTENING
+        return True
+
+    def flattened(self) -> None:
+        """End a flatten: halted until the user resumes."""
+        self.halted = FLATTENED
+
+    def opened(self, notional: Decimal, now_ns: int) -> None:
+        """Count what a new pair is to pay."""
+        self._roll(now_ns)
+        self.day_notional += notional
+
+    def restore_opened(self, day_notional: Decimal, decided_ns: int) -> None:
+        """Take up what a pair decided at `decided_ns` said of its UTC day, which the last record may not have yet.
+
+        Within a day the sum only grows, so the greatest that is told is the latest, and no pair can count twice.
+        """
+        if decided_ns // DAY_NS > self.day:
+            self._roll(decided_ns)
+        if decided_ns // DAY_NS == self.day:
+            self.day_notional = max(self.day_notional, day_notional)
+
+    def day_allows(self, notional: Decimal, now_ns: int) -> bool:
+        """Return whether a pair that pays `notional` quote stays within the day's turnover."""
+        self._roll(now_ns)
+        return self.day_notional + notional <= self._limits.daily_notional_quote
+
+    def halt(self, reason: str) -> bool:
+        """Stop opening; return whether that is news."""
+        if self.halted is not None:
+            return False
+        self.halted = reason
+        return True
+
+    def resume(self) -> None:
+        """Lift every halt on the user's word; the day's loss stays counted, the row of losses starts anew."""
+        self.halted = None
+        self.stopped.clear()
+        self.losses_in_a_row = 0
+
+    def book_result(self, net_e8: int, now_ns: int) -> str | None:
+        """Count a closed pair; return the reason to halt when a limit is reached."""
+        self._roll(now_ns)
+        self.day_net_e8 += net_e8
+        if net_e8 < 0:
+            self.losses_in_a_row += 1
+        elif net_e8 > 0:
+            self.losses_in_a_row = 0
+        if self.day_net_e8 <= -self._limits.daily_loss_quote * 10**8:
+            return "daily_loss_quote"
+        if self.losses_in_a_row >= self._limits.consecutive_losses:
+            return "consecutive_losses"
+        return None
+
+    def take_back(self, net_e8: int, now_ns: int) -> None:
+        """Uncount the result of a pair that turned out not to have ended."""
+        self._roll(now_ns)
+        self.day_net_e8 -= net_e8
+
+    def record(self, now_ns: int, text: str) -> ControlRecord:
+        """Return the row a restart takes up."""
+        return ControlRecord(
+            halted=self.halted,
+            day_utc=date.fromordinal(EPOCH_ORDINAL + self.day).isoformat(),
+            day_net_e8=self.day_net_e8,
+            day_notional=self.day_notional,
+            consecutive_losses=self.losses_in_a_row,
+            exposure_day_utc=self.exposure.day_utc,
+            day_exposure=self.exposure.kept(),
+            unwell=self.unwell,
+            stopped=tuple(StoppedAsset(*key, text) for key, text in sorted(self.stopped.items())),
+            ns=now_ns,
+            text=text,
+        )
+
+    def _roll(self, now_ns: int) -> None:
+        day = now_ns // DAY_NS
+        if day != self.day:
+            self.day, self.day_net_e8, self.day_notional = day, 0, Decimal(0)

@@ -1,0 +1,256 @@
+"""What the parts of the decision plane share: rules, limits, balances, venues' state, ids, and the commands being written.
+
+Holds state and small look-ups only; decisions live in `detect.py`, `desk.py` and `mend.py`.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from arb.clock import NS_PER_MS
+from arb.core.accounts.inventory import Inventory
+from arb.core.books import Books
+from arb.core.commands import (
+    Alert,
+    AnyCommand,
+    CancelOrder,
+    Finish,
+    Persist,
+    PlaceOrder,
+    QueryOrder,
+    RefreshBalances,
+    ResyncBook,
+    SetTimer,
+    SurveyAccount,
+)
+from arb.core.opportunities.alternatives import Alternatives
+from arb.core.records import AnyRecord, IncidentRecord
+from arb.core.risk.halts import Control
+from arb.core.risk.rate_budget import PlaceRate, RateBudget
+from arb.core.risk.venue_health import HealthBoard
+from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
+from arb.core.tally import Tally
+from arb.market.instrument import Instrument
+
+IDS_PER_RUN = 1_000_000_000
+
+
+class VenueProfile(msgspec.Struct, frozen=True):
+    """What the decision plane must know of a venue's ways.
+
+    `enforces_expiry`: a placement is never executed after its expiry, by the venue's own doing, on the way that orders go.
+    """
+
+    venue: str
+    place_rate: PlaceRate
+    enforces_expiry: bool
+    max_order_value_quote: Decimal | None = None
+    """The guard beside the signer lets no order above this value leave, so repairs are cut to it; None: any may."""
+
+
+class EngineSettings(msgspec.Struct, frozen=True):
+    """Everything the engine is built from that does not change while it runs."""
+
+    limits: Limits
+    timing: Timing
+    repair: RepairPolicy
+    venues: tuple[VenueProfile, ...]
+    symbols: tuple[str, ...]
+    health: HealthLimits = HealthLimits()
+
+
+class VenueState:
+    """What is known of one venue right now."""
+
+    def __init__(self, profile: VenueProfile) -> None:
+        self.profile = profile
+        self.account_id = ""
+        self.private_up = False
+        # Whether the account was looked through since the start; before that nothing opens.
+        self.surveyed = False
+        self.offset_ns: int | None = None
+        self.clock_error_ns = 0
+        # Whether the venue has called a request of ours out of time since its clock was measured last.
+        self.clock_doubted = False
+        self.halted: str | None = None
+        self.paused_until_ns = 0
+        self.entries_stopped_until_ns = 0
+        # Until when openings wait for a moment in which balances can be compared (`core/accounts/balance_reconciler.py`).
+        self.held_until_ns = 0
+        self.rejects_in_a_row = 0
+
+
+class Outbox:
+    """The commands of one call of `handle`, in order, each with its cause."""
+
+    def __init__(self) -> None:
+        self._cause = 0
+        self._commands: list[AnyCommand] = []
+
+    def begin(self, cause: int) -> None:
+        """Start collecting for the event with sequence number `cause`."""
+        self._cause = cause
+        self._commands = []
+
+    def take(self) -> tuple[AnyCommand, ...]:
+        """Hand over what was collected."""
+        return tuple(self._commands)
+
+    def persist(self, *records: AnyRecord) -> None:
+        """Keep rows."""
+        self._commands.extend(Persist(cause=self._cause, record=record) for record in records)
+
+    def timer(self, timer: str, at_ns: int) -> None:
+        """Ask to be woken."""
+        self._commands.append(SetTimer(cause=self._cause, timer=timer, at_ns=at_ns))
+
+    def place(self, commands: Iterable[PlaceOrder]) -> None:
+        """Send orders; those given together leave together."""
+        self._commands.extend(msgspec.structs.replace(command, cause=self._cause) for command in commands)
+
+    def query(self, command: QueryOrder) -> None:
+        """Look for an order."""
+        self._commands.append(msgspec.structs.replace(command, cause=self._cause))
+
+    def cancel(self, command: CancelOrder) -> None:
+        """Ask for a cancel."""
+        self._commands.append(msgspec.structs.replace(command, cause=self._cause))
+
+    def refresh(self, venue: str) -> None:
+        """Ask for balances."""
+        self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
+
+    def survey(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
+        """Ask for everything of an account since an instant."""
+        self._commands.append(SurveyAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
+
+    def resync(self, venue: str, symbol: str, why: str) -> None:
+        """Ask for a clean snapshot of a book."""
+        self._commands.append(ResyncBook(cause=self._cause, venue=venue, symbol=symbol, why=why))
+
+    def alert(self, text: str) -> None:
+        """Tell the user."""
+        self._commands.append(Alert(cause=self._cause, text=text))
+
+    def finish(self) -> None:
+        """Say that nothing is left to do."""
+        self._commands.append(Finish(cause=self._cause))
+
+
+class House:
+    """The shared state of one engine."""
+
+    def __init__(self, settings: EngineSettings, books: Books) -> None:
+        self.settings = settings
+        self.limits, self.timing, self.policy = settings.limits, settings.timing, settings.repair
+        self.books = books
+        self.venues = {profile.venue: VenueState(profile) for profile in settings.venues}
+        self.instruments: dict[tuple[str, str], Instrument] = {}
+        self.inventory = Inventory()
+        self.budget = RateBudget({profile.venue: profile.place_rate for profile in settings.venues})
+        self.control = Control(settings.limits)
+        self.health = HealthBoard(settings.health, self.venues)
+        self.tally = Tally()
+        self.out = Outbox()
+        self.alternatives = Alternatives(self.out.persist, self.next_id)
+        self.run_id = 0
+        self.sandbox_id: str | None = None
+        self.nonce = 0
+        self.store_blocked: dict[str, str] = {}
+        # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
+        self.stopped: dict[tuple[str, str], str] = {}
+        # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
+        self.suspected: set[tuple[str, str]] = set()
+        # (venue, symbol) of orders of ours that the journal has lost and that are not adopted yet.
+        self.lost: set[tuple[str, str]] = set()
+        self._counters: dict[str, int] = {}
+
+    def next_number(self, table: str) -> int:
+        """Return the next number of a table within this run, from 1."""
+        number = self._counters.get(table, 0) + 1
+        self._counters[table] = number
+        return number
+
+    def next_id(self, table: str) -> int:
+        """Return the next row id of a table: unique over runs, since each run has its own block."""
+        return self.run_id * IDS_PER_RUN + self.next_number(table)
+
+    def pair_id(self, number: int) -> int:
+        """Return the row id of the pair trade with this number in the run."""
+        return self.run_id * IDS_PER_RUN + number
+
+    def asset_stopped(self, venue: str, asset: str) -> bool:
+        """Return whether nothing may be opened with an asset at a venue, because its balance is not explained."""
+        return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
+
+    def stopped_assets(self, venue: str) -> list[str]:
+        """Return the assets that nothing may be opened with at a venue now."""
+        account_id = self.venues[venue].account_id
+        suspected = {asset for held_at, asset in self.suspected if held_at == venue}
+        return sorted(suspected | {asset for account, asset in self.control.stopped if account == account_id})
+
+    def instrument(self, venue: str, symbol: str) -> Instrument | None:
+        """Return the rules of a symbol at a venue, or None when it is not listed there."""
+        return self.instruments.get((venue, symbol))
+
+    def venues_of(self, symbol: str) -> list[str]:
+        """Return the venues that list a symbol, in configured order."""
+        return [venue for venue in self.venues if (venue, symbol) in self.instruments]
+
+    def quote_value(self, asset: str, quote: str) -> Decimal | None:
+        """Return the quote value of one unit of an asset, or None when no book tells."""
+        if asset == quote:
+            return Decimal(1)
+        prices = [
+            mid for venue in self.venues_of(f"{asset}/{quote}") if (mid := self.books.mid(venue, f"{asset}/{quote}"))
+        ]
+        # To 18 decimals: what is worked out from it goes into the ledger, whose readers hold no endless quotient.
+        return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
+
+    def incident(
+        self,
+        kind: str,
+        text: str,
+        now_ns: int,
+        *,
+        severity: str = "warning",
+        venue: str | None = None,
+        pair_id: int | None = None,
+        cost_e8: int | None = None,
+    ) -> None:
+        """Record something a person should know of; severe ones are told at once."""
+        self.tally.incidents += 1
+        self.out.persist(
+            IncidentRecord(
+                id=self.next_id("incidents"),
+                run_id=self.run_id,
+                ns=now_ns,
+                kind=kind,
+                severity=severity,
+                venue=venue,
+                pair_trade_id=pair_id,
+                cost_e8=cost_e8,
+                text=text,
+            )
+        )
+        if severity == "critical":
+            self.out.alert(f"{kind}: {text}")
+
+    def halt(self, reason: str, text: str, now_ns: int, pair_id: int | None = None) -> None:
+        """Stop opening pairs, durably, and say why; a pair that adds its own reason to a halt says so, too."""
+        news = self.control.halt(reason)
+        if news:
+            self.out.persist(self.control.record(now_ns, text))
+        if news or pair_id is not None:
+            self.incident("halt", f"{reason}: {text}", now_ns, severity="critical", pair_id=pair_id)
+
+    def pause(self, venue: str, seconds: float, now_ns: int) -> None:
+        """Open nothing at a venue for a while."""
+        until = now_ns + int(seconds * 1000) * NS_PER_MS
+        self.venues[venue].paused_until_ns = max(self.venues[venue].paused_until_ns, until)
+
+    def stop_entries(self, venue: str, seconds: float, now_ns: int) -> None:
+        """Open nothing at a venue for a while; repairs go on."""
+        until = now_ns + int(seconds * 1000) * NS_PER_MS
+        self.venues[venue].entries_stopped_until_ns = max(self.venues[venue].entries_stopped_until_ns, until)

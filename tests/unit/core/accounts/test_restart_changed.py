@@ -1,0 +1,214 @@
+"""A start on what another configuration left: symbols no longer traded, accounts that are others. Nothing is forgotten."""
+
+import msgspec
+import pytest
+
+from arb.core.accounts.restart import Restored
+from arb.core.events import FlattenAsked, OrderFilled, ResumeAsked
+from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState, PoolRecord
+from arb.live.summary import summarise
+from tests.builders import SYMBOL, Bench, D, a_fill, an_instrument
+from tests.unit.core.accounts.test_restart import left_behind
+from tests.unit.core.pairs.test_flatten import carrying
+from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
+
+LATER = 1_760_000_500
+
+
+def without_the_symbol(left: Restored, **details: object) -> Bench:
+    """Start a process that trades another symbol only."""
+    others = [an_instrument(venue, "ETH/USDT") for venue in ("gate", "okx")]
+    return Bench(restored=left, run_id=LATER, instruments=others, **details)  # type: ignore[arg-type]
+
+
+def on_one_leg() -> Restored:
+    """Return what a process leaves that dies with its buy filled and its sell unanswered."""
+    dead = Bench()
+    buy, _ = crossed(dead)
+    accept(dead, buy, "1")
+    fill(dead, buy, "1")
+    return left_behind(dead)
+
+
+def incidents(bench: Bench, kind: str) -> list[IncidentRecord]:
+    """Return the incidents of a kind."""
+    return [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord) and row.kind == kind]
+
+
+def test_an_open_pair_whose_symbol_is_no_longer_traded_halts_trading_and_says_what_is_uneven_and_how_to_mend_it() -> (
+    None
+):
+    bench = without_the_symbol(on_one_leg())
+    assert bench.engine.house.control.halted == "stranded"
+    [told] = incidents(bench, "halt")
+    assert told.severity == "critical"
+    for word in (SYMBOL, "gate", "okx", "1 BTC", "[run] symbols", "arb resume"):
+        assert word in told.text
+    assert not bench.engine.desk.open
+    assert not bench.rows(PairRecord)  # it stays unfinished in the journal
+
+
+@pytest.mark.parametrize("elsewhere", ["gate:another", "gate-uid-53", "gate-0123456789ab", "gate-uid-53-s"])
+def test_a_pair_on_an_account_that_is_not_connected_now_is_not_given_up(elsewhere: str) -> None:
+    left = on_one_leg()
+    on_another = tuple(
+        msgspec.structs.replace(order, account_id=elsewhere) if order.venue == "gate" else order
+        for order in left.pairs[0].orders
+    )
+    pair = msgspec.structs.replace(left.pairs[0], orders=on_another)
+    bench = Bench(restored=Restored(pairs=(pair,)), run_id=LATER)
+    assert bench.engine.house.control.halted == "stranded"
+    [told] = incidents(bench, "halt")
+    assert elsewhere in told.text and "1 BTC" in told.text and "arb resume" in told.text
+    assert not bench.placed() and not bench.engine.desk.open
+    assert not bench.rows(PairRecord)  # it stays unfinished in the journal
+    bench.tell(ResumeAsked(reason="sold it by hand"))
+    assert last_pair(bench).state is PairState.ABANDONED
+
+
+def test_a_pair_on_a_venue_that_is_disabled_now_waits_for_it_and_the_rest_goes_on() -> None:
+    left = on_one_leg()
+    bench = Bench(venues=("okx", "bitget"), restored=left, run_id=LATER)
+    assert bench.engine.house.control.halted == "stranded"
+    assert list(bench.engine.desk.stranded) == [left.pairs[0].plan.pair_id]
+    summary = summarise(
+        bench.engine,
+        mode="sandbox",
+        sandbox_id=None,
+        seconds=1,
+        dropped_opportunities=0,
+        ceiling_net={},
+        db="",
+        now_ns=bench.now_ns,
+        report_currency="USDT",
+    )
+    assert (summary["pairs"]["opened"], summary["pairs"]["open"]) == (1, 1)
+    bench.tell(FlattenAsked(reason="home"))
+    control = bench.rows(ControlRecord)[-1]
+    assert isinstance(control, ControlRecord)
+    again = Bench(restored=msgspec.structs.replace(left, control=control), run_id=LATER + 1)
+    assert list(again.engine.desk.open) == [left.pairs[0].plan.pair_id]
+
+
+def test_when_the_symbol_is_back_the_pair_is_finished() -> None:
+    left = on_one_leg()
+    without = without_the_symbol(left)
+    control = without.rows(ControlRecord)[-1]
+    assert isinstance(control, ControlRecord)
+    again = msgspec.structs.replace(left, control=control)
+    bench = Bench(restored=again, run_id=LATER + 1)
+    assert list(bench.engine.desk.open) == [left.pairs[0].plan.pair_id]
+
+
+def test_a_resume_gives_the_pair_up() -> None:
+    bench = without_the_symbol(on_one_leg())
+    bench.tell(ResumeAsked(reason="sold it by hand"))
+    assert bench.engine.house.control.halted is None
+    assert last_pair(bench).state is PairState.ABANDONED
+    assert len(incidents(bench, "abandoned")) == 1
+    tally = bench.engine.house.tally
+    assert (tally.opened, tally.closed[PairState.ABANDONED]) == (1, 1)
+    bench.tell(ResumeAsked(reason="once more"))
+    assert tally.opened == 1
+
+
+def test_a_flatten_says_what_it_could_not_bring_back_and_the_pair_counts_as_open() -> None:
+    bench = without_the_symbol(on_one_leg())
+    bench.tell(FlattenAsked(reason="home"))
+    [told] = incidents(bench, "flattened")
+    assert told.severity == "critical"
+    assert f"1 {SYMBOL}" in told.text
+    summary = summarise(
+        bench.engine,
+        mode="sandbox",
+        sandbox_id=None,
+        seconds=1,
+        dropped_opportunities=0,
+        ceiling_net={},
+        db="",
+        now_ns=bench.now_ns,
+        report_currency="USDT",
+    )
+    assert (summary["pairs"]["opened"], summary["pairs"]["open"]) == (1, 1)
+    assert [(row["asset"], row["size"]) for row in summary["unhedged"]] == [("BTC", "1")]
+
+
+def test_late_news_of_a_pair_that_had_closed_in_a_symbol_no_longer_traded_is_no_trouble() -> None:
+    dead = Bench()
+    buy, sell = crossed(dead)
+    for order in (buy, sell):
+        accept(dead, order, "0.9")
+        fill(dead, order, "0.9")
+    left = left_behind(dead)
+    bench = without_the_symbol(Restored(recent=left.pairs, last_ns=dead.now_ns))
+    bench.tell(OrderFilled(fill=a_fill(buy, "0.1", trade_id="late", at_ns=bench.now_ns)))
+    assert not bench.engine.desk.open
+
+
+def test_late_news_of_a_pair_that_was_given_up_does_not_take_it_up_again() -> None:
+    dead = Bench()
+    _, sell = crossed(dead)
+    left = left_behind(dead)
+    without = without_the_symbol(left)
+    without.tell(ResumeAsked(reason="looked after by hand"))
+    given_up = msgspec.structs.replace(left.pairs[0], pair=last_pair(without))
+    bench = Bench(restored=Restored(recent=(given_up,)), run_id=LATER + 1)
+    bench.tell(OrderFilled(fill=a_fill(sell, "1", at_ns=bench.now_ns)))
+    assert not bench.engine.desk.open
+
+
+def left_over(account_ids: tuple[str, ...]) -> Restored:
+    """Return what a process leaves that carried a base, noted for these accounts."""
+    dead = carrying()
+    pool = dead.rows(PoolRecord)[-1]
+    assert isinstance(pool, PoolRecord)
+    return Restored(pool=msgspec.structs.replace(pool, account_ids=account_ids or pool.account_ids))
+
+
+def carried(bench: Bench) -> dict[str, object]:
+    """Return the base that counts as unhedged."""
+    return {asset: held.size for asset, held in bench.engine.mender.closer.pool.beyond_dust().items()}
+
+
+def test_what_is_carried_stays_known_when_an_account_that_never_held_it_has_gone() -> None:
+    known = left_over(()).pool
+    assert known is not None
+    bench = Bench(restored=left_over((*known.account_ids, "bitget:old")), run_id=LATER)
+    assert carried(bench) == {"BTC": D(1)}
+    assert not incidents(bench, "left_over")
+
+
+def test_what_was_carried_on_an_account_that_has_gone_is_not_traded_elsewhere_and_that_is_told() -> None:
+    bench = Bench(venues=("okx", "bitget"), restored=left_over(()), run_id=LATER)
+    assert carried(bench) == {}
+    [told] = incidents(bench, "left_over")
+    assert "1 BTC" in told.text and "gate:test" in told.text
+
+
+def test_what_was_carried_on_an_account_that_is_not_connected_now_is_kept_for_when_it_is() -> None:
+    left = left_over(())
+    away = Bench(venues=("okx", "bitget"), restored=left, run_id=LATER)
+    kept = away.engine.mender.closer.pool.record(("okx:test", "bitget:test"))
+    assert left.pool is not None
+    assert kept.carried == tuple(
+        msgspec.structs.replace(held, account_ids=held.account_ids or left.pool.account_ids)
+        for held in left.pool.carried
+    )
+    back = Bench(restored=Restored(pool=kept), run_id=LATER + 1)
+    assert carried(back) == {"BTC": D(1)}
+
+
+def test_what_was_carried_in_a_sandbox_that_is_gone_is_dropped() -> None:
+    pool = left_over(()).pool
+    assert pool is not None
+    gone = ("gate-uid-53-sb-1-7", "okx-uid-53-sb-1-7")
+    lost = tuple(msgspec.structs.replace(held, account_ids=gone) for held in pool.carried)
+    bench = Bench(restored=Restored(pool=msgspec.structs.replace(pool, carried=lost)), run_id=LATER)
+    assert len(incidents(bench, "left_over")) == 1
+    assert bench.engine.mender.closer.pool.record(("gate:test", "okx:test")).carried == ()
+
+
+def test_what_is_carried_of_a_symbol_no_longer_traded_still_counts_as_unhedged() -> None:
+    bench = without_the_symbol(left_over(()))
+    assert carried(bench) == {"BTC": D(1)}
+    assert not incidents(bench, "left_over")

@@ -1,0 +1,62 @@
+"""No order above the guard's value leaves; what has to be mended and is worth more goes in pieces."""
+
+from decimal import Decimal
+
+import pytest
+
+from arb.core.commands import PlaceOrder
+from arb.core.events import OrderFilled, OrderRejected
+from arb.core.pairs.repair_choice import repair_size
+from arb.core.records import PairRecord, PairState
+from arb.core.settings import RepairPolicy
+from arb.market.order import Side
+from tests.builders import Bench, D, a_fill, an_instrument
+
+
+def one_legged(bench: Bench) -> None:
+    """Let a pair of one base at 100 have its buy leg alone."""
+    bench.quote("gate", "99.9x5", "100x1")
+    bench.quote("okx", "101x1", "101.2x5")
+    bench.drain()
+    buy, sell = bench.placed()[-2:]
+    bench.tell(
+        OrderRejected(
+            venue=sell.venue,
+            client_order_id=sell.client_order_id,
+            code="BALANCE_NOT_ENOUGH",
+            message="no",
+            sent_ns=bench.now_ns,
+            acked_ns=bench.now_ns,
+        )
+    )
+    filled(bench, buy)
+
+
+def filled(bench: Bench, order: PlaceOrder) -> None:
+    """Let an order fill whole, for a fee of 0.1 %."""
+    fee = str(order.size * order.price * D("0.001"))
+    bench.tell(OrderFilled(fill=a_fill(order, str(order.size), fee=fee, at_ns=bench.now_ns)))
+
+
+@pytest.mark.parametrize("emergency", [False, True])
+def test_a_leg_worth_more_than_one_order_may_be_is_mended_in_pieces(emergency: bool) -> None:
+    bench = Bench(max_order_value="40", policy=RepairPolicy(emergency_market=emergency))
+    one_legged(bench)
+    repairs: list[PlaceOrder] = []
+    while bench.engine.desk.open:
+        assert len(repairs) < 4, repairs
+        bench.wait_ms(60)
+        bench.quote("gate", "99.9x5", "100x1")
+        bench.quote("okx", "101x5", "101.2x5")
+        bench.drain()
+        repairs.append(bench.placed()[-1])
+        filled(bench, repairs[-1])
+    assert sum(repair.size for repair in repairs) == 1
+    assert all(repair.size * repair.price <= 40 for repair in repairs)
+    pairs = bench.rows(PairRecord)
+    assert isinstance(pairs[-1], PairRecord) and pairs[-1].state in (PairState.COMPLETED, PairState.UNWOUND)
+
+
+def test_a_need_beyond_the_largest_order_takes_the_largest_and_not_the_smallest() -> None:
+    rules = an_instrument("gate", max_size=D("0.4005"))
+    assert repair_size(Side.SELL, Decimal(1), Decimal(100), rules) == D("0.4")

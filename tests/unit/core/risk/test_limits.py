@@ -1,0 +1,232 @@
+"""What may be put at risk at once: each limit refuses the pair that would pass it, with the reason `risk_limit`."""
+
+import msgspec
+import pytest
+
+from arb.core.accounts.restart import Restored
+from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
+from arb.core.reasons import Reason
+from arb.core.records import ControlRecord, OpportunityRecord, PairKind, PlanRecord, Pooled
+from arb.core.risk.limits import breached
+from arb.core.settings import Limits
+from tests.builders import START_NS, SYMBOL, Bench, D, a_report, an_instrument
+from tests.unit.core.accounts.test_restart import left_behind, restarted
+from tests.unit.core.pairs.test_flatten import HOLD, tick
+from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
+
+ROOM = Limits(min_net_quote=D(0), min_edge_bps=D(1))
+ETH = "ETH/USDT"
+
+
+def limited(**changes: object) -> Limits:
+    """Return ordinary limits but for the changes."""
+    return Limits(min_net_quote=D(0), min_edge_bps=D(1), **changes)  # type: ignore[arg-type]
+
+
+def cross(bench: Bench, symbol: str = SYMBOL) -> int:
+    """Quote one base for 100 with an edge of 1 %, and return how many orders that led to."""
+    before = len(bench.placed())
+    bench.quote("gate", "99.9x5", "100x1", symbol)
+    bench.quote("okx", "101x1", "101.2x5", symbol)
+    bench.drain()
+    return len(bench.placed()) - before
+
+
+def refused_by(bench: Bench, notional: str = "100", symbol: str = SYMBOL) -> str | None:
+    """Return the limit that a further pair of a symbol would pass."""
+    engine, route = bench.engine, (symbol, "gate", "okx")
+    return breached(engine.house, engine.desk, engine.mender.closer.pool, route, D(notional), bench.now_ns)
+
+
+def carry_one(bench: Bench) -> None:
+    """Let a pair end as carried: one base bought for 100, its sale refused, and held by policy (worth 100.899)."""
+    bench.wait_ms(100)
+    buy, sell = crossed(bench)
+    accept(bench, buy, "1")
+    fill(bench, buy, "1", trade_id=f"t{buy.client_order_id}")
+    refuse(bench, sell)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_symbol_quote": D(50)},
+        {"max_asset_quote": D(50)},
+        {"max_unhedged_quote": D(50)},
+        {"max_capital_per_venue_quote": D(50)},
+        {"daily_notional_quote": D(50)},
+        {"max_open_pairs": 0},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_pair_beyond_a_limit_is_refused_with_the_reason(changes: dict[str, object]) -> None:
+    bench = Bench(limits=limited(**changes))
+    assert cross(bench) == 0
+    assert refused_by(bench) == next(iter(changes))
+    bench.tell(RunEnded(exit_code=0))
+    [row] = bench.engine.take_untraded()
+    assert isinstance(row, OpportunityRecord)
+    assert row.reason == Reason.RISK_LIMIT
+
+
+def test_open_pairs_of_one_symbol_leave_room_for_another() -> None:
+    listed = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in (SYMBOL, ETH)]
+    funds = {"USDT": "100000", "BTC": "2", "ETH": "5"}
+    bench = Bench(instruments=listed, limits=limited(max_symbol_quote=D(150)), balances=funds)
+    assert cross(bench) == 2
+    assert refused_by(bench) == "max_symbol_quote"
+    assert cross(bench, ETH) == 2
+
+
+def test_symbols_of_one_base_share_its_limit() -> None:
+    other = "BTC/USDC"
+    listed = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in (SYMBOL, other)]
+    funds = {"USDT": "100000", "BTC": "2", "USDC": "100000"}
+    bench = Bench(instruments=listed, limits=limited(max_asset_quote=D(150)), balances=funds)
+    assert cross(bench) == 2
+    assert cross(bench, other) == 0
+
+
+def test_the_days_turnover_survives_a_restart_and_ends_with_the_day() -> None:
+    day_utc = "2025-10-09"  # the day of START_NS
+    spent = ControlRecord(
+        halted=None, day_utc=day_utc, day_net_e8=0, consecutive_losses=0, ns=START_NS, text="", day_notional=D(450)
+    )
+    bench = Bench(limits=limited(daily_notional_quote=D(500)), restored=Restored(control=spent))
+    assert cross(bench) == 0
+    bench.wait_ms(86_400_000)
+    assert cross(bench) == 2
+
+
+@pytest.mark.parametrize("limit", ["max_symbol_quote", "max_asset_quote", "max_unhedged_quote"])
+def test_base_that_closed_pairs_carry_takes_its_room_in_the_limits(limit: str) -> None:
+    bench = Bench(policy=HOLD, limits=limited(**{limit: D(250)}))
+    carry_one(bench)
+    assert refused_by(bench) is None
+    carry_one(bench)
+    assert not bench.engine.desk.open
+    assert refused_by(bench) == limit
+    bench.wait_ms(100)
+    assert cross(bench) == 0
+    assert bench.engine.house.tally.refusals[Reason.RISK_LIMIT] == 1
+
+
+def test_carried_base_leaves_other_assets_their_room_but_not_the_whole() -> None:
+    listed = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in (SYMBOL, ETH)]
+    changes = {"max_symbol_quote": D(150), "max_asset_quote": D(150), "max_unhedged_quote": D(250)}
+    bench = Bench(instruments=listed, policy=HOLD, limits=limited(**changes))
+    carry_one(bench)
+    assert refused_by(bench) == "max_symbol_quote"
+    assert refused_by(bench, symbol=ETH) is None
+    assert refused_by(bench, "150", symbol=ETH) == "max_unhedged_quote"
+
+
+def test_missing_base_counts_like_base_too_many() -> None:
+    bench = Bench(limits=limited(max_unhedged_quote=D(150)))
+    bench.engine.mender.closer.pool.carry(Pooled(SYMBOL, D(-1), D(-100), bench.now_ns))
+    assert refused_by(bench) == "max_unhedged_quote"
+
+
+def test_dust_counts_in_no_limit_while_it_is_dust_in_sum() -> None:
+    bench = Bench(limits=limited(max_unhedged_quote=D(150), dust_total_max_quote=D(60)))
+    pool = bench.engine.mender.closer.pool
+    pool.add(Pooled(SYMBOL, D("0.6"), D(60), bench.now_ns))
+    assert refused_by(bench) is None
+    pool.add(Pooled(SYMBOL, D("0.001"), D("0.1"), bench.now_ns))
+    assert refused_by(bench) == "max_unhedged_quote"
+
+
+def test_carried_base_counts_until_a_pair_has_traded_it_back_to_flat() -> None:
+    """A user who resumes during a flatten does not find the limits empty while its order is under way."""
+    bench = Bench(policy=HOLD, limits=limited(max_unhedged_quote=D(150)))
+    carry_one(bench)
+    bench.tell(FlattenAsked(reason="enough"))
+    [order] = tick(bench)
+    bench.tell(ResumeAsked(reason="go on"))
+    assert last_pair(bench).kind is PairKind.FLATTEN
+    assert refused_by(bench, symbol=ETH) == "max_unhedged_quote"
+    accept(bench, order, "1")
+    fill(bench, order, "1", trade_id="back")
+    assert refused_by(bench) is None
+
+
+ONE_A_DAY = limited(daily_notional_quote=D(150))
+DAY_MS = 86_400_000
+
+
+def day_notional(bench: Bench) -> object:
+    """Return what is counted as to be paid by the pairs of this UTC day."""
+    return bench.engine.house.control.day_notional
+
+
+def test_what_an_open_pair_is_to_pay_is_not_forgotten_by_a_crash() -> None:
+    dead = Bench(limits=ONE_A_DAY)
+    legs = crossed(dead)
+    assert left_behind(dead).control is None  # nothing closed, nothing halted: the pair alone knows
+    bench = restarted(dead, limits=ONE_A_DAY, start_ns=dead.now_ns)
+    assert day_notional(bench) == day_notional(dead) == D("100.1")
+    for order in legs:
+        accept(bench, order, "1")
+        fill(bench, order, "1")
+    bench.wait_ms(100)
+    assert cross(bench) == 0
+
+
+def test_what_the_last_record_has_of_an_open_pair_is_not_counted_again() -> None:
+    dead = Bench(limits=ROOM)
+    crossed(dead)
+    at_once = dead.engine.house.control.record(dead.now_ns, "in the very moment of the opening")
+    left = msgspec.structs.replace(left_behind(dead), control=at_once)
+    bench = Bench(restored=left, run_id=1_760_000_500)
+    assert day_notional(bench) == D("100.1")
+    twice = Bench(restored=left, run_id=1_760_000_900)
+    assert day_notional(twice) == D("100.1")
+
+
+def test_of_several_open_pairs_each_counts_once_whatever_the_last_record_has() -> None:
+    listed = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in (SYMBOL, ETH)]
+    dead = Bench(instruments=listed, limits=ROOM, balances={"USDT": "100000", "BTC": "2", "ETH": "5"})
+    crossed(dead)
+    between = dead.engine.house.control.record(dead.now_ns, "between the two")
+    first = left_behind(dead).pairs
+    assert cross(dead, ETH) == 2
+    plans = [row for row in dead.rows(PlanRecord) if isinstance(row, PlanRecord)]
+    second = msgspec.structs.replace(first[0], plan=plans[1], orders=(), fills=())
+    for control in (None, between):
+        restored = Restored(control=control, pairs=(*first, second))
+        bench = Bench(instruments=listed, restored=restored, run_id=1_760_000_500)
+        assert day_notional(bench) == day_notional(dead) == D("200.2")
+
+
+def test_a_pair_of_another_day_takes_no_room_in_this_one() -> None:
+    dead = Bench(limits=ONE_A_DAY)
+    crossed(dead)
+    bench = restarted(dead, limits=ONE_A_DAY, start_ns=dead.now_ns + DAY_MS * 10**6)
+    assert bench.engine.house.control.day_allows(D(150), bench.now_ns)
+
+
+def test_a_pair_of_this_day_ends_what_the_record_has_of_the_day_before() -> None:
+    dead = Bench(limits=ROOM)
+    crossed(dead)
+    before = ControlRecord(
+        halted=None,
+        day_utc="2025-10-08",
+        day_net_e8=-5,
+        consecutive_losses=1,
+        ns=START_NS,
+        text="",
+        day_notional=D(9000),
+    )
+    bench = Bench(restored=msgspec.structs.replace(left_behind(dead), control=before), run_id=1_760_000_500)
+    control = bench.engine.house.control
+    assert (control.day_notional, control.day_net_e8, control.losses_in_a_row) == (D("100.1"), 0, 1)
+
+
+def test_a_pair_that_the_journal_lost_counts_when_it_is_taken_up() -> None:
+    dead = Bench()
+    buy, sell = crossed(dead)
+    found: dict[str, object] = {"orders": (a_report(buy, "0"), a_report(sell, "0"))}
+    bench = Bench(run_id=1_760_000_500, found=found)
+    adopted = [row for row in bench.rows(PlanRecord) if isinstance(row, PlanRecord)][-1]
+    most = buy.price * D("1.001")
+    assert adopted.day_notional == day_notional(bench) == most
