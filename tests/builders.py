@@ -14,7 +14,7 @@ from arb.core.books import Books
 from arb.core.commands import AnyCommand, Persist, PlaceOrder
 from arb.core.engine import Engine
 from arb.core.events import (
-    AccountSurveyed,
+    AccountSnapshotTaken,
     AnyEvent,
     AssetBalance,
     BalancesReported,
@@ -220,7 +220,7 @@ def a_balance(venue: str, amounts: dict[str, str], *, asked_ns: int) -> Balances
     )
 
 
-def a_survey(venue: str, **details: object) -> AccountSurveyed:
+def a_survey(venue: str, **details: object) -> AccountSnapshotTaken:
     """Return a complete look through an account that found nothing but the details given."""
     found: dict[str, object] = {
         "complete": True,
@@ -229,7 +229,7 @@ def a_survey(venue: str, **details: object) -> AccountSurveyed:
         "transfers": (),
         "transfers_complete": True,
     }
-    return AccountSurveyed(venue=venue, **(found | {"started_ns": START_NS} | details))  # type: ignore[arg-type]
+    return AccountSnapshotTaken(venue=venue, **(found | {"started_ns": START_NS} | details))  # type: ignore[arg-type]
 
 
 def a_fill(

@@ -30,7 +30,7 @@ GROUND_ONLY = {"sandbox": {"clock", "errors"}}
 OWNERS = {"ccxt": "venues", "sqlalchemy": "store", "alembic": "store"}
 PEERS = {"bench"}
 """Parts that may import what others own: the bench drives the libraries themselves, to compare."""
-EXACT = re.compile(r"^arb/(market/.*|core/pair\.py|core/risk\.py)$")
+EXACT = re.compile(r"^arb/(market/.*|core/pairs/pair\.py|core/risk/limits\.py)$")
 
 CLOCK_READS = {
     "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time",

@@ -213,7 +213,7 @@ class Run:
 
     async def _until_told(self, node: Node) -> int:
         """Wait until the user wants an end, or the time that was asked for is over, counted from the first live books."""
-        books = node.engine.house.books
+        books = node.engine.state.books
         while len(books.live_venues()) < 2 and not self._stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), BOOK_POLL_S)

@@ -10,7 +10,7 @@ from arb.core.books import Books
 from arb.core.commands import AnyCommand
 from arb.core.engine import Engine
 from arb.core.events import (
-    AccountSurveyed,
+    AccountSnapshotTaken,
     AnyEvent,
     AssetBalance,
     BalancesReported,
@@ -99,7 +99,7 @@ class Stage:
             told = BalancesReported(venue=venue, balances=dict(funds), complete=True, asked_ns=self.now_ns)
             self.tell(told)
             self.tell(
-                AccountSurveyed(
+                AccountSnapshotTaken(
                     venue=venue,
                     complete=True,
                     orders=(),

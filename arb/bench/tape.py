@@ -93,7 +93,7 @@ def _run(capture: Capture, lines: Iterable[Captured]) -> int:
     kept = _Forgetful()
     backtest = Backtest(capture, settings, clock, kept, kept, latency_ns=latency_ns, seed=1)
     backtest.run(lines)
-    return backtest.engine.house.books.frames
+    return backtest.engine.state.books.frames
 
 
 class _Forgetful:

@@ -34,7 +34,7 @@ class Impact(msgspec.Struct):
 
     under_way: int = 0
     fill_event_ns: int = 0
-    heard_ns: int = 0
+    known_ns: int = 0
     sent_ns: int = 0
 
 
@@ -208,11 +208,11 @@ class Books:
         impact.under_way += 1
         impact.sent_ns = max(impact.sent_ns, now_ns)
 
-    def filled(self, venue: str, symbol: str, event_ns: int, heard_ns: int) -> None:
-        """Note a fill of ours at `event_ns`, the venue's clock, heard of at `heard_ns`, ours."""
+    def filled(self, venue: str, symbol: str, event_ns: int, known_ns: int) -> None:
+        """Note a fill of ours at `event_ns`, the venue's clock, heard of at `known_ns`, ours."""
         impact = self._impacts.setdefault((venue, symbol), Impact())
         impact.fill_event_ns = max(impact.fill_event_ns, event_ns)
-        impact.heard_ns = max(impact.heard_ns, heard_ns)
+        impact.known_ns = max(impact.known_ns, known_ns)
 
     def settled(self, venue: str, symbol: str) -> None:
         """Note that one of the orders under way is settled."""
@@ -231,7 +231,7 @@ class Books:
         # A frame received before we sent cannot know of our order; one sent before the fill does not show it. One that does not
         # say when it was sent (a keep-alive, a snapshot) may have been under way for as long as a usable feed may lag.
         event_ns, received_ns = int(self.arena.event_ns[row]), int(self.arena.received_ns[row])
-        known_ns = impact.heard_ns + self._timing.max_feed_lag_ms * NS_PER_MS if impact.heard_ns else 0
+        known_ns = impact.known_ns + self._timing.max_feed_lag_ms * NS_PER_MS if impact.known_ns else 0
         newer = event_ns > impact.fill_event_ns if event_ns else received_ns > known_ns
         newer = newer and received_ns > impact.sent_ns
         if newer:

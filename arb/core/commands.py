@@ -47,7 +47,7 @@ class CancelOrder(Command, frozen=True, kw_only=True, tag="CancelOrder"):
 class QueryOrder(Command, frozen=True, kw_only=True, tag="QueryOrder"):
     """Look for one order among open orders, finished orders and fills since `since_ns` (our clock), all pages.
 
-    With a `venue_order_id` the order may be asked for by it. Answered by `OrderLooked` with the same `look`.
+    With a `venue_order_id` the order may be asked for by it. Answered by `OrderQueried` with the same `attempt`.
     """
 
     venue: str
@@ -55,7 +55,7 @@ class QueryOrder(Command, frozen=True, kw_only=True, tag="QueryOrder"):
     client_order_id: str
     venue_order_id: str | None
     since_ns: int
-    look: int
+    attempt: int = msgspec.field(name="look")
 
 
 class RefreshBalances(Command, frozen=True, kw_only=True, tag="RefreshBalances"):
@@ -64,10 +64,10 @@ class RefreshBalances(Command, frozen=True, kw_only=True, tag="RefreshBalances")
     venue: str
 
 
-class SurveyAccount(Command, frozen=True, kw_only=True, tag="SurveyAccount"):
+class SnapshotAccount(Command, frozen=True, kw_only=True, tag="SurveyAccount"):
     """Read everything of an account since `since_ns` (our clock): open orders, ended orders and fills of `symbols`, transfers.
 
-    Answered by `AccountSurveyed`.
+    Answered by `AccountSnapshotTaken`.
     """
 
     venue: str
@@ -111,7 +111,7 @@ AnyCommand = (
     | CancelOrder
     | QueryOrder
     | RefreshBalances
-    | SurveyAccount
+    | SnapshotAccount
     | ResyncBook
     | SetTimer
     | Persist

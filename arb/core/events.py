@@ -92,7 +92,7 @@ class ClockMeasured(Event, frozen=True, kw_only=True, tag="ClockMeasured"):
     error_ns: int
 
 
-class ClockDoubted(Event, frozen=True, kw_only=True, tag="ClockDoubted"):
+class ClockSuspected(Event, frozen=True, kw_only=True, tag="ClockDoubted"):
     """A venue said of a request of ours that it was out of time: its clock and ours may stand otherwise than measured last."""
 
     venue: str
@@ -177,7 +177,7 @@ class OrderFilled(Event, frozen=True, kw_only=True, tag="OrderFilled"):
     fill: Fill
 
 
-class OrderLooked(Event, frozen=True, kw_only=True, tag="OrderLooked"):
+class OrderQueried(Event, frozen=True, kw_only=True, tag="OrderLooked"):
     """A question about one order was answered by a look at open orders, finished orders and fills.
 
     `complete`: every page from `since_ns` on was read without error, so that finding nothing means something.
@@ -186,7 +186,7 @@ class OrderLooked(Event, frozen=True, kw_only=True, tag="OrderLooked"):
     venue: str
     symbol: str
     client_order_id: str
-    look: int
+    attempt: int = msgspec.field(name="look")
     complete: bool
     report: OrderReport | None
     fills: tuple[Fill, ...]
@@ -203,7 +203,7 @@ class Transfer(msgspec.Struct, frozen=True):
     event_ns: int
 
 
-class AccountSurveyed(Event, frozen=True, kw_only=True, tag="AccountSurveyed"):
+class AccountSnapshotTaken(Event, frozen=True, kw_only=True, tag="AccountSurveyed"):
     """Everything of an account since some instant was read; `started_ns` is when the first question left (our clock).
 
     `complete`: every page of orders and fills was read. `transfers_complete`: the same for deposits and withdrawals, which
@@ -221,13 +221,13 @@ class AccountSurveyed(Event, frozen=True, kw_only=True, tag="AccountSurveyed"):
     more: bool = False
 
 
-SURVEY_PART = 300
+SNAPSHOT_PART = 300
 """The most orders or fills in one event: each may lead to several rows, of which the journal takes 4095 at a time."""
 
 
-def parts_of(event: AccountSurveyed) -> Iterator[AccountSurveyed]:
+def parts_of(event: AccountSnapshotTaken) -> Iterator[AccountSnapshotTaken]:
     """Yield a look through an account in parts that the journal takes: orders, then fills; the last tells how it ended."""
-    part = AccountSurveyed(
+    part = AccountSnapshotTaken(
         venue=event.venue,
         complete=False,
         orders=(),
@@ -238,13 +238,13 @@ def parts_of(event: AccountSurveyed) -> Iterator[AccountSurveyed]:
         more=True,
     )
     orders, fills = event.orders, event.fills
-    while len(orders) + len(fills) > SURVEY_PART:
+    while len(orders) + len(fills) > SNAPSHOT_PART:
         if orders:
-            yield msgspec.structs.replace(part, orders=orders[:SURVEY_PART])
-            orders = orders[SURVEY_PART:]
+            yield msgspec.structs.replace(part, orders=orders[:SNAPSHOT_PART])
+            orders = orders[SNAPSHOT_PART:]
         else:
-            yield msgspec.structs.replace(part, fills=fills[:SURVEY_PART])
-            fills = fills[SURVEY_PART:]
+            yield msgspec.structs.replace(part, fills=fills[:SNAPSHOT_PART])
+            fills = fills[SNAPSHOT_PART:]
     yield msgspec.structs.replace(event, orders=orders, fills=fills)
 
 
@@ -321,7 +321,7 @@ AnyEvent = (
     | PrivateUp
     | PrivateDown
     | ClockMeasured
-    | ClockDoubted
+    | ClockSuspected
     | InstrumentListed
     | BalancesReported
     | OrderAccepted
@@ -329,8 +329,8 @@ AnyEvent = (
     | OutcomeUnknown
     | OrderUpdated
     | OrderFilled
-    | OrderLooked
-    | AccountSurveyed
+    | OrderQueried
+    | AccountSnapshotTaken
     | CancelAnswered
     | TimerFired
     | StoreStateChanged

@@ -1,7 +1,7 @@
 """Rows the engine wants kept. Each carries a whole row: writing one again, or a later state of it, replaces it by id.
 
 Class 1 (everything here but an untraded `OpportunityRecord`) is journalled with the event that caused it, so that the ledger
-is a projection of the journal and can be rebuilt row for row. `PlanRecord`, `ControlRecord`, `PoolRecord`, `AgreedRecord`
+is a projection of the journal and can be rebuilt row for row. `PlanRecord`, `ControlRecord`, `ResidualsRecord`, `AgreedRecord`
 and `FormerAccountsRecord` stay in the journal: a restart needs them, a reader of history does not. Names end in their unit:
 `_ns` nanoseconds UTC, `_e8` 1e-8 of the quote. What is said in `events.py` of names on disk holds here, too.
 """
@@ -302,7 +302,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     stopped: tuple[StoppedAsset, ...] = ()
 
 
-class Pooled(msgspec.Struct, frozen=True):
+class Residual(msgspec.Struct, frozen=True):
     """Base of one symbol left over by closed pairs (below zero: missing), and the quote it was booked at in sum.
 
     `account_ids`: between which accounts those pairs were; empty in records of earlier versions.
@@ -315,12 +315,12 @@ class Pooled(msgspec.Struct, frozen=True):
     account_ids: tuple[str, ...] = ()
 
 
-class PoolRecord(Record, frozen=True, kw_only=True, tag="PoolRecord"):
+class ResidualsRecord(Record, frozen=True, kw_only=True, tag="PoolRecord"):
     """All base that closed pairs left over, as dust or carried unhedged, on these accounts. Journal only; the last counts."""
 
     account_ids: tuple[str, ...]
-    dust: tuple[Pooled, ...]
-    carried: tuple[Pooled, ...]
+    dust: tuple[Residual, ...]
+    carried: tuple[Residual, ...]
 
 
 class AgreedAccount(msgspec.Struct, frozen=True):
@@ -357,7 +357,7 @@ AnyRecord = (
     | AlternativeRecord
     | PlanRecord
     | ControlRecord
-    | PoolRecord
+    | ResidualsRecord
     | AgreedRecord
     | FormerAccountsRecord
 )

@@ -1,6 +1,6 @@
 """What the parts of the decision plane share: rules, limits, balances, venues' state, ids, and the commands being written.
 
-Holds state and small look-ups only; decisions live in `detect.py`, `desk.py` and `mend.py`.
+Holds state and small look-ups only; decisions live in `detect.py`, `manager.py` and `mend.py`.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from arb.core.commands import (
     RefreshBalances,
     ResyncBook,
     SetTimer,
-    SurveyAccount,
+    SnapshotAccount,
 )
 from arb.core.opportunities.alternatives import Alternatives
 from arb.core.records import AnyRecord, IncidentRecord
@@ -68,11 +68,11 @@ class VenueState:
         self.account_id = ""
         self.private_up = False
         # Whether the account was looked through since the start; before that nothing opens.
-        self.surveyed = False
+        self.snapshot_taken = False
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
         # Whether the venue has called a request of ours out of time since its clock was measured last.
-        self.clock_doubted = False
+        self.clock_suspected = False
         self.halted: str | None = None
         self.paused_until_ns = 0
         self.entries_stopped_until_ns = 0
@@ -121,9 +121,9 @@ class Outbox:
         """Ask for balances."""
         self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
 
-    def survey(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
+    def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
         """Ask for everything of an account since an instant."""
-        self._commands.append(SurveyAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
+        self._commands.append(SnapshotAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
 
     def resync(self, venue: str, symbol: str, why: str) -> None:
         """Ask for a clean snapshot of a book."""
@@ -138,7 +138,7 @@ class Outbox:
         self._commands.append(Finish(cause=self._cause))
 
 
-class House:
+class EngineState:
     """The shared state of one engine."""
 
     def __init__(self, settings: EngineSettings, books: Books) -> None:

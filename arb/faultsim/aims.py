@@ -85,7 +85,7 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     order, or `every` venue; a venue's name: there, when the pair is there, and `other`: the pair's other venue.
     A kill comes when its point is passed for the `passes`-th time from then on. A `leading` strike only prepares another one;
     one that `relieves` ends what led to it. `midst`: a partition that begins between two frames about a fill.
-    `stranger`: somebody trades by hand there at once, so that there is a fill to be told of. `again`: it is for a pair that
+    `foreign`: somebody trades by hand there at once, so that there is a fill to be told of. `again`: it is for a pair that
     was closed already, and was opened again by a late fill.
     """
 
@@ -100,7 +100,7 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     leading: bool = False
     relieves: bool = False
     midst: bool = False
-    stranger: bool = False
+    foreign: bool = False
     again: bool = False
 
 
@@ -220,7 +220,7 @@ def _at_none(a: _Aiming) -> Iterator[Strike]:
         yield a.short(a.near)
         yield a.main(a.near, phase=Phase.OPENING, param=2000, seconds=None, count=1)
     elif a.fault in AT_FILLS:
-        yield a.main(a.near, after_ns=AFTER_HALT_NS, stranger=True)
+        yield a.main(a.near, after_ns=AFTER_HALT_NS, foreign=True)
     else:
         yield a.main(a.near, after_ns=0)
 
@@ -252,7 +252,7 @@ def _at_both_legs(a: _Aiming) -> Iterator[Strike]:
     elif a.fault in AT_QUERIES | AT_CALLS:
         yield a.main("every", seconds=2.5 if a.fault != "http_503_maintenance" else None)
     else:
-        yield a.main(a.near if a.fault in ("net_request_lost", "net_refused") else a.far, stranger=a.fault in AT_FILLS)
+        yield a.main(a.near if a.fault in ("net_request_lost", "net_refused") else a.far, foreign=a.fault in AT_FILLS)
 
 
 def _at_unknown(a: _Aiming) -> Iterator[Strike]:
@@ -299,7 +299,7 @@ def _at_closed(a: _Aiming) -> Iterator[Strike]:
         return
     if a.fault in AT_QUERIES | AT_CALLS | AT_NEXT_REQUEST:
         yield a.lead(name="net_reset", phase=Phase.CLOSED, leg=a.near)  # what follows is a look through the account
-    yield a.main(a.near, stranger=a.fault in AT_FILLS)
+    yield a.main(a.near, foreign=a.fault in AT_FILLS)
 
 
 _RECIPES: dict[Phase, Callable[[_Aiming], Iterator[Strike]]] = {

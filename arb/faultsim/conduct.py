@@ -24,7 +24,7 @@ NOT_TAKEN = {"rejected", "absent"}
 TERMINAL = NOT_TAKEN | {"filled", "partial_cancelled", "cancelled"}
 ENDED = {"completed", "unwound", "carried"}
 WORDS_ON_ORDERS = {"OrderAccepted", "OrderUpdated", "OrderLooked"}
-MENDING_ROLES = {"hedge", "unwind"}
+REPAIR_ROLES = {"hedge", "unwind"}
 BPS = Decimal(10_000)
 PUNCTUAL_NS = 20 * NS_PER_MS
 """How much later than its deadline a pair may be found late: the timer comes behind whatever is being taken just then."""
@@ -195,7 +195,7 @@ def beyond_the_cap(journal: Path, repair: RepairPolicy) -> Iterator[str]:
             legs[row["id"]] = (row["pair_trade_id"], row["side"])
             buying = row["side"] == "buy"
             size, notional = traded[row["pair_trade_id"], "sell" if buying else "buy"]
-            if row["role"] not in MENDING_ROLES or row["pair_trade_id"] not in arbs or not size:
+            if row["role"] not in REPAIR_ROLES or row["pair_trade_id"] not in arbs or not size:
                 continue
             if row["outcome"] is not None:
                 continue

@@ -203,9 +203,9 @@ def fills_differ(evidence: Evidence) -> Iterator[str]:
 def foreign_misstated(evidence: Evidence) -> Iterator[str]:
     """What is called foreign is a stranger's indeed, each fill stored once and as it was."""
     truth, ledger = evidence.truth, evidence.places.ledger
-    strangers = {(venue, row["id"]) for venue, row in _each(truth, "orders") if not _is_ours(row)}
+    foreign = {(venue, row["id"]) for venue, row in _each(truth, "orders") if not _is_ours(row)}
     for row in rows_of(ledger, "SELECT * FROM orders WHERE role = 'foreign'"):
-        if (row["venue"], row["venue_order_id"]) not in strangers:
+        if (row["venue"], row["venue_order_id"]) not in foreign:
             yield f"foreign: order {row['venue_order_id']} at {row['venue']} is no stranger's"
     theirs = Counter(_fill_key(venue, row, "", row["order_id"]) for venue, row in _each(truth, "fills"))
     query = "SELECT f.*, o.venue_order_id FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role = 'foreign'"

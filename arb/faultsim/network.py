@@ -168,7 +168,7 @@ class Network:
 
 
 class MemoryWires:
-    """See `arb.venues.transport.network.Wires`: the network of one life."""
+    """See `arb.venues.transport.network.Network`: the network of one life."""
 
     def __init__(self, network: Network, life: Life) -> None:
         self._network = network

@@ -22,7 +22,7 @@ from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox
 from arb.venues.gateway import CcxtGateway, GatewayTiming
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
-from arb.venues.transport.network import Wires
+from arb.venues.transport.network import Network
 
 LAST_WRITES = 4
 """To find the ledger gone, to say so, to write it anew, to say that it is there again."""
@@ -39,7 +39,7 @@ class Process:
         *,
         clock: Clock,
         rng: random.Random,
-        wires: Wires,
+        network: Network,
         disk: Disk,
         life: Life,
         watcher: Watcher,
@@ -56,7 +56,7 @@ class Process:
         self._places = places
         self._clock = clock
         self._rng = rng
-        self._wires = wires
+        self._network = network
         self._disk = disk
         self._life = life
         self._watcher = watcher
@@ -120,7 +120,7 @@ class Process:
             gateways=gateways,
             make_universe=universe_of,
             make_books=partial(books_of, timing=self._plan.timing),
-            make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng, wires=self._wires),
+            make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng, network=self._network),
             on_alert=lambda text: None,
             sync=simulated.sync,
             halt_file_of=self._places.journal,
@@ -158,7 +158,7 @@ class Process:
             rng=self._rng,
             limits=GatewayLimits(hosts=("127.0.0.1",), symbols=self._plan.symbols, timing=patience),
             sandbox_id=self._sandbox_id,
-            wires=self._wires,
+            network=self._network,
             entry=self._entry(spec),
         )
 

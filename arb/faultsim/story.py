@@ -60,9 +60,9 @@ def heard_too_late(journal: Path, truth: dict[str, Any], calm_ns: int) -> Iterat
             if decode(str(fill["client_id"]).removeprefix("t-")) is None:
                 continue
             at_ns = max(fill["ts_ms"] * NS_PER_MS, calm_ns)
-            heard_ns = heard.get((venue, fill["symbol"], fill["trade_id"]))
-            if heard_ns is not None and heard_ns > at_ns + HEARD_WITHIN_S * NS_PER_S:
-                late_s = (heard_ns - at_ns) / NS_PER_S
+            known_ns = heard.get((venue, fill["symbol"], fill["trade_id"]))
+            if known_ns is not None and known_ns > at_ns + HEARD_WITHIN_S * NS_PER_S:
+                late_s = (known_ns - at_ns) / NS_PER_S
                 yield f"heard late: fill {fill['trade_id']} at {venue}, {late_s:.1f} s after it could have been"
 
 

@@ -115,7 +115,7 @@ class Watch:
                 self._strike(index, strike, pair)
 
     def _note_closed(self, engine: Engine, now_ns: int) -> None:
-        present = engine.desk.open.keys()
+        present = engine.manager.open.keys()
         for pair_id in self._open - present:
             self._closed_ns[pair_id] = now_ns
         if self._open != present:
@@ -125,7 +125,7 @@ class Watch:
         if strike.phase is Phase.CLOSED:
             pairs: Iterable[PairTrade] = self._just_closed(engine)
         else:
-            pairs = (pair for pair in engine.desk.open.values() if phase_of(pair) is strike.phase)
+            pairs = (pair for pair in engine.manager.open.values() if phase_of(pair) is strike.phase)
         return next((pair for pair in pairs if self._fits(strike, pair)), None)
 
     def _fits(self, strike: Strike, pair: PairTrade) -> bool:
@@ -139,22 +139,22 @@ class Watch:
     def _resume_if_over(self, process: Process) -> None:
         """Resume trading, as whoever looks after it does, when it has halted and nothing is open any more."""
         assert process.engine is not None and process.runner is not None
-        control = process.engine.house.control
+        control = process.engine.state.control
         held = control.halted == "asked" and self._holds  # who has asked for it in this life will resume it himself
-        if control.halted is None or held or process.engine.desk.open:
+        if control.halted is None or held or process.engine.manager.open:
             self._resuming = False
         elif not self._resuming:
             self._resuming = True
             process.runner.emit(ResumeAsked(reason="simulated"))
 
     def _is_alone(self, engine: Engine) -> bool:
-        return not engine.desk.open and next(iter(self._just_closed(engine)), None) is None
+        return not engine.manager.open and next(iter(self._just_closed(engine)), None) is None
 
     def _just_closed(self, engine: Engine) -> Iterable[PairTrade]:
         now_ns = self._clock.wall_ns()
         for pair_id, closed_ns in self._closed_ns.items():
-            if now_ns - closed_ns <= JUST_CLOSED_NS and pair_id in engine.desk.pairs:
-                yield engine.desk.pairs[pair_id]
+            if now_ns - closed_ns <= JUST_CLOSED_NS and pair_id in engine.manager.pairs:
+                yield engine.manager.pairs[pair_id]
 
     def _strike(self, index: int, strike: Strike, pair: PairTrade | None) -> None:
         now_ns = self._clock.wall_ns()
@@ -219,7 +219,7 @@ class Watch:
         del self._by_fault[-1]
         if isinstance(answer["id"], int):
             self._by_fault[answer["id"]] = (index, strike, venue)
-        if strike.stranger:
+        if strike.foreign:
             self._admin.post_fault({"venue": venue, "fault": "foreign_order"})
 
     def _disturb_line(self, index: int, strike: Strike, venue: str, now_ns: int) -> None:
@@ -279,7 +279,7 @@ class Watch:
         if process is not self._process:
             return
         self._holds = False
-        if all(pair.state is not PairState.HALTED for pair in process.engine.desk.open.values()):
+        if all(pair.state is not PairState.HALTED for pair in process.engine.manager.open.values()):
             process.runner.emit(ResumeAsked(reason="simulated"))
 
     # Counting.
@@ -299,7 +299,7 @@ class Watch:
         found: set[tuple[Phase, int]] = set()
         if engine is not None:
             touches = _is_placing if strike.name in AT_PLACING else _touches
-            found = {(phase_of(pair), pair.id) for pair in engine.desk.open.values() if touches(pair, venue)}
+            found = {(phase_of(pair), pair.id) for pair in engine.manager.open.values() if touches(pair, venue)}
             if strike.name not in AT_PLACING:
                 found |= {(Phase.CLOSED, pair.id) for pair in self._just_closed(engine) if _touches(pair, venue)}
         if not found and possible(strike.name, Phase.NONE):

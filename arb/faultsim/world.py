@@ -98,8 +98,8 @@ class Simulation:
             cells=self._watch.cells(),
             fired=self._watch.fired,
             troubles=self._troubles + self._disk.troubles,
-            halted=None if engine is None else engine.house.control.halted,
-            left_open=[] if engine is None else sorted(engine.desk.open),
+            halted=None if engine is None else engine.state.control.halted,
+            left_open=[] if engine is None else sorted(engine.manager.open),
             lives=self._lives,
             calm_ns=START_NS + self._plan.faults_end_ns,
             virtual_s=(self._clock.wall_ns() - START_NS) / NS_PER_S,
@@ -119,7 +119,7 @@ class Simulation:
             self._places,
             clock=self._clock,
             rng=self._engine_rng,
-            wires=self._network.begin(life),
+            network=self._network.begin(life),
             disk=self._disk,
             life=life,
             watcher=self._watch,
@@ -130,7 +130,7 @@ class Simulation:
         finally:
             life.alive = False
             if process.engine is not None:
-                self._pairs += process.engine.house.tally.opened
+                self._pairs += process.engine.state.tally.opened
             self._network.end()
             _bury(loop)
             process.release()

@@ -18,12 +18,12 @@ from arb.core.commands import (
     RefreshBalances,
     ResyncBook,
     SetTimer,
-    SurveyAccount,
+    SnapshotAccount,
 )
 from arb.core.events import (
-    AccountSurveyed,
+    AccountSnapshotTaken,
     CancelAnswered,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
     OutcomeUnknown,
     TimerFired,
@@ -101,11 +101,11 @@ class Executor:
             if isinstance(command, PlaceOrder):
                 self._start_place(command)
             elif isinstance(command, QueryOrder):
-                self._start_look(command)
+                self._start_query(command)
             elif isinstance(command, RefreshBalances):
                 self._refresh(command.venue)
-            elif isinstance(command, SurveyAccount):
-                self._start_survey(command)
+            elif isinstance(command, SnapshotAccount):
+                self._start_snapshot(command)
             elif isinstance(command, SetTimer):
                 self._set_timer(command)
             elif isinstance(command, ResyncBook):
@@ -250,28 +250,28 @@ class Executor:
                 self._emit(_cancel_answer(command, f"bug: {error!r}", Outcome.UNKNOWN))
             self._on_incident("executor_error", f"cancelling {', '.join(left)} at {gateway.venue}: {error!r}")
 
-    def _start_look(self, command: QueryOrder) -> None:
+    def _start_query(self, command: QueryOrder) -> None:
         gateway = self._gateways.get(command.venue)
         if gateway is None:
-            self._emit(self._not_looked(command, "no_gateway"))
+            self._emit(self._not_queried(command, "no_gateway"))
         elif len(self._tasks) >= 2 * self._in_flight_max:
-            self._emit(self._not_looked(command, IN_FLIGHT_MAX))
+            self._emit(self._not_queried(command, IN_FLIGHT_MAX))
         else:
             self._spawn(self._look(gateway, command))
 
     async def _look(self, gateway: OrderGateway, command: QueryOrder) -> None:
         try:
-            self._emit(await gateway.look(command))
+            self._emit(await gateway.query_order(command))
         except Exception as error:  # the top of a task: a bug is a look that saw nothing
-            self._emit(self._not_looked(command, f"bug: {error!r}"))
+            self._emit(self._not_queried(command, f"bug: {error!r}"))
             self._on_incident("executor_error", f"looking for {command.client_order_id} at {command.venue}: {error!r}")
 
-    def _not_looked(self, command: QueryOrder, cause: str) -> OrderLooked:
-        return OrderLooked(
+    def _not_queried(self, command: QueryOrder, cause: str) -> OrderQueried:
+        return OrderQueried(
             venue=command.venue,
             symbol=command.symbol,
             client_order_id=command.client_order_id,
-            look=command.look,
+            attempt=command.attempt,
             complete=False,
             report=None,
             fills=(),
@@ -279,18 +279,18 @@ class Executor:
             cause=cause,
         )
 
-    def _start_survey(self, command: SurveyAccount) -> None:
+    def _start_snapshot(self, command: SnapshotAccount) -> None:
         gateway = self._gateways.get(command.venue)
         if gateway is not None:
-            self._spawn(self._survey(gateway, command))
+            self._spawn(self._snapshot(gateway, command))
 
-    async def _survey(self, gateway: OrderGateway, command: SurveyAccount) -> None:
+    async def _snapshot(self, gateway: OrderGateway, command: SnapshotAccount) -> None:
         try:
-            for part in parts_of(await gateway.survey(command)):
+            for part in parts_of(await gateway.snapshot_account(command)):
                 self._emit(part)
         except Exception as error:  # the top of a task: a bug is a look that saw nothing
             self._emit(
-                AccountSurveyed(
+                AccountSnapshotTaken(
                     venue=command.venue,
                     complete=False,
                     orders=(),

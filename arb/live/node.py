@@ -244,7 +244,7 @@ class Node:
         yield from (gateway.run_private(emit) for gateway in parts.gateways.values())
         yield from (keep_clock(gateway, emit) for gateway in parts.gateways.values())
         for venue, gateway in parts.gateways.items():
-            known = tuple(i for (at, _), i in self.engine.house.instruments.items() if at == venue)
+            known = tuple(i for (at, _), i in self.engine.state.instruments.items() if at == venue)
             yield keep_rules(gateway, known, parts.settings.timing.rules_refresh_s, emit)
         yield from (self._dead_man(parts.gateways[venue]).run() for venue in parts.gateways if venue in parts.dedicated)
         if parts.sync is not None:
@@ -256,8 +256,8 @@ class Node:
 
     def _dead_man(self, gateway: OrderGateway) -> DeadManSwitch:
         timeout_s = self._parts.settings.timing.dead_man_timeout_s
-        desk = self.engine.desk
-        return DeadManSwitch(gateway, lambda: bool(desk.resting(gateway.venue)), self._parts.clock, timeout_s)
+        manager = self.engine.manager
+        return DeadManSwitch(gateway, lambda: bool(manager.resting(gateway.venue)), self._parts.clock, timeout_s)
 
     async def _guarded(self, job: Job) -> None:
         """Run a task that should never end; whatever ends it stops trading."""
@@ -287,10 +287,10 @@ class Node:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(runner.finished.wait(), deadline_s + 1)
         await self._executor.close()
-        left_open = sorted(pair.id for pair in engine.desk.unfinished)
+        left_open = sorted(pair.id for pair in engine.manager.unfinished)
         if left_open:
             log.critical("pairs left open: %s", ", ".join(map(str, left_open)))
-        halted = engine.house.control.halted
+        halted = engine.state.control.halted
         failed = runner.fatal is not None or bool(left_open) or halted not in HALTS_BY_USER
         exit_code = exit_code or (EXIT_HALTED if failed else EXIT_OK)
         with contextlib.suppress(ArbError):
@@ -305,7 +305,7 @@ def restored_from(state: JournalState) -> Restored:
     restored = Restored(
         control=state.control,
         pairs=_with_plans(state.pairs),
-        pool=state.pool,
+        residuals=state.residuals,
         agreed=state.agreed,
         last_ns=state.last_ns,
         recent=_with_plans(recent.pairs),

@@ -17,38 +17,39 @@ BPS = Decimal(10_000)
 
 def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
     """Return the present state in plain values; money as decimal strings."""
-    house, exposed = engine.house, unhedged(engine, now_ns)
+    state, exposed = engine.state, unhedged(engine, now_ns)
     return {
-        "run_id": house.run_id,
+        "run_id": state.run_id,
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
         "exposure": exposure(engine),
-        "halted": house.control.halted,
-        "state": str(house.control.state),
-        "venues": [_venue(engine, venue, now_ns) for venue in house.venues],
+        "halted": state.control.halted,
+        "state": str(state.control.state),
+        "venues": [_venue(engine, venue, now_ns) for venue in state.venues],
         "edges": best_edges(engine),
-        "open_pairs": [_pair(pair, now_ns) for pair in engine.desk.unfinished],
-        "pairs": {"opened": house.tally.opened} | {str(state): house.tally.closed[state] for state in PairState},
-        "net": {asset: plain(amount) for asset, amount in sorted(house.tally.net.items())},
-        "fees": {asset: plain(amount) for asset, amount in sorted(house.tally.fees.items())},
-        "opportunities": house.tally.opportunities,
-        "refusals": dict(house.tally.refusals.most_common(5)),
-        "orders": house.tally.orders,
-        "fills": house.tally.fills,
-        "frames": house.books.frames,
-        "incidents": house.tally.incidents,
-        "blocked": dict(house.store_blocked),
+        "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
+        "pairs": {"opened": state.tally.opened}
+        | {str(pair_state): state.tally.closed[pair_state] for pair_state in PairState},
+        "net": {asset: plain(amount) for asset, amount in sorted(state.tally.net.items())},
+        "fees": {asset: plain(amount) for asset, amount in sorted(state.tally.fees.items())},
+        "opportunities": state.tally.opportunities,
+        "refusals": dict(state.tally.refusals.most_common(5)),
+        "orders": state.tally.orders,
+        "fills": state.tally.fills,
+        "frames": state.books.frames,
+        "incidents": state.tally.incidents,
+        "blocked": dict(state.store_blocked),
     }
 
 
 def best_edges(engine: Engine) -> list[dict[str, Any]]:
     """Return, per symbol, the route whose best quotes leave the most after both taker fees, best first."""
-    house, best = engine.house, []
-    for symbol in sorted({symbol for _, symbol in house.instruments}):
+    state, best = engine.state, []
+    for symbol in sorted({symbol for _, symbol in state.instruments}):
         routes = [
             (edge, buy, sell)
-            for buy in house.venues_of(symbol)
-            for sell in house.venues_of(symbol)
+            for buy in state.venues_of(symbol)
+            for sell in state.venues_of(symbol)
             if buy != sell and (edge := _top_edge_bps(engine, symbol, buy, sell)) is not None
         ]
         if routes:
@@ -58,19 +59,19 @@ def best_edges(engine: Engine) -> list[dict[str, Any]]:
 
 
 def _top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal | None:
-    house = engine.house
-    if not (house.books.is_live(buy, symbol) and house.books.is_live(sell, symbol)):
+    state = engine.state
+    if not (state.books.is_live(buy, symbol) and state.books.is_live(sell, symbol)):
         return None
-    ask, bid = house.books.best(buy, symbol)[1], house.books.best(sell, symbol)[0]
-    fees = (house.instruments[buy, symbol].taker_fee, house.instruments[sell, symbol].taker_fee)
+    ask, bid = state.books.best(buy, symbol)[1], state.books.best(sell, symbol)[0]
+    fees = (state.instruments[buy, symbol].taker_fee, state.instruments[sell, symbol].taker_fee)
     if ask is None or bid is None or fees[0] is None or fees[1] is None:
         return None
     return (Decimal(bid) * (1 - fees[1]) / (Decimal(ask) * (1 + fees[0])) - 1) * BPS
 
 
 def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
-    house = engine.house
-    state, books = house.venues[venue], house.books
+    state = engine.state
+    venue_state, books = state.venues[venue], state.books
     rows = [row for (held_at, _), row in books.rows.items() if held_at == venue]
     live = sum(int(books.arena.state[row]) == BookState.LIVE for row in rows)
     lag_ms = books.lag_ms(venue)
@@ -78,11 +79,11 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
     shown = {
         "venue": venue,
         "books": f"{live}/{len(rows)}",
-        "private": "up" if state.private_up else "down",
+        "private": "up" if venue_state.private_up else "down",
         "lag_ms": None if lag_ms is None else round(lag_ms, 1),
-        "offset_ms": None if state.offset_ns is None else round(state.offset_ns / NS_PER_MS, 1),
-        "health": str(house.health.venues[venue].state),
-        "health_cause": house.health.venues[venue].cause,
+        "offset_ms": None if venue_state.offset_ns is None else round(venue_state.offset_ns / NS_PER_MS, 1),
+        "health": str(state.health.venues[venue].state),
+        "health_cause": state.health.venues[venue].cause,
         "halted": _why_not(engine, venue, now_ns),
     }
     # Of a venue's only connection everything is said above.
@@ -90,7 +91,7 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
 
 
 def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
-    live = sum(engine.house.books.arena.usable(row) for row in connection.rows)
+    live = sum(engine.state.books.arena.usable(row) for row in connection.rows)
     return {
         "connection": connection.name,
         "books": f"{live}/{len(connection.rows)}",
@@ -102,14 +103,14 @@ def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
 
 def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
     """Return why nothing, or not everything, may be opened at a venue; None when nothing stands against it."""
-    state = engine.house.venues[venue]
-    if state.halted:
-        return state.halted
-    if not state.surveyed:
+    venue_state = engine.state.venues[venue]
+    if venue_state.halted:
+        return venue_state.halted
+    if not venue_state.snapshot_taken:
         return "looking through the account"
-    if state.paused_until_ns > now_ns:
+    if venue_state.paused_until_ns > now_ns:
         return "paused"
-    stopped = engine.house.stopped_assets(venue)
+    stopped = engine.state.stopped_assets(venue)
     return f"{', '.join(stopped)} stopped" if stopped else None
 
 

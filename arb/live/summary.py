@@ -16,17 +16,17 @@ CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, Pair
 
 def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
     """Return what is not offset now, oldest first: imbalances of open pairs, and carried or pooled base beyond dust."""
-    house, rows = engine.house, []
-    for pair in engine.desk.unfinished:
+    state, rows = engine.state, []
+    for pair in engine.manager.unfinished:
         base, quote = Symbol.of(pair.plan.symbol).base_and_quote
         size = pair.imbalance(base)
         if size:
-            unit = house.quote_value(base, quote) or pair.planned_price
-            if pair.kind is PairKind.DUST and abs(size) * unit <= house.limits.dust_total_max_quote:
+            unit = state.quote_value(base, quote) or pair.planned_price
+            if pair.kind is PairKind.DUST and abs(size) * unit <= state.limits.dust_total_max_quote:
                 continue  # it was dust before it was given an order, and still is
             age_ms = (now_ns - (pair.uneven_ns or pair.decided_ns)) // NS_PER_MS
             rows.append({"asset": base, "size": plain(size), "value": money(abs(size) * unit), "age_ms": age_ms})
-    for asset, excess in sorted(engine.mender.closer.pool.beyond_dust().items()):
+    for asset, excess in sorted(engine.repairer.closer.residuals.beyond_dust().items()):
         rows.append(
             {
                 "asset": asset,
@@ -40,11 +40,11 @@ def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
 
 def exposure(engine: Engine) -> dict[str, Any]:
     """Return the UTC day's quote x seconds unhedged, in all and by venue (`carried`: left behind by closed pairs)."""
-    meter = engine.house.control.exposure
+    meter = engine.state.control.exposure
     return {
         "day_utc": meter.day_utc,
         "quote_s": money(meter.total),
-        "limit_quote_s": plain(engine.house.limits.max_exposure_quote_s_per_day),
+        "limit_quote_s": plain(engine.state.limits.max_exposure_quote_s_per_day),
         "by_venue": {venue: money(amount) for venue, amount in sorted(meter.by_venue.items())},
     }
 
@@ -52,7 +52,7 @@ def exposure(engine: Engine) -> dict[str, Any]:
 def health(engine: Engine) -> dict[str, dict[str, str]]:
     """Return every venue's health and what it is for."""
     return {
-        venue: {"state": str(known.state), "cause": known.cause} for venue, known in engine.house.health.venues.items()
+        venue: {"state": str(known.state), "cause": known.cause} for venue, known in engine.state.health.venues.items()
     }
 
 
@@ -74,20 +74,20 @@ def summarise(
     report_currency: str,
 ) -> dict[str, Any]:
     """Return the run summary; money and sizes are plain decimal strings."""
-    house, tally = engine.house, engine.house.tally
+    state, tally = engine.state, engine.state.tally
     exposed = unhedged(engine, now_ns)
-    halted_pairs = sum(pair.state is PairState.HALTED for pair in engine.desk.unfinished)
+    halted_pairs = sum(pair.state is PairState.HALTED for pair in engine.manager.unfinished)
     pairs: dict[str, int] = {"opened": tally.opened}
     pairs |= {str(state): tally.closed[state] for state in CLOSED_STATES}
-    pairs |= {"halted": halted_pairs, "open": len(engine.desk.unfinished) - halted_pairs}
+    pairs |= {"halted": halted_pairs, "open": len(engine.manager.unfinished) - halted_pairs}
     net = tally.net or {report_currency: ZERO}
     return {
         "mode": mode,
-        "run_id": house.run_id,
+        "run_id": state.run_id,
         "sandbox_id": sandbox_id,
         "seconds": round(seconds, 3),
-        "frames": house.books.frames,
-        "book_updates": house.books.updates,
+        "frames": state.books.frames,
+        "book_updates": state.books.updates,
         "opportunities": tally.opportunities,
         "dropped_opportunities": dropped_opportunities,
         "pairs": pairs,
@@ -97,15 +97,17 @@ def summarise(
         "fees": {asset: plain(amount) for asset, amount in sorted(tally.fees.items())},
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
-        "dust": {asset: plain(size) for asset, size in sorted(engine.mender.closer.pool.sizes().items()) if size},
+        "dust": {
+            asset: plain(size) for asset, size in sorted(engine.repairer.closer.residuals.sizes().items()) if size
+        },
         "exposure_quote_s": money(tally.exposure_quote_s),
         "exposure_today": exposure(engine),
         "venue_health": health(engine),
-        "unknown_orders": len(engine.desk.unknown_orders()),
+        "unknown_orders": len(engine.manager.unknown_orders()),
         "incidents": tally.incidents,
-        "halted": house.control.halted,
-        "state": str(house.control.state),
-        "stopped_assets": {venue: assets for venue in house.venues if (assets := house.stopped_assets(venue))},
+        "halted": state.control.halted,
+        "state": str(state.control.state),
+        "stopped_assets": {venue: assets for venue in state.venues if (assets := state.stopped_assets(venue))},
         "ceiling_net": ceiling_net,
         "db": db,
     }

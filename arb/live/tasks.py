@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from arb.core.events import ClockDoubted, HaltAsked, InstrumentListed, TroubleReported
+from arb.core.events import ClockSuspected, HaltAsked, InstrumentListed, TroubleReported
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, read_halt_file
 from arb.market.instrument import Instrument
@@ -38,8 +38,8 @@ async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
             pause_s = CLOCK_RETRY_S
         await asyncio.sleep(CLOCK_AGAIN_S)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(gateway.clock_doubted(), pause_s - CLOCK_AGAIN_S)
-            listener(ClockDoubted(venue=gateway.venue))
+            await asyncio.wait_for(gateway.clock_suspected(), pause_s - CLOCK_AGAIN_S)
+            listener(ClockSuspected(venue=gateway.venue))
 
 
 async def keep_rules(

@@ -32,7 +32,7 @@ from arb.core.records import (
     OrderRecord,
     PairRecord,
     PlanRecord,
-    PoolRecord,
+    ResidualsRecord,
 )
 from arb.core.tags import tag_of
 from arb.errors import ConfigError, StoreError, require
@@ -284,7 +284,7 @@ class Journal:
             case ControlRecord():
                 change.pointers.append(("control", 0, 0, entry))
                 return
-            case PoolRecord():
+            case ResidualsRecord():
                 change.pointers.append(("pool", 0, 0, entry))
                 return
             case AgreedRecord():

@@ -24,7 +24,7 @@ from arb.core.records import (
     PairRecord,
     PairState,
     PlanRecord,
-    PoolRecord,
+    ResidualsRecord,
 )
 from arb.core.tags import tag_of
 from arb.errors import ConfigError, StoreError
@@ -99,7 +99,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     last_run_id: int
     control: ControlRecord | None
     pairs: tuple[OpenPair, ...]
-    pool: PoolRecord | None = None
+    residuals: ResidualsRecord | None = None
     agreed: AgreedRecord | None = None
     last_ns: int = 0
     recent: Recent = Recent(pairs=(), known=(), foreign_orders=(), foreign_fills=())
@@ -209,7 +209,7 @@ class JournalReader:
         orders: dict[int, list[OrderRecord]] = {}
         fills: dict[int, list[FillRecord]] = {}
         control: ControlRecord | None = None
-        pool: PoolRecord | None = None
+        residuals: ResidualsRecord | None = None
         agreed: AgreedRecord | None = None
         remembered: dict[str, str] = {}
         for _, pair_id, record in self.live():
@@ -224,8 +224,8 @@ class JournalReader:
                     fills.setdefault(pair_id, []).append(record)
                 case ControlRecord():
                     control = record
-                case PoolRecord():
-                    pool = record
+                case ResidualsRecord():
+                    residuals = record
                 case AgreedRecord():
                     agreed = record
                 case FormerAccountsRecord():
@@ -246,7 +246,7 @@ class JournalReader:
                 OpenPair(plans.get(key), pair, tuple(orders.get(key, ())), tuple(fills.get(key, ())))
                 for key, pair in sorted(pairs.items())
             ),
-            pool=pool,
+            residuals=residuals,
             agreed=agreed,
             last_ns=last_ns,
             recent=self.recent(since_ns),

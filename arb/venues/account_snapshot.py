@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from arb.core.events import AccountSurveyed, Transfer
+from arb.core.events import AccountSnapshotTaken, Transfer
 from arb.errors import VenueError, VenueProtocolError, VenueRejected
 from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
@@ -20,12 +20,12 @@ from arb.venues.dialect import PAGES_MAX, Pages, TradeDialect
 from arb.venues.order_query import Ask
 from arb.venues.symbols import UnknownSymbol
 
-LOOKED_UP_MAX = 50
+DETAILS_MAX = 50
 TRANSFERS_BACK_MS = 86_400_000
 """Transfers are listed by when they were made, and an on-chain deposit is credited minutes or hours later."""
 
 
-class Survey:
+class AccountSnapshot:
     """One look through an account."""
 
     def __init__(self, dialect: TradeDialect, symbols: Sequence[str], span_ms: tuple[int, int], ask: Ask) -> None:
@@ -38,11 +38,11 @@ class Survey:
         self._fills: dict[FillKey, Fill] = {}
         self._transfers: dict[str, Transfer] = {}
 
-    async def run(self, started_ns: int) -> AccountSurveyed:
+    async def run(self, started_ns: int) -> AccountSnapshotTaken:
         """Look; never raises for what the venue does. `started_ns` is now, on our clock."""
         cause = await self._orders_and_fills()
         untold = await self._all_transfers()
-        return AccountSurveyed(
+        return AccountSnapshotTaken(
             venue=self._dialect.venue,
             complete=cause is None,
             orders=tuple(order for _, order in sorted(self._orders.items())),
@@ -84,7 +84,7 @@ class Survey:
                 named = fill.client_order_id
                 if fill.venue_order_id not in self._orders and (named is None or decode(named) is not None):
                     unlisted.add(fill.venue_order_id)
-        if len(unlisted) > LOOKED_UP_MAX:
+        if len(unlisted) > DETAILS_MAX:
             raise VenueProtocolError(dialect.venue, f"fills of {len(unlisted)} orders that are in no list")
         for number in sorted(unlisted):
             await self._look_up(symbol, number)

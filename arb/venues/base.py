@@ -6,15 +6,15 @@ Whatever stands behind them (a real venue, the sandbox over loopback, an in-memo
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
 from arb.core.events import (
-    AccountSurveyed,
+    AccountSnapshotTaken,
     AnyEvent,
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
     OrderAccepted,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
     OutcomeUnknown,
 )
@@ -78,10 +78,10 @@ class OrderGateway(Protocol):
     async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
         """Ask for several cancels with as few requests as the venue allows; one answer for each."""
 
-    async def look(self, command: QueryOrder) -> OrderLooked:
+    async def query_order(self, command: QueryOrder) -> OrderQueried:
         """Look for one order in open orders, finished orders and fills, all pages since `since_ns`."""
 
-    async def survey(self, command: SurveyAccount) -> AccountSurveyed:
+    async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
         """Look through the whole account: open orders, orders and fills since `since_ns`, transfers, all pages."""
 
     async def arm_dead_man(self, timeout_s: int) -> bool:
@@ -99,7 +99,7 @@ class OrderGateway(Protocol):
     async def measure_clock(self) -> ClockMeasured:
         """Compare the venue's clock with ours, corrected by half the round trip."""
 
-    async def clock_doubted(self) -> None:
+    async def clock_suspected(self) -> None:
         """Wait until the venue says of a request of ours that it was out of time; a doubt is told once."""
 
     async def run_private(self, listener: EventListener) -> None:

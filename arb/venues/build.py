@@ -23,7 +23,7 @@ from arb.venues.rules.budget import PacingLimits
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer
 from arb.venues.spec import Trading, TradingParts, VenueSpec
-from arb.venues.transport.network import RealWires, Wires
+from arb.venues.transport.network import Network, SystemNetwork
 from arb.venues.writes import RestWrites, SocketWrites, Writes
 
 PACING_MARGIN_MS = 50
@@ -53,13 +53,13 @@ def build_gateway(
     rng: random.Random,
     limits: GatewayLimits,
     sandbox_id: str | None = None,
-    wires: Wires | None = None,
+    network: Network | None = None,
     entry: OrderEntry = OrderEntry.REST,
 ) -> CcxtGateway:
     """Return the gateway of one account; raises `ConfigError` for a venue that takes no orders of ours, for a key without its
     passphrase, and for orders over a websocket at a venue that has no adapter for it."""
     trading = _trading(spec)
-    wires = RealWires(clock) if wires is None else wires
+    network = SystemNetwork(clock) if network is None else network
     guard = SigningGuard(
         venue=spec.name,
         hosts=limits.hosts,
@@ -72,19 +72,19 @@ def build_gateway(
     signer = parts.signer
     signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
     stream = PrivateStream(
-        spec.private_address(endpoint, wires.http),
+        spec.private_address(endpoint, network.http),
         parts.private,
         clock=clock,
         rng=rng,
         offset_ns=lambda: signer.server_offset_ns,
         timing=spec.stream,
-        wires=wires,
+        network=network,
     )
-    transport = wires.http()
+    transport = network.http()
     rest = RestWrites(spec.name, signer, transport)
     writes: Writes = rest
     if entry is OrderEntry.WEBSOCKET:
-        writes = SocketWrites(rest, _order_socket(spec, parts, endpoint, credentials, guard, clock, rng, wires))
+        writes = SocketWrites(rest, _order_socket(spec, parts, endpoint, credentials, guard, clock, rng, network))
     return CcxtGateway(
         dialect=parts.dialect,
         signer=signer,
@@ -110,16 +110,16 @@ def build_feed(
     rng: random.Random,
     on_frame: FrameListener,
     emit: EventListener,
-    wires: Wires | None = None,
+    network: Network | None = None,
     connection: str = "",
 ) -> SocketFeed:
     """Return one public connection of a venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages.
 
     `connection` is its name, by default that of the venue's first.
     """
-    wires = RealWires(clock) if wires is None else wires
+    network = SystemNetwork(clock) if network is None else network
     return SocketFeed(
-        spec.public_address(endpoint, wires.http),
+        spec.public_address(endpoint, network.http),
         dialect,
         native_symbols,
         clock=clock,
@@ -127,7 +127,7 @@ def build_feed(
         on_frame=on_frame,
         emit=emit,
         timing=spec.stream,
-        wires=wires,
+        network=network,
         connection=connection,
     )
 
@@ -140,7 +140,7 @@ def build_feeds(
     *,
     clock: Clock,
     rng: random.Random,
-    wires: Wires | None = None,
+    network: Network | None = None,
 ) -> dict[str, MarketFeed]:
     """Return the public connections, by their names, each for the books that it carries."""
     return {
@@ -153,7 +153,7 @@ def build_feeds(
             rng=rng,
             on_frame=on_frame,
             emit=emit,
-            wires=wires,
+            network=network,
             connection=name,
         )
         for name, connection in books.connections.items()
@@ -189,7 +189,7 @@ def _order_socket(
     guard: SigningGuard,
     clock: Clock,
     rng: random.Random,
-    wires: Wires,
+    network: Network,
 ) -> OrderSocket:
     make = _trading(spec).make_order_socket
     if make is None:
@@ -198,12 +198,12 @@ def _order_socket(
         )
     _check_order_host(guard, endpoint.ws_private)
     return OrderSocket(
-        spec.private_address(endpoint, wires.http),
+        spec.private_address(endpoint, network.http),
         make(parts, endpoint, credentials),
         clock=clock,
         rng=rng,
         offset_ns=lambda: parts.signer.server_offset_ns,
-        wires=wires,
+        network=network,
     )
 
 

@@ -16,7 +16,7 @@ from arb.core.events import FeedDown, FeedUp
 from arb.market.feed import BookFeed, connection_name, further_name
 from arb.venues.base import EventListener, FrameListener
 from arb.venues.transport.connection import StreamConnection
-from arb.venues.transport.network import Wires
+from arb.venues.transport.network import Network
 from arb.venues.transport.timing import Address, ConnectionTiming
 
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
@@ -44,7 +44,7 @@ class SocketFeed:
         on_frame: FrameListener,
         emit: EventListener,
         timing: ConnectionTiming | None = None,
-        wires: Wires | None = None,
+        network: Network | None = None,
         connection: str = "",
     ) -> None:
         self.venue = dialect.venue
@@ -70,7 +70,7 @@ class SocketFeed:
             on_tick=self._on_tick,
             ping=lambda: dialect.ping_message(self._now_s()),
             timing=timing,
-            wires=wires,
+            network=network,
         )
 
     async def run(self) -> None:

@@ -14,25 +14,25 @@ from typing import Any, Protocol
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
 from arb.core.events import (
     NOT_SENT,
-    AccountSurveyed,
+    AccountSnapshotTaken,
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
 )
 from arb.errors import VenueBusy, VenueError, VenueProtocolError
 from arb.market.account import named_by_venue
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
-from arb.venues.account_snapshot import Survey
+from arb.venues.account_snapshot import AccountSnapshot
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, TradeDialect
-from arb.venues.order_query import Look
+from arb.venues.order_query import OrderQuery
 from arb.venues.order_socket import OrderSocket
 from arb.venues.rules.clock_offset import measure
 from arb.venues.rules.key_check import checked_key
@@ -237,17 +237,17 @@ class CcxtGateway:
         except (ValueError, VenueProtocolError):
             return {}  # nothing is told of any order
 
-    async def look(self, command: QueryOrder) -> OrderLooked:
+    async def query_order(self, command: QueryOrder) -> OrderQueried:
         """Look for one order in open orders, ended orders and fills."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
-        look = Look(self._dialect, command, max(0, since_ns) // NS_PER_MS, self._ask_for_look)
+        look = OrderQuery(self._dialect, command, max(0, since_ns) // NS_PER_MS, self._ask_for_query)
         await look.run()
-        return OrderLooked(
+        return OrderQueried(
             venue=self.venue,
             symbol=command.symbol,
             client_order_id=command.client_order_id,
-            look=command.look,
+            attempt=command.attempt,
             complete=look.complete,
             report=look.report,
             fills=look.fills,
@@ -255,12 +255,12 @@ class CcxtGateway:
             cause=look.cause,
         )
 
-    async def survey(self, command: SurveyAccount) -> AccountSurveyed:
+    async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
         """Look through the account."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
         span_ms = max(0, since_ns) // NS_PER_MS, self._venue_ns() // NS_PER_MS
-        found = Survey(self._dialect, command.symbols, span_ms, self._ask_for_look)
+        found = AccountSnapshot(self._dialect, command.symbols, span_ms, self._ask_for_query)
         return await found.run(started_ns)
 
     async def arm_dead_man(self, timeout_s: int) -> bool:
@@ -294,7 +294,7 @@ class CcxtGateway:
         self._signer.server_offset_ns = found.offset_ns
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
-    async def clock_doubted(self) -> None:
+    async def clock_suspected(self) -> None:
         """Wait until the venue says of a request of ours that it was out of time; a doubt is told once."""
         await self._doubt.wait()
         self._doubt.clear()
@@ -353,7 +353,7 @@ class CcxtGateway:
         paid_in = max(buys, key=lambda fill: (fill.event_ns, fill.trade_id)).fee_currency
         return {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
 
-    async def _ask_for_look(self, call: Call) -> tuple[Any, int]:
+    async def _ask_for_query(self, call: Call) -> tuple[Any, int]:
         body, answer = await self._read(call, Priority.LOOK, LOOKS)
         return body, answer.received_ns
 

@@ -20,10 +20,10 @@ from arb.venues.symbols import UnknownSymbol
 Ask = Callable[[Call], Awaitable[tuple[Any, int]]]
 """Ask one question; returns (body, received_ns), raises `VenueError`."""
 
-STRANGERS_MAX = 50
+FOREIGN_MAX = 50
 
 
-class Look:
+class OrderQuery:
     """One look. After `run`: what was found, and whether all was read."""
 
     def __init__(self, dialect: TradeDialect, command: QueryOrder, since_ms: int, ask: Ask) -> None:
@@ -32,7 +32,7 @@ class Look:
         self._since_ms = since_ms
         self._ask = ask
         self._fills: dict[FillKey, Fill] = {}
-        self._strangers: set[str] = set()
+        self._foreign: set[str] = set()
         self.report: OrderReport | None = None
         self.complete = False
         self.cause: str | None = None
@@ -87,7 +87,7 @@ class Look:
         if report.client_order_id == self._command.client_order_id:
             self.report = report
         else:
-            self._strangers.add(report.venue_order_id)
+            self._foreign.add(report.venue_order_id)
 
     async def _read_fills(self, venue_order_id: str | None) -> None:
         doubtful: dict[str, list[Fill]] = {}
@@ -97,11 +97,9 @@ class Look:
                 fill = self._dialect.fill(raw, received_ns)
                 if self._is_ours(fill):
                     self._fills[fill.key] = fill
-                elif (
-                    fill.client_order_id is None and fill.venue_order_id not in self._strangers and self.report is None
-                ):
+                elif fill.client_order_id is None and fill.venue_order_id not in self._foreign and self.report is None:
                     doubtful.setdefault(fill.venue_order_id, []).append(fill)
-        if len(doubtful) > STRANGERS_MAX:
+        if len(doubtful) > FOREIGN_MAX:
             raise VenueProtocolError(self._dialect.venue, f"fills of {len(doubtful)} orders that are in no list")
         for number, fills in doubtful.items():
             await self._ascribe(number, fills)

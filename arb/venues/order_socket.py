@@ -22,7 +22,7 @@ from arb.venues.base import EventListener
 from arb.venues.dialect import Call
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.http import AnswerLost, HttpAnswer
-from arb.venues.transport.network import SocketEnded, Wires
+from arb.venues.transport.network import Network, SocketEnded
 from arb.venues.transport.timing import Address, ConnectionTiming
 
 _LOG = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class OrderSocket:
         rng: random.Random,
         offset_ns: Callable[[], int],
         timing: ConnectionTiming | None = None,
-        wires: Wires | None = None,
+        network: Network | None = None,
     ) -> None:
         self.passed_by = 0
         self.logged_in = asyncio.Event()
@@ -129,7 +129,7 @@ class OrderSocket:
             on_tick=self._on_tick,
             ping=lambda: dialect.ping(self._venue_ns()),
             timing=timing,
-            wires=wires,
+            network=network,
         )
 
     @property

@@ -16,16 +16,16 @@ import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.core.books import Books
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
 from arb.core.events import (
-    AccountSurveyed,
+    AccountSnapshotTaken,
     AssetBalance,
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
     OrderAccepted,
     OrderFilled,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
     PrivateUp,
 )
@@ -147,24 +147,24 @@ class PaperGateway:
 
     # Questions.
 
-    async def look(self, command: QueryOrder) -> OrderLooked:
+    async def query_order(self, command: QueryOrder) -> OrderQueried:
         """Answer with all that is known of an order when the question arrives."""
         started_ns = self._clock.wall_ns()
         await self._travel()
         kept = self._orders.get(command.client_order_id)
         await self._travel()
-        return OrderLooked(
+        return OrderQueried(
             venue=self.venue,
             symbol=command.symbol,
             client_order_id=command.client_order_id,
-            look=command.look,
+            attempt=command.attempt,
             complete=True,
             report=None if kept is None else kept.report,
             fills=() if kept is None else kept.fills,
             started_ns=started_ns,
         )
 
-    async def survey(self, command: SurveyAccount) -> AccountSurveyed:
+    async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
         """Answer with every order of the symbols that was matched since the instant asked for; nothing is transferred."""
         started_ns = self._clock.wall_ns()
         await self._travel()
@@ -174,7 +174,7 @@ class PaperGateway:
             if order.report.symbol in command.symbols and order.matched_ns >= command.since_ns
         ]
         await self._travel()
-        return AccountSurveyed(
+        return AccountSnapshotTaken(
             venue=self.venue,
             complete=True,
             orders=tuple(order.report for order in kept),
@@ -200,7 +200,7 @@ class PaperGateway:
         """Return what is known of the venue's clock; no question is asked, so nothing is added to the error."""
         return ClockMeasured(venue=self.venue, offset_ns=self._offset_ns(), error_ns=0)
 
-    async def clock_doubted(self) -> None:
+    async def clock_suspected(self) -> None:
         """Wait for ever: nobody calls a request out of time."""
         await asyncio.Event().wait()
 

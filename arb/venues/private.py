@@ -14,12 +14,12 @@ from arb.core.events import PrivateDown, PrivateUp, TroubleReported
 from arb.venues.base import EventListener
 from arb.venues.symbols import UnknownSymbol
 from arb.venues.transport.connection import StreamConnection
-from arb.venues.transport.network import Wires
+from arb.venues.transport.network import Network
 from arb.venues.transport.timing import Address, ConnectionTiming
 from arb.venues.wire.private import PrivateDialect
 
 _LOG = logging.getLogger(__name__)
-STRANGERS_MAX = 100
+FOREIGN_MAX = 100
 
 
 class PrivateStream:
@@ -34,14 +34,14 @@ class PrivateStream:
         rng: random.Random,
         offset_ns: Callable[[], int],
         timing: ConnectionTiming | None = None,
-        wires: Wires | None = None,
+        network: Network | None = None,
     ) -> None:
         self._dialect = dialect
         self._clock = clock
         self._offset_ns = offset_ns
         self._up = False
         self._listener: EventListener | None = None
-        self._strangers: set[str] = set()
+        self._foreign: set[str] = set()
         self._connection = StreamConnection(
             address,
             clock=clock,
@@ -51,7 +51,7 @@ class PrivateStream:
             on_down=self._on_down,
             ping=lambda: dialect.ping(self._venue_ns()),
             timing=timing,
-            wires=wires,
+            network=network,
         )
 
     async def run(self, listener: EventListener) -> None:
@@ -75,7 +75,7 @@ class PrivateStream:
         if frame.ready and not self._up:
             self._up = True
             listener(PrivateUp(venue=self._dialect.venue))
-        for unknown in frame.strangers:
+        for unknown in frame.foreign:
             self._tell_once(unknown, listener)
         for error in frame.errors:
             _LOG.warning("%s", error)
@@ -88,9 +88,9 @@ class PrivateStream:
 
     def _tell_once(self, unknown: UnknownSymbol, listener: EventListener) -> None:
         """Tell of a symbol that we do not know, the first time: what was traded in it shows in the balances alone."""
-        if unknown.native in self._strangers or len(self._strangers) >= STRANGERS_MAX:
+        if unknown.native in self._foreign or len(self._foreign) >= FOREIGN_MAX:
             return
-        self._strangers.add(unknown.native)
+        self._foreign.add(unknown.native)
         text = f"{unknown}: an order or fill of a stranger is passed over, and shows in the balances alone"
         listener(TroubleReported(kind="unknown_symbol", text=text))
 

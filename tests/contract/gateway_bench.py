@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from arb.clock import NS_PER_S, SystemClock
 from arb.core.commands import PlaceOrder, QueryOrder
-from arb.core.events import AnyEvent, OrderLooked
+from arb.core.events import AnyEvent, OrderQueried
 from arb.market.client_id import ClientOrderId
 from arb.market.fill import Fill
 from arb.market.order import Role, Side, TimeInForce
@@ -38,7 +38,7 @@ class Bench:
         self.sandbox = sandbox
         self.entry = entry
         self.events: list[AnyEvent] = []
-        self._heard = asyncio.Event()
+        self._known_since = asyncio.Event()
 
     def gateway(self, secret: str | None = None) -> CcxtGateway:
         """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
@@ -81,14 +81,14 @@ class Bench:
 
     def _hear(self, event: AnyEvent) -> None:
         self.events.append(event)
-        self._heard.set()
+        self._known_since.set()
 
     async def told_of(self, kind: type[AnyEvent]) -> None:
         """Wait until the streams have told of something of a kind."""
         async with asyncio.timeout(10):
             while not any(isinstance(event, kind) for event in self.events):
-                self._heard.clear()
-                await self._heard.wait()
+                self._known_since.clear()
+                await self._known_since.wait()
 
     def fault(self, name: str, on: str, **more: Any) -> None:
         """Ask for a fault, once unless told otherwise."""
@@ -145,7 +145,7 @@ def query(order: PlaceOrder, venue_order_id: str | None = None) -> QueryOrder:
         client_order_id=order.client_order_id,
         venue_order_id=venue_order_id,
         since_ns=order.expires_ns - 80 * NS_PER_S,
-        look=1,
+        attempt=1,
     )
 
 
@@ -153,17 +153,17 @@ def told(fills: list[Fill] | tuple[Fill, ...]) -> set[tuple[str, Decimal, Decima
     return {(fill.trade_id, fill.price, fill.size, fill.fee, fill.fee_currency) for fill in fills}
 
 
-async def ended(gateway: CcxtGateway, order: PlaceOrder) -> OrderLooked:
+async def ended(gateway: CcxtGateway, order: PlaceOrder) -> OrderQueried:
     """Look until the order has ended, as the engine does."""
     for _ in range(20):
-        looked = await gateway.look(query(order))
+        looked = await gateway.query_order(query(order))
         if looked.report is not None and not looked.report.is_open:
             return looked
     raise AssertionError(f"never ended: {looked}")
 
 
-def place_and_look(bench: Bench, order: PlaceOrder) -> tuple[PlaceAnswer, OrderLooked]:
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderLooked]:
+def place_and_look(bench: Bench, order: PlaceOrder) -> tuple[PlaceAnswer, OrderQueried]:
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderQueried]:
         return await gateway.place(order), await ended(gateway, order)
 
     return bench.run(story)

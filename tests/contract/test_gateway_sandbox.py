@@ -18,7 +18,7 @@ from arb.core.events import (
     CancelAnswered,
     OrderAccepted,
     OrderFilled,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
     OrderUpdated,
     OutcomeUnknown,
@@ -121,8 +121,8 @@ def test_an_order_that_never_arrived_is_unknown_and_a_look_is_complete_and_empty
     order = an_order("50010", "0.4")
     bench.fault("lost_request", "place")
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderLooked]:
-        return await gateway.place(order), await gateway.look(query(order))
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderQueried]:
+        return await gateway.place(order), await gateway.query_order(query(order))
 
     answer, looked = bench.run(story)
 
@@ -134,9 +134,9 @@ def test_an_order_that_never_arrived_is_unknown_and_a_look_is_complete_and_empty
 def test_a_look_that_could_not_read_everything_does_not_claim_to(bench: Bench) -> None:
     order = an_order("50010", "0.4")
 
-    async def story(gateway: CcxtGateway) -> OrderLooked:
+    async def story(gateway: CcxtGateway) -> OrderQueried:
         bench.fault("http_500", "query", count=50)
-        return await gateway.look(query(order))
+        return await gateway.query_order(query(order))
 
     looked = bench.run(story)
 
@@ -244,17 +244,17 @@ def test_an_ioc_sell_pays_its_fee_in_quote(bench: Bench) -> None:
 def test_an_order_is_found_by_the_venues_number_too(bench: Bench) -> None:
     order = an_order("50000", "0.1")
 
-    async def story(gateway: CcxtGateway) -> OrderLooked:
+    async def story(gateway: CcxtGateway) -> OrderQueried:
         looked = await place_then_end(gateway, order)
         assert looked.report is not None
-        return await gateway.look(query(order, looked.report.venue_order_id))
+        return await gateway.query_order(query(order, looked.report.venue_order_id))
 
     again = bench.run(story)
     assert again.complete
     assert told(again.fills) == bench.fills(order.client_order_id)
 
 
-async def place_then_end(gateway: CcxtGateway, order: PlaceOrder) -> OrderLooked:
+async def place_then_end(gateway: CcxtGateway, order: PlaceOrder) -> OrderQueried:
     await gateway.place(order)
     return await ended(gateway, order)
 
@@ -262,9 +262,9 @@ async def place_then_end(gateway: CcxtGateway, order: PlaceOrder) -> OrderLooked
 def test_a_resting_order_is_found_open_and_can_be_cancelled(bench: Bench) -> None:
     order = an_order("49000", "0.1", tif=TimeInForce.GTC)
 
-    async def story(gateway: CcxtGateway) -> tuple[OrderLooked, Outcome, OrderLooked]:
+    async def story(gateway: CcxtGateway) -> tuple[OrderQueried, Outcome, OrderQueried]:
         await gateway.place(order)
-        resting = await gateway.look(query(order))
+        resting = await gateway.query_order(query(order))
         cancel = CancelOrder(
             cause=1, venue=bench.venue, symbol=SYMBOL, client_order_id=order.client_order_id, venue_order_id=None
         )

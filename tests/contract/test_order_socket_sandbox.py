@@ -15,7 +15,7 @@ from arb.core.events import (
     CancelAnswered,
     OrderAccepted,
     OrderFilled,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
     OutcomeUnknown,
     PrivateUp,
@@ -67,8 +67,8 @@ def test_a_request_that_is_lost_after_its_receipt_is_unknown_and_absent(bench: B
     order = an_order("50010", "0.4")
     bench.fault("lost_request", "place")
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderLooked]:
-        return await gateway.place(order), await gateway.look(query(order))
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderQueried]:
+        return await gateway.place(order), await gateway.query_order(query(order))
 
     answer, looked = bench.run(story)
 
@@ -84,7 +84,7 @@ def test_a_connection_lost_after_sending_is_unknown_and_the_order_is_not_sent_ag
     order, after = an_order("50010", "0.2"), an_order("50010", "0.1")
     bench.fault("ws_disconnect", "place")
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, OrderLooked]:
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, OrderQueried]:
         first = await gateway.place(order)
         second = await gateway.place(after)  # at once: the socket is down, so over REST
         await asyncio.wait_for(socket_of(gateway).logged_in.wait(), 10)
@@ -106,11 +106,11 @@ def test_an_order_delayed_beyond_its_expiry_is_refused_by_okx_and_executed_by_ga
 ) -> None:
     bench.fault("delayed_request", "place", param=900)
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceOrder, PlaceAnswer, OrderLooked]:
+    async def story(gateway: CcxtGateway) -> tuple[PlaceOrder, PlaceAnswer, OrderQueried]:
         order = an_order("50010", "0.1", expires_ns=CLOCK.wall_ns() + 200 * NS_PER_MS)
         answer = await gateway.place(order)  # gives up after 600 ms
         await asyncio.sleep(0.6)  # real time: until the request was executed or refused
-        return order, answer, await gateway.look(query(order))
+        return order, answer, await gateway.query_order(query(order))
 
     order, answer, looked = bench.run(story)
 
@@ -205,7 +205,7 @@ def test_a_refused_login_leaves_orders_to_rest(bench: Bench) -> None:
 def test_an_ioc_fills_whole_or_in_part_and_goes_over_the_socket(bench: Bench, size: str, filled: str) -> None:
     order = an_order("50000", size)
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, int, OrderLooked]:
+    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, int, OrderQueried]:
         return await gateway.place(order), socket_of(gateway).passed_by, await ended(gateway, order)
 
     answer, passed_by, looked = bench.run(story)

@@ -77,12 +77,12 @@ def test_entries_beyond_the_budget_are_refused_here_and_leave_room_for_a_repair(
         began_ns = CLOCK.monotonic_ns()
         return answers, await gateway.place(repair[0]), CLOCK.monotonic_ns() - began_ns
 
-    answers, mended, _ = bench.run(story)
+    answers, repaired, _ = bench.run(story)
 
     kept_back = [answer for answer in answers if isinstance(answer, OrderRejected)]
     assert {(answer.code, answer.sent_ns) for answer in kept_back} == {("rate_budget", 0)}
     assert len(answers) - len(kept_back) == {"gate": 3, "okx": 11, "bitget": 3}[bench.venue]
-    assert isinstance(mended, OrderAccepted)
+    assert isinstance(repaired, OrderAccepted)
     assert 429 not in statuses(bench, entries + repair)
 
 
@@ -93,16 +93,16 @@ def test_after_a_429_entries_stop_a_repair_waits_and_all_goes_on_slower(bench: B
 
     async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, PlaceAnswer, int]:
         refused, at_once = await gateway.place(first), await gateway.place(entry)
-        mended = await gateway.place(repair)
+        repaired = await gateway.place(repair)
         await asyncio.sleep(0.6)  # real time: a window of ours
         more = await asyncio.gather(*(gateway.place(an_order("49000", "0.001")) for _ in range(15)))
-        return refused, at_once, mended, sum(isinstance(answer, OrderAccepted) for answer in more)
+        return refused, at_once, repaired, sum(isinstance(answer, OrderAccepted) for answer in more)
 
-    refused, at_once, mended, room = bench.run(story)
+    refused, at_once, repaired, room = bench.run(story)
 
     assert isinstance(refused, OrderRejected) and refused.sent_ns > 0
     assert isinstance(at_once, OrderRejected) and (at_once.code, at_once.sent_ns) == ("rate_budget", 0)
-    assert isinstance(mended, OrderAccepted)
+    assert isinstance(repaired, OrderAccepted)
     assert room == {"gate": 1, "okx": 5}[bench.venue]  # half the budget, less what is for repairs
 
 

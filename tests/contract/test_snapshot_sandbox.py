@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.commands import SurveyAccount
-from arb.core.events import AccountSurveyed
+from arb.core.commands import SnapshotAccount
+from arb.core.events import AccountSnapshotTaken
 from arb.errors import VenueError
 from arb.market.client_id import decode
 from arb.market.order import Side, TimeInForce
@@ -19,14 +19,16 @@ from tests.contract.test_gateway_sandbox import bench
 __all__ = ["bench"]
 
 
-def survey(bench: Bench, since_s: int = 60, symbols: tuple[str, ...] = (SYMBOL, "ETH/USDT")) -> SurveyAccount:
+def snapshot_account(
+    bench: Bench, since_s: int = 60, symbols: tuple[str, ...] = (SYMBOL, "ETH/USDT")
+) -> SnapshotAccount:
     """Return the command to look through an account."""
-    return SurveyAccount(cause=1, venue=bench.venue, symbols=symbols, since_ns=CLOCK.wall_ns() - since_s * NS_PER_S)
+    return SnapshotAccount(cause=1, venue=bench.venue, symbols=symbols, since_ns=CLOCK.wall_ns() - since_s * NS_PER_S)
 
 
-def looked(bench: Bench, **more: Any) -> AccountSurveyed:
+def looked(bench: Bench, **more: Any) -> AccountSnapshotTaken:
     """Look through the account now."""
-    return bench.run(lambda gateway: gateway.survey(survey(bench, **more)))
+    return bench.run(lambda gateway: gateway.snapshot_account(snapshot_account(bench, **more)))
 
 
 def free(bench: Bench, asset: str) -> Decimal:
@@ -35,9 +37,9 @@ def free(bench: Bench, asset: str) -> Decimal:
 
 
 def test_a_look_that_cannot_be_completed_says_so_and_why(bench: Bench) -> None:
-    async def story(gateway: CcxtGateway) -> AccountSurveyed:
+    async def story(gateway: CcxtGateway) -> AccountSnapshotTaken:
         bench.fault("http_500", "query", count=200)
-        return await gateway.survey(survey(bench))
+        return await gateway.snapshot_account(snapshot_account(bench))
 
     found = bench.run(story)
     assert not found.complete
@@ -48,11 +50,11 @@ def test_a_look_that_cannot_be_completed_says_so_and_why(bench: Bench) -> None:
 def test_orders_open_and_ended_and_their_fills_are_all_found_and_named(bench: Bench) -> None:
     taking, resting = an_order("50010", "0.4"), an_order("48000", "0.1", tif=TimeInForce.GTC)
 
-    async def story(gateway: CcxtGateway) -> AccountSurveyed:
+    async def story(gateway: CcxtGateway) -> AccountSnapshotTaken:
         await gateway.place(taking)
         await gateway.place(resting)
         await ended(gateway, taking)
-        return await gateway.survey(survey(bench))
+        return await gateway.snapshot_account(snapshot_account(bench))
 
     found = bench.run(story)
     assert found.complete
@@ -91,10 +93,10 @@ def test_deposits_and_withdrawals_are_found_with_their_signs(bench: Bench) -> No
 def test_what_happened_before_the_span_is_not_told(bench: Bench) -> None:
     order = an_order("50000", "0.1", Side.BUY)
 
-    async def story(gateway: CcxtGateway) -> AccountSurveyed:
+    async def story(gateway: CcxtGateway) -> AccountSnapshotTaken:
         await gateway.place(order)
         await ended(gateway, order)
-        return await gateway.survey(survey(bench, since_s=-30))
+        return await gateway.snapshot_account(snapshot_account(bench, since_s=-30))
 
     found = bench.run(story)
     assert found.complete

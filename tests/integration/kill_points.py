@@ -12,13 +12,13 @@ import msgspec
 
 from arb.core.commands import AnyCommand, Persist, PlaceOrder
 from arb.core.events import (
-    AccountSurveyed,
+    AccountSnapshotTaken,
     AnyEvent,
     FlattenAsked,
     HaltAsked,
     OrderAccepted,
     OrderFilled,
-    OrderLooked,
+    OrderQueried,
     OutcomeUnknown,
     ResumeAsked,
     RunEnded,
@@ -143,9 +143,9 @@ JOURNAL_DOORS: dict[str, Callable[[AnyEvent, Commands], bool]] = {
     "fill": _is_own_fill,
     "pair's end": _persists(lambda record: isinstance(record, PairRecord) and record.state in FINISHED),
     "unknown": _is(OutcomeUnknown),
-    "look": _is(OrderLooked),
+    "look": _is(OrderQueried),
     "start": _is(RunStarted),
-    "account": _is(AccountSurveyed),
+    "account": _is(AccountSnapshotTaken),
     "adoption": _persists(lambda record: isinstance(record, IncidentRecord) and record.kind == "adopted"),
     "halt": _is(HaltAsked),
     "resume": _is(ResumeAsked),

@@ -116,8 +116,8 @@ def play_all(proof: Proof, rows: Rows, times: int, only: str, jobs: int) -> None
     before = rows.latest()
     waiting = [case for case in wanted(proof, times, only) if case not in before or before[case].red]
     say(f"{proof.name}: {len(waiting)} cases to play, results in {rows.path}")
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        begun = [pool.submit(play, proof, *case, seed_of(before.get(case))) for case in waiting]
+    with concurrent.futures.ThreadPoolExecutor(jobs) as residuals:
+        begun = [residuals.submit(play, proof, *case, seed_of(before.get(case))) for case in waiting]
         try:
             for done in concurrent.futures.as_completed(begun):
                 row = done.result()
@@ -125,7 +125,7 @@ def play_all(proof: Proof, rows: Rows, times: int, only: str, jobs: int) -> None
                 verdict = "RED " if row.red else "ok  "
                 say(f"{verdict} {row.name} #{row.number} seed {row.seed} {row.seconds:.1f} s {row.red[:600]}")
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            residuals.shutdown(wait=False, cancel_futures=True)
             raise
 
 

@@ -163,8 +163,8 @@ def test_an_engine_without_any_memory_takes_up_every_order_of_the_dead_one(tmp_p
         with engine_process(heir, sandbox) as engine:
             engine.until(lambda status: status["pairs"]["opened"] > 0, "it trades again")
             again = engine.stop()
-        adopted = truth.rows_of(heir / DB, "SELECT text FROM incidents WHERE kind = 'adopted'")
-        assert len({row["text"] for row in adopted}) == len(adopted), again.err[-3000:]
+        recovered = truth.rows_of(heir / DB, "SELECT text FROM incidents WHERE kind = 'adopted'")
+        assert len({row["text"] for row in recovered}) == len(recovered), again.err[-3000:]
         assert truth.differences(heir / DB, sandbox.ledger()) == [], again.err[-3000:]
 
 

@@ -36,12 +36,12 @@ def test_a_halt_stops_opening_within_a_second_survives_a_restart_and_is_lifted_o
         with engine_process(tmp_path, sandbox) as engine:
             engine.until_pairs(2)
             assert control("halt", tmp_path, "--reason", "lunch") == (0, "")
-            told_ns = clock.wall_ns()
+            reported_ns = clock.wall_ns()
             engine.until(lambda status: status["halted"] is not None, f"{seen}: it halts")
             idle_while(engine, sandbox, seen)
             ended = engine.stop()
         assert ended.code == 0, f"{seen}: {ended.out}\n{ended.err}"
-        opened = truth.rows_of(engine.db, f"SELECT id FROM pair_trades WHERE decided_ns > {told_ns + NS_PER_S}")
+        opened = truth.rows_of(engine.db, f"SELECT id FROM pair_trades WHERE decided_ns > {reported_ns + NS_PER_S}")
         assert opened == [], seen
         assert truth.differences(engine.db, sandbox.ledger()) == [], seen
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.transport.network import RealWires, SocketEnded
+from arb.venues.transport.network import SocketEnded, SystemNetwork
 
 WAIT_S = 10.0
 
@@ -53,7 +53,7 @@ def peer() -> Iterator[Peer]:
 
 def test_a_frame_leaves_in_the_call_without_a_turn_of_the_loop(peer: Peer) -> None:
     async def story() -> bool:
-        wire = await RealWires(SystemClock()).dial(peer.url)
+        wire = await SystemNetwork(SystemClock()).dial(peer.url)
         wire.write('{"channel":"spot.ping"}')
         arrived = peer.got.wait(WAIT_S)  # the loop stands still
         peer.hang_up.set()
@@ -68,7 +68,7 @@ def test_to_a_connection_that_the_venue_has_ended_nothing_is_written_though_the_
     peer: Peer,
 ) -> None:
     async def story() -> None:
-        wire = await RealWires(SystemClock()).dial(peer.url)
+        wire = await SystemNetwork(SystemClock()).dial(peer.url)
         wire.write("first")
         assert peer.got.wait(WAIT_S)
         peer.hang_up.set()
@@ -82,7 +82,7 @@ def test_to_a_connection_that_the_venue_has_ended_nothing_is_written_though_the_
 
 def test_to_a_connection_that_we_have_closed_nothing_is_written(peer: Peer) -> None:
     async def story() -> None:
-        wire = await RealWires(SystemClock()).dial(peer.url)
+        wire = await SystemNetwork(SystemClock()).dial(peer.url)
         peer.hang_up.set()
         await wire.close()
         with pytest.raises(SocketEnded):

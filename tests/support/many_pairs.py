@@ -88,8 +88,8 @@ class Market:
             self._until_flat(buy, sell, certainly=True)
         self.late.clear()
         # A person looks at the fee in points, finds it right, and lets the symbol go on.
-        self.bench.engine.house.stopped.clear()
-        assert not self.bench.engine.desk.open, "a pair did not end"
+        self.bench.engine.state.stopped.clear()
+        assert not self.bench.engine.manager.open, "a pair did not end"
         return 1
 
     def _tell(self, event: AnyEvent) -> None:
@@ -101,7 +101,7 @@ class Market:
         for _ in range(200):
             while self.placed:
                 self._answer(self.placed.popleft(), certainly=certainly)
-            if not self.bench.engine.desk.open:
+            if not self.bench.engine.manager.open:
                 return
             self.bench.wait_ms(600)
             self._quote_books(buy, sell, D(-1))
@@ -160,7 +160,7 @@ class Market:
                 acked_ns=now,
             )
         )
-        self.bench.engine.house.venues[order.venue].paused_until_ns = 0
+        self.bench.engine.state.venues[order.venue].paused_until_ns = 0
 
     def _accept(self, order: PlaceOrder, filled: Decimal) -> None:
         now = self.bench.now_ns

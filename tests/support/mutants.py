@@ -41,7 +41,9 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = {
-    "one-look": Mutant("absence needs two looks", "arb/core/orders/absence.py", "LOOKS_NEEDED = 2", "LOOKS_NEEDED = 1"),
+    "one-look": Mutant(
+        "absence needs two queries", "arb/core/orders/absence.py", "QUERIES_NEEDED = 2", "QUERIES_NEEDED = 1"
+    ),
     "no-expiry": Mutant(
         "absence needs the expiry to have passed",
         "arb/core/orders/absence.py",
@@ -57,7 +59,7 @@ MUTANTS = {
     "no-balances": Mutant(
         "absence needs balances that agree",
         "arb/core/orders/reconciler.py",
-        "if still and told.free + told.locked == self.house.inventory.computed(venue, base):",
+        "if still and told.free + told.locked == self.state.inventory.computed(venue, base):",
         "if still:",
     ),
     "unknown-is-no": Mutant(
@@ -105,9 +107,9 @@ MUTANTS = {
     "outage-unasked": Mutant(
         "after an outage of a private stream its venue is asked what happened meanwhile",
         "arb/core/engine.py",
-        "        self.desk.ask_all(event.venue, event.t_ns)\n"
+        "        self.manager.ask_all(event.venue, event.t_ns)\n"
         "        self.accounts.on_private_up(event.venue, event.t_ns)\n"
-        "        self.house.out.refresh(event.venue)\n",
+        "        self.state.out.refresh(event.venue)\n",
         "",
     ),
     "late-fill-lost": Mutant(
@@ -131,8 +133,8 @@ MUTANTS = {
     "ledger-opens": Mutant(
         "nothing opens while the ledger takes no rows",
         "arb/core/opportunities/detector.py",
-        'if "ledger" in house.store_blocked:',
-        "if not house.venues:",
+        'if "ledger" in state.store_blocked:',
+        "if not state.venues:",
     ),
     "journal-opens": Mutant(
         "nothing opens while the journal lives on its reserve",
@@ -155,8 +157,8 @@ MUTANTS = {
     "two-at-once": Mutant(
         "one open pair at a venue and symbol",
         "arb/core/opportunities/detector.py",
-        "if any((venue, symbol) in self.desk.busy for venue in venues):",
-        "if all((venue, symbol) in self.desk.busy for venue in venues):",
+        "if any((venue, symbol) in self.manager.busy for venue in venues):",
+        "if all((venue, symbol) in self.manager.busy for venue in venues):",
     ),
     "late-unseen": Mutant(
         "a leg that is out of time halts trading though its repair is unanswered",

@@ -8,41 +8,41 @@ that it belongs to, or is adopted; all else is foreign. Doing it again changes n
 from collections.abc import Iterator
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.balance_reconciler import SURVEY_MARGIN_S, DriftWatch
-from arb.core.accounts.recovery import ADOPT_WAIT_S, adopt, rejoin
+from arb.core.accounts.balance_reconciler import SNAPSHOT_MARGIN_S, BalanceReconciler
+from arb.core.accounts.recovery import RECOVERY_WAIT_S, recover, return_to_pairs
 from arb.core.accounts.restart import Restored
-from arb.core.events import AccountSurveyed, BalancesReported
+from arb.core.events import AccountSnapshotTaken, BalancesReported
 from arb.core.orders.execution_time import executed
-from arb.core.orders.manager import Desk
+from arb.core.orders.manager import OrderManager
 from arb.core.records import BalanceRecord
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport
 from arb.market.symbol import Symbol
 
-SURVEY_MAX_S = 3 * 86_400
+SNAPSHOT_MAX_S = 3 * 86_400
 """How far back a start looks at most: OKX tells the fills of three days, Gate's and Bitget's histories go further."""
-SURVEY_AGAIN_S = 2
+SNAPSHOT_AGAIN_S = 2
 TIMER = "survey"
-ADOPT_TIMER = "adopt"
+RECOVERY_TIMER = "adopt"
 
 
-class Accounts:
+class AccountReconciler:
     """See the module's text."""
 
-    def __init__(self, house: House, desk: Desk) -> None:
-        self.house = house
-        self.desk = desk
-        self.foreign = desk.foreign
-        self.drift = DriftWatch(house)
+    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+        self.state = state
+        self.manager = manager
+        self.foreign = manager.foreign
+        self.drift = BalanceReconciler(state)
         self._since_ns = 0
         # Where a previous process has left a basis: since when what happened has to explain the first balances.
         self._explain_from_ns: dict[str, int] = {}
         self._told: set[str] = set()
         self._known: frozenset[str] = frozenset()
         # When the process before heard of a fill: that tells whether what it agreed on has it in, and no clock of a venue does.
-        self._heard_ns: dict[tuple[str, FillKey], int] = {}
+        self._known_ns: dict[tuple[str, FillKey], int] = {}
         self._lost: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
         # Where fills of ours were told whose orders no list shows: since when; and the orders that were not waited for longer.
@@ -51,56 +51,62 @@ class Accounts:
         self._bare: dict[str, list[Fill]] = {}
         self._given_up: set[tuple[str, str]] = set()
 
-    def take_up(self, restored: Restored, now_ns: int) -> None:
+    def recover(self, restored: Restored, now_ns: int) -> None:
         """Go on from what a previous process left."""
         last_ns = restored.last_ns or now_ns
-        self._since_ns = max(last_ns - SURVEY_MARGIN_S * NS_PER_S, now_ns - SURVEY_MAX_S * NS_PER_S)
+        self._since_ns = max(last_ns - SNAPSHOT_MARGIN_S * NS_PER_S, now_ns - SNAPSHOT_MAX_S * NS_PER_S)
         self._known = frozenset(restored.known)
         self.foreign.restore(restored.foreign_orders, restored.foreign_fills)
-        self._heard_ns = dict(_heard(restored))
-        self._explain_from_ns = self.drift.take_up(restored.agreed, now_ns - SURVEY_MAX_S * NS_PER_S)
+        self._known_ns = dict(_known_since(restored))
+        self._explain_from_ns = self.drift.recover(restored.agreed, now_ns - SNAPSHOT_MAX_S * NS_PER_S)
 
     def on_balances(self, event: BalancesReported) -> None:
         """Compare a venue's word with our own computation; after the first one the account is looked through.
 
         Without a basis from a previous process the first word is adopted. Nothing is compared before that look.
         """
-        house, venue = self.house, event.venue
+        state, venue = self.state, event.venue
         first = event.complete and venue not in self._told
-        adopts = venue not in house.inventory.complete
-        quiet = self.desk.quiet_at(venue) and house.venues[venue].surveyed
-        compared = not adopts and house.inventory.comparable(event, quiet)
-        drifts = house.inventory.take(event, quiet)
+        adopts = venue not in state.inventory.complete
+        quiet = self.manager.quiet_at(venue) and state.venues[venue].snapshot_taken
+        compared = not adopts and state.inventory.comparable(event, quiet)
+        drifts = state.inventory.take(event, quiet)
         stopped = self.drift.on_balances(event, drifts, compared=compared)
         if first:
             self._told.add(venue)
             if adopts:
                 self.drift.began(venue, event.asked_ns)
-            self._survey(venue)
+            self._snapshot(venue)
         if event.complete and (first or stopped):
             self._record(event, "start" if first else "drift")
-        if event.complete and self.desk.on_balances(venue, event.t_ns, event.asked_ns) and house.venues[venue].surveyed:
+        if (
+            event.complete
+            and self.manager.on_balances(venue, event.t_ns, event.asked_ns)
+            and state.venues[venue].snapshot_taken
+        ):
             # Whether it was the order that moved them, or something else of which no news came, shows in the whole account.
-            self._look_again(venue, event.t_ns)
+            self._snapshot_again(venue, event.t_ns)
 
-    def on_surveyed(self, event: AccountSurveyed) -> None:
+    def on_snapshot(self, event: AccountSnapshotTaken) -> None:
         """Take everything a look through an account found."""
-        house, venue, now_ns = self.house, event.venue, event.t_ns
+        state, venue, now_ns = self.state, event.venue, event.t_ns
         # Before any news is taken: what a pair does next depends on all its orders.
         waiting = bool(self._lost)
-        rejoin(house, self.desk, (order for order in event.orders if order.client_order_id not in self._known), now_ns)
+        return_to_pairs(
+            state, self.manager, (order for order in event.orders if order.client_order_id not in self._known), now_ns
+        )
         for report in event.orders:
-            if self.desk.on_found(report, now_ns):
+            if self.manager.on_found(report, now_ns):
                 continue
             if decode(report.client_order_id or "") is None:
                 self.foreign.on_report(report, now_ns)
             elif report.client_order_id not in self._known:
                 self._lost[venue, report.venue_order_id] = report
-                house.lost.add((venue, report.symbol))
+                state.lost.add((venue, report.symbol))
         bare = self._bare.setdefault(venue, [])
         for fill in sorted(event.fills, key=lambda fill: (fill.event_ns, fill.trade_id)):
             self._explain(fill)
-            if self.desk.on_found_fill(fill, now_ns):
+            if self.manager.on_found_fill(fill, now_ns):
                 continue
             if (venue, fill.venue_order_id) in self._lost:
                 self._lost_fills[venue, fill.key] = fill
@@ -111,28 +117,28 @@ class Accounts:
         if event.more:
             return
         del self._bare[venue]
-        self.drift.on_surveyed(event)
-        state = house.venues[venue]
+        self.drift.on_snapshot(event)
+        venue_state = state.venues[venue]
         cause = self._unlisted(venue, bare, now_ns) if event.complete else event.cause or "not all was read"
         if cause is None:
-            if not state.surveyed:
-                self._looked_through(venue, now_ns)
-        elif not state.surveyed:
-            house.incident("not_surveyed", f"{venue}: {cause}", now_ns, venue=venue)
-        if not state.surveyed or venue in self._bare_ns:
-            house.out.timer(f"{TIMER}:{venue}", now_ns + SURVEY_AGAIN_S * NS_PER_S)
-        if self._lost and all(state.surveyed for state in house.venues.values()):
-            self.adopt_lost(now_ns)
+            if not venue_state.snapshot_taken:
+                self._account_read(venue, now_ns)
+        elif not venue_state.snapshot_taken:
+            state.incident("not_surveyed", f"{venue}: {cause}", now_ns, venue=venue)
+        if not venue_state.snapshot_taken or venue in self._bare_ns:
+            state.out.timer(f"{TIMER}:{venue}", now_ns + SNAPSHOT_AGAIN_S * NS_PER_S)
+        if self._lost and all(venue_state.snapshot_taken for venue_state in state.venues.values()):
+            self.recover_lost(now_ns)
         elif self._lost and not waiting:
-            house.out.timer(ADOPT_TIMER, now_ns + ADOPT_WAIT_S * NS_PER_S)
+            state.out.timer(RECOVERY_TIMER, now_ns + RECOVERY_WAIT_S * NS_PER_S)
 
-    def _looked_through(self, venue: str, now_ns: int) -> None:
+    def _account_read(self, venue: str, now_ns: int) -> None:
         """Note the first whole look through an account; pairs that waited for it go on."""
         self.drift.start(venue, now_ns)
-        self.house.venues[venue].surveyed = True
-        for pair in self.desk.open.values():
-            if pair.looks_until_ns > now_ns:
-                self.house.out.timer(f"pair:{pair.id}", now_ns)
+        self.state.venues[venue].snapshot_taken = True
+        for pair in self.manager.open.values():
+            if pair.snapshot_until_ns > now_ns:
+                self.state.out.timer(f"pair:{pair.id}", now_ns)
 
     def _is_bare(self, fill: Fill) -> bool:
         """Return whether a fill is of an order with our prefix that neither the journal knows nor any list shows."""
@@ -149,65 +155,67 @@ class Accounts:
             self._bare_ns.pop(venue, None)
             return None
         names = ", ".join(sorted({f"{fill.symbol} {fill.client_order_id}" for fill in bare}))
-        if now_ns < self._bare_ns.setdefault(venue, now_ns) + ADOPT_WAIT_S * NS_PER_S:
+        if now_ns < self._bare_ns.setdefault(venue, now_ns) + RECOVERY_WAIT_S * NS_PER_S:
             return f"fills are told of orders that no list shows: {names}"
         del self._bare_ns[venue]
         self._given_up |= {(venue, fill.venue_order_id) for fill in bare}
         text = f"{venue} tells fills of orders with our prefix, but does not show these: {names}"
-        self.house.incident("not_adopted", text, now_ns, severity="critical", venue=venue)
+        self.state.incident("not_adopted", text, now_ns, severity="critical", venue=venue)
         return None
 
-    def adopt_lost(self, now_ns: int) -> None:
+    def recover_lost(self, now_ns: int) -> None:
         """Take up the orders of ours that nobody knows, once all accounts are told, so that both legs come together."""
         lost, fills = self._lost, self._lost_fills
         self._lost, self._lost_fills = {}, {}
-        self.house.lost.clear()
-        adopt(self.house, self.desk, (report for _, report in sorted(lost.items())), now_ns)
+        self.state.lost.clear()
+        recover(self.state, self.manager, (report for _, report in sorted(lost.items())), now_ns)
         for fill in fills.values():
-            self.desk.on_found_fill(fill, now_ns)
+            self.manager.on_found_fill(fill, now_ns)
         for venue, number in lost:
-            self.desk.on_found(lost[venue, number], now_ns)
+            self.manager.on_found(lost[venue, number], now_ns)
 
     def on_timer(self, venue: str) -> None:
         """Look again through an account that could not be looked through, or that does not show orders it tells fills of."""
-        if not self.house.venues[venue].surveyed or venue in self._bare_ns:
-            self._survey(venue)
+        if not self.state.venues[venue].snapshot_taken or venue in self._bare_ns:
+            self._snapshot(venue)
 
     def on_private_up(self, venue: str, now_ns: int) -> None:
         """Look through an account whose stream was interrupted: what others did meanwhile has moved its balances, too.
 
         Without that no order of ours whose answer was lost could be proved absent there, since balances would not agree.
         """
-        if self.house.venues[venue].surveyed:
-            self._look_again(venue, now_ns)
+        if self.state.venues[venue].snapshot_taken:
+            self._snapshot_again(venue, now_ns)
 
-    def _look_again(self, venue: str, now_ns: int) -> None:
-        self.house.out.survey(venue, self._symbols(venue), self.drift.since_ns(venue, now_ns))
+    def _snapshot_again(self, venue: str, now_ns: int) -> None:
+        self.state.out.snapshot_account(venue, self._symbols(venue), self.drift.since_ns(venue, now_ns))
 
     def _symbols(self, venue: str) -> tuple[str, ...]:
-        return tuple(sorted(symbol for held_at, symbol in self.house.instruments if held_at == venue))
+        return tuple(sorted(symbol for held_at, symbol in self.state.instruments if held_at == venue))
 
-    def _survey(self, venue: str) -> None:
-        basis_ns = self._explain_from_ns.get(venue, self._since_ns + SURVEY_MARGIN_S * NS_PER_S)
-        self.house.out.survey(venue, self._symbols(venue), min(self._since_ns, basis_ns - SURVEY_MARGIN_S * NS_PER_S))
+    def _snapshot(self, venue: str) -> None:
+        basis_ns = self._explain_from_ns.get(venue, self._since_ns + SNAPSHOT_MARGIN_S * NS_PER_S)
+        self.state.out.snapshot_account(
+            venue, self._symbols(venue), min(self._since_ns, basis_ns - SNAPSHOT_MARGIN_S * NS_PER_S)
+        )
 
     def _explain(self, fill: Fill) -> None:
         """Let a fill move the balances we compute, whoever's it is; one that did already changes nothing."""
         base, quote = Symbol.of(fill.symbol).base_and_quote
-        heard_ns = self._heard_ns.get((fill.venue, fill.key))
-        when_ns, slack_ns = executed(fill, self.house.venues[fill.venue], self.desk.order_of(fill))
-        if heard_ns is not None and fill.venue in self._explain_from_ns:
-            when_ns, slack_ns = heard_ns, 0
-        self.house.inventory.apply_fill(fill, quote, base, when_ns, slack_ns)
+        known_ns = self._known_ns.get((fill.venue, fill.key))
+        when_ns, slack_ns = executed(fill, self.state.venues[fill.venue], self.manager.order_of(fill))
+        if known_ns is not None and fill.venue in self._explain_from_ns:
+            when_ns, slack_ns = known_ns, 0
+        self.state.inventory.apply_fill(fill, quote, base, when_ns, slack_ns)
 
     def _record(self, event: BalancesReported, cause: str) -> None:
-        house = self.house
-        house.out.persist(
+        state = self.state
+        state.out.persist(
             *(
                 BalanceRecord(
-                    id=house.next_id("balances"),
-                    run_id=house.run_id,
-                    account_id=house.venues[event.venue].account_id,
+                    id=state.next_id("balances"),
+                    run_id=state.run_id,
+                    account_id=state.venues[event.venue].account_id,
                     venue=event.venue,
                     asset=asset,
                     ns=event.t_ns,
@@ -221,7 +229,7 @@ class Accounts:
         )
 
 
-def _heard(restored: Restored) -> Iterator[tuple[tuple[str, FillKey], int]]:
+def _known_since(restored: Restored) -> Iterator[tuple[tuple[str, FillKey], int]]:
     """Yield every fill that the journal knows of late, and when it was heard of."""
     told = [(restored.foreign_orders, restored.foreign_fills)]
     told += [(pair.orders, pair.fills) for pair in (*restored.pairs, *restored.recent)]

@@ -20,9 +20,9 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.inventory import Drift
-from arb.core.events import AccountSurveyed, BalancesReported, Transfer
+from arb.core.events import AccountSnapshotTaken, BalancesReported, Transfer
 from arb.core.records import AgreedAccount, AgreedRecord
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.numbers import plain
 
 READ_AGAIN_MS = 1_000
@@ -30,10 +30,10 @@ OVERDUE = 2
 HOLD_MS = 1_000
 HOLD_AGAIN_MS = 10_000
 HOLD_START_MS = 5_000
-LOOK_AGAIN_MS = 100
-SURVEY_AGAIN_S = 3
-SURVEY_MARGIN_S = 60
-SURVEYS_BEFORE_GIVING_UP = 4
+COMPARE_AGAIN_MS = 100
+SNAPSHOT_AGAIN_S = 3
+SNAPSHOT_MARGIN_S = 60
+SNAPSHOTS_BEFORE_GIVING_UP = 4
 TRANSFERS_KEPT = 10_000
 TIMER = "drift"
 # Histories of transfers are cut to whole seconds by some venues, and a deposit shows in a balance when it likes.
@@ -44,16 +44,16 @@ class Case(msgspec.Struct):
     """One asset at one venue whose balance is not explained yet."""
 
     since_ns: int
-    surveys: int = 0
-    surveyed_ns: int = 0
+    snapshots: int = 0
+    snapshot_ns: int = 0
     unread: str = ""
 
 
-class DriftWatch:
+class BalanceReconciler:
     """Opens and closes cases; stops assets."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, state: EngineState) -> None:
+        self.state = state
         self._cases: dict[tuple[str, str], Case] = {}
         self._compared_ns: dict[str, int] = {}
         self._agreed_ns: dict[str, int] = {}
@@ -61,7 +61,7 @@ class DriftWatch:
         self._asked_ns: dict[str, int] = {}
         self._transfers: dict[tuple[str, str], None] = {}
         # When the last look that read all transfers began.
-        self._looked_ns: dict[str, int] = {}
+        self._transfers_read_ns: dict[str, int] = {}
 
     def on_balances(self, event: BalancesReported, drifts: Sequence[Drift], *, compared: bool) -> list[Drift]:
         """Take a comparison of balances; return the differences that have stopped their assets."""
@@ -71,69 +71,69 @@ class DriftWatch:
             self._clear_the_way(event.venue, event.t_ns)
             return []
         self._compared_ns[event.venue] = event.t_ns
-        self.house.venues[event.venue].held_until_ns = 0
-        inventory = self.house.inventory
+        self.state.venues[event.venue].held_until_ns = 0
+        inventory = self.state.inventory
         left = [drift for drift in drifts if not inventory.settle(drift.venue, drift.asset)]
         inventory.forget_doubts(event.venue, {drift.asset for drift in drifts}, event.asked_ns)
         self._close({drift.asset for drift in left}, event)
         given_up = [drift for drift in left if self._judge(drift, event)]
         if self._of(event.venue):
-            self._survey_if_due(event.venue, event.t_ns)
+            self._snapshot_if_due(event.venue, event.t_ns)
             self._wake(event.venue, event.t_ns)
         elif not given_up:
             self._agree(event.venue, event.asked_ns)
         return given_up
 
-    def on_surveyed(self, event: AccountSurveyed) -> None:
+    def on_snapshot(self, event: AccountSnapshotTaken) -> None:
         """Count the transfers that a look found, and read the balances again."""
         for transfer in event.transfers:
             self._count(event.venue, transfer, event.t_ns)
         if event.transfers_complete:
-            self._looked_ns[event.venue] = event.started_ns
+            self._transfers_read_ns[event.venue] = event.started_ns
         for _, case in self._of(event.venue):
-            case.surveys += 1
+            case.snapshots += 1
             case.unread = "" if event.transfers_complete else "; its deposits and withdrawals cannot be read"
             if event.complete:
-                case.surveyed_ns = event.started_ns
+                case.snapshot_ns = event.started_ns
         if self._of(event.venue):
-            self.house.out.refresh(event.venue)
+            self.state.out.refresh(event.venue)
 
     def on_timer(self, venue: str, now_ns: int) -> None:
         """Read again while a case is open or openings wait for a comparison."""
         if self._of(venue):
-            self._survey_if_due(venue, now_ns)
+            self._snapshot_if_due(venue, now_ns)
             self._wake(venue, now_ns)
         elif not self._held(venue, now_ns):
             return
-        self.house.out.refresh(venue)
+        self.state.out.refresh(venue)
 
     def resume(self) -> None:
         """Forget what was suspected, on the user's word."""
         self._cases.clear()
-        self.house.suspected.clear()
+        self.state.suspected.clear()
 
     def since_ns(self, venue: str, now_ns: int) -> int:
         """Return from when on an account has to be looked through."""
-        return self._agreed_ns.get(venue, now_ns) - SURVEY_MARGIN_S * NS_PER_S
+        return self._agreed_ns.get(venue, now_ns) - SNAPSHOT_MARGIN_S * NS_PER_S
 
     def _agree(self, venue: str, asked_ns: int) -> None:
-        house = self.house
+        state = self.state
         self._agreed_ns[venue] = asked_ns
-        totals = house.inventory.totals(venue)
-        account_id = house.venues[venue].account_id
+        totals = state.inventory.totals(venue)
+        account_id = state.venues[venue].account_id
         self._agreed[account_id] = AgreedAccount(account_id, asked_ns, totals)
-        house.out.persist(AgreedRecord(accounts=tuple(agreed for _, agreed in sorted(self._agreed.items()))))
+        state.out.persist(AgreedRecord(accounts=tuple(agreed for _, agreed in sorted(self._agreed.items()))))
 
-    def take_up(self, record: AgreedRecord | None, not_before_ns: int) -> dict[str, int]:
+    def recover(self, record: AgreedRecord | None, not_before_ns: int) -> dict[str, int]:
         """Begin to compute from what a previous process agreed on; return since when, for each venue that has such a basis."""
-        house, since_ns = self.house, dict[str, int]()
+        state, since_ns = self.state, dict[str, int]()
         told = () if record is None else record.accounts
         # What is older is no basis any more; accounts that are gone would be kept, and read back to, for ever.
         self._agreed = {agreed.account_id: agreed for agreed in told if agreed.ns >= not_before_ns}
-        for venue, state in house.venues.items():
-            agreed = self._agreed.get(state.account_id)
+        for venue, venue_state in state.venues.items():
+            agreed = self._agreed.get(venue_state.account_id)
             if agreed is not None:
-                house.inventory.begin(venue, agreed.totals, agreed.ns)
+                state.inventory.begin(venue, agreed.totals, agreed.ns)
                 self._agreed_ns[venue] = since_ns[venue] = agreed.ns
         return since_ns
 
@@ -143,8 +143,8 @@ class DriftWatch:
 
     def start(self, venue: str, now_ns: int) -> None:
         """Let openings at a venue wait for its first comparison."""
-        self.house.venues[venue].held_until_ns = now_ns + HOLD_START_MS * NS_PER_MS
-        self.house.out.refresh(venue)
+        self.state.venues[venue].held_until_ns = now_ns + HOLD_START_MS * NS_PER_MS
+        self.state.out.refresh(venue)
 
     def began(self, venue: str, asked_ns: int) -> None:
         """Note that the first word of a venue was adopted."""
@@ -157,61 +157,63 @@ class DriftWatch:
         """Return whether a difference is to be given up on now; a new one becomes a case."""
         key = (drift.venue, drift.asset)
         case = self._cases.setdefault(key, Case(event.t_ns))
-        self.house.suspected.add(key)
-        if event.t_ns - case.since_ns < self.house.timing.drift_grace_ms * NS_PER_MS:
+        self.state.suspected.add(key)
+        if event.t_ns - case.since_ns < self.state.timing.drift_grace_ms * NS_PER_MS:
             return False
-        looked = 0 < case.surveyed_ns < event.asked_ns
-        if not looked and case.surveys < SURVEYS_BEFORE_GIVING_UP:
+        looked = 0 < case.snapshot_ns < event.asked_ns
+        if not looked and case.snapshots < SNAPSHOTS_BEFORE_GIVING_UP:
             return False
         self._stop(drift, case, event)
         return True
 
     def _stop(self, drift: Drift, case: Case, event: BalancesReported) -> None:
-        house, key = self.house, (drift.venue, drift.asset)
+        state, key = self.state, (drift.venue, drift.asset)
         remainder = drift.told - drift.computed
-        doubt = case.unread if case.surveyed_ns else "; its orders and fills cannot be read"
+        doubt = case.unread if case.snapshot_ns else "; its orders and fills cannot be read"
         text = (
             f"{drift.asset} at {drift.venue}: {plain(remainder)} is unexplained (told {plain(drift.told)}, fills, fees and"
             f" transfers give {plain(drift.computed)}){doubt}; nothing opens with it there until `arb resume`"
         )
-        house.control.stopped[house.venues[drift.venue].account_id, drift.asset] = text
-        house.out.persist(house.control.record(event.t_ns, text))
-        house.incident("balance_drift", text, event.t_ns, severity="critical", venue=drift.venue)
-        house.inventory.accept(drift.venue, event.asked_ns, event.t_ns, drift.asset)
+        state.control.stopped[state.venues[drift.venue].account_id, drift.asset] = text
+        state.out.persist(state.control.record(event.t_ns, text))
+        state.incident("balance_drift", text, event.t_ns, severity="critical", venue=drift.venue)
+        state.inventory.accept(drift.venue, event.asked_ns, event.t_ns, drift.asset)
         del self._cases[key]
-        house.suspected.discard(key)
+        state.suspected.discard(key)
 
     def _close(self, open_assets: set[str], event: BalancesReported) -> None:
         for asset, case in self._of(event.venue):
             if asset not in open_assets:
                 del self._cases[event.venue, asset]
-                self.house.suspected.discard((event.venue, asset))
+                self.state.suspected.discard((event.venue, asset))
                 late_ms = (event.t_ns - case.since_ns) // NS_PER_MS
                 text = f"{asset} at {event.venue}: a difference of balances was explained after {late_ms} ms"
-                self.house.incident("balance_explained", text, event.t_ns, severity="info", venue=event.venue)
+                self.state.incident("balance_explained", text, event.t_ns, severity="info", venue=event.venue)
 
     def _clear_the_way(self, venue: str, now_ns: int) -> None:
         """Let openings wait where a word could not be compared, if that is overdue; read again soon."""
-        timing, state = self.house.timing, self.house.venues[venue]
+        timing, venue_state = self.state.timing, self.state.venues[venue]
         overdue_ns = self._compared_ns.setdefault(venue, now_ns) + OVERDUE * timing.balance_refresh_s * NS_PER_S
-        if (self._of(venue) or now_ns >= overdue_ns) and now_ns >= state.held_until_ns + HOLD_AGAIN_MS * NS_PER_MS:
-            state.held_until_ns = now_ns + HOLD_MS * NS_PER_MS
+        if (
+            self._of(venue) or now_ns >= overdue_ns
+        ) and now_ns >= venue_state.held_until_ns + HOLD_AGAIN_MS * NS_PER_MS:
+            venue_state.held_until_ns = now_ns + HOLD_MS * NS_PER_MS
         if self._held(venue, now_ns):
-            self.house.out.timer(f"{TIMER}:{venue}", now_ns + LOOK_AGAIN_MS * NS_PER_MS)
+            self.state.out.timer(f"{TIMER}:{venue}", now_ns + COMPARE_AGAIN_MS * NS_PER_MS)
         elif self._of(venue):
             self._wake(venue, now_ns)
 
     def _held(self, venue: str, now_ns: int) -> bool:
-        return now_ns < self.house.venues[venue].held_until_ns
+        return now_ns < self.state.venues[venue].held_until_ns
 
-    def _survey_if_due(self, venue: str, now_ns: int) -> None:
-        if now_ns - self._asked_ns.get(venue, 0) >= SURVEY_AGAIN_S * NS_PER_S:
+    def _snapshot_if_due(self, venue: str, now_ns: int) -> None:
+        if now_ns - self._asked_ns.get(venue, 0) >= SNAPSHOT_AGAIN_S * NS_PER_S:
             self._asked_ns[venue] = now_ns
-            symbols = tuple(sorted(symbol for held_at, symbol in self.house.instruments if held_at == venue))
-            self.house.out.survey(venue, symbols, self.since_ns(venue, now_ns))
+            symbols = tuple(sorted(symbol for held_at, symbol in self.state.instruments if held_at == venue))
+            self.state.out.snapshot_account(venue, symbols, self.since_ns(venue, now_ns))
 
     def _wake(self, venue: str, now_ns: int) -> None:
-        self.house.out.timer(f"{TIMER}:{venue}", now_ns + READ_AGAIN_MS * NS_PER_MS)
+        self.state.out.timer(f"{TIMER}:{venue}", now_ns + READ_AGAIN_MS * NS_PER_MS)
 
     def _count(self, venue: str, transfer: Transfer, now_ns: int) -> None:
         key = (venue, transfer.transfer_id)
@@ -220,11 +222,11 @@ class DriftWatch:
         while len(self._transfers) >= TRANSFERS_KEPT:
             self._transfers.pop(next(iter(self._transfers)))
         self._transfers[key] = None
-        house = self.house
-        made_ns = transfer.event_ns - (house.venues[venue].offset_ns or 0)
-        at_ns = max(made_ns, self._looked_ns.get(venue, 0))
+        state = self.state
+        made_ns = transfer.event_ns - (state.venues[venue].offset_ns or 0)
+        at_ns = max(made_ns, self._transfers_read_ns.get(venue, 0))
         amounts: dict[str, Decimal] = {transfer.asset: transfer.amount}
-        if house.inventory.apply(venue, amounts, at_ns, TRANSFER_SLACK_NS, (made_ns, max(made_ns, now_ns))):
+        if state.inventory.apply(venue, amounts, at_ns, TRANSFER_SLACK_NS, (made_ns, max(made_ns, now_ns))):
             word = "deposit" if transfer.amount > 0 else "withdrawal"
             text = f"{word} {transfer.transfer_id} of {plain(abs(transfer.amount))} {transfer.asset} at {venue}"
-            house.incident("transfer", text, now_ns, severity="info", venue=venue)
+            state.incident("transfer", text, now_ns, severity="info", venue=venue)

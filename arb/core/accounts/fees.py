@@ -3,7 +3,7 @@
 from decimal import ROUND_CEILING, Decimal
 
 from arb.core.records import FillRecord
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Side
@@ -17,7 +17,7 @@ ROUNDING_MAX = Decimal("1e-6")
 """... or by one unit of the last place it was told in, and never more than this, in the fee's own currency."""
 
 
-def fee_quote(house: House, fill: Fill) -> Decimal | None:
+def fee_quote(state: EngineState, fill: Fill) -> Decimal | None:
     """Return a fee's value in quote: at the fill's own price for base, at the present mid for another asset.
 
     None when no book prices that asset.
@@ -27,20 +27,20 @@ def fee_quote(house: House, fill: Fill) -> Decimal | None:
         return fill.fee
     if fill.fee_currency == base:
         return fill.fee * fill.price
-    unit = house.quote_value(fill.fee_currency, quote)
+    unit = state.quote_value(fill.fee_currency, quote)
     return None if unit is None else fill.fee * unit
 
 
-def booked_fee(house: House, fill: Fill) -> Decimal:
+def booked_fee(state: EngineState, fill: Fill) -> Decimal:
     """Return the value in quote a fee is booked at: its own, else what the model charges, so that profit is not flattered.
 
     A rebate without a price is booked at 0, and so is what not even the model knows. Of a fee of ours that has no price the
     engine tells (`Engine._check_fee`).
     """
-    value = fee_quote(house, fill)
+    value = fee_quote(state, fill)
     if value is not None:
         return value
-    instrument = house.instrument(fill.venue, fill.symbol)
+    instrument = state.instrument(fill.venue, fill.symbol)
     if fill.fee <= 0 or instrument is None or instrument.taker_fee is None:
         return ZERO
     return max(ZERO, instrument.taker_fee) * fill.size * fill.price
@@ -79,10 +79,10 @@ def dearer_rate(fill: Fill, instrument: Instrument) -> Decimal | None:
     return (fill.fee / charged_on).quantize(RATE_STEP, rounding=ROUND_CEILING)
 
 
-def fill_record(house: House, order_id: int, account_id: str, fill: Fill) -> FillRecord:
+def fill_record(state: EngineState, order_id: int, account_id: str, fill: Fill) -> FillRecord:
     """Return the row of a fill of the order with row id `order_id`."""
     return FillRecord(
-        id=house.next_id("fills"),
+        id=state.next_id("fills"),
         order_id=order_id,
         account_id=account_id,
         venue=fill.venue,
@@ -93,7 +93,7 @@ def fill_record(house: House, order_id: int, account_id: str, fill: Fill) -> Fil
         size=fill.size,
         fee=fill.fee,
         fee_currency=fill.fee_currency,
-        fee_quote_value=booked_fee(house, fill),
+        fee_quote_value=booked_fee(state, fill),
         liquidity=str(fill.liquidity),
         source=str(fill.source),
         event_ns=fill.event_ns,

@@ -17,11 +17,11 @@ from arb.core.records import (
     FillRecord,
     FormerAccountsRecord,
     OrderRecord,
-    Pooled,
-    PoolRecord,
+    Residual,
+    ResidualsRecord,
     StoppedAsset,
 )
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.account import sandbox_of
 
 
@@ -45,7 +45,7 @@ def with_present_accounts(restored: Restored, former: Mapping[str, str]) -> Rest
         restored,
         control=None if restored.control is None else _control(restored.control, former),
         pairs=tuple(_pair(left, former) for left in restored.pairs),
-        pool=None if restored.pool is None else _pool(restored.pool, former),
+        residuals=None if restored.residuals is None else _residuals(restored.residuals, former),
         agreed=None if restored.agreed is None else _agreed(restored.agreed, former),
         recent=tuple(_pair(closed, former) for closed in restored.recent),
         foreign_orders=_orders(restored.foreign_orders, former),
@@ -53,7 +53,7 @@ def with_present_accounts(restored: Restored, former: Mapping[str, str]) -> Rest
     )
 
 
-def keep_former(house: House, restored: Restored, told: Mapping[str, str], now_ns: int) -> None:
+def keep_former(state: EngineState, restored: Restored, told: Mapping[str, str], now_ns: int) -> None:
     """Journal the former names that the journal did not know, or knew otherwise, and tell whoever reads the ledger.
 
     Accounts of sandboxes, of which there is a new one with most runs, are not told; and forgotten once their sandbox is gone.
@@ -63,13 +63,13 @@ def keep_former(house: House, restored: Restored, told: Mapping[str, str], now_n
     if not fresh:
         return
     kept = {**known, **told}.items()
-    house.out.persist(
-        FormerAccountsRecord(present={name: last for name, last in kept if not has_vanished(house, last)})
+    state.out.persist(
+        FormerAccountsRecord(present={name: last for name, last in kept if not has_vanished(state, last)})
     )
     for name, present in fresh.items():
         if sandbox_of(present) is None:
             text = f"account {present} was called {name} before: rows under both names are one account's"
-            house.incident("account_renamed", text, now_ns, severity="info")
+            state.incident("account_renamed", text, now_ns, severity="info")
 
 
 def _last(name: str, known: Mapping[str, str]) -> str:
@@ -107,15 +107,15 @@ def _fills(fills: Iterable[FillRecord], former: Mapping[str, str]) -> tuple[Fill
     )
 
 
-def _pool(record: PoolRecord, former: Mapping[str, str]) -> PoolRecord:
-    return PoolRecord(
+def _residuals(record: ResidualsRecord, former: Mapping[str, str]) -> ResidualsRecord:
+    return ResidualsRecord(
         account_ids=_names(record.account_ids, former),
         dust=tuple(_pooled(held, former) for held in record.dust),
         carried=tuple(_pooled(held, former) for held in record.carried),
     )
 
 
-def _pooled(held: Pooled, former: Mapping[str, str]) -> Pooled:
+def _pooled(held: Residual, former: Mapping[str, str]) -> Residual:
     return msgspec.structs.replace(held, account_ids=_names(held.account_ids, former))
 
 

@@ -198,9 +198,9 @@ class Inventory:
             if (told := self._total(event.venue, asset)) != self.computed(event.venue, asset)
         ]
 
-    def accept(self, venue: str, asked_ns: int, told_ns: int, asset: str | None = None) -> None:
-        """Adopt the venue's word, asked at `asked_ns` and told at `told_ns`, for one asset or for all."""
-        self._adopted[venue, asset] = asked_ns, max(asked_ns, told_ns)
+    def accept(self, venue: str, asked_ns: int, reported_ns: int, asset: str | None = None) -> None:
+        """Adopt the venue's word, asked at `asked_ns` and told at `reported_ns`, for one asset or for all."""
+        self._adopted[venue, asset] = asked_ns, max(asked_ns, reported_ns)
         for held_at, held in list(self._told):
             if held_at == venue and asset in (None, held):
                 self._computed[venue, held] = self._total(venue, held)

@@ -1,119 +1,121 @@
 """Orders with our prefix that the journal does not know: they join their pair, or it is rebuilt from their names.
 
-It happens when the machine lost its last moments (what the journal had not yet synced), or when a journal was put aside. The
-client order id tells the process, the pair's number and the leg, so that orders of one pair find each other again. Where that
-pair is known, by an order that was kept or by the number it has in later processes, be it open or closed of late, the lost one
-becomes one of its orders (`rejoin`): in a pair apart it would be traded back, and what it had mended would be mended again.
-Else the pair is made anew (`adopt`). What it was meant to earn is not known then; it is decided as if its limits had been its
-plan, its legs are counted and settled like any other's, and what is uneven is mended. An order of ours that rests is
-cancelled.
+It happens when the machine lost its last moments (what the journal had not yet synced), or when a journal was put aside.
+The client order id tells the process, the pair's number and the leg, so that orders of one pair find each other again.
+Where that pair is known, by an order that was kept or by the number it has in later processes, be it open or closed of
+late, the lost one becomes one of its orders (`return_to_pairs`): in a pair apart it would be traded back, and what it had
+repaired would be repaired again. Else the pair is made anew (`recover`). What it was meant to earn is not known then: its
+limits are taken for its plan, its legs are counted and settled like any other's, and what is uneven is repaired. An order
+of ours that rests is cancelled.
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
 
 from arb.core.commands import PlaceOrder
-from arb.core.orders.manager import Desk
+from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.records import PairKind, PlanRecord
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.client_id import ClientOrderId, decode, is_again, pair_part
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
-ADOPT_WAIT_S = 10
+RECOVERY_WAIT_S = 10
 """How long an account that cannot be looked through is waited for: by lost orders, for their other legs; by the repairs of a
 pair that was taken up, since an earlier one may have left of which the journal knows nothing."""
 
 
-def rejoin(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int) -> None:
+def return_to_pairs(state: EngineState, manager: OrderManager, reports: Iterable[OrderReport], now_ns: int) -> None:
     """Give orders that nobody here knows back to the pairs that are known; what the venue says of them is told afterwards."""
-    lost = [(name, report) for report in reports if (name := _stray(desk, report)) and _takable(house, report)]
+    lost = [(name, report) for report in reports if (name := _stray(manager, report)) and _takable(state, report)]
     if not lost:
         return
-    named = {pair_part(name): desk.pairs[order.pair_id] for name, order in desk.orders.items()}
+    named = {pair_part(name): manager.pairs[order.pair_id] for name, order in manager.orders.items()}
     # A process that had taken the pair up may have left no other trace of its own.
-    numbered = {pair.number: pair for pair in desk.pairs.values() if is_again(pair.number)}
+    numbered = {pair.number: pair for pair in manager.pairs.values() if is_again(pair.number)}
     # Attempts in their order, as if they had never been away.
     for name, report in sorted(lost, key=lambda entry: entry[1].client_order_id or ""):
         pair = named.get(pair_part(name.encode())) or numbered.get(name.pair_number)
         if pair is not None and pair.plan.symbol == report.symbol:
-            _give_back(house, desk, pair, name, report, now_ns)
+            _give_back(state, manager, pair, name, report, now_ns)
 
 
-def _stray(desk: Desk, report: OrderReport) -> ClientOrderId | None:
+def _stray(manager: OrderManager, report: OrderReport) -> ClientOrderId | None:
     """Return the parts of an order's name, None when it is not ours or known already."""
     name = report.client_order_id
-    return None if name is None or name in desk.orders else decode(name)
+    return None if name is None or name in manager.orders else decode(name)
 
 
-def _takable(house: House, report: OrderReport) -> bool:
-    listed = house.instrument(report.venue, report.symbol) is not None and len(house.venues_of(report.symbol)) > 1
+def _takable(state: EngineState, report: OrderReport) -> bool:
+    listed = state.instrument(report.venue, report.symbol) is not None and len(state.venues_of(report.symbol)) > 1
     return bool(listed and report.price and report.size)
 
 
 def _give_back(
-    house: House, desk: Desk, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int
+    state: EngineState, manager: OrderManager, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int
 ) -> None:
-    order = _order(house, pair, name, report, now_ns)
+    order = _order(state, pair, name, report, now_ns)
     pair.orders[order.client_order_id] = order
-    desk.know(order)
-    house.out.persist(order.record())
+    manager.know(order)
+    state.out.persist(order.record())
     text = f"pair {pair.id}: {order.client_order_id}, an order of its own that the journal does not know, is taken up"
-    house.incident("adopted", text, now_ns, venue=order.venue, pair_id=pair.id)
-    _take_up(house, desk, order, now_ns)
+    state.incident("adopted", text, now_ns, venue=order.venue, pair_id=pair.id)
+    _follow(state, manager, order, now_ns)
 
 
-def adopt(house: House, desk: Desk, reports: Iterable[OrderReport], now_ns: int) -> list[PairTrade]:
+def recover(state: EngineState, manager: OrderManager, reports: Iterable[OrderReport], now_ns: int) -> list[PairTrade]:
     """Rebuild the pairs of orders that nobody here knows; their fills are told to the desk afterwards."""
     groups: dict[tuple[int, int, str], list[tuple[ClientOrderId, OrderReport]]] = {}
     for report in reports:
         name = decode(report.client_order_id or "")
-        if name is None or report.client_order_id in desk.orders:
+        if name is None or report.client_order_id in manager.orders:
             continue
-        if not _takable(house, report):
+        if not _takable(state, report):
             text = f"{report.venue} {report.symbol} {report.client_order_id} has our prefix, but cannot be taken up"
-            house.incident("not_adopted", text, now_ns, severity="critical", venue=report.venue)
+            state.incident("not_adopted", text, now_ns, severity="critical", venue=report.venue)
             continue
         groups.setdefault((name.nonce, name.pair_number, report.symbol), []).append((name, report))
-    return [_adopt_pair(house, desk, told, now_ns) for _, told in sorted(groups.items())]
+    return [_recover_pair(state, manager, told, now_ns) for _, told in sorted(groups.items())]
 
 
-def _adopt_pair(house: House, desk: Desk, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PairTrade:
-    number = house.next_number("pairs")
-    plan = _plan(house, house.pair_id(number), told, now_ns)
-    pair = PairTrade(PairKind.ARB, plan, number, house.run_id, None, now_ns)
+def _recover_pair(
+    state: EngineState, manager: OrderManager, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int
+) -> PairTrade:
+    number = state.next_number("pairs")
+    plan = _plan(state, state.pair_id(number), told, now_ns)
+    pair = PairTrade(PairKind.ARB, plan, number, state.run_id, None, now_ns)
     pair.move(Trigger.UNEVEN, now_ns)
     for name, report in told:
-        order = _order(house, pair, name, report, now_ns)
+        order = _order(state, pair, name, report, now_ns)
         pair.orders[order.client_order_id] = order
-    house.tally.opened += 1
-    desk.add(pair)
+    state.tally.opened += 1
+    manager.add(pair)
     base = Symbol.of(plan.symbol).base
-    house.out.persist(plan, pair.record(base), *(order.record() for order in pair.orders.values()))
+    state.out.persist(plan, pair.record(base), *(order.record() for order in pair.orders.values()))
     names = ", ".join(pair.orders)
     text = f"pair {pair.id}: orders with our prefix that the journal does not know are taken up: {names}"
-    house.incident("adopted", text, now_ns, pair_id=pair.id)
+    state.incident("adopted", text, now_ns, pair_id=pair.id)
     for order in pair.orders.values():
-        _take_up(house, desk, order, now_ns)
-    house.out.timer(f"pair:{pair.id}", now_ns)
+        _follow(state, manager, order, now_ns)
+    state.out.timer(f"pair:{pair.id}", now_ns)
     return pair
 
 
-def _take_up(house: House, desk: Desk, order: WorkingOrder, now_ns: int) -> None:
+def _follow(state: EngineState, manager: OrderManager, order: WorkingOrder, now_ns: int) -> None:
     """Follow an order from now on: ask what became of it, and leave nothing of it in a book."""
     order.released = order.settled
     if not order.settled:
-        house.books.sending(order.venue, order.symbol, now_ns)
-        house.out.timer(f"order:{order.client_order_id}", now_ns)
+        state.books.sending(order.venue, order.symbol, now_ns)
+        state.out.timer(f"order:{order.client_order_id}", now_ns)
     if not order.ended:
-        desk.seeker.cancel(order)
+        manager.reconciler.cancel(order)
 
 
-def _order(house: House, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int) -> WorkingOrder:
+def _order(state: EngineState, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int) -> WorkingOrder:
     assert report.client_order_id is not None and report.price is not None
     place = PlaceOrder(
         cause=0,
@@ -128,14 +130,14 @@ def _order(house: House, pair: PairTrade, name: ClientOrderId, report: OrderRepo
         size=report.size,
         expires_ns=now_ns,
     )
-    account_id = house.venues[report.venue].account_id
-    order = WorkingOrder(house.next_id("orders"), pair.id, account_id, place, name.attempt, now_ns)
-    order.outcome, order.adopted = Outcome.ACCEPTED, True
+    account_id = state.venues[report.venue].account_id
+    order = WorkingOrder(state.next_id("orders"), pair.id, account_id, place, name.attempt, now_ns)
+    order.outcome, order.recovered = Outcome.ACCEPTED, True
     order.take_report(report, now_ns)
     return order
 
 
-def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PlanRecord:
+def _plan(state: EngineState, pair_id: int, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PlanRecord:
     """Return a plan as if the legs had been meant to fill whole at their limits, and a missing leg to match the other.
 
     What its buy leg was to pay counts for this day: the journal lost that, too, with the leg.
@@ -144,10 +146,10 @@ def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderRepor
     legs = {name.leg: report for name, report in told if name.attempt == 0}
     bought, sold = legs.get(str(Side.BUY)), legs.get(str(Side.SELL))
     known = bought or sold or told[0][1]
-    others = [venue for venue in house.venues_of(symbol) if venue != known.venue]
+    others = [venue for venue in state.venues_of(symbol) if venue != known.venue]
     buy_venue = bought.venue if bought else (others[0] if sold else known.venue)
-    sell_venue = sold.venue if sold else next(venue for venue in house.venues_of(symbol) if venue != buy_venue)
-    buyer, seller = house.instruments[buy_venue, symbol], house.instruments[sell_venue, symbol]
+    sell_venue = sold.venue if sold else next(venue for venue in state.venues_of(symbol) if venue != buy_venue)
+    buyer, seller = state.instruments[buy_venue, symbol], state.instruments[sell_venue, symbol]
     buy_fee, sell_fee = buyer.taker_fee or ZERO, seller.taker_fee or ZERO
     buy_size, buy_price = (bought or known).size, (bought or known).price or ZERO
     sell_size, sell_price = (sold or known).size, (sold or known).price or ZERO
@@ -156,7 +158,7 @@ def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderRepor
     mark = sell_price * (1 - sell_fee)
     paid = buy_size * buy_price * (1 if in_base else 1 + buy_fee)
     if bought:
-        house.control.opened(paid, now_ns)
+        state.control.opened(paid, now_ns)
     return PlanRecord(
         pair_id=pair_id,
         symbol=symbol,
@@ -178,5 +180,5 @@ def _plan(house: House, pair_id: int, told: list[tuple[ClientOrderId, OrderRepor
         buy_fee_in=FeeIn(buyer.buy_fee_in),
         hold_quote=ZERO,
         hold_base=ZERO,
-        day_notional=house.control.day_notional if bought else ZERO,
+        day_notional=state.control.day_notional if bought else ZERO,
     )

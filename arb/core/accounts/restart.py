@@ -1,4 +1,4 @@
-"""Taking up what a previous process left: unfinished pairs, leftover base, halts, losses.
+"""Recover what a previous process left: unfinished pairs, residuals, halts, losses.
 
 Starting is reconciling. An order that was journalled but never answered is unknown: it may have left before the process died.
 Every unsettled order is asked for at once. Pairs of a sandbox that is gone end as abandoned. A pair whose symbol is no longer
@@ -6,18 +6,19 @@ traded, or one of whose accounts is not connected (its venue is disabled, or the
 it halts trading, stays as it is in the journal for a start that can finish it, and ends as abandoned when the user resumes
 without it. An account that was called otherwise before is the same account (`core/accounts/former_accounts.py`).
 
-The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no pair that was taken
-up is mended before the accounts where an order of it may be were looked through; what is lost joins it there (`core/accounts/recovery.py`).
+The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no recovered
+pair is repaired before a snapshot was taken of every account that may hold an order of it; a lost order joins its pair then
+(`core/accounts/recovery.py`).
 """
 
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.accounts.recovery import ADOPT_WAIT_S
-from arb.core.orders.manager import Desk
+from arb.core.accounts.recovery import RECOVERY_WAIT_S
+from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.pairs.residuals import DustPool
+from arb.core.pairs.residuals import Residuals
 from arb.core.records import (
     AgreedRecord,
     ControlRecord,
@@ -26,9 +27,9 @@ from arb.core.records import (
     PairRecord,
     PairState,
     PlanRecord,
-    PoolRecord,
+    ResidualsRecord,
 )
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.account import sandbox_of
 from arb.market.client_id import number_again
 from arb.market.numbers import plain
@@ -49,7 +50,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
     control: ControlRecord | None = None
     pairs: tuple[OpenPair, ...] = ()
-    pool: PoolRecord | None = None
+    residuals: ResidualsRecord | None = msgspec.field(default=None, name="pool")
     agreed: AgreedRecord | None = None
     last_ns: int = 0
     """When the journal's last entry was written, 0 for a new journal."""
@@ -63,98 +64,100 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What accounts were called before, each with its present name, as the journal has it."""
 
 
-def restore(house: House, desk: Desk, pool: DustPool, restored: Restored, now_ns: int) -> None:
+def restore(state: EngineState, manager: OrderManager, residuals: Residuals, restored: Restored, now_ns: int) -> None:
     """Take up unfinished pairs and ask for every order that is not settled."""
     if restored.control is not None:
-        house.control.restore(restored.control)
-    present = {state.account_id for state in house.venues.values()}
+        state.control.restore(restored.control)
+    present = {venue_state.account_id for venue_state in state.venues.values()}
     numbers: set[int] = set()
-    if restored.pool is not None:
-        _take_up_pool(house, pool, restored.pool, present, now_ns)
+    if restored.residuals is not None:
+        _recover_residuals(state, residuals, restored.residuals, present, now_ns)
     for left in restored.pairs:
-        pair = _rebuild(house, left, numbers, now_ns)
-        house.control.restore_opened(pair.plan.day_notional, pair.decided_ns)
+        pair = _rebuild(state, left, numbers, now_ns)
+        state.control.restore_opened(pair.plan.day_notional, pair.decided_ns)
         plan, gone = pair.plan, sorted({order.account_id for order in left.orders} - present)
         base, quote = Symbol.of(plan.symbol).base_and_quote
-        house.tally.opened += 1
-        if any(has_vanished(house, account_id) for account_id in gone):
-            abandon(house, pair, f"pair {pair.id} belongs to an account that is not connected now: {gone}", now_ns)
+        state.tally.opened += 1
+        if any(has_vanished(state, account_id) for account_id in gone):
+            abandon(state, pair, f"pair {pair.id} belongs to an account that is not connected now: {gone}", now_ns)
             continue
-        if why := _out_of_reach(house, pair, gone):
-            desk.stranded[pair.id] = pair
+        if why := _out_of_reach(state, pair, gone):
+            manager.stranded[pair.id] = pair
             text = (
                 f"pair {pair.id} was left open with {pair.imbalance(base)} {base} uneven as far as is known, and {why}"
                 " and start again to have it finished, or give it up by `arb resume --reason TEXT`"
             )
-            house.halt("stranded", text, now_ns, pair.id)
+            state.halt("stranded", text, now_ns, pair.id)
             continue
         holds = {(plan.buy_venue, quote): plan.hold_quote, (plan.sell_venue, base): plan.hold_base}
-        house.inventory.reserve(pair.id, holds)
-        desk.add(pair)
+        state.inventory.reserve(pair.id, holds)
+        manager.add(pair)
         for order in pair.orders.values():
             order.released = order.settled
             if not order.settled:
-                house.books.sending(order.venue, order.symbol, now_ns)
-                house.out.timer(f"order:{order.client_order_id}", now_ns)
-        house.out.timer(f"pair:{pair.id}", now_ns)
-        house.incident("restored", f"pair {pair.id} taken up as {pair.state}", now_ns, severity="info", pair_id=pair.id)
+                state.books.sending(order.venue, order.symbol, now_ns)
+                state.out.timer(f"order:{order.client_order_id}", now_ns)
+        state.out.timer(f"pair:{pair.id}", now_ns)
+        state.incident("restored", f"pair {pair.id} taken up as {pair.state}", now_ns, severity="info", pair_id=pair.id)
     for closed in restored.recent:
-        pair = _rebuild(house, closed, numbers, now_ns)
-        mendable = pair.state is not PairState.ABANDONED and not _untraded(house, pair)
-        if mendable and {order.account_id for order in closed.orders} <= present:
-            pair.take_up_end(closed.pair)
+        pair = _rebuild(state, closed, numbers, now_ns)
+        repairable = pair.state is not PairState.ABANDONED and not _untraded(state, pair)
+        if repairable and {order.account_id for order in closed.orders} <= present:
+            pair.recover_end(closed.pair)
             for order in pair.orders.values():
                 order.released = True
-            desk.remember(pair)
+            manager.remember(pair)
 
 
-def abandon(house: House, pair: PairTrade, why: str, now_ns: int) -> None:
+def abandon(state: EngineState, pair: PairTrade, why: str, now_ns: int) -> None:
     """End a pair that nobody can finish here, and say why."""
     pair.move(Trigger.ABANDON, now_ns)
-    house.tally.closed[pair.state] += 1
+    state.tally.closed[pair.state] += 1
     # With the control row, since the day's turnover may stand in this pair's plan alone.
-    house.out.persist(pair.record(Symbol.of(pair.plan.symbol).base), house.control.record(now_ns, why))
-    house.incident("abandoned", why, now_ns, pair_id=pair.id)
+    state.out.persist(pair.record(Symbol.of(pair.plan.symbol).base), state.control.record(now_ns, why))
+    state.incident("abandoned", why, now_ns, pair_id=pair.id)
 
 
-def _take_up_pool(house: House, pool: DustPool, left: PoolRecord, present: set[str], now_ns: int) -> None:
+def _recover_residuals(
+    state: EngineState, residuals: Residuals, left: ResidualsRecord, present: set[str], now_ns: int
+) -> None:
     """Take up what is left over, but for what lies on accounts that are not connected now: that is told."""
-    elsewhere = pool.restore(left, present, lambda account_id: not has_vanished(house, account_id))
+    elsewhere = residuals.restore(left, present, lambda account_id: not has_vanished(state, account_id))
     dropped = [rest for rest in elsewhere if rest.size]
     if dropped:
         held = ", ".join(f"{plain(rest.size)} {Symbol.of(rest.symbol).base}" for rest in dropped)
         gone = sorted({name for rest in dropped for name in rest.account_ids or left.account_ids} - present)
         text = f"{held} left over by earlier pairs lie on accounts that are not connected now: {', '.join(gone)}"
         severity = "warning" if any(rest in left.carried for rest in dropped) else "info"
-        house.incident("left_over", text, now_ns, severity=severity)
+        state.incident("left_over", text, now_ns, severity=severity)
 
 
-def has_vanished(house: House, account_id: str) -> bool:
+def has_vanished(state: EngineState, account_id: str) -> bool:
     """Return whether an account was a sandbox's that is gone; one of a real venue comes back, and never vanishes."""
-    return sandbox_of(account_id) not in (None, house.sandbox_id)
+    return sandbox_of(account_id) not in (None, state.sandbox_id)
 
 
-def _out_of_reach(house: House, pair: PairTrade, gone: list[str]) -> str | None:
+def _out_of_reach(state: EngineState, pair: PairTrade, gone: list[str]) -> str | None:
     """Return why a pair cannot be finished now and what would mend that; None when it can."""
     if gone:
         return f"{' and '.join(gone)} is not connected now: enable its venue, with a key of that account,"
-    if untraded := _untraded(house, pair):
+    if untraded := _untraded(state, pair):
         return f"{pair.plan.symbol} is not traded at {' and '.join(untraded)} now: bring it back to [run] symbols"
     return None
 
 
-def _untraded(house: House, pair: PairTrade) -> list[str]:
+def _untraded(state: EngineState, pair: PairTrade) -> list[str]:
     """Return the venues at which a pair would have to be finished and that have no book of its symbol."""
     venues = {*pair.venues, *(order.venue for order in pair.orders.values() if not order.settled)}
-    return sorted(venue for venue in venues if not house.books.has(venue, pair.plan.symbol))
+    return sorted(venue for venue in venues if not state.books.has(venue, pair.plan.symbol))
 
 
-def _rebuild(house: House, left: OpenPair, numbers: set[int], now_ns: int) -> PairTrade:
+def _rebuild(state: EngineState, left: OpenPair, numbers: set[int], now_ns: int) -> PairTrade:
     number = number_again(left.plan.pair_id)
     while number in numbers:
         number += 1  # hardly ever; then only a third process may fail to see whose a lost order is
     numbers.add(number)
-    expiry_ns = house.timing.order_expiry_ms * NS_PER_MS
+    expiry_ns = state.timing.order_expiry_ms * NS_PER_MS
     orders = [
         WorkingOrder.restored(
             record, [fill for fill in left.fills if fill.order_id == record.id], record.journalled_ns + expiry_ns
@@ -162,26 +165,26 @@ def _rebuild(house: House, left: OpenPair, numbers: set[int], now_ns: int) -> Pa
         for record in left.orders
     ]
     pair = PairTrade.restored(left.plan, left.pair, number, orders, now_ns)
-    pair.looks_until_ns = now_ns + ADOPT_WAIT_S * NS_PER_S
+    pair.snapshot_until_ns = now_ns + RECOVERY_WAIT_S * NS_PER_S
     return pair
 
 
-def unseen(house: House, pair: PairTrade, now_ns: int) -> list[str]:
+def unseen(state: EngineState, pair: PairTrade, now_ns: int) -> list[str]:
     """Return the venues where an order of a pair may be that the journal lost; none once they were waited for long enough."""
-    if now_ns >= pair.looks_until_ns:
+    if now_ns >= pair.snapshot_until_ns:
         return []
-    return [venue for venue in house.venues_of(pair.plan.symbol) if not house.venues[venue].surveyed]
+    return [venue for venue in state.venues_of(pair.plan.symbol) if not state.venues[venue].snapshot_taken]
 
 
-def mends_from_ns(house: House, pair: PairTrade, now_ns: int) -> int:
+def repairs_from_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
     """Return when a pair that is uneven may be mended, if no account is looked through before; 0 when nothing is waited for.
 
     A venue where the pair has traded, or was meant to, is waited for as long as may be; any other that lists the symbol until
     half the leg's time is gone, since an earlier repair is not likely to be there, and none is sent there unseen.
     """
-    missing = unseen(house, pair, now_ns)
+    missing = unseen(state, pair, now_ns)
     if not missing:
         return 0
     if not {*pair.venues, *(order.venue for order in pair.orders.values())}.isdisjoint(missing):
-        return pair.looks_until_ns
-    return min(pair.looks_until_ns, (pair.uneven_ns or now_ns) + house.timing.leg_deadline_ms * NS_PER_MS // 2)
+        return pair.snapshot_until_ns
+    return min(pair.snapshot_until_ns, (pair.uneven_ns or now_ns) + state.timing.leg_deadline_ms * NS_PER_MS // 2)

@@ -30,7 +30,7 @@ from arb.market.order import Role, Side
 
 ZERO = Decimal(0)
 BPS = Decimal(10_000)
-REPAIRS_TOLD = 8
+REPAIRS_EXPLAINED = 8
 """Of how many repairs of one pair the alternatives are kept: a halted exit may be quoted for hours."""
 
 
@@ -65,7 +65,7 @@ class _Entry(msgspec.Struct, frozen=True):
     routes: Sequence[Considered]
 
 
-class Mending(msgspec.Struct, frozen=True, kw_only=True):
+class RepairDecision(msgspec.Struct, frozen=True, kw_only=True):
     """One repair as it was chosen: what was to be mended, at which prices, and where it could have been.
 
     `venues` could trade; `barred` could not, and why; `ways` says what a repair at a venue would have been.
@@ -92,15 +92,15 @@ class Alternatives:
         """Rows go to `persist` under ids of `next_id`."""
         self._persist = persist
         self._next_id = next_id
-        self._waiting: list[_Entry | Mending] = []
+        self._waiting: list[_Entry | RepairDecision] = []
 
     def opened(self, pair_id: int, ns: int, taken: Route, routes: Sequence[Considered]) -> None:
         """Keep what stood beside an opportunity that was taken."""
         self._waiting.append(_Entry(pair_id, ns, taken, routes))
 
-    def mended(self, mending: Mending) -> None:
+    def repaired(self, decision: RepairDecision) -> None:
         """Keep what stood beside a repair that was sent."""
-        self._waiting.append(mending)
+        self._waiting.append(decision)
 
     @property
     def untold(self) -> bool:
@@ -196,36 +196,36 @@ def _larger(considered: Considered, taken: Plan) -> tuple[Plan, Reason] | None:
     return best, Reason.INSUFFICIENT_BALANCE if short else Reason.EDGE_BELOW_THRESHOLD
 
 
-def _of_repair(mending: Mending) -> Iterator[AlternativeRecord]:
-    side, need, taken = mending.side, mending.need, mending.taken
-    best = cheapest_at(side, need, mending.cap, mending.slack_bps, mending.venues)
-    for venue in mending.venues:
+def _of_repair(decision: RepairDecision) -> Iterator[AlternativeRecord]:
+    side, need, taken = decision.side, decision.need, decision.taken
+    best = cheapest_at(side, need, decision.cap, decision.slack_bps, decision.venues)
+    for venue in decision.venues:
         name = venue.instrument.venue
         if name == taken.venue:
             continue
         order = best.get(name)
-        yield _way(mending, name, order, _why_not(mending, venue, order, best.get(taken.venue)))
-    for name, reason in mending.barred.items():
+        yield _way(decision, name, order, _why_not(decision, venue, order, best.get(taken.venue)))
+    for name, reason in decision.barred.items():
         if name != taken.venue:
-            yield _way(mending, name, None, reason)
-    yield _way(mending, taken.venue, best.get(taken.venue), None, sent=taken)
-    worth = hold_worth(side, need, mending.cap, mending.venues)
-    yield _row(mending, AlternativeWay.HOLD, None, None, None, worth, RepairReason.STAYS_UNHEDGED)
+            yield _way(decision, name, None, reason)
+    yield _way(decision, taken.venue, best.get(taken.venue), None, sent=taken)
+    worth = hold_worth(side, need, decision.cap, decision.venues)
+    yield _row(decision, AlternativeWay.HOLD, None, None, None, worth, RepairReason.STAYS_UNHEDGED)
 
 
 def _why_not(
-    mending: Mending, venue: RepairVenue, order: RepairOrder | None, instead: RepairOrder | None
+    decision: RepairDecision, venue: RepairVenue, order: RepairOrder | None, instead: RepairOrder | None
 ) -> Reason | RepairReason:
     if venue.instrument.taker_fee is None:
         return Reason.FEE_UNKNOWN
     if not venue.levels:
         return Reason.NO_DEPTH
     top = venue.levels[0][0]
-    if top < mending.cap if mending.side is Side.SELL else top > mending.cap:
+    if top < decision.cap if decision.side is Side.SELL else top > decision.cap:
         return RepairReason.BEYOND_CAP
     if order is None:
         return RepairReason.NO_LEGAL_ORDER
-    allowed = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(mending.policy)
+    allowed = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(decision.policy)
     if allowed is not None and venue.role not in allowed:
         return RepairReason.POLICY
     # Cheaper, and yet not taken: the venue is in quarantine, or does not answer.
@@ -234,7 +234,7 @@ def _why_not(
 
 
 def _way(
-    mending: Mending,
+    decision: RepairDecision,
     venue: str,
     order: RepairOrder | None,
     reason: Reason | RepairReason | None,
@@ -244,11 +244,11 @@ def _way(
     shown = sent or order
     worth = order.worth if order is not None else None
     size, price = (None, None) if shown is None else (shown.size, shown.price)
-    return _row(mending, mending.ways[venue], venue, size, price, worth, reason)
+    return _row(decision, decision.ways[venue], venue, size, price, worth, reason)
 
 
 def _row(
-    mending: Mending,
+    decision: RepairDecision,
     way: AlternativeWay,
     venue: str | None,
     size: Decimal | None,
@@ -256,13 +256,13 @@ def _row(
     worth: Decimal | None,
     reason: Reason | RepairReason | None,
 ) -> AlternativeRecord:
-    selling = mending.side is Side.SELL
-    notional = mending.need * mending.reference
+    selling = decision.side is Side.SELL
+    notional = decision.need * decision.reference
     net = None if worth is None else worth - notional if selling else worth + notional
     return AlternativeRecord(
         id=0,
-        pair_trade_id=mending.pair_id,
-        ns=mending.ns,
+        pair_trade_id=decision.pair_id,
+        ns=decision.ns,
         stage=AlternativeStage.REPAIR,
         way=way,
         buy_venue=None if selling else venue,

@@ -12,8 +12,8 @@ from arb.core.accounts.fees import unsupported
 from arb.core.opportunities.alternatives import Considered
 from arb.core.opportunities.episodes import Edge, Episode, Episodes, Route
 from arb.core.opportunities.opener import open_pair
-from arb.core.orders.manager import Desk
-from arb.core.pairs.residuals import DustPool
+from arb.core.orders.manager import OrderManager
+from arb.core.pairs.residuals import Residuals
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
@@ -23,7 +23,7 @@ from arb.core.pricing.terms import EdgeLimits, Funds, PairTerms, VenueTerms
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
 from arb.core.risk.limits import breached
-from arb.core.state import IDS_PER_RUN, House
+from arb.core.state import IDS_PER_RUN, EngineState
 from arb.market.numbers import exact, to_e8
 from arb.market.symbol import Symbol
 
@@ -38,10 +38,10 @@ Sides = tuple[dict[str, Depth], dict[str, Depth]]
 class Detector:
     """Finds edges and decides which to take."""
 
-    def __init__(self, house: House, desk: Desk, pool: DustPool) -> None:
-        self.house = house
-        self.desk = desk
-        self.pool = pool
+    def __init__(self, state: EngineState, manager: OrderManager, residuals: Residuals) -> None:
+        self.state = state
+        self.manager = manager
+        self.residuals = residuals
         self.episodes = Episodes(0, 0, 0)
         self._closed: list[OpportunityRecord] = []
         self._terms: dict[Route, PairTerms] = {}
@@ -53,22 +53,22 @@ class Detector:
         self._wake_ns = 0
         # Routes that a retired book ended while an episode of theirs was open.
         self._ended: list[Route] = []
-        house.books.on_change = self.books_changed
+        state.books.on_change = self.books_changed
 
     def start(self) -> None:
         """Begin the episodes of a run; the run's id must be known."""
-        house = self.house
-        first = house.run_id * IDS_PER_RUN + 1
-        self.episodes = Episodes(house.run_id, first, house.timing.close_after_ms * NS_PER_MS)
+        state = self.state
+        first = state.run_id * IDS_PER_RUN + 1
+        self.episodes = Episodes(state.run_id, first, state.timing.close_after_ms * NS_PER_MS)
 
     def rules_changed(self, symbol: str) -> None:
         """Rebuild the terms of a symbol's routes from the instruments and books known now."""
-        house = self.house
+        state = self.state
         listed = [
             (venue, VenueTerms.of(instrument))
-            for venue in house.venues_of(symbol)
-            if house.books.has(venue, symbol)
-            and (instrument := house.instruments[venue, symbol]).taker_fee is not None
+            for venue in state.venues_of(symbol)
+            if state.books.has(venue, symbol)
+            and (instrument := state.instruments[venue, symbol]).taker_fee is not None
             and instrument.tradable
         ]
         self._routes[symbol] = []
@@ -77,8 +77,8 @@ class Detector:
             for sell_venue, sell in listed:
                 if buy_venue != sell_venue:
                     route = (symbol, buy_venue, sell_venue)
-                    limits = EdgeLimits.of(house.limits, house.health.share((buy_venue, sell_venue)))
-                    self._terms[route] = PairTerms(house.books.scales[symbol], buy, sell, limits)
+                    limits = EdgeLimits.of(state.limits, state.health.share((buy_venue, sell_venue)))
+                    self._terms[route] = PairTerms(state.books.scales[symbol], buy, sell, limits)
                     self._routes[symbol].append(route)
         for route in self._routes[symbol]:
             self._by_book[route[1], symbol].append(route)
@@ -97,7 +97,7 @@ class Detector:
 
     def mark(self, rows: Iterable[int]) -> None:
         """Mark the symbols of changed rows whose best quotes cross after fees, or whose episodes may have ended."""
-        books = self.house.books
+        books = self.state.books
         for row in rows:
             key = books.keys.get(row)
             if key is None:
@@ -119,7 +119,7 @@ class Detector:
 
     def _any_crosses(self, venue: str, symbol: str) -> bool:
         """Return whether a route from or to this book crosses; every venue's quotes are read once for its two routes."""
-        best = self.house.books.best
+        best = self.state.books.best
         quotes = {venue: best(venue, symbol)}
         for route in self._by_book.get((venue, symbol), ()):
             _, buy_venue, sell_venue = route
@@ -147,7 +147,7 @@ class Detector:
         due_ns = self.episodes.next_close_ns()
         if due_ns is not None and not now_ns < self._wake_ns <= due_ns:
             self._wake_ns = due_ns
-            self.house.out.timer("episodes", due_ns)
+            self.state.out.timer("episodes", due_ns)
 
     def finish(self, now_ns: int) -> None:
         """Close every episode, at the end of a run."""
@@ -161,26 +161,26 @@ class Detector:
     def _keep(self, rows: Iterable[OpportunityRecord]) -> None:
         for row in rows:
             if row.outcome is OpportunityOutcome.TRADED:
-                self.house.out.persist(row)
+                self.state.out.persist(row)
             else:
                 self._closed.append(row)
 
     def _act_on(self, symbol: str, now_ns: int) -> None:
-        house = self.house
+        state = self.state
         asks: dict[str, Depth] = {}
         bids: dict[str, Depth] = {}
         found: list[tuple[int, Route, Plan]] = []
         impacted: set[Route] = set()
         for route in self._routes.get(symbol, ()):
             _, buy_venue, sell_venue = route
-            if not (house.books.is_live(buy_venue, symbol) and house.books.is_live(sell_venue, symbol)):
+            if not (state.books.is_live(buy_venue, symbol) and state.books.is_live(sell_venue, symbol)):
                 self.episodes.miss(route, now_ns)
                 continue
-            if house.books.impacted(buy_venue, symbol) or house.books.impacted(sell_venue, symbol):
+            if state.books.impacted(buy_venue, symbol) or state.books.impacted(sell_venue, symbol):
                 impacted.add(route)
                 continue
-            buy_side = asks.get(buy_venue) or asks.setdefault(buy_venue, house.books.asks(buy_venue, symbol))
-            sell_side = bids.get(sell_venue) or bids.setdefault(sell_venue, house.books.bids(sell_venue, symbol))
+            buy_side = asks.get(buy_venue) or asks.setdefault(buy_venue, state.books.asks(buy_venue, symbol))
+            sell_side = bids.get(sell_venue) or bids.setdefault(sell_venue, state.books.bids(sell_venue, symbol))
             plan = episode_plan(self._terms[route], buy_side, sell_side)
             if plan is None:
                 self.episodes.miss(route, now_ns)
@@ -205,18 +205,18 @@ class Detector:
         """Put a route with an edge through the gate; return its answer, and the id of the pair if one was opened."""
         edge = _edge(best)
         if not self.episodes.is_open(route):
-            self.house.tally.opportunities += 1
+            self.state.tally.opportunities += 1
         episode = self.episodes.see(route, edge, now_ns)
         answer = self._gate(route, asks, bids, now_ns)
         if isinstance(answer, Reason):
-            self.house.tally.refusals[answer] += 1
+            self.state.tally.refusals[answer] += 1
             self.episodes.judge(episode, answer, now_ns)
             return answer, None
         return answer, self._open(route, answer, episode, now_ns)
 
     def _open(self, route: Route, plan: Plan, episode: Episode, now_ns: int) -> int:
-        self.house.out.persist(self.episodes.traded(route, episode, now_ns))
-        return open_pair(self.house, self.desk, route, plan.view(), self._terms[route], episode.id, now_ns).id
+        self.state.out.persist(self.episodes.traded(route, episode, now_ns))
+        return open_pair(self.state, self.manager, route, plan.view(), self._terms[route], episode.id, now_ns).id
 
     def _note(
         self,
@@ -237,12 +237,12 @@ class Detector:
             if best is None and route in impacted:
                 answer = Reason.OWN_IMPACT
             elif best is None:
-                books = self.house.books
+                books = self.state.books
                 dead = [venue for venue in (buy_venue, sell_venue) if not books.is_live(venue, symbol)]
                 answer = (books.unusable(dead[0], symbol, now_ns) or Reason.GAPPED_BOOK) if dead else None
             terms, buy, sell = self._terms[route], asks.get(buy_venue), bids.get(sell_venue)
             considered.append(Considered(route, terms, best, answer, buy, sell))
-        self.house.alternatives.opened(pair_id, now_ns, taken, considered)
+        self.state.alternatives.opened(pair_id, now_ns, taken, considered)
 
     def _gate(self, route: Route, asks: Depth, bids: Depth, now_ns: int) -> Plan | Reason:
         """Return the plan to open, or the first reason that stands against it."""
@@ -252,59 +252,59 @@ class Detector:
         answer = evaluate(self._terms[route], asks, bids, self._funds(route))
         if not isinstance(answer, Plan):
             return answer.reason
-        if not worst_partial_ok(answer, asks, bids, leg_loss_max_bps=self.house.policy.leg_loss_max_bps):
+        if not worst_partial_ok(answer, asks, bids, leg_loss_max_bps=self.state.policy.leg_loss_max_bps):
             return Reason.UNHEDGEABLE_PARTIAL
         return self._limit_reason(route, answer, now_ns) or answer
 
     def _state_reason(self, route: Route, now_ns: int) -> Reason | None:
-        house, (symbol, *venues) = self.house, route
-        states = [house.venues[venue] for venue in venues]
-        if not house.control.opening_allowed:
+        state, (symbol, *venues) = self.state, route
+        states = [state.venues[venue] for venue in venues]
+        if not state.control.opening_allowed:
             return Reason.HALTED
         if any(s.halted or not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
             return Reason.VENUE_HALTED
-        if any(house.health.venues[venue].quarantined for venue in venues):
+        if any(state.health.venues[venue].quarantined for venue in venues):
             return Reason.VENUE_HALTED
         if any(max(s.entries_stopped_until_ns, s.held_until_ns) > now_ns for s in states):
             return Reason.VENUE_HALTED
-        if any(not s.surveyed for s in states):
+        if any(not s.snapshot_taken for s in states):
             return Reason.VENUE_HALTED
-        if any(house.asset_stopped(venue, asset) for venue in venues for asset in Symbol.of(symbol).base_and_quote):
+        if any(state.asset_stopped(venue, asset) for venue in venues for asset in Symbol.of(symbol).base_and_quote):
             return Reason.VENUE_HALTED
-        if "ledger" in house.store_blocked:
+        if "ledger" in state.store_blocked:
             return Reason.LEDGER_BLOCKED
-        if "journal" in house.store_blocked:
+        if "journal" in state.store_blocked:
             return Reason.JOURNAL_BLOCKED
-        worst_ns = house.timing.max_clock_offset_error_ms * NS_PER_MS
-        if any(s.offset_ns is None or s.clock_doubted or s.clock_error_ns > worst_ns for s in states):
+        worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
+        if any(s.offset_ns is None or s.clock_suspected or s.clock_error_ns > worst_ns for s in states):
             return Reason.CLOCK_OFFSET
-        unknown = {(o.venue, o.symbol) for o in self.desk.unknown_orders()} | house.lost
+        unknown = {(o.venue, o.symbol) for o in self.manager.unknown_orders()} | state.lost
         if any((venue, symbol) in unknown for venue in venues):
             return Reason.UNKNOWN_OUTSTANDING
-        unusable = [reason for venue in venues if (reason := house.books.unusable(venue, symbol, now_ns))]
+        unusable = [reason for venue in venues if (reason := state.books.unusable(venue, symbol, now_ns))]
         if unusable:
             return min(unusable, key=lambda reason: reason.rank)
-        if house.books.skewed(*route):
+        if state.books.skewed(*route):
             return Reason.BOOK_SKEW
-        if any((venue, symbol) in house.stopped or unsupported(house.instruments[venue, symbol]) for venue in venues):
+        if any((venue, symbol) in state.stopped or unsupported(state.instruments[venue, symbol]) for venue in venues):
             return Reason.FEE_UNKNOWN
         return None
 
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
-        house, (symbol, *venues) = self.house, route
+        state, (symbol, *venues) = self.state, route
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
-        if breached(house, self.desk, self.pool, route, notional, now_ns) is not None:
+        if breached(state, self.manager, self.residuals, route, notional, now_ns) is not None:
             return Reason.RISK_LIMIT
-        if any((venue, symbol) in self.desk.busy for venue in venues):
+        if any((venue, symbol) in self.manager.busy for venue in venues):
             return Reason.PAIR_IN_FLIGHT
-        if not house.budget.try_take(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns):
+        if not state.budget.try_take(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns):
             return Reason.RATE_BUDGET
         return None
 
     def _funds(self, route: Route) -> Funds:
         symbol, buy_venue, sell_venue = route
         base, quote = Symbol.of(symbol).base_and_quote
-        inventory = self.house.inventory
+        inventory = self.state.inventory
         return Funds(quote=inventory.free(buy_venue, quote), base=inventory.free(sell_venue, base))
 
 

@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 from arb.core.opportunities.episodes import Route
-from arb.core.orders.manager import Desk
+from arb.core.orders.manager import OrderManager
 from arb.core.pairs.pair import PairTrade
 from arb.core.pricing.plan import PlanView
 from arb.core.pricing.terms import PairTerms
-from arb.core.records import PairKind, PlanRecord, Pooled
-from arb.core.state import House
+from arb.core.records import PairKind, PlanRecord, Residual
+from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
@@ -17,15 +17,21 @@ ZERO = Decimal(0)
 
 
 def open_pair(
-    house: House, desk: Desk, route: Route, plan: PlanView, terms: PairTerms, opportunity_id: int, now_ns: int
+    state: EngineState,
+    manager: OrderManager,
+    route: Route,
+    plan: PlanView,
+    terms: PairTerms,
+    opportunity_id: int,
+    now_ns: int,
 ) -> PairTrade:
     """Reserve, write down and send both legs of an arbitrage pair."""
     symbol, buy_venue, sell_venue = route
     base, quote = Symbol.of(symbol).base_and_quote
-    number = house.next_number("pairs")
-    house.control.opened(plan.paid, now_ns)
+    number = state.next_number("pairs")
+    state.control.opened(plan.paid, now_ns)
     record = PlanRecord(
-        pair_id=house.pair_id(number),
+        pair_id=state.pair_id(number),
         symbol=symbol,
         buy_venue=buy_venue,
         sell_venue=sell_venue,
@@ -44,33 +50,33 @@ def open_pair(
         buy_fee_in=terms.buy.buy_fee_in,
         hold_quote=plan.hold,
         hold_base=plan.sell_size,
-        buy_frame_ns=house.books.received_ns(buy_venue, symbol),
-        sell_frame_ns=house.books.received_ns(sell_venue, symbol),
-        day_notional=house.control.day_notional,
+        buy_frame_ns=state.books.received_ns(buy_venue, symbol),
+        sell_frame_ns=state.books.received_ns(sell_venue, symbol),
+        day_notional=state.control.day_notional,
     )
-    pair = PairTrade(PairKind.ARB, record, number, house.run_id, opportunity_id, now_ns)
-    house.inventory.reserve(pair.id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
-    house.tally.opened += 1
-    desk.add(pair)
-    house.out.persist(record, pair.record(base))
+    pair = PairTrade(PairKind.ARB, record, number, state.run_id, opportunity_id, now_ns)
+    state.inventory.reserve(pair.id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
+    state.tally.opened += 1
+    manager.add(pair)
+    state.out.persist(record, pair.record(base))
     legs = [
         (buy_venue, Role.ENTRY, Side.BUY, plan.buy_limit, plan.buy_size),
         (sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size),
     ]
-    desk.send(pair, legs, now_ns)
+    manager.send(pair, legs, now_ns)
     return pair
 
 
-def open_remainder(
-    house: House, desk: Desk, kind: PairKind, symbol: str, venue: str, left: Pooled, now_ns: int
+def open_residual_pair(
+    state: EngineState, manager: OrderManager, kind: PairKind, symbol: str, venue: str, left: Residual, now_ns: int
 ) -> PairTrade:
     """Open a pair that only brings base left over earlier back to flat, taken over at the value it was booked at."""
     size, mark = left.size, (left.booked / left.size).quantize(Decimal("1e-18"))
     base, quote = Symbol.of(symbol).base_and_quote
-    number = house.next_number("pairs")
-    instrument = house.instruments[venue, symbol]
+    number = state.next_number("pairs")
+    instrument = state.instruments[venue, symbol]
     record = PlanRecord(
-        pair_id=house.pair_id(number),
+        pair_id=state.pair_id(number),
         symbol=symbol,
         buy_venue=venue,
         sell_venue=venue,
@@ -90,9 +96,9 @@ def open_remainder(
         hold_quote=max(ZERO, -size * mark),
         hold_base=max(ZERO, size),
     )
-    pair = PairTrade(kind, record, number, house.run_id, None, now_ns)
-    house.inventory.reserve(pair.id, {(venue, quote): record.hold_quote, (venue, base): record.hold_base})
-    house.tally.opened += 1
-    desk.add(pair)
-    house.out.persist(record, pair.record(base))
+    pair = PairTrade(kind, record, number, state.run_id, None, now_ns)
+    state.inventory.reserve(pair.id, {(venue, quote): record.hold_quote, (venue, base): record.hold_base})
+    state.tally.opened += 1
+    manager.add(pair)
+    state.out.persist(record, pair.record(base))
     return pair

@@ -10,8 +10,8 @@ receipt alone and stops nothing that waits inside.
 
 from arb.clock import NS_PER_MS, NS_PER_S
 
-LOOK_SPACING_NS = 2 * NS_PER_S
-LOOKS_NEEDED = 2
+QUERY_SPACING_NS = 2 * NS_PER_S
+QUERIES_NEEDED = 2
 # Added to the measured clock error, for the venue's own gateway clocks.
 EXPIRY_MARGIN_NS = 200 * NS_PER_MS
 
@@ -34,15 +34,15 @@ def provable_from_ns(*, sent_ns: int, expires_ns: int | None, clock_error_ns: in
     return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS
 
 
-def counts(looks: list[int], started_ns: int, provable_ns: int) -> bool:
-    """Return whether a clean look started at `started_ns` adds to the clean `looks` already counted."""
-    return started_ns >= provable_ns and (not looks or started_ns - looks[-1] >= LOOK_SPACING_NS)
+def counts(queries: list[int], started_ns: int, provable_ns: int) -> bool:
+    """Return whether a clean look started at `started_ns` adds to the clean `queries` already counted."""
+    return started_ns >= provable_ns and (not queries or started_ns - queries[-1] >= QUERY_SPACING_NS)
 
 
-def next_look_ns(looks: list[int], now_ns: int, provable_ns: int, backoff_ns: int) -> int:
+def next_query_ns(queries: list[int], now_ns: int, provable_ns: int, backoff_ns: int) -> int:
     """Return when to look next: soon while the order may still turn up, then as the proof needs it."""
     if now_ns < provable_ns:
         return min(now_ns + backoff_ns, max(provable_ns, now_ns))
-    if looks and looks[-1] + LOOK_SPACING_NS > now_ns:
-        return looks[-1] + LOOK_SPACING_NS  # a clean look is no reason to back off: exposure waits for the proof
+    if queries and queries[-1] + QUERY_SPACING_NS > now_ns:
+        return queries[-1] + QUERY_SPACING_NS  # a clean look is no reason to back off: exposure waits for the proof
     return now_ns + backoff_ns

@@ -23,8 +23,8 @@ def executed(fill: Fill, state: VenueState, order: WorkingOrder | None = None) -
     slack_ns = state.clock_error_ns + SLACK_MS * NS_PER_MS
     first_ns = fill.event_ns - max(0, offset_ns) - slack_ns
     last_ns = fill.event_ns - min(0, offset_ns) + slack_ns
-    if order is not None and not order.adopted:
-        heard_ns = order.fills.get(fill.key, fill).received_ns
-        last_ns = max(order.journalled_ns, min(last_ns, heard_ns))
+    if order is not None and not order.recovered:
+        known_ns = order.fills.get(fill.key, fill).received_ns
+        last_ns = max(order.journalled_ns, min(last_ns, known_ns))
         first_ns = min(max(first_ns, order.journalled_ns), last_ns)
     return (first_ns + last_ns) // 2, (last_ns - first_ns + 1) // 2

@@ -13,7 +13,7 @@ from arb.core.accounts.fees import fill_record
 from arb.core.orders.execution_time import executed
 from arb.core.orders.order import average
 from arb.core.records import FillRecord, OrderRecord
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
@@ -26,8 +26,8 @@ ORDERS_KEPT = 10_000
 class ForeignOrders:
     """All foreign orders seen of late, by venue and the venue's number."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, state: EngineState) -> None:
+        self.state = state
         self._orders: dict[tuple[str, str], OrderRecord] = {}
         self._fills: dict[tuple[str, str], dict[FillKey, tuple[Decimal, Decimal]]] = {}
 
@@ -100,18 +100,18 @@ class ForeignOrders:
         self._count(fill, order)
 
     def _count(self, fill: Fill, order: OrderRecord) -> None:
-        house, (base, quote) = self.house, Symbol.of(fill.symbol).base_and_quote
-        house.inventory.apply_fill(fill, quote, base, *executed(fill, house.venues[fill.venue]))
-        house.out.persist(fill_record(house, order.id, order.account_id, fill))
+        state, (base, quote) = self.state, Symbol.of(fill.symbol).base_and_quote
+        state.inventory.apply_fill(fill, quote, base, *executed(fill, state.venues[fill.venue]))
+        state.out.persist(fill_record(state, order.id, order.account_id, fill))
 
     def _first(self, venue: str, symbol: str, venue_order_id: str, now_ns: int) -> OrderRecord:
-        house = self.house
+        state = self.state
         text = f"{symbol} order {venue_order_id} at {venue} is not ours: it is noted and left alone"
-        house.incident("foreign_order", text, now_ns, severity="info", venue=venue)
+        state.incident("foreign_order", text, now_ns, severity="info", venue=venue)
         return OrderRecord(
-            id=house.next_id("orders"),
+            id=state.next_id("orders"),
             pair_trade_id=None,
-            account_id=house.venues[venue].account_id,
+            account_id=state.venues[venue].account_id,
             venue=venue,
             symbol=symbol,
             role=Role.FOREIGN,
@@ -144,7 +144,7 @@ class ForeignOrders:
             del self._orders[oldest]
             self._fills.pop(oldest, None)
         self._orders[key] = order
-        self.house.out.persist(order)
+        self.state.out.persist(order)
 
 
 def _status(filled: Decimal, size: Decimal, ended: bool) -> OrderStatus:

@@ -1,7 +1,7 @@
 """The desk: opens pairs, follows their orders by what the venues say, and asks when they say nothing.
 
 News of an order comes as answers, stream events and looks, in any order and more than once. All of it lands in the
-`WorkingOrder`; whenever an order or its pair may have changed, `mend.Mender.progress` is asked what follows. News of orders
+`WorkingOrder`; whenever an order or its pair may have changed, `LegRepairer.progress` is asked what follows. News of orders
 that are not ours is kept as foreign and never acted on.
 """
 
@@ -17,7 +17,7 @@ from arb.core.events import (
     CancelAnswered,
     OrderAccepted,
     OrderFilled,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
     OrderUpdated,
     OutcomeUnknown,
@@ -25,9 +25,9 @@ from arb.core.events import (
 from arb.core.orders.execution_time import executed
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.order import WorkingOrder
-from arb.core.orders.reconciler import Seeker
+from arb.core.orders.reconciler import OrderReconciler
 from arb.core.pairs.pair import PairTrade
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.errors import require
 from arb.market.client_id import MAX_ATTEMPT, ClientOrderId, decode
 from arb.market.fill import Fill
@@ -40,17 +40,17 @@ CLOSED_KEPT = 20_000
 ORPHANS_KEPT = 1_000
 # After an outage of the private stream: cancelled orders of the last minute are looked at once more, at most so many.
 LATE_FILL_S = 60
-LATE_LOOKS_MAX = 10
+LATE_QUERIES_MAX = 10
 REJECTS_BEFORE_PAUSE = 5
 REJECT_PAUSE_S = 10.0
 UNREACHED_STOP_S = 1.0
 
 
-class Desk:
+class OrderManager:
     """All pairs and orders of one engine."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, state: EngineState) -> None:
+        self.state = state
         self.pairs: dict[int, PairTrade] = {}
         self.orders: dict[str, WorkingOrder] = {}
         self.open: dict[int, PairTrade] = {}
@@ -59,11 +59,11 @@ class Desk:
         self.busy: dict[tuple[str, str], int] = {}
         self.progress: Callable[[PairTrade, int], None]
         self.fee_check: Callable[[Fill], None]
-        self.foreign = ForeignOrders(house)
+        self.foreign = ForeignOrders(state)
         self._by_venue_id: dict[tuple[str, str], str] = {}
         self._orphans: dict[tuple[str, str], list[Fill]] = {}
         self._closed: deque[int] = deque()
-        self.seeker = Seeker(house)
+        self.reconciler = OrderReconciler(state)
 
     # Opening and sending.
 
@@ -90,13 +90,13 @@ class Desk:
 
     def send(self, pair: PairTrade, wanted: Iterable[tuple[str, Role, Side, Decimal, Decimal]], now_ns: int) -> None:
         """Write down and send orders of a pair: (venue, role, side, price, size) each, all leaving together."""
-        house, places = self.house, []
+        state, places = self.state, []
         for venue, role, side, price, size in wanted:
             attempt = 0 if role is Role.ENTRY else pair.next_attempt(role)
             leg = str(side) if role is Role.ENTRY else str(role)
             name = self._name(pair, leg, attempt)
             if attempt > MAX_ATTEMPT and name in self.orders:
-                pair.number = house.next_number("pairs")  # the names under the old one are used up
+                pair.number = state.next_number("pairs")  # the names under the old one are used up
                 name = self._name(pair, leg, attempt)
             require(name not in self.orders, f"client order id {name} was used before")
             self._check_steps(venue, pair.plan.symbol, price, size)
@@ -110,26 +110,28 @@ class Desk:
                 tif=TimeInForce.IOC,
                 price=price,
                 size=size,
-                expires_ns=now_ns + house.timing.order_expiry_ms * NS_PER_MS,
+                expires_ns=now_ns + state.timing.order_expiry_ms * NS_PER_MS,
             )
-            state, order_id = house.venues[venue], house.next_id("orders")
-            order = WorkingOrder(order_id, pair.id, state.account_id, place, attempt, now_ns, state.offset_ns)
+            venue_state, order_id = state.venues[venue], state.next_id("orders")
+            order = WorkingOrder(
+                order_id, pair.id, venue_state.account_id, place, attempt, now_ns, venue_state.offset_ns
+            )
             pair.orders[name] = order
             self.know(order)
-            house.books.sending(venue, pair.plan.symbol, now_ns)
-            house.tally.orders += 1
-            house.out.persist(order.record())
+            state.books.sending(venue, pair.plan.symbol, now_ns)
+            state.tally.orders += 1
+            state.out.persist(order.record())
             places.append(place)
-        house.out.place(places)
+        state.out.place(places)
         for place in places:
-            self.seeker.ask_later(self.orders[place.client_order_id], now_ns)
+            self.reconciler.ask_later(self.orders[place.client_order_id], now_ns)
 
     def _name(self, pair: PairTrade, leg: str, attempt: int) -> str:
-        return ClientOrderId(self.house.nonce, pair.number, leg, attempt % (MAX_ATTEMPT + 1)).encode()
+        return ClientOrderId(self.state.nonce, pair.number, leg, attempt % (MAX_ATTEMPT + 1)).encode()
 
     def _check_steps(self, venue: str, symbol: str, price: Decimal, size: Decimal) -> None:
         # The second of two checks (the first is in the sizing): nothing off the venue's grid may ever leave.
-        instrument = self.house.instruments[venue, symbol]
+        instrument = self.state.instruments[venue, symbol]
         require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
         require(size > 0 and size % instrument.lot == 0, f"{venue} {symbol}: size {size} off lot")
 
@@ -140,7 +142,7 @@ class Desk:
         order = self._own(event.client_order_id)
         order.sent_ns, order.acked_ns = event.sent_ns, event.acked_ns
         order.outcome = Outcome.ACCEPTED
-        self.house.venues[event.venue].rejects_in_a_row = 0
+        self.state.venues[event.venue].rejects_in_a_row = 0
         if event.report is not None:
             self._take_report(order, event.report, event.t_ns)
         self._after(order, event.t_ns)
@@ -151,15 +153,15 @@ class Desk:
         order.sent_ns = event.sent_ns or None
         order.acked_ns = event.acked_ns or None
         if event.retry_after_s is not None:
-            self.house.pause(event.venue, event.retry_after_s, event.t_ns)
+            self.state.pause(event.venue, event.retry_after_s, event.t_ns)
         if event.entries_stop_s is not None:
-            self.house.stop_entries(event.venue, event.entries_stop_s, event.t_ns)
+            self.state.stop_entries(event.venue, event.entries_stop_s, event.t_ns)
             text = f"{event.venue} takes no entries for {event.entries_stop_s:.0f} s: {event.code} {event.message}"
-            self.house.incident("entries_stopped", text, event.t_ns, venue=event.venue)
+            self.state.incident("entries_stopped", text, event.t_ns, venue=event.venue)
         if order.outcome is Outcome.ACCEPTED:
             text = f"{event.venue} rejected {event.client_order_id} ({event.code}) after it was seen alive"
-            self.house.incident("contradiction", text, event.t_ns, venue=event.venue, pair_id=order.pair_id)
-            self.seeker.ask_later(order, event.t_ns)
+            self.state.incident("contradiction", text, event.t_ns, venue=event.venue, pair_id=order.pair_id)
+            self.reconciler.ask_later(order, event.t_ns)
             return
         order.outcome, order.reject_code = Outcome.REJECTED, event.code
         order.end(event.t_ns)
@@ -173,10 +175,10 @@ class Desk:
         if order.outcome is None:
             order.outcome = Outcome.UNKNOWN
             text = f"{event.venue} {event.client_order_id}: {event.cause}"
-            self.house.incident(
+            self.state.incident(
                 "unknown_outcome", text, event.t_ns, severity="info", venue=event.venue, pair_id=order.pair_id
             )
-        self.seeker.ask_later(order, event.t_ns)
+        self.reconciler.ask_later(order, event.t_ns)
         self._after(order, event.t_ns)
 
     def on_updated(self, event: OrderUpdated) -> None:
@@ -225,41 +227,41 @@ class Desk:
         """Return the order of ours that a fill belongs to, None when it is not known as ours."""
         return self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
 
-    def on_looked(self, event: OrderLooked) -> None:
+    def on_queried(self, event: OrderQueried) -> None:
         """Take what a look found; a complete look that found nothing counts towards absence."""
         order = self._own(event.client_order_id)
-        order.look_in_flight = False
+        order.query_in_flight = False
         if event.report is not None:
             self._take_report(order, event.report, event.t_ns)
         for fill in event.fills:
             self._take_fill(order, fill, event.t_ns)
         if event.report is None and not event.fills and event.complete and order.is_unknown:
-            self.seeker.count_clean_look(order, event)
+            self.reconciler.count_clean_query(order, event)
         if not order.settled:
-            self.seeker.ask_later(order, event.t_ns)
+            self.reconciler.ask_later(order, event.t_ns)
         if order.rests and event.report is not None:
-            self.seeker.cancel(order)  # none of ours is meant to rest: an earlier cancel was lost
-        self.seeker.alarm_if_long_unknown(order, event.t_ns)
+            self.reconciler.cancel(order)  # none of ours is meant to rest: an earlier cancel was lost
+        self.reconciler.alarm_if_long_unknown(order, event.t_ns)
         self._after(order, event.t_ns)
 
     def on_cancel_answered(self, event: CancelAnswered) -> None:
         """Whatever the answer to a cancel, ask for the order's cumulative fill; in its turn where one did not help before."""
         order = self._own(event.client_order_id)
         if not order.settled and order.cancels_asked < 2:
-            self.seeker.ask(order, event.t_ns)
+            self.reconciler.ask(order, event.t_ns)
 
     def on_timer(self, client_order_id: str, now_ns: int) -> None:
         """Look for an order that has been silent for too long."""
         order = self.orders.get(client_order_id)
-        if order is not None and not order.settled and not order.look_in_flight:
-            self.seeker.ask(order, now_ns)
+        if order is not None and not order.settled and not order.query_in_flight:
+            self.reconciler.ask(order, now_ns)
 
     def on_balances(self, venue: str, now_ns: int, asked_ns: int) -> bool:
         """Complete the proof of absence for orders whose looks were clean before these balances were asked for.
 
         Return whether a proof failed because they do not agree.
         """
-        absent, doubtful = self.seeker.weighed(self.orders, venue, asked_ns)
+        absent, doubtful = self.reconciler.weighed(self.orders, venue, asked_ns)
         for order in absent:
             order.absent = True
             order.end(now_ns)
@@ -273,18 +275,18 @@ class Desk:
         """
         for pair in self.open.values():
             for order in pair.orders.values():
-                if order.venue == venue and not order.settled and not order.look_in_flight:
-                    self.house.out.timer(f"order:{order.client_order_id}", 0)
+                if order.venue == venue and not order.settled and not order.query_in_flight:
+                    self.state.out.timer(f"order:{order.client_order_id}", 0)
         for order in self._cancelled_lately(venue, now_ns):
-            self.seeker.ask(order, now_ns)
+            self.reconciler.ask(order, now_ns)
 
     def _cancelled_lately(self, venue: str, now_ns: int) -> list[WorkingOrder]:
         horizon_ns, found = now_ns - LATE_FILL_S * NS_PER_S, list[WorkingOrder]()
         for order in reversed(self.orders.values()):
-            if order.journalled_ns < horizon_ns or len(found) >= LATE_LOOKS_MAX:
+            if order.journalled_ns < horizon_ns or len(found) >= LATE_QUERIES_MAX:
                 break
             short = order.settled and order.outcome is Outcome.ACCEPTED and order.filled < order.size
-            if order.venue == venue and short and not order.look_in_flight:
+            if order.venue == venue and short and not order.query_in_flight:
                 found.append(order)
         return found
 
@@ -365,42 +367,42 @@ class Desk:
                 self._take_fill(order, fill, now_ns)
 
     def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int) -> None:
-        house = self.house
+        state = self.state
         base, quote = Symbol.of(order.symbol).base_and_quote
         if not order.take_fill(fill):
             return
-        house.inventory.apply_fill(fill, quote, base, *executed(fill, house.venues[fill.venue], order))
-        house.books.filled(order.venue, order.symbol, fill.event_ns, now_ns)
-        house.tally.fills += 1
-        house.tally.add_fee(fill.fee_currency, fill.fee)
-        row = fill_record(house, order.order_id, order.account_id, fill)
+        state.inventory.apply_fill(fill, quote, base, *executed(fill, state.venues[fill.venue], order))
+        state.books.filled(order.venue, order.symbol, fill.event_ns, now_ns)
+        state.tally.fills += 1
+        state.tally.add_fee(fill.fee_currency, fill.fee)
+        row = fill_record(state, order.order_id, order.account_id, fill)
         order.fee_values[fill.key] = row.fee_quote_value
-        house.out.persist(order.record(), row)
+        state.out.persist(order.record(), row)
         self.fee_check(fill)
 
     def _after(self, order: WorkingOrder, now_ns: int) -> None:
         if order.settled and not order.released:
             order.released = True
-            self.house.books.settled(order.venue, order.symbol)
+            self.state.books.settled(order.venue, order.symbol)
         elif order.released and not order.settled:
             # The venue tells of more filled than when all seemed over, and the fill itself may have been lost on the way.
-            self.seeker.ask_later(order, now_ns)
-        self.house.out.persist(order.record())
+            self.reconciler.ask_later(order, now_ns)
+        self.state.out.persist(order.record())
         self.progress(self.pairs[order.pair_id], now_ns)
 
     def _count_reject(self, event: OrderRejected) -> None:
-        state = self.house.venues[event.venue]
+        venue_state = self.state.venues[event.venue]
         if event.code == NOT_SENT:
             # Whoever cannot be reached now would leave the next pair on one leg, too; repairs may try.
-            self.house.stop_entries(event.venue, UNREACHED_STOP_S, event.t_ns)
+            self.state.stop_entries(event.venue, UNREACHED_STOP_S, event.t_ns)
         if not event.sent_ns:
             return
-        state.rejects_in_a_row += 1
-        self.house.out.refresh(event.venue)
-        if state.rejects_in_a_row >= REJECTS_BEFORE_PAUSE:
-            self.house.pause(event.venue, REJECT_PAUSE_S, event.t_ns)
-            text = f"{state.rejects_in_a_row} rejections in a row, last {event.code}: {event.message}"
-            self.house.incident("rejections", text, event.t_ns, venue=event.venue)
+        venue_state.rejects_in_a_row += 1
+        self.state.out.refresh(event.venue)
+        if venue_state.rejects_in_a_row >= REJECTS_BEFORE_PAUSE:
+            self.state.pause(event.venue, REJECT_PAUSE_S, event.t_ns)
+            text = f"{venue_state.rejects_in_a_row} rejections in a row, last {event.code}: {event.message}"
+            self.state.incident("rejections", text, event.t_ns, venue=event.venue)
 
     def _keep_orphan(self, fill: Fill) -> None:
         if len(self._orphans) >= ORPHANS_KEPT:

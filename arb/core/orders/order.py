@@ -5,7 +5,7 @@ has ended); the *fills* are single executions, each counted once by its key. An 
 ended it and the fills we hold add up to the cumulative fill it reported: a cancel acknowledgement alone settles nothing,
 and a fill that comes after it (or before the acknowledgement of the order itself) is as good as any other.
 
-An order whose outcome is unknown stays so until the venue tells of it, or until its absence is proved (`core/orders/absence.py`).
+An order whose outcome is unknown stays so until the venue reports it, or its absence is proved (`core/orders/absence.py`).
 """
 
 from collections.abc import Iterable
@@ -64,14 +64,14 @@ class WorkingOrder:
         self.fills: dict[FillKey, Fill] = {}
         # What each fee was worth in quote when its fill came: the row says so, and the waterfall must agree with it.
         self.fee_values: dict[FillKey, Decimal] = {}
-        self.looks_asked = 0
+        self.queries_sent = 0
         self.cancels_asked = 0
-        self.clean_looks: list[int] = []
-        self.look_in_flight = False
+        self.clean_queries: list[int] = []
+        self.query_in_flight = False
         # Whether its book has been told that it is no longer under way.
         self.released = False
         # Whether it was written down only when a venue told of it: then it may have filled before that.
-        self.adopted = False
+        self.recovered = False
         # Whether a person was told that the outcome has been unknown for too long.
         self.alarmed = False
 
@@ -103,7 +103,7 @@ class WorkingOrder:
         order.venue_order_id = record.venue_order_id
         order.offset_ns = record.offset_ns
         order.sent_ns, order.acked_ns = record.sent_ns, record.acked_ns
-        order.adopted = record.outcome is Outcome.ACCEPTED and not record.sent_ns and not record.acked_ns
+        order.recovered = record.outcome is Outcome.ACCEPTED and not record.sent_ns and not record.acked_ns
         order.first_fill_ns, order.done_ns = record.first_fill_ns, record.done_ns
         order.ended = record.status.is_terminal
         order.absent = record.status is OrderStatus.ABSENT

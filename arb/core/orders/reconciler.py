@@ -4,20 +4,20 @@ from collections.abc import Iterable, Mapping
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import CancelOrder, QueryOrder
-from arb.core.events import OrderLooked
+from arb.core.events import OrderQueried
 from arb.core.orders import absence
 from arb.core.orders.order import WorkingOrder
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.symbol import Symbol
 
-LOOK_BACKOFF_MAX_MS = 5_000
+QUERY_BACKOFF_MAX_MS = 5_000
 
 
-class Seeker:
+class OrderReconciler:
     """Asks for orders, and counts the looks that found nothing."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, state: EngineState) -> None:
+        self.state = state
         self._proving: dict[str, int] = {}
 
     def weighed(
@@ -32,55 +32,55 @@ class Seeker:
                 continue
             del self._proving[name]
             base = Symbol.of(order.symbol).base
-            told = self.house.inventory.told(venue, base)
+            told = self.state.inventory.told(venue, base)
             if not order.is_unknown or told is None:
                 continue
             provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the looks
-            still = sum(look_ns >= provable_ns for look_ns in order.clean_looks) >= absence.LOOKS_NEEDED
-            if still and told.free + told.locked == self.house.inventory.computed(venue, base):
+            still = sum(query_ns >= provable_ns for query_ns in order.clean_queries) >= absence.QUERIES_NEEDED
+            if still and told.free + told.locked == self.state.inventory.computed(venue, base):
                 absent.append(order)
             else:
-                order.clean_looks.clear()
+                order.clean_queries.clear()
                 doubtful.append(order)
         return absent, doubtful
 
     def alarm_if_long_unknown(self, order: WorkingOrder, now_ns: int) -> None:
         """Tell a person, once, of an order that has been unknown for `unknown_max_s`."""
         since_ns = order.sent_ns or order.journalled_ns
-        if order.alarmed or not order.is_unknown or now_ns - since_ns < self.house.timing.unknown_max_s * NS_PER_S:
+        if order.alarmed or not order.is_unknown or now_ns - since_ns < self.state.timing.unknown_max_s * NS_PER_S:
             return
         order.alarmed = True
         text = (
             f"{order.venue} {order.client_order_id}: neither found nor proved absent; {order.symbol} stays frozen there"
         )
-        self.house.incident(
+        self.state.incident(
             "unknown_too_long", text, now_ns, severity="critical", venue=order.venue, pair_id=order.pair_id
         )
 
     def _provable_ns(self, order: WorkingOrder) -> int:
-        state, timing = self.house.venues[order.venue], self.house.timing
-        lives_until_ns = absence.lives_until_ns(order.expires_ns, order.offset_ns, state.offset_ns)
+        venue_state, timing = self.state.venues[order.venue], self.state.timing
+        lives_until_ns = absence.lives_until_ns(order.expires_ns, order.offset_ns, venue_state.offset_ns)
         return absence.provable_from_ns(
             sent_ns=order.sent_ns or order.journalled_ns,
-            expires_ns=lives_until_ns if state.profile.enforces_expiry else None,
-            clock_error_ns=state.clock_error_ns,
+            expires_ns=lives_until_ns if venue_state.profile.enforces_expiry else None,
+            clock_error_ns=venue_state.clock_error_ns,
             unknown_grace_ms=timing.unknown_grace_ms,
         )
 
-    def count_clean_look(self, order: WorkingOrder, event: OrderLooked) -> None:
+    def count_clean_query(self, order: WorkingOrder, event: OrderQueried) -> None:
         """Count a complete look that found nothing; enough of them lead to the last question, for balances."""
         provable_ns = self._provable_ns(order)
-        order.clean_looks = [look_ns for look_ns in order.clean_looks if look_ns >= provable_ns]
-        if len(order.clean_looks) < absence.LOOKS_NEEDED:
+        order.clean_queries = [query_ns for query_ns in order.clean_queries if query_ns >= provable_ns]
+        if len(order.clean_queries) < absence.QUERIES_NEEDED:
             self._proving.pop(order.client_order_id, None)
-        if not absence.counts(order.clean_looks, event.started_ns, provable_ns):
+        if not absence.counts(order.clean_queries, event.started_ns, provable_ns):
             return
-        order.clean_looks.append(event.started_ns)
-        if len(order.clean_looks) >= absence.LOOKS_NEEDED:
+        order.clean_queries.append(event.started_ns)
+        if len(order.clean_queries) >= absence.QUERIES_NEEDED:
             self._proving[order.client_order_id] = event.started_ns
-            self.house.out.refresh(order.venue)
+            self.state.out.refresh(order.venue)
 
-    def clock_told(self, orders: Iterable[WorkingOrder], venue: str, offset_ns: int) -> None:
+    def clock_measured(self, orders: Iterable[WorkingOrder], venue: str, offset_ns: int) -> None:
         """Note, for each of `orders` that is unanswered at a venue, that it may have been signed with this offset (ns)."""
         for order in orders:
             if (
@@ -89,21 +89,21 @@ class Seeker:
                 and (order.offset_ns is None or offset_ns > order.offset_ns)
             ):
                 order.offset_ns = offset_ns
-                self.house.out.persist(order.record())
+                self.state.out.persist(order.record())
 
     def ask_later(self, order: WorkingOrder, now_ns: int) -> None:
         """Ask for an order after a while, if it stays silent."""
-        first = self.house.timing.query_after_ms
-        backoff_ns = min(first << min(order.looks_asked, 6), LOOK_BACKOFF_MAX_MS) * NS_PER_MS
+        first = self.state.timing.query_after_ms
+        backoff_ns = min(first << min(order.queries_sent, 6), QUERY_BACKOFF_MAX_MS) * NS_PER_MS
         at_ns = now_ns + backoff_ns
         if order.is_unknown:
-            at_ns = absence.next_look_ns(order.clean_looks, now_ns, self._provable_ns(order), backoff_ns)
-        self.house.out.timer(f"order:{order.client_order_id}", at_ns)
+            at_ns = absence.next_query_ns(order.clean_queries, now_ns, self._provable_ns(order), backoff_ns)
+        self.state.out.timer(f"order:{order.client_order_id}", at_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
         """Ask for a resting order to be cancelled; looks go on whatever the answer, and cancel again while it rests."""
         order.cancels_asked += 1
-        self.house.out.cancel(
+        self.state.out.cancel(
             CancelOrder(
                 cause=0,
                 venue=order.venue,
@@ -115,9 +115,9 @@ class Seeker:
 
     def ask(self, order: WorkingOrder, now_ns: int) -> None:
         """Ask for an order now."""
-        order.looks_asked += 1
-        order.look_in_flight = True
-        self.house.out.query(
+        order.queries_sent += 1
+        order.query_in_flight = True
+        self.state.out.query(
             QueryOrder(
                 cause=0,
                 venue=order.venue,
@@ -125,6 +125,6 @@ class Seeker:
                 client_order_id=order.client_order_id,
                 venue_order_id=order.venue_order_id,
                 since_ns=(order.sent_ns or order.journalled_ns) - 60 * NS_PER_S,
-                look=order.looks_asked,
+                attempt=order.queries_sent,
             )
         )

@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from arb.core.opportunities.opener import open_remainder
-from arb.core.orders.manager import Desk
+from arb.core.opportunities.opener import open_residual_pair
+from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import repair_size
-from arb.core.pairs.residuals import DustPool
+from arb.core.pairs.residuals import Residuals
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
-from arb.core.records import PairKind, PairState, Pooled, Waterfall
-from arb.core.state import House
+from arb.core.records import PairKind, PairState, Residual, Waterfall
+from arb.core.state import EngineState
 from arb.market.order import Side
 from arb.market.symbol import Symbol
 
@@ -21,66 +21,66 @@ ZERO = Decimal(0)
 class Closer:
     """Ends pairs, and keeps the pool of what they leave over."""
 
-    def __init__(self, house: House, desk: Desk) -> None:
-        self.house = house
-        self.desk = desk
-        self.pool = DustPool(house.limits.dust_total_max_quote)
+    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+        self.state = state
+        self.manager = manager
+        self.residuals = Residuals(state.limits.dust_total_max_quote)
 
     def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
         """End a pair whose orders are all settled."""
-        house, (base, quote) = self.house, Symbol.of(pair.plan.symbol).base_and_quote
+        state, (base, quote) = self.state, Symbol.of(pair.plan.symbol).base_and_quote
         residual = pair.imbalance(base)
         mark = self._mark(pair, residual)
         pair.move(trigger, now_ns)
         pair.residual_mark, pair.mark_ns, pair.booked_residual = mark, now_ns, residual
         pair.waterfall = self._waterfall(pair, mark)
         net_e8 = pair.waterfall.realised_net_e8
-        house.inventory.release(pair.id)
-        self.desk.close(pair)
-        house.tally.closed[pair.state] += 1
-        house.tally.add_net(quote, Decimal(net_e8).scaleb(-8))
-        house.tally.exposure_quote_s += pair.exposure_quote_s
-        house.out.persist(pair.record(base))
+        state.inventory.release(pair.id)
+        self.manager.close(pair)
+        state.tally.closed[pair.state] += 1
+        state.tally.add_net(quote, Decimal(net_e8).scaleb(-8))
+        state.tally.exposure_quote_s += pair.exposure_quote_s
+        state.out.persist(pair.record(base))
         if trigger is Trigger.STUCK:
-            self.pool.carry(self._left_over(pair, residual, mark, now_ns))
+            self.residuals.carry(self._left_over(pair, residual, mark, now_ns))
         elif residual:
-            self.pool.add(self._left_over(pair, residual, mark, now_ns))
+            self.residuals.add(self._left_over(pair, residual, mark, now_ns))
         if residual:
-            self.keep_pool()
+            self.keep_residuals()
         self._book_result(pair, net_e8, now_ns)
         if pair.kind is PairKind.ARB and trigger is not Trigger.STUCK:
             self._sell_dust(pair.plan.symbol, now_ns)
 
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
         """Take a closed pair's result back, after a fill that came late, before the pair is moved."""
-        house, quote = self.house, Symbol.of(pair.plan.symbol).quote
+        state, quote = self.state, Symbol.of(pair.plan.symbol).quote
         if pair.waterfall is None or pair.residual_mark is None:
             return
         net_e8 = pair.waterfall.realised_net_e8
         if pair.counted:
-            house.tally.closed[pair.state] -= 1
-            house.tally.add_net(quote, -Decimal(net_e8).scaleb(-8))
-            house.tally.exposure_quote_s -= pair.exposure_quote_s
+            state.tally.closed[pair.state] -= 1
+            state.tally.add_net(quote, -Decimal(net_e8).scaleb(-8))
+            state.tally.exposure_quote_s -= pair.exposure_quote_s
         else:
             pair.counted = True
-            house.tally.opened += 1
-        house.control.take_back(net_e8, now_ns)
+            state.tally.opened += 1
+        state.control.take_back(net_e8, now_ns)
         residual = pair.booked_residual
         if residual:
-            give = self.pool.carry if pair.state is PairState.CARRIED else self.pool.add
+            give = self.residuals.carry if pair.state is PairState.CARRIED else self.residuals.add
             give(self._left_over(pair, -residual, pair.residual_mark, now_ns))
-            self.keep_pool()
+            self.keep_residuals()
 
-    def _left_over(self, pair: PairTrade, size: Decimal, mark: Decimal, now_ns: int) -> Pooled:
+    def _left_over(self, pair: PairTrade, size: Decimal, mark: Decimal, now_ns: int) -> Residual:
         """Return what a pair leaves, with the accounts it was traded between."""
-        accounts = {self.house.venues[venue].account_id for venue in pair.venues}
+        accounts = {self.state.venues[venue].account_id for venue in pair.venues}
         accounts.update(order.account_id for order in pair.orders.values())
-        return Pooled(pair.plan.symbol, size, size * mark, now_ns, tuple(sorted(accounts)))
+        return Residual(pair.plan.symbol, size, size * mark, now_ns, tuple(sorted(accounts)))
 
-    def keep_pool(self) -> None:
+    def keep_residuals(self) -> None:
         """Write down what is left over, for a restart."""
-        accounts = tuple(state.account_id for state in self.house.venues.values())
-        self.house.out.persist(self.pool.record(accounts))
+        accounts = tuple(venue_state.account_id for venue_state in self.state.venues.values())
+        self.state.out.persist(self.residuals.record(accounts))
 
     def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
         """Return `m1`: what one base of the residual fetches now in the sell venue's bids, less its taker fee.
@@ -88,7 +88,7 @@ class Closer:
         The bids already lack what we sold. A residual of 0, or missing base, is marked at the best bid.
         """
         plan = pair.plan
-        bids = self.house.books.levels(plan.sell_venue, plan.symbol, Side.SELL)
+        bids = self.state.books.levels(plan.sell_venue, plan.symbol, Side.SELL)
         if not bids:
             return plan.mark
         keep = 1 - plan.sell_fee
@@ -135,44 +135,44 @@ class Closer:
         )
 
     def _book_result(self, pair: PairTrade, net_e8: int, now_ns: int) -> None:
-        house = self.house
-        reason = house.control.book_result(net_e8, now_ns)
-        house.out.persist(house.control.record(now_ns, f"pair {pair.id} closed"))
+        state = self.state
+        reason = state.control.book_result(net_e8, now_ns)
+        state.out.persist(state.control.record(now_ns, f"pair {pair.id} closed"))
         if reason is not None:
-            lost = Decimal(house.control.day_net_e8).scaleb(-8)
-            text = f"{house.control.losses_in_a_row} losses in a row, {lost} net today"
-            house.halt(reason, text, now_ns, pair.id)
+            lost = Decimal(state.control.day_net_e8).scaleb(-8)
+            text = f"{state.control.losses_in_a_row} losses in a row, {lost} net today"
+            state.halt(reason, text, now_ns, pair.id)
 
     def _sell_dust(self, symbol: str, now_ns: int) -> None:
         """Trade the pool of a symbol back to flat at the first venue where that is a legal order and nothing is open.
 
         Not before it is worth `dust_max_quote`: every such order costs a fee and rate budget that an edge could use.
         """
-        house, held = self.house, self.pool.pooled(symbol)
-        if abs(held.booked) < house.limits.dust_max_quote or not house.control.opening_allowed:
+        state, held = self.state, self.residuals.pooled(symbol)
+        if abs(held.booked) < state.limits.dust_max_quote or not state.control.opening_allowed:
             return
-        self.sell_pooled(symbol, now_ns)
+        self.sell_dust(symbol, now_ns)
 
-    def sell_pooled(self, symbol: str, now_ns: int) -> bool:
+    def sell_dust(self, symbol: str, now_ns: int) -> bool:
         """Trade the pool of a symbol back to flat where that is a legal order now; return whether a pair was opened."""
-        venue = self.venue_for(symbol, self.pool.pooled(symbol).size, now_ns)
+        venue = self.venue_for(symbol, self.residuals.pooled(symbol).size, now_ns)
         if venue is None:
             return False
-        open_remainder(self.house, self.desk, PairKind.DUST, symbol, venue, self.pool.take(symbol), now_ns)
-        self.keep_pool()
+        open_residual_pair(self.state, self.manager, PairKind.DUST, symbol, venue, self.residuals.take(symbol), now_ns)
+        self.keep_residuals()
         return True
 
     def venue_for(self, symbol: str, size: Decimal, now_ns: int) -> str | None:
         """Return the first venue where trading `size` base away is a legal order, nothing is open and the book is usable."""
-        for venue in self.house.venues_of(symbol):
-            free = (venue, symbol) not in self.desk.busy and not self.house.books.unusable(venue, symbol, now_ns)
+        for venue in self.state.venues_of(symbol):
+            free = (venue, symbol) not in self.manager.busy and not self.state.books.unusable(venue, symbol, now_ns)
             if free and self.legal_at(venue, symbol, size):
                 return venue
         return None
 
     def legal_at(self, venue: str, symbol: str, size: Decimal) -> bool:
         """Return whether a venue would take an order that brings `size` base (below zero: missing) nearer to flat."""
-        instrument, mid = self.house.instruments[venue, symbol], self.house.books.mid(venue, symbol)
+        instrument, mid = self.state.instruments[venue, symbol], self.state.books.mid(venue, symbol)
         if not size or mid is None or instrument.taker_fee is None:
             return False
         return bool(repair_size(Side.SELL if size > 0 else Side.BUY, abs(size), mid, instrument))

@@ -11,10 +11,10 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.core.accounts.restart import mends_from_ns, unseen
+from arb.core.accounts.restart import repairs_from_ns, unseen
 from arb.core.events import NOT_JOURNALLED
-from arb.core.opportunities.alternatives import REPAIRS_TOLD, Mending
-from arb.core.orders.manager import Desk
+from arb.core.opportunities.alternatives import REPAIRS_EXPLAINED, RepairDecision
+from arb.core.orders.manager import OrderManager
 from arb.core.pairs.closing import Closer
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import (
@@ -28,7 +28,7 @@ from arb.core.pairs.repair_choice import (
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeWay, PairKind, PairState
 from arb.core.settings import OnSingleLeg
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
 from arb.market.order import Outcome, Role, Side
 from arb.market.symbol import Symbol
@@ -47,13 +47,13 @@ UNSENT_BEFORE_OTHERS = 2
 UNREACHED_MS = 2000
 
 
-class Mender:
+class LegRepairer:
     """Brings pairs back to flat and ends them."""
 
-    def __init__(self, house: House, desk: Desk) -> None:
-        self.house = house
-        self.desk = desk
-        self.closer = Closer(house, desk)
+    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+        self.state = state
+        self.manager = manager
+        self.closer = Closer(state, manager)
         self._drained = False
 
     def progress(self, pair: PairTrade, now_ns: int) -> None:
@@ -64,10 +64,10 @@ class Mender:
                 return  # news of what was counted already
             self.closer.reopen(pair, now_ns)
             pair.move(Trigger.LATE_FILL, now_ns)
-            self.desk.add(pair)
+            self.manager.add(pair)
             text = f"pair {pair.id}: a fill arrived after the pair had ended"
-            self.house.incident("late_fill", text, now_ns, pair_id=pair.id)
-            self.house.out.persist(pair.record(base))
+            self.state.incident("late_fill", text, now_ns, pair_id=pair.id)
+            self.state.out.persist(pair.record(base))
         if not pair.settled:
             self._mind_deadline(pair, now_ns)
             return
@@ -80,14 +80,14 @@ class Mender:
     def retry(self, now_ns: int) -> None:
         """Send what open pairs need: nothing unread waits on any socket, so the books are as new as they can be."""
         self._drained = True
-        for pair in list(self.desk.open.values()):
+        for pair in list(self.manager.open.values()):
             if pair.state in (PairState.REPAIRING, PairState.HALTED) and pair.settled:
                 self.progress(pair, now_ns)
         self._drained = False
 
     def on_timer(self, pair_id: int, now_ns: int) -> None:
         """Try again for one pair."""
-        pair = self.desk.open.get(pair_id)
+        pair = self.manager.open.get(pair_id)
         if pair is not None:
             self.progress(pair, now_ns)
 
@@ -105,7 +105,7 @@ class Mender:
         if imbalance == 0:
             return True
         price = self._price(pair)
-        if abs(imbalance) * price > self.house.limits.dust_max_quote:
+        if abs(imbalance) * price > self.state.limits.dust_max_quote:
             return False
         if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
             return True
@@ -113,22 +113,22 @@ class Mender:
 
     def _legal_anywhere(self, pair: PairTrade, venues: Iterable[str], imbalance: Decimal, price: Decimal) -> bool:
         side = Side.SELL if imbalance > 0 else Side.BUY
-        instruments = (self.house.instruments[venue, pair.plan.symbol] for venue in venues)
+        instruments = (self.state.instruments[venue, pair.plan.symbol] for venue in venues)
         return any(repair_size(side, abs(imbalance), price, instrument) for instrument in instruments)
 
     def _price(self, pair: PairTrade) -> Decimal:
-        mids = [mid for venue in pair.venues if (mid := self.house.books.mid(venue, pair.plan.symbol))]
+        mids = [mid for venue in pair.venues if (mid := self.state.books.mid(venue, pair.plan.symbol))]
         return sum(mids, ZERO) / len(mids) if mids else pair.planned_price
 
     def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
-        house, base = self.house, Symbol.of(pair.plan.symbol).base
+        state, base = self.state, Symbol.of(pair.plan.symbol).base
         if pair.uneven_ns is None:
             pair.uneven_ns = now_ns
         if pair.state is PairState.OPENING:
             pair.move(Trigger.UNEVEN, now_ns)
-            house.out.persist(pair.record(base))
+            state.out.persist(pair.record(base))
         # Dust is what the venues that hold it would not take; a leg may also be completed at a third venue.
-        hopeless = not self._legal_anywhere(pair, house.venues_of(pair.plan.symbol), imbalance, self._price(pair))
+        hopeless = not self._legal_anywhere(pair, state.venues_of(pair.plan.symbol), imbalance, self._price(pair))
         if hopeless or self._policy(pair) is OnSingleLeg.HOLD:
             self._carry(pair, imbalance, now_ns)
             return
@@ -140,7 +140,7 @@ class Mender:
         if late and pair.state is PairState.REPAIRING and pair.kind is PairKind.ARB:
             self._out_of_time(pair, imbalance, now_ns)
         wait_ns = _pause_ms(pair) * NS_PER_MS
-        ready_ns = max(self._ready_ns(pair, wait_ns), mends_from_ns(house, pair, now_ns))
+        ready_ns = max(self._ready_ns(pair, wait_ns), repairs_from_ns(state, pair, now_ns))
         if now_ns < ready_ns:
             # Whatever refused the last one still does: asking again at once would only spend rate budget and attempts. Or an
             # account is still to be looked through, in which a repair may be that this one would double.
@@ -155,11 +155,11 @@ class Mender:
         if order is not None:
             self._note(pair, imbalance, order, venues, now_ns)
             symbol = pair.plan.symbol
-            house.budget.take(order.venue, symbol, now_ns)
-            house.inventory.reserve_at_least(
-                pair.id, order.venue, *held_by(order, house.instruments[order.venue, symbol])
+            state.budget.take(order.venue, symbol, now_ns)
+            state.inventory.reserve_at_least(
+                pair.id, order.venue, *held_by(order, state.instruments[order.venue, symbol])
             )
-            self.desk.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
+            self.manager.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
         self._wake(pair, now_ns + wait_ns, now_ns)
 
     def _wake(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
@@ -167,16 +167,16 @@ class Mender:
         over_ns = self._due_ns(pair.uneven_ns or now_ns) + 1
         if pair.state is PairState.REPAIRING and over_ns > now_ns:
             at_ns = min(at_ns, over_ns)
-        self.house.out.timer(f"pair:{pair.id}", at_ns)
+        self.state.out.timer(f"pair:{pair.id}", at_ns)
 
     def _ready_ns(self, pair: PairTrade, wait_ns: int) -> int:
         """Return when the next repair may be tried: at once where the journal refused the last and takes rows again."""
-        if _not_journalled(pair) and "journal" not in self.house.store_blocked:
+        if _not_journalled(pair) and "journal" not in self.state.store_blocked:
             return 0
         return _last_fruitless_ns(pair) + wait_ns
 
     def _due_ns(self, uneven_ns: int) -> int:
-        return uneven_ns + self.house.timing.leg_deadline_ms * NS_PER_MS
+        return uneven_ns + self.state.timing.leg_deadline_ms * NS_PER_MS
 
     def _mind_deadline(self, pair: PairTrade, now_ns: int) -> None:
         """Halt in time though a repair is still unanswered: its silence mends nothing, and more pairs would add to it."""
@@ -185,22 +185,22 @@ class Mender:
         due_ns = self._due_ns(pair.uneven_ns)
         imbalance = pair.imbalance(Symbol.of(pair.plan.symbol).base)
         if now_ns <= due_ns:
-            self.house.out.timer(f"pair:{pair.id}", due_ns + 1)
+            self.state.out.timer(f"pair:{pair.id}", due_ns + 1)
         elif not self._is_flat(pair, imbalance):
             self._out_of_time(pair, imbalance, now_ns)
 
     def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         base = Symbol.of(pair.plan.symbol).base
         text = f"pair {pair.id}: {imbalance} {base} is carried: no legal order would mend it, or the policy is to hold"
-        self.house.incident("carried", text, now_ns, pair_id=pair.id)
+        self.state.incident("carried", text, now_ns, pair_id=pair.id)
         self.closer.close(pair, Trigger.STUCK, now_ns)
 
     def _out_of_time(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         base = Symbol.of(pair.plan.symbol).base
         pair.move(Trigger.OUT_OF_TIME, now_ns)
-        self.house.out.persist(pair.record(base))
-        text = f"pair {pair.id}: {imbalance} {base} unhedged for longer than {self.house.timing.leg_deadline_ms} ms"
-        self.house.halt("leg_deadline", text, now_ns, pair.id)
+        self.state.out.persist(pair.record(base))
+        text = f"pair {pair.id}: {imbalance} {base} unhedged for longer than {self.state.timing.leg_deadline_ms} ms"
+        self.state.halt("leg_deadline", text, now_ns, pair.id)
 
     def _reference(self, pair: PairTrade, side: Side) -> Decimal:
         """Return the average price of the leg in excess, from which the loss cap is drawn."""
@@ -212,14 +212,14 @@ class Mender:
 
     def _cap(self, pair: PairTrade, side: Side) -> Decimal:
         if pair.kind is PairKind.DUST:
-            return loss_cap(side, self._price(pair), self.house.limits.max_slippage_bps * 2)
-        return loss_cap(side, self._reference(pair, side), self.house.policy.leg_loss_max_bps)
+            return loss_cap(side, self._price(pair), self.state.limits.max_slippage_bps * 2)
+        return loss_cap(side, self._reference(pair, side), self.state.policy.leg_loss_max_bps)
 
     def _tradable(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> list[RepairVenue]:
         side = Side.SELL if imbalance > 0 else Side.BUY
         return [
             self._repair_venue(pair, venue, side)
-            for venue in self.house.venues_of(pair.plan.symbol)
+            for venue in self.state.venues_of(pair.plan.symbol)
             if self._may_trade(pair, venue, now_ns)
         ]
 
@@ -227,9 +227,9 @@ class Mender:
         self, pair: PairTrade, imbalance: Decimal, venues: list[RepairVenue], now_ns: int
     ) -> RepairOrder | None:
         side = Side.SELL if imbalance > 0 else Side.BUY
-        policy, slack = self._policy(pair), self.house.limits.max_slippage_bps * (len(pair.repairs()) + 1)
+        policy, slack = self._policy(pair), self.state.limits.max_slippage_bps * (len(pair.repairs()) + 1)
         cap = self._cap(pair, side)
-        if pair.state is PairState.HALTED and self.house.policy.emergency_market:
+        if pair.state is PairState.HALTED and self.state.policy.emergency_market:
             cap = _deepest(side, cap, venues)
         for choice in self._by_health(pair, venues, now_ns):
             order = choose_repair(side, abs(imbalance), cap, slack, choice, policy)
@@ -241,20 +241,20 @@ class Mender:
         self, pair: PairTrade, imbalance: Decimal, order: RepairOrder, venues: Sequence[RepairVenue], now_ns: int
     ) -> None:
         """Keep what else could have been done, for who asks later; nothing is worked out now."""
-        if pair.kind is not PairKind.ARB or len(pair.repairs()) >= REPAIRS_TOLD:
+        if pair.kind is not PairKind.ARB or len(pair.repairs()) >= REPAIRS_EXPLAINED:
             return
         side = Side.SELL if imbalance > 0 else Side.BUY
-        names = self.house.venues_of(pair.plan.symbol)
+        names = self.state.venues_of(pair.plan.symbol)
         barred = {name: why for name in names if (why := self._barred(pair, name, now_ns)) is not None}
-        self.house.alternatives.mended(
-            Mending(
+        self.state.alternatives.repaired(
+            RepairDecision(
                 pair_id=pair.id,
                 ns=now_ns,
                 side=side,
                 need=abs(imbalance),
                 reference=self._reference(pair, side),
                 cap=self._cap(pair, side),
-                slack_bps=self.house.limits.max_slippage_bps * (len(pair.repairs()) + 1),
+                slack_bps=self.state.limits.max_slippage_bps * (len(pair.repairs()) + 1),
                 policy=self._policy(pair),
                 taken=order,
                 venues=venues,
@@ -274,18 +274,18 @@ class Mender:
         Half the time, because a good venue's book is often unusable for a moment, after our own fill in it. A venue that
         repairs do not even reach (its connections are refused, its rate budget is gone) is no choice while another is.
         """
-        health = self.house.health.venues
+        health = self.state.health.venues
         allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
         answering = [venue for venue in allowed if not health[venue.instrument.venue].silent(now_ns)]
         reached = [venue for venue in answering if not _unreached(pair, venue.instrument.venue, now_ns)]
-        half_ns = self.house.timing.leg_deadline_ms * NS_PER_MS // 2
+        half_ns = self.state.timing.leg_deadline_ms * NS_PER_MS // 2
         pressing = pair.uneven_ns is not None and now_ns - pair.uneven_ns >= half_ns
         return [reached, answering, allowed, venues] if pressing else [reached, answering]
 
     def _repair_venue(self, pair: PairTrade, venue: str, side: Side) -> RepairVenue:
-        levels = self.house.books.levels(venue, pair.plan.symbol, side)
+        levels = self.state.books.levels(venue, pair.plan.symbol, side)
         ends = [self._cap(pair, side), *(price for price, _ in levels[:1])]
-        if self.house.policy.emergency_market:
+        if self.state.policy.emergency_market:
             ends += [price for price, _ in levels[-1:]]
         instrument = self._rules(venue, pair.plan.symbol, max(ends))
         return RepairVenue(
@@ -297,7 +297,7 @@ class Mender:
 
     def _rules(self, venue: str, symbol: str, price: Decimal) -> Instrument:
         """Return a venue's rules, with no order larger than the guard lets leave at `price`: what is more goes in pieces."""
-        instrument, most = self.house.instruments[venue, symbol], self.house.venues[venue].profile.max_order_value_quote
+        instrument, most = self.state.instruments[venue, symbol], self.state.venues[venue].profile.max_order_value_quote
         if most is None or price <= 0:
             return instrument
         size = floor_to_step(most / price, instrument.lot)
@@ -307,30 +307,30 @@ class Mender:
 
     def _policy(self, pair: PairTrade) -> OnSingleLeg:
         # Who asks for a flatten wants what is held, too, brought back, wherever that costs least.
-        flatten = self.house.control.flattening or pair.kind is PairKind.FLATTEN
-        return OnSingleLeg.CHEAPEST if flatten else self.house.policy.on_single_leg
+        flatten = self.state.control.flattening or pair.kind is PairKind.FLATTEN
+        return OnSingleLeg.CHEAPEST if flatten else self.state.policy.on_single_leg
 
     def _may_trade(self, pair: PairTrade, venue: str, now_ns: int) -> bool:
         return self._barred(pair, venue, now_ns) is None
 
     def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:
         """Return why a repair may not trade at a venue now, or None."""
-        house, symbol = self.house, pair.plan.symbol
-        if house.venues[venue].halted or house.venues[venue].paused_until_ns > now_ns:
+        state, symbol = self.state, pair.plan.symbol
+        if state.venues[venue].halted or state.venues[venue].paused_until_ns > now_ns:
             return Reason.VENUE_HALTED
-        if venue in unseen(house, pair, now_ns):
+        if venue in unseen(state, pair, now_ns):
             return Reason.VENUE_HALTED
-        unusable = house.books.unusable(venue, symbol, now_ns)
+        unusable = state.books.unusable(venue, symbol, now_ns)
         if unusable is not None:
             return unusable
-        if house.books.impacted(venue, symbol):
+        if state.books.impacted(venue, symbol):
             return Reason.OWN_IMPACT
-        return None if self.desk.busy.get((venue, symbol), pair.id) == pair.id else Reason.PAIR_IN_FLIGHT
+        return None if self.manager.busy.get((venue, symbol), pair.id) == pair.id else Reason.PAIR_IN_FLIGHT
 
     def _free(self, pair: PairTrade, venue: str, asset: str) -> Decimal:
         # The pair's own reservation is there to be used by its repairs.
-        own = self.house.inventory.reserved_by(pair.id, venue, asset)
-        return self.house.inventory.free(venue, asset) + own
+        own = self.state.inventory.reserved_by(pair.id, venue, asset)
+        return self.state.inventory.free(venue, asset) + own
 
     def _role(self, pair: PairTrade, venue: str, side: Side) -> Role:
         if pair.kind is not PairKind.ARB:
@@ -345,7 +345,7 @@ class Mender:
         venues = [v for v in reversed(pair.venues) if ways is None or self._role(pair, v, side) in (*ways, Role.DUST)]
         if side is Side.BUY:
             venues.reverse()  # completing first: the short leg's own venue
-        states, health = self.house.venues, self.house.health.venues
+        states, health = self.state.venues, self.state.health.venues
         venues.sort(
             key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, _unreached(pair, v, now_ns))
         )
@@ -353,7 +353,7 @@ class Mender:
         return next((order for order in orders if order is not None), None)
 
     def _order_at_cap(self, pair: PairTrade, venue: str, side: Side, need: Decimal) -> RepairOrder | None:
-        instrument, cap = self.house.instruments[venue, pair.plan.symbol], self._cap(pair, side)
+        instrument, cap = self.state.instruments[venue, pair.plan.symbol], self._cap(pair, side)
         price = ceil_to_step(cap, instrument.tick) if side is Side.SELL else floor_to_step(cap, instrument.tick)
         rules = self._rules(venue, pair.plan.symbol, price)
         size = repair_size(side, need, price, rules) if price > 0 else ZERO

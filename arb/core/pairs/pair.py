@@ -97,7 +97,7 @@ class PairTrade:
         self.booked_residual = ZERO
         self.waterfall: Waterfall | None = None
         # Until when repairs of a pair that was taken up wait for looks through accounts (`core/accounts/restart.py`).
-        self.looks_until_ns = 0
+        self.snapshot_until_ns = 0
         # Whether this run has counted the pair among those it opened and closed.
         self.counted = True
         self.story: list[str] = [f"{now_ns} {self.state}"]
@@ -117,7 +117,7 @@ class PairTrade:
         pair.story.append(f"restored as {record.state}")
         return pair
 
-    def take_up_end(self, record: PairRecord) -> None:
+    def recover_end(self, record: PairRecord) -> None:
         """Take up how a previous process closed this pair."""
         self.closed_ns, self.waterfall = record.closed_ns, record.waterfall
         self.residual_mark, self.mark_ns = record.residual_mark, record.mark_ns

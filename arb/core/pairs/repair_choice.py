@@ -127,7 +127,7 @@ def cheapest_at(
 def hold_worth(side: Side, need: Decimal, cap: Decimal, venues: Sequence[RepairVenue]) -> Decimal | None:
     """Return the worth of leaving everything unmended: at the cap, after the worst fee; None when no venue is usable."""
     usable = _usable(side, cap, venues)
-    return _Judge(side, need, cap, usable).unmended(need) if usable else None
+    return _Judge(side, need, cap, usable).unrepaired(need) if usable else None
 
 
 def _usable(side: Side, cap: Decimal, venues: Sequence[RepairVenue]) -> list[RepairVenue]:
@@ -160,15 +160,15 @@ class _Judge:
         filled, notional = _taken(venue.levels, size, limit, self.side)
         fee = venue.instrument.taker_fee or ZERO
         if self.side is Side.SELL:
-            return notional * (1 - fee) + self.unmended(self.need - filled)
+            return notional * (1 - fee) + self.unrepaired(self.need - filled)
         paid = notional if venue.instrument.buy_fee_in is FeeIn.BASE else notional * (1 + fee)
-        return self.unmended(self.need - filled * _keeps(self.side, venue.instrument)) - paid
+        return self.unrepaired(self.need - filled * _keeps(self.side, venue.instrument)) - paid
 
-    def unmended(self, unmended: Decimal) -> Decimal:
+    def unrepaired(self, unrepaired: Decimal) -> Decimal:
         """Return the worth of base left to sell (or to buy); below zero it was sold (or bought) beyond the need."""
         if self.side is Side.SELL:
-            return unmended * (self.cap * (1 - self._fee) if unmended > 0 else self._back * (1 + self._fee))
-        return -unmended * (self.cap / (1 - self._fee) if unmended > 0 else self._back * (1 - self._fee))
+            return unrepaired * (self.cap * (1 - self._fee) if unrepaired > 0 else self._back * (1 + self._fee))
+        return -unrepaired * (self.cap / (1 - self._fee) if unrepaired > 0 else self._back * (1 - self._fee))
 
 
 def _orders_at(venue: RepairVenue, judge: _Judge, slack: Decimal) -> Iterator[RepairOrder]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.records import Pooled, PoolRecord
+from arb.core.records import Residual, ResidualsRecord
 from arb.market.symbol import Symbol
 
 ZERO = Decimal(0)
@@ -24,26 +24,26 @@ class Excess(msgspec.Struct, frozen=True):
     since_ns: int
 
 
-class DustPool:
+class Residuals:
     """All remainders, by symbol."""
 
     def __init__(self, dust_total_max_quote: Decimal) -> None:
         self._max = dust_total_max_quote
-        self._pool: dict[str, Pooled] = {}
-        self._carried: dict[str, Pooled] = {}
+        self._residuals: dict[str, Residual] = {}
+        self._carried: dict[str, Residual] = {}
         # What lies on accounts that are not connected now, but may be another time.
-        self._away_pool: tuple[Pooled, ...] = ()
-        self._away_carried: tuple[Pooled, ...] = ()
+        self._away_pool: tuple[Residual, ...] = ()
+        self._away_carried: tuple[Residual, ...] = ()
 
-    def restore(self, record: PoolRecord, present: Set[str], may_return: Callable[[str], bool]) -> list[Pooled]:
+    def restore(self, record: ResidualsRecord, present: Set[str], may_return: Callable[[str], bool]) -> list[Residual]:
         """Take up what the journal last said to lie on `present` accounts alone; return the rest.
 
         Of that is kept for a later start, untouched, what lies on accounts that are present or `may_return`.
         """
-        elsewhere: list[Pooled] = []
+        elsewhere: list[Residual] = []
 
-        def taken_up(told: Iterable[Pooled], kept: dict[str, Pooled]) -> tuple[Pooled, ...]:
-            away: list[Pooled] = []
+        def taken_up(told: Iterable[Residual], kept: dict[str, Residual]) -> tuple[Residual, ...]:
+            away: list[Residual] = []
             for held in told:
                 account_ids = held.account_ids or record.account_ids
                 if present >= set(account_ids):
@@ -55,55 +55,55 @@ class DustPool:
             return tuple(away)
 
         self._away_carried = taken_up(record.carried, self._carried)
-        self._away_pool = taken_up(record.dust, self._pool)
+        self._away_pool = taken_up(record.dust, self._residuals)
         return elsewhere
 
-    def record(self, account_ids: tuple[str, ...]) -> PoolRecord:
+    def record(self, account_ids: tuple[str, ...]) -> ResidualsRecord:
         """Return the row a restart takes up."""
         dust, carried = (
-            tuple(held for _, held in sorted(kept.items()) if held.size) for kept in (self._pool, self._carried)
+            tuple(held for _, held in sorted(kept.items()) if held.size) for kept in (self._residuals, self._carried)
         )
-        return PoolRecord(
+        return ResidualsRecord(
             account_ids=account_ids, dust=(*dust, *self._away_pool), carried=(*carried, *self._away_carried)
         )
 
-    def add(self, left: Pooled) -> None:
+    def add(self, left: Residual) -> None:
         """Pool a remainder."""
-        _add(self._pool, left)
+        _add(self._residuals, left)
 
-    def take(self, symbol: str) -> Pooled:
+    def take(self, symbol: str) -> Residual:
         """Take everything pooled of a symbol out, to be traded away."""
-        return self._pool.pop(symbol, _nothing(symbol))
+        return self._residuals.pop(symbol, _nothing(symbol))
 
-    def pooled(self, symbol: str) -> Pooled:
+    def pooled(self, symbol: str) -> Residual:
         """Return what is pooled of a symbol."""
-        return self._pool.get(symbol, _nothing(symbol))
+        return self._residuals.get(symbol, _nothing(symbol))
 
     def symbols(self) -> list[str]:
         """Return the symbols of which something is pooled."""
-        return sorted(symbol for symbol, held in self._pool.items() if held.size)
+        return sorted(symbol for symbol, held in self._residuals.items() if held.size)
 
     def sizes(self) -> dict[str, Decimal]:
         """Return the pooled base per asset."""
         sizes: dict[str, Decimal] = {}
-        for symbol, held in self._pool.items():
+        for symbol, held in self._residuals.items():
             base = Symbol.of(symbol).base
             sizes[base] = sizes.get(base, ZERO) + held.size
         return sizes
 
     def total(self) -> Decimal:
         """Return the booked value of all dust, without signs."""
-        return sum((abs(held.booked) for held in self._pool.values()), ZERO)
+        return sum((abs(held.booked) for held in self._residuals.values()), ZERO)
 
-    def carry(self, left: Pooled) -> None:
+    def carry(self, left: Residual) -> None:
         """Note base that a pair had to leave unhedged."""
         _add(self._carried, left)
 
-    def carried(self, symbol: str) -> Pooled:
+    def carried(self, symbol: str) -> Residual:
         """Return what is carried of a symbol."""
         return self._carried.get(symbol, _nothing(symbol))
 
-    def take_carried(self, symbol: str) -> Pooled:
+    def take_carried(self, symbol: str) -> Residual:
         """Take everything carried of a symbol out, to be traded away."""
         return self._carried.pop(symbol, _nothing(symbol))
 
@@ -132,16 +132,16 @@ class DustPool:
             ZERO,
         )
 
-    def _beyond(self) -> Iterator[Pooled]:
+    def _beyond(self) -> Iterator[Residual]:
         yield from (held for held in self._carried.values() if held.size)
         if self.total() > self._max:
-            yield from (held for held in self._pool.values() if held.size)
+            yield from (held for held in self._residuals.values() if held.size)
 
 
-def _add(kept: dict[str, Pooled], left: Pooled) -> None:
+def _add(kept: dict[str, Residual], left: Residual) -> None:
     before = kept.get(left.symbol, _nothing(left.symbol))
     since_ns, accounts = (before.since_ns, before.account_ids) if before.size else (left.since_ns, ())
-    kept[left.symbol] = Pooled(
+    kept[left.symbol] = Residual(
         left.symbol,
         before.size + left.size,
         before.booked + left.booked,
@@ -150,5 +150,5 @@ def _add(kept: dict[str, Pooled], left: Pooled) -> None:
     )
 
 
-def _nothing(symbol: str) -> Pooled:
-    return Pooled(symbol, ZERO, ZERO, 0)
+def _nothing(symbol: str) -> Residual:
+    return Residual(symbol, ZERO, ZERO, 0)

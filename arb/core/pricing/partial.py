@@ -43,10 +43,10 @@ def worst_partial_ok(
     lowest = int(Fraction(cheapest) * (1 - Fraction(leg_loss_max_bps) / 10_000))
     dearest = max(asks.prices[0], bids.prices[0])
     dust = floor_scaled(EXACT.multiply(terms.limits.dust_max_quote, terms.parts), terms.scale.notional_exp)
-    return worst_leftover(plan, lowest, may_overshoot=may_overshoot) * dearest <= dust
+    return worst_residual(plan, lowest, may_overshoot=may_overshoot) * dearest <= dust
 
 
-def worst_leftover(plan: Plan, lowest_price: int, *, may_overshoot: bool = True) -> int:
+def worst_residual(plan: Plan, lowest_price: int, *, may_overshoot: bool = True) -> int:
     """Return an upper bound of the base left over after any partial fill, in fine sizes (size times `terms.parts`)."""
     terms, parts = plan.terms, plan.terms.parts
     most = max(plan.buy_size * terms.received, plan.sell_size * parts)

@@ -15,11 +15,11 @@ from datetime import date
 from decimal import Decimal
 
 from arb.clock import NS_PER_S
-from arb.core.orders.manager import Desk
+from arb.core.orders.manager import OrderManager
 from arb.core.pairs.pair import PairTrade, net_base
-from arb.core.pairs.residuals import DustPool
+from arb.core.pairs.residuals import Residuals
 from arb.core.risk.exposure_meter import CARRIED
-from arb.core.state import House
+from arb.core.state import EngineState
 from arb.market.order import Side
 from arb.market.symbol import Symbol
 
@@ -32,51 +32,51 @@ KEPT_EVERY = 64
 class ExposureWatch:
     """Measures what is exposed, before every event, and halts when it was too much for too long."""
 
-    def __init__(self, house: House, desk: Desk, pool: DustPool) -> None:
-        self.house = house
-        self.desk = desk
-        self.pool = pool
+    def __init__(self, state: EngineState, manager: OrderManager, residuals: Residuals) -> None:
+        self.state = state
+        self.manager = manager
+        self.residuals = residuals
         self._carried_since_ns = 0
         self._told: set[object] = set()
         self._kept = ZERO
 
     def measure(self, now_ns: int) -> None:
         """Count what was exposed since the last event; halt at a limit."""
-        meter = self.house.control.exposure
+        meter = self.state.control.exposure
         if now_ns >= meter.ends_ns:
             self._accrue(meter.ends_ns)
             self._begin_day(now_ns)
         self._accrue(now_ns)
-        for pair in self.desk.open.values():
+        for pair in self.manager.open.values():
             self._check_pair(pair, now_ns)
         self._check_day(now_ns)
 
-    def take_up(self, recorded_ns: int, now_ns: int) -> None:
+    def recover(self, recorded_ns: int, now_ns: int) -> None:
         """Count what restored pairs were exposed to: whole for the pair, for the day since the last record of it."""
-        meter = self.house.control.exposure
+        meter = self.state.control.exposure
         self._begin_day(now_ns)
         self._kept = meter.total
-        if meter.total >= self.house.limits.max_exposure_quote_s_per_day:
+        if meter.total >= self.state.limits.max_exposure_quote_s_per_day:
             self._told.add(meter.day)
-        for pair in self.desk.open.values():
+        for pair in self.manager.open.values():
             pair.exposure_quote_s = ZERO
             for since_ns, until_ns, shares in history(pair, now_ns):
                 pair.exposure_quote_s += sum(shares.values(), ZERO) * (until_ns - since_ns) / NS_PER_S
                 meter.add(shares, max(since_ns, recorded_ns), until_ns)
 
     def _begin_day(self, now_ns: int) -> None:
-        ended = self.house.control.exposure.roll(now_ns)
+        ended = self.state.control.exposure.roll(now_ns)
         if ended is not None:
-            self.house.incident("exposure_day", _told_day(*ended), now_ns, severity="info")
+            self.state.incident("exposure_day", _told_day(*ended), now_ns, severity="info")
             self._kept = ZERO
 
     def _accrue(self, now_ns: int) -> None:
-        for pair in self.desk.open.values():
+        for pair in self.manager.open.values():
             self._measure_pair(pair, now_ns)
-        excess = self.pool.beyond_dust()
+        excess = self.residuals.beyond_dust()
         if excess and self._carried_since_ns:
             carried = sum((held.value for held in excess.values()), ZERO)
-            self.house.control.exposure.add({CARRIED: carried}, self._carried_since_ns, now_ns)
+            self.state.control.exposure.add({CARRIED: carried}, self._carried_since_ns, now_ns)
         self._carried_since_ns = max(now_ns, self._carried_since_ns)
 
     def _measure_pair(self, pair: PairTrade, now_ns: int) -> None:
@@ -84,22 +84,22 @@ class ExposureWatch:
         held = shares_of(pair, base)
         price = self._price(pair) if held else ZERO
         shares = {venue: size * price for venue, size in held.items()}
-        self.house.control.exposure.add(shares, pair.exposed_since_ns, now_ns)
+        self.state.control.exposure.add(shares, pair.exposed_since_ns, now_ns)
         pair.expose(sum(shares.values(), ZERO), now_ns)
 
     def _price(self, pair: PairTrade) -> Decimal:
-        mids = [mid for venue in pair.venues if (mid := self.house.books.mid(venue, pair.plan.symbol))]
+        mids = [mid for venue in pair.venues if (mid := self.state.books.mid(venue, pair.plan.symbol))]
         return sum(mids, ZERO) / len(mids) if mids else pair.planned_price
 
     def _check_pair(self, pair: PairTrade, now_ns: int) -> None:
-        most = self.house.limits.max_exposure_quote_s_per_pair
+        most = self.state.limits.max_exposure_quote_s_per_pair
         if pair.exposure_quote_s >= most and pair.id not in self._told:
             self._told.add(pair.id)
             text = f"pair {pair.id}: {pair.exposure_quote_s:.2f} quote x seconds unhedged, at most {most:f} are allowed"
             self._halt(text, now_ns, pair.id)
 
     def _check_day(self, now_ns: int) -> None:
-        meter, most = self.house.control.exposure, self.house.limits.max_exposure_quote_s_per_day
+        meter, most = self.state.control.exposure, self.state.limits.max_exposure_quote_s_per_day
         if meter.total >= most and meter.day not in self._told:
             self._told.add(meter.day)
             text = (
@@ -109,13 +109,13 @@ class ExposureWatch:
             self._halt(text, now_ns)
         if abs(meter.total - self._kept) * KEPT_EVERY >= most:
             self._kept = meter.total
-            self.house.out.persist(self.house.control.record(now_ns, "exposure"))
+            self.state.out.persist(self.state.control.record(now_ns, "exposure"))
 
     def _halt(self, text: str, now_ns: int, pair_id: int | None = None) -> None:
-        if self.house.control.halted is None:
-            self.house.halt(RISK_LIMIT, text, now_ns, pair_id)
+        if self.state.control.halted is None:
+            self.state.halt(RISK_LIMIT, text, now_ns, pair_id)
         else:
-            self.house.incident(RISK_LIMIT, text, now_ns, severity="critical", pair_id=pair_id)
+            self.state.incident(RISK_LIMIT, text, now_ns, severity="critical", pair_id=pair_id)
 
 
 def shares_of(pair: PairTrade, base: str) -> dict[str, Decimal]:

@@ -8,28 +8,30 @@ must not be piled up again and again, each time as if it were the first. All amo
 from decimal import Decimal
 
 from arb.core.opportunities.episodes import Route
-from arb.core.orders.manager import Desk
-from arb.core.pairs.residuals import DustPool
-from arb.core.state import House
+from arb.core.orders.manager import OrderManager
+from arb.core.pairs.residuals import Residuals
+from arb.core.state import EngineState
 from arb.market.symbol import Symbol
 
 
-def breached(house: House, desk: Desk, pool: DustPool, route: Route, notional: Decimal, now_ns: int) -> str | None:
+def breached(
+    state: EngineState, manager: OrderManager, residuals: Residuals, route: Route, notional: Decimal, now_ns: int
+) -> str | None:
     """Return the key of the first limit that another pair paying `notional` would pass, or None."""
-    limits, (symbol, *venues) = house.limits, route
+    limits, (symbol, *venues) = state.limits, route
     base = Symbol.of(symbol).base
-    if len(desk.open) >= limits.max_open_pairs:
+    if len(manager.open) >= limits.max_open_pairs:
         return "max_open_pairs"
-    if desk.open_notional(symbol=symbol) + pool.unhedged(symbol=symbol) + notional > limits.max_symbol_quote:
+    if manager.open_notional(symbol=symbol) + residuals.unhedged(symbol=symbol) + notional > limits.max_symbol_quote:
         return "max_symbol_quote"
-    if desk.open_notional(base=base) + pool.unhedged(base=base) + notional > limits.max_asset_quote:
+    if manager.open_notional(base=base) + residuals.unhedged(base=base) + notional > limits.max_asset_quote:
         return "max_asset_quote"
-    if desk.open_notional() + pool.unhedged() + notional > limits.max_unhedged_quote:
+    if manager.open_notional() + residuals.unhedged() + notional > limits.max_unhedged_quote:
         return "max_unhedged_quote"
-    if any(desk.open_notional(venue) + notional > limits.max_capital_per_venue_quote for venue in venues):
+    if any(manager.open_notional(venue) + notional > limits.max_capital_per_venue_quote for venue in venues):
         return "max_capital_per_venue_quote"
-    if house.control.exposure.total >= limits.max_exposure_quote_s_per_day:
+    if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
         return "max_exposure_quote_s_per_day"
-    if not house.control.day_allows(notional, now_ns):
+    if not state.control.day_allows(notional, now_ns):
         return "daily_notional_quote"
     return None

@@ -8,21 +8,21 @@ the process before it has left there is nobody else's to find. A venue that does
 """
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.balance_reconciler import DriftWatch
-from arb.core.orders.manager import Desk
-from arb.core.state import House
+from arb.core.accounts.balance_reconciler import BalanceReconciler
+from arb.core.orders.manager import OrderManager
+from arb.core.state import EngineState
 
 LAST_WORD_S = 10
 ASK_AGAIN_S = 1
 TIMER = "farewell"
 
 
-class Farewell:
+class Shutdown:
     """Says when a run that was asked to end has ended."""
 
-    def __init__(self, house: House, desk: Desk, drift: DriftWatch) -> None:
-        self._house = house
-        self._desk = desk
+    def __init__(self, state: EngineState, manager: OrderManager, drift: BalanceReconciler) -> None:
+        self._state = state
+        self._manager = manager
         self._drift = drift
         self._begun = False
         self._asked_ns: int | None = None
@@ -36,21 +36,23 @@ class Farewell:
         """Look after an event whether all is said; ask the venues once nothing is open."""
         if not self._begun:
             return
-        if self._desk.open:
+        if self._manager.open:
             self._asked_ns = None
             return
         if self._asked_ns is None:
             self._asked_ns, self._again_ns = now_ns, now_ns
         silent = self._silent(self._asked_ns)
         if not silent or now_ns >= self._asked_ns + LAST_WORD_S * NS_PER_S:
-            self._house.out.finish()
+            self._state.out.finish()
         elif now_ns >= self._again_ns:
             self._again_ns = now_ns + ASK_AGAIN_S * NS_PER_S
             for venue in silent:
-                self._house.out.refresh(venue)
-            self._house.out.timer(TIMER, self._again_ns)
+                self._state.out.refresh(venue)
+            self._state.out.timer(TIMER, self._again_ns)
 
     def _silent(self, since_ns: int) -> list[str]:
         """Return the venues that were not looked through, or whose balances have not been found in agreement since."""
-        venues = self._house.venues
-        return [venue for venue in venues if not venues[venue].surveyed or self._drift.agreed_ns(venue) < since_ns]
+        venues = self._state.venues
+        return [
+            venue for venue in venues if not venues[venue].snapshot_taken or self._drift.agreed_ns(venue) < since_ns
+        ]

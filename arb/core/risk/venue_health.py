@@ -24,7 +24,7 @@ from arb.core.events import (
     ClockMeasured,
     FeedDown,
     OrderAccepted,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
     OutcomeUnknown,
     PrivateDown,
@@ -239,7 +239,7 @@ class HealthBoard:
                 self.venues[venue].sign(Sign.DROPS, now_ns)
             case ClockMeasured(venue=venue, offset_ns=offset_ns, error_ns=error_ns):
                 self.venues[venue].clock(offset_ns, error_ns)
-            case OrderLooked(venue=venue, complete=False) | TroubleReported(venue=str() as venue) if (
+            case OrderQueried(venue=venue, complete=False) | TroubleReported(venue=str() as venue) if (
                 venue in self.venues
             ):
                 self.venues[venue].sign(Sign.UNREAD, now_ns)

@@ -2,12 +2,12 @@
 
 from arb.core.events import AnyEvent
 from arb.core.opportunities.detector import Detector
-from arb.core.orders.manager import Desk
-from arb.core.pairs.residuals import DustPool
+from arb.core.orders.manager import OrderManager
+from arb.core.pairs.residuals import Residuals
 from arb.core.records import ControlRecord
 from arb.core.risk.exposure import ExposureWatch
 from arb.core.risk.venue_health import Change, HealthState
-from arb.core.state import House
+from arb.core.state import EngineState
 
 _SEVERITY = {HealthState.QUARANTINED: "critical", HealthState.DEGRADED: "warning"}
 _MEANING = {
@@ -18,37 +18,37 @@ _MEANING = {
 }
 
 
-class Sentry:
+class VenueMonitor:
     """See the module's text."""
 
-    def __init__(self, house: House, desk: Desk, detector: Detector, pool: DustPool) -> None:
-        self.house = house
+    def __init__(self, state: EngineState, manager: OrderManager, detector: Detector, residuals: Residuals) -> None:
+        self.state = state
         self.detector = detector
-        self.exposure = ExposureWatch(house, desk, pool)
+        self.exposure = ExposureWatch(state, manager, residuals)
 
     def before(self, event: AnyEvent) -> None:
         """Take note of an event that is about to be handled."""
-        if not self.house.run_id:
+        if not self.state.run_id:
             return  # the run has not begun: there is nothing to measure and no row to write
         self.exposure.measure(event.t_ns)
-        for change in self.house.health.take(event):
+        for change in self.state.health.take(event):
             self._changed(change, event.t_ns)
 
-    def take_up(self, recorded: ControlRecord | None, now_ns: int) -> None:
+    def recover(self, recorded: ControlRecord | None, now_ns: int) -> None:
         """Go on from what a previous process left, once its pairs are back."""
-        self.exposure.take_up(recorded.ns if recorded is not None else 0, now_ns)
-        self.house.health.restore(self.house.control.unwell, now_ns)
+        self.exposure.recover(recorded.ns if recorded is not None else 0, now_ns)
+        self.state.health.restore(self.state.control.unwell, now_ns)
         self.exposure.measure(now_ns)
 
     def _changed(self, change: Change, now_ns: int) -> None:
-        house = self.house
+        state = self.state
         text = f"{change.venue} is {change.state}, was {change.before} ({change.cause}): {_MEANING[change.state]}"
         severity = _SEVERITY.get(change.state, "info")
-        house.incident("venue_health", text, now_ns, severity=severity, venue=change.venue)
-        unwell = house.health.unwell()
-        if unwell != house.control.unwell:
-            house.control.unwell = unwell
-            house.out.persist(house.control.record(now_ns, text))
-        for symbol in sorted({symbol for venue, symbol in house.instruments if venue == change.venue}):
+        state.incident("venue_health", text, now_ns, severity=severity, venue=change.venue)
+        unwell = state.health.unwell()
+        if unwell != state.control.unwell:
+            state.control.unwell = unwell
+            state.out.persist(state.control.record(now_ns, text))
+        for symbol in sorted({symbol for venue, symbol in state.instruments if venue == change.venue}):
             self.detector.rules_changed(symbol)
         self.detector.mark_all()

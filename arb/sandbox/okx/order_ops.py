@@ -16,13 +16,13 @@ from arb.sandbox.wire import CANCEL, PLACE, HttpAnswer, Session
 ORDER_OPS = {"order": PLACE, "batch-orders": PLACE, "cancel-order": CANCEL, "batch-cancel-orders": CANCEL}
 
 
-def perform_order_op(session: Session, desk: OkxOrders, message: Json, args: list[Json], now_ns: int) -> None:
+def perform_order_op(session: Session, manager: OkxOrders, message: Json, args: list[Json], now_ns: int) -> None:
     """Send an order request through the venue and answer it under its id; nothing is sent when no answer is due."""
     op = str(message["op"])
     args = [{key: value for key, value in item.items() if key != "instId"} for item in args]
 
     def execute(at_ns: int) -> HttpAnswer:
-        return HttpAnswer(200, encode(_execute(desk, op, args, message.get("expTime"), at_ns)))
+        return HttpAnswer(200, encode(_execute(manager, op, args, message.get("expTime"), at_ns)))
 
     def reply(answer: HttpAnswer, at_ns: int) -> None:
         try:
@@ -32,10 +32,10 @@ def perform_order_op(session: Session, desk: OkxOrders, message: Json, args: lis
         frame = {"id": message.get("id", ""), "op": op, **content}
         session.answer(encode(frame).decode(), at_ns)
 
-    session.perform(desk.describe(ORDER_OPS[op], args, op), execute, reply, now_ns)
+    session.perform(manager.describe(ORDER_OPS[op], args, op), execute, reply, now_ns)
 
 
-def _execute(desk: OkxOrders, op: str, args: list[Json], expiry: object, now_ns: int) -> Json:
+def _execute(manager: OkxOrders, op: str, args: list[Json], expiry: object, now_ns: int) -> Json:
     try:
         if ORDER_OPS[op] == PLACE:
             check_expiry(None if expiry is None else str(expiry), now_ns // NS_PER_MS)
@@ -53,9 +53,9 @@ def _execute(desk: OkxOrders, op: str, args: list[Json], expiry: object, now_ns:
         }
         return envelope([unnamed for _ in args], now_ns)
     if op == "order":
-        return envelope([desk.place(args[0], now_ns)], now_ns)
+        return envelope([manager.place(args[0], now_ns)], now_ns)
     if op == "batch-orders":
-        return envelope(desk.place_batch(args, now_ns), now_ns)
+        return envelope(manager.place_batch(args, now_ns), now_ns)
     if op == "cancel-order":
-        return envelope([desk.cancel(args[0], now_ns)], now_ns)
-    return envelope(desk.cancel_batch(args, now_ns), now_ns)
+        return envelope([manager.cancel(args[0], now_ns)], now_ns)
+    return envelope(manager.cancel_batch(args, now_ns), now_ns)

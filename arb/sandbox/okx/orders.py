@@ -97,7 +97,7 @@ class OkxOrders:
         found = by_id if order_id else self._exchange.order_by_client_id(client_id)
         return found if found is not None and inst_id(found.symbol) == self._inst_id(item) else None
 
-    def _item(self, item: Item, now_ns: int, act: Callable[[Item, int], SimOrder], desk: str, limit: int) -> Json:
+    def _item(self, item: Item, now_ns: int, act: Callable[[Item, int], SimOrder], manager: str, limit: int) -> Json:
         answer = {
             "clOrdId": str(item.get("clOrdId") or ""),
             "ordId": "",
@@ -107,7 +107,7 @@ class OkxOrders:
             "sMsg": "",
         }
         try:
-            if not self._meter.take(f"{desk} {self._inst_id(item)}", limit, WINDOW_NS, now_ns).ok:
+            if not self._meter.take(f"{manager} {self._inst_id(item)}", limit, WINDOW_NS, now_ns).ok:
                 raise OkxItemRefusal("50011", "Rate limit reached. Please refer to API documentation and throttle.")
             order = act(item, now_ns)
         except OkxItemRefusal as refusal:

@@ -219,9 +219,9 @@ class OkxPublicSession(OkxSession):
 class OkxPrivateSession(OkxSession):
     """The account's orders with their fills, and its balances, after a login; and orders placed over the socket."""
 
-    def __init__(self, venue: Venue, path: str, exchange: SimExchange, desk: OkxOrders) -> None:
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange, manager: OkxOrders) -> None:
         super().__init__(venue, path, exchange)
-        self._desk = desk
+        self._manager = manager
         self._logged_in = False
         self._subscribed: list[Json] = []
 
@@ -259,7 +259,7 @@ class OkxPrivateSession(OkxSession):
         elif not self._logged_in:
             raise OkxRefusal("60011", "Please log in")
         else:
-            perform_order_op(self, self._desk, message, args, now_ns)
+            perform_order_op(self, self._manager, message, args, now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
         """Stop a private channel."""

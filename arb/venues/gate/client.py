@@ -67,8 +67,8 @@ class Gate(GateSockets, GateOrders, ccxt.pro.gate):
 
     def describe(self) -> dict[str, Any]:
         """Return ccxt's description with the labels it lacks."""
-        mended = {"exceptions": {"exact": LABELS, "ws": {"exact": {"3": ccxt.ExchangeNotAvailable}}}}
-        return self.deep_extend(super().describe(), mended)  # type: ignore[no-any-return]
+        repaired = {"exceptions": {"exact": LABELS, "ws": {"exact": {"3": ccxt.ExchangeNotAvailable}}}}
+        return self.deep_extend(super().describe(), repaired)  # type: ignore[no-any-return]
 
 
 _OPTIONS: dict[str, Any] = {

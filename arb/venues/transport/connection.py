@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from arb.clock import NS_PER_S, Clock
 from arb.errors import VenueError
 from arb.venues.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
-from arb.venues.transport.network import RealWires, Socket, SocketEnded, Wires
+from arb.venues.transport.network import Network, Socket, SocketEnded, SystemNetwork
 from arb.venues.transport.timing import Address, ConnectionTiming
 
 # After this many frames in a row the loop gets a turn, so that a flood cannot starve timers and orders.
@@ -39,7 +39,7 @@ class StreamConnection:
         on_tick: Callable[[], None] | None = None,
         timing: ConnectionTiming | None = None,
         backoff: Backoff = RECONNECTS,
-        wires: Wires | None = None,
+        network: Network | None = None,
     ) -> None:
         self._address = address
         self._clock = clock
@@ -52,7 +52,7 @@ class StreamConnection:
         self._on_tick = on_tick
         self._timing = timing if timing is not None else ConnectionTiming()
         self._backoff = backoff
-        self._wires: Wires = RealWires(clock) if wires is None else wires
+        self._network: Network = SystemNetwork(clock) if network is None else network
         self._socket: Socket | None = None
         self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_MAX)
         self._cause: str | None = None
@@ -105,7 +105,7 @@ class StreamConnection:
         timing = self._timing
         try:
             async with asyncio.timeout(timing.connect_timeout_s):
-                socket = await self._wires.dial(await self._address())
+                socket = await self._network.dial(await self._address())
         except (SocketEnded, VenueError) as error:
             return str(error)
         except TimeoutError:

@@ -1,6 +1,6 @@
 """What carries bytes to a venue and back: HTTP requests and websockets. Real sockets here; a simulator brings its own.
 
-`Wires` is the only door of the adapters to the network, so that the whole house can run on a network made of memory.
+`Network` is the only door of the adapters to the network, so that the whole house can run on a network made of memory.
 """
 
 import fcntl
@@ -47,7 +47,7 @@ class Socket(Protocol):
         """Return whether received bytes still wait to be handed over."""
 
 
-class Wires(Protocol):
+class Network(Protocol):
     """A network."""
 
     def http(self) -> HttpTransport:
@@ -57,7 +57,7 @@ class Wires(Protocol):
         """Open a websocket; raise `SocketEnded` when that fails."""
 
 
-class RealWires:
+class SystemNetwork:
     """The operating system's network, through aiohttp."""
 
     def __init__(self, clock: Clock) -> None:

@@ -26,7 +26,7 @@ class PrivateFrame(msgspec.Struct, frozen=True):
     `send`: messages to send now (the subscriptions after a login). `ready`: the stream is logged in and fully subscribed
     from this frame on. `refused`: the venue refused a login or a subscription, in its own words; the connection is of no
     use then. `closing`: the venue is about to close the connection. `errors`: parts of the frame that cannot be read.
-    `strangers`: rows about symbols that we do not know, and so do not trade: they are passed over.
+    `foreign`: rows about symbols that we do not know, and so do not trade: they are passed over.
     """
 
     events: tuple[PrivateEvent, ...] = ()
@@ -35,7 +35,7 @@ class PrivateFrame(msgspec.Struct, frozen=True):
     refused: str | None = None
     closing: bool = False
     errors: tuple[VenueProtocolError, ...] = ()
-    strangers: tuple[UnknownSymbol, ...] = ()
+    foreign: tuple[UnknownSymbol, ...] = ()
 
 
 NOTHING = PrivateFrame()
@@ -89,18 +89,18 @@ class Parts:
     def __init__(self) -> None:
         self.events: list[PrivateEvent] = []
         self.errors: list[VenueProtocolError] = []
-        self.strangers: list[UnknownSymbol] = []
+        self.foreign: list[UnknownSymbol] = []
 
     def unread(self, error: VenueProtocolError) -> None:
         """Note why a row was not read."""
         if isinstance(error, UnknownSymbol):
-            self.strangers.append(error)
+            self.foreign.append(error)
         else:
             self.errors.append(error)
 
     def frame(self) -> PrivateFrame:
         """Return the frame."""
-        return PrivateFrame(events=tuple(self.events), errors=tuple(self.errors), strangers=tuple(self.strangers))
+        return PrivateFrame(events=tuple(self.events), errors=tuple(self.errors), foreign=tuple(self.foreign))
 
 
 def login_message(key: str, secret: bytes, passphrase: str, now_s: int, path: str) -> str:

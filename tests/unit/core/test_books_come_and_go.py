@@ -70,7 +70,7 @@ def test_a_retired_book_is_not_traded_on_and_its_row_serves_another_symbol() -> 
     assert add(floor, "gate", SOL) == row
     floor.whole("gate", SOL, "49x5", "50x5")  # cheap beside BTC at OKX
     floor.drain()
-    assert not floor.placed() and floor.engine.house.tally.opportunities == 0
+    assert not floor.placed() and floor.engine.state.tally.opportunities == 0
     before, counted = floor.books.arena.block.tolist(), floor.books.feeds["gate"].counts.other
     floor.send("gate", floor.teller("gate", BTC).change("99.8x1", "", floor.now_ns))
     floor.send("gate", floor.teller("gate", BTC).whole("99.9x5", "100x5", floor.now_ns))
@@ -99,7 +99,7 @@ def test_an_edge_over_a_retired_book_ends_as_one_whose_books_are_gone() -> None:
     assert isinstance(row, OpportunityRecord)
     assert (row.symbol, row.buy_venue, row.sell_venue, row.closed_ns) == (BTC, "gate", "okx", gone_ns)
     dislocated(floor, BTC)
-    assert floor.engine.house.tally.opportunities == 1
+    assert floor.engine.state.tally.opportunities == 1
 
 
 def test_a_symbol_may_come_back_on_another_scale_and_its_prices_are_right() -> None:
@@ -165,9 +165,9 @@ def test_a_book_that_is_not_there_is_like_one_that_waits() -> None:
         InstrumentListed(instrument=an_instrument("gate", BTC, native_symbol="BTC_USDT"))
     )  # its rules, read again
     floor.engine.detector.mark(range(4))
-    assert floor.engine.house.quote_value("BTC", "USDT") == D("99.95")
+    assert floor.engine.state.quote_value("BTC", "USDT") == D("99.95")
     books.retire("okx", BTC)
-    assert floor.engine.house.quote_value("BTC", "USDT") is None
+    assert floor.engine.state.quote_value("BTC", "USDT") is None
     books.retire("gate", ETH)
     assert books.live_venues() == {"okx"}
 

@@ -65,7 +65,7 @@ def test_the_edge_of_a_book_is_taken_while_the_venue_s_other_connection_is_silen
         floor.change("okx", symbol, "101x1", "100x0 101.2x5")
         floor.drain()
         assert len(floor.placed()) == placed
-        assert floor.engine.house.tally.refusals == ({} if placed else {Reason.STALE_BOOK: 1})
+        assert floor.engine.state.tally.refusals == ({} if placed else {Reason.STALE_BOOK: 1})
 
 
 def test_lag_and_skew_are_those_of_the_book_s_own_connection() -> None:
@@ -98,26 +98,26 @@ def test_an_unreadable_frame_loses_the_books_of_its_connection_only() -> None:
 
 def test_a_venue_s_health_counts_all_its_connections_and_names_those_beyond_the_first() -> None:
     floor = two_at_gate()
-    limits = floor.engine.house.settings.health
+    limits = floor.engine.state.settings.health
     for number in range(limits.drops_degraded):
         floor.tell(FeedDown(venue="gate", connection="gate#2" if number else "", cause="reset"))
     (told,) = floor.rows(IncidentRecord)
     others = limits.drops_degraded - 1
     assert f"drops {others + 1} >= {others + 1} ({others} at gate#2)" in str(told)
-    assert str(floor.engine.house.health.venues["gate"].state) == "degraded"
-    assert str(floor.engine.house.health.venues["okx"].state) == "healthy"
+    assert str(floor.engine.state.health.venues["gate"].state) == "degraded"
+    assert str(floor.engine.state.health.venues["okx"].state) == "healthy"
 
 
 def test_gaps_are_counted_at_their_venue_and_at_their_connection() -> None:
     floor = two_at_gate()
-    limits = floor.engine.house.settings.health
+    limits = floor.engine.state.settings.health
     for _ in range(limits.gaps_degraded):
         floor.whole("gate", ETH, "99.9x5", "100x5")
         floor.teller("gate", ETH).skip()
         assert floor.change("gate", ETH, "99.8x1", "").resyncs
     assert [floor.books.connections[name].gaps for name in ("gate", "gate#2")] == [0, limits.gaps_degraded]
     floor.drain()
-    health = floor.engine.house.health.venues["gate"]
+    health = floor.engine.state.health.venues["gate"]
     assert health.cause == f"gaps {limits.gaps_degraded} >= {limits.gaps_degraded} ({limits.gaps_degraded} at gate#2)"
 
 

@@ -61,9 +61,9 @@ def test_a_pair_opened_where_another_is_open_is_found(tmp_path: Path, state: str
 
 
 def test_an_adopted_pair_is_no_opening_and_stands_in_the_way_of_one(tmp_path: Path) -> None:
-    adopted = a_pair(2, "repairing") | {"opportunity_id": None}
+    recovered = a_pair(2, "repairing") | {"opportunity_id": None}
     path = a_journal(
-        tmp_path, (0, a_pair(1, "opening")), (5, adopted), (6, a_pair(1, "completed")), (7, a_pair(3, "opening"))
+        tmp_path, (0, a_pair(1, "opening")), (5, recovered), (6, a_pair(1, "completed")), (7, a_pair(3, "opening"))
     )
     assert list(two_at_one_market(path)) == ["two at once: pair 3 opened while pair 2 was repairing"]
 
@@ -91,9 +91,9 @@ def test_a_pair_opened_while_trading_is_stopped_is_found(tmp_path: Path, stop: d
 def test_after_the_stop_pairs_open_again_and_during_it_they_are_mended_and_adopted(
     tmp_path: Path, stop: dict[str, Any] | str, end: str
 ) -> None:
-    adopted = a_pair(2, "repairing") | {"opportunity_id": None}
-    mended = (a_pair(1, "opening"), stop, a_pair(1, "repairing"), adopted, end, a_pair(3, "opening"))
-    path = a_journal(tmp_path, *enumerate(mended))
+    recovered = a_pair(2, "repairing") | {"opportunity_id": None}
+    repaired = (a_pair(1, "opening"), stop, a_pair(1, "repairing"), recovered, end, a_pair(3, "opening"))
+    path = a_journal(tmp_path, *enumerate(repaired))
     assert list(opened_while_stopped(path)) == []
 
 
@@ -174,14 +174,14 @@ def mended_at(folder: Path, price: str, side: str = "sell", outcome: str | None 
     """Judge a pair that bought (or sold) 1 at 100 and 1 at 102 and was mended at a price, with a cap of 50 bps."""
     excess = "buy" if side == "sell" else "sell"
     entry = {"type": "OrderRecord", "id": 1, "pair_trade_id": 7, "role": "entry", "side": excess, "price": "103"}
-    mending = {"type": "OrderRecord", "id": 2, "pair_trade_id": 7, "role": "unwind", "side": side, "price": price}
-    entry, mending = ({"outcome": said} | order for said, order in ((None, entry), (outcome, mending)))
+    decision = {"type": "OrderRecord", "id": 2, "pair_trade_id": 7, "role": "unwind", "side": side, "price": price}
+    entry, decision = ({"outcome": said} | order for said, order in ((None, entry), (outcome, decision)))
     fills = [
         {"type": "FillRecord", "order_id": 1, "size": size, "price": at}
         for size, at in (("1", "100"), ("1", "102"), ("9", "500"))
     ]
     # The last fill was not known when the repair was decided, though both carry one instant.
-    rows = (a_pair(7, "opening"), entry, fills[0], fills[1], mending, fills[2])
+    rows = (a_pair(7, "opening"), entry, fills[0], fills[1], decision, fills[2])
     path = a_journal(folder, *((1, row) for row in rows))
     return list(beyond_the_cap(path, RepairPolicy()))
 

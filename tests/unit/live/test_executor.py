@@ -15,16 +15,16 @@ from arb.core.commands import (
     RefreshBalances,
     ResyncBook,
     SetTimer,
-    SurveyAccount,
+    SnapshotAccount,
 )
 from arb.core.events import (
-    AccountSurveyed,
+    AccountSnapshotTaken,
     AnyEvent,
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
     OrderAccepted,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
     OutcomeUnknown,
     TimerFired,
@@ -102,20 +102,20 @@ class FakeGateway:
         )
         return tuple(told)
 
-    async def look(self, command: QueryOrder) -> OrderLooked:
+    async def query_order(self, command: QueryOrder) -> OrderQueried:
         await self._work("look")
-        return OrderLooked(
+        return OrderQueried(
             venue=self.venue,
             symbol=command.symbol,
             client_order_id=command.client_order_id,
-            look=command.look,
+            attempt=command.attempt,
             complete=True,
             report=None,
             fills=(),
             started_ns=1,
         )
 
-    async def survey(self, command: SurveyAccount) -> AccountSurveyed:
+    async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
         await self._work("survey")
         return a_survey(self.venue, started_ns=1)
 
@@ -132,7 +132,7 @@ class FakeGateway:
     async def measure_clock(self) -> ClockMeasured:
         return ClockMeasured(venue=self.venue, offset_ns=0, error_ns=0)
 
-    async def clock_doubted(self) -> None:
+    async def clock_suspected(self) -> None:
         await self._work("clock_doubted")
 
     async def run_private(self, listener: EventListener) -> None:
@@ -188,7 +188,7 @@ def place(venue: str = "gate", name: str = "arb1", role: Role = Role.ENTRY) -> P
 
 def look(venue: str = "gate") -> QueryOrder:
     return QueryOrder(
-        cause=1, venue=venue, symbol="BTC/USDT", client_order_id="arb1", venue_order_id=None, since_ns=0, look=3
+        cause=1, venue=venue, symbol="BTC/USDT", client_order_id="arb1", venue_order_id=None, since_ns=0, attempt=3
     )
 
 
@@ -230,7 +230,7 @@ def test_an_exception_nobody_foresaw_is_an_unknown_outcome_and_an_incident() -> 
     assert (unknown.client_order_id, unknown.sent_ns) == ("arb1", START_NS)
     [answer] = bench.told(CancelAnswered)
     assert answer.outcome is Outcome.UNKNOWN
-    [looked] = bench.told(OrderLooked)
+    [looked] = bench.told(OrderQueried)
     assert not looked.complete
     assert [kind for kind, _ in bench.incidents] == ["executor_error"] * 3
 
@@ -254,7 +254,7 @@ def test_a_venue_without_a_gateway_answers_at_once_that_nothing_was_sent() -> No
     [rejected] = bench.told(OrderRejected)
     assert (rejected.code, rejected.sent_ns) == ("no_gateway", 0)
     assert bench.told(CancelAnswered)[0].code == "no_gateway"
-    assert not bench.told(OrderLooked)[0].complete
+    assert not bench.told(OrderQueried)[0].complete
 
 
 def test_too_many_requests_under_way_refuse_orders_but_still_cancel_and_look() -> None:
@@ -263,7 +263,7 @@ def test_too_many_requests_under_way_refuse_orders_but_still_cancel_and_look() -
     assert [event.code for event in bench.told(OrderRejected)] == ["in_flight_max"] * 2
     assert len(bench.told(OrderAccepted)) == 2
     assert bench.told(CancelAnswered)[0].outcome is Outcome.ACCEPTED
-    assert bench.told(OrderLooked)[0].complete
+    assert bench.told(OrderQueried)[0].complete
 
 
 def test_cancels_of_one_decision_go_to_each_venue_together_after_orders_and_before_looks() -> None:
@@ -403,13 +403,13 @@ def test_a_resync_is_handed_on() -> None:
 
 
 def test_a_look_through_an_account_is_answered_even_by_a_bug() -> None:
-    command = SurveyAccount(cause=1, venue="gate", symbols=("BTC/USDT",), since_ns=0)
-    assert Bench().perform(command).told(AccountSurveyed)[0].complete
+    command = SnapshotAccount(cause=1, venue="gate", symbols=("BTC/USDT",), since_ns=0)
+    assert Bench().perform(command).told(AccountSnapshotTaken)[0].complete
 
     bench = Bench()
     bench.gateways["gate"].error = RuntimeError("oops")
     bench.perform(command)
-    [told] = bench.told(AccountSurveyed)
+    [told] = bench.told(AccountSnapshotTaken)
     assert not told.complete
     assert bench.incidents[0][0] == "executor_error"
 

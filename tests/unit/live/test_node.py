@@ -67,7 +67,7 @@ class Bench:
             venue: PaperGateway(
                 venue,
                 [an_instrument(venue)],
-                lambda: self.node.engine.house.books,
+                lambda: self.node.engine.state.books,
                 clock=self.clock,
                 latency_ns=0,
                 offset_ns=lambda: 0,
@@ -194,7 +194,7 @@ def test_a_halt_file_that_is_there_at_the_start_halts_before_anything_may_open(t
     bench = Bench(halt_file_of=journal)
     bench.run(at_once)
     assert [event.reason for event in bench.events()[:4] if isinstance(event, HaltAsked)] == ["not today"]
-    assert bench.node.engine.house.control.halted == "asked"
+    assert bench.node.engine.state.control.halted == "asked"
 
 
 def test_every_venue_that_is_traded_can_be_part_of_a_run() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from arb.core.events import AnyEvent, ClockDoubted, ClockMeasured, HaltAsked, InstrumentListed, TroubleReported
+from arb.core.events import AnyEvent, ClockMeasured, ClockSuspected, HaltAsked, InstrumentListed, TroubleReported
 from arb.errors import StoreError, VenueUnreachable
 from arb.live.control import HALT_POLL_S, remove_halt_file, write_halt_file
 from arb.live.tasks import (
@@ -54,7 +54,7 @@ class Gateway:
             raise VenueUnreachable("gate", "no route")
         return ClockMeasured(venue="gate", offset_ns=1, error_ns=1)
 
-    async def clock_doubted(self) -> None:
+    async def clock_suspected(self) -> None:
         await self.doubt.wait()
         self.doubt.clear()
 
@@ -84,7 +84,7 @@ def kept_while(story: Callable[[Gateway], Coroutine[Any, Any, None]], seconds: f
     return told
 
 
-DOUBTED, MEASURED = ClockDoubted(venue="gate"), ClockMeasured(venue="gate", offset_ns=1, error_ns=1)
+DOUBTED, MEASURED = ClockSuspected(venue="gate"), ClockMeasured(venue="gate", offset_ns=1, error_ns=1)
 
 
 def test_a_venue_that_says_that_we_are_out_of_time_is_compared_with_at_once() -> None:

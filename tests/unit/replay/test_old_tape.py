@@ -63,7 +63,7 @@ def test_a_restart_takes_up_the_open_pairs_and_asks_for_every_order_without_an_a
     engine.load(restored_from(left))
     started: RunStarted = second_life.prologue.started
     commands = engine.handle(started)
-    assert {number: pair.state for number, pair in engine.desk.open.items()} == OPEN
+    assert {number: pair.state for number, pair in engine.manager.open.items()} == OPEN
     rows = [command.record for command in commands if isinstance(command, Persist)]
     assert {row.pair_trade_id for row in rows if isinstance(row, IncidentRecord) and row.kind == "restored"} == set(
         OPEN
@@ -90,5 +90,5 @@ def test_an_old_tape_leads_to_the_commands_of_its_old_journal(tmp_path: Path, se
     rerun = Rerun(engine, lambda event, commands, untraded: None, judge)
     assert rerun.run(itertools.chain(second_life.prologue.lines, second_life.lines)) is None
     assert (rerun.events, judge.compared) == (543, 302)
-    assert not engine.desk.open, "both pairs of the first life were finished"
+    assert not engine.manager.open, "both pairs of the first life were finished"
     reader.close()

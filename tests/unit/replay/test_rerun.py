@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.core.commands import AnyCommand, Persist, PlaceOrder, SurveyAccount
+from arb.core.commands import AnyCommand, Persist, PlaceOrder, SnapshotAccount
 from arb.core.engine import Engine
 from arb.core.events import (
     NOT_JOURNALLED,
-    AccountSurveyed,
+    AccountSnapshotTaken,
     AnyEvent,
     ClockMeasured,
     FeedDown,
@@ -120,11 +120,11 @@ class InMemoryRun:
         if commands or type(event) is not QueueDrained:
             self._journal.append(stamped, kept)
         for command in commands:
-            if isinstance(command, SurveyAccount):
+            if isinstance(command, SnapshotAccount):
                 self.tell(self._nothing_at(command.venue))
 
-    def _nothing_at(self, venue: str) -> AccountSurveyed:
-        return AccountSurveyed(
+    def _nothing_at(self, venue: str) -> AccountSnapshotTaken:
+        return AccountSnapshotTaken(
             venue=venue,
             complete=True,
             orders=(),
@@ -267,7 +267,7 @@ def test_the_same_tape_leads_to_the_same_commands() -> None:
     assert difference is None
     assert judge is not None and judge.compared == len({entry.seq for entry in run.entries})
     assert kept.commands == [entry.message for entry in run.entries if entry.sub]
-    assert again.engine.house.tally.net == run.engine.house.tally.net != {}
+    assert again.engine.state.tally.net == run.engine.state.tally.net != {}
     assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2
 
 
@@ -277,7 +277,7 @@ def test_a_run_over_several_connections_repeats_and_not_with_a_frame_ascribed_to
     difference, again, kept, _ = rerun(run.tape, run.entries, an_engine(APART, 1))
     assert difference is None
     assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2
-    assert again.engine.house.tally.net == run.engine.house.tally.net != {}
+    assert again.engine.state.tally.net == run.engine.state.tally.net != {}
     astray = [msgspec.structs.replace(line, connection="") for line in run.tape]
     with pytest.raises(InvariantError, match="never sent"):  # no book, no edge, and then an answer to an order
         rerun(astray, run.entries, an_engine(APART, 1))

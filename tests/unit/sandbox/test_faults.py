@@ -305,9 +305,9 @@ def test_a_crossed_book_is_seen_crossed_and_mends() -> None:
     sick = Patient()
     stream = sick.subscribed("spot.obu", [f"ob.{PAIR}.50"])
     sick.suffer("crossed_book", symbol=SYMBOL, param=500)
-    crossed, mended = stream.wait()
+    crossed, repaired = stream.wait()
     assert Decimal(crossed["result"]["b"][0][0]) > 60_010
-    assert mended["result"]["b"] == [[crossed["result"]["b"][0][0], "0"]]
+    assert repaired["result"]["b"] == [[crossed["result"]["b"][0][0], "0"]]
 
 
 # -- streams -----------------------------------------------------------------------------------------------------------

@@ -153,7 +153,7 @@ def slippage(t: Tables) -> Rows:
     ]
 
 
-def mended(t: Tables) -> Rows:
+def repaired(t: Tables) -> Rows:
     sent = {(o.pair_trade_id or 0, o.venue, str(o.role)) for o in t.orders.values() if o.role in ("hedge", "unwind")}
     rows = [(venue, role, t.pairs[pair]) for pair, venue, role in sent if t.pairs[pair].waterfall is not None]
     return [
@@ -385,7 +385,7 @@ BY_NUMBER: dict[int, Callable[[Tables], Rows]] = {
     8: life_times,
     9: taken,
     10: slippage,
-    11: mended,
+    11: repaired,
     12: exposure,
     13: fees,
     14: latency,

@@ -28,7 +28,7 @@ from arb.core.records import (
     OpportunityOutcome,
     PairKind,
     PairState,
-    Pooled,
+    Residual,
     StoppedAsset,
     Waterfall,
 )
@@ -118,7 +118,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Waterfall: "expected_net_e8 buy_slippage_e8 sell_slippage_e8 size_shortfall_e8 fee_difference_e8 hedge_cost_e8"
     " residual_change_e8 realised_net_e8",
     StoppedAsset: "account_id asset text",
-    Pooled: "symbol size booked since_ns account_ids?",
+    Residual: "symbol size booked since_ns account_ids?",
     AgreedAccount: "account_id ns totals",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
     EngineSettings: "limits timing repair venues symbols health?",

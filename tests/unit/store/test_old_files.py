@@ -100,7 +100,7 @@ def test_the_pairs_that_an_old_process_left_open_are_restored(tmp_path: Path) ->
     assert (state.last_seq, state.last_run_id) == (386, 1795344839)
     assert state.control is not None and state.control.halted is None
     assert state.agreed is not None and len(state.agreed.accounts) == 3
-    assert state.pool is not None and len(state.pool.account_ids) == 3
+    assert state.residuals is not None and len(state.residuals.account_ids) == 3
     assert len(state.recent.foreign_orders) == len(state.recent.foreign_fills) == 1
 
 

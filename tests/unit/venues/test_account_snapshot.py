@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from arb.core.events import AccountSurveyed
-from arb.venues.account_snapshot import LOOKED_UP_MAX, Survey
+from arb.core.events import AccountSnapshotTaken
+from arb.venues.account_snapshot import DETAILS_MAX, AccountSnapshot
 from arb.venues.dialect import Call
 from arb.venues.gate.dialect import GateDialect
 from tests.unit.venues.test_order_query import GateLists, gate_fill, gate_order
@@ -28,19 +28,19 @@ class LaggingGate(GateLists):
         return super().__call__(call)
 
 
-def surveyed(answer: LaggingGate) -> AccountSurveyed:
+def snapshot_taken(answer: LaggingGate) -> AccountSnapshotTaken:
     async def ask(call: Call) -> tuple[Any, int]:
         return answer(call), 77
 
     dialect = GateDialect()
     dialect.learn({"BTC_USDT": "BTC/USDT"})
     span_ms = (1_700_000_000_000, 1_700_000_060_000)
-    return asyncio.run(Survey(dialect, ("BTC/USDT",), span_ms, ask).run(5))
+    return asyncio.run(AccountSnapshot(dialect, ("BTC/USDT",), span_ms, ask).run(5))
 
 
 def test_an_order_of_ours_that_only_its_fill_tells_of_is_looked_up() -> None:
     gate = LaggingGate([], [gate_fill(1, 11)], [gate_order(11)])
-    found = surveyed(gate)
+    found = snapshot_taken(gate)
     assert found.complete
     assert [order.venue_order_id for order in found.orders] == ["11"]
     assert gate.asked == ["11"]
@@ -48,22 +48,22 @@ def test_an_order_of_ours_that_only_its_fill_tells_of_is_looked_up() -> None:
 
 def test_an_order_whose_fill_names_nobody_is_looked_up() -> None:
     gate = LaggingGate([], [gate_fill(1, 11, None)], [gate_order(11)])
-    assert [order.venue_order_id for order in surveyed(gate).orders] == ["11"]
+    assert [order.venue_order_id for order in snapshot_taken(gate).orders] == ["11"]
 
 
 def test_orders_that_are_listed_and_strangers_that_are_named_are_not_looked_up() -> None:
-    strangers = [gate_fill(number, number, "by-hand") for number in range(100, 101 + LOOKED_UP_MAX)]
-    gate = LaggingGate([gate_order(11)], [gate_fill(1, 11), *strangers], [])
-    assert surveyed(gate).complete
+    foreign = [gate_fill(number, number, "by-hand") for number in range(100, 101 + DETAILS_MAX)]
+    gate = LaggingGate([gate_order(11)], [gate_fill(1, 11), *foreign], [])
+    assert snapshot_taken(gate).complete
     assert gate.asked == []
 
 
 def test_an_order_that_is_not_found_by_its_number_either_spoils_nothing() -> None:
-    found = surveyed(LaggingGate([], [gate_fill(1, 11)], []))
+    found = snapshot_taken(LaggingGate([], [gate_fill(1, 11)], []))
     assert found.complete
     assert (found.orders, len(found.fills)) == ((), 1)
 
 
 def test_more_such_orders_than_can_be_looked_up_make_the_look_incomplete() -> None:
-    fills = [gate_fill(number, number) for number in range(100, 101 + LOOKED_UP_MAX)]
-    assert not surveyed(LaggingGate([], fills, [])).complete
+    fills = [gate_fill(number, number) for number in range(100, 101 + DETAILS_MAX)]
+    assert not snapshot_taken(LaggingGate([], fills, [])).complete

@@ -18,7 +18,7 @@ CANCEL = CancelOrder(cause=1, venue="gate", symbol="BTC/USDT", client_order_id="
 async def doubted(bench: Bench) -> bool:
     """Return whether the clock is in doubt now."""
     try:
-        await asyncio.wait_for(bench.gateway.clock_doubted(), 0.1)
+        await asyncio.wait_for(bench.gateway.clock_suspected(), 0.1)
     except TimeoutError:
         return False
     return True

@@ -12,13 +12,13 @@ from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.order_query import Look
+from arb.venues.order_query import OrderQuery
 
 CLIENT_ID = "arb000000001000000b00"
 Answer = Callable[[Call], Any]
 
 
-def look(dialect: TradeDialect, answer: Answer, venue_order_id: str | None = None) -> tuple[Look, list[Call]]:
+def look(dialect: TradeDialect, answer: Answer, venue_order_id: str | None = None) -> tuple[OrderQuery, list[Call]]:
     calls: list[Call] = []
 
     async def ask(call: Call) -> tuple[Any, int]:
@@ -32,9 +32,9 @@ def look(dialect: TradeDialect, answer: Answer, venue_order_id: str | None = Non
         client_order_id=CLIENT_ID,
         venue_order_id=venue_order_id,
         since_ns=0,
-        look=1,
+        attempt=1,
     )
-    found = Look(dialect, command, 1_700_000_000_000, ask)
+    found = OrderQuery(dialect, command, 1_700_000_000_000, ask)
     asyncio.run(found.run())
     return found, calls
 

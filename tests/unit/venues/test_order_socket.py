@@ -108,7 +108,7 @@ class Lines:
 class Bench:
     def __init__(self) -> None:
         self.clock: ManualClock = a_clock()
-        self.wires = Lines()
+        self.network = Lines()
         self.events: list[AnyEvent] = []
         self.words = Words()
         self.socket = OrderSocket(
@@ -117,12 +117,12 @@ class Bench:
             clock=self.clock,
             rng=random.Random(1),
             offset_ns=lambda: 0,
-            wires=self.wires,
+            network=self.network,
         )
 
     @property
     def line(self) -> Line:
-        return self.wires.lines[-1]
+        return self.network.lines[-1]
 
     def run(self, story: Callable[[], Coroutine[Any, Any, None]], *, login: bool = True) -> None:
         async def whole() -> None:
@@ -190,8 +190,8 @@ def test_answers_are_matched_by_their_exact_id_and_strangers_are_passed_over() -
 
     async def story() -> None:
         (first, one), (second, two) = bench.send(), bench.send()
-        for stranger in ("", "r", first + "0", f" {first}", first.upper(), "r999"):
-            bench.line.say("answer", stranger)
+        for foreign in ("", "r", first + "0", f" {first}", first.upper(), "r999"):
+            bench.line.say("answer", foreign)
         bench.line.say("answer", second)
         await two
         assert not one.done()
@@ -308,7 +308,7 @@ def test_a_login_that_is_not_answered_is_tried_again_on_another_connection() -> 
         for _ in range(int(LOGIN_S) + 4):
             bench.line.say("received", "ping")  # the connection lives
             await asyncio.sleep(1)
-        assert len(bench.wires.lines) == 2
+        assert len(bench.network.lines) == 2
         assert not bench.events  # it was never up, so nothing was lost
 
     bench.run(story, login=False)

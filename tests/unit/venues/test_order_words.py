@@ -98,8 +98,8 @@ def test_what_gate_sends_and_nobody_can_read_is_an_error(broken: Any) -> None:
 
 def test_gates_pongs_pass_and_its_farewells_end_the_use() -> None:
     assert gate({"time": 1, "channel": "spot.pong", "event": "", "result": None}) == NOTHING
-    for farewell in ({"type": "upgrade"}, {"event": "upgrade"}, {"event": "update", "result": {"type": "upgrade"}}):
-        assert gate(farewell).useless
+    for shutdown in ({"type": "upgrade"}, {"event": "upgrade"}, {"event": "update", "result": {"type": "upgrade"}}):
+        assert gate(shutdown).useless
 
 
 def test_gates_login_is_taken_or_refused() -> None:
@@ -128,20 +128,20 @@ class Okx:
         return {"BTC-USDT": 17}.get(native_symbol)
 
 
-def okx(desk: Okx | None = None) -> OkxOrderSocket:
-    desk = desk or Okx()
-    return OkxOrderSocket(desk, desk, "ws://x/", "k", "s", "p")
+def okx(manager: Okx | None = None) -> OkxOrderSocket:
+    manager = manager or Okx()
+    return OkxOrderSocket(manager, manager, "ws://x/", "k", "s", "p")
 
 
 def test_an_okx_order_names_its_instrument_by_number_after_the_guard_saw_its_name() -> None:
-    desk = Okx()
+    manager = Okx()
     timed = Call(
         scope=ORDER.scope, api=(), method="POST", path=ORDER.path, params=ORDER.params, headers={"expTime": "99"}
     )
-    frame = okx(desk).frame("r1", timed)
+    frame = okx(manager).frame("r1", timed)
     assert frame is not None
     assert json.loads(frame) == {"id": "r1", "op": "order", "args": [{"instIdCode": 17, "sz": "1"}], "expTime": "99"}
-    assert desk.admitted == [("trade/order", [{"instId": "BTC-USDT", "sz": "1"}])]
+    assert manager.admitted == [("trade/order", [{"instId": "BTC-USDT", "sz": "1"}])]
 
 
 def test_an_instrument_whose_number_is_not_known_and_other_calls_have_no_words() -> None:

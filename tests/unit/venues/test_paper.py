@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SurveyAccount
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
 from arb.core.events import AnyEvent, OrderAccepted, OrderFilled, OrderRejected
 from arb.errors import InvariantError
 from arb.market.arena import BookState
@@ -149,19 +149,24 @@ def test_a_fill_carries_the_venues_clock_and_our_own() -> None:
 def test_a_look_and_a_survey_find_an_order_once_it_has_arrived_and_a_cancel_comes_too_late() -> None:
     market, order = Market(), an_order()
     look = QueryOrder(
-        cause=0, venue="gate", symbol=SYMBOL, client_order_id="a1", venue_order_id=None, since_ns=0, look=1
+        cause=0, venue="gate", symbol=SYMBOL, client_order_id="a1", venue_order_id=None, since_ns=0, attempt=1
     )
-    before = market.run(market.venue.look(look))
+    before = market.run(market.venue.query_order(look))
     assert before.complete and before.report is None and not before.fills
     arrives_ns = market.clock.wall_ns() + WAY_NS
     market.place(order)
-    after = market.run(market.venue.look(look))
+    after = market.run(market.venue.query_order(look))
     assert after.report is not None and after.report.filled == 1 and len(after.fills) == 1
-    survey = SurveyAccount(cause=0, venue="gate", symbols=(SYMBOL,), since_ns=arrives_ns)
-    told = market.run(market.venue.survey(survey))
+    snapshot_account = SnapshotAccount(cause=0, venue="gate", symbols=(SYMBOL,), since_ns=arrives_ns)
+    told = market.run(market.venue.snapshot_account(snapshot_account))
     assert told.complete and told.transfers_complete
     assert (told.orders, told.fills) == ((after.report,), after.fills)
-    assert market.run(market.venue.survey(msgspec.structs.replace(survey, since_ns=arrives_ns + 1))).orders == ()
+    assert (
+        market.run(
+            market.venue.snapshot_account(msgspec.structs.replace(snapshot_account, since_ns=arrives_ns + 1))
+        ).orders
+        == ()
+    )
     cancel = CancelOrder(cause=0, venue="gate", symbol=SYMBOL, client_order_id="a1", venue_order_id=None)
     assert market.run(market.venue.cancel(cancel)).outcome is Outcome.REJECTED
 

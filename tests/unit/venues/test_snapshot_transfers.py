@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arb.venues.account_snapshot import Survey
+from arb.venues.account_snapshot import AccountSnapshot
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
 from arb.venues.gate.dialect import GateDialect
@@ -30,7 +30,7 @@ def test_transfers_are_asked_for_from_a_day_before(dialect: TradeDialect, since:
         calls.append(call)
         return ([] if dialect.venue == "gate" else {"code": "0", "data": []}), 77
 
-    found = asyncio.run(Survey(dialect, (), (NOW_MS, NOW_MS + 60_000), ask).run(1))
+    found = asyncio.run(AccountSnapshot(dialect, (), (NOW_MS, NOW_MS + 60_000), ask).run(1))
 
     assert found.transfers_complete
     assert len(calls) == 2

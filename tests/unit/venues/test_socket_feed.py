@@ -90,7 +90,7 @@ class Bench:
             rng=random.Random(1),
             on_frame=lambda name, received_ns, raw: self.frames.append(name),
             emit=self.events.append,
-            wires=self,
+            network=self,
             connection=connection,
         )
 

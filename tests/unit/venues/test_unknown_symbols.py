@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arb.core.events import (
-    AccountSurveyed,
+    AccountSnapshotTaken,
     AnyEvent,
     OrderFilled,
     OrderUpdated,
@@ -18,7 +18,7 @@ from arb.core.events import (
     TroubleReported,
 )
 from arb.market.fill import FillSource
-from arb.venues.account_snapshot import Survey
+from arb.venues.account_snapshot import AccountSnapshot
 from arb.venues.bitget import records as bitget_records
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
@@ -64,7 +64,7 @@ def test_a_push_in_an_unknown_symbol_is_no_event_and_no_error_and_hides_no_other
     venue: str, wrap: Wrap, row: dict[str, Any], field: str, native: str
 ) -> None:
     strange = MAKERS[venue]().on_frame(99, NOW_NS, wrap({**row, field: native}))
-    assert (strange.events, strange.errors, [unknown.native for unknown in strange.strangers]) == ((), (), [native])
+    assert (strange.events, strange.errors, [unknown.native for unknown in strange.foreign]) == ((), (), [native])
 
     beside = MAKERS[venue]().on_frame(99, NOW_NS, wrap({**row, field: native}, row))
     alone = MAKERS[venue]().on_frame(99, NOW_NS, wrap(row))
@@ -135,7 +135,7 @@ def test_the_stream_stays_up_and_tells_each_unknown_symbol_once() -> None:
         clock=clock,
         rng=random.Random(1),
         offset_ns=lambda: 0,
-        wires=frames,
+        network=frames,
     )
 
     async def story() -> None:
@@ -164,11 +164,11 @@ def test_a_look_passes_over_what_is_not_in_the_symbol_asked_for() -> None:
     assert (found.complete, found.report, found.fills) == (True, None, ())
 
 
-def survey(dialect: TradeDialect, answer: Callable[[Call], Any]) -> AccountSurveyed:
+def snapshot_account(dialect: TradeDialect, answer: Callable[[Call], Any]) -> AccountSnapshotTaken:
     async def ask(call: Call) -> tuple[Any, int]:
         return answer(call), 77
 
-    return asyncio.run(Survey(dialect, ("BTC/USDT",), (0, 1), ask).run(1))
+    return asyncio.run(AccountSnapshot(dialect, ("BTC/USDT",), (0, 1), ask).run(1))
 
 
 def test_a_survey_passes_over_them_too() -> None:
@@ -179,6 +179,6 @@ def test_a_survey_passes_over_them_too() -> None:
         )
         return {"code": "00000", "data": data}
 
-    found = survey(BitgetDialect(), answer)
+    found = snapshot_account(BitgetDialect(), answer)
 
     assert (found.complete, found.orders, found.fills) == (True, (), ())

@@ -7,10 +7,10 @@ import pytest
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.restart import OpenPair, Restored
-from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SetTimer, SurveyAccount
-from arb.core.events import AccountSurveyed, OrderFilled, OrderLooked, TimerFired, parts_of
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SetTimer, SnapshotAccount
+from arb.core.events import AccountSnapshotTaken, OrderFilled, OrderQueried, TimerFired, parts_of
 from arb.core.reasons import Reason
-from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord, PoolRecord
+from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord, ResidualsRecord
 from arb.market.client_id import ClientOrderId
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, OrderStatus, Role, Side
@@ -62,8 +62,8 @@ def its_fill(report: OrderReport) -> Fill:
 
 def told(bench: Bench, *reports: OrderReport) -> None:
     """Let the looks at the start, through one account after the other, find these orders with their fills."""
-    for state in bench.engine.house.venues.values():
-        state.surveyed = False
+    for state in bench.engine.state.venues.values():
+        state.snapshot_taken = False
     for venue in bench.venues:
         mine = tuple(report for report in reports if report.venue == venue)
         fills = tuple(its_fill(report) for report in mine if report.filled)
@@ -88,8 +88,8 @@ def usable(bench: Bench) -> None:
 
 def test_nothing_opens_at_a_venue_whose_account_was_not_looked_through() -> None:
     bench = Bench()
-    for state in bench.engine.house.venues.values():
-        state.surveyed = False
+    for state in bench.engine.state.venues.values():
+        state.snapshot_taken = False
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
@@ -100,7 +100,7 @@ def test_nothing_opens_at_a_venue_whose_account_was_not_looked_through() -> None
     assert not bench.placed()
     assert kinds(bench) == ["not_surveyed"]
     again = bench.tell(TimerFired(timer="survey:gate"))
-    assert [command.venue for command in again if isinstance(command, SurveyAccount)] == ["gate"]
+    assert [command.venue for command in again if isinstance(command, SnapshotAccount)] == ["gate"]
     assert [command.venue for command in bench.tell(a_survey("gate")) if isinstance(command, RefreshBalances)] == [
         "gate"
     ]
@@ -116,7 +116,7 @@ def test_nothing_opens_at_a_venue_whose_account_was_not_looked_through() -> None
 
 def test_a_venue_whose_balances_cannot_be_read_after_the_look_is_traded_at_all_the_same_in_the_end() -> None:
     bench = Bench()
-    bench.engine.house.venues["gate"].surveyed = False
+    bench.engine.state.venues["gate"].snapshot_taken = False
     bench.tell(a_survey("gate"))
     bench.wait_ms(5_000)
     bench.quote("gate", "99.9x5", "100x1")
@@ -136,7 +136,7 @@ def test_a_venue_whose_balances_cannot_be_read_after_the_look_is_traded_at_all_t
 )
 def test_the_first_balances_lead_to_a_look_back_to_shortly_before_the_last_entry(last_ns: int, since_ns: int) -> None:
     bench = Bench(restored=Restored(last_ns=last_ns))
-    asked = [command for command in bench.said if isinstance(command, SurveyAccount)]
+    asked = [command for command in bench.said if isinstance(command, SnapshotAccount)]
     first = {command.venue: command for command in reversed(asked)}
     assert {venue: command.symbols for venue, command in first.items()} == {"gate": (SYMBOL,), "okx": (SYMBOL,)}
     assert {command.since_ns for command in first.values()} == {since_ns}
@@ -149,7 +149,7 @@ def test_a_matched_pair_the_journal_lost_is_taken_up_and_completed_without_a_new
     bench = Bench()
     told(bench, a_lost_order("gate", Side.BUY, "1"), a_lost_order("okx", Side.SELL, "1"))
     assert last_pair(bench).state is PairState.COMPLETED
-    assert bench.engine.house.tally.opened == 1
+    assert bench.engine.state.tally.opened == 1
     assert kinds(bench) == ["adopted"]
     usable(bench)
     assert not bench.placed()
@@ -160,7 +160,7 @@ def test_a_matched_pair_the_journal_lost_is_taken_up_and_completed_without_a_new
 
 def test_a_lost_leg_waits_for_the_account_of_the_other_but_not_for_ever() -> None:
     bench = Bench()
-    bench.engine.house.venues["okx"].surveyed = False
+    bench.engine.state.venues["okx"].snapshot_taken = False
     report = a_lost_order("gate", Side.BUY, "1")
     bench.tell(a_survey("gate", orders=(report,), fills=(its_fill(report),)))
     usable(bench)
@@ -172,14 +172,14 @@ def test_a_lost_leg_waits_for_the_account_of_the_other_but_not_for_ever() -> Non
 
 def test_nothing_opens_where_a_lost_order_waits_for_its_other_leg() -> None:
     bench = Bench(venues=("gate", "okx", "bitget"))
-    bench.engine.house.venues["bitget"].surveyed = False
+    bench.engine.state.venues["bitget"].snapshot_taken = False
     bench.tell(a_survey("gate", orders=(a_lost_order("gate", Side.BUY, "1"),)))
     bench.wait_ms(20)
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
     assert not bench.placed()
-    assert bench.engine.house.tally.refusals == {Reason.UNKNOWN_OUTSTANDING: 1}
+    assert bench.engine.state.tally.refusals == {Reason.UNKNOWN_OUTSTANDING: 1}
 
 
 def test_a_lost_leg_that_filled_alone_is_brought_back_to_flat() -> None:
@@ -191,7 +191,7 @@ def test_a_lost_leg_that_filled_alone_is_brought_back_to_flat() -> None:
     accept(bench, order, "1")
     fill(bench, order, "1", trade_id="t9")
     assert last_pair(bench).state is PairState.COMPLETED
-    assert not bench.engine.desk.open
+    assert not bench.engine.manager.open
     waterfall = last_pair(bench).waterfall
     assert waterfall is not None
     # Bought for 100, sold for 99.9 or thereabouts, two fees of 0.1 %: what the pair really cost.
@@ -216,7 +216,7 @@ def test_its_rows_name_it_as_the_venue_does_and_its_fill_is_stored_once() -> Non
 def test_a_balance_that_already_holds_a_lost_fill_is_no_difference() -> None:
     bench = Bench()
     told(bench, a_lost_order("gate", Side.BUY, "1"))
-    assert bench.engine.house.inventory.computed("gate", "BTC") == 2
+    assert bench.engine.state.inventory.computed("gate", "BTC") == 2
 
 
 def test_a_lost_order_that_still_rests_is_cancelled_and_looked_for() -> None:
@@ -224,15 +224,15 @@ def test_a_lost_order_that_still_rests_is_cancelled_and_looked_for() -> None:
     report = a_lost_order("gate", Side.BUY, "0", is_open=True)
     told(bench, report)
     assert [c.client_order_id for c in bench.said if isinstance(c, CancelOrder)] == [report.client_order_id]
-    [order] = bench.engine.desk.resting()
+    [order] = bench.engine.manager.resting()
     asked = bench.tell(TimerFired(timer=f"order:{order.client_order_id}"))
     assert any(isinstance(command, QueryOrder) for command in asked)
     bench.tell(
-        OrderLooked(
+        OrderQueried(
             venue="gate",
             symbol=SYMBOL,
             client_order_id=order.client_order_id,
-            look=1,
+            attempt=1,
             complete=True,
             report=msgspec.structs.replace(report, is_open=False),
             fills=(),
@@ -240,7 +240,7 @@ def test_a_lost_order_that_still_rests_is_cancelled_and_looked_for() -> None:
         )
     )
     assert last_pair(bench).state in (PairState.COMPLETED, PairState.UNWOUND)
-    assert not bench.engine.desk.open
+    assert not bench.engine.manager.open
 
 
 def test_a_lost_repair_is_taken_up_with_its_role() -> None:
@@ -254,7 +254,7 @@ def test_a_lost_repair_is_taken_up_with_its_role() -> None:
 
 def test_another_account_that_fails_again_and_again_does_not_put_off_for_ever_that_a_lost_leg_is_taken_up() -> None:
     bench = Bench()
-    bench.engine.house.venues["okx"].surveyed = False
+    bench.engine.state.venues["okx"].snapshot_taken = False
     report = a_lost_order("gate", Side.BUY, "1")
     unread = msgspec.structs.replace(a_survey("okx"), complete=False, cause="503")
     due_ns = 0
@@ -287,7 +287,7 @@ def finished() -> tuple[Bench, Restored]:
         accept(dead, order, "1")
         fill(dead, order, "1", trade_id=f"t-{order.venue}")
     orders, fills = latest(dead, OrderRecord), latest(dead, FillRecord)
-    pools = dead.rows(PoolRecord)
+    pools = dead.rows(ResidualsRecord)
     closed = OpenPair(
         plan=latest(dead, PlanRecord)[0],  # type: ignore[arg-type]
         pair=latest(dead, PairRecord)[0],  # type: ignore[arg-type]
@@ -296,8 +296,8 @@ def finished() -> tuple[Bench, Restored]:
     )
     assert closed.pair.state is PairState.COMPLETED
     known = tuple(order.client_order_id for order in closed.orders if order.client_order_id)
-    pool = pools[-1] if pools else None
-    return dead, Restored(recent=(closed,), known=known, last_ns=dead.now_ns, pool=pool)  # type: ignore[arg-type]
+    residuals = pools[-1] if pools else None
+    return dead, Restored(recent=(closed,), known=known, last_ns=dead.now_ns, residuals=residuals)  # type: ignore[arg-type]
 
 
 def test_orders_of_a_pair_closed_before_the_restart_change_nothing_when_they_are_found_again() -> None:
@@ -310,7 +310,7 @@ def test_orders_of_a_pair_closed_before_the_restart_change_nothing_when_they_are
     assert not [c for c in bench.said[before:] if isinstance(c, PlaceOrder | QueryOrder | CancelOrder)]
     assert not bench.rows(FillRecord)
     assert kinds(bench) == []
-    assert bench.engine.house.tally.opened == 0
+    assert bench.engine.state.tally.opened == 0
 
 
 def test_a_fill_that_came_after_the_end_and_after_the_restart_opens_the_pair_again() -> None:
@@ -337,7 +337,7 @@ def test_a_fill_that_came_after_the_end_and_after_the_restart_opens_the_pair_aga
     fill(bench, order, "0.3", trade_id="t9")
     assert last_pair(bench).id == closed.pair.id
     assert last_pair(bench).state in (PairState.COMPLETED, PairState.UNWOUND)
-    tally = bench.engine.house.tally
+    tally = bench.engine.state.tally
     assert tally.opened == sum(tally.closed.values()) == 1
 
 
@@ -370,14 +370,14 @@ def test_an_open_pair_is_settled_by_the_look_itself() -> None:
 
 
 def test_foreign_rows_of_the_process_before_are_not_written_again() -> None:
-    stranger = msgspec.structs.replace(a_lost_order("gate", Side.BUY, "1"), client_order_id="by-hand")
+    foreign = msgspec.structs.replace(a_lost_order("gate", Side.BUY, "1"), client_order_id="by-hand")
     dead = Bench()
-    told(dead, stranger)
+    told(dead, foreign)
     orders = tuple(row for row in latest(dead, OrderRecord) if isinstance(row, OrderRecord))
     fills = tuple(row for row in latest(dead, FillRecord) if isinstance(row, FillRecord))
     assert [order.role for order in orders] == [Role.FOREIGN]
     bench = Bench(restored=Restored(foreign_orders=orders, foreign_fills=fills), run_id=1_760_000_500)
-    told(bench, stranger)
+    told(bench, foreign)
     assert not bench.rows(OrderRecord)
     assert not bench.rows(FillRecord)
 
@@ -385,11 +385,11 @@ def test_foreign_rows_of_the_process_before_are_not_written_again() -> None:
 def test_the_same_look_twice_changes_nothing_the_second_time() -> None:
     bench = Bench()
     lost = a_lost_order("gate", Side.BUY, "1"), a_lost_order("okx", Side.SELL, "0")
-    stranger = msgspec.structs.replace(a_lost_order("okx", Side.BUY, "1"), client_order_id=None, venue_order_id="h")
-    told(bench, *lost, stranger)
+    foreign = msgspec.structs.replace(a_lost_order("okx", Side.BUY, "1"), client_order_id=None, venue_order_id="h")
+    told(bench, *lost, foreign)
     rows = [len(bench.rows(kind)) for kind in (PairRecord, FillRecord, IncidentRecord)]
     orders = latest(bench, OrderRecord)
-    told(bench, *lost, stranger)
+    told(bench, *lost, foreign)
     assert [len(bench.rows(kind)) for kind in (PairRecord, FillRecord, IncidentRecord)] == rows
     assert latest(bench, OrderRecord) == orders
     assert not bench.placed()
@@ -398,11 +398,11 @@ def test_the_same_look_twice_changes_nothing_the_second_time() -> None:
 def test_starting_up_looks_through_each_account_once_more_when_its_stream_is_up_and_places_nothing() -> None:
     bench = Bench()
     assert not bench.placed()
-    asked = [command.venue for command in bench.said if isinstance(command, SurveyAccount)]
+    asked = [command.venue for command in bench.said if isinstance(command, SnapshotAccount)]
     assert asked == ["gate", "gate", "okx", "okx"]
 
 
-def crowded(count: int) -> AccountSurveyed:
+def crowded(count: int) -> AccountSnapshotTaken:
     """Return a look that finds so many filled orders of a stranger."""
     bench = Bench()
     report = msgspec.structs.replace(a_lost_order("gate", Side.BUY, "1"), client_order_id=None)
@@ -432,7 +432,7 @@ def test_a_small_look_is_told_at_once() -> None:
 
 def test_only_the_last_part_of_a_look_counts_as_a_look_and_fills_without_orders_are_not_forgotten() -> None:
     bench = Bench()
-    bench.engine.house.venues["gate"].surveyed = False
+    bench.engine.state.venues["gate"].snapshot_taken = False
     report, look = a_lost_order("gate", Side.BUY, "1"), crowded(400)
     lost = msgspec.structs.replace(its_fill(report), client_order_id=report.client_order_id)
     *parts, last = parts_of(msgspec.structs.replace(look, fills=(lost, *look.fills)))
@@ -442,4 +442,4 @@ def test_only_the_last_part_of_a_look_counts_as_a_look_and_fills_without_orders_
     assert "not_surveyed" not in kinds(bench)
     bench.tell(last)
     assert kinds(bench).count("not_surveyed") == 1
-    assert not bench.engine.house.venues["gate"].surveyed
+    assert not bench.engine.state.venues["gate"].snapshot_taken

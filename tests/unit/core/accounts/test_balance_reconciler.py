@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.inventory import Inventory
 from arb.core.accounts.restart import Restored
-from arb.core.commands import AnyCommand, RefreshBalances, SetTimer, SurveyAccount
+from arb.core.commands import AnyCommand, RefreshBalances, SetTimer, SnapshotAccount
 from arb.core.events import AnyEvent, OrderFilled, OrderUpdated, ResumeAsked, TimerFired, Transfer
 from arb.core.reasons import Reason
 from arb.core.records import (
@@ -35,7 +35,7 @@ def read(bench: Bench, amounts: dict[str, str], venue: str = "gate") -> tuple[An
     return bench.tell(event)
 
 
-def surveyed(bench: Bench, **found: object) -> tuple[AnyCommand, ...]:
+def snapshot_taken(bench: Bench, **found: object) -> tuple[AnyCommand, ...]:
     """Answer a look through gate's account."""
     bench.wait_ms(1)
     return bench.tell(a_survey("gate", started_ns=bench.now_ns, **found))
@@ -48,7 +48,7 @@ def incidents(bench: Bench) -> list[str]:
 
 def stopped(bench: Bench) -> list[tuple[str, str]]:
     """Return the accounts and assets that are stopped."""
-    return sorted(bench.engine.house.control.stopped)
+    return sorted(bench.engine.state.control.stopped)
 
 
 def opens(bench: Bench) -> bool:
@@ -103,15 +103,15 @@ def a_strangers_order(size: str = "0.5", filled: str = "0.5") -> OrderReport:
 def test_an_unexplained_difference_suspends_at_once_and_stops_after_the_grace_with_the_exact_remainder() -> None:
     bench = Bench()
     asked = read(bench, START | {"USDT": "99999.75"})
-    assert [c.symbols for c in asked if isinstance(c, SurveyAccount)] == [(SYMBOL,)]
+    assert [c.symbols for c in asked if isinstance(c, SnapshotAccount)] == [(SYMBOL,)]
     assert not opens(bench)
-    assert bench.engine.house.tally.refusals == {Reason.VENUE_HALTED: 1}
-    surveyed(bench)
+    assert bench.engine.state.tally.refusals == {Reason.VENUE_HALTED: 1}
+    snapshot_taken(bench)
     read(bench, START | {"USDT": "99999.75"})
     assert stopped(bench) == []  # the grace has not passed
     bench.wait_ms(10_000)
     bench.tell(TimerFired(timer="drift:gate"))
-    surveyed(bench)
+    snapshot_taken(bench)
     read(bench, START | {"USDT": "99999.75"})
     assert stopped(bench) == [("gate:test", "USDT")]
     [told] = [row for row in bench.rows(IncidentRecord) if row.kind == "balance_drift"]  # type: ignore[attr-defined]
@@ -133,17 +133,17 @@ def test_a_look_that_cannot_be_made_stops_the_asset_in_the_end_and_says_so() -> 
     read(bench, START | {"BTC": "2.5"})
     for _ in range(4):
         bench.wait_ms(3_000)
-        surveyed(bench, complete=False, cause="no answer")
+        snapshot_taken(bench, complete=False, cause="no answer")
         read(bench, START | {"BTC": "2.5"})
     assert stopped(bench) == [("gate:test", "BTC")]
-    assert "its orders and fills cannot be read" in bench.engine.house.control.stopped["gate:test", "BTC"]
+    assert "its orders and fills cannot be read" in bench.engine.state.control.stopped["gate:test", "BTC"]
 
 
 def test_a_stop_survives_a_restart_until_the_user_resumes() -> None:
     bench = Bench()
     read(bench, START | {"USDT": "99999.75"})
     bench.wait_ms(10_000)
-    surveyed(bench)
+    snapshot_taken(bench)
     read(bench, START | {"USDT": "99999.75"})
     control = bench.rows(ControlRecord)[-1]
     again = Bench(restored=Restored(control=control), run_id=1_760_000_500)  # type: ignore[arg-type]
@@ -158,7 +158,7 @@ def test_the_same_difference_is_told_once_and_a_further_one_again() -> None:
     for amount in ("99999", "99998"):
         read(bench, START | {"USDT": amount})
         bench.wait_ms(10_000)
-        surveyed(bench)
+        snapshot_taken(bench)
         read(bench, START | {"USDT": amount})
         read(bench, START | {"USDT": amount})
     assert incidents(bench).count("balance_drift") == 2
@@ -182,7 +182,7 @@ def test_other_assets_and_venues_are_traded_on() -> None:
 def test_a_deposit_or_withdrawal_explains_the_difference_and_is_noted(amount: str, told: str) -> None:
     bench = Bench()
     read(bench, START | {"USDT": told})
-    asked = surveyed(bench, transfers=(Transfer("7", "USDT", D(amount), bench.now_ns + NS_PER_S),))
+    asked = snapshot_taken(bench, transfers=(Transfer("7", "USDT", D(amount), bench.now_ns + NS_PER_S),))
     assert any(isinstance(command, RefreshBalances) for command in asked)
     read(bench, START | {"USDT": told})
     assert incidents(bench) == ["transfer", "balance_explained"]
@@ -193,7 +193,7 @@ def test_a_transfer_told_twice_is_counted_once() -> None:
     bench = Bench()
     transfer = Transfer("7", "USDT", D(500), bench.now_ns + 10 * NS_PER_S)
     for _ in range(2):
-        surveyed(bench, transfers=(transfer,))
+        snapshot_taken(bench, transfers=(transfer,))
     read(bench, START | {"USDT": "100500"})
     assert incidents(bench) == ["transfer"]
 
@@ -202,7 +202,7 @@ def test_a_manual_trade_explains_the_difference_and_is_kept_as_foreign() -> None
     bench = Bench()
     after = {"USDT": "99950", "BTC": "2.4995"}
     read(bench, after)
-    surveyed(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
+    snapshot_taken(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
     read(bench, after)
     assert incidents(bench) == ["foreign_order", "balance_explained", "balance_explained"]
     orders = [row for row in bench.rows(OrderRecord) if isinstance(row, OrderRecord)]
@@ -221,9 +221,9 @@ def test_a_manual_trade_heard_of_on_the_stream_is_no_difference_at_all_in_whatev
         news: list[AnyEvent] = [OrderUpdated(report=a_strangers_order()), OrderFilled(fill=a_strangers_fill(bench))]
         for event in news if report_first else reversed(news):
             bench.tell(event)
-        surveyed(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
+        snapshot_taken(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
         asked = read(bench, {"USDT": "99950", "BTC": "2.4995"})
-        assert not [command for command in asked if isinstance(command, SurveyAccount)]
+        assert not [command for command in asked if isinstance(command, SnapshotAccount)]
         assert len(bench.rows(FillRecord)) == 1
         assert incidents(bench) == ["foreign_order"]
 
@@ -240,7 +240,7 @@ def test_a_late_balance_is_a_case_that_closes_by_itself() -> None:
     assert not opens(bench)
     bench.wait_ms(1_000)
     bench.tell(TimerFired(timer="drift:gate"))
-    surveyed(bench)
+    snapshot_taken(bench)
     read(bench, {"USDT": "99900", "BTC": "3"})
     assert incidents(bench) == ["balance_explained", "balance_explained"]
     assert opens(bench)
@@ -250,7 +250,7 @@ def test_a_balance_read_while_an_order_is_under_way_is_not_compared() -> None:
     bench = Bench()
     crossed(bench)
     asked = read(bench, START | {"USDT": "5"})
-    assert not [command for command in asked if isinstance(command, SurveyAccount)]
+    assert not [command for command in asked if isinstance(command, SnapshotAccount)]
 
 
 def test_an_open_case_is_read_again_though_it_could_not_be_compared() -> None:
@@ -276,12 +276,12 @@ def test_a_fill_at_the_instant_of_the_first_answer_is_settled_whichever_way_it_w
         | {"event_ns": first_ns + offset_ms * NS_PER_MS}
     )
     bench = Bench()
-    surveyed(bench, orders=(a_strangers_order(),), fills=(at_start,))
+    snapshot_taken(bench, orders=(a_strangers_order(),), fills=(at_start,))
     assert buy.venue == "gate"
     told = START if in_it else {"USDT": "99950", "BTC": "2.4995"}
     bench.wait_ms(500)
     asked = read(bench, told)
-    assert not [command for command in asked if isinstance(command, SurveyAccount)]
+    assert not [command for command in asked if isinstance(command, SnapshotAccount)]
     assert stopped(bench) == []
 
 
@@ -305,12 +305,12 @@ def test_doubtful_changes_settle_any_way_they_may_have_gone(amounts: list[int], 
 
 def test_a_fill_close_to_the_first_answer_whose_balance_comes_late_is_settled_both_times() -> None:
     bench = Bench()
-    surveyed(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
+    snapshot_taken(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
     read(bench, START)
     read(bench, {"USDT": "99950", "BTC": "2.4995"})
     read(bench, {"USDT": "99950", "BTC": "2.4995"})
     assert incidents(bench) == ["foreign_order"]
-    assert bench.engine.house.suspected == set()
+    assert bench.engine.state.suspected == set()
 
 
 def test_a_day_of_clean_trading_raises_no_alarm() -> None:
@@ -338,17 +338,17 @@ def test_a_day_of_clean_trading_raises_no_alarm() -> None:
                 )
                 held[venue]["BTC"] = D(2)
         bench.wait_ms(3_600_000)
-    assert bench.engine.house.tally.opened == 24
+    assert bench.engine.state.tally.opened == 24
     assert "balance_explained" not in incidents(bench)
     assert stopped(bench) == []
 
 
 def test_a_first_word_that_was_late_and_still_is_when_it_is_compared_makes_no_fill_unexplained() -> None:
     bench = Bench()
-    surveyed(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
+    snapshot_taken(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
     for _ in range(3):  # the venue has not booked it when it is asked first, nor a little later
         read(bench, START)
         bench.wait_ms(1_000)
     read(bench, {"USDT": "99950", "BTC": "2.4995"})
     assert incidents(bench) == ["foreign_order"]
-    assert bench.engine.house.suspected == set()
+    assert bench.engine.state.suspected == set()

@@ -35,7 +35,7 @@ def test_a_venue_whose_balances_can_never_be_compared_opens_nothing_for_a_moment
 def test_openings_wait_no_longer_than_a_second_and_then_not_again_for_ten() -> None:
     bench = Bench()
     crossed(bench)
-    gate, held = bench.engine.house.venues["gate"], 0
+    gate, held = bench.engine.state.venues["gate"], 0
     for _ in range(1_800):
         bench.wait_ms(100)
         read(bench, START)

@@ -4,7 +4,7 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.restart import Restored
-from arb.core.commands import SurveyAccount
+from arb.core.commands import SnapshotAccount
 from arb.core.events import OrderFilled, OrderUpdated, Transfer
 from arb.core.orders.foreign import ORDERS_KEPT
 from arb.core.records import (
@@ -22,8 +22,8 @@ from tests.unit.core.accounts.test_balance_reconciler import (
     incidents,
     opens,
     read,
+    snapshot_taken,
     stopped,
-    surveyed,
 )
 
 
@@ -53,13 +53,13 @@ def agreed() -> Bench:
 
 def test_what_changed_while_nothing_ran_has_to_be_explained_too() -> None:
     bench = heir(agreed(), START | {"USDT": "99000"})
-    assert bench.engine.house.suspected == {("gate", "USDT")}
+    assert bench.engine.state.suspected == {("gate", "USDT")}
     assert not opens(bench)
     bench.wait_ms(10_000)
-    surveyed(bench)
+    snapshot_taken(bench)
     read(bench, START | {"USDT": "99000"})
     assert stopped(bench) == [("gate:test", "USDT")]
-    assert "USDT at gate: -1000 is unexplained" in bench.engine.house.control.stopped["gate:test", "USDT"]
+    assert "USDT at gate: -1000 is unexplained" in bench.engine.state.control.stopped["gate:test", "USDT"]
 
 
 def test_a_deposit_and_a_manual_trade_made_while_nothing_ran_are_explained_by_the_look_at_the_start() -> None:
@@ -73,7 +73,7 @@ def test_a_deposit_and_a_manual_trade_made_while_nothing_ran_are_explained_by_th
     }
     bench = heir(dead, told, **found)
     assert incidents(bench) == ["foreign_order", "transfer"]
-    assert bench.engine.house.suspected == set()
+    assert bench.engine.state.suspected == set()
     assert opens(bench)
 
 
@@ -82,7 +82,7 @@ def test_a_restart_with_nothing_changed_is_silent_and_looks_back_to_the_agreemen
     agreed_ns = dead.rows(AgreedRecord)[-1].accounts[0].ns  # type: ignore[attr-defined]
     bench = heir(dead, START)
     assert incidents(bench) == []
-    asked = next(command for command in bench.said if isinstance(command, SurveyAccount))
+    asked = next(command for command in bench.said if isinstance(command, SnapshotAccount))
     assert asked.since_ns == agreed_ns - 60 * NS_PER_S
     assert opens(bench)
 
@@ -111,7 +111,7 @@ def test_a_fill_that_the_agreement_has_in_is_not_counted_again_though_its_venues
         found={"orders": (a_strangers_order(),), "fills": (ahead,)},
     )
     read(after, told)
-    assert after.engine.house.suspected == set()
+    assert after.engine.state.suspected == set()
     assert incidents(after) == []
 
 
@@ -120,7 +120,7 @@ def test_an_agreement_too_old_to_explain_from_is_not_used() -> None:
     accounts = tuple(AgreedAccount(a.account_id, a.ns - 4 * 86_400 * NS_PER_S, a.totals) for a in old.accounts)  # type: ignore[attr-defined]
     bench = Bench(restored=Restored(agreed=AgreedRecord(accounts=accounts)), balances={"USDT": "5", "BTC": "1"})
     read(bench, {"USDT": "5", "BTC": "1"})
-    assert bench.engine.house.suspected == set()
+    assert bench.engine.state.suspected == set()
 
 
 def test_accounts_that_have_not_agreed_for_three_days_are_kept_no_longer() -> None:

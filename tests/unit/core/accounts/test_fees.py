@@ -60,8 +60,8 @@ def test_a_pair_charged_more_than_planned_is_the_last_one_until_the_venue_tells_
     for order in crossed(bench):
         fee = order.price * D("0.004" if order.venue == "gate" else "0.001")
         bench.tell(OrderFilled(fill=a_fill(order, "1", fee=str(fee), at_ns=bench.now_ns)))
-    assert bench.engine.house.instruments["gate", SYMBOL].taker_fee == D("0.004")
-    assert bench.engine.house.instruments["okx", SYMBOL].taker_fee == D("0.001")
+    assert bench.engine.state.instruments["gate", SYMBOL].taker_fee == D("0.004")
+    assert bench.engine.state.instruments["okx", SYMBOL].taker_fee == D("0.001")
     (incident,) = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
     assert (incident.kind, incident.venue) == ("fee_rate", "gate")
     assert "charged 0.00400000, expected 0.001" in incident.text
@@ -106,7 +106,7 @@ def test_the_worth_of_an_asset_quoted_at_three_venues_has_an_end() -> None:
     bench = Bench(venues=venues, instruments=[an_instrument(venue, symbol="GT/USDT") for venue in venues])
     for venue, ask in zip(venues, ("10.1", "10.2", "10.2"), strict=True):
         bench.quote(venue, "10x1", f"{ask}x1", symbol="GT/USDT")
-    assert bench.engine.house.quote_value("GT", "USDT") == D("10.083333333333333333")
+    assert bench.engine.state.quote_value("GT", "USDT") == D("10.083333333333333333")
 
 
 # Fees in an asset that is neither base nor quote.
@@ -123,7 +123,7 @@ def test_nothing_opens_where_fees_are_known_to_be_taken_in_another_asset(venues:
     bench.quote(sell, "100.5x1", "101.2x5")
     bench.drain()
     assert not bench.placed()
-    assert dict(bench.engine.house.tally.refusals) == {Reason.FEE_UNKNOWN: 1}
+    assert dict(bench.engine.state.tally.refusals) == {Reason.FEE_UNKNOWN: 1}
 
 
 def test_where_no_fee_is_charged_its_asset_does_not_matter() -> None:
@@ -150,7 +150,7 @@ def test_a_fee_that_no_book_prices_is_booked_at_the_models_rate_and_told() -> No
     assert a_points_fill(bench, buy).fee_quote_value == D("0.1")  # 0.1 % of 100
     _, unpriced = told(bench)
     assert (unpriced.kind, unpriced.venue) == ("fee_currency", "gate")
-    assert unpriced.pair_trade_id == bench.engine.desk.orders[buy.client_order_id].pair_id
+    assert unpriced.pair_trade_id == bench.engine.manager.orders[buy.client_order_id].pair_id
     assert (
         unpriced.text
         == "a fee of 0.02 GT for BTC/USDT at gate has no price here: booked at 0.1 USDT, as the model has it"
@@ -209,4 +209,4 @@ def test_a_leg_is_mended_where_fees_are_in_another_asset_and_that_is_no_surprise
     unwind = bench.placed()[-1]
     assert (unwind.venue, unwind.role) == ("gate", Role.UNWIND)
     a_points_fill(bench, unwind)
-    assert not bench.engine.house.stopped
+    assert not bench.engine.state.stopped

@@ -17,8 +17,8 @@ from arb.core.records import (
     FormerAccountsRecord,
     IncidentRecord,
     OrderRecord,
-    Pooled,
-    PoolRecord,
+    Residual,
+    ResidualsRecord,
     StoppedAsset,
 )
 from tests.builders import Bench, D, a_fill
@@ -40,7 +40,7 @@ def on_one_leg() -> tuple[Bench, Restored]:
     fill(dead, buy, "1")
     left = left_behind(dead)
     gate, okx = BY_KEY["gate"], BY_KEY["okx"]
-    pooled = Pooled("BTC/USDT", D("0.2"), D("20"), 1, (gate, okx))
+    pooled = Residual("BTC/USDT", D("0.2"), D("20"), 1, (gate, okx))
     control = ControlRecord(
         halted=None,
         day_utc="2025-10-09",
@@ -50,17 +50,17 @@ def on_one_leg() -> tuple[Bench, Restored]:
         text="",
         stopped=(StoppedAsset(gate, "USDT", "unexplained"),),
     )
-    strangers = msgspec.structs.replace(
+    foreign = msgspec.structs.replace(
         left.pairs[0].orders[0], id=77, pair_trade_id=None, client_order_id=None, venue_order_id="f1"
     )
     return dead, Restored(
         control=control,
         pairs=left.pairs,
-        pool=PoolRecord(account_ids=(gate, okx), dust=(pooled,), carried=()),
+        residuals=ResidualsRecord(account_ids=(gate, okx), dust=(pooled,), carried=()),
         agreed=AgreedRecord(accounts=(AgreedAccount(gate, dead.now_ns, {"USDT": D(5)}),)),
         last_ns=dead.now_ns,
         recent=left.pairs,
-        foreign_orders=(strangers,),
+        foreign_orders=(foreign,),
         foreign_fills=tuple(msgspec.structs.replace(row, order_id=77) for row in left.pairs[0].fills),
     )
 
@@ -82,8 +82,8 @@ def kinds(bench: Bench) -> list[str]:
 def test_without_its_former_names_a_restart_would_take_up_nothing() -> None:
     dead, left = on_one_leg()
     bench = next_life(left, {}, start_ns=dead.now_ns + NS_PER_S)
-    assert not bench.engine.desk.open
-    assert bench.engine.house.control.halted == "stranded"
+    assert not bench.engine.manager.open
+    assert bench.engine.state.control.halted == "stranded"
 
 
 def test_no_row_taken_up_keeps_a_former_name() -> None:
@@ -122,11 +122,11 @@ def test_what_was_journalled_leads_on_to_what_is_told_now() -> None:
 def test_an_open_pair_goes_on_and_its_pool_halts_and_balances_with_it() -> None:
     dead, left = on_one_leg()
     bench = next_life(left, FORMER, start_ns=dead.now_ns + NS_PER_S)
-    house = bench.engine.house
-    assert list(bench.engine.desk.open) == [left.pairs[0].plan.pair_id]
-    assert house.control.halted is None
-    assert house.asset_stopped("gate", "USDT")
-    assert bench.engine.mender.closer.pool.sizes() == {"BTC": D("0.2")}
+    state = bench.engine.state
+    assert list(bench.engine.manager.open) == [left.pairs[0].plan.pair_id]
+    assert state.control.halted is None
+    assert state.asset_stopped("gate", "USDT")
+    assert bench.engine.repairer.closer.residuals.sizes() == {"BTC": D("0.2")}
     assert bench.engine.accounts.drift.agreed_ns("gate") == dead.now_ns
     assert {"abandoned", "left_over"}.isdisjoint(kinds(bench))
 

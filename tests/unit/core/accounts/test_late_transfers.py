@@ -3,7 +3,7 @@
 from arb.clock import NS_PER_S
 from arb.core.events import Transfer
 from tests.builders import START_NS, Bench, D
-from tests.unit.core.accounts.test_balance_reconciler import START, incidents, opens, read, stopped, surveyed
+from tests.unit.core.accounts.test_balance_reconciler import START, incidents, opens, read, snapshot_taken, stopped
 
 RICHER = START | {"USDT": "100500"}
 
@@ -16,10 +16,10 @@ def a_deposit(made_s_ago: int, bench: Bench | None = None) -> Transfer:
 
 def test_a_deposit_made_before_the_start_and_credited_since_explains_the_difference() -> None:
     bench = Bench()
-    surveyed(bench)  # not credited yet
+    snapshot_taken(bench)  # not credited yet
     bench.wait_ms(600_000)
     read(bench, RICHER)
-    surveyed(bench, transfers=(a_deposit(7200, bench),))
+    snapshot_taken(bench, transfers=(a_deposit(7200, bench),))
     read(bench, RICHER)
 
     assert incidents(bench) == ["transfer", "balance_explained"]
@@ -31,7 +31,7 @@ def test_a_deposit_that_the_first_balances_held_already_is_not_counted() -> None
     for _ in range(3):
         bench.wait_ms(20_000)
         read(bench, START)
-        surveyed(bench, transfers=(a_deposit(7200),))
+        snapshot_taken(bench, transfers=(a_deposit(7200),))
 
     assert incidents(bench) == []
     assert opens(bench)
@@ -40,7 +40,7 @@ def test_a_deposit_that_the_first_balances_held_already_is_not_counted() -> None
 def test_a_deposit_that_is_credited_between_the_first_balances_and_the_first_look_explains_the_difference() -> None:
     bench = Bench(found={"transfers": (a_deposit(7200),)}, told={"gate": START, "okx": START})
     read(bench, RICHER)
-    surveyed(bench, transfers=(a_deposit(7200),))
+    snapshot_taken(bench, transfers=(a_deposit(7200),))
     read(bench, RICHER)
 
     assert stopped(bench) == []
@@ -50,7 +50,7 @@ def test_a_deposit_that_is_credited_between_the_first_balances_and_the_first_loo
 def test_a_deposit_that_the_balances_showed_before_its_listing_did_is_not_counted_twice() -> None:
     bench = Bench()  # its first balances hold the deposit, its first look does not show it yet
     bench.wait_ms(60_000)
-    surveyed(bench, transfers=(a_deposit(7200, bench),))
+    snapshot_taken(bench, transfers=(a_deposit(7200, bench),))
     read(bench, START)
 
     assert stopped(bench) == []
@@ -62,12 +62,12 @@ def test_a_deposit_explains_nothing_a_second_time() -> None:
     bench.wait_ms(600_000)
     deposit = a_deposit(7200, bench)
     read(bench, RICHER)
-    surveyed(bench, transfers=(deposit,))
+    snapshot_taken(bench, transfers=(deposit,))
     read(bench, RICHER)
     bench.wait_ms(60_000)
     for _ in range(8):
         bench.wait_ms(10_000)
         read(bench, START | {"USDT": "101000"})
-        surveyed(bench, transfers=(deposit,))
+        snapshot_taken(bench, transfers=(deposit,))
 
     assert stopped(bench) == [("gate:test", "USDT")]

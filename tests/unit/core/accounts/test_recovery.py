@@ -6,7 +6,7 @@ import pytest
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SetTimer
-from arb.core.events import AccountSurveyed, CancelAnswered, OrderLooked, TimerFired
+from arb.core.events import AccountSnapshotTaken, CancelAnswered, OrderQueried, TimerFired
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord
 from arb.core.settings import Timing
 from arb.market.client_id import MAX_PAIR_NUMBER, decode, number_again
@@ -43,12 +43,12 @@ def hedged() -> tuple[Bench, PlaceOrder, Restored]:
 def unseen(dead: Bench, kept: Restored, **details: object) -> Bench:
     """Start the next process on a journal; no account is looked through yet."""
     bench = Bench(restored=kept, run_id=1_760_000_500, start_ns=dead.now_ns, **details)  # type: ignore[arg-type]
-    for state in bench.engine.house.venues.values():
-        state.surveyed = False
+    for state in bench.engine.state.venues.values():
+        state.snapshot_taken = False
     return bench
 
 
-def found(bench: Bench, order: PlaceOrder, filled: str, **details: object) -> AccountSurveyed:
+def found(bench: Bench, order: PlaceOrder, filled: str, **details: object) -> AccountSnapshotTaken:
     """Return a look through the account of an order that finds it, with its fill."""
     made = a_fill(order, filled, fee="0.1", at_ns=bench.now_ns) if D(filled) else None
     fills = (made,) if made is not None else ()
@@ -74,7 +74,7 @@ def test_a_lost_repair_is_its_pairs_own_and_nothing_is_mended_twice(books_first:
     bench.tell(found(bench, repair, "1"))
     usable(bench)
     assert not bench.placed()
-    assert not bench.engine.desk.open
+    assert not bench.engine.manager.open
     assert (last_pair(bench).id, last_pair(bench).state) == (kept.pairs[0].pair.id, PairState.COMPLETED)
     assert kinds(bench) == ["adopted"]
     [row] = [row for row in latest(bench, OrderRecord) if isinstance(row, OrderRecord)]
@@ -192,7 +192,7 @@ def test_a_repair_of_a_second_process_that_the_journal_lost_is_its_pairs_own_for
     repair = second.placed()[-1]
     third = Bench(restored=kept, run_id=1_760_000_900, start_ns=second.now_ns)
     third.tell(found(third, repair, "1"))
-    assert {pair.id for pair in third.engine.desk.pairs.values()} == {kept.pairs[0].pair.id}
+    assert {pair.id for pair in third.engine.manager.pairs.values()} == {kept.pairs[0].pair.id}
     assert last_pair(third).state is PairState.COMPLETED
 
 
@@ -200,9 +200,9 @@ def test_pairs_that_are_taken_up_have_numbers_that_no_new_pair_gets() -> None:
     dead = Bench()
     one_legged(dead)
     bench = Bench(restored=left_behind(dead), run_id=1_760_000_500, start_ns=dead.now_ns)
-    [pair] = bench.engine.desk.open.values()
+    [pair] = bench.engine.manager.open.values()
     assert pair.number == number_again(pair.id)
-    assert pair.number > MAX_PAIR_NUMBER // 2 > bench.engine.house.next_number("pairs")
+    assert pair.number > MAX_PAIR_NUMBER // 2 > bench.engine.state.next_number("pairs")
 
 
 def test_two_pairs_whose_numbers_would_be_the_same_get_two() -> None:
@@ -220,7 +220,7 @@ def test_two_pairs_whose_numbers_would_be_the_same_get_two() -> None:
         fills=(),
     )
     bench = Bench(restored=msgspec.structs.replace(kept, recent=(twin,)), run_id=1_760_000_500, start_ns=dead.now_ns)
-    assert len({pair.number for pair in bench.engine.desk.pairs.values()}) == 2
+    assert len({pair.number for pair in bench.engine.manager.pairs.values()}) == 2
 
 
 def test_a_leg_found_after_its_pair_was_adopted_alone_joins_it() -> None:
@@ -241,7 +241,7 @@ def test_an_order_of_another_symbol_is_not_taken_for_a_pairs_own() -> None:
     bench.tell(found(bench, msgspec.structs.replace(repair, symbol="XRP/USDT"), "0"))
     bench.tell(a_survey("gate", started_ns=bench.now_ns))
     assert kinds(bench) == ["not_adopted"]
-    [pair] = bench.engine.desk.open.values()
+    [pair] = bench.engine.manager.open.values()
     assert repair.client_order_id not in pair.orders
 
 
@@ -309,7 +309,7 @@ def test_a_pair_that_waits_for_a_look_is_out_of_time_all_the_same() -> None:
     usable(bench)
     bench.wait_ms(bench.timing.leg_deadline_ms + 1)
     bench.tell(TimerFired(timer=f"pair:{kept.pairs[0].pair.id}"))
-    assert bench.engine.house.control.halted == "leg_deadline"
+    assert bench.engine.state.control.halted == "leg_deadline"
     assert last_pair(bench).state is PairState.HALTED
     assert not bench.placed()
     bench.tell(a_survey("gate", started_ns=bench.now_ns))
@@ -321,7 +321,7 @@ def test_a_pair_that_waits_for_a_look_is_out_of_time_all_the_same() -> None:
 def test_a_pair_of_this_run_waits_for_no_look() -> None:
     bench = Bench()
     one_legged(bench)
-    bench.engine.house.venues["gate"].surveyed = False
+    bench.engine.state.venues["gate"].snapshot_taken = False
     usable(bench)
     assert [order.role for order in bench.placed()] == [Role.ENTRY, Role.ENTRY, Role.HEDGE]
 
@@ -337,7 +337,7 @@ def test_a_fill_of_ours_whose_order_no_list_shows_yet_counts_when_that_is_found(
     said = bench.tell(a_survey("okx", fills=(made,), started_ns=bench.now_ns))
     usable(bench)
     assert not bench.placed()
-    assert not bench.engine.house.venues["okx"].surveyed
+    assert not bench.engine.state.venues["okx"].snapshot_taken
     [timer] = [c for c in said if isinstance(c, SetTimer) and c.timer == "survey:okx"]
     assert bench.now_ns - 100 * NS_PER_MS < timer.at_ns < bench.now_ns + 3 * NS_PER_S
     bench.tell(found(bench, repair, "1"))
@@ -352,7 +352,7 @@ def test_a_fill_of_ours_whose_order_is_never_shown_holds_the_account_up_for_a_wh
     bench.tell(a_survey("okx", fills=(made,), started_ns=bench.now_ns))
     bench.wait_ms(DOWN_S * 1000)
     bench.tell(a_survey("okx", fills=(made,), started_ns=bench.now_ns))
-    assert bench.engine.house.venues["okx"].surveyed
+    assert bench.engine.state.venues["okx"].snapshot_taken
     rows = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
     told = [row for row in rows if row.kind == "not_adopted"]
     assert [(row.severity, row.venue) for row in told] == [("critical", "okx")]
@@ -375,11 +375,11 @@ def test_a_resting_order_whose_cancel_was_lost_is_cancelled_again_by_every_look_
         bench.wait_ms(2000)
         found = a_report(sell, "0", is_open=True)
         bench.tell(
-            OrderLooked(
+            OrderQueried(
                 venue="okx",
                 symbol=sell.symbol,
                 client_order_id=sell.client_order_id,
-                look=turn,
+                attempt=turn,
                 complete=True,
                 report=found,
                 fills=(),
@@ -408,11 +408,11 @@ def test_an_order_that_no_cancel_removes_is_cancelled_ever_more_rarely() -> None
                 )
             elif isinstance(command, QueryOrder):
                 bench.tell(
-                    OrderLooked(
+                    OrderQueried(
                         venue="okx",
                         symbol=sell.symbol,
                         client_order_id=sell.client_order_id,
-                        look=command.look,
+                        attempt=command.attempt,
                         complete=True,
                         report=a_report(sell, "0", is_open=True),
                         fills=(),

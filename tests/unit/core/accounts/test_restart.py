@@ -5,7 +5,7 @@ import pytest
 
 from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.commands import PlaceOrder, QueryOrder
-from arb.core.events import HaltAsked, OrderLooked, ResumeAsked, RunEnded, TimerFired
+from arb.core.events import HaltAsked, OrderQueried, ResumeAsked, RunEnded, TimerFired
 from arb.core.records import (
     ControlRecord,
     FillRecord,
@@ -52,7 +52,7 @@ def test_orders_journalled_but_never_answered_are_unknown_and_asked_for_not_sent
     buy, sell = crossed(dead)
     bench = restarted(dead)
     assert not bench.placed()
-    assert {order.client_order_id for order in bench.engine.desk.unknown_orders()} == {
+    assert {order.client_order_id for order in bench.engine.manager.unknown_orders()} == {
         buy.client_order_id,
         sell.client_order_id,
     }
@@ -68,11 +68,11 @@ def test_what_filled_while_the_process_was_dead_is_found_and_counted_once() -> N
     bench = restarted(dead)
     for told, fee in ((buy, "0.1"), (sell, "0.101")):
         bench.tell(
-            OrderLooked(
+            OrderQueried(
                 venue=told.venue,
                 symbol=told.symbol,
                 client_order_id=told.client_order_id,
-                look=1,
+                attempt=1,
                 complete=True,
                 report=a_report(told, "1"),
                 fills=(a_fill(told, "1", fee=fee, at_ns=dead.now_ns),),
@@ -83,7 +83,7 @@ def test_what_filled_while_the_process_was_dead_is_found_and_counted_once() -> N
     assert last_pair(bench).state is PairState.COMPLETED
     assert last_pair(bench).waterfall == expected_waterfall()
     # The balances read at the start already contain both fills.
-    assert bench.engine.house.inventory.computed("gate", "BTC") == 2
+    assert bench.engine.state.inventory.computed("gate", "BTC") == 2
 
 
 def expected_waterfall() -> object:
@@ -121,7 +121,7 @@ def test_pairs_of_a_sandbox_that_is_gone_are_abandoned_and_nothing_is_sent_for_t
     pair = msgspec.structs.replace(left.pairs[0], orders=orders)
     bench = Bench(restored=Restored(pairs=(pair,)), run_id=1_760_000_500)
     assert last_pair(bench).state is PairState.ABANDONED
-    assert not bench.engine.desk.open
+    assert not bench.engine.manager.open
     assert any(isinstance(row, IncidentRecord) and row.kind == "abandoned" for row in bench.rows(IncidentRecord))
 
 
@@ -138,8 +138,8 @@ def test_reservations_are_taken_up_with_the_pair() -> None:
     dead = Bench()
     crossed(dead)
     bench = restarted(dead)
-    assert bench.engine.house.inventory.reserved("okx", "BTC") == 1
-    assert bench.engine.house.inventory.reserved("gate", "USDT") > 100
+    assert bench.engine.state.inventory.reserved("okx", "BTC") == 1
+    assert bench.engine.state.inventory.reserved("gate", "USDT") > 100
 
 
 def test_a_halt_survives_the_restart_until_it_is_lifted_with_a_reason() -> None:
@@ -177,11 +177,11 @@ def test_an_order_seen_absent_after_the_restart_needs_the_same_proof() -> None:
     bench = restarted(dead)
     for _ in range(2):
         bench.tell(
-            OrderLooked(
+            OrderQueried(
                 venue=sell.venue,
                 symbol=sell.symbol,
                 client_order_id=sell.client_order_id,
-                look=1,
+                attempt=1,
                 complete=True,
                 report=None,
                 fills=(),

@@ -5,7 +5,7 @@ import pytest
 
 from arb.core.accounts.restart import Restored
 from arb.core.events import FlattenAsked, OrderFilled, ResumeAsked
-from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState, PoolRecord
+from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState, ResidualsRecord
 from arb.live.summary import summarise
 from tests.builders import SYMBOL, Bench, D, a_fill, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind
@@ -39,12 +39,12 @@ def test_an_open_pair_whose_symbol_is_no_longer_traded_halts_trading_and_says_wh
     None
 ):
     bench = without_the_symbol(on_one_leg())
-    assert bench.engine.house.control.halted == "stranded"
+    assert bench.engine.state.control.halted == "stranded"
     [told] = incidents(bench, "halt")
     assert told.severity == "critical"
     for word in (SYMBOL, "gate", "okx", "1 BTC", "[run] symbols", "arb resume"):
         assert word in told.text
-    assert not bench.engine.desk.open
+    assert not bench.engine.manager.open
     assert not bench.rows(PairRecord)  # it stays unfinished in the journal
 
 
@@ -57,10 +57,10 @@ def test_a_pair_on_an_account_that_is_not_connected_now_is_not_given_up(elsewher
     )
     pair = msgspec.structs.replace(left.pairs[0], orders=on_another)
     bench = Bench(restored=Restored(pairs=(pair,)), run_id=LATER)
-    assert bench.engine.house.control.halted == "stranded"
+    assert bench.engine.state.control.halted == "stranded"
     [told] = incidents(bench, "halt")
     assert elsewhere in told.text and "1 BTC" in told.text and "arb resume" in told.text
-    assert not bench.placed() and not bench.engine.desk.open
+    assert not bench.placed() and not bench.engine.manager.open
     assert not bench.rows(PairRecord)  # it stays unfinished in the journal
     bench.tell(ResumeAsked(reason="sold it by hand"))
     assert last_pair(bench).state is PairState.ABANDONED
@@ -69,8 +69,8 @@ def test_a_pair_on_an_account_that_is_not_connected_now_is_not_given_up(elsewher
 def test_a_pair_on_a_venue_that_is_disabled_now_waits_for_it_and_the_rest_goes_on() -> None:
     left = on_one_leg()
     bench = Bench(venues=("okx", "bitget"), restored=left, run_id=LATER)
-    assert bench.engine.house.control.halted == "stranded"
-    assert list(bench.engine.desk.stranded) == [left.pairs[0].plan.pair_id]
+    assert bench.engine.state.control.halted == "stranded"
+    assert list(bench.engine.manager.stranded) == [left.pairs[0].plan.pair_id]
     summary = summarise(
         bench.engine,
         mode="sandbox",
@@ -87,7 +87,7 @@ def test_a_pair_on_a_venue_that_is_disabled_now_waits_for_it_and_the_rest_goes_o
     control = bench.rows(ControlRecord)[-1]
     assert isinstance(control, ControlRecord)
     again = Bench(restored=msgspec.structs.replace(left, control=control), run_id=LATER + 1)
-    assert list(again.engine.desk.open) == [left.pairs[0].plan.pair_id]
+    assert list(again.engine.manager.open) == [left.pairs[0].plan.pair_id]
 
 
 def test_when_the_symbol_is_back_the_pair_is_finished() -> None:
@@ -97,16 +97,16 @@ def test_when_the_symbol_is_back_the_pair_is_finished() -> None:
     assert isinstance(control, ControlRecord)
     again = msgspec.structs.replace(left, control=control)
     bench = Bench(restored=again, run_id=LATER + 1)
-    assert list(bench.engine.desk.open) == [left.pairs[0].plan.pair_id]
+    assert list(bench.engine.manager.open) == [left.pairs[0].plan.pair_id]
 
 
 def test_a_resume_gives_the_pair_up() -> None:
     bench = without_the_symbol(on_one_leg())
     bench.tell(ResumeAsked(reason="sold it by hand"))
-    assert bench.engine.house.control.halted is None
+    assert bench.engine.state.control.halted is None
     assert last_pair(bench).state is PairState.ABANDONED
     assert len(incidents(bench, "abandoned")) == 1
-    tally = bench.engine.house.tally
+    tally = bench.engine.state.tally
     assert (tally.opened, tally.closed[PairState.ABANDONED]) == (1, 1)
     bench.tell(ResumeAsked(reason="once more"))
     assert tally.opened == 1
@@ -142,7 +142,7 @@ def test_late_news_of_a_pair_that_had_closed_in_a_symbol_no_longer_traded_is_no_
     left = left_behind(dead)
     bench = without_the_symbol(Restored(recent=left.pairs, last_ns=dead.now_ns))
     bench.tell(OrderFilled(fill=a_fill(buy, "0.1", trade_id="late", at_ns=bench.now_ns)))
-    assert not bench.engine.desk.open
+    assert not bench.engine.manager.open
 
 
 def test_late_news_of_a_pair_that_was_given_up_does_not_take_it_up_again() -> None:
@@ -154,24 +154,24 @@ def test_late_news_of_a_pair_that_was_given_up_does_not_take_it_up_again() -> No
     given_up = msgspec.structs.replace(left.pairs[0], pair=last_pair(without))
     bench = Bench(restored=Restored(recent=(given_up,)), run_id=LATER + 1)
     bench.tell(OrderFilled(fill=a_fill(sell, "1", at_ns=bench.now_ns)))
-    assert not bench.engine.desk.open
+    assert not bench.engine.manager.open
 
 
 def left_over(account_ids: tuple[str, ...]) -> Restored:
     """Return what a process leaves that carried a base, noted for these accounts."""
     dead = carrying()
-    pool = dead.rows(PoolRecord)[-1]
-    assert isinstance(pool, PoolRecord)
-    return Restored(pool=msgspec.structs.replace(pool, account_ids=account_ids or pool.account_ids))
+    residuals = dead.rows(ResidualsRecord)[-1]
+    assert isinstance(residuals, ResidualsRecord)
+    return Restored(residuals=msgspec.structs.replace(residuals, account_ids=account_ids or residuals.account_ids))
 
 
 def carried(bench: Bench) -> dict[str, object]:
     """Return the base that counts as unhedged."""
-    return {asset: held.size for asset, held in bench.engine.mender.closer.pool.beyond_dust().items()}
+    return {asset: held.size for asset, held in bench.engine.repairer.closer.residuals.beyond_dust().items()}
 
 
 def test_what_is_carried_stays_known_when_an_account_that_never_held_it_has_gone() -> None:
-    known = left_over(()).pool
+    known = left_over(()).residuals
     assert known is not None
     bench = Bench(restored=left_over((*known.account_ids, "bitget:old")), run_id=LATER)
     assert carried(bench) == {"BTC": D(1)}
@@ -188,24 +188,24 @@ def test_what_was_carried_on_an_account_that_has_gone_is_not_traded_elsewhere_an
 def test_what_was_carried_on_an_account_that_is_not_connected_now_is_kept_for_when_it_is() -> None:
     left = left_over(())
     away = Bench(venues=("okx", "bitget"), restored=left, run_id=LATER)
-    kept = away.engine.mender.closer.pool.record(("okx:test", "bitget:test"))
-    assert left.pool is not None
+    kept = away.engine.repairer.closer.residuals.record(("okx:test", "bitget:test"))
+    assert left.residuals is not None
     assert kept.carried == tuple(
-        msgspec.structs.replace(held, account_ids=held.account_ids or left.pool.account_ids)
-        for held in left.pool.carried
+        msgspec.structs.replace(held, account_ids=held.account_ids or left.residuals.account_ids)
+        for held in left.residuals.carried
     )
-    back = Bench(restored=Restored(pool=kept), run_id=LATER + 1)
+    back = Bench(restored=Restored(residuals=kept), run_id=LATER + 1)
     assert carried(back) == {"BTC": D(1)}
 
 
 def test_what_was_carried_in_a_sandbox_that_is_gone_is_dropped() -> None:
-    pool = left_over(()).pool
-    assert pool is not None
+    residuals = left_over(()).residuals
+    assert residuals is not None
     gone = ("gate-uid-53-sb-1-7", "okx-uid-53-sb-1-7")
-    lost = tuple(msgspec.structs.replace(held, account_ids=gone) for held in pool.carried)
-    bench = Bench(restored=Restored(pool=msgspec.structs.replace(pool, carried=lost)), run_id=LATER)
+    lost = tuple(msgspec.structs.replace(held, account_ids=gone) for held in residuals.carried)
+    bench = Bench(restored=Restored(residuals=msgspec.structs.replace(residuals, carried=lost)), run_id=LATER)
     assert len(incidents(bench, "left_over")) == 1
-    assert bench.engine.mender.closer.pool.record(("gate:test", "okx:test")).carried == ()
+    assert bench.engine.repairer.closer.residuals.record(("gate:test", "okx:test")).carried == ()
 
 
 def test_what_is_carried_of_a_symbol_no_longer_traded_still_counts_as_unhedged() -> None:

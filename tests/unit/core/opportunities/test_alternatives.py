@@ -1,7 +1,7 @@
 """What else could have been done is written down, with its reason, when a pair opens and when a leg is mended."""
 
 from arb.core.events import ClockMeasured, HaltAsked
-from arb.core.opportunities.alternatives import REPAIRS_TOLD
+from arb.core.opportunities.alternatives import REPAIRS_EXPLAINED
 from arb.core.records import AlternativeRecord, AlternativeWay, PairRecord
 from arb.core.settings import OnSingleLeg, RepairPolicy, Timing
 from tests.builders import Bench, D, an_instrument
@@ -197,8 +197,8 @@ def test_a_price_beyond_the_cap_and_a_book_out_of_use_are_named() -> None:
 
 def test_of_endless_repairs_only_the_first_are_told() -> None:
     bench = a_bench()
-    for _ in range(REPAIRS_TOLD + 3):
+    for _ in range(REPAIRS_EXPLAINED + 3):
         order = try_once(bench, okx="99.9x5", gate="99.8x5")
         assert order is not None
         accept(bench, order, "0")
-    assert sum(row.way is AlternativeWay.HOLD for row in told(bench)) == REPAIRS_TOLD
+    assert sum(row.way is AlternativeWay.HOLD for row in told(bench)) == REPAIRS_EXPLAINED

@@ -56,7 +56,7 @@ def test_no_fill_of_ours_came_before_its_order_was_written_down_nor_after_it_was
 
 def test_an_order_that_was_written_down_only_when_it_was_found_may_have_filled_before() -> None:
     order = an_order(5000)
-    order.adopted = True
+    order.recovered = True
     # Heard of at once, as its stream tells it, and yet no sooner than the venue's clock says.
     assert the_span(1000, 0, order, heard_ms=1030) == (1000 - SLACK_MS, 1000 + SLACK_MS)
 
@@ -73,4 +73,4 @@ def test_a_clock_put_forward_after_the_fills_hides_none_of_them_from_the_next_pr
     [buy] = [order for order in dead.placed() if order.venue == "gate"]
     found = a_fill(buy, "1", trade_id="t-gate", at_ns=dead.now_ns)
     bench.tell(a_survey("gate", orders=(a_report(buy, "1"),), fills=(found,)))
-    assert bench.engine.house.inventory.computed("gate", "BTC") == 3
+    assert bench.engine.state.inventory.computed("gate", "BTC") == 3

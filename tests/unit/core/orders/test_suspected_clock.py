@@ -1,7 +1,7 @@
 """A venue that says we are out of time is not traded at until its clock has been compared again."""
 
 from arb.clock import NS_PER_MS
-from arb.core.events import ClockDoubted, ClockMeasured
+from arb.core.events import ClockMeasured, ClockSuspected
 from arb.core.records import OpportunityRecord
 from arb.market.order import Role
 from tests.builders import Bench
@@ -17,7 +17,7 @@ def crossed_books(bench: Bench) -> None:
 
 def test_nothing_opens_at_a_venue_whose_clock_is_in_doubt_and_the_reason_is_told() -> None:
     bench = Bench()
-    bench.tell(ClockDoubted(venue="okx"))
+    bench.tell(ClockSuspected(venue="okx"))
     crossed_books(bench)
     assert not bench.placed()
 
@@ -33,7 +33,7 @@ def test_nothing_opens_at_a_venue_whose_clock_is_in_doubt_and_the_reason_is_told
 
 def test_once_the_clock_is_compared_trading_goes_on() -> None:
     bench = Bench()
-    bench.tell(ClockDoubted(venue="okx"))
+    bench.tell(ClockSuspected(venue="okx"))
     crossed_books(bench)
     bench.tell(ClockMeasured(venue="okx", offset_ns=0, error_ns=NS_PER_MS))
     crossed_books(bench)
@@ -42,6 +42,6 @@ def test_once_the_clock_is_compared_trading_goes_on() -> None:
 
 def test_another_venues_doubt_holds_nobody_else() -> None:
     bench = Bench(venues=("gate", "okx", "bitget"))
-    bench.tell(ClockDoubted(venue="bitget"))
+    bench.tell(ClockSuspected(venue="bitget"))
     crossed_books(bench)
     assert {order.venue for order in bench.placed()} == {"gate", "okx"}

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS
-from arb.core.commands import PlaceOrder, RefreshBalances, SurveyAccount
-from arb.core.events import OrderLooked, OutcomeUnknown
+from arb.core.commands import PlaceOrder, RefreshBalances, SnapshotAccount
+from arb.core.events import OrderQueried, OutcomeUnknown
 from arb.core.records import IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.settings import Timing
 from arb.market.fill import Fill, FillSource
@@ -40,11 +40,11 @@ def look(
         made = a_fill(order, filled, fee="0.1", at_ns=bench.now_ns)
         fills = (msgspec.structs.replace(made, source=FillSource.QUERY),)
     bench.tell(
-        OrderLooked(
+        OrderQueried(
             venue=order.venue,
             symbol=order.symbol,
             client_order_id=order.client_order_id,
-            look=1,
+            attempt=1,
             complete=complete,
             report=report,
             fills=fills,
@@ -127,7 +127,7 @@ def test_balances_that_disagree_send_for_the_whole_account_and_a_strangers_fill_
     look_twice(bench, sell)
     before = len(bench.said)
     balances(bench, sell, BTC="5", USDT="99700")  # somebody bought three by hand, and the stream lost the fill
-    asked = [command for command in bench.said[before:] if isinstance(command, SurveyAccount)]
+    asked = [command for command in bench.said[before:] if isinstance(command, SnapshotAccount)]
     assert [command.venue for command in asked] == [sell.venue]
     bench.tell(a_survey(sell.venue, started_ns=bench.now_ns, **a_strangers_buy(bench, sell)))
     for _ in range(2):
@@ -222,7 +222,7 @@ def test_the_look_that_completes_the_count_asks_for_balances() -> None:
 @pytest.mark.parametrize("clock_error_ms", [0, 400])
 def test_the_clock_error_postpones_the_proof(clock_error_ms: int) -> None:
     bench, _, sell = unknown_sell()
-    bench.engine.house.venues["okx"].clock_error_ns = clock_error_ms * NS_PER_MS
+    bench.engine.state.venues["okx"].clock_error_ns = clock_error_ms * NS_PER_MS
     prove_absent(bench, sell)
     expected = OrderStatus.ABSENT if clock_error_ms == 0 else OrderStatus.UNKNOWN
     assert status(bench, sell) is expected

@@ -58,15 +58,15 @@ class Task:
             if self.inside(price, limit) and left > 0:
                 quote += price * min(left, available)
                 left -= min(left, available)
-        unmended = self.need - (size - left) * self.counts(place)
+        unrepaired = self.need - (size - left) * self.counts(place)
         tops = [p.levels[0][0] for p in self.usable()]
         worst_fee = max(abs(p.fee) for p in self.usable())
         if self.sell:
             back = max(Fraction(0), 2 * max(tops) - self.cap) * (1 + worst_fee)
-            rest = unmended * (self.cap * (1 - worst_fee) if unmended > 0 else back)
+            rest = unrepaired * (self.cap * (1 - worst_fee) if unrepaired > 0 else back)
             return quote * (1 - place.fee) + rest
         back = max(Fraction(0), 2 * min(tops) - self.cap) * (1 - worst_fee)
-        rest = -unmended * (self.cap / (1 - worst_fee) if unmended > 0 else back)
+        rest = -unrepaired * (self.cap / (1 - worst_fee) if unrepaired > 0 else back)
         return rest - quote * (1 if place.fee_in_base else 1 + place.fee)
 
     def allowed(self, place: Place, size: Fraction, limit: Fraction) -> bool:

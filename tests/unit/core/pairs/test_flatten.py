@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from arb.core.accounts.restart import Restored
 from arb.core.commands import Alert, CancelOrder, PlaceOrder
 from arb.core.events import FlattenAsked, HaltAsked, OrderUpdated, ResumeAsked, ShutdownAsked, TimerFired
-from arb.core.records import ControlRecord, IncidentRecord, PairKind, PairState, Pooled, PoolRecord
+from arb.core.records import ControlRecord, IncidentRecord, PairKind, PairState, Residual, ResidualsRecord
 from arb.core.risk.halts import FLATTENED, FLATTENING, TradingState
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import OrderReport, Role, Side
@@ -41,9 +41,9 @@ def refresh(bench: Bench, *venues: str) -> None:
 
 def exposure(bench: Bench) -> Decimal:
     """Return the base that our own trading has left uneven, wherever it is counted."""
-    pool = bench.engine.mender.closer.pool
-    open_pairs = sum((pair.imbalance("BTC") for pair in bench.engine.desk.open.values()), D(0))
-    return abs(open_pairs + pool.carried(SYMBOL).size + pool.pooled(SYMBOL).size)
+    residuals = bench.engine.repairer.closer.residuals
+    open_pairs = sum((pair.imbalance("BTC") for pair in bench.engine.manager.open.values()), D(0))
+    return abs(open_pairs + residuals.carried(SYMBOL).size + residuals.pooled(SYMBOL).size)
 
 
 def tick(bench: Bench) -> list[PlaceOrder]:
@@ -51,7 +51,7 @@ def tick(bench: Bench) -> list[PlaceOrder]:
     before = len(bench.placed())
     refresh(bench)
     bench.wait_ms(ONE_TICK_MS)
-    for pair_id in list(bench.engine.desk.open):
+    for pair_id in list(bench.engine.manager.open):
         bench.tell(TimerFired(timer=f"pair:{pair_id}"))
     bench.tell(TimerFired(timer="flatten"))
     bench.drain()
@@ -60,7 +60,7 @@ def tick(bench: Bench) -> list[PlaceOrder]:
 
 def state(bench: Bench) -> tuple[TradingState, str | None]:
     """Return what the control says."""
-    control = bench.engine.house.control
+    control = bench.engine.state.control
     return control.state, control.halted
 
 
@@ -140,7 +140,7 @@ def test_what_no_venue_would_take_is_left_and_said() -> None:
     refuse(bench, sell)
     for venue in ("gate", "okx"):  # the minimum rises beyond what is held
         rules = an_instrument(venue, min_size=D(10))
-        bench.engine.house.instruments[venue, SYMBOL] = rules
+        bench.engine.state.instruments[venue, SYMBOL] = rules
     bench.tell(FlattenAsked(reason="enough"))
     assert tick(bench) == []
     assert state(bench) == (TradingState.HALTED, FLATTENED)
@@ -151,7 +151,7 @@ def test_what_no_venue_would_take_is_left_and_said() -> None:
 def test_resting_orders_of_ours_are_cancelled_and_no_other() -> None:
     bench = Bench()
     buy, _ = crossed(bench)
-    own = bench.engine.desk.orders[buy.client_order_id]
+    own = bench.engine.manager.orders[buy.client_order_id]
     own.tif = type(own.tif).GTC
     accept(bench, buy, "0", is_open=True)
     foreign = OrderReport(
@@ -176,10 +176,10 @@ def test_a_restart_goes_on_with_what_the_dead_process_carried() -> None:
     dead = carrying()
     dead.wait_ms(60_000)  # no book is usable, so nothing could be sold before it died
     dead.tell(FlattenAsked(reason="enough"))
-    control, pool = dead.rows(ControlRecord)[-1], dead.rows(PoolRecord)[-1]
-    before = next(row for row in reversed(dead.rows(PoolRecord)) if row.carried)  # type: ignore[attr-defined]
-    assert pool is before
-    bench = Bench(policy=HOLD, restored=Restored(control=control, pool=pool), run_id=1_760_000_500)  # type: ignore[arg-type]
+    control, residuals = dead.rows(ControlRecord)[-1], dead.rows(ResidualsRecord)[-1]
+    before = next(row for row in reversed(dead.rows(ResidualsRecord)) if row.carried)  # type: ignore[attr-defined]
+    assert residuals is before
+    bench = Bench(policy=HOLD, restored=Restored(control=control, residuals=residuals), run_id=1_760_000_500)  # type: ignore[arg-type]
     assert state(bench) == (TradingState.REDUCING, FLATTENING)
     [order] = tick(bench)
     assert (order.side, order.size) == (Side.SELL, D(1))
@@ -187,9 +187,9 @@ def test_a_restart_goes_on_with_what_the_dead_process_carried() -> None:
 
 def test_what_was_left_over_on_other_accounts_is_not_taken_up() -> None:
     dead = carrying()
-    pool = dead.rows(PoolRecord)[-1]
-    bench = Bench(venues=("okx", "bitget"), restored=Restored(pool=pool), run_id=1_760_000_500)  # type: ignore[arg-type]
-    assert bench.engine.mender.closer.pool.carried_symbols() == []
+    residuals = dead.rows(ResidualsRecord)[-1]
+    bench = Bench(venues=("okx", "bitget"), restored=Restored(residuals=residuals), run_id=1_760_000_500)  # type: ignore[arg-type]
+    assert bench.engine.repairer.closer.residuals.carried_symbols() == []
 
 
 def test_asking_twice_is_once_and_a_halt_meanwhile_changes_nothing() -> None:
@@ -211,8 +211,8 @@ def test_shutting_down_reads_reducing() -> None:
 def test_dust_that_has_become_legal_is_sold_too() -> None:
     bench = Bench(limits=Limits(min_net_quote=D(0), min_edge_bps=D(1), dust_max_quote=D(50)))
     refresh(bench)
-    pool = bench.engine.mender.closer.pool
-    pool.add(Pooled(SYMBOL, D("0.2"), D(20), bench.now_ns))
+    residuals = bench.engine.repairer.closer.residuals
+    residuals.add(Residual(SYMBOL, D("0.2"), D(20), bench.now_ns))
     bench.tell(FlattenAsked(reason="enough"))
     [order] = tick(bench)
     assert (order.side, order.size, order.role) == (Side.SELL, D("0.2"), Role.DUST)
@@ -236,7 +236,7 @@ def test_exposure_never_rises_while_flattening(long: bool, dust: int, shares: li
     refuse(bench, second)
     if dust:
         size = Decimal(dust).scaleb(-4)
-        bench.engine.mender.closer.pool.add(Pooled(SYMBOL, size, size * 100, bench.now_ns))
+        bench.engine.repairer.closer.residuals.add(Residual(SYMBOL, size, size * 100, bench.now_ns))
     bench.tell(FlattenAsked(reason="enough"))
     seen = [exposure(bench)]
     answered = 2

@@ -1,7 +1,7 @@
 """Fills of cancelled orders that come when nobody listens."""
 
-from arb.core.commands import PlaceOrder, QueryOrder, SetTimer, SurveyAccount
-from arb.core.events import OrderFilled, OrderLooked, OrderUpdated, PrivateDown, PrivateUp, TimerFired
+from arb.core.commands import PlaceOrder, QueryOrder, SetTimer, SnapshotAccount
+from arb.core.events import OrderFilled, OrderQueried, OrderUpdated, PrivateDown, PrivateUp, TimerFired
 from arb.core.records import PairState
 from tests.builders import Bench, a_fill, a_report
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
@@ -30,11 +30,11 @@ def test_a_fill_of_a_cancelled_order_that_came_during_an_outage_is_found_and_ope
     assert asked_for(bench) == [sell.client_order_id]
     late = a_fill(sell, "0.2", trade_id="t9", at_ns=bench.now_ns)
     bench.tell(
-        OrderLooked(
+        OrderQueried(
             venue=sell.venue,
             symbol=sell.symbol,
             client_order_id=sell.client_order_id,
-            look=1,
+            attempt=1,
             complete=True,
             report=a_report(sell, "0.7"),
             fills=(late,),
@@ -74,7 +74,7 @@ def test_after_an_outage_the_account_is_looked_through_for_what_others_did_meanw
     bench.said.clear()
     bench.tell(PrivateDown(venue=sell.venue, cause="reset"))
     bench.tell(PrivateUp(venue=sell.venue))
-    assert [command.venue for command in bench.said if isinstance(command, SurveyAccount)] == [sell.venue]
+    assert [command.venue for command in bench.said if isinstance(command, SnapshotAccount)] == [sell.venue]
 
 
 def test_a_pair_that_was_reopened_and_has_ended_gives_its_books_back_to_the_one_that_trades_there() -> None:
@@ -82,9 +82,9 @@ def test_a_pair_that_was_reopened_and_has_ended_gives_its_books_back_to_the_one_
     bench.wait_ms(1_000)
     _, next_sell = crossed(bench)
     assert next_sell.client_order_id != sell.client_order_id
-    [now_open] = bench.engine.desk.open
+    [now_open] = bench.engine.manager.open
     late = a_fill(sell, "0.2", trade_id="t9", fee="0.0202", at_ns=bench.now_ns)
     bench.tell(OrderFilled(fill=late))
-    [reopened] = bench.engine.desk.open.keys() - {now_open}
-    bench.engine.desk.close(bench.engine.desk.open[reopened])
-    assert set(bench.engine.desk.busy.values()) == {now_open}
+    [reopened] = bench.engine.manager.open.keys() - {now_open}
+    bench.engine.manager.close(bench.engine.manager.open[reopened])
+    assert set(bench.engine.manager.busy.values()) == {now_open}

@@ -32,7 +32,7 @@ def repair_unanswered() -> tuple[Bench, PlaceOrder]:
 
 def halted(bench: Bench) -> str | None:
     """Return the reason of the halt, if there is one."""
-    return bench.engine.house.control.halted
+    return bench.engine.state.control.halted
 
 
 def tick(bench: Bench) -> None:

@@ -66,7 +66,7 @@ def test_before_the_deadline_nothing_leaves_below_the_cap_and_after_it_the_exit_
     bench.wait_ms(2000)
     order = try_once(bench, okx="99.4x5", gate="99.4x5")
     assert last_pair(bench).state is PairState.HALTED
-    assert bench.engine.house.control.halted == "leg_deadline"
+    assert bench.engine.state.control.halted == "leg_deadline"
     assert order is not None and order.price == D("99.5")
     accept(bench, order, "1")
     fill(bench, order, "1", "t9")
@@ -153,7 +153,7 @@ def test_a_short_leg_is_bought_back_at_the_cheapest_venue() -> None:
 
 def test_what_a_repair_is_about_to_spend_is_not_free_for_a_new_pair() -> None:
     bench = Bench(venues=THREE)
-    before = {venue: bench.engine.house.inventory.free(venue, "USDT") for venue in THREE}
+    before = {venue: bench.engine.state.inventory.free(venue, "USDT") for venue in THREE}
     buy, sell = crossed(bench)
     accept(bench, sell, "1")
     fill(bench, sell, "1", fee="0")
@@ -164,7 +164,7 @@ def test_what_a_repair_is_about_to_spend_is_not_free_for_a_new_pair() -> None:
     bench.drain()
     [repair] = repairs(bench)
     assert repair.side is Side.BUY
-    free = bench.engine.house.inventory.free(repair.venue, "USDT")
+    free = bench.engine.state.inventory.free(repair.venue, "USDT")
     assert free <= before[repair.venue] - repair.price * repair.size
 
 
@@ -190,8 +190,8 @@ def test_a_silent_venue_is_asked_when_no_other_can_mend() -> None:
     for _ in range(2):
         bench.tell(OutcomeUnknown(venue="okx", client_order_id=sell.client_order_id, cause="cut", sent_ns=bench.now_ns))
     refuse(bench, sell)
-    assert bench.engine.house.health.venues["okx"].silent(bench.now_ns)
+    assert bench.engine.state.health.venues["okx"].silent(bench.now_ns)
     assert try_once(bench, okx="100.5x5", gate="90x5") is None  # there is still time for the other
     order = try_once(bench, okx="100.5x5", gate="90x5")
     assert order is not None and (order.venue, order.role) == ("okx", Role.HEDGE)
-    assert not bench.engine.house.health.venues["okx"].silent(bench.now_ns + SILENT_NS)
+    assert not bench.engine.state.health.venues["okx"].silent(bench.now_ns + SILENT_NS)

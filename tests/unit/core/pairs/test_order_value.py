@@ -43,7 +43,7 @@ def test_a_leg_worth_more_than_one_order_may_be_is_mended_in_pieces(emergency: b
     bench = Bench(max_order_value="40", policy=RepairPolicy(emergency_market=emergency))
     one_legged(bench)
     repairs: list[PlaceOrder] = []
-    while bench.engine.desk.open:
+    while bench.engine.manager.open:
         assert len(repairs) < 4, repairs
         bench.wait_ms(60)
         bench.quote("gate", "99.9x5", "100x1")

@@ -101,7 +101,7 @@ def test_both_legs_filled_complete_the_pair_and_the_waterfall_sums() -> None:
     split = msgspec.structs.asdict(pair.waterfall)
     realised = split.pop("realised_net_e8")
     assert sum(split.values()) == realised == 79_900_000  # 101 - 0.101 - 100 - 0.1 quote
-    assert bench.engine.house.inventory.reserved("gate", "USDT") == 0
+    assert bench.engine.state.inventory.reserved("gate", "USDT") == 0
 
 
 def test_a_cancel_acknowledgement_alone_settles_nothing_while_reported_fills_are_missing() -> None:
@@ -175,7 +175,7 @@ def test_holding_a_single_leg_carries_it_and_counts_it_as_unhedged() -> None:
     fill(bench, buy, "1")
     refuse(bench, sell)
     assert last_pair(bench).state is PairState.CARRIED
-    assert bench.engine.mender.closer.pool.beyond_dust()["BTC"].size == 1
+    assert bench.engine.repairer.closer.residuals.beyond_dust()["BTC"].size == 1
 
 
 def test_no_repair_below_the_loss_cap_and_halt_with_the_exit_quoted_at_the_cap() -> None:
@@ -193,7 +193,7 @@ def test_no_repair_below_the_loss_cap_and_halt_with_the_exit_quoted_at_the_cap()
     bench.wait_ms(3100)
     bench.tell(TimerFired(timer=f"pair:{last_pair(bench).id}"))
     assert last_pair(bench).state is PairState.HALTED
-    assert bench.engine.house.control.halted == "leg_deadline"
+    assert bench.engine.state.control.halted == "leg_deadline"
     bench.drain()
     quoted = bench.placed()[-1]
     assert (quoted.role is not Role.ENTRY, quoted.price) == (True, cap)
@@ -215,7 +215,7 @@ def test_a_fill_told_twice_counts_once() -> None:
     for _ in range(3):
         fill(bench, buy, "1")
     assert len(bench.rows(FillRecord)) == 1
-    assert bench.engine.desk.orders[buy.client_order_id].filled == 1
+    assert bench.engine.manager.orders[buy.client_order_id].filled == 1
     fill(bench, sell, "1")
     assert last_pair(bench).state is PairState.COMPLETED
 
@@ -247,7 +247,7 @@ def test_a_fill_after_the_end_opens_the_pair_again_and_is_repaired() -> None:
     hedge = bench.placed()[-1]
     fill(bench, hedge, str(hedge.size), "t9")
     assert last_pair(bench).state is PairState.COMPLETED
-    assert bench.engine.house.tally.closed[PairState.UNWOUND] == 0
+    assert bench.engine.state.tally.closed[PairState.UNWOUND] == 0
 
 
 def test_news_of_what_was_counted_already_opens_nothing_again() -> None:
@@ -299,7 +299,7 @@ def test_a_rejection_after_the_order_was_seen_alive_is_not_believed() -> None:
     buy, sell = crossed(bench)
     fill(bench, buy, "0.3")
     refuse(bench, buy)
-    order = bench.engine.desk.orders[buy.client_order_id]
+    order = bench.engine.manager.orders[buy.client_order_id]
     assert not order.ended
     assert any(isinstance(c, SetTimer) and buy.client_order_id in c.timer for c in bench.said)
     accept(bench, sell, "0")
@@ -335,7 +335,7 @@ def test_a_fee_in_an_asset_the_model_does_not_expect_stops_that_symbol_there() -
     placed = len(bench.placed())
     bench.drain()
     assert len(bench.placed()) == placed
-    assert bench.engine.house.tally.refusals["fee_unknown"] > 0
+    assert bench.engine.state.tally.refusals["fee_unknown"] > 0
 
 
 def test_losses_in_a_row_halt_trading() -> None:
@@ -343,7 +343,7 @@ def test_losses_in_a_row_halt_trading() -> None:
     buy, sell = crossed(bench)
     fill(bench, buy, "1", price="100")
     fill(bench, sell, "1", price="95")
-    assert bench.engine.house.control.halted == "consecutive_losses"
+    assert bench.engine.state.control.halted == "consecutive_losses"
 
 
 def test_the_fee_in_base_changes_the_repair_size() -> None:
@@ -379,7 +379,7 @@ def test_an_unknown_leg_is_never_repaired_around() -> None:
     bench.quote("gate", "99.9x5", "100.5x5")
     bench.drain()
     assert len(bench.placed()) == 2
-    assert bench.engine.desk.unknown_orders()[0].client_order_id == sell.client_order_id
+    assert bench.engine.manager.unknown_orders()[0].client_order_id == sell.client_order_id
 
 
 def commands_of(bench: Bench, kind: type[AnyCommand]) -> list[AnyCommand]:

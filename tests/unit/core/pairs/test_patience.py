@@ -227,9 +227,9 @@ def test_attempts_do_not_run_out() -> None:
 
 def test_where_an_order_could_not_leave_no_pair_opens_for_a_second_and_repairs_go_on() -> None:
     bench = on_one_leg()
-    state = bench.engine.house.venues["okx"]
+    state = bench.engine.state.venues["okx"]
     assert state.entries_stopped_until_ns == bench.now_ns + NS_PER_S
-    assert bench.engine.house.venues["gate"].entries_stopped_until_ns == 0
+    assert bench.engine.state.venues["gate"].entries_stopped_until_ns == 0
     look_again(bench, 60)
     assert repairs(bench)[-1].venue == "okx"
 
@@ -240,7 +240,7 @@ def test_no_repair_is_decided_on_books_while_something_unread_waits_on_a_socket(
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     assert bench.engine.wants_drain
-    bench.tell(TimerFired(timer=f"pair:{next(iter(bench.engine.desk.open))}"))
+    bench.tell(TimerFired(timer=f"pair:{next(iter(bench.engine.manager.open))}"))
     assert repairs(bench) == []
     bench.drain()
     assert [order.venue for order in repairs(bench)] == ["okx"]
@@ -249,8 +249,8 @@ def test_no_repair_is_decided_on_books_while_something_unread_waits_on_a_socket(
 def test_the_exit_of_a_halted_pair_leaves_at_its_cap_though_the_sockets_never_fall_silent() -> None:
     bench = on_one_leg()
     look_again(bench, 3001)
-    [pair_id] = bench.engine.desk.open
-    assert bench.engine.house.control.halted == "leg_deadline"
+    [pair_id] = bench.engine.manager.open
+    assert bench.engine.state.control.halted == "leg_deadline"
     not_sent(bench, repairs(bench)[-1])
     sent = len(repairs(bench))
     for _ in range(2):
@@ -258,7 +258,7 @@ def test_the_exit_of_a_halted_pair_leaves_at_its_cap_though_the_sockets_never_fa
         assert len(repairs(bench)) == sent
         bench.tell(TimerFired(timer=f"pair:{pair_id}"))
     assert len(repairs(bench)) == sent + 1
-    cap = Decimal(100) * (1 - bench.engine.house.policy.leg_loss_max_bps / 10_000)
+    cap = Decimal(100) * (1 - bench.engine.state.policy.leg_loss_max_bps / 10_000)
     assert repairs(bench)[-1].price == cap.quantize(Decimal("0.1"))
 
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from arb.core.pricing.depth import Depth
-from arb.core.pricing.partial import worst_leftover, worst_partial_ok
+from arb.core.pricing.partial import worst_partial_ok, worst_residual
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
@@ -62,8 +62,8 @@ def test_without_overshooting_everything_below_the_minimum_is_left() -> None:
 
 def test_fee_in_base_leaves_at_most_the_fee_off_the_lots() -> None:
     plan = planned(venue(fee="0.001", fee_in="base"), venue(), None)
-    assert worst_leftover(plan, 995) == plan.buy_size * plan.terms.fee_one // 1000
-    assert worst_leftover(plan, 995, may_overshoot=False) == plan.terms.fee_one - 1  # nearly a whole lot of 1
+    assert worst_residual(plan, 995) == plan.buy_size * plan.terms.fee_one // 1000
+    assert worst_residual(plan, 995, may_overshoot=False) == plan.terms.fee_one - 1  # nearly a whole lot of 1
 
 
 def test_unlimited_dust_is_always_enough() -> None:

@@ -43,12 +43,12 @@ def naked(bench: Bench, size: str = "1") -> None:
 
 def halted(bench: Bench) -> str | None:
     """Return the reason of the halt, if there is one."""
-    return bench.engine.house.control.halted
+    return bench.engine.state.control.halted
 
 
 def today(bench: Bench) -> dict[str, Decimal]:
     """Return the day's sums by venue."""
-    return bench.engine.house.control.exposure.by_venue
+    return bench.engine.state.control.exposure.by_venue
 
 
 def test_too_much_in_a_day_stops_new_pairs_within_one_event_and_says_so() -> None:
@@ -84,11 +84,11 @@ def test_a_halt_for_the_day_can_be_lifted_but_the_limit_holds_until_the_day_ends
     bench.tell(ResumeAsked(reason="seen"))
     bench.wait_ms(50)
     crossed(bench)
-    assert bench.engine.house.tally.refusals["risk_limit"] == 1
-    assert not bench.engine.desk.open
+    assert bench.engine.state.tally.refusals["risk_limit"] == 1
+    assert not bench.engine.manager.open
     bench.now_ns = (START_NS // DAY_NS + 1) * DAY_NS + NS_PER_S
     crossed(bench)
-    assert len(bench.engine.desk.open) == 1
+    assert len(bench.engine.manager.open) == 1
 
 
 def test_too_much_of_one_pair_halts() -> None:
@@ -120,7 +120,7 @@ def test_a_naked_leg_counts_its_notional_times_the_seconds_at_the_venue_that_hol
     expected = D("25") + D("1.75") * D("100.05") + D("50")
     assert last_pair(bench).exposure_quote_s == expected
     assert today(bench) == {"gate": expected}
-    assert bench.engine.house.tally.exposure_quote_s == expected
+    assert bench.engine.state.tally.exposure_quote_s == expected
 
 
 def test_the_shorter_leg_is_taken_off_and_a_short_position_counts_like_a_long_one() -> None:
@@ -165,7 +165,7 @@ def test_every_day_is_summed_for_itself_and_told_when_it_ends() -> None:
     bench.now_ns = midnight + NS_PER_S
     bench.tell(QueueDrained())
     assert today(bench) == {"gate": D(100)}
-    assert bench.engine.house.control.exposure.day_utc == "2025-10-10"
+    assert bench.engine.state.control.exposure.day_utc == "2025-10-10"
     told = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord) and row.kind == "exposure_day"]
     assert [row.text for row in told] == ["2025-10-09: quote x seconds unhedged: gate 200.00"]
 
@@ -182,8 +182,8 @@ def test_a_restart_goes_on_counting_from_the_record_and_through_the_time_it_was_
     # The journal knows the day until its last record and every fill: what lies between is valued at the fill's price.
     bench.tell(QueueDrained())
     dead_s = D(bench.now_ns - filled_ns) / NS_PER_S
-    assert bench.engine.house.control.exposure.total == 100 * dead_s
-    pair = next(iter(bench.engine.desk.open.values()))
+    assert bench.engine.state.control.exposure.total == 100 * dead_s
+    pair = next(iter(bench.engine.manager.open.values()))
     assert pair.exposure_quote_s == 100 * dead_s
     assert 31 <= dead_s < D("31.1")
 

@@ -6,7 +6,7 @@ import pytest
 from arb.core.accounts.restart import Restored
 from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
 from arb.core.reasons import Reason
-from arb.core.records import ControlRecord, OpportunityRecord, PairKind, PlanRecord, Pooled
+from arb.core.records import ControlRecord, OpportunityRecord, PairKind, PlanRecord, Residual
 from arb.core.risk.limits import breached
 from arb.core.settings import Limits
 from tests.builders import START_NS, SYMBOL, Bench, D, a_report, an_instrument
@@ -35,7 +35,7 @@ def cross(bench: Bench, symbol: str = SYMBOL) -> int:
 def refused_by(bench: Bench, notional: str = "100", symbol: str = SYMBOL) -> str | None:
     """Return the limit that a further pair of a symbol would pass."""
     engine, route = bench.engine, (symbol, "gate", "okx")
-    return breached(engine.house, engine.desk, engine.mender.closer.pool, route, D(notional), bench.now_ns)
+    return breached(engine.state, engine.manager, engine.repairer.closer.residuals, route, D(notional), bench.now_ns)
 
 
 def carry_one(bench: Bench) -> None:
@@ -104,11 +104,11 @@ def test_base_that_closed_pairs_carry_takes_its_room_in_the_limits(limit: str) -
     carry_one(bench)
     assert refused_by(bench) is None
     carry_one(bench)
-    assert not bench.engine.desk.open
+    assert not bench.engine.manager.open
     assert refused_by(bench) == limit
     bench.wait_ms(100)
     assert cross(bench) == 0
-    assert bench.engine.house.tally.refusals[Reason.RISK_LIMIT] == 1
+    assert bench.engine.state.tally.refusals[Reason.RISK_LIMIT] == 1
 
 
 def test_carried_base_leaves_other_assets_their_room_but_not_the_whole() -> None:
@@ -123,16 +123,16 @@ def test_carried_base_leaves_other_assets_their_room_but_not_the_whole() -> None
 
 def test_missing_base_counts_like_base_too_many() -> None:
     bench = Bench(limits=limited(max_unhedged_quote=D(150)))
-    bench.engine.mender.closer.pool.carry(Pooled(SYMBOL, D(-1), D(-100), bench.now_ns))
+    bench.engine.repairer.closer.residuals.carry(Residual(SYMBOL, D(-1), D(-100), bench.now_ns))
     assert refused_by(bench) == "max_unhedged_quote"
 
 
 def test_dust_counts_in_no_limit_while_it_is_dust_in_sum() -> None:
     bench = Bench(limits=limited(max_unhedged_quote=D(150), dust_total_max_quote=D(60)))
-    pool = bench.engine.mender.closer.pool
-    pool.add(Pooled(SYMBOL, D("0.6"), D(60), bench.now_ns))
+    residuals = bench.engine.repairer.closer.residuals
+    residuals.add(Residual(SYMBOL, D("0.6"), D(60), bench.now_ns))
     assert refused_by(bench) is None
-    pool.add(Pooled(SYMBOL, D("0.001"), D("0.1"), bench.now_ns))
+    residuals.add(Residual(SYMBOL, D("0.001"), D("0.1"), bench.now_ns))
     assert refused_by(bench) == "max_unhedged_quote"
 
 
@@ -156,7 +156,7 @@ DAY_MS = 86_400_000
 
 def day_notional(bench: Bench) -> object:
     """Return what is counted as to be paid by the pairs of this UTC day."""
-    return bench.engine.house.control.day_notional
+    return bench.engine.state.control.day_notional
 
 
 def test_what_an_open_pair_is_to_pay_is_not_forgotten_by_a_crash() -> None:
@@ -175,7 +175,7 @@ def test_what_an_open_pair_is_to_pay_is_not_forgotten_by_a_crash() -> None:
 def test_what_the_last_record_has_of_an_open_pair_is_not_counted_again() -> None:
     dead = Bench(limits=ROOM)
     crossed(dead)
-    at_once = dead.engine.house.control.record(dead.now_ns, "in the very moment of the opening")
+    at_once = dead.engine.state.control.record(dead.now_ns, "in the very moment of the opening")
     left = msgspec.structs.replace(left_behind(dead), control=at_once)
     bench = Bench(restored=left, run_id=1_760_000_500)
     assert day_notional(bench) == D("100.1")
@@ -187,7 +187,7 @@ def test_of_several_open_pairs_each_counts_once_whatever_the_last_record_has() -
     listed = [an_instrument(venue, symbol) for venue in ("gate", "okx") for symbol in (SYMBOL, ETH)]
     dead = Bench(instruments=listed, limits=ROOM, balances={"USDT": "100000", "BTC": "2", "ETH": "5"})
     crossed(dead)
-    between = dead.engine.house.control.record(dead.now_ns, "between the two")
+    between = dead.engine.state.control.record(dead.now_ns, "between the two")
     first = left_behind(dead).pairs
     assert cross(dead, ETH) == 2
     plans = [row for row in dead.rows(PlanRecord) if isinstance(row, PlanRecord)]
@@ -202,7 +202,7 @@ def test_a_pair_of_another_day_takes_no_room_in_this_one() -> None:
     dead = Bench(limits=ONE_A_DAY)
     crossed(dead)
     bench = restarted(dead, limits=ONE_A_DAY, start_ns=dead.now_ns + DAY_MS * 10**6)
-    assert bench.engine.house.control.day_allows(D(150), bench.now_ns)
+    assert bench.engine.state.control.day_allows(D(150), bench.now_ns)
 
 
 def test_a_pair_of_this_day_ends_what_the_record_has_of_the_day_before() -> None:
@@ -218,7 +218,7 @@ def test_a_pair_of_this_day_ends_what_the_record_has_of_the_day_before() -> None
         day_notional=D(9000),
     )
     bench = Bench(restored=msgspec.structs.replace(left_behind(dead), control=before), run_id=1_760_000_500)
-    control = bench.engine.house.control
+    control = bench.engine.state.control
     assert (control.day_notional, control.day_net_e8, control.losses_in_a_row) == (D("100.1"), 0, 1)
 
 
@@ -227,6 +227,6 @@ def test_a_pair_that_the_journal_lost_counts_when_it_is_taken_up() -> None:
     buy, sell = crossed(dead)
     found: dict[str, object] = {"orders": (a_report(buy, "0"), a_report(sell, "0"))}
     bench = Bench(run_id=1_760_000_500, found=found)
-    adopted = [row for row in bench.rows(PlanRecord) if isinstance(row, PlanRecord)][-1]
+    recovered = [row for row in bench.rows(PlanRecord) if isinstance(row, PlanRecord)][-1]
     most = buy.price * D("1.001")
-    assert adopted.day_notional == day_notional(bench) == most
+    assert recovered.day_notional == day_notional(bench) == most

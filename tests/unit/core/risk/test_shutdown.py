@@ -1,7 +1,7 @@
 """The end of a run: not before every venue's balances were found in agreement once more."""
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.commands import AnyCommand, Finish, RefreshBalances, SurveyAccount
+from arb.core.commands import AnyCommand, Finish, RefreshBalances, SnapshotAccount
 from arb.core.events import ShutdownAsked, TimerFired
 from arb.core.records import PairState
 from arb.core.risk.shutdown import LAST_WORD_S, TIMER
@@ -35,7 +35,7 @@ def test_a_late_fill_that_nobody_told_of_is_found_before_the_run_ends() -> None:
     lacking = START | {"BTC": "1.3"}  # half a base sold, and 0.2 more since
     told = say(bench, "okx", lacking)
     assert not ends(told)
-    assert [command.venue for command in told if isinstance(command, SurveyAccount)] == ["okx"]
+    assert [command.venue for command in told if isinstance(command, SnapshotAccount)] == ["okx"]
     bench.wait_ms(50)
     late = a_fill(sell, "0.2", trade_id="t9", at_ns=bench.now_ns - 40 * NS_PER_MS)
     told = bench.tell(a_survey("okx", started_ns=bench.now_ns, orders=(a_report(sell, "0.7"),), fills=(late,)))
@@ -78,7 +78,7 @@ def test_the_run_ends_as_soon_as_all_have_agreed() -> None:
 
 def test_a_run_that_is_to_end_as_it_begins_looks_through_every_account_first() -> None:
     bench = Bench()
-    bench.engine.house.venues["okx"].surveyed = False
+    bench.engine.state.venues["okx"].snapshot_taken = False
     stop(bench)
     assert not ends(say(bench, "gate", START))
     bench.tell(a_survey("okx", started_ns=bench.now_ns))
@@ -87,7 +87,7 @@ def test_a_run_that_is_to_end_as_it_begins_looks_through_every_account_first() -
 
 def test_an_account_that_cannot_be_looked_through_is_not_waited_for_for_ever() -> None:
     bench = Bench()
-    bench.engine.house.venues["okx"].surveyed = False
+    bench.engine.state.venues["okx"].snapshot_taken = False
     stop(bench)
     say(bench, "gate", START)
     bench.wait_ms(LAST_WORD_S * 1_000)

@@ -10,7 +10,7 @@ from arb.core.events import (
     ClockMeasured,
     FeedDown,
     OrderAccepted,
-    OrderLooked,
+    OrderQueried,
     OrderRejected,
     OutcomeUnknown,
     PrivateDown,
@@ -45,8 +45,8 @@ MAINTENANCE = msgspec.structs.replace(UNKNOWN, status=503)
 UNREACHED = OrderRejected(venue="gate", client_order_id="x", code=NOT_SENT, message="", sent_ns=0, acked_ns=0)
 DROP, PRIVATE_DROP = FeedDown(venue="gate", cause="reset"), PrivateDown(venue="gate", cause="reset")
 UNREAD = TroubleReported(kind="balances_unread", text="", venue="gate")
-BLIND_LOOK = OrderLooked(
-    venue="gate", symbol="BTC/USDT", client_order_id="x", look=1, complete=False, report=None, fills=(), started_ns=0
+BLIND_LOOK = OrderQueried(
+    venue="gate", symbol="BTC/USDT", client_order_id="x", attempt=1, complete=False, report=None, fills=(), started_ns=0
 )
 
 
@@ -251,7 +251,7 @@ def test_a_quarantined_venue_opens_nothing_and_says_venue_halted() -> None:
     hurt(bench, "okx", LIMITS.unread_quarantined)
     deep_edge(bench)
     assert not bench.placed()
-    assert bench.engine.house.tally.refusals == {"venue_halted": 1}
+    assert bench.engine.state.tally.refusals == {"venue_halted": 1}
 
 
 def test_every_change_is_told_and_a_quarantine_at_once() -> None:
@@ -329,8 +329,8 @@ def test_a_restart_does_not_make_an_unwell_venue_healthy() -> None:
     records = [row for row in dead.rows(ControlRecord) if isinstance(row, ControlRecord)]
     assert records[-1].unwell == ("okx",)
     bench = restarted(dead)
-    assert bench.engine.house.health.venues["okx"].state is PROBATION
-    assert bench.engine.house.health.venues["gate"].state is HEALTHY
+    assert bench.engine.state.health.venues["okx"].state is PROBATION
+    assert bench.engine.state.health.venues["gate"].state is HEALTHY
 
 
 def test_a_venue_that_punishes_a_low_fill_ratio_gets_repairs_and_no_entries_for_as_long_as_it_lasts() -> None:
@@ -360,7 +360,7 @@ def test_a_venue_that_punishes_a_low_fill_ratio_gets_repairs_and_no_entries_for_
     assert len(told) == 1 and "(212)" in told[0].text
     bench.wait_ms(3_590_000)
     crossed_again(bench)
-    assert bench.placed()[-1] == hedge and bench.engine.house.tally.refusals["venue_halted"] >= 1
+    assert bench.placed()[-1] == hedge and bench.engine.state.tally.refusals["venue_halted"] >= 1
     bench.wait_ms(20_000)
     crossed_again(bench)
     assert bench.placed()[-1].role is Role.ENTRY

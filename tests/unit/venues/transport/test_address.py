@@ -45,7 +45,7 @@ def lived(address: Address, lives: int) -> tuple[list[str], list[str]]:
             on_down=on_down,
             ping=lambda: None,
             timing=ConnectionTiming(connect_timeout_s=3.0),
-            wires=network,
+            network=network,
         )
         task = asyncio.create_task(connection.run())
         await enough.wait()

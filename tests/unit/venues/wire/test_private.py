@@ -226,8 +226,8 @@ def test_gate_names_a_refusal_and_a_farewell() -> None:
     refused = gate_frame("spot.orders", event="subscribe", error={"code": 4, "message": "INVALID_KEY"})
 
     assert "INVALID_KEY" in str(read(gate(), refused).refused)
-    for farewell in (b'{"type":"upgrade"}', b'{"event":"upgrade"}', b'{"result":{"type":"upgrade"}}'):
-        assert read(gate(), farewell).closing
+    for shutdown in (b'{"type":"upgrade"}', b'{"event":"upgrade"}', b'{"result":{"type":"upgrade"}}'):
+        assert read(gate(), shutdown).closing
 
 
 @pytest.mark.parametrize(("venue", "path"), [("okx", "/users/self/verify"), ("bitget", "/user/verify")])
