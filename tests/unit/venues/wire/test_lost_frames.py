@@ -192,7 +192,8 @@ def mutate(rng: random.Random, frames: list[str], place: int) -> list[str]:
         return [*frames[:place], frames[place + 1], raw, *frames[place + 2 :]]
     if kind == "cut":
         return [*frames[:place], raw[: rng.randrange(max(len(raw), 1))], *frames[place + 1 :]]
-    digits = [at for at, char in enumerate(raw) if char.isdigit()]
+    # Neither end of a number: with a blank there, `1001` would read as the valid number 100, which is another story.
+    digits = [at for at in range(1, len(raw) - 1) if raw[at - 1 : at + 2].isdigit()]
     if kind == "garble" and digits:
         at = rng.choice(digits)
         return [*frames[:place], raw[:at] + rng.choice('x"}]_ \\') + raw[at + 1 :], *frames[place + 1 :]]
