@@ -9,9 +9,8 @@ from arb.core.engine import Engine
 from arb.core.records import PairState
 from arb.live.summary import exposure, unhedged
 from arb.market.arena import BookState
-from arb.market.numbers import plain
+from arb.market.numbers import ZERO, plain
 
-ZERO = Decimal(0)
 BPS = Decimal(10_000)
 
 

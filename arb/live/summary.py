@@ -6,10 +6,9 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.core.engine import Engine
 from arb.core.records import PairKind, PairState
-from arb.market.numbers import plain
+from arb.market.numbers import ZERO, plain
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 E8 = Decimal("1e-8")
 CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
 

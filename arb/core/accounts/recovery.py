@@ -10,7 +10,6 @@ of ours that rests is cancelled.
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 from arb.core.commands import PlaceOrder
 from arb.core.orders.manager import OrderManager
@@ -20,10 +19,10 @@ from arb.core.records import PairKind, PlanRecord
 from arb.core.state import EngineState
 from arb.market.client_id import ClientOrderId, decode, is_again, pair_part
 from arb.market.instrument import FeeIn
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 RECOVERY_WAIT_S = 10
 """How long an account that cannot be looked through is waited for: by lost orders, for their other legs; by the repairs of a
 pair that was taken up, since an earlier one may have left of which the journal knows nothing."""

@@ -10,10 +10,9 @@ from arb.core.pricing.terms import PairTerms
 from arb.core.records import PairKind, PlanRecord, Residual
 from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
+from arb.market.numbers import ZERO
 from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
-
-ZERO = Decimal(0)
 
 
 def open_pair(

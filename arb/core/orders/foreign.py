@@ -16,10 +16,10 @@ from arb.core.records import FillRecord, OrderRecord
 from arb.core.state import EngineState
 from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 ORDERS_KEPT = 10_000
 
 

@@ -31,10 +31,10 @@ from arb.core.state import EngineState
 from arb.errors import require
 from arb.market.client_id import MAX_ATTEMPT, ClientOrderId, decode
 from arb.market.fill import Fill
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 # Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
 CLOSED_KEPT = 20_000
 ORPHANS_KEPT = 1_000

@@ -12,10 +12,9 @@ from arb.core.pairs.residuals import Residuals
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
 from arb.core.records import PairKind, PairState, Residual, Waterfall
 from arb.core.state import EngineState
+from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import Symbol
-
-ZERO = Decimal(0)
 
 
 class Closer:

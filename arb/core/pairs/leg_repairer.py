@@ -30,10 +30,10 @@ from arb.core.records import AlternativeWay, PairKind, PairState
 from arb.core.settings import OnSingleLeg
 from arb.core.state import EngineState
 from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
+from arb.market.numbers import ZERO
 from arb.market.order import Outcome, Role, Side
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 RETRY_MS = 50
 HALTED_RETRY_MS = 500
 # A repair that the journal would not take is written down all the same once it does: tries are few while it refuses.

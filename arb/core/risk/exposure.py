@@ -20,10 +20,10 @@ from arb.core.pairs.pair import PairTrade, net_base
 from arb.core.pairs.residuals import Residuals
 from arb.core.risk.exposure_meter import CARRIED
 from arb.core.state import EngineState
+from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 RISK_LIMIT = "risk_limit"
 # The day's sum is written down whenever it has grown by this share of its limit, so that a crash forgets little.
 KEPT_EVERY = 64
