@@ -29,7 +29,7 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
 )
-from arb.core.risk.halts import FLATTENED, FLATTENING
+from arb.core.incidents import HaltReason
 from arb.core.state import EngineSettings
 from arb.errors import ArbError
 from arb.live.accounts import Restoring, present_accounts, restored_on
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 EXIT_OK = 0
 EXIT_HALTED = 4
-HALTS_BY_USER = (None, "asked", FLATTENING, FLATTENED)
+HALTS_BY_USER = (None, HaltReason.ASKED, HaltReason.FLATTENING, HaltReason.FLATTENED)
 
 OnLedgerState = Callable[[bool, str], None]
 """Called with (blocked, cause) when the ledger stops or resumes taking rows; on the loop's thread."""
