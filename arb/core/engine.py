@@ -60,6 +60,7 @@ from arb.core.records import OpportunityRecord, RunRecord
 from arb.core.risk.shutdown import Shutdown
 from arb.core.risk.venue_monitor import VenueMonitor
 from arb.core.state import EngineSettings, EngineState
+from arb.core.strategy import StrategyFactory
 from arb.core.timers import (
     BalancesTimer,
     DriftTimer,
@@ -86,15 +87,17 @@ DECIMALS = Context(prec=80)
 class Engine:
     """The decision core of one process."""
 
-    def __init__(self, settings: EngineSettings, books: Books) -> None:
+    def __init__(self, settings: EngineSettings, books: Books, strategy: StrategyFactory = Detector) -> None:
+        """Make `strategy` decide which pairs are opened."""
         self.state = EngineState(settings, books)
         foreign = ForeignOrders(self.state)
         self.manager = OrderManager(self.state, foreign, progress=self._progress, fee_check=self._check_fee)
         closer = Closer(self.state, self.manager)
         self.repairer = LegRepairer(self.state, self.manager, closer)
-        self.detector = Detector(self.state, self.manager)
+        self.strategy = strategy(self.state, self.manager)
+        books.on_change(self.strategy.books_changed)
         self.flattener = Flattener(self.state, self.manager, closer)
-        self.venue_monitor = VenueMonitor(self.state, self.manager, self.detector)
+        self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy)
         self.drift = BalanceReconciler(self.state)
         self.accounts = AccountReconciler(self.state, self.manager, foreign, self.drift)
         self.shutdown = Shutdown(self.state, self.manager, self.drift)
@@ -134,7 +137,7 @@ class Engine:
             DriftTimer: self.drift.on_timer,
             SnapshotTimer: self.accounts.on_timer,
             RecoveryTimer: lambda _, now_ns: self.accounts.recover_lost(now_ns),
-            EpisodesTimer: lambda _, now_ns: self.detector.close_episodes(now_ns),
+            EpisodesTimer: lambda _, now_ns: self.strategy.close_episodes(now_ns),
             BalancesTimer: lambda _, now_ns: self._refresh_balances(now_ns),
             ShutdownTimer: lambda *_: self.state.out.finish(),
             # `handle` lets these two act after every event.
@@ -153,7 +156,7 @@ class Engine:
         offset_ns = state.venues[connection.venue].offset_ns or 0
         result = state.books.on_frame(name, received_ns, raw, offset_ns)
         if result.rows:
-            self.detector.mark(result.rows)
+            self.strategy.mark(result.rows)
         if result.resyncs:
             connection.gaps += len(result.resyncs)
             state.health.gaps(connection.venue, len(result.resyncs), received_ns, further_name(name))
@@ -162,7 +165,7 @@ class Engine:
     @property
     def wants_drain(self) -> bool:
         """Return whether a `QueueDrained` would find anything to do."""
-        return self.detector.marked or bool(self.manager.open)
+        return self.strategy.marked or bool(self.manager.open)
 
     def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Take one event and return what to do about it, in order."""
@@ -182,7 +185,7 @@ class Engine:
 
     def take_untraded(self) -> list[OpportunityRecord]:
         """Hand over the closed opportunities that nobody traded."""
-        return self.detector.take_untraded()
+        return self.strategy.take_untraded()
 
     # Beginning and end.
 
@@ -200,7 +203,7 @@ class Engine:
             started_ns=event.t_ns,
         )
         state.out.persist(self._run)
-        self.detector.start()
+        self.strategy.start()
         keep_former(state, self._restored, event.former_account_ids, event.t_ns)
         restore(state, self.manager, self._restored, event.t_ns)
         self.accounts.recover(self._restored, event.t_ns)
@@ -211,12 +214,12 @@ class Engine:
         self.state.control.reducing = True
         self.shutdown.begin()
         self.state.out.timer(ShutdownTimer(), event.deadline_ns)
-        self.detector.finish(event.t_ns)
+        self.strategy.finish(event.t_ns)
 
     def _on_run_ended(self, event: RunEnded) -> None:
         require(self._run is not None, "a run ended that never started")
         assert self._run is not None
-        self.detector.finish(event.t_ns)
+        self.strategy.finish(event.t_ns)
         if event.fatal is not None:
             self.state.halt(HaltReason.ENGINE_ERROR, event.fatal, event.t_ns)
         halted = self.state.control.halted
@@ -227,12 +230,12 @@ class Engine:
     # The market plane's edges.
 
     def _on_drained(self, event: QueueDrained) -> None:
-        self.detector.act(event.t_ns)
+        self.strategy.act(event.t_ns)
         self.repairer.retry(event.t_ns)
 
     def _on_feed_down(self, event: FeedDown) -> None:
         self.state.books.on_disconnect(event.origin, event.t_ns)
-        self.detector.mark_all()
+        self.strategy.mark_all()
 
     def _on_nothing(self, event: AnyEvent) -> None:
         pass
@@ -259,7 +262,7 @@ class Engine:
                 "there; let the venue take them from what is traded (at Gate: no deduction in GT or points)"
             )
             state.incident(IncidentKind.FEE_CURRENCY, text, event.t_ns, venue=instrument.venue)
-        self.detector.rules_changed(instrument.symbol)
+        self.strategy.rules_changed(instrument.symbol)
 
     # Accounts.
 
@@ -304,7 +307,7 @@ class Engine:
                 IncidentKind.FEE_RATE, text, fill.received_ns, severity=Severity.WARNING, venue=fill.venue
             )
             self.state.instruments[key] = msgspec.structs.replace(instrument, taker_fee=rate)
-            self.detector.rules_changed(fill.symbol)
+            self.strategy.rules_changed(fill.symbol)
 
     # Timers, stores, control.
 

@@ -52,7 +52,6 @@ class Detector:
         self._wake_ns = 0
         # Routes that a retired book ended while an episode of theirs was open.
         self._ended: list[Route] = []
-        state.books.on_change = self.books_changed
 
     def start(self) -> None:
         """Begin the episodes of a run; the run's id must be known."""

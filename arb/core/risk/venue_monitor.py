@@ -2,12 +2,12 @@
 
 from arb.core.events import AnyEvent
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.opportunities.detector import Detector
 from arb.core.orders.manager import OrderManager
 from arb.core.records import ControlRecord
 from arb.core.risk.exposure import ExposureWatch
 from arb.core.risk.venue_health import Change, HealthState
 from arb.core.state import EngineState
+from arb.core.strategy import Strategy
 
 _SEVERITY = {HealthState.QUARANTINED: Severity.CRITICAL, HealthState.DEGRADED: Severity.WARNING}
 _MEANING = {
@@ -21,9 +21,9 @@ _MEANING = {
 class VenueMonitor:
     """See the module's text."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, detector: Detector) -> None:
+    def __init__(self, state: EngineState, manager: OrderManager, strategy: Strategy) -> None:
         self.state = state
-        self.detector = detector
+        self.strategy = strategy
         self.exposure = ExposureWatch(state, manager)
 
     def before(self, event: AnyEvent) -> None:
@@ -50,5 +50,5 @@ class VenueMonitor:
             state.control.unwell = unwell
             state.out.persist(state.control.record(now_ns, text))
         for symbol in sorted({symbol for venue, symbol in state.instruments if venue == change.venue}):
-            self.detector.rules_changed(symbol)
-        self.detector.mark_all()
+            self.strategy.rules_changed(symbol)
+        self.strategy.mark_all()
