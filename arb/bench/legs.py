@@ -145,7 +145,6 @@ class _Ours:
             clock=clock,
             emit=self._answers.put_nowait,
             on_incident=_raise_incident,
-            resync=lambda venue, symbol: None,
         )
 
     async def log_in(self) -> None:

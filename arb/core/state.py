@@ -20,7 +20,6 @@ from arb.core.commands import (
     PlaceOrder,
     QueryOrder,
     RefreshBalances,
-    ResyncBook,
     SetTimer,
     SnapshotAccount,
 )
@@ -76,7 +75,6 @@ class VenueState:
         self.clock_error_ns = 0
         # Whether the venue has called a request of ours out of time since its clock was measured last.
         self.clock_suspected = False
-        self.halted: str | None = None
         self.paused_until_ns = 0
         self.entries_stopped_until_ns = 0
         # Until when openings wait for a moment in which balances can be compared (`core/accounts/balance_reconciler.py`).
@@ -127,10 +125,6 @@ class Outbox:
     def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
         """Ask for everything of an account since an instant."""
         self._commands.append(SnapshotAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
-
-    def resync(self, venue: str, symbol: str, why: str) -> None:
-        """Ask for a clean snapshot of a book."""
-        self._commands.append(ResyncBook(cause=self._cause, venue=venue, symbol=symbol, why=why))
 
     def alert(self, text: str) -> None:
         """Tell the user."""

@@ -16,7 +16,6 @@ from arb.core.commands import (
     PlaceOrder,
     QueryOrder,
     RefreshBalances,
-    ResyncBook,
     SetTimer,
     SnapshotAccount,
 )
@@ -56,7 +55,6 @@ class Executor:
         clock: Clock,
         emit: EventListener,
         on_incident: IncidentListener,
-        resync: Callable[[str, str], None],
         in_flight_max: int = 256,
         timers_max: int = 10_000,
     ) -> None:
@@ -64,7 +62,6 @@ class Executor:
         self._clock = clock
         self._emit = emit
         self._on_incident = on_incident
-        self._resync = resync
         self._in_flight_max = in_flight_max
         self._timers_max = timers_max
         # In the order in which they began, as a set of tasks is not: what a stop tells must repeat.
@@ -109,9 +106,6 @@ class Executor:
                 self._start_snapshot(command)
             elif isinstance(command, SetTimer):
                 self._set_timer(command)
-            elif isinstance(command, ResyncBook):
-                self._resync(command.venue, command.symbol)
-
         for legs in entries.values():
             self._start_entries(legs)
         for several in cancels.values():

@@ -103,8 +103,6 @@ def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
 def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
     """Return why nothing, or not everything, may be opened at a venue; None when nothing stands against it."""
     venue_state = engine.state.venues[venue]
-    if venue_state.halted:
-        return venue_state.halted
     if not venue_state.snapshot_taken:
         return "looking through the account"
     if venue_state.paused_until_ns > now_ns:

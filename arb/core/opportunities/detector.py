@@ -259,7 +259,7 @@ class Detector:
         states = [state.venues[venue] for venue in venues]
         if not state.control.opening_allowed:
             return Reason.HALTED
-        if any(s.halted or not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
+        if any(not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
             return Reason.VENUE_HALTED
         if any(state.health.venues[venue].quarantined for venue in venues):
             return Reason.VENUE_HALTED

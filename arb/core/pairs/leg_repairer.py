@@ -318,7 +318,7 @@ class LegRepairer:
     def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:
         """Return why a repair may not trade at a venue now, or None."""
         state, symbol = self.state, pair.plan.symbol
-        if state.venues[venue].halted or state.venues[venue].paused_until_ns > now_ns:
+        if state.venues[venue].paused_until_ns > now_ns:
             return Reason.VENUE_HALTED
         if venue in unseen(state, pair, now_ns):
             return Reason.VENUE_HALTED
