@@ -24,10 +24,12 @@ from arb.core.events import (
     QueueDrained,
     RunStarted,
 )
+from arb.core.opportunities.detector import Detector
 from arb.core.records import Record
 from arb.core.risk.rate_budget import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
+from arb.core.strategy import StrategyFactory
 from arb.market.arena import BookArena
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
 from arb.market.fill import Fill, FillSource, Liquidity
@@ -106,6 +108,7 @@ class Bench:
         found: dict[str, object] | None = None,
         accounts: dict[str, str] | None = None,
         former: dict[str, str] | None = None,
+        strategy: StrategyFactory = Detector,
     ) -> None:
         self.venues = tuple(venues)
         listed = list(instruments) if instruments is not None else [an_instrument(venue) for venue in self.venues]
@@ -138,7 +141,7 @@ class Bench:
             ),
             symbols=tuple(symbols),
         )
-        self.engine = Engine(settings, self.books)
+        self.engine = Engine(settings, self.books, strategy)
         self.engine.load(restored or Restored())
         self.tell(
             RunStarted(
@@ -195,7 +198,7 @@ class Bench:
             )
         self.arena.write(row, self.seq, self.now_ns, self.now_ns)
         self.engine.on_frame(venue, self.now_ns, b"")
-        self.engine.detector.mark((row,))
+        self.engine.strategy.mark((row,))
 
     def drain(self) -> tuple[AnyCommand, ...]:
         """Let the engine act."""

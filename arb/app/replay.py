@@ -19,6 +19,7 @@ from arb.core.books import Books
 from arb.core.commands import Persist
 from arb.core.engine import Engine
 from arb.core.events import RunStarted, TroubleReported
+from arb.core.incidents import IncidentKind
 from arb.core.records import RunRecord
 from arb.core.risk.rate_budget import PlaceRate
 from arb.core.state import EngineSettings, VenueProfile
@@ -171,7 +172,7 @@ def _keep_restored(keeper: Keeper, restored: Restored, started: RunStarted, last
     # They stand before this run's own numbers, as many to an entry as the journal takes.
     parts = [records[start : start + MAX_SUB] for start in range(0, len(records), MAX_SUB)]
     for seq, part in enumerate(parts, last_seq - len(parts) + 1):
-        event = TroubleReported(seq=seq, t_ns=started.t_ns, kind="restored", text="rows of earlier runs")
+        event = TroubleReported(seq=seq, t_ns=started.t_ns, kind=IncidentKind.RESTORED, text="rows of earlier runs")
         keeper.keep(event, tuple(Persist(cause=seq, record=record) for record in part), [])
 
 

@@ -16,6 +16,7 @@ from arb.app.ready import open_journal, ready_ledger
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RunOptions, Settings, mask_url
 from arb.core.events import TroubleReported
+from arb.core.incidents import IncidentKind
 from arb.live.control import ControlServer
 from arb.live.embedded import Sandbox
 from arb.live.node import EXIT_OK, Node, OnLedgerState, Parts
@@ -101,7 +102,7 @@ class Run:
     def _on_tape_ended(self, cause: str) -> None:
         log.error("%s", cause)
         if self._node is not None and self._node.joined:
-            self._node.runner.emit(TroubleReported(kind="tape", text=cause))
+            self._node.runner.emit(TroubleReported(kind=IncidentKind.TAPE, text=cause))
 
     @contextlib.asynccontextmanager
     async def _sandbox(self) -> AsyncIterator[Sandbox]:

@@ -39,7 +39,7 @@ def _measured(clock: Clock, effort: Effort, name: str, shift: int, count: int) -
 
     def ours() -> int:
         for _ in range(count):
-            stage.engine.detector.mark((row,))
+            stage.engine.strategy.mark((row,))
             if stage.engine.wants_drain:
                 stage.tell(QueueDrained())
         return count

@@ -24,6 +24,7 @@ from arb.bench.stage import SYMBOL
 from arb.clock import NS_PER_S, NS_PER_US, Clock
 from arb.core.commands import PlaceOrder
 from arb.core.events import AnyEvent, OrderAccepted
+from arb.core.incidents import IncidentKind
 from arb.errors import VenueProtocolError
 from arb.live.executor import Executor
 from arb.market.client_id import ClientOrderId
@@ -144,7 +145,6 @@ class _Ours:
             clock=clock,
             emit=self._answers.put_nowait,
             on_incident=_raise_incident,
-            resync=lambda venue, symbol: None,
         )
 
     async def log_in(self) -> None:
@@ -244,5 +244,5 @@ def _order(number: int, venue: str, side: Side, clock: Clock) -> PlaceOrder:
     )
 
 
-def _raise_incident(kind: str, text: str) -> None:
+def _raise_incident(kind: IncidentKind, text: str) -> None:
     raise VenueProtocolError("bench", f"{kind}: {text}")

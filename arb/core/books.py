@@ -79,8 +79,7 @@ class Books:
         self.feeds = feeds
         self.keys = {row: key for key, row in rows.items()}
         self.connections = {name: Connection(name, feed) for name, feed in feeds.items()}
-        # Called with the symbol of a book that was added or retired, when that is done.
-        self.on_change: Callable[[str], None] = _nobody_asks
+        self._listeners: list[Callable[[str], None]] = []
         self._timing = timing
         self._carriers: dict[int, Connection] = {}
         for connection in self.connections.values():
@@ -141,7 +140,7 @@ class Books:
         self.keys[row] = (venue, symbol)
         carrier.rows[row] = native_symbol
         self._carry(row, carrier)
-        self.on_change(symbol)
+        self._changed(symbol)
         return row
 
     def retire(self, venue: str, symbol: str) -> None:
@@ -158,7 +157,15 @@ class Books:
         self.arena.retire(row)
         if not any(known == symbol for _, known in self.rows):
             del self.scales[symbol]
-        self.on_change(symbol)
+        self._changed(symbol)
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the symbol of every book that was added or retired, when that is done."""
+        self._listeners.append(listener)
+
+    def _changed(self, symbol: str) -> None:
+        for listener in self._listeners:
+            listener(symbol)
 
     def connection_of(self, venue: str, symbol: str) -> str:
         """Return the name of the connection that carries a book; raises `KeyError` where there is no such book."""
@@ -287,7 +294,3 @@ class Books:
         scale = self.scales[symbol]
         levels = self.arena.asks(row) if taker is Side.BUY else self.arena.bids(row)
         return [(scale.price_to_decimal(price), scale.size_to_decimal(size)) for price, size in levels]
-
-
-def _nobody_asks(symbol: str) -> None:
-    pass

@@ -3,11 +3,23 @@
 What is said in `events.py` of names on disk holds here, too.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
-from arb.core.records import AnyRecord
+from arb.core.records import (
+    AnyRecord,
+    ControlRecord,
+    FillRecord,
+    OpportunityRecord,
+    OrderRecord,
+    PairRecord,
+    PlanRecord,
+    ResidualsRecord,
+    RunRecord,
+)
 from arb.market.order import Role, Side, TimeInForce
 
 
@@ -45,7 +57,7 @@ class CancelOrder(Command, frozen=True, kw_only=True, tag="CancelOrder"):
 
 
 class QueryOrder(Command, frozen=True, kw_only=True, tag="QueryOrder"):
-    """Look for one order among open orders, finished orders and fills since `since_ns` (our clock), all pages.
+    """Query one order among open orders, finished orders and fills since `since_ns` (our clock), all pages.
 
     With a `venue_order_id` the order may be asked for by it. Answered by `OrderQueried` with the same `attempt`.
     """
@@ -75,14 +87,6 @@ class SnapshotAccount(Command, frozen=True, kw_only=True, tag="SurveyAccount"):
     since_ns: int
 
 
-class ResyncBook(Command, frozen=True, kw_only=True, tag="ResyncBook"):
-    """Get a clean snapshot of one book; until then it is unusable."""
-
-    venue: str
-    symbol: str
-    why: str
-
-
 class SetTimer(Command, frozen=True, kw_only=True, tag="SetTimer"):
     """Hand back `TimerFired(timer)` at `at_ns`; setting a timer again moves it."""
 
@@ -97,7 +101,7 @@ class Persist(Command, frozen=True, kw_only=True, tag="Persist"):
 
 
 class Alert(Command, frozen=True, kw_only=True, tag="Alert"):
-    """Tell the user at once."""
+    """Alert the user at once."""
 
     text: str
 
@@ -107,14 +111,34 @@ class Finish(Command, frozen=True, kw_only=True, tag="Finish"):
 
 
 AnyCommand = (
-    PlaceOrder
-    | CancelOrder
-    | QueryOrder
-    | RefreshBalances
-    | SnapshotAccount
-    | ResyncBook
-    | SetTimer
-    | Persist
-    | Alert
-    | Finish
+    PlaceOrder | CancelOrder | QueryOrder | RefreshBalances | SnapshotAccount | SetTimer | Persist | Alert | Finish
 )
+
+BEFORE_WIRE = frozenset({PlaceOrder, CancelOrder})
+"""The commands that leave for the venues first."""
+ROWS_BEFORE_WIRE = frozenset(
+    {RunRecord, OpportunityRecord, PlanRecord, PairRecord, OrderRecord, FillRecord, ControlRecord, ResidualsRecord}
+)
+"""The rows from which a restart would finish a pair or account for an order, and the rows that these refer to."""
+
+
+class Step(NamedTuple):
+    """The commands of one event, divided at the moment at which orders may leave; each part in the order of the engine.
+
+    `before`: orders, cancels, and the rows that must be durable before an order leaves. `after`: what a process may lose
+    without losing sight of an order or of money: incidents, alerts, alternatives, queries, balances, and timers, since a
+    restart asks at once for whatever is unfinished.
+    """
+
+    before: tuple[AnyCommand, ...]
+    after: tuple[AnyCommand, ...]
+
+
+def divide(commands: Iterable[AnyCommand]) -> Step:
+    """Divide the commands of one event."""
+    before: list[AnyCommand] = []
+    after: list[AnyCommand] = []
+    for command in commands:
+        first = type(command.record) in ROWS_BEFORE_WIRE if type(command) is Persist else type(command) in BEFORE_WIRE
+        (before if first else after).append(command)
+    return Step(tuple(before), tuple(after))

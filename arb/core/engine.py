@@ -12,9 +12,8 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.account_reconciler import RECOVERY_TIMER, AccountReconciler
-from arb.core.accounts.account_reconciler import TIMER as SNAPSHOT_TIMER
-from arb.core.accounts.balance_reconciler import TIMER as DRIFT_TIMER
+from arb.core.accounts.account_reconciler import AccountReconciler
+from arb.core.accounts.balance_reconciler import BalanceReconciler
 from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported
 from arb.core.accounts.former_accounts import keep_former
 from arb.core.accounts.restart import Restored, abandon, restore
@@ -49,16 +48,32 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
 )
+from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.detector import Detector
+from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.manager import OrderManager
-from arb.core.pairs.flatten import TIMER as FLATTEN_TIMER
+from arb.core.pairs.closing import Closer
 from arb.core.pairs.flatten import Flattener
 from arb.core.pairs.leg_repairer import LegRepairer
+from arb.core.pairs.pair import PairTrade
 from arb.core.records import OpportunityRecord, RunRecord
-from arb.core.risk.shutdown import TIMER as SHUTDOWN_TIMER
 from arb.core.risk.shutdown import Shutdown
 from arb.core.risk.venue_monitor import VenueMonitor
 from arb.core.state import EngineSettings, EngineState
+from arb.core.strategy import StrategyFactory
+from arb.core.timers import (
+    BalancesTimer,
+    DriftTimer,
+    EpisodesTimer,
+    FlattenTimer,
+    LastBalancesTimer,
+    OrderTimer,
+    PairTimer,
+    RecoveryTimer,
+    ShutdownTimer,
+    SnapshotTimer,
+    read_timer,
+)
 from arb.errors import InvariantError, require
 from arb.market.feed import FrameResult, further_name
 from arb.market.fill import Fill
@@ -72,17 +87,20 @@ DECIMALS = Context(prec=80)
 class Engine:
     """The decision core of one process."""
 
-    def __init__(self, settings: EngineSettings, books: Books) -> None:
+    def __init__(self, settings: EngineSettings, books: Books, strategy: StrategyFactory = Detector) -> None:
+        """Make `strategy` decide which pairs are opened."""
         self.state = EngineState(settings, books)
-        self.manager = OrderManager(self.state)
-        self.repairer = LegRepairer(self.state, self.manager)
-        self.detector = Detector(self.state, self.manager, self.repairer.closer.residuals)
-        self.flattener = Flattener(self.state, self.manager, self.repairer.closer)
-        self.venue_monitor = VenueMonitor(self.state, self.manager, self.detector, self.repairer.closer.residuals)
-        self.accounts = AccountReconciler(self.state, self.manager)
-        self.shutdown = Shutdown(self.state, self.manager, self.accounts.drift)
-        self.manager.progress = self.repairer.progress
-        self.manager.fee_check = self._check_fee
+        foreign = ForeignOrders(self.state)
+        self.manager = OrderManager(self.state, foreign, progress=self._progress, fee_check=self._check_fee)
+        closer = Closer(self.state, self.manager)
+        self.repairer = LegRepairer(self.state, self.manager, closer)
+        self.strategy = strategy(self.state, self.manager)
+        books.on_change(self.strategy.books_changed)
+        self.flattener = Flattener(self.state, self.manager, closer)
+        self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy)
+        self.drift = BalanceReconciler(self.state)
+        self.accounts = AccountReconciler(self.state, self.manager, foreign, self.drift)
+        self.shutdown = Shutdown(self.state, self.manager, self.drift)
         self._run: RunRecord | None = None
         self._restored = Restored()
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -113,6 +131,19 @@ class Engine:
             ShutdownAsked: self._on_shutdown,
             RunEnded: self._on_run_ended,
         }
+        self._timer_handlers: dict[type, Callable[[Any, int], None]] = {
+            OrderTimer: self.manager.on_timer,
+            PairTimer: self.repairer.on_timer,
+            DriftTimer: self.drift.on_timer,
+            SnapshotTimer: self.accounts.on_timer,
+            RecoveryTimer: lambda _, now_ns: self.accounts.recover_lost(now_ns),
+            EpisodesTimer: lambda _, now_ns: self.strategy.close_episodes(now_ns),
+            BalancesTimer: lambda _, now_ns: self._refresh_balances(now_ns),
+            ShutdownTimer: lambda *_: self.state.out.finish(),
+            # `handle` lets these two act after every event.
+            FlattenTimer: lambda *_: None,
+            LastBalancesTimer: lambda *_: None,
+        }
 
     def load(self, restored: Restored) -> None:
         """Take up what a previous process left in the journal; to be called before `RunStarted`."""
@@ -125,7 +156,7 @@ class Engine:
         offset_ns = state.venues[connection.venue].offset_ns or 0
         result = state.books.on_frame(name, received_ns, raw, offset_ns)
         if result.rows:
-            self.detector.mark(result.rows)
+            self.strategy.mark(result.rows)
         if result.resyncs:
             connection.gaps += len(result.resyncs)
             state.health.gaps(connection.venue, len(result.resyncs), received_ns, further_name(name))
@@ -134,7 +165,7 @@ class Engine:
     @property
     def wants_drain(self) -> bool:
         """Return whether a `QueueDrained` would find anything to do."""
-        return self.detector.marked or bool(self.manager.open)
+        return self.strategy.marked or bool(self.manager.open)
 
     def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Take one event and return what to do about it, in order."""
@@ -154,7 +185,7 @@ class Engine:
 
     def take_untraded(self) -> list[OpportunityRecord]:
         """Hand over the closed opportunities that nobody traded."""
-        return self.detector.take_untraded()
+        return self.strategy.take_untraded()
 
     # Beginning and end.
 
@@ -172,25 +203,25 @@ class Engine:
             started_ns=event.t_ns,
         )
         state.out.persist(self._run)
-        self.detector.start()
+        self.strategy.start()
         keep_former(state, self._restored, event.former_account_ids, event.t_ns)
-        restore(state, self.manager, self.repairer.closer.residuals, self._restored, event.t_ns)
+        restore(state, self.manager, self._restored, event.t_ns)
         self.accounts.recover(self._restored, event.t_ns)
         self.venue_monitor.recover(self._restored.control, event.t_ns)
-        state.out.timer("balances", event.t_ns + state.timing.balance_refresh_s * NS_PER_S)
+        state.out.timer(BalancesTimer(), event.t_ns + state.timing.balance_refresh_s * NS_PER_S)
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
         self.state.control.reducing = True
         self.shutdown.begin()
-        self.state.out.timer("shutdown", event.deadline_ns)
-        self.detector.finish(event.t_ns)
+        self.state.out.timer(ShutdownTimer(), event.deadline_ns)
+        self.strategy.finish(event.t_ns)
 
     def _on_run_ended(self, event: RunEnded) -> None:
         require(self._run is not None, "a run ended that never started")
         assert self._run is not None
-        self.detector.finish(event.t_ns)
+        self.strategy.finish(event.t_ns)
         if event.fatal is not None:
-            self.state.halt("engine_error", event.fatal, event.t_ns)
+            self.state.halt(HaltReason.ENGINE_ERROR, event.fatal, event.t_ns)
         halted = self.state.control.halted
         self.state.out.persist(
             msgspec.structs.replace(self._run, ended_ns=event.t_ns, exit_code=event.exit_code, halted=halted)
@@ -199,12 +230,12 @@ class Engine:
     # The market plane's edges.
 
     def _on_drained(self, event: QueueDrained) -> None:
-        self.detector.act(event.t_ns)
+        self.strategy.act(event.t_ns)
         self.repairer.retry(event.t_ns)
 
     def _on_feed_down(self, event: FeedDown) -> None:
         self.state.books.on_disconnect(event.origin, event.t_ns)
-        self.detector.mark_all()
+        self.strategy.mark_all()
 
     def _on_nothing(self, event: AnyEvent) -> None:
         pass
@@ -216,8 +247,7 @@ class Engine:
             event.error_ns,
             False,
         )
-        orders = (order for pair in self.manager.open.values() for order in pair.orders.values())
-        self.manager.reconciler.clock_measured(orders, event.venue, event.offset_ns)
+        self.manager.on_clock(event.venue, event.offset_ns)
 
     def _on_clock_suspected(self, event: ClockSuspected) -> None:
         self.state.venues[event.venue].clock_suspected = True
@@ -231,8 +261,8 @@ class Engine:
                 f"{instrument.symbol} at {instrument.venue}: fees are taken in another asset than base or quote: nothing opens "
                 "there; let the venue take them from what is traded (at Gate: no deduction in GT or points)"
             )
-            state.incident("fee_currency", text, event.t_ns, venue=instrument.venue)
-        self.detector.rules_changed(instrument.symbol)
+            state.incident(IncidentKind.FEE_CURRENCY, text, event.t_ns, venue=instrument.venue)
+        self.strategy.rules_changed(instrument.symbol)
 
     # Accounts.
 
@@ -245,6 +275,9 @@ class Engine:
     def _on_private_down(self, event: PrivateDown) -> None:
         self.state.venues[event.venue].private_up = False
 
+    def _progress(self, pair: PairTrade, now_ns: int) -> None:
+        self.repairer.progress(pair, now_ns)
+
     def _check_fee(self, fill: Fill) -> None:
         """Stop a symbol at a venue whose fee came in another asset than the model charges; reckon with a dearer rate.
 
@@ -256,7 +289,9 @@ class Engine:
         if fill.fee and expected not in (None, fill.fee_currency) and key not in self.state.stopped:
             self.state.stopped[key] = f"fee in {fill.fee_currency}, expected {expected}"
             text = f"{fill.symbol} is stopped at {fill.venue}: {self.state.stopped[key]}"
-            self.state.incident("fee_currency", text, fill.received_ns, severity="critical", venue=fill.venue)
+            self.state.incident(
+                IncidentKind.FEE_CURRENCY, text, fill.received_ns, severity=Severity.CRITICAL, venue=fill.venue
+            )
         if fill.fee and fee_quote(self.state, fill) is None:
             quote, order = Symbol.of(fill.symbol).quote, self.manager.order_of(fill)
             text = (
@@ -264,40 +299,26 @@ class Engine:
                 f"booked at {plain(booked_fee(self.state, fill))} {quote}, as the model has it"
             )
             pair_id = None if order is None else order.pair_id
-            self.state.incident("fee_currency", text, fill.received_ns, venue=fill.venue, pair_id=pair_id)
+            self.state.incident(IncidentKind.FEE_CURRENCY, text, fill.received_ns, venue=fill.venue, pair_id=pair_id)
         rate = dearer_rate(fill, instrument)
         if rate is not None:
             text = f"{fill.symbol} at {fill.venue}: charged {rate}, expected {instrument.taker_fee}; reckoned with now"
-            self.state.incident("fee_rate", text, fill.received_ns, severity="warning", venue=fill.venue)
+            self.state.incident(
+                IncidentKind.FEE_RATE, text, fill.received_ns, severity=Severity.WARNING, venue=fill.venue
+            )
             self.state.instruments[key] = msgspec.structs.replace(instrument, taker_fee=rate)
-            self.detector.rules_changed(fill.symbol)
+            self.strategy.rules_changed(fill.symbol)
 
     # Timers, stores, control.
 
     def _on_timer(self, event: TimerFired) -> None:
-        kind, _, name = event.timer.partition(":")
-        if kind == "order":
-            self.manager.on_timer(name, event.t_ns)
-        elif kind == "pair":
-            self.repairer.on_timer(int(name), event.t_ns)
-        elif kind == "episodes":
-            self.detector.close_episodes(event.t_ns)
-        elif kind == "balances":
-            for venue in self.state.venues:
-                self.state.out.refresh(venue)
-            self.state.out.timer("balances", event.t_ns + self.state.timing.balance_refresh_s * NS_PER_S)
-        elif kind == DRIFT_TIMER:
-            self.accounts.drift.on_timer(name, event.t_ns)
-        elif kind == SNAPSHOT_TIMER:
-            self.accounts.on_timer(name)
-        elif kind == RECOVERY_TIMER:
-            self.accounts.recover_lost(event.t_ns)
-        elif kind in (FLATTEN_TIMER, SHUTDOWN_TIMER):
-            pass  # both look after every event
-        elif kind == "shutdown":
-            self.state.out.finish()
-        else:
-            raise InvariantError(f"unknown timer {event.timer!r}")
+        timer = read_timer(event.timer)
+        self._timer_handlers[type(timer)](timer, event.t_ns)
+
+    def _refresh_balances(self, now_ns: int) -> None:
+        for venue in self.state.venues:
+            self.state.out.refresh(venue)
+        self.state.out.timer(BalancesTimer(), now_ns + self.state.timing.balance_refresh_s * NS_PER_S)
 
     def _on_store(self, event: StoreStateChanged) -> None:
         if event.blocked:
@@ -305,25 +326,26 @@ class Engine:
         else:
             self.state.store_blocked.pop(event.store, None)
         venue_state = "stopped taking rows" if event.blocked else "takes rows again"
-        self.state.incident("store", f"{event.store} {venue_state}: {event.cause}", event.t_ns)
+        self.state.incident(IncidentKind.STORE, f"{event.store} {venue_state}: {event.cause}", event.t_ns)
 
     def _on_trouble(self, event: TroubleReported) -> None:
-        if event.kind == "executor_error":
-            self.state.halt(event.kind, event.text, event.t_ns)
+        kind = IncidentKind(event.kind)
+        if kind is IncidentKind.EXECUTOR_ERROR:
+            self.state.halt(HaltReason.EXECUTOR_ERROR, event.text, event.t_ns)
         else:
-            self.state.incident(event.kind, event.text, event.t_ns)
+            self.state.incident(kind, event.text, event.t_ns)
 
     def _on_halt(self, event: HaltAsked) -> None:
-        self.state.halt("asked", event.reason, event.t_ns)
+        self.state.halt(HaltReason.ASKED, event.reason, event.t_ns)
 
     def _on_resume(self, event: ResumeAsked) -> None:
         self.state.control.resume()
         for pair in self.manager.stranded.values():
             abandon(self.state, pair, f"pair {pair.id} is given up: {event.reason}", event.t_ns)
         self.manager.stranded.clear()
-        self.accounts.drift.resume()
+        self.drift.resume()
         self.state.out.persist(self.state.control.record(event.t_ns, event.reason))
-        self.state.incident("resume", event.reason, event.t_ns, severity="info")
+        self.state.incident(IncidentKind.RESUMED, event.reason, event.t_ns, severity=Severity.INFO)
 
     def _on_flatten(self, event: FlattenAsked) -> None:
         self.flattener.begin(event.reason, event.t_ns)

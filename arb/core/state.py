@@ -20,17 +20,19 @@ from arb.core.commands import (
     PlaceOrder,
     QueryOrder,
     RefreshBalances,
-    ResyncBook,
     SetTimer,
     SnapshotAccount,
 )
+from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
+from arb.core.pairs.residuals import Residuals
 from arb.core.records import AnyRecord, IncidentRecord
 from arb.core.risk.halts import Control
 from arb.core.risk.rate_budget import PlaceRate, RateBudget
 from arb.core.risk.venue_health import HealthBoard
 from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.core.tally import Tally
+from arb.core.timers import AnyTimer
 from arb.market.instrument import Instrument
 
 IDS_PER_RUN = 1_000_000_000
@@ -73,7 +75,6 @@ class VenueState:
         self.clock_error_ns = 0
         # Whether the venue has called a request of ours out of time since its clock was measured last.
         self.clock_suspected = False
-        self.halted: str | None = None
         self.paused_until_ns = 0
         self.entries_stopped_until_ns = 0
         # Until when openings wait for a moment in which balances can be compared (`core/accounts/balance_reconciler.py`).
@@ -101,9 +102,9 @@ class Outbox:
         """Keep rows."""
         self._commands.extend(Persist(cause=self._cause, record=record) for record in records)
 
-    def timer(self, timer: str, at_ns: int) -> None:
+    def timer(self, timer: AnyTimer, at_ns: int) -> None:
         """Ask to be woken."""
-        self._commands.append(SetTimer(cause=self._cause, timer=timer, at_ns=at_ns))
+        self._commands.append(SetTimer(cause=self._cause, timer=timer.text, at_ns=at_ns))
 
     def place(self, commands: Iterable[PlaceOrder]) -> None:
         """Send orders; those given together leave together."""
@@ -125,10 +126,6 @@ class Outbox:
         """Ask for everything of an account since an instant."""
         self._commands.append(SnapshotAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
 
-    def resync(self, venue: str, symbol: str, why: str) -> None:
-        """Ask for a clean snapshot of a book."""
-        self._commands.append(ResyncBook(cause=self._cause, venue=venue, symbol=symbol, why=why))
-
     def alert(self, text: str) -> None:
         """Tell the user."""
         self._commands.append(Alert(cause=self._cause, text=text))
@@ -148,6 +145,7 @@ class EngineState:
         self.venues = {profile.venue: VenueState(profile) for profile in settings.venues}
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.inventory = Inventory()
+        self.residuals = Residuals(settings.limits.dust_total_max_quote)
         self.budget = RateBudget({profile.venue: profile.place_rate for profile in settings.venues})
         self.control = Control(settings.limits)
         self.health = HealthBoard(settings.health, self.venues)
@@ -210,11 +208,11 @@ class EngineState:
 
     def incident(
         self,
-        kind: str,
+        kind: IncidentKind,
         text: str,
         now_ns: int,
         *,
-        severity: str = "warning",
+        severity: Severity = Severity.WARNING,
         venue: str | None = None,
         pair_id: int | None = None,
         cost_e8: int | None = None,
@@ -226,24 +224,24 @@ class EngineState:
                 id=self.next_id("incidents"),
                 run_id=self.run_id,
                 ns=now_ns,
-                kind=kind,
-                severity=severity,
+                kind=kind.value,
+                severity=severity.value,
                 venue=venue,
                 pair_trade_id=pair_id,
                 cost_e8=cost_e8,
                 text=text,
             )
         )
-        if severity == "critical":
+        if severity is Severity.CRITICAL:
             self.out.alert(f"{kind}: {text}")
 
-    def halt(self, reason: str, text: str, now_ns: int, pair_id: int | None = None) -> None:
+    def halt(self, reason: HaltReason, text: str, now_ns: int, pair_id: int | None = None) -> None:
         """Stop opening pairs, durably, and say why; a pair that adds its own reason to a halt says so, too."""
         news = self.control.halt(reason)
         if news:
             self.out.persist(self.control.record(now_ns, text))
         if news or pair_id is not None:
-            self.incident("halt", f"{reason}: {text}", now_ns, severity="critical", pair_id=pair_id)
+            self.incident(IncidentKind.HALTED, f"{reason}: {text}", now_ns, severity=Severity.CRITICAL, pair_id=pair_id)
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:
         """Open nothing at a venue for a while."""

@@ -4,8 +4,7 @@ from collections import Counter
 from decimal import Decimal
 
 from arb.core.records import PairState
-
-ZERO = Decimal(0)
+from arb.market.numbers import ZERO
 
 
 class Tally:

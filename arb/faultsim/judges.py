@@ -32,13 +32,13 @@ from arb.faultsim.profit import changes, profit_misstated
 from arb.faultsim.story import entries_of, heard_too_late, opened_while_stopped
 from arb.faultsim.world import Outcome
 from arb.market.client_id import decode
+from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 from arb.sandbox.values import Refusal
 from arb.store.journal_reader import JournalReader
 from arb.store.projector import Projector
 
 EXACT = Context(prec=80)
-ZERO = Decimal(0)
 ENDED_AS = {"filled": "closed", "partial_cancelled": "cancelled", "cancelled": "cancelled"}
 """Our status of an order that a venue took, and the venue's word for it."""
 CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")

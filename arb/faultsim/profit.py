@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from arb.market.client_id import decode
+from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 ROUNDED = Decimal("1e-8")
 """The ledger keeps profits in whole 1e-8 of the quote."""
 

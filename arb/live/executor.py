@@ -16,7 +16,6 @@ from arb.core.commands import (
     PlaceOrder,
     QueryOrder,
     RefreshBalances,
-    ResyncBook,
     SetTimer,
     SnapshotAccount,
 )
@@ -30,6 +29,7 @@ from arb.core.events import (
     TroubleReported,
     parts_of,
 )
+from arb.core.incidents import IncidentKind
 from arb.errors import VenueError, require
 from arb.market.client_id import pair_part
 from arb.market.order import Outcome, Role
@@ -41,7 +41,7 @@ OTHER_LEG = "other_leg"
 BALANCES_AGAIN_S = 2.0
 _ORDER: dict[Any, int] = {PlaceOrder: 0, CancelOrder: 1, QueryOrder: 2}
 
-IncidentListener = Callable[[str, str], None]
+IncidentListener = Callable[[IncidentKind, str], None]
 """Called with (kind, text) when something happened that should not; `executor_error` is a bug and should stop trading."""
 
 
@@ -55,7 +55,6 @@ class Executor:
         clock: Clock,
         emit: EventListener,
         on_incident: IncidentListener,
-        resync: Callable[[str, str], None],
         in_flight_max: int = 256,
         timers_max: int = 10_000,
     ) -> None:
@@ -63,7 +62,6 @@ class Executor:
         self._clock = clock
         self._emit = emit
         self._on_incident = on_incident
-        self._resync = resync
         self._in_flight_max = in_flight_max
         self._timers_max = timers_max
         # In the order in which they began, as a set of tasks is not: what a stop tells must repeat.
@@ -108,9 +106,6 @@ class Executor:
                 self._start_snapshot(command)
             elif isinstance(command, SetTimer):
                 self._set_timer(command)
-            elif isinstance(command, ResyncBook):
-                self._resync(command.venue, command.symbol)
-
         for legs in entries.values():
             self._start_entries(legs)
         for several in cancels.values():
@@ -169,7 +164,7 @@ class Executor:
         try:
             return gateway.prepare(leg)
         except Exception as error:  # nothing has left yet: this one is certain
-            self._on_incident("executor_error", f"preparing {leg.client_order_id} at {leg.venue}: {error!r}")
+            self._on_incident(IncidentKind.EXECUTOR_ERROR, f"preparing {leg.client_order_id} at {leg.venue}: {error!r}")
             return _not_sent(leg, "bug", repr(error))
 
     def _start_place(self, command: PlaceOrder) -> None:
@@ -185,7 +180,7 @@ class Executor:
             return departure()
         except Exception as error:  # a bug, and by now the order may have left
             self._emit(_unknown(leg, f"bug: {error!r}", self._clock.wall_ns()))
-            self._on_incident("executor_error", f"sending {leg.client_order_id} to {leg.venue}: {error!r}")
+            self._on_incident(IncidentKind.EXECUTOR_ERROR, f"sending {leg.client_order_id} to {leg.venue}: {error!r}")
             return None
 
     def _await_answer(self, command: PlaceOrder, answer: Coroutine[Any, Any, PlaceAnswer]) -> None:
@@ -222,7 +217,9 @@ class Executor:
             raise
         except Exception as error:  # the top of a task: a bug leaves the outcome unknown
             self._emit(_unknown(command, f"bug: {error!r}", started_ns))
-            self._on_incident("executor_error", f"placing {command.client_order_id} at {command.venue}: {error!r}")
+            self._on_incident(
+                IncidentKind.EXECUTOR_ERROR, f"placing {command.client_order_id} at {command.venue}: {error!r}"
+            )
         else:
             self._emit(answer)
 
@@ -248,7 +245,9 @@ class Executor:
         except Exception as error:  # the top of a task: a bug leaves the outcome unknown
             for command in left.values():
                 self._emit(_cancel_answer(command, f"bug: {error!r}", Outcome.UNKNOWN))
-            self._on_incident("executor_error", f"cancelling {', '.join(left)} at {gateway.venue}: {error!r}")
+            self._on_incident(
+                IncidentKind.EXECUTOR_ERROR, f"cancelling {', '.join(left)} at {gateway.venue}: {error!r}"
+            )
 
     def _start_query(self, command: QueryOrder) -> None:
         gateway = self._gateways.get(command.venue)
@@ -264,7 +263,9 @@ class Executor:
             self._emit(await gateway.query_order(command))
         except Exception as error:  # the top of a task: a bug is a look that saw nothing
             self._emit(self._not_queried(command, f"bug: {error!r}"))
-            self._on_incident("executor_error", f"looking for {command.client_order_id} at {command.venue}: {error!r}")
+            self._on_incident(
+                IncidentKind.EXECUTOR_ERROR, f"querying {command.client_order_id} at {command.venue}: {error!r}"
+            )
 
     def _not_queried(self, command: QueryOrder, cause: str) -> OrderQueried:
         return OrderQueried(
@@ -301,7 +302,9 @@ class Executor:
                     cause=f"bug: {error!r}",
                 )
             )
-            self._on_incident("executor_error", f"looking through the account at {command.venue}: {error!r}")
+            self._on_incident(
+                IncidentKind.EXECUTOR_ERROR, f"taking a snapshot of the account at {command.venue}: {error!r}"
+            )
 
     # Balances: one question per venue at a time; one asked meanwhile is asked afterwards, since its answer must be newer.
 
@@ -321,9 +324,9 @@ class Executor:
             self._emit(await gateway.balances())
         except VenueError as error:
             again_s = BALANCES_AGAIN_S
-            self._emit(TroubleReported(kind="balances_unread", text=str(error), venue=venue))
+            self._emit(TroubleReported(kind=IncidentKind.BALANCES_UNREAD, text=str(error), venue=venue))
         except Exception as error:  # the top of a task: a bug is told, the timer asks again
-            self._on_incident("executor_error", f"reading balances of {venue}: {error!r}")
+            self._on_incident(IncidentKind.EXECUTOR_ERROR, f"reading balances of {venue}: {error!r}")
         finally:
             self._asking_balances.discard(venue)
         if venue in self._balances_again:

@@ -29,7 +29,7 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
 )
-from arb.core.risk.halts import FLATTENED, FLATTENING
+from arb.core.incidents import HaltReason
 from arb.core.state import EngineSettings
 from arb.errors import ArbError
 from arb.live.accounts import Restoring, present_accounts, restored_on
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 EXIT_OK = 0
 EXIT_HALTED = 4
-HALTS_BY_USER = (None, "asked", FLATTENING, FLATTENED)
+HALTS_BY_USER = (None, HaltReason.ASKED, HaltReason.FLATTENING, HaltReason.FLATTENED)
 
 OnLedgerState = Callable[[bool, str], None]
 """Called with (blocked, cause) when the ledger stops or resumes taking rows; on the loop's thread."""
@@ -136,7 +136,7 @@ class Node:
         self.engine = Engine(parts.settings, books)
         restored = restored_from(state)
         self.engine.load(restored)
-        self._join(universe, books)
+        self._join()
         self.joined = True
         if parts.tape is not None:
             head = TapeHead(
@@ -181,8 +181,8 @@ class Node:
         asked = (gateway.instruments(parts.symbols[venue]) for venue, gateway in parts.gateways.items())
         return [instrument for listed in await asyncio.gather(*asked) for instrument in listed]
 
-    def _join(self, universe: Universe, books: Books) -> None:
-        parts, natives = self._parts, {(i.venue, i.symbol): i.native_symbol for i in universe.instruments}
+    def _join(self) -> None:
+        parts = self._parts
         ledger = parts.make_ledger(
             lambda blocked, cause: self.runner.emit(StoreStateChanged(store="ledger", blocked=blocked, cause=cause))
         )
@@ -191,7 +191,6 @@ class Node:
             clock=parts.clock,
             emit=lambda event: self.runner.emit(event),
             on_incident=lambda kind, text: self.runner.emit(TroubleReported(kind=kind, text=text)),
-            resync=lambda venue, symbol: self._feeds[books.connection_of(venue, symbol)].resync(natives[venue, symbol]),
         )
         self.runner = Runner(
             engine=self.engine,

@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from arb.clock import Clock
-from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder
+from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, divide
 from arb.core.engine import Engine
 from arb.core.events import NOT_JOURNALLED, AnyEvent, OrderRejected, QueueDrained, StoreStateChanged
 from arb.core.records import OpportunityRecord
@@ -193,9 +193,10 @@ class Runner:
             self.emit(StoreStateChanged(store="journal", blocked=True, cause=cause))
 
     def _perform(self, commands: tuple[AnyCommand, ...]) -> None:
-        outward = tuple(c for c in commands if not isinstance(c, Persist | Alert | Finish))
-        if outward:
-            self._executor.perform(outward)
+        for part in divide(commands):  # orders first
+            outward = tuple(command for command in part if not isinstance(command, Persist | Alert | Finish))
+            if outward:
+                self._executor.perform(outward)
         for command in commands:
             if isinstance(command, Alert):
                 self._alert(command.text)

@@ -9,9 +9,8 @@ from arb.core.engine import Engine
 from arb.core.records import PairState
 from arb.live.summary import exposure, unhedged
 from arb.market.arena import BookState
-from arb.market.numbers import plain
+from arb.market.numbers import ZERO, plain
 
-ZERO = Decimal(0)
 BPS = Decimal(10_000)
 
 
@@ -104,8 +103,6 @@ def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
 def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
     """Return why nothing, or not everything, may be opened at a venue; None when nothing stands against it."""
     venue_state = engine.state.venues[venue]
-    if venue_state.halted:
-        return venue_state.halted
     if not venue_state.snapshot_taken:
         return "looking through the account"
     if venue_state.paused_until_ns > now_ns:

@@ -6,10 +6,9 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.core.engine import Engine
 from arb.core.records import PairKind, PairState
-from arb.market.numbers import plain
+from arb.market.numbers import ZERO, plain
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 E8 = Decimal("1e-8")
 CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
 
@@ -26,7 +25,7 @@ def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
                 continue  # it was dust before it was given an order, and still is
             age_ms = (now_ns - (pair.uneven_ns or pair.decided_ns)) // NS_PER_MS
             rows.append({"asset": base, "size": plain(size), "value": money(abs(size) * unit), "age_ms": age_ms})
-    for asset, excess in sorted(engine.repairer.closer.residuals.beyond_dust().items()):
+    for asset, excess in sorted(engine.state.residuals.beyond_dust().items()):
         rows.append(
             {
                 "asset": asset,
@@ -97,9 +96,7 @@ def summarise(
         "fees": {asset: plain(amount) for asset, amount in sorted(tally.fees.items())},
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
-        "dust": {
-            asset: plain(size) for asset, size in sorted(engine.repairer.closer.residuals.sizes().items()) if size
-        },
+        "dust": {asset: plain(size) for asset, size in sorted(engine.state.residuals.sizes().items()) if size},
         "exposure_quote_s": money(tally.exposure_quote_s),
         "exposure_today": exposure(engine),
         "venue_health": health(engine),

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from arb.core.events import ClockSuspected, HaltAsked, InstrumentListed, TroubleReported
+from arb.core.incidents import IncidentKind
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, read_halt_file
 from arb.market.instrument import Instrument
@@ -67,7 +68,7 @@ async def keep_rules(
                 text = (
                     f"{read.symbol} at {gateway.venue}: its price or size step changed; restart to trade on the new one"
                 )
-                listener(TroubleReported(kind="rules_changed", text=text))
+                listener(TroubleReported(kind=IncidentKind.RULES_CHANGED, text=text))
             if now != before:
                 told[read.symbol] = now
                 listener(InstrumentListed(instrument=now))
@@ -109,7 +110,7 @@ class DropCounter:
         if count:
             self._told += count
             text = f"{count} untraded opportunities were not written: the ledger did not take them fast enough"
-            listener(TroubleReported(kind="opportunities_dropped", text=text))
+            listener(TroubleReported(kind=IncidentKind.OPPORTUNITIES_DROPPED, text=text))
 
 
 async def keep_counted(counter: DropCounter, listener: EventListener) -> None:

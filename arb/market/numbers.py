@@ -17,6 +17,7 @@ from decimal import (
 )
 from fractions import Fraction
 
+ZERO = Decimal(0)
 RATIO_DIGITS = 28
 BPS_DECIMALS = 6
 E8 = 10**8

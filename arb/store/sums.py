@@ -22,7 +22,6 @@ from arb.store.tables import WATERFALL
 
 INCIDENTS_SHOWN = 20
 BATCH_ROWS = 10_000
-ZERO = Decimal(0)
 _MONEY = (*WATERFALL, "fees_e8")
 
 _PAIRS = f"""

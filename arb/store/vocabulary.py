@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Table
 
+from arb.core.incidents import Severity
 from arb.core.opportunities.alternatives import RepairReason
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeStage, AlternativeWay, OpportunityOutcome, PairKind, PairState
@@ -20,7 +21,6 @@ from arb.market.fill import FillSource, Liquidity
 from arb.market.order import OrderStatus, Role, TimeInForce
 
 MODES = ("sandbox", "paper", "live", "replay", "sim")
-SEVERITIES = ("info", "warning", "critical")
 BALANCE_SOURCES = ("venue", "computed")
 
 CODES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -30,7 +30,7 @@ CODES: dict[str, dict[str, tuple[str, ...]]] = {
     "orders": {"role": tuple(Role), "tif": tuple(TimeInForce), "status": tuple(OrderStatus)},
     "fills": {"liquidity": tuple(Liquidity), "source": tuple(FillSource)},
     "balances": {"source": BALANCE_SOURCES},
-    "incidents": {"severity": SEVERITIES},
+    "incidents": {"severity": tuple(Severity)},
     "alternatives": {
         "stage": tuple(AlternativeStage),
         "way": tuple(AlternativeWay),

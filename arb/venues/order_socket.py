@@ -17,6 +17,7 @@ import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.core.events import TroubleReported
+from arb.core.incidents import IncidentKind
 from arb.errors import VenueProtocolError
 from arb.venues.base import EventListener
 from arb.venues.dialect import Call
@@ -28,8 +29,6 @@ from arb.venues.transport.timing import Address, ConnectionTiming
 _LOG = logging.getLogger(__name__)
 WAITING_MAX = 1024
 LOGIN_S = 10.0
-DOWN = "order_socket"
-"""The kind of incident told when the order socket is lost."""
 
 
 class SocketAnswer(NamedTuple):
@@ -252,7 +251,7 @@ class OrderSocket:
             text = f"{self._dialect.venue}: the order socket is down, orders go over REST until it is back: {cause}"
             _LOG.warning("%s", text)
             self._told = True
-            self._listener(TroubleReported(kind=DOWN, text=text))
+            self._listener(TroubleReported(kind=IncidentKind.ORDER_SOCKET, text=text))
 
     def _lose_all(self, cause: str) -> None:
         for waiting in tuple(self._waiting.values()):

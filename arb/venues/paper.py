@@ -32,10 +32,10 @@ from arb.core.events import (
 from arb.errors import require
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Outcome, Side, TimeInForce
 from arb.venues.base import Departure, EventListener, PlaceAnswer
 
-ZERO = Decimal(0)
 EXACT = Context(prec=80)
 START_BALANCE = Decimal(1_000_000)
 """Of every asset at every venue: enough that inventory refuses nothing, unless the settings' own limits do."""

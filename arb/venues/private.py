@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from arb.clock import Clock
 from arb.core.events import PrivateDown, PrivateUp, TroubleReported
+from arb.core.incidents import IncidentKind
 from arb.venues.base import EventListener
 from arb.venues.symbols import UnknownSymbol
 from arb.venues.transport.connection import StreamConnection
@@ -92,7 +93,7 @@ class PrivateStream:
             return
         self._foreign.add(unknown.native)
         text = f"{unknown}: an order or fill of a stranger is passed over, and shows in the balances alone"
-        listener(TroubleReported(kind="unknown_symbol", text=text))
+        listener(TroubleReported(kind=IncidentKind.UNKNOWN_SYMBOL, text=text))
 
     def _on_down(self, cause: str) -> None:
         # Told for failed attempts too: whoever waits for the stream should know why it does not come.

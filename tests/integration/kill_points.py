@@ -25,8 +25,8 @@ from arb.core.events import (
     RunStarted,
     ShutdownAsked,
 )
+from arb.core.incidents import HaltReason
 from arb.core.records import ControlRecord, IncidentRecord, PairRecord
-from arb.core.risk.halts import FLATTENED
 from arb.market.client_id import decode
 from arb.market.order import Role
 from arb.store.journal_reader import FINISHED
@@ -151,7 +151,7 @@ JOURNAL_DOORS: dict[str, Callable[[AnyEvent, Commands], bool]] = {
     "resume": _is(ResumeAsked),
     "flatten": _is(FlattenAsked),
     "flatten order": _places(REPAIRS),
-    "flat": _persists(lambda record: isinstance(record, ControlRecord) and record.halted == FLATTENED),
+    "flat": _persists(lambda record: isinstance(record, ControlRecord) and record.halted == HaltReason.FLATTENED),
     "stop": _is(ShutdownAsked),
     "end": _is(RunEnded),
 }

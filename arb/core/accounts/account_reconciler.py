@@ -12,10 +12,13 @@ from arb.core.accounts.balance_reconciler import SNAPSHOT_MARGIN_S, BalanceRecon
 from arb.core.accounts.recovery import RECOVERY_WAIT_S, recover, return_to_pairs
 from arb.core.accounts.restart import Restored
 from arb.core.events import AccountSnapshotTaken, BalancesReported
+from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.execution_time import executed
+from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.manager import OrderManager
 from arb.core.records import BalanceRecord
 from arb.core.state import EngineState
+from arb.core.timers import PairTimer, RecoveryTimer, SnapshotTimer
 from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
 from arb.market.order import OrderReport
@@ -24,18 +27,18 @@ from arb.market.symbol import Symbol
 SNAPSHOT_MAX_S = 3 * 86_400
 """How far back a start looks at most: OKX tells the fills of three days, Gate's and Bitget's histories go further."""
 SNAPSHOT_AGAIN_S = 2
-TIMER = "survey"
-RECOVERY_TIMER = "adopt"
 
 
 class AccountReconciler:
     """See the module's text."""
 
-    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+    def __init__(
+        self, state: EngineState, manager: OrderManager, foreign: ForeignOrders, drift: BalanceReconciler
+    ) -> None:
         self.state = state
         self.manager = manager
-        self.foreign = manager.foreign
-        self.drift = BalanceReconciler(state)
+        self.foreign = foreign
+        self.drift = drift
         self._since_ns = 0
         # Where a previous process has left a basis: since when what happened has to explain the first balances.
         self._explain_from_ns: dict[str, int] = {}
@@ -124,13 +127,13 @@ class AccountReconciler:
             if not venue_state.snapshot_taken:
                 self._account_read(venue, now_ns)
         elif not venue_state.snapshot_taken:
-            state.incident("not_surveyed", f"{venue}: {cause}", now_ns, venue=venue)
+            state.incident(IncidentKind.SNAPSHOT_FAILED, f"{venue}: {cause}", now_ns, venue=venue)
         if not venue_state.snapshot_taken or venue in self._bare_ns:
-            state.out.timer(f"{TIMER}:{venue}", now_ns + SNAPSHOT_AGAIN_S * NS_PER_S)
+            state.out.timer(SnapshotTimer(venue), now_ns + SNAPSHOT_AGAIN_S * NS_PER_S)
         if self._lost and all(venue_state.snapshot_taken for venue_state in state.venues.values()):
             self.recover_lost(now_ns)
         elif self._lost and not waiting:
-            state.out.timer(RECOVERY_TIMER, now_ns + RECOVERY_WAIT_S * NS_PER_S)
+            state.out.timer(RecoveryTimer(), now_ns + RECOVERY_WAIT_S * NS_PER_S)
 
     def _account_read(self, venue: str, now_ns: int) -> None:
         """Note the first whole look through an account; pairs that waited for it go on."""
@@ -138,7 +141,7 @@ class AccountReconciler:
         self.state.venues[venue].snapshot_taken = True
         for pair in self.manager.open.values():
             if pair.snapshot_until_ns > now_ns:
-                self.state.out.timer(f"pair:{pair.id}", now_ns)
+                self.state.out.timer(PairTimer(pair.id), now_ns)
 
     def _is_bare(self, fill: Fill) -> bool:
         """Return whether a fill is of an order with our prefix that neither the journal knows nor any list shows."""
@@ -160,7 +163,7 @@ class AccountReconciler:
         del self._bare_ns[venue]
         self._given_up |= {(venue, fill.venue_order_id) for fill in bare}
         text = f"{venue} tells fills of orders with our prefix, but does not show these: {names}"
-        self.state.incident("not_adopted", text, now_ns, severity="critical", venue=venue)
+        self.state.incident(IncidentKind.NOT_RECOVERED, text, now_ns, severity=Severity.CRITICAL, venue=venue)
         return None
 
     def recover_lost(self, now_ns: int) -> None:
@@ -174,10 +177,10 @@ class AccountReconciler:
         for venue, number in lost:
             self.manager.on_found(lost[venue, number], now_ns)
 
-    def on_timer(self, venue: str) -> None:
+    def on_timer(self, timer: SnapshotTimer, _now_ns: int) -> None:
         """Look again through an account that could not be looked through, or that does not show orders it tells fills of."""
-        if not self.state.venues[venue].snapshot_taken or venue in self._bare_ns:
-            self._snapshot(venue)
+        if not self.state.venues[timer.venue].snapshot_taken or timer.venue in self._bare_ns:
+            self._snapshot(timer.venue)
 
     def on_private_up(self, venue: str, now_ns: int) -> None:
         """Look through an account whose stream was interrupted: what others did meanwhile has moved its balances, too.

@@ -21,8 +21,10 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.inventory import Drift
 from arb.core.events import AccountSnapshotTaken, BalancesReported, Transfer
+from arb.core.incidents import IncidentKind, Severity
 from arb.core.records import AgreedAccount, AgreedRecord
 from arb.core.state import EngineState
+from arb.core.timers import DriftTimer
 from arb.market.numbers import plain
 
 READ_AGAIN_MS = 1_000
@@ -35,7 +37,6 @@ SNAPSHOT_AGAIN_S = 3
 SNAPSHOT_MARGIN_S = 60
 SNAPSHOTS_BEFORE_GIVING_UP = 4
 TRANSFERS_KEPT = 10_000
-TIMER = "drift"
 # Histories of transfers are cut to whole seconds by some venues, and a deposit shows in a balance when it likes.
 TRANSFER_SLACK_NS = 3 * NS_PER_S
 
@@ -98,8 +99,9 @@ class BalanceReconciler:
         if self._of(event.venue):
             self.state.out.refresh(event.venue)
 
-    def on_timer(self, venue: str, now_ns: int) -> None:
+    def on_timer(self, timer: DriftTimer, now_ns: int) -> None:
         """Read again while a case is open or openings wait for a comparison."""
+        venue = timer.venue
         if self._of(venue):
             self._snapshot_if_due(venue, now_ns)
             self._wake(venue, now_ns)
@@ -176,7 +178,7 @@ class BalanceReconciler:
         )
         state.control.stopped[state.venues[drift.venue].account_id, drift.asset] = text
         state.out.persist(state.control.record(event.t_ns, text))
-        state.incident("balance_drift", text, event.t_ns, severity="critical", venue=drift.venue)
+        state.incident(IncidentKind.BALANCE_DRIFT, text, event.t_ns, severity=Severity.CRITICAL, venue=drift.venue)
         state.inventory.accept(drift.venue, event.asked_ns, event.t_ns, drift.asset)
         del self._cases[key]
         state.suspected.discard(key)
@@ -188,7 +190,9 @@ class BalanceReconciler:
                 self.state.suspected.discard((event.venue, asset))
                 late_ms = (event.t_ns - case.since_ns) // NS_PER_MS
                 text = f"{asset} at {event.venue}: a difference of balances was explained after {late_ms} ms"
-                self.state.incident("balance_explained", text, event.t_ns, severity="info", venue=event.venue)
+                self.state.incident(
+                    IncidentKind.BALANCE_EXPLAINED, text, event.t_ns, severity=Severity.INFO, venue=event.venue
+                )
 
     def _clear_the_way(self, venue: str, now_ns: int) -> None:
         """Let openings wait where a word could not be compared, if that is overdue; read again soon."""
@@ -199,7 +203,7 @@ class BalanceReconciler:
         ) and now_ns >= venue_state.held_until_ns + HOLD_AGAIN_MS * NS_PER_MS:
             venue_state.held_until_ns = now_ns + HOLD_MS * NS_PER_MS
         if self._held(venue, now_ns):
-            self.state.out.timer(f"{TIMER}:{venue}", now_ns + COMPARE_AGAIN_MS * NS_PER_MS)
+            self.state.out.timer(DriftTimer(venue), now_ns + COMPARE_AGAIN_MS * NS_PER_MS)
         elif self._of(venue):
             self._wake(venue, now_ns)
 
@@ -213,7 +217,7 @@ class BalanceReconciler:
             self.state.out.snapshot_account(venue, symbols, self.since_ns(venue, now_ns))
 
     def _wake(self, venue: str, now_ns: int) -> None:
-        self.state.out.timer(f"{TIMER}:{venue}", now_ns + READ_AGAIN_MS * NS_PER_MS)
+        self.state.out.timer(DriftTimer(venue), now_ns + READ_AGAIN_MS * NS_PER_MS)
 
     def _count(self, venue: str, transfer: Transfer, now_ns: int) -> None:
         key = (venue, transfer.transfer_id)
@@ -229,4 +233,4 @@ class BalanceReconciler:
         if state.inventory.apply(venue, amounts, at_ns, TRANSFER_SLACK_NS, (made_ns, max(made_ns, now_ns))):
             word = "deposit" if transfer.amount > 0 else "withdrawal"
             text = f"{word} {transfer.transfer_id} of {plain(abs(transfer.amount))} {transfer.asset} at {venue}"
-            state.incident("transfer", text, now_ns, severity="info", venue=venue)
+            state.incident(IncidentKind.TRANSFER, text, now_ns, severity=Severity.INFO, venue=venue)

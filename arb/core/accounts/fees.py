@@ -6,10 +6,10 @@ from arb.core.records import FillRecord
 from arb.core.state import EngineState
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 RATE_STEP = Decimal("1e-8")
 FEE_SLACK = Decimal("0.01")
 """A fee may be so much above the model, as a share of it, before the model counts as wrong ..."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from arb.core.accounts.restart import OpenPair, Restored, has_vanished
+from arb.core.incidents import IncidentKind, Severity
 from arb.core.records import (
     AgreedAccount,
     AgreedRecord,
@@ -69,7 +70,7 @@ def keep_former(state: EngineState, restored: Restored, told: Mapping[str, str],
     for name, present in fresh.items():
         if sandbox_of(present) is None:
             text = f"account {present} was called {name} before: rows under both names are one account's"
-            state.incident("account_renamed", text, now_ns, severity="info")
+            state.incident(IncidentKind.ACCOUNT_RENAMED, text, now_ns, severity=Severity.INFO)
 
 
 def _last(name: str, known: Mapping[str, str]) -> str:

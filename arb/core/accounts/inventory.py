@@ -20,9 +20,8 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.events import AssetBalance, BalancesReported
 from arb.market.fill import Fill, FillKey
+from arb.market.numbers import ZERO
 from arb.market.order import Side
-
-ZERO = Decimal(0)
 
 
 class Drift(msgspec.Struct, frozen=True):

@@ -10,20 +10,21 @@ of ours that rests is cancelled.
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 from arb.core.commands import PlaceOrder
+from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.records import PairKind, PlanRecord
 from arb.core.state import EngineState
+from arb.core.timers import OrderTimer, PairTimer
 from arb.market.client_id import ClientOrderId, decode, is_again, pair_part
 from arb.market.instrument import FeeIn
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 RECOVERY_WAIT_S = 10
 """How long an account that cannot be looked through is waited for: by lost orders, for their other legs; by the repairs of a
 pair that was taken up, since an earlier one may have left of which the journal knows nothing."""
@@ -63,7 +64,7 @@ def _give_back(
     manager.know(order)
     state.out.persist(order.record())
     text = f"pair {pair.id}: {order.client_order_id}, an order of its own that the journal does not know, is taken up"
-    state.incident("adopted", text, now_ns, venue=order.venue, pair_id=pair.id)
+    state.incident(IncidentKind.RECOVERED, text, now_ns, venue=order.venue, pair_id=pair.id)
     _follow(state, manager, order, now_ns)
 
 
@@ -76,7 +77,7 @@ def recover(state: EngineState, manager: OrderManager, reports: Iterable[OrderRe
             continue
         if not _takable(state, report):
             text = f"{report.venue} {report.symbol} {report.client_order_id} has our prefix, but cannot be taken up"
-            state.incident("not_adopted", text, now_ns, severity="critical", venue=report.venue)
+            state.incident(IncidentKind.NOT_RECOVERED, text, now_ns, severity=Severity.CRITICAL, venue=report.venue)
             continue
         groups.setdefault((name.nonce, name.pair_number, report.symbol), []).append((name, report))
     return [_recover_pair(state, manager, told, now_ns) for _, told in sorted(groups.items())]
@@ -98,10 +99,10 @@ def _recover_pair(
     state.out.persist(plan, pair.record(base), *(order.record() for order in pair.orders.values()))
     names = ", ".join(pair.orders)
     text = f"pair {pair.id}: orders with our prefix that the journal does not know are taken up: {names}"
-    state.incident("adopted", text, now_ns, pair_id=pair.id)
+    state.incident(IncidentKind.RECOVERED, text, now_ns, pair_id=pair.id)
     for order in pair.orders.values():
         _follow(state, manager, order, now_ns)
-    state.out.timer(f"pair:{pair.id}", now_ns)
+    state.out.timer(PairTimer(pair.id), now_ns)
     return pair
 
 
@@ -110,9 +111,9 @@ def _follow(state: EngineState, manager: OrderManager, order: WorkingOrder, now_
     order.released = order.settled
     if not order.settled:
         state.books.sending(order.venue, order.symbol, now_ns)
-        state.out.timer(f"order:{order.client_order_id}", now_ns)
+        state.out.timer(OrderTimer(order.client_order_id), now_ns)
     if not order.ended:
-        manager.reconciler.cancel(order)
+        manager.cancel(order)
 
 
 def _order(state: EngineState, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int) -> WorkingOrder:

@@ -15,10 +15,10 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.recovery import RECOVERY_WAIT_S
+from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.pairs.residuals import Residuals
 from arb.core.records import (
     AgreedRecord,
     ControlRecord,
@@ -30,6 +30,7 @@ from arb.core.records import (
     ResidualsRecord,
 )
 from arb.core.state import EngineState
+from arb.core.timers import OrderTimer, PairTimer
 from arb.market.account import sandbox_of
 from arb.market.client_id import number_again
 from arb.market.numbers import plain
@@ -64,14 +65,14 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What accounts were called before, each with its present name, as the journal has it."""
 
 
-def restore(state: EngineState, manager: OrderManager, residuals: Residuals, restored: Restored, now_ns: int) -> None:
+def restore(state: EngineState, manager: OrderManager, restored: Restored, now_ns: int) -> None:
     """Take up unfinished pairs and ask for every order that is not settled."""
     if restored.control is not None:
         state.control.restore(restored.control)
     present = {venue_state.account_id for venue_state in state.venues.values()}
     numbers: set[int] = set()
     if restored.residuals is not None:
-        _recover_residuals(state, residuals, restored.residuals, present, now_ns)
+        _recover_residuals(state, restored.residuals, present, now_ns)
     for left in restored.pairs:
         pair = _rebuild(state, left, numbers, now_ns)
         state.control.restore_opened(pair.plan.day_notional, pair.decided_ns)
@@ -87,7 +88,7 @@ def restore(state: EngineState, manager: OrderManager, residuals: Residuals, res
                 f"pair {pair.id} was left open with {pair.imbalance(base)} {base} uneven as far as is known, and {why}"
                 " and start again to have it finished, or give it up by `arb resume --reason TEXT`"
             )
-            state.halt("stranded", text, now_ns, pair.id)
+            state.halt(HaltReason.STRANDED, text, now_ns, pair.id)
             continue
         holds = {(plan.buy_venue, quote): plan.hold_quote, (plan.sell_venue, base): plan.hold_base}
         state.inventory.reserve(pair.id, holds)
@@ -96,9 +97,15 @@ def restore(state: EngineState, manager: OrderManager, residuals: Residuals, res
             order.released = order.settled
             if not order.settled:
                 state.books.sending(order.venue, order.symbol, now_ns)
-                state.out.timer(f"order:{order.client_order_id}", now_ns)
-        state.out.timer(f"pair:{pair.id}", now_ns)
-        state.incident("restored", f"pair {pair.id} taken up as {pair.state}", now_ns, severity="info", pair_id=pair.id)
+                state.out.timer(OrderTimer(order.client_order_id), now_ns)
+        state.out.timer(PairTimer(pair.id), now_ns)
+        state.incident(
+            IncidentKind.RESTORED,
+            f"pair {pair.id} taken up as {pair.state}",
+            now_ns,
+            severity=Severity.INFO,
+            pair_id=pair.id,
+        )
     for closed in restored.recent:
         pair = _rebuild(state, closed, numbers, now_ns)
         repairable = pair.state is not PairState.ABANDONED and not _untraded(state, pair)
@@ -115,21 +122,19 @@ def abandon(state: EngineState, pair: PairTrade, why: str, now_ns: int) -> None:
     state.tally.closed[pair.state] += 1
     # With the control row, since the day's turnover may stand in this pair's plan alone.
     state.out.persist(pair.record(Symbol.of(pair.plan.symbol).base), state.control.record(now_ns, why))
-    state.incident("abandoned", why, now_ns, pair_id=pair.id)
+    state.incident(IncidentKind.ABANDONED, why, now_ns, pair_id=pair.id)
 
 
-def _recover_residuals(
-    state: EngineState, residuals: Residuals, left: ResidualsRecord, present: set[str], now_ns: int
-) -> None:
+def _recover_residuals(state: EngineState, left: ResidualsRecord, present: set[str], now_ns: int) -> None:
     """Take up what is left over, but for what lies on accounts that are not connected now: that is told."""
-    elsewhere = residuals.restore(left, present, lambda account_id: not has_vanished(state, account_id))
+    elsewhere = state.residuals.restore(left, present, lambda account_id: not has_vanished(state, account_id))
     dropped = [rest for rest in elsewhere if rest.size]
     if dropped:
         held = ", ".join(f"{plain(rest.size)} {Symbol.of(rest.symbol).base}" for rest in dropped)
         gone = sorted({name for rest in dropped for name in rest.account_ids or left.account_ids} - present)
         text = f"{held} left over by earlier pairs lie on accounts that are not connected now: {', '.join(gone)}"
-        severity = "warning" if any(rest in left.carried for rest in dropped) else "info"
-        state.incident("left_over", text, now_ns, severity=severity)
+        severity = Severity.WARNING if any(rest in left.carried for rest in dropped) else Severity.INFO
+        state.incident(IncidentKind.RESIDUAL, text, now_ns, severity=severity)
 
 
 def has_vanished(state: EngineState, account_id: str) -> bool:

@@ -28,7 +28,6 @@ from arb.core.settings import OnSingleLeg
 from arb.market.numbers import bps, exact, to_e8
 from arb.market.order import Role, Side
 
-ZERO = Decimal(0)
 BPS = Decimal(10_000)
 REPAIRS_EXPLAINED = 8
 """Of how many repairs of one pair the alternatives are kept: a halted exit may be quoted for hours."""

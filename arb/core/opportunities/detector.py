@@ -13,7 +13,6 @@ from arb.core.opportunities.alternatives import Considered
 from arb.core.opportunities.episodes import Edge, Episode, Episodes, Route
 from arb.core.opportunities.opener import open_pair
 from arb.core.orders.manager import OrderManager
-from arb.core.pairs.residuals import Residuals
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
@@ -24,6 +23,7 @@ from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
 from arb.core.risk.limits import breached
 from arb.core.state import IDS_PER_RUN, EngineState
+from arb.core.timers import EpisodesTimer
 from arb.market.numbers import exact, to_e8
 from arb.market.symbol import Symbol
 
@@ -38,10 +38,9 @@ Sides = tuple[dict[str, Depth], dict[str, Depth]]
 class Detector:
     """Finds edges and decides which to take."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, residuals: Residuals) -> None:
+    def __init__(self, state: EngineState, manager: OrderManager) -> None:
         self.state = state
         self.manager = manager
-        self.residuals = residuals
         self.episodes = Episodes(0, 0, 0)
         self._closed: list[OpportunityRecord] = []
         self._terms: dict[Route, PairTerms] = {}
@@ -53,7 +52,6 @@ class Detector:
         self._wake_ns = 0
         # Routes that a retired book ended while an episode of theirs was open.
         self._ended: list[Route] = []
-        state.books.on_change = self.books_changed
 
     def start(self) -> None:
         """Begin the episodes of a run; the run's id must be known."""
@@ -147,7 +145,7 @@ class Detector:
         due_ns = self.episodes.next_close_ns()
         if due_ns is not None and not now_ns < self._wake_ns <= due_ns:
             self._wake_ns = due_ns
-            self.state.out.timer("episodes", due_ns)
+            self.state.out.timer(EpisodesTimer(), due_ns)
 
     def finish(self, now_ns: int) -> None:
         """Close every episode, at the end of a run."""
@@ -261,7 +259,7 @@ class Detector:
         states = [state.venues[venue] for venue in venues]
         if not state.control.opening_allowed:
             return Reason.HALTED
-        if any(s.halted or not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
+        if any(not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
             return Reason.VENUE_HALTED
         if any(state.health.venues[venue].quarantined for venue in venues):
             return Reason.VENUE_HALTED
@@ -293,7 +291,7 @@ class Detector:
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
         state, (symbol, *venues) = self.state, route
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
-        if breached(state, self.manager, self.residuals, route, notional, now_ns) is not None:
+        if breached(state, self.manager, route, notional, now_ns) is not None:
             return Reason.RISK_LIMIT
         if any((venue, symbol) in self.manager.busy for venue in venues):
             return Reason.PAIR_IN_FLIGHT

@@ -10,10 +10,9 @@ from arb.core.pricing.terms import PairTerms
 from arb.core.records import PairKind, PlanRecord, Residual
 from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
+from arb.market.numbers import ZERO
 from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
-
-ZERO = Decimal(0)
 
 
 def open_pair(
@@ -22,10 +21,10 @@ def open_pair(
     route: Route,
     plan: PlanView,
     terms: PairTerms,
-    opportunity_id: int,
+    opportunity_id: int | None,
     now_ns: int,
 ) -> PairTrade:
-    """Reserve, write down and send both legs of an arbitrage pair."""
+    """Reserve, write down and send both legs of an arbitrage pair; `opportunity_id`: the row it is traded on, if any."""
     symbol, buy_venue, sell_venue = route
     base, quote = Symbol.of(symbol).base_and_quote
     number = state.next_number("pairs")

@@ -10,16 +10,17 @@ from decimal import Decimal
 import msgspec
 
 from arb.core.accounts.fees import fill_record
+from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.execution_time import executed
 from arb.core.orders.order import average
 from arb.core.records import FillRecord, OrderRecord
 from arb.core.state import EngineState
 from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 ORDERS_KEPT = 10_000
 
 
@@ -107,7 +108,7 @@ class ForeignOrders:
     def _first(self, venue: str, symbol: str, venue_order_id: str, now_ns: int) -> OrderRecord:
         state = self.state
         text = f"{symbol} order {venue_order_id} at {venue} is not ours: it is noted and left alone"
-        state.incident("foreign_order", text, now_ns, severity="info", venue=venue)
+        state.incident(IncidentKind.FOREIGN_ORDER, text, now_ns, severity=Severity.INFO, venue=venue)
         return OrderRecord(
             id=state.next_id("orders"),
             pair_trade_id=None,

@@ -22,19 +22,21 @@ from arb.core.events import (
     OrderUpdated,
     OutcomeUnknown,
 )
+from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.execution_time import executed
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.reconciler import OrderReconciler
 from arb.core.pairs.pair import PairTrade
 from arb.core.state import EngineState
+from arb.core.timers import OrderTimer
 from arb.errors import require
 from arb.market.client_id import MAX_ATTEMPT, ClientOrderId, decode
 from arb.market.fill import Fill
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 # Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
 CLOSED_KEPT = 20_000
 ORPHANS_KEPT = 1_000
@@ -49,7 +51,15 @@ UNREACHED_STOP_S = 1.0
 class OrderManager:
     """All pairs and orders of one engine."""
 
-    def __init__(self, state: EngineState) -> None:
+    def __init__(
+        self,
+        state: EngineState,
+        foreign: ForeignOrders,
+        *,
+        progress: Callable[[PairTrade, int], None],
+        fee_check: Callable[[Fill], None],
+    ) -> None:
+        """Call `progress(pair, now_ns)` whenever a pair or an order of it may have changed, `fee_check` with each new fill."""
         self.state = state
         self.pairs: dict[int, PairTrade] = {}
         self.orders: dict[str, WorkingOrder] = {}
@@ -57,13 +67,13 @@ class OrderManager:
         # Taken up from the journal, and not to be finished in this run: their symbols are not traded.
         self.stranded: dict[int, PairTrade] = {}
         self.busy: dict[tuple[str, str], int] = {}
-        self.progress: Callable[[PairTrade, int], None]
-        self.fee_check: Callable[[Fill], None]
-        self.foreign = ForeignOrders(state)
+        self.foreign = foreign
+        self._progress = progress
+        self._fee_check = fee_check
         self._by_venue_id: dict[tuple[str, str], str] = {}
         self._orphans: dict[tuple[str, str], list[Fill]] = {}
         self._closed: deque[int] = deque()
-        self.reconciler = OrderReconciler(state)
+        self._reconciler = OrderReconciler(state)
 
     # Opening and sending.
 
@@ -124,7 +134,7 @@ class OrderManager:
             places.append(place)
         state.out.place(places)
         for place in places:
-            self.reconciler.ask_later(self.orders[place.client_order_id], now_ns)
+            self._reconciler.ask_later(self.orders[place.client_order_id], now_ns)
 
     def _name(self, pair: PairTrade, leg: str, attempt: int) -> str:
         return ClientOrderId(self.state.nonce, pair.number, leg, attempt % (MAX_ATTEMPT + 1)).encode()
@@ -157,11 +167,11 @@ class OrderManager:
         if event.entries_stop_s is not None:
             self.state.stop_entries(event.venue, event.entries_stop_s, event.t_ns)
             text = f"{event.venue} takes no entries for {event.entries_stop_s:.0f} s: {event.code} {event.message}"
-            self.state.incident("entries_stopped", text, event.t_ns, venue=event.venue)
+            self.state.incident(IncidentKind.ENTRIES_STOPPED, text, event.t_ns, venue=event.venue)
         if order.outcome is Outcome.ACCEPTED:
             text = f"{event.venue} rejected {event.client_order_id} ({event.code}) after it was seen alive"
-            self.state.incident("contradiction", text, event.t_ns, venue=event.venue, pair_id=order.pair_id)
-            self.reconciler.ask_later(order, event.t_ns)
+            self.state.incident(IncidentKind.CONTRADICTION, text, event.t_ns, venue=event.venue, pair_id=order.pair_id)
+            self._reconciler.ask_later(order, event.t_ns)
             return
         order.outcome, order.reject_code = Outcome.REJECTED, event.code
         order.end(event.t_ns)
@@ -176,9 +186,14 @@ class OrderManager:
             order.outcome = Outcome.UNKNOWN
             text = f"{event.venue} {event.client_order_id}: {event.cause}"
             self.state.incident(
-                "unknown_outcome", text, event.t_ns, severity="info", venue=event.venue, pair_id=order.pair_id
+                IncidentKind.UNKNOWN_OUTCOME,
+                text,
+                event.t_ns,
+                severity=Severity.INFO,
+                venue=event.venue,
+                pair_id=order.pair_id,
             )
-        self.reconciler.ask_later(order, event.t_ns)
+        self._reconciler.ask_later(order, event.t_ns)
         self._after(order, event.t_ns)
 
     def on_updated(self, event: OrderUpdated) -> None:
@@ -236,32 +251,41 @@ class OrderManager:
         for fill in event.fills:
             self._take_fill(order, fill, event.t_ns)
         if event.report is None and not event.fills and event.complete and order.is_unknown:
-            self.reconciler.count_clean_query(order, event)
+            self._reconciler.count_clean_query(order, event)
         if not order.settled:
-            self.reconciler.ask_later(order, event.t_ns)
+            self._reconciler.ask_later(order, event.t_ns)
         if order.rests and event.report is not None:
-            self.reconciler.cancel(order)  # none of ours is meant to rest: an earlier cancel was lost
-        self.reconciler.alarm_if_long_unknown(order, event.t_ns)
+            self._reconciler.cancel(order)  # none of ours is meant to rest: an earlier cancel was lost
+        self._reconciler.alarm_if_long_unknown(order, event.t_ns)
         self._after(order, event.t_ns)
 
     def on_cancel_answered(self, event: CancelAnswered) -> None:
         """Whatever the answer to a cancel, ask for the order's cumulative fill; in its turn where one did not help before."""
         order = self._own(event.client_order_id)
         if not order.settled and order.cancels_asked < 2:
-            self.reconciler.ask(order, event.t_ns)
+            self._reconciler.ask(order, event.t_ns)
 
-    def on_timer(self, client_order_id: str, now_ns: int) -> None:
-        """Look for an order that has been silent for too long."""
-        order = self.orders.get(client_order_id)
+    def on_timer(self, timer: OrderTimer, now_ns: int) -> None:
+        """Query an order that has been silent for too long."""
+        order = self.orders.get(timer.client_order_id)
         if order is not None and not order.settled and not order.query_in_flight:
-            self.reconciler.ask(order, now_ns)
+            self._reconciler.ask(order, now_ns)
+
+    def on_clock(self, venue: str, offset_ns: int) -> None:
+        """Note a venue's clock offset (ns) for the orders that may have been signed with it."""
+        orders = (order for pair in self.open.values() for order in pair.orders.values())
+        self._reconciler.clock_measured(orders, venue, offset_ns)
+
+    def cancel(self, order: WorkingOrder) -> None:
+        """Ask for an order that rests to be cancelled."""
+        self._reconciler.cancel(order)
 
     def on_balances(self, venue: str, now_ns: int, asked_ns: int) -> bool:
         """Complete the proof of absence for orders whose looks were clean before these balances were asked for.
 
         Return whether a proof failed because they do not agree.
         """
-        absent, doubtful = self.reconciler.weighed(self.orders, venue, asked_ns)
+        absent, doubtful = self._reconciler.weighed(self.orders, venue, asked_ns)
         for order in absent:
             order.absent = True
             order.end(now_ns)
@@ -276,9 +300,9 @@ class OrderManager:
         for pair in self.open.values():
             for order in pair.orders.values():
                 if order.venue == venue and not order.settled and not order.query_in_flight:
-                    self.state.out.timer(f"order:{order.client_order_id}", 0)
+                    self.state.out.timer(OrderTimer(order.client_order_id), 0)
         for order in self._cancelled_lately(venue, now_ns):
-            self.reconciler.ask(order, now_ns)
+            self._reconciler.ask(order, now_ns)
 
     def _cancelled_lately(self, venue: str, now_ns: int) -> list[WorkingOrder]:
         horizon_ns, found = now_ns - LATE_FILL_S * NS_PER_S, list[WorkingOrder]()
@@ -378,7 +402,7 @@ class OrderManager:
         row = fill_record(state, order.order_id, order.account_id, fill)
         order.fee_values[fill.key] = row.fee_quote_value
         state.out.persist(order.record(), row)
-        self.fee_check(fill)
+        self._fee_check(fill)
 
     def _after(self, order: WorkingOrder, now_ns: int) -> None:
         if order.settled and not order.released:
@@ -386,9 +410,9 @@ class OrderManager:
             self.state.books.settled(order.venue, order.symbol)
         elif order.released and not order.settled:
             # The venue tells of more filled than when all seemed over, and the fill itself may have been lost on the way.
-            self.reconciler.ask_later(order, now_ns)
+            self._reconciler.ask_later(order, now_ns)
         self.state.out.persist(order.record())
-        self.progress(self.pairs[order.pair_id], now_ns)
+        self._progress(self.pairs[order.pair_id], now_ns)
 
     def _count_reject(self, event: OrderRejected) -> None:
         venue_state = self.state.venues[event.venue]
@@ -402,7 +426,7 @@ class OrderManager:
         if venue_state.rejects_in_a_row >= REJECTS_BEFORE_PAUSE:
             self.state.pause(event.venue, REJECT_PAUSE_S, event.t_ns)
             text = f"{venue_state.rejects_in_a_row} rejections in a row, last {event.code}: {event.message}"
-            self.state.incident("rejections", text, event.t_ns, venue=event.venue)
+            self.state.incident(IncidentKind.REJECTIONS, text, event.t_ns, venue=event.venue)
 
     def _keep_orphan(self, fill: Fill) -> None:
         if len(self._orphans) >= ORPHANS_KEPT:

@@ -17,9 +17,8 @@ from arb.core.commands import PlaceOrder
 from arb.core.records import FillRecord, OrderRecord
 from arb.errors import require
 from arb.market.fill import Fill, FillKey, FillSource, Liquidity
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
-
-ZERO = Decimal(0)
 
 
 class WorkingOrder:

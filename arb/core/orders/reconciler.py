@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import CancelOrder, QueryOrder
 from arb.core.events import OrderQueried
+from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders import absence
 from arb.core.orders.order import WorkingOrder
 from arb.core.state import EngineState
+from arb.core.timers import OrderTimer
 from arb.market.symbol import Symbol
 
 QUERY_BACKOFF_MAX_MS = 5_000
@@ -54,7 +56,12 @@ class OrderReconciler:
             f"{order.venue} {order.client_order_id}: neither found nor proved absent; {order.symbol} stays frozen there"
         )
         self.state.incident(
-            "unknown_too_long", text, now_ns, severity="critical", venue=order.venue, pair_id=order.pair_id
+            IncidentKind.UNKNOWN_TOO_LONG,
+            text,
+            now_ns,
+            severity=Severity.CRITICAL,
+            venue=order.venue,
+            pair_id=order.pair_id,
         )
 
     def _provable_ns(self, order: WorkingOrder) -> int:
@@ -98,7 +105,7 @@ class OrderReconciler:
         at_ns = now_ns + backoff_ns
         if order.is_unknown:
             at_ns = absence.next_query_ns(order.clean_queries, now_ns, self._provable_ns(order), backoff_ns)
-        self.state.out.timer(f"order:{order.client_order_id}", at_ns)
+        self.state.out.timer(OrderTimer(order.client_order_id), at_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
         """Ask for a resting order to be cancelled; looks go on whatever the answer, and cancel again while it rests."""

@@ -8,14 +8,12 @@ from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import repair_size
-from arb.core.pairs.residuals import Residuals
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
 from arb.core.records import PairKind, PairState, Residual, Waterfall
 from arb.core.state import EngineState
+from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import Symbol
-
-ZERO = Decimal(0)
 
 
 class Closer:
@@ -24,7 +22,6 @@ class Closer:
     def __init__(self, state: EngineState, manager: OrderManager) -> None:
         self.state = state
         self.manager = manager
-        self.residuals = Residuals(state.limits.dust_total_max_quote)
 
     def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
         """End a pair whose orders are all settled."""
@@ -42,9 +39,9 @@ class Closer:
         state.tally.exposure_quote_s += pair.exposure_quote_s
         state.out.persist(pair.record(base))
         if trigger is Trigger.STUCK:
-            self.residuals.carry(self._left_over(pair, residual, mark, now_ns))
+            self.state.residuals.carry(self._left_over(pair, residual, mark, now_ns))
         elif residual:
-            self.residuals.add(self._left_over(pair, residual, mark, now_ns))
+            self.state.residuals.add(self._left_over(pair, residual, mark, now_ns))
         if residual:
             self.keep_residuals()
         self._book_result(pair, net_e8, now_ns)
@@ -67,7 +64,7 @@ class Closer:
         state.control.take_back(net_e8, now_ns)
         residual = pair.booked_residual
         if residual:
-            give = self.residuals.carry if pair.state is PairState.CARRIED else self.residuals.add
+            give = self.state.residuals.carry if pair.state is PairState.CARRIED else self.state.residuals.add
             give(self._left_over(pair, -residual, pair.residual_mark, now_ns))
             self.keep_residuals()
 
@@ -80,7 +77,7 @@ class Closer:
     def keep_residuals(self) -> None:
         """Write down what is left over, for a restart."""
         accounts = tuple(venue_state.account_id for venue_state in self.state.venues.values())
-        self.state.out.persist(self.residuals.record(accounts))
+        self.state.out.persist(self.state.residuals.record(accounts))
 
     def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
         """Return `m1`: what one base of the residual fetches now in the sell venue's bids, less its taker fee.
@@ -148,17 +145,19 @@ class Closer:
 
         Not before it is worth `dust_max_quote`: every such order costs a fee and rate budget that an edge could use.
         """
-        state, held = self.state, self.residuals.pooled(symbol)
+        state, held = self.state, self.state.residuals.pooled(symbol)
         if abs(held.booked) < state.limits.dust_max_quote or not state.control.opening_allowed:
             return
         self.sell_dust(symbol, now_ns)
 
     def sell_dust(self, symbol: str, now_ns: int) -> bool:
         """Trade the pool of a symbol back to flat where that is a legal order now; return whether a pair was opened."""
-        venue = self.venue_for(symbol, self.residuals.pooled(symbol).size, now_ns)
+        venue = self.venue_for(symbol, self.state.residuals.pooled(symbol).size, now_ns)
         if venue is None:
             return False
-        open_residual_pair(self.state, self.manager, PairKind.DUST, symbol, venue, self.residuals.take(symbol), now_ns)
+        open_residual_pair(
+            self.state, self.manager, PairKind.DUST, symbol, venue, self.state.residuals.take(symbol), now_ns
+        )
         self.keep_residuals()
         return True
 

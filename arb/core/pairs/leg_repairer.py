@@ -13,6 +13,7 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.accounts.restart import repairs_from_ns, unseen
 from arb.core.events import NOT_JOURNALLED
+from arb.core.incidents import HaltReason, IncidentKind
 from arb.core.opportunities.alternatives import REPAIRS_EXPLAINED, RepairDecision
 from arb.core.orders.manager import OrderManager
 from arb.core.pairs.closing import Closer
@@ -29,11 +30,12 @@ from arb.core.reasons import Reason
 from arb.core.records import AlternativeWay, PairKind, PairState
 from arb.core.settings import OnSingleLeg
 from arb.core.state import EngineState
+from arb.core.timers import PairTimer
 from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
+from arb.market.numbers import ZERO
 from arb.market.order import Outcome, Role, Side
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
 RETRY_MS = 50
 HALTED_RETRY_MS = 500
 # A repair that the journal would not take is written down all the same once it does: tries are few while it refuses.
@@ -50,10 +52,10 @@ UNREACHED_MS = 2000
 class LegRepairer:
     """Brings pairs back to flat and ends them."""
 
-    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+    def __init__(self, state: EngineState, manager: OrderManager, closer: Closer) -> None:
         self.state = state
         self.manager = manager
-        self.closer = Closer(state, manager)
+        self.closer = closer
         self._drained = False
 
     def progress(self, pair: PairTrade, now_ns: int) -> None:
@@ -66,7 +68,7 @@ class LegRepairer:
             pair.move(Trigger.LATE_FILL, now_ns)
             self.manager.add(pair)
             text = f"pair {pair.id}: a fill arrived after the pair had ended"
-            self.state.incident("late_fill", text, now_ns, pair_id=pair.id)
+            self.state.incident(IncidentKind.LATE_FILL, text, now_ns, pair_id=pair.id)
             self.state.out.persist(pair.record(base))
         if not pair.settled:
             self._mind_deadline(pair, now_ns)
@@ -85,9 +87,9 @@ class LegRepairer:
                 self.progress(pair, now_ns)
         self._drained = False
 
-    def on_timer(self, pair_id: int, now_ns: int) -> None:
+    def on_timer(self, timer: PairTimer, now_ns: int) -> None:
         """Try again for one pair."""
-        pair = self.manager.open.get(pair_id)
+        pair = self.manager.open.get(timer.pair_id)
         if pair is not None:
             self.progress(pair, now_ns)
 
@@ -167,7 +169,7 @@ class LegRepairer:
         over_ns = self._due_ns(pair.uneven_ns or now_ns) + 1
         if pair.state is PairState.REPAIRING and over_ns > now_ns:
             at_ns = min(at_ns, over_ns)
-        self.state.out.timer(f"pair:{pair.id}", at_ns)
+        self.state.out.timer(PairTimer(pair.id), at_ns)
 
     def _ready_ns(self, pair: PairTrade, wait_ns: int) -> int:
         """Return when the next repair may be tried: at once where the journal refused the last and takes rows again."""
@@ -185,14 +187,14 @@ class LegRepairer:
         due_ns = self._due_ns(pair.uneven_ns)
         imbalance = pair.imbalance(Symbol.of(pair.plan.symbol).base)
         if now_ns <= due_ns:
-            self.state.out.timer(f"pair:{pair.id}", due_ns + 1)
+            self.state.out.timer(PairTimer(pair.id), due_ns + 1)
         elif not self._is_flat(pair, imbalance):
             self._out_of_time(pair, imbalance, now_ns)
 
     def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         base = Symbol.of(pair.plan.symbol).base
         text = f"pair {pair.id}: {imbalance} {base} is carried: no legal order would mend it, or the policy is to hold"
-        self.state.incident("carried", text, now_ns, pair_id=pair.id)
+        self.state.incident(IncidentKind.CARRIED, text, now_ns, pair_id=pair.id)
         self.closer.close(pair, Trigger.STUCK, now_ns)
 
     def _out_of_time(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
@@ -200,7 +202,7 @@ class LegRepairer:
         pair.move(Trigger.OUT_OF_TIME, now_ns)
         self.state.out.persist(pair.record(base))
         text = f"pair {pair.id}: {imbalance} {base} unhedged for longer than {self.state.timing.leg_deadline_ms} ms"
-        self.state.halt("leg_deadline", text, now_ns, pair.id)
+        self.state.halt(HaltReason.LEG_DEADLINE, text, now_ns, pair.id)
 
     def _reference(self, pair: PairTrade, side: Side) -> Decimal:
         """Return the average price of the leg in excess, from which the loss cap is drawn."""
@@ -316,7 +318,7 @@ class LegRepairer:
     def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:
         """Return why a repair may not trade at a venue now, or None."""
         state, symbol = self.state, pair.plan.symbol
-        if state.venues[venue].halted or state.venues[venue].paused_until_ns > now_ns:
+        if state.venues[venue].paused_until_ns > now_ns:
             return Reason.VENUE_HALTED
         if venue in unseen(state, pair, now_ns):
             return Reason.VENUE_HALTED

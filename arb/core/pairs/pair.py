@@ -24,10 +24,9 @@ from arb.clock import NS_PER_S
 from arb.core.orders.order import WorkingOrder
 from arb.core.records import PairKind, PairRecord, PairState, PlanRecord, Waterfall
 from arb.errors import InvariantError
+from arb.market.numbers import ZERO
 from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
-
-ZERO = Decimal(0)
 
 
 class Trigger(StrEnum):

@@ -23,10 +23,10 @@ import msgspec
 
 from arb.core.settings import OnSingleLeg
 from arb.market.instrument import FeeIn, Instrument, ceil_to_step, floor_to_step
+from arb.market.numbers import ZERO
 from arb.market.order import Role, Side
 
 BPS = Decimal(10_000)
-ZERO = Decimal(0)
 ONE = Decimal(1)
 # How many lots below the most that can be paid for are tried where the least notional binds as well.
 LOTS_TRIED = 64

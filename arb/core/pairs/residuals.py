@@ -11,9 +11,8 @@ from decimal import Decimal
 import msgspec
 
 from arb.core.records import Residual, ResidualsRecord
+from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
-
-ZERO = Decimal(0)
 
 
 class Excess(msgspec.Struct, frozen=True):

@@ -17,11 +17,10 @@ import msgspec
 from arb.core.records import PlanRecord, Waterfall
 from arb.errors import require
 from arb.market.instrument import FeeIn
-from arb.market.numbers import to_e8
+from arb.market.numbers import ZERO, to_e8
 from arb.market.order import Side
 
 Exact = Decimal | Fraction
-ZERO = Decimal(0)
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):

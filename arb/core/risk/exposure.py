@@ -15,16 +15,15 @@ from datetime import date
 from decimal import Decimal
 
 from arb.clock import NS_PER_S
+from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
 from arb.core.pairs.pair import PairTrade, net_base
-from arb.core.pairs.residuals import Residuals
 from arb.core.risk.exposure_meter import CARRIED
 from arb.core.state import EngineState
+from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import Symbol
 
-ZERO = Decimal(0)
-RISK_LIMIT = "risk_limit"
 # The day's sum is written down whenever it has grown by this share of its limit, so that a crash forgets little.
 KEPT_EVERY = 64
 
@@ -32,10 +31,9 @@ KEPT_EVERY = 64
 class ExposureWatch:
     """Measures what is exposed, before every event, and halts when it was too much for too long."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, residuals: Residuals) -> None:
+    def __init__(self, state: EngineState, manager: OrderManager) -> None:
         self.state = state
         self.manager = manager
-        self.residuals = residuals
         self._carried_since_ns = 0
         self._told: set[object] = set()
         self._kept = ZERO
@@ -67,13 +65,13 @@ class ExposureWatch:
     def _begin_day(self, now_ns: int) -> None:
         ended = self.state.control.exposure.roll(now_ns)
         if ended is not None:
-            self.state.incident("exposure_day", _told_day(*ended), now_ns, severity="info")
+            self.state.incident(IncidentKind.EXPOSURE_DAY, _told_day(*ended), now_ns, severity=Severity.INFO)
             self._kept = ZERO
 
     def _accrue(self, now_ns: int) -> None:
         for pair in self.manager.open.values():
             self._measure_pair(pair, now_ns)
-        excess = self.residuals.beyond_dust()
+        excess = self.state.residuals.beyond_dust()
         if excess and self._carried_since_ns:
             carried = sum((held.value for held in excess.values()), ZERO)
             self.state.control.exposure.add({CARRIED: carried}, self._carried_since_ns, now_ns)
@@ -113,9 +111,9 @@ class ExposureWatch:
 
     def _halt(self, text: str, now_ns: int, pair_id: int | None = None) -> None:
         if self.state.control.halted is None:
-            self.state.halt(RISK_LIMIT, text, now_ns, pair_id)
+            self.state.halt(HaltReason.RISK_LIMIT, text, now_ns, pair_id)
         else:
-            self.state.incident(RISK_LIMIT, text, now_ns, severity="critical", pair_id=pair_id)
+            self.state.incident(IncidentKind.RISK_LIMIT, text, now_ns, severity=Severity.CRITICAL, pair_id=pair_id)
 
 
 def shares_of(pair: PairTrade, base: str) -> dict[str, Decimal]:

@@ -5,8 +5,8 @@ from datetime import date
 from decimal import Decimal
 
 from arb.clock import NS_PER_S
+from arb.market.numbers import ZERO
 
-ZERO = Decimal(0)
 CARRIED = "carried"
 """Stands in the place of a venue for base that closed pairs left unhedged: it is pooled, wherever it lies."""
 

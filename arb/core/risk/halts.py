@@ -10,13 +10,12 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from arb.core.incidents import HaltReason
 from arb.core.records import ControlRecord, StoppedAsset
 from arb.core.risk.exposure_meter import DAY_NS, ExposureMeter
 from arb.core.settings import Limits
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-FLATTENING = "flatten"
-FLATTENED = "flattened"
 
 
 class TradingState(StrEnum):
@@ -32,6 +31,7 @@ class Control:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        # A `HaltReason`, or what an older journal says instead.
         self.halted: str | None = None
         self.reducing = False
         self.day = 0
@@ -63,7 +63,7 @@ class Control:
     @property
     def flattening(self) -> bool:
         """Return whether everything of ours is being traded back to flat."""
-        return self.halted == FLATTENING
+        return self.halted == HaltReason.FLATTENING.value
 
     @property
     def state(self) -> TradingState:
@@ -76,12 +76,12 @@ class Control:
         """Begin to flatten, whatever halted before; return whether that is news."""
         if self.flattening:
             return False
-        self.halted = FLATTENING
+        self.halted = HaltReason.FLATTENING.value
         return True
 
     def flattened(self) -> None:
         """End a flatten: halted until the user resumes."""
-        self.halted = FLATTENED
+        self.halted = HaltReason.FLATTENED.value
 
     def opened(self, notional: Decimal, now_ns: int) -> None:
         """Count what a new pair is to pay."""
@@ -103,11 +103,11 @@ class Control:
         self._roll(now_ns)
         return self.day_notional + notional <= self._limits.daily_notional_quote
 
-    def halt(self, reason: str) -> bool:
+    def halt(self, reason: HaltReason) -> bool:
         """Stop opening; return whether that is news."""
         if self.halted is not None:
             return False
-        self.halted = reason
+        self.halted = reason.value
         return True
 
     def resume(self) -> None:
@@ -116,7 +116,7 @@ class Control:
         self.stopped.clear()
         self.losses_in_a_row = 0
 
-    def book_result(self, net_e8: int, now_ns: int) -> str | None:
+    def book_result(self, net_e8: int, now_ns: int) -> HaltReason | None:
         """Count a closed pair; return the reason to halt when a limit is reached."""
         self._roll(now_ns)
         self.day_net_e8 += net_e8
@@ -125,9 +125,9 @@ class Control:
         elif net_e8 > 0:
             self.losses_in_a_row = 0
         if self.day_net_e8 <= -self._limits.daily_loss_quote * 10**8:
-            return "daily_loss_quote"
+            return HaltReason.DAILY_LOSS
         if self.losses_in_a_row >= self._limits.consecutive_losses:
-            return "consecutive_losses"
+            return HaltReason.CONSECUTIVE_LOSSES
         return None
 
     def take_back(self, net_e8: int, now_ns: int) -> None:

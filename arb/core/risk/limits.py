@@ -9,16 +9,13 @@ from decimal import Decimal
 
 from arb.core.opportunities.episodes import Route
 from arb.core.orders.manager import OrderManager
-from arb.core.pairs.residuals import Residuals
 from arb.core.state import EngineState
 from arb.market.symbol import Symbol
 
 
-def breached(
-    state: EngineState, manager: OrderManager, residuals: Residuals, route: Route, notional: Decimal, now_ns: int
-) -> str | None:
+def breached(state: EngineState, manager: OrderManager, route: Route, notional: Decimal, now_ns: int) -> str | None:
     """Return the key of the first limit that another pair paying `notional` would pass, or None."""
-    limits, (symbol, *venues) = state.limits, route
+    limits, residuals, (symbol, *venues) = state.limits, state.residuals, route
     base = Symbol.of(symbol).base
     if len(manager.open) >= limits.max_open_pairs:
         return "max_open_pairs"

@@ -11,10 +11,10 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.balance_reconciler import BalanceReconciler
 from arb.core.orders.manager import OrderManager
 from arb.core.state import EngineState
+from arb.core.timers import LastBalancesTimer
 
 LAST_WORD_S = 10
 ASK_AGAIN_S = 1
-TIMER = "farewell"
 
 
 class Shutdown:
@@ -48,7 +48,7 @@ class Shutdown:
             self._again_ns = now_ns + ASK_AGAIN_S * NS_PER_S
             for venue in silent:
                 self._state.out.refresh(venue)
-            self._state.out.timer(TIMER, self._again_ns)
+            self._state.out.timer(LastBalancesTimer(), self._again_ns)
 
     def _silent(self, since_ns: int) -> list[str]:
         """Return the venues that were not looked through, or whose balances have not been found in agreement since."""

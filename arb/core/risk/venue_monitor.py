@@ -1,15 +1,15 @@
 """The sentry: looks at every event before anybody acts on it, measures exposure and health, and says what may not go on."""
 
 from arb.core.events import AnyEvent
-from arb.core.opportunities.detector import Detector
+from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
-from arb.core.pairs.residuals import Residuals
 from arb.core.records import ControlRecord
 from arb.core.risk.exposure import ExposureWatch
 from arb.core.risk.venue_health import Change, HealthState
 from arb.core.state import EngineState
+from arb.core.strategy import Strategy
 
-_SEVERITY = {HealthState.QUARANTINED: "critical", HealthState.DEGRADED: "warning"}
+_SEVERITY = {HealthState.QUARANTINED: Severity.CRITICAL, HealthState.DEGRADED: Severity.WARNING}
 _MEANING = {
     HealthState.HEALTHY: "traded on at full size again",
     HealthState.DEGRADED: "traded on at a smaller size",
@@ -21,10 +21,10 @@ _MEANING = {
 class VenueMonitor:
     """See the module's text."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, detector: Detector, residuals: Residuals) -> None:
+    def __init__(self, state: EngineState, manager: OrderManager, strategy: Strategy) -> None:
         self.state = state
-        self.detector = detector
-        self.exposure = ExposureWatch(state, manager, residuals)
+        self.strategy = strategy
+        self.exposure = ExposureWatch(state, manager)
 
     def before(self, event: AnyEvent) -> None:
         """Take note of an event that is about to be handled."""
@@ -43,12 +43,12 @@ class VenueMonitor:
     def _changed(self, change: Change, now_ns: int) -> None:
         state = self.state
         text = f"{change.venue} is {change.state}, was {change.before} ({change.cause}): {_MEANING[change.state]}"
-        severity = _SEVERITY.get(change.state, "info")
-        state.incident("venue_health", text, now_ns, severity=severity, venue=change.venue)
+        severity = _SEVERITY.get(change.state, Severity.INFO)
+        state.incident(IncidentKind.VENUE_HEALTH, text, now_ns, severity=severity, venue=change.venue)
         unwell = state.health.unwell()
         if unwell != state.control.unwell:
             state.control.unwell = unwell
             state.out.persist(state.control.record(now_ns, text))
         for symbol in sorted({symbol for venue, symbol in state.instruments if venue == change.venue}):
-            self.detector.rules_changed(symbol)
-        self.detector.mark_all()
+            self.strategy.rules_changed(symbol)
+        self.strategy.mark_all()

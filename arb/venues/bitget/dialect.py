@@ -14,6 +14,7 @@ from arb.errors import VenueProtocolError
 from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
@@ -30,7 +31,6 @@ _FORCE = {
 }
 _PAGE = 100
 _CANCELS_MAX = 50
-_ZERO = Decimal(0)
 
 
 class BitgetDialect:
@@ -78,7 +78,7 @@ class BitgetDialect:
             side=command.side,
             price=command.price,
             size=command.size,
-            filled=_ZERO,
+            filled=ZERO,
             avg_price=None,
             is_open=True,
         )
@@ -234,8 +234,8 @@ class BitgetDialect:
             native_symbol=fields.text("symbol"),
             tick=Decimal(1).scaleb(-fields.whole("pricePrecision")),
             lot=Decimal(1).scaleb(-fields.whole("quantityPrecision")),
-            min_size=fields.not_negative("minTradeAmount", _ZERO),
-            min_notional=fields.not_negative("minTradeUSDT", _ZERO),
+            min_size=fields.not_negative("minTradeAmount", ZERO),
+            min_notional=fields.not_negative("minTradeUSDT", ZERO),
             max_size=fields.maybe_decimal("maxTradeAmount") or None,
             taker_fee=None,
             maker_fee=None,

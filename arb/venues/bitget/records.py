@@ -11,13 +11,12 @@ from typing import Any
 
 from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
-from arb.market.numbers import EXACT
+from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
 from arb.venues.fields import Fields
 from arb.venues.symbols import UnknownSymbol
 
-_ZERO = Decimal(0)
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
 _OPEN_STATES = frozenset({"init", "new", "live", "partially_filled", "partial-fill", "partial_fill"})
 _ENDED_STATES = frozenset({"filled", "full_fill", "full-fill", "cancelled", "canceled"})
@@ -48,7 +47,7 @@ def order_report(venue: str, raw: Any, symbols: Symbols, *, pushed: bool) -> Ord
     if state not in _OPEN_STATES and state not in _ENDED_STATES:
         raise fields.bad("status", f"unknown: {state!r}")
     size = fields.not_negative("size")
-    filled = fields.not_negative("accBaseVolume" if pushed else "baseVolume", _ZERO)
+    filled = fields.not_negative("accBaseVolume" if pushed else "baseVolume", ZERO)
     by_quote = fields.maybe_text("orderType") == "market" and fields.maybe_text("side") == "buy"
     if filled > size and not by_quote:
         raise fields.bad("accBaseVolume" if pushed else "baseVolume", f"{filled} filled of {size}")
@@ -96,7 +95,7 @@ def fill(venue: str, raw: Any, symbols: Symbols, source: FillSource, received_ns
 def balance(venue: str, raw: Any) -> tuple[str, AssetBalance]:
     """Read one asset of `/spot/account/assets` or of the channel `account`: `frozen` by orders, `locked` otherwise."""
     fields = Fields(venue, "balance", raw)
-    locked = EXACT.add(fields.not_negative("frozen", _ZERO), fields.not_negative("locked", _ZERO))
+    locked = EXACT.add(fields.not_negative("frozen", ZERO), fields.not_negative("locked", ZERO))
     return fields.text("coin"), AssetBalance(fields.not_negative("available"), locked)
 
 
@@ -106,6 +105,6 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
         detail = detail[0] if detail else None
     if detail is None:
         base, quote = Symbol.of(symbol).base_and_quote
-        return _ZERO, base if side is Side.BUY else quote
+        return ZERO, base if side is Side.BUY else quote
     fee = Fields("bitget", "fill: feeDetail", detail)
     return fee.negated("totalFee"), fee.text("feeCoin")

@@ -14,6 +14,7 @@ from arb.errors import VenueProtocolError
 from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
@@ -32,7 +33,6 @@ _TIF = {
 }
 _OPEN_PAGE, _PAGE = 100, 1000
 _CANCELS_MAX = 20
-_ZERO = Decimal(0)
 
 
 class GateDialect:
@@ -81,7 +81,7 @@ class GateDialect:
             side=command.side,
             price=command.price,
             size=command.size,
-            filled=_ZERO,
+            filled=ZERO,
             avg_price=None,
             is_open=True,
         )
@@ -265,8 +265,8 @@ class GateDialect:
             native_symbol=native,
             tick=Decimal(1).scaleb(-fields.whole("precision")),
             lot=Decimal(1).scaleb(-fields.whole("amount_precision")),
-            min_size=fields.not_negative("min_base_amount", _ZERO),
-            min_notional=fields.not_negative("min_quote_amount", _ZERO),
+            min_size=fields.not_negative("min_base_amount", ZERO),
+            min_notional=fields.not_negative("min_quote_amount", ZERO),
             max_size=fields.maybe_decimal("max_base_amount"),
             taker_fee=None,
             maker_fee=None,

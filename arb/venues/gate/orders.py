@@ -10,12 +10,12 @@ from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
+from arb.market.numbers import ZERO
 from arb.venues.rules.guard import to_decimal
 
 # Enough for any product or quotient of two venue numbers; quotients are only informative.
 _EXACT = Context(prec=60)
 _QUOTIENT = Context(prec=24)
-_ZERO = Decimal(0)
 
 _STILL_OPEN = frozenset({"open", "-", "_new", "_update"})
 _SPOT_ENDS = ("filled", "cancelled", "ioc", "poc", "fok", "stp", "small", "depth_not_enough", "trader_not_enough")
@@ -147,7 +147,7 @@ def _filled(
     if cost is None:
         return None
     if cost == 0:
-        return _ZERO
+        return ZERO
     return None if average is None else _QUOTIENT.divide(cost, average)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from arb.clock import NS_PER_S
 from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
 from arb.venues.fields import Fields
@@ -19,7 +20,6 @@ from arb.venues.gate.orders import order_facts
 from arb.venues.symbols import parted
 
 _LOG = logging.getLogger(__name__)
-_ZERO = Decimal(0)
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
 
 
@@ -85,7 +85,7 @@ def fill(venue: str, raw: Any, source: FillSource, received_ns: int) -> Fill:
 def balance(venue: str, raw: Any, locked_field: str) -> tuple[str, AssetBalance]:
     """Read one asset; the locked part is called `locked` in REST answers and `freeze` in frames."""
     fields = Fields(venue, "balance", raw)
-    locked = fields.not_negative(locked_field, _ZERO)
+    locked = fields.not_negative(locked_field, ZERO)
     return fields.text("currency"), AssetBalance(fields.not_negative("available"), locked)
 
 
@@ -98,9 +98,9 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
     base, quote = Symbol.of(symbol).base_and_quote
     received = base if side is Side.BUY else quote
     charged = [
-        (fields.maybe_decimal("fee") or _ZERO, fields.maybe_text("fee_currency") or received),
-        (fields.maybe_decimal("gt_fee") or _ZERO, "GT"),
-        (fields.maybe_decimal("point_fee") or _ZERO, "POINT"),
+        (fields.maybe_decimal("fee") or ZERO, fields.maybe_text("fee_currency") or received),
+        (fields.maybe_decimal("gt_fee") or ZERO, "GT"),
+        (fields.maybe_decimal("point_fee") or ZERO, "POINT"),
     ]
     paid = [(fee, asset) for fee, asset in charged if fee]
     if len(paid) > 1:

@@ -6,7 +6,6 @@ stream or by looking.
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from arb.core.commands import CancelOrder, PlaceOrder
@@ -15,6 +14,7 @@ from arb.errors import VenueProtocolError
 from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
@@ -31,7 +31,6 @@ _ORDER_TYPES = {
 }
 _PAGE = 100
 _CANCELS_MAX = 20
-_ZERO = Decimal(0)
 
 
 class OkxDialect:
@@ -87,7 +86,7 @@ class OkxDialect:
             side=command.side,
             price=command.price,
             size=command.size,
-            filled=_ZERO,
+            filled=ZERO,
             avg_price=None,
             is_open=True,
         )
@@ -169,7 +168,7 @@ class OkxDialect:
         amount, asset, event_ns = fields.not_negative("amt"), fields.text("ccy"), fields.ms_ns("ts")
         if fields.maybe_text("wdId") is None:
             return Transfer(f"d{fields.text('depId')}", asset, amount, event_ns)
-        return Transfer(f"w{fields.text('wdId')}", asset, -amount - fields.not_negative("fee", _ZERO), event_ns)
+        return Transfer(f"w{fields.text('wdId')}", asset, -amount - fields.not_negative("fee", ZERO), event_ns)
 
     def dead_man(self, timeout_s: int) -> Call | None:
         """Return `POST /trade/cancel-all-after`, 0 or 10 to 120 s."""
@@ -250,8 +249,8 @@ class OkxDialect:
             native_symbol=fields.text("instId"),
             tick=fields.positive("tickSz"),
             lot=fields.positive("lotSz"),
-            min_size=fields.not_negative("minSz", _ZERO),
-            min_notional=_ZERO,
+            min_size=fields.not_negative("minSz", ZERO),
+            min_notional=ZERO,
             max_size=fields.maybe_decimal("maxLmtSz"),
             taker_fee=None,
             maker_fee=None,

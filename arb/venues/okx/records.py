@@ -4,16 +4,15 @@ All values are texts and instants Unix milliseconds. A fee is negative when paid
 is empty on orders that were placed without one.
 """
 
-from decimal import Decimal
 from typing import Any
 
 from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource, Liquidity
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport
 from arb.venues.fields import Fields
 from arb.venues.symbols import parted
 
-_ZERO = Decimal(0)
 _LIQUIDITY = {"T": Liquidity.TAKER, "M": Liquidity.MAKER}
 _OPEN_STATES = frozenset({"live", "partially_filled"})
 _ENDED_STATES = frozenset({"filled", "canceled", "mmp_canceled"})
@@ -30,7 +29,7 @@ def order_report(venue: str, raw: Any) -> OrderReport:
     state = fields.text("state")
     if state not in _OPEN_STATES and state not in _ENDED_STATES:
         raise fields.bad("state", f"unknown: {state!r}")
-    size, filled = fields.not_negative("sz"), fields.not_negative("accFillSz", _ZERO)
+    size, filled = fields.not_negative("sz"), fields.not_negative("accFillSz", ZERO)
     if filled > size and fields.maybe_text("tgtCcy") != "quote_ccy":
         raise fields.bad("accFillSz", f"{filled} filled of {size}")
     ended = state in _ENDED_STATES
@@ -70,7 +69,7 @@ def balances(venue: str, raw: Any) -> dict[str, AssetBalance]:
     """Read an account of `/account/balance` or the channel `account`; what is not named there is unchanged or zero."""
     fields = Fields(venue, "account", raw)
     return {
-        detail.text("ccy"): AssetBalance(detail.not_negative("availBal"), detail.not_negative("frozenBal", _ZERO))
+        detail.text("ccy"): AssetBalance(detail.not_negative("availBal"), detail.not_negative("frozenBal", ZERO))
         for detail in fields.objects("details")
     }
 

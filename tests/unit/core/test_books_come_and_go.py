@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.core.events import FeedDown, HaltAsked, InstrumentListed, TimerFired
+from arb.core.opportunities.detector import Detector
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityRecord
 from arb.errors import InvariantError
@@ -87,7 +88,8 @@ def test_an_edge_over_a_retired_book_ends_as_one_whose_books_are_gone() -> None:
     quiet(floor, BTC, ETH)
     floor.tell(HaltAsked(reason="lunch"))
     dislocated(floor, BTC)
-    assert (len(floor.engine.detector.episodes), floor.engine.wants_drain) == (1, False)
+    assert isinstance(floor.engine.strategy, Detector)
+    assert (len(floor.engine.strategy.episodes), floor.engine.wants_drain) == (1, False)
     floor.wait_ms(40)
     floor.books.retire("gate", BTC)
     gone_ns = floor.now_ns
@@ -164,7 +166,7 @@ def test_a_book_that_is_not_there_is_like_one_that_waits() -> None:
     floor.tell(
         InstrumentListed(instrument=an_instrument("gate", BTC, native_symbol="BTC_USDT"))
     )  # its rules, read again
-    floor.engine.detector.mark(range(4))
+    floor.engine.strategy.mark(range(4))
     assert floor.engine.state.quote_value("BTC", "USDT") == D("99.95")
     books.retire("okx", BTC)
     assert floor.engine.state.quote_value("BTC", "USDT") is None
@@ -283,7 +285,8 @@ class World:
                 alone.feed.on_frame(self.floor.now_ns, raw)
 
     def check(self) -> None:
-        books, detector = self.floor.books, self.floor.engine.detector
+        books, detector = self.floor.books, self.floor.engine.strategy
+        assert isinstance(detector, Detector)
         assert books.rows.keys() == self.alone.keys() and books.keys == {row: key for key, row in books.rows.items()}
         fresh = BookArena(1, 20).block[0].tolist()
         for row in range(books.arena.rows):

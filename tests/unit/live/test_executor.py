@@ -13,7 +13,6 @@ from arb.core.commands import (
     PlaceOrder,
     QueryOrder,
     RefreshBalances,
-    ResyncBook,
     SetTimer,
     SnapshotAccount,
 )
@@ -145,14 +144,12 @@ class Bench:
         self.log: list[str] = []
         self.events: list[tuple[int, AnyEvent]] = []
         self.incidents: list[tuple[str, str]] = []
-        self.resyncs: list[tuple[str, str]] = []
         self.gateways = {name: FakeGateway(name, self.log) for name in ("gate", "okx")}
         self.executor = Executor(
             self.gateways,
             clock=self.clock,
             emit=lambda event: self.events.append((self.ms(), event)),
             on_incident=lambda kind, text: self.incidents.append((kind, text)),
-            resync=lambda venue, symbol: self.resyncs.append((venue, symbol)),
             in_flight_max=in_flight_max,
         )
 
@@ -394,12 +391,6 @@ def test_balances_that_cannot_be_read_are_asked_for_again_later() -> None:
     told = [event for _, event in bench.events if isinstance(event, TroubleReported)]
     assert [(event.kind, event.venue) for event in told] == [("balances_unread", "gate")]
     assert bench.log == ["balances gate"] * 2
-
-
-def test_a_resync_is_handed_on() -> None:
-    assert Bench().perform(ResyncBook(cause=1, venue="okx", symbol="BTC/USDT", why="gap")).resyncs == [
-        ("okx", "BTC/USDT")
-    ]
 
 
 def test_a_look_through_an_account_is_answered_even_by_a_bug() -> None:

@@ -126,8 +126,8 @@ def test_an_open_pair_goes_on_and_its_pool_halts_and_balances_with_it() -> None:
     assert list(bench.engine.manager.open) == [left.pairs[0].plan.pair_id]
     assert state.control.halted is None
     assert state.asset_stopped("gate", "USDT")
-    assert bench.engine.repairer.closer.residuals.sizes() == {"BTC": D("0.2")}
-    assert bench.engine.accounts.drift.agreed_ns("gate") == dead.now_ns
+    assert bench.engine.state.residuals.sizes() == {"BTC": D("0.2")}
+    assert bench.engine.drift.agreed_ns("gate") == dead.now_ns
     assert {"abandoned", "left_over"}.isdisjoint(kinds(bench))
 
 

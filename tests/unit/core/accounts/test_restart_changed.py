@@ -167,7 +167,7 @@ def left_over(account_ids: tuple[str, ...]) -> Restored:
 
 def carried(bench: Bench) -> dict[str, object]:
     """Return the base that counts as unhedged."""
-    return {asset: held.size for asset, held in bench.engine.repairer.closer.residuals.beyond_dust().items()}
+    return {asset: held.size for asset, held in bench.engine.state.residuals.beyond_dust().items()}
 
 
 def test_what_is_carried_stays_known_when_an_account_that_never_held_it_has_gone() -> None:
@@ -188,7 +188,7 @@ def test_what_was_carried_on_an_account_that_has_gone_is_not_traded_elsewhere_an
 def test_what_was_carried_on_an_account_that_is_not_connected_now_is_kept_for_when_it_is() -> None:
     left = left_over(())
     away = Bench(venues=("okx", "bitget"), restored=left, run_id=LATER)
-    kept = away.engine.repairer.closer.residuals.record(("okx:test", "bitget:test"))
+    kept = away.engine.state.residuals.record(("okx:test", "bitget:test"))
     assert left.residuals is not None
     assert kept.carried == tuple(
         msgspec.structs.replace(held, account_ids=held.account_ids or left.residuals.account_ids)
@@ -205,7 +205,7 @@ def test_what_was_carried_in_a_sandbox_that_is_gone_is_dropped() -> None:
     lost = tuple(msgspec.structs.replace(held, account_ids=gone) for held in residuals.carried)
     bench = Bench(restored=Restored(residuals=msgspec.structs.replace(residuals, carried=lost)), run_id=LATER)
     assert len(incidents(bench, "left_over")) == 1
-    assert bench.engine.repairer.closer.residuals.record(("gate:test", "okx:test")).carried == ()
+    assert bench.engine.state.residuals.record(("gate:test", "okx:test")).carried == ()
 
 
 def test_what_is_carried_of_a_symbol_no_longer_traded_still_counts_as_unhedged() -> None:

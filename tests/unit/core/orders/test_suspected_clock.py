@@ -26,7 +26,7 @@ def test_nothing_opens_at_a_venue_whose_clock_is_in_doubt_and_the_reason_is_told
     bench.drain()
     bench.wait_ms(1000)
     bench.drain()
-    bench.engine.detector.close_episodes(bench.now_ns)
+    bench.engine.strategy.close_episodes(bench.now_ns)
     reasons = [row.reason for row in bench.engine.take_untraded() if isinstance(row, OpportunityRecord)]
     assert reasons == ["clock_offset"]
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from arb.core.accounts.restart import Restored
 from arb.core.commands import Alert, CancelOrder, PlaceOrder
 from arb.core.events import FlattenAsked, HaltAsked, OrderUpdated, ResumeAsked, ShutdownAsked, TimerFired
+from arb.core.incidents import HaltReason
 from arb.core.records import ControlRecord, IncidentRecord, PairKind, PairState, Residual, ResidualsRecord
-from arb.core.risk.halts import FLATTENED, FLATTENING, TradingState
+from arb.core.risk.halts import TradingState
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import OrderReport, Role, Side
 from tests.builders import SYMBOL, Bench, D, an_instrument
@@ -41,7 +42,7 @@ def refresh(bench: Bench, *venues: str) -> None:
 
 def exposure(bench: Bench) -> Decimal:
     """Return the base that our own trading has left uneven, wherever it is counted."""
-    residuals = bench.engine.repairer.closer.residuals
+    residuals = bench.engine.state.residuals
     open_pairs = sum((pair.imbalance("BTC") for pair in bench.engine.manager.open.values()), D(0))
     return abs(open_pairs + residuals.carried(SYMBOL).size + residuals.pooled(SYMBOL).size)
 
@@ -68,8 +69,8 @@ def test_nothing_to_do_is_done_at_once_and_stays_halted_until_resumed() -> None:
     bench = Bench()
     assert state(bench) == (TradingState.ACTIVE, None)
     bench.tell(FlattenAsked(reason="enough"))
-    assert state(bench) == (TradingState.HALTED, FLATTENED)
-    assert [row.halted for row in bench.rows(ControlRecord)] == [FLATTENING, FLATTENED]  # type: ignore[attr-defined]
+    assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
+    assert [row.halted for row in bench.rows(ControlRecord)] == [HaltReason.FLATTENING, HaltReason.FLATTENED]  # type: ignore[attr-defined]
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
@@ -85,12 +86,12 @@ def test_carried_base_is_sold_by_a_pair_of_kind_flatten_even_under_the_policy_to
     [order] = tick(bench)
     assert (order.side, order.size, order.role) == (Side.SELL, D(1), Role.UNWIND)
     assert last_pair(bench).kind is PairKind.FLATTEN
-    assert state(bench) == (TradingState.REDUCING, FLATTENING)
+    assert state(bench) == (TradingState.REDUCING, HaltReason.FLATTENING)
     accept(bench, order, "1")
     fill(bench, order, "1", trade_id="t9")
     assert last_pair(bench).state is PairState.COMPLETED
     assert exposure(bench) == 0
-    assert state(bench) == (TradingState.HALTED, FLATTENED)
+    assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
 
 
 def test_missing_base_is_bought_back() -> None:
@@ -110,7 +111,7 @@ def test_it_waits_for_a_usable_book() -> None:
     bench.tell(FlattenAsked(reason="enough"))
     bench.tell(TimerFired(timer="flatten"))
     assert len(bench.placed()) == 2
-    assert state(bench) == (TradingState.REDUCING, FLATTENING)
+    assert state(bench) == (TradingState.REDUCING, HaltReason.FLATTENING)
     assert len(tick(bench)) == 1
 
 
@@ -118,7 +119,7 @@ def test_an_open_pair_is_mended_first_and_nothing_new_opens() -> None:
     bench = Bench()
     buy, sell = crossed(bench)
     bench.tell(FlattenAsked(reason="enough"))
-    assert state(bench) == (TradingState.REDUCING, FLATTENING)
+    assert state(bench) == (TradingState.REDUCING, HaltReason.FLATTENING)
     accept(bench, buy, "1")
     fill(bench, buy, "1")
     refuse(bench, sell)
@@ -127,7 +128,7 @@ def test_an_open_pair_is_mended_first_and_nothing_new_opens() -> None:
     accept(bench, order, "1")
     fill(bench, order, "1", trade_id="t9")
     assert last_pair(bench).state in (PairState.COMPLETED, PairState.UNWOUND)
-    assert state(bench) == (TradingState.HALTED, FLATTENED)
+    assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
     assert tick(bench) == []
 
 
@@ -143,7 +144,7 @@ def test_what_no_venue_would_take_is_left_and_said() -> None:
         bench.engine.state.instruments[venue, SYMBOL] = rules
     bench.tell(FlattenAsked(reason="enough"))
     assert tick(bench) == []
-    assert state(bench) == (TradingState.HALTED, FLATTENED)
+    assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
     said = [command.text for command in bench.said if isinstance(command, Alert)]
     assert any("no venue takes what is left: 1 BTC/USDT" in text for text in said)
 
@@ -180,7 +181,7 @@ def test_a_restart_goes_on_with_what_the_dead_process_carried() -> None:
     before = next(row for row in reversed(dead.rows(ResidualsRecord)) if row.carried)  # type: ignore[attr-defined]
     assert residuals is before
     bench = Bench(policy=HOLD, restored=Restored(control=control, residuals=residuals), run_id=1_760_000_500)  # type: ignore[arg-type]
-    assert state(bench) == (TradingState.REDUCING, FLATTENING)
+    assert state(bench) == (TradingState.REDUCING, HaltReason.FLATTENING)
     [order] = tick(bench)
     assert (order.side, order.size) == (Side.SELL, D(1))
 
@@ -189,7 +190,7 @@ def test_what_was_left_over_on_other_accounts_is_not_taken_up() -> None:
     dead = carrying()
     residuals = dead.rows(ResidualsRecord)[-1]
     bench = Bench(venues=("okx", "bitget"), restored=Restored(residuals=residuals), run_id=1_760_000_500)  # type: ignore[arg-type]
-    assert bench.engine.repairer.closer.residuals.carried_symbols() == []
+    assert bench.engine.state.residuals.carried_symbols() == []
 
 
 def test_asking_twice_is_once_and_a_halt_meanwhile_changes_nothing() -> None:
@@ -211,14 +212,14 @@ def test_shutting_down_reads_reducing() -> None:
 def test_dust_that_has_become_legal_is_sold_too() -> None:
     bench = Bench(limits=Limits(min_net_quote=D(0), min_edge_bps=D(1), dust_max_quote=D(50)))
     refresh(bench)
-    residuals = bench.engine.repairer.closer.residuals
+    residuals = bench.engine.state.residuals
     residuals.add(Residual(SYMBOL, D("0.2"), D(20), bench.now_ns))
     bench.tell(FlattenAsked(reason="enough"))
     [order] = tick(bench)
     assert (order.side, order.size, order.role) == (Side.SELL, D("0.2"), Role.DUST)
     accept(bench, order, "0.2")
     fill(bench, order, "0.2")
-    assert state(bench) == (TradingState.HALTED, FLATTENED)
+    assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
 
 
 @settings(max_examples=60, deadline=None)
@@ -236,7 +237,7 @@ def test_exposure_never_rises_while_flattening(long: bool, dust: int, shares: li
     refuse(bench, second)
     if dust:
         size = Decimal(dust).scaleb(-4)
-        bench.engine.repairer.closer.residuals.add(Residual(SYMBOL, size, size * 100, bench.now_ns))
+        bench.engine.state.residuals.add(Residual(SYMBOL, size, size * 100, bench.now_ns))
     bench.tell(FlattenAsked(reason="enough"))
     seen = [exposure(bench)]
     answered = 2
@@ -253,4 +254,4 @@ def test_exposure_never_rises_while_flattening(long: bool, dust: int, shares: li
             accept(bench, order, str(filled))
             seen.append(exposure(bench))
     assert all(later <= earlier for earlier, later in itertools.pairwise(seen)), seen
-    assert state(bench) == (TradingState.HALTED, FLATTENED)
+    assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)

@@ -1,5 +1,6 @@
 """Halts and the losses that cause them."""
 
+from arb.core.incidents import HaltReason
 from arb.core.risk.exposure_meter import DAY_NS
 from arb.core.risk.halts import Control
 from arb.core.settings import Limits
@@ -37,8 +38,8 @@ def test_a_pair_that_neither_won_nor_lost_leaves_the_row_as_it_is() -> None:
 
 def test_the_first_halt_is_kept_and_a_second_is_no_news() -> None:
     control = Control(Limits())
-    assert control.halt("daily_loss_quote")
-    assert not control.halt("asked")
+    assert control.halt(HaltReason.DAILY_LOSS)
+    assert not control.halt(HaltReason.ASKED)
     assert control.halted == "daily_loss_quote"
     assert not control.opening_allowed
 
@@ -46,7 +47,7 @@ def test_the_first_halt_is_kept_and_a_second_is_no_news() -> None:
 def test_a_restart_takes_up_halt_loss_and_row() -> None:
     control = Control(Limits(daily_loss_quote=D(2), consecutive_losses=3))
     control.book_result(LOSS, START_NS)
-    control.halt("asked")
+    control.halt(HaltReason.ASKED)
     after = Control(Limits(daily_loss_quote=D(2), consecutive_losses=3))
     after.restore(control.record(START_NS, "why"))
     assert (after.halted, after.losses_in_a_row) == ("asked", 1)

@@ -35,7 +35,7 @@ def cross(bench: Bench, symbol: str = SYMBOL) -> int:
 def refused_by(bench: Bench, notional: str = "100", symbol: str = SYMBOL) -> str | None:
     """Return the limit that a further pair of a symbol would pass."""
     engine, route = bench.engine, (symbol, "gate", "okx")
-    return breached(engine.state, engine.manager, engine.repairer.closer.residuals, route, D(notional), bench.now_ns)
+    return breached(engine.state, engine.manager, route, D(notional), bench.now_ns)
 
 
 def carry_one(bench: Bench) -> None:
@@ -123,13 +123,13 @@ def test_carried_base_leaves_other_assets_their_room_but_not_the_whole() -> None
 
 def test_missing_base_counts_like_base_too_many() -> None:
     bench = Bench(limits=limited(max_unhedged_quote=D(150)))
-    bench.engine.repairer.closer.residuals.carry(Residual(SYMBOL, D(-1), D(-100), bench.now_ns))
+    bench.engine.state.residuals.carry(Residual(SYMBOL, D(-1), D(-100), bench.now_ns))
     assert refused_by(bench) == "max_unhedged_quote"
 
 
 def test_dust_counts_in_no_limit_while_it_is_dust_in_sum() -> None:
     bench = Bench(limits=limited(max_unhedged_quote=D(150), dust_total_max_quote=D(60)))
-    residuals = bench.engine.repairer.closer.residuals
+    residuals = bench.engine.state.residuals
     residuals.add(Residual(SYMBOL, D("0.6"), D(60), bench.now_ns))
     assert refused_by(bench) is None
     residuals.add(Residual(SYMBOL, D("0.001"), D("0.1"), bench.now_ns))

@@ -4,7 +4,8 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import AnyCommand, Finish, RefreshBalances, SnapshotAccount
 from arb.core.events import ShutdownAsked, TimerFired
 from arb.core.records import PairState
-from arb.core.risk.shutdown import LAST_WORD_S, TIMER
+from arb.core.risk.shutdown import LAST_WORD_S
+from arb.core.timers import LastBalancesTimer
 from tests.builders import Bench, a_balance, a_fill, a_report, a_survey
 from tests.unit.core.accounts.test_balance_reconciler import START
 from tests.unit.core.pairs.test_late_fills import half_sold
@@ -56,10 +57,10 @@ def test_a_venue_that_does_not_answer_is_asked_again_and_keeps_nobody_for_long()
     stop(bench)
     say(bench, "okx", START)
     bench.wait_ms(1_000)
-    again = bench.tell(TimerFired(timer=TIMER))
+    again = bench.tell(TimerFired(timer=LastBalancesTimer().text))
     assert asked(again) == ["gate"] and not ends(again)
     bench.wait_ms(LAST_WORD_S * 1_000)
-    assert ends(bench.tell(TimerFired(timer=TIMER)))
+    assert ends(bench.tell(TimerFired(timer=LastBalancesTimer().text)))
 
 
 def test_nobody_is_asked_while_a_pair_is_open() -> None:
@@ -91,4 +92,4 @@ def test_an_account_that_cannot_be_looked_through_is_not_waited_for_for_ever() -
     stop(bench)
     say(bench, "gate", START)
     bench.wait_ms(LAST_WORD_S * 1_000)
-    assert ends(bench.tell(TimerFired(timer=TIMER)))
+    assert ends(bench.tell(TimerFired(timer=LastBalancesTimer().text)))

@@ -1,0 +1,69 @@
+"""The kinds of incidents and the reasons for halts.
+
+Journals and ledgers hold the values as text, so they never change (docs/decisions/0002-frozen-names-on-disk.md).
+"""
+
+from enum import StrEnum
+
+
+class IncidentKind(StrEnum):
+    """What happened that a person should know of."""
+
+    ABANDONED = "abandoned"
+    ACCOUNT_RENAMED = "account_renamed"
+    BALANCES_UNREAD = "balances_unread"
+    BALANCE_DRIFT = "balance_drift"
+    BALANCE_EXPLAINED = "balance_explained"
+    CARRIED = "carried"
+    CONTRADICTION = "contradiction"
+    ENTRIES_STOPPED = "entries_stopped"
+    EXECUTOR_ERROR = "executor_error"
+    EXPOSURE_DAY = "exposure_day"
+    FEE_CURRENCY = "fee_currency"
+    FEE_RATE = "fee_rate"
+    FLATTENED = "flattened"
+    FLATTENING = "flatten"
+    FOREIGN_ORDER = "foreign_order"
+    HALTED = "halt"
+    LATE_FILL = "late_fill"
+    NOT_RECOVERED = "not_adopted"
+    OPPORTUNITIES_DROPPED = "opportunities_dropped"
+    ORDER_SOCKET = "order_socket"
+    RECOVERED = "adopted"
+    REJECTIONS = "rejections"
+    RESIDUAL = "left_over"
+    RESTORED = "restored"
+    RESUMED = "resume"
+    RISK_LIMIT = "risk_limit"
+    RULES_CHANGED = "rules_changed"
+    SNAPSHOT_FAILED = "not_surveyed"
+    STORE = "store"
+    TAPE = "tape"
+    TRANSFER = "transfer"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    UNKNOWN_TOO_LONG = "unknown_too_long"
+    VENUE_HEALTH = "venue_health"
+
+
+class Severity(StrEnum):
+    """How bad an incident is; the user is alerted at once to a critical one."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class HaltReason(StrEnum):
+    """Why no new pair may open until the user resumes."""
+
+    ASKED = "asked"
+    CONSECUTIVE_LOSSES = "consecutive_losses"
+    DAILY_LOSS = "daily_loss_quote"
+    ENGINE_ERROR = "engine_error"
+    EXECUTOR_ERROR = "executor_error"
+    FLATTENED = "flattened"
+    FLATTENING = "flatten"
+    LEG_DEADLINE = "leg_deadline"
+    RISK_LIMIT = "risk_limit"
+    STRANDED = "stranded"

@@ -1,0 +1,52 @@
+"""What the engine asks of the strategy that it is given: the one component that decides which pairs are opened.
+
+The engine calls it for every frame and every event, in one thread, and never asks it to wait. A strategy opens pairs through
+the order manager (`core/opportunities/opener.py`); from then on they are the engine's business: orders, repairs, closing,
+halts and reconciliation are the same for every strategy. It must check for itself whether a pair may be opened now, as
+`core/opportunities/detector.py`, the strategy of this project, does.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from arb.core.orders.manager import OrderManager
+from arb.core.records import OpportunityRecord
+from arb.core.state import EngineState
+
+
+class Strategy(Protocol):
+    """Decides which pairs to open. All instants are nanoseconds UTC of our clock."""
+
+    @property
+    def marked(self) -> bool:
+        """Return whether `act` would find anything to do."""
+
+    def start(self) -> None:
+        """Begin a run; the run's id is known from now on."""
+
+    def finish(self, now_ns: int) -> None:
+        """End: nothing is opened any more."""
+
+    def mark(self, rows: Iterable[int]) -> None:
+        """Take note of the rows of the book arena that a frame has changed. The path of every frame: it must be fast."""
+
+    def mark_all(self) -> None:
+        """Take note that something other than a frame has changed, for every symbol."""
+
+    def rules_changed(self, symbol: str) -> None:
+        """Take note that a venue's rules, fees or health have changed for a symbol."""
+
+    def books_changed(self, symbol: str) -> None:
+        """Take note that a book of a symbol was added or retired."""
+
+    def act(self, now_ns: int) -> None:
+        """Open what is worth it, on the books as they stand: nothing received waits on any socket."""
+
+    def close_episodes(self, now_ns: int) -> None:
+        """Do what the `EpisodesTimer` was set for."""
+
+    def take_untraded(self) -> list[OpportunityRecord]:
+        """Hand over the ended opportunities that nobody traded; they are not journalled."""
+
+
+StrategyFactory = Callable[[EngineState, OrderManager], Strategy]

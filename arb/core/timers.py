@@ -1,0 +1,148 @@
+"""The timers of the engine, and the text by which journals name each of them.
+
+A component that must act later asks for a timer by its type; `SetTimer.timer` and `TimerFired.timer` hold its text, `kind` or
+`kind:argument`. The texts are frozen: every journal holds them (docs/decisions/0002-frozen-names-on-disk.md).
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+from arb.errors import InvariantError
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """A timer of which there is one in the engine."""
+
+    kind: ClassVar[str]
+
+    @property
+    def text(self) -> str:
+        """Return the text that journals hold."""
+        return self.kind
+
+
+class OrderTimer(Timer, frozen=True):
+    """Query an order that has been silent for too long."""
+
+    kind: ClassVar[str] = "order"
+    client_order_id: str
+
+    @property
+    def text(self) -> str:
+        """Return the text that journals hold."""
+        return f"{self.kind}:{self.client_order_id}"
+
+
+class PairTimer(Timer, frozen=True):
+    """Decide again what an open pair needs."""
+
+    kind: ClassVar[str] = "pair"
+    pair_id: int
+
+    @property
+    def text(self) -> str:
+        """Return the text that journals hold."""
+        return f"{self.kind}:{self.pair_id}"
+
+
+class VenueTimer(Timer, frozen=True):
+    """A timer of which there is one for each venue."""
+
+    venue: str
+
+    @property
+    def text(self) -> str:
+        """Return the text that journals hold."""
+        return f"{self.kind}:{self.venue}"
+
+
+class DriftTimer(VenueTimer, frozen=True):
+    """Read a venue's balances again: one of them is not explained yet, or openings wait for a comparison."""
+
+    kind: ClassVar[str] = "drift"
+
+
+class SnapshotTimer(VenueTimer, frozen=True):
+    """Take an account snapshot again that failed or lacked orders."""
+
+    kind: ClassVar[str] = "survey"
+
+
+class RecoveryTimer(Timer, frozen=True):
+    """Recover the orders that the journal has lost, though not every account could be read."""
+
+    kind: ClassVar[str] = "adopt"
+
+
+class BalancesTimer(Timer, frozen=True):
+    """Ask every venue for its balances, as is done at regular intervals."""
+
+    kind: ClassVar[str] = "balances"
+
+
+class EpisodesTimer(Timer, frozen=True):
+    """Close the opportunity episodes whose edge is gone."""
+
+    kind: ClassVar[str] = "episodes"
+
+
+class FlattenTimer(Timer, frozen=True):
+    """Try again to trade away what is left over."""
+
+    kind: ClassVar[str] = "flatten"
+
+
+class LastBalancesTimer(Timer, frozen=True):
+    """Ask again for the balances that a run compares before it ends."""
+
+    kind: ClassVar[str] = "farewell"
+
+
+class ShutdownTimer(Timer, frozen=True):
+    """End the run: the time to finish what is open is over."""
+
+    kind: ClassVar[str] = "shutdown"
+
+
+AnyTimer = (
+    OrderTimer
+    | PairTimer
+    | DriftTimer
+    | SnapshotTimer
+    | RecoveryTimer
+    | BalancesTimer
+    | EpisodesTimer
+    | FlattenTimer
+    | LastBalancesTimer
+    | ShutdownTimer
+)
+
+_ALONE: dict[str, AnyTimer] = {
+    timer.kind: timer
+    for timer in (
+        RecoveryTimer(),
+        BalancesTimer(),
+        EpisodesTimer(),
+        FlattenTimer(),
+        LastBalancesTimer(),
+        ShutdownTimer(),
+    )
+}
+
+
+def read_timer(text: str) -> AnyTimer:
+    """Return the timer of a text; raise `InvariantError` for a text that no timer has."""
+    kind, _, argument = text.partition(":")
+    if argument:
+        if kind == OrderTimer.kind:
+            return OrderTimer(argument)
+        if kind == PairTimer.kind and argument.isdecimal():
+            return PairTimer(int(argument))
+        if kind == DriftTimer.kind:
+            return DriftTimer(argument)
+        if kind == SnapshotTimer.kind:
+            return SnapshotTimer(argument)
+    elif text in _ALONE:
+        return _ALONE[text]
+    raise InvariantError(f"unknown timer {text!r}")

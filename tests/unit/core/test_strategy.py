@@ -1,0 +1,108 @@
+"""The engine trades what the strategy it was given opens, and nothing else."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from arb.core.commands import PlaceOrder
+from arb.core.events import OrderFilled, QueueDrained, RunEnded
+from arb.core.opportunities.opener import open_pair
+from arb.core.orders.manager import OrderManager
+from arb.core.pricing.plan import Plan
+from arb.core.pricing.spread import evaluate
+from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
+from arb.core.records import OpportunityRecord, PairKind, PairRecord, PairState
+from arb.core.state import EngineState
+from arb.market.order import Side
+from tests.builders import SYMBOL, Bench, D, a_fill
+
+
+class Idle:
+    """Opens nothing, and keeps what it was asked."""
+
+    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+        self.state = state
+        self.manager = manager
+        self.rows: set[int] = set()
+        self.asked: list[str] = []
+
+    @property
+    def marked(self) -> bool:
+        return bool(self.rows)
+
+    def start(self) -> None:
+        self.asked.append(f"start {self.state.run_id}")
+
+    def finish(self, now_ns: int) -> None:
+        self.asked.append("finish")
+
+    def mark(self, rows: Iterable[int]) -> None:
+        self.rows.update(rows)
+
+    def mark_all(self) -> None:
+        self.asked.append("mark all")
+
+    def rules_changed(self, symbol: str) -> None:
+        self.asked.append(f"rules {symbol}")
+
+    def books_changed(self, symbol: str) -> None:
+        self.asked.append(f"books {symbol}")
+
+    def act(self, now_ns: int) -> None:
+        self.rows.clear()
+
+    def close_episodes(self, now_ns: int) -> None:
+        self.asked.append("episodes")
+
+    def take_untraded(self) -> list[OpportunityRecord]:
+        return []
+
+
+class BuyAtGate(Idle):
+    """Opens one pair, from Gate to OKX, as soon as it is let."""
+
+    def act(self, now_ns: int) -> None:
+        state = self.state
+        if self.manager.pairs:
+            return
+        scale = state.books.scales[SYMBOL]
+        buy, sell = (VenueTerms.of(state.instruments[venue, SYMBOL]) for venue in ("gate", "okx"))
+        terms = PairTerms(scale, buy, sell, EdgeLimits.of(state.limits, Decimal(1)))
+        plan = evaluate(terms, state.books.asks("gate", SYMBOL), state.books.bids("okx", SYMBOL))
+        assert isinstance(plan, Plan)
+        open_pair(state, self.manager, (SYMBOL, "gate", "okx"), plan.view(), terms, None, now_ns)
+
+
+def crossed(bench: Bench) -> None:
+    bench.quote("gate", "99.9x2", "100x1")
+    bench.quote("okx", "101x1", "101.1x2")
+
+
+def test_a_strategy_that_opens_nothing_is_asked_and_nothing_is_sent() -> None:
+    bench = Bench(strategy=Idle)
+    strategy = bench.engine.strategy
+    assert isinstance(strategy, Idle)
+    assert strategy.asked[0] == f"start {bench.engine.state.run_id}"
+    assert f"rules {SYMBOL}" in strategy.asked
+    crossed(bench)
+    assert (strategy.rows, bench.engine.wants_drain) == ({0, 1}, True)
+    assert bench.tell(QueueDrained()) == ()
+    assert (strategy.rows, bench.engine.wants_drain) == (set(), False)
+    bench.tell(RunEnded(exit_code=0))
+    assert strategy.asked[-1] == "finish"
+    assert bench.placed() == []
+
+
+def test_a_pair_that_another_strategy_opens_is_finished_like_any_other() -> None:
+    bench = Bench(strategy=BuyAtGate)
+    crossed(bench)
+    orders = [command for command in bench.drain() if isinstance(command, PlaceOrder)]
+    assert [(order.venue, order.side, order.size) for order in orders] == [
+        ("gate", Side.BUY, D(1)),
+        ("okx", Side.SELL, D(1)),
+    ]
+    for order in orders:
+        bench.tell(OrderFilled(fill=a_fill(order, "1")))
+    last = bench.rows(PairRecord)[-1]
+    assert isinstance(last, PairRecord)
+    assert (last.kind, last.state, last.opportunity_id) == (PairKind.ARB, PairState.COMPLETED, None)
+    assert bench.drain() == ()
