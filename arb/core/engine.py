@@ -15,7 +15,7 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.balance_reconciler import BalanceReconciler
 from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported
-from arb.core.accounts.former_accounts import keep_former
+from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, abandon, restore
 from arb.core.books import Books
 from arb.core.commands import AnyCommand
@@ -98,9 +98,9 @@ class Engine:
         books.on_change(self.strategy.books_changed)
         self.flattener = Flattener(self.state, self.manager, closer)
         self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy)
-        self.drift = BalanceReconciler(self.state)
-        self.accounts = AccountReconciler(self.state, self.manager, foreign, self.drift)
-        self.shutdown = Shutdown(self.state, self.manager, self.drift)
+        self.balances = BalanceReconciler(self.state)
+        self.accounts = AccountReconciler(self.state, self.manager, foreign, self.balances)
+        self.shutdown = Shutdown(self.state, self.manager, self.balances)
         self._run: RunRecord | None = None
         self._restored = Restored()
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -134,7 +134,7 @@ class Engine:
         self._timer_handlers: dict[type, Callable[[Any, int], None]] = {
             OrderTimer: self.manager.on_timer,
             PairTimer: self.repairer.on_timer,
-            DriftTimer: self.drift.on_timer,
+            DriftTimer: self.balances.on_timer,
             SnapshotTimer: self.accounts.on_timer,
             RecoveryTimer: lambda _, now_ns: self.accounts.recover_lost(now_ns),
             EpisodesTimer: lambda _, now_ns: self.strategy.close_episodes(now_ns),
@@ -204,7 +204,7 @@ class Engine:
         )
         state.out.persist(self._run)
         self.strategy.start()
-        keep_former(state, self._restored, event.former_account_ids, event.t_ns)
+        journal_former_names(state, self._restored, event.former_account_ids, event.t_ns)
         restore(state, self.manager, self._restored, event.t_ns)
         self.accounts.recover(self._restored, event.t_ns)
         self.venue_monitor.recover(self._restored.control, event.t_ns)
@@ -231,7 +231,7 @@ class Engine:
 
     def _on_drained(self, event: QueueDrained) -> None:
         self.strategy.act(event.t_ns)
-        self.repairer.retry(event.t_ns)
+        self.repairer.send_repairs(event.t_ns)
 
     def _on_feed_down(self, event: FeedDown) -> None:
         self.state.books.on_disconnect(event.origin, event.t_ns)
@@ -343,7 +343,7 @@ class Engine:
         for pair in self.manager.stranded.values():
             abandon(self.state, pair, f"pair {pair.id} is given up: {event.reason}", event.t_ns)
         self.manager.stranded.clear()
-        self.drift.resume()
+        self.balances.resume()
         self.state.out.persist(self.state.control.record(event.t_ns, event.reason))
         self.state.incident(IncidentKind.RESUMED, event.reason, event.t_ns, severity=Severity.INFO)
 

@@ -204,7 +204,7 @@ class Transfer(msgspec.Struct, frozen=True):
 
 
 class AccountSnapshotTaken(Event, frozen=True, kw_only=True, tag="AccountSurveyed"):
-    """Everything of an account since some instant was read; `started_ns` is when the first question left (our clock).
+    """Everything of an account since some instant was read; `started_ns` is when the first request left (our clock).
 
     `complete`: every page of orders and fills was read. `transfers_complete`: the same for deposits and withdrawals, which
     a key may not be allowed to see. `more`: this is a part of what was read, and the next follows at once (`parts_of`).
@@ -220,23 +220,31 @@ class AccountSnapshotTaken(Event, frozen=True, kw_only=True, tag="AccountSurveye
     cause: str | None = None
     more: bool = False
 
+    @classmethod
+    def unread(
+        cls, venue: str, started_ns: int, cause: str | None = None, *, more: bool = False
+    ) -> "AccountSnapshotTaken":
+        """Return a snapshot in which nothing was read."""
+        return cls(
+            venue=venue,
+            complete=False,
+            orders=(),
+            fills=(),
+            transfers=(),
+            transfers_complete=False,
+            started_ns=started_ns,
+            cause=cause,
+            more=more,
+        )
+
 
 SNAPSHOT_PART = 300
 """The most orders or fills in one event: each may lead to several rows, of which the journal takes 4095 at a time."""
 
 
 def parts_of(event: AccountSnapshotTaken) -> Iterator[AccountSnapshotTaken]:
-    """Yield a look through an account in parts that the journal takes: orders, then fills; the last tells how it ended."""
-    part = AccountSnapshotTaken(
-        venue=event.venue,
-        complete=False,
-        orders=(),
-        fills=(),
-        transfers=(),
-        transfers_complete=False,
-        started_ns=event.started_ns,
-        more=True,
-    )
+    """Yield an account snapshot in parts that the journal takes: orders, then fills; the last says how it ended."""
+    part = AccountSnapshotTaken.unread(event.venue, event.started_ns, more=True)
     orders, fills = event.orders, event.fills
     while len(orders) + len(fills) > SNAPSHOT_PART:
         if orders:

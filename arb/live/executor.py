@@ -290,18 +290,7 @@ class Executor:
             for part in parts_of(await gateway.snapshot_account(command)):
                 self._emit(part)
         except Exception as error:  # the top of a task: a bug is a look that saw nothing
-            self._emit(
-                AccountSnapshotTaken(
-                    venue=command.venue,
-                    complete=False,
-                    orders=(),
-                    fills=(),
-                    transfers=(),
-                    transfers_complete=False,
-                    started_ns=self._clock.wall_ns(),
-                    cause=f"bug: {error!r}",
-                )
-            )
+            self._emit(AccountSnapshotTaken.unread(command.venue, self._clock.wall_ns(), f"bug: {error!r}"))
             self._on_incident(
                 IncidentKind.EXECUTOR_ERROR, f"taking a snapshot of the account at {command.venue}: {error!r}"
             )

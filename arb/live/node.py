@@ -17,7 +17,7 @@ import msgspec
 from arb import __version__
 from arb.clock import NS_PER_S, Clock
 from arb.core.accounts.former_accounts import with_present_accounts
-from arb.core.accounts.restart import OpenPair, Restored
+from arb.core.accounts.restart import Restored
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import (
@@ -42,7 +42,6 @@ from arb.live.universe import Universe
 from arb.market.client_id import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import JournalState
-from arb.store.journal_reader import OpenPair as JournalPair
 from arb.store.tape_head import TapeHead
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 
@@ -303,22 +302,14 @@ def restored_from(state: JournalState) -> Restored:
     recent = state.recent
     restored = Restored(
         control=state.control,
-        pairs=_with_plans(state.pairs),
+        pairs=state.pairs,
         residuals=state.residuals,
         agreed=state.agreed,
         last_ns=state.last_ns,
-        recent=_with_plans(recent.pairs),
+        recent=recent.pairs,
         known=recent.known,
         foreign_orders=recent.foreign_orders,
         foreign_fills=recent.foreign_fills,
         former_accounts=state.remembered_accounts,
     )
     return with_present_accounts(restored, state.former_accounts)
-
-
-def _with_plans(pairs: Iterable[JournalPair]) -> tuple[OpenPair, ...]:
-    return tuple(
-        OpenPair(plan=left.plan, pair=left.pair, orders=left.orders, fills=left.fills)
-        for left in pairs
-        if left.plan is not None
-    )

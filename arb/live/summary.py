@@ -14,7 +14,7 @@ CLOSED_STATES = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, Pair
 
 
 def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
-    """Return what is not offset now, oldest first: imbalances of open pairs, and carried or pooled base beyond dust."""
+    """Return what is not offset now, oldest first: imbalances of open pairs, and what of closed pairs counts as unhedged."""
     state, rows = engine.state, []
     for pair in engine.manager.unfinished:
         base, quote = Symbol.of(pair.plan.symbol).base_and_quote
@@ -23,15 +23,15 @@ def unhedged(engine: Engine, now_ns: int) -> list[dict[str, Any]]:
             unit = state.quote_value(base, quote) or pair.planned_price
             if pair.kind is PairKind.DUST and abs(size) * unit <= state.limits.dust_total_max_quote:
                 continue  # it was dust before it was given an order, and still is
-            age_ms = (now_ns - (pair.uneven_ns or pair.decided_ns)) // NS_PER_MS
+            age_ms = (now_ns - (pair.unhedged_since_ns or pair.decided_ns)) // NS_PER_MS
             rows.append({"asset": base, "size": plain(size), "value": money(abs(size) * unit), "age_ms": age_ms})
-    for asset, excess in sorted(engine.state.residuals.beyond_dust().items()):
+    for asset, held in sorted(engine.state.residuals.unhedged_by_asset().items()):
         rows.append(
             {
                 "asset": asset,
-                "size": plain(excess.size),
-                "value": money(excess.value),
-                "age_ms": (now_ns - excess.since_ns) // NS_PER_MS,
+                "size": plain(held.size),
+                "value": money(held.value),
+                "age_ms": (now_ns - held.since_ns) // NS_PER_MS,
             }
         )
     return sorted(rows, key=lambda row: -row["age_ms"])
@@ -96,7 +96,7 @@ def summarise(
         "fees": {asset: plain(amount) for asset, amount in sorted(tally.fees.items())},
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
-        "dust": {asset: plain(size) for asset, size in sorted(engine.state.residuals.sizes().items()) if size},
+        "dust": {asset: plain(size) for asset, size in sorted(engine.state.residuals.dust_sizes().items()) if size},
         "exposure_quote_s": money(tally.exposure_quote_s),
         "exposure_today": exposure(engine),
         "venue_health": health(engine),

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.former_accounts import settled
+from arb.core.accounts.former_accounts import present_names
+from arb.core.accounts.restart import OpenPair
 from arb.core.commands import AnyCommand, Persist
 from arb.core.events import AnyEvent
 from arb.core.records import (
@@ -68,15 +69,6 @@ class Entry(NamedTuple):
     sub: int
     t_ns: int
     message: AnyEvent | AnyCommand
-
-
-class OpenPair(msgspec.Struct, frozen=True):
-    """A pair that is not finished, as last written; `plan` is None for kinds decided without one."""
-
-    plan: PlanRecord | None
-    pair: PairRecord
-    orders: tuple[OrderRecord, ...]
-    fills: tuple[FillRecord, ...]
 
 
 class Recent(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,7 +225,7 @@ class JournalReader:
         last_ns = self.last_ns()
         # Accounts are looked through from when they agreed last: what is not known of that time would be taken for lost.
         told = () if agreed is None else agreed.accounts
-        former = settled(remembered, former_accounts or {})
+        former = present_names(remembered, former_accounts or {})
         present = None if account_ids is None else {former.get(name, name) for name in account_ids}
         named = ((former.get(account.account_id, account.account_id), account.ns) for account in told)
         since_ns = min((last_ns, *(ns for name, ns in named if present is None or name in present)))
@@ -243,8 +235,9 @@ class JournalReader:
             last_run_id=self.counters().get("run", 0),
             control=control,
             pairs=tuple(
-                OpenPair(plans.get(key), pair, tuple(orders.get(key, ())), tuple(fills.get(key, ())))
+                OpenPair(plan=plans[key], pair=pair, orders=tuple(orders.get(key, ())), fills=tuple(fills.get(key, ())))
                 for key, pair in sorted(pairs.items())
+                if key in plans
             ),
             residuals=residuals,
             agreed=agreed,
@@ -288,7 +281,9 @@ class JournalReader:
         foreign = tuple(of_pair.get(None, ()))
         return Recent(
             pairs=tuple(
-                OpenPair(plan, pairs[key], tuple(own := of_pair.get(key, [])), _fills_of(own, fills))
+                OpenPair(
+                    plan=plan, pair=pairs[key], orders=tuple(own := of_pair.get(key, [])), fills=_fills_of(own, fills)
+                )
                 for key, plan in sorted(plans.items())
                 if key in pairs and pairs[key].state in FINISHED
             ),

@@ -81,9 +81,9 @@ MUTANTS = {
         "",
     ),
     "repair-early": Mutant(
-        "nothing is mended while an order of the pair is unsettled",
+        "nothing is repaired while an order of the pair is unsettled",
         "arb/core/pairs/leg_repairer.py",
-        "        if not pair.settled:\n            self._mind_deadline(pair, now_ns)\n            return\n",
+        "        if not pair.settled:\n            self._check_deadline(pair, now_ns)\n            return\n",
         "",
     ),
     "ended-is-settled": Mutant(
@@ -99,10 +99,10 @@ MUTANTS = {
         "kept = commands",
     ),
     "restart-forgets": Mutant(
-        "a restart takes up every pair that the journal left open",
+        "a restart recovers every pair that the journal left open",
         "arb/core/accounts/restart.py",
-        "for left in restored.pairs:",
-        "for left in restored.pairs[:0]:",
+        "for open_pair in restored.pairs:",
+        "for open_pair in restored.pairs[:0]:",
     ),
     "outage-unasked": Mutant(
         "after an outage of a private stream its venue is asked what happened meanwhile",
@@ -163,14 +163,14 @@ MUTANTS = {
     "late-unseen": Mutant(
         "a leg that is out of time halts trading though its repair is unanswered",
         "arb/core/pairs/leg_repairer.py",
-        "            self._mind_deadline(pair, now_ns)\n            return\n",
+        "            self._check_deadline(pair, now_ns)\n            return\n",
         "            return\n",
     ),
     "beyond-cap": Mutant(
         "a repair's limit stays within the cap however far it yields",
         "arb/core/pairs/repair_choice.py",
-        "most = min(cap, reach, venue.free / (size * _hold(instrument)))",
-        "most = min(reach * 2, venue.free / (size * _hold(instrument)))",
+        "most = min(cap, reach, venue.free / (size * _locked_per_quote(instrument)))",
+        "most = min(reach * 2, venue.free / (size * _locked_per_quote(instrument)))",
     ),
     "news-goes-back": Mutant(
         "older news of an order never undoes newer",
@@ -187,13 +187,13 @@ MUTANTS = {
     "funds-reserved": Mutant(
         "what open pairs have reserved is not free",
         "arb/core/accounts/inventory.py",
-        "self.computed(venue, asset) - told.locked) - self.reserved(venue, asset))",
-        "self.computed(venue, asset) - told.locked))",
+        "return max(ZERO, unlocked - self.reserved(venue, asset))",
+        "return max(ZERO, unlocked)",
     ),
     "funds-locked": Mutant(
         "what others' orders lock is not free, however late the venue's word",
         "arb/core/accounts/inventory.py",
-        "self.computed(venue, asset) - told.locked)",
+        "self.computed(venue, asset) - reported.locked)",
         "self.computed(venue, asset))",
     ),
     "nameless": Mutant(
@@ -204,12 +204,12 @@ MUTANTS = {
         "        return fill.client_order_id is None or decode(fill.client_order_id) is None",
     ),
     "unadopted": Mutant(
-        "orders of ours that the journal has lost are adopted",
+        "orders of ours that the journal has lost are recovered",
         "arb/core/accounts/account_reconciler.py",
         '            if decode(report.client_order_id or "") is None:\n'
         "                self.foreign.on_report(report, now_ns)\n"
         "            elif report.client_order_id not in self._known:\n"
-        "                self._lost[venue, report.venue_order_id] = report",
+        "                self._lost_orders[venue, report.venue_order_id] = report",
         "            if report.client_order_id not in self._known:\n"
         "                self.foreign.on_report(report, now_ns)",
     ),

@@ -14,7 +14,7 @@ RATE_STEP = Decimal("1e-8")
 FEE_SLACK = Decimal("0.01")
 """A fee may be so much above the model, as a share of it, before the model counts as wrong ..."""
 ROUNDING_MAX = Decimal("1e-6")
-"""... or by one unit of the last place it was told in, and never more than this, in the fee's own currency."""
+"""... or by one unit of the last decimal it was reported with, and never more than this, in the fee's own currency."""
 
 
 def fee_quote(state: EngineState, fill: Fill) -> Decimal | None:
@@ -34,8 +34,8 @@ def fee_quote(state: EngineState, fill: Fill) -> Decimal | None:
 def booked_fee(state: EngineState, fill: Fill) -> Decimal:
     """Return the value in quote a fee is booked at: its own, else what the model charges, so that profit is not flattered.
 
-    A rebate without a price is booked at 0, and so is what not even the model knows. Of a fee of ours that has no price the
-    engine tells (`Engine._check_fee`).
+    A rebate without a price is booked at 0, and so is a fee of which the model knows no rate. A fee of ours without a price
+    becomes an incident (`Engine._check_fee`).
     """
     value = fee_quote(state, fill)
     if value is not None:
@@ -49,8 +49,8 @@ def booked_fee(state: EngineState, fill: Fill) -> Decimal:
 def unsupported(instrument: Instrument) -> bool:
     """Return whether fees are taken in an asset that is neither base nor quote, so that nothing may open there.
 
-    A pair needs the balance of that asset to cover both legs and an unwind (DESIGN section 4). Venues tell that such an asset
-    pays, not which one, so neither its balance nor its price is known before the first fill. A fee of 0 needs neither.
+    The balance of that asset would have to cover both legs and an unwind. Venues report that another asset pays, not which
+    one, so neither its balance nor its price is known before the first fill. A fee of 0 needs neither.
     """
     return instrument.buy_fee_in is FeeIn.OTHER and bool(instrument.taker_fee)
 
@@ -66,7 +66,8 @@ def expected_fee_currency(fill: Fill, buy_fee_in: FeeIn) -> str | None:
 def dearer_rate(fill: Fill, instrument: Instrument) -> Decimal | None:
     """Return the rate a fill was really charged, rounded up, when that is more than the model's; None when it is not.
 
-    Only for a fee in the currency the model expects. Venues round fees, so a little more proves nothing.
+    Only for a fee in the currency the model expects. Venues round fees, so a little more is allowed (`FEE_SLACK`,
+    `ROUNDING_MAX`).
     """
     if instrument.taker_fee is None or fill.fee_currency != expected_fee_currency(fill, instrument.buy_fee_in):
         return None

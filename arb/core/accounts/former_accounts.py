@@ -1,8 +1,8 @@
-"""Accounts that were called otherwise before: what was written under a former name is taken for the present account's.
+"""Accounts that had another name before: what was journalled under a former name is taken for the present account's.
 
-Earlier versions called an account by its key, and so does this one where the venue tells no id. Once the venue does, or the
-key is changed, the same account has another name (`arb.market.account`). Every former name is journalled with the present
-one for ever: a pair may be left open under any of them. Nothing in the journal is rewritten; what a start takes up is.
+Earlier versions named an account by its key, and so does this one where the venue reports no account id. Once it does, or the
+key is changed, the same account has another name (`arb.market.account`). Every former name is journalled for good with the
+present one: a pair may be left open under any of them. Nothing in the journal is rewritten; only what a start recovers is.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,50 +26,50 @@ from arb.core.state import EngineState
 from arb.market.account import sandbox_of
 
 
-def settled(remembered: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
-    """Return each former name with the present one, out of what was journalled and what the venues tell now.
+def present_names(journalled: Mapping[str, str], reported: Mapping[str, str]) -> dict[str, str]:
+    """Return each former name with the present one, from what was journalled and what the venues report now.
 
-    What is told now counts for more. A name that led to another one, which has itself become a former one, leads on to the
-    last; a name never leads to itself.
+    What is reported now takes precedence. A former name of a name that is former by now leads on to the last one; no name leads
+    to itself.
     """
-    known = {**remembered, **told}
-    for present in told.values():
+    known = {**journalled, **reported}
+    for present in reported.values():
         known.pop(present, None)
     return {name: last for name in known if (last := _last(name, known)) != name}
 
 
 def with_present_accounts(restored: Restored, former: Mapping[str, str]) -> Restored:
-    """Return the same with every account called by its present name; `former` gives it for each former one (`settled`)."""
+    """Return the same with every account under its present name; `former` maps former names to it (`present_names`)."""
     if not former:
         return restored
     return msgspec.structs.replace(
         restored,
         control=None if restored.control is None else _control(restored.control, former),
-        pairs=tuple(_pair(left, former) for left in restored.pairs),
+        pairs=tuple(_pair(pair, former) for pair in restored.pairs),
         residuals=None if restored.residuals is None else _residuals(restored.residuals, former),
         agreed=None if restored.agreed is None else _agreed(restored.agreed, former),
-        recent=tuple(_pair(closed, former) for closed in restored.recent),
+        recent=tuple(_pair(pair, former) for pair in restored.recent),
         foreign_orders=_orders(restored.foreign_orders, former),
         foreign_fills=_fills(restored.foreign_fills, former),
     )
 
 
-def keep_former(state: EngineState, restored: Restored, told: Mapping[str, str], now_ns: int) -> None:
-    """Journal the former names that the journal did not know, or knew otherwise, and tell whoever reads the ledger.
+def journal_former_names(state: EngineState, restored: Restored, reported: Mapping[str, str], now_ns: int) -> None:
+    """Journal the former names that are new, or lead to another name than before, each with an incident.
 
-    Accounts of sandboxes, of which there is a new one with most runs, are not told; and forgotten once their sandbox is gone.
+    No incident for accounts of sandboxes, which are new with most runs; their names are dropped once their sandbox is gone.
     """
     known = restored.former_accounts
-    fresh = {name: present for name, present in sorted(told.items()) if known.get(name) != present}
+    fresh = {name: present for name, present in sorted(reported.items()) if known.get(name) != present}
     if not fresh:
         return
-    kept = {**known, **told}.items()
+    kept = {**known, **reported}.items()
     state.out.persist(
         FormerAccountsRecord(present={name: last for name, last in kept if not has_vanished(state, last)})
     )
     for name, present in fresh.items():
         if sandbox_of(present) is None:
-            text = f"account {present} was called {name} before: rows under both names are one account's"
+            text = f"account {present} was called {name} before: rows under both names belong to it"
             state.incident(IncidentKind.ACCOUNT_RENAMED, text, now_ns, severity=Severity.INFO)
 
 
@@ -90,8 +90,8 @@ def _control(record: ControlRecord, former: Mapping[str, str]) -> ControlRecord:
     )
 
 
-def _pair(left: OpenPair, former: Mapping[str, str]) -> OpenPair:
-    return msgspec.structs.replace(left, orders=_orders(left.orders, former), fills=_fills(left.fills, former))
+def _pair(pair: OpenPair, former: Mapping[str, str]) -> OpenPair:
+    return msgspec.structs.replace(pair, orders=_orders(pair.orders, former), fills=_fills(pair.fills, former))
 
 
 def _orders(orders: Iterable[OrderRecord], former: Mapping[str, str]) -> tuple[OrderRecord, ...]:
@@ -111,12 +111,12 @@ def _fills(fills: Iterable[FillRecord], former: Mapping[str, str]) -> tuple[Fill
 def _residuals(record: ResidualsRecord, former: Mapping[str, str]) -> ResidualsRecord:
     return ResidualsRecord(
         account_ids=_names(record.account_ids, former),
-        dust=tuple(_pooled(held, former) for held in record.dust),
-        carried=tuple(_pooled(held, former) for held in record.carried),
+        dust=tuple(_residual(held, former) for held in record.dust),
+        carried=tuple(_residual(held, former) for held in record.carried),
     )
 
 
-def _pooled(held: Residual, former: Mapping[str, str]) -> Residual:
+def _residual(held: Residual, former: Mapping[str, str]) -> Residual:
     return msgspec.structs.replace(held, account_ids=_names(held.account_ids, former))
 
 
@@ -127,8 +127,8 @@ def _names(account_ids: Iterable[str], former: Mapping[str, str]) -> tuple[str, 
 def _agreed(record: AgreedRecord, former: Mapping[str, str]) -> AgreedRecord:
     """Keep the later of two agreements on what is one account: the earlier one lacks what happened since."""
     latest: dict[str, AgreedAccount] = {}
-    for told in record.accounts:
-        name = former.get(told.account_id, told.account_id)
-        if name not in latest or latest[name].ns < told.ns:
-            latest[name] = AgreedAccount(name, told.ns, told.totals)
+    for reported in record.accounts:
+        name = former.get(reported.account_id, reported.account_id)
+        if name not in latest or latest[name].ns < reported.ns:
+            latest[name] = AgreedAccount(name, reported.ns, reported.totals)
     return AgreedRecord(accounts=tuple(agreed for _, agreed in sorted(latest.items())))

@@ -1,13 +1,14 @@
 """What we hold at each venue: total, reserved, free.
 
-*Free* for a new pair is the smaller of what the venue says is free and what we compute (the total by its last complete word
-and our own fills since, without what orders lock by its last word), minus what open pairs have reserved. Taking the smaller of
-the two makes both a venue's late balance and a forgotten fill of ours harmless, also where others' orders lock most of an
-account. Amounts are decimals of the asset.
+Two figures are kept for each asset: the *reported* balance (the venue's last report) and the *computed* total: a report that
+was taken as the *basis*, plus every fill and transfer since. *Free* for a new pair is the smaller of the reported free balance
+and the computed total less what orders lock by the last report, minus what open pairs have reserved. With the smaller of the
+two neither a late report nor a missed fill of ours does harm, also where foreign orders lock most of an account. Amounts are
+exact decimals of the asset.
 
-What changed a balance before the venue's word was adopted is in it already, what changed it afterwards is not. Where the
-clocks do not tell which, or the word may have been late (by `LATE_NS` at most), the change is *doubtful*: a later difference
-that exactly such changes explain is settled by them.
+What changed a balance before the basis was reported is in it already, what changed it afterwards is not. Where the clocks do
+not show which, or the report may have been late (by `LATE_NS` at most), the change is *uncertain*: a later difference that
+exactly such changes explain is settled by counting them the other way.
 """
 
 from collections import deque
@@ -24,23 +25,23 @@ from arb.market.numbers import ZERO
 from arb.market.order import Side
 
 
-class Drift(msgspec.Struct, frozen=True):
-    """A difference between a venue's complete word and our own computation."""
+class BalanceDifference(msgspec.Struct, frozen=True):
+    """An asset of which a venue reports another total than we compute."""
 
     venue: str
     asset: str
-    told: Decimal
+    reported: Decimal
     computed: Decimal
 
 
-class Doubt(msgspec.Struct, frozen=True):
-    """A change that may or may not have been in the venue's word when it was adopted, and whether we count it."""
+class UncertainChange(msgspec.Struct, frozen=True):
+    """A change that may or may not have been in the report taken as the basis; `counted`: whether we add it to that."""
 
     amount: Decimal
     counted: bool
 
 
-DOUBTS_KEPT = 12
+UNCERTAIN_KEPT = 12
 LATE_NS = 10 * NS_PER_S
 FILLS_KEPT = 50_000
 
@@ -49,24 +50,25 @@ class Inventory:
     """Balances per venue and asset, with reservations per pair."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], AssetBalance] = {}
+        self._reported: dict[tuple[str, str], AssetBalance] = {}
         self._computed: dict[tuple[str, str], Decimal] = {}
         self._reserved: dict[int, dict[tuple[str, str], Decimal]] = {}
         self._last_fill_ns: dict[str, int] = {}
-        # When a word was adopted: from its question to its answer; for an asset adopted by itself, that asset alone.
-        self._adopted: dict[tuple[str, str | None], tuple[int, int]] = {}
-        self._doubts: dict[tuple[str, str], list[Doubt]] = {}
-        # The latest changes, each with its instant: a word that is adopted after them may yet not have them in it.
-        self._latest: dict[tuple[str, str], deque[tuple[int, Decimal]]] = {}
+        # When the report taken as the basis was asked for and when it came, by venue; by asset where one was taken by itself.
+        self._basis_ns: dict[tuple[str, str | None], tuple[int, int]] = {}
+        self._uncertain: dict[tuple[str, str], list[UncertainChange]] = {}
+        # The latest changes, each with its instant: a basis taken after them may still lack them.
+        self._recent_changes: dict[tuple[str, str], deque[tuple[int, Decimal]]] = {}
         self._seen: dict[tuple[str, FillKey], None] = {}
-        self.complete: set[str] = set()
+        # The venues that have a basis to compute from.
+        self.with_basis: set[str] = set()
 
-    def told(self, venue: str, asset: str) -> AssetBalance | None:
-        """Return the venue's last word on an asset, or None before its first complete answer."""
-        return self._told.get((venue, asset)) if venue in self.complete else None
+    def reported(self, venue: str, asset: str) -> AssetBalance | None:
+        """Return the last reported balance of an asset, or None before there is a basis at the venue."""
+        return self._reported.get((venue, asset)) if venue in self.with_basis else None
 
     def computed(self, venue: str, asset: str) -> Decimal:
-        """Return the total we compute: the last agreed word of the venue and our fills since."""
+        """Return the computed total: the basis and all changes since."""
         return self._computed.get((venue, asset), ZERO)
 
     def assets(self, venue: str) -> Iterator[str]:
@@ -75,10 +77,11 @@ class Inventory:
 
     def free(self, venue: str, asset: str) -> Decimal:
         """Return what a new pair may use, at least 0."""
-        told = self.told(venue, asset)
-        if told is None:
+        reported = self.reported(venue, asset)
+        if reported is None:
             return ZERO
-        return max(ZERO, min(told.free, self.computed(venue, asset) - told.locked) - self.reserved(venue, asset))
+        unlocked = min(reported.free, self.computed(venue, asset) - reported.locked)
+        return max(ZERO, unlocked - self.reserved(venue, asset))
 
     def reserved(self, venue: str, asset: str) -> Decimal:
         """Return what open pairs have reserved."""
@@ -105,8 +108,8 @@ class Inventory:
     def apply_fill(self, fill: Fill, quote: str, base: str, executed_ns: int, slack_ns: int = 0) -> None:
         """Move the computed balances by one fill, fee included.
 
-        `executed_ns` is the fill's instant on our clock, known to within `slack_ns`: what was executed before the balances
-        we last adopted were asked for is in them already (a fill found after a restart). A fill told again changes nothing.
+        `executed_ns` is the fill's instant on our clock, known to within `slack_ns`: what was executed before the basis was
+        asked for is in it already (a fill found after a restart). A fill reported again changes nothing.
         """
         if (fill.venue, fill.key) in self._seen:
             return
@@ -127,102 +130,105 @@ class Inventory:
         slack_ns: int,
         within_ns: tuple[int, int] | None = None,
     ) -> bool:
-        """Move computed balances by a change at `at_ns` (our clock, +- `slack_ns`); return whether any counted.
+        """Move computed balances by a change at `at_ns` (our clock, +- `slack_ns`); return whether any asset's counted.
 
         `within_ns`: the change certainly came between these two, and `at_ns` is only the best guess.
         """
         counted_any = False
         first_ns, last_ns = within_ns or (at_ns, at_ns)
         for asset, amount in amounts.items():
-            from_ns, until_ns = self._adopted.get((venue, asset)) or self._adopted.get((venue, None), (0, 0))
+            from_ns, until_ns = self._basis_ns.get((venue, asset)) or self._basis_ns.get((venue, None), (0, 0))
             counted = at_ns > from_ns
-            self._latest.setdefault((venue, asset), deque(maxlen=DOUBTS_KEPT)).append((at_ns, amount))
+            self._recent_changes.setdefault((venue, asset), deque(maxlen=UNCERTAIN_KEPT)).append((at_ns, amount))
             if until_ns and from_ns - slack_ns - LATE_NS <= last_ns and first_ns <= until_ns + slack_ns:
-                doubts = self._doubts.setdefault((venue, asset), [])
-                doubts.append(Doubt(amount, counted))
-                del doubts[:-DOUBTS_KEPT]
+                uncertain = self._uncertain.setdefault((venue, asset), [])
+                uncertain.append(UncertainChange(amount, counted))
+                del uncertain[:-UNCERTAIN_KEPT]
             if counted:
                 self._add(venue, asset, amount)
                 counted_any = True
         return counted_any
 
-    def settle(self, venue: str, asset: str) -> bool:
-        """Look for doubtful changes that, counted the other way, explain the present difference exactly, and do so."""
-        missing = self._total(venue, asset) - self.computed(venue, asset)
-        doubts = self._doubts.get((venue, asset), [])
-        effects = [-doubt.amount if doubt.counted else doubt.amount for doubt in doubts]
+    def explain(self, venue: str, asset: str) -> bool:
+        """Count uncertain changes the other way where that explains the present difference exactly; return whether it does."""
+        difference = self._reported_total(venue, asset) - self.computed(venue, asset)
+        uncertain = self._uncertain.get((venue, asset), [])
+        effects = [-change.amount if change.counted else change.amount for change in uncertain]
         for count in range(1, len(effects) + 1):
             for chosen in combinations(range(len(effects)), count):
-                if sum((effects[index] for index in chosen), ZERO) == missing:
-                    self._add(venue, asset, missing)
-                    for index in chosen:  # it may turn out the other way yet: only agreement ends a doubt
-                        doubts[index] = Doubt(doubts[index].amount, not doubts[index].counted)
+                if sum((effects[index] for index in chosen), ZERO) == difference:
+                    self._add(venue, asset, difference)
+                    for index in chosen:  # it may turn out the other way yet: only agreement makes it certain
+                        uncertain[index] = UncertainChange(uncertain[index].amount, not uncertain[index].counted)
                     return True
         return False
 
-    def forget_doubts(self, venue: str, but: set[str], asked_ns: int) -> None:
-        """Forget what was doubtful of assets that agree by now, unless this word may be as late as the adopted one."""
-        for held_at, asset in list(self._doubts):
-            from_ns, _ = self._adopted.get((venue, asset)) or self._adopted.get((venue, None), (0, 0))
-            if held_at == venue and asset not in but and asked_ns >= from_ns + LATE_NS:
-                del self._doubts[held_at, asset]
+    def forget_uncertain(self, venue: str, differing: set[str], asked_ns: int) -> None:
+        """Forget the uncertain changes of assets that agree by now, unless this report may be as late as the basis was."""
+        for held_at, asset in list(self._uncertain):
+            from_ns, _ = self._basis_ns.get((venue, asset)) or self._basis_ns.get((venue, None), (0, 0))
+            if held_at == venue and asset not in differing and asked_ns >= from_ns + LATE_NS:
+                del self._uncertain[held_at, asset]
 
     def comparable(self, event: BalancesReported, quiet: bool) -> bool:
-        """Return whether a venue's word can be compared with our computation.
+        """Return whether a report can be compared with the computed totals.
 
-        Only a complete answer, asked after our last fill there and with no order of ours under way (`quiet`): any other
-        may have been true a moment before or after.
+        Only a complete one, asked for after our last fill there and while no order of ours was under way (`quiet`): any other
+        may show the account as it was just before or after.
         """
         asked_late = event.asked_ns > self._last_fill_ns.get(event.venue, 0)
-        return event.complete and quiet and asked_late and event.venue in self.complete
+        return event.complete and quiet and asked_late and event.venue in self.with_basis
 
-    def take(self, event: BalancesReported, quiet: bool) -> list[Drift]:
-        """Take a venue's word; return how it differs from our own computation, where it can be compared."""
+    def take_report(self, event: BalancesReported, quiet: bool) -> list[BalanceDifference]:
+        """Take a report of balances; return how it differs from the computed totals, where it can be compared.
+
+        A venue's first complete report becomes the basis, unless a previous process has left one.
+        """
         for asset, balance in event.balances.items():
-            self._told[event.venue, asset] = balance
+            self._reported[event.venue, asset] = balance
         if not event.complete:
             return []
-        for held_at, asset in list(self._told):
+        for held_at, asset in list(self._reported):
             if held_at == event.venue and asset not in event.balances:
-                self._told[held_at, asset] = AssetBalance(ZERO, ZERO)
-        if event.venue not in self.complete:
-            self.complete.add(event.venue)
-            self.accept(event.venue, event.asked_ns, event.t_ns)
+                self._reported[held_at, asset] = AssetBalance(ZERO, ZERO)
+        if event.venue not in self.with_basis:
+            self.with_basis.add(event.venue)
+            self.take_as_basis(event.venue, event.asked_ns, event.t_ns)
             return []
         if not self.comparable(event, quiet):
             return []
         return [
-            Drift(event.venue, asset, told, self.computed(event.venue, asset))
-            for asset in sorted({asset for held_at, asset in self._told if held_at == event.venue})
-            if (told := self._total(event.venue, asset)) != self.computed(event.venue, asset)
+            BalanceDifference(event.venue, asset, reported, self.computed(event.venue, asset))
+            for asset in sorted({asset for held_at, asset in self._reported if held_at == event.venue})
+            if (reported := self._reported_total(event.venue, asset)) != self.computed(event.venue, asset)
         ]
 
-    def accept(self, venue: str, asked_ns: int, reported_ns: int, asset: str | None = None) -> None:
-        """Adopt the venue's word, asked at `asked_ns` and told at `reported_ns`, for one asset or for all."""
-        self._adopted[venue, asset] = asked_ns, max(asked_ns, reported_ns)
-        for held_at, held in list(self._told):
+    def take_as_basis(self, venue: str, asked_ns: int, reported_ns: int, asset: str | None = None) -> None:
+        """Compute from the report asked for at `asked_ns` and received at `reported_ns`: for one asset, or for all."""
+        self._basis_ns[venue, asset] = asked_ns, max(asked_ns, reported_ns)
+        for held_at, held in list(self._reported):
             if held_at == venue and asset in (None, held):
-                self._computed[venue, held] = self._total(venue, held)
-                latest = self._latest.get((venue, held), ())
-                self._doubts[venue, held] = [
-                    Doubt(amount, False) for at_ns, amount in latest if at_ns >= asked_ns - LATE_NS
+                self._computed[venue, held] = self._reported_total(venue, held)
+                recent = self._recent_changes.get((venue, held), ())
+                self._uncertain[venue, held] = [
+                    UncertainChange(amount, False) for at_ns, amount in recent if at_ns >= asked_ns - LATE_NS
                 ]
 
-    def begin(self, venue: str, totals: Mapping[str, Decimal], agreed_ns: int) -> None:
-        """Compute from what a previous process and the venue agreed on at `agreed_ns`, not from the venue's next word."""
-        self.complete.add(venue)
-        self._adopted[venue, None] = agreed_ns, agreed_ns
+    def restore_basis(self, venue: str, totals: Mapping[str, Decimal], agreed_ns: int) -> None:
+        """Compute from the totals that a previous process and the venue agreed on at `agreed_ns`, not from the next report."""
+        self.with_basis.add(venue)
+        self._basis_ns[venue, None] = agreed_ns, agreed_ns
         for asset, total in totals.items():
             self._computed[venue, asset] = total
-            self._told.setdefault((venue, asset), AssetBalance(ZERO, ZERO))
+            self._reported.setdefault((venue, asset), AssetBalance(ZERO, ZERO))
 
     def totals(self, venue: str) -> dict[str, Decimal]:
-        """Return what we compute of every asset at a venue, where it is not zero."""
+        """Return the computed total of every asset at a venue, where it is not zero."""
         return {asset: self._computed[venue, asset] for asset in self.assets(venue) if self._computed[venue, asset]}
 
-    def _total(self, venue: str, asset: str) -> Decimal:
-        told = self._told[venue, asset]
-        return told.free + told.locked
+    def _reported_total(self, venue: str, asset: str) -> Decimal:
+        reported = self._reported[venue, asset]
+        return reported.free + reported.locked
 
     def _add(self, venue: str, asset: str, amount: Decimal) -> None:
         self._computed[venue, asset] = self._computed.get((venue, asset), ZERO) + amount

@@ -1,12 +1,12 @@
-"""Orders with our prefix that the journal does not know: they join their pair, or it is rebuilt from their names.
+"""Recover orders with our prefix that the journal does not know: they join their pair, or a pair is rebuilt from their ids.
 
-It happens when the machine lost its last moments (what the journal had not yet synced), or when a journal was put aside.
-The client order id tells the process, the pair's number and the leg, so that orders of one pair find each other again.
-Where that pair is known, by an order that was kept or by the number it has in later processes, be it open or closed of
-late, the lost one becomes one of its orders (`return_to_pairs`): in a pair apart it would be traded back, and what it had
-repaired would be repaired again. Else the pair is made anew (`recover`). What it was meant to earn is not known then: its
-limits are taken for its plan, its legs are counted and settled like any other's, and what is uneven is repaired. An order
-of ours that rests is cancelled.
+That happens when a power cut took the journal's last moments, or when a journal was put aside. A client order id names the
+process, the pair's number and the leg, so that the orders of one pair can be brought together again. Where the pair is known
+(by another of its orders, or by the number it has in later processes; open, or closed of late) the lost order becomes one of
+its orders (`return_to_pairs`): in a pair of its own it would be traded back, and what it had repaired would be repaired again.
+Otherwise the pair is rebuilt (`rebuild_pairs`). What it was meant to earn is not known then: its limits stand in for its plan,
+its legs are counted and settled like any other's, and an imbalance is repaired. An order of ours that still rests is
+cancelled.
 """
 
 from collections.abc import Iterable
@@ -26,71 +26,75 @@ from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
 RECOVERY_WAIT_S = 10
-"""How long an account that cannot be looked through is waited for: by lost orders, for their other legs; by the repairs of a
-pair that was taken up, since an earlier one may have left of which the journal knows nothing."""
+"""How long a missing account snapshot is waited for: by lost orders, for their other legs; by the repairs of a recovered pair,
+since the journal may have lost an earlier one."""
 
 
 def return_to_pairs(state: EngineState, manager: OrderManager, reports: Iterable[OrderReport], now_ns: int) -> None:
-    """Give orders that nobody here knows back to the pairs that are known; what the venue says of them is told afterwards."""
-    lost = [(name, report) for report in reports if (name := _stray(manager, report)) and _takable(state, report)]
+    """Return lost orders to the pairs they belong to, where those are known; their reports and fills are taken afterwards."""
+    lost = [
+        (name, report) for report in reports if (name := _unknown_name(manager, report)) and _recoverable(state, report)
+    ]
     if not lost:
         return
     named = {pair_part(name): manager.pairs[order.pair_id] for name, order in manager.orders.items()}
-    # A process that had taken the pair up may have left no other trace of its own.
+    # A process that had recovered the pair may have lost every other order of its own.
     numbered = {pair.number: pair for pair in manager.pairs.values() if is_again(pair.number)}
-    # Attempts in their order, as if they had never been away.
+    # Attempts in their order, as if they had never been lost.
     for name, report in sorted(lost, key=lambda entry: entry[1].client_order_id or ""):
         pair = named.get(pair_part(name.encode())) or numbered.get(name.pair_number)
         if pair is not None and pair.plan.symbol == report.symbol:
-            _give_back(state, manager, pair, name, report, now_ns)
+            _return_order(state, manager, pair, name, report, now_ns)
 
 
-def _stray(manager: OrderManager, report: OrderReport) -> ClientOrderId | None:
-    """Return the parts of an order's name, None when it is not ours or known already."""
+def _unknown_name(manager: OrderManager, report: OrderReport) -> ClientOrderId | None:
+    """Return the parts of an order's client order id; None when it is not ours, or is known already."""
     name = report.client_order_id
     return None if name is None or name in manager.orders else decode(name)
 
 
-def _takable(state: EngineState, report: OrderReport) -> bool:
+def _recoverable(state: EngineState, report: OrderReport) -> bool:
     listed = state.instrument(report.venue, report.symbol) is not None and len(state.venues_of(report.symbol)) > 1
     return bool(listed and report.price and report.size)
 
 
-def _give_back(
+def _return_order(
     state: EngineState, manager: OrderManager, pair: PairTrade, name: ClientOrderId, report: OrderReport, now_ns: int
 ) -> None:
     order = _order(state, pair, name, report, now_ns)
     pair.orders[order.client_order_id] = order
     manager.know(order)
     state.out.persist(order.record())
-    text = f"pair {pair.id}: {order.client_order_id}, an order of its own that the journal does not know, is taken up"
+    text = f"pair {pair.id}: its order {order.client_order_id}, which the journal does not know, is recovered"
     state.incident(IncidentKind.RECOVERED, text, now_ns, venue=order.venue, pair_id=pair.id)
-    _follow(state, manager, order, now_ns)
+    _query_and_cancel(state, manager, order, now_ns)
 
 
-def recover(state: EngineState, manager: OrderManager, reports: Iterable[OrderReport], now_ns: int) -> list[PairTrade]:
-    """Rebuild the pairs of orders that nobody here knows; their fills are told to the desk afterwards."""
+def rebuild_pairs(
+    state: EngineState, manager: OrderManager, reports: Iterable[OrderReport], now_ns: int
+) -> list[PairTrade]:
+    """Rebuild the pairs of lost orders whose pair is not known; their reports and fills are taken afterwards."""
     groups: dict[tuple[int, int, str], list[tuple[ClientOrderId, OrderReport]]] = {}
     for report in reports:
         name = decode(report.client_order_id or "")
         if name is None or report.client_order_id in manager.orders:
             continue
-        if not _takable(state, report):
-            text = f"{report.venue} {report.symbol} {report.client_order_id} has our prefix, but cannot be taken up"
+        if not _recoverable(state, report):
+            text = f"{report.venue} {report.symbol} {report.client_order_id} has our prefix, but cannot be recovered"
             state.incident(IncidentKind.NOT_RECOVERED, text, now_ns, severity=Severity.CRITICAL, venue=report.venue)
             continue
         groups.setdefault((name.nonce, name.pair_number, report.symbol), []).append((name, report))
-    return [_recover_pair(state, manager, told, now_ns) for _, told in sorted(groups.items())]
+    return [_rebuild_pair(state, manager, found, now_ns) for _, found in sorted(groups.items())]
 
 
-def _recover_pair(
-    state: EngineState, manager: OrderManager, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int
+def _rebuild_pair(
+    state: EngineState, manager: OrderManager, found: list[tuple[ClientOrderId, OrderReport]], now_ns: int
 ) -> PairTrade:
     number = state.next_number("pairs")
-    plan = _plan(state, state.pair_id(number), told, now_ns)
+    plan = _plan(state, state.pair_id(number), found, now_ns)
     pair = PairTrade(PairKind.ARB, plan, number, state.run_id, None, now_ns)
-    pair.move(Trigger.UNEVEN, now_ns)
-    for name, report in told:
+    pair.move(Trigger.UNHEDGED, now_ns)
+    for name, report in found:
         order = _order(state, pair, name, report, now_ns)
         pair.orders[order.client_order_id] = order
     state.tally.opened += 1
@@ -98,16 +102,16 @@ def _recover_pair(
     base = Symbol.of(plan.symbol).base
     state.out.persist(plan, pair.record(base), *(order.record() for order in pair.orders.values()))
     names = ", ".join(pair.orders)
-    text = f"pair {pair.id}: orders with our prefix that the journal does not know are taken up: {names}"
+    text = f"pair {pair.id}: orders with our prefix that the journal does not know are recovered: {names}"
     state.incident(IncidentKind.RECOVERED, text, now_ns, pair_id=pair.id)
     for order in pair.orders.values():
-        _follow(state, manager, order, now_ns)
+        _query_and_cancel(state, manager, order, now_ns)
     state.out.timer(PairTimer(pair.id), now_ns)
     return pair
 
 
-def _follow(state: EngineState, manager: OrderManager, order: WorkingOrder, now_ns: int) -> None:
-    """Follow an order from now on: ask what became of it, and leave nothing of it in a book."""
+def _query_and_cancel(state: EngineState, manager: OrderManager, order: WorkingOrder, now_ns: int) -> None:
+    """Ask what became of an order, and cancel it if it still rests in a book."""
     order.released = order.settled
     if not order.settled:
         state.books.sending(order.venue, order.symbol, now_ns)
@@ -125,7 +129,7 @@ def _order(state: EngineState, pair: PairTrade, name: ClientOrderId, report: Ord
         client_order_id=report.client_order_id,
         role=Role.ENTRY if name.leg in tuple(Side) else Role(name.leg),
         side=report.side,
-        # One of ours that is still there did not go away by itself.
+        # An IOC order cannot still be open: one that is must have been sent to rest.
         tif=TimeInForce.GTC if report.is_open else TimeInForce.IOC,
         price=report.price,
         size=report.size,
@@ -138,15 +142,15 @@ def _order(state: EngineState, pair: PairTrade, name: ClientOrderId, report: Ord
     return order
 
 
-def _plan(state: EngineState, pair_id: int, told: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PlanRecord:
-    """Return a plan as if the legs had been meant to fill whole at their limits, and a missing leg to match the other.
+def _plan(state: EngineState, pair_id: int, found: list[tuple[ClientOrderId, OrderReport]], now_ns: int) -> PlanRecord:
+    """Return a plan as if the legs had been meant to fill fully at their limits, and a missing leg to match the other.
 
-    What its buy leg was to pay counts for this day: the journal lost that, too, with the leg.
+    What its buy leg was to pay counts towards this day's turnover: the journal lost that with the leg.
     """
-    symbol = told[0][1].symbol
-    legs = {name.leg: report for name, report in told if name.attempt == 0}
+    symbol = found[0][1].symbol
+    legs = {name.leg: report for name, report in found if name.attempt == 0}
     bought, sold = legs.get(str(Side.BUY)), legs.get(str(Side.SELL))
-    known = bought or sold or told[0][1]
+    known = bought or sold or found[0][1]
     others = [venue for venue in state.venues_of(symbol) if venue != known.venue]
     buy_venue = bought.venue if bought else (others[0] if sold else known.venue)
     sell_venue = sold.venue if sold else next(venue for venue in state.venues_of(symbol) if venue != buy_venue)
@@ -171,7 +175,7 @@ def _plan(state: EngineState, pair_id: int, told: list[tuple[ClientOrderId, Orde
         sell_limit=sell_price,
         buy_vwap=buy_price,
         sell_vwap=sell_price,
-        # Nothing was meant to be left over, as far as anybody knows: dust is judged by the general limit alone.
+        # What residual the plan meant to leave is not known; by this one none, so that `dust_max_quote` alone defines dust.
         residual=residual,
         residual_value=residual * mark,
         net=(1 - sell_fee) * sell_size * sell_price + residual * mark - paid,

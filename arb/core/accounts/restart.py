@@ -1,14 +1,14 @@
-"""Recover what a previous process left: unfinished pairs, residuals, halts, losses.
+"""Recover what a previous process left in the journal: unfinished pairs, residuals, halts, losses.
 
-Starting is reconciling. An order that was journalled but never answered is unknown: it may have left before the process died.
-Every unsettled order is asked for at once. Pairs of a sandbox that is gone end as abandoned. A pair whose symbol is no longer
-traded, or one of whose accounts is not connected (its venue is disabled, or the key is another account's), cannot be finished:
-it halts trading, stays as it is in the journal for a start that can finish it, and ends as abandoned when the user resumes
-without it. An account that was called otherwise before is the same account (`core/accounts/former_accounts.py`).
+An order that was journalled but never answered is unknown: it may have left before the process died. So every unsettled order
+is queried at once. Pairs of a sandbox that is gone end as abandoned. A pair whose symbol is no longer traded, or one of whose
+accounts is not connected (its venue is disabled, or the key is another account's), cannot be finished now: it halts trading,
+stays in the journal as it is for a start that can finish it, and ends as abandoned when the user resumes without it. An
+account that had another name before is the same account (`core/accounts/former_accounts.py`).
 
-The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no recovered
-pair is repaired before a snapshot was taken of every account that may hold an order of it; a lost order joins its pair then
-(`core/accounts/recovery.py`).
+The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no recovered pair is
+repaired before a snapshot was taken of every account that may hold an order of it (`core/pairs/repair_timing.py`); a lost order
+joins its pair then (`core/accounts/recovery.py`).
 """
 
 import msgspec
@@ -47,7 +47,7 @@ class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What the journal says of the process before this one."""
+    """What the journal holds of the processes before this one."""
 
     control: ControlRecord | None = None
     pairs: tuple[OpenPair, ...] = ()
@@ -56,27 +56,27 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     last_ns: int = 0
     """When the journal's last entry was written, 0 for a new journal."""
     recent: tuple[OpenPair, ...] = ()
-    """Pairs closed shortly before that; news of them may still come."""
+    """Pairs closed shortly before that, which a late fill may reopen."""
     known: tuple[str, ...] = ()
     """Client order ids journalled shortly before that."""
     foreign_orders: tuple[OrderRecord, ...] = ()
     foreign_fills: tuple[FillRecord, ...] = ()
     former_accounts: dict[str, str] = {}
-    """What accounts were called before, each with its present name, as the journal has it."""
+    """Former account names, each with the present one, as journalled."""
 
 
 def restore(state: EngineState, manager: OrderManager, restored: Restored, now_ns: int) -> None:
-    """Take up unfinished pairs and ask for every order that is not settled."""
+    """Recover halts, residuals and unfinished pairs, and query every order that is not settled."""
     if restored.control is not None:
         state.control.restore(restored.control)
     present = {venue_state.account_id for venue_state in state.venues.values()}
     numbers: set[int] = set()
     if restored.residuals is not None:
         _recover_residuals(state, restored.residuals, present, now_ns)
-    for left in restored.pairs:
-        pair = _rebuild(state, left, numbers, now_ns)
+    for open_pair in restored.pairs:
+        pair = _rebuild(state, open_pair, numbers, now_ns)
         state.control.restore_opened(pair.plan.day_notional, pair.decided_ns)
-        plan, gone = pair.plan, sorted({order.account_id for order in left.orders} - present)
+        plan, gone = pair.plan, sorted({order.account_id for order in open_pair.orders} - present)
         base, quote = Symbol.of(plan.symbol).base_and_quote
         state.tally.opened += 1
         if any(has_vanished(state, account_id) for account_id in gone):
@@ -85,7 +85,7 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
         if why := _out_of_reach(state, pair, gone):
             manager.stranded[pair.id] = pair
             text = (
-                f"pair {pair.id} was left open with {pair.imbalance(base)} {base} uneven as far as is known, and {why}"
+                f"pair {pair.id} was left open with {pair.imbalance(base)} {base} unhedged as far as is known, and {why}"
                 " and start again to have it finished, or give it up by `arb resume --reason TEXT`"
             )
             state.halt(HaltReason.STRANDED, text, now_ns, pair.id)
@@ -101,7 +101,7 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
         state.out.timer(PairTimer(pair.id), now_ns)
         state.incident(
             IncidentKind.RESTORED,
-            f"pair {pair.id} taken up as {pair.state}",
+            f"pair {pair.id} recovered in state {pair.state}",
             now_ns,
             severity=Severity.INFO,
             pair_id=pair.id,
@@ -110,14 +110,14 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
         pair = _rebuild(state, closed, numbers, now_ns)
         repairable = pair.state is not PairState.ABANDONED and not _untraded(state, pair)
         if repairable and {order.account_id for order in closed.orders} <= present:
-            pair.recover_end(closed.pair)
+            pair.restore_result(closed.pair)
             for order in pair.orders.values():
                 order.released = True
             manager.remember(pair)
 
 
 def abandon(state: EngineState, pair: PairTrade, why: str, now_ns: int) -> None:
-    """End a pair that nobody can finish here, and say why."""
+    """End a pair that cannot be finished in this run, and say why."""
     pair.move(Trigger.ABANDON, now_ns)
     state.tally.closed[pair.state] += 1
     # With the control row, since the day's turnover may stand in this pair's plan alone.
@@ -125,25 +125,28 @@ def abandon(state: EngineState, pair: PairTrade, why: str, now_ns: int) -> None:
     state.incident(IncidentKind.ABANDONED, why, now_ns, pair_id=pair.id)
 
 
-def _recover_residuals(state: EngineState, left: ResidualsRecord, present: set[str], now_ns: int) -> None:
-    """Take up what is left over, but for what lies on accounts that are not connected now: that is told."""
-    elsewhere = state.residuals.restore(left, present, lambda account_id: not has_vanished(state, account_id))
-    dropped = [rest for rest in elsewhere if rest.size]
-    if dropped:
-        held = ", ".join(f"{plain(rest.size)} {Symbol.of(rest.symbol).base}" for rest in dropped)
-        gone = sorted({name for rest in dropped for name in rest.account_ids or left.account_ids} - present)
-        text = f"{held} left over by earlier pairs lie on accounts that are not connected now: {', '.join(gone)}"
-        severity = Severity.WARNING if any(rest in left.carried for rest in dropped) else Severity.INFO
+def _recover_residuals(state: EngineState, record: ResidualsRecord, present: set[str], now_ns: int) -> None:
+    """Restore residuals, and report those on accounts that are not connected now as an incident."""
+    elsewhere = [
+        held
+        for held in state.residuals.restore(record, present, lambda account_id: not has_vanished(state, account_id))
+        if held.size
+    ]
+    if elsewhere:
+        sizes = ", ".join(f"{plain(held.size)} {Symbol.of(held.symbol).base}" for held in elsewhere)
+        gone = sorted({name for held in elsewhere for name in held.account_ids or record.account_ids} - present)
+        text = f"residuals of earlier pairs lie on accounts that are not connected now: {sizes} on {', '.join(gone)}"
+        severity = Severity.WARNING if any(held in record.carried for held in elsewhere) else Severity.INFO
         state.incident(IncidentKind.RESIDUAL, text, now_ns, severity=severity)
 
 
 def has_vanished(state: EngineState, account_id: str) -> bool:
-    """Return whether an account was a sandbox's that is gone; one of a real venue comes back, and never vanishes."""
+    """Return whether an account was one of a sandbox that is gone; one of a real venue may always be connected again."""
     return sandbox_of(account_id) not in (None, state.sandbox_id)
 
 
 def _out_of_reach(state: EngineState, pair: PairTrade, gone: list[str]) -> str | None:
-    """Return why a pair cannot be finished now and what would mend that; None when it can."""
+    """Return why a pair cannot be finished now and what the user can do about it; None when it can be."""
     if gone:
         return f"{' and '.join(gone)} is not connected now: enable its venue, with a key of that account,"
     if untraded := _untraded(state, pair):
@@ -152,44 +155,23 @@ def _out_of_reach(state: EngineState, pair: PairTrade, gone: list[str]) -> str |
 
 
 def _untraded(state: EngineState, pair: PairTrade) -> list[str]:
-    """Return the venues at which a pair would have to be finished and that have no book of its symbol."""
+    """Return the venues that are needed to finish a pair and have no book of its symbol."""
     venues = {*pair.venues, *(order.venue for order in pair.orders.values() if not order.settled)}
     return sorted(venue for venue in venues if not state.books.has(venue, pair.plan.symbol))
 
 
-def _rebuild(state: EngineState, left: OpenPair, numbers: set[int], now_ns: int) -> PairTrade:
-    number = number_again(left.plan.pair_id)
+def _rebuild(state: EngineState, rows: OpenPair, numbers: set[int], now_ns: int) -> PairTrade:
+    number = number_again(rows.plan.pair_id)
     while number in numbers:
-        number += 1  # hardly ever; then only a third process may fail to see whose a lost order is
+        number += 1  # very rare; then only a third process may fail to match a lost order with its pair
     numbers.add(number)
     expiry_ns = state.timing.order_expiry_ms * NS_PER_MS
     orders = [
         WorkingOrder.restored(
-            record, [fill for fill in left.fills if fill.order_id == record.id], record.journalled_ns + expiry_ns
+            record, [fill for fill in rows.fills if fill.order_id == record.id], record.journalled_ns + expiry_ns
         )
-        for record in left.orders
+        for record in rows.orders
     ]
-    pair = PairTrade.restored(left.plan, left.pair, number, orders, now_ns)
-    pair.snapshot_until_ns = now_ns + RECOVERY_WAIT_S * NS_PER_S
+    pair = PairTrade.restored(rows.plan, rows.pair, number, orders, now_ns)
+    pair.await_snapshots_until_ns = now_ns + RECOVERY_WAIT_S * NS_PER_S
     return pair
-
-
-def unseen(state: EngineState, pair: PairTrade, now_ns: int) -> list[str]:
-    """Return the venues where an order of a pair may be that the journal lost; none once they were waited for long enough."""
-    if now_ns >= pair.snapshot_until_ns:
-        return []
-    return [venue for venue in state.venues_of(pair.plan.symbol) if not state.venues[venue].snapshot_taken]
-
-
-def repairs_from_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
-    """Return when a pair that is uneven may be mended, if no account is looked through before; 0 when nothing is waited for.
-
-    A venue where the pair has traded, or was meant to, is waited for as long as may be; any other that lists the symbol until
-    half the leg's time is gone, since an earlier repair is not likely to be there, and none is sent there unseen.
-    """
-    missing = unseen(state, pair, now_ns)
-    if not missing:
-        return 0
-    if not {*pair.venues, *(order.venue for order in pair.orders.values())}.isdisjoint(missing):
-        return pair.snapshot_until_ns
-    return min(pair.snapshot_until_ns, (pair.uneven_ns or now_ns) + state.timing.leg_deadline_ms * NS_PER_MS // 2)

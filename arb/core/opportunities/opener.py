@@ -1,16 +1,12 @@
 """Opening a pair: one batch of rows and two orders, journalled together before either leaves."""
 
-from decimal import Decimal
-
 from arb.core.opportunities.episodes import Route
 from arb.core.orders.manager import OrderManager
 from arb.core.pairs.pair import PairTrade
 from arb.core.pricing.plan import PlanView
 from arb.core.pricing.terms import PairTerms
-from arb.core.records import PairKind, PlanRecord, Residual
+from arb.core.records import PairKind, PlanRecord
 from arb.core.state import EngineState
-from arb.market.instrument import FeeIn
-from arb.market.numbers import ZERO
 from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
 
@@ -63,41 +59,4 @@ def open_pair(
         (sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size),
     ]
     manager.send(pair, legs, now_ns)
-    return pair
-
-
-def open_residual_pair(
-    state: EngineState, manager: OrderManager, kind: PairKind, symbol: str, venue: str, left: Residual, now_ns: int
-) -> PairTrade:
-    """Open a pair that only brings base left over earlier back to flat, taken over at the value it was booked at."""
-    size, mark = left.size, (left.booked / left.size).quantize(Decimal("1e-18"))
-    base, quote = Symbol.of(symbol).base_and_quote
-    number = state.next_number("pairs")
-    instrument = state.instruments[venue, symbol]
-    record = PlanRecord(
-        pair_id=state.pair_id(number),
-        symbol=symbol,
-        buy_venue=venue,
-        sell_venue=venue,
-        buy_size=ZERO,
-        sell_size=ZERO,
-        buy_limit=ZERO,
-        sell_limit=ZERO,
-        buy_vwap=ZERO,
-        sell_vwap=ZERO,
-        residual=size,
-        residual_value=left.booked,
-        net=ZERO,
-        mark=mark,
-        buy_fee=instrument.taker_fee or ZERO,
-        sell_fee=instrument.taker_fee or ZERO,
-        buy_fee_in=FeeIn(instrument.buy_fee_in),
-        hold_quote=max(ZERO, -size * mark),
-        hold_base=max(ZERO, size),
-    )
-    pair = PairTrade(kind, record, number, state.run_id, None, now_ns)
-    state.inventory.reserve(pair.id, {(venue, quote): record.hold_quote, (venue, base): record.hold_base})
-    state.tally.opened += 1
-    manager.add(pair)
-    state.out.persist(record, pair.record(base))
     return pair

@@ -34,7 +34,7 @@ class OrderReconciler:
                 continue
             del self._proving[name]
             base = Symbol.of(order.symbol).base
-            told = self.state.inventory.told(venue, base)
+            told = self.state.inventory.reported(venue, base)
             if not order.is_unknown or told is None:
                 continue
             provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the looks

@@ -1,30 +1,33 @@
-"""Closing a pair: value what is left, split the profit into its causes, pool the dust, give back what was reserved."""
+"""Closing a pair: value its residual, split its result into causes, keep the residual, release what it had reserved.
+
+Also the trading away of residuals by pairs of their own (kinds `dust` and `flatten`), each at one venue.
+"""
 
 from collections.abc import Iterable
 from decimal import Decimal
 
-from arb.core.opportunities.opener import open_residual_pair
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import repair_size
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
-from arb.core.records import PairKind, PairState, Residual, Waterfall
+from arb.core.records import PairKind, PairState, PlanRecord, Residual, Waterfall
 from arb.core.state import EngineState
+from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import Symbol
 
 
 class Closer:
-    """Ends pairs, and keeps the pool of what they leave over."""
+    """Closes pairs, and keeps their residuals."""
 
     def __init__(self, state: EngineState, manager: OrderManager) -> None:
         self.state = state
         self.manager = manager
 
     def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
-        """End a pair whose orders are all settled."""
+        """End a pair whose orders are all settled: book its result and keep its residual, as dust or carried."""
         state, (base, quote) = self.state, Symbol.of(pair.plan.symbol).base_and_quote
         residual = pair.imbalance(base)
         mark = self._mark(pair, residual)
@@ -38,18 +41,18 @@ class Closer:
         state.tally.add_net(quote, Decimal(net_e8).scaleb(-8))
         state.tally.exposure_quote_s += pair.exposure_quote_s
         state.out.persist(pair.record(base))
-        if trigger is Trigger.STUCK:
-            self.state.residuals.carry(self._left_over(pair, residual, mark, now_ns))
+        if trigger is Trigger.CARRY:
+            self.state.residuals.carry(self._residual(pair, residual, mark, now_ns))
         elif residual:
-            self.state.residuals.add(self._left_over(pair, residual, mark, now_ns))
+            self.state.residuals.add_dust(self._residual(pair, residual, mark, now_ns))
         if residual:
-            self.keep_residuals()
+            self.journal_residuals()
         self._book_result(pair, net_e8, now_ns)
-        if pair.kind is PairKind.ARB and trigger is not Trigger.STUCK:
-            self._sell_dust(pair.plan.symbol, now_ns)
+        if pair.kind is PairKind.ARB and trigger is not Trigger.CARRY:
+            self._trade_dust_if_worth(pair.plan.symbol, now_ns)
 
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
-        """Take a closed pair's result back, after a fill that came late, before the pair is moved."""
+        """Undo the booking of a closed pair's result and residual, before a late fill reopens the pair."""
         state, quote = self.state, Symbol.of(pair.plan.symbol).quote
         if pair.waterfall is None or pair.residual_mark is None:
             return
@@ -64,25 +67,25 @@ class Closer:
         state.control.take_back(net_e8, now_ns)
         residual = pair.booked_residual
         if residual:
-            give = self.state.residuals.carry if pair.state is PairState.CARRIED else self.state.residuals.add
-            give(self._left_over(pair, -residual, pair.residual_mark, now_ns))
-            self.keep_residuals()
+            add = self.state.residuals.carry if pair.state is PairState.CARRIED else self.state.residuals.add_dust
+            add(self._residual(pair, -residual, pair.residual_mark, now_ns))
+            self.journal_residuals()
 
-    def _left_over(self, pair: PairTrade, size: Decimal, mark: Decimal, now_ns: int) -> Residual:
-        """Return what a pair leaves, with the accounts it was traded between."""
+    def _residual(self, pair: PairTrade, size: Decimal, mark: Decimal, now_ns: int) -> Residual:
+        """Return a pair's residual of `size` base, with the accounts it was traded between."""
         accounts = {self.state.venues[venue].account_id for venue in pair.venues}
         accounts.update(order.account_id for order in pair.orders.values())
         return Residual(pair.plan.symbol, size, size * mark, now_ns, tuple(sorted(accounts)))
 
-    def keep_residuals(self) -> None:
-        """Write down what is left over, for a restart."""
+    def journal_residuals(self) -> None:
+        """Journal all residuals, for a restart."""
         accounts = tuple(venue_state.account_id for venue_state in self.state.venues.values())
         self.state.out.persist(self.state.residuals.record(accounts))
 
     def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
         """Return `m1`: what one base of the residual fetches now in the sell venue's bids, less its taker fee.
 
-        The bids already lack what we sold. A residual of 0, or missing base, is marked at the best bid.
+        Our own sale is already missing from the bids. A residual of 0, or base that is missing, is marked at the best bid.
         """
         plan = pair.plan
         bids = self.state.books.levels(plan.sell_venue, plan.symbol, Side.SELL)
@@ -91,12 +94,12 @@ class Closer:
         keep = 1 - plan.sell_fee
         if residual <= 0:
             return bids[0][0] * keep
-        left, value = residual, ZERO
+        unsold, value = residual, ZERO
         for price, size in bids:
-            taken = min(left, size)
+            taken = min(unsold, size)
             value += taken * price
-            left -= taken
-            if not left:
+            unsold -= taken
+            if not unsold:
                 break
         return (value * keep / residual).quantize(Decimal("1e-18"))
 
@@ -112,7 +115,7 @@ class Closer:
 
     def _traded(self, side: Side, orders: Iterable[WorkingOrder]) -> Traded:
         orders = tuple(orders)
-        in_quote = in_base = elsewhere = ZERO
+        in_quote = in_base = in_other = ZERO
         for order in orders:
             base, quote = Symbol.of(order.symbol).base_and_quote
             for key, fill in order.fills.items():
@@ -121,14 +124,14 @@ class Closer:
                 elif fill.fee_currency == base:
                     in_base += fill.fee
                 else:
-                    elsewhere += order.fee_values[key]
+                    in_other += order.fee_values[key]
         return Traded(
             side=side,
             size=sum((order.filled for order in orders), ZERO),
             quote=sum((order.notional for order in orders), ZERO),
             fee_quote=in_quote,
             fee_base=in_base,
-            fee_other=elsewhere,
+            fee_other=in_other,
         )
 
     def _book_result(self, pair: PairTrade, net_e8: int, now_ns: int) -> None:
@@ -136,33 +139,69 @@ class Closer:
         reason = state.control.book_result(net_e8, now_ns)
         state.out.persist(state.control.record(now_ns, f"pair {pair.id} closed"))
         if reason is not None:
-            lost = Decimal(state.control.day_net_e8).scaleb(-8)
-            text = f"{state.control.losses_in_a_row} losses in a row, {lost} net today"
+            day_net = Decimal(state.control.day_net_e8).scaleb(-8)
+            text = f"{state.control.losses_in_a_row} losses in a row, {day_net} net today"
             state.halt(reason, text, now_ns, pair.id)
 
-    def _sell_dust(self, symbol: str, now_ns: int) -> None:
-        """Trade the pool of a symbol back to flat at the first venue where that is a legal order and nothing is open.
-
-        Not before it is worth `dust_max_quote`: every such order costs a fee and rate budget that an edge could use.
-        """
-        state, held = self.state, self.state.residuals.pooled(symbol)
-        if abs(held.booked) < state.limits.dust_max_quote or not state.control.opening_allowed:
+    def _trade_dust_if_worth(self, symbol: str, now_ns: int) -> None:
+        """Trade the dust of a symbol away once it is worth `dust_max_quote`: each such order costs a fee and rate budget."""
+        state, dust = self.state, self.state.residuals.dust(symbol)
+        if abs(dust.booked) < state.limits.dust_max_quote or not state.control.opening_allowed:
             return
-        self.sell_dust(symbol, now_ns)
+        self.trade_dust(symbol, now_ns)
 
-    def sell_dust(self, symbol: str, now_ns: int) -> bool:
-        """Trade the pool of a symbol back to flat where that is a legal order now; return whether a pair was opened."""
-        venue = self.venue_for(symbol, self.state.residuals.pooled(symbol).size, now_ns)
+    def trade_dust(self, symbol: str, now_ns: int) -> PairTrade | None:
+        """Open a pair that trades the dust of a symbol away, at a venue where that is a legal order now; None without one."""
+        venue = self.venue_for(symbol, self.state.residuals.dust(symbol).size, now_ns)
         if venue is None:
-            return False
-        open_residual_pair(
-            self.state, self.manager, PairKind.DUST, symbol, venue, self.state.residuals.take(symbol), now_ns
+            return None
+        return self._open_residual_pair(PairKind.DUST, venue, self.state.residuals.take_dust(symbol), now_ns)
+
+    def trade_carried(self, symbol: str, now_ns: int) -> PairTrade | None:
+        """Open a pair that trades the carried base of a symbol away, likewise; None without a venue for it."""
+        venue = self.venue_for(symbol, self.state.residuals.carried(symbol).size, now_ns)
+        if venue is None:
+            return None
+        return self._open_residual_pair(PairKind.FLATTEN, venue, self.state.residuals.take_carried(symbol), now_ns)
+
+    def _open_residual_pair(self, kind: PairKind, venue: str, residual: Residual, now_ns: int) -> PairTrade:
+        """Open a pair without entries that trades a residual away; it inherits the residual at its booked value."""
+        state, symbol, size = self.state, residual.symbol, residual.size
+        mark = (residual.booked / size).quantize(Decimal("1e-18"))
+        base, quote = Symbol.of(symbol).base_and_quote
+        number = state.next_number("pairs")
+        instrument = state.instruments[venue, symbol]
+        plan = PlanRecord(
+            pair_id=state.pair_id(number),
+            symbol=symbol,
+            buy_venue=venue,
+            sell_venue=venue,
+            buy_size=ZERO,
+            sell_size=ZERO,
+            buy_limit=ZERO,
+            sell_limit=ZERO,
+            buy_vwap=ZERO,
+            sell_vwap=ZERO,
+            residual=size,
+            residual_value=residual.booked,
+            net=ZERO,
+            mark=mark,
+            buy_fee=instrument.taker_fee or ZERO,
+            sell_fee=instrument.taker_fee or ZERO,
+            buy_fee_in=FeeIn(instrument.buy_fee_in),
+            hold_quote=max(ZERO, -size * mark),
+            hold_base=max(ZERO, size),
         )
-        self.keep_residuals()
-        return True
+        pair = PairTrade(kind, plan, number, state.run_id, None, now_ns)
+        state.inventory.reserve(pair.id, {(venue, quote): plan.hold_quote, (venue, base): plan.hold_base})
+        state.tally.opened += 1
+        self.manager.add(pair)
+        state.out.persist(plan, pair.record(base))
+        self.journal_residuals()
+        return pair
 
     def venue_for(self, symbol: str, size: Decimal, now_ns: int) -> str | None:
-        """Return the first venue where trading `size` base away is a legal order, nothing is open and the book is usable."""
+        """Return the first venue where trading `size` base away is a legal order, no pair is open and the book is usable."""
         for venue in self.state.venues_of(symbol):
             free = (venue, symbol) not in self.manager.busy and not self.state.books.unusable(venue, symbol, now_ns)
             if free and self.legal_at(venue, symbol, size):
@@ -170,7 +209,7 @@ class Closer:
         return None
 
     def legal_at(self, venue: str, symbol: str, size: Decimal) -> bool:
-        """Return whether a venue would take an order that brings `size` base (below zero: missing) nearer to flat."""
+        """Return whether a legal order at a venue's mid price brings `size` base (below zero: missing) nearer to flat."""
         instrument, mid = self.state.instruments[venue, symbol], self.state.books.mid(venue, symbol)
         if not size or mid is None or instrument.taker_fee is None:
             return False

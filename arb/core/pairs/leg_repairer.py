@@ -1,8 +1,10 @@
-"""What follows when an order of a pair may have changed: wait, repair, or close.
+"""What a pair does next whenever one of its orders may have changed: wait, close, or repair.
 
-Nothing is decided while an order of the pair is unsettled. Then the imbalance alone decides: within dust the pair ends;
-otherwise the cheapest legal order at a usable book is sent, again and again until flat. `leg_deadline_ms` counts from the
-moment the pair is known to be uneven; after it trading halts and the exit goes on being quoted at the cap price.
+While an order of the pair is unsettled it waits. Then the imbalance alone decides: within dust the pair closes; otherwise the
+best legal order at a venue whose book is usable is sent (`repair_choice`), again and again until flat. Repairs leave at
+`QueueDrained`, when nothing is unread on any socket, so that they are priced on books as new as can be. `leg_deadline_ms`
+counts from when the pair was found unhedged; after it trading halts, and the exit is tried on, at the worst price allowed if
+no book is usable.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,8 +13,6 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.core.accounts.restart import repairs_from_ns, unseen
-from arb.core.events import NOT_JOURNALLED
 from arb.core.incidents import HaltReason, IncidentKind
 from arb.core.opportunities.alternatives import REPAIRS_EXPLAINED, RepairDecision
 from arb.core.orders.manager import OrderManager
@@ -26,6 +26,15 @@ from arb.core.pairs.repair_choice import (
     loss_cap,
     repair_size,
 )
+from arb.core.pairs.repair_timing import (
+    HALTED_RETRY_MS,
+    deadline_ns,
+    half_time_over,
+    pause_ms,
+    ready_ns,
+    unreached,
+    venues_without_snapshot,
+)
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeWay, PairKind, PairState
 from arb.core.settings import OnSingleLeg
@@ -33,37 +42,26 @@ from arb.core.state import EngineState
 from arb.core.timers import PairTimer
 from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
 from arb.market.numbers import ZERO
-from arb.market.order import Outcome, Role, Side
+from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
-
-RETRY_MS = 50
-HALTED_RETRY_MS = 500
-# A repair that the journal would not take is written down all the same once it does: tries are few while it refuses.
-NOT_JOURNALLED_RETRY_MS = 500
-# A halted exit that is refused again and again is quoted ever more rarely, so that a venue that is down for a day is not
-# flooded: twice as long after every so many, up to half a minute. So is a flatten, after its first so many.
-PATIENCE_AFTER = 16
-PATIENCE_STEPS = 6
-# A venue where this many repairs of a pair in a row did not even leave comes after the others.
-UNSENT_BEFORE_OTHERS = 2
-UNREACHED_MS = 2000
 
 
 class LegRepairer:
-    """Brings pairs back to flat and ends them."""
+    """Brings pairs back to flat and closes them."""
 
     def __init__(self, state: EngineState, manager: OrderManager, closer: Closer) -> None:
         self.state = state
         self.manager = manager
         self.closer = closer
-        self._drained = False
+        # True during `QueueDrained`, the one event at which repairs leave.
+        self._books_current = False
 
     def progress(self, pair: PairTrade, now_ns: int) -> None:
-        """Do what the pair's state asks for now."""
+        """Wait, close or repair, as the pair's orders now ask for; called after every change of one."""
         base = Symbol.of(pair.plan.symbol).base
         if pair.closed:
             if pair.imbalance(base) == pair.booked_residual:
-                return  # news of what was counted already
+                return  # reported again, and counted already
             self.closer.reopen(pair, now_ns)
             pair.move(Trigger.LATE_FILL, now_ns)
             self.manager.add(pair)
@@ -71,7 +69,7 @@ class LegRepairer:
             self.state.incident(IncidentKind.LATE_FILL, text, now_ns, pair_id=pair.id)
             self.state.out.persist(pair.record(base))
         if not pair.settled:
-            self._mind_deadline(pair, now_ns)
+            self._check_deadline(pair, now_ns)
             return
         imbalance = pair.imbalance(base)
         if self._is_flat(pair, imbalance):
@@ -79,34 +77,34 @@ class LegRepairer:
         else:
             self._repair(pair, imbalance, now_ns)
 
-    def retry(self, now_ns: int) -> None:
-        """Send what open pairs need: nothing unread waits on any socket, so the books are as new as they can be."""
-        self._drained = True
+    def send_repairs(self, now_ns: int) -> None:
+        """Repair the open pairs that need it: nothing is unread on any socket, so books are as new as they can be."""
+        self._books_current = True
         for pair in list(self.manager.open.values()):
             if pair.state in (PairState.REPAIRING, PairState.HALTED) and pair.settled:
                 self.progress(pair, now_ns)
-        self._drained = False
+        self._books_current = False
 
     def on_timer(self, timer: PairTimer, now_ns: int) -> None:
-        """Try again for one pair."""
+        """Try again for one pair: its pause or its deadline is over."""
         pair = self.manager.open.get(timer.pair_id)
         if pair is not None:
             self.progress(pair, now_ns)
 
     def _flat_trigger(self, pair: PairTrade) -> Trigger:
         unwound = any(order.role is Role.UNWIND and order.filled > 0 for order in pair.orders.values())
-        if pair.kind is PairKind.ARB and (unwound or not pair.matched()):
+        if pair.kind is PairKind.ARB and (unwound or not pair.both_legs_traded()):
             return Trigger.FLAT_UNWOUND
-        return Trigger.FLAT_DONE
+        return Trigger.FLAT_COMPLETED
 
     def _is_flat(self, pair: PairTrade, imbalance: Decimal) -> bool:
-        """Return whether what is left is dust: worth at most `dust_max_quote`, and no legal order at either venue.
+        """Return whether the imbalance is zero or dust: worth at most `dust_max_quote`, and no legal order at either venue.
 
-        What a plan meant to leave over is dust by the plan's own limit, even where a venue would take it as an order.
+        The residual that the plan itself meant to leave is dust as well, even where a venue would take it as an order.
         """
         if imbalance == 0:
             return True
-        price = self._price(pair)
+        price = pair.mid_price(self.state.books)
         if abs(imbalance) * price > self.state.limits.dust_max_quote:
             return False
         if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
@@ -118,73 +116,62 @@ class LegRepairer:
         instruments = (self.state.instruments[venue, pair.plan.symbol] for venue in venues)
         return any(repair_size(side, abs(imbalance), price, instrument) for instrument in instruments)
 
-    def _price(self, pair: PairTrade) -> Decimal:
-        mids = [mid for venue in pair.venues if (mid := self.state.books.mid(venue, pair.plan.symbol))]
-        return sum(mids, ZERO) / len(mids) if mids else pair.planned_price
-
     def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         state, base = self.state, Symbol.of(pair.plan.symbol).base
-        if pair.uneven_ns is None:
-            pair.uneven_ns = now_ns
+        if pair.unhedged_since_ns is None:
+            pair.unhedged_since_ns = now_ns
         if pair.state is PairState.OPENING:
-            pair.move(Trigger.UNEVEN, now_ns)
+            pair.move(Trigger.UNHEDGED, now_ns)
             state.out.persist(pair.record(base))
-        # Dust is what the venues that hold it would not take; a leg may also be completed at a third venue.
-        hopeless = not self._legal_anywhere(pair, state.venues_of(pair.plan.symbol), imbalance, self._price(pair))
-        if hopeless or self._policy(pair) is OnSingleLeg.HOLD:
+        # Dust is judged by the pair's own two venues; a repair may go to any venue that lists the symbol.
+        venues_listing, price = state.venues_of(pair.plan.symbol), pair.mid_price(state.books)
+        if not self._legal_anywhere(pair, venues_listing, imbalance, price) or self._policy(pair) is OnSingleLeg.HOLD:
             self._carry(pair, imbalance, now_ns)
             return
-        late = now_ns > self._due_ns(pair.uneven_ns)
+        late = now_ns > deadline_ns(state, pair.unhedged_since_ns)
         if pair.kind is PairKind.DUST and (late or pair.repairs()):
-            # One try for dust: what is left goes back to the pool.
-            self.closer.close(pair, Trigger.FLAT_DONE, now_ns)
+            # One order for dust: what it did not trade is kept as dust again.
+            self.closer.close(pair, Trigger.FLAT_COMPLETED, now_ns)
             return
         if late and pair.state is PairState.REPAIRING and pair.kind is PairKind.ARB:
             self._out_of_time(pair, imbalance, now_ns)
-        wait_ns = _pause_ms(pair) * NS_PER_MS
-        ready_ns = max(self._ready_ns(pair, wait_ns), repairs_from_ns(state, pair, now_ns))
-        if now_ns < ready_ns:
-            # Whatever refused the last one still does: asking again at once would only spend rate budget and attempts. Or an
-            # account is still to be looked through, in which a repair may be that this one would double.
-            self._wake(pair, ready_ns, now_ns)
+        pause_ns = pause_ms(pair) * NS_PER_MS
+        may_leave_ns = ready_ns(state, pair, now_ns)
+        if now_ns < may_leave_ns:
+            self._set_timer(pair, may_leave_ns, now_ns)
             return
-        pair.waits_ns = 0 if self._drained else pair.waits_ns or now_ns
-        venues = self._tradable(pair, imbalance, now_ns) if self._drained else []
+        pair.waiting_since_ns = 0 if self._books_current else pair.waiting_since_ns or now_ns
+        venues = self._tradable(pair, imbalance, now_ns) if self._books_current else []
         order = self._choose(pair, imbalance, venues, now_ns)
-        # The exit at the cap needs no book: it does not wait for ever for sockets that never fall silent.
-        if order is None and pair.state is PairState.HALTED and now_ns - pair.waits_ns >= HALTED_RETRY_MS * NS_PER_MS:
+        # The exit at the cap price needs no book: it does not wait for ever for sockets that always have something unread.
+        if (
+            order is None
+            and pair.state is PairState.HALTED
+            and now_ns - pair.waiting_since_ns >= HALTED_RETRY_MS * NS_PER_MS
+        ):
             order = self._at_cap(pair, imbalance, now_ns)
         if order is not None:
-            self._note(pair, imbalance, order, venues, now_ns)
+            self._record_alternatives(pair, imbalance, order, venues, now_ns)
             symbol = pair.plan.symbol
             state.budget.take(order.venue, symbol, now_ns)
             state.inventory.reserve_at_least(
                 pair.id, order.venue, *held_by(order, state.instruments[order.venue, symbol])
             )
             self.manager.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
-        self._wake(pair, now_ns + wait_ns, now_ns)
+        self._set_timer(pair, now_ns + pause_ns, now_ns)
 
-    def _wake(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
-        """Look at a pair again at `at_ns`, or when its time is over, if that comes before."""
-        over_ns = self._due_ns(pair.uneven_ns or now_ns) + 1
+    def _set_timer(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
+        """Try again at `at_ns`, or just after the deadline, if that comes before."""
+        over_ns = deadline_ns(self.state, pair.unhedged_since_ns or now_ns) + 1
         if pair.state is PairState.REPAIRING and over_ns > now_ns:
             at_ns = min(at_ns, over_ns)
         self.state.out.timer(PairTimer(pair.id), at_ns)
 
-    def _ready_ns(self, pair: PairTrade, wait_ns: int) -> int:
-        """Return when the next repair may be tried: at once where the journal refused the last and takes rows again."""
-        if _not_journalled(pair) and "journal" not in self.state.store_blocked:
-            return 0
-        return _last_fruitless_ns(pair) + wait_ns
-
-    def _due_ns(self, uneven_ns: int) -> int:
-        return uneven_ns + self.state.timing.leg_deadline_ms * NS_PER_MS
-
-    def _mind_deadline(self, pair: PairTrade, now_ns: int) -> None:
-        """Halt in time though a repair is still unanswered: its silence mends nothing, and more pairs would add to it."""
-        if pair.state is not PairState.REPAIRING or pair.kind is not PairKind.ARB or pair.uneven_ns is None:
+    def _check_deadline(self, pair: PairTrade, now_ns: int) -> None:
+        """Halt at the deadline though an order is still unsettled: the leg stays unhedged, and new pairs would add to it."""
+        if pair.state is not PairState.REPAIRING or pair.kind is not PairKind.ARB or pair.unhedged_since_ns is None:
             return
-        due_ns = self._due_ns(pair.uneven_ns)
+        due_ns = deadline_ns(self.state, pair.unhedged_since_ns)
         imbalance = pair.imbalance(Symbol.of(pair.plan.symbol).base)
         if now_ns <= due_ns:
             self.state.out.timer(PairTimer(pair.id), due_ns + 1)
@@ -193,9 +180,9 @@ class LegRepairer:
 
     def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         base = Symbol.of(pair.plan.symbol).base
-        text = f"pair {pair.id}: {imbalance} {base} is carried: no legal order would mend it, or the policy is to hold"
+        text = f"pair {pair.id}: {imbalance} {base} is carried unhedged: no legal order at any venue, or the policy is to hold"
         self.state.incident(IncidentKind.CARRIED, text, now_ns, pair_id=pair.id)
-        self.closer.close(pair, Trigger.STUCK, now_ns)
+        self.closer.close(pair, Trigger.CARRY, now_ns)
 
     def _out_of_time(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         base = Symbol.of(pair.plan.symbol).base
@@ -204,25 +191,26 @@ class LegRepairer:
         text = f"pair {pair.id}: {imbalance} {base} unhedged for longer than {self.state.timing.leg_deadline_ms} ms"
         self.state.halt(HaltReason.LEG_DEADLINE, text, now_ns, pair.id)
 
-    def _reference(self, pair: PairTrade, side: Side) -> Decimal:
-        """Return the average price of the leg in excess, from which the loss cap is drawn."""
-        excess = [order for order in pair.orders.values() if order.side is side.opposite and order.filled > 0]
-        filled = sum((order.filled for order in excess), ZERO)
+    def _reference_price(self, pair: PairTrade, side: Side) -> Decimal:
+        """Return the average price at which the base to trade back was filled; the cap price is drawn from it."""
+        opposite = [order for order in pair.orders.values() if order.side is side.opposite and order.filled > 0]
+        filled = sum((order.filled for order in opposite), ZERO)
         if not filled:
-            return self._price(pair)
-        return sum((order.notional for order in excess), ZERO) / filled
+            return pair.mid_price(self.state.books)
+        return sum((order.notional for order in opposite), ZERO) / filled
 
-    def _cap(self, pair: PairTrade, side: Side) -> Decimal:
+    def _cap_price(self, pair: PairTrade, side: Side) -> Decimal:
+        """Return the worst price a repair may trade at; for dust, twice the slippage allowed away from the mid price."""
         if pair.kind is PairKind.DUST:
-            return loss_cap(side, self._price(pair), self.state.limits.max_slippage_bps * 2)
-        return loss_cap(side, self._reference(pair, side), self.state.policy.leg_loss_max_bps)
+            return loss_cap(side, pair.mid_price(self.state.books), self.state.limits.max_slippage_bps * 2)
+        return loss_cap(side, self._reference_price(pair, side), self.state.policy.leg_loss_max_bps)
 
     def _tradable(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> list[RepairVenue]:
         side = Side.SELL if imbalance > 0 else Side.BUY
         return [
             self._repair_venue(pair, venue, side)
             for venue in self.state.venues_of(pair.plan.symbol)
-            if self._may_trade(pair, venue, now_ns)
+            if self._barred(pair, venue, now_ns) is None
         ]
 
     def _choose(
@@ -230,19 +218,19 @@ class LegRepairer:
     ) -> RepairOrder | None:
         side = Side.SELL if imbalance > 0 else Side.BUY
         policy, slack = self._policy(pair), self.state.limits.max_slippage_bps * (len(pair.repairs()) + 1)
-        cap = self._cap(pair, side)
+        cap = self._cap_price(pair, side)
         if pair.state is PairState.HALTED and self.state.policy.emergency_market:
             cap = _deepest(side, cap, venues)
-        for choice in self._by_health(pair, venues, now_ns):
-            order = choose_repair(side, abs(imbalance), cap, slack, choice, policy)
+        for candidates in self._by_preference(pair, venues, now_ns):
+            order = choose_repair(side, abs(imbalance), cap, slack, candidates, policy)
             if order is not None:
                 return order
         return None
 
-    def _note(
+    def _record_alternatives(
         self, pair: PairTrade, imbalance: Decimal, order: RepairOrder, venues: Sequence[RepairVenue], now_ns: int
     ) -> None:
-        """Keep what else could have been done, for who asks later; nothing is worked out now."""
+        """Keep what else could have been done, for whoever asks later; it is worked out after the order has left."""
         if pair.kind is not PairKind.ARB or len(pair.repairs()) >= REPAIRS_EXPLAINED:
             return
         side = Side.SELL if imbalance > 0 else Side.BUY
@@ -254,8 +242,8 @@ class LegRepairer:
                 ns=now_ns,
                 side=side,
                 need=abs(imbalance),
-                reference=self._reference(pair, side),
-                cap=self._cap(pair, side),
+                reference=self._reference_price(pair, side),
+                cap=self._cap_price(pair, side),
                 slack_bps=self.state.limits.max_slippage_bps * (len(pair.repairs()) + 1),
                 policy=self._policy(pair),
                 taken=order,
@@ -270,23 +258,23 @@ class LegRepairer:
             return AlternativeWay.UNWIND
         return AlternativeWay.COMPLETE if venue in pair.venues else AlternativeWay.THIRD_VENUE
 
-    def _by_health(self, pair: PairTrade, venues: list[RepairVenue], now_ns: int) -> list[list[RepairVenue]]:
-        """Return the venues to choose among: those that answer; with half the time gone those not in quarantine, then all.
+    def _by_preference(self, pair: PairTrade, venues: list[RepairVenue], now_ns: int) -> list[list[RepairVenue]]:
+        """Return the sets of venues to choose among, in turn until one has an order.
 
-        Half the time, because a good venue's book is often unusable for a moment, after our own fill in it. A venue that
-        repairs do not even reach (its connections are refused, its rate budget is gone) is no choice while another is.
+        First the venues that answer and are reached, then all that answer; once half of `leg_deadline_ms` is gone, also those
+        that are silent but not in quarantine, then all. Not before, because a good venue's book is often unusable for a moment
+        after our own fill in it. A venue is not reached when its connections are refused or its rate budget is used up.
         """
         health = self.state.health.venues
         allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
         answering = [venue for venue in allowed if not health[venue.instrument.venue].silent(now_ns)]
-        reached = [venue for venue in answering if not _unreached(pair, venue.instrument.venue, now_ns)]
-        half_ns = self.state.timing.leg_deadline_ms * NS_PER_MS // 2
-        pressing = pair.uneven_ns is not None and now_ns - pair.uneven_ns >= half_ns
+        reached = [venue for venue in answering if not unreached(pair, venue.instrument.venue, now_ns)]
+        pressing = half_time_over(self.state, pair, now_ns)
         return [reached, answering, allowed, venues] if pressing else [reached, answering]
 
     def _repair_venue(self, pair: PairTrade, venue: str, side: Side) -> RepairVenue:
         levels = self.state.books.levels(venue, pair.plan.symbol, side)
-        ends = [self._cap(pair, side), *(price for price, _ in levels[:1])]
+        ends = [self._cap_price(pair, side), *(price for price, _ in levels[:1])]
         if self.state.policy.emergency_market:
             ends += [price for price, _ in levels[-1:]]
         instrument = self._rules(venue, pair.plan.symbol, max(ends))
@@ -298,7 +286,10 @@ class LegRepairer:
         )
 
     def _rules(self, venue: str, symbol: str, price: Decimal) -> Instrument:
-        """Return a venue's rules, with no order larger than the guard lets leave at `price`: what is more goes in pieces."""
+        """Return a venue's rules, its greatest size cut to the order value that the guard lets leave at `price`.
+
+        A larger imbalance is repaired in several orders.
+        """
         instrument, most = self.state.instruments[venue, symbol], self.state.venues[venue].profile.max_order_value_quote
         if most is None or price <= 0:
             return instrument
@@ -308,19 +299,16 @@ class LegRepairer:
         return msgspec.structs.replace(instrument, max_size=size)
 
     def _policy(self, pair: PairTrade) -> OnSingleLeg:
-        # Who asks for a flatten wants what is held, too, brought back, wherever that costs least.
+        # A flatten also trades what the policy would hold, wherever that costs least.
         flatten = self.state.control.flattening or pair.kind is PairKind.FLATTEN
         return OnSingleLeg.CHEAPEST if flatten else self.state.policy.on_single_leg
-
-    def _may_trade(self, pair: PairTrade, venue: str, now_ns: int) -> bool:
-        return self._barred(pair, venue, now_ns) is None
 
     def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:
         """Return why a repair may not trade at a venue now, or None."""
         state, symbol = self.state, pair.plan.symbol
         if state.venues[venue].paused_until_ns > now_ns:
             return Reason.VENUE_HALTED
-        if venue in unseen(state, pair, now_ns):
+        if venue in venues_without_snapshot(state, pair, now_ns):
             return Reason.VENUE_HALTED
         unusable = state.books.unusable(venue, symbol, now_ns)
         if unusable is not None:
@@ -330,32 +318,33 @@ class LegRepairer:
         return None if self.manager.busy.get((venue, symbol), pair.id) == pair.id else Reason.PAIR_IN_FLIGHT
 
     def _free(self, pair: PairTrade, venue: str, asset: str) -> Decimal:
-        # The pair's own reservation is there to be used by its repairs.
+        # What the pair itself has reserved is there for its repairs.
         own = self.state.inventory.reserved_by(pair.id, venue, asset)
         return self.state.inventory.free(venue, asset) + own
 
     def _role(self, pair: PairTrade, venue: str, side: Side) -> Role:
+        """Return what a repair is called: an unwind trades back where the larger leg filled, anything else is a hedge."""
         if pair.kind is not PairKind.ARB:
             return Role.DUST if pair.kind is PairKind.DUST else Role.UNWIND
-        excess_venue = pair.plan.buy_venue if side is Side.SELL else pair.plan.sell_venue
-        return Role.UNWIND if venue == excess_venue else Role.HEDGE
+        larger_leg_venue = pair.plan.buy_venue if side is Side.SELL else pair.plan.sell_venue
+        return Role.UNWIND if venue == larger_leg_venue else Role.HEDGE
 
     def _at_cap(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> RepairOrder | None:
-        """Return the exit at the cap price, for a halted pair with no usable book: the price is safe by itself."""
+        """Return an order at the cap price, for a halted pair without a usable book: no worse price can come of it."""
         side = Side.SELL if imbalance > 0 else Side.BUY
         ways = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(self._policy(pair))
         venues = [v for v in reversed(pair.venues) if ways is None or self._role(pair, v, side) in (*ways, Role.DUST)]
         if side is Side.BUY:
-            venues.reverse()  # completing first: the short leg's own venue
+            venues.reverse()  # first the venue where the missing leg was meant to trade
         states, health = self.state.venues, self.state.health.venues
         venues.sort(
-            key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, _unreached(pair, v, now_ns))
+            key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, unreached(pair, v, now_ns))
         )
         orders = (self._order_at_cap(pair, venue, side, abs(imbalance)) for venue in venues)
         return next((order for order in orders if order is not None), None)
 
     def _order_at_cap(self, pair: PairTrade, venue: str, side: Side, need: Decimal) -> RepairOrder | None:
-        instrument, cap = self.state.instruments[venue, pair.plan.symbol], self._cap(pair, side)
+        instrument, cap = self.state.instruments[venue, pair.plan.symbol], self._cap_price(pair, side)
         price = ceil_to_step(cap, instrument.tick) if side is Side.SELL else floor_to_step(cap, instrument.tick)
         rules = self._rules(venue, pair.plan.symbol, price)
         size = repair_size(side, need, price, rules) if price > 0 else ZERO
@@ -365,42 +354,6 @@ class LegRepairer:
 
 
 def _deepest(side: Side, cap: Decimal, venues: Iterable[RepairVenue]) -> Decimal:
-    """Return the cap widened to all that the usable books show, for those who allow an exit at any price."""
+    """Return the cap widened to the last level of the usable books, where `emergency_market` allows an exit at any price."""
     ends = [venue.levels[-1][0] for venue in venues if venue.levels]
     return min([cap, *ends]) if side is Side.SELL else max([cap, *ends])
-
-
-def _fruitless(pair: PairTrade) -> int:
-    """Return how many repairs in a row, up to the last, brought nothing."""
-    repairs = pair.repairs()
-    return next((count for count, order in enumerate(reversed(repairs)) if order.filled), len(repairs))
-
-
-def _last_fruitless_ns(pair: PairTrade) -> int:
-    """Return when the last repair ended if it brought nothing, else 0."""
-    return (pair.repairs()[-1].done_ns or 0) if _fruitless(pair) else 0
-
-
-def _not_journalled(pair: PairTrade) -> bool:
-    """Return whether the last repair did not leave because the journal could not take it."""
-    repairs = pair.repairs()
-    return bool(repairs) and repairs[-1].reject_code == NOT_JOURNALLED
-
-
-def _unreached(pair: PairTrade, venue: str, now_ns: int) -> bool:
-    """Return whether the pair's last repairs at a venue, of late, did not leave, for another reason than our own journal."""
-    since_ns = now_ns - UNREACHED_MS * NS_PER_MS
-    last = [order for order in pair.repairs() if order.venue == venue and (order.done_ns or now_ns) >= since_ns]
-    last = last[-UNSENT_BEFORE_OTHERS:]
-    return len(last) == UNSENT_BEFORE_OTHERS and all(
-        order.outcome is Outcome.REJECTED and order.sent_ns is None and order.reject_code != NOT_JOURNALLED
-        for order in last
-    )
-
-
-def _pause_ms(pair: PairTrade) -> int:
-    """Return how long to wait before the next try."""
-    steps = min(_fruitless(pair) // PATIENCE_AFTER, PATIENCE_STEPS)
-    if pair.state is PairState.HALTED or (pair.kind is PairKind.FLATTEN and steps):
-        return HALTED_RETRY_MS << steps
-    return NOT_JOURNALLED_RETRY_MS if _not_journalled(pair) else RETRY_MS

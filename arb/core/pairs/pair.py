@@ -1,19 +1,22 @@
-"""The pair trade: two legs that belong together, and whatever it takes to end flat.
+"""The pair trade: buy at one venue, sell at another, and whatever it takes afterwards to end flat.
 
-Theory. A pair begins `opening` with both entry orders journalled and leaving at once. Nothing is decided from single fills:
-only when every order of the pair is settled (ended by the venue, fills complete) is the imbalance looked at, which is the
-base really received minus the base really given, fees in base included. Flat (within dust) ends the pair; uneven means
-`repairing`: further orders, one at a time, each settled before the next. A repair that is out of time makes the pair
-`halted`: trading stops, the exit is quoted on, and the pair can still end. What no venue would take as a legal order, and is
-too much for dust, is `carried`. A fill that arrives after the end opens the question again.
+A pair begins `opening`: both entry orders are journalled, then leave at once. Nothing is decided from single fills. Only when
+every order of the pair is settled (ended by the venue, and all its fills received) does the imbalance count: the base received
+minus the base given, fees in base included. If that is flat (zero, or dust) the pair ends: `completed` when base was both
+bought and sold, `unwound` when a leg was traded back or nothing matched. Otherwise the pair is unhedged and `repairing`:
+hedges and unwinds are sent, one at a time, each settled before the next. A pair still unhedged after `leg_deadline_ms` is
+`halted`: no new pair opens, repairs go on, and it may still end flat. When no venue takes a legal order for the imbalance and
+it is more than dust, or the policy is to hold, the pair ends `carried`, unhedged. A fill that arrives after the end reopens
+the pair. A pair that can no longer be finished (its sandbox is gone, or the user gave it up) ends `abandoned`.
 
-      opening --flat----------------> completed | unwound        completed, unwound, carried --late fill--> repairing
-         |                                  ^
-         +--uneven--> repairing --flat------+------ halted <--out of time-- repairing
-                          |  ^--uneven--+
-                          +--stuck--> carried
+      opening --flat-----------------> completed | unwound       completed, unwound, carried --late fill--> repairing
+         |                                   ^
+         +--unhedged--> repairing --flat-----+------ halted <--out of time-- repairing
+                           |  ^--unhedged--+
+                           +--carry--> carried              opening, repairing, halted --abandon--> abandoned
 
-A pair of kind `dust` or `flatten` has no entries: it inherits what earlier pairs left over and starts `repairing`.
+`carry` is also open to `opening` and `halted`. A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with
+residual base of earlier pairs as its imbalance.
 """
 
 from collections.abc import Iterable
@@ -21,6 +24,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from arb.clock import NS_PER_S
+from arb.core.books import Books
 from arb.core.orders.order import WorkingOrder
 from arb.core.records import PairKind, PairRecord, PairState, PlanRecord, Waterfall
 from arb.errors import InvariantError
@@ -32,10 +36,10 @@ from arb.market.symbol import Symbol
 class Trigger(StrEnum):
     """What can move a pair."""
 
-    FLAT_DONE = "flat_done"
+    FLAT_COMPLETED = "flat_completed"
     FLAT_UNWOUND = "flat_unwound"
-    UNEVEN = "uneven"
-    STUCK = "stuck"
+    UNHEDGED = "unhedged"
+    CARRY = "carry"
     OUT_OF_TIME = "out_of_time"
     LATE_FILL = "late_fill"
     ABANDON = "abandon"
@@ -43,22 +47,22 @@ class Trigger(StrEnum):
 
 _S, _T = PairState, Trigger
 TRANSITIONS: dict[tuple[PairState, Trigger], PairState] = {
-    (_S.OPENING, _T.FLAT_DONE): _S.COMPLETED,
+    (_S.OPENING, _T.FLAT_COMPLETED): _S.COMPLETED,
     (_S.OPENING, _T.FLAT_UNWOUND): _S.UNWOUND,
-    (_S.OPENING, _T.UNEVEN): _S.REPAIRING,
-    (_S.OPENING, _T.STUCK): _S.CARRIED,
+    (_S.OPENING, _T.UNHEDGED): _S.REPAIRING,
+    (_S.OPENING, _T.CARRY): _S.CARRIED,
     (_S.OPENING, _T.ABANDON): _S.ABANDONED,
-    (_S.REPAIRING, _T.FLAT_DONE): _S.COMPLETED,
+    (_S.REPAIRING, _T.FLAT_COMPLETED): _S.COMPLETED,
     (_S.REPAIRING, _T.FLAT_UNWOUND): _S.UNWOUND,
-    (_S.REPAIRING, _T.UNEVEN): _S.REPAIRING,
-    (_S.REPAIRING, _T.STUCK): _S.CARRIED,
+    (_S.REPAIRING, _T.UNHEDGED): _S.REPAIRING,
+    (_S.REPAIRING, _T.CARRY): _S.CARRIED,
     (_S.REPAIRING, _T.OUT_OF_TIME): _S.HALTED,
     (_S.REPAIRING, _T.ABANDON): _S.ABANDONED,
-    (_S.HALTED, _T.FLAT_DONE): _S.COMPLETED,
+    (_S.HALTED, _T.FLAT_COMPLETED): _S.COMPLETED,
     (_S.HALTED, _T.FLAT_UNWOUND): _S.UNWOUND,
-    (_S.HALTED, _T.UNEVEN): _S.HALTED,
+    (_S.HALTED, _T.UNHEDGED): _S.HALTED,
     (_S.HALTED, _T.OUT_OF_TIME): _S.HALTED,
-    (_S.HALTED, _T.STUCK): _S.CARRIED,
+    (_S.HALTED, _T.CARRY): _S.CARRIED,
     (_S.HALTED, _T.ABANDON): _S.ABANDONED,
     (_S.COMPLETED, _T.LATE_FILL): _S.REPAIRING,
     (_S.UNWOUND, _T.LATE_FILL): _S.REPAIRING,
@@ -69,13 +73,13 @@ CLOSED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, P
 
 
 class PairTrade:
-    """One pair trade while it matters."""
+    """One pair trade: its plan, its orders, its state."""
 
     def __init__(
         self, kind: PairKind, plan: PlanRecord, number: int, run_id: int, opportunity_id: int | None, now_ns: int
     ):
         self.kind = kind
-        # The pair's number in client order ids of this process; a restored pair has another, with the new nonce.
+        # The pair's number in the client order ids of this process; a restored pair gets another, with the new nonce.
         self.number = number
         self.plan = plan
         self.run_id = run_id
@@ -83,11 +87,11 @@ class PairTrade:
         self.state = PairState.OPENING if kind is PairKind.ARB else PairState.REPAIRING
         self.decided_ns = now_ns
         self.closed_ns: int | None = None
-        self.uneven_ns: int | None = None
-        # Since when a repair waits for the sockets to have nothing unread, 0 while none does.
-        self.waits_ns = 0
+        self.unhedged_since_ns: int | None = None
+        # Since when a repair has waited for `QueueDrained` (nothing unread on any socket), 0 while none waits.
+        self.waiting_since_ns = 0
         self.orders: dict[str, WorkingOrder] = {}
-        # Base taken over from the dust pool at `plan.mark` quote per base; zero for an arb pair.
+        # Residual base of earlier pairs that this one trades away, valued at `plan.mark`; zero for an arb pair.
         self.inherited = ZERO if kind is PairKind.ARB else plan.residual
         self.exposure_quote_s = ZERO
         self.exposed_since_ns = now_ns
@@ -95,11 +99,11 @@ class PairTrade:
         self.mark_ns: int | None = None
         self.booked_residual = ZERO
         self.waterfall: Waterfall | None = None
-        # Until when repairs of a pair that was taken up wait for looks through accounts (`core/accounts/restart.py`).
-        self.snapshot_until_ns = 0
+        # Until when repairs of a recovered pair wait for account snapshots (`core/pairs/repair_timing.py`).
+        self.await_snapshots_until_ns = 0
         # Whether this run has counted the pair among those it opened and closed.
         self.counted = True
-        self.story: list[str] = [f"{now_ns} {self.state}"]
+        self.history: list[str] = [f"{now_ns} {self.state}"]
 
     @classmethod
     def restored(
@@ -109,15 +113,15 @@ class PairTrade:
         pair = cls(record.kind, plan, number, record.run_id, record.opportunity_id, record.decided_ns)
         pair.exposed_since_ns = now_ns
         pair.state = record.state
-        # Its leg has been alone for longer, but while no process lived nobody could mend it: the deadline begins anew.
-        pair.uneven_ns = now_ns if record.state is PairState.REPAIRING else None
+        # It has been unhedged for longer, but while no process ran nothing could repair it: the deadline begins anew.
+        pair.unhedged_since_ns = now_ns if record.state is PairState.REPAIRING else None
         pair.exposure_quote_s = record.exposure_quote_s
         pair.orders = {order.client_order_id: order for order in orders}
-        pair.story.append(f"restored as {record.state}")
+        pair.history.append(f"restored as {record.state}")
         return pair
 
-    def recover_end(self, record: PairRecord) -> None:
-        """Take up how a previous process closed this pair."""
+    def restore_result(self, record: PairRecord) -> None:
+        """Restore the result with which a previous process closed this pair."""
         self.closed_ns, self.waterfall = record.closed_ns, record.waterfall
         self.residual_mark, self.mark_ns = record.residual_mark, record.mark_ns
         self.booked_residual = record.residual_size
@@ -135,12 +139,12 @@ class PairTrade:
 
     @property
     def planned_price(self) -> Decimal:
-        """Return what one base was worth when the pair was decided, for want of any book: the mark, else what was paid."""
+        """Return the quote value of one base when the pair was decided: the mark, else the average buy price planned."""
         return self.plan.mark or self.plan.buy_vwap
 
     @property
     def at_stake(self) -> Decimal:
-        """Return the quote that could at worst become unhedged: what the buy leg may pay, or what is taken over is worth."""
+        """Return the quote that could at worst become unhedged: the buy leg at its limit, or the inherited residual's value."""
         plan = self.plan
         return plan.buy_size * plan.buy_limit if self.kind is PairKind.ARB else abs(plan.residual_value)
 
@@ -151,7 +155,7 @@ class PairTrade:
 
     @property
     def settled(self) -> bool:
-        """Return whether nothing more can be expected of any order sent so far."""
+        """Return whether every order so far has ended with all its fills received."""
         return all(order.settled for order in self.orders.values())
 
     @property
@@ -159,47 +163,52 @@ class PairTrade:
         """Return whether some order may or may not exist."""
         return any(order.is_unknown for order in self.orders.values())
 
+    def mid_price(self, books: Books) -> Decimal:
+        """Return the average of the mid prices at the pair's venues; without any, the price it was planned at."""
+        mids = [mid for venue in self.venues if (mid := books.mid(venue, self.plan.symbol))]
+        return sum(mids, ZERO) / len(mids) if mids else self.planned_price
+
     def entries(self, side: Side) -> list[WorkingOrder]:
         """Return the entry orders of one side."""
         return [order for order in self.orders.values() if order.role is Role.ENTRY and order.side is side]
 
     def repairs(self) -> list[WorkingOrder]:
-        """Return all orders that are no entries, oldest first."""
+        """Return all orders but the entries, oldest first."""
         return [order for order in self.orders.values() if order.role is not Role.ENTRY]
 
     def next_attempt(self, role: Role) -> int:
-        """Return the number of the next order in a role: above all that are known, since lost ones may have left gaps."""
+        """Return the number of the next order in a role: above all known ones, since the journal may have lost some between."""
         return 1 + max((order.attempt for order in self.orders.values() if order.role is role), default=-1)
 
     def imbalance(self, base: str) -> Decimal:
         """Return base received minus base given, fees in base included: above zero we are long."""
         return self.inherited + sum((net_base(order, base) for order in self.orders.values()), ZERO)
 
-    def matched(self) -> bool:
-        """Return whether base was both bought and sold by entries or completed by a hedge."""
+    def both_legs_traded(self) -> bool:
+        """Return whether base was both bought and sold, by entries and hedges (unwinds do not count)."""
         sides = {order.side for order in self.orders.values() if order.filled > 0 and order.role is not Role.UNWIND}
         return len(sides) == 2
 
     def expose(self, notional: Decimal, now_ns: int) -> None:
-        """Add `notional` quote unhedged since the last call to the integral of |unhedged notional| x seconds."""
+        """Add `notional` quote, unhedged since the last call, to the sum of |unhedged notional| x seconds."""
         held_ns = max(0, now_ns - self.exposed_since_ns)
         self.exposed_since_ns = max(now_ns, self.exposed_since_ns)
         if not self.closed:
             self.exposure_quote_s += notional * held_ns / NS_PER_S
 
     def move(self, trigger: Trigger, now_ns: int) -> None:
-        """Move along the table; an unlisted step is our own bug and tells the pair's story."""
+        """Move along the table; raise `InvariantError` with the pair's history for a step that is not in it (our own bug)."""
         target = TRANSITIONS.get((self.state, trigger))
         if target is None:
-            raise InvariantError(f"pair {self.id}: {trigger} in state {self.state}; story: {'; '.join(self.story)}")
+            raise InvariantError(f"pair {self.id}: {trigger} in state {self.state}; history: {'; '.join(self.history)}")
         if trigger is Trigger.LATE_FILL:
             self.closed_ns, self.waterfall = None, None
-            self.uneven_ns = now_ns
+            self.unhedged_since_ns = now_ns
             self.exposed_since_ns = now_ns
-        if trigger is Trigger.UNEVEN:
-            self.uneven_ns = now_ns
+        if trigger is Trigger.UNHEDGED:
+            self.unhedged_since_ns = now_ns
         if target is not self.state:
-            self.story.append(f"{now_ns} {trigger} -> {target}")
+            self.history.append(f"{now_ns} {trigger} -> {target}")
         self.state = target
         if target in CLOSED:
             self.closed_ns = now_ns
@@ -219,7 +228,7 @@ class PairTrade:
             state=self.state,
             decided_ns=self.decided_ns,
             closed_ns=self.closed_ns,
-            # A pair without entries plans no legs: what it set out to trade away stands for them.
+            # A pair without entries plans no legs: the residual that it set out to trade away stands in their place.
             buy_size=plan.buy_size or max(ZERO, -self.inherited),
             sell_size=plan.sell_size or max(ZERO, self.inherited),
             residual_size=self.imbalance(base),

@@ -1,8 +1,8 @@
-"""Dust: base left over by pairs, below every legal order, pooled per symbol until it can be sold.
+"""The residuals of closed pairs, by symbol: dust, too small to trade away by itself, and base carried unhedged.
 
-Each remainder enters the pool with the quote value its pair booked it at, so that selling it later only books the
-difference. Base carried on purpose, or because no venue takes it, lies in the same pool; what exceeds the dust limits counts
-as unhedged exposure.
+Dust of many pairs adds up until it is a legal order. Each residual is kept with the quote value its pair booked it at, so that
+trading it away later books the difference only. Carried base is what a pair had to end with because no venue took a legal order
+for it, or because the policy is to hold; it counts as unhedged. Dust does so only once its sum exceeds `dust_total_max_quote`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Set
@@ -15,8 +15,8 @@ from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 
 
-class Excess(msgspec.Struct, frozen=True):
-    """What of an asset lies beyond dust."""
+class Unhedged(msgspec.Struct, frozen=True):
+    """The unhedged base of one asset: its size, its booked value in quote without sign, and since when."""
 
     size: Decimal
     value: Decimal
@@ -24,26 +24,26 @@ class Excess(msgspec.Struct, frozen=True):
 
 
 class Residuals:
-    """All remainders, by symbol."""
+    """Dust and carried base of closed pairs; sizes below zero are base that is missing."""
 
     def __init__(self, dust_total_max_quote: Decimal) -> None:
-        self._max = dust_total_max_quote
-        self._residuals: dict[str, Residual] = {}
+        self._dust_max = dust_total_max_quote
+        self._dust: dict[str, Residual] = {}
         self._carried: dict[str, Residual] = {}
-        # What lies on accounts that are not connected now, but may be another time.
-        self._away_pool: tuple[Residual, ...] = ()
+        # Residuals on accounts that are not connected now, but may be at a later start.
+        self._away_dust: tuple[Residual, ...] = ()
         self._away_carried: tuple[Residual, ...] = ()
 
     def restore(self, record: ResidualsRecord, present: Set[str], may_return: Callable[[str], bool]) -> list[Residual]:
-        """Take up what the journal last said to lie on `present` accounts alone; return the rest.
+        """Restore the journalled residuals that lie on `present` accounts alone; return all others.
 
-        Of that is kept for a later start, untouched, what lies on accounts that are present or `may_return`.
+        Of those, the ones whose accounts are all present or `may_return` are kept, untouched, for a later start.
         """
         elsewhere: list[Residual] = []
 
-        def taken_up(told: Iterable[Residual], kept: dict[str, Residual]) -> tuple[Residual, ...]:
+        def restored(journalled: Iterable[Residual], kept: dict[str, Residual]) -> tuple[Residual, ...]:
             away: list[Residual] = []
-            for held in told:
+            for held in journalled:
                 account_ids = held.account_ids or record.account_ids
                 if present >= set(account_ids):
                     _add(kept, held)
@@ -53,99 +53,99 @@ class Residuals:
                     away.append(msgspec.structs.replace(held, account_ids=account_ids))
             return tuple(away)
 
-        self._away_carried = taken_up(record.carried, self._carried)
-        self._away_pool = taken_up(record.dust, self._residuals)
+        self._away_carried = restored(record.carried, self._carried)
+        self._away_dust = restored(record.dust, self._dust)
         return elsewhere
 
     def record(self, account_ids: tuple[str, ...]) -> ResidualsRecord:
-        """Return the row a restart takes up."""
+        """Return the row from which a restart restores the residuals."""
         dust, carried = (
-            tuple(held for _, held in sorted(kept.items()) if held.size) for kept in (self._residuals, self._carried)
+            tuple(held for _, held in sorted(kept.items()) if held.size) for kept in (self._dust, self._carried)
         )
         return ResidualsRecord(
-            account_ids=account_ids, dust=(*dust, *self._away_pool), carried=(*carried, *self._away_carried)
+            account_ids=account_ids, dust=(*dust, *self._away_dust), carried=(*carried, *self._away_carried)
         )
 
-    def add(self, left: Residual) -> None:
-        """Pool a remainder."""
-        _add(self._residuals, left)
+    def add_dust(self, residual: Residual) -> None:
+        """Add a residual to the dust of its symbol."""
+        _add(self._dust, residual)
 
-    def take(self, symbol: str) -> Residual:
-        """Take everything pooled of a symbol out, to be traded away."""
-        return self._residuals.pop(symbol, _nothing(symbol))
+    def take_dust(self, symbol: str) -> Residual:
+        """Remove and return all dust of a symbol, to be traded away."""
+        return self._dust.pop(symbol, _nothing(symbol))
 
-    def pooled(self, symbol: str) -> Residual:
-        """Return what is pooled of a symbol."""
-        return self._residuals.get(symbol, _nothing(symbol))
+    def dust(self, symbol: str) -> Residual:
+        """Return the dust of a symbol."""
+        return self._dust.get(symbol, _nothing(symbol))
 
-    def symbols(self) -> list[str]:
-        """Return the symbols of which something is pooled."""
-        return sorted(symbol for symbol, held in self._residuals.items() if held.size)
+    def dust_symbols(self) -> list[str]:
+        """Return the symbols that have dust."""
+        return sorted(symbol for symbol, held in self._dust.items() if held.size)
 
-    def sizes(self) -> dict[str, Decimal]:
-        """Return the pooled base per asset."""
+    def dust_sizes(self) -> dict[str, Decimal]:
+        """Return the dust per asset, in base."""
         sizes: dict[str, Decimal] = {}
-        for symbol, held in self._residuals.items():
+        for symbol, held in self._dust.items():
             base = Symbol.of(symbol).base
             sizes[base] = sizes.get(base, ZERO) + held.size
         return sizes
 
-    def total(self) -> Decimal:
-        """Return the booked value of all dust, without signs."""
-        return sum((abs(held.booked) for held in self._residuals.values()), ZERO)
+    def dust_value(self) -> Decimal:
+        """Return the booked quote value of all dust, without signs."""
+        return sum((abs(held.booked) for held in self._dust.values()), ZERO)
 
-    def carry(self, left: Residual) -> None:
-        """Note base that a pair had to leave unhedged."""
-        _add(self._carried, left)
+    def carry(self, residual: Residual) -> None:
+        """Add base that a pair ended with unhedged."""
+        _add(self._carried, residual)
 
     def carried(self, symbol: str) -> Residual:
-        """Return what is carried of a symbol."""
+        """Return the carried base of a symbol."""
         return self._carried.get(symbol, _nothing(symbol))
 
     def take_carried(self, symbol: str) -> Residual:
-        """Take everything carried of a symbol out, to be traded away."""
+        """Remove and return all carried base of a symbol, to be traded away."""
         return self._carried.pop(symbol, _nothing(symbol))
 
     def carried_symbols(self) -> list[str]:
-        """Return the symbols of which something is carried."""
+        """Return the symbols that have carried base."""
         return sorted(symbol for symbol, held in self._carried.items() if held.size)
 
-    def beyond_dust(self) -> dict[str, Excess]:
-        """Return what counts as unhedged, by asset: everything carried, and the pool when it exceeds the limit in sum."""
-        excess: dict[str, Excess] = {}
-        for held in self._beyond():
+    def unhedged_by_asset(self) -> dict[str, Unhedged]:
+        """Return what counts as unhedged, by asset: all carried base, and all dust once its sum exceeds the limit."""
+        unhedged: dict[str, Unhedged] = {}
+        for held in self._unhedged():
             base = Symbol.of(held.symbol).base
-            before = excess.get(base, Excess(ZERO, ZERO, held.since_ns))
+            before = unhedged.get(base, Unhedged(ZERO, ZERO, held.since_ns))
             since_ns = min(before.since_ns, held.since_ns)
-            excess[base] = Excess(before.size + held.size, before.value + abs(held.booked), since_ns)
-        return excess
+            unhedged[base] = Unhedged(before.size + held.size, before.value + abs(held.booked), since_ns)
+        return unhedged
 
-    def unhedged(self, *, symbol: str | None = None, base: str | None = None) -> Decimal:
-        """Return the quote value, without signs, of what lies beyond dust: in all, of one symbol, or of one base."""
+    def unhedged_value(self, *, symbol: str | None = None, base: str | None = None) -> Decimal:
+        """Return the quote value, without signs, of what counts as unhedged: in all, of one symbol, or of one base."""
         return sum(
             (
                 abs(held.booked)
-                for held in self._beyond()
+                for held in self._unhedged()
                 if symbol in (None, held.symbol) and base in (None, Symbol.of(held.symbol).base)
             ),
             ZERO,
         )
 
-    def _beyond(self) -> Iterator[Residual]:
+    def _unhedged(self) -> Iterator[Residual]:
         yield from (held for held in self._carried.values() if held.size)
-        if self.total() > self._max:
-            yield from (held for held in self._residuals.values() if held.size)
+        if self.dust_value() > self._dust_max:
+            yield from (held for held in self._dust.values() if held.size)
 
 
-def _add(kept: dict[str, Residual], left: Residual) -> None:
-    before = kept.get(left.symbol, _nothing(left.symbol))
-    since_ns, accounts = (before.since_ns, before.account_ids) if before.size else (left.since_ns, ())
-    kept[left.symbol] = Residual(
-        left.symbol,
-        before.size + left.size,
-        before.booked + left.booked,
+def _add(kept: dict[str, Residual], more: Residual) -> None:
+    before = kept.get(more.symbol, _nothing(more.symbol))
+    since_ns, accounts = (before.since_ns, before.account_ids) if before.size else (more.since_ns, ())
+    kept[more.symbol] = Residual(
+        more.symbol,
+        before.size + more.size,
+        before.booked + more.booked,
         since_ns,
-        tuple(sorted({*accounts, *left.account_ids})),
+        tuple(sorted({*accounts, *more.account_ids})),
     )
 
 

@@ -1,11 +1,13 @@
-"""Where a pair's money went: the waterfall of DESIGN.md section 5, exactly.
+"""Where a pair's money went: the realised net split into the expected net and the causes of every difference, exactly.
 
 `expected_net + buy_slippage + sell_slippage + size_shortfall + fee_difference + hedge_cost + residual_change` is
-`realised_net`, an identity in the fills, whatever they are. All terms are taken in fractions, each is rounded
-half-even to 1e-8 of the quote once, and what the roundings add up to goes into `residual_change`.
+`realised_net`, an identity in the fills, whatever they are. All terms are computed in fractions, each is rounded half-even to
+1e-8 of the quote once, and what the roundings add up to goes into `residual_change`.
 
-`gA = 1 + fA` holds for a fee planned in quote *and* for one planned in another asset at its quote value, just as
-`paid` in section 4 counts both; with `gA = 1` for the latter the columns would not sum.
+Letters in comments: A the buy venue, B the sell venue; planned sizes `q` bought and `s` sold, filled `fq` and `fs`; taker fees
+`fA` and `fB` as ratios; `m0` and `m1` the quote value of one base of residual, as planned and at the close. `gA = 1 + fA`
+(quote paid per quote bought) holds for a fee planned in quote *and* for one planned in another asset at its quote value, as
+the plan's `paid` counts both; with `gA = 1` for the latter the terms would not sum.
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ Exact = Decimal | Fraction
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided. Sizes in base, averages in quote per base, fees as ratios, `mark` (`m0`) in quote per base."""
+    """The plan. Sizes in base, averages in quote per base, fees as ratios, `mark` (`m0`) in quote per base."""
 
     buy_size: Exact
     sell_size: Exact
@@ -37,7 +39,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, plan: PlanRecord) -> "Planned":
-        """Take the journalled plan; `m0` is recomputed from the residual and its value, which are exact."""
+        """Read a journalled plan; `m0` is recomputed from the residual and its value, which are exact."""
         mark = Fraction(plan.residual_value) / Fraction(plan.residual) if plan.residual else Fraction(plan.mark)
         return cls(
             buy_size=plan.buy_size,
@@ -73,31 +75,30 @@ def waterfall(
 
     `buy` and `sell` sum the fills of the two entry legs, `repairs` those of hedges and unwinds; `mark` is `m1`, the
     quote value of one base of residual at the close. A repair's own fees, in whatever asset, count as its cost.
-    `inherited` is base taken over at `m0` (pooled dust): it belongs to the residual, and its cost `inherited * m0` is
-    taken off the realised net.
+    `inherited` is residual base of earlier pairs, valued at `m0`: it belongs to the residual, and its value `inherited * m0`
+    is deducted from the realised net.
     """
     require(buy.side is Side.BUY and sell.side is Side.SELL, "the entry legs are given the wrong way round")
     q, s, va_planned, vb_planned = _fractions(planned.buy_size, planned.sell_size, planned.buy_vwap, planned.sell_vwap)
     fa, fb, m0, m1 = _fractions(planned.buy_fee, planned.sell_fee, planned.mark, mark)
     cost_factor = Fraction(1) if planned.buy_fee_in is FeeIn.BASE else 1 + fa  # gA
-    brought = 1 - fa if planned.buy_fee_in is FeeIn.BASE else Fraction(1)  # nA
+    received = 1 - fa if planned.buy_fee_in is FeeIn.BASE else Fraction(1)  # nA
     fq, fs, paid, got = _fractions(buy.size, sell.size, buy.quote, sell.quote)
     fee_base = Fraction(buy.fee_base) + Fraction(sell.fee_base)  # phi
     fee_other = Fraction(buy.fee_other) + Fraction(sell.fee_other)  # X
     hedge_quote = sum((_quote_change(traded) for traded in repairs), Fraction(0))  # H
     hedge_base = sum((_base_change(traded) for traded in repairs), Fraction(0))  # h
 
-    expected = (1 - fb) * s * vb_planned + (q * brought - s) * m0 - cost_factor * q * va_planned
-    shortfall = (q - fq) * (va_planned * cost_factor - brought * m0) - (s - fs) * (vb_planned * (1 - fb) - m0)
+    expected = (1 - fb) * s * vb_planned + (q * received - s) * m0 - cost_factor * q * va_planned
+    shortfall = (q - fq) * (va_planned * cost_factor - received * m0) - (s - fs) * (vb_planned * (1 - fb) - m0)
     fees = (
         (fs * vb_planned * fb - Fraction(sell.fee_quote))
         - fee_other
         + (fq * va_planned * (cost_factor - 1) - Fraction(buy.fee_quote))
-        + (fq * (1 - brought) - fee_base) * m0
+        + (fq * (1 - received) - fee_base) * m0
     )
-    taken_over = Fraction(inherited)
     residual = residual_size(buy, sell, repairs, inherited=inherited)  # R
-    realised = _quote_change(buy) + _quote_change(sell) + hedge_quote + residual * m1 - taken_over * m0
+    realised = _quote_change(buy) + _quote_change(sell) + hedge_quote + residual * m1 - Fraction(inherited) * m0
     columns = (expected, fq * va_planned - paid, got - fs * vb_planned, shortfall, fees, hedge_quote + hedge_base * m0)
     expected_e8, buy_e8, sell_e8, shortfall_e8, fees_e8, hedge_e8 = map(to_e8, columns)
     realised_e8 = to_e8(realised)
@@ -116,7 +117,7 @@ def waterfall(
 
 
 def residual_size(buy: Traded, sell: Traded, repairs: Sequence[Traded], *, inherited: Exact = ZERO) -> Fraction:
-    """Return `R = fq - phi - fs + h`, plus what was inherited: the base a pair leaves behind, below 0 when missing."""
+    """Return `R = fq - phi - fs + h` plus the inherited base: the residual of a pair in base, below 0 when base is missing."""
     return sum((_base_change(traded) for traded in (buy, sell, *repairs)), Fraction(inherited))
 
 
@@ -125,7 +126,7 @@ def _fractions(*values: Exact) -> list[Fraction]:
 
 
 def _quote_change(traded: Traded) -> Fraction:
-    """Return the change of quote, fees in quote and in other assets taken off."""
+    """Return the change of quote, fees in quote and in other assets deducted."""
     amount = Fraction(traded.quote) if traded.side is Side.SELL else -Fraction(traded.quote)
     return amount - Fraction(traded.fee_quote) - Fraction(traded.fee_other)
 

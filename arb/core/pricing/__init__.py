@@ -1,1 +1,24 @@
-"""Exact arithmetic of an arbitrage: depth, terms, sizes, spread, plan. Pure functions of numbers."""
+"""Exact arithmetic of an arbitrage: buy at venue A, sell at venue B. Pure functions of numbers.
+
+What every module here means, per symbol and pair of venues:
+
+- `fA`, `fB`: taker fees as ratios. `nA`: base received per base bought, `1-fA` where A takes its fee in base, else 1. `k`:
+quote
+  paid per quote bought, 1 where A takes its fee in base, else `1+fA`. `slip`: `max_slippage_bps` as a ratio.
+- `s`: the size sold, a multiple of B's lot. `q`: the size bought, the smallest multiple of A's lot with `q*nA >= s`.
+- `cost`, `proceeds`: the quote amounts of walking A's asks for `q` and B's bids for `s`; `worst_ask`, `worst_bid`: the worst
+  levels touched. `paid = k*cost`, `got = (1-fB)*proceeds`.
+- `r = q*nA - s`: the residual; `value(r)`: what it would fetch in B's bids after `s`, less `fB`. `m0 = value(r)/r`.
+- `net = got + value(r) - paid`; `edge_bps = 10000*net/paid`.
+- `hold`: the quote that the buy order may lock, `q * ceil_tick(worst_ask*(1+slip))`, with the fee where A takes it in quote.
+
+A size is feasible when both books are deep enough, `q` and `s` reach the venues' minimum sizes, `cost` and
+`s*floor_tick(worst_bid*(1-slip))` their minimum notionals, `value(r) <= dust_max_quote`, the free balances cover `hold` and
+`s` (and twice any fee taken in another asset), and `hold <= max_notional`. The plan is the feasible size of the greatest
+`net`; it must reach `min_net` and `min_edge_bps`. The limits give up at most `slip`, and at most half the plan's profit on
+each leg.
+
+`depth`: one side of a book. `terms`: rules and fees as integers. `sizes`: the feasible sizes and the best of them. `spread`:
+the plan, or the reason why there is none. `plan`: those two as values. `partial`: whether a plan can always be brought back to
+flat.
+"""

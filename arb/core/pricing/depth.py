@@ -21,7 +21,7 @@ class Depth:
     """One side of a book, best first, with running sums.
 
     Prices and sizes are integers > 0 on the symbol's scale; amounts (price times size) are Python integers and cannot
-    overflow. Sums are taken once per side and serve every pair of venues that looks at it.
+    overflow. Sums are taken once per side and serve every pair of venues that uses it.
     """
 
     __slots__ = ("amounts", "ends", "prices", "sizes", "total")

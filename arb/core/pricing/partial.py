@@ -1,14 +1,13 @@
-"""Whether a pair can always end: what the worst partial fill of either leg would leave that nobody may trade.
+"""Whether a plan can always be brought back to flat: what the worst partial fill would leave that no venue takes as an order.
 
-Definition. The legs fill in lots, each on its own: `fq` of the buy, `fs` of the sell. The imbalance is `e = fq*nA -
-fs`, with `nA = 1-fA` for a base fee. A *mending* order sells or buys back a legal size at either of the two venues: a
-multiple of its lot, at least its minimum size, and worth its minimum notional even at the price a repair may sink to.
-It may overshoot when that leaves less than falling short would. The *leftover* is the distance from `|e|` to the
-nearest legal size, or to no order at all. A plan is hedgeable when the leftover of every reachable `e`, at the dearer
-of the two best quotes, is dust.
+The legs fill in lots, each on its own: `fq` of the buy, `fs` of the sell. The imbalance is `e = fq*nA - fs`, with `nA = 1-fA`
+for a fee in base. A *repair order* sells or buys back a legal size at either of the two venues: a multiple of its lot, at
+least its minimum size, and worth its minimum notional even at the worst price a repair may have. It may overshoot when that
+leaves less than falling short would. What stays *unhedged* is the distance from `|e|` to the nearest legal size, or to no
+order at all. A plan is hedgeable when, for every `e` that may occur, that is dust at the higher of the two best quotes.
 
 The answer errs on the careful side: imbalances are taken on the common grid of both lots, without asking which pairs of
-fills reach them, and a base fee is added whole.
+fills reach them, and a fee in base is added whole.
 """
 
 from decimal import Decimal
@@ -31,9 +30,9 @@ def worst_partial_ok(
     leg_loss_max_bps: Decimal = LEG_LOSS_MAX_BPS,
     may_overshoot: bool = True,
 ) -> bool:
-    """Return whether every partial fill of `plan` leaves a legal mending order or dust (reason `unhedgeable_partial`).
+    """Return whether every partial fill of `plan` can be repaired by a legal order or is dust (reason `unhedgeable_partial`).
 
-    `asks` and `bids` are the sides the plan was made from. With `may_overshoot` False, mending orders never exceed the
+    `asks` and `bids` are the sides the plan was made from. With `may_overshoot` False, repair orders never exceed the
     imbalance. Unlimited dust is always enough.
     """
     terms = plan.terms
@@ -47,7 +46,7 @@ def worst_partial_ok(
 
 
 def worst_residual(plan: Plan, lowest_price: int, *, may_overshoot: bool = True) -> int:
-    """Return an upper bound of the base left over after any partial fill, in fine sizes (size times `terms.parts`)."""
+    """Return an upper bound of the base that stays unhedged after any partial fill, in fine sizes (x `terms.parts`)."""
     terms, parts = plan.terms, plan.terms.parts
     most = max(plan.buy_size * terms.received, plan.sell_size * parts)
     legal = _least_legal(terms, lowest_price)
@@ -58,10 +57,10 @@ def worst_residual(plan: Plan, lowest_price: int, *, may_overshoot: bool = True)
     # A fee in base moves every imbalance off the grid by up to this much.
     fee = plan.buy_size * abs(parts - terms.received)
     if not may_overshoot:
-        left = min(_below(least, grid), max(plan.buy_size, plan.sell_size)) * parts
+        unhedged = min(_below(least, grid), max(plan.buy_size, plan.sell_size)) * parts
         if fee:
-            left = least * parts - 1
-        return min(most, max(left, (lot - gcd(grid, lot)) * parts))
+            unhedged = least * parts - 1
+        return min(most, max(unhedged, (lot - gcd(grid, lot)) * parts))
     nearest = max(_nearest(least, grid), _nearest(lot, gcd(grid, lot)))
     # No imbalance is further from 0 and the least legal order than half of that, nor than all there is.
     return min(most, nearest * parts + fee, -(-least * parts // 2))

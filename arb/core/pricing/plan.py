@@ -1,4 +1,4 @@
-"""What detection answers: a `Plan` worth taking, or a `Refusal` with its one reason.
+"""The answer to two books: a `Plan` worth taking, or a `Refusal` with its one reason.
 
 Plans hold integers on the scales of their `PairTerms`, so that the hot path builds no decimals; `Plan.view()` gives the
 exact decimals for the wire, the ledger and people.
@@ -15,7 +15,7 @@ from arb.market.numbers import bps, exact, ratio
 
 class Refusal(msgspec.Struct, frozen=True):
     """Why there is no plan. `best_net`: the greatest net, in quote on `10**amount_exp`, over the sizes that pass every
-    constraint before the one named; None when no size does (`no_depth`) or the books were not looked at."""
+    constraint before the one named; None when no size does (`no_depth`) or the books were not examined."""
 
     reason: Reason
     best_net: int | None = None
@@ -52,8 +52,8 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Two sizes and two limits worth sending, and what they should earn.
 
-    Prices and sizes are on `terms.scale`, `cost` and `proceeds` (before fees) on its `notional_exp`, `residual` on
-    `size_exp + fee_exp`, and `paid got residual_value net hold` on `terms.amount_exp`. `next_bid` is the bid after `s`.
+    Prices and sizes are on `terms.scale`, `cost` and `proceeds` (before fees) on its `notional_exp`, `residual` on `size_exp +
+    fee_exp`, and `paid got residual_value net hold` on `terms.amount_exp`. `next_bid` is the best bid left after `s`.
     """
 
     terms: PairTerms

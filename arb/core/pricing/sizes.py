@@ -1,8 +1,10 @@
-"""The sizes that section 4 allows for one pair of venues and two sides of books, and the best of them, exactly.
+"""The feasible sizes for one pair of venues and two sides of books, and the best of them, exactly.
+
+The quantities and constraints are those of `arb/core/pricing/__init__.py`.
 
 The argument, which makes the search exact without trying every lot:
 
-1. Write `q = i * lot_A`. Since `s + r` is all the base that arrives, `got + value(r)` is what *all* of it fetches in
+1. Write `q = i * lot_A`. Since `s + r` is all the base received, `got + value(r)` is what *all* of it fetches in
    B's bids, wherever the cut between `s` and `r` lies. So `net` depends on `i` alone: `net(i) = (1-fB) *
    walk_B(min(q*nA, depth_B)) - k * walk_A(q)` with `nA = 1-fA` for a base fee, else 1.
 2. Bids fall and asks rise, so `net` is concave in `q`: it climbs strictly, may be flat for a stretch, and falls
@@ -17,7 +19,7 @@ The argument, which makes the search exact without trying every lot:
 6. Windows that contain the end of a level, or a bound, are few: each is tried by itself. All other windows between
    two such lie wholly in one bid level of price `p`, where the residual `r = i*W - s` is feasible iff `r * p * (1-fB)
    <= dust`, so the window is feasible iff `i * W mod lot_B <= min(dust // p, W - 1)` in fine units. The next such `i`
-   in either direction is found by Euclid's algorithm (`walk.first_residue`), not by counting.
+   in either direction is found by Euclid's algorithm (`depth.first_residue`), not by counting.
 
 Integers throughout, so nothing is decided by a rounding. Cost: a few steps per book level and per doubling of the lots.
 """
@@ -56,7 +58,7 @@ class Sizes:
         self.dust: int | None = None
         self.peak: tuple[int, int] | None = None
 
-    # The constraints of section 4, one method per reason code.
+    # The constraints, one method per reason code.
 
     def limit_min_size(self) -> None:
         """Keep `q >= min_size_A` and `s >= min_size_B`."""

@@ -1,4 +1,4 @@
-"""From two sides of books and the terms of two venues to the best pair trade, exactly as DESIGN.md section 4 says.
+"""From two sides of books and the terms of two venues to the best plan, exactly, as `arb/core/pricing/__init__.py` defines it.
 
 `evaluate` answers with the feasible sell size of the greatest net over *every* lot multiple (ties: the smaller), or
 with the first reason why there is none; `sizes.py` holds the argument why no size is missed. The caller judges what
@@ -36,7 +36,7 @@ def evaluate(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds = UNLIMITE
 
 
 def episode(terms: PairTerms, asks: Depth, bids: Depth) -> Plan | None:
-    """Return the section-4 maximum ignoring thresholds and balances when its net is above 0: an episode is open."""
+    """Return the plan of the greatest net, ignoring thresholds and balances, if that net is above 0: an episode is open."""
     sizes, found = _episode(terms, asks, bids)
     return None if sizes is None or found is None else _plan(sizes, *found)
 
@@ -52,8 +52,7 @@ def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> i
     venue.
 
     `residual` (on `size_exp + fee_exp`) is walked down the bids after `taken` (on `size_exp`) has been sold, less the
-    taker fee. A residual of 0, or base that is missing, is marked at the next bid; 0 when no bid is left (DESIGN.md
-    section 5).
+    taker fee. A residual of 0, or base that is missing, is marked at the next bid; 0 when no bid is left.
     """
     if residual <= 0:
         return (bids.price_after(taken) or 0) * terms.sell_keep
@@ -131,10 +130,10 @@ def _plan(sizes: Sizes, i: int, s: int) -> Plan:
     q = i * terms.buy_lot
     worst_ask, worst_bid = asks.prices[asks.level_of(q)], bids.prices[bids.level_of(s)]
     cost, proceeds = asks.amount(q), bids.amount(s)
-    left = bids.fine_amount(i * terms.window, parts) - parts * proceeds
+    residual_amount = bids.fine_amount(i * terms.window, parts) - parts * proceeds
     paid, got = cost * terms.buy_cost * one, proceeds * terms.sell_keep * one
-    residual_value = left * terms.sell_keep * lift
-    # What would be left if everything filled at the worst touched levels: half of it may be given up on each leg.
+    residual_value = residual_amount * terms.sell_keep * lift
+    # The profit if everything filled at the worst touched levels: half of it may be given up on each leg.
     spare = max(0, (terms.sell_keep * s * worst_bid - terms.buy_cost * q * worst_ask) * one + residual_value)
     return Plan(
         terms=terms,

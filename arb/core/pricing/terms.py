@@ -44,7 +44,7 @@ class VenueTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of section 4, in quote and basis points; None means unlimited."""
+    """The limits that a plan must keep, in quote and basis points; None means unlimited."""
 
     min_edge_bps: Decimal = Decimal(0)
     min_net: Decimal = Decimal(0)
@@ -54,7 +54,7 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, limits: Limits, share: Decimal = Decimal(1)) -> "EdgeLimits":
-        """Take the limits of section 4 out of the engine's settings; `share` of the notional is allowed."""
+        """Take them out of the engine's settings; `share` of `max_notional_quote` is allowed."""
         return cls(
             min_edge_bps=limits.min_edge_bps,
             min_net=limits.min_net_quote,
@@ -81,7 +81,7 @@ UNLIMITED = Funds()
 
 
 class PairTerms:
-    """Buy on one venue, sell on another: every constant of section 4 as an integer. Build once, use for every book.
+    """Buy on one venue, sell on another: every constant of a plan as an integer. Build once, use for every book.
 
     With `K = 10**fee_exp`, `1 - fB = sell_keep / K`, `k = buy_cost / K` (the factor of what is paid), and base
     received per base bought `= received / parts`, where `parts` is K for a base fee and 1 otherwise. *Fine* sizes are
@@ -189,7 +189,7 @@ class PairTerms:
         return -(-ask * (self.slip_one + self.slip_up) // unit) * self.buy_tick
 
     def unwind_cap(self, bid: int) -> int:
-        """Return `ceil_tick(bid * (1 + slip))` at the sell venue: the price buying a sale back is reckoned at."""
+        """Return `ceil_tick(bid * (1 + slip))` at the sell venue: the price at which buying a sale back is estimated."""
         unit = self.sell_tick * self.slip_one
         return -(-bid * (self.slip_one + self.slip_up) // unit) * self.sell_tick
 

@@ -2,8 +2,8 @@
 
 A pair is exposed by the base it has bought and not sold (or the reverse), valued at the middle of its venues' books. Between
 two events nothing changes, so the integral is a sum of rectangles, one per event: exact in time and base, and valued at the
-price at the end of each. The exposure lies at the venues that hold the excess, in proportion. Base that a pair had to leave
-behind beyond dust goes on counting, as `carried`.
+price at the end of each. The exposure lies at the venues that hold the unhedged base, in proportion. Base that a pair had to
+leave behind beyond dust goes on counting, as `carried`.
 
 Two limits, both in quote x seconds: for one pair, and for all of one UTC day. A breach halts trading in the very event that
 finds it. The sum of the day goes into the control record and so survives a restart; a halt can be lifted, the day's limit
@@ -65,29 +65,25 @@ class ExposureWatch:
     def _begin_day(self, now_ns: int) -> None:
         ended = self.state.control.exposure.roll(now_ns)
         if ended is not None:
-            self.state.incident(IncidentKind.EXPOSURE_DAY, _told_day(*ended), now_ns, severity=Severity.INFO)
+            self.state.incident(IncidentKind.EXPOSURE_DAY, _day_text(*ended), now_ns, severity=Severity.INFO)
             self._kept = ZERO
 
     def _accrue(self, now_ns: int) -> None:
         for pair in self.manager.open.values():
             self._measure_pair(pair, now_ns)
-        excess = self.state.residuals.beyond_dust()
-        if excess and self._carried_since_ns:
-            carried = sum((held.value for held in excess.values()), ZERO)
+        unhedged = self.state.residuals.unhedged_by_asset()
+        if unhedged and self._carried_since_ns:
+            carried = sum((held.value for held in unhedged.values()), ZERO)
             self.state.control.exposure.add({CARRIED: carried}, self._carried_since_ns, now_ns)
         self._carried_since_ns = max(now_ns, self._carried_since_ns)
 
     def _measure_pair(self, pair: PairTrade, now_ns: int) -> None:
         base = Symbol.of(pair.plan.symbol).base
         held = shares_of(pair, base)
-        price = self._price(pair) if held else ZERO
+        price = pair.mid_price(self.state.books) if held else ZERO
         shares = {venue: size * price for venue, size in held.items()}
         self.state.control.exposure.add(shares, pair.exposed_since_ns, now_ns)
         pair.expose(sum(shares.values(), ZERO), now_ns)
-
-    def _price(self, pair: PairTrade) -> Decimal:
-        mids = [mid for venue in pair.venues if (mid := self.state.books.mid(venue, pair.plan.symbol))]
-        return sum(mids, ZERO) / len(mids) if mids else pair.planned_price
 
     def _check_pair(self, pair: PairTrade, now_ns: int) -> None:
         most = self.state.limits.max_exposure_quote_s_per_pair
@@ -153,6 +149,6 @@ def history(pair: PairTrade, now_ns: int) -> Iterator[tuple[int, int, dict[str, 
     yield since_ns, now_ns, {venue: size * price for venue, size in _shared_out(nets).items()}
 
 
-def _told_day(day: str, by_venue: Mapping[str, Decimal]) -> str:
+def _day_text(day: str, by_venue: Mapping[str, Decimal]) -> str:
     parts = ", ".join(f"{venue} {amount:.2f}" for venue, amount in sorted(by_venue.items()))
     return f"{date.fromisoformat(day)}: quote x seconds unhedged: {parts}"

@@ -19,11 +19,14 @@ def breached(state: EngineState, manager: OrderManager, route: Route, notional: 
     base = Symbol.of(symbol).base
     if len(manager.open) >= limits.max_open_pairs:
         return "max_open_pairs"
-    if manager.open_notional(symbol=symbol) + residuals.unhedged(symbol=symbol) + notional > limits.max_symbol_quote:
+    if (
+        manager.open_notional(symbol=symbol) + residuals.unhedged_value(symbol=symbol) + notional
+        > limits.max_symbol_quote
+    ):
         return "max_symbol_quote"
-    if manager.open_notional(base=base) + residuals.unhedged(base=base) + notional > limits.max_asset_quote:
+    if manager.open_notional(base=base) + residuals.unhedged_value(base=base) + notional > limits.max_asset_quote:
         return "max_asset_quote"
-    if manager.open_notional() + residuals.unhedged() + notional > limits.max_unhedged_quote:
+    if manager.open_notional() + residuals.unhedged_value() + notional > limits.max_unhedged_quote:
         return "max_unhedged_quote"
     if any(manager.open_notional(venue) + notional > limits.max_capital_per_venue_quote for venue in venues):
         return "max_capital_per_venue_quote"

@@ -115,7 +115,7 @@ def test_an_unexplained_difference_suspends_at_once_and_stops_after_the_grace_wi
     read(bench, START | {"USDT": "99999.75"})
     assert stopped(bench) == [("gate:test", "USDT")]
     [told] = [row for row in bench.rows(IncidentRecord) if row.kind == "balance_drift"]  # type: ignore[attr-defined]
-    assert "USDT at gate: -0.25 is unexplained (told 99999.75, fills, fees and transfers give 100000)" in told.text  # type: ignore[attr-defined]
+    assert "USDT at gate: -0.25 is unexplained (reported 99999.75, fills, fees and transfers give 100000)" in told.text  # type: ignore[attr-defined]
     assert [row.cause for row in bench.rows(BalanceRecord)][-1] == "drift"  # type: ignore[attr-defined]
     assert not opens(bench)
 
@@ -292,14 +292,14 @@ def test_a_fill_at_the_instant_of_the_first_answer_is_settled_whichever_way_it_w
 @settings(max_examples=200, deadline=None)
 def test_doubtful_changes_settle_any_way_they_may_have_gone(amounts: list[int], within: list[bool]) -> None:
     inventory = Inventory()
-    inventory.take(a_balance("gate", {"USDT": "1000"}, asked_ns=1_000), quiet=True)
+    inventory.take_report(a_balance("gate", {"USDT": "1000"}, asked_ns=1_000), quiet=True)
     held = D(1000)
     for amount, was_in in zip(amounts, within, strict=False):
         inventory.apply("gate", {"USDT": D(amount)}, 1_001, slack_ns=10)
         held += 0 if was_in else amount
     later = a_balance("gate", {"USDT": str(held)}, asked_ns=10_000)
-    for drift in inventory.take(later, quiet=True):
-        assert inventory.settle(drift.venue, drift.asset)
+    for difference in inventory.take_report(later, quiet=True):
+        assert inventory.explain(difference.venue, difference.asset)
     assert inventory.computed("gate", "USDT") == held
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_S
-from arb.core.accounts.former_accounts import settled, with_present_accounts
+from arb.core.accounts.former_accounts import present_names, with_present_accounts
 from arb.core.accounts.restart import Restored
 from arb.core.events import OrderFilled, OrderUpdated
 from arb.core.records import (
@@ -98,13 +98,13 @@ def test_no_row_taken_up_keeps_a_former_name() -> None:
 
 @pytest.mark.parametrize("told", [{}, {"a": "a"}, {"a": "b", "b": "a"}])
 def test_a_name_never_leads_to_itself(told: dict[str, str]) -> None:
-    assert all(name != present for name, present in settled({"a": "b"} | told, {}).items())
+    assert all(name != present for name, present in present_names({"a": "b"} | told, {}).items())
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("abcdef")), st.sampled_from("abcdef"))
 def test_a_present_name_as_told_now_is_nobodys_former_one(remembered: dict[str, str], present: str) -> None:
     told = {"x": present}
-    found = settled(remembered, told)
+    found = present_names(remembered, told)
     assert found["x"] == present
     assert present not in found
     assert all(name != last for name, last in found.items())
@@ -114,9 +114,9 @@ def test_a_present_name_as_told_now_is_nobodys_former_one(remembered: dict[str, 
 
 
 def test_what_was_journalled_leads_on_to_what_is_told_now() -> None:
-    assert settled({"key-1": "uid-1"}, {"key-2": "uid-1"}) == {"key-1": "uid-1", "key-2": "uid-1"}
-    assert settled({"key-1": "key-2"}, {"key-2": "uid-1"}) == {"key-1": "uid-1", "key-2": "uid-1"}
-    assert settled({"key-1": "wrong"}, {"key-1": "uid-1"}) == {"key-1": "uid-1"}
+    assert present_names({"key-1": "uid-1"}, {"key-2": "uid-1"}) == {"key-1": "uid-1", "key-2": "uid-1"}
+    assert present_names({"key-1": "key-2"}, {"key-2": "uid-1"}) == {"key-1": "uid-1", "key-2": "uid-1"}
+    assert present_names({"key-1": "wrong"}, {"key-1": "uid-1"}) == {"key-1": "uid-1"}
 
 
 def test_an_open_pair_goes_on_and_its_pool_halts_and_balances_with_it() -> None:
@@ -126,8 +126,8 @@ def test_an_open_pair_goes_on_and_its_pool_halts_and_balances_with_it() -> None:
     assert list(bench.engine.manager.open) == [left.pairs[0].plan.pair_id]
     assert state.control.halted is None
     assert state.asset_stopped("gate", "USDT")
-    assert bench.engine.state.residuals.sizes() == {"BTC": D("0.2")}
-    assert bench.engine.drift.agreed_ns("gate") == dead.now_ns
+    assert bench.engine.state.residuals.dust_sizes() == {"BTC": D("0.2")}
+    assert bench.engine.balances.agreed_ns("gate") == dead.now_ns
     assert {"abandoned", "left_over"}.isdisjoint(kinds(bench))
 
 

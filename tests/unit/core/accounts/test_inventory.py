@@ -3,7 +3,7 @@
 import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.accounts.inventory import Drift, Inventory
+from arb.core.accounts.inventory import BalanceDifference, Inventory
 from arb.core.commands import PlaceOrder
 from arb.core.events import AssetBalance, BalancesReported
 from arb.market.order import Role, Side, TimeInForce
@@ -31,7 +31,7 @@ def an_order(side: Side = Side.BUY) -> PlaceOrder:
 def stocked() -> Inventory:
     """Return an inventory that has heard one complete answer."""
     inventory = Inventory()
-    inventory.take(a_balance("gate", {"USDT": "1000", "BTC": "2"}, asked_ns=START_NS), quiet=True)
+    inventory.take_report(a_balance("gate", {"USDT": "1000", "BTC": "2"}, asked_ns=START_NS), quiet=True)
     return inventory
 
 
@@ -39,7 +39,9 @@ def test_nothing_is_free_before_the_venue_has_told_everything_once() -> None:
     inventory = Inventory()
     assert inventory.free("gate", "USDT") == 0
     partial = a_balance("gate", {"USDT": "1000"}, asked_ns=0)
-    inventory.take(type(partial)(venue="gate", balances=partial.balances, complete=False, asked_ns=0), quiet=True)
+    inventory.take_report(
+        type(partial)(venue="gate", balances=partial.balances, complete=False, asked_ns=0), quiet=True
+    )
     assert inventory.free("gate", "USDT") == 0
 
 
@@ -88,22 +90,22 @@ def test_a_fee_in_a_third_asset_is_taken_from_that_asset() -> None:
 def test_a_difference_is_told_only_when_the_answer_can_be_compared() -> None:
     inventory = stocked()
     late = a_balance("gate", {"USDT": "990", "BTC": "2"}, asked_ns=LATER)
-    assert inventory.take(late, quiet=False) == []
-    assert inventory.take(late, quiet=True) == [Drift("gate", "USDT", D(990), D(1000))]
-    inventory.accept("gate", late.asked_ns, LATER, "USDT")
-    assert inventory.take(late, quiet=True) == []
+    assert inventory.take_report(late, quiet=False) == []
+    assert inventory.take_report(late, quiet=True) == [BalanceDifference("gate", "USDT", D(990), D(1000))]
+    inventory.take_as_basis("gate", late.asked_ns, LATER, "USDT")
+    assert inventory.take_report(late, quiet=True) == []
 
 
 def test_an_answer_asked_before_our_last_fill_is_no_drift() -> None:
     inventory = stocked()
     inventory.apply_fill(a_fill(an_order(), "1", at_ns=LATER), "USDT", "BTC", LATER)
     before = a_balance("gate", {"USDT": "1000", "BTC": "2"}, asked_ns=START_NS + 1)
-    assert inventory.take(before, quiet=True) == []
+    assert inventory.take_report(before, quiet=True) == []
 
 
 def test_an_asset_missing_from_a_complete_answer_is_zero() -> None:
     inventory = stocked()
-    inventory.take(a_balance("gate", {"USDT": "1000"}, asked_ns=LATER), quiet=False)
+    inventory.take_report(a_balance("gate", {"USDT": "1000"}, asked_ns=LATER), quiet=False)
     assert inventory.free("gate", "BTC") == 0
 
 
@@ -113,7 +115,7 @@ def test_a_fill_executed_before_the_first_answer_is_in_it_already() -> None:
     assert inventory.computed("gate", "BTC") == 2
 
 
-def told(free: str, locked: str, *, asked_ns: int = START_NS) -> BalancesReported:
+def reported(free: str, locked: str, *, asked_ns: int = START_NS) -> BalancesReported:
     """Return gate's word on USDT alone, of which orders lock some."""
     held = AssetBalance(D(free), D(locked))
     return BalancesReported(venue="gate", balances={"USDT": held}, complete=True, asked_ns=asked_ns)
@@ -121,7 +123,7 @@ def told(free: str, locked: str, *, asked_ns: int = START_NS) -> BalancesReporte
 
 def test_what_others_orders_lock_is_not_free_though_the_venue_is_late() -> None:
     inventory = Inventory()
-    inventory.take(told("300", "700"), quiet=True)
+    inventory.take_report(reported("300", "700"), quiet=True)
     inventory.apply_fill(a_fill(an_order(), "1", at_ns=LATER), "USDT", "BTC", LATER)
     assert inventory.computed("gate", "USDT") == 900
     assert inventory.free("gate", "USDT") == 200  # the venue still says 300
@@ -145,17 +147,17 @@ def test_a_first_word_that_was_late_is_settled_by_the_fill_it_did_not_show(known
     fill = a_fill(an_order(), "1", at_ns=START_NS)
     if known_before:
         inventory.apply_fill(fill, "USDT", "BTC", START_NS)
-    inventory.take(told("1000", "0", asked_ns=asked_ns), quiet=True)
+    inventory.take_report(reported("1000", "0", asked_ns=asked_ns), quiet=True)
     inventory.apply_fill(fill, "USDT", "BTC", START_NS)
     assert inventory.computed("gate", "USDT") == 1000
-    [drift] = inventory.take(told("900", "0", asked_ns=asked_ns + NS_PER_S), quiet=True)
-    assert inventory.settle(drift.venue, drift.asset)
+    [difference] = inventory.take_report(reported("900", "0", asked_ns=asked_ns + NS_PER_S), quiet=True)
+    assert inventory.explain(difference.venue, difference.asset)
     assert inventory.computed("gate", "USDT") == 900
 
 
 def test_a_fill_long_before_the_first_word_explains_nothing() -> None:
     inventory, asked_ns = Inventory(), START_NS + 60 * NS_PER_S
-    inventory.take(told("1000", "0", asked_ns=asked_ns), quiet=True)
+    inventory.take_report(reported("1000", "0", asked_ns=asked_ns), quiet=True)
     inventory.apply_fill(a_fill(an_order(), "1", at_ns=START_NS), "USDT", "BTC", START_NS)
-    [drift] = inventory.take(told("900", "0", asked_ns=asked_ns + NS_PER_S), quiet=True)
-    assert not inventory.settle(drift.venue, drift.asset)
+    [difference] = inventory.take_report(reported("900", "0", asked_ns=asked_ns + NS_PER_S), quiet=True)
+    assert not inventory.explain(difference.venue, difference.asset)

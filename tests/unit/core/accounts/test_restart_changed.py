@@ -167,7 +167,7 @@ def left_over(account_ids: tuple[str, ...]) -> Restored:
 
 def carried(bench: Bench) -> dict[str, object]:
     """Return the base that counts as unhedged."""
-    return {asset: held.size for asset, held in bench.engine.state.residuals.beyond_dust().items()}
+    return {asset: held.size for asset, held in bench.engine.state.residuals.unhedged_by_asset().items()}
 
 
 def test_what_is_carried_stays_known_when_an_account_that_never_held_it_has_gone() -> None:

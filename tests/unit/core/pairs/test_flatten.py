@@ -44,7 +44,7 @@ def exposure(bench: Bench) -> Decimal:
     """Return the base that our own trading has left uneven, wherever it is counted."""
     residuals = bench.engine.state.residuals
     open_pairs = sum((pair.imbalance("BTC") for pair in bench.engine.manager.open.values()), D(0))
-    return abs(open_pairs + residuals.carried(SYMBOL).size + residuals.pooled(SYMBOL).size)
+    return abs(open_pairs + residuals.carried(SYMBOL).size + residuals.dust(SYMBOL).size)
 
 
 def tick(bench: Bench) -> list[PlaceOrder]:
@@ -146,7 +146,7 @@ def test_what_no_venue_would_take_is_left_and_said() -> None:
     assert tick(bench) == []
     assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
     said = [command.text for command in bench.said if isinstance(command, Alert)]
-    assert any("no venue takes what is left: 1 BTC/USDT" in text for text in said)
+    assert any("no venue takes what is still unhedged: 1 BTC/USDT" in text for text in said)
 
 
 def test_resting_orders_of_ours_are_cancelled_and_no_other() -> None:
@@ -213,7 +213,7 @@ def test_dust_that_has_become_legal_is_sold_too() -> None:
     bench = Bench(limits=Limits(min_net_quote=D(0), min_edge_bps=D(1), dust_max_quote=D(50)))
     refresh(bench)
     residuals = bench.engine.state.residuals
-    residuals.add(Residual(SYMBOL, D("0.2"), D(20), bench.now_ns))
+    residuals.add_dust(Residual(SYMBOL, D("0.2"), D(20), bench.now_ns))
     bench.tell(FlattenAsked(reason="enough"))
     [order] = tick(bench)
     assert (order.side, order.size, order.role) == (Side.SELL, D("0.2"), Role.DUST)
@@ -237,7 +237,7 @@ def test_exposure_never_rises_while_flattening(long: bool, dust: int, shares: li
     refuse(bench, second)
     if dust:
         size = Decimal(dust).scaleb(-4)
-        bench.engine.state.residuals.add(Residual(SYMBOL, size, size * 100, bench.now_ns))
+        bench.engine.state.residuals.add_dust(Residual(SYMBOL, size, size * 100, bench.now_ns))
     bench.tell(FlattenAsked(reason="enough"))
     seen = [exposure(bench)]
     answered = 2

@@ -42,13 +42,17 @@ def tick(bench: Bench) -> None:
 
 def test_before_the_deadline_an_unanswered_repair_halts_nothing_and_asks_to_be_woken_for_it() -> None:
     bench, _ = repair_unanswered()
-    uneven_ns = bench.now_ns
+    unhedged_since_ns = bench.now_ns
     bench.wait_ms(DEADLINE_MS - 1)
     before = len(bench.said)
     tick(bench)
     assert halted(bench) is None
     timers = [command for command in bench.said[before:] if isinstance(command, SetTimer)]
-    assert uneven_ns + DEADLINE_MS * NS_PER_MS < timers[-1].at_ns <= uneven_ns + (DEADLINE_MS + 1) * NS_PER_MS
+    assert (
+        unhedged_since_ns + DEADLINE_MS * NS_PER_MS
+        < timers[-1].at_ns
+        <= unhedged_since_ns + (DEADLINE_MS + 1) * NS_PER_MS
+    )
 
 
 def test_at_the_deadline_trading_halts_although_the_repair_is_unanswered_and_nothing_more_is_sent() -> None:
@@ -72,11 +76,11 @@ def test_a_repair_that_filled_in_time_halts_nothing_later() -> None:
 
 def test_a_pair_that_waits_for_its_next_try_is_looked_at_when_its_time_is_over_and_not_later() -> None:
     bench, repair = repair_unanswered()
-    uneven_ns = bench.now_ns
+    unhedged_since_ns = bench.now_ns
     bench.wait_ms(DEADLINE_MS - 10)
     refuse(bench, repair)  # the next try would come 50 ms later, and thus after the deadline
     timers = [command for command in bench.said if isinstance(command, SetTimer)]
-    assert timers[-1].at_ns == uneven_ns + DEADLINE_MS * NS_PER_MS + 1
+    assert timers[-1].at_ns == unhedged_since_ns + DEADLINE_MS * NS_PER_MS + 1
 
 
 def test_a_pair_out_of_time_is_told_of_though_trading_is_halted_already() -> None:

@@ -175,7 +175,7 @@ def test_holding_a_single_leg_carries_it_and_counts_it_as_unhedged() -> None:
     fill(bench, buy, "1")
     refuse(bench, sell)
     assert last_pair(bench).state is PairState.CARRIED
-    assert bench.engine.state.residuals.beyond_dust()["BTC"].size == 1
+    assert bench.engine.state.residuals.unhedged_by_asset()["BTC"].size == 1
 
 
 def test_no_repair_below_the_loss_cap_and_halt_with_the_exit_quoted_at_the_cap() -> None:

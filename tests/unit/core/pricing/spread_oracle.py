@@ -1,6 +1,7 @@
-"""Section 4 of the design by exhaustive search, in fractions: every lot multiple of the sell size is tried.
+"""The best plan by exhaustive search, in fractions: every lot multiple of the sell size is tried.
 
-Written from the contract's text alone. It imports nothing of the engine, so that no bug can agree with itself.
+Written from the definitions in `arb/core/pricing/__init__.py` alone. It imports nothing of the engine, so that no bug can agree
+with itself.
 """
 
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def ceil_to(value: Fraction, step: Fraction) -> Fraction:
 
 
 def try_size(case: Case, s: Fraction) -> Answer | None:
-    """Return what section 4 says of selling `s`, or None beyond the depth."""
+    """Return all that follows from selling `s`, or None beyond the depth."""
     a, b = case.a, case.b
     brought = 1 - a.fee if a.fee_in == "base" else Fraction(1)
     k = Fraction(1) if a.fee_in == "base" else 1 + a.fee

@@ -130,9 +130,9 @@ def test_missing_base_counts_like_base_too_many() -> None:
 def test_dust_counts_in_no_limit_while_it_is_dust_in_sum() -> None:
     bench = Bench(limits=limited(max_unhedged_quote=D(150), dust_total_max_quote=D(60)))
     residuals = bench.engine.state.residuals
-    residuals.add(Residual(SYMBOL, D("0.6"), D(60), bench.now_ns))
+    residuals.add_dust(Residual(SYMBOL, D("0.6"), D(60), bench.now_ns))
     assert refused_by(bench) is None
-    residuals.add(Residual(SYMBOL, D("0.001"), D("0.1"), bench.now_ns))
+    residuals.add_dust(Residual(SYMBOL, D("0.001"), D("0.1"), bench.now_ns))
     assert refused_by(bench) == "max_unhedged_quote"
 
 

@@ -1,0 +1,104 @@
+"""When the next repair of a pair may leave: its deadline, the pauses after repairs that failed, the wait for account snapshots.
+
+A repair that failed is not repeated at once: whatever refused it most likely still does, and each try spends rate budget. A
+recovered pair waits for snapshots of the accounts that may hold a repair which the journal lost: a second one would double it.
+"""
+
+from arb.clock import NS_PER_MS
+from arb.core.events import NOT_JOURNALLED
+from arb.core.pairs.pair import PairTrade
+from arb.core.records import PairKind, PairState
+from arb.core.state import EngineState
+from arb.market.order import Outcome
+
+RETRY_MS = 50
+HALTED_RETRY_MS = 500
+# A repair that the journal cannot take is written down all the same once it can: while it cannot, tries are few.
+NOT_JOURNALLED_RETRY_MS = 500
+# A halted pair's exit that fails again and again is tried ever more rarely, so that a venue that is down for a day is not
+# flooded: the pause doubles after every so many tries, up to half a minute. So does a flatten's, from its first doubling on.
+TRIES_PER_PAUSE = 16
+PAUSE_DOUBLINGS_MAX = 6
+# A venue comes after the others when this many repairs of a pair in a row did not even leave for it.
+UNSENT_BEFORE_OTHERS = 2
+UNREACHED_MS = 2000
+
+
+def deadline_ns(state: EngineState, unhedged_since_ns: int) -> int:
+    """Return when a pair that is unhedged since an instant has been so for `leg_deadline_ms`."""
+    return unhedged_since_ns + state.timing.leg_deadline_ms * NS_PER_MS
+
+
+def half_time_over(state: EngineState, pair: PairTrade, now_ns: int) -> bool:
+    """Return whether half of `leg_deadline_ms` has passed since the pair was found unhedged."""
+    return pair.unhedged_since_ns is not None and now_ns >= pair.unhedged_since_ns + _half_ns(state)
+
+
+def ready_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
+    """Return when the next repair may be tried; an instant in the past: now."""
+    after_pause_ns = _last_failed_ns(pair) + pause_ms(pair) * NS_PER_MS
+    if _not_journalled(pair) and "journal" not in state.store_blocked:
+        after_pause_ns = 0  # the journal refused the last one and takes rows again
+    return max(after_pause_ns, snapshots_awaited_until_ns(state, pair, now_ns))
+
+
+def pause_ms(pair: PairTrade) -> int:
+    """Return how long to wait after a repair that failed, before the next try."""
+    doublings = min(_failed_in_a_row(pair) // TRIES_PER_PAUSE, PAUSE_DOUBLINGS_MAX)
+    if pair.state is PairState.HALTED or (pair.kind is PairKind.FLATTEN and doublings):
+        return HALTED_RETRY_MS << doublings
+    return NOT_JOURNALLED_RETRY_MS if _not_journalled(pair) else RETRY_MS
+
+
+def snapshots_awaited_until_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
+    """Return until when repairs of a pair wait for account snapshots that are missing; 0 when none is awaited.
+
+    A venue where the pair has traded, or was meant to, is awaited until `pair.await_snapshots_until_ns`. Any other that lists
+    the symbol is awaited until half of `leg_deadline_ms` is gone: an earlier repair is unlikely to be there, and none is sent
+    there before its snapshot.
+    """
+    missing = venues_without_snapshot(state, pair, now_ns)
+    if not missing:
+        return 0
+    if not {*pair.venues, *(order.venue for order in pair.orders.values())}.isdisjoint(missing):
+        return pair.await_snapshots_until_ns
+    return min(pair.await_snapshots_until_ns, (pair.unhedged_since_ns or now_ns) + _half_ns(state))
+
+
+def venues_without_snapshot(state: EngineState, pair: PairTrade, now_ns: int) -> list[str]:
+    """Return the venues that may hold an order of a recovered pair which the journal lost; none after the wait for them."""
+    if now_ns >= pair.await_snapshots_until_ns:
+        return []
+    return [venue for venue in state.venues_of(pair.plan.symbol) if not state.venues[venue].snapshot_taken]
+
+
+def unreached(pair: PairTrade, venue: str, now_ns: int) -> bool:
+    """Return whether the pair's last repairs for a venue did not even leave just now, other than for want of the journal."""
+    since_ns = now_ns - UNREACHED_MS * NS_PER_MS
+    last = [order for order in pair.repairs() if order.venue == venue and (order.done_ns or now_ns) >= since_ns]
+    last = last[-UNSENT_BEFORE_OTHERS:]
+    return len(last) == UNSENT_BEFORE_OTHERS and all(
+        order.outcome is Outcome.REJECTED and order.sent_ns is None and order.reject_code != NOT_JOURNALLED
+        for order in last
+    )
+
+
+def _half_ns(state: EngineState) -> int:
+    return state.timing.leg_deadline_ms * NS_PER_MS // 2
+
+
+def _failed_in_a_row(pair: PairTrade) -> int:
+    """Return how many repairs in a row, up to the last, filled nothing."""
+    repairs = pair.repairs()
+    return next((count for count, order in enumerate(reversed(repairs)) if order.filled), len(repairs))
+
+
+def _last_failed_ns(pair: PairTrade) -> int:
+    """Return when the last repair ended if it filled nothing, else 0."""
+    return (pair.repairs()[-1].done_ns or 0) if _failed_in_a_row(pair) else 0
+
+
+def _not_journalled(pair: PairTrade) -> bool:
+    """Return whether the last repair did not leave because the journal could not take it."""
+    repairs = pair.repairs()
+    return bool(repairs) and repairs[-1].reject_code == NOT_JOURNALLED
