@@ -101,7 +101,7 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
         state.out.timer(PairTimer(pair.id), now_ns)
         state.incident(
             IncidentKind.RESTORED,
-            f"pair {pair.id} recovered in state {pair.state}",
+            f"pair {pair.id} taken up as {pair.state}",
             now_ns,
             severity=Severity.INFO,
             pair_id=pair.id,

@@ -255,7 +255,7 @@ def test_a_finished_pair_is_not_restored(journal: Journal, state: PairState) -> 
 
 
 def test_a_halted_pair_waits_for_a_person_and_is_restored(journal: Journal) -> None:
-    journal.append(an_event(1), keep(1, a_pair(1, PairState.HALTED)))
+    journal.append(an_event(1), keep(1, a_plan(1), a_pair(1, PairState.HALTED)))
     assert [pair.pair.state for pair in journal.restore().pairs] == [PairState.HALTED]
 
 
@@ -328,18 +328,23 @@ def replayed(appended: list[list[AnyRecord]]) -> dict[int, PairRecord]:
     return {key: pair for key, pair in pairs.items() if pair.state not in FINISHED}
 
 
+def with_plan(number: int, state: PairState) -> list[AnyRecord]:
+    """Return the rows of a pair in a state, its plan with it, as no pair is written without one."""
+    return [a_plan(number), a_pair(number, state)]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.lists(
             st.one_of(
-                st.builds(a_pair, st.integers(1, 4), st.sampled_from(PairState)),
-                st.builds(an_order, st.integers(1, 4), st.just(1)),
-                st.builds(a_fill, st.integers(1, 6), st.integers(1, 4)),
-                st.builds(a_control, day_net_e8=st.integers(-9, 9)),
+                st.builds(with_plan, st.integers(1, 4), st.sampled_from(PairState)),
+                st.builds(an_order, st.integers(1, 4), st.just(1)).map(lambda row: [row]),
+                st.builds(a_fill, st.integers(1, 6), st.integers(1, 4)).map(lambda row: [row]),
+                st.builds(a_control, day_net_e8=st.integers(-9, 9)).map(lambda row: [row]),
             ),
             max_size=5,
-        ),
+        ).map(lambda parts: [row for part in parts for row in part]),
         max_size=8,
     )
 )
