@@ -87,7 +87,7 @@ class SilentFeed:
 class Bench:
     """An engine on a bench: books set by hand, time moved by hand, commands collected.
 
-    `told` gives a venue's first balances, `found` what the first look through the first venue's account finds.
+    `reported` gives a venue's first balances, `found` what the first snapshot of the first venue's account finds.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Bench:
         balances: dict[str, str] | None = None,
         run_id: int = 1_760_000_000,
         start_ns: int = START_NS,
-        told: dict[str, dict[str, str]] | None = None,
+        reported: dict[str, dict[str, str]] | None = None,
         found: dict[str, object] | None = None,
         accounts: dict[str, str] | None = None,
         former: dict[str, str] | None = None,
@@ -160,11 +160,11 @@ class Bench:
         funds = balances or {"USDT": "100000", "BTC": "2"}
         for venue in self.venues:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
-            self.tell(a_balance(venue, (told or {}).get(venue, funds), asked_ns=self.now_ns))
+            self.tell(a_balance(venue, (reported or {}).get(venue, funds), asked_ns=self.now_ns))
             here = (found or {}) if venue == self.venues[0] else {}
-            self.tell(a_survey(venue, started_ns=self.now_ns, **here))
+            self.tell(a_snapshot(venue, started_ns=self.now_ns, **here))
             self.tell(PrivateUp(venue=venue))
-            self.tell(a_balance(venue, (told or {}).get(venue, funds), asked_ns=self.now_ns))
+            self.tell(a_balance(venue, (reported or {}).get(venue, funds), asked_ns=self.now_ns))
         self.wait_ms(1)
 
     def make_books(self, listed: list[Instrument], rows: dict[tuple[str, str], int], scales: dict[str, Scale]) -> Books:
@@ -223,8 +223,8 @@ def a_balance(venue: str, amounts: dict[str, str], *, asked_ns: int) -> Balances
     )
 
 
-def a_survey(venue: str, **details: object) -> AccountSnapshotTaken:
-    """Return a complete look through an account that found nothing but the details given."""
+def a_snapshot(venue: str, **details: object) -> AccountSnapshotTaken:
+    """Return a complete account snapshot that found nothing but the details given."""
     found: dict[str, object] = {
         "complete": True,
         "orders": (),
@@ -265,7 +265,7 @@ def a_fill(
 
 
 def a_report(order: PlaceOrder, filled: str, *, is_open: bool = False) -> OrderReport:
-    """Return the venue's word on an order."""
+    """Return a venue's report of an order."""
     return OrderReport(
         venue=order.venue,
         symbol=order.symbol,

@@ -1,13 +1,15 @@
 """The pair trade: buy at one venue, sell at another, and whatever it takes afterwards to end flat.
 
-A pair begins `opening`: both entry orders are journalled, then leave at once. Nothing is decided from single fills. Only when
-every order of the pair is settled (ended by the venue, and all its fills received) does the imbalance count: the base received
-minus the base given, fees in base included. If that is flat (zero, or dust) the pair ends: `completed` when base was both
-bought and sold, `unwound` when a leg was traded back or nothing matched. Otherwise the pair is unhedged and `repairing`:
-hedges and unwinds are sent, one at a time, each settled before the next. A pair still unhedged after `leg_deadline_ms` is
-`halted`: no new pair opens, repairs go on, and it may still end flat. When no venue takes a legal order for the imbalance and
-it is more than dust, or the policy is to hold, the pair ends `carried`, unhedged. A fill that arrives after the end reopens
-the pair. A pair that can no longer be finished (its sandbox is gone, or the user gave it up) ends `abandoned`.
+A pair begins `opening`: both entry orders (IOC) are journalled, then leave at once. Nothing is decided from single fills. Only
+when every order of the pair is settled (ended by the venue, and all its fills received) does the imbalance count: the base
+received minus the base given, fees in base included. It is flat when that is zero or dust: worth at most `dust_max_quote`, and
+either no legal order at the pair's venues or the residual that the plan accepted. A flat pair ends: `completed` when base was
+both bought and sold, by legs and hedges; `unwound` when it was not, or when some was traded back at the venue of its own leg,
+however little. Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before
+the next. A pair still unhedged after `leg_deadline_ms` is `halted`: no new pair opens, its repairs go on, and it may still end
+flat. When no venue takes a legal order for an imbalance that is more than dust, or the policy is to hold, the pair ends
+`carried`, unhedged. A fill that arrives after the end reopens the pair. A pair that can no longer be finished (its sandbox is
+gone, or the user gave it up) ends `abandoned`.
 
       opening --flat-----------------> completed | unwound       completed, unwound, carried --late fill--> repairing
          |                                   ^
@@ -15,8 +17,8 @@ the pair. A pair that can no longer be finished (its sandbox is gone, or the use
                            |  ^--unhedged--+
                            +--carry--> carried              opening, repairing, halted --abandon--> abandoned
 
-`carry` is also open to `opening` and `halted`. A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with
-residual base of earlier pairs as its imbalance.
+A halted pair may also be carried. A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base
+of earlier pairs as its imbalance, and its deadline does not halt trading.
 """
 
 from collections.abc import Iterable

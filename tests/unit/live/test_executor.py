@@ -35,7 +35,7 @@ from arb.market.client_id import ClientOrderId
 from arb.market.instrument import Instrument
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import Departure, EventListener, PlaceAnswer
-from tests.builders import a_survey
+from tests.builders import a_snapshot
 from tests.virtual import START_NS, a_clock, run_virtual
 
 Story = Callable[["Bench"], Any]
@@ -116,7 +116,7 @@ class FakeGateway:
 
     async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
         await self._work("survey")
-        return a_survey(self.venue, started_ns=1)
+        return a_snapshot(self.venue, started_ns=1)
 
     async def arm_dead_man(self, timeout_s: int) -> bool:
         return False

@@ -15,7 +15,7 @@ from arb.market.client_id import ClientOrderId
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, OrderStatus, Role, Side
 from arb.store.journal_reader import MAX_SUB
-from tests.builders import START_NS, SYMBOL, Bench, D, a_balance, a_fill, a_report, a_survey
+from tests.builders import START_NS, SYMBOL, Bench, D, a_balance, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_restart import latest
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
 
@@ -67,7 +67,7 @@ def told(bench: Bench, *reports: OrderReport) -> None:
     for venue in bench.venues:
         mine = tuple(report for report in reports if report.venue == venue)
         fills = tuple(its_fill(report) for report in mine if report.filled)
-        bench.tell(a_survey(venue, started_ns=bench.now_ns, orders=mine, fills=fills))
+        bench.tell(a_snapshot(venue, started_ns=bench.now_ns, orders=mine, fills=fills))
 
 
 def kinds(bench: Bench) -> list[str]:
@@ -94,14 +94,14 @@ def test_nothing_opens_at_a_venue_whose_account_was_not_looked_through() -> None
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
     assert not bench.placed()
-    bench.tell(a_survey("gate", complete=False, cause="no answer"))
-    bench.tell(a_survey("okx"))
+    bench.tell(a_snapshot("gate", complete=False, cause="no answer"))
+    bench.tell(a_snapshot("okx"))
     bench.drain()
     assert not bench.placed()
     assert kinds(bench) == ["not_surveyed"]
     again = bench.tell(TimerFired(timer="survey:gate"))
     assert [command.venue for command in again if isinstance(command, SnapshotAccount)] == ["gate"]
-    assert [command.venue for command in bench.tell(a_survey("gate")) if isinstance(command, RefreshBalances)] == [
+    assert [command.venue for command in bench.tell(a_snapshot("gate")) if isinstance(command, RefreshBalances)] == [
         "gate"
     ]
     bench.quote("okx", "101x1", "101.2x5")
@@ -117,7 +117,7 @@ def test_nothing_opens_at_a_venue_whose_account_was_not_looked_through() -> None
 def test_a_venue_whose_balances_cannot_be_read_after_the_look_is_traded_at_all_the_same_in_the_end() -> None:
     bench = Bench()
     bench.engine.state.venues["gate"].snapshot_taken = False
-    bench.tell(a_survey("gate"))
+    bench.tell(a_snapshot("gate"))
     bench.wait_ms(5_000)
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
@@ -162,7 +162,7 @@ def test_a_lost_leg_waits_for_the_account_of_the_other_but_not_for_ever() -> Non
     bench = Bench()
     bench.engine.state.venues["okx"].snapshot_taken = False
     report = a_lost_order("gate", Side.BUY, "1")
-    bench.tell(a_survey("gate", orders=(report,), fills=(its_fill(report),)))
+    bench.tell(a_snapshot("gate", orders=(report,), fills=(its_fill(report),)))
     usable(bench)
     assert not bench.rows(PairRecord)
     bench.tell(TimerFired(timer="adopt"))
@@ -173,7 +173,7 @@ def test_a_lost_leg_waits_for_the_account_of_the_other_but_not_for_ever() -> Non
 def test_nothing_opens_where_a_lost_order_waits_for_its_other_leg() -> None:
     bench = Bench(venues=("gate", "okx", "bitget"))
     bench.engine.state.venues["bitget"].snapshot_taken = False
-    bench.tell(a_survey("gate", orders=(a_lost_order("gate", Side.BUY, "1"),)))
+    bench.tell(a_snapshot("gate", orders=(a_lost_order("gate", Side.BUY, "1"),)))
     bench.wait_ms(20)
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
@@ -256,9 +256,9 @@ def test_another_account_that_fails_again_and_again_does_not_put_off_for_ever_th
     bench = Bench()
     bench.engine.state.venues["okx"].snapshot_taken = False
     report = a_lost_order("gate", Side.BUY, "1")
-    unread = msgspec.structs.replace(a_survey("okx"), complete=False, cause="503")
+    unread = msgspec.structs.replace(a_snapshot("okx"), complete=False, cause="503")
     due_ns = 0
-    for event in (a_survey("gate", orders=(report,), fills=(its_fill(report),)), *(unread,) * 10):
+    for event in (a_snapshot("gate", orders=(report,), fills=(its_fill(report),)), *(unread,) * 10):
         commands = bench.tell(msgspec.structs.replace(event, started_ns=bench.now_ns))
         set_to = [c.at_ns for c in commands if isinstance(c, SetTimer) and c.timer == "adopt"]
         due_ns = set_to[-1] if set_to else due_ns
@@ -271,7 +271,7 @@ def test_another_account_that_fails_again_and_again_does_not_put_off_for_ever_th
 def test_an_order_with_our_prefix_on_a_symbol_we_do_not_trade_is_only_told() -> None:
     bench = Bench()
     report = msgspec.structs.replace(a_lost_order("gate", Side.BUY, "1"), symbol="XRP/USDT")
-    bench.tell(a_survey("gate", orders=(report,)))
+    bench.tell(a_snapshot("gate", orders=(report,)))
     assert kinds(bench) == ["not_adopted"]
     assert not bench.rows(PairRecord)
 
@@ -306,7 +306,7 @@ def test_orders_of_a_pair_closed_before_the_restart_change_nothing_when_they_are
     before = len(bench.said)
     for order in dead.placed():
         found = a_fill(order, "1", trade_id=f"t-{order.venue}", at_ns=dead.now_ns)
-        bench.tell(a_survey(order.venue, orders=(a_report(order, "1"),), fills=(found,)))
+        bench.tell(a_snapshot(order.venue, orders=(a_report(order, "1"),), fills=(found,)))
     assert not [c for c in bench.said[before:] if isinstance(c, PlaceOrder | QueryOrder | CancelOrder)]
     assert not bench.rows(FillRecord)
     assert kinds(bench) == []
@@ -362,7 +362,7 @@ def test_an_open_pair_is_settled_by_the_look_itself() -> None:
     bench = Bench(restored=Restored(pairs=(left,)), run_id=1_760_000_500)
     for order in (buy, sell):
         made = a_fill(order, "1", trade_id=order.venue, fee="0.1", at_ns=dead.now_ns)
-        bench.tell(a_survey(order.venue, orders=(a_report(order, "1"),), fills=(made,)))
+        bench.tell(a_snapshot(order.venue, orders=(a_report(order, "1"),), fills=(made,)))
     assert last_pair(bench).state is PairState.COMPLETED
 
 
@@ -412,7 +412,7 @@ def crowded(count: int) -> AccountSnapshotTaken:
         msgspec.structs.replace(fill, venue_order_id=order.venue_order_id, trade_id=f"t{order.venue_order_id}")
         for order in orders
     )
-    return msgspec.structs.replace(a_survey("gate", orders=orders, fills=fills), started_ns=bench.now_ns)
+    return msgspec.structs.replace(a_snapshot("gate", orders=orders, fills=fills), started_ns=bench.now_ns)
 
 
 def test_a_look_that_finds_a_crowd_of_strangers_is_taken_in_parts_that_the_journal_can_hold() -> None:

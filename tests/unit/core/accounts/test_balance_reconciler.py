@@ -21,7 +21,7 @@ from arb.core.records import (
 )
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, Role, Side
-from tests.builders import SYMBOL, Bench, D, a_balance, a_survey
+from tests.builders import SYMBOL, Bench, D, a_balance, a_snapshot
 from tests.unit.core.pairs.test_pair import accept, crossed, fill
 
 START = {"USDT": "100000", "BTC": "2"}
@@ -38,7 +38,7 @@ def read(bench: Bench, amounts: dict[str, str], venue: str = "gate") -> tuple[An
 def snapshot_taken(bench: Bench, **found: object) -> tuple[AnyCommand, ...]:
     """Answer a look through gate's account."""
     bench.wait_ms(1)
-    return bench.tell(a_survey("gate", started_ns=bench.now_ns, **found))
+    return bench.tell(a_snapshot("gate", started_ns=bench.now_ns, **found))
 
 
 def incidents(bench: Bench) -> list[str]:
@@ -330,7 +330,7 @@ def test_a_day_of_clean_trading_raises_no_alarm() -> None:
             rich = {"USDT": "0", "BTC": str(2 - held[venue]["BTC"])}
             if D(rich["BTC"]):  # inventory is moved back once an hour, as a user would
                 bench.tell(
-                    a_survey(
+                    a_snapshot(
                         venue,
                         started_ns=bench.now_ns,
                         transfers=(Transfer(f"{venue}{hour}", "BTC", D(rich["BTC"]), bench.now_ns + NS_PER_S),),

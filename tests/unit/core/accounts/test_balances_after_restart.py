@@ -34,7 +34,7 @@ def heir(bench: Bench, told: dict[str, str], **found: object) -> Bench:
         restored=Restored(agreed=agreed, last_ns=bench.now_ns),  # type: ignore[arg-type]
         run_id=1_760_000_500,
         start_ns=bench.now_ns + 60 * NS_PER_S,
-        told={"gate": told},
+        reported={"gate": told},
         found=found,
     )
     read(after, told)
@@ -107,7 +107,7 @@ def test_a_fill_that_the_agreement_has_in_is_not_counted_again_though_its_venues
         ),
         run_id=1_760_000_500,
         start_ns=dead.now_ns + 60 * NS_PER_S,
-        told={"gate": told},
+        reported={"gate": told},
         found={"orders": (a_strangers_order(),), "fills": (ahead,)},
     )
     read(after, told)

@@ -11,7 +11,7 @@ from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord
 from arb.core.settings import Timing
 from arb.market.client_id import MAX_PAIR_NUMBER, decode, number_again
 from arb.market.order import Outcome, Role, Side
-from tests.builders import SYMBOL, Bench, D, a_fill, a_report, a_survey
+from tests.builders import SYMBOL, Bench, D, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_restart import latest, left_behind
 from tests.unit.core.pairs.test_leg_repairer import one_legged
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
@@ -52,7 +52,7 @@ def found(bench: Bench, order: PlaceOrder, filled: str, **details: object) -> Ac
     """Return a look through the account of an order that finds it, with its fill."""
     made = a_fill(order, filled, fee="0.1", at_ns=bench.now_ns) if D(filled) else None
     fills = (made,) if made is not None else ()
-    return a_survey(order.venue, orders=(a_report(order, filled),), fills=fills, started_ns=bench.now_ns, **details)
+    return a_snapshot(order.venue, orders=(a_report(order, filled),), fills=fills, started_ns=bench.now_ns, **details)
 
 
 def kinds(bench: Bench) -> list[str]:
@@ -70,7 +70,7 @@ def test_a_lost_repair_is_its_pairs_own_and_nothing_is_mended_twice(books_first:
     bench = unseen(dead, kept)
     if books_first:
         usable(bench)
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
     bench.tell(found(bench, repair, "1"))
     usable(bench)
     assert not bench.placed()
@@ -87,7 +87,7 @@ def test_the_same_look_once_more_changes_nothing() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
     for _ in range(2):
-        bench.tell(a_survey("gate", started_ns=bench.now_ns))
+        bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
         bench.tell(found(bench, repair, "1"))
     assert kinds(bench) == ["adopted"]
     assert len(bench.rows(FillRecord)) == 1
@@ -96,7 +96,7 @@ def test_the_same_look_once_more_changes_nothing() -> None:
 def test_what_a_lost_repair_left_is_mended_by_the_next_attempt_under_a_name_of_its_own() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
     bench.tell(found(bench, repair, "0.4"))
     usable(bench)
     [order] = bench.placed()
@@ -112,7 +112,7 @@ def test_an_attempt_that_follows_a_gap_counts_on_from_the_last_that_is_known() -
     assert name is not None
     third = msgspec.structs.replace(repair, client_order_id=msgspec.structs.replace(name, attempt=2).encode())
     bench = unseen(dead, kept)
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
     bench.tell(found(bench, third, "0.4"))
     usable(bench)
     attempt = decode(bench.placed()[-1].client_order_id)
@@ -122,8 +122,8 @@ def test_an_attempt_that_follows_a_gap_counts_on_from_the_last_that_is_known() -
 def test_a_lost_repair_whose_fill_is_not_told_yet_is_asked_for_and_waited_for() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
-    bench.tell(a_survey("okx", orders=(a_report(repair, "1"),), started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("okx", orders=(a_report(repair, "1"),), started_ns=bench.now_ns))
     usable(bench)
     assert not bench.placed()
     asked = bench.tell(TimerFired(timer=f"order:{repair.client_order_id}"))
@@ -133,7 +133,7 @@ def test_a_lost_repair_whose_fill_is_not_told_yet_is_asked_for_and_waited_for() 
 def test_a_lost_repair_that_rests_is_cancelled() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
-    bench.tell(a_survey("okx", orders=(a_report(repair, "0", is_open=True),), started_ns=bench.now_ns))
+    bench.tell(a_snapshot("okx", orders=(a_report(repair, "0", is_open=True),), started_ns=bench.now_ns))
     assert [c.client_order_id for c in bench.said if isinstance(c, CancelOrder)] == [repair.client_order_id]
     usable(bench)
     assert not bench.placed()
@@ -150,7 +150,7 @@ def test_an_entry_that_the_journal_lost_joins_its_other_leg() -> None:
     bench = unseen(dead, kept)
     usable(bench)
     bench.tell(found(bench, sell, "1"))
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
     usable(bench)
     assert not bench.placed()
     [row] = [row for row in latest(bench, OrderRecord) if isinstance(row, OrderRecord)]
@@ -176,7 +176,7 @@ def test_a_lost_order_of_a_pair_that_has_ended_opens_that_pair_again() -> None:
         sell, client_order_id=msgspec.structs.replace(name, leg="hedge").encode(), role=Role.HEDGE
     )
     bench = unseen(dead, Restored(recent=(closed,), last_ns=dead.now_ns))
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
     bench.tell(found(bench, hedge, "1"))
     assert (last_pair(bench).id, last_pair(bench).state) == (closed.pair.id, PairState.REPAIRING)
     assert last_pair(bench).residual_size == -1
@@ -239,7 +239,7 @@ def test_an_order_of_another_symbol_is_not_taken_for_a_pairs_own() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
     bench.tell(found(bench, msgspec.structs.replace(repair, symbol="XRP/USDT"), "0"))
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
     assert kinds(bench) == ["not_adopted"]
     [pair] = bench.engine.manager.open.values()
     assert repair.client_order_id not in pair.orders
@@ -258,10 +258,10 @@ def test_a_pair_that_was_taken_up_is_not_mended_before_every_account_where_a_rep
     usable(bench)
     for venue in THREE:
         if venue != last:
-            bench.tell(a_survey(venue, started_ns=bench.now_ns))
+            bench.tell(a_snapshot(venue, started_ns=bench.now_ns))
     usable(bench)
     assert not bench.placed()
-    bench.tell(a_survey(last, started_ns=bench.now_ns))
+    bench.tell(a_snapshot(last, started_ns=bench.now_ns))
     usable(bench)
     assert [(order.venue, order.role) for order in bench.placed()] == [("okx", Role.HEDGE)]
 
@@ -269,8 +269,8 @@ def test_a_pair_that_was_taken_up_is_not_mended_before_every_account_where_a_rep
 def test_the_look_that_ends_the_wait_wakes_the_pair_at_once() -> None:
     dead, _, kept = hedged()
     bench = unseen(dead, kept)
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
-    said = bench.tell(a_survey("okx", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
+    said = bench.tell(a_snapshot("okx", started_ns=bench.now_ns))
     timers = [command for command in said if isinstance(command, SetTimer) and command.timer.startswith("pair:")]
     assert [(timer.timer, timer.at_ns) for timer in timers] == [(f"pair:{kept.pairs[0].pair.id}", bench.now_ns)]
 
@@ -279,7 +279,7 @@ def test_the_look_that_ends_the_wait_wakes_the_pair_at_once() -> None:
 def test_a_venue_that_cannot_be_looked_through_is_not_waited_for_for_ever(down: str) -> None:
     dead, _, kept = hedged()
     bench = unseen(dead, kept, timing=Timing(leg_deadline_ms=60_000))
-    bench.tell(a_survey("okx" if down == "gate" else "gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("okx" if down == "gate" else "gate", started_ns=bench.now_ns))
     usable(bench)
     [timer] = [c for c in bench.said if isinstance(c, SetTimer) and c.timer.startswith("pair:")][-1:]
     assert bench.now_ns < timer.at_ns <= bench.now_ns + DOWN_S * NS_PER_S
@@ -293,7 +293,7 @@ def test_a_third_venue_that_is_down_is_waited_for_until_time_presses_and_not_tra
     one_legged(dead)
     bench = unseen(dead, left_behind(dead), venues=THREE)
     for venue in ("gate", "okx"):
-        bench.tell(a_survey(venue, started_ns=bench.now_ns))
+        bench.tell(a_snapshot(venue, started_ns=bench.now_ns))
     bench.quote("bitget", "101x5", "101.2x5")  # the best price of all
     usable(bench)
     assert not bench.placed()
@@ -312,8 +312,8 @@ def test_a_pair_that_waits_for_a_look_is_out_of_time_all_the_same() -> None:
     assert bench.engine.state.control.halted == "leg_deadline"
     assert last_pair(bench).state is PairState.HALTED
     assert not bench.placed()
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
-    bench.tell(a_survey("okx", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("okx", started_ns=bench.now_ns))
     usable(bench)
     assert [order.role for order in bench.placed()] == [Role.HEDGE]
 
@@ -332,9 +332,9 @@ def test_a_pair_of_this_run_waits_for_no_look() -> None:
 def test_a_fill_of_ours_whose_order_no_list_shows_yet_counts_when_that_is_found() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
-    bench.tell(a_survey("gate", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
     made = a_fill(repair, "1", fee="0.1", at_ns=bench.now_ns)
-    said = bench.tell(a_survey("okx", fills=(made,), started_ns=bench.now_ns))
+    said = bench.tell(a_snapshot("okx", fills=(made,), started_ns=bench.now_ns))
     usable(bench)
     assert not bench.placed()
     assert not bench.engine.state.venues["okx"].snapshot_taken
@@ -349,9 +349,9 @@ def test_a_fill_of_ours_whose_order_is_never_shown_holds_the_account_up_for_a_wh
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
     made = a_fill(repair, "1", fee="0.1", at_ns=bench.now_ns)
-    bench.tell(a_survey("okx", fills=(made,), started_ns=bench.now_ns))
+    bench.tell(a_snapshot("okx", fills=(made,), started_ns=bench.now_ns))
     bench.wait_ms(DOWN_S * 1000)
-    bench.tell(a_survey("okx", fills=(made,), started_ns=bench.now_ns))
+    bench.tell(a_snapshot("okx", fills=(made,), started_ns=bench.now_ns))
     assert bench.engine.state.venues["okx"].snapshot_taken
     rows = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
     told = [row for row in rows if row.kind == "not_adopted"]
@@ -363,7 +363,7 @@ def test_a_resting_order_whose_cancel_was_lost_is_cancelled_again_by_every_look_
     dead = Bench()
     _, sell = crossed(dead)
     bench = Bench(run_id=1_760_000_500, start_ns=dead.now_ns + NS_PER_S)
-    bench.tell(a_survey("okx", orders=(a_report(sell, "0", is_open=True),), fills=(), started_ns=bench.now_ns))
+    bench.tell(a_snapshot("okx", orders=(a_report(sell, "0", is_open=True),), fills=(), started_ns=bench.now_ns))
 
     def cancels() -> int:
         return len([command for command in bench.said if isinstance(command, CancelOrder)])
@@ -393,7 +393,7 @@ def test_an_order_that_no_cancel_removes_is_cancelled_ever_more_rarely() -> None
     dead = Bench()
     _, sell = crossed(dead)
     bench = Bench(run_id=1_760_000_500, start_ns=dead.now_ns + NS_PER_S)
-    bench.tell(a_survey("okx", orders=(a_report(sell, "0", is_open=True),), fills=(), started_ns=bench.now_ns))
+    bench.tell(a_snapshot("okx", orders=(a_report(sell, "0", is_open=True),), fills=(), started_ns=bench.now_ns))
     begun_ns, timers, answered = bench.now_ns, dict[str, int](), 0
     while bench.now_ns < begun_ns + 60 * NS_PER_S:
         heard, answered = bench.said[answered:], len(bench.said)

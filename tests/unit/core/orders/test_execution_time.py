@@ -10,7 +10,7 @@ from arb.core.orders.order import WorkingOrder
 from arb.core.records import AgreedAccount, AgreedRecord
 from arb.core.risk.rate_budget import PlaceRate
 from arb.core.state import VenueProfile, VenueState
-from tests.builders import START_NS, Bench, D, a_fill, a_report, a_survey
+from tests.builders import START_NS, Bench, D, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_account_reconciler import finished
 from tests.unit.core.pairs.test_pair import crossed
 
@@ -72,5 +72,5 @@ def test_a_clock_put_forward_after_the_fills_hides_none_of_them_from_the_next_pr
     bench.tell(ClockMeasured(venue="gate", offset_ns=NS_PER_S, error_ns=NS_PER_MS))
     [buy] = [order for order in dead.placed() if order.venue == "gate"]
     found = a_fill(buy, "1", trade_id="t-gate", at_ns=dead.now_ns)
-    bench.tell(a_survey("gate", orders=(a_report(buy, "1"),), fills=(found,)))
+    bench.tell(a_snapshot("gate", orders=(a_report(buy, "1"),), fills=(found,)))
     assert bench.engine.state.inventory.computed("gate", "BTC") == 3

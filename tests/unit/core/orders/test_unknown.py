@@ -13,7 +13,7 @@ from arb.core.records import IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.settings import Timing
 from arb.market.fill import Fill, FillSource
 from arb.market.order import OrderReport, OrderStatus, Side
-from tests.builders import Bench, a_balance, a_fill, a_report, a_survey
+from tests.builders import Bench, a_balance, a_fill, a_report, a_snapshot
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
 
 EXPIRY_MS = 1000
@@ -129,7 +129,7 @@ def test_balances_that_disagree_send_for_the_whole_account_and_a_strangers_fill_
     balances(bench, sell, BTC="5", USDT="99700")  # somebody bought three by hand, and the stream lost the fill
     asked = [command for command in bench.said[before:] if isinstance(command, SnapshotAccount)]
     assert [command.venue for command in asked] == [sell.venue]
-    bench.tell(a_survey(sell.venue, started_ns=bench.now_ns, **a_strangers_buy(bench, sell)))
+    bench.tell(a_snapshot(sell.venue, started_ns=bench.now_ns, **a_strangers_buy(bench, sell)))
     for _ in range(2):
         bench.wait_ms(2000)
         look(bench, sell)

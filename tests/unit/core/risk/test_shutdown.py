@@ -6,7 +6,7 @@ from arb.core.events import ShutdownAsked, TimerFired
 from arb.core.records import PairState
 from arb.core.risk.shutdown import LAST_WORD_S
 from arb.core.timers import LastBalancesTimer
-from tests.builders import Bench, a_balance, a_fill, a_report, a_survey
+from tests.builders import Bench, a_balance, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_balance_reconciler import START
 from tests.unit.core.pairs.test_late_fills import half_sold
 from tests.unit.core.pairs.test_pair import crossed, last_pair
@@ -39,7 +39,7 @@ def test_a_late_fill_that_nobody_told_of_is_found_before_the_run_ends() -> None:
     assert [command.venue for command in told if isinstance(command, SnapshotAccount)] == ["okx"]
     bench.wait_ms(50)
     late = a_fill(sell, "0.2", trade_id="t9", at_ns=bench.now_ns - 40 * NS_PER_MS)
-    told = bench.tell(a_survey("okx", started_ns=bench.now_ns, orders=(a_report(sell, "0.7"),), fills=(late,)))
+    told = bench.tell(a_snapshot("okx", started_ns=bench.now_ns, orders=(a_report(sell, "0.7"),), fills=(late,)))
     assert last_pair(bench).state is PairState.REPAIRING
     assert not ends(told)
 
@@ -82,7 +82,7 @@ def test_a_run_that_is_to_end_as_it_begins_looks_through_every_account_first() -
     bench.engine.state.venues["okx"].snapshot_taken = False
     stop(bench)
     assert not ends(say(bench, "gate", START))
-    bench.tell(a_survey("okx", started_ns=bench.now_ns))
+    bench.tell(a_snapshot("okx", started_ns=bench.now_ns))
     assert ends(say(bench, "okx", START))
 
 
