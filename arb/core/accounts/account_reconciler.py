@@ -40,19 +40,22 @@ class AccountReconciler:
         self.manager = manager
         self.foreign = foreign
         self.balances = balances
+        # From when on the first snapshot of each account reads.
         self._since_ns = 0
         # Venues with a basis from a previous process: since when fills and transfers have to explain the first balances.
         self._explain_from_ns: dict[str, int] = {}
         self._reported_venues: set[str] = set()
+        # The client order ids in the latest part of the journal.
         self._known: frozenset[str] = frozenset()
         # When the previous process received a fill: only that, no venue's clock, shows whether its agreed balances include it.
         self._received_ns: dict[tuple[str, FillKey], int] = {}
         self._lost_orders: dict[tuple[str, str], OrderReport] = {}
         self._lost_fills: dict[tuple[str, FillKey], Fill] = {}
-        # Since when a venue reports fills of orders with our prefix that no list shows, and the orders given up waiting for.
+        # Since when a venue has reported fills of orders with our prefix that no list shows.
         self._unlisted_since_ns: dict[str, int] = {}
         # Such fills in the parts of a snapshot that have come so far.
         self._unlisted_fills: dict[str, list[Fill]] = {}
+        # Such orders that are not waited for any longer, by venue order id.
         self._given_up: set[tuple[str, str]] = set()
 
     def recover(self, restored: Restored, now_ns: int) -> None:

@@ -38,7 +38,7 @@ def return_to_pairs(state: EngineState, manager: OrderManager, reports: Iterable
     if not lost:
         return
     named = {pair_part(name): manager.pairs[order.pair_id] for name, order in manager.orders.items()}
-    # A process that had recovered the pair may have lost every other order of its own.
+    # A process that recovered the pair gave it a new number, of which a lost order may be the only trace.
     numbered = {pair.number: pair for pair in manager.pairs.values() if is_again(pair.number)}
     # Attempts in their order, as if they had never been lost.
     for name, report in sorted(lost, key=lambda entry: entry[1].client_order_id or ""):

@@ -20,7 +20,7 @@ from arb.market.symbol import Symbol
 
 
 class Closer:
-    """Closes pairs, and keeps their residuals."""
+    """Closes pairs and books their results; trades residuals away."""
 
     def __init__(self, state: EngineState, manager: OrderManager) -> None:
         self.state = state
@@ -42,9 +42,9 @@ class Closer:
         state.tally.exposure_quote_s += pair.exposure_quote_s
         state.out.persist(pair.record(base))
         if trigger is Trigger.CARRY:
-            self.state.residuals.carry(self._residual(pair, residual, mark, now_ns))
+            state.residuals.carry(self._residual(pair, residual, mark, now_ns))
         elif residual:
-            self.state.residuals.add_dust(self._residual(pair, residual, mark, now_ns))
+            state.residuals.add_dust(self._residual(pair, residual, mark, now_ns))
         if residual:
             self.journal_residuals()
         self._book_result(pair, net_e8, now_ns)
@@ -67,7 +67,7 @@ class Closer:
         state.control.take_back(net_e8, now_ns)
         residual = pair.booked_residual
         if residual:
-            add = self.state.residuals.carry if pair.state is PairState.CARRIED else self.state.residuals.add_dust
+            add = state.residuals.carry if pair.state is PairState.CARRIED else state.residuals.add_dust
             add(self._residual(pair, -residual, pair.residual_mark, now_ns))
             self.journal_residuals()
 

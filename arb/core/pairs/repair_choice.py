@@ -11,9 +11,9 @@ is now. The one of the greatest *worth* is taken, in quote:
 - base beyond the need must be traded back: at a price as far on the other side of the best price as the cap lies on this side,
   and at the same fee.
 
-Where a fee is taken in base, a purchase brings less than its size. The limit is the worst level the order is to touch plus a
-slack that grows with each attempt. It never passes the cap, which `leg_loss_max_bps` draws around the average price of the leg
-that filled; where the book is too thin for the size, it is the cap at once. No market orders.
+Where a fee is taken in base, a purchase brings less than its size. Of limits of equal worth the one surer to fill is taken:
+where the best level covers the whole size, its price plus a slack that grows with each attempt; where it does not, the cap. No
+limit passes the cap, which `leg_loss_max_bps` draws around the average price of the leg that filled. No market orders.
 """
 
 from collections.abc import Iterator, Sequence
