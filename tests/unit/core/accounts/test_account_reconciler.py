@@ -1,4 +1,4 @@
-"""The look through every account at the start: nothing opens before it, unknown orders of ours are taken up, twice is once."""
+"""The snapshot of every account at the start: nothing opens before it, unknown orders of ours are recovered, twice is once."""
 
 from decimal import Decimal
 
@@ -86,7 +86,7 @@ def usable(bench: Bench) -> None:
 # Before the look.
 
 
-def test_nothing_opens_at_a_venue_whose_account_was_not_looked_through() -> None:
+def test_nothing_opens_at_a_venue_whose_account_was_not_read() -> None:
     bench = Bench()
     for state in bench.engine.state.venues.values():
         state.snapshot_taken = False
@@ -114,7 +114,7 @@ def test_nothing_opens_at_a_venue_whose_account_was_not_looked_through() -> None
     assert len(bench.placed()) == 2
 
 
-def test_a_venue_whose_balances_cannot_be_read_after_the_look_is_traded_at_all_the_same_in_the_end() -> None:
+def test_a_venue_whose_balances_cannot_be_read_after_the_snapshot_is_traded_at_all_the_same_in_the_end() -> None:
     bench = Bench()
     bench.engine.state.venues["gate"].snapshot_taken = False
     bench.tell(a_snapshot("gate"))
@@ -134,7 +134,9 @@ def test_a_venue_whose_balances_cannot_be_read_after_the_look_is_traded_at_all_t
     ],
     ids=["a new journal", "an hour ago", "long ago"],
 )
-def test_the_first_balances_lead_to_a_look_back_to_shortly_before_the_last_entry(last_ns: int, since_ns: int) -> None:
+def test_the_first_balances_lead_to_a_snapshot_back_to_shortly_before_the_last_entry(
+    last_ns: int, since_ns: int
+) -> None:
     bench = Bench(restored=Restored(last_ns=last_ns))
     asked = [command for command in bench.said if isinstance(command, SnapshotAccount)]
     first = {command.venue: command for command in reversed(asked)}
@@ -145,7 +147,7 @@ def test_the_first_balances_lead_to_a_look_back_to_shortly_before_the_last_entry
 # Orders of ours that nobody knows.
 
 
-def test_a_matched_pair_the_journal_lost_is_taken_up_and_completed_without_a_new_order() -> None:
+def test_a_matched_pair_the_journal_lost_is_recovered_and_completed_without_a_new_order() -> None:
     bench = Bench()
     told(bench, a_lost_order("gate", Side.BUY, "1"), a_lost_order("okx", Side.SELL, "1"))
     assert last_pair(bench).state is PairState.COMPLETED
@@ -219,7 +221,7 @@ def test_a_balance_that_already_holds_a_lost_fill_is_no_difference() -> None:
     assert bench.engine.state.inventory.computed("gate", "BTC") == 2
 
 
-def test_a_lost_order_that_still_rests_is_cancelled_and_looked_for() -> None:
+def test_a_lost_order_that_still_rests_is_cancelled_and_queried() -> None:
     bench = Bench()
     report = a_lost_order("gate", Side.BUY, "0", is_open=True)
     told(bench, report)
@@ -243,7 +245,7 @@ def test_a_lost_order_that_still_rests_is_cancelled_and_looked_for() -> None:
     assert not bench.engine.manager.open
 
 
-def test_a_lost_repair_is_taken_up_with_its_role() -> None:
+def test_a_lost_repair_is_recovered_with_its_role() -> None:
     bench = Bench()
     told(bench, a_lost_order("gate", Side.SELL, "1", leg="hedge"))
     pair = last_pair(bench)
@@ -252,7 +254,7 @@ def test_a_lost_repair_is_taken_up_with_its_role() -> None:
     assert bench.rows(OrderRecord)[0].role is Role.HEDGE  # type: ignore[attr-defined]
 
 
-def test_another_account_that_fails_again_and_again_does_not_put_off_for_ever_that_a_lost_leg_is_taken_up() -> None:
+def test_another_account_that_fails_again_and_again_does_not_put_off_for_ever_that_a_lost_leg_is_recovered() -> None:
     bench = Bench()
     bench.engine.state.venues["okx"].snapshot_taken = False
     report = a_lost_order("gate", Side.BUY, "1")
@@ -268,7 +270,7 @@ def test_another_account_that_fails_again_and_again_does_not_put_off_for_ever_th
     assert kinds(bench).count("adopted") == 1
 
 
-def test_an_order_with_our_prefix_on_a_symbol_we_do_not_trade_is_only_told() -> None:
+def test_an_order_with_our_prefix_on_a_symbol_we_do_not_trade_is_only_reported() -> None:
     bench = Bench()
     report = msgspec.structs.replace(a_lost_order("gate", Side.BUY, "1"), symbol="XRP/USDT")
     bench.tell(a_snapshot("gate", orders=(report,)))
@@ -341,7 +343,7 @@ def test_a_fill_that_came_after_the_end_and_after_the_restart_opens_the_pair_aga
     assert tally.opened == sum(tally.closed.values()) == 1
 
 
-def test_an_order_in_the_journals_tail_whose_pair_is_not_at_hand_is_not_adopted() -> None:
+def test_an_order_in_the_journals_tail_whose_pair_is_not_at_hand_is_not_recovered() -> None:
     report = a_lost_order("gate", Side.BUY, "1")
     assert report.client_order_id is not None
     bench = Bench(restored=Restored(known=(report.client_order_id,)))
@@ -350,7 +352,7 @@ def test_an_order_in_the_journals_tail_whose_pair_is_not_at_hand_is_not_adopted(
     assert not bench.rows(OrderRecord)
 
 
-def test_an_open_pair_is_settled_by_the_look_itself() -> None:
+def test_an_open_pair_is_settled_by_the_snapshot_itself() -> None:
     dead = Bench()
     buy, sell = crossed(dead)
     left = OpenPair(
@@ -382,7 +384,7 @@ def test_foreign_rows_of_the_process_before_are_not_written_again() -> None:
     assert not bench.rows(FillRecord)
 
 
-def test_the_same_look_twice_changes_nothing_the_second_time() -> None:
+def test_the_same_snapshot_twice_changes_nothing_the_second_time() -> None:
     bench = Bench()
     lost = a_lost_order("gate", Side.BUY, "1"), a_lost_order("okx", Side.SELL, "0")
     foreign = msgspec.structs.replace(a_lost_order("okx", Side.BUY, "1"), client_order_id=None, venue_order_id="h")
@@ -395,7 +397,7 @@ def test_the_same_look_twice_changes_nothing_the_second_time() -> None:
     assert not bench.placed()
 
 
-def test_starting_up_looks_through_each_account_once_more_when_its_stream_is_up_and_places_nothing() -> None:
+def test_starting_up_reads_each_account_once_more_when_its_stream_is_up_and_places_nothing() -> None:
     bench = Bench()
     assert not bench.placed()
     asked = [command.venue for command in bench.said if isinstance(command, SnapshotAccount)]
@@ -403,7 +405,7 @@ def test_starting_up_looks_through_each_account_once_more_when_its_stream_is_up_
 
 
 def crowded(count: int) -> AccountSnapshotTaken:
-    """Return a look that finds so many filled orders of a stranger."""
+    """Return a snapshot that finds so many filled foreign orders."""
     bench = Bench()
     report = msgspec.structs.replace(a_lost_order("gate", Side.BUY, "1"), client_order_id=None)
     orders = tuple(msgspec.structs.replace(report, venue_order_id=f"s{number}") for number in range(count))
@@ -415,7 +417,7 @@ def crowded(count: int) -> AccountSnapshotTaken:
     return msgspec.structs.replace(a_snapshot("gate", orders=orders, fills=fills), started_ns=bench.now_ns)
 
 
-def test_a_look_that_finds_a_crowd_of_strangers_is_taken_in_parts_that_the_journal_can_hold() -> None:
+def test_a_snapshot_that_finds_a_crowd_of_foreign_orders_is_taken_in_parts_that_the_journal_can_hold() -> None:
     bench = Bench()
     parts = list(parts_of(crowded(2_000)))
     assert [part.more for part in parts] == [True] * (len(parts) - 1) + [False]
@@ -425,12 +427,12 @@ def test_a_look_that_finds_a_crowd_of_strangers_is_taken_in_parts_that_the_journ
     assert len({row.id for row in latest(bench, OrderRecord)}) == 2_000  # type: ignore[attr-defined]
 
 
-def test_a_small_look_is_told_at_once() -> None:
+def test_a_small_snapshot_is_reported_at_once() -> None:
     look = crowded(100)
     assert list(parts_of(look)) == [look]
 
 
-def test_only_the_last_part_of_a_look_counts_as_a_look_and_fills_without_orders_are_not_forgotten() -> None:
+def test_only_the_last_part_of_a_snapshot_counts_as_one_and_fills_without_orders_are_not_forgotten() -> None:
     bench = Bench()
     bench.engine.state.venues["gate"].snapshot_taken = False
     report, look = a_lost_order("gate", Side.BUY, "1"), crowded(400)

@@ -1,4 +1,4 @@
-"""Every change of a balance is explained, or stops its asset at that venue: never silently adopted, no false alarm."""
+"""Every change of a balance is explained, or stops its asset at that venue: never silently accepted, no false alarm."""
 
 from decimal import Decimal
 
@@ -28,7 +28,7 @@ START = {"USDT": "100000", "BTC": "2"}
 
 
 def read(bench: Bench, amounts: dict[str, str], venue: str = "gate") -> tuple[AnyCommand, ...]:
-    """Let the venue tell its balances, asked for now; returns what the engine asks for."""
+    """Let the venue report its balances, asked for now; returns what the engine asks for."""
     bench.wait_ms(1)
     event = a_balance(venue, amounts, asked_ns=bench.now_ns)
     bench.wait_ms(1)
@@ -36,7 +36,7 @@ def read(bench: Bench, amounts: dict[str, str], venue: str = "gate") -> tuple[An
 
 
 def snapshot_taken(bench: Bench, **found: object) -> tuple[AnyCommand, ...]:
-    """Answer a look through gate's account."""
+    """Answer a snapshot of gate's account."""
     bench.wait_ms(1)
     return bench.tell(a_snapshot("gate", started_ns=bench.now_ns, **found))
 
@@ -61,7 +61,7 @@ def opens(bench: Bench) -> bool:
     return len(bench.placed()) > before
 
 
-def a_strangers_fill(bench: Bench, size: str = "0.5", price: str = "100", trade_id: str = "s1") -> Fill:
+def a_foreign_fill(bench: Bench, size: str = "0.5", price: str = "100", trade_id: str = "s1") -> Fill:
     """Return a manual buy on gate's account, made now, with a fee in base."""
     return Fill(
         venue="gate",
@@ -81,7 +81,7 @@ def a_strangers_fill(bench: Bench, size: str = "0.5", price: str = "100", trade_
     )
 
 
-def a_strangers_order(size: str = "0.5", filled: str = "0.5") -> OrderReport:
+def a_foreign_order(size: str = "0.5", filled: str = "0.5") -> OrderReport:
     """Return the venue's word on that order, which names no client order id."""
     return OrderReport(
         venue="gate",
@@ -100,7 +100,7 @@ def a_strangers_order(size: str = "0.5", filled: str = "0.5") -> OrderReport:
 # Failures first.
 
 
-def test_an_unexplained_difference_suspends_at_once_and_stops_after_the_grace_with_the_exact_remainder() -> None:
+def test_an_unexplained_difference_suspends_at_once_and_stops_after_the_grace_with_the_exact_difference() -> None:
     bench = Bench()
     asked = read(bench, START | {"USDT": "99999.75"})
     assert [c.symbols for c in asked if isinstance(c, SnapshotAccount)] == [(SYMBOL,)]
@@ -120,7 +120,7 @@ def test_an_unexplained_difference_suspends_at_once_and_stops_after_the_grace_wi
     assert not opens(bench)
 
 
-def test_without_a_look_that_began_after_the_difference_nothing_is_given_up_yet() -> None:
+def test_without_a_snapshot_that_began_after_the_difference_nothing_is_given_up_yet() -> None:
     bench = Bench()
     read(bench, START | {"BTC": "2.5"})
     bench.wait_ms(20_000)
@@ -128,7 +128,7 @@ def test_without_a_look_that_began_after_the_difference_nothing_is_given_up_yet(
     assert stopped(bench) == []
 
 
-def test_a_look_that_cannot_be_made_stops_the_asset_in_the_end_and_says_so() -> None:
+def test_a_snapshot_that_cannot_be_made_stops_the_asset_in_the_end_and_says_so() -> None:
     bench = Bench()
     read(bench, START | {"BTC": "2.5"})
     for _ in range(4):
@@ -153,7 +153,7 @@ def test_a_stop_survives_a_restart_until_the_user_resumes() -> None:
     assert again.rows(ControlRecord)[-1].stopped == ()  # type: ignore[attr-defined]
 
 
-def test_the_same_difference_is_told_once_and_a_further_one_again() -> None:
+def test_the_same_difference_is_reported_once_and_a_further_one_again() -> None:
     bench = Bench()
     for amount in ("99999", "99998"):
         read(bench, START | {"USDT": amount})
@@ -189,7 +189,7 @@ def test_a_deposit_or_withdrawal_explains_the_difference_and_is_noted(amount: st
     assert opens(bench)
 
 
-def test_a_transfer_told_twice_is_counted_once() -> None:
+def test_a_transfer_reported_twice_is_counted_once() -> None:
     bench = Bench()
     transfer = Transfer("7", "USDT", D(500), bench.now_ns + 10 * NS_PER_S)
     for _ in range(2):
@@ -202,7 +202,7 @@ def test_a_manual_trade_explains_the_difference_and_is_kept_as_foreign() -> None
     bench = Bench()
     after = {"USDT": "99950", "BTC": "2.4995"}
     read(bench, after)
-    snapshot_taken(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
+    snapshot_taken(bench, orders=(a_foreign_order(),), fills=(a_foreign_fill(bench),))
     read(bench, after)
     assert incidents(bench) == ["foreign_order", "balance_explained", "balance_explained"]
     orders = [row for row in bench.rows(OrderRecord) if isinstance(row, OrderRecord)]
@@ -214,14 +214,14 @@ def test_a_manual_trade_explains_the_difference_and_is_kept_as_foreign() -> None
     assert opens(bench)
 
 
-def test_a_manual_trade_heard_of_on_the_stream_is_no_difference_at_all_in_whatever_order_it_is_told() -> None:
+def test_a_manual_trade_received_on_the_stream_is_no_difference_at_all_in_whatever_order_it_is_reported() -> None:
     for report_first in (True, False):
         bench = Bench()
         bench.wait_ms(5)
-        news: list[AnyEvent] = [OrderUpdated(report=a_strangers_order()), OrderFilled(fill=a_strangers_fill(bench))]
+        news: list[AnyEvent] = [OrderUpdated(report=a_foreign_order()), OrderFilled(fill=a_foreign_fill(bench))]
         for event in news if report_first else reversed(news):
             bench.tell(event)
-        snapshot_taken(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
+        snapshot_taken(bench, orders=(a_foreign_order(),), fills=(a_foreign_fill(bench),))
         asked = read(bench, {"USDT": "99950", "BTC": "2.4995"})
         assert not [command for command in asked if isinstance(command, SnapshotAccount)]
         assert len(bench.rows(FillRecord)) == 1
@@ -269,14 +269,14 @@ def test_a_fill_at_the_instant_of_the_first_answer_is_settled_whichever_way_it_w
 ) -> None:
     bench = Bench()
     buy, _ = crossed(bench)
-    made = a_strangers_fill(bench, "0.5")
+    made = a_foreign_fill(bench, "0.5")
     first_ns = bench.now_ns - NS_PER_MS
     at_start = Fill(
         **{name: getattr(made, name) for name in made.__struct_fields__}
         | {"event_ns": first_ns + offset_ms * NS_PER_MS}
     )
     bench = Bench()
-    snapshot_taken(bench, orders=(a_strangers_order(),), fills=(at_start,))
+    snapshot_taken(bench, orders=(a_foreign_order(),), fills=(at_start,))
     assert buy.venue == "gate"
     told = START if in_it else {"USDT": "99950", "BTC": "2.4995"}
     bench.wait_ms(500)
@@ -290,7 +290,7 @@ def test_a_fill_at_the_instant_of_the_first_answer_is_settled_whichever_way_it_w
     within=st.lists(st.booleans(), min_size=6, max_size=6),
 )
 @settings(max_examples=200, deadline=None)
-def test_doubtful_changes_settle_any_way_they_may_have_gone(amounts: list[int], within: list[bool]) -> None:
+def test_uncertain_changes_settle_any_way_they_may_have_gone(amounts: list[int], within: list[bool]) -> None:
     inventory = Inventory()
     inventory.take_report(a_balance("gate", {"USDT": "1000"}, asked_ns=1_000), quiet=True)
     held = D(1000)
@@ -305,7 +305,7 @@ def test_doubtful_changes_settle_any_way_they_may_have_gone(amounts: list[int], 
 
 def test_a_fill_close_to_the_first_answer_whose_balance_comes_late_is_settled_both_times() -> None:
     bench = Bench()
-    snapshot_taken(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
+    snapshot_taken(bench, orders=(a_foreign_order(),), fills=(a_foreign_fill(bench),))
     read(bench, START)
     read(bench, {"USDT": "99950", "BTC": "2.4995"})
     read(bench, {"USDT": "99950", "BTC": "2.4995"})
@@ -345,7 +345,7 @@ def test_a_day_of_clean_trading_raises_no_alarm() -> None:
 
 def test_a_first_word_that_was_late_and_still_is_when_it_is_compared_makes_no_fill_unexplained() -> None:
     bench = Bench()
-    snapshot_taken(bench, orders=(a_strangers_order(),), fills=(a_strangers_fill(bench),))
+    snapshot_taken(bench, orders=(a_foreign_order(),), fills=(a_foreign_fill(bench),))
     for _ in range(3):  # the venue has not booked it when it is asked first, nor a little later
         read(bench, START)
         bench.wait_ms(1_000)

@@ -17,8 +17,8 @@ from arb.market.fill import Fill
 from tests.builders import Bench, D
 from tests.unit.core.accounts.test_balance_reconciler import (
     START,
-    a_strangers_fill,
-    a_strangers_order,
+    a_foreign_fill,
+    a_foreign_order,
     incidents,
     opens,
     read,
@@ -28,7 +28,7 @@ from tests.unit.core.accounts.test_balance_reconciler import (
 
 
 def heir(bench: Bench, told: dict[str, str], **found: object) -> Bench:
-    """Return the next process on the same accounts, whose first word from gate is `told` and whose look finds this."""
+    """Return the next process on the same accounts, with these first balances at gate, whose snapshot finds `found`."""
     agreed = bench.rows(AgreedRecord)[-1]
     after = Bench(
         restored=Restored(agreed=agreed, last_ns=bench.now_ns),  # type: ignore[arg-type]
@@ -62,13 +62,13 @@ def test_what_changed_while_nothing_ran_has_to_be_explained_too() -> None:
     assert "USDT at gate: -1000 is unexplained" in bench.engine.state.control.stopped["gate:test", "USDT"]
 
 
-def test_a_deposit_and_a_manual_trade_made_while_nothing_ran_are_explained_by_the_look_at_the_start() -> None:
+def test_a_deposit_and_a_manual_trade_made_while_nothing_ran_are_explained_by_the_snapshot_at_the_start() -> None:
     dead = agreed()
     dead.wait_ms(5_000)
     told = {"USDT": "100450", "BTC": "2.4995"}
     found = {
-        "orders": (a_strangers_order(),),
-        "fills": (a_strangers_fill(dead),),
+        "orders": (a_foreign_order(),),
+        "fills": (a_foreign_fill(dead),),
         "transfers": (Transfer("7", "USDT", D(500), dead.now_ns),),
     }
     bench = heir(dead, told, **found)
@@ -89,11 +89,11 @@ def test_a_restart_with_nothing_changed_is_silent_and_looks_back_to_the_agreemen
 
 def test_a_fill_that_the_agreement_has_in_is_not_counted_again_though_its_venues_clock_was_ahead() -> None:
     dead = agreed()
-    made = a_strangers_fill(dead)
+    made = a_foreign_fill(dead)
     ahead = Fill(
         **{name: getattr(made, name) for name in made.__struct_fields__} | {"event_ns": dead.now_ns + 90 * NS_PER_S}
     )
-    dead.tell(OrderUpdated(report=a_strangers_order()))
+    dead.tell(OrderUpdated(report=a_foreign_order()))
     dead.tell(OrderFilled(fill=ahead))
     told = {"USDT": "99950", "BTC": "2.4995"}
     read(dead, told)
@@ -108,7 +108,7 @@ def test_a_fill_that_the_agreement_has_in_is_not_counted_again_though_its_venues
         run_id=1_760_000_500,
         start_ns=dead.now_ns + 60 * NS_PER_S,
         reported={"gate": told},
-        found={"orders": (a_strangers_order(),), "fills": (ahead,)},
+        found={"orders": (a_foreign_order(),), "fills": (ahead,)},
     )
     read(after, told)
     assert after.engine.state.suspected == set()
@@ -141,14 +141,14 @@ def test_accounts_that_have_not_agreed_for_three_days_are_kept_no_longer() -> No
     assert {account.account_id for account in kept.accounts} == {"gate:test", "okx:test", "gate:gone"}
 
 
-def test_a_strangers_order_that_fills_on_keeps_its_fills_however_many_others_there_are() -> None:
+def test_a_foreign_order_that_fills_on_keeps_its_fills_however_many_others_there_are() -> None:
     bench = agreed()
-    bench.tell(OrderUpdated(report=a_strangers_order("1", "0.5")))
-    bench.tell(OrderFilled(fill=a_strangers_fill(bench, trade_id="first")))
+    bench.tell(OrderUpdated(report=a_foreign_order("1", "0.5")))
+    bench.tell(OrderFilled(fill=a_foreign_fill(bench, trade_id="first")))
     for number in range(ORDERS_KEPT - 1):
-        other = msgspec.structs.replace(a_strangers_order("1", "0"), venue_order_id=f"other-{number}", is_open=True)
+        other = msgspec.structs.replace(a_foreign_order("1", "0"), venue_order_id=f"other-{number}", is_open=True)
         bench.tell(OrderUpdated(report=other))
     for trade_id in ("second", "first"):
-        bench.tell(OrderFilled(fill=a_strangers_fill(bench, trade_id=trade_id)))
+        bench.tell(OrderFilled(fill=a_foreign_fill(bench, trade_id=trade_id)))
     told = [row.trade_id for row in bench.rows(FillRecord) if isinstance(row, FillRecord)]
     assert told == ["first", "second"]

@@ -55,7 +55,7 @@ def a_points_fill(bench: Bench, order: PlaceOrder) -> FillRecord:
     return row
 
 
-def test_a_pair_charged_more_than_planned_is_the_last_one_until_the_venue_tells_other_rules() -> None:
+def test_a_pair_charged_more_than_planned_is_the_last_one_until_the_venue_reports_other_rules() -> None:
     bench = Bench()
     for order in crossed(bench):
         fee = order.price * D("0.004" if order.venue == "gate" else "0.001")
@@ -78,14 +78,14 @@ def test_a_pair_charged_more_than_planned_is_the_last_one_until_the_venue_tells_
         ("1", "0.1009"),  # within a hundredth of it
         ("1", "0.05"),  # cheaper
         ("1", "-0.01"),  # a rebate
-        ("0.0001", "0.000011"),  # rounded up in the last place told
+        ("0.0001", "0.000011"),  # rounded up in the last decimal reported
     ],
 )
 def test_what_is_not_dearer_changes_nothing(size: str, fee: str) -> None:
     assert dearer_rate(a_fill(an_order(), size, fee=fee), an_instrument("gate")) is None
 
 
-def test_a_coarsely_told_fee_is_forgiven_no_more_than_a_fine_one() -> None:
+def test_a_coarsely_reported_fee_is_forgiven_no_more_than_a_fine_one() -> None:
     assert dearer_rate(a_fill(an_order(), "1", fee="0.3"), an_instrument("gate")) == D("0.003")
 
 
@@ -116,7 +116,7 @@ IN_POINTS = an_instrument("gate", buy_fee_in=FeeIn.OTHER)
 
 @pytest.mark.parametrize("venues", [("gate", "okx"), ("okx", "gate")], ids=["buys there", "sells there"])
 def test_nothing_opens_where_fees_are_known_to_be_taken_in_another_asset(venues: tuple[str, str]) -> None:
-    """Which asset, and so whether its balance covers both legs and an unwind, no venue's rules tell."""
+    """Which asset, and so whether its balance covers both legs and an unwind, no venue's rules say."""
     bench = Bench(instruments=[IN_POINTS, an_instrument("okx")])
     buy, sell = venues
     bench.quote(buy, "99.9x5", "100x1")
@@ -132,7 +132,7 @@ def test_where_no_fee_is_charged_its_asset_does_not_matter() -> None:
     assert told(bench) == []
 
 
-def test_that_nothing_opens_for_its_fees_is_told_once_and_ends_with_other_rules() -> None:
+def test_that_nothing_opens_for_its_fees_is_reported_once_and_ends_with_other_rules() -> None:
     bench = Bench(instruments=[IN_POINTS, an_instrument("okx")])
     bench.tell(InstrumentListed(instrument=IN_POINTS))
     [incident] = told(bench)
@@ -144,7 +144,7 @@ def test_that_nothing_opens_for_its_fees_is_told_once_and_ends_with_other_rules(
     assert len(crossed(bench)) == 2
 
 
-def test_a_fee_that_no_book_prices_is_booked_at_the_models_rate_and_told() -> None:
+def test_a_fee_that_no_book_prices_is_booked_at_the_models_rate_and_reported() -> None:
     bench = Bench()
     buy, sell = crossed(bench)
     assert a_points_fill(bench, buy).fee_quote_value == D("0.1")  # 0.1 % of 100
@@ -178,7 +178,7 @@ def test_a_fee_that_a_book_prices_is_worth_that() -> None:
 
 
 @pytest.mark.parametrize(("rate", "fee"), [(None, "0.02"), ("0.001", "-0.02"), ("-0.001", "0.02")])
-def test_where_not_even_the_model_knows_a_fees_worth_nothing_is_booked_and_that_is_told(
+def test_where_not_even_the_model_knows_a_fees_worth_nothing_is_booked_and_that_is_reported(
     rate: str | None, fee: str
 ) -> None:
     bench = Bench()
@@ -191,7 +191,7 @@ def test_where_not_even_the_model_knows_a_fees_worth_nothing_is_booked_and_that_
     assert f"a fee of {fee} GT for BTC/USDT at gate has no price here: booked at 0 USDT" in told(bench)[-1].text
 
 
-def test_a_leg_is_mended_where_fees_are_in_another_asset_and_that_is_no_surprise() -> None:
+def test_a_leg_is_repaired_where_fees_are_in_another_asset_and_that_is_no_surprise() -> None:
     """The rules changed while the pair was open: what is naked goes back to flat wherever that is possible."""
     bench = Bench(policy=RepairPolicy(on_single_leg=OnSingleLeg.UNWIND))
     buy, sell = crossed(bench)

@@ -22,7 +22,7 @@ from arb.core.records import (
     StoppedAsset,
 )
 from tests.builders import Bench, D, a_fill
-from tests.unit.core.accounts.test_balance_reconciler import a_strangers_fill, a_strangers_order
+from tests.unit.core.accounts.test_balance_reconciler import a_foreign_fill, a_foreign_order
 from tests.unit.core.accounts.test_restart import left_behind
 from tests.unit.core.pairs.test_pair import accept, crossed, fill
 
@@ -79,14 +79,14 @@ def kinds(bench: Bench) -> list[str]:
 # What must not happen.
 
 
-def test_without_its_former_names_a_restart_would_take_up_nothing() -> None:
+def test_without_its_former_names_a_restart_would_recover_nothing() -> None:
     dead, left = on_one_leg()
     bench = next_life(left, {}, start_ns=dead.now_ns + NS_PER_S)
     assert not bench.engine.manager.open
     assert bench.engine.state.control.halted == "stranded"
 
 
-def test_no_row_taken_up_keeps_a_former_name() -> None:
+def test_no_row_recovered_keeps_a_former_name() -> None:
     _, left = on_one_leg()
     text = msgspec.json.encode(with_present_accounts(left, FORMER)).decode()
     assert not [name for name in FORMER if name in text]
@@ -102,7 +102,7 @@ def test_a_name_never_leads_to_itself(told: dict[str, str]) -> None:
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("abcdef")), st.sampled_from("abcdef"))
-def test_a_present_name_as_told_now_is_nobodys_former_one(remembered: dict[str, str], present: str) -> None:
+def test_a_present_name_as_reported_now_is_nobodys_former_one(remembered: dict[str, str], present: str) -> None:
     told = {"x": present}
     found = present_names(remembered, told)
     assert found["x"] == present
@@ -113,7 +113,7 @@ def test_a_present_name_as_told_now_is_nobodys_former_one(remembered: dict[str, 
 # What does.
 
 
-def test_what_was_journalled_leads_on_to_what_is_told_now() -> None:
+def test_what_was_journalled_leads_on_to_what_is_reported_now() -> None:
     assert present_names({"key-1": "uid-1"}, {"key-2": "uid-1"}) == {"key-1": "uid-1", "key-2": "uid-1"}
     assert present_names({"key-1": "key-2"}, {"key-2": "uid-1"}) == {"key-1": "uid-1", "key-2": "uid-1"}
     assert present_names({"key-1": "wrong"}, {"key-1": "uid-1"}) == {"key-1": "uid-1"}
@@ -149,10 +149,10 @@ def test_rows_written_from_now_on_carry_the_present_name_and_fills_known_under_t
     assert {row.account_id for row in bench.rows(OrderRecord) if isinstance(row, OrderRecord)} <= {*PRESENT.values()}
 
 
-def test_a_strangers_fill_known_under_the_former_name_is_not_counted_again() -> None:
+def test_a_foreign_fill_known_under_the_former_name_is_not_counted_again() -> None:
     before = Bench(accounts=BY_KEY)
-    told = a_strangers_fill(before)
-    before.tell(OrderUpdated(report=a_strangers_order()))
+    told = a_foreign_fill(before)
+    before.tell(OrderUpdated(report=a_foreign_order()))
     before.tell(OrderFilled(fill=told))
     orders = [row for row in before.rows(OrderRecord) if isinstance(row, OrderRecord)]
     fills = [row for row in before.rows(FillRecord) if isinstance(row, FillRecord)]
@@ -178,7 +178,7 @@ def test_of_two_agreements_on_one_account_the_later_counts() -> None:
 # What is written down of it.
 
 
-def test_former_names_are_journalled_and_told_once() -> None:
+def test_former_names_are_journalled_and_reported_once() -> None:
     first = Bench(accounts=PRESENT, former=FORMER)
     assert first.rows(FormerAccountsRecord) == [FormerAccountsRecord(present=FORMER)]
     told = [row.text for row in first.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
@@ -195,7 +195,7 @@ def test_a_second_key_is_added_to_the_first() -> None:
     assert kinds(bench).count("account_renamed") == 1
 
 
-def test_names_of_a_sandbox_are_not_told_and_forgotten_with_it() -> None:
+def test_names_of_a_sandbox_are_not_reported_and_forgotten_with_it() -> None:
     gone = {"gate-0123456789ab-sb-1-7": "gate-uid-53-sb-1-7"}
     here = {"gate-0123456789ab-s": "gate-uid-54-s"}
     accounts = {"gate": "gate-uid-54-s", "okx": "okx:test"}

@@ -29,13 +29,13 @@ def an_order(side: Side = Side.BUY) -> PlaceOrder:
 
 
 def stocked() -> Inventory:
-    """Return an inventory that has heard one complete answer."""
+    """Return an inventory that has received one complete report."""
     inventory = Inventory()
     inventory.take_report(a_balance("gate", {"USDT": "1000", "BTC": "2"}, asked_ns=START_NS), quiet=True)
     return inventory
 
 
-def test_nothing_is_free_before_the_venue_has_told_everything_once() -> None:
+def test_nothing_is_free_before_the_venue_has_reported_everything_once() -> None:
     inventory = Inventory()
     assert inventory.free("gate", "USDT") == 0
     partial = a_balance("gate", {"USDT": "1000"}, asked_ns=0)
@@ -45,7 +45,7 @@ def test_nothing_is_free_before_the_venue_has_told_everything_once() -> None:
     assert inventory.free("gate", "USDT") == 0
 
 
-def test_free_is_the_smaller_of_told_and_computed_when_the_venue_is_late() -> None:
+def test_free_is_the_smaller_of_reported_and_computed_when_the_venue_is_late() -> None:
     inventory = stocked()
     inventory.apply_fill(a_fill(an_order(), "1", fee="0.1", at_ns=LATER), "USDT", "BTC", LATER)
     assert inventory.free("gate", "USDT") == D("899.9")  # the venue still says 1000
@@ -62,7 +62,7 @@ def test_reservations_are_taken_off_and_given_back() -> None:
     assert inventory.free("gate", "USDT") == 800
 
 
-def test_reservations_are_taken_off_what_the_venue_told_too_when_we_compute_more() -> None:
+def test_reservations_are_taken_off_what_the_venue_reported_too_when_we_compute_more() -> None:
     inventory = stocked()
     sale = an_order(Side.SELL)
     inventory.apply_fill(a_fill(sale, "1", fee="0.1", at_ns=LATER), "USDT", "BTC", LATER)
@@ -87,7 +87,7 @@ def test_a_fee_in_a_third_asset_is_taken_from_that_asset() -> None:
     assert inventory.computed("gate", "BTC") == 3
 
 
-def test_a_difference_is_told_only_when_the_answer_can_be_compared() -> None:
+def test_a_difference_is_reported_only_when_the_answer_can_be_compared() -> None:
     inventory = stocked()
     late = a_balance("gate", {"USDT": "990", "BTC": "2"}, asked_ns=LATER)
     assert inventory.take_report(late, quiet=False) == []

@@ -37,7 +37,7 @@ def test_a_deposit_that_the_first_balances_held_already_is_not_counted() -> None
     assert opens(bench)
 
 
-def test_a_deposit_that_is_credited_between_the_first_balances_and_the_first_look_explains_the_difference() -> None:
+def test_a_deposit_that_is_credited_between_the_first_balances_and_the_first_snapshot_explains_the_difference() -> None:
     bench = Bench(found={"transfers": (a_deposit(7200),)}, reported={"gate": START, "okx": START})
     read(bench, RICHER)
     snapshot_taken(bench, transfers=(a_deposit(7200),))

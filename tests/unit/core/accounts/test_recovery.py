@@ -49,7 +49,7 @@ def unseen(dead: Bench, kept: Restored, **details: object) -> Bench:
 
 
 def found(bench: Bench, order: PlaceOrder, filled: str, **details: object) -> AccountSnapshotTaken:
-    """Return a look through the account of an order that finds it, with its fill."""
+    """Return an account snapshot that finds an order, with its fill."""
     made = a_fill(order, filled, fee="0.1", at_ns=bench.now_ns) if D(filled) else None
     fills = (made,) if made is not None else ()
     return a_snapshot(order.venue, orders=(a_report(order, filled),), fills=fills, started_ns=bench.now_ns, **details)
@@ -65,7 +65,7 @@ def kinds(bench: Bench) -> list[str]:
 
 
 @pytest.mark.parametrize("books_first", [True, False])
-def test_a_lost_repair_is_its_pairs_own_and_nothing_is_mended_twice(books_first: bool) -> None:
+def test_a_lost_repair_is_its_pairs_own_and_nothing_is_repaired_twice(books_first: bool) -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
     if books_first:
@@ -83,7 +83,7 @@ def test_a_lost_repair_is_its_pairs_own_and_nothing_is_mended_twice(books_first:
     assert len(bench.rows(FillRecord)) == 1
 
 
-def test_the_same_look_once_more_changes_nothing() -> None:
+def test_the_same_snapshot_once_more_changes_nothing() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
     for _ in range(2):
@@ -93,7 +93,7 @@ def test_the_same_look_once_more_changes_nothing() -> None:
     assert len(bench.rows(FillRecord)) == 1
 
 
-def test_what_a_lost_repair_left_is_mended_by_the_next_attempt_under_a_name_of_its_own() -> None:
+def test_what_a_lost_repair_left_is_repaired_by_the_next_attempt_under_a_name_of_its_own() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
     bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
@@ -119,7 +119,7 @@ def test_an_attempt_that_follows_a_gap_counts_on_from_the_last_that_is_known() -
     assert attempt is not None and attempt.attempt == 3
 
 
-def test_a_lost_repair_whose_fill_is_not_told_yet_is_asked_for_and_waited_for() -> None:
+def test_a_lost_repair_whose_fill_is_not_reported_yet_is_asked_for_and_waited_for() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
     bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
@@ -196,7 +196,7 @@ def test_a_repair_of_a_second_process_that_the_journal_lost_is_its_pairs_own_for
     assert last_pair(third).state is PairState.COMPLETED
 
 
-def test_pairs_that_are_taken_up_have_numbers_that_no_new_pair_gets() -> None:
+def test_pairs_that_are_recovered_have_numbers_that_no_new_pair_gets() -> None:
     dead = Bench()
     one_legged(dead)
     bench = Bench(restored=left_behind(dead), run_id=1_760_000_500, start_ns=dead.now_ns)
@@ -223,7 +223,7 @@ def test_two_pairs_whose_numbers_would_be_the_same_get_two() -> None:
     assert len({pair.number for pair in bench.engine.manager.pairs.values()}) == 2
 
 
-def test_a_leg_found_after_its_pair_was_adopted_alone_joins_it() -> None:
+def test_a_leg_found_after_its_pair_was_recovered_alone_joins_it() -> None:
     dead = Bench()
     buy, sell = crossed(dead)
     bench = unseen(dead, Restored())
@@ -249,7 +249,7 @@ def test_an_order_of_another_symbol_is_not_taken_for_a_pairs_own() -> None:
 
 
 @pytest.mark.parametrize("last", THREE)
-def test_a_pair_that_was_taken_up_is_not_mended_before_every_account_where_a_repair_may_be_was_looked_through(
+def test_a_pair_that_was_recovered_is_not_repaired_before_every_account_where_a_repair_may_be_was_read(
     last: str,
 ) -> None:
     dead = Bench(venues=THREE)
@@ -266,7 +266,7 @@ def test_a_pair_that_was_taken_up_is_not_mended_before_every_account_where_a_rep
     assert [(order.venue, order.role) for order in bench.placed()] == [("okx", Role.HEDGE)]
 
 
-def test_the_look_that_ends_the_wait_wakes_the_pair_at_once() -> None:
+def test_the_snapshot_that_ends_the_wait_wakes_the_pair_at_once() -> None:
     dead, _, kept = hedged()
     bench = unseen(dead, kept)
     bench.tell(a_snapshot("gate", started_ns=bench.now_ns))
@@ -276,7 +276,7 @@ def test_the_look_that_ends_the_wait_wakes_the_pair_at_once() -> None:
 
 
 @pytest.mark.parametrize("down", ["gate", "okx"])
-def test_a_venue_that_cannot_be_looked_through_is_not_waited_for_for_ever(down: str) -> None:
+def test_a_venue_that_cannot_be_read_is_not_waited_for_for_ever(down: str) -> None:
     dead, _, kept = hedged()
     bench = unseen(dead, kept, timing=Timing(leg_deadline_ms=60_000))
     bench.tell(a_snapshot("okx" if down == "gate" else "gate", started_ns=bench.now_ns))
@@ -303,7 +303,7 @@ def test_a_third_venue_that_is_down_is_waited_for_until_time_presses_and_not_tra
     assert [order.venue for order in bench.placed()] == ["okx"]
 
 
-def test_a_pair_that_waits_for_a_look_is_out_of_time_all_the_same() -> None:
+def test_a_pair_that_waits_for_a_snapshot_is_out_of_time_all_the_same() -> None:
     dead, _, kept = hedged()
     bench = unseen(dead, kept)
     usable(bench)
@@ -345,7 +345,7 @@ def test_a_fill_of_ours_whose_order_no_list_shows_yet_counts_when_that_is_found(
     assert kinds(bench) == ["not_surveyed", "adopted"]
 
 
-def test_a_fill_of_ours_whose_order_is_never_shown_holds_the_account_up_for_a_while_only_and_is_told() -> None:
+def test_a_fill_of_ours_whose_order_is_never_shown_holds_the_account_up_for_a_while_only_and_is_reported() -> None:
     dead, repair, kept = hedged()
     bench = unseen(dead, kept)
     made = a_fill(repair, "1", fee="0.1", at_ns=bench.now_ns)
@@ -359,7 +359,7 @@ def test_a_fill_of_ours_whose_order_is_never_shown_holds_the_account_up_for_a_wh
     assert SYMBOL in told[0].text and repair.client_order_id in told[0].text
 
 
-def test_a_resting_order_whose_cancel_was_lost_is_cancelled_again_by_every_look_that_finds_it() -> None:
+def test_a_resting_order_whose_cancel_was_lost_is_cancelled_again_by_every_snapshot_that_finds_it() -> None:
     dead = Bench()
     _, sell = crossed(dead)
     bench = Bench(run_id=1_760_000_500, start_ns=dead.now_ns + NS_PER_S)

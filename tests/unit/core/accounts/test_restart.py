@@ -1,4 +1,4 @@
-"""A start is reconciling: what the journal left is taken up before anything new is decided."""
+"""A start is reconciling: what the journal left is recovered before anything new is decided."""
 
 import msgspec
 import pytest
@@ -134,7 +134,7 @@ def test_the_same_restart_twice_changes_nothing_more() -> None:
     assert rows[0] == rows[1]
 
 
-def test_reservations_are_taken_up_with_the_pair() -> None:
+def test_reservations_are_recovered_with_the_pair() -> None:
     dead = Bench()
     crossed(dead)
     bench = restarted(dead)

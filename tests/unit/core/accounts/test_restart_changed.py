@@ -35,7 +35,7 @@ def incidents(bench: Bench, kind: str) -> list[IncidentRecord]:
     return [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord) and row.kind == kind]
 
 
-def test_an_open_pair_whose_symbol_is_no_longer_traded_halts_trading_and_says_what_is_uneven_and_how_to_mend_it() -> (
+def test_an_open_pair_whose_symbol_is_no_longer_traded_halts_trading_and_says_what_is_unhedged_and_how_to_finish_it() -> (
     None
 ):
     bench = without_the_symbol(on_one_leg())
@@ -178,7 +178,7 @@ def test_what_is_carried_stays_known_when_an_account_that_never_held_it_has_gone
     assert not incidents(bench, "left_over")
 
 
-def test_what_was_carried_on_an_account_that_has_gone_is_not_traded_elsewhere_and_that_is_told() -> None:
+def test_what_was_carried_on_an_account_that_has_gone_is_not_traded_elsewhere_and_that_is_reported() -> None:
     bench = Bench(venues=("okx", "bitget"), restored=left_over(()), run_id=LATER)
     assert carried(bench) == {}
     [told] = incidents(bench, "left_over")

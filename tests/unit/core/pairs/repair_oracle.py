@@ -3,7 +3,7 @@
 Written from the definition alone; it imports nothing of the engine. All numbers are Fractions, so nothing is rounded.
 
 Worth of an order, in quote: what it takes from the book within its limit, less the taker fee (a sale brings, a purchase
-costs); plus what it leaves unmended, at the cap and the worst taker fee of the venues in question (rebates counted as fees);
+costs); plus what it leaves unhedged, at the cap and the worst taker fee of the venues in question (rebates counted as fees);
 less what it trades beyond the need, traded back at the best price of all venues plus (for a sale) or minus (for a purchase)
 its distance to the cap, at the same fee. An order counts when the venue would take it, our means cover it, and it leaves
 less than there is now.
@@ -48,7 +48,7 @@ class Task:
         return price >= limit if self.sell else price <= limit
 
     def counts(self, place: Place) -> Fraction:
-        """Return how much of one base traded mends."""
+        """Return how much of one base traded counts."""
         return 1 - place.fee if place.fee_in_base and not self.sell else Fraction(1)
 
     def worth(self, place: Place, size: Fraction, limit: Fraction) -> Fraction:

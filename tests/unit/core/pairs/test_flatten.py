@@ -1,4 +1,4 @@
-"""Flatten: what our own trading left uneven goes back to flat, never further away from it, and then nothing opens."""
+"""Flatten: what our own trading left unhedged goes back to flat, never further away from it, and then nothing opens."""
 
 import itertools
 from decimal import Decimal
@@ -41,7 +41,7 @@ def refresh(bench: Bench, *venues: str) -> None:
 
 
 def exposure(bench: Bench) -> Decimal:
-    """Return the base that our own trading has left uneven, wherever it is counted."""
+    """Return the base that our own trading has left unhedged, wherever it is counted."""
     residuals = bench.engine.state.residuals
     open_pairs = sum((pair.imbalance("BTC") for pair in bench.engine.manager.open.values()), D(0))
     return abs(open_pairs + residuals.carried(SYMBOL).size + residuals.dust(SYMBOL).size)
@@ -107,7 +107,7 @@ def test_missing_base_is_bought_back() -> None:
 
 def test_it_waits_for_a_usable_book() -> None:
     bench = carrying()
-    bench.wait_ms(60_000)  # nothing heard for a minute
+    bench.wait_ms(60_000)  # nothing received for a minute
     bench.tell(FlattenAsked(reason="enough"))
     bench.tell(TimerFired(timer="flatten"))
     assert len(bench.placed()) == 2
@@ -115,7 +115,7 @@ def test_it_waits_for_a_usable_book() -> None:
     assert len(tick(bench)) == 1
 
 
-def test_an_open_pair_is_mended_first_and_nothing_new_opens() -> None:
+def test_an_open_pair_is_repaired_first_and_nothing_new_opens() -> None:
     bench = Bench()
     buy, sell = crossed(bench)
     bench.tell(FlattenAsked(reason="enough"))
@@ -186,7 +186,7 @@ def test_a_restart_goes_on_with_what_the_dead_process_carried() -> None:
     assert (order.side, order.size) == (Side.SELL, D(1))
 
 
-def test_what_was_left_over_on_other_accounts_is_not_taken_up() -> None:
+def test_what_was_left_on_other_accounts_is_not_recovered() -> None:
     dead = carrying()
     residuals = dead.rows(ResidualsRecord)[-1]
     bench = Bench(venues=("okx", "bitget"), restored=Restored(residuals=residuals), run_id=1_760_000_500)  # type: ignore[arg-type]

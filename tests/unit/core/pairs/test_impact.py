@@ -11,7 +11,7 @@ LAG_MS = 1_000
 
 
 def a_pair_filled() -> Bench:
-    """Return an engine that has just heard of the fills of a pair at gate and okx."""
+    """Return an engine that has just received the fills of a pair at gate and okx."""
     bench = Bench()
     for order in crossed(bench):
         bench.wait_ms(10)

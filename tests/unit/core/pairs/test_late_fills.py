@@ -69,7 +69,7 @@ def test_an_order_that_was_cancelled_long_ago_is_not_asked_for_again() -> None:
     assert asked_for(bench) == []
 
 
-def test_after_an_outage_the_account_is_looked_through_for_what_others_did_meanwhile() -> None:
+def test_after_an_outage_the_account_is_read_for_what_others_did_meanwhile() -> None:
     bench, sell = half_sold()
     bench.said.clear()
     bench.tell(PrivateDown(venue=sell.venue, cause="reset"))

@@ -74,7 +74,7 @@ def test_a_repair_that_filled_in_time_halts_nothing_later() -> None:
     assert halted(bench) is None
 
 
-def test_a_pair_that_waits_for_its_next_try_is_looked_at_when_its_time_is_over_and_not_later() -> None:
+def test_a_pair_that_waits_for_its_next_try_is_woken_when_its_time_is_over_and_not_later() -> None:
     bench, repair = repair_unanswered()
     unhedged_since_ns = bench.now_ns
     bench.wait_ms(DEADLINE_MS - 10)
@@ -83,7 +83,7 @@ def test_a_pair_that_waits_for_its_next_try_is_looked_at_when_its_time_is_over_a
     assert timers[-1].at_ns == unhedged_since_ns + DEADLINE_MS * NS_PER_MS + 1
 
 
-def test_a_pair_out_of_time_is_told_of_though_trading_is_halted_already() -> None:
+def test_a_pair_out_of_time_is_reported_though_trading_is_halted_already() -> None:
     bench, _ = repair_unanswered()
     bench.tell(HaltAsked(reason="lunch"))
     bench.wait_ms(DEADLINE_MS + 1)

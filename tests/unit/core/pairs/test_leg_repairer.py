@@ -182,7 +182,7 @@ def test_a_repair_goes_where_orders_are_answered_although_a_silent_venue_would_p
     assert order is not None and (order.venue, order.role) == ("bitget", Role.HEDGE)
 
 
-def test_a_silent_venue_is_asked_when_no_other_can_mend() -> None:
+def test_a_silent_venue_is_asked_when_no_other_can_repair() -> None:
     bench = Bench()
     buy, sell = crossed(bench)
     accept(bench, buy, "1")

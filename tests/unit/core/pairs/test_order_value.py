@@ -1,4 +1,4 @@
-"""No order above the guard's value leaves; what has to be mended and is worth more goes in pieces."""
+"""No order above the guard's value leaves; what has to be repaired and is worth more goes in pieces."""
 
 from decimal import Decimal
 
@@ -39,7 +39,7 @@ def filled(bench: Bench, order: PlaceOrder) -> None:
 
 
 @pytest.mark.parametrize("emergency", [False, True])
-def test_a_leg_worth_more_than_one_order_may_be_is_mended_in_pieces(emergency: bool) -> None:
+def test_a_leg_worth_more_than_one_order_may_be_is_repaired_in_pieces(emergency: bool) -> None:
     bench = Bench(max_order_value="40", policy=RepairPolicy(emergency_market=emergency))
     one_legged(bench)
     repairs: list[PlaceOrder] = []

@@ -38,7 +38,7 @@ def accept(bench: Bench, order: PlaceOrder, filled: str, *, is_open: bool = Fals
 
 
 def fill(bench: Bench, order: PlaceOrder, size: str, trade_id: str = "t1", **details: str) -> None:
-    """Let the private stream tell of a fill, with the fee of 0.1 % in quote unless told otherwise."""
+    """Let the private stream report a fill, with the fee of 0.1 % in quote unless said otherwise."""
     price = details.get("price") or str(order.price)
     fee = details.get("fee") or str(D(size) * D(price) * D("0.001"))
     made = a_fill(
@@ -108,7 +108,7 @@ def test_a_cancel_acknowledgement_alone_settles_nothing_while_reported_fills_are
     bench = Bench()
     buy, sell = crossed(bench)
     accept(bench, buy, "1")
-    accept(bench, sell, "0.4")  # ended, 0.4 filled: but no fill told yet
+    accept(bench, sell, "0.4")  # ended, 0.4 filled: but no fill received yet
     fill(bench, buy, "1")
     assert last_pair(bench).state is PairState.OPENING
     assert len(bench.placed()) == 2
@@ -209,7 +209,7 @@ def test_both_legs_refused_end_the_pair_flat_with_nothing_earned() -> None:
     assert pair.waterfall is not None and pair.waterfall.realised_net_e8 == 0
 
 
-def test_a_fill_told_twice_counts_once() -> None:
+def test_a_fill_reported_twice_counts_once() -> None:
     bench = Bench()
     buy, sell = crossed(bench)
     for _ in range(3):

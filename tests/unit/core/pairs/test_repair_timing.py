@@ -39,7 +39,7 @@ def not_sent(bench: Bench, order: PlaceOrder, code: str = "not_sent") -> None:
 
 
 def on_one_leg() -> Bench:
-    """Return a bench whose pair bought, could not sell, and is about to be mended."""
+    """Return a bench whose pair bought, could not sell, and is about to be repaired."""
     bench = Bench(timing=Timing(leg_deadline_ms=3000))
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")

@@ -78,8 +78,8 @@ def least_legal(rules: VenueTerms, price: Fraction) -> Fraction:
     return n * lot
 
 
-def leftover(imbalance: Fraction, orders: list[tuple[Fraction, Fraction]], *, may_overshoot: bool) -> Fraction:
-    """Return how much of `imbalance` no legal order mends; `orders`: each venue's lot and smallest order."""
+def unhedged_after(imbalance: Fraction, orders: list[tuple[Fraction, Fraction]], *, may_overshoot: bool) -> Fraction:
+    """Return how much of `imbalance` no legal order repairs; `orders`: each venue's lot and smallest order."""
     best = imbalance
     for lot, least in orders:
         below = imbalance // lot * lot
@@ -116,5 +116,5 @@ def test_every_partial_of_an_accepted_plan_leaves_a_legal_order_or_dust(
     for fq in range(0, plan.buy_size + 1, terms.buy_lot):
         for fs in range(0, plan.sell_size + 1, terms.sell_lot * 3):
             imbalance = abs(fq * brought - fs) / 100
-            left = leftover(imbalance, orders, may_overshoot=may_overshoot)
+            left = unhedged_after(imbalance, orders, may_overshoot=may_overshoot)
             assert left * 110 <= Fraction(dust), (fq, fs)
