@@ -2,9 +2,8 @@
 
 What every module here means, per symbol and pair of venues:
 
-- `fA`, `fB`: taker fees as ratios. `nA`: base received per base bought, `1-fA` where A takes its fee in base, else 1. `k`:
-quote
-  paid per quote bought, 1 where A takes its fee in base, else `1+fA`. `slip`: `max_slippage_bps` as a ratio.
+- `fA`, `fB`: taker fees as ratios. `nA`: base received per base bought, `1-fA` where A takes its fee in base, else 1.
+  `k`: quote paid per quote bought, 1 where A takes its fee in base, else `1+fA`. `slip`: `max_slippage_bps` as a ratio.
 - `s`: the size sold, a multiple of B's lot. `q`: the size bought, the smallest multiple of A's lot with `q*nA >= s`.
 - `cost`, `proceeds`: the quote amounts of walking A's asks for `q` and B's bids for `s`; `worst_ask`, `worst_bid`: the worst
   levels touched. `paid = k*cost`, `got = (1-fB)*proceeds`.
@@ -15,8 +14,8 @@ quote
 A size is feasible when both books are deep enough, `q` and `s` reach the venues' minimum sizes, `cost` and
 `s*floor_tick(worst_bid*(1-slip))` their minimum notionals, `value(r) <= dust_max_quote`, the free balances cover `hold` and
 `s` (and twice any fee taken in another asset), and `hold <= max_notional`. The plan is the feasible size of the greatest
-`net`; it must reach `min_net` and `min_edge_bps`. The limits give up at most `slip`, and at most half the plan's profit on
-each leg.
+`net`; it must reach `min_net` and `min_edge_bps`. Each leg's limit price gives up at most `slip` beyond the worst
+level, and at most half of the profit that is left if everything fills at the worst levels.
 
 `depth`: one side of a book. `terms`: rules and fees as integers. `sizes`: the feasible sizes and the best of them. `spread`:
 the plan, or the reason why there is none. `plan`: those two as values. `partial`: whether a plan can always be brought back to
