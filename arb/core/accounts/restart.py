@@ -7,8 +7,8 @@ stays in the journal as it is for a start that can finish it, and ends as abando
 account that had another name before is the same account (`core/accounts/former_accounts.py`).
 
 The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no recovered pair is
-repaired before a snapshot was taken of every account that may hold an order of it (`core/pairs/repair_timing.py`); a lost order
-joins its pair then (`core/accounts/recovery.py`).
+repaired before a snapshot was taken of every account that may hold an order of it, or that snapshot was waited for long enough
+(`core/pairs/repair_timing.py`); a lost order joins its pair then (`core/accounts/recovery.py`).
 """
 
 import msgspec
@@ -38,7 +38,7 @@ from arb.market.symbol import Symbol
 
 
 class OpenPair(msgspec.Struct, frozen=True, kw_only=True):
-    """The journalled rows of one unfinished pair."""
+    """The journalled rows of one pair: unfinished, or closed of late."""
 
     plan: PlanRecord
     pair: PairRecord
