@@ -89,14 +89,14 @@ def test_after_any_changes_the_follower_holds_the_venues_book(
         for side, price, size in wave:
             if bench.exchange.snapshot(SYMBOL, 1) and not crosses(bench, side, price):
                 ticks, lots = int(price / rules.tick), int(size / rules.lot)
-                bench.exchange.house_quote(SYMBOL, side, ticks, lots, bench.now_ns)
+                bench.exchange.quote_background(SYMBOL, side, ticks, lots, bench.now_ns)
         for frame in stream.wait(300 * NS_PER_MS):
             follower.apply(frame)
     assert_same(bench, follower, DEPTHS[venue])
 
 
 def crosses(bench: Bench, side: str, price: int) -> bool:
-    """Tell whether house interest at this price would meet the other side, which the house avoids."""
+    """Return whether background interest at this price would meet the other side, which it never does."""
     view = bench.exchange.snapshot(SYMBOL, 1)
     if side == "buy":
         return bool(view.asks) and price >= Decimal(view.asks[0][0])

@@ -14,7 +14,7 @@ import pytest
 
 from arb.clock import SystemClock
 from arb.errors import ConfigError
-from arb.sandbox.run import read_faults
+from arb.sandbox.__main__ import read_faults
 from arb.sandbox.server import SandboxServer
 
 
