@@ -298,7 +298,7 @@ class SimExchange(ExchangeState):
         """Replace all background interest by the given (ticks, lots) levels; account orders in the way are filled."""
         book = self.market(symbol).book
         for side, wanted in (("buy", dict(bids)), ("sell", dict(asks))):
-            for ticks in book.background_prices(side):
+            for ticks in list(book.background_prices(side)):
                 if ticks not in wanted:
                     self.quote_background(symbol, side, ticks, 0, now_ns)
         for side, wanted in (("buy", dict(bids)), ("sell", dict(asks))):
@@ -308,12 +308,8 @@ class SimExchange(ExchangeState):
     def _post_level(self, symbol: str, side: str, ticks: int, lots: int, now_ns: int) -> None:
         """Set one posted level; a book posted crossed stands crossed, for background interest never trades with itself."""
         book = self.markets[symbol].book
-        crossed = [
-            price
-            for price in book.background_prices("sell" if side == BUY else BUY)
-            if (price <= ticks if side == BUY else price >= ticks)
-        ]
-        if not crossed:
+        best = next(book.background_prices("sell" if side == BUY else BUY), None)
+        if best is None or (best > ticks if side == BUY else best < ticks):
             self.quote_background(symbol, side, ticks, lots, now_ns)
             return
         missing = lots - book.background_lots(side, ticks)

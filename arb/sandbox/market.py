@@ -54,8 +54,9 @@ class Market:
         """Twice the last middle price in ticks: the reference of the price band when a side is empty."""
         self.fill_count = 0
         self._price_texts: dict[int, str] = {}
-        self._size_unit = int(instrument.lot.scaleb(instrument.size_places))
-        self._price_unit = int(instrument.tick.scaleb(instrument.price_places))
+        self._size_places, self._price_places = instrument.size_places, instrument.price_places
+        self._size_unit = int(instrument.lot.scaleb(self._size_places))
+        self._price_unit = int(instrument.tick.scaleb(self._price_places))
 
     def price_text(self, ticks: int) -> str:
         """Write a price of `ticks`, with the instrument's decimal places."""
@@ -63,12 +64,12 @@ class Market:
         if text is None:
             if len(self._price_texts) > 20_000:
                 self._price_texts.clear()
-            text = self._price_texts[ticks] = _fixed(ticks * self._price_unit, self.instrument.price_places)
+            text = self._price_texts[ticks] = _fixed(ticks * self._price_unit, self._price_places)
         return text
 
     def size_text(self, lots: int) -> str:
         """Write a size of `lots`, with the instrument's decimal places; nothing is "0"."""
-        return _fixed(lots * self._size_unit, self.instrument.size_places) if lots else "0"
+        return _fixed(lots * self._size_unit, self._size_places) if lots else "0"
 
     def levels(self, is_bid: bool, count: int) -> list[list[str]]:
         """Return the best levels of a side as [price, size] texts."""

@@ -11,7 +11,7 @@ know exactly which levels changed since their last update.
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from arb.errors import require
@@ -246,10 +246,10 @@ class MatchBook:
         self._add_background(book_side.level(ticks), lots)
         self._touch(book_side, ticks)
 
-    def background_prices(self, side: str) -> list[int]:
-        """Return the prices at which there is background interest, best first."""
+    def background_prices(self, side: str) -> Iterator[int]:
+        """Yield the prices at which there is background interest, best first; the book must not change meanwhile."""
         book_side = self.side(side)
-        return [ticks for ticks in book_side.best_first() if book_side.levels[ticks].background > 0]
+        return (ticks for ticks in book_side.best_first() if book_side.levels[ticks].background > 0)
 
     def _crosses(self, side: str, ticks: int) -> bool:
         best = self.opposite(side).best()

@@ -16,9 +16,15 @@ DIALECTS = {
 }
 
 DEPTHS = {"okx": 400, "bitget": 200}
-LADDER_BELOW = [(str(price), "1") for price in range(49_500, 49_090, -1)]
-LADDER_ABOVE = [(str(price), "1") for price in range(50_500, 50_910)]
-"""Deeper than any channel, so that levels come into view and leave it."""
+
+
+def set_deep_book(bench: Bench, depth: int) -> None:
+    """Set one coin a price on both sides, beyond a channel's depth, so that levels come into view and leave it."""
+    rules, rungs = bench.exchange.instruments[SYMBOL], range(depth + 10)
+    ticks, lots = int(1 / rules.tick), int(1 / rules.lot)
+    bids, asks = [((49_500 - n) * ticks, lots) for n in rungs], [((50_500 + n) * ticks, lots) for n in rungs]
+    bench.exchange.replace_book(SYMBOL, bids, asks, bench.now_ns)
+
 
 prices = st.integers(49_900, 50_100)
 sizes = st.integers(0, 3)
@@ -81,8 +87,8 @@ def assert_same(bench: Bench, follower: Follower, depth: int) -> None:
 def test_after_any_changes_the_follower_holds_the_venues_book(
     venue: str, waves: list[list[tuple[str, int, int]]]
 ) -> None:
-    bench = Bench(venue)
-    bench.set_book(LADDER_BELOW, LADDER_ABOVE)
+    bench = Bench(venue, small=True)
+    set_deep_book(bench, DEPTHS[venue])
     stream, follower = following(bench, venue)
     rules = bench.exchange.instruments[SYMBOL]
     for wave in waves:

@@ -13,7 +13,7 @@ from tests.unit.sandbox.makings import an_order
 
 
 def a_book(bids: dict[int, int], asks: dict[int, int]) -> MatchBook:
-    """Return a book of house interest."""
+    """Return a book of background interest."""
     book = MatchBook()
     for ticks, lots in bids.items():
         book.set_background(BUY, ticks, lots)
@@ -106,7 +106,7 @@ def test_every_change_raises_the_update_id_and_is_noted() -> None:
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("house"), st.sampled_from([BUY, SELL]), st.integers(1, 5), st.integers(0, 6)),
+        st.tuples(st.just("background"), st.sampled_from([BUY, SELL]), st.integers(1, 5), st.integers(0, 6)),
         st.tuples(st.just("rest"), st.sampled_from([BUY, SELL]), st.integers(1, 5), st.integers(1, 6)),
         st.tuples(st.just("take"), st.sampled_from([BUY, SELL]), st.integers(1, 5), st.integers(1, 9)),
     ),
@@ -121,7 +121,7 @@ def test_matching_equals_a_plain_list_of_orders_sorted_by_price_and_time(
     """The oracle: one list per side, searched whole for the best price and then the oldest entry."""
     book, oracle = MatchBook(), Oracle()
     for what, side, ticks, lots in script:
-        if what == "house":
+        if what == "background":
             opposite = SELL if side == BUY else BUY
             if not any(owner is None for owner in oracle.within(opposite, side, ticks)):
                 book.set_background(side, ticks, lots)
@@ -158,7 +158,7 @@ class Oracle:
         ]
 
     def set_background(self, side: str, ticks: int, lots: int) -> None:
-        """Set the house's total: take first from account orders in the way, then add or cut the newest."""
+        """Set the background's total: take first from account orders in the way, then add or cut the newest."""
         if lots:
             lots -= sum(number(taken) for _, _, taken in self.take(side, ticks, lots))
         rows = self.sides[side]
