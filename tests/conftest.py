@@ -3,7 +3,7 @@
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,17 @@ def repo_root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Return the folder of captured frames beside the repository; skip where it is absent."""
-    folder = REPO.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("no captured frames here: ../shared/data does not exist")
-    return folder
+def capture() -> Callable[[str], Path]:
+    """Return a function from a capture's name to its file: in `tests/data`, else beside the repository, else skip."""
+
+    def find(name: str) -> Path:
+        for folder in (REPO / "tests" / "data", REPO.parent / "shared" / "data"):
+            path = folder / "captures" / f"{name}.jsonl.gz"
+            if path.is_file():
+                return path
+        pytest.skip(f"the capture {name} is neither in tests/data nor in ../shared/data")
+
+    return find
 
 
 @pytest.fixture(scope="session")
