@@ -117,8 +117,8 @@ CAPTURES = [
 
 
 @pytest.mark.parametrize("name", CAPTURES)
-def test_the_engines_books_of_a_capture_are_those_of_the_oracle(capture: Callable[[str], Path], name: str) -> None:
-    path = capture(name)
+def test_the_engines_books_of_a_capture_are_those_of_the_oracle(recording: Callable[[str], Path], name: str) -> None:
+    path = recording(name)
     oracle = TapeBooks()
     capture = explore(merged([path]), FEE)
     books, feeds = captured_books(capture, Timing())

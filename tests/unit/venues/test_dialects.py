@@ -126,8 +126,8 @@ def captured(path: Path, part: str) -> Any:
 
 
 @pytest.mark.parametrize(("name", "count"), [("gate_spot_20210422_part", 62), ("gate_spot_20210422", 1458)])
-def test_gates_captured_listing_is_read_whole(capture: Callable[[str], Path], name: str, count: int) -> None:
-    body = captured(capture(f"instruments/{name}"), "currency_pairs")
+def test_gates_captured_listing_is_read_whole(recording: Callable[[str], Path], name: str, count: int) -> None:
+    body = captured(recording(f"instruments/{name}"), "currency_pairs")
 
     listed = GateDialect().listed(body)
 
@@ -139,8 +139,8 @@ def test_gates_captured_listing_is_read_whole(capture: Callable[[str], Path], na
 
 
 @pytest.mark.parametrize("name", ["okx_20220513_part", "okx_20220513"])
-def test_okxs_captured_listing_is_read_whole(capture: Callable[[str], Path], name: str) -> None:
-    body = captured(capture(f"instruments/{name}"), "instType=SPOT")
+def test_okxs_captured_listing_is_read_whole(recording: Callable[[str], Path], name: str) -> None:
+    body = captured(recording(f"instruments/{name}"), "instType=SPOT")
 
     listed = OkxDialect().listed(body)
 

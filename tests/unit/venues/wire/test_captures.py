@@ -56,9 +56,9 @@ def test_the_files_hold_as_many_checks_as_their_page_states() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_book_of_a_file_is_rebuilt_and_every_check_holds(capture: Callable[[str], Path], name: str) -> None:
+def test_every_book_of_a_file_is_rebuilt_and_every_check_holds(recording: Callable[[str], Path], name: str) -> None:
     venue, book_frames, checks_held = FILES[name]
-    feed = rebuild(capture(name)).feeds[venue]
+    feed = rebuild(recording(name)).feeds[venue]
     counts = feed.counts
     assert (counts.book_frames, counts.checks_held) == (book_frames, checks_held)
     assert (counts.checks_failed, counts.gaps, counts.crossed, counts.malformed) == (0, 0, 0, 0)
@@ -86,12 +86,12 @@ GATE_FUTURES = {
     ("name", "table"), [("gate_spot_20210422", GATE_SPOT), ("gate_futures_20230524", GATE_FUTURES)]
 )
 def test_gates_books_end_as_the_protocol_reference_says(
-    capture: Callable[[str], Path],
+    recording: Callable[[str], Path],
     name: str,
     table: dict[str, tuple[int, int, tuple[str, str], tuple[str, str], tuple[int, int]]],
 ) -> None:
     venue, book_frames, _ = FILES[name]
-    feed = rebuild(capture(name)).feeds[venue]
+    feed = rebuild(recording(name)).feeds[venue]
     ends = {}
     for slot in feed.books():
         bids, asks = slot.book.levels(1)
@@ -118,10 +118,10 @@ def shown(books: TapeBooks, venue: str) -> Shown:
     "name", ["gate_spot_20210422", "gate_futures_20230524", "binance_spot_20211012", "binance_usdm_20210722"]
 )
 def test_a_real_stream_with_frames_left_out_never_shows_what_the_whole_one_did_not(
-    capture: Callable[[str], Path], name: str
+    recording: Callable[[str], Path], name: str
 ) -> None:
     venue = FILES[name][0]
-    lines = list(read_tape(capture(name)))
+    lines = list(read_tape(recording(name)))
     books, truth = TapeBooks(), Shown()
     for line in lines:
         books.take(line)
