@@ -2,6 +2,7 @@
 #
 #   make run     set up, then run the engine on the embedded sandbox     ARGS="--for 30s --seed 7"
 #   make dev     set up what tests, notebooks, report pages and exports need
+#   make unit    the fast tests: no network, process, database        ARGS="-k pair" WORKERS=4
 #   make test    set up what tests need, then run them all              ARGS="tests/unit -k pair" WORKERS=4
 #   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
 #   make check   format, lint, strict types, house rules
@@ -26,7 +27,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test properties check bench faultsim mutants proof lock
+.PHONY: help run dev unit test properties check bench faultsim mutants proof lock
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -36,8 +37,11 @@ run: $(RUN_READY)
 
 dev: $(DEV_READY)
 
+unit: $(DEV_READY)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 -m "not external" --examples-max 40 tests/unit $(ARGS)
+
 test: $(DEV_READY)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 15 $(ARGS)
 
 properties: $(DEV_READY)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 --durations 10 --examples $(EXAMPLES) $(ARGS)

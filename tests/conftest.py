@@ -1,10 +1,18 @@
-"""Fixtures that all tests share: where things lie, and a real PostgreSQL."""
+"""What all tests share: the fast lane and its guard, how far properties search, where things lie, a real PostgreSQL.
+
+The fast lane (`make unit`) holds the tests that stay inside the process: no network, no other process, no database. A test
+is marked `external` when what its module imports, directly or by way of other modules of `tests`, leads outside. A test that
+is not marked and yet opens a socket, a process or a database fails, in every run. Properties search less far in this lane.
+"""
 
 import itertools
 import shutil
+import socket
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import hypothesis
@@ -18,22 +26,91 @@ REPO = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--examples N`, for `make properties`."""
+    """Add `--examples N`, for `make properties`, and `--examples-max N`, for `make unit`."""
     parser.addoption("--examples", type=int, default=0, help="run the property tests alone, with N examples each")
+    parser.addoption("--examples-max", type=int, default=0, help="let no property test search more than N examples")
+
+
+EXTERNAL = (
+    "aiohttp.web", "arb.app", "arb.cli", "arb.faultsim", "arb.live.embedded", "arb.report", "arb.sandbox.__main__",
+    "arb.sandbox.server", "arb.store", "nbclient", "socket", "sqlalchemy", "sqlite3", "subprocess", "urllib.request",
+)  # fmt: skip
+"""Modules and packages that only a test imports which leaves the process."""
+
+
+def _is_external(module: ModuleType, seen: set[str]) -> bool:
+    """Return whether a module of tests, or one of tests that it imports, has a name from `EXTERNAL`."""
+    seen.add(module.__name__)
+    for value in list(vars(module).values()):
+        origin = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        if not isinstance(origin, str) or origin in seen:
+            continue
+        if any(origin == name or origin.startswith(f"{name}.") for name in EXTERNAL):
+            return True
+        if origin.startswith("tests.") and origin in sys.modules and _is_external(sys.modules[origin], seen):
+            return True
+    return False
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test that leaves the process: all outside `tests/unit`, and those whose imports or fixtures say so."""
+    module = getattr(item, "module", None)
+    inside = item.path.is_relative_to(REPO / "tests" / "unit") or item.path.parent == REPO / "tests"
+    names = getattr(item, "fixturenames", ())
+    if not inside or "postgres_server" in names or module is None or _is_external(module, set()):
+        item.add_marker(pytest.mark.external)
+
+
+_guarded: list[str] | None = None
+"""What the test that is running, if it is in the fast lane, has opened outside the process."""
+
+
+def _note_opening(event: str, arguments: tuple[Any, ...]) -> None:
+    if _guarded is None:
+        return
+    if event in ("sqlite3.connect", "subprocess.Popen", "os.fork", "os.posix_spawn", "os.system", "socket.getaddrinfo"):
+        _guarded.append(f"{event} {arguments[:1]}")
+    elif event == "socket.__new__" and arguments[1] in (socket.AF_INET, socket.AF_INET6):
+        _guarded.append("a network socket")
+
+
+sys.addaudithook(_note_opening)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Any:
+    """Watch what a test of the fast lane opens, its fixtures included."""
+    global _guarded
+    _guarded = None if item.get_closest_marker("external") else []
+    try:
+        return (yield)
+    finally:
+        _guarded = None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """Fail a test of the fast lane that has left the process."""
+    result = yield
+    assert not _guarded, f"{item.name} is not marked `external` and opened {_guarded}: see `EXTERNAL` in {__file__}"
+    return result
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--examples` leave the property tests alone, and let each search as far as asked instead of as far as it says."""
-    examples = config.getoption("--examples")
-    if not examples:
+    """Let property tests search as far as `--examples` or `--examples-max` asks; with the first leave them alone."""
+    examples, most = config.getoption("--examples"), config.getoption("--examples-max")
+    if not examples and not most:
         return
-    items[:] = [item for item in items if hypothesis.is_hypothesis_test(getattr(item, "obj", None))]
-    for item in items:
+    properties = [item for item in items if hypothesis.is_hypothesis_test(getattr(item, "obj", None))]
+    if examples:
+        items[:] = properties
+    for item in properties:
         test: Any = getattr(item, "obj")  # noqa: B009  # a plain `Item` has none
         test = getattr(test, "__func__", test)
+        written: Any = getattr(test, "_hypothesis_internal_use_settings", None) or hypothesis.settings.default
         test._hypothesis_internal_use_settings = hypothesis.settings(
-            getattr(test, "_hypothesis_internal_use_settings", None),
-            max_examples=examples,
+            written,
+            max_examples=examples or min(most, written.max_examples),
             suppress_health_check=list(hypothesis.HealthCheck),
         )
 
@@ -45,12 +122,17 @@ def repo_root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Return the folder of captured frames beside the repository; skip where it is absent."""
-    folder = REPO.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("no captured frames here: ../shared/data does not exist")
-    return folder
+def recording() -> Callable[[str], Path]:
+    """Return a function from a recording's name to its file: in `tests/data`, else beside the repository, else skip."""
+
+    def find(name: str) -> Path:
+        for folder in (REPO / "tests" / "data", REPO.parent / "shared" / "data"):
+            path = folder / "captures" / f"{name}.jsonl.gz"
+            if path.is_file():
+                return path
+        pytest.skip(f"the recording {name} is neither in tests/data nor in ../shared/data")
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,7 @@ def sandbox_command(
     The first line on stdout is JSON (addresses, keys); then nothing more comes there.
     """
     settings_from(config)
-    importlib.import_module("arb.sandbox.run").run_sandbox(port=port, seed=seed, static=static, faults=faults)
+    importlib.import_module("arb.sandbox.__main__").run_sandbox(port=port, seed=seed, static=static, faults=faults)
     return EXIT_OK
 
 

@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.faultsim.life import Life, Point
 from arb.faultsim.line import Line
-from arb.sandbox.dialects import REST_PREFIXES, WS_PATHS, venue_of_path
 from arb.sandbox.wire import HttpAnswer as VenueAnswer
 from arb.sandbox.wire import HttpRequest as VenueRequest
-from arb.sandbox.world import HttpReply, SimWorld, WsText
+from arb.sandbox.world import REST_PREFIXES, WS_PATHS, HttpReply, SimWorld, WsText, venue_of_path
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, NeverSent
 from arb.venues.transport.network import SocketEnded
 

@@ -1,1 +1,1 @@
-"""The simulated exchanges: strangers who share no parser with the rest of the house."""
+"""The simulated exchanges: like a foreign venue, they share no parser and no type with the engine."""

@@ -1,10 +1,107 @@
-"""`python -m arb.sandbox [--port N] [--seed N] [--static] [--faults FILE] [--child]`: the sandbox without the engine."""
+"""The sandbox as a process: it prints one JSON line to stdout and serves until it is stopped.
 
+`python -m arb.sandbox [--port N] [--seed N] [--static] [--faults FILE] [--child]` starts it without the engine.
+"""
+
+import asyncio
+import json
+import signal
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
+from arb.clock import SystemClock, system_random
 from arb.errors import ConfigError
-from arb.sandbox.run import run_sandbox
+from arb.sandbox.server import SandboxServer, as_line
+
+
+def run_sandbox(
+    port: int = 0,
+    seed: int | None = None,
+    static: bool = False,
+    faults: Path | None = None,
+    child: bool = False,
+) -> None:
+    """Serve the simulated exchanges until SIGINT or SIGTERM, as a child also until stdin closes.
+
+    Port 0 takes any free one; without a seed one is drawn. Raises `ConfigError` when the port is taken or the file of
+    faults cannot be read.
+    """
+    planned = read_faults(faults) if faults is not None else []
+    if seed is None:
+        seed = system_random().randrange(1 << 31)
+    asyncio.run(_serve(port, seed, static, planned, child))
+
+
+async def _serve(port: int, seed: int, static: bool, faults: list[dict[str, object]], child: bool) -> None:
+    server = SandboxServer(SystemClock(), port=port, seed=seed, static=static, faults=faults)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    broken = _stop_when_broken(loop, stopped)
+    try:
+        line = as_line(await server.start())
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return  # whoever started us is gone already
+        if child:
+            _watch_stdin(loop, stopped)
+        await stopped.wait()
+    finally:
+        await server.stop()
+    if broken:
+        raise broken[0]
+
+
+def _stop_when_broken(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> list[BaseException]:
+    """Stop the sandbox when the world itself fails: a market that silently stands still would deceive its judges."""
+    broken: list[BaseException] = []
+
+    def note(running: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if "handle" in context and isinstance(error, Exception):
+            broken.append(error)
+            stopped.set()
+        else:
+            running.default_exception_handler(context)
+
+    loop.set_exception_handler(note)
+    return broken
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
+    """Set `stopped` when stdin closes: the parent is gone."""
+
+    def wait_for_end() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stopped.set)
+
+    threading.Thread(target=wait_for_end, name="sandbox-stdin", daemon=True).start()
+
+
+def read_faults(path: Path) -> list[dict[str, object]]:
+    """Read fault objects from a file: a JSON list, or one JSON object per line; raises `ConfigError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"faults file {path}: {error}") from error
+    try:
+        content = json.loads(text) if text.lstrip().startswith("[") else _lines(text)
+    except ValueError as error:
+        raise ConfigError(f"faults file {path}: {error}: expected a JSON list or one JSON object per line") from error
+    if not all(isinstance(item, dict) for item in content):
+        raise ConfigError(f"faults file {path}: every fault must be a JSON object")
+    return list(content)
+
+
+def _lines(text: str) -> list[object]:
+    return [json.loads(line) for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 def main(arguments: list[str]) -> int:

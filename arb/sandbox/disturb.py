@@ -8,9 +8,8 @@ from arb.sandbox.accounts import Balance
 from arb.sandbox.exact import ONE, mul, units_floor
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.faults import STATE, Fault, FaultBoard
-from arb.sandbox.scheduler import Scheduler
 from arb.sandbox.values import BalanceChanged, Event, OrderRequest, Refused, SimOrder
-from arb.sandbox.wire import Session
+from arb.sandbox.wire import Scheduler, Session
 
 POINTS = {"gate": "POINT"}
 """Venues that can take their fees in points, and the asset."""
@@ -61,7 +60,7 @@ class Disturbance:
         }
 
     def possible(self, name: str) -> bool:
-        """Tell whether this venue can have the fault."""
+        """Return whether this venue can have the fault."""
         return name != "fee_in_points" or self.venue.name in POINTS
 
     def begin(self, fault: Fault) -> None:
@@ -201,9 +200,9 @@ class Disturbance:
             return
         ticks = best + max(1, best // 10_000)
         lots = max(1, units_floor(exchange.instruments[symbol].min_size, exchange.instruments[symbol].lot))
-        book.house_force("buy", ticks, lots)
+        book.force_background("buy", ticks, lots)
         due = self.venue.scheduler.now_ns + fault.ms_as_ns()
-        self.venue.scheduler.at(due, lambda _: exchange.house_quote(symbol, "buy", ticks, 0, self.venue.now_ns))
+        self.venue.scheduler.at(due, lambda _: exchange.quote_background(symbol, "buy", ticks, 0, self.venue.now_ns))
 
     # -- connections -----------------------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ class SimExchange(ExchangeState):
             return order
         if request.tif != "post_only":
             self._match(order, market, now_ns)
-        self._settle_remainder(order, market, now_ns)
+        self._settle_unfilled(order, market, now_ns)
         return order
 
     def _new_order(self, request: OrderRequest, market: Market, now_ns: int) -> SimOrder:
@@ -116,7 +116,7 @@ class SimExchange(ExchangeState):
         if leave is not None and order.lots:
             surplus = market.book.fillable(order.side, order.ticks) - leave
             if surplus > 0:
-                self.house_take(order.symbol, order.side, order.ticks, surplus, now_ns)
+                self.rival_take(order.symbol, order.side, order.ticks, surplus, now_ns)
         rules = market.instrument
         if order.request.quote_size is not None:
             budget = units_floor(order.request.quote_size, mul(rules.tick, rules.lot))
@@ -140,7 +140,7 @@ class SimExchange(ExchangeState):
         if order.remaining_lots == 0:
             self._finish(order, "closed", "filled", now_ns)
 
-    def _settle_remainder(self, order: SimOrder, market: Market, now_ns: int) -> None:
+    def _settle_unfilled(self, order: SimOrder, market: Market, now_ns: int) -> None:
         tif, by_quote = order.request.tif, order.request.quote_size is not None
         if not by_quote and order.remaining_lots == 0:
             self._finish(order, "closed", "filled", now_ns)
@@ -269,25 +269,25 @@ class SimExchange(ExchangeState):
         wanted = [o for o in self.open_orders(symbol) if side is None or o.side == side]
         return [self.cancel(order, now_ns) for order in wanted]
 
-    # -- the house and the admin -------------------------------------------------------------------------------------
+    # -- background and admin ------------------------------------------------------------------------------------------
 
-    def house_quote(self, symbol: str, side: str, ticks: int, lots: int, now_ns: int) -> None:
+    def quote_background(self, symbol: str, side: str, ticks: int, lots: int, now_ns: int) -> None:
         """Set the market makers' total at a price; it trades with account orders that stand in its way."""
         market = self.markets[symbol]
-        matches = market.book.house_set(side, ticks, lots)
+        matches = market.book.set_background(side, ticks, lots)
         market.changed_ns = now_ns
-        self._house_matches(symbol, side, matches, now_ns)
+        self._settle_matches(symbol, side, matches, now_ns)
 
-    def house_take(self, symbol: str, side: str, limit_ticks: int | None, lots: int, now_ns: int) -> int:
+    def rival_take(self, symbol: str, side: str, limit_ticks: int | None, lots: int, now_ns: int) -> int:
         """Let a rival take up to `lots` within a limit; return what it got."""
         market = self.markets[symbol]
         matches = market.book.take(side, limit_ticks, lots)
         if matches:
             market.changed_ns = now_ns
-        self._house_matches(symbol, side, matches, now_ns)
+        self._settle_matches(symbol, side, matches, now_ns)
         return sum(match.lots for match in matches)
 
-    def _house_matches(self, symbol: str, side: str, matches: list[Match], now_ns: int) -> None:
+    def _settle_matches(self, symbol: str, side: str, matches: list[Match], now_ns: int) -> None:
         for match in matches:
             trade_id = self.ids.next(now_ns)
             if match.owner is not None:
@@ -295,33 +295,29 @@ class SimExchange(ExchangeState):
             self._print(symbol, side, match.ticks, match.lots, trade_id, now_ns)
 
     def replace_book(self, symbol: str, bids: list[tuple[int, int]], asks: list[tuple[int, int]], now_ns: int) -> None:
-        """Replace all house interest by the given (ticks, lots) levels; account orders in the way are filled."""
+        """Replace all background interest by the given (ticks, lots) levels; account orders in the way are filled."""
         book = self.market(symbol).book
         for side, wanted in (("buy", dict(bids)), ("sell", dict(asks))):
-            for ticks in book.house_prices(side):
+            for ticks in list(book.background_prices(side)):
                 if ticks not in wanted:
-                    self.house_quote(symbol, side, ticks, 0, now_ns)
+                    self.quote_background(symbol, side, ticks, 0, now_ns)
         for side, wanted in (("buy", dict(bids)), ("sell", dict(asks))):
             for ticks, lots in wanted.items():
                 self._post_level(symbol, side, ticks, lots, now_ns)
 
     def _post_level(self, symbol: str, side: str, ticks: int, lots: int, now_ns: int) -> None:
-        """Set one posted level; a book posted crossed stands crossed, for the house never trades with itself."""
+        """Set one posted level; a book posted crossed stands crossed, for background interest never trades with itself."""
         book = self.markets[symbol].book
-        crossed = [
-            price
-            for price in book.house_prices("sell" if side == BUY else BUY)
-            if (price <= ticks if side == BUY else price >= ticks)
-        ]
-        if not crossed:
-            self.house_quote(symbol, side, ticks, lots, now_ns)
+        best = next(book.background_prices("sell" if side == BUY else BUY), None)
+        if best is None or (best > ticks if side == BUY else best < ticks):
+            self.quote_background(symbol, side, ticks, lots, now_ns)
             return
-        missing = lots - book.house_lots(side, ticks)
+        missing = lots - book.background_lots(side, ticks)
         if missing > 0:
-            book.house_force(side, ticks, missing)
+            book.force_background(side, ticks, missing)
         else:
-            self.house_quote(symbol, side, ticks, 0, now_ns)
-            book.house_force(side, ticks, lots)
+            self.quote_background(symbol, side, ticks, 0, now_ns)
+            book.force_background(side, ticks, lots)
 
     def transfer(self, asset: str, free: Decimal, now_ns: int) -> Transfer:
         """Set a free balance by a deposit or withdrawal that the venue shows in its history."""

@@ -1,4 +1,4 @@
-"""The faults a sandbox venue can be told to have, and the board that says which is due.
+"""The faults a sandbox venue can be given, and the board that decides which one strikes.
 
 A fault is one of three scopes. `request`: it hits one call (placing, cancelling, reading). `stream`: it hits one
 outgoing websocket frame. `state`: it changes the venue while it lasts; its hits count the calls made meanwhile. A fault
@@ -106,9 +106,9 @@ class FaultBoard:
     def __init__(self) -> None:
         self.active: list[Fault] = []
         self.ended: list[Fault] = []
-        """The last faults that are over, with their hits, for whoever wants to know whether they struck."""
+        """The last faults that are over, with their hits."""
         self.on_hit: Callable[[Fault], None] | None = None
-        """Called at every hit, for whoever wants to know when."""
+        """Called at every hit."""
 
     def add(self, fault: Fault) -> None:
         """Put a fault on the board."""
@@ -139,7 +139,7 @@ class FaultBoard:
             fault.ended = True
 
     def felt(self, fault: Fault) -> None:
-        """Tell whoever wants to know that a fault that has hit shows its consequence only now."""
+        """Report that a fault that has hit shows its consequence only now."""
         if self.on_hit is not None:
             self.on_hit(fault)
 

@@ -1,13 +1,23 @@
-"""One symbol's market: its book, its rules, its tape, and how its numbers are written; and the source of ids."""
+"""One symbol's market: its book, its rules, its tape of trades, its figures of the day and its book streams.
+
+Rule of a book stream. An update carries every price that was touched since the last one, also those that are back to what they
+were and those beyond the stream's depth (as gone), and every price that entered or left that depth. So a client that holds the
+state of any update id inside the update's range (a REST snapshot taken in between) and applies it ends with the venue's book. A
+new subscriber gets the state as last published, and continues with the next update without a gap.
+"""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 
-from arb.clock import NS_PER_US
+from arb.clock import NS_PER_S, NS_PER_US
+from arb.sandbox.exact import ZERO, add, mul, plain, ratio, sub
 from arb.sandbox.matching import MatchBook
 from arb.sandbox.values import PublicTrade, SimInstrument
 
 TRADE_TAPE_LENGTH = 500
+DAY_NS = 86_400 * NS_PER_S
+Texts = tuple[str, str]
 
 
 class IdSource:
@@ -44,8 +54,9 @@ class Market:
         """Twice the last middle price in ticks: the reference of the price band when a side is empty."""
         self.fill_count = 0
         self._price_texts: dict[int, str] = {}
-        self._size_unit = int(instrument.lot.scaleb(instrument.size_places))
-        self._price_unit = int(instrument.tick.scaleb(instrument.price_places))
+        self._size_places, self._price_places = instrument.size_places, instrument.price_places
+        self._size_unit = int(instrument.lot.scaleb(self._size_places))
+        self._price_unit = int(instrument.tick.scaleb(self._price_places))
 
     def price_text(self, ticks: int) -> str:
         """Write a price of `ticks`, with the instrument's decimal places."""
@@ -53,12 +64,12 @@ class Market:
         if text is None:
             if len(self._price_texts) > 20_000:
                 self._price_texts.clear()
-            text = self._price_texts[ticks] = _fixed(ticks * self._price_unit, self.instrument.price_places)
+            text = self._price_texts[ticks] = _fixed(ticks * self._price_unit, self._price_places)
         return text
 
     def size_text(self, lots: int) -> str:
         """Write a size of `lots`, with the instrument's decimal places; nothing is "0"."""
-        return _fixed(lots * self._size_unit, self.instrument.size_places) if lots else "0"
+        return _fixed(lots * self._size_unit, self._size_places) if lots else "0"
 
     def levels(self, is_bid: bool, count: int) -> list[list[str]]:
         """Return the best levels of a side as [price, size] texts."""
@@ -77,3 +88,135 @@ def _fixed(units: int, decimal_places: int) -> str:
         return str(units)
     digits = str(units).rjust(decimal_places + 1, "0")
     return f"{digits[:-decimal_places]}.{digits[-decimal_places:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class DailyFigures:
+    """Best levels as (price, size) texts, '' where a side is empty, and the trades of the last 24 hours in sum.
+
+    Prices are texts; before the first trade they are that of the best bid. `change` is a ratio, rounded to 5 places.
+    """
+
+    bid: Texts
+    ask: Texts
+    last: str
+    last_size: str
+    opened: str
+    high: str
+    low: str
+    change: str
+    base: str
+    quote: str
+
+
+def daily_figures(market: Market, now_ns: int) -> DailyFigures:
+    """Return a market's figures at this instant."""
+    bid, ask = _best(market.levels(True, 1)), _best(market.levels(False, 1))
+    trades = [trade for trade in reversed(market.tape) if trade.ns > now_ns - DAY_NS]
+    if not trades:
+        return DailyFigures(bid, ask, bid[0], "0", bid[0], bid[0], bid[0], "0", "0", "0")
+    prices = [trade.price for trade in trades]
+    base, quote = ZERO, ZERO
+    for trade in trades:
+        base, quote = add(base, trade.size), add(quote, mul(trade.price, trade.size))
+    change = ratio(sub(prices[0], prices[-1]), prices[-1]).quantize(Decimal("0.00001"))
+    return DailyFigures(
+        bid=bid,
+        ask=ask,
+        last=plain(prices[0]),
+        last_size=plain(trades[0].size),
+        opened=plain(prices[-1]),
+        high=plain(max(prices)),
+        low=plain(min(prices)),
+        change=plain(change),
+        base=plain(base),
+        quote=plain(quote),
+    )
+
+
+def _best(levels: list[list[str]]) -> Texts:
+    return (levels[0][0], levels[0][1]) if levels else ("", "")
+
+
+@dataclass(slots=True)
+class BookUpdate:
+    """One step of a book stream. Levels are [price, size] texts; size "0" removes. Bids and asks are best first.
+
+    `first_id..last_id` is the range of update ids covered; `previous_id` is the `last_id` of the update before.
+    A `full` update replaces the book (`first_id == last_id`).
+    """
+
+    symbol: str
+    depth: int
+    interval_ns: int
+    first_id: int
+    last_id: int
+    previous_id: int
+    ns: int
+    full: bool
+    bids: list[list[str]]
+    asks: list[list[str]]
+    texts: dict[str, str] = field(default_factory=dict)
+    """A cache for dialects: the encoded frame, shared by all sessions of the stream."""
+
+
+class BookStream:
+    """One (symbol, depth, interval) stream with the state it last published."""
+
+    def __init__(self, market: Market, depth: int, interval_ns: int, now_ns: int) -> None:
+        self.market = market
+        self.depth = depth
+        self.interval_ns = interval_ns
+        self.touched: set[tuple[bool, int]] = set()
+        self.is_due = False
+        market.book.sinks.append(self.touched)
+        self._bids = market.book.top(True, depth)
+        self._asks = market.book.top(False, depth)
+        self._last_id = market.book.update_id
+        self._ns = now_ns
+
+    def close(self) -> None:
+        """Stop listening to the book."""
+        sinks = self.market.book.sinks
+        sinks[:] = [sink for sink in sinks if sink is not self.touched]
+
+    def full(self) -> BookUpdate:
+        """Return the state as last published."""
+        return self._update(
+            self._last_id,
+            self._last_id,
+            True,
+            self._texts(list(self._bids), self._bids),
+            self._texts(list(self._asks), self._asks),
+        )
+
+    def publish(self, now_ns: int) -> BookUpdate | None:
+        """Return what changed since the last update, None when nothing did."""
+        book = self.market.book
+        if book.update_id == self._last_id:
+            return None
+        bids, asks = book.top(True, self.depth), book.top(False, self.depth)
+        bid_prices = self._changed(True, self._bids, bids)
+        ask_prices = self._changed(False, self._asks, asks)
+        first, previous = self._last_id + 1, self._last_id
+        self._bids, self._asks, self._last_id, self._ns = bids, asks, book.update_id, now_ns
+        self.touched.clear()
+        update = self._update(
+            first, book.update_id, False, self._texts(bid_prices, bids), self._texts(ask_prices, asks)
+        )
+        update.previous_id = previous
+        return update
+
+    def _changed(self, is_bid: bool, before: dict[int, int], after: dict[int, int]) -> list[int]:
+        # Every touched price, however deep it lies now and whatever it is back to: a snapshot taken meanwhile may show it.
+        prices = {ticks for side, ticks in self.touched if side is is_bid}
+        prices.update(before.keys() ^ after.keys())
+        return sorted(prices, reverse=is_bid)
+
+    def _texts(self, prices: list[int], levels: dict[int, int]) -> list[list[str]]:
+        market = self.market
+        return [[market.price_text(ticks), market.size_text(levels.get(ticks, 0))] for ticks in prices]
+
+    def _update(self, first: int, last: int, full: bool, bids: list[list[str]], asks: list[list[str]]) -> BookUpdate:
+        symbol = self.market.instrument.symbol
+        return BookUpdate(symbol, self.depth, self.interval_ns, first, last, first - 1, self._ns, full, bids, asks)

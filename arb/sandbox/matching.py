@@ -1,17 +1,17 @@
 """A price-time order book in whole ticks and lots: plain, exact, obvious.
 
-Theory. Each price level is a queue. Interest belongs either to the account (an `owner`) or to the house, the
+Theory. Each price level is a queue. Interest belongs either to the account (an `owner`) or to the background: the
 anonymous market makers of the scenario. An incoming order takes the best price first and, within a price, the oldest
-interest first. The house speaks of a level as one total: lowering it cuts its newest interest, raising it adds at
+interest first. Background interest is set as one total per level: lowering it cuts its newest part, raising it adds at
 the back of the queue, so it never jumps ahead of an account order that was there before.
 
 Every visible change of a level raises `update_id` by one and is noted in each registered sink, so that publishers
-can tell exactly which levels changed since they last spoke.
+know exactly which levels changed since their last update.
 """
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from arb.errors import require
@@ -22,7 +22,7 @@ SELL = "sell"
 
 
 class Resting:
-    """Interest of one owner in a level's queue; `owner` None means the house."""
+    """Interest of one owner in a level's queue; `owner` None means the background."""
 
     __slots__ = ("lots", "owner")
 
@@ -32,14 +32,14 @@ class Resting:
 
 
 class Level:
-    """One price: its queue, oldest first, its total and the house's share of it, in lots."""
+    """One price: its queue, oldest first, its total and the background's share of it, in lots."""
 
-    __slots__ = ("house", "queue", "total")
+    __slots__ = ("background", "queue", "total")
 
     def __init__(self) -> None:
         self.queue: deque[Resting] = deque()
         self.total = 0
-        self.house = 0
+        self.background = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ class MatchBook:
     # -- account interest ------------------------------------------------------------------------------------------
 
     def rest(self, order: SimOrder, lots: int) -> None:
-        """Put what is left of an account order at the back of its level's queue."""
-        require(order.ticks is not None and lots > 0, "only a priced remainder can rest")
+        """Put the unfilled part of an account order at the back of its level's queue."""
+        require(order.ticks is not None and lots > 0, "only a priced order can rest")
         assert order.ticks is not None
         book_side = self.side(order.side)
         level = book_side.level(order.ticks)
@@ -199,7 +199,7 @@ class MatchBook:
             resting.lots -= lots
             level.total -= lots
             if resting.owner is None:
-                level.house -= lots
+                level.background -= lots
             taken += lots
             matches.append(Match(ticks, lots, resting.owner))
             if resting.lots == 0:
@@ -209,17 +209,17 @@ class MatchBook:
             self._touch(book_side, ticks)
         return taken
 
-    # -- the house -------------------------------------------------------------------------------------------------
+    # -- the background ------------------------------------------------------------------------------------------------
 
-    def house_lots(self, side: str, ticks: int) -> int:
-        """Return the house's total at a price."""
+    def background_lots(self, side: str, ticks: int) -> int:
+        """Return the background's total at a price."""
         level = self.side(side).levels.get(ticks)
-        return 0 if level is None else level.house
+        return 0 if level is None else level.background
 
-    def house_set(self, side: str, ticks: int, lots: int) -> list[Match]:
-        """Set the house's total at a price; return what it took from account orders that stood in the way.
+    def set_background(self, side: str, ticks: int, lots: int) -> list[Match]:
+        """Set the background's total at a price; return what it took from account orders that stood in the way.
 
-        The house never trades with itself: the caller removes its own crossing quotes first.
+        Background interest never trades with itself: the caller removes its own crossing quotes first.
         """
         matches: list[Match] = []
         if lots > 0 and self._crosses(side, ticks):
@@ -229,10 +229,10 @@ class MatchBook:
         if lots == 0 and ticks not in book_side.levels:
             return matches
         level = book_side.level(ticks)
-        if lots > level.house:
-            self._house_add(level, lots - level.house)
-        elif lots < level.house:
-            self._house_cut(level, level.house - lots)
+        if lots > level.background:
+            self._add_background(level, lots - level.background)
+        elif lots < level.background:
+            self._cut_background(level, level.background - lots)
         else:
             book_side.drop_if_empty(ticks)
             return matches
@@ -240,34 +240,34 @@ class MatchBook:
         self._touch(book_side, ticks)
         return matches
 
-    def house_force(self, side: str, ticks: int, lots: int) -> None:
-        """Add house interest at a price without matching, even across the other side (fault `crossed_book`)."""
+    def force_background(self, side: str, ticks: int, lots: int) -> None:
+        """Add background interest at a price without matching, even across the other side (fault `crossed_book`)."""
         book_side = self.side(side)
-        self._house_add(book_side.level(ticks), lots)
+        self._add_background(book_side.level(ticks), lots)
         self._touch(book_side, ticks)
 
-    def house_prices(self, side: str) -> list[int]:
-        """Return the prices at which the house has interest, best first."""
+    def background_prices(self, side: str) -> Iterator[int]:
+        """Yield the prices at which there is background interest, best first; the book must not change meanwhile."""
         book_side = self.side(side)
-        return [ticks for ticks in book_side.best_first() if book_side.levels[ticks].house > 0]
+        return (ticks for ticks in book_side.best_first() if book_side.levels[ticks].background > 0)
 
     def _crosses(self, side: str, ticks: int) -> bool:
         best = self.opposite(side).best()
         return best is not None and _within(side, best, ticks)
 
     @staticmethod
-    def _house_add(level: Level, lots: int) -> None:
+    def _add_background(level: Level, lots: int) -> None:
         if level.queue and level.queue[-1].owner is None:
             level.queue[-1].lots += lots
         else:
             level.queue.append(Resting(None, lots))
         level.total += lots
-        level.house += lots
+        level.background += lots
 
     @staticmethod
-    def _house_cut(level: Level, lots: int) -> None:
+    def _cut_background(level: Level, lots: int) -> None:
         level.total -= lots
-        level.house -= lots
+        level.background -= lots
         for resting in reversed(list(level.queue)):
             if resting.owner is not None or lots == 0:
                 continue

@@ -13,9 +13,8 @@ from aiohttp import WSMsgType, web
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
 from arb.sandbox.admin import Admin
-from arb.sandbox.dialects import WS_PATHS, venue_of_path
 from arb.sandbox.wire import HttpAnswer, HttpRequest
-from arb.sandbox.world import HttpReply, SimWorld, WsClosed, WsText
+from arb.sandbox.world import WS_PATHS, HttpReply, SimWorld, WsClosed, WsText, venue_of_path
 
 HOST = "127.0.0.1"
 NO_ANSWER_HOLD_S = 60.0

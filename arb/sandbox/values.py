@@ -176,7 +176,7 @@ class SimOrder:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it still rests."""
+        """Return whether it still rests."""
         return self.status == "open"
 
 

@@ -1,7 +1,7 @@
 """One simulated venue as its clients meet it: exchange and dialect, with latency, faults and a record around them.
 
 Two time axes: the scheduler's (the world's) and the venue's own clock, which `clock_skew` may put ahead. Everything
-inside the exchange and its dialect is told the venue's time; everything scheduled is in the world's.
+inside the exchange and its dialect is given the venue's time; everything scheduled is in the world's.
 """
 
 import math
@@ -15,10 +15,9 @@ from arb.sandbox.disturb import Disturbance
 from arb.sandbox.exact import ONE
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.faults import BOOK_FAULTS, FILL_FAULTS, FRAME_FAULTS, REQUEST_FAULTS, Fault, FaultBoard
-from arb.sandbox.scheduler import Scheduler
-from arb.sandbox.streams import BookStream, BookUpdate
+from arb.sandbox.market import BookStream, BookUpdate
 from arb.sandbox.values import Event, OrderChanged, SimOrder
-from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, Dialect, HttpAnswer, Session
+from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, Dialect, HttpAnswer, Scheduler, Session
 
 CONTROL_DELAY_NS = 1 * NS_PER_MS
 NEVER_EXECUTED = frozenset({"http_429", "http_503_maintenance", "reject_balance"})
@@ -250,7 +249,7 @@ class SimVenue:
 
     def _send_at(self, session: Session, text: str, delay_ns: int, lane: str = "") -> None:
         last_ns = self._last_send_ns[session.id]
-        # What a lane begins with comes after the word that there is such a channel.
+        # The first frame of a lane comes after the acknowledgement of its channel.
         at_ns = last_ns[lane] = max(self.scheduler.now_ns + delay_ns, last_ns.get(lane, last_ns[""]))
         session_id = session.id
 
@@ -312,7 +311,7 @@ class SimVenue:
 
         return publish
 
-    # -- what the exchange tells and asks --------------------------------------------------------------------------
+    # -- callbacks of the exchange -------------------------------------------------------------------------------------
 
     def _on_event(self, event: Event) -> None:
         for session in list(self.sessions.values()):

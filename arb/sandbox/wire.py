@@ -1,4 +1,4 @@
-"""The shape of a dialect: what passes between a simulated venue and the bytes of its wire. Pure, no sockets.
+"""The shape of a dialect, and what dialects share: sessions, rate meters, the schedule. Pure, no sockets.
 
 A `Dialect` turns HTTP requests into `HttpAnswer`s and opens `Session`s for websockets. `SimVenue` (`venue.py`) stands
 around it and adds, for every dialect alike: latency, faults, the record of requests, and delivery.
@@ -17,7 +17,7 @@ event of the exchange) and `on_book(update)` (book streams it asked for). It sen
     session.push(text, kind, symbol, now_ns)          market or private data: after the venue's feed delay, subject to
                                                       stream faults; kind is book, trade, ticker, order, fill, balance
     session.push(..., lane=channel)                   the same, in an order of its own: what different private channels
-                                                      tell of one fill comes as it likes
+                                                      report of one fill comes in any order
     session.close(now_ns)
     session.subscribe_book(symbol, depth, interval_ns, now_ns) -> BookUpdate (full, send it as the snapshot)
     session.unsubscribe_book(symbol, depth, interval_ns)
@@ -25,17 +25,21 @@ event of the exchange) and `on_book(update)` (book streams it asked for). It sen
                                                       the way in and returns an HttpAnswer, `reply(answer, now_ns)` is
                                                       called after the way out; faults apply as for HTTP
 
-Texts to one session arrive in the order in which they were sent, lane by lane.
+Texts to one session arrive in the order in which they were sent, lane by lane. `CommandSession` is the websocket that OKX and
+Bitget have in common; `RateMeter` counts requests as venues do; `Scheduler` runs what is due.
 """
 
+import heapq
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
+import msgspec
+
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.scheduler import Scheduler
-from arb.sandbox.streams import BookUpdate
+from arb.sandbox.market import BookUpdate
 from arb.sandbox.values import Event
 
 PLACE = "place"
@@ -87,6 +91,32 @@ class Call:
     """Which query it is, where a fault cares: `order_by_client_id`; else free."""
     over: str = "rest"
     """What carried it: `rest` or `websocket`."""
+
+
+class Scheduler:
+    """Run actions at their instants; `now_ns` is the instant of the action being run."""
+
+    def __init__(self, now_ns: int) -> None:
+        self.now_ns = now_ns
+        self._heap: list[tuple[int, int, Callable[[int], None]]] = []
+        self._count = 0
+
+    def at(self, at_ns: int, action: Callable[[int], None]) -> None:
+        """Schedule `action(at_ns)`; an instant already past runs as soon as possible, at the present instant."""
+        self._count += 1
+        heapq.heappush(self._heap, (max(at_ns, self.now_ns), self._count, action))
+
+    def next_ns(self) -> int | None:
+        """Return the instant of the next action."""
+        return self._heap[0][0] if self._heap else None
+
+    def run_until(self, now_ns: int) -> None:
+        """Run everything due up to and including `now_ns`, in order of instant and of scheduling."""
+        while self._heap and self._heap[0][0] <= now_ns:
+            at_ns, _, action = heapq.heappop(self._heap)
+            self.now_ns = at_ns
+            action(at_ns)
+        self.now_ns = max(self.now_ns, now_ns)
 
 
 class Dialect(Protocol):
@@ -190,3 +220,86 @@ class Session:
                 reply(answer, at_ns)
 
         self.venue.perform(replace(call, over="websocket"), execute, deliver, now_ns)
+
+
+class CommandSession(Session, ABC):
+    """Read JSON commands and answer the text `ping` with `pong`; close the connection after `idle_ns` without a frame.
+
+    Dialects implement `command` for a JSON object and `garbled` for anything else.
+    """
+
+    idle_ns: ClassVar[int]
+    pushes_keep_alive: ClassVar[bool] = False
+    """Whether a frame sent by the venue breaks the silence too."""
+
+    def __init__(self, venue: Venue, path: str) -> None:
+        super().__init__(venue, path)
+        self._alive_ns = venue.scheduler.now_ns
+        self._watch_silence()
+
+    @abstractmethod
+    def command(self, message: dict[str, Any], now_ns: int) -> None:
+        """Obey one JSON object from the client."""
+
+    @abstractmethod
+    def garbled(self, text: str, now_ns: int) -> None:
+        """Answer a frame that is no JSON object."""
+
+    def receive(self, text: str, now_ns: int) -> None:
+        """Handle one text frame from the client."""
+        self._alive_ns = self.venue.scheduler.now_ns
+        if text == "ping":
+            self.answer("pong", now_ns)
+            return
+        try:
+            message = msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            message = None
+        if isinstance(message, dict):
+            self.command(message, now_ns)
+        else:
+            self.garbled(text, now_ns)
+
+    def push(self, text: str, kind: str, symbol: str | None, now_ns: int, lane: str = "") -> None:
+        """Send a data frame after the feed delay."""
+        if self.pushes_keep_alive:
+            self._alive_ns = self.venue.scheduler.now_ns
+        super().push(text, kind, symbol, now_ns, lane)
+
+    def _watch_silence(self) -> None:
+        self.venue.scheduler.at(self._alive_ns + self.idle_ns, self._end_silence)
+
+    def _end_silence(self, at_ns: int) -> None:
+        if not self.is_open:
+            return
+        if at_ns - self._alive_ns >= self.idle_ns:
+            self.close(self.venue.now_ns)
+        else:
+            self._watch_silence()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The verdict on one request: let in or not, what remains, and when the window starts anew."""
+
+    ok: bool
+    limit: int
+    remaining: int
+    reset_ns: int
+
+
+class RateMeter:
+    """Count requests per key in windows that start with the first request after the last window."""
+
+    def __init__(self) -> None:
+        self._windows: dict[str, tuple[int, int]] = {}
+
+    def take(self, key: str, limit: int, window_ns: int, now_ns: int, cost: int = 1) -> Allowance:
+        """Count `cost` requests against `key` unless that would exceed `limit`; a refused request costs nothing."""
+        start, used = self._windows.get(key, (now_ns, 0))
+        if now_ns >= start + window_ns or now_ns < start:
+            start, used = now_ns, 0
+        ok = used + cost <= limit
+        used += cost if ok else 0
+        self._windows[key] = (start, used)
+        return Allowance(ok, limit, limit - used, start + window_ns if not ok else now_ns)

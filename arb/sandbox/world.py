@@ -1,22 +1,52 @@
-"""All simulated venues together, driven in virtual or real time: what goes in, what comes out, and when to look again.
+"""All simulated venues together, driven in virtual or real time: what goes in, what comes out, and when something is due next.
 
-The world has no clock. Each entry is told `now_ns`; `advance(now_ns)` runs what is due and returns what leaves, in
+The world has no clock. Each entry is given `now_ns`; `advance(now_ns)` runs what is due and returns what leaves, in
 order; `next_ns()` says when something will be due next. The same seed, start and inputs give the same outputs.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from arb.sandbox.bitget.api import BitgetDialect
 from arb.sandbox.ceiling import Ceiling
-from arb.sandbox.dialects import DIALECTS, REST_PREFIXES, WS_PATHS, venue_of_path
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.makers import RUNGS
+from arb.sandbox.gate.api import GateDialect
 from arb.sandbox.market import IdSource
+from arb.sandbox.okx.api import OkxDialect
 from arb.sandbox.profiles import VENUE_NAMES, make_profile
-from arb.sandbox.scenario import Scenario
-from arb.sandbox.scheduler import Scheduler
+from arb.sandbox.scenario import RUNGS, Scenario
 from arb.sandbox.venue import SimVenue
-from arb.sandbox.wire import HttpAnswer, HttpRequest
+from arb.sandbox.wire import Dialect, HttpAnswer, HttpRequest, Scheduler
+
+DIALECTS: dict[str, Callable[[SimExchange], Dialect]] = {
+    "gate": GateDialect,
+    "okx": OkxDialect,
+    "bitget": BitgetDialect,
+}
+
+REST_PREFIXES = {
+    "/api/v4/": "gate",
+    "/api/v5/": "okx",
+    "/api/v2/": "bitget",
+    "/api/v3/": "bitget",
+}
+
+WS_PATHS = {
+    "/ws/v4": "gate",
+    "/ws/v5/public": "okx",
+    "/ws/v5/private": "okx",
+    "/v2/ws/public": "bitget",
+    "/v2/ws/private": "bitget",
+}
+
+
+def venue_of_path(path: str, table: dict[str, str]) -> str | None:
+    """Return the venue that owns a path by its prefix, None when no venue does."""
+    for prefix, venue in table.items():
+        if path.startswith(prefix):
+            return venue
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Sandbox:
     def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask the admin and return its JSON."""
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(self.info["admin"] + path, data, method=method), timeout=10) as answer:
+        with urlopen(Request(self.info["admin"] + path, data, method=method), timeout=60) as answer:
             return json.load(answer)
 
 
@@ -70,7 +70,7 @@ def still_sandbox(seed: int) -> Iterator[Sandbox]:
         yield Sandbox(json.loads(process.stdout.readline()))
     finally:
         process.stdin.close()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         process.stdout.close()
 
 

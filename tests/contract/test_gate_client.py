@@ -18,7 +18,7 @@ from arb.venues.rules.guard import SigningGuard
 
 BIDS = [["50000", "0.5"], ["49990", "2"]]
 ASKS = [["50010", "0.02"], ["50020", "1"]]
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 LONGEST_ID = "x" * 28
 
 

@@ -348,7 +348,7 @@ def test_the_private_stream_tells_the_same_fills_as_the_ledger(bench: Bench) -> 
                 done.set()
 
         stream = asyncio.create_task(gateway.run_private(listen))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await up.wait()
             await gateway.place(order)
             await done.wait()

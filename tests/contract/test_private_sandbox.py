@@ -51,7 +51,7 @@ class Watch:
 
     async def until(self, met: Callable[[], bool]) -> None:
         """Wait until something the stream tells makes `met` true."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not met():
                 self.changed.clear()
                 await self.changed.wait()

@@ -13,7 +13,7 @@ from tests.contract.strangers import SYMBOL, VENUES, Client, exact, stream_clien
 
 BIDS = [["50000", "0.5"], ["49990", "2"]]
 ASKS = [["50010", "0.02"], ["50020", "1"]]
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(params=VENUES)

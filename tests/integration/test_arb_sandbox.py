@@ -27,7 +27,7 @@ def test_the_first_line_names_every_venue_and_sigterm_ends_it_with_0(elsewhere: 
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=60)
     assert set(line["venues"]) == {"gate", "okx", "bitget"}
     assert line["admin"].endswith("/admin")
     assert line["sandbox_id"]
@@ -39,7 +39,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(elsewhere: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with _arb("sandbox", "--port", str(port), cwd=elsewhere) as process:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert out == ""
     assert err.count("\n") == 1
@@ -49,7 +49,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(elsewhere: Path) -> None:
 def test_a_broken_file_of_faults_is_one_line_and_exit_code_2(elsewhere: Path) -> None:
     (elsewhere / "faults.json").write_text("[{")
     with _arb("sandbox", "--faults", "faults.json", cwd=elsewhere) as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert out == ""
     assert err.count("\n") == 1

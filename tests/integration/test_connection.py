@@ -103,7 +103,7 @@ def connection(url: str, log: Log, timing: ConnectionTiming = QUICK, **more: Any
 async def run_until(work: Callable[[], Awaitable[None]], done: asyncio.Event) -> None:
     task = asyncio.ensure_future(work())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await done.wait()
     finally:
         task.cancel()

@@ -28,7 +28,7 @@ from tests.integration.support import (
 def post(sandbox: SandboxProcess, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Ask the sandbox's admin."""
     request = Request(sandbox.admin + path, json.dumps(body).encode(), method="POST")
-    with urlopen(request, timeout=10) as answer:
+    with urlopen(request, timeout=60) as answer:
         told: dict[str, Any] = json.load(answer)
     return told
 

@@ -14,7 +14,7 @@ import pytest
 from arb.clock import SystemClock
 from arb.venues.transport.network import SocketEnded, SystemNetwork
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Peer(threading.Thread):

@@ -2,7 +2,7 @@
 
 Source: the venue's API v2, "Signature", "Request Interaction" and each endpoint's page. An answer is
 `{"code","msg","requestTime","data"}`; success is code "00000" with HTTP 200, a refusal comes with HTTP 400. The account
-is a classic one: the unified account's `/api/v3` answers with a refusal, by which clients tell the two apart.
+is a classic one: the unified account's `/api/v3` answers with a refusal, by which clients distinguish the two.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +17,7 @@ from arb.sandbox.bitget.auth import BitgetRefusal, check_request
 from arb.sandbox.bitget.wire import Json, encode
 from arb.sandbox.bitget.ws import BitgetPrivateSession, BitgetPublicSession
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.limits import RateMeter
-from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session, Venue
+from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, RateMeter, Session, Venue
 
 ROOT = "/api/v2"
 UNIFIED_ROOT = "/api/v3"

@@ -11,9 +11,9 @@ from arb.clock import NS_PER_MS
 from arb.sandbox.bitget import wire
 from arb.sandbox.bitget.auth import BitgetRefusal
 from arb.sandbox.bitget.wire import Json
-from arb.sandbox.daily import daily_figures
 from arb.sandbox.exact import plain, whole
 from arb.sandbox.exchange import SimExchange
+from arb.sandbox.market import daily_figures
 from arb.sandbox.values import SimFill, SimOrder
 
 PAGE_MAX = 100
@@ -71,7 +71,7 @@ def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /spot/market/tickers`."""
     wanted = _wanted_symbol(exchange, params)
     return [
-        wire.ticker(daily_figures(exchange, symbol, now_ns), symbol, now_ns)
+        wire.ticker(daily_figures(exchange.market(symbol), now_ns), symbol, now_ns)
         for symbol in exchange.instruments
         if wanted in (None, symbol)
     ]

@@ -12,9 +12,8 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.sandbox.accounts import Balance
-from arb.sandbox.daily import DailyFigures
 from arb.sandbox.exact import mul, plain, quotient_text
-from arb.sandbox.market import BookView
+from arb.sandbox.market import BookView, DailyFigures
 from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
 
 encode = msgspec.json.encode

@@ -14,13 +14,10 @@ from arb.sandbox.bitget import wire
 from arb.sandbox.bitget.auth import BitgetRefusal, check_login
 from arb.sandbox.bitget.reads import find_symbol, order_kind
 from arb.sandbox.bitget.wire import Json
-from arb.sandbox.chatter import ChatterSession
-from arb.sandbox.daily import daily_figures
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.limits import RateMeter
-from arb.sandbox.streams import BookUpdate
+from arb.sandbox.market import BookUpdate, daily_figures
 from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
-from arb.sandbox.wire import Venue
+from arb.sandbox.wire import CommandSession, RateMeter, Venue
 
 MS_150 = 150 * NS_PER_MS
 BOOK_CHANNELS = {
@@ -42,7 +39,7 @@ def text(message: Json) -> str:
     return wire.encode(message).decode()
 
 
-class BitgetSession(ChatterSession):
+class BitgetSession(CommandSession):
     """What both kinds of session share: commands, acknowledgements, refusals."""
 
     idle_ns: ClassVar[int] = 120 * NS_PER_S
@@ -196,7 +193,7 @@ class BitgetPublicSession(BitgetSession):
         self.data("snapshot", self._topics[(channel, symbol)], [row], "book", symbol, now_ns)
 
     def _push_ticker(self, symbol: str, now_ns: int) -> None:
-        row = wire.ticker(daily_figures(self.exchange, symbol, now_ns), symbol, now_ns)
+        row = wire.ticker(daily_figures(self.exchange.market(symbol), now_ns), symbol, now_ns)
         shown = {"instId": row.pop("symbol"), "open24h": row.pop("open"), **row}
         self.data("snapshot", self._topics[("ticker", symbol)], [shown], "ticker", symbol, now_ns)
 
@@ -266,7 +263,7 @@ class BitgetPrivateSession(BitgetSession):
 
 
 def _worth_a_push(event: OrderChanged) -> bool:
-    """Tell whether a change is news: a fill that completes or advances an order has told its own already."""
+    """Return whether a change is pushed: one that a fill made has been reported with that fill already."""
     if event.what == "put":
         return True
     by_quote = event.order.request.quote_size is not None

@@ -16,8 +16,19 @@ from arb.sandbox.gate.fields import Json, symbol_of
 from arb.sandbox.gate.orders import REFUSED_BALANCE, texts_of
 from arb.sandbox.gate.routes import GateRoutes, Query
 from arb.sandbox.gate.ws import GateSession
-from arb.sandbox.limits import Allowance, RateMeter
-from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session, Venue
+from arb.sandbox.wire import (
+    CANCEL,
+    PLACE,
+    PUBLIC,
+    QUERY,
+    Allowance,
+    Call,
+    HttpAnswer,
+    HttpRequest,
+    RateMeter,
+    Session,
+    Venue,
+)
 
 BASE = "/api/v4"
 
@@ -106,7 +117,7 @@ class GateDialect:
         return _answer(status, content, allowance, now_ns)
 
     def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
-        """Return Gate's own words for a fault."""
+        """Return Gate's own error answer for a fault."""
         status, label, message = {
             "http_429": (429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)"),
             "http_500": (500, "SERVER_ERROR", "Internal server error"),

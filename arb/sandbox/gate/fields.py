@@ -74,7 +74,7 @@ _LABELS: dict[Refusal, tuple[int, str, str]] = {
 
 
 def finish_as(order: SimOrder) -> str:
-    """Return why an order ended, in Gate's words."""
+    """Return Gate's code for why an order ended."""
     return "poc" if order.reason == "post_only" else order.reason
 
 

@@ -1,6 +1,6 @@
 """Gate's websocket order entry: one login per connection, then orders whose placing answers twice.
 
-The first answer (`ack: true`) only says that the frame arrived; the second carries the result. Its header tells what is
+The first answer (`ack: true`) only says that the frame arrived; the second carries the result. Its header says what is
 left of the rate limit, as REST does, but leaves out what is 0; the reset goes by the documented misspelling. The signed text of
 a login holds the literal text of `req_param` as sent, nothing when the field is left out.
 """
@@ -14,8 +14,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.gate import orders as gate_orders
 from arb.sandbox.gate.auth import GateError, check_expiry, check_login
 from arb.sandbox.gate.fields import Json, millis, order_json, symbol_of
-from arb.sandbox.limits import Allowance, RateMeter
-from arb.sandbox.wire import CANCEL, PLACE, QUERY, Call, HttpAnswer, Session
+from arb.sandbox.wire import CANCEL, PLACE, QUERY, Allowance, Call, HttpAnswer, RateMeter, Session
 
 _REQ_PARAM = re.compile(r'"req_param"\s*:\s*')
 _KINDS = {
@@ -87,8 +86,8 @@ class GateTrading:
                     raise GateError(429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)")
                 result = self._run(channel, param, items, at_ns)
             except GateError as error:
-                return HttpAnswer(error.status, json.dumps(_errs(error)).encode(), _told(allowance))
-            return HttpAnswer(200, json.dumps({"result": result}).encode(), _told(allowance))
+                return HttpAnswer(error.status, json.dumps(_errs(error)).encode(), _limits_of(allowance))
+            return HttpAnswer(200, json.dumps({"result": result}).encode(), _limits_of(allowance))
 
         def reply(answer: HttpAnswer, at_ns: int) -> None:
             self._send(channel, request_id, answer.status, _data(answer), at_ns, limits=answer.headers)
@@ -139,7 +138,7 @@ class GateTrading:
             "trace_id": f"{now_ns & 0xFFFFFFFFFFFFFFFF:032x}",
             "x_in_time": now_ns // 1000,
             "x_out_time": now_ns // 1000,
-            **{name: int(told) for name, told in (limits or {}).items() if name in _LIMIT_NAMES and int(told)},
+            **{name: int(number) for name, number in (limits or {}).items() if name in _LIMIT_NAMES and int(number)},
         }
         content: Json = {"request_id": request_id, "ack": ack, "header": header, "data": data}
         self.session.answer(json.dumps(content, separators=(",", ":")), now_ns)
@@ -160,12 +159,12 @@ def literal_req_param(text: str) -> str:
 _LIMIT_NAMES = ("x_gate_ratelimit_requests_remain", "x_gate_ratelimit_limit", "x_gat_ratelimit_reset_timestamp")
 
 
-def _told(allowance: Allowance | None) -> dict[str, str]:
-    """Return what the frame's header tells of an allowance."""
+def _limits_of(allowance: Allowance | None) -> dict[str, str]:
+    """Return what the frame's header says of an allowance."""
     if allowance is None:
         return {}
-    told = (allowance.remaining, allowance.limit, allowance.reset_ns // NS_PER_MS)
-    return {name: str(number) for name, number in zip(_LIMIT_NAMES, told, strict=True)}
+    numbers = (allowance.remaining, allowance.limit, allowance.reset_ns // NS_PER_MS)
+    return {name: str(number) for name, number in zip(_LIMIT_NAMES, numbers, strict=True)}
 
 
 def _errs(error: GateError) -> Json:

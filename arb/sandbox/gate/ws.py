@@ -22,7 +22,7 @@ from arb.sandbox.gate.fields import (
 )
 from arb.sandbox.gate.routes import public_trade_json
 from arb.sandbox.gate.trade import GateTrading, Limits
-from arb.sandbox.streams import BookUpdate
+from arb.sandbox.market import BookUpdate
 from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
 from arb.sandbox.wire import Session, Venue
 

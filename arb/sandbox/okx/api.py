@@ -12,14 +12,12 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.limits import RateMeter
 from arb.sandbox.okx import reads
 from arb.sandbox.okx.auth import OkxRefusal, check_expiry, check_request
-from arb.sandbox.okx.countdown import Countdown
-from arb.sandbox.okx.orders import BATCH_SIZE_MAX, WINDOW_NS, OkxOrders, envelope
+from arb.sandbox.okx.orders import BATCH_SIZE_MAX, WINDOW_NS, Countdown, OkxOrders, envelope
 from arb.sandbox.okx.wire import Json, encode, symbol_of
 from arb.sandbox.okx.ws import OkxPrivateSession, OkxPublicSession
-from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, Session, Venue
+from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, RateMeter, Session, Venue
 
 ROOT = "/api/v5"
 FAULTS = {

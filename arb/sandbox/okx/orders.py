@@ -12,11 +12,10 @@ from typing import Any
 from arb.clock import NS_PER_S, NS_PER_US
 from arb.sandbox.exact import ONE, add, mul, parse, plain, sub, whole
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.limits import RateMeter
-from arb.sandbox.okx.auth import OkxItemRefusal
+from arb.sandbox.okx.auth import OkxItemRefusal, OkxRefusal
 from arb.sandbox.okx.wire import Json, inst_id, ms, symbol_of
 from arb.sandbox.values import OrderRequest, Refusal, Refused, SimOrder
-from arb.sandbox.wire import Call
+from arb.sandbox.wire import Call, RateMeter
 
 CLIENT_ID = re.compile(r"[0-9A-Za-z]{1,32}")
 ORDER_TYPES = {"limit": "gtc", "post_only": "post_only", "fok": "fok", "ioc": "ioc", "market": "ioc"}
@@ -26,6 +25,7 @@ SINGLE_LIMIT = 60
 BATCH_LIMIT = 300
 """The same for orders in batches."""
 BATCH_SIZE_MAX = 20
+COUNTDOWN_S_MIN, COUNTDOWN_S_MAX = 10, 120
 
 Item = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ _PARAMETERS = {"amount": "sz", "price": "px", "time_in_force": "ordType"}
 
 
 class OkxOrders:
-    """The order desk: single orders and batches, with their rate limits."""
+    """Single orders and batches, with their rate limits."""
 
     def __init__(self, exchange: SimExchange, meter: RateMeter) -> None:
         self._exchange = exchange
@@ -97,7 +97,7 @@ class OkxOrders:
         found = by_id if order_id else self._exchange.order_by_client_id(client_id)
         return found if found is not None and inst_id(found.symbol) == self._inst_id(item) else None
 
-    def _item(self, item: Item, now_ns: int, act: Callable[[Item, int], SimOrder], manager: str, limit: int) -> Json:
+    def _item(self, item: Item, now_ns: int, act: Callable[[Item, int], SimOrder], scope: str, limit: int) -> Json:
         answer = {
             "clOrdId": str(item.get("clOrdId") or ""),
             "ordId": "",
@@ -107,7 +107,7 @@ class OkxOrders:
             "sMsg": "",
         }
         try:
-            if not self._meter.take(f"{manager} {self._inst_id(item)}", limit, WINDOW_NS, now_ns).ok:
+            if not self._meter.take(f"{scope} {self._inst_id(item)}", limit, WINDOW_NS, now_ns).ok:
                 raise OkxItemRefusal("50011", "Rate limit reached. Please refer to API documentation and throttle.")
             order = act(item, now_ns)
         except OkxItemRefusal as refusal:
@@ -218,3 +218,34 @@ def _number(item: Item, name: str) -> Decimal:
 
 def _bad(name: str) -> OkxItemRefusal:
     return OkxItemRefusal("51000", f"Parameter {name} error")
+
+
+class Countdown:
+    """One account's dead-man switch, `POST /trade/cancel-all-after`: all orders are cancelled unless it is renewed in time.
+
+    Source: the venue's API v5, "POST / Cancel All After": `timeOut` is 0, which disarms, or 10 to 120 seconds; one call a
+    second.
+    """
+
+    def __init__(self, exchange: SimExchange) -> None:
+        self._exchange = exchange
+        self._due_ns: int | None = None
+
+    def set(self, wanted: Json, now_ns: int) -> list[Json]:
+        """Arm, renew or disarm, and return the answer's data; raises `OkxRefusal` for another time than is allowed."""
+        timeout = parse(wanted.get("timeOut"))
+        if timeout is None or (timeout != 0 and not COUNTDOWN_S_MIN <= timeout <= COUNTDOWN_S_MAX):
+            raise OkxRefusal("51000", "Parameter timeOut error")
+        if timeout == 0:
+            self._due_ns = None
+            return [{"triggerTime": "0", "tag": "", "ts": ms(now_ns)}]
+        span_ns = int(timeout * Decimal(NS_PER_S))
+        due_ns = self._due_ns = now_ns + span_ns
+
+        def fire(at_ns: int) -> None:
+            if self._due_ns == due_ns:
+                self._due_ns = None
+                self._exchange.cancel_all(at_ns)
+
+        self._exchange.later(span_ns, fire)
+        return [{"triggerTime": ms(due_ns), "tag": "", "ts": ms(now_ns)}]

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from arb.clock import NS_PER_MS
-from arb.sandbox.daily import daily_figures
 from arb.sandbox.exact import plain, whole
 from arb.sandbox.exchange import SimExchange
+from arb.sandbox.market import daily_figures
 from arb.sandbox.okx import wire
 from arb.sandbox.okx.auth import OkxRefusal
 from arb.sandbox.okx.orders import inst_id_code
@@ -61,14 +61,16 @@ def full_book(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 def ticker(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /market/ticker`."""
     symbol = _symbol_param(exchange, params)
-    return [wire.ticker(daily_figures(exchange, symbol, now_ns), symbol, now_ns)]
+    return [wire.ticker(daily_figures(exchange.market(symbol), now_ns), symbol, now_ns)]
 
 
 def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /market/tickers`."""
     if _product(params) != "SPOT":
         return []
-    return [wire.ticker(daily_figures(exchange, symbol, now_ns), symbol, now_ns) for symbol in exchange.instruments]
+    return [
+        wire.ticker(daily_figures(exchange.market(symbol), now_ns), symbol, now_ns) for symbol in exchange.instruments
+    ]
 
 
 def trades(exchange: SimExchange, params: Params, _: int) -> list[Json]:

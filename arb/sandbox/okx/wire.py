@@ -11,9 +11,8 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.sandbox.accounts import Balance
-from arb.sandbox.daily import DailyFigures
 from arb.sandbox.exact import mul, plain, quotient_text
-from arb.sandbox.market import BookView
+from arb.sandbox.market import BookView, DailyFigures
 from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
 
 encode = msgspec.json.encode
@@ -165,7 +164,7 @@ def order_state(order: SimOrder) -> str:
 
 
 def ord_type(subject: SimOrder) -> str:
-    """Return the venue's order type, which is kind and time in force in one word."""
+    """Return the venue's order type, which is kind and time in force in one."""
     if subject.request.kind == "market":
         return "market"
     return "limit" if subject.request.tif == "gtc" else subject.request.tif

@@ -8,25 +8,25 @@ about every minute, whose `prevSeqId` equals its `seqId` and whose sides are emp
 from abc import abstractmethod
 from typing import Any, ClassVar
 
+import msgspec
+
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.accounts import Balance
-from arb.sandbox.chatter import ChatterSession
-from arb.sandbox.daily import daily_figures
 from arb.sandbox.exchange import SimExchange
+from arb.sandbox.market import BookUpdate, daily_figures
 from arb.sandbox.okx import wire
-from arb.sandbox.okx.auth import OkxRefusal, check_login
-from arb.sandbox.okx.order_ops import ORDER_OPS, perform_order_op
-from arb.sandbox.okx.orders import OkxOrders
-from arb.sandbox.okx.wire import Json
-from arb.sandbox.streams import BookUpdate
+from arb.sandbox.okx.auth import OkxRefusal, check_expiry, check_login
+from arb.sandbox.okx.orders import BATCH_SIZE_MAX, OkxOrders, envelope
+from arb.sandbox.okx.wire import Json, encode
 from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
-from arb.sandbox.wire import Venue
+from arb.sandbox.wire import CANCEL, PLACE, CommandSession, HttpAnswer, Session, Venue
 
 MS_100 = 100 * NS_PER_MS
 BOOK_CHANNELS = {"books": (400, MS_100), "books5": (5, MS_100), "bbo-tbt": (1, 10 * NS_PER_MS)}
 TICKER_STREAM = (1, MS_100)
 """Which book stream paces the tickers."""
 KEEP_ALIVE_NS = 60 * NS_PER_S
+ORDER_OPS = {"order": PLACE, "batch-orders": PLACE, "cancel-order": CANCEL, "batch-cancel-orders": CANCEL}
 
 Topic = tuple[str, str]
 """Channel and instrument id; for private channels the instrument type or currency, and the instrument id."""
@@ -34,10 +34,10 @@ Topic = tuple[str, str]
 
 def text(message: Json) -> str:
     """Write a frame."""
-    return wire.encode(message).decode()
+    return encode(message).decode()
 
 
-class OkxSession(ChatterSession):
+class OkxSession(CommandSession):
     """What both kinds of session share: commands, acknowledgements, refusals."""
 
     idle_ns: ClassVar[int] = 30 * NS_PER_S
@@ -188,7 +188,7 @@ class OkxPublicSession(OkxSession):
         self._push(channel, symbol, [data], "book", now_ns)
 
     def _push_ticker(self, symbol: str, now_ns: int) -> None:
-        figures = daily_figures(self.exchange, symbol, now_ns)
+        figures = daily_figures(self.exchange.market(symbol), now_ns)
         self._push("tickers", symbol, [wire.ticker(figures, symbol, now_ns)], "ticker", now_ns)
 
     def _push(self, channel: str, symbol: str, data: list[Json], kind: str, now_ns: int) -> None:
@@ -219,9 +219,9 @@ class OkxPublicSession(OkxSession):
 class OkxPrivateSession(OkxSession):
     """The account's orders with their fills, and its balances, after a login; and orders placed over the socket."""
 
-    def __init__(self, venue: Venue, path: str, exchange: SimExchange, manager: OkxOrders) -> None:
+    def __init__(self, venue: Venue, path: str, exchange: SimExchange, orders: OkxOrders) -> None:
         super().__init__(venue, path, exchange)
-        self._manager = manager
+        self._orders = orders
         self._logged_in = False
         self._subscribed: list[Json] = []
 
@@ -259,7 +259,7 @@ class OkxPrivateSession(OkxSession):
         elif not self._logged_in:
             raise OkxRefusal("60011", "Please log in")
         else:
-            perform_order_op(self, self._manager, message, args, now_ns)
+            _perform_order_op(self, self._orders, message, args, now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
         """Stop a private channel."""
@@ -303,8 +303,59 @@ class OkxPrivateSession(OkxSession):
 
 
 def _worth_a_push(event: OrderChanged) -> bool:
-    """Tell whether a change is news: a fill that completes or advances an order has told its own already."""
+    """Return whether a change is pushed: one that a fill made has been reported with that fill already."""
     if event.what == "put":
         return True
     by_quote = event.order.request.quote_size is not None
     return event.what == "finish" and (event.order.status != "closed" or by_quote)
+
+
+def _perform_order_op(session: Session, orders: OkxOrders, message: Json, args: list[Json], now_ns: int) -> None:
+    """Send an order request through the venue and answer it under its id; nothing is sent when no answer is due.
+
+    Rates and codes are those of REST. Source: the venue's API v5, "WS / Place order" and its siblings. A request is
+    `{"id","op","args","expTime"?}`; the answer repeats `id` and `op` around the envelope that REST would give. Since February
+    2026 (changelog, "instId request parameter in WS order operation channels") an instrument is named by its number
+    `instIdCode` only; `instId` is not read any more.
+    """
+    op = str(message["op"])
+    args = [{key: value for key, value in item.items() if key != "instId"} for item in args]
+
+    def execute(at_ns: int) -> HttpAnswer:
+        return HttpAnswer(200, encode(_execute(orders, op, args, message.get("expTime"), at_ns)))
+
+    def reply(answer: HttpAnswer, at_ns: int) -> None:
+        try:
+            content = msgspec.json.decode(answer.body)
+        except msgspec.DecodeError:
+            return  # what a gateway in front of REST would send has no counterpart on a socket
+        frame = {"id": message.get("id", ""), "op": op, **content}
+        session.answer(encode(frame).decode(), at_ns)
+
+    session.perform(orders.describe(ORDER_OPS[op], args, op), execute, reply, now_ns)
+
+
+def _execute(orders: OkxOrders, op: str, args: list[Json], expiry: object, now_ns: int) -> Json:
+    try:
+        if ORDER_OPS[op] == PLACE:
+            check_expiry(None if expiry is None else str(expiry), now_ns // NS_PER_MS)
+        if len(args) > (BATCH_SIZE_MAX if op.startswith("batch") else 1):
+            raise OkxRefusal("60013", "Invalid args")
+    except OkxRefusal as refusal:
+        return {"code": refusal.code, "data": [], "msg": refusal.message}
+    if any(not item.get("instIdCode") for item in args):
+        unnamed = {
+            "clOrdId": "",
+            "ordId": "",
+            "tag": "",
+            "sCode": "50014",
+            "sMsg": "Parameter instIdCode can not be empty",
+        }
+        return envelope([unnamed for _ in args], now_ns)
+    if op == "order":
+        return envelope([orders.place(args[0], now_ns)], now_ns)
+    if op == "batch-orders":
+        return envelope(orders.place_batch(args, now_ns), now_ns)
+    if op == "cancel-order":
+        return envelope([orders.cancel(args[0], now_ns)], now_ns)
+    return envelope(orders.cancel_batch(args, now_ns), now_ns)

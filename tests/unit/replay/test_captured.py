@@ -1,5 +1,6 @@
 """What a capture is about: names, decimals, and what is left out."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -99,6 +100,10 @@ def test_a_level_that_is_overwritten_in_its_own_frame_is_measured_too(tmp_path: 
 
 
 CAPTURES = [
+    "okx_20220513_start",
+    "bitget_perp_20220407_start",
+    "binance_usdm_20210722_start",
+    "binance_spot_20211012",
     "gate_spot_20210422",
     "gate_futures_20230524",
     "okx_20210722_conn1",
@@ -112,8 +117,8 @@ CAPTURES = [
 
 
 @pytest.mark.parametrize("name", CAPTURES)
-def test_the_engines_books_of_a_capture_are_those_of_the_oracle(shared_data: Path, name: str) -> None:
-    path = shared_data / "captures" / f"{name}.jsonl.gz"
+def test_the_engines_books_of_a_capture_are_those_of_the_oracle(recording: Callable[[str], Path], name: str) -> None:
+    path = recording(name)
     oracle = TapeBooks()
     capture = explore(merged([path]), FEE)
     books, feeds = captured_books(capture, Timing())

@@ -3,6 +3,7 @@
 import gzip
 import re
 import sqlite3
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -180,9 +181,8 @@ def test_a_replay_is_the_same_twice_and_takes_the_place_of_the_first(tmp_path: P
     assert {table: rows(tmp_path / "other.sqlite", table) for table in TABLES} == told
 
 
-def test_captured_spot_and_perpetual_are_a_true_market_of_two(tmp_path: Path, shared_data: Path) -> None:
-    captures = shared_data / "captures"
-    paths = [captures / f"binance_{kind}_20240808_btc.jsonl.gz" for kind in ("spot", "usdm")]
+def test_captured_spot_and_perpetual_are_a_true_market_of_two(tmp_path: Path, recording: Callable[[str], Path]) -> None:
+    paths = [recording(f"binance_{kind}_20240808_btc") for kind in ("spot", "usdm")]
     small = [tmp_path / f"{path.name.split('.')[0]}.jsonl" for path in paths]
     for path, cut in zip(paths, small, strict=True):
         _cut(path, cut, 6000)

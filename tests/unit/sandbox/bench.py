@@ -1,5 +1,6 @@
 """A venue on the bench: one simulated venue in virtual time, asked in requests that ccxt's own signer builds."""
 
+import functools
 import hashlib
 import hmac
 import json
@@ -20,25 +21,40 @@ SYMBOL = "BTC/USDT"
 Levels = list[tuple[str, str]]
 
 
-class Bench:
-    """One venue of a sandbox, still unless told otherwise, with a clock that only this object moves."""
+@functools.cache
+def stock_client(venue: str) -> Any:
+    """Return ccxt's client of a venue, made once: it takes longer to make than most tests to run."""
+    return getattr(ccxt, venue)()
 
-    def __init__(self, venue: str, *, static: bool = True) -> None:
-        self.world = SimWorld(7, START_NS, static=static)
+
+class Bench:
+    """One venue of a sandbox, still unless told otherwise, with a clock that only this object moves.
+
+    `small` lists one symbol, with books of few prices: for tests that make thousands of venues and set books of their own.
+    """
+
+    def __init__(self, venue: str, *, static: bool = True, small: bool = False) -> None:
+        if small:
+            self.world = SimWorld(7, START_NS, static=static, symbols=(SYMBOL,), rungs=3, with_ceiling=False)
+        else:
+            self.world = SimWorld(7, START_NS, static=static)
         self.venue = self.world.venues[venue]
         self.exchange = self.venue.exchange
         self.now_ns = START_NS
-        profile = self.exchange.profile
-        self.signer = getattr(ccxt, venue)(
-            {"apiKey": profile.key, "secret": profile.secret, "password": profile.passphrase}
-        )
-        self.signer.milliseconds = lambda: self.now_ns // NS_PER_MS
-        self.signer.seconds = lambda: self.now_ns // NS_PER_S
         self._replies: dict[int, HttpReply] = {}
         self._streams: dict[int, Stream] = {}
 
+    @property
+    def signer(self) -> Any:
+        """Return ccxt's client of the venue, with the sandbox's key, at the present instant."""
+        signer, profile = stock_client(self.venue.name), self.exchange.profile
+        signer.apiKey, signer.secret, signer.password = profile.key, profile.secret, profile.passphrase
+        signer.milliseconds = lambda: self.now_ns // NS_PER_MS
+        signer.seconds = lambda: self.now_ns // NS_PER_S
+        return signer
+
     def set_book(self, bids: Levels, asks: Levels, symbol: str = SYMBOL) -> None:
-        """Replace the house's interest in a symbol."""
+        """Replace the background interest in a symbol."""
         self.exchange.replace_book(symbol, self._whole(bids, symbol), self._whole(asks, symbol), self.now_ns)
 
     def _whole(self, levels: Levels, symbol: str) -> list[tuple[int, int]]:

@@ -46,10 +46,10 @@ def an_exchange(buy_fee_in: str = "base", **changes: object) -> SimExchange:
 
 
 def quote(exchange: SimExchange, side: str, price: str, size: str) -> None:
-    """Set the house's total at a price."""
+    """Set the background's total at a price."""
     instrument = exchange.instruments[SYMBOL]
     ticks, lots = int(Decimal(price) / instrument.tick), int(Decimal(size) / instrument.lot)
-    exchange.house_quote(SYMBOL, side, ticks, lots, NOW_NS)
+    exchange.quote_background(SYMBOL, side, ticks, lots, NOW_NS)
 
 
 def ask_for(side: str, size: str, price: str | None, tif: str = "gtc", **more: object) -> OrderRequest:

@@ -16,9 +16,15 @@ DIALECTS = {
 }
 
 DEPTHS = {"okx": 400, "bitget": 200}
-LADDER_BELOW = [(str(price), "1") for price in range(49_500, 49_090, -1)]
-LADDER_ABOVE = [(str(price), "1") for price in range(50_500, 50_910)]
-"""Deeper than any channel, so that levels come into view and leave it."""
+
+
+def set_deep_book(bench: Bench, depth: int) -> None:
+    """Set one coin a price on both sides, beyond a channel's depth, so that levels come into view and leave it."""
+    rules, rungs = bench.exchange.instruments[SYMBOL], range(depth + 10)
+    ticks, lots = int(1 / rules.tick), int(1 / rules.lot)
+    bids, asks = [((49_500 - n) * ticks, lots) for n in rungs], [((50_500 + n) * ticks, lots) for n in rungs]
+    bench.exchange.replace_book(SYMBOL, bids, asks, bench.now_ns)
+
 
 prices = st.integers(49_900, 50_100)
 sizes = st.integers(0, 3)
@@ -81,22 +87,22 @@ def assert_same(bench: Bench, follower: Follower, depth: int) -> None:
 def test_after_any_changes_the_follower_holds_the_venues_book(
     venue: str, waves: list[list[tuple[str, int, int]]]
 ) -> None:
-    bench = Bench(venue)
-    bench.set_book(LADDER_BELOW, LADDER_ABOVE)
+    bench = Bench(venue, small=True)
+    set_deep_book(bench, DEPTHS[venue])
     stream, follower = following(bench, venue)
     rules = bench.exchange.instruments[SYMBOL]
     for wave in waves:
         for side, price, size in wave:
             if bench.exchange.snapshot(SYMBOL, 1) and not crosses(bench, side, price):
                 ticks, lots = int(price / rules.tick), int(size / rules.lot)
-                bench.exchange.house_quote(SYMBOL, side, ticks, lots, bench.now_ns)
+                bench.exchange.quote_background(SYMBOL, side, ticks, lots, bench.now_ns)
         for frame in stream.wait(300 * NS_PER_MS):
             follower.apply(frame)
     assert_same(bench, follower, DEPTHS[venue])
 
 
 def crosses(bench: Bench, side: str, price: int) -> bool:
-    """Tell whether house interest at this price would meet the other side, which the house avoids."""
+    """Return whether background interest at this price would meet the other side, which it never does."""
     view = bench.exchange.snapshot(SYMBOL, 1)
     if side == "buy":
         return bool(view.asks) and price >= Decimal(view.asks[0][0])

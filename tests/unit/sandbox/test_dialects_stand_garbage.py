@@ -75,7 +75,7 @@ def signed(bench: Bench, method: str, path: str, query: str, body: bytes) -> Htt
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_every_signed_request_gets_an_answer_in_the_venues_envelope(venue: str, data: st.DataObject) -> None:
-    bench = Bench(venue)
+    bench = Bench(venue, small=True)
     root, paths = ("/api/v5", OKX_PATHS) if venue == "okx" else ("/api/v2", BITGET_PATHS)
     for _ in range(12):
         path = root + data.draw(st.sampled_from(paths))

@@ -225,7 +225,9 @@ orders = st.tuples(
     st.one_of(st.none(), st.integers(900, 1_100)),
     st.sampled_from(["gtc", "ioc", "fok", "post_only"]),
 )
-quotes = st.tuples(st.sampled_from(["house_buy", "house_sell"]), st.integers(0, 4_000), st.integers(905, 1_095))
+quotes = st.tuples(
+    st.sampled_from(["background_buy", "background_sell"]), st.integers(0, 4_000), st.integers(905, 1_095)
+)
 cancels = st.tuples(st.just("cancel"), st.integers(0, 20))
 
 
@@ -241,11 +243,11 @@ def test_balances_are_exactly_the_start_plus_fills_and_holds_are_exactly_those_o
             if placed and (order := placed[int(str(step[1])) % len(placed)]).is_open:
                 exchange.cancel(order, NOW_NS)
         elif len(step) == 3:
-            side = str(step[0]).removeprefix("house_")
+            side = str(step[0]).removeprefix("background_")
             crossing = exchange.market(SYMBOL).book.opposite(side).best()
             ticks = int(str(step[2]))
             if crossing is None or (ticks < crossing if side == "buy" else ticks > crossing):
-                exchange.house_quote(SYMBOL, side, ticks, int(str(step[1])), NOW_NS)
+                exchange.quote_background(SYMBOL, side, ticks, int(str(step[1])), NOW_NS)
         else:
             own_side, lots, price, tif = step
             size = Decimal(int(str(lots))) * Decimal("0.001")

@@ -46,7 +46,7 @@ QUIET = settings(max_examples=25, deadline=None, suppress_health_check=list(Heal
 @QUIET
 @given(frames=st.lists(st.one_of(st.dictionaries(KEYS, VALUES, max_size=8), VALUES, st.text(max_size=9)), max_size=4))
 def test_no_frame_breaks_a_venue(venue: str, frames: list[Any]) -> None:
-    bench = Bench(venue)
+    bench = Bench(venue, small=True)
     for path in PATHS[venue]:
         stream = bench.open(path)
         for frame in frames:
@@ -65,7 +65,7 @@ def signed(bench: Bench, method: str, path: str, query: str, body: bytes) -> Htt
 @QUIET
 @given(body=VALUES, query=st.dictionaries(KEYS, WORDS, max_size=4), path=st.sampled_from(["orders", "my_trades", "²"]))
 def test_no_signed_request_breaks_gate(body: Any, query: dict[str, str], path: str) -> None:
-    bench = Bench("gate")
+    bench = Bench("gate", small=True)
     for method, data in (("GET", b""), ("DELETE", b""), ("POST", json.dumps(body).encode())):
         bench.world.submit(signed(bench, method, f"/api/v4/spot/{path}", urlencode(query), data), bench.now_ns)
     seen = 0

@@ -13,12 +13,12 @@ from tests.unit.sandbox.makings import an_order
 
 
 def a_book(bids: dict[int, int], asks: dict[int, int]) -> MatchBook:
-    """Return a book of house interest."""
+    """Return a book of background interest."""
     book = MatchBook()
     for ticks, lots in bids.items():
-        book.house_set(BUY, ticks, lots)
+        book.set_background(BUY, ticks, lots)
     for ticks, lots in asks.items():
-        book.house_set(SELL, ticks, lots)
+        book.set_background(SELL, ticks, lots)
     return book
 
 
@@ -52,36 +52,36 @@ def test_older_interest_at_a_price_is_filled_first() -> None:
     book = a_book({}, {10: 2})
     mine = an_order(SELL, ticks=10, lots=3)
     book.rest(mine, 3)
-    book.house_set(SELL, 10, 7)  # the house adds behind the account's order
+    book.set_background(SELL, 10, 7)  # the background adds behind the account's order
     owners = [(m.owner is mine, m.lots) for m in book.take(BUY, None, 10)]
     assert owners == [(False, 2), (True, 3), (False, 5)]
 
 
-def test_the_house_raised_twice_adds_to_its_own_newest_interest() -> None:
+def test_background_interest_raised_twice_adds_to_its_own_newest() -> None:
     book = MatchBook()
     mine = an_order(SELL, ticks=10, lots=3)
     book.rest(mine, 3)
-    book.house_set(SELL, 10, 2)
-    book.house_set(SELL, 10, 7)
+    book.set_background(SELL, 10, 2)
+    book.set_background(SELL, 10, 7)
     assert [(m.owner is mine, m.lots) for m in book.take(BUY, None, 10)] == [(True, 3), (False, 7)]
 
 
-def test_lowering_the_house_cuts_its_newest_interest_and_keeps_our_place() -> None:
+def test_lowering_background_interest_cuts_its_newest_and_keeps_our_place() -> None:
     book = a_book({}, {10: 2})
     mine = an_order(SELL, ticks=10, lots=3)
     book.rest(mine, 3)
-    book.house_set(SELL, 10, 7)
-    book.house_set(SELL, 10, 2)
+    book.set_background(SELL, 10, 7)
+    book.set_background(SELL, 10, 2)
     assert [(m.owner is mine, m.lots) for m in book.take(BUY, None, 4)] == [(False, 2), (True, 2)]
 
 
-def test_the_house_trades_with_an_account_order_in_its_way() -> None:
+def test_background_interest_trades_with_an_account_order_in_its_way() -> None:
     book = MatchBook()
     mine = an_order(SELL, ticks=10, lots=3)
     book.rest(mine, 3)
-    [match] = book.house_set(BUY, 11, 5)
+    [match] = book.set_background(BUY, 11, 5)
     assert (match.owner is mine, match.ticks, match.lots) == (True, 10, 3)
-    assert book.house_lots(BUY, 11) == 2
+    assert book.background_lots(BUY, 11) == 2
 
 
 def test_withdrawing_an_order_leaves_the_rest_of_its_level() -> None:
@@ -97,8 +97,8 @@ def test_every_change_raises_the_update_id_and_is_noted() -> None:
     book = MatchBook(100)
     touched: set[tuple[bool, int]] = set()
     book.sinks.append(touched)
-    book.house_set(BUY, 9, 4)
-    book.house_set(BUY, 9, 4)  # no change
+    book.set_background(BUY, 9, 4)
+    book.set_background(BUY, 9, 4)  # no change
     book.take(SELL, None, 1)
     assert book.update_id == 102
     assert touched == {(True, 9)}
@@ -106,7 +106,7 @@ def test_every_change_raises_the_update_id_and_is_noted() -> None:
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("house"), st.sampled_from([BUY, SELL]), st.integers(1, 5), st.integers(0, 6)),
+        st.tuples(st.just("background"), st.sampled_from([BUY, SELL]), st.integers(1, 5), st.integers(0, 6)),
         st.tuples(st.just("rest"), st.sampled_from([BUY, SELL]), st.integers(1, 5), st.integers(1, 6)),
         st.tuples(st.just("take"), st.sampled_from([BUY, SELL]), st.integers(1, 5), st.integers(1, 9)),
     ),
@@ -121,11 +121,11 @@ def test_matching_equals_a_plain_list_of_orders_sorted_by_price_and_time(
     """The oracle: one list per side, searched whole for the best price and then the oldest entry."""
     book, oracle = MatchBook(), Oracle()
     for what, side, ticks, lots in script:
-        if what == "house":
+        if what == "background":
             opposite = SELL if side == BUY else BUY
             if not any(owner is None for owner in oracle.within(opposite, side, ticks)):
-                book.house_set(side, ticks, lots)
-                oracle.house_set(side, ticks, lots)
+                book.set_background(side, ticks, lots)
+                oracle.set_background(side, ticks, lots)
         elif what == "rest":
             if not oracle.within(SELL if side == BUY else BUY, side, ticks):
                 order = an_order(side, ticks=ticks, lots=lots)
@@ -157,8 +157,8 @@ class Oracle:
             owner for ticks, owner, _ in rows if (number(ticks) <= limit if side == BUY else number(ticks) >= limit)
         ]
 
-    def house_set(self, side: str, ticks: int, lots: int) -> None:
-        """Set the house's total: take first from account orders in the way, then add or cut the newest."""
+    def set_background(self, side: str, ticks: int, lots: int) -> None:
+        """Set the background's total: take first from account orders in the way, then add or cut the newest."""
         if lots:
             lots -= sum(number(taken) for _, _, taken in self.take(side, ticks, lots))
         rows = self.sides[side]

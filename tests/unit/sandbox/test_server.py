@@ -14,7 +14,7 @@ import pytest
 
 from arb.clock import SystemClock
 from arb.errors import ConfigError
-from arb.sandbox.run import read_faults
+from arb.sandbox.__main__ import read_faults
 from arb.sandbox.server import SandboxServer
 
 
@@ -40,7 +40,7 @@ def taken_port() -> Iterator[int]:
 
 def test_a_port_in_use_is_one_clear_line_and_exit_code_2(taken_port: int) -> None:
     done = start("--port", str(taken_port))
-    out, err = done.communicate(timeout=20)
+    out, err = done.communicate(timeout=60)
     assert (done.returncode, out) == (2, "")
     assert err.count("\n") == 1
     assert f"port {taken_port}" in err
@@ -50,7 +50,7 @@ def test_a_port_in_use_is_one_clear_line_and_exit_code_2(taken_port: int) -> Non
 @pytest.mark.parametrize("arguments", [["--port", "x"], ["--moon"], ["--seed"], ["--faults", "/nowhere/faults.json"]])
 def test_bad_usage_is_one_clear_line_and_exit_code_2(arguments: list[str]) -> None:
     done = start(*arguments)
-    out, err = done.communicate(timeout=20)
+    out, err = done.communicate(timeout=60)
     assert (done.returncode, out, err.count("\n")) == (2, "", 1)
 
 
@@ -66,7 +66,7 @@ def test_the_first_line_is_all_of_stdout_and_the_process_ends_with_its_stdin() -
         assert set(line["venues"][name]) == {"rest", "ws_public", "ws_private", "key", "secret", "passphrase"}
     assert line["venues"]["okx"]["ws_public"].endswith("/ws/v5/public")
     assert line["venues"]["bitget"]["ws_private"].endswith("/v2/ws/private")
-    out, err = child.communicate(timeout=20)  # closes stdin
+    out, err = child.communicate(timeout=60)  # closes stdin
     assert (child.returncode, out, err) == (0, "", "")
 
 
@@ -111,7 +111,7 @@ def test_rest_websocket_and_admin_share_one_port() -> None:
             await socket_.send_json(
                 {"time": 1, "channel": "spot.obu", "event": "subscribe", "payload": ["ob.BTC_USDT.50"]}
             )
-            ack, full = await socket_.receive_json(timeout=5), await socket_.receive_json(timeout=5)
+            ack, full = await socket_.receive_json(timeout=60), await socket_.receive_json(timeout=60)
             assert ack["event"] == "subscribe"
             assert len(full["result"]["b"]) == 50
 
@@ -125,7 +125,7 @@ def test_a_planned_disconnect_closes_a_real_socket_and_a_lost_answer_never_comes
             fault = {"venue": "gate", "fault": "ws_disconnect"}
             async with session.post(line["admin"] + "/fault", json=fault) as answer:
                 assert (await answer.json())["applied"] is True
-            message = await socket_.receive(timeout=5)
+            message = await socket_.receive(timeout=60)
             assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING)
         impatient = aiohttp.ClientTimeout(total=0.3)
         with pytest.raises(TimeoutError):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS
-from arb.sandbox.streams import BookStream, BookUpdate
+from arb.sandbox.market import BookStream, BookUpdate
 from tests.unit.sandbox.makings import NOW_NS, SYMBOL, an_exchange, quote
 
 Levels = dict[str, str]
@@ -88,7 +88,7 @@ def test_full_then_updates_equal_the_best_levels_of_the_book(script: list[tuple[
     last_id = stream.full().last_id
     for what, ticks, lots in script:
         if what in ("buy", "sell"):
-            exchange.house_quote(SYMBOL, what, ticks, lots, NOW_NS)
+            exchange.quote_background(SYMBOL, what, ticks, lots, NOW_NS)
         elif (update := stream.publish(NOW_NS)) is not None:
             assert update.first_id == last_id + 1
             last_id = update.last_id
@@ -108,7 +108,7 @@ def test_a_snapshot_taken_in_between_plus_the_covering_updates_equal_the_book(
     clients: list[tuple[int, tuple[Levels, Levels]]] = []
     for what, ticks, lots in [*script, ("publish", 0, 0)]:
         if what in ("buy", "sell"):
-            exchange.house_quote(SYMBOL, what, ticks, lots, NOW_NS)
+            exchange.quote_background(SYMBOL, what, ticks, lots, NOW_NS)
         elif what == "snapshot":
             view = exchange.snapshot(SYMBOL, 100)
             clients.append((view.update_id, (as_levels(view.bids), as_levels(view.asks))))
