@@ -1,6 +1,6 @@
 """Time and chance: the only module that may ask the operating system for either.
 
-Everything else is handed a `Clock` (and a `random.Random`), so that the simulator, the tests and a replay
+Everything else is handed a `Clock` (and a `random.Random`), so that the fault simulation, the tests and a replay
 can decide what time it is. All instants are integer nanoseconds since the Unix epoch, UTC.
 """
 
@@ -64,7 +64,7 @@ class ProcessorClock(SystemClock):
 
 
 class ManualClock:
-    """Stand still until told to move: the clock of tests, replay and simulation."""
+    """Stand still until moved by a call: the clock of tests, replay and fault simulation."""
 
     def __init__(self, wall_ns: int) -> None:
         self._wall_ns = wall_ns

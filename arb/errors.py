@@ -1,7 +1,7 @@
-"""The errors of the house.
+"""The errors of the project, and the exit codes with which a command ends.
 
     ArbError
-    +-- ConfigError            the user's input is wrong: what, where, how to mend   (exit code 2)
+    +-- ConfigError            the user's input is wrong: what, where, how to correct it   (exit code 2)
     +-- CheckFailed            a check the user asked for did not pass               (exit code 3)
     +-- VenueError             a venue's fault or answer
     |   +-- VenueUnreachable   no answer: for a write, the outcome is unknown
@@ -15,13 +15,22 @@
 An edge too thin, a limit reached or a balance too short is no error: those are `RiskRefused` values with a reason.
 """
 
+EXIT_OK = 0
+EXIT_USAGE = 2
+"""Bad usage or configuration, or a store that cannot be used."""
+EXIT_CHECK = 3
+"""A check did not pass, or a venue did not answer as it must."""
+EXIT_HALTED = 4
+"""Trading halted itself, or left pairs open."""
+EXIT_INTERRUPTED = 130
+
 
 class ArbError(Exception):
     """The root of all errors raised on purpose."""
 
 
 class ConfigError(ArbError):
-    """Say what is wrong in the user's input, where, and how to mend it, in one line."""
+    """Say what is wrong in the user's input, where, and how to correct it, in one line."""
 
 
 class CheckFailed(ArbError):

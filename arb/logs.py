@@ -1,4 +1,4 @@
-"""Logging that never blocks the loop and never tells a secret.
+"""Logging that never blocks the loop and never prints a secret.
 
 Any module may log through `logging.getLogger("arb...")`; this one alone decides where the lines go: into a bounded
 queue, and from there, on a thread of its own, to stderr. A full queue (stderr is a pipe nobody reads) drops lines
@@ -17,7 +17,7 @@ from typing import TextIO
 
 QUEUE_LINES_MAX = 10_000
 SECRET_LENGTH_MIN = 6
-"""A shorter word is not masked: it would occur by chance everywhere."""
+"""A shorter text is not masked: it would occur by chance everywhere."""
 _MASK = "***"
 
 
@@ -73,9 +73,9 @@ class _LineFormatter(logging.Formatter):
 
 @contextmanager
 def logging_to(stream: TextIO | None = None, *, level: str = "info", mask: SecretMask | None = None) -> Iterator[None]:
-    """Send all of arb's logs to `stream` (stderr unless told) while the block runs; flush them at its end.
+    """Send all of arb's logs to `stream` (by default stderr) while the block runs; flush them at its end.
 
-    What `mask` (the process's `SECRETS` unless told) has registered by the time of a line is masked in it.
+    What `mask` (by default the process's `SECRETS`) has registered by the time of a line is masked in it.
     """
     lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
     handler = BoundedQueueHandler(lines, mask or SECRETS)

@@ -1,4 +1,4 @@
-"""An asyncio event loop without real time: when nothing can run, it lets the simulated world go on.
+"""An asyncio event loop without real time: when nothing can run, it lets the simulated outside go on.
 
 The loop's clock is a `ManualClock`. Instead of waiting on sockets it asks the *outside* (venues and network, or a tape) to
 run until something arrives or the next timer of ours is due; either way the clock jumps. A minute passes in milliseconds,
@@ -32,13 +32,13 @@ class _JumpingSelector(selectors.SelectSelector):
         if timeout is None:
             self._outside.run_until(None)
         elif timeout > 0:
-            # Rounded up, so that a timer is due when the loop looks again.
+            # Rounded up, so that a timer is due when the loop checks again.
             self._outside.run_until(self._clock.monotonic_ns() - int(-timeout * NS_PER_S // 1))
         return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """See the module's text."""
+    """An asyncio event loop on a `ManualClock`."""
 
     def __init__(self, clock: ManualClock, outside: Outside) -> None:
         super().__init__(_JumpingSelector(clock, outside))

@@ -1,13 +1,19 @@
-"""From settings and a sandbox's addresses to the parts that a node is handed."""
+"""What a run is built from: the engine's settings, gateways to a sandbox's venues, the opened journal, a ledger in order."""
 
+import logging
 import random
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from arb.clock import Clock
+from arb.clock import NS_PER_S, Clock, SystemClock
 from arb.config import Settings
 from arb.core.state import EngineSettings
-from arb.errors import ConfigError
+from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
+from arb.store.compaction import forget_old_story
+from arb.store.journal import Journal
+from arb.store.ledger import prepare_ledger
+from arb.store.retention import Retention
 from arb.venues.base import OrderGateway
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, VenueEndpoint, sandbox_access
@@ -70,3 +76,38 @@ def engine_settings(settings: Settings, venues: tuple[str, ...]) -> EngineSettin
         symbols=settings.run.symbols,
         health=settings.health,
     )
+
+
+log = logging.getLogger(__name__)
+
+
+def open_journal(path: Path, clock: SystemClock, history_days: int) -> Journal:
+    """Open a run's journal, dropping old entries; the run's time goes on from its last entry.
+
+    Old entries (not rows) are those of before `history_days` days.
+    """
+    if forget_old_story(path, Retention(clock, history_days).due_before_ns()):
+        log.info("the journal's entries of before the last %d days were dropped, and every row kept", history_days)
+    journal = Journal.open(path, clock)
+    if behind_ns := clock.not_before(journal.last_ns()):
+        log.warning(
+            "the system's clock stands %.3f s before the journal's last entry: this run's time goes on from there; set the "
+            "clock right before the next start",
+            behind_ns / NS_PER_S,
+        )
+    return journal
+
+
+def ready_ledger(url: str, journal: Journal) -> str | None:
+    """Make or upgrade the ledger; return why it cannot be used yet, which only pairs that were left open may go on without.
+
+    Raises `ConfigError`, and `StoreError` where nothing is open, as `prepare_ledger` does.
+    """
+    try:
+        prepare_ledger(url, journal)
+    except StoreError as error:
+        if not journal.restore(()).pairs:
+            raise
+        log.critical("%s; pairs are open and will be finished, and nothing new opens until it takes rows", error)
+        return str(error)
+    return None

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from arb import __version__
-from arb.app.places import stores
+from arb.app import stores
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, ManualClock, SystemClock
 from arb.config import ReplayOptions, Settings, mask_url
 from arb.core.accounts.restart import Restored
@@ -23,7 +23,7 @@ from arb.core.incidents import IncidentKind
 from arb.core.records import RunRecord
 from arb.core.risk.rate_budget import PlaceRate
 from arb.core.state import EngineSettings, VenueProfile
-from arb.errors import ConfigError
+from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.summary import summarise
 from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.numbers import plain
@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 MODE = "replay"
 DEFAULT_DB = "sqlite:///var/replay.sqlite"
 DEFAULT_SEED = 1
-EXIT_OK, EXIT_CHECK = 0, 3
 BPS = Decimal(10_000)
 # A venue takes about this much; what a capture's venue would have taken is not known any more.
 PAPER_RATE = PlaceRate(10, 1000)
@@ -68,7 +67,7 @@ class _Stores:
 
     def __init__(self, settings: Settings, options: ReplayOptions) -> None:
         self.db, path = stores(settings, MODE, options.db or DEFAULT_DB)
-        # The journal's own instants are the tape's; nothing in the stores may tell when the replay itself took place.
+        # The journal's own instants are the tape's; nothing in the stores may depend on when the replay itself took place.
         self.journal = fresh_journal(self.db, path, ManualClock(0))
         with contextlib.ExitStack() as stack:
             stack.callback(self.journal.close)
@@ -132,7 +131,7 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
         "events": rerun.events,
         "journal": None if journal is None else str(journal[0]),
         "compared": 0 if judge is None else judge.compared,
-        "difference": None if difference is None else _told(difference),
+        "difference": None if difference is None else _logged(difference),
     }
     return summary, EXIT_OK if difference is None else EXIT_CHECK
 
@@ -144,13 +143,13 @@ def _books(prologue: Prologue, head: TapeHead) -> Books:
     return books_of(universe, head.settings.timing, connections)
 
 
-def _told(difference: Difference) -> dict[str, Any]:
+def _logged(difference: Difference) -> dict[str, Any]:
     log.error("seq %d: expected %s, got %s", difference.seq, difference.expected, difference.got)
     return {"seq": difference.seq, "expected": difference.expected, "got": difference.got}
 
 
 def _keep_restored(keeper: Keeper, restored: Restored, started: RunStarted, last_seq: int) -> None:
-    """Write down the rows of earlier runs that were taken up, since rows of this run refer to them."""
+    """Write down the rows of earlier runs that were recovered, since rows of this run refer to them."""
     pairs = (*restored.recent, *restored.pairs)
     if not pairs and not restored.foreign_orders:
         return
@@ -256,7 +255,7 @@ def _engine_settings(settings: Settings, capture: Capture) -> EngineSettings:
 
 
 def _assumed(options: ReplayOptions, capture: Capture) -> dict[str, Any]:
-    """Return what the tape does not tell and was assumed: it belongs to every figure above it."""
+    """Return what is not on the tape and was assumed: every figure of the summary depends on it."""
     return {
         "latency_ms": options.latency_ms,
         "taker_fee": plain(options.taker_fee_bps / BPS),

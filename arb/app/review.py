@@ -1,4 +1,4 @@
-"""`arb status`, `arb pairs`, `arb explain`, `arb export`: what is so now, what was traded, and why each cent of it."""
+"""`arb status`, `pairs`, `report`, `explain`, `export`: what is so now, what was traded, and why each cent of it."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,16 +6,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from arb.app.places import stores
-from arb.app.story import tell
+from arb.app import stores
+from arb.app.explain import explanation
 from arb.clock import SystemClock
 from arb.config import ReviewOptions, Settings
 from arb.core.state import IDS_PER_RUN
 from arb.errors import ConfigError, require
 from arb.live.control import ask, read_halt_file
 from arb.report.summary import read_sources, summarise
+from arb.report.write import check_target, write_page
 from arb.store.export import OnProgress, export_parquet
 from arb.store.journal_reader import JournalReader
+from arb.store.paths import mask_url
 from arb.store.queries import LedgerReader, RowDict
 
 WATCH_EVERY_S = 1.0
@@ -87,11 +89,11 @@ def export(settings: Settings, options: ReviewOptions, on_progress: OnProgress |
 
 
 def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
-    """Return the story of one pair: decision, orders, fills, waterfall, and the timeline from frame to last fill."""
+    """Explain one pair: decision, orders, fills, waterfall, and the timeline from frame to last fill."""
     url, journal = stores(settings, options.mode, options.db)
     reader = LedgerReader(url)
     pair_id = _pair_id(options.ident or "", reader)
-    return tell(reader.story(pair_id, _journal_reader(journal)))
+    return explanation(reader.story(pair_id, _journal_reader(journal)))
 
 
 def _pair_id(ident: str, reader: LedgerReader) -> int:
@@ -127,3 +129,18 @@ def _pair(row: RowDict) -> dict[str, Any]:
         "took_ms": None if row["closed_ns"] is None else (row["closed_ns"] - row["decided_ns"]) // 1_000_000,
         "exposure_quote_s": row["exposure_quote_s"],
     }
+
+
+def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
+    """Write the page and return where it lies and how large it is; raise `ConfigError` when that cannot be done."""
+    url, _ = stores(settings, options.mode, options.db)
+    check_target(path)
+    try:
+        from arb.report.page import render
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        raise ConfigError(
+            "--html: figures need matplotlib: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
+        ) from None
+    return {"db": mask_url(url), "page": str(path), "bytes": write_page(path, render(read_sources(url)))}

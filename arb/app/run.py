@@ -10,21 +10,27 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from arb.app.build import build_sandbox_gateways, engine_settings, sandbox_venues, symbols_of
-from arb.app.places import stores
-from arb.app.ready import open_journal, ready_ledger
+from arb.app import stores
+from arb.app.build import (
+    build_sandbox_gateways,
+    engine_settings,
+    open_journal,
+    ready_ledger,
+    sandbox_venues,
+    symbols_of,
+)
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RunOptions, Settings, mask_url
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
-from arb.live.control import ControlServer
+from arb.errors import EXIT_OK
+from arb.live.control import ControlRequests, ControlServer
 from arb.live.embedded import Sandbox
-from arb.live.node import EXIT_OK, Node, OnLedgerState, Parts
+from arb.live.node import Node, OnLedgerState, Parts
 from arb.live.summary import summarise
 from arb.live.taping import Taping
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
-from arb.live.wishes import Wishes
 from arb.logs import SECRETS
 from arb.store.account_lock import AccountLocks
 from arb.store.journal import Journal
@@ -76,7 +82,7 @@ class Run:
         self._signals = 0
 
     async def main(self) -> tuple[dict[str, Any], int]:
-        """Open the stores, find the venues, trade, and tell how it went."""
+        """Open the stores, find the venues, trade, and return the summary and the exit code."""
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self._on_signal)
@@ -117,11 +123,11 @@ class Run:
 
     @contextlib.asynccontextmanager
     async def _gateways(self, sandbox: Sandbox) -> AsyncIterator[tuple[dict[str, OrderGateway], AccountLocks]]:
-        """Make the gateways; their accounts are locked by key at once, and by their own ids once the venues tell them."""
+        """Make the gateways; their accounts are locked by key at once, and by their own ids once the venues report them."""
         SECRETS.hide(
-            word
+            value
             for venue in sandbox.announced["venues"].values()
-            for name, word in venue.items()
+            for name, value in venue.items()
             if name in ("secret", "passphrase")
         )
         gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng)
@@ -137,23 +143,23 @@ class Run:
     async def _trade(self, parts: Parts, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
         await node.start()
-        wishes = Wishes(node, self._journal_path, self._summary)
-        control = ControlServer(self._journal_path, wishes.answer)
+        requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
+        control = ControlServer(self._journal_path, requests.answer)
         await control.start()
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
         gc.freeze()
         try:
-            exit_code = await node.trade(self._until_told(node))
+            exit_code = await node.trade(self._until_stopped(node))
         finally:
             await control.close()
-        now_ns = self._clock.wall_ns()
+        ended_ns = self._clock.wall_ns()
         if self._ledger is not None and not await asyncio.to_thread(self._ledger.close, LEDGER_DRAIN_S):
             log.error(
                 "the ledger did not take all rows; the next start, or `arb db rebuild`, brings them from the journal"
             )
         ceiling_net = await sandbox.ceiling_net()
-        return self._summary(now_ns, sandbox_id=sandbox.sandbox_id, ceiling_net=ceiling_net), exit_code
+        return self._summary(ended_ns, sandbox_id=sandbox.sandbox_id, ceiling_net=ceiling_net), exit_code
 
     def _parts(
         self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway], locks: AccountLocks
@@ -212,8 +218,8 @@ class Run:
         if self._signals > 1 and self._node is not None and self._node.joined:
             self._node.runner.finished.set()
 
-    async def _until_told(self, node: Node) -> int:
-        """Wait until the user wants an end, or the time that was asked for is over, counted from the first live books."""
+    async def _until_stopped(self, node: Node) -> int:
+        """Wait until the user stops the run, or the time that was asked for is over, counted from the first live books."""
         books = node.engine.state.books
         while len(books.live_venues()) < 2 and not self._stop.is_set():
             with contextlib.suppress(TimeoutError):
@@ -231,9 +237,11 @@ class Run:
         return 0 if self._ledger is None else self._ledger.dropped_untraded
 
     def _summary(
-        self, now_ns: int, *, sandbox_id: str | None = None, ceiling_net: dict[str, str] | None = None
+        self, ended_ns: int | None = None, *, sandbox_id: str | None = None, ceiling_net: dict[str, str] | None = None
     ) -> dict[str, Any]:
+        """Return the summary as of the run's end, or of now."""
         assert self._node is not None
+        now_ns = self._clock.wall_ns() if ended_ns is None else ended_ns
         return summarise(
             self._node.engine,
             mode=self._options.mode.value,

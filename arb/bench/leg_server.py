@@ -83,13 +83,13 @@ class LegServer:
                 return
             frame: dict[str, Any] = json.loads(text) if text.startswith(b"{") else {}
             payload = frame.get("payload") or {}
-            told = {"request_id": payload.get("req_id"), "header": {"status": "200", "channel": frame.get("channel")}}
+            answer = {"request_id": payload.get("req_id"), "header": {"status": "200", "channel": frame.get("channel")}}
             if frame.get("channel") == "spot.login":
-                connection.sendall(_framed(told | {"data": {"result": {"uid": "1"}}}))
+                connection.sendall(_framed(answer | {"data": {"result": {"uid": "1"}}}))
             elif frame.get("channel") == "spot.order_place":
                 order = self._filled(payload["req_param"], stamp_ns)
-                connection.sendall(_framed(told | {"ack": True}))
-                connection.sendall(_framed(told | {"data": {"result": order}}))
+                connection.sendall(_framed(answer | {"ack": True}))
+                connection.sendall(_framed(answer | {"data": {"result": order}}))
 
     def _filled(self, order: dict[str, Any], stamp_ns: int) -> dict[str, Any]:
         self._stamps.append((order.get("text", ""), stamp_ns))

@@ -1,4 +1,4 @@
-"""An engine set up to be measured: venues, one symbol, books, and enough told to it that it may act."""
+"""An engine set up to be measured: venues, one symbol, books, and the events it needs before it may act."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -39,7 +39,7 @@ Level = tuple[int, int]
 
 
 class Stage:
-    """One engine that trades `SYMBOL` at `venues`; time stands still until `tell` or a frame moves it."""
+    """One engine that trades `SYMBOL` at `venues`; time stands still."""
 
     def __init__(self, venues: Iterable[str], *, depth: int = DEPTH, gate_level: int = 400) -> None:
         self.venues = tuple(venues)
@@ -63,7 +63,7 @@ class Stage:
         self.seq = 0
         self._open()
 
-    def tell(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
+    def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Hand an event to the engine now; return its commands."""
         return self.engine.handle(self.stamped(event))
 
@@ -83,22 +83,22 @@ class Stage:
 
     def _open(self) -> None:
         accounts = {venue: f"{venue}:bench" for venue in self.venues}
-        self.tell(
+        self.handle(
             RunStarted(
                 run_id=1, nonce=1, mode="sandbox", sandbox_id="bench", account_ids=accounts, seed=1, version="bench"
             )
         )
         for venue in self.venues:
-            self.tell(InstrumentListed(instrument=_instrument(venue)))
+            self.handle(InstrumentListed(instrument=_instrument(venue)))
         funds: Mapping[str, AssetBalance] = {
             "USDT": AssetBalance(Decimal(10_000_000), Decimal(0)),
             "BTC": AssetBalance(Decimal(100), Decimal(0)),
         }
         for venue in self.venues:
-            self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
-            told = BalancesReported(venue=venue, balances=dict(funds), complete=True, asked_ns=self.now_ns)
-            self.tell(told)
-            self.tell(
+            self.handle(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
+            reported = BalancesReported(venue=venue, balances=dict(funds), complete=True, asked_ns=self.now_ns)
+            self.handle(reported)
+            self.handle(
                 AccountSnapshotTaken(
                     venue=venue,
                     complete=True,
@@ -109,9 +109,9 @@ class Stage:
                     started_ns=self.now_ns,
                 )
             )
-            self.tell(told)  # after the look through the account, before which nothing opens
-            self.tell(PrivateUp(venue=venue))
-            self.tell(FeedUp(venue=venue))
+            self.handle(reported)  # after the account snapshot, before which nothing opens
+            self.handle(PrivateUp(venue=venue))
+            self.handle(FeedUp(venue=venue))
             self.books.on_frame(venue, self.now_ns, b'{"channel":"spot.pong"}', 0)
 
 

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from arb.bench.books import FULL_LEVELS
 from arb.bench.frames import START_MS, GateFrames
+from arb.bench.market_data import FULL_LEVELS
 from arb.bench.peers import CCXT_PRO_GATE, CcxtBooks, find
 from arb.bench.rounds import Contender, Effort, Row, alternate, rate_row
 from arb.clock import NS_PER_MS, Clock

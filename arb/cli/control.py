@@ -4,11 +4,9 @@ from pathlib import Path
 
 import click
 
-from arb.cli.exits import EXIT_OK
-from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, the_app
-from arb.cli.show import show
+from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
 from arb.config import ControlOptions
-from arb.errors import ConfigError
+from arb.errors import EXIT_OK, ConfigError
 
 
 @click.command("halt")
@@ -22,7 +20,9 @@ def halt_command(reason: str, mode: str | None, db: str | None, config: Path | N
     """
     settings = settings_from(config)
     options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
-    show(the_app().halt(settings, options), as_json=as_json)
+    from arb.app import control
+
+    show(control.halt(settings, options), as_json=as_json)
     return EXIT_OK
 
 
@@ -37,7 +37,9 @@ def resume_command(reason: str, mode: str | None, db: str | None, config: Path |
     """
     settings = settings_from(config)
     options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
-    show(the_app().resume(settings, options), as_json=as_json)
+    from arb.app import control
+
+    show(control.resume(settings, options), as_json=as_json)
     return EXIT_OK
 
 
@@ -49,12 +51,14 @@ def flatten_command(reason: str, mode: str | None, db: str | None, config: Path 
     """Trade own exposure away, then halt.
 
     Cancels own resting orders, finishes open pairs, and brings back to flat what earlier pairs left unhedged; other
-    orders and holdings on the accounts are not touched. `arb status` tells how far it is: REDUCING, then HALTED
+    orders and holdings on the accounts are not touched. `arb status` shows how far it is: REDUCING, then HALTED
     with the reason `flattened`. Holds over restarts until `arb resume`.
     """
     settings = settings_from(config)
     options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
-    show(the_app().flatten(settings, options), as_json=as_json)
+    from arb.app import control
+
+    show(control.flatten(settings, options), as_json=as_json)
     return EXIT_OK
 
 

@@ -1,16 +1,13 @@
 """The commands that keep the ledger: `db upgrade`, `current`, `check`, `rebuild`, `compact`."""
 
-import importlib
 from pathlib import Path
-from typing import Any
 
 import click
 
-from arb.cli.exits import EXIT_OK
-from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from
-from arb.cli.show import show
+from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
+from arb.clock import SystemClock
 from arb.config import database_url
-from arb.errors import CheckFailed
+from arb.errors import EXIT_OK, CheckFailed
 
 
 @click.group("db")
@@ -26,7 +23,9 @@ def db_group() -> None:
 @config_and_json
 def upgrade_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Bring the schema to the newest revision; creates the ledger where there is none."""
-    show(_store().db_upgrade(_url(config, mode, db)), as_json=as_json)
+    from arb.store import rebuild
+
+    show(rebuild.db_upgrade(_url(config, mode, db)), as_json=as_json)
     return EXIT_OK
 
 
@@ -35,7 +34,9 @@ def upgrade_command(mode: str | None, db: str | None, config: Path | None, as_js
 @config_and_json
 def current_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Show the revision of the schema, and the newest one there is."""
-    show(_store().db_current(_url(config, mode, db)), as_json=as_json)
+    from arb.store import rebuild
+
+    show(rebuild.db_current(_url(config, mode, db)), as_json=as_json)
     return EXIT_OK
 
 
@@ -45,9 +46,11 @@ def current_command(mode: str | None, db: str | None, config: Path | None, as_js
 def check_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Compare the schema with what arb expects.
 
-    Looks at the integrity of the file too; exit code 3 when something is wrong.
+    Checks the integrity of the file too; exit code 3 when something is wrong.
     """
-    answer = _store().db_check(_url(config, mode, db))
+    from arb.store import rebuild
+
+    answer = rebuild.db_check(_url(config, mode, db))
     show(answer, as_json=as_json)
     if not answer["ok"]:
         more = len(answer["faults"]) - 1
@@ -60,11 +63,11 @@ def check_command(mode: str | None, db: str | None, config: Path | None, as_json
 @config_and_json
 def rebuild_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Write the ledger anew from the journal, row for row."""
+    from arb.store import rebuild
+    from arb.store.paths import journal_path
+
     url = _url(config, mode, db)
-    journal = importlib.import_module("arb.store.paths").journal_path(
-        url, Path(settings_from(config).store.journal_dir)
-    )
-    show(_store().db_rebuild(url, journal), as_json=as_json)
+    show(rebuild.db_rebuild(url, journal_path(url, Path(settings_from(config).store.journal_dir))), as_json=as_json)
     return EXIT_OK
 
 
@@ -72,27 +75,24 @@ def rebuild_command(mode: str | None, db: str | None, config: Path | None, as_js
 @mode_and_db
 @config_and_json
 def compact_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Add up and delete old untraded opportunities, drop the journal's old story, and give unused space back.
+    """Sum up and delete old untraded opportunities, drop the journal's old entries, and give unused space back.
 
-    Old is beyond [store] keep_untraded_days and keep_story_days. The engine does the first by itself, once a day, and drops old
-    story when it starts.
+    Old is beyond [store] keep_untraded_days and keep_story_days. The engine does the first by itself, once a day, and drops
+    old entries when it starts.
     """
+    from arb.store import rebuild
+    from arb.store.paths import journal_path
+    from arb.store.retention import Retention
+
     url = _url(config, mode, db)
     settings = settings_from(config)
-    clock = importlib.import_module("arb.clock").SystemClock()
-    retention = importlib.import_module("arb.store.retention").Retention
-    untraded, story = (
-        retention(clock, days).due_before_ns()
+    untraded, history = (
+        Retention(SystemClock(), days).due_before_ns()
         for days in (settings.store.keep_untraded_days, settings.store.keep_story_days)
     )
-    journal = importlib.import_module("arb.store.paths").journal_path(url, Path(settings.store.journal_dir))
-    show(_store().db_compact(url, journal, untraded, story), as_json=as_json)
+    journal = journal_path(url, Path(settings.store.journal_dir))
+    show(rebuild.db_compact(url, journal, untraded, history), as_json=as_json)
     return EXIT_OK
-
-
-def _store() -> Any:
-    """Import the store late: it brings the database toolkit."""
-    return importlib.import_module("arb.store.rebuild")
 
 
 def _url(config: Path | None, mode: str | None, db: str | None) -> str:

@@ -1,16 +1,21 @@
-"""The command that proves: `faultsim`, which also answers to `sim`."""
+"""The command `faultsim` (also `sim`, its name in earlier versions): fault simulation from seeds, or from a scenario file."""
 
-import importlib
+import difflib
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
-from arb.cli.exits import EXIT_CHECK, EXIT_OK
-from arb.cli.shared import INPUT_FILE, NEW_FILE, SEED, config_and_json, settings_from
-from arb.cli.show import show
+from arb.cli.shared import INPUT_FILE, NEW_FILE, SEED, config_and_json, settings_from, show
 from arb.clock import SystemClock, system_random
+from arb.config.loader import load_file
+from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
+
+if TYPE_CHECKING:
+    from arb.faultsim.scenario import Scenario
+    from arb.faultsim.seeds import Result
 
 SEEDS_BY_DEFAULT = 200
 SEED_BITS = 31
@@ -26,7 +31,9 @@ PROGRESS_EVERY = 50
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes share the seeds."
 )
-@click.option("--scenario", type=INPUT_FILE, metavar="FILE", help="Simulate what a file tells, on its seed or --seed.")
+@click.option(
+    "--scenario", type=INPUT_FILE, metavar="FILE", help="Simulate the scenario in a file, on its seed or --seed."
+)
 @config_and_json
 def faultsim_command(
     seeds: int | None,
@@ -37,46 +44,66 @@ def faultsim_command(
     config: Path | None,
     as_json: bool,
 ) -> int:
-    """Simulate the whole house under faults, from seeds or from a scenario file.
+    """Simulate the whole engine under faults, from seeds or from a scenario file.
 
-    Each seed draws a market, faults of venues, network and disk, and kills; judges compare what came of it with what the
-    venues know. A seed always repeats. Scenario files tell one story each; docs/FAULTSIM.md says how to write one.
+    Each seed draws a market, faults of venues, network and disk, and kills; judges compare the outcome with what the venues
+    know. A seed always repeats. A scenario file describes one course of events; docs/FAULTSIM.md says how to write one.
     """
     settings_from(config)
     if scenario is not None:
         if seeds is not None or resume is not None:
-            raise click.UsageError("--scenario tells one story: leave out --seeds and --resume")
-        return _tell_scenario(scenario, seed, as_json)
-    faultsim: Any = importlib.import_module("arb.faultsim.run")
-    report: Any = importlib.import_module("arb.faultsim.report")
+            raise click.UsageError("--scenario simulates one file: leave out --seeds and --resume")
+        return _run_scenario(scenario, seed, as_json)
+    from arb.faultsim.seeds import first_of, result_of, run_seeds, table
+
     count = seeds or (SEEDS_BY_DEFAULT if seed is None else 1)
-    first = seed
-    if first is None:
-        first = faultsim.first_of(resume)
+    first = first_of(resume) if seed is None else seed
     if first is None:
         first = system_random().getrandbits(SEED_BITS)
     click.echo(f"seeds {first} to {first + count - 1}", err=True)
-    simulate = partial(faultsim.result_of, clock=SystemClock())
-    tell = partial(_tell, first, count)
-    tally = faultsim.run_seeds(first, count, simulate, tell, resume=resume, jobs=jobs)
+    simulate, on_result = partial(result_of, clock=SystemClock()), partial(_print_result, first, count)
+    tally = run_seeds(first, count, simulate, on_result, resume=resume, jobs=jobs)
     summary = {"first": first} | tally.summary()
     if as_json:
         show(summary, as_json=True)
     else:
-        show(_told(summary, report.table(tally.cells)), as_json=False)
+        if tally.seeds > 1:
+            click.echo(table(tally.cells))
+        show(_readable(summary), as_json=False)
     return EXIT_CHECK if tally.failures else EXIT_OK
 
 
-def _tell_scenario(path: Path, seed: int | None, as_json: bool) -> int:
+def read_scenario(path: Path, seed: int | None = None) -> "Scenario":
+    """Read a scenario file, on another seed if one is given; raises `ConfigError` naming file, line and remedy."""
+    from arb.faultsim.aims import STRIKES
+    from arb.faultsim.scenario import Scenario
+    from arb.sandbox.profiles import SYMBOLS
+
+    scenario = load_file(path, Scenario)
+    if seed is not None:
+        scenario = msgspec.structs.replace(scenario, seed=seed)
+    for number, strike in enumerate(scenario.strikes, start=1):
+        if strike.fault not in STRIKES:
+            near = difflib.get_close_matches(strike.fault, STRIKES, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(STRIKES)}"
+            raise ConfigError(f"{path}: [[strikes]] number {number}: unknown fault {strike.fault!r}: {hint}")
+    unknown = [symbol for symbol in scenario.symbols if symbol not in SYMBOLS]
+    if unknown:
+        raise ConfigError(f"{path}: symbols: nobody lists {unknown[0]}: choose from {', '.join(SYMBOLS)}")
+    return scenario
+
+
+def _run_scenario(path: Path, seed: int | None, as_json: bool) -> int:
     """Simulate one file, show what happened, and return whether it holds as an exit code."""
-    stories: Any = importlib.import_module("arb.faultsim.scenario")
-    told = stories.tell(importlib.import_module("arb.app.scenario").read_scenario(path, seed))
-    show(told, as_json=as_json)
-    return EXIT_CHECK if told["findings"] else EXIT_OK
+    from arb.faultsim.scenario import run_scenario
+
+    outcome = run_scenario(read_scenario(path, seed))
+    show(outcome, as_json=as_json)
+    return EXIT_CHECK if outcome["findings"] else EXIT_OK
 
 
-def _tell(first: int, count: int, result: Any) -> None:
-    """Tell of one seed on stderr: what struck when it is the only one, what was found wrong, how far the row is."""
+def _print_result(first: int, count: int, result: "Result") -> None:
+    """Print one seed on stderr: what struck when it is the only one, what was found wrong, how many seeds are done."""
     done = result.seed - first + 1
     if count == 1:
         click.echo("\n".join(result.fired), err=True)
@@ -88,15 +115,11 @@ def _tell(first: int, count: int, result: Any) -> None:
         click.echo(f"{done} seeds", err=True)
 
 
-def _told(summary: dict[str, Any], table: str) -> dict[str, Any]:
-    """Return the summary for a person: the table first, and how to repeat what failed."""
-    if summary["seeds"] > 1:
-        click.echo(table)
-    told = {key: value for key, value in summary.items() if key not in ("cells", "thin_cells", "failures")}
-    told["seconds_a_seed"] = round(summary["seconds"] / max(1, summary["seeds"]), 3)
-    told["cells_below_50"] = len(summary["thin_cells"])
+def _readable(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return the summary for a person: counts in place of lists, and how to repeat what failed."""
     failures = summary["failures"]
-    told["failed"] = len(failures)
-    for failure in failures:
-        told[f"arb faultsim --seed {failure['seed']}"] = failure["findings"][0]
-    return told
+    shown = {key: value for key, value in summary.items() if key not in ("cells", "thin_cells", "failures")}
+    shown["seconds_a_seed"] = round(summary["seconds"] / max(1, summary["seeds"]), 3)
+    shown["cells_below_50"] = len(summary["thin_cells"])
+    shown["failed"] = len(failures)
+    return shown | {f"arb faultsim --seed {failure['seed']}": failure["findings"][0] for failure in failures}

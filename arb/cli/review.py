@@ -1,13 +1,15 @@
-"""The commands that look at what happened: `status`, `pairs`, `report`, `explain`."""
+"""The commands that show what happened: `status`, `pairs`, `report`, `explain`, `export`."""
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from arb.cli.exits import EXIT_OK
-from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, the_app
-from arb.cli.show import show
+from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
 from arb.config import ReviewOptions
+from arb.errors import EXIT_OK
 
 
 @click.command("status")
@@ -21,10 +23,12 @@ def status_command(watch: bool, mode: str | None, db: str | None, config: Path |
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db)
+    from arb.app import review
+
     if watch:
-        the_app().watch_status(settings, options, lambda document: show(document, as_json=as_json))
+        review.watch_status(settings, options, lambda document: show(document, as_json=as_json))
     else:
-        show(the_app().status(settings, options), as_json=as_json)
+        show(review.status(settings, options), as_json=as_json)
     return EXIT_OK
 
 
@@ -46,7 +50,9 @@ def pairs_command(limit: int, mode: str | None, db: str | None, config: Path | N
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, limit=limit)
-    show(the_app().pairs(settings, options), as_json=as_json)
+    from arb.app import review
+
+    show(review.pairs(settings, options), as_json=as_json)
     return EXIT_OK
 
 
@@ -62,8 +68,9 @@ def report_command(html: Path | None, mode: str | None, db: str | None, config: 
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db)
-    app = the_app()
-    document = app.report(settings, options) if html is None else app.report_page(settings, options, html)
+    from arb.app import review
+
+    document = review.report(settings, options) if html is None else review.report_page(settings, options, html)
     show(document, as_json=as_json)
     return EXIT_OK
 
@@ -73,12 +80,60 @@ def report_command(html: Path | None, mode: str | None, db: str | None, config: 
 @mode_and_db
 @config_and_json
 def explain_command(ident: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Tell the story of one pair trade.
+    """Explain one pair trade step by step.
 
     Every step from the frames decided on to the last fill with its wait, what else could have been done and why it was not,
     and where each cent came from and went; ID as `arb pairs` shows it.
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, ident=ident)
-    show(the_app().explain(settings, options), as_json=as_json)
+    from arb.app import review
+
+    show(review.explain(settings, options), as_json=as_json)
     return EXIT_OK
+
+
+@click.command("export")
+@click.option(
+    "--parquet",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    required=True,
+    help="Where to write; what an earlier export left there is replaced.",
+)
+@mode_and_db
+@config_and_json
+def export_command(folder: Path, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """Write a ledger as Parquet.
+
+    Every table and the view of pairs, exact to the last digit, as DIR/table=NAME/day_utc=YYYY-MM-DD/part-0.parquet. Needs
+    pyarrow: `make dev` installs it.
+    """
+    settings = settings_from(config)
+    options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db, parquet=folder)
+    from arb.app import review
+
+    with _progress(shown=not as_json and sys.stderr.isatty()) as on_progress:
+        answer = review.export(settings, options, on_progress)
+    show(answer, as_json=as_json)
+    return EXIT_OK
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Give what draws a bar on stderr, or None when nobody watches."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:>15}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def draw(name: str, rows: int, of: int) -> None:
+            bar.update(task, description=name, completed=rows, total=of)
+
+        yield draw

@@ -8,18 +8,27 @@ from collections.abc import Sequence
 import click
 
 from arb import __version__
-from arb.cli.exits import EXIT_CHECK, EXIT_HALTED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
-from arb.errors import ArbError, ConfigError, InvariantError, StoreError
+from arb.errors import (
+    EXIT_CHECK,
+    EXIT_HALTED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    ArbError,
+    ConfigError,
+    InvariantError,
+    StoreError,
+)
 
 COMMANDS = {
-    "run": ("arb.cli.run:run_command", "Run the engine."),
-    "sandbox": ("arb.cli.run:sandbox_command", "Serve only the simulated exchanges."),
-    "replay": ("arb.cli.run:replay_command", "Run the engine on recorded tapes."),
+    "run": ("arb.cli.engine:run_command", "Run the engine."),
+    "sandbox": ("arb.cli.engine:sandbox_command", "Serve only the simulated exchanges."),
+    "replay": ("arb.cli.engine:replay_command", "Run the engine on recorded tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),
-    "explain": ("arb.cli.review:explain_command", "Tell the story of one pair trade."),
-    "export": ("arb.cli.export:export_command", "Write a ledger as Parquet."),
+    "explain": ("arb.cli.review:explain_command", "Explain one pair trade step by step."),
+    "export": ("arb.cli.review:export_command", "Write a ledger as Parquet."),
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),
     "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),
@@ -27,9 +36,9 @@ COMMANDS = {
     "books": ("arb.cli.tools:books_command", "Show the books after the first lines of a tape."),
     "faultsim": (
         "arb.cli.faultsim:faultsim_command",
-        "Simulate the whole house under faults, from seeds or from a scenario file.",
+        "Simulate the whole engine under faults, from seeds or from a scenario file.",
     ),
-    "bench": ("arb.cli.bench:bench_command", "Measure the speed, as ratios to peers."),
+    "bench": ("arb.cli.tools:bench_command", "Measure the speed, as ratios to peers."),
     "sign": ("arb.cli.tools:sign_group", "Show how a request is signed."),
     "db": ("arb.cli.database:db_group", "Keep the ledger's schema."),
 }
@@ -71,7 +80,7 @@ def cli() -> None:
 
 
 def exit_code_of(error: ArbError) -> int:
-    """Return the exit code that tells a caller what kind of error this is."""
+    """Return the exit code for an error, by its kind."""
     if isinstance(error, ConfigError | StoreError):
         return EXIT_USAGE
     return EXIT_HALTED if isinstance(error, InvariantError) else EXIT_CHECK
@@ -89,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ArbError as error:
         return _complain(str(error), exit_code_of(error))
     except BrokenPipeError:
-        # The reader went away (`arb pairs | head`): nothing is left to say, and nobody to say it to.
+        # The reader went away (`arb pairs | head`): there is nobody left to write to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except (click.Abort, KeyboardInterrupt):

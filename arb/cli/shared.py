@@ -1,13 +1,13 @@
-"""What all commands share: `--config` and `--json`, and how settings and answers are read and shown."""
+"""What all commands share: common options, how settings are read, and how answers are shown on stdout."""
 
-import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import click
+import msgspec
 
 from arb.config import Mode, Settings, database_url, load_settings
 
@@ -48,11 +48,6 @@ def ledger_mode(settings: Settings, mode: str | None, db: str | None) -> str:
     chosen = mode or settings.run.mode.value
     database_url(settings, chosen, db)
     return chosen
-
-
-def the_app() -> Any:
-    """Import the joiner of all parts late: it brings the venues' libraries, which take about a second."""
-    return importlib.import_module("arb.app")
 
 
 class Duration(click.ParamType[float]):
@@ -104,3 +99,71 @@ SEED = click.IntRange(min=0, max=2**63 - 1)
 INPUT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 RUN_MODES = click.Choice([mode.value for mode in Mode])
+
+
+# Answers on stdout: one JSON document, or text for a person.
+
+
+def show(document: Any, *, as_json: bool) -> None:
+    """Print `document` (dicts, lists, scalars, Decimals) as JSON or as text; instants and amounts stay exact."""
+    click.echo(to_json(document) if as_json else to_text(document))
+
+
+def to_json(document: Any) -> str:
+    """Return one line of JSON; a Decimal becomes a plain string without exponent."""
+    return msgspec.json.encode(_plain(document)).decode()
+
+
+def to_text(document: Any) -> str:
+    """Return `key: value` lines; nested values indented, lists of alike rows as a table."""
+    return "\n".join(_lines(_plain(document), ""))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        return _plain(msgspec.structs.asdict(value))
+    return value
+
+
+def _lines(value: Any, indent: str) -> list[str]:
+    if isinstance(value, dict):
+        return [line for key, item in value.items() for line in _entry(key, item, indent)]
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return _table(value, indent)
+    if isinstance(value, list):
+        return [f"{indent}{_scalar(item)}" for item in value]
+    return [f"{indent}{_scalar(value)}"]
+
+
+def _entry(key: str, item: Any, indent: str) -> list[str]:
+    if isinstance(item, dict | list) and item:
+        return [f"{indent}{key}:", *_lines(item, indent + "  ")]
+    if isinstance(item, str) and "\n" in item:
+        return [f"{indent}{key}:", *(f"{indent}  {line}" for line in item.split("\n"))]
+    return [f"{indent}{key}: {_scalar(item)}"]
+
+
+def _table(rows: list[dict[str, Any]], indent: str) -> list[str]:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [columns, *([_scalar(row.get(column, "")) for column in columns] for row in rows)]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    return [
+        indent + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(_scalar(item) for item in value) or "none"
+    return ("none" if not value else to_json(value)) if isinstance(value, dict) else str(value)

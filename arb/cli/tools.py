@@ -1,15 +1,14 @@
-"""The commands that need no engine: `sign`, `scan`, `books`."""
+"""The commands that need neither a run nor a ledger: `sign`, `scan`, `books`, `bench`."""
 
-import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
-from arb.cli.exits import EXIT_OK
-from arb.cli.shared import INPUT_FILE, config_and_json, settings_from
-from arb.cli.show import show
-from arb.clock import SystemClock
+from arb.cli.shared import INPUT_FILE, config_and_json, settings_from, show
+from arb.clock import ProcessorClock, SystemClock
+from arb.errors import EXIT_OK
 from arb.venues.registry import SPECS
 from arb.venues.spec import SignatureHelp
 
@@ -65,7 +64,9 @@ def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
     And for what reason the rest would not be.
     """
     settings_from(config)
-    show(importlib.import_module("arb.replay.scan").scan_file(file), as_json=as_json)
+    from arb.replay.scan import scan_file
+
+    show(scan_file(file), as_json=as_json)
     return EXIT_OK
 
 
@@ -77,5 +78,41 @@ def scan_command(file: Path, config: Path | None, as_json: bool) -> int:
 def books_command(file: Path, at: int | None, depth: int, config: Path | None, as_json: bool) -> int:
     """Show the books after the first lines of a tape."""
     settings_from(config)
-    show(importlib.import_module("arb.replay.books").books_at(file, at, depth), as_json=as_json)
+    from arb.replay.books import books_at
+
+    show(books_at(file, at, depth), as_json=as_json)
     return EXIT_OK
+
+
+@click.command("bench")
+@click.option("--only", multiple=True, metavar="NAME", help="Only this bench; may be given several times.")
+@click.option("--rounds", type=click.IntRange(min=1), help="How many rounds [default: 151; fewer where one is long].")
+@config_and_json
+def bench_command(only: tuple[str, ...], rounds: int | None, config: Path | None, as_json: bool) -> int:
+    """Measure the speed, as ratios to peers.
+
+    Every row is the median of rounds that alternate between this engine and a peer on the same work, so that the ratio
+    means the same on any machine. A row that misses its target says so; a peer that is not installed is named.
+    """
+    settings_from(config)
+    from arb.bench.suite import run_benches
+
+    report = run_benches(
+        SystemClock(), ProcessorClock(), only, rounds, on_bench=lambda name: click.echo(f"measuring {name}", err=True)
+    )
+    show(report if as_json else [_verdict(row) for row in report["rows"]], as_json=as_json)
+    return EXIT_OK
+
+
+def _verdict(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row for a person: verdicts in words, and the reason in place of what is not there."""
+    verdict = {True: "reached", False: "missed", None: ""}[row["met"]]
+    return {
+        "what": row["name"],
+        "value": f"{row['value']:,g} {row['unit']}",
+        "baseline": "-" if row["baseline"] is None else f"{row['baseline']:,g}",
+        "ratio": "-" if row["ratio"] is None else f"{row['ratio']:g}x",
+        "target": f"{row['target']} {verdict}".strip(),
+        "against": row["against"],
+        "note": row["note"],
+    }

@@ -4,11 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from arb.config.loader import load_file
-from arb.config.options import ControlOptions, ReplayOptions, ReviewOptions, RunOptions
 from arb.config.settings import (
+    ControlOptions,
     LiveSettings,
     LogLevel,
     Mode,
+    ReplayOptions,
+    ReviewOptions,
+    RunOptions,
     RunSettings,
     Settings,
     StoreSettings,
@@ -41,7 +44,7 @@ __all__ = [
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and check one config.toml; raises `ConfigError` with one line: what, where, how to mend."""
+    """Read and check one config.toml; raises `ConfigError` with one line: what, where, how to correct it."""
     settings = load_file(path, Settings)
     for problem in _disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
@@ -77,8 +80,8 @@ def _mixed_quotes(symbols: Iterable[str]) -> str | None:
         by_quote.setdefault(Symbol.of(symbol).quote, []).append(symbol)
     if len(by_quote) < 2:
         return None
-    told = " and ".join(f"{quote} ({', '.join(named)})" for quote, named in sorted(by_quote.items()))
+    mixed = " and ".join(f"{quote} ({', '.join(named)})" for quote, named in sorted(by_quote.items()))
     return (
-        f"[run] symbols mix the quotes {told}: limits, losses and exposure are sums in one quote currency: "
+        f"[run] symbols mix the quotes {mixed}: limits, losses and exposure are sums in one quote currency: "
         "keep the symbols of one quote"
     )

@@ -1,4 +1,4 @@
-"""Turn TOML tables into frozen settings, and every mistake into one line: what is wrong, where, how to mend it.
+"""Turn TOML tables into frozen settings, and every mistake into one line: what is wrong, where, how to correct it.
 
 Generic: it reads the fields, types and defaults of the given structures and knows no key by name. What it does know
 is the meaning of a name's ending: `_bps` is a rate, `_ms`, `_s` and `_minute` are whole numbers, `_quote` an amount.
@@ -7,6 +7,7 @@ is the meaning of a name's ending: `_bps` is a rate, `_ms`, `_s` and `_minute` a
 import difflib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -15,7 +16,6 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
-from arb.config.places import lines_of_keys
 from arb.errors import ConfigError
 from arb.market.symbol import Symbol
 
@@ -102,7 +102,7 @@ def _structs(given: Any, kind: type[S], path: tuple[str, ...], fail: Fail) -> tu
 
 
 def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
-    """Return ("", value) for a value that fits `name` and its type, else (how to mend it, None)."""
+    """Return ("", value) for a value that fits `name` and its type, else (how to correct it, None)."""
     if kind is bool:
         return ("", given) if isinstance(given, bool) else ("give true or false, without quotes", None)
     if kind is int:
@@ -110,12 +110,12 @@ def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
     if kind is Decimal:
         return _rate(given) if name.endswith("_bps") else _amount(given)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        words = [str(member.value) for member in kind]
-        return ("", kind(given)) if given in words else (f"give one of {', '.join(map(repr, words))}", None)
+        values = [str(member.value) for member in kind]
+        return ("", kind(given)) if given in values else (f"give one of {', '.join(map(repr, values))}", None)
     if kind is str:
         return ("", given) if isinstance(given, str) else ('give text in quotes, for example "..."', None)
     if get_origin(kind) is tuple and get_args(kind) == (str, ...):
-        return _words(name, given)
+        return _texts(name, given)
     raise TypeError(f"settings of type {kind!r} are not supported")
 
 
@@ -152,21 +152,21 @@ def _rate(given: Any) -> tuple[str, Any]:
     return "", number
 
 
-def _words(name: str, given: Any) -> tuple[str, Any]:
-    if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
+def _texts(name: str, given: Any) -> tuple[str, Any]:
+    if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
         return 'give a list of texts, for example ["A", "B"]', None
     if len(set(given)) != len(given):
         return "give every entry once", None
     if name == "symbols":
-        bad = [word for word in given if not _is_spot_in_capitals(word)]
+        bad = [text for text in given if not _is_spot_in_capitals(text)]
         if bad:
             return f'{bad[0]!r} is no symbol: write BASE/QUOTE in capitals, for example "BTC/USDT"', None
     return "", tuple(given)
 
 
-def _is_spot_in_capitals(word: str) -> bool:
+def _is_spot_in_capitals(text: str) -> bool:
     try:
-        symbol = Symbol.of(word)
+        symbol = Symbol.of(text)
     except ValueError:
         return False
     return symbol.is_spot and all(re.fullmatch(r"[A-Z0-9]+", asset) for asset in symbol.base_and_quote)
@@ -194,3 +194,48 @@ def _shown(given: Any) -> str:
     if isinstance(given, str):
         return f'"{given}"' if len(given) <= 60 else f'"{given[:57]}..."'
     return str(given) if not isinstance(given, list) else f"[{', '.join(_shown(item) for item in given)}]"
+
+
+_HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
+
+
+def lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
+    """Return the line number (from 1) of every table and key in `text`; of the first one where it occurs twice.
+
+    The path of a table in an array of tables ends in its number, from 0: `("strikes", "0")`.
+    """
+    places: dict[tuple[str, ...], int] = {}
+    members: Counter[tuple[str, ...]] = Counter()
+    table: tuple[str, ...] = ()
+    depth, quote = 0, ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if quote:
+            quote = "" if quote in line else quote
+            continue
+        if depth == 0:
+            header, key = _HEADER.match(line), _KEY.match(line)
+            if header:
+                table = _parts(header.group(1))
+                places.setdefault(table, number)
+                if line.lstrip().startswith("[["):
+                    members[table] += 1
+                    table = (*table, str(members[table] - 1))
+                    places[table] = number
+            elif key:
+                path = table + _parts(key.group(1))
+                for length in range(len(table) + 1, len(path) + 1):
+                    places.setdefault(path[:length], number)
+                line = line[key.end() :]
+        for mark in ('"""', "'''"):
+            if line.count(mark) % 2:
+                quote = mark
+        if not quote and not _HEADER.match(line):
+            bare = _STRING.sub("", line).partition("#")[0]
+            depth = max(0, depth + bare.count("[") - bare.count("]"))
+    return places
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

@@ -1,1 +1,1 @@
-"""Deterministic simulation: the whole house on virtual time, a network in memory, and faults drawn from one seed."""
+"""Fault simulation: the whole engine on virtual time, a network in memory, and faults drawn from one seed."""

@@ -13,8 +13,7 @@ from functools import partial
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.faultsim.life import Point
-from arb.faultsim.line import LINE_FAULTS
+from arb.faultsim.faults import LINE_FAULTS, Point
 from arb.sandbox.disturb import POINTS
 from arb.sandbox.faults import KINDS
 
@@ -85,7 +84,7 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     order, or `every` venue; a venue's name: there, when the pair is there, and `other`: the pair's other venue.
     A kill comes when its point is passed for the `passes`-th time from then on. A `leading` strike only prepares another one;
     one that `relieves` ends what led to it. `midst`: a partition that begins between two frames about a fill.
-    `foreign`: somebody trades by hand there at once, so that there is a fill to be told of. `again`: it is for a pair that
+    `foreign`: somebody trades by hand there at once, so that there is a fill to report. `again`: it is for a pair that
     was closed already, and was opened again by a late fill.
     """
 
@@ -245,7 +244,7 @@ def _at_both_legs(a: _Aiming) -> Iterator[Strike]:
     yield a.short(a.near)
     yield a.lead(
         name="slow", phase=Phase.OPENING, leg=a.near, count=1, param=1900
-    )  # the answer would tell the end, too
+    )  # the answer would report the end of the order, too
     yield a.lead(name="net_partition", phase=Phase.OPENING, leg=a.near, seconds=2.0, midst=True)
     if a.fault == LATE:
         yield a.main(a.near, phase=Phase.OPENING, param=500)
@@ -298,7 +297,7 @@ def _at_closed(a: _Aiming) -> Iterator[Strike]:
         yield a.main(a.near, phase=Phase.OPENING, param=500)
         return
     if a.fault in AT_QUERIES | AT_CALLS | AT_NEXT_REQUEST:
-        yield a.lead(name="net_reset", phase=Phase.CLOSED, leg=a.near)  # what follows is a look through the account
+        yield a.lead(name="net_reset", phase=Phase.CLOSED, leg=a.near)  # what follows is an account snapshot
     yield a.main(a.near, foreign=a.fault in AT_FILLS)
 
 
@@ -319,8 +318,8 @@ DARK_NS = 12 * NS_PER_S
 def darkness(rng: random.Random) -> Iterator[Strike]:
     """Yield what puts the proof of absence to a hard test: an order is taken, late, and nothing shows it at once.
 
-    Histories, balances and the private stream all lag by more than one look takes, and by less than two take; or histories
-    and the stream by more than two take, and balances not at all.
+    Histories, balances and the private stream all lag by more than one order query takes, and by less than two take; or
+    histories and the stream by more than two take, and balances not at all.
     """
     after_ns, leg = rng.randint(0, 1_500) * NS_PER_MS, rng.choice(("no expiry", "buy", "sell"))
     strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
@@ -340,7 +339,7 @@ def darkness(rng: random.Random) -> Iterator[Strike]:
 
 
 def outage(rng: random.Random) -> Iterator[Strike]:
-    """Yield what nobody tells: a fill after the cancel, at a venue whose private stream is broken just then, or loses it."""
+    """Yield an unreported fill: one after the cancel, at a venue whose private stream is broken just then, or loses it."""
     after_ns, leg = rng.randint(0, 2_500) * NS_PER_MS, rng.choice(("buy", "sell"))
     strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
     yield strike(name="partial_fill", count=1, param=rng.choice(("0.5", "0.95")))

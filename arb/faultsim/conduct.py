@@ -1,20 +1,22 @@
-"""Judges of how pairs were led: one order after the other, each its own pair's; one pair at a time at a market, on books newer
-than what we took from them; mended within the cap, out of time only with a halt, and ended only with all the fills told of.
+"""Judges of how pairs were led, by the journal's entries in the order in which they were written, and the ledger's rows.
 
-They read the journal's rows in the order in which they were written, and the ledger's pairs and fills.
+One order after the other, each its own pair's; one pair at a time at a market, on books newer than what we took from them;
+repaired within the cap, out of time only with a halt, ended only with all reported fills, opened only while trading is
+allowed; and every fill recorded in time.
 """
 
 import json
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from arb.clock import NS_PER_MS
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import RepairPolicy, Timing
-from arb.faultsim.story import entries_of
-from arb.market.client_id import pair_part
+from arb.market.client_id import decode, pair_part
 from arb.market.symbol import Symbol
 
 Row = dict[str, Any]
@@ -23,11 +25,32 @@ OPEN = {"opening", "repairing", "halted"}
 NOT_TAKEN = {"rejected", "absent"}
 TERMINAL = NOT_TAKEN | {"filled", "partial_cancelled", "cancelled"}
 ENDED = {"completed", "unwound", "carried"}
-WORDS_ON_ORDERS = {"OrderAccepted", "OrderUpdated", "OrderLooked"}
+ORDER_REPORTS = {"OrderAccepted", "OrderUpdated", "OrderLooked"}
 REPAIR_ROLES = {"hedge", "unwind"}
 BPS = Decimal(10_000)
+RECORDED_WITHIN_S = 6
+"""Within which time after a fill, or after the end of all faults, it must have been recorded.
+
+A private stream reports at once. After an interruption an account snapshot is taken: a second to connect and to log in again,
+a second to read, and two before what could not be read is asked for again.
+"""
 PUNCTUAL_NS = 20 * NS_PER_MS
 """How much later than its deadline a pair may be found late: the timer comes behind whatever is being taken just then."""
+
+
+class Entry(NamedTuple):
+    """One entry of a journal: its number and instant, its type, and its JSON."""
+
+    seq: int
+    t_ns: int
+    type: str
+    payload: str
+
+
+def entries_of(journal: Path) -> Iterator[Entry]:
+    """Yield every entry, in the order in which they were written."""
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        yield from map(Entry._make, connection.execute("SELECT seq, t_ns, type, payload FROM entries ORDER BY id"))
 
 
 def sent_too_early(journal: Path) -> Iterator[str]:
@@ -66,7 +89,7 @@ def sent_too_early(journal: Path) -> Iterator[str]:
 
 
 def torn_apart(orders: Iterable[Row]) -> Iterator[str]:
-    """Orders that were sent for one pair belong to one pair, whatever the journal lost of them: else both would be mended."""
+    """Orders that were sent for one pair belong to one pair, whatever the journal lost of them: else both would be repaired."""
     pair_of: dict[str, int] = {}
     for order in orders:
         part = pair_part(order["client_order_id"])
@@ -78,7 +101,7 @@ def torn_apart(orders: Iterable[Row]) -> Iterator[str]:
 def two_at_one_market(journal: Path) -> Iterator[str]:
     """No pair opens at a venue and symbol where another is open: two would trade on one depth.
 
-    A pair without an opportunity was opened by a process whose journal was lost, and is adopted with whatever else is open.
+    A pair without an opportunity was opened by a process whose journal was lost, and is recovered with whatever else is open.
     """
     state: dict[int, Row] = {}
     for _, _, kind, payload in entries_of(journal):
@@ -93,13 +116,13 @@ def two_at_one_market(journal: Path) -> Iterator[str]:
 
 
 def late_without_a_halt(journal: Path, timing: Timing, dust_max_quote: Decimal) -> Iterator[str]:
-    """A pair that is being mended for longer than the deadline, in one life of the engine, is halted then.
+    """A pair that is being repaired for longer than the deadline, in one life of the engine, is halted then.
 
-    One whose fills were even by then, with no more left than dust, waits for news of an order that mattered no more.
+    One whose fills offset each other by then, up to dust, only waits for a report of an order that matters no more.
     """
     since: dict[int, int] = {}
     pair_of: dict[int, int | None] = {}
-    uneven: dict[int | None, Decimal] = defaultdict(Decimal)
+    unhedged: dict[int | None, Decimal] = defaultdict(Decimal)
     price = Decimal(0)
     deadline_ns = timing.leg_deadline_ms * NS_PER_MS + PUNCTUAL_NS
     for _, t_ns, kind, payload in entries_of(journal):
@@ -107,13 +130,13 @@ def late_without_a_halt(journal: Path, timing: Timing, dust_max_quote: Decimal) 
             since.clear()
         for pair_id in [pair_id for pair_id, began_ns in since.items() if t_ns > began_ns + deadline_ns]:
             del since[pair_id]
-            if abs(uneven[pair_id]) * price > dust_max_quote:
-                yield f"late: pair {pair_id} was being mended for longer than {timing.leg_deadline_ms} ms, and nothing halted"
+            if abs(unhedged[pair_id]) * price > dust_max_quote:
+                yield f"late: pair {pair_id} was being repaired for longer than {timing.leg_deadline_ms} ms, and nothing halted"
         row: Row = json.loads(payload)["record"] if kind == "Persist" else {"type": ""}
         if row["type"] == "OrderRecord":
             pair_of[row["id"]] = row["pair_trade_id"]
         elif row["type"] == "FillRecord":
-            uneven[pair_of[row["order_id"]]] += _base_of(row)
+            unhedged[pair_of[row["order_id"]]] += _base_of(row)
             price = Decimal(row["price"])
         record = _pair_in(kind, payload)
         if record is None or record["kind"] != "arb":
@@ -125,17 +148,17 @@ def late_without_a_halt(journal: Path, timing: Timing, dust_max_quote: Decimal) 
 
 
 def ended_without_fills(journal: Path) -> Iterator[str]:
-    """No pair ends while a venue has told of more filled, of any of its orders, than the fills written down add up to."""
-    told: dict[str, Decimal] = defaultdict(Decimal)
+    """No pair ends while a venue has reported more filled, of any of its orders, than the fills written down add up to."""
+    reported: dict[str, Decimal] = defaultdict(Decimal)
     names: dict[int, str] = {}
     orders_of: dict[int, set[int]] = defaultdict(set)
     held: dict[int, Decimal] = defaultdict(Decimal)
     for _, _, kind, payload in entries_of(journal):
-        if kind in WORDS_ON_ORDERS:
+        if kind in ORDER_REPORTS:
             report = json.loads(payload)["report"]
             if report is not None and report["client_order_id"]:
                 name = report["client_order_id"]
-                told[name] = max(told[name], Decimal(report["filled"]))
+                reported[name] = max(reported[name], Decimal(report["filled"]))
         elif kind == "Persist":
             row = json.loads(payload)["record"]
             if row["type"] == "OrderRecord" and row["pair_trade_id"] is not None:
@@ -145,14 +168,14 @@ def ended_without_fills(journal: Path) -> Iterator[str]:
                 held[row["order_id"]] += Decimal(row["size"])
             elif row["type"] == "PairRecord" and row["state"] in ENDED:
                 for order in orders_of[row["id"]]:
-                    if told[names[order]] > held[order]:
-                        yield f"ended early: pair {row['id']} with {held[order]} of {told[names[order]]} of {names[order]}"
+                    if reported[names[order]] > held[order]:
+                        yield f"ended early: pair {row['id']} with {held[order]} of {reported[names[order]]} of {names[order]}"
 
 
 def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:
     """No pair is decided on a book whose newest frame came before our last fill there: what we took still stood in it.
 
-    A fill stamped later than it was heard of comes from a clock that is ahead, and says nothing.
+    A fill stamped later than it was received comes from a clock that is ahead, and proves nothing.
     """
     own: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for fill in fills:
@@ -160,7 +183,7 @@ def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:
             own[fill["venue"], fill["symbol"]].append(fill)
     for pair in pairs:
         if pair["kind"] != "arb" or pair["opportunity_id"] is None:
-            continue  # what an adopted pair was decided on is lost
+            continue  # what a recovered pair was decided on is lost
         for leg in ("buy", "sell"):
             known = (
                 fill["event_ns"]
@@ -172,10 +195,10 @@ def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:
 
 
 def beyond_the_cap(journal: Path, repair: RepairPolicy) -> Iterator[str]:
-    """No repair of a pair asks for a price that loses more than the cap against what the leg in excess was traded at.
+    """No repair of a pair asks for a price that loses more than the cap against what the longer leg was traded at.
 
     What counts is what was known when the repair was written down. One that the journal had lost is written down with a venue's
-    word on it: what it was decided on went with the journal's end.
+    report of it: what it was decided on is lost too.
     """
     arbs: set[int] = set()
     legs: dict[int, tuple[int, str]] = {}
@@ -220,3 +243,51 @@ def _base_of(fill: Row) -> Decimal:
 
 def _venues(pair: Row) -> set[str]:
     return {pair["buy_venue"], pair["sell_venue"]}
+
+
+def opened_while_stopped(journal: Path) -> Iterator[str]:
+    """No pair opens while trading is halted, by whomever, or while the journal or the ledger takes nothing.
+
+    One without an opportunity opens nothing: a process whose journal was lost had opened it, and it is recovered.
+    """
+    halted = False
+    blocked: set[str] = set()
+    seen: set[int] = set()
+    for _, _, kind, payload in entries_of(journal):
+        if kind == "HaltAsked":
+            halted = True
+        elif kind == "ResumeAsked":
+            halted = False
+        elif kind == "RunStarted":
+            blocked.clear()
+        elif kind == "StoreStateChanged":
+            message = json.loads(payload)
+            (blocked.add if message["blocked"] else blocked.discard)(message["store"])
+        elif kind == "Persist" and '"IncidentRecord"' in payload:
+            halted = halted or json.loads(payload)["record"]["kind"] == "halt"
+        elif kind == "Persist" and '"PairRecord"' in payload:
+            record = json.loads(payload)["record"]
+            opens = record["kind"] == "arb" and record["opportunity_id"] is not None and record["id"] not in seen
+            if opens and (halted or blocked):
+                yield f"opened: pair {record['id']}, though {'halted' if halted else f'blocked: {sorted(blocked)}'}"
+            seen.add(record["id"])
+
+
+def recorded_too_late(journal: Path, truth: dict[str, Any], calm_ns: int) -> Iterator[str]:
+    """Every fill of ours is written down within `RECORDED_WITHIN_S`, counted from the end of all faults at the earliest."""
+    recorded: dict[tuple[str, str, str], int] = {}
+    for _, t_ns, kind, payload in entries_of(journal):
+        if kind != "Persist" or '"FillRecord"' not in payload:
+            continue
+        record = json.loads(payload)["record"]
+        if record["type"] == "FillRecord":
+            recorded.setdefault((record["venue"], record["symbol"], record["trade_id"]), t_ns)
+    for venue, ledger in truth.items():
+        for fill in ledger["fills"]:
+            if decode(str(fill["client_id"]).removeprefix("t-")) is None:
+                continue
+            at_ns = max(fill["ts_ms"] * NS_PER_MS, calm_ns)
+            known_ns = recorded.get((venue, fill["symbol"], fill["trade_id"]))
+            if known_ns is not None and known_ns > at_ns + RECORDED_WITHIN_S * NS_PER_S:
+                late_s = (known_ns - at_ns) / NS_PER_S
+                yield f"recorded late: fill {fill['trade_id']} at {venue}, {late_s:.1f} s after it could have been"

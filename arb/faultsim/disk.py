@@ -1,4 +1,4 @@
-"""The disk under simulation: the real journal and the real ledger, with refusals and deaths at their commits.
+"""The simulated disk: the real journal and the real ledger, with refusals and deaths at their commits.
 
 The journal lies in a real file, so that a restart finds exactly what was committed. A full disk is a file that SQLite is not
 allowed to let grow: the journal meets the very error it would meet, and gives up its reserve. The ledger runs inline, a little
@@ -6,20 +6,82 @@ behind the journal, and is caught up from there when it was locked or its file i
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import AnyEvent
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
-from arb.faultsim.life import Life, Point
-from arb.faultsim.places import Places
+from arb.faultsim.faults import Life, Point
 from arb.market.order import Role
+from arb.store import migrate
 from arb.store.journal import Journal
 from arb.store.journal_reader import JournalState, Row
 from arb.store.ledger import InlineLedger
+
+MEMORY = Path("/dev/shm")
+
+
+class Files(msgspec.Struct, frozen=True):
+    """The files of one simulated engine, in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def journal(self) -> Path:
+        """Return the journal's path."""
+        return self.folder / "faultsim.journal.sqlite"
+
+    @property
+    def ledger(self) -> Path:
+        """Return the ledger's path."""
+        return self.folder / "faultsim.sqlite"
+
+    @property
+    def db_url(self) -> str:
+        """Return the ledger's URL."""
+        return f"sqlite:///{self.ledger}"
+
+    def make_ledger(self) -> None:
+        """Make the ledger anew, empty, where there is none: what its migrations would do, in no time."""
+        if not self.ledger.exists():
+            self.ledger.write_bytes(_empty_ledger())
+
+    @property
+    def rebuilt(self) -> Path:
+        """Return the path of a ledger made anew from the journal, to be compared."""
+        return self.folder / "rebuilt.sqlite"
+
+
+@contextmanager
+def temporary_files() -> Iterator[Files]:
+    """Make a folder, in memory where the system offers that, with two empty ledgers; it is removed with the block."""
+    with tempfile.TemporaryDirectory(prefix="arb-faultsim-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        files = Files(Path(folder))
+        for path in (files.ledger, files.rebuilt):
+            path.write_bytes(_empty_ledger())
+        yield files
+
+
+@cache
+def _empty_ledger() -> bytes:
+    """Return an empty ledger of the newest schema; migrating one for every seed would take most of its time."""
+    folder = Path(tempfile.mkdtemp(prefix="arb-faultsim-"))
+    try:
+        path = folder / "empty.sqlite"
+        migrate.upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
+    finally:
+        shutil.rmtree(folder)
+
 
 PROJECT_EVERY_S = 0.25
 RETRY_S = 0.2
@@ -30,7 +92,7 @@ OnState = Callable[[bool, str], None]
 class Disk:
     """What is wrong with the disk right now."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, files: Files) -> None:
         self.refused_commits = 0
         self.locked_until_ns = 0
         self.on_full: Callable[[], None] | None = None
@@ -38,20 +100,20 @@ class Disk:
         self.on_locked: Callable[[], None] | None = None
         self.troubles: list[str] = []
         """What an engine must not do with a disk like this."""
-        self._places = places
+        self._files = files
         self._full_until_ns = 0
         self._reserve_pages = 0
         self._durable: dict[Path, bytes] = {}
         self._power_is_cut = False
 
     def clear(self) -> None:
-        """Mend everything."""
+        """End all faults."""
         self._full_until_ns = self.refused_commits = self.locked_until_ns = 0
         self._durable.clear()
 
     def keep_journal(self) -> None:
         """Keep what the journal holds now: all that a power cut will leave of it, unless it is synced before."""
-        files = [self._places.journal.with_name(self._places.journal.name + suffix) for suffix in ("", "-wal")]
+        files = [self._files.journal.with_name(self._files.journal.name + suffix) for suffix in ("", "-wal")]
         self._durable = {path: path.read_bytes() for path in files if path.exists()}
 
     def synced(self) -> None:
@@ -84,32 +146,32 @@ class Disk:
         if self.refused_commits == 0:
             return False
         self.refused_commits -= 1
-        _tell(self.on_refused)
+        _notify(self.on_refused)
         return True
 
     def met_full(self) -> None:
         """Note that something was written to the reserve, or could not be written at all."""
-        _tell(self.on_full)
+        _notify(self.on_full)
 
     def locked(self, now_ns: int) -> bool:
         """Return whether the ledger is locked by somebody else now."""
         locked = now_ns < self.locked_until_ns
         if locked:
-            _tell(self.on_locked)
+            _notify(self.on_locked)
         return locked
 
     def lose_ledger(self) -> None:
         """Let somebody remove the ledger's files."""
         for suffix in ("", "-wal", "-shm"):
-            self._places.ledger.with_name(self._places.ledger.name + suffix).unlink(missing_ok=True)
+            self._files.ledger.with_name(self._files.ledger.name + suffix).unlink(missing_ok=True)
 
 
-def _tell(listener: Callable[[], None] | None) -> None:
+def _notify(listener: Callable[[], None] | None) -> None:
     if listener is not None:
         listener()
 
 
-class SimReserve:
+class FaultyReserve:
     """A disk reserve of so many pages as the plan says, in place of the 32 MiB that each simulation would cost.
 
     What is full is SQLite itself: it refuses to let the file grow, as it does when the system refuses it.
@@ -142,16 +204,16 @@ class SimReserve:
 
 
 class Watcher(Protocol):
-    """Looks on at every event that reaches the journal."""
+    """Whoever examines every event that is about to be journalled."""
 
     def on_event(self, event: AnyEvent) -> None:
-        """See one event, after the engine and before the journal."""
+        """Take one event, after the engine and before the journal."""
 
 
-class SimJournal:
-    """See `arb.live.node.Journal`."""
+class FaultyJournal:
+    """The journal of `arb.live.node`, on the simulated disk."""
 
-    def __init__(self, journal: Journal, disk: Disk, reserve: SimReserve, life: Life, watcher: Watcher) -> None:
+    def __init__(self, journal: Journal, disk: Disk, reserve: FaultyReserve, life: Life, watcher: Watcher) -> None:
         self._journal = journal
         self._disk = disk
         self._reserve = reserve
@@ -200,19 +262,19 @@ class SimJournal:
         return rows
 
 
-class SimLedger:
-    """See `arb.live.runner.LedgerWriter`: an inline ledger that is written every `PROJECT_EVERY_S`."""
+class FaultyLedger:
+    """The ledger of `arb.live.runner`, on the simulated disk: written inline, every `PROJECT_EVERY_S`."""
 
     def __init__(
         self,
-        places: Places,
+        files: Files,
         journal: Journal,
         disk: Disk,
         life: Life,
         now_ns: Callable[[], int],
         on_state: OnState,
     ) -> None:
-        self._places = places
+        self._files = files
         self._journal = journal
         self._disk = disk
         self._life = life
@@ -261,8 +323,8 @@ class SimLedger:
 
     def _project(self) -> None:
         if self._ledger is None:
-            self._places.make_ledger()
-            self._ledger = InlineLedger(self._places.db_url, self._journal)
+            self._files.make_ledger()
+            self._ledger = InlineLedger(self._files.db_url, self._journal)
         for record in self._untraded:
             self._ledger.submit_untraded(record)
         self._untraded.clear()

@@ -1,4 +1,4 @@
-"""The judges of a simulated seed. They read what lies in the files and what the venues know, and nothing of the engine.
+"""The judges of a simulated seed. They read the journal, the ledger and what the venues know, and nothing of the engine.
 
 Each judge returns what is wrong, one line per finding. Nothing is rounded and nothing forgiven, but where a bound is stated.
 """
@@ -21,15 +21,17 @@ from arb.faultsim.conduct import (
     TERMINAL,
     beyond_the_cap,
     ended_without_fills,
+    entries_of,
     late_without_a_halt,
     on_swept_books,
+    opened_while_stopped,
+    recorded_too_late,
     sent_too_early,
     torn_apart,
     two_at_one_market,
 )
-from arb.faultsim.places import Places
+from arb.faultsim.disk import Files
 from arb.faultsim.profit import changes, profit_misstated
-from arb.faultsim.story import entries_of, heard_too_late, opened_while_stopped
 from arb.faultsim.world import Outcome
 from arb.market.client_id import decode
 from arb.market.numbers import ZERO
@@ -40,7 +42,7 @@ from arb.store.projector import Projector
 
 EXACT = Context(prec=80)
 ENDED_AS = {"filled": "closed", "partial_cancelled": "cancelled", "cancelled": "cancelled"}
-"""Our status of an order that a venue took, and the venue's word for it."""
+"""Our status of an order that a venue took, and the venue's name for it."""
 CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
 WATERFALL = (
     "expected_net_e8",
@@ -51,7 +53,7 @@ WATERFALL = (
     "hedge_cost_e8",
     "residual_change_e8",
 )
-# A mended leg pays at most `leg_loss_max_bps` from its reference, which may lie as far off the plan as slippage allows,
+# A repaired leg pays at most `leg_loss_max_bps` from its reference, which may lie as far off the plan as slippage allows,
 # and three or four fees, which a fault may double.
 FEES_AND_SLIPPAGE_BPS = Decimal(110)
 
@@ -60,16 +62,16 @@ Row = dict[str, Any]
 
 
 class Evidence:
-    """All that the judges look at, read once."""
+    """All that the judges compare, read once."""
 
-    def __init__(self, places: Places, truth: Truth) -> None:
-        self.places = places
+    def __init__(self, files: Files, truth: Truth) -> None:
+        self.files = files
         self.truth = truth
-        self.orders = rows_of(places.ledger, "SELECT * FROM orders WHERE role <> 'foreign'")
+        self.orders = rows_of(files.ledger, "SELECT * FROM orders WHERE role <> 'foreign'")
         self.fills = rows_of(
-            places.ledger, "SELECT f.* FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role <> 'foreign'"
+            files.ledger, "SELECT f.* FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role <> 'foreign'"
         )
-        self.pairs = rows_of(places.ledger, "SELECT * FROM pair_trades")
+        self.pairs = rows_of(files.ledger, "SELECT * FROM pair_trades")
         self.own_orders = {
             (venue, _name(row)): row
             for venue, row in _each(truth, "orders")
@@ -78,14 +80,14 @@ class Evidence:
         self.own_fills = [(venue, row) for venue, row in _each(truth, "fills") if _is_ours(row)]
 
 
-def judge(places: Places, outcome: Outcome) -> list[str]:
+def judge(files: Files, outcome: Outcome) -> list[str]:
     """Return everything that is wrong with how a seed ended, its plan's limits being those it had to keep to."""
     plan, truth = outcome.plan, outcome.truth
     with localcontext(EXACT):
-        evidence = Evidence(places, truth)
+        evidence = Evidence(files, truth)
         return [
             *sent_twice(evidence),
-            *sent_too_early(places.journal),
+            *sent_too_early(files.journal),
             *torn_apart(evidence.orders),
             *wrongly_written_off(evidence),
             *orders_differ(evidence, lost=any(POWER_CUT in strike for strike in outcome.fired)),
@@ -93,20 +95,20 @@ def judge(places: Places, outcome: Outcome) -> list[str]:
             *foreign_misstated(evidence),
             *without_funds(evidence),
             *assets_not_conserved(truth),
-            *false_alarms(places),
+            *false_alarms(files),
             *too_exposed(evidence, plan.limits),
             *lost_too_much(evidence, plan.repair),
             *not_ended(evidence, plan.limits, outcome.halted, outcome.left_open),
             *pairs_misstated(evidence),
-            *profit_misstated(places.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
-            *two_at_one_market(places.journal),
-            *ended_without_fills(places.journal),
+            *profit_misstated(files.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
+            *two_at_one_market(files.journal),
+            *ended_without_fills(files.journal),
             *on_swept_books(evidence.pairs, evidence.fills),
-            *late_without_a_halt(places.journal, plan.timing, plan.limits.dust_max_quote),
-            *beyond_the_cap(places.journal, plan.repair),
-            *opened_while_stopped(places.journal),
-            *heard_too_late(places.journal, truth, outcome.calm_ns),
-            *not_a_projection(places),
+            *late_without_a_halt(files.journal, plan.timing, plan.limits.dust_max_quote),
+            *beyond_the_cap(files.journal, plan.repair),
+            *opened_while_stopped(files.journal),
+            *recorded_too_late(files.journal, truth, outcome.calm_ns),
+            *not_a_projection(files),
         ]
 
 
@@ -131,7 +133,7 @@ def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
         for venue, row in _each(evidence.truth, "requests")
         if row["kind"] == "place"
     }
-    for _, t_ns, kind, payload in entries_of(evidence.places.journal):
+    for _, t_ns, kind, payload in entries_of(evidence.files.journal):
         if kind != "Persist" or not ('"absent"' in payload or '"rejected"' in payload):
             continue
         record = json.loads(payload)["record"]
@@ -146,12 +148,12 @@ def wrongly_written_off(evidence: Evidence) -> Iterator[str]:
 def orders_differ(evidence: Evidence, *, lost: bool) -> Iterator[str]:
     """Every order exists on both sides, and ended alike.
 
-    But one that the journal has `lost`, and that came to its venue after the look through the account, and to nothing there.
+    But one that the journal has `lost`, that came to its venue after the account snapshot, and ended there unfilled.
     """
-    told = set()
+    known = set()
     for row in evidence.orders:
         key = (row["venue"], row["client_order_id"])
-        told.add(key)
+        known.add(key)
         other = evidence.own_orders.get(key)
         if row["status"] not in TERMINAL:
             yield f"order {key}: still {row['status']}"
@@ -162,7 +164,7 @@ def orders_differ(evidence: Evidence, *, lost: bool) -> Iterator[str]:
             yield f"order {key}: {row['status']} to us, unknown to the venue"
         else:
             yield from (f"order {key}: {text}" for text in _unlike(row, other))
-    for key in sorted(evidence.own_orders.keys() - told):
+    for key in sorted(evidence.own_orders.keys() - known):
         if not (lost and _is_nothing(evidence.own_orders[key])):
             yield f"order {key}: at the venue, not in the ledger"
 
@@ -170,8 +172,8 @@ def orders_differ(evidence: Evidence, *, lost: bool) -> Iterator[str]:
 def _came_to_nothing(ours: Row, theirs: Row) -> bool:
     """Return whether an order we call absent ended at its venue with nothing filled.
 
-    Where a history lags by more than two looks take, nothing tells such an order from one that never came: not the looks, and
-    not the balances. Nobody gains or loses by it.
+    Where a history lags by more than two order queries take, nothing distinguishes such an order from one that never came,
+    neither the queries nor the balances. Nobody gains or loses by it.
     """
     return ours["status"] == "absent" and _is_nothing(theirs)
 
@@ -201,12 +203,12 @@ def fills_differ(evidence: Evidence) -> Iterator[str]:
 
 
 def foreign_misstated(evidence: Evidence) -> Iterator[str]:
-    """What is called foreign is a stranger's indeed, each fill stored once and as it was."""
-    truth, ledger = evidence.truth, evidence.places.ledger
+    """What is called foreign is not ours, each fill stored once and as it was."""
+    truth, ledger = evidence.truth, evidence.files.ledger
     foreign = {(venue, row["id"]) for venue, row in _each(truth, "orders") if not _is_ours(row)}
     for row in rows_of(ledger, "SELECT * FROM orders WHERE role = 'foreign'"):
         if (row["venue"], row["venue_order_id"]) not in foreign:
-            yield f"foreign: order {row['venue_order_id']} at {row['venue']} is no stranger's"
+            yield f"foreign: order {row['venue_order_id']} at {row['venue']} is ours"
     theirs = Counter(_fill_key(venue, row, "", row["order_id"]) for venue, row in _each(truth, "fills"))
     query = "SELECT f.*, o.venue_order_id FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role = 'foreign'"
     ours = Counter(_fill_key(row["venue"], row, "", row["venue_order_id"]) for row in rows_of(ledger, query))
@@ -214,7 +216,7 @@ def foreign_misstated(evidence: Evidence) -> Iterator[str]:
 
 
 def without_funds(evidence: Evidence) -> Iterator[str]:
-    """No entry is sent for which its account has not enough: nobody draws on our accounts here but we and known strangers."""
+    """No entry is sent for which its account has not enough: only we, and known foreign orders, use these accounts."""
     entries = {row["client_order_id"] for row in evidence.orders if row["role"] == "entry"}
     for venue, row in _each(evidence.truth, "orders"):
         if row["reject"] == Refusal.INSUFFICIENT_BALANCE and _name(row) in entries:
@@ -243,9 +245,9 @@ def assets_not_conserved(truth: Truth) -> Iterator[str]:
                 yield f"conservation: {venue} {asset} is below zero: {free} free, {locked} locked"
 
 
-def false_alarms(places: Places) -> Iterator[str]:
+def false_alarms(files: Files) -> Iterator[str]:
     """No balance is called unexplained: here fills, fees and transfers explain every one, others' trades included."""
-    for row in rows_of(places.ledger, "SELECT text FROM incidents WHERE kind = 'balance_drift'"):
+    for row in rows_of(files.ledger, "SELECT text FROM incidents WHERE kind = 'balance_drift'"):
         yield f"false alarm: {row['text']}"
 
 
@@ -271,7 +273,7 @@ def too_exposed(evidence: Evidence, limits: Limits) -> Iterator[str]:
 def lost_too_much(evidence: Evidence, repair: RepairPolicy) -> Iterator[str]:
     """No pair loses more of its notional than the cap on repairs, fees and slippage allow.
 
-    What is left over is valued by the depth of one book at one instant, which may be none: that is no loss yet. So what is
+    What a pair leaves is valued by the depth of one book at one instant, which may be none: that is no loss yet. So what is
     carried is not judged, and of sold dust only the sale.
     """
     notional: dict[int, Decimal] = defaultdict(lambda: ZERO)
@@ -290,7 +292,7 @@ def lost_too_much(evidence: Evidence, repair: RepairPolicy) -> Iterator[str]:
 
 
 def not_ended(evidence: Evidence, limits: Limits, halted: str | None, left_open: list[int]) -> Iterator[str]:
-    """After the faults nothing is left open, or trading is halted; what pairs left over is dust, or told as carried."""
+    """After the faults nothing is left open, or trading is halted; what pairs leave is dust, or booked as carried."""
     if left_open and halted is None:
         yield f"not ended: pairs {left_open} are open and trading is not halted"
     for key, order in evidence.own_orders.items():
@@ -324,10 +326,10 @@ def pairs_misstated(evidence: Evidence) -> Iterator[str]:
             yield f"pair {pair['id']}: its waterfall does not add up"
 
 
-def not_a_projection(places: Places) -> Iterator[str]:
+def not_a_projection(files: Files) -> Iterator[str]:
     """The ledger is, row for row, what the journal says anew."""
-    reader = JournalReader.open(places.journal)
-    projector = Projector(f"sqlite:///{places.rebuilt}", reader, lambda: None)
+    reader = JournalReader.open(files.journal)
+    projector = Projector(f"sqlite:///{files.rebuilt}", reader, lambda: None)
     try:
         projector.open()
     except StoreError as error:
@@ -338,12 +340,12 @@ def not_a_projection(places: Places) -> Iterator[str]:
         reader.close()
     for table in CLASS_1:
         query = f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 5"
-        ours, anew = rows_of(places.ledger, query), rows_of(places.rebuilt, query)
+        ours, anew = rows_of(files.ledger, query), rows_of(files.rebuilt, query)
         if ours != anew:
             odd = next((pair for pair in zip(ours, anew, strict=False) if pair[0] != pair[1]), None)
             yield f"projection: {table} has {len(ours)} rows, the journal {len(anew)}; first difference {odd}"
     query = "SELECT * FROM opportunities WHERE outcome = 'traded' ORDER BY id"
-    if rows_of(places.ledger, query) != rows_of(places.rebuilt, query):
+    if rows_of(files.ledger, query) != rows_of(files.rebuilt, query):
         yield "projection: traded opportunities differ from the journal's"
 
 

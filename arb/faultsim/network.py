@@ -8,15 +8,16 @@ import asyncio
 import heapq
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
-from arb.faultsim.life import Life, Point
-from arb.faultsim.line import Line
+from arb.faultsim.faults import Life, Line, Point
 from arb.sandbox.wire import HttpAnswer as VenueAnswer
 from arb.sandbox.wire import HttpRequest as VenueRequest
 from arb.sandbox.world import REST_PREFIXES, WS_PATHS, HttpReply, SimWorld, WsText, venue_of_path
+from arb.venues.transport.direct import Later
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, NeverSent
 from arb.venues.transport.network import SocketEnded
 
@@ -25,7 +26,7 @@ HANDSHAKE_MS = (5, 40)
 
 
 class Network:
-    """Join a world to the process that lives right now; see the module's text."""
+    """Join the simulated venues to the process that lives right now, and move the clock while that waits."""
 
     def __init__(self, world: SimWorld, clock: ManualClock, rng: random.Random) -> None:
         self.world = world
@@ -37,9 +38,9 @@ class Network:
         self._waiting: dict[int, tuple[str, asyncio.Future[VenueAnswer | None]]] = {}
         self._sockets: dict[int, MemorySocket] = {}
 
-    def begin(self, life: Life) -> "MemoryWires":
+    def begin(self, life: Life) -> "MemoryNetwork":
         """Give a new process its network."""
-        return MemoryWires(self, life)
+        return MemoryNetwork(self, life)
 
     def end(self) -> None:
         """Drop every connection of the process that has just died; what it had sent stays under way."""
@@ -151,7 +152,7 @@ class Network:
         self._sockets[session_id] = socket
         return socket
 
-    def tell(self, socket: "MemorySocket", text: str) -> None:
+    def send_frame(self, socket: "MemorySocket", text: str) -> None:
         """Send a frame to the venue."""
         now_ns = self.clock.wall_ns()
         at_ns = max(now_ns + self.lines[socket.venue].delay_ns(now_ns), socket.last_sent_ns)
@@ -166,7 +167,7 @@ class Network:
             socket.broken(cause)
 
 
-class MemoryWires:
+class MemoryNetwork:
     """See `arb.venues.transport.network.Network`: the network of one life."""
 
     def __init__(self, network: Network, life: Life) -> None:
@@ -189,8 +190,11 @@ class MemoryTransport:
         self._network = network
         self._life = life
 
-    async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        """Return the answer; raise `NeverSent` or `AnswerLost`."""
+    def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """Return the answer, once awaited, when the request leaves; raise `NeverSent` or `AnswerLost` then."""
+        return Later(partial(self._send, request, timeout_s))
+
+    async def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
         network, clock = self._network, self._network.clock
         parts = urlsplit(request.url)
         venue = venue_of_path(parts.path, REST_PREFIXES)
@@ -233,7 +237,7 @@ class MemorySocket:
         self._reader: asyncio.Future[None] | None = None
 
     def arrive(self, text: str | None) -> None:
-        """Take a frame from the venue; None is its farewell."""
+        """Take a frame from the venue; None: it closed the connection."""
         if self._ended is not None:
             return
         if text is None:
@@ -270,7 +274,7 @@ class MemorySocket:
         if self._ended is not None:
             raise SocketEnded(f"cannot send: {self._ended}")
         self._life.passes(Point.BEFORE_REQUEST)
-        self._network.tell(self, text)
+        self._network.send_frame(self, text)
 
     async def close(self) -> None:
         """End the connection."""

@@ -1,7 +1,7 @@
 """What is simulated: settings, market and faults, all drawn from one seed.
 
 Most seeds aim at four cells of the table (`aims.py`): consecutive seeds go through all cells in turn, so that every cell is
-aimed at equally often, whatever chance has in store. Further strikes come as chance will have them. A few seeds are put to a
+aimed at equally often, whatever is drawn. Further strikes are drawn at random. A few seeds are put to a
 special test: of the proof of absence, of what happens in an outage, of a ledger that is locked for a minute.
 """
 
@@ -33,8 +33,6 @@ from arb.faultsim.aims import (
     strikes_for,
 )
 from arb.sandbox.profiles import SYMBOLS
-
-__all__ = ["STRIKES", "Phase", "Plan", "Strike", "aims_of", "make_plan"]
 
 AIMS = 4
 APART_MS = 1_250
@@ -90,7 +88,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     downtime_ns: int
     strikes: tuple[Strike, ...]
     linger_ns: int = 0
-    """How long the engine goes on trading after the faults, before it is told to end."""
+    """How long the engine goes on trading after the faults, before it is asked to end."""
     sockets: bool = False
     """Whether orders go over websockets, at the venues that take them so."""
     dies_halted: bool = False
@@ -98,7 +96,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     resumes: bool = False
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
     scarce: bool = False
-    """Whether a stranger's resting orders tie up all but a little of every account."""
+    """Whether foreign resting orders lock all but a little of every account."""
 
 
 def make_plan(seed: int) -> Plan:
@@ -153,7 +151,7 @@ def _test_of(rng: random.Random) -> Test:
 
 
 def _linger_ns(test: Test, strikes: tuple[Strike, ...]) -> int:
-    """Return how long to go on: in an outage until what nobody told must have been found, else until late fills have come."""
+    """Return how long to go on: in an outage until an unreported fill must have been found, else until late fills have come."""
     if test is Test.OUTAGE and any(strike.name == "net_refused" for strike in strikes):
         return 9 * NS_PER_S
     late_ms = (int(strike.param or 300) for strike in strikes if strike.name == "late_fill")

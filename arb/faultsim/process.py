@@ -9,11 +9,11 @@ from typing import Any
 from arb.clock import Clock
 from arb.core.engine import Engine
 from arb.core.state import EngineSettings
-from arb.faultsim.disk import Disk, SimJournal, SimLedger, SimReserve, Watcher
-from arb.faultsim.life import Life
-from arb.faultsim.places import Places
+from arb.errors import EXIT_OK
+from arb.faultsim.disk import Disk, FaultyJournal, FaultyLedger, FaultyReserve, Files, Watcher
+from arb.faultsim.faults import Life
 from arb.faultsim.plan import Plan
-from arb.live.node import EXIT_OK, Node, OnLedgerState, Parts
+from arb.live.node import Node, OnLedgerState, Parts
 from arb.live.runner import Runner
 from arb.live.universe import books_of, universe_of
 from arb.store.journal import Journal
@@ -35,7 +35,7 @@ class Process:
         self,
         plan: Plan,
         announced: Mapping[str, Any],
-        places: Places,
+        files: Files,
         *,
         clock: Clock,
         rng: random.Random,
@@ -53,16 +53,16 @@ class Process:
             if spec.name in announced["venues"]
         }
         self._sandbox_id = str(announced["sandbox_id"])
-        self._places = places
+        self._files = files
         self._clock = clock
         self._rng = rng
         self._network = network
         self._disk = disk
         self._life = life
         self._watcher = watcher
-        self._reserve = SimReserve(disk, clock.wall_ns)
+        self._reserve = FaultyReserve(disk, clock.wall_ns)
         self._journal: Journal | None = None
-        self._ledger: SimLedger | None = None
+        self._ledger: FaultyLedger | None = None
         self._node: Node | None = None
 
     @property
@@ -77,7 +77,7 @@ class Process:
 
     async def run(self) -> None:
         """Start, trade, and wind down once the runner has finished; raises `VenueError` when a venue cannot be used."""
-        journal = Journal.open(self._places.journal, self._clock, rng=self._rng, reserve=self._reserve)
+        journal = Journal.open(self._files.journal, self._clock, rng=self._rng, reserve=self._reserve)
         self._journal = self._reserve.journal = journal
         node = self._node = Node(self._parts(journal))
         await node.start()
@@ -99,12 +99,12 @@ class Process:
 
     def _parts(self, journal: Journal) -> Parts:
         gateways = {spec.name: self._gateway(spec) for spec in TRADED if spec.name in self._access}
-        simulated = SimJournal(journal, self._disk, self._reserve, self._life, self._watcher)
+        simulated = FaultyJournal(journal, self._disk, self._reserve, self._life, self._watcher)
         endpoints = {venue: endpoint for venue, (endpoint, _) in self._access.items()}
 
-        def make_ledger(on_state: OnLedgerState) -> SimLedger:
+        def make_ledger(on_state: OnLedgerState) -> FaultyLedger:
             clock = self._clock.wall_ns
-            self._ledger = SimLedger(self._places, journal, self._disk, self._life, clock, on_state)
+            self._ledger = FaultyLedger(self._files, journal, self._disk, self._life, clock, on_state)
             return self._ledger
 
         return Parts(
@@ -123,7 +123,7 @@ class Process:
             make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng, network=self._network),
             on_alert=lambda text: None,
             sync=simulated.sync,
-            halt_file_of=self._places.journal,
+            halt_file_of=self._files.journal,
             # A switch cancels whatever rests on the account, so not where somebody else trades there.
             dedicated=frozenset() if self._plan.scarce else frozenset(gateways),
             jobs=lambda _: () if self._ledger is None else (self._ledger.run(),),
@@ -169,6 +169,6 @@ class Process:
 
 
 async def _for_ever() -> int:
-    """Wait: whoever simulates tells the engine itself when to end."""
+    """Wait for ever: the simulation itself asks the engine to shut down."""
     await asyncio.Event().wait()
     return EXIT_OK

@@ -1,8 +1,8 @@
-"""The judge of the profit: what the ledger calls realised is what the venues' balances changed by (DESIGN.md section 5).
+"""The judge of the profit: what the ledger calls realised is what the venues' balances changed by.
 
 `realised_net = change of quote - X + R*m1`: the quote that a pair's fills at the venues brought and took, less fees in other
-assets at their quote value (`X`), plus the base it left over (`R`) at the mark at its close (`m1`). A pair that took over base
-from earlier ones pays what those had booked it at. And all pairs together changed the quote that the venues hold.
+assets at their quote value (`X`), plus its residual, the base it leaves (`R`), at the mark at its close (`m1`). A pair that
+took over base from earlier ones pays what those had booked it at. And all pairs together changed the quote the venues hold.
 """
 
 import json
@@ -39,9 +39,9 @@ def profit_misstated(
         left = size + moved[pair["id"], base]
         mark = Decimal(pair["residual_mark"] or 0)
         earned = moved[pair["id"], quote] - other_fees[pair["id"]] + left * mark - booked
-        told = Decimal(pair["realised_net_e8"]).scaleb(-8)
-        if abs(earned - told) > ROUNDED:
-            yield f"profit: pair {pair['id']} says {told}, the venues' fills and what is left say {earned}"
+        stated = Decimal(pair["realised_net_e8"]).scaleb(-8)
+        if abs(earned - stated) > ROUNDED:
+            yield f"profit: pair {pair['id']} states {stated}, the venues' fills and what is left say {earned}"
     yield from _not_the_balances(truth, moved)
 
 

@@ -1,4 +1,4 @@
-"""Scenarios: one story told in a few lines, simulated and judged like a seed (`app/scenario.py` reads the files).
+"""Scenarios: faults and their moments written in a few lines, simulated and judged like a seed (`arb faultsim` reads the file).
 
 What a file leaves out is as the engine has it by default; the market and all chance come from its `seed`. Every strike must
 meet a pair, and trading must end halted, or not, as the file says: else the scenario does not hold.
@@ -12,10 +12,11 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.faultsim.aims import Phase, Strike
+from arb.faultsim.disk import Files, temporary_files
 from arb.faultsim.judges import rows_of
-from arb.faultsim.places import Places, a_place
-from arb.faultsim.plan import Phase, Plan, Strike
-from arb.faultsim.run import simulated
+from arb.faultsim.plan import Plan
+from arb.faultsim.seeds import simulated
 from arb.faultsim.world import Outcome
 
 DRAIN_NS = 45 * NS_PER_S
@@ -43,7 +44,7 @@ class ScenarioStrike(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole file. After `faults_ms` all is in order again and the engine is told to end.
+    """A whole file. After `faults_ms` all is in order again and the engine is asked to end.
 
     `halted`: why trading must have halted in the end; empty: it must not have.
     """
@@ -75,10 +76,10 @@ def plan_of(scenario: Scenario) -> Plan:
     )
 
 
-def tell(scenario: Scenario) -> dict[str, Any]:
+def run_scenario(scenario: Scenario) -> dict[str, Any]:
     """Simulate and judge a scenario; return what happened. `findings` is empty when it holds."""
-    with a_place() as places:
-        outcome, findings = simulated(plan_of(scenario), places)
+    with temporary_files() as files:
+        outcome, findings = simulated(plan_of(scenario), files)
         return {
             "struck": outcome.fired,
             "met": {
@@ -88,7 +89,7 @@ def tell(scenario: Scenario) -> dict[str, Any]:
             "lives": outcome.lives,
             "virtual_s": round(outcome.virtual_s, 3),
             "halted": outcome.halted,
-            **_seen(places),
+            **_seen(files),
             "findings": [*_unexpected(scenario, outcome), *findings],
         }
 
@@ -108,20 +109,20 @@ def _strike(strike: ScenarioStrike) -> Strike:
 def _unexpected(scenario: Scenario, outcome: Outcome) -> list[str]:
     """Return how the end differs from what the file says."""
     met = {name for name, _ in outcome.cells}
-    told = [
+    differences = [
         f"strike {number}, {strike.fault}, met no pair: try another seed, phase or leg"
         for number, strike in enumerate(scenario.strikes, start=1)
         if strike.fault not in met
     ]
     if (outcome.halted or "") != scenario.halted:
-        told.append(f"trading ended halted: {outcome.halted or 'no'}, expected: {scenario.halted or 'no'}")
-    return told
+        differences.append(f"trading ended halted: {outcome.halted or 'no'}, expected: {scenario.halted or 'no'}")
+    return differences
 
 
-def _seen(places: Places) -> dict[str, Any]:
+def _seen(files: Files) -> dict[str, Any]:
     """Return what the ledger says of it, in sums."""
-    pairs = rows_of(places.ledger, "SELECT * FROM pair_trades ORDER BY id")
-    incidents = rows_of(places.ledger, "SELECT kind, text FROM incidents ORDER BY ns, id")
+    pairs = rows_of(files.ledger, "SELECT * FROM pair_trades ORDER BY id")
+    incidents = rows_of(files.ledger, "SELECT kind, text FROM incidents ORDER BY ns, id")
     states = [str(pair["state"]) for pair in pairs]
     return {
         "pairs": {state: states.count(state) for state in sorted(set(states))},

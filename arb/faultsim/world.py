@@ -1,7 +1,7 @@
 """One seed from beginning to end: a market, an engine that trades in it, faults, deaths, restarts, and the calm after.
 
 Faults strike until `faults_end_ns`; from then on the venues, the network and the disk are in order again, the engine is
-told to shut down, and it has `drain_ns` to bring every order and every exposure to an end.
+asked to shut down, and it has `drain_ns` to bring every order and every exposure to an end.
 """
 
 import asyncio
@@ -17,13 +17,12 @@ import msgspec
 from arb.clock import NS_PER_S, ManualClock
 from arb.core.events import ShutdownAsked
 from arb.errors import VenueError
-from arb.faultsim.disk import Disk
-from arb.faultsim.life import Killed, Life
+from arb.faultsim.disk import Disk, Files
+from arb.faultsim.faults import Killed, Life
+from arb.faultsim.injector import Cell, Injector
 from arb.faultsim.network import Network
-from arb.faultsim.places import Places
 from arb.faultsim.plan import Plan, under_way_ns
 from arb.faultsim.process import Process
-from arb.faultsim.watch import Cell, Watch
 from arb.sandbox.admin import Admin
 from arb.sandbox.server import first_line
 from arb.sandbox.values import OrderRequest
@@ -33,7 +32,7 @@ from arb.virtual_loop import VirtualLoop
 START_NS = 1_700_000_000 * NS_PER_S
 LIVES_IN_CALM = 5
 """How many lives may begin after the faults; before that as many as it takes, for no venue may let us in."""
-LOOK_NS = NS_PER_S // 10
+CHECK_EVERY_NS = NS_PER_S // 10
 RUNGS = 8
 """Shallow books, for what is judged here does not depend on depth that nobody reaches."""
 FREE = Decimal("1.4")
@@ -43,7 +42,7 @@ AFTERMATH_NS = 3 * NS_PER_S // 10
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """What happened, for the judges: the venues' truth, and how the processes ended. The files are in the places."""
+    """What happened, for the judges: the venues' truth, and how the processes ended. The files stay where `Files` says."""
 
     plan: Plan
     truth: dict[str, Any]
@@ -60,19 +59,19 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 
 class Simulation:
-    """See the module's text."""
+    """One seed: the venues, the network, the disk and one engine process after another. `run` simulates it all."""
 
-    def __init__(self, plan: Plan, places: Places) -> None:
+    def __init__(self, plan: Plan, files: Files) -> None:
         self._plan = plan
-        self._places = places
+        self._files = files
         self._clock = ManualClock(START_NS)
         self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
         self._announced = first_line(self._world, 1)
         self._admin = Admin(self._world, self._announced)
-        self._disk = Disk(places)
-        watch_rng = random.Random(f"{plan.seed}/watch")
-        self._watch = Watch(plan, self._admin, self._network, self._disk, self._clock, watch_rng)
+        self._disk = Disk(files)
+        injector_rng = random.Random(f"{plan.seed}/watch")
+        self._injector = Injector(plan, self._admin, self._network, self._disk, self._clock, injector_rng)
         if plan.scarce:
             _tie_up(self._world, plan.limits.max_notional_quote)
         self._engine_rng = random.Random(f"{plan.seed}/engine")
@@ -81,7 +80,7 @@ class Simulation:
         self._pairs = 0
 
     def run(self) -> Outcome:
-        """Live through the seed."""
+        """Simulate the seed from its first process to the calm after the last one."""
         with _quiet():
             left = LIVES_IN_CALM
             while (last := self._live()) is None and left:
@@ -95,8 +94,8 @@ class Simulation:
         return Outcome(
             plan=self._plan,
             truth=self._admin.handle("GET", "/ledger", b"", self._clock.wall_ns())[1],
-            cells=self._watch.cells(),
-            fired=self._watch.fired,
+            cells=self._injector.cells(),
+            fired=self._injector.fired,
             troubles=self._troubles + self._disk.troubles,
             halted=None if engine is None else engine.state.control.halted,
             left_open=[] if engine is None else sorted(engine.manager.open),
@@ -107,24 +106,24 @@ class Simulation:
         )
 
     def _live(self) -> Process | None:
-        """Live one life; return its process when it ended in order, None when it was killed or could not start."""
+        """Run one process; return it when it ended in order, None when it was killed or could not start."""
         self._lives += 1
         loop = VirtualLoop(self._clock, self._network)
-        loop.set_exception_handler(self._on_loose_end)
+        loop.set_exception_handler(self._on_task_error)
         asyncio.set_event_loop(loop)
         life = Life(loop)
         process = Process(
             self._plan,
             self._announced,
-            self._places,
+            self._files,
             clock=self._clock,
             rng=self._engine_rng,
             network=self._network.begin(life),
             disk=self._disk,
             life=life,
-            watcher=self._watch,
+            watcher=self._injector,
         )
-        self._watch.begin(process, life)
+        self._injector.begin(process, life)
         try:
             return process if self._until_end(loop, life, process) else None
         finally:
@@ -132,7 +131,7 @@ class Simulation:
             if process.engine is not None:
                 self._pairs += process.engine.state.tally.opened
             self._network.end()
-            _bury(loop)
+            _cancel_tasks(loop)
             process.release()
             self._disk.after_death()
             loop.close()
@@ -167,9 +166,9 @@ class Simulation:
         """End the faults when their time is over, then ask for an orderly end."""
         calm_ns = START_NS + self._plan.faults_end_ns
         while (left_ns := calm_ns - self._clock.wall_ns()) > 0:
-            await asyncio.sleep(min(left_ns, LOOK_NS) / NS_PER_S)
-            self._watch.look(self._clock.wall_ns())
-        self._watch.calm()
+            await asyncio.sleep(min(left_ns, CHECK_EVERY_NS) / NS_PER_S)
+            self._injector.strike_due(self._clock.wall_ns())
+        self._injector.calm()
         await process.up.wait()
         await asyncio.sleep(self._plan.linger_ns / NS_PER_S)
         assert process.runner is not None
@@ -182,14 +181,14 @@ class Simulation:
         while self._clock.wall_ns() < until_ns:
             self._network.run_until(until_ns)
 
-    def _on_loose_end(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _on_task_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if isinstance(error, Exception):
             self._troubles.append(f"{context.get('message')}: {type(error).__name__}: {error}")
 
 
 def _tie_up(world: SimWorld, notional: Decimal) -> None:
-    """Let a stranger's resting order hold, at every venue, all quote but what `FREE` orders of the largest size cost."""
+    """Place a foreign resting order at every venue that locks all quote but what `FREE` orders of the largest size cost."""
     for venue in world.venues.values():
         exchange = venue.exchange
         symbol, rules = next(iter(exchange.instruments.items()))
@@ -200,8 +199,8 @@ def _tie_up(world: SimWorld, notional: Decimal) -> None:
         exchange.place(OrderRequest(symbol, "buy", "limit", "gtc", price=price, size=size), START_NS)
 
 
-def _bury(loop: VirtualLoop) -> None:
-    """End what a dead process has left in its loop; every door to the outside is shut already."""
+def _cancel_tasks(loop: VirtualLoop) -> None:
+    """Cancel the tasks that a dead process has left in its loop; nothing of it can reach the outside any more."""
     for _ in range(10):
         tasks = asyncio.all_tasks(loop)
         if not tasks:
@@ -215,7 +214,7 @@ def _bury(loop: VirtualLoop) -> None:
 
 
 class _quiet:  # noqa: N801  # used like a function
-    """Keep the logs of simulated troubles to themselves."""
+    """Silence the logs of faults that are simulated."""
 
     def __enter__(self) -> None:
         self._levels = {name: logging.getLogger(name).level for name in ("arb", "asyncio")}

@@ -1,6 +1,6 @@
-"""Control of a running engine: a Unix socket for questions and orders, and a halt file for when nothing else answers.
+"""Control of a running engine: a Unix socket for requests, and a halt file for when nothing answers there.
 
-Both lie beside the journal. The file is looked at every 200 ms by whoever runs the loop, so that `arb halt` works with a
+Both lie beside the journal. The file is read every 200 ms by whoever runs the loop, so that `arb halt` works with a
 hung database and even when the socket does not answer; an engine started while the file is there begins halted. The socket
 takes one JSON object per line (`{"do": "status"}`) and answers with one.
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from arb.core.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
 
 HALT_POLL_S = 0.2
@@ -21,7 +22,8 @@ LINE_LIMIT = 65_536
 # The kernel allows 108 bytes for the path of a Unix socket; longer ones are reached through their directory instead.
 SOCKET_PATH_MAX = 100
 
-Answer = dict[str, Any]
+Document = dict[str, Any]
+"""A request, or its answer, as one JSON object."""
 
 
 def halt_file(journal: Path) -> Path:
@@ -64,10 +66,44 @@ def remove_halt_file(journal: Path) -> bool:
     return True
 
 
+class ControlRequests:
+    """Answers what a user asks of the running engine: its status, a halt, a resumption, a flattening.
+
+    `obey` takes a request and returns what is wrong, "" if nothing; `summary` returns the present state.
+    """
+
+    def __init__(self, journal: Path, obey: Callable[[AnyEvent], str], summary: Callable[[], Document]) -> None:
+        self._journal = journal
+        self._obey = obey
+        self._summary = summary
+
+    def answer(self, request: Document) -> Document:
+        """Document one request."""
+        event: AnyEvent
+        reason = str(request.get("reason", "operator"))
+        match request.get("do"):
+            case "status":
+                return self._summary()
+            case "halt":
+                event = HaltAsked(reason=reason)
+            case "resume":
+                event = ResumeAsked(reason=reason)
+            case "flatten":
+                event = FlattenAsked(reason=reason)
+            case other:
+                return {"error": f"unknown request {other!r}: status, halt, resume or flatten"}
+        trouble = self._obey(event)
+        if trouble:
+            return {"error": trouble}
+        if isinstance(event, ResumeAsked):
+            remove_halt_file(self._journal)
+        return {"done": str(request["do"])}
+
+
 class ControlServer:
     """The engine's end of the control socket."""
 
-    def __init__(self, journal: Path, answer: Callable[[Answer], Answer]) -> None:
+    def __init__(self, journal: Path, answer: Callable[[Document], Document]) -> None:
         self._path = socket_path(journal)
         self._answer = answer
         self._server: asyncio.AbstractServer | None = None
@@ -93,21 +129,21 @@ class ControlServer:
                 writer.write(json.dumps(self._reply(line)).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
-            pass  # the asker went away, or sent a line beyond the limit: nothing of ours is touched
+            pass  # the client went away, or sent a line beyond the limit: nothing of ours is touched
         finally:
             writer.close()
 
-    def _reply(self, line: bytes) -> Answer:
+    def _reply(self, line: bytes) -> Document:
         try:
-            wish = json.loads(line)
+            request = json.loads(line)
         except (ValueError, RecursionError):
             return {"error": "not JSON"}
-        if not isinstance(wish, dict):
+        if not isinstance(request, dict):
             return {"error": "not a JSON object"}
-        return self._answer(wish)
+        return self._answer(request)
 
 
-def ask(journal: Path, wish: Answer, timeout_s: float = 2.0) -> Answer | None:
+def ask(journal: Path, request: Document, timeout_s: float = 2.0) -> Document | None:
     """Ask a running engine; return None when nobody listens or answers in time."""
     path = socket_path(journal)
     if not path.exists():
@@ -116,7 +152,7 @@ def ask(journal: Path, wish: Answer, timeout_s: float = 2.0) -> Answer | None:
         with socket.socket(socket.AF_UNIX) as connection, _short(path) as address:
             connection.settimeout(timeout_s)
             connection.connect(address)
-            connection.sendall(json.dumps(wish).encode() + b"\n")
+            connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as answers:
                 line = answers.readline(LINE_LIMIT * 16)
     except OSError:

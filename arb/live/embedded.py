@@ -28,16 +28,16 @@ class Sandbox:
 
     @property
     def sandbox_id(self) -> str:
-        """Return the id that tells this sandbox's accounts from those of any other."""
+        """Return the id that distinguishes this sandbox's accounts from those of any other."""
         return str(self.announced["sandbox_id"])
 
     @classmethod
     async def embedded(cls, seed: int | None) -> "Sandbox":
         """Start a sandbox as a child process and wait for its first line; raises `StoreError` when none comes."""
-        words = [sys.executable, "-m", "arb.sandbox", "--child", "--port", "0"]
-        words += [] if seed is None else ["--seed", str(seed)]
+        command = [sys.executable, "-m", "arb.sandbox", "--child", "--port", "0"]
+        command += [] if seed is None else ["--seed", str(seed)]
         child = await asyncio.create_subprocess_exec(
-            *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True
+            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True
         )
         assert child.stdout is not None
         try:

@@ -1,4 +1,4 @@
-"""Perform the engine's commands: orders first and together, then cancels, looks, balances and timers.
+"""Perform the engine's commands: orders first and together, then cancels, order queries, balances and timers.
 
 Nothing here decides anything. Every order that was handed in gets exactly one answer, whatever happens: an exception nobody
 foresaw becomes `OutcomeUnknown`, because by then the order may have left, and an incident, because it is our own bug.
@@ -7,6 +7,7 @@ foresaw becomes `OutcomeUnknown`, because by then the order may have left, and a
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from arb.clock import NS_PER_S, Clock
@@ -39,14 +40,15 @@ IN_FLIGHT_MAX = "in_flight_max"
 OTHER_LEG = "other_leg"
 """The code of an entry that was kept back because the other leg of its pair could not leave."""
 BALANCES_AGAIN_S = 2.0
-_ORDER: dict[Any, int] = {PlaceOrder: 0, CancelOrder: 1, QueryOrder: 2}
+TIMERS_MAX = 10_000
+_TURN: dict[Any, int] = {PlaceOrder: 0, CancelOrder: 1, QueryOrder: 2}
 
 IncidentListener = Callable[[IncidentKind, str], None]
 """Called with (kind, text) when something happened that should not; `executor_error` is a bug and should stop trading."""
 
 
 class Executor:
-    """See the module's text. `perform` never blocks and never raises for what a venue does."""
+    """Performs commands at the gateways. `perform` never blocks and never raises for what a venue does."""
 
     def __init__(
         self,
@@ -56,24 +58,17 @@ class Executor:
         emit: EventListener,
         on_incident: IncidentListener,
         in_flight_max: int = 256,
-        timers_max: int = 10_000,
     ) -> None:
         self._gateways = gateways
         self._clock = clock
         self._emit = emit
         self._on_incident = on_incident
         self._in_flight_max = in_flight_max
-        self._timers_max = timers_max
-        # In the order in which they began, as a set of tasks is not: what a stop tells must repeat.
+        # In the order in which they began, as a set of tasks is not: the events of a stop must come in a repeatable order.
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._asking_balances: set[str] = set()
         self._balances_again: set[str] = set()
-
-    @property
-    def in_flight(self) -> int:
-        """Return how many requests are under way."""
-        return len(self._tasks)
 
     def perform(self, commands: Iterable[AnyCommand]) -> None:
         """Start everything in `commands` that concerns venues and timers; rows, alerts and the end are the runner's.
@@ -81,47 +76,32 @@ class Executor:
         Orders start first and in the order given, with nothing awaited between them: both legs of a pair leave before this
         returns, where their connections stand ready, and else in the same turn of the loop.
         """
-        entries: dict[str, list[PlaceOrder]] = {}
-        cancels: dict[str, list[CancelOrder]] = {}
-        for command in sorted(commands, key=lambda command: _ORDER.get(type(command), 3)):
-            if isinstance(command, PlaceOrder) and command.role is Role.ENTRY:
-                entries.setdefault(_pair_of(command), []).append(command)
-                continue
-            for legs in entries.values():
-                self._start_entries(legs)
-            entries.clear()
-            if isinstance(command, CancelOrder):
-                cancels.setdefault(command.venue, []).append(command)
-                continue
-            for several in cancels.values():
-                self._start_cancels(several)
-            cancels.clear()
-            if isinstance(command, PlaceOrder):
-                self._start_place(command)
-            elif isinstance(command, QueryOrder):
-                self._start_query(command)
-            elif isinstance(command, RefreshBalances):
-                self._refresh(command.venue)
-            elif isinstance(command, SnapshotAccount):
-                self._start_snapshot(command)
-            elif isinstance(command, SetTimer):
-                self._set_timer(command)
-        for legs in entries.values():
-            self._start_entries(legs)
-        for several in cancels.values():
-            self._start_cancels(several)
+        in_turn = sorted(commands, key=lambda command: _TURN.get(type(command), 3))
+        for kind, several in groupby(in_turn, key=_sent_together):
+            if kind is PlaceOrder:
+                for legs in _grouped(several, lambda leg: pair_part(leg.client_order_id) or leg.client_order_id):
+                    self._start_entries(legs)
+            elif kind is CancelOrder:
+                for cancels in _grouped(several, lambda cancel: cancel.venue):
+                    self._start_cancels(cancels)
+            else:
+                for command in several:
+                    self._start(command)
 
-    async def drain(self, deadline_ns: int) -> int:
-        """Wait until nothing is under way or the deadline (our wall clock) has passed; return how much still is."""
-        while self._tasks:
-            left_s = (deadline_ns - self._clock.wall_ns()) / NS_PER_S
-            if left_s <= 0:
-                break
-            await asyncio.wait(tuple(self._tasks), timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-        return len(self._tasks)
+    def _start(self, command: AnyCommand) -> None:
+        if isinstance(command, PlaceOrder):
+            self._start_place(command)
+        elif isinstance(command, QueryOrder):
+            self._start_query(command)
+        elif isinstance(command, RefreshBalances):
+            self._refresh(command.venue)
+        elif isinstance(command, SnapshotAccount):
+            self._start_snapshot(command)
+        elif isinstance(command, SetTimer):
+            self._set_timer(command)
 
     async def close(self) -> None:
-        """Stop all timers and requests; orders whose answer is not waited for any longer are told as unknown."""
+        """Stop all timers and requests; an order whose answer is no longer waited for becomes unknown."""
         for handle in self._timers.values():
             handle.cancel()
         self._timers.clear()
@@ -130,84 +110,99 @@ class Executor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # Orders, cancels, looks.
+    # Orders, cancels, order queries, account snapshots.
 
     def _start_entries(self, legs: list[PlaceOrder]) -> None:
         """Send the legs of one pair together, or none of them: all are made ready before the first one leaves."""
-        departures: list[Departure] = []
-        refused: list[OrderRejected] = []
-        for leg in legs:
-            departure = self._prepare(leg)
-            if isinstance(departure, OrderRejected):
-                refused.append(departure)
-            else:
-                departures.append(departure)
-        if not refused:
-            # One right after the other; only then does anybody wait for an answer.
-            left = [(leg, self._leave(leg, departure)) for leg, departure in zip(legs, departures, strict=True)]
-            for leg, coming in left:
-                if coming is not None:
-                    self._await_answer(leg, coming)
+        prepared = [(leg, self._prepare(leg)) for leg in legs]
+        refusals = [answer for _, answer in prepared if isinstance(answer, OrderRejected)]
+        departures = [(leg, depart) for leg, depart in prepared if not isinstance(depart, OrderRejected)]
+        if not refusals:
+            self._leave_together(departures)
             return
-        named = {answer.client_order_id for answer in refused}
-        for answer in refused:
-            self._emit(answer)
-        for leg in legs:
-            if leg.client_order_id not in named:
-                self._emit(_not_sent(leg, OTHER_LEG, f"the other leg could not leave: {refused[0].code}"))
+        for refusal in refusals:
+            self._emit(refusal)
+        for leg, _ in departures:
+            self._emit(_not_sent(leg, OTHER_LEG, f"the other leg could not leave: {refusals[0].code}"))
+
+    def _leave_together(self, departures: list[tuple[PlaceOrder, Departure]]) -> None:
+        """Send one leg right after the other; only then does anybody wait for an answer."""
+        sent: list[tuple[PlaceOrder, Coroutine[Any, Any, PlaceAnswer]]] = []
+        try:
+            for leg, depart in departures:
+                answer = self._leave(leg, depart)
+                if answer is not None:
+                    sent.append((leg, answer))
+        except BaseException:  # the process ends between two legs: nobody will wait for the first one's answer
+            for _, answer in sent:
+                answer.close()
+            raise
+        for leg, answer in sent:
+            self._await_answer(leg, answer)
 
     def _prepare(self, leg: PlaceOrder) -> Departure | OrderRejected:
-        gateway = self._gateways.get(leg.venue)
-        if gateway is None or len(self._tasks) >= self._in_flight_max:
-            code = "no_gateway" if gateway is None else IN_FLIGHT_MAX
-            return _not_sent(leg, code, f"{len(self._tasks)} requests under way")
+        refusal = self._refusal(leg)
+        if refusal is not None:
+            return refusal
         try:
-            return gateway.prepare(leg)
-        except Exception as error:  # nothing has left yet: this one is certain
+            return self._gateways[leg.venue].prepare(leg)
+        except Exception as error:  # a bug of ours; nothing has left yet, so the rejection is certain
             self._on_incident(IncidentKind.EXECUTOR_ERROR, f"preparing {leg.client_order_id} at {leg.venue}: {error!r}")
             return _not_sent(leg, "bug", repr(error))
 
-    def _start_place(self, command: PlaceOrder) -> None:
-        gateway = self._gateways.get(command.venue)
-        if gateway is None or len(self._tasks) >= self._in_flight_max:
-            code = "no_gateway" if gateway is None else IN_FLIGHT_MAX
-            self._emit(_not_sent(command, code, f"{len(self._tasks)} requests under way"))
-            return
-        self._spawn_order(command, partial(gateway.place, command))
-
-    def _leave(self, leg: PlaceOrder, departure: Departure) -> Coroutine[Any, Any, PlaceAnswer] | None:
+    def _leave(self, leg: PlaceOrder, depart: Departure) -> Coroutine[Any, Any, PlaceAnswer] | None:
         try:
-            return departure()
-        except Exception as error:  # a bug, and by now the order may have left
+            return depart()
+        except Exception as error:  # a bug of ours, and by now the order may have left
             self._emit(_unknown(leg, f"bug: {error!r}", self._clock.wall_ns()))
             self._on_incident(IncidentKind.EXECUTOR_ERROR, f"sending {leg.client_order_id} to {leg.venue}: {error!r}")
             return None
 
     def _await_answer(self, command: PlaceOrder, answer: Coroutine[Any, Any, PlaceAnswer]) -> None:
-        begun: list[bool] = []
         sent_ns = self._clock.wall_ns()
 
-        def on_done(_task: object) -> None:
-            if not begun:  # cancelled before its first step, but the order had left
-                answer.close()
-                self._emit(_unknown(command, "stopped before its answer came", sent_ns))
+        def on_unstarted() -> None:  # the order had left already
+            answer.close()
+            self._emit(_unknown(command, "stopped before its answer came", sent_ns))
 
-        self._spawn(self._place(command, lambda: answer, begun)).add_done_callback(on_done)
+        self._spawn_place(command, lambda: answer, on_unstarted)
 
-    def _spawn_order(self, command: PlaceOrder, departure: Departure) -> None:
+    def _start_place(self, command: PlaceOrder) -> None:
+        refusal = self._refusal(command)
+        if refusal is not None:
+            self._emit(refusal)
+            return
+
+        def on_unstarted() -> None:
+            self._emit(_not_sent(command, "stopped", "stopped before it was sent"))
+
+        self._spawn_place(command, partial(self._gateways[command.venue].place, command), on_unstarted)
+
+    def _refusal(self, command: PlaceOrder) -> OrderRejected | None:
+        """Return why an order cannot be handed to a gateway now, None when it can."""
+        if command.venue not in self._gateways:
+            code = "no_gateway"
+        elif len(self._tasks) >= self._in_flight_max:
+            code = IN_FLIGHT_MAX
+        else:
+            return None
+        return _not_sent(command, code, f"{len(self._tasks)} requests under way")
+
+    def _spawn_place(self, command: PlaceOrder, depart: Departure, on_unstarted: Callable[[], None]) -> None:
+        """Wait for an order's answer in a task; `on_unstarted` answers for one that is cancelled before its first step."""
         begun: list[bool] = []
 
         def on_done(_task: object) -> None:
-            if not begun:  # cancelled before its first step, which no code of its own could have answered
-                self._emit(_not_sent(command, "stopped", "stopped before it was sent"))
+            if not begun:
+                on_unstarted()
 
-        self._spawn(self._place(command, departure, begun)).add_done_callback(on_done)
+        self._spawn(self._place(command, depart, begun)).add_done_callback(on_done)
 
-    async def _place(self, command: PlaceOrder, departure: Departure, begun: list[bool]) -> None:
+    async def _place(self, command: PlaceOrder, depart: Departure, begun: list[bool]) -> None:
         begun.append(True)
         started_ns = self._clock.wall_ns()
         try:
-            answer = await departure()
+            answer = await depart()
             require(
                 answer.client_order_id == command.client_order_id,
                 f"asked about {command.client_order_id}, answered about {answer.client_order_id}",
@@ -242,7 +237,7 @@ class Executor:
                 if left.pop(answer.client_order_id, None) is not None:
                     self._emit(answer)
             require(not left, f"no answer about {', '.join(left)}")
-        except Exception as error:  # the top of a task: a bug leaves the outcome unknown
+        except Exception as error:  # the top of a task: a bug leaves the outcomes unknown
             for command in left.values():
                 self._emit(_cancel_answer(command, f"bug: {error!r}", Outcome.UNKNOWN))
             self._on_incident(
@@ -256,12 +251,12 @@ class Executor:
         elif len(self._tasks) >= 2 * self._in_flight_max:
             self._emit(self._not_queried(command, IN_FLIGHT_MAX))
         else:
-            self._spawn(self._look(gateway, command))
+            self._spawn(self._query(gateway, command))
 
-    async def _look(self, gateway: OrderGateway, command: QueryOrder) -> None:
+    async def _query(self, gateway: OrderGateway, command: QueryOrder) -> None:
         try:
             self._emit(await gateway.query_order(command))
-        except Exception as error:  # the top of a task: a bug is a look that saw nothing
+        except Exception as error:  # the top of a task: a bug is a query that found nothing out
             self._emit(self._not_queried(command, f"bug: {error!r}"))
             self._on_incident(
                 IncidentKind.EXECUTOR_ERROR, f"querying {command.client_order_id} at {command.venue}: {error!r}"
@@ -289,11 +284,9 @@ class Executor:
         try:
             for part in parts_of(await gateway.snapshot_account(command)):
                 self._emit(part)
-        except Exception as error:  # the top of a task: a bug is a look that saw nothing
+        except Exception as error:  # the top of a task: a bug is a snapshot that shows nothing
             self._emit(AccountSnapshotTaken.unread(command.venue, self._clock.wall_ns(), f"bug: {error!r}"))
-            self._on_incident(
-                IncidentKind.EXECUTOR_ERROR, f"taking a snapshot of the account at {command.venue}: {error!r}"
-            )
+            self._on_incident(IncidentKind.EXECUTOR_ERROR, f"taking the account snapshot at {command.venue}: {error!r}")
 
     # Balances: one question per venue at a time; one asked meanwhile is asked afterwards, since its answer must be newer.
 
@@ -313,8 +306,8 @@ class Executor:
             self._emit(await gateway.balances())
         except VenueError as error:
             again_s = BALANCES_AGAIN_S
-            self._emit(TroubleReported(kind=IncidentKind.BALANCES_UNREAD, text=str(error), venue=venue))
-        except Exception as error:  # the top of a task: a bug is told, the timer asks again
+            self._emit(TroubleReported(kind="balances_unread", text=str(error), venue=venue))
+        except Exception as error:  # the top of a task: a bug of ours is an incident, the timer asks again
             self._on_incident(IncidentKind.EXECUTOR_ERROR, f"reading balances of {venue}: {error!r}")
         finally:
             self._asking_balances.discard(venue)
@@ -334,7 +327,7 @@ class Executor:
         before = self._timers.pop(name, None)
         if before is not None:
             before.cancel()
-        require(len(self._timers) < self._timers_max, "too many timers")
+        require(len(self._timers) < TIMERS_MAX, "too many timers")
 
         def fire() -> None:
             del self._timers[name]
@@ -349,9 +342,19 @@ class Executor:
         return task
 
 
-def _pair_of(command: PlaceOrder) -> str:
-    """Return what the legs of one pair have in common: an id of ours tells its pair, any other stands alone."""
-    return pair_part(command.client_order_id) or command.client_order_id
+def _sent_together(command: AnyCommand) -> type[PlaceOrder] | type[CancelOrder] | None:
+    """Return the kind of commands that this one may be sent together with; None: it goes alone."""
+    if isinstance(command, PlaceOrder):
+        return PlaceOrder if command.role is Role.ENTRY else None
+    return CancelOrder if isinstance(command, CancelOrder) else None
+
+
+def _grouped(commands: Iterable[Any], key: Callable[[Any], str]) -> Iterable[list[Any]]:
+    """Return the commands in groups of one key, in order of first appearance."""
+    groups: dict[str, list[Any]] = {}
+    for command in commands:
+        groups.setdefault(key(command), []).append(command)
+    return groups.values()
 
 
 def _not_sent(command: PlaceOrder, code: str, message: str) -> OrderRejected:

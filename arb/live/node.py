@@ -31,13 +31,11 @@ from arb.core.events import (
 )
 from arb.core.incidents import HaltReason
 from arb.core.state import EngineSettings
-from arb.errors import ArbError
-from arb.live.accounts import Restoring, present_accounts, restored_on
+from arb.errors import EXIT_HALTED, EXIT_OK, ArbError
 from arb.live.control import read_halt_file
-from arb.live.dead_man import DeadManSwitch
 from arb.live.executor import Executor
 from arb.live.runner import JournalWriter, LedgerWriter, Runner, TapeWriter
-from arb.live.tasks import DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
+from arb.live.tasks import DeadManSwitch, DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
 from arb.live.universe import Universe
 from arb.market.client_id import NONCE_BITS
 from arb.market.instrument import Instrument
@@ -47,8 +45,6 @@ from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGatew
 
 log = logging.getLogger(__name__)
 
-EXIT_OK = 0
-EXIT_HALTED = 4
 HALTS_BY_USER = (None, HaltReason.ASKED, HaltReason.FLATTENING, HaltReason.FLATTENED)
 
 OnLedgerState = Callable[[bool, str], None]
@@ -56,12 +52,20 @@ OnLedgerState = Callable[[bool, str], None]
 Job = Coroutine[Any, Any, None]
 
 
-class Journal(JournalWriter, Restoring, Protocol):
+class Journal(JournalWriter, Protocol):
     """What a run needs of its journal."""
 
     @property
     def last_seq(self) -> int:
         """Return the sequence number of the last event, 0 for a new journal."""
+
+    def restore(
+        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+    ) -> JournalState:
+        """Return what a restart on these accounts needs; raise `StoreError` at an entry that cannot be read.
+
+        `former_accounts`: earlier names of accounts, and their present ones.
+        """
 
 
 class Tape(TapeWriter, Protocol):
@@ -76,7 +80,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     `symbols`: what may be traded at each venue. `make_universe` says which of the listed instruments are traded, `make_books`
     reads their frames, `make_feeds` brings the frames. `sync` makes the journal survive a power cut; None: nobody need.
-    `halt_file_of`: the journal beside which a halt file is looked for; None: there is none. `dropped`: how many untraded
+    `halt_file_of`: the journal beside which a halt file may lie; None: there is none. `dropped`: how many untraded
     opportunities the ledger could not take so far. `dedicated`: venues whose accounts are nobody else's. `jobs`: what else is
     to run beside the loop. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given the
     accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades on one.
@@ -121,7 +125,7 @@ class Node:
         self._executor: Executor
 
     async def start(self) -> None:
-        """Ask the venues what they list and what the accounts hold, and take up what the journal left.
+        """Ask the venues what they list and what the accounts hold, and recover what the journal left open.
 
         Raises `VenueError` when a venue cannot be used, `ConfigError` when nothing can be traded here.
         """
@@ -168,10 +172,6 @@ class Node:
     async def close(self) -> None:
         """Release the gateways' sockets."""
         await asyncio.gather(*(gateway.close() for gateway in self._parts.gateways.values()))
-
-    def now_ns(self) -> int:
-        """Return the run's time, ns UTC."""
-        return self._parts.clock.wall_ns()
 
     # The start.
 
@@ -261,7 +261,7 @@ class Node:
         """Run a task that should never end; whatever ends it stops trading."""
         try:
             await job
-        except Exception as error:  # the top of a task
+        except Exception as error:  # the top of a task: whatever ended it, the engine must not trade on without it
             self.runner.fail(error)
 
     # The end.
@@ -292,13 +292,13 @@ class Node:
         failed = runner.fatal is not None or bool(left_open) or halted not in HALTS_BY_USER
         exit_code = exit_code or (EXIT_HALTED if failed else EXIT_OK)
         with contextlib.suppress(ArbError):
-            self._drops.tell(runner.take)
+            self._drops.report(runner.take)
             runner.take(RunEnded(exit_code=exit_code, fatal=None if runner.fatal is None else str(runner.fatal)))
         return exit_code
 
 
 def restored_from(state: JournalState) -> Restored:
-    """Return what the engine takes up of what the journal left, every account by its present name."""
+    """Return what the engine recovers of what the journal left, every account by its present name."""
     recent = state.recent
     restored = Restored(
         control=state.control,
@@ -313,3 +313,19 @@ def restored_from(state: JournalState) -> Restored:
         former_accounts=state.remembered_accounts,
     )
     return with_present_accounts(restored, state.former_accounts)
+
+
+def restored_on(journal: Journal, gateways: Iterable[OrderGateway]) -> JournalState:
+    """Return what a restart on these gateways' accounts needs; they have been started. Raises `StoreError`."""
+    started = tuple(gateways)
+    former = {name: gateway.account_id for gateway in started for name in gateway.former_ids}
+    return journal.restore([gateway.account_id for gateway in started], former)
+
+
+def present_accounts(gateways: Mapping[str, OrderGateway], state: JournalState) -> dict[str, str]:
+    """Return the accounts by venue, by the names that count.
+
+    A venue that does not report its id today, and did under the same key before, still has the same account.
+    """
+    former = state.former_accounts
+    return {venue: former.get(gateway.account_id, gateway.account_id) for venue, gateway in gateways.items()}

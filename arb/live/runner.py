@@ -120,14 +120,14 @@ class Runner:
         """Take one event at once, ahead of the queue; for the start of a run, before anything else is under way."""
         self._take(event)
 
-    def obey(self, wish: AnyEvent) -> str:
-        """Take a user's wish at once; return "" when it is journalled, and else what became of it.
+    def obey(self, request: AnyEvent) -> str:
+        """Take a user's halt, resume or flatten at once; return "" when it is journalled, else what became of it.
 
-        Whoever is told that it is done may kill the process in that instant, and counts on it after the next start.
+        A user who reads that it is done may kill the process in that instant, and counts on it after the next start.
         """
         try:
-            self._take(wish)
-        except Exception as error:  # as at the top of the loop
+            self._take(request)
+        except Exception as error:  # as at the top of the loop: whatever it is, trading stops
             self.fail(error)
             return f"trading stops: {error}"
         return (

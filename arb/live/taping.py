@@ -35,7 +35,7 @@ _Line = tuple[int | None, int, str, bytes | AnyEvent]
 
 
 class Taping:
-    """See the module's text. `frame` and `event` belong to the loop's thread and never block."""
+    """The tape of one run. `frame` and `event` are called on the loop's thread and never block."""
 
     def __init__(self, path: Path, on_trouble: Callable[[str], None], *, queue_bytes: int = QUEUE_BYTES) -> None:
         """Create the tape at `path`; raises `StoreError` when it exists already or cannot be made.

@@ -1,4 +1,4 @@
-"""The small tasks that never end: the venues' clocks and rules, the journal's fsync, the halt file."""
+"""The tasks that run beside the loop: venue clocks and rules, the journal's fsync, the halt file, dead-man switches."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from arb.clock import NS_PER_S, Clock
 from arb.core.events import ClockSuspected, HaltAsked, InstrumentListed, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.errors import StoreError, VenueError
@@ -22,7 +23,11 @@ CLOCK_RETRY_S = 5.0
 CLOCK_AGAIN_S = 1.0
 COUNT_EVERY_S = 60.0
 SYNC_EVERY_S = 0.2
-"""DESIGN.md section 3 asks for an fsync at least every 250 ms."""
+"""A power cut may cost the journal's last 250 ms at most: this, and the time an fsync takes."""
+DEAD_MAN_CHECK_S = 0.25
+DEAD_MAN_RETRY_S = 1.0
+DEAD_MAN_MIN_S, DEAD_MAN_MAX_S = 10, 120
+"""OKX takes 10 to 120 s, Gate at least 5."""
 
 
 async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
@@ -46,22 +51,22 @@ async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
 async def keep_rules(
     gateway: OrderGateway, instruments: tuple[Instrument, ...], every_s: float, listener: EventListener
 ) -> None:
-    """Read a venue's rules and fees again and again, and tell those that differ from what was told last.
+    """Read a venue's rules and fees again and again, and report those that differ from the last ones reported.
 
     Books are kept on the steps of prices and sizes known at the start: where those change, the old ones go on being used (an
-    order that does not fit is refused by the venue), and a person is told that a restart is due.
+    order that does not fit is refused by the venue), and an incident says that a restart is due.
     """
-    told = {instrument.symbol: instrument for instrument in instruments}
+    reported = {instrument.symbol: instrument for instrument in instruments}
     warned: set[str] = set()
     while True:
         await asyncio.sleep(every_s)
         try:
-            listed = await gateway.instruments(tuple(told))
+            listed = await gateway.instruments(tuple(reported))
         except VenueError as error:
             log.warning("rules of %s not read: %s", gateway.venue, error)
             continue
         for read in listed:
-            before = told[read.symbol]
+            before = reported[read.symbol]
             now = _as_usable(read, before)
             if (read.tick, read.lot) != (before.tick, before.lot) and read.symbol not in warned:
                 warned.add(read.symbol)
@@ -70,7 +75,7 @@ async def keep_rules(
                 )
                 listener(TroubleReported(kind=IncidentKind.RULES_CHANGED, text=text))
             if now != before:
-                told[read.symbol] = now
+                reported[read.symbol] = now
                 listener(InstrumentListed(instrument=now))
 
 
@@ -98,26 +103,26 @@ async def keep_synced(sync: Callable[[], Awaitable[None]], complain: Callable[[s
 
 
 class DropCounter:
-    """Says, exactly, how many untraded opportunities the ledger could not take since it said so last (DESIGN.md section 3)."""
+    """Counts exactly how many untraded opportunities the ledger could not take since the last report."""
 
     def __init__(self, dropped: Callable[[], int]) -> None:
         self._dropped = dropped
-        self._told = 0
+        self._reported = 0
 
-    def tell(self, listener: EventListener) -> None:
-        """Tell what was dropped and not told yet; together these incidents give the run's number."""
-        count = self._dropped() - self._told
+    def report(self, listener: EventListener) -> None:
+        """Report what was dropped since the last report; these incidents add up to the run's number."""
+        count = self._dropped() - self._reported
         if count:
-            self._told += count
+            self._reported += count
             text = f"{count} untraded opportunities were not written: the ledger did not take them fast enough"
             listener(TroubleReported(kind=IncidentKind.OPPORTUNITIES_DROPPED, text=text))
 
 
 async def keep_counted(counter: DropCounter, listener: EventListener) -> None:
-    """Tell of dropped opportunities once a minute."""
+    """Report dropped opportunities once a minute."""
     while True:
         await asyncio.sleep(COUNT_EVERY_S)
-        counter.tell(listener)
+        counter.report(listener)
 
 
 async def poll_halt_file(journal: Path, listener: EventListener) -> None:
@@ -129,3 +134,59 @@ async def poll_halt_file(journal: Path, listener: EventListener) -> None:
             listener(HaltAsked(reason=reason))
         seen = reason
         await asyncio.sleep(HALT_POLL_S)
+
+
+class DeadManSwitch:
+    """While orders of ours rest on a dedicated account, its venue is to cancel everything if the engine falls silent.
+
+    The switch cancels account-wide, so it is armed only where the user has said that nobody else trades there, and only while
+    something of ours rests: trading with immediate-or-cancel orders arms nothing. It is renewed before half of its time is
+    over (Gate APIv4 "countdown cancel", OKX API v5 "cancel all after") and disarmed when nothing rests any more. A process
+    that ends with something resting leaves it armed: that is what it is for.
+    """
+
+    def __init__(self, gateway: OrderGateway, resting: Callable[[], bool], clock: Clock, timeout_s: int) -> None:
+        self._gateway = gateway
+        self._resting = resting
+        self._clock = clock
+        self._timeout_s = min(max(timeout_s, DEAD_MAN_MIN_S), DEAD_MAN_MAX_S)
+        self._armed_ns: int | None = None
+
+    async def run(self) -> None:
+        """Keep the switch as it should be until cancelled; returns at once where the venue has none."""
+        while await self._step():
+            pass
+
+    async def _step(self) -> bool:
+        try:
+            if not await self._set():
+                return False
+            pause_s = DEAD_MAN_CHECK_S
+        except VenueError as error:
+            log.warning("dead-man switch of %s: %s", self._gateway.venue, error)
+            pause_s = DEAD_MAN_RETRY_S
+        await asyncio.sleep(pause_s)
+        return True
+
+    async def _set(self) -> bool:
+        """Arm, renew or disarm if it is time to; return whether the venue has a switch."""
+        if self._resting():
+            if self._due() and not await self._arm(self._timeout_s):
+                log.warning(
+                    "%s has no dead-man switch: orders that rest there are not cancelled by it", self._gateway.venue
+                )
+                return False
+        elif self._armed_ns is not None:
+            await self._arm(0)
+            self._armed_ns = None
+        return True
+
+    def _due(self) -> bool:
+        # A third of the time: one renewal may fail and the next is still in time.
+        return self._armed_ns is None or self._clock.monotonic_ns() - self._armed_ns >= self._timeout_s * NS_PER_S // 3
+
+    async def _arm(self, timeout_s: int) -> bool:
+        asked_ns = self._clock.monotonic_ns()
+        has_one = await self._gateway.arm_dead_man(timeout_s)
+        self._armed_ns = asked_ns
+        return has_one

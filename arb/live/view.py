@@ -13,7 +13,7 @@ from rich.text import Text
 
 from arb.clock import Clock
 from arb.core.engine import Engine
-from arb.live.state import present_state
+from arb.live.summary import present_state
 
 log = logging.getLogger(__name__)
 

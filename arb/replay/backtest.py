@@ -14,8 +14,8 @@ from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import ClockMeasured, FeedUp
 from arb.core.state import EngineSettings
-from arb.errors import StoreError
-from arb.live.node import EXIT_OK, Journal, Node, Parts
+from arb.errors import EXIT_OK, StoreError
+from arb.live.node import Journal, Node, Parts
 from arb.live.runner import LedgerWriter
 from arb.live.universe import Universe
 from arb.replay.captured import Capture

@@ -111,7 +111,9 @@ def strike_and_trade_on(fault: str, folder: Path, seed: int) -> FaultResult:
     assert truth.open_orders(ledger) == [], seen
     assert ended.summary["unhedged_notional"] == "0", seen
     assert ended.summary["unknown_orders"] == 0, seen
-    told = truth.rows_of(engine.db, f"SELECT kind, COUNT(*) AS n FROM incidents WHERE ns >= {began_ns} GROUP BY kind")
+    reported = truth.rows_of(
+        engine.db, f"SELECT kind, COUNT(*) AS n FROM incidents WHERE ns >= {began_ns} GROUP BY kind"
+    )
     result = FaultResult(
         venues=tuple(hits),
         hits=sum(hits.values()),
@@ -121,7 +123,7 @@ def strike_and_trade_on(fault: str, folder: Path, seed: int) -> FaultResult:
         during=measure(engine.db, began_ns, settled_ns),
         after=measure(engine.db, settled_ns, 1 << 62),
         resumed=run.resumed,
-        incidents={row["kind"]: row["n"] for row in told},
+        incidents={row["kind"]: row["n"] for row in reported},
     )
     assert result.before.completed >= PAIRS_BEFORE, f"{result.before} {seen}"
     assert result.after.completed >= PAIRS_AFTER, f"{result.after} {seen}"

@@ -233,7 +233,9 @@ def kill_and_restart(point: KillPoint, folder: Path, seed: int) -> KillResult:
 
 def left_over(folder: Path, ledger: truth.Truth) -> tuple[dict[str, bool], int]:
     """Return every order there is, at a venue or in the journal, with whether it was settled, and the unfinished pairs."""
-    orders = {str(row["client_id"]).removeprefix("t-"): True for told in ledger.values() for row in told["orders"]}
+    orders = {
+        str(row["client_id"]).removeprefix("t-"): True for reported in ledger.values() for row in reported["orders"]
+    }
     path = folder / JOURNAL
     if not path.exists():
         return orders, 0
@@ -248,7 +250,9 @@ def left_over(folder: Path, ledger: truth.Truth) -> tuple[dict[str, bool], int]:
 def _died_there(stage: Stage, orders: dict[str, bool], ledger: truth.Truth) -> None:
     """See that the dead process was where it was meant to be, by what it left."""
     waiting = {name for name, settled in orders.items() if not settled}
-    at_venue = {str(row["client_id"]).removeprefix("t-") for told in ledger.values() for row in told["requests"]}
+    at_venue = {
+        str(row["client_id"]).removeprefix("t-") for reported in ledger.values() for row in reported["requests"]
+    }
     point = stage.point
     if point.door in NOT_SENT and point.when is When.AFTER:
         assert waiting - at_venue, f"{stage.seen}: every order had left"

@@ -75,9 +75,9 @@ class Killer:
         """Note that the venue has answered."""
         self.unanswered.pop(command.client_order_id, None)
 
-    def heard(self, told: AnyEvent) -> None:
+    def heard(self, reported: AnyEvent) -> None:
         """Look at what the private streams say."""
-        own = decode(told.fill.client_order_id or "") if isinstance(told, OrderFilled) else None
+        own = decode(reported.fill.client_order_id or "") if isinstance(reported, OrderFilled) else None
         for name in self.unanswered if own is not None else ():
             other = decode(name)
             assert own is not None
@@ -124,9 +124,9 @@ class WatchedGateway:
     async def run_private(self, listener: EventListener) -> None:
         """Hand over what the private stream says, after a look at it."""
 
-        def watched(told: AnyEvent) -> None:
-            self._killer.heard(told)
-            listener(told)
+        def watched(reported: AnyEvent) -> None:
+            self._killer.heard(reported)
+            listener(reported)
 
         await self._inner.run_private(watched)
 
@@ -141,13 +141,13 @@ class WatchedJournal:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def append(self, told: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
+    def append(self, reported: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Commit, watched."""
-        self._killer.flattening |= isinstance(told, FlattenAsked)
-        gone_through = [door for door, is_gone_through in JOURNAL_DOORS.items() if is_gone_through(told, commands)]
+        self._killer.flattening |= isinstance(reported, FlattenAsked)
+        gone_through = [door for door, is_gone_through in JOURNAL_DOORS.items() if is_gone_through(reported, commands)]
         for door in gone_through:
             self._killer.passes(door, When.BEFORE)
-        rows = self._inner.append(told, commands)
+        rows = self._inner.append(reported, commands)
         for door in gone_through:
             self._killer.passes(door, When.AFTER)
         return rows

@@ -75,13 +75,13 @@ async def echo(visit: Visit) -> None:
         visit.writer.write(full(body))
 
 
-def run(story: Callable[[DirectTransport], Awaitable[None]], **given: Any) -> None:
+def run(scenario: Callable[[DirectTransport], Awaitable[None]], **given: Any) -> None:
     """Run one story on a transport, and look that it leaves nothing open."""
 
     async def whole() -> None:
         transport = DirectTransport(SystemClock(), **given)
         try:
-            await story(transport)
+            await scenario(transport)
         finally:
             await transport.close()
             assert transport.connections == 0

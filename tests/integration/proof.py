@@ -182,21 +182,21 @@ def fault_cells(name: str, rows: list[Row]) -> list[str]:
     row = rows[0]
     if row.red:
         return [name, "red", *[""] * (len(FAULT_COLUMNS) - 2)]
-    told = msgspec.convert(row.result, FaultResult)
-    spans = (told.before, told.during, told.after)
+    reported = msgspec.convert(row.result, FaultResult)
+    spans = (reported.before, reported.during, reported.after)
     return [
         name,
-        " ".join(told.venues),
-        f"{told.hits}",
+        " ".join(reported.venues),
+        f"{reported.hits}",
         " / ".join(f"{span.completed} of {span.pairs}" for span in spans),
         " / ".join(f"{span.one_legged}" for span in spans),
         " / ".join(f"{span.one_legged_cost:.2f}" for span in spans),
         " / ".join(f"{span.net:.2f}" for span in spans),
         " / ".join(f"{span.unhedged_max:.0f}" for span in spans),
         " / ".join(f"{span.exposure_quote_s:.0f}" for span in spans),
-        f"{told.settled_s:.1f}",
-        f"{told.resumed}",
-        ", ".join(f"{kind} {count}" for kind, count in sorted(told.incidents.items())),
+        f"{reported.settled_s:.1f}",
+        f"{reported.resumed}",
+        ", ".join(f"{kind} {count}" for kind, count in sorted(reported.incidents.items())),
     ]
 
 

@@ -65,12 +65,12 @@ def nothing_lost(folder: Path, sandbox: SandboxProcess, seen: str) -> None:
     """See that the ledger is the sandbox's own, and that nothing was given up or left aside."""
     assert truth.differences(folder / DB, sandbox.ledger()) == [], seen
     assert truth.rows_of(folder / DB, "SELECT id FROM pair_trades WHERE state = 'abandoned'") == [], seen
-    told = truth.rows_of(
+    reported = truth.rows_of(
         folder / DB,
         "SELECT text FROM incidents WHERE kind IN ('abandoned', 'left_over', 'balance_drift', 'foreign_order')"
         " OR text LIKE '%stranded%'",
     )
-    assert [row["text"] for row in told] == [], seen
+    assert [row["text"] for row in reported] == [], seen
     twice = "SELECT venue, symbol, trade_id FROM fills GROUP BY venue, symbol, trade_id, order_id HAVING count(*) > 1"
     assert truth.rows_of(folder / DB, twice) == [], seen
 
@@ -89,9 +89,9 @@ def as_an_earlier_version_left_it(folder: Path, sandbox: SandboxProcess) -> dict
         db.execute("DELETE FROM live WHERE kind = 'former'")
         rows = db.execute("SELECT id, payload FROM entries WHERE type = 'RunStarted'").fetchall()
         for number, payload in rows:
-            told = msgspec.json.decode(payload)
-            del told["former_account_ids"]
-            db.execute("UPDATE entries SET payload = ? WHERE id = ?", (msgspec.json.encode(told).decode(), number))
+            reported = msgspec.json.decode(payload)
+            del reported["former_account_ids"]
+            db.execute("UPDATE entries SET payload = ? WHERE id = ?", (msgspec.json.encode(reported).decode(), number))
         for venue, name in by_key.items():
             db.execute("UPDATE entries SET payload = replace(payload, ?, ?)", (present[venue], name))
     with closing(sqlite3.connect(folder / DB)) as db, db:

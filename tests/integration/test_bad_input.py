@@ -29,7 +29,7 @@ def complaint(*arguments: str, cwd: Path) -> str:
     ids=["an unknown key", "a wrong unit", "an unknown unit"],
 )
 def test_settings_that_make_no_sense_are_named_with_file_and_line(
-    tmp_path: Path, before: str, after: str, told: str
+    tmp_path: Path, before: str, after: str, reported: str
 ) -> None:
     text = (REPO / "config.toml").read_text()
     assert f"\n{before}" in text
@@ -37,7 +37,7 @@ def test_settings_that_make_no_sense_are_named_with_file_and_line(
     (tmp_path / "config.toml").write_text(text.replace(f"\n{before}", f"\n{after}", 1))
     line_told = complaint("run", "--json", cwd=tmp_path)
     assert f"config.toml:{line}: " in line_told
-    assert told in line_told
+    assert reported in line_told
     assert not (tmp_path / "var").exists()
 
 
@@ -58,16 +58,16 @@ def test_another_programs_file_is_refused_and_left_as_it_was(tmp_path: Path, nam
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE recipes (name)")
     before = path.read_bytes()
-    told = complaint("run", "--json", "--db", f"sqlite:///{tmp_path}/a.sqlite", cwd=tmp_path)
-    assert f"{name}: another program's SQLite file" in told
+    reported = complaint("run", "--json", "--db", f"sqlite:///{tmp_path}/a.sqlite", cwd=tmp_path)
+    assert f"{name}: another program's SQLite file" in reported
     assert path.read_bytes() == before
 
 
 def test_a_sandbox_that_does_not_answer_is_named(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.sqlite"
-    told = complaint("run", "--json", "--db", url, "--sandbox", "http://127.0.0.1:9/admin", cwd=tmp_path)
-    assert "http://127.0.0.1:9/admin" in told
-    assert "arb sandbox" in told
+    reported = complaint("run", "--json", "--db", url, "--sandbox", "http://127.0.0.1:9/admin", cwd=tmp_path)
+    assert "http://127.0.0.1:9/admin" in reported
+    assert "arb sandbox" in reported
 
 
 def test_a_malformed_tape_line_is_named_by_its_number(tmp_path: Path) -> None:

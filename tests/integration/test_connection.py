@@ -111,7 +111,7 @@ async def run_until(work: Callable[[], Awaitable[None]], done: asyncio.Event) ->
 
 
 def test_a_lost_connection_is_told_and_made_again_and_greeted_anew() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         greeted: list[str] = []
 
         async def serve(socket: web.WebSocketResponse, number: int) -> None:
@@ -131,11 +131,11 @@ def test_a_lost_connection_is_told_and_made_again_and_greeted_anew() -> None:
         assert greeted == ["hello"] * 3
         assert log.ups == 3
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_silent_connection_is_left_although_it_stands() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async def serve(socket: web.WebSocketResponse, number: int) -> None:
             await texts(socket)
 
@@ -144,11 +144,11 @@ def test_a_silent_connection_is_left_although_it_stands() -> None:
             await run_until(connection(server.url, log).run, log.full)
         assert log.causes == ["silent for 0.3 s"]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_answered_heartbeats_keep_a_quiet_connection() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async def serve(socket: web.WebSocketResponse, number: int) -> None:
             async for message in socket:
                 if message.data == "ping":
@@ -160,20 +160,20 @@ def test_answered_heartbeats_keep_a_quiet_connection() -> None:
         assert log.causes == []
         assert set(log.frames) == {b"pong"}
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_venue_that_is_not_there_is_tried_again() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         log = Log(3)
         await run_until(connection("ws://127.0.0.1:9/", log).run, log.full)
         assert all("ClientConnectorError" in cause for cause in log.causes)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_received_frames_that_are_not_handed_over_yet_count_as_unread() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async def serve(socket: web.WebSocketResponse, number: int) -> None:
             for number in range(20):
                 await socket.send_str(f"frame {number}")
@@ -195,15 +195,15 @@ def test_received_frames_that_are_not_handed_over_yet_count_as_unread() -> None:
         assert any(seen[:-1])
         assert not subject.unread()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_nothing_is_queued_while_there_is_no_connection() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         log = Log(1)
         assert not connection("ws://127.0.0.1:9/", log).send("order")
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 class Messages:
@@ -247,7 +247,7 @@ class Messages:
 
 
 def test_a_resync_subscribes_again_only_after_the_venue_has_confirmed_the_end() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         heard: list[str] = []
 
         async def serve(socket: web.WebSocketResponse, number: int) -> None:
@@ -286,11 +286,11 @@ def test_a_resync_subscribes_again_only_after_the_venue_has_confirmed_the_end() 
         assert heard == ["subscribe BTC_USDT", "subscribe ETH_USDT", "unsubscribe BTC_USDT", "subscribe BTC_USDT"]
         assert events == [FeedUp(venue="gate")]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_the_feed_tells_when_it_is_lost() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async def serve(socket: web.WebSocketResponse, number: int) -> None:
             await socket.close()
 
@@ -316,11 +316,11 @@ def test_the_feed_tells_when_it_is_lost() -> None:
         assert isinstance(events[0], FeedUp)
         assert isinstance(events[1], FeedDown)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_private_stream_is_up_after_the_last_confirmation_and_down_after_garbage() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         async def serve(socket: web.WebSocketResponse, number: int) -> None:
             for _ in range(3):
                 channel = (await socket.receive()).json()["channel"]
@@ -353,4 +353,4 @@ def test_a_private_stream_is_up_after_the_last_confirmation_and_down_after_garba
         assert isinstance(events[1], PrivateDown)
         assert "unreadable" in events[1].cause
 
-    asyncio.run(story())
+    asyncio.run(scenario())

@@ -29,8 +29,8 @@ def post(sandbox: SandboxProcess, path: str, body: dict[str, Any]) -> dict[str, 
     """Ask the sandbox's admin."""
     request = Request(sandbox.admin + path, json.dumps(body).encode(), method="POST")
     with urlopen(request, timeout=60) as answer:
-        told: dict[str, Any] = json.load(answer)
-    return told
+        reported: dict[str, Any] = json.load(answer)
+    return reported
 
 
 def free(sandbox: SandboxProcess, venue: str, asset: str) -> Decimal:
@@ -80,7 +80,9 @@ def test_flatten_brings_own_exposure_back_and_leaves_a_strangers_orders_alone(tm
         assert "flatten" in kinds, seen
         assert truth.differences(tmp_path / DB, ledger) == [], seen
         assert stranger.fetch_order(by_hand, SYMBOL)["status"] == "open", seen
-        assert not [row for told in ledger.values() for row in told["requests"] if row["kind"] == "cancel"], seen
+        assert not [row for reported in ledger.values() for row in reported["requests"] if row["kind"] == "cancel"], (
+            seen
+        )
         stranger.close()
 
 
@@ -98,8 +100,8 @@ def test_deposits_and_manual_trades_are_explained_and_a_hidden_fee_stops_its_ass
 
         amount = free(sandbox, "okx", "USDT") + 1000
         booked = post(sandbox, "/balance", {"venue": "okx", "asset": "USDT", "free": str(amount)})
-        told = until_told(engine, "transfer")
-        assert f"of {booked['amount']} USDT at okx" in told
+        reported = until_told(engine, "transfer")
+        assert f"of {booked['amount']} USDT at okx" in reported
 
         fault = sandbox.fault("gate", "foreign_order", symbol=SYMBOL, param="500")
         until_told(engine, "foreign_order", "at gate")
@@ -109,8 +111,8 @@ def test_deposits_and_manual_trades_are_explained_and_a_hidden_fee_stops_its_ass
 
         amount = free(sandbox, "bitget", "ETH") - Decimal("0.125")
         hidden = post(sandbox, "/balance", {"venue": "bitget", "asset": "ETH", "free": str(amount), "hidden": True})
-        told = until_told(engine, "balance_drift")
-        assert f"ETH at bitget: {plain(Decimal(hidden['amount']))} is unexplained" in told
+        reported = until_told(engine, "balance_drift")
+        assert f"ETH at bitget: {plain(Decimal(hidden['amount']))} is unexplained" in reported
         engine.until_pairs(engine.status()["pairs"]["completed"] + 2)  # everything else goes on
         assert run_arb("resume", "--reason", "known", *where(tmp_path), cwd=tmp_path).code == 0
         ended = engine.stop()

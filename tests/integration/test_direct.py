@@ -25,22 +25,22 @@ def test_a_venue_that_takes_no_connection_in_time_was_never_sent_anything() -> N
             guest.connect_ex(full_house.getsockname())
         request = HttpRequest("POST", f"http://127.0.0.1:{full_house.getsockname()[1]}/", {}, ORDER)
 
-        async def story(transport: DirectTransport) -> None:
+        async def scenario(transport: DirectTransport) -> None:
             with pytest.raises(NeverSent, match=r"no connection within 0\.1 s"):
                 await transport.send(request, 0.1)
 
-        run(story)
+        run(scenario)
 
 
 def test_a_request_that_would_not_leave_as_signed_is_never_sent() -> None:
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(echo) as venue:
             bad = HttpRequest("POST", venue.order().url, {"KEY": "k\r\nX: y"}, ORDER)
             with pytest.raises(NeverSent, match="line break"):
                 await transport.send(bad, 30.0)
             assert venue.visits.empty()
 
-    run(story)
+    run(scenario)
 
 
 def test_no_more_connections_than_allowed_are_opened() -> None:
@@ -53,7 +53,7 @@ def test_no_more_connections_than_allowed_are_opened() -> None:
             full_house.set()
         await over.wait()
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(hang) as venue:
             sends = [asyncio.ensure_future(transport.send(venue.order(), 60.0)) for _ in range(CONNECTIONS_MAX + 1)]
             await full_house.wait()
@@ -61,7 +61,7 @@ def test_no_more_connections_than_allowed_are_opened() -> None:
             ends = await asyncio.gather(*sends, return_exceptions=True)
             assert sorted(type(end).__name__ for end in ends) == ["AnswerLost"] * CONNECTIONS_MAX + ["NeverSent"]
 
-    run(story)
+    run(scenario)
     assert len(visits) == CONNECTIONS_MAX
 
 
@@ -77,7 +77,7 @@ def test_an_answer_that_comes_too_late_is_given_to_nobody() -> None:
             await late.wait()
         visit.writer.write(full(body or b""))
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(serve) as venue:
             with pytest.raises(AnswerLost, match=r"no answer within 0\.5 s"):
                 await transport.send(venue.order("first"), 0.5)
@@ -85,7 +85,7 @@ def test_an_answer_that_comes_too_late_is_given_to_nobody() -> None:
             answer = await transport.send(venue.order("second"), 30.0)
             assert answer.body == b"second"
 
-    run(story)
+    run(scenario)
 
 
 def test_a_sender_that_gives_up_takes_its_connection_along() -> None:
@@ -95,7 +95,7 @@ def test_a_sender_that_gives_up_takes_its_connection_along() -> None:
         else:
             visit.writer.write(full(b"2"))
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(serve) as venue:
             sending = asyncio.ensure_future(transport.send(venue.order("first"), 5.0))
             visit = await venue.visits.get()
@@ -105,7 +105,7 @@ def test_a_sender_that_gives_up_takes_its_connection_along() -> None:
             await visit.over.wait()
             assert (await transport.send(venue.order("second"), 30.0)).body == b"2"
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize("junk", [b"junk", b"HTTP/1.1 500 No\r\n\r\n", full(b"unasked")])
@@ -115,13 +115,13 @@ def test_what_comes_behind_an_answer_ends_the_connection_and_answers_nothing(jun
         visit.writer.write(full(body or b"") + junk)
         await visit.ended()
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(serve) as venue:
             for text in ("one", "two"):
                 assert (await transport.send(venue.order(text), 30.0)).body == text.encode()
             assert venue.visits.qsize() == 2
 
-    run(story)
+    run(scenario)
 
 
 def test_what_comes_unasked_on_an_idle_connection_ends_it() -> None:
@@ -138,7 +138,7 @@ def test_what_comes_unasked_on_an_idle_connection_ends_it() -> None:
 
     asked, spoken, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(serve) as venue:
             assert (await transport.send(venue.order("one"), 30.0)).body == b"one"
             await asked.wait()
@@ -146,18 +146,18 @@ def test_what_comes_unasked_on_an_idle_connection_ends_it() -> None:
             await over.wait()
             assert (await transport.send(venue.order("two"), 30.0)).body == b"two"
 
-    run(story)
+    run(scenario)
 
 
 def test_a_request_that_nobody_waits_for_has_left_and_its_answer_is_given_to_nobody() -> None:
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(echo) as venue:
             await transport.send(venue.order("one"), 30.0)
             transport.send(venue.order("dropped"), 30.0)
             assert (await transport.send(venue.order("two"), 30.0)).body == b"two"
             assert venue.visits.qsize() == 2
 
-    run(story)
+    run(scenario)
 
 
 # Answered.
@@ -171,11 +171,11 @@ def test_an_answer_may_come_byte_by_byte() -> None:
             await visit.writer.drain()
             await asyncio.sleep(0)
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(serve) as venue:
             assert (await transport.send(venue.order(), 30.0)).body == ORDER.encode()
 
-    run(story)
+    run(scenario)
 
 
 def test_an_answer_may_end_with_its_connection() -> None:
@@ -183,23 +183,23 @@ def test_an_answer_may_end_with_its_connection() -> None:
         await visit.request()
         visit.writer.write(b"HTTP/1.0 502 Bad Gateway\r\n\r\n<html>")
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(serve) as venue:
             answer = await transport.send(venue.order(), 30.0)
             assert (answer.status, answer.body) == (502, b"<html>")
 
-    run(story)
+    run(scenario)
 
 
 def test_one_connection_carries_one_request_at_a_time_and_then_the_next() -> None:
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(echo) as venue:
             both = await asyncio.gather(*(transport.send(venue.order(text), 30.0) for text in ("x", "y")))
             again = await asyncio.gather(*(transport.send(venue.order(text), 30.0) for text in ("z", "w")))
             assert [answer.body for answer in (*both, *again)] == [b"x", b"y", b"z", b"w"]
             assert venue.visits.qsize() == 2
 
-    run(story)
+    run(scenario)
 
 
 def test_a_connection_closed_while_nobody_looked_is_not_used() -> None:
@@ -221,14 +221,14 @@ def test_a_connection_closed_while_nobody_looked_is_not_used() -> None:
     thread = threading.Thread(target=serve)
     thread.start()
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         assert (await transport.send(HttpRequest("POST", url, {}, "one"), 30.0)).body == b"1"
         closing.set()
         closed.wait(5)  # the loop stands still meanwhile, as in a long turn
         assert (await transport.send(HttpRequest("POST", url, {}, "two"), 30.0)).body == b"2"
 
-    run(story)
+    run(scenario)
     thread.join()
     listener.close()
     assert bodies == [b"one", b"two"]
@@ -241,7 +241,7 @@ def test_warm_connections_are_made_before_the_first_order_and_made_anew_when_the
     async def close_at_once(visit: Visit) -> None:
         return
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(close_at_once) as venue:
             transport.keep_warm(venue.order().url, 2)
             for _ in range(6):
@@ -251,25 +251,25 @@ def test_warm_connections_are_made_before_the_first_order_and_made_anew_when_the
                 await venue.visits.get()
             assert (await transport.send(venue.order(), 30.0)).body == ORDER.encode()
 
-    run(story, timing=PoolTiming(redial_s=0.01))
+    run(scenario, timing=PoolTiming(redial_s=0.01))
 
 
 def test_a_warm_connection_is_replaced_before_it_is_too_old_to_use() -> None:
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(echo) as venue:
             transport.keep_warm(venue.order().url, 1)
             first = await venue.visits.get()
             await venue.visits.get()
             await first.over.wait()
 
-    run(story, timing=PoolTiming(refresh_s=0.02, redial_s=0.01))
+    run(scenario, timing=PoolTiming(refresh_s=0.02, redial_s=0.01))
 
 
 def test_a_venue_that_is_away_is_dialled_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         transport.keep_warm(f"http://127.0.0.1:{port}/", 1)
         with pytest.raises(NeverSent):
             await transport.send(HttpRequest("POST", f"http://127.0.0.1:{port}/", {}), 30.0)
@@ -283,17 +283,17 @@ def test_a_venue_that_is_away_is_dialled_again() -> None:
         await there.wait()
         server.close()
 
-    run(story, timing=PoolTiming(redial_s=0.01))
+    run(scenario, timing=PoolTiming(redial_s=0.01))
 
 
 def test_an_idle_connection_that_nobody_wants_warm_ends() -> None:
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(echo) as venue:
             await transport.send(venue.order(), 30.0)
             await (await venue.visits.get()).over.wait()
             assert transport.connections == 0
 
-    run(story, timing=PoolTiming(refresh_s=0.01))
+    run(scenario, timing=PoolTiming(refresh_s=0.01))
 
 
 def test_a_read_makes_the_connections_for_writes_ready() -> None:
@@ -304,7 +304,7 @@ def test_a_read_makes_the_connections_for_writes_ready() -> None:
         async def close(self) -> None:
             return
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with Venue(echo) as venue:
             writes = DirectTransport(SystemClock())
             transport = VenueTransport(Reads(), writes)
@@ -322,4 +322,4 @@ def test_a_read_makes_the_connections_for_writes_ready() -> None:
             for visit in visits:
                 await visit.over.wait()
 
-    asyncio.run(story())
+    asyncio.run(scenario())

@@ -45,23 +45,23 @@ def test_orders_travel_over_tls_on_one_connection_to_a_venue_that_is_trusted(cer
     ours, theirs = ssl.create_default_context(cafile=certificate), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.load_cert_chain(certificate)
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(echo, theirs) as venue:
             for text in ("one", "two", "three"):
                 assert (await transport.send(venue.order(text), 5.0)).body == text.encode()
             assert venue.visits.qsize() <= 2
 
-    run(story, tls=ours)
+    run(scenario, tls=ours)
 
 
 def test_a_venue_that_is_not_trusted_is_never_sent_anything(certificate: Path) -> None:
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.load_cert_chain(certificate)
 
-    async def story(transport: DirectTransport) -> None:
+    async def scenario(transport: DirectTransport) -> None:
         async with Venue(echo, theirs) as venue:
             with pytest.raises(NeverSent, match="CERTIFICATE_VERIFY_FAILED"):
                 await transport.send(venue.order(), 5.0)
             assert venue.visits.empty()
 
-    run(story)
+    run(scenario)

@@ -61,7 +61,7 @@ def test_with_tenfold_fees_no_pair_is_opened(tmp_path: Path) -> None:
 
 def tampered_ledgers(ledger: truth.Truth) -> Iterator[tuple[str, truth.Truth]]:
     """Yield copies of a ledger with one wrong thing each, which a judge worth its name must see."""
-    venue = next(venue for venue, told in ledger.items() if told["fills"])
+    venue = next(venue for venue, reported in ledger.items() if reported["fills"])
     wrongs: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
         ("a fill that is missing", "fills", lambda rows: rows.pop()),
         ("a fill told twice", "fills", lambda rows: rows.append(rows[0])),

@@ -69,7 +69,7 @@ def talk(
 ) -> list[HttpAnswer | str]:
     """Send `times` requests one after another; return each answer, or which exception came instead."""
 
-    async def story() -> list[HttpAnswer | str]:
+    async def scenario() -> list[HttpAnswer | str]:
         transport = make(SystemClock())
         found: list[HttpAnswer | str] = []
         async with server:
@@ -82,11 +82,11 @@ def talk(
             await transport.close()
         return found
 
-    return asyncio.run(story())
+    return asyncio.run(scenario())
 
 
 def test_nobody_there_means_never_sent(make: Make) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         transport = make(SystemClock())
         try:
             with pytest.raises(NeverSent):
@@ -94,7 +94,7 @@ def test_nobody_there_means_never_sent(make: Make) -> None:
         finally:
             await transport.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def peer() -> Iterator[Peer]:
 
 
 def test_a_frame_leaves_in_the_call_without_a_turn_of_the_loop(peer: Peer) -> None:
-    async def story() -> bool:
+    async def scenario() -> bool:
         wire = await SystemNetwork(SystemClock()).dial(peer.url)
         wire.write('{"channel":"spot.ping"}')
         arrived = peer.got.wait(WAIT_S)  # the loop stands still
@@ -60,14 +60,14 @@ def test_a_frame_leaves_in_the_call_without_a_turn_of_the_loop(peer: Peer) -> No
         await wire.close()
         return arrived
 
-    assert asyncio.run(story())
+    assert asyncio.run(scenario())
 
 
 @pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="this system does not tell of half an end")
 def test_to_a_connection_that_the_venue_has_ended_nothing_is_written_though_the_loop_has_not_read_that(
     peer: Peer,
 ) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         wire = await SystemNetwork(SystemClock()).dial(peer.url)
         wire.write("first")
         assert peer.got.wait(WAIT_S)
@@ -77,15 +77,15 @@ def test_to_a_connection_that_the_venue_has_ended_nothing_is_written_though_the_
             wire.write("second")
         await wire.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_to_a_connection_that_we_have_closed_nothing_is_written(peer: Peer) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         wire = await SystemNetwork(SystemClock()).dial(peer.url)
         peer.hang_up.set()
         await wire.close()
         with pytest.raises(SocketEnded):
             wire.write("late")
 
-    asyncio.run(story())
+    asyncio.run(scenario())

@@ -23,9 +23,9 @@ def test_a_taped_run_is_repeated_to_the_last_row(tmp_path: Path) -> None:
     again = run_arb("replay", "run.jsonl.gz", "--json", cwd=tmp_path)
     assert again.code == 0, again.err
     assert {name: again.summary[name] for name in TOLD} == {name: run.summary[name] for name in TOLD}
-    told = again.summary["replay"]
-    assert (told["kind"], told["difference"]) == ("rerun", None)
-    assert told["compared"] > 100
+    reported = again.summary["replay"]
+    assert (reported["kind"], reported["difference"]) == ("rerun", None)
+    assert reported["compared"] > 100
     true, replayed = tmp_path / "var" / "sandbox.sqlite", tmp_path / "var" / "replay.sqlite"
     for table in CLASS_1:
         query = f"SELECT * FROM {table} ORDER BY id"

@@ -53,10 +53,10 @@ def order_differences(db: Path, truth: Truth) -> list[str]:
         for venue, row in _each(truth, "orders")
         if _is_ours(row) and row["status"] != "rejected"
     }
-    wrong, told = [], set[Key]()
+    wrong, reported = [], set[Key]()
     for row in _rows(db, "SELECT * FROM orders WHERE role <> 'foreign'"):
         key = (row["venue"], row["client_order_id"])
-        told.add(key)
+        reported.add(key)
         other = theirs.get(key)
         if row["status"] in NOT_TAKEN:
             if other is not None:
@@ -65,7 +65,7 @@ def order_differences(db: Path, truth: Truth) -> list[str]:
             wrong.append(f"order {key}: {row['status']} to us, unknown to the venue")
         else:
             wrong += [f"order {key}: {text}" for text in _unlike(row, other)]
-    return wrong + [f"order {key}: at the venue, not in the ledger" for key in theirs.keys() - told]
+    return wrong + [f"order {key}: at the venue, not in the ledger" for key in theirs.keys() - reported]
 
 
 def _unlike(row: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:

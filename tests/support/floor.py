@@ -33,8 +33,8 @@ def listed(venues: Iterable[str] = ("gate", "okx"), symbols: Iterable[str] = (BT
     return [an_instrument(venue, symbol, native_symbol=native(venue, symbol)) for venue in venues for symbol in symbols]
 
 
-class Told:
-    """The frames of one book; a change continues what was told before, a whole book begins anew."""
+class BookFrames:
+    """Makes the frames of one book; a change continues the frame before, a whole book begins anew."""
 
     def __init__(self, venue: str, native_symbol: str, first_id: int = 100) -> None:
         self.venue = venue
@@ -87,7 +87,7 @@ class Floor(Bench):
     ) -> None:
         self._per_connection = per_connection or {}
         self._spare = spare
-        self.told: dict[tuple[str, str], Told] = {}
+        self.frames: dict[tuple[str, str], BookFrames] = {}
         funds = dict.fromkeys(("USDT", "BTC", "ETH", "SOL", "DOGE"), "100000")
         super().__init__(
             venues=venues,
@@ -109,18 +109,18 @@ class Floor(Bench):
                 feeds[name] = spec_of(venue).make_books({one: seats[one] for one in natives}, arena)
         return Books(arena, rows, scales, feeds, self.timing)
 
-    def teller(self, venue: str, symbol: str) -> Told:
-        """Return who tells a book."""
-        return self.told.setdefault((venue, symbol), Told(venue, native(venue, symbol)))
+    def frames_of(self, venue: str, symbol: str) -> BookFrames:
+        """Return what makes the frames of a book."""
+        return self.frames.setdefault((venue, symbol), BookFrames(venue, native(venue, symbol)))
 
     def whole(self, venue: str, symbol: str, bids: str, asks: str) -> FrameResult:
         """Send a whole book by the connection that carries it."""
-        raw = self.teller(venue, symbol).whole(bids, asks, self.now_ns - TRANSIT_MS * NS_PER_MS)
+        raw = self.frames_of(venue, symbol).whole(bids, asks, self.now_ns - TRANSIT_MS * NS_PER_MS)
         return self.send(self.books.connection_of(venue, symbol), raw)
 
     def change(self, venue: str, symbol: str, bids: str, asks: str) -> FrameResult:
         """Send a change of a book by the connection that carries it."""
-        raw = self.teller(venue, symbol).change(bids, asks, self.now_ns - TRANSIT_MS * NS_PER_MS)
+        raw = self.frames_of(venue, symbol).change(bids, asks, self.now_ns - TRANSIT_MS * NS_PER_MS)
         return self.send(self.books.connection_of(venue, symbol), raw)
 
     def send(self, connection: str, raw: bytes) -> FrameResult:

@@ -1,4 +1,4 @@
-"""Break one safety rule at a time, in a copy of the program, and see whether the simulation finds it: `make mutants`.
+"""Break one safety rule at a time, in a copy of the program, and see whether the fault simulation finds it: `make mutants`.
 
 Each mutant is one replaced piece of text. Of every mutant the seeds from `--seed` on are simulated until one is found wrong; a
 mutant that no seed catches is a judge that is missing. With `--resume FILE` what was caught is kept, and only the rest is run.
@@ -22,7 +22,7 @@ SEEDS = 200
 PARTS = ("arb", "migrations", "alembic.ini", "pyproject.toml")
 HUNT = """
 import sys
-from arb.faultsim.run import run_seed
+from arb.faultsim.seeds import run_seed
 for seed in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
     findings = run_seed(seed).findings
     if findings:
@@ -41,7 +41,7 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = {
-    "one-look": Mutant(
+    "one-query": Mutant(
         "absence needs two queries", "arb/core/orders/absence.py", "QUERIES_NEEDED = 2", "QUERIES_NEEDED = 1"
     ),
     "no-expiry": Mutant(
@@ -69,13 +69,13 @@ MUTANTS = {
         "            order.outcome = Outcome.REJECTED\n            order.end(event.t_ns)\n",
     ),
     "fill-twice": Mutant(
-        "a fill told twice is counted once",
+        "a fill reported twice is counted once",
         "arb/core/orders/order.py",
         "        if fill.key in self.fills:\n            return False\n",
         "",
     ),
     "balance-twice": Mutant(
-        "a fill told twice moves the balances once",
+        "a fill reported twice moves the balances once",
         "arb/core/accounts/inventory.py",
         "        if (fill.venue, fill.key) in self._seen:\n            return\n",
         "",
@@ -105,7 +105,7 @@ MUTANTS = {
         "for open_pair in restored.pairs[:0]:",
     ),
     "outage-unasked": Mutant(
-        "after an outage of a private stream its venue is asked what happened meanwhile",
+        "after an outage of a private stream its venue is queried for what happened meanwhile",
         "arb/core/engine.py",
         "        self.manager.ask_all(event.venue, event.t_ns)\n"
         "        self.accounts.on_private_up(event.venue, event.t_ns)\n"
@@ -142,7 +142,7 @@ MUTANTS = {
         "        if self._journal.reserve_touched:\n",
         "        if not self._unwritten and self._queue is None:\n",
     ),
-    "last-word": Mutant(
+    "no-final-check": Mutant(
         "a run ends only when every account was compared once more",
         "arb/core/risk/shutdown.py",
         "if not silent or",
@@ -172,8 +172,8 @@ MUTANTS = {
         "most = min(cap, reach, venue.free / (size * _locked_per_quote(instrument)))",
         "most = min(reach * 2, venue.free / (size * _locked_per_quote(instrument)))",
     ),
-    "news-goes-back": Mutant(
-        "older news of an order never undoes newer",
+    "report-goes-back": Mutant(
+        "an older report of an order never undoes a newer one",
         "arb/core/orders/order.py",
         "self.reported_filled = max(self.reported_filled, report.filled)",
         "self.reported_filled = report.filled",
@@ -191,7 +191,7 @@ MUTANTS = {
         "return max(ZERO, unlocked)",
     ),
     "funds-locked": Mutant(
-        "what others' orders lock is not free, however late the venue's word",
+        "what others' orders lock is not free, however late the venue's report",
         "arb/core/accounts/inventory.py",
         "self.computed(venue, asset) - reported.locked)",
         "self.computed(venue, asset))",
@@ -203,7 +203,7 @@ MUTANTS = {
         "        return (fill.venue, fill.venue_order_id) in self._orders",
         "        return fill.client_order_id is None or decode(fill.client_order_id) is None",
     ),
-    "unadopted": Mutant(
+    "unrecovered": Mutant(
         "orders of ours that the journal has lost are recovered",
         "arb/core/accounts/account_reconciler.py",
         '            if decode(report.client_order_id or "") is None:\n'
@@ -220,7 +220,7 @@ MUTANTS = {
         "        if pair is not None and pair.closed:\n",
     ),
     "reopened": Mutant(
-        "a pair that a late fill has opened again is taken up whole after a restart",
+        "a pair that a late fill has opened again is recovered whole after a restart",
         "arb/store/journal.py",
         "                self._revive(opened[pair_id], change)\n",
         "                pass\n",
@@ -286,7 +286,9 @@ def apply(mutant: Mutant, place: Path) -> None:
     path = place / mutant.file
     text = path.read_text()
     if text.count(mutant.old) != 1:
-        raise ValueError(f"{mutant.file}: {mutant.old!r} stands there {text.count(mutant.old)} times: mend the mutant")
+        raise ValueError(
+            f"{mutant.file}: {mutant.old!r} stands there {text.count(mutant.old)} times: correct the mutant"
+        )
     path.write_text(text.replace(mutant.old, mutant.new))
 
 

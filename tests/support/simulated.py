@@ -9,8 +9,8 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.settings import Limits
-from arb.faultsim.places import a_place
-from arb.faultsim.plan import Phase, Strike
+from arb.faultsim.aims import Phase, Strike
+from arb.faultsim.disk import temporary_files
 from arb.faultsim.scenario import Scenario, plan_of
 from arb.faultsim.world import Outcome, Simulation
 
@@ -39,7 +39,7 @@ def simulated_ledger(path: Path, seed: int = 3) -> Outcome:
         faults_ms=SECONDS * 1000,
         limits=Limits(min_edge_bps=Decimal(3), max_notional_quote=Decimal(2000)),
     )
-    with a_place() as places:
-        outcome = Simulation(msgspec.structs.replace(plan_of(scenario), strikes=strikes), places).run()
-        shutil.copyfile(places.ledger, path)
+    with temporary_files() as files:
+        outcome = Simulation(msgspec.structs.replace(plan_of(scenario), strikes=strikes), files).run()
+        shutil.copyfile(files.ledger, path)
     return outcome

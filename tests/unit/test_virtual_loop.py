@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from arb.clock import NS_PER_S, ManualClock
-from arb.faultsim.life import Killed, Life, Point
+from arb.faultsim.faults import Killed, Life, Point
 from arb.virtual_loop import VirtualLoop
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -86,7 +86,7 @@ def a_life() -> Life:
 
 def test_death_comes_at_its_point_at_its_count_and_is_told_once(life: Life) -> None:
     told: list[str] = []
-    life.doom(Point.AFTER_COMMIT, 2, lambda: told.append("dead"))
+    life.kill_at(Point.AFTER_COMMIT, 2, lambda: told.append("dead"))
     life.passes(Point.BEFORE_COMMIT)
     life.passes(Point.AFTER_COMMIT)
     assert life.alive
@@ -104,7 +104,7 @@ def test_the_dead_pass_no_door(life: Life) -> None:
 
 
 def test_a_pardon_lifts_the_doom(life: Life) -> None:
-    life.doom(Point.BEFORE_REQUEST, 1, lambda: None)
-    life.pardon()
+    life.kill_at(Point.BEFORE_REQUEST, 1, lambda: None)
+    life.cancel_kill()
     life.passes(Point.BEFORE_REQUEST)
     assert life.alive

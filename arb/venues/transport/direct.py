@@ -70,11 +70,11 @@ class DirectTransport:
         try:
             origin, data = request.ready or render(request)
         except ValueError as error:
-            return _Later(partial(_never, f"no request that can be sent: {error}"))
+            return Later(partial(_never, f"no request that can be sent: {error}"))
         line = self._take(origin)
         if line is None:
-            return _Later(partial(self._dial_and_ask, origin, data, timeout_s))
-        return _Later(partial(self._answer, *self._ask(line, data, timeout_s, timeout_s)))
+            return Later(partial(self._dial_and_ask, origin, data, timeout_s))
+        return Later(partial(self._answer, *self._ask(line, data, timeout_s, timeout_s)))
 
     async def _dial_and_ask(self, origin: Origin, data: bytes, timeout_s: float) -> HttpAnswer:
         loop = asyncio.get_running_loop()
@@ -354,7 +354,7 @@ class _Asked(NamedTuple):
     sent_ns: int
 
 
-class _Later:
+class Later:
     """What can be awaited, once, and may also be dropped."""
 
     __slots__ = ("_work",)

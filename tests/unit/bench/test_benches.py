@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from arb.bench.leg_server import LegServer
-from arb.bench.run import BENCHES, run_benches
+from arb.bench.suite import BENCHES, run_benches
 from arb.cli.root import main
 from arb.clock import ProcessorClock, SystemClock
 from arb.errors import ConfigError
@@ -39,10 +39,10 @@ def sane(row: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_bench_answers_with_sane_rows(name: str) -> None:
-    told: list[str] = []
-    rows = run_benches(SystemClock(), ProcessorClock(), [name], 2, share=0.02, on_bench=told.append)["rows"]
+    reported: list[str] = []
+    rows = run_benches(SystemClock(), ProcessorClock(), [name], 2, share=0.02, on_bench=reported.append)["rows"]
 
-    assert told == [name]
+    assert reported == [name]
     assert rows and all(sane(row) for row in rows)
     assert len({row["name"] for row in rows}) == len(rows)
 

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from arb.cli.exits import EXIT_OK, EXIT_USAGE
 from arb.cli.root import main
+from arb.errors import EXIT_OK, EXIT_USAGE
 
 
 def test_one_seed_tells_what_struck_and_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sim", "--seed", "5", "--json"]) == EXIT_OK  # the name of earlier versions still answers
-    told = capsys.readouterr()
-    summary = json.loads(told.out)
+    reported = capsys.readouterr()
+    summary = json.loads(reported.out)
     assert (summary["first"], summary["seeds"], summary["failures"]) == (5, 1, [])
     assert summary["pairs"] > 0
-    assert " s: " in told.err
+    assert " s: " in reported.err
 
 
 def test_a_row_of_seeds_goes_on_from_its_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.config import Mode, Settings, load_settings
-from arb.config.loader import load_text
-from arb.config.places import lines_of_keys
+from arb.config.loader import lines_of_keys, load_text
 from arb.core.settings import OnSingleLeg
 from arb.errors import ConfigError
 from arb.venues.endpoints import OrderEntry
@@ -200,9 +199,9 @@ def test_absent_keys_keep_their_defaults_and_given_ones_replace_them() -> None:
 
 def test_orders_go_over_rest_unless_said_otherwise_where_a_venue_takes_them_over_a_websocket() -> None:
     settings = _load("[venues.gate]\norder_entry = 'websocket'")
-    told = {venue: settings.venues.order_entry(venue) for venue in settings.venues.enabled()}
-    assert told.pop("gate") is OrderEntry.WEBSOCKET
-    assert set(told.values()) == {OrderEntry.REST}
+    reported = {venue: settings.venues.order_entry(venue) for venue in settings.venues.enabled()}
+    assert reported.pop("gate") is OrderEntry.WEBSOCKET
+    assert set(reported.values()) == {OrderEntry.REST}
     assert "give one of 'rest', 'websocket'" in _complaint("[venues.gate]\norder_entry = 'ws'")
     assert "[venues.bitget] order_entry: unknown key" in _complaint("[venues.bitget]\norder_entry = 'websocket'")
 

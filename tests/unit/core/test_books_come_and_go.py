@@ -12,7 +12,7 @@ from arb.core.opportunities.detector import Detector
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityRecord
 from arb.errors import InvariantError
-from arb.live.state import present_state
+from arb.live.summary import present_state
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookFeed, BookSeat
 from arb.market.order import Side
@@ -73,8 +73,8 @@ def test_a_retired_book_is_not_traded_on_and_its_row_serves_another_symbol() -> 
     floor.drain()
     assert not floor.placed() and floor.engine.state.tally.opportunities == 0
     before, counted = floor.books.arena.block.tolist(), floor.books.feeds["gate"].counts.other
-    floor.send("gate", floor.teller("gate", BTC).change("99.8x1", "", floor.now_ns))
-    floor.send("gate", floor.teller("gate", BTC).whole("99.9x5", "100x5", floor.now_ns))
+    floor.send("gate", floor.frames_of("gate", BTC).change("99.8x1", "", floor.now_ns))
+    floor.send("gate", floor.frames_of("gate", BTC).whole("99.9x5", "100x5", floor.now_ns))
     assert floor.books.arena.block.tolist() == before
     assert floor.books.feeds["gate"].counts.other == counted + 2
     assert not floor.books.has("gate", BTC) and floor.books.has("okx", BTC)
@@ -264,15 +264,15 @@ class World:
                 if alone.connection == connection:
                     alone.feed.on_disconnect(floor.now_ns)
         elif act == 3:
-            floor.teller(venue, symbol).skip()
+            floor.frames_of(venue, symbol).skip()
         elif act == 4 and rng.random() < 0.2:
             self.tell(connection, b"{")
         else:
             mid = rng.randrange(990, 1010)
             bids = " ".join(f"{(mid - rng.randrange(1, 9)) / 10}x{rng.randrange(3)}" for _ in range(3))
             asks = " ".join(f"{(mid + rng.randrange(1, 9)) / 10}x{rng.randrange(3)}" for _ in range(3))
-            teller = floor.teller(venue, symbol)
-            raw = (teller.whole if rng.random() < 0.4 else teller.change)(bids, asks, floor.now_ns)
+            frames = floor.frames_of(venue, symbol)
+            raw = (frames.whole if rng.random() < 0.4 else frames.change)(bids, asks, floor.now_ns)
             # A book that is not there, or not there any more, may still be told of, by any connection.
             self.tell(self.alone[venue, symbol].connection if there else connection, raw)
         if rng.random() < 0.3:

@@ -10,7 +10,7 @@ from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord
 from arb.core.settings import Timing
 from arb.errors import InvariantError
-from arb.live.state import present_state
+from arb.live.summary import present_state
 from arb.market.arena import BookArena
 from arb.market.feed import BookFeed, BookSeat
 from arb.market.scale import Scale
@@ -70,11 +70,11 @@ def test_the_edge_of_a_book_is_taken_while_the_venue_s_other_connection_is_silen
 
 def test_lag_and_skew_are_those_of_the_book_s_own_connection() -> None:
     floor = two_at_gate(Timing(max_feed_lag_ms=1000, max_skew_ms=500))
-    late = floor.teller("gate", ETH).change("99.8x1", "", floor.now_ns - 700 * NS_PER_MS)
+    late = floor.frames_of("gate", ETH).change("99.8x1", "", floor.now_ns - 700 * NS_PER_MS)
     floor.send("gate#2", late)
     assert floor.books.skewed(ETH, "gate", "okx") and not floor.books.skewed(BTC, "gate", "okx")
     assert floor.books.unusable("gate", ETH, floor.now_ns) is None
-    later = floor.teller("gate", ETH).change("99.8x2", "", floor.now_ns - 1500 * NS_PER_MS)
+    later = floor.frames_of("gate", ETH).change("99.8x2", "", floor.now_ns - 1500 * NS_PER_MS)
     floor.send("gate#2", later)
     assert floor.books.unusable("gate", ETH, floor.now_ns) is Reason.FEED_LAG
     assert floor.books.unusable("gate", BTC, floor.now_ns) is None
@@ -113,7 +113,7 @@ def test_gaps_are_counted_at_their_venue_and_at_their_connection() -> None:
     limits = floor.engine.state.settings.health
     for _ in range(limits.gaps_degraded):
         floor.whole("gate", ETH, "99.9x5", "100x5")
-        floor.teller("gate", ETH).skip()
+        floor.frames_of("gate", ETH).skip()
         assert floor.change("gate", ETH, "99.8x1", "").resyncs
     assert [floor.books.connections[name].gaps for name in ("gate", "gate#2")] == [0, limits.gaps_degraded]
     floor.drain()

@@ -15,10 +15,10 @@ from arb.faultsim.conduct import (
     ended_without_fills,
     late_without_a_halt,
     on_swept_books,
+    opened_while_stopped,
     torn_apart,
     two_at_one_market,
 )
-from arb.faultsim.story import opened_while_stopped
 from arb.market.client_id import ClientOrderId
 
 MS = 1_000_000
@@ -88,7 +88,7 @@ def test_a_pair_opened_while_trading_is_stopped_is_found(tmp_path: Path, stop: d
         (BLOCKED, "RunStarted"),
     ],
 )
-def test_after_the_stop_pairs_open_again_and_during_it_they_are_mended_and_adopted(
+def test_after_the_stop_pairs_open_again_and_during_it_they_are_repaired_and_recovered(
     tmp_path: Path, stop: dict[str, Any] | str, end: str
 ) -> None:
     recovered = a_pair(2, "repairing") | {"opportunity_id": None}
@@ -116,25 +116,25 @@ def a_fill(side: str, size: str, fee: str = "0") -> dict[str, Any]:
     return {"type": "FillRecord", "order_id": 4, "symbol": "BTC/USDT", "venue": "gate", "trade_id": side} | traded
 
 
-def mended_late(*fills: dict[str, Any]) -> list[tuple[int, dict[str, Any] | str]]:
-    """Return what a journal holds of a pair that was being mended for 3.1 s."""
+def repaired_late(*fills: dict[str, Any]) -> list[tuple[int, dict[str, Any] | str]]:
+    """Return what a journal holds of a pair that was being repaired for 3.1 s."""
     order = {"type": "OrderRecord", "id": 4, "pair_trade_id": 1}
     return [(0, order), (0, a_pair(1, "repairing")), *((9, row) for row in fills), (3100, a_pair(1, "completed"))]
 
 
-def test_a_pair_mended_for_longer_than_its_deadline_without_a_halt_is_found(tmp_path: Path) -> None:
-    path = a_journal(tmp_path, *mended_late(a_fill("buy", "1")))
+def test_a_pair_repaired_for_longer_than_its_deadline_without_a_halt_is_found(tmp_path: Path) -> None:
+    path = a_journal(tmp_path, *repaired_late(a_fill("buy", "1")))
     assert list(late_without_a_halt(path, TIMING, DUST)) == [
-        "late: pair 1 was being mended for longer than 3000 ms, and nothing halted"
+        "late: pair 1 was being repaired for longer than 3000 ms, and nothing halted"
     ]
 
 
 def test_a_pair_whose_fills_were_even_in_time_only_waits_for_news(tmp_path: Path) -> None:
-    path = a_journal(tmp_path, *mended_late(a_fill("buy", "1", fee="0.001"), a_fill("sell", "0.999")))
+    path = a_journal(tmp_path, *repaired_late(a_fill("buy", "1", fee="0.001"), a_fill("sell", "0.999")))
     assert list(late_without_a_halt(path, TIMING, DUST)) == []
 
 
-def test_a_pair_mended_or_halted_in_time_passes_and_a_new_life_has_its_own_time(tmp_path: Path) -> None:
+def test_a_pair_repaired_or_halted_in_time_passes_and_a_new_life_has_its_own_time(tmp_path: Path) -> None:
     path = a_journal(
         tmp_path,
         (0, a_pair(1, "repairing")),
@@ -148,13 +148,13 @@ def test_a_pair_mended_or_halted_in_time_passes_and_a_new_life_has_its_own_time(
     assert list(late_without_a_halt(path, TIMING, DUST)) == []
 
 
-def an_end(told: str, held: str) -> list[tuple[int, dict[str, Any] | str]]:
+def an_end(reported: str, held: str) -> list[tuple[int, dict[str, Any] | str]]:
     """Return what a journal holds of a pair that ended: how much the venue told was filled, and how much we had seen."""
     order = {"type": "OrderRecord", "id": 4, "pair_trade_id": 1, "client_order_id": "arb1"}
     return [
         (0, a_pair(1, "opening")),
         (0, order),
-        (1, f"OrderUpdated {json.dumps({'report': {'client_order_id': 'arb1', 'filled': told}})}"),
+        (1, f"OrderUpdated {json.dumps({'report': {'client_order_id': 'arb1', 'filled': reported}})}"),
         (2, f"OrderUpdated {json.dumps({'report': {'client_order_id': 'arb1', 'filled': '0'}})}"),  # older news
         (3, {"type": "FillRecord", "order_id": 4, "size": held}),
         (4, a_pair(1, "completed")),
@@ -170,7 +170,7 @@ def test_a_pair_that_ended_with_all_its_fills_passes(tmp_path: Path) -> None:
     assert list(ended_without_fills(a_journal(tmp_path, *an_end("2", "2")))) == []
 
 
-def mended_at(folder: Path, price: str, side: str = "sell", outcome: str | None = None) -> list[str]:
+def repaired_at(folder: Path, price: str, side: str = "sell", outcome: str | None = None) -> list[str]:
     """Judge a pair that bought (or sold) 1 at 100 and 1 at 102 and was mended at a price, with a cap of 50 bps."""
     excess = "buy" if side == "sell" else "sell"
     entry = {"type": "OrderRecord", "id": 1, "pair_trade_id": 7, "role": "entry", "side": excess, "price": "103"}
@@ -188,16 +188,16 @@ def mended_at(folder: Path, price: str, side: str = "sell", outcome: str | None 
 
 @pytest.mark.parametrize(("price", "side"), [("100.494", "sell"), ("101.506", "buy")])
 def test_a_repair_beyond_the_cap_around_the_leg_in_excess_is_found(tmp_path: Path, price: str, side: str) -> None:
-    assert len(mended_at(tmp_path, price, side)) == 1
+    assert len(repaired_at(tmp_path, price, side)) == 1
 
 
 @pytest.mark.parametrize(("price", "side"), [("100.495", "sell"), ("101.505", "buy")])
 def test_a_repair_at_the_cap_passes(tmp_path: Path, price: str, side: str) -> None:
-    assert mended_at(tmp_path, price, side) == []
+    assert repaired_at(tmp_path, price, side) == []
 
 
 def test_what_a_repair_was_decided_on_that_came_back_from_its_venue_is_not_judged(tmp_path: Path) -> None:
-    assert mended_at(tmp_path, "100.494", outcome="accepted") == []
+    assert repaired_at(tmp_path, "100.494", outcome="accepted") == []
 
 
 def an_order(pair_id: int, nonce: int, number: int, leg: str) -> dict[str, Any]:

@@ -8,23 +8,22 @@ import pytest
 from arb.clock import NS_PER_S, ManualClock
 from arb.core.events import TroubleReported
 from arb.errors import StoreError
-from arb.faultsim.disk import Disk, SimReserve
-from arb.faultsim.places import Places
+from arb.faultsim.disk import Disk, FaultyReserve, Files
 from arb.store.journal import Journal
 
 START_NS = 1_700_000_000 * NS_PER_S
 
 
-def opened(folder: Path) -> tuple[Journal, Disk, SimReserve]:
-    places = Places(folder)
-    disk = Disk(places)
-    reserve = SimReserve(disk, lambda: START_NS)
-    journal = Journal.open(places.journal, ManualClock(START_NS), rng=random.Random(1), reserve=reserve)
+def opened(folder: Path) -> tuple[Journal, Disk, FaultyReserve]:
+    files = Files(folder)
+    disk = Disk(files)
+    reserve = FaultyReserve(disk, lambda: START_NS)
+    journal = Journal.open(files.journal, ManualClock(START_NS), rng=random.Random(1), reserve=reserve)
     reserve.journal = journal
     return journal, disk, reserve
 
 
-def write(journal: Journal, reserve: SimReserve, count: int = 1) -> None:
+def write(journal: Journal, reserve: FaultyReserve, count: int = 1) -> None:
     """Let the journal take events of a few pages each."""
     for _ in range(count):
         reserve.mind()
@@ -32,7 +31,7 @@ def write(journal: Journal, reserve: SimReserve, count: int = 1) -> None:
         journal.append(event, ())
 
 
-def lives_on_reserve(journal: Journal, reserve: SimReserve) -> bool:
+def lives_on_reserve(journal: Journal, reserve: FaultyReserve) -> bool:
     assert journal.reserve_touched is not reserve.held
     return journal.reserve_touched
 
@@ -64,10 +63,10 @@ def test_with_space_enough_in_the_reserve_the_journal_goes_on(tmp_path: Path) ->
 
 
 def test_a_ledger_that_is_gone_is_gone_with_its_log(tmp_path: Path) -> None:
-    places = Places(tmp_path)
-    places.make_ledger()
-    places.ledger.with_name(places.ledger.name + "-wal").write_bytes(b"")
-    Disk(places).lose_ledger()
+    files = Files(tmp_path)
+    files.make_ledger()
+    files.ledger.with_name(files.ledger.name + "-wal").write_bytes(b"")
+    Disk(files).lose_ledger()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from arb.faultsim.disk import Files, temporary_files
 from arb.faultsim.judges import judge
-from arb.faultsim.places import Places, a_place
 from arb.faultsim.plan import make_plan
 from arb.faultsim.world import Outcome, Simulation
 
@@ -21,24 +21,24 @@ BLOCKED = '{"store":"ledger","blocked":true}'
 
 
 @pytest.fixture(name="ended", scope="module")
-def an_ended_seed() -> Iterator[tuple[Places, Outcome]]:
-    with a_place() as places:
-        outcome = Simulation(make_plan(SEED), places).run()
+def an_ended_seed() -> Iterator[tuple[Files, Outcome]]:
+    with temporary_files() as files:
+        outcome = Simulation(make_plan(SEED), files).run()
         assert outcome.troubles == [] and outcome.pairs > 0
-        assert _findings(places, outcome, outcome.truth) == []
-        yield places, outcome
+        assert _findings(files, outcome, outcome.truth) == []
+        yield files, outcome
 
 
 @pytest.fixture(name="copied")
-def a_copy(ended: tuple[Places, Outcome], tmp_path: Path) -> tuple[Places, Outcome]:
-    places, outcome = ended
-    shutil.copytree(places.folder, tmp_path / "seed")
-    return Places(tmp_path / "seed"), outcome
+def a_copy(ended: tuple[Files, Outcome], tmp_path: Path) -> tuple[Files, Outcome]:
+    files, outcome = ended
+    shutil.copytree(files.folder, tmp_path / "seed")
+    return Files(tmp_path / "seed"), outcome
 
 
-def _findings(places: Places, outcome: Outcome, truth: dict[str, Any], left_open: list[int] | None = None) -> list[str]:
-    told = msgspec.structs.replace(outcome, truth=truth, halted=None, left_open=left_open or [], calm_ns=0)
-    return judge(places, told)
+def _findings(files: Files, outcome: Outcome, truth: dict[str, Any], left_open: list[int] | None = None) -> list[str]:
+    reported = msgspec.structs.replace(outcome, truth=truth, halted=None, left_open=left_open or [], calm_ns=0)
+    return judge(files, reported)
 
 
 def _refuse_for_funds(truth: dict[str, Any]) -> None:
@@ -117,11 +117,11 @@ def _expose(truth: dict[str, Any]) -> None:
         (_expose, "exposure"),
     ],
 )
-def test_a_venue_that_knows_otherwise_is_believed(copied: tuple[Places, Outcome], tamper: Tamper, finding: str) -> None:
-    places, outcome = copied
+def test_a_venue_that_knows_otherwise_is_believed(copied: tuple[Files, Outcome], tamper: Tamper, finding: str) -> None:
+    files, outcome = copied
     truth = copy.deepcopy(outcome.truth)
     tamper(truth)
-    assert any(line.startswith(finding) for line in _findings(places, outcome, truth))
+    assert any(line.startswith(finding) for line in _findings(files, outcome, truth))
 
 
 @pytest.mark.parametrize(
@@ -144,39 +144,39 @@ def test_a_venue_that_knows_otherwise_is_believed(copied: tuple[Places, Outcome]
     ],
 )
 def test_a_ledger_that_says_otherwise_is_not_believed(
-    copied: tuple[Places, Outcome], statement: str, finding: str
+    copied: tuple[Files, Outcome], statement: str, finding: str
 ) -> None:
-    places, outcome = copied
-    with closing(sqlite3.connect(places.ledger)) as db:
+    files, outcome = copied
+    with closing(sqlite3.connect(files.ledger)) as db:
         db.execute("PRAGMA ignore_check_constraints=ON")
         changed = db.execute(statement).rowcount
         db.commit()
     if "incidents" in statement and not changed:
         pytest.skip("this seed had no incident")
-    assert any(line.startswith(finding) for line in _findings(places, outcome, outcome.truth))
+    assert any(line.startswith(finding) for line in _findings(files, outcome, outcome.truth))
 
 
 @pytest.mark.parametrize(("cause", "is_loss"), [("hedge_cost_e8", True), ("residual_change_e8", False)])
 def test_of_sold_dust_only_the_sale_can_lose_not_what_one_book_pays_for_the_rest(
-    copied: tuple[Places, Outcome], cause: str, is_loss: bool
+    copied: tuple[Files, Outcome], cause: str, is_loss: bool
 ) -> None:
-    places, outcome = copied
-    with closing(sqlite3.connect(places.ledger)) as db:
+    files, outcome = copied
+    with closing(sqlite3.connect(files.ledger)) as db:
         lost = f"{cause} = {cause} - 99999999999, realised_net_e8 = realised_net_e8 - 99999999999"
         db.execute(f"UPDATE pair_trades SET kind = 'dust', {lost}")
         db.commit()
-    findings = _findings(places, outcome, outcome.truth)
+    findings = _findings(files, outcome, outcome.truth)
     assert any(line.startswith("loss") for line in findings) is is_loss
 
 
-def test_a_pair_left_open_without_a_halt_is_a_finding(copied: tuple[Places, Outcome]) -> None:
-    places, outcome = copied
-    assert any(line.startswith("not ended") for line in _findings(places, outcome, outcome.truth, left_open=[7]))
+def test_a_pair_left_open_without_a_halt_is_a_finding(copied: tuple[Files, Outcome]) -> None:
+    files, outcome = copied
+    assert any(line.startswith("not ended") for line in _findings(files, outcome, outcome.truth, left_open=[7]))
 
 
-def test_a_repair_that_left_before_the_leg_had_ended_is_found_in_the_journal(copied: tuple[Places, Outcome]) -> None:
-    places, outcome = copied
-    with closing(sqlite3.connect(places.journal)) as db:
+def test_a_repair_that_left_before_the_leg_had_ended_is_found_in_the_journal(copied: tuple[Files, Outcome]) -> None:
+    files, outcome = copied
+    with closing(sqlite3.connect(files.journal)) as db:
         # Every word that an order of ours had ended comes back as unknown: whatever was sent after it left too early.
         for word in ("filled", "partial_cancelled", "cancelled", "rejected"):
             db.execute(
@@ -187,17 +187,17 @@ def test_a_repair_that_left_before_the_leg_had_ended_is_found_in_the_journal(cop
         ).fetchone()[0]
         db.commit()
     assert repairs > 0, "this seed had no repair: take another"
-    assert any(line.startswith("sent too early") for line in _findings(places, outcome, outcome.truth))
+    assert any(line.startswith("sent too early") for line in _findings(files, outcome, outcome.truth))
 
 
 def test_an_order_once_called_absent_that_the_venue_took_is_found_in_the_journal(
-    copied: tuple[Places, Outcome],
+    copied: tuple[Files, Outcome],
 ) -> None:
-    places, outcome = copied
-    with closing(sqlite3.connect(places.journal)) as db:
+    files, outcome = copied
+    with closing(sqlite3.connect(files.journal)) as db:
         db.execute("UPDATE entries SET payload = replace(payload, ?, ?)", ('"status":"filled"', '"status":"absent"'))
         db.commit()
-    assert any(line.startswith("written off") for line in _findings(places, outcome, outcome.truth))
+    assert any(line.startswith("written off") for line in _findings(files, outcome, outcome.truth))
 
 
 @pytest.mark.parametrize(
@@ -208,14 +208,14 @@ def test_an_order_once_called_absent_that_the_venue_took_is_found_in_the_journal
             f"UPDATE entries SET type = 'StoreStateChanged', payload = '{BLOCKED}' WHERE type = 'ClockMeasured'",
             "opened",
         ),
-        ("UPDATE entries SET t_ns = t_ns + 60000000000 WHERE payload LIKE '%FillRecord%'", "heard late"),
+        ("UPDATE entries SET t_ns = t_ns + 60000000000 WHERE payload LIKE '%FillRecord%'", "recorded late"),
     ],
 )
-def test_a_story_that_must_not_be_is_found_in_the_journal(
-    copied: tuple[Places, Outcome], statement: str, finding: str
+def test_a_course_of_events_that_must_not_be_is_found_in_the_journal(
+    copied: tuple[Files, Outcome], statement: str, finding: str
 ) -> None:
-    places, outcome = copied
-    with closing(sqlite3.connect(places.journal)) as db:
+    files, outcome = copied
+    with closing(sqlite3.connect(files.journal)) as db:
         assert db.execute(statement).rowcount
         db.commit()
-    assert any(line.startswith(finding) for line in _findings(places, outcome, outcome.truth))
+    assert any(line.startswith(finding) for line in _findings(files, outcome, outcome.truth))

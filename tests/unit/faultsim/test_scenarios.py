@@ -1,12 +1,12 @@
-"""Scenario files: each fault of the catalogue told in a few lines, simulated, judged, and refused when it says nonsense."""
+"""Scenario files: each fault of the catalogue in a few lines, simulated, judged, and refused when it makes no sense."""
 
 from pathlib import Path
 
 import pytest
 
-from arb.app.scenario import read_scenario
+from arb.cli.faultsim import read_scenario
 from arb.errors import ConfigError
-from arb.faultsim.scenario import tell
+from arb.faultsim.scenario import run_scenario
 from arb.sandbox.faults import KINDS
 
 FILES = sorted((Path(__file__).parents[3] / "docs" / "scenarios").glob("*.toml"))
@@ -41,33 +41,35 @@ def test_what_a_file_gets_wrong_is_named_with_its_place_and_remedy(tmp_path: Pat
 
 
 def test_a_strike_that_meets_no_pair_is_a_finding(tmp_path: Path) -> None:
-    story = write(tmp_path, '[limits]\nmin_edge_bps = "90%"\n\n[[strikes]]\nfault = "lost_ack"')
-    assert any("strike 1, lost_ack, met no pair" in finding for finding in tell(read_scenario(story))["findings"])
+    course = write(tmp_path, '[limits]\nmin_edge_bps = "90%"\n\n[[strikes]]\nfault = "lost_ack"')
+    assert any(
+        "strike 1, lost_ack, met no pair" in finding for finding in run_scenario(read_scenario(course))["findings"]
+    )
 
 
-def test_a_halt_that_does_not_come_is_a_finding_and_so_is_one_that_was_not_told(tmp_path: Path) -> None:
+def test_a_halt_that_does_not_come_is_a_finding_and_so_is_one_that_was_not_expected(tmp_path: Path) -> None:
     calm = write(tmp_path, 'halted = "leg_deadline"\nstrikes = []')
-    assert tell(read_scenario(calm))["findings"] == ["trading ended halted: no, expected: leg_deadline"]
+    assert run_scenario(read_scenario(calm))["findings"] == ["trading ended halted: no, expected: leg_deadline"]
     desperate = (FILES[0].parent / "nowhere_to_go.toml").read_text().replace('halted = "leg_deadline"\n', "")
-    findings = tell(read_scenario(write(tmp_path, desperate)))["findings"]
+    findings = run_scenario(read_scenario(write(tmp_path, desperate)))["findings"]
     assert findings == ["trading ended halted: leg_deadline, expected: no"]
 
 
-def test_another_seed_tells_the_same_story_on_another_market() -> None:
+def test_another_seed_plays_the_same_scenario_on_another_market() -> None:
     path = FILES[0].parent / "lost_ack.toml"
-    ones, others = tell(read_scenario(path)), tell(read_scenario(path, seed=2))
+    ones, others = run_scenario(read_scenario(path)), run_scenario(read_scenario(path, seed=2))
     assert ones["struck"] != others["struck"]
     assert "lost_ack" in others["struck"][0]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_story_of_the_collection_is_short_and_holds(path: Path) -> None:
+def test_every_scenario_of_the_collection_is_short_and_holds(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LINES_MAX
-    told = tell(read_scenario(path))
-    assert told["findings"] == []
-    assert told["pairs"]
+    reported = run_scenario(read_scenario(path))
+    assert reported["findings"] == []
+    assert reported["pairs"]
 
 
 def test_every_fault_of_the_sandbox_has_its_story() -> None:
-    told = {strike.fault for path in FILES for strike in read_scenario(path).strikes}
-    assert told >= KINDS.keys()
+    reported = {strike.fault for path in FILES for strike in read_scenario(path).strikes}
+    assert reported >= KINDS.keys()

@@ -119,7 +119,7 @@ class Shell:
     def unread(self) -> bool:
         return self.waiting
 
-    def told(self, what: str) -> list[Any]:
+    def reported(self, what: str) -> list[Any]:
         """Return what happened of one kind."""
         return [content for kind, content in self.log if kind == what]
 

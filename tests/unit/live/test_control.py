@@ -79,10 +79,10 @@ def test_garbage_gets_an_error_and_the_next_question_an_answer(tmp_path: Path, g
     journal = tmp_path / "a.journal.sqlite"
 
     async def work() -> None:
-        told = (await exchange(journal, garbage + b'{"do":"status"}\n')).splitlines()
-        assert len(told) == 2
-        assert set(json.loads(told[0])) == {"error"}
-        assert json.loads(told[1]) == {"heard": {"do": "status"}}
+        reported = (await exchange(journal, garbage + b'{"do":"status"}\n')).splitlines()
+        assert len(reported) == 2
+        assert set(json.loads(reported[0])) == {"error"}
+        assert json.loads(reported[1]) == {"heard": {"do": "status"}}
 
     serving(journal, work)
 

@@ -1,8 +1,8 @@
-"""The one composition of a run, here of paper gateways, silent feeds and a journal in memory."""
+"""The one composition of a run, here of paper gateways, silent feeds and a journal in memory; and whose accounts it is on."""
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from arb.clock import NS_PER_S
 from arb.core.events import AnyEvent, HaltAsked, InstrumentListed, RunEnded, RunStarted
-from arb.core.records import OpportunityRecord
+from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
-from arb.errors import ConfigError
+from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError
 from arb.live.control import write_halt_file
-from arb.live.node import EXIT_HALTED, EXIT_OK, Node, Parts
+from arb.live.node import Node, Parts, present_accounts, restored_from, restored_on
 from arb.live.universe import books_of, universe_of
+from arb.store.compaction import drop_story
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
 from arb.venues.base import EventListener, FrameListener, MarketFeed
@@ -25,6 +27,8 @@ from arb.venues.build import venue_profile
 from arb.venues.paper import PaperGateway
 from arb.venues.registry import TRADED, spec_of
 from tests.builders import SYMBOL, an_instrument
+from tests.unit.live.test_executor import FakeGateway
+from tests.unit.store.rows import T0, a_fill, a_finished_pair, a_pair, a_plan, an_event, an_order, keep
 from tests.virtual import a_clock, run_virtual
 
 VENUES = ("gate", "okx")
@@ -105,11 +109,11 @@ class Bench:
     def run(self, until: Callable[[], Coroutine[Any, Any, int]]) -> int:
         """Start and trade; return the exit code."""
 
-        async def story() -> int:
+        async def scenario() -> int:
             await self.node.start()
             return await self.node.trade(until())
 
-        return run_virtual(story(), self.clock)
+        return run_virtual(scenario(), self.clock)
 
     def events(self) -> list[AnyEvent]:
         """Return the events in the journal."""
@@ -201,3 +205,84 @@ def test_every_venue_that_is_traded_can_be_part_of_a_run() -> None:
     profiles = [venue_profile(spec) for spec in TRADED]
     assert [profile.venue for profile in profiles] == [spec.name for spec in TRADED]
     assert all(profile.place_rate.count > 0 for profile in profiles)
+
+
+OLD, OTHER, OWN = "gate-0123456789ab", "gate-ba9876543210", "gate-uid-53"
+
+
+def a_gateway(account_id: str, *former: str) -> FakeGateway:
+    """Return a started gateway to one account."""
+    gateway = FakeGateway("gate", [])
+    gateway.account_id, gateway.former_ids = account_id, former
+    return gateway
+
+
+@pytest.fixture
+def journal() -> Iterator[Journal]:
+    made = Journal.in_memory(a_clock(), random.Random(1))
+    yield made
+    made.close()
+
+
+def test_without_its_alias_what_an_earlier_version_left_is_another_accounts(journal: Journal) -> None:
+    journal.append(an_event(1), keep(1, a_plan(1), an_order(1, account_id=OLD), a_pair(1)))
+    state = restored_on(journal, [a_gateway(OWN)])
+    [pair] = restored_from(state).pairs
+    assert {order.account_id for order in pair.orders} == {OLD}
+
+
+def test_what_an_earlier_version_left_is_taken_for_the_accounts_own(journal: Journal) -> None:
+    journal.append(an_event(1), keep(1, a_plan(1), an_order(1, account_id=OLD), a_fill(1, account_id=OLD), a_pair(1)))
+    gateway = a_gateway(OWN, OLD)
+    state = restored_on(journal, [gateway])
+    assert (state.former_accounts, state.remembered_accounts) == ({OLD: OWN}, {})
+    assert present_accounts({"gate": gateway}, state) == {"gate": OWN}
+    [pair] = restored_from(state).pairs
+    assert {order.account_id for order in pair.orders} == {fill.account_id for fill in pair.fills} == {OWN}
+    assert pair.pair.state is PairState.OPENING
+
+
+def test_a_journal_remembers_former_names_for_a_second_change_of_keys(journal: Journal) -> None:
+    journal.append(an_event(1), keep(1, a_plan(1), an_order(1, account_id=OLD), a_pair(1)))
+    journal.append(an_event(2), keep(2, FormerAccountsRecord(present={OLD: OWN})))
+    state = restored_on(journal, [a_gateway(OWN, OTHER)])
+    assert state.former_accounts == {OLD: OWN, OTHER: OWN}
+    restored = restored_from(state)
+    assert {order.account_id for order in restored.pairs[0].orders} == {OWN}
+    assert restored.former_accounts == {OLD: OWN}
+
+
+def test_a_venue_that_does_not_tell_its_id_today_has_the_account_it_had_under_the_same_key(journal: Journal) -> None:
+    journal.append(an_event(1), keep(1, FormerAccountsRecord(present={OLD: OWN})))
+    silent = a_gateway(OLD)
+    assert present_accounts({"gate": silent}, restored_on(journal, [silent])) == {"gate": OWN}
+
+
+def test_the_journal_is_read_back_to_what_was_agreed_under_a_former_name(journal: Journal) -> None:
+    journal.append(an_event(1), keep(1, *a_finished_pair(1)))
+    agreed = AgreedRecord(accounts=(AgreedAccount(OLD, T0, {}),))
+    journal.append(msgspec.structs.replace(an_event(2), t_ns=T0 + 600 * NS_PER_S), keep(2, agreed))
+    assert restored_on(journal, [a_gateway(OWN, OLD)]).recent.known
+    assert not restored_on(journal, [a_gateway(OWN, OTHER)]).recent.known
+
+
+def test_former_names_outlive_the_story_they_were_told_in(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal.sqlite"
+    journal = Journal.open(path, a_clock(), rng=random.Random(1))
+    journal.append(an_event(1), keep(1, FormerAccountsRecord(present={"gate-x": OWN})))
+    journal.append(an_event(2), keep(2, FormerAccountsRecord(present={OLD: OWN})))
+    journal.append(an_event(3), ())
+    journal.close()
+    drop_story(path, T0 + 10**18)
+    journal = Journal.open(path, a_clock(), rng=random.Random(1))
+    assert journal.restore().remembered_accounts == {OLD: OWN}
+    journal.close()
+
+
+def test_a_start_that_an_earlier_version_journalled_can_still_be_read() -> None:
+    started = RunStarted(
+        run_id=3, nonce=4, mode="live", sandbox_id=None, account_ids={"gate": OLD}, seed=None, version="0"
+    )
+    reported = msgspec.to_builtins(started)
+    del reported["former_account_ids"]
+    assert msgspec.convert(reported, RunStarted) == started

@@ -16,7 +16,7 @@ def test_an_order_the_journal_refuses_is_never_sent_and_comes_back_rejected() ->
         shell.refuses = "disk full"
         shell.runner.emit(up())
         await turns()
-        assert not any("PlaceOrder" in performed for performed in shell.told("perform"))
+        assert not any("PlaceOrder" in performed for performed in shell.reported("perform"))
         rejected = [event for event in shell.engine.handled if isinstance(event, OrderRejected)]
         assert [(r.client_order_id, r.code, r.sent_ns) for r in rejected] == [
             ("a1", "not_journalled", 0),
@@ -35,7 +35,7 @@ def test_what_takes_risk_away_is_performed_even_while_the_journal_refuses() -> N
         shell.refuses = "disk full"
         shell.runner.emit(up())
         await turns()
-        assert shell.told("perform") == [("CancelOrder",)]
+        assert shell.reported("perform") == [("CancelOrder",)]
 
     on_loop(work)
 
@@ -47,11 +47,11 @@ def test_what_the_journal_refused_is_written_later_in_order_and_before_anything_
         shell.refuses = "disk full"
         shell.runner.emit(up())
         await turns()
-        assert not shell.told("journal")
+        assert not shell.reported("journal")
         shell.refuses = None
         shell.runner.emit(FeedDown(venue="gate", cause="x"))
         await turns()
-        assert shell.told("journal") == [
+        assert shell.reported("journal") == [
             ("FeedUp", ("CancelOrder",)),
             ("StoreStateChanged", ()),
             ("OrderRejected", ()),
@@ -71,12 +71,12 @@ def test_on_the_disk_reserve_everything_is_written_and_new_pairs_are_told_to_wai
         shell.reserve_touched = True
         shell.runner.emit(up())
         await turns()
-        assert shell.told("perform") == [("PlaceOrder",)]
+        assert shell.reported("perform") == [("PlaceOrder",)]
         shell.reserve_touched = False
         shell.runner.emit(FeedDown(venue="gate", cause="x"))
         await turns()
-        told = [event.blocked for event in shell.engine.handled if isinstance(event, StoreStateChanged)]
-        assert told == [True, False]
+        reported = [event.blocked for event in shell.engine.handled if isinstance(event, StoreStateChanged)]
+        assert reported == [True, False]
 
     on_loop(work)
 
@@ -185,12 +185,12 @@ def test_a_drain_that_led_to_nothing_is_not_journalled_but_taped() -> None:
         shell.engine.wants_drain = True
         shell.runner.on_frame("gate", START_NS, b"{}")
         await turns()
-        assert not shell.told("journal")
+        assert not shell.reported("journal")
         shell.engine.script[QueueDrained] = lambda: (a_place(),)
         shell.engine.wants_drain = True
         shell.runner.on_frame("gate", START_NS, b"{}")
         await turns()
-        assert shell.told("journal") == [("QueueDrained", ("PlaceOrder",))]
+        assert shell.reported("journal") == [("QueueDrained", ("PlaceOrder",))]
         assert [name for _, name in shell.taped] == ["frame", "QueueDrained", "frame", "QueueDrained"]
 
     on_loop(work)
@@ -208,7 +208,7 @@ def test_rows_alerts_and_the_end_are_the_runners_own_business() -> None:
         assert not shell.runner.finished.is_set()
         shell.runner.emit(up())
         await turns()
-        assert not shell.told("perform")
+        assert not shell.reported("perform")
         assert shell.alerts == ["look here"]
         assert shell.runner.finished.is_set()
 
@@ -254,7 +254,7 @@ def test_a_wish_is_written_down_before_it_is_answered_and_goes_ahead_of_what_wai
         shell = Shell()
         shell.runner.emit(up())
         assert shell.runner.obey(FlattenAsked(reason="enough")) == ""
-        assert shell.told("journal") == [("FlattenAsked", ())]
+        assert shell.reported("journal") == [("FlattenAsked", ())]
 
     on_loop(work)
 

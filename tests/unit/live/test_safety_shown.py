@@ -7,8 +7,7 @@ from rich.console import Console
 
 from arb.core.events import QueueDrained, TroubleReported
 from arb.core.settings import HealthLimits
-from arb.live.state import present_state
-from arb.live.summary import summarise
+from arb.live.summary import present_state, summarise
 from arb.live.view import draw
 from tests.builders import Bench
 from tests.unit.core.pairs.test_pair import crossed, fill

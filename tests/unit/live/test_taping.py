@@ -27,17 +27,17 @@ def test_a_file_that_exists_is_never_written_over(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_ends_the_tape_and_says_so_once(tmp_path: Path) -> None:
     troubles: list[str] = []
-    told = threading.Event()
+    reported = threading.Event()
 
     def on_trouble(cause: str) -> None:
         troubles.append(cause)
-        told.set()
+        reported.set()
 
     path = tmp_path / "t.jsonl"
     taping = Taping(path, on_trouble)
     _let_the_disk_be_full(taping)
     taping.frame(1, START_NS, "gate", b"{}")
-    assert told.wait(10)
+    assert reported.wait(10)
     taping.frame(2, START_NS, "gate", b"{}")
     taping.close()
     assert taping.ended

@@ -1,10 +1,12 @@
-"""The small tasks that never end, over hours of virtual time."""
+"""The tasks that run beside the loop, dead-man switches among them, over hours of virtual time."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from arb.clock import NS_PER_S
 from arb.core.events import AnyEvent, ClockMeasured, ClockSuspected, HaltAsked, InstrumentListed, TroubleReported
 from arb.errors import StoreError, VenueUnreachable
 from arb.live.control import HALT_POLL_S, remove_halt_file, write_halt_file
@@ -13,6 +15,7 @@ from arb.live.tasks import (
     CLOCK_EVERY_S,
     CLOCK_RETRY_S,
     COUNT_EVERY_S,
+    DeadManSwitch,
     DropCounter,
     keep_clock,
     keep_counted,
@@ -22,7 +25,8 @@ from arb.live.tasks import (
 )
 from arb.market.instrument import Instrument
 from tests.builders import D, an_instrument
-from tests.virtual import a_clock, run_virtual
+from tests.unit.live.test_executor import FakeGateway
+from tests.virtual import START_NS, a_clock, run_virtual
 
 
 def for_seconds(seconds: float, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -60,82 +64,82 @@ class Gateway:
 
 
 def test_a_clock_that_cannot_be_read_is_asked_again_soon() -> None:
-    told: list[AnyEvent] = []
+    reported: list[AnyEvent] = []
     gateway = Gateway(True, False, False, True)
-    for_seconds(CLOCK_EVERY_S + 2 * CLOCK_RETRY_S + 1, lambda: keep_clock(gateway, told.append))  # type: ignore[arg-type]
-    assert (gateway.asked, len(told)) == (4, 2)
+    for_seconds(CLOCK_EVERY_S + 2 * CLOCK_RETRY_S + 1, lambda: keep_clock(gateway, reported.append))  # type: ignore[arg-type]
+    assert (gateway.asked, len(reported)) == (4, 2)
 
 
 def test_clocks_are_compared_again_and_again() -> None:
-    told: list[AnyEvent] = []
-    for_seconds(10 * CLOCK_EVERY_S + 1, lambda: keep_clock(Gateway(), told.append))  # type: ignore[arg-type]
-    assert len(told) == 11
+    reported: list[AnyEvent] = []
+    for_seconds(10 * CLOCK_EVERY_S + 1, lambda: keep_clock(Gateway(), reported.append))  # type: ignore[arg-type]
+    assert len(reported) == 11
 
 
-def kept_while(story: Callable[[Gateway], Coroutine[Any, Any, None]], seconds: float, *good: bool) -> list[AnyEvent]:
+def kept_while(scenario: Callable[[Gateway], Coroutine[Any, Any, None]], seconds: float, *good: bool) -> list[AnyEvent]:
     """Keep a clock while something happens at its venue; return what was told."""
-    told: list[AnyEvent] = []
+    reported: list[AnyEvent] = []
     gateway = Gateway(*good)
 
     async def main() -> None:
-        await asyncio.gather(keep_clock(gateway, told.append), story(gateway))  # type: ignore[arg-type]
+        await asyncio.gather(keep_clock(gateway, reported.append), scenario(gateway))  # type: ignore[arg-type]
 
     for_seconds(seconds, main)
-    return told
+    return reported
 
 
 DOUBTED, MEASURED = ClockSuspected(venue="gate"), ClockMeasured(venue="gate", offset_ns=1, error_ns=1)
 
 
 def test_a_venue_that_says_that_we_are_out_of_time_is_compared_with_at_once() -> None:
-    async def story(gateway: Gateway) -> None:
+    async def scenario(gateway: Gateway) -> None:
         await asyncio.sleep(CLOCK_EVERY_S / 2)
         gateway.doubt.set()
         await asyncio.sleep(0.001)
         assert gateway.asked == 2
 
-    assert kept_while(story, CLOCK_EVERY_S) == [MEASURED, DOUBTED, MEASURED]
+    assert kept_while(scenario, CLOCK_EVERY_S) == [MEASURED, DOUBTED, MEASURED]
 
 
 def test_a_venue_that_always_says_so_is_asked_once_a_second_and_no_more() -> None:
-    async def story(gateway: Gateway) -> None:
+    async def scenario(gateway: Gateway) -> None:
         while True:
             gateway.doubt.set()
             await asyncio.sleep(0.01)
 
-    told = kept_while(story, 10 * CLOCK_AGAIN_S)
-    assert 9 <= told.count(MEASURED) <= 10
+    reported = kept_while(scenario, 10 * CLOCK_AGAIN_S)
+    assert 9 <= reported.count(MEASURED) <= 10
 
 
 def test_a_clock_in_doubt_that_cannot_be_read_stays_in_doubt_until_it_can() -> None:
-    async def story(gateway: Gateway) -> None:
+    async def scenario(gateway: Gateway) -> None:
         await asyncio.sleep(10)
         gateway.doubt.set()
 
-    told = kept_while(story, 10 + CLOCK_RETRY_S + 1, True, False, True)
-    assert told == [MEASURED, DOUBTED, MEASURED]
+    reported = kept_while(scenario, 10 + CLOCK_RETRY_S + 1, True, False, True)
+    assert reported == [MEASURED, DOUBTED, MEASURED]
 
 
 def test_the_halt_file_is_seen_within_one_look_and_told_once(tmp_path: Path) -> None:
     journal = tmp_path / "a.journal.sqlite"
-    told: list[AnyEvent] = []
+    reported: list[AnyEvent] = []
 
     async def work() -> None:
-        task = asyncio.create_task(poll_halt_file(journal, told.append))
+        task = asyncio.create_task(poll_halt_file(journal, reported.append))
         await asyncio.sleep(10 * HALT_POLL_S)
-        assert not told
+        assert not reported
         write_halt_file(journal, "first")
         await asyncio.sleep(1.5 * HALT_POLL_S)
-        assert told == [HaltAsked(reason="first")]
+        assert reported == [HaltAsked(reason="first")]
         await asyncio.sleep(10 * HALT_POLL_S)
-        assert len(told) == 1
+        assert len(reported) == 1
         write_halt_file(journal, "second")
         await asyncio.sleep(1.5 * HALT_POLL_S)
         remove_halt_file(journal)
         await asyncio.sleep(1.5 * HALT_POLL_S)
         write_halt_file(journal, "second")
         await asyncio.sleep(1.5 * HALT_POLL_S)
-        assert told == [HaltAsked(reason="first"), HaltAsked(reason="second"), HaltAsked(reason="second")]
+        assert reported == [HaltAsked(reason="first"), HaltAsked(reason="second"), HaltAsked(reason="second")]
         task.cancel()
 
     run_virtual(work(), a_clock())
@@ -169,22 +173,22 @@ class Listing:
 
     venue = "gate"
 
-    def __init__(self, *told: Instrument | None) -> None:
-        self.told = list(told)
+    def __init__(self, *reported: Instrument | None) -> None:
+        self.reported = list(reported)
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         assert symbols == ("BTC/USDT",)
-        now = self.told.pop(0) if len(self.told) > 1 else self.told[0]
+        now = self.reported.pop(0) if len(self.reported) > 1 else self.reported[0]
         if now is None:
             raise VenueUnreachable("gate", "no route")
         return (now,)
 
 
-def rules_told(*told: Instrument | None) -> list[AnyEvent]:
+def rules_told(*reported: Instrument | None) -> list[AnyEvent]:
     """Return what is said of rules that began as the quiet default and then read as given, every ten seconds."""
     said: list[AnyEvent] = []
     known = (an_instrument("gate"),)
-    for_seconds(60, lambda: keep_rules(Listing(*told), known, 10, said.append))  # type: ignore[arg-type]
+    for_seconds(60, lambda: keep_rules(Listing(*reported), known, 10, said.append))  # type: ignore[arg-type]
     return said
 
 
@@ -200,22 +204,89 @@ def test_a_fee_that_cannot_be_read_does_not_hide_another_change() -> None:
 
 def test_a_fee_tier_that_changes_and_changes_back_is_told_twice_and_what_stays_is_not() -> None:
     dear = an_instrument("gate", taker_fee=D("0.002"))
-    told = rules_told(an_instrument("gate"), dear, dear, an_instrument("gate"))
-    assert told == [InstrumentListed(instrument=dear), InstrumentListed(instrument=an_instrument("gate"))]
+    reported = rules_told(an_instrument("gate"), dear, dear, an_instrument("gate"))
+    assert reported == [InstrumentListed(instrument=dear), InstrumentListed(instrument=an_instrument("gate"))]
 
 
 def test_another_price_step_is_told_to_a_person_once_and_books_stay_on_the_old_one() -> None:
-    told = rules_told(an_instrument("gate", tick=D("0.05"), min_size=D(1)))
-    assert [type(event) for event in told] == [TroubleReported, InstrumentListed]
-    assert told[1] == InstrumentListed(instrument=an_instrument("gate", min_size=D(1)))
+    reported = rules_told(an_instrument("gate", tick=D("0.05"), min_size=D(1)))
+    assert [type(event) for event in reported] == [TroubleReported, InstrumentListed]
+    assert reported[1] == InstrumentListed(instrument=an_instrument("gate", min_size=D(1)))
 
 
 def test_dropped_opportunities_are_told_once_a_minute_and_exactly() -> None:
-    told: list[AnyEvent] = []
+    reported: list[AnyEvent] = []
     counts = iter((0, 5, 5, 12, 12))
     counter = DropCounter(lambda: next(counts))
-    for_seconds(4 * COUNT_EVERY_S + 1, lambda: keep_counted(counter, told.append))
-    texts = [event.text for event in told if isinstance(event, TroubleReported)]
+    for_seconds(4 * COUNT_EVERY_S + 1, lambda: keep_counted(counter, reported.append))
+    texts = [event.text for event in reported if isinstance(event, TroubleReported)]
     assert [int(text.split()[0]) for text in texts] == [5, 7]
-    counter.tell(told.append)
-    assert len(told) == 2
+    counter.report(reported.append)
+    assert len(reported) == 2
+
+
+class Switched(FakeGateway):
+    """A venue with a switch that remembers what it was told and when."""
+
+    def __init__(self, *, has_one: bool = True) -> None:
+        super().__init__("gate", [])
+        self.clock = a_clock()
+        self.reported: list[tuple[float, int]] = []
+        self.has_one = has_one
+        self.broken: Callable[[float], bool] = lambda at_s: False
+
+    async def arm_dead_man(self, timeout_s: int) -> bool:
+        at_s = (self.clock.wall_ns() - START_NS) / NS_PER_S
+        if self.broken(at_s):
+            raise VenueUnreachable("gate", "no answer")
+        self.reported.append((round(at_s, 2), timeout_s))
+        return self.has_one
+
+
+def watched(
+    gateway: Switched, rests: Callable[[float], bool], for_s: float, timeout_s: int = 15
+) -> list[tuple[float, int]]:
+    """Run the switch for a while; `rests` tells for each second whether something of ours is in the book."""
+
+    def resting() -> bool:
+        return rests((gateway.clock.wall_ns() - START_NS) / NS_PER_S)
+
+    async def scenario() -> None:
+        task = asyncio.create_task(DeadManSwitch(gateway, resting, gateway.clock, timeout_s).run())
+        await asyncio.sleep(for_s)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run_virtual(scenario(), gateway.clock)
+    return gateway.reported
+
+
+def test_nothing_that_rests_arms_nothing() -> None:
+    assert watched(Switched(), lambda at_s: False, 100) == []
+
+
+def test_it_is_armed_renewed_before_half_its_time_and_disarmed() -> None:
+    reported = watched(Switched(), lambda at_s: 10 <= at_s < 40, 100)
+    armed = [at_s for at_s, timeout_s in reported if timeout_s == 15]
+    assert 10 <= armed[0] <= 10.5
+    assert all(later - earlier < 7.5 for earlier, later in itertools.pairwise(armed))
+    assert reported[-1][1] == 0
+    assert 40 <= reported[-1][0] <= 40.5
+
+
+def test_a_venue_that_does_not_answer_is_told_again_in_time() -> None:
+    gateway = Switched()
+    gateway.broken = lambda at_s: 5 <= at_s < 8
+    reported = watched(gateway, lambda at_s: True, 30)
+    armed = [at_s for at_s, _ in reported]
+    assert all(later - earlier < 15 for earlier, later in itertools.pairwise(armed))
+    assert armed[-1] > 20
+
+
+def test_a_venue_without_a_switch_is_asked_once() -> None:
+    assert len(watched(Switched(has_one=False), lambda at_s: True, 100)) == 1
+
+
+def test_times_beyond_what_venues_take_are_brought_within() -> None:
+    assert {timeout_s for _, timeout_s in watched(Switched(), lambda at_s: True, 3, timeout_s=1)} == {10}
+    assert {timeout_s for _, timeout_s in watched(Switched(), lambda at_s: True, 3, timeout_s=9999)} == {120}

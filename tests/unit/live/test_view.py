@@ -7,7 +7,7 @@ from rich.console import Console
 
 from arb.clock import NS_PER_MS
 from arb.core.events import HaltAsked, StoreStateChanged
-from arb.live.state import best_edges, present_state
+from arb.live.summary import best_edges, present_state
 from arb.live.view import PAIRS_SHOWN, draw, line
 from tests.builders import Bench
 
@@ -19,7 +19,7 @@ def a_state(**changes: Any) -> dict[str, Any]:
     """Return the state of a quiet engine, with what the tests look for put in."""
     bench = Bench()
     state = present_state(bench.engine, bench.now_ns)
-    state["venues"] = [told | shown for told, shown in zip(state["venues"], (GATE, OKX), strict=True)]
+    state["venues"] = [reported | shown for reported, shown in zip(state["venues"], (GATE, OKX), strict=True)]
     state["edges"] = [{"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "12.3456"}]
     state["pairs"] |= {"opened": 9, "completed": 6, "unwound": 2}
     state |= {"net": {"USDT": "12.345678"}, "refusals": {"edge_below_threshold": 11}, "orders": 18, "fills": 30}

@@ -12,7 +12,7 @@ from arb.replay.feeds import NO_ROW, CapturedFeed
 from arb.replay.tapes import Captured
 from arb.store.tape import TapeLine
 from arb.venues.registry import tape_feed
-from tests.support.floor import Told
+from tests.support.floor import BookFrames
 
 SCALE = Scale(1, 3)
 
@@ -28,10 +28,10 @@ class Bench:
             number: tape_feed("gate", seats, self.arena) for number, seats in enumerate((first, second))
         }
         self.feed = CapturedFeed("gate", self.connections)
-        self.told = {native: Told("gate", native) for native in ("BTC_USDT", "ETH_USDT", "SOL_USDT")}
+        self.frames = {native: BookFrames("gate", native) for native in ("BTC_USDT", "ETH_USDT", "SOL_USDT")}
 
     def whole(self, native: str) -> FrameResult:
-        raw = self.told[native].whole("99.9x5", "100x5", 10**15).decode()
+        raw = self.frames[native].whole("99.9x5", "100x5", 10**15).decode()
         self.feed.expect(Captured(native == "SOL_USDT", TapeLine(1.0, "gate", "ws", raw)))
         return self.feed.on_frame(10**15, raw)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from arb.app.places import stores
+from arb.app import stores
 from arb.clock import Clock, SystemClock
 from arb.config import ControlOptions, Settings
 from arb.core.commands import Persist
@@ -22,7 +22,7 @@ LOCK_TRY_S = 0.1
 
 
 def halt(settings: Settings, options: ControlOptions) -> dict[str, Any]:
-    """Write the halt file, which every engine on this journal obeys within 200 ms, and tell a running one at once."""
+    """Write the halt file, which every engine on this journal obeys within 200 ms, and ask a running one at once."""
     _, journal = stores(settings, options.mode, options.db)
     path = write_halt_file(journal, options.reason)
     answer = ask(journal, {"do": "halt", "reason": options.reason})
@@ -60,10 +60,10 @@ def flatten(settings: Settings, options: ControlOptions) -> dict[str, Any]:
 
 
 def _obeyed(answer: dict[str, Any]) -> str:
-    """Return how the engine took a wish; raises `ConfigError` with its words when it could not."""
+    """Return that the engine obeyed; raises `ConfigError` with its own text when it could not."""
     if "error" in answer:
         raise ConfigError(f"the engine answers: {answer['error']}")
-    return "told"
+    return "told"  # scripts compare it with "not running": a value that stays
 
 
 def _opened(path: Path, clock: Clock) -> Journal:

@@ -1,11 +1,11 @@
-"""All benches by name, in the order of the table."""
+"""All benches by name, in the order of the table, and the run of those that are asked for."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from arb.bench import books, detection, journal, ledger, legs, signing, tape
+from arb.bench import legs, market_data, signing, stores, tape
 from arb.bench.rounds import ROUNDS, Effort, Row
 from arb.clock import Clock
 from arb.errors import ConfigError
@@ -13,14 +13,14 @@ from arb.errors import ConfigError
 Bench = Callable[[Clock, Effort], list[Row]]
 
 BENCHES: dict[str, Bench] = {
-    "frame_1kb": books.full_frames,
-    "frame_thin": books.thin_frames,
-    "detect": detection.per_update,
+    "frame_1kb": market_data.full_frames,
+    "frame_thin": market_data.thin_frames,
+    "detect": market_data.per_update,
     "sign": signing.one_order,
     "legs": legs.both_legs,
-    "journal": journal.append,
-    "ledger_sqlite": ledger.sqlite_rows,
-    "ledger_postgresql": ledger.postgres_rows,
+    "journal": stores.journal_append,
+    "ledger_sqlite": stores.sqlite_rows,
+    "ledger_postgresql": stores.postgres_rows,
     "replay": tape.replay,
 }
 

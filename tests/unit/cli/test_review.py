@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from arb.cli import main
-from arb.cli.export import _progress
+from arb.cli.review import _progress
 from arb.store.migrate import upgrade
 
 Captured = pytest.CaptureFixture[str]

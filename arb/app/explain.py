@@ -1,4 +1,4 @@
-"""The story of one pair trade, told from its rows and its journal entries."""
+"""What happened to one pair trade, and why: from its rows and its journal entries."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -32,13 +32,13 @@ class _Step(NamedTuple):
     after_ns: int | None
 
 
-def tell(story: PairStory) -> dict[str, Any]:
+def explanation(history: PairStory) -> dict[str, Any]:
     """Return pair, waterfall, orders, fills, what else could have been done, and the timeline.
 
     `steps` goes from the frames decided on to the end, each step with its wait since the step of the same leg before it;
     `timeline` holds the entries that name one of the orders. Instants are milliseconds since the decision.
     """
-    pair, zero_ns = story.pair, story.pair["decided_ns"]
+    pair, zero_ns = history.pair, history.pair["decided_ns"]
     return {
         "pair": {name: pair[name] for name in ("id", "kind", "symbol", "buy_venue", "sell_venue", "state")}
         | {
@@ -49,37 +49,37 @@ def tell(story: PairStory) -> dict[str, Any]:
             "residual_size": pair["residual_size"],
             "exposure_quote_s": pair["exposure_quote_s"],
         },
-        "opportunity": _opportunity(story.opportunity, zero_ns),
+        "opportunity": _opportunity(history.opportunity, zero_ns),
         "waterfall": {name: None if pair[f"{name}_e8"] is None else pair[f"{name}_e8"] * E8 for name in WATERFALL},
-        "orders": [_order(order, zero_ns) for order in story.orders],
-        "fills": [_fill(fill, zero_ns) for fill in story.fills],
+        "orders": [_order(order, zero_ns) for order in history.orders],
+        "fills": [_fill(fill, zero_ns) for fill in history.fills],
         "incidents": [
-            {"at_ms": _since(row["ns"], zero_ns), "kind": row["kind"], "text": row["text"]} for row in story.incidents
+            {"at_ms": _since(row["ns"], zero_ns), "kind": row["kind"], "text": row["text"]} for row in history.incidents
         ],
-        "alternatives": [_alternative(row, zero_ns) for row in story.alternatives],
-        "steps": steps(story),
-        "timeline": list(_timeline(story, zero_ns)),
+        "alternatives": [_alternative(row, zero_ns) for row in history.alternatives],
+        "steps": steps(history),
+        "timeline": list(_timeline(history, zero_ns)),
     }
 
 
-def steps(story: PairStory) -> list[dict[str, Any]]:
+def steps(history: PairStory) -> list[dict[str, Any]]:
     """Return what happened, in order: when, what, to which leg, and how long after the step before it on that leg.
 
     Of an entry the step before the first is the decision, and of a decision the newest frame; of a repair it is the end of
     the orders before it. Between a decision and the send lie sizing, the journal's commit, pacing and signing.
     """
-    pair, zero_ns = story.pair, story.pair["decided_ns"]
+    pair, zero_ns = history.pair, history.pair["decided_ns"]
     frames = [(pair[f"{side}_frame_ns"], f"{pair[f'{side}_venue']} book") for side in ("buy", "sell")]
     found: list[_Step] = [_Step(ns, "frame received", of, None) for ns, of in frames if ns]
     newest_ns = max((step.at_ns for step in found), default=None)
     found.append(_Step(zero_ns, "decided", "pair", newest_ns))
     settled_ns = zero_ns
-    for order in sorted(story.orders, key=lambda order: (order["journalled_ns"], order["id"])):
+    for order in sorted(history.orders, key=lambda order: (order["journalled_ns"], order["id"])):
         of = f"{order['role']} {order['side']} {order['venue']}"
         before_ns = order["journalled_ns"]
         if before_ns != zero_ns:
             found.append(_Step(before_ns, "repair decided", of, settled_ns))
-        for at_ns, what in _steps_of_order(story, order):
+        for at_ns, what in _steps_of_order(history, order):
             found.append(_Step(at_ns, what, of, before_ns))
             before_ns = at_ns
         settled_ns = max(settled_ns, order["done_ns"] or 0)
@@ -96,9 +96,9 @@ def steps(story: PairStory) -> list[dict[str, Any]]:
     ]
 
 
-def _steps_of_order(story: PairStory, order: RowDict) -> list[tuple[int, str]]:
+def _steps_of_order(history: PairStory, order: RowDict) -> list[tuple[int, str]]:
     """Return what happened to an order after it was written down, in order of time."""
-    fills = [fill for fill in story.fills if fill["order_id"] == order["id"]]
+    fills = [fill for fill in history.fills if fill["order_id"] == order["id"]]
     found = [
         (order["sent_ns"], "journalled and sent"),
         (order["acked_ns"], _answer(order)),
@@ -172,9 +172,9 @@ def _fill(row: RowDict, zero_ns: int) -> dict[str, Any]:
     return {"at_ms": _since(row["received_ns"], zero_ns)} | {name: row[name] for name in names}
 
 
-def _timeline(story: PairStory, zero_ns: int) -> Iterator[dict[str, Any]]:
+def _timeline(history: PairStory, zero_ns: int) -> Iterator[dict[str, Any]]:
     """Yield the events and commands that name one of the pair's orders; rows are left out, they are shown above."""
-    for entry in story.timeline:
+    for entry in history.timeline:
         if isinstance(entry.message, Persist):
             continue
         text = {

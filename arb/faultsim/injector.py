@@ -1,6 +1,6 @@
-"""The hand that strikes, and the eye that counts what was met.
+"""Inject the faults of a plan, and count which pairs they met.
 
-After every event the engine's open pairs are looked at; a strike whose phase has come is carried out at once, before the
+After every event the engine's open pairs are examined; a strike whose phase has come is carried out at once, before the
 event is committed and before its commands leave. Whenever a fault really hits something, the pairs it concerns are counted
 under their phase at that instant: a cell of the report.
 """
@@ -17,8 +17,7 @@ from arb.core.pairs.pair import PairTrade
 from arb.core.records import PairState
 from arb.faultsim.aims import AT_PLACING, HALT, KILLS, POWER_CUT, Phase, Strike, possible
 from arb.faultsim.disk import Disk
-from arb.faultsim.life import Life, Point
-from arb.faultsim.line import LINE_FAULTS, LineFault
+from arb.faultsim.faults import LINE_FAULTS, Life, LineFault, Point
 from arb.faultsim.network import Network
 from arb.faultsim.plan import Plan
 from arb.faultsim.process import Process
@@ -37,8 +36,8 @@ FEW_PAGES, MANY_PAGES = 6, 4096
 Cell = tuple[str, Phase]
 
 
-class Watch:
-    """See the module's text. It outlives the processes it watches."""
+class Injector:
+    """Inject faults into one process after another, which it outlives."""
 
     def __init__(
         self, plan: Plan, admin: Admin, network: Network, disk: Disk, clock: ManualClock, rng: random.Random
@@ -65,7 +64,7 @@ class Watch:
             venue.board.on_hit = lambda fault, name=name: self._on_fault_hit(fault, name)
 
     def begin(self, process: Process, life: Life) -> None:
-        """Watch a new process."""
+        """Begin with a new process."""
         self._process, self._life = process, life
         self._holds = self._resuming = False
         self._open.clear()
@@ -79,7 +78,7 @@ class Watch:
             line.clear()
         self._disk.clear()
         if self._life is not None:
-            self._life.pardon()
+            self._life.cancel_kill()
 
     def cells(self) -> Counter[Cell]:
         """Return how many times each fault met a pair in each phase; a strike and a pair meet once per phase."""
@@ -88,19 +87,19 @@ class Watch:
     # Striking.
 
     def on_event(self, event: AnyEvent) -> None:
-        """Look at the pairs after an event, and strike if the moment has come."""
+        """Examine the pairs after an event, and carry out the strikes that are due."""
         process = self._process
         if process is None or process.engine is None:
             return
         self._note_closed(process.engine, event.t_ns)
         if self._dies_halted and isinstance(event, HaltAsked) and self._life is not None:
-            self._dies_halted = not self._life.doom(Point.AFTER_COMMIT, 1, lambda: None)
+            self._dies_halted = not self._life.kill_at(Point.AFTER_COMMIT, 1, lambda: None)
         if self._resumes and process.runner is not None:
             self._resume_if_over(process)
-        self.look(event.t_ns)
+        self.strike_due(event.t_ns)
 
-    def look(self, now_ns: int) -> None:
-        """Strike if the moment has come; to be called now and then, for where no pair is, little happens."""
+    def strike_due(self, now_ns: int) -> None:
+        """Carry out the strikes that are due; to be called now and then too, for without pairs events are rare."""
         process = self._process
         if not self._pending or process is None or process.engine is None:
             return
@@ -137,7 +136,7 @@ class Watch:
         return strike.leg not in self._admin.world.venues or strike.leg in pair.venues
 
     def _resume_if_over(self, process: Process) -> None:
-        """Resume trading, as whoever looks after it does, when it has halted and nothing is open any more."""
+        """Resume trading, as an operator does, when it has halted and nothing is open any more."""
         assert process.engine is not None and process.runner is not None
         control = process.engine.state.control
         held = control.halted == "asked" and self._holds  # who has asked for it in this life will resume it himself
@@ -171,7 +170,7 @@ class Watch:
                 self._disturb_line(index, strike, venue, now_ns)
         elif strike.name in KILLS:
             assert self._life is not None
-            self._life.doom(KILLS[strike.name], strike.passes, lambda: self._meet(index, strike, None))
+            self._life.kill_at(KILLS[strike.name], strike.passes, lambda: self._meet(index, strike, None))
         elif strike.name == POWER_CUT:
             self._cut_power(index, strike)
         elif strike.name == HALT:
@@ -260,7 +259,7 @@ class Watch:
             self._meet(index, strike, None)
 
         assert self._life is not None
-        if self._life.doom(Point.AFTER_REQUEST, strike.passes, cut):
+        if self._life.kill_at(Point.AFTER_REQUEST, strike.passes, cut):
             self._disk.keep_journal()
 
     def _halt(self, index: int, strike: Strike) -> None:
@@ -274,7 +273,7 @@ class Watch:
         asyncio.get_running_loop().call_later(strike.seconds or HALT_S, self._end_halt, process)
 
     def _end_halt(self, process: Process) -> None:
-        """Resume what was halted, but not past a pair that has halted trading meanwhile: who resumes looks before."""
+        """Resume what was halted, unless a pair has halted trading meanwhile: an operator checks that before."""
         assert process.engine is not None and process.runner is not None
         if process is not self._process:
             return

@@ -1,7 +1,7 @@
 """What the network may do to what is sent."""
 
 from arb.clock import NS_PER_MS
-from arb.faultsim.line import SLOW_MS, Line, LineFault
+from arb.faultsim.faults import SLOW_MS, Line, LineFault
 
 
 def test_a_healthy_line_delays_and_loses_nothing() -> None:

@@ -1,16 +1,17 @@
-"""Answers on stdout: JSON whose numbers are exact, and text for a person."""
+"""What the commands share: answers on stdout, exact as JSON and readable as text; fee rates with or without their unit."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.cli import main
-from arb.cli.show import to_json, to_text
+from arb.cli.shared import RATE, to_json, to_text
 from arb.config import Settings
 from arb.config.loader import load_text
 
@@ -108,3 +109,25 @@ def test_a_faulty_schema_is_listed_and_ends_with_exit_code_3(
     assert msgspec.json.decode(said.out)["faults"]
     assert said.err.startswith("arb: ledger ")
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["", "-1", "ten", "1e3", "6%", "501", "10 bps", "nan", "1" * 40])
+def test_what_is_no_fee_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="no fee"):
+        RATE.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "bps"), [("10", "10"), ("10bps", "10"), ("0.1%", "10"), ("0", "0"), ("2.5bps", "2.5"), ("5%", "500")]
+)
+def test_every_spelling_means_basis_points(text: str, bps: str) -> None:
+    assert RATE.convert(text, None, None) == Decimal(bps)
+
+
+def test_a_bad_fee_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tape = tmp_path / "t.jsonl"
+    tape.touch()
+    assert main(["replay", str(tape), "--fee", "half"]) == 2
+    reported = capsys.readouterr()
+    assert reported.out == ""
+    assert reported.err.count("\n") == 1 and "0.1%" in reported.err

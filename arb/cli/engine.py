@@ -1,6 +1,5 @@
 """The commands that run the engine or its simulated exchanges: `run`, `sandbox`, `replay`."""
 
-import importlib
 import os
 import sys
 from decimal import Decimal
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from arb.cli.exits import EXIT_OK
 from arb.cli.shared import (
     ADMIN_URL,
     DURATION,
@@ -19,12 +17,12 @@ from arb.cli.shared import (
     SEED,
     config_and_json,
     settings_from,
-    the_app,
+    show,
+    to_json,
 )
-from arb.cli.show import show, to_json
 from arb.config import Mode, ReplayOptions, RunOptions, Settings, database_url
 from arb.config.show import as_toml, plain
-from arb.errors import ConfigError
+from arb.errors import EXIT_OK, ConfigError
 from arb.logs import logging_to
 
 _NO_GUARDS = {
@@ -66,15 +64,17 @@ def run_command(
     chosen = Mode(mode) if mode else settings.run.mode
     refuse_unguarded(chosen, live=live)
     database_url(settings, chosen.value, db)
+    from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
+
     options = RunOptions(mode=chosen, for_s=for_s, seed=seed, db=db, sandbox=sandbox, live=live, tape=tape)
     with logging_to(level=settings.run.log_level.value):
-        result = the_app().run(settings, options, live_view=not as_json and sys.stdout.isatty())
-    show(result.summary, as_json=as_json)
-    return int(result.exit_code)
+        summary, exit_code = run_engine(settings, options, live_view=not as_json and sys.stdout.isatty())
+    show(summary, as_json=as_json)
+    return exit_code
 
 
 def refuse_unguarded(mode: Mode, *, live: bool) -> None:
-    """Raise `ConfigError` for a mode whose guards do not exist, and for a consent that has no object."""
+    """Raise `ConfigError` for a mode whose guards do not exist, and for `--live` in a mode that sends no real orders."""
     if mode in _NO_GUARDS:
         raise ConfigError(f"--mode {mode.value}: {_NO_GUARDS[mode]}: use --mode {Mode.SANDBOX.value}")
     if live:
@@ -96,7 +96,7 @@ def _shown(settings: Settings, *, as_json: bool) -> str:
     help="The port of all venues [default: a free one].",
 )
 @click.option("--seed", type=SEED, metavar="N", help="The seed of the markets [default: drawn].")
-@click.option("--static", is_flag=True, help="Keep books still and unfilled until told through the admin address.")
+@click.option("--static", is_flag=True, help="Keep books still; they change and fill only through the admin address.")
 @click.option("--faults", type=INPUT_FILE, metavar="FILE", help="Faults to begin with, a JSON list as for POST /fault.")
 @config_and_json
 def sandbox_command(
@@ -107,7 +107,9 @@ def sandbox_command(
     The first line on stdout is JSON (addresses, keys); then nothing more comes there.
     """
     settings_from(config)
-    importlib.import_module("arb.sandbox.__main__").run_sandbox(port=port, seed=seed, static=static, faults=faults)
+    from arb.sandbox.__main__ import run_sandbox
+
+    run_sandbox(port=port, seed=seed, static=static, faults=faults)
     return EXIT_OK
 
 
@@ -146,6 +148,8 @@ def replay_command(
     """
     settings = settings_from(config)
     database_url(settings, "replay", db)
+    from arb.app.replay import replay_tapes
+
     options = ReplayOptions(
         files=files,
         db=db,
@@ -155,6 +159,6 @@ def replay_command(
         taker_fee_bps=fee,
     )
     with logging_to(level=settings.run.log_level.value):
-        result = the_app().replay(settings, options)
-    show(result.summary, as_json=as_json)
-    return int(result.exit_code)
+        summary, exit_code = replay_tapes(settings, options)
+    show(summary, as_json=as_json)
+    return exit_code

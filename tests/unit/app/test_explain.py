@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from arb.app.story import steps, tell
-from arb.cli.show import to_json, to_text
+from arb.app.explain import explanation, steps
+from arb.cli.shared import to_json, to_text
 from arb.store.journal_reader import Entry
 from arb.store.queries import PairStory
 
@@ -93,12 +93,12 @@ class Alarm(msgspec.Struct, tag="SetTimer"):
 def test_the_timeline_calls_entries_what_the_journal_calls_them() -> None:
     renamed: Any = Alarm(cause=1, name="order:arb1")
     story = msgspec.structs.replace(a_story(), timeline=(Entry(1, 1, T0 + MS, renamed),))
-    assert tell(story)["timeline"] == [{"at_ms": D(1), "seq": 1, "what": "SetTimer", "of": "order:arb1"}]
+    assert explanation(story)["timeline"] == [{"at_ms": D(1), "seq": 1, "what": "SetTimer", "of": "order:arb1"}]
 
 
 def test_every_step_stands_in_its_order_with_the_wait_before_it() -> None:
-    told = [(step["at_ms"], step["wait_ms"], step["what"], step["of"]) for step in steps(a_story())]
-    assert told == [
+    reported = [(step["at_ms"], step["wait_ms"], step["what"], step["of"]) for step in steps(a_story())]
+    assert reported == [
         (D(-7), None, "frame received", "gate book"),
         (D(-2), None, "frame received", "okx book"),
         (D(0), D(2), "decided", "pair"),
@@ -120,15 +120,15 @@ def test_every_step_stands_in_its_order_with_the_wait_before_it() -> None:
 
 
 def test_waits_of_a_leg_add_up_to_the_whole() -> None:
-    told = [step for step in steps(a_story()) if step["of"] == "entry buy gate"]
-    assert sum(step["wait_ms"] for step in told) == told[-1]["at_ms"]
+    reported = [step for step in steps(a_story()) if step["of"] == "entry buy gate"]
+    assert sum(step["wait_ms"] for step in reported) == reported[-1]["at_ms"]
 
 
 def test_a_pair_of_an_older_ledger_has_no_frames_and_an_open_one_no_end() -> None:
     story = a_story(buy_frame_ns=None, sell_frame_ns=None, closed_ns=None, state="repairing")
-    told = steps(story)
-    assert (told[0]["what"], told[0]["wait_ms"]) == ("decided", None)
-    assert told[-1]["what"] == "ended, filled"
+    reported = steps(story)
+    assert (reported[0]["what"], reported[0]["wait_ms"]) == ("decided", None)
+    assert reported[-1]["what"] == "ended, filled"
 
 
 def test_what_was_passed_over_is_shown_with_its_reason() -> None:
@@ -136,7 +136,7 @@ def test_what_was_passed_over_is_shown_with_its_reason() -> None:
     row |= {"buy_size": D(1), "sell_size": None, "net_e8": -5, "edge_bps": D("-1.5"), "reason": "net_below_minimum"}
     taken = row | {"reason": None, "sell_size": D("0.9"), "net_e8": None}
     story = a_story()
-    document = tell(
+    document = explanation(
         PairStory(
             **{
                 name: getattr(story, name)
