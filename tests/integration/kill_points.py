@@ -1,8 +1,8 @@
-"""The commit points at which a process can be killed, by name: what of the journal, of the wires or of the ledger they are.
+"""The commit points at which a process can be killed, by name: of the journal, of the network or of the ledger.
 
-A *door* is something a process does that outlives it: an entry of the journal, an order on a wire, a batch of the ledger. At a
-door of the journal a process dies just before the commit or just after it, with nothing of it performed. A *story* is what
-has to happen for the door to be gone through; `killed.py` tells them.
+A *door* is something a process does that outlives it: an entry of the journal, an order sent, a batch of the ledger. At a door
+of the journal a process dies just before the commit or just after it, with nothing of it performed. A *course* of events
+leads to the door; `killed.py` plays them.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class When(StrEnum):
     AFTER = "after"
 
 
-class Story(StrEnum):
+class Course(StrEnum):
     """What leads to a door."""
 
     TRADING = "trading"
@@ -58,12 +58,12 @@ class Story(StrEnum):
 
 
 class KillPoint(msgspec.Struct, frozen=True):
-    """One named point: a door, the side of it, and the story that leads there."""
+    """One named point: a door, the side of it, and the course of events that leads there."""
 
     name: str
     door: str
     when: When
-    story: Story = Story.TRADING
+    course: Course = Course.TRADING
 
 
 BEFORE, AFTER = When.BEFORE, When.AFTER
@@ -86,36 +86,36 @@ POINTS = {
         KillPoint("one leg filled, the other not answered", ONE_LEG_FILLED, BEFORE),
         KillPoint("pair's end: before its commit", "pair's end", BEFORE),
         KillPoint("pair's end: committed", "pair's end", AFTER),
-        KillPoint("repair: before its commit", "repair", BEFORE, Story.SHORT),
-        KillPoint("repair: committed, not sent", "repair", AFTER, Story.SHORT),
-        KillPoint("repair: sent, not answered", REPAIR_SENT, AFTER, Story.SHORT),
-        KillPoint("unknown: before its commit", "unknown", BEFORE, Story.LOST),
-        KillPoint("unknown: committed", "unknown", AFTER, Story.LOST),
-        KillPoint("look: before its commit", "look", BEFORE, Story.LOST),
-        KillPoint("look: committed", "look", AFTER, Story.LOST),
+        KillPoint("repair: before its commit", "repair", BEFORE, Course.SHORT),
+        KillPoint("repair: committed, not sent", "repair", AFTER, Course.SHORT),
+        KillPoint("repair: sent, not answered", REPAIR_SENT, AFTER, Course.SHORT),
+        KillPoint("unknown: before its commit", "unknown", BEFORE, Course.LOST),
+        KillPoint("unknown: committed", "unknown", AFTER, Course.LOST),
+        KillPoint("order query: before its commit", "order query", BEFORE, Course.LOST),
+        KillPoint("order query: committed", "order query", AFTER, Course.LOST),
         KillPoint("ledger: before a batch", LEDGER_BATCH, BEFORE),
         KillPoint("ledger: batch written, not committed", LEDGER_COMMIT, BEFORE),
         KillPoint("ledger: batch committed", LEDGER_COMMIT, AFTER),
-        KillPoint("restart: begun", "start", AFTER, Story.RESTART),
-        KillPoint("restart: account looked through, before its commit", "account", BEFORE, Story.RESTART),
-        KillPoint("restart: account looked through, committed", "account", AFTER, Story.RESTART),
-        KillPoint("restart: left-over order looked for, before its commit", "look", BEFORE, Story.RESTART),
-        KillPoint("restart: left-over order looked for, committed", "look", AFTER, Story.RESTART),
-        KillPoint("restart: ledger catching up, not committed", LEDGER_COMMIT, BEFORE, Story.RESTART),
-        KillPoint("adoption: before its commit", "adoption", BEFORE, Story.NO_MEMORY),
-        KillPoint("adoption: committed", "adoption", AFTER, Story.NO_MEMORY),
-        KillPoint("halt: before its commit", "halt", BEFORE, Story.HALT),
-        KillPoint("halt: committed", "halt", AFTER, Story.HALT),
-        KillPoint("resume: before its commit", "resume", BEFORE, Story.RESUME),
-        KillPoint("resume: committed", "resume", AFTER, Story.RESUME),
-        KillPoint("flatten: committed", "flatten", AFTER, Story.FLATTEN),
-        KillPoint("flatten: order committed, not sent", "flatten order", AFTER, Story.FLATTEN),
-        KillPoint("flatten: order sent, not answered", REPAIR_SENT, AFTER, Story.FLATTEN),
-        KillPoint("flat: before its commit", "flat", BEFORE, Story.FLATTEN),
-        KillPoint("flat: committed", "flat", AFTER, Story.FLATTEN),
-        KillPoint("stop: committed", "stop", AFTER, Story.STOP),
-        KillPoint("end of the run: before its commit", "end", BEFORE, Story.STOP),
-        KillPoint(ANYWHERE, "", BEFORE, Story.ANYWHERE),
+        KillPoint("restart: begun", "start", AFTER, Course.RESTART),
+        KillPoint("restart: account snapshot taken, before its commit", "account", BEFORE, Course.RESTART),
+        KillPoint("restart: account snapshot taken, committed", "account", AFTER, Course.RESTART),
+        KillPoint("restart: open order queried, before its commit", "order query", BEFORE, Course.RESTART),
+        KillPoint("restart: open order queried, committed", "order query", AFTER, Course.RESTART),
+        KillPoint("restart: ledger catching up, not committed", LEDGER_COMMIT, BEFORE, Course.RESTART),
+        KillPoint("recovery: before its commit", "recovery", BEFORE, Course.NO_MEMORY),
+        KillPoint("recovery: committed", "recovery", AFTER, Course.NO_MEMORY),
+        KillPoint("halt: before its commit", "halt", BEFORE, Course.HALT),
+        KillPoint("halt: committed", "halt", AFTER, Course.HALT),
+        KillPoint("resume: before its commit", "resume", BEFORE, Course.RESUME),
+        KillPoint("resume: committed", "resume", AFTER, Course.RESUME),
+        KillPoint("flatten: committed", "flatten", AFTER, Course.FLATTEN),
+        KillPoint("flatten: order committed, not sent", "flatten order", AFTER, Course.FLATTEN),
+        KillPoint("flatten: order sent, not answered", REPAIR_SENT, AFTER, Course.FLATTEN),
+        KillPoint("flat: before its commit", "flat", BEFORE, Course.FLATTEN),
+        KillPoint("flat: committed", "flat", AFTER, Course.FLATTEN),
+        KillPoint("stop: committed", "stop", AFTER, Course.STOP),
+        KillPoint("end of the run: before its commit", "end", BEFORE, Course.STOP),
+        KillPoint(ANYWHERE, "", BEFORE, Course.ANYWHERE),
     )
 }
 
@@ -143,10 +143,10 @@ JOURNAL_DOORS: dict[str, Callable[[AnyEvent, Commands], bool]] = {
     "fill": _is_own_fill,
     "pair's end": _persists(lambda record: isinstance(record, PairRecord) and record.state in FINISHED),
     "unknown": _is(OutcomeUnknown),
-    "look": _is(OrderQueried),
+    "order query": _is(OrderQueried),
     "start": _is(RunStarted),
     "account": _is(AccountSnapshotTaken),
-    "adoption": _persists(lambda record: isinstance(record, IncidentRecord) and record.kind == "adopted"),
+    "recovery": _persists(lambda record: isinstance(record, IncidentRecord) and record.kind == "adopted"),
     "halt": _is(HaltAsked),
     "resume": _is(ResumeAsked),
     "flatten": _is(FlattenAsked),

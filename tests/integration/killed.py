@@ -22,8 +22,8 @@ from tests.integration.kill_points import (
     POINTS,
     REPAIR_SENT,
     SENT,
+    Course,
     KillPoint,
-    Story,
     When,
 )
 from tests.integration.support import (
@@ -67,7 +67,7 @@ class KillResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stage(msgspec.Struct):
-    """Where a story is played."""
+    """Where a course of events is played."""
 
     folder: Path
     sandbox: SandboxProcess
@@ -87,8 +87,8 @@ class Stage(msgspec.Struct):
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return the settings that differ: a flatten needs something that was left for a person to mend."""
-        return {"on_single_leg": '"hold"'} if self.point.story is Story.FLATTEN else {}
+        """Return the settings that differ: a flatten needs something that was left for a person to repair."""
+        return {"on_single_leg": '"hold"'} if self.point.course is Course.FLATTEN else {}
 
     def until_killed(self, point: KillPoint, left_alone: int) -> None:
         """Run an engine until it has died at `point`."""
@@ -125,7 +125,7 @@ def _short(stage: Stage) -> None:
 
 
 def _lost(stage: Stage) -> None:
-    # Of an order that was taken the private stream tells; only one that never arrived has to be looked for.
+    # The private stream reports an order that was taken; only one that never arrived has to be queried.
     stage.sandbox.strike("lost_ack", count=1)
     stage.sandbox.strike("lost_request", count=LOST_REQUESTS)
     stage.until_killed(stage.point, 0)
@@ -187,17 +187,17 @@ def _anywhere(stage: Stage) -> None:
             raise AssertionError(f"{stage.seen}: it ended by itself: {ended}")
 
 
-STORIES: dict[Story, Callable[[Stage], None]] = {
-    Story.TRADING: _trading,
-    Story.SHORT: _short,
-    Story.LOST: _lost,
-    Story.RESTART: _restart,
-    Story.NO_MEMORY: _no_memory,
-    Story.HALT: _halt,
-    Story.RESUME: _resume,
-    Story.FLATTEN: _flatten,
-    Story.STOP: _stop,
-    Story.ANYWHERE: _anywhere,
+COURSES: dict[Course, Callable[[Stage], None]] = {
+    Course.TRADING: _trading,
+    Course.SHORT: _short,
+    Course.LOST: _lost,
+    Course.RESTART: _restart,
+    Course.NO_MEMORY: _no_memory,
+    Course.HALT: _halt,
+    Course.RESUME: _resume,
+    Course.FLATTEN: _flatten,
+    Course.STOP: _stop,
+    Course.ANYWHERE: _anywhere,
 }
 
 
@@ -205,9 +205,9 @@ def kill_and_restart(point: KillPoint, folder: Path, seed: int) -> KillResult:
     """Play one kill on a sandbox of its own, start the engine again, and judge; raises `AssertionError` with what is wrong."""
     with sandbox_process(folder, seed=seed) as sandbox:
         stage = Stage(folder, sandbox, point, random.Random(f"{seed}/{point.name}"))
-        STORIES[point.story](stage)
+        COURSES[point.course](stage)
         ledger = sandbox.ledger()
-        orders, pairs = left_over(folder, ledger)
+        orders, pairs = unsettled_at_death(folder, ledger)
         _died_there(stage, orders, ledger)
         clock = SystemClock()
         began_ns = clock.monotonic_ns()
@@ -218,7 +218,7 @@ def kill_and_restart(point: KillPoint, folder: Path, seed: int) -> KillResult:
         with engine_process(folder, sandbox) as engine:
             _settle(stage, engine, orders)
             settled_s, trading_s = elapsed_s(), None
-            if point.story is not Story.FLATTEN:
+            if point.course is not Course.FLATTEN:
                 _trade_on(stage, engine)
                 trading_s = elapsed_s()
             ended = engine.stop()
@@ -231,7 +231,7 @@ def kill_and_restart(point: KillPoint, folder: Path, seed: int) -> KillResult:
         return KillResult(orders_left=waiting, pairs_left=pairs, settled_s=settled_s, trading_s=trading_s)
 
 
-def left_over(folder: Path, ledger: truth.Truth) -> tuple[dict[str, bool], int]:
+def unsettled_at_death(folder: Path, ledger: truth.Truth) -> tuple[dict[str, bool], int]:
     """Return every order there is, at a venue or in the journal, with whether it was settled, and the unfinished pairs."""
     orders = {
         str(row["client_id"]).removeprefix("t-"): True for reported in ledger.values() for row in reported["orders"]
@@ -262,11 +262,11 @@ def _died_there(stage: Stage, orders: dict[str, bool], ledger: truth.Truth) -> N
 
 def _settle(stage: Stage, engine: EngineProcess, orders: dict[str, bool]) -> None:
     """Wait until the new process has brought everything to an end that the dead one had begun."""
-    halted = stage.point.story in (Story.HALT, Story.FLATTEN)
+    halted = stage.point.course in (Course.HALT, Course.FLATTEN)
 
     def settled(status: dict[str, Any]) -> bool:
         assert not (halted and status["halted"] is None), f"{stage.seen}: the halt is forgotten"
-        if stage.point.story is Story.FLATTEN and status["halted"] != "flattened":
+        if stage.point.course is Course.FLATTEN and status["halted"] != "flattened":
             return False
         return not status["unknown_orders"] and not unsettled(engine.db, orders)
 
@@ -294,9 +294,9 @@ def unsettled(db: Path, orders: dict[str, bool]) -> list[str]:
 
 
 def _trade_on(stage: Stage, engine: EngineProcess) -> None:
-    """See that the new process opens pairs again, after a word of the user where one is needed."""
+    """See that the new process opens pairs again, after `arb resume` where it is needed."""
     before = engine.status()["pairs"]["completed"]
-    if stage.point.story in (Story.HALT, Story.RESUME):
+    if stage.point.course in (Course.HALT, Course.RESUME):
         stage.ask("resume")
         engine.until(lambda status: status["halted"] is None, f"{stage.seen}: it resumes")
     engine.trade_on(before + 1, f"{stage.seen}: it trades on")

@@ -1,7 +1,7 @@
 """An engine that kills itself with SIGKILL at a named point: `python killed_engine.py POINT ALONE CONFIG DB ADMIN_URL`.
 
 It is the engine of `arb run`, with something around its gateways and its journal that knows `kill_points.POINTS`. ALONE says
-how many orders are left alone before it counts. A flatten is waited for where the story is one.
+how many orders are left alone before it counts. A flatten is waited for where the course of events has one.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from arb.store.journal import Journal
 from arb.store.journal_reader import Row
 from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
 from tests.integration import kill_points as doors
-from tests.integration.kill_points import JOURNAL_DOORS, KillPoint, Story, When
+from tests.integration.kill_points import JOURNAL_DOORS, Course, KillPoint, When
 
 ON_ITS_WAY_S = 0.005
 """Long enough for a request to be in the socket, shorter than the sandbox's venues take to answer."""
@@ -52,7 +52,7 @@ class Killer:
     @property
     def armed(self) -> bool:
         """Return whether enough has happened for the point to count."""
-        return self.placed > self.left_alone and (self.point.story is not Story.FLATTEN or self.flattening)
+        return self.placed > self.left_alone and (self.point.course is not Course.FLATTEN or self.flattening)
 
     def kill(self) -> None:
         """Die at once: nothing of this process runs any more."""
@@ -75,9 +75,9 @@ class Killer:
         """Note that the venue has answered."""
         self.unanswered.pop(command.client_order_id, None)
 
-    def heard(self, reported: AnyEvent) -> None:
-        """Look at what the private streams say."""
-        own = decode(reported.fill.client_order_id or "") if isinstance(reported, OrderFilled) else None
+    def on_private(self, taken: AnyEvent) -> None:
+        """Take note of what the private streams report."""
+        own = decode(taken.fill.client_order_id or "") if isinstance(taken, OrderFilled) else None
         for name in self.unanswered if own is not None else ():
             other = decode(name)
             assert own is not None
@@ -91,7 +91,7 @@ def _same_pair(one: PlaceOrder, other: PlaceOrder) -> bool:
 
 
 class WatchedGateway:
-    """A gateway that tells the killer which orders leave and what is heard; all else is the inner one's."""
+    """A gateway that informs the killer which orders leave and what is reported; all else is the inner one's."""
 
     def __init__(self, inner: OrderGateway, killer: Killer) -> None:
         self._inner = inner
@@ -122,17 +122,17 @@ class WatchedGateway:
             self._killer.answered(command)
 
     async def run_private(self, listener: EventListener) -> None:
-        """Hand over what the private stream says, after a look at it."""
+        """Hand over what the private stream reports, after the killer has seen it."""
 
         def watched(reported: AnyEvent) -> None:
-            self._killer.heard(reported)
+            self._killer.on_private(reported)
             listener(reported)
 
         await self._inner.run_private(watched)
 
 
 class WatchedJournal:
-    """A journal that tells the killer what it is about to commit and what it has; all else is the inner one's."""
+    """A journal that informs the killer before and after each commit; all else is the inner one's."""
 
     def __init__(self, inner: Journal, killer: Killer) -> None:
         self._inner = inner
@@ -141,13 +141,13 @@ class WatchedJournal:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def append(self, reported: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
+    def append(self, taken: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Commit, watched."""
-        self._killer.flattening |= isinstance(reported, FlattenAsked)
-        gone_through = [door for door, is_gone_through in JOURNAL_DOORS.items() if is_gone_through(reported, commands)]
+        self._killer.flattening |= isinstance(taken, FlattenAsked)
+        gone_through = [door for door, is_gone_through in JOURNAL_DOORS.items() if is_gone_through(taken, commands)]
         for door in gone_through:
             self._killer.passes(door, When.BEFORE)
-        rows = self._inner.append(reported, commands)
+        rows = self._inner.append(taken, commands)
         for door in gone_through:
             self._killer.passes(door, When.AFTER)
         return rows
@@ -161,7 +161,7 @@ class WatchedJournal:
 
 
 def watch_ledger(killer: Killer) -> None:
-    """Tell the killer of the ledger's commits, just before and just after each."""
+    """Inform the killer of the ledger's commits, just before and just after each."""
 
     @event.listens_for(Engine, "commit")
     def about_to_commit(connection: Connection) -> None:

@@ -47,17 +47,17 @@ def incidents(engine: EngineProcess, kind: str) -> list[str]:
     return []
 
 
-def until_told(engine: EngineProcess, kind: str, words: str = "") -> str:
-    """Wait until an incident of a kind, with these words in it, is in the ledger."""
-    engine.until(lambda _: any(words in text for text in incidents(engine, kind)), f"an incident {kind} {words}")
-    return next(text for text in incidents(engine, kind) if words in text)
+def until_reported(engine: EngineProcess, kind: str, text: str = "") -> str:
+    """Wait until an incident of a kind, with this text in it, is in the ledger."""
+    engine.until(lambda _: any(text in found for found in incidents(engine, kind)), f"an incident {kind} {text}")
+    return next(found for found in incidents(engine, kind) if text in found)
 
 
-def test_flatten_brings_own_exposure_back_and_leaves_a_strangers_orders_alone(tmp_path: Path) -> None:
+def test_flatten_brings_own_exposure_back_and_leaves_foreign_orders_alone(tmp_path: Path) -> None:
     write_config(tmp_path, on_single_leg='"hold"')
     with sandbox_process(tmp_path) as sandbox:
-        stranger = rest_client("gate", sandbox.announced)
-        by_hand = stranger.create_order(SYMBOL, "limit", "buy", 0.01, 20_000.0)["id"]
+        other_client = rest_client("gate", sandbox.announced)
+        by_hand = other_client.create_order(SYMBOL, "limit", "buy", 0.01, 20_000.0)["id"]
         with engine_process(tmp_path, sandbox) as engine:
             engine.until_pairs(3)
             for venue in VENUES:
@@ -79,11 +79,11 @@ def test_flatten_brings_own_exposure_back_and_leaves_a_strangers_orders_alone(tm
         assert ended.code == 0, seen  # the user asked for it
         assert "flatten" in kinds, seen
         assert truth.differences(tmp_path / DB, ledger) == [], seen
-        assert stranger.fetch_order(by_hand, SYMBOL)["status"] == "open", seen
+        assert other_client.fetch_order(by_hand, SYMBOL)["status"] == "open", seen
         assert not [row for reported in ledger.values() for row in reported["requests"] if row["kind"] == "cancel"], (
             seen
         )
-        stranger.close()
+        other_client.close()
 
 
 def test_flatten_without_an_engine_says_what_to_do(tmp_path: Path) -> None:
@@ -100,18 +100,18 @@ def test_deposits_and_manual_trades_are_explained_and_a_hidden_fee_stops_its_ass
 
         amount = free(sandbox, "okx", "USDT") + 1000
         booked = post(sandbox, "/balance", {"venue": "okx", "asset": "USDT", "free": str(amount)})
-        reported = until_told(engine, "transfer")
+        reported = until_reported(engine, "transfer")
         assert f"of {booked['amount']} USDT at okx" in reported
 
         fault = sandbox.fault("gate", "foreign_order", symbol=SYMBOL, param="500")
-        until_told(engine, "foreign_order", "at gate")
+        until_reported(engine, "foreign_order", "at gate")
         assert sandbox.hits(fault) == 1
         engine.until_pairs(engine.status()["pairs"]["completed"] + 2)
         assert incidents(engine, "balance_drift") == []
 
         amount = free(sandbox, "bitget", "ETH") - Decimal("0.125")
         hidden = post(sandbox, "/balance", {"venue": "bitget", "asset": "ETH", "free": str(amount), "hidden": True})
-        reported = until_told(engine, "balance_drift")
+        reported = until_reported(engine, "balance_drift")
         assert f"ETH at bitget: {plain(Decimal(hidden['amount']))} is unexplained" in reported
         engine.until_pairs(engine.status()["pairs"]["completed"] + 2)  # everything else goes on
         assert run_arb("resume", "--reason", "known", *where(tmp_path), cwd=tmp_path).code == 0
@@ -153,7 +153,7 @@ def test_an_engine_without_any_memory_takes_up_every_order_of_the_dead_one(tmp_p
         shutil.rmtree(dead)  # ledger and journal are gone
 
         with engine_process(heir, sandbox) as engine:
-            until_told(engine, "adopted")
+            until_reported(engine, "adopted")
             engine.until_pairs(engine.status()["pairs"]["completed"] + 2)
             ended = engine.stop()
         seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
@@ -185,9 +185,9 @@ def test_what_changed_while_no_engine_ran_is_explained_at_the_next_start_or_stop
         post(sandbox, "/balance", {"venue": "bitget", "asset": "SOL", "free": str(amount), "hidden": True})
 
         with engine_process(tmp_path, sandbox) as engine:
-            assert "SOL at bitget: -0.5 is unexplained" in until_told(engine, "balance_drift")
-            assert until_told(engine, "transfer")
-            assert until_told(engine, "foreign_order", "at gate")
+            assert "SOL at bitget: -0.5 is unexplained" in until_reported(engine, "balance_drift")
+            assert until_reported(engine, "transfer")
+            assert until_reported(engine, "foreign_order", "at gate")
             assert engine.status()["stopped_assets"] == {"bitget": ["SOL"]}
             engine.until_pairs(2)
             ended = engine.stop()
