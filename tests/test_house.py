@@ -247,7 +247,7 @@ GOOD: list[tuple[Rule, str, str]] = [
     ),
     (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept BaseException:\n    undo()\n    raise"),
     (house.swallowed_errors, "arb/live/runner.py", "try:\n    f()\nexcept OSError:\n    pass"),
-    (house.prints, "arb/cli/show.py", "print('answer')"),
+    (house.prints, "arb/cli/shared.py", "print('answer')"),
     (house.named_venues, "arb/venues/gate/spec.py", "from arb.venues.gate.outcomes import POLICY\nNAME = 'gate'"),
     (house.named_venues, "arb/venues/registry.py", "from arb.venues.okx.spec import SPEC"),
     (house.named_venues, "arb/sandbox/profiles.py", "FEES = {'bitget': 1}"),

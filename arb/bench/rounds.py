@@ -3,7 +3,7 @@
 Absolute times drift with the machine and its neighbours, ratios inside one run hardly do. So every contender works in every
 round, in an order that moves on by one, and medians over the rounds are compared. Rounds are many and batches short (about a
 millisecond), so that most of them pass between two interruptions by other processes. Work of one thread that waits for nothing
-is measured in processor time, all else in wall time (`run.py` says which is which).
+is measured in processor time, all else in wall time (`suite.py` says which is which).
 """
 
 import gc
