@@ -4,13 +4,13 @@ Nothing is performed. Whatever the engine asks for is compared with what the run
 difference ends the replay, for everything after it would differ for that reason alone.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
 import msgspec
 
-from arb.core.commands import AnyCommand, PlaceOrder
+from arb.core.commands import AnyCommand, PlaceOrder, last_states
 from arb.core.engine import Engine
 from arb.core.events import NOT_JOURNALLED, AnyEvent, InstrumentListed, OrderRejected, QueueDrained, RunStarted
 from arb.core.records import OpportunityRecord
@@ -88,7 +88,8 @@ class Judge:
             told = None if seq is None else f"the next entry is seq {seq}"
             return Difference(event.seq, told, _text(event))
         self.compared += 1
-        expected = [entry.message for entry in entries]
+        # Journals of earlier versions hold every state that a row went through in a step.
+        expected = last_states([entry.message for entry in entries])
         got: list[AnyEvent | AnyCommand] = [event, *commands]
         if len(expected) < len(got) and PlaceOrder not in map(type, expected):
             got = [message for message in got if not self._set_aside(event.seq, message)]
@@ -142,7 +143,7 @@ class Rerun:
         return difference
 
 
-def _at(messages: list[AnyEvent | AnyCommand], index: int) -> str | None:
+def _at(messages: Sequence[AnyEvent | AnyCommand], index: int) -> str | None:
     return _text(messages[index]) if index < len(messages) else None
 
 
