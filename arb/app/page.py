@@ -1,5 +1,6 @@
-"""`arb report --html FILE`: the report as a page."""
+"""`arb report --html FILE`: the report as a page, written whole or not at all, and never in the place of something else."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,7 @@ from arb.app.places import stores
 from arb.config import ReviewOptions, Settings
 from arb.errors import ConfigError
 from arb.report.summary import read_sources
-from arb.report.write import check_target, write_page
-from arb.store.paths import mask_url
+from arb.store.database import mask_url
 
 
 def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
@@ -24,3 +24,51 @@ def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[
             "--html: figures need matplotlib: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
         ) from None
     return {"db": mask_url(url), "page": str(path), "bytes": write_page(path, render(read_sources(url)))}
+
+
+BEGINS = b"<!doctype html>"
+
+
+def check_target(path: Path) -> None:
+    """Raise `ConfigError` when a page cannot be written to `path`: before the ledger is read, which may take a while."""
+    if path.is_dir():
+        raise ConfigError(f"--html {path}: is a directory: name a file in it, for instance {path / 'report.html'}")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"--html {path}: is no ordinary file: name another")
+    try:
+        if path.exists():
+            with path.open("rb") as present:
+                # A slip of the hand must not cost a ledger.
+                if present.read(len(BEGINS)).lower() not in (BEGINS, b""):
+                    raise ConfigError(f"--html {path}: is there, and is no page of ours: name another file")
+        aside = _aside(path)
+        aside.touch()
+        aside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def write_page(path: Path, page: str) -> int:
+    """Write the page and return its size in bytes; a reader sees the page before or the new one, never half of it."""
+    check_target(path)
+    content, aside = page.encode("utf-8", "backslashreplace"), _aside(path)
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
+    return len(content)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.new")
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"--html {path}: cannot be written: {error.strerror}: name a file in a directory you may write to"
+    )

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from arb.clock import NS_PER_S, SystemClock
 from arb.errors import StoreError
-from arb.store.compaction import forget_old_story
 from arb.store.journal import Journal
 from arb.store.ledger import prepare_ledger
-from arb.store.retention import Retention
+from arb.store.retention import Retention, forget_old_story
 
 log = logging.getLogger(__name__)
 

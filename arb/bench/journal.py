@@ -14,7 +14,7 @@ from arb.bench.stage import SYMBOL, Stage
 from arb.clock import Clock
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import QueueDrained
-from arb.store.fresh import NoReserve
+from arb.store.guards import NoReserve
 from arb.store.journal import Journal
 
 _APPENDS = 10

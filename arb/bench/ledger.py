@@ -17,7 +17,7 @@ from arb.bench.peers import find
 from arb.bench.rounds import Effort, Row, absent_row, alternate, rate_row
 from arb.clock import Clock
 from arb.core.records import OpportunityOutcome, OpportunityRecord, RunRecord
-from arb.store.engine import open_engine
+from arb.store.database import open_engine
 from arb.store.ledger import UNTRADED_ROWS
 from arb.store.migrate import upgrade
 from arb.store.tables import Opportunity

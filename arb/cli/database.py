@@ -61,7 +61,7 @@ def check_command(mode: str | None, db: str | None, config: Path | None, as_json
 def rebuild_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Write the ledger anew from the journal, row for row."""
     url = _url(config, mode, db)
-    journal = importlib.import_module("arb.store.paths").journal_path(
+    journal = importlib.import_module("arb.store.database").journal_path(
         url, Path(settings_from(config).store.journal_dir)
     )
     show(_store().db_rebuild(url, journal), as_json=as_json)
@@ -85,7 +85,7 @@ def compact_command(mode: str | None, db: str | None, config: Path | None, as_js
         retention(clock, days).due_before_ns()
         for days in (settings.store.keep_untraded_days, settings.store.keep_story_days)
     )
-    journal = importlib.import_module("arb.store.paths").journal_path(url, Path(settings.store.journal_dir))
+    journal = importlib.import_module("arb.store.database").journal_path(url, Path(settings.store.journal_dir))
     show(_store().db_compact(url, journal, untraded, story), as_json=as_json)
     return EXIT_OK
 

@@ -16,7 +16,9 @@ from arb.core.events import NOT_JOURNALLED, AnyEvent, InstrumentListed, OrderRej
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.market.instrument import Instrument
+from arb.store.journal import Journal
 from arb.store.journal_reader import Entry
+from arb.store.ledger import InlineLedger
 from arb.store.tape import TapeLine
 
 Keep = Callable[[AnyEvent, tuple[AnyCommand, ...], list[OpportunityRecord]], None]
@@ -149,3 +151,18 @@ def _at(messages: Sequence[AnyEvent | AnyCommand], index: int) -> str | None:
 
 def _text(message: AnyEvent | AnyCommand) -> str:
     return _encode(message).decode()
+
+
+class Keeper:
+    """Append to the journal and hand its rows to the ledger."""
+
+    def __init__(self, journal: Journal, ledger: InlineLedger) -> None:
+        self._journal = journal
+        self._ledger = ledger
+
+    def keep(self, event: AnyEvent, commands: tuple[AnyCommand, ...], untraded: list[OpportunityRecord]) -> None:
+        """Write one event and what it led to, as the runner does: a drain that led to nothing is not worth a line."""
+        for record in untraded:
+            self._ledger.submit_untraded(record)
+        if commands or type(event) is not QueueDrained:
+            self._ledger.submit(self._journal.append(event, commands))

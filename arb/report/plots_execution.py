@@ -26,7 +26,7 @@ from arb.report.style import (
     log_axis,
     sheet,
 )
-from arb.report.wording import amount, count, percent, short, span
+from arb.report.text import amount, count, percent, short, span
 from arb.store.columns import Column, Columns
 
 NOTHING = "No orders sent yet: nothing to measure"

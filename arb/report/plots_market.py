@@ -10,10 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from arb.report.measure import Mask, of_quote, percentile, slots, whole_sum
+from arb.report.measure import Mask, of_quote, percentile, slots, what_if, whole_sum
 from arb.report.style import END, GAIN, INK, MUTED, NEUTRAL, Sheet, bars, drawn, empty, headed, log_axis, sheet
-from arb.report.what_if import what_if
-from arb.report.wording import ARROW, amount, count, percent, short, span
+from arb.report.text import ARROW, amount, count, percent, short, span
 from arb.store.columns import Column, Columns
 
 NOTHING = "No opportunities seen yet: no edge was above the fees"

@@ -20,9 +20,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from arb.report.markup import visible
 from arb.report.measure import crowded, thinned
-from arb.report.wording import short
+from arb.report.text import short, visible
 from arb.store.columns import Column, Columns
 
 LIGHT = {

@@ -12,10 +12,9 @@ from typing import Any
 import msgspec
 
 from arb.market.numbers import exact, round_ratio
-from arb.report.measure import mean, percentile, rounded
-from arb.report.what_if import what_if
+from arb.report.measure import mean, percentile, rounded, what_if
 from arb.store.columns import ColumnReader, Columns
-from arb.store.paths import mask_url
+from arb.store.database import mask_url
 from arb.store.queries import RowDict
 from arb.store.sums import Sums, read_sums
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from arb.store.engine import open_engine, store_error
+from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
 
 Column = npt.NDArray[Any]

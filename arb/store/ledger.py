@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, require
@@ -30,29 +29,6 @@ RETRY_MOST_S = 5.0
 
 # (blocked, cause): called from the ledger's thread whenever the answer changes.
 OnState = Callable[[bool, str], None]
-
-
-class LedgerSink(Protocol):
-    """Where the shell hands its rows."""
-
-    def submit(self, rows: Sequence[Row]) -> None:
-        """Take journalled rows, in order, as `Journal.append` returned them."""
-
-    def submit_untraded(self, record: OpportunityRecord) -> None:
-        """Take an opportunity that was not traded; it may be dropped, and is then counted."""
-
-    @property
-    def dropped_untraded(self) -> int:
-        """Return how many untraded opportunities were dropped so far, exactly."""
-
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until everything submitted is written; return whether that was so in time."""
-
-    def close(self, deadline_s: float) -> bool:
-        """Write what is left for at most `deadline_s`, then stop; return whether everything was written.
-
-        What was not written is not lost: the next start reads it from the journal.
-        """
 
 
 class Ledger:
@@ -143,7 +119,10 @@ class Ledger:
             return written
 
     def close(self, deadline_s: float) -> bool:
-        """Write what is left for at most `deadline_s`, then stop the thread; return whether everything was written."""
+        """Write what is left for at most `deadline_s`, then stop the thread; return whether everything was written.
+
+        What was not written is not lost: the next start reads it from the journal.
+        """
         written = self.flush(deadline_s)
         with self._wake:
             self._closing = True

@@ -18,8 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 import arb
 from arb.errors import ConfigError, StoreError, require
-from arb.store.engine import open_engine, store_error
-from arb.store.paths import mask_url, parse_url, sqlite_file
+from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
 from arb.store.tables import Base
 from arb.store.views import VIEWS
 

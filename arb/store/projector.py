@@ -13,10 +13,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from arb.core.records import AnyRecord, OpportunityRecord
 from arb.errors import ConfigError, StoreError
-from arb.store.engine import open_engine, store_error
+from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
 from arb.store.journal_reader import START, JournalReader, Position, Row
 from arb.store.migrate import require_current, upgrade
-from arb.store.paths import mask_url, parse_url, sqlite_file
 from arb.store.retention import roll_up
 from arb.store.tables import Projection
 from arb.store.writer import TABLES, RowRefused, Writer

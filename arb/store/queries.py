@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Executable, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from arb.errors import ConfigError
-from arb.store.engine import open_engine, store_error
+from arb.store.database import open_engine, store_error
 from arb.store.journal_reader import Entry, JournalReader
 from arb.store.migrate import require_current
 from arb.store.tables import Alternative, Base, Fill, Incident, Opportunity, Order, PairTrade, Run

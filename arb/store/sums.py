@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from arb.market.numbers import EXACT
 from arb.market.symbol import Symbol
-from arb.store.engine import open_engine, store_error
+from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
 from arb.store.queries import RowDict
 from arb.store.tables import WATERFALL

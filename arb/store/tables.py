@@ -16,8 +16,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, String,
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from arb.market.order import Outcome, Side
-from arb.store.constraints import above_zero, among, check, not_negative, number
-from arb.store.types import ExactNumber, RowId
+from arb.store.domains import ExactNumber, RowId, above_zero, among, check, not_negative, number
 
 WATERFALL = (
     "expected_net_e8",

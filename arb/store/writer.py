@@ -25,6 +25,7 @@ from arb.core.records import (
 from arb.core.tags import attributes_of, tag_of
 from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
+from arb.store.domains import ExactNumber, plain, rules_of
 from arb.store.tables import (
     WATERFALL,
     Alternative,
@@ -37,8 +38,6 @@ from arb.store.tables import (
     PairTrade,
     Run,
 )
-from arb.store.types import ExactNumber, plain
-from arb.store.vocabulary import rules_of
 
 LedgerRecord = (
     RunRecord

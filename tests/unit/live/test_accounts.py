@@ -12,8 +12,8 @@ from arb.core.events import RunStarted
 from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, PairState
 from arb.live.accounts import present_accounts, restored_on
 from arb.live.node import restored_from
-from arb.store.compaction import drop_story
 from arb.store.journal import Journal
+from arb.store.retention import drop_story
 from tests.unit.live.test_executor import FakeGateway
 from tests.unit.store.rows import T0, a_fill, a_finished_pair, a_pair, a_plan, an_event, an_order, keep
 from tests.virtual import a_clock

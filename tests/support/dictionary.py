@@ -1,6 +1,6 @@
 """The data dictionary, `docs/SCHEMA.md`, out of what the models say of themselves.
 
-    python -m arb.store.dictionary docs/SCHEMA.md
+    python -m tests.support.dictionary docs/SCHEMA.md
 
 writes it anew; a test sees that the committed file is what this makes.
 """
@@ -12,14 +12,13 @@ from pathlib import Path
 from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql, sqlite
 
+from arb.store.domains import CODES, ExactNumber
 from arb.store.tables import Base
-from arb.store.types import ExactNumber
 from arb.store.views import VIEWS
-from arb.store.vocabulary import CODES
 
 _HEAD = """# The ledger's tables and views
 
-Made from the models by `python -m arb.store.dictionary docs/SCHEMA.md`; do not edit. The same on SQLite and PostgreSQL.
+Made from the models by `python -m tests.support.dictionary docs/SCHEMA.md`; do not edit. The same on SQLite and PostgreSQL.
 [SQL.md](SQL.md) has the questions people ask of them.
 
 - `x_ns`: an instant in integer nanoseconds UTC. `x_e8`: money as an exact integer in 1e-8 of the quote, so that plain `SUM`
