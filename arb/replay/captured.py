@@ -66,7 +66,7 @@ class Capture(msgspec.Struct, frozen=True):
 
 
 class Steps:
-    """The greatest common step of all prices and of all sizes that one connection ever told of each of its books."""
+    """The greatest common step of all prices and of all sizes that one connection ever showed of each of its books."""
 
     def __init__(self) -> None:
         self._steps: dict[str, tuple[int, int]] = {}
@@ -77,14 +77,14 @@ class Steps:
         self._steps[native_symbol] = gcd(price, *(p for p, _ in levels)), gcd(size, *(s for _, s in levels))
 
     def of(self, native_symbol: str) -> tuple[int, int]:
-        """Return the steps of prices and sizes; 0 where none was told."""
+        """Return the steps of prices and sizes; 0 where none was seen."""
         return self._steps.get(native_symbol, (0, 0))
 
 
 def explore(lines: Iterator[Captured], taker_fee: Decimal) -> Capture:
     """Read captures once and return what they are about; what follows a malformed line is left to the replay itself.
 
-    `taker_fee` is the ratio charged for every fill, since no tape tells the account's own.
+    `taker_fee` is the ratio charged for every fill, since no tape holds the account's own.
     Raises `ConfigError` for a dialect that cannot be read.
     """
     feeds: dict[Connection, WireFeed] = {}
@@ -182,7 +182,7 @@ QUOTES = (
 
 _CONTRACTS = "sizes are counted in contracts"
 _DATED = "a dated or derived product"
-_ODD = "its base and quote cannot be told from its name"
+_ODD = "its base and quote cannot be read from its name"
 _SUFFIXES = ("_SPBL", "_UMCBL")
 """What Bitget's first interface added to the names of spot and USDT-margined products; sizes of both are in base."""
 

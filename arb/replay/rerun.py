@@ -76,7 +76,7 @@ class Judge:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.compared = 0
         self._groups = ((seq, list(group)) for seq, group in groupby(entries, attrgetter("seq")))
-        # Orders that the journal does not know because it refused them; the run was told so by an event of its own.
+        # Orders that the journal does not know because it refused them; an event of the run's own says so.
         self._refused: dict[str, Difference] = {}
 
     def judge(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> Difference | None:
@@ -87,8 +87,8 @@ class Judge:
             return None
         seq, entries = next(self._groups, (None, []))
         if seq != event.seq:
-            told = None if seq is None else f"the next entry is seq {seq}"
-            return Difference(event.seq, told, _text(event))
+            expected_next = None if seq is None else f"the next entry is seq {seq}"
+            return Difference(event.seq, expected_next, _text(event))
         self.compared += 1
         # Journals of earlier versions hold every state that a row went through in a step.
         expected = last_states([entry.message for entry in entries])

@@ -100,8 +100,8 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self.source = source
 
-    def fail(self, where: str, what: str, mend: str) -> NoReturn:
-        raise ConfigError(f"scan input {self.source}: {where}: {what}: {mend}")
+    def fail(self, where: str, what: str, correction: str) -> NoReturn:
+        raise ConfigError(f"scan input {self.source}: {where}: {what}: {correction}")
 
     def document(self, value: Any) -> ScanInput:
         top = self.table(value, "top level", _TOP)
@@ -178,8 +178,8 @@ class _Reader:
             return None
         fee = self.decimal(value, f"{where}.taker_fee")
         if not FEE_MIN <= fee <= FEE_MAX:
-            mend = f"write a ratio from {FEE_MIN} to {FEE_MAX} (0.001 is 0.1 %), or null when it is not known"
-            self.fail(f"{where}.taker_fee", f"{fee} is out of range", mend)
+            correction = f"write a ratio from {FEE_MIN} to {FEE_MAX} (0.001 is 0.1 %), or null when it is not known"
+            self.fail(f"{where}.taker_fee", f"{fee} is out of range", correction)
         return fee
 
     def fee_in(self, value: Any, where: str) -> FeeIn:

@@ -33,7 +33,7 @@ h1 {{ margin: 0; font-size: 1.7rem; letter-spacing: -0.01em }}
 h2 {{ margin: 3.25rem 0 1rem; padding-top: 0.9rem; border-top: 1px solid var(--grid); font-size: 1.3rem }}
 section:first-child h2 {{ margin-top: 1.4rem }}
 h3 {{ margin: 2rem 0 0.5rem; font-size: 1rem }}
-.told {{ margin: 0.25rem 0 1.5rem; color: var(--muted); overflow-wrap: anywhere }}
+.source {{ margin: 0.25rem 0 1.5rem; color: var(--muted); overflow-wrap: anywhere }}
 dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(7.4rem, 1fr)); gap: 0.6rem; margin: 0 0 1rem }}
 dl div {{ padding: 0.7rem 0.8rem; border: 1px solid var(--grid); border-radius: 8px; display: flex;
   flex-direction: column-reverse; justify-content: flex-end }}
@@ -84,7 +84,7 @@ def render(sources: Sources) -> str:
             element("style", Html(CSS)),
         ]
     )
-    top = element("header", element("h1", title), _told(facts), *(_tiles(sources, facts, quote) for quote in quotes))
+    top = element("header", element("h1", title), _source(facts), *(_tiles(sources, facts, quote) for quote in quotes))
     links = element("nav", *(element("a", name, href=f"#{_anchor(name)}") for name, _ in _contents(sources, facts)))
     foot = element(
         "footer",
@@ -155,7 +155,7 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
 
 
 WHOLE = ("Venues, fees and balances", "Incidents and runs")
-"""Sections that tell of all quotes at once."""
+"""Sections that show all quotes at once."""
 
 
 def _section(title: str, blocks: Callable[[str], list[Html]], quotes: list[str]) -> Html:
@@ -192,13 +192,13 @@ def _quotes(sources: Sources) -> list[str]:
     return [str(name) for name, _ in order] or [""]
 
 
-def _told(facts: dict[str, Any]) -> Html:
+def _source(facts: dict[str, Any]) -> Html:
     runs = facts["runs"]
     modes = sorted({str(run["mode"]) for run in runs})
     words = [str(facts["db"]), f"{count(len(runs), 'run')} ({', '.join(modes)})" if runs else "no run yet"]
     if facts["from_ns"] is not None:
         words.append(f"{_instant(facts['from_ns'])} to {_instant(facts['to_ns'])} UTC")
-    return element("p", " \N{MIDDLE DOT} ".join(words), class_="told")
+    return element("p", " \N{MIDDLE DOT} ".join(words), class_="source")
 
 
 def _instant(ns: int) -> str:

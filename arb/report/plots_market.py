@@ -1,6 +1,6 @@
 """Figures of opportunities, taken or not: how long edges live, how large they are, where and when, and what was left.
 
-Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. One figure tells of one quote:
+Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. One figure shows one quote:
 the one named, else the one that most rows have. Needs matplotlib (the extra `notebooks`).
 """
 
@@ -20,7 +20,7 @@ DAY_NS = 86_400_000_000_000
 HOUR_NS = DAY_NS // 24
 REASONS_SHOWN = 10
 LABELLED = (0, 5, 8, 10)
-"""Which of the thresholds tell their count: far enough from each other to be read."""
+"""Which of the thresholds show their count: far enough from each other to be read."""
 
 
 @drawn

@@ -136,8 +136,8 @@ def pair_results(trades: Columns, quote: str | None = None) -> Sheet:
         return empty("No finished pair trades yet: none to compare with its plan")
     repaired, losing = trades["repairs"] > 0, net < 0
     after = int((repaired & losing).sum())
-    mended = f", {'all' if after == losing.sum() else f'{after:,}'} of them after a repair" if after else ""
-    lost = f"{losing.sum():,} of {count(len(net), 'pair')} lost money{mended}"
+    among = f", {'all' if after == losing.sum() else f'{after:,}'} of them after a repair" if after else ""
+    lost = f"{losing.sum():,} of {count(len(net), 'pair')} lost money{among}"
     figure, (axes,) = sheet(lost if losing.any() else f"None of {count(len(net), 'pair')} lost money", height_in=3.8)
     ends = [0.0, float(expected.max())]
     axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))

@@ -16,7 +16,7 @@ WATERFALL = {
     "size_shortfall": "sizes not filled",
     "fee_difference": "fees other than planned",
     "hedge_cost": "hedges and unwinds",
-    "residual_change": "value of leftovers",
+    "residual_change": "value of residuals",
     "realised_net": "realised net",
 }
 """What a person calls each cause; all but the last add up to it."""

@@ -71,7 +71,7 @@ def journal_path(db_url: str, journal_dir: Path) -> Path:
 
 BUSY_TIMEOUT_MS = 1000
 LOCK_TIMEOUT_MS = 3000
-# A network that swallows everything, without a word, is noticed within about 15 s.
+# A network that silently drops everything is noticed within about 15 s.
 _POSTGRES = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -87,8 +87,8 @@ def open_engine(
     """Return an engine without a pool: the ledger has one writer, and reports are short.
 
     `create` allows a SQLite file to be made. `foreign_keys` False is for migrations, which make tables anew that others refer
-    to: SQLite takes that word outside of a transaction only, and PostgreSQL needs none. Raises `ConfigError` when the URL is
-    not usable, or names no existing file.
+    to: SQLite accepts that setting outside of a transaction only, and PostgreSQL needs none. Raises `ConfigError` when the
+    URL is not usable, or names no existing file.
     """
     url = parse_url(db_url)
     file = sqlite_file(url)
@@ -122,7 +122,7 @@ def _sqlite_setup(busy_timeout_ms: int, foreign_keys: bool) -> Any:
 
 
 def _postgres_setup(connection: Any, _record: object) -> None:
-    # Waiting for ever for somebody's lock would look like a ledger that is well.
+    # Waiting for ever for somebody's lock would look like a healthy ledger.
     connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
     connection.commit()
 

@@ -26,24 +26,21 @@ from arb.core.reasons import Reason
 from arb.core.records import AlternativeStage, AlternativeWay, OpportunityOutcome, PairKind, PairState
 from arb.errors import StoreError
 from arb.market.fill import FillSource, Liquidity
+from arb.market.numbers import plain
 from arb.market.order import OrderStatus, Role, TimeInForce
 
 # A row id. SQLite only lets INTEGER stand for its own row number; all its integers have 64 bits.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
-def plain(value: Decimal) -> str:
+def exact_text(value: Decimal) -> str:
     """Return the decimal in plain notation, exactly; raise `StoreError` for infinities and not-a-number."""
     text = str(value)
     if "1" <= text[-1] <= "9" and "E" not in text and "N" not in text:
         return text  # most numbers are as they should be
     if not value.is_finite():
         raise StoreError(f"{value} is not a number the ledger can hold")
-    if "E" in text:
-        text = format(value, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+    return plain(value)
 
 
 class ExactNumber(TypeDecorator[Decimal]):
@@ -60,7 +57,7 @@ class ExactNumber(TypeDecorator[Decimal]):
         """Return what is handed to the driver."""
         if value is None:
             return None
-        return Decimal(plain(value)) if dialect.name == "postgresql" else plain(value)
+        return Decimal(exact_text(value)) if dialect.name == "postgresql" else exact_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         """Return what was read as a `Decimal`."""
@@ -109,7 +106,7 @@ CODES: dict[str, dict[str, tuple[str, ...]]] = {
         "way": tuple(AlternativeWay),
         "reason": (*Reason, *RepairReason),
     },
-    # Added up by the database itself, from opportunities that were looked at when they were written.
+    # Added up by the database itself, from opportunities that were checked when they were written.
     "untraded_daily": {
         "outcome": (OpportunityOutcome.REFUSED, OpportunityOutcome.VANISHED),
         "reason": tuple(Reason),

@@ -213,7 +213,7 @@ def _by_day(connection: Connection, source: Source) -> Iterator[tuple[int | None
     """Yield (day, rows) in batches, days in order, each row with its day in front.
 
     Ids rise with time as a rule, so that one pass over the table meets one day after the other. Where they do not, say
-    for a fill told after midnight, each day is asked for by itself, within the ids it is known to lie between.
+    for a fill reported after midnight, each day is asked for by itself, within the ids it is known to lie between.
     """
     names = ", ".join(field.sql for field in source.fields)
     select = f"SELECT {source.day_sql} AS of_day, {names} FROM {source.name}"

@@ -7,7 +7,7 @@ process holds on a file when *any* descriptor of it is closed, and SQLite's own 
 Two engines that trade one account on this machine would each take the other's orders for foreign ones. Before a venue
 was asked only an account's key is known, afterwards the account itself: both are locked, so that neither one key nor
 two keys of one account let two engines in. Each account has a lock file beside the journal, which its users see, and
-one in a directory of the user's own that every engine of this user looks into, wherever its journal lies. The operating
+one in a directory of the user's own that every engine of this user reads, wherever its journal lies. The operating
 system lets go even after `kill -9`.
 """
 
@@ -123,7 +123,7 @@ class NoReserve:
 
 
 def shared_directory() -> Path:
-    """Return the directory that all engines of this user look into."""
+    """Return the directory that all engines of this user read."""
     return Path(tempfile.gettempdir()) / f"arb-{os.getuid()}"
 
 
@@ -175,7 +175,7 @@ class AccountLocks:
 
 
 def _open_locked(path: Path) -> int:
-    """Return a locked descriptor of the file that `path` names; raise `BlockingIOError` with the holder's words."""
+    """Return a locked descriptor of the file that `path` names; raise `BlockingIOError` naming its holder."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:

@@ -138,7 +138,7 @@ class Journal:
 
     @classmethod
     def in_memory(cls, clock: Clock, rng: random.Random) -> "Journal":
-        """Make a journal without a file, for simulations; it takes no lock and `sync` has nothing to do."""
+        """Make a journal without a file, for tests and measurements; it takes no lock and `sync` has nothing to do."""
         db = sqlite3.connect(":memory:", isolation_level=None)
         _create(db, clock, rng)
         return cls(":memory:", db, None, None)

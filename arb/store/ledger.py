@@ -4,7 +4,7 @@
 journal and read back from there, so class 1 is never lost. The spool of untraded opportunities is bounded too; what
 does not fit is counted exactly. While the ledger is locked, unreachable or refuses a row, the thread tries again with
 growing pauses and says so through `on_state`. `InlineLedger` does the same work in the caller's thread, for
-simulation and replay.
+fault simulation and replay.
 """
 
 import threading
@@ -49,7 +49,7 @@ class Ledger:
         """Start the thread, which first writes what the journal (a file) has beyond the ledger.
 
         With a `retention`, the first rows of every UTC day are followed by the rolling up of old ones. `blocked` says why the
-        ledger could not be used until now, if it could not; whoever knows that is told when it can.
+        ledger could not be used until now, if it could not; `on_state` is then called when it can.
         """
         require(isinstance(journal.path, Path), "a ledger in a thread needs a journal in a file")
         self._db_url = db_url
@@ -223,7 +223,7 @@ class Ledger:
 
 
 class InlineLedger:
-    """Project in the caller's thread, in batches: for simulation and replay, where nothing may happen by itself.
+    """Project in the caller's thread, in batches: for fault simulation and replay, where nothing may happen by itself.
 
     Errors are raised to the caller (`StoreError`, `ConfigError`).
     """

@@ -117,7 +117,7 @@ class Projector:
         except RowRefused:
             raise
         except StoreError:
-            self.close()  # somebody else writes: look again at how far the ledger is, and whose rows it holds
+            self.close()  # somebody else writes: read again how far the ledger is, and whose rows it holds
             raise
         self.position = self._stored = last
 

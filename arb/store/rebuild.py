@@ -190,7 +190,7 @@ def _project(db_url: str, reader: JournalReader) -> int:
 
 _REPLAY_SEED = 0x7265706C6179
 REPLAY_JOURNAL_ID = f"{random.Random(_REPLAY_SEED).getrandbits(64):016x}"
-"""What every replay's journal is called, so that it can be told from the journal of a run."""
+"""The name of every replay's journal; no run's journal has it."""
 
 
 def fresh_journal(db_url: str, journal_path: Path, clock: Clock) -> Journal:

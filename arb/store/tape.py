@@ -51,7 +51,7 @@ class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def received_ns(self) -> int:
-        """Return the instant of receipt, ns UTC: exact where the tape says so, else from the seconds."""
+        """Return the instant of receipt, ns UTC: exact where the tape has it, else from the seconds."""
         return self.t_ns if self.t_ns is not None else round(self.t * NS_PER_S)
 
 
@@ -241,7 +241,7 @@ HEAD_VERSION = 1
 
 
 class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
-    """The engine's settings, what it took up from the journal, and the sequence number before its first event.
+    """The engine's settings, what it restored from the journal, and the sequence number before its first event.
 
     `connections`: which public connection carried which books, by name; empty in heads of before there could be several.
     """

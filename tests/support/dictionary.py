@@ -27,7 +27,7 @@ Made from the models by `python -m tests.support.dictionary docs/SCHEMA.md`; do 
   cast before arithmetic (`CAST(x AS DOUBLE PRECISION)`).
 - Ids are given by the engine, unique over runs: `run_id * 1000000000 + number`; a run's id is the Unix time of its start, in s.
 - `account_id`: the venue and its own id of the account (`gate-uid-1667201533`), whichever key was used; the key's fingerprint
-  where the venue tells none, and in rows of earlier versions (`gate-0f1e2d3c4b5a`); a sandbox's id at the end of its accounts'.
+  where the venue has none, and in rows of earlier versions (`gate-0f1e2d3c4b5a`); a sandbox's id at the end of its accounts'.
   Rows keep the name they were written under. Where an account was called otherwise before, an incident of kind
   `account_renamed` says so once, with both names (not for a sandbox's). An order that was open then has the new name, and
   those of its fills that are older have the old one.
