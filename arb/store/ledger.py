@@ -1,7 +1,7 @@
 """The ledger as the engine's shell sees it: hand rows over and never wait.
 
 `Ledger` writes in a thread of its own. The queue of journalled rows is bounded; when it is full, rows are left to the
-journal and read back from there, so class 1 is never lost. The spool of untraded opportunities is bounded too; what
+journal and read back from there, so none of them is lost. The spool of untraded opportunities is bounded too; what
 does not fit is counted exactly. While the ledger is locked, unreachable or refuses a row, the thread tries again with
 growing pauses and says so through `on_state`. `InlineLedger` does the same work in the caller's thread, for
 fault simulation and replay.
@@ -21,7 +21,7 @@ from arb.store.retention import Retention
 
 QUEUE_ROWS = 50_000
 SPOOL_ROWS = 100_000
-# In one transaction: a quarter quicker than 5000 on PostgreSQL, and class 1 waits for it 0.3 s at most.
+# In one transaction: a quarter quicker than 5000 on PostgreSQL, and journalled rows wait for it 0.3 s at most.
 UNTRADED_ROWS = 20_000
 LINGER_S = 0.1
 RETRY_FIRST_S = 0.1

@@ -1,7 +1,7 @@
 """The journal projected into the ledger: rows and position in one transaction, so that nothing is lost or done twice.
 
-Class 1, everything journalled, is written up to a position that is stored with it; whatever happens, the next
-projection goes on from there. Class 2, opportunities not traded, come without a place in the journal. This module is
+Journalled rows are written up to a position that is stored with them; whatever happens, the next projection goes on
+from there. Opportunities that nobody traded come without a place in the journal. This module is
 synchronous and knows no thread; `ledger.py` runs it in one, or inline.
 """
 
@@ -122,7 +122,7 @@ class Projector:
         self.position = self._stored = last
 
     def write_untraded(self, records: Sequence[OpportunityRecord]) -> int:
-        """Write class-2 rows; return how many a constraint or the vocabulary refused (the others are written)."""
+        """Write untraded opportunities; return how many a constraint or the vocabulary refused (the others are written)."""
         self._require_same_file()
         assert self._writer is not None
         try:
