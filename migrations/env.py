@@ -10,7 +10,7 @@ context.configure(
     target_metadata=Base.metadata,
     compare_type=True,
     render_as_batch=connection.dialect.name == "sqlite",
-    # Both databases roll back DDL, once the SQLite driver's own transactions are switched off (arb/store/engine.py).
+    # Both databases roll back DDL, once the SQLite driver's own transactions are switched off (arb/store/database.py).
     transactional_ddl=True,
 )
 with context.begin_transaction():

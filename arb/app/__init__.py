@@ -6,7 +6,7 @@ A command imports its module when it runs, so that reading a ledger does not loa
 from pathlib import Path
 
 from arb.config import Settings, database_url
-from arb.store.paths import journal_path
+from arb.store.database import journal_path
 
 
 def stores(settings: Settings, mode: str, db: str | None) -> tuple[str, Path]:

@@ -10,10 +10,9 @@ from arb.config import Settings
 from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
-from arb.store.compaction import forget_old_story
 from arb.store.journal import Journal
 from arb.store.ledger import prepare_ledger
-from arb.store.retention import Retention
+from arb.store.retention import Retention, forget_old_story
 from arb.venues.base import OrderGateway
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, VenueEndpoint, sandbox_access

@@ -29,13 +29,12 @@ from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.numbers import plain
 from arb.replay.backtest import Backtest, clock_before
 from arb.replay.captured import Capture, explore
-from arb.replay.keep import Keeper
-from arb.replay.rerun import Difference, Judge, Prologue, Rerun, read_prologue
+from arb.replay.rerun import Difference, Judge, Keeper, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape, is_own, merged
-from arb.store.fresh import fresh_journal
 from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger import InlineLedger
-from arb.store.tape_head import TapeHead
+from arb.store.rebuild import fresh_journal
+from arb.store.tape import TapeHead
 from arb.venues.paper import START_BALANCE
 
 log = logging.getLogger(__name__)

@@ -14,10 +14,8 @@ from arb.core.state import IDS_PER_RUN
 from arb.errors import ConfigError, require
 from arb.live.control import ask, read_halt_file
 from arb.report.summary import read_sources, summarise
-from arb.report.write import check_target, write_page
 from arb.store.export import OnProgress, export_parquet
 from arb.store.journal_reader import JournalReader
-from arb.store.paths import mask_url
 from arb.store.queries import LedgerReader, RowDict
 
 WATCH_EVERY_S = 1.0
@@ -129,18 +127,3 @@ def _pair(row: RowDict) -> dict[str, Any]:
         "took_ms": None if row["closed_ns"] is None else (row["closed_ns"] - row["decided_ns"]) // 1_000_000,
         "exposure_quote_s": row["exposure_quote_s"],
     }
-
-
-def report_page(settings: Settings, options: ReviewOptions, path: Path) -> dict[str, Any]:
-    """Write the page and return where it lies and how large it is; raise `ConfigError` when that cannot be done."""
-    url, _ = stores(settings, options.mode, options.db)
-    check_target(path)
-    try:
-        from arb.report.page import render
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise ConfigError(
-            "--html: figures need matplotlib: run `make dev` in the checkout (or, there, pip install -e '.[notebooks]')"
-        ) from None
-    return {"db": mask_url(url), "page": str(path), "bytes": write_page(path, render(read_sources(url)))}

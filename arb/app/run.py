@@ -32,7 +32,7 @@ from arb.live.taping import Taping
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
 from arb.logs import SECRETS
-from arb.store.account_lock import AccountLocks
+from arb.store.guards import AccountLocks
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger
 from arb.store.retention import Retention

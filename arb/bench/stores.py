@@ -25,8 +25,8 @@ from arb.clock import Clock
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import QueueDrained
 from arb.core.records import OpportunityOutcome, OpportunityRecord, RunRecord
-from arb.store.engine import open_engine
-from arb.store.fresh import NoReserve
+from arb.store.database import open_engine
+from arb.store.guards import NoReserve
 from arb.store.journal import Journal
 from arb.store.ledger import UNTRADED_ROWS
 from arb.store.migrate import upgrade

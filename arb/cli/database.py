@@ -64,7 +64,7 @@ def check_command(mode: str | None, db: str | None, config: Path | None, as_json
 def rebuild_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Write the ledger anew from the journal, row for row."""
     from arb.store import rebuild
-    from arb.store.paths import journal_path
+    from arb.store.database import journal_path
 
     url = _url(config, mode, db)
     show(rebuild.db_rebuild(url, journal_path(url, Path(settings_from(config).store.journal_dir))), as_json=as_json)
@@ -81,7 +81,7 @@ def compact_command(mode: str | None, db: str | None, config: Path | None, as_js
     old entries when it starts.
     """
     from arb.store import rebuild
-    from arb.store.paths import journal_path
+    from arb.store.database import journal_path
     from arb.store.retention import Retention
 
     url = _url(config, mode, db)

@@ -68,9 +68,9 @@ def report_command(html: Path | None, mode: str | None, db: str | None, config: 
     """
     settings = settings_from(config)
     options = ReviewOptions(mode=ledger_mode(settings, mode, db), db=db)
-    from arb.app import review
+    from arb.app import page, review
 
-    document = review.report(settings, options) if html is None else review.report_page(settings, options, html)
+    document = review.report(settings, options) if html is None else page.report_page(settings, options, html)
     show(document, as_json=as_json)
     return EXIT_OK
 

@@ -5,7 +5,7 @@ What is said in `events.py` of names on disk holds here, too.
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from arb.core.records import (
     PlanRecord,
     ResidualsRecord,
     RunRecord,
+    row_key,
 )
 from arb.market.order import Role, Side, TimeInForce
 
@@ -142,3 +143,23 @@ def divide(commands: Iterable[AnyCommand]) -> Step:
         first = type(command.record) in ROWS_BEFORE_WIRE if type(command) is Persist else type(command) in BEFORE_WIRE
         (before if first else after).append(command)
     return Step(tuple(before), tuple(after))
+
+
+_Message = TypeVar("_Message")
+
+
+def last_states(commands: Iterable[_Message]) -> tuple[_Message, ...]:
+    """Return the commands of one step with each row kept once: in its last state, where its first one stood.
+
+    So a row still comes before the order that it announces, and before the rows that refer to it.
+    """
+    kept: list[_Message] = []
+    places: dict[tuple[type, int | None], int] = {}
+    for command in commands:
+        if isinstance(command, Persist):
+            place = places.setdefault(row_key(command.record), len(kept))
+            if place < len(kept):
+                kept[place] = command
+                continue
+        kept.append(command)
+    return tuple(kept)

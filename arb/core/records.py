@@ -361,3 +361,8 @@ AnyRecord = (
     | AgreedRecord
     | FormerAccountsRecord
 )
+
+
+def row_key(record: AnyRecord) -> tuple[type, int | None]:
+    """Return what row a record is a state of: plans go by their pair, and rows without a number are one of a kind."""
+    return type(record), getattr(record, "id", getattr(record, "pair_id", None))

@@ -22,6 +22,7 @@ from arb.core.commands import (
     RefreshBalances,
     SetTimer,
     SnapshotAccount,
+    last_states,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
@@ -95,8 +96,8 @@ class Outbox:
         self._commands = []
 
     def take(self) -> tuple[AnyCommand, ...]:
-        """Hand over what was collected."""
-        return tuple(self._commands)
+        """Hand over what was collected, each row once and in its last state."""
+        return last_states(self._commands)
 
     def persist(self, *records: AnyRecord) -> None:
         """Keep rows."""

@@ -40,7 +40,7 @@ from arb.live.universe import Universe
 from arb.market.client_id import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import JournalState
-from arb.store.tape_head import TapeHead
+from arb.store.tape import TapeHead
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 
 log = logging.getLogger(__name__)

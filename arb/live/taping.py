@@ -18,8 +18,7 @@ import msgspec
 from arb.core.events import AnyEvent
 from arb.errors import StoreError
 from arb.market.feed import further_name, venue_of
-from arb.store.tape import TapeWriter
-from arb.store.tape_head import TapeHead, encode_head
+from arb.store.tape import TapeFile, TapeHead, encode_head
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class Taping:
 
         `on_trouble` is called at most once, from any thread, with the reason why taping ended early.
         """
-        self._writer = TapeWriter(path)
+        self._writer = TapeFile(path)
         self._on_trouble = on_trouble
         self._queue_bytes = queue_bytes
         self._wake = threading.Condition()

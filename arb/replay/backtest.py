@@ -44,7 +44,7 @@ class Player:
         self.over = asyncio.Event()
         self.fault: StoreError | None = None
         self.offsets_ns: dict[str, int] = {}
-        """Every venue's clock minus the tape's, as far as its fastest frame so far tells."""
+        """Every venue's clock minus the tape's, as its fastest frame so far shows."""
         self._due_ns: dict[str, int] = {}
         """How far ahead a venue's clock has to turn out to be for another estimate."""
         self._lines = iter(lines)
@@ -62,7 +62,7 @@ class Player:
         self._books, self._on_frame, self._emit = books, on_frame, emit
 
     def play(self, wakes: Callable[[], bool]) -> None:
-        """Begin to play; `wakes` tells whether something of ours could run now."""
+        """Begin to play; `wakes` returns whether something of ours could run now."""
         self._wakes = wakes
         self._advance()
 

@@ -3,6 +3,10 @@
 Frames are read by the venue's own dialect, on a scale wide enough for anything; every level that comes by is measured,
 whether or not it ever gets into a book. From that follow the instruments of the replay: tick and lot are the finest decimals
 seen, a fee is assumed, minimums are not known and so are none.
+
+No listing comes with a capture, so the common symbol is read from the venue's own name of a product. A name that holds
+no separator is split before the longest known quote asset. Products whose sizes are counted in contracts, or whose
+price is not that of the base asset now, are no symbol: their books cannot be compared with those of others.
 """
 
 from collections.abc import Iterator
@@ -15,9 +19,9 @@ from arb.errors import StoreError
 from arb.market.arena import Levels
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale, common_scale
-from arb.replay.naming import symbol_of
+from arb.market.symbol import Symbol
 from arb.replay.tapes import Captured
-from arb.venues.registry import tape_feed
+from arb.venues.registry import TAPES, tape_feed
 from arb.venues.wire.base import TAPE_SCALE, WireFeed
 
 Connection = tuple[int, str]
@@ -62,7 +66,7 @@ class Capture(msgspec.Struct, frozen=True):
 
 
 class Steps:
-    """The greatest common step of all prices and of all sizes that one connection ever told of each of its books."""
+    """The greatest common step of all prices and of all sizes that one connection ever showed of each of its books."""
 
     def __init__(self) -> None:
         self._steps: dict[str, tuple[int, int]] = {}
@@ -73,14 +77,14 @@ class Steps:
         self._steps[native_symbol] = gcd(price, *(p for p, _ in levels)), gcd(size, *(s for _, s in levels))
 
     def of(self, native_symbol: str) -> tuple[int, int]:
-        """Return the steps of prices and sizes; 0 where none was told."""
+        """Return the steps of prices and sizes; 0 where none was seen."""
         return self._steps.get(native_symbol, (0, 0))
 
 
 def explore(lines: Iterator[Captured], taker_fee: Decimal) -> Capture:
     """Read captures once and return what they are about; what follows a malformed line is left to the replay itself.
 
-    `taker_fee` is the ratio charged for every fill, since no tape tells the account's own.
+    `taker_fee` is the ratio charged for every fill, since no tape holds the account's own.
     Raises `ConfigError` for a dialect that cannot be read.
     """
     feeds: dict[Connection, WireFeed] = {}
@@ -168,3 +172,49 @@ def _instrument(
         maker_fee=taker_fee,
         buy_fee_in=FeeIn.QUOTE,
     )
+
+
+QUOTES = (
+    "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDD", "DAI", "USD", "EUR", "GBP", "TRY", "BRL", "RUB", "AUD", "UAH", "BIDR",
+    "BTC", "ETH", "BNB", "TRX", "XRP", "DOGE", "OKB",
+)  # fmt: skip
+"""Assets that others are priced in; of several that fit, the longest counts."""
+
+_CONTRACTS = "sizes are counted in contracts"
+_DATED = "a dated or derived product"
+_ODD = "its base and quote cannot be read from its name"
+_SUFFIXES = ("_SPBL", "_UMCBL")
+"""What Bitget's first interface added to the names of spot and USDT-margined products; sizes of both are in base."""
+
+
+def symbol_of(venue: str, native_symbol: str) -> tuple[str | None, str]:
+    """Return the common symbol, or None and the reason why there is none; `venue` is the name of the tape's dialect."""
+    dialect = TAPES.get(venue)
+    if dialect is not None and dialect.contracts:
+        return None, _CONTRACTS
+    name = native_symbol.upper()
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    words = name.replace("_", "-").split("-")
+    if len(words) > 2:
+        return None, _CONTRACTS if words[2] == "SWAP" else _DATED
+    if len(words) == 2:
+        return _spelt(words[0], words[1])
+    return _split_name(frozenset() if dialect is None else dialect.contracts_quotes, words[0])
+
+
+def _split_name(contracts_quotes: frozenset[str], name: str) -> tuple[str | None, str]:
+    for quote in sorted(QUOTES, key=len, reverse=True):
+        base = name.removesuffix(quote)
+        if base and base != name:
+            if quote in contracts_quotes:
+                return None, _CONTRACTS
+            return _spelt(base, quote)
+    return None, _ODD
+
+
+def _spelt(base: str, quote: str) -> tuple[str | None, str]:
+    try:
+        return str(Symbol(base, quote)), ""
+    except ValueError:
+        return None, _ODD

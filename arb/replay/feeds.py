@@ -75,7 +75,7 @@ class CapturedFeed:
         return NOTHING
 
     def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
-        """Change nothing: nobody doubts a book of the past."""
+        """Change nothing: a book of the past is as it was."""
         return NOTHING
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:

@@ -4,19 +4,21 @@ Nothing is performed. Whatever the engine asks for is compared with what the run
 difference ends the replay, for everything after it would differ for that reason alone.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
 import msgspec
 
-from arb.core.commands import AnyCommand, PlaceOrder
+from arb.core.commands import AnyCommand, PlaceOrder, last_states
 from arb.core.engine import Engine
 from arb.core.events import NOT_JOURNALLED, AnyEvent, InstrumentListed, OrderRejected, QueueDrained, RunStarted
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.market.instrument import Instrument
+from arb.store.journal import Journal
 from arb.store.journal_reader import Entry
+from arb.store.ledger import InlineLedger
 from arb.store.tape import TapeLine
 
 Keep = Callable[[AnyEvent, tuple[AnyCommand, ...], list[OpportunityRecord]], None]
@@ -74,7 +76,7 @@ class Judge:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.compared = 0
         self._groups = ((seq, list(group)) for seq, group in groupby(entries, attrgetter("seq")))
-        # Orders that the journal does not know because it refused them; the run was told so by an event of its own.
+        # Orders that the journal does not know because it refused them; an event of the run's own says so.
         self._refused: dict[str, Difference] = {}
 
     def judge(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> Difference | None:
@@ -85,10 +87,11 @@ class Judge:
             return None
         seq, entries = next(self._groups, (None, []))
         if seq != event.seq:
-            told = None if seq is None else f"the next entry is seq {seq}"
-            return Difference(event.seq, told, _text(event))
+            expected_next = None if seq is None else f"the next entry is seq {seq}"
+            return Difference(event.seq, expected_next, _text(event))
         self.compared += 1
-        expected = [entry.message for entry in entries]
+        # Journals of earlier versions hold every state that a row went through in a step.
+        expected = last_states([entry.message for entry in entries])
         got: list[AnyEvent | AnyCommand] = [event, *commands]
         if len(expected) < len(got) and PlaceOrder not in map(type, expected):
             got = [message for message in got if not self._set_aside(event.seq, message)]
@@ -142,9 +145,24 @@ class Rerun:
         return difference
 
 
-def _at(messages: list[AnyEvent | AnyCommand], index: int) -> str | None:
+def _at(messages: Sequence[AnyEvent | AnyCommand], index: int) -> str | None:
     return _text(messages[index]) if index < len(messages) else None
 
 
 def _text(message: AnyEvent | AnyCommand) -> str:
     return _encode(message).decode()
+
+
+class Keeper:
+    """Append to the journal and hand its rows to the ledger."""
+
+    def __init__(self, journal: Journal, ledger: InlineLedger) -> None:
+        self._journal = journal
+        self._ledger = ledger
+
+    def keep(self, event: AnyEvent, commands: tuple[AnyCommand, ...], untraded: list[OpportunityRecord]) -> None:
+        """Write one event and what it led to, as the runner does: a drain that led to nothing is not worth a line."""
+        for record in untraded:
+            self._ledger.submit_untraded(record)
+        if commands or type(event) is not QueueDrained:
+            self._ledger.submit(self._journal.append(event, commands))

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arb.errors import ConfigError, StoreError
-from arb.store.tape import TapeLine, read_tape
-from arb.store.tape_head import TapeHead, decode_head
+from arb.store.tape import TapeHead, TapeLine, decode_head, read_tape
 
 
 class Captured(NamedTuple):

@@ -11,8 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from arb.report.measure import instants
-from arb.report.what_if import what_if
+from arb.report.measure import instants, what_if
 from arb.store.columns import ColumnReader, Columns
 from arb.store.frames import DEFAULT_URL, DataFrame, ledger_url, pandas
 from arb.store.tables import WATERFALL

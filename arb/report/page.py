@@ -13,11 +13,59 @@ from typing import Any
 import numpy as np
 
 from arb.report import page_tables, plots
-from arb.report.markup import Html, element, joined, money, number
-from arb.report.page_style import CSS
-from arb.report.style import Sheet, painted, to_svg
+from arb.report.style import DARK, LIGHT, Sheet, painted, to_svg
 from arb.report.summary import Sources, summarise
-from arb.report.wording import count, percent
+from arb.report.text import Html, count, element, joined, money, number, percent
+
+
+def _palette(shades: dict[str, str]) -> str:
+    return " ".join(f"--{name}: {shade};" for name, shade in shades.items())
+
+
+CSS = f"""
+:root {{ color-scheme: light dark; {_palette(LIGHT)} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_palette(DARK)} }} }}
+@media print {{ :root {{ {_palette(LIGHT)} }} nav {{ display: none }} figure, tr {{ break-inside: avoid }} }}
+* {{ box-sizing: border-box }}
+body {{ margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background: var(--surface); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif }}
+h1 {{ margin: 0; font-size: 1.7rem; letter-spacing: -0.01em }}
+h2 {{ margin: 3.25rem 0 1rem; padding-top: 0.9rem; border-top: 1px solid var(--grid); font-size: 1.3rem }}
+section:first-child h2 {{ margin-top: 1.4rem }}
+h3 {{ margin: 2rem 0 0.5rem; font-size: 1rem }}
+.source {{ margin: 0.25rem 0 1.5rem; color: var(--muted); overflow-wrap: anywhere }}
+dl {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(7.4rem, 1fr)); gap: 0.6rem; margin: 0 0 1rem }}
+dl div {{ padding: 0.7rem 0.8rem; border: 1px solid var(--grid); border-radius: 8px; display: flex;
+  flex-direction: column-reverse; justify-content: flex-end }}
+dt {{ color: var(--muted); font-size: 0.8rem; line-height: 1.3 }}
+dd {{ margin: 0; font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap }}
+dd.gain {{ color: var(--gain) }}
+dd.loss {{ color: var(--loss) }}
+nav {{ position: sticky; top: 0; z-index: 1; display: flex; gap: 1.1rem; margin: 0 -0.25rem; padding: 0.6rem 0.25rem;
+  overflow-x: auto; white-space: nowrap; background: var(--surface); font-size: 0.87rem }}
+a {{ color: var(--gain); text-decoration: none }}
+a:hover {{ text-decoration: underline }}
+section {{ scroll-margin-top: 2rem }}
+figure {{ margin: 1.9rem 0 }}
+figcaption {{ margin-bottom: 0.35rem; font-weight: 600; font-size: 1.02rem; line-height: 1.35; text-wrap: balance }}
+.wide {{ overflow-x: auto }}
+svg {{ display: block; width: 100%; min-width: 36rem; height: auto; color: var(--ink) }}
+details {{ margin: 1.1rem 0 1.6rem }}
+summary {{ cursor: pointer; color: var(--muted); font-size: 0.9rem }}
+table {{ width: 100%; margin-top: 0.35rem; border-collapse: collapse; font-size: 0.85rem;
+  font-variant-numeric: tabular-nums }}
+th {{ color: var(--muted); font-weight: 500; vertical-align: bottom }}
+th, td {{ padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--grid); text-align: left }}
+th:first-child, td:first-child {{ padding-left: 0 }}
+th:last-child, td:last-child {{ padding-right: 0 }}
+.number, td.loss {{ text-align: right }}
+td:first-child, td.number, td.loss {{ white-space: nowrap }}
+td.loss {{ color: var(--loss) }}
+.none {{ margin: 1rem 0; color: var(--muted) }}
+footer {{ margin-top: 3rem; padding-top: 0.8rem; border-top: 1px solid var(--grid); color: var(--muted);
+  font-size: 0.85rem }}
+"""
+
 
 Block = tuple[str, Callable[[str], Iterator[Html]]]
 
@@ -36,7 +84,7 @@ def render(sources: Sources) -> str:
             element("style", Html(CSS)),
         ]
     )
-    top = element("header", element("h1", title), _told(facts), *(_tiles(sources, facts, quote) for quote in quotes))
+    top = element("header", element("h1", title), _source(facts), *(_tiles(sources, facts, quote) for quote in quotes))
     links = element("nav", *(element("a", name, href=f"#{_anchor(name)}") for name, _ in _contents(sources, facts)))
     foot = element(
         "footer",
@@ -107,7 +155,7 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
 
 
 WHOLE = ("Venues, fees and balances", "Incidents and runs")
-"""Sections that tell of all quotes at once."""
+"""Sections that show all quotes at once."""
 
 
 def _section(title: str, blocks: Callable[[str], list[Html]], quotes: list[str]) -> Html:
@@ -144,13 +192,13 @@ def _quotes(sources: Sources) -> list[str]:
     return [str(name) for name, _ in order] or [""]
 
 
-def _told(facts: dict[str, Any]) -> Html:
+def _source(facts: dict[str, Any]) -> Html:
     runs = facts["runs"]
     modes = sorted({str(run["mode"]) for run in runs})
     words = [str(facts["db"]), f"{count(len(runs), 'run')} ({', '.join(modes)})" if runs else "no run yet"]
     if facts["from_ns"] is not None:
         words.append(f"{_instant(facts['from_ns'])} to {_instant(facts['to_ns'])} UTC")
-    return element("p", " \N{MIDDLE DOT} ".join(words), class_="told")
+    return element("p", " \N{MIDDLE DOT} ".join(words), class_="source")
 
 
 def _instant(ns: int) -> str:

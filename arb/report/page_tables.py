@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from arb.report.markup import Html, element, joined, money, table
-from arb.report.wording import ARROW, WATERFALL, route
+from arb.report.text import ARROW, WATERFALL, Html, element, joined, money, route, table
 
 Facts = dict[str, Any]
 EARNED = (

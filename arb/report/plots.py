@@ -4,9 +4,8 @@ Each heads itself with what it found, and says so when there is nothing to draw.
 """
 
 from arb.report.plots_execution import leg_skew, short_legs, slippage, waits
-from arb.report.plots_holdings import exposure, inventory
 from arb.report.plots_market import edges, lifetimes, on_offer, reasons, thresholds
-from arb.report.plots_trades import earnings, pair_results, places, pnl, waterfall
+from arb.report.plots_trades import earnings, exposure, inventory, pair_results, places, pnl, waterfall
 from arb.report.style import Sheet
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Figures of execution: waits from the decision to the fill, prices, the two legs apart, and legs that fell short.
 
-Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. One figure tells of one quote:
+Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. One figure shows one quote:
 the one named, else the one that most rows have. Needs matplotlib (the extra `notebooks`).
 """
 
@@ -26,7 +26,7 @@ from arb.report.style import (
     log_axis,
     sheet,
 )
-from arb.report.wording import amount, count, percent, short, span
+from arb.report.text import amount, count, percent, short, span
 from arb.store.columns import Column, Columns
 
 NOTHING = "No orders sent yet: nothing to measure"
@@ -159,7 +159,7 @@ def short_legs(legs: Columns, trades: Columns, quote: str | None = None) -> Shee
     costs, pairs = _short_costs(trades, venues)
     fell_short = int((legs["fill_ratio"] < 1).sum())
     worst = min(venues, key=lambda venue: costs[venue])
-    cost = f"; mending cost {amount(-sum(costs.values()), quote)}" if sum(costs.values()) < 0 else ""
+    cost = f"; repairs cost {amount(-sum(costs.values()), quote)}" if sum(costs.values()) < 0 else ""
     where = f", most where {worst} fell short" if costs[worst] < 0 else ""
     figure, axes = sheet(
         f"{percent(fell_short, len(legs['venue']))} of {count(len(legs['venue']), 'leg')} fell short{cost}{where}",

@@ -1,6 +1,6 @@
 """Figures of opportunities, taken or not: how long edges live, how large they are, where and when, and what was left.
 
-Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. One figure tells of one quote:
+Each takes columns as `arb/store/columns.py` reads them, or a data frame of the same names. One figure shows one quote:
 the one named, else the one that most rows have. Needs matplotlib (the extra `notebooks`).
 """
 
@@ -10,10 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from arb.report.measure import Mask, of_quote, percentile, slots, whole_sum
+from arb.report.measure import Mask, of_quote, percentile, slots, what_if, whole_sum
 from arb.report.style import END, GAIN, INK, MUTED, NEUTRAL, Sheet, bars, drawn, empty, headed, log_axis, sheet
-from arb.report.what_if import what_if
-from arb.report.wording import ARROW, amount, count, percent, short, span
+from arb.report.text import ARROW, amount, count, percent, short, span
 from arb.store.columns import Column, Columns
 
 NOTHING = "No opportunities seen yet: no edge was above the fees"
@@ -21,7 +20,7 @@ DAY_NS = 86_400_000_000_000
 HOUR_NS = DAY_NS // 24
 REASONS_SHOWN = 10
 LABELLED = (0, 5, 8, 10)
-"""Which of the thresholds tell their count: far enough from each other to be read."""
+"""Which of the thresholds show their count: far enough from each other to be read."""
 
 
 @drawn

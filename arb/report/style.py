@@ -20,9 +20,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from arb.report.markup import visible
 from arb.report.measure import crowded, thinned
-from arb.report.wording import short
+from arb.report.text import short, visible
 from arb.store.columns import Column, Columns
 
 LIGHT = {
@@ -111,7 +110,7 @@ class Sheet(Figure):
 
 
 def drawn(figure: Callable[P, Sheet]) -> Callable[P, Sheet]:
-    """Give a function that draws a figure the house style, and data frames in the place of columns."""
+    """Give a function that draws a figure this style, and data frames in the place of columns."""
 
     @functools.wraps(figure)
     def draw(*arguments: P.args, **named: P.kwargs) -> Sheet:
@@ -140,7 +139,7 @@ def sheet(finding: str, *, height_in: float, rows: int = 1, columns: int = 1) ->
     for each in axes:
         each.xaxis.set_major_formatter(_number)
         each.yaxis.set_major_formatter(_number)
-        # Ticks are made when the figure is drawn, after the style has gone: they are told now.
+        # Ticks are made when the figure is drawn, after the style has gone: they are set now.
         each.tick_params(which="both", colors=MUTED, labelsize=9, length=0)
     return figure, axes
 
@@ -170,7 +169,7 @@ def headed(axes: Axes, text: str) -> None:
 
 
 def time_axis(axes: Axes) -> None:
-    """Write instants as short as they can be told apart, in UTC; a lone one gets a second on each side."""
+    """Write instants as short as they can be and still differ, in UTC; a lone one gets a second on each side."""
     if axes.dataLim.width < _SECOND / 1000:
         axes.set_xlim(axes.dataLim.x0 - _SECOND, axes.dataLim.x1 + _SECOND)
     locator = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]

@@ -12,23 +12,14 @@ from typing import Any
 import msgspec
 
 from arb.market.numbers import exact, round_ratio
-from arb.report.measure import mean, percentile, rounded
-from arb.report.what_if import what_if
+from arb.report.measure import mean, percentile, rounded, what_if
 from arb.store.columns import ColumnReader, Columns
-from arb.store.paths import mask_url
+from arb.store.database import mask_url
 from arb.store.queries import RowDict
 from arb.store.sums import Sums, read_sums
+from arb.store.tables import WATERFALL
 
-TERMS = (
-    "expected_net",
-    "buy_slippage",
-    "sell_slippage",
-    "size_shortfall",
-    "fee_difference",
-    "hedge_cost",
-    "residual_change",
-    "realised_net",
-)
+TERMS = tuple(column.removesuffix("_e8") for column in WATERFALL)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 

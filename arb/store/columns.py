@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from arb.store.engine import open_engine, store_error
+from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
 
 Column = npt.NDArray[Any]
@@ -141,7 +141,7 @@ class ColumnReader:
         """Read finished pair trades in the order of their end, with `edge_bps` as it was at the decision.
 
         Sizes of money ending in `_quote` are in the quote; `repairs` counts hedges and unwinds; `send_skew_ms` and
-        `fill_skew_ms` are the spans between the two entry orders, and between their first fills as we learnt of them;
+        `fill_skew_ms` are the spans between the two entry orders, and between their first fills as they reached us;
         `buy_fill_ratio` and `sell_fill_ratio` say how much of each entry order was filled, from 0 to 1.
         """
         return self._read(*TRADES)
@@ -162,7 +162,7 @@ class ColumnReader:
         return self._read(*EXECUTIONS)
 
     def holdings(self) -> Columns:
-        """Read balances as they were noted, in their asset; `source` says whether the venue told them."""
+        """Read balances as they were noted, in their asset; `source`: reported by the venue, or computed."""
         return self._read(*HOLDINGS)
 
     def incidents(self) -> Columns:
@@ -181,7 +181,7 @@ def _gather(connection: Connection, sql: str, types: dict[str, Any], values: dic
     result = connection.execution_options(yield_per=BATCH_ROWS).execute(text(sql), values)
     names, texts = list(result.keys()), dict[str, str]()
     parts: dict[str, list[Column]] = {name: [] for name in names}
-    for rows in result.partitions(BATCH_ROWS):  # told no size, it hands out single rows
+    for rows in result.partitions(BATCH_ROWS):  # without a size it hands out single rows
         for name, column in zip(names, zip(*rows, strict=True), strict=True):
             parts[name].append(_column(column, types.get(name, _NUMBER), texts))
     return {

@@ -11,7 +11,7 @@ extra `parquet`).
 
 import importlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -21,18 +21,17 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, text
+from sqlalchemy import BigInteger, Column, Connection, Integer, text
 from sqlalchemy.exc import DBAPIError
 
 from arb.clock import Clock
 from arb.errors import ConfigError, StoreError
-from arb.store.engine import open_engine, store_error
+from arb.store.database import mask_url, open_engine, store_error
+from arb.store.domains import ExactNumber
 from arb.store.export_place import NO_DAY, ExportPlace, export_error
 from arb.store.migrate import head, require_current
-from arb.store.paths import mask_url
 from arb.store.retention import NS_PER_DAY
 from arb.store.tables import Base
-from arb.store.types import ExactNumber
 
 BATCH_ROWS = 8_192
 GROUP_BATCHES = 8
@@ -94,13 +93,17 @@ def export_parquet(db_url: str, folder: Path, clock: Clock, on_progress: OnProgr
     there, or the directory cannot be used, and `StoreError` when the database or the disk refuses, or a number has more
     digits than its column holds; the directory is then as it was.
     """
-    arrow = _Arrow()
+    arrow = Arrow()
     engine = open_engine(db_url).execution_options(read_only=True)
+    if engine.dialect.name == "postgresql":  # a SQLite transaction always sees one instant
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
     try:
         require_current(db_url, engine)
         started_ns = clock.monotonic_ns()
         with ExportPlace(folder) as place:
-            tables = _write(_snapshot(engine), arrow, place, on_progress or (lambda name, rows, of: None))
+            with engine.connect() as connection, connection.begin():
+                names = [*Base.metadata.tables, "v_pair_trades"]
+                tables = write_tables(connection, names, arrow, place, on_progress or (lambda name, rows, of: None))
             manifest = {
                 "format": 1,
                 "db": mask_url(db_url),
@@ -126,26 +129,21 @@ def export_parquet(db_url: str, folder: Path, clock: Clock, on_progress: OnProgr
     }
 
 
-def _snapshot(engine: Engine) -> Engine:
-    """Return an engine whose transactions see one instant: SQLite's always do."""
-    if engine.dialect.name == "postgresql":
-        return engine.execution_options(isolation_level="REPEATABLE READ")
-    return engine
-
-
-def _write(engine: Engine, arrow: "_Arrow", place: ExportPlace, on_progress: OnProgress) -> list[dict[str, Any]]:
+def write_tables(
+    connection: Connection, names: Iterable[str], arrow: "Arrow", place: ExportPlace, on_progress: OnProgress
+) -> list[dict[str, Any]]:
+    """Stage the files of these tables and views, and return how many rows and days each has; raise as `export_parquet`."""
     written: list[dict[str, Any]] = []
-    with engine.connect() as connection, connection.begin():
-        sources = [_source(connection, name) for name in [*Base.metadata.tables, "v_pair_trades"]]
-        total = sum(day.rows for source in sources for day in source.days)
-        done = 0
-        for source in sources:
+    sources = [_source(connection, name) for name in names]
+    total = sum(day.rows for source in sources for day in source.days)
+    done = 0
+    for source in sources:
+        on_progress(source.name, done, total)
+        for rows in _write_source(connection, source, arrow, place):
+            done += rows
             on_progress(source.name, done, total)
-            for rows in _write_source(connection, source, arrow, place):
-                done += rows
-                on_progress(source.name, done, total)
-            count = sum(day.rows for day in source.days)
-            written.append({"table": source.name, "rows": count, "days": len(source.days)})
+        count = sum(day.rows for day in source.days)
+        written.append({"table": source.name, "rows": count, "days": len(source.days)})
     return written
 
 
@@ -192,7 +190,7 @@ def _field(column: Column[Any]) -> Field:
     return Field(name, name, "string", comment)
 
 
-def _write_source(connection: Connection, source: Source, arrow: "_Arrow", place: ExportPlace) -> Iterator[int]:
+def _write_source(connection: Connection, source: Source, arrow: "Arrow", place: ExportPlace) -> Iterator[int]:
     """Write one table, a file for every day, and yield how many rows each batch had."""
     schema = arrow.schema(source.fields)
     if not source.days[0].rows:
@@ -215,7 +213,7 @@ def _by_day(connection: Connection, source: Source) -> Iterator[tuple[int | None
     """Yield (day, rows) in batches, days in order, each row with its day in front.
 
     Ids rise with time as a rule, so that one pass over the table meets one day after the other. Where they do not, say
-    for a fill told after midnight, each day is asked for by itself, within the ids it is known to lie between.
+    for a fill reported after midnight, each day is asked for by itself, within the ids it is known to lie between.
     """
     names = ", ".join(field.sql for field in source.fields)
     select = f"SELECT {source.day_sql} AS of_day, {names} FROM {source.name}"
@@ -249,7 +247,7 @@ def _day_utc(day: int | None) -> str:
     return NO_DAY if day is None else datetime.fromtimestamp(day * 86_400, UTC).date().isoformat()
 
 
-class _Arrow:
+class Arrow:
     """Arrays of exact values. Imported when asked for: the engine itself runs without pyarrow."""
 
     def __init__(self) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import text
 
 from arb.errors import ConfigError
-from arb.store.engine import open_engine
+from arb.store.database import open_engine
+from arb.store.domains import ExactNumber
 from arb.store.migrate import require_current
 from arb.store.tables import Base
-from arb.store.types import ExactNumber
 from arb.store.views import VIEWS
 
 # A pandas.DataFrame. Imported when asked for: the engine itself runs without pandas, and pandas ships no types.

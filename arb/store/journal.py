@@ -36,6 +36,7 @@ from arb.core.records import (
 )
 from arb.core.tags import tag_of
 from arb.errors import ConfigError, StoreError, require
+from arb.store.guards import FileReserve, InstanceLock, Reserve
 from arb.store.journal_reader import (
     APPLICATION_ID,
     FINISHED,
@@ -47,7 +48,6 @@ from arb.store.journal_reader import (
     Row,
     check_schema,
 )
-from arb.store.reserve import FileReserve, InstanceLock, Reserve
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 MAX_PAGES = 4_294_967_294
@@ -138,7 +138,7 @@ class Journal:
 
     @classmethod
     def in_memory(cls, clock: Clock, rng: random.Random) -> "Journal":
-        """Make a journal without a file, for simulations; it takes no lock and `sync` has nothing to do."""
+        """Make a journal without a file, for tests and measurements; it takes no lock and `sync` has nothing to do."""
         db = sqlite3.connect(":memory:", isolation_level=None)
         _create(db, clock, rng)
         return cls(":memory:", db, None, None)

@@ -1,6 +1,6 @@
 """Reading the journal: what a restart needs, what the ledger projects, and the story of one pair.
 
-Knows the file's schema and the messages in it. Never writes. A reader may look on while the engine writes (WAL).
+Knows the file's schema and the messages in it. Never writes. A reader may read while the engine writes (WAL).
 """
 
 import sqlite3
@@ -38,7 +38,7 @@ IS_ROW = f"type = '{tag_of(Persist)}'"
 """SQL that holds for the entries that keep a row, and no other."""
 RECENT_NS = 120 * NS_PER_S
 """How far before its last entry, and before the accounts agreed last, a journal is read again at a start: further than any
-venue's histories lag, and than the looks through the accounts go back."""
+venue's histories lag, and than account snapshots go back."""
 RECENT_MAX_NS = 3 * 86_400 * NS_PER_S
 # `halted` is not among them, for it still waits for a person.
 FINISHED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED})
@@ -127,7 +127,7 @@ def check_schema(db: sqlite3.Connection, path: Path | str) -> int:
 
 
 class JournalReader:
-    """Look into a journal. Not thread-safe; give every thread its own."""
+    """Read a journal. Not thread-safe; give every thread its own."""
 
     def __init__(self, db: sqlite3.Connection, path: Path | str) -> None:
         self._db = db
@@ -178,12 +178,12 @@ class JournalReader:
         sql = "SELECT id, t_ns, kind, payload FROM entries WHERE id > ? ORDER BY id"
         yield from self._decoded(sql, (_entry_id(after),))
 
-    def mentioning(self, words: tuple[str, ...]) -> Iterator[Entry]:
-        """Yield the entries whose text contains any of `words` (client or venue order ids), in order."""
-        if not words:
+    def mentioning(self, order_ids: tuple[str, ...]) -> Iterator[Entry]:
+        """Yield the entries whose text contains any of `order_ids` (client or venue order ids), in order."""
+        if not order_ids:
             return
-        tests = " OR ".join("instr(payload, ?)" for _ in words)
-        yield from self._decoded(f"SELECT id, t_ns, kind, payload FROM entries WHERE {tests} ORDER BY id", words)
+        tests = " OR ".join("instr(payload, ?)" for _ in order_ids)
+        yield from self._decoded(f"SELECT id, t_ns, kind, payload FROM entries WHERE {tests} ORDER BY id", order_ids)
 
     def last_ns(self) -> int:
         """Return when the last entry was written, 0 when there is none."""
@@ -194,7 +194,7 @@ class JournalReader:
     ) -> JournalState:
         """Return what a restart on these accounts (None: on all) needs; raise `StoreError` at an entry that cannot be read.
 
-        `former_accounts`: what the venues tell of how accounts were called before, with their present names.
+        `former_accounts`: names that the venues report accounts to have had before, with their present names.
         """
         plans: dict[int, PlanRecord] = {}
         pairs: dict[int, PairRecord] = {}
@@ -223,11 +223,11 @@ class JournalReader:
                 case FormerAccountsRecord():
                     remembered = record.present
         last_ns = self.last_ns()
-        # Accounts are looked through from when they agreed last: what is not known of that time would be taken for lost.
-        told = () if agreed is None else agreed.accounts
+        # An account snapshot begins where its balances agreed last: an unknown order of that time would count as lost.
+        accounts = () if agreed is None else agreed.accounts
         former = present_names(remembered, former_accounts or {})
         present = None if account_ids is None else {former.get(name, name) for name in account_ids}
-        named = ((former.get(account.account_id, account.account_id), account.ns) for account in told)
+        named = ((former.get(account.account_id, account.account_id), account.ns) for account in accounts)
         since_ns = min((last_ns, *(ns for name, ns in named if present is None or name in present)))
         since_ns = max(since_ns, last_ns - RECENT_MAX_NS) - RECENT_NS
         return JournalState(

@@ -1,17 +1,16 @@
 """The ledger as the engine's shell sees it: hand rows over and never wait.
 
 `Ledger` writes in a thread of its own. The queue of journalled rows is bounded; when it is full, rows are left to the
-journal and read back from there, so class 1 is never lost. The spool of untraded opportunities is bounded too; what
+journal and read back from there, so none of them is lost. The spool of untraded opportunities is bounded too; what
 does not fit is counted exactly. While the ledger is locked, unreachable or refuses a row, the thread tries again with
 growing pauses and says so through `on_state`. `InlineLedger` does the same work in the caller's thread, for
-simulation and replay.
+fault simulation and replay.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, require
@@ -22,7 +21,7 @@ from arb.store.retention import Retention
 
 QUEUE_ROWS = 50_000
 SPOOL_ROWS = 100_000
-# In one transaction: a quarter quicker than 5000 on PostgreSQL, and class 1 waits for it 0.3 s at most.
+# In one transaction: a quarter quicker than 5000 on PostgreSQL, and journalled rows wait for it 0.3 s at most.
 UNTRADED_ROWS = 20_000
 LINGER_S = 0.1
 RETRY_FIRST_S = 0.1
@@ -30,29 +29,6 @@ RETRY_MOST_S = 5.0
 
 # (blocked, cause): called from the ledger's thread whenever the answer changes.
 OnState = Callable[[bool, str], None]
-
-
-class LedgerSink(Protocol):
-    """Where the shell hands its rows."""
-
-    def submit(self, rows: Sequence[Row]) -> None:
-        """Take journalled rows, in order, as `Journal.append` returned them."""
-
-    def submit_untraded(self, record: OpportunityRecord) -> None:
-        """Take an opportunity that was not traded; it may be dropped, and is then counted."""
-
-    @property
-    def dropped_untraded(self) -> int:
-        """Return how many untraded opportunities were dropped so far, exactly."""
-
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until everything submitted is written; return whether that was so in time."""
-
-    def close(self, deadline_s: float) -> bool:
-        """Write what is left for at most `deadline_s`, then stop; return whether everything was written.
-
-        What was not written is not lost: the next start reads it from the journal.
-        """
 
 
 class Ledger:
@@ -73,7 +49,7 @@ class Ledger:
         """Start the thread, which first writes what the journal (a file) has beyond the ledger.
 
         With a `retention`, the first rows of every UTC day are followed by the rolling up of old ones. `blocked` says why the
-        ledger could not be used until now, if it could not; whoever knows that is told when it can.
+        ledger could not be used until now, if it could not; `on_state` is then called when it can.
         """
         require(isinstance(journal.path, Path), "a ledger in a thread needs a journal in a file")
         self._db_url = db_url
@@ -143,7 +119,10 @@ class Ledger:
             return written
 
     def close(self, deadline_s: float) -> bool:
-        """Write what is left for at most `deadline_s`, then stop the thread; return whether everything was written."""
+        """Write what is left for at most `deadline_s`, then stop the thread; return whether everything was written.
+
+        What was not written is not lost: the next start reads it from the journal.
+        """
         written = self.flush(deadline_s)
         with self._wake:
             self._closing = True
@@ -244,7 +223,7 @@ class Ledger:
 
 
 class InlineLedger:
-    """Project in the caller's thread, in batches: for simulation and replay, where nothing may happen by itself.
+    """Project in the caller's thread, in batches: for fault simulation and replay, where nothing may happen by itself.
 
     Errors are raised to the caller (`StoreError`, `ConfigError`).
     """

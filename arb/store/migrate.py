@@ -18,8 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 import arb
 from arb.errors import ConfigError, StoreError, require
-from arb.store.engine import open_engine, store_error
-from arb.store.paths import mask_url, parse_url, sqlite_file
+from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
 from arb.store.tables import Base
 from arb.store.views import VIEWS
 
@@ -131,7 +130,7 @@ def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str
             dangling = set(_dangling(connection))
             run(make_config(connection))
             for fault in _dangling(connection):
-                # What was so before is for `arb db check` to tell: an upgrade may be on the way to a rebuild.
+                # What was so before is for `arb db check` to report: an upgrade may be on the way to a rebuild.
                 require(fault in dangling, f"ledger {mask_url(db_url)}: the migration lost a row: {fault}")
             return before, _revision(connection)
     except DBAPIError as error:
@@ -163,7 +162,7 @@ def _refuse_others(db_url: str) -> None:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
             tables = sorted(str(row[0]) for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
     except sqlite3.Error:
-        return  # what stands against it is told when it is opened for good
+        return  # what is wrong with it is reported when it is opened for good
     if tables and "alembic_version" not in tables:
         named = ", ".join(tables[:3])
         raise ConfigError(

@@ -1,7 +1,7 @@
 """The journal projected into the ledger: rows and position in one transaction, so that nothing is lost or done twice.
 
-Class 1, everything journalled, is written up to a position that is stored with it; whatever happens, the next
-projection goes on from there. Class 2, opportunities not traded, come without a place in the journal. This module is
+Journalled rows are written up to a position that is stored with them; whatever happens, the next projection goes on
+from there. Opportunities that nobody traded come without a place in the journal. This module is
 synchronous and knows no thread; `ledger.py` runs it in one, or inline.
 """
 
@@ -13,10 +13,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from arb.core.records import AnyRecord, OpportunityRecord
 from arb.errors import ConfigError, StoreError
-from arb.store.engine import open_engine, store_error
+from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
 from arb.store.journal_reader import START, JournalReader, Position, Row
 from arb.store.migrate import require_current, upgrade
-from arb.store.paths import mask_url, parse_url, sqlite_file
 from arb.store.retention import roll_up
 from arb.store.tables import Projection
 from arb.store.writer import TABLES, RowRefused, Writer
@@ -118,12 +117,12 @@ class Projector:
         except RowRefused:
             raise
         except StoreError:
-            self.close()  # somebody else writes: look again at how far the ledger is, and whose rows it holds
+            self.close()  # somebody else writes: read again how far the ledger is, and whose rows it holds
             raise
         self.position = self._stored = last
 
     def write_untraded(self, records: Sequence[OpportunityRecord]) -> int:
-        """Write class-2 rows; return how many a constraint or the vocabulary refused (the others are written)."""
+        """Write untraded opportunities; return how many a constraint or the vocabulary refused (the others are written)."""
         self._require_same_file()
         assert self._writer is not None
         try:

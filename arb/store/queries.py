@@ -6,7 +6,7 @@ Sums are exact: money in integers of 1e-8 of the quote, fees as `Decimal`. A rea
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,13 +14,11 @@ from sqlalchemy import Connection, Executable, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from arb.errors import ConfigError
-from arb.store.engine import open_engine, store_error
+from arb.market.numbers import EXACT
+from arb.store.database import open_engine, store_error
 from arb.store.journal_reader import Entry, JournalReader
 from arb.store.migrate import require_current
 from arb.store.tables import Alternative, Base, Fill, Incident, Opportunity, Order, PairTrade, Run
-
-# Wide enough that adding fees never rounds (the default context keeps 28 digits).
-_EXACT = Context(prec=200)
 
 RowDict = dict[str, Any]
 
@@ -202,6 +200,6 @@ def _fees(connection: Connection, run_id: int) -> tuple[dict[str, Decimal], int]
     fees: defaultdict[str, Decimal] = defaultdict(Decimal)
     fills = 0
     for asset, fee in connection.execute(query):
-        fees[asset] = _EXACT.add(fees[asset], fee)
+        fees[asset] = EXACT.add(fees[asset], fee)
         fills += 1
     return dict(sorted(fees.items())), fills

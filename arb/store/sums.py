@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from arb.market.numbers import EXACT
 from arb.market.symbol import Symbol
-from arb.store.engine import open_engine, store_error
+from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
 from arb.store.queries import RowDict
 from arb.store.tables import WATERFALL
@@ -79,7 +79,7 @@ SELECT MIN(t) AS first_ns, MAX(t) AS last_ns FROM (
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report adds up, read in one transaction, so that all of it tells of the same instant.
+    """What a report adds up, read in one transaction, so that all of it is of the same instant.
 
     `pairs` is grouped by quote, symbol, venues, kind, state, day of closing (days since 1970, None while open) and
     whether a hedge or unwind was needed; money columns end in `_e8`. `fees` by asset and `moved` by (venue, asset) are

@@ -1,4 +1,4 @@
-"""The ledger's tables (DESIGN.md section 5, "Ledger"), alike on SQLite and PostgreSQL.
+"""The ledger's tables, alike on SQLite and PostgreSQL.
 
 Instants are integer nanoseconds UTC (`_ns`), profit-and-loss terms integers in 1e-8 of the quote (`_e8`), prices,
 sizes and fees exact numbers. Rows come from the records of `core/records.py`, field by column, under the same ids.
@@ -16,8 +16,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, MetaData, String,
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from arb.market.order import Outcome, Side
-from arb.store.constraints import above_zero, among, check, not_negative, number
-from arb.store.types import ExactNumber, RowId
+from arb.store.domains import ExactNumber, RowId, above_zero, among, check, not_negative, number
 
 WATERFALL = (
     "expected_net_e8",
@@ -139,7 +138,9 @@ class PairTrade(Base):
     id: Mapped[int] = _id()
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), comment="the run that decided it")
     opportunity_id: Mapped[int | None] = mapped_column(comment="the opportunity it took")
-    kind: Mapped[str] = mapped_column(comment="arb, dust (selling pooled remainders) or flatten (asked by the user)")
+    kind: Mapped[str] = mapped_column(
+        comment="arb, dust (selling the dust of closed pairs) or flatten (asked by the user)"
+    )
     symbol: Mapped[str] = mapped_column(comment="for instance BTC/USDT")
     quote: Mapped[str] = mapped_column(comment="asset the money is in")
     buy_venue: Mapped[str] = mapped_column(comment="venue of the buy leg")
@@ -149,7 +150,9 @@ class PairTrade(Base):
     closed_ns: Mapped[int | None] = mapped_column(comment="end, ns UTC")
     buy_size: Mapped[Decimal] = mapped_column(comment="planned size of the buy leg, in base")
     sell_size: Mapped[Decimal] = mapped_column(comment="planned size of the sell leg, in base")
-    residual_size: Mapped[Decimal] = mapped_column(comment="base left over (R), negative when short")
+    residual_size: Mapped[Decimal] = mapped_column(
+        comment="residual (R): base bought less base sold, negative when short"
+    )
     residual_mark: Mapped[Decimal | None] = mapped_column(comment="quote value of one base of residual (m1)")
     mark_ns: Mapped[int | None] = mapped_column(comment="instant of residual_mark, ns UTC")
     exposure_quote_s: Mapped[Decimal] = mapped_column(comment="unhedged value over time, quote times seconds")
@@ -221,7 +224,7 @@ class Order(Base):
 
 
 class Fill(Base):
-    """One execution, counted exactly once however often it is told."""
+    """One execution, counted exactly once however often it is reported."""
 
     __tablename__ = "fills"
     __table_args__ = (
@@ -256,7 +259,7 @@ class Fill(Base):
 
 
 class Balance(Base):
-    """A balance as a venue told it or as we computed it; rows are only added."""
+    """A balance as a venue reported it or as we computed it; rows are only added."""
 
     __tablename__ = "balances"
     __table_args__ = (
@@ -304,7 +307,7 @@ class Incident(Base):
 
 
 class Alternative(Base):
-    """A way that stood open when a pair was opened or a leg mended: the one taken, and those passed over."""
+    """A way that stood open when a pair was opened or a leg repaired: the one taken, and those passed over."""
 
     __tablename__ = "alternatives"
     __table_args__ = (
@@ -319,7 +322,7 @@ class Alternative(Base):
     id: Mapped[int] = _id()
     pair_trade_id: Mapped[int] = mapped_column(ForeignKey("pair_trades.id"), comment="the pair it was decided for")
     ns: Mapped[int] = mapped_column(comment="the decision, ns UTC; journalled_ns of the orders sent instead")
-    stage: Mapped[str] = mapped_column(comment="entry (opening the pair) or repair (mending a leg)")
+    stage: Mapped[str] = mapped_column(comment="entry (opening the pair) or repair (hedging or unwinding a leg)")
     way: Mapped[str] = mapped_column(comment="route or size; complete, third_venue, unwind or hold")
     buy_venue: Mapped[str | None] = mapped_column(comment="where it would have bought")
     sell_venue: Mapped[str | None] = mapped_column(comment="where it would have sold")

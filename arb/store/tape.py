@@ -4,9 +4,13 @@
 
 `t` is seconds since the Unix epoch, UTC, at receipt. Our own tapes add `seq`, the line's place in the sequence shared
 with the events, and `t_ns`, the exact instant; readers accept their absence. A frame that came by another connection of its
-venue than the first says by which, `"connection": "gate#2"`. `kind` is `ws` (a websocket frame), `http`
-(the body of an answer) or `event` (something the engine was told between two frames). This module knows lines and
-files; what a frame means is not its business.
+venue than the first names it, `"connection": "gate#2"`. `kind` is `ws` (a websocket frame), `http` (the body of an answer) or
+`event` (an event that the engine took between two frames). This module knows lines and files; what a frame means is not its
+business.
+
+The tape of a run begins with its head, a line of kind `event` without a sequence number: what the engine was built
+from, so that a replay can build the very same one. It names no file, key or account; what the engine learns later
+(instruments, balances, halts) comes as events.
 """
 
 import zlib
@@ -16,6 +20,8 @@ from typing import IO, Literal
 
 import msgspec
 
+from arb.core.accounts.restart import Restored
+from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 
 NS_PER_S = 1_000_000_000
@@ -45,7 +51,7 @@ class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def received_ns(self) -> int:
-        """Return the instant of receipt, ns UTC: exact where the tape says so, else from the seconds."""
+        """Return the instant of receipt, ns UTC: exact where the tape has it, else from the seconds."""
         return self.t_ns if self.t_ns is not None else round(self.t * NS_PER_S)
 
 
@@ -125,7 +131,7 @@ def _line(path: Path, number: int, text: bytes) -> TapeLine:
         raise StoreError(f"{path}:{number}: malformed tape line{torn}: {error}") from None
 
 
-class TapeWriter:
+class TapeFile:
     """Append lines to a new tape; never to one that exists.
 
     Lines gather in a buffer of `buffer_bytes` and leave it when it is full, on `flush` and on `close`: what was flushed
@@ -229,3 +235,39 @@ class TapeWriter:
             raise StoreError(f"{path}: cannot be created: {error}") from None
         zipped = path.suffix == ".gz"
         return file, zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW) if zipped else None
+
+
+HEAD_VERSION = 1
+
+
+class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
+    """The engine's settings, what it restored from the journal, and the sequence number before its first event.
+
+    `connections`: which public connection carried which books, by name; empty in heads of before there could be several.
+    """
+
+    version: int = HEAD_VERSION
+    settings: EngineSettings
+    restored: Restored
+    last_seq: int
+    connections: dict[str, tuple[str, ...]] = {}
+
+
+_head_encoder = msgspec.json.Encoder(decimal_format="string")
+_head_decoder = msgspec.json.Decoder(TapeHead)
+
+
+def encode_head(head: TapeHead) -> bytes:
+    """Return the `raw` text of a head's line."""
+    return _head_encoder.encode(head)
+
+
+def decode_head(raw: str) -> TapeHead:
+    """Read a head; raises `StoreError` when it is none, or of a version this arb does not know."""
+    try:
+        head = _head_decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise StoreError(f"the head of the tape cannot be read: {error}") from None
+    if head.version != HEAD_VERSION:
+        raise StoreError(f"the tape was written by another arb (head {head.version}, this one knows {HEAD_VERSION})")
+    return head

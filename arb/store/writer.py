@@ -25,6 +25,7 @@ from arb.core.records import (
 from arb.core.tags import attributes_of, tag_of
 from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
+from arb.store.domains import ExactNumber, exact_text, rules_of
 from arb.store.tables import (
     WATERFALL,
     Alternative,
@@ -37,8 +38,6 @@ from arb.store.tables import (
     PairTrade,
     Run,
 )
-from arb.store.types import ExactNumber, plain
-from arb.store.vocabulary import rules_of
 
 LedgerRecord = (
     RunRecord
@@ -238,7 +237,7 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
         # Column by column: quicker than row by row.
         values: list[Iterable[Any]] = list(zip(*map(get, records), strict=True))
         for index in exact:
-            values[index] = [None if value is None else plain(value) for value in values[index]]
+            values[index] = [None if value is None else exact_text(value) for value in values[index]]
         for index in named:
             values[index] = [None if value is None else value.value for value in values[index]]
         if kind is PairRecord:

@@ -1,7 +1,7 @@
 """Leave the codes that grow with the engine to the program, which looks at them when it makes a row.
 
 Revision 0005, after 0004. Until here a CHECK listed the reasons, kinds, states, roles, statuses, sources, ... of a column, and
-every new one needed a migration; now `arb/store/vocabulary.py` does. What stays are the sides, the outcomes of a request, and
+every new one needed a migration; now `arb/store/domains.py` does. What stays are the sides, the outcomes of a request, and
 all arithmetic. That a finished pair is closed is now said of the finished states by name, so that a new open one passes.
 
 SQLite cannot take a constraint off a table: the table is made anew with its rows and indexes. Others refer to it meanwhile, so

@@ -30,7 +30,7 @@ from arb.core.records import (
 )
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
-from arb.store.engine import open_engine
+from arb.store.database import open_engine
 from arb.store.migrate import upgrade
 from arb.store.writer import Writer
 

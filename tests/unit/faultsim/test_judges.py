@@ -3,6 +3,7 @@
 import copy
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from arb.core.records import FillRecord, row_key
 from arb.faultsim.disk import Files, temporary_files
 from arb.faultsim.judges import judge
 from arb.faultsim.plan import make_plan
 from arb.faultsim.world import Outcome, Simulation
+from arb.store.journal_reader import JournalReader
 
 SEED = 3
 BLOCKED = '{"store":"ledger","blocked":true}'
@@ -39,6 +42,14 @@ def a_copy(ended: tuple[Files, Outcome], tmp_path: Path) -> tuple[Files, Outcome
 def _findings(files: Files, outcome: Outcome, truth: dict[str, Any], left_open: list[int] | None = None) -> list[str]:
     reported = msgspec.structs.replace(outcome, truth=truth, halted=None, left_open=left_open or [], calm_ns=0)
     return judge(files, reported)
+
+
+def test_no_step_of_the_engine_writes_a_row_twice(ended: tuple[Files, Outcome]) -> None:
+    reader = JournalReader.open(ended[0].journal)
+    written = Counter((row.seq, row_key(row.record)) for row in reader.records_from())
+    reader.close()
+    assert any(key[0] is FillRecord for _, key in written)
+    assert [place for place, times in written.items() if times > 1] == []
 
 
 def _refuse_for_funds(truth: dict[str, Any]) -> None:

@@ -19,9 +19,9 @@ from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError
 from arb.live.control import write_halt_file
 from arb.live.node import Node, Parts, present_accounts, restored_from, restored_on
 from arb.live.universe import books_of, universe_of
-from arb.store.compaction import drop_story
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
+from arb.store.retention import drop_story
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.build import venue_profile
 from arb.venues.paper import PaperGateway

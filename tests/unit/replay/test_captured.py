@@ -12,9 +12,8 @@ from arb.core.settings import Timing
 from arb.market.order import Side
 from arb.market.scale import Scale
 from arb.replay.books import TapeBooks
-from arb.replay.captured import explore
+from arb.replay.captured import explore, symbol_of
 from arb.replay.feeds import captured_books
-from arb.replay.naming import symbol_of
 from arb.replay.tapes import merged
 from tests.unit.replay.makings import Tape, quiet_market
 

@@ -15,8 +15,7 @@ from arb.live.universe import books_of, universe_of
 from arb.replay.rerun import Judge, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape
 from arb.store.journal_reader import MAX_SUB, JournalReader, JournalState, Position
-from arb.store.tape import TapeLine
-from arb.store.tape_head import TapeHead
+from arb.store.tape import TapeHead, TapeLine
 from tests.support.old_files import unpacked
 
 OPEN = {1795344839000000004: PairState.OPENING, 1795344839000000006: PairState.REPAIRING}

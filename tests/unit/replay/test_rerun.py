@@ -25,6 +25,7 @@ from arb.core.events import (
     RunEnded,
     RunStarted,
 )
+from arb.core.records import RunRecord
 from arb.core.risk.rate_budget import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
@@ -225,10 +226,31 @@ def test_a_command_more_or_less_is_a_difference() -> None:
     cut = next(index for index, entry in enumerate(entries) if isinstance(entry.message, Persist))
     difference, *_ = rerun(run.tape, entries[:cut] + entries[cut + 1 :])
     assert difference is not None and difference.seq == entries[cut].seq
-    more = entries[cut]._replace(sub=99)
-    end = max(index for index, entry in enumerate(entries) if entry.seq == more.seq) + 1
-    difference, *_ = rerun(run.tape, [*entries[:end], more, *entries[end:]])
-    assert difference is not None and (difference.seq, difference.got) == (more.seq, None)
+    row = entries[cut].message
+    assert isinstance(row, Persist) and isinstance(row.record, RunRecord)
+    other = msgspec.structs.replace(row, record=msgspec.structs.replace(row.record, id=99))
+    difference, *_ = rerun(run.tape, with_a_row_more(entries, cut, other))
+    assert difference is not None and (difference.seq, difference.got) == (entries[cut].seq, None)
+
+
+def test_a_row_written_twice_in_a_step_as_by_earlier_versions_is_judged_by_its_last_state() -> None:
+    run = InMemoryRun()
+    cut = next(index for index, entry in enumerate(run.entries) if isinstance(entry.message, Persist))
+    row = run.entries[cut].message
+    assert isinstance(row, Persist) and isinstance(row.record, RunRecord)
+    before = msgspec.structs.replace(row, record=msgspec.structs.replace(row.record, mode="none yet"))
+    entries = list(run.entries)
+    entries[cut] = entries[cut]._replace(message=before)
+    assert rerun(run.tape, with_a_row_more(entries, cut, row))[0] is None
+    difference, *_ = rerun(run.tape, with_a_row_more(run.entries, cut, before))
+    assert difference is not None and difference.expected is not None and "none yet" in difference.expected
+
+
+def with_a_row_more(entries: list[Entry], cut: int, row: Persist) -> list[Entry]:
+    """Return the journal with a row more at the end of the step that entry `cut` belongs to."""
+    seq = entries[cut].seq
+    end = max(index for index, entry in enumerate(entries) if entry.seq == seq) + 1
+    return [*entries[:end], Entry(seq, 99, entries[cut].t_ns, row), *entries[end:]]
 
 
 def test_an_event_that_cannot_be_read_names_its_number() -> None:

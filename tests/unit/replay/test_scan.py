@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.errors import ConfigError
-from arb.replay.scan import scan, scan_file
-from arb.replay.scan_input import parse_scan_input
+from arb.replay.scan import parse_scan_input, scan, scan_file
 from tests.unit.core.pricing import spread_oracle as oracle
 
 VENUE: dict[str, Any] = {

@@ -11,7 +11,7 @@ from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.replay.tapes import OwnTape, is_own, merged
-from arb.store.tape_head import TapeHead, decode_head, encode_head
+from arb.store.tape import TapeHead, decode_head, encode_head
 
 SETTINGS = EngineSettings(
     limits=Limits(),

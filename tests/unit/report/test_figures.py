@@ -16,7 +16,7 @@ from arb.report.measure import crowded, slots, thinned
 from arb.report.plots import Sheet
 from arb.report.style import painted, to_svg
 from arb.report.summary import Sources
-from arb.report.wording import amount, count, percent, span
+from arb.report.text import amount, count, percent, span
 
 Draw = Callable[[Sources], Sheet]
 FIGURES: dict[str, Draw] = {

@@ -1,30 +1,21 @@
 """The page: one file that needs nothing else, that says what the ledger says, and trusts no text in it."""
 
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner
 
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
-from arb.cli.root import cli
 from arb.core.records import AnyRecord, IncidentRecord
-from arb.errors import ConfigError
 from arb.report.page import render
 from arb.report.summary import TERMS, Sources, read_sources
-from arb.report.write import check_target, write_page
-from arb.store.migrate import upgrade
 from tests.support.history import a_history, fill_ledger
 from tests.support.once import once
 
 EVIL = '<script>alert("x")</script>\' onload=1 &amp; \x01 $\\alpha'
-PAGE = "<!doctype html>\n<html></html>\n"
 
 
 def hostile(record: AnyRecord) -> AnyRecord:
@@ -130,62 +121,3 @@ def test_an_empty_ledger_makes_a_page_that_says_so(nothing: Sources) -> None:
     assert Seen(page).open == []
     assert page.count('class="none"') > 15
     assert "no run yet" in page and "nothing earned, nothing lost" in page
-
-
-def test_a_page_takes_the_place_of_an_older_one_whole(tmp_path: Path) -> None:
-    target = tmp_path / "report.html"
-    target.write_text(PAGE + "older")
-    assert write_page(target, PAGE) == len(PAGE)
-    assert target.read_text() == PAGE
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-
-
-def test_what_cannot_be_written_is_said_in_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    for bad, why in (
-        (tmp_path, "is a directory"),
-        (tmp_path / "nowhere" / "report.html", "No such file or directory"),
-        (tmp_path / "file" / "report.html", "Not a directory"),
-        (Path(os.devnull), "is no ordinary file"),
-    ):
-        with pytest.raises(ConfigError, match=why) as caught:
-            check_target(bad)
-        assert "\n" not in str(caught.value)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-def test_something_that_is_no_page_is_never_overwritten(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger.sqlite"
-    upgrade(f"sqlite:///{ledger}")
-    before = ledger.read_bytes()
-    done = CliRunner().invoke(cli, ["report", "--db", f"sqlite:///{ledger}", "--html", str(ledger)])
-    assert isinstance(done.exception, ConfigError) or done.exit_code == 2
-    assert ledger.read_bytes() == before
-
-
-def test_the_command_writes_the_page_and_says_where(tmp_path: Path) -> None:
-    upgrade(f"sqlite:///{tmp_path / 'a.sqlite'}")
-    target = tmp_path / "report.html"
-    arguments = ["report", "--json", "--db", f"sqlite:///{tmp_path / 'a.sqlite'}", "--html", str(target)]
-    done = CliRunner().invoke(cli, arguments)
-    answer = msgspec.json.decode(done.stdout)
-    assert (answer["page"], answer["bytes"]) == (str(target), target.stat().st_size)
-    assert target.read_text().startswith("<!doctype html>")
-
-
-def test_without_matplotlib_one_line_names_the_extra(tmp_path: Path, repo_root: Path) -> None:
-    upgrade(f"sqlite:///{tmp_path / 'a.sqlite'}")
-    script = "import sys; sys.modules['matplotlib'] = None; from arb.cli import main; sys.exit(main())"
-    arguments = ["report", "--db", f"sqlite:///{tmp_path / 'a.sqlite'}", "--html", str(tmp_path / "report.html")]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(repo_root)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "pip install -e '.[notebooks]'" in done.stderr and done.stderr.count("\n") == 1
-    assert not (tmp_path / "report.html").exists()

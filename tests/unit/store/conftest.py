@@ -1,6 +1,7 @@
 """Ledgers of both kinds."""
 
 import random
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from arb.clock import ManualClock
-from arb.store.engine import open_engine
+from arb.store.database import open_engine
+from arb.store.guards import FileReserve
 from arb.store.journal import Journal
-from arb.store.reserve import FileReserve
 from tests.unit.store.rows import T0
+
+MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -26,6 +29,13 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/ledger.sqlite"
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[Path]:
+    """Return a folder in memory, where the system offers that: a search over thousands of files waits for no disk."""
+    with tempfile.TemporaryDirectory(prefix="arb-store-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

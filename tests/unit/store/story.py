@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from sqlalchemy import Connection, text
+
+from arb.store.database import open_engine
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
-from tests.unit.store.conftest import query
 from tests.unit.store.rows import a_balance, a_control, a_finished_pair, a_run, an_event, an_incident, keep
 
 TABLES = ("runs", "opportunities", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
@@ -21,7 +23,16 @@ def fill_journal(journal: Journal, pairs: int = 3) -> list[Row]:
 
 
 def contents(db_url: str) -> dict[str, list[tuple[Any, ...]]]:
-    return {table: query(db_url, f"SELECT * FROM {table} ORDER BY id") for table in TABLES}
+    engine = open_engine(db_url)
+    with engine.connect() as connection:
+        found = rows_of(connection)
+    engine.dispose()
+    return found
+
+
+def rows_of(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    found = {table: connection.execute(text(f"SELECT * FROM {table} ORDER BY id")) for table in TABLES}
+    return {table: [tuple(row) for row in rows] for table, rows in found.items()}
 
 
 def counts(db_url: str) -> dict[str, int]:

@@ -7,10 +7,10 @@ import pytest
 
 from arb.core.records import PairState
 from arb.errors import ConfigError, StoreError
-from arb.store.compaction import drop_story, forget_old_story
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from arb.store.rebuild import db_compact, db_rebuild
+from arb.store.retention import drop_story, forget_old_story
 from tests.unit.store.conftest import a_journal
 from tests.unit.store.rows import (
     T0,

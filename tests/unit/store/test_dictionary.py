@@ -4,19 +4,19 @@ from pathlib import Path
 
 from sqlalchemy import inspect
 
-from arb.store.dictionary import schema_document, view_columns, view_says
-from arb.store.engine import open_engine
+from arb.store.database import open_engine
+from arb.store.domains import ExactNumber
 from arb.store.migrate import upgrade
 from arb.store.tables import Base
-from arb.store.types import ExactNumber
 from arb.store.views import VIEWS
+from tests.support.dictionary import schema_document, view_columns, view_says
 
 UNITS = ("quote", "base", "bps", "fee_currency", "in the asset")
 
 
 def test_the_committed_dictionary_is_what_the_models_say(repo_root: Path) -> None:
     committed = (repo_root / "docs" / "SCHEMA.md").read_text()
-    assert committed == schema_document(), "run: python -m arb.store.dictionary docs/SCHEMA.md"
+    assert committed == schema_document(), "run: python -m tests.support.dictionary docs/SCHEMA.md"
 
 
 def test_every_column_of_a_table_says_its_meaning_and_unit() -> None:

@@ -42,8 +42,7 @@ from arb.core.timers import AnyTimer, read_timer
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
-from arb.store.tape import TapeLine
-from arb.store.tape_head import TapeHead
+from arb.store.tape import TapeHead, TapeLine
 
 MESSAGES = """
 RunStarted: seq? t_ns? run_id nonce mode sandbox_id account_ids seed version former_account_ids?

@@ -12,8 +12,8 @@ import pytest
 
 from arb.clock import ManualClock
 from arb.errors import StoreError
+from arb.store.guards import FileReserve
 from arb.store.journal import Journal
-from arb.store.reserve import FileReserve
 from tests.unit.store.conftest import NoReserve, open_journal
 from tests.unit.store.rows import T0, a_control, a_finished_pair, a_pair, an_event, keep
 

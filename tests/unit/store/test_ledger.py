@@ -2,7 +2,9 @@
 
 import random
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,10 +15,9 @@ from arb.clock import ManualClock
 from arb.core.records import AnyRecord, PairState
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Side
-from arb.store.engine import open_engine
+from arb.store.database import open_engine
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger, prepare_ledger
-from arb.store.migrate import upgrade
 from arb.store.projector import Projector
 from arb.store.rebuild import db_rebuild
 from arb.store.writer import COPY_ROWS, RowRefused
@@ -34,7 +35,7 @@ from tests.unit.store.rows import (
     an_order,
     keep,
 )
-from tests.unit.store.story import WHOLE, contents, counts, fill_journal
+from tests.unit.store.story import TABLES, WHOLE, contents, counts, fill_journal, rows_of
 
 # The projection, on both databases.
 
@@ -176,33 +177,60 @@ def stories(draw: st.DrawFn) -> list[AnyRecord]:
     return rows + draw(st.lists(later, max_size=25))
 
 
+class OpenLedger:
+    """A ledger that is opened once and emptied after each example; its rows come by a projector of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.projector = Projector(url, Journal.in_memory(ManualClock(T0), random.Random(1)).reader(), lambda: None)
+        self.projector.open()
+        self._connection = open_engine(url).connect()
+
+    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        with self._connection.begin():
+            return rows_of(self._connection)
+
+    def empty(self) -> None:
+        with self._connection.begin():
+            for table in reversed(TABLES):
+                self._connection.execute(text(f"DELETE FROM {table}"))
+
+    def close(self) -> None:
+        self._connection.close()
+        self.projector.close()
+
+
 @pytest.fixture(scope="module")
-def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the file of a migrated, empty ledger."""
-    file = tmp_path_factory.mktemp("empty") / "ledger.sqlite"
-    upgrade(f"sqlite:///{file}")
-    return file.read_bytes()
+def whole(memory: Path) -> Iterator[OpenLedger]:
+    ledger = OpenLedger(f"sqlite:///{memory}/whole.sqlite")
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture(scope="module")
+def split(memory: Path) -> Iterator[OpenLedger]:
+    ledger = OpenLedger(f"sqlite:///{memory}/split.sqlite")
+    yield ledger
+    ledger.close()
 
 
 @settings(max_examples=40, deadline=None)
 @given(story=stories(), cuts=st.lists(st.integers(0, 30), max_size=5))
 def test_whatever_the_batches_the_tables_are_equal(
-    tmp_path_factory: pytest.TempPathFactory, empty_ledger: bytes, story: list[AnyRecord], cuts: list[int]
+    whole: OpenLedger, split: OpenLedger, story: list[AnyRecord], cuts: list[int]
 ) -> None:
-    place = tmp_path_factory.mktemp("split")
-    for name in ("whole.sqlite", "split.sqlite"):
-        (place / name).write_bytes(empty_ledger)
     journal = Journal.in_memory(ManualClock(T0), random.Random(1))
-    rows = [row for seq, r in enumerate(story, 1) for row in journal.append(an_event(seq), keep(seq, r))]
-    urls = [f"sqlite:///{place}/whole.sqlite", f"sqlite:///{place}/split.sqlite"]
-    InlineLedger(urls[0], journal).close()
-    reader = Journal.in_memory(ManualClock(T0), random.Random(1))
-    split = InlineLedger(urls[1], reader)
-    for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(rows)], strict=True):
-        split.submit(rows[start:end])
-        split.flush()
-    split.close()
-    assert contents(urls[0]) == contents(urls[1])
+    first = max(whole.projector.position, split.projector.position).seq + 1
+    rows = [row for seq, r in enumerate(story, first) for row in journal.append(an_event(seq), keep(seq, r))]
+    whole.projector.reader = journal.reader()
+    try:
+        assert whole.projector.catch_up() == len(rows)
+        for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(rows)], strict=True):
+            split.projector.write(rows[start:end])
+        assert whole.projector.position == split.projector.position
+        assert whole.contents() == split.contents()
+    finally:
+        whole.empty()
+        split.empty()
 
 
 # Whose ledger is it?

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from arb.errors import StoreError
-from arb.store.engine import open_engine
+from arb.store.database import open_engine
 from arb.store.migrate import check, current, downgrade, head, upgrade
 from tests.unit.store.conftest import query
 

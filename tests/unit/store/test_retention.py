@@ -10,7 +10,7 @@ import pytest
 from arb.clock import ManualClock
 from arb.core.records import AnyRecord, OpportunityOutcome, OpportunityRecord
 from arb.errors import ConfigError, InvariantError
-from arb.store.engine import open_engine
+from arb.store.database import open_engine
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger, Ledger
 from arb.store.rebuild import db_compact, db_rebuild

@@ -12,9 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from arb.core.records import AlternativeStage, AlternativeWay, AnyRecord, PairKind, PairState
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Role, Side
-from arb.store.engine import open_engine
+from arb.store.database import journal_path, mask_url, open_engine
 from arb.store.migrate import check, current, downgrade, head, upgrade
-from arb.store.paths import journal_path, mask_url
 from arb.store.rebuild import db_check, db_current, db_upgrade
 from arb.store.tables import Base
 from arb.store.views import VIEWS

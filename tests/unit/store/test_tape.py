@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arb.errors import ConfigError, StoreError
-from arb.store.tape import TapeLine, TapeWriter, read_tape
+from arb.store.tape import TapeFile, TapeLine, read_tape
 
 GOOD = '{"t":1619093533.765146,"venue":"gate","kind":"ws","url":"wss://x","raw":"{\\"a\\":1}"}\n'
 
@@ -100,7 +100,7 @@ def test_blank_lines_are_passed_over_but_counted_where_errors_are_named(tmp_path
 def test_what_is_written_is_read_back_exactly(tmp_path: Path, frames: list[tuple[str, int]], suffix: str) -> None:
     path = tmp_path / f"tape.{suffix}"
     path.unlink(missing_ok=True)
-    writer = TapeWriter(path)
+    writer = TapeFile(path)
     for seq, (raw, t_ns) in enumerate(frames):
         writer.write("okx", "ws", raw if seq % 2 else raw.encode(), t_ns=t_ns, seq=seq, url="wss://x")
     writer.close()
@@ -113,7 +113,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path: Path, frames: list[tuple
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz"])
 def test_what_was_flushed_survives_a_kill_and_what_was_not_is_one_error_at_the_end(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"tape.{suffix}"
-    writer = TapeWriter(path)
+    writer = TapeFile(path)
     writer.write("okx", "ws", "one", t_ns=1)
     writer.flush()
     writer.write("okx", "ws", "two", t_ns=2)  # buffered only: as a killed process leaves it
@@ -129,7 +129,7 @@ def test_what_was_flushed_survives_a_kill_and_what_was_not_is_one_error_at_the_e
 
 def test_the_buffer_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
-    writer = TapeWriter(path, buffer_bytes=1000)
+    writer = TapeFile(path, buffer_bytes=1000)
     for n in range(100):
         writer.write("okx", "ws", "x" * 50, t_ns=n)
     assert path.stat().st_size > 0
@@ -138,7 +138,7 @@ def test_the_buffer_is_bounded(tmp_path: Path) -> None:
 
 
 def test_a_tape_that_has_grown_begins_the_next_file(tmp_path: Path) -> None:
-    writer = TapeWriter(tmp_path / "tape.jsonl.gz", buffer_bytes=500, rotate_bytes=2000)
+    writer = TapeFile(tmp_path / "tape.jsonl.gz", buffer_bytes=500, rotate_bytes=2000)
     for n in range(100):
         writer.write("okx", "event", str(n), t_ns=n)
     writer.close()
@@ -151,7 +151,7 @@ def test_a_tape_that_has_grown_begins_the_next_file(tmp_path: Path) -> None:
 def test_a_tape_is_never_written_over(tmp_path: Path) -> None:
     path = written(tmp_path / "tape.jsonl", GOOD)
     with pytest.raises(StoreError, match="exists already"):
-        TapeWriter(path)
+        TapeFile(path)
     assert path.read_text() == GOOD
     with pytest.raises(StoreError, match="cannot be created"):
-        TapeWriter(tmp_path / "no" / "such" / "folder.jsonl")
+        TapeFile(tmp_path / "no" / "such" / "folder.jsonl")

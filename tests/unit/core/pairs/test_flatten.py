@@ -70,7 +70,7 @@ def test_nothing_to_do_is_done_at_once_and_stays_halted_until_resumed() -> None:
     assert state(bench) == (TradingState.ACTIVE, None)
     bench.tell(FlattenAsked(reason="enough"))
     assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)
-    assert [row.halted for row in bench.rows(ControlRecord)] == [HaltReason.FLATTENING, HaltReason.FLATTENED]  # type: ignore[attr-defined]
+    assert [row.halted for row in bench.rows(ControlRecord)] == [HaltReason.FLATTENED]  # type: ignore[attr-defined]
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()

@@ -1,18 +1,77 @@
-"""Connections to the ledger, set up alike everywhere: foreign keys on, WAL, one busy time-out, real transactions."""
+"""Where the stores lie, and connections to the ledger, set up alike everywhere.
 
+The journal's place follows from the ledger's URL. Connections have foreign keys on, WAL, one busy time-out, real transactions.
+"""
+
+import hashlib
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from arb.errors import ConfigError, StoreError
-from arb.store.paths import mask_url, parse_url, sqlite_file
+
+
+def parse_url(db_url: str) -> URL:
+    """Return the ledger's URL; raise `ConfigError` unless it names a SQLite file or a PostgreSQL database."""
+    try:
+        url = make_url(db_url)
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            f"database URL {mask_url(db_url)!r}: not a URL; write sqlite:///var/NAME.sqlite or postgresql://USER@HOST/NAME"
+        ) from None
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if url.database in (None, "", ":memory:"):
+            raise ConfigError(f"database URL {db_url!r}: names no file; write sqlite:///var/NAME.sqlite")
+        return url
+    if backend == "postgresql":
+        if not url.database:
+            raise ConfigError(
+                f"database URL {mask_url(db_url)!r}: names no database; write postgresql://USER@HOST/NAME"
+            )
+        return url.set(drivername="postgresql+psycopg")
+    raise ConfigError(f"database URL {mask_url(db_url)!r}: {backend} is not supported; use sqlite or postgresql")
+
+
+def mask_url(db_url: str) -> str:
+    """Return the URL as it may be shown: without its password."""
+    try:
+        return make_url(db_url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return db_url.split("@")[-1]
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """Return the file of a SQLite ledger, None for PostgreSQL."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    return Path(str(url.database))
+
+
+def journal_path(db_url: str, journal_dir: Path) -> Path:
+    """Return the journal that belongs to a ledger.
+
+    Beside a SQLite ledger `DIR/NAME.sqlite` it is `DIR/NAME.journal.sqlite`. For PostgreSQL it lies in `journal_dir`,
+    named by a hash of the URL; the password, the query and the driver are left out, so that changing one of them
+    finds the same journal.
+    """
+    url = parse_url(db_url)
+    file = sqlite_file(url)
+    if file is not None:
+        return file.with_name(f"{file.stem}.journal.sqlite")
+    host = url.host or url.query.get("host", "")
+    identity = f"postgresql://{url.username or ''}@{host}:{url.port or 5432}/{url.database}"
+    return journal_dir / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.journal.sqlite"
+
 
 BUSY_TIMEOUT_MS = 1000
 LOCK_TIMEOUT_MS = 3000
-# A network that swallows everything, without a word, is noticed within about 15 s.
+# A network that silently drops everything is noticed within about 15 s.
 _POSTGRES = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -28,8 +87,8 @@ def open_engine(
     """Return an engine without a pool: the ledger has one writer, and reports are short.
 
     `create` allows a SQLite file to be made. `foreign_keys` False is for migrations, which make tables anew that others refer
-    to: SQLite takes that word outside of a transaction only, and PostgreSQL needs none. Raises `ConfigError` when the URL is
-    not usable, or names no existing file.
+    to: SQLite accepts that setting outside of a transaction only, and PostgreSQL needs none. Raises `ConfigError` when the
+    URL is not usable, or names no existing file.
     """
     url = parse_url(db_url)
     file = sqlite_file(url)
@@ -63,7 +122,7 @@ def _sqlite_setup(busy_timeout_ms: int, foreign_keys: bool) -> Any:
 
 
 def _postgres_setup(connection: Any, _record: object) -> None:
-    # Waiting for ever for somebody's lock would look like a ledger that is well.
+    # Waiting for ever for somebody's lock would look like a healthy ledger.
     connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
     connection.commit()
 

@@ -7,15 +7,14 @@ import pytest
 
 from arb.core.records import AlternativeStage, AlternativeWay, AnyRecord
 from arb.errors import StoreError
-from arb.store.engine import open_engine
+from arb.store.database import journal_path, open_engine
+from arb.store.domains import CODES
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from arb.store.migrate import upgrade
-from arb.store.paths import journal_path
 from arb.store.projector import Projector
 from arb.store.rebuild import db_rebuild
 from arb.store.tables import Base
-from arb.store.vocabulary import CODES
 from arb.store.writer import RowRefused, Writer
 from tests.unit.store.conftest import a_journal, query
 from tests.unit.store.rows import (

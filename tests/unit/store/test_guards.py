@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from arb.errors import ConfigError
-from arb.store.account_lock import AccountLocks
+from arb.store.guards import AccountLocks
 
 
 def locks(folder: Path, name: str, *accounts: str) -> AccountLocks:

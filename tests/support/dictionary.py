@@ -1,6 +1,6 @@
 """The data dictionary, `docs/SCHEMA.md`, out of what the models say of themselves.
 
-    python -m arb.store.dictionary docs/SCHEMA.md
+    python -m tests.support.dictionary docs/SCHEMA.md
 
 writes it anew; a test sees that the committed file is what this makes.
 """
@@ -12,14 +12,13 @@ from pathlib import Path
 from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql, sqlite
 
+from arb.store.domains import CODES, ExactNumber
 from arb.store.tables import Base
-from arb.store.types import ExactNumber
 from arb.store.views import VIEWS
-from arb.store.vocabulary import CODES
 
 _HEAD = """# The ledger's tables and views
 
-Made from the models by `python -m arb.store.dictionary docs/SCHEMA.md`; do not edit. The same on SQLite and PostgreSQL.
+Made from the models by `python -m tests.support.dictionary docs/SCHEMA.md`; do not edit. The same on SQLite and PostgreSQL.
 [SQL.md](SQL.md) has the questions people ask of them.
 
 - `x_ns`: an instant in integer nanoseconds UTC. `x_e8`: money as an exact integer in 1e-8 of the quote, so that plain `SUM`
@@ -28,11 +27,11 @@ Made from the models by `python -m arb.store.dictionary docs/SCHEMA.md`; do not 
   cast before arithmetic (`CAST(x AS DOUBLE PRECISION)`).
 - Ids are given by the engine, unique over runs: `run_id * 1000000000 + number`; a run's id is the Unix time of its start, in s.
 - `account_id`: the venue and its own id of the account (`gate-uid-1667201533`), whichever key was used; the key's fingerprint
-  where the venue tells none, and in rows of earlier versions (`gate-0f1e2d3c4b5a`); a sandbox's id at the end of its accounts'.
+  where the venue has none, and in rows of earlier versions (`gate-0f1e2d3c4b5a`); a sandbox's id at the end of its accounts'.
   Rows keep the name they were written under. Where an account was called otherwise before, an incident of kind
   `account_renamed` says so once, with both names (not for a sandbox's). An order that was open then has the new name, and
   those of its fills that are older have the old one.
-- Class 1 (everything but untraded opportunities) is a projection of the journal and never deleted. Untraded opportunities are
+- Everything but untraded opportunities is a projection of the journal and never deleted. Untraded opportunities are
   added up in `untraded_daily` and deleted after `[store] keep_untraded_days`.
 - *Codes* grow with the engine: arb refuses to write a row with one that is not listed here, and no constraint does.
 """

@@ -12,9 +12,9 @@ from arb.core.commands import Persist
 from arb.core.events import TroubleReported
 from arb.core.records import RunRecord
 from arb.errors import ConfigError, StoreError
-from arb.store.fresh import fresh_journal
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
+from arb.store.rebuild import fresh_journal
 
 RUN = RunRecord(id=7, mode="replay", sandbox_id=None, seed=1, version="t", started_ns=1)
 

@@ -1,0 +1,189 @@
+"""What guards the journal and the accounts: one engine to a journal, one to an account, and disk space kept for repairs.
+
+The lock of the journal is a file of its own. Locking the journal file itself would be a trap: POSIX drops every lock a
+process holds on a file when *any* descriptor of it is closed, and SQLite's own locks are of that kind
+(sqlite.org/howtocorrupt.html, 2.2).
+
+Two engines that trade one account on this machine would each take the other's orders for foreign ones. Before a venue
+was asked only an account's key is known, afterwards the account itself: both are locked, so that neither one key nor
+two keys of one account let two engines in. Each account has a lock file beside the journal, which its users see, and
+one in a directory of the user's own that every engine of this user reads, wherever its journal lies. The operating
+system lets go even after `kill -9`.
+"""
+
+import fcntl
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from arb.errors import ConfigError
+
+RESERVE_BYTES = 32 * 1024 * 1024
+
+
+class InstanceLock:
+    """Hold `PATH.lock` for as long as the process lives; the operating system lets go even after `kill -9`."""
+
+    def __init__(self, journal: Path) -> None:
+        """Take the lock; raise `ConfigError` when another process (or another journal object) holds it."""
+        self._path = journal.with_name(journal.name + ".lock")
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigError(
+                f"journal {journal}: cannot write beside it: {error.strerror}; choose another --db"
+            ) from None
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(self._fd, 32).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            raise ConfigError(
+                f"journal {journal}: already running (process {holder or 'unknown'});"
+                " stop it first or choose another --db"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.write(self._fd, f"{os.getpid()}\n".encode("ascii"))
+
+    def release(self) -> None:
+        """Let another process in. The file stays: removing it would let two processes lock two different files."""
+        os.close(self._fd)
+
+
+class Reserve(Protocol):
+    """Space kept for finishing what is open when the disk is full."""
+
+    @property
+    def held(self) -> bool:
+        """Return whether the space is set aside right now."""
+
+    def release(self) -> None:
+        """Give the space back to the file system."""
+
+    def establish(self) -> bool:
+        """Try to set the space aside (again); return whether it is held now."""
+
+
+class FileReserve:
+    """A pre-allocated file of `size` bytes; deleting it is what makes the space usable."""
+
+    def __init__(self, path: Path, size: int = RESERVE_BYTES) -> None:
+        self._path = path
+        self._size = size
+        self.held = path.exists() and path.stat().st_size >= size
+
+    def release(self) -> None:
+        """Delete the file."""
+        self._path.unlink(missing_ok=True)
+        self.held = False
+
+    def establish(self) -> bool:
+        """Allocate the file if twice its size is free, so that it is not taken and lost in turns; return whether
+        held."""
+        if self.held:
+            return True
+        try:
+            disk = os.statvfs(self._path.parent)
+            if disk.f_bavail * disk.f_frsize < 2 * self._size:
+                return False
+            self._allocate()
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            return False
+        self.held = True
+        return True
+
+    def _allocate(self) -> None:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, self._size)
+                return
+            block = bytes(1024 * 1024)  # macOS has no posix_fallocate: written blocks are allocated blocks
+            for start in range(0, self._size, len(block)):
+                os.write(descriptor, block[: self._size - start])
+        finally:
+            os.close(descriptor)
+
+
+class NoReserve:
+    """A journal that protects no money needs no disk reserve."""
+
+    held = False
+
+    def release(self) -> None:
+        """Do nothing: there is nothing to give back."""
+
+    def establish(self) -> bool:
+        """Count as held, so that nothing waits for it."""
+        return True
+
+
+def shared_directory() -> Path:
+    """Return the directory that all engines of this user read."""
+    return Path(tempfile.gettempdir()) / f"arb-{os.getuid()}"
+
+
+class AccountLocks:
+    """Hold `account-ID.lock` of every account, beside the journal and in the shared directory, until released."""
+
+    def __init__(self, journal: Path, account_ids: Iterable[str], shared: Path | None = None) -> None:
+        """Take all locks or none; raise `ConfigError` when another engine holds one."""
+        self._held: list[tuple[int, Path]] = []
+        self._accounts: set[str] = set()
+        self._journal = journal
+        self._directories = tuple(dict.fromkeys((journal.parent, shared_directory() if shared is None else shared)))
+        try:
+            self.add(account_ids)
+        except BaseException:
+            self.release()
+            raise
+
+    def add(self, account_ids: Iterable[str]) -> None:
+        """Take the locks of more accounts; raise `ConfigError` when another engine holds one. Those held stay held."""
+        for account_id in sorted(set(account_ids) - self._accounts):
+            for directory in self._directories:
+                self._take(directory, account_id)
+            self._accounts.add(account_id)
+
+    def release(self) -> None:
+        """Remove the files and let other engines in."""
+        for descriptor, path in self._held:
+            path.unlink(missing_ok=True)  # safe: whoever takes a lock makes sure that its file is still the one named
+            os.close(descriptor)
+        self._held.clear()
+        self._accounts.clear()
+
+    def _take(self, directory: Path, account_id: str) -> None:
+        path = directory / f"account-{re.sub(r'[^0-9A-Za-z_.-]', '_', account_id)}.lock"
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = _open_locked(path)
+        except BlockingIOError as busy:
+            holder = str(busy) or "another process"
+            raise ConfigError(
+                f"account {account_id}: already traded on this machine by {holder}; stop it first, or use another account"
+            ) from None
+        except OSError as error:
+            raise ConfigError(f"account {account_id}: lock {path}: {error.strerror}: make it writable") from None
+        self._held.append((descriptor, path))
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()}, journal {self._journal.absolute()}\n".encode())
+
+
+def _open_locked(path: Path) -> int:
+    """Return a locked descriptor of the file that `path` names; raise `BlockingIOError` naming its holder."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(descriptor, 4096).decode("utf-8", "replace").strip()
+            os.close(descriptor)
+            raise BlockingIOError(holder) from None
+        if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+        os.close(descriptor)  # its last holder removed it just now: take the new one
