@@ -33,13 +33,15 @@ PACING_MARGIN_MS = 50
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
 
-    `hosts` may be sent signed requests; `symbols` may be traded; amounts are in quote.
+    `hosts` may be sent signed requests; `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
+    user has checked that the key may not withdraw, which counts where the venue does not report it.
     """
 
     hosts: tuple[str, ...]
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 600
+    withdrawal_disabled_confirmed: bool = False
     pacing: PacingLimits | None = None
     timing: GatewayTiming = GatewayTiming()
 
@@ -97,6 +99,7 @@ def build_gateway(
         account_id=account_id(spec.name, credentials, sandbox_id),
         sandbox_id=sandbox_id,
         timing=limits.timing,
+        withdrawal_disabled_confirmed=limits.withdrawal_disabled_confirmed,
     )
 
 

@@ -92,11 +92,13 @@ class CcxtGateway:
         timing: GatewayTiming | None = None,
         writes: Writes | None = None,
         sandbox_id: str | None = None,
+        withdrawal_disabled_confirmed: bool = False,
     ) -> None:
         self.venue = dialect.venue
         self.account_id = account_id
         self.former_ids: tuple[str, ...] = ()
         self._sandbox_id = sandbox_id
+        self._withdrawal_disabled_confirmed = withdrawal_disabled_confirmed
         self._dialect = dialect
         self._signer = signer
         self._transport = transport
@@ -130,9 +132,11 @@ class CcxtGateway:
     async def check_key(self) -> KeyFacts:
         """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_check.py`).
 
-        None in the facts means that the venue does not tell: then the user has to confirm (DESIGN.md section 1).
+        Where a venue does not report whether a key may withdraw, the user has to confirm that it may not
+        (`withdrawal_disabled_confirmed`); a sandbox's key needs no confirmation, since nothing real can be withdrawn there.
         """
-        return await checked_key(self._dialect, self._body_of)
+        confirmed = self._withdrawal_disabled_confirmed or self._sandbox_id is not None
+        return await checked_key(self._dialect, self._body_of, withdrawal_disabled_confirmed=confirmed)
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Take a rate slot without waiting and sign; whatever refuses an order here has certainly not sent it."""

@@ -13,9 +13,14 @@ from arb.venues.dialect import Call, KeyFacts, TradeDialect
 KEY_UNREAD = "key_unread"
 
 
-async def checked_key(dialect: TradeDialect, ask: Callable[[Call], Awaitable[Any]]) -> KeyFacts:
-    """Return what the key may do; raise `VenueAuthError` when it may withdraw, may do what nobody here knows, or may not
-    trade, and `VenueError` when its rights cannot be read. `ask` returns the body of one answer and raises `VenueError`."""
+async def checked_key(
+    dialect: TradeDialect, ask: Callable[[Call], Awaitable[Any]], *, withdrawal_disabled_confirmed: bool
+) -> KeyFacts:
+    """Return what the key may do; `ask` returns the body of one answer and raises `VenueError`.
+
+    Raises `VenueAuthError` when the key may withdraw, has rights not known here or may not trade, and when the venue does not
+    report whether it may withdraw and the user has not confirmed that it may not; `VenueError` when its rights cannot be read.
+    """
     venue = dialect.venue
     facts = dialect.key_facts(tuple([await _told(venue, call, ask) for call in dialect.key_calls()]))
     if facts.can_withdraw:
@@ -25,6 +30,12 @@ async def checked_key(dialect: TradeDialect, ask: Callable[[Call], Awaitable[Any
         raise VenueAuthError(venue, text, code="key_rights_unknown")
     if facts.can_trade is False:
         raise VenueAuthError(venue, "the key may not trade spot", code="key_read_only")
+    if facts.can_withdraw is None and not withdrawal_disabled_confirmed:
+        text = (
+            f"{venue} does not report whether the key may withdraw: check at the venue that it may not, and say so with"
+            f" `withdrawal_disabled_confirmed = true` in [venues.{venue}]"
+        )
+        raise VenueAuthError(venue, text, code="key_withdrawal_unconfirmed")
     return facts
 
 

@@ -82,8 +82,9 @@ LIMITS = PacingLimits(place=Budget(2, 500, 1), cancel=Budget(5, 100), read=Budge
 
 
 class Bench:
-    def __init__(self, *replies: Any, trip_ns: int = 0) -> None:
+    def __init__(self, *replies: Any, trip_ns: int = 0, withdrawal_disabled_confirmed: bool = True) -> None:
         self.clock = a_clock()
+        self.withdrawal_disabled_confirmed = withdrawal_disabled_confirmed
         self.signer = FakeSigner()
         self.transport = FakeTransport(self.clock, *replies, trip_ns=trip_ns)
         self.gateway = self.over(self.transport)
@@ -99,6 +100,7 @@ class Bench:
             clock=self.clock,
             rng=random.Random(1),
             account_id="gate-1",
+            withdrawal_disabled_confirmed=self.withdrawal_disabled_confirmed,
         )
 
     def order(self, **changes: Any) -> PlaceOrder:

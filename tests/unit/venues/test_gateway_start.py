@@ -9,6 +9,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, KeyFacts
+from arb.venues.okx.dialect import OkxDialect
 from arb.venues.rules.key_check import checked_key
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest
 from tests.unit.venues.test_gateway import Bench
@@ -64,6 +65,30 @@ def started(answers: dict[str, object] | None = None, *, ahead_s: int = 0) -> Ve
 
 def test_a_key_that_trades_and_nothing_else_is_taken() -> None:
     assert {"main_keys", "detail", "currency_pairs"} < set(started().asked)
+
+
+def test_a_key_whose_venue_does_not_report_withdrawal_needs_the_users_confirmation() -> None:
+    bench = Bench(withdrawal_disabled_confirmed=False)
+    with pytest.raises(VenueAuthError, match="withdrawal_disabled_confirmed") as caught:
+        run_virtual(bench.over(Venue(bench, {}, 0)).start(), bench.clock)
+    assert caught.value.code == "key_withdrawal_unconfirmed"
+
+    confirmed = Bench(withdrawal_disabled_confirmed=True)
+    run_virtual(confirmed.over(Venue(confirmed, {}, 0)).start(), confirmed.clock)
+
+
+def test_a_confirmation_does_not_excuse_a_key_that_may_withdraw() -> None:
+    bench = Bench(withdrawal_disabled_confirmed=True)
+    with pytest.raises(VenueAuthError, match="may withdraw"):
+        run_virtual(bench.over(Venue(bench, {"main_keys": WITHDRAWS}, 0)).start(), bench.clock)
+
+
+def test_a_key_whose_venue_names_every_right_needs_no_confirmation() -> None:
+    async def ask(call: Call) -> Any:
+        return {"code": "0", "data": [{"perm": "read_only,trade", "uid": "1", "ip": ""}]}
+
+    facts = run_virtual(checked_key(OkxDialect(), ask, withdrawal_disabled_confirmed=False), a_clock())
+    assert facts.can_withdraw is False
 
 
 def test_a_key_that_may_withdraw_is_refused() -> None:
@@ -127,7 +152,7 @@ class Rights:
         async def ask(call: Call) -> Any:
             return self.body
 
-        return run_virtual(checked_key(BitgetDialect(), ask), a_clock())
+        return run_virtual(checked_key(BitgetDialect(), ask, withdrawal_disabled_confirmed=True), a_clock())
 
 
 def test_a_key_with_a_right_that_nobody_here_knows_is_refused_and_the_right_is_named() -> None:
