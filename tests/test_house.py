@@ -203,7 +203,7 @@ BAD: list[tuple[Rule, str, str]] = [
     (
         house.named_venues,
         "arb/cli/tools.py",
-        "import importlib\nimportlib.import_module('arb.venues.gate.sign_report')",
+        "import importlib\nimportlib.import_module('arb.venues.gate.signing')",
     ),
     (house.named_venues, "arb/venues/spec.py", "NAME = 'kucoin'"),
     (house.named_venues, "arb/venues/bitget/private.py", "from arb.venues.okx.private import login_message"),

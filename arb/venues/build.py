@@ -15,7 +15,7 @@ from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, account_id
 from arb.venues.feed import SocketFeed
-from arb.venues.gateway import CcxtGateway, GatewayTiming
+from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.private import PrivateStream
 from arb.venues.registry import spec_of
@@ -24,7 +24,6 @@ from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer
 from arb.venues.spec import Trading, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SystemNetwork
-from arb.venues.writes import RestWrites, SocketWrites, Writes
 
 PACING_MARGIN_MS = 50
 """The pacer's window begins when an order leaves and not when it is decided: the engine reckons with a little more."""
@@ -57,7 +56,7 @@ def build_gateway(
     sandbox_id: str | None = None,
     network: Network | None = None,
     entry: OrderEntry = OrderEntry.REST,
-) -> CcxtGateway:
+) -> VenueGateway:
     """Return the gateway of one account; raises `ConfigError` for a venue that takes no orders of ours, for a key without its
     passphrase, and for orders over a websocket at a venue that has no adapter for it."""
     trading = _trading(spec)
@@ -82,16 +81,14 @@ def build_gateway(
         timing=spec.stream,
         network=network,
     )
-    transport = network.http()
-    rest = RestWrites(spec.name, signer, transport)
-    writes: Writes = rest
+    order_socket = None
     if entry is OrderEntry.WEBSOCKET:
-        writes = SocketWrites(rest, _order_socket(spec, parts, endpoint, credentials, guard, clock, rng, network))
-    return CcxtGateway(
+        order_socket = _order_socket(spec, parts, endpoint, credentials, guard, clock, rng, network)
+    return VenueGateway(
         dialect=parts.dialect,
         signer=signer,
-        transport=transport,
-        writes=writes,
+        transport=network.http(),
+        order_socket=order_socket,
         private=stream,
         pacer=Pacer(limits.pacing or trading.pacing, clock),
         clock=clock,

@@ -1,7 +1,7 @@
 """What a gateway must know of its venue's REST language, and nothing of sockets, clocks or retries.
 
 A dialect turns commands into calls and bodies into values; it is pure, so that every rule of a venue can be tested with
-its documented answers. `CcxtGateway` does the rest. Pages are described, not fetched: `Pages.following` says what to ask
+its documented answers. `VenueGateway` does the rest. Pages are described, not fetched: `Pages.following` says what to ask
 next.
 """
 
@@ -26,10 +26,11 @@ PAGES_MAX = 200
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request before it is signed. `scope` is what the venue meters it under (see `pacing.py`).
+    """One request before it is signed. `scope` is what the venue meters it under (see `PacingLimits.of`).
 
-    `api`, `path` and `method` name the endpoint as ccxt does; `headers` are added after signing. A batch whose body is a bare
-    array has its `items` instead of `params`.
+    `api`, `path` and `method` name the endpoint as ccxt does. A batch whose body is a bare array has its `items` instead of
+    `params`. `expires_ns`: the instant on our clock from which on the venue must refuse it; the signer writes it in the venue's
+    own form, where there is one.
     """
 
     scope: str
@@ -37,13 +38,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     params: dict[str, Any]
-    headers: dict[str, str] = {}
     items: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def payload(self) -> dict[str, Any] | list[dict[str, Any]]:
-        """Return what is sent: a copy of the parameters, or of the items."""
-        return [dict(item) for item in self.items] if self.items else dict(self.params)
+    expires_ns: int | None = None
 
 
 class CancelBatch(msgspec.Struct, frozen=True):
@@ -97,8 +93,8 @@ class TradeDialect(Protocol):
     def native_symbol(self, symbol: str) -> str:
         """Return the venue's spelling of a symbol."""
 
-    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
-        """Return the call for an order; `expires_ms` is on the venue's clock."""
+    def place(self, command: PlaceOrder) -> Call:
+        """Return the call for an order."""
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Return what an accepting answer says; raise `VenueProtocolError` when it does not name the order."""

@@ -1,7 +1,7 @@
 """One account at one venue, behind the `OrderGateway` door: pace, sign, send once, judge, and say what happened.
 
-Signing is ccxt's (behind our guard), sending is one plain request whose answer is judged from status and body, and the
-venue's language is its dialect's. An order is sent at most once, whatever happens; only questions are repeated.
+The venue's client signs (behind our guard), the dialect knows the venue's REST language, and an answer is judged from its
+status and body. An order is sent at most once, whatever happens; only questions are repeated.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ from arb.venues.rules.outcome import (
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
-from arb.venues.writes import RestWrites, Send, Signer, Writes, signed
+from arb.venues.writes import Ready, Signer, Writes, signed
 
 EXPIRED = "expired"
 # Looked-for orders are asked for again by the engine itself, so a look does not insist for long.
@@ -75,7 +75,7 @@ class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
     pace_timeout_s: float = 10.0
 
 
-class CcxtGateway:
+class VenueGateway:
     """See `arb.venues.base.OrderGateway`."""
 
     def __init__(
@@ -90,7 +90,7 @@ class CcxtGateway:
         rng: random.Random,
         account_id: str,
         timing: GatewayTiming | None = None,
-        writes: Writes | None = None,
+        order_socket: OrderSocket | None = None,
         sandbox_id: str | None = None,
         withdrawal_disabled_confirmed: bool = False,
     ) -> None:
@@ -103,7 +103,7 @@ class CcxtGateway:
         self._signer = signer
         self._transport = transport
         self._private = private
-        self._writes: Writes = RestWrites(dialect.venue, signer, transport) if writes is None else writes
+        self._writes = Writes(dialect.venue, signer, transport, order_socket)
         self._pacer = pacer
         self._clock = clock
         self._rng = rng
@@ -140,7 +140,7 @@ class CcxtGateway:
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Take a rate slot without waiting and sign; whatever refuses an order here has certainly not sent it."""
-        call = self._call(command)
+        call = self._dialect.place(command)
         if not self._pacer.try_entry(call.scope):
             return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {call.scope!r}")
         return self._ready(command, call)
@@ -150,33 +150,32 @@ class CcxtGateway:
         if command.role is Role.ENTRY:
             departure = self.prepare(command)
         else:
-            call = self._call(command)
+            call = self._dialect.place(command)
             left_s = (command.expires_ns - self._clock.wall_ns()) / NS_PER_S
             if not await self._pacer.wait(call.scope, Priority.REPAIR, max(0.0, left_s)):
                 return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {call.scope!r}")
             departure = self._ready(command, call)
         return departure if isinstance(departure, OrderRejected) else await departure()
 
-    def _call(self, command: PlaceOrder) -> Call:
-        return self._dialect.place(command, (command.expires_ns + self._signer.server_offset_ns) // NS_PER_MS)
-
     def _ready(self, command: PlaceOrder, call: Call) -> Departure | OrderRejected:
         if self._clock.wall_ns() >= command.expires_ns:
             return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
         try:
-            send = self._writes.ready(call)
+            ready = self._writes.ready(call)
         except VenueError as refused:
             return not_sent(self.venue, command, refused.code or NOT_SENT, str(refused))
         except ValueError as error:
             return not_sent(self.venue, command, NOT_SENT, f"no request that can be sent: {error}")
-        return partial(self._leave, command, call.scope, send)
+        return partial(self._leave, command, call.scope, ready)
 
-    def _leave(self, command: PlaceOrder, scope: str, send: Send) -> Coroutine[Any, Any, PlaceAnswer]:
+    def _leave(self, command: PlaceOrder, scope: str, ready: Ready) -> Coroutine[Any, Any, PlaceAnswer]:
         """Hand the order to the network; the coroutine waits for what becomes of it."""
         sent_ns = self._clock.wall_ns()
-        return self._told(command, scope, send(self._timing.place_timeout_s), sent_ns)
+        return self._placed(command, scope, self._writes.send(ready, self._timing.place_timeout_s), sent_ns)
 
-    async def _told(self, command: PlaceOrder, scope: str, sending: Awaitable[HttpAnswer], sent_ns: int) -> PlaceAnswer:
+    async def _placed(
+        self, command: PlaceOrder, scope: str, sending: Awaitable[HttpAnswer], sent_ns: int
+    ) -> PlaceAnswer:
         try:
             answer = await sending
         except NeverSent as error:
@@ -193,11 +192,11 @@ class CcxtGateway:
         if not await self._pacer.wait(call.scope, Priority.CANCEL, self._timing.pace_timeout_s):
             return cancel_answer(self.venue, command, Outcome.REJECTED, RATE_BUDGET)
         try:
-            send = self._writes.ready(call)
+            ready = self._writes.ready(call)
         except (VenueError, ValueError) as refused:
             return cancel_answer(self.venue, command, Outcome.REJECTED, getattr(refused, "code", None) or NOT_SENT)
         try:
-            answer = await send(self._timing.cancel_timeout_s)
+            answer = await self._writes.send(ready, self._timing.cancel_timeout_s)
         except NeverSent:
             return cancel_answer(self.venue, command, Outcome.REJECTED, NOT_SENT)
         except AnswerLost as error:
@@ -219,7 +218,7 @@ class CcxtGateway:
             if not await self._pacer.wait(scope, Priority.CANCEL, self._timing.pace_timeout_s):
                 return every(Outcome.REJECTED, RATE_BUDGET)
         try:
-            answer = await self._writes.ready(batch.call)(self._timing.cancel_timeout_s)
+            answer = await self._writes.send(self._writes.ready(batch.call), self._timing.cancel_timeout_s)
         except AnswerLost as error:
             return every(Outcome.UNKNOWN, str(error))
         except (NeverSent, VenueError, ValueError) as refused:

@@ -51,7 +51,7 @@ class BitgetDialect:
         """Return `BTCUSDT`."""
         return symbol.replace("/", "")
 
-    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
+    def place(self, command: PlaceOrder) -> Call:
         """Return `POST /spot/trade/place-order`; there is nothing to carry the expiry."""
         native = self.native_symbol(command.symbol)
         params = {

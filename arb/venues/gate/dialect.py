@@ -19,9 +19,8 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
-from arb.venues.gate.ids import from_text, to_text
 from arb.venues.gate.outcomes import POLICY, RIGHTS
-from arb.venues.gate.placements import EXPIRES_NS
+from arb.venues.gate.records import from_text, to_text
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")
@@ -52,8 +51,8 @@ class GateDialect:
         """Return `BTC_USDT`."""
         return symbol.replace("/", "_")
 
-    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
-        """Return `POST /spot/orders`; the expiry leaves as `X-Gate-Exptime`, put there by the signer."""
+    def place(self, command: PlaceOrder) -> Call:
+        """Return `POST /spot/orders`; the signer writes the expiry as `X-Gate-Exptime`."""
         native = self.native_symbol(command.symbol)
         params = {
             "text": to_text(command.client_order_id),
@@ -64,9 +63,15 @@ class GateDialect:
             "amount": f"{command.size:f}",
             "price": f"{command.price:f}",
             "time_in_force": _TIF[command.tif],
-            EXPIRES_NS: command.expires_ns,
         }
-        return Call(scope=f"place {native}", api=_SPOT, method="POST", path="orders", params=params)
+        return Call(
+            scope=f"place {native}",
+            api=_SPOT,
+            method="POST",
+            path="orders",
+            params=params,
+            expires_ns=command.expires_ns,
+        )
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the order in the answer; an ACK answer carries its ids only."""

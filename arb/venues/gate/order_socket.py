@@ -30,13 +30,13 @@ _LEFT, _LIMIT = "x_gate_ratelimit_requests_remain", "x_gate_ratelimit_limit"
 _RESETS = ("x_gate_ratelimit_reset_timestamp", "x_gat_ratelimit_reset_timestamp")
 
 
-class ApiSigner(Protocol):
+class FrameSigner(Protocol):
     """The part of the Gate client that signs frames."""
 
     guard: SigningGuard
 
-    def api_frame(self, request_id: str, channel: str, params: Any) -> str:
-        """Return the text of one frame, admitted by the guard and signed."""
+    def order_frame(self, request_id: str, channel: str, call: Call | None) -> str:
+        """Return the text of one frame, admitted by the guard and signed; without a call, the login."""
 
 
 class _Data(msgspec.Struct):
@@ -61,7 +61,7 @@ class GateOrderSocket:
 
     venue = "gate"
 
-    def __init__(self, signer: ApiSigner, url: str) -> None:
+    def __init__(self, signer: FrameSigner, url: str) -> None:
         self._signer = signer
         self._url = url
         self._decoder = msgspec.json.Decoder(_Frame)
@@ -69,7 +69,7 @@ class GateOrderSocket:
     def greetings(self, now_ns: int) -> tuple[str, ...]:
         """Return the login, signed for this moment."""
         self._signer.guard.check_host(self._url)
-        return (self._signer.api_frame(LOGIN, "spot.login", {}),)
+        return (self._signer.order_frame(LOGIN, "spot.login", None),)
 
     def ping(self, now_ns: int) -> str | None:
         """Return `spot.ping`."""
@@ -81,7 +81,7 @@ class GateOrderSocket:
         if channel is None:
             return None
         try:
-            return self._signer.api_frame(request_id, channel, call.payload)
+            return self._signer.order_frame(request_id, channel, call)
         except SigningRefused:
             raise
         except (ccxt.BaseError, ArbError, ValueError) as error:

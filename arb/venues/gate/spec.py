@@ -72,7 +72,7 @@ def _make_order_socket(parts: TradingParts, endpoint: VenueEndpoint, credentials
 
 
 def _sign_report(method: str, path: str, **more: Any) -> dict[str, Any]:
-    from arb.venues.gate.sign_report import sign_report
+    from arb.venues.gate.signing import sign_report
 
     return sign_report(method, path, **more)
 

@@ -54,8 +54,8 @@ class OkxDialect:
         """Return `BTC-USDT`."""
         return symbol.replace("/", "-")
 
-    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
-        """Return `POST /trade/order` with the header `expTime`, which is not part of what is signed."""
+    def place(self, command: PlaceOrder) -> Call:
+        """Return `POST /trade/order`; the signer writes the expiry as `expTime`."""
         native = self.native_symbol(command.symbol)
         params = {
             "instId": native,
@@ -72,7 +72,7 @@ class OkxDialect:
             method="POST",
             path="trade/order",
             params=params,
-            headers={"expTime": str(expires_ms)},
+            expires_ns=command.expires_ns,
         )
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:

@@ -14,6 +14,7 @@ from arb.errors import VenueProtocolError
 from arb.venues.dialect import Call
 from arb.venues.okx.private import FAREWELLS
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
+from arb.venues.rules.guard import SigningGuard
 from arb.venues.wire.private import login_message
 
 OPS = {
@@ -24,14 +25,16 @@ OPS = {
 """The word that stands for each REST call."""
 
 
-class OpSigner(Protocol):
+class OrderSigner(Protocol):
     """The part of the OKX client that admits what leaves."""
 
-    def check_socket(self, url: str) -> None:
-        """Raise `SigningRefused` for a host that is not allowed."""
+    guard: SigningGuard
 
-    def admit_op(self, path: str, args: list[dict[str, Any]]) -> None:
+    def admit(self, way: str, call: Call) -> None:
         """Let the guard admit a write; raise `SigningRefused` otherwise."""
+
+    def venue_ms_text(self, instant_ns: int) -> str:
+        """Return an instant of our clock as the venue's clock has it, in whole milliseconds."""
 
 
 class Numbers(Protocol):
@@ -56,7 +59,7 @@ class OkxOrderSocket:
 
     venue = "okx"
 
-    def __init__(self, signer: OpSigner, numbers: Numbers, url: str, key: str, secret: str, passphrase: str) -> None:
+    def __init__(self, signer: OrderSigner, numbers: Numbers, url: str, key: str, secret: str, passphrase: str) -> None:
         self._signer = signer
         self._numbers = numbers
         self._url = url
@@ -67,7 +70,7 @@ class OkxOrderSocket:
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
         """Return the login, signed for this moment."""
-        self._signer.check_socket(self._url)
+        self._signer.guard.check_host(self._url)
         return (login_message(self._key, self._secret, self._passphrase, now_ns // NS_PER_S, "/users/self/verify"),)
 
     def ping(self, now_ns: int) -> str | None:
@@ -83,14 +86,14 @@ class OkxOrderSocket:
         numbers = [self._numbers.number_of(item["instId"]) for item in given]
         if None in numbers:
             return None
-        self._signer.admit_op(call.path, given)
+        self._signer.admit("WS", call)
         args = [
             {"instIdCode": number} | {key: value for key, value in item.items() if key != "instId"}
             for number, item in zip(numbers, given, strict=True)
         ]
         message: dict[str, Any] = {"id": request_id, "op": op, "args": args}
-        if "expTime" in call.headers:
-            message["expTime"] = call.headers["expTime"]
+        if call.expires_ns is not None:
+            message["expTime"] = self._signer.venue_ms_text(call.expires_ns)
         return msgspec.json.encode(message).decode()
 
     def on_frame(self, raw: bytes) -> SocketFrame:

@@ -42,7 +42,7 @@ def a_cancel(number: str | None) -> CancelOrder:
 
 
 def test_gate_gets_a_limit_in_base_with_its_prefix_and_plain_numbers() -> None:
-    call = GateDialect().place(an_order(), 1)
+    call = GateDialect().place(an_order())
 
     assert (call.method, call.path, call.scope) == ("POST", "orders", "place BTC_USDT")
     assert call.params == {
@@ -54,14 +54,14 @@ def test_gate_gets_a_limit_in_base_with_its_prefix_and_plain_numbers() -> None:
         "amount": "0.0000001",
         "price": "50000.10",
         "time_in_force": "ioc",
-        "expires_ns": EXPIRES_NS,
     }
+    assert call.expires_ns == EXPIRES_NS
 
 
-def test_okx_gets_its_expiry_as_a_header() -> None:
-    call = OkxDialect().place(an_order(), 1_700_000_000_999)
+def test_okx_gets_a_limit_in_base_in_cash_mode() -> None:
+    call = OkxDialect().place(an_order())
 
-    assert call.headers == {"expTime": "1700000000999"}
+    assert call.expires_ns == EXPIRES_NS
     assert call.params == {
         "instId": "BTC-USDT",
         "tdMode": "cash",
@@ -74,7 +74,7 @@ def test_okx_gets_its_expiry_as_a_header() -> None:
 
 
 def test_bitget_gets_a_limit_in_base() -> None:
-    call = BitgetDialect().place(an_order(), 1)
+    call = BitgetDialect().place(an_order())
 
     assert call.params == {
         "symbol": "BTCUSDT",
@@ -98,7 +98,7 @@ def test_bitget_gets_a_limit_in_base() -> None:
 def test_every_time_in_force_has_its_word(dialect: TradeDialect, field: str, words: list[str]) -> None:
     order = [TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.POST_ONLY]
 
-    assert [dialect.place(an_order(tif), 1).params[field] for tif in order] == words
+    assert [dialect.place(an_order(tif)).params[field] for tif in order] == words
 
 
 @pytest.mark.parametrize(

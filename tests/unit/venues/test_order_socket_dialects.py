@@ -1,10 +1,11 @@
-"""The venues' words on their order sockets, in the shapes of their documents; and what a batch says of each order."""
+"""The venues' frames on their order sockets, in the shapes of their documents; and what a batch says of each order."""
 
 import json
 from typing import Any
 
 import pytest
 
+from arb.clock import NS_PER_MS
 from arb.core.commands import CancelOrder
 from arb.errors import VenueProtocolError
 from arb.market.order import Outcome
@@ -110,38 +111,40 @@ def test_gates_login_is_taken_or_refused() -> None:
 
 
 class Okx:
-    """Signer and numbers of an OKX socket; refuses what it is told to."""
+    """Signer and numbers of an OKX socket; refuses what it is given a refusal for."""
+
+    guard: Any = None
 
     def __init__(self, refusal: Exception | None = None) -> None:
         self.refusal = refusal
-        self.admitted: list[tuple[str, list[dict[str, Any]]]] = []
+        self.admitted: list[tuple[str, Call]] = []
 
-    def check_socket(self, url: str) -> None:
-        return
-
-    def admit_op(self, path: str, args: list[dict[str, Any]]) -> None:
+    def admit(self, way: str, call: Call) -> None:
         if self.refusal is not None:
             raise self.refusal
-        self.admitted.append((path, args))
+        self.admitted.append((way, call))
+
+    def venue_ms_text(self, instant_ns: int) -> str:
+        return str(instant_ns // NS_PER_MS)
 
     def number_of(self, native_symbol: str) -> int | None:
         return {"BTC-USDT": 17}.get(native_symbol)
 
 
-def okx(manager: Okx | None = None) -> OkxOrderSocket:
-    manager = manager or Okx()
-    return OkxOrderSocket(manager, manager, "ws://x/", "k", "s", "p")
+def okx(signer: Okx | None = None) -> OkxOrderSocket:
+    signer = signer or Okx()
+    return OkxOrderSocket(signer, signer, "ws://x/", "k", "s", "p")
 
 
 def test_an_okx_order_names_its_instrument_by_number_after_the_guard_saw_its_name() -> None:
-    manager = Okx()
+    signer = Okx()
     timed = Call(
-        scope=ORDER.scope, api=(), method="POST", path=ORDER.path, params=ORDER.params, headers={"expTime": "99"}
+        scope=ORDER.scope, api=(), method="POST", path=ORDER.path, params=ORDER.params, expires_ns=99 * NS_PER_MS
     )
-    frame = okx(manager).frame("r1", timed)
+    frame = okx(signer).frame("r1", timed)
     assert frame is not None
     assert json.loads(frame) == {"id": "r1", "op": "order", "args": [{"instIdCode": 17, "sz": "1"}], "expTime": "99"}
-    assert manager.admitted == [("trade/order", [{"instId": "BTC-USDT", "sz": "1"}])]
+    assert signer.admitted == [("WS", timed)]
 
 
 def test_an_instrument_whose_number_is_not_known_and_other_calls_have_no_words() -> None:
