@@ -33,7 +33,7 @@ from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint
 from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
-from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.rules.pacing import Budget, PacingLimits
 
 _PAIRS = 5
 _ROUNDS_MAX = 101

@@ -1,10 +1,10 @@
-"""What an account is called in journal and ledger: by its venue's own word where that tells one, else by its key.
+"""What an account is called in journal and ledger: by its venue's own id where that is reported, else by its key.
 
     gate-uid-1667201533          the account that Gate calls 1667201533, whichever of its keys is used
-    gate-0f1e2d3c4b5a            the account of a key, where the venue does not tell: its fingerprint
+    gate-0f1e2d3c4b5a            the account of a key, where the venue reports no id: its fingerprint
     gate-uid-53-sb-19a2b-7       an account of the sandbox sb-19a2b-7, and gone with it
 
-A key is changed now and then, and stays the same account's; so a name by the key is only ever a first word on it.
+A key is changed now and then, and stays the same account's; so a name by the key is only provisional.
 """
 
 import re
@@ -13,11 +13,11 @@ _OWN_ID = re.compile(r"[0-9A-Za-z]{1,40}")
 _NAME = re.compile(r"[a-z0-9]+-(?:uid-[0-9A-Za-z]+|[0-9a-f]{12})-(?P<sandbox>.+)")
 
 
-def plain_id(told: object) -> str | None:
-    """Return a venue's id of an account as text: a number or a short word; None for anything else, and for 0."""
-    if isinstance(told, bool) or not isinstance(told, (int, str)):
+def plain_id(reported: object) -> str | None:
+    """Return a venue's id of an account as text: a number or a short text; None for anything else, and for 0."""
+    if isinstance(reported, bool) or not isinstance(reported, (int, str)):
         return None
-    text = str(told)
+    text = str(reported)
     return text if _OWN_ID.fullmatch(text) and text.strip("0") else None
 
 

@@ -1,6 +1,6 @@
 """Client order ids: ours, reversible, never used twice, legal on every venue.
 
-Layout, 21 letters and digits (OKX allows nothing else; Gate's `t-` is added by its adapter; DESIGN.md section 3):
+Layout, 21 letters and digits (OKX allows nothing else; Gate's `t-` is added by its adapter):
 
     arb | 9 base-62 digits: 48 random bits of this process start | 6: pair number | 1: role | 2: attempt
 """
@@ -63,7 +63,7 @@ def pair_part(text: str) -> str | None:
 def number_again(pair_id: int) -> int:
     """Return the number of a pair in the ids of the processes after the one that opened it.
 
-    Told by the pair's id alone, so that a later process knows whose an order is though its journal lost it and all others of
+    Made of the pair's id alone, so that a later process knows whose an order is though its journal lost it and all others of
     that process; in the upper half of the numbers, which the pairs that a process opens itself never reach.
     """
     half = (MAX_PAIR_NUMBER + 1) // 2

@@ -19,9 +19,8 @@ from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.private import PrivateStream
 from arb.venues.registry import spec_of
-from arb.venues.rules.budget import PacingLimits
 from arb.venues.rules.guard import SigningGuard, SigningRefused
-from arb.venues.rules.pacing import Pacer
+from arb.venues.rules.pacing import Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SystemNetwork
 
@@ -208,7 +207,7 @@ def _order_socket(
 
 
 def _check_order_host(guard: SigningGuard, url: str) -> None:
-    """Raise `ConfigError` unless orders may be sent to the websocket's host; once it runs there is nobody to mend it."""
+    """Raise `ConfigError` unless orders may be sent to the websocket's host; once it runs nobody can correct it."""
     try:
         guard.check_host(url)
     except SigningRefused as refused:

@@ -19,7 +19,8 @@ from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
 from arb.market.symbol import Symbol
-from arb.venues.rules.outcome import OutcomePolicy, Said
+from arb.venues.rules.key_rights import KeyFacts
+from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
 _LOG = logging.getLogger(__name__)
 PAGES_MAX = 200
@@ -51,7 +52,7 @@ class CancelBatch(msgspec.Struct, frozen=True):
 
 
 class Pages(msgspec.Struct, frozen=True, kw_only=True):
-    """A list told in pages: the first call, how to find the rows in a body, and the call for the page that follows."""
+    """A list in pages: the first call, how to find the rows in a body, and the call for the page that follows."""
 
     first: Call
     rows: Callable[[Any], list[Any]]
@@ -66,26 +67,13 @@ class Fees(msgspec.Struct, frozen=True):
     buy_fee_in: FeeIn
 
 
-class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key may do, as far as its venue tells; None where it does not. `unknown`: rights whose names mean nothing here.
-
-    `account`: the venue's own id of the account that the key belongs to, a sub-account's own where it is one.
-    """
-
-    can_trade: bool | None
-    can_withdraw: bool | None
-    ip_bound: bool | None
-    unknown: tuple[str, ...] = ()
-    account: str | None = None
-
-
 class TradeDialect(Protocol):
     """The REST language of one venue's spot account."""
 
     venue: str
     policy: OutcomePolicy
     not_found: frozenset[str]
-    """Codes with which a look-up of one order says that there is none."""
+    """Codes by which the answer to a question about one order says that there is none."""
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take the listing's native symbols and what they stand for."""
@@ -105,7 +93,7 @@ class TradeDialect(Protocol):
     def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
         """Return the requests that cancel these orders, as many in one as the venue takes."""
 
-    def cancelled(self, body: Any) -> dict[str, Said]:
+    def cancelled(self, body: Any) -> dict[str, VenueReply]:
         """Return what an answer to a batch says of each order, by every name it gives it: the venue's number, or ours.
 
         A success of the whole says nothing about its orders. Raises `VenueProtocolError` when the body is no such answer.
@@ -166,7 +154,7 @@ class TradeDialect(Protocol):
         """Read the account's fees."""
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return the calls that tell what the key may do."""
+        """Return the calls that report what the key may do."""
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read what the key may do from the answers to `key_calls`; raises `VenueProtocolError`."""

@@ -28,17 +28,16 @@ from arb.errors import VenueBusy, VenueError, VenueProtocolError
 from arb.market.account import named_by_venue
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
-from arb.venues.account_snapshot import AccountSnapshot
+from arb.venues.account_queries import AccountSnapshot, OrderQuery
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
-from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, TradeDialect
-from arb.venues.order_query import OrderQuery
+from arb.venues.dialect import Call, CancelBatch, Fees, TradeDialect
 from arb.venues.order_socket import OrderSocket
 from arb.venues.rules.clock_offset import measure
-from arb.venues.rules.key_check import checked_key
+from arb.venues.rules.key_rights import KeyFacts, checked_key
 from arb.venues.rules.outcome import (
     RATE_BUDGET,
-    Said,
+    VenueReply,
     Verdict,
     decode_body,
     error_of,
@@ -52,8 +51,8 @@ from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, Nev
 from arb.venues.writes import Ready, Signer, Writes, signed
 
 EXPIRED = "expired"
-# Looked-for orders are asked for again by the engine itself, so a look does not insist for long.
-LOOKS = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
+# The engine itself queries an order again, so one query does not insist for long.
+QUERIES = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
 _SINCE_MARGIN_NS = 2 * NS_PER_S
 _FEE_MEMORY_NS = 3 * 86_400 * NS_PER_S
@@ -108,7 +107,7 @@ class VenueGateway:
         self._clock = clock
         self._rng = rng
         self._timing = timing if timing is not None else GatewayTiming()
-        self._doubt = asyncio.Event()
+        self._clock_suspected = asyncio.Event()
 
     @property
     def order_socket(self) -> OrderSocket | None:
@@ -130,7 +129,7 @@ class VenueGateway:
         await self._signer.close()
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_check.py`).
+        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
 
         Where a venue does not report whether a key may withdraw, the user has to confirm that it may not
         (`withdrawal_disabled_confirmed`); a sandbox's key needs no confirmation, since nothing real can be withdrawn there.
@@ -206,7 +205,7 @@ class VenueGateway:
         return cancel_answer(self.venue, command, verdict.outcome, verdict.code or None)
 
     async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
-        """Ask for several cancels together; what a venue does with each is told apart."""
+        """Ask for several cancels together; what a venue does with each is reported apart."""
         batches = [self._cancel_batch(batch) for batch in self._dialect.cancel_many(commands)]
         return tuple(answer for answers in await asyncio.gather(*batches) for answer in answers)
 
@@ -226,40 +225,40 @@ class VenueGateway:
         verdict = judge_read(self._dialect.policy, answer, self._venue_ns())
         for scope in dict.fromkeys(batch.scopes):
             self._mind(scope, verdict, answer)
-        told = self._told_of_batch(answer)
+        reported = self._batch_replies(answer)
         return [
-            cancel_answer(self.venue, command, *item_of(self._dialect.policy, named(told, command), verdict))
+            cancel_answer(self.venue, command, *item_of(self._dialect.policy, named(reported, command), verdict))
             for command in batch.commands
         ]
 
-    def _told_of_batch(self, answer: HttpAnswer) -> dict[str, Said]:
+    def _batch_replies(self, answer: HttpAnswer) -> dict[str, VenueReply]:
         if not 200 <= answer.status < 300:
             return {}
         try:
             return self._dialect.cancelled(decode_body(answer.body))
         except (ValueError, VenueProtocolError):
-            return {}  # nothing is told of any order
+            return {}  # nothing is reported of any order
 
     async def query_order(self, command: QueryOrder) -> OrderQueried:
-        """Look for one order in open orders, ended orders and fills."""
+        """Query one order in open orders, ended orders and fills."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
-        look = OrderQuery(self._dialect, command, max(0, since_ns) // NS_PER_MS, self._ask_for_query)
-        await look.run()
+        query = OrderQuery(self._dialect, command, max(0, since_ns) // NS_PER_MS, self._ask_for_query)
+        await query.run()
         return OrderQueried(
             venue=self.venue,
             symbol=command.symbol,
             client_order_id=command.client_order_id,
             attempt=command.attempt,
-            complete=look.complete,
-            report=look.report,
-            fills=look.fills,
+            complete=query.complete,
+            report=query.report,
+            fills=query.fills,
             started_ns=started_ns,
-            cause=look.cause,
+            cause=query.cause,
         )
 
     async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
-        """Look through the account."""
+        """Read the whole account."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
         span_ms = max(0, since_ns) // NS_PER_MS, self._venue_ns() // NS_PER_MS
@@ -271,19 +270,19 @@ class VenueGateway:
         call = self._dialect.dead_man(timeout_s)
         if call is None:
             return False
-        await self._read(call, Priority.CANCEL, LOOKS)
+        await self._read(call, Priority.CANCEL, QUERIES)
         return True
 
     async def balances(self) -> BalancesReported:
         """Read all balances; raises `VenueError` when they cannot be read."""
         body, answer = await self._read(self._dialect.balances(), Priority.READ)
-        told = self._dialect.balances_in(body)
-        return BalancesReported(venue=self.venue, balances=told, complete=True, asked_ns=answer.sent_ns)
+        reported = self._dialect.balances_in(body)
+        return BalancesReported(venue=self.venue, balances=reported, complete=True, asked_ns=answer.sent_ns)
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
 
-        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue tells what a buy pays
+        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue reports what a buy pays
         its fee in, so the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
         Raises `VenueError` when the listing cannot be read.
         """
@@ -298,9 +297,9 @@ class VenueGateway:
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
     async def clock_suspected(self) -> None:
-        """Wait until the venue says of a request of ours that it was out of time; a doubt is told once."""
-        await self._doubt.wait()
-        self._doubt.clear()
+        """Wait until the venue says of a request of ours that it was out of time; several at once count as one."""
+        await self._clock_suspected.wait()
+        self._clock_suspected.clear()
 
     async def run_private(self, listener: EventListener) -> None:
         """Keep the private stream up until cancelled, and the order socket where there is one."""
@@ -357,7 +356,7 @@ class VenueGateway:
         return {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
 
     async def _ask_for_query(self, call: Call) -> tuple[Any, int]:
-        body, answer = await self._read(call, Priority.LOOK, LOOKS)
+        body, answer = await self._read(call, Priority.QUERY, QUERIES)
         return body, answer.received_ns
 
     async def _read(self, call: Call, priority: int, policy: Backoff = READS) -> tuple[Any, HttpAnswer]:
@@ -390,7 +389,7 @@ class VenueGateway:
 
     def _mind(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
         if verdict.trouble is Trouble.CLOCK:
-            self._doubt.set()
+            self._clock_suspected.set()
         headers = {} if answer is None else answer.headers
         self._pacer.obey(scope, verdict, headers, self._venue_ns())
 

@@ -19,7 +19,7 @@ from arb.venues.endpoints import Credentials, OrderEntry, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
-from tests.contract.strangers import SYMBOL
+from tests.contract.stock_clients import SYMBOL
 
 Result = TypeVar("Result")
 CLOCK = SystemClock()

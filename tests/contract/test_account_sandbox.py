@@ -10,7 +10,7 @@ from arb.market.account import sandbox_of
 from arb.venues.gateway import VenueGateway
 from tests.contract.conftest import Sandbox, still_sandbox
 from tests.contract.gateway_bench import Bench
-from tests.contract.strangers import VENUES
+from tests.contract.stock_clients import VENUES
 
 
 @pytest.fixture(scope="module")

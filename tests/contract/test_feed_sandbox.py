@@ -18,7 +18,7 @@ from arb.venues.build import build_feed
 from arb.venues.endpoints import sandbox_access
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
-from tests.contract.strangers import SYMBOL, VENUES
+from tests.contract.stock_clients import SYMBOL, VENUES
 
 NATIVE = {"gate": "BTC_USDT", "okx": "BTC-USDT", "bitget": "BTCUSDT"}
 SCALE = Scale(8, 8)

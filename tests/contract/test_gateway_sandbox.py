@@ -34,7 +34,7 @@ from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order, ended, place_and_look, query, told
-from tests.contract.strangers import SYMBOL, VENUES
+from tests.contract.stock_clients import SYMBOL, VENUES
 
 
 @pytest.fixture(params=VENUES)

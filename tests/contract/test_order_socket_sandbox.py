@@ -28,7 +28,7 @@ from arb.venues.gateway import VenueGateway
 from arb.venues.order_socket import OrderSocket
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order, ended, place_and_look, query, told
-from tests.contract.strangers import SYMBOL
+from tests.contract.stock_clients import SYMBOL
 
 VENUES = ("gate", "okx")
 

@@ -17,7 +17,7 @@ from arb.venues.endpoints import OrderEntry
 from arb.venues.gateway import VenueGateway
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order
-from tests.contract.strangers import SYMBOL
+from tests.contract.stock_clients import SYMBOL
 
 WAYS = (
     ("gate", OrderEntry.REST),

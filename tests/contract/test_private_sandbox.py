@@ -17,7 +17,7 @@ from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import sandbox_access
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
-from tests.contract.strangers import SYMBOL, VENUES
+from tests.contract.stock_clients import SYMBOL, VENUES
 
 CLOCK = SystemClock()
 NONCE = random.SystemRandom().getrandbits(48)

@@ -13,7 +13,7 @@ from arb.market.client_id import decode
 from arb.market.order import Side, TimeInForce
 from arb.venues.gateway import VenueGateway
 from tests.contract.gateway_bench import CLOCK, Bench, an_order, ended
-from tests.contract.strangers import SYMBOL
+from tests.contract.stock_clients import SYMBOL
 from tests.contract.test_gateway_sandbox import bench
 
 __all__ = ["bench"]
@@ -72,9 +72,9 @@ def test_a_strangers_order_is_found_and_its_name_is_not_ours(bench: Bench) -> No
     bench.fault("foreign_order", "any", symbol=SYMBOL, param="300")
     found = looked(bench)
     by_hand = {order["id"] for order in bench._ledger()["orders"] if order["id"] not in before}
-    strangers = {order.venue_order_id for order in found.orders if decode(order.client_order_id or "") is None}
+    stock_venues = {order.venue_order_id for order in found.orders if decode(order.client_order_id or "") is None}
     assert by_hand
-    assert by_hand <= strangers
+    assert by_hand <= stock_venues
     assert by_hand <= {fill.venue_order_id for fill in found.fills}
 
 

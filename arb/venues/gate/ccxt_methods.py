@@ -22,7 +22,7 @@ _CLASSES: dict[Trouble, Any] = {Trouble.BUSY: ccxt.RateLimitExceeded, Trouble.CL
 
 
 class GateMethods(GuardedClient):
-    """ccxt's unified methods with exact numbers in, and errors that tell refused from unknown."""
+    """ccxt's unified methods with exact numbers in, and errors that distinguish refused from unknown."""
 
     def create_order_request(
         self, symbol: str, type: str, side: str, amount: Any, price: Any = None, params: Any = None

@@ -93,7 +93,7 @@ class GateOrderSocket:
             frame = self._decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise VenueProtocolError(self.venue, f"unreadable frame on the order socket: {error}") from error
-        if _is_farewell(frame):
+        if _announces_closing(frame):
             return SocketFrame(useless="the venue announced that it closes the connection")
         request_id = str(frame.request_id)
         if not request_id:
@@ -117,21 +117,21 @@ class GateOrderSocket:
 
 
 def _limits(header: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is told of the limit, under the names it has in REST."""
-    told: dict[str, str] = {}
+    """Return what a frame reports of the rate limit, under the names it has in REST."""
+    reported: dict[str, str] = {}
     limit, left = header.get(_LIMIT), header.get(_LEFT)
     if limit is not None:
-        told["x-gate-ratelimit-limit"] = str(limit)
+        reported["x-gate-ratelimit-limit"] = str(limit)
         left = 0 if left is None else left
     if left is not None:
-        told["x-gate-ratelimit-requests-remain"] = str(left)
+        reported["x-gate-ratelimit-requests-remain"] = str(left)
     reset = next((header[name] for name in _RESETS if header.get(name) is not None), None)
     if reset is not None:
-        told["x-gate-ratelimit-reset-timestamp"] = str(reset)
-    return told
+        reported["x-gate-ratelimit-reset-timestamp"] = str(reset)
+    return reported
 
 
-def _is_farewell(frame: _Frame) -> bool:
+def _announces_closing(frame: _Frame) -> bool:
     """Return whether the venue announces that it will close the connection: it does so in three shapes."""
     inner = frame.result.get("type") if isinstance(frame.result, dict) else None
     return "upgrade" in (frame.type, frame.event, inner)

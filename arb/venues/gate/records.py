@@ -17,9 +17,8 @@ from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
-from arb.venues.fields import Fields
+from arb.venues.fields import Fields, parted
 from arb.venues.rules.guard import to_decimal
-from arb.venues.symbols import parted
 
 _LOG = logging.getLogger(__name__)
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}

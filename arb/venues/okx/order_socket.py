@@ -12,7 +12,7 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.errors import VenueProtocolError
 from arb.venues.dialect import Call
-from arb.venues.okx.private import FAREWELLS
+from arb.venues.okx.private import CLOSING_NOTICES
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
 from arb.venues.rules.guard import SigningGuard
 from arb.venues.wire.private import login_message
@@ -22,7 +22,7 @@ OPS = {
     "trade/cancel-order": "cancel-order",
     "trade/cancel-batch-orders": "batch-cancel-orders",
 }
-"""The word that stands for each REST call."""
+"""The operation that stands for each REST call."""
 
 
 class OrderSigner(Protocol):
@@ -41,7 +41,7 @@ class Numbers(Protocol):
     """Knows the instruments' numbers."""
 
     def number_of(self, native_symbol: str) -> int | None:
-        """Return `instIdCode`, where the listing told it."""
+        """Return `instIdCode`, where the listing has it."""
 
 
 class _Frame(msgspec.Struct):
@@ -108,7 +108,7 @@ class OkxOrderSocket:
             return SocketFrame(ready=True)
         if frame.event in ("login", "error"):
             return SocketFrame(useless=f"{frame.event} {frame.code}: {frame.msg}")
-        if frame.event == "notice" and frame.code in FAREWELLS:
+        if frame.event == "notice" and frame.code in CLOSING_NOTICES:
             return SocketFrame(useless="the venue announced that it closes the connection")
         if not frame.id or not frame.op:
             return NOTHING

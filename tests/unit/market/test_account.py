@@ -37,10 +37,10 @@ def test_an_odd_id_is_not_used(odd: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "own"), [(10406147, "10406147"), ("44705892343619584", "44705892343619584"), ("Ab9", "Ab9")]
+    ("reported", "own"), [(10406147, "10406147"), ("44705892343619584", "44705892343619584"), ("Ab9", "Ab9")]
 )
-def test_a_number_or_a_short_word_is_an_id(told: object, own: str) -> None:
-    assert plain_id(told) == own
+def test_a_number_or_a_short_word_is_an_id(reported: object, own: str) -> None:
+    assert plain_id(reported) == own
 
 
 @pytest.mark.parametrize("sandbox", ["sb-19a2b-7", "x", "uid-5", FINGERPRINT])

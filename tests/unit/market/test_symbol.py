@@ -39,10 +39,10 @@ SETTLED = ASSETS.filter(lambda text: "-" not in text)
 def test_what_is_no_symbol_is_refused_and_told_how_to_be_spelt(text: str, fault: str) -> None:
     with pytest.raises(ValueError) as refusal:
         Symbol.of(text)
-    told = str(refusal.value)
-    assert told.startswith(f"{text!r} is no symbol: {fault}: write BASE/QUOTE")
-    assert '"BTC/USDT"' in told
-    assert '"BTC/USDT:USDT"' in told
+    reported = str(refusal.value)
+    assert reported.startswith(f"{text!r} is no symbol: {fault}: write BASE/QUOTE")
+    assert '"BTC/USDT"' in reported
+    assert '"BTC/USDT:USDT"' in reported
 
 
 @pytest.mark.parametrize(

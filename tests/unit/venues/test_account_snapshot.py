@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from arb.core.events import AccountSnapshotTaken
-from arb.venues.account_snapshot import DETAILS_MAX, AccountSnapshot
+from arb.venues.account_queries import DETAILS_MAX, AccountSnapshot
 from arb.venues.dialect import Call
 from arb.venues.gate.dialect import GateDialect
-from tests.unit.venues.test_order_query import GateLists, gate_fill, gate_order
+from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order
 
 
 class LaggingGate(GateLists):

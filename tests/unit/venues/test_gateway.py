@@ -18,9 +18,8 @@ from arb.venues.base import EventListener
 from arb.venues.dialect import Call
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import VenueGateway
-from arb.venues.rules.budget import Budget, PacingLimits
 from arb.venues.rules.guard import SigningRefused
-from arb.venues.rules.pacing import Pacer
+from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
 from tests.virtual import a_clock, run_virtual
 

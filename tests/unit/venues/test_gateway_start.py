@@ -8,9 +8,9 @@ import pytest
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import Call, KeyFacts
+from arb.venues.dialect import Call
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.rules.key_check import checked_key
+from arb.venues.rules.key_rights import KeyFacts, checked_key
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest
 from tests.unit.venues.test_gateway import Bench
 from tests.virtual import a_clock, run_virtual

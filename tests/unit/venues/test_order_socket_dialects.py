@@ -18,7 +18,7 @@ from arb.venues.okx.dialect import OkxDialect
 from arb.venues.okx.order_socket import OkxOrderSocket
 from arb.venues.order_socket import NOTHING
 from arb.venues.rules.guard import SigningRefused
-from arb.venues.rules.outcome import Said, Verdict, item_of
+from arb.venues.rules.outcome import VenueReply, Verdict, item_of
 
 ORDER = Call(
     scope="place X", api=("private",), method="POST", path="trade/order", params={"instId": "BTC-USDT", "sz": "1"}
@@ -206,12 +206,12 @@ def test_each_venue_tells_of_each_order_in_its_own_way() -> None:
     assert (told["arb0"].code, told["1"].code, told["arb1"].code) == (None, "ORDER_CLOSED", "ORDER_CLOSED")
     assert item_of(GATE, told["2"], Verdict(outcome=Outcome.ACCEPTED))[0] is Outcome.UNKNOWN
     okx_rows = [{"ordId": "", "clOrdId": "arb0", "sCode": "0"}, {"ordId": "1", "clOrdId": "", "sCode": "51402"}]
-    assert OkxDialect().cancelled({"data": okx_rows}) == {"arb0": Said(None, ""), "1": Said("51402", "")}
+    assert OkxDialect().cancelled({"data": okx_rows}) == {"arb0": VenueReply(None, ""), "1": VenueReply("51402", "")}
     data = {
         "successList": [{"orderId": "1", "clientOid": "arb1"}],
         "failureList": [{"clientOid": "arb2", "errorCode": "43001"}],
     }
-    assert {name: said.code for name, said in BitgetDialect().cancelled({"data": data}).items()} == {
+    assert {name: reply.code for name, reply in BitgetDialect().cancelled({"data": data}).items()} == {
         "1": None,
         "arb1": None,
         "arb2": "43001",
@@ -219,15 +219,15 @@ def test_each_venue_tells_of_each_order_in_its_own_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "whole", "expected"),
+    ("reply", "whole", "expected"),
     [
-        (Said(None, ""), Outcome.UNKNOWN, Outcome.ACCEPTED),
-        (Said("ORDER_CLOSED", ""), Outcome.ACCEPTED, Outcome.REJECTED),
-        (Said("NEVER_HEARD_OF", ""), Outcome.ACCEPTED, Outcome.UNKNOWN),
+        (VenueReply(None, ""), Outcome.UNKNOWN, Outcome.ACCEPTED),
+        (VenueReply("ORDER_CLOSED", ""), Outcome.ACCEPTED, Outcome.REJECTED),
+        (VenueReply("NEVER_HEARD_OF", ""), Outcome.ACCEPTED, Outcome.UNKNOWN),
         (None, Outcome.ACCEPTED, Outcome.UNKNOWN),  # a 200 that does not mention the order
         (None, Outcome.UNKNOWN, Outcome.UNKNOWN),
         (None, Outcome.REJECTED, Outcome.REJECTED),
     ],
 )
-def test_an_order_of_a_batch_has_its_own_outcome(said: Said | None, whole: Outcome, expected: Outcome) -> None:
-    assert item_of(GATE, said, Verdict(outcome=whole, code="x"))[0] is expected
+def test_an_order_of_a_batch_has_its_own_outcome(reply: VenueReply | None, whole: Outcome, expected: Outcome) -> None:
+    assert item_of(GATE, reply, Verdict(outcome=whole, code="x"))[0] is expected

@@ -10,11 +10,11 @@ import pytest
 
 from arb.core.events import AnyEvent, FeedDown, FeedUp
 from arb.market.arena import BookArena
+from arb.venues.endpoints import fixed
 from arb.venues.feed import RESYNC_ANSWER_S, SocketFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.transport.http import HttpTransport
 from arb.venues.transport.network import SocketEnded
-from arb.venues.transport.timing import fixed
 from tests.virtual import a_clock, run_virtual
 
 

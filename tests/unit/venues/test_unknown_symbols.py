@@ -18,19 +18,19 @@ from arb.core.events import (
     TroubleReported,
 )
 from arb.market.fill import FillSource
-from arb.venues.account_snapshot import AccountSnapshot
+from arb.venues.account_queries import AccountSnapshot
 from arb.venues.bitget import records as bitget_records
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
+from arb.venues.endpoints import fixed
+from arb.venues.fields import UnknownSymbol
 from arb.venues.gate import records as gate_records
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx import records as okx_records
 from arb.venues.private import PrivateStream
-from arb.venues.symbols import UnknownSymbol
 from arb.venues.transport.http import HttpTransport
 from arb.venues.transport.network import Socket
-from arb.venues.transport.timing import fixed
-from tests.unit.venues.test_order_query import GateLists, gate_fill, gate_order, look
+from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order, look
 from tests.unit.venues.wire.private_frames import (
     BITGET_FILL,
     BITGET_ORDER,

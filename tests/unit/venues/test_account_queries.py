@@ -8,11 +8,11 @@ import msgspec
 
 from arb.core.commands import QueryOrder
 from arb.errors import VenueRejected, VenueUnreachable
+from arb.venues.account_queries import OrderQuery
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.order_query import OrderQuery
 
 CLIENT_ID = "arb000000001000000b00"
 Answer = Callable[[Call], Any]

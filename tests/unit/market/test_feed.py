@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.errors import InvariantError
-from arb.market.feed import connection_name, further_name, venue_of
-from arb.venues.connections import split_books
+from arb.market.feed import connection_name, further_name, split_books, venue_of
 
 
 def test_a_venue_without_a_limit_has_one_connection_of_its_own_name() -> None:
