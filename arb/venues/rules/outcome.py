@@ -1,7 +1,7 @@
 """What an answer means: accepted, rejected for certain, or unknown - decided from status and body, never from a class.
 
 Libraries file answers under error classes that lie (an order that met a 500 looks like a refusal, a rate limit like a
-network failure), so no exception is judged here. Each venue has a table of its own codes (`<venue>/outcomes.py`, or its `spec.py`);
+network failure), so no exception is judged here. Each venue has a table of its own codes (`<venue>/outcomes.py` or `spec.py`);
 whatever is not in it is *unknown* for an order, since a wrong "no" doubles an order and a wrong "unknown" only costs
 a query. Three rules stand above the tables:
 
