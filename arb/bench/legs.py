@@ -27,7 +27,7 @@ from arb.core.events import AnyEvent, OrderAccepted
 from arb.core.incidents import IncidentKind
 from arb.errors import VenueProtocolError
 from arb.live.executor import Executor
-from arb.market.client_id import ClientOrderId
+from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint

@@ -14,7 +14,7 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.core.settings import RepairPolicy, Timing
 from arb.faultsim.story import entries_of
-from arb.market.client_id import pair_part
+from arb.market.ids import pair_part
 from arb.market.symbol import Symbol
 
 Row = dict[str, Any]

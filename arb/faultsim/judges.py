@@ -31,7 +31,7 @@ from arb.faultsim.places import Places
 from arb.faultsim.profit import changes, profit_misstated
 from arb.faultsim.story import entries_of, heard_too_late, opened_while_stopped
 from arb.faultsim.world import Outcome
-from arb.market.client_id import decode
+from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 from arb.sandbox.values import Refusal

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.market.client_id import decode
+from arb.market.ids import decode
 
 HEARD_WITHIN_S = 6
 """Within which time after a fill, or after the end of all faults, it must have been heard of.

@@ -18,8 +18,8 @@ from typing import Any
 from arb.core.commands import QueryOrder
 from arb.core.events import AccountSnapshotTaken, Transfer
 from arb.errors import VenueError, VenueProtocolError, VenueRejected
-from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
+from arb.market.ids import decode
 from arb.market.order import OrderReport
 from arb.venues.dialect import PAGES_MAX, Call, Pages, TradeDialect
 from arb.venues.fields import UnknownSymbol

@@ -56,7 +56,7 @@ class OrderGateway(Protocol):
 
     venue: str
     account_id: str
-    """What journal and ledger call the account (`arb.market.account`): by its key until `start`, then as the venue does."""
+    """What journal and ledger call the account (`arb.market.ids`): by its key until `start`, then as the venue does."""
     former_ids: tuple[str, ...]
     """What else it was called, known from `start` on: by its key, where the venue reports an id of its own."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from arb.errors import ConfigError
-from arb.market.account import named_by_key
+from arb.market.ids import named_by_key
 
 
 class OrderEntry(StrEnum):
@@ -81,7 +81,7 @@ def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[VenueEndpoint
 
 
 def account_id(venue: str, credentials: Credentials, sandbox_id: str | None = None) -> str:
-    """Return an account's name as far as it is known before its venue was asked: by its key (`arb.market.account`)."""
+    """Return an account's name as far as it is known before its venue was asked: by its key (`arb.market.ids`)."""
     return named_by_key(venue, credentials.fingerprint, sandbox_id)
 
 

@@ -25,7 +25,7 @@ from arb.core.events import (
     OrderRejected,
 )
 from arb.errors import VenueBusy, VenueError, VenueProtocolError
-from arb.market.account import named_by_venue
+from arb.market.ids import named_by_venue
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
 from arb.venues.account_queries import AccountSnapshot, OrderQuery

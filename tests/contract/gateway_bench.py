@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from arb.clock import NS_PER_S, SystemClock
 from arb.core.commands import PlaceOrder, QueryOrder
 from arb.core.events import AnyEvent, OrderQueried
-from arb.market.client_id import ClientOrderId
 from arb.market.fill import Fill
+from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway

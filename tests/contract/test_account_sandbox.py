@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from arb.errors import VenueAuthError
-from arb.market.account import sandbox_of
+from arb.market.ids import sandbox_of
 from arb.venues.gateway import VenueGateway
 from tests.contract.conftest import Sandbox, still_sandbox
 from tests.contract.gateway_bench import Bench

@@ -11,7 +11,7 @@ import pytest
 from arb.clock import NS_PER_S, SystemClock
 from arb.core.commands import PlaceOrder
 from arb.core.events import AnyEvent, OrderFilled, OrderUpdated, PrivateDown, PrivateUp
-from arb.market.client_id import ClientOrderId, decode
+from arb.market.ids import ClientOrderId, decode
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import sandbox_access

@@ -9,7 +9,7 @@ from arb.clock import NS_PER_S
 from arb.core.commands import SnapshotAccount
 from arb.core.events import AccountSnapshotTaken
 from arb.errors import VenueError
-from arb.market.client_id import decode
+from arb.market.ids import decode
 from arb.market.order import Side, TimeInForce
 from arb.venues.gateway import VenueGateway
 from tests.contract.gateway_bench import CLOCK, Bench, an_order, ended

@@ -23,7 +23,7 @@ from arb.core.records import (
     StoppedAsset,
 )
 from arb.core.state import EngineState
-from arb.market.account import sandbox_of
+from arb.market.ids import sandbox_of
 
 
 def present_names(journalled: Mapping[str, str], reported: Mapping[str, str]) -> dict[str, str]:

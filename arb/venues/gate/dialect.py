@@ -11,8 +11,8 @@ from typing import Any
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
-from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
+from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce

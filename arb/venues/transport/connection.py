@@ -23,7 +23,7 @@ STEADY_S = 30.0
 
 
 class StreamConnection:
-    """A connection that is made again after every loss. All callbacks are called on the loop's thread and must not block or raise."""
+    """A websocket, made anew after a loss. All callbacks are called on the loop's thread and must not block or raise."""
 
     def __init__(
         self,
