@@ -131,8 +131,7 @@ class VenueGateway:
     async def check_key(self) -> KeyFacts:
         """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
 
-        Where a venue does not report whether a key may withdraw, the user has to confirm that it may not
-        (`withdrawal_disabled_confirmed`); a sandbox's key needs no confirmation, since nothing real can be withdrawn there.
+        A sandbox's key needs no confirmation of the user: nothing real can be withdrawn there.
         """
         confirmed = self._withdrawal_disabled_confirmed or self._sandbox_id is not None
         return await checked_key(self._dialect, self._body_of, withdrawal_disabled_confirmed=confirmed)
@@ -304,8 +303,6 @@ class VenueGateway:
     async def run_private(self, listener: EventListener) -> None:
         """Keep the private stream up until cancelled, and the order socket where there is one."""
         await asyncio.gather(self._private.run(listener), self._writes.run(listener))
-
-    # Inner workings.
 
     def _learn_account(self, facts: KeyFacts) -> None:
         """Call the account what its venue does, so that it stays the same one whatever key it is reached with."""

@@ -122,7 +122,7 @@ def test_a_lost_frame_makes_the_book_unusable_until_a_clean_snapshot(run: Callab
     run(story)
 
 
-def test_a_lost_connection_is_told_and_the_book_comes_back_by_itself(run: Callable[[Any], None]) -> None:
+def test_a_lost_connection_is_reported_and_the_book_comes_back_by_itself(run: Callable[[Any], None]) -> None:
     async def story(watch: Watch) -> None:
         best = await watch.move()
         await watch.until(lambda: watch.shows(best))

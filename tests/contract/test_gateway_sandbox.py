@@ -103,7 +103,7 @@ def test_an_order_beyond_the_guard_is_not_sent_at_all(bench: Bench) -> None:
     assert (answer.code, answer.sent_ns) == ("guard_symbol", 0)
 
 
-def test_a_lost_acknowledgement_is_unknown_and_a_look_finds_order_and_fills(bench: Bench) -> None:
+def test_a_lost_acknowledgement_is_unknown_and_a_query_finds_order_and_fills(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_ack", "place")
 
@@ -117,7 +117,7 @@ def test_a_lost_acknowledgement_is_unknown_and_a_look_finds_order_and_fills(benc
     assert len(looked.fills) == 2
 
 
-def test_an_order_that_never_arrived_is_unknown_and_a_look_is_complete_and_empty(bench: Bench) -> None:
+def test_an_order_that_never_arrived_is_unknown_and_a_query_is_complete_and_empty(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_request", "place")
 
@@ -131,7 +131,7 @@ def test_an_order_that_never_arrived_is_unknown_and_a_look_is_complete_and_empty
     assert not bench.orders(order.client_order_id)
 
 
-def test_a_look_that_could_not_read_everything_does_not_claim_to(bench: Bench) -> None:
+def test_a_query_that_could_not_read_everything_does_not_claim_to(bench: Bench) -> None:
     order = an_order("50010", "0.4")
 
     async def story(gateway: VenueGateway) -> OrderQueried:
@@ -331,7 +331,7 @@ def test_a_batch_that_fails_as_a_whole_fails_for_each(bench: Bench, fault: str, 
     assert {answer.outcome for answer in bench.run(story)} == {outcome}
 
 
-def test_the_private_stream_tells_the_same_fills_as_the_ledger(bench: Bench) -> None:
+def test_the_private_stream_reports_the_same_fills_as_the_ledger(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     events: list[AnyEvent] = []
 

@@ -51,7 +51,7 @@ def socket_of(gateway: VenueGateway) -> OrderSocket:
 # Failures first.
 
 
-def test_a_lost_result_is_unknown_though_the_venue_said_received_and_a_look_finds_all(bench: Bench) -> None:
+def test_a_lost_result_is_unknown_though_the_venue_said_received_and_a_query_finds_all(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_ack", "place")
 
@@ -147,7 +147,9 @@ def test_an_answer_that_comes_too_late_changes_nothing(bench: Bench) -> None:
         ("reject_balance", OrderRejected),
     ],
 )
-def test_the_venues_words_mean_what_they_mean_over_rest(bench: Bench, fault: str, expected: type[PlaceAnswer]) -> None:
+def test_the_venues_message_mean_what_they_mean_over_rest(
+    bench: Bench, fault: str, expected: type[PlaceAnswer]
+) -> None:
     order = an_order("50010", "0.1")
     bench.fault(fault, "place")
 
@@ -218,7 +220,7 @@ def test_an_ioc_fills_whole_or_in_part_and_goes_over_the_socket(bench: Bench, si
     assert told(looked.fills) == bench.fills(order.client_order_id)
 
 
-def test_a_fill_told_before_the_answer_is_the_same_fill(bench: Bench) -> None:
+def test_a_fill_reported_before_the_answer_is_the_same_fill(bench: Bench) -> None:
     order = an_order("50000", "0.1")
     bench.fault("slow", "place", param=300)  # the private stream tells first
 

@@ -110,7 +110,7 @@ def test_after_a_429_entries_stop_a_repair_waits_and_all_goes_on_slower(bench: B
     ("entry", "market"),
     [(OrderEntry.REST, ("ETH/USDT", "1000", "0.01")), (OrderEntry.WEBSOCKET, ("DOGE/USDT", "0.05", "500"))],
 )
-def test_what_gate_tells_in_headers_is_obeyed_when_another_program_uses_the_same_allowance(
+def test_what_gate_reports_in_headers_is_obeyed_when_another_program_uses_the_same_allowance(
     sandbox: Sandbox, entry: OrderEntry, market: tuple[str, str, str]
 ) -> None:
     symbol, price, size = market  # of this test alone, so that nobody else's placements are counted

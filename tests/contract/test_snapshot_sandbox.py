@@ -36,7 +36,7 @@ def free(bench: Bench, asset: str) -> Decimal:
     return Decimal(bench._ledger()["balances"][asset]["free"])
 
 
-def test_a_look_that_cannot_be_completed_says_so_and_why(bench: Bench) -> None:
+def test_a_query_that_cannot_be_completed_says_so_and_why(bench: Bench) -> None:
     async def story(gateway: VenueGateway) -> AccountSnapshotTaken:
         bench.fault("http_500", "query", count=200)
         return await gateway.snapshot_account(snapshot_account(bench))
@@ -67,7 +67,7 @@ def test_orders_open_and_ended_and_their_fills_are_all_found_and_named(bench: Be
     assert {(f.trade_id, f.price, f.size, f.fee, f.fee_currency) for f in mine} == bench.fills(taking.client_order_id)
 
 
-def test_a_strangers_order_is_found_and_its_name_is_not_ours(bench: Bench) -> None:
+def test_a_foreign_order_is_found_and_its_name_is_not_ours(bench: Bench) -> None:
     before = {order["id"] for order in bench._ledger()["orders"]}
     bench.fault("foreign_order", "any", symbol=SYMBOL, param="300")
     found = looked(bench)
@@ -90,7 +90,7 @@ def test_deposits_and_withdrawals_are_found_with_their_signs(bench: Bench) -> No
     assert all(abs(transfer.event_ns - CLOCK.wall_ns()) < 120 * NS_PER_S for transfer in found.transfers)
 
 
-def test_what_happened_before_the_span_is_not_told(bench: Bench) -> None:
+def test_what_happened_before_the_span_is_not_reported(bench: Bench) -> None:
     order = an_order("50000", "0.1", Side.BUY)
 
     async def story(gateway: VenueGateway) -> AccountSnapshotTaken:
@@ -110,7 +110,7 @@ def test_the_dead_man_switch_is_armed_and_disarmed_where_there_is_one(bench: Ben
     assert bench.run(story) == (bench.venue != "bitget",) * 2
 
 
-def test_a_switch_that_cannot_be_told_is_an_error(bench: Bench) -> None:
+def test_a_switch_that_cannot_be_reported_is_an_error(bench: Bench) -> None:
     if bench.venue == "bitget":
         pytest.skip("knows no such switch")
 

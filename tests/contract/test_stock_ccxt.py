@@ -44,7 +44,7 @@ def test_currencies_can_be_deposited_and_withdrawn(stock_venue: StockVenue) -> N
     assert currencies["BTC"]["withdraw"]
 
 
-def test_the_venue_tells_the_time(stock_venue: StockVenue) -> None:
+def test_the_venue_reports_the_time(stock_venue: StockVenue) -> None:
     assert abs(stock_venue.client.fetch_time() - stock_venue.client.milliseconds()) < 5_000
 
 

@@ -39,7 +39,7 @@ def test_what_cannot_be_shared_out_is_refused(names: tuple[str, ...], limit: int
         split_books("gate", names, limit)
 
 
-def test_the_first_connection_bears_the_name_of_its_venue_and_is_not_told_apart() -> None:
+def test_the_first_connection_bears_the_name_of_its_venue_and_needs_no_number() -> None:
     assert [connection_name("gate"), connection_name("gate", 2)] == ["gate", "gate#2"]
     assert [venue_of("gate"), venue_of("gate#12")] == ["gate", "gate"]
     assert [further_name("gate"), further_name("gate#2")] == ["", "gate#2"]

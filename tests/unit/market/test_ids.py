@@ -112,7 +112,7 @@ def test_an_odd_id_is_not_used(odd: object) -> None:
 @pytest.mark.parametrize(
     ("reported", "own"), [(10406147, "10406147"), ("44705892343619584", "44705892343619584"), ("Ab9", "Ab9")]
 )
-def test_a_number_or_a_short_word_is_an_id(reported: object, own: str) -> None:
+def test_a_number_or_a_short_text_is_an_id(reported: object, own: str) -> None:
     assert plain_id(reported) == own
 
 

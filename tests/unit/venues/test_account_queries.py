@@ -163,7 +163,7 @@ def test_a_fill_without_our_name_is_ascribed_by_its_orders_number() -> None:
     assert [fill.trade_id for fill in found.fills] == ["5"]
 
 
-def test_a_fill_that_cannot_be_ascribed_to_any_order_leaves_the_look_incomplete() -> None:
+def test_a_fill_that_cannot_be_ascribed_to_any_order_leaves_the_query_incomplete() -> None:
     found, _ = look(GateDialect(), GateLists([], [], [gate_fill(5, 9999, None)]))
 
     assert not found.complete

@@ -234,7 +234,7 @@ def test_the_expiry_leaves_on_our_clock_for_the_signer_to_convert() -> None:
     assert bench.signer.calls[0].expires_ns == order.expires_ns
 
 
-def test_a_terminal_answer_is_told_with_its_fill() -> None:
+def test_a_terminal_answer_is_reported_with_its_fill() -> None:
     answer = Bench((201, DONE, {}), trip_ns=7).place()
 
     assert isinstance(answer, OrderAccepted)

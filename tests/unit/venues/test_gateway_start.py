@@ -122,7 +122,7 @@ def test_a_key_whose_rights_cannot_be_read_is_not_taken(path: str, failure: obje
     assert caught.value.code == "key_unread"
 
 
-def test_an_account_is_called_by_its_key_until_its_venue_tells_whose_it_is() -> None:
+def test_an_account_is_called_by_its_key_until_its_venue_reports_whose_it_is() -> None:
     bench = Bench()
     venue = Venue(bench, {"detail": b'{"user_id":10406147,"ip_whitelist":[]}'}, 0)
     gateway = bench.over(venue)
@@ -133,7 +133,7 @@ def test_an_account_is_called_by_its_key_until_its_venue_tells_whose_it_is() -> 
 
 
 @pytest.mark.parametrize("detail", [DETAIL, b'{"user_id":0}', b'{"user_id":"not an id"}', b'{"user_id":[5]}', b"[]"])
-def test_an_account_whose_venue_tells_no_id_is_called_by_its_key(detail: bytes) -> None:
+def test_an_account_whose_venue_reports_no_id_is_called_by_its_key(detail: bytes) -> None:
     bench = Bench()
     gateway = bench.over(Venue(bench, {"detail": detail}, 0))
     run_virtual(gateway.start(), bench.clock)
@@ -169,6 +169,6 @@ def test_a_bitget_key_that_trades_spot_is_taken_and_one_that_only_reads_it_is_no
         Rights("stow", "wwow", "zzzz").check()
 
 
-def test_a_key_that_the_venue_refuses_is_told_in_its_own_words() -> None:
+def test_a_key_that_the_venue_refuses_is_reported_in_its_own_message() -> None:
     with pytest.raises(VenueAuthError, match="INVALID_KEY"):
         started({"main_keys": (401, b'{"label":"INVALID_KEY","message":"x"}')})

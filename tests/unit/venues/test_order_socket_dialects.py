@@ -73,7 +73,7 @@ def test_a_gate_connection_that_is_not_logged_in_any_more_is_of_no_use() -> None
         ({}, (None, None, None)),
     ],
 )
-def test_what_gate_tells_of_the_limit_is_read_by_both_spellings(told: dict[str, Any], headers: tuple[Any, ...]) -> None:
+def test_what_gate_reports_the_limit_is_read_by_both_spellings(told: dict[str, Any], headers: tuple[Any, ...]) -> None:
     names = ("limit", "requests-remain", "reset-timestamp")
     answer = gate(result(header={"status": "200"} | told)).answer
     assert tuple(answer.headers.get(f"x-gate-ratelimit-{name}") for name in names) == headers
@@ -97,7 +97,7 @@ def test_what_gate_sends_and_nobody_can_read_is_an_error(broken: Any) -> None:
         gate(broken)
 
 
-def test_gates_pongs_pass_and_its_farewells_end_the_use() -> None:
+def test_gates_pongs_pass_and_its_closing_notices_end_the_use() -> None:
     assert gate({"time": 1, "channel": "spot.pong", "event": "", "result": None}) == NOTHING
     for shutdown in ({"type": "upgrade"}, {"event": "upgrade"}, {"event": "update", "result": {"type": "upgrade"}}):
         assert gate(shutdown).useless
@@ -147,13 +147,13 @@ def test_an_okx_order_names_its_instrument_by_number_after_the_guard_saw_its_nam
     assert signer.admitted == [("WS", timed)]
 
 
-def test_an_instrument_whose_number_is_not_known_and_other_calls_have_no_words() -> None:
+def test_an_instrument_whose_number_is_not_known_and_other_calls_have_no_frame() -> None:
     other = Call(scope="", api=(), method="POST", path="trade/order", params={"instId": "ETH-USDT"})
     assert okx().frame("r1", other) is None
     assert okx().frame("r1", Call(scope="", api=(), method="POST", path="trade/cancel-all-after", params={})) is None
 
 
-def test_what_the_guard_refuses_is_not_put_into_words() -> None:
+def test_what_the_guard_refuses_is_not_written() -> None:
     refusal = SigningRefused("okx", "no", code="guard_value")
     with pytest.raises(SigningRefused):
         okx(Okx(refusal)).frame("r1", ORDER)
@@ -196,7 +196,7 @@ def test_no_batch_is_larger_than_the_venue_takes_and_none_is_forgotten(dialect: 
     assert dialect.cancel_many([]) == ()
 
 
-def test_each_venue_tells_of_each_order_in_its_own_way() -> None:
+def test_each_venue_reports_each_order_in_its_own_way() -> None:
     gate_rows = [
         {"id": "t-arb0", "text": "t-arb0", "succeeded": True, "label": "", "message": ""},
         {"id": "1", "text": "t-arb1", "succeeded": False, "label": "ORDER_CLOSED", "message": "m"},

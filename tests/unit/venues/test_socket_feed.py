@@ -237,7 +237,7 @@ def test_a_book_retired_in_the_middle_of_a_resync_stays_away(confirmed: bool, se
 
 
 @pytest.mark.parametrize(("connection", "name", "told"), [("", "gate", ""), ("gate#2", "gate#2", "gate#2")])
-def test_a_connection_tells_under_its_name_and_the_first_under_its_venue_s(
+def test_a_connection_reports_under_its_name_and_the_first_under_its_venue_s(
     connection: str, name: str, told: str
 ) -> None:
     bench = Bench(connection)

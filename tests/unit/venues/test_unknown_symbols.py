@@ -117,7 +117,7 @@ class Frames:
         return False
 
 
-def test_the_stream_stays_up_and_tells_each_unknown_symbol_once() -> None:
+def test_the_stream_stays_up_and_reports_each_unknown_symbol_once() -> None:
     def fill(native: str, number: int) -> bytes:
         return bitget_frame("fill", {**BITGET_FILL, "symbol": native, "tradeId": str(number)})
 
@@ -153,7 +153,7 @@ def test_the_stream_stays_up_and_tells_each_unknown_symbol_once() -> None:
     assert not any(isinstance(event, PrivateDown | OrderUpdated) for event in told)
 
 
-def test_a_look_passes_over_what_is_not_in_the_symbol_asked_for() -> None:
+def test_a_query_passes_over_what_is_not_in_the_symbol_asked_for() -> None:
     odd = {"currency_pair": "ODD"}
     lists = GateLists([gate_order(1, "web", **odd)], [gate_order(2)], [gate_fill(3, 2), gate_fill(4, 1, None, **odd)])
     found, _ = look(GateDialect(), lists)

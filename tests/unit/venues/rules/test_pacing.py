@@ -74,7 +74,7 @@ def test_the_most_urgent_waiter_goes_first() -> None:
     assert run_virtual(story(), clock) == ["repair", "cancel", "look", "read"]
 
 
-def test_who_cannot_be_served_in_time_is_told_without_waiting() -> None:
+def test_who_cannot_be_served_in_time_is_reported_without_waiting() -> None:
     async def story() -> tuple[bool, int]:
         await pacer.wait("GET slow", Priority.READ, 1.0)
         return await pacer.wait("GET slow", Priority.READ, 0.5), ms(clock)
@@ -242,7 +242,7 @@ def test_an_allowance_that_is_used_up_is_waited_for_as_long_as_the_venue_says() 
 @pytest.mark.parametrize(
     ("budget", "span_s"), [(Budget(4, 500), 0.5), (Budget(4, 500, 0, 10), 1.25), (Budget(9, 500, 0, 200), 2.0)]
 )
-def test_when_it_does_not_say_its_own_longer_window_is_waited_but_looks_do_not_stand_still(
+def test_when_it_does_not_say_its_own_longer_window_is_waited_but_queries_do_not_stand_still(
     budget: Budget, span_s: float
 ) -> None:
     clock = a_clock()
