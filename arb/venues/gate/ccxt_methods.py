@@ -61,6 +61,10 @@ class GateMethods(GuardedClient):
         text = self._take_text(given)
         return await super().cancel_order(id if text is None else text, symbol, given)
 
+    async def request_private(self, *_args: Any, **_params: Any) -> Any:
+        """Refuse every request of ccxt's own methods over the websocket: ccxt would sign it past the guard."""
+        raise ccxt.NotSupported(f"{self.id}: ccxt's own methods place and cancel orders over REST only")
+
     def handle_errors(
         self,
         code: int,

@@ -26,6 +26,15 @@ ORDER = {
     "price": "30000",
 }
 
+BATCHED = {
+    "symbol": "BTC/USDT",
+    "type": "limit",
+    "side": "buy",
+    "amount": "1",
+    "price": "1",
+    "params": {"clientOrderId": "a"},
+}
+
 
 def a_call(expires_ns: int | None = None, **changes: Any) -> Call:
     params = ORDER | changes
@@ -48,6 +57,27 @@ def test_other_channels_are_not_signed(make_gate: MakeGate, channel: str) -> Non
 def test_ccxts_own_methods_place_nothing_over_the_websocket(make_gate: MakeGate, method: str) -> None:
     with pytest.raises(ccxt.NotSupported):
         asyncio.run(getattr(make_gate(), method)("BTC/USDT", "limit", "buy", "0.001", "30000", {}))
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("create_orders_ws", ([BATCHED],)),
+        ("cancel_order_ws", ("7", "BTC/USDT")),
+        ("authenticate", ("wss://api.gateio.ws/ws/v4/", "spot")),
+    ],
+)
+def test_nothing_that_ccxt_would_sign_itself_leaves_over_the_websocket(
+    make_gate: MakeGate, method: str, given: tuple[Any, ...]
+) -> None:
+    gate = make_gate()
+
+    async def run() -> None:
+        gate.asyncio_loop = asyncio.get_running_loop()
+        await getattr(gate, method)(*given)
+
+    with pytest.raises(ccxt.NotSupported):
+        asyncio.run(run())
 
 
 def test_a_foreign_host_gets_no_websocket(make_gate: MakeGate) -> None:
