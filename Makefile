@@ -10,6 +10,7 @@
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make bench   the speed table, as ratios to the peers
+#   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
 #   make lock    resolve the dependencies anew into the two hashed locks (needs uv)
 #
 # Another interpreter: make run PYTHON=python3.13
@@ -27,7 +28,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test properties check bench faultsim mutants proof lock
+.PHONY: help run dev unit test properties check bench faultsim mutants proof outcomes lock
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -67,6 +68,9 @@ mutants: $(DEV_READY)
 
 proof: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.proof $(ARGS)
+
+outcomes: $(DEV_READY)
+	@$(BIN)/python -m tests.support.outcome_page > docs/OUTCOMES.md
 
 # The environment, made once. Stamps remember what is installed; a changed lock, pyproject.toml or setup.py installs again.
 $(BIN)/python:

@@ -203,7 +203,7 @@ BAD: list[tuple[Rule, str, str]] = [
     (
         house.named_venues,
         "arb/cli/tools.py",
-        "import importlib\nimportlib.import_module('arb.venues.gate.sign_report')",
+        "import importlib\nimportlib.import_module('arb.venues.gate.signing')",
     ),
     (house.named_venues, "arb/venues/spec.py", "NAME = 'kucoin'"),
     (house.named_venues, "arb/venues/bitget/private.py", "from arb.venues.okx.private import login_message"),
@@ -258,7 +258,7 @@ GOOD: list[tuple[Rule, str, str]] = [
     (house.split_symbols, "arb/core/engine.py", "kind, _, name = event.timer.partition(':')"),
     (house.split_symbols, "arb/venues/transport/http1.py", "authority, _, target = rest.partition('/')"),
     (house.split_symbols, "arb/store/tape.py", "path = row.symbol_row['path'].split('/')"),
-    (house.split_symbols, "arb/venues/symbols.py", "base, _, quote = native_symbol.partition('_')"),
+    (house.split_symbols, "arb/venues/fields.py", "base, _, quote = native_symbol.partition('_')"),
     (house.split_symbols, "arb/venues/gate/dialect.py", "native = symbol.replace('/', '_')"),
     (house.machine_traces, "README.md", "the path /api/v4/spot/orders, at https://example.com/home/x"),
 ]

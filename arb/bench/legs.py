@@ -27,13 +27,13 @@ from arb.core.events import AnyEvent, OrderAccepted
 from arb.core.incidents import IncidentKind
 from arb.errors import VenueProtocolError
 from arb.live.executor import Executor
-from arb.market.client_id import ClientOrderId
+from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint
-from arb.venues.gateway import CcxtGateway
+from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
-from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.rules.pacing import Budget, PacingLimits
 
 _PAIRS = 5
 _ROUNDS_MAX = 101
@@ -138,7 +138,7 @@ class _Ours:
     def __init__(self, clock: Clock, port: int, entry: OrderEntry = OrderEntry.REST) -> None:
         self._clock = clock
         self._answers: asyncio.Queue[AnyEvent] = asyncio.Queue()
-        self._gateways: dict[str, CcxtGateway] = {venue: _gateway(clock, port, entry) for venue in _VENUES}
+        self._gateways: dict[str, VenueGateway] = {venue: _gateway(clock, port, entry) for venue in _VENUES}
         self._tasks: list[asyncio.Task[None]] = []
         self._executor = Executor(
             self._gateways,
@@ -210,7 +210,7 @@ def _pointed_at(ccxt: Any, port: int) -> Any:
     return exchange
 
 
-def _gateway(clock: Clock, port: int, entry: OrderEntry) -> CcxtGateway:
+def _gateway(clock: Clock, port: int, entry: OrderEntry) -> VenueGateway:
     address = f"127.0.0.1:{port}"
     return build_gateway(
         spec_of("gate"),

@@ -9,6 +9,7 @@ from typing import Any
 from arb.bench.peers import find
 from arb.bench.rounds import Contender, Effort, Row, alternate, time_row
 from arb.clock import NS_PER_S, Clock
+from arb.venues.dialect import Call
 from arb.venues.gate.client import Gate
 from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
 from arb.venues.rules.guard import SigningGuard
@@ -77,8 +78,15 @@ def _whole(clock: Clock, count: int) -> Contender:
     def sign() -> int:
         expires_ns = clock.wall_ns() + 10 * NS_PER_S
         for number in range(count):
-            gate.sign(
-                "orders", ("private", "spot"), "POST", params(f"{60_000 + number}.5") | {"expires_ns": expires_ns}
+            gate.signed(
+                Call(
+                    scope="place BTC_USDT",
+                    api=("private", "spot"),
+                    method="POST",
+                    path="orders",
+                    params=params(f"{60_000 + number}.5"),
+                    expires_ns=expires_ns,
+                )
             )
         return count
 

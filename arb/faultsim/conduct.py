@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import RepairPolicy, Timing
-from arb.market.client_id import decode, pair_part
+from arb.market.ids import decode, pair_part
 from arb.market.symbol import Symbol
 
 Row = dict[str, Any]

@@ -33,7 +33,7 @@ from arb.faultsim.conduct import (
 from arb.faultsim.disk import Files
 from arb.faultsim.profit import changes, profit_misstated
 from arb.faultsim.world import Outcome
-from arb.market.client_id import decode
+from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 from arb.sandbox.values import Refusal

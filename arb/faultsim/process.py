@@ -19,7 +19,7 @@ from arb.live.universe import books_of, universe_of
 from arb.store.journal import Journal
 from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox_access
-from arb.venues.gateway import CcxtGateway, GatewayTiming
+from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.network import Network
@@ -144,7 +144,7 @@ class Process:
             symbols=plan.symbols,
         )
 
-    def _gateway(self, spec: VenueSpec) -> CcxtGateway:
+    def _gateway(self, spec: VenueSpec) -> VenueGateway:
         endpoint, credentials = self._access[spec.name]
         # Questions are waited for less long than by default, so that less of the market has to be simulated.
         patience = GatewayTiming(

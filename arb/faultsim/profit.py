@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from arb.market.client_id import decode
+from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 

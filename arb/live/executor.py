@@ -32,7 +32,7 @@ from arb.core.events import (
 )
 from arb.core.incidents import IncidentKind
 from arb.errors import VenueError, require
-from arb.market.client_id import pair_part
+from arb.market.ids import pair_part
 from arb.market.order import Outcome, Role
 from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
 

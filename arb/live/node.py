@@ -37,7 +37,7 @@ from arb.live.executor import Executor
 from arb.live.runner import JournalWriter, LedgerWriter, Runner, TapeWriter
 from arb.live.tasks import DeadManSwitch, DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
 from arb.live.universe import Universe
-from arb.market.client_id import NONCE_BITS
+from arb.market.ids import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import JournalState
 from arb.store.tape import TapeHead

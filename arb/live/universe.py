@@ -8,10 +8,9 @@ from arb.core.books import Books
 from arb.core.settings import Timing
 from arb.errors import ConfigError
 from arb.market.arena import BookArena
-from arb.market.feed import BookFeed, BookSeat, venue_of
+from arb.market.feed import BookFeed, BookSeat, split_books, venue_of
 from arb.market.instrument import Instrument
 from arb.market.scale import Scale, common_scale
-from arb.venues.connections import split_books
 from arb.venues.registry import spec_of
 
 

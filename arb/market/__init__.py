@@ -1,1 +1,1 @@
-"""What the whole house agrees on: scales, instruments, books, orders, fills. No I/O, no clock."""
+"""What the whole engine agrees on: scales, instruments, books, orders, fills. No I/O, no clock."""

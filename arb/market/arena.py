@@ -1,7 +1,7 @@
 """The arena: every live book's best levels in one preallocated block of 64-bit integers, one row per (venue, symbol).
 
 Whoever detects edges reads here and nowhere else; whoever applies frames writes here: the plain book today, a compiled
-kernel beside it, both the same words. No Python object stands for a level.
+kernel beside it, both the same content. No Python object stands for a level.
 
 One row is `HEADER_WORDS` words of header and then four runs of `depth` words each:
 
@@ -108,7 +108,7 @@ class BookArena:
     def retire(self, row: int) -> None:
         """Give a row back: its book is unusable at once, its words are 0, and another book may take it.
 
-        Whoever writes to it must have been told before. Raises `InvariantError` for a row that is free or not there.
+        Whoever writes to it must have stopped before. Raises `InvariantError` for a row that is free or not there.
         """
         require(0 <= row < self.rows and row not in self._free, f"row {row} is not taken")
         updates = self.updates.item(row)

@@ -1,14 +1,16 @@
-"""The contract between a feed's frames and the engine: raw frame in, changed rows and wants out.
+"""The contract between a feed's frames and the engine: raw frame in, changed rows and requested resyncs out.
 
 A `BookFeed` is the protocol side of one public connection of one venue. It opens no socket and asks for no time: bytes
 and instants are handed in, and what it wants done is handed back. Implementations live in `arb/venues/wire/`.
 
-A venue may need several connections, each with books of its own. They have names: the first bears the venue's, `gate`,
-the others a number, `gate#2`, `gate#3`. Where a venue is told as well, in events and on tapes, the first needs no name.
+A venue may need several connections, each with books of its own (`split_books`). They have names: the first bears the venue's,
+`gate`, the others a number, `gate#2`, `gate#3`. Where a venue is named as well, in events and on tapes, the first needs no
+name.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Protocol
 
 import msgspec
@@ -68,7 +70,7 @@ class NoticeKind(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     PONG = "pong"
     REFUSED = "refused"
-    """The venue refused a request of ours, or reports an error; `code` and `text` are its own words."""
+    """The venue refused a request of ours, or reports an error; `code` and `text` are the venue's own."""
     UPGRADE = "upgrade"
     """The venue is about to close this connection: open another first."""
 
@@ -161,3 +163,26 @@ class BookFeed(Protocol):
 
     def snapshot_path(self, native_symbol: str) -> str | None:
         """Return path and query of the book's HTTP snapshot, or `None` when snapshots come over the websocket."""
+
+
+def split_books(
+    venue: str, native_symbols: Sequence[str], books_per_connection: int | None
+) -> dict[str, tuple[str, ...]]:
+    """Share a venue's books out among as few connections as the limit allows; return their symbols by connection name.
+
+    The same input gives the same answer, so that a rerun finds every book where the run had it: the symbols keep their
+    order, in runs whose lengths differ by one at most, so that no connection is left with nearly all that may be lost at
+    once. None: a connection may carry any number. The first connection is there even without a book.
+    Raises `InvariantError` for a limit below 1, and for a symbol named twice, which two connections would both write.
+    """
+    require(
+        books_per_connection is None or books_per_connection >= 1, f"{venue}: {books_per_connection} books a connection"
+    )
+    require(len(set(native_symbols)) == len(native_symbols), f"{venue}: a book is named twice among {native_symbols}")
+    total = len(native_symbols)
+    count = 1 if books_per_connection is None else max(1, -(-total // books_per_connection))
+    ends = [total * number // count for number in range(count + 1)]
+    return {
+        connection_name(venue, number): tuple(native_symbols[start:end])
+        for number, (start, end) in enumerate(pairwise(ends), 1)
+    }

@@ -17,14 +17,14 @@ class Liquidity(StrEnum):
 
 
 class FillSource(StrEnum):
-    """Where we learnt of a fill."""
+    """Where a fill was reported."""
 
     STREAM = "stream"
     QUERY = "query"
 
 
 class FillKey(msgspec.Struct, frozen=True):
-    """What makes a fill the same fill however often it is told: unique within an account."""
+    """What makes a fill the same fill however often it is reported: unique within an account."""
 
     symbol: str
     trade_id: str

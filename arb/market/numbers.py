@@ -1,4 +1,4 @@
-"""Decimals in and out: exact scaling, plain text, and the few roundings the house allows, each with a named direction.
+"""Decimals in and out: exact scaling, plain text, and the few roundings the project allows, each with a named direction.
 
 The default `Decimal` context keeps 28 digits and rounds silently, so nothing here uses it. `EXACT` raises instead of
 rounding; the quotients that have no end (an average price) are cut by `ratio`, half-even, to `RATIO_DIGITS` digits.

@@ -2,7 +2,7 @@
 
 Theory of an order's status. An order begins as an *intent* in the journal, before anything leaves. It is *sent* when the
 request was handed to the socket. The answer makes it *open* (or already terminal), *rejected*, or *unknown*. Only the venue's
-own word ends it: *filled*, *partial_cancelled* (ended with some fill), *cancelled* (ended with none), *rejected*, or *absent*
+own report ends it: *filled*, *partial_cancelled* (ended with some fill), *cancelled* (ended with none), *rejected*, or *absent*
 (proved never to have existed). Fills count by themselves: a fill after a cancel, or before the acknowledgement, is legal.
 """
 
@@ -44,7 +44,7 @@ class Role(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands; see the theory in the module's text."""
+    """Where an order stands; the theory stands at the head of this module."""
 
     INTENT = "intent"
     SENT = "sent"

@@ -3,10 +3,10 @@
 Symbols are spelt as ccxt's unified ones: `BTC/USDT` on spot, `BTC/USDT:USDT` for a perpetual swap that settles in USDT.
 
 Messages, dict keys, the journal, SQL and JSON carry this text, so nothing on disk or on the wire knows of `Symbol` and no
-codec stands in the hot path. Whoever needs a part asks `Symbol.of(text)`, which is one cached look-up; nobody else splits
+codec stands in the hot path. Whoever needs a part asks `Symbol.of(text)`, which is one cached read; nobody else splits
 the text, since a split that is right for spot reads `USDT:USDT` out of a swap.
 
-Only the spelling is judged here. Whether a product is traded, or is one this house can trade, others say.
+Only the spelling is judged here. Whether a product is traded, or is one the engine can trade, others say.
 """
 
 import re
@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 
 KNOWN_MAX = 4096
-"""How many texts are kept taken apart: more than any run trades, and a bound on what strangers' symbols may fill."""
+"""How many texts are kept taken apart: more than any run trades, and a bound on what foreign symbols may fill."""
 _SPELLING = (
     'write BASE/QUOTE for spot, for example "BTC/USDT", or BASE/QUOTE:SETTLE for a swap, for example "BTC/USDT:USDT"'
 )

@@ -8,13 +8,13 @@ from arb.errors import VenueProtocolError
 from arb.market.order import OrderReport, Outcome
 from arb.venues.base import PlaceAnswer
 from arb.venues.dialect import TradeDialect
-from arb.venues.rules.outcome import Said, Verdict
+from arb.venues.rules.outcome import VenueReply, Verdict
 from arb.venues.rules.pacing import FILL_RATIO_STOP_S
 from arb.venues.transport.http import HttpAnswer
 
 
 def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, verdict: Verdict) -> PlaceAnswer:
-    """Return what a judged answer to an order means; one that speaks of another order leaves the outcome unknown."""
+    """Return what a judged answer to an order means; one that names another order leaves the outcome unknown."""
     venue = dialect.venue
     if verdict.outcome is Outcome.REJECTED:
         return OrderRejected(
@@ -46,7 +46,9 @@ def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, ver
 def _checked(venue: str, command: PlaceOrder, report: OrderReport) -> OrderReport:
     same = (report.symbol, report.side, report.size) == (command.symbol, command.side, command.size)
     if not same or report.client_order_id != command.client_order_id:
-        text = f"placed {command.side} {command.size} {command.symbol} {command.client_order_id}, told of {report}"
+        text = (
+            f"placed {command.side} {command.size} {command.symbol} {command.client_order_id}, answered with {report}"
+        )
         raise VenueProtocolError(venue, text)
     return report
 
@@ -64,7 +66,7 @@ def not_sent(venue: str, command: PlaceOrder, code: str, message: str) -> OrderR
 
 
 def unknown(venue: str, command: PlaceOrder, sent_ns: int, cause: str, status: int | None = None) -> OutcomeUnknown:
-    """Return that an order was sent and nobody can tell what became of it."""
+    """Return that an order was sent and nobody knows what became of it."""
     return OutcomeUnknown(
         venue=venue,
         client_order_id=command.client_order_id,
@@ -79,7 +81,7 @@ def cancel_answer(venue: str, command: CancelOrder, outcome: Outcome, code: str 
     return CancelAnswered(venue=venue, client_order_id=command.client_order_id, outcome=outcome, code=code)
 
 
-def named(told: Mapping[str, Said], command: CancelOrder) -> Said | None:
-    """Return what is told of the order of a cancel, by the venue's number for it or by our name; None when nothing is."""
-    by_number = told.get(command.venue_order_id) if command.venue_order_id is not None else None
-    return by_number if by_number is not None else told.get(command.client_order_id)
+def named(reported: Mapping[str, VenueReply], command: CancelOrder) -> VenueReply | None:
+    """Return the reply about the order of a cancel, by the venue's number for it or by our name; None when there is none."""
+    by_number = reported.get(command.venue_order_id) if command.venue_order_id is not None else None
+    return by_number if by_number is not None else reported.get(command.client_order_id)

@@ -56,9 +56,9 @@ class OrderGateway(Protocol):
 
     venue: str
     account_id: str
-    """What journal and ledger call the account (`arb.market.account`): by its key until `start`, then as the venue does."""
+    """What journal and ledger call the account (`arb.market.ids`): by its key until `start`, then as the venue does."""
     former_ids: tuple[str, ...]
-    """What else it was called, known from `start` on: by its key, where the venue tells an id of its own."""
+    """What else it was called, known from `start` on: by its key, where the venue reports an id of its own."""
 
     async def start(self) -> None:
         """Set the clock, load markets, check the key and learn whose it is; raises `VenueError` when it cannot be used."""
@@ -79,10 +79,10 @@ class OrderGateway(Protocol):
         """Ask for several cancels with as few requests as the venue allows; one answer for each."""
 
     async def query_order(self, command: QueryOrder) -> OrderQueried:
-        """Look for one order in open orders, finished orders and fills, all pages since `since_ns`."""
+        """Query one order in open orders, finished orders and fills, all pages since `since_ns`."""
 
     async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
-        """Look through the whole account: open orders, orders and fills since `since_ns`, transfers, all pages."""
+        """Read the whole account: open orders, orders and fills since `since_ns`, transfers, all pages."""
 
     async def arm_dead_man(self, timeout_s: int) -> bool:
         """Have the venue cancel everything that rests after `timeout_s` (0: disarm); False where it has no such switch.
@@ -100,7 +100,7 @@ class OrderGateway(Protocol):
         """Compare the venue's clock with ours, corrected by half the round trip."""
 
     async def clock_suspected(self) -> None:
-        """Wait until the venue says of a request of ours that it was out of time; a doubt is told once."""
+        """Wait until the venue says of a request of ours that it was out of time; several at once count as one."""
 
     async def run_private(self, listener: EventListener) -> None:
         """Keep the private stream up until cancelled: orders, fills, balances, `PrivateUp`, `PrivateDown`."""

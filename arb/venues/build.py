@@ -15,16 +15,14 @@ from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, account_id
 from arb.venues.feed import SocketFeed
-from arb.venues.gateway import CcxtGateway, GatewayTiming
+from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.private import PrivateStream
 from arb.venues.registry import spec_of
-from arb.venues.rules.budget import PacingLimits
 from arb.venues.rules.guard import SigningGuard, SigningRefused
-from arb.venues.rules.pacing import Pacer
+from arb.venues.rules.pacing import Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SystemNetwork
-from arb.venues.writes import RestWrites, SocketWrites, Writes
 
 PACING_MARGIN_MS = 50
 """The pacer's window begins when an order leaves and not when it is decided: the engine reckons with a little more."""
@@ -33,13 +31,15 @@ PACING_MARGIN_MS = 50
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
 
-    `hosts` may be sent signed requests; `symbols` may be traded; amounts are in quote.
+    `hosts` may be sent signed requests; `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
+    user has checked that the key may not withdraw, which counts where the venue does not report it.
     """
 
     hosts: tuple[str, ...]
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 600
+    withdrawal_disabled_confirmed: bool = False
     pacing: PacingLimits | None = None
     timing: GatewayTiming = GatewayTiming()
 
@@ -55,7 +55,7 @@ def build_gateway(
     sandbox_id: str | None = None,
     network: Network | None = None,
     entry: OrderEntry = OrderEntry.REST,
-) -> CcxtGateway:
+) -> VenueGateway:
     """Return the gateway of one account; raises `ConfigError` for a venue that takes no orders of ours, for a key without its
     passphrase, and for orders over a websocket at a venue that has no adapter for it."""
     trading = _trading(spec)
@@ -80,16 +80,14 @@ def build_gateway(
         timing=spec.stream,
         network=network,
     )
-    transport = network.http()
-    rest = RestWrites(spec.name, signer, transport)
-    writes: Writes = rest
+    order_socket = None
     if entry is OrderEntry.WEBSOCKET:
-        writes = SocketWrites(rest, _order_socket(spec, parts, endpoint, credentials, guard, clock, rng, network))
-    return CcxtGateway(
+        order_socket = _order_socket(spec, parts, endpoint, credentials, guard, clock, rng, network)
+    return VenueGateway(
         dialect=parts.dialect,
         signer=signer,
-        transport=transport,
-        writes=writes,
+        transport=network.http(),
+        order_socket=order_socket,
         private=stream,
         pacer=Pacer(limits.pacing or trading.pacing, clock),
         clock=clock,
@@ -97,6 +95,7 @@ def build_gateway(
         account_id=account_id(spec.name, credentials, sandbox_id),
         sandbox_id=sandbox_id,
         timing=limits.timing,
+        withdrawal_disabled_confirmed=limits.withdrawal_disabled_confirmed,
     )
 
 
@@ -208,7 +207,7 @@ def _order_socket(
 
 
 def _check_order_host(guard: SigningGuard, url: str) -> None:
-    """Raise `ConfigError` unless orders may be sent to the websocket's host; once it runs there is nobody to mend it."""
+    """Raise `ConfigError` unless orders may be sent to the websocket's host; once it runs nobody can correct it."""
     try:
         guard.check_host(url)
     except SigningRefused as refused:

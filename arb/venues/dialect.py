@@ -1,7 +1,7 @@
 """What a gateway must know of its venue's REST language, and nothing of sockets, clocks or retries.
 
 A dialect turns commands into calls and bodies into values; it is pure, so that every rule of a venue can be tested with
-its documented answers. `CcxtGateway` does the rest. Pages are described, not fetched: `Pages.following` says what to ask
+its documented answers. `VenueGateway` does the rest. Pages are described, not fetched: `Pages.following` says what to ask
 next.
 """
 
@@ -19,17 +19,19 @@ from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
 from arb.market.symbol import Symbol
-from arb.venues.rules.outcome import OutcomePolicy, Said
+from arb.venues.rules.key_rights import KeyFacts
+from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
 _LOG = logging.getLogger(__name__)
 PAGES_MAX = 200
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request before it is signed. `scope` is what the venue meters it under (see `pacing.py`).
+    """One request before it is signed. `scope` is what the venue meters it under (see `PacingLimits.of`).
 
-    `api`, `path` and `method` name the endpoint as ccxt does; `headers` are added after signing. A batch whose body is a bare
-    array has its `items` instead of `params`.
+    `api`, `path` and `method` name the endpoint as ccxt does. A batch whose body is a bare array has its `items` instead of
+    `params`. `expires_ns`: the instant on our clock from which on the venue must refuse it; the signer writes it in the venue's
+    own form, where there is one.
     """
 
     scope: str
@@ -37,13 +39,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     params: dict[str, Any]
-    headers: dict[str, str] = {}
     items: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def payload(self) -> dict[str, Any] | list[dict[str, Any]]:
-        """Return what is sent: a copy of the parameters, or of the items."""
-        return [dict(item) for item in self.items] if self.items else dict(self.params)
+    expires_ns: int | None = None
 
 
 class CancelBatch(msgspec.Struct, frozen=True):
@@ -55,7 +52,7 @@ class CancelBatch(msgspec.Struct, frozen=True):
 
 
 class Pages(msgspec.Struct, frozen=True, kw_only=True):
-    """A list told in pages: the first call, how to find the rows in a body, and the call for the page that follows."""
+    """A list in pages: the first call, how to find the rows in a body, and the call for the page that follows."""
 
     first: Call
     rows: Callable[[Any], list[Any]]
@@ -70,26 +67,13 @@ class Fees(msgspec.Struct, frozen=True):
     buy_fee_in: FeeIn
 
 
-class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key may do, as far as its venue tells; None where it does not. `unknown`: rights whose names mean nothing here.
-
-    `account`: the venue's own id of the account that the key belongs to, a sub-account's own where it is one.
-    """
-
-    can_trade: bool | None
-    can_withdraw: bool | None
-    ip_bound: bool | None
-    unknown: tuple[str, ...] = ()
-    account: str | None = None
-
-
 class TradeDialect(Protocol):
     """The REST language of one venue's spot account."""
 
     venue: str
     policy: OutcomePolicy
     not_found: frozenset[str]
-    """Codes with which a look-up of one order says that there is none."""
+    """Codes by which the answer to a question about one order says that there is none."""
 
     def learn(self, natives: Mapping[str, str]) -> None:
         """Take the listing's native symbols and what they stand for."""
@@ -97,8 +81,8 @@ class TradeDialect(Protocol):
     def native_symbol(self, symbol: str) -> str:
         """Return the venue's spelling of a symbol."""
 
-    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
-        """Return the call for an order; `expires_ms` is on the venue's clock."""
+    def place(self, command: PlaceOrder) -> Call:
+        """Return the call for an order."""
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Return what an accepting answer says; raise `VenueProtocolError` when it does not name the order."""
@@ -109,7 +93,7 @@ class TradeDialect(Protocol):
     def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelBatch, ...]:
         """Return the requests that cancel these orders, as many in one as the venue takes."""
 
-    def cancelled(self, body: Any) -> dict[str, Said]:
+    def cancelled(self, body: Any) -> dict[str, VenueReply]:
         """Return what an answer to a batch says of each order, by every name it gives it: the venue's number, or ours.
 
         A success of the whole says nothing about its orders. Raises `VenueProtocolError` when the body is no such answer.
@@ -170,7 +154,7 @@ class TradeDialect(Protocol):
         """Read the account's fees."""
 
     def key_calls(self) -> tuple[Call, ...]:
-        """Return the calls that tell what the key may do."""
+        """Return the calls that report what the key may do."""
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read what the key may do from the answers to `key_calls`; raises `VenueProtocolError`."""

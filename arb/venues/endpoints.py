@@ -1,13 +1,17 @@
-"""Where a venue is reached, and with which account. Secrets are shown in no repr, no log and no traceback."""
+"""Where a venue is reached, how its connections are kept alive, and with which account.
+
+Secrets are shown in no repr, no log and no traceback.
+"""
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from arb.errors import ConfigError
-from arb.market.account import named_by_key
+from arb.market.ids import named_by_key
 
 
 class OrderEntry(StrEnum):
@@ -29,7 +33,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def masked(self) -> str:
-        """Return enough of the key to tell it from another one."""
+        """Return enough of the key to distinguish it from another one."""
         return f"{self.key[:4]}..." if len(self.key) > 8 else "***"
 
     def phrase(self, venue: str) -> str:
@@ -44,7 +48,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fingerprint(self) -> str:
-        """Return twelve hex digits that stand for the key without telling it."""
+        """Return twelve hex digits that stand for the key without showing it."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:12]
 
 
@@ -57,7 +61,7 @@ class VenueEndpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[VenueEndpoint, Credentials]:
-    """Return addresses and key of one venue from its part of a sandbox's first line (DESIGN.md section 5).
+    """Return addresses and key of one venue from its part of a sandbox's first line.
 
     Raises `ConfigError` naming what is missing.
     """
@@ -72,10 +76,32 @@ def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[VenueEndpoint
             key=announced["key"], secret=announced["secret"], passphrase=announced.get("passphrase")
         )
     except KeyError as error:
-        raise ConfigError(f"{venue}: the sandbox's first line does not tell {error.args[0]!r}") from error
+        raise ConfigError(f"{venue}: the sandbox's first line does not state {error.args[0]!r}") from error
     return endpoint, credentials
 
 
 def account_id(venue: str, credentials: Credentials, sandbox_id: str | None = None) -> str:
-    """Return an account's name as far as it is known before its venue was asked: by its key (`arb.market.account`)."""
+    """Return an account's name as far as it is known before its venue was asked: by its key (`arb.market.ids`)."""
     return named_by_key(venue, credentials.fingerprint, sandbox_id)
+
+
+Address = Callable[[], Awaitable[str]]
+"""Returns the address of the next connection. Most are fixed; some venues hand out one per connection, with a token in it."""
+
+
+class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):
+    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two messages of ours."""
+
+    connect_timeout_s: float = 10.0
+    heartbeat_s: float = 5.0
+    silence_s: float = 20.0
+    send_gap_s: float = 0.0
+
+
+def fixed(url: str) -> Address:
+    """Return the address of a connection that always leads to `url`."""
+
+    async def address() -> str:
+        return url
+
+    return address

@@ -15,9 +15,9 @@ from arb.clock import NS_PER_S, Clock
 from arb.core.events import FeedDown, FeedUp
 from arb.market.feed import BookFeed, connection_name, further_name
 from arb.venues.base import EventListener, FrameListener
+from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.network import Network
-from arb.venues.transport.timing import Address, ConnectionTiming
 
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
 RESYNC_ANSWER_S = 2.0
@@ -49,7 +49,7 @@ class SocketFeed:
     ) -> None:
         self.venue = dialect.venue
         self.connection = connection or connection_name(self.venue)
-        self._told_as = further_name(self.connection)
+        self._name_in_events = further_name(self.connection)
         self._dialect = dialect
         self._natives = list(native_symbols)
         self._up = False
@@ -117,10 +117,10 @@ class SocketFeed:
 
     def _on_frame(self, received_ns: int, raw: bytes) -> None:
         if (self._resyncs or self._leaving) and len(raw) <= _ACK_BYTES_MAX:
-            self._look_for_answers(raw)
+            self._read_confirmations(raw)
         self._listener(self.connection, received_ns, raw)
 
-    def _look_for_answers(self, raw: bytes) -> None:
+    def _read_confirmations(self, raw: bytes) -> None:
         text = raw.lower()
         if b"subscribe" not in text:
             return
@@ -155,13 +155,13 @@ class SocketFeed:
 
     def _on_up(self) -> None:
         self._up = True
-        self._emit(FeedUp(venue=self.venue, connection=self._told_as))
+        self._emit(FeedUp(venue=self.venue, connection=self._name_in_events))
 
     def _on_down(self, cause: str) -> None:
         self._up = False
         self._resyncs.clear()
         self._leaving.clear()
-        self._emit(FeedDown(venue=self.venue, cause=cause, connection=self._told_as))
+        self._emit(FeedDown(venue=self.venue, cause=cause, connection=self._name_in_events))
 
     def _send(self, messages: Sequence[str]) -> None:
         for text in messages:

@@ -1,4 +1,4 @@
-"""Read the fields of a venue's JSON strictly: what is missing or unreadable is named, never guessed.
+"""Read the fields of a venue's JSON strictly, symbols included: what is missing or unreadable is named, never guessed.
 
 Money arrives as decimal text or as JSON numbers decoded to `Decimal`; binary floats do not occur here.
 """
@@ -11,6 +11,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueProtocolError
 from arb.market.numbers import EXACT
 from arb.market.order import Side
+from arb.market.symbol import Symbol
 
 _DIGITS_MAX = 64
 # No price, size or instant is above 10^30 or, unless 0, below 10^-30; what is would choke exact arithmetic later.
@@ -156,3 +157,22 @@ class Fields:
         if not 0 <= value < 10**14:
             raise self.bad(key, f"no instant: {value}")
         return int(EXACT.multiply(value, Decimal(unit_ns)))
+
+
+class UnknownSymbol(VenueProtocolError):
+    """A symbol whose base and quote nobody knows. It is none of those we trade, so whatever is reported of it is foreign."""
+
+    def __init__(self, venue: str, native: str) -> None:
+        super().__init__(venue, f"symbol {native[:40]!r}: its base and quote are not known")
+        self.native = native
+
+
+def parted(venue: str, native: str, mark: str) -> str:
+    """Return `BASE/QUOTE` of a symbol that writes `mark` between the two; raise `UnknownSymbol`."""
+    base, _, quote = native.partition(mark)
+    if mark in quote:
+        raise UnknownSymbol(venue, native)
+    try:
+        return str(Symbol(base, quote))
+    except ValueError:
+        raise UnknownSymbol(venue, native) from None

@@ -1,7 +1,7 @@
 """One account at one venue, behind the `OrderGateway` door: pace, sign, send once, judge, and say what happened.
 
-Signing is ccxt's (behind our guard), sending is one plain request whose answer is judged from status and body, and the
-venue's language is its dialect's. An order is sent at most once, whatever happens; only questions are repeated.
+The venue's client signs (behind our guard), the dialect knows the venue's REST language, and an answer is judged from its
+status and body. An order is sent at most once, whatever happens; only questions are repeated.
 """
 
 import asyncio
@@ -25,20 +25,19 @@ from arb.core.events import (
     OrderRejected,
 )
 from arb.errors import VenueBusy, VenueError, VenueProtocolError
-from arb.market.account import named_by_venue
+from arb.market.ids import named_by_venue
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Role, Side
-from arb.venues.account_snapshot import AccountSnapshot
+from arb.venues.account_queries import AccountSnapshot, OrderQuery
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
-from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, TradeDialect
-from arb.venues.order_query import OrderQuery
+from arb.venues.dialect import Call, CancelBatch, Fees, TradeDialect
 from arb.venues.order_socket import OrderSocket
 from arb.venues.rules.clock_offset import measure
-from arb.venues.rules.key_check import checked_key
+from arb.venues.rules.key_rights import KeyFacts, checked_key
 from arb.venues.rules.outcome import (
     RATE_BUDGET,
-    Said,
+    VenueReply,
     Verdict,
     decode_body,
     error_of,
@@ -49,11 +48,11 @@ from arb.venues.rules.outcome import (
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
-from arb.venues.writes import RestWrites, Send, Signer, Writes, signed
+from arb.venues.writes import Ready, Signer, Writes, signed
 
 EXPIRED = "expired"
-# Looked-for orders are asked for again by the engine itself, so a look does not insist for long.
-LOOKS = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
+# The engine itself queries an order again, so one query does not insist for long.
+QUERIES = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
 _SINCE_MARGIN_NS = 2 * NS_PER_S
 _FEE_MEMORY_NS = 3 * 86_400 * NS_PER_S
@@ -75,7 +74,7 @@ class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
     pace_timeout_s: float = 10.0
 
 
-class CcxtGateway:
+class VenueGateway:
     """See `arb.venues.base.OrderGateway`."""
 
     def __init__(
@@ -90,23 +89,25 @@ class CcxtGateway:
         rng: random.Random,
         account_id: str,
         timing: GatewayTiming | None = None,
-        writes: Writes | None = None,
+        order_socket: OrderSocket | None = None,
         sandbox_id: str | None = None,
+        withdrawal_disabled_confirmed: bool = False,
     ) -> None:
         self.venue = dialect.venue
         self.account_id = account_id
         self.former_ids: tuple[str, ...] = ()
         self._sandbox_id = sandbox_id
+        self._withdrawal_disabled_confirmed = withdrawal_disabled_confirmed
         self._dialect = dialect
         self._signer = signer
         self._transport = transport
         self._private = private
-        self._writes: Writes = RestWrites(dialect.venue, signer, transport) if writes is None else writes
+        self._writes = Writes(dialect.venue, signer, transport, order_socket)
         self._pacer = pacer
         self._clock = clock
         self._rng = rng
         self._timing = timing if timing is not None else GatewayTiming()
-        self._doubt = asyncio.Event()
+        self._clock_suspected = asyncio.Event()
 
     @property
     def order_socket(self) -> OrderSocket | None:
@@ -128,15 +129,16 @@ class CcxtGateway:
         await self._signer.close()
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_check.py`).
+        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
 
-        None in the facts means that the venue does not tell: then the user has to confirm (DESIGN.md section 1).
+        A sandbox's key needs no confirmation of the user: nothing real can be withdrawn there.
         """
-        return await checked_key(self._dialect, self._body_of)
+        confirmed = self._withdrawal_disabled_confirmed or self._sandbox_id is not None
+        return await checked_key(self._dialect, self._body_of, withdrawal_disabled_confirmed=confirmed)
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Take a rate slot without waiting and sign; whatever refuses an order here has certainly not sent it."""
-        call = self._call(command)
+        call = self._dialect.place(command)
         if not self._pacer.try_entry(call.scope):
             return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {call.scope!r}")
         return self._ready(command, call)
@@ -146,33 +148,32 @@ class CcxtGateway:
         if command.role is Role.ENTRY:
             departure = self.prepare(command)
         else:
-            call = self._call(command)
+            call = self._dialect.place(command)
             left_s = (command.expires_ns - self._clock.wall_ns()) / NS_PER_S
             if not await self._pacer.wait(call.scope, Priority.REPAIR, max(0.0, left_s)):
                 return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {call.scope!r}")
             departure = self._ready(command, call)
         return departure if isinstance(departure, OrderRejected) else await departure()
 
-    def _call(self, command: PlaceOrder) -> Call:
-        return self._dialect.place(command, (command.expires_ns + self._signer.server_offset_ns) // NS_PER_MS)
-
     def _ready(self, command: PlaceOrder, call: Call) -> Departure | OrderRejected:
         if self._clock.wall_ns() >= command.expires_ns:
             return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
         try:
-            send = self._writes.ready(call)
+            ready = self._writes.ready(call)
         except VenueError as refused:
             return not_sent(self.venue, command, refused.code or NOT_SENT, str(refused))
         except ValueError as error:
             return not_sent(self.venue, command, NOT_SENT, f"no request that can be sent: {error}")
-        return partial(self._leave, command, call.scope, send)
+        return partial(self._leave, command, call.scope, ready)
 
-    def _leave(self, command: PlaceOrder, scope: str, send: Send) -> Coroutine[Any, Any, PlaceAnswer]:
+    def _leave(self, command: PlaceOrder, scope: str, ready: Ready) -> Coroutine[Any, Any, PlaceAnswer]:
         """Hand the order to the network; the coroutine waits for what becomes of it."""
         sent_ns = self._clock.wall_ns()
-        return self._told(command, scope, send(self._timing.place_timeout_s), sent_ns)
+        return self._placed(command, scope, self._writes.send(ready, self._timing.place_timeout_s), sent_ns)
 
-    async def _told(self, command: PlaceOrder, scope: str, sending: Awaitable[HttpAnswer], sent_ns: int) -> PlaceAnswer:
+    async def _placed(
+        self, command: PlaceOrder, scope: str, sending: Awaitable[HttpAnswer], sent_ns: int
+    ) -> PlaceAnswer:
         try:
             answer = await sending
         except NeverSent as error:
@@ -189,11 +190,11 @@ class CcxtGateway:
         if not await self._pacer.wait(call.scope, Priority.CANCEL, self._timing.pace_timeout_s):
             return cancel_answer(self.venue, command, Outcome.REJECTED, RATE_BUDGET)
         try:
-            send = self._writes.ready(call)
+            ready = self._writes.ready(call)
         except (VenueError, ValueError) as refused:
             return cancel_answer(self.venue, command, Outcome.REJECTED, getattr(refused, "code", None) or NOT_SENT)
         try:
-            answer = await send(self._timing.cancel_timeout_s)
+            answer = await self._writes.send(ready, self._timing.cancel_timeout_s)
         except NeverSent:
             return cancel_answer(self.venue, command, Outcome.REJECTED, NOT_SENT)
         except AnswerLost as error:
@@ -203,7 +204,7 @@ class CcxtGateway:
         return cancel_answer(self.venue, command, verdict.outcome, verdict.code or None)
 
     async def cancel_many(self, commands: Sequence[CancelOrder]) -> tuple[CancelAnswered, ...]:
-        """Ask for several cancels together; what a venue does with each is told apart."""
+        """Ask for several cancels together; what a venue does with each is reported apart."""
         batches = [self._cancel_batch(batch) for batch in self._dialect.cancel_many(commands)]
         return tuple(answer for answers in await asyncio.gather(*batches) for answer in answers)
 
@@ -215,7 +216,7 @@ class CcxtGateway:
             if not await self._pacer.wait(scope, Priority.CANCEL, self._timing.pace_timeout_s):
                 return every(Outcome.REJECTED, RATE_BUDGET)
         try:
-            answer = await self._writes.ready(batch.call)(self._timing.cancel_timeout_s)
+            answer = await self._writes.send(self._writes.ready(batch.call), self._timing.cancel_timeout_s)
         except AnswerLost as error:
             return every(Outcome.UNKNOWN, str(error))
         except (NeverSent, VenueError, ValueError) as refused:
@@ -223,40 +224,40 @@ class CcxtGateway:
         verdict = judge_read(self._dialect.policy, answer, self._venue_ns())
         for scope in dict.fromkeys(batch.scopes):
             self._mind(scope, verdict, answer)
-        told = self._told_of_batch(answer)
+        reported = self._batch_replies(answer)
         return [
-            cancel_answer(self.venue, command, *item_of(self._dialect.policy, named(told, command), verdict))
+            cancel_answer(self.venue, command, *item_of(self._dialect.policy, named(reported, command), verdict))
             for command in batch.commands
         ]
 
-    def _told_of_batch(self, answer: HttpAnswer) -> dict[str, Said]:
+    def _batch_replies(self, answer: HttpAnswer) -> dict[str, VenueReply]:
         if not 200 <= answer.status < 300:
             return {}
         try:
             return self._dialect.cancelled(decode_body(answer.body))
         except (ValueError, VenueProtocolError):
-            return {}  # nothing is told of any order
+            return {}  # nothing is reported of any order
 
     async def query_order(self, command: QueryOrder) -> OrderQueried:
-        """Look for one order in open orders, ended orders and fills."""
+        """Query one order in open orders, ended orders and fills."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
-        look = OrderQuery(self._dialect, command, max(0, since_ns) // NS_PER_MS, self._ask_for_query)
-        await look.run()
+        query = OrderQuery(self._dialect, command, max(0, since_ns) // NS_PER_MS, self._ask_for_query)
+        await query.run()
         return OrderQueried(
             venue=self.venue,
             symbol=command.symbol,
             client_order_id=command.client_order_id,
             attempt=command.attempt,
-            complete=look.complete,
-            report=look.report,
-            fills=look.fills,
+            complete=query.complete,
+            report=query.report,
+            fills=query.fills,
             started_ns=started_ns,
-            cause=look.cause,
+            cause=query.cause,
         )
 
     async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
-        """Look through the account."""
+        """Read the whole account."""
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
         span_ms = max(0, since_ns) // NS_PER_MS, self._venue_ns() // NS_PER_MS
@@ -268,19 +269,19 @@ class CcxtGateway:
         call = self._dialect.dead_man(timeout_s)
         if call is None:
             return False
-        await self._read(call, Priority.CANCEL, LOOKS)
+        await self._read(call, Priority.CANCEL, QUERIES)
         return True
 
     async def balances(self) -> BalancesReported:
         """Read all balances; raises `VenueError` when they cannot be read."""
         body, answer = await self._read(self._dialect.balances(), Priority.READ)
-        told = self._dialect.balances_in(body)
-        return BalancesReported(venue=self.venue, balances=told, complete=True, asked_ns=answer.sent_ns)
+        reported = self._dialect.balances_in(body)
+        return BalancesReported(venue=self.venue, balances=reported, complete=True, asked_ns=answer.sent_ns)
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Read rules and the account's own fees for those of `symbols` that are listed.
 
-        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue tells what a buy pays
+        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue reports what a buy pays
         its fee in, so the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
         Raises `VenueError` when the listing cannot be read.
         """
@@ -295,15 +296,13 @@ class CcxtGateway:
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
     async def clock_suspected(self) -> None:
-        """Wait until the venue says of a request of ours that it was out of time; a doubt is told once."""
-        await self._doubt.wait()
-        self._doubt.clear()
+        """Wait until the venue says of a request of ours that it was out of time; several at once count as one."""
+        await self._clock_suspected.wait()
+        self._clock_suspected.clear()
 
     async def run_private(self, listener: EventListener) -> None:
         """Keep the private stream up until cancelled, and the order socket where there is one."""
         await asyncio.gather(self._private.run(listener), self._writes.run(listener))
-
-    # Inner workings.
 
     def _learn_account(self, facts: KeyFacts) -> None:
         """Call the account what its venue does, so that it stays the same one whatever key it is reached with."""
@@ -354,7 +353,7 @@ class CcxtGateway:
         return {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
 
     async def _ask_for_query(self, call: Call) -> tuple[Any, int]:
-        body, answer = await self._read(call, Priority.LOOK, LOOKS)
+        body, answer = await self._read(call, Priority.QUERY, QUERIES)
         return body, answer.received_ns
 
     async def _read(self, call: Call, priority: int, policy: Backoff = READS) -> tuple[Any, HttpAnswer]:
@@ -387,7 +386,7 @@ class CcxtGateway:
 
     def _mind(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
         if verdict.trouble is Trouble.CLOCK:
-            self._doubt.set()
+            self._clock_suspected.set()
         headers = {} if answer is None else answer.headers
         self._pacer.obey(scope, verdict, headers, self._venue_ns())
 

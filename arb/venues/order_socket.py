@@ -4,7 +4,7 @@ A connection of its own, logged in before it is used. A request is handed to the
 all (`SocketEnded`), so nothing waits here to leave later, least of all over a reconnect. Some venues answer twice: first that
 the frame was received, which says nothing about the order, and then what became of it; only the second counts. An answer to a
 request nobody waits for any more, or for the second time, changes nothing. When the connection ends, whatever was under way on
-it is lost, not failed: what became of it is found out by looking.
+it is lost, not failed: what became of it is found by querying the order.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from arb.core.incidents import IncidentKind
 from arb.errors import VenueProtocolError
 from arb.venues.base import EventListener
 from arb.venues.dialect import Call
+from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.http import AnswerLost, HttpAnswer
 from arb.venues.transport.network import Network, SocketEnded
-from arb.venues.transport.timing import Address, ConnectionTiming
 
 _LOG = logging.getLogger(__name__)
 WAITING_MAX = 1024
@@ -43,7 +43,7 @@ class SocketAnswer(NamedTuple):
 class SocketFrame(msgspec.Struct, frozen=True):
     """What one frame says. `received`: the id of a request that was received, and no more than that.
 
-    `ready`: logged in. `useless`: why the connection is of no use any more (a refused login, a farewell, a frame that
+    `ready`: logged in. `useless`: why the connection is of no use any more (a refused login, an announced end, a frame that
     cannot be read).
     """
 
@@ -57,7 +57,7 @@ NOTHING = SocketFrame()
 
 
 class SocketDialect(Protocol):
-    """A venue's words on its order socket; pure but for the signer's guard."""
+    """A venue's frames on its order socket; pure but for the signer's guard."""
 
     venue: str
 
@@ -68,7 +68,7 @@ class SocketDialect(Protocol):
         """Return the heartbeat."""
 
     def frame(self, request_id: str, call: Call) -> str | None:
-        """Return the text of a write, admitted by the guard; None where the socket has no words for it.
+        """Return the text of a write, admitted by the guard; None where the socket has no frame for it.
 
         Raises `VenueError` when it may not be sent.
         """
@@ -90,7 +90,7 @@ class _Waiting:
 
 
 class OrderSocket:
-    """See the module's text.
+    """A connection that sends requests at once or not at all, and matches answers by the request's id.
 
     `logged_in` is set while writes may go this way; `passed_by` counts those that had to go another since it last was not.
     """
@@ -115,7 +115,7 @@ class OrderSocket:
         self._count = 0
         self._opened_ns = 0
         self._over = False
-        self._told = False
+        self._down_reported = False
         self._waiting: dict[str, _Waiting] = {}
         self._connection = StreamConnection(
             address,
@@ -151,7 +151,7 @@ class OrderSocket:
             self._lose_all("stopped")
 
     def frame(self, call: Call) -> tuple[str, str] | None:
-        """Return (request id, text) of a write; None while the socket is down or where it has no words for it.
+        """Return (request id, text) of a write; None while the socket is down or where it has no frame for it.
 
         Raises `VenueError` when the write may not be sent.
         """
@@ -184,7 +184,7 @@ class OrderSocket:
         try:
             frame = self._dialect.on_frame(raw)
         except VenueProtocolError as error:
-            # It may have been the answer to anything: whoever waits is told that it is lost.
+            # It may have been the answer to anything: whoever waits gets `AnswerLost`.
             self._end(str(error))
             return
         if frame.answer is not None:
@@ -236,11 +236,11 @@ class OrderSocket:
         self._connection.drop(cause)
 
     def _on_down(self, cause: str) -> None:
-        told, self._told = self._told, False
+        reported, self._down_reported = self._down_reported, False
         if self.up:
             self._go_down(cause)
-            self._told = False
-        elif not told:
+            self._down_reported = False
+        elif not reported:
             _LOG.warning("%s: no order socket: %s", self._dialect.venue, cause)
 
     def _go_down(self, cause: str) -> None:
@@ -250,7 +250,7 @@ class OrderSocket:
         if was_up and self._listener is not None:
             text = f"{self._dialect.venue}: the order socket is down, orders go over REST until it is back: {cause}"
             _LOG.warning("%s", text)
-            self._told = True
+            self._down_reported = True
             self._listener(TroubleReported(kind=IncidentKind.ORDER_SOCKET, text=text))
 
     def _lose_all(self, cause: str) -> None:
@@ -259,8 +259,8 @@ class OrderSocket:
 
     def _fail(self, waiting: _Waiting, why: str) -> None:
         if not waiting.answer.done():
-            word = "received" if waiting.received else "no word of it"
-            waiting.answer.set_exception(AnswerLost(f"{why} ({word})"))
+            receipt = "received" if waiting.received else "no receipt"
+            waiting.answer.set_exception(AnswerLost(f"{why} ({receipt})"))
             waiting.answer.exception()  # seen: whoever waited may have stopped waiting
 
     def _forget(self, request_id: str) -> None:

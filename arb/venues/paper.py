@@ -58,7 +58,7 @@ class PaperGateway:
     """One account at one venue; see `arb.venues.base.OrderGateway`.
 
     `books` returns the books that orders are matched against; `offset_ns` the venue's clock minus ours, which the instants of
-    fills are told in. `latency_ns` >= 0 is the way of an order there, and that of its answer back.
+    fills are reported in. `latency_ns` >= 0 is the way of an order there, and that of its answer back.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class PaperGateway:
                 acked_ns=now_ns,
             )
         # The private stream reports the fills right after the answer.
-        asyncio.get_running_loop().call_soon(self._tell, kept.fills, now_ns)
+        asyncio.get_running_loop().call_soon(self._report_fills, kept.fills, now_ns)
         return OrderAccepted(
             venue=self.venue,
             client_order_id=command.client_order_id,
@@ -209,12 +209,12 @@ class PaperGateway:
         return False
 
     async def run_private(self, listener: EventListener) -> None:
-        """Tell `listener` of fills until cancelled."""
+        """Report fills to `listener` until cancelled."""
         self._listener = listener
         listener(PrivateUp(venue=self.venue))
         await asyncio.Event().wait()
 
-    def _tell(self, fills: tuple[Fill, ...], now_ns: int) -> None:
+    def _report_fills(self, fills: tuple[Fill, ...], now_ns: int) -> None:
         if self._listener is not None:
             for fill in fills:
                 self._listener(OrderFilled(fill=msgspec.structs.replace(fill, received_ns=now_ns)))

@@ -1,8 +1,8 @@
-"""The shell of a private stream: a kept-up connection around a `PrivateDialect`, telling `PrivateUp` and `PrivateDown`.
+"""A private stream: a connection that is kept up around a `PrivateDialect`, and emits `PrivateUp` and `PrivateDown`.
 
 The stream counts as up from the moment the venue has confirmed the last subscription. A frame that cannot be read ends
-the connection: something may have been missed, and `PrivateDown` makes the engine look. One about a symbol that we do not know
-does not: it is told once.
+the connection: something may have been missed, and `PrivateDown` makes the engine query. One about a symbol that we do not know
+does not: it is reported once.
 """
 
 import logging
@@ -13,10 +13,10 @@ from arb.clock import Clock
 from arb.core.events import PrivateDown, PrivateUp, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.venues.base import EventListener
-from arb.venues.symbols import UnknownSymbol
+from arb.venues.endpoints import Address, ConnectionTiming
+from arb.venues.fields import UnknownSymbol
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.network import Network
-from arb.venues.transport.timing import Address, ConnectionTiming
 from arb.venues.wire.private import PrivateDialect
 
 _LOG = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class PrivateStream:
             self._up = True
             listener(PrivateUp(venue=self._dialect.venue))
         for unknown in frame.foreign:
-            self._tell_once(unknown, listener)
+            self._report_once(unknown, listener)
         for error in frame.errors:
             _LOG.warning("%s", error)
         if frame.errors:
@@ -87,16 +87,16 @@ class PrivateStream:
         elif frame.closing:
             self._connection.drop("the venue announced that it closes the connection")
 
-    def _tell_once(self, unknown: UnknownSymbol, listener: EventListener) -> None:
-        """Tell of a symbol that we do not know, the first time: what was traded in it shows in the balances alone."""
+    def _report_once(self, unknown: UnknownSymbol, listener: EventListener) -> None:
+        """Report a symbol that we do not know, the first time: what was traded in it shows in the balances alone."""
         if unknown.native in self._foreign or len(self._foreign) >= FOREIGN_MAX:
             return
         self._foreign.add(unknown.native)
-        text = f"{unknown}: an order or fill of a stranger is passed over, and shows in the balances alone"
+        text = f"{unknown}: a foreign order or fill is passed over, and shows in the balances alone"
         listener(TroubleReported(kind=IncidentKind.UNKNOWN_SYMBOL, text=text))
 
     def _on_down(self, cause: str) -> None:
-        # Told for failed attempts too: whoever waits for the stream should know why it does not come.
+        # Emitted for failed attempts too: whoever waits for the stream should know why it does not come.
         self._up = False
         if self._listener is not None:
             self._listener(PrivateDown(venue=self._dialect.venue, cause=cause))

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from arb.clock import Clock
-from arb.venues.endpoints import Credentials, VenueEndpoint
-from arb.venues.rules.budget import PacingLimits
+from arb.venues.endpoints import Address, ConnectionTiming, Credentials, VenueEndpoint, fixed
+from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy
-from arb.venues.rules.rights import KeyRights
+from arb.venues.rules.pacing import PacingLimits
 from arb.venues.transport.http import HttpTransport
-from arb.venues.transport.timing import Address, ConnectionTiming, fixed
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
@@ -47,7 +46,7 @@ class Environment(StrEnum):
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One set of addresses of a venue; `region` is the legal entity's, "" where a venue has but one.
 
-    `headers` go with every REST request (a demo that shares its host with production is told apart by them).
+    `headers` go with every REST request (a demo that shares its host with production is distinguished by them).
     """
 
     environment: Environment
@@ -120,8 +119,8 @@ OrderSocketMaker = Callable[[TradingParts, VenueEndpoint, Credentials], "SocketD
 class Trading(msgspec.Struct, frozen=True, kw_only=True):
     """How orders go to a venue.
 
-    `enforces_expiry`: the venue itself refuses a placement whose expiry has passed, whenever it looks at it (REST).
-    `socket_enforces_expiry`: the same over its order websocket; not where it looks at an expiry on receipt alone.
+    `enforces_expiry`: the venue itself refuses a placement whose expiry has passed, whenever it checks it (REST).
+    `socket_enforces_expiry`: the same over its order websocket; not where it checks an expiry on receipt alone.
     """
 
     pacing: PacingLimits

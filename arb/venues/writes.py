@@ -2,13 +2,12 @@
 
 Over REST, or over the venue's order socket where the user wants that. Whatever carries it, the answer has one form
 (`HttpAnswer`) and the attempt one of the three ends of `arb.venues.transport.http`. The order socket never gets anything that
-it has not taken at once: while it is down, what would have gone there goes over REST, which is told and counted.
+it has not taken at once: while it is down, what would have gone there goes over REST, which is logged and counted.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from typing import NamedTuple, Protocol
 
 import ccxt
 
@@ -22,90 +21,71 @@ from arb.venues.transport.http import HttpAnswer, HttpRequest, HttpTransport, Ne
 from arb.venues.transport.http1 import made_ready
 from arb.venues.transport.network import SocketEnded
 
-Send = Callable[[float], Awaitable[HttpAnswer]]
-"""Hands what was made ready to the network, once; takes how long to wait in seconds. See `HttpTransport.send`."""
-
 
 class Signer(Protocol):
-    """The part of a ccxt client that a gateway uses."""
+    """The part of a venue's client that a gateway uses."""
 
     server_offset_ns: int
     timeout_on_exit: int
 
-    def sign(self, path: str, api: Any = ..., method: str = ..., params: Any = ...) -> dict[str, Any]:
-        """Return url, method, headers and body of a request."""
+    def signed(self, call: Call) -> HttpRequest:
+        """Return the request of a call; see `GuardedClient.signed`."""
 
     async def close(self) -> None:
         """Release sockets."""
 
 
-class Writes(Protocol):
-    """The way out for writes; `socket` is the order socket, where one is used."""
+class ReadyFrame(NamedTuple):
+    """A write as the text of a frame for the order socket; `call` is what it was made of."""
 
-    @property
-    def socket(self) -> OrderSocket | None:
-        """Return the order socket, None where all goes over REST."""
+    request_id: str
+    text: str
+    call: Call
 
-    def ready(self, call: Call) -> Send:
-        """Make a write ready to leave; raise `VenueError` (or `ValueError`) when it cannot: then nothing was sent."""
 
-    async def run(self, listener: EventListener) -> None:
-        """Keep up whatever the way needs, until cancelled."""
+Ready = HttpRequest | ReadyFrame
+"""A write that is signed and rendered: handing it over is all there is left to do."""
 
 
 def signed(venue: str, signer: Signer, call: Call) -> HttpRequest:
     """Sign a call; raises `VenueError` (`SigningRefused` by the guard): then nothing was sent."""
     try:
-        request = signer.sign(call.path, list(call.api), call.method, call.payload)
+        return signer.signed(call)
     except SigningRefused:
         raise
     except (ccxt.BaseError, ArbError, ValueError) as error:
         raise VenueUnreachable(venue, f"not signed: {error}", code=NOT_SENT) from error
-    headers = {**(request["headers"] or {}), **call.headers}
-    return HttpRequest(request["method"], request["url"], headers, request["body"])
 
 
-class RestWrites:
-    """Every write is a request of its own."""
+class Writes:
+    """The way out for writes: over the order socket while there is one, it is up and has a frame for them; else over REST."""
 
-    socket: OrderSocket | None = None
-
-    def __init__(self, venue: str, signer: Signer, transport: HttpTransport) -> None:
+    def __init__(self, venue: str, signer: Signer, transport: HttpTransport, socket: OrderSocket | None = None) -> None:
+        self.socket = socket
         self._venue = venue
         self._signer = signer
         self._transport = transport
 
-    def ready(self, call: Call) -> Send:
-        """See `Writes`."""
-        return partial(self._transport.send, made_ready(signed(self._venue, self._signer, call)))
+    def ready(self, call: Call) -> Ready:
+        """Make a write ready to leave; raise `VenueError` (or `ValueError`) when it cannot: then nothing was sent."""
+        if self.socket is not None:
+            frame = self.socket.frame(call)
+            if frame is not None:
+                return ReadyFrame(*frame, call)
+            self.socket.passed_by += 1
+        return made_ready(signed(self._venue, self._signer, call))
 
-    async def run(self, listener: EventListener) -> None:
-        """Return at once: nothing has to be kept up."""
-
-
-class SocketWrites:
-    """Writes go over the order socket while it is up and knows a word for them, and over REST otherwise."""
-
-    def __init__(self, rest: RestWrites, socket: OrderSocket) -> None:
-        self._rest = rest
-        self.socket = socket
-
-    def ready(self, call: Call) -> Send:
-        """See `Writes`."""
-        frame = self.socket.frame(call)
-        return self._by_rest(call) if frame is None else partial(self._leave, call, frame)
-
-    def _by_rest(self, call: Call) -> Send:
-        self.socket.passed_by += 1
-        return self._rest.ready(call)
-
-    def _leave(self, call: Call, frame: tuple[str, str], timeout_s: float) -> Awaitable[HttpAnswer]:
+    def send(self, ready: Ready, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """Hand a write to the network, once, and wait at most `timeout_s` for its answer; see `HttpTransport.send`."""
+        if isinstance(ready, HttpRequest):
+            return self._transport.send(ready, timeout_s)
+        assert self.socket is not None
         try:
-            return self.socket.send(*frame, timeout_s)
+            return self.socket.send(ready.request_id, ready.text, timeout_s)
         except SocketEnded:
-            pass  # not a byte left: another way is free
+            self.socket.passed_by += 1  # not a byte left: another way is free
         try:
-            return self._by_rest(call)(timeout_s)
+            return self._transport.send(made_ready(signed(self._venue, self._signer, ready.call)), timeout_s)
         except (VenueError, ValueError) as refused:
             never: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
             never.set_exception(NeverSent(str(refused)))
@@ -113,5 +93,6 @@ class SocketWrites:
             return never
 
     async def run(self, listener: EventListener) -> None:
-        """Keep the order socket up."""
-        await self.socket.run(listener)
+        """Keep the order socket up until cancelled; return at once where there is none."""
+        if self.socket is not None:
+            await self.socket.run(listener)

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.contract.strangers import SYMBOL, VENUES, Client, rest_client
+from tests.contract.stock_clients import SYMBOL, VENUES, Client, rest_client
 
 Levels = list[list[str]]
 
@@ -30,7 +30,7 @@ class Sandbox:
 
 
 @dataclass(frozen=True)
-class Stranger:
+class StockVenue:
     """A synchronous stock client of one venue, and the sandbox's truth about that venue."""
 
     venue: str
@@ -82,11 +82,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
-def strangers(sandbox: Sandbox) -> Iterator[dict[str, Stranger]]:
+def stock_venues(sandbox: Sandbox) -> Iterator[dict[str, StockVenue]]:
     """Return one synchronous stock client per venue, its markets loaded."""
-    found = {venue: Stranger(venue, rest_client(venue, sandbox.info), sandbox) for venue in VENUES}
-    for stranger in found.values():
-        stranger.client.load_markets()
+    found = {venue: StockVenue(venue, rest_client(venue, sandbox.info), sandbox) for venue in VENUES}
+    for stock_venue in found.values():
+        stock_venue.client.load_markets()
     yield found
-    for stranger in found.values():
-        stranger.client.close()
+    for stock_venue in found.values():
+        stock_venue.client.close()

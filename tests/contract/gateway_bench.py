@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 from arb.clock import NS_PER_S, SystemClock
 from arb.core.commands import PlaceOrder, QueryOrder
 from arb.core.events import AnyEvent, OrderQueried
-from arb.market.client_id import ClientOrderId
 from arb.market.fill import Fill
+from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import Credentials, OrderEntry, sandbox_access
-from arb.venues.gateway import CcxtGateway, GatewayTiming
+from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
-from tests.contract.strangers import SYMBOL
+from tests.contract.stock_clients import SYMBOL
 
 Result = TypeVar("Result")
 CLOCK = SystemClock()
@@ -41,7 +41,7 @@ class Bench:
         self.events: list[AnyEvent] = []
         self._known_since = asyncio.Event()
 
-    def gateway(self, secret: str | None = None) -> CcxtGateway:
+    def gateway(self, secret: str | None = None) -> VenueGateway:
         """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
         endpoint, own = sandbox_access(self.venue, self.sandbox.info["venues"][self.venue])
         return build_gateway(
@@ -60,7 +60,7 @@ class Bench:
             entry=self.entry,
         )
 
-    def run(self, story: Callable[[CcxtGateway], Awaitable[Result]]) -> Result:
+    def run(self, story: Callable[[VenueGateway], Awaitable[Result]]) -> Result:
         """Run one story on a gateway that knows its listing, and whose order socket, if it has one, is up."""
 
         async def whole() -> Result:
@@ -154,7 +154,7 @@ def told(fills: list[Fill] | tuple[Fill, ...]) -> set[tuple[str, Decimal, Decima
     return {(fill.trade_id, fill.price, fill.size, fill.fee, fill.fee_currency) for fill in fills}
 
 
-async def ended(gateway: CcxtGateway, order: PlaceOrder) -> OrderQueried:
+async def ended(gateway: VenueGateway, order: PlaceOrder) -> OrderQueried:
     """Look until the order has ended, as the engine does."""
     for _ in range(20):
         looked = await gateway.query_order(query(order))
@@ -164,7 +164,7 @@ async def ended(gateway: CcxtGateway, order: PlaceOrder) -> OrderQueried:
 
 
 def place_and_look(bench: Bench, order: PlaceOrder) -> tuple[PlaceAnswer, OrderQueried]:
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderQueried]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, OrderQueried]:
         return await gateway.place(order), await ended(gateway, order)
 
     return bench.run(story)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from arb.errors import VenueAuthError
-from arb.market.account import sandbox_of
-from arb.venues.gateway import CcxtGateway
+from arb.market.ids import sandbox_of
+from arb.venues.gateway import VenueGateway
 from tests.contract.conftest import Sandbox, still_sandbox
 from tests.contract.gateway_bench import Bench
-from tests.contract.strangers import VENUES
+from tests.contract.stock_clients import VENUES
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def own_sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-async def started(gateway: CcxtGateway) -> tuple[str, tuple[str, ...]]:
+async def started(gateway: VenueGateway) -> tuple[str, tuple[str, ...]]:
     """Start a gateway, and return what it calls its account and what that was called before."""
     try:
         await gateway.start()

@@ -18,7 +18,7 @@ from arb.venues.build import build_feed
 from arb.venues.endpoints import sandbox_access
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
-from tests.contract.strangers import SYMBOL, VENUES
+from tests.contract.stock_clients import SYMBOL, VENUES
 
 NATIVE = {"gate": "BTC_USDT", "okx": "BTC-USDT", "bitget": "BTCUSDT"}
 SCALE = Scale(8, 8)
@@ -122,7 +122,7 @@ def test_a_lost_frame_makes_the_book_unusable_until_a_clean_snapshot(run: Callab
     run(story)
 
 
-def test_a_lost_connection_is_told_and_the_book_comes_back_by_itself(run: Callable[[Any], None]) -> None:
+def test_a_lost_connection_is_reported_and_the_book_comes_back_by_itself(run: Callable[[Any], None]) -> None:
     async def story(watch: Watch) -> None:
         best = await watch.move()
         await watch.until(lambda: watch.shows(best))

@@ -30,11 +30,11 @@ from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import PlaceAnswer
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import sandbox_access
-from arb.venues.gateway import CcxtGateway
+from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order, ended, place_and_look, query, told
-from tests.contract.strangers import SYMBOL, VENUES
+from tests.contract.stock_clients import SYMBOL, VENUES
 
 
 @pytest.fixture(params=VENUES)
@@ -71,7 +71,7 @@ def test_an_order_below_the_smallest_size_is_rejected(bench: Bench) -> None:
 
 
 def test_an_order_that_arrives_after_its_expiry_is_rejected_where_the_venue_can(bench: Bench) -> None:
-    async def story(gateway: CcxtGateway) -> tuple[PlaceOrder, PlaceAnswer]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceOrder, PlaceAnswer]:
         order = an_order("50010", "0.01", expires_ns=CLOCK.wall_ns() + 4 * NS_PER_MS)
         return order, await gateway.place(order)
 
@@ -103,7 +103,7 @@ def test_an_order_beyond_the_guard_is_not_sent_at_all(bench: Bench) -> None:
     assert (answer.code, answer.sent_ns) == ("guard_symbol", 0)
 
 
-def test_a_lost_acknowledgement_is_unknown_and_a_look_finds_order_and_fills(bench: Bench) -> None:
+def test_a_lost_acknowledgement_is_unknown_and_a_query_finds_order_and_fills(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_ack", "place")
 
@@ -117,11 +117,11 @@ def test_a_lost_acknowledgement_is_unknown_and_a_look_finds_order_and_fills(benc
     assert len(looked.fills) == 2
 
 
-def test_an_order_that_never_arrived_is_unknown_and_a_look_is_complete_and_empty(bench: Bench) -> None:
+def test_an_order_that_never_arrived_is_unknown_and_a_query_is_complete_and_empty(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_request", "place")
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderQueried]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, OrderQueried]:
         return await gateway.place(order), await gateway.query_order(query(order))
 
     answer, looked = bench.run(story)
@@ -131,10 +131,10 @@ def test_an_order_that_never_arrived_is_unknown_and_a_look_is_complete_and_empty
     assert not bench.orders(order.client_order_id)
 
 
-def test_a_look_that_could_not_read_everything_does_not_claim_to(bench: Bench) -> None:
+def test_a_query_that_could_not_read_everything_does_not_claim_to(bench: Bench) -> None:
     order = an_order("50010", "0.4")
 
-    async def story(gateway: CcxtGateway) -> OrderQueried:
+    async def story(gateway: VenueGateway) -> OrderQueried:
         bench.fault("http_500", "query", count=50)
         return await gateway.query_order(query(order))
 
@@ -244,7 +244,7 @@ def test_an_ioc_sell_pays_its_fee_in_quote(bench: Bench) -> None:
 def test_an_order_is_found_by_the_venues_number_too(bench: Bench) -> None:
     order = an_order("50000", "0.1")
 
-    async def story(gateway: CcxtGateway) -> OrderQueried:
+    async def story(gateway: VenueGateway) -> OrderQueried:
         looked = await place_then_end(gateway, order)
         assert looked.report is not None
         return await gateway.query_order(query(order, looked.report.venue_order_id))
@@ -254,7 +254,7 @@ def test_an_order_is_found_by_the_venues_number_too(bench: Bench) -> None:
     assert told(again.fills) == bench.fills(order.client_order_id)
 
 
-async def place_then_end(gateway: CcxtGateway, order: PlaceOrder) -> OrderQueried:
+async def place_then_end(gateway: VenueGateway, order: PlaceOrder) -> OrderQueried:
     await gateway.place(order)
     return await ended(gateway, order)
 
@@ -262,7 +262,7 @@ async def place_then_end(gateway: CcxtGateway, order: PlaceOrder) -> OrderQuerie
 def test_a_resting_order_is_found_open_and_can_be_cancelled(bench: Bench) -> None:
     order = an_order("49000", "0.1", tif=TimeInForce.GTC)
 
-    async def story(gateway: CcxtGateway) -> tuple[OrderQueried, Outcome, OrderQueried]:
+    async def story(gateway: VenueGateway) -> tuple[OrderQueried, Outcome, OrderQueried]:
         await gateway.place(order)
         resting = await gateway.query_order(query(order))
         cancel = CancelOrder(
@@ -280,7 +280,7 @@ def test_a_resting_order_is_found_open_and_can_be_cancelled(bench: Bench) -> Non
     assert gone.report.filled == 0
 
 
-def resting_and_gone(gateway: CcxtGateway, count: int) -> tuple[list[PlaceOrder], list[CancelOrder]]:
+def resting_and_gone(gateway: VenueGateway, count: int) -> tuple[list[PlaceOrder], list[CancelOrder]]:
     """Return `count` orders that rest, and cancels for them and, in the middle, for one that never was."""
     orders = [an_order("49000", "0.01", tif=TimeInForce.GTC, role=Role.HEDGE) for _ in range(count)]
     wanted = [*orders[: count // 2], an_order("49000", "0.01"), *orders[count // 2 :]]
@@ -293,7 +293,7 @@ def resting_and_gone(gateway: CcxtGateway, count: int) -> tuple[list[PlaceOrder]
 
 
 def test_several_orders_are_cancelled_with_one_request_and_each_is_answered_for_itself(bench: Bench) -> None:
-    async def story(gateway: CcxtGateway) -> tuple[list[CancelOrder], tuple[CancelAnswered, ...]]:
+    async def story(gateway: VenueGateway) -> tuple[list[CancelOrder], tuple[CancelAnswered, ...]]:
         orders, cancels = resting_and_gone(gateway, 4)
         placed = [await gateway.place(order) for order in orders]
         [first, *_] = [answer.report for answer in placed if isinstance(answer, OrderAccepted) and answer.report]
@@ -319,7 +319,7 @@ def test_several_orders_are_cancelled_with_one_request_and_each_is_answered_for_
     ("fault", "outcome"), [("lost_ack", Outcome.UNKNOWN), ("http_500", Outcome.UNKNOWN), ("http_429", Outcome.REJECTED)]
 )
 def test_a_batch_that_fails_as_a_whole_fails_for_each(bench: Bench, fault: str, outcome: Outcome) -> None:
-    async def story(gateway: CcxtGateway) -> tuple[CancelAnswered, ...]:
+    async def story(gateway: VenueGateway) -> tuple[CancelAnswered, ...]:
         orders, cancels = resting_and_gone(gateway, 2)
         for order in orders:
             await gateway.place(order)
@@ -331,11 +331,11 @@ def test_a_batch_that_fails_as_a_whole_fails_for_each(bench: Bench, fault: str, 
     assert {answer.outcome for answer in bench.run(story)} == {outcome}
 
 
-def test_the_private_stream_tells_the_same_fills_as_the_ledger(bench: Bench) -> None:
+def test_the_private_stream_reports_the_same_fills_as_the_ledger(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     events: list[AnyEvent] = []
 
-    async def story(gateway: CcxtGateway) -> None:
+    async def story(gateway: VenueGateway) -> None:
         up, done = asyncio.Event(), asyncio.Event()
 
         def listen(event: AnyEvent) -> None:
@@ -362,7 +362,7 @@ def test_the_private_stream_tells_the_same_fills_as_the_ledger(bench: Bench) -> 
 
 
 def test_balances_rules_fees_and_clock_are_the_venues_own(bench: Bench) -> None:
-    async def story(gateway: CcxtGateway) -> Any:
+    async def story(gateway: VenueGateway) -> Any:
         instruments = await gateway.instruments((SYMBOL, "ETH/USDT", "NOPE/USDT"))
         return instruments, await gateway.balances(), await gateway.measure_clock(), gateway.account_id
 
@@ -386,7 +386,7 @@ def test_balances_rules_fees_and_clock_are_the_venues_own(bench: Bench) -> None:
 
 
 def test_a_read_survives_a_passing_fault(bench: Bench) -> None:
-    async def story(gateway: CcxtGateway) -> bool:
+    async def story(gateway: VenueGateway) -> bool:
         bench.fault("http_500", "query")
         return (await gateway.balances()).complete
 
@@ -394,7 +394,7 @@ def test_a_read_survives_a_passing_fault(bench: Bench) -> None:
 
 
 def test_a_read_gives_up_on_a_lasting_fault(bench: Bench) -> None:
-    async def story(gateway: CcxtGateway) -> None:
+    async def story(gateway: VenueGateway) -> None:
         bench.fault("http_500", "query", count=100)
         with pytest.raises(VenueError):
             await gateway.balances()

@@ -24,11 +24,11 @@ from arb.core.events import (
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import PlaceAnswer
 from arb.venues.endpoints import OrderEntry
-from arb.venues.gateway import CcxtGateway
+from arb.venues.gateway import VenueGateway
 from arb.venues.order_socket import OrderSocket
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order, ended, place_and_look, query, told
-from tests.contract.strangers import SYMBOL
+from tests.contract.stock_clients import SYMBOL
 
 VENUES = ("gate", "okx")
 
@@ -43,7 +43,7 @@ def bench(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
     sandbox.admin("DELETE", "/faults")
 
 
-def socket_of(gateway: CcxtGateway) -> OrderSocket:
+def socket_of(gateway: VenueGateway) -> OrderSocket:
     assert gateway.order_socket is not None
     return gateway.order_socket
 
@@ -51,7 +51,7 @@ def socket_of(gateway: CcxtGateway) -> OrderSocket:
 # Failures first.
 
 
-def test_a_lost_result_is_unknown_though_the_venue_said_received_and_a_look_finds_all(bench: Bench) -> None:
+def test_a_lost_result_is_unknown_though_the_venue_said_received_and_a_query_finds_all(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_ack", "place")
 
@@ -67,7 +67,7 @@ def test_a_request_that_is_lost_after_its_receipt_is_unknown_and_absent(bench: B
     order = an_order("50010", "0.4")
     bench.fault("lost_request", "place")
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, OrderQueried]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, OrderQueried]:
         return await gateway.place(order), await gateway.query_order(query(order))
 
     answer, looked = bench.run(story)
@@ -84,7 +84,7 @@ def test_a_connection_lost_after_sending_is_unknown_and_the_order_is_not_sent_ag
     order, after = an_order("50010", "0.2"), an_order("50010", "0.1")
     bench.fault("ws_disconnect", "place")
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, OrderQueried]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, PlaceAnswer, OrderQueried]:
         first = await gateway.place(order)
         second = await gateway.place(after)  # at once: the socket is down, so over REST
         await asyncio.wait_for(socket_of(gateway).logged_in.wait(), 60)
@@ -106,7 +106,7 @@ def test_an_order_delayed_beyond_its_expiry_is_refused_by_okx_and_executed_by_ga
 ) -> None:
     bench.fault("delayed_request", "place", param=2400)
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceOrder, PlaceAnswer, OrderQueried]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceOrder, PlaceAnswer, OrderQueried]:
         order = an_order("50010", "0.1", expires_ns=CLOCK.wall_ns() + 800 * NS_PER_MS)
         answer = await gateway.place(order)  # gives up after 1.5 s
         await asyncio.sleep(1.6)  # real time: until the request was executed or refused
@@ -124,7 +124,7 @@ def test_an_answer_that_comes_too_late_changes_nothing(bench: Bench) -> None:
     order, after = an_order("50000", "0.1"), an_order("50010", "0.1")
     bench.fault("slow", "place", param=2000)
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, int]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, PlaceAnswer, int]:
         first, second = await gateway.place(order), await gateway.place(after)
         await asyncio.sleep(1.0)  # real time: until the late answer has come
         return first, second, socket_of(gateway).under_way
@@ -147,7 +147,9 @@ def test_an_answer_that_comes_too_late_changes_nothing(bench: Bench) -> None:
         ("reject_balance", OrderRejected),
     ],
 )
-def test_the_venues_words_mean_what_they_mean_over_rest(bench: Bench, fault: str, expected: type[PlaceAnswer]) -> None:
+def test_the_venues_message_mean_what_they_mean_over_rest(
+    bench: Bench, fault: str, expected: type[PlaceAnswer]
+) -> None:
     order = an_order("50010", "0.1")
     bench.fault(fault, "place")
 
@@ -207,7 +209,7 @@ def test_a_refused_login_leaves_orders_to_rest(bench: Bench) -> None:
 def test_an_ioc_fills_whole_or_in_part_and_goes_over_the_socket(bench: Bench, size: str, filled: str) -> None:
     order = an_order("50000", size)
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, int, OrderQueried]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, int, OrderQueried]:
         return await gateway.place(order), socket_of(gateway).passed_by, await ended(gateway, order)
 
     answer, passed_by, looked = bench.run(story)
@@ -218,11 +220,11 @@ def test_an_ioc_fills_whole_or_in_part_and_goes_over_the_socket(bench: Bench, si
     assert told(looked.fills) == bench.fills(order.client_order_id)
 
 
-def test_a_fill_told_before_the_answer_is_the_same_fill(bench: Bench) -> None:
+def test_a_fill_reported_before_the_answer_is_the_same_fill(bench: Bench) -> None:
     order = an_order("50000", "0.1")
     bench.fault("slow", "place", param=300)  # the private stream tells first
 
-    async def story(gateway: CcxtGateway) -> tuple[list[Any], PlaceAnswer]:
+    async def story(gateway: VenueGateway) -> tuple[list[Any], PlaceAnswer]:
         await bench.told_of(PrivateUp)
         answer = await gateway.place(order)
         await bench.told_of(OrderFilled)
@@ -238,7 +240,7 @@ def test_a_fill_told_before_the_answer_is_the_same_fill(bench: Bench) -> None:
 def test_both_answers_of_many_orders_at_once_find_their_own(bench: Bench) -> None:
     orders = [an_order("49000", "0.001", role=Role.HEDGE) for _ in range(6)]
 
-    async def story(gateway: CcxtGateway) -> list[PlaceAnswer]:
+    async def story(gateway: VenueGateway) -> list[PlaceAnswer]:
         return await asyncio.gather(*(gateway.place(order) for order in orders))
 
     answers = bench.run(story)
@@ -253,7 +255,7 @@ def test_both_answers_of_many_orders_at_once_find_their_own(bench: Bench) -> Non
 def test_a_resting_order_is_cancelled_over_the_socket_once(bench: Bench) -> None:
     order = an_order("49000", "0.1", tif=TimeInForce.GTC)
 
-    async def story(gateway: CcxtGateway) -> tuple[CancelAnswered, CancelAnswered]:
+    async def story(gateway: VenueGateway) -> tuple[CancelAnswered, CancelAnswered]:
         await gateway.place(order)
         cancel = CancelOrder(
             cause=1, venue=bench.venue, symbol=SYMBOL, client_order_id=order.client_order_id, venue_order_id=None
@@ -272,7 +274,7 @@ def test_several_orders_are_cancelled_with_one_frame(bench: Bench) -> None:
     orders = [an_order("49000", "0.01", tif=TimeInForce.GTC, role=Role.HEDGE) for _ in range(3)]
     wanted = [*orders, an_order("49000", "0.01")]
 
-    async def story(gateway: CcxtGateway) -> tuple[CancelAnswered, ...]:
+    async def story(gateway: VenueGateway) -> tuple[CancelAnswered, ...]:
         for order in orders:
             await gateway.place(order)
         cancels = [
@@ -292,7 +294,7 @@ def test_several_orders_are_cancelled_with_one_frame(bench: Bench) -> None:
 def test_an_entry_leaves_in_the_call_that_sends_it(bench: Bench) -> None:
     order = an_order("50000", "0.1", Side.BUY)
 
-    async def story(gateway: CcxtGateway) -> PlaceAnswer:
+    async def story(gateway: VenueGateway) -> PlaceAnswer:
         departure = gateway.prepare(order)
         assert not isinstance(departure, OrderRejected)
         coming = departure()

@@ -14,10 +14,10 @@ from arb.core.events import OrderAccepted, OrderRejected
 from arb.market.order import Role
 from arb.venues.base import PlaceAnswer
 from arb.venues.endpoints import OrderEntry
-from arb.venues.gateway import CcxtGateway
+from arb.venues.gateway import VenueGateway
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order
-from tests.contract.strangers import SYMBOL
+from tests.contract.stock_clients import SYMBOL
 
 WAYS = (
     ("gate", OrderEntry.REST),
@@ -57,7 +57,7 @@ def statuses(bench: Bench, orders: list[PlaceOrder]) -> list[int]:
 def test_a_burst_of_repairs_waits_its_turn_and_the_venue_refuses_none(bench: Bench) -> None:
     orders = repairs(BURST[bench.venue])
 
-    async def story(gateway: CcxtGateway) -> tuple[list[PlaceAnswer], int]:
+    async def story(gateway: VenueGateway) -> tuple[list[PlaceAnswer], int]:
         began_ns = CLOCK.monotonic_ns()
         answers = await asyncio.gather(*(gateway.place(order) for order in orders))
         return answers, CLOCK.monotonic_ns() - began_ns
@@ -72,7 +72,7 @@ def test_a_burst_of_repairs_waits_its_turn_and_the_venue_refuses_none(bench: Ben
 def test_entries_beyond_the_budget_are_refused_here_and_leave_room_for_a_repair(bench: Bench) -> None:
     entries, repair = [an_order("49000", "0.001") for _ in range(15)], repairs(1)
 
-    async def story(gateway: CcxtGateway) -> tuple[list[PlaceAnswer], PlaceAnswer, int]:
+    async def story(gateway: VenueGateway) -> tuple[list[PlaceAnswer], PlaceAnswer, int]:
         answers = await asyncio.gather(*(gateway.place(order) for order in entries))
         began_ns = CLOCK.monotonic_ns()
         return answers, await gateway.place(repair[0]), CLOCK.monotonic_ns() - began_ns
@@ -91,7 +91,7 @@ def test_after_a_429_entries_stop_a_repair_waits_and_all_goes_on_slower(bench: B
     first, entry, repair = an_order("49000", "0.001"), an_order("49000", "0.001"), repairs(1)[0]
     bench.fault("http_429", "place")
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, PlaceAnswer, int]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, PlaceAnswer, PlaceAnswer, int]:
         refused, at_once = await gateway.place(first), await gateway.place(entry)
         repaired = await gateway.place(repair)
         await asyncio.sleep(0.6)  # real time: a window of ours
@@ -110,7 +110,7 @@ def test_after_a_429_entries_stop_a_repair_waits_and_all_goes_on_slower(bench: B
     ("entry", "market"),
     [(OrderEntry.REST, ("ETH/USDT", "1000", "0.01")), (OrderEntry.WEBSOCKET, ("DOGE/USDT", "0.05", "500"))],
 )
-def test_what_gate_tells_in_headers_is_obeyed_when_another_program_uses_the_same_allowance(
+def test_what_gate_reports_in_headers_is_obeyed_when_another_program_uses_the_same_allowance(
     sandbox: Sandbox, entry: OrderEntry, market: tuple[str, str, str]
 ) -> None:
     symbol, price, size = market  # of this test alone, so that nobody else's placements are counted
@@ -119,7 +119,7 @@ def test_what_gate_tells_in_headers_is_obeyed_when_another_program_uses_the_same
         an_order(price, size, symbol=symbol, role=role) for role in (Role.HEDGE, Role.HEDGE, Role.ENTRY)
     )
 
-    async def story(gateway: CcxtGateway) -> tuple[PlaceAnswer, PlaceAnswer, PlaceAnswer]:
+    async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, PlaceAnswer, PlaceAnswer]:
         others = [theirs.gateway() for _ in range(3)]  # which do not know of each other, either
         await asyncio.gather(
             *(other.place(an_order(price, size, symbol=symbol, role=Role.HEDGE)) for other in others for _ in range(3))

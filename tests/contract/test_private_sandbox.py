@@ -1,4 +1,4 @@
-"""The private streams of all venues against the sandbox's disturbances: strangers' orders, doubles, garbage, losses."""
+"""The private streams of all venues against the sandbox's disturbances: foreign orders, doubles, garbage, losses."""
 
 import asyncio
 import random
@@ -11,13 +11,13 @@ import pytest
 from arb.clock import NS_PER_S, SystemClock
 from arb.core.commands import PlaceOrder
 from arb.core.events import AnyEvent, OrderFilled, OrderUpdated, PrivateDown, PrivateUp
-from arb.market.client_id import ClientOrderId, decode
+from arb.market.ids import ClientOrderId, decode
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import sandbox_access
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
-from tests.contract.strangers import SYMBOL, VENUES
+from tests.contract.stock_clients import SYMBOL, VENUES
 
 CLOCK = SystemClock()
 NONCE = random.SystemRandom().getrandbits(48)
@@ -107,7 +107,7 @@ def run(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Callable[[
     sandbox.admin("DELETE", "/faults")
 
 
-def test_a_strangers_order_is_told_as_foreign_and_disturbs_nothing(run: Callable[[Any], Watch]) -> None:
+def test_a_foreign_order_is_reported_as_foreign_and_disturbs_nothing(run: Callable[[Any], Watch]) -> None:
     async def story(watch: Watch) -> None:
         await watch.fault("foreign_order", on="any", symbol=SYMBOL, count=1)
         await watch.until(lambda: watch.count(OrderFilled) >= 1)
@@ -120,7 +120,7 @@ def test_a_strangers_order_is_told_as_foreign_and_disturbs_nothing(run: Callable
     assert watch.count(PrivateDown) == 0
 
 
-def test_a_fill_told_twice_has_the_same_key_twice(run: Callable[[Any], Watch]) -> None:
+def test_a_fill_reported_twice_has_the_same_key_twice(run: Callable[[Any], Watch]) -> None:
     async def story(watch: Watch) -> None:
         await watch.fault("duplicate_fill_event", count=2)  # Bitget tells a fill on two channels
         await watch.buy()
@@ -133,7 +133,7 @@ def test_a_fill_told_twice_has_the_same_key_twice(run: Callable[[Any], Watch]) -
 
 
 @pytest.mark.parametrize("fault", ["ws_garbage", "ws_disconnect"])
-def test_garbage_and_losses_are_told_and_the_stream_comes_back(run: Callable[[Any], Watch], fault: str) -> None:
+def test_garbage_and_losses_are_reported_and_the_stream_comes_back(run: Callable[[Any], Watch], fault: str) -> None:
     async def story(watch: Watch) -> None:
         await watch.fault(fault, count=1)
         await watch.buy()

@@ -9,11 +9,11 @@ from arb.clock import NS_PER_S
 from arb.core.commands import SnapshotAccount
 from arb.core.events import AccountSnapshotTaken
 from arb.errors import VenueError
-from arb.market.client_id import decode
+from arb.market.ids import decode
 from arb.market.order import Side, TimeInForce
-from arb.venues.gateway import CcxtGateway
+from arb.venues.gateway import VenueGateway
 from tests.contract.gateway_bench import CLOCK, Bench, an_order, ended
-from tests.contract.strangers import SYMBOL
+from tests.contract.stock_clients import SYMBOL
 from tests.contract.test_gateway_sandbox import bench
 
 __all__ = ["bench"]
@@ -36,8 +36,8 @@ def free(bench: Bench, asset: str) -> Decimal:
     return Decimal(bench._ledger()["balances"][asset]["free"])
 
 
-def test_a_look_that_cannot_be_completed_says_so_and_why(bench: Bench) -> None:
-    async def story(gateway: CcxtGateway) -> AccountSnapshotTaken:
+def test_a_query_that_cannot_be_completed_says_so_and_why(bench: Bench) -> None:
+    async def story(gateway: VenueGateway) -> AccountSnapshotTaken:
         bench.fault("http_500", "query", count=200)
         return await gateway.snapshot_account(snapshot_account(bench))
 
@@ -50,7 +50,7 @@ def test_a_look_that_cannot_be_completed_says_so_and_why(bench: Bench) -> None:
 def test_orders_open_and_ended_and_their_fills_are_all_found_and_named(bench: Bench) -> None:
     taking, resting = an_order("50010", "0.4"), an_order("48000", "0.1", tif=TimeInForce.GTC)
 
-    async def story(gateway: CcxtGateway) -> AccountSnapshotTaken:
+    async def story(gateway: VenueGateway) -> AccountSnapshotTaken:
         await gateway.place(taking)
         await gateway.place(resting)
         await ended(gateway, taking)
@@ -67,14 +67,14 @@ def test_orders_open_and_ended_and_their_fills_are_all_found_and_named(bench: Be
     assert {(f.trade_id, f.price, f.size, f.fee, f.fee_currency) for f in mine} == bench.fills(taking.client_order_id)
 
 
-def test_a_strangers_order_is_found_and_its_name_is_not_ours(bench: Bench) -> None:
+def test_a_foreign_order_is_found_and_its_name_is_not_ours(bench: Bench) -> None:
     before = {order["id"] for order in bench._ledger()["orders"]}
     bench.fault("foreign_order", "any", symbol=SYMBOL, param="300")
     found = looked(bench)
     by_hand = {order["id"] for order in bench._ledger()["orders"] if order["id"] not in before}
-    strangers = {order.venue_order_id for order in found.orders if decode(order.client_order_id or "") is None}
+    stock_venues = {order.venue_order_id for order in found.orders if decode(order.client_order_id or "") is None}
     assert by_hand
-    assert by_hand <= strangers
+    assert by_hand <= stock_venues
     assert by_hand <= {fill.venue_order_id for fill in found.fills}
 
 
@@ -90,10 +90,10 @@ def test_deposits_and_withdrawals_are_found_with_their_signs(bench: Bench) -> No
     assert all(abs(transfer.event_ns - CLOCK.wall_ns()) < 120 * NS_PER_S for transfer in found.transfers)
 
 
-def test_what_happened_before_the_span_is_not_told(bench: Bench) -> None:
+def test_what_happened_before_the_span_is_not_reported(bench: Bench) -> None:
     order = an_order("50000", "0.1", Side.BUY)
 
-    async def story(gateway: CcxtGateway) -> AccountSnapshotTaken:
+    async def story(gateway: VenueGateway) -> AccountSnapshotTaken:
         await gateway.place(order)
         await ended(gateway, order)
         return await gateway.snapshot_account(snapshot_account(bench, since_s=-30))
@@ -104,17 +104,17 @@ def test_what_happened_before_the_span_is_not_told(bench: Bench) -> None:
 
 
 def test_the_dead_man_switch_is_armed_and_disarmed_where_there_is_one(bench: Bench) -> None:
-    async def story(gateway: CcxtGateway) -> tuple[bool, bool]:
+    async def story(gateway: VenueGateway) -> tuple[bool, bool]:
         return await gateway.arm_dead_man(15), await gateway.arm_dead_man(0)
 
     assert bench.run(story) == (bench.venue != "bitget",) * 2
 
 
-def test_a_switch_that_cannot_be_told_is_an_error(bench: Bench) -> None:
+def test_a_switch_that_cannot_be_reported_is_an_error(bench: Bench) -> None:
     if bench.venue == "bitget":
         pytest.skip("knows no such switch")
 
-    async def story(gateway: CcxtGateway) -> None:
+    async def story(gateway: VenueGateway) -> None:
         bench.fault("http_500", "any", count=50)
         with pytest.raises(VenueError):
             await gateway.arm_dead_man(15)

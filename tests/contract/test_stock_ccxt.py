@@ -6,93 +6,95 @@ from typing import Any
 import ccxt
 import pytest
 
-from tests.contract.conftest import Sandbox, Stranger
-from tests.contract.strangers import SYMBOL, VENUES, exact, rest_client
+from tests.contract.conftest import Sandbox, StockVenue
+from tests.contract.stock_clients import SYMBOL, VENUES, exact, rest_client
 
 BIDS = [["50000", "0.5"], ["49990", "2"]]
 ASKS = [["50010", "0.02"], ["50020", "1"]]
 
 
 @pytest.fixture(params=VENUES)
-def stranger(request: pytest.FixtureRequest, strangers: dict[str, Stranger]) -> Stranger:
+def stock_venue(request: pytest.FixtureRequest, stock_venues: dict[str, StockVenue]) -> StockVenue:
     """A stock client in front of the same two-level book at every venue, each test anew."""
-    stranger = strangers[request.param]
-    stranger.set_book(BIDS, ASKS)
-    return stranger
+    stock_venue = stock_venues[request.param]
+    stock_venue.set_book(BIDS, ASKS)
+    return stock_venue
 
 
-def place(stranger: Stranger, kind: str, side: str, size: str, price: str | None = None, **params: Any) -> Any:
+def place(stock_venue: StockVenue, kind: str, side: str, size: str, price: str | None = None, **params: Any) -> Any:
     """Place through the unified call; the price of a market buy only turns its size into a cost where that is asked."""
-    return stranger.client.create_order(SYMBOL, kind, side, float(size), price and float(price), params)
+    return stock_venue.client.create_order(SYMBOL, kind, side, float(size), price and float(price), params)
 
 
-def test_markets_state_the_rules_that_orders_must_obey(stranger: Stranger) -> None:
-    market = stranger.client.market(SYMBOL)
+def test_markets_state_the_rules_that_orders_must_obey(stock_venue: StockVenue) -> None:
+    market = stock_venue.client.market(SYMBOL)
 
     assert market["spot"]
     assert market["active"]
     assert 0 < exact(market["precision"]["amount"]) <= Decimal("0.01")
     assert 0 < exact(market["precision"]["price"]) <= 1
-    assert {"ETH/USDT", "SOL/USDT", "DOGE/USDT"} <= set(stranger.client.markets)
+    assert {"ETH/USDT", "SOL/USDT", "DOGE/USDT"} <= set(stock_venue.client.markets)
 
 
-def test_currencies_can_be_deposited_and_withdrawn(stranger: Stranger) -> None:
-    currencies = stranger.client.fetch_currencies()
+def test_currencies_can_be_deposited_and_withdrawn(stock_venue: StockVenue) -> None:
+    currencies = stock_venue.client.fetch_currencies()
 
     assert {"BTC", "USDT"} <= set(currencies)
     assert currencies["BTC"]["deposit"]
     assert currencies["BTC"]["withdraw"]
 
 
-def test_the_venue_tells_the_time(stranger: Stranger) -> None:
-    assert abs(stranger.client.fetch_time() - stranger.client.milliseconds()) < 5_000
+def test_the_venue_reports_the_time(stock_venue: StockVenue) -> None:
+    assert abs(stock_venue.client.fetch_time() - stock_venue.client.milliseconds()) < 5_000
 
 
-def test_the_book_is_the_one_that_was_set(stranger: Stranger) -> None:
-    book = stranger.client.fetch_order_book(SYMBOL)
+def test_the_book_is_the_one_that_was_set(stock_venue: StockVenue) -> None:
+    book = stock_venue.client.fetch_order_book(SYMBOL)
 
     assert [[exact(price), exact(size)] for price, size, *_ in book["bids"]] == as_decimals(BIDS)
     assert [[exact(price), exact(size)] for price, size, *_ in book["asks"]] == as_decimals(ASKS)
 
 
-def test_the_ticker_quotes_the_best_levels(stranger: Stranger) -> None:
-    ticker = stranger.client.fetch_ticker(SYMBOL)
+def test_the_ticker_quotes_the_best_levels(stock_venue: StockVenue) -> None:
+    ticker = stock_venue.client.fetch_ticker(SYMBOL)
 
     assert (exact(ticker["bid"]), exact(ticker["ask"])) == (Decimal(50000), Decimal(50010))
 
 
-def test_balances_are_those_of_the_ledger(stranger: Stranger) -> None:
-    balance = stranger.client.fetch_balance()
+def test_balances_are_those_of_the_ledger(stock_venue: StockVenue) -> None:
+    balance = stock_venue.client.fetch_balance()
 
-    held_by_asset = stranger.ledger()["balances"]
+    held_by_asset = stock_venue.ledger()["balances"]
     held_by_asset.pop("POINT", None)  # Gate keeps points apart from the spot account
     for asset, held in held_by_asset.items():
         assert exact(balance[asset]["free"]) == Decimal(held["free"])
         assert exact(balance[asset]["used"]) == Decimal(held["locked"])
 
 
-def test_trading_fees_are_what_fills_are_charged(stranger: Stranger) -> None:
-    fee = stranger.client.fetch_trading_fee(SYMBOL)
-    order = place(stranger, "limit", "sell", "0.01", "50000", timeInForce="IOC")
+def test_trading_fees_are_what_fills_are_charged(stock_venue: StockVenue) -> None:
+    fee = stock_venue.client.fetch_trading_fee(SYMBOL)
+    order = place(stock_venue, "limit", "sell", "0.01", "50000", timeInForce="IOC")
 
-    [fill] = stranger.fills_of(order["id"])
+    [fill] = stock_venue.fills_of(order["id"])
     charged = Decimal(fill["fee"]) / (Decimal(fill["price"]) * Decimal(fill["size"]))
     assert exact(fee["taker"]) == charged
     assert exact(fee["maker"]) <= exact(fee["taker"])
 
 
 @pytest.mark.parametrize("venue", ["gate", "bitget"])
-def test_all_trading_fees_come_at_once_where_the_client_knows_how(strangers: dict[str, Stranger], venue: str) -> None:
-    fees = strangers[venue].client.fetch_trading_fees()
+def test_all_trading_fees_come_at_once_where_the_client_knows_how(
+    stock_venues: dict[str, StockVenue], venue: str
+) -> None:
+    fees = stock_venues[venue].client.fetch_trading_fees()
 
-    assert exact(fees[SYMBOL]["taker"]) == exact(strangers[venue].client.fetch_trading_fee(SYMBOL)["taker"])
+    assert exact(fees[SYMBOL]["taker"]) == exact(stock_venues[venue].client.fetch_trading_fee(SYMBOL)["taker"])
 
 
-def test_a_limit_order_rests_locks_and_can_be_cancelled(stranger: Stranger) -> None:
-    client = stranger.client
+def test_a_limit_order_rests_locks_and_can_be_cancelled(stock_venue: StockVenue) -> None:
+    client = stock_venue.client
     free_before = exact(client.fetch_balance()["USDT"]["free"])
 
-    order = place(stranger, "limit", "buy", "0.02", "49000")
+    order = place(stock_venue, "limit", "buy", "0.02", "49000")
     found = client.fetch_order(order["id"], SYMBOL)
     listed = [each["id"] for each in client.fetch_open_orders(SYMBOL)]
     free_while_open = exact(client.fetch_balance()["USDT"]["free"])
@@ -106,114 +108,114 @@ def test_a_limit_order_rests_locks_and_can_be_cancelled(stranger: Stranger) -> N
     assert ended["status"] == "canceled"
     assert order["id"] not in [each["id"] for each in client.fetch_open_orders(SYMBOL)]
     assert exact(client.fetch_balance()["USDT"]["free"]) == free_before
-    assert stranger.order(order["id"])["status"] == "cancelled"
+    assert stock_venue.order(order["id"])["status"] == "cancelled"
 
 
-def test_several_orders_are_cancelled_in_one_batch(stranger: Stranger) -> None:
-    orders = [place(stranger, "limit", "buy", "0.01", price) for price in ("49000", "48990")]
-    before = len(stranger.ledger()["requests"])
+def test_several_orders_are_cancelled_in_one_batch(stock_venue: StockVenue) -> None:
+    orders = [place(stock_venue, "limit", "buy", "0.01", price) for price in ("49000", "48990")]
+    before = len(stock_venue.ledger()["requests"])
 
-    stranger.client.cancel_orders([order["id"] for order in orders], SYMBOL)
+    stock_venue.client.cancel_orders([order["id"] for order in orders], SYMBOL)
 
-    assert [stranger.order(order["id"])["status"] for order in orders] == ["cancelled"] * 2
-    assert len({row["ts_ms"] for row in stranger.ledger()["requests"][before:]}) == 1  # in one request
+    assert [stock_venue.order(order["id"])["status"] for order in orders] == ["cancelled"] * 2
+    assert len({row["ts_ms"] for row in stock_venue.ledger()["requests"][before:]}) == 1  # in one request
 
 
-def test_open_orders_are_listed_over_all_symbols(stranger: Stranger) -> None:
-    order = place(stranger, "limit", "sell", "0.01", "60000")
+def test_open_orders_are_listed_over_all_symbols(stock_venue: StockVenue) -> None:
+    order = place(stock_venue, "limit", "sell", "0.01", "60000")
 
-    listed = stranger.client.fetch_open_orders()
-    stranger.client.cancel_order(order["id"], SYMBOL)
+    listed = stock_venue.client.fetch_open_orders()
+    stock_venue.client.cancel_order(order["id"], SYMBOL)
 
     assert order["id"] in [each["id"] for each in listed]
 
 
 @pytest.mark.parametrize("side", ["buy", "sell"])
-def test_a_market_order_fills_at_once_and_its_fills_read_back_as_booked(stranger: Stranger, side: str) -> None:
-    order = place(stranger, "market", side, "0.02", "50010" if side == "buy" else None)
+def test_a_market_order_fills_at_once_and_its_fills_read_back_as_booked(stock_venue: StockVenue, side: str) -> None:
+    order = place(stock_venue, "market", side, "0.02", "50010" if side == "buy" else None)
 
-    found = stranger.client.fetch_order(order["id"], SYMBOL)
+    found = stock_venue.client.fetch_order(order["id"], SYMBOL)
     assert found["status"] == "closed"
     assert exact(found["filled"]) == Decimal("0.02")
     assert exact(found["average"]) == (Decimal(50010) if side == "buy" else Decimal(50000))
-    assert_fills_match(stranger, order["id"])
+    assert_fills_match(stock_venue, order["id"])
 
 
-def test_an_order_over_two_levels_reads_back_as_two_fills(stranger: Stranger) -> None:
-    order = place(stranger, "limit", "buy", "0.05", "50020")
+def test_an_order_over_two_levels_reads_back_as_two_fills(stock_venue: StockVenue) -> None:
+    order = place(stock_venue, "limit", "buy", "0.05", "50020")
 
-    found = stranger.client.fetch_order(order["id"], SYMBOL)
+    found = stock_venue.client.fetch_order(order["id"], SYMBOL)
     assert (found["status"], exact(found["filled"])) == ("closed", Decimal("0.05"))
-    assert_fills_match(stranger, order["id"], count=2)
+    assert_fills_match(stock_venue, order["id"], count=2)
 
 
-def test_ioc_beyond_the_depth_keeps_what_it_got_and_cancels_the_rest(stranger: Stranger) -> None:
-    order = place(stranger, "limit", "buy", "0.05", "50010", timeInForce="IOC")
+def test_ioc_beyond_the_depth_keeps_what_it_got_and_cancels_the_rest(stock_venue: StockVenue) -> None:
+    order = place(stock_venue, "limit", "buy", "0.05", "50010", timeInForce="IOC")
 
-    found = stranger.client.fetch_order(order["id"], SYMBOL)
+    found = stock_venue.client.fetch_order(order["id"], SYMBOL)
     assert (found["status"], exact(found["filled"])) == ("canceled", Decimal("0.02"))
-    assert stranger.order(order["id"])["status"] == "cancelled"
-    assert_fills_match(stranger, order["id"], count=1)
+    assert stock_venue.order(order["id"])["status"] == "cancelled"
+    assert_fills_match(stock_venue, order["id"], count=1)
 
 
-def test_fok_beyond_the_depth_fills_nothing(stranger: Stranger) -> None:
-    assert_placing_trades_nothing(stranger, "0.05", "50010", timeInForce="FOK")
+def test_fok_beyond_the_depth_fills_nothing(stock_venue: StockVenue) -> None:
+    assert_placing_trades_nothing(stock_venue, "0.05", "50010", timeInForce="FOK")
 
 
-def test_fok_within_the_depth_fills_whole(stranger: Stranger) -> None:
-    order = place(stranger, "limit", "buy", "0.05", "50020", timeInForce="FOK")
+def test_fok_within_the_depth_fills_whole(stock_venue: StockVenue) -> None:
+    order = place(stock_venue, "limit", "buy", "0.05", "50020", timeInForce="FOK")
 
-    assert stranger.client.fetch_order(order["id"], SYMBOL)["status"] == "closed"
-    assert_fills_match(stranger, order["id"], count=2)
-
-
-def test_post_only_that_would_take_trades_nothing(stranger: Stranger) -> None:
-    assert_placing_trades_nothing(stranger, "0.01", "50010", postOnly=True)
+    assert stock_venue.client.fetch_order(order["id"], SYMBOL)["status"] == "closed"
+    assert_fills_match(stock_venue, order["id"], count=2)
 
 
-def test_post_only_behind_the_best_price_rests_and_pays_the_maker_rate_when_hit(stranger: Stranger) -> None:
-    order = place(stranger, "limit", "buy", "0.02", "50005", postOnly=True)
-    resting = stranger.client.fetch_order(order["id"], SYMBOL)
+def test_post_only_that_would_take_trades_nothing(stock_venue: StockVenue) -> None:
+    assert_placing_trades_nothing(stock_venue, "0.01", "50010", postOnly=True)
 
-    stranger.set_book([["49000", "1"]], [["50005", "0.5"], ["50020", "1"]])  # a seller comes down to our price
+
+def test_post_only_behind_the_best_price_rests_and_pays_the_maker_rate_when_hit(stock_venue: StockVenue) -> None:
+    order = place(stock_venue, "limit", "buy", "0.02", "50005", postOnly=True)
+    resting = stock_venue.client.fetch_order(order["id"], SYMBOL)
+
+    stock_venue.set_book([["49000", "1"]], [["50005", "0.5"], ["50020", "1"]])  # a seller comes down to our price
 
     assert resting["status"] == "open"
-    assert stranger.client.fetch_order(order["id"], SYMBOL)["status"] == "closed"
-    [trade] = assert_fills_match(stranger, order["id"], count=1)
+    assert stock_venue.client.fetch_order(order["id"], SYMBOL)["status"] == "closed"
+    [trade] = assert_fills_match(stock_venue, order["id"], count=1)
     assert trade["takerOrMaker"] == "maker"
 
 
-def test_a_client_order_id_finds_its_order(stranger: Stranger) -> None:
-    own = "t-stock0001" if stranger.venue == "gate" else "stock0001"
-    order = place(stranger, "limit", "buy", "0.01", "49000", clientOrderId=own)
+def test_a_client_order_id_finds_its_order(stock_venue: StockVenue) -> None:
+    own = "t-stock0001" if stock_venue.venue == "gate" else "stock0001"
+    order = place(stock_venue, "limit", "buy", "0.01", "49000", clientOrderId=own)
 
     params = {"clientOrderId": own}
-    found = stranger.client.fetch_order(order["id"] if stranger.venue == "gate" else "", SYMBOL, params)
-    stranger.client.cancel_order(order["id"], SYMBOL)
+    found = stock_venue.client.fetch_order(order["id"] if stock_venue.venue == "gate" else "", SYMBOL, params)
+    stock_venue.client.cancel_order(order["id"], SYMBOL)
 
     assert (found["id"], found["clientOrderId"]) == (order["id"], own)
-    assert stranger.order(order["id"])["client_id"] == own
+    assert stock_venue.order(order["id"])["client_id"] == own
 
 
-def test_an_order_beyond_the_balance_is_refused_for_want_of_funds(stranger: Stranger) -> None:
+def test_an_order_beyond_the_balance_is_refused_for_want_of_funds(stock_venue: StockVenue) -> None:
     with pytest.raises(ccxt.InsufficientFunds):
-        place(stranger, "limit", "buy", "90", "49000")
+        place(stock_venue, "limit", "buy", "90", "49000")
 
 
-def test_an_order_below_the_minimum_is_refused(stranger: Stranger) -> None:
-    smallest = stranger.client.market("DOGE/USDT")["precision"]["amount"]
+def test_an_order_below_the_minimum_is_refused(stock_venue: StockVenue) -> None:
+    smallest = stock_venue.client.market("DOGE/USDT")["precision"]["amount"]
     with pytest.raises((ccxt.InvalidOrder, ccxt.BadRequest)):
-        stranger.client.create_order("DOGE/USDT", "limit", "buy", smallest, 0.1)
+        stock_venue.client.create_order("DOGE/USDT", "limit", "buy", smallest, 0.1)
 
 
-def test_cancelling_an_order_that_never_was_is_not_found(stranger: Stranger) -> None:
+def test_cancelling_an_order_that_never_was_is_not_found(stock_venue: StockVenue) -> None:
     with pytest.raises(ccxt.OrderNotFound):
-        stranger.client.cancel_order("123456789", SYMBOL)
+        stock_venue.client.cancel_order("123456789", SYMBOL)
 
 
-def test_an_unknown_order_cannot_be_fetched(stranger: Stranger) -> None:
+def test_an_unknown_order_cannot_be_fetched(stock_venue: StockVenue) -> None:
     with pytest.raises(ccxt.OrderNotFound):
-        stranger.client.fetch_order("123456789", SYMBOL)
+        stock_venue.client.fetch_order("123456789", SYMBOL)
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -225,9 +227,9 @@ def test_a_wrong_secret_is_an_authentication_error(sandbox: Sandbox, venue: str)
         client.fetch_balance()
 
 
-def test_every_cent_is_explained_by_fills_and_transfers(strangers: dict[str, Stranger]) -> None:
-    for stranger in strangers.values():
-        ledger = stranger.ledger()
+def test_every_cent_is_explained_by_fills_and_transfers(stock_venues: dict[str, StockVenue]) -> None:
+    for stock_venue in stock_venues.values():
+        ledger = stock_venue.ledger()
         held = {asset: Decimal(amount) for asset, amount in ledger["initial_balances"].items()}
         for transfer in ledger["transfers"]:
             held[transfer["asset"]] = held.get(transfer["asset"], Decimal(0)) + Decimal(transfer["amount"])
@@ -247,24 +249,24 @@ def as_decimals(levels: list[list[str]]) -> list[list[Decimal]]:
     return [[Decimal(price), Decimal(size)] for price, size in levels]
 
 
-def assert_placing_trades_nothing(stranger: Stranger, size: str, price: str, **params: Any) -> None:
+def assert_placing_trades_nothing(stock_venue: StockVenue, size: str, price: str, **params: Any) -> None:
     """Place a buy that Gate refuses, and OKX and Bitget take and cancel at once: in no case may it fill."""
-    fills_before = len(stranger.ledger()["fills"])
-    if stranger.venue == "gate":
+    fills_before = len(stock_venue.ledger()["fills"])
+    if stock_venue.venue == "gate":
         with pytest.raises(ccxt.ExchangeError, match=r"FOK_NOT_FILL|POC_FILL_IMMEDIATELY"):
-            place(stranger, "limit", "buy", size, price, **params)
+            place(stock_venue, "limit", "buy", size, price, **params)
     else:
-        order = place(stranger, "limit", "buy", size, price, **params)
-        assert stranger.client.fetch_order(order["id"], SYMBOL)["status"] == "canceled"
+        order = place(stock_venue, "limit", "buy", size, price, **params)
+        assert stock_venue.client.fetch_order(order["id"], SYMBOL)["status"] == "canceled"
 
-    assert len(stranger.ledger()["fills"]) == fills_before
-    assert stranger.client.fetch_open_orders(SYMBOL) == []
+    assert len(stock_venue.ledger()["fills"]) == fills_before
+    assert stock_venue.client.fetch_open_orders(SYMBOL) == []
 
 
-def assert_fills_match(stranger: Stranger, order_id: str, count: int = 1) -> list[dict[str, Any]]:
+def assert_fills_match(stock_venue: StockVenue, order_id: str, count: int = 1) -> list[dict[str, Any]]:
     """Compare the fills a stock client reads of one order with the ledger's, field by field; return the former."""
-    trades = [t for t in stranger.client.fetch_my_trades(SYMBOL) if t["order"] == order_id]
-    booked = {fill["trade_id"]: fill for fill in stranger.fills_of(order_id)}
+    trades = [t for t in stock_venue.client.fetch_my_trades(SYMBOL) if t["order"] == order_id]
+    booked = {fill["trade_id"]: fill for fill in stock_venue.fills_of(order_id)}
 
     assert len(trades) == len(booked) == count
     for trade in trades:
@@ -287,48 +289,50 @@ def assert_fills_match(stranger: Stranger, order_id: str, count: int = 1) -> lis
     ],
 )
 def test_a_fault_before_execution_reaches_the_client_as_the_error_it_knows(
-    stranger: Stranger, fault: str, errors: tuple[type[Exception], ...]
+    stock_venue: StockVenue, fault: str, errors: tuple[type[Exception], ...]
 ) -> None:
-    orders_before = len(stranger.ledger()["orders"])
-    stranger.sandbox.admin("POST", "/fault", {"venue": stranger.venue, "fault": fault, "on": "place", "count": 1})
+    orders_before = len(stock_venue.ledger()["orders"])
+    stock_venue.sandbox.admin("POST", "/fault", {"venue": stock_venue.venue, "fault": fault, "on": "place", "count": 1})
 
     with pytest.raises(errors):
-        place(stranger, "limit", "buy", "0.01", "49000")
-    assert len(stranger.ledger()["orders"]) == orders_before
+        place(stock_venue, "limit", "buy", "0.01", "49000")
+    assert len(stock_venue.ledger()["orders"]) == orders_before
 
 
-def test_an_answer_that_never_comes_is_a_timeout_although_the_order_was_taken(stranger: Stranger) -> None:
-    client, patience_ms = stranger.client, stranger.client.timeout
-    stranger.sandbox.admin("POST", "/fault", {"venue": stranger.venue, "fault": "lost_ack", "on": "place", "count": 1})
+def test_an_answer_that_never_comes_is_a_timeout_although_the_order_was_taken(stock_venue: StockVenue) -> None:
+    client, patience_ms = stock_venue.client, stock_venue.client.timeout
+    stock_venue.sandbox.admin(
+        "POST", "/fault", {"venue": stock_venue.venue, "fault": "lost_ack", "on": "place", "count": 1}
+    )
     client.timeout = 1_000
     try:
         with pytest.raises(ccxt.RequestTimeout):
-            place(stranger, "limit", "buy", "0.01", "49000")
+            place(stock_venue, "limit", "buy", "0.01", "49000")
     finally:
         client.timeout = patience_ms
 
     [taken] = client.fetch_open_orders(SYMBOL)
     client.cancel_order(taken["id"], SYMBOL)
-    placed = [request for request in stranger.ledger()["requests"] if request["kind"] == "place"][-1]
+    placed = [request for request in stock_venue.ledger()["requests"] if request["kind"] == "place"][-1]
     assert (placed["http_status"], placed["applied"]) == (None, True)
 
 
-def test_booked_transfers_are_deposits_and_withdrawals(stranger: Stranger) -> None:
-    free = Decimal(stranger.ledger()["balances"]["SOL"]["free"])
+def test_booked_transfers_are_deposits_and_withdrawals(stock_venue: StockVenue) -> None:
+    free = Decimal(stock_venue.ledger()["balances"]["SOL"]["free"])
     for amount in (free + 5, free + 3):
-        body = {"venue": stranger.venue, "asset": "SOL", "free": str(amount)}
-        stranger.sandbox.admin("POST", "/balance", body)
+        body = {"venue": stock_venue.venue, "asset": "SOL", "free": str(amount)}
+        stock_venue.sandbox.admin("POST", "/balance", body)
 
-    deposits, withdrawals = stranger.client.fetch_deposits("SOL"), stranger.client.fetch_withdrawals("SOL")
+    deposits, withdrawals = stock_venue.client.fetch_deposits("SOL"), stock_venue.client.fetch_withdrawals("SOL")
     assert [(each["currency"], exact(each["amount"])) for each in deposits] == [("SOL", Decimal(5))]
     assert [(each["currency"], exact(each["amount"])) for each in withdrawals] == [("SOL", Decimal(2))]
 
 
-def test_ended_orders_are_in_the_history(stranger: Stranger) -> None:
-    filled = place(stranger, "limit", "buy", "0.01", "50010")
-    resting = place(stranger, "limit", "buy", "0.01", "49000")
-    stranger.client.cancel_order(resting["id"], SYMBOL)
+def test_ended_orders_are_in_the_history(stock_venue: StockVenue) -> None:
+    filled = place(stock_venue, "limit", "buy", "0.01", "50010")
+    resting = place(stock_venue, "limit", "buy", "0.01", "49000")
+    stock_venue.client.cancel_order(resting["id"], SYMBOL)
 
-    closed = {each["id"]: each["status"] for each in stranger.client.fetch_closed_orders(SYMBOL)}
+    closed = {each["id"]: each["status"] for each in stock_venue.client.fetch_closed_orders(SYMBOL)}
     assert closed[filled["id"]] == "closed"
     assert resting["id"] not in {order_id for order_id, status in closed.items() if status == "closed"}

@@ -8,8 +8,8 @@ from typing import Any
 import ccxt
 import pytest
 
-from tests.contract.conftest import Stranger
-from tests.contract.strangers import SYMBOL, VENUES, Client, exact, stream_client
+from tests.contract.conftest import StockVenue
+from tests.contract.stock_clients import SYMBOL, VENUES, Client, exact, stream_client
 
 BIDS = [["50000", "0.5"], ["49990", "2"]]
 ASKS = [["50010", "0.02"], ["50020", "1"]]
@@ -17,19 +17,19 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture(params=VENUES)
-def stranger(request: pytest.FixtureRequest, strangers: dict[str, Stranger]) -> Stranger:
+def stock_venue(request: pytest.FixtureRequest, stock_venues: dict[str, StockVenue]) -> StockVenue:
     """The venue's account as seen by the synchronous client, in front of a fresh two-level book."""
-    stranger = strangers[request.param]
-    stranger.set_book(BIDS, ASKS)
-    return stranger
+    stock_venue = stock_venues[request.param]
+    stock_venue.set_book(BIDS, ASKS)
+    return stock_venue
 
 
-def run_with(stranger: Stranger, scene: Callable[[Client], Awaitable[None]]) -> None:
+def run_with(stock_venue: StockVenue, scene: Callable[[Client], Awaitable[None]]) -> None:
     """Play one scene with a streaming client, which borrows the markets already loaded, and close it in any case."""
 
     async def play() -> None:
-        client = stream_client(stranger.venue, stranger.sandbox.info)
-        client.set_markets_from_exchange(stranger.client)
+        client = stream_client(stock_venue.venue, stock_venue.sandbox.info)
+        client.set_markets_from_exchange(stock_venue.client)
         try:
             await scene(client)
         finally:
@@ -69,77 +69,77 @@ def any_of(status: str) -> Callable[[Any], bool]:
     return lambda orders: any(order["status"] == status for order in orders)
 
 
-def test_markets_load_over_the_same_client(stranger: Stranger) -> None:
+def test_markets_load_over_the_same_client(stock_venue: StockVenue) -> None:
     async def scene(client: Client) -> None:
         assert SYMBOL in await client.load_markets(reload=True)
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
-def test_the_streamed_book_follows_every_change(stranger: Stranger) -> None:
+def test_the_streamed_book_follows_every_change(stock_venue: StockVenue) -> None:
     later_bids, later_asks = [["50003", "0.7"], ["49990", "1.5"]], [["50010", "0.02"], ["50030", "3"]]
 
     async def scene(client: Client) -> None:
         await watch_until(lambda: client.watch_order_book(SYMBOL), shows(BIDS, ASKS))
-        await asyncio.to_thread(stranger.set_book, later_bids, later_asks)
+        await asyncio.to_thread(stock_venue.set_book, later_bids, later_asks)
         await watch_until(lambda: client.watch_order_book(SYMBOL), shows(later_bids, later_asks))
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
-def test_a_lost_frame_breaks_the_chain_at_okx_and_the_client_recovers(strangers: dict[str, Stranger]) -> None:
-    stranger, final = strangers["okx"], [["50004", "0.9"]]
-    stranger.set_book(BIDS, ASKS)
+def test_a_lost_frame_breaks_the_chain_at_okx_and_the_client_recovers(stock_venues: dict[str, StockVenue]) -> None:
+    stock_venue, final = stock_venues["okx"], [["50004", "0.9"]]
+    stock_venue.set_book(BIDS, ASKS)
 
     async def scene(client: Client) -> None:
         await watch_until(lambda: client.watch_order_book(SYMBOL), shows(BIDS, ASKS))
         gap = {"venue": "okx", "fault": "ws_gap", "on": "stream", "count": 1}
-        await asyncio.to_thread(stranger.sandbox.admin, "POST", "/fault", gap)
+        await asyncio.to_thread(stock_venue.sandbox.admin, "POST", "/fault", gap)
         watching = asyncio.ensure_future(watch_until(lambda: client.watch_order_book(SYMBOL), shows(final, ASKS)))
-        await asyncio.to_thread(stranger.set_book, [["50003", "0.7"]], ASKS)
-        await until_fault_struck(stranger)
-        await asyncio.to_thread(stranger.set_book, final, ASKS)
+        await asyncio.to_thread(stock_venue.set_book, [["50003", "0.7"]], ASKS)
+        await until_fault_struck(stock_venue)
+        await asyncio.to_thread(stock_venue.set_book, final, ASKS)
         with pytest.raises(ccxt.InvalidNonce):
             await watching
         await watch_until(lambda: client.watch_order_book(SYMBOL), shows(final, ASKS))
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
-async def until_fault_struck(stranger: Stranger) -> None:
+async def until_fault_struck(stock_venue: StockVenue) -> None:
     """Wait until no fault is active any more at the sandbox."""
 
     def gone() -> None:
-        while stranger.sandbox.admin("GET", "/faults")["active"]:
+        while stock_venue.sandbox.admin("GET", "/faults")["active"]:
             pass
 
     await asyncio.wait_for(asyncio.to_thread(gone), PATIENCE_S)
 
 
 @pytest.mark.parametrize("venue", ["okx", "bitget"])
-def test_short_books_come_whole(strangers: dict[str, Stranger], venue: str) -> None:
-    strangers[venue].set_book(BIDS, ASKS)
+def test_short_books_come_whole(stock_venues: dict[str, StockVenue], venue: str) -> None:
+    stock_venues[venue].set_book(BIDS, ASKS)
 
     async def scene(client: Client) -> None:
         await watch_until(lambda: client.watch_order_book(SYMBOL, 5), shows(BIDS, ASKS))
         later = [["50005", "0.1"]]
-        await asyncio.to_thread(strangers[venue].set_book, later, ASKS)
+        await asyncio.to_thread(stock_venues[venue].set_book, later, ASKS)
         await watch_until(lambda: client.watch_order_book(SYMBOL, 5), shows(later, ASKS))
 
-    run_with(strangers[venue], scene)
+    run_with(stock_venues[venue], scene)
 
 
-def test_the_streamed_ticker_quotes_the_best_levels(stranger: Stranger) -> None:
+def test_the_streamed_ticker_quotes_the_best_levels(stock_venue: StockVenue) -> None:
     async def scene(client: Client) -> None:
         await watch_until(
             lambda: client.watch_ticker(SYMBOL),
             lambda ticker: (exact(ticker["bid"]), exact(ticker["ask"])) == (Decimal(50000), Decimal(50010)),
         )
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
-def test_public_trades_show_what_we_took(stranger: Stranger) -> None:
+def test_public_trades_show_what_we_took(stock_venue: StockVenue) -> None:
     async def scene(client: Client) -> None:
         watching = asyncio.ensure_future(
             watch_until(
@@ -151,10 +151,10 @@ def test_public_trades_show_what_we_took(stranger: Stranger) -> None:
         await client.create_order(SYMBOL, "limit", "buy", 0.0137, 50010, {"timeInForce": "IOC"})
         await watching
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
-def test_an_own_order_is_seen_to_open_and_to_end(stranger: Stranger) -> None:
+def test_an_own_order_is_seen_to_open_and_to_end(stock_venue: StockVenue) -> None:
     async def scene(client: Client) -> None:
         watching = asyncio.ensure_future(watch_until(lambda: client.watch_orders(SYMBOL), any_of("open")))
         await in_force(client)
@@ -167,10 +167,10 @@ def test_an_own_order_is_seen_to_open_and_to_end(stranger: Stranger) -> None:
         assert [each["id"] for each in opened] == [order["id"]]
         assert [each["id"] for each in ended] == [order["id"]]
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
-def test_own_fills_arrive_as_booked(stranger: Stranger) -> None:
+def test_own_fills_arrive_as_booked(stock_venue: StockVenue) -> None:
     async def scene(client: Client) -> None:
         streamed: dict[str, Any] = {}
 
@@ -183,7 +183,7 @@ def test_own_fills_arrive_as_booked(stranger: Stranger) -> None:
         order = await client.create_order(SYMBOL, "limit", "buy", 0.05, 50020, {"timeInForce": "IOC"})
         await watching
 
-        booked = {fill["trade_id"]: fill for fill in await asyncio.to_thread(stranger.fills_of, order["id"])}
+        booked = {fill["trade_id"]: fill for fill in await asyncio.to_thread(stock_venue.fills_of, order["id"])}
         assert streamed.keys() == booked.keys()
         for trade_id, trade in streamed.items():
             fill = booked[trade_id]
@@ -193,10 +193,10 @@ def test_own_fills_arrive_as_booked(stranger: Stranger) -> None:
             assert abs(exact(trade["fee"]["cost"])) == Decimal(fill["fee"])
             assert trade["fee"]["currency"] == fill["fee_currency"]
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
-def test_a_filled_order_is_streamed_as_closed(stranger: Stranger) -> None:
+def test_a_filled_order_is_streamed_as_closed(stock_venue: StockVenue) -> None:
     async def scene(client: Client) -> None:
         watching = asyncio.ensure_future(
             watch_until(
@@ -211,16 +211,16 @@ def test_a_filled_order_is_streamed_as_closed(stranger: Stranger) -> None:
         [closed] = [order for order in orders if order["status"] == "closed"]
         assert (closed["id"], exact(closed["filled"])) == (placed["id"], Decimal("0.01"))
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
-def test_the_streamed_balance_ends_at_the_ledgers(stranger: Stranger) -> None:
+def test_the_streamed_balance_ends_at_the_ledgers(stock_venue: StockVenue) -> None:
     async def scene(client: Client) -> None:
         latest: dict[str, Any] = {}
 
         def both_changed(balance: Any) -> bool:
             latest.update(balance)
-            held = stranger.ledger()["balances"]
+            held = stock_venue.ledger()["balances"]
             return all(
                 asset in latest and exact(latest[asset]["free"]) == Decimal(held[asset]["free"])
                 for asset in ("BTC", "USDT")
@@ -231,47 +231,47 @@ def test_the_streamed_balance_ends_at_the_ledgers(stranger: Stranger) -> None:
         await client.create_order(SYMBOL, "limit", "sell", 0.01, 50000, {"timeInForce": "IOC"})
         await watching
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
 @pytest.mark.parametrize("venue", ["okx", "gate"])
-def test_orders_can_be_placed_and_cancelled_over_the_socket(strangers: dict[str, Stranger], venue: str) -> None:
-    stranger = strangers[venue]
-    stranger.set_book(BIDS, ASKS)
+def test_orders_can_be_placed_and_cancelled_over_the_socket(stock_venues: dict[str, StockVenue], venue: str) -> None:
+    stock_venue = stock_venues[venue]
+    stock_venue.set_book(BIDS, ASKS)
 
     async def scene(client: Client) -> None:
         resting = await client.create_order_ws(SYMBOL, "limit", "buy", 0.01, 49000)
         await client.cancel_order_ws(resting["id"], SYMBOL)
         taken = await client.create_order_ws(SYMBOL, "limit", "buy", 0.01, 50010, {"timeInForce": "IOC"})
 
-        assert (await asyncio.to_thread(stranger.order, resting["id"]))["status"] == "cancelled"
-        assert (await asyncio.to_thread(stranger.order, taken["id"]))["filled"] == "0.01"
+        assert (await asyncio.to_thread(stock_venue.order, resting["id"]))["status"] == "cancelled"
+        assert (await asyncio.to_thread(stock_venue.order, taken["id"]))["filled"] == "0.01"
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
-def test_several_orders_are_cancelled_over_the_socket_in_one_frame(strangers: dict[str, Stranger]) -> None:
-    stranger = strangers["okx"]  # Gate's stock client knows no such call
-    stranger.set_book(BIDS, ASKS)
+def test_several_orders_are_cancelled_over_the_socket_in_one_frame(stock_venues: dict[str, StockVenue]) -> None:
+    stock_venue = stock_venues["okx"]  # Gate's stock client knows no such call
+    stock_venue.set_book(BIDS, ASKS)
 
     async def scene(client: Client) -> None:
         resting = [await client.create_order_ws(SYMBOL, "limit", "buy", 0.01, 49000) for _ in range(2)]
         await client.cancel_orders_ws([order["id"] for order in resting], SYMBOL)
 
-        statuses = [(await asyncio.to_thread(stranger.order, order["id"]))["status"] for order in resting]
+        statuses = [(await asyncio.to_thread(stock_venue.order, order["id"]))["status"] for order in resting]
         assert statuses == ["cancelled"] * 2
 
-    run_with(stranger, scene)
+    run_with(stock_venue, scene)
 
 
 @pytest.mark.parametrize("venue", ["okx", "bitget"])
-def test_a_wrong_secret_cannot_log_in(strangers: dict[str, Stranger], venue: str) -> None:
+def test_a_wrong_secret_cannot_log_in(stock_venues: dict[str, StockVenue], venue: str) -> None:
     async def scene(client: Client) -> None:
         client.secret = "not the secret"
         with pytest.raises(ccxt.AuthenticationError):
             await asyncio.wait_for(client.watch_orders(SYMBOL), PATIENCE_S)
 
-    run_with(strangers[venue], scene)
+    run_with(stock_venues[venue], scene)
 
 
 async def in_force(client: Client, *, public: bool = False) -> None:

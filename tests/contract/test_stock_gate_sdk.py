@@ -8,8 +8,8 @@ import gate_api
 import pytest
 from gate_api.exceptions import GateApiException
 
-from tests.contract.conftest import Sandbox, Stranger
-from tests.contract.strangers import gate_sdk
+from tests.contract.conftest import Sandbox, StockVenue
+from tests.contract.stock_clients import gate_sdk
 
 PAIR = "BTC_USDT"
 BIDS = [["50000", "0.5"], ["49990", "2"]]
@@ -17,9 +17,9 @@ ASKS = [["50010", "0.02"], ["50020", "1"]]
 
 
 @pytest.fixture
-def gate(strangers: dict[str, Stranger]) -> Stranger:
+def gate(stock_venues: dict[str, StockVenue]) -> StockVenue:
     """The sandbox's truth about Gate, in front of a fresh two-level book."""
-    gate = strangers["gate"]
+    gate = stock_venues["gate"]
     gate.set_book(BIDS, ASKS)
     return gate
 
@@ -32,7 +32,7 @@ def client(sandbox: Sandbox) -> Iterator[gate_api.ApiClient]:
 
 
 @pytest.fixture
-def spot(gate: Stranger, client: gate_api.ApiClient) -> gate_api.SpotApi:
+def spot(gate: StockVenue, client: gate_api.ApiClient) -> gate_api.SpotApi:
     """The SDK's spot interface."""
     return gate_api.SpotApi(client)
 
@@ -64,7 +64,7 @@ def test_the_book_comes_with_its_id(spot: gate_api.SpotApi) -> None:
     assert [[Decimal(p), Decimal(s)] for p, s in book.asks] == [[Decimal(p), Decimal(s)] for p, s in ASKS]
 
 
-def test_the_account_is_known(client: gate_api.ApiClient, gate: Stranger, spot: gate_api.SpotApi) -> None:
+def test_the_account_is_known(client: gate_api.ApiClient, gate: StockVenue, spot: gate_api.SpotApi) -> None:
     held = gate.ledger()["balances"]
     accounts = {each.currency: each for each in spot.list_spot_accounts()}
 
@@ -74,7 +74,7 @@ def test_the_account_is_known(client: gate_api.ApiClient, gate: Stranger, spot: 
         assert Decimal(accounts[asset].locked) == Decimal(held[asset]["locked"])
 
 
-def test_a_resting_order_is_listed_and_cancelled(spot: gate_api.SpotApi, gate: Stranger) -> None:
+def test_a_resting_order_is_listed_and_cancelled(spot: gate_api.SpotApi, gate: StockVenue) -> None:
     placed = spot.create_order(order(text="t-sdk0001"))
     listed = [each.id for pair in spot.list_all_open_orders() for each in pair.orders]
     cancelled = spot.cancel_order(placed.id, PAIR)
@@ -87,7 +87,7 @@ def test_a_resting_order_is_listed_and_cancelled(spot: gate_api.SpotApi, gate: S
 
 @pytest.mark.parametrize("side", ["buy", "sell"])
 def test_a_market_order_fills_and_its_trades_are_those_booked(
-    spot: gate_api.SpotApi, gate: Stranger, side: str
+    spot: gate_api.SpotApi, gate: StockVenue, side: str
 ) -> None:
     amount = "500.1" if side == "buy" else "0.01"  # a market buy counts quote
     placed = spot.create_order(order(side, amount, None, time_in_force="ioc"))
@@ -96,7 +96,7 @@ def test_a_market_order_fills_and_its_trades_are_those_booked(
     assert_trades_match(spot, gate, placed.id, 1)
 
 
-def test_an_ioc_order_beyond_the_depth_is_cancelled_with_what_it_got(spot: gate_api.SpotApi, gate: Stranger) -> None:
+def test_an_ioc_order_beyond_the_depth_is_cancelled_with_what_it_got(spot: gate_api.SpotApi, gate: StockVenue) -> None:
     placed = spot.create_order(order(amount="0.05", price="50010", time_in_force="ioc"))
 
     assert (placed.status, placed.finish_as, placed.left) == ("cancelled", "ioc", "0.03")
@@ -142,7 +142,7 @@ def test_an_order_that_never_was_is_not_found(spot: gate_api.SpotApi) -> None:
     assert label_of(refused) == "ORDER_NOT_FOUND"
 
 
-def assert_trades_match(spot: gate_api.SpotApi, gate: Stranger, order_id: str, count: int) -> None:
+def assert_trades_match(spot: gate_api.SpotApi, gate: StockVenue, order_id: str, count: int) -> None:
     """Compare the trades that the SDK reads of one order with the ledger's fills, field by field."""
     trades = spot.list_my_trades(currency_pair=PAIR, order_id=order_id)
     booked = {fill["trade_id"]: fill for fill in gate.fills_of(order_id)}

@@ -27,7 +27,7 @@ from arb.core.events import (
 )
 from arb.core.incidents import HaltReason
 from arb.core.records import ControlRecord, IncidentRecord, PairRecord
-from arb.market.client_id import decode
+from arb.market.ids import decode
 from arb.market.order import Role
 from arb.store.journal_reader import FINISHED
 

@@ -20,7 +20,7 @@ from arb.app.run import Run
 from arb.config import Mode, RunOptions, load_settings
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import AnyEvent, FlattenAsked, OrderFilled, OrderRejected
-from arb.market.client_id import decode
+from arb.market.ids import decode
 from arb.market.order import Role
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row

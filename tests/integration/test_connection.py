@@ -10,12 +10,12 @@ from aiohttp import WSMsgType, web
 from arb.clock import SystemClock
 from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
+from arb.venues.endpoints import ConnectionTiming, fixed
 from arb.venues.feed import SocketFeed
 from arb.venues.gate.private import GatePrivate
 from arb.venues.private import PrivateStream
 from arb.venues.rules.retry import Backoff
 from arb.venues.transport.connection import StreamConnection
-from arb.venues.transport.timing import ConnectionTiming, fixed
 
 QUICK = ConnectionTiming(connect_timeout_s=2.0, heartbeat_s=0.05, silence_s=0.3)
 SOON = Backoff(first_s=0.01, cap_s=0.02, attempts_max=None, total_s=None)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from arb.market.numbers import plain
-from tests.contract.strangers import SYMBOL, rest_client
+from tests.contract.stock_clients import SYMBOL, rest_client
 from tests.integration import truth
 from tests.integration.support import (
     DB,

@@ -12,7 +12,7 @@ from decimal import Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
-from arb.market.client_id import decode
+from arb.market.ids import decode
 
 ZERO = Decimal(0)
 EXACT = Context(prec=80)

@@ -8,10 +8,9 @@ from arb.clock import NS_PER_MS
 from arb.core.books import Books
 from arb.core.settings import Limits, Timing
 from arb.market.arena import BookArena
-from arb.market.feed import BookFeed, BookSeat, FrameResult
+from arb.market.feed import BookFeed, BookSeat, FrameResult, split_books
 from arb.market.instrument import Instrument
 from arb.market.scale import Scale
-from arb.venues.connections import split_books
 from arb.venues.registry import spec_of
 from tests.builders import Bench, D, an_instrument
 

@@ -20,8 +20,8 @@ from arb.core.orders.manager import OrderManager
 from arb.core.records import BalanceRecord
 from arb.core.state import EngineState
 from arb.core.timers import PairTimer, RecoveryTimer, SnapshotTimer
-from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
+from arb.market.ids import decode
 from arb.market.order import OrderReport
 from arb.market.symbol import Symbol
 

@@ -1,7 +1,7 @@
 """Accounts that had another name before: what was journalled under a former name is taken for the present account's.
 
 Earlier versions named an account by its key, and so does this one where the venue reports no account id. Once it does, or the
-key is changed, the same account has another name (`arb.market.account`). Every former name is journalled for good with the
+key is changed, the same account has another name (`arb.market.ids`). Every former name is journalled for good with the
 present one: a pair may be left open under any of them. Nothing in the journal is rewritten; only what a start recovers is.
 """
 
@@ -23,7 +23,7 @@ from arb.core.records import (
     StoppedAsset,
 )
 from arb.core.state import EngineState
-from arb.market.account import sandbox_of
+from arb.market.ids import sandbox_of
 
 
 def present_names(journalled: Mapping[str, str], reported: Mapping[str, str]) -> dict[str, str]:

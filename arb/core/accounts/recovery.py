@@ -19,7 +19,7 @@ from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.records import PairKind, PlanRecord
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
-from arb.market.client_id import ClientOrderId, decode, is_again, pair_part
+from arb.market.ids import ClientOrderId, decode, is_again, pair_part
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce

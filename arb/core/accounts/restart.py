@@ -31,8 +31,7 @@ from arb.core.records import (
 )
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
-from arb.market.account import sandbox_of
-from arb.market.client_id import number_again
+from arb.market.ids import number_again, sandbox_of
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 

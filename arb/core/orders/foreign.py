@@ -15,8 +15,8 @@ from arb.core.orders.execution_time import executed
 from arb.core.orders.order import average
 from arb.core.records import FillRecord, OrderRecord
 from arb.core.state import EngineState
-from arb.market.client_id import decode
 from arb.market.fill import Fill, FillKey
+from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol

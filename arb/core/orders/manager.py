@@ -31,8 +31,8 @@ from arb.core.pairs.pair import PairTrade
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
 from arb.errors import require
-from arb.market.client_id import MAX_ATTEMPT, ClientOrderId, decode
 from arb.market.fill import Fill
+from arb.market.ids import MAX_ATTEMPT, ClientOrderId, decode
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol

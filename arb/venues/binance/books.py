@@ -24,8 +24,7 @@ from arb.venues.wire.base import (
     batches,
     decode_problem,
 )
-from arb.venues.wire.chain import ChainFeed, Rule
-from arb.venues.wire.ticker import TickerWitness
+from arb.venues.wire.chain import ChainFeed, Rule, TickerWitness
 
 _SNAPSHOT_LIMIT = 1000
 _STREAMS_PER_REQUEST = 100
@@ -194,7 +193,7 @@ class BinanceFeed(ChainFeed):
             self.on_levels(native_symbol, [quote[:2], quote[2:]])
         self.counts.other += 1
         witness = self._witnesses.setdefault(native_symbol, TickerWitness())
-        held = witness.tell(ticker.u, quote, slot)
+        held = witness.check(ticker.u, quote, slot)
         self.counts.checks_held += held is True
         self.counts.checks_failed += held is False
         if slot is not None and held is False:

@@ -11,8 +11,7 @@ import msgspec
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.feed import FrameResult
 from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Sequence64, decode_problem
-from arb.venues.wire.checksum import remember_texts
-from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame
+from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
 
 
 class _Book(msgspec.Struct):

@@ -11,16 +11,17 @@ from typing import Any
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
-from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
+from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
-from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
+from arb.venues.dialect import Call, CancelBatch, Fees, Pages, batched, read_listing
 from arb.venues.fields import Fields
-from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
+from arb.venues.rules.key_rights import KeyFacts
+from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
 
 _PRIVATE, _PUBLIC = ("private", "spot"), ("public", "spot")
 _FORCE = {
@@ -44,14 +45,14 @@ class BitgetDialect:
         self.symbols = records.Symbols()
 
     def learn(self, natives: Mapping[str, str]) -> None:
-        """Take what the listing's one-word symbols stand for."""
+        """Take what the listing's symbols, which have no separator, stand for."""
         self.symbols.learn(natives)
 
     def native_symbol(self, symbol: str) -> str:
         """Return `BTCUSDT`."""
         return symbol.replace("/", "")
 
-    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
+    def place(self, command: PlaceOrder) -> Call:
         """Return `POST /spot/trade/place-order`; there is nothing to carry the expiry."""
         native = self.native_symbol(command.symbol)
         params = {
@@ -69,12 +70,12 @@ class BitgetDialect:
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the number the order was given; nothing more is said of it."""
-        told = Fields(self.venue, "answer", body).object("data")
+        reported = Fields(self.venue, "answer", body).object("data")
         return OrderReport(
             venue=self.venue,
             symbol=command.symbol,
-            client_order_id=told.maybe_text("clientOid") or command.client_order_id,
-            venue_order_id=told.text("orderId"),
+            client_order_id=reported.maybe_text("clientOid") or command.client_order_id,
+            venue_order_id=reported.text("orderId"),
             side=command.side,
             price=command.price,
             size=command.size,
@@ -104,9 +105,9 @@ class BitgetDialect:
         call = Call(scope="cancel_batch", api=_PRIVATE, method="POST", path=path, params=params)
         return CancelBatch(call, commands, ("cancel_batch",))
 
-    def cancelled(self, body: Any) -> dict[str, Said]:
+    def cancelled(self, body: Any) -> dict[str, VenueReply]:
         """Read the two lists of orders: those that were taken, and those that were not, each with its `errorCode`."""
-        told: dict[str, Said] = {}
+        reported: dict[str, VenueReply] = {}
         data = Fields(self.venue, "answer", body).object("data")
         for key, failed in (("successList", False), ("failureList", True)):
             for raw in data.rows(key) if data.has(key) else []:
@@ -114,8 +115,8 @@ class BitgetDialect:
                 code = (fields.maybe_text("errorCode") or UNREADABLE) if failed else None
                 for name in (fields.maybe_text("orderId"), fields.maybe_text("clientOid")):
                     if name:
-                        told[name] = Said(code, fields.maybe_text("errorMsg") or "")
-        return told
+                        reported[name] = VenueReply(code, fields.maybe_text("errorMsg") or "")
+        return reported
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
         """Return `GET /spot/trade/orderInfo`, which finds open and ended orders by either id."""
@@ -213,11 +214,11 @@ class BitgetDialect:
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read the address list and the rights: `stow` trades spot, `stor` reads it, `wwow` withdraws.
 
-        Bitget documents these words badly, so any other may be a right to withdraw, or to move funds away. `userId` is the
+        Bitget documents these names badly, so any other may be a right to withdraw, or to move funds away. `userId` is the
         account's own id, `parentId` that of the main account it may be a sub-account of.
         """
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
-        rights = {str(word) for word in fields.rows("authorities")}
+        rights = {str(name) for name in fields.rows("authorities")}
         return KeyFacts(
             can_trade=RIGHTS.can_trade(rights or None),
             can_withdraw=RIGHTS.can_withdraw(rights),

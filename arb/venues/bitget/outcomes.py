@@ -1,4 +1,4 @@
-"""Bitget's codes and what each means, as data, and its words for the rights of a key.
+"""Bitget's codes and what each means, as data, and its names for the rights of a key.
 
 Source: Bitget API v2, "Error code". What is not listed is unknown for an order;
 `rules/outcome.py` says how such rows are read.
@@ -7,9 +7,9 @@ Source: Bitget API v2, "Error code". What is not listed is unknown for an order;
 from typing import Any
 
 from arb.market.order import Outcome
-from arb.venues.rules.outcome import OutcomePolicy, Row, Said, table_of
+from arb.venues.rules.key_rights import KeyRights
+from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
-from arb.venues.rules.rights import KeyRights
 
 _ROWS: tuple[Row, ...] = (
     (
@@ -87,16 +87,16 @@ _ROWS: tuple[Row, ...] = (
 )
 
 
-def _words(status: int, body: Any) -> Said | None:
+def _reply(status: int, body: Any) -> VenueReply | None:
     if not isinstance(body, dict) or not isinstance(body.get("code"), (str, int)) or isinstance(body["code"], bool):
         return None
     code = str(body["code"])
     if code == "00000":
-        return Said(None, "") if 200 <= status < 300 else None
-    return Said(code, str(body.get("msg") or ""))
+        return VenueReply(None, "") if 200 <= status < 300 else None
+    return VenueReply(code, str(body.get("msg") or ""))
 
 
-POLICY = OutcomePolicy("bitget", table_of(_ROWS), _words, _words)
+POLICY = OutcomePolicy("bitget", table_of(_ROWS), _reply, _reply)
 
-# Badly documented words, so that their silence proves nothing, and any other may be a right to withdraw.
+# Badly documented names, so that their silence proves nothing, and any other may be a right to withdraw.
 RIGHTS = KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"}))

@@ -84,7 +84,7 @@ class BitgetPrivate:
         return parts.frame()
 
     def _account(self, fields: Fields) -> PrivateFrame:
-        told: dict[str, AssetBalance] = {}
+        reported: dict[str, AssetBalance] = {}
         parts = Parts()
         for raw in fields.rows("data"):
             try:
@@ -92,9 +92,9 @@ class BitgetPrivate:
             except VenueProtocolError as error:
                 parts.unread(error)
             else:
-                told[asset] = balance
-        if told:
-            parts.events.append(BalancesReported(venue=self.venue, balances=told, complete=False, asked_ns=0))
+                reported[asset] = balance
+        if reported:
+            parts.events.append(BalancesReported(venue=self.venue, balances=reported, complete=False, asked_ns=0))
         return parts.frame()
 
 

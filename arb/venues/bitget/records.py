@@ -14,8 +14,7 @@ from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
-from arb.venues.fields import Fields
-from arb.venues.symbols import UnknownSymbol
+from arb.venues.fields import Fields, UnknownSymbol
 
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
 _OPEN_STATES = frozenset({"init", "new", "live", "partially_filled", "partial-fill", "partial_fill"})
@@ -23,7 +22,7 @@ _ENDED_STATES = frozenset({"filled", "full_fill", "full-fill", "cancelled", "can
 
 
 class Symbols:
-    """From native symbols to ours, as the listing tells them."""
+    """From native symbols to ours, as the listing has them."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}

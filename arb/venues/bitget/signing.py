@@ -5,14 +5,15 @@ from typing import Any, ClassVar
 
 import ccxt.pro
 
-from arb.venues.guarded import CANCEL, PLACE, GuardedExchange, market_value
-from arb.venues.rules.guard import OrderClaim, value_of
+from arb.venues.dialect import Call
+from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
+from arb.venues.rules.guard import OrderClaim, to_decimal, value_of
 
 
-class GuardedBitget(GuardedExchange, ccxt.pro.bitget):
+class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
     """`ccxt.pro.bitget` on our clock and behind the guard; spot orders only."""
 
-    separator = ""
+    root = "/api/"
     writes: ClassVar[Mapping[str, str]] = {
         "v2/spot/trade/place-order": PLACE,
         "v2/spot/trade/batch-orders": PLACE,
@@ -20,27 +21,28 @@ class GuardedBitget(GuardedExchange, ccxt.pro.bitget):
         "v2/spot/trade/batch-cancel-order": CANCEL,
         "v2/spot/trade/cancel-symbol-order": CANCEL,
     }
-    order_path = "v2/spot/trade/place-order"
 
-    def _order_target(self) -> str:
-        return "/api/v2/spot/trade/place-order"
-
-    def _order_headers(self, params: dict[str, Any], body: str) -> dict[str, str] | None:
-        options = self.options
-        if options.get("sandboxMode") or options.get("sandbox"):
-            return None  # which adds a header
+    def _headers(self, call: Call, text: str) -> dict[str, str]:
         timestamp = str(self.milliseconds())
-        return {
+        headers = {
             "ACCESS-KEY": self.apiKey,
-            "ACCESS-SIGN": self._seal(f"{timestamp}POST{self._order_target()}{body}"),
+            "ACCESS-SIGN": self._seal(timestamp + text),
             "ACCESS-TIMESTAMP": timestamp,
             "ACCESS-PASSPHRASE": self.password,
-            "X-CHANNEL-API-CODE": options.get("broker"),
-            "Content-Type": "application/json",
+            "X-CHANNEL-API-CODE": self.options.get("broker"),
         }
+        if call.method != "GET":
+            headers["Content-Type"] = "application/json"
+        return headers
 
-    def _base_url(self, api: Any) -> str:
-        return str(self.urls["api"][api[1]])
+    def _query(self, params: dict[str, Any]) -> tuple[str, str]:
+        """Return the query in the order of its keys: escaped as it is sent, and decoded as Bitget signs it."""
+        ordered = self.keysort(params)
+        sent: str = self.urlencode(ordered, True)
+        return sent.replace("%24", "$"), self.rawencode(ordered, True)
+
+    def _base_url(self, call: Call) -> str:
+        return str(self.urls["api"][call.api[1]])
 
     def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         batch = item.get("orderList")
@@ -50,6 +52,6 @@ class GuardedBitget(GuardedExchange, ccxt.pro.bitget):
 
     def _claim(self, order: dict[str, Any]) -> OrderClaim:
         symbol = self._symbol(order.get("symbol"))
-        if order.get("orderType") == "market":
-            return OrderClaim(symbol, market_value(order, order.get("size"), order.get("side") == "buy"))
-        return OrderClaim(symbol, value_of(order.get("size"), order.get("price")))
+        if order.get("orderType") != "market":
+            return OrderClaim(symbol, value_of(order.get("size"), order.get("price")))
+        return OrderClaim(symbol, to_decimal(order.get("size")) if order.get("side") == "buy" else None)

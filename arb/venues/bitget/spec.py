@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from arb.clock import Clock
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
-from arb.venues.endpoints import Credentials, VenueEndpoint
-from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.endpoints import ConnectionTiming, Credentials, VenueEndpoint
+from arb.venues.rules.pacing import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
     Environment,
@@ -17,7 +17,6 @@ from arb.venues.spec import (
     TradingParts,
     VenueSpec,
 )
-from arb.venues.transport.timing import ConnectionTiming
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena

@@ -33,7 +33,7 @@ _NULL = msgspec.Raw(b"null")
 
 
 class _Error(msgspec.Struct):
-    """What a refused request is told; the shape is the venue's own, so nothing of it is taken for granted."""
+    """What a refused request is answered; the shape is the venue's own, so nothing of it is taken for granted."""
 
     code: int | str | None = None
     message: str = ""
@@ -222,7 +222,7 @@ def _symbols_of(payload: msgspec.Raw) -> tuple[str, ...]:
 
 
 def _refusal(error: msgspec.Raw) -> tuple[str, str]:
-    """Return the venue's code and words, or all it sent when that has another shape."""
+    """Return the venue's code and message, or all it sent when that has another shape."""
     try:
         refusal = _error(error)
     except DECODE_ERRORS:

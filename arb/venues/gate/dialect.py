@@ -1,4 +1,4 @@
-"""Gate's REST language for a spot account (Gate APIv4; gate-specific rules of recovery in the look at orders).
+"""Gate's REST language for a spot account (Gate APIv4).
 
 An ended order can be found by its number only, so without it the lists of open orders, ended orders and fills are read,
 in that order: an order that ends while they are read then shows in a later one.
@@ -11,18 +11,18 @@ from typing import Any
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
-from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
+from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
-from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
+from arb.venues.dialect import Call, CancelBatch, Fees, Pages, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
-from arb.venues.gate.ids import from_text, to_text
 from arb.venues.gate.outcomes import POLICY, RIGHTS
-from arb.venues.gate.placements import EXPIRES_NS
-from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, Said
+from arb.venues.gate.records import from_text, to_text
+from arb.venues.rules.key_rights import KeyFacts
+from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
 
 _SPOT, _PUBLIC = ("private", "spot"), ("public", "spot")
 _TIF = {
@@ -46,14 +46,14 @@ class GateDialect:
         self._key = key
 
     def learn(self, natives: Mapping[str, str]) -> None:
-        """Take nothing: Gate's spelling tells base and quote apart."""
+        """Take nothing: Gate's spelling separates base and quote."""
 
     def native_symbol(self, symbol: str) -> str:
         """Return `BTC_USDT`."""
         return symbol.replace("/", "_")
 
-    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
-        """Return `POST /spot/orders`; the expiry leaves as `X-Gate-Exptime`, put there by the signer."""
+    def place(self, command: PlaceOrder) -> Call:
+        """Return `POST /spot/orders`; the signer writes the expiry as `X-Gate-Exptime`."""
         native = self.native_symbol(command.symbol)
         params = {
             "text": to_text(command.client_order_id),
@@ -64,9 +64,15 @@ class GateDialect:
             "amount": f"{command.size:f}",
             "price": f"{command.price:f}",
             "time_in_force": _TIF[command.tif],
-            EXPIRES_NS: command.expires_ns,
         }
-        return Call(scope=f"place {native}", api=_SPOT, method="POST", path="orders", params=params)
+        return Call(
+            scope=f"place {native}",
+            api=_SPOT,
+            method="POST",
+            path="orders",
+            params=params,
+            expires_ns=command.expires_ns,
+        )
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the order in the answer; an ACK answer carries its ids only."""
@@ -109,17 +115,17 @@ class GateDialect:
         call = Call(scope="cancel", api=_SPOT, method="POST", path="cancel_batch_orders", params={}, items=items)
         return CancelBatch(call, commands, ("cancel",) * len(commands))
 
-    def cancelled(self, body: Any) -> dict[str, Said]:
+    def cancelled(self, body: Any) -> dict[str, VenueReply]:
         """Read the rows: each says `succeeded`, and if not, `label` and `message`."""
-        told: dict[str, Said] = {}
+        reported: dict[str, VenueReply] = {}
         for raw in self._rows(body):
             fields = Fields(self.venue, "cancelled order", raw)
             failed = fields.raw("succeeded") is not True
             code = (fields.maybe_text("label") or UNREADABLE) if failed else None
             for name in (fields.maybe_text("id"), fields.maybe_text("text")):
                 if name:
-                    told[from_text(name) or name] = Said(code, fields.maybe_text("message") or "")
-        return told
+                    reported[from_text(name) or name] = VenueReply(code, fields.maybe_text("message") or "")
+        return reported
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
         """Return `GET /spot/orders/{id}`; by text it finds open orders only, so then there is no such call."""

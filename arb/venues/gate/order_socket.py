@@ -30,13 +30,13 @@ _LEFT, _LIMIT = "x_gate_ratelimit_requests_remain", "x_gate_ratelimit_limit"
 _RESETS = ("x_gate_ratelimit_reset_timestamp", "x_gat_ratelimit_reset_timestamp")
 
 
-class ApiSigner(Protocol):
+class FrameSigner(Protocol):
     """The part of the Gate client that signs frames."""
 
     guard: SigningGuard
 
-    def api_frame(self, request_id: str, channel: str, params: Any) -> str:
-        """Return the text of one frame, admitted by the guard and signed."""
+    def order_frame(self, request_id: str, channel: str, call: Call | None) -> str:
+        """Return the text of one frame, admitted by the guard and signed; without a call, the login."""
 
 
 class _Data(msgspec.Struct):
@@ -61,7 +61,7 @@ class GateOrderSocket:
 
     venue = "gate"
 
-    def __init__(self, signer: ApiSigner, url: str) -> None:
+    def __init__(self, signer: FrameSigner, url: str) -> None:
         self._signer = signer
         self._url = url
         self._decoder = msgspec.json.Decoder(_Frame)
@@ -69,7 +69,7 @@ class GateOrderSocket:
     def greetings(self, now_ns: int) -> tuple[str, ...]:
         """Return the login, signed for this moment."""
         self._signer.guard.check_host(self._url)
-        return (self._signer.api_frame(LOGIN, "spot.login", {}),)
+        return (self._signer.order_frame(LOGIN, "spot.login", None),)
 
     def ping(self, now_ns: int) -> str | None:
         """Return `spot.ping`."""
@@ -81,7 +81,7 @@ class GateOrderSocket:
         if channel is None:
             return None
         try:
-            return self._signer.api_frame(request_id, channel, call.payload)
+            return self._signer.order_frame(request_id, channel, call)
         except SigningRefused:
             raise
         except (ccxt.BaseError, ArbError, ValueError) as error:
@@ -93,7 +93,7 @@ class GateOrderSocket:
             frame = self._decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise VenueProtocolError(self.venue, f"unreadable frame on the order socket: {error}") from error
-        if _is_farewell(frame):
+        if _announces_closing(frame):
             return SocketFrame(useless="the venue announced that it closes the connection")
         request_id = str(frame.request_id)
         if not request_id:
@@ -117,21 +117,21 @@ class GateOrderSocket:
 
 
 def _limits(header: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is told of the limit, under the names it has in REST."""
-    told: dict[str, str] = {}
+    """Return what a frame reports of the rate limit, under the names it has in REST."""
+    reported: dict[str, str] = {}
     limit, left = header.get(_LIMIT), header.get(_LEFT)
     if limit is not None:
-        told["x-gate-ratelimit-limit"] = str(limit)
+        reported["x-gate-ratelimit-limit"] = str(limit)
         left = 0 if left is None else left
     if left is not None:
-        told["x-gate-ratelimit-requests-remain"] = str(left)
+        reported["x-gate-ratelimit-requests-remain"] = str(left)
     reset = next((header[name] for name in _RESETS if header.get(name) is not None), None)
     if reset is not None:
-        told["x-gate-ratelimit-reset-timestamp"] = str(reset)
-    return told
+        reported["x-gate-ratelimit-reset-timestamp"] = str(reset)
+    return reported
 
 
-def _is_farewell(frame: _Frame) -> bool:
+def _announces_closing(frame: _Frame) -> bool:
     """Return whether the venue announces that it will close the connection: it does so in three shapes."""
     inner = frame.result.get("type") if isinstance(frame.result, dict) else None
     return "upgrade" in (frame.type, frame.event, inner)

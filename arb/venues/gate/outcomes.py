@@ -1,4 +1,4 @@
-"""Gate's labels and what each means, as data, and its words for the rights of a key.
+"""Gate's labels and what each means, as data, and its names for the rights of a key.
 
 Source: Gate APIv4, "Error handling" with its label list. What is not listed is unknown for an order;
 `rules/outcome.py` says how such rows are read.
@@ -7,9 +7,9 @@ Source: Gate APIv4, "Error handling" with its label list. What is not listed is 
 from typing import Any
 
 from arb.market.order import Outcome
-from arb.venues.rules.outcome import OutcomePolicy, Row, Said, table_of
+from arb.venues.rules.key_rights import KeyRights
+from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
-from arb.venues.rules.rights import KeyRights
 
 _ROWS: tuple[Row, ...] = (
     (
@@ -125,19 +125,19 @@ _ROWS: tuple[Row, ...] = (
 )
 
 
-def _words(status: int, body: Any) -> Said | None:
+def _reply(status: int, body: Any) -> VenueReply | None:
     if isinstance(body, dict) and isinstance(body.get("label"), str):
-        return Said(body["label"], str(body.get("message") or body.get("detail") or ""))
+        return VenueReply(body["label"], str(body.get("message") or body.get("detail") or ""))
     if 200 <= status < 300 and isinstance(body, (dict, list)):
-        return Said(None, "")
+        return VenueReply(None, "")
     return None
 
 
 POLICY = OutcomePolicy(
     "gate",
     table_of(_ROWS),
-    _words,
-    _words,
+    _reply,
+    _reply,
     low_fill_endings=("(212)", "(312)"),  # Gate ends the message of its 429 so: 212 on spot, 312 on perpetuals
 )
 

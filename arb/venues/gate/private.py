@@ -54,7 +54,7 @@ class GatePrivate:
     def _read(self, received_ns: int, frame: Any) -> PrivateFrame:
         fields = Fields(self.venue, "private frame", frame)
         channel, event = fields.maybe_text("channel") or "", fields.maybe_text("event")
-        if _is_farewell(frame):
+        if _announces_closing(frame):
             return PrivateFrame(closing=True)
         if frame.get("error") is not None:
             return PrivateFrame(refused=f"{channel} {event}: {msgspec.json.encode(frame['error']).decode()}")
@@ -81,7 +81,7 @@ class GatePrivate:
         return parts.frame()
 
     def _balances(self, fields: Fields) -> PrivateFrame:
-        told: dict[str, AssetBalance] = {}
+        reported: dict[str, AssetBalance] = {}
         parts = Parts()
         for raw in fields.rows("result"):
             try:
@@ -89,9 +89,9 @@ class GatePrivate:
             except VenueProtocolError as error:
                 parts.unread(error)
             else:
-                told[asset] = balance
-        if told:
-            parts.events.append(BalancesReported(venue=self.venue, balances=told, complete=False, asked_ns=0))
+                reported[asset] = balance
+        if reported:
+            parts.events.append(BalancesReported(venue=self.venue, balances=reported, complete=False, asked_ns=0))
         return parts.frame()
 
     def _subscribe(self, channel: str, now_s: int, payload: tuple[str, ...] | None) -> str:
@@ -106,7 +106,7 @@ class GatePrivate:
         return msgspec.json.encode(frame).decode()
 
 
-def _is_farewell(frame: dict[str, Any]) -> bool:
+def _announces_closing(frame: dict[str, Any]) -> bool:
     """Return whether the venue announces that it will close the connection: it does so in three shapes."""
     result = frame.get("result")
     inner = result.get("type") if isinstance(result, dict) else None

@@ -1,11 +1,14 @@
 """How Gate writes orders, fills and balances, in REST answers and in private frames alike (Gate APIv4, models).
 
 `cancelled` says nothing about fills; fees may be paid in the received asset, in GT or in points, whichever field is not
-zero; an order's `text` holds our id behind `t-`, and any other text is a foreign order.
+zero. `filled_total` is quote, `filled_amount` is base, `fill_price` is an old name of `filled_total`; `amount` and `left` of a
+market buy are quote. An order's `text` holds our client order id behind `t-`, and after it 1 to 28 of `0-9 A-Z a-z _ - .`; any
+other text (`apiv4`, `web`, `app`...) names the source of a foreign order.
 """
 
 import logging
-from decimal import Decimal
+import re
+from decimal import Context, Decimal
 from typing import Any
 
 from arb.clock import NS_PER_S
@@ -14,13 +17,36 @@ from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
-from arb.venues.fields import Fields
-from arb.venues.gate.ids import from_text
-from arb.venues.gate.orders import order_facts
-from arb.venues.symbols import parted
+from arb.venues.fields import Fields, parted
+from arb.venues.rules.guard import to_decimal
 
 _LOG = logging.getLogger(__name__)
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
+# Enough for any product or quotient of two venue numbers; quotients are only informative.
+_EXACT = Context(prec=60)
+_QUOTIENT = Context(prec=24)
+
+TEXT_PREFIX = "t-"
+_ID_LENGTH_MAX = 28
+_LEGAL_ID = re.compile(rf"[0-9A-Za-z_.-]{{1,{_ID_LENGTH_MAX}}}")
+_STILL_OPEN = frozenset({"open", "-", "_new", "_update"})
+_OPEN_EVENTS = frozenset({"put", "update"})
+
+
+def to_text(client_order_id: str) -> str:
+    """Return the `text` to send: the prefix exactly once. Raise `ValueError` when Gate would refuse the id."""
+    bare = client_order_id.removeprefix(TEXT_PREFIX)
+    if not _LEGAL_ID.fullmatch(bare):
+        legal = f"1 to {_ID_LENGTH_MAX} of 0-9 A-Z a-z _ - ."
+        raise ValueError(f"client order id {client_order_id!r}: after {TEXT_PREFIX!r} Gate takes {legal}")
+    return TEXT_PREFIX + bare
+
+
+def from_text(text: str | None) -> str | None:
+    """Return the client order id inside a `text`, or None when the order carries none."""
+    if text is None or not text.startswith(TEXT_PREFIX):
+        return None
+    return text.removeprefix(TEXT_PREFIX)
 
 
 def symbol_of(venue: str, native_symbol: str) -> str:
@@ -31,14 +57,18 @@ def symbol_of(venue: str, native_symbol: str) -> str:
 def order_report(venue: str, raw: Any) -> OrderReport:
     """Read an order of `/spot/orders` or `spot.orders`; raise `VenueProtocolError` naming the field that is wrong."""
     fields = Fields(venue, "order", raw)
-    facts = order_facts(raw)
     size = fields.not_negative("amount")
-    filled = facts.filled
-    if filled is None:
-        raise fields.bad("left", "neither it nor filled_amount can be read")
-    if not 0 <= filled <= size and facts.requested_cost is None:
+    in_quote = fields.raw("type") == "market" and fields.raw("side") == "buy"
+    cost = to_decimal(fields.raw("filled_total"))
+    cost = to_decimal(fields.raw("fill_price")) if cost is None else cost
+    average = to_decimal(fields.raw("avg_deal_price"))
+    average = average if average is not None and average > 0 else None
+    filled = _filled(fields, size, in_quote, cost, average)
+    if not in_quote and not 0 <= filled <= size:
         raise fields.bad("left", f"{filled} filled of {size}")
-    ended = facts.status in ("closed", "canceled")
+    if average is None and filled and cost is not None:
+        average = _QUOTIENT.divide(cost, filled)
+    is_open = _is_open(fields)
     return OrderReport(
         venue=venue,
         symbol=symbol_of(venue, fields.text("currency_pair")),
@@ -48,9 +78,9 @@ def order_report(venue: str, raw: Any) -> OrderReport:
         price=fields.maybe_decimal("price"),
         size=size,
         filled=filled,
-        avg_price=facts.average if filled else None,
-        is_open=not ended,
-        finish_reason=facts.finish_as if ended else None,
+        avg_price=average if filled else None,
+        is_open=is_open,
+        finish_reason=None if is_open else _word(fields, "finish_as"),
         updated_ns=fields.maybe_ms_ns("update_time_ms") or fields.maybe_s_ns("update_time"),
     )
 
@@ -92,6 +122,36 @@ def balance(venue: str, raw: Any, locked_field: str) -> tuple[str, AssetBalance]
 def now_s(now_ns: int) -> int:
     """Return whole Unix seconds, as Gate's frames and timestamps want them."""
     return now_ns // NS_PER_S
+
+
+def _is_open(fields: Fields) -> bool:
+    """Return whether an order may still fill; one that names an end, though it be one we do not know, has ended."""
+    finish_as = _word(fields, "finish_as")
+    if finish_as is not None and finish_as not in _STILL_OPEN:
+        return False
+    status, event = _word(fields, "status"), _word(fields, "event")
+    if status is None and event is None:
+        return finish_as != "-"
+    return status == "open" or event in _OPEN_EVENTS
+
+
+def _filled(fields: Fields, size: Decimal, in_quote: bool, cost: Decimal | None, average: Decimal | None) -> Decimal:
+    """Return what was filled, in base: as stated, else from what is left or, of a market buy, from what was spent."""
+    stated, left = to_decimal(fields.raw("filled_amount")), to_decimal(fields.raw("left"))
+    if stated is not None:
+        return stated
+    if not in_quote and left is not None:
+        return _EXACT.subtract(size, left)
+    if in_quote and cost is not None and not cost:
+        return ZERO
+    if in_quote and cost is not None and average is not None:
+        return _QUOTIENT.divide(cost, average)
+    raise fields.bad("left", "neither it nor filled_amount can be read")
+
+
+def _word(fields: Fields, key: str) -> str | None:
+    value = fields.raw(key)
+    return value if isinstance(value, str) and value else None
 
 
 def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:

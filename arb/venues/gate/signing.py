@@ -1,5 +1,4 @@
-"""Gate's signatures: pure functions from (secret, what is sent, timestamp) to text. Nothing here knows a clock or a
-socket.
+"""Gate's signatures: pure functions from (secret, what is sent, timestamp) to text, and how `arb sign gate` shows them.
 
 A REST signature is a double hash: the body's SHA-512 goes into a five-line text, whose HMAC-SHA512 is the signature
 (Gate APIv4, "Authentication", "Signature string generation"):
@@ -12,7 +11,11 @@ socket.
 """
 
 import hashlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from arb.clock import NS_PER_S, Clock
+from arb.errors import ConfigError
 
 API_ROOT = "/api/v4"
 """Part of every REST path, and so of what is signed."""
@@ -28,16 +31,6 @@ class SignedRequest(NamedTuple):
     body_sha512: str
     string_to_sign: str
     signature: str
-
-
-def body_sha512(body: bytes) -> str:
-    """Return the lower-case hex SHA-512 of the body as sent; no body at all hashes the empty string."""
-    return hashlib.sha512(body).hexdigest() if body else EMPTY_BODY_SHA512
-
-
-def string_to_sign(method: str, path: str, query: str, body_hash: str, timestamp: str) -> str:
-    """Return the five lines; `query` is the decoded text without `?`, `timestamp` the text of the Timestamp header."""
-    return f"{method}\n{path}\n{query}\n{body_hash}\n{timestamp}"
 
 
 def channel_text(channel: str, event: str, time_s: int) -> str:
@@ -76,15 +69,14 @@ class Signer:
         return outer.hexdigest()
 
     def request(self, method: str, path: str, query: str, body: bytes, timestamp: str) -> SignedRequest:
-        """Sign one REST request; see the module's text for the meaning of each part."""
-        body_hash = body_sha512(body)
+        """Sign one REST request: the double hash.
+
+        `path` is the whole path with `/api/v4`, `query` the decoded text without `?` in the order sent, `timestamp` the text of
+        the Timestamp header. No body at all hashes the empty string.
+        """
+        body_hash = hashlib.sha512(body).hexdigest() if body else EMPTY_BODY_SHA512
         text = f"{method}\n{path}\n{query}\n{body_hash}\n{timestamp}"
         return SignedRequest(body_hash, text, self.signature(text))
-
-
-def sign_request(secret: str, method: str, path: str, query: str, body: bytes, timestamp: str) -> SignedRequest:
-    """Sign one REST request with `secret`, without keeping anything."""
-    return Signer(secret).request(method, path, query, body, timestamp)
 
 
 def rest_headers(api_key: str, signature: str, timestamp: str) -> dict[str, str]:
@@ -106,3 +98,47 @@ def channel_auth(signer: Signer, api_key: str, channel: str, event: str, time_s:
 def api_signature(signer: Signer, channel: str, req_param: str, time_s: int) -> str:
     """Return the signature of a websocket API request or, with an empty `req_param`, of a login."""
     return signer.signature(api_text(channel, req_param, time_s))
+
+
+KEY_VARIABLE = "GATE_API_KEY"
+SECRET_VARIABLE = "GATE_API_SECRET"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def sign_report(
+    method: str,
+    path: str,
+    *,
+    query: str = "",
+    body: str = "",
+    timestamp: str | None = None,
+    environ: Mapping[str, str],
+    clock: Clock,
+) -> dict[str, Any]:
+    """Return `{"body_sha512", "string_to_sign", "signature", "headers"}` of one request, as `arb sign gate` prints it.
+
+    `path` is the whole path with `/api/v4`; `query` (decoded, without `?`), `body` and `timestamp` are taken
+    literally, without a timestamp the clock's whole seconds are. Key and secret come from `GATE_API_KEY` and
+    `GATE_API_SECRET` in `environ`. Raises `ConfigError` for bad input.
+    """
+    verb = method.upper()
+    if verb not in _METHODS:
+        raise ConfigError(f"METHOD {method!r} is none of {', '.join(_METHODS)}")
+    if not (path == API_ROOT or path.startswith(API_ROOT + "/")):
+        raise ConfigError(f"PATH {path!r} must be the whole path, starting with {API_ROOT}/")
+    if "?" in path:
+        raise ConfigError(f"PATH {path!r} contains a '?': give what follows it as --query")
+    if query.startswith("?"):
+        raise ConfigError("--query is what follows the '?', without it")
+    key, secret = _credential(environ, KEY_VARIABLE), _credential(environ, SECRET_VARIABLE)
+    signed_at = str(clock.wall_ns() // NS_PER_S) if timestamp is None else timestamp
+    # A command line may hold bytes that are no UTF-8: they arrive as surrogates and are hashed as the bytes they were.
+    signed = Signer(secret).request(verb, path, query, body.encode("utf-8", "surrogateescape"), signed_at)
+    return {**signed._asdict(), "headers": rest_headers(key, signed.signature, signed_at)}
+
+
+def _credential(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise ConfigError(f"{name} is not set: export it before signing")
+    return value

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from arb.clock import Clock
 from arb.venues.endpoints import Credentials, VenueEndpoint
 from arb.venues.gate.outcomes import POLICY, RIGHTS
-from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.rules.pacing import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
     Environment,
@@ -72,7 +72,7 @@ def _make_order_socket(parts: TradingParts, endpoint: VenueEndpoint, credentials
 
 
 def _sign_report(method: str, path: str, **more: Any) -> dict[str, Any]:
-    from arb.venues.gate.sign_report import sign_report
+    from arb.venues.gate.signing import sign_report
 
     return sign_report(method, path, **more)
 
@@ -123,6 +123,6 @@ SPEC = VenueSpec(
         make=_make_trading,
         has_passphrase=False,
         make_order_socket=_make_order_socket,
-        socket_enforces_expiry=False,  # looked at when the frame is received, and not again when it is executed
+        socket_enforces_expiry=False,  # checked when the frame is received, and not again when it is executed
     ),
 )

@@ -22,8 +22,7 @@ from arb.venues.wire.base import (
     Sequence64,
     decode_problem,
 )
-from arb.venues.wire.chain import ChainFeed, Rule
-from arb.venues.wire.ticker import TickerWitness
+from arb.venues.wire.chain import ChainFeed, Rule, TickerWitness
 
 _V1_DEPTH = 100
 
@@ -181,7 +180,7 @@ class GateTapeFeed(ChainFeed, GateFeed):
         if self.on_levels is not None:
             self.on_levels(ticker.s, [quote[:2], quote[2:]])
         witness = self._witnesses.setdefault(ticker.s, TickerWitness())
-        verdict = witness.tell(ticker.u, quote, slot)
+        verdict = witness.check(ticker.u, quote, slot)
         self.counts.checks_held += verdict is True
         self.counts.checks_failed += verdict is False
         return self._other()

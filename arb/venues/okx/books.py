@@ -5,7 +5,7 @@ Special cases of the chain: equal ids with empty sides are a keep-alive; after m
 0 on today's feeds, which means none; a present, non-zero one is verified. Frames of before `seqId` existed are read
 from tapes only, where the checksum alone vouches for them; a live feed refuses them.
 
-OKX tells no send time: `ts` is when the book was generated, which for a change is as good as its sending, but for the
+OKX states no send time: `ts` is when the book was generated, which for a change is as good as its sending, but for the
 snapshot of a quiet book may lie seconds back. So a snapshot and a keep-alive state no `event_ns`.
 """
 
@@ -14,8 +14,7 @@ import msgspec
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.feed import FrameResult, NoticeKind
 from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Sequence64, decode_problem
-from arb.venues.wire.checksum import remember_texts
-from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame
+from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
 
 _DEPTHS = {"books": 400, "books-l2-tbt": 400, "books50-l2-tbt": 50}
 _UPGRADE_CODE = "64008"

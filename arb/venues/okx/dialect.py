@@ -2,7 +2,7 @@
 
 Orders are found by our own id whether open or ended (two hours for those that ended without a fill), so lists are read
 only when that finds nothing. The answer to an order only says that it was taken: what became of it comes by the private
-stream or by looking.
+stream or by querying the order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,17 @@ from typing import Any
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
-from arb.market.account import plain_id
 from arb.market.fill import Fill, FillSource
+from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
-from arb.venues.dialect import Call, CancelBatch, Fees, KeyFacts, Pages, batched, read_listing
+from arb.venues.dialect import Call, CancelBatch, Fees, Pages, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
 from arb.venues.okx.outcomes import POLICY, RIGHTS
-from arb.venues.rules.outcome import OutcomePolicy, Said
+from arb.venues.rules.key_rights import KeyFacts
+from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
 _PRIVATE, _PUBLIC = ("private",), ("public",)
 _ORDER_TYPES = {
@@ -44,18 +45,18 @@ class OkxDialect:
         self._numbers: dict[str, int] = {}
 
     def number_of(self, native_symbol: str) -> int | None:
-        """Return the number by which the websocket's order requests name an instrument, where the listing told it."""
+        """Return the number by which the websocket's order requests name an instrument, where the listing has it."""
         return self._numbers.get(native_symbol)
 
     def learn(self, natives: Mapping[str, str]) -> None:
-        """Take nothing: OKX's spelling tells base and quote apart."""
+        """Take nothing: OKX's spelling separates base and quote."""
 
     def native_symbol(self, symbol: str) -> str:
         """Return `BTC-USDT`."""
         return symbol.replace("/", "-")
 
-    def place(self, command: PlaceOrder, expires_ms: int) -> Call:
-        """Return `POST /trade/order` with the header `expTime`, which is not part of what is signed."""
+    def place(self, command: PlaceOrder) -> Call:
+        """Return `POST /trade/order`; the signer writes the expiry as `expTime`."""
         native = self.native_symbol(command.symbol)
         params = {
             "instId": native,
@@ -72,17 +73,17 @@ class OkxDialect:
             method="POST",
             path="trade/order",
             params=params,
-            headers={"expTime": str(expires_ms)},
+            expires_ns=command.expires_ns,
         )
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the number the order was given; nothing more is said of it."""
-        told = self._only(body)
+        reported = self._only(body)
         return OrderReport(
             venue=self.venue,
             symbol=command.symbol,
-            client_order_id=told.maybe_text("clOrdId") or command.client_order_id,
-            venue_order_id=told.text("ordId"),
+            client_order_id=reported.maybe_text("clOrdId") or command.client_order_id,
+            venue_order_id=reported.text("ordId"),
             side=command.side,
             price=command.price,
             size=command.size,
@@ -111,16 +112,16 @@ class OkxDialect:
         call = Call(scope=scopes[0], api=_PRIVATE, method="POST", path=path, params={}, items=items)
         return CancelBatch(call, commands, scopes)
 
-    def cancelled(self, body: Any) -> dict[str, Said]:
+    def cancelled(self, body: Any) -> dict[str, VenueReply]:
         """Read the rows: each has a code of its own, `sCode`, "0" for success."""
-        told: dict[str, Said] = {}
+        reported: dict[str, VenueReply] = {}
         for raw in Fields(self.venue, "answer", body).rows("data"):
             fields = Fields(self.venue, "cancelled order", raw)
             code = fields.text("sCode")
             for name in (fields.maybe_text("ordId"), fields.maybe_text("clOrdId")):
                 if name:
-                    told[name] = Said(None if code == "0" else code, fields.maybe_text("sMsg") or "")
-        return told
+                    reported[name] = VenueReply(None if code == "0" else code, fields.maybe_text("sMsg") or "")
+        return reported
 
     def one_order(self, symbol: str, client_order_id: str, venue_order_id: str | None) -> Call | None:
         """Return `GET /trade/order`."""
@@ -221,8 +222,8 @@ class OkxDialect:
         `uid` is the account's own id, `mainUid` that of the main account it may be a sub-account of.
         """
         fields = self._only(bodies[0])
-        told = fields.maybe_text("perm")
-        perms = None if told is None else {perm.strip() for perm in told.split(",")}
+        reported = fields.maybe_text("perm")
+        perms = None if reported is None else {perm.strip() for perm in reported.split(",")}
         return KeyFacts(
             can_trade=RIGHTS.can_trade(perms),
             can_withdraw=RIGHTS.can_withdraw(perms),

@@ -12,8 +12,9 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.errors import VenueProtocolError
 from arb.venues.dialect import Call
-from arb.venues.okx.private import FAREWELLS
+from arb.venues.okx.private import CLOSING_NOTICES
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
+from arb.venues.rules.guard import SigningGuard
 from arb.venues.wire.private import login_message
 
 OPS = {
@@ -21,24 +22,26 @@ OPS = {
     "trade/cancel-order": "cancel-order",
     "trade/cancel-batch-orders": "batch-cancel-orders",
 }
-"""The word that stands for each REST call."""
+"""The operation that stands for each REST call."""
 
 
-class OpSigner(Protocol):
+class OrderSigner(Protocol):
     """The part of the OKX client that admits what leaves."""
 
-    def check_socket(self, url: str) -> None:
-        """Raise `SigningRefused` for a host that is not allowed."""
+    guard: SigningGuard
 
-    def admit_op(self, path: str, args: list[dict[str, Any]]) -> None:
+    def admit(self, way: str, call: Call) -> None:
         """Let the guard admit a write; raise `SigningRefused` otherwise."""
+
+    def venue_ms_text(self, instant_ns: int) -> str:
+        """Return an instant of our clock as the venue's clock has it, in whole milliseconds."""
 
 
 class Numbers(Protocol):
     """Knows the instruments' numbers."""
 
     def number_of(self, native_symbol: str) -> int | None:
-        """Return `instIdCode`, where the listing told it."""
+        """Return `instIdCode`, where the listing has it."""
 
 
 class _Frame(msgspec.Struct):
@@ -56,7 +59,7 @@ class OkxOrderSocket:
 
     venue = "okx"
 
-    def __init__(self, signer: OpSigner, numbers: Numbers, url: str, key: str, secret: str, passphrase: str) -> None:
+    def __init__(self, signer: OrderSigner, numbers: Numbers, url: str, key: str, secret: str, passphrase: str) -> None:
         self._signer = signer
         self._numbers = numbers
         self._url = url
@@ -67,7 +70,7 @@ class OkxOrderSocket:
 
     def greetings(self, now_ns: int) -> tuple[str, ...]:
         """Return the login, signed for this moment."""
-        self._signer.check_socket(self._url)
+        self._signer.guard.check_host(self._url)
         return (login_message(self._key, self._secret, self._passphrase, now_ns // NS_PER_S, "/users/self/verify"),)
 
     def ping(self, now_ns: int) -> str | None:
@@ -83,14 +86,14 @@ class OkxOrderSocket:
         numbers = [self._numbers.number_of(item["instId"]) for item in given]
         if None in numbers:
             return None
-        self._signer.admit_op(call.path, given)
+        self._signer.admit("WS", call)
         args = [
             {"instIdCode": number} | {key: value for key, value in item.items() if key != "instId"}
             for number, item in zip(numbers, given, strict=True)
         ]
         message: dict[str, Any] = {"id": request_id, "op": op, "args": args}
-        if "expTime" in call.headers:
-            message["expTime"] = call.headers["expTime"]
+        if call.expires_ns is not None:
+            message["expTime"] = self._signer.venue_ms_text(call.expires_ns)
         return msgspec.json.encode(message).decode()
 
     def on_frame(self, raw: bytes) -> SocketFrame:
@@ -105,7 +108,7 @@ class OkxOrderSocket:
             return SocketFrame(ready=True)
         if frame.event in ("login", "error"):
             return SocketFrame(useless=f"{frame.event} {frame.code}: {frame.msg}")
-        if frame.event == "notice" and frame.code in FAREWELLS:
+        if frame.event == "notice" and frame.code in CLOSING_NOTICES:
             return SocketFrame(useless="the venue announced that it closes the connection")
         if not frame.id or not frame.op:
             return NOTHING

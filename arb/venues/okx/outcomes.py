@@ -1,4 +1,4 @@
-"""OKX's codes and what each means, as data, and its words for the rights of a key.
+"""OKX's codes and what each means, as data, and its names for the rights of a key.
 
 Source: OKX API v5, "Error code", REST. What is not listed is unknown for an order;
 `rules/outcome.py` says how such rows are read.
@@ -7,9 +7,9 @@ Source: OKX API v5, "Error code", REST. What is not listed is unknown for an ord
 from typing import Any
 
 from arb.market.order import Outcome
-from arb.venues.rules.outcome import OutcomePolicy, Row, Said, table_of
+from arb.venues.rules.key_rights import KeyRights
+from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
-from arb.venues.rules.rights import KeyRights
 
 _ROWS: tuple[Row, ...] = (
     (
@@ -129,35 +129,35 @@ _ROWS: tuple[Row, ...] = (
 )
 
 
-def _write_words(status: int, body: Any) -> Said | None:
-    said = _read_words(status, body)
-    if said is None:
+def _write_reply(status: int, body: Any) -> VenueReply | None:
+    reply = _read_reply(status, body)
+    if reply is None:
         return None
     items = body.get("data")
     if isinstance(items, list) and items and isinstance(items[0], dict) and "sCode" in items[0]:
         code = str(items[0]["sCode"])
         if code != "0":
-            return Said(code, str(items[0].get("sMsg") or ""))
+            return VenueReply(code, str(items[0].get("sMsg") or ""))
         # The item is what we sent; the outer 1 or 2 only sums up the items.
-        return Said(None, "") if said.code in (None, "1", "2") else said
+        return VenueReply(None, "") if reply.code in (None, "1", "2") else reply
     # An order's success names its item; without one nothing is proved.
-    return said if said.code is not None else None
+    return reply if reply.code is not None else None
 
 
-def _read_words(status: int, body: Any) -> Said | None:
+def _read_reply(status: int, body: Any) -> VenueReply | None:
     if not isinstance(body, dict) or not isinstance(body.get("code"), (str, int)) or isinstance(body["code"], bool):
         return None
     code = str(body["code"])
     if code == "0":
-        return Said(None, "") if 200 <= status < 300 else None
-    return Said(code, str(body.get("msg") or ""))
+        return VenueReply(None, "") if 200 <= status < 300 else None
+    return VenueReply(code, str(body.get("msg") or ""))
 
 
 POLICY = OutcomePolicy(
     "okx",
     table_of(_ROWS),
-    _write_words,
-    _read_words,
+    _write_reply,
+    _read_reply,
     account_codes=frozenset({"50061"}),  # the limit of all placements of the sub-account
 )
 

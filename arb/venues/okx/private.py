@@ -16,7 +16,7 @@ from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions,
 
 ORDERS, ACCOUNT = "orders", "account"
 # Service upgrade notices; the connection is closed about half a minute later.
-FAREWELLS = frozenset({"64008"})
+CLOSING_NOTICES = frozenset({"64008"})
 
 
 class OkxPrivate:
@@ -64,7 +64,7 @@ class OkxPrivate:
             return PrivateFrame(send=(_SUBSCRIBE,))
         if event in ("login", "error"):
             return PrivateFrame(refused=f"{event} {code}: {fields.maybe_text('msg')}")
-        if event == "notice" and code in FAREWELLS:
+        if event == "notice" and code in CLOSING_NOTICES:
             return PrivateFrame(closing=True)
         if event == "subscribe" and self._pending.confirm(fields.object("arg").text("channel")):
             return PrivateFrame(ready=True)
@@ -84,12 +84,12 @@ class OkxPrivate:
         return parts.frame()
 
     def _account(self, fields: Fields) -> PrivateFrame:
-        told: dict[str, AssetBalance] = {}
+        reported: dict[str, AssetBalance] = {}
         for raw in fields.rows("data"):
-            told.update(records.balances(self.venue, raw))
-        if not told:
+            reported.update(records.balances(self.venue, raw))
+        if not reported:
             return NOTHING
-        report = BalancesReported(venue=self.venue, balances=told, complete=False, asked_ns=0)
+        report = BalancesReported(venue=self.venue, balances=reported, complete=False, asked_ns=0)
         return PrivateFrame(events=(report,))
 
 

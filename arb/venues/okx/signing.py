@@ -7,14 +7,16 @@ from typing import Any, ClassVar
 
 import ccxt.pro
 
-from arb.venues.guarded import CANCEL, PLACE, GuardedExchange, market_value
-from arb.venues.rules.guard import OrderClaim, value_of
+from arb.venues.dialect import Call
+from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
+from arb.venues.rules.guard import OrderClaim, to_decimal, value_of
 
 
-class GuardedOkx(GuardedExchange, ccxt.pro.okx):
+class GuardedOkx(PassphraseClient, ccxt.pro.okx):
     """`ccxt.pro.okx` on our clock and behind the guard; spot orders only."""
 
     separator = "-"
+    root = "/api/v5/"
     writes: ClassVar[Mapping[str, str]] = {
         "trade/order": PLACE,
         "trade/batch-orders": PLACE,
@@ -22,46 +24,32 @@ class GuardedOkx(GuardedExchange, ccxt.pro.okx):
         "trade/cancel-batch-orders": CANCEL,
         "trade/cancel-all-after": CANCEL,
     }
-    order_path = "trade/order"
 
-    def _order_target(self) -> str:
-        return "/api/v5/trade/order"
-
-    def _order_headers(self, params: dict[str, Any], body: str) -> dict[str, str] | None:
-        if "clOrdId" not in params:
-            return None  # ccxt then makes one up
+    def _headers(self, call: Call, text: str) -> dict[str, str]:
         now_ms = self.milliseconds()
         timestamp = f"{_second_text(now_ms // 1000)}.{now_ms % 1000:03d}Z"
-        return {
+        headers = {
             "OK-ACCESS-KEY": self.apiKey,
             "OK-ACCESS-PASSPHRASE": self.password,
             "OK-ACCESS-TIMESTAMP": timestamp,
-            "Content-Type": "application/json",
-            "OK-ACCESS-SIGN": self._seal(f"{timestamp}POST{self._order_target()}{body}"),
+            "OK-ACCESS-SIGN": self._seal(timestamp + text),
         }
+        if call.method != "GET":
+            headers["Content-Type"] = "application/json"
+        if call.expires_ns is not None:
+            headers["expTime"] = self.venue_ms_text(call.expires_ns)  # not part of what is signed
+        return headers
 
-    def check_socket(self, url: str) -> None:
-        """Raise `SigningRefused` unless orders may be sent to a websocket's host."""
-        self.guard.check_host(url)
-
-    def admit_op(self, path: str, args: list[dict[str, Any]]) -> None:
-        """Let the guard admit a write over the websocket, named by its REST path; raise `SigningRefused` otherwise."""
-        kind = self.writes.get(path)
-        if kind is None:
-            raise self.guard.refuse_endpoint("WS", path)
-        if kind == PLACE:
-            self.guard.admit([self._claim(order) for order in args])
-
-    def _base_url(self, api: Any) -> str:
+    def _base_url(self, call: Call) -> str:
         return str(self.urls["api"]["rest"])
 
     def _claim(self, order: dict[str, Any]) -> OrderClaim:
         symbol = self._symbol(order.get("instId"))
+        if order.get("ordType") != "market":
+            return OrderClaim(symbol, value_of(order.get("sz"), order.get("px")))
         # Spot market buys count `sz` in quote unless `tgtCcy` says base; perpetuals count contracts and are not ours.
-        if order.get("ordType") == "market":
-            in_quote = order.get("side") == "buy" and order.get("tgtCcy") != "base_ccy"
-            return OrderClaim(symbol, market_value(order, order.get("sz"), in_quote))
-        return OrderClaim(symbol, value_of(order.get("sz"), order.get("px")))
+        in_quote = order.get("side") == "buy" and order.get("tgtCcy") != "base_ccy"
+        return OrderClaim(symbol, to_decimal(order.get("sz")) if in_quote else None)
 
 
 @lru_cache(maxsize=4)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from arb.clock import Clock
-from arb.venues.endpoints import Credentials, VenueEndpoint
+from arb.venues.endpoints import ConnectionTiming, Credentials, VenueEndpoint
 from arb.venues.okx.outcomes import POLICY, RIGHTS
-from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.rules.pacing import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
     Environment,
@@ -17,7 +17,6 @@ from arb.venues.spec import (
     TradingParts,
     VenueSpec,
 )
-from arb.venues.transport.timing import ConnectionTiming
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
@@ -60,8 +59,8 @@ def _make_order_socket(parts: TradingParts, endpoint: VenueEndpoint, credentials
     from arb.venues.okx.signing import GuardedOkx
 
     assert isinstance(parts.signer, GuardedOkx) and isinstance(parts.dialect, OkxDialect)
-    words = credentials.key, credentials.secret, credentials.phrase(NAME)
-    return OkxOrderSocket(parts.signer, parts.dialect, endpoint.ws_private, *words)
+    key_parts = credentials.key, credentials.secret, credentials.phrase(NAME)
+    return OkxOrderSocket(parts.signer, parts.dialect, endpoint.ws_private, *key_parts)
 
 
 def _site(environment: Environment, region: str, rest: str, ws: str, headers: Mapping[str, str] | None = None) -> Site:

@@ -1,7 +1,7 @@
 """The last check before a signature: hosts, symbols, order value, orders per minute.
 
 It stands next to the signer, below everything that decides, so that no bug above it can send a signed request to a
-stranger, trade a symbol the user never named, or place one order too large or a thousand too many. It refuses; it
+foreign host, trade a symbol the user never named, or place one order too large or a thousand too many. It refuses; it
 never alters. A refusal is certain: nothing was signed and nothing left the process.
 """
 
@@ -25,7 +25,7 @@ class SigningRefused(VenueRejected):
 
 
 class OrderClaim(NamedTuple):
-    """What one placement would do. `value_quote` is what it can cost or bring at most, None when nobody can tell."""
+    """What one placement would do. `value_quote` is what it can cost or bring at most, None when it cannot be bounded."""
 
     symbol: str
     value_quote: Decimal | None

@@ -1,16 +1,16 @@
 """What an answer means: accepted, rejected for certain, or unknown - decided from status and body, never from a class.
 
 Libraries file answers under error classes that lie (an order that met a 500 looks like a refusal, a rate limit like a
-network failure), so nothing here looks at an exception. Each venue has a table of its own codes (`<venue>/outcomes.py`);
+network failure), so no exception is judged here. Each venue has a table of its own codes (`<venue>/outcomes.py` or `spec.py`);
 whatever is not in it is *unknown* for an order, since a wrong "no" doubles an order and a wrong "unknown" only costs
-a look. Three rules stand above the tables:
+a query. Three rules stand above the tables:
 
 1. A 5xx is unknown whatever its body says: the fault may have struck after the order was taken.
 2. A body that cannot be read (HTML of a proxy, cut JSON, nothing) is unknown at any status, 429 included.
 3. A 429 is a refusal only with the venue's own code for it.
 
 What counts as *rejected* in a table must have been refused before matching, or have ended with nothing filled, by the venue's
-own words; anything milder is left out on purpose.
+own account; anything milder is left out on purpose.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,8 +41,8 @@ class Rule(NamedTuple):
     why: str
 
 
-class Said(NamedTuple):
-    """A venue's own words: `code` None means that it reports success."""
+class VenueReply(NamedTuple):
+    """The code and the message in a venue's answer; `code` None means that it reports success."""
 
     code: str | None
     message: str
@@ -66,12 +66,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 Row = tuple[str, Outcome, Trouble, str]
 """Codes, what they mean for an order, what for a read, and why."""
 Table = Mapping[str, Rule]
-Reader = Callable[[int, Any], Said | None]
-"""From (status, decoded body) to the venue's words; None when the body is none of the venue's making."""
+Reader = Callable[[int, Any], VenueReply | None]
+"""From (status, decoded body) to the venue's reply; None when the body is none of the venue's making."""
 
 
 class OutcomePolicy(NamedTuple):
-    """How one venue speaks: its table, and who reads its words in answers to orders and to reads."""
+    """How one venue answers: its table of codes, and who reads its replies to orders and to reads."""
 
     venue: str
     table: Table
@@ -106,22 +106,22 @@ def judge_write(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) ->
 
 
 def judge_read(policy: OutcomePolicy, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
-    """Return what an answer to a question means: `accepted` is an answer, the rest tells whether to ask again."""
+    """Return what an answer to a question means: `accepted` is an answer, the rest says whether to ask again."""
     return _judge(policy, policy.read_read, answer, venue_now_ns)
 
 
-def item_of(policy: OutcomePolicy, said: Said | None, whole: Verdict) -> tuple[Outcome, str | None]:
-    """Return (outcome, code) of one order of a batch: by its own words, else by those for the whole request.
+def item_of(policy: OutcomePolicy, reply: VenueReply | None, whole: Verdict) -> tuple[Outcome, str | None]:
+    """Return (outcome, code) of one order of a batch: by its own reply, else by that to the whole request.
 
     A batch that succeeded as a whole and does not name an order leaves that one unknown.
     """
-    if said is None:
+    if reply is None:
         refused = whole.outcome is Outcome.REJECTED
         return (Outcome.REJECTED, whole.code) if refused else (Outcome.UNKNOWN, whole.code or UNNAMED)
-    if said.code is None:
+    if reply.code is None:
         return Outcome.ACCEPTED, None
-    rule = policy.table.get(said.code)
-    return (Outcome.UNKNOWN if rule is None else rule.outcome), said.code
+    rule = policy.table.get(reply.code)
+    return (Outcome.UNKNOWN if rule is None else rule.outcome), reply.code
 
 
 def error_of(venue: str, verdict: Verdict) -> VenueError:
@@ -141,43 +141,43 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
     try:
         body = decode_body(answer.body)
     except ValueError:
-        said = None
+        reply = None
         body = None
     else:
-        said = read(answer.status, body)
-    if said is None:
+        reply = read(answer.status, body)
+    if reply is None:
         trouble = Trouble.BUSY if answer.status in (418, 429) else Trouble.FAULT
         text = f"HTTP {answer.status} with a body that is not the venue's"
         retry = wait_s if trouble is Trouble.BUSY else None
         return Verdict(outcome=Outcome.UNKNOWN, trouble=trouble, code=UNREADABLE, message=text, retry_after_s=retry)
     if answer.status >= 500:
-        code = said.code or f"http_{answer.status}"
-        return Verdict(outcome=Outcome.UNKNOWN, trouble=Trouble.FAULT, code=code, message=_cut(said.message))
-    if said.code is None:
+        code = reply.code or f"http_{answer.status}"
+        return Verdict(outcome=Outcome.UNKNOWN, trouble=Trouble.FAULT, code=code, message=_cut(reply.message))
+    if reply.code is None:
         return Verdict(outcome=Outcome.ACCEPTED, body=body)
-    rule = policy.table.get(said.code)
+    rule = policy.table.get(reply.code)
     if rule is None:
         trouble = Trouble.BUSY if answer.status == 429 else Trouble.REFUSED
-        low = trouble is Trouble.BUSY and _ends_low(policy, said)
-        text = _cut(said.message)
+        low = trouble is Trouble.BUSY and _ends_low(policy, reply)
+        text = _cut(reply.message)
         return Verdict(
-            outcome=Outcome.UNKNOWN, trouble=trouble, code=said.code, message=text, body=body, low_fill_ratio=low
+            outcome=Outcome.UNKNOWN, trouble=trouble, code=reply.code, message=text, body=body, low_fill_ratio=low
         )
     busy = rule.trouble is Trouble.BUSY
     return Verdict(
         outcome=rule.outcome,
         trouble=rule.trouble,
-        code=said.code,
-        message=_cut(said.message),
+        code=reply.code,
+        message=_cut(reply.message),
         retry_after_s=wait_s if busy else None,
         body=body,
-        low_fill_ratio=busy and _ends_low(policy, said),
-        account_limited=said.code in policy.account_codes,
+        low_fill_ratio=busy and _ends_low(policy, reply),
+        account_limited=reply.code in policy.account_codes,
     )
 
 
-def _ends_low(policy: OutcomePolicy, said: Said) -> bool:
-    return said.message.rstrip().endswith(policy.low_fill_endings)
+def _ends_low(policy: OutcomePolicy, reply: VenueReply) -> bool:
+    return reply.message.rstrip().endswith(policy.low_fill_endings)
 
 
 def _cut(text: str) -> str:

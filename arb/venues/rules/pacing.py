@@ -4,21 +4,80 @@ A venue meters scopes (Gate: placements per market, cancels, each endpoint by it
 made of short pieces (4 per 500 ms, not 8 per 1 s), because the underlying throttler lets a whole window through at once.
 An entry takes a slot at once or not at all and never one of the last `reserve`; repairs, cancels and reads may wait, the
 most urgent first, but not past their deadline. When a venue says 429 anyhow, the scope stands still until its reset, goes
-on at half its budget and regains it slot by slot. What a venue tells in headers counts too: somebody else may be using the
+on at half its budget and regains it slot by slot. What a venue reports in headers counts too: somebody else may be using the
 same allowance. A venue that punishes a low fill ratio (Gate) gets no entries for an hour, and repairs at the rate it leaves.
 """
 
 import asyncio
 import heapq
 import itertools
+from collections.abc import Mapping
 
+import msgspec
 from asyncio_throttle.throttler import Throttler
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.errors import require
-from arb.venues.rules.budget import Budget, PacingLimits
 from arb.venues.rules.outcome import Verdict
 from arb.venues.rules.retry import Trouble, request_limit, requests_left, venue_retry_after_s
+
+_UNSTATED_MAX_S = 2.0
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """At most `count` requests per sliding `window_ms`; entries leave the last `reserve` of them alone.
+
+    `of` is how many the venue documents for its own window, 0 where its headers report nothing of that.
+    """
+
+    count: int
+    window_ms: int
+    reserve: int = 0
+    of: int = 0
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.window_ms < 1 or not 0 <= self.reserve < self.count or self.of < 0:
+            raise ValueError(f"a budget of {self.count} per {self.window_ms} ms with {self.reserve} in reserve")
+
+    @property
+    def span_s(self) -> float:
+        """Return how long to stand still when the venue's own window is used up and it does not state until when.
+
+        That window is longer than ours; but order queries must not stand still for the ten seconds of Gate's reads, since
+        asking too early costs no more than another refusal.
+        """
+        ours_s = self.window_ms / 1000
+        return max(ours_s, min(_UNSTATED_MAX_S, ours_s * self.of / self.count))
+
+
+class PacingLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The budgets of one venue. `place` and `cancel` are per symbol where they are said to be; `read` is per endpoint.
+
+    `account` is what all placements together must keep to, where the venue meters that too.
+    `cancel_batch` is for the orders cancelled in batches, where those are metered apart; without it they count as cancels.
+    `reads` overrides `read` for endpoints that the venue meters otherwise, by the call's scope.
+    """
+
+    place: Budget
+    cancel: Budget
+    read: Budget
+    cancel_batch: Budget | None = None
+    account: Budget | None = None
+    reads: Mapping[str, Budget] = {}
+    place_per_symbol: bool = True
+    cancel_per_symbol: bool = False
+
+    def of(self, scope: str) -> Budget:
+        """Return the budget of a scope, which is `place`, `place SYMBOL`, `cancel`, `cancel SYMBOL` or `METHOD PATH`."""
+        kind = scope.partition(" ")[0]
+        if kind == "place":
+            return self.place
+        if kind == "cancel":
+            return self.cancel
+        if kind == "cancel_batch":
+            return self.cancel_batch or self.cancel
+        return self.reads.get(scope, self.read)
+
 
 WAITERS_MAX = 256
 _WAIT_MIN_S = 0.001
@@ -33,7 +92,7 @@ class Priority:
 
     REPAIR = 0
     CANCEL = 1
-    LOOK = 2
+    QUERY = 2
     READ = 3
 
 
@@ -114,7 +173,7 @@ class ScopeThrottler(Throttler):
         self._regained_ns = self._clock.monotonic_ns()
 
     def keep_to(self, limit: int) -> None:
-        """Take the venue's word that its own window holds `limit` > 0: a smaller one than documented lowers the budget in
+        """Note that the venue's own window holds `limit` > 0: a smaller one than documented lowers the budget in
         proportion, and an ordinary one lifts that again."""
         of = self._budget.of
         self._most = self._budget.count if limit >= of else max(1, self._budget.count * limit // of)
@@ -185,14 +244,14 @@ class Pacer:
     def obey(self, scope: str, verdict: Verdict, headers: dict[str, str], venue_now_ns: int) -> None:
         """Take what one answer to a request under `scope` says of the venue's limits; `headers` are empty when none came."""
         reset_s = venue_retry_after_s(headers, venue_now_ns)
-        self.told(scope, requests_left(headers), request_limit(headers), reset_s)
+        self.note_limits(scope, requests_left(headers), request_limit(headers), reset_s)
         if verdict.low_fill_ratio:
             self.penalised()
         if verdict.trouble is Trouble.BUSY:
             self.limited(scope, verdict.retry_after_s, account=verdict.account_limited)
 
     def limited(self, scope: str, retry_after_s: float | None, *, account: bool = False) -> None:
-        """Take note that the venue limited this scope; without its word on how long, one window is waited.
+        """Take note that the venue limited this scope; where it does not say for how long, one window is waited.
 
         `account`: it was not this scope's own limit that was reached but that of all placements together.
         """
@@ -202,8 +261,8 @@ class Pacer:
         throttler.pause(budget.span_s if retry_after_s is None else retry_after_s)
         throttler.slow_down()
 
-    def told(self, scope: str, left: int | None, limit: int | None = None, reset_s: float | None = None) -> None:
-        """Take the venue's word on this scope's limit and how much of it is left (None: not told).
+    def note_limits(self, scope: str, left: int | None, limit: int | None = None, reset_s: float | None = None) -> None:
+        """Note what the venue reports of this scope's limit and of how much of it is left (None: not reported).
 
         With nothing left it stands still until the reset, at least for a window; the last one is not for entries; a limit
         below the documented one lowers the budget.

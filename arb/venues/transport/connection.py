@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import VenueError
+from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
 from arb.venues.transport.network import Network, Socket, SocketEnded, SystemNetwork
-from arb.venues.transport.timing import Address, ConnectionTiming
 
 # After this many frames in a row the loop gets a turn, so that a flood cannot starve timers and orders.
 FRAMES_PER_TURN = 512
@@ -23,7 +23,7 @@ STEADY_S = 30.0
 
 
 class StreamConnection:
-    """See the module's text. All callbacks are called on the loop's thread and must not block or raise."""
+    """A websocket, made anew after a loss. All callbacks are called on the loop's thread and must not block or raise."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class StreamConnection:
         if self._socket is None or self._cause is not None:
             return
         self._cause = cause
-        # Wakes the reader at once; whether the venue still answers the farewell does not matter.
+        # Wakes the reader at once; whether the venue still answers the close does not matter.
         self._closer = asyncio.create_task(_close(self._socket))
 
     def unread(self) -> bool:

@@ -199,7 +199,7 @@ class DirectTransport:
         try:
             line = await self._dial(origin, self._timing.dial_timeout_s)
         except NeverSent:
-            # Whoever wants to send dials for itself, and tells; this only tries again.
+            # Whoever wants to send dials for itself, and reports it; this only tries again.
             asyncio.get_running_loop().call_later(self._timing.redial_s, self._refill, origin)
         else:
             self._put_back(line)

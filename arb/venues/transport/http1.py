@@ -262,7 +262,7 @@ def _headers(lines: list[bytes]) -> dict[str, str]:
         key, text = name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
         if key in headers:
             if key in _SINGLE:
-                raise BadAnswer(f"{key} is told twice")
+                raise BadAnswer(f"{key} is stated twice")
             text = f"{headers[key]}, {text}"
         headers[key] = text
     return headers

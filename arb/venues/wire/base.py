@@ -33,7 +33,7 @@ Millis = Annotated[int, msgspec.Meta(ge=0, le=MILLIS_MAX)]
 Pair = tuple[str, str]
 
 TAPE_SCALE = Scale(40, 40)
-"""The scale of books rebuilt from a tape, where no listing tells ticks: plain Python integers, so it costs no range."""
+"""The scale of books rebuilt from a tape, where no listing gives ticks: plain Python integers, so it costs no range."""
 
 
 class FrameError(VenueProtocolError):
@@ -82,7 +82,7 @@ class BookSlot:
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
-    """One change, read and not yet applied: ids `first` to `last`, and the id it follows where the venue tells."""
+    """One change, read and not yet applied: ids `first` to `last`, and the id it follows where the venue states it."""
 
     first: int
     last: int

@@ -8,11 +8,16 @@ on each must continue its predecessor. What "overlap" and "continue" mean is the
     OVERLAP     last <= base         first <= base + 1     first <= id + 1 (an overlap is harmless: sizes are absolute)
     SPOT        last <= base         first <= base + 1     first == id + 1
     PERPETUAL   last <  base         first <= base         previous == id  (`first` is not contiguous on perpetuals)
+
+Best-bid/offer frames are checked against such books: where one carries the id of the book, price and size must agree on both
+sides (`TickerWitness`).
 """
 
+from collections import deque
 from enum import Enum
 
-from arb.market.arena import BookState, Levels
+from arb.market.arena import NO_SEQUENCE, BookState, Levels
+from arb.market.book import PlainBook
 from arb.market.feed import FrameResult, ResyncBy
 from arb.venues.wire.base import BookSlot, Delta, WireFeed
 
@@ -123,3 +128,46 @@ class ChainFeed(WireFeed):
         result = self._gap(slot, at_ns, cause)
         slot.pending.extend(keep)
         return result
+
+
+_KEPT_MAX = 4096
+
+Quote = tuple[int, int, int, int]
+"""Bid price, bid size, ask price, ask size, on the symbol's scale; 0 and 0 for an empty side."""
+
+
+class TickerWitness:
+    """The quotes of one symbol that the book has not reached yet."""
+
+    __slots__ = ("_ahead",)
+
+    def __init__(self) -> None:
+        self._ahead: deque[tuple[int, Quote]] = deque(maxlen=_KEPT_MAX)
+
+    def check(self, sequence: int, quote: Quote, slot: BookSlot | None) -> bool | None:
+        """Take a quote; return whether it agrees with the book, or `None` when the book does not stand at its id."""
+        book_sequence = NO_SEQUENCE if slot is None else slot.sequence
+        if slot is not None and sequence == book_sequence:
+            return agrees(quote, slot.book)
+        if sequence > book_sequence and (not self._ahead or self._ahead[-1][0] <= sequence):
+            self._ahead.append((sequence, quote))
+        return None
+
+    def reached(self, slot: BookSlot) -> tuple[int, int]:
+        """Return how many kept quotes of the book's very id agree and how many do not; older ones are dropped."""
+        held = failed = 0
+        ahead = self._ahead
+        while ahead and ahead[0][0] <= slot.sequence:
+            sequence, quote = ahead.popleft()
+            if sequence == slot.sequence:
+                agreed = agrees(quote, slot.book)
+                held += agreed
+                failed += not agreed
+        return held, failed
+
+
+def agrees(quote: Quote, book: PlainBook) -> bool:
+    """Return whether the quote equals the best level of both sides."""
+    bids, asks = book.levels(1)
+    bid, ask = bids[0] if bids else (0, 0), asks[0] if asks else (0, 0)
+    return quote == (*bid, *ask)

@@ -1,7 +1,7 @@
-"""The protocol side of a private stream: frames in, events and wants out. It opens no socket and asks for no time.
+"""The protocol side of a private stream: frames in, events and messages to send out. It opens no socket and asks for no time.
 
 A dialect says what to send when the connection stands and after each step, and reads frames. A frame that cannot be read
-is an error naming its field, never an exception that ends the stream: what it may have said is learnt by looking.
+is an error naming its field, never an exception that ends the stream: what it may have reported is found by querying.
 """
 
 import base64
@@ -14,8 +14,8 @@ import msgspec
 
 from arb.core.events import BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
+from arb.venues.fields import UnknownSymbol
 from arb.venues.rules.outcome import decode_body
-from arb.venues.symbols import UnknownSymbol
 
 PrivateEvent = OrderUpdated | OrderFilled | BalancesReported
 
@@ -24,7 +24,7 @@ class PrivateFrame(msgspec.Struct, frozen=True):
     """What one frame led to.
 
     `send`: messages to send now (the subscriptions after a login). `ready`: the stream is logged in and fully subscribed
-    from this frame on. `refused`: the venue refused a login or a subscription, in its own words; the connection is of no
+    from this frame on. `refused`: the venue refused a login or a subscription: its message; the connection is of no
     use then. `closing`: the venue is about to close the connection. `errors`: parts of the frame that cannot be read.
     `foreign`: rows about symbols that we do not know, and so do not trade: they are passed over.
     """

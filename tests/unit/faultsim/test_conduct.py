@@ -19,7 +19,7 @@ from arb.faultsim.conduct import (
     torn_apart,
     two_at_one_market,
 )
-from arb.market.client_id import ClientOrderId
+from arb.market.ids import ClientOrderId
 
 MS = 1_000_000
 TIMING = Timing(leg_deadline_ms=3000)

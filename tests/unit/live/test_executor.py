@@ -31,7 +31,7 @@ from arb.core.events import (
 )
 from arb.errors import VenueUnreachable
 from arb.live.executor import Executor
-from arb.market.client_id import ClientOrderId
+from arb.market.ids import ClientOrderId
 from arb.market.instrument import Instrument
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import Departure, EventListener, PlaceAnswer

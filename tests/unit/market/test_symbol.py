@@ -36,13 +36,13 @@ SETTLED = ASSETS.filter(lambda text: "-" not in text)
         ("B\x00C/USDT", "its base 'B\\x00C' holds '\\x00'"),
     ],
 )
-def test_what_is_no_symbol_is_refused_and_told_how_to_be_spelt(text: str, fault: str) -> None:
+def test_what_is_no_symbol_is_refused_and_the_text_says_how_to_spell_one(text: str, fault: str) -> None:
     with pytest.raises(ValueError) as refusal:
         Symbol.of(text)
-    told = str(refusal.value)
-    assert told.startswith(f"{text!r} is no symbol: {fault}: write BASE/QUOTE")
-    assert '"BTC/USDT"' in told
-    assert '"BTC/USDT:USDT"' in told
+    reported = str(refusal.value)
+    assert reported.startswith(f"{text!r} is no symbol: {fault}: write BASE/QUOTE")
+    assert '"BTC/USDT"' in reported
+    assert '"BTC/USDT:USDT"' in reported
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_symbol_is_a_value_that_nobody_changes() -> None:
         Symbol.of("BTC/USDT").base = "ETH"  # type: ignore[misc]
 
 
-def test_a_symbol_is_read_once_and_strangers_do_not_fill_the_memory() -> None:
+def test_a_symbol_is_read_once_and_foreign_ones_do_not_fill_the_memory() -> None:
     assert Symbol.of("BTC/USDT") is Symbol.of("".join(["BTC/", "USDT"]))
     kept = Symbol.of("S0/USDT")
     for number in range(KNOWN_MAX + 1):

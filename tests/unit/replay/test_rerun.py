@@ -31,13 +31,12 @@ from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import InvariantError, StoreError
 from arb.live.universe import books_of, connections_of, universe_of
-from arb.market.feed import further_name, venue_of
+from arb.market.feed import further_name, split_books, venue_of
 from arb.market.instrument import Instrument
 from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
 from arb.store.journal import Journal
 from arb.store.journal_reader import Entry
 from arb.store.tape import TapeLine
-from arb.venues.connections import split_books
 from tests.builders import D, a_balance, a_fill, a_report, an_instrument
 from tests.unit.replay.makings import START_S, one_dislocation
 

@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from arb.core.events import AccountSnapshotTaken
-from arb.venues.account_snapshot import DETAILS_MAX, AccountSnapshot
+from arb.venues.account_queries import DETAILS_MAX, AccountSnapshot
 from arb.venues.dialect import Call
 from arb.venues.gate.dialect import GateDialect
-from tests.unit.venues.test_order_query import GateLists, gate_fill, gate_order
+from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order
 
 
 class LaggingGate(GateLists):
@@ -38,7 +38,7 @@ def snapshot_taken(answer: LaggingGate) -> AccountSnapshotTaken:
     return asyncio.run(AccountSnapshot(dialect, ("BTC/USDT",), span_ms, ask).run(5))
 
 
-def test_an_order_of_ours_that_only_its_fill_tells_of_is_looked_up() -> None:
+def test_an_order_of_ours_that_only_its_fill_reports_is_queried() -> None:
     gate = LaggingGate([], [gate_fill(1, 11)], [gate_order(11)])
     found = snapshot_taken(gate)
     assert found.complete
@@ -46,12 +46,12 @@ def test_an_order_of_ours_that_only_its_fill_tells_of_is_looked_up() -> None:
     assert gate.asked == ["11"]
 
 
-def test_an_order_whose_fill_names_nobody_is_looked_up() -> None:
+def test_an_order_whose_fill_names_nobody_is_queried() -> None:
     gate = LaggingGate([], [gate_fill(1, 11, None)], [gate_order(11)])
     assert [order.venue_order_id for order in snapshot_taken(gate).orders] == ["11"]
 
 
-def test_orders_that_are_listed_and_strangers_that_are_named_are_not_looked_up() -> None:
+def test_orders_that_are_listed_and_foreign_ones_that_are_named_are_not_queried() -> None:
     foreign = [gate_fill(number, number, "by-hand") for number in range(100, 101 + DETAILS_MAX)]
     gate = LaggingGate([gate_order(11)], [gate_fill(1, 11), *foreign], [])
     assert snapshot_taken(gate).complete
@@ -64,6 +64,6 @@ def test_an_order_that_is_not_found_by_its_number_either_spoils_nothing() -> Non
     assert (found.orders, len(found.fills)) == ((), 1)
 
 
-def test_more_such_orders_than_can_be_looked_up_make_the_look_incomplete() -> None:
+def test_more_such_orders_than_can_be_queried_make_the_query_incomplete() -> None:
     fills = [gate_fill(number, number) for number in range(100, 101 + DETAILS_MAX)]
     assert not snapshot_taken(LaggingGate([], fills, [])).complete

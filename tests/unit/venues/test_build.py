@@ -7,13 +7,13 @@ import pytest
 from arb.errors import ConfigError
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, OrderEntry
-from arb.venues.gateway import CcxtGateway
+from arb.venues.gateway import VenueGateway
 from arb.venues.registry import SPECS, TRADED, spec_of
 from arb.venues.spec import VenueSpec
 from tests.virtual import a_clock
 
 
-def built(venue: str, entry: OrderEntry, *hosts: str) -> CcxtGateway:
+def built(venue: str, entry: OrderEntry, *hosts: str) -> VenueGateway:
     return build_gateway(
         spec_of(venue),
         spec_of(venue).production,

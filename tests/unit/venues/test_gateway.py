@@ -15,11 +15,11 @@ from arb.core.events import OrderAccepted, OrderRejected, OutcomeUnknown
 from arb.errors import VenueAuthError, VenueBusy, VenueUnreachable
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import EventListener
+from arb.venues.dialect import Call
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.gateway import CcxtGateway
-from arb.venues.rules.budget import Budget, PacingLimits
+from arb.venues.gateway import VenueGateway
 from arb.venues.rules.guard import SigningRefused
-from arb.venues.rules.pacing import Pacer
+from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
 from tests.virtual import a_clock, run_virtual
 
@@ -37,14 +37,14 @@ class FakeSigner:
         self.server_offset_ns = 0
         self.timeout_on_exit = 0
         self.error: Exception | None = None
-        self.params: list[Any] = []
+        self.calls: list[Call] = []
         self.headers = {"KEY": "k"}
 
-    def sign(self, path: str, api: Any = (), method: str = "GET", params: Any = None) -> dict[str, Any]:
+    def signed(self, call: Call) -> HttpRequest:
         if self.error is not None:
             raise self.error
-        self.params.append(params)
-        return {"url": f"http://venue/{path}", "method": method, "headers": self.headers, "body": "b"}
+        self.calls.append(call)
+        return HttpRequest(call.method, f"http://venue/{call.path}", dict(self.headers), "b")
 
     async def close(self) -> None:
         return
@@ -82,15 +82,16 @@ LIMITS = PacingLimits(place=Budget(2, 500, 1), cancel=Budget(5, 100), read=Budge
 
 
 class Bench:
-    def __init__(self, *replies: Any, trip_ns: int = 0) -> None:
+    def __init__(self, *replies: Any, trip_ns: int = 0, withdrawal_disabled_confirmed: bool = True) -> None:
         self.clock = a_clock()
+        self.withdrawal_disabled_confirmed = withdrawal_disabled_confirmed
         self.signer = FakeSigner()
         self.transport = FakeTransport(self.clock, *replies, trip_ns=trip_ns)
         self.gateway = self.over(self.transport)
 
-    def over(self, transport: HttpTransport) -> CcxtGateway:
+    def over(self, transport: HttpTransport) -> VenueGateway:
         """Return the same gateway over another transport."""
-        return CcxtGateway(
+        return VenueGateway(
             dialect=GateDialect(),
             signer=self.signer,
             transport=transport,
@@ -99,6 +100,7 @@ class Bench:
             clock=self.clock,
             rng=random.Random(1),
             account_id="gate-1",
+            withdrawal_disabled_confirmed=self.withdrawal_disabled_confirmed,
         )
 
     def order(self, **changes: Any) -> PlaceOrder:
@@ -229,10 +231,10 @@ def test_the_expiry_leaves_on_our_clock_for_the_signer_to_convert() -> None:
     order = bench.order()
     run_virtual(bench.gateway.place(order), bench.clock)
 
-    assert bench.signer.params[0]["expires_ns"] == order.expires_ns
+    assert bench.signer.calls[0].expires_ns == order.expires_ns
 
 
-def test_a_terminal_answer_is_told_with_its_fill() -> None:
+def test_a_terminal_answer_is_reported_with_its_fill() -> None:
     answer = Bench((201, DONE, {}), trip_ns=7).place()
 
     assert isinstance(answer, OrderAccepted)

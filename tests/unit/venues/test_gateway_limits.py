@@ -17,7 +17,7 @@ def limited(code: str) -> tuple[int, bytes, dict[str, str]]:
 
 
 @pytest.mark.parametrize("code", ["212", "312"])
-def test_a_low_fill_ratio_is_told_and_stops_entries_of_every_symbol_but_not_repairs(code: str) -> None:
+def test_a_low_fill_ratio_is_reported_and_stops_entries_of_every_symbol_but_not_repairs(code: str) -> None:
     bench = Bench(limited(code), DONE)
     answer = bench.place()
     assert isinstance(answer, OrderRejected)

@@ -8,8 +8,9 @@ import pytest
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import Call, KeyFacts
-from arb.venues.rules.key_check import checked_key
+from arb.venues.dialect import Call
+from arb.venues.okx.dialect import OkxDialect
+from arb.venues.rules.key_rights import KeyFacts, checked_key
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest
 from tests.unit.venues.test_gateway import Bench
 from tests.virtual import a_clock, run_virtual
@@ -66,6 +67,30 @@ def test_a_key_that_trades_and_nothing_else_is_taken() -> None:
     assert {"main_keys", "detail", "currency_pairs"} < set(started().asked)
 
 
+def test_a_key_whose_venue_does_not_report_withdrawal_needs_the_users_confirmation() -> None:
+    bench = Bench(withdrawal_disabled_confirmed=False)
+    with pytest.raises(VenueAuthError, match="withdrawal_disabled_confirmed") as caught:
+        run_virtual(bench.over(Venue(bench, {}, 0)).start(), bench.clock)
+    assert caught.value.code == "key_withdrawal_unconfirmed"
+
+    confirmed = Bench(withdrawal_disabled_confirmed=True)
+    run_virtual(confirmed.over(Venue(confirmed, {}, 0)).start(), confirmed.clock)
+
+
+def test_a_confirmation_does_not_excuse_a_key_that_may_withdraw() -> None:
+    bench = Bench(withdrawal_disabled_confirmed=True)
+    with pytest.raises(VenueAuthError, match="may withdraw"):
+        run_virtual(bench.over(Venue(bench, {"main_keys": WITHDRAWS}, 0)).start(), bench.clock)
+
+
+def test_a_key_whose_venue_names_every_right_needs_no_confirmation() -> None:
+    async def ask(call: Call) -> Any:
+        return {"code": "0", "data": [{"perm": "read_only,trade", "uid": "1", "ip": ""}]}
+
+    facts = run_virtual(checked_key(OkxDialect(), ask, withdrawal_disabled_confirmed=False), a_clock())
+    assert facts.can_withdraw is False
+
+
 def test_a_key_that_may_withdraw_is_refused() -> None:
     with pytest.raises(VenueAuthError, match="may withdraw"):
         started({"main_keys": WITHDRAWS})
@@ -97,7 +122,7 @@ def test_a_key_whose_rights_cannot_be_read_is_not_taken(path: str, failure: obje
     assert caught.value.code == "key_unread"
 
 
-def test_an_account_is_called_by_its_key_until_its_venue_tells_whose_it_is() -> None:
+def test_an_account_is_called_by_its_key_until_its_venue_reports_whose_it_is() -> None:
     bench = Bench()
     venue = Venue(bench, {"detail": b'{"user_id":10406147,"ip_whitelist":[]}'}, 0)
     gateway = bench.over(venue)
@@ -108,7 +133,7 @@ def test_an_account_is_called_by_its_key_until_its_venue_tells_whose_it_is() -> 
 
 
 @pytest.mark.parametrize("detail", [DETAIL, b'{"user_id":0}', b'{"user_id":"not an id"}', b'{"user_id":[5]}', b"[]"])
-def test_an_account_whose_venue_tells_no_id_is_called_by_its_key(detail: bytes) -> None:
+def test_an_account_whose_venue_reports_no_id_is_called_by_its_key(detail: bytes) -> None:
     bench = Bench()
     gateway = bench.over(Venue(bench, {"detail": detail}, 0))
     run_virtual(gateway.start(), bench.clock)
@@ -127,7 +152,7 @@ class Rights:
         async def ask(call: Call) -> Any:
             return self.body
 
-        return run_virtual(checked_key(BitgetDialect(), ask), a_clock())
+        return run_virtual(checked_key(BitgetDialect(), ask, withdrawal_disabled_confirmed=True), a_clock())
 
 
 def test_a_key_with_a_right_that_nobody_here_knows_is_refused_and_the_right_is_named() -> None:
@@ -144,6 +169,6 @@ def test_a_bitget_key_that_trades_spot_is_taken_and_one_that_only_reads_it_is_no
         Rights("stow", "wwow", "zzzz").check()
 
 
-def test_a_key_that_the_venue_refuses_is_told_in_its_own_words() -> None:
+def test_a_key_that_the_venue_refuses_is_reported_in_its_own_message() -> None:
     with pytest.raises(VenueAuthError, match="INVALID_KEY"):
         started({"main_keys": (401, b'{"label":"INVALID_KEY","message":"x"}')})

@@ -13,10 +13,10 @@ from arb.clock import NS_PER_S, ManualClock
 from arb.core.events import AnyEvent, TroubleReported
 from arb.errors import VenueProtocolError
 from arb.venues.dialect import Call
+from arb.venues.endpoints import fixed
 from arb.venues.order_socket import LOGIN_S, OrderSocket, SocketAnswer, SocketFrame
 from arb.venues.transport.http import AnswerLost, HttpTransport
 from arb.venues.transport.network import SocketEnded
-from arb.venues.transport.timing import fixed
 from tests.virtual import a_clock, run_virtual
 
 CALL = Call(scope="place X", api=("private",), method="POST", path="orders", params={"a": "b"})
@@ -185,7 +185,7 @@ def test_a_lost_receipt_a_late_one_and_a_doubled_answer_change_nothing() -> None
     bench.run(story)
 
 
-def test_answers_are_matched_by_their_exact_id_and_strangers_are_passed_over() -> None:
+def test_answers_are_matched_by_their_exact_id_and_foreign_ones_are_passed_over() -> None:
     bench = Bench()
 
     async def story() -> None:
@@ -195,7 +195,7 @@ def test_answers_are_matched_by_their_exact_id_and_strangers_are_passed_over() -
         bench.line.say("answer", second)
         await two
         assert not one.done()
-        assert "no word of it" in await lost(one)
+        assert "no receipt" in await lost(one)
 
     bench.run(story)
 
@@ -210,7 +210,7 @@ def test_whatever_is_under_way_is_lost_with_the_connection_and_never_sent_again(
         before = bench.line
         before.end()
         causes = [await lost(one), await lost(two)]
-        assert causes == ["the order socket ended: reset (no word of it)", "the order socket ended: reset (received)"]
+        assert causes == ["the order socket ended: reset (no receipt)", "the order socket ended: reset (received)"]
         assert not bench.socket.up and bench.socket.frame(CALL) is None
         await asyncio.sleep(5)  # longer than the first back-off
         assert bench.line is not before
@@ -228,7 +228,7 @@ def test_whatever_is_under_way_is_lost_with_the_connection_and_never_sent_again(
 
 
 @pytest.mark.parametrize("say", ["garbage", "useless"])
-def test_a_frame_that_cannot_be_read_and_a_farewell_end_the_use_of_a_connection_at_once(say: str) -> None:
+def test_a_frame_that_cannot_be_read_and_a_closing_notice_end_the_use_of_a_connection_at_once(say: str) -> None:
     bench = Bench()
 
     async def story() -> None:
@@ -292,7 +292,7 @@ def test_while_it_is_down_or_refuses_nothing_is_taken_and_nothing_waits() -> Non
     bench.run(refusing)
 
 
-def test_a_write_it_has_no_words_for_is_not_taken() -> None:
+def test_a_write_it_has_no_frame_for_is_not_taken() -> None:
     bench = Bench()
 
     async def story() -> None:
@@ -326,7 +326,7 @@ def test_who_stops_waiting_leaves_nothing_behind() -> None:
     bench.run(story)
 
 
-def test_when_it_is_stopped_whoever_waits_is_told() -> None:
+def test_when_it_is_stopped_whoever_waits_is_reported() -> None:
     bench = Bench()
     answers: list[asyncio.Future[Any]] = []
 

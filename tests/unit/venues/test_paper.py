@@ -146,7 +146,7 @@ def test_a_fill_carries_the_venues_clock_and_our_own() -> None:
     assert (told.fill.event_ns, told.fill.received_ns) == (LATER_NS + 7, LATER_NS + WAY_NS)
 
 
-def test_a_look_and_a_survey_find_an_order_once_it_has_arrived_and_a_cancel_comes_too_late() -> None:
+def test_a_query_and_a_snapshot_find_an_order_once_it_has_arrived_and_a_cancel_comes_too_late() -> None:
     market, order = Market(), an_order()
     look = QueryOrder(
         cause=0, venue="gate", symbol=SYMBOL, client_order_id="a1", venue_order_id=None, since_ns=0, attempt=1

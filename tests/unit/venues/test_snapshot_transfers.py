@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from arb.venues.account_snapshot import AccountSnapshot
+from arb.venues.account_queries import AccountSnapshot
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
 from arb.venues.gate.dialect import GateDialect

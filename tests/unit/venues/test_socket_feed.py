@@ -10,11 +10,11 @@ import pytest
 
 from arb.core.events import AnyEvent, FeedDown, FeedUp
 from arb.market.arena import BookArena
+from arb.venues.endpoints import fixed
 from arb.venues.feed import RESYNC_ANSWER_S, SocketFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.transport.http import HttpTransport
 from arb.venues.transport.network import SocketEnded
-from arb.venues.transport.timing import fixed
 from tests.virtual import a_clock, run_virtual
 
 
@@ -237,7 +237,7 @@ def test_a_book_retired_in_the_middle_of_a_resync_stays_away(confirmed: bool, se
 
 
 @pytest.mark.parametrize(("connection", "name", "told"), [("", "gate", ""), ("gate#2", "gate#2", "gate#2")])
-def test_a_connection_tells_under_its_name_and_the_first_under_its_venue_s(
+def test_a_connection_reports_under_its_name_and_the_first_under_its_venue_s(
     connection: str, name: str, told: str
 ) -> None:
     bench = Bench(connection)

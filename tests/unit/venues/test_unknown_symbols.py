@@ -18,19 +18,19 @@ from arb.core.events import (
     TroubleReported,
 )
 from arb.market.fill import FillSource
-from arb.venues.account_snapshot import AccountSnapshot
+from arb.venues.account_queries import AccountSnapshot
 from arb.venues.bitget import records as bitget_records
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
+from arb.venues.endpoints import fixed
+from arb.venues.fields import UnknownSymbol
 from arb.venues.gate import records as gate_records
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx import records as okx_records
 from arb.venues.private import PrivateStream
-from arb.venues.symbols import UnknownSymbol
 from arb.venues.transport.http import HttpTransport
 from arb.venues.transport.network import Socket
-from arb.venues.transport.timing import fixed
-from tests.unit.venues.test_order_query import GateLists, gate_fill, gate_order, look
+from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order, look
 from tests.unit.venues.wire.private_frames import (
     BITGET_FILL,
     BITGET_ORDER,
@@ -117,7 +117,7 @@ class Frames:
         return False
 
 
-def test_the_stream_stays_up_and_tells_each_unknown_symbol_once() -> None:
+def test_the_stream_stays_up_and_reports_each_unknown_symbol_once() -> None:
     def fill(native: str, number: int) -> bytes:
         return bitget_frame("fill", {**BITGET_FILL, "symbol": native, "tradeId": str(number)})
 
@@ -153,7 +153,7 @@ def test_the_stream_stays_up_and_tells_each_unknown_symbol_once() -> None:
     assert not any(isinstance(event, PrivateDown | OrderUpdated) for event in told)
 
 
-def test_a_look_passes_over_what_is_not_in_the_symbol_asked_for() -> None:
+def test_a_query_passes_over_what_is_not_in_the_symbol_asked_for() -> None:
     odd = {"currency_pair": "ODD"}
     lists = GateLists([gate_order(1, "web", **odd)], [gate_order(2)], [gate_fill(3, 2), gate_fill(4, 1, None, **odd)])
     found, _ = look(GateDialect(), lists)

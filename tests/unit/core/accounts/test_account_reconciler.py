@@ -11,8 +11,8 @@ from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalanc
 from arb.core.events import AccountSnapshotTaken, OrderFilled, OrderQueried, TimerFired, parts_of
 from arb.core.reasons import Reason
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord, ResidualsRecord
-from arb.market.client_id import ClientOrderId
 from arb.market.fill import Fill, FillSource, Liquidity
+from arb.market.ids import ClientOrderId
 from arb.market.order import OrderReport, OrderStatus, Role, Side
 from arb.store.journal_reader import MAX_SUB
 from tests.builders import START_NS, SYMBOL, Bench, D, a_balance, a_fill, a_report, a_snapshot

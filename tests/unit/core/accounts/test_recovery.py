@@ -9,7 +9,7 @@ from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SetTimer
 from arb.core.events import AccountSnapshotTaken, CancelAnswered, OrderQueried, TimerFired
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord
 from arb.core.settings import Timing
-from arb.market.client_id import MAX_PAIR_NUMBER, decode, number_again
+from arb.market.ids import MAX_PAIR_NUMBER, decode, number_again
 from arb.market.order import Outcome, Role, Side
 from tests.builders import SYMBOL, Bench, D, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_restart import latest, left_behind

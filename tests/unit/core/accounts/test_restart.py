@@ -17,7 +17,7 @@ from arb.core.records import (
     Record,
     RunRecord,
 )
-from arb.market.client_id import decode
+from arb.market.ids import decode
 from arb.market.order import OrderStatus
 from tests.builders import Bench, a_fill, a_report
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse

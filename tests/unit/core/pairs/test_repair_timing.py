@@ -17,7 +17,7 @@ from arb.core.events import (
 )
 from arb.core.records import PairRecord, PairState
 from arb.core.settings import Timing
-from arb.market.client_id import MAX_ATTEMPT, decode
+from arb.market.ids import MAX_ATTEMPT, decode
 from arb.market.order import Role
 from tests.builders import Bench, a_fill, a_report
 from tests.unit.core.accounts.test_restart import left_behind

@@ -119,7 +119,7 @@ def test_an_answer_is_ascribed_by_its_number_or_by_its_payload() -> None:
     assert by_number.notice == by_payload.notice == Notice(NoticeKind.UNSUBSCRIBED, ("BTC_USDT",))
 
 
-def test_a_refused_subscription_is_told_in_the_venues_words() -> None:
+def test_a_refused_subscription_is_reported_in_the_venues_message() -> None:
     arena, feed, _ = live()
     frame = {
         "channel": "spot.obu",

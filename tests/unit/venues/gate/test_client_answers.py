@@ -8,7 +8,10 @@ import aiohttp
 import ccxt
 import pytest
 
+from arb.market.order import Outcome
 from arb.venues.gate.client import Gate
+from arb.venues.gate.outcomes import POLICY
+from arb.venues.rules.outcome import Rule
 
 MakeGate = Callable[..., Gate]
 DONE = {"id": "7", "text": "t-arb-1", "currency_pair": "BTC_USDT", "status": "closed", "finish_as": "filled"}
@@ -31,7 +34,7 @@ def error_of(gate: Gate) -> Any:
         (500, {"label": "INTERNAL_SERVER_ERROR", "message": "x"}, ccxt.ExchangeNotAvailable),
         (500, {"label": "SOMETHING_NEW", "message": "x"}, ccxt.ExchangeNotAvailable),
         (500, {"label": "INVALID_PARAM_VALUE", "message": "x"}, ccxt.ExchangeNotAvailable),
-        (400, {"label": "SERVER_TIMEOUT", "message": "x"}, ccxt.RequestTimeout),
+        (400, {"label": "SERVER_TIMEOUT", "message": "x"}, ccxt.ExchangeNotAvailable),
         (400, {"label": "SERVER_ERROR", "message": "x"}, ccxt.ExchangeNotAvailable),
         (400, {"label": "TOO_BUSY", "message": "x"}, ccxt.ExchangeNotAvailable),
         (502, "<html>bad gateway</html>", ccxt.ExchangeNotAvailable),
@@ -43,7 +46,9 @@ def error_of(gate: Gate) -> Any:
         (201, '{"id":"7","te', ccxt.BadResponse),
         (201, "", ccxt.BadResponse),
         (403, {"label": "REQUEST_EXPIRED", "message": "gap"}, ccxt.InvalidNonce),
-        (400, {"label": "CANCEL_FAIL", "message": "x"}, ccxt.CancelPending),
+        (400, {"label": "CANCEL_FAIL", "message": "x"}, ccxt.ExchangeNotAvailable),
+        (400, {"label": "DUPLICATE_REQUEST", "message": "x"}, ccxt.ExchangeNotAvailable),
+        (400, {"label": "ORDER_EXISTS", "message": "x"}, ccxt.ExchangeNotAvailable),
     ],
 )
 def test_a_servers_own_fault_never_looks_like_a_refusal(
@@ -60,16 +65,13 @@ def test_a_servers_own_fault_never_looks_like_a_refusal(
     [
         ("INVALID_SIGNATURE", "x", ccxt.AuthenticationError),
         ("BALANCE_NOT_ENOUGH", "x", ccxt.InsufficientFunds),
-        ("INVALID_PARAM_VALUE", "Your order size 0.1 USDT is too small. The minimum is 3 USDT", ccxt.InvalidOrder),
         ("INVALID_PARAM_VALUE", "invalid argument", ccxt.BadRequest),
         ("POC_FILL_IMMEDIATELY", "x", ccxt.OrderImmediatelyFillable),
-        ("FOK_NOT_FILL", "x", ccxt.OrderNotFillable),
-        ("ORDER_FOK", "x", ccxt.OrderNotFillable),
-        ("ORDER_BOOK_NOT_FOUND", "x", ccxt.OrderNotFillable),
-        ("DUPLICATE_REQUEST", "x", ccxt.DuplicateOrderId),
-        ("ORDER_EXISTS", "x", ccxt.DuplicateOrderId),
+        ("FOK_NOT_FILL", "x", ccxt.ExchangeError),
+        ("ORDER_FOK", "x", ccxt.ExchangeError),
+        ("ORDER_BOOK_NOT_FOUND", "x", ccxt.ExchangeError),
         ("ORDER_NOT_FOUND", "x", ccxt.OrderNotFound),
-        ("ERR_QUOTA_LOWER_LIMIT", "x", ccxt.InvalidOrder),
+        ("ERR_QUOTA_LOWER_LIMIT", "x", ccxt.ExchangeError),
         ("A_LABEL_OF_TOMORROW", "x", ccxt.ExchangeError),
     ],
 )
@@ -112,3 +114,16 @@ def test_no_request_is_ever_repeated(make_gate: MakeGate, session: Any, answer: 
     with pytest.raises(ccxt.ExchangeNotAvailable):
         place(make_gate(), maxRetriesOnFailure=3)
     assert len(session.sent) == 1
+
+
+@pytest.mark.parametrize("rule", POLICY.table.values(), ids=lambda rule: rule.code)
+def test_the_class_of_an_error_agrees_with_the_table_of_outcomes(
+    make_gate: MakeGate, session: Any, answer: Any, rule: Rule
+) -> None:
+    session.answers.append(answer(400, {"label": rule.code, "message": "x"}))
+    error = error_of(make_gate())
+    if rule.outcome is Outcome.UNKNOWN:
+        assert isinstance(error, ccxt.OperationFailed)
+    else:
+        passing = isinstance(error, (ccxt.RateLimitExceeded, ccxt.InvalidNonce))
+        assert passing or isinstance(error, ccxt.ExchangeError)

@@ -7,7 +7,7 @@ import pytest
 
 from arb.clock import ManualClock
 from arb.errors import ConfigError
-from arb.venues.gate.sign_report import sign_report
+from arb.venues.gate.signing import sign_report
 
 ENVIRON = {"GATE_API_KEY": "key", "GATE_API_SECRET": "secret"}
 

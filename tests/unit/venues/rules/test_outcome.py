@@ -102,7 +102,7 @@ def test_success_is_accepted_with_exact_numbers() -> None:
     assert outcome(BITGET, 200, b'{"code":"00000","data":{"orderId":"1"}}').outcome is Outcome.ACCEPTED
 
 
-def test_a_limit_tells_how_long_to_wait() -> None:
+def test_a_limit_reports_how_long_to_wait() -> None:
     busy = body_with(GATE, "TOO_MANY_REQUESTS")
 
     reset = answer(429, busy, x_gate_ratelimit_reset_timestamp=str(NOW_NS // 10**9 + 3))

@@ -1,19 +1,16 @@
-"""Bybit's and Binance's codes, ccxt's classes, and the page that tells of all of them."""
+"""Bybit's and Binance's codes, and the page that lists those of all venues."""
 
 from pathlib import Path
 
-import ccxt
 import pytest
 
 from arb.market.order import Outcome
-from arb.venues.binance.outcomes import POLICY as BINANCE
-from arb.venues.bybit.outcomes import POLICY as BYBIT
-from arb.venues.outcome_doc import render
+from arb.venues.binance.spec import POLICY as BINANCE
+from arb.venues.bybit.spec import POLICY as BYBIT
 from arb.venues.registry import SPECS
 from arb.venues.rules.outcome import OutcomePolicy, Rule, judge_read, judge_write
-from arb.venues.rules.outcome_ccxt import CCXT_TABLE, judge_error
-from arb.venues.rules.retry import Trouble
 from arb.venues.transport.http import HttpAnswer
+from tests.support.outcome_page import render
 
 NOW_NS = 1_700_000_000_000_000_000
 ROWS = [(policy, rule) for policy in (BYBIT, BINANCE) for rule in policy.table.values()]
@@ -52,45 +49,11 @@ def test_a_success_is_accepted() -> None:
     assert read.outcome is Outcome.ACCEPTED
 
 
-def test_every_class_of_ccxt_has_a_row() -> None:
-    classes = {kind.__name__ for kind in _below(ccxt.BaseError)} | {"BaseError"}
-    assert classes == set(CCXT_TABLE)
-
-
-def _below(kind: type) -> set[type]:
-    children: list[type] = kind.__subclasses__()
-    own = {child for child in children if child.__module__.startswith("ccxt.base")}
-    return own | {deeper for child in own for deeper in _below(child)}
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (ccxt.RequestTimeout(""), Outcome.UNKNOWN),
-        (ccxt.ExchangeError(""), Outcome.UNKNOWN),
-        (ccxt.InvalidOrder(""), Outcome.UNKNOWN),
-        (ccxt.RateLimitExceeded(""), Outcome.UNKNOWN),
-        (ccxt.InvalidNonce(""), Outcome.REJECTED),
-        (ccxt.InsufficientFunds(""), Outcome.REJECTED),
-        (TimeoutError(), Outcome.UNKNOWN),
-    ],
-)
-def test_a_class_is_judged_leaf_by_leaf(error: Exception, expected: Outcome) -> None:
-    assert judge_error(error).outcome is expected
-
-
-def test_a_class_unheard_of_is_judged_by_its_nearest_ancestor() -> None:
-    class Fancy(ccxt.InvalidNonce):  # type: ignore[misc]
-        """A class of a later ccxt."""
-
-    assert judge_error(Fancy("")).trouble is Trouble.CLOCK
-
-
 def test_the_page_in_docs_is_what_the_tables_say(repo_root: Path) -> None:
     page = (repo_root / "docs" / "OUTCOMES.md").read_text(encoding="utf-8")
-    assert page == render(), "write it anew: python -m arb.venues.outcome_doc > docs/OUTCOMES.md"
+    assert page == render(), "write it anew: make outcomes"
 
 
-def test_the_page_tells_every_code_of_every_venue() -> None:
+def test_the_page_lists_every_code_of_every_venue() -> None:
     page = render()
     assert all(f"| `{code}` |" in page for spec in SPECS for code in spec.outcomes.table)

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.venues.registry import TRADED
-from arb.venues.rules.budget import Budget, PacingLimits
-from arb.venues.rules.pacing import FILL_RATIO_STOP_S, REGAIN_NS, Pacer, Priority, ScopeThrottler
+from arb.venues.rules.pacing import FILL_RATIO_STOP_S, REGAIN_NS, Budget, Pacer, PacingLimits, Priority, ScopeThrottler
 from arb.venues.rules.retry import requests_left
 from tests.virtual import START_NS, a_clock, run_virtual
 
@@ -66,7 +65,7 @@ def test_the_most_urgent_waiter_goes_first() -> None:
             order.append(name)
 
         await scope.acquire()
-        waiters = [("read", Priority.READ), ("look", Priority.LOOK), ("repair", Priority.REPAIR), ("cancel", 1)]
+        waiters = [("read", Priority.READ), ("look", Priority.QUERY), ("repair", Priority.REPAIR), ("cancel", 1)]
         await asyncio.gather(*(wait(*waiter) for waiter in waiters))
         return order
 
@@ -75,7 +74,7 @@ def test_the_most_urgent_waiter_goes_first() -> None:
     assert run_virtual(story(), clock) == ["repair", "cancel", "look", "read"]
 
 
-def test_who_cannot_be_served_in_time_is_told_without_waiting() -> None:
+def test_who_cannot_be_served_in_time_is_reported_without_waiting() -> None:
     async def story() -> tuple[bool, int]:
         await pacer.wait("GET slow", Priority.READ, 1.0)
         return await pacer.wait("GET slow", Priority.READ, 0.5), ms(clock)
@@ -213,12 +212,12 @@ def test_who_waits_in_a_slowed_scope_waits_for_the_right_slot() -> None:
 
 def test_the_venues_own_count_is_believed() -> None:
     async def story() -> int:
-        pacer.told("place X", 5)
+        pacer.note_limits("place X", 5)
         assert pacer.try_entry("place X")
-        pacer.told("place X", 1)
+        pacer.note_limits("place X", 1)
         assert not pacer.try_entry("place X")
         assert await pacer.wait("place X", Priority.REPAIR, 0.0)
-        pacer.told("place X", 0)
+        pacer.note_limits("place X", 0)
         assert not await pacer.wait("place X", Priority.REPAIR, 0.4)
         assert await pacer.wait("place X", Priority.REPAIR, 0.6)
         return ms(clock)
@@ -230,7 +229,7 @@ def test_the_venues_own_count_is_believed() -> None:
 
 def test_an_allowance_that_is_used_up_is_waited_for_as_long_as_the_venue_says() -> None:
     async def story() -> int:
-        pacer.told("place X", 0, 10, 3.0)
+        pacer.note_limits("place X", 0, 10, 3.0)
         assert not await pacer.wait("place X", Priority.REPAIR, 2.9)
         assert await pacer.wait("place X", Priority.REPAIR, 3.1)
         return ms(clock)
@@ -243,15 +242,15 @@ def test_an_allowance_that_is_used_up_is_waited_for_as_long_as_the_venue_says() 
 @pytest.mark.parametrize(
     ("budget", "span_s"), [(Budget(4, 500), 0.5), (Budget(4, 500, 0, 10), 1.25), (Budget(9, 500, 0, 200), 2.0)]
 )
-def test_when_it_does_not_say_its_own_longer_window_is_waited_but_looks_do_not_stand_still(
+def test_when_it_does_not_say_its_own_longer_window_is_waited_but_queries_do_not_stand_still(
     budget: Budget, span_s: float
 ) -> None:
     clock = a_clock()
     pacer = Pacer(PacingLimits(place=budget, cancel=budget, read=budget), clock)
 
     async def story() -> int:
-        pacer.told("GET orders", 0)
-        assert await pacer.wait("GET orders", Priority.LOOK, 10.0)
+        pacer.note_limits("GET orders", 0)
+        assert await pacer.wait("GET orders", Priority.QUERY, 10.0)
         return ms(clock)
 
     assert span_s * 1000 <= run_virtual(story(), clock) <= span_s * 1000 + 2
@@ -265,9 +264,9 @@ def test_a_limit_below_the_documented_one_lowers_the_budget_until_the_venue_lift
         clock.advance(NS_PER_S)
         return sum(pacer.try_entry("place X") for _ in range(10))
 
-    told = {10: 4, 5: 2, 2: 1, 1: 1, 0: 1, 100: 4}
-    for limit, count in told.items():
-        pacer.told("place X", None, limit)
+    note_limits = {10: 4, 5: 2, 2: 1, 1: 1, 0: 1, 100: 4}
+    for limit, count in note_limits.items():
+        pacer.note_limits("place X", None, limit)
         assert (limit, room()) == (limit, count)
 
 

@@ -4,10 +4,10 @@ import asyncio
 import random
 
 from arb.errors import VenueUnreachable
+from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.http import HttpTransport
 from arb.venues.transport.network import Socket, SocketEnded
-from arb.venues.transport.timing import Address, ConnectionTiming
 from tests.virtual import a_clock, run_virtual
 
 

@@ -54,7 +54,7 @@ def read(data: bytes, *cuts: int, body_bytes_max: int = 1000, ends: bool = False
         (b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}", "content length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\n{}", "content length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n{}", "content length"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", "told twice"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", "stated twice"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", "unclear where"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "unclear where"),
         (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "unclear where"),

@@ -155,7 +155,7 @@ def test_gate_ends_an_order_whose_reason_it_has_never_heard_of() -> None:
     assert (ended.is_open, ended.finish_reason, ended.filled) == (False, "moon_phase", Decimal("0.6"))
 
 
-def test_balances_are_told_as_free_and_locked_and_never_as_complete() -> None:
+def test_balances_are_reported_as_free_and_locked_and_never_as_complete() -> None:
     frames = [
         read(gate(), gate_frame("spot.balances", GATE_BALANCE)),
         read(okx(), okx_frame("account", OKX_ACCOUNT)),
@@ -175,7 +175,7 @@ def test_balances_are_told_as_free_and_locked_and_never_as_complete() -> None:
     ]
 
 
-def test_okx_tells_order_and_fill_in_one_push_and_turns_the_fees_sign() -> None:
+def test_okx_reports_order_and_fill_in_one_push_and_turns_the_fees_sign() -> None:
     frame = read(okx(), okx_frame("orders", OKX_ORDER))
     [fill], [report] = fills(frame), reports(frame)
 
@@ -190,7 +190,7 @@ def test_okx_tells_order_and_fill_in_one_push_and_turns_the_fees_sign() -> None:
     assert not fills(read(okx(), okx_frame("orders", {**OKX_ORDER, "tradeId": "", "fillSz": "0"})))
 
 
-def test_bitget_tells_fills_by_number_and_orders_by_name() -> None:
+def test_bitget_reports_fills_by_number_and_orders_by_name() -> None:
     [fill] = fills(read(bitget(), bitget_frame("fill", BITGET_FILL)))
     [report] = reports(read(bitget(), bitget_frame("orders", BITGET_ORDER)))
 
@@ -200,7 +200,7 @@ def test_bitget_tells_fills_by_number_and_orders_by_name() -> None:
 
 
 @pytest.mark.parametrize(("venue", "wrap", "row"), [case[:3] for case in DATA])
-def test_the_same_frame_again_tells_the_same_again(venue: str, wrap: Any, row: dict[str, Any]) -> None:
+def test_the_same_frame_again_reports_the_same_again(venue: str, wrap: Any, row: dict[str, Any]) -> None:
     dialect = MAKERS[venue]()
 
     assert read(dialect, wrap(row)).events == read(dialect, wrap(row)).events
@@ -222,7 +222,7 @@ def test_gate_signs_each_subscription_and_is_ready_with_the_last_answer() -> Non
     assert not read(dialect, gate_frame("spot.balances", event="subscribe")).ready  # an answer again
 
 
-def test_gate_names_a_refusal_and_a_farewell() -> None:
+def test_gate_names_a_refusal_and_a_closing_notice() -> None:
     refused = gate_frame("spot.orders", event="subscribe", error={"code": 4, "message": "INVALID_KEY"})
 
     assert "INVALID_KEY" in str(read(gate(), refused).refused)

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.errors import InvariantError
-from arb.market.feed import connection_name, further_name, venue_of
-from arb.venues.connections import split_books
+from arb.market.feed import connection_name, further_name, split_books, venue_of
 
 
 def test_a_venue_without_a_limit_has_one_connection_of_its_own_name() -> None:
@@ -40,7 +39,7 @@ def test_what_cannot_be_shared_out_is_refused(names: tuple[str, ...], limit: int
         split_books("gate", names, limit)
 
 
-def test_the_first_connection_bears_the_name_of_its_venue_and_is_not_told_apart() -> None:
+def test_the_first_connection_bears_the_name_of_its_venue_and_needs_no_number() -> None:
     assert [connection_name("gate"), connection_name("gate", 2)] == ["gate", "gate#2"]
     assert [venue_of("gate"), venue_of("gate#12")] == ["gate", "gate"]
     assert [further_name("gate"), further_name("gate#2")] == ["", "gate#2"]

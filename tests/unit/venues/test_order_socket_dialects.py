@@ -1,10 +1,11 @@
-"""The venues' words on their order sockets, in the shapes of their documents; and what a batch says of each order."""
+"""The venues' frames on their order sockets, in the shapes of their documents; and what a batch says of each order."""
 
 import json
 from typing import Any
 
 import pytest
 
+from arb.clock import NS_PER_MS
 from arb.core.commands import CancelOrder
 from arb.errors import VenueProtocolError
 from arb.market.order import Outcome
@@ -17,7 +18,7 @@ from arb.venues.okx.dialect import OkxDialect
 from arb.venues.okx.order_socket import OkxOrderSocket
 from arb.venues.order_socket import NOTHING
 from arb.venues.rules.guard import SigningRefused
-from arb.venues.rules.outcome import Said, Verdict, item_of
+from arb.venues.rules.outcome import VenueReply, Verdict, item_of
 
 ORDER = Call(
     scope="place X", api=("private",), method="POST", path="trade/order", params={"instId": "BTC-USDT", "sz": "1"}
@@ -72,7 +73,7 @@ def test_a_gate_connection_that_is_not_logged_in_any_more_is_of_no_use() -> None
         ({}, (None, None, None)),
     ],
 )
-def test_what_gate_tells_of_the_limit_is_read_by_both_spellings(told: dict[str, Any], headers: tuple[Any, ...]) -> None:
+def test_what_gate_reports_the_limit_is_read_by_both_spellings(told: dict[str, Any], headers: tuple[Any, ...]) -> None:
     names = ("limit", "requests-remain", "reset-timestamp")
     answer = gate(result(header={"status": "200"} | told)).answer
     assert tuple(answer.headers.get(f"x-gate-ratelimit-{name}") for name in names) == headers
@@ -96,7 +97,7 @@ def test_what_gate_sends_and_nobody_can_read_is_an_error(broken: Any) -> None:
         gate(broken)
 
 
-def test_gates_pongs_pass_and_its_farewells_end_the_use() -> None:
+def test_gates_pongs_pass_and_its_closing_notices_end_the_use() -> None:
     assert gate({"time": 1, "channel": "spot.pong", "event": "", "result": None}) == NOTHING
     for shutdown in ({"type": "upgrade"}, {"event": "upgrade"}, {"event": "update", "result": {"type": "upgrade"}}):
         assert gate(shutdown).useless
@@ -110,47 +111,49 @@ def test_gates_login_is_taken_or_refused() -> None:
 
 
 class Okx:
-    """Signer and numbers of an OKX socket; refuses what it is told to."""
+    """Signer and numbers of an OKX socket; refuses what it is given a refusal for."""
+
+    guard: Any = None
 
     def __init__(self, refusal: Exception | None = None) -> None:
         self.refusal = refusal
-        self.admitted: list[tuple[str, list[dict[str, Any]]]] = []
+        self.admitted: list[tuple[str, Call]] = []
 
-    def check_socket(self, url: str) -> None:
-        return
-
-    def admit_op(self, path: str, args: list[dict[str, Any]]) -> None:
+    def admit(self, way: str, call: Call) -> None:
         if self.refusal is not None:
             raise self.refusal
-        self.admitted.append((path, args))
+        self.admitted.append((way, call))
+
+    def venue_ms_text(self, instant_ns: int) -> str:
+        return str(instant_ns // NS_PER_MS)
 
     def number_of(self, native_symbol: str) -> int | None:
         return {"BTC-USDT": 17}.get(native_symbol)
 
 
-def okx(manager: Okx | None = None) -> OkxOrderSocket:
-    manager = manager or Okx()
-    return OkxOrderSocket(manager, manager, "ws://x/", "k", "s", "p")
+def okx(signer: Okx | None = None) -> OkxOrderSocket:
+    signer = signer or Okx()
+    return OkxOrderSocket(signer, signer, "ws://x/", "k", "s", "p")
 
 
 def test_an_okx_order_names_its_instrument_by_number_after_the_guard_saw_its_name() -> None:
-    manager = Okx()
+    signer = Okx()
     timed = Call(
-        scope=ORDER.scope, api=(), method="POST", path=ORDER.path, params=ORDER.params, headers={"expTime": "99"}
+        scope=ORDER.scope, api=(), method="POST", path=ORDER.path, params=ORDER.params, expires_ns=99 * NS_PER_MS
     )
-    frame = okx(manager).frame("r1", timed)
+    frame = okx(signer).frame("r1", timed)
     assert frame is not None
     assert json.loads(frame) == {"id": "r1", "op": "order", "args": [{"instIdCode": 17, "sz": "1"}], "expTime": "99"}
-    assert manager.admitted == [("trade/order", [{"instId": "BTC-USDT", "sz": "1"}])]
+    assert signer.admitted == [("WS", timed)]
 
 
-def test_an_instrument_whose_number_is_not_known_and_other_calls_have_no_words() -> None:
+def test_an_instrument_whose_number_is_not_known_and_other_calls_have_no_frame() -> None:
     other = Call(scope="", api=(), method="POST", path="trade/order", params={"instId": "ETH-USDT"})
     assert okx().frame("r1", other) is None
     assert okx().frame("r1", Call(scope="", api=(), method="POST", path="trade/cancel-all-after", params={})) is None
 
 
-def test_what_the_guard_refuses_is_not_put_into_words() -> None:
+def test_what_the_guard_refuses_is_not_written() -> None:
     refusal = SigningRefused("okx", "no", code="guard_value")
     with pytest.raises(SigningRefused):
         okx(Okx(refusal)).frame("r1", ORDER)
@@ -193,7 +196,7 @@ def test_no_batch_is_larger_than_the_venue_takes_and_none_is_forgotten(dialect: 
     assert dialect.cancel_many([]) == ()
 
 
-def test_each_venue_tells_of_each_order_in_its_own_way() -> None:
+def test_each_venue_reports_each_order_in_its_own_way() -> None:
     gate_rows = [
         {"id": "t-arb0", "text": "t-arb0", "succeeded": True, "label": "", "message": ""},
         {"id": "1", "text": "t-arb1", "succeeded": False, "label": "ORDER_CLOSED", "message": "m"},
@@ -203,12 +206,12 @@ def test_each_venue_tells_of_each_order_in_its_own_way() -> None:
     assert (told["arb0"].code, told["1"].code, told["arb1"].code) == (None, "ORDER_CLOSED", "ORDER_CLOSED")
     assert item_of(GATE, told["2"], Verdict(outcome=Outcome.ACCEPTED))[0] is Outcome.UNKNOWN
     okx_rows = [{"ordId": "", "clOrdId": "arb0", "sCode": "0"}, {"ordId": "1", "clOrdId": "", "sCode": "51402"}]
-    assert OkxDialect().cancelled({"data": okx_rows}) == {"arb0": Said(None, ""), "1": Said("51402", "")}
+    assert OkxDialect().cancelled({"data": okx_rows}) == {"arb0": VenueReply(None, ""), "1": VenueReply("51402", "")}
     data = {
         "successList": [{"orderId": "1", "clientOid": "arb1"}],
         "failureList": [{"clientOid": "arb2", "errorCode": "43001"}],
     }
-    assert {name: said.code for name, said in BitgetDialect().cancelled({"data": data}).items()} == {
+    assert {name: reply.code for name, reply in BitgetDialect().cancelled({"data": data}).items()} == {
         "1": None,
         "arb1": None,
         "arb2": "43001",
@@ -216,15 +219,15 @@ def test_each_venue_tells_of_each_order_in_its_own_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "whole", "expected"),
+    ("reply", "whole", "expected"),
     [
-        (Said(None, ""), Outcome.UNKNOWN, Outcome.ACCEPTED),
-        (Said("ORDER_CLOSED", ""), Outcome.ACCEPTED, Outcome.REJECTED),
-        (Said("NEVER_HEARD_OF", ""), Outcome.ACCEPTED, Outcome.UNKNOWN),
+        (VenueReply(None, ""), Outcome.UNKNOWN, Outcome.ACCEPTED),
+        (VenueReply("ORDER_CLOSED", ""), Outcome.ACCEPTED, Outcome.REJECTED),
+        (VenueReply("NEVER_HEARD_OF", ""), Outcome.ACCEPTED, Outcome.UNKNOWN),
         (None, Outcome.ACCEPTED, Outcome.UNKNOWN),  # a 200 that does not mention the order
         (None, Outcome.UNKNOWN, Outcome.UNKNOWN),
         (None, Outcome.REJECTED, Outcome.REJECTED),
     ],
 )
-def test_an_order_of_a_batch_has_its_own_outcome(said: Said | None, whole: Outcome, expected: Outcome) -> None:
-    assert item_of(GATE, said, Verdict(outcome=whole, code="x"))[0] is expected
+def test_an_order_of_a_batch_has_its_own_outcome(reply: VenueReply | None, whole: Outcome, expected: Outcome) -> None:
+    assert item_of(GATE, reply, Verdict(outcome=whole, code="x"))[0] is expected

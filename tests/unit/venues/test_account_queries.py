@@ -8,11 +8,11 @@ import msgspec
 
 from arb.core.commands import QueryOrder
 from arb.errors import VenueRejected, VenueUnreachable
+from arb.venues.account_queries import OrderQuery
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import Call, TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
-from arb.venues.order_query import OrderQuery
 
 CLIENT_ID = "arb000000001000000b00"
 Answer = Callable[[Call], Any]
@@ -163,7 +163,7 @@ def test_a_fill_without_our_name_is_ascribed_by_its_orders_number() -> None:
     assert [fill.trade_id for fill in found.fills] == ["5"]
 
 
-def test_a_fill_that_cannot_be_ascribed_to_any_order_leaves_the_look_incomplete() -> None:
+def test_a_fill_that_cannot_be_ascribed_to_any_order_leaves_the_query_incomplete() -> None:
     found, _ = look(GateDialect(), GateLists([], [], [gate_fill(5, 9999, None)]))
 
     assert not found.complete

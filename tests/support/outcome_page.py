@@ -1,6 +1,6 @@
 """The page `docs/OUTCOMES.md`, written from the tables the code is driven by.
 
-`python -m arb.venues.outcome_doc > docs/OUTCOMES.md` writes it anew; a test compares the two.
+`make outcomes` writes it anew; a test compares the two.
 """
 
 import sys
@@ -9,17 +9,16 @@ from collections.abc import Iterable, Mapping
 from arb.market.order import Outcome
 from arb.venues.registry import SPECS
 from arb.venues.rules.outcome import Rule
-from arb.venues.rules.outcome_ccxt import CCXT_TABLE
 
 _HEAD = """\
 # Outcomes: what an answer proves about an order
 
-Written by `python -m arb.venues.outcome_doc` from the tables that the code is driven by (`arb/venues/*/outcomes.py`).
+Written by `make outcomes` from the tables that the code is driven by (`outcomes.py` or `spec.py` in `arb/venues/*/`).
 
 Every order and every cancel has one of three outcomes. *Accepted*: the venue took it. *Rejected*: it certainly does not
 exist, or ended with nothing filled. *Unknown*: it may exist, now or a little later; its symbol is frozen at that venue until
 it is found or its absence is proved, and nothing is ever sent twice. A wrong "rejected" doubles an order, a wrong "unknown"
-costs a look: so whatever is not listed is unknown.
+costs a query: so whatever is not listed is unknown.
 
 ## By what happened to the request
 
@@ -48,7 +47,7 @@ OKX's the same envelope. What is different is how an answer may fail to come.
 | `event: error` of OKX, which names no request | unknown, for all under way | it may be about any of them |
 | status 401 on Gate's | rejected | not logged in: refused at the door; the connection is made anew |
 
-Gate looks at an order's expiry when its websocket receives the frame, and not again. So an order without outcome on that socket
+Gate checks an order's expiry when its websocket receives the frame, and not again. So an order without outcome on that socket
 is not proved absent by its expiry, be it that the receipt was lost: `unknown_grace_ms` has to pass, as at a venue without one.
 
 ## Cancels in a batch
@@ -57,7 +56,7 @@ Several cancels of one decision go as one request (Gate, OKX and Bitget), and ea
 
 | what the answer says | outcome of one cancel | why |
 |---|---|---|
-| success in the order's own row | accepted | the venue's word |
+| success in the order's own row | accepted | the venue says so |
 | a code in the order's own row | by the code | see the tables; HTTP 200 and an outer success say nothing about it |
 | no row names the order, the whole succeeded or is not clear | unknown | nothing is said about it |
 | no row names the order, the whole was refused | rejected, by the code | nothing of it was executed |
@@ -65,14 +64,14 @@ Several cancels of one decision go as one request (Gate, OKX and Bitget), and ea
 
 ## By HTTP status
 
-The status is looked at together with the body; "readable" is a body in the venue's own form.
+The status is read together with the body; "readable" is a body in the venue's own form.
 
 | status | body | outcome | why |
 |---|---|---|---|
-| 2xx | readable success that names the order | accepted | the venue's word |
+| 2xx | readable success that names the order | accepted | the venue says so |
 | 2xx | readable error code (OKX, Bitget and Bybit answer so) | by the code | see the venue's table |
 | 2xx | unreadable, empty, cut, HTML | unknown | nothing is proved |
-| 3xx | any | unknown | never followed: a redirect would carry key and signature to a stranger |
+| 3xx | any | unknown | never followed: a redirect would carry key and signature to a foreign host |
 | 4xx | readable error code | by the code | see the venue's table |
 | 4xx | unreadable | unknown | an answer of a proxy, not of the venue |
 | 418, 429 | with the venue's own code for it | by the code: rejected | limited before it was executed |
@@ -87,10 +86,6 @@ def render() -> str:
     parts = [_HEAD]
     for spec in SPECS:
         parts.append(f"## {spec.title}\n\n{_table(spec.code_word, spec.outcomes.table)}")
-    parts.append(
-        "## ccxt's error classes\n\nOnly for venues without a table above, and for what ccxt raises before sending. The nearest"
-        f" listed ancestor of a class decides.\n\n{_table('class', CCXT_TABLE)}"
-    )
     return "\n".join(parts)
 
 

@@ -1,12 +1,15 @@
-"""What every ccxt exchange of ours has in common: our clock, our guard, exact numbers, no retries, honest transport
-errors.
+"""What every ccxt client of ours has in common: our clock, our guard, our signatures, exact numbers, no retries.
 
-ccxt reads the system clock, truncates sizes and rounds prices without a word (and sets the rounding of the thread's
-decimal context while doing so), may repeat an order after a time-out, and calls a garbled answer an `ExchangeError`,
-which reads like a refusal. None of that may happen to an order.
+The engine itself uses one method, `signed`: from a `Call` to the request that leaves. ccxt's own methods come to the same
+place through its `sign`, so there is one signing rule a venue, and nothing passes the guard by.
+
+Stock ccxt reads the system clock, truncates sizes and rounds prices silently (and sets the rounding of the thread's decimal
+context while doing so), may repeat an order after a time-out, and calls a garbled answer an `ExchangeError`, which reads like
+a refusal. None of that may happen to an order.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any
 
@@ -16,7 +19,9 @@ import ccxt.async_support
 from ccxt.async_support.base.ws.client import Client
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
+from arb.venues.dialect import Call
 from arb.venues.rules.guard import SigningGuard, to_decimal
+from arb.venues.transport.http import HttpRequest
 
 _EXACT = Context(prec=60)
 # ccxt logs the headers of every request, key and signature included, at DEBUG.
@@ -24,26 +29,61 @@ _LOGGER = logging.getLogger("arb.venues.ccxt")
 _LOGGER.setLevel(logging.WARNING)
 
 
-class ExactExchange(ccxt.async_support.Exchange):
-    """The base put before a `ccxt.pro` class: `class Gate(ExactExchange, ccxt.pro.gate)`.
+class GuardedClient(ccxt.async_support.Exchange, ABC):
+    """The base put before a `ccxt.pro` class: `class Gate(GuardedClient, ccxt.pro.gate)`.
 
-    `server_offset_ns` is what must be added to our clock to get the venue's; whoever measures it sets it.
+    `server_offset_ns` is what must be added to our clock to get the venue's; whoever measures it sets it. `separator` stands
+    between base and quote in the venue's spelling of a symbol.
     """
 
     number = str  # prices and sizes come out as the text that came in
+    separator = ""
 
     def __init__(self, clock: Clock, guard: SigningGuard, config: dict[str, Any]) -> None:
-        # Set before ccxt's constructor, which already looks at every attribute.
-        self.house_clock = clock
+        # Set before ccxt's constructor, which already reads every attribute.
+        self.wall_clock = clock
         self.guard = guard
         self.server_offset_ns = 0
+        self._symbols = {symbol.replace("/", self.separator): symbol for symbol in guard.symbols}
         defaults = {"enableRateLimit": False, "logger": _LOGGER, "enableLastHttpResponse": False}
         super().__init__({**defaults, **config})
         self.options["maxRetriesOnFailure"] = 0
 
+    @abstractmethod
+    def signed(self, call: Call) -> HttpRequest:
+        """Return the request of a call, signed unless its API is public.
+
+        Raises `SigningRefused` for what the guard forbids, `RequestError` for parameters that cannot be sent, and ccxt's
+        `AuthenticationError` where the key is missing.
+        """
+
+    def sign(self, path: str, api: Any = ("public", ""), method: str = "GET", params: Any = None) -> dict[str, Any]:
+        """Override ccxt's signing by `signed`; raise ccxt's `BadRequest` for parameters that cannot be sent.
+
+        The body is text: ccxt's `fetch` encodes it, and as it is ASCII the bytes are those that were hashed.
+        """
+        batch = isinstance(params, list)
+        call = Call(
+            scope="",
+            api=tuple(api),
+            method=method,
+            path=path,
+            params={} if batch else params or {},
+            items=tuple(params) if batch else (),
+        )
+        try:
+            request = self.signed(call)
+        except ValueError as error:
+            raise ccxt.BadRequest(f"{self.id} {method} {path}: {error}") from error
+        return {"url": request.url, "method": request.method, "body": request.body, "headers": request.headers}
+
     def server_now_ns(self) -> int:
         """Return the venue's time: our clock corrected by the measured offset, in nanoseconds."""
-        return self.house_clock.wall_ns() + self.server_offset_ns
+        return self.wall_clock.wall_ns() + self.server_offset_ns
+
+    def venue_ms_text(self, instant_ns: int) -> str:
+        """Return an instant of our clock as the venue's clock has it, in whole milliseconds."""
+        return str((instant_ns + self.server_offset_ns) // NS_PER_MS)
 
     def seconds(self) -> int:
         """Return the venue's time in whole seconds."""
@@ -61,6 +101,14 @@ class ExactExchange(ccxt.async_support.Exchange):
         """Return the venue's time in milliseconds: request timestamps are made of it."""
         return self.milliseconds()
 
+    async def create_order_ws(self, *_args: Any, **_params: Any) -> Any:
+        """Refuse: the engine has an order socket of its own (`venues/order_socket.py`), which the guard watches."""
+        raise ccxt.NotSupported(f"{self.id}: ccxt's own methods place orders over REST only")
+
+    async def edit_order_ws(self, *_args: Any, **_params: Any) -> Any:
+        """Refuse, as `create_order_ws` does."""
+        raise ccxt.NotSupported(f"{self.id}: ccxt's own methods place orders over REST only")
+
     async def fetch2(
         self,
         path: str,
@@ -74,7 +122,7 @@ class ExactExchange(ccxt.async_support.Exchange):
         return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:
-        """Send one request; a broken answer raises `ExchangeNotAvailable`, never the look of a refusal."""
+        """Send one request; a broken answer raises `ExchangeNotAvailable`, which nobody takes for a refusal."""
         try:
             return await super().fetch(url, method, headers, body)
         except ccxt.ExchangeError as error:
@@ -117,6 +165,13 @@ class ExactExchange(ccxt.async_support.Exchange):
     def number_text(self, value: Any) -> str | None:
         """Return a number given by a caller as plain decimal text; raise `InvalidOrder` for a float or no number."""
         return None if value is None else _plain(self._decimal(value))
+
+    def _check_credentials(self) -> None:
+        if not (self.apiKey and self.secret and (self.password or not self.requiredCredentials["password"])):
+            self.check_required_credentials()  # raises, naming the one that is missing
+
+    def _symbol(self, native_symbol: Any) -> str:
+        return self._symbols.get(str(native_symbol), str(native_symbol))
 
     def _multiple(self, symbol: str, value: Any, what: str) -> str:
         number = self._decimal(value)

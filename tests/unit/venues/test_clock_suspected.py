@@ -45,7 +45,7 @@ def after(reply: Any, act: str) -> bool:
 
 
 @pytest.mark.parametrize("act", ["place", "cancel", "cancel_many", "read"])
-def test_an_answer_that_speaks_of_time_puts_the_clock_in_doubt(act: str) -> None:
+def test_an_answer_that_speaks_of_time_makes_the_clock_suspected(act: str) -> None:
     assert after(LATE, act)
 
 
@@ -54,7 +54,7 @@ def test_another_refusal_does_not(act: str) -> None:
     assert not after(NO_FUNDS, act)
 
 
-def test_a_doubt_is_told_once() -> None:
+def test_a_suspicion_is_reported_once() -> None:
     bench = Bench(LATE, LATE, DONE)
 
     async def story() -> list[bool]:

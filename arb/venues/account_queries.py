@@ -1,0 +1,233 @@
+"""Ask a venue about one order, or about everything of an account, so thoroughly that finding nothing means something.
+
+An order query by the venue's number, or by our own id where that finds ended orders too, is one question. Otherwise the lists
+of open orders, ended orders and fills are read in this order: an order that ends meanwhile shows in a later list, and rows that
+come in meanwhile push others to later pages, so what is there is seen at least once. `complete` is claimed only when every page
+was read and understood, and every fill in it could be ascribed to an order.
+
+An account snapshot reads the same lists of every symbol. Fills of orders that are in no list have these queried by number: some
+venues write no client order id on a fill, and a history of orders may lag behind that of fills. One that names a foreign order
+needs no query. Transfers are read apart: a key that may not see them spoils nothing else.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+from arb.core.commands import QueryOrder
+from arb.core.events import AccountSnapshotTaken, Transfer
+from arb.errors import VenueError, VenueProtocolError, VenueRejected
+from arb.market.fill import Fill, FillKey
+from arb.market.ids import decode
+from arb.market.order import OrderReport
+from arb.venues.dialect import PAGES_MAX, Call, Pages, TradeDialect
+from arb.venues.fields import UnknownSymbol
+
+Ask = Callable[[Call], Awaitable[tuple[Any, int]]]
+"""Ask one question; returns (body, received_ns), raises `VenueError`."""
+
+FOREIGN_MAX = 50
+
+
+class OrderQuery:
+    """One order query. After `run`: what was found, and whether all was read."""
+
+    def __init__(self, dialect: TradeDialect, command: QueryOrder, since_ms: int, ask: Ask) -> None:
+        self._dialect = dialect
+        self._command = command
+        self._since_ms = since_ms
+        self._ask = ask
+        self._fills: dict[FillKey, Fill] = {}
+        self._foreign: set[str] = set()
+        self.report: OrderReport | None = None
+        self.complete = False
+        self.cause: str | None = None
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """Return the fills of the order, oldest first."""
+        return tuple(sorted(self._fills.values(), key=lambda fill: (fill.event_ns, fill.trade_id)))
+
+    async def run(self) -> None:
+        """Ask; never raises for what the venue does."""
+        try:
+            await self._by_id()
+            if self.report is None:
+                await self._through_lists()
+            else:
+                await self._read_fills(self.report.venue_order_id)
+            self.complete = True
+        except VenueError as error:
+            self.cause = str(error)
+
+    async def _by_id(self) -> None:
+        command = self._command
+        call = self._dialect.one_order(command.symbol, command.client_order_id, command.venue_order_id)
+        if call is not None:
+            self.report = self._checked(await self._one(call))
+
+    async def _one(self, call: Call) -> OrderReport | None:
+        try:
+            body, _ = await self._ask(call)
+        except VenueRejected as error:
+            if error.code in self._dialect.not_found:
+                return None
+            raise
+        return self._dialect.order_in(body)
+
+    def _checked(self, report: OrderReport | None) -> OrderReport | None:
+        if report is None or report.client_order_id in (None, self._command.client_order_id):
+            return report
+        text = f"asked for order {self._command.client_order_id}, got {report.client_order_id}"
+        raise VenueProtocolError(self._dialect.venue, text)
+
+    async def _through_lists(self) -> None:
+        symbol = self._command.symbol
+        for pages in (self._dialect.open_orders(symbol), self._dialect.ended_orders(symbol, self._since_ms)):
+            async for raw, _ in _rows(self._dialect.venue, self._ask, pages):
+                with contextlib.suppress(UnknownSymbol):  # not the one asked for
+                    self._sort(self._dialect.report(raw))
+        await self._read_fills(None)
+
+    def _sort(self, report: OrderReport) -> None:
+        if report.client_order_id == self._command.client_order_id:
+            self.report = report
+        else:
+            self._foreign.add(report.venue_order_id)
+
+    async def _read_fills(self, venue_order_id: str | None) -> None:
+        unassigned: dict[str, list[Fill]] = {}
+        pages = self._dialect.fills(self._command.symbol, self._since_ms, venue_order_id)
+        async for raw, received_ns in _rows(self._dialect.venue, self._ask, pages):
+            with contextlib.suppress(UnknownSymbol):
+                fill = self._dialect.fill(raw, received_ns)
+                if self._is_ours(fill):
+                    self._fills[fill.key] = fill
+                elif fill.client_order_id is None and fill.venue_order_id not in self._foreign and self.report is None:
+                    unassigned.setdefault(fill.venue_order_id, []).append(fill)
+        if len(unassigned) > FOREIGN_MAX:
+            raise VenueProtocolError(self._dialect.venue, f"fills of {len(unassigned)} orders that are in no list")
+        for number, fills in unassigned.items():
+            await self._ascribe(number, fills)
+
+    async def _ascribe(self, venue_order_id: str, fills: list[Fill]) -> None:
+        # Fills of an order that no list showed: made before the span, or a list that lags. It may be the one asked for.
+        call = self._dialect.one_order(self._command.symbol, self._command.client_order_id, venue_order_id)
+        report = None if call is None else await self._one(call)
+        if report is None:
+            raise VenueProtocolError(self._dialect.venue, f"fills of order {venue_order_id}, which cannot be found")
+        if report.client_order_id == self._command.client_order_id:
+            self.report = report
+            self._fills.update({fill.key: fill for fill in fills})
+
+    def _is_ours(self, fill: Fill) -> bool:
+        if fill.client_order_id is not None:
+            return fill.client_order_id == self._command.client_order_id
+        return self.report is not None and fill.venue_order_id == self.report.venue_order_id
+
+
+DETAILS_MAX = 50
+TRANSFERS_BACK_MS = 86_400_000
+"""Transfers are listed by when they were made, and an on-chain deposit is credited minutes or hours later."""
+
+
+class AccountSnapshot:
+    """One account snapshot."""
+
+    def __init__(self, dialect: TradeDialect, symbols: Sequence[str], span_ms: tuple[int, int], ask: Ask) -> None:
+        self._dialect = dialect
+        self._symbols = symbols
+        # From when, and until when at least, on the venue's clock.
+        self._since_ms, self._now_ms = span_ms
+        self._ask = ask
+        self._orders: dict[str, OrderReport] = {}
+        self._fills: dict[FillKey, Fill] = {}
+        self._transfers: dict[str, Transfer] = {}
+
+    async def run(self, started_ns: int) -> AccountSnapshotTaken:
+        """Ask; never raises for what the venue does. `started_ns` is now, on our clock."""
+        cause = await self._orders_and_fills()
+        unread_cause = await self._all_transfers()
+        return AccountSnapshotTaken(
+            venue=self._dialect.venue,
+            complete=cause is None,
+            orders=tuple(order for _, order in sorted(self._orders.items())),
+            fills=tuple(sorted(self._fills.values(), key=lambda fill: (fill.event_ns, fill.symbol, fill.trade_id))),
+            transfers=tuple(sorted(self._transfers.values(), key=lambda t: (t.event_ns, t.transfer_id))),
+            transfers_complete=unread_cause is None,
+            started_ns=started_ns,
+            cause=cause or unread_cause,
+        )
+
+    async def _orders_and_fills(self) -> str | None:
+        # Every symbol to its end, whatever becomes of the others: what is left running would ask on.
+        ends = await asyncio.gather(*(self._of_symbol(symbol) for symbol in self._symbols), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException) and not isinstance(end, VenueError):
+                raise end
+        return next((str(end) for end in ends if end is not None), None)
+
+    async def _all_transfers(self) -> str | None:
+        try:
+            for pages in self._dialect.transfers(max(0, self._since_ms - TRANSFERS_BACK_MS), self._now_ms):
+                await self._read_transfers(pages)
+        except VenueError as error:
+            return str(error)
+        return None
+
+    async def _of_symbol(self, symbol: str) -> None:
+        dialect = self._dialect
+        for pages in (dialect.open_orders(symbol), dialect.ended_orders(symbol, self._since_ms)):
+            async for raw, _ in _rows(self._dialect.venue, self._ask, pages):
+                with contextlib.suppress(UnknownSymbol):  # not the one asked for
+                    report = dialect.report(raw)
+                    self._orders[report.venue_order_id] = report
+        unlisted: set[str] = set()
+        async for raw, received_ns in _rows(
+            self._dialect.venue, self._ask, dialect.fills(symbol, self._since_ms, None)
+        ):
+            with contextlib.suppress(UnknownSymbol):
+                fill = dialect.fill(raw, received_ns)
+                self._fills[fill.key] = fill
+                named = fill.client_order_id
+                if fill.venue_order_id not in self._orders and (named is None or decode(named) is not None):
+                    unlisted.add(fill.venue_order_id)
+        if len(unlisted) > DETAILS_MAX:
+            raise VenueProtocolError(dialect.venue, f"fills of {len(unlisted)} orders that are in no list")
+        for number in sorted(unlisted):
+            await self._query_order(symbol, number)
+
+    async def _query_order(self, symbol: str, venue_order_id: str) -> None:
+        call = self._dialect.one_order(symbol, "", venue_order_id)
+        if call is None:
+            return
+        try:
+            body, _ = await self._ask(call)
+        except VenueRejected as error:
+            if error.code in self._dialect.not_found:
+                return
+            raise
+        report = self._dialect.order_in(body)
+        if report is not None:
+            self._orders[report.venue_order_id] = report
+
+    async def _read_transfers(self, pages: Pages) -> None:
+        async for raw, _ in _rows(self._dialect.venue, self._ask, pages):
+            transfer = self._dialect.transfer(raw)
+            if transfer is not None:
+                self._transfers[transfer.transfer_id] = transfer
+
+
+async def _rows(venue: str, ask: Ask, pages: Pages) -> AsyncIterator[tuple[Any, int]]:
+    """Yield (row, received_ns) of all pages; raise `VenueError` for a page that cannot be read, and for too many of them."""
+    call: Call | None = pages.first
+    for _ in range(PAGES_MAX):
+        if call is None:
+            return
+        body, received_ns = await ask(call)
+        rows = pages.rows(body)
+        for raw in rows:
+            yield raw, received_ns
+        call = pages.following(call, rows)
+    raise VenueProtocolError(venue, f"more than {PAGES_MAX} pages of {pages.first.path}")

@@ -1,0 +1,81 @@
+"""Sign requests of venues whose keys have a passphrase (OKX, Bitget): base64 of HMAC-SHA256 over one line of text.
+
+The text is timestamp, method, path with query, and body, just as they leave. Only the writes a venue's client lists are signed
+at all: spot orders, whose value can be bounded, and their cancels. Whatever else ccxt could send (withdrawals, transfers,
+loans, leverage, plan orders) is refused before it is signed.
+"""
+
+import hmac
+from abc import abstractmethod
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from arb.venues.ccxt_client import GuardedClient
+from arb.venues.dialect import Call
+from arb.venues.json_text import body_text
+from arb.venues.rules.guard import OrderClaim
+from arb.venues.transport.http import HttpRequest
+
+PLACE, CANCEL = "place", "cancel"
+
+
+class PassphraseClient(GuardedClient):
+    """Check every write against the guard before it is signed; subclasses say what their venue's writes mean.
+
+    `writes`: the paths that are signed, and whether they place orders or cancel them. `root` stands before every path.
+    """
+
+    writes: ClassVar[Mapping[str, str]] = {}
+    root = ""
+
+    def signed(self, call: Call) -> HttpRequest:
+        """Return the request of a call, signed unless its API is public; see `GuardedClient.signed`."""
+        base = self._base_url(call)
+        if "{" in base:
+            base = self.implode_hostname(base)
+        self.guard.check_host(base)
+        target = signed_target = self.root + call.path
+        body = ""
+        if call.method != "GET":
+            self.admit(call.method, call)
+            body = body_text(call.items or call.params)
+        elif call.params:
+            sent, as_signed = self._query(call.params)
+            target, signed_target = f"{target}?{sent}", f"{target}?{as_signed}"
+        if call.api[0] == "public":
+            return HttpRequest(call.method, base + target, {})
+        self._check_credentials()
+        headers = self._headers(call, f"{call.method}{signed_target}{body}")
+        return HttpRequest(call.method, base + target, headers, body or None)
+
+    def admit(self, way: str, call: Call) -> None:
+        """Let the guard admit a write, sent over REST or, with `way` "WS", over a websocket; raise `SigningRefused` else."""
+        kind = self.writes.get(call.path)
+        if kind is None:
+            raise self.guard.refuse_endpoint(way, call.path)
+        if kind == PLACE:
+            self.guard.admit(
+                [self._claim(order) for item in call.items or (call.params,) for order in self._orders(item)]
+            )
+
+    def _query(self, params: dict[str, Any]) -> tuple[str, str]:
+        """Return a query as it is sent and as it is signed."""
+        text: str = self.urlencode(params)
+        return text, text
+
+    def _seal(self, text: str) -> str:
+        return b64encode(hmac.digest(self.secret.encode(), text.encode(), "sha256")).decode()
+
+    def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
+        return [item]
+
+    @abstractmethod
+    def _headers(self, call: Call, text: str) -> dict[str, str]:
+        """Return the headers of a signed request; `text` is what is signed, but for the timestamp before it."""
+
+    @abstractmethod
+    def _claim(self, order: dict[str, Any]) -> OrderClaim: ...
+
+    @abstractmethod
+    def _base_url(self, call: Call) -> str: ...
