@@ -57,8 +57,8 @@ from arb.core.pairs.flatten import Flattener
 from arb.core.pairs.leg_repairer import LegRepairer
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import OpportunityRecord, RunRecord
+from arb.core.risk.monitor import VenueMonitor
 from arb.core.risk.shutdown import Shutdown
-from arb.core.risk.venue_monitor import VenueMonitor
 from arb.core.state import EngineSettings, EngineState
 from arb.core.strategy import StrategyFactory
 from arb.core.timers import (
@@ -268,7 +268,7 @@ class Engine:
 
     def _on_private_up(self, event: PrivateUp) -> None:
         self.state.venues[event.venue].private_up = True
-        self.manager.ask_all(event.venue, event.t_ns)
+        self.manager.on_private_up(event.venue, event.t_ns)
         self.accounts.on_private_up(event.venue, event.t_ns)
         self.state.out.refresh(event.venue)
 

@@ -366,3 +366,16 @@ AnyRecord = (
 def row_key(record: AnyRecord) -> tuple[type, int | None]:
     """Return what row a record is a state of: plans go by their pair, and rows without a number are one of a kind."""
     return type(record), getattr(record, "id", getattr(record, "pair_id", None))
+
+
+def tag_of(message: msgspec.Struct | type[msgspec.Struct]) -> str:
+    """Return the tag of a message or of its class; raise `TypeError` for one that has none, and so cannot stand on disk."""
+    tag = message.__struct_config__.tag
+    if not isinstance(tag, str):
+        raise TypeError(f"{message!r} has no tag")
+    return tag
+
+
+def attributes_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the attributes of a class by the names of its fields on disk, in their order."""
+    return dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))

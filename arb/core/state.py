@@ -3,6 +3,7 @@
 Holds state and small look-ups only; decisions live in `detect.py`, `manager.py` and `mend.py`.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -26,17 +27,21 @@ from arb.core.commands import (
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
+from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.residuals import Residuals
-from arb.core.records import AnyRecord, IncidentRecord
+from arb.core.records import AnyRecord, IncidentRecord, PairState
 from arb.core.risk.halts import Control
-from arb.core.risk.rate_budget import PlaceRate, RateBudget
+from arb.core.risk.limits import PlaceRate, RateBudget
 from arb.core.risk.venue_health import HealthBoard
 from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
-from arb.core.tally import Tally
 from arb.core.timers import AnyTimer
+from arb.market.fill import Fill
 from arb.market.instrument import Instrument
+from arb.market.numbers import ZERO
 
 IDS_PER_RUN = 1_000_000_000
+EXECUTION_SLACK_MS = 200
+"""By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
 
 
 class VenueProfile(msgspec.Struct, frozen=True):
@@ -81,6 +86,24 @@ class VenueState:
         # Until when openings wait for a moment in which balances can be compared (`core/accounts/balance_reconciler.py`).
         self.held_until_ns = 0
         self.rejects_in_a_row = 0
+
+    def executed(self, fill: Fill, order: WorkingOrder | None = None) -> tuple[int, int]:
+        """Return when (ns, our clock) a fill was executed and by how much that may be off (ns, >= 0).
+
+        `order`: ours that the fill belongs to, if it is ours. A venue's clock may be put forward or back at any time, and an
+        old fill then carries an instant of another clock than the one measured now. But no fill of an order of ours came
+        before the order was written down, nor after the fill was reported. After a restart this decides whether the balances
+        that last agreed hold a fill already.
+        """
+        offset_ns = self.offset_ns or 0
+        slack_ns = self.clock_error_ns + EXECUTION_SLACK_MS * NS_PER_MS
+        first_ns = fill.event_ns - max(0, offset_ns) - slack_ns
+        last_ns = fill.event_ns - min(0, offset_ns) + slack_ns
+        if order is not None and not order.recovered:
+            known_ns = order.fills.get(fill.key, fill).received_ns
+            last_ns = max(order.journalled_ns, min(last_ns, known_ns))
+            first_ns = min(max(first_ns, order.journalled_ns), last_ns)
+        return (first_ns + last_ns) // 2, (last_ns - first_ns + 1) // 2
 
 
 class Outbox:
@@ -134,6 +157,31 @@ class Outbox:
     def finish(self) -> None:
         """Say that nothing is left to do."""
         self._commands.append(Finish(cause=self._cause))
+
+
+class Tally:
+    """What this run did so far. Money per asset, exact."""
+
+    def __init__(self) -> None:
+        self.opportunities = 0
+        self.orders = 0
+        self.fills = 0
+        self.incidents = 0
+        self.opened = 0
+        self.closed: Counter[PairState] = Counter()
+        self.net: dict[str, Decimal] = {}
+        self.fees: dict[str, Decimal] = {}
+        self.exposure_quote_s = ZERO
+        self.refusals: Counter[str] = Counter()
+
+    def add_net(self, quote: str, amount: Decimal) -> None:
+        """Add the realised net of a closed pair."""
+        self.net[quote] = self.net.get(quote, ZERO) + amount
+
+    def add_fee(self, asset: str, amount: Decimal) -> None:
+        """Add a fee charged (negative: a rebate)."""
+        if amount:
+            self.fees[asset] = self.fees.get(asset, ZERO) + amount
 
 
 class EngineState:

@@ -12,7 +12,6 @@ cost when below zero, `hold` being valued at the worst price that a repair may h
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
 
@@ -22,7 +21,7 @@ from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import PairTerms
-from arb.core.reasons import Reason
+from arb.core.reasons import Reason, RepairReason
 from arb.core.records import AlternativeRecord, AlternativeStage, AlternativeWay
 from arb.core.settings import OnSingleLeg
 from arb.market.numbers import bps, exact, to_e8
@@ -31,16 +30,6 @@ from arb.market.order import Role, Side
 BPS = Decimal(10_000)
 REPAIRS_EXPLAINED = 8
 """Of how many repairs of one pair the alternatives are kept: a halted exit may be quoted for hours."""
-
-
-class RepairReason(StrEnum):
-    """Why a way to mend a leg was passed over, where none of the codes for opportunities says it."""
-
-    COSTLIER = "costlier"
-    POLICY = "policy"
-    BEYOND_CAP = "beyond_cap"
-    NO_LEGAL_ORDER = "no_legal_order"
-    STAYS_UNHEDGED = "stays_unhedged"
 
 
 class Considered(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ import msgspec
 
 from arb.core.accounts.fees import fill_record
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders.execution_time import executed
 from arb.core.orders.order import average
 from arb.core.records import FillRecord, OrderRecord
 from arb.core.state import EngineState
@@ -102,7 +101,7 @@ class ForeignOrders:
 
     def _count(self, fill: Fill, order: OrderRecord) -> None:
         state, (base, quote) = self.state, Symbol.of(fill.symbol).base_and_quote
-        state.inventory.apply_fill(fill, quote, base, *executed(fill, state.venues[fill.venue]))
+        state.inventory.apply_fill(fill, quote, base, *state.venues[fill.venue].executed(fill))
         state.out.persist(fill_record(state, order.id, order.account_id, fill))
 
     def _first(self, venue: str, symbol: str, venue_order_id: str, now_ns: int) -> OrderRecord:

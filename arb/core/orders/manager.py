@@ -6,10 +6,9 @@ that are not ours is kept as foreign and never acted on.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.fees import fill_record
 from arb.core.commands import PlaceOrder
 from arb.core.events import (
@@ -23,26 +22,23 @@ from arb.core.events import (
     OutcomeUnknown,
 )
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders.execution_time import executed
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.reconciler import OrderReconciler
+from arb.core.orders.sending import Wanted, new_order
 from arb.core.pairs.pair import PairTrade
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
 from arb.errors import require
-from arb.market.client_id import MAX_ATTEMPT, ClientOrderId, decode
+from arb.market.client_id import decode
 from arb.market.fill import Fill
 from arb.market.numbers import ZERO
-from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
+from arb.market.order import OrderReport, Outcome
 from arb.market.symbol import Symbol
 
 # Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
 CLOSED_KEPT = 20_000
 ORPHANS_KEPT = 1_000
-# After an outage of the private stream: cancelled orders of the last minute are looked at once more, at most so many.
-LATE_FILL_S = 60
-LATE_QUERIES_MAX = 10
 REJECTS_BEFORE_PAUSE = 5
 REJECT_PAUSE_S = 10.0
 UNREACHED_STOP_S = 1.0
@@ -98,52 +94,20 @@ class OrderManager:
         if order.venue_order_id:
             self._by_venue_id[order.venue, order.venue_order_id] = order.client_order_id
 
-    def send(self, pair: PairTrade, wanted: Iterable[tuple[str, Role, Side, Decimal, Decimal]], now_ns: int) -> None:
-        """Write down and send orders of a pair: (venue, role, side, price, size) each, all leaving together."""
-        state, places = self.state, []
-        for venue, role, side, price, size in wanted:
-            attempt = 0 if role is Role.ENTRY else pair.next_attempt(role)
-            leg = str(side) if role is Role.ENTRY else str(role)
-            name = self._name(pair, leg, attempt)
-            if attempt > MAX_ATTEMPT and name in self.orders:
-                pair.number = state.next_number("pairs")  # the names under the old one are used up
-                name = self._name(pair, leg, attempt)
-            require(name not in self.orders, f"client order id {name} was used before")
-            self._check_steps(venue, pair.plan.symbol, price, size)
-            place = PlaceOrder(
-                cause=0,
-                venue=venue,
-                symbol=pair.plan.symbol,
-                client_order_id=name,
-                role=role,
-                side=side,
-                tif=TimeInForce.IOC,
-                price=price,
-                size=size,
-                expires_ns=now_ns + state.timing.order_expiry_ms * NS_PER_MS,
-            )
-            venue_state, order_id = state.venues[venue], state.next_id("orders")
-            order = WorkingOrder(
-                order_id, pair.id, venue_state.account_id, place, attempt, now_ns, venue_state.offset_ns
-            )
-            pair.orders[name] = order
+    def send(self, pair: PairTrade, wanted: Iterable[Wanted], now_ns: int) -> None:
+        """Write down and send orders of a pair, all leaving together."""
+        state, made = self.state, list[tuple[WorkingOrder, PlaceOrder]]()
+        for one in wanted:
+            order, place = new_order(state, pair, one, self.orders, now_ns)
+            pair.orders[order.client_order_id] = order
             self.know(order)
-            state.books.sending(venue, pair.plan.symbol, now_ns)
+            state.books.sending(order.venue, order.symbol, now_ns)
             state.tally.orders += 1
             state.out.persist(order.record())
-            places.append(place)
-        state.out.place(places)
-        for place in places:
-            self._reconciler.ask_later(self.orders[place.client_order_id], now_ns)
-
-    def _name(self, pair: PairTrade, leg: str, attempt: int) -> str:
-        return ClientOrderId(self.state.nonce, pair.number, leg, attempt % (MAX_ATTEMPT + 1)).encode()
-
-    def _check_steps(self, venue: str, symbol: str, price: Decimal, size: Decimal) -> None:
-        # The second of two checks (the first is in the sizing): nothing off the venue's grid may ever leave.
-        instrument = self.state.instruments[venue, symbol]
-        require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
-        require(size > 0 and size % instrument.lot == 0, f"{venue} {symbol}: size {size} off lot")
+            made.append((order, place))
+        state.out.place(place for _, place in made)
+        for order, _ in made:
+            self._reconciler.ask_later(order, now_ns)
 
     # What the venues say.
 
@@ -273,8 +237,7 @@ class OrderManager:
 
     def on_clock(self, venue: str, offset_ns: int) -> None:
         """Note a venue's clock offset (ns) for the orders that may have been signed with it."""
-        orders = (order for pair in self.open.values() for order in pair.orders.values())
-        self._reconciler.clock_measured(orders, venue, offset_ns)
+        self._reconciler.clock_measured(self._open_orders(), venue, offset_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
         """Ask for an order that rests to be cancelled."""
@@ -292,27 +255,9 @@ class OrderManager:
             self._after(order, now_ns)
         return bool(doubtful)
 
-    def ask_all(self, venue: str, now_ns: int) -> None:
-        """Ask for every order that may have changed while a venue's private stream was interrupted: now, if unsettled.
-
-        A venue may also fill what it has just called cancelled; so those cancelled lately are looked at once more.
-        """
-        for pair in self.open.values():
-            for order in pair.orders.values():
-                if order.venue == venue and not order.settled and not order.query_in_flight:
-                    self.state.out.timer(OrderTimer(order.client_order_id), 0)
-        for order in self._cancelled_lately(venue, now_ns):
-            self._reconciler.ask(order, now_ns)
-
-    def _cancelled_lately(self, venue: str, now_ns: int) -> list[WorkingOrder]:
-        horizon_ns, found = now_ns - LATE_FILL_S * NS_PER_S, list[WorkingOrder]()
-        for order in reversed(self.orders.values()):
-            if order.journalled_ns < horizon_ns or len(found) >= LATE_QUERIES_MAX:
-                break
-            short = order.settled and order.outcome is Outcome.ACCEPTED and order.filled < order.size
-            if order.venue == venue and short and not order.query_in_flight:
-                found.append(order)
-        return found
+    def on_private_up(self, venue: str, now_ns: int) -> None:
+        """Query every order that may have changed while a venue's private stream was interrupted."""
+        self._reconciler.query_after_outage(self._open_orders(), self.orders.values(), venue, now_ns)
 
     def open_notional(self, venue: str | None = None, *, symbol: str | None = None, base: str | None = None) -> Decimal:
         """Return the quote at stake in open pairs (of one venue, symbol or base): what could at worst become unhedged."""
@@ -341,12 +286,11 @@ class OrderManager:
 
     def resting(self, venue: str | None = None) -> list[WorkingOrder]:
         """Return our orders that rest in a venue's book, everywhere or at one venue."""
-        orders = (order for pair in self.open.values() for order in pair.orders.values())
-        return [order for order in orders if order.rests and venue in (None, order.venue)]
+        return [order for order in self._open_orders() if order.rests and venue in (None, order.venue)]
 
     def unknown_orders(self) -> list[WorkingOrder]:
         """Return the orders that may or may not exist."""
-        return [order for pair in self.open.values() for order in pair.orders.values() if order.is_unknown]
+        return [order for order in self._open_orders() if order.is_unknown]
 
     def close(self, pair: PairTrade) -> None:
         """Take a pair off the desk; it stays known for late fills."""
@@ -362,6 +306,10 @@ class OrderManager:
                 self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
 
     # Inner workings.
+
+    def _open_orders(self) -> Iterator[WorkingOrder]:
+        for pair in self.open.values():
+            yield from pair.orders.values()
 
     def _vacate(self, venue: str, symbol: str) -> None:
         """Free a book, or give it to the pair that traded there when a late fill reopened the one that has now ended."""
@@ -395,7 +343,7 @@ class OrderManager:
         base, quote = Symbol.of(order.symbol).base_and_quote
         if not order.take_fill(fill):
             return
-        state.inventory.apply_fill(fill, quote, base, *executed(fill, state.venues[fill.venue], order))
+        state.inventory.apply_fill(fill, quote, base, *state.venues[fill.venue].executed(fill, order))
         state.books.filled(order.venue, order.symbol, fill.event_ns, now_ns)
         state.tally.fills += 1
         state.tally.add_fee(fill.fee_currency, fill.fee)

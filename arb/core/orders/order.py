@@ -5,7 +5,7 @@ has ended); the *fills* are single executions, each counted once by its key. An 
 ended it and the fills we hold add up to the cumulative fill it reported: a cancel acknowledgement alone settles nothing,
 and a fill that comes after it (or before the acknowledgement of the order itself) is as good as any other.
 
-An order whose outcome is unknown stays so until the venue reports it, or its absence is proved (`core/orders/absence.py`).
+An order whose outcome is unknown stays so until the venue reports it, or its absence is proved (`core/orders/reconciler.py`).
 """
 
 from collections.abc import Iterable
