@@ -1,6 +1,6 @@
-"""What the parts of the decision plane share: rules, limits, balances, venues' state, ids, and the commands being written.
+"""What the parts of the engine share: rules, limits, balances, the venues' state, ids, and the commands being written.
 
-Holds state and small look-ups only; decisions live in `detect.py`, `manager.py` and `mend.py`.
+Holds state and small queries only; decisions are taken by the strategy, the order manager and the leg repairer.
 """
 
 from collections import Counter
@@ -75,7 +75,7 @@ class VenueState:
         self.profile = profile
         self.account_id = ""
         self.private_up = False
-        # Whether the account was looked through since the start; before that nothing opens.
+        # Whether an account snapshot was taken since the start; before that nothing opens.
         self.snapshot_taken = False
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
@@ -135,7 +135,7 @@ class Outbox:
         self._commands.extend(msgspec.structs.replace(command, cause=self._cause) for command in commands)
 
     def query(self, command: QueryOrder) -> None:
-        """Look for an order."""
+        """Query an order."""
         self._commands.append(msgspec.structs.replace(command, cause=self._cause))
 
     def cancel(self, command: CancelOrder) -> None:
@@ -147,11 +147,11 @@ class Outbox:
         self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
 
     def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
-        """Ask for everything of an account since an instant."""
+        """Ask for an account snapshot: everything since an instant."""
         self._commands.append(SnapshotAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
 
     def alert(self, text: str) -> None:
-        """Tell the user."""
+        """Alert the user."""
         self._commands.append(Alert(cause=self._cause, text=text))
 
     def finish(self) -> None:
@@ -209,7 +209,7 @@ class EngineState:
         self.stopped: dict[tuple[str, str], str] = {}
         # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
         self.suspected: set[tuple[str, str]] = set()
-        # (venue, symbol) of orders of ours that the journal has lost and that are not adopted yet.
+        # (venue, symbol) of orders of ours that the journal has lost and that are not recovered yet.
         self.lost: set[tuple[str, str]] = set()
         self._counters: dict[str, int] = {}
 
@@ -246,7 +246,7 @@ class EngineState:
         return [venue for venue in self.venues if (venue, symbol) in self.instruments]
 
     def quote_value(self, asset: str, quote: str) -> Decimal | None:
-        """Return the quote value of one unit of an asset, or None when no book tells."""
+        """Return the quote value of one unit of an asset, or None when no book shows it."""
         if asset == quote:
             return Decimal(1)
         prices = [
@@ -266,7 +266,7 @@ class EngineState:
         pair_id: int | None = None,
         cost_e8: int | None = None,
     ) -> None:
-        """Record something a person should know of; severe ones are told at once."""
+        """Record something that a person should know of, and alert the user at once if it is critical."""
         self.tally.incidents += 1
         self.out.persist(
             IncidentRecord(
@@ -285,7 +285,7 @@ class EngineState:
             self.out.alert(f"{kind}: {text}")
 
     def halt(self, reason: HaltReason, text: str, now_ns: int, pair_id: int | None = None) -> None:
-        """Stop opening pairs, durably, and say why; a pair that adds its own reason to a halt says so, too."""
+        """Stop opening pairs, durably, and say why; a halt that a further pair asks for is an incident, too."""
         news = self.control.halt(reason)
         if news:
             self.out.persist(self.control.record(now_ns, text))

@@ -59,7 +59,7 @@ MUTANTS = {
     "no-balances": Mutant(
         "absence needs balances that agree",
         "arb/core/orders/reconciler.py",
-        "if still and told.free + told.locked == self.state.inventory.computed(venue, base):",
+        "if still and reported.free + reported.locked == self.state.inventory.computed(venue, base):",
         "if still:",
     ),
     "unknown-is-no": Mutant(

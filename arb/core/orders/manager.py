@@ -1,8 +1,8 @@
-"""The desk: opens pairs, follows their orders by what the venues say, and asks when they say nothing.
+"""The order manager: knows all pairs and orders, sends orders, and follows them by what the venues report.
 
-News of an order comes as answers, stream events and looks, in any order and more than once. All of it lands in the
-`WorkingOrder`; whenever an order or its pair may have changed, `LegRepairer.progress` is asked what follows. News of orders
-that are not ours is kept as foreign and never acted on.
+Reports on an order come as answers, stream events and order queries, in any order and more than once. All of them are taken
+by the `WorkingOrder`; whenever an order or its pair may have changed, `LegRepairer.progress` is asked what follows. Orders
+that are silent are queried (`reconciler.py`). Orders that are not ours are kept as foreign and never acted on.
 """
 
 from collections import deque
@@ -60,7 +60,7 @@ class OrderManager:
         self.pairs: dict[int, PairTrade] = {}
         self.orders: dict[str, WorkingOrder] = {}
         self.open: dict[int, PairTrade] = {}
-        # Taken up from the journal, and not to be finished in this run: their symbols are not traded.
+        # Recovered from the journal, and not to be finished in this run: their symbols are not traded.
         self.stranded: dict[int, PairTrade] = {}
         self.busy: dict[tuple[str, str], int] = {}
         self.foreign = foreign
@@ -74,7 +74,7 @@ class OrderManager:
     # Opening and sending.
 
     def add(self, pair: PairTrade) -> None:
-        """Take a pair onto the desk and occupy its books."""
+        """Manage an open pair from now on; its books are busy until it closes."""
         self.pairs[pair.id] = self.open[pair.id] = pair
         for venue in set(pair.venues):
             self.busy[venue, pair.plan.symbol] = pair.id
@@ -82,7 +82,7 @@ class OrderManager:
             self.know(order)
 
     def remember(self, pair: PairTrade) -> None:
-        """Know a pair that a previous process has closed, for news that comes late."""
+        """Know a pair that a previous process has closed, for reports that come late."""
         self.pairs[pair.id] = pair
         self._closed.append(pair.id)
         for order in pair.orders.values():
@@ -109,10 +109,10 @@ class OrderManager:
         for order, _ in made:
             self._reconciler.ask_later(order, now_ns)
 
-    # What the venues say.
+    # What the venues report.
 
     def on_accepted(self, event: OrderAccepted) -> None:
-        """Take the venue's yes, with whatever it already says of the order."""
+        """Take the venue's acknowledgement, with whatever it already reports of the order."""
         order = self._own(event.client_order_id)
         order.sent_ns, order.acked_ns = event.sent_ns, event.acked_ns
         order.outcome = Outcome.ACCEPTED
@@ -122,7 +122,7 @@ class OrderManager:
         self._after(order, event.t_ns)
 
     def on_rejected(self, event: OrderRejected) -> None:
-        """Take the venue's no, unless the venue has already shown that the order lives."""
+        """Take the venue's rejection, unless the venue has already shown that the order exists."""
         order = self._own(event.client_order_id)
         order.sent_ns = event.sent_ns or None
         order.acked_ns = event.acked_ns or None
@@ -133,7 +133,7 @@ class OrderManager:
             text = f"{event.venue} takes no entries for {event.entries_stop_s:.0f} s: {event.code} {event.message}"
             self.state.incident(IncidentKind.ENTRIES_STOPPED, text, event.t_ns, venue=event.venue)
         if order.outcome is Outcome.ACCEPTED:
-            text = f"{event.venue} rejected {event.client_order_id} ({event.code}) after it was seen alive"
+            text = f"{event.venue} rejected {event.client_order_id} ({event.code}) after it was seen to exist"
             self.state.incident(IncidentKind.CONTRADICTION, text, event.t_ns, venue=event.venue, pair_id=order.pair_id)
             self._reconciler.ask_later(order, event.t_ns)
             return
@@ -143,7 +143,7 @@ class OrderManager:
         self._after(order, event.t_ns)
 
     def on_unknown(self, event: OutcomeUnknown) -> None:
-        """Note that the order may exist; it is asked for until it is found or proved absent."""
+        """Note that the order may exist; it is queried until it is found or proved absent."""
         order = self._own(event.client_order_id)
         order.sent_ns = event.sent_ns
         if order.outcome is None:
@@ -161,7 +161,7 @@ class OrderManager:
         self._after(order, event.t_ns)
 
     def on_updated(self, event: OrderUpdated) -> None:
-        """Take the private stream's word on an order of ours; others' orders are noted and left alone."""
+        """Take the private stream's report on an order of ours; foreign orders are noted and left alone."""
         report = event.report
         order = self._find(report.venue, report.client_order_id, report.venue_order_id)
         if order is not None:
@@ -185,7 +185,7 @@ class OrderManager:
             self._keep_orphan(fill)
 
     def on_found(self, report: OrderReport, now_ns: int) -> bool:
-        """Take what a look through the whole account says of an order; return whether it is one of ours."""
+        """Take what an account snapshot says of an order; return whether it is one of ours."""
         order = self._find(report.venue, report.client_order_id, report.venue_order_id)
         if order is None:
             return False
@@ -194,7 +194,7 @@ class OrderManager:
         return True
 
     def on_found_fill(self, fill: Fill, now_ns: int) -> bool:
-        """Take a fill that a look through the whole account found; return whether it is one of ours."""
+        """Take a fill that an account snapshot found; return whether it is one of ours."""
         order = self.order_of(fill)
         if order is None:
             return False
@@ -207,7 +207,7 @@ class OrderManager:
         return self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
 
     def on_queried(self, event: OrderQueried) -> None:
-        """Take what a look found; a complete look that found nothing counts towards absence."""
+        """Take what an order query found; a complete one that found nothing counts towards absence."""
         order = self._own(event.client_order_id)
         order.query_in_flight = False
         if event.report is not None:
@@ -224,7 +224,7 @@ class OrderManager:
         self._after(order, event.t_ns)
 
     def on_cancel_answered(self, event: CancelAnswered) -> None:
-        """Whatever the answer to a cancel, ask for the order's cumulative fill; in its turn where one did not help before."""
+        """Query the order whatever the answer says, for its cumulative fill; after a second cancel its timer does."""
         order = self._own(event.client_order_id)
         if not order.settled and order.cancels_asked < 2:
             self._reconciler.ask(order, event.t_ns)
@@ -244,16 +244,16 @@ class OrderManager:
         self._reconciler.cancel(order)
 
     def on_balances(self, venue: str, now_ns: int, asked_ns: int) -> bool:
-        """Complete the proof of absence for orders whose looks were clean before these balances were asked for.
+        """Complete the proof of absence of orders that no query had found before these balances were asked for.
 
         Return whether a proof failed because they do not agree.
         """
-        absent, doubtful = self._reconciler.weighed(self.orders, venue, asked_ns)
+        absent, uncertain = self._reconciler.weighed(self.orders, venue, asked_ns)
         for order in absent:
             order.absent = True
             order.end(now_ns)
             self._after(order, now_ns)
-        return bool(doubtful)
+        return bool(uncertain)
 
     def on_private_up(self, venue: str, now_ns: int) -> None:
         """Query every order that may have changed while a venue's private stream was interrupted."""
@@ -293,7 +293,7 @@ class OrderManager:
         return [order for order in self._open_orders() if order.is_unknown]
 
     def close(self, pair: PairTrade) -> None:
-        """Take a pair off the desk; it stays known for late fills."""
+        """Take a pair off the open ones; it stays known for late fills."""
         self.open.pop(pair.id, None)
         for venue in set(pair.venues):
             if self.busy.get((venue, pair.plan.symbol)) == pair.id:
@@ -357,7 +357,7 @@ class OrderManager:
             order.released = True
             self.state.books.settled(order.venue, order.symbol)
         elif order.released and not order.settled:
-            # The venue tells of more filled than when all seemed over, and the fill itself may have been lost on the way.
+            # The venue reports more filled than when all seemed over, and the fill itself may have been lost on the way.
             self._reconciler.ask_later(order, now_ns)
         self.state.out.persist(order.record())
         self._progress(self.pairs[order.pair_id], now_ns)
@@ -365,7 +365,7 @@ class OrderManager:
     def _count_reject(self, event: OrderRejected) -> None:
         venue_state = self.state.venues[event.venue]
         if event.code == NOT_SENT:
-            # Whoever cannot be reached now would leave the next pair on one leg, too; repairs may try.
+            # A venue that cannot be reached now would leave the next pair on one leg, too; repairs may try.
             self.state.stop_entries(event.venue, UNREACHED_STOP_S, event.t_ns)
         if not event.sent_ns:
             return

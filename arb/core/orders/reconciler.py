@@ -31,7 +31,7 @@ EXPIRY_MARGIN_NS = 200 * NS_PER_MS
 
 
 class OrderReconciler:
-    """Asks for orders, and counts the looks that found nothing."""
+    """Queries orders, and counts the queries that found nothing."""
 
     def __init__(self, state: EngineState) -> None:
         self.state = state
@@ -42,27 +42,27 @@ class OrderReconciler:
     ) -> tuple[list[WorkingOrder], list[WorkingOrder]]:
         """Return the orders whose absence balances asked for at `asked_ns` prove, and those whose proof begins anew."""
         absent: list[WorkingOrder] = []
-        doubtful: list[WorkingOrder] = []
+        uncertain: list[WorkingOrder] = []
         for name, proved_ns in list(self._proving.items()):
             order = orders[name]
             if order.venue != venue or asked_ns < proved_ns:
                 continue
             del self._proving[name]
             base = Symbol.of(order.symbol).base
-            told = self.state.inventory.reported(venue, base)
-            if not order.is_unknown or told is None:
+            reported = self.state.inventory.reported(venue, base)
+            if not order.is_unknown or reported is None:
                 continue
-            provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the looks
+            provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the queries
             still = sum(query_ns >= provable_ns for query_ns in order.clean_queries) >= QUERIES_NEEDED
-            if still and told.free + told.locked == self.state.inventory.computed(venue, base):
+            if still and reported.free + reported.locked == self.state.inventory.computed(venue, base):
                 absent.append(order)
             else:
                 order.clean_queries.clear()
-                doubtful.append(order)
-        return absent, doubtful
+                uncertain.append(order)
+        return absent, uncertain
 
     def alarm_if_long_unknown(self, order: WorkingOrder, now_ns: int) -> None:
-        """Tell a person, once, of an order that has been unknown for `unknown_max_s`."""
+        """Report, once, an order that has been unknown for `unknown_max_s` as a critical incident."""
         since_ns = order.sent_ns or order.journalled_ns
         if order.alarmed or not order.is_unknown or now_ns - since_ns < self.state.timing.unknown_max_s * NS_PER_S:
             return
@@ -90,7 +90,7 @@ class OrderReconciler:
         )
 
     def count_clean_query(self, order: WorkingOrder, event: OrderQueried) -> None:
-        """Count a complete look that found nothing; enough of them lead to the last question, for balances."""
+        """Count a complete query that found nothing; after enough of them ask for balances, the last part of the proof."""
         provable_ns = self._provable_ns(order)
         order.clean_queries = [query_ns for query_ns in order.clean_queries if query_ns >= provable_ns]
         if len(order.clean_queries) < QUERIES_NEEDED:
@@ -135,7 +135,7 @@ class OrderReconciler:
             self.ask(order, now_ns)
 
     def ask_later(self, order: WorkingOrder, now_ns: int) -> None:
-        """Ask for an order after a while, if it stays silent."""
+        """Query an order after a while, if it stays silent."""
         first = self.state.timing.query_after_ms
         backoff_ns = min(first << min(order.queries_sent, 6), QUERY_BACKOFF_MAX_MS) * NS_PER_MS
         at_ns = now_ns + backoff_ns
@@ -144,7 +144,7 @@ class OrderReconciler:
         self.state.out.timer(OrderTimer(order.client_order_id), at_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
-        """Ask for a resting order to be cancelled; looks go on whatever the answer, and cancel again while it rests."""
+        """Ask for a resting order to be cancelled; queries go on whatever the answer, and cancel again while it rests."""
         order.cancels_asked += 1
         self.state.out.cancel(
             CancelOrder(
@@ -157,7 +157,7 @@ class OrderReconciler:
         )
 
     def ask(self, order: WorkingOrder, now_ns: int) -> None:
-        """Ask for an order now."""
+        """Query an order now."""
         order.queries_sent += 1
         order.query_in_flight = True
         self.state.out.query(
@@ -185,21 +185,22 @@ def lives_until_ns(expires_ns: int, sent_offset_ns: int | None, offset_ns: int |
 
 
 def provable_from_ns(*, sent_ns: int, expires_ns: int | None, clock_error_ns: int, unknown_grace_ms: int) -> int:
-    """Return the first instant at which a look that shows nothing counts towards proof."""
+    """Return the first instant at which a query that finds nothing counts towards the proof."""
     if expires_ns is None:
         return sent_ns + unknown_grace_ms * NS_PER_MS
     return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS
 
 
 def counts(queries: list[int], started_ns: int, provable_ns: int) -> bool:
-    """Return whether a clean look started at `started_ns` adds to the clean `queries` already counted."""
+    """Return whether a query started at `started_ns` that found nothing adds to the clean `queries` already counted."""
     return started_ns >= provable_ns and (not queries or started_ns - queries[-1] >= QUERY_SPACING_NS)
 
 
 def next_query_ns(queries: list[int], now_ns: int, provable_ns: int, backoff_ns: int) -> int:
-    """Return when to look next: soon while the order may still turn up, then as the proof needs it."""
+    """Return when to query next: soon while the order may still turn up, then as the proof needs it."""
     if now_ns < provable_ns:
         return min(now_ns + backoff_ns, max(provable_ns, now_ns))
     if queries and queries[-1] + QUERY_SPACING_NS > now_ns:
-        return queries[-1] + QUERY_SPACING_NS  # a clean look is no reason to back off: exposure waits for the proof
+        # A query that found nothing is no reason to back off: exposure waits for the proof.
+        return queries[-1] + QUERY_SPACING_NS
     return now_ns + backoff_ns

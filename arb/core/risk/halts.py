@@ -1,6 +1,6 @@
 """Halts and the losses that cause them: ACTIVE, REDUCING (shutting down or flattening) or HALTED, surviving restarts.
 
-A halt stops opening, never closing. It is lifted only by the user's word, with a reason. A flatten is a halt that also
+A halt stops opening, never closing. Only the user lifts it, and gives a reason. A flatten is a halt that also
 trades what is left back to flat: while it is under way the state is REDUCING and `halted` reads `flatten`, and a process
 that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily loss is
 the sum of the realised net of pairs closed on the present UTC day, the daily notional what pairs opened on it were to pay.
@@ -55,7 +55,7 @@ class ExposureMeter:
         return (self.day + 1) * DAY_NS
 
     def restore(self, day_utc: str, by_venue: Mapping[str, Decimal]) -> None:
-        """Take up what the journal last said of a day."""
+        """Restore what the journal last said of a day."""
         self.day = date.fromisoformat(day_utc).toordinal() - EPOCH_ORDINAL
         self.by_venue = dict(by_venue)
 
@@ -99,7 +99,7 @@ class Control:
         self.stopped: dict[tuple[str, str], str] = {}
 
     def restore(self, record: ControlRecord) -> None:
-        """Take up what the journal last said."""
+        """Restore what the journal last said."""
         self.halted = record.halted
         self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL
         self.day_net_e8 = record.day_net_e8
@@ -121,7 +121,7 @@ class Control:
 
     @property
     def state(self) -> TradingState:
-        """Return the state in the user's words."""
+        """Return the state as the user sees it."""
         if self.reducing or self.flattening:
             return TradingState.REDUCING
         return TradingState.ACTIVE if self.halted is None else TradingState.HALTED
@@ -143,9 +143,9 @@ class Control:
         self.day_notional += notional
 
     def restore_opened(self, day_notional: Decimal, decided_ns: int) -> None:
-        """Take up what a pair decided at `decided_ns` said of its UTC day, which the last record may not have yet.
+        """Restore what a pair decided at `decided_ns` said of its UTC day, which the last record may not have yet.
 
-        Within a day the sum only grows, so the greatest that is told is the latest, and no pair can count twice.
+        Within a day the sum only grows, so the greatest that was written is the latest, and no pair can count twice.
         """
         if decided_ns // DAY_NS > self.day:
             self._roll(decided_ns)
@@ -165,7 +165,7 @@ class Control:
         return True
 
     def resume(self) -> None:
-        """Lift every halt on the user's word; the day's loss stays counted, the row of losses starts anew."""
+        """Lift every halt, as the user asks; the day's loss stays counted, the row of losses starts anew."""
         self.halted = None
         self.stopped.clear()
         self.losses_in_a_row = 0
@@ -190,7 +190,7 @@ class Control:
         self.day_net_e8 -= net_e8
 
     def record(self, now_ns: int, text: str) -> ControlRecord:
-        """Return the row a restart takes up."""
+        """Return the row that a restart restores."""
         return ControlRecord(
             halted=self.halted,
             day_utc=date.fromordinal(EPOCH_ORDINAL + self.day).isoformat(),

@@ -1,9 +1,10 @@
-"""Exposure times time: the integral of |unhedged notional| x seconds, per pair, per venue and UTC day, and its limits.
+"""The venue monitor: measures exposure and the venues' health before every event, and says what may not go on.
 
-A pair is exposed by the base it has bought and not sold (or the reverse), valued at the middle of its venues' books. Between
-two events nothing changes, so the integral is a sum of rectangles, one per event: exact in time and base, and valued at the
-price at the end of each. The exposure lies at the venues that hold the unhedged base, in proportion. Base that a pair had to
-leave behind beyond dust goes on counting, as `carried`.
+Exposure times time is the integral of |unhedged notional| x seconds, per pair, and per venue and UTC day. A pair is exposed by
+the base it has bought and not sold (or the reverse), valued at the middle of its venues' books. Between two events nothing
+changes, so the integral is a sum of rectangles, one per event: exact in time and base, and valued at the price at the end of
+each. The exposure lies at the venues that hold the unhedged base, in proportion. Base that a pair had to leave behind beyond
+dust goes on counting, as `carried`.
 
 Two limits, both in quote x seconds: for one pair, and for all of one UTC day. A breach halts trading in the very event that
 finds it. The sum of the day goes into the control record and so survives a restart; a halt can be lifted, the day's limit
@@ -30,19 +31,17 @@ from arb.market.symbol import Symbol
 
 # The day's sum is written down whenever it has grown by this share of its limit, so that a crash forgets little.
 KEPT_EVERY = 64
-
-
 _SEVERITY = {HealthState.QUARANTINED: Severity.CRITICAL, HealthState.DEGRADED: Severity.WARNING}
 _MEANING = {
     HealthState.HEALTHY: "traded on at full size again",
     HealthState.DEGRADED: "traded on at a smaller size",
-    HealthState.QUARANTINED: "opens nothing; legs are mended elsewhere where that is possible",
+    HealthState.QUARANTINED: "opens nothing; legs are repaired elsewhere where that is possible",
     HealthState.PROBATION: "tried again at a small size",
 }
 
 
 class VenueMonitor:
-    """See the module's text."""
+    """Watches exposure and health; a change of a venue's health is an incident, and changes what the strategy may open."""
 
     def __init__(self, state: EngineState, manager: OrderManager, strategy: Strategy) -> None:
         self.state = state
@@ -84,7 +83,7 @@ class ExposureWatch:
         self.state = state
         self.manager = manager
         self._carried_since_ns = 0
-        self._told: set[object] = set()
+        self._reported: set[object] = set()
         self._kept = ZERO
 
     def measure(self, now_ns: int) -> None:
@@ -104,7 +103,7 @@ class ExposureWatch:
         self._begin_day(now_ns)
         self._kept = meter.total
         if meter.total >= self.state.limits.max_exposure_quote_s_per_day:
-            self._told.add(meter.day)
+            self._reported.add(meter.day)
         for pair in self.manager.open.values():
             pair.exposure_quote_s = ZERO
             for since_ns, until_ns, shares in history(pair, now_ns):
@@ -136,15 +135,15 @@ class ExposureWatch:
 
     def _check_pair(self, pair: PairTrade, now_ns: int) -> None:
         most = self.state.limits.max_exposure_quote_s_per_pair
-        if pair.exposure_quote_s >= most and pair.id not in self._told:
-            self._told.add(pair.id)
+        if pair.exposure_quote_s >= most and pair.id not in self._reported:
+            self._reported.add(pair.id)
             text = f"pair {pair.id}: {pair.exposure_quote_s:.2f} quote x seconds unhedged, at most {most:f} are allowed"
             self._halt(text, now_ns, pair.id)
 
     def _check_day(self, now_ns: int) -> None:
         meter, most = self.state.control.exposure, self.state.limits.max_exposure_quote_s_per_day
-        if meter.total >= most and meter.day not in self._told:
-            self._told.add(meter.day)
+        if meter.total >= most and meter.day not in self._reported:
+            self._reported.add(meter.day)
             text = (
                 f"{meter.total:.2f} quote x seconds unhedged today, at most {most:f} are allowed: no new pair before the "
                 "UTC day ends, or [limits] max_exposure_quote_s_per_day is raised"
