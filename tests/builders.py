@@ -26,7 +26,7 @@ from arb.core.events import (
 )
 from arb.core.opportunities.detector import Detector
 from arb.core.records import Record
-from arb.core.risk.rate_budget import PlaceRate
+from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.strategy import StrategyFactory

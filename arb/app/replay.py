@@ -21,7 +21,7 @@ from arb.core.engine import Engine
 from arb.core.events import RunStarted, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import RunRecord
-from arb.core.risk.rate_budget import PlaceRate
+from arb.core.risk.limits import PlaceRate
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.summary import summarise

@@ -20,7 +20,7 @@ from arb.core.events import (
     PrivateUp,
     RunStarted,
 )
-from arb.core.risk.rate_budget import PlaceRate
+from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.market.arena import BookArena

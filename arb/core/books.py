@@ -42,8 +42,8 @@ class Connection:
     """One public connection, what it carries, and how it stands.
 
     `rows`: the native symbols of its books, by arena row. `last_byte_ns`: when its last frame was received, our clock, ns
-    UTC; 0 where none was since it stands. `lag_ns`: how long the last frame that tells was on its way; None where none
-    tells. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
+    UTC; 0 where none was since it stands. `lag_ns`: how long the last frame that shows it was on its way; None where none
+    does. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
     """
 
     __slots__ = ("drops", "feed", "gaps", "lag_ns", "last_byte_ns", "name", "rows", "venue")
@@ -120,7 +120,7 @@ class Books:
         self._carriers[row] = connection
 
     def add(self, venue: str, symbol: str, scale: Scale, native_symbol: str, connection: str = "") -> int:
-        """Take up a book on a connection of its venue ("": the first); return its row. It waits for its first snapshot.
+        """Add a book to a connection of its venue ("": the first); return its row. It waits for its first snapshot.
 
         Raises `InvariantError`, and nothing has changed: for a book that is there, a connection that is not the venue's,
         a scale that is not the symbol's at the other venues, and where the arena has no free row.
@@ -216,7 +216,7 @@ class Books:
         impact.sent_ns = max(impact.sent_ns, now_ns)
 
     def filled(self, venue: str, symbol: str, event_ns: int, known_ns: int) -> None:
-        """Note a fill of ours at `event_ns`, the venue's clock, heard of at `known_ns`, ours."""
+        """Note a fill of ours at `event_ns`, the venue's clock, received at `known_ns`, ours."""
         impact = self._impacts.setdefault((venue, symbol), Impact())
         impact.fill_event_ns = max(impact.fill_event_ns, event_ns)
         impact.known_ns = max(impact.known_ns, known_ns)

@@ -57,8 +57,8 @@ from arb.core.pairs.flatten import Flattener
 from arb.core.pairs.leg_repairer import LegRepairer
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import OpportunityRecord, RunRecord
+from arb.core.risk.monitor import VenueMonitor
 from arb.core.risk.shutdown import Shutdown
-from arb.core.risk.venue_monitor import VenueMonitor
 from arb.core.state import EngineSettings, EngineState
 from arb.core.strategy import StrategyFactory
 from arb.core.timers import (
@@ -146,7 +146,7 @@ class Engine:
         }
 
     def load(self, restored: Restored) -> None:
-        """Take up what a previous process left in the journal; to be called before `RunStarted`."""
+        """Keep what a previous process left in the journal, for `RunStarted` to recover; to be called before it."""
         self._restored = restored
 
     def on_frame(self, name: str, received_ns: int, raw: bytes | str) -> FrameResult:
@@ -164,11 +164,11 @@ class Engine:
 
     @property
     def wants_drain(self) -> bool:
-        """Return whether a `QueueDrained` would find anything to do."""
+        """Return whether `QueueDrained` would find anything to do."""
         return self.strategy.marked or bool(self.manager.open)
 
     def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
-        """Take one event and return what to do about it, in order."""
+        """Take one event and return the commands to perform, in order; raise `InvariantError` for what must not happen."""
         handler = self._handlers.get(type(event))
         if handler is None:
             raise InvariantError(f"no handler for {type(event).__name__}")
@@ -177,8 +177,8 @@ class Engine:
             self.venue_monitor.before(event)
             handler(event)
             self.flattener.advance(event.t_ns)
-            if self.state.alternatives.untold and not isinstance(event, QueueDrained):
-                self.state.alternatives.tell()  # later than the orders they stood beside, which have left by now
+            if self.state.alternatives.waiting and not isinstance(event, QueueDrained):
+                self.state.alternatives.write()  # one event later: the orders they were weighed against have left
             if not isinstance(event, RunEnded):
                 self.shutdown.advance(event.t_ns)
             return self.state.out.take()
@@ -268,7 +268,7 @@ class Engine:
 
     def _on_private_up(self, event: PrivateUp) -> None:
         self.state.venues[event.venue].private_up = True
-        self.manager.ask_all(event.venue, event.t_ns)
+        self.manager.on_private_up(event.venue, event.t_ns)
         self.accounts.on_private_up(event.venue, event.t_ns)
         self.state.out.refresh(event.venue)
 
@@ -279,9 +279,10 @@ class Engine:
         self.repairer.progress(pair, now_ns)
 
     def _check_fee(self, fill: Fill) -> None:
-        """Stop a symbol at a venue whose fee came in another asset than the model charges; reckon with a dearer rate.
+        """Stop a symbol at a venue whose fee came in another asset than expected; compute with a higher rate than expected.
 
-        A dearer rate holds until the venue tells other rules. Of a fee that has no price, what it is booked at is told.
+        A higher rate holds until the venue lists other rules. For a fee that has no price, an incident says what it is booked
+        at.
         """
         instrument = self.state.instruments[fill.venue, fill.symbol]
         expected = expected_fee_currency(fill, instrument.buy_fee_in)
@@ -302,7 +303,7 @@ class Engine:
             self.state.incident(IncidentKind.FEE_CURRENCY, text, fill.received_ns, venue=fill.venue, pair_id=pair_id)
         rate = dearer_rate(fill, instrument)
         if rate is not None:
-            text = f"{fill.symbol} at {fill.venue}: charged {rate}, expected {instrument.taker_fee}; reckoned with now"
+            text = f"{fill.symbol} at {fill.venue}: charged {rate}, expected {instrument.taker_fee}; computed with from now on"
             self.state.incident(
                 IncidentKind.FEE_RATE, text, fill.received_ns, severity=Severity.WARNING, venue=fill.venue
             )

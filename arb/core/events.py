@@ -112,7 +112,7 @@ class AssetBalance(msgspec.Struct, frozen=True):
 
 
 class BalancesReported(Event, frozen=True, kw_only=True, tag="BalancesReported"):
-    """A venue told balances. `complete`: assets not named are zero. `asked_ns`: when the question left (0: pushed)."""
+    """A venue reported balances. `complete`: assets not named are zero. `asked_ns`: when the question left (0: pushed)."""
 
     venue: str
     balances: dict[str, AssetBalance]
@@ -166,19 +166,19 @@ class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="OutcomeUnknown"):
 
 
 class OrderUpdated(Event, frozen=True, kw_only=True, tag="OrderUpdated"):
-    """The private stream told of an order, ours or foreign."""
+    """The private stream reported an order, ours or foreign."""
 
     report: OrderReport
 
 
 class OrderFilled(Event, frozen=True, kw_only=True, tag="OrderFilled"):
-    """The private stream told of a fill, ours or foreign; the same fill may be told again."""
+    """The private stream reported a fill, ours or foreign; the same fill may be reported again."""
 
     fill: Fill
 
 
 class OrderQueried(Event, frozen=True, kw_only=True, tag="OrderLooked"):
-    """A question about one order was answered by a look at open orders, finished orders and fills.
+    """An order query was answered from the open orders, the finished orders and the fills.
 
     `complete`: every page from `since_ns` on was read without error, so that finding nothing means something.
     """

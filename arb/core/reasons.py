@@ -1,10 +1,10 @@
-"""Why an opportunity was not taken: one code, the first that fails in the order written here (DESIGN.md section 5)."""
+"""Why an opportunity was not taken, or a way to repair a leg passed over: one code each, frozen (docs/decisions/0002)."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """The reason codes, in the order in which they are tried: the order of the members is part of the contract."""
+    """Why an opportunity was not taken: the first that fails, in the order of the members, which is part of the contract."""
 
     HALTED = "halted"
     VENUE_HALTED = "venue_halted"
@@ -43,3 +43,13 @@ class Reason(StrEnum):
 
 
 _RANKS = {reason: rank for rank, reason in enumerate(Reason)}
+
+
+class RepairReason(StrEnum):
+    """Why a way to repair a leg was passed over, where none of the codes for opportunities says it."""
+
+    COSTLIER = "costlier"
+    POLICY = "policy"
+    BEYOND_CAP = "beyond_cap"
+    NO_LEGAL_ORDER = "no_legal_order"
+    STAYS_UNHEDGED = "stays_unhedged"

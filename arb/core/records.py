@@ -196,7 +196,7 @@ class FillRecord(Record, frozen=True, kw_only=True, tag="FillRecord"):
 
 
 class BalanceRecord(Record, frozen=True, kw_only=True, tag="BalanceRecord"):
-    """A balance, as a venue told it or as we compute it; append-only."""
+    """A balance, as a venue reported it or as we compute it; append-only."""
 
     id: int
     run_id: int
@@ -303,7 +303,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
 
 
 class Residual(msgspec.Struct, frozen=True):
-    """Base of one symbol left over by closed pairs (below zero: missing), and the quote it was booked at in sum.
+    """The residual of one symbol: base that closed pairs left behind (below zero: missing), and the quote it was booked at.
 
     `account_ids`: between which accounts those pairs were; empty in records of earlier versions.
     """
@@ -316,7 +316,7 @@ class Residual(msgspec.Struct, frozen=True):
 
 
 class ResidualsRecord(Record, frozen=True, kw_only=True, tag="PoolRecord"):
-    """All base that closed pairs left over, as dust or carried unhedged, on these accounts. Journal only; the last counts."""
+    """All residuals of closed pairs on these accounts, as dust or carried unhedged. Journal only; the last counts."""
 
     account_ids: tuple[str, ...]
     dust: tuple[Residual, ...]
@@ -324,7 +324,7 @@ class ResidualsRecord(Record, frozen=True, kw_only=True, tag="PoolRecord"):
 
 
 class AgreedAccount(msgspec.Struct, frozen=True):
-    """What an account held when the venue's word, asked for at `ns` (our clock), and our own computation agreed."""
+    """What an account held when the venue's report, asked for at `ns` (our clock), agreed with what we compute."""
 
     account_id: str
     ns: int
@@ -366,3 +366,16 @@ AnyRecord = (
 def row_key(record: AnyRecord) -> tuple[type, int | None]:
     """Return what row a record is a state of: plans go by their pair, and rows without a number are one of a kind."""
     return type(record), getattr(record, "id", getattr(record, "pair_id", None))
+
+
+def tag_of(message: msgspec.Struct | type[msgspec.Struct]) -> str:
+    """Return the tag of a message or of its class; raise `TypeError` for one that has none, and so cannot stand on disk."""
+    tag = message.__struct_config__.tag
+    if not isinstance(tag, str):
+        raise TypeError(f"{message!r} has no tag")
+    return tag
+
+
+def attributes_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the attributes of a class by the names of its fields on disk, in their order."""
+    return dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))

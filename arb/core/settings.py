@@ -94,7 +94,7 @@ class OnSingleLeg(StrEnum):
 
 
 class RepairPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How a pair whose legs filled unequally is mended."""
+    """How a pair whose legs filled unequally is repaired."""
 
     on_single_leg: OnSingleLeg = OnSingleLeg.CHEAPEST
     leg_loss_max_bps: Decimal = Decimal(50)

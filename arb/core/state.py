@@ -1,8 +1,9 @@
-"""What the parts of the decision plane share: rules, limits, balances, venues' state, ids, and the commands being written.
+"""What the parts of the engine share: rules, limits, balances, the venues' state, ids, and the commands being written.
 
-Holds state and small look-ups only; decisions live in `detect.py`, `manager.py` and `mend.py`.
+Holds state and small queries only; decisions are taken by the strategy, the order manager and the leg repairer.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -26,17 +27,21 @@ from arb.core.commands import (
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
+from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.residuals import Residuals
-from arb.core.records import AnyRecord, IncidentRecord
+from arb.core.records import AnyRecord, IncidentRecord, PairState
 from arb.core.risk.halts import Control
-from arb.core.risk.rate_budget import PlaceRate, RateBudget
+from arb.core.risk.limits import PlaceRate, RateBudget
 from arb.core.risk.venue_health import HealthBoard
 from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
-from arb.core.tally import Tally
 from arb.core.timers import AnyTimer
+from arb.market.fill import Fill
 from arb.market.instrument import Instrument
+from arb.market.numbers import ZERO
 
 IDS_PER_RUN = 1_000_000_000
+EXECUTION_SLACK_MS = 200
+"""By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
 
 
 class VenueProfile(msgspec.Struct, frozen=True):
@@ -70,7 +75,7 @@ class VenueState:
         self.profile = profile
         self.account_id = ""
         self.private_up = False
-        # Whether the account was looked through since the start; before that nothing opens.
+        # Whether an account snapshot was taken since the start; before that nothing opens.
         self.snapshot_taken = False
         self.offset_ns: int | None = None
         self.clock_error_ns = 0
@@ -81,6 +86,24 @@ class VenueState:
         # Until when openings wait for a moment in which balances can be compared (`core/accounts/balance_reconciler.py`).
         self.held_until_ns = 0
         self.rejects_in_a_row = 0
+
+    def executed(self, fill: Fill, order: WorkingOrder | None = None) -> tuple[int, int]:
+        """Return when (ns, our clock) a fill was executed and by how much that may be off (ns, >= 0).
+
+        `order`: ours that the fill belongs to, if it is ours. A venue's clock may be put forward or back at any time, and an
+        old fill then carries an instant of another clock than the one measured now. But no fill of an order of ours came
+        before the order was written down, nor after the fill was reported. After a restart this decides whether the balances
+        that last agreed hold a fill already.
+        """
+        offset_ns = self.offset_ns or 0
+        slack_ns = self.clock_error_ns + EXECUTION_SLACK_MS * NS_PER_MS
+        first_ns = fill.event_ns - max(0, offset_ns) - slack_ns
+        last_ns = fill.event_ns - min(0, offset_ns) + slack_ns
+        if order is not None and not order.recovered:
+            known_ns = order.fills.get(fill.key, fill).received_ns
+            last_ns = max(order.journalled_ns, min(last_ns, known_ns))
+            first_ns = min(max(first_ns, order.journalled_ns), last_ns)
+        return (first_ns + last_ns) // 2, (last_ns - first_ns + 1) // 2
 
 
 class Outbox:
@@ -112,7 +135,7 @@ class Outbox:
         self._commands.extend(msgspec.structs.replace(command, cause=self._cause) for command in commands)
 
     def query(self, command: QueryOrder) -> None:
-        """Look for an order."""
+        """Query an order."""
         self._commands.append(msgspec.structs.replace(command, cause=self._cause))
 
     def cancel(self, command: CancelOrder) -> None:
@@ -124,16 +147,41 @@ class Outbox:
         self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
 
     def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
-        """Ask for everything of an account since an instant."""
+        """Ask for an account snapshot: everything since an instant."""
         self._commands.append(SnapshotAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
 
     def alert(self, text: str) -> None:
-        """Tell the user."""
+        """Alert the user."""
         self._commands.append(Alert(cause=self._cause, text=text))
 
     def finish(self) -> None:
         """Say that nothing is left to do."""
         self._commands.append(Finish(cause=self._cause))
+
+
+class Tally:
+    """What this run did so far. Money per asset, exact."""
+
+    def __init__(self) -> None:
+        self.opportunities = 0
+        self.orders = 0
+        self.fills = 0
+        self.incidents = 0
+        self.opened = 0
+        self.closed: Counter[PairState] = Counter()
+        self.net: dict[str, Decimal] = {}
+        self.fees: dict[str, Decimal] = {}
+        self.exposure_quote_s = ZERO
+        self.refusals: Counter[str] = Counter()
+
+    def add_net(self, quote: str, amount: Decimal) -> None:
+        """Add the realised net of a closed pair."""
+        self.net[quote] = self.net.get(quote, ZERO) + amount
+
+    def add_fee(self, asset: str, amount: Decimal) -> None:
+        """Add a fee charged (negative: a rebate)."""
+        if amount:
+            self.fees[asset] = self.fees.get(asset, ZERO) + amount
 
 
 class EngineState:
@@ -161,7 +209,7 @@ class EngineState:
         self.stopped: dict[tuple[str, str], str] = {}
         # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
         self.suspected: set[tuple[str, str]] = set()
-        # (venue, symbol) of orders of ours that the journal has lost and that are not adopted yet.
+        # (venue, symbol) of orders of ours that the journal has lost and that are not recovered yet.
         self.lost: set[tuple[str, str]] = set()
         self._counters: dict[str, int] = {}
 
@@ -198,7 +246,7 @@ class EngineState:
         return [venue for venue in self.venues if (venue, symbol) in self.instruments]
 
     def quote_value(self, asset: str, quote: str) -> Decimal | None:
-        """Return the quote value of one unit of an asset, or None when no book tells."""
+        """Return the quote value of one unit of an asset, or None when no book shows it."""
         if asset == quote:
             return Decimal(1)
         prices = [
@@ -218,7 +266,7 @@ class EngineState:
         pair_id: int | None = None,
         cost_e8: int | None = None,
     ) -> None:
-        """Record something a person should know of; severe ones are told at once."""
+        """Record something that a person should know of, and alert the user at once if it is critical."""
         self.tally.incidents += 1
         self.out.persist(
             IncidentRecord(
@@ -237,7 +285,7 @@ class EngineState:
             self.out.alert(f"{kind}: {text}")
 
     def halt(self, reason: HaltReason, text: str, now_ns: int, pair_id: int | None = None) -> None:
-        """Stop opening pairs, durably, and say why; a pair that adds its own reason to a halt says so, too."""
+        """Stop opening pairs, durably, and say why; a halt that a further pair asks for is an incident, too."""
         news = self.control.halt(reason)
         if news:
             self.out.persist(self.control.record(now_ns, text))

@@ -88,7 +88,7 @@ class EpisodesTimer(Timer, frozen=True):
 
 
 class FlattenTimer(Timer, frozen=True):
-    """Try again to trade away what is left over."""
+    """Try again to trade the residuals away."""
 
     kind: ClassVar[str] = "flatten"
 

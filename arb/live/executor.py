@@ -306,7 +306,7 @@ class Executor:
             self._emit(await gateway.balances())
         except VenueError as error:
             again_s = BALANCES_AGAIN_S
-            self._emit(TroubleReported(kind="balances_unread", text=str(error), venue=venue))
+            self._emit(TroubleReported(kind=IncidentKind.BALANCES_UNREAD, text=str(error), venue=venue))
         except Exception as error:  # the top of a task: a bug of ours is an incident, the timer asks again
             self._on_incident(IncidentKind.EXECUTOR_ERROR, f"reading balances of {venue}: {error!r}")
         finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from arb.core.events import FeedDown
-from arb.core.tags import tag_of
+from arb.core.records import tag_of
 from arb.errors import ConfigError
 from arb.market.arena import NO_SEQUENCE, BookState, Levels
 from arb.market.numbers import exact, plain

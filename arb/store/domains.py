@@ -21,8 +21,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from arb.core.incidents import Severity
-from arb.core.opportunities.alternatives import RepairReason
-from arb.core.reasons import Reason
+from arb.core.reasons import Reason, RepairReason
 from arb.core.records import AlternativeStage, AlternativeWay, OpportunityOutcome, PairKind, PairState
 from arb.errors import StoreError
 from arb.market.fill import FillSource, Liquidity

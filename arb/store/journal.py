@@ -33,8 +33,8 @@ from arb.core.records import (
     PairRecord,
     PlanRecord,
     ResidualsRecord,
+    tag_of,
 )
-from arb.core.tags import tag_of
 from arb.errors import ConfigError, StoreError, require
 from arb.store.guards import FileReserve, InstanceLock, Reserve
 from arb.store.journal_reader import (

@@ -26,8 +26,8 @@ from arb.core.records import (
     PairState,
     PlanRecord,
     ResidualsRecord,
+    tag_of,
 )
-from arb.core.tags import tag_of
 from arb.errors import ConfigError, StoreError
 
 APPLICATION_ID = 0x61726230  # "arb0": says whose file this is

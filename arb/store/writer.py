@@ -21,8 +21,9 @@ from arb.core.records import (
     Record,
     RunRecord,
     Waterfall,
+    attributes_of,
+    tag_of,
 )
-from arb.core.tags import attributes_of, tag_of
 from arb.errors import StoreError, require
 from arb.market.numbers import to_e8
 from arb.store.domains import ExactNumber, exact_text, rules_of

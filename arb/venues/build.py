@@ -8,7 +8,7 @@ import msgspec
 
 from arb.clock import Clock
 from arb.core.books import Books
-from arb.core.risk.rate_budget import PlaceRate
+from arb.core.risk.limits import PlaceRate
 from arb.core.state import VenueProfile
 from arb.errors import ConfigError
 from arb.market.feed import BookFeed

@@ -42,24 +42,24 @@ class Mutant(NamedTuple):
 
 MUTANTS = {
     "one-query": Mutant(
-        "absence needs two queries", "arb/core/orders/absence.py", "QUERIES_NEEDED = 2", "QUERIES_NEEDED = 1"
+        "absence needs two queries", "arb/core/orders/reconciler.py", "QUERIES_NEEDED = 2", "QUERIES_NEEDED = 1"
     ),
     "no-expiry": Mutant(
         "absence needs the expiry to have passed",
-        "arb/core/orders/absence.py",
+        "arb/core/orders/reconciler.py",
         "return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS",
         "return sent_ns",
     ),
     "no-grace": Mutant(
         "absence needs a grace time where a venue knows no expiry",
-        "arb/core/orders/absence.py",
+        "arb/core/orders/reconciler.py",
         "return sent_ns + unknown_grace_ms * NS_PER_MS",
         "return sent_ns",
     ),
     "no-balances": Mutant(
         "absence needs balances that agree",
         "arb/core/orders/reconciler.py",
-        "if still and told.free + told.locked == self.state.inventory.computed(venue, base):",
+        "if still and reported.free + reported.locked == self.state.inventory.computed(venue, base):",
         "if still:",
     ),
     "unknown-is-no": Mutant(
@@ -107,7 +107,7 @@ MUTANTS = {
     "outage-unasked": Mutant(
         "after an outage of a private stream its venue is queried for what happened meanwhile",
         "arb/core/engine.py",
-        "        self.manager.ask_all(event.venue, event.t_ns)\n"
+        "        self.manager.on_private_up(event.venue, event.t_ns)\n"
         "        self.accounts.on_private_up(event.venue, event.t_ns)\n"
         "        self.state.out.refresh(event.venue)\n",
         "",

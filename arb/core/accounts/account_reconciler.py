@@ -14,7 +14,6 @@ from arb.core.accounts.recovery import RECOVERY_WAIT_S, rebuild_pairs, return_to
 from arb.core.accounts.restart import Restored
 from arb.core.events import AccountSnapshotTaken, BalancesReported
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders.execution_time import executed
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.manager import OrderManager
 from arb.core.records import BalanceRecord
@@ -214,7 +213,7 @@ class AccountReconciler:
         """Let a fill, ours or foreign, move the balances we compute; one that was applied before changes nothing."""
         base, quote = Symbol.of(fill.symbol).base_and_quote
         known_ns = self._received_ns.get((fill.venue, fill.key))
-        when_ns, slack_ns = executed(fill, self.state.venues[fill.venue], self.manager.order_of(fill))
+        when_ns, slack_ns = self.state.venues[fill.venue].executed(fill, self.manager.order_of(fill))
         if known_ns is not None and fill.venue in self._explain_from_ns:
             when_ns, slack_ns = known_ns, 0
         self.state.inventory.apply_fill(fill, quote, base, when_ns, slack_ns)

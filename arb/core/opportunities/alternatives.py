@@ -1,7 +1,7 @@
-"""What else could have been done: the ways passed over when a pair was opened, or a leg mended, each with its reason.
+"""The alternatives: the ways passed over when a pair was opened, or a leg repaired, each with its reason.
 
 Written down for pairs that opened, and only for them: at the decision nothing is kept but references to the books as they
-were read then and to the answers of the gate, which cost the hot path a few list entries. The rows are worked out at the
+were read then and to the answers of the checks, which cost the hot path a few list entries. The rows are worked out at the
 next event, when the orders have long left.
 
 For an entry the ways are the other *routes* of the symbol, and the greatest *size* where a limit of ours allowed only a
@@ -12,7 +12,6 @@ cost when below zero, `hold` being valued at the worst price that a repair may h
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
 
@@ -22,7 +21,7 @@ from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import PairTerms
-from arb.core.reasons import Reason
+from arb.core.reasons import Reason, RepairReason
 from arb.core.records import AlternativeRecord, AlternativeStage, AlternativeWay
 from arb.core.settings import OnSingleLeg
 from arb.market.numbers import bps, exact, to_e8
@@ -31,16 +30,6 @@ from arb.market.order import Role, Side
 BPS = Decimal(10_000)
 REPAIRS_EXPLAINED = 8
 """Of how many repairs of one pair the alternatives are kept: a halted exit may be quoted for hours."""
-
-
-class RepairReason(StrEnum):
-    """Why a way to mend a leg was passed over, where none of the codes for opportunities says it."""
-
-    COSTLIER = "costlier"
-    POLICY = "policy"
-    BEYOND_CAP = "beyond_cap"
-    NO_LEGAL_ORDER = "no_legal_order"
-    STAYS_UNHEDGED = "stays_unhedged"
 
 
 class Considered(msgspec.Struct, frozen=True):
@@ -65,7 +54,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class RepairDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """One repair as it was chosen: what was to be mended, at which prices, and where it could have been.
+    """One repair as it was chosen: what was missing, the prices, and where it could have been traded.
 
     `venues` could trade; `barred` could not, and why; `ways` says what a repair at a venue would have been.
     """
@@ -85,7 +74,7 @@ class RepairDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alternatives:
-    """What waits to be written down."""
+    """The decisions whose alternatives wait to be written down."""
 
     def __init__(self, persist: Callable[[AlternativeRecord], None], next_id: Callable[[str], int]) -> None:
         """Rows go to `persist` under ids of `next_id`."""
@@ -94,19 +83,19 @@ class Alternatives:
         self._waiting: list[_Entry | RepairDecision] = []
 
     def opened(self, pair_id: int, ns: int, taken: Route, routes: Sequence[Considered]) -> None:
-        """Keep what stood beside an opportunity that was taken."""
+        """Keep the alternatives to an opportunity that was taken."""
         self._waiting.append(_Entry(pair_id, ns, taken, routes))
 
     def repaired(self, decision: RepairDecision) -> None:
-        """Keep what stood beside a repair that was sent."""
+        """Keep the alternatives to a repair that was sent."""
         self._waiting.append(decision)
 
     @property
-    def untold(self) -> bool:
+    def waiting(self) -> bool:
         """Return whether anything waits."""
         return bool(self._waiting)
 
-    def tell(self) -> None:
+    def write(self) -> None:
         """Write down what waits, one row for every way."""
         waiting, self._waiting = self._waiting, []
         for found in waiting:

@@ -1,8 +1,8 @@
 """Detection: from changed rows to marked symbols, and from marked symbols to pairs or coded refusals.
 
 `mark` runs per frame and only compares best quotes. `act` runs when nothing more waits on the sockets: it sizes every route
-of the marked symbols, keeps the episodes, and puts the routes with an edge, best first, through the gate, whose answer is
-either a plan to open or the first reason of the fixed order that stands against it.
+of the marked symbols, keeps the episodes, and checks the routes with an edge, best first; the answer is either a plan to open
+or the first reason of the fixed order that stands against it.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -28,15 +28,15 @@ from arb.market.numbers import exact, to_e8
 from arb.market.symbol import Symbol
 
 TOKENS_PER_VENUE = 2
-"""One for the leg and one for a hedge of it."""
+"""Placements that a venue must have room for: one for the leg and one for a hedge of it."""
 Judged = tuple[Route, Plan, Plan | Reason, int | None]
-"""A route with an edge, the best trade there, the gate's answer, and the id of the pair that was opened, if one was."""
+"""A route with an edge, the best trade there, the answer, and the id of the pair that was opened, if one was."""
 Sides = tuple[dict[str, Depth], dict[str, Depth]]
 """Asks and bids by venue."""
 
 
 class Detector:
-    """Finds edges and decides which to take."""
+    """The strategy of this project (`core/strategy.py`): finds edges and decides which to take."""
 
     def __init__(self, state: EngineState, manager: OrderManager) -> None:
         self.state = state
@@ -91,7 +91,7 @@ class Detector:
         ended = [route for route in before if route not in self._terms and self.episodes.is_open(route)]
         if ended:
             self._ended += ended
-            self._marked.add(symbol)  # so that the engine is let act, and their episodes end
+            self._marked.add(symbol)  # so that `act` is called, and their episodes end
 
     def mark(self, rows: Iterable[int]) -> None:
         """Mark the symbols of changed rows whose best quotes cross after fees, or whose episodes may have ended."""
@@ -200,12 +200,12 @@ class Detector:
     def _consider(
         self, route: Route, best: Plan, asks: Depth, bids: Depth, now_ns: int
     ) -> tuple[Plan | Reason, int | None]:
-        """Put a route with an edge through the gate; return its answer, and the id of the pair if one was opened."""
+        """Check a route with an edge; return the answer, and the id of the pair if one was opened."""
         edge = _edge(best)
         if not self.episodes.is_open(route):
             self.state.tally.opportunities += 1
         episode = self.episodes.see(route, edge, now_ns)
-        answer = self._gate(route, asks, bids, now_ns)
+        answer = self._check(route, asks, bids, now_ns)
         if isinstance(answer, Reason):
             self.state.tally.refusals[answer] += 1
             self.episodes.judge(episode, answer, now_ns)
@@ -225,7 +225,7 @@ class Detector:
         impacted: Container[Route],
         now_ns: int,
     ) -> None:
-        """Keep what else there was when a pair opened, for who asks later; nothing is worked out now."""
+        """Keep the alternatives to a pair that opened; their rows are worked out at the next event."""
         asks, bids = sides
         answers = {route: (best, answer) for route, best, answer, _ in judged}
         considered: list[Considered] = []
@@ -242,7 +242,7 @@ class Detector:
             considered.append(Considered(route, terms, best, answer, buy, sell))
         self.state.alternatives.opened(pair_id, now_ns, taken, considered)
 
-    def _gate(self, route: Route, asks: Depth, bids: Depth, now_ns: int) -> Plan | Reason:
+    def _check(self, route: Route, asks: Depth, bids: Depth, now_ns: int) -> Plan | Reason:
         """Return the plan to open, or the first reason that stands against it."""
         before = self._state_reason(route, now_ns)
         if before is not None:

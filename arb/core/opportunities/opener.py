@@ -2,6 +2,7 @@
 
 from arb.core.opportunities.episodes import Route
 from arb.core.orders.manager import OrderManager
+from arb.core.orders.sending import Wanted
 from arb.core.pairs.pair import PairTrade
 from arb.core.pricing.plan import PlanView
 from arb.core.pricing.terms import PairTerms
@@ -55,8 +56,8 @@ def open_pair(
     manager.add(pair)
     state.out.persist(record, pair.record(base))
     legs = [
-        (buy_venue, Role.ENTRY, Side.BUY, plan.buy_limit, plan.buy_size),
-        (sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size),
+        Wanted(buy_venue, Role.ENTRY, Side.BUY, plan.buy_limit, plan.buy_size),
+        Wanted(sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size),
     ]
     manager.send(pair, legs, now_ns)
     return pair

@@ -1,7 +1,7 @@
 """Orders and fills on our accounts that are not ours: kept as rows, used to explain balances, never touched.
 
-Somebody trades by hand, or another program does. Whoever it is, a fill of theirs moves the balances we compute with, so it
-is counted once, like our own; its order and pair are none of our business.
+Somebody may trade by hand, or another program. A fill of theirs moves the balances that we compute with, so it is counted
+once, like our own; their orders are never cancelled and belong to no pair.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,6 @@ import msgspec
 
 from arb.core.accounts.fees import fill_record
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders.execution_time import executed
 from arb.core.orders.order import average
 from arb.core.records import FillRecord, OrderRecord
 from arb.core.state import EngineState
@@ -25,7 +24,7 @@ ORDERS_KEPT = 10_000
 
 
 class ForeignOrders:
-    """All foreign orders seen of late, by venue and the venue's number."""
+    """All foreign orders seen of late, by venue and the venue's order id."""
 
     def __init__(self, state: EngineState) -> None:
         self.state = state
@@ -33,7 +32,7 @@ class ForeignOrders:
         self._fills: dict[tuple[str, str], dict[FillKey, tuple[Decimal, Decimal]]] = {}
 
     def restore(self, orders: Iterable[OrderRecord], fills: Iterable[FillRecord]) -> None:
-        """Take up rows of a previous process, so that they are not written again."""
+        """Keep the rows of a previous process, so that they are not written again."""
         numbers: dict[int, tuple[str, str]] = {}
         for order in orders:
             key = (order.venue, order.venue_order_id or "")
@@ -50,7 +49,7 @@ class ForeignOrders:
         return (fill.venue, fill.venue_order_id) in self._orders
 
     def on_report(self, report: OrderReport, now_ns: int) -> None:
-        """Keep a venue's word on a foreign order."""
+        """Keep a venue's report on a foreign order."""
         key = (report.venue, report.venue_order_id)
         before = self._orders.get(key)
         traded = sum((size for size, _ in self._fills.get(key, {}).values()), ZERO)
@@ -102,7 +101,7 @@ class ForeignOrders:
 
     def _count(self, fill: Fill, order: OrderRecord) -> None:
         state, (base, quote) = self.state, Symbol.of(fill.symbol).base_and_quote
-        state.inventory.apply_fill(fill, quote, base, *executed(fill, state.venues[fill.venue]))
+        state.inventory.apply_fill(fill, quote, base, *state.venues[fill.venue].executed(fill))
         state.out.persist(fill_record(state, order.id, order.account_id, fill))
 
     def _first(self, venue: str, symbol: str, venue_order_id: str, now_ns: int) -> OrderRecord:
@@ -123,7 +122,7 @@ class ForeignOrders:
             size=ZERO,
             filled=ZERO,
             avg_price=None,
-            # Others may use one name for many orders; ours must be unique.
+            # Others may use one client order id for many orders; ours must be unique.
             client_order_id=None,
             venue_order_id=venue_order_id,
             status=OrderStatus.OPEN,

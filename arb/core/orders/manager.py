@@ -1,15 +1,14 @@
-"""The desk: opens pairs, follows their orders by what the venues say, and asks when they say nothing.
+"""The order manager: knows all pairs and orders, sends orders, and follows them by what the venues report.
 
-News of an order comes as answers, stream events and looks, in any order and more than once. All of it lands in the
-`WorkingOrder`; whenever an order or its pair may have changed, `LegRepairer.progress` is asked what follows. News of orders
-that are not ours is kept as foreign and never acted on.
+Reports on an order come as answers, stream events and order queries, in any order and more than once. All of them are taken
+by the `WorkingOrder`; whenever an order or its pair may have changed, `LegRepairer.progress` is asked what follows. Orders
+that are silent are queried (`reconciler.py`). Orders that are not ours are kept as foreign and never acted on.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.fees import fill_record
 from arb.core.commands import PlaceOrder
 from arb.core.events import (
@@ -23,26 +22,23 @@ from arb.core.events import (
     OutcomeUnknown,
 )
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders.execution_time import executed
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.reconciler import OrderReconciler
+from arb.core.orders.sending import Wanted, new_order
 from arb.core.pairs.pair import PairTrade
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
 from arb.errors import require
 from arb.market.fill import Fill
-from arb.market.ids import MAX_ATTEMPT, ClientOrderId, decode
+from arb.market.ids import decode
 from arb.market.numbers import ZERO
-from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
+from arb.market.order import OrderReport, Outcome
 from arb.market.symbol import Symbol
 
 # Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
 CLOSED_KEPT = 20_000
 ORPHANS_KEPT = 1_000
-# After an outage of the private stream: cancelled orders of the last minute are looked at once more, at most so many.
-LATE_FILL_S = 60
-LATE_QUERIES_MAX = 10
 REJECTS_BEFORE_PAUSE = 5
 REJECT_PAUSE_S = 10.0
 UNREACHED_STOP_S = 1.0
@@ -64,7 +60,7 @@ class OrderManager:
         self.pairs: dict[int, PairTrade] = {}
         self.orders: dict[str, WorkingOrder] = {}
         self.open: dict[int, PairTrade] = {}
-        # Taken up from the journal, and not to be finished in this run: their symbols are not traded.
+        # Recovered from the journal, and not to be finished in this run: their symbols are not traded.
         self.stranded: dict[int, PairTrade] = {}
         self.busy: dict[tuple[str, str], int] = {}
         self.foreign = foreign
@@ -78,7 +74,7 @@ class OrderManager:
     # Opening and sending.
 
     def add(self, pair: PairTrade) -> None:
-        """Take a pair onto the desk and occupy its books."""
+        """Manage an open pair from now on; its books are busy until it closes."""
         self.pairs[pair.id] = self.open[pair.id] = pair
         for venue in set(pair.venues):
             self.busy[venue, pair.plan.symbol] = pair.id
@@ -86,7 +82,7 @@ class OrderManager:
             self.know(order)
 
     def remember(self, pair: PairTrade) -> None:
-        """Know a pair that a previous process has closed, for news that comes late."""
+        """Know a pair that a previous process has closed, for reports that come late."""
         self.pairs[pair.id] = pair
         self._closed.append(pair.id)
         for order in pair.orders.values():
@@ -98,57 +94,25 @@ class OrderManager:
         if order.venue_order_id:
             self._by_venue_id[order.venue, order.venue_order_id] = order.client_order_id
 
-    def send(self, pair: PairTrade, wanted: Iterable[tuple[str, Role, Side, Decimal, Decimal]], now_ns: int) -> None:
-        """Write down and send orders of a pair: (venue, role, side, price, size) each, all leaving together."""
-        state, places = self.state, []
-        for venue, role, side, price, size in wanted:
-            attempt = 0 if role is Role.ENTRY else pair.next_attempt(role)
-            leg = str(side) if role is Role.ENTRY else str(role)
-            name = self._name(pair, leg, attempt)
-            if attempt > MAX_ATTEMPT and name in self.orders:
-                pair.number = state.next_number("pairs")  # the names under the old one are used up
-                name = self._name(pair, leg, attempt)
-            require(name not in self.orders, f"client order id {name} was used before")
-            self._check_steps(venue, pair.plan.symbol, price, size)
-            place = PlaceOrder(
-                cause=0,
-                venue=venue,
-                symbol=pair.plan.symbol,
-                client_order_id=name,
-                role=role,
-                side=side,
-                tif=TimeInForce.IOC,
-                price=price,
-                size=size,
-                expires_ns=now_ns + state.timing.order_expiry_ms * NS_PER_MS,
-            )
-            venue_state, order_id = state.venues[venue], state.next_id("orders")
-            order = WorkingOrder(
-                order_id, pair.id, venue_state.account_id, place, attempt, now_ns, venue_state.offset_ns
-            )
-            pair.orders[name] = order
+    def send(self, pair: PairTrade, wanted: Iterable[Wanted], now_ns: int) -> None:
+        """Write down and send orders of a pair, all leaving together."""
+        state, made = self.state, list[tuple[WorkingOrder, PlaceOrder]]()
+        for one in wanted:
+            order, place = new_order(state, pair, one, self.orders, now_ns)
+            pair.orders[order.client_order_id] = order
             self.know(order)
-            state.books.sending(venue, pair.plan.symbol, now_ns)
+            state.books.sending(order.venue, order.symbol, now_ns)
             state.tally.orders += 1
             state.out.persist(order.record())
-            places.append(place)
-        state.out.place(places)
-        for place in places:
-            self._reconciler.ask_later(self.orders[place.client_order_id], now_ns)
+            made.append((order, place))
+        state.out.place(place for _, place in made)
+        for order, _ in made:
+            self._reconciler.ask_later(order, now_ns)
 
-    def _name(self, pair: PairTrade, leg: str, attempt: int) -> str:
-        return ClientOrderId(self.state.nonce, pair.number, leg, attempt % (MAX_ATTEMPT + 1)).encode()
-
-    def _check_steps(self, venue: str, symbol: str, price: Decimal, size: Decimal) -> None:
-        # The second of two checks (the first is in the sizing): nothing off the venue's grid may ever leave.
-        instrument = self.state.instruments[venue, symbol]
-        require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
-        require(size > 0 and size % instrument.lot == 0, f"{venue} {symbol}: size {size} off lot")
-
-    # What the venues say.
+    # What the venues report.
 
     def on_accepted(self, event: OrderAccepted) -> None:
-        """Take the venue's yes, with whatever it already says of the order."""
+        """Take the venue's acknowledgement, with whatever it already reports of the order."""
         order = self._own(event.client_order_id)
         order.sent_ns, order.acked_ns = event.sent_ns, event.acked_ns
         order.outcome = Outcome.ACCEPTED
@@ -158,7 +122,7 @@ class OrderManager:
         self._after(order, event.t_ns)
 
     def on_rejected(self, event: OrderRejected) -> None:
-        """Take the venue's no, unless the venue has already shown that the order lives."""
+        """Take the venue's rejection, unless the venue has already shown that the order exists."""
         order = self._own(event.client_order_id)
         order.sent_ns = event.sent_ns or None
         order.acked_ns = event.acked_ns or None
@@ -169,7 +133,7 @@ class OrderManager:
             text = f"{event.venue} takes no entries for {event.entries_stop_s:.0f} s: {event.code} {event.message}"
             self.state.incident(IncidentKind.ENTRIES_STOPPED, text, event.t_ns, venue=event.venue)
         if order.outcome is Outcome.ACCEPTED:
-            text = f"{event.venue} rejected {event.client_order_id} ({event.code}) after it was seen alive"
+            text = f"{event.venue} rejected {event.client_order_id} ({event.code}) after it was seen to exist"
             self.state.incident(IncidentKind.CONTRADICTION, text, event.t_ns, venue=event.venue, pair_id=order.pair_id)
             self._reconciler.ask_later(order, event.t_ns)
             return
@@ -179,7 +143,7 @@ class OrderManager:
         self._after(order, event.t_ns)
 
     def on_unknown(self, event: OutcomeUnknown) -> None:
-        """Note that the order may exist; it is asked for until it is found or proved absent."""
+        """Note that the order may exist; it is queried until it is found or proved absent."""
         order = self._own(event.client_order_id)
         order.sent_ns = event.sent_ns
         if order.outcome is None:
@@ -197,7 +161,7 @@ class OrderManager:
         self._after(order, event.t_ns)
 
     def on_updated(self, event: OrderUpdated) -> None:
-        """Take the private stream's word on an order of ours; others' orders are noted and left alone."""
+        """Take the private stream's report on an order of ours; foreign orders are noted and left alone."""
         report = event.report
         order = self._find(report.venue, report.client_order_id, report.venue_order_id)
         if order is not None:
@@ -221,7 +185,7 @@ class OrderManager:
             self._keep_orphan(fill)
 
     def on_found(self, report: OrderReport, now_ns: int) -> bool:
-        """Take what a look through the whole account says of an order; return whether it is one of ours."""
+        """Take what an account snapshot says of an order; return whether it is one of ours."""
         order = self._find(report.venue, report.client_order_id, report.venue_order_id)
         if order is None:
             return False
@@ -230,7 +194,7 @@ class OrderManager:
         return True
 
     def on_found_fill(self, fill: Fill, now_ns: int) -> bool:
-        """Take a fill that a look through the whole account found; return whether it is one of ours."""
+        """Take a fill that an account snapshot found; return whether it is one of ours."""
         order = self.order_of(fill)
         if order is None:
             return False
@@ -243,7 +207,7 @@ class OrderManager:
         return self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
 
     def on_queried(self, event: OrderQueried) -> None:
-        """Take what a look found; a complete look that found nothing counts towards absence."""
+        """Take what an order query found; a complete one that found nothing counts towards absence."""
         order = self._own(event.client_order_id)
         order.query_in_flight = False
         if event.report is not None:
@@ -260,7 +224,7 @@ class OrderManager:
         self._after(order, event.t_ns)
 
     def on_cancel_answered(self, event: CancelAnswered) -> None:
-        """Whatever the answer to a cancel, ask for the order's cumulative fill; in its turn where one did not help before."""
+        """Query the order whatever the answer says, for its cumulative fill; after a second cancel its timer does."""
         order = self._own(event.client_order_id)
         if not order.settled and order.cancels_asked < 2:
             self._reconciler.ask(order, event.t_ns)
@@ -273,46 +237,27 @@ class OrderManager:
 
     def on_clock(self, venue: str, offset_ns: int) -> None:
         """Note a venue's clock offset (ns) for the orders that may have been signed with it."""
-        orders = (order for pair in self.open.values() for order in pair.orders.values())
-        self._reconciler.clock_measured(orders, venue, offset_ns)
+        self._reconciler.clock_measured(self._open_orders(), venue, offset_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
         """Ask for an order that rests to be cancelled."""
         self._reconciler.cancel(order)
 
     def on_balances(self, venue: str, now_ns: int, asked_ns: int) -> bool:
-        """Complete the proof of absence for orders whose looks were clean before these balances were asked for.
+        """Complete the proof of absence of orders that no query had found before these balances were asked for.
 
         Return whether a proof failed because they do not agree.
         """
-        absent, doubtful = self._reconciler.weighed(self.orders, venue, asked_ns)
+        absent, uncertain = self._reconciler.weighed(self.orders, venue, asked_ns)
         for order in absent:
             order.absent = True
             order.end(now_ns)
             self._after(order, now_ns)
-        return bool(doubtful)
+        return bool(uncertain)
 
-    def ask_all(self, venue: str, now_ns: int) -> None:
-        """Ask for every order that may have changed while a venue's private stream was interrupted: now, if unsettled.
-
-        A venue may also fill what it has just called cancelled; so those cancelled lately are looked at once more.
-        """
-        for pair in self.open.values():
-            for order in pair.orders.values():
-                if order.venue == venue and not order.settled and not order.query_in_flight:
-                    self.state.out.timer(OrderTimer(order.client_order_id), 0)
-        for order in self._cancelled_lately(venue, now_ns):
-            self._reconciler.ask(order, now_ns)
-
-    def _cancelled_lately(self, venue: str, now_ns: int) -> list[WorkingOrder]:
-        horizon_ns, found = now_ns - LATE_FILL_S * NS_PER_S, list[WorkingOrder]()
-        for order in reversed(self.orders.values()):
-            if order.journalled_ns < horizon_ns or len(found) >= LATE_QUERIES_MAX:
-                break
-            short = order.settled and order.outcome is Outcome.ACCEPTED and order.filled < order.size
-            if order.venue == venue and short and not order.query_in_flight:
-                found.append(order)
-        return found
+    def on_private_up(self, venue: str, now_ns: int) -> None:
+        """Query every order that may have changed while a venue's private stream was interrupted."""
+        self._reconciler.query_after_outage(self._open_orders(), self.orders.values(), venue, now_ns)
 
     def open_notional(self, venue: str | None = None, *, symbol: str | None = None, base: str | None = None) -> Decimal:
         """Return the quote at stake in open pairs (of one venue, symbol or base): what could at worst become unhedged."""
@@ -341,15 +286,14 @@ class OrderManager:
 
     def resting(self, venue: str | None = None) -> list[WorkingOrder]:
         """Return our orders that rest in a venue's book, everywhere or at one venue."""
-        orders = (order for pair in self.open.values() for order in pair.orders.values())
-        return [order for order in orders if order.rests and venue in (None, order.venue)]
+        return [order for order in self._open_orders() if order.rests and venue in (None, order.venue)]
 
     def unknown_orders(self) -> list[WorkingOrder]:
         """Return the orders that may or may not exist."""
-        return [order for pair in self.open.values() for order in pair.orders.values() if order.is_unknown]
+        return [order for order in self._open_orders() if order.is_unknown]
 
     def close(self, pair: PairTrade) -> None:
-        """Take a pair off the desk; it stays known for late fills."""
+        """Take a pair off the open ones; it stays known for late fills."""
         self.open.pop(pair.id, None)
         for venue in set(pair.venues):
             if self.busy.get((venue, pair.plan.symbol)) == pair.id:
@@ -362,6 +306,10 @@ class OrderManager:
                 self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
 
     # Inner workings.
+
+    def _open_orders(self) -> Iterator[WorkingOrder]:
+        for pair in self.open.values():
+            yield from pair.orders.values()
 
     def _vacate(self, venue: str, symbol: str) -> None:
         """Free a book, or give it to the pair that traded there when a late fill reopened the one that has now ended."""
@@ -395,7 +343,7 @@ class OrderManager:
         base, quote = Symbol.of(order.symbol).base_and_quote
         if not order.take_fill(fill):
             return
-        state.inventory.apply_fill(fill, quote, base, *executed(fill, state.venues[fill.venue], order))
+        state.inventory.apply_fill(fill, quote, base, *state.venues[fill.venue].executed(fill, order))
         state.books.filled(order.venue, order.symbol, fill.event_ns, now_ns)
         state.tally.fills += 1
         state.tally.add_fee(fill.fee_currency, fill.fee)
@@ -409,7 +357,7 @@ class OrderManager:
             order.released = True
             self.state.books.settled(order.venue, order.symbol)
         elif order.released and not order.settled:
-            # The venue tells of more filled than when all seemed over, and the fill itself may have been lost on the way.
+            # The venue reports more filled than when all seemed over, and the fill itself may have been lost on the way.
             self._reconciler.ask_later(order, now_ns)
         self.state.out.persist(order.record())
         self._progress(self.pairs[order.pair_id], now_ns)
@@ -417,7 +365,7 @@ class OrderManager:
     def _count_reject(self, event: OrderRejected) -> None:
         venue_state = self.state.venues[event.venue]
         if event.code == NOT_SENT:
-            # Whoever cannot be reached now would leave the next pair on one leg, too; repairs may try.
+            # A venue that cannot be reached now would leave the next pair on one leg, too; repairs may try.
             self.state.stop_entries(event.venue, UNREACHED_STOP_S, event.t_ns)
         if not event.sent_ns:
             return

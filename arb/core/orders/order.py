@@ -1,11 +1,11 @@
-"""Our own orders while they matter: what we asked, what the venue said, what certainly filled.
+"""Our own orders until they are settled: what was sent, what the venue reported, what certainly filled.
 
-Two facts are kept apart on purpose. The *report* is the venue's word on the order (its id, its cumulative fill, whether it
+Two facts are kept apart on purpose. The *report* is what the venue says of the order (its id, its cumulative fill, whether it
 has ended); the *fills* are single executions, each counted once by its key. An order is settled only when the venue has
 ended it and the fills we hold add up to the cumulative fill it reported: a cancel acknowledgement alone settles nothing,
 and a fill that comes after it (or before the acknowledgement of the order itself) is as good as any other.
 
-An order whose outcome is unknown stays so until the venue reports it, or its absence is proved (`core/orders/absence.py`).
+An order whose outcome is unknown stays so until the venue reports it, or its absence is proved (`core/orders/reconciler.py`).
 """
 
 from collections.abc import Iterable
@@ -67,16 +67,16 @@ class WorkingOrder:
         self.cancels_asked = 0
         self.clean_queries: list[int] = []
         self.query_in_flight = False
-        # Whether its book has been told that it is no longer under way.
+        # Whether its book counts it as no longer under way.
         self.released = False
-        # Whether it was written down only when a venue told of it: then it may have filled before that.
+        # Whether it was written down only when a venue reported it: then it may have filled before that.
         self.recovered = False
-        # Whether a person was told that the outcome has been unknown for too long.
+        # Whether an incident says that the outcome has been unknown for too long.
         self.alarmed = False
 
     @classmethod
     def restored(cls, record: OrderRecord, fills: Iterable[FillRecord], expires_ns: int) -> "WorkingOrder":
-        """Rebuild an order from its journalled row and fills; `expires_ns` (our clock) counts where the row does not tell.
+        """Rebuild an order from its journalled row and fills; `expires_ns` (our clock) counts where the row does not say.
 
         One that was journalled but whose answer never came is unknown: it may have left before the process died.
         """
@@ -160,7 +160,7 @@ class WorkingOrder:
         return OrderStatus.SENT if self.sent_ns else OrderStatus.INTENT
 
     def take_report(self, report: OrderReport, now_ns: int) -> None:
-        """Take the venue's word on this order; older news never undoes newer."""
+        """Take a report of the venue on this order; an older one never undoes a newer one."""
         if self.venue_order_id is None:
             self.venue_order_id = report.venue_order_id
         require(

@@ -1,22 +1,37 @@
-"""Looking for orders that say nothing: when to ask, and what finding nothing adds up to (DESIGN.md section 4)."""
+"""Order queries: when to ask about an order that says nothing, and when it may be declared absent.
 
-from collections.abc import Iterable, Mapping
+Nothing short of this is proof that an order does not exist: the venue may execute a delayed request after the client gave up,
+queries by client order id fail for finished orders on Gate, and histories lag. So absence needs the request's venue-enforced
+expiry to have passed by more than the clock error, on the venue's clock as it goes now (the expiry was written in its time,
+and a clock that was set back since lets the request live on), then two complete queries at least two seconds apart that find
+nothing, and balances that agree. Where a venue has no expiry a grace time takes its place, and so where the expiry is checked
+on receipt alone, by a gateway behind which a request may wait.
+"""
+
+from collections.abc import Iterable, Mapping, Reversible
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import CancelOrder, QueryOrder
 from arb.core.events import OrderQueried
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.orders import absence
 from arb.core.orders.order import WorkingOrder
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
+from arb.market.order import Outcome
 from arb.market.symbol import Symbol
 
 QUERY_BACKOFF_MAX_MS = 5_000
+# After an outage of the private stream: cancelled orders of the last minute are queried once more, at most so many.
+LATE_FILL_S = 60
+LATE_QUERIES_MAX = 10
+QUERY_SPACING_NS = 2 * NS_PER_S
+QUERIES_NEEDED = 2
+# Added to the measured clock error, for the venue's own gateway clocks.
+EXPIRY_MARGIN_NS = 200 * NS_PER_MS
 
 
 class OrderReconciler:
-    """Asks for orders, and counts the looks that found nothing."""
+    """Queries orders, and counts the queries that found nothing."""
 
     def __init__(self, state: EngineState) -> None:
         self.state = state
@@ -27,27 +42,27 @@ class OrderReconciler:
     ) -> tuple[list[WorkingOrder], list[WorkingOrder]]:
         """Return the orders whose absence balances asked for at `asked_ns` prove, and those whose proof begins anew."""
         absent: list[WorkingOrder] = []
-        doubtful: list[WorkingOrder] = []
+        uncertain: list[WorkingOrder] = []
         for name, proved_ns in list(self._proving.items()):
             order = orders[name]
             if order.venue != venue or asked_ns < proved_ns:
                 continue
             del self._proving[name]
             base = Symbol.of(order.symbol).base
-            told = self.state.inventory.reported(venue, base)
-            if not order.is_unknown or told is None:
+            reported = self.state.inventory.reported(venue, base)
+            if not order.is_unknown or reported is None:
                 continue
-            provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the looks
-            still = sum(query_ns >= provable_ns for query_ns in order.clean_queries) >= absence.QUERIES_NEEDED
-            if still and told.free + told.locked == self.state.inventory.computed(venue, base):
+            provable_ns = self._provable_ns(order)  # the venue's clock may have been set back since the queries
+            still = sum(query_ns >= provable_ns for query_ns in order.clean_queries) >= QUERIES_NEEDED
+            if still and reported.free + reported.locked == self.state.inventory.computed(venue, base):
                 absent.append(order)
             else:
                 order.clean_queries.clear()
-                doubtful.append(order)
-        return absent, doubtful
+                uncertain.append(order)
+        return absent, uncertain
 
     def alarm_if_long_unknown(self, order: WorkingOrder, now_ns: int) -> None:
-        """Tell a person, once, of an order that has been unknown for `unknown_max_s`."""
+        """Report, once, an order that has been unknown for `unknown_max_s` as a critical incident."""
         since_ns = order.sent_ns or order.journalled_ns
         if order.alarmed or not order.is_unknown or now_ns - since_ns < self.state.timing.unknown_max_s * NS_PER_S:
             return
@@ -66,24 +81,24 @@ class OrderReconciler:
 
     def _provable_ns(self, order: WorkingOrder) -> int:
         venue_state, timing = self.state.venues[order.venue], self.state.timing
-        lives_until_ns = absence.lives_until_ns(order.expires_ns, order.offset_ns, venue_state.offset_ns)
-        return absence.provable_from_ns(
+        until_ns = lives_until_ns(order.expires_ns, order.offset_ns, venue_state.offset_ns)
+        return provable_from_ns(
             sent_ns=order.sent_ns or order.journalled_ns,
-            expires_ns=lives_until_ns if venue_state.profile.enforces_expiry else None,
+            expires_ns=until_ns if venue_state.profile.enforces_expiry else None,
             clock_error_ns=venue_state.clock_error_ns,
             unknown_grace_ms=timing.unknown_grace_ms,
         )
 
     def count_clean_query(self, order: WorkingOrder, event: OrderQueried) -> None:
-        """Count a complete look that found nothing; enough of them lead to the last question, for balances."""
+        """Count a complete query that found nothing; after enough of them ask for balances, the last part of the proof."""
         provable_ns = self._provable_ns(order)
         order.clean_queries = [query_ns for query_ns in order.clean_queries if query_ns >= provable_ns]
-        if len(order.clean_queries) < absence.QUERIES_NEEDED:
+        if len(order.clean_queries) < QUERIES_NEEDED:
             self._proving.pop(order.client_order_id, None)
-        if not absence.counts(order.clean_queries, event.started_ns, provable_ns):
+        if not counts(order.clean_queries, event.started_ns, provable_ns):
             return
         order.clean_queries.append(event.started_ns)
-        if len(order.clean_queries) >= absence.QUERIES_NEEDED:
+        if len(order.clean_queries) >= QUERIES_NEEDED:
             self._proving[order.client_order_id] = event.started_ns
             self.state.out.refresh(order.venue)
 
@@ -98,17 +113,38 @@ class OrderReconciler:
                 order.offset_ns = offset_ns
                 self.state.out.persist(order.record())
 
+    def query_after_outage(
+        self, unfinished: Iterable[WorkingOrder], known: Reversible[WorkingOrder], venue: str, now_ns: int
+    ) -> None:
+        """Query the orders that may have changed while a venue's private stream was interrupted: now, if unsettled.
+
+        A venue may also fill what it has just called cancelled; so the orders cancelled lately are queried once more.
+        `unfinished`: the orders of open pairs; `known`: all orders, oldest first.
+        """
+        for order in unfinished:
+            if order.venue == venue and not order.settled and not order.query_in_flight:
+                self.state.out.timer(OrderTimer(order.client_order_id), 0)
+        horizon_ns, late = now_ns - LATE_FILL_S * NS_PER_S, list[WorkingOrder]()
+        for order in reversed(known):
+            if order.journalled_ns < horizon_ns or len(late) >= LATE_QUERIES_MAX:
+                break
+            short = order.settled and order.outcome is Outcome.ACCEPTED and order.filled < order.size
+            if order.venue == venue and short and not order.query_in_flight:
+                late.append(order)
+        for order in late:
+            self.ask(order, now_ns)
+
     def ask_later(self, order: WorkingOrder, now_ns: int) -> None:
-        """Ask for an order after a while, if it stays silent."""
+        """Query an order after a while, if it stays silent."""
         first = self.state.timing.query_after_ms
         backoff_ns = min(first << min(order.queries_sent, 6), QUERY_BACKOFF_MAX_MS) * NS_PER_MS
         at_ns = now_ns + backoff_ns
         if order.is_unknown:
-            at_ns = absence.next_query_ns(order.clean_queries, now_ns, self._provable_ns(order), backoff_ns)
+            at_ns = next_query_ns(order.clean_queries, now_ns, self._provable_ns(order), backoff_ns)
         self.state.out.timer(OrderTimer(order.client_order_id), at_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
-        """Ask for a resting order to be cancelled; looks go on whatever the answer, and cancel again while it rests."""
+        """Ask for a resting order to be cancelled; queries go on whatever the answer, and cancel again while it rests."""
         order.cancels_asked += 1
         self.state.out.cancel(
             CancelOrder(
@@ -121,7 +157,7 @@ class OrderReconciler:
         )
 
     def ask(self, order: WorkingOrder, now_ns: int) -> None:
-        """Ask for an order now."""
+        """Query an order now."""
         order.queries_sent += 1
         order.query_in_flight = True
         self.state.out.query(
@@ -135,3 +171,36 @@ class OrderReconciler:
                 attempt=order.queries_sent,
             )
         )
+
+
+def lives_until_ns(expires_ns: int, sent_offset_ns: int | None, offset_ns: int | None) -> int:
+    """Return the last instant, on our clock, at which a venue may still take a request that expires at `expires_ns` of ours.
+
+    The venue holds it against its own clock: it was sent with `sent_offset_ns` (venue time - ours), and `offset_ns` is measured
+    now; None: not known.
+    """
+    if sent_offset_ns is None or offset_ns is None:
+        return expires_ns
+    return max(expires_ns, expires_ns + sent_offset_ns - offset_ns)
+
+
+def provable_from_ns(*, sent_ns: int, expires_ns: int | None, clock_error_ns: int, unknown_grace_ms: int) -> int:
+    """Return the first instant at which a query that finds nothing counts towards the proof."""
+    if expires_ns is None:
+        return sent_ns + unknown_grace_ms * NS_PER_MS
+    return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS
+
+
+def counts(queries: list[int], started_ns: int, provable_ns: int) -> bool:
+    """Return whether a query started at `started_ns` that found nothing adds to the clean `queries` already counted."""
+    return started_ns >= provable_ns and (not queries or started_ns - queries[-1] >= QUERY_SPACING_NS)
+
+
+def next_query_ns(queries: list[int], now_ns: int, provable_ns: int, backoff_ns: int) -> int:
+    """Return when to query next: soon while the order may still turn up, then as the proof needs it."""
+    if now_ns < provable_ns:
+        return min(now_ns + backoff_ns, max(provable_ns, now_ns))
+    if queries and queries[-1] + QUERY_SPACING_NS > now_ns:
+        # A query that found nothing is no reason to back off: exposure waits for the proof.
+        return queries[-1] + QUERY_SPACING_NS
+    return now_ns + backoff_ns

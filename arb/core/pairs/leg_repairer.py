@@ -16,6 +16,7 @@ from arb.clock import NS_PER_MS
 from arb.core.incidents import HaltReason, IncidentKind
 from arb.core.opportunities.alternatives import REPAIRS_EXPLAINED, RepairDecision
 from arb.core.orders.manager import OrderManager
+from arb.core.orders.sending import Wanted
 from arb.core.pairs.closing import Closer
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import (
@@ -157,7 +158,8 @@ class LegRepairer:
             state.inventory.reserve_at_least(
                 pair.id, order.venue, *held_by(order, state.instruments[order.venue, symbol])
             )
-            self.manager.send(pair, [(order.venue, order.role, order.side, order.price, order.size)], now_ns)
+            wanted = Wanted(order.venue, order.role, order.side, order.price, order.size)
+            self.manager.send(pair, [wanted], now_ns)
         self._set_timer(pair, now_ns + pause_ns, now_ns)
 
     def _set_timer(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:

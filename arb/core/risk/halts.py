@@ -1,21 +1,27 @@
 """Halts and the losses that cause them: ACTIVE, REDUCING (shutting down or flattening) or HALTED, surviving restarts.
 
-A halt stops opening, never closing. It is lifted only by the user's word, with a reason. A flatten is a halt that also
+A halt stops opening, never closing. Only the user lifts it, and gives a reason. A flatten is a halt that also
 trades what is left back to flat: while it is under way the state is REDUCING and `halted` reads `flatten`, and a process
 that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily loss is
 the sum of the realised net of pairs closed on the present UTC day, the daily notional what pairs opened on it were to pay.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason
 from arb.core.records import ControlRecord, StoppedAsset
-from arb.core.risk.exposure_meter import DAY_NS, ExposureMeter
 from arb.core.settings import Limits
+from arb.market.numbers import ZERO
 
+CARRIED = "carried"
+"""Stands in the place of a venue for base that closed pairs left unhedged, wherever it lies."""
+DAY_NS = 86_400 * NS_PER_S
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+E9 = Decimal("1e-9")
 
 
 class TradingState(StrEnum):
@@ -24,6 +30,54 @@ class TradingState(StrEnum):
     ACTIVE = "ACTIVE"
     REDUCING = "REDUCING"
     HALTED = "HALTED"
+
+
+class ExposureMeter:
+    """Sums of the present UTC day, in quote x seconds."""
+
+    def __init__(self) -> None:
+        self.day = 0
+        self.by_venue: dict[str, Decimal] = {}
+
+    @property
+    def total(self) -> Decimal:
+        """Return the day's sum over all venues."""
+        return sum(self.by_venue.values(), ZERO)
+
+    @property
+    def day_utc(self) -> str:
+        """Return the day in ISO form."""
+        return date.fromordinal(EPOCH_ORDINAL + self.day).isoformat()
+
+    @property
+    def ends_ns(self) -> int:
+        """Return the instant at which the day ends."""
+        return (self.day + 1) * DAY_NS
+
+    def restore(self, day_utc: str, by_venue: Mapping[str, Decimal]) -> None:
+        """Restore what the journal last said of a day."""
+        self.day = date.fromisoformat(day_utc).toordinal() - EPOCH_ORDINAL
+        self.by_venue = dict(by_venue)
+
+    def kept(self) -> dict[str, Decimal]:
+        """Return the sums for the journal, to 1e-9."""
+        return {venue: amount.quantize(E9) for venue, amount in sorted(self.by_venue.items())}
+
+    def roll(self, now_ns: int) -> tuple[str, dict[str, Decimal]] | None:
+        """Begin a new day when it is one; return the day that ended and its sums, if there were any."""
+        day = now_ns // DAY_NS
+        if day == self.day:
+            return None
+        ended = (self.day_utc, self.by_venue) if self.by_venue else None
+        self.day, self.by_venue = day, {}
+        return ended
+
+    def add(self, shares: Mapping[str, Decimal], since_ns: int, until_ns: int) -> None:
+        """Add quote notionals by venue that were held from `since_ns` to `until_ns`, as far as that lies in this day."""
+        held_ns = until_ns - max(since_ns, self.day * DAY_NS)
+        if held_ns > 0:
+            for venue, amount in shares.items():
+                self.by_venue[venue] = self.by_venue.get(venue, ZERO) + amount * held_ns / NS_PER_S
 
 
 class Control:
@@ -36,7 +90,7 @@ class Control:
         self.reducing = False
         self.day = 0
         self.day_net_e8 = 0
-        self.day_notional = Decimal(0)
+        self.day_notional = ZERO
         self.losses_in_a_row = 0
         self.exposure = ExposureMeter()
         # Venues whose quarantine or probation a restart must not forget.
@@ -45,7 +99,7 @@ class Control:
         self.stopped: dict[tuple[str, str], str] = {}
 
     def restore(self, record: ControlRecord) -> None:
-        """Take up what the journal last said."""
+        """Restore what the journal last said."""
         self.halted = record.halted
         self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL
         self.day_net_e8 = record.day_net_e8
@@ -67,7 +121,7 @@ class Control:
 
     @property
     def state(self) -> TradingState:
-        """Return the state in the user's words."""
+        """Return the state as the user sees it."""
         if self.reducing or self.flattening:
             return TradingState.REDUCING
         return TradingState.ACTIVE if self.halted is None else TradingState.HALTED
@@ -89,9 +143,9 @@ class Control:
         self.day_notional += notional
 
     def restore_opened(self, day_notional: Decimal, decided_ns: int) -> None:
-        """Take up what a pair decided at `decided_ns` said of its UTC day, which the last record may not have yet.
+        """Restore what a pair decided at `decided_ns` said of its UTC day, which the last record may not have yet.
 
-        Within a day the sum only grows, so the greatest that is told is the latest, and no pair can count twice.
+        Within a day the sum only grows, so the greatest that was written is the latest, and no pair can count twice.
         """
         if decided_ns // DAY_NS > self.day:
             self._roll(decided_ns)
@@ -111,7 +165,7 @@ class Control:
         return True
 
     def resume(self) -> None:
-        """Lift every halt on the user's word; the day's loss stays counted, the row of losses starts anew."""
+        """Lift every halt, as the user asks; the day's loss stays counted, the row of losses starts anew."""
         self.halted = None
         self.stopped.clear()
         self.losses_in_a_row = 0
@@ -136,7 +190,7 @@ class Control:
         self.day_net_e8 -= net_e8
 
     def record(self, now_ns: int, text: str) -> ControlRecord:
-        """Return the row a restart takes up."""
+        """Return the row that a restart restores."""
         return ControlRecord(
             halted=self.halted,
             day_utc=date.fromordinal(EPOCH_ORDINAL + self.day).isoformat(),
@@ -154,4 +208,4 @@ class Control:
     def _roll(self, now_ns: int) -> None:
         day = now_ns // DAY_NS
         if day != self.day:
-            self.day, self.day_net_e8, self.day_notional = day, 0, Decimal(0)
+            self.day, self.day_net_e8, self.day_notional = day, 0, ZERO

@@ -1,20 +1,36 @@
-"""The limits on what may be put at risk at once: per trade (in the sizing), symbol, asset, venue, in all, and per day.
+"""The limits on what may be put at risk at once, and on how many orders a venue takes.
 
 A pair counts with the most its buy leg may pay, from its opening until it has closed; base that closed pairs left unhedged
-(carried, or beyond the dust limits) counts at the value it was booked at until it has been traded away: the same naked base
-must not be piled up again and again, each time as if it were the first. All amounts are in quote currency.
+(carried, or dust beyond its limit) counts at the value it was booked at until it has been traded away: the same unhedged base
+must not be piled up again and again, each time as if it were the first. All amounts are in quote currency. The limit per trade
+is applied where the trade is sized (`core/pricing/sizes.py`).
+
+An edge is refused rather than sent into a venue's rate limit. Placements are counted in a sliding window per metered scope (a
+venue and symbol, or a whole venue). Entries take a token for each leg and one for a hedge of each together, or none at all;
+hedges take theirs unconditionally, since a repair may wait but never be refused.
 """
 
+from collections import deque
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from arb.core.opportunities.episodes import Route
-from arb.core.orders.manager import OrderManager
-from arb.core.state import EngineState
+import msgspec
+
+from arb.clock import NS_PER_MS
 from arb.market.symbol import Symbol
 
+if TYPE_CHECKING:
+    from arb.core.orders.manager import OrderManager
+    from arb.core.state import EngineState
 
-def breached(state: EngineState, manager: OrderManager, route: Route, notional: Decimal, now_ns: int) -> str | None:
-    """Return the key of the first limit that another pair paying `notional` would pass, or None."""
+
+def breached(
+    state: "EngineState", manager: "OrderManager", route: tuple[str, str, str], notional: Decimal, now_ns: int
+) -> str | None:
+    """Return the key of the first limit that another pair on `route` paying `notional` would pass, or None.
+
+    `route`: symbol, buy venue, sell venue.
+    """
     limits, residuals, (symbol, *venues) = state.limits, state.residuals, route
     base = Symbol.of(symbol).base
     if len(manager.open) >= limits.max_open_pairs:
@@ -35,3 +51,40 @@ def breached(state: EngineState, manager: OrderManager, route: Route, notional: 
     if not state.control.day_allows(notional, now_ns):
         return "daily_notional_quote"
     return None
+
+
+class PlaceRate(msgspec.Struct, frozen=True):
+    """How many placements a venue takes: `count` > 0 in `window_ms` > 0, of each symbol or of all together."""
+
+    count: int
+    window_ms: int
+    per_symbol: bool = True
+
+
+class RateBudget:
+    """Sliding windows of placements, one per metered scope."""
+
+    def __init__(self, rates: dict[str, PlaceRate]) -> None:
+        self._rates = rates
+        self._taken: dict[tuple[str, str], deque[int]] = {}
+
+    def try_take(self, venues: tuple[str, ...], symbol: str, tokens: int, now_ns: int) -> bool:
+        """Take `tokens` at every venue, or none and return False."""
+        windows = [self._window(venue, symbol, now_ns) for venue in venues]
+        if any(len(window) + tokens > self._rates[venue].count for venue, window in zip(venues, windows, strict=True)):
+            return False
+        for window in windows:
+            window.extend([now_ns] * tokens)
+        return True
+
+    def take(self, venue: str, symbol: str, now_ns: int) -> None:
+        """Count one placement that must not be refused."""
+        self._window(venue, symbol, now_ns).append(now_ns)
+
+    def _window(self, venue: str, symbol: str, now_ns: int) -> deque[int]:
+        rate = self._rates[venue]
+        window = self._taken.setdefault((venue, symbol if rate.per_symbol else ""), deque())
+        horizon = now_ns - rate.window_ms * NS_PER_MS
+        while window and window[0] <= horizon:
+            window.popleft()
+        return window

@@ -5,9 +5,9 @@
 
 Signs are counted in a sliding window: the tail of the acknowledgements' latency, rejections, unknown outcomes, answers of
 a venue under maintenance, lost connections, gaps in books, questions not answered, and the clock's offset and error. Each
-has two thresholds (`HealthLimits`; 0 is none). A degraded venue trades smaller, a quarantined one opens nothing and mends
+has two thresholds (`HealthLimits`; 0 is none). A degraded venue trades smaller, a quarantined one opens nothing and repairs
 legs only where no other venue can; after a clean while it is tried again at a small size, and any sign sends it back.
-Pure: told events and the time.
+Pure: given the events and the time.
 """
 
 from collections import Counter, deque
@@ -102,7 +102,7 @@ class VenueHealth:
         """Return whether orders are left without a certain answer here at present: one by maintenance, or two by anything.
 
         A repair that is not answered cannot be repeated before its absence is proved, which takes longer than a leg may
-        stay naked: so it goes elsewhere while it can, even before the venue is quarantined.
+        stay unhedged: so it goes elsewhere while it can, even before the venue is quarantined.
         """
         horizon_ns = now_ns - SILENT_NS
         maintenance, unknowns = self._signs[Sign.MAINTENANCE], self._signs[Sign.UNKNOWNS]
@@ -191,8 +191,8 @@ class VenueHealth:
     def _where(self, name: str) -> str:
         """Return how many of a measure's signs further connections gave; "" where none did, and for what is no sign."""
         seen = Counter(connection for _, connection in self._signs.get(name, ()) if connection)
-        told = ", ".join(f"{count} at {connection}" for connection, count in sorted(seen.items()))
-        return told and f" ({told})"
+        counts = ", ".join(f"{count} at {connection}" for connection, count in sorted(seen.items()))
+        return counts and f" ({counts})"
 
     def _measures(self) -> Iterable[tuple[str, float, int, int]]:
         limits = self._limits

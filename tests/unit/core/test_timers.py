@@ -4,8 +4,11 @@ from typing import get_args
 
 import pytest
 
-from arb.core.timers import AnyTimer, OrderTimer, PairTimer, SnapshotTimer, read_timer
+from arb.core.commands import PlaceOrder
+from arb.core.events import TimerFired
+from arb.core.timers import AnyTimer, DriftTimer, OrderTimer, PairTimer, SnapshotTimer, read_timer
 from arb.errors import InvariantError
+from tests.builders import Bench
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,17 @@ def test_no_two_kinds_of_timer_have_one_text() -> None:
 def test_a_text_that_no_timer_has_is_an_error(text: str) -> None:
     with pytest.raises(InvariantError, match="unknown timer"):
         read_timer(text)
+
+
+def test_the_engine_takes_every_kind_of_timer() -> None:
+    kinds = {kind.kind: kind for kind in get_args(AnyTimer)}
+    named = {OrderTimer("arb-1-b0"), PairTimer(12), DriftTimer("gate"), SnapshotTimer("gate")}
+    texts = {timer.kind: timer.text for timer in named}
+    for kind in kinds:
+        commands = Bench().tell(TimerFired(timer=texts.get(kind, kind)))
+        assert not any(isinstance(command, PlaceOrder) for command in commands)
+
+
+def test_a_timer_that_the_engine_does_not_know_stops_it() -> None:
+    with pytest.raises(InvariantError, match="unknown timer 'nap'"):
+        Bench().tell(TimerFired(timer="nap"))

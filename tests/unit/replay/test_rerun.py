@@ -26,7 +26,7 @@ from arb.core.events import (
     RunStarted,
 )
 from arb.core.records import RunRecord
-from arb.core.risk.rate_budget import PlaceRate
+from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import InvariantError, StoreError

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from arb.core.accounts.restart import Restored
-from arb.core.risk.rate_budget import PlaceRate
+from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError

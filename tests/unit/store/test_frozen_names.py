@@ -19,8 +19,7 @@ from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.commands import AnyCommand
 from arb.core.events import NOT_JOURNALLED, NOT_SENT, AnyEvent, AssetBalance, Transfer
 from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.opportunities.alternatives import RepairReason
-from arb.core.reasons import Reason
+from arb.core.reasons import Reason, RepairReason
 from arb.core.records import (
     AgreedAccount,
     AlternativeStage,
@@ -32,12 +31,12 @@ from arb.core.records import (
     Residual,
     StoppedAsset,
     Waterfall,
+    tag_of,
 )
 from arb.core.risk.halts import Control
-from arb.core.risk.rate_budget import PlaceRate
+from arb.core.risk.limits import PlaceRate
 from arb.core.settings import HealthLimits, Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
-from arb.core.tags import tag_of
 from arb.core.timers import AnyTimer, read_timer
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument

@@ -1,8 +1,7 @@
 """Halts and the losses that cause them."""
 
 from arb.core.incidents import HaltReason
-from arb.core.risk.exposure_meter import DAY_NS
-from arb.core.risk.halts import Control
+from arb.core.risk.halts import DAY_NS, Control
 from arb.core.settings import Limits
 from tests.builders import START_NS, D
 

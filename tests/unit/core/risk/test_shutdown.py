@@ -4,7 +4,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import AnyCommand, Finish, RefreshBalances, SnapshotAccount
 from arb.core.events import ShutdownAsked, TimerFired
 from arb.core.records import PairState
-from arb.core.risk.shutdown import LAST_WORD_S
+from arb.core.risk.shutdown import LAST_BALANCES_S
 from arb.core.timers import LastBalancesTimer
 from tests.builders import Bench, a_balance, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_balance_reconciler import START
@@ -59,7 +59,7 @@ def test_a_venue_that_does_not_answer_is_asked_again_and_keeps_nobody_for_long()
     bench.wait_ms(1_000)
     again = bench.tell(TimerFired(timer=LastBalancesTimer().text))
     assert asked(again) == ["gate"] and not ends(again)
-    bench.wait_ms(LAST_WORD_S * 1_000)
+    bench.wait_ms(LAST_BALANCES_S * 1_000)
     assert ends(bench.tell(TimerFired(timer=LastBalancesTimer().text)))
 
 
@@ -91,5 +91,5 @@ def test_an_account_that_cannot_be_looked_through_is_not_waited_for_for_ever() -
     bench.engine.state.venues["okx"].snapshot_taken = False
     stop(bench)
     say(bench, "gate", START)
-    bench.wait_ms(LAST_WORD_S * 1_000)
+    bench.wait_ms(LAST_BALANCES_S * 1_000)
     assert ends(bench.tell(TimerFired(timer=LastBalancesTimer().text)))

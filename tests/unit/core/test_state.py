@@ -5,16 +5,15 @@ import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import ClockMeasured
-from arb.core.orders.execution_time import SLACK_MS, executed
 from arb.core.orders.order import WorkingOrder
 from arb.core.records import AgreedAccount, AgreedRecord
-from arb.core.risk.rate_budget import PlaceRate
-from arb.core.state import VenueProfile, VenueState
+from arb.core.risk.limits import PlaceRate
+from arb.core.state import EXECUTION_SLACK_MS, VenueProfile, VenueState
 from tests.builders import START_NS, Bench, D, a_fill, a_report, a_snapshot
 from tests.unit.core.accounts.test_account_reconciler import finished
 from tests.unit.core.pairs.test_pair import crossed
 
-SLACK_NS = SLACK_MS * NS_PER_MS
+SLACK_NS = EXECUTION_SLACK_MS * NS_PER_MS
 
 
 def a_venue(offset_ms: int = 0) -> VenueState:
@@ -33,18 +32,18 @@ def the_span(event_ms: int, offset_ms: int, order: WorkingOrder | None, heard_ms
     buy, _ = crossed(Bench())
     fill = a_fill(buy, "1", at_ns=START_NS + event_ms * NS_PER_MS)
     fill = msgspec.structs.replace(fill, received_ns=START_NS + heard_ms * NS_PER_MS)
-    at_ns, slack_ns = executed(fill, a_venue(offset_ms), order)
+    at_ns, slack_ns = a_venue(offset_ms).executed(fill, order)
     return (at_ns - slack_ns - START_NS) // NS_PER_MS, -((START_NS - at_ns - slack_ns) // NS_PER_MS)
 
 
 def test_what_we_did_not_send_is_known_as_well_as_the_venues_clock() -> None:
-    assert the_span(1000, 0, None) == (1000 - SLACK_MS, 1000 + SLACK_MS)
+    assert the_span(1000, 0, None) == (1000 - EXECUTION_SLACK_MS, 1000 + EXECUTION_SLACK_MS)
 
 
 @pytest.mark.parametrize("offset_ms", [1500, -1500])
 def test_a_clock_that_stands_apart_may_have_been_right_when_the_fill_came(offset_ms: int) -> None:
     first_ms, last_ms = the_span(5000, offset_ms, None)
-    assert first_ms <= 5000 - SLACK_MS and last_ms >= 5000 + SLACK_MS
+    assert first_ms <= 5000 - EXECUTION_SLACK_MS and last_ms >= 5000 + EXECUTION_SLACK_MS
     assert first_ms <= 5000 - offset_ms <= last_ms
 
 
@@ -58,7 +57,7 @@ def test_an_order_that_was_written_down_only_when_it_was_found_may_have_filled_b
     order = an_order(5000)
     order.recovered = True
     # Heard of at once, as its stream tells it, and yet no sooner than the venue's clock says.
-    assert the_span(1000, 0, order, heard_ms=1030) == (1000 - SLACK_MS, 1000 + SLACK_MS)
+    assert the_span(1000, 0, order, heard_ms=1030) == (1000 - EXECUTION_SLACK_MS, 1000 + EXECUTION_SLACK_MS)
 
 
 def test_a_clock_put_forward_after_the_fills_hides_none_of_them_from_the_next_process() -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from arb.clock import NS_PER_S
 from arb.core.events import QueueDrained, ResumeAsked
 from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState
-from arb.core.risk.exposure_meter import CARRIED, DAY_NS
+from arb.core.risk.halts import CARRIED, DAY_NS
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import Role
 from tests.builders import START_NS, Bench, D

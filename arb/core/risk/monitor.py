@@ -1,9 +1,10 @@
-"""Exposure times time: the integral of |unhedged notional| x seconds, per pair, per venue and UTC day, and its limits.
+"""The venue monitor: measures exposure and the venues' health before every event, and says what may not go on.
 
-A pair is exposed by the base it has bought and not sold (or the reverse), valued at the middle of its venues' books. Between
-two events nothing changes, so the integral is a sum of rectangles, one per event: exact in time and base, and valued at the
-price at the end of each. The exposure lies at the venues that hold the unhedged base, in proportion. Base that a pair had to
-leave behind beyond dust goes on counting, as `carried`.
+Exposure times time is the integral of |unhedged notional| x seconds, per pair, and per venue and UTC day. A pair is exposed by
+the base it has bought and not sold (or the reverse), valued at the middle of its venues' books. Between two events nothing
+changes, so the integral is a sum of rectangles, one per event: exact in time and base, and valued at the price at the end of
+each. The exposure lies at the venues that hold the unhedged base, in proportion. Base that a pair had to leave behind beyond
+dust goes on counting, as `carried`.
 
 Two limits, both in quote x seconds: for one pair, and for all of one UTC day. A breach halts trading in the very event that
 finds it. The sum of the day goes into the control record and so survives a restart; a halt can be lifted, the day's limit
@@ -15,17 +16,64 @@ from datetime import date
 from decimal import Decimal
 
 from arb.clock import NS_PER_S
+from arb.core.events import AnyEvent
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
 from arb.core.pairs.pair import PairTrade, net_base
-from arb.core.risk.exposure_meter import CARRIED
+from arb.core.records import ControlRecord
+from arb.core.risk.halts import CARRIED
+from arb.core.risk.venue_health import Change, HealthState
 from arb.core.state import EngineState
+from arb.core.strategy import Strategy
 from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import Symbol
 
 # The day's sum is written down whenever it has grown by this share of its limit, so that a crash forgets little.
 KEPT_EVERY = 64
+_SEVERITY = {HealthState.QUARANTINED: Severity.CRITICAL, HealthState.DEGRADED: Severity.WARNING}
+_MEANING = {
+    HealthState.HEALTHY: "traded on at full size again",
+    HealthState.DEGRADED: "traded on at a smaller size",
+    HealthState.QUARANTINED: "opens nothing; legs are repaired elsewhere where that is possible",
+    HealthState.PROBATION: "tried again at a small size",
+}
+
+
+class VenueMonitor:
+    """Watches exposure and health; a change of a venue's health is an incident, and changes what the strategy may open."""
+
+    def __init__(self, state: EngineState, manager: OrderManager, strategy: Strategy) -> None:
+        self.state = state
+        self.strategy = strategy
+        self.exposure = ExposureWatch(state, manager)
+
+    def before(self, event: AnyEvent) -> None:
+        """Take note of an event that is about to be handled."""
+        if not self.state.run_id:
+            return  # the run has not begun: there is nothing to measure and no row to write
+        self.exposure.measure(event.t_ns)
+        for change in self.state.health.take(event):
+            self._changed(change, event.t_ns)
+
+    def recover(self, recorded: ControlRecord | None, now_ns: int) -> None:
+        """Go on from what a previous process left, once its pairs are back."""
+        self.exposure.recover(recorded.ns if recorded is not None else 0, now_ns)
+        self.state.health.restore(self.state.control.unwell, now_ns)
+        self.exposure.measure(now_ns)
+
+    def _changed(self, change: Change, now_ns: int) -> None:
+        state = self.state
+        text = f"{change.venue} is {change.state}, was {change.before} ({change.cause}): {_MEANING[change.state]}"
+        severity = _SEVERITY.get(change.state, Severity.INFO)
+        state.incident(IncidentKind.VENUE_HEALTH, text, now_ns, severity=severity, venue=change.venue)
+        unwell = state.health.unwell()
+        if unwell != state.control.unwell:
+            state.control.unwell = unwell
+            state.out.persist(state.control.record(now_ns, text))
+        for symbol in sorted({symbol for venue, symbol in state.instruments if venue == change.venue}):
+            self.strategy.rules_changed(symbol)
+        self.strategy.mark_all()
 
 
 class ExposureWatch:
@@ -35,7 +83,7 @@ class ExposureWatch:
         self.state = state
         self.manager = manager
         self._carried_since_ns = 0
-        self._told: set[object] = set()
+        self._reported: set[object] = set()
         self._kept = ZERO
 
     def measure(self, now_ns: int) -> None:
@@ -55,7 +103,7 @@ class ExposureWatch:
         self._begin_day(now_ns)
         self._kept = meter.total
         if meter.total >= self.state.limits.max_exposure_quote_s_per_day:
-            self._told.add(meter.day)
+            self._reported.add(meter.day)
         for pair in self.manager.open.values():
             pair.exposure_quote_s = ZERO
             for since_ns, until_ns, shares in history(pair, now_ns):
@@ -87,15 +135,15 @@ class ExposureWatch:
 
     def _check_pair(self, pair: PairTrade, now_ns: int) -> None:
         most = self.state.limits.max_exposure_quote_s_per_pair
-        if pair.exposure_quote_s >= most and pair.id not in self._told:
-            self._told.add(pair.id)
+        if pair.exposure_quote_s >= most and pair.id not in self._reported:
+            self._reported.add(pair.id)
             text = f"pair {pair.id}: {pair.exposure_quote_s:.2f} quote x seconds unhedged, at most {most:f} are allowed"
             self._halt(text, now_ns, pair.id)
 
     def _check_day(self, now_ns: int) -> None:
         meter, most = self.state.control.exposure, self.state.limits.max_exposure_quote_s_per_day
-        if meter.total >= most and meter.day not in self._told:
-            self._told.add(meter.day)
+        if meter.total >= most and meter.day not in self._reported:
+            self._reported.add(meter.day)
             text = (
                 f"{meter.total:.2f} quote x seconds unhedged today, at most {most:f} are allowed: no new pair before the "
                 "UTC day ends, or [limits] max_exposure_quote_s_per_day is raised"

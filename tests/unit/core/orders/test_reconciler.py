@@ -1,7 +1,7 @@
 """When to look for an order that may not exist: soon while it may turn up, then as fast as the proof allows."""
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.orders.absence import QUERY_SPACING_NS, counts, next_query_ns
+from arb.core.orders.reconciler import QUERY_SPACING_NS, counts, next_query_ns
 
 PROVABLE_NS = 10 * NS_PER_S
 BACKOFF_NS = 5 * NS_PER_S
