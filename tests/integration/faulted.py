@@ -27,7 +27,7 @@ from tests.integration.support import (
 PAIRS_BEFORE, PAIRS_AFTER = 10, 5
 LASTS_S = 4.0
 """How long a fault goes on, at least, once it has struck every venue, unless its count is used up before."""
-WITHIN_S = 90.0
+WITHIN_S = 180.0
 HEALTH = {"window_s": "10", "quarantine_s": "5", "probation_s": "10", "clear_s": "5"}
 """A venue that had a fault comes back within seconds, not minutes, so that pairs with it follow the fault."""
 SOON = {"balance_refresh_s": "2", "rules_refresh_s": "1"}

@@ -42,7 +42,7 @@ from tests.integration.support import (
 )
 
 JOURNAL = "a.journal.sqlite"
-SETTLE_S = 60.0
+SETTLE_S = 180.0
 """Within this, counted from the start of the next process, everything the dead one left is settled: its pairs have ended, its
 orders are known, nothing is unhedged. Most of it is the proof of absence at a venue without expiry."""
 AT_ONCE = -1

@@ -64,7 +64,7 @@ def ledger(tmp_path: Path) -> Path:
 
 def test_where_a_pair_is_open_the_engine_runs_and_opens_nothing(ledger: Path) -> None:
     with locked(ledger):
-        ended = run_arb("run", "--db", f"sqlite:///{ledger}", "--for", "2s", "--json", cwd=ledger.parent, within_s=60)
+        ended = run_arb("run", "--db", f"sqlite:///{ledger}", "--for", "2s", "--json", cwd=ledger.parent)
     assert "database is locked" in ended.err and "pairs are open" in ended.err
     summary = json.loads(ended.out)
     assert (summary["pairs"]["opened"], summary["pairs"]["abandoned"], summary["orders"]) == (1, 1, 0)
@@ -72,8 +72,8 @@ def test_where_a_pair_is_open_the_engine_runs_and_opens_nothing(ledger: Path) ->
 
 def test_where_none_is_open_the_start_is_refused(ledger: Path) -> None:
     url = f"sqlite:///{ledger}"
-    assert run_arb("run", "--db", url, "--for", "1s", cwd=ledger.parent, within_s=60).code == 0  # it gives the pair up
+    assert run_arb("run", "--db", url, "--for", "1s", cwd=ledger.parent).code == 0  # it gives the pair up
     with locked(ledger):
-        ended = run_arb("run", "--db", url, "--for", "1s", "--json", cwd=ledger.parent, within_s=60)
+        ended = run_arb("run", "--db", url, "--for", "1s", "--json", cwd=ledger.parent)
     assert (ended.code, ended.out) == (2, "")
     assert "database is locked" in ended.err

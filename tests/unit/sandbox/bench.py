@@ -28,7 +28,7 @@ def stock_client(venue: str) -> Any:
 
 
 class Bench:
-    """One venue of a sandbox, still unless told otherwise, with a clock that only this object moves.
+    """One venue of a sandbox, still unless asked otherwise, with a clock that only this object moves.
 
     `small` lists one symbol, with books of few prices: for tests that make thousands of venues and set books of their own.
     """

@@ -66,7 +66,7 @@ def test_each_header_is_needed_and_has_its_own_code(missing: str, code: str) -> 
     assert code_of(**arguments) == code
 
 
-def test_a_stranger_is_refused_by_key_passphrase_and_signature() -> None:
+def test_another_client_is_refused_by_key_passphrase_and_signature() -> None:
     assert code_of(**signed_by_ccxt(*GET, apiKey="other")) == "40037"
     assert code_of(**signed_by_ccxt(*GET, password="other")) == "40012"
     assert code_of(**signed_by_ccxt(*GET, secret="other")) == "40009"

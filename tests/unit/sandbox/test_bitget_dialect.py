@@ -272,7 +272,7 @@ def test_a_book_starts_with_a_snapshot_and_its_updates_form_a_chain(bitget: Benc
     assert all("checksum" not in frame["data"][0] for frame in (snapshot, first, second))
 
 
-def test_short_books_trades_and_tickers_are_told(bitget: Bench) -> None:
+def test_short_books_trades_and_tickers_are_sent(bitget: Bench) -> None:
     stream = bitget.open("/v2/ws/public")
     for channel in ("books1", "books5", "books15", "trade", "ticker"):
         stream.send(subscribe(channel, instId="BTCUSDT"))
@@ -329,7 +329,7 @@ def test_two_minutes_without_a_ping_end_the_connection(bitget: Bench) -> None:
     assert stream.closed
 
 
-def test_an_order_and_its_fills_are_told_on_their_two_channels(bitget: Bench, logged_in: Stream) -> None:
+def test_an_order_and_its_fills_are_reported_on_their_two_channels(bitget: Bench, logged_in: Stream) -> None:
     logged_in.send(subscribe("orders", instId="BTCUSDT"))
     logged_in.send(subscribe("fill", instId="default"))
     order_id = placed(bitget, force="ioc", price="50020", size="0.05")

@@ -176,7 +176,7 @@ def test_a_fill_after_the_cancel_still_moves_the_money() -> None:
     assert exchange.balances()["BTC"].free == Decimal("10.4995")
 
 
-def test_rivals_take_first_and_leave_what_they_are_told() -> None:
+def test_rivals_take_first_and_leave_what_they_are_sent() -> None:
     exchange = an_exchange()
     quote(exchange, "sell", "100", "5")
     exchange.rival = lambda _: 300
@@ -194,12 +194,12 @@ def test_ids_start_at_epoch_microseconds_and_never_repeat() -> None:
 
 
 def test_events_tell_the_story_in_order() -> None:
-    exchange, heard = an_exchange(), list[Event]()
+    exchange, events = an_exchange(), list[Event]()
     quote(exchange, "sell", "100", "0.5")
-    exchange.subscribe(heard.append)
+    exchange.subscribe(events.append)
     order = exchange.place(ask_for("buy", "2", "100"), NOW_NS)
     exchange.cancel(order, NOW_NS)
-    story = [e.what if isinstance(e, OrderChanged) else type(e).__name__ for e in heard]
+    story = [e.what if isinstance(e, OrderChanged) else type(e).__name__ for e in events]
     assert [name for name in story if name != "BalanceChanged"] == [
         "put",
         "OrderFilled",

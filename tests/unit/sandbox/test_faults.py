@@ -243,7 +243,7 @@ def test_a_manual_order_changes_the_balances_without_a_client_id() -> None:
     assert sick.hits() == 1
 
 
-def test_a_skewed_clock_is_told_by_the_venue_and_ends_with_the_fault() -> None:
+def test_a_skewed_clock_is_shown_by_the_venue_and_ends_with_the_fault() -> None:
     sick = Patient()
     sick.suffer("clock_skew", param=90_000)
     assert label(sick.place()) == "REQUEST_EXPIRED"
@@ -274,7 +274,7 @@ def test_fees_in_points_leave_the_base_whole_and_only_gate_has_them() -> None:
     assert Patient("okx").suffer("fee_in_points") == {"id": None, "applied": False}
 
 
-def test_a_fee_tier_times_ten_is_told_and_charged() -> None:
+def test_a_fee_tier_times_ten_is_shown_and_charged() -> None:
     sick = Patient()
     sick.suffer("fee_tier_change", param="10")
     sick.place()

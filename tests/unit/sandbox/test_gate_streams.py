@@ -71,7 +71,7 @@ def test_order_book_update_joins_a_rest_snapshot(gate: Bench) -> None:
     assert update["result"]["U"] <= snapshot["id"] + 1 <= update["result"]["u"]
 
 
-def test_whole_books_tickers_and_trades_are_told(gate: Bench) -> None:
+def test_whole_books_tickers_and_trades_are_sent(gate: Bench) -> None:
     stream = gate.open("/ws/v4/")
     _, whole = subscribe(gate, stream, "spot.order_book", [PAIR, "5", "100ms"])
     assert whole["result"]["asks"][0] == ["60010.0", "1.00000"]
@@ -94,24 +94,24 @@ def test_private_channels_need_a_signature_in_the_frame(gate: Bench) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", "_v2"])
-def test_an_ioc_is_told_as_put_fill_finish_and_balances(gate: Bench, suffix: str) -> None:
+def test_an_ioc_is_reported_as_put_fill_finish_and_balances(gate: Bench, suffix: str) -> None:
     stream = gate.open("/ws/v4/")
     for channel in (f"spot.orders{suffix}", f"spot.usertrades{suffix}"):
         subscribe(gate, stream, channel, ["!all"], private=True)
     subscribe(gate, stream, "spot.balances", [], private=True)
     _, body = place(gate, price="60010", amount="0.5", time_in_force="ioc")
-    told = stream.wait()
-    orders = [f["result"][0] for f in told if f["channel"] == f"spot.orders{suffix}"]
+    frames = stream.wait()
+    orders = [f["result"][0] for f in frames if f["channel"] == f"spot.orders{suffix}"]
     assert [row["event"] for row in orders] == ["put", "finish"]
     assert (orders[-1]["id"], orders[-1]["finish_as"], orders[-1]["left"]) == (body["id"], "filled", "0")
-    [fill] = [f["result"][0] for f in told if f["channel"] == f"spot.usertrades{suffix}"]
+    [fill] = [f["result"][0] for f in frames if f["channel"] == f"spot.usertrades{suffix}"]
     assert (fill["order_id"], fill["text"], fill["fee"], fill["fee_currency"]) == (
         body["id"],
         "t-one",
         "0.00045",
         "BTC",
     )
-    last = {f["result"][0]["currency"]: f["result"][0] for f in told if f["channel"] == "spot.balances"}
+    last = {f["result"][0]["currency"]: f["result"][0] for f in frames if f["channel"] == "spot.balances"}
     assert Decimal(last["BTC"]["available"]) == gate.exchange.balances()["BTC"].free
 
 
@@ -173,13 +173,13 @@ def test_the_socket_meters_with_rest_tells_what_is_left_and_leaves_a_zero_out(ga
         payload = {"req_id": f"R{number}", "req_param": gate_order(text=f"t-{number}")}
         frame = {"time": 1, "channel": "spot.order_place", "event": "api", "payload": payload}
         gate.world.receive(stream.session_id, json.dumps(frame), gate.now_ns)
-    told = [answer["header"] for answer in stream.wait() if not answer["ack"]]
+    headers = [answer["header"] for answer in stream.wait() if not answer["ack"]]
 
-    assert sorted(header["status"] for header in told) == ["200"] * 9 + ["429"]
-    left = [header.get("x_gate_ratelimit_requests_remain") for header in told]
+    assert sorted(header["status"] for header in headers) == ["200"] * 9 + ["429"]
+    left = [header.get("x_gate_ratelimit_requests_remain") for header in headers]
     assert left.count(None) == 2 and set(left) <= {None, 1, 2, 3, 4, 5, 6, 7, 8, 9}
-    assert {header["x_gate_ratelimit_limit"] for header in told} == {10}
-    assert all(header["x_gat_ratelimit_reset_timestamp"] for header in told)
+    assert {header["x_gate_ratelimit_limit"] for header in headers} == {10}
+    assert all(header["x_gat_ratelimit_reset_timestamp"] for header in headers)
 
 
 def test_a_batch_of_cancels_by_websocket_answers_for_each_order(gate: Bench) -> None:

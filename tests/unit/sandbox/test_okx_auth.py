@@ -55,7 +55,7 @@ def test_each_header_is_needed_and_has_its_own_code(missing: str) -> None:
     assert code_of(**arguments) == codes[missing.removeprefix("ok-access-")]
 
 
-def test_a_stranger_is_refused_by_key_passphrase_and_signature() -> None:
+def test_another_client_is_refused_by_key_passphrase_and_signature() -> None:
     assert code_of(**signed_by_ccxt("account/balance", "GET", {}, apiKey="other")) == "50111"
     assert code_of(**signed_by_ccxt("account/balance", "GET", {}, password="other")) == "50105"
     assert code_of(**signed_by_ccxt("account/balance", "GET", {}, secret="other")) == "50113"

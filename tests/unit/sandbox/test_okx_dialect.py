@@ -120,7 +120,7 @@ def test_ioc_ends_canceled_with_what_it_got_and_a_negative_fee(okx: Bench) -> No
     assert row["feeCcy"] == "BTC"
 
 
-def test_a_market_buy_counts_quote_unless_told_otherwise(okx: Bench) -> None:
+def test_a_market_buy_counts_quote_unless_asked_otherwise(okx: Bench) -> None:
     in_quote = place(okx, ordType="market", px="", sz="500.1")
     in_base = place(okx, ordType="market", px="", sz="0.01", tgtCcy="base_ccy")
 
@@ -325,7 +325,7 @@ def test_private_channels_want_a_login_first(okx: Bench) -> None:
     assert refusal["code"] == "60011"
 
 
-def test_an_order_is_told_from_live_to_filled_with_each_fill_once(okx: Bench, logged_in: Stream) -> None:
+def test_an_order_is_reported_from_live_to_filled_with_each_fill_once(okx: Bench, logged_in: Stream) -> None:
     logged_in.send(subscribe("orders", instType="ANY"))
     item = place(okx, ordType="ioc", px="50020", sz="0.05")
     pushes = [frame["data"][0] for frame in logged_in.wait()]
@@ -348,7 +348,7 @@ def test_the_account_begins_with_all_balances_and_follows_changes(okx: Bench, lo
     assert (detail["ccy"], detail["frozenBal"]) == ("USDT", "490")
 
 
-def test_trades_and_short_books_and_tickers_are_told(okx: Bench) -> None:
+def test_trades_and_short_books_and_tickers_are_sent(okx: Bench) -> None:
     stream = okx.open("/ws/v5/public")
     for channel in ("trades", "books5", "bbo-tbt", "tickers"):
         stream.send(subscribe(channel, instId="BTC-USDT"))

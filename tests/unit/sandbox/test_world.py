@@ -24,10 +24,10 @@ def watch(world: SimWorld, seconds: int) -> list[tuple[int, Output]]:
     session = world.open_session("/ws/v4/", START_NS)
     assert session is not None
     world.receive(session, json.dumps(OBU), START_NS)
-    told: list[tuple[int, Output]] = []
+    outputs: list[tuple[int, Output]] = []
     while (due := world.next_ns()) is not None and due <= START_NS + seconds * NS_PER_S:
-        told.extend((due, output) for output in world.advance(due))
-    return told
+        outputs.extend((due, output) for output in world.advance(due))
+    return outputs
 
 
 def test_the_same_seed_tells_the_same_story_to_the_byte_and_another_seed_another() -> None:
@@ -68,8 +68,8 @@ def test_a_still_world_says_nothing_and_fills_nothing_by_itself() -> None:
     order = exchange.place(
         OrderRequest("BTC/USDT", "buy", "limit", "gtc", Decimal(best - 1) / 10, Decimal("0.1")), START_NS
     )
-    told = watch(world, 20)
-    frames = [json.loads(output.text) for _, output in told if isinstance(output, WsText)]
+    outputs = watch(world, 20)
+    frames = [json.loads(output.text) for _, output in outputs if isinstance(output, WsText)]
     assert all(frame["event"] == "subscribe" or frame["result"]["full"] for frame in frames)
     assert order.is_open
 
