@@ -20,7 +20,7 @@ def complaint(*arguments: str, cwd: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "reported"),
     [
         ("min_edge_bps", "min_edge_bp", "did you mean 'min_edge_bps'"),
         ("min_edge_bps = 6", 'min_edge_bps = "6ms"', "basis points"),
@@ -35,9 +35,9 @@ def test_settings_that_make_no_sense_are_named_with_file_and_line(
     assert f"\n{before}" in text
     line = text[: text.index(f"\n{before}") + 1].count("\n") + 1
     (tmp_path / "config.toml").write_text(text.replace(f"\n{before}", f"\n{after}", 1))
-    line_told = complaint("run", "--json", cwd=tmp_path)
-    assert f"config.toml:{line}: " in line_told
-    assert reported in line_told
+    line_reported = complaint("run", "--json", cwd=tmp_path)
+    assert f"config.toml:{line}: " in line_reported
+    assert reported in line_reported
     assert not (tmp_path / "var").exists()
 
 

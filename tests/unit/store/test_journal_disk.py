@@ -15,7 +15,7 @@ from arb.errors import StoreError
 from arb.store.guards import FileReserve
 from arb.store.journal import Journal
 from tests.unit.store.conftest import NoReserve, open_journal
-from tests.unit.store.rows import T0, a_control, a_finished_pair, a_pair, an_event, keep
+from tests.unit.store.rows import T0, a_control, a_finished_pair, a_pair, a_plan, an_event, keep
 
 ROOT = Path(__file__).parents[3]
 
@@ -52,7 +52,7 @@ class PageReserve(NoReserve):
 def append_until_full(journal: Journal, seq: int) -> int:
     while not journal.reserve_touched:
         seq += 1
-        journal.append(an_event(seq), keep(seq, a_pair(seq)))
+        journal.append(an_event(seq), keep(seq, a_plan(seq), a_pair(seq)))
         assert seq < 10_000
     return seq
 
@@ -81,7 +81,7 @@ def test_a_disk_full_beyond_the_reserve_is_an_error_and_nothing_is_half_written(
         journal.append(an_event(20_000), keep(20_000, *a_finished_pair(20_000)))
     assert journal.restore() == before
     limit_pages(journal, 1_000_000)
-    journal.append(an_event(20_000), keep(20_000, a_pair(20_000)))
+    journal.append(an_event(20_000), keep(20_000, a_plan(20_000), a_pair(20_000)))
     assert len(journal.restore().pairs) == len(before.pairs) + 1
 
 
