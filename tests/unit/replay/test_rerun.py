@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS, ManualClock
-from arb.core.commands import AnyCommand, Persist, PlaceOrder, SnapshotAccount
+from arb.core.commands import Alert, AnyCommand, Persist, PlaceOrder, SnapshotAccount
 from arb.core.engine import Engine
 from arb.core.events import (
     NOT_JOURNALLED,
@@ -16,6 +16,7 @@ from arb.core.events import (
     ClockMeasured,
     FeedDown,
     FeedUp,
+    HaltAsked,
     InstrumentListed,
     OrderAccepted,
     OrderFilled,
@@ -25,7 +26,7 @@ from arb.core.events import (
     RunEnded,
     RunStarted,
 )
-from arb.core.records import RunRecord
+from arb.core.records import ControlRecord, IncidentRecord, RunRecord
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
@@ -243,6 +244,29 @@ def test_a_row_written_twice_in_a_step_as_by_earlier_versions_is_judged_by_its_l
     assert rerun(run.tape, with_a_row_more(entries, cut, row))[0] is None
     difference, *_ = rerun(run.tape, with_a_row_more(run.entries, cut, before))
     assert difference is not None and difference.expected is not None and "none yet" in difference.expected
+
+
+@pytest.mark.parametrize("kind", ["carried", "late_fill"])
+def test_another_wording_is_no_difference_and_another_incident_is(kind: str) -> None:
+    def said(kind: str, text: str) -> tuple[AnyCommand, ...]:
+        incident = IncidentRecord(
+            id=1, run_id=1, ns=5, kind=kind, severity="critical", venue=None, pair_trade_id=1, text=text
+        )
+        control = ControlRecord(
+            halted="asked", day_utc="2026-01-01", day_net_e8=0, consecutive_losses=0, ns=5, text=text
+        )
+        return (
+            Persist(cause=4, record=incident),
+            Persist(cause=4, record=control),
+            Alert(cause=4, text=f"{kind}: {text}"),
+        )
+
+    event = HaltAsked(seq=4, t_ns=5, reason="a test")
+    entries = [
+        Entry(4, sub, 5, message) for sub, message in enumerate((event, *said("carried", "as it was said then")))
+    ]
+    difference = Judge(entries).judge(event, said(kind, "as it is said now"))
+    assert (difference is None) == (kind == "carried")
 
 
 def with_a_row_more(entries: list[Entry], cut: int, row: Persist) -> list[Entry]:
