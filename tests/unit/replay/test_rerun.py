@@ -248,9 +248,9 @@ def test_a_row_written_twice_in_a_step_as_by_earlier_versions_is_judged_by_its_l
 
 @pytest.mark.parametrize("kind", ["carried", "late_fill"])
 def test_another_wording_is_no_difference_and_another_incident_is(kind: str) -> None:
-    def said(kind: str, text: str) -> tuple[AnyCommand, ...]:
+    def step(kind: str, text: str) -> tuple[AnyCommand, ...]:
         incident = IncidentRecord(
-            id=1, run_id=1, ns=5, kind=kind, severity="critical", venue=None, pair_trade_id=1, text=text
+            id=1, run_id=1, ns=5, kind=kind, severity="critical", venue=None, pair_trade_id=1, cost_e8=None, text=text
         )
         control = ControlRecord(
             halted="asked", day_utc="2026-01-01", day_net_e8=0, consecutive_losses=0, ns=5, text=text
@@ -263,9 +263,9 @@ def test_another_wording_is_no_difference_and_another_incident_is(kind: str) -> 
 
     event = HaltAsked(seq=4, t_ns=5, reason="a test")
     entries = [
-        Entry(4, sub, 5, message) for sub, message in enumerate((event, *said("carried", "as it was said then")))
+        Entry(4, sub, 5, message) for sub, message in enumerate((event, *step("carried", "as it was said then")))
     ]
-    difference = Judge(entries).judge(event, said(kind, "as it is said now"))
+    difference = Judge(entries).judge(event, step(kind, "as it is said now"))
     assert (difference is None) == (kind == "carried")
 
 
