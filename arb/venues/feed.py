@@ -2,7 +2,7 @@
 
 Frames are understood by the engine's `BookFeed`; this shell asks the same object only for its messages. The one thing it
 reads in frames itself is the confirmation that a subscription ended, and only while a resync, or a book that left and may come
-back, waits for one: a venue takes a second subscription before it for an error (gate-v4.md 5.4).
+back, waits for one: a venue takes a second subscription before it for an error (Gate WebSocket v4, "Order Book V2").
 """
 
 import random

@@ -1,4 +1,5 @@
-"""Binance's public books, spot and USDT perpetuals (venues.md, Binance): numbered changes and a fetched snapshot.
+"""Binance's public books, spot and USDT perpetuals: numbered changes and a fetched snapshot
+("How to manage a local order book correctly").
 
 Frames are wrapped as `{"stream": "btcusdt@depth@100ms", "data": {...}}`. `@bookTicker` frames bear witness: where their
 id is the book's, price and size must agree on both sides, else the book is not to be trusted. A fetched snapshot is cut

@@ -1,4 +1,4 @@
-"""Bitget's public books (venues.md, Bitget): a pushed snapshot, then changes chained by `pseq` == last `seq`.
+"""Bitget's public books (Bitget API v2, "Depth channel"): a pushed snapshot, then changes chained by `pseq` == last `seq`.
 
 A `checksum` that is present and not 0 is verified; today's feeds carry none. Frames of API v1 (`instType` `sp` or `mc`,
 no `seq`) are read from tapes only, where the checksum vouches for them; a live feed refuses them.

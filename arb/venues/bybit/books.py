@@ -1,4 +1,4 @@
-"""Bybit's public books, v5 (venues.md, Bybit): a pushed snapshot, then changes whose `u` rises by exactly 1.
+"""Bybit's public books, v5 ("Orderbook" stream): a pushed snapshot, then changes whose `u` rises by exactly 1.
 
 A snapshot replaces the book whenever it comes; `u` = 1 means that the service restarted and is a snapshot whatever its
 `type` says. The send time of a frame is its `ts` (`cts` is the matching engine's). No checksum.

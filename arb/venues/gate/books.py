@@ -1,7 +1,7 @@
-"""Gate's public books (gate-v4.md section 5), spot and USDT perpetuals.
+"""Gate's public books (Gate WebSocket v4, order book channels), spot and USDT perpetuals.
 
-Live: `spot.obu`, whose first frame is the whole book and whose later ones continue it by `U == id + 1` exactly (5.4); a
-gap means unsubscribe, wait for the answer, subscribe. The older channels are read from tapes only (`gate_tape`).
+Live: `spot.obu` ("Order Book V2"), whose first frame is the whole book and whose later ones continue it by `U == id + 1`
+exactly; a gap means unsubscribe, wait for the answer, subscribe. The older channels are read from tapes only (`gate_tape`).
 
 The send time of a frame is its `time_ms`. Frames of 2021 have only `time`, whole seconds: then the second's beginning
 counts, so that a book looks older than it is, never younger.

@@ -1,4 +1,4 @@
-"""Gate's older book dialects, as tapes hold them: `*.order_book_update` with fetched snapshots (gate-v4.md 5.3).
+"""Gate's older book dialects, as tapes hold them: `*.order_book_update` with fetched snapshots (Gate WebSocket v4).
 
 Spot levels are `[price, size]` text; perpetual ones are `{"p", "s"}` with a JSON number of contracts, and are kept in
 contracts. `*.book_ticker` bears witness: where its id is the book's, both sides must agree. Live code reads none of it.

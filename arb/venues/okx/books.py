@@ -1,4 +1,4 @@
-"""OKX's public books (venues.md, OKX): a pushed snapshot, then changes chained by `prevSeqId` == last `seqId`.
+"""OKX's public books (API v5, "Order book channel"): a pushed snapshot, then changes chained by `prevSeqId` == last `seqId`.
 
 Special cases of the chain: equal ids with empty sides are a keep-alive; after maintenance one change has `seqId` below
 `prevSeqId`, and is good when its `prevSeqId` matches. Everything else that does not match is a gap. `checksum` is

@@ -163,7 +163,7 @@ class WireFeed(ABC):
         return self._other()
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
-        """Make every book wait for a snapshot: nothing survives a connection (gate-v4.md 5.5)."""
+        """Make every book wait for a snapshot: nothing survives a connection."""
         for slot in self._slots.values():
             self._empty(slot, BookState.WAITING, at_ns)
         return FrameResult(rows=tuple(slot.row for slot in self._slots.values()))
@@ -310,7 +310,7 @@ class WireFeed(ABC):
 class Requests:
     """Which books a numbered request was about: answers echo the number, and not always the books.
 
-    Numbers start at 1 and fit 32 bits, which Gate asks for (gate-v4.md 4.2). Requests never answered are forgotten
+    Numbers start at 1 and fit 32 bits, as Gate asks (WebSocket v4). Requests never answered are forgotten
     after `_REQUESTS_MAX` later ones.
     """
 

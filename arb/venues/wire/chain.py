@@ -1,8 +1,9 @@
 """Books built from a fetched snapshot and a stream of numbered changes: Gate's `order_book_update`, Binance's `depth`.
 
-The theory (gate-v4.md 5.3; venues.md, Binance): changes are kept from the moment of subscribing; a snapshot with an id
-is fetched; changes wholly inside it are dropped; the first one applied must overlap the snapshot's end, and from then
-on each must continue its predecessor. What "overlap" and "continue" mean is the venue's `Rule`:
+The theory (Gate WebSocket v4, "order_book_update"; Binance, "How to manage a local order book correctly"): changes
+are kept from the moment of subscribing; a snapshot with an id is fetched; changes wholly inside it are dropped; the
+first one applied must overlap the snapshot's end, and from then on each must continue its predecessor. What "overlap"
+and "continue" mean is the venue's `Rule`:
 
     rule        contained in base    first one applied     later ones
     OVERLAP     last <= base         first <= base + 1     first <= id + 1 (an overlap is harmless: sizes are absolute)

@@ -68,7 +68,7 @@ def quote_change(fills: list[FillRecord]) -> Fraction:
 
 
 def reference(story: Story) -> dict[str, Fraction]:
-    """Return the terms of DESIGN.md section 5, letter by letter, from rows alone."""
+    """Return the terms of the waterfall (docs/SCHEMA.md), letter by letter, from rows alone."""
     plan, buys, sells = story.plan, story.of(entry=True, side="buy"), story.of(entry=True, side="sell")
     entries, repairs = [*buys, *sells], story.of(entry=False)
     q, s, Va, Vb = map(Fraction, (plan.buy_size, plan.sell_size, plan.buy_vwap, plan.sell_vwap))

@@ -1,4 +1,4 @@
-"""Unknown outcomes: nothing is sent again, and nothing is declared absent, before the proof of DESIGN.md section 4."""
+"""Unknown outcomes: nothing is sent again, and nothing is declared absent, before its absence is proved (docs/ORDERS.md)."""
 
 from decimal import Decimal
 from typing import Any

@@ -168,7 +168,7 @@ def test_the_second_counts_where_a_frame_has_no_milliseconds() -> None:
     assert arena.event_ns[0] == NOW_S * 1_000_000_000
 
 
-# --- tapes: order_book_update and fetched snapshots (gate-v4.md 5.3)
+# --- tapes: order_book_update and fetched snapshots
 
 URL = "https://api.gateio.ws/api/v4/spot/order_book?currency_pair=BTC_USDT&limit=100&with_id=true"
 

@@ -1,6 +1,6 @@
 """Real frames of five venues: every book rebuilt without a gap, every checksum and best-bid/offer frame agreeing.
 
-The figures are those the captures' own page states; the Gate table is `gate-v4.md` section 9.3.
+The figures are those the captures' own page states.
 """
 
 import random
