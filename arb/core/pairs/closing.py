@@ -1,6 +1,7 @@
 """Closing a pair: value its residual, split its result into causes, keep the residual, release what it had reserved.
 
-Also the trading away of residuals by pairs of their own (kinds `dust` and `flatten`), each at one venue.
+Also the trading away of residuals by pairs of their own (kinds `dust` and `flatten`). Such a pair names the venue where an
+order was legal at its opening; its orders go to the best venue that lists the symbol.
 """
 
 from collections.abc import Iterable
@@ -85,7 +86,7 @@ class Closer:
     def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
         """Return `m1`: what one base of the residual fetches now in the sell venue's bids, less its taker fee.
 
-        Our own sale is already missing from the bids. A residual of 0, or base that is missing, is marked at the best bid.
+        The bids are those after our own sale. A residual of zero or below is marked at the best bid.
         """
         plan = pair.plan
         bids = self.state.books.levels(plan.sell_venue, plan.symbol, Side.SELL)

@@ -1,10 +1,10 @@
 """What a pair does next whenever one of its orders may have changed: wait, close, or repair.
 
 While an order of the pair is unsettled it waits. Then the imbalance alone decides: within dust the pair closes; otherwise the
-best legal order at a venue whose book is usable is sent (`repair_choice`), again and again until flat. Repairs leave at
-`QueueDrained`, when nothing is unread on any socket, so that they are priced on books as new as can be. `leg_deadline_ms`
-counts from when the pair was found unhedged; after it trading halts, and the exit is tried on, at the worst price allowed if
-no book is usable.
+best legal order at a venue whose book is usable is sent (`repair_choice`), again and again until flat. Repairs are decided at
+`QueueDrained`, when nothing is unread on any socket, so that they are priced on books as new as can be; pacing may still hold
+one back on its way. `leg_deadline_ms` counts from when the pair was found unhedged; after it trading halts and the exit is
+tried on, at the worst price allowed whenever no better order can be chosen.
 """
 
 from collections.abc import Iterable, Sequence
@@ -144,7 +144,7 @@ class LegRepairer:
         pair.waiting_since_ns = 0 if self._books_current else pair.waiting_since_ns or now_ns
         venues = self._tradable(pair, imbalance, now_ns) if self._books_current else []
         order = self._choose(pair, imbalance, venues, now_ns)
-        # The exit at the cap price needs no book: it does not wait for ever for sockets that always have something unread.
+        # The exit at the cap price needs no book: it leaves at `QueueDrained`, or after `HALTED_RETRY_MS` without one.
         if (
             order is None
             and pair.state is PairState.HALTED
@@ -194,7 +194,7 @@ class LegRepairer:
         self.state.halt(HaltReason.LEG_DEADLINE, text, now_ns, pair.id)
 
     def _reference_price(self, pair: PairTrade, side: Side) -> Decimal:
-        """Return the average price at which the base to trade back was filled; the cap price is drawn from it."""
+        """Return the average price of the leg that filled more; the cap price is drawn from it."""
         opposite = [order for order in pair.orders.values() if order.side is side.opposite and order.filled > 0]
         filled = sum((order.filled for order in opposite), ZERO)
         if not filled:
@@ -263,9 +263,9 @@ class LegRepairer:
     def _by_preference(self, pair: PairTrade, venues: list[RepairVenue], now_ns: int) -> list[list[RepairVenue]]:
         """Return the sets of venues to choose among, in turn until one has an order.
 
-        First the venues that answer and are reached, then all that answer; once half of `leg_deadline_ms` is gone, also those
-        that are silent but not in quarantine, then all. Not before, because a good venue's book is often unusable for a moment
-        after our own fill in it. A venue is not reached when its connections are refused or its rate budget is used up.
+        First the venues that answer and that repairs reach, then all that answer. Once half of `leg_deadline_ms` is gone, also
+        those that do not answer (`VenueHealth.silent`) but are not in quarantine, then all; until then a good venue is worth
+        waiting for, whose book is often unusable for a moment after our own fill in it. For `reached` see `unreached`.
         """
         health = self.state.health.venues
         allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
@@ -325,14 +325,14 @@ class LegRepairer:
         return self.state.inventory.free(venue, asset) + own
 
     def _role(self, pair: PairTrade, venue: str, side: Side) -> Role:
-        """Return what a repair is called: an unwind trades back where the larger leg filled, anything else is a hedge."""
+        """Return what a repair is called: a sale at the buy venue or a purchase at the sell venue unwinds, all else hedges."""
         if pair.kind is not PairKind.ARB:
             return Role.DUST if pair.kind is PairKind.DUST else Role.UNWIND
         larger_leg_venue = pair.plan.buy_venue if side is Side.SELL else pair.plan.sell_venue
         return Role.UNWIND if venue == larger_leg_venue else Role.HEDGE
 
     def _at_cap(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> RepairOrder | None:
-        """Return an order at the cap price, for a halted pair without a usable book: no worse price can come of it."""
+        """Return an order at the cap price, for a halted pair that has no better one: no worse price can come of it."""
         side = Side.SELL if imbalance > 0 else Side.BUY
         ways = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(self._policy(pair))
         venues = [v for v in reversed(pair.venues) if ways is None or self._role(pair, v, side) in (*ways, Role.DUST)]

@@ -1,24 +1,30 @@
 """The pair trade: buy at one venue, sell at another, and whatever it takes afterwards to end flat.
 
-A pair begins `opening`: both entry orders (IOC) are journalled, then leave at once. Nothing is decided from single fills. Only
-when every order of the pair is settled (ended by the venue, and all its fills received) does the imbalance count: the base
-received minus the base given, fees in base included. It is flat when that is zero or dust: worth at most `dust_max_quote`, and
-either no legal order at the pair's venues or the residual that the plan accepted. A flat pair ends: `completed` when base was
-both bought and sold, by legs and hedges; `unwound` when it was not, or when some was traded back at the venue of its own leg,
-however little. Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before
-the next. A pair still unhedged after `leg_deadline_ms` is `halted`: no new pair opens, its repairs go on, and it may still end
-flat. When no venue takes a legal order for an imbalance that is more than dust, or the policy is to hold, the pair ends
-`carried`, unhedged. A fill that arrives after the end reopens the pair. A pair that can no longer be finished (its sandbox is
-gone, or the user gave it up) ends `abandoned`.
+A pair begins `opening`: both entry orders (IOC) are journalled, then leave in one turn. If one of them cannot leave, the other
+may be withheld. Nothing is decided from single fills. Only when every order of the pair is settled (ended by the venue, and all
+its fills received) does the imbalance count: the base received minus the base given, fees in base included.
 
-      opening --flat-----------------> completed | unwound       completed, unwound, carried --late fill--> repairing
-         |                                   ^
-         +--unhedged--> repairing --flat-----+------ halted <--out of time-- repairing
-                           |  ^--unhedged--+
-                           +--carry--> carried              opening, repairing, halted --abandon--> abandoned
+It is flat when that is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's two venues or
+the residual that the plan accepted. A flat pair ends: `completed` when base was both bought and sold, by legs and hedges;
+`unwound` when it was not (nothing at all may have traded), or when an unwind traded, however little.
 
-A halted pair may also be carried. A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base
-of earlier pairs as its imbalance, and its deadline does not halt trading.
+Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before the next. The
+deadline counts from here; exposure counts from the first fill. A pair still unhedged after `leg_deadline_ms` is `halted`: no
+new pair opens, its repairs go on, and it may still end flat or carried. When an imbalance is more than dust and no legal
+order exists for it at any venue, or the policy is to hold, the pair ends `carried`, unhedged.
+
+A fill that arrives after the end reopens the pair. A pair that can no longer be finished (its sandbox is gone, or the user gave
+it up) ends `abandoned`, for good.
+
+      opening --flat----> completed | unwound                completed, unwound, carried --late fill--> repairing
+      opening --unhedged--> repairing                        opening, repairing, halted --abandon-----> abandoned
+      repairing --flat--> completed | unwound
+      repairing --unhedged--> repairing                      halted --flat--> completed | unwound
+      repairing --carry--> carried                           halted --carry--> carried
+      repairing --out of time--> halted                      halted --unhedged, out of time--> halted
+
+A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base of earlier pairs as its
+imbalance. It ends `completed` whatever it traded; its deadline does not halt trading, and ends a dust pair.
 """
 
 from collections.abc import Iterable
@@ -90,7 +96,7 @@ class PairTrade:
         self.decided_ns = now_ns
         self.closed_ns: int | None = None
         self.unhedged_since_ns: int | None = None
-        # Since when a repair has waited for `QueueDrained` (nothing unread on any socket), 0 while none waits.
+        # Since when a repair has waited for `QueueDrained` (nothing unread on any socket); 0: it need not wait any more.
         self.waiting_since_ns = 0
         self.orders: dict[str, WorkingOrder] = {}
         # Residual base of earlier pairs that this one trades away, valued at `plan.mark`; zero for an arb pair.

@@ -1,19 +1,21 @@
 """The best order that brings an unhedged pair nearer to flat: at which venue, at what size and limit.
 
 The question is always the same: the pair has this much base too much (sell it) or too little (buy it). A *hedge* completes the
-short leg, at the venue where that was meant to trade or at a third one; an *unwind* trades the larger leg back where it
-filled. Every legal order at every venue whose book may be used is a candidate, as long as it leaves less unhedged than there
-is now. The one of the greatest *worth* is taken, in quote:
+short leg, at the venue where that was meant to trade or at a third one; an *unwind* trades back at the venue of the other leg.
+Every legal order at every venue whose book may be used is a candidate, as long as it leaves less unhedged than there is now.
+Doing nothing is none: an order is sent even where holding would be worth more. The one of the greatest *worth* is taken, in
+quote:
 
 - what the levels within its limit bring (sale) or cost (purchase, below zero), the venue's taker fee included;
 - base that stays unhedged is worth what the cap, the worst price a repair may have, would still bring after the highest taker
-  fee among the candidates' venues (or cost, for base still missing); a rebate counts as a fee, so that it tempts nobody;
-- base beyond the need must be traded back: at a price as far on the other side of the best price as the cap lies on this side,
-  and at the same fee.
+  fee among the candidates' venues (or cost, for base still missing); a rebate counts as a fee of that size, never as a gain;
+- base beyond the need must be traded back: at the best price moved against us by as much as the cap lies away from it, and at
+  the same fee.
 
 Where a fee is taken in base, a purchase brings less than its size. Of limits of equal worth the one surer to fill is taken:
 where the best level covers the whole size, its price plus a slack that grows with each attempt; where it does not, the cap. No
-limit passes the cap, which `leg_loss_max_bps` draws around the average price of the leg that filled. No market orders.
+limit passes the cap that is given: `leg_loss_max_bps` around the average price of the leg that filled, for dust a little around
+the mid price, and with `emergency_market` for a halted pair the deepest level shown. There are no market orders.
 """
 
 from collections.abc import Iterator, Sequence

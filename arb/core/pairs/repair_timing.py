@@ -16,7 +16,8 @@ HALTED_RETRY_MS = 500
 # A repair that the journal cannot take is written down all the same once it can: while it cannot, tries are few.
 NOT_JOURNALLED_RETRY_MS = 500
 # A halted pair's exit that fails again and again is tried ever more rarely, so that a venue that is down for a day is not
-# flooded: the pause doubles after every so many tries, up to half a minute. So does a flatten's, from its first doubling on.
+# flooded: the pause doubles after every so many tries, up to half a minute. A flatten's does so from the halted pause as well,
+# once its first so many tries have failed.
 TRIES_PER_PAUSE = 16
 PAUSE_DOUBLINGS_MAX = 6
 # A venue comes after the others when this many repairs of a pair in a row did not even leave for it.
@@ -54,8 +55,8 @@ def snapshots_awaited_until_ns(state: EngineState, pair: PairTrade, now_ns: int)
     """Return until when repairs of a pair wait for account snapshots that are missing; 0 when none is awaited.
 
     A venue where the pair has traded, or was meant to, is awaited until `pair.await_snapshots_until_ns`. Any other that lists
-    the symbol is awaited until half of `leg_deadline_ms` is gone: an earlier repair is unlikely to be there, and none is sent
-    there before its snapshot.
+    the symbol is awaited until half of `leg_deadline_ms` is gone, for a lost repair is unlikely to be at such a venue; none is
+    sent to it before its snapshot.
     """
     missing = venues_without_snapshot(state, pair, now_ns)
     if not missing:
@@ -73,7 +74,7 @@ def venues_without_snapshot(state: EngineState, pair: PairTrade, now_ns: int) ->
 
 
 def unreached(pair: PairTrade, venue: str, now_ns: int) -> bool:
-    """Return whether the pair's last repairs for a venue did not even leave just now, other than for want of the journal."""
+    """Return whether the pair's last two repairs for a venue within 2 s did not leave (connection refused, no rate budget)."""
     since_ns = now_ns - UNREACHED_MS * NS_PER_MS
     last = [order for order in pair.repairs() if order.venue == venue and (order.done_ns or now_ns) >= since_ns]
     last = last[-UNSENT_BEFORE_OTHERS:]

@@ -1,8 +1,10 @@
-"""The residuals of closed pairs, by symbol: dust, too small to trade away by itself, and base carried unhedged.
+"""The residuals of closed pairs, by symbol: dust (no legal order at the pair's two venues, or accepted by its plan), and base
+carried unhedged.
 
-Dust of many pairs adds up until it is a legal order. Each residual is kept with the quote value its pair booked it at, so that
-trading it away later books the difference only. Carried base is what a pair had to end with because no venue took a legal order
-for it, or because the policy is to hold; it counts as unhedged. Dust does so only once its sum exceeds `dust_total_max_quote`.
+Dust of many pairs adds up until it is a legal order. Each residual is kept with the quote value its pair booked it at, so
+that trading it away later books the difference only. Carried base is what a pair ended with because no legal order for it
+existed at any venue, or because the policy is to hold; it counts as unhedged. Dust does so only once its sum exceeds
+`dust_total_max_quote`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Set

@@ -6,8 +6,8 @@
 
 Letters in comments: A the buy venue, B the sell venue; planned sizes `q` bought and `s` sold, filled `fq` and `fs`; taker fees
 `fA` and `fB` as ratios; `m0` and `m1` the quote value of one base of residual, as planned and at the close. `gA = 1 + fA`
-(quote paid per quote bought) holds for a fee planned in quote *and* for one planned in another asset at its quote value, as
-the plan's `paid` counts both; with `gA = 1` for the latter the terms would not sum.
+(quote paid per quote bought) holds for a fee planned in quote *and* for one planned in another asset at its quote value: the
+plan's `paid` counts both, so the terms sum only with the fee in `gA`.
 """
 
 from collections.abc import Sequence
