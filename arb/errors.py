@@ -9,11 +9,14 @@
     |   +-- VenueRejected      a definite refusal, with the venue's own label or code
     |   +-- VenueAuthError     the key, signature or permission is refused
     |   +-- VenueProtocolError a frame or body we cannot read, naming the field
+    +-- StartInterrupted       a second signal ended a start                 (exit code 130; 4 with pairs left open)
     +-- StoreError             journal, ledger or tape cannot be read or written
     +-- InvariantError         our own bug: stop trading
 
 An edge too thin, a limit reached or a balance too short is no error: those are `RiskRefused` values with a reason.
 """
+
+from collections.abc import Sequence
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -74,6 +77,15 @@ class VenueProtocolError(VenueError):
 
 class StoreError(ArbError):
     """The journal, the ledger or a tape cannot be read or written."""
+
+
+class StartInterrupted(ArbError):
+    """A second signal ended a start before trading began; `left_open`: the pairs that wait for the next start."""
+
+    def __init__(self, left_open: Sequence[int]) -> None:
+        listed = f"; pairs left open: {', '.join(map(str, sorted(left_open)))}" if left_open else ""
+        super().__init__(f"the start was stopped by a second signal{listed}")
+        self.left_open = tuple(left_open)
 
 
 class InvariantError(ArbError):

@@ -5,7 +5,6 @@ import contextlib
 import gc
 import logging
 import random
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -23,7 +22,7 @@ from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RunOptions, Settings, mask_url
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
-from arb.errors import EXIT_OK
+from arb.errors import EXIT_OK, StartInterrupted
 from arb.live.control import ControlRequests, ControlServer
 from arb.live.embedded import Sandbox
 from arb.live.node import Node, OnLedgerState, Parts
@@ -32,6 +31,7 @@ from arb.live.taping import Taping
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
 from arb.logs import SECRETS
+from arb.signals import on_stop_signal
 from arb.store.guards import AccountLocks
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger
@@ -80,12 +80,15 @@ class Run:
         self._ledger_blocked: str | None = None
         self._ledger: Ledger | None = None
         self._signals = 0
+        self._starting: asyncio.Task[Any] | None = None
 
     async def main(self) -> tuple[dict[str, Any], int]:
-        """Open the stores, find the venues, trade, and return the summary and the exit code."""
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, self._on_signal)
+        """Open the stores, find the venues, trade, and return the summary and the exit code.
+
+        Raises `StartInterrupted` when a second signal comes before trading begins.
+        """
+        on_stop_signal(asyncio.get_running_loop(), self._on_signal)
+        self._starting = asyncio.current_task()
         journal = open_journal(self._journal_path, self._clock, self._settings.store.keep_story_days)
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
@@ -94,6 +97,10 @@ class Run:
             self._open_tape()
             async with self._sandbox() as sandbox, self._gateways(sandbox) as (gateways, locks):
                 return await self._trade(self._parts(journal, sandbox, gateways, locks), sandbox)
+        except asyncio.CancelledError:
+            if self._signals < 2:
+                raise
+            raise StartInterrupted([saved.pair.id for saved in journal.restore(()).pairs]) from None
         finally:
             if self._tape is not None:
                 self._tape.close()
@@ -143,6 +150,7 @@ class Run:
     async def _trade(self, parts: Parts, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
         await node.start()
+        self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
         control = ControlServer(self._journal_path, requests.answer)
         await control.start()
@@ -201,7 +209,8 @@ class Run:
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
             ),
             tape=self._tape,
-            jobs=lambda node: (sandbox.watch(), self._view(node)),
+            jobs=lambda _: (sandbox.watch(),),
+            view=self._view,
             ledger_blocked=self._ledger_blocked,
             claim=locks.add,
         )
@@ -212,10 +221,12 @@ class Run:
         return log_lines(node.engine, self._clock)
 
     def _on_signal(self) -> None:
-        """Take SIGINT or SIGTERM: the first stops in order, from wherever the run stands; the second waits for nothing."""
+        """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
         self._signals += 1
         self._stop.set()
-        if self._signals > 1 and self._node is not None and self._node.joined:
+        if self._signals == 2 and self._starting is not None:
+            self._starting.cancel()
+        elif self._signals > 1 and self._node is not None and self._node.joined:
             self._node.runner.finished.set()
 
     async def _until_stopped(self, node: Node) -> int:

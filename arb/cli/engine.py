@@ -55,7 +55,7 @@ def run_command(
 ) -> int:
     """Run the engine.
 
-    SIGINT or SIGTERM stops it once open pairs are finished; a second one at once.
+    SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
     """
     settings = settings_from(config)
     if show_config:

@@ -1,5 +1,6 @@
 """The root of the command line: the group, and the one place where an error becomes a line and an exit code."""
 
+import errno
 import importlib
 import os
 import sys
@@ -17,6 +18,7 @@ from arb.errors import (
     ArbError,
     ConfigError,
     InvariantError,
+    StartInterrupted,
     StoreError,
 )
 
@@ -83,6 +85,8 @@ def exit_code_of(error: ArbError) -> int:
     """Return the exit code for an error, by its kind."""
     if isinstance(error, ConfigError | StoreError):
         return EXIT_USAGE
+    if isinstance(error, StartInterrupted):
+        return EXIT_HALTED if error.left_open else EXIT_INTERRUPTED
     return EXIT_HALTED if isinstance(error, InvariantError) else EXIT_CHECK
 
 
@@ -97,8 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(_usage_line(error), EXIT_USAGE)
     except ArbError as error:
         return _complain(str(error), exit_code_of(error))
-    except BrokenPipeError:
-        # The reader went away (`arb pairs | head`): there is nobody left to write to.
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        # The reader went away (`arb pairs | head`), or the terminal: there is nobody left to write to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except (click.Abort, KeyboardInterrupt):

@@ -44,6 +44,7 @@ class IncidentKind(StrEnum):
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNKNOWN_TOO_LONG = "unknown_too_long"
     VENUE_HEALTH = "venue_health"
+    VIEW = "view"
 
 
 class Severity(StrEnum):

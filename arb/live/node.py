@@ -29,7 +29,7 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
 )
-from arb.core.incidents import HaltReason
+from arb.core.incidents import HaltReason, IncidentKind
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_HALTED, EXIT_OK, ArbError
 from arb.live.control import read_halt_file
@@ -82,8 +82,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     reads their frames, `make_feeds` brings the frames. `sync` makes the journal survive a power cut; None: nobody need.
     `halt_file_of`: the journal beside which a halt file may lie; None: there is none. `dropped`: how many untraded
     opportunities the ledger could not take so far. `dedicated`: venues whose accounts are nobody else's. `jobs`: what else is
-    to run beside the loop. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given the
-    accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades on one.
+    to run beside the loop; what ends one of them stops trading. `view`: what shows the run, and may break without harm.
+    `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given the accounts by their own ids,
+    once these are known; it raises `ConfigError` where another engine trades on one.
     """
 
     settings: EngineSettings
@@ -106,6 +107,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     dedicated: frozenset[str] = frozenset()
     tape: Tape | None = None
     jobs: Callable[["Node"], Iterable[Job]] = lambda _: ()
+    view: Callable[["Node"], Job] | None = None
     ledger_blocked: str | None = None
     claim: Callable[[Iterable[str]], None] = lambda _: None
 
@@ -250,12 +252,22 @@ class Node:
         if parts.halt_file_of is not None:
             yield poll_halt_file(parts.halt_file_of, emit)
         yield keep_counted(self._drops, emit)
+        if parts.view is not None:
+            yield self._shown(parts.view(self))
         yield from parts.jobs(self)
 
     def _dead_man(self, gateway: OrderGateway) -> DeadManSwitch:
         timeout_s = self._parts.settings.timing.dead_man_timeout_s
         manager = self.engine.manager
         return DeadManSwitch(gateway, lambda: bool(manager.resting(gateway.venue)), self._parts.clock, timeout_s)
+
+    async def _shown(self, view: Job) -> None:
+        """Run what shows the run; where it breaks (its terminal may be gone) it ends alone, and trading goes on."""
+        try:
+            await view
+        except Exception as error:  # the top of a task
+            text = f"the view broke, and trading goes on without: {error!r}"
+            self.runner.emit(TroubleReported(kind=IncidentKind.VIEW, text=text))
 
     async def _guarded(self, job: Job) -> None:
         """Run a task that should never end; whatever ends it stops trading."""

@@ -5,7 +5,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from arb.clock import SystemClock, system_random
 from arb.errors import ConfigError
 from arb.sandbox.server import SandboxServer, as_line
+from arb.signals import on_stop_signal
 
 
 def run_sandbox(
@@ -23,7 +23,7 @@ def run_sandbox(
     faults: Path | None = None,
     child: bool = False,
 ) -> None:
-    """Serve the simulated exchanges until SIGINT or SIGTERM, as a child also until stdin closes.
+    """Serve the simulated exchanges until SIGINT, SIGTERM or SIGHUP, as a child also until stdin closes.
 
     Port 0 takes any free one; without a seed one is drawn. Raises `ConfigError` when the port is taken or the file of
     faults cannot be read.
@@ -38,8 +38,7 @@ async def _serve(port: int, seed: int, static: bool, faults: list[dict[str, obje
     server = SandboxServer(SystemClock(), port=port, seed=seed, static=static, faults=faults)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopped.set)
+    on_stop_signal(loop, stopped.set)
     broken = _stop_when_broken(loop, stopped)
     try:
         line = as_line(await server.start())

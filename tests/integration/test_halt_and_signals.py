@@ -1,17 +1,27 @@
 """The user's hand on a running engine: halt, resume, signals, and a second engine that must not be."""
 
+import contextlib
 import os
+import pty
 import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from arb.clock import NS_PER_S, SystemClock
 from tests.integration import truth
 from tests.integration.support import (
+    END_S,
+    REPO,
+    START_S,
     EngineProcess,
     SandboxProcess,
     arb,
     embedded_arguments,
     end_of,
+    engine_of,
     engine_process,
     run_arb,
     run_arguments,
@@ -110,6 +120,89 @@ def test_the_first_sigterm_finishes_open_pairs_and_the_second_leaves_them_to_the
         seen += f": {ended.out}\n{ended.err[-3000:]}"
         assert ended.code == 0, seen
         assert truth.differences(engine.db, sandbox.ledger()) == [], seen
+
+
+def test_a_closed_terminal_finishes_open_pairs_like_a_sigterm(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox, terminal() as (screen, keyboard):
+        seen = f"seed {sandbox.seed}"
+        engine = EngineProcess(
+            tmp_path, on_terminal("run", *run_arguments(tmp_path, sandbox)[1:], cwd=tmp_path, at=screen)
+        )
+        try:
+            engine.until_pairs(1)
+            engine.until(lambda status: status["pairs"]["open"] > 0, f"{seen}: a pair is open")
+            os.close(keyboard)
+            engine.process.wait(END_S)
+        finally:
+            engine.process.kill()
+        assert engine.process.returncode == 0, seen
+        ended = truth.rows_of(engine.db, "SELECT exit_code FROM runs")
+        assert [row["exit_code"] for row in ended] == [0], seen
+        unfinished = "SELECT id FROM pair_trades WHERE state IN ('opening', 'repairing')"
+        assert truth.rows_of(engine.db, unfinished) == [], seen
+        assert truth.differences(engine.db, sandbox.ledger()) == [], seen
+
+
+@contextlib.contextmanager
+def terminal() -> Iterator[tuple[int, int]]:
+    """Open a terminal: the end of a process, and the user's, which a test may close."""
+    keyboard, screen = pty.openpty()
+    try:
+        yield screen, keyboard
+    finally:
+        os.close(screen)
+        with contextlib.suppress(OSError):
+            os.close(keyboard)
+
+
+def on_terminal(*arguments: str, cwd: Path, at: int) -> subprocess.Popen[str]:
+    """Start a command of ours as a shell at a terminal does: all it reads and writes is there, and its end is a SIGHUP."""
+    return subprocess.Popen(
+        [sys.executable, "-c", LOGIN, *arguments],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(REPO)},
+        text=True,
+        stdin=at,
+        stdout=at,
+        stderr=at,
+        start_new_session=True,
+    )
+
+
+LOGIN = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "arb", *sys.argv[1:]])
+"""
+
+
+def test_a_second_signal_ends_a_start_that_waits(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/admin"
+        process = arb("run", *embedded_arguments(tmp_path), "--sandbox", address, cwd=tmp_path)
+        silent.settimeout(START_S)
+        asked, _ = silent.accept()
+        with asked:
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGHUP)  # another one, for two of a kind may arrive as one
+            ended = end_of(process)
+    assert (ended.code, ended.out) == (130, ""), ended.err
+    assert "stopped by a second signal" in ended.err.splitlines()[-1]
+
+
+def test_a_hangup_that_the_user_ignores_stops_nothing(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox:
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under `nohup`
+        try:
+            process = arb("run", *run_arguments(tmp_path, sandbox), cwd=tmp_path)
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        with engine_of(tmp_path, process) as engine:
+            engine.until_pairs(1)
+            engine.process.send_signal(signal.SIGHUP)
+            engine.until_pairs(engine.status()["pairs"]["completed"] + 2)
+            assert engine.status()["state"] == "ACTIVE"
+            assert engine.stop().code == 0
 
 
 def test_an_embedded_sandbox_that_ends_by_itself_ends_the_run_and_says_so(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import AnyEvent, HaltAsked, InstrumentListed, RunEnded, RunStarted
+from arb.core.events import AnyEvent, HaltAsked, InstrumentListed, RunEnded, RunStarted, TroubleReported
 from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
@@ -161,6 +161,21 @@ def test_a_task_that_dies_stops_trading_and_the_run_says_so() -> None:
     bench = Bench(jobs=lambda _: (breaks(),))
     assert bench.run(never) == EXIT_HALTED
     assert (bench.ended().exit_code, bench.ended().fatal) == (EXIT_HALTED, "the sandbox is gone")
+
+
+def test_a_view_that_breaks_ends_alone_and_an_incident_says_so() -> None:
+    async def breaks() -> None:
+        raise OSError("the terminal is gone")
+
+    async def a_while() -> int:
+        await asyncio.sleep(60)
+        return EXIT_OK
+
+    bench = Bench(view=lambda _: breaks())
+    assert bench.run(a_while) == EXIT_OK
+    assert (bench.ended().exit_code, bench.ended().fatal) == (EXIT_OK, None)
+    [trouble] = [event for event in bench.events() if isinstance(event, TroubleReported)]
+    assert (trouble.kind, "the terminal is gone" in trouble.text) == ("view", True)
 
 
 def test_whoever_waits_for_the_end_and_dies_stops_trading_too() -> None:

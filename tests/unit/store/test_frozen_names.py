@@ -176,7 +176,7 @@ INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried contradiction entries_stopped"
     " executor_error exposure_day fee_currency fee_rate flatten flattened foreign_order halt late_fill left_over"
     " not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed"
-    " store tape transfer unknown_outcome unknown_symbol unknown_too_long venue_health"
+    " store tape transfer unknown_outcome unknown_symbol unknown_too_long venue_health view"
 )
 SEVERITIES = "info warning critical"
 HALTS = (
