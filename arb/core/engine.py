@@ -14,7 +14,7 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.balance_reconciler import BalanceReconciler
-from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported
+from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported, usable_rate
 from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, abandon, restore
 from arb.core.books import Books
@@ -255,6 +255,13 @@ class Engine:
     def _on_instrument(self, event: InstrumentListed) -> None:
         instrument, state = event.instrument, self.state
         before = state.instrument(instrument.venue, instrument.symbol)
+        if instrument.taker_fee is not None and not usable_rate(instrument.taker_fee):
+            text = (
+                f"{instrument.venue} lists a fee of {instrument.taker_fee} for {instrument.symbol}: not computed with"
+            )
+            state.incident(IncidentKind.FEE_RATE, text, event.t_ns, severity=Severity.CRITICAL, venue=instrument.venue)
+            known = None if before is None else before.taker_fee  # an unknown fee opens nothing
+            instrument = msgspec.structs.replace(instrument, taker_fee=known)
         state.instruments[instrument.venue, instrument.symbol] = instrument
         if unsupported(instrument) and (before is None or not unsupported(before)):
             text = (
@@ -302,7 +309,13 @@ class Engine:
             pair_id = None if order is None else order.pair_id
             self.state.incident(IncidentKind.FEE_CURRENCY, text, fill.received_ns, venue=fill.venue, pair_id=pair_id)
         rate = dearer_rate(fill, instrument)
-        if rate is not None:
+        if rate is not None and not usable_rate(rate):
+            self.state.stopped.setdefault(key, f"a fee of {rate} was charged")
+            text = f"{fill.symbol} is stopped at {fill.venue}: {self.state.stopped[key]}"
+            self.state.incident(
+                IncidentKind.FEE_RATE, text, fill.received_ns, severity=Severity.CRITICAL, venue=fill.venue
+            )
+        elif rate is not None:
             text = f"{fill.symbol} at {fill.venue}: charged {rate}, expected {instrument.taker_fee}; computed with from now on"
             self.state.incident(
                 IncidentKind.FEE_RATE, text, fill.received_ns, severity=Severity.WARNING, venue=fill.venue

@@ -60,6 +60,7 @@ class HaltReason(StrEnum):
 
     ASKED = "asked"
     CONSECUTIVE_LOSSES = "consecutive_losses"
+    CONTRADICTION = "contradiction"
     DAILY_LOSS = "daily_loss_quote"
     ENGINE_ERROR = "engine_error"
     EXECUTOR_ERROR = "executor_error"

@@ -211,6 +211,8 @@ class EngineState:
         self.suspected: set[tuple[str, str]] = set()
         # (venue, symbol) of orders of ours that the journal has lost and that are not recovered yet.
         self.lost: set[tuple[str, str]] = set()
+        # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
+        self.frozen: dict[str, tuple[str, str]] = {}
         self._counters: dict[str, int] = {}
 
     def next_number(self, table: str) -> int:

@@ -47,7 +47,9 @@ AT_PLACING = frozenset(
 """What strikes only an order on its way to the venue."""
 NO_ORDER_LEAVES = frozenset({Phase.NONE, Phase.BOTH_LEGS, Phase.CLOSED})
 """Phases in which no order of the pair is on its way, so that what strikes only such orders cannot meet it."""
-AT_FILLS = frozenset({"duplicate_fill_event", "fill_event_lost"})
+AT_FILLS = frozenset({"duplicate_fill_event", "fill_event_lost", "contradiction"})
+AT_OWN_FILLS = frozenset({"contradiction"})
+"""What strikes only a fill of an order of ours."""
 AT_QUERIES = frozenset({"history_lag", "order_not_found", "balance_lag"})
 AT_CALLS = frozenset({"clock_skew", "key_revoked", "http_503_maintenance"})
 AT_NEXT_REQUEST = frozenset({"net_request_lost", "net_answer_lost", "net_refused"})
@@ -123,7 +125,7 @@ TURNS_ON_THE_WAY = 2
 
 def possible(fault: str, phase: Phase) -> bool:
     """Return whether a fault can meet a pair in a phase at all."""
-    return fault not in AT_PLACING or phase not in NO_ORDER_LEAVES
+    return fault not in AT_PLACING | AT_OWN_FILLS or phase not in NO_ORDER_LEAVES
 
 
 def mood_of(aim: Aim) -> Mood | None:
@@ -207,6 +209,8 @@ def _param(rng: random.Random, name: str) -> str | int | None:
         return rng.choice((700, 1500, 3000))
     if name in ("slow", "history_lag", "balance_lag"):
         return rng.choice((300, 1200, 3000))
+    if name == "contradiction":
+        return rng.choice(("trade", "trade", "filled"))
     return rng.choice(("0", "0.02", "0.5", "0.95")) if name == "partial_fill" else None
 
 

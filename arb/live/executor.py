@@ -307,7 +307,8 @@ class Executor:
         except VenueError as error:
             again_s = BALANCES_AGAIN_S
             self._emit(TroubleReported(kind=IncidentKind.BALANCES_UNREAD, text=str(error), venue=venue))
-        except Exception as error:  # the top of a task: a bug of ours is an incident, the timer asks again
+        except Exception as error:  # the top of a task: a bug is a question that is asked again
+            again_s = BALANCES_AGAIN_S
             self._on_incident(IncidentKind.EXECUTOR_ERROR, f"reading balances of {venue}: {error!r}")
         finally:
             self._asking_balances.discard(venue)

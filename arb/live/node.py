@@ -9,6 +9,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +32,7 @@ from arb.core.events import (
 )
 from arb.core.incidents import HaltReason, IncidentKind
 from arb.core.state import EngineSettings
-from arb.errors import EXIT_HALTED, EXIT_OK, ArbError
+from arb.errors import EXIT_HALTED, EXIT_OK, ArbError, InvariantError
 from arb.live.control import read_halt_file
 from arb.live.executor import Executor
 from arb.live.runner import JournalWriter, LedgerWriter, Runner, TapeWriter
@@ -46,6 +47,9 @@ from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGatew
 log = logging.getLogger(__name__)
 
 HALTS_BY_USER = (None, HaltReason.ASKED, HaltReason.FLATTENING, HaltReason.FLATTENED)
+
+TASK_AGAIN_S = 1.0
+"""How long after a task of ours broke it begins anew."""
 
 OnLedgerState = Callable[[bool, str], None]
 """Called with (blocked, cause) when the ledger stops or resumes taking rows; on the loop's thread."""
@@ -162,7 +166,7 @@ class Node:
         """
         asked = asyncio.create_task(until)
         finished = asyncio.create_task(self.runner.finished.wait())
-        tasks = [asyncio.create_task(self._guarded(job)) for job in self._jobs()]
+        tasks = [asyncio.create_task(job) for job in self._jobs()]
         try:
             await asyncio.wait((asked, finished), return_when=asyncio.FIRST_COMPLETED)
             return await self._wind_down(self._exit_asked(asked))
@@ -240,21 +244,27 @@ class Node:
 
     def _jobs(self) -> Iterable[Job]:
         parts, emit = self._parts, self.runner.emit
-        yield from (feed.run() for feed in self._feeds.values())
-        yield from (gateway.run_private(emit) for gateway in parts.gateways.values())
-        yield from (keep_clock(gateway, emit) for gateway in parts.gateways.values())
+        for name, feed in self._feeds.items():
+            yield self._kept_up(f"the feed {name}", feed.run)
         for venue, gateway in parts.gateways.items():
-            known = tuple(i for (at, _), i in self.engine.state.instruments.items() if at == venue)
-            yield keep_rules(gateway, known, parts.settings.timing.rules_refresh_s, emit)
-        yield from (self._dead_man(parts.gateways[venue]).run() for venue in parts.gateways if venue in parts.dedicated)
+            yield self._kept_up(f"the private stream of {venue}", partial(gateway.run_private, emit))
+            yield self._kept_up(f"the clock of {venue}", partial(keep_clock, gateway, emit))
+            yield self._kept_up(f"the rules of {venue}", partial(self._keep_rules, gateway))
+            if venue in parts.dedicated:
+                yield self._kept_up(f"the dead-man switch of {venue}", self._dead_man(gateway).run)
         if parts.sync is not None:
-            yield keep_synced(parts.sync, lambda cause: log.error("journal: %s", cause))
+            complain = partial(log.error, "journal: %s")
+            yield self._kept_up("the journal's fsync", partial(keep_synced, parts.sync, complain))
         if parts.halt_file_of is not None:
-            yield poll_halt_file(parts.halt_file_of, emit)
-        yield keep_counted(self._drops, emit)
+            yield self._kept_up("the halt file", partial(poll_halt_file, parts.halt_file_of, emit))
+        yield self._kept_up("the count of dropped opportunities", partial(keep_counted, self._drops, emit))
         if parts.view is not None:
             yield self._shown(parts.view(self))
-        yield from parts.jobs(self)
+        yield from (self._guarded(job) for job in parts.jobs(self))
+
+    def _keep_rules(self, gateway: OrderGateway) -> Job:
+        known = tuple(i for (at, _), i in self.engine.state.instruments.items() if at == gateway.venue)
+        return keep_rules(gateway, known, self._parts.settings.timing.rules_refresh_s, self.runner.emit)
 
     def _dead_man(self, gateway: OrderGateway) -> DeadManSwitch:
         timeout_s = self._parts.settings.timing.dead_man_timeout_s
@@ -269,8 +279,20 @@ class Node:
             text = f"the view broke, and trading goes on without: {error!r}"
             self.runner.emit(TroubleReported(kind=IncidentKind.VIEW, text=text))
 
+    async def _kept_up(self, what: str, start: Callable[[], Job]) -> None:
+        """Run a task; one that breaks begins anew, while opening is halted. An invariant that it breaks stops trading."""
+        while True:
+            try:
+                return await start()
+            except InvariantError as error:
+                return self.runner.fail(error)
+            except Exception as error:  # the top of a task: a bug there must not leave legs unhedged
+                text = f"{what}: {error!r}; it begins anew"
+                self.runner.emit(TroubleReported(kind=IncidentKind.EXECUTOR_ERROR, text=text))
+            await asyncio.sleep(TASK_AGAIN_S)
+
     async def _guarded(self, job: Job) -> None:
-        """Run a task that should never end; whatever ends it stops trading."""
+        """Run a task without which there is nothing to trade on; whatever ends it stops trading."""
         try:
             await job
         except Exception as error:  # the top of a task: whatever ended it, the engine must not trade on without it

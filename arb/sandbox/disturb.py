@@ -1,6 +1,7 @@
 """The state faults of a venue: what each changes when it begins, while it lasts, and back when it ends."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -8,13 +9,14 @@ from arb.sandbox.accounts import Balance
 from arb.sandbox.exact import ONE, mul, units_floor
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.faults import STATE, Fault, FaultBoard
-from arb.sandbox.values import BalanceChanged, Event, OrderRequest, Refused, SimOrder
+from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled, OrderRequest, Refused, SimOrder
 from arb.sandbox.wire import Scheduler, Session
 
 POINTS = {"gate": "POINT"}
 """Venues that can take their fees in points, and the asset."""
 _DISCONNECT = frozenset({"ws_disconnect"})
 _LATE_FILL = frozenset({"late_fill"})
+_CONTRADICTION = frozenset({"contradiction"})
 
 
 class Disturbed(Protocol):
@@ -120,6 +122,19 @@ class Disturbance:
     def _late_fill(self, fault: Fault, order: SimOrder, lots: int) -> None:
         self.venue.board.felt(fault)
         self.venue.exchange.late_fill(order, lots, self.venue.now_ns)
+
+    def reported(self, event: Event) -> tuple[Event, ...]:
+        """Return what the streams say of an event: under a contradiction of an order with a client id also what is not true."""
+        if not isinstance(event, OrderFilled) or not event.order.client_id or not self.venue.board.active:
+            return (event,)
+        fault = self.venue.board.take(_CONTRADICTION, "stream", event.order.symbol, self.venue.scheduler.now_ns)
+        if fault is None:
+            return (event,)
+        if fault.param == "filled":
+            more = replace(event.order, filled_lots=event.order.filled_lots + event.order.lots)
+            return OrderChanged(more, "update", event.ns), event
+        again = replace(event.fill, trade_id=self.venue.exchange.ids.next(self.venue.now_ns))
+        return event, OrderFilled(event.order, again, event.ns)
 
     def on_event(self, event: Event) -> None:
         """Let a balance become visible late."""

@@ -45,6 +45,7 @@ KINDS: dict[str, FaultKind] = {
     "late_fill": FaultKind(300, STATE, "any"),  # ms after the cancel
     "duplicate_fill_event": FaultKind(None, STREAM, "stream"),
     "fill_event_lost": FaultKind(None, STREAM, "stream"),
+    "contradiction": FaultKind("trade", STREAM, "stream"),  # trade: a fill under two ids; filled: more than was ordered
     "history_lag": FaultKind(3000, STATE, "query"),  # ms
     "order_not_found": FaultKind(None, STATE, "query"),
     "foreign_order": FaultKind("200", STATE, "any"),  # notional in quote of a manual market buy

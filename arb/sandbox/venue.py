@@ -314,8 +314,9 @@ class SimVenue:
     # -- callbacks of the exchange -------------------------------------------------------------------------------------
 
     def _on_event(self, event: Event) -> None:
-        for session in list(self.sessions.values()):
-            session.on_event(event)
+        for said in self.disturbance.reported(event):
+            for session in list(self.sessions.values()):
+                session.on_event(said)
         if self.board.active and isinstance(event, OrderChanged) and event.what == "finish":
             self.disturbance.on_order_ended(event.order)
         self.disturbance.on_event(event)

@@ -33,6 +33,7 @@ from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
 from arb.venues.dialect import Call, CancelBatch, Fees, TradeDialect
 from arb.venues.order_socket import OrderSocket
+from arb.venues.private import side_by_side
 from arb.venues.rules.clock_offset import measure
 from arb.venues.rules.key_rights import KeyFacts, checked_key
 from arb.venues.rules.outcome import (
@@ -302,7 +303,7 @@ class VenueGateway:
 
     async def run_private(self, listener: EventListener) -> None:
         """Keep the private stream up until cancelled, and the order socket where there is one."""
-        await asyncio.gather(self._private.run(listener), self._writes.run(listener))
+        await side_by_side(self._private.run(listener), self._writes.run(listener))
 
     def _learn_account(self, facts: KeyFacts) -> None:
         """Call the account what its venue does, so that it stays the same one whatever key it is reached with."""

@@ -5,9 +5,11 @@ the connection: something may have been missed, and `PrivateDown` makes the engi
 does not: it is reported once.
 """
 
+import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from arb.clock import Clock
 from arb.core.events import PrivateDown, PrivateUp, TroubleReported
@@ -103,3 +105,14 @@ class PrivateStream:
 
     def _venue_ns(self) -> int:
         return self._clock.wall_ns() + self._offset_ns()
+
+
+async def side_by_side(*streams: Coroutine[Any, Any, None]) -> None:
+    """Run streams until cancelled; where one of them breaks the others end too, so that all may be run again."""
+    tasks = [asyncio.create_task(stream) for stream in streams]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

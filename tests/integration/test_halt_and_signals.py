@@ -184,7 +184,7 @@ def test_a_second_signal_ends_a_start_that_waits(tmp_path: Path) -> None:
         asked, _ = silent.accept()
         with asked:
             process.send_signal(signal.SIGTERM)
-            process.send_signal(signal.SIGHUP)  # another one, for two of a kind may arrive as one
+            process.send_signal(signal.SIGINT)  # another one, for two of a kind may arrive as one
             ended = end_of(process)
     assert (ended.code, ended.out) == (130, ""), ended.err
     assert "stopped by a second signal" in ended.err.splitlines()[-1]

@@ -89,7 +89,7 @@ MUTANTS = {
     "ended-is-settled": Mutant(
         "an order is settled only with all the fills its venue counts",
         "arb/core/orders/order.py",
-        "return self.ended and self.filled >= self.reported_filled",
+        "return self.ended and not self.frozen and self.filled >= self.reported_filled",
         "return self.ended",
     ),
     "sent-unwritten": Mutant(

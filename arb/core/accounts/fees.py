@@ -55,6 +55,11 @@ def unsupported(instrument: Instrument) -> bool:
     return instrument.buy_fee_in is FeeIn.OTHER and bool(instrument.taker_fee)
 
 
+def usable_rate(rate: Decimal) -> bool:
+    """Return whether a fee rate can be computed with: below 100 %, and no finer than `RATE_STEP`."""
+    return abs(rate) < 1 and rate == rate.quantize(RATE_STEP)
+
+
 def expected_fee_currency(fill: Fill, buy_fee_in: FeeIn) -> str | None:
     """Return the asset the model expects a fee in; None for an asset that it cannot name."""
     base, quote = Symbol.of(fill.symbol).base_and_quote

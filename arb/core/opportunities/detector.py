@@ -276,7 +276,7 @@ class Detector:
         worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
         if any(s.offset_ns is None or s.clock_suspected or s.clock_error_ns > worst_ns for s in states):
             return Reason.CLOCK_OFFSET
-        unknown = {(o.venue, o.symbol) for o in self.manager.unknown_orders()} | state.lost
+        unknown = {(o.venue, o.symbol) for o in self.manager.unknown_orders()} | state.lost | {*state.frozen.values()}
         if any((venue, symbol) in unknown for venue in venues):
             return Reason.UNKNOWN_OUTSTANDING
         unusable = [reason for venue in venues if (reason := state.books.unusable(venue, symbol, now_ns))]

@@ -22,6 +22,7 @@ from arb.core.events import (
     OutcomeUnknown,
 )
 from arb.core.incidents import IncidentKind, Severity
+from arb.core.orders.contradictions import LISTED_WITHIN_NS, Contradictions
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.reconciler import OrderReconciler
@@ -70,6 +71,7 @@ class OrderManager:
         self._orphans: dict[tuple[str, str], list[Fill]] = {}
         self._closed: deque[int] = deque()
         self._reconciler = OrderReconciler(state)
+        self._contradictions = Contradictions(state, self._reconciler)
 
     # Opening and sending.
 
@@ -212,11 +214,12 @@ class OrderManager:
         order.query_in_flight = False
         if event.report is not None:
             self._take_report(order, event.report, event.t_ns)
+        certain = self._contradictions.resolve(order, event, event.t_ns)
         for fill in event.fills:
-            self._take_fill(order, fill, event.t_ns)
+            self._take_fill(order, fill, event.t_ns, certain=certain)
         if event.report is None and not event.fills and event.complete and order.is_unknown:
             self._reconciler.count_clean_query(order, event)
-        if not order.settled:
+        if not order.settled or order.overfilled:
             self._reconciler.ask_later(order, event.t_ns)
         if order.rests and event.report is not None:
             self._reconciler.cancel(order)  # none of ours is meant to rest: an earlier cancel was lost
@@ -232,7 +235,7 @@ class OrderManager:
     def on_timer(self, timer: OrderTimer, now_ns: int) -> None:
         """Query an order that has been silent for too long."""
         order = self.orders.get(timer.client_order_id)
-        if order is not None and not order.settled and not order.query_in_flight:
+        if order is not None and (not order.settled or order.overfilled) and not order.query_in_flight:
             self._reconciler.ask(order, now_ns)
 
     def on_clock(self, venue: str, offset_ns: int) -> None:
@@ -289,8 +292,8 @@ class OrderManager:
         return [order for order in self._open_orders() if order.rests and venue in (None, order.venue)]
 
     def unknown_orders(self) -> list[WorkingOrder]:
-        """Return the orders that may or may not exist."""
-        return [order for order in self._open_orders() if order.is_unknown]
+        """Return the orders that may or may not exist, and those that a venue contradicts itself about."""
+        return [order for order in self._open_orders() if order.is_unknown or order.frozen]
 
     def close(self, pair: PairTrade) -> None:
         """Take a pair off the open ones; it stays known for late fills."""
@@ -331,16 +334,20 @@ class OrderManager:
         return None if name is None else self.orders[name]
 
     def _take_report(self, order: WorkingOrder, report: OrderReport, now_ns: int) -> None:
-        order.take_report(report, now_ns)
+        if objection := order.take_report(report, now_ns):
+            self._contradictions.report(order, objection, now_ns)
         key = (order.venue, report.venue_order_id)
         if key not in self._by_venue_id:
             self._by_venue_id[key] = order.client_order_id
             for fill in self._orphans.pop(key, ()):
                 self._take_fill(order, fill, now_ns)
 
-    def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int) -> None:
+    def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int, *, certain: bool = False) -> None:
         state = self.state
         base, quote = Symbol.of(order.symbol).base_and_quote
+        aside = fill.key in order.disproved if certain else self._contradictions.puts_aside(order, fill, now_ns)
+        if aside:
+            return
         if not order.take_fill(fill):
             return
         state.inventory.apply_fill(fill, quote, base, *state.venues[fill.venue].executed(fill, order))
@@ -359,6 +366,8 @@ class OrderManager:
         elif order.released and not order.settled:
             # The venue reports more filled than when all seemed over, and the fill itself may have been lost on the way.
             self._reconciler.ask_later(order, now_ns)
+        elif order.overfilled and not order.query_in_flight:
+            self.state.out.timer(OrderTimer(order.client_order_id), now_ns + LISTED_WITHIN_NS)
         self.state.out.persist(order.record())
         self._progress(self.pairs[order.pair_id], now_ns)
 

@@ -6,6 +6,9 @@ ended it and the fills we hold add up to the cumulative fill it reported: a canc
 and a fill that comes after it (or before the acknowledgement of the order itself) is as good as any other.
 
 An order whose outcome is unknown stays so until the venue reports it, or its absence is proved (`core/orders/reconciler.py`).
+
+A venue may contradict itself: more filled than was ordered, one trade under two ids. Nothing of that is counted; the order is
+*frozen*, which means not settled, until a complete order query shows an ended order and exactly the fills that make it up.
 """
 
 from collections.abc import Iterable
@@ -17,7 +20,7 @@ from arb.core.commands import PlaceOrder
 from arb.core.records import FillRecord, OrderRecord
 from arb.errors import require
 from arb.market.fill import Fill, FillKey, FillSource, Liquidity
-from arb.market.numbers import ZERO
+from arb.market.numbers import ZERO, plain
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
 
 
@@ -73,6 +76,15 @@ class WorkingOrder:
         self.recovered = False
         # Whether an incident says that the outcome has been unknown for too long.
         self.alarmed = False
+        self.frozen = False
+        # How the venue contradicted itself, as an incident has said; "" while it did not.
+        self.contradiction = ""
+        # Fills that are not counted, because they contradict what is known.
+        self.set_aside: set[FillKey] = set()
+        # Other ids of trades that were counted.
+        self.disproved: set[FillKey] = set()
+        # Whether the venue has reported a final cumulative fill.
+        self.reported_ended = False
 
     @classmethod
     def restored(cls, record: OrderRecord, fills: Iterable[FillRecord], expires_ns: int) -> "WorkingOrder":
@@ -139,11 +151,18 @@ class WorkingOrder:
     @property
     def settled(self) -> bool:
         """Return whether nothing more can be expected of this order."""
-        return self.ended and self.filled >= self.reported_filled
+        return self.ended and not self.frozen and self.filled >= self.reported_filled
+
+    @property
+    def overfilled(self) -> bool:
+        """Return whether the fills held exceed the final cumulative fill reported: a late fill, or a contradiction."""
+        return self.reported_ended and self.filled > self.reported_filled
 
     @property
     def status(self) -> OrderStatus:
-        """Return the status as the ledger names it."""
+        """Return the status as the ledger names it; a frozen order is unknown."""
+        if self.frozen:
+            return OrderStatus.UNKNOWN
         if self.absent:
             return OrderStatus.ABSENT
         if self.outcome is Outcome.REJECTED:
@@ -159,21 +178,47 @@ class WorkingOrder:
             return OrderStatus.OPEN
         return OrderStatus.SENT if self.sent_ns else OrderStatus.INTENT
 
-    def take_report(self, report: OrderReport, now_ns: int) -> None:
-        """Take a report of the venue on this order; an older one never undoes a newer one."""
+    def take_report(self, report: OrderReport, now_ns: int) -> str:
+        """Take a report of the venue on this order; an older one never undoes a newer one.
+
+        Return how it contradicts what was ordered, "" when it does not; one that does is not taken.
+        """
+        if not ZERO <= report.filled <= self.size:
+            return f"{plain(report.filled)} reported filled of {plain(self.size)}"
         if self.venue_order_id is None:
             self.venue_order_id = report.venue_order_id
-        require(
-            report.filled <= self.size,
-            f"order {self.client_order_id}: the venue reports {report.filled} filled of {self.size}",
-        )
         self.outcome, self.absent = Outcome.ACCEPTED, False
         self.reported_filled = max(self.reported_filled, report.filled)
         if not report.is_open:
+            self.reported_ended = True
             self.end(now_ns)
+        return ""
+
+    def misfits(self, fill: Fill) -> bool:
+        """Return whether a fill cannot be one of this order, whatever else has filled."""
+        return fill.side is not self.side or fill.size <= 0 or fill.price <= 0
+
+    def objection(self, fill: Fill) -> str:
+        """Return how a fill that is not counted yet contradicts what was ordered or filled, "" when it does not."""
+        if self.misfits(fill):
+            return f"a fill of {fill.side} {plain(fill.size)} at {plain(fill.price)} for a {self.side} order"
+        if self.filled + fill.size > self.size:
+            return f"fills of {plain(self.filled + fill.size)} for an order of {plain(self.size)}"
+        return ""
+
+    def has_twin(self, fill: Fill) -> bool:
+        """Return whether a fill counted under another id has the same size, price and instant: most likely the same trade."""
+        return any(
+            (held.size, held.price, held.event_ns) == (fill.size, fill.price, fill.event_ns)
+            for key, held in self.fills.items()
+            if key != fill.key
+        )
 
     def take_fill(self, fill: Fill) -> bool:
-        """Count a fill unless it was counted before; return whether it is new."""
+        """Count a fill unless it was counted before; return whether it is new.
+
+        Raises `InvariantError` for one that exceeds the order's size: `objection` is to be asked before.
+        """
         if fill.key in self.fills:
             return False
         require(

@@ -60,11 +60,15 @@ class StreamConnection:
         self.last_byte_ns = 0
 
     async def run(self) -> None:
-        """Keep the connection up; returns only when cancelled."""
+        """Keep the connection up until cancelled; what the listeners raise ends it, and it may be run again."""
         attempt = 0
         while True:
             started_ns = self._clock.monotonic_ns()
-            cause = await self._live()
+            try:
+                cause = await self._live()
+            except Exception as error:  # a bug in a listener: whoever uses the connection must know that it is gone
+                self._on_down(f"bug: {error!r}")
+                raise
             if (self._clock.monotonic_ns() - started_ns) / NS_PER_S >= STEADY_S:
                 attempt = 0
             attempt += 1

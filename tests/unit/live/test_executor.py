@@ -380,6 +380,15 @@ def test_balances_that_cannot_be_read_are_asked_for_again_later() -> None:
     assert bench.log == ["balances gate"] * 2
 
 
+def test_balances_that_a_bug_keeps_from_being_read_are_asked_for_again_too() -> None:
+    bench = Bench()
+    bench.gateways["gate"].error = KeyError("surprise")
+    bench.perform(RefreshBalances(cause=1, venue="gate"), for_s=2.5)
+
+    assert [kind for kind, _ in bench.incidents] == ["executor_error"] * 2
+    assert bench.log == ["balances gate"] * 2
+
+
 def test_a_look_through_an_account_is_answered_even_by_a_bug() -> None:
     command = SnapshotAccount(cause=1, venue="gate", symbols=("BTC/USDT",), since_ns=0)
     assert Bench().perform(command).reported(AccountSnapshotTaken)[0].complete

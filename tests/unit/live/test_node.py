@@ -11,14 +11,15 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import AnyEvent, HaltAsked, InstrumentListed, RunEnded, RunStarted, TroubleReported
+from arb.core.events import AnyEvent, ClockMeasured, HaltAsked, InstrumentListed, RunEnded, RunStarted, TroubleReported
 from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
-from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError
+from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError
 from arb.live.control import write_halt_file
 from arb.live.node import Node, Parts, present_accounts, restored_from, restored_on
 from arb.live.universe import books_of, universe_of
+from arb.market.instrument import Instrument
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
 from arb.store.retention import drop_story
@@ -53,6 +54,32 @@ class Silence:
         return False
 
 
+class BreaksOnce(PaperGateway):
+    """A gateway of which one call raises what nobody foresaw, the first time that it is made while trading."""
+
+    call = ""
+    trading = False
+    made = 0
+
+    async def run_private(self, listener: EventListener) -> None:
+        self.note("run_private")
+        await super().run_private(listener)
+
+    async def measure_clock(self) -> ClockMeasured:
+        self.note("measure_clock")
+        return await super().measure_clock()
+
+    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        self.note("instruments")
+        return await super().instruments(symbols)
+
+    def note(self, call: str) -> None:
+        if self.trading and call == self.call:
+            self.made += 1
+            if self.made == 1:
+                raise KeyError("surprise")
+
+
 class Sink:
     """A ledger that takes everything."""
 
@@ -64,11 +91,11 @@ class Sink:
 class Bench:
     """A node on two paper venues; `changes` are parts that are handed in otherwise."""
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, make_gateway: type[PaperGateway] = PaperGateway, **changes: Any) -> None:
         self.clock, rng = a_clock(), random.Random(1)
         self.journal = Journal.in_memory(self.clock, rng)
-        gateways = {
-            venue: PaperGateway(
+        self.gateways = gateways = {
+            venue: make_gateway(
                 venue,
                 [an_instrument(venue)],
                 lambda: self.node.engine.state.books,
@@ -161,6 +188,54 @@ def test_a_task_that_dies_stops_trading_and_the_run_says_so() -> None:
     bench = Bench(jobs=lambda _: (breaks(),))
     assert bench.run(never) == EXIT_HALTED
     assert (bench.ended().exit_code, bench.ended().fatal) == (EXIT_HALTED, "the sandbox is gone")
+
+
+@pytest.mark.parametrize("call", ["run_private", "measure_clock", "instruments"])
+def test_a_task_at_a_venue_that_breaks_begins_anew_while_opening_is_halted(call: str) -> None:
+    bench = Bench(make_gateway=BreaksOnce)
+    gateway = bench.gateways["gate"]
+    assert isinstance(gateway, BreaksOnce)
+
+    async def two_hours() -> int:
+        gateway.call, gateway.trading = call, True
+        await asyncio.sleep(7_200)
+        return EXIT_OK
+
+    assert bench.run(two_hours) == EXIT_HALTED
+    assert gateway.made >= 2
+    assert bench.node.engine.state.control.halted == "executor_error"
+    assert bench.ended().fatal is None
+
+
+def test_a_feed_that_breaks_begins_anew_while_opening_is_halted() -> None:
+    began: list[str] = []
+
+    class Breaks(Silence):
+        async def run(self) -> None:
+            began.append(self.venue)
+            if began.count(self.venue) == 1:
+                raise KeyError("surprise")
+            await super().run()
+
+    async def a_while() -> int:
+        await asyncio.sleep(60)
+        return EXIT_OK
+
+    bench = Bench(make_feeds=lambda *_: {venue: Breaks(venue) for venue in VENUES})
+    assert bench.run(a_while) == EXIT_HALTED
+    assert sorted(began) == ["gate", "gate", "okx", "okx"]
+    assert bench.node.engine.state.control.halted == "executor_error"
+    assert bench.ended().fatal is None
+
+
+def test_an_invariant_that_a_task_breaks_stops_trading() -> None:
+    class Breaks(Silence):
+        async def run(self) -> None:
+            raise InvariantError("two connections carry one row")
+
+    bench = Bench(make_feeds=lambda *_: {venue: Breaks(venue) for venue in VENUES})
+    assert bench.run(never) == EXIT_HALTED
+    assert bench.ended().fatal == "two connections carry one row"
 
 
 def test_a_view_that_breaks_ends_alone_and_an_incident_says_so() -> None:

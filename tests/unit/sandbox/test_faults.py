@@ -389,6 +389,33 @@ def test_a_fill_event_is_lost_or_doubled_while_the_fill_is_one(fault: str, count
     assert len(sick.ledger()["fills"]) == 1
 
 
+@pytest.mark.parametrize("client_id", ["t-arb", ""])
+def test_one_trade_is_reported_under_two_ids_where_the_order_has_a_client_id(client_id: str) -> None:
+    sick = Patient()
+    stream = sick.bench.open("/ws/v4/")
+    sick.bench.subscribe_private(stream, "spot.usertrades")
+    sick.suffer("contradiction")
+    sick.bench.exchange.place(
+        OrderRequest(SYMBOL, "buy", "limit", "ioc", Decimal(61_000), Decimal("0.01"), client_id=client_id),
+        sick.bench.now_ns,
+    )
+    fills = [row for frame in stream.wait() for row in frame["result"]]
+    assert len({row["id"] for row in fills}) == len(fills) == (2 if client_id else 1)
+    assert len({(row["amount"], row["price"], row["create_time_ms"]) for row in fills}) == 1
+    assert len(sick.ledger()["fills"]) == 1
+
+
+def test_more_is_reported_filled_than_was_ordered() -> None:
+    sick = Patient()
+    stream = sick.bench.open("/ws/v4/")
+    sick.bench.subscribe_private(stream, "spot.orders")
+    sick.suffer("contradiction", param="filled")
+    sick.place(100 * NS_PER_MS)
+    left = [Decimal(row["left"]) for frame in stream.wait() for row in frame["result"]]
+    assert min(left) < 0
+    assert left[-1] == 0
+
+
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 

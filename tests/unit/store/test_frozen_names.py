@@ -180,8 +180,8 @@ INCIDENTS = (
 )
 SEVERITIES = "info warning critical"
 HALTS = (
-    "asked consecutive_losses daily_loss_quote engine_error executor_error flatten flattened leg_deadline risk_limit"
-    " stranded"
+    "asked consecutive_losses contradiction daily_loss_quote engine_error executor_error flatten flattened"
+    " leg_deadline risk_limit stranded"
 )
 
 

@@ -71,6 +71,24 @@ def test_a_pair_charged_more_than_planned_is_the_last_one_until_the_venue_report
     assert len(crossed(bench)) == 2
 
 
+def test_a_fee_of_more_than_all_stops_the_symbol_and_not_the_engine() -> None:
+    bench = Bench()
+    buy, _ = crossed(bench)
+    bench.tell(OrderFilled(fill=a_fill(buy, "1", fee="150", at_ns=bench.now_ns)))
+    assert bench.engine.state.instruments["gate", SYMBOL].taker_fee == D("0.001")
+    assert ("gate", SYMBOL) in bench.engine.state.stopped
+    assert [(row.kind, row.severity) for row in told(bench)] == [("fee_rate", "critical")]
+
+
+@pytest.mark.parametrize("fee", ["1.5", "-1", "0.0000000001"])
+def test_a_listed_fee_that_cannot_be_computed_with_changes_nothing(fee: str) -> None:
+    bench = Bench()
+    bench.tell(InstrumentListed(instrument=an_instrument("gate", taker_fee=D(fee))))
+    assert bench.engine.state.instruments["gate", SYMBOL].taker_fee == D("0.001")
+    assert [(row.kind, row.severity) for row in told(bench)] == [("fee_rate", "critical")]
+    assert len(crossed(bench)) == 2
+
+
 @pytest.mark.parametrize(
     ("size", "fee"),
     [

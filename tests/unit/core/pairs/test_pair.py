@@ -10,7 +10,6 @@ from arb.core.commands import AnyCommand, Persist, PlaceOrder, QueryOrder, SetTi
 from arb.core.events import OrderAccepted, OrderFilled, OrderRejected, OrderUpdated, OutcomeUnknown, TimerFired
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
-from arb.errors import InvariantError
 from arb.market.order import OrderStatus, Role, Side
 from tests.builders import SYMBOL, Bench, D, a_fill, a_report, an_instrument
 
@@ -304,14 +303,6 @@ def test_a_rejection_after_the_order_was_seen_alive_is_not_believed() -> None:
     assert any(isinstance(c, SetTimer) and buy.client_order_id in c.timer for c in bench.said)
     accept(bench, sell, "0")
     assert last_pair(bench).state is PairState.OPENING
-
-
-def test_more_fills_than_were_ordered_stop_the_engine() -> None:
-    bench = Bench()
-    buy, _ = crossed(bench)
-    fill(bench, buy, "0.7", "t1")
-    with pytest.raises(InvariantError, match="exceed"):
-        fill(bench, buy, "0.7", "t2")
 
 
 def test_a_silent_order_is_asked_for() -> None:
