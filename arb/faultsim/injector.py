@@ -15,7 +15,7 @@ from arb.core.engine import Engine
 from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import PairState
-from arb.faultsim.aims import AT_PLACING, HALT, KILLS, POWER_CUT, Phase, Strike, possible
+from arb.faultsim.aims import AT_OWN_FILLS, AT_PLACING, HALT, KILLS, POWER_CUT, Phase, Strike, possible
 from arb.faultsim.disk import Disk
 from arb.faultsim.faults import LINE_FAULTS, Life, LineFault, Point
 from arb.faultsim.network import Network
@@ -297,9 +297,11 @@ class Injector:
         engine = None if process is None else process.engine
         found: set[tuple[Phase, int]] = set()
         if engine is not None:
-            touches = _is_placing if strike.name in AT_PLACING else _touches
+            touches = {**dict.fromkeys(AT_PLACING, _is_placing), **dict.fromkeys(AT_OWN_FILLS, _is_under_way)}.get(
+                strike.name, _touches
+            )
             found = {(phase_of(pair), pair.id) for pair in engine.manager.open.values() if touches(pair, venue)}
-            if strike.name not in AT_PLACING:
+            if strike.name not in AT_PLACING | AT_OWN_FILLS:
                 found |= {(Phase.CLOSED, pair.id) for pair in self._just_closed(engine) if _touches(pair, venue)}
         if not found and possible(strike.name, Phase.NONE):
             found.add((Phase.NONE, 0))
@@ -326,6 +328,11 @@ def _is_placing(pair: PairTrade, venue: str | None) -> bool:
     """Return whether an order of the pair is on its way to a venue, for all that is known here."""
     orders = (order for order in pair.orders.values() if order.venue == venue and not order.ended)
     return any(not order.fills and order.outcome in (None, Outcome.UNKNOWN) for order in orders)
+
+
+def _is_under_way(pair: PairTrade, venue: str | None) -> bool:
+    """Return whether an order of the pair has not ended at a venue, for all that is known here."""
+    return any(order.venue == venue and not order.ended for order in pair.orders.values())
 
 
 def _enforces_expiry(venue: str) -> bool:

@@ -50,6 +50,7 @@ _TROUBLES = (
     Trouble("delayed_request", {"count": 2, "param": 2500}),
     Trouble("slow", {"count": 2, "param": 1500}),
     Trouble("late_fill", {"count": 3}, (SHORT,), may_halt=("consecutive_losses",)),
+    Trouble("contradiction", {"count": 3}, may_halt=("contradiction",)),
     Trouble("history_lag", {}, (LOST,)),
     Trouble("order_not_found", {}, (LOST,)),
     Trouble("balance_lag", {}, (LOST,)),
