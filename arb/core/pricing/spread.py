@@ -65,6 +65,7 @@ _CONSTRAINTS = (
     Reason.NO_DEPTH,
     Reason.BELOW_MIN_SIZE,
     Reason.BELOW_MIN_NOTIONAL,
+    Reason.PRICE_BAND,
     Reason.RESIDUAL_TOO_LARGE,
     Reason.INSUFFICIENT_BALANCE,
     Reason.MAX_NOTIONAL,
@@ -74,9 +75,11 @@ _CONSTRAINTS = (
 def _limit(sizes: Sizes, reason: Reason, funds: Funds) -> None:
     match reason:
         case Reason.BELOW_MIN_SIZE:
-            sizes.limit_min_size()
+            sizes.limit_size()
         case Reason.BELOW_MIN_NOTIONAL:
             sizes.limit_min_notional()
+        case Reason.PRICE_BAND:
+            sizes.limit_band()
         case Reason.RESIDUAL_TOO_LARGE:
             sizes.limit_residual()
         case Reason.INSUFFICIENT_BALANCE:
@@ -139,8 +142,8 @@ def _plan(sizes: Sizes, i: int, s: int) -> Plan:
         terms=terms,
         buy_size=q,
         sell_size=s,
-        buy_limit=_buy_limit(terms, q, worst_ask, spare),
-        sell_limit=_sell_limit(terms, s, worst_bid, spare),
+        buy_limit=_buy_limit(terms, q, worst_ask, spare, terms.buy_top(asks.twice_middle)),
+        sell_limit=_sell_limit(terms, s, worst_bid, spare, terms.sell_bottom(bids.twice_middle)),
         worst_ask=worst_ask,
         worst_bid=worst_bid,
         cost=cost,
@@ -155,17 +158,19 @@ def _plan(sizes: Sizes, i: int, s: int) -> Plan:
     )
 
 
-def _buy_limit(terms: PairTerms, q: int, worst_ask: int, spare: int) -> int:
-    """Return `max(worst_ask, floor_tick(min(worst_ask*(1+slip), worst_ask + h/(2*q*k))))`."""
+def _buy_limit(terms: PairTerms, q: int, worst_ask: int, spare: int, top: int | None) -> int:
+    """Return `max(worst_ask, floor_tick(min(worst_ask*(1+slip), worst_ask + h/(2*q*k))))`, at most `top`."""
     tick, share = terms.buy_tick, 2 * terms.fee_one * q * terms.buy_cost
     by_slip = worst_ask * (terms.slip_one + terms.slip_up) // (terms.slip_one * tick)
     by_profit = (worst_ask * share + spare) // (share * tick)
-    return max(worst_ask, min(by_slip, by_profit) * tick)
+    limit = max(worst_ask, min(by_slip, by_profit) * tick)
+    return limit if top is None else min(limit, top)
 
 
-def _sell_limit(terms: PairTerms, s: int, worst_bid: int, spare: int) -> int:
-    """Return `min(worst_bid, ceil_tick(max(worst_bid*(1-slip), worst_bid - h/(2*s*(1-fB)))))`, at least one tick."""
+def _sell_limit(terms: PairTerms, s: int, worst_bid: int, spare: int, bottom: int | None) -> int:
+    """Return `min(worst_bid, ceil_tick(max(worst_bid*(1-slip), worst_bid - h/(2*s*(1-fB)))))`, at least a tick and `bottom`."""
     tick, share = terms.sell_tick, 2 * terms.fee_one * s * terms.sell_keep
     by_slip = -(-worst_bid * (terms.slip_one - terms.slip_up) // (terms.slip_one * tick))
     by_profit = -(-(worst_bid * share - spare) // (share * tick))
-    return min(worst_bid, max(by_slip, by_profit, 1) * tick)
+    limit = min(worst_bid, max(by_slip, by_profit, 1) * tick)
+    return limit if bottom is None else max(limit, bottom)
