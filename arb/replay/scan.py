@@ -33,7 +33,7 @@ DIGITS_MAX, EXPONENT_MAX = 60, 30
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?", re.ASCII)
 
 _TOP = ("symbol", "limits", "venues")
-_LIMITS = ("min_edge_bps", "min_net", "max_notional", "max_slippage_bps", "dust_max_quote")
+_LIMITS = ("min_edge_bps", "max_edge_bps", "min_net", "max_notional", "max_slippage_bps", "dust_max_quote")
 _VENUE = (
     *("bids", "asks", "taker_fee", "buy_fee_in", "lot", "tick", "min_size", "min_notional"),
     *("max_size", "price_band", "balances"),

@@ -142,6 +142,22 @@ class Sizes:
         paid = self.terms.ask_weight * self.asks.amount(i * self.terms.buy_lot)
         return 10_000 * edge.denominator * self.net(i) >= edge.numerator * paid
 
+    def exceeds_edge(self) -> bool:
+        """Return whether the smallest feasible size has `edge_bps > max_edge_bps`."""
+        most = self.terms.max_edge
+        least = None if most is None else self.least()
+        if most is None or least is None:
+            return False
+        net, paid = least
+        return 10_000 * most.denominator * net > most.numerator * paid
+
+    def least(self) -> tuple[int, int] | None:
+        """Return `net` and `paid` of the smallest feasible size, None when there is none."""
+        found = self.lowest(1)
+        if found is None:
+            return None
+        return self.net(found[0]), self.terms.ask_weight * self.asks.amount(found[0] * self.terms.buy_lot)
+
     def limit_edge(self) -> None:
         """Keep `edge_bps >= min_edge_bps`: `net - edge*paid` is concave and 0 at 0, so a prefix holds it."""
         low, high = 0, self.last

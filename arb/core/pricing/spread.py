@@ -4,8 +4,13 @@
 with the first reason why there is none; `sizes.py` holds the argument why no size is missed. The caller judges what
 is not economics: whether the books are live, crossed or skewed, and whether the fees are known.
 
+Before our own means count, the edge of the smallest legal size must not exceed `max_edge_bps`: above it, what is quoted is
+not one coin at two prices, and no size is right. It never shapes a size.
+
 A constraint *fails* when no size is left that passes it and all constraints before it in the order of `Reason`.
 """
+
+from fractions import Fraction
 
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
@@ -19,7 +24,12 @@ def evaluate(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds = UNLIMITE
     if not asks.total or not bids.total:
         return _refuse(terms, Reason.NO_DEPTH, None)
     sizes = Sizes(terms, asks, bids)
-    for reason in _CONSTRAINTS:
+    for reason in _RULES:
+        _limit(sizes, reason, funds)
+    if sizes.exceeds_edge():
+        found = sizes.best()
+        return _refuse(terms, Reason.EDGE_IMPLAUSIBLE, None if found is None else sizes.net(found[0]))
+    for reason in _MEANS:
         _limit(sizes, reason, funds)
     found = sizes.best()
     if found is None:
@@ -47,6 +57,17 @@ def episode_net(terms: PairTerms, asks: Depth, bids: Depth) -> int:
     return 0 if sizes is None or found is None else _lifted(terms, sizes.net(found[0]))
 
 
+def least_edge(terms: PairTerms, asks: Depth, bids: Depth) -> Fraction | None:
+    """Return `net / paid` of the smallest size that depth and the venues' rules allow, None when there is none."""
+    if not asks.total or not bids.total:
+        return None
+    sizes = Sizes(terms, asks, bids)
+    for reason in _RULES:
+        _limit(sizes, reason, UNLIMITED)
+    least = sizes.least()
+    return None if least is None else Fraction(*least)
+
+
 def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> int:
     """Return `m` on `10**(price_exp + fee_exp)`, rounded down: the quote value of one base of residual at the sell
     venue.
@@ -61,15 +82,10 @@ def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> i
     return terms.sell_keep * walked // residual
 
 
-_CONSTRAINTS = (
-    Reason.NO_DEPTH,
-    Reason.BELOW_MIN_SIZE,
-    Reason.BELOW_MIN_NOTIONAL,
-    Reason.PRICE_BAND,
-    Reason.RESIDUAL_TOO_LARGE,
-    Reason.INSUFFICIENT_BALANCE,
-    Reason.MAX_NOTIONAL,
-)
+_RULES = (Reason.NO_DEPTH, Reason.BELOW_MIN_SIZE, Reason.BELOW_MIN_NOTIONAL, Reason.PRICE_BAND)
+"""What the books and the venues' own rules allow: the legal sizes."""
+_MEANS = (Reason.RESIDUAL_TOO_LARGE, Reason.INSUFFICIENT_BALANCE, Reason.MAX_NOTIONAL)
+_CONSTRAINTS = (*_RULES, *_MEANS)
 
 
 def _limit(sizes: Sizes, reason: Reason, funds: Funds) -> None:

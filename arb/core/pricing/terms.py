@@ -55,6 +55,7 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits that a plan must keep, in quote and basis points; None means unlimited."""
 
     min_edge_bps: Decimal = Decimal(0)
+    max_edge_bps: Decimal | None = None
     min_net: Decimal = Decimal(0)
     max_notional: Decimal | None = None
     max_slippage_bps: Decimal = Decimal(0)
@@ -65,6 +66,7 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
         """Take them out of the engine's settings; `share` of `max_notional_quote` is allowed."""
         return cls(
             min_edge_bps=limits.min_edge_bps,
+            max_edge_bps=limits.max_edge_bps,
             min_net=limits.min_net_quote,
             max_notional=limits.max_notional_quote * share,
             max_slippage_bps=limits.max_slippage_bps,
@@ -114,6 +116,7 @@ class PairTerms:
         "fee_exp",
         "fee_one",
         "limits",
+        "max_edge",
         "max_hold",
         "min_edge",
         "min_net",
@@ -185,6 +188,7 @@ class PairTerms:
         notional_exp = self.scale.notional_exp
         require(limits.min_edge_bps >= 0 and limits.max_slippage_bps >= 0, "a limit is negative")
         self.min_edge = Fraction(limits.min_edge_bps)
+        self.max_edge = None if limits.max_edge_bps is None else Fraction(limits.max_edge_bps)
         self.min_net = ceil_scaled(limits.min_net, self.amount_exp)
         slip = Fraction(limits.max_slippage_bps) / 10_000
         self.slip_one, self.slip_up = slip.denominator, slip.numerator

@@ -261,7 +261,9 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
             balances=draw(st.sampled_from([{}, {"BTC": "0.2", "USDT": "3"}])),
             **draw(st.sampled_from(bounds)),
         )
-    limits = draw(st.sampled_from([{}, {"min_edge_bps": "40", "min_net": 0.05, "dust_max_quote": "0.3"}]))
+    limits = draw(
+        st.sampled_from([{}, {"max_edge_bps": "150"}, {"min_edge_bps": "40", "min_net": 0.05, "dust_max_quote": "0.3"}])
+    )
     return {"symbol": "BTC/USDT", "limits": limits, "venues": venues}
 
 
@@ -284,6 +286,7 @@ def as_case(given: dict[str, Any], buy: str, sell: str) -> oracle.Case:
         a=terms(a),
         b=terms(b),
         min_edge_bps=optional(limits, "min_edge_bps") or Fraction(0),
+        max_edge_bps=optional(limits, "max_edge_bps"),
         min_net=optional(limits, "min_net") or Fraction(0),
         slippage_bps=Fraction(0),
         max_notional=None,

@@ -219,6 +219,8 @@ def test_the_rate_budget_refuses_an_entry_instead_of_letting_it_wait() -> None:
         for leg in legs:
             fill(bench, leg, str(leg.size), f"t{leg.client_order_id}")
         bench.wait_ms(1)
+        bench.quote("okx", "99.8x1", "101.2x5")  # the edge is eaten
+        bench.drain()
     assert taken == 20  # 10 pairs: 2 tokens each of 20 per second and venue
     assert bench.engine.state.tally.refusals[Reason.RATE_BUDGET] > 0
 

@@ -14,6 +14,7 @@ ORDER = (
     "below_min_size",
     "below_min_notional",
     "price_band",
+    "edge_implausible",
     "residual_too_large",
     "insufficient_balance",
     "max_notional",
@@ -55,6 +56,7 @@ class Case:
     sell_fee_funds: Fraction | None = None
     a_bid: Fraction | None = None
     b_ask: Fraction | None = None
+    max_edge_bps: Fraction | None = None
 
     @property
     def highest_buy(self) -> Fraction | None:
@@ -234,6 +236,12 @@ def solve(case: Case) -> tuple[Answer | None, str | None, Fraction | None]:
     if not left:
         return None, "no_depth", None
     for reason in ORDER[1:]:
+        if reason == "edge_implausible":
+            # Of the sizes left the smallest speaks for all: the smallest purchase, since what it fetches is the same.
+            least = min(left, key=lambda answer: answer.q)
+            if case.max_edge_bps is not None and least.edge_bps > case.max_edge_bps:
+                return None, reason, max(answer.net for answer in left)
+            continue
         kept = [answer for answer in left if reason not in answer.broken]
         if not kept:
             return None, reason, max(answer.net for answer in left)

@@ -69,6 +69,7 @@ def cases(draw: st.DrawFn) -> oracle.Case:
         a=draw(VENUES),
         b=draw(VENUES),
         min_edge_bps=draw(st.sampled_from([0, 5, 50, 300]).map(Fraction)),
+        max_edge_bps=draw(maybe(st.sampled_from([0, 100, 700, 1500]).map(Fraction))),
         min_net=draw(hundredths(0, 0) | hundredths(0, 20)),
         slippage_bps=draw(st.sampled_from([0, 10, 300]).map(Fraction)),
         max_notional=draw(maybe(hundredths(100, 2000))),
@@ -106,6 +107,7 @@ def venue_terms(venue: oracle.Venue) -> VenueTerms:
 def pair_terms(case: oracle.Case) -> PairTerms:
     limits = EdgeLimits(
         min_edge_bps=decimal(case.min_edge_bps),
+        max_edge_bps=decimal_or_none(case.max_edge_bps),
         min_net=decimal(case.min_net),
         max_notional=decimal_or_none(case.max_notional),
         max_slippage_bps=decimal(case.slippage_bps),
@@ -231,7 +233,9 @@ def test_next_size_that_leaves_only_dust_is_found_among_many_that_do_not(case: o
 @given(cases())
 def test_episode_is_the_maximum_without_thresholds_and_balances(case: oracle.Case) -> None:
     free = {"quote": None, "base": None, "buy_fee_funds": None, "sell_fee_funds": None}
-    bare = oracle.Case(**{**vars(case), **free, "min_edge_bps": Fraction(0), "min_net": Fraction(0)})
+    bare = oracle.Case(
+        **{**vars(case), **free, "max_edge_bps": None, "min_edge_bps": Fraction(0), "min_net": Fraction(0)}
+    )
     answer, _, _ = oracle.solve(bare)
     terms, asks, bids = pair_terms(case), depth(case.asks, case.a_bid), depth(case.bids, case.b_ask)
     found = episode(terms, asks, bids)
