@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import stat
 import sys
 from collections.abc import Sequence
 
@@ -102,14 +103,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ArbError as error:
         return _complain(str(error), exit_code_of(error))
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):
+        if not _reader_is_gone(error):
             raise
-        # The reader went away (`arb pairs | head`), or the terminal: there is nobody left to write to.
+        # There is nobody left to write to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     return result if isinstance(result, int) else EXIT_OK
+
+
+def _reader_is_gone(error: OSError) -> bool:
+    """Return whether the reader went away (`arb pairs | head`), or the terminal; a disk's EIO is neither."""
+    if error.errno == errno.EPIPE:
+        return True
+    is_device = stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode)
+    return error.errno == errno.EIO and is_device and not sys.stdout.isatty()
 
 
 def _usage_line(error: click.ClickException) -> str:

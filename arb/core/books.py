@@ -276,7 +276,7 @@ class Books:
         if row is None:
             return Depth((), ())
         count = int(arena.ask_count[row])
-        return Depth(arena.ask_price[row, :count], arena.ask_size[row, :count])
+        return Depth(arena.ask_price[row, :count], arena.ask_size[row, :count], self.best(venue, symbol)[0])
 
     def bids(self, venue: str, symbol: str) -> Depth:
         """Return the bid side with its running sums."""
@@ -284,7 +284,7 @@ class Books:
         if row is None:
             return Depth((), ())
         count = int(arena.bid_count[row])
-        return Depth(arena.bid_price[row, :count], arena.bid_size[row, :count])
+        return Depth(arena.bid_price[row, :count], arena.bid_size[row, :count], self.best(venue, symbol)[1])
 
     def levels(self, venue: str, symbol: str, taker: Side) -> list[tuple[Decimal, Decimal]]:
         """Return the side that a taker would trade against, best first, as decimals."""

@@ -16,6 +16,7 @@ class IncidentKind(StrEnum):
     BALANCE_EXPLAINED = "balance_explained"
     CARRIED = "carried"
     CONTRADICTION = "contradiction"
+    EDGE_IMPLAUSIBLE = "edge_implausible"
     ENTRIES_STOPPED = "entries_stopped"
     EXECUTOR_ERROR = "executor_error"
     EXPOSURE_DAY = "exposure_day"

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     BELOW_MIN_SIZE = "below_min_size"
     BELOW_MIN_NOTIONAL = "below_min_notional"
     PRICE_BAND = "price_band"
+    EDGE_IMPLAUSIBLE = "edge_implausible"
     RESIDUAL_TOO_LARGE = "residual_too_large"
     UNHEDGEABLE_PARTIAL = "unhedgeable_partial"
     INSUFFICIENT_BALANCE = "insufficient_balance"

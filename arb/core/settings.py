@@ -28,6 +28,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     daily_loss_quote: Decimal = Decimal(100)
     consecutive_losses: int = 10
     max_capital_per_venue_quote: Decimal = Decimal(500_000)
+    max_edge_bps: Decimal = Decimal(300)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,14 +33,17 @@ DIGITS_MAX, EXPONENT_MAX = 60, 30
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?", re.ASCII)
 
 _TOP = ("symbol", "limits", "venues")
-_LIMITS = ("min_edge_bps", "min_net", "max_notional", "max_slippage_bps", "dust_max_quote")
-_VENUE = ("bids", "asks", "taker_fee", "buy_fee_in", "lot", "tick", "min_size", "min_notional", "balances")
+_LIMITS = ("min_edge_bps", "max_edge_bps", "min_net", "max_notional", "max_slippage_bps", "dust_max_quote")
+_VENUE = (
+    *("bids", "asks", "taker_fee", "buy_fee_in", "lot", "tick", "min_size", "min_notional"),
+    *("max_size", "price_band", "balances"),
+)
 
 Level = tuple[Decimal, Decimal]
 
 
 class ScanVenue(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue as given. `taker_fee` None: not known. Balances None: unlimited."""
+    """One venue as given. `taker_fee` None: not known. Maximum size, price band and balances None: unlimited."""
 
     name: str
     bids: list[Level]
@@ -51,6 +54,8 @@ class ScanVenue(msgspec.Struct, frozen=True, kw_only=True):
     tick: Decimal
     min_size: Decimal
     min_notional: Decimal
+    max_size: Decimal | None
+    price_band: Decimal | None
     free_base: Decimal | None
     free_quote: Decimal | None
 
@@ -148,8 +153,10 @@ class _Reader:
             tick=self.step(table, "tick", where),
             min_size=self.minimum(table, "min_size", where),
             min_notional=self.minimum(table, "min_notional", where),
-            free_base=self.balance(balances, base, f"{where}.balances"),
-            free_quote=self.balance(balances, quote, f"{where}.balances"),
+            max_size=self.bound(table, "max_size", where),
+            price_band=self.bound(table, "price_band", where),
+            free_base=self.bound(balances, base, f"{where}.balances"),
+            free_quote=self.bound(balances, quote, f"{where}.balances"),
         )
 
     def side(self, value: Any, where: str, *, rising: bool) -> list[Level]:
@@ -199,10 +206,10 @@ class _Reader:
             self.fail(f"{where}.{name}", f"{number} is negative", "write 0 when the venue has no minimum")
         return number
 
-    def balance(self, table: dict[str, Any], asset: str, where: str) -> Decimal | None:
-        number = self.number(table, asset, where, None)
+    def bound(self, table: dict[str, Any], name: str, where: str) -> Decimal | None:
+        number = self.number(table, name, where, None)
         if number is not None and number < 0:
-            self.fail(f"{where}.{asset}", f"{number} is negative", "write what is free, or leave it out for unlimited")
+            self.fail(f"{where}.{name}", f"{number} is negative", "write 0 or more, or leave it out for unlimited")
         return number
 
     def number(self, table: dict[str, Any], name: str, where: str, absent: Decimal | None) -> Decimal | None:
@@ -286,7 +293,10 @@ def scan_file(path: Path) -> dict[str, Any]:
 def scan(given: ScanInput) -> dict[str, Any]:
     """Return every ordered pair of venues once, under `opportunities` or `refused`, best net first, ties by names."""
     scale, fee_exp = _scale(given.venues), _fee_exp(given.venues)
-    depths = {venue.name: (_depth(venue.asks, scale), _depth(venue.bids, scale)) for venue in given.venues}
+    depths = {
+        venue.name: (_depth(venue.asks, scale, venue.bids), _depth(venue.bids, scale, venue.asks))
+        for venue in given.venues
+    }
     opportunities: list[tuple[Any, dict[str, Any]]] = []
     refused: list[tuple[Any, dict[str, Any]]] = []
     for buy, sell in permutations(given.venues, 2):
@@ -323,6 +333,8 @@ def _terms(venue: ScanVenue, taker_fee: Decimal) -> VenueTerms:
         lot=venue.lot,
         min_size=venue.min_size,
         min_notional=venue.min_notional,
+        max_size=venue.max_size,
+        price_band=venue.price_band,
     )
 
 
@@ -344,10 +356,11 @@ def _decimals(values: Iterable[Decimal]) -> int:
     return max(0, *(-exponent for exponent in exponents if isinstance(exponent, int)), 0)
 
 
-def _depth(levels: list[Level], scale: Scale) -> Depth:
+def _depth(levels: list[Level], scale: Scale, opposite: list[Level]) -> Depth:
     return Depth(
         [scale.price_to_int(price) for price, _ in levels],
         [scale.size_to_int(size) for _, size in levels],
+        scale.price_to_int(opposite[0][0]) if opposite else None,
     )
 
 

@@ -142,6 +142,10 @@ class SandboxProcess:
         """Tell whether a fault still lasts."""
         return any(row["id"] == fault for row in self._ask("/faults")["active"])
 
+    def set_book(self, venue: str, symbol: str, bids: list[list[str]], asks: list[list[str]]) -> None:
+        """Replace both sides of a book."""
+        self._ask("/book", {"venue": venue, "symbol": symbol, "bids": bids, "asks": asks})
+
     def change_keys(self) -> None:
         """Give the account at every venue another key; the ones before open nothing any more."""
         for venue in VENUES:

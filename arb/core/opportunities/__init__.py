@@ -1,1 +1,1 @@
-"""Where two books cross: detector, episodes, opener, and the alternatives that were not taken."""
+"""Where two books cross: detector, episodes, edges that stand, opener, and the alternatives that were not taken."""

@@ -9,15 +9,17 @@ from collections.abc import Container, Iterable, Sequence
 
 from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import unsupported
+from arb.core.incidents import IncidentKind
 from arb.core.opportunities.alternatives import Considered
 from arb.core.opportunities.episodes import Edge, Episode, Episodes, Route
 from arb.core.opportunities.opener import open_pair
+from arb.core.opportunities.standing import StandingEdges
 from arb.core.orders.manager import OrderManager
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import episode as episode_plan
-from arb.core.pricing.spread import evaluate
+from arb.core.pricing.spread import evaluate, least_edge
 from arb.core.pricing.terms import EdgeLimits, Funds, PairTerms, VenueTerms
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
@@ -42,6 +44,7 @@ class Detector:
         self.state = state
         self.manager = manager
         self.episodes = Episodes(0, 0, 0)
+        self.standing = StandingEdges(state.limits.max_edge_bps)
         self._closed: list[OpportunityRecord] = []
         self._terms: dict[Route, PairTerms] = {}
         self._routes: dict[str, list[Route]] = {}
@@ -179,6 +182,8 @@ class Detector:
                 continue
             buy_side = asks.get(buy_venue) or asks.setdefault(buy_venue, state.books.asks(buy_venue, symbol))
             sell_side = bids.get(sell_venue) or bids.setdefault(sell_venue, state.books.bids(sell_venue, symbol))
+            if self.standing.follows(route):
+                self._follow(route, buy_side, sell_side, now_ns)
             plan = episode_plan(self._terms[route], buy_side, sell_side)
             if plan is None:
                 self.episodes.miss(route, now_ns)
@@ -192,10 +197,31 @@ class Detector:
         for route, _, _, pair_id in judged:
             if pair_id is not None:
                 self._note(pair_id, route, judged, (asks, bids), impacted, now_ns)
-        if any(self.episodes.is_open(route) for route in self._routes.get(symbol, ())):
+                self._expect_eaten(route, [other for other, *_ in judged], (asks, bids), now_ns)
+        is_open = any(self.episodes.is_open(route) for route in self._routes.get(symbol, ()))
+        if self.standing.follows_any(symbol, now_ns) or is_open:
             self._watched.add(symbol)
         else:
             self._watched.discard(symbol)
+
+    def _follow(self, route: Route, asks: Depth, bids: Depth, now_ns: int) -> None:
+        """Note the edge of a route that pairs of ours should have eaten, where its books can be believed."""
+        books, (symbol, *venues) = self.state.books, route
+        if any(books.unusable(venue, symbol, now_ns) for venue in venues) or books.skewed(*route):
+            return
+        edge = least_edge(self._terms[route], asks, bids)
+        if edge is not None:
+            self.standing.seen(route, edge)
+
+    def _expect_eaten(self, taken: Route, routes: Sequence[Route], sides: Sides, now_ns: int) -> None:
+        """Note the edges of the routes with an edge that share the asks or the bids that a pair takes."""
+        asks, bids = sides
+        for route in routes:
+            _, buy_venue, sell_venue = route
+            if buy_venue == taken[1] or sell_venue == taken[2]:
+                edge = least_edge(self._terms[route], asks[buy_venue], bids[sell_venue])
+                if edge is not None:
+                    self.standing.opened(route, edge, now_ns)
 
     def _consider(
         self, route: Route, best: Plan, asks: Depth, bids: Depth, now_ns: int
@@ -248,11 +274,25 @@ class Detector:
         if before is not None:
             return before
         answer = evaluate(self._terms[route], asks, bids, self._funds(route))
+        reason = None if isinstance(answer, Plan) else answer.reason
+        if self.standing.stands(route) and (reason is None or reason.rank > Reason.EDGE_IMPLAUSIBLE.rank):
+            self._pause(route, now_ns)
+            return Reason.EDGE_IMPLAUSIBLE
         if not isinstance(answer, Plan):
             return answer.reason
         if not worst_partial_ok(answer, asks, bids, leg_loss_max_bps=self.state.policy.leg_loss_max_bps):
             return Reason.UNHEDGEABLE_PARTIAL
         return self._limit_reason(route, answer, now_ns) or answer
+
+    def _pause(self, route: Route, now_ns: int) -> None:
+        """Raise an incident when a standing edge is refused for the first time."""
+        if self.standing.pause(route):
+            symbol, buy_venue, sell_venue = route
+            text = (
+                f"{symbol}: the edge of buying at {buy_venue} and selling at {sell_venue} stands though two pairs should have"
+                " eaten it: nothing opens there until it has fallen below half; check that both list the same coin"
+            )
+            self.state.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns)
 
     def _state_reason(self, route: Route, now_ns: int) -> Reason | None:
         state, (symbol, *venues) = self.state, route

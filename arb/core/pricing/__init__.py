@@ -11,11 +11,13 @@ What every module here means, per symbol and pair of venues:
 - `net = got + value(r) - paid`; `edge_bps = 10000*net/paid`.
 - `hold`: the quote that the buy order may lock, `q * ceil_tick(worst_ask*(1+slip))`, with the fee where A takes it in quote.
 
-A size is feasible when both books are deep enough, `q` and `s` reach the venues' minimum sizes, `cost` and
-`s*floor_tick(worst_bid*(1-slip))` their minimum notionals, `value(r) <= dust_max_quote`, the free balances cover `hold` and
-`s` (and twice any fee taken in another asset), and `hold <= max_notional`. The plan is the feasible size of the greatest
-`net`; it must reach `min_net` and `min_edge_bps`. Each leg's limit price gives up at most `slip` beyond the worst
-level, and at most half of the profit that is left if everything fills at the worst levels.
+A size is feasible when both books are deep enough, `q` and `s` lie between the venues' minimum and maximum sizes, `cost` and
+`s*floor_tick(worst_bid*(1-slip))` reach their minimum notionals, `worst_ask` and `worst_bid` lie within their price bands (a
+ratio around the middle of that venue's own best prices, which binds the side that takes), `value(r) <= dust_max_quote`, the
+free balances cover `hold` and `s` (and twice any fee taken in another asset), and `hold <= max_notional`. The plan is the
+feasible size of the greatest `net`; it must reach `min_net` and `min_edge_bps`, and the edge of the smallest size that depth
+and the venues' rules allow must not exceed `max_edge_bps`. Each leg's limit price gives up at most `slip` beyond the worst
+level, at most half of the profit that is left if everything fills at the worst levels, and stays within the price band.
 
 `depth`: one side of a book. `terms`: rules and fees as integers. `sizes`: the feasible sizes and the best of them. `spread`:
 the plan, or the reason why there is none. `plan`: those two as values. `partial`: whether a plan can always be brought back to

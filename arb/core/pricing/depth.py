@@ -1,6 +1,6 @@
 """Walk one side of a book, in integers, best level first.
 
-Knows cumulative sizes and amounts and their inverses; knows nothing of fees, lots or the other side.
+Knows cumulative sizes and amounts and their inverses; of the other side it knows only the best price, nothing of fees or lots.
 """
 
 from bisect import bisect_left
@@ -24,21 +24,33 @@ class Depth:
     overflow. Sums are taken once per side and serve every pair of venues that uses it.
     """
 
-    __slots__ = ("amounts", "ends", "prices", "sizes", "total")
+    __slots__ = ("amounts", "ends", "opposite", "prices", "sizes", "total")
 
-    def __init__(self, prices: Sequence[int] | IntArray, sizes: Sequence[int] | IntArray) -> None:
-        """Take two parallel sequences (numpy `int64` slices are turned into integers in one call each)."""
+    def __init__(
+        self, prices: Sequence[int] | IntArray, sizes: Sequence[int] | IntArray, opposite: int | None = None
+    ) -> None:
+        """Take two parallel sequences (numpy `int64` slices are turned into integers in one call each).
+
+        `opposite`: the best price of the book's other side, None when that is empty.
+        """
         self.prices: Sequence[int] = prices if isinstance(prices, (list, tuple)) else _integers(prices)
         self.sizes: Sequence[int] = sizes if isinstance(sizes, (list, tuple)) else _integers(sizes)
         # ends[j]: size down to and including level j; amounts[j]: the quote amount of taking all of that.
         self.ends: list[int] = list(accumulate(self.sizes))
         self.amounts: list[int] = list(accumulate(map(mul, self.prices, self.sizes)))
         self.total: int = self.ends[-1] if self.ends else 0
+        self.opposite = opposite
 
     @classmethod
     def of(cls, levels: Sequence[tuple[int, int]]) -> "Depth":
         """Build from (price, size) levels, best first."""
         return cls([price for price, _ in levels], [size for _, size in levels])
+
+    @property
+    def twice_middle(self) -> int:
+        """Return twice the middle of the book's best prices, twice the best price here when the other side is empty."""
+        best = self.prices[0]
+        return best + (best if self.opposite is None else self.opposite)
 
     def level_of(self, size: int) -> int:
         """Return the index of the worst level touched when taking `size` (1 .. total)."""

@@ -24,6 +24,9 @@ The argument, which makes the search exact without trying every lot:
 Integers throughout, so nothing is decided by a rounding. Cost: a few steps per book level and per doubling of the lots.
 """
 
+from bisect import bisect_right
+from operator import neg
+
 from arb.core.pricing.depth import Depth, first_residue
 from arb.core.pricing.terms import Funds, PairTerms
 from arb.errors import require
@@ -60,15 +63,31 @@ class Sizes:
 
     # The constraints, one method per reason code.
 
-    def limit_min_size(self) -> None:
-        """Keep `q >= min_size_A` and `s >= min_size_B`."""
-        self.first = max(self.first, -(-self.terms.buy_min_size // self.terms.buy_lot))
-        self.sale_min = max(self.sale_min, self.terms.sell_min_size)
+    def limit_size(self) -> None:
+        """Keep `min_size_A <= q <= max_size_A` and `min_size_B <= s <= max_size_B`."""
+        terms = self.terms
+        self.first = max(self.first, -(-terms.buy_min_size // terms.buy_lot))
+        self.sale_min = max(self.sale_min, terms.sell_min_size)
+        if terms.buy_max_size is not None:
+            self.last = min(self.last, terms.buy_max_size // terms.buy_lot)
+        if terms.sell_max_size is not None:
+            self.sale_max = min(self.sale_max, terms.sell_max_size)
 
     def limit_min_notional(self) -> None:
         """Keep `cost >= min_notional_A` and `s * floor_tick(worst_bid*(1-slip)) >= min_notional_B`."""
         self.first = max(self.first, -(-self.asks.size_worth(self.terms.buy_min_cost) // self.terms.buy_lot))
         self.sale_notional = self.terms.sell_min_notional
+
+    def limit_band(self) -> None:
+        """Keep `worst_ask <= highest buy limit of A` and `worst_bid >= lowest sell limit of B`, as the price bands allow."""
+        asks, bids = self.asks, self.bids
+        top, bottom = self.terms.buy_top(asks.twice_middle), self.terms.sell_bottom(bids.twice_middle)
+        if top is not None:
+            levels = bisect_right(asks.prices, top)
+            self.last = min(self.last, asks.ends[levels - 1] // self.terms.buy_lot if levels else 0)
+        if bottom is not None:
+            levels = bisect_right(bids.prices, -bottom, key=neg)
+            self.sale_max = min(self.sale_max, bids.ends[levels - 1] if levels else 0)
 
     def limit_residual(self) -> None:
         """Keep `value(r) <= dust_max_quote`."""
@@ -122,6 +141,22 @@ class Sizes:
         edge = self.terms.min_edge
         paid = self.terms.ask_weight * self.asks.amount(i * self.terms.buy_lot)
         return 10_000 * edge.denominator * self.net(i) >= edge.numerator * paid
+
+    def exceeds_edge(self) -> bool:
+        """Return whether the smallest feasible size has `edge_bps > max_edge_bps`."""
+        most = self.terms.max_edge
+        least = None if most is None else self.least()
+        if most is None or least is None:
+            return False
+        net, paid = least
+        return 10_000 * most.denominator * net > most.numerator * paid
+
+    def least(self) -> tuple[int, int] | None:
+        """Return `net` and `paid` of the smallest feasible size, None when there is none."""
+        found = self.lowest(1)
+        if found is None:
+            return None
+        return self.net(found[0]), self.terms.ask_weight * self.asks.amount(found[0] * self.terms.buy_lot)
 
     def limit_edge(self) -> None:
         """Keep `edge_bps >= min_edge_bps`: `net - edge*paid` is concave and 0 at 0, so a prefix holds it."""

@@ -4,8 +4,13 @@
 with the first reason why there is none; `sizes.py` holds the argument why no size is missed. The caller judges what
 is not economics: whether the books are live, crossed or skewed, and whether the fees are known.
 
+Before our own means count, the edge of the smallest legal size must not exceed `max_edge_bps`: above it, what is quoted is
+not one coin at two prices, and no size is right. It never shapes a size.
+
 A constraint *fails* when no size is left that passes it and all constraints before it in the order of `Reason`.
 """
+
+from fractions import Fraction
 
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan, Refusal
@@ -19,7 +24,12 @@ def evaluate(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds = UNLIMITE
     if not asks.total or not bids.total:
         return _refuse(terms, Reason.NO_DEPTH, None)
     sizes = Sizes(terms, asks, bids)
-    for reason in _CONSTRAINTS:
+    for reason in _RULES:
+        _limit(sizes, reason, funds)
+    if sizes.exceeds_edge():
+        found = sizes.best()
+        return _refuse(terms, Reason.EDGE_IMPLAUSIBLE, None if found is None else sizes.net(found[0]))
+    for reason in _MEANS:
         _limit(sizes, reason, funds)
     found = sizes.best()
     if found is None:
@@ -47,6 +57,17 @@ def episode_net(terms: PairTerms, asks: Depth, bids: Depth) -> int:
     return 0 if sizes is None or found is None else _lifted(terms, sizes.net(found[0]))
 
 
+def least_edge(terms: PairTerms, asks: Depth, bids: Depth) -> Fraction | None:
+    """Return `net / paid` of the smallest size that depth and the venues' rules allow, None when there is none."""
+    if not asks.total or not bids.total:
+        return None
+    sizes = Sizes(terms, asks, bids)
+    for reason in _RULES:
+        _limit(sizes, reason, UNLIMITED)
+    least = sizes.least()
+    return None if least is None else Fraction(*least)
+
+
 def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> int:
     """Return `m` on `10**(price_exp + fee_exp)`, rounded down: the quote value of one base of residual at the sell
     venue.
@@ -61,22 +82,20 @@ def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> i
     return terms.sell_keep * walked // residual
 
 
-_CONSTRAINTS = (
-    Reason.NO_DEPTH,
-    Reason.BELOW_MIN_SIZE,
-    Reason.BELOW_MIN_NOTIONAL,
-    Reason.RESIDUAL_TOO_LARGE,
-    Reason.INSUFFICIENT_BALANCE,
-    Reason.MAX_NOTIONAL,
-)
+_RULES = (Reason.NO_DEPTH, Reason.BELOW_MIN_SIZE, Reason.BELOW_MIN_NOTIONAL, Reason.PRICE_BAND)
+"""What the books and the venues' own rules allow: the legal sizes."""
+_MEANS = (Reason.RESIDUAL_TOO_LARGE, Reason.INSUFFICIENT_BALANCE, Reason.MAX_NOTIONAL)
+_CONSTRAINTS = (*_RULES, *_MEANS)
 
 
 def _limit(sizes: Sizes, reason: Reason, funds: Funds) -> None:
     match reason:
         case Reason.BELOW_MIN_SIZE:
-            sizes.limit_min_size()
+            sizes.limit_size()
         case Reason.BELOW_MIN_NOTIONAL:
             sizes.limit_min_notional()
+        case Reason.PRICE_BAND:
+            sizes.limit_band()
         case Reason.RESIDUAL_TOO_LARGE:
             sizes.limit_residual()
         case Reason.INSUFFICIENT_BALANCE:
@@ -139,8 +158,8 @@ def _plan(sizes: Sizes, i: int, s: int) -> Plan:
         terms=terms,
         buy_size=q,
         sell_size=s,
-        buy_limit=_buy_limit(terms, q, worst_ask, spare),
-        sell_limit=_sell_limit(terms, s, worst_bid, spare),
+        buy_limit=_buy_limit(terms, q, worst_ask, spare, terms.buy_top(asks.twice_middle)),
+        sell_limit=_sell_limit(terms, s, worst_bid, spare, terms.sell_bottom(bids.twice_middle)),
         worst_ask=worst_ask,
         worst_bid=worst_bid,
         cost=cost,
@@ -155,17 +174,19 @@ def _plan(sizes: Sizes, i: int, s: int) -> Plan:
     )
 
 
-def _buy_limit(terms: PairTerms, q: int, worst_ask: int, spare: int) -> int:
-    """Return `max(worst_ask, floor_tick(min(worst_ask*(1+slip), worst_ask + h/(2*q*k))))`."""
+def _buy_limit(terms: PairTerms, q: int, worst_ask: int, spare: int, top: int | None) -> int:
+    """Return `max(worst_ask, floor_tick(min(worst_ask*(1+slip), worst_ask + h/(2*q*k))))`, at most `top`."""
     tick, share = terms.buy_tick, 2 * terms.fee_one * q * terms.buy_cost
     by_slip = worst_ask * (terms.slip_one + terms.slip_up) // (terms.slip_one * tick)
     by_profit = (worst_ask * share + spare) // (share * tick)
-    return max(worst_ask, min(by_slip, by_profit) * tick)
+    limit = max(worst_ask, min(by_slip, by_profit) * tick)
+    return limit if top is None else min(limit, top)
 
 
-def _sell_limit(terms: PairTerms, s: int, worst_bid: int, spare: int) -> int:
-    """Return `min(worst_bid, ceil_tick(max(worst_bid*(1-slip), worst_bid - h/(2*s*(1-fB)))))`, at least one tick."""
+def _sell_limit(terms: PairTerms, s: int, worst_bid: int, spare: int, bottom: int | None) -> int:
+    """Return `min(worst_bid, ceil_tick(max(worst_bid*(1-slip), worst_bid - h/(2*s*(1-fB)))))`, at least a tick and `bottom`."""
     tick, share = terms.sell_tick, 2 * terms.fee_one * s * terms.sell_keep
     by_slip = -(-worst_bid * (terms.slip_one - terms.slip_up) // (terms.slip_one * tick))
     by_profit = -(-(worst_bid * share - spare) // (share * tick))
-    return min(worst_bid, max(by_slip, by_profit, 1) * tick)
+    limit = min(worst_bid, max(by_slip, by_profit, 1) * tick)
+    return limit if bottom is None else max(limit, bottom)

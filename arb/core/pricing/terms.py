@@ -19,7 +19,11 @@ FEE_EXP = 8
 
 
 class VenueTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue's rules for one symbol. Fees positive when paid; minimums in base and quote, 0 for none."""
+    """One venue's rules for one symbol. Fees positive when paid; minimums in base and quote, 0 for none.
+
+    `max_size`: the most base that one order may have; `price_band`: how far beyond the middle of the book, as a ratio, an
+    order may be priced that takes; None for no bound.
+    """
 
     taker_fee: Decimal
     buy_fee_in: FeeIn
@@ -27,6 +31,8 @@ class VenueTerms(msgspec.Struct, frozen=True, kw_only=True):
     lot: Decimal
     min_size: Decimal = Decimal(0)
     min_notional: Decimal = Decimal(0)
+    max_size: Decimal | None = None
+    price_band: Decimal | None = None
 
     @classmethod
     def of(cls, instrument: Instrument) -> "VenueTerms":
@@ -40,6 +46,8 @@ class VenueTerms(msgspec.Struct, frozen=True, kw_only=True):
             lot=instrument.lot,
             min_size=instrument.min_size,
             min_notional=instrument.min_notional,
+            max_size=instrument.max_size,
+            price_band=instrument.price_band,
         )
 
 
@@ -47,6 +55,7 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits that a plan must keep, in quote and basis points; None means unlimited."""
 
     min_edge_bps: Decimal = Decimal(0)
+    max_edge_bps: Decimal | None = None
     min_net: Decimal = Decimal(0)
     max_notional: Decimal | None = None
     max_slippage_bps: Decimal = Decimal(0)
@@ -57,6 +66,7 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
         """Take them out of the engine's settings; `share` of `max_notional_quote` is allowed."""
         return cls(
             min_edge_bps=limits.min_edge_bps,
+            max_edge_bps=limits.max_edge_bps,
             min_net=limits.min_net_quote,
             max_notional=limits.max_notional_quote * share,
             max_slippage_bps=limits.max_slippage_bps,
@@ -93,10 +103,12 @@ class PairTerms:
         "ask_weight",
         "bid_weight",
         "buy",
+        "buy_band",
         "buy_cost",
         "buy_fee",
         "buy_hold",
         "buy_lot",
+        "buy_max_size",
         "buy_min_cost",
         "buy_min_size",
         "buy_tick",
@@ -104,6 +116,7 @@ class PairTerms:
         "fee_exp",
         "fee_one",
         "limits",
+        "max_edge",
         "max_hold",
         "min_edge",
         "min_net",
@@ -111,9 +124,11 @@ class PairTerms:
         "received",
         "scale",
         "sell",
+        "sell_band",
         "sell_fee",
         "sell_keep",
         "sell_lot",
+        "sell_max_size",
         "sell_min_notional",
         "sell_min_size",
         "sell_tick",
@@ -159,14 +174,21 @@ class PairTerms:
             ceil_scaled(buy.min_size, size_exp),
             ceil_scaled(sell.min_size, size_exp),
         )
+        self.buy_max_size, self.sell_max_size = (
+            None if venue.max_size is None else floor_scaled(venue.max_size, size_exp) for venue in (buy, sell)
+        )
         self.buy_min_cost = ceil_scaled(buy.min_notional, notional_exp)
         self.sell_min_notional = ceil_scaled(sell.min_notional, notional_exp)
+        self.buy_band, self.sell_band = (
+            None if venue.price_band is None else Fraction(venue.price_band).as_integer_ratio() for venue in (buy, sell)
+        )
         self.window = self.buy_lot * self.received
 
     def _take_limits(self, limits: EdgeLimits) -> None:
         notional_exp = self.scale.notional_exp
         require(limits.min_edge_bps >= 0 and limits.max_slippage_bps >= 0, "a limit is negative")
         self.min_edge = Fraction(limits.min_edge_bps)
+        self.max_edge = None if limits.max_edge_bps is None else Fraction(limits.max_edge_bps)
         self.min_net = ceil_scaled(limits.min_net, self.amount_exp)
         slip = Fraction(limits.max_slippage_bps) / 10_000
         self.slip_one, self.slip_up = slip.denominator, slip.numerator
@@ -187,6 +209,20 @@ class PairTerms:
         """Return `ceil_tick(ask * (1 + slip))`: the price a buy limit may lock at the worst touched level."""
         unit = self.buy_tick * self.slip_one
         return -(-ask * (self.slip_one + self.slip_up) // unit) * self.buy_tick
+
+    def buy_top(self, twice_middle: int) -> int | None:
+        """Return the highest price that a buy limit may have while twice the middle is that; None without a band."""
+        if self.buy_band is None:
+            return None
+        up, one = self.buy_band
+        return twice_middle * (one + up) // (2 * one * self.buy_tick) * self.buy_tick
+
+    def sell_bottom(self, twice_middle: int) -> int | None:
+        """Return the lowest price that a sell limit may have while twice the middle is that; None without a band."""
+        if self.sell_band is None:
+            return None
+        down, one = self.sell_band
+        return -(-twice_middle * (one - down) // (2 * one * self.sell_tick)) * self.sell_tick
 
     def unwind_cap(self, bid: int) -> int:
         """Return `ceil_tick(bid * (1 + slip))` at the sell venue: the price at which buying a sale back is estimated."""

@@ -273,7 +273,7 @@ class GateDialect:
             lot=Decimal(1).scaleb(-fields.whole("amount_precision")),
             min_size=fields.not_negative("min_base_amount", ZERO),
             min_notional=fields.not_negative("min_quote_amount", ZERO),
-            max_size=fields.maybe_decimal("max_base_amount"),
+            max_size=fields.maybe_decimal("max_base_amount") or None,
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,

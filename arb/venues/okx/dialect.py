@@ -252,7 +252,7 @@ class OkxDialect:
             lot=fields.positive("lotSz"),
             min_size=fields.not_negative("minSz", ZERO),
             min_notional=ZERO,
-            max_size=fields.maybe_decimal("maxLmtSz"),
+            max_size=fields.maybe_decimal("maxLmtSz") or None,
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,

@@ -75,6 +75,8 @@ def complaint(given: Any) -> str:
         ({"tick": "-0.1"}, "venues.a.tick: -0.1 is not above 0"),
         ({"min_size": "-1"}, "venues.a.min_size: -1 is negative"),
         ({"min_notional": -1}, "venues.a.min_notional: -1 is negative"),
+        ({"max_size": "-1"}, "venues.a.max_size: -1 is negative"),
+        ({"price_band": -1}, "venues.a.price_band: -1 is negative"),
         ({"balances": {"BTC": "-1"}}, "venues.a.balances.BTC: -1 is negative"),
         ({"balances": {"BTX": "1"}}, "unknown key 'BTX': did you mean 'BTC'?"),
         ({"balances": []}, "venues.a.balances: [] is no object"),
@@ -241,6 +243,12 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
         return levels
 
     venues = {}
+    bounds: list[dict[str, Any]] = [
+        {},
+        {"max_size": "0.25"},
+        {"price_band": "0.02"},
+        {"max_size": 0.1, "price_band": 0},
+    ]
     for name in "abc":
         middle = draw(st.integers(95, 110))
         venues[name] = venue(
@@ -251,18 +259,25 @@ def snapshots(draw: st.DrawFn) -> dict[str, Any]:
             lot=draw(st.sampled_from(["0.01", "0.03", "0.1"])),
             min_size=draw(st.sampled_from(["0", "0.1"])),
             balances=draw(st.sampled_from([{}, {"BTC": "0.2", "USDT": "3"}])),
+            **draw(st.sampled_from(bounds)),
         )
-    limits = draw(st.sampled_from([{}, {"min_edge_bps": "40", "min_net": 0.05, "dust_max_quote": "0.3"}]))
+    limits = draw(
+        st.sampled_from([{}, {"max_edge_bps": "150"}, {"min_edge_bps": "40", "min_net": 0.05, "dust_max_quote": "0.3"}])
+    )
     return {"symbol": "BTC/USDT", "limits": limits, "venues": venues}
 
 
 def as_case(given: dict[str, Any], buy: str, sell: str) -> oracle.Case:
     def terms(raw: dict[str, Any]) -> oracle.Venue:
         numbers = [Fraction(raw[name]) for name in ("tick", "lot", "min_size", "min_notional")]
-        return oracle.Venue(Fraction(raw["taker_fee"]), raw["buy_fee_in"], *numbers)
+        bounds = [optional(raw, name) for name in ("max_size", "price_band")]
+        return oracle.Venue(Fraction(raw["taker_fee"]), raw["buy_fee_in"], *numbers, *bounds)
 
     def optional(raw: dict[str, Any], name: str) -> Fraction | None:
         return Fraction(str(raw[name])) if name in raw else None
+
+    def best(levels: list[list[str]]) -> Fraction | None:
+        return Fraction(levels[0][0]) if levels else None
 
     a, b, limits = given["venues"][buy], given["venues"][sell], given["limits"]
     return oracle.Case(
@@ -271,12 +286,15 @@ def as_case(given: dict[str, Any], buy: str, sell: str) -> oracle.Case:
         a=terms(a),
         b=terms(b),
         min_edge_bps=optional(limits, "min_edge_bps") or Fraction(0),
+        max_edge_bps=optional(limits, "max_edge_bps"),
         min_net=optional(limits, "min_net") or Fraction(0),
         slippage_bps=Fraction(0),
         max_notional=None,
         dust_max=optional(limits, "dust_max_quote"),
         quote=optional(a["balances"], "USDT"),
         base=optional(b["balances"], "BTC"),
+        a_bid=best(a["bids"]),
+        b_ask=best(b["asks"]),
     )
 
 

@@ -124,7 +124,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses?"
-    " max_capital_per_venue_quote?",
+    " max_capital_per_venue_quote? max_edge_bps?",
     Timing: "max_feed_lag_ms? feed_silence_ms? max_skew_ms? max_clock_offset_error_ms? close_after_ms? order_expiry_ms?"
     " unknown_grace_ms? unknown_max_s? query_after_ms? leg_deadline_ms? balance_refresh_s? rules_refresh_s?"
     " drift_grace_ms? dead_man_timeout_s? shutdown_deadline_s?",
@@ -165,18 +165,19 @@ CODES: dict[type[StrEnum], str] = {
     # These two stand as plain text in their rows. The order of the reasons is the one in which they are tried.
     Reason: "halted venue_halted ledger_blocked journal_blocked clock_offset unknown_outstanding gapped_book stale_book"
     " feed_lag feed_backlog crossed_book book_skew own_impact identity_unverified wallet_closed fee_unknown no_depth"
-    " below_min_size below_min_notional price_band residual_too_large unhedgeable_partial insufficient_balance"
-    " max_notional net_below_minimum edge_below_threshold risk_limit pair_in_flight rate_budget",
+    " below_min_size below_min_notional price_band edge_implausible residual_too_large unhedgeable_partial"
+    " insufficient_balance max_notional net_below_minimum edge_below_threshold risk_limit pair_in_flight rate_budget",
     RepairReason: "costlier policy beyond_cap no_legal_order stays_unhedged",
 }
 
 TIMERS = "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7 shutdown survey:gate"
 """One text of each kind of timer."""
 INCIDENTS = (
-    "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried contradiction entries_stopped"
-    " executor_error exposure_day fee_currency fee_rate flatten flattened foreign_order halt late_fill left_over"
-    " not_adopted not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed"
-    " store tape transfer unknown_outcome unknown_symbol unknown_too_long venue_health view"
+    "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried contradiction"
+    " edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate flatten flattened"
+    " foreign_order halt late_fill left_over not_adopted not_surveyed opportunities_dropped order_socket rejections"
+    " restored resume risk_limit rules_changed store tape transfer unknown_outcome unknown_symbol unknown_too_long"
+    " venue_health view"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

@@ -219,6 +219,8 @@ def test_the_rate_budget_refuses_an_entry_instead_of_letting_it_wait() -> None:
         for leg in legs:
             fill(bench, leg, str(leg.size), f"t{leg.client_order_id}")
         bench.wait_ms(1)
+        bench.quote("okx", "99.8x1", "101.2x5")  # the edge is eaten
+        bench.drain()
     assert taken == 20  # 10 pairs: 2 tokens each of 20 per second and venue
     assert bench.engine.state.tally.refusals[Reason.RATE_BUDGET] > 0
 
@@ -288,3 +290,23 @@ def test_the_same_frames_and_events_give_the_same_commands() -> None:
         fill(bench, buy, "0.4")
     assert [msgspec.json.encode(c) for c in first.said] == [msgspec.json.encode(c) for c in second.said]
     assert any(isinstance(c, PlaceOrder) for c in first.said)
+
+
+def test_a_maximum_size_of_either_venue_caps_both_legs() -> None:
+    for venue in ("gate", "okx"):
+        bench = Bench(limits=BIG)
+        bench.tell(InstrumentListed(instrument=an_instrument(venue, max_size=D("0.5"))))
+        edge(bench)
+        assert [(order.venue, order.size) for order in bench.placed()] == [("gate", D("0.5")), ("okx", D("0.5"))]
+
+
+def test_a_level_beyond_a_venues_price_band_is_not_taken() -> None:
+    bench = Bench(limits=msgspec.structs.replace(BIG, max_slippage_bps=D(100)))
+    bench.tell(InstrumentListed(instrument=an_instrument("gate", price_band=D("0.003"))))
+    bench.quote("gate", "99.8x5", "100x0.2 100.5x1")
+    bench.quote("okx", "102x2", "102.2x5")
+    bench.drain()
+    # The band ends at 99.9 * 1.003 = 100.1997.
+    buy, sell = bench.placed()
+    assert (buy.venue, buy.size, buy.price) == ("gate", D("0.2"), D("100.1"))
+    assert sell.size <= D("0.2")

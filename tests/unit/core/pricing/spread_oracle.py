@@ -13,6 +13,8 @@ ORDER = (
     "no_depth",
     "below_min_size",
     "below_min_notional",
+    "price_band",
+    "edge_implausible",
     "residual_too_large",
     "insufficient_balance",
     "max_notional",
@@ -31,6 +33,8 @@ class Venue:
     lot: Fraction
     min_size: Fraction
     min_notional: Fraction
+    max_size: Fraction | None = None
+    band: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,25 @@ class Case:
     base: Fraction | None
     buy_fee_funds: Fraction | None = None
     sell_fee_funds: Fraction | None = None
+    a_bid: Fraction | None = None
+    b_ask: Fraction | None = None
+    max_edge_bps: Fraction | None = None
+
+    @property
+    def highest_buy(self) -> Fraction | None:
+        """Return the highest limit price that A's band allows."""
+        if self.a.band is None:
+            return None
+        ask = self.asks[0][0]
+        return floor_to((ask + (self.a_bid or ask)) / 2 * (1 + self.a.band), self.a.tick)
+
+    @property
+    def lowest_sell(self) -> Fraction | None:
+        """Return the lowest limit price that B's band allows."""
+        if self.b.band is None:
+            return None
+        bid = self.bids[0][0]
+        return ceil_to((bid + (self.b_ask or bid)) / 2 * (1 - self.b.band), self.b.tick)
 
 
 @dataclass(frozen=True)
@@ -98,12 +121,14 @@ class Answer:
     @property
     def buy_limit(self) -> Fraction:
         shared = self.worst_ask + self.spare / (2 * self.q * self.factor)
-        return max(self.worst_ask, floor_to(min(self.worst_ask * (1 + self.slip), shared), self.case.a.tick))
+        prices = [self.worst_ask * (1 + self.slip), shared, self.case.highest_buy or shared]
+        return max(self.worst_ask, floor_to(min(prices), self.case.a.tick))
 
     @property
     def sell_limit(self) -> Fraction:
         shared = self.worst_bid - self.spare / (2 * self.s * self.keep)
-        return min(self.worst_bid, ceil_to(max(self.worst_bid * (1 - self.slip), shared), self.case.b.tick))
+        prices = [self.worst_bid * (1 - self.slip), shared, self.case.lowest_sell or shared]
+        return min(self.worst_bid, ceil_to(max(prices), self.case.b.tick))
 
     @property
     def mark(self) -> Fraction:
@@ -159,8 +184,13 @@ def try_size(case: Case, s: Fraction) -> Answer | None:
     broken = set()
     if q < a.min_size or s < b.min_size:
         broken.add("below_min_size")
+    if any(venue.max_size is not None and size > venue.max_size for venue, size in ((a, q), (b, s))):
+        broken.add("below_min_size")
     if cost < a.min_notional or s * floor_to(worst_bid * (1 - slip), b.tick) < b.min_notional:
         broken.add("below_min_notional")
+    highest, lowest = case.highest_buy, case.lowest_sell
+    if (highest is not None and worst_ask > highest) or (lowest is not None and worst_bid < lowest):
+        broken.add("price_band")
     if case.dust_max is not None and value > case.dust_max:
         broken.add("residual_too_large")
     if (case.quote is not None and hold > case.quote) or (case.base is not None and s > case.base):
@@ -206,6 +236,12 @@ def solve(case: Case) -> tuple[Answer | None, str | None, Fraction | None]:
     if not left:
         return None, "no_depth", None
     for reason in ORDER[1:]:
+        if reason == "edge_implausible":
+            # Of the sizes left the smallest speaks for all: the smallest purchase, since what it fetches is the same.
+            least = min(left, key=lambda answer: answer.q)
+            if case.max_edge_bps is not None and least.edge_bps > case.max_edge_bps:
+                return None, reason, max(answer.net for answer in left)
+            continue
         kept = [answer for answer in left if reason not in answer.broken]
         if not kept:
             return None, reason, max(answer.net for answer in left)

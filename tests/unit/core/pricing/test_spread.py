@@ -55,6 +55,8 @@ VENUES = st.builds(
     lot=st.sampled_from([1, 10, 3, 7, 2, 5, 11, 30]).map(lambda n: Fraction(n, 100)),
     min_size=hundredths(0, 0) | hundredths(0, 40),
     min_notional=hundredths(0, 0) | hundredths(0, 400),
+    max_size=maybe(hundredths(1, 80)),
+    band=maybe(st.integers(0, 60).map(lambda n: Fraction(n, 1000))),
 )
 
 
@@ -67,6 +69,7 @@ def cases(draw: st.DrawFn) -> oracle.Case:
         a=draw(VENUES),
         b=draw(VENUES),
         min_edge_bps=draw(st.sampled_from([0, 5, 50, 300]).map(Fraction)),
+        max_edge_bps=draw(maybe(st.sampled_from([0, 100, 700, 1500]).map(Fraction))),
         min_net=draw(hundredths(0, 0) | hundredths(0, 20)),
         slippage_bps=draw(st.sampled_from([0, 10, 300]).map(Fraction)),
         max_notional=draw(maybe(hundredths(100, 2000))),
@@ -75,6 +78,8 @@ def cases(draw: st.DrawFn) -> oracle.Case:
         base=draw(maybe(hundredths(0, 150))),
         buy_fee_funds=draw(maybe(hundredths(0, 20))),
         sell_fee_funds=draw(maybe(hundredths(0, 20))),
+        a_bid=draw(maybe(st.integers(0, 8).map(lambda n: asks[0][0] - Fraction(n, 10)))),
+        b_ask=draw(maybe(st.integers(0, 8).map(lambda n: bids[0][0] + Fraction(n, 10)))),
     )
 
 
@@ -94,12 +99,15 @@ def venue_terms(venue: oracle.Venue) -> VenueTerms:
         lot=decimal(venue.lot),
         min_size=decimal(venue.min_size),
         min_notional=decimal(venue.min_notional),
+        max_size=decimal_or_none(venue.max_size),
+        price_band=decimal_or_none(venue.band),
     )
 
 
 def pair_terms(case: oracle.Case) -> PairTerms:
     limits = EdgeLimits(
         min_edge_bps=decimal(case.min_edge_bps),
+        max_edge_bps=decimal_or_none(case.max_edge_bps),
         min_net=decimal(case.min_net),
         max_notional=decimal_or_none(case.max_notional),
         max_slippage_bps=decimal(case.slippage_bps),
@@ -108,8 +116,9 @@ def pair_terms(case: oracle.Case) -> PairTerms:
     return PairTerms(SCALE, venue_terms(case.a), venue_terms(case.b), limits)
 
 
-def depth(levels: oracle.Levels) -> Depth:
-    return Depth([int(price * 10) for price, _ in levels], [int(size * 100) for _, size in levels])
+def depth(levels: oracle.Levels, opposite: Fraction | None) -> Depth:
+    prices, sizes = [int(price * 10) for price, _ in levels], [int(size * 100) for _, size in levels]
+    return Depth(prices, sizes, None if opposite is None else int(opposite * 10))
 
 
 def funds(case: oracle.Case) -> Funds:
@@ -122,7 +131,7 @@ def funds(case: oracle.Case) -> Funds:
 
 
 def decide(case: oracle.Case) -> Plan | Refusal:
-    return evaluate(pair_terms(case), depth(case.asks), depth(case.bids), funds(case))
+    return evaluate(pair_terms(case), depth(case.asks, case.a_bid), depth(case.bids, case.b_ask), funds(case))
 
 
 def assert_same(plan: Plan, answer: oracle.Answer) -> None:
@@ -153,6 +162,22 @@ def test_plan_or_refusal_equals_exhaustive_search(case: oracle.Case) -> None:
     assert (None if shown is None else Fraction(shown)) == best_net
 
 
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cases())
+def test_no_plan_exceeds_a_maximum_size_or_leaves_a_price_band(case: oracle.Case) -> None:
+    found = episode(pair_terms(case), depth(case.asks, case.a_bid), depth(case.bids, case.b_ask))
+    for plan in (found, decide(case)):
+        if not isinstance(plan, Plan):
+            continue
+        view = plan.view()
+        assert case.a.max_size is None or view.buy_size <= case.a.max_size
+        assert case.b.max_size is None or view.sell_size <= case.b.max_size
+        buy_middle = (case.asks[0][0] + (case.a_bid or case.asks[0][0])) / 2
+        sell_middle = (case.bids[0][0] + (case.b_ask or case.bids[0][0])) / 2
+        assert case.a.band is None or view.buy_limit <= buy_middle * (1 + case.a.band)
+        assert case.b.band is None or view.sell_limit >= sell_middle * (1 - case.b.band)
+
+
 @st.composite
 def long_runs(draw: st.DrawFn) -> oracle.Case:
     """Deep levels of many lots that rarely fit each other, and little dust: most sizes are holes."""
@@ -161,7 +186,15 @@ def long_runs(draw: st.DrawFn) -> oracle.Case:
     fee_in = st.sampled_from(["quote", "base"])
     none = Fraction(0)
     sides_of = [
-        oracle.Venue(draw(FEES), draw(fee_in), Fraction(1, 10), draw(lots), none, draw(hundredths(0, 9000)))
+        oracle.Venue(
+            draw(FEES),
+            draw(fee_in),
+            Fraction(1, 10),
+            draw(lots),
+            none,
+            draw(hundredths(0, 9000)),
+            max_size=draw(maybe(hundredths(100, 1800))),
+        )
         for _ in "ab"
     ]
     return oracle.Case(
@@ -200,9 +233,11 @@ def test_next_size_that_leaves_only_dust_is_found_among_many_that_do_not(case: o
 @given(cases())
 def test_episode_is_the_maximum_without_thresholds_and_balances(case: oracle.Case) -> None:
     free = {"quote": None, "base": None, "buy_fee_funds": None, "sell_fee_funds": None}
-    bare = oracle.Case(**{**vars(case), **free, "min_edge_bps": Fraction(0), "min_net": Fraction(0)})
+    bare = oracle.Case(
+        **{**vars(case), **free, "max_edge_bps": None, "min_edge_bps": Fraction(0), "min_net": Fraction(0)}
+    )
     answer, _, _ = oracle.solve(bare)
-    terms, asks, bids = pair_terms(case), depth(case.asks), depth(case.bids)
+    terms, asks, bids = pair_terms(case), depth(case.asks, case.a_bid), depth(case.bids, case.b_ask)
     found = episode(terms, asks, bids)
     if answer is None:
         assert found is None
@@ -270,6 +305,10 @@ def test_first_failing_constraint_is_named_in_the_order_of_the_codes() -> None:
     dear = with_terms(min_notional=Decimal(1000))
     assert reason_of(plan_of(buy=big, sell=dear, free=poor)) is Reason.BELOW_MIN_SIZE
     assert reason_of(plan_of(sell=dear, free=poor)) is Reason.BELOW_MIN_NOTIONAL
+    small = with_terms(max_size=Decimal("0.005"))
+    assert (
+        reason_of(plan_of(buy=small, free=poor)) is reason_of(plan_of(sell=small, free=poor)) is Reason.BELOW_MIN_SIZE
+    )
     assert reason_of(plan_of(free=poor, limits=EdgeLimits(max_notional=Decimal(0)))) is Reason.INSUFFICIENT_BALANCE
     assert reason_of(plan_of(limits=EdgeLimits(max_notional=Decimal(0)))) is Reason.MAX_NOTIONAL
     assert reason_of(plan_of(limits=EdgeLimits(min_net=Decimal(10)))) is Reason.NET_BELOW_MINIMUM
@@ -327,6 +366,23 @@ def test_limits_share_half_of_the_profit_and_stop_at_the_slippage() -> None:
     assert (tight.buy_limit, tight.sell_limit) == (Decimal("100.1"), Decimal("109.9"))
     none = sure(plan_of()).view()
     assert (none.buy_limit, none.sell_limit) == (Decimal(100), Decimal(110))
+
+
+def test_limits_and_levels_stay_within_the_price_bands_around_each_venues_middle() -> None:
+    wide = EdgeLimits(max_slippage_bps=Decimal(1000))
+    buy, sell = with_terms(price_band=Decimal("0.05")), with_terms(price_band=Decimal("0.03"))
+    terms = PairTerms(SCALE, buy, sell, wide)
+    # The middles are 99 and 111: a buy may be priced up to 103.95, a sale down to 107.67.
+    asks, bids = Depth([1000, 1039, 1040], [50, 30, 90], 980), Depth([1100, 1077, 1076], [60, 10, 90], 1120)
+    plan = sure(evaluate(terms, asks, bids))
+    assert (plan.buy_size, plan.sell_size, plan.worst_ask, plan.worst_bid) == (70, 70, 1039, 1077)
+    assert (plan.buy_limit, plan.sell_limit) == (1039, 1077)
+    # Without the other side the best price stands for the middle.
+    assert sure(evaluate(terms, Depth([1000, 1040], [50, 90]), bids)).worst_ask == 1040
+    shut = with_terms(price_band=Decimal("0.001"))
+    refused = evaluate(PairTerms(SCALE, shut, sell, wide), asks, bids, Funds(quote=Decimal(1)))
+    assert reason_of(refused) is Reason.PRICE_BAND
+    assert isinstance(refused, Refusal) and refused.best_net is not None
 
 
 def test_hold_locks_the_limit_price_and_the_quote_fee() -> None:

@@ -106,7 +106,7 @@ def test_the_days_turnover_survives_a_restart_and_ends_with_the_day() -> None:
 
 @pytest.mark.parametrize("limit", ["max_symbol_quote", "max_asset_quote", "max_unhedged_quote"])
 def test_base_that_closed_pairs_carry_takes_its_room_in_the_limits(limit: str) -> None:
-    bench = Bench(policy=HOLD, limits=limited(**{limit: D(250)}))
+    bench = Bench(policy=HOLD, limits=limited(**{limit: D(250)}, max_edge_bps=D(2000)))
     carry_one(bench)
     assert refused_by(bench) is None
     carry_one(bench)

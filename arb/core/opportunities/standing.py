@@ -1,0 +1,69 @@
+"""Edges that stand although our own pairs should have eaten them.
+
+Where two venues quote one coin, a pair of ours takes the levels that the edge was made of, and it shrinks. Where they quote
+two coins of one name, or a book is not real, the edge stands however often it is traded. So every pair that opens is
+remembered for each route whose asks or bids it takes from, with the edge of that route at that moment. Once two of them
+opened within 60 s, and no usable books have since shown less than half of the first of these edges, nothing more opens on the
+route until they do.
+
+Edges of up to a tenth of `max_edge_bps` are left alone: by so much one coin may differ for seconds between deep books, of which
+a pair of ours takes little. An edge here is that of a route's smallest legal size, as a ratio. Everything goes by the times of
+events.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from arb.clock import NS_PER_S
+from arb.core.opportunities.episodes import Route
+
+WINDOW_NS = 60 * NS_PER_S
+PAIRS = 2
+LEAST_SHARE = Fraction(1, 10)
+"""The share of the highest edge allowed up to which an edge may stand."""
+
+
+class StandingEdges:
+    """The edges under which pairs of ours opened, of every route where none has fallen below half of the first since."""
+
+    def __init__(self, max_edge_bps: Decimal) -> None:
+        self._least = Fraction(max_edge_bps) / 10_000 * LEAST_SHARE
+        self._opened: dict[Route, list[tuple[int, Fraction]]] = {}
+        self._paused: set[Route] = set()
+
+    def opened(self, route: Route, edge: Fraction, now_ns: int) -> None:
+        """Note that a pair opened which takes from a side of this route, and the route's edge then."""
+        if edge <= self._least:
+            return
+        before = self._opened.get(route, [])
+        if not self.stands(route):
+            before = [found for found in before if now_ns - found[0] <= WINDOW_NS]
+        self._opened[route] = [*before, (now_ns, edge)][:PAIRS]
+
+    def follows(self, route: Route) -> bool:
+        """Return whether it matters what edge a route has."""
+        return route in self._opened
+
+    def follows_any(self, symbol: str, now_ns: int) -> bool:
+        """Return whether it matters what edge some route of a symbol has; forget what has become too old for it."""
+        routes = [route for route in self._opened if route[0] == symbol]
+        for route in routes:
+            if not self.stands(route) and now_ns - self._opened[route][-1][0] > WINDOW_NS:
+                del self._opened[route]
+        return any(route in self._opened for route in routes)
+
+    def seen(self, route: Route, edge: Fraction) -> None:
+        """Note the edge that a route's usable books show now: below half of the first, the pairs before it are forgotten."""
+        if 2 * edge < self._opened[route][0][1]:
+            del self._opened[route]
+            self._paused.discard(route)
+
+    def stands(self, route: Route) -> bool:
+        """Return whether enough pairs opened without bringing the route's edge down, so that nothing may open on it."""
+        return len(self._opened.get(route, ())) >= PAIRS
+
+    def pause(self, route: Route) -> bool:
+        """Note that a pair was refused because the route's edge stands; return whether it is the first one."""
+        known = route in self._paused
+        self._paused.add(route)
+        return not known
