@@ -170,7 +170,8 @@ def on_terminal(*arguments: str, cwd: Path, at: int) -> subprocess.Popen[str]:
 
 
 LOGIN = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # even where the tests themselves run under nohup
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, "-m", "arb", *sys.argv[1:]])
 """
