@@ -187,7 +187,8 @@ class Market:
             trade_id=f"t{self.trades}",
             fee=str(fee),
             fee_currency=asset,
-            at_ns=self.bench.now_ns,
+            # Each trade has an instant of its own: nobody here answers the query that two alike would lead to.
+            at_ns=self.bench.now_ns + self.trades,
         )
         base, quote = Symbol.of(order.symbol).base_and_quote
         sign = 1 if order.side is Side.BUY else -1
