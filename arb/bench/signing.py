@@ -9,7 +9,7 @@ from typing import Any
 from arb.bench.peers import find
 from arb.bench.rounds import Contender, Effort, Row, alternate, time_row
 from arb.clock import NS_PER_S, Clock
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.gate.client import Gate
 from arb.venues.gate.signing import API_ROOT, Signer, rest_headers
 from arb.venues.rules.guard import SigningGuard

@@ -21,7 +21,8 @@ from arb.errors import VenueError, VenueProtocolError, VenueRejected
 from arb.market.fill import Fill, FillKey
 from arb.market.ids import decode
 from arb.market.order import OrderReport
-from arb.venues.dialect import PAGES_MAX, Call, Pages, TradeDialect
+from arb.venues.call import PAGES_MAX, Call, Pages
+from arb.venues.dialect import TradeDialect
 from arb.venues.fields import UnknownSymbol
 
 Ask = Callable[[Call], Awaitable[tuple[Any, int]]]

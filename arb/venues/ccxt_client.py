@@ -11,7 +11,7 @@ a refusal. None of that may happen to an order.
 import logging
 from abc import ABC, abstractmethod
 from decimal import ROUND_FLOOR, Context, Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import ccxt
@@ -19,8 +19,10 @@ import ccxt.async_support
 from ccxt.async_support.base.ws.client import Client
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
-from arb.venues.dialect import Call
-from arb.venues.rules.guard import SigningGuard, to_decimal
+from arb.core.events import NOT_SENT
+from arb.errors import ArbError, VenueUnreachable
+from arb.venues.call import Call
+from arb.venues.rules.guard import SigningGuard, SigningRefused, to_decimal
 from arb.venues.transport.http import HttpRequest
 
 _EXACT = Context(prec=60)
@@ -201,3 +203,26 @@ def _step(value: Any) -> Decimal:
 def _plain(number: Decimal) -> str:
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class Signer(Protocol):
+    """The part of a venue's client that a gateway uses."""
+
+    server_offset_ns: int
+    timeout_on_exit: int
+
+    def signed(self, call: Call) -> HttpRequest:
+        """Return the request of a call; see `GuardedClient.signed`."""
+
+    async def close(self) -> None:
+        """Release sockets."""
+
+
+def signed(venue: str, signer: Signer, call: Call) -> HttpRequest:
+    """Sign a call; raises `VenueError` (`SigningRefused` by the guard): then nothing was sent."""
+    try:
+        return signer.signed(call)
+    except SigningRefused:
+        raise
+    except (ccxt.BaseError, ArbError, ValueError) as error:
+        raise VenueUnreachable(venue, f"not signed: {error}", code=NOT_SENT) from error

@@ -19,44 +19,11 @@ from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
 from arb.market.symbol import Symbol
+from arb.venues.call import Call, CancelBatch, Pages
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
 _LOG = logging.getLogger(__name__)
-PAGES_MAX = 200
-
-
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request before it is signed. `scope` is what the venue meters it under (see `PacingLimits.of`).
-
-    `api`, `path` and `method` name the endpoint as ccxt does. A batch whose body is a bare array has its `items` instead of
-    `params`. `expires_ns`: the instant on our clock from which on the venue must refuse it; the signer writes it in the venue's
-    own form, where there is one.
-    """
-
-    scope: str
-    api: tuple[str, ...]
-    method: str
-    path: str
-    params: dict[str, Any]
-    items: tuple[dict[str, Any], ...] = ()
-    expires_ns: int | None = None
-
-
-class CancelBatch(msgspec.Struct, frozen=True):
-    """One request that cancels several orders. `scopes` are what the venue meters it under, one slot for each entry."""
-
-    call: Call
-    commands: tuple[CancelOrder, ...]
-    scopes: tuple[str, ...]
-
-
-class Pages(msgspec.Struct, frozen=True, kw_only=True):
-    """A list in pages: the first call, how to find the rows in a body, and the call for the page that follows."""
-
-    first: Call
-    rows: Callable[[Any], list[Any]]
-    following: Callable[[Call, list[Any]], Call | None]
 
 
 class Fees(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.errors import VenueProtocolError
 from arb.venues.base import EventListener
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.http import AnswerLost, HttpAnswer

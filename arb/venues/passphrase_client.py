@@ -11,9 +11,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from arb.venues.call import Call, body_text
 from arb.venues.ccxt_client import GuardedClient
-from arb.venues.dialect import Call
-from arb.venues.json_text import body_text
 from arb.venues.rules.guard import OrderClaim
 from arb.venues.transport.http import HttpRequest
 

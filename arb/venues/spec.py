@@ -21,12 +21,12 @@ from arb.venues.transport.http import HttpTransport
 if TYPE_CHECKING:
     from arb.market.arena import BookArena
     from arb.market.feed import BookFeed, BookSeat
+    from arb.venues.ccxt_client import Signer
     from arb.venues.dialect import TradeDialect
     from arb.venues.order_socket import SocketDialect
     from arb.venues.rules.guard import SigningGuard
     from arb.venues.wire.base import WireFeed
     from arb.venues.wire.private import PrivateDialect
-    from arb.venues.writes import Signer
 
 
 class Product(StrEnum):

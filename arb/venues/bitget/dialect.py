@@ -18,7 +18,8 @@ from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
-from arb.venues.dialect import Call, CancelBatch, Fees, Pages, batched, read_listing
+from arb.venues.call import Call, CancelBatch, Pages
+from arb.venues.dialect import Fees, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply

@@ -16,7 +16,8 @@ from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
-from arb.venues.dialect import Call, CancelBatch, Fees, Pages, batched, read_listing
+from arb.venues.call import Call, CancelBatch, Pages
+from arb.venues.dialect import Fees, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.outcomes import POLICY, RIGHTS

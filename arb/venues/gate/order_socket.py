@@ -14,7 +14,7 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueProtocolError, VenueUnreachable
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 

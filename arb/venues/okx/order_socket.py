@@ -11,7 +11,7 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.errors import VenueProtocolError
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.okx.private import CLOSING_NOTICES
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
 from arb.venues.rules.guard import SigningGuard

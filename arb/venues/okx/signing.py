@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import ccxt.pro
 
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
 from arb.venues.rules.guard import OrderClaim, to_decimal, value_of
 

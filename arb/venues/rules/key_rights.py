@@ -12,7 +12,8 @@ import msgspec
 from arb.errors import VenueAuthError, VenueError
 
 if TYPE_CHECKING:
-    from arb.venues.dialect import Call, TradeDialect
+    from arb.venues.call import Call
+    from arb.venues.dialect import TradeDialect
 
 
 class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):

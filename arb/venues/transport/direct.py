@@ -21,13 +21,16 @@ from arb.venues.transport.http import (
     CONNECTIONS_MAX,
     KEEPALIVE_S,
     AnswerLost,
+    AnswerReader,
+    BadAnswer,
     HttpAnswer,
     HttpRequest,
     HttpTransport,
     NeverSent,
     Origin,
+    origin_of,
+    render,
 )
-from arb.venues.transport.http1 import AnswerReader, BadAnswer, origin_of, render
 
 
 class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):

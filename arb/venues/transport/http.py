@@ -1,17 +1,39 @@
-"""One request, one answer: the door of a gateway to the network, one method wide so that it can be swapped.
+"""HTTP/1.1 without a socket: one request and one answer, how they are written and read (RFC 9112), and what carries them.
 
-An attempt ends in exactly one of three ways, and which one matters for orders: an `HttpAnswer` (whatever its status),
-`NeverSent` (provably nothing left: the connection was never made) or `AnswerLost` (something may have arrived).
+`HttpTransport` is the door of a gateway to the network, one method wide so that it can be swapped. An attempt ends in exactly
+one of three ways, and which one matters for orders: an `HttpAnswer` (whatever its status), `NeverSent` (provably nothing left:
+the connection was never made) or `AnswerLost` (something may have arrived).
+
+Reading is strict and bounded. What is not exactly an answer raises `BadAnswer`: for an order that means *unknown*, and guessing
+at what a broken answer meant is how orders get doubled. Nothing is assumed about how the bytes are cut.
 """
 
+import re
 from collections.abc import Awaitable
+from enum import Enum, auto
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import msgspec
 
+from arb import __version__
+
 CONNECTIONS_MAX = 64
 KEEPALIVE_S = 30.0
 BODY_BYTES_MAX = 16 * 1024 * 1024
+HEAD_BYTES_MAX = 64 * 1024
+_LINE_BYTES_MAX = 1024
+_INFORMATIONAL_MAX = 8
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LENGTH = re.compile(r"[0-9]{1,12}", re.ASCII)
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
+_METHOD = re.compile(r"[A-Z]+")
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?")
+_PORTS = {"http": 80, "https": 443}
+_BODILESS = frozenset({204, 304})
+_SINGLE = frozenset({"content-length", "transfer-encoding", "content-encoding"})
+_BEGINNING = b"HTTP/1."
 
 
 class NeverSent(Exception):
@@ -41,7 +63,7 @@ class Outgoing(NamedTuple):
 class HttpRequest(msgspec.Struct, frozen=True):
     """A signed request. `url` is sent as it stands: it was signed that way.
 
-    `ready`: the same as bytes, where that was made ahead (see `http1.made_ready`).
+    `ready`: the same as bytes, where that was made ahead (see `made_ready`).
     """
 
     method: str
@@ -76,3 +98,245 @@ class HttpTransport(Protocol):
 
     async def close(self) -> None:
         """Release sockets."""
+
+
+class BadAnswer(Exception):
+    """What came is not one whole HTTP answer; the text says what is wrong with it."""
+
+
+def made_ready(request: HttpRequest) -> HttpRequest:
+    """Return the request with its bytes beside it; raises `ValueError` as `render` does."""
+    return HttpRequest(request.method, request.url, request.headers, request.body, render(request))
+
+
+def render(request: HttpRequest) -> Outgoing:
+    """Return a request as bytes; raises `ValueError` for what cannot be sent as it stands, line breaks above all."""
+    scheme, _, rest = request.url.partition("://")
+    authority, _, target = rest.partition("/")
+    origin = origin_of(scheme, authority)
+    body = b"" if request.body is None else request.body.encode()
+    lines = [f"{request.method} /{target} HTTP/1.1", f"Host: {authority}", _ALWAYS]
+    lines += [f"{name}: {value}" for name, value in request.headers.items()]
+    if body or request.method != "GET":
+        lines.append(f"Content-Length: {len(body)}")
+    head = "\r\n".join(lines)
+    breaks = len(lines)  # one fewer between the lines, and one inside those that are always sent
+    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
+        raise ValueError("a line break in the address or in a header")
+    if not _METHOD.fullmatch(request.method) or " " in target or "#" in target:
+        raise ValueError(f"{request.method} with this address is no request")
+    return Outgoing(origin, head.encode("ascii") + b"\r\n\r\n" + body)
+
+
+_ALWAYS = f"User-Agent: arb/{__version__}\r\nAccept-Encoding: identity"
+
+
+@lru_cache(maxsize=64)
+def origin_of(scheme: str, authority: str) -> Origin:
+    """Return the origin; raises `ValueError` for anything but http or https, a host and perhaps a port."""
+    match = _AUTHORITY.fullmatch(authority)
+    if scheme not in _PORTS or match is None:
+        raise ValueError(f"{scheme}://{authority} is no address")
+    port = _PORTS[scheme] if match.group(2) is None else int(match.group(2))
+    if not 0 < port < 65536:
+        raise ValueError(f"{authority}: no such port")
+    return Origin(match.group(1).strip("[]"), port, scheme == "https", authority)
+
+
+class _Stage(Enum):
+    HEAD = auto()
+    SIZED = auto()
+    CHUNK_SIZE = auto()
+    CHUNK = auto()
+    CHUNK_END = auto()
+    TRAILER = auto()
+    UNTIL_CLOSE = auto()
+    DONE = auto()
+
+
+class AnswerReader:
+    """Reads one answer: `feed` it until it says that the answer is whole, or `end` it when no more bytes will come.
+
+    Afterwards `status`, `headers` (names in lower case) and `body` hold the answer, and `reusable` says whether the connection
+    may carry another request.
+    """
+
+    def __init__(self, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.reusable = False
+        self._body_bytes_max = body_bytes_max
+        self._buffer = bytearray()
+        self._body = bytearray()
+        self._left = 0
+        self._informational = 0
+        self._trailer_bytes = 0
+        self._stage = _Stage.HEAD
+
+    @property
+    def body(self) -> bytes:
+        """Return the body read so far."""
+        return bytes(self._body)
+
+    @property
+    def begun(self) -> bool:
+        """Return whether any byte has come."""
+        return bool(self._buffer) or self._stage is not _Stage.HEAD or self._informational > 0
+
+    def feed(self, data: bytes) -> bool:
+        """Take the next bytes and return whether the answer is whole; raises `BadAnswer`."""
+        self._buffer += data
+        while self._stage is not _Stage.DONE and self._step():
+            pass
+        if self._stage is not _Stage.DONE:
+            return False
+        if self._buffer:
+            self.reusable = False  # whatever follows was not asked for
+        return True
+
+    def end(self) -> None:
+        """Note that the connection has ended; raises `BadAnswer` unless the answer is whole by that."""
+        if self._stage is _Stage.UNTIL_CLOSE:
+            self._stage = _Stage.DONE
+        if self._stage is not _Stage.DONE:
+            raise BadAnswer("the connection ended in the middle of the answer" if self.begun else "no answer came")
+
+    def _step(self) -> bool:
+        """Read one part, if it is all there; return whether it was."""
+        stage = self._stage
+        if stage is _Stage.HEAD:
+            return self._head()
+        if stage is _Stage.SIZED:
+            return self._sized(_Stage.DONE)
+        if stage is _Stage.CHUNK:
+            return self._sized(_Stage.CHUNK_END)
+        if stage is _Stage.CHUNK_SIZE:
+            return self._chunk_size()
+        if stage is _Stage.CHUNK_END:
+            return self._chunk_end()
+        if stage is _Stage.TRAILER:
+            return self._trailer()
+        self._check_size(len(self._buffer))
+        self._body += self._buffer
+        self._buffer.clear()
+        return False
+
+    def _head(self) -> bool:
+        buffer = self._buffer
+        if buffer[: len(_BEGINNING)] != _BEGINNING[: len(buffer)]:
+            raise BadAnswer(f"no HTTP answer: {bytes(buffer[:20])!r}")
+        end = buffer.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX)
+        if end < 0:
+            if len(buffer) >= HEAD_BYTES_MAX:
+                raise BadAnswer(f"a head of more than {HEAD_BYTES_MAX} bytes")
+            return False
+        first, *lines = bytes(buffer[:end]).split(b"\r\n")
+        del buffer[: end + 4]
+        match = _STATUS.fullmatch(first)
+        if match is None:
+            raise BadAnswer(f"no status line: {first[:40]!r}")
+        self.status = int(match.group(2))
+        self.headers = _headers(lines)
+        if self.status < 200:
+            self._informational += 1
+            if self.status == 101 or self._informational > _INFORMATIONAL_MAX:
+                raise BadAnswer(f"status {self.status} is no answer")
+            return True
+        self._frame(int(match.group(1)))
+        return True
+
+    def _frame(self, minor: int) -> None:
+        """Decide how the body ends (RFC 9112, 6.3), and whether the connection lives on."""
+        headers = self.headers
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise BadAnswer(f"content encoding {headers['content-encoding']!r} was not asked for")
+        options = {option.strip().lower() for option in headers.get("connection", "").split(",")}
+        self.reusable = minor == 1 and "close" not in options
+        length, coding = headers.get("content-length"), headers.get("transfer-encoding")
+        if coding is not None:
+            if coding.lower() != "chunked" or length is not None or minor == 0:
+                raise BadAnswer("unclear where the answer ends")
+            self._stage = _Stage.CHUNK_SIZE
+        elif length is not None:
+            if not _LENGTH.fullmatch(length):
+                raise BadAnswer(f"content length {length[:40]!r}")
+            self._left = int(length)
+            self._check_size(self._left)
+            self._stage = _Stage.SIZED
+        else:
+            self._stage = _Stage.UNTIL_CLOSE
+        if self.status in _BODILESS:
+            self._stage = _Stage.DONE
+        elif self._stage is _Stage.UNTIL_CLOSE:
+            self.reusable = False
+
+    def _sized(self, after: _Stage) -> bool:
+        part = self._buffer[: self._left]
+        self._body += part
+        del self._buffer[: len(part)]
+        self._left -= len(part)
+        if self._left:
+            return False
+        self._stage = after
+        return True
+
+    def _chunk_size(self) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        match = _CHUNK.fullmatch(line)
+        if match is None:
+            raise BadAnswer(f"chunk size {line[:20]!r}")
+        self._left = int(match.group(1), 16)
+        self._check_size(self._left)
+        self._stage = _Stage.CHUNK if self._left else _Stage.TRAILER
+        return True
+
+    def _chunk_end(self) -> bool:
+        if len(self._buffer) < 2:
+            return False
+        if self._buffer[:2] != b"\r\n":
+            raise BadAnswer("a chunk is longer than it said")
+        del self._buffer[:2]
+        self._stage = _Stage.CHUNK_SIZE
+        return True
+
+    def _trailer(self) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        self._trailer_bytes += len(line)
+        if self._trailer_bytes > HEAD_BYTES_MAX:
+            raise BadAnswer(f"trailers of more than {HEAD_BYTES_MAX} bytes")
+        if not line:
+            self._stage = _Stage.DONE
+        return True
+
+    def _line(self) -> bytes | None:
+        end = self._buffer.find(b"\r\n", 0, _LINE_BYTES_MAX)
+        if end < 0:
+            if len(self._buffer) >= _LINE_BYTES_MAX:
+                raise BadAnswer(f"a line of more than {_LINE_BYTES_MAX} bytes")
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        return line
+
+    def _check_size(self, more: int) -> None:
+        if len(self._body) + more > self._body_bytes_max:
+            raise BadAnswer(f"an answer of more than {self._body_bytes_max} bytes")
+
+
+def _headers(lines: list[bytes]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon or not _TOKEN.fullmatch(name) or b"\n" in value or b"\r" in value or b"\0" in value:
+            raise BadAnswer(f"no header: {line[:40]!r}")
+        key, text = name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
+        if key in headers:
+            if key in _SINGLE:
+                raise BadAnswer(f"{key} is stated twice")
+            text = f"{headers[key]}, {text}"
+        headers[key] = text
+    return headers

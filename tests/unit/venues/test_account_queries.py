@@ -10,7 +10,8 @@ from arb.core.commands import QueryOrder
 from arb.errors import VenueRejected, VenueUnreachable
 from arb.venues.account_queries import OrderQuery
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import Call, TradeDialect
+from arb.venues.call import Call
+from arb.venues.dialect import TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
 

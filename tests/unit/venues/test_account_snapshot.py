@@ -5,7 +5,7 @@ from typing import Any
 
 from arb.core.events import AccountSnapshotTaken
 from arb.venues.account_queries import DETAILS_MAX, AccountSnapshot
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.gate.dialect import GateDialect
 from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order
 

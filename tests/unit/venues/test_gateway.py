@@ -15,7 +15,7 @@ from arb.core.events import OrderAccepted, OrderRejected, OutcomeUnknown
 from arb.errors import VenueAuthError, VenueBusy, VenueUnreachable
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import EventListener
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import VenueGateway
 from arb.venues.rules.guard import SigningRefused

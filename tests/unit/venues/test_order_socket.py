@@ -12,7 +12,7 @@ import pytest
 from arb.clock import NS_PER_S, ManualClock
 from arb.core.events import AnyEvent, TroubleReported
 from arb.errors import VenueProtocolError
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.endpoints import fixed
 from arb.venues.order_socket import LOGIN_S, OrderSocket, SocketAnswer, SocketFrame
 from arb.venues.transport.http import AnswerLost, HttpTransport

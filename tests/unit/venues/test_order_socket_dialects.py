@@ -10,7 +10,8 @@ from arb.core.commands import CancelOrder
 from arb.errors import VenueProtocolError
 from arb.market.order import Outcome
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import Call, TradeDialect
+from arb.venues.call import Call
+from arb.venues.dialect import TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gate.order_socket import GateOrderSocket
 from arb.venues.gate.outcomes import POLICY as GATE

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from arb.clock import NS_PER_MS, ManualClock
 from arb.venues.bitget.signing import GuardedBitget
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.okx.signing import GuardedOkx
 from arb.venues.passphrase_client import PassphraseClient
 from arb.venues.rules.guard import SigningGuard, SigningRefused

@@ -7,7 +7,8 @@ import pytest
 
 from arb.venues.account_queries import AccountSnapshot
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import Call, TradeDialect
+from arb.venues.call import Call
+from arb.venues.dialect import TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
 

@@ -21,7 +21,8 @@ from arb.market.fill import FillSource
 from arb.venues.account_queries import AccountSnapshot
 from arb.venues.bitget import records as bitget_records
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import Call, TradeDialect
+from arb.venues.call import Call
+from arb.venues.dialect import TradeDialect
 from arb.venues.endpoints import fixed
 from arb.venues.fields import UnknownSymbol
 from arb.venues.gate import records as gate_records

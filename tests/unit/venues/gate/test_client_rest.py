@@ -16,7 +16,7 @@ from freezegun import freeze_time
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock, SystemClock
 from arb.errors import ConfigError
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.gate.client import Gate
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 

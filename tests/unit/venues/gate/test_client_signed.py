@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import PlaceOrder
 from arb.market.order import Role, Side, TimeInForce
-from arb.venues.dialect import Call
+from arb.venues.call import Call, RequestError
 from arb.venues.gate.client import Gate
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.json_text import RequestError
 from arb.venues.rules.guard import SigningRefused
 
 MakeGate = Callable[..., Gate]

@@ -11,7 +11,7 @@ import ccxt
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.venues.dialect import Call
+from arb.venues.call import Call
 from arb.venues.gate.client import Gate
 from arb.venues.rules.guard import SigningRefused
 

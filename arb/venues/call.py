@@ -1,13 +1,53 @@
-"""Write the JSON of requests: compact, ASCII-escaped, exact. Money is text; a float is refused, for `1.2e-07` is no price.
+"""A request before it is signed, and the JSON text its parameters become.
 
-One writer for all venues, so that the text that is signed does not depend on which JSON package happens to be installed.
+One writer of JSON for all venues, compact, ASCII-escaped and exact, so that the text that is signed does not depend on which
+JSON package happens to be installed. Money is text; a float is refused, for `1.2e-07` is no price.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+import msgspec
+
+from arb.core.commands import CancelOrder
+
+PAGES_MAX = 200
 _TEXT_ONLY = {str}
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One request before it is signed. `scope` is what the venue meters it under (see `PacingLimits.of`).
+
+    `api`, `path` and `method` name the endpoint as ccxt does. A batch whose body is a bare array has its `items` instead of
+    `params`. `expires_ns`: the instant on our clock from which on the venue must refuse it; the signer writes it in the venue's
+    own form, where there is one.
+    """
+
+    scope: str
+    api: tuple[str, ...]
+    method: str
+    path: str
+    params: dict[str, Any]
+    items: tuple[dict[str, Any], ...] = ()
+    expires_ns: int | None = None
+
+
+class CancelBatch(msgspec.Struct, frozen=True):
+    """One request that cancels several orders. `scopes` are what the venue meters it under, one slot for each entry."""
+
+    call: Call
+    commands: tuple[CancelOrder, ...]
+    scopes: tuple[str, ...]
+
+
+class Pages(msgspec.Struct, frozen=True, kw_only=True):
+    """A list in pages: the first call, how to find the rows in a body, and the call for the page that follows."""
+
+    first: Call
+    rows: Callable[[Any], list[Any]]
+    following: Callable[[Call, list[Any]], Call | None]
 
 
 class RequestError(ValueError):

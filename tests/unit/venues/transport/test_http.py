@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.venues.transport.http import HttpRequest, Origin
-from arb.venues.transport.http1 import HEAD_BYTES_MAX, AnswerReader, BadAnswer, origin_of, render
+from arb.venues.transport.http import HEAD_BYTES_MAX, AnswerReader, BadAnswer, HttpRequest, Origin, origin_of, render
 
 SIZED = b"HTTP/1.1 201 Created\r\nX-Trace: 5\r\nContent-Length: 11\r\n\r\n" + b'{"ok":true}'
 CHUNKED = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.venues.json_text import RequestError, body_text, to_json
+from arb.venues.call import RequestError, body_text, to_json
 
 
 def test_a_float_is_no_price() -> None:

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.venues.dialect import Call
-from arb.venues.gate.request import build, channel_of, encode_query, endpoint_of
-from arb.venues.json_text import RequestError
+from arb.venues.call import Call, RequestError
+from arb.venues.gate.client import build, channel_of, encode_query, endpoint_of
 
 
 class Written(NamedTuple):

@@ -1,0 +1,172 @@
+"""Ask a venue about its clock, its listing and the account, and ask again while that may help. Reads only.
+
+An answer is judged from its status and body; what it says of our pace and of our clock is obeyed at once, by all requests.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.core.events import BalancesReported, ClockMeasured
+from arb.errors import VenueBusy, VenueError
+from arb.market.instrument import FeeIn, Instrument
+from arb.market.order import Outcome, Side
+from arb.venues.call import Call
+from arb.venues.ccxt_client import Signer, signed
+from arb.venues.dialect import Fees, TradeDialect
+from arb.venues.rules.clock_offset import measure
+from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
+from arb.venues.rules.pacing import Pacer, Priority
+from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
+from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
+
+# The engine itself queries an order again, so one query does not insist for long.
+QUERIES = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
+_FEE_MEMORY_NS = 3 * 86_400 * NS_PER_S
+
+
+class VenueReader:
+    """The questions to one venue with one account's key; raises `VenueError` where a venue does not answer one."""
+
+    def __init__(
+        self,
+        dialect: TradeDialect,
+        signer: Signer,
+        transport: HttpTransport,
+        *,
+        pacer: Pacer,
+        clock: Clock,
+        rng: random.Random,
+        read_timeout_s: float,
+        pace_timeout_s: float,
+    ) -> None:
+        self.venue = dialect.venue
+        self.clock_suspected = asyncio.Event()
+        """Set when the venue says of a request of ours that it was out of time."""
+        self._dialect = dialect
+        self._signer = signer
+        self._transport = transport
+        self._pacer = pacer
+        self._clock = clock
+        self._rng = rng
+        self._read_timeout_s = read_timeout_s
+        self._pace_timeout_s = pace_timeout_s
+
+    async def ask(self, call: Call, priority: int = Priority.READ, policy: Backoff = READS) -> tuple[Any, HttpAnswer]:
+        """Ask, and ask again while that may help; return body and answer, or raise `VenueError`."""
+        started_ns = self._clock.monotonic_ns()
+        attempt = 0
+        while True:
+            attempt += 1
+            if not await self._pacer.wait(call.scope, priority, self._pace_timeout_s):
+                raise VenueBusy(self.venue, f"no slot left in {call.scope!r}", code=RATE_BUDGET)
+            verdict, answer = await self._ask_once(call)
+            self.obey(call.scope, verdict, answer)
+            if answer is not None and verdict.outcome is Outcome.ACCEPTED:
+                return verdict.body, answer
+            elapsed_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
+            trouble = verdict.trouble or Trouble.FAULT
+            delay_s = next_delay_s(policy, attempt, trouble, elapsed_s, self._rng, verdict.retry_after_s)
+            if delay_s is None:
+                raise error_of(self.venue, verdict)
+            await asyncio.sleep(delay_s)
+
+    async def ask_for_query(self, call: Call) -> tuple[Any, int]:
+        """Ask for a part of an order query or of an account snapshot; return body and instant of the answer."""
+        body, answer = await self.ask(call, Priority.QUERY, QUERIES)
+        return body, answer.received_ns
+
+    async def body_of(self, call: Call) -> Any:
+        """Return the body of an answer."""
+        return (await self.ask(call))[0]
+
+    def obey(self, scope: str, verdict: Verdict, answer: HttpAnswer | None) -> None:
+        """Keep to what an answer says of our pace, and note when it says that our clock is wrong."""
+        if verdict.trouble is Trouble.CLOCK:
+            self.clock_suspected.set()
+        headers = {} if answer is None else answer.headers
+        self._pacer.obey(scope, verdict, headers, self.venue_ns())
+
+    def venue_ns(self) -> int:
+        """Return the venue's time, as far as we know it."""
+        return self._clock.wall_ns() + self._signer.server_offset_ns
+
+    async def measure_clock(self) -> ClockMeasured:
+        """Compare the clocks (`venues/rules/clock_offset.py`); later signatures use the result. Raises `VenueError`."""
+        found = await measure(self.venue, self._clock, self._venue_ms)
+        self._signer.server_offset_ns = found.offset_ns
+        return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
+
+    async def listing(self) -> dict[str, Instrument]:
+        """Return the rules of all spot symbols, and let the dialect learn their native names; raises `VenueError`."""
+        body, _ = await self.ask(self._dialect.listing())
+        listed = self._dialect.listed(body)
+        self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
+        return listed
+
+    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        """Read rules and the account's own fees for those of `symbols` that are listed.
+
+        A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue reports what a buy pays
+        its fee in, so the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
+        Raises `VenueError` when the listing cannot be read.
+        """
+        listed = await self.listing()
+        wanted = [listed[symbol] for symbol in symbols if symbol in listed]
+        return tuple(await asyncio.gather(*map(self._with_fees, wanted)))
+
+    async def balances(self) -> BalancesReported:
+        """Read all balances; raises `VenueError` when they cannot be read."""
+        body, answer = await self.ask(self._dialect.balances())
+        reported = self._dialect.balances_in(body)
+        return BalancesReported(venue=self.venue, balances=reported, complete=True, asked_ns=answer.sent_ns)
+
+    async def _venue_ms(self) -> tuple[int, HttpAnswer]:
+        body, answer = await self.ask(self._dialect.clock())
+        return self._dialect.clock_ms(body), answer
+
+    async def _ask_once(self, call: Call) -> tuple[Verdict, HttpAnswer | None]:
+        request = signed(self.venue, self._signer, call)
+        try:
+            answer = await self._transport.send(request, self._read_timeout_s)
+        except (NeverSent, AnswerLost) as error:
+            lost = Verdict(outcome=Outcome.UNKNOWN, trouble=Trouble.UNREACHABLE, code="unreachable", message=str(error))
+            return lost, None
+        return judge_read(self._dialect.policy, answer, self.venue_ns()), answer
+
+    async def _with_fees(self, instrument: Instrument) -> Instrument:
+        try:
+            body, _ = await self.ask(self._dialect.fees(instrument.symbol))
+            fees = self._dialect.fees_in(body)
+        except VenueError:
+            return instrument
+        if not _plausible(fees):
+            return instrument
+        seen = await self._seen_fee_in(instrument)
+        return msgspec.structs.replace(
+            instrument, taker_fee=fees.taker, maker_fee=fees.maker, buy_fee_in=seen or fees.buy_fee_in
+        )
+
+    async def _seen_fee_in(self, instrument: Instrument) -> FeeIn | None:
+        since_ms = max(0, self.venue_ns() - _FEE_MEMORY_NS) // NS_PER_MS
+        pages = self._dialect.fills(instrument.symbol, since_ms, None)
+        try:
+            body, answer = await self.ask(pages.first)
+            fills = [self._dialect.fill(raw, answer.received_ns) for raw in pages.rows(body)]
+        except VenueError:
+            return None
+        buys = [fill for fill in fills if fill.side is Side.BUY and fill.symbol == instrument.symbol and fill.fee]
+        if not buys:
+            return None
+        paid_in = max(buys, key=lambda fill: (fill.event_ns, fill.trade_id)).fee_currency
+        return {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
+
+
+def _plausible(fees: Fees) -> bool:
+    rates: Sequence[Decimal] = (fees.taker, fees.maker)
+    return all(Decimal("-0.01") <= rate <= Decimal("0.05") for rate in rates)
