@@ -12,14 +12,14 @@ from arb.errors import InvariantError
 
 
 class Timer(msgspec.Struct, frozen=True):
-    """A timer of which there is one in the engine."""
+    """A timer of the engine: there is one of its kind for each of its argument, or just one where it has none."""
 
     kind: ClassVar[str]
 
     @property
     def text(self) -> str:
         """Return the text that journals hold."""
-        return self.kind
+        return ":".join(map(str, (self.kind, *msgspec.structs.astuple(self))))
 
 
 class OrderTimer(Timer, frozen=True):
@@ -28,11 +28,6 @@ class OrderTimer(Timer, frozen=True):
     kind: ClassVar[str] = "order"
     client_order_id: str
 
-    @property
-    def text(self) -> str:
-        """Return the text that journals hold."""
-        return f"{self.kind}:{self.client_order_id}"
-
 
 class PairTimer(Timer, frozen=True):
     """Decide again what an open pair needs."""
@@ -40,21 +35,11 @@ class PairTimer(Timer, frozen=True):
     kind: ClassVar[str] = "pair"
     pair_id: int
 
-    @property
-    def text(self) -> str:
-        """Return the text that journals hold."""
-        return f"{self.kind}:{self.pair_id}"
-
 
 class VenueTimer(Timer, frozen=True):
     """A timer of which there is one for each venue."""
 
     venue: str
-
-    @property
-    def text(self) -> str:
-        """Return the text that journals hold."""
-        return f"{self.kind}:{self.venue}"
 
 
 class DriftTimer(VenueTimer, frozen=True):

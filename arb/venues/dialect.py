@@ -17,6 +17,7 @@ from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
+from arb.market.numbers import ZERO
 from arb.market.order import OrderReport
 from arb.market.symbol import Symbol
 from arb.venues.call import Call, CancelBatch, Pages
@@ -125,6 +126,24 @@ class TradeDialect(Protocol):
 
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read what the key may do from the answers to `key_calls`; raises `VenueProtocolError`."""
+
+
+def acknowledged(
+    venue: str, command: PlaceOrder, venue_order_id: str, client_order_id: str | None = None
+) -> OrderReport:
+    """Return the order as an answer has it that names the order and says no more; without our id in it, it is ours."""
+    return OrderReport(
+        venue=venue,
+        symbol=command.symbol,
+        client_order_id=client_order_id or command.client_order_id,
+        venue_order_id=venue_order_id,
+        side=command.side,
+        price=command.price,
+        size=command.size,
+        filled=ZERO,
+        avg_price=None,
+        is_open=True,
+    )
 
 
 def batched(commands: Sequence[CancelOrder], count: int) -> list[tuple[CancelOrder, ...]]:

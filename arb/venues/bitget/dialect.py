@@ -19,7 +19,7 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, batched, read_listing
+from arb.venues.dialect import Fees, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
@@ -72,18 +72,7 @@ class BitgetDialect:
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the number the order was given; nothing more is said of it."""
         reported = Fields(self.venue, "answer", body).object("data")
-        return OrderReport(
-            venue=self.venue,
-            symbol=command.symbol,
-            client_order_id=reported.maybe_text("clientOid") or command.client_order_id,
-            venue_order_id=reported.text("orderId"),
-            side=command.side,
-            price=command.price,
-            size=command.size,
-            filled=ZERO,
-            avg_price=None,
-            is_open=True,
-        )
+        return acknowledged(self.venue, command, reported.text("orderId"), reported.maybe_text("clientOid"))
 
     def cancel(self, command: CancelOrder) -> Call:
         """Return `POST /spot/trade/cancel-order`."""

@@ -4,53 +4,29 @@ Log in first, then subscribe. Fills come on their own channel, with the order's 
 names both. Answers may repeat an argument in another letter case.
 """
 
-from typing import Any
-
 import msgspec
 
-from arb.clock import NS_PER_S
 from arb.core.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
 from arb.market.fill import FillSource
 from arb.venues.bitget import records
 from arb.venues.fields import Fields
-from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame, login_message
+from arb.venues.wire.private import NOTHING, Parts, PassphrasePrivate, PrivateFrame
 
 ORDERS, FILLS, ACCOUNT = "orders", "fill", "account"
 
 
-class BitgetPrivate:
+class BitgetPrivate(PassphrasePrivate):
     """See `arb.venues.wire.private.PrivateDialect`. `symbols` are learnt by the dialect that reads the listing."""
 
     venue = "bitget"
+    login_path = "/user/verify"
 
     def __init__(self, key: str, secret: str, passphrase: str, symbols: records.Symbols) -> None:
-        self._key = key
-        self._secret = secret.encode()
-        self._passphrase = passphrase
+        super().__init__(key, secret, passphrase, (ORDERS, FILLS, ACCOUNT))
         self._symbols = symbols
-        self._pending = Subscriptions((ORDERS, FILLS, ACCOUNT))
 
-    def greetings(self, now_ns: int) -> tuple[str, ...]:
-        """Return the login."""
-        self._pending.reset()
-        return (login_message(self._key, self._secret, self._passphrase, now_ns // NS_PER_S, "/user/verify"),)
-
-    def ping(self, now_ns: int) -> str | None:
-        """Return the text `ping`."""
-        return "ping"
-
-    def on_frame(self, received_ns: int, now_ns: int, raw: bytes) -> PrivateFrame:
-        """Read one frame."""
-        if raw == b"pong":
-            return NOTHING
-        try:
-            return self._read(received_ns, decode_frame(self.venue, raw))
-        except VenueProtocolError as error:
-            return PrivateFrame(errors=(error,))
-
-    def _read(self, received_ns: int, frame: Any) -> PrivateFrame:
-        fields = Fields(self.venue, "private frame", frame)
+    def _read(self, received_ns: int, fields: Fields) -> PrivateFrame:
         event = fields.maybe_text("event")
         if event is not None:
             return self._control(fields, event)

@@ -17,7 +17,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, batched, read_listing
+from arb.venues.dialect import Fees, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.outcomes import POLICY, RIGHTS
@@ -80,18 +80,7 @@ class GateDialect:
         fields = Fields(self.venue, "placed order", body)
         if fields.has("amount"):
             return records.order_report(self.venue, body)
-        return OrderReport(
-            venue=self.venue,
-            symbol=command.symbol,
-            client_order_id=command.client_order_id,
-            venue_order_id=fields.text("id"),
-            side=command.side,
-            price=command.price,
-            size=command.size,
-            filled=ZERO,
-            avg_price=None,
-            is_open=True,
-        )
+        return acknowledged(self.venue, command, fields.text("id"))
 
     def cancel(self, command: CancelOrder) -> Call:
         """Return `DELETE /spot/orders/{id}`, by our own text while the venue's number is not known."""

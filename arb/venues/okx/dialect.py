@@ -17,7 +17,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, batched, read_listing
+from arb.venues.dialect import Fees, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
 from arb.venues.okx.outcomes import POLICY, RIGHTS
@@ -80,18 +80,7 @@ class OkxDialect:
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the number the order was given; nothing more is said of it."""
         reported = self._only(body)
-        return OrderReport(
-            venue=self.venue,
-            symbol=command.symbol,
-            client_order_id=reported.maybe_text("clOrdId") or command.client_order_id,
-            venue_order_id=reported.text("ordId"),
-            side=command.side,
-            price=command.price,
-            size=command.size,
-            filled=ZERO,
-            avg_price=None,
-            is_open=True,
-        )
+        return acknowledged(self.venue, command, reported.text("ordId"), reported.maybe_text("clOrdId"))
 
     def cancel(self, command: CancelOrder) -> Call:
         """Return `POST /trade/cancel-order`."""

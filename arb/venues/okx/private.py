@@ -3,53 +3,29 @@
 Log in first, then subscribe. The account channel pushes only the assets that changed, except in its first frame.
 """
 
-from typing import Any
-
 import msgspec
 
-from arb.clock import NS_PER_S
 from arb.core.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
 from arb.venues.fields import Fields
 from arb.venues.okx import records
-from arb.venues.wire.private import NOTHING, Parts, PrivateFrame, Subscriptions, decode_frame, login_message
+from arb.venues.wire.private import NOTHING, Parts, PassphrasePrivate, PrivateFrame
 
 ORDERS, ACCOUNT = "orders", "account"
 # Service upgrade notices; the connection is closed about half a minute later.
 CLOSING_NOTICES = frozenset({"64008"})
 
 
-class OkxPrivate:
+class OkxPrivate(PassphrasePrivate):
     """See `arb.venues.wire.private.PrivateDialect`."""
 
     venue = "okx"
+    login_path = "/users/self/verify"
 
     def __init__(self, key: str, secret: str, passphrase: str) -> None:
-        self._key = key
-        self._secret = secret.encode()
-        self._passphrase = passphrase
-        self._pending = Subscriptions((ORDERS, ACCOUNT))
+        super().__init__(key, secret, passphrase, (ORDERS, ACCOUNT))
 
-    def greetings(self, now_ns: int) -> tuple[str, ...]:
-        """Return the login."""
-        self._pending.reset()
-        return (login_message(self._key, self._secret, self._passphrase, now_ns // NS_PER_S, "/users/self/verify"),)
-
-    def ping(self, now_ns: int) -> str | None:
-        """Return the text `ping`."""
-        return "ping"
-
-    def on_frame(self, received_ns: int, now_ns: int, raw: bytes) -> PrivateFrame:
-        """Read one frame."""
-        if raw == b"pong":
-            return NOTHING
-        try:
-            return self._read(received_ns, decode_frame(self.venue, raw))
-        except VenueProtocolError as error:
-            return PrivateFrame(errors=(error,))
-
-    def _read(self, received_ns: int, frame: Any) -> PrivateFrame:
-        fields = Fields(self.venue, "private frame", frame)
+    def _read(self, received_ns: int, fields: Fields) -> PrivateFrame:
         event = fields.maybe_text("event")
         if event is not None:
             return self._control(fields, event)

@@ -7,14 +7,16 @@ is an error naming its field, never an exception that ends the stream: what it m
 import base64
 import hashlib
 import hmac
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from arb.clock import NS_PER_S
 from arb.core.events import BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
-from arb.venues.fields import UnknownSymbol
+from arb.venues.fields import Fields, UnknownSymbol
 from arb.venues.rules.outcome import decode_body
 
 PrivateEvent = OrderUpdated | OrderFilled | BalancesReported
@@ -101,6 +103,44 @@ class Parts:
     def frame(self) -> PrivateFrame:
         """Return the frame."""
         return PrivateFrame(events=tuple(self.events), errors=tuple(self.errors), foreign=tuple(self.foreign))
+
+
+class PassphrasePrivate(ABC):
+    """What the streams of venues whose keys have a passphrase share: login, heartbeat, and how a frame is read at all.
+
+    `login_path` is the path their login signs; subclasses read what a frame says.
+    """
+
+    venue: str
+    login_path: str
+
+    def __init__(self, key: str, secret: str, passphrase: str, channels: Sequence[str]) -> None:
+        self._key = key
+        self._secret = secret.encode()
+        self._passphrase = passphrase
+        self._pending = Subscriptions(channels)
+
+    def greetings(self, now_ns: int) -> tuple[str, ...]:
+        """Return the login."""
+        self._pending.reset()
+        return (login_message(self._key, self._secret, self._passphrase, now_ns // NS_PER_S, self.login_path),)
+
+    def ping(self, now_ns: int) -> str | None:
+        """Return the text `ping`."""
+        return "ping"
+
+    def on_frame(self, received_ns: int, now_ns: int, raw: bytes) -> PrivateFrame:
+        """Read one frame."""
+        if raw == b"pong":
+            return NOTHING
+        try:
+            return self._read(received_ns, Fields(self.venue, "private frame", decode_frame(self.venue, raw)))
+        except VenueProtocolError as error:
+            return PrivateFrame(errors=(error,))
+
+    @abstractmethod
+    def _read(self, received_ns: int, fields: Fields) -> PrivateFrame:
+        """Read a frame's JSON; raises `VenueProtocolError`."""
 
 
 def login_message(key: str, secret: bytes, passphrase: str, now_s: int, path: str) -> str:
