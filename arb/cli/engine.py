@@ -24,6 +24,7 @@ from arb.config import Mode, ReplayOptions, RunOptions, Settings, database_url
 from arb.config.show import as_toml, plain
 from arb.errors import EXIT_OK, ConfigError
 from arb.logs import logging_to
+from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 
 _NO_GUARDS = {
     Mode.LIVE: "real orders need guards that this version does not have yet (checks of the keys, caps, a doctor)",
@@ -96,11 +97,26 @@ def _shown(settings: Settings, *, as_json: bool) -> str:
     help="The port of all venues [default: a free one].",
 )
 @click.option("--seed", type=SEED, metavar="N", help="The seed of the markets [default: drawn].")
+@click.option(
+    "--symbols",
+    "symbol_count",
+    type=click.IntRange(1, SYMBOLS_MAX),
+    default=len(SYMBOLS),
+    show_default=True,
+    metavar="N",
+    help="How many symbols all venues list, up to 500; each is dislocated as often.",
+)
 @click.option("--static", is_flag=True, help="Keep books still; they change and fill only through the admin address.")
 @click.option("--faults", type=INPUT_FILE, metavar="FILE", help="Faults to begin with, a JSON list as for POST /fault.")
 @config_and_json
 def sandbox_command(
-    port: int, seed: int | None, static: bool, faults: Path | None, config: Path | None, as_json: bool
+    port: int,
+    seed: int | None,
+    symbol_count: int,
+    static: bool,
+    faults: Path | None,
+    config: Path | None,
+    as_json: bool,
 ) -> int:
     """Serve only the simulated exchanges.
 
@@ -109,7 +125,7 @@ def sandbox_command(
     settings_from(config)
     from arb.sandbox.__main__ import run_sandbox
 
-    run_sandbox(port=port, seed=seed, static=static, faults=faults)
+    run_sandbox(port=port, seed=seed, symbol_count=symbol_count, static=static, faults=faults)
     return EXIT_OK
 
 

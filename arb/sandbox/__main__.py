@@ -1,6 +1,6 @@
 """The sandbox as a process: it prints one JSON line to stdout and serves until it is stopped.
 
-`python -m arb.sandbox [--port N] [--seed N] [--static] [--faults FILE] [--child]` starts it without the engine.
+`python -m arb.sandbox [--port N] [--seed N] [--symbols N] [--static] [--faults FILE] [--child]` starts it without the engine.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 
 from arb.clock import SystemClock, system_random
 from arb.errors import ConfigError
+from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 from arb.sandbox.server import SandboxServer, as_line
 from arb.signals import on_stop_signal
 
@@ -19,6 +20,7 @@ from arb.signals import on_stop_signal
 def run_sandbox(
     port: int = 0,
     seed: int | None = None,
+    symbol_count: int = len(SYMBOLS),
     static: bool = False,
     faults: Path | None = None,
     child: bool = False,
@@ -31,11 +33,13 @@ def run_sandbox(
     planned = read_faults(faults) if faults is not None else []
     if seed is None:
         seed = system_random().randrange(1 << 31)
-    asyncio.run(_serve(port, seed, static, planned, child))
+    asyncio.run(_serve(port, seed, symbol_count, static, planned, child))
 
 
-async def _serve(port: int, seed: int, static: bool, faults: list[dict[str, object]], child: bool) -> None:
-    server = SandboxServer(SystemClock(), port=port, seed=seed, static=static, faults=faults)
+async def _serve(
+    port: int, seed: int, symbol_count: int, static: bool, faults: list[dict[str, object]], child: bool
+) -> None:
+    server = SandboxServer(SystemClock(), port=port, seed=seed, symbol_count=symbol_count, static=static, faults=faults)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     on_stop_signal(loop, stopped.set)
@@ -112,6 +116,7 @@ def main(arguments: list[str]) -> int:
         run_sandbox(
             port=_whole("--port", options.get("port", "0")),
             seed=None if seed is None else _whole("--seed", seed),
+            symbol_count=_symbol_count(options.get("symbols", str(len(SYMBOLS)))),
             static="static" in options,
             faults=None if faults is None else Path(faults),
             child="child" in options,
@@ -129,10 +134,10 @@ def _read(arguments: list[str]) -> dict[str, str]:
         name = waiting.pop(0)
         if name in ("--static", "--child"):
             options[name[2:]] = "yes"
-        elif name in ("--port", "--seed", "--faults") and waiting:
+        elif name in ("--port", "--seed", "--symbols", "--faults") and waiting:
             options[name[2:]] = waiting.pop(0)
         else:
-            raise ConfigError(f"{name}: expected --port N, --seed N, --static, --faults FILE or --child")
+            raise ConfigError(f"{name}: expected --port N, --seed N, --symbols N, --static, --faults FILE or --child")
     return options
 
 
@@ -140,6 +145,13 @@ def _whole(name: str, text: str) -> int:
     if not text.isdigit():
         raise ConfigError(f"{name}: {text!r} is no whole number")
     return int(text)
+
+
+def _symbol_count(text: str) -> int:
+    count = _whole("--symbols", text)
+    if not 1 <= count <= SYMBOLS_MAX:
+        raise ConfigError(f"--symbols: {count} is not in the range 1 to {SYMBOLS_MAX}")
+    return count
 
 
 if __name__ == "__main__":

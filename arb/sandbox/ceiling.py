@@ -24,15 +24,21 @@ class Ceiling:
         self._exchanges = exchanges
         self._closed: dict[str, Decimal] = {}
         self._open: dict[tuple[str, str, str], Decimal] = {}
-        self._seen: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._seen: dict[str, tuple[list[int], bool]] = {}
+        """By symbol: the update ids of its books as last looked at, and whether any pair was profitable."""
 
     def observe(self, symbol: str) -> bool:
         """Look at the present books of a symbol; return whether any pair of venues is profitable now."""
+        ids = [exchange.markets[symbol].book.update_id for exchange in self._exchanges if symbol in exchange.markets]
+        seen = self._seen.get(symbol)
+        if seen is not None and seen[0] == ids:
+            return seen[1]
         profitable = False
         for buyer in self._exchanges:
             for seller in self._exchanges:
                 if buyer is not seller and symbol in buyer.markets and symbol in seller.markets:
                     profitable |= self._observe_pair(symbol, buyer, seller)
+        self._seen[symbol] = ids, profitable
         return profitable
 
     def totals(self) -> dict[str, Decimal]:
@@ -45,11 +51,6 @@ class Ceiling:
 
     def _observe_pair(self, symbol: str, buyer: SimExchange, seller: SimExchange) -> bool:
         key = (symbol, buyer.profile.name, seller.profile.name)
-        books = buyer.markets[symbol].book, seller.markets[symbol].book
-        seen = (books[0].update_id, books[1].update_id)
-        if self._seen.get(key) == seen:
-            return key in self._open
-        self._seen[key] = seen
         net = best_net(symbol, buyer, seller)
         if net > 0:
             self._open[key] = max(net, self._open.get(key, ZERO))
@@ -69,6 +70,8 @@ def best_net(symbol: str, buyer: SimExchange, seller: SimExchange) -> Decimal:
     paid_factor = ONE if in_base else add(ONE, fee_a)
     got_factor = sub(ONE, fee_b)
     size = _paying_size(symbol, buyer, seller, kept, paid_factor, got_factor)
+    if size == 0:
+        return ZERO
     lot_a, lot_b = buyer.instruments[symbol].lot, seller.instruments[symbol].lot
     whole_buy = mul(Decimal(units_floor(_WIDE.divide(size, kept), lot_a)), lot_a)
     candidates = {units_floor(size, lot_b), units_floor(size, lot_b) - 1, units_floor(mul(whole_buy, kept), lot_b)}

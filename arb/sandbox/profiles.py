@@ -5,10 +5,12 @@ import string
 from dataclasses import replace
 from decimal import Decimal
 
+from arb.errors import require
 from arb.sandbox.values import SimInstrument, VenueProfile
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
 """NOVA is the new listing: thin, wide and wild."""
+SYMBOLS_MAX = 500
 
 _BALANCES = {
     "USDT": "400000",
@@ -55,10 +57,33 @@ _NEW_LISTING_FEES = {"bitget": ("0.001", "0.001")}
 VENUE_NAMES = tuple(_VENUES)
 
 
-def make_profile(name: str, rng: random.Random, start_ns: int) -> VenueProfile:
-    """Return the profile of a venue, with throw-away credentials drawn from `rng`."""
+def listed_symbols(count: int) -> tuple[str, ...]:
+    """Return `count` symbols: the five, then copies of them in turn (`BTC2/USDT` ... `NOVA2/USDT`, `BTC3/USDT` ...)."""
+    require(1 <= count <= SYMBOLS_MAX, f"a sandbox lists 1 to {SYMBOLS_MAX} symbols")
+    names = []
+    for number in range(count):
+        copy, place = divmod(number, len(SYMBOLS))
+        base, _, quote = SYMBOLS[place].partition("/")
+        names.append(f"{base}{copy + 1 if copy else ''}/{quote}")
+    return tuple(names)
+
+
+def model_of(symbol: str) -> str:
+    """Return the one of the five that a symbol copies, itself if it is one of them."""
+    base, _, quote = symbol.partition("/")
+    return f"{base.rstrip(string.digits)}/{quote}"
+
+
+def make_profile(name: str, rng: random.Random, start_ns: int, symbols: tuple[str, ...] = SYMBOLS) -> VenueProfile:
+    """Return the profile of a venue, with throw-away credentials drawn from `rng`.
+
+    Each base is held in the amount of its model, and the quote grows with every five symbols.
+    """
     maker, taker, buy_fee_in, feed_ms, order_ms = _VENUES[name]
     balances = {asset: Decimal(amount) for asset, amount in _BALANCES.items()}
+    balances["USDT"] *= -(-len(symbols) // len(SYMBOLS))
+    for symbol in symbols:
+        balances[symbol.partition("/")[0]] = Decimal(_BALANCES[model_of(symbol).partition("/")[0]])
     if name == "gate":
         balances["POINT"] = Decimal("10000")
     return VenueProfile(
@@ -68,7 +93,7 @@ def make_profile(name: str, rng: random.Random, start_ns: int) -> VenueProfile:
         passphrase=_letters(rng, 12),
         user_id=rng.randrange(10_000_000, 99_999_999),
         buy_fee_in=buy_fee_in,
-        instruments=tuple(_instrument(name, symbol, maker, taker, start_ns) for symbol in SYMBOLS),
+        instruments=tuple(_instrument(name, symbol, maker, taker, start_ns) for symbol in symbols),
         balances=balances,
         feed_delay_ms=feed_ms,
         order_delay_ms=order_ms,
@@ -81,8 +106,8 @@ def with_another_key(profile: VenueProfile, rng: random.Random) -> VenueProfile:
 
 
 def _instrument(venue: str, symbol: str, maker: str, taker: str, start_ns: int) -> SimInstrument:
-    tick, lot, min_size, min_notional = (Decimal(text) for text in _RULES[venue][symbol])
-    is_new = symbol == SYMBOLS[-1]
+    tick, lot, min_size, min_notional = (Decimal(text) for text in _RULES[venue][model_of(symbol)])
+    is_new = model_of(symbol) == SYMBOLS[-1]
     if is_new:
         maker, taker = _NEW_LISTING_FEES.get(venue, (maker, taker))
     age_ns = 3_600_000_000_000 if is_new else 5 * 365 * 86_400_000_000_000

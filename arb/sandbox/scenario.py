@@ -8,12 +8,13 @@ hit the book while one is open, and some are just ahead of an order of ours, so 
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.ceiling import Ceiling
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.matching import BUY, SELL
+from arb.sandbox.profiles import model_of
 from arb.sandbox.values import SimOrder
 from arb.sandbox.venue import SimVenue
 from arb.sandbox.wire import Scheduler
@@ -21,7 +22,8 @@ from arb.sandbox.wire import Scheduler
 RUNGS = 55
 _HASH = 2_654_435_761
 STEP_NS = 25 * NS_PER_MS
-DISLOCATIONS_PER_S = 6.0
+DISLOCATIONS_PER_S = 1.2
+"""Attempts per listed symbol; one on a symbol that is dislocated already does nothing."""
 RACE_LOST = 0.12
 """Chance that rivals are just ahead of a marketable order while a dislocation of its symbol is open."""
 RACE_REACH = 0.006
@@ -47,6 +49,26 @@ CHARACTERS = {
     "DOGE/USDT": Character(0.15, 1.5, 0.9, 0.7, 1_200.0, 0.3),
     "NOVA/USDT": Character(0.85, 2.5, 2.0, 1.2, 700.0, 0.25),
 }
+
+
+COPY_ACTIVITY = 0.05
+"""How often a copy of one of the five is requoted, as a share of its model: many quiet symbols beside a few busy ones."""
+COPY_COARSENESS = 8
+"""How many rungs of its model one rung of a copy stands for: the same depth in fewer prices."""
+
+
+def character_of(symbol: str) -> Character:
+    """Return how a symbol behaves: as the one of the five that it is, or as a quieter, coarser copy."""
+    model = model_of(symbol)
+    character = CHARACTERS[model]
+    if model == symbol:
+        return character
+    return replace(
+        character,
+        step_bps=character.step_bps * COPY_COARSENESS,
+        rung_notional=character.rung_notional * COPY_COARSENESS,
+        activity=character.activity * COPY_ACTIVITY,
+    )
 
 
 @dataclass(slots=True)
@@ -163,22 +185,28 @@ class Scenario:
         venues: list[SimVenue],
         scheduler: Scheduler,
         ceiling: Ceiling,
+        listed: tuple[str, ...],
         *,
         static: bool,
         rungs: int = RUNGS,
     ) -> None:
-        """Quote `rungs` prices a side at every venue from now on; `static`: and never again."""
+        """Quote `rungs` prices a side at every venue from now on; `static`: and never again.
+
+        Of the `listed` symbols those move that a venue has.
+        """
         self._rungs = rungs
         self._rng = random.Random(f"{seed}/scenario")
         self._venues = venues
         self._scheduler = scheduler
         self._ceiling = ceiling
+        self._characters: dict[str, Character] = {}
         self._mids: dict[str, float] = {}
         self._offsets: dict[tuple[str, str], float] = {}
         self._ladders: dict[tuple[str, str], Ladder] = {}
         self._dislocations: dict[str, Dislocation] = {}
         self.dislocation_count = 0
-        self._symbols = [s for s in CHARACTERS if any(s in v.exchange.markets for v in venues)]
+        self._symbols = [s for s in listed if any(s in v.exchange.markets for v in venues)]
+        self._dislocations_a_step = DISLOCATIONS_PER_S * len(listed) * STEP_NS / NS_PER_S
         for symbol in self._symbols:
             self._start(symbol, static)
         if not static:
@@ -187,7 +215,7 @@ class Scenario:
             scheduler.at(scheduler.now_ns + STEP_NS, self._step)
 
     def _start(self, symbol: str, static: bool) -> None:
-        character = CHARACTERS[symbol]
+        character = self._characters[symbol] = character_of(symbol)
         self._mids[symbol] = character.price * (1.0 if static else math.exp(self._rng.gauss(0.0, 0.02)))
         for index, venue in enumerate(self._venues):
             if symbol not in venue.exchange.markets:
@@ -202,7 +230,7 @@ class Scenario:
                 half_spread_bps=character.half_spread_bps * (1.0 + 0.25 * index),
                 step_bps=character.step_bps * (1.0 + 0.15 * index),
                 rung_notional=character.rung_notional,
-                rungs=self._rungs,
+                rungs=self._rungs if symbol in CHARACTERS else -(-self._rungs // COPY_COARSENESS),
             )
             self._quote(venue, symbol)
 
@@ -210,11 +238,12 @@ class Scenario:
 
     def _step(self, now_ns: int) -> None:
         self._close_dislocations(now_ns)
-        if self._rng.random() < DISLOCATIONS_PER_S * STEP_NS / NS_PER_S:
+        surely = int(self._dislocations_a_step)
+        for _ in range(surely + (self._rng.random() < self._dislocations_a_step - surely)):
             self._open_dislocation(now_ns)
         root_s = math.sqrt(STEP_NS / NS_PER_S)
         for symbol in self._symbols:
-            character = CHARACTERS[symbol]
+            character = self._characters[symbol]
             self._mids[symbol] *= math.exp(self._rng.gauss(0.0, character.walk_bps * 1e-4 * root_s))
             for venue in self._venues:
                 if (venue.name, symbol) in self._ladders and self._rng.random() < character.activity:
@@ -247,7 +276,7 @@ class Scenario:
             return
         if symbol not in partner.exchange.markets:
             return
-        character = CHARACTERS[symbol]
+        character = self._characters[symbol]
         base_fees = venue.exchange.instruments[symbol].taker_fee + partner.exchange.instruments[symbol].taker_fee
         beyond = 5.0 + self._rng.expovariate(1 / 6.0)
         size = float(base_fees) * 1e4 + 3.0 * character.half_spread_bps + min(beyond, 40.0)

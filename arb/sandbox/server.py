@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
 from arb.sandbox.admin import Admin
+from arb.sandbox.profiles import SYMBOLS
 from arb.sandbox.wire import HttpAnswer, HttpRequest
 from arb.sandbox.world import WS_PATHS, HttpReply, SimWorld, WsClosed, WsText, venue_of_path
 
@@ -165,11 +166,20 @@ async def _drain(outbox: Outbox, socket: web.WebSocketResponse) -> None:
 class SandboxServer:
     """A listening sandbox. `start` binds the port and starts the world's time; `stop` closes everything."""
 
-    def __init__(self, clock: Clock, *, port: int, seed: int, static: bool, faults: list[dict[str, object]]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        port: int,
+        seed: int,
+        static: bool,
+        faults: list[dict[str, object]],
+        symbol_count: int = len(SYMBOLS),
+    ) -> None:
         self._clock = clock
         self._port = port
         self._faults = faults
-        self.world = SimWorld(seed, clock.wall_ns(), static=static)
+        self.world = SimWorld(seed, clock.wall_ns(), static=static, symbol_count=symbol_count)
         self.shell = Shell(self.world, clock)
         self._runner: web.AppRunner | None = None
         self.first_line: dict[str, object] = {}

@@ -50,6 +50,8 @@ class Delivery(Protocol):
 
 
 Deliver = Callable[[HttpAnswer | None, int], None]
+StreamKey = tuple[int, int]
+"""A book stream's depth, and its interval in nanoseconds."""
 
 
 class SimVenue:
@@ -75,7 +77,8 @@ class SimVenue:
         self.race: Callable[[SimOrder], int | None] | None = None
         self._delivery = delivery
         self._rng = rng
-        self._streams: dict[tuple[str, int, int], tuple[BookStream, list[Session]]] = {}
+        self._streams: dict[str, dict[StreamKey, tuple[BookStream, list[Session]]]] = {s: {} for s in exchange.markets}
+        """By symbol: a change of one book looks at its own streams only."""
         self._marked: set[str] = set()
         """Symbols all of whose streams are due already: a further change needs no scheduling."""
         self._last_send_ns: dict[int, dict[str, int]] = {}
@@ -189,8 +192,14 @@ class SimVenue:
         session.is_open = False
         self._last_send_ns.pop(session_id, None)
         self._held_texts.pop(session_id, None)
-        for key in [key for key, (_, members) in self._streams.items() if session in members]:
-            self.unsubscribe_book(session, *key)
+        joined = [
+            (symbol, key)
+            for symbol, streams in self._streams.items()
+            for key, (_, members) in streams.items()
+            if session in members
+        ]
+        for symbol, key in joined:
+            self.unsubscribe_book(session, symbol, *key)
 
     def close_session(self, session: Session, now_ns: int) -> None:
         """Close a connection from the venue's side, after what was already sent."""
@@ -263,47 +272,49 @@ class SimVenue:
 
     def subscribe_book(self, session: Session, symbol: str, depth: int, interval_ns: int, now_ns: int) -> BookUpdate:
         """Join a book stream (made when absent) and return its state as last published."""
-        key = (symbol, depth, interval_ns)
-        if key not in self._streams:
-            self._streams[key] = (BookStream(self.exchange.market(symbol), depth, interval_ns, now_ns), [])
+        market, key = self.exchange.market(symbol), (depth, interval_ns)
+        streams = self._streams[symbol]
+        if key not in streams:
+            streams[key] = (BookStream(market, depth, interval_ns, now_ns), [])
             self._marked.discard(symbol)
-        stream, members = self._streams[key]
+        stream, members = streams[key]
         if session not in members:
             members.append(session)
         return stream.full()
 
     def unsubscribe_book(self, session: Session, symbol: str, depth: int, interval_ns: int) -> None:
         """Leave a book stream; one without members ends."""
-        entry = self._streams.get((symbol, depth, interval_ns))
+        key, streams = (depth, interval_ns), self._streams.get(symbol, {})
+        entry = streams.get(key)
         if entry is None or session not in entry[1]:
             return
         entry[1].remove(session)
         if not entry[1]:
             entry[0].close()
-            del self._streams[(symbol, depth, interval_ns)]
+            del streams[key]
 
     def _due_marker(self, symbol: str) -> Callable[[], None]:
         def mark() -> None:
             if symbol in self._marked:
                 return
             self._marked.add(symbol)
-            for key, (stream, _) in self._streams.items():
-                if key[0] == symbol and not stream.is_due:
+            for key, (stream, _) in self._streams[symbol].items():
+                if not stream.is_due:
                     stream.is_due = True
                     interval = stream.interval_ns
                     due = (self.scheduler.now_ns // interval + 1) * interval
-                    self.scheduler.at(due, self._publisher(key))
+                    self.scheduler.at(due, self._publisher(symbol, key))
 
         return mark
 
-    def _publisher(self, key: tuple[str, int, int]) -> Callable[[int], None]:
+    def _publisher(self, symbol: str, key: StreamKey) -> Callable[[int], None]:
         def publish(_: int) -> None:
-            entry = self._streams.get(key)
+            entry = self._streams[symbol].get(key)
             if entry is None:
                 return
             stream, members = entry
             stream.is_due = False
-            self._marked.discard(key[0])
+            self._marked.discard(symbol)
             update = stream.publish(self.now_ns)
             if update is not None:
                 for session in list(members):

@@ -14,7 +14,7 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.gate.api import GateDialect
 from arb.sandbox.market import IdSource
 from arb.sandbox.okx.api import OkxDialect
-from arb.sandbox.profiles import VENUE_NAMES, make_profile
+from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES, listed_symbols, make_profile
 from arb.sandbox.scenario import RUNGS, Scenario
 from arb.sandbox.venue import SimVenue
 from arb.sandbox.wire import Dialect, HttpAnswer, HttpRequest, Scheduler
@@ -84,12 +84,17 @@ class SimWorld:
         start_ns: int,
         *,
         static: bool = False,
+        symbol_count: int = len(SYMBOLS),
         symbols: tuple[str, ...] | None = None,
         rungs: int = RUNGS,
         with_ceiling: bool = True,
     ) -> None:
-        """Make the venues; `symbols` None lists all. Books of few `rungs`, and no sums for the ceiling, are quicker."""
+        """Make the venues with `symbol_count` symbols, or only those of the `symbols` that are among them.
+
+        Books of few `rungs`, and no sums for the ceiling, are quicker.
+        """
         self._symbols = symbols
+        self._all_symbols = listed_symbols(symbol_count)
         self.seed = seed
         self.sandbox_id = f"sb-{start_ns // 1_000_000:x}-{seed}"
         self.scheduler = Scheduler(start_ns)
@@ -103,11 +108,17 @@ class SimWorld:
                 self.venues[name] = self._make_venue(name, ids, start_ns)
         self.ceiling = Ceiling([venue.exchange for venue in self.venues.values()] if with_ceiling else [])
         self.scenario = Scenario(
-            seed, list(self.venues.values()), self.scheduler, self.ceiling, static=static, rungs=rungs
+            seed,
+            list(self.venues.values()),
+            self.scheduler,
+            self.ceiling,
+            self._all_symbols,
+            static=static,
+            rungs=rungs,
         )
 
     def _make_venue(self, name: str, ids: IdSource, start_ns: int) -> SimVenue:
-        profile = make_profile(name, random.Random(f"{self.seed}/{name}/keys/{start_ns}"), start_ns)
+        profile = make_profile(name, random.Random(f"{self.seed}/{name}/keys/{start_ns}"), start_ns, self._all_symbols)
         if self._symbols is not None:
             listed = tuple(rules for rules in profile.instruments if rules.symbol in self._symbols)
             profile = replace(profile, instruments=listed)

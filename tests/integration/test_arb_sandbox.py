@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,19 @@ def test_a_broken_file_of_faults_is_one_line_and_exit_code_2(elsewhere: Path) ->
     assert out == ""
     assert err.count("\n") == 1
     assert "faults.json" in err
+
+
+def test_many_symbols_are_listed_at_a_venue_and_too_many_are_one_line_and_exit_code_2(elsewhere: Path) -> None:
+    with _arb("sandbox", "--static", "--symbols", "60", cwd=elsewhere) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        with urllib.request.urlopen(line["venues"]["gate"]["rest"] + "/spot/currency_pairs", timeout=60) as answer:
+            listed = json.load(answer)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert len(listed) == 60
+    with _arb("sandbox", "--symbols", "501", cwd=elsewhere) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert out == ""
+    assert "501" in err

@@ -2,9 +2,13 @@
 
 import json
 import statistics
+from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from arb.clock import NS_PER_MS, NS_PER_S
+from arb.errors import InvariantError
 from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
 from arb.sandbox.values import OrderRequest
 from arb.sandbox.wire import HttpRequest
@@ -133,3 +137,33 @@ def test_a_path_of_no_venue_is_nobodys() -> None:
     world = SimWorld(5, START_NS, static=True)
     assert world.submit(HttpRequest("GET", "/api/v9/time", "", {}, b""), START_NS) is None
     assert world.open_session("/ws/v9", START_NS) is None
+
+
+def test_five_listed_symbols_are_the_sandbox_that_lists_none_by_number() -> None:
+    assert watch(SimWorld(5, START_NS, symbol_count=5), 2) == watch(SimWorld(5, START_NS), 2)
+
+
+def test_twenty_symbols_are_listed_at_every_venue_with_the_rules_and_balances_of_their_models() -> None:
+    world = SimWorld(5, START_NS, static=True, symbol_count=20)
+    for venue in world.venues.values():
+        rules, balances = venue.exchange.instruments, venue.exchange.profile.balances
+        assert len(rules) == 20
+        assert replace(rules["DOGE4/USDT"], symbol="DOGE/USDT") == rules["DOGE/USDT"]
+        assert balances["DOGE4"] == balances["DOGE"]
+        assert balances["USDT"] == 4 * 400_000
+        assert venue.exchange.markets["NOVA4/USDT"].book.mid_twice() is not None
+
+
+def test_each_of_many_symbols_is_dislocated_as_often_as_one_of_five() -> None:
+    def per_symbol(count: int, seconds: int) -> float:
+        world = SimWorld(21, START_NS, symbol_count=count, rungs=8, with_ceiling=False)
+        world.advance(START_NS + seconds * NS_PER_S)
+        return world.scenario.dislocation_count / seconds / count
+
+    assert per_symbol(100, 6) == pytest.approx(per_symbol(5, 120), rel=0.15)
+
+
+@pytest.mark.parametrize("count", [0, 501])
+def test_a_number_of_symbols_out_of_range_is_refused(count: int) -> None:
+    with pytest.raises(InvariantError):
+        SimWorld(5, START_NS, symbol_count=count)
