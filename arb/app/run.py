@@ -35,6 +35,7 @@ from arb.signals import on_stop_signal
 from arb.store.guards import AccountLocks
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger
+from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.venues.base import OrderGateway
 from arb.venues.build import build_feeds
@@ -89,6 +90,7 @@ class Run:
         """
         on_stop_signal(asyncio.get_running_loop(), self._on_signal)
         self._starting = asyncio.current_task()
+        require_journal(self._db, self._journal_path)
         journal = open_journal(self._journal_path, self._clock, self._settings.store.keep_story_days)
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)

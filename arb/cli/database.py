@@ -59,15 +59,24 @@ def check_command(mode: str | None, db: str | None, config: Path | None, as_json
 
 
 @db_group.command("rebuild")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Rebuild though rows would be lost that the journal lacks, after a copy of the ledger.",
+)
 @mode_and_db
 @config_and_json
-def rebuild_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Write the ledger anew from the journal, row for row."""
+def rebuild_command(force: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+    """Write the ledger anew from the journal, row for row.
+
+    Refused where that would lose rows: when the journal is another one, an older copy, or lacks rows that the ledger holds.
+    """
     from arb.store import rebuild
     from arb.store.database import journal_path
 
     url = _url(config, mode, db)
-    show(rebuild.db_rebuild(url, journal_path(url, Path(settings_from(config).store.journal_dir))), as_json=as_json)
+    journal = journal_path(url, Path(settings_from(config).store.journal_dir))
+    show(rebuild.db_rebuild(url, journal, force=force), as_json=as_json)
     return EXIT_OK
 
 

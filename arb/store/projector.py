@@ -7,8 +7,9 @@ synchronous and knows no thread; `ledger.py` runs it in one, or inline.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from arb.core.records import AnyRecord, OpportunityRecord
@@ -163,13 +164,14 @@ class Projector:
         position = Position(found[0][1], found[0][2])
         if position > self.reader.last_position():
             raise StoreError(
-                f"ledger {mask_url(self.db_url)}: is ahead of its journal {self.reader.path} (an older copy?);"
-                " run `arb db rebuild`"
+                f"ledger {mask_url(self.db_url)}: is ahead of its journal {self.reader.path}, which is an older copy:"
+                " put the newer one back (a rebuild from this one would lose rows)"
             )
         if not self._holds(connection, position):
             raise StoreError(
                 f"ledger {mask_url(self.db_url)}: does not hold what its journal {self.reader.path} says was written"
-                " (a copy of the journal is in use elsewhere, or rows were deleted); run `arb db rebuild`"
+                " (a copy of the journal is in use elsewhere, or rows were deleted); `arb db rebuild` writes it anew,"
+                " unless that would lose rows"
             )
         return position
 
@@ -230,3 +232,30 @@ class Projector:
         if not same:
             self.close()
             raise StoreError(f"ledger {mask_url(self.db_url)}: its file was removed or replaced while running")
+
+
+def require_journal(db_url: str, path: Path) -> None:
+    """See that a ledger with rows is not opened without its journal; nothing is made.
+
+    A new journal in the place of a missing one would look like the ledger's own to whoever reads the files, and know nothing
+    of what is open. Raises `ConfigError` when the journal is missing, and `StoreError` when the ledger cannot be read.
+    """
+    file = sqlite_file(parse_url(db_url))
+    if path.exists() or (file is not None and not file.exists()):
+        return
+    engine = open_engine(db_url)
+    try:
+        with engine.connect() as connection:
+            has_rows = (
+                inspect(connection).has_table(Projection.__tablename__)
+                and connection.execute(select(Projection.journal_id)).first()
+            )
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()
+    if has_rows:
+        raise ConfigError(
+            f"ledger {mask_url(db_url)}: its journal is not at {path}; put it back, or choose another --db"
+            " (`arb report` and `arb pairs` read this one as it is)"
+        )

@@ -7,25 +7,26 @@ its own, and only a ledger that belongs to such a journal, or to none, is emptie
 
 import random
 import sqlite3
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, delete, select, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, delete, insert, inspect, select, text
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
 
 from arb.clock import Clock
-from arb.core.records import OpportunityOutcome, RunRecord
+from arb.core.records import OpportunityOutcome
 from arb.errors import ConfigError, StoreError
 from arb.store import migrate
 from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
 from arb.store.guards import InstanceLock, NoReserve
 from arb.store.journal import Journal
-from arb.store.journal_reader import JournalReader
+from arb.store.journal_reader import START, JournalReader, Position
 from arb.store.migrate import upgrade
-from arb.store.projector import Projector
+from arb.store.projector import BATCH_ROWS
 from arb.store.retention import drop_story, roll_up
 from arb.store.tables import Alternative, Balance, Base, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
-from arb.store.writer import require_known_codes
+from arb.store.writer import TABLES, Writer, require_known_codes
 
 
 def db_upgrade(db_url: str) -> dict[str, Any]:
@@ -46,13 +47,16 @@ def db_check(db_url: str) -> dict[str, Any]:
     return {"db": mask_url(db_url), "ok": not faults, "faults": faults}
 
 
-def db_rebuild(db_url: str, journal_path: Path) -> dict[str, Any]:
-    """Write the ledger anew from its journal, row for row, and return how many records were projected.
+def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[str, Any]:
+    """Write the ledger anew from its journal, row for row and in one transaction; return how many records were projected.
 
     Opportunities that were not traded are not in the journal; those the ledger can still read stay. A SQLite file
-    that cannot be read is kept beside, as `NAME.broken-N`, and a new one is made. Raises `ConfigError` while the
-    engine runs, or when there is no journal, and `StoreError` when the journal or the database cannot be read, or the
-    journal holds a code this arb does not know; nothing is then deleted.
+    that cannot be read is kept beside, as `NAME.broken-N`, and a new one is made. Refused where rows would be lost: when the
+    ledger belongs to another journal, is ahead of this one, or holds rows that it lacks. With `force` a copy of the ledger is
+    made first, `NAME.before-rebuild-N` (on PostgreSQL a schema of that kind), and the ledger is written anew nonetheless.
+
+    Raises `ConfigError` while the engine runs, when there is no journal and when rows would be lost, and `StoreError` when
+    the journal or the database cannot be read, or the journal holds a code this arb does not know; nothing is then deleted.
     """
     if not journal_path.exists():
         raise ConfigError(f"journal {journal_path}: no such file; there is nothing to rebuild from")
@@ -60,15 +64,20 @@ def db_rebuild(db_url: str, journal_path: Path) -> dict[str, Any]:
     try:
         reader = JournalReader.open(journal_path)
         try:
-            runs = _read_through(reader)
+            held = _read_through(reader)
             kept_aside = _prepare(db_url)
-            _empty(db_url, runs)
-            records = _project(db_url, reader)
+            records, copy = _write_anew(db_url, reader, held, force=force)
         finally:
             reader.close()
     finally:
         lock.release()
-    return {"db": mask_url(db_url), "journal": str(journal_path), "records": records, "kept_aside": kept_aside}
+    return {
+        "db": mask_url(db_url),
+        "journal": str(journal_path),
+        "records": records,
+        "kept_aside": kept_aside,
+        "copy": copy,
+    }
 
 
 def db_compact(
@@ -114,14 +123,18 @@ def _vacuum(engine: Engine, file: Path | None) -> tuple[int | None, int | None]:
     return before, file.stat().st_size
 
 
-def _read_through(reader: JournalReader) -> set[int]:
-    """Return the runs in the journal, having seen that every record can be read, and written, before anything is deleted."""
-    runs: set[int] = set()
+_Held = dict[type[Base], set[int]]
+
+
+def _read_through(reader: JournalReader) -> _Held:
+    """Return the ids in the journal, having seen that every record can be read, and written, before anything is deleted."""
+    held: _Held = {table: set() for table in TABLES.values()}
     for row in reader.records_from():
         require_known_codes(row.record)
-        if isinstance(row.record, RunRecord):
-            runs.add(row.record.id)
-    return runs
+        table = TABLES.get(type(row.record))
+        if table is not None:
+            held[table].add(row.record.id)  # type: ignore[union-attr]
+    return held
 
 
 def _prepare(db_url: str) -> str | None:
@@ -153,7 +166,7 @@ def _is_damaged(db_url: str) -> bool:
 
 
 def _start_anew(db_url: str, file: Path) -> str:
-    aside = next(name for n in range(1, 10_000) if not (name := file.with_name(f"{file.name}.broken-{n}")).exists())
+    aside = _free_name(file, "broken")
     file.rename(aside)
     for suffix in ("-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
@@ -161,31 +174,95 @@ def _start_anew(db_url: str, file: Path) -> str:
     return str(aside)
 
 
-def _empty(db_url: str, runs: set[int]) -> None:
-    """Delete all that the journal will bring back, and whatever belongs to runs it does not know."""
+def _write_anew(db_url: str, reader: JournalReader, held: _Held, *, force: bool) -> tuple[int, str | None]:
+    """Empty the ledger and write the journal's records, in one transaction; return how many, and where the copy is if any."""
     engine = open_engine(db_url)
     try:
         with engine.begin() as connection:
-            connection.execute(delete(Projection))
-            for table in (Alternative, Fill, Incident, Order, PairTrade, Balance):
-                connection.execute(delete(table))
-            connection.execute(delete(Opportunity).where(Opportunity.outcome == OpportunityOutcome.TRADED.value))
-            for run in set(connection.execute(select(Run.id)).scalars()) - runs:
-                connection.execute(delete(Opportunity).where(Opportunity.run_id == run))
-                connection.execute(delete(Run).where(Run.id == run))
+            loss = _loss(connection, reader, held)
+        if loss is not None and not force:
+            raise ConfigError(
+                f"ledger {mask_url(db_url)}: {loss}; put the right journal back, or rebuild with --force, which copies the"
+                " ledger first: what this journal lacks is then in the copy only"
+            )
+        copy = None if loss is None else _copied(db_url, engine)
+        with engine.begin() as connection:
+            _empty(connection, held[Run])
+            return _project(connection, reader), copy
     except DBAPIError as error:
         raise store_error(db_url, error) from None
     finally:
         engine.dispose()
 
 
-def _project(db_url: str, reader: JournalReader) -> int:
-    projector = Projector(db_url, reader, lambda: None)  # nobody writes: what is there is as durable as it gets
-    try:
-        projector.open(catch_up=False)
-        return projector.catch_up()
-    finally:
-        projector.close()
+def _copied(db_url: str, engine: Engine) -> str:
+    """Copy the ledger: a SQLite file beside it, or tables in a new schema of the PostgreSQL database; return which."""
+    file = sqlite_file(parse_url(db_url))
+    if file is not None:
+        copy = _free_name(file, "before-rebuild")
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("VACUUM INTO ?", (str(copy),))
+        except sqlite3.Error as error:
+            raise StoreError(f"ledger {file}: cannot be copied to {copy}: {error}") from None
+        finally:
+            raw.close()
+        return str(copy)
+    with engine.begin() as connection:
+        taken = set(inspect(connection).get_schema_names())
+        schema = next(name for n in range(1, 10_000) if (name := f"arb_before_rebuild_{n}") not in taken)
+        connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+        for table in Base.metadata.sorted_tables:
+            connection.exec_driver_sql(f"CREATE TABLE {schema}.{table.name} AS TABLE {table.name}")
+    return f"schema {schema}"
+
+
+def _free_name(file: Path, what: str) -> Path:
+    return next(name for n in range(1, 10_000) if not (name := file.with_name(f"{file.name}.{what}-{n}")).exists())
+
+
+def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | None:
+    """Return what a rebuild would lose, None when the journal has it all."""
+    for owner, seq, sub in connection.execute(select(Projection.journal_id, Projection.seq, Projection.sub)):
+        if owner != reader.journal_id:
+            return f"belongs to another journal ({owner}) than {reader.path} ({reader.journal_id})"
+        if Position(seq, sub) > reader.last_position():
+            return f"is ahead of its journal {reader.path}, which is an older copy"
+    lost: list[str] = []
+    for table, ids in held.items():
+        found = select(table.id)  # type: ignore[attr-defined]
+        if table is Opportunity:
+            found = found.where(Opportunity.outcome == OpportunityOutcome.TRADED.value)
+        if lacking := sum(row_id not in ids for row_id in connection.execute(found).scalars()):
+            lost.append(f"{lacking} {table.__tablename__}")
+    return f"holds rows that journal {reader.path} lacks ({', '.join(lost)})" if lost else None
+
+
+def _empty(connection: Connection, runs: set[int]) -> None:
+    """Delete all that the journal will bring back, and whatever belongs to runs it does not know."""
+    connection.execute(delete(Projection))
+    for table in (Alternative, Fill, Incident, Order, PairTrade, Balance):
+        connection.execute(delete(table))
+    connection.execute(delete(Opportunity).where(Opportunity.outcome == OpportunityOutcome.TRADED.value))
+    for run in set(connection.execute(select(Run.id)).scalars()) - runs:
+        connection.execute(delete(Opportunity).where(Opportunity.run_id == run))
+        connection.execute(delete(Run).where(Run.id == run))
+
+
+def _project(connection: Connection, reader: JournalReader) -> int:
+    """Write every record of the journal, and how far that is; raise `RowRefused` for one that the database refuses."""
+    writer, last, total = Writer(connection.dialect.name), START, 0
+    rows = reader.records_from()
+    while batch := list(islice(rows, BATCH_ROWS)):
+        records = [row.record for row in batch]
+        try:
+            with connection.begin_nested():
+                writer.write(connection, records)
+        except IntegrityError:
+            raise writer.refused(connection, records) or StoreError("the ledger refuses rows together") from None
+        last, total = Position(batch[-1].seq, batch[-1].sub), total + len(batch)
+    connection.execute(insert(Projection).values(journal_id=reader.journal_id, seq=last.seq, sub=last.sub))
+    return total
 
 
 _REPLAY_SEED = 0x7265706C6179
