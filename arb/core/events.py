@@ -140,6 +140,7 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
     """The order certainly does not exist: refused by the venue's own rule (`code`), or never sent (`sent_ns` 0).
 
     `retry_after_s`: nothing should be sent before. `entries_stop_s`: for so long the venue takes repairs but punishes entries.
+    `short_of_funds`: the venue says that the balance does not cover the order.
     """
 
     venue: str
@@ -150,6 +151,7 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
     acked_ns: int
     retry_after_s: float | None = None
     entries_stop_s: float | None = None
+    short_of_funds: bool = False
 
 
 class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="OutcomeUnknown"):

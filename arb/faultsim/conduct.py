@@ -273,6 +273,30 @@ def opened_while_stopped(journal: Path) -> Iterator[str]:
             seen.add(record["id"])
 
 
+def beyond_the_report(journal: Path) -> Iterator[str]:
+    """No entry asks for more than its venue has reported free, whatever our own fills have brought there since."""
+    free: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    for _, _, kind, payload in entries_of(journal):
+        if kind == "BalancesReported":
+            message = json.loads(payload)
+            if message["complete"]:
+                free[message["venue"]].clear()
+            free[message["venue"]].update(
+                (asset, Decimal(balance["free"])) for asset, balance in message["balances"].items()
+            )
+        elif kind == "PlaceOrder":
+            order = json.loads(payload)
+            if order["role"] != "entry":
+                continue
+            base, quote = Symbol.of(order["symbol"]).base_and_quote
+            size, buying = Decimal(order["size"]), order["side"] == "buy"
+            asset, needed = (quote, size * Decimal(order["price"])) if buying else (base, size)
+            held = free[order["venue"]].get(asset, Decimal(0))
+            if needed > held:
+                name, venue = order["client_order_id"], order["venue"]
+                yield f"beyond the report: {name} needs {needed} {asset}, {venue} reported {held} free"
+
+
 def recorded_too_late(journal: Path, truth: dict[str, Any], calm_ns: int) -> Iterator[str]:
     """Every fill of ours is written down within `RECORDED_WITHIN_S`, counted from the end of all faults at the earliest."""
     recorded: dict[tuple[str, str, str], int] = {}

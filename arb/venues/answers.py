@@ -26,6 +26,7 @@ def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, ver
             acked_ns=answer.received_ns,
             retry_after_s=verdict.retry_after_s,
             entries_stop_s=FILL_RATIO_STOP_S if verdict.low_fill_ratio else None,
+            short_of_funds=verdict.short_of_funds,
         )
     if verdict.outcome is Outcome.UNKNOWN:
         cause = f"{verdict.code} {verdict.message}".strip()

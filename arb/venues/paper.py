@@ -38,6 +38,7 @@ from arb.venues.base import Departure, EventListener, PlaceAnswer
 
 EXACT = Context(prec=80)
 START_BALANCE = Decimal(1_000_000)
+SHORT_OF_FUNDS = "insufficient_balance"
 """Of every asset at every venue: enough that inventory refuses nothing, unless the settings' own limits do."""
 
 
@@ -123,6 +124,7 @@ class PaperGateway:
                 message="simulated",
                 sent_ns=sent_ns,
                 acked_ns=now_ns,
+                short_of_funds=code == SHORT_OF_FUNDS,
             )
         # The private stream reports the fills right after the answer.
         asyncio.get_running_loop().call_soon(self._report_fills, kept.fills, now_ns)
@@ -241,7 +243,7 @@ class PaperGateway:
         else:
             fee = _fee_rate(instrument) if instrument.buy_fee_in is FeeIn.QUOTE else ZERO
             enough = command.size * command.price * (1 + fee) <= self._balances[instrument.quote]
-        return None if enough else "insufficient_balance"
+        return None if enough else SHORT_OF_FUNDS
 
     def _match(self, command: PlaceOrder, now_ns: int) -> _Kept:
         instrument, event_ns = self._instruments[command.symbol], now_ns + self._offset_ns()

@@ -190,6 +190,12 @@ MUTANTS = {
         "return max(ZERO, unlocked - self.reserved(venue, asset))",
         "return max(ZERO, unlocked)",
     ),
+    "funds-unreported": Mutant(
+        "a new pair uses no more than its venue reports free",
+        "arb/core/accounts/inventory.py",
+        "unlocked = min(reported.free, self.computed(venue, asset) - reported.locked)",
+        "unlocked = self.computed(venue, asset) - reported.locked",
+    ),
     "funds-locked": Mutant(
         "what others' orders lock is not free, however late the venue's report",
         "arb/core/accounts/inventory.py",

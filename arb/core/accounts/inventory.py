@@ -6,6 +6,10 @@ and the computed total less what orders lock by the last report, minus what open
 two neither a late report nor a missed fill of ours does harm, also where foreign orders lock most of an account. Amounts are
 exact decimals of the asset.
 
+A repair may spend what our own fills brought before the venue reports it: *spendable* is the computed total less what others'
+orders lock and other pairs have reserved. A venue that refuses an order for lack of funds is held to the smaller of the two for
+repairs as well, until it reports no less than we compute.
+
 What changed a balance before the basis was reported is in it already, what changed it afterwards is not. Where the clocks do
 not show which, or the report may have been late (by `LATE_NS` at most), the change is *uncertain*: a later difference that
 exactly such changes explain is settled by counting them the other way.
@@ -41,6 +45,7 @@ class UncertainChange(msgspec.Struct, frozen=True):
     counted: bool
 
 
+NOTHING = AssetBalance(ZERO, ZERO)
 UNCERTAIN_KEPT = 12
 LATE_NS = 10 * NS_PER_S
 FILLS_KEPT = 50_000
@@ -53,6 +58,10 @@ class Inventory:
         self._reported: dict[tuple[str, str], AssetBalance] = {}
         self._computed: dict[tuple[str, str], Decimal] = {}
         self._reserved: dict[int, dict[tuple[str, str], Decimal]] = {}
+        # What the venue reported locked while nothing of ours was under way: by others' orders.
+        self._locked_by_others: dict[tuple[str, str], Decimal] = {}
+        # Assets that a venue had too little of for an order of ours, while it reports less free than we compute.
+        self._refused: set[tuple[str, str]] = set()
         self._last_fill_ns: dict[str, int] = {}
         # When the report taken as the basis was asked for and when it came, by venue; by asset where one was taken by itself.
         self._basis_ns: dict[tuple[str, str | None], tuple[int, int]] = {}
@@ -83,14 +92,25 @@ class Inventory:
         unlocked = min(reported.free, self.computed(venue, asset) - reported.locked)
         return max(ZERO, unlocked - self.reserved(venue, asset))
 
+    def spendable(self, pair_id: int, venue: str, asset: str) -> Decimal:
+        """Return what a repair of a pair may use, at least 0: what the pair itself has reserved is there for it."""
+        key = (venue, asset)
+        if venue not in self.with_basis:
+            return ZERO
+        unlocked = self._unlocked(venue, asset)
+        if key in self._refused:
+            unlocked = min(unlocked, self._reported.get(key, NOTHING).free)
+        reserved = self.reserved(venue, asset) - self._reserved.get(pair_id, {}).get(key, ZERO)
+        return max(ZERO, unlocked - reserved)
+
+    def refused_for_funds(self, venue: str, asset: str) -> None:
+        """Note that a venue refused an order because the balance of an asset does not cover it."""
+        self._refused.add((venue, asset))
+
     def reserved(self, venue: str, asset: str) -> Decimal:
         """Return what open pairs have reserved."""
         key = (venue, asset)
         return sum((holds[key] for holds in self._reserved.values() if key in holds), ZERO)
-
-    def reserved_by(self, pair_id: int, venue: str, asset: str) -> Decimal:
-        """Return what one pair has reserved."""
-        return self._reserved.get(pair_id, {}).get((venue, asset), ZERO)
 
     def reserve(self, pair_id: int, holds: dict[tuple[str, str], Decimal]) -> None:
         """Set amounts aside for a pair, replacing what it had reserved before."""
@@ -184,17 +204,17 @@ class Inventory:
 
         A venue's first complete report becomes the basis, unless a previous process has left one.
         """
-        for asset, balance in event.balances.items():
-            self._reported[event.venue, asset] = balance
-        if not event.complete:
-            return []
-        for held_at, asset in list(self._reported):
-            if held_at == event.venue and asset not in event.balances:
-                self._reported[held_at, asset] = AssetBalance(ZERO, ZERO)
-        if event.venue not in self.with_basis:
+        unnamed = {asset for held_at, asset in self._reported if held_at == event.venue} if event.complete else set()
+        for asset, balance in (dict.fromkeys(sorted(unnamed), NOTHING) | event.balances).items():
+            key = (event.venue, asset)
+            self._reported[key] = balance
+            # Our own orders lock as well while they are under way: then a report can only show that less is locked.
+            locked = balance.locked if quiet else min(balance.locked, self._locked_by_others.get(key, balance.locked))
+            self._locked_by_others[key] = locked
+        if event.complete and event.venue not in self.with_basis:
             self.with_basis.add(event.venue)
             self.take_as_basis(event.venue, event.asked_ns, event.t_ns)
-            return []
+        self._refused = {key for key in self._refused if self._reported.get(key, NOTHING).free < self._unlocked(*key)}
         if not self.comparable(event, quiet):
             return []
         return [
@@ -220,14 +240,18 @@ class Inventory:
         self._basis_ns[venue, None] = agreed_ns, agreed_ns
         for asset, total in totals.items():
             self._computed[venue, asset] = total
-            self._reported.setdefault((venue, asset), AssetBalance(ZERO, ZERO))
+            self._reported.setdefault((venue, asset), NOTHING)
 
     def totals(self, venue: str) -> dict[str, Decimal]:
         """Return the computed total of every asset at a venue, where it is not zero."""
         return {asset: self._computed[venue, asset] for asset in self.assets(venue) if self._computed[venue, asset]}
 
+    def _unlocked(self, venue: str, asset: str) -> Decimal:
+        """Return the computed total less what others' orders lock."""
+        return self.computed(venue, asset) - self._locked_by_others.get((venue, asset), ZERO)
+
     def _reported_total(self, venue: str, asset: str) -> Decimal:
-        reported = self._reported[venue, asset]
+        reported = self._reported.get((venue, asset), NOTHING)
         return reported.free + reported.locked
 
     def _add(self, venue: str, asset: str, amount: Decimal) -> None:

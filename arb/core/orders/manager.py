@@ -34,7 +34,7 @@ from arb.errors import require
 from arb.market.fill import Fill
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
-from arb.market.order import OrderReport, Outcome
+from arb.market.order import OrderReport, Outcome, Side
 from arb.market.symbol import Symbol
 
 # Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
@@ -141,6 +141,10 @@ class OrderManager:
             return
         order.outcome, order.reject_code = Outcome.REJECTED, event.code
         order.end(event.t_ns)
+        if event.short_of_funds:
+            order.short_of_funds = True
+            base, quote = Symbol.of(order.symbol).base_and_quote
+            self.state.inventory.refused_for_funds(order.venue, base if order.side is Side.SELL else quote)
         self._count_reject(event)
         self._after(order, event.t_ns)
 

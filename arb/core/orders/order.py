@@ -55,6 +55,8 @@ class WorkingOrder:
         self.journalled_ns = now_ns
         self.outcome: Outcome | None = None
         self.reject_code: str | None = None
+        # Whether its venue refused it because the balance does not cover it.
+        self.short_of_funds = False
         self.venue_order_id: str | None = None
         self.reported_filled = ZERO
         self.ended = False

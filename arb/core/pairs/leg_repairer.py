@@ -31,9 +31,10 @@ from arb.core.pairs.repair_timing import (
     HALTED_RETRY_MS,
     deadline_ns,
     half_time_over,
+    only_elsewhere,
+    passed_over,
     pause_ms,
     ready_ns,
-    unreached,
     venues_without_snapshot,
 )
 from arb.core.reasons import Reason
@@ -148,6 +149,7 @@ class LegRepairer:
         if (
             order is None
             and pair.state is PairState.HALTED
+            and not only_elsewhere(pair, now_ns)
             and now_ns - pair.waiting_since_ns >= HALTED_RETRY_MS * NS_PER_MS
         ):
             order = self._at_cap(pair, imbalance, now_ns)
@@ -265,12 +267,14 @@ class LegRepairer:
 
         First the venues that answer and that repairs reach, then all that answer. Once half of `leg_deadline_ms` is gone, also
         those that do not answer (`VenueHealth.silent`) but are not in quarantine, then all; until then a good venue is worth
-        waiting for, whose book is often unusable for a moment after our own fill in it. For `reached` see `unreached`.
+        waiting for, whose book is often unusable for a moment after our own fill in it. For `reached` see `passed_over`.
         """
         health = self.state.health.venues
         allowed = [venue for venue in venues if not health[venue.instrument.venue].quarantined]
         answering = [venue for venue in allowed if not health[venue.instrument.venue].silent(now_ns)]
-        reached = [venue for venue in answering if not unreached(pair, venue.instrument.venue, now_ns)]
+        reached = [venue for venue in answering if not passed_over(pair, venue.instrument.venue, now_ns)]
+        if only_elsewhere(pair, now_ns):
+            return [reached]
         pressing = half_time_over(self.state, pair, now_ns)
         return [reached, answering, allowed, venues] if pressing else [reached, answering]
 
@@ -283,7 +287,9 @@ class LegRepairer:
         return RepairVenue(
             instrument=instrument,
             levels=levels,
-            free=self._free(pair, venue, instrument.base if side is Side.SELL else instrument.quote),
+            free=self.state.inventory.spendable(
+                pair.id, venue, instrument.base if side is Side.SELL else instrument.quote
+            ),
             role=self._role(pair, venue, side),
         )
 
@@ -319,11 +325,6 @@ class LegRepairer:
             return Reason.OWN_IMPACT
         return None if self.manager.busy.get((venue, symbol), pair.id) == pair.id else Reason.PAIR_IN_FLIGHT
 
-    def _free(self, pair: PairTrade, venue: str, asset: str) -> Decimal:
-        # What the pair itself has reserved is there for its repairs.
-        own = self.state.inventory.reserved_by(pair.id, venue, asset)
-        return self.state.inventory.free(venue, asset) + own
-
     def _role(self, pair: PairTrade, venue: str, side: Side) -> Role:
         """Return what a repair is called: a sale at the buy venue or a purchase at the sell venue unwinds, all else hedges."""
         if pair.kind is not PairKind.ARB:
@@ -340,7 +341,7 @@ class LegRepairer:
             venues.reverse()  # first the venue where the missing leg was meant to trade
         states, health = self.state.venues, self.state.health.venues
         venues.sort(
-            key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, unreached(pair, v, now_ns))
+            key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, passed_over(pair, v, now_ns))
         )
         orders = (self._order_at_cap(pair, venue, side, abs(imbalance)) for venue in venues)
         return next((order for order in orders if order is not None), None)

@@ -1,7 +1,8 @@
 """When the next repair of a pair may leave: its deadline, the pauses after repairs that failed, the wait for account snapshots.
 
-A repair that failed is not repeated at once: whatever refused it most likely still does, and each try spends rate budget. A
-recovered pair waits for snapshots of the accounts that may hold a repair which the journal lost: a second one would double it.
+A repair that failed is not repeated at once: whatever refused it most likely still does, and each try spends rate budget.
+After a refusal for lack of funds another venue is tried at once. A recovered pair waits for snapshots of the accounts that
+may hold a repair which the journal lost: a second one would double it.
 """
 
 from arb.clock import NS_PER_MS
@@ -22,7 +23,7 @@ TRIES_PER_PAUSE = 16
 PAUSE_DOUBLINGS_MAX = 6
 # A venue comes after the others when this many repairs of a pair in a row did not even leave for it.
 UNSENT_BEFORE_OTHERS = 2
-UNREACHED_MS = 2000
+PASSED_OVER_MS = 2000
 
 
 def deadline_ns(state: EngineState, unhedged_since_ns: int) -> int:
@@ -37,10 +38,17 @@ def half_time_over(state: EngineState, pair: PairTrade, now_ns: int) -> bool:
 
 def ready_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
     """Return when the next repair may be tried; an instant in the past: now."""
-    after_pause_ns = _last_failed_ns(pair) + pause_ms(pair) * NS_PER_MS
+    after_pause_ns = _paused_until_ns(pair)
+    if _short_of_funds(pair):
+        after_pause_ns = 0  # another venue may have what that one lacks
     if _not_journalled(pair) and "journal" not in state.store_blocked:
         after_pause_ns = 0  # the journal refused the last one and takes rows again
     return max(after_pause_ns, snapshots_awaited_until_ns(state, pair, now_ns))
+
+
+def only_elsewhere(pair: PairTrade, now_ns: int) -> bool:
+    """Return whether only a venue that is not `passed_over` may be tried now: another has just refused for lack of funds."""
+    return _short_of_funds(pair) and now_ns < _paused_until_ns(pair)
 
 
 def pause_ms(pair: PairTrade) -> int:
@@ -73,11 +81,16 @@ def venues_without_snapshot(state: EngineState, pair: PairTrade, now_ns: int) ->
     return [venue for venue in state.venues_of(pair.plan.symbol) if not state.venues[venue].snapshot_taken]
 
 
-def unreached(pair: PairTrade, venue: str, now_ns: int) -> bool:
-    """Return whether the pair's last two repairs for a venue within 2 s did not leave (connection refused, no rate budget)."""
-    since_ns = now_ns - UNREACHED_MS * NS_PER_MS
+def passed_over(pair: PairTrade, venue: str, now_ns: int) -> bool:
+    """Return whether other venues come before this one, by what became of the pair's repairs for it within the last 2 s.
+
+    The last was refused for lack of funds, or the last two did not leave (connection refused, no rate budget).
+    """
+    since_ns = now_ns - PASSED_OVER_MS * NS_PER_MS
     last = [order for order in pair.repairs() if order.venue == venue and (order.done_ns or now_ns) >= since_ns]
     last = last[-UNSENT_BEFORE_OTHERS:]
+    if last and last[-1].short_of_funds:
+        return True
     return len(last) == UNSENT_BEFORE_OTHERS and all(
         order.outcome is Outcome.REJECTED and order.sent_ns is None and order.reject_code != NOT_JOURNALLED
         for order in last
@@ -94,9 +107,16 @@ def _failed_in_a_row(pair: PairTrade) -> int:
     return next((count for count, order in enumerate(reversed(repairs)) if order.filled), len(repairs))
 
 
-def _last_failed_ns(pair: PairTrade) -> int:
-    """Return when the last repair ended if it filled nothing, else 0."""
-    return (pair.repairs()[-1].done_ns or 0) if _failed_in_a_row(pair) else 0
+def _paused_until_ns(pair: PairTrade) -> int:
+    """Return when the pause after the last repair ends if that filled nothing, else an instant in the past."""
+    failed_ns = (pair.repairs()[-1].done_ns or 0) if _failed_in_a_row(pair) else 0
+    return failed_ns + pause_ms(pair) * NS_PER_MS
+
+
+def _short_of_funds(pair: PairTrade) -> bool:
+    """Return whether the last repair was refused for lack of funds."""
+    repairs = pair.repairs()
+    return bool(repairs) and repairs[-1].short_of_funds
 
 
 def _not_journalled(pair: PairTrade) -> bool:

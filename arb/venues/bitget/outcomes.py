@@ -11,6 +11,7 @@ from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
 
+_FUNDS = "40711 40712 40762 43012 50020"
 _ROWS: tuple[Row, ...] = (
     (
         "40010 40015 40725 45001 50008",
@@ -73,7 +74,7 @@ _ROWS: tuple[Row, ...] = (
         "price or size breaks a rule",
     ),
     (
-        "40711 40712 40762 43012 50020",
+        _FUNDS,
         Outcome.REJECTED,
         Trouble.REFUSED,
         "the balance does not cover it",
@@ -96,7 +97,7 @@ def _reply(status: int, body: Any) -> VenueReply | None:
     return VenueReply(code, str(body.get("msg") or ""))
 
 
-POLICY = OutcomePolicy("bitget", table_of(_ROWS), _reply, _reply)
+POLICY = OutcomePolicy("bitget", table_of(_ROWS), _reply, _reply, funds_codes=frozenset(_FUNDS.split()))
 
 # Badly documented names, so that their silence proves nothing, and any other may be a right to withdraw.
 RIGHTS = KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"}))

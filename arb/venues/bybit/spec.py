@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from arb.market.feed import BookFeed, BookSeat
     from arb.venues.wire.base import WireFeed
 
+_FUNDS = "110004 110007 110012 110045 170033 170131"
 _ROWS: tuple[Row, ...] = (
     (
         "10000 10016 170007 170146",
@@ -38,7 +39,7 @@ _ROWS: tuple[Row, ...] = (
     ("10005", Outcome.REJECTED, Trouble.AUTH, "the key lacks the permission"),
     ("10001", Outcome.REJECTED, Trouble.REFUSED, "malformed: refused before matching"),
     (
-        "110004 110007 110012 110045 170033 170131",
+        _FUNDS,
         Outcome.REJECTED,
         Trouble.REFUSED,
         "the balance does not cover it",
@@ -67,7 +68,7 @@ def _reply(status: int, body: Any) -> VenueReply | None:
     return VenueReply(str(body["retCode"]), str(body.get("retMsg") or ""))
 
 
-POLICY = OutcomePolicy("bybit", table_of(_ROWS), _reply, _reply)
+POLICY = OutcomePolicy("bybit", table_of(_ROWS), _reply, _reply, funds_codes=frozenset(_FUNDS.split()))
 
 
 NAME = "bybit"

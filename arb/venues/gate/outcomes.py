@@ -11,6 +11,7 @@ from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
 
+_FUNDS = "BALANCE_NOT_ENOUGH MARGIN_BALANCE_NOT_ENOUGH INSUFFICIENT_AVAILABLE TRADE_RESTRICTED"
 _ROWS: tuple[Row, ...] = (
     (
         "INTERNAL SERVER_ERROR INTERNAL_SERVER_ERROR SERVER_TIMEOUT",
@@ -99,7 +100,7 @@ _ROWS: tuple[Row, ...] = (
         "may not rest, or must fill whole, and could not: ended with nothing filled",
     ),
     (
-        "BALANCE_NOT_ENOUGH MARGIN_BALANCE_NOT_ENOUGH INSUFFICIENT_AVAILABLE TRADE_RESTRICTED",
+        _FUNDS,
         Outcome.REJECTED,
         Trouble.REFUSED,
         "the balance does not cover it",
@@ -139,6 +140,7 @@ POLICY = OutcomePolicy(
     _reply,
     _reply,
     low_fill_endings=("(212)", "(312)"),  # Gate ends the message of its 429 so: 212 on spot, 312 on perpetuals
+    funds_codes=frozenset(_FUNDS.split()),
 )
 
 # Withdrawal is not among the rights that are reported; a writable `wallet` is the nearest to it.

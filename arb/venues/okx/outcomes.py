@@ -11,6 +11,7 @@ from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
 
+_FUNDS = "51008 51119 51127 51131"
 _ROWS: tuple[Row, ...] = (
     (
         "50004",
@@ -115,7 +116,7 @@ _ROWS: tuple[Row, ...] = (
         "the size breaks a rule",
     ),
     (
-        "51008 51119 51127 51131",
+        _FUNDS,
         Outcome.REJECTED,
         Trouble.REFUSED,
         "the balance does not cover it",
@@ -159,6 +160,7 @@ POLICY = OutcomePolicy(
     _write_reply,
     _read_reply,
     account_codes=frozenset({"50061"}),  # the limit of all placements of the sub-account
+    funds_codes=frozenset(_FUNDS.split()),
 )
 
 RIGHTS = KeyRights(trade="trade", withdraw="withdraw", complete=True)

@@ -61,6 +61,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The venue limits us because too few of our requests trade."""
     account_limited: bool = False
     """It is all our orders together that are too many, not those of one instrument."""
+    short_of_funds: bool = False
+    """The balance does not cover the order."""
 
 
 Row = tuple[str, Outcome, Trouble, str]
@@ -81,6 +83,8 @@ class OutcomePolicy(NamedTuple):
     """How the message of a 429 ends where the venue punishes a low fill ratio."""
     account_codes: frozenset[str] = frozenset()
     """Codes of a rate limit that is the account's, not that of one instrument."""
+    funds_codes: frozenset[str] = frozenset()
+    """Codes that say that the balance does not cover the order."""
 
 
 def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:
@@ -173,6 +177,7 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         body=body,
         low_fill_ratio=busy and _ends_low(policy, reply),
         account_limited=reply.code in policy.account_codes,
+        short_of_funds=reply.code in policy.funds_codes,
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from arb.core.settings import RepairPolicy, Timing
 from arb.faultsim.conduct import (
     beyond_the_cap,
+    beyond_the_report,
     ended_without_fills,
     late_without_a_halt,
     on_swept_books,
@@ -66,6 +67,25 @@ def test_an_adopted_pair_is_no_opening_and_stands_in_the_way_of_one(tmp_path: Pa
         tmp_path, (0, a_pair(1, "opening")), (5, recovered), (6, a_pair(1, "completed")), (7, a_pair(3, "opening"))
     )
     assert list(two_at_one_market(path)) == ["two at once: pair 3 opened while pair 2 was repairing"]
+
+
+def test_an_entry_beyond_what_its_venue_reports_free_is_found(tmp_path: Path) -> None:
+    report = (
+        'BalancesReported {"venue": "gate", "complete": true, "balances": {"USDT": {"free": "100", "locked": "0"}}}'
+    )
+    order = '{"venue": "gate", "symbol": "BTC/USDT", "client_order_id": "x", "price": "50", "size": "%s", "side": "%s"'
+    path = a_journal(
+        tmp_path,
+        (0, report),
+        (1, "PlaceOrder " + order % ("2", "buy") + ', "role": "entry"}'),
+        (2, "PlaceOrder " + order % ("2.1", "buy") + ', "role": "hedge"}'),
+        (3, "PlaceOrder " + order % ("2.1", "buy") + ', "role": "entry"}'),
+        (4, "PlaceOrder " + order % ("1", "sell") + ', "role": "entry"}'),
+    )
+    assert list(beyond_the_report(path)) == [
+        "beyond the report: x needs 105.0 USDT, gate reported 100 free",
+        "beyond the report: x needs 1 BTC, gate reported 0 free",
+    ]
 
 
 HALT = {"type": "IncidentRecord", "kind": "halt"}

@@ -55,7 +55,7 @@ ClockDoubted: seq? t_ns? venue
 InstrumentListed: seq? t_ns? instrument
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
-OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s?
+OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
 OutcomeUnknown: seq? t_ns? venue client_order_id cause sent_ns status?
 OrderUpdated: seq? t_ns? report
 OrderFilled: seq? t_ns? fill

@@ -156,6 +156,13 @@ def test_a_connection_never_made_is_a_refusal_that_was_not_sent() -> None:
     assert (answer.code, answer.sent_ns) == ("not_sent", 0)
 
 
+def test_a_refusal_for_lack_of_funds_says_so() -> None:
+    answer = Bench((400, b'{"label":"BALANCE_NOT_ENOUGH","message":"x"}', {})).place()
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.short_of_funds) == ("BALANCE_NOT_ENOUGH", True)
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

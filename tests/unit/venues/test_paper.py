@@ -104,7 +104,9 @@ def test_nothing_is_filled_from_a_book_that_is_not_live() -> None:
 
 @pytest.mark.parametrize("side", Side)
 def test_more_than_the_balance_is_rejected(side: Side) -> None:
-    assert Market().refusal(an_order(side, size=str(START_BALANCE + 1))) == "insufficient_balance"
+    answer, _ = Market().place(an_order(side, size=str(START_BALANCE + 1)))
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.short_of_funds) == ("insufficient_balance", True)
 
 
 def test_orders_that_would_rest_are_not_understood() -> None:

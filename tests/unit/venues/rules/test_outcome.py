@@ -76,6 +76,14 @@ def test_a_429_is_a_refusal_only_with_the_venues_own_word() -> None:
         assert outcome(policy, 429, b"<html>429</html>").outcome is Outcome.UNKNOWN
 
 
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_a_refusal_says_whether_the_balance_does_not_cover_the_order(policy: OutcomePolicy) -> None:
+    assert policy.funds_codes
+    for rule in policy.table.values():
+        verdict = outcome(policy, 400, body_with(policy, rule.code))
+        assert verdict.short_of_funds is (rule.why == "the balance does not cover it")
+
+
 def test_a_duplicate_id_means_that_an_earlier_request_got_through() -> None:
     for policy, code in ((GATE, "ORDER_EXISTS"), (GATE, "DUPLICATE_REQUEST"), (OKX, "51016"), (BITGET, "43118")):
         assert outcome(policy, 400, body_with(policy, code)).outcome is Outcome.UNKNOWN
