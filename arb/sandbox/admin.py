@@ -11,6 +11,7 @@ from arb.sandbox.faults import KINDS, STATE, WHERE, Fault, Param
 from arb.sandbox.profiles import with_another_key
 from arb.sandbox.values import SimFill, SimOrder
 from arb.sandbox.venue import RequestRecord, SimVenue
+from arb.sandbox.wire import NESTING_MAX, is_shallow
 from arb.sandbox.world import SimWorld
 
 Json = dict[str, object]
@@ -175,6 +176,8 @@ def _fault_row(venue: str, fault: Fault, left: int | float | None) -> Json:
 
 
 def _object(body: bytes) -> Json:
+    if not is_shallow(body):
+        raise AdminError(f"the body nests deeper than {NESTING_MAX}")
     try:
         content = json.loads(body)
     except ValueError:

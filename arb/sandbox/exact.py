@@ -3,8 +3,10 @@
 Every operation traps `Inexact`: a product that would not fit 60 digits raises instead of losing a cent.
 """
 
+import re
 from decimal import ROUND_FLOOR, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 ZERO = Decimal(0)
 ONE = Decimal(1)
 
@@ -48,12 +50,17 @@ def units_exact(value: Decimal, unit: Decimal) -> int | None:
 def parse(text: object) -> Decimal | None:
     """Read a plain number out of a wire value (text, int or float as its shortest text); None when it is none.
 
+    Blanks, underscores and the digits of other scripts make none.
+
     More than 24 digits, or a magnitude beyond 24 places, is no number of money: products must stay exact.
     """
     if isinstance(text, bool) or text is None:
         return None
+    written = str(text)
+    if not _NUMBER.fullmatch(written):
+        return None
     try:
-        value = Decimal(str(text).strip())
+        value = Decimal(written)
     except InvalidOperation:
         return None
     if not value.is_finite() or len(value.as_tuple().digits) > 24 or abs(value.adjusted()) > 24:

@@ -46,6 +46,8 @@ PLACE = "place"
 CANCEL = "cancel"
 QUERY = "query"
 PUBLIC = "public"
+NESTING_MAX = 64
+"""Deeper JSON is garbage: nothing a venue takes nests a tenth of it, and readers and writers of JSON run out of stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,22 @@ class Call:
     """Which query it is, where a fault cares: `order_by_client_id`; else free."""
     over: str = "rest"
     """What carried it: `rest` or `websocket`."""
+
+
+def is_shallow(json_text: str | bytes) -> bool:
+    """Return whether JSON nests at most `NESTING_MAX` deep, brackets within strings counted too."""
+    text = json_text if isinstance(json_text, str) else json_text.decode("latin-1")
+    if text.count("[") + text.count("{") <= NESTING_MAX:
+        return True
+    depth = 0
+    for letter in text:
+        if letter in "[{":
+            depth += 1
+            if depth > NESTING_MAX:
+                return False
+        elif letter in "]}":
+            depth -= 1
+    return True
 
 
 class Scheduler:
@@ -252,8 +270,8 @@ class CommandSession(Session, ABC):
             self.answer("pong", now_ns)
             return
         try:
-            message = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+            message = msgspec.json.decode(text) if is_shallow(text) else None
+        except msgspec.DecodeError:
             message = None
         if isinstance(message, dict):
             self.command(message, now_ns)

@@ -17,7 +17,19 @@ from arb.sandbox.bitget.auth import BitgetRefusal, check_request
 from arb.sandbox.bitget.wire import Json, encode
 from arb.sandbox.bitget.ws import BitgetPrivateSession, BitgetPublicSession
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, RateMeter, Session, Venue
+from arb.sandbox.wire import (
+    CANCEL,
+    PLACE,
+    PUBLIC,
+    QUERY,
+    Call,
+    HttpAnswer,
+    HttpRequest,
+    RateMeter,
+    Session,
+    Venue,
+    is_shallow,
+)
 
 ROOT = "/api/v2"
 UNIFIED_ROOT = "/api/v3"
@@ -192,7 +204,7 @@ def _answer(status: int, code: str, message: str, data: Any, now_ns: int) -> Htt
 def _object(body: bytes) -> dict[str, Any] | None:
     """Read the object of a request body; None when it is none."""
     try:
-        parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        parsed = msgspec.json.decode(body) if is_shallow(body) else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return parsed if isinstance(parsed, dict) else None

@@ -28,6 +28,7 @@ from arb.sandbox.wire import (
     RateMeter,
     Session,
     Venue,
+    is_shallow,
 )
 
 BASE = "/api/v4"
@@ -186,15 +187,17 @@ def _body(body: bytes) -> object:
     if not body.strip():
         return None
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise GateError(400, "INVALID_REQUEST_BODY", "Invalid request body") from None
+        if is_shallow(body):
+            return json.loads(body)
+    except ValueError:
+        pass
+    raise GateError(400, "INVALID_REQUEST_BODY", "Invalid request body")
 
 
 def _objects(body: bytes) -> list[Json]:
     try:
-        content = json.loads(body) if body.strip() else None
-    except (ValueError, RecursionError):
+        content = _body(body)
+    except GateError:
         return []
     items = content if isinstance(content, list) else [content]
     return [item for item in items if isinstance(item, dict)]

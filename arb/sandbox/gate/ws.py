@@ -24,7 +24,7 @@ from arb.sandbox.gate.routes import public_trade_json
 from arb.sandbox.gate.trade import GateTrading, Limits
 from arb.sandbox.market import BookUpdate
 from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
-from arb.sandbox.wire import Session, Venue
+from arb.sandbox.wire import Session, Venue, is_shallow
 
 _OBU_INTERVALS = {50: 20 * NS_PER_MS, 400: 100 * NS_PER_MS}
 _INTERVALS = {"10ms": 10 * NS_PER_MS, "20ms": 20 * NS_PER_MS, "100ms": 100 * NS_PER_MS, "1000ms": 1000 * NS_PER_MS}
@@ -59,8 +59,8 @@ class GateSession(Session):
     def receive(self, text: str, now_ns: int) -> None:
         """Handle a frame: ping, subscribe, unsubscribe or api."""
         try:
-            frame = json.loads(text)
-        except (ValueError, RecursionError):
+            frame = json.loads(text) if is_shallow(text) else None
+        except ValueError:
             frame = None
         if not isinstance(frame, dict):
             self._fail({}, 1, "invalid request body", now_ns)

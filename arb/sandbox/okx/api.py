@@ -17,7 +17,19 @@ from arb.sandbox.okx.auth import OkxRefusal, check_expiry, check_request
 from arb.sandbox.okx.orders import BATCH_SIZE_MAX, WINDOW_NS, Countdown, OkxOrders, envelope
 from arb.sandbox.okx.wire import Json, encode, symbol_of
 from arb.sandbox.okx.ws import OkxPrivateSession, OkxPublicSession
-from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, HttpAnswer, HttpRequest, RateMeter, Session, Venue
+from arb.sandbox.wire import (
+    CANCEL,
+    PLACE,
+    PUBLIC,
+    QUERY,
+    Call,
+    HttpAnswer,
+    HttpRequest,
+    RateMeter,
+    Session,
+    Venue,
+    is_shallow,
+)
 
 ROOT = "/api/v5"
 FAULTS = {
@@ -201,8 +213,8 @@ def _items(body: bytes) -> list[dict[str, Any]]:
     if not body:
         raise OkxRefusal("50000", "Body for POST request cannot be empty.", 400)
     try:
-        parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        parsed: Any = msgspec.json.decode(body) if is_shallow(body) else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise OkxRefusal("50002", "JSON syntax error", 400) from None
     items = parsed if isinstance(parsed, list) else [parsed]
     if not items or not all(isinstance(item, dict) for item in items):

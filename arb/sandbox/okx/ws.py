@@ -6,6 +6,8 @@ about every minute, whose `prevSeqId` equals its `seqId` and whose sides are emp
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -32,7 +34,7 @@ Topic = tuple[str, str]
 """Channel and instrument id; for private channels the instrument type or currency, and the instrument id."""
 
 
-def text(message: Json) -> str:
+def text(message: object) -> str:
     """Write a frame."""
     return encode(message).decode()
 
@@ -46,6 +48,8 @@ class OkxSession(CommandSession):
     def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path)
         self.exchange = exchange
+        self._asked_id: Json = {}
+        """The id of the request being obeyed; empty where it has none."""
 
     @abstractmethod
     def subscribe(self, arg: Json, now_ns: int) -> None:
@@ -61,17 +65,16 @@ class OkxSession(CommandSession):
 
     def command(self, message: dict[str, Any], now_ns: int) -> None:
         """Obey one JSON object from the client."""
+        self._asked_id = {"id": message["id"]} if message.get("id") else {}
         args = message.get("args")
         if not isinstance(args, list) or not args or not all(isinstance(arg, dict) for arg in args):
-            self.garbled(text(message), now_ns)
+            self._refuse("60012", f"Illegal request: {text(message)}", now_ns)
             return
-        try:
-            self.obey(message, args, now_ns)
-        except OkxRefusal as refusal:
-            self._refuse(refusal.code, refusal.message, now_ns)
+        self._attempt(lambda: self.obey(message, args, now_ns), now_ns)
 
     def garbled(self, text: str, now_ns: int) -> None:
-        """Answer a frame that is no command."""
+        """Answer a frame that is no JSON object."""
+        self._asked_id = {}
         self._refuse("60012", f"Illegal request: {text}", now_ns)
 
     def obey(self, message: Json, args: list[Json], now_ns: int) -> None:
@@ -79,22 +82,34 @@ class OkxSession(CommandSession):
         op = message.get("op")
         if op == "login":
             self.login(args, now_ns)
-        elif op == "subscribe":
+        elif op in ("subscribe", "unsubscribe"):
             for arg in args:
-                self.subscribe(arg, now_ns)
-        elif op == "unsubscribe":
-            for arg in args:
-                self.unsubscribe(arg)
-                self.acknowledge("unsubscribe", arg, now_ns)
+                given = {name: value for name, value in arg.items() if value not in (None, "")}
+                self._attempt(partial(self._change, op, given, now_ns), now_ns)
         else:
-            raise OkxRefusal("60019", f"Invalid op: {op}")
+            raise OkxRefusal("60019", f"Invalid op: {op if isinstance(op, str) else text(op)}")
+
+    def _change(self, op: str, arg: Json, now_ns: int) -> None:
+        if op == "subscribe":
+            self.subscribe(arg, now_ns)
+        else:
+            self.unsubscribe(arg)
+            self.acknowledge("unsubscribe", arg, now_ns)
 
     def acknowledge(self, event: str, arg: Json, now_ns: int) -> None:
-        """Confirm a subscription or its end."""
-        self.answer(text({"event": event, "arg": arg, "connId": self._connection()}), now_ns)
+        """Confirm a subscription or its end, under the id of the request where it had one."""
+        self.answer(text({"event": event, "arg": arg, "connId": self._connection(), **self._asked_id}), now_ns)
+
+    def _attempt(self, act: Callable[[], None], now_ns: int) -> None:
+        """Do what one argument asks, or refuse that one alone."""
+        try:
+            act()
+        except OkxRefusal as refusal:
+            self._refuse(refusal.code, refusal.message, now_ns)
 
     def _refuse(self, code: str, message: str, now_ns: int) -> None:
-        self.answer(text({"event": "error", "code": code, "msg": message, "connId": self._connection()}), now_ns)
+        frame = {"event": "error", "code": code, "msg": message, "connId": self._connection(), **self._asked_id}
+        self.answer(text(frame), now_ns)
 
     def _connection(self) -> str:
         return f"{self.id:08x}"
@@ -231,7 +246,8 @@ class OkxPrivateSession(OkxSession):
             raise OkxRefusal("60032", "API key doesn't exist")
         check_login(self.exchange.profile, args[0], now_ns // NS_PER_MS)
         self._logged_in = True
-        self.answer(text({"event": "login", "code": "0", "msg": "", "connId": self._connection()}), now_ns)
+        frame = {"event": "login", "code": "0", "msg": "", "connId": self._connection(), **self._asked_id}
+        self.answer(text(frame), now_ns)
 
     def subscribe(self, arg: Json, now_ns: int) -> None:
         """Start `orders` or `account`; the latter begins with all balances."""

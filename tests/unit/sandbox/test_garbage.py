@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arb.clock import NS_PER_S
+from arb.sandbox.admin import Admin
 from arb.sandbox.exact import parse
 from arb.sandbox.gate.auth import check_channel
-from arb.sandbox.wire import HttpRequest
+from arb.sandbox.wire import NESTING_MAX, HttpRequest
 from arb.sandbox.world import HttpReply
 from tests.unit.sandbox.bench import Bench
 
@@ -88,10 +89,57 @@ def test_strange_headers_are_refused(header: str) -> None:
 @given(st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.none()))
 def test_a_number_is_read_exactly_or_not_at_all(value: object) -> None:
     read = parse(value)
-    assert read is None or read == Decimal(str(value).strip())
+    assert read is None or read == Decimal(str(value))
 
 
 def test_a_channel_without_auth_is_refused() -> None:
     bench = Bench("gate")
     with pytest.raises(Exception, match="auth is required"):
         check_channel(None, "spot.orders", "subscribe", "1", bench.exchange.profile, bench.now_ns)
+
+
+@pytest.mark.parametrize("value", ["\u0661", " 1 ", "1_0", "1\n", "", "+", "."])
+def test_blanks_and_the_digits_of_other_scripts_are_no_number(value: str) -> None:
+    assert parse(value) is None
+
+
+DEPTHS = [NESTING_MAX - 4, NESTING_MAX + 1, 990, 100_000]
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize(("venue", "path"), [(venue, path) for venue, paths in PATHS.items() for path in paths])
+def test_however_deep_a_frame_nests_the_connection_goes_on(
+    venue: str, path: str, opening: str, closing: str, depth: int
+) -> None:
+    stream = Bench(venue, small=True).open(path)
+    nested = opening * depth + ("1" if "a" in opening else "") + closing * depth
+    for frame in (
+        nested,
+        f'{{"op":{nested},"args":[{{}}]}}',
+        f'{{"op":"subscribe","args":[{{"channel":"books","instId":{nested}}}]}}',
+        f'{{"event":"subscribe","channel":"spot.obu","payload":[{nested}]}}',
+    ):
+        assert stream.send(frame) != []
+
+
+@pytest.mark.parametrize(("venue", "path"), [("okx", "/ws/v5/private"), ("bitget", "/v2/ws/private")])
+@pytest.mark.parametrize("op", [["x"], {"a": 1}, {}, None, 7])
+def test_an_op_of_another_type_is_refused_and_the_connection_goes_on(venue: str, path: str, op: Any) -> None:
+    stream = Bench(venue, small=True).open(path)
+
+    [refused] = stream.send({"op": op, "args": [{}]})
+
+    assert refused["event"] == "error"
+    assert stream.send("ping") == ["pong"]
+
+
+@pytest.mark.parametrize("depth", [NESTING_MAX + 1, 1_000, 100_000])
+@pytest.mark.parametrize("path", ["/book", "/fault", "/balance", "/key"])
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_a_deeply_nested_admin_request_is_answered_400(path: str, opening: bytes, depth: int) -> None:
+    bench = Bench("gate", small=True)
+
+    status, answer = Admin(bench.world, {}).handle("POST", path, opening * depth, bench.now_ns)
+
+    assert (status, "deeper" in str(answer["error"])) == (400, True)
