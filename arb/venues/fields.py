@@ -14,8 +14,36 @@ from arb.market.order import Side
 from arb.market.symbol import Symbol
 
 _DIGITS_MAX = 64
+_TEXT_MAX = 1000
 # No price, size or instant is above 10^30 or, unless 0, below 10^-30; what is would choke exact arithmetic later.
 _EXPONENT_MAX = 30
+
+
+def clean(text: str) -> str:
+    """Return text of a venue as it may be stored and shown: without control characters, and bounded in length.
+
+    A database refuses some of them (NUL), a terminal obeys others, and a line break forges a line of the log.
+    """
+    if len(text) > _TEXT_MAX:
+        text = text[:_TEXT_MAX] + "..."
+    return (
+        text
+        if text.isprintable()
+        else "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    )
+
+
+def number_or_text(text: str) -> Decimal | str:
+    """Return a number of a JSON document, or its text when it is none to compute with: too long, or of absurd size.
+
+    The text is then an unreadable field to whoever needs the number, and hides nothing else of the document.
+    """
+    if len(text) > _DIGITS_MAX:
+        return text
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text
 
 
 class Fields:
@@ -52,7 +80,7 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise self.bad(key, f"not text but {type(value).__name__}")
-        return str(value)
+        return clean(str(value))
 
     def decimal(self, key: str) -> Decimal:
         """Return a finite number."""
@@ -79,6 +107,13 @@ class Fields:
         if number and not -_EXPONENT_MAX <= number.adjusted() <= _EXPONENT_MAX:
             raise self.bad(key, f"out of all proportion: {number:.3e}")
         return number
+
+    def readable(self, key: str) -> Decimal | None:
+        """Return a finite number, or None when it is absent or cannot be read: for what another field can stand in for."""
+        try:
+            return self.maybe_decimal(key)
+        except VenueProtocolError:
+            return None
 
     def negated(self, key: str) -> Decimal:
         """Return a number with its sign turned, exactly (the minus of Python rounds to the context)."""
@@ -108,6 +143,13 @@ class Fields:
         if value != value.to_integral_value():
             raise self.bad(key, f"not a whole number: {value}")
         return int(value)
+
+    def step(self, key: str) -> Decimal:
+        """Return a tick or a lot that is stated as a number of decimal places."""
+        places = self.whole(key)
+        if not -_EXPONENT_MAX <= places <= _EXPONENT_MAX:
+            raise self.bad(key, f"no number of decimal places: {places}")
+        return Decimal(1).scaleb(-places)
 
     def ms_ns(self, key: str) -> int:
         """Return an instant given in Unix milliseconds, perhaps with a fraction, in nanoseconds."""

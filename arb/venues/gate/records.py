@@ -17,8 +17,7 @@ from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
-from arb.venues.fields import Fields, parted
-from arb.venues.rules.guard import to_decimal
+from arb.venues.fields import Fields, clean, parted
 
 _LOG = logging.getLogger(__name__)
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
@@ -59,9 +58,9 @@ def order_report(venue: str, raw: Any) -> OrderReport:
     fields = Fields(venue, "order", raw)
     size = fields.not_negative("amount")
     in_quote = fields.raw("type") == "market" and fields.raw("side") == "buy"
-    cost = to_decimal(fields.raw("filled_total"))
-    cost = to_decimal(fields.raw("fill_price")) if cost is None else cost
-    average = to_decimal(fields.raw("avg_deal_price"))
+    cost = fields.readable("filled_total")
+    cost = fields.readable("fill_price") if cost is None else cost
+    average = fields.readable("avg_deal_price")
     average = average if average is not None and average > 0 else None
     filled = _filled(fields, size, in_quote, cost, average)
     if not in_quote and not 0 <= filled <= size:
@@ -137,7 +136,7 @@ def _is_open(fields: Fields) -> bool:
 
 def _filled(fields: Fields, size: Decimal, in_quote: bool, cost: Decimal | None, average: Decimal | None) -> Decimal:
     """Return what was filled, in base: as stated, else from what is left or, of a market buy, from what was spent."""
-    stated, left = to_decimal(fields.raw("filled_amount")), to_decimal(fields.raw("left"))
+    stated, left = fields.readable("filled_amount"), fields.readable("left")
     if stated is not None:
         return stated
     if not in_quote and left is not None:
@@ -151,7 +150,7 @@ def _filled(fields: Fields, size: Decimal, in_quote: bool, cost: Decimal | None,
 
 def _word(fields: Fields, key: str) -> str | None:
     value = fields.raw(key)
-    return value if isinstance(value, str) and value else None
+    return clean(value) if isinstance(value, str) and value else None
 
 
 def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:

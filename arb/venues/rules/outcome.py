@@ -14,13 +14,13 @@ own account; anything milder is left out on purpose.
 """
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
 
 from arb.errors import VenueAuthError, VenueBusy, VenueError, VenueRejected, VenueUnreachable
 from arb.market.order import Outcome
+from arb.venues.fields import clean, number_or_text
 from arb.venues.rules.retry import Trouble, venue_retry_after_s
 from arb.venues.transport.http import HttpAnswer
 
@@ -29,7 +29,7 @@ UNNAMED = "unnamed"
 """The code of an order of a batch that the answer does not mention."""
 RATE_BUDGET = "rate_budget"
 _MESSAGE_MAX = 300
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_decoder = msgspec.json.Decoder(float_hook=number_or_text)
 
 
 class Rule(NamedTuple):
@@ -148,7 +148,7 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         reply = None
         body = None
     else:
-        reply = read(answer.status, body)
+        reply = _cleaned(read(answer.status, body))
     if reply is None:
         trouble = Trouble.BUSY if answer.status in (418, 429) else Trouble.FAULT
         text = f"HTTP {answer.status} with a body that is not the venue's"
@@ -179,6 +179,10 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         account_limited=reply.code in policy.account_codes,
         short_of_funds=reply.code in policy.funds_codes,
     )
+
+
+def _cleaned(reply: VenueReply | None) -> VenueReply | None:
+    return None if reply is None else VenueReply(reply.code and clean(reply.code), clean(reply.message))
 
 
 def _ends_low(policy: OutcomePolicy, reply: VenueReply) -> bool:
