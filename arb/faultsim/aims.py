@@ -15,7 +15,7 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.faultsim.faults import LINE_FAULTS, Point
 from arb.sandbox.disturb import POINTS
-from arb.sandbox.faults import KINDS
+from arb.sandbox.faults import BILLED, KINDS
 
 
 class Phase(StrEnum):
@@ -35,7 +35,9 @@ DISK_FAULTS = ("disk_full", "reserve_used", "commit_refused", "ledger_locked", "
 KILLS = {f"kill_{point}": point for point in Point}
 POWER_CUT = "power_cut"
 HALT = "halt"
-STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, HALT)
+SANDBOX_FAULTS = tuple(name for name in KINDS if name not in BILLED)
+"""The sandbox's faults; without those that only bills explain, which the engine does not read."""
+STRIKES = (*SANDBOX_FAULTS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, HALT)
 """Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume).
 
 A power cut is a death with the next request, and the journal is as it was at the strike, or when it was last synced after it.

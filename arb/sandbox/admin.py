@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import ConfigError
+from arb.sandbox.bills import Bill
 from arb.sandbox.exact import parse, plain, units_exact
 from arb.sandbox.faults import KINDS, STATE, WHERE, Fault, Param
 from arb.sandbox.profiles import with_another_key
@@ -214,9 +215,22 @@ def _ledger(venue: SimVenue) -> Json:
             {"ts_ms": t.ns // NS_PER_MS, "asset": t.asset, "amount": plain(t.amount)}
             for t in exchange.account.transfers
         ],
+        "bills": [_bill_row(bill) for bill in exchange.bills.rows],
         "orders": [_order_row(order) for order in exchange.orders.values()],
         "fills": [_fill_row(fill) for fill in exchange.fills],
         "requests": [_request_row(record) for record in venue.records],
+    }
+
+
+def _bill_row(bill: Bill) -> Json:
+    return {
+        "id": str(bill.id),
+        "ts_ms": bill.ns // NS_PER_MS,
+        "kind": bill.kind,
+        "asset": bill.asset,
+        "amount": plain(bill.amount),
+        "fee": plain(bill.fee),
+        "balance": plain(bill.balance),
     }
 
 

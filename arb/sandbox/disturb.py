@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from arb.sandbox.accounts import Balance
+from arb.sandbox.bills import INTEREST, TRANSFER
 from arb.sandbox.exact import ONE, mul, units_floor
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.faults import STATE, Fault, FaultBoard
@@ -59,6 +60,8 @@ class Disturbance:
             "fee_tier_change": self._start_fee_tier_change,
             "min_size_change": self._start_min_size_change,
             "key_revoked": self._start_key_revoked,
+            "interest": self._start_billed,
+            "internal_transfer": self._start_billed,
         }
 
     def possible(self, name: str) -> bool:
@@ -202,6 +205,17 @@ class Disturbance:
             exchange.place(request, self.venue.now_ns)
         except Refused:
             return
+
+    def _start_billed(self, fault: Fault) -> None:
+        """Change the balance of a quote asset by what only bills explain; what leaves is at most what is free."""
+        exchange = self.venue.exchange
+        asset = exchange.instruments[fault.symbol or next(iter(exchange.instruments))].quote
+        self.venue.board.hit(fault)
+        fault.ended = True
+        amount = max(fault.number(), exchange.account.balance(asset).free.copy_negate())
+        if amount:
+            kind = INTEREST if fault.name == "interest" else TRANSFER
+            exchange.book(kind, asset, amount, self.venue.now_ns)
 
     def _start_crossed_book(self, fault: Fault) -> None:
         """Put a bid above the best ask for `param` ms: interest that is really there, on a crossed book."""

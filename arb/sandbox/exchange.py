@@ -14,6 +14,7 @@ sizes are `Decimal`. A definite no is raised as `Refused(kind, message, detail)`
     exchange.fills_of(now_ns, symbol=, order_id=, since_ns=, until_ns=)        -> [SimFill] newest first
     exchange.public_trades(symbol, count)   -> [PublicTrade] newest first
     exchange.balances() -> {asset: Balance(free, locked)}; exchange.account.transfers -> [Transfer]
+    exchange.bills_of(now_ns, asset=, since_ns=, until_ns=)                    -> [Bill] newest first
     exchange.snapshot(symbol, depth)        -> BookView(update_id, ns, bids, asks) with [price, size] texts
     exchange.subscribe(listener)            listener(Event) is called at once, in order, for OrderChanged, OrderFilled,
                                             BalanceChanged, PublicTrade. Sessions get them through `venue.py`.
@@ -26,6 +27,7 @@ from decimal import Decimal
 
 from arb.errors import require
 from arb.sandbox.accounts import buy_hold
+from arb.sandbox.bills import DEPOSIT, WITHDRAW
 from arb.sandbox.checks import check_order, unfit_for_book
 from arb.sandbox.exact import ZERO, add, mul, sub, units_floor
 from arb.sandbox.market import Market
@@ -177,9 +179,11 @@ class SimExchange(ExchangeState):
             role=role,
             ns=now_ns,
             sequence=market.fill_count,
+            bill_id=self.bills.next_id,
         )
         self.fills.append(fill)
         self._order_fills.setdefault(order.id, []).append(fill)
+        self.bills.note_trade(fill)
         order.filled_lots += lots
         order.cost = add(order.cost, cost)
         order.fee = add(order.fee, fee)
@@ -322,9 +326,17 @@ class SimExchange(ExchangeState):
     def transfer(self, asset: str, free: Decimal, now_ns: int) -> Transfer:
         """Set a free balance by a deposit or withdrawal that the venue shows in its history."""
         booked = self.account.transfer(self.ids.next(now_ns), asset, free, now_ns)
-        cause = "deposit" if booked.amount >= 0 else "withdraw"
-        self._emit_balance(asset, booked.amount, cause, now_ns)
+        kind = DEPOSIT if booked.amount >= 0 else WITHDRAW
+        if booked.amount:
+            self.bills.note(kind, asset, booked.amount, now_ns)
+        self._emit_balance(asset, booked.amount, kind, now_ns)
         return booked
+
+    def book(self, kind: str, asset: str, amount: Decimal, now_ns: int) -> None:
+        """Change a free balance by what only bills show (`interest`, `transfer`); an amount below 0 leaves the account."""
+        self.account.credit(asset, amount)
+        self.bills.note(kind, asset, amount, now_ns)
+        self._emit_balance(asset, amount, kind, now_ns)
 
     def late_fill(self, order: SimOrder, lots: int, now_ns: int) -> bool:
         """Fill an already cancelled order at its own limit (fault `late_fill`); False when it cannot be paid."""

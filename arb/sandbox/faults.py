@@ -63,7 +63,12 @@ KINDS: dict[str, FaultKind] = {
     "fee_tier_change": FaultKind("2", STATE, "place"),  # factor on every fee rate
     "min_size_change": FaultKind("10", STATE, "place"),  # factor on the minimum sizes
     "key_revoked": FaultKind(None, STATE, "any"),
+    "interest": FaultKind("0.00000123", STATE, "any"),  # quote credited
+    "internal_transfer": FaultKind("200", STATE, "any"),  # quote from another account of the holder; below 0 to it
 }
+
+BILLED = frozenset({"interest", "internal_transfer"})
+"""Faults that only bills explain; each strikes where it is asked for by name, and no plan of faults draws one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -155,7 +160,7 @@ class FaultBoard:
         return over
 
 
-_OWN_COUNT = frozenset({"late_fill", "foreign_order", "crossed_book"})
+_OWN_COUNT = frozenset({"late_fill", "foreign_order", "crossed_book"}) | BILLED
 """State faults that count their own strikes, not the calls made meanwhile."""
 
 REQUEST_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.scope == REQUEST and name != "partial_fill")

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_US
 from arb.sandbox.accounts import Account, Balance
+from arb.sandbox.bills import Bill, BillBook
 from arb.sandbox.exact import ONE
 from arb.sandbox.market import BookView, IdSource, Market
 from arb.sandbox.values import (
@@ -30,6 +31,7 @@ class ExchangeState:
         first_id = start_ns // (1000 * NS_PER_US)
         self.markets = {item.symbol: Market(item, first_id) for item in profile.instruments}
         self.account = Account(profile.balances)
+        self.bills = BillBook(self.account, start_ns)
         self.orders: dict[int, SimOrder] = {}
         self.fills: list[SimFill] = []
         self.taken = 0
@@ -128,6 +130,19 @@ class ExchangeState:
     def fills_of_order(self, order: SimOrder) -> list[SimFill]:
         """Return all fills of an order, oldest first, whatever queries would show."""
         return list(self._order_fills.get(order.id, ()))
+
+    def bills_of(
+        self, now_ns: int, asset: str | None = None, since_ns: int | None = None, until_ns: int | None = None
+    ) -> list[Bill]:
+        """Return the account's bills, newest first; under `history_lag` late ones are not shown yet."""
+        return [
+            bill
+            for bill in reversed(self.bills.rows)
+            if (not asset or bill.asset == asset)
+            and bill.ns + self.history_lag_ns <= now_ns
+            and (since_ns is None or bill.ns >= since_ns)
+            and (until_ns is None or bill.ns <= until_ns)
+        ]
 
     def public_trades(self, symbol: str, count: int) -> list[PublicTrade]:
         """Return the last public trades, newest first."""

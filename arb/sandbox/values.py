@@ -199,8 +199,8 @@ class SimFill:
     ns: int
     sequence: int
     """Consecutive per symbol."""
-    visible_ns: int = 0
-    """From when queries show it (later than `ns` under `history_lag`)."""
+    bill_id: int
+    """The first of the bills that it made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class BalanceChanged:
     locked: Decimal
     change: Decimal
     cause: str
-    """`order-create`, `order-fill`, `order-cancel`, `deposit` or `withdraw`."""
+    """`order-create`, `order-fill`, `order-cancel`, or the kind of the bill that says so."""
     ns: int
 
 

@@ -64,6 +64,7 @@ _READS = {
     "/spot/market/fills-history": _Read(reads.trades, False, 10),
     "/spot/account/info": _Read(reads.account_info, True, 1),
     "/spot/account/assets": _Read(reads.assets, True, 10),
+    "/spot/account/bills": _Read(reads.bills, True, 10),
     "/common/trade-rate": _Read(reads.trade_rate, True, 10),
     "/spot/wallet/deposit-records": _Read(reads.deposits, True, 10),
     "/spot/wallet/withdrawal-records": _Read(reads.withdrawals, True, 10),

@@ -17,6 +17,7 @@ from arb.sandbox.market import daily_figures
 from arb.sandbox.values import SimFill, SimOrder
 
 PAGE_MAX = 100
+BILLS_MAX = 500
 BOOK_DEPTH_MAX = 150
 
 Params = Mapping[str, str]
@@ -168,6 +169,18 @@ def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     return [wire.fill(f, order_kind(exchange, f)) for f in _page(rows, params, lambda f: f.trade_id, lambda f: f.ns)]
 
 
+def bills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /spot/account/bills`: newest first, paged by `billId`."""
+    rows = [
+        (bill, row)
+        for bill in exchange.bills_of(now_ns, params.get("coin"))
+        for row in [wire.bill(bill)]
+        if all(params.get(name) in (None, "", row[name]) for name in ("groupType", "businessType"))
+    ]
+    paged = _page(rows, params, lambda pair: pair[0].id, lambda pair: pair[0].ns, most=BILLS_MAX)
+    return [row for _, row in paged]
+
+
 def order_kind(exchange: SimExchange, subject: SimFill) -> str:
     """Return `limit` or `market`, the type of the order that a fill belongs to."""
     found = exchange.order(subject.order_id)
@@ -209,12 +222,18 @@ def _whole(params: Params, name: str, default: int, largest: int | None = None) 
     return number if largest is None else min(max(1, number), largest)
 
 
-def _page(rows: list[Row], params: Params, number: Callable[[Row], int], instant: Callable[[Row], int]) -> list[Row]:
+def _page(
+    rows: list[Row],
+    params: Params,
+    number: Callable[[Row], int],
+    instant: Callable[[Row], int],
+    most: int = PAGE_MAX,
+) -> list[Row]:
     """Cut a page out of rows that are newest first: ids below `idLessThan`, times within bounds, at most `limit`."""
     below, first = _whole(params, "idLessThan", 2**63), _whole(params, "startTime", 0)
     last = _whole(params, "endTime", 2**63)
     kept = [row for row in rows if number(row) < below and first <= instant(row) // NS_PER_MS <= last]
-    return kept[: _whole(params, "limit", PAGE_MAX, PAGE_MAX)]
+    return kept[: _whole(params, "limit", PAGE_MAX, most)]
 
 
 def _transfers(exchange: SimExchange, params: Params, *, deposited: bool) -> list[Json]:

@@ -12,6 +12,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.sandbox.accounts import Balance
+from arb.sandbox.bills import INTEREST, TRANSFER, Bill
 from arb.sandbox.exact import mul, plain, quotient_text
 from arb.sandbox.market import BookView, DailyFigures
 from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
@@ -299,6 +300,28 @@ def balance(asset: str, held: Balance, ns: int) -> Json:
         "locked": "0",
         "limitAvailable": "0",
         "uTime": ms(ns),
+    }
+
+
+def bill(subject: Bill) -> Json:
+    """Write one entry of `GET /spot/account/bills`: `size` before the fee, `balance` after it."""
+    group, inwards = subject.kind, subject.amount > 0
+    business = subject.kind
+    if subject.fill is not None:
+        group, business = "transaction", subject.fill.side
+    elif subject.kind == TRANSFER:
+        business = "transfer_in" if inwards else "transfer_out"
+    elif subject.kind == INTEREST:
+        group = "financial"
+    return {
+        "billId": str(subject.id),
+        "coin": subject.asset,
+        "groupType": group,
+        "businessType": business,
+        "size": plain(subject.amount),
+        "balance": plain(subject.balance),
+        "fees": plain(subject.fee.copy_negate()),
+        "cTime": ms(subject.ns),
     }
 
 

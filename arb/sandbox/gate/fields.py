@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S
+from arb.sandbox.bills import TRANSFER, Bill
 from arb.sandbox.exact import ZERO, add, mul, plain, ratio, sub
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.gate.auth import GateError
@@ -281,6 +282,35 @@ def ticker_json(exchange: SimExchange, symbol: str) -> Json:
         "high_24h": plain(max(prices)) if prices else last,
         "low_24h": plain(min(prices)) if prices else last,
     }
+
+
+def bill_rows(bill: Bill) -> list[Json]:
+    """Return the rows of `/spot/account_book` that a bill makes, newest first: the fee of a trade is a row of its own.
+
+    A transfer between own accounts shows as one from or to the futures account.
+    """
+    if bill.fill is not None:
+        fee_kind = "order_fee" if bill.amount else "point_fee"
+        rows = [(1, fee_kind, bill.fee.copy_negate(), bill.balance)] if bill.fee else []
+        if bill.amount:
+            rows.append((0, "order_fill", bill.amount, add(bill.balance, bill.fee)))
+    else:
+        kind = bill.kind
+        if kind == TRANSFER:
+            kind = "futures_in" if bill.amount > 0 else "futures_out"
+        rows = [(0, kind, bill.amount, bill.balance)]
+    return [
+        {
+            "id": str(2 * bill.id + place),
+            "time": millis(bill.ns),
+            "currency": bill.asset,
+            "change": plain(change),
+            "balance": plain(balance),
+            "type": kind,
+            "text": "" if bill.fill is None else str(bill.fill.order_id),
+        }
+        for place, kind, change, balance in rows
+    ]
 
 
 def transfer_json(transfer: Transfer) -> Json:

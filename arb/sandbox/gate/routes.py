@@ -12,6 +12,7 @@ from arb.sandbox.gate import orders as gate_orders
 from arb.sandbox.gate.auth import GateError
 from arb.sandbox.gate.fields import (
     Json,
+    bill_rows,
     currency_json,
     fill_json,
     fine_millis,
@@ -146,22 +147,12 @@ class GateRoutes:
         return 200, rows
 
     def account_book(self, query: Query) -> Answer:
-        """Answer `/spot/account_book` with the transfers (trades are in `/spot/my_trades`)."""
-        rows = []
-        for transfer in self.exchange.account.transfers:
-            kind = "deposit" if transfer.amount >= 0 else "withdraw"
-            rows.append(
-                {
-                    "id": str(transfer.id),
-                    "time": millis(transfer.ns),
-                    "currency": transfer.asset,
-                    "change": plain(transfer.amount),
-                    "balance": plain(self.exchange.account.balance(transfer.asset).total),
-                    "type": kind,
-                    "text": "",
-                }
-            )
-        return 200, rows
+        """Answer `/spot/account_book`: every change of a balance, newest first; `to` includes its second."""
+        wanted, until = query.params.get("type"), query.time_ns("to")
+        until_ns = None if until is None else until + NS_PER_S - 1
+        bills = self.exchange.bills_of(query.now_ns, query.params.get("currency"), query.time_ns("from"), until_ns)
+        rows = [row for bill in bills for row in bill_rows(bill) if wanted in (None, "", row["type"])]
+        return 200, self._page(query, rows, query.number("limit", 100, 1000))
 
     def spot_fee(self, query: Query) -> Answer:
         """Answer `/spot/fee` (deprecated by Gate, still served)."""

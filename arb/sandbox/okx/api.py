@@ -60,6 +60,8 @@ _READS = {
     "/market/trades": _Read(reads.trades, False, 100),
     "/account/config": _Read(reads.account_config, True, 5),
     "/account/balance": _Read(reads.account_balance, True, 10),
+    "/account/bills": _Read(reads.bills, True, 10),
+    "/account/bills-archive": _Read(reads.bills, True, 10),
     "/account/trade-fee": _Read(reads.trade_fee, True, 5),
     "/asset/currencies": _Read(reads.currencies, True, 12),
     "/asset/deposit-history": _Read(reads.deposits, True, 12),

@@ -13,6 +13,7 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.market import daily_figures
 from arb.sandbox.okx import wire
 from arb.sandbox.okx.auth import OkxRefusal
+from arb.sandbox.okx.bills import bill as written_bill
 from arb.sandbox.okx.orders import inst_id_code
 from arb.sandbox.okx.wire import Json
 from arb.sandbox.values import SimFill, SimOrder
@@ -203,14 +204,27 @@ def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
         for fill in exchange.fills_of(now_ns, _wanted_symbol(exchange, params))
         if (not order_id or str(fill.order_id) == order_id) and first <= fill.ns // NS_PER_MS <= last
     ]
-    rows.sort(key=wire.bill_id, reverse=True)
-    return [wire.fill(fill, _tag(exchange, fill)) for fill in _page(rows, params, wire.bill_id)]
+    rows.sort(key=lambda fill: fill.bill_id, reverse=True)
+    return [wire.fill(fill, _tag(exchange, fill)) for fill in _page(rows, params, lambda fill: fill.bill_id)]
 
 
 def fills_history(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /trade/fills-history`: as `fills`, but the product must be named."""
     _product(params)
     return fills(exchange, params, now_ns)
+
+
+def bills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /account/bills` (seven days) and `/account/bills-archive` (three months): newest first, paged by `billId`."""
+    first, last = _span(params)
+    rows = [
+        (bill, row)
+        for bill in exchange.bills_of(now_ns, params.get("ccy"))
+        if first <= bill.ns // NS_PER_MS <= last
+        for row in [written_bill(bill, "" if bill.fill is None else _tag(exchange, bill.fill))]
+        if all(params.get(name) in (None, "", row[name]) for name in ("instType", "instId", "type", "subType"))
+    ]
+    return [row for _, row in _page(rows, params, lambda pair: pair[0].id)]
 
 
 # -- reading parameters ------------------------------------------------------------------------------------------------

@@ -234,11 +234,6 @@ def exec_type(fill: SimFill) -> str:
     return "T" if fill.role == "taker" else "M"
 
 
-def bill_id(fill: SimFill) -> int:
-    """Number a fill's booking: unique even where both sides of one trade are the account's own."""
-    return 2 * fill.trade_id + (fill.role == "maker")
-
-
 def fill(subject: SimFill, tag: str) -> Json:
     """Write one entry of `GET /trade/fills`."""
     return {
@@ -247,7 +242,7 @@ def fill(subject: SimFill, tag: str) -> Json:
         "tradeId": str(subject.trade_id),
         "ordId": str(subject.order_id),
         "clOrdId": subject.client_id,
-        "billId": str(bill_id(subject)),
+        "billId": str(subject.bill_id),
         "tag": tag,
         "fillPx": plain(subject.price),
         "fillSz": plain(subject.size),

@@ -61,13 +61,16 @@ def test_after_random_trading_under_random_faults_all_balances_are_explained(see
 
 
 def explain(exchange: SimExchange) -> None:
-    """Recompute every balance from start balances and fills, and every hold from the open orders."""
+    """Recompute every balance from start balances, fills and what else was billed, and every hold from the open orders."""
     expected = dict(exchange.account.initial)
     for fill in exchange.fills:
         rules, sign = exchange.instruments[fill.symbol], 1 if fill.side == "buy" else -1
         expected[rules.base] += sign * fill.size
         expected[rules.quote] -= sign * fill.size * fill.price
         expected[fill.fee_currency] -= fill.fee
+    for bill in exchange.bills.rows:
+        if bill.fill is None:
+            expected[bill.asset] += bill.amount
     held = dict.fromkeys(expected, Decimal(0))
     for order in exchange.open_orders():
         held[order.held_asset] += order.held
