@@ -22,7 +22,7 @@ from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RunOptions, Settings, mask_url
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
-from arb.errors import EXIT_OK, StartInterrupted
+from arb.errors import EXIT_OK, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer
 from arb.live.embedded import Sandbox
 from arb.live.node import Node, OnLedgerState, Parts
@@ -96,7 +96,7 @@ class Run:
             journal = self._wrap_journal(journal)
         try:
             self._ledger_blocked = ready_ledger(self._db, journal)
-            self._open_tape()
+            self._open_tape(journal)
             async with self._sandbox() as sandbox, self._gateways(sandbox) as (gateways, locks):
                 return await self._trade(self._parts(journal, sandbox, gateways, locks), sandbox)
         except asyncio.CancelledError:
@@ -108,11 +108,23 @@ class Run:
                 self._tape.close()
             journal.close()
 
-    def _open_tape(self) -> None:
-        """Make the tape, if one is asked for, before anything is under way; it must not exist yet."""
-        if self._options.tape is not None:
-            loop = asyncio.get_running_loop()
+    def _open_tape(self, journal: Journal) -> None:
+        """Make the tape, if one is asked for, before anything is under way; never over one that exists.
+
+        Raises `StoreError` when it cannot be made, but not while pairs are open: to repair them matters more.
+        """
+        if self._options.tape is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
             self._tape = Taping(self._options.tape, lambda cause: _call_soon(loop, lambda: self._on_tape_ended(cause)))
+        except StoreError as error:
+            if not journal.restore(()).pairs:
+                raise
+            log.critical("%s; pairs are open and will be finished, without a tape", error)
+        else:
+            if self._tape.path != self._options.tape:
+                log.warning("%s exists already: the tape of this run is %s", self._options.tape, self._tape.path)
 
     def _on_tape_ended(self, cause: str) -> None:
         log.error("%s", cause)

@@ -18,7 +18,7 @@ import msgspec
 from arb.core.events import AnyEvent
 from arb.errors import StoreError
 from arb.market.feed import further_name, venue_of
-from arb.store.tape import TapeFile, TapeHead, encode_head
+from arb.store.tape import TapeFile, TapeHead, encode_head, free_path
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ class Taping:
     """The tape of one run. `frame` and `event` are called on the loop's thread and never block."""
 
     def __init__(self, path: Path, on_trouble: Callable[[str], None], *, queue_bytes: int = QUEUE_BYTES) -> None:
-        """Create the tape at `path`; raises `StoreError` when it exists already or cannot be made.
+        """Create the tape at `path`, or as the next part of it that is free; raises `StoreError` when it cannot be made.
 
         `on_trouble` is called at most once, from any thread, with the reason why taping ended early.
         """
-        self._writer = TapeFile(path)
+        self._writer = TapeFile(free_path(path))
         self._on_trouble = on_trouble
         self._queue_bytes = queue_bytes
         self._wake = threading.Condition()
@@ -52,6 +52,11 @@ class Taping:
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="tape", daemon=True)
         self._thread.start()
+
+    @property
+    def path(self) -> Path:
+        """Return the file being written."""
+        return self._writer.path
 
     @property
     def ended(self) -> bool:

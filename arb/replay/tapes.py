@@ -6,13 +6,16 @@ error, since what follows a hole never happened. A *capture* holds frames alone;
 """
 
 import heapq
+import logging
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from arb.errors import ConfigError, StoreError
-from arb.store.tape import TapeHead, TapeLine, decode_head, read_tape
+from arb.store.tape import TapeHead, TapeLine, TornTape, decode_head, read_tape
+
+log = logging.getLogger(__name__)
 
 
 class Captured(NamedTuple):
@@ -45,10 +48,13 @@ class OwnTape:
         self._parts = [path for _, path in sorted(parts)]
 
     def lines(self) -> Iterator[TapeLine]:
-        """Yield the numbered lines in order; raises `StoreError` at a malformed or missing line, after all before it."""
+        """Yield the numbered lines in order; raises `StoreError` at a malformed or missing line, after all before it.
+
+        A part that is torn at its end ends there, which is logged: the process that wrote it was killed.
+        """
         seq = self.head.last_seq
         for path in self._parts:
-            for line in read_tape(path):
+            for line in _to_its_end(path):
                 if line.seq is None:
                     continue  # the head
                 if line.seq != seq + 1:
@@ -75,9 +81,16 @@ def _instant(captured: Captured) -> int:
 
 
 def _of_file(number: int, path: Path) -> Iterator[Captured]:
-    for line in read_tape(path):
+    for line in _to_its_end(path):
         if line.kind != "event":
             yield Captured(number, line)
+
+
+def _to_its_end(path: Path) -> Iterator[TapeLine]:
+    try:
+        yield from read_tape(path)
+    except TornTape as torn:
+        log.warning("%s: what came before it is replayed", torn)
 
 
 def _first_two(path: Path) -> tuple[TapeLine | None, TapeLine | None]:

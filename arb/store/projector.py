@@ -5,7 +5,9 @@ from there. Opportunities that nobody traded come without a place in the journal
 synchronous and knows no thread; `ledger.py` runs it in one, or inline.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -240,22 +242,36 @@ def require_journal(db_url: str, path: Path) -> None:
     A new journal in the place of a missing one would look like the ledger's own to whoever reads the files, and know nothing
     of what is open. Raises `ConfigError` when the journal is missing, and `StoreError` when the ledger cannot be read.
     """
-    file = sqlite_file(parse_url(db_url))
-    if path.exists() or (file is not None and not file.exists()):
+    if path.exists():
         return
-    engine = open_engine(db_url)
-    try:
-        with engine.connect() as connection:
-            has_rows = (
-                inspect(connection).has_table(Projection.__tablename__)
-                and connection.execute(select(Projection.journal_id)).first()
-            )
-    except DBAPIError as error:
-        raise store_error(db_url, error) from None
-    finally:
-        engine.dispose()
+    file = sqlite_file(parse_url(db_url))
+    has_rows = _is_claimed_file(file) if file is not None else _is_claimed(db_url)
     if has_rows:
         raise ConfigError(
             f"ledger {mask_url(db_url)}: its journal is not at {path}; put it back, or choose another --db"
             " (`arb report` and `arb pairs` read this one as it is)"
         )
+
+
+def _is_claimed_file(file: Path) -> bool:
+    """Return whether a SQLite file holds a journal's rows; it may be another program's, and only read."""
+    if not file.exists():
+        return False
+    try:
+        # Not mode=ro: a reader of a WAL file that may not write leaves the files beside it that it had to make.
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as db:
+            return db.execute(f"SELECT 1 FROM {Projection.__tablename__}").fetchone() is not None
+    except sqlite3.Error:
+        return False  # no ledger, or one that cannot be read: whoever opens it for writing says why
+
+
+def _is_claimed(db_url: str) -> bool:
+    engine = open_engine(db_url)
+    try:
+        with engine.connect() as connection:
+            there = inspect(connection).has_table(Projection.__tablename__)
+            return there and connection.execute(select(Projection.journal_id)).first() is not None
+    except DBAPIError as error:
+        raise store_error(db_url, error) from None
+    finally:
+        engine.dispose()

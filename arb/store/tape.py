@@ -59,12 +59,16 @@ _decode = msgspec.json.Decoder(TapeLine).decode
 _encoder = msgspec.json.Encoder()
 
 
+class TornTape(StoreError):
+    """A tape ends in the middle of a line or of its compressed data, as that of a killed process does."""
+
+
 def read_tape(path: Path) -> Iterator[TapeLine]:
     """Yield the lines of a tape in order.
 
     Raises `ConfigError` when there is no such file, and `StoreError` naming file, line and fault when a line cannot be
-    read or the file ends in the middle of one: everything before it has been yielded by then. Blank lines are passed
-    over.
+    read (`TornTape` when the file ends in the middle of it): everything before it has been yielded by then. Blank lines are
+    passed over.
     """
     number = 0
     try:
@@ -75,7 +79,9 @@ def read_tape(path: Path) -> Iterator[TapeLine]:
                     yield _line(path, number, text)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such tape") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except EOFError as error:
+        raise TornTape(f"{path}:{number + 1}: {error}") from None
+    except (OSError, zlib.error) as error:
         raise StoreError(f"{path}:{number + 1}: cannot be read further: {error}") from None
 
 
@@ -127,8 +133,22 @@ def _line(path: Path, number: int, text: bytes) -> TapeLine:
     try:
         return _decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        torn = "" if text.endswith(b"\n") else " (the file ends within this line)"
-        raise StoreError(f"{path}:{number}: malformed tape line{torn}: {error}") from None
+        if not text.endswith(b"\n"):
+            raise TornTape(f"{path}:{number}: the file ends within this line") from None
+        raise StoreError(f"{path}:{number}: malformed tape line: {error}") from None
+
+
+def part_path(path: Path, part: int) -> Path:
+    """Return the file of a tape's part: `NAME.jsonl.gz`, `NAME.0002.jsonl.gz`, ..."""
+    if part == 1:
+        return path
+    stem, dot, suffix = path.name.partition(".")
+    return path.with_name(f"{stem}.{part:04d}{dot}{suffix}")
+
+
+def free_path(path: Path) -> Path:
+    """Return the first of a tape's parts that does not exist."""
+    return next(found for part in range(1, 10_000) if not (found := part_path(path, part)).exists())
 
 
 class TapeFile:
@@ -153,7 +173,7 @@ class TapeFile:
     @property
     def path(self) -> Path:
         """Return the file being written."""
-        return self._part_path(self._part)
+        return part_path(self._path, self._part)
 
     def write(
         self,
@@ -218,12 +238,6 @@ class TapeFile:
             self._file.close()
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be closed: {error}") from None
-
-    def _part_path(self, part: int) -> Path:
-        if part == 1:
-            return self._path
-        stem, dot, suffix = self._path.name.partition(".")
-        return self._path.with_name(f"{stem}.{part:04d}{dot}{suffix}")
 
     @staticmethod
     def _create(path: Path) -> "tuple[IO[bytes], zlib._Compress | None]":

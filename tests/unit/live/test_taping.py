@@ -16,12 +16,22 @@ from tests.unit.replay.test_tapes import HEAD
 START_NS = 1_760_000_000_123_456_789
 
 
-def test_a_file_that_exists_is_never_written_over(tmp_path: Path) -> None:
+def test_a_file_that_exists_is_never_written_over_and_the_next_part_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text("mine")
-    with pytest.raises(StoreError, match="exists already"):
-        Taping(path, print)
+    (tmp_path / "t.0002.jsonl").write_text("mine, too")
+    taping = Taping(path, print)
+    taping.begin(HEAD, START_NS)
+    taping.close()
     assert path.read_text() == "mine"
+    assert (tmp_path / "t.0002.jsonl").read_text() == "mine, too"
+    assert taping.path == tmp_path / "t.0003.jsonl"
+    assert taping.path.exists()
+
+
+def test_a_tape_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be created"):
+        Taping(tmp_path / "no" / "folder.jsonl", print)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -1,5 +1,6 @@
 """Tapes as a replay reads them: own tapes whole and in order, captures merged by time."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -79,3 +80,19 @@ def test_an_own_tape_is_told_from_a_capture(tmp_path: Path) -> None:
 def test_captures_are_merged_by_time_and_of_equal_instants_the_first_file_comes_first(tmp_path: Path) -> None:
     paths = [capture(tmp_path / "a", "gate", 1.0, 3.0), capture(tmp_path / "b", "okx", 1.0, 2.0, 4.0)]
     assert [(c.file, c.line.t) for c in merged(paths)] == [(0, 1.0), (1, 1.0), (1, 2.0), (0, 3.0), (1, 4.0)]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_the_tape_of_a_killed_run_ends_where_it_was_torn(tmp_path: Path, zipped: bool) -> None:
+    path = own(tmp_path / "a", *range(11, 500))
+    whole = gzip.compress(path.read_bytes()) if zipped else path.read_bytes()
+    path.write_bytes(whole[:-40])
+    seqs = [line.seq for line in OwnTape([path]).lines()]
+    assert seqs == list(range(11, 11 + len(seqs))) and 0 < len(seqs) < 489
+
+
+def test_a_torn_capture_hides_nothing_of_the_others(tmp_path: Path) -> None:
+    torn = capture(tmp_path / "a", "gate", 1.0, 2.0)
+    torn.write_bytes(torn.read_bytes()[:-5])
+    whole = capture(tmp_path / "b", "okx", 1.5, 2.5)
+    assert [captured.line.raw for captured in merged([torn, whole])] == ["gate1.0", "okx1.5", "okx2.5"]
