@@ -13,7 +13,7 @@ from arb.core.state import VenueProfile
 from arb.errors import ConfigError
 from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener, MarketFeed
-from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, account_id
+from arb.venues.endpoints import Address, Credentials, OrderEntry, VenueEndpoint, account_id
 from arb.venues.feed import SocketFeed
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
@@ -72,7 +72,7 @@ def build_gateway(
     signer = parts.signer
     signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
     stream = PrivateStream(
-        spec.private_address(endpoint, network.http),
+        _guarded(spec.private_address(endpoint, network.http), guard),
         parts.private,
         clock=clock,
         rng=rng,
@@ -197,13 +197,24 @@ def _order_socket(
         )
     _check_order_host(guard, endpoint.ws_private)
     return OrderSocket(
-        spec.private_address(endpoint, network.http),
+        _guarded(spec.private_address(endpoint, network.http), guard),
         make(parts, endpoint, credentials),
         clock=clock,
         rng=rng,
         offset_ns=lambda: parts.signer.server_offset_ns,
         network=network,
     )
+
+
+def _guarded(address: Address, guard: SigningGuard) -> Address:
+    """Return an address that the guard allows, or none: whoever connects there logs in first (`SigningRefused`)."""
+
+    async def allowed() -> str:
+        url = await address()
+        guard.check_host(url)
+        return url
+
+    return allowed
 
 
 def _check_order_host(guard: SigningGuard, url: str) -> None:

@@ -133,12 +133,12 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
             raise
 
     def open(self, lazy: bool = False) -> None:
-        """Open the session, whose redirects stay among the allowed hosts: they would carry the signature along."""
+        """Open the session, in which no redirect is followed: it would carry the signature along."""
         before = self.session
         super().open(lazy)
         if self.session is not before and isinstance(self.session, aiohttp.ClientSession):
             trace = aiohttp.TraceConfig()
-            trace.on_request_redirect.append(self._check_redirect)
+            trace.on_request_redirect.append(self._refuse_redirect)
             trace.freeze()
             self.session.trace_configs.append(trace)
 
@@ -190,9 +190,8 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
             )
         return number
 
-    async def _check_redirect(self, _session: Any, _context: Any, params: aiohttp.TraceRequestRedirectParams) -> None:
-        location = params.response.headers.get("Location", "")
-        self.guard.check_host(str(params.url.join(type(params.url)(location))))
+    async def _refuse_redirect(self, _session: Any, _context: Any, params: aiohttp.TraceRequestRedirectParams) -> None:
+        raise self.guard.refuse_redirect(params.response.headers.get("Location", ""))
 
 
 def _step(value: Any) -> Decimal:

@@ -10,10 +10,13 @@ from aiohttp import WSMsgType, web
 from arb.clock import SystemClock
 from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
-from arb.venues.endpoints import ConnectionTiming, fixed
+from arb.venues.build import GatewayLimits, build_gateway
+from arb.venues.endpoints import ConnectionTiming, Credentials, VenueEndpoint, fixed
 from arb.venues.feed import SocketFeed
 from arb.venues.gate.private import GatePrivate
+from arb.venues.gateway import VenueGateway
 from arb.venues.private import PrivateStream
+from arb.venues.registry import spec_of
 from arb.venues.rules.retry import Backoff
 from arb.venues.transport.connection import StreamConnection
 
@@ -55,6 +58,38 @@ class Server:
 async def texts(socket: web.WebSocketResponse) -> list[str]:
     """Return everything the client sends until it goes."""
     return [message.data async for message in socket if message.type is WSMsgType.TEXT]
+
+
+def texts_of(received: list[str]) -> Serve:
+    """Return a server's way to keep everything that clients send."""
+
+    async def serve(socket: web.WebSocketResponse, _number: int) -> None:
+        received.extend(await texts(socket))
+
+    return serve
+
+
+class Redirecting(Server):
+    """Answers every handshake with a redirect."""
+
+    def __init__(self, to: str) -> None:
+        super().__init__(texts_of([]))
+        self._to = to
+
+    async def _handle(self, request: web.Request) -> web.WebSocketResponse:
+        raise web.HTTPFound(self._to)
+
+
+def a_private_venue(ws_private: str) -> VenueGateway:
+    """Return OKX's gateway with a private stream on this machine, whose hosts allow the venue's own alone."""
+    return build_gateway(
+        spec_of("okx"),
+        VenueEndpoint(rest="https://www.okx.com", ws_public=ws_private, ws_private=ws_private),
+        Credentials(key="key", secret="secret", passphrase="phrase"),
+        clock=SystemClock(),
+        rng=random.Random(1),
+        limits=GatewayLimits(hosts=("www.okx.com",), symbols=("BTC/USDT",)),
+    )
 
 
 class Log:
@@ -159,6 +194,38 @@ def test_answered_heartbeats_keep_a_quiet_connection() -> None:
             await run_until(connection(server.url, log).run, log.full)
         assert log.causes == []
         assert set(log.frames) == {b"pong"}
+
+    asyncio.run(scenario())
+
+
+def test_no_redirect_carries_a_login_elsewhere() -> None:
+    async def scenario() -> None:
+        log = Log(enough=2)
+        elsewhere: list[str] = []
+        async with Server(texts_of(elsewhere)) as other, Redirecting(other.url) as server:
+            await run_until(connection(server.url, log).run, log.full)
+            assert other.connections == 0 and elsewhere == []
+        assert set(log.causes) == {"redirected (HTTP 302), which is never followed"}
+
+    asyncio.run(scenario())
+
+
+def test_a_private_stream_whose_host_is_not_allowed_is_never_opened() -> None:
+    async def scenario() -> None:
+        elsewhere: list[str] = []
+        heard: list[Any] = []
+        down = asyncio.Event()
+
+        def listen(event: Any) -> None:
+            heard.append(event)
+            down.set()
+
+        async with Server(texts_of(elsewhere)) as other:
+            venue = a_private_venue(other.url)
+            await run_until(lambda: venue.run_private(listen), down)
+            await venue.close()
+            assert other.connections == 0 and elsewhere == []
+        assert "not in the allow-list" in heard[0].cause
 
     asyncio.run(scenario())
 

@@ -87,6 +87,10 @@ class SigningGuard:
         """Return the error for a write that is never signed here."""
         return self._refused("guard_endpoint", f"{method} {path} is not among the requests this client signs")
 
+    def refuse_redirect(self, url: str) -> SigningRefused:
+        """Return the error for an answer that leads elsewhere: it would carry key and signature along."""
+        return self._refused("guard_host", f"a redirect to {url[:200]!r} is not followed")
+
     def refuse_expired(self, late_ns: int) -> SigningRefused:
         """Return the error for a request whose expiry has passed before it was signed."""
         return self._refused("guard_expired", f"the request expired {late_ns} ns before it was signed")

@@ -79,8 +79,11 @@ class SystemNetwork:
         return VenueTransport(SocketTransport(self._clock), DirectTransport(self._clock))
 
     async def dial(self, url: str) -> "RealSocket":
-        """Open a websocket; raise `SocketEnded` when that fails."""
-        session = aiohttp.ClientSession()
+        """Open a websocket; raise `SocketEnded` when that fails, or when the answer leads elsewhere.
+
+        What is sent on a private stream first is a login: it goes to the host that was meant, or nowhere.
+        """
+        session = aiohttp.ClientSession(trace_configs=[_no_redirect()])
         try:
             socket = await session.ws_connect(
                 url, compress=0, max_msg_size=FRAME_BYTES_MAX, autoping=True, decode_text=False
@@ -92,6 +95,17 @@ class SystemNetwork:
             await session.close()
             raise
         return RealSocket(session, socket)
+
+
+def _no_redirect() -> aiohttp.TraceConfig:
+    """Return what ends a handshake at a redirect, which aiohttp would follow to any host, and to plain text."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
+    return trace
+
+
+async def _refuse_redirect(_session: object, _context: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+    raise SocketEnded(f"redirected (HTTP {params.response.status}), which is never followed")
 
 
 class RealSocket:
