@@ -142,17 +142,20 @@ class _Run:
         self.seen = seen
         self.resumed = 0
         self.may_halt = may_halt
-        self._halted = False
+        self._halt: int | None = None
+        # How many incidents there were when trading was last seen halted.
 
     def until(self, wanted: Any, what: str) -> dict[str, Any]:
         """Wait until the engine's status is as wanted."""
 
         def goes_on(status: dict[str, Any]) -> bool:
             assert status["halted"] in (None, *self.may_halt), f"{self.seen}, {what}: {status}"
-            if status["halted"] is not None and not self._halted:
+            # Another halt may follow the resumption at once: then trading was never seen going on, but incidents are more.
+            halt = None if status["halted"] is None else status["incidents"]
+            if halt is not None and halt != self._halt:
                 self.resumed += 1
                 ask(self.engine.journal, {"do": "resume", "reason": "the fault is known"})
-            self._halted = status["halted"] is not None
+            self._halt = halt
             return bool(wanted(status))
 
         return self.engine.until(goes_on, f"{self.seen}: {what}", WITHIN_S)

@@ -3,6 +3,7 @@
 import itertools
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.integration.support import (
     SandboxProcess,
     engine_process,
     sandbox_process,
+    write_config,
 )
 
 SYMBOL = "SOL/USDT"
@@ -28,11 +30,12 @@ def show(sandbox: SandboxProcess, ratio: Decimal, step: int) -> None:
         sandbox.set_book(venue, SYMBOL, bids, asks)
 
 
-@pytest.mark.parametrize(("ratio", "most"), [("1.02", 2), ("0.98", 2), ("1.5", 0), ("5", 0)])
-def test_a_coin_that_is_another_coin_opens_no_more_than_two_pairs(tmp_path: Path, ratio: str, most: int) -> None:
-    with sandbox_process(tmp_path, "--static") as sandbox:
+def run_on(folder: Path, ratio: str, **limits: str) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+    """Let the engine trade while the books move 60 times; return summary, `edge_implausible` incidents, and all it wrote."""
+    write_config(folder, **limits)
+    with sandbox_process(folder, "--static") as sandbox:
         show(sandbox, Decimal(ratio), 0)
-        with engine_process(tmp_path, sandbox) as engine:
+        with engine_process(folder, sandbox) as engine:
             steps = itertools.count()
 
             def moved(status: dict[str, object]) -> bool:
@@ -41,8 +44,21 @@ def test_a_coin_that_is_another_coin_opens_no_more_than_two_pairs(tmp_path: Path
 
             engine.until(moved, "the books have moved for a while")
             ended = engine.stop()
-        seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
-        assert ended.summary["pairs"]["opened"] == most, seen
-        assert ended.summary["opportunities"] > 0, seen
         incidents = truth.rows_of(engine.db, "SELECT text FROM incidents WHERE kind = 'edge_implausible'")
-        assert len(incidents) == most, seen  # one for each of the two routes that lead to or from the other coin
+        return ended.summary, incidents, f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
+
+
+@pytest.mark.parametrize(("ratio", "most"), [("1.02", 2), ("0.98", 2), ("1.5", 0), ("5", 0)])
+def test_a_coin_that_is_another_coin_opens_no_more_than_two_pairs(tmp_path: Path, ratio: str, most: int) -> None:
+    summary, incidents, seen = run_on(tmp_path, ratio)
+    assert summary["pairs"]["opened"] == most, seen
+    assert summary["opportunities"] > 0, seen
+    assert len(incidents) == most, seen  # one for each of the two routes that lead to or from the other coin
+
+
+def test_without_a_ceiling_the_other_coin_is_traded_again_and_again(tmp_path: Path) -> None:
+    """What the rule is for: the same market with a ceiling so high that an edge of 200 bps is below a tenth of it."""
+    summary, incidents, seen = run_on(tmp_path, "1.02", max_edge_bps="10000")
+    assert summary["pairs"]["opened"] > 2 * 2, seen
+    assert Decimal(summary["net"]["USDT"]) > 0, seen  # a profit that the two coins' true prices would take back
+    assert incidents == [], seen
