@@ -26,6 +26,7 @@ from arb.venues.rules.guard import SigningGuard, SigningRefused, to_decimal
 from arb.venues.transport.http import HttpRequest
 
 _EXACT = Context(prec=60)
+_RETRIES = ["maxRetriesOnFailure", "maxRetriesOnFailureDelay"]
 # ccxt logs the headers of every request, key and signature included, at DEBUG.
 _LOGGER = logging.getLogger("arb.venues.ccxt")
 _LOGGER.setLevel(logging.WARNING)
@@ -120,7 +121,8 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
         config: Any = None,
     ) -> Any:
         """Sign and send once: pacing is ours, and no request is ever repeated here, whatever its parameters ask for."""
-        request = self.sign(path, api, method, {} if params is None else params)
+        asked = self.omit(params, _RETRIES) if isinstance(params, dict) else params
+        request = self.sign(path, api, method, {} if asked is None else asked)
         return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:

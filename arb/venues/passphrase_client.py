@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from arb.venues.call import Call, body_text
 from arb.venues.ccxt_client import GuardedClient
-from arb.venues.rules.guard import OrderClaim
+from arb.venues.rules.guard import OrderClaim, OrderFields
 from arb.venues.transport.http import HttpRequest
 
 PLACE, CANCEL = "place", "cancel"
@@ -22,10 +22,12 @@ PLACE, CANCEL = "place", "cancel"
 class PassphraseClient(GuardedClient):
     """Check every write against the guard before it is signed; subclasses say what their venue's writes mean.
 
-    `writes`: the paths that are signed, and whether they place orders or cancel them. `root` stands before every path.
+    `writes`: the paths that are signed, and whether they place orders or cancel them. `order_fields`: the parameters an order
+    may have. `root` stands before every path.
     """
 
     writes: ClassVar[Mapping[str, str]] = {}
+    order_fields: ClassVar[OrderFields] = {}
     root = ""
 
     def signed(self, call: Call) -> HttpRequest:
@@ -54,9 +56,10 @@ class PassphraseClient(GuardedClient):
         if kind is None:
             raise self.guard.refuse_endpoint(way, call.path)
         if kind == PLACE:
-            self.guard.admit(
-                [self._claim(order) for item in call.items or (call.params,) for order in self._orders(item)]
-            )
+            orders = [order for item in call.items or (call.params,) for order in self._orders(item)]
+            for order in orders:
+                self.guard.check_fields(order, self.order_fields)
+            self.guard.admit([self._claim(order) for order in orders])
 
     def _query(self, params: dict[str, Any]) -> tuple[str, str]:
         """Return a query as it is sent and as it is signed."""

@@ -7,7 +7,7 @@ import ccxt.pro
 
 from arb.venues.call import Call
 from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
-from arb.venues.rules.guard import OrderClaim, to_decimal, value_of
+from arb.venues.rules.guard import OrderClaim, OrderFields, to_decimal, value_of
 
 
 class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
@@ -21,6 +21,17 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
         "v2/spot/trade/batch-cancel-order": CANCEL,
         "v2/spot/trade/cancel-symbol-order": CANCEL,
     }
+    order_fields: ClassVar[OrderFields] = {
+        "symbol": None,
+        "side": None,
+        "orderType": frozenset({"limit", "market"}),
+        "force": None,
+        "price": None,
+        "size": None,
+        "clientOid": None,
+        "requestTime": None,
+        "receiveWindow": None,
+    }
 
     def _headers(self, call: Call, text: str) -> dict[str, str]:
         timestamp = str(self.milliseconds())
@@ -29,7 +40,6 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
             "ACCESS-SIGN": self._seal(timestamp + text),
             "ACCESS-TIMESTAMP": timestamp,
             "ACCESS-PASSPHRASE": self.password,
-            "X-CHANNEL-API-CODE": self.options.get("broker"),
         }
         if call.method != "GET":
             headers["Content-Type"] = "application/json"

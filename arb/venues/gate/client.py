@@ -26,7 +26,7 @@ from arb.errors import ConfigError
 from arb.venues.call import Call, RequestError, body_text, plain, to_json
 from arb.venues.gate.ccxt_methods import GateMethods
 from arb.venues.gate.signing import API_ROOT, Signer, api_signature, rest_headers
-from arb.venues.rules.guard import OrderClaim, SigningGuard, to_decimal, value_of
+from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, to_decimal, value_of
 from arb.venues.transport.http import HttpRequest
 
 LIVE_REST_URL = "https://api.gateio.ws/api/v4"
@@ -37,6 +37,17 @@ _PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.,:~-]*")
 _QUERY_SAFE = "-_.~,:"
 
 _PLACING = frozenset({"POST spot/orders", "POST spot/batch_orders", "spot.order_place"})
+_ORDER_FIELDS: OrderFields = {
+    "text": None,
+    "currency_pair": None,
+    "type": frozenset({"limit", "market"}),
+    "account": frozenset({"spot"}),
+    "side": None,
+    "amount": None,
+    "price": None,
+    "time_in_force": None,
+    "action_mode": None,
+}
 # Calls that create or enlarge no order, and whether they honour an expiry as placements do.
 _HARMLESS = {
     "DELETE spot/orders": True,
@@ -170,6 +181,8 @@ class Gate(GateMethods, ccxt.pro.gate):
             method, _, path = endpoint.call.rpartition(" ")
             raise self.guard.refuse_endpoint(method or "WS", path)
         if endpoint.places:
+            for order in call.items or (call.params,):
+                self.guard.check_fields(order, _ORDER_FIELDS)
             self.guard.admit(claims_of(call, self._symbols))
         return expiry
 

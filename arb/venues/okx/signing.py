@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import ccxt.pro
 
+from arb.clock import Clock
 from arb.venues.call import Call
 from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
-from arb.venues.rules.guard import OrderClaim, to_decimal, value_of
+from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, to_decimal, value_of
 
 
 class GuardedOkx(PassphraseClient, ccxt.pro.okx):
@@ -24,6 +25,20 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         "trade/cancel-batch-orders": CANCEL,
         "trade/cancel-all-after": CANCEL,
     }
+    order_fields: ClassVar[OrderFields] = {
+        "instId": None,
+        "tdMode": frozenset({"cash"}),
+        "clOrdId": None,
+        "side": None,
+        "ordType": frozenset({"limit", "market", "ioc", "fok", "post_only"}),
+        "px": None,
+        "sz": None,
+        "tgtCcy": None,
+    }
+
+    def __init__(self, clock: Clock, guard: SigningGuard, config: dict[str, Any]) -> None:
+        super().__init__(clock, guard, config)
+        self.options["brokerId"] = None  # ccxt's tag, which our orders do not carry
 
     def _headers(self, call: Call, text: str) -> dict[str, str]:
         now_ms = self.milliseconds()

@@ -6,9 +6,9 @@ never alters. A refusal is certain: nothing was signed and nothing left the proc
 """
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Context, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from arb.clock import NS_PER_S, Clock
@@ -21,7 +21,7 @@ _SECURE = frozenset({"https", "wss"})
 
 
 class SigningRefused(VenueRejected):
-    """We refused to sign: `code` is `guard_host`, `_symbol`, `_value`, `_rate`, `_endpoint` or `_expired`."""
+    """We refused to sign: `code` is `guard_host`, `_symbol`, `_value`, `_rate`, `_endpoint`, `_parameter` or `_expired`."""
 
 
 class OrderClaim(NamedTuple):
@@ -29,6 +29,10 @@ class OrderClaim(NamedTuple):
 
     symbol: str
     value_quote: Decimal | None
+
+
+OrderFields = Mapping[str, frozenset[str] | None]
+"""The parameters that an order may have, and the values of each; None: any."""
 
 
 class SigningGuard:
@@ -82,6 +86,18 @@ class SigningGuard:
         if len(self._placed_ns) + len(claims) > self._max_orders:
             raise self._refused("guard_rate", f"more than {self._max_orders} orders within a minute")
         self._placed_ns.extend([now_ns] * len(claims))
+
+    def check_fields(self, order: Mapping[str, Any], fields: OrderFields) -> None:
+        """Raise `SigningRefused` for a parameter that an order of ours never has: it might borrow, use leverage, or attach
+        another order."""
+        for name, value in order.items():
+            if value is None:
+                continue
+            if name not in fields:
+                raise self._refused("guard_parameter", f"an order with {name!r}")
+            allowed = fields[name]
+            if allowed is not None and value not in allowed:
+                raise self._refused("guard_parameter", f"an order with {name} {value!r}")
 
     def refuse_endpoint(self, method: str, path: str) -> SigningRefused:
         """Return the error for a write that is never signed here."""

@@ -58,6 +58,10 @@ def sign_bitget(venue: PassphraseClient, order: dict[str, Any], path: str = "v2/
         ({"px": None}, "guard_value"),
         ({"ordType": "market", "side": "buy", "sz": "1001"}, "guard_value"),
         ({"ordType": "market", "side": "sell"}, "guard_value"),
+        ({"tdMode": "cross"}, "guard_parameter"),
+        ({"ordType": "trigger"}, "guard_parameter"),
+        ({"attachAlgoOrds": [{"slTriggerPx": "1"}]}, "guard_parameter"),
+        ({"tag": "6b9ad766b55dBCDE"}, "guard_parameter"),
     ],
 )
 def test_okx_orders_the_user_did_not_allow_are_not_signed(change: dict[str, Any], code: str) -> None:
@@ -73,6 +77,8 @@ def test_okx_orders_the_user_did_not_allow_are_not_signed(change: dict[str, Any]
         ({"size": "1001"}, "guard_value"),
         ({"orderType": "market", "size": "1001"}, "guard_value"),
         ({"orderType": "market", "side": "sell"}, "guard_value"),
+        ({"tpslType": "tpsl"}, "guard_parameter"),
+        ({"presetStopLossPrice": "1"}, "guard_parameter"),
     ],
 )
 def test_bitget_orders_the_user_did_not_allow_are_not_signed(change: dict[str, Any], code: str) -> None:

@@ -95,6 +95,10 @@ def test_an_order_is_signed_over_exactly_what_leaves(
         ({"type": "market", "side": "sell", "price": None}, "guard_value"),
         ({"type": "market", "amount": "100001"}, "guard_value"),
         ({"expires_ns": NOW_NS}, "guard_expired"),
+        ({"auto_borrow": "true"}, "guard_parameter"),
+        ({"account": "cross_margin"}, "guard_parameter"),
+        ({"account": "unified"}, "guard_parameter"),
+        ({"iceberg": "1"}, "guard_parameter"),
     ],
 )
 def test_what_the_guard_does_not_allow_is_not_signed(make_gate: MakeGate, changes: dict[str, Any], code: str) -> None:
