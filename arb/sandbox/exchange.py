@@ -368,6 +368,7 @@ class SimExchange(ExchangeState):
             trade_id, symbol, side, mul(Decimal(ticks), rules.tick), mul(Decimal(lots), rules.lot), now_ns
         )
         market.tape.append(trade)
+        market.candles.note(trade)
         self._emit(trade)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arb.clock import NS_PER_S, NS_PER_US
+from arb.sandbox.candles import CandleBook
 from arb.sandbox.exact import ZERO, add, mul, plain, ratio, sub
 from arb.sandbox.matching import MatchBook
 from arb.sandbox.values import PublicTrade, SimInstrument
@@ -53,10 +54,15 @@ class Market:
         self.reference_twice = 0
         """Twice the last middle price in ticks: the reference of the price band when a side is empty."""
         self.fill_count = 0
+        self.candles = CandleBook(instrument.listed_ns)
         self._price_texts: dict[int, str] = {}
         self._size_places, self._price_places = instrument.size_places, instrument.price_places
         self._size_unit = int(instrument.lot.scaleb(self._size_places))
         self._price_unit = int(instrument.tick.scaleb(self._price_places))
+
+    def open_candles(self) -> None:
+        """Let the candles before the first trade stand at the middle of the present book, rounded down to a tick."""
+        self.candles.open_at(mul(Decimal((self.book.mid_twice() or 0) // 2), self.instrument.tick))
 
     def price_text(self, ticks: int) -> str:
         """Write a price of `ticks`, with the instrument's decimal places."""

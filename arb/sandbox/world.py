@@ -36,6 +36,7 @@ WS_PATHS = {
     "/ws/v4": "gate",
     "/ws/v5/public": "okx",
     "/ws/v5/private": "okx",
+    "/ws/v5/business": "okx",
     "/v2/ws/public": "bitget",
     "/v2/ws/private": "bitget",
 }
@@ -116,6 +117,9 @@ class SimWorld:
             static=static,
             rungs=rungs,
         )
+        for venue in self.venues.values():
+            for market in venue.exchange.markets.values():
+                market.open_candles()
 
     def _make_venue(self, name: str, ids: IdSource, start_ns: int) -> SimVenue:
         profile = make_profile(name, random.Random(f"{self.seed}/{name}/keys/{start_ns}"), start_ns, self._all_symbols)

@@ -1,5 +1,6 @@
 """Unmodified ccxt as judge: it trades on all three venues of the sandbox and reads its own fills back."""
 
+import itertools
 from decimal import Decimal
 from typing import Any
 
@@ -336,3 +337,25 @@ def test_ended_orders_are_in_the_history(stock_venue: StockVenue) -> None:
     closed = {each["id"]: each["status"] for each in stock_venue.client.fetch_closed_orders(SYMBOL)}
     assert closed[filled["id"]] == "closed"
     assert resting["id"] not in {order_id for order_id, status in closed.items() if status == "closed"}
+
+
+def test_candles_show_the_trades(stock_venue: StockVenue) -> None:
+    place(stock_venue, "market", "buy", "0.02", "50010")
+
+    candles = stock_venue.client.fetch_ohlcv(SYMBOL, "1m", limit=10)
+    days = stock_venue.client.fetch_ohlcv(SYMBOL, "1d", limit=3)
+
+    assert [later[0] - earlier[0] for earlier, later in itertools.pairwise(candles)] == [60_000] * 9
+    assert exact(days[-1][4]) == 50_010
+    assert sum(exact(candle[5]) for candle in candles) >= Decimal("0.02")
+
+
+def test_the_ledger_of_bills_explains_each_balance(stock_venue: StockVenue) -> None:
+    place(stock_venue, "market", "sell", "0.02")
+
+    for asset in ("BTC", "USDT"):
+        entries = stock_venue.client.fetch_ledger(asset, limit=100)
+        held = stock_venue.ledger()["balances"][asset]
+        latest = [exact(entry["after"]) for entry in entries if entry["timestamp"] == entries[-1]["timestamp"]]
+        assert Decimal(held["free"]) + Decimal(held["locked"]) in latest  # the client sorts by time alone
+        assert len({entry["id"] for entry in entries}) == len(entries)

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.sandbox.bitget import orders, reads
+from arb.sandbox.bitget import candles, orders, reads
 from arb.sandbox.bitget.auth import BitgetRefusal, check_request
+from arb.sandbox.bitget.params import find_symbol
 from arb.sandbox.bitget.wire import Json, encode
 from arb.sandbox.bitget.ws import BitgetPrivateSession, BitgetPublicSession
 from arb.sandbox.exchange import SimExchange
@@ -60,6 +61,8 @@ _READS = {
     "/mix/market/contracts": _Read(reads.contracts, False, 20),
     "/spot/market/orderbook": _Read(reads.book, False, 20),
     "/spot/market/tickers": _Read(reads.tickers, False, 20),
+    "/spot/market/candles": _Read(candles.candles, False, 20),
+    "/spot/market/history-candles": _Read(candles.history_candles, False, 20),
     "/spot/market/fills": _Read(reads.trades, False, 10),
     "/spot/market/fills-history": _Read(reads.trades, False, 10),
     "/spot/account/info": _Read(reads.account_info, True, 1),
@@ -133,7 +136,7 @@ class BitgetDialect:
 
     def _known(self, item: Mapping[str, Any]) -> str | None:
         """Return the symbol spoken of, by name or as that of the order meant."""
-        named = reads.find_symbol(self.exchange, item.get("symbol"))
+        named = find_symbol(self.exchange, item.get("symbol"))
         order = reads.find_order(self.exchange, item) if named is None else None
         return named if order is None else order.symbol
 

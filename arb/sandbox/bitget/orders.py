@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from arb.sandbox.bitget.auth import BitgetRefusal
-from arb.sandbox.bitget.reads import find_order, find_symbol
+from arb.sandbox.bitget.params import find_symbol
+from arb.sandbox.bitget.reads import find_order
 from arb.sandbox.bitget.wire import Json, client_oid
 from arb.sandbox.exact import parse, plain
 from arb.sandbox.exchange import SimExchange

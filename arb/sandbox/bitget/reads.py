@@ -5,30 +5,21 @@ the `data` of the answer; it raises `BitgetRefusal` for a bad question. Identity
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from arb.clock import NS_PER_MS
 from arb.sandbox.bitget import wire
 from arb.sandbox.bitget.auth import BitgetRefusal
+from arb.sandbox.bitget.params import Params, needed, page, symbol_param, wanted_symbol, whole_param
 from arb.sandbox.bitget.wire import Json
 from arb.sandbox.exact import plain, whole
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.market import daily_figures
 from arb.sandbox.values import SimFill, SimOrder
 
-PAGE_MAX = 100
 BILLS_MAX = 500
 BOOK_DEPTH_MAX = 150
 
-Params = Mapping[str, str]
 Read = Callable[[SimExchange, Params, int], Any]
-Row = TypeVar("Row")
-
-
-def find_symbol(exchange: SimExchange, spelling: object) -> str | None:
-    """Return the symbol that the venue's spelling (in either letter case) names, None when there is none."""
-    wanted = str(spelling).upper()
-    return next((symbol for symbol in exchange.instruments if wire.native(symbol) == wanted), None)
 
 
 # -- public ------------------------------------------------------------------------------------------------------------
@@ -47,7 +38,7 @@ def coins(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 def symbols(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /spot/public/symbols`."""
-    wanted = _wanted_symbol(exchange, params)
+    wanted = wanted_symbol(exchange, params)
     return [wire.symbol_rules(rules) for rules in exchange.instruments.values() if wanted in (None, rules.symbol)]
 
 
@@ -58,19 +49,19 @@ def margin_symbols(exchange: SimExchange, _: Params, __: int) -> list[Json]:
 
 def contracts(_: SimExchange, params: Params, __: int) -> list[Json]:
     """`GET /mix/market/contracts`: this venue lists none."""
-    _needed(params, "productType")
+    needed(params, "productType")
     return []
 
 
 def book(exchange: SimExchange, params: Params, now_ns: int) -> Json:
     """`GET /spot/market/orderbook`: up to 150 levels."""
-    depth = _whole(params, "limit", BOOK_DEPTH_MAX, BOOK_DEPTH_MAX)
-    return wire.book(exchange.snapshot(_symbol(exchange, params), depth), now_ns)
+    depth = whole_param(params, "limit", BOOK_DEPTH_MAX, BOOK_DEPTH_MAX)
+    return wire.book(exchange.snapshot(symbol_param(exchange, params), depth), now_ns)
 
 
 def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /spot/market/tickers`."""
-    wanted = _wanted_symbol(exchange, params)
+    wanted = wanted_symbol(exchange, params)
     return [
         wire.ticker(daily_figures(exchange.market(symbol), now_ns), symbol, now_ns)
         for symbol in exchange.instruments
@@ -80,8 +71,10 @@ def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
 
 def trades(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /spot/market/fills` and `fills-history`: newest first."""
-    symbol = _symbol(exchange, params)
-    return [wire.public_trade(trade) for trade in exchange.public_trades(symbol, _whole(params, "limit", 100, 500))]
+    symbol = symbol_param(exchange, params)
+    return [
+        wire.public_trade(trade) for trade in exchange.public_trades(symbol, whole_param(params, "limit", 100, 500))
+    ]
 
 
 # -- the account -------------------------------------------------------------------------------------------------------
@@ -114,9 +107,9 @@ def assets(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
 
 def trade_rate(exchange: SimExchange, params: Params, _: int) -> Json:
     """`GET /common/trade-rate`: the account's own rates."""
-    if _needed(params, "businessType") not in ("spot", "margin", "mix"):
+    if needed(params, "businessType") not in ("spot", "margin", "mix"):
         raise BitgetRefusal("40017", "Parameter verification failed businessType")
-    maker, taker = exchange.fee_rates(_symbol(exchange, params))
+    maker, taker = exchange.fee_rates(symbol_param(exchange, params))
     return {"makerFeeRate": plain(maker), "takerFeeRate": plain(taker)}
 
 
@@ -151,22 +144,22 @@ def order_info(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 def open_orders(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /spot/trade/unfilled-orders`, newest first."""
-    rows = [o for o in exchange.open_orders(_wanted_symbol(exchange, params)) if _named(str(o.id), params)]
-    return [wire.open_order(o) for o in _page(rows, params, lambda o: o.id, lambda o: o.created_ns)]
+    rows = [o for o in exchange.open_orders(wanted_symbol(exchange, params)) if _named(str(o.id), params)]
+    return [wire.open_order(o) for o in page(rows, params, lambda o: o.id, lambda o: o.created_ns)]
 
 
 def ended_orders(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /spot/trade/history-orders`: by order id, newest first; times are those of creation."""
-    rows = [o for o in exchange.done_orders(now_ns, _wanted_symbol(exchange, params)) if _named(str(o.id), params)]
+    rows = [o for o in exchange.done_orders(now_ns, wanted_symbol(exchange, params)) if _named(str(o.id), params)]
     rows.sort(key=lambda o: o.id, reverse=True)
-    return [wire.order(o) for o in _page(rows, params, lambda o: o.id, lambda o: o.created_ns)]
+    return [wire.order(o) for o in page(rows, params, lambda o: o.id, lambda o: o.created_ns)]
 
 
 def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /spot/trade/fills`: newest first, paged by `tradeId`."""
-    rows = [f for f in exchange.fills_of(now_ns, _symbol(exchange, params)) if _named(str(f.order_id), params)]
+    rows = [f for f in exchange.fills_of(now_ns, symbol_param(exchange, params)) if _named(str(f.order_id), params)]
     rows.sort(key=lambda f: f.trade_id, reverse=True)
-    return [wire.fill(f, order_kind(exchange, f)) for f in _page(rows, params, lambda f: f.trade_id, lambda f: f.ns)]
+    return [wire.fill(f, order_kind(exchange, f)) for f in page(rows, params, lambda f: f.trade_id, lambda f: f.ns)]
 
 
 def bills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
@@ -177,7 +170,7 @@ def bills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
         for row in [wire.bill(bill)]
         if all(params.get(name) in (None, "", row[name]) for name in ("groupType", "businessType"))
     ]
-    paged = _page(rows, params, lambda pair: pair[0].id, lambda pair: pair[0].ns, most=BILLS_MAX)
+    paged = page(rows, params, lambda pair: pair[0].id, lambda pair: pair[0].ns, most=BILLS_MAX)
     return [row for _, row in paged]
 
 
@@ -187,61 +180,19 @@ def order_kind(exchange: SimExchange, subject: SimFill) -> str:
     return "limit" if found is None else found.request.kind
 
 
-# -- reading parameters ------------------------------------------------------------------------------------------------
-
-
-def _needed(params: Params, name: str) -> str:
-    value = params.get(name, "")
-    if not value:
-        raise BitgetRefusal("40019", f"Parameter {name} cannot be empty")
-    return value
-
-
-def _symbol(exchange: SimExchange, params: Params) -> str:
-    found = find_symbol(exchange, _needed(params, "symbol"))
-    if found is None:
-        raise BitgetRefusal("40034", "Parameter symbol does not exist")
-    return found
-
-
-def _wanted_symbol(exchange: SimExchange, params: Params) -> str | None:
-    return _symbol(exchange, params) if params.get("symbol") else None
+# -- choosing rows -----------------------------------------------------------------------------------------------------
 
 
 def _named(order_id: str, params: Params) -> bool:
     return params.get("orderId") in (None, "", order_id)
 
 
-def _whole(params: Params, name: str, default: int, largest: int | None = None) -> int:
-    text = params.get(name, "")
-    if not text:
-        return default
-    number = whole(text)
-    if number is None:
-        raise BitgetRefusal("40017", f"Parameter verification failed {name}")
-    return number if largest is None else min(max(1, number), largest)
-
-
-def _page(
-    rows: list[Row],
-    params: Params,
-    number: Callable[[Row], int],
-    instant: Callable[[Row], int],
-    most: int = PAGE_MAX,
-) -> list[Row]:
-    """Cut a page out of rows that are newest first: ids below `idLessThan`, times within bounds, at most `limit`."""
-    below, first = _whole(params, "idLessThan", 2**63), _whole(params, "startTime", 0)
-    last = _whole(params, "endTime", 2**63)
-    kept = [row for row in rows if number(row) < below and first <= instant(row) // NS_PER_MS <= last]
-    return kept[: _whole(params, "limit", PAGE_MAX, most)]
-
-
 def _transfers(exchange: SimExchange, params: Params, *, deposited: bool) -> list[Json]:
     for bound in ("startTime", "endTime"):
-        _needed(params, bound)
+        needed(params, bound)
     rows = [
         booked
         for booked in reversed(exchange.account.transfers)
         if (booked.amount > 0) is deposited and booked.amount != 0 and params.get("coin") in (None, "", booked.asset)
     ]
-    return [wire.transfer(booked) for booked in _page(rows, params, lambda b: b.id, lambda b: b.ns)]
+    return [wire.transfer(booked) for booked in page(rows, params, lambda b: b.id, lambda b: b.ns)]

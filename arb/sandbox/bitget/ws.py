@@ -12,8 +12,13 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.accounts import Balance
 from arb.sandbox.bitget import wire
 from arb.sandbox.bitget.auth import BitgetRefusal, check_login
-from arb.sandbox.bitget.reads import find_symbol, order_kind
+from arb.sandbox.bitget.candles import CHANNELS as CANDLE_CHANNELS
+from arb.sandbox.bitget.candles import row as candle_row
+from arb.sandbox.bitget.params import find_symbol
+from arb.sandbox.bitget.reads import order_kind
 from arb.sandbox.bitget.wire import Json
+from arb.sandbox.candle_feed import CandleFeed
+from arb.sandbox.candles import Candle, Span
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.market import BookUpdate, daily_figures
 from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
@@ -30,6 +35,7 @@ TICKER_STREAM = (1, MS_150)
 """Which book stream paces the tickers."""
 FRAMES_PER_SECOND_MAX = 10
 FIRST_TRADES = 50
+FIRST_CANDLES = 500
 ALL = "default"
 """What stands for every instrument or coin in a private subscription."""
 
@@ -108,7 +114,7 @@ class BitgetSession(CommandSession):
             frame["arg"] = arg
         self.answer(text(frame), now_ns)
 
-    def data(self, action: str, arg: Json, rows: list[Json], kind: str, symbol: str | None, now_ns: int) -> None:
+    def data(self, action: str, arg: Json, rows: list[Any], kind: str, symbol: str | None, now_ns: int) -> None:
         """Push rows of a channel."""
         frame = {"action": action, "arg": arg, "data": rows, "ts": now_ns // NS_PER_MS}
         self.push(text(frame), kind, symbol, now_ns, lane=arg["channel"])
@@ -127,13 +133,14 @@ class BitgetPublicSession(BitgetSession):
         super().__init__(venue, path, exchange)
         self._topics: dict[tuple[str, str], Json] = {}
         """The argument of each subscription, by channel and symbol."""
+        self._candles = CandleFeed(self, self._push_candle)
 
     def subscribe(self, arg: Json, now_ns: int) -> None:
         """Start a public channel with its snapshot."""
         channel, symbol = str(arg.get("channel", "")), find_symbol(self.exchange, arg.get("instId"))
         if symbol is None or str(arg.get("instType", "")).upper() != "SPOT":
             raise no_such_channel(arg)
-        if channel not in BOOK_CHANNELS and channel not in ("ticker", "trade"):
+        if channel not in BOOK_CHANNELS and channel not in CANDLE_CHANNELS and channel not in ("ticker", "trade"):
             raise no_such_channel(arg)
         self.acknowledge("subscribe", arg, now_ns)
         self._topics[(channel, symbol)] = arg
@@ -146,6 +153,10 @@ class BitgetPublicSession(BitgetSession):
         elif channel == "ticker":
             self.subscribe_book(symbol, *TICKER_STREAM, now_ns)
             self._push_ticker(symbol, now_ns)
+        elif channel in CANDLE_CHANNELS:
+            past = self.exchange.market(symbol).candles.last(CANDLE_CHANNELS[channel], FIRST_CANDLES, now_ns + 1)
+            self.data("snapshot", arg, [candle_row(candle) for candle in past], "trade", symbol, now_ns)
+            self._candles.subscribe(symbol, CANDLE_CHANNELS[channel], now_ns)
         else:
             rows = [wire.public_trade(trade) for trade in self.exchange.public_trades(symbol, FIRST_TRADES)]
             self.data("snapshot", arg, rows, "trade", symbol, now_ns)
@@ -154,6 +165,8 @@ class BitgetPublicSession(BitgetSession):
         """Stop a public channel."""
         channel, symbol = str(arg.get("channel", "")), find_symbol(self.exchange, arg.get("instId")) or ""
         self._topics.pop((channel, symbol), None)
+        if channel in CANDLE_CHANNELS:
+            self._candles.unsubscribe(symbol, CANDLE_CHANNELS[channel])
         stream = TICKER_STREAM if channel == "ticker" else BOOK_CHANNELS.get(channel)
         if stream is not None:
             self.unsubscribe_book(symbol, *stream)
@@ -170,9 +183,10 @@ class BitgetPublicSession(BitgetSession):
             self._push_short(channel, update.symbol, now_ns)
 
     def on_event(self, event: Event) -> None:
-        """Push a public trade."""
+        """Push a public trade, and the candles it changed."""
         if not isinstance(event, PublicTrade):
             return
+        self._candles.on_trade(event)
         arg = self._topics.get(("trade", event.symbol))
         if arg is not None:
             self.data("update", arg, [wire.public_trade(event)], "trade", event.symbol, event.ns)
@@ -191,6 +205,11 @@ class BitgetPublicSession(BitgetSession):
         view = self.exchange.snapshot(symbol, BOOK_CHANNELS[channel][0])
         row = wire.book(view, now_ns) | {"seq": view.update_id, "pseq": 0}
         self.data("snapshot", self._topics[(channel, symbol)], [row], "book", symbol, now_ns)
+
+    def _push_candle(self, symbol: str, span: Span, candle: Candle, is_over: bool, now_ns: int) -> None:
+        for channel, known in CANDLE_CHANNELS.items():
+            if known == span and (channel, symbol) in self._topics:
+                self.data("update", self._topics[(channel, symbol)], [candle_row(candle)], "trade", symbol, now_ns)
 
     def _push_ticker(self, symbol: str, now_ns: int) -> None:
         row = wire.ticker(daily_figures(self.exchange.market(symbol), now_ns), symbol, now_ns)

@@ -14,7 +14,8 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.gate.auth import GateError, check_expiry, check_request
 from arb.sandbox.gate.fields import Json, symbol_of
 from arb.sandbox.gate.orders import REFUSED_BALANCE, texts_of
-from arb.sandbox.gate.routes import GateRoutes, Query
+from arb.sandbox.gate.query import Query
+from arb.sandbox.gate.routes import GateRoutes
 from arb.sandbox.gate.ws import GateSession
 from arb.sandbox.wire import (
     CANCEL,
@@ -59,6 +60,7 @@ class GateDialect:
             ("GET", "/spot/tickers"): Route(PUBLIC, routes.tickers),
             ("GET", "/spot/order_book"): Route(PUBLIC, routes.order_book),
             ("GET", "/spot/trades"): Route(PUBLIC, routes.trades),
+            ("GET", "/spot/candlesticks"): Route(PUBLIC, routes.candlesticks),
             ("GET", "/spot/accounts"): Route(QUERY, routes.accounts),
             ("GET", "/spot/account_book"): Route(QUERY, routes.account_book),
             ("GET", "/spot/fee"): Route(QUERY, routes.spot_fee),

@@ -1,15 +1,13 @@
 """Gate's REST endpoints one by one: parameters in, (status, content) out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
 
 from arb.clock import NS_PER_S
 from arb.sandbox.exact import parse, plain
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.gate import orders as gate_orders
 from arb.sandbox.gate.auth import GateError
+from arb.sandbox.gate.candles import candlesticks
 from arb.sandbox.gate.fields import (
     Json,
     bill_rows,
@@ -25,57 +23,10 @@ from arb.sandbox.gate.fields import (
     ticker_json,
     transfer_json,
 )
+from arb.sandbox.gate.query import Answer, Query
 from arb.sandbox.values import PublicTrade
 
-_Row = TypeVar("_Row")
-Answer = tuple[int, object]
 WEEK_NS = 7 * 86_400 * NS_PER_S
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A request already authenticated and metered."""
-
-    params: dict[str, str]
-    argument: str
-    body: object
-    now_ns: int
-
-    def items(self) -> list[Json]:
-        """Return the body's objects: of a list all, of one object that one."""
-        content = self.body if isinstance(self.body, list) else [self.body]
-        return [item for item in content if isinstance(item, dict)]
-
-    def number(self, name: str, default: int, most: int) -> int:
-        """Return a whole number parameter between 1 and `most`."""
-        text = self.params.get(name)
-        if text is None or text == "":
-            return default
-        value = parse(text)
-        if value is None or value != int(value) or not 1 <= value <= most:
-            raise GateError(400, "INVALID_PARAM_VALUE", f"Invalid {name}")
-        return int(value)
-
-    def flag(self, name: str) -> bool:
-        """Return a boolean parameter, in any letter case."""
-        return self.params.get(name, "").lower() == "true"
-
-    def time_ns(self, name: str) -> int | None:
-        """Return a time parameter given in seconds, in nanoseconds."""
-        value = parse(self.params.get(name))
-        return None if value is None else int(value * NS_PER_S)
-
-    def body_object(self) -> Json:
-        """Return the body, which must be an object."""
-        if not isinstance(self.body, dict):
-            raise GateError(400, "INVALID_REQUEST_BODY", "an object is expected")
-        return self.body
-
-    def body_list(self) -> list[object]:
-        """Return the body, which must be a list."""
-        if not isinstance(self.body, list):
-            raise GateError(400, "INVALID_REQUEST_BODY", "a list is expected")
-        return self.body
 
 
 class GateRoutes:
@@ -134,6 +85,10 @@ class GateRoutes:
         trades = self.exchange.public_trades(symbol, query.number("limit", 100, 1000))
         return 200, [public_trade_json(trade) for trade in trades]
 
+    def candlesticks(self, query: Query) -> Answer:
+        """Answer `/spot/candlesticks`."""
+        return candlesticks(self.exchange, self._symbol(query.params.get("currency_pair", "")), query)
+
     # -- account ---------------------------------------------------------------------------------------------------
 
     def accounts(self, query: Query) -> Answer:
@@ -152,7 +107,7 @@ class GateRoutes:
         until_ns = None if until is None else until + NS_PER_S - 1
         bills = self.exchange.bills_of(query.now_ns, query.params.get("currency"), query.time_ns("from"), until_ns)
         rows = [row for bill in bills for row in bill_rows(bill) if wanted in (None, "", row["type"])]
-        return 200, self._page(query, rows, query.number("limit", 100, 1000))
+        return 200, query.page(rows, query.number("limit", 100, 1000))
 
     def spot_fee(self, query: Query) -> Answer:
         """Answer `/spot/fee` (deprecated by Gate, still served)."""
@@ -284,7 +239,7 @@ class GateRoutes:
             limit = query.number("limit", 100, 1000)
         else:
             raise GateError(400, "INVALID_PARAM_VALUE", "status must be open or finished")
-        return 200, [order_json(order) for order in self._page(query, found, limit)]
+        return 200, [order_json(order) for order in query.page(found, limit)]
 
     def open_orders(self, query: Query) -> Answer:
         """Answer `GET /spot/open_orders`, grouped by pair."""
@@ -293,7 +248,7 @@ class GateRoutes:
         for symbol in self.exchange.markets:
             orders = self.exchange.open_orders(symbol)
             if orders:
-                rows = [order_json(order) for order in self._page(query, orders, limit)]
+                rows = [order_json(order) for order in query.page(orders, limit)]
                 groups.append({"currency_pair": pair_of(symbol), "total": len(orders), "orders": rows})
         return 200, groups
 
@@ -314,7 +269,7 @@ class GateRoutes:
             since,
             None if until is None else until + NS_PER_S - 1,
         )
-        return 200, [fill_json(f, self.exchange) for f in self._page(query, fills, query.number("limit", 100, 1000))]
+        return 200, [fill_json(f, self.exchange) for f in query.page(fills, query.number("limit", 100, 1000))]
 
     def countdown(self, query: Query) -> Answer:
         """Answer `POST /spot/countdown_cancel_all`: cancel after `timeout` seconds unless renewed; 0 disarms."""
@@ -345,11 +300,6 @@ class GateRoutes:
         if symbol not in self.exchange.markets:
             raise GateError(400, "INVALID_CURRENCY_PAIR", f"Invalid currency pair {pair}")
         return symbol
-
-    @staticmethod
-    def _page(query: Query, rows: Sequence[_Row], limit: int) -> Sequence[_Row]:
-        start = (query.number("page", 1, 100_000) - 1) * limit
-        return rows[start : start + limit]
 
 
 _FUTURES_RATES: Json = {

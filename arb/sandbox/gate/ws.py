@@ -8,8 +8,11 @@ import json
 from collections.abc import Callable
 
 from arb.clock import NS_PER_MS
+from arb.sandbox.candle_feed import CandleFeed
+from arb.sandbox.candles import Candle, Span
 from arb.sandbox.exact import plain
 from arb.sandbox.gate.auth import GateError, check_channel
+from arb.sandbox.gate.candles import candle_event, span_of
 from arb.sandbox.gate.fields import (
     Json,
     fill_event_json,
@@ -46,12 +49,14 @@ class GateSession(Session):
         self._books: dict[BookKey, dict[str, str]] = {}
         """What each book stream feeds: stream text (`spot.obu ob.BTC_USDT.50`) to channel."""
         self.trading = GateTrading(self, dialect)
+        self._candles = CandleFeed(self, self._push_candle)
         self._subscribers: dict[str, Callable[[list[str], int], None]] = {
             "spot.obu": self._subscribe_obu,
             "spot.order_book_update": self._subscribe_update,
             "spot.order_book": self._subscribe_book,
             "spot.book_ticker": self._subscribe_book_ticker,
             "spot.tickers": self._subscribe_tickers,
+            "spot.candlesticks": self._subscribe_candles,
         }
 
     # -- in --------------------------------------------------------------------------------------------------------
@@ -113,6 +118,11 @@ class GateSession(Session):
                 raise GateError(400, "INVALID_PARAM_VALUE", f"invalid payload {items}")
         elif channel == "spot.obu":
             pairs = [_obu_pair(item) for item in items]
+        elif channel == "spot.candlesticks":
+            pairs = items[1:]
+            span_of(items[0] if items else "")
+            if len(pairs) != 1:
+                raise GateError(400, "INVALID_PARAM_VALUE", f"invalid payload {items}")
         elif channel in (*_PRIVATE, "spot.trades", "spot.tickers", "spot.book_ticker"):
             pairs = [item for item in items if item != "!all"]
         else:
@@ -147,6 +157,8 @@ class GateSession(Session):
             if not feeds:
                 del self._books[key]
                 self.unsubscribe_book(*key)
+        if channel == "spot.candlesticks":
+            self._candles.unsubscribe(symbol_of(items[1]), span_of(items[0]))
         symbols = {"*" if item == "!all" else symbol_of(item) for item in items}
         self._pairs.get(channel, set()).difference_update(symbols or {"*"})
 
@@ -178,6 +190,11 @@ class GateSession(Session):
         for item in items:
             self._join("spot.tickers", item, (symbol_of(item), 1, _INTERVALS["1000ms"]), now_ns)
             self._push_ticker(symbol_of(item), now_ns)
+
+    def _subscribe_candles(self, items: list[str], now_ns: int) -> None:
+        wanted = symbol_of(items[1]), span_of(items[0])
+        self._candles.subscribe(*wanted, now_ns)
+        self._candles.push_present(*wanted, now_ns)
 
     # -- out -------------------------------------------------------------------------------------------------------
 
@@ -232,6 +249,7 @@ class GateSession(Session):
     def on_event(self, event: Event) -> None:
         """Send an event of the exchange to the channels that want it."""
         if isinstance(event, PublicTrade):
+            self._candles.on_trade(event)
             if self._wants("spot.trades", event.symbol):
                 row = public_trade_json(event)
                 row["id"] = event.trade_id
@@ -247,6 +265,10 @@ class GateSession(Session):
                 self._push_frame(channel, [row], "fill", event.fill.symbol, event.ns, event.ns)
         elif self._wants("spot.balances", "*"):
             self._push_frame("spot.balances", [self._balance_json(event)], "balance", None, event.ns, event.ns)
+
+    def _push_candle(self, symbol: str, span: Span, candle: Candle, is_over: bool, now_ns: int) -> None:
+        result = candle_event(symbol, span, candle, is_over)
+        self._push_frame("spot.candlesticks", result, "trade", symbol, now_ns, now_ns)
 
     def _balance_json(self, event: BalanceChanged) -> Json:
         return {

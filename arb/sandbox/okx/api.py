@@ -14,9 +14,12 @@ from arb.clock import NS_PER_MS
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.okx import reads
 from arb.sandbox.okx.auth import OkxRefusal, check_expiry, check_request
+from arb.sandbox.okx.business import OkxBusinessSession
+from arb.sandbox.okx.candles import candles
 from arb.sandbox.okx.orders import BATCH_SIZE_MAX, WINDOW_NS, Countdown, OkxOrders, envelope
+from arb.sandbox.okx.private import OkxPrivateSession
 from arb.sandbox.okx.wire import Json, encode, symbol_of
-from arb.sandbox.okx.ws import OkxPrivateSession, OkxPublicSession
+from arb.sandbox.okx.ws import OkxPublicSession
 from arb.sandbox.wire import (
     CANCEL,
     PLACE,
@@ -58,6 +61,8 @@ _READS = {
     "/market/ticker": _Read(reads.ticker, False, 20),
     "/market/tickers": _Read(reads.tickers, False, 20),
     "/market/trades": _Read(reads.trades, False, 100),
+    "/market/candles": _Read(candles, False, 40),
+    "/market/history-candles": _Read(candles, False, 20),
     "/account/config": _Read(reads.account_config, True, 5),
     "/account/balance": _Read(reads.account_balance, True, 10),
     "/account/bills": _Read(reads.bills, True, 10),
@@ -196,13 +201,15 @@ class OkxDialect:
         return HttpAnswer(200, encode(envelope(items, now_ns)))
 
     def open(self, venue: Venue, path: str) -> Session:
-        """Open a websocket session: `/ws/v5/private`, anything else as `/ws/v5/public`."""
+        """Open a websocket session: `/ws/v5/private`, `/ws/v5/business`, anything else as `/ws/v5/public`."""
         if path.rstrip("/").endswith("/private"):
             return OkxPrivateSession(venue, path, self.exchange, self.orders)
+        if path.rstrip("/").endswith("/business"):
+            return OkxBusinessSession(venue, path, self.exchange)
         return OkxPublicSession(venue, path, self.exchange)
 
 
-def _answer(data: list[Json]) -> HttpAnswer:
+def _answer(data: list[Any]) -> HttpAnswer:
     return HttpAnswer(200, encode({"code": "0", "data": data, "msg": ""}))
 
 

@@ -4,29 +4,33 @@ Source: the venue's API v5 pages of the same names. Each function takes (exchang
 returns the `data` list; it raises `OkxRefusal` for a bad question. Identity and rate limits are checked before.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.sandbox.exact import plain, whole
+from arb.sandbox.exact import plain
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.market import daily_figures
 from arb.sandbox.okx import wire
-from arb.sandbox.okx.auth import OkxRefusal
 from arb.sandbox.okx.bills import bill as written_bill
 from arb.sandbox.okx.orders import inst_id_code
+from arb.sandbox.okx.params import (
+    Params,
+    known_symbol,
+    page,
+    product_param,
+    span_param,
+    symbol_param,
+    wanted_symbol,
+    whole_param,
+)
 from arb.sandbox.okx.wire import Json
 from arb.sandbox.values import SimFill, SimOrder
 
-PAGE_MAX = 100
 BOOK_DEPTH_MAX = 400
 FULL_BOOK_DEPTH_MAX = 5000
-PRODUCTS = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
-NO_SUCH_INSTRUMENT = ("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
 
-Params = Mapping[str, str]
-Read = Callable[[SimExchange, Params, int], list[Json]]
-Row = TypeVar("Row")
+Read = Callable[[SimExchange, Params, int], list[Any]]
 
 
 # -- public ------------------------------------------------------------------------------------------------------------
@@ -39,9 +43,9 @@ def server_time(_: SimExchange, __: Params, now_ns: int) -> list[Json]:
 
 def instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /public/instruments`: only spot has any."""
-    if _product(params) != "SPOT":
+    if product_param(params) != "SPOT":
         return []
-    wanted = _wanted_symbol(exchange, params)
+    wanted = wanted_symbol(exchange, params)
     return [
         wire.instrument(rules, inst_id_code(exchange, rules.symbol))
         for rules in exchange.instruments.values()
@@ -51,23 +55,25 @@ def instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
 
 def book(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /market/books`: up to 400 levels, 1 unless `sz` says otherwise."""
-    return [wire.book(exchange.snapshot(_symbol_param(exchange, params), _depth(params, BOOK_DEPTH_MAX)))]
+    return [wire.book(exchange.snapshot(symbol_param(exchange, params), whole_param(params, "sz", 1, BOOK_DEPTH_MAX)))]
 
 
 def full_book(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /market/books-full`: up to 5000 levels."""
-    return [wire.book(exchange.snapshot(_symbol_param(exchange, params), _depth(params, FULL_BOOK_DEPTH_MAX)))]
+    return [
+        wire.book(exchange.snapshot(symbol_param(exchange, params), whole_param(params, "sz", 1, FULL_BOOK_DEPTH_MAX)))
+    ]
 
 
 def ticker(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /market/ticker`."""
-    symbol = _symbol_param(exchange, params)
+    symbol = symbol_param(exchange, params)
     return [wire.ticker(daily_figures(exchange.market(symbol), now_ns), symbol, now_ns)]
 
 
 def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /market/tickers`."""
-    if _product(params) != "SPOT":
+    if product_param(params) != "SPOT":
         return []
     return [
         wire.ticker(daily_figures(exchange.market(symbol), now_ns), symbol, now_ns) for symbol in exchange.instruments
@@ -76,8 +82,10 @@ def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
 
 def trades(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /market/trades`: newest first, up to 500."""
-    symbol = _symbol_param(exchange, params)
-    return [wire.public_trade(trade) for trade in exchange.public_trades(symbol, _whole(params, "limit", 100, 500))]
+    symbol = symbol_param(exchange, params)
+    return [
+        wire.public_trade(trade) for trade in exchange.public_trades(symbol, whole_param(params, "limit", 100, 500))
+    ]
 
 
 # -- the account -------------------------------------------------------------------------------------------------------
@@ -123,9 +131,9 @@ def account_balance(exchange: SimExchange, params: Params, now_ns: int) -> list[
 
 def trade_fee(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /account/trade-fee`: negative when paid. Without `instId` the rates of the first instrument are given."""
-    product = _product(params)
+    product = product_param(params)
     wanted = params.get("instId")
-    symbol = _symbol(exchange, wanted) if wanted else next(iter(exchange.instruments))
+    symbol = known_symbol(exchange, wanted) if wanted else next(iter(exchange.instruments))
     maker, taker = (plain(rate.copy_negate()) for rate in exchange.fee_rates(symbol))
     return [
         {
@@ -137,8 +145,12 @@ def trade_fee(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
             "level": "Lv1",
             "maker": maker,
             "makerU": "",
+            "makerUSDC": "",
             "taker": taker,
             "takerU": "",
+            "takerUSDC": "",
+            "fiat": [],
+            "uly": "",
             "ruleType": "normal",
             "ts": wire.ms(now_ns),
         }
@@ -175,48 +187,48 @@ def open_orders(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /trade/orders-pending`, newest first."""
     if params.get("instType", "SPOT") != "SPOT":
         return []
-    rows = [o for o in exchange.open_orders(_wanted_symbol(exchange, params)) if _order_wanted(o, params)]
-    return [show_order(exchange, o) for o in _page(rows, params, lambda o: o.id)]
+    rows = [o for o in exchange.open_orders(wanted_symbol(exchange, params)) if _order_wanted(o, params)]
+    return [show_order(exchange, o) for o in page(rows, params, lambda o: o.id)]
 
 
 def ended_orders(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /trade/orders-history`: by order id, newest first; `begin` and `end` speak of the time of creation."""
-    if _product(params) != "SPOT":
+    if product_param(params) != "SPOT":
         return []
-    first, last = _span(params)
+    first, last = span_param(params)
     rows = [
         o
-        for o in exchange.done_orders(now_ns, _wanted_symbol(exchange, params))
+        for o in exchange.done_orders(now_ns, wanted_symbol(exchange, params))
         if _order_wanted(o, params) and first <= o.created_ns // NS_PER_MS <= last
     ]
     rows.sort(key=lambda o: o.id, reverse=True)
-    return [show_order(exchange, o) for o in _page(rows, params, lambda o: o.id)]
+    return [show_order(exchange, o) for o in page(rows, params, lambda o: o.id)]
 
 
 def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /trade/fills` (three days) and `/trade/fills-history` (three months): newest first, paged by `billId`."""
     if params.get("instType", "SPOT") != "SPOT":
         return []
-    first, last = _span(params)
+    first, last = span_param(params)
     order_id = params.get("ordId")
     rows = [
         fill
-        for fill in exchange.fills_of(now_ns, _wanted_symbol(exchange, params))
+        for fill in exchange.fills_of(now_ns, wanted_symbol(exchange, params))
         if (not order_id or str(fill.order_id) == order_id) and first <= fill.ns // NS_PER_MS <= last
     ]
     rows.sort(key=lambda fill: fill.bill_id, reverse=True)
-    return [wire.fill(fill, _tag(exchange, fill)) for fill in _page(rows, params, lambda fill: fill.bill_id)]
+    return [wire.fill(fill, _tag(exchange, fill)) for fill in page(rows, params, lambda fill: fill.bill_id)]
 
 
 def fills_history(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /trade/fills-history`: as `fills`, but the product must be named."""
-    _product(params)
+    product_param(params)
     return fills(exchange, params, now_ns)
 
 
 def bills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /account/bills` (seven days) and `/account/bills-archive` (three months): newest first, paged by `billId`."""
-    first, last = _span(params)
+    first, last = span_param(params)
     rows = [
         (bill, row)
         for bill in exchange.bills_of(now_ns, params.get("ccy"))
@@ -224,73 +236,10 @@ def bills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
         for row in [written_bill(bill, "" if bill.fill is None else _tag(exchange, bill.fill))]
         if all(params.get(name) in (None, "", row[name]) for name in ("instType", "instId", "type", "subType"))
     ]
-    return [row for _, row in _page(rows, params, lambda pair: pair[0].id)]
+    return [row for _, row in page(rows, params, lambda pair: pair[0].id)]
 
 
-# -- reading parameters ------------------------------------------------------------------------------------------------
-
-
-def _product(params: Params) -> str:
-    product = params.get("instType", "")
-    if not product:
-        raise OkxRefusal("50014", "Parameter instType cannot be empty.", 400)
-    if product not in PRODUCTS:
-        raise OkxRefusal("51000", "Parameter instType error", 400)
-    return product
-
-
-def _symbol_param(exchange: SimExchange, params: Params) -> str:
-    wanted = params.get("instId", "")
-    if not wanted:
-        raise OkxRefusal("50014", "Parameter instId cannot be empty.", 400)
-    return _symbol(exchange, wanted)
-
-
-def _wanted_symbol(exchange: SimExchange, params: Params) -> str | None:
-    wanted = params.get("instId")
-    return _symbol(exchange, wanted) if wanted else None
-
-
-def _symbol(exchange: SimExchange, instrument_id: str) -> str:
-    symbol = wire.symbol_of(instrument_id)
-    if symbol not in exchange.instruments:
-        raise OkxRefusal(*NO_SUCH_INSTRUMENT)
-    return symbol
-
-
-def _whole(params: Params, name: str, default: int, largest: int) -> int:
-    text = params.get(name, "")
-    if not text:
-        return default
-    return min(_natural(name, text) or 1, largest)
-
-
-def _natural(name: str, text: str) -> int:
-    number = whole(text)
-    if number is None:
-        raise OkxRefusal("51000", f"Parameter {name} error", 400)
-    return number
-
-
-def _depth(params: Params, largest: int) -> int:
-    return _whole(params, "sz", 1, largest)
-
-
-def _span(params: Params) -> tuple[int, int]:
-    """Return `begin` and `end` in Unix milliseconds, both inclusive; open where absent."""
-    bounds = []
-    for name, absent in (("begin", 0), ("end", 2**63)):
-        text = params.get(name, "")
-        bounds.append(_natural(name, text) if text else absent)
-    return bounds[0], bounds[1]
-
-
-def _page(rows: list[Row], params: Params, number: Callable[[Row], int]) -> list[Row]:
-    """Cut a page out of rows that are newest first: older than `after`, newer than `before`, at most `limit`."""
-    after = _natural("after", params.get("after") or str(2**63))
-    before = _natural("before", params.get("before") or "0")
-    kept = [row for row in rows if before < number(row) < after]
-    return kept[: _whole(params, "limit", PAGE_MAX, PAGE_MAX)]
+# -- writing rows ------------------------------------------------------------------------------------------------------
 
 
 def _order_wanted(subject: SimOrder, params: Params) -> bool:
@@ -310,4 +259,4 @@ def _transfers(exchange: SimExchange, params: Params, *, deposited: bool) -> lis
         if (booked.amount > 0) is deposited and booked.amount != 0 and params.get("ccy") in (None, "", booked.asset)
     ]
     # here `after` and `before` are instants in Unix milliseconds, the rest is as everywhere
-    return [wire.transfer(booked) for booked in _page(rows, params, lambda booked: booked.ns // NS_PER_MS)]
+    return [wire.transfer(booked) for booked in page(rows, params, lambda booked: booked.ns // NS_PER_MS)]

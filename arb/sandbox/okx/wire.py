@@ -65,6 +65,18 @@ def instrument(rules: SimInstrument, code: str) -> Json:
         "maxLmtSz": largest,
         "maxMktAmt": "1000000",
         "maxMktSz": "1000000",
+        "maxIcebergSz": largest,
+        "maxStopSz": "1000000",
+        "maxTriggerSz": largest,
+        "maxTwapSz": largest,
+        "auctionEndTime": "",
+        "contTdSwTime": "",
+        "futureSettlement": False,
+        "groupId": "1",
+        "openType": "",
+        "preMktSwTime": "",
+        "tradeQuoteCcyList": [rules.quote],
+        "upcChg": [],
         "minSz": plain(rules.min_size),
         "optType": "",
         "quoteCcy": rules.quote,
@@ -178,8 +190,13 @@ def order(subject: SimOrder, last: SimFill | None) -> Json:
     fee_asset = subject.fee_currency or (subject.instrument.base if subject.side == "buy" else subject.instrument.quote)
     return {
         "accFillSz": plain(subject.filled),
+        "algoClOrdId": "",
+        "algoId": "",
+        "attachAlgoClOrdId": "",
+        "attachAlgoOrds": [],
         "avgPx": quotient_text(subject.cost, subject.filled) if subject.filled_lots else "",
         "cTime": ms(subject.created_ns),
+        "cancelSourceReason": "",
         "cancelSource": CANCEL_SOURCES.get(ended, "") if order_state(subject) == "canceled" else "",
         "category": "normal",
         "ccy": "",
@@ -191,24 +208,38 @@ def order(subject: SimOrder, last: SimFill | None) -> Json:
         "fillTime": "" if last is None else ms(last.ns),
         "instId": inst_id(subject.symbol),
         "instType": "SPOT",
+        "isTpLimit": "false",
         "lever": "",
+        "linkedAlgoOrd": {"algoId": ""},
         "ordId": str(subject.id),
         "ordType": ord_type(subject),
         "pnl": "0",
         "posSide": "net",
         "px": "" if subject.price is None else plain(subject.price),
+        "pxType": "",
+        "pxUsd": "",
+        "pxVol": "",
+        "quickMgnType": "",
         "rebate": "0",
         "rebateCcy": "",
         "reduceOnly": "false",
         "side": subject.side,
+        "slOrdPx": "",
+        "slTriggerPx": "",
+        "slTriggerPxType": "",
         "source": "",
         "state": order_state(subject),
+        "stpId": "",
         "stpMode": "cancel_maker",
         "sz": plain(asked),
         "tag": request.echo.get("tag", ""),
         "tdMode": "cash",
         "tgtCcy": "" if request.kind == "limit" else "base_ccy" if request.quote_size is None else "quote_ccy",
+        "tpOrdPx": "",
+        "tpTriggerPx": "",
+        "tpTriggerPxType": "",
         "tradeId": "" if last is None else str(last.trade_id),
+        "tradeQuoteCcy": subject.instrument.quote,
         "uTime": ms(subject.updated_ns),
     }
 
@@ -258,7 +289,7 @@ def fill(subject: SimFill, tag: str) -> Json:
 
 def balance_detail(asset: str, balance: Balance, ns: int) -> Json:
     """Write one asset of `GET /account/balance` in spot mode, where `availEq` is empty and `availBal` counts."""
-    return {
+    return _NO_MARGIN | {
         "availBal": plain(balance.free),
         "availEq": "",
         "cashBal": plain(balance.total),
@@ -268,6 +299,7 @@ def balance_detail(asset: str, balance: Balance, ns: int) -> Json:
         "eq": plain(balance.total),
         "eqUsd": "",
         "frozenBal": plain(balance.locked),
+        "spotBal": plain(balance.total),
         "interest": "",
         "isoEq": "",
         "liab": "",
@@ -277,19 +309,57 @@ def balance_detail(asset: str, balance: Balance, ns: int) -> Json:
     }
 
 
+_NO_MARGIN: Json = dict.fromkeys(
+    [
+        "accAvgPx",
+        "borrowFroz",
+        "clSpotInUseAmt",
+        "frpType",
+        "imr",
+        "isoLiab",
+        "isoUpl",
+        "maxLoan",
+        "maxSpotInUseAmt",
+        "mgnRatio",
+        "mmr",
+        "notionalLever",
+        "openAvgPx",
+        "smtSyncEq",
+        "spotCopyTradingEq",
+        "spotInUseAmt",
+        "spotUpl",
+        "spotUplRatio",
+        "stgyEq",
+        "totalPnl",
+        "totalPnlRatio",
+        "twap",
+        "uplLiab",
+    ],
+    "",
+) | {"collateralEnabled": False, "collateralRestrict": False, "fixedBal": "0", "rewardBal": "0", "spotIsoBal": "0"}
+"""What an asset's details say of margin and of what it cost: nothing, in a spot account."""
+
+
 def account(details: list[Json], ns: int) -> Json:
     """Write the account around its assets' details."""
     return {
         "adjEq": "",
+        "availEq": "",
+        "borrowFroz": "",
         "details": details,
         "imr": "",
         "isoEq": "",
         "mgnRatio": "",
         "mmr": "",
         "notionalUsd": "",
+        "notionalUsdForBorrow": "",
+        "notionalUsdForFutures": "",
+        "notionalUsdForOption": "",
+        "notionalUsdForSwap": "",
         "ordFroz": "",
         "totalEq": "",
         "uTime": ms(ns),
+        "upl": "",
     }
 
 

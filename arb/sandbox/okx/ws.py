@@ -1,4 +1,4 @@
-"""OKX's websocket language: `/ws/v5/public` with books, tickers and trades, `/ws/v5/private` with the account's own.
+"""OKX's websocket language: what all addresses share, and `/ws/v5/public` with books, tickers and trades.
 
 Source: the venue's API v5, "WebSocket", and each channel's page. What a stock client and the captures add: a repeated
 subscription is honoured with another snapshot; the checksum of `books` is always 0; a quiet book gets a keep-alive
@@ -10,25 +10,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-import msgspec
-
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.sandbox.accounts import Balance
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.market import BookUpdate, daily_figures
 from arb.sandbox.okx import wire
-from arb.sandbox.okx.auth import OkxRefusal, check_expiry, check_login
-from arb.sandbox.okx.orders import BATCH_SIZE_MAX, OkxOrders, envelope
+from arb.sandbox.okx.auth import OkxRefusal, check_login
 from arb.sandbox.okx.wire import Json, encode
-from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled, PublicTrade
-from arb.sandbox.wire import CANCEL, PLACE, CommandSession, HttpAnswer, Session, Venue
+from arb.sandbox.values import Event, PublicTrade
+from arb.sandbox.wire import CommandSession, Venue
 
 MS_100 = 100 * NS_PER_MS
 BOOK_CHANNELS = {"books": (400, MS_100), "books5": (5, MS_100), "bbo-tbt": (1, 10 * NS_PER_MS)}
 TICKER_STREAM = (1, MS_100)
 """Which book stream paces the tickers."""
 KEEP_ALIVE_NS = 60 * NS_PER_S
-ORDER_OPS = {"order": PLACE, "batch-orders": PLACE, "cancel-order": CANCEL, "batch-cancel-orders": CANCEL}
 
 Topic = tuple[str, str]
 """Channel and instrument id; for private channels the instrument type or currency, and the instrument id."""
@@ -44,10 +39,12 @@ class OkxSession(CommandSession):
 
     idle_ns: ClassVar[int] = 30 * NS_PER_S
     pushes_keep_alive: ClassVar[bool] = True
+    takes_logins: ClassVar[bool] = True
 
     def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path)
         self.exchange = exchange
+        self.logged_in = False
         self._asked_id: Json = {}
         """The id of the request being obeyed; empty where it has none."""
 
@@ -60,8 +57,20 @@ class OkxSession(CommandSession):
         """Stop a channel."""
 
     def login(self, args: list[Json], now_ns: int) -> None:
-        """Log in; only the private address knows how."""
-        raise OkxRefusal("60008", "This operation doesn't support login for public channels")
+        """Log in with key, passphrase, timestamp and signature, where the address takes logins."""
+        if not self.takes_logins:
+            raise OkxRefusal("60008", "This operation doesn't support login for public channels")
+        if self.venue.key_revoked:
+            raise OkxRefusal("60032", "API key doesn't exist")
+        check_login(self.exchange.profile, args[0], now_ns // NS_PER_MS)
+        self.logged_in = True
+        frame = {"event": "login", "code": "0", "msg": "", "connId": self._connection(), **self._asked_id}
+        self.answer(text(frame), now_ns)
+
+    def need_login(self) -> None:
+        """Raise `OkxRefusal` before a login."""
+        if not self.logged_in:
+            raise OkxRefusal("60011", "Please log in")
 
     def command(self, message: dict[str, Any], now_ns: int) -> None:
         """Obey one JSON object from the client."""
@@ -123,6 +132,8 @@ def no_such_channel(arg: Json) -> OkxRefusal:
 
 class OkxPublicSession(OkxSession):
     """Books, best prices, tickers and trades."""
+
+    takes_logins: ClassVar[bool] = False
 
     def __init__(self, venue: Venue, path: str, exchange: SimExchange) -> None:
         super().__init__(venue, path, exchange)
@@ -229,149 +240,3 @@ class OkxPublicSession(OkxSession):
         arg = {"channel": "books", "instId": wire.inst_id(symbol)}
         data = {"asks": [], "bids": [], "ts": wire.ms(now_ns), "checksum": 0, "prevSeqId": sequence, "seqId": sequence}
         self.push(text({"arg": arg, "action": "update", "data": [data]}), "book", symbol, now_ns)
-
-
-class OkxPrivateSession(OkxSession):
-    """The account's orders with their fills, and its balances, after a login; and orders placed over the socket."""
-
-    def __init__(self, venue: Venue, path: str, exchange: SimExchange, orders: OkxOrders) -> None:
-        super().__init__(venue, path, exchange)
-        self._orders = orders
-        self._logged_in = False
-        self._subscribed: list[Json] = []
-
-    def login(self, args: list[Json], now_ns: int) -> None:
-        """Log in with key, passphrase, timestamp and signature."""
-        if self.venue.key_revoked:
-            raise OkxRefusal("60032", "API key doesn't exist")
-        check_login(self.exchange.profile, args[0], now_ns // NS_PER_MS)
-        self._logged_in = True
-        frame = {"event": "login", "code": "0", "msg": "", "connId": self._connection(), **self._asked_id}
-        self.answer(text(frame), now_ns)
-
-    def subscribe(self, arg: Json, now_ns: int) -> None:
-        """Start `orders` or `account`; the latter begins with all balances."""
-        if not self._logged_in:
-            raise OkxRefusal("60011", "Please log in")
-        channel = arg.get("channel")
-        if channel == "orders":
-            if arg.get("instType") not in ("SPOT", "ANY"):
-                raise no_such_channel(arg)
-            if "instId" in arg and wire.symbol_of(arg["instId"]) not in self.exchange.instruments:
-                raise no_such_channel(arg)
-        elif channel != "account":
-            raise no_such_channel(arg)
-        self.acknowledge("subscribe", arg, now_ns)
-        if arg not in self._subscribed:
-            self._subscribed.append(arg)
-        if channel == "account":
-            self._push_balances(arg, now_ns)
-
-    def obey(self, message: Json, args: list[Json], now_ns: int) -> None:
-        """Obey a command; orders may come over the socket too."""
-        op = message.get("op")
-        if not isinstance(op, str) or op not in ORDER_OPS:
-            super().obey(message, args, now_ns)
-        elif not self._logged_in:
-            raise OkxRefusal("60011", "Please log in")
-        else:
-            _perform_order_op(self, self._orders, message, args, now_ns)
-
-    def unsubscribe(self, arg: Json) -> None:
-        """Stop a private channel."""
-        if arg in self._subscribed:
-            self._subscribed.remove(arg)
-
-    def on_event(self, event: Event) -> None:
-        """Push what happened to an order or a balance."""
-        if isinstance(event, OrderFilled):
-            push = wire.order_push(event.order, event.fill, event.ns)
-            self._push_order(event.order.symbol, push, "fill", event.ns)
-        elif isinstance(event, OrderChanged) and _worth_a_push(event):
-            self._push_order(event.order.symbol, wire.order_push(event.order, None, event.ns), "order", event.ns)
-        elif isinstance(event, BalanceChanged):
-            balance = Balance(event.free, event.locked)
-            detail = wire.balance_detail(event.asset, balance, event.ns)
-            for arg in self._subscribed:
-                if arg["channel"] == "account" and arg.get("ccy", event.asset) == event.asset:
-                    self._push_account(arg, [detail], event.ns)
-
-    def _push_order(self, symbol: str, data: Json, kind: str, now_ns: int) -> None:
-        for arg in self._subscribed:
-            if arg["channel"] == "orders" and arg.get("instId", data["instId"]) == data["instId"]:
-                self.push(text({"arg": self._signed(arg), "data": [data]}), kind, symbol, now_ns, lane="orders")
-
-    def _push_balances(self, arg: Json, now_ns: int) -> None:
-        wanted = arg.get("ccy")
-        details = [
-            wire.balance_detail(asset, balance, now_ns)
-            for asset, balance in self.exchange.balances().items()
-            if wanted in (None, asset)
-        ]
-        self._push_account(arg, details, now_ns)
-
-    def _push_account(self, arg: Json, details: list[Json], now_ns: int) -> None:
-        frame = {"arg": self._signed(arg), "data": [wire.account(details, now_ns)]}
-        self.push(text(frame), "balance", None, now_ns, lane="account")
-
-    def _signed(self, arg: Json) -> Json:
-        return arg | {"uid": str(self.exchange.profile.user_id)}
-
-
-def _worth_a_push(event: OrderChanged) -> bool:
-    """Return whether a change is pushed: one that a fill made has been reported with that fill already."""
-    if event.what == "put":
-        return True
-    by_quote = event.order.request.quote_size is not None
-    return event.what == "finish" and (event.order.status != "closed" or by_quote)
-
-
-def _perform_order_op(session: Session, orders: OkxOrders, message: Json, args: list[Json], now_ns: int) -> None:
-    """Send an order request through the venue and answer it under its id; nothing is sent when no answer is due.
-
-    Rates and codes are those of REST. Source: the venue's API v5, "WS / Place order" and its siblings. A request is
-    `{"id","op","args","expTime"?}`; the answer repeats `id` and `op` around the envelope that REST would give. Since February
-    2026 (changelog, "instId request parameter in WS order operation channels") an instrument is named by its number
-    `instIdCode` only; `instId` is not read any more.
-    """
-    op = str(message["op"])
-    args = [{key: value for key, value in item.items() if key != "instId"} for item in args]
-
-    def execute(at_ns: int) -> HttpAnswer:
-        return HttpAnswer(200, encode(_execute(orders, op, args, message.get("expTime"), at_ns)))
-
-    def reply(answer: HttpAnswer, at_ns: int) -> None:
-        try:
-            content = msgspec.json.decode(answer.body)
-        except msgspec.DecodeError:
-            return  # what a gateway in front of REST would send has no counterpart on a socket
-        frame = {"id": message.get("id", ""), "op": op, **content}
-        session.answer(encode(frame).decode(), at_ns)
-
-    session.perform(orders.describe(ORDER_OPS[op], args, op), execute, reply, now_ns)
-
-
-def _execute(orders: OkxOrders, op: str, args: list[Json], expiry: object, now_ns: int) -> Json:
-    try:
-        if ORDER_OPS[op] == PLACE:
-            check_expiry(None if expiry is None else str(expiry), now_ns // NS_PER_MS)
-        if len(args) > (BATCH_SIZE_MAX if op.startswith("batch") else 1):
-            raise OkxRefusal("60013", "Invalid args")
-    except OkxRefusal as refusal:
-        return {"code": refusal.code, "data": [], "msg": refusal.message}
-    if any(not item.get("instIdCode") for item in args):
-        unnamed = {
-            "clOrdId": "",
-            "ordId": "",
-            "tag": "",
-            "sCode": "50014",
-            "sMsg": "Parameter instIdCode can not be empty",
-        }
-        return envelope([unnamed for _ in args], now_ns)
-    if op == "order":
-        return envelope([orders.place(args[0], now_ns)], now_ns)
-    if op == "batch-orders":
-        return envelope(orders.place_batch(args, now_ns), now_ns)
-    if op == "cancel-order":
-        return envelope([orders.cancel(args[0], now_ns)], now_ns)
-    return envelope(orders.cancel_batch(args, now_ns), now_ns)
