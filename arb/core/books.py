@@ -3,6 +3,7 @@
 Frames are applied by their connection's `BookFeed` straight into the arena; this module only asks the arena. A book may be used
 when it is live, its connection is neither silent nor late, and it does not still show levels that our own orders have taken
 (*own impact*): from the moment an order leaves, until a frame that the venue sent after our last fill there.
+A book that stands still against its own past while other venues' books of its symbol move is stale (`core/risk/book_pace.py`).
 Lag is the time the last frame was on its way, on the venue's clock corrected by the measured offset. A quiet book on a
 live connection is as current as its connection, so the skew of two books is the difference of their connections' lags.
 A venue may have several connections: what one of them suffers says nothing of the books that another one carries.
@@ -18,6 +19,7 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.pricing.depth import Depth
 from arb.core.reasons import Reason
+from arb.core.risk.book_pace import BookPace, ConnectionPace, SymbolFrames
 from arb.core.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena, BookState
@@ -42,11 +44,12 @@ class Connection:
     """One public connection, what it carries, and how it stands.
 
     `rows`: the native symbols of its books, by arena row. `last_byte_ns`: when its last frame was received, our clock, ns
-    UTC; 0 where none was since it stands. `lag_ns`: how long the last frame that shows it was on its way; None where none
-    does. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
+    UTC; 0 where none was since it stands. `pace`: how steadily its books' frames come. `lag_ns`: how long the last frame that
+    shows it was on its way; None where none does. `gaps`, `drops`: how often one of its books lost its sequence, and how often
+    it was lost itself, in this run.
     """
 
-    __slots__ = ("drops", "feed", "gaps", "lag_ns", "last_byte_ns", "name", "rows", "venue")
+    __slots__ = ("drops", "feed", "gaps", "lag_ns", "last_byte_ns", "name", "pace", "rows", "venue")
 
     def __init__(self, name: str, feed: BookFeed) -> None:
         self.name = name
@@ -54,6 +57,7 @@ class Connection:
         self.feed = feed
         self.rows = {seat.row: native_symbol for native_symbol, seat in feed.seats().items()}
         self.last_byte_ns = 0
+        self.pace = ConnectionPace()
         self.lag_ns: int | None = None
         self.gaps = 0
         self.drops = 0
@@ -82,6 +86,7 @@ class Books:
         self._listeners: list[Callable[[str], None]] = []
         self._timing = timing
         self._carriers: dict[int, Connection] = {}
+        self._frames_of = {symbol: SymbolFrames() for symbol in scales}
         for connection in self.connections.values():
             for row in connection.rows:
                 self._carry(row, connection)
@@ -97,11 +102,17 @@ class Books:
         connection.last_byte_ns = received_ns
         result = connection.feed.on_frame(received_ns, raw)
         self.updates += len(result.rows)
+        if result.rows:
+            connection.pace.beat(result.rows, received_ns)
         for row in result.rows:
             lag = self.arena.lag_ns(row, offset_ns)
             if lag is not None:
                 connection.lag_ns = lag
         return result
+
+    def on_connect(self, name: str, at_ns: int) -> None:
+        """Note that the connection `name` stands (again)."""
+        self.connections[name].pace.skip(at_ns)
 
     def on_disconnect(self, name: str, at_ns: int) -> None:
         """Make every book of the connection `name` wait for a snapshot; those of the venue's others are not touched."""
@@ -117,7 +128,9 @@ class Books:
             key is not None and key[0] == connection.venue, f"{connection.name} carries row {row}, which is {key}'s"
         )
         require(row not in self._carriers, f"two connections carry row {row}")
+        assert key is not None
         self._carriers[row] = connection
+        connection.pace.books[row] = BookPace(self._frames_of[key[1]])
 
     def add(self, venue: str, symbol: str, scale: Scale, native_symbol: str, connection: str = "") -> int:
         """Add a book to a connection of its venue ("": the first); return its row. It waits for its first snapshot.
@@ -136,6 +149,7 @@ class Books:
         row = self.arena.add()
         carrier.feed.add_book(native_symbol, BookSeat(row, scale))
         self.scales[symbol] = scale
+        self._frames_of.setdefault(symbol, SymbolFrames())
         self.rows[venue, symbol] = row
         self.keys[row] = (venue, symbol)
         carrier.rows[row] = native_symbol
@@ -153,10 +167,10 @@ class Books:
         assert row is not None
         carrier = self._carriers[row]
         carrier.feed.retire_book(carrier.rows[row])
-        del self._carriers[row], carrier.rows[row], self.keys[row], self.rows[venue, symbol]
+        del self._carriers[row], carrier.rows[row], carrier.pace.books[row], self.keys[row], self.rows[venue, symbol]
         self.arena.retire(row)
         if not any(known == symbol for _, known in self.rows):
-            del self.scales[symbol]
+            del self.scales[symbol], self._frames_of[symbol]
         self._changed(symbol)
 
     def on_change(self, listener: Callable[[str], None]) -> None:
@@ -195,9 +209,15 @@ class Books:
         connection = self._carriers[row]
         if now_ns - connection.last_byte_ns > self._timing.feed_silence_ms * NS_PER_MS:
             return Reason.STALE_BOOK
+        if connection.pace.book_still(row, now_ns):
+            return Reason.STALE_BOOK
         if (connection.lag_ns or 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
             return Reason.FEED_LAG
         return Reason.CROSSED_BOOK if state == BookState.CROSSED else None
+
+    def standing_still(self, now_ns: int) -> set[str]:
+        """Return the connections that are alive and whose books stand still together."""
+        return {name for name, found in self.connections.items() if found.last_byte_ns and found.pace.still(now_ns)}
 
     def skewed(self, symbol: str, first: str, second: str) -> bool:
         """Return whether a symbol's books at two venues are further apart in time than `max_skew_ms`."""

@@ -106,7 +106,7 @@ class Engine:
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
             QueueDrained: self._on_drained,
-            FeedUp: self._on_nothing,
+            FeedUp: self._on_feed_up,
             FeedDown: self._on_feed_down,
             PrivateUp: self._on_private_up,
             PrivateDown: self._on_private_down,
@@ -233,12 +233,12 @@ class Engine:
         self.strategy.act(event.t_ns)
         self.repairer.send_repairs(event.t_ns)
 
+    def _on_feed_up(self, event: FeedUp) -> None:
+        self.state.books.on_connect(event.origin, event.t_ns)
+
     def _on_feed_down(self, event: FeedDown) -> None:
         self.state.books.on_disconnect(event.origin, event.t_ns)
         self.strategy.mark_all()
-
-    def _on_nothing(self, event: AnyEvent) -> None:
-        pass
 
     def _on_clock(self, event: ClockMeasured) -> None:
         venue_state = self.state.venues[event.venue]

@@ -38,6 +38,7 @@ class IncidentKind(StrEnum):
     RISK_LIMIT = "risk_limit"
     RULES_CHANGED = "rules_changed"
     SNAPSHOT_FAILED = "not_surveyed"
+    STALE_BOOK = "stale_book"
     STORE = "store"
     TAPE = "tape"
     TRANSFER = "transfer"

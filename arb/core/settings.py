@@ -74,6 +74,8 @@ class HealthLimits(msgspec.Struct, frozen=True, kw_only=True):
     gaps_quarantined: int = 60
     unread_degraded: int = 3
     unread_quarantined: int = 10
+    misses_degraded: int = 3
+    misses_quarantined: int = 6
     clock_offset_degraded_ms: int = 2000
     clock_offset_quarantined_ms: int = 10_000
     clock_error_degraded_ms: int = 150

@@ -55,9 +55,11 @@ AT_OWN_FILLS = frozenset({"contradiction"})
 AT_QUERIES = frozenset({"history_lag", "order_not_found", "balance_lag"})
 AT_CALLS = frozenset({"clock_skew", "key_revoked", "http_503_maintenance"})
 AT_NEXT_REQUEST = frozenset({"net_request_lost", "net_answer_lost", "net_refused"})
-SOON = frozenset({"kill_before_projection", "kill_after_projection"}) | {
-    name for name in KINDS if name.startswith("ws_") and name != "ws_disconnect"
-}
+SOON = (
+    frozenset({"kill_before_projection", "kill_after_projection"})
+    | {name for name in KINDS if name.startswith("ws_") and name != "ws_disconnect"}
+    | {"book_frozen"}
+)
 """What strikes within some hundred milliseconds, not at once."""
 LATE = "late_fill"
 
@@ -355,6 +357,18 @@ def outage(rng: random.Random) -> Iterator[Strike]:
         return
     yield strike(name="net_reset", phase=Phase.CLOSED)
     yield strike(name="net_refused", phase=Phase.CLOSED, seconds=0.9)
+
+
+STILL_NS = 19 * NS_PER_S
+STANDSTILL_S = 9.0
+STILL_S = 2.0
+"""Within which time, after eight seconds of trading in all symbols, books that stand still must have been found out."""
+
+
+def standstill(rng: random.Random) -> Iterator[Strike]:
+    """Yield books that stand still for so long, on a live connection, that the engine must no longer trade on them."""
+    after_ns = rng.randint(8_000, 9_000) * NS_PER_MS
+    yield Strike(name="book_frozen", phase=Phase.OPENING, leg="third", after_ns=after_ns, seconds=STANDSTILL_S)
 
 
 def reopened(rng: random.Random) -> Iterator[Strike]:

@@ -194,6 +194,16 @@ def on_swept_books(pairs: Iterable[Row], fills: Iterable[Row]) -> Iterator[str]:
                 yield f"swept: pair {pair['id']} took {pair[f'{leg}_venue']}'s book as it was before our last fill there"
 
 
+def on_still_books(pairs: Iterable[Row], still_s: float) -> Iterator[str]:
+    """No pair is decided on a book that has stood still for `still_s`, for simulated books move several times a second."""
+    for pair in pairs:
+        for leg in ("buy", "sell"):
+            if pair["kind"] == "arb" and pair[f"{leg}_frame_ns"]:
+                age_s = (pair["decided_ns"] - pair[f"{leg}_frame_ns"]) / NS_PER_S
+                if age_s > still_s:
+                    yield f"still: pair {pair['id']} took {pair[f'{leg}_venue']}'s book, still for {age_s:.1f} s"
+
+
 def beyond_the_cap(journal: Path, repair: RepairPolicy) -> Iterator[str]:
     """No repair of a pair asks for a price that loses more than the cap against what the longer leg was traded at.
 

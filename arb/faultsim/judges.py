@@ -15,7 +15,7 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.core.settings import Limits, RepairPolicy
 from arb.errors import StoreError
-from arb.faultsim.aims import POWER_CUT
+from arb.faultsim.aims import POWER_CUT, STILL_S
 from arb.faultsim.conduct import (
     NOT_TAKEN,
     TERMINAL,
@@ -24,6 +24,7 @@ from arb.faultsim.conduct import (
     ended_without_fills,
     entries_of,
     late_without_a_halt,
+    on_still_books,
     on_swept_books,
     opened_while_stopped,
     recorded_too_late,
@@ -32,6 +33,7 @@ from arb.faultsim.conduct import (
     two_at_one_market,
 )
 from arb.faultsim.disk import Files
+from arb.faultsim.plan import is_standstill
 from arb.faultsim.profit import changes, profit_misstated
 from arb.faultsim.world import Outcome
 from arb.market.ids import decode
@@ -105,6 +107,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *two_at_one_market(files.journal),
             *ended_without_fills(files.journal),
             *on_swept_books(evidence.pairs, evidence.fills),
+            *(on_still_books(evidence.pairs, STILL_S) if is_standstill(plan) else ()),
             *late_without_a_halt(files.journal, plan.timing, plan.limits.dust_max_quote),
             *beyond_the_cap(files.journal, plan.repair),
             *beyond_the_report(files.journal),

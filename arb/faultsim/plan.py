@@ -18,6 +18,8 @@ from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.faultsim.aims import (
     DARK_NS,
     HALT,
+    STANDSTILL_S,
+    STILL_NS,
     STRIKES,
     Aim,
     Mood,
@@ -30,6 +32,7 @@ from arb.faultsim.aims import (
     outage,
     reopened,
     scarce,
+    standstill,
     strikes_for,
 )
 from arb.sandbox.profiles import SYMBOLS
@@ -56,6 +59,7 @@ class Test(StrEnum):
     POWER = "power"
     SCARCE = "scarce"
     STOPPED = "stopped"
+    STANDSTILL = "standstill"
 
 
 TESTS: tuple[tuple[Test, int], ...] = (
@@ -66,8 +70,10 @@ TESTS: tuple[tuple[Test, int], ...] = (
     (Test.POWER, 3),
     (Test.SCARCE, 3),
     (Test.STOPPED, 3),
+    (Test.STANDSTILL, 2),
 )
 """How many of a hundred seeds are put to each special test."""
+_SYMBOLS = {Test.SCARCE: SYMBOLS[:3], Test.STANDSTILL: SYMBOLS}
 MOODS: tuple[Mood, ...] = tuple(
     {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqp"
 )
@@ -109,7 +115,7 @@ def make_plan(seed: int) -> Plan:
     )[0]
     if mood is Mood.HALTING or any(strike.phase is Phase.REPAIRING for strike in strikes):
         policy = OnSingleLeg.CHEAPEST
-    symbols = SYMBOLS[:3] if test is Test.SCARCE else rng.sample(SYMBOLS, rng.choice((1, 1, 2)))
+    symbols = list(_SYMBOLS.get(test, ())) or rng.sample(SYMBOLS, rng.choice((1, 1, 2)))
     quick = test is Test.DARKNESS or (test is Test.CELLS and mood is Mood.QUICK)
     return Plan(
         seed=seed,
@@ -129,7 +135,11 @@ def make_plan(seed: int) -> Plan:
         ),
         repair=RepairPolicy(on_single_leg=policy),
         place_timeout_s=0.4 if quick else 2.0,
-        faults_end_ns={Test.DARKNESS: DARK_NS, Test.LONG_LOCK: 62 * NS_PER_S}.get(test, FAULTS_NS),
+        faults_end_ns={
+            Test.DARKNESS: DARK_NS,
+            Test.LONG_LOCK: 62 * NS_PER_S,
+            Test.STANDSTILL: STILL_NS,
+        }.get(test, FAULTS_NS),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
         sockets=random.Random(f"{seed}/sockets").random() < SOCKETS,
@@ -169,6 +179,8 @@ def _strikes(rng: random.Random, test: Test, seed: int) -> Iterator[Strike]:
         yield from blackout(rng)
     elif test is Test.SCARCE:
         yield from scarce(rng)
+    elif test is Test.STANDSTILL:
+        yield from standstill(rng)
     elif test is Test.STOPPED:
         yield Strike(name=HALT, phase=rng.choice(list(Phase)), leg="buy", after_ns=rng.randint(500, 2_500) * NS_PER_MS)
     elif test is Test.LONG_LOCK:
@@ -204,6 +216,11 @@ def _shuffled(mood: Mood, rounds: int) -> list[Aim]:
     cells = aims_for(mood)
     random.Random(f"{mood}/{rounds}/aims").shuffle(cells)
     return cells
+
+
+def is_standstill(plan: Plan) -> bool:
+    """Return whether books stand still after the engine has learned their pace, for longer than it may take to find it out."""
+    return any(strike.name == "book_frozen" and strike.seconds == STANDSTILL_S for strike in plan.strikes)
 
 
 def under_way_ns(plan: Plan) -> int:

@@ -55,6 +55,7 @@ KINDS: dict[str, FaultKind] = {
     "ws_gap": FaultKind(None, STREAM, "stream"),
     "ws_duplicate": FaultKind(None, STREAM, "stream"),
     "ws_reorder": FaultKind(None, STREAM, "stream"),
+    "book_frozen": FaultKind(None, STATE, "stream"),  # books stand still, and all else on the connection goes on
     "ws_garbage": FaultKind('{"channel":', STREAM, "stream"),
     "crossed_book": FaultKind(500, STATE, "any"),  # ms until the crossing interest is withdrawn
     "clock_skew": FaultKind(1500, STATE, "any"),  # ms the venue's clock is ahead
@@ -160,7 +161,7 @@ class FaultBoard:
         return over
 
 
-_OWN_COUNT = frozenset({"late_fill", "foreign_order", "crossed_book"}) | BILLED
+_OWN_COUNT = frozenset({"late_fill", "foreign_order", "crossed_book", "book_frozen"}) | BILLED
 """State faults that count their own strikes, not the calls made meanwhile."""
 
 REQUEST_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.scope == REQUEST and name != "partial_fill")

@@ -313,6 +313,10 @@ class SimVenue:
             if entry is None:
                 return
             stream, members = entry
+            if self.board.take(_FROZEN, "stream", symbol, self.scheduler.now_ns) is not None:
+                # All of it is published once that is over: to a client the venue's books merely stood still.
+                self.scheduler.at(self.scheduler.now_ns + stream.interval_ns, publish)
+                return
             stream.is_due = False
             self._marked.discard(symbol)
             update = stream.publish(self.now_ns)
@@ -347,6 +351,7 @@ class SimVenue:
         self._sweep()
 
 
+_FROZEN = frozenset({"book_frozen"})
 _PARTIAL = frozenset({"partial_fill"})
 
 

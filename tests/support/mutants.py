@@ -41,6 +41,12 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = {
+    "still-books": Mutant(
+        "nothing opens on books that stand still",
+        "arb/core/books.py",
+        "        if connection.pace.book_still(row, now_ns):\n            return Reason.STALE_BOOK\n",
+        "",
+    ),
     "one-query": Mutant(
         "absence needs two queries", "arb/core/orders/reconciler.py", "QUERIES_NEEDED = 2", "QUERIES_NEEDED = 1"
     ),

@@ -34,7 +34,7 @@ from arb.errors import require
 from arb.market.fill import Fill
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
-from arb.market.order import OrderReport, Outcome, Side
+from arb.market.order import OrderReport, Outcome, Role, Side
 from arb.market.symbol import Symbol
 
 # Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
@@ -367,6 +367,8 @@ class OrderManager:
         if order.settled and not order.released:
             order.released = True
             self.state.books.settled(order.venue, order.symbol)
+            if order.role is Role.ENTRY and order.outcome is Outcome.ACCEPTED:
+                self.state.health.entry_ended(order.venue, order.filled > 0, now_ns)
         elif order.released and not order.settled:
             # The venue reports more filled than when all seemed over, and the fill itself may have been lost on the way.
             self._reconciler.ask_later(order, now_ns)

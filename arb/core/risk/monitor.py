@@ -1,5 +1,7 @@
 """The venue monitor: measures exposure and the venues' health before every event, and says what may not go on.
 
+It also reports connections whose books stand still (`book_pace.py`); what that forbids, the books themselves say.
+
 Exposure times time is the integral of |unhedged notional| x seconds, per pair, and per venue and UTC day. A pair is exposed by
 the base it has bought and not sold (or the reverse), valued at the middle of its venues' books. Between two events nothing
 changes, so the integral is a sum of rectangles, one per event: exact in time and base, and valued at the price at the end of
@@ -25,6 +27,7 @@ from arb.core.risk.halts import CARRIED
 from arb.core.risk.venue_health import Change, HealthState
 from arb.core.state import EngineState
 from arb.core.strategy import Strategy
+from arb.market.feed import venue_of
 from arb.market.numbers import ZERO
 from arb.market.order import Side
 from arb.market.symbol import Symbol
@@ -47,6 +50,7 @@ class VenueMonitor:
         self.state = state
         self.strategy = strategy
         self.exposure = ExposureWatch(state, manager)
+        self._still: set[str] = set()
 
     def before(self, event: AnyEvent) -> None:
         """Take note of an event that is about to be handled."""
@@ -55,12 +59,28 @@ class VenueMonitor:
         self.exposure.measure(event.t_ns)
         for change in self.state.health.take(event):
             self._changed(change, event.t_ns)
+        still = self.state.books.standing_still(event.t_ns)
+        if still != self._still:
+            self._report_still(still, event.t_ns)
 
     def recover(self, recorded: ControlRecord | None, now_ns: int) -> None:
         """Go on from what a previous process left, once its pairs are back."""
         self.exposure.recover(recorded.ns if recorded is not None else 0, now_ns)
         self.state.health.restore(self.state.control.unwell, now_ns)
         self.exposure.measure(now_ns)
+
+    def _report_still(self, still: set[str], now_ns: int) -> None:
+        for name in sorted(still ^ self._still):
+            stands, venue = name in still, venue_of(name)
+            text = (
+                f"{name}: its books stand still against their own past while other venues' books of the same symbols move: "
+                "nothing is opened or repaired on them until frames come again"
+                if stands
+                else f"{name}: its books move again"
+            )
+            severity = Severity.WARNING if stands else Severity.INFO
+            self.state.incident(IncidentKind.STALE_BOOK, text, now_ns, severity=severity, venue=venue)
+        self._still = still
 
     def _changed(self, change: Change, now_ns: int) -> None:
         state = self.state

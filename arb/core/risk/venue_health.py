@@ -4,7 +4,8 @@
         ^-------clean--------------'  \\--------------------------^   ^----any sign------'
 
 Signs are counted in a sliding window: the tail of the acknowledgements' latency, rejections, unknown outcomes, answers of
-a venue under maintenance, lost connections, gaps in books, questions not answered, and the clock's offset and error. Each
+a venue under maintenance, lost connections, gaps in books, questions not answered, entries in a row that filled nothing (the
+book they were priced on is not what it seems), and the clock's offset and error. Each
 has two thresholds (`HealthLimits`; 0 is none). A degraded venue trades smaller, a quarantined one opens nothing and repairs
 legs only where no other venue can; after a clean while it is tried again at a small size, and any sign sends it back.
 Pure: given the events and the time.
@@ -58,6 +59,7 @@ class Sign(StrEnum):
     DROPS = "drops"
     GAPS = "gaps"
     UNREAD = "unread"
+    MISSES = "misses"
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -115,6 +117,13 @@ class VenueHealth:
         """Count a sign against the venue; `connection` names the one it was seen at, where that is not the first."""
         self._signs[sign].extend([(now_ns, connection)] * min(count, SIGNS_KEPT))
         self._news = True
+
+    def entry_ended(self, filled: bool, now_ns: int) -> None:
+        """Count an entry that the venue took and that filled nothing; one that filled ends the row of them."""
+        if filled:
+            self._signs[Sign.MISSES].clear()
+        else:
+            self.sign(Sign.MISSES, now_ns)
 
     def ack(self, latency_ns: int, now_ns: int) -> None:
         """Take note of how long an answer to an order took."""
@@ -215,6 +224,10 @@ class HealthBoard:
     def gaps(self, venue: str, count: int, now_ns: int, connection: str = "") -> None:
         """Count books of a venue that lost their sequence; `connection` names theirs, where that is not the first."""
         self.venues[venue].sign(Sign.GAPS, now_ns, count, connection)
+
+    def entry_ended(self, venue: str, filled: bool, now_ns: int) -> None:
+        """Take note of an entry that a venue took and that has ended, having filled something or nothing."""
+        self.venues[venue].entry_ended(filled, now_ns)
 
     def share(self, venues: Iterable[str]) -> Decimal:
         """Return the share of the ordinary size that a pair between `venues` may have."""

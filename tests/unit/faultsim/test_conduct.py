@@ -15,6 +15,7 @@ from arb.faultsim.conduct import (
     beyond_the_report,
     ended_without_fills,
     late_without_a_halt,
+    on_still_books,
     on_swept_books,
     opened_while_stopped,
     torn_apart,
@@ -251,6 +252,12 @@ def test_a_book_newer_than_the_fill_passes_and_so_do_fills_not_yet_heard_of_or_o
     assert decided_on(500) == []
     assert decided_on(499, received_ns=1001) == []
     assert decided_on(499, event_ns=700) == []
+
+
+def test_a_pair_decided_on_a_book_that_stands_still_is_found() -> None:
+    pair = a_pair(3, "opening") | {"decided_ns": 9 * 10**9, "buy_frame_ns": 4 * 10**9, "sell_frame_ns": 8 * 10**9}
+    assert list(on_still_books([pair], 4.0)) == ["still: pair 3 took gate's book, still for 5.0 s"]
+    assert list(on_still_books([pair], 6.0)) == []
 
 
 def test_what_an_adopted_pair_was_decided_on_is_not_judged() -> None:

@@ -378,6 +378,28 @@ def test_reordered_frames_swap_places() -> None:
     assert later["result"]["U"] > earlier["result"]["u"]
 
 
+def test_frozen_books_stand_still_while_the_connection_lives_and_go_on_without_a_gap() -> None:
+    sick = Patient()
+    stream = sick.subscribed("spot.obu", [f"ob.{PAIR}.50"])
+    sick.touch_book("2")
+    (before,) = stream.wait()
+    sick.suffer("book_frozen", seconds=3)
+    sick.touch_book("3")
+    sick.touch_book("4")
+    assert stream.wait(2 * NS_PER_S) == []
+    assert [frame["channel"] for frame in stream.send({"time": 1, "channel": "spot.ping"})] == ["spot.pong"]
+    (after,) = stream.wait(2 * NS_PER_S)
+    assert after["result"]["U"] == before["result"]["u"] + 1
+
+
+def test_frozen_books_of_one_symbol_leave_the_others_alone() -> None:
+    sick = Patient()
+    stream = sick.subscribed("spot.obu", [f"ob.{PAIR}.50"])
+    sick.suffer("book_frozen", symbol="ETH/USDT", seconds=3)
+    sick.touch_book("2")
+    assert len(stream.wait()) == 1
+
+
 @pytest.mark.parametrize(("fault", "count"), [("fill_event_lost", 0), ("duplicate_fill_event", 2)])
 def test_a_fill_event_is_lost_or_doubled_while_the_fill_is_one(fault: str, count: int) -> None:
     sick = Patient()

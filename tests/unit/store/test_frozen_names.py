@@ -134,6 +134,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     HealthLimits: "window_s? acks_min? ack_p95_degraded_ms? ack_p95_quarantined_ms? rejects_degraded? rejects_quarantined?"
     " unknowns_degraded? unknowns_quarantined? maintenance_degraded? maintenance_quarantined? drops_degraded?"
     " drops_quarantined? gaps_degraded? gaps_quarantined? unread_degraded? unread_quarantined?"
+    " misses_degraded? misses_quarantined?"
     " clock_offset_degraded_ms? clock_offset_quarantined_ms? clock_error_degraded_ms? clock_error_quarantined_ms?"
     " degraded_notional_share? probation_notional_share? clear_s? quarantine_s? probation_s?",
     Restored: "control? pairs? pool? agreed? last_ns? recent? known? foreign_orders? foreign_fills? former_accounts?",
@@ -176,7 +177,7 @@ INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried contradiction"
     " edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate flatten flattened"
     " foreign_order halt late_fill left_over not_adopted not_surveyed opportunities_dropped order_socket rejections"
-    " restored resume risk_limit rules_changed store tape transfer unknown_outcome unknown_symbol unknown_too_long"
+    " restored resume risk_limit rules_changed stale_book store tape transfer unknown_outcome unknown_symbol unknown_too_long"
     " venue_health view"
 )
 SEVERITIES = "info warning critical"

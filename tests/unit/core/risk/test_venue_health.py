@@ -371,3 +371,35 @@ def crossed_again(bench: Bench) -> None:
     bench.quote("gate", "99.9x5", "100x1")
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
+
+
+def test_entries_in_a_row_that_fill_nothing_degrade_their_venue_at_once() -> None:
+    bench = Bench(limits=Limits(min_net_quote=D(0), min_edge_bps=D(1), max_edge_bps=D(2000)))
+    health = bench.engine.state.health.venues
+    for _ in range(LIMITS.misses_degraded):
+        assert health["okx"].state is HEALTHY
+        buy, sell = crossed(bench)
+        accept(bench, buy, "0.5")
+        fill(bench, buy, "0.5")
+        accept(bench, sell, "0")
+        bench.wait_ms(1)
+        bench.quote("gate", "100x5", "100x5")
+        bench.quote("okx", "99.9x5", "101x5")
+        bench.drain()
+        unwind = bench.placed()[-1]
+        assert (unwind.venue, unwind.role) == ("gate", Role.UNWIND)
+        accept(bench, unwind, "0.5")
+        fill(bench, unwind, "0.5")
+        bench.wait_ms(1)
+    assert health["okx"].state is DEGRADED and "misses 3" in health["okx"].cause
+    assert health["gate"].state is HEALTHY
+
+
+def test_an_entry_that_fills_ends_the_row_of_those_that_filled_nothing() -> None:
+    board = HealthBoard(LIMITS, ("okx",))
+    for number in range(100):
+        board.entry_ended("okx", number % LIMITS.misses_degraded == 0, at_s(number / 10))
+        assert board.take(QueueDrained(t_ns=at_s(number / 10))) == []
+    for number in range(LIMITS.misses_quarantined):
+        board.entry_ended("okx", False, at_s(10 + number / 10))
+    assert [change.state for change in board.take(QueueDrained(t_ns=at_s(11)))] == [QUARANTINED]

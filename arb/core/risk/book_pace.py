@@ -1,0 +1,160 @@
+"""Whether books stand still: their frames against their own past, while other venues' books of the same symbols move.
+
+A connection may be alive, its pongs may come, and its books may stand still all the same. So two bounds are put on the chance
+that a silence is nothing but chance; both must be below e^-20, which is 2e-9 for each silence:
+
+- by time: a book had `own` frames in the `learned` ns up to its last one. The chance that it has none in `silent` ns more is
+  (learned / (learned + silent)) ^ own <= exp(-2 * own * silent / (2 * learned + silent)), as ln(1 + x) >= 2x / (2 + x);
+- by others: up to its last frame there were `others` frames of the same symbol at other venues. The chance that `since` more of
+  them come without one of its own is the product of (others + i) / (own + others + i), i from 0 to `since` - 1, which by the
+  same inequality is at most exp(-2 * own * since / (own + 2 * (others + since))).
+
+The exponents are the frames that are *missing*, by a cautious estimate. A book that few frames are known of is never missing
+20, so it is not judged alone, nor is one beside which there were fewer than 20 frames elsewhere; a slow venue has few frames
+to others' many, and in a market that is quiet everywhere nobody has any. The bounds hold where frames come independently
+(Poisson); venues that send at a fixed interval are steadier than that.
+
+The same for a whole connection, whose books are judged together, so that it shows sooner: by the time since the last frame of
+any, and by the sum of what its books are missing by others. Without a standstill that is at most a sum of n exponential
+variables of mean 1 for n books, which exceeds n + sqrt(40 n) + 20 with a chance of at most e^-20 (Laurent and Massart, 2000).
+
+Everything is counted in frames, of which the past ten minutes count at most. Nothing here asks for the time.
+"""
+
+from collections.abc import Collection
+from math import isqrt
+
+from arb.clock import NS_PER_S
+
+MISSING = 20
+"""So many frames must be missing for a silence to be a standstill."""
+MEMORY_NS = 600 * NS_PER_S
+"""When what was learned is this old, half of it is forgotten, so that a book's habits may change."""
+RESUMED_NS = 2 * NS_PER_S
+"""How long after a standstill of their connection books wait for a frame of their own."""
+
+
+class SymbolFrames:
+    """How many frames the books of one symbol have had, at all venues."""
+
+    __slots__ = ("frames",)
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+
+class Pace:
+    """The frames of one connection's books, by time. Instants are ns UTC, our clock; 0: none yet."""
+
+    __slots__ = ("frames", "last_ns", "since_ns")
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.since_ns = 0
+        self.last_ns = 0
+
+    def beat(self, received_ns: int) -> None:
+        """Count a frame."""
+        if not self.last_ns:
+            self.since_ns = received_ns
+        else:
+            self.frames += 1
+            if received_ns - self.since_ns >= MEMORY_NS:
+                self.frames //= 2
+                self.since_ns += (received_ns - self.since_ns) // 2
+        self.last_ns = received_ns
+
+    def skip(self, now_ns: int) -> None:
+        """Learn nothing from the time up to now: the connection was lost."""
+        if self.last_ns:
+            self.since_ns += now_ns - self.last_ns
+            self.last_ns = now_ns
+
+    def missing(self, now_ns: int) -> int:
+        """Return how many frames are missing by time."""
+        silent_ns, learned_ns = now_ns - self.last_ns, self.last_ns - self.since_ns
+        return 2 * self.frames * silent_ns // (2 * learned_ns + silent_ns) if self.last_ns and silent_ns > 0 else 0
+
+
+class BookPace:
+    """The frames of one book, by time and beside those of the same symbol at other venues."""
+
+    __slots__ = ("_base", "_mark", "_symbol", "pace")
+
+    def __init__(self, symbol: SymbolFrames) -> None:
+        self.pace = Pace()
+        self._symbol = symbol
+        # The symbol's frames when this book began to be counted, and at its last frame.
+        self._base = self._mark = 0
+
+    def beat(self, received_ns: int) -> None:
+        """Count a frame of this book. The path of every frame: it must be fast."""
+        symbol, pace = self._symbol, self.pace
+        symbol.frames = mark = symbol.frames + 1
+        before = pace.frames
+        pace.beat(received_ns)
+        if pace.frames <= before:  # the first one, or half of all was just forgotten
+            self._base = mark - (mark - self._base) // 2 if pace.frames else mark
+        self._mark = mark
+
+    def skip(self, now_ns: int) -> None:
+        """Learn nothing from the time up to now: the connection was lost."""
+        self.pace.skip(now_ns)
+        self._base += self._symbol.frames - self._mark
+        self._mark = self._symbol.frames
+
+    def missing_by_others(self) -> int:
+        """Return how many frames are missing by what other venues' books of the symbol had."""
+        own, since = self.pace.frames, self._symbol.frames - self._mark
+        others = self._mark - self._base - own
+        return 2 * own * since // (own + 2 * (others + since)) if others >= MISSING else 0
+
+    def still(self, now_ns: int) -> bool:
+        """Return whether this book stands still, for all that its own frames show."""
+        return self.pace.missing(now_ns) >= MISSING and self.missing_by_others() >= MISSING
+
+
+class ConnectionPace:
+    """The frames of all books of one connection, which may stand still together; `books` by arena row."""
+
+    __slots__ = ("_pace", "_resumed_ns", "_stood_ns", "books")
+
+    def __init__(self) -> None:
+        self.books: dict[int, BookPace] = {}
+        self._pace = Pace()
+        # When the last frame before the latest standstill came, and the first one after it.
+        self._stood_ns = self._resumed_ns = 0
+
+    def beat(self, rows: Collection[int], received_ns: int) -> None:
+        """Count a frame that changed the books of these rows."""
+        pace = self._pace
+        if received_ns - pace.last_ns > NS_PER_S // 20 and self.still(received_ns):
+            self._stood_ns, self._resumed_ns = pace.last_ns, received_ns
+        pace.beat(received_ns)
+        for row in rows:
+            self.books[row].beat(received_ns)
+
+    def skip(self, now_ns: int) -> None:
+        """Learn nothing from the time up to now: the connection was lost."""
+        self._pace.skip(now_ns)
+        for book in self.books.values():
+            book.skip(now_ns)
+
+    def still(self, now_ns: int) -> bool:
+        """Return whether the books of this connection stand still together."""
+        if self._pace.missing(now_ns) < MISSING:
+            return False
+        missing, count = 0, len(self.books)
+        enough = count + isqrt(40 * count) + MISSING
+        for book in self.books.values():
+            missing += book.missing_by_others()
+            if missing >= enough:
+                return True
+        return False
+
+    def book_still(self, row: int, now_ns: int) -> bool:
+        """Return whether a book stands still, alone or with the others, or has had no frame since they all did."""
+        book = self.books[row]
+        if book.pace.last_ns <= self._stood_ns and now_ns < self._resumed_ns + RESUMED_NS:
+            return True
+        return book.still(now_ns) or self.still(now_ns)
