@@ -7,6 +7,7 @@ sizes are `Decimal`. A definite no is raised as `Refused(kind, message, detail)`
     exchange.instruments[symbol]            SimInstrument: tick lot min_size min_notional maker_fee taker_fee band
     exchange.fee_rates(symbol)              (maker, taker) of the account now (faults may change them)
     exchange.place(OrderRequest, now_ns)    -> SimOrder (already matched; `status` open|closed|cancelled)
+    exchange.amend(order, now_ns, price=, size=)                               -> SimOrder; Refused as placing, or ended
     exchange.cancel(order, now_ns)          -> SimOrder; Refused ORDER_CLOSED / ORDER_CANCELLED when it has ended
     exchange.cancel_all(now_ns, symbol=, side=)            -> [SimOrder]
     exchange.order(id) / exchange.order_by_client_id(text) -> SimOrder | None (newest with that client id)
@@ -29,25 +30,22 @@ from arb.errors import require
 from arb.sandbox.accounts import buy_hold
 from arb.sandbox.bills import DEPOSIT, WITHDRAW
 from arb.sandbox.checks import check_order, unfit_for_book
-from arb.sandbox.exact import ZERO, add, mul, sub, units_floor
+from arb.sandbox.exact import ZERO, mul, sub, units_floor
 from arb.sandbox.market import Market
 from arb.sandbox.matching import BUY, Match
-from arb.sandbox.state import ExchangeState
+from arb.sandbox.settlement import Settlement, amount_of
 from arb.sandbox.values import (
     OrderChanged,
-    OrderFilled,
     OrderRequest,
     PublicTrade,
     Refusal,
     Refused,
-    SimFill,
-    SimInstrument,
     SimOrder,
     Transfer,
 )
 
 
-class SimExchange(ExchangeState):
+class SimExchange(Settlement):
     """The venue's matching engine and accounts."""
 
     # -- placing ---------------------------------------------------------------------------------------------------
@@ -99,9 +97,9 @@ class SimExchange(ExchangeState):
         if request.quote_size is not None:
             amount = request.quote_size
         elif order.ticks is not None:
-            amount = _amount(rules, order.ticks * order.lots)
+            amount = amount_of(rules, order.ticks * order.lots)
         else:
-            amount = _amount(rules, market.book.quote_for(BUY, None, order.lots))
+            amount = amount_of(rules, market.book.quote_for(BUY, None, order.lots))
         fee_in = "points" if self.points_asset else self.profile.buy_fee_in
         self._lock(order, rules.quote, buy_hold(amount, taker, fee_in))
 
@@ -155,104 +153,6 @@ class SimExchange(ExchangeState):
             market.book.rest(order, order.remaining_lots)
             market.changed_ns = now_ns
 
-    # -- money of a fill -------------------------------------------------------------------------------------------
-
-    def _fill(self, order: SimOrder, ticks: int, lots: int, role: str, trade_id: int, now_ns: int) -> None:
-        rules, market = order.instrument, self.markets[order.symbol]
-        price, size = mul(Decimal(ticks), rules.tick), mul(Decimal(lots), rules.lot)
-        cost = mul(price, size)
-        maker, taker = self.fee_rates(order.symbol)
-        fee, fee_currency = self._charge(order, cost, size, maker if role == "maker" else taker)
-        by_points = fee_currency == self.points_asset and fee_currency != ""
-        market.fill_count += 1
-        fill = SimFill(
-            trade_id=trade_id,
-            order_id=order.id,
-            client_id=order.client_id,
-            symbol=order.symbol,
-            side=order.side,
-            price=price,
-            size=size,
-            fee=fee,
-            fee_currency=fee_currency,
-            point_fee=fee if by_points else ZERO,
-            role=role,
-            ns=now_ns,
-            sequence=market.fill_count,
-            bill_id=self.bills.next_id,
-        )
-        self.fills.append(fill)
-        self._order_fills.setdefault(order.id, []).append(fill)
-        self.bills.note_trade(fill)
-        order.filled_lots += lots
-        order.cost = add(order.cost, cost)
-        order.fee = add(order.fee, fee)
-        order.fee_currency = fee_currency
-        order.point_fee = add(order.point_fee, fill.point_fee)
-        order.updated_ns = now_ns
-        order.version += 1
-        self._release_filled_part(order, lots)
-        self._emit(OrderFilled(order, fill, now_ns))
-        if order.remaining_lots and order.is_open:
-            self._emit(OrderChanged(order, "update", now_ns))
-        self._emit_balance(rules.base, size if order.side == BUY else -size, "order-fill", now_ns)
-        self._emit_balance(rules.quote, -cost if order.side == BUY else cost, "order-fill", now_ns)
-
-    def _charge(self, order: SimOrder, cost: Decimal, size: Decimal, rate: Decimal) -> tuple[Decimal, str]:
-        """Move the money of one execution and return (fee, fee currency)."""
-        rules, account = order.instrument, self.account
-        quote_fee = mul(cost, rate)
-        points = self.points_asset
-        by_points = points != "" and account.balance(points).free >= quote_fee
-        is_buy = order.side == BUY
-        if by_points:
-            fee, currency = quote_fee, points
-        elif is_buy and self.profile.buy_fee_in == "base":
-            fee, currency = mul(size, rate), rules.base
-        else:
-            fee, currency = quote_fee, rules.quote
-        if is_buy:
-            self._pay(order, rules.quote, add(cost, fee) if currency == rules.quote else cost)
-            account.credit(rules.base, sub(size, fee) if currency == rules.base else size)
-        else:
-            self._pay(order, rules.base, size)
-            account.credit(rules.quote, sub(cost, fee) if currency == rules.quote else cost)
-        if by_points:
-            account.credit(points, -fee)
-        return fee, currency
-
-    def _pay(self, order: SimOrder, asset: str, amount: Decimal) -> None:
-        """Pay from the order's hold first, the rest from free (a fee tier raised after the hold was taken)."""
-        from_hold = min(amount, order.held) if asset == order.held_asset else ZERO
-        self.account.spend_locked(asset, from_hold)
-        order.held = sub(order.held, from_hold)
-        if amount > from_hold:
-            self.account.credit(asset, sub(from_hold, amount))
-
-    def _release_filled_part(self, order: SimOrder, lots: int) -> None:
-        """Free what a resting limit no longer needs: its limit (and fee) for the unfilled lots stays locked."""
-        if order.ticks is None or order.side != BUY:
-            return
-        _, taker = self.fee_rates(order.symbol)
-        fee_in = "points" if self.points_asset else self.profile.buy_fee_in
-        needed = buy_hold(_amount(order.instrument, order.ticks * order.remaining_lots), taker, fee_in)
-        if order.held > needed:
-            self.account.release(order.held_asset, sub(order.held, needed))
-            order.held = needed
-
-    def _finish(self, order: SimOrder, status: str, reason: str, now_ns: int) -> None:
-        freed = order.held
-        if freed:
-            self.account.release(order.held_asset, freed)
-            order.held = ZERO
-        order.status, order.reason = status, reason
-        order.updated_ns = order.finished_ns = now_ns
-        order.version += 1
-        self._open.pop(order.id, None)
-        self._emit(OrderChanged(order, "finish", now_ns))
-        if freed:
-            self._emit_balance(order.held_asset, ZERO, "order-cancel", now_ns)
-
     # -- cancelling ------------------------------------------------------------------------------------------------
 
     def cancel(self, order: SimOrder, now_ns: int) -> SimOrder:
@@ -272,6 +172,62 @@ class SimExchange(ExchangeState):
         """Cancel every resting order (of a symbol, of a side) and return them."""
         wanted = [o for o in self.open_orders(symbol) if side is None or o.side == side]
         return [self.cancel(order, now_ns) for order in wanted]
+
+    # -- amending --------------------------------------------------------------------------------------------------
+
+    def amend(
+        self, order: SimOrder, now_ns: int, *, price: Decimal | None = None, size: Decimal | None = None
+    ) -> SimOrder:
+        """Give a resting order another limit, another size (with what is filled already), or both; raises `Refused`.
+
+        Refused, it rests as before. A smaller size alone keeps its place in the queue; anything else goes to the back, and
+        takes what its new limit reaches.
+        """
+        if not order.is_open:
+            kind = Refusal.ORDER_CLOSED if order.status == "closed" else Refusal.ORDER_CANCELLED
+            raise Refused(kind, f"order is {order.status}", str(order.id))
+        market, before = self.markets[order.symbol], replace(order)
+        amended = replace(
+            order.request,
+            price=order.price if price is None else price,
+            size=order.size if size is None else size,
+            expires_ns=None,
+        )
+        wanted = replace(order, request=amended, lots=units_floor(amended.size or ZERO, market.instrument.lot))
+        check_order(wanted, market, None, now_ns)
+        if wanted.lots <= order.filled_lots:
+            raise Refused(Refusal.BAD_ARGUMENT, "the size is filled already", "amount")
+        self._hold_anew(order, wanted)
+        keeps_place = wanted.ticks == before.ticks and wanted.lots <= before.lots
+        if not keeps_place:
+            market.book.withdraw(order)
+        order.request, order.lots, order.ticks = amended, wanted.lots, wanted.ticks
+        order.updated_ns, order.version = now_ns, order.version + 1
+        self.taken += 1
+        market.changed_ns = now_ns
+        self._emit(OrderChanged(order, "amend", now_ns))
+        self._emit_balance(order.held_asset, ZERO, "order-update", now_ns)
+        if keeps_place:
+            market.book.shrink(order, order.remaining_lots)
+        elif unfit_for_book(order, market) is not None:
+            self._finish(order, "cancelled", order.request.tif, now_ns)
+        else:
+            self._match(order, market, now_ns)
+            self._settle_unfilled(order, market, now_ns)
+        return order
+
+    def _hold_anew(self, order: SimOrder, wanted: SimOrder) -> None:
+        """Lock what an amended order needs more, or free what it needs less; raises `Refused` where free is short."""
+        needed = mul(Decimal(wanted.remaining_lots), order.instrument.lot)
+        if order.side == BUY and wanted.ticks is not None:
+            _, taker = self.fee_rates(order.symbol)
+            fee_in = "points" if self.points_asset else self.profile.buy_fee_in
+            needed = buy_hold(amount_of(order.instrument, wanted.ticks * wanted.remaining_lots), taker, fee_in)
+        if needed > order.held:
+            self.account.lock(order.held_asset, sub(needed, order.held))
+        else:
+            self.account.release(order.held_asset, sub(order.held, needed))
+        order.held = needed
 
     # -- background and admin ------------------------------------------------------------------------------------------
 
@@ -343,7 +299,7 @@ class SimExchange(ExchangeState):
         if order.ticks is None or lots <= 0 or order.is_open:
             return False
         rules = order.instrument
-        need = _amount(rules, 2 * order.ticks * lots) if order.side == BUY else mul(Decimal(lots), rules.lot)
+        need = amount_of(rules, 2 * order.ticks * lots) if order.side == BUY else mul(Decimal(lots), rules.lot)
         if self.account.balance(rules.quote if order.side == BUY else rules.base).free < need:
             return False
         trade_id = self.ids.next(now_ns)
@@ -370,8 +326,3 @@ class SimExchange(ExchangeState):
         market.tape.append(trade)
         market.candles.note(trade)
         self._emit(trade)
-
-
-def _amount(rules: SimInstrument, tick_lots: int) -> Decimal:
-    """Turn ticks times lots into quote."""
-    return mul(mul(Decimal(tick_lots), rules.tick), rules.lot)

@@ -143,6 +143,19 @@ class MatchBook:
                 return resting.lots
         return 0
 
+    def shrink(self, order: SimOrder, lots: int) -> None:
+        """Leave `lots` of an account order on the book, in its place of the queue."""
+        assert order.ticks is not None
+        book_side = self.side(order.side)
+        level = book_side.levels[order.ticks]
+        for resting in level.queue:
+            if resting.owner is order:
+                require(0 < lots <= resting.lots, "an order shrinks in its place, it does not grow")
+                level.total -= resting.lots - lots
+                resting.lots = lots
+                self._touch(book_side, order.ticks)
+                return
+
     # -- taking ----------------------------------------------------------------------------------------------------
 
     def fillable(self, side: str, limit_ticks: int | None, enough: int | None = None) -> int:

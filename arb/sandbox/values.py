@@ -205,7 +205,7 @@ class SimFill:
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
-    """An order was put on the book (`put`), filled in part (`update`) or ended (`finish`)."""
+    """An order was put on the book (`put`), changed (`amend`), filled in part (`update`) or ended (`finish`)."""
 
     order: SimOrder
     what: str
@@ -230,7 +230,7 @@ class BalanceChanged:
     locked: Decimal
     change: Decimal
     cause: str
-    """`order-create`, `order-fill`, `order-cancel`, or the kind of the bill that says so."""
+    """`order-create`, `order-update`, `order-fill`, `order-cancel`, or the kind of the bill that says so."""
     ns: int
 
 

@@ -359,3 +359,41 @@ def test_the_ledger_of_bills_explains_each_balance(stock_venue: StockVenue) -> N
         latest = [exact(entry["after"]) for entry in entries if entry["timestamp"] == entries[-1]["timestamp"]]
         assert Decimal(held["free"]) + Decimal(held["locked"]) in latest  # the client sorts by time alone
         assert len({entry["id"] for entry in entries}) == len(entries)
+
+
+def test_an_order_is_amended(stock_venue: StockVenue) -> None:
+    order = place(stock_venue, "limit", "buy", "0.02", "49000")
+
+    edited = stock_venue.client.edit_order(order["id"], SYMBOL, "limit", "buy", 0.03, 48900)
+
+    [found] = stock_venue.client.fetch_open_orders(SYMBOL)
+    stock_venue.client.cancel_order(found["id"], SYMBOL)
+    assert found["id"] == edited["id"]
+    assert (exact(found["price"]), exact(found["amount"])) == (Decimal(48900), Decimal("0.03"))
+
+
+def test_several_orders_are_placed_in_one_batch(stock_venue: StockVenue) -> None:
+    wanted: list[dict[str, Any]] = [
+        {"symbol": SYMBOL, "type": "limit", "side": "buy", "amount": 0.01, "price": price, "params": {}}
+        for price in (48900, 48800)
+    ]
+
+    placed = stock_venue.client.create_orders(wanted)
+    listed = {each["id"] for each in stock_venue.client.fetch_open_orders(SYMBOL)}
+    stock_venue.client.cancel_orders([each["id"] for each in placed], SYMBOL)
+
+    assert {each["id"] for each in placed} == listed
+    assert len(listed) == 2
+
+
+@pytest.mark.parametrize("venue", ["gate", "bitget"])
+def test_all_orders_of_a_symbol_are_cancelled_where_the_client_knows_how(
+    stock_venues: dict[str, StockVenue], venue: str
+) -> None:
+    stock_venue = stock_venues[venue]
+    for price in ("48900", "48800"):
+        place(stock_venue, "limit", "buy", "0.01", price)
+
+    stock_venue.client.cancel_all_orders(SYMBOL)
+
+    assert stock_venue.client.fetch_open_orders(SYMBOL) == []

@@ -15,7 +15,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.bitget import candles, orders, reads
 from arb.sandbox.bitget.auth import BitgetRefusal, check_request
 from arb.sandbox.bitget.params import find_symbol
-from arb.sandbox.bitget.wire import Json, encode
+from arb.sandbox.bitget.wire import encode
 from arb.sandbox.bitget.ws import BitgetPrivateSession, BitgetPublicSession
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.wire import (
@@ -82,7 +82,7 @@ _READS = {
 class _Write:
     """One POST endpoint: its function, what it does, and its limit per second."""
 
-    function: Callable[[SimExchange, Mapping[str, Any], int], Json]
+    function: Callable[[SimExchange, Mapping[str, Any], int], Any]
     kind: str
     per_second: int
 
@@ -91,6 +91,10 @@ _WRITES = {
     "/spot/trade/place-order": _Write(orders.place, PLACE, 10),
     "/spot/trade/cancel-order": _Write(orders.cancel, CANCEL, 10),
     "/spot/trade/batch-cancel-order": _Write(orders.cancel_batch, CANCEL, 10),
+    "/spot/trade/batch-orders": _Write(orders.place_batch, PLACE, 5),
+    "/spot/trade/cancel-symbol-order": _Write(orders.cancel_symbol, CANCEL, 5),
+    "/spot/trade/cancel-replace-order": _Write(orders.replace, PLACE, 5),
+    "/spot/trade/batch-cancel-replace-order": _Write(orders.replace_batch, PLACE, 5),
 }
 
 

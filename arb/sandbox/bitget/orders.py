@@ -5,7 +5,7 @@ expiry that the venue would enforce on an order request.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -47,6 +47,61 @@ def place(exchange: SimExchange, item: Item, now_ns: int) -> Json:
     return {"orderId": str(placed.id), "clientOid": client_oid(placed)}
 
 
+def place_batch(exchange: SimExchange, item: Item, now_ns: int) -> Json:
+    """`POST /spot/trade/batch-orders`: place up to 50 orders of one symbol, or of several in `batchMode` `multiple`."""
+    return _each(item, lambda one: place(exchange, one, now_ns))
+
+
+def replace(exchange: SimExchange, item: Item, now_ns: int) -> Json:
+    """`POST /spot/trade/cancel-replace-order`: cancel a limit order and place one of another price and size.
+
+    The answer says by `success` whether the new order stands; raises `BitgetRefusal` while the old one does.
+    """
+    symbol = find_symbol(exchange, _needed(item, "symbol"))
+    price, size = _number(item, "price"), _number(item, "size")
+    if not item.get("orderId") and not item.get("clientOid"):
+        raise BitgetRefusal("40019", "Parameter orderId cannot be empty")
+    found = find_order(exchange, item)
+    if found is None or found.symbol != symbol or not found.is_open:
+        raise BitgetRefusal(*NO_SUCH_ORDER)
+    new: dict[str, Any] = {
+        "symbol": item["symbol"],
+        "side": found.side,
+        "orderType": "limit",
+        "force": found.request.tif,
+        "price": plain(price),
+        "size": plain(size),
+        "clientOid": item.get("newClientOid") or "",
+    }
+    order_request(exchange, new)
+    exchange.cancel(found, now_ns)
+    try:
+        placed = place(exchange, new, now_ns)
+    except BitgetRefusal as refusal:
+        return {"orderId": "", "clientOid": str(new["clientOid"]), "success": "failure", "msg": refusal.message}
+    return placed | {"success": "success", "msg": None}
+
+
+def replace_batch(exchange: SimExchange, item: Item, now_ns: int) -> list[Json]:
+    """`POST /spot/trade/batch-cancel-replace-order`: up to 50 of these, each for itself."""
+    answered = _each({**item, "batchMode": "multiple"}, lambda one: replace(exchange, one, now_ns))
+    refused = [
+        {"orderId": row["orderId"], "clientOid": row["clientOid"], "success": "failure", "msg": row["errorMsg"]}
+        for row in answered["failureList"]
+    ]
+    return [*answered["successList"], *refused]
+
+
+def cancel_symbol(exchange: SimExchange, item: Item, now_ns: int) -> Json:
+    """`POST /spot/trade/cancel-symbol-order`: cancel all orders of a symbol."""
+    spelling = _needed(item, "symbol")
+    symbol = find_symbol(exchange, spelling)
+    if symbol is None:
+        raise BitgetRefusal(*_CODES[Refusal.UNKNOWN_SYMBOL])
+    exchange.cancel_all(now_ns, symbol)
+    return {"symbol": spelling}
+
+
 def cancel(exchange: SimExchange, item: Item, now_ns: int) -> Json:
     """`POST /spot/trade/cancel-order`: cancel by `orderId` or `clientOid`; raises `BitgetRefusal`."""
     symbol = find_symbol(exchange, _needed(item, "symbol"))
@@ -69,6 +124,11 @@ def cancel_batch(exchange: SimExchange, item: Item, now_ns: int) -> Json:
 
     Each order answers for itself, in `successList` or `failureList`; raises `BitgetRefusal` for a malformed request.
     """
+    return _each(item, lambda one: cancel(exchange, one, now_ns))
+
+
+def _each(item: Item, act: Callable[[Item], Json]) -> Json:
+    """Act on each order of a request's list, and sort the answers by whether they refuse."""
     wanted = item.get("orderList")
     if not isinstance(wanted, list) or not all(isinstance(one, dict) for one in wanted):
         raise BitgetRefusal("40019", "Parameter orderList cannot be empty")
@@ -79,7 +139,7 @@ def cancel_batch(exchange: SimExchange, item: Item, now_ns: int) -> Json:
     failed: list[Json] = []
     for one in wanted:
         try:
-            done.append(cancel(exchange, one | shared, now_ns))
+            done.append(act(one | shared))
         except BitgetRefusal as refusal:
             named = {name: str(one.get(name) or "") for name in ("orderId", "clientOid")}
             failed.append(named | {"errorMsg": refusal.message, "errorCode": refusal.code})

@@ -283,7 +283,7 @@ class BitgetPrivateSession(BitgetSession):
 
 def _worth_a_push(event: OrderChanged) -> bool:
     """Return whether a change is pushed: one that a fill made has been reported with that fill already."""
-    if event.what == "put":
+    if event.what in ("put", "amend"):
         return True
     by_quote = event.order.request.quote_size is not None
     return event.what == "finish" and (event.order.status != "closed" or by_quote)

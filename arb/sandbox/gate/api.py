@@ -76,6 +76,8 @@ class GateDialect:
             ("GET", "/spot/my_trades"): Route(QUERY, routes.my_trades),
             ("POST", "/spot/orders"): Route(PLACE, routes.create_order),
             ("POST", "/spot/batch_orders"): Route(PLACE, routes.create_orders),
+            ("PATCH", "/spot/orders/*"): Route(PLACE, routes.amend_order),
+            ("POST", "/spot/amend_batch_orders"): Route(PLACE, routes.amend_orders),
             ("DELETE", "/spot/orders"): Route(CANCEL, routes.cancel_all),
             ("DELETE", "/spot/orders/*"): Route(CANCEL, routes.cancel_order),
             ("POST", "/spot/cancel_batch_orders"): Route(CANCEL, routes.cancel_orders),

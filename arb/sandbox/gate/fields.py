@@ -146,7 +146,7 @@ def order_event_json(order: SimOrder, what: str, user_id: int) -> Json:
     rest.update(
         {
             "user": user_id,
-            "event": what,
+            "event": "update" if what == "amend" else what,
             "create_time_ms": fine_millis(order.created_ns),
             "update_time_ms": fine_millis(order.updated_ns),
             "finish_as": finish_as(order),

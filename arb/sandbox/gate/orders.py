@@ -23,6 +23,9 @@ def read_order(fields: Json, expires_ns: int | None = None) -> OrderRequest:
     tif = _TIF.get(tif_text)
     if tif is None or (kind == "market" and tif not in ("ioc", "fok")):
         raise GateError(400, "INVALID_PARAM_VALUE", f"Invalid time_in_force {tif_text}")
+    for name in ("text", "type", "time_in_force", "account"):
+        if not isinstance(fields.get(name, ""), str | None):
+            raise GateError(400, "INVALID_PARAM_VALUE", f"Invalid {name}")
     text = str(fields.get("text") or "")
     if text and not _TEXT.fullmatch(text):
         raise GateError(400, "INVALID_PARAM_VALUE", "Invalid text: t- and at most 28 of 0-9A-Za-z_.-")
@@ -77,6 +80,40 @@ def find(exchange: SimExchange, id_text: str, pair: str) -> SimOrder:
     if by_text is None or not by_text.is_open or pair_of(by_text.symbol) != pair:
         raise GateError(404, "CLIENT_ID_NOT_FOUND", f"Order with client ID {id_text} not found")
     return by_text
+
+
+def amend(exchange: SimExchange, id_text: str, fields: Json, now_ns: int) -> SimOrder:
+    """Amend an order's `price`, `amount` or both; raises `GateError`."""
+    order = find(exchange, id_text, str(fields.get("currency_pair") or ""))
+    numbers = {}
+    for name in ("price", "amount"):
+        given = fields.get(name)
+        value = numbers[name] = None if given in (None, "") else parse(given)
+        if given not in (None, "") and (value is None or value <= 0):
+            raise GateError(400, "INVALID_PARAM_VALUE", f"Invalid {name}")
+    if numbers == {"price": order.price, "amount": order.size} or not any(numbers.values()):
+        raise GateError(400, "INVALID_PARAM_VALUE", "no change of price or amount")
+    try:
+        return exchange.amend(order, now_ns, price=numbers["price"], size=numbers["amount"])
+    except Refused as refused:
+        raise error_of(refused, order.instrument) from None
+
+
+def amend_batch(exchange: SimExchange, items: list[object], now_ns: int) -> list[Json]:
+    """Amend up to five orders; each answers for itself (`succeeded`)."""
+    if not items or len(items) > 5 or not all(isinstance(item, dict) for item in items):
+        raise GateError(400, "INVALID_PARAM_VALUE", "1 to 5 orders per batch")
+    rows: list[Json] = []
+    for item in items:
+        assert isinstance(item, dict)
+        named = str(item.get("order_id") or item.get("id") or item.get("text") or "")
+        try:
+            order = amend(exchange, named, item, now_ns)
+            rows.append({"order_id": str(order.id), "succeeded": True, "label": "", "message": "", **order_json(order)})
+        except GateError as error:
+            refused = {"order_id": named, "succeeded": False, "label": error.label, "message": error.message}
+            rows.append({**refused, "text": str(item.get("text") or "")})
+    return rows
 
 
 def cancel(exchange: SimExchange, id_text: str, pair: str, now_ns: int) -> SimOrder:

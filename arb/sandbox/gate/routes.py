@@ -203,6 +203,15 @@ class GateRoutes:
         """Answer `POST /spot/batch_orders`."""
         return 200, gate_orders.place_batch(self.exchange, query.body_list(), query.now_ns)
 
+    def amend_order(self, query: Query) -> Answer:
+        """Answer `PATCH /spot/orders/{id}`; the body's parameters win over the query's."""
+        fields = {**query.params, **query.body_object()}
+        return 200, order_json(gate_orders.amend(self.exchange, query.argument, fields, query.now_ns))
+
+    def amend_orders(self, query: Query) -> Answer:
+        """Answer `POST /spot/amend_batch_orders`."""
+        return 200, gate_orders.amend_batch(self.exchange, query.body_list(), query.now_ns)
+
     def cancel_order(self, query: Query) -> Answer:
         """Answer `DELETE /spot/orders/{id}`."""
         pair = query.params.get("currency_pair", "")

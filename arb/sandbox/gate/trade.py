@@ -19,6 +19,7 @@ from arb.sandbox.wire import CANCEL, PLACE, QUERY, Allowance, Call, HttpAnswer, 
 _REQ_PARAM = re.compile(r'"req_param"\s*:\s*')
 _KINDS = {
     "spot.order_place": PLACE,
+    "spot.order_amend": PLACE,
     "spot.order_cancel": CANCEL,
     "spot.order_cancel_cp": CANCEL,
     "spot.order_cancel_ids": CANCEL,
@@ -96,7 +97,7 @@ class GateTrading:
 
     def _meter(self, channel: str, items: list[Json], now_ns: int) -> Allowance:
         """Count a request against the same buckets as REST, each order of a batch by itself."""
-        if channel == "spot.order_place":
+        if channel in ("spot.order_place", "spot.order_amend"):
             return self.dialect.meter_places(items, now_ns)
         if channel == "spot.order_status":
             return self.dialect.meter.take("query /spot/orders/*", 200, 10 * NS_PER_S, now_ns)
@@ -109,6 +110,8 @@ class GateTrading:
             if isinstance(param, list):
                 return gate_orders.place_batch(self.exchange, list(param), now_ns)
             return order_json(gate_orders.place(self.exchange, fields, now_ns))
+        if channel == "spot.order_amend":
+            return order_json(gate_orders.amend(self.exchange, id_text, fields, now_ns))
         if channel == "spot.order_status":
             return order_json(gate_orders.find(self.exchange, id_text, pair))
         if channel == "spot.order_cancel_cp":

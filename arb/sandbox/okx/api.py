@@ -85,6 +85,8 @@ _WRITES = {
     "/trade/batch-orders": PLACE,
     "/trade/cancel-order": CANCEL,
     "/trade/cancel-batch-orders": CANCEL,
+    "/trade/amend-order": PLACE,
+    "/trade/amend-batch-orders": PLACE,
 }
 
 
@@ -164,6 +166,12 @@ class OkxDialect:
         single: dict[str, Callable[[Any, int], Json]] = {
             ORDER: self.orders.place,
             "/trade/cancel-order": self.orders.cancel,
+            "/trade/amend-order": self.orders.amend,
+        }
+        batches = {
+            "/trade/batch-orders": self.orders.place_batch,
+            "/trade/cancel-batch-orders": self.orders.cancel_batch,
+            "/trade/amend-batch-orders": self.orders.amend_batch,
         }
         if path in single:
             if len(items) != 1 or request.body.lstrip().startswith(b"["):
@@ -174,8 +182,7 @@ class OkxDialect:
         else:
             if len(items) > BATCH_SIZE_MAX:
                 raise OkxRefusal("51111", f"Maximum {BATCH_SIZE_MAX} orders can be placed in bulk", 400)
-            batch = self.orders.place_batch if path == "/trade/batch-orders" else self.orders.cancel_batch
-            answered = batch(items, now_ns)
+            answered = batches[path](items, now_ns)
         return HttpAnswer(200, encode(envelope(answered, now_ns)))
 
     def _order(self, params: dict[str, str], now_ns: int) -> list[Json]:

@@ -44,6 +44,10 @@ _CODES = {
     Refusal.ORDER_CANCELLED: ("51401", "Cancellation failed as the order is already canceled."),
     Refusal.ORDER_CLOSED: ("51402", "Cancellation failed as the order is already completed."),
 }
+_NOT_AMENDED = {
+    Refusal.ORDER_CANCELLED: ("51509", "Modification failed as the order has been canceled."),
+    Refusal.ORDER_CLOSED: ("51510", "Modification failed as the order has been completed."),
+}
 _PARAMETERS = {"amount": "sz", "price": "px", "time_in_force": "ordType"}
 
 
@@ -69,6 +73,17 @@ class OkxOrders:
     def cancel_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
         """Cancel up to 20 orders, each for itself."""
         return [self._item(item, now_ns, self._cancel, "cancel_batch", BATCH_LIMIT) for item in items]
+
+    def amend(self, item: Item, now_ns: int) -> Json:
+        """Amend one order by `ordId` or `clOrdId`; return its item."""
+        return self._item(item, now_ns, self._amend, "amend", SINGLE_LIMIT) | {"reqId": str(item.get("reqId") or "")}
+
+    def amend_batch(self, items: Sequence[Item], now_ns: int) -> list[Json]:
+        """Amend up to 20 orders, each for itself."""
+        return [
+            self._item(item, now_ns, self._amend, "amend_batch", BATCH_LIMIT) | {"reqId": str(item.get("reqId") or "")}
+            for item in items
+        ]
 
     def describe(self, kind: str, items: Sequence[Item], detail: str) -> Call:
         """Say what a request over these items is about, without judging them.
@@ -132,6 +147,26 @@ class OkxOrders:
             return self._exchange.cancel(order, now_ns)
         except Refused as refused:
             raise OkxItemRefusal(*_CODES[refused.kind]) from None
+
+    def _amend(self, item: Item, now_ns: int) -> SimOrder:
+        _needed({"instId": self._inst_id(item)}, "instId")
+        if not item.get("ordId") and not item.get("clOrdId"):
+            raise OkxItemRefusal("50015", "Either parameter ordId or clOrdId is required")
+        if not item.get("newSz") and not item.get("newPx"):
+            raise OkxItemRefusal("50015", "Either parameter newSz or newPx is required")
+        price = _number(item, "newPx") if item.get("newPx") else None
+        size = _number(item, "newSz") if item.get("newSz") else None
+        order = self.find(item)
+        if order is None:
+            raise OkxItemRefusal("51503", "Order modification failed as the order doesn't exist.")
+        try:
+            return self._exchange.amend(order, now_ns, price=price, size=size)
+        except Refused as refused:
+            if refused.kind in _NOT_AMENDED:
+                raise OkxItemRefusal(*_NOT_AMENDED[refused.kind]) from None
+            if str(item.get("cxlOnFail")).lower() == "true":
+                self._exchange.cancel(order, now_ns)
+            raise self._explained(refused, order.request) from None
 
     def _explained(self, refused: Refused, request: OrderRequest) -> OkxItemRefusal:
         """Turn the exchange's refusal into the venue's code and message."""

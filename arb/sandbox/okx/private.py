@@ -16,7 +16,14 @@ from arb.sandbox.okx.ws import OkxSession, no_such_channel, text
 from arb.sandbox.values import BalanceChanged, Event, OrderChanged, OrderFilled
 from arb.sandbox.wire import CANCEL, PLACE, HttpAnswer, Session, Venue
 
-ORDER_OPS = {"order": PLACE, "batch-orders": PLACE, "cancel-order": CANCEL, "batch-cancel-orders": CANCEL}
+ORDER_OPS = {
+    "order": PLACE,
+    "batch-orders": PLACE,
+    "amend-order": PLACE,
+    "batch-amend-orders": PLACE,
+    "cancel-order": CANCEL,
+    "batch-cancel-orders": CANCEL,
+}
 
 
 class OkxPrivateSession(OkxSession):
@@ -64,7 +71,10 @@ class OkxPrivateSession(OkxSession):
             push = wire.order_push(event.order, event.fill, event.ns)
             self._push_order(event.order.symbol, push, "fill", event.ns)
         elif isinstance(event, OrderChanged) and _worth_a_push(event):
-            self._push_order(event.order.symbol, wire.order_push(event.order, None, event.ns), "order", event.ns)
+            push = wire.order_push(event.order, None, event.ns)
+            if event.what == "amend":
+                push["amendResult"] = "0"
+            self._push_order(event.order.symbol, push, "order", event.ns)
         elif isinstance(event, BalanceChanged):
             balance = Balance(event.free, event.locked)
             detail = wire.balance_detail(event.asset, balance, event.ns)
@@ -96,7 +106,7 @@ class OkxPrivateSession(OkxSession):
 
 def _worth_a_push(event: OrderChanged) -> bool:
     """Return whether a change is pushed: one that a fill made has been reported with that fill already."""
-    if event.what == "put":
+    if event.what in ("put", "amend"):
         return True
     by_quote = event.order.request.quote_size is not None
     return event.what == "finish" and (event.order.status != "closed" or by_quote)
@@ -148,6 +158,10 @@ def _execute(orders: OkxOrders, op: str, args: list[Json], expiry: object, now_n
         return envelope([orders.place(args[0], now_ns)], now_ns)
     if op == "batch-orders":
         return envelope(orders.place_batch(args, now_ns), now_ns)
+    if op == "amend-order":
+        return envelope([orders.amend(args[0], now_ns)], now_ns)
+    if op == "batch-amend-orders":
+        return envelope(orders.amend_batch(args, now_ns), now_ns)
     if op == "cancel-order":
         return envelope([orders.cancel(args[0], now_ns)], now_ns)
     return envelope(orders.cancel_batch(args, now_ns), now_ns)

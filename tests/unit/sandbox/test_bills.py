@@ -33,7 +33,7 @@ def assert_explained(exchange: SimExchange) -> None:
 ACTIONS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["buy", "sell", "rest", "cancel", "hit", "deposit", "withdraw", "interest", "transfer", "points"]
+            ["buy", "sell", "rest", "cancel", "amend", "hit", "deposit", "withdraw", "interest", "transfer", "points"]
         ),
         st.integers(1, 400),
     ),
@@ -59,6 +59,9 @@ def test_bills_explain_every_balance(buy_fee_in: str, actions: list[tuple[str, i
                 exchange.place(ask_for("buy", size, "59000"), now_ns)
             elif action == "hit":
                 exchange.rival_take(SYMBOL, "sell", None, number * 10, now_ns)
+            elif action == "amend":
+                for order in exchange.open_orders():
+                    exchange.amend(order, now_ns, price=Decimal(58_000 + 10 * number), size=Decimal(size))
         except Refused:
             pass
         if action == "cancel":
