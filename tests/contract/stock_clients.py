@@ -46,8 +46,6 @@ def _settings(venue: str, info: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {"apiKey": account["key"], "secret": account["secret"]}
     if "passphrase" in account:
         settings["password"] = account["passphrase"]
-    if venue == "gate":  # the sandbox is spot-only, and Gate lists its other products under other addresses
-        settings["options"] = {"fetchMarkets": {"types": ["spot"]}}
     return settings
 
 

@@ -41,6 +41,8 @@ FAULTS = {
     "reject_balance": (400, "43012", "Insufficient balance"),
     "key_revoked": (400, "40037", "Apikey does not exist"),
 }
+NO_PERMISSION = ("/spot/wallet/transfer", "/spot/wallet/withdrawal", "/spot/wallet/deposit-address")
+"""What a key that reads and trades may not do."""
 ORDER_INFO = "/spot/trade/orderInfo"
 
 
@@ -67,6 +69,10 @@ _READS = {
     "/spot/market/fills-history": _Read(reads.trades, False, 10),
     "/spot/account/info": _Read(reads.account_info, True, 1),
     "/spot/account/assets": _Read(reads.assets, True, 10),
+    "/spot/market/merge-depth": _Read(reads.merged_book, False, 20),
+    "/spot/market/vip-fee-rate": _Read(reads.fee_levels, False, 10),
+    "/spot/trade/current-plan-order": _Read(reads.no_plan_orders, True, 20),
+    "/spot/account/transferRecords": _Read(reads.own_transfers, True, 20),
     "/spot/account/bills": _Read(reads.bills, True, 10),
     "/common/trade-rate": _Read(reads.trade_rate, True, 10),
     "/spot/wallet/deposit-records": _Read(reads.deposits, True, 10),
@@ -157,6 +163,9 @@ class BitgetDialect:
             raise BitgetRefusal(
                 "40084", "You are in Classic Account mode, and the Unified Account API is not supported"
             )
+        if path in NO_PERMISSION and request.path != path:
+            self._identify(request, now_ns)
+            raise BitgetRefusal("40014", "Incorrect permissions, need spot transfer or withdrawal permissions")
         read, write = _READS.get(path), _WRITES.get(path)
         if request.path == path or (read is None and write is None):
             raise BitgetRefusal("40404", "Request URL NOT FOUND", 404)

@@ -7,6 +7,7 @@ the `data` of the answer; it raises `BitgetRefusal` for a bad question. Identity
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from arb.sandbox.bills import TRANSFER
 from arb.sandbox.bitget import wire
 from arb.sandbox.bitget.auth import BitgetRefusal
 from arb.sandbox.bitget.params import Params, needed, page, symbol_param, wanted_symbol, whole_param
@@ -57,6 +58,38 @@ def book(exchange: SimExchange, params: Params, now_ns: int) -> Json:
     """`GET /spot/market/orderbook`: up to 150 levels."""
     depth = whole_param(params, "limit", BOOK_DEPTH_MAX, BOOK_DEPTH_MAX)
     return wire.book(exchange.snapshot(symbol_param(exchange, params), depth), now_ns)
+
+
+def merged_book(exchange: SimExchange, params: Params, now_ns: int) -> Json:
+    """`GET /spot/market/merge-depth`: the book as it is, whatever the `precision`; `limit` is 100 unless told otherwise."""
+    limit = params.get("limit", "")
+    depth = BOOK_DEPTH_MAX if limit == "max" else whole_param(params, "limit", 100, BOOK_DEPTH_MAX)
+    symbol = symbol_param(exchange, params)
+    scale = str(exchange.instruments[symbol].price_places)
+    row = wire.book(exchange.snapshot(symbol, depth), now_ns)
+    return row | {"scale": scale, "precision": "scale0", "isMaxPrecision": "YES"}
+
+
+def fee_levels(exchange: SimExchange, _: Params, __: int) -> list[Json]:
+    """`GET /spot/market/vip-fee-rate`: one level, with the rates of the first symbol."""
+    maker, taker = exchange.fee_rates(next(iter(exchange.instruments)))
+    level = {"level": "1", "dealAmount": "0", "assetAmount": "0", "btcWithdrawAmount": "0", "usdtWithdrawAmount": "0"}
+    return [level | {"takerFeeRate": plain(taker), "makerFeeRate": plain(maker)}]
+
+
+def no_plan_orders(_: SimExchange, __: Params, ___: int) -> Json:
+    """`GET /spot/trade/current-plan-order`: nobody can place one here."""
+    return {"nextFlag": False, "idLessThan": "", "orderList": []}
+
+
+def own_transfers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
+    """`GET /spot/account/transferRecords`: transfers between the holder's own accounts, which spot has from futures."""
+    needed(params, "coin")
+    rows = [bill for bill in exchange.bills_of(now_ns, params["coin"]) if bill.kind == TRANSFER]
+    return [
+        wire.own_transfer(bill)
+        for bill in page(rows, params, lambda bill: bill.id, lambda bill: bill.ns, most=BILLS_MAX)
+    ]
 
 
 def tickers(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:

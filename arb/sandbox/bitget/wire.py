@@ -42,6 +42,8 @@ def symbol_rules(rules: SimInstrument) -> Json:
         "baseCoin": rules.base,
         "quoteCoin": rules.quote,
         "minTradeAmount": plain(rules.min_size),
+        "maxLimitOrderValue": "20000000",
+        "maxMarketOrderValue": "1000000",
         "maxTradeAmount": "10000000000" if rules.max_size is None else plain(rules.max_size),
         "takerFeeRate": plain(rules.taker_fee),
         "makerFeeRate": plain(rules.maker_fee),
@@ -171,8 +173,12 @@ def order(subject: SimOrder) -> Json:
     return {
         "userId": "",
         "symbol": native(subject.symbol),
+        "baseCoin": subject.instrument.base,
+        "quoteCoin": subject.instrument.quote,
         "orderId": str(subject.id),
         "clientOid": client_oid(subject),
+        "tpslType": "normal",
+        "triggerPrice": None,
         "price": "0" if subject.price is None else plain(subject.price),
         "size": plain(asked(subject)),
         "orderType": subject.request.kind,
@@ -194,7 +200,13 @@ def order(subject: SimOrder) -> Json:
 def open_order(subject: SimOrder) -> Json:
     """Write an order as `unfilled-orders` shows it: there `priceAvg` is the limit price, as the venue documents."""
     row = order(subject)
-    return row | {"priceAvg": row["price"], "basePrice": "0", "triggerPrice": None, "triggerType": None}
+    unset = dict.fromkeys(
+        (
+            *("presetTakeProfitPrice", "executeTakeProfitPrice", "presetStopLossPrice", "executeStopLossPrice"),
+            *("triggerPrice", "triggerType"),
+        )
+    )
+    return row | unset | {"priceAvg": row["price"], "basePrice": "0"}
 
 
 def average(subject: SimOrder) -> str:
@@ -322,6 +334,23 @@ def bill(subject: Bill) -> Json:
         "balance": plain(subject.balance),
         "fees": plain(subject.fee.copy_negate()),
         "cTime": ms(subject.ns),
+    }
+
+
+def own_transfer(subject: Bill) -> Json:
+    """Write the bill of a transfer between the holder's accounts as `transferRecords` shows it."""
+    inwards = subject.amount > 0
+    return {
+        "coin": subject.asset,
+        "status": "Successful",
+        "fromType": "usdt_futures" if inwards else "spot",
+        "fromSymbol": "",
+        "toType": "spot" if inwards else "usdt_futures",
+        "toSymbol": "",
+        "size": plain(subject.amount.copy_abs()),
+        "ts": ms(subject.ns),
+        "clientOid": "",
+        "transferId": str(subject.id),
     }
 
 

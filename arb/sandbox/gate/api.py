@@ -8,9 +8,11 @@ s; other private 200 per 10 s and endpoint), labels of the section "Error handli
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.exchange import SimExchange
+from arb.sandbox.gate import account
 from arb.sandbox.gate.auth import GateError, check_expiry, check_request
 from arb.sandbox.gate.fields import Json, symbol_of
 from arb.sandbox.gate.orders import REFUSED_BALANCE, texts_of
@@ -33,6 +35,11 @@ from arb.sandbox.wire import (
 )
 
 BASE = "/api/v4"
+NO_MARKETS = (
+    *(f"/futures/{settle}/contracts" for settle in ("usdt", "btc", "usd")),
+    *("/delivery/usdt/contracts", "/options/underlyings", "/margin/cross/currencies"),
+)
+"""What the venue lists beside spot; the sandbox has none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,15 @@ class GateDialect:
             ("GET", "/spot/order_book"): Route(PUBLIC, routes.order_book),
             ("GET", "/spot/trades"): Route(PUBLIC, routes.trades),
             ("GET", "/spot/candlesticks"): Route(PUBLIC, routes.candlesticks),
+            **{("GET", path): Route(PUBLIC, account.nothing) for path in NO_MARKETS},
+            ("GET", "/spot/price_orders"): Route(QUERY, account.nothing),
+            ("GET", "/wallet/sub_account_balances"): Route(QUERY, account.nothing),
+            ("GET", "/wallet/total_balance"): Route(QUERY, partial(account.total_balance, exchange)),
+            ("GET", "/account/rate_limit"): Route(QUERY, account.rate_limit),
+            ("GET", "/unified/unified_mode"): Route(QUERY, account.unified_mode),
+            ("GET", "/unified/accounts"): Route(QUERY, account.unified),
+            ("POST", "/wallet/transfers"): Route(QUERY, account.forbidden),
+            ("POST", "/withdrawals"): Route(QUERY, account.forbidden),
             ("GET", "/spot/accounts"): Route(QUERY, routes.accounts),
             ("GET", "/spot/account_book"): Route(QUERY, routes.account_book),
             ("GET", "/spot/fee"): Route(QUERY, routes.spot_fee),
@@ -88,7 +104,7 @@ class GateDialect:
 
     def classify(self, request: HttpRequest, now_ns: int) -> Call:
         """Say what a request is about; unknown paths count as public."""
-        endpoint, argument = _endpoint(request.path)
+        endpoint, argument = self._endpoint(request)
         route = self._routes.get((request.method, endpoint))
         if route is None:
             return Call(PUBLIC)
@@ -103,7 +119,7 @@ class GateDialect:
 
     def handle(self, request: HttpRequest, now_ns: int) -> HttpAnswer:
         """Answer a request; never raises."""
-        endpoint, argument = _endpoint(request.path)
+        endpoint, argument = self._endpoint(request)
         route = self._routes.get((request.method, endpoint))
         allowance: Allowance | None = None
         try:
@@ -141,6 +157,14 @@ class GateDialect:
         """Open a session of `/ws/v4/`."""
         return GateSession(venue, path, self)
 
+    def _endpoint(self, request: HttpRequest) -> tuple[str, str]:
+        """Split a path into its route (with `*` for an argument) and that argument."""
+        parts = request.path.removeprefix(BASE).strip("/").split("/")
+        whole = "/" + "/".join(parts)
+        if len(parts) == 3 and (request.method, whole) not in self._routes:
+            return f"/{parts[0]}/{parts[1]}/*", parts[2]
+        return whole, ""
+
     # -- limits ----------------------------------------------------------------------------------------------------
 
     def _meter(self, route: Route, endpoint: str, query: Query, now_ns: int) -> Allowance:
@@ -176,15 +200,6 @@ class _Limited(GateError):
     def __init__(self, allowance: Allowance) -> None:
         super().__init__(429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded (211)")
         self.allowance = allowance
-
-
-def _endpoint(path: str) -> tuple[str, str]:
-    """Split a path into its route (with `*` for an argument) and that argument."""
-    rest = path.removeprefix(BASE)
-    parts = rest.strip("/").split("/")
-    if len(parts) == 3:
-        return f"/{parts[0]}/{parts[1]}/*", parts[2]
-    return "/" + "/".join(parts), ""
 
 
 def _body(body: bytes) -> object:

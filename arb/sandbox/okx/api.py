@@ -12,7 +12,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.okx import reads
+from arb.sandbox.okx import account, reads
 from arb.sandbox.okx.auth import OkxRefusal, check_expiry, check_request
 from arb.sandbox.okx.business import OkxBusinessSession
 from arb.sandbox.okx.candles import candles
@@ -67,6 +67,17 @@ _READS = {
     "/account/balance": _Read(reads.account_balance, True, 10),
     "/account/bills": _Read(reads.bills, True, 10),
     "/account/bills-archive": _Read(reads.bills, True, 10),
+    "/account/instruments": _Read(reads.instruments, True, 20),
+    "/account/max-avail-size": _Read(account.max_available, True, 20),
+    "/account/max-size": _Read(account.max_size, True, 20),
+    "/account/positions": _Read(account.nothing, True, 10),
+    "/asset/asset-valuation": _Read(account.valuation, True, 2),
+    "/asset/balances": _Read(account.nothing, True, 12),
+    "/market/history-trades": _Read(reads.trades, False, 20),
+    "/public/mark-price": _Read(account.mark_price, False, 10),
+    "/system/status": _Read(account.nothing, False, 1),
+    "/trade/account-rate-limit": _Read(account.rate_limit, True, 2),
+    "/trade/orders-algo-pending": _Read(account.nothing, True, 20),
     "/account/trade-fee": _Read(reads.trade_fee, True, 5),
     "/asset/currencies": _Read(reads.currencies, True, 12),
     "/asset/deposit-history": _Read(reads.deposits, True, 12),
@@ -77,6 +88,11 @@ _READS = {
     "/trade/fills": _Read(reads.fills, True, 60),
     "/trade/fills-history": _Read(reads.fills_history, True, 10),
 }
+NO_PERMISSION = {
+    path: OkxRefusal("50120", "This API key doesn't have permission to use this function", 401)
+    for path in ("/asset/transfer", "/asset/withdrawal", "/asset/deposit-address")
+}
+"""What a key that reads and trades may not do."""
 ORDER = "/trade/order"
 COUNTDOWN = "/trade/cancel-all-after"
 ORDER_QUERY_LIMIT = 60
@@ -141,6 +157,9 @@ class OkxDialect:
         if request.method == "GET" and path == ORDER:
             self._identify(request, now_ns)
             return _answer(self._order(request.params(), now_ns))
+        if path in NO_PERMISSION:
+            self._identify(request, now_ns)
+            raise NO_PERMISSION[path]
         read = _READS.get(path)
         if read is None:
             raise OkxRefusal("404", "Not Found", 404)

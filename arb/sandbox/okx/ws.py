@@ -15,6 +15,8 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.market import BookUpdate, daily_figures
 from arb.sandbox.okx import wire
 from arb.sandbox.okx.auth import OkxRefusal, check_login
+from arb.sandbox.okx.orders import inst_id_code
+from arb.sandbox.okx.params import PRODUCTS
 from arb.sandbox.okx.wire import Json, encode
 from arb.sandbox.values import Event, PublicTrade
 from arb.sandbox.wire import CommandSession, Venue
@@ -144,6 +146,9 @@ class OkxPublicSession(OkxSession):
 
     def subscribe(self, arg: Json, now_ns: int) -> None:
         """Start a public channel with its snapshot."""
+        if arg.get("channel") in ("instruments", "status"):
+            self._announce(arg, now_ns)
+            return
         channel, symbol = str(arg.get("channel", "")), wire.symbol_of(arg.get("instId", ""))
         if symbol not in self.exchange.instruments:
             raise no_such_channel(arg)
@@ -163,6 +168,18 @@ class OkxPublicSession(OkxSession):
             self.subscribe_book(symbol, *TICKER_STREAM, now_ns)
             self._push_ticker(symbol, now_ns)
         self._topics.add((channel, symbol))
+
+    def _announce(self, arg: Json, now_ns: int) -> None:
+        """Start a channel of announcements: the instruments as they are, and no maintenance."""
+        if arg["channel"] == "instruments" and arg.get("instType") not in PRODUCTS:
+            raise no_such_channel(arg)
+        self.acknowledge("subscribe", arg, now_ns)
+        if arg["channel"] == "instruments" and arg["instType"] == "SPOT":
+            rows = [
+                wire.instrument(rules, inst_id_code(self.exchange, rules.symbol))
+                for rules in self.exchange.instruments.values()
+            ]
+            self.push(text({"arg": arg, "data": rows}), "ticker", None, now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
         """Stop a public channel."""
