@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from arb.app import stores
+from arb.app import found_journal, journals_of, stores
 from arb.app.explain import explanation
 from arb.clock import SystemClock
 from arb.config import ReviewOptions, Settings
@@ -24,8 +24,13 @@ E8 = Decimal("1e-8")
 
 def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return the state of the running engine; when none runs, the sums of the latest run."""
-    url, journal = stores(settings, options.mode, options.db)
-    answer = ask(journal, {"do": "status"})
+    url, _ = stores(settings, options.mode, options.db)
+    journal = Path()
+    answer = None
+    for journal in journals_of(settings, options.mode, options.db):
+        answer = ask(journal, {"do": "status"})
+        if answer is not None:
+            break
     if answer is not None and "error" not in answer:
         return {"engine": "running"} | answer
     reader = LedgerReader(url)
@@ -88,7 +93,8 @@ def export(settings: Settings, options: ReviewOptions, on_progress: OnProgress |
 
 def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Explain one pair: decision, orders, fills, waterfall, and the timeline from frame to last fill."""
-    url, journal = stores(settings, options.mode, options.db)
+    url, _ = stores(settings, options.mode, options.db)
+    journal = found_journal(settings, options.mode, options.db)
     reader = LedgerReader(url)
     pair_id = _pair_id(options.ident or "", reader)
     return explanation(reader.story(pair_id, _journal_reader(journal)))

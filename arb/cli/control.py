@@ -1,12 +1,16 @@
 """The commands that steer a running engine, or the next one: `halt`, `resume`, `flatten`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
 from arb.config import ControlOptions
 from arb.errors import EXIT_OK, ConfigError
+
+if TYPE_CHECKING:
+    from arb.app.control import Answer
 
 
 @click.command("halt")
@@ -16,14 +20,14 @@ from arb.errors import EXIT_OK, ConfigError
 def halt_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Open no more pairs.
 
-    Open ones are finished. Holds over restarts until `arb resume`.
+    Open ones are finished. Holds over restarts until `arb resume`. Exit code 3 when no engine obeyed: the halt file is written
+    even then, and the next engine on this ledger begins halted.
     """
     settings = settings_from(config)
     options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
     from arb.app import control
 
-    show(control.halt(settings, options), as_json=as_json)
-    return EXIT_OK
+    return _answered(control.halt(settings, options), as_json=as_json)
 
 
 @click.command("resume")
@@ -33,14 +37,13 @@ def halt_command(reason: str, mode: str | None, db: str | None, config: Path | N
 def resume_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Lift a halt.
 
-    Whoever or whatever set it.
+    Whoever or whatever set it. With no engine running it is lifted for the next one; exit code 3 when there is none to lift it.
     """
     settings = settings_from(config)
     options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
     from arb.app import control
 
-    show(control.resume(settings, options), as_json=as_json)
-    return EXIT_OK
+    return _answered(control.resume(settings, options), as_json=as_json)
 
 
 @click.command("flatten")
@@ -58,7 +61,15 @@ def flatten_command(reason: str, mode: str | None, db: str | None, config: Path 
     options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
     from arb.app import control
 
-    show(control.flatten(settings, options), as_json=as_json)
+    return _answered(control.flatten(settings, options), as_json=as_json)
+
+
+def _answered(answer: "Answer", *, as_json: bool) -> int:
+    """Show what was done; raises `CheckFailed` where no engine obeyed."""
+    from arb.app.control import require_obeyed
+
+    show(answer.document, as_json=as_json)
+    require_obeyed(answer)
     return EXIT_OK
 
 

@@ -71,11 +71,12 @@ def rebuild_command(force: bool, mode: str | None, db: str | None, config: Path 
 
     Refused where that would lose rows: when the journal is another one, an older copy, or lacks rows that the ledger holds.
     """
+    from arb.app import found_journal
     from arb.store import rebuild
-    from arb.store.database import journal_path
 
     url = _url(config, mode, db)
-    journal = journal_path(url, Path(settings_from(config).store.journal_dir))
+    settings = settings_from(config)
+    journal = found_journal(settings, ledger_mode(settings, mode, db), db)
     show(rebuild.db_rebuild(url, journal, force=force), as_json=as_json)
     return EXIT_OK
 
@@ -89,8 +90,8 @@ def compact_command(mode: str | None, db: str | None, config: Path | None, as_js
     Old is beyond [store] keep_untraded_days and keep_story_days. The engine does the first by itself, once a day, and drops
     old entries when it starts.
     """
+    from arb.app import found_journal
     from arb.store import rebuild
-    from arb.store.database import journal_path
     from arb.store.retention import Retention
 
     url = _url(config, mode, db)
@@ -99,7 +100,7 @@ def compact_command(mode: str | None, db: str | None, config: Path | None, as_js
         Retention(SystemClock(), days).due_before_ns()
         for days in (settings.store.keep_untraded_days, settings.store.keep_story_days)
     )
-    journal = journal_path(url, Path(settings.store.journal_dir))
+    journal = found_journal(settings, ledger_mode(settings, mode, db), db)
     show(rebuild.db_compact(url, journal, untraded, history), as_json=as_json)
     return EXIT_OK
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from arb.config.loader import load_file
 from arb.config.settings import (
     ControlOptions,
@@ -19,6 +21,7 @@ from arb.config.settings import (
     VenuesSettings,
     database_url,
     mask_url,
+    placed,
     url_problem,
 )
 from arb.errors import ConfigError
@@ -44,8 +47,12 @@ __all__ = [
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and check one config.toml; raises `ConfigError` with one line: what, where, how to correct it."""
+    """Read and check one config.toml; raises `ConfigError` with one line: what, where, how to correct it.
+
+    Paths in it are relative to the file's own directory.
+    """
     settings = load_file(path, Settings)
+    settings = msgspec.structs.replace(settings, store=placed(settings.store, path.parent))
     for problem in _disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
     return settings

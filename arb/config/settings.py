@@ -45,10 +45,14 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = LogLevel.INFO
 
 
-class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the ledger and the journal lie, and for how long; an empty `url` means `sqlite:///var/MODE.sqlite`."""
+MODE_FILE = "/MODE.sqlite"
+DEFAULT_URL = f"sqlite:///var{MODE_FILE}"
 
-    url: str = ""
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the ledger and the journal lie, and for how long; a `url` that ends in `/MODE.sqlite` is a file for each mode."""
+
+    url: str = DEFAULT_URL
     journal_dir: str = "var"
     keep_untraded_days: int = 90
     keep_story_days: int = 90
@@ -138,11 +142,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def database_url(settings: Settings, mode: str, override: str | None = None) -> str:
-    """Return the ledger's URL: `override` (from `--db`), else `[store] url`, else the mode's own SQLite file.
+    """Return the ledger's URL: `override` (from `--db`), else `[store] url`, with the mode in its place.
 
     Raises `ConfigError` for what is neither SQLite nor PostgreSQL.
     """
-    url = override or settings.store.url or f"sqlite:///var/{mode}.sqlite"
+    url = override or settings.store.url or DEFAULT_URL
+    if url.endswith(MODE_FILE):
+        url = f"{url.removesuffix(MODE_FILE)}/{mode}.sqlite"
     problem = url_problem(url)
     if problem is not None:
         raise ConfigError(f"{'--db' if override else '[store] url'}: {problem}")
@@ -160,6 +166,15 @@ def url_problem(url: str) -> str | None:
     if backend == "sqlite" and not url.partition(":///")[2]:
         return f"{url!r} names no file: give sqlite:///PATH (the journal lies beside it)"
     return None
+
+
+def placed(store: StoreSettings, folder: Path) -> StoreSettings:
+    """Return the places of a file's `[store]` with relative ones counted from `folder`, where that file lies."""
+    url = store.url or DEFAULT_URL
+    scheme, mark, path = url.partition(":///")
+    if url_problem(url) is None and scheme.startswith("sqlite") and not path.startswith("/"):
+        url = f"{scheme}{mark}{folder / path}"
+    return msgspec.structs.replace(store, url=url, journal_dir=str(folder / store.journal_dir))
 
 
 def mask_url(url: str) -> str:

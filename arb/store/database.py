@@ -56,13 +56,17 @@ def sqlite_file(url: URL) -> Path | None:
 def journal_path(db_url: str, journal_dir: Path) -> Path:
     """Return the journal that belongs to a ledger.
 
-    Beside a SQLite ledger `DIR/NAME.sqlite` it is `DIR/NAME.journal.sqlite`. For PostgreSQL it lies in `journal_dir`,
-    named by a hash of the URL; the password, the query and the driver are left out, so that changing one of them
-    finds the same journal.
+    Beside a SQLite ledger `DIR/NAME.sqlite` it is `DIR/NAME.journal.sqlite`; of a link, beside the file that it leads to. For
+    PostgreSQL it lies in `journal_dir`, named by a hash of the URL; the password, the query and the driver are left out, so
+    that changing one of them finds the same journal.
     """
     url = parse_url(db_url)
     file = sqlite_file(url)
     if file is not None:
+        beside = file.with_name(f"{file.stem}.journal.sqlite")
+        if not file.is_symlink() or beside.exists():
+            return beside
+        file = file.resolve()
         return file.with_name(f"{file.stem}.journal.sqlite")
     host = url.host or url.query.get("host", "")
     identity = f"postgresql://{url.username or ''}@{host}:{url.port or 5432}/{url.database}"

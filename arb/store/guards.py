@@ -11,6 +11,7 @@ one in a directory of the user's own that every engine of this user reads, where
 system lets go even after `kill -9`.
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -172,6 +173,18 @@ class AccountLocks:
         self._held.append((descriptor, path))
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()}, journal {self._journal.absolute()}\n".encode())
+
+
+def running_engines(shared: Path | None = None) -> list[str]:
+    """Return the engines of this user that hold an account on this machine, each as its process and its journal."""
+    found = set()
+    for path in (shared_directory() if shared is None else shared).glob("account-*.lock"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # left by one that was killed
+            except BlockingIOError:
+                found.add(file.read(4096).decode("utf-8", "replace").strip())
+    return sorted(found - {""})
 
 
 def _open_locked(path: Path) -> int:

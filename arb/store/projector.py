@@ -6,8 +6,9 @@ synchronous and knows no thread; `ledger.py` runs it in one, or inline.
 """
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -157,6 +158,7 @@ class Projector:
             found = connection.execute(select(Projection.journal_id, Projection.seq, Projection.sub)).all()
             if not found:
                 connection.execute(insert(Projection).values(journal_id=journal_id, seq=START.seq, sub=START.sub))
+                self._say_where(connection)
                 return START
         if [row[0] for row in found] != [journal_id]:
             raise ConfigError(
@@ -175,7 +177,12 @@ class Projector:
                 " (a copy of the journal is in use elsewhere, or rows were deleted); `arb db rebuild` writes it anew,"
                 " unless that would lose rows"
             )
+        with connection.begin():
+            self._say_where(connection)
         return position
+
+    def _say_where(self, connection: Connection) -> None:
+        connection.execute(update(Projection).values(journal_path=place_of(self.reader)))
 
     def _holds(self, connection: Connection, position: Position) -> bool:
         """Return whether the newest row at or before the position is there: else it was written from another journal."""
@@ -236,6 +243,11 @@ class Projector:
             raise StoreError(f"ledger {mask_url(self.db_url)}: its file was removed or replaced while running")
 
 
+def place_of(reader: JournalReader) -> str | None:
+    """Return where a journal lies, as its ledger says it; None for one in memory."""
+    return str(reader.path.resolve()) if isinstance(reader.path, Path) else None
+
+
 def require_journal(db_url: str, path: Path) -> None:
     """See that a ledger with rows is not opened without its journal; nothing is made.
 
@@ -247,8 +259,11 @@ def require_journal(db_url: str, path: Path) -> None:
     file = sqlite_file(parse_url(db_url))
     has_rows = _is_claimed_file(file) if file is not None else _is_claimed(db_url)
     if has_rows:
+        recorded = recorded_journal(db_url)
+        elsewhere = recorded is not None and recorded != path.resolve()
         raise ConfigError(
-            f"ledger {mask_url(db_url)}: its journal is not at {path}; put it back, or choose another --db"
+            f"ledger {mask_url(db_url)}: its journal is not at {path}"
+            f"{f' (the ledger names {recorded})' if elsewhere else ''}; put it back, or choose another --db"
             " (`arb report` and `arb pairs` read this one as it is)"
         )
 
@@ -275,3 +290,31 @@ def _is_claimed(db_url: str) -> bool:
         raise store_error(db_url, error) from None
     finally:
         engine.dispose()
+
+
+ANSWER_WITHIN_S = 5.0
+
+
+def recorded_journal(db_url: str) -> Path | None:
+    """Return where a ledger on PostgreSQL says that its journal lies; None when it does not answer within seconds, or has none.
+
+    A SQLite ledger is not asked: its journal lies beside it, and a copy would name that of the original.
+    """
+    if sqlite_file(parse_url(db_url)) is not None:
+        return None
+    found: list[Path] = []
+
+    def read() -> None:
+        engine = open_engine(db_url)
+        try:
+            with suppress(DBAPIError), engine.connect() as connection:
+                named = connection.execute(select(Projection.journal_path)).scalars().first()
+                found.extend([Path(named)] if named else [])
+        finally:
+            engine.dispose()
+
+    # A server that took the connection and then stands still would hold the caller for ever.
+    asking = threading.Thread(target=read, daemon=True)
+    asking.start()
+    asking.join(ANSWER_WITHIN_S)
+    return found[0] if found else None

@@ -23,7 +23,7 @@ from arb.store.guards import InstanceLock, NoReserve
 from arb.store.journal import Journal
 from arb.store.journal_reader import START, JournalReader, Position
 from arb.store.migrate import upgrade
-from arb.store.projector import BATCH_ROWS
+from arb.store.projector import BATCH_ROWS, place_of
 from arb.store.retention import drop_story, roll_up
 from arb.store.tables import Alternative, Balance, Base, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
 from arb.store.writer import TABLES, Writer, require_known_codes
@@ -261,7 +261,8 @@ def _project(connection: Connection, reader: JournalReader) -> int:
         except IntegrityError:
             raise writer.refused(connection, records) or StoreError("the ledger refuses rows together") from None
         last, total = Position(batch[-1].seq, batch[-1].sub), total + len(batch)
-    connection.execute(insert(Projection).values(journal_id=reader.journal_id, seq=last.seq, sub=last.sub))
+    position = {"seq": last.seq, "sub": last.sub, "journal_path": place_of(reader)}
+    connection.execute(insert(Projection).values(journal_id=reader.journal_id, **position))
     return total
 
 

@@ -376,3 +376,6 @@ class Projection(Base):
     journal_id: Mapped[str] = mapped_column(primary_key=True, comment="the journal's own random name")
     seq: Mapped[int] = mapped_column(comment="sequence number of the last event projected")
     sub: Mapped[int] = mapped_column(Integer, comment="number of the last command projected under it")
+    journal_path: Mapped[str | None] = mapped_column(
+        comment="where the journal lies, the control socket and the halt file beside it; null before schema 0007"
+    )

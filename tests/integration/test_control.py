@@ -88,8 +88,26 @@ def test_flatten_brings_own_exposure_back_and_leaves_foreign_orders_alone(tmp_pa
 
 def test_flatten_without_an_engine_says_what_to_do(tmp_path: Path) -> None:
     asked = run_arb("flatten", *where(tmp_path), cwd=tmp_path)
-    assert asked.code == 2
+    assert asked.code == 3
     assert "no engine answers" in asked.err
+
+
+def test_a_halt_is_obeyed_from_any_directory_and_is_no_success_where_nobody_obeys(tmp_path: Path) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    (here / "config.toml").write_text(f'[store]\nurl = "sqlite:///{DB}"\n', encoding="utf-8")
+    with sandbox_process(tmp_path) as sandbox, engine_process(here, sandbox) as engine:
+        engine.until_pairs(1)
+        missed = run_arb("halt", "--json", "--db", f"sqlite:///{DB}", cwd=elsewhere)
+        assert missed.code == 3, missed.err
+        assert str(here / "a.journal.sqlite") in missed.err, "the engine that goes on is named"
+        assert (elsewhere / missed.summary["file"]).exists()
+        assert engine.status()["halted"] is None
+        asked = run_arb("halt", "--config", str(here / "config.toml"), "--reason", "lunch", cwd=elsewhere)
+        assert asked.code == 0, asked.err
+        engine.until(lambda status: status["halted"] is not None, "it halts")
+        assert engine.stop().code == 0
 
 
 def test_deposits_and_manual_trades_are_explained_and_a_hidden_fee_stops_its_asset(tmp_path: Path) -> None:

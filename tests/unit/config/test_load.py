@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.config import Mode, Settings, load_settings
+from arb.config import Mode, Settings, database_url, load_settings
 from arb.config.loader import lines_of_keys, load_text
 from arb.core.settings import OnSingleLeg
 from arb.errors import ConfigError
@@ -206,8 +206,9 @@ def test_orders_go_over_rest_unless_said_otherwise_where_a_venue_takes_them_over
     assert "[venues.bitget] order_entry: unknown key" in _complaint("[venues.bitget]\norder_entry = 'websocket'")
 
 
-def test_the_config_of_the_repository_is_the_defaults(repo_root: Path) -> None:
-    assert load_settings(repo_root / "config.toml") == Settings()
+def test_the_config_of_the_repository_is_the_defaults(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repo_root)  # the paths in it are relative to the file
+    assert load_settings(Path("config.toml")) == Settings()
 
 
 def test_the_place_of_a_key_is_found_past_arrays_strings_and_dotted_keys() -> None:
@@ -221,3 +222,24 @@ def test_the_place_of_a_key_is_found_past_arrays_strings_and_dotted_keys() -> No
         ("d", "e", "f"): 11,
         ("d", "e", "f", "g"): 11,
     }
+
+
+@pytest.mark.parametrize("mode", ["sandbox", "live"])
+def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path, mode: str) -> None:
+    config = tmp_path / "arb" / "config.toml"
+    config.parent.mkdir()
+    config.write_text("")
+    assert database_url(load_settings(config), mode) == f"sqlite:///{tmp_path}/arb/var/{mode}.sqlite"
+    assert load_settings(config).store.journal_dir == str(tmp_path / "arb" / "var")
+
+    config.write_text('[store]\nurl = "sqlite:///data/a.sqlite?timeout=5"\njournal_dir = "../journals"')
+    assert database_url(load_settings(config), mode) == f"sqlite:///{tmp_path}/arb/data/a.sqlite?timeout=5"
+    assert load_settings(config).store.journal_dir == str(tmp_path / "arb" / "../journals")
+    assert database_url(load_settings(config), mode, "sqlite:///mine.sqlite") == "sqlite:///mine.sqlite"
+
+    config.write_text('[store]\nurl = "sqlite:////data/MODE.sqlite"\njournal_dir = "/journals"')
+    assert database_url(load_settings(config), mode) == f"sqlite:////data/{mode}.sqlite"
+    assert load_settings(config).store.journal_dir == "/journals"
+
+    config.write_text('[store]\nurl = "postgresql://me@host/arb"')
+    assert database_url(load_settings(config), mode) == "postgresql://me@host/arb"

@@ -49,8 +49,12 @@ def told(pair: OpenPair) -> str:
 
 
 def all_rows(ledger: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Return every row of every table, in the order of their ids."""
-    return {table: query(f"sqlite:///{ledger}", f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES}
+    """Return every row of every table, in the order of their ids, with the columns of the old schema."""
+    columns = {"projection": "journal_id, seq, sub"}
+    return {
+        table: query(f"sqlite:///{ledger}", f"SELECT {columns.get(table, '*')} FROM {table} ORDER BY 1, 2")
+        for table in TABLES
+    }
 
 
 def untraded(row: tuple[Any, ...]) -> bool:
@@ -122,6 +126,7 @@ def test_an_old_ledger_is_upgraded_with_every_row_it_has(tmp_path: Path) -> None
     assert db_upgrade(url)["revision"] == head()
     assert check(url) == []
     assert all_rows(ledger) == before
+    assert query(url, "SELECT journal_path FROM projection") == [(None,)]
     assert {table for table, rows in before.items() if not rows} == {"untraded_daily"}, "the rows mean something"
 
 
@@ -130,8 +135,10 @@ def test_an_old_journal_rebuilds_the_old_ledger_row_for_row(into: str, tmp_path:
     old = unpacked("killed.sqlite", tmp_path)
     before = all_rows(old)
     ledger = old if into == "the old ledger" else tmp_path / "new.sqlite"
-    answer = db_rebuild(f"sqlite:///{ledger}", unpacked("killed.journal.sqlite", tmp_path))
+    journal = unpacked("killed.journal.sqlite", tmp_path)
+    answer = db_rebuild(f"sqlite:///{ledger}", journal)
     assert answer["kept_aside"] is None
+    assert query(f"sqlite:///{ledger}", "SELECT journal_path FROM projection") == [(str(journal.resolve()),)]
     after = all_rows(ledger)
     if ledger != old:
         before["opportunities"] = [row for row in before["opportunities"] if not untraded(row)]

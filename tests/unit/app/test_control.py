@@ -1,0 +1,139 @@
+"""Halting, resuming and flattening by a ledger: which engine obeys, and what a user is shown when none does."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from arb.app import control, found_journal
+from arb.clock import ManualClock
+from arb.config import ControlOptions, Settings, StoreSettings
+from arb.errors import CheckFailed
+from arb.live.control import ControlServer, Document, halt_file
+from arb.store.database import journal_path
+from arb.store.guards import AccountLocks, NoReserve
+from arb.store.journal import Journal
+from arb.store.ledger import prepare_ledger
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+@contextlib.contextmanager
+def an_engine(db_url: str, folder: Path) -> Iterator[tuple[Path, list[Document]]]:
+    """Open ledger and journal as a run in `folder` does, and answer at its socket; yields the journal and what was asked."""
+    path = journal_path(db_url, folder / "var")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    journal = Journal.open(path, ManualClock(1), reserve=NoReserve())
+    prepare_ledger(db_url, journal)
+    asked: list[Document] = []
+    loop = asyncio.new_event_loop()
+    server = ControlServer(path, lambda request: asked.append(request) or {"done": "it"})  # type: ignore[func-returns-value]
+    loop.run_until_complete(server.start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield path, asked
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(server.close())
+        loop.close()
+        journal.close()
+
+
+def settings_in(folder: Path) -> Settings:
+    return Settings(store=StoreSettings(journal_dir=str(folder / "var")))
+
+
+def asking(db_url: str) -> ControlOptions:
+    return ControlOptions(mode="sandbox", db=db_url, reason="lunch")
+
+
+@pytest.mark.parametrize("command", [control.halt, control.resume, control.flatten])
+def test_an_engine_on_postgresql_is_found_by_its_ledger_from_any_directory(
+    command: control.Command, postgres_url: str, tmp_path: Path
+) -> None:
+    with an_engine(postgres_url, tmp_path / "here") as (_, asked):
+        answer = command(settings_in(tmp_path / "elsewhere"), asking(postgres_url))
+    assert answer.obeyed
+    assert answer.document["engine"] == "told"
+    assert [request["reason"] for request in asked] == ["lunch"]
+    assert not (tmp_path / "elsewhere").exists(), "nothing is left where no engine ever ran"
+
+
+def test_an_engine_whose_ledger_does_not_answer_is_found_by_journal_dir_and_url(tmp_path: Path) -> None:
+    path = journal_path(NOWHERE, tmp_path / "var")
+    path.parent.mkdir()
+    Journal.open(path, ManualClock(1), reserve=NoReserve()).close()
+    answer = control.halt(settings_in(tmp_path), asking(NOWHERE))
+    assert not answer.obeyed
+    assert halt_file(path).exists(), "the next engine on this journal begins halted"
+
+
+def test_a_halt_that_nobody_obeys_keeps_its_file_and_is_no_success(tmp_path: Path) -> None:
+    db_url = f"sqlite:///{tmp_path / 'mistyped.sqlite'}"
+    answer = control.halt(Settings(), asking(db_url))
+    assert not answer.obeyed
+    assert answer.document["engine"] == "not running, or not answering"
+    assert Path(answer.document["file"]).read_text(encoding="utf-8") == "lunch\n"
+
+
+def test_the_engines_that_do_run_are_named_where_nobody_obeys(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "a.journal.sqlite"
+    elsewhere.parent.mkdir()
+    locks = AccountLocks(elsewhere, ["gate:1", "okx:2"])
+    try:
+        with pytest.raises(CheckFailed) as caught:
+            control.require_obeyed(control.halt(Settings(), asking(f"sqlite:///{tmp_path / 'mistyped.sqlite'}")))
+    finally:
+        locks.release()
+    line = str(caught.value)
+    assert "no engine obeyed" in line
+    assert str(elsewhere) in line
+
+
+def test_nobody_to_flatten_or_to_resume_is_no_success_either(tmp_path: Path) -> None:
+    options = asking(f"sqlite:///{tmp_path / 'mistyped.sqlite'}")
+    assert not control.flatten(Settings(), options).obeyed
+    assert not control.resume(Settings(), options).obeyed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_resumption_is_written_into_the_journal_of_an_engine_that_does_not_run(tmp_path: Path) -> None:
+    db_url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    path = tmp_path / "a.journal.sqlite"
+    Journal.open(path, ManualClock(1), reserve=NoReserve()).close()
+    control.halt(Settings(), asking(db_url))
+    answer = control.resume(Settings(), asking(db_url))
+    assert answer.obeyed
+    assert answer.document["engine"] == "not running"
+    assert not halt_file(path).exists()
+
+
+def test_a_halt_is_not_lifted_while_its_engine_runs_and_does_not_answer(tmp_path: Path) -> None:
+    db_url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    path = tmp_path / "a.journal.sqlite"
+    hung = Journal.open(path, ManualClock(1), reserve=NoReserve())
+    try:
+        control.halt(Settings(), asking(db_url))
+        answer = control.resume(Settings(), asking(db_url))
+    finally:
+        hung.close()
+    assert not answer.obeyed
+    assert halt_file(path).exists()
+
+
+def test_a_ledger_named_through_a_link_has_one_journal(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "a.sqlite").touch()
+    (tmp_path / "link.sqlite").symlink_to(folder / "a.sqlite")
+    assert journal_path(f"sqlite:///{tmp_path / 'link.sqlite'}", Path()) == folder / "a.journal.sqlite"
+
+
+def test_a_journal_is_found_for_reading_by_its_ledger(postgres_url: str, tmp_path: Path) -> None:
+    with an_engine(postgres_url, tmp_path / "here") as (path, _):
+        assert found_journal(settings_in(tmp_path / "elsewhere"), "sandbox", postgres_url) == path
