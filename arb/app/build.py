@@ -2,12 +2,15 @@
 
 import logging
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from arb.clock import NS_PER_S, Clock, SystemClock
 from arb.config import Settings
-from arb.core.state import EngineSettings
+from arb.core.orders.reconciler import absence_proof_ms
+from arb.core.settings import Timing
+from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
 from arb.store.journal import Journal
@@ -17,6 +20,8 @@ from arb.venues.base import OrderGateway
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, VenueEndpoint, sandbox_access
 from arb.venues.registry import spec_of
+
+log = logging.getLogger(__name__)
 
 
 def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
@@ -62,23 +67,47 @@ def build_sandbox_gateways(
     return gateways
 
 
+def deadline_warnings(timing: Timing, venues: Iterable[VenueProfile]) -> list[str]:
+    """Return what may happen where an order without answer is proved absent only after the leg deadline.
+
+    Raises `ConfigError` for a deadline that is too short even where the venue enforces an order's expiry.
+    """
+    warnings = []
+    for profile in venues:
+        needed_ms = absence_proof_ms(timing, enforces_expiry=profile.enforces_expiry)
+        if needed_ms < timing.leg_deadline_ms:
+            continue
+        if profile.enforces_expiry:
+            raise ConfigError(
+                f"[timing] leg_deadline_ms = {timing.leg_deadline_ms}: proving that an order without answer does not exist "
+                f"takes {needed_ms} ms at {profile.venue} (order_expiry_ms, clock errors, two queries 2 s apart): give more "
+                "than that"
+            )
+        warnings.append(
+            f"{profile.venue}: an order without answer is proved absent after {needed_ms} ms only, and its pair may be "
+            f"unhedged for so long: after {timing.leg_deadline_ms} ms nothing opens in its symbol and at its venues, after "
+            "twice that nothing at all"
+        )
+    return warnings
+
+
 def engine_settings(settings: Settings, venues: tuple[str, ...]) -> EngineSettings:
     """Return what an engine that trades at these venues is built from."""
     enabled = settings.venues.enabled()
+    profiles = tuple(
+        venue_profile(spec_of(venue), settings.venues.order_entry(venue), enabled[venue].max_order_value_quote)
+        for venue in venues
+    )
+    for warning in deadline_warnings(settings.timing, profiles):
+        log.warning("%s", warning)
     return EngineSettings(
         limits=settings.limits,
         timing=settings.timing,
         repair=settings.repair,
-        venues=tuple(
-            venue_profile(spec_of(venue), settings.venues.order_entry(venue), enabled[venue].max_order_value_quote)
-            for venue in venues
-        ),
+        venues=profiles,
         symbols=settings.run.symbols,
         health=settings.health,
     )
-
-
-log = logging.getLogger(__name__)
 
 
 def open_journal(path: Path, clock: SystemClock, history_days: int) -> Journal:

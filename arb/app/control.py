@@ -127,11 +127,11 @@ def _lift(path: Path, reason: str) -> None:
     journal = _opened(path, clock)
     try:
         control = journal.restore().control
-        if control is None or (control.halted is None and not control.stopped):
+        if control is None or (control.halted is None and not control.stopped and not control.late):
             return
         now_ns, seq = clock.wall_ns(), journal.last_seq + 1
         lifted: ControlRecord = msgspec.structs.replace(
-            control, halted=None, stopped=(), consecutive_losses=0, ns=now_ns, text=reason
+            control, halted=None, stopped=(), late=(), consecutive_losses=0, ns=now_ns, text=reason
         )
         journal.append(ResumeAsked(seq=seq, t_ns=now_ns, reason=reason), (Persist(cause=seq, record=lifted),))
         journal.sync()

@@ -57,6 +57,7 @@ from arb.core.pairs.flatten import Flattener
 from arb.core.pairs.leg_repairer import LegRepairer
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import OpportunityRecord, RunRecord
+from arb.core.risk.late_legs import LateLegs
 from arb.core.risk.monitor import VenueMonitor
 from arb.core.risk.shutdown import Shutdown
 from arb.core.state import EngineSettings, EngineState
@@ -92,7 +93,8 @@ class Engine:
         self.state = EngineState(settings, books)
         foreign = ForeignOrders(self.state)
         self.manager = OrderManager(self.state, foreign, progress=self._progress, fee_check=self._check_fee)
-        closer = Closer(self.state, self.manager)
+        self.late_legs = LateLegs(self.state, self.manager)
+        closer = Closer(self.state, self.manager, self.late_legs)
         self.repairer = LegRepairer(self.state, self.manager, closer)
         self.strategy = strategy(self.state, self.manager)
         books.on_change(self.strategy.books_changed)
@@ -177,6 +179,7 @@ class Engine:
             self.venue_monitor.before(event)
             handler(event)
             self.flattener.advance(event.t_ns)
+            self.late_legs.lift_if_over(event.t_ns)
             if self.state.alternatives.waiting and not isinstance(event, QueueDrained):
                 self.state.alternatives.write()  # one event later: the orders they were weighed against have left
             if not isinstance(event, RunEnded):

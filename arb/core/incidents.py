@@ -27,6 +27,7 @@ class IncidentKind(StrEnum):
     FOREIGN_ORDER = "foreign_order"
     HALTED = "halt"
     LATE_FILL = "late_fill"
+    LATE_LEG = "late_leg"
     NOT_RECOVERED = "not_adopted"
     OPPORTUNITIES_DROPPED = "opportunities_dropped"
     ORDER_SOCKET = "order_socket"
@@ -39,6 +40,7 @@ class IncidentKind(StrEnum):
     RULES_CHANGED = "rules_changed"
     SNAPSHOT_FAILED = "not_surveyed"
     STALE_BOOK = "stale_book"
+    STOP_LIFTED = "stop_lifted"
     STORE = "store"
     TAPE = "tape"
     TRANSFER = "transfer"
@@ -58,7 +60,7 @@ class Severity(StrEnum):
 
 
 class HaltReason(StrEnum):
-    """Why no new pair may open until the user resumes."""
+    """Why no new pair may open until the user resumes; `LEG_DEADLINE` may lift itself (`core/risk/late_legs.py`)."""
 
     ASKED = "asked"
     CONSECUTIVE_LOSSES = "consecutive_losses"

@@ -283,10 +283,24 @@ class StoppedAsset(msgspec.Struct, frozen=True):
     text: str
 
 
+class LateLeg(msgspec.Struct, frozen=True):
+    """A pair that was unhedged beyond its deadline: nothing opens in its symbol, nor at its venues.
+
+    `halted`: whether it has halted all trading. `ended_well`: completed or unwound since, its loss within the cap.
+    """
+
+    pair_id: int
+    symbol: str
+    venues: tuple[str, ...]
+    halted: bool = False
+    ended_well: bool = False
+
+
 class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     """Halts, losses, exposure and quarantines that survive a restart. Journal only; the last one counts.
 
-    `day_exposure` is the day's quote x seconds unhedged by venue; `unwell` the venues in quarantine or on probation.
+    `day_exposure` is the day's quote x seconds unhedged by venue; `unwell` the venues in quarantine or on probation;
+    `lifted_ns` when what late pairs had stopped last lifted itself, 0: never.
     """
 
     halted: str | None
@@ -300,6 +314,8 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     day_exposure: dict[str, Decimal] = {}
     unwell: tuple[str, ...] = ()
     stopped: tuple[StoppedAsset, ...] = ()
+    late: tuple[LateLeg, ...] = ()
+    lifted_ns: int = 0
 
 
 class Residual(msgspec.Struct, frozen=True):

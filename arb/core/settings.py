@@ -43,7 +43,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     unknown_grace_ms: int = 30_000
     unknown_max_s: int = 120
     query_after_ms: int = 400
-    leg_deadline_ms: int = 3000
+    leg_deadline_ms: int = 5000
     balance_refresh_s: int = 30
     rules_refresh_s: int = 300
     drift_grace_ms: int = 10_000

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import RepairPolicy, Timing
+from arb.core.settings import RepairPolicy
 from arb.market.ids import decode, pair_part
 from arb.market.symbol import Symbol
 
@@ -34,8 +34,6 @@ RECORDED_WITHIN_S = 6
 A private stream reports at once. After an interruption an account snapshot is taken: a second to connect and to log in again,
 a second to read, and two before what could not be read is asked for again.
 """
-PUNCTUAL_NS = 20 * NS_PER_MS
-"""How much later than its deadline a pair may be found late: the timer comes behind whatever is being taken just then."""
 
 
 class Entry(NamedTuple):
@@ -105,7 +103,7 @@ def two_at_one_market(journal: Path) -> Iterator[str]:
     """
     state: dict[int, Row] = {}
     for _, _, kind, payload in entries_of(journal):
-        record = _pair_in(kind, payload)
+        record = pair_in(kind, payload)
         if record is None:
             continue
         if record["id"] not in state and record["kind"] == "arb" and record["opportunity_id"] is not None:
@@ -113,38 +111,6 @@ def two_at_one_market(journal: Path) -> Iterator[str]:
                 if other["state"] in OPEN and other["symbol"] == record["symbol"] and _venues(other) & _venues(record):
                     yield f"two at once: pair {record['id']} opened while pair {other['id']} was {other['state']}"
         state[record["id"]] = record
-
-
-def late_without_a_halt(journal: Path, timing: Timing, dust_max_quote: Decimal) -> Iterator[str]:
-    """A pair that is being repaired for longer than the deadline, in one life of the engine, is halted then.
-
-    One whose fills offset each other by then, up to dust, only waits for a report of an order that matters no more.
-    """
-    since: dict[int, int] = {}
-    pair_of: dict[int, int | None] = {}
-    unhedged: dict[int | None, Decimal] = defaultdict(Decimal)
-    price = Decimal(0)
-    deadline_ns = timing.leg_deadline_ms * NS_PER_MS + PUNCTUAL_NS
-    for _, t_ns, kind, payload in entries_of(journal):
-        if kind in ("RunStarted", "RunEnded"):
-            since.clear()
-        for pair_id in [pair_id for pair_id, began_ns in since.items() if t_ns > began_ns + deadline_ns]:
-            del since[pair_id]
-            if abs(unhedged[pair_id]) * price > dust_max_quote:
-                yield f"late: pair {pair_id} was being repaired for longer than {timing.leg_deadline_ms} ms, and nothing halted"
-        row: Row = json.loads(payload)["record"] if kind == "Persist" else {"type": ""}
-        if row["type"] == "OrderRecord":
-            pair_of[row["id"]] = row["pair_trade_id"]
-        elif row["type"] == "FillRecord":
-            unhedged[pair_of[row["order_id"]]] += _base_of(row)
-            price = Decimal(row["price"])
-        record = _pair_in(kind, payload)
-        if record is None or record["kind"] != "arb":
-            continue
-        if record["state"] == "repairing":
-            since.setdefault(record["id"], t_ns)
-        else:
-            since.pop(record["id"], None)
 
 
 def ended_without_fills(journal: Path) -> Iterator[str]:
@@ -237,7 +203,7 @@ def beyond_the_cap(journal: Path, repair: RepairPolicy) -> Iterator[str]:
                 yield f"beyond the cap: {row['side']} at {price} for pair {row['pair_trade_id']}, worst allowed {worst:.8f}"
 
 
-def _pair_in(kind: str, payload: str) -> Row | None:
+def pair_in(kind: str, payload: str) -> Row | None:
     """Return the row of a pair that an entry holds, or None."""
     if kind != "Persist" or '"PairRecord"' not in payload:
         return None
@@ -245,41 +211,46 @@ def _pair_in(kind: str, payload: str) -> Row | None:
     return record
 
 
-def _base_of(fill: Row) -> Decimal:
-    """Return the base that a fill brought, its fee taken off."""
-    size = Decimal(fill["size"]) * (1 if fill["side"] == "buy" else -1)
-    return size - Decimal(fill["fee"]) if fill["fee_currency"] == Symbol.of(fill["symbol"]).base else size
-
-
 def _venues(pair: Row) -> set[str]:
     return {pair["buy_venue"], pair["sell_venue"]}
 
 
 def opened_while_stopped(journal: Path) -> Iterator[str]:
-    """No pair opens while trading is halted, by whomever, or while the journal or the ledger takes nothing.
+    """No pair opens while trading is halted, by whomever, where a late pair has stopped it, or while a store takes nothing.
 
     One without an opportunity opens nothing: a process whose journal was lost had opened it, and it is recovered.
     """
-    halted = False
+    halts: set[str] = set()
+    late: list[Row] = []
     blocked: set[str] = set()
     seen: set[int] = set()
     for _, _, kind, payload in entries_of(journal):
         if kind == "HaltAsked":
-            halted = True
+            halts.add("asked")
         elif kind == "ResumeAsked":
-            halted = False
+            halts.clear()
         elif kind == "RunStarted":
             blocked.clear()
         elif kind == "StoreStateChanged":
             message = json.loads(payload)
             (blocked.add if message["blocked"] else blocked.discard)(message["store"])
+        elif kind == "Persist" and '"ControlRecord"' in payload:
+            late = json.loads(payload)["record"].get("late", [])
         elif kind == "Persist" and '"IncidentRecord"' in payload:
-            halted = halted or json.loads(payload)["record"]["kind"] == "halt"
+            record = json.loads(payload)["record"]
+            if record["kind"] == "halt":
+                halts.add(record["text"].partition(":")[0])
+            elif record["kind"] == "stop_lifted":
+                halts.discard("leg_deadline")
         elif kind == "Persist" and '"PairRecord"' in payload:
             record = json.loads(payload)["record"]
             opens = record["kind"] == "arb" and record["opportunity_id"] is not None and record["id"] not in seen
-            if opens and (halted or blocked):
-                yield f"opened: pair {record['id']}, though {'halted' if halted else f'blocked: {sorted(blocked)}'}"
+            where = [leg for leg in late if leg["symbol"] == record["symbol"] or _venues(record) & set(leg["venues"])]
+            if opens and (halts or blocked or where):
+                why = (
+                    "halted" if halts else f"blocked: {sorted(blocked)}" if blocked else f"late: {where[0]['pair_id']}"
+                )
+                yield f"opened: pair {record['id']}, though {why}"
             seen.add(record["id"])
 
 

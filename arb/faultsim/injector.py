@@ -136,11 +136,11 @@ class Injector:
         return strike.leg not in self._admin.world.venues or strike.leg in pair.venues
 
     def _resume_if_over(self, process: Process) -> None:
-        """Resume trading, as an operator does, when it has halted and nothing is open any more."""
+        """Resume trading, as an operator does, when it has halted, here or everywhere, and nothing is open any more."""
         assert process.engine is not None and process.runner is not None
         control = process.engine.state.control
         held = control.halted == "asked" and self._holds  # who has asked for it in this life will resume it himself
-        if control.halted is None or held or process.engine.manager.open:
+        if (control.halted is None and not control.late) or held or process.engine.manager.open:
             self._resuming = False
         elif not self._resuming:
             self._resuming = True

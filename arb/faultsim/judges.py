@@ -23,7 +23,6 @@ from arb.faultsim.conduct import (
     beyond_the_report,
     ended_without_fills,
     entries_of,
-    late_without_a_halt,
     on_still_books,
     on_swept_books,
     opened_while_stopped,
@@ -33,6 +32,7 @@ from arb.faultsim.conduct import (
     two_at_one_market,
 )
 from arb.faultsim.disk import Files
+from arb.faultsim.lateness import late_without_a_stop, lifted_wrongly
 from arb.faultsim.plan import is_standstill
 from arb.faultsim.profit import changes, profit_misstated
 from arb.faultsim.world import Outcome
@@ -108,7 +108,8 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *ended_without_fills(files.journal),
             *on_swept_books(evidence.pairs, evidence.fills),
             *(on_still_books(evidence.pairs, STILL_S) if is_standstill(plan) else ()),
-            *late_without_a_halt(files.journal, plan.timing, plan.limits.dust_max_quote),
+            *late_without_a_stop(files.journal, plan.timing, plan.limits.dust_max_quote),
+            *lifted_wrongly(files.journal, plan.repair),
             *beyond_the_cap(files.journal, plan.repair),
             *beyond_the_report(files.journal),
             *opened_while_stopped(files.journal),

@@ -130,7 +130,7 @@ def make_plan(seed: int) -> Plan:
             unknown_grace_ms=5_000,
             balance_refresh_s=30 if test is Test.OUTAGE else rng.choice((2, 2, 5, 30)),
             unknown_max_s=10,
-            leg_deadline_ms=300 if test is Test.CELLS and mood is Mood.HALTING else 3000,
+            leg_deadline_ms=300 if test is Test.CELLS and mood is Mood.HALTING else Timing().leg_deadline_ms,
             rules_refresh_s=2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s,
         ),
         repair=RepairPolicy(on_single_leg=policy),

@@ -6,6 +6,7 @@ from typing import Any
 from arb.clock import NS_PER_MS
 from arb.core.books import Connection
 from arb.core.engine import Engine
+from arb.core.incidents import HaltReason
 from arb.core.records import PairKind, PairState
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain
@@ -108,6 +109,7 @@ def summarise(
         "halted": state.control.halted,
         "state": str(state.control.state),
         "stopped_assets": {venue: assets for venue in state.venues if (assets := state.stopped_assets(venue))},
+        "late_legs": late_legs(engine),
         "ceiling_net": ceiling_net,
         "db": db,
     }
@@ -123,6 +125,7 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "exposure": exposure(engine),
         "halted": state.control.halted,
         "state": str(state.control.state),
+        "late_legs": late_legs(engine),
         "venues": [_venue(engine, venue, now_ns) for venue in state.venues],
         "edges": best_edges(engine),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
@@ -138,6 +141,14 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "incidents": state.tally.incidents,
         "blocked": dict(state.store_blocked),
     }
+
+
+def late_legs(engine: Engine) -> list[dict[str, Any]]:
+    """Return the symbols and venues where nothing opens because a pair was unhedged beyond its deadline."""
+    return [
+        {"pair": str(leg.pair_id), "symbol": leg.symbol, "venues": leg.venues, "reason": str(HaltReason.LEG_DEADLINE)}
+        for leg in engine.state.control.late.values()
+    ]
 
 
 def best_edges(engine: Engine) -> list[dict[str, Any]]:
@@ -206,6 +217,8 @@ def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
         return "account snapshot under way"
     if venue_state.paused_until_ns > now_ns:
         return "paused"
+    if any(venue in leg.venues for leg in engine.state.control.late.values()):
+        return str(HaltReason.LEG_DEADLINE)
     stopped = engine.state.stopped_assets(venue)
     return f"{', '.join(stopped)} stopped" if stopped else None
 

@@ -47,6 +47,7 @@ def line(state: dict[str, Any]) -> str:
     net = ", ".join(f"{_money(amount)} {asset}" for asset, amount in state["net"].items()) or "0"
     live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
     halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
+    halted += "".join(f" | {_stopped(leg)}" for leg in state["late_legs"])
     return (
         f"unhedged {_money(state['unhedged_notional'])} ({oldest} ms){halted} | books {live} | pairs {pairs['opened']} opened, "
         f"{pairs['completed']} completed, {pairs['unwound']} unwound, {len(state['open_pairs'])} open | net {net}"
@@ -70,9 +71,18 @@ def _headline(state: dict[str, Any]) -> Text:
         text.append(f"   {state['state']}: {state['halted']} (arb resume --reason TEXT)", style="bold yellow")
     elif state["state"] != "ACTIVE":
         text.append(f"   {state['state']}: shutting down", style="bold yellow")
+    for leg in state["late_legs"]:
+        text.append(f"   {_stopped(leg)}", style="bold yellow")
     for store, cause in state["blocked"].items():
         text.append(f"   {store} blocked: {cause}", style="bold yellow")
     return text
+
+
+def _stopped(leg: dict[str, Any]) -> str:
+    """Return what a late pair has stopped, and why."""
+    return (
+        f"nothing opens in {leg['symbol']} nor at {' and '.join(leg['venues'])}: {leg['reason']} of pair {leg['pair']}"
+    )
 
 
 def _venues(state: dict[str, Any]) -> Table:

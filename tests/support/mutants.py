@@ -167,10 +167,40 @@ MUTANTS = {
         "if all((venue, symbol) in self.manager.busy for venue in venues):",
     ),
     "late-unseen": Mutant(
-        "a leg that is out of time halts trading though its repair is unanswered",
+        "a leg that is out of time stops opening though its repair is unanswered",
         "arb/core/pairs/leg_repairer.py",
         "            self._check_deadline(pair, now_ns)\n            return\n",
         "            return\n",
+    ),
+    "late-from-settled": Mutant(
+        "the deadline counts from the first uneven fill, whatever else is unknown",
+        "arb/core/pairs/leg_repairer.py",
+        "pair.unhedged_since_ns = None if is_flat else pair.unhedged_since_ns or now_ns",
+        "pair.unhedged_since_ns = None if is_flat or not pair.settled else pair.unhedged_since_ns or now_ns",
+    ),
+    "late-opens": Mutant(
+        "nothing opens in the symbol and at the venues of a late pair",
+        "arb/core/opportunities/detector.py",
+        "if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):",
+        "if not state.control.opening_allowed:",
+    ),
+    "late-alone": Mutant(
+        "two pairs that are late at the same time halt trading",
+        "arb/core/risk/late_legs.py",
+        "if len(unfinished) > 1:",
+        "if len(unfinished) > 9:",
+    ),
+    "late-for-ever": Mutant(
+        "at twice its deadline a late pair halts trading",
+        "arb/core/pairs/leg_repairer.py",
+        "deadline_ns(self.state, pair, times=2)",
+        "deadline_ns(self.state, pair, times=9)",
+    ),
+    "lifts-others": Mutant(
+        "only what late pairs have halted lifts itself",
+        "arb/core/risk/halts.py",
+        "        if self.halted == HaltReason.LEG_DEADLINE.value:\n            self.halted = None\n",
+        "        self.halted = None\n",
     ),
     "beyond-cap": Mutant(
         "a repair's limit stays within the cap however far it yields",

@@ -297,7 +297,7 @@ class Detector:
     def _state_reason(self, route: Route, now_ns: int) -> Reason | None:
         state, (symbol, *venues) = self.state, route
         states = [state.venues[venue] for venue in venues]
-        if not state.control.opening_allowed:
+        if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):
             return Reason.HALTED
         if any(not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
             return Reason.VENUE_HALTED

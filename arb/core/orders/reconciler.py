@@ -15,6 +15,7 @@ from arb.core.commands import CancelOrder, QueryOrder
 from arb.core.events import OrderQueried
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.order import WorkingOrder
+from arb.core.settings import Timing
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
 from arb.market.order import Outcome
@@ -189,6 +190,15 @@ def provable_from_ns(*, sent_ns: int, expires_ns: int | None, clock_error_ns: in
     if expires_ns is None:
         return sent_ns + unknown_grace_ms * NS_PER_MS
     return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS
+
+
+def absence_proof_ms(timing: Timing, *, enforces_expiry: bool) -> int:
+    """Return how long after an order was sent its absence may still be unproved though every query is answered at once."""
+    spacing_ms = QUERY_SPACING_NS // NS_PER_MS * (QUERIES_NEEDED - 1)
+    if not enforces_expiry:
+        return timing.unknown_grace_ms + spacing_ms
+    margin_ms = EXPIRY_MARGIN_NS // NS_PER_MS + timing.max_clock_offset_error_ms
+    return timing.order_expiry_ms + margin_ms + spacing_ms
 
 
 def counts(queries: list[int], started_ns: int, provable_ns: int) -> bool:

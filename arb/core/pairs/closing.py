@@ -13,6 +13,7 @@ from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import repair_size
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
 from arb.core.records import PairKind, PairState, PlanRecord, Residual, Waterfall
+from arb.core.risk.late_legs import LateLegs
 from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO
@@ -23,9 +24,10 @@ from arb.market.symbol import Symbol
 class Closer:
     """Closes pairs and books their results; trades residuals away."""
 
-    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+    def __init__(self, state: EngineState, manager: OrderManager, late_legs: LateLegs) -> None:
         self.state = state
         self.manager = manager
+        self.late_legs = late_legs
 
     def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
         """End a pair whose orders are all settled: book its result and keep its residual, as dust or carried."""
@@ -48,6 +50,7 @@ class Closer:
             state.residuals.add_dust(self._residual(pair, residual, mark, now_ns))
         if residual:
             self.journal_residuals()
+        self.late_legs.ended(pair)
         self._book_result(pair, net_e8, now_ns)
         if pair.kind is PairKind.ARB and trigger is not Trigger.CARRY:
             self._trade_dust_if_worth(pair.plan.symbol, now_ns)
@@ -55,6 +58,7 @@ class Closer:
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
         """Undo the booking of a closed pair's result and residual, before a late fill reopens the pair."""
         state, quote = self.state, Symbol.of(pair.plan.symbol).quote
+        self.late_legs.reopened(pair, now_ns)
         if pair.waterfall is None or pair.residual_mark is None:
             return
         net_e8 = pair.waterfall.realised_net_e8
@@ -148,6 +152,8 @@ class Closer:
         """Trade the dust of a symbol away once it is worth `dust_max_quote`: each such order costs a fee and rate budget."""
         state, dust = self.state, self.state.residuals.dust(symbol)
         if abs(dust.booked) < state.limits.dust_max_quote or not state.control.opening_allowed:
+            return
+        if state.control.stopped_by_late(symbol, state.venues_of(symbol)):
             return
         self.trade_dust(symbol, now_ns)
 

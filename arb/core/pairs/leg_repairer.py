@@ -3,8 +3,9 @@
 While an order of the pair is unsettled it waits. Then the imbalance alone decides: within dust the pair closes; otherwise the
 best legal order at a venue whose book is usable is sent (`repair_choice`), again and again until flat. Repairs are decided at
 `QueueDrained`, when nothing is unread on any socket, so that they are priced on books as new as can be; pacing may still hold
-one back on its way. `leg_deadline_ms` counts from when the pair was found unhedged; after it trading halts and the exit is
-tried on, at the worst price allowed whenever no better order can be chosen.
+one back on its way. `leg_deadline_ms` counts from the first uneven fill, whatever order of the pair is unsettled or unknown;
+after it the pair stops opening (`core/risk/late_legs.py`) and the exit is tried on, at the worst price allowed whenever no
+better order can be chosen.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.core.incidents import HaltReason, IncidentKind
+from arb.core.incidents import IncidentKind
 from arb.core.opportunities.alternatives import REPAIRS_EXPLAINED, RepairDecision
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.sending import Wanted
@@ -70,11 +71,13 @@ class LegRepairer:
             text = f"pair {pair.id}: a fill arrived after the pair had ended"
             self.state.incident(IncidentKind.LATE_FILL, text, now_ns, pair_id=pair.id)
             self.state.out.persist(pair.record(base))
+        imbalance = pair.imbalance(base)
+        is_flat = self._is_flat(pair, imbalance)
+        pair.unhedged_since_ns = None if is_flat else pair.unhedged_since_ns or now_ns
         if not pair.settled:
             self._check_deadline(pair, now_ns)
             return
-        imbalance = pair.imbalance(base)
-        if self._is_flat(pair, imbalance):
+        if is_flat:
             self.closer.close(pair, self._flat_trigger(pair), now_ns)
         else:
             self._repair(pair, imbalance, now_ns)
@@ -120,8 +123,6 @@ class LegRepairer:
 
     def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         state, base = self.state, Symbol.of(pair.plan.symbol).base
-        if pair.unhedged_since_ns is None:
-            pair.unhedged_since_ns = now_ns
         if pair.state is PairState.OPENING:
             pair.move(Trigger.UNHEDGED, now_ns)
             state.out.persist(pair.record(base))
@@ -130,13 +131,11 @@ class LegRepairer:
         if not self._legal_anywhere(pair, venues_listing, imbalance, price) or self._policy(pair) is OnSingleLeg.HOLD:
             self._carry(pair, imbalance, now_ns)
             return
-        late = now_ns > deadline_ns(state, pair.unhedged_since_ns)
-        if pair.kind is PairKind.DUST and (late or pair.repairs()):
+        if pair.kind is PairKind.DUST and (pair.repairs() or now_ns > deadline_ns(state, pair)):
             # One order for dust: what it did not trade is kept as dust again.
             self.closer.close(pair, Trigger.FLAT_COMPLETED, now_ns)
             return
-        if late and pair.state is PairState.REPAIRING and pair.kind is PairKind.ARB:
-            self._out_of_time(pair, imbalance, now_ns)
+        self._check_deadline(pair, now_ns)
         pause_ns = pause_ms(pair) * NS_PER_MS
         may_leave_ns = ready_ns(state, pair, now_ns)
         if now_ns < may_leave_ns:
@@ -165,35 +164,45 @@ class LegRepairer:
         self._set_timer(pair, now_ns + pause_ns, now_ns)
 
     def _set_timer(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
-        """Try again at `at_ns`, or just after the deadline, if that comes before."""
-        over_ns = deadline_ns(self.state, pair.unhedged_since_ns or now_ns) + 1
-        if pair.state is PairState.REPAIRING and over_ns > now_ns:
-            at_ns = min(at_ns, over_ns)
+        """Try again at `at_ns`, or just after the next deadline, if that comes before."""
+        over_ns = self._next_deadline_ns(pair)
+        if over_ns is not None and over_ns > now_ns:
+            at_ns = min(at_ns, over_ns + 1)
         self.state.out.timer(PairTimer(pair.id), at_ns)
 
+    def _next_deadline_ns(self, pair: PairTrade) -> int | None:
+        """Return when a pair that stays unhedged will stop opening, or halt it everywhere; None when it will not any more."""
+        if pair.unhedged_since_ns is None:
+            return None
+        if pair.state is not PairState.HALTED:
+            return deadline_ns(self.state, pair)
+        return deadline_ns(self.state, pair, times=2) if self.closer.late_legs.may_halt(pair) else None
+
     def _check_deadline(self, pair: PairTrade, now_ns: int) -> None:
-        """Halt at the deadline though an order is still unsettled: the leg stays unhedged, and new pairs would add to it."""
-        if pair.state is not PairState.REPAIRING or pair.kind is not PairKind.ARB or pair.unhedged_since_ns is None:
+        """Stop opening at the deadline, though an order be unsettled: the leg stays unhedged, and new pairs would add to it."""
+        due_ns = self._next_deadline_ns(pair)
+        if due_ns is None or pair.kind is not PairKind.ARB:
             return
-        due_ns = deadline_ns(self.state, pair.unhedged_since_ns)
-        imbalance = pair.imbalance(Symbol.of(pair.plan.symbol).base)
         if now_ns <= due_ns:
-            self.state.out.timer(PairTimer(pair.id), due_ns + 1)
-        elif not self._is_flat(pair, imbalance):
-            self._out_of_time(pair, imbalance, now_ns)
+            if not pair.settled:
+                self.state.out.timer(PairTimer(pair.id), due_ns + 1)
+            return
+        base = Symbol.of(pair.plan.symbol).base
+        late_ms = (now_ns - (pair.unhedged_since_ns or now_ns)) // NS_PER_MS
+        text = f"pair {pair.id}: {pair.imbalance(base)} {base} unhedged for {late_ms} ms"
+        if pair.state is PairState.HALTED:
+            self.closer.late_legs.halt(pair, text, now_ns)
+            return
+        pair.move(Trigger.OUT_OF_TIME, now_ns)
+        self.state.out.persist(pair.record(base))
+        self.closer.late_legs.stop(pair, text, now_ns)
+        self._check_deadline(pair, now_ns)
 
     def _carry(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         base = Symbol.of(pair.plan.symbol).base
         text = f"pair {pair.id}: {imbalance} {base} is carried unhedged: no legal order at any venue, or the policy is to hold"
         self.state.incident(IncidentKind.CARRIED, text, now_ns, pair_id=pair.id)
         self.closer.close(pair, Trigger.CARRY, now_ns)
-
-    def _out_of_time(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
-        base = Symbol.of(pair.plan.symbol).base
-        pair.move(Trigger.OUT_OF_TIME, now_ns)
-        self.state.out.persist(pair.record(base))
-        text = f"pair {pair.id}: {imbalance} {base} unhedged for longer than {self.state.timing.leg_deadline_ms} ms"
-        self.state.halt(HaltReason.LEG_DEADLINE, text, now_ns, pair.id)
 
     def _reference_price(self, pair: PairTrade, side: Side) -> Decimal:
         """Return the average price of the leg that filled more; the cap price is drawn from it."""

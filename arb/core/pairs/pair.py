@@ -8,10 +8,11 @@ It is flat when that is zero or dust: worth at most `dust_max_quote`, and either
 the residual that the plan accepted. A flat pair ends: `completed` when base was both bought and sold, by legs and hedges;
 `unwound` when it was not (nothing at all may have traded), or when an unwind traded, however little.
 
-Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before the next. The
-deadline counts from here; exposure counts from the first fill. A pair still unhedged after `leg_deadline_ms` is `halted`: no
-new pair opens, its repairs go on, and it may still end flat or carried. When an imbalance is more than dust and no legal
-order exists for it at any venue, or the policy is to hold, the pair ends `carried`, unhedged.
+Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before the next.
+Exposure and the deadline count from the first uneven fill, whatever is unknown beside it. A pair still unhedged after
+`leg_deadline_ms` is `halted`, though an order of it be unsettled: it stops opening (`core/risk/late_legs.py`), its repairs go
+on, and it may still end flat or carried. When an imbalance is more than dust and no legal order exists for it at any venue, or
+the policy is to hold, the pair ends `carried`, unhedged.
 
 A fill that arrives after the end reopens the pair. A pair that can no longer be finished (its sandbox is gone, or the user gave
 it up) ends `abandoned`, for good.
@@ -21,10 +22,10 @@ it up) ends `abandoned`, for good.
       repairing --flat--> completed | unwound
       repairing --unhedged--> repairing                      halted --flat--> completed | unwound
       repairing --carry--> carried                           halted --carry--> carried
-      repairing --out of time--> halted                      halted --unhedged, out of time--> halted
+      opening, repairing --out of time--> halted             halted --unhedged, out of time--> halted
 
 A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base of earlier pairs as its
-imbalance. It ends `completed` whatever it traded; its deadline does not halt trading, and ends a dust pair.
+imbalance. It ends `completed` whatever it traded; its deadline stops nothing, and ends a dust pair.
 """
 
 from collections.abc import Iterable
@@ -59,6 +60,7 @@ TRANSITIONS: dict[tuple[PairState, Trigger], PairState] = {
     (_S.OPENING, _T.FLAT_UNWOUND): _S.UNWOUND,
     (_S.OPENING, _T.UNHEDGED): _S.REPAIRING,
     (_S.OPENING, _T.CARRY): _S.CARRIED,
+    (_S.OPENING, _T.OUT_OF_TIME): _S.HALTED,
     (_S.OPENING, _T.ABANDON): _S.ABANDONED,
     (_S.REPAIRING, _T.FLAT_COMPLETED): _S.COMPLETED,
     (_S.REPAIRING, _T.FLAT_UNWOUND): _S.UNWOUND,
@@ -95,6 +97,7 @@ class PairTrade:
         self.state = PairState.OPENING if kind is PairKind.ARB else PairState.REPAIRING
         self.decided_ns = now_ns
         self.closed_ns: int | None = None
+        # Since when the fills known do not offset each other, up to dust.
         self.unhedged_since_ns: int | None = None
         # Since when a repair has waited for `QueueDrained` (nothing unread on any socket); 0: it need not wait any more.
         self.waiting_since_ns = 0
@@ -121,8 +124,8 @@ class PairTrade:
         pair = cls(record.kind, plan, number, record.run_id, record.opportunity_id, record.decided_ns)
         pair.exposed_since_ns = now_ns
         pair.state = record.state
-        # It has been unhedged for longer, but while no process ran nothing could repair it: the deadline begins anew.
-        pair.unhedged_since_ns = now_ns if record.state is PairState.REPAIRING else None
+        # While no process ran nothing could repair it: its deadline counts from now, if its fills are uneven.
+        pair.unhedged_since_ns = now_ns
         pair.exposure_quote_s = record.exposure_quote_s
         pair.orders = {order.client_order_id: order for order in orders}
         pair.history.append(f"restored as {record.state}")
@@ -211,10 +214,8 @@ class PairTrade:
             raise InvariantError(f"pair {self.id}: {trigger} in state {self.state}; history: {'; '.join(self.history)}")
         if trigger is Trigger.LATE_FILL:
             self.closed_ns, self.waterfall = None, None
-            self.unhedged_since_ns = now_ns
+            self.unhedged_since_ns = None
             self.exposed_since_ns = now_ns
-        if trigger is Trigger.UNHEDGED:
-            self.unhedged_since_ns = now_ns
         if target is not self.state:
             self.history.append(f"{now_ns} {trigger} -> {target}")
         self.state = target

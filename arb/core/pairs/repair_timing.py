@@ -26,9 +26,9 @@ UNSENT_BEFORE_OTHERS = 2
 PASSED_OVER_MS = 2000
 
 
-def deadline_ns(state: EngineState, unhedged_since_ns: int) -> int:
-    """Return when a pair that is unhedged since an instant has been so for `leg_deadline_ms`."""
-    return unhedged_since_ns + state.timing.leg_deadline_ms * NS_PER_MS
+def deadline_ns(state: EngineState, pair: PairTrade, times: int = 1) -> int:
+    """Return when an unhedged pair has been so for `times` times `leg_deadline_ms`, counted from its first uneven fill."""
+    return (pair.unhedged_since_ns or 0) + times * state.timing.leg_deadline_ms * NS_PER_MS
 
 
 def half_time_over(state: EngineState, pair: PairTrade, now_ns: int) -> bool:

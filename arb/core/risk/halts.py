@@ -1,19 +1,20 @@
 """Halts and the losses that cause them: ACTIVE, REDUCING (shutting down or flattening) or HALTED, surviving restarts.
 
-A halt stops opening, never closing. Only the user lifts it, and gives a reason. A flatten is a halt that also
+A halt stops opening, never closing. Only the user lifts it, and gives a reason, but for what late pairs have stopped
+(`core/risk/late_legs.py`): their symbols and venues, or everything (`leg_deadline`). A flatten is a halt that also
 trades what is left back to flat: while it is under way the state is REDUCING and `halted` reads `flatten`, and a process
 that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily loss is
 the sum of the realised net of pairs closed on the present UTC day, the daily notional what pairs opened on it were to pay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
 from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason
-from arb.core.records import ControlRecord, StoppedAsset
+from arb.core.records import ControlRecord, LateLeg, StoppedAsset
 from arb.core.settings import Limits
 from arb.market.numbers import ZERO
 
@@ -97,6 +98,9 @@ class Control:
         self.unwell: tuple[str, ...] = ()
         # (account, asset) whose balance could not be explained, and what of it: nothing opens with it there.
         self.stopped: dict[tuple[str, str], str] = {}
+        # By pair, what its being late has stopped, and when such stops last lifted themselves (0: never).
+        self.late: dict[int, LateLeg] = {}
+        self.lifted_ns = 0
 
     def restore(self, record: ControlRecord) -> None:
         """Restore what the journal last said."""
@@ -108,11 +112,17 @@ class Control:
         self.exposure.restore(record.exposure_day_utc or record.day_utc, record.day_exposure)
         self.unwell = record.unwell
         self.stopped = {(held.account_id, held.asset): held.text for held in record.stopped}
+        self.late = {leg.pair_id: leg for leg in record.late}
+        self.lifted_ns = record.lifted_ns
 
     @property
     def opening_allowed(self) -> bool:
         """Return whether a new pair may open as far as halts go."""
         return self.halted is None and not self.reducing
+
+    def stopped_by_late(self, symbol: str, venues: Iterable[str]) -> bool:
+        """Return whether a late pair keeps new ones from opening in a symbol or at one of the venues."""
+        return any(leg.symbol == symbol or not set(leg.venues).isdisjoint(venues) for leg in self.late.values())
 
     @property
     def flattening(self) -> bool:
@@ -158,8 +168,9 @@ class Control:
         return self.day_notional + notional <= self._limits.daily_notional_quote
 
     def halt(self, reason: HaltReason) -> bool:
-        """Stop opening; return whether that is news."""
-        if self.halted is not None:
+        """Stop opening; return whether that is news. Any other reason takes the place of the one that lifts itself."""
+        lifts_itself = self.halted == HaltReason.LEG_DEADLINE.value
+        if self.halted is not None and (not lifts_itself or reason is HaltReason.LEG_DEADLINE):
             return False
         self.halted = reason.value
         return True
@@ -168,7 +179,15 @@ class Control:
         """Lift every halt, as the user asks; the day's loss stays counted, the row of losses starts anew."""
         self.halted = None
         self.stopped.clear()
+        self.late.clear()
         self.losses_in_a_row = 0
+
+    def lift_late(self, now_ns: int) -> None:
+        """Lift what late pairs have stopped, and no other halt."""
+        if self.halted == HaltReason.LEG_DEADLINE.value:
+            self.halted = None
+        self.late.clear()
+        self.lifted_ns = now_ns
 
     def book_result(self, net_e8: int, now_ns: int) -> HaltReason | None:
         """Count a closed pair; return the reason to halt when a limit is reached."""
@@ -201,6 +220,8 @@ class Control:
             day_exposure=self.exposure.kept(),
             unwell=self.unwell,
             stopped=tuple(StoppedAsset(*key, text) for key, text in sorted(self.stopped.items())),
+            late=tuple(self.late.values()),
+            lifted_ns=self.lifted_ns,
             ns=now_ns,
             text=text,
         )

@@ -3,18 +3,16 @@
 import json
 import sqlite3
 from contextlib import closing
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from arb.core.settings import RepairPolicy, Timing
+from arb.core.settings import RepairPolicy
 from arb.faultsim.conduct import (
     beyond_the_cap,
     beyond_the_report,
     ended_without_fills,
-    late_without_a_halt,
     on_still_books,
     on_swept_books,
     opened_while_stopped,
@@ -24,8 +22,6 @@ from arb.faultsim.conduct import (
 from arb.market.ids import ClientOrderId
 
 MS = 1_000_000
-TIMING = Timing(leg_deadline_ms=3000)
-DUST = Decimal(5)
 
 
 def a_pair(
@@ -45,6 +41,7 @@ def a_pair(
 
 def a_journal(folder: Path, *entries: tuple[int, dict[str, Any] | str]) -> Path:
     """Write a journal of rows and of events (their kind, and their JSON if it matters), each with its milliseconds."""
+    folder.mkdir(exist_ok=True)
     path = folder / "a.journal.sqlite"
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, seq INTEGER, t_ns INTEGER, type TEXT, payload TEXT)")
@@ -52,7 +49,10 @@ def a_journal(folder: Path, *entries: tuple[int, dict[str, Any] | str]) -> Path:
             kind, _, payload = (
                 what.partition(" ") if isinstance(what, str) else ("Persist", "", json.dumps({"record": what}))
             )
-            db.execute("INSERT INTO entries (t_ns, type, payload) VALUES (?, ?, ?)", (t_ms * MS, kind, payload or "{}"))
+            db.execute(
+                "INSERT INTO entries (seq, t_ns, type, payload) VALUES (?, ?, ?, ?)",
+                (t_ms, t_ms * MS, kind, payload or "{}"),
+            )
     return path
 
 
@@ -89,28 +89,37 @@ def test_an_entry_beyond_what_its_venue_reports_free_is_found(tmp_path: Path) ->
     ]
 
 
-HALT = {"type": "IncidentRecord", "kind": "halt"}
+HALT = {"type": "IncidentRecord", "kind": "halt", "text": "leg_deadline: a leg is late"}
+LIFT = {"type": "IncidentRecord", "kind": "stop_lifted", "text": "all ended well"}
+STOP = {"type": "ControlRecord", "late": [{"pair_id": 9, "symbol": "BTC/USDT", "venues": ["bitget", "bybit"]}]}
 BLOCKED = 'StoreStateChanged {"blocked": true, "store": "journal"}'
 
 
 @pytest.mark.parametrize(
-    ("stop", "why"), [("HaltAsked", "halted"), (HALT, "halted"), (BLOCKED, "blocked: ['journal']")]
+    ("stop", "why"), [("HaltAsked", "halted"), (HALT, "halted"), (BLOCKED, "blocked: ['journal']"), (STOP, "late: 9")]
 )
 def test_a_pair_opened_while_trading_is_stopped_is_found(tmp_path: Path, stop: dict[str, Any] | str, why: str) -> None:
     path = a_journal(tmp_path, (0, stop), (1, a_pair(1, "opening")))
     assert list(opened_while_stopped(path)) == [f"opened: pair 1, though {why}"]
 
 
+def test_a_halt_that_was_asked_for_is_not_over_when_late_pairs_have_ended(tmp_path: Path) -> None:
+    path = a_journal(tmp_path, (0, "HaltAsked"), (1, LIFT), (2, a_pair(1, "opening")))
+    assert list(opened_while_stopped(path)) == ["opened: pair 1, though halted"]
+
+
 @pytest.mark.parametrize(
     ("stop", "end"),
     [
         (HALT, "ResumeAsked"),
+        (HALT, LIFT),
+        (STOP, {"type": "ControlRecord", "late": []}),
         (BLOCKED, 'StoreStateChanged {"blocked": false, "store": "journal"}'),
         (BLOCKED, "RunStarted"),
     ],
 )
 def test_after_the_stop_pairs_open_again_and_during_it_they_are_repaired_and_recovered(
-    tmp_path: Path, stop: dict[str, Any] | str, end: str
+    tmp_path: Path, stop: dict[str, Any] | str, end: dict[str, Any] | str
 ) -> None:
     recovered = a_pair(2, "repairing") | {"opportunity_id": None}
     repaired = (a_pair(1, "opening"), stop, a_pair(1, "repairing"), recovered, end, a_pair(3, "opening"))
@@ -129,44 +138,6 @@ def test_pairs_at_other_venues_of_other_symbols_or_after_the_end_pass(tmp_path: 
         (5, a_pair(1, "repairing")),  # a late fill: the pair that was over is taken up again
     )
     assert list(two_at_one_market(path)) == []
-
-
-def a_fill(side: str, size: str, fee: str = "0") -> dict[str, Any]:
-    """Return a fill of order 4 at 100, its fee in base."""
-    traded = {"side": side, "price": "100", "size": size, "fee": fee, "fee_currency": "BTC"}
-    return {"type": "FillRecord", "order_id": 4, "symbol": "BTC/USDT", "venue": "gate", "trade_id": side} | traded
-
-
-def repaired_late(*fills: dict[str, Any]) -> list[tuple[int, dict[str, Any] | str]]:
-    """Return what a journal holds of a pair that was being repaired for 3.1 s."""
-    order = {"type": "OrderRecord", "id": 4, "pair_trade_id": 1}
-    return [(0, order), (0, a_pair(1, "repairing")), *((9, row) for row in fills), (3100, a_pair(1, "completed"))]
-
-
-def test_a_pair_repaired_for_longer_than_its_deadline_without_a_halt_is_found(tmp_path: Path) -> None:
-    path = a_journal(tmp_path, *repaired_late(a_fill("buy", "1")))
-    assert list(late_without_a_halt(path, TIMING, DUST)) == [
-        "late: pair 1 was being repaired for longer than 3000 ms, and nothing halted"
-    ]
-
-
-def test_a_pair_whose_fills_were_even_in_time_only_waits_for_news(tmp_path: Path) -> None:
-    path = a_journal(tmp_path, *repaired_late(a_fill("buy", "1", fee="0.001"), a_fill("sell", "0.999")))
-    assert list(late_without_a_halt(path, TIMING, DUST)) == []
-
-
-def test_a_pair_repaired_or_halted_in_time_passes_and_a_new_life_has_its_own_time(tmp_path: Path) -> None:
-    path = a_journal(
-        tmp_path,
-        (0, a_pair(1, "repairing")),
-        (3000, a_pair(1, "halted")),
-        (9000, a_pair(1, "unwound")),
-        (9100, a_pair(2, "repairing")),
-        (20_000, "RunStarted"),
-        (21_000, a_pair(2, "repairing")),
-        (23_900, a_pair(2, "completed")),
-    )
-    assert list(late_without_a_halt(path, TIMING, DUST)) == []
 
 
 def an_end(reported: str, held: str) -> list[tuple[int, dict[str, Any] | str]]:

@@ -50,9 +50,19 @@ def test_a_strike_that_meets_no_pair_is_a_finding(tmp_path: Path) -> None:
 def test_a_halt_that_does_not_come_is_a_finding_and_so_is_one_that_was_not_expected(tmp_path: Path) -> None:
     calm = write(tmp_path, 'halted = "leg_deadline"\nstrikes = []')
     assert run_scenario(read_scenario(calm))["findings"] == ["trading ended halted: no, expected: leg_deadline"]
-    desperate = (FILES[0].parent / "nowhere_to_go.toml").read_text().replace('halted = "leg_deadline"\n', "")
-    findings = run_scenario(read_scenario(write(tmp_path, desperate)))["findings"]
-    assert findings == ["trading ended halted: leg_deadline, expected: no"]
+    frozen = (FILES[0].parent / "contradiction.toml").read_text().replace('halted = "contradiction"\n', "")
+    findings = run_scenario(read_scenario(write(tmp_path, frozen)))["findings"]
+    assert findings == ["trading ended halted: contradiction, expected: no"]
+
+
+def test_a_leg_with_nowhere_to_go_stops_opening_then_halts_and_opens_again_once_it_has_ended() -> None:
+    reported = run_scenario(read_scenario(FILES[0].parent / "nowhere_to_go.toml"))
+    kinds = [incident.partition(":")[0] for incident in reported["incidents"]]
+    assert [kind for kind in kinds if kind in ("late_leg", "halt", "stop_lifted")] == [
+        "late_leg",
+        "halt",
+        "stop_lifted",
+    ]
 
 
 def test_another_seed_plays_the_same_scenario_on_another_market() -> None:

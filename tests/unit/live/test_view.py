@@ -7,6 +7,7 @@ from rich.console import Console
 
 from arb.clock import NS_PER_MS
 from arb.core.events import HaltAsked, StoreStateChanged
+from arb.core.records import LateLeg
 from arb.live.summary import best_edges, present_state
 from arb.live.view import PAIRS_SHOWN, draw, line
 from tests.builders import Bench
@@ -51,6 +52,19 @@ def test_a_halt_and_a_blocked_store_stand_beside_it() -> None:
     assert "HALTED: daily_loss" in first
     assert "arb resume" in first
     assert "ledger blocked: disk full" in first
+
+
+def test_what_a_late_pair_has_stopped_stands_beside_it_and_in_the_line() -> None:
+    bench = Bench()
+    bench.engine.state.control.late[7] = LateLeg(7, "BTC/USDT", ("gate", "okx"))
+    state = present_state(bench.engine, bench.now_ns)
+    assert state["late_legs"] == [
+        {"pair": "7", "symbol": "BTC/USDT", "venues": ("gate", "okx"), "reason": "leg_deadline"}
+    ]
+    assert [venue["halted"] for venue in state["venues"]] == ["leg_deadline", "leg_deadline"]
+    said = "nothing opens in BTC/USDT nor at gate and okx: leg_deadline of pair 7"
+    assert said in drawn(late_legs=state["late_legs"]).splitlines()[0]
+    assert said in line(state)
 
 
 def test_a_shutdown_is_said_too() -> None:

@@ -25,6 +25,7 @@ from arb.core.records import (
     AlternativeStage,
     AlternativeWay,
     AnyRecord,
+    LateLeg,
     OpportunityOutcome,
     PairKind,
     PairState,
@@ -96,7 +97,7 @@ AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size s
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
-    stopped?
+    stopped? late? lifted_ns?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
@@ -117,6 +118,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Waterfall: "expected_net_e8 buy_slippage_e8 sell_slippage_e8 size_shortfall_e8 fee_difference_e8 hedge_cost_e8"
     " residual_change_e8 realised_net_e8",
     StoppedAsset: "account_id asset text",
+    LateLeg: "pair_id symbol venues halted? ended_well?",
     Residual: "symbol size booked since_ns account_ids?",
     AgreedAccount: "account_id ns totals",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
@@ -176,9 +178,9 @@ TIMERS = "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried contradiction"
     " edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate flatten flattened"
-    " foreign_order halt late_fill left_over not_adopted not_surveyed opportunities_dropped order_socket rejections"
-    " restored resume risk_limit rules_changed stale_book store tape transfer unknown_outcome unknown_symbol unknown_too_long"
-    " venue_health view"
+    " foreign_order halt late_fill late_leg left_over not_adopted not_surveyed opportunities_dropped order_socket rejections"
+    " restored resume risk_limit rules_changed stale_book stop_lifted store tape transfer unknown_outcome unknown_symbol"
+    " unknown_too_long venue_health view"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

@@ -309,7 +309,7 @@ def test_a_pair_that_waits_for_a_snapshot_is_out_of_time_all_the_same() -> None:
     usable(bench)
     bench.wait_ms(bench.timing.leg_deadline_ms + 1)
     bench.tell(TimerFired(timer=f"pair:{kept.pairs[0].pair.id}"))
-    assert bench.engine.state.control.halted == "leg_deadline"
+    assert list(bench.engine.state.control.late) == [kept.pairs[0].pair.id]
     assert last_pair(bench).state is PairState.HALTED
     assert not bench.placed()
     bench.tell(a_snapshot("gate", started_ns=bench.now_ns))

@@ -35,6 +35,11 @@ def halted(bench: Bench) -> str | None:
     return bench.engine.state.control.halted
 
 
+def stopped_by(bench: Bench) -> list[int]:
+    """Return the pairs that have stopped opening where they trade."""
+    return list(bench.engine.state.control.late)
+
+
 def tick(bench: Bench) -> None:
     """Let the pair's timer fire."""
     bench.tell(TimerFired(timer=f"pair:{last_pair(bench).id}"))
@@ -55,13 +60,22 @@ def test_before_the_deadline_an_unanswered_repair_halts_nothing_and_asks_to_be_w
     )
 
 
-def test_at_the_deadline_trading_halts_although_the_repair_is_unanswered_and_nothing_more_is_sent() -> None:
+def test_at_the_deadline_the_pair_stops_opening_although_its_repair_is_unanswered_and_nothing_more_is_sent() -> None:
     bench, _ = repair_unanswered()
     bench.wait_ms(DEADLINE_MS + 1)
     sent = len(bench.placed())
     tick(bench)
-    assert halted(bench) == "leg_deadline"
+    assert (halted(bench), stopped_by(bench)) == (None, [last_pair(bench).id])
     assert last_pair(bench).state is PairState.HALTED
+    assert len(bench.placed()) == sent
+
+
+def test_at_twice_the_deadline_trading_halts_although_the_repair_is_unanswered() -> None:
+    bench, _ = repair_unanswered()
+    bench.wait_ms(2 * DEADLINE_MS + 1)
+    sent = len(bench.placed())
+    tick(bench)
+    assert halted(bench) == "leg_deadline"
     assert len(bench.placed()) == sent
 
 
@@ -69,9 +83,9 @@ def test_a_repair_that_filled_in_time_halts_nothing_later() -> None:
     bench, repair = repair_unanswered()
     fill(bench, repair, str(repair.size), "t9")
     assert last_pair(bench).state is PairState.COMPLETED
-    bench.wait_ms(DEADLINE_MS + 1)
+    bench.wait_ms(2 * DEADLINE_MS + 1)
     tick(bench)
-    assert halted(bench) is None
+    assert (halted(bench), stopped_by(bench)) == (None, [])
 
 
 def test_a_pair_that_waits_for_its_next_try_is_woken_when_its_time_is_over_and_not_later() -> None:
@@ -86,12 +100,13 @@ def test_a_pair_that_waits_for_its_next_try_is_woken_when_its_time_is_over_and_n
 def test_a_pair_out_of_time_is_reported_though_trading_is_halted_already() -> None:
     bench, _ = repair_unanswered()
     bench.tell(HaltAsked(reason="lunch"))
-    bench.wait_ms(DEADLINE_MS + 1)
+    bench.wait_ms(2 * DEADLINE_MS + 1)
     tick(bench)
     assert halted(bench) == "asked"
     rows = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
     told = [row.text for row in rows if row.kind == "halt"]
     assert [text.split(":")[0] for text in told] == ["asked", "leg_deadline"]
+    assert [row.kind for row in rows].count("late_leg") == 1
 
 
 def test_a_restart_gives_a_lone_leg_the_same_time_again_and_no_more() -> None:
@@ -102,9 +117,9 @@ def test_a_restart_gives_a_lone_leg_the_same_time_again_and_no_more() -> None:
     begun_ns = bench.now_ns
     bench.wait_ms(DEADLINE_MS - 10)
     bench.tell(alone)
-    assert halted(bench) is None
+    assert stopped_by(bench) == []
     bench.wait_ms(11)
     bench.tell(alone)
     assert bench.now_ns > begun_ns + DEADLINE_MS * NS_PER_MS
-    assert halted(bench) == "leg_deadline"
+    assert stopped_by(bench) == [last_pair(bench).id]
     assert not bench.placed()  # what became of the repair is still unknown

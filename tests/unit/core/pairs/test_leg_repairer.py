@@ -66,7 +66,7 @@ def test_before_the_deadline_nothing_leaves_below_the_cap_and_after_it_the_exit_
     bench.wait_ms(2000)
     order = try_once(bench, okx="99.4x5", gate="99.4x5")
     assert last_pair(bench).state is PairState.HALTED
-    assert bench.engine.state.control.halted == "leg_deadline"
+    assert list(bench.engine.state.control.late) == [last_pair(bench).id]
     assert order is not None and order.price == D("99.5")
     accept(bench, order, "1")
     fill(bench, order, "1", "t9")
@@ -183,7 +183,7 @@ def test_a_repair_goes_where_orders_are_answered_although_a_silent_venue_would_p
 
 
 def test_a_silent_venue_is_asked_when_no_other_can_repair() -> None:
-    bench = Bench()
+    bench = Bench(timing=Timing(leg_deadline_ms=3000))
     buy, sell = crossed(bench)
     accept(bench, buy, "1")
     fill(bench, buy, "1", price="100")

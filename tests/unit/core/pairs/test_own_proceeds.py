@@ -6,7 +6,7 @@ from arb.core.commands import PlaceOrder
 from arb.core.events import OrderRejected
 from arb.core.settings import Timing
 from arb.market.order import Role, Side
-from tests.builders import SYMBOL, Bench, D, a_balance
+from tests.builders import Bench, D, a_balance
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
 
 EMPTY_WHERE_IT_IS_BROUGHT = {"gate": {"USDT": "10000"}, "okx": {"BTC": "2"}, "bitget": {"USDT": "10000", "BTC": "2"}}
@@ -123,4 +123,3 @@ def test_what_another_pair_has_reserved_is_not_spent_by_a_repair() -> None:
     inventory.reserve(99, {("okx", "USDT"): D("40")})
     assert inventory.spendable(0, "okx", "USDT") == D("60.899")
     assert inventory.spendable(99, "okx", "USDT") == D("100.899")
-    assert SYMBOL in {order.symbol for order in bench.placed()}

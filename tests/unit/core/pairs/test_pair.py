@@ -177,7 +177,7 @@ def test_holding_a_single_leg_carries_it_and_counts_it_as_unhedged() -> None:
     assert bench.engine.state.residuals.unhedged_by_asset()["BTC"].size == 1
 
 
-def test_no_repair_below_the_loss_cap_and_halt_with_the_exit_quoted_at_the_cap() -> None:
+def test_no_repair_below_the_loss_cap_and_after_the_deadline_the_exit_is_quoted_at_the_cap() -> None:
     bench = Bench(timing=Timing(leg_deadline_ms=3000))
     buy, sell = crossed(bench)
     accept(bench, buy, "1")
@@ -192,7 +192,7 @@ def test_no_repair_below_the_loss_cap_and_halt_with_the_exit_quoted_at_the_cap()
     bench.wait_ms(3100)
     bench.tell(TimerFired(timer=f"pair:{last_pair(bench).id}"))
     assert last_pair(bench).state is PairState.HALTED
-    assert bench.engine.state.control.halted == "leg_deadline"
+    assert list(bench.engine.state.control.late) == [last_pair(bench).id]
     bench.drain()
     quoted = bench.placed()[-1]
     assert (quoted.role is not Role.ENTRY, quoted.price) == (True, cap)

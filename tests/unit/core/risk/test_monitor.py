@@ -6,7 +6,7 @@ from arb.clock import NS_PER_S
 from arb.core.events import QueueDrained, ResumeAsked
 from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState
 from arb.core.risk.halts import CARRIED, DAY_NS
-from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
+from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.market.order import Role
 from tests.builders import START_NS, Bench, D
 from tests.unit.core.accounts.test_restart import restarted
@@ -52,7 +52,7 @@ def today(bench: Bench) -> dict[str, Decimal]:
 
 
 def test_too_much_in_a_day_stops_new_pairs_within_one_event_and_says_so() -> None:
-    bench = Bench(venues=("gate", "okx", "bitget"), limits=limits(day=D(1000)))
+    bench = Bench(venues=("gate", "okx", "bitget"), limits=limits(day=D(1000)), timing=Timing(leg_deadline_ms=3000))
     naked(bench)
     bench.wait_ms(9_999)
     bench.tell(QueueDrained())

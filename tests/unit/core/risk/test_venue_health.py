@@ -19,7 +19,7 @@ from arb.core.events import (
 )
 from arb.core.records import ControlRecord, IncidentRecord
 from arb.core.risk.venue_health import HealthBoard, HealthState, Sign, VenueHealth
-from arb.core.settings import HealthLimits, Limits
+from arb.core.settings import HealthLimits, Limits, Timing
 from arb.market.order import Role
 from tests.builders import START_NS, Bench, D
 from tests.unit.core.accounts.test_restart import restarted
@@ -307,7 +307,7 @@ def test_a_leg_is_mended_at_a_healthy_venue_though_a_quarantined_one_would_pay_m
 
 
 def test_a_leg_is_mended_at_a_quarantined_venue_when_half_the_time_is_gone_and_no_other_can() -> None:
-    bench = Bench()
+    bench = Bench(timing=Timing(leg_deadline_ms=3000))
     buy, sell = crossed(bench)
     accept(bench, buy, "1")
     fill(bench, buy, "1")

@@ -1,0 +1,101 @@
+"""Legs that stay unhedged beyond `leg_deadline_ms`: what stops opening because of them, and when that is lifted again.
+
+From the deadline on nothing opens in the pair's symbol, nor at its two venues. When the pair is still unhedged at twice the
+deadline, or a second one is late at the same time, nothing opens at all (`HaltReason.LEG_DEADLINE`). The stop and that halt are
+the only ones that lift themselves: once every pair that was late has ended completed or unwound, its loss before fees within
+`leg_loss_max_bps` of its larger leg, and no order is unknown anywhere; at most once an hour. Whatever else halted trading
+meanwhile, or a late pair that ended otherwise, waits for the user. All of it is journalled, and holds over restarts.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from arb.clock import NS_PER_S
+from arb.core.incidents import HaltReason, IncidentKind, Severity
+from arb.core.orders.manager import OrderManager
+from arb.core.pairs.pair import PairTrade
+from arb.core.records import LateLeg, PairState
+from arb.core.state import EngineState
+from arb.market.numbers import ZERO
+from arb.market.order import Side
+
+LIFT_AGAIN_NS = 3600 * NS_PER_S
+ENDED_WELL = (PairState.COMPLETED, PairState.UNWOUND)
+BPS = Decimal(10_000)
+ROUNDING = Decimal("1e-6")
+"""Quote by which the causes of a result, each kept to 1e-8, may be off in sum."""
+
+
+class LateLegs:
+    """Stops opening because of late pairs, and lifts that."""
+
+    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+        self.state = state
+        self.manager = manager
+
+    def stop(self, pair: PairTrade, text: str, now_ns: int) -> None:
+        """Stop opening where a pair that has passed its deadline trades; everywhere if it is the second such pair."""
+        state, symbol = self.state, pair.plan.symbol
+        state.control.late[pair.id] = LateLeg(pair.id, symbol, pair.venues)
+        text = f"{text}: nothing opens in {symbol}, nor at {' and '.join(pair.venues)}, until it has ended"
+        state.out.persist(state.control.record(now_ns, text))
+        state.incident(IncidentKind.LATE_LEG, text, now_ns, severity=Severity.CRITICAL, pair_id=pair.id)
+        unfinished = [leg.pair_id for leg in state.control.late.values() if not leg.ended_well]
+        if len(unfinished) > 1:
+            self.halt(pair, f"pairs {', '.join(map(str, unfinished))} are late at the same time", now_ns)
+
+    def may_halt(self, pair: PairTrade) -> bool:
+        """Return whether a late pair has not halted all trading yet."""
+        leg = self.state.control.late.get(pair.id)
+        return leg is not None and not leg.halted
+
+    def halt(self, pair: PairTrade, text: str, now_ns: int) -> None:
+        """Stop opening anywhere, because of a late pair."""
+        self._note(pair, halted=True)
+        self.state.halt(HaltReason.LEG_DEADLINE, text, now_ns, pair.id)
+
+    def ended(self, pair: PairTrade) -> None:
+        """Note how a pair that was late has ended; the caller journals it."""
+        self._note(pair, ended_well=pair.state in ENDED_WELL and self._within_cap(pair))
+
+    def reopened(self, pair: PairTrade, now_ns: int) -> None:
+        """Note that a late fill has reopened a pair that was late."""
+        if self._note(pair, ended_well=False):
+            self.state.out.persist(self.state.control.record(now_ns, f"pair {pair.id} is open again"))
+
+    def lift_if_over(self, now_ns: int) -> None:
+        """Lift what late pairs have stopped, when all of it may be lifted now."""
+        state, control = self.state, self.state.control
+        if not control.late or not all(leg.ended_well for leg in control.late.values()):
+            return
+        if control.lifted_ns and now_ns < control.lifted_ns + LIFT_AGAIN_NS:
+            return
+        if state.lost or any(pair.has_unknown for pair in self.manager.unfinished) or self.manager.unknown_orders():
+            return
+        names = ", ".join(str(pair_id) for pair_id in sorted(control.late))
+        control.lift_late(now_ns)
+        text = (
+            f"late pairs {names} have ended within their caps and nothing is unknown: what they had stopped opens again"
+        )
+        if control.halted is not None:
+            text += f", once {control.halted} is lifted"
+        state.out.persist(control.record(now_ns, text))
+        state.incident(IncidentKind.STOP_LIFTED, text, now_ns)
+
+    def _note(self, pair: PairTrade, **changes: bool) -> bool:
+        """Change what is known of a pair that was late; return whether it was."""
+        leg = self.state.control.late.get(pair.id)
+        if leg is not None:
+            self.state.control.late[pair.id] = msgspec.structs.replace(leg, **changes)
+        return leg is not None
+
+    def _within_cap(self, pair: PairTrade) -> bool:
+        """Return whether a pair that has ended lost no more, before fees, than the cap on its larger leg's notional."""
+        if pair.waterfall is None:
+            return False
+        orders = pair.orders.values()
+        traded = {side: sum((o.notional for o in orders if o.side is side), ZERO) for side in Side}
+        fees = sum((value for order in orders for value in order.fee_values.values()), ZERO)
+        net = Decimal(pair.waterfall.realised_net_e8).scaleb(-8) + fees
+        return -net <= max(traded.values()) * self.state.policy.leg_loss_max_bps / BPS + ROUNDING
