@@ -11,12 +11,13 @@ Books may be added and retired while a run goes on. One that is not there, be it
 no levels and may not be used, whatever pairs and orders of ours in its symbol go on.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from decimal import Decimal
 
 import msgspec
 
-from arb.clock import NS_PER_MS
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.pricing.depth import Depth
 from arb.core.reasons import Reason
 from arb.core.risk.book_pace import BookPace, ConnectionPace, SymbolFrames
@@ -29,6 +30,10 @@ from arb.market.scale import Scale
 
 Key = tuple[str, str]
 """(venue, symbol)."""
+BACKLOG_LAG_NS = 50 * NS_PER_MS
+"""By how much a backlogged connection's lag may exceed its median for entries to trust its books."""
+LAGS_KEPT = 301
+"""The lags, one a second, of which the median is taken."""
 
 
 class Impact(msgspec.Struct):
@@ -45,11 +50,23 @@ class Connection:
 
     `rows`: the native symbols of its books, by arena row. `last_byte_ns`: when its last frame was received, our clock, ns
     UTC; 0 where none was since it stands. `pace`: how steadily its books' frames come. `lag_ns`: how long the last frame that
-    shows it was on its way; None where none does. `gaps`, `drops`: how often one of its books lost its sequence, and how often
-    it was lost itself, in this run.
+    shows it was on its way; None where none does. `lags`: one of these a second. `gaps`, `drops`: how often one of its books
+    lost its sequence, and how often it was lost itself, in this run.
     """
 
-    __slots__ = ("drops", "feed", "gaps", "lag_ns", "last_byte_ns", "name", "pace", "rows", "venue")
+    __slots__ = (
+        "drops",
+        "feed",
+        "gaps",
+        "lag_ns",
+        "lags",
+        "last_byte_ns",
+        "name",
+        "next_lag_ns",
+        "pace",
+        "rows",
+        "venue",
+    )
 
     def __init__(self, name: str, feed: BookFeed) -> None:
         self.name = name
@@ -59,8 +76,16 @@ class Connection:
         self.last_byte_ns = 0
         self.pace = ConnectionPace()
         self.lag_ns: int | None = None
+        self.lags: deque[int] = deque(maxlen=LAGS_KEPT)
+        self.next_lag_ns = 0
         self.gaps = 0
         self.drops = 0
+
+    def late(self) -> bool:
+        """Return whether the last frame was on its way for longer than half of all usually are, and 50 ms more."""
+        if self.lag_ns is None or not self.lags:
+            return True
+        return self.lag_ns > sorted(self.lags)[len(self.lags) // 2] + BACKLOG_LAG_NS
 
 
 class Books:
@@ -92,6 +117,8 @@ class Books:
                 self._carry(row, connection)
         require(self._carriers.keys() == self.keys.keys(), "books without a connection, or seats without a book")
         self._impacts: dict[Key, Impact] = {}
+        self._unread: Collection[str] = ()
+        self._backlogged: Collection[str] = ()
         self.frames = 0
         self.updates = 0
 
@@ -108,6 +135,9 @@ class Books:
             lag = self.arena.lag_ns(row, offset_ns)
             if lag is not None:
                 connection.lag_ns = lag
+                if received_ns >= connection.next_lag_ns:
+                    connection.lags.append(lag)
+                    connection.next_lag_ns = received_ns + NS_PER_S
         return result
 
     def on_connect(self, name: str, at_ns: int) -> None:
@@ -214,6 +244,20 @@ class Books:
         if (connection.lag_ns or 0) > self._timing.max_feed_lag_ms * NS_PER_MS:
             return Reason.FEED_LAG
         return Reason.CROSSED_BOOK if state == BookState.CROSSED else None
+
+    def drained(self, unread: Collection[str], backlogged: Collection[str]) -> None:
+        """Note on which connections bytes wait: just now, and for so long that nobody waits for them any more."""
+        self._unread, self._backlogged = unread, backlogged
+
+    def awaited(self, venue: str, symbol: str) -> bool:
+        """Return whether bytes waited on a book's connection at the last drain, so that it is about to change."""
+        row = self.rows.get((venue, symbol))
+        return row is not None and self._carriers[row].name in self._unread
+
+    def backlogged(self, venue: str, symbol: str) -> bool:
+        """Return whether a book's connection always has bytes waiting, and what was read of it came later than usual."""
+        row = self.rows.get((venue, symbol))
+        return row is not None and self._carriers[row].name in self._backlogged and self._carriers[row].late()
 
     def standing_still(self, now_ns: int) -> set[str]:
         """Return the connections that are alive and whose books stand still together."""

@@ -233,6 +233,7 @@ class Engine:
     # The market plane's edges.
 
     def _on_drained(self, event: QueueDrained) -> None:
+        self.state.books.drained(event.unread, event.backlogged)
         self.strategy.act(event.t_ns)
         self.repairer.send_repairs(event.t_ns)
 

@@ -41,8 +41,15 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="RunStarted"):
     former_account_ids: dict[str, str] = {}
 
 
-class QueueDrained(Event, frozen=True, kw_only=True, tag="QueueDrained"):
-    """Nothing more waits on the sockets: the marked symbols may be acted on."""
+class QueueDrained(Event, frozen=True, kw_only=True, tag="QueueDrained", omit_defaults=True):
+    """All that was received has been taken: the marked symbols may be acted on, but for books of the connections named.
+
+    `unread`: connections on which bytes wait just now. `backlogged`: those on which bytes have waited for so long without a
+    break that nobody waits for them any more.
+    """
+
+    unread: tuple[str, ...] = ()
+    backlogged: tuple[str, ...] = ()
 
 
 # A venue's first connection goes without saying: what is written of it has not changed since there may be several.

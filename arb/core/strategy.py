@@ -40,7 +40,7 @@ class Strategy(Protocol):
         """Take note that a book of a symbol was added or retired."""
 
     def act(self, now_ns: int) -> None:
-        """Open what is worth it, on the books as they stand: nothing received waits on any socket."""
+        """Open what is worth it, on the books as they stand, but for those on whose connection bytes wait (`Books.awaited`)."""
 
     def close_episodes(self, now_ns: int) -> None:
         """Do what the `EpisodesTimer` was set for."""

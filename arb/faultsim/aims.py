@@ -58,7 +58,7 @@ AT_NEXT_REQUEST = frozenset({"net_request_lost", "net_answer_lost", "net_refused
 SOON = (
     frozenset({"kill_before_projection", "kill_after_projection"})
     | {name for name in KINDS if name.startswith("ws_") and name != "ws_disconnect"}
-    | {"book_frozen"}
+    | {"book_frozen", "busy_feed"}
 )
 """What strikes within some hundred milliseconds, not at once."""
 LATE = "late_fill"

@@ -281,8 +281,8 @@ class MemorySocket:
         self._network.hang_up(self, "closed by us")
 
     def unread(self) -> bool:
-        """Return whether frames wait."""
-        return bool(self._frames)
+        """Return whether frames wait, as they always do on a busy feed."""
+        return bool(self._frames) or self._network.world.is_busy(self.session_id)
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():

@@ -2,7 +2,9 @@
 
 One sequence numbers everything, in the order in which it is taken. Frames are applied as they arrive; events wait in one
 queue. When the queue is empty and nothing received waits on any socket, `QueueDrained` lets the engine act, so that nobody
-trades on a state the venue has already left behind. Commands leave only after the journal has taken them.
+trades on a state the venue has already left behind. A socket on which bytes go on waiting holds up its own books only, and
+after 50 ms none: `QueueDrained` names it, and the engine decides what it trusts. Commands leave only after the journal has
+taken them.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from arb.clock import Clock
+from arb.clock import NS_PER_MS, Clock
 from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, divide
 from arb.core.engine import Engine
 from arb.core.events import NOT_JOURNALLED, AnyEvent, OrderRejected, QueueDrained, StoreStateChanged
@@ -25,6 +27,11 @@ from arb.venues.base import MarketFeed
 log = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 100_000
+BACKLOG_NS = 50 * NS_PER_MS
+"""How long bytes may wait on a socket without a break before nobody waits for them any more."""
+TURNS_WAITED = 8
+"""How many turns of the loop unread bytes are waited for; after that they are waited for by the clock."""
+POLL_S = 0.001
 
 
 class JournalWriter(Protocol):
@@ -92,6 +99,10 @@ class Runner:
         self._tape = tape
         self._queue: deque[AnyEvent] = deque()
         self._scheduled = False
+        self._poll: asyncio.TimerHandle | None = None
+        self._turns = 0
+        # Since when bytes have waited on a connection without a break.
+        self._unread_since_ns: dict[str, int] = {}
         self._unwritten: deque[tuple[AnyEvent, tuple[AnyCommand, ...]]] = deque()
         self._journal_blocked = False
 
@@ -146,12 +157,32 @@ class Runner:
         try:
             for _ in range(len(self._queue)):
                 self._take(self._queue.popleft())
-            if self._queue or any(feed.unread() for feed in self._feeds.values()):
-                self._wake()
-            elif self.engine.wants_drain:
-                self._take(QueueDrained())
+            self._drain()
         except Exception as error:  # the top of the loop: whatever it is, trading stops
             self.fail(error)
+
+    def _drain(self) -> None:
+        """Let the engine act on whatever need not wait for unread bytes, and look again where some wait."""
+        unread = [name for name, feed in self._feeds.items() if feed.unread()]
+        if self._poll is not None:
+            self._poll.cancel()
+            self._poll = None
+        if not unread:
+            self._turns = 0
+            self._unread_since_ns.clear()
+        else:
+            now_ns, since_ns = self._clock.monotonic_ns(), self._unread_since_ns
+            self._unread_since_ns = {name: since_ns.get(name, now_ns) for name in unread}
+            self._turns += 1
+        if self._queue or 0 < self._turns < TURNS_WAITED:
+            self._wake()
+            return
+        if self.engine.wants_drain:
+            backlogged = tuple(name for name in unread if now_ns - self._unread_since_ns[name] >= BACKLOG_NS)
+            awaited = tuple(name for name in unread if name not in backlogged)
+            self._take(QueueDrained(unread=awaited, backlogged=backlogged))
+        if unread and self.fatal is None:
+            self._poll = asyncio.get_running_loop().call_later(POLL_S, self._wake)
 
     def _take(self, event: AnyEvent) -> None:
         self.seq += 1

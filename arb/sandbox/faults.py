@@ -56,6 +56,7 @@ KINDS: dict[str, FaultKind] = {
     "ws_duplicate": FaultKind(None, STREAM, "stream"),
     "ws_reorder": FaultKind(None, STREAM, "stream"),
     "book_frozen": FaultKind(None, STATE, "stream"),  # books stand still, and all else on the connection goes on
+    "busy_feed": FaultKind(None, STATE, "stream"),  # bytes always wait on the connections that carry books
     "ws_garbage": FaultKind('{"channel":', STREAM, "stream"),
     "crossed_book": FaultKind(500, STATE, "any"),  # ms until the crossing interest is withdrawn
     "clock_skew": FaultKind(1500, STATE, "any"),  # ms the venue's clock is ahead
@@ -161,7 +162,7 @@ class FaultBoard:
         return over
 
 
-_OWN_COUNT = frozenset({"late_fill", "foreign_order", "crossed_book", "book_frozen"}) | BILLED
+_OWN_COUNT = frozenset({"late_fill", "foreign_order", "crossed_book", "book_frozen", "busy_feed"}) | BILLED
 """State faults that count their own strikes, not the calls made meanwhile."""
 
 REQUEST_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.scope == REQUEST and name != "partial_fill")

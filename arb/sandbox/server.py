@@ -21,6 +21,15 @@ HOST = "127.0.0.1"
 NO_ANSWER_HOLD_S = 60.0
 """How long a request without an answer is kept open before its connection is cut."""
 OUTBOX_FRAMES = 5_000
+BUSY_POLL_S = 0.005
+_TRADE = '{"id":"1","tradeId":"1","px":"1","price":"1","sz":"1","size":"1","amount":"1","side":"buy","ts":"1"}'
+_ROWS = ",".join([_TRADE] * 8_000)
+BUSY_TEXTS = {
+    "gate": f'{{"time":1,"time_ms":1,"channel":"spot.trades","event":"update","result":[{_ROWS}]}}',
+    "okx": f'{{"arg":{{"channel":"trades","instId":"BTC-USDT"}},"data":[{_ROWS}]}}',
+    "bitget": f'{{"action":"update","arg":{{"instType":"SPOT","channel":"trade","instId":"BTCUSDT"}},"data":[{_ROWS}],"ts":1}}',
+}
+"""What fills a busy connection: trades of a channel that no client of ours subscribes to."""
 
 
 class Outbox:
@@ -138,6 +147,9 @@ class Shell:
             return socket
         outbox = self._outboxes[session_id] = Outbox()
         writer = asyncio.create_task(_drain(outbox, socket))
+        filler = asyncio.create_task(
+            self._fill(session_id, socket, BUSY_TEXTS[venue_of_path(path, WS_PATHS) or "gate"])
+        )
         try:
             async for message in socket:
                 if message.type == WSMsgType.TEXT:
@@ -147,7 +159,20 @@ class Shell:
             self._outboxes.pop(session_id, None)
             self.world.close_session(session_id, self.clock.wall_ns())
             writer.cancel()
+            filler.cancel()
         return socket
+
+    async def _fill(self, session_id: int, socket: web.WebSocketResponse, text: str) -> None:
+        """Send more than a client can read for as long as its connection is to be busy."""
+        while True:
+            if not self.world.is_busy(session_id):
+                await asyncio.sleep(BUSY_POLL_S)
+                continue
+            try:
+                await socket.send_str(text)
+            except (ConnectionError, RuntimeError):
+                return
+            await asyncio.sleep(0)  # everybody else's turn, where the socket takes all
 
 
 async def _drain(outbox: Outbox, socket: web.WebSocketResponse) -> None:

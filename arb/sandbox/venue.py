@@ -326,6 +326,14 @@ class SimVenue:
 
         return publish
 
+    def is_busy(self, session_id: int) -> bool:
+        """Return whether a session carries books and more bytes are always to be sent on it; every answer yes is a hit."""
+        if not self.board.active or session_id not in self.sessions:
+            return False
+        session = self.sessions[session_id]
+        carries = any(session in members for streams in self._streams.values() for _, members in streams.values())
+        return carries and self.board.take(_BUSY, "stream", None, self.scheduler.now_ns) is not None
+
     # -- callbacks of the exchange -------------------------------------------------------------------------------------
 
     def _on_event(self, event: Event) -> None:
@@ -351,6 +359,7 @@ class SimVenue:
         self._sweep()
 
 
+_BUSY = frozenset({"busy_feed"})
 _FROZEN = frozenset({"book_frozen"})
 _PARTIAL = frozenset({"partial_fill"})
 

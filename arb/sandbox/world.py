@@ -176,6 +176,11 @@ class SimWorld:
         if venue is not None:
             venue.forget_session(session_id)
 
+    def is_busy(self, session_id: int) -> bool:
+        """Return whether more bytes are always to be sent to a session's client (`busy_feed`)."""
+        venue = self._session_venue.get(session_id)
+        return venue is not None and venue.is_busy(session_id)
+
     # -- out -------------------------------------------------------------------------------------------------------
 
     def advance(self, now_ns: int) -> list[Output]:

@@ -5,7 +5,7 @@ of the marked symbols, keeps the episodes, and checks the routes with an edge, b
 or the first reason of the fixed order that stands against it.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import unsupported
@@ -171,14 +171,18 @@ class Detector:
         asks: dict[str, Depth] = {}
         bids: dict[str, Depth] = {}
         found: list[tuple[int, Route, Plan]] = []
-        impacted: set[Route] = set()
+        passed: dict[Route, Reason] = {}
         for route in self._routes.get(symbol, ()):
             _, buy_venue, sell_venue = route
             if not (state.books.is_live(buy_venue, symbol) and state.books.is_live(sell_venue, symbol)):
                 self.episodes.miss(route, now_ns)
                 continue
             if state.books.impacted(buy_venue, symbol) or state.books.impacted(sell_venue, symbol):
-                impacted.add(route)
+                passed[route] = Reason.OWN_IMPACT
+                continue
+            if state.books.awaited(buy_venue, symbol) or state.books.awaited(sell_venue, symbol):
+                passed[route] = Reason.FEED_BACKLOG
+                self._marked.add(symbol)  # to be judged at the next drain
                 continue
             buy_side = asks.get(buy_venue) or asks.setdefault(buy_venue, state.books.asks(buy_venue, symbol))
             sell_side = bids.get(sell_venue) or bids.setdefault(sell_venue, state.books.bids(sell_venue, symbol))
@@ -196,7 +200,7 @@ class Detector:
         ]
         for route, _, _, pair_id in judged:
             if pair_id is not None:
-                self._note(pair_id, route, judged, (asks, bids), impacted, now_ns)
+                self._note(pair_id, route, judged, (asks, bids), passed, now_ns)
                 self._expect_eaten(route, [other for other, *_ in judged], (asks, bids), now_ns)
         is_open = any(self.episodes.is_open(route) for route in self._routes.get(symbol, ()))
         if self.standing.follows_any(symbol, now_ns) or is_open:
@@ -248,7 +252,7 @@ class Detector:
         taken: Route,
         judged: Sequence[Judged],
         sides: Sides,
-        impacted: Container[Route],
+        passed: Mapping[Route, Reason],
         now_ns: int,
     ) -> None:
         """Keep the alternatives to a pair that opened; their rows are worked out at the next event."""
@@ -258,8 +262,8 @@ class Detector:
         for route in self._routes[taken[0]]:
             symbol, buy_venue, sell_venue = route
             best, answer = answers.get(route, (None, None))
-            if best is None and route in impacted:
-                answer = Reason.OWN_IMPACT
+            if best is None and route in passed:
+                answer = passed[route]
             elif best is None:
                 books = self.state.books
                 dead = [venue for venue in (buy_venue, sell_venue) if not books.is_live(venue, symbol)]
@@ -320,6 +324,8 @@ class Detector:
         if any((venue, symbol) in unknown for venue in venues):
             return Reason.UNKNOWN_OUTSTANDING
         unusable = [reason for venue in venues if (reason := state.books.unusable(venue, symbol, now_ns))]
+        if any(state.books.backlogged(venue, symbol) for venue in venues):
+            unusable.append(Reason.FEED_BACKLOG)
         if unusable:
             return min(unusable, key=lambda reason: reason.rank)
         if state.books.skewed(*route):

@@ -2,10 +2,10 @@
 
 While an order of the pair is unsettled it waits. Then the imbalance alone decides: within dust the pair closes; otherwise the
 best legal order at a venue whose book is usable is sent (`repair_choice`), again and again until flat. Repairs are decided at
-`QueueDrained`, when nothing is unread on any socket, so that they are priced on books as new as can be; pacing may still hold
-one back on its way. `leg_deadline_ms` counts from the first uneven fill, whatever order of the pair is unsettled or unknown;
-after it the pair stops opening (`core/risk/late_legs.py`) and the exit is tried on, at the worst price allowed whenever no
-better order can be chosen.
+`QueueDrained`, when nothing is unread on the sockets of the pair's own books, so that they are priced on books as new as can
+be; bytes that wait for 50 ms without a break are waited for no longer. Pacing may still hold a repair back on its way.
+`leg_deadline_ms` counts from the first uneven fill, whatever order of the pair is unsettled or unknown; after it the pair stops
+opening (`core/risk/late_legs.py`) and the exit is tried on, at the worst price allowed whenever no better order can be chosen.
 """
 
 from collections.abc import Iterable, Sequence
@@ -83,9 +83,11 @@ class LegRepairer:
             self._repair(pair, imbalance, now_ns)
 
     def send_repairs(self, now_ns: int) -> None:
-        """Repair the open pairs that need it: nothing is unread on any socket, so books are as new as they can be."""
+        """Repair the open pairs that need it, but for those on whose own books' connections bytes wait just now."""
         self._books_current = True
         for pair in list(self.manager.open.values()):
+            if any(self.state.books.awaited(venue, pair.plan.symbol) for venue in pair.venues):
+                continue
             if pair.state in (PairState.REPAIRING, PairState.HALTED) and pair.settled:
                 self.progress(pair, now_ns)
         self._books_current = False
@@ -330,6 +332,8 @@ class LegRepairer:
         unusable = state.books.unusable(venue, symbol, now_ns)
         if unusable is not None:
             return unusable
+        if state.books.awaited(venue, symbol):
+            return Reason.FEED_BACKLOG
         if state.books.impacted(venue, symbol):
             return Reason.OWN_IMPACT
         return None if self.manager.busy.get((venue, symbol), pair.id) == pair.id else Reason.PAIR_IN_FLIGHT

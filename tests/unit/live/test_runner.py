@@ -121,11 +121,59 @@ def test_the_engine_acts_only_when_no_feed_has_unread_bytes() -> None:
         shell.engine.wants_drain = True
         shell.waiting = True
         shell.runner.on_frame("gate", START_NS, b"{}")
-        await turns()
+        await turns(runner_module.TURNS_WAITED - 1)
         assert "QueueDrained" not in shell.handled()
         shell.waiting = False
         await turns()
         assert shell.handled() == ["QueueDrained"]
+
+    on_loop(work)
+
+
+def drains(shell: Shell) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Return what each drain said of the connections: on which bytes wait, and on which they have for too long."""
+    return [(e.unread, e.backlogged) for e in shell.engine.handled if isinstance(e, QueueDrained)]
+
+
+def test_a_socket_that_is_never_read_empty_holds_up_its_own_books_for_50_ms_and_no_others() -> None:
+    async def work() -> None:
+        shell, quiet = Shell(), Shell()
+        shell.runner._feeds = {"gate": shell, "okx": quiet}  # type: ignore[dict-item]
+        shell.waiting = shell.engine.wants_drain = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        await turns(30)
+        assert drains(shell) == [(("gate",), ())]
+        shell.clock.advance(runner_module.BACKLOG_NS - 1)
+        shell.engine.wants_drain = True
+        shell.runner.emit(up())
+        await turns()
+        assert drains(shell)[1:] == [(("gate",), ())]
+        shell.clock.advance(1)
+        shell.engine.wants_drain = True
+        shell.runner.emit(up())
+        await turns()
+        assert drains(shell)[2:] == [((), ("gate",))]
+        shell.waiting = False
+        shell.engine.wants_drain = True
+        shell.runner.emit(up())
+        await turns()
+        assert drains(shell)[3:] == [((), ())]
+
+    on_loop(work)
+
+
+def test_bytes_that_were_read_in_between_have_not_waited_without_a_break() -> None:
+    async def work() -> None:
+        shell = Shell()
+        for _ in range(10):
+            shell.waiting = shell.engine.wants_drain = True
+            shell.runner.on_frame("gate", START_NS, b"{}")
+            await turns(30)
+            shell.clock.advance(runner_module.BACKLOG_NS // 2)
+            shell.waiting = False
+            shell.runner.emit(up())
+            await turns()
+        assert all(not backlogged for _, backlogged in drains(shell))
 
     on_loop(work)
 

@@ -392,6 +392,20 @@ def test_frozen_books_stand_still_while_the_connection_lives_and_go_on_without_a
     assert after["result"]["U"] == before["result"]["u"] + 1
 
 
+def test_a_busy_feed_is_busy_where_books_are_carried_and_while_it_lasts() -> None:
+    sick = Patient()
+    books, others = sick.subscribed("spot.obu", [f"ob.{PAIR}.50"]), sick.bench.open("/ws/v4/")
+
+    def busy() -> list[bool]:
+        return [sick.bench.world.is_busy(stream.session_id) for stream in (books, others)]
+
+    assert busy() == [False, False]
+    sick.suffer("busy_feed", seconds=3)
+    assert busy() == [True, False]
+    sick.bench.advance(4 * NS_PER_S)
+    assert busy() == [False, False]
+
+
 def test_frozen_books_of_one_symbol_leave_the_others_alone() -> None:
     sick = Patient()
     stream = sick.subscribed("spot.obu", [f"ob.{PAIR}.50"])

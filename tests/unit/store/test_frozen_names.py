@@ -46,7 +46,7 @@ from arb.store.tape import TapeHead, TapeLine
 
 MESSAGES = """
 RunStarted: seq? t_ns? run_id nonce mode sandbox_id account_ids seed version former_account_ids?
-QueueDrained: seq? t_ns?
+QueueDrained: seq? t_ns? unread? backlogged?
 FeedUp: seq? t_ns? venue connection?
 FeedDown: seq? t_ns? venue cause connection?
 PrivateUp: seq? t_ns? venue
