@@ -24,12 +24,14 @@ Everything is counted in frames, of which the past ten minutes count at most. No
 from collections.abc import Collection
 from math import isqrt
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_MS, NS_PER_S
 
 MISSING = 20
 """So many frames must be missing for a silence to be a standstill."""
 MEMORY_NS = 600 * NS_PER_S
 """When what was learned is this old, half of it is forgotten, so that a book's habits may change."""
+JUDGED_AFTER_NS = 50 * NS_PER_MS
+"""A shorter silence is no standstill."""
 RESUMED_NS = 2 * NS_PER_S
 """How long after a standstill of their connection books wait for a frame of their own."""
 
@@ -44,30 +46,29 @@ class SymbolFrames:
 
 
 class Pace:
-    """The frames of one connection's books, by time. Instants are ns UTC, our clock; 0: none yet."""
+    """Frames by time. Instants are ns UTC, our clock; 0: none yet."""
 
-    __slots__ = ("frames", "last_ns", "since_ns")
+    __slots__ = ("forget_ns", "frames", "last_ns", "since_ns")
 
     def __init__(self) -> None:
         self.frames = 0
         self.since_ns = 0
         self.last_ns = 0
+        self.forget_ns = 0
 
-    def beat(self, received_ns: int) -> None:
-        """Count a frame."""
-        if not self.last_ns:
-            self.since_ns = received_ns
-        else:
-            self.frames += 1
-            if received_ns - self.since_ns >= MEMORY_NS:
-                self.frames //= 2
-                self.since_ns += (received_ns - self.since_ns) // 2
-        self.last_ns = received_ns
+    def begin_or_forget(self, received_ns: int) -> bool:
+        """Begin with the first frame, or forget half of what was learned; return whether it is the beginning."""
+        begins = not self.since_ns
+        self.frames = 0 if begins else self.frames // 2
+        self.since_ns = received_ns if begins else self.since_ns + (received_ns - self.since_ns) // 2
+        self.forget_ns = self.since_ns + MEMORY_NS
+        return begins
 
     def skip(self, now_ns: int) -> None:
         """Learn nothing from the time up to now: the connection was lost."""
         if self.last_ns:
             self.since_ns += now_ns - self.last_ns
+            self.forget_ns = self.since_ns + MEMORY_NS
             self.last_ns = now_ns
 
     def missing(self, now_ns: int) -> int:
@@ -76,42 +77,42 @@ class Pace:
         return 2 * self.frames * silent_ns // (2 * learned_ns + silent_ns) if self.last_ns and silent_ns > 0 else 0
 
 
-class BookPace:
+class BookPace(Pace):
     """The frames of one book, by time and beside those of the same symbol at other venues."""
 
-    __slots__ = ("_base", "_mark", "_symbol", "pace")
+    __slots__ = ("_base", "_mark", "_symbol")
 
     def __init__(self, symbol: SymbolFrames) -> None:
-        self.pace = Pace()
+        super().__init__()
         self._symbol = symbol
         # The symbol's frames when this book began to be counted, and at its last frame.
         self._base = self._mark = 0
 
     def beat(self, received_ns: int) -> None:
         """Count a frame of this book. The path of every frame: it must be fast."""
-        symbol, pace = self._symbol, self.pace
-        symbol.frames = mark = symbol.frames + 1
-        before = pace.frames
-        pace.beat(received_ns)
-        if pace.frames <= before:  # the first one, or half of all was just forgotten
-            self._base = mark - (mark - self._base) // 2 if pace.frames else mark
-        self._mark = mark
+        symbol = self._symbol
+        symbol.frames = self._mark = symbol.frames + 1
+        self.frames += 1
+        self.last_ns = received_ns
+        if received_ns >= self.forget_ns:
+            begins = self.begin_or_forget(received_ns)
+            self._base = self._mark if begins else self._mark - (self._mark - self._base) // 2
 
     def skip(self, now_ns: int) -> None:
         """Learn nothing from the time up to now: the connection was lost."""
-        self.pace.skip(now_ns)
+        super().skip(now_ns)
         self._base += self._symbol.frames - self._mark
         self._mark = self._symbol.frames
 
     def missing_by_others(self) -> int:
         """Return how many frames are missing by what other venues' books of the symbol had."""
-        own, since = self.pace.frames, self._symbol.frames - self._mark
+        own, since = self.frames, self._symbol.frames - self._mark
         others = self._mark - self._base - own
         return 2 * own * since // (own + 2 * (others + since)) if others >= MISSING else 0
 
     def still(self, now_ns: int) -> bool:
         """Return whether this book stands still, for all that its own frames show."""
-        return self.pace.missing(now_ns) >= MISSING and self.missing_by_others() >= MISSING
+        return self.missing(now_ns) >= MISSING and self.missing_by_others() >= MISSING
 
 
 class ConnectionPace:
@@ -128,9 +129,12 @@ class ConnectionPace:
     def beat(self, rows: Collection[int], received_ns: int) -> None:
         """Count a frame that changed the books of these rows."""
         pace = self._pace
-        if received_ns - pace.last_ns > NS_PER_S // 20 and self.still(received_ns):
+        if received_ns - pace.last_ns > JUDGED_AFTER_NS and self.still(received_ns):
             self._stood_ns, self._resumed_ns = pace.last_ns, received_ns
-        pace.beat(received_ns)
+        pace.frames += 1
+        pace.last_ns = received_ns
+        if received_ns >= pace.forget_ns:
+            pace.begin_or_forget(received_ns)
         for row in rows:
             self.books[row].beat(received_ns)
 
@@ -155,6 +159,6 @@ class ConnectionPace:
     def book_still(self, row: int, now_ns: int) -> bool:
         """Return whether a book stands still, alone or with the others, or has had no frame since they all did."""
         book = self.books[row]
-        if book.pace.last_ns <= self._stood_ns and now_ns < self._resumed_ns + RESUMED_NS:
+        if book.last_ns <= self._stood_ns and now_ns < self._resumed_ns + RESUMED_NS:
             return True
         return book.still(now_ns) or self.still(now_ns)

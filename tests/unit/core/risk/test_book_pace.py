@@ -110,7 +110,7 @@ def test_a_habit_that_has_changed_is_learned_anew() -> None:
         if step % 10 == 9:
             own.beat(now_ns)
     assert not own.still(now_ns + 5 * NS_PER_S)
-    assert own.pace.missing(now_ns + 100 * NS_PER_S) <= 20
+    assert own.missing(now_ns + 100 * NS_PER_S) <= 20
 
 
 def moving(*, symbols: tuple[str, ...] = (BTC, ETH), seconds: int = 30) -> Floor:
