@@ -22,6 +22,7 @@ class IncidentKind(StrEnum):
     EXPOSURE_DAY = "exposure_day"
     FEE_CURRENCY = "fee_currency"
     FEE_RATE = "fee_rate"
+    FINE_LEVELS = "fine_levels"
     FLATTENED = "flattened"
     FLATTENING = "flatten"
     FOREIGN_ORDER = "foreign_order"

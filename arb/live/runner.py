@@ -18,7 +18,15 @@ import msgspec
 from arb.clock import NS_PER_MS, Clock
 from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, divide
 from arb.core.engine import Engine
-from arb.core.events import NOT_JOURNALLED, AnyEvent, OrderRejected, QueueDrained, StoreStateChanged
+from arb.core.events import (
+    NOT_JOURNALLED,
+    AnyEvent,
+    OrderRejected,
+    QueueDrained,
+    StoreStateChanged,
+    TroubleReported,
+)
+from arb.core.incidents import IncidentKind
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
 from arb.store.journal_reader import Row
@@ -116,6 +124,12 @@ class Runner:
         result = self.engine.on_frame(connection, received_ns, raw)
         for resync in result.resyncs:
             self._feeds[connection].resync(resync.native_symbol)
+        if result.finer:
+            text = (
+                f"{result.finer} at {connection} has levels finer than its listed steps allow for: they are kept exactly and "
+                "shown rounded against us"
+            )
+            self.emit(TroubleReported(kind=IncidentKind.FINE_LEVELS, text=text))
         if self.engine.wants_drain:
             self._wake()
 

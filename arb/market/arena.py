@@ -28,6 +28,7 @@ from arb.errors import require
 HEADER_WORDS = 16
 DEFAULT_DEPTH = 50
 NO_SEQUENCE = -1
+INT64_MAX = 2**63 - 1
 
 Words = npt.NDArray[np.int64]
 Levels = list[tuple[int, int]]

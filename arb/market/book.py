@@ -1,14 +1,24 @@
 """The plain book: levels of one symbol at one venue, obvious and exact.
 
 It is the oracle that judges the fast path, and the fall-back for every frame the fast path does not take. It knows
-levels only: sequences and snapshots are the business of the dialects in `venues/wire`. Prices and sizes are integers
-on the symbol's `Scale`, without bound.
+levels only: sequences and snapshots are the business of the dialects in `venues/wire`. Prices and sizes are exact, without
+bound: integers on the symbol's `Scale`, and fractions of its unit where a venue's level is finer than that. So two
+fine prices are two levels however near they are, and only what the arena shows is rounded, against us: an ask up, a bid
+down, a size down; levels that are then of one price are shown as one.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from math import ceil, floor
+from typing import cast
 
-from arb.market.arena import BookArena, Levels
+from arb.market.arena import INT64_MAX, BookArena
+
+Number = int | Fraction
+"""A price or a size in units of the scale; a fraction only where it is not whole."""
+ExactLevels = list[tuple[Number, Number]]
+"""(price, size) pairs as the venue has them."""
 
 
 class BookSide:
@@ -17,21 +27,21 @@ class BookSide:
     __slots__ = ("prices", "sizes", "touched")
 
     def __init__(self) -> None:
-        self.sizes: dict[int, int] = {}
-        self.prices: list[int] = []
+        self.sizes: dict[Number, Number] = {}
+        self.prices: list[Number] = []
         self.touched = True
 
     def __len__(self) -> int:
         return len(self.prices)
 
-    def replace(self, levels: Iterable[tuple[int, int]]) -> None:
+    def replace(self, levels: Iterable[tuple[Number, Number]]) -> None:
         """Forget everything and take `levels`; a size of 0 is no level, of equal prices the last one counts."""
         sizes = dict(levels)
         self.sizes = {price: size for price, size in sizes.items() if size} if 0 in sizes.values() else sizes
         self.prices = sorted(self.sizes)
         self.touched = True
 
-    def apply(self, levels: Iterable[tuple[int, int]]) -> None:
+    def apply(self, levels: Iterable[tuple[Number, Number]]) -> None:
         """Apply absolute sizes in order: 0 removes, and removing a level that is not there is normal."""
         sizes, prices = self.sizes, self.prices
         for price, size in levels:
@@ -49,19 +59,21 @@ class PlainBook:
 
     `depth_max`: levels kept per side after each change, or 0 for all. A venue that sends the best N says nothing more
     of a level that has fallen out, so it must not stay and grow stale. `bid_horizon`, `ask_horizon`: the worst price
-    the snapshot knew, where it was cut short; what lies beyond is unknown, not empty, and is not shown.
+    the snapshot knew, where it was cut short; what lies beyond is unknown, not empty, and is not shown. `fine`: fractions
+    may be among the levels.
     """
 
-    __slots__ = ("ask_horizon", "asks", "bid_horizon", "bids", "depth_max")
+    __slots__ = ("ask_horizon", "asks", "bid_horizon", "bids", "depth_max", "fine")
 
     def __init__(self, depth_max: int = 0) -> None:
         self.bids = BookSide()
         self.asks = BookSide()
         self.depth_max = depth_max
-        self.bid_horizon: int | None = None
-        self.ask_horizon: int | None = None
+        self.fine = False
+        self.bid_horizon: Number | None = None
+        self.ask_horizon: Number | None = None
 
-    def replace(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
+    def replace(self, bids: Iterable[tuple[Number, Number]], asks: Iterable[tuple[Number, Number]]) -> None:
         """Take a snapshot in place of all that was known."""
         self.bid_horizon = None
         self.ask_horizon = None
@@ -69,7 +81,7 @@ class PlainBook:
         self.asks.replace(asks)
         self._trim()
 
-    def apply(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
+    def apply(self, bids: Iterable[tuple[Number, Number]], asks: Iterable[tuple[Number, Number]]) -> None:
         """Apply a change: absolute sizes, 0 removes."""
         self.bids.apply(bids)
         self.asks.apply(asks)
@@ -88,7 +100,7 @@ class PlainBook:
         """Return whether the best bid stands above the best ask; equal (locked) is legal."""
         return bool(self.bids.prices and self.asks.prices and self.bids.prices[-1] > self.asks.prices[0])
 
-    def best_bids(self, depth: int) -> tuple[list[int], list[int]]:
+    def best_bids(self, depth: int) -> tuple[list[Number], list[Number]]:
         """Return prices and sizes of the best `depth` bids, highest price first."""
         prices = self.bids.prices[: -depth - 1 : -1] if depth else []
         if self.bid_horizon is not None and prices and prices[-1] < self.bid_horizon:
@@ -96,7 +108,7 @@ class PlainBook:
         sizes = self.bids.sizes
         return prices, [sizes[price] for price in prices]
 
-    def best_asks(self, depth: int) -> tuple[list[int], list[int]]:
+    def best_asks(self, depth: int) -> tuple[list[Number], list[Number]]:
         """Return prices and sizes of the best `depth` asks, lowest price first."""
         prices = self.asks.prices[:depth]
         if self.ask_horizon is not None and prices and prices[-1] > self.ask_horizon:
@@ -110,7 +122,7 @@ class PlainBook:
             self.bid_horizon is not None and not (self.bids.prices and self.bids.prices[-1] >= self.bid_horizon)
         ) or (self.ask_horizon is not None and not (self.asks.prices and self.asks.prices[0] <= self.ask_horizon))
 
-    def levels(self, depth: int) -> tuple[Levels, Levels]:
+    def levels(self, depth: int) -> tuple[ExactLevels, ExactLevels]:
         """Return the best `depth` bids and asks as (price, size) pairs, best first."""
         bids, asks = self.best_bids(depth), self.best_asks(depth)
         return list(zip(*bids, strict=True)), list(zip(*asks, strict=True))
@@ -118,12 +130,24 @@ class PlainBook:
     def publish(self, arena: BookArena, row: int, sequence: int, event_ns: int, received_ns: int) -> None:
         """Write the best levels of each side that changed since the last time, and stamp the row as live."""
         if self.bids.touched:
-            arena.write_bids(row, *self.best_bids(arena.depth))
+            arena.write_bids(row, *self._shown(self.best_bids(arena.depth), floor))
             self.bids.touched = False
         if self.asks.touched:
-            arena.write_asks(row, *self.best_asks(arena.depth))
+            arena.write_asks(row, *self._shown(self.best_asks(arena.depth), ceil))
             self.asks.touched = False
         arena.write(row, sequence, event_ns, received_ns)
+
+    def _shown(
+        self, side: tuple[list[Number], list[Number]], rounded: Callable[[Number], int]
+    ) -> tuple[list[int], list[int]]:
+        """Return prices and sizes as integers: what is finer rounded against us, and what is below one unit left out."""
+        if not self.fine:
+            return cast("tuple[list[int], list[int]]", side)
+        shown: dict[int, int] = {}
+        for price, size in zip(*side, strict=True):
+            if (whole := rounded(price)) and (least := floor(size)):
+                shown[whole] = shown.get(whole, 0) + least
+        return list(shown), [min(size, INT64_MAX) for size in shown.values()]
 
     def _trim(self) -> None:
         depth_max = self.depth_max

@@ -88,7 +88,8 @@ class FrameResult(msgspec.Struct, frozen=True, gc=False):
     """What one frame led to.
 
     `rows`: arena rows whose content or state changed (usually one). `levels`: level changes applied. `error`: the frame
-    was not readable; the books it may have been about are unusable and in `resyncs`.
+    was not readable; the books it may have been about are unusable and in `resyncs`. `finer`: the book that shows levels
+    finer than its scale for the first time.
     """
 
     rows: tuple[int, ...] = ()
@@ -96,6 +97,7 @@ class FrameResult(msgspec.Struct, frozen=True, gc=False):
     resyncs: tuple[Resync, ...] = ()
     notice: Notice | None = None
     error: VenueProtocolError | None = None
+    finer: str = ""
 
 
 NOTHING = FrameResult()
@@ -109,6 +111,8 @@ class FeedCounts(msgspec.Struct):
     book_frames: int = 0
     snapshots: int = 0
     levels: int = 0
+    fine: int = 0
+    """Levels, applied or not, with a price or a size finer than the book's scale."""
     ignored: int = 0
     """Book frames not applied: already contained, or the book waits for a snapshot."""
     other: int = 0

@@ -66,6 +66,15 @@ def decimals(step: Decimal) -> int:
     return max(0, -exponent)
 
 
+HEADROOM = 2
+"""How many more decimals than the listed steps a scale has: orders of before a step changed are finer than the listing."""
+# 64 bits still hold prices to 9.2 million in steps of 1e-12, and sizes to 92 billion in steps of 1e-8.
+PRICE_EXP_MAX, SIZE_EXP_MAX = 12, 8
+
+
 def common_scale(ticks: list[Decimal], lots: list[Decimal]) -> Scale:
-    """Return the coarsest scale on which every given tick and lot is a whole number."""
-    return Scale(max(map(decimals, ticks)), max(map(decimals, lots)))
+    """Return a scale on which every given tick and lot is a whole number, with head-room where 64 bits allow it."""
+    price_exp, size_exp = max(map(decimals, ticks)), max(map(decimals, lots))
+    return Scale(
+        max(price_exp, min(price_exp + HEADROOM, PRICE_EXP_MAX)), max(size_exp, min(size_exp + HEADROOM, SIZE_EXP_MAX))
+    )

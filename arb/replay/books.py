@@ -9,7 +9,8 @@ import msgspec
 from arb.core.events import FeedDown
 from arb.core.records import tag_of
 from arb.errors import ConfigError
-from arb.market.arena import NO_SEQUENCE, BookState, Levels
+from arb.market.arena import NO_SEQUENCE, BookState
+from arb.market.book import ExactLevels, Number
 from arb.market.numbers import exact, plain
 from arb.store.tape import TapeLine, read_tape
 from arb.venues.registry import tape_feed
@@ -128,10 +129,10 @@ def _book_report(slot: BookSlot, depth: int) -> BookReport:
     )
 
 
-def _texts(levels: Levels) -> list[tuple[str, str]]:
+def _texts(levels: ExactLevels) -> list[tuple[str, str]]:
     return [(_text(price, TAPE_SCALE.price_exp), _text(size, TAPE_SCALE.size_exp)) for price, size in levels]
 
 
-def _text(whole: int, exp: int) -> str:
-    decimal: Decimal = exact(whole, exp)
+def _text(number: Number, exp: int) -> str:
+    decimal: Decimal = exact(int(number), exp)  # a tape's scale refuses what is finer
     return plain(decimal)

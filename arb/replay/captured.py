@@ -16,7 +16,7 @@ from math import gcd
 import msgspec
 
 from arb.errors import StoreError
-from arb.market.arena import Levels
+from arb.market.book import ExactLevels
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale, common_scale
 from arb.market.symbol import Symbol
@@ -71,10 +71,10 @@ class Steps:
     def __init__(self) -> None:
         self._steps: dict[str, tuple[int, int]] = {}
 
-    def take(self, native_symbol: str, levels: Levels) -> None:
-        """Measure levels, on `TAPE_SCALE`; 0 changes nothing."""
+    def take(self, native_symbol: str, levels: ExactLevels) -> None:
+        """Measure levels, on `TAPE_SCALE`, which refuses what is finer; 0 changes nothing."""
         price, size = self._steps.get(native_symbol, (0, 0))
-        self._steps[native_symbol] = gcd(price, *(p for p, _ in levels)), gcd(size, *(s for _, s in levels))
+        self._steps[native_symbol] = gcd(price, *(int(p) for p, _ in levels)), gcd(size, *(int(s) for _, s in levels))
 
     def of(self, native_symbol: str) -> tuple[int, int]:
         """Return the steps of prices and sizes; 0 where none was seen."""

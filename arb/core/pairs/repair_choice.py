@@ -215,10 +215,14 @@ def _sizes(venue: RepairVenue, valuation: _Valuation, exact: Decimal, price: Dec
 
 
 def _limit(venue: RepairVenue, side: Side, size: Decimal, price: Decimal) -> Decimal:
-    """Return the limit nearest to a level's price at which the order reaches the minimum notional."""
+    """Return the limit nearest to a level's price at which the order reaches the minimum notional.
+
+    A level may be finer than the tick: the limit is the next multiple that still trades against it.
+    """
+    tick = venue.instrument.tick
     if side is Side.SELL:
-        return price
-    return max(price, ceil_to_step(venue.instrument.min_notional / size, venue.instrument.tick))
+        return floor_to_step(price, tick)
+    return ceil_to_step(max(price, venue.instrument.min_notional / size), tick)
 
 
 def _relaxed(venue: RepairVenue, side: Side, size: Decimal, limit: Decimal, reach: Decimal, cap: Decimal) -> Decimal:

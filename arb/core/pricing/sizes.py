@@ -79,14 +79,17 @@ class Sizes:
         self.sale_notional = self.terms.sell_min_notional
 
     def limit_band(self) -> None:
-        """Keep `worst_ask <= highest buy limit of A` and `worst_bid >= lowest sell limit of B`, as the price bands allow."""
+        """Keep `worst_ask <= highest buy limit of A` and `worst_bid >= lowest sell limit of B`, as the price bands allow.
+
+        No sell limit is below a tick; only a bid finer than the listing can be.
+        """
         asks, bids = self.asks, self.bids
         top, bottom = self.terms.buy_top(asks.twice_middle), self.terms.sell_bottom(bids.twice_middle)
         if top is not None:
             levels = bisect_right(asks.prices, top)
             self.last = min(self.last, asks.ends[levels - 1] // self.terms.buy_lot if levels else 0)
-        if bottom is not None:
-            levels = bisect_right(bids.prices, -bottom, key=neg)
+        if bottom is not None or bids.prices[-1] < self.terms.sell_tick:
+            levels = bisect_right(bids.prices, -max(bottom or 0, self.terms.sell_tick), key=neg)
             self.sale_max = min(self.sale_max, bids.ends[levels - 1] if levels else 0)
 
     def limit_residual(self) -> None:

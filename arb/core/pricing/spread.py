@@ -175,18 +175,18 @@ def _plan(sizes: Sizes, i: int, s: int) -> Plan:
 
 
 def _buy_limit(terms: PairTerms, q: int, worst_ask: int, spare: int, top: int | None) -> int:
-    """Return `max(worst_ask, floor_tick(min(worst_ask*(1+slip), worst_ask + h/(2*q*k))))`, at most `top`."""
+    """Return `max(ceil_tick(worst_ask), floor_tick(min(worst_ask*(1+slip), worst_ask + h/(2*q*k))))`, at most `top`."""
     tick, share = terms.buy_tick, 2 * terms.fee_one * q * terms.buy_cost
     by_slip = worst_ask * (terms.slip_one + terms.slip_up) // (terms.slip_one * tick)
     by_profit = (worst_ask * share + spare) // (share * tick)
-    limit = max(worst_ask, min(by_slip, by_profit) * tick)
+    limit = max(-(-worst_ask // tick), min(by_slip, by_profit)) * tick
     return limit if top is None else min(limit, top)
 
 
 def _sell_limit(terms: PairTerms, s: int, worst_bid: int, spare: int, bottom: int | None) -> int:
-    """Return `min(worst_bid, ceil_tick(max(worst_bid*(1-slip), worst_bid - h/(2*s*(1-fB)))))`, at least a tick and `bottom`."""
+    """Return `min(floor_tick(worst_bid), ceil_tick(max(worst_bid*(1-slip), worst_bid - h/(2*s*(1-fB)))))`, from `bottom` up."""
     tick, share = terms.sell_tick, 2 * terms.fee_one * s * terms.sell_keep
     by_slip = -(-worst_bid * (terms.slip_one - terms.slip_up) // (terms.slip_one * tick))
     by_profit = -(-(worst_bid * share - spare) // (share * tick))
-    limit = min(worst_bid, max(by_slip, by_profit, 1) * tick)
+    limit = min(worst_bid // tick, max(by_slip, by_profit, 1)) * tick
     return limit if bottom is None else max(limit, bottom)

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from arb.market.arena import BookArena, BookState, Levels
+from arb.market.arena import BookArena, BookState
+from arb.market.book import ExactLevels
 from arb.market.feed import NOTHING, BookSeat, FrameResult, ResyncBy
 from arb.venues.gate.books import GateFeed, GateFrame, sent_ns
 from arb.venues.wire.base import (
@@ -154,7 +155,7 @@ class GateTapeFeed(ChainFeed, GateFeed):
 
     def _sides(
         self, slot: BookSlot, bids: list[Pair] | list[_Contracts], asks: list[Pair] | list[_Contracts], fields: Pair
-    ) -> tuple[Levels, Levels]:
+    ) -> tuple[ExactLevels, ExactLevels]:
         pairs = [
             [level if isinstance(level, tuple) else (level.p, format(level.s, "f")) for level in side]
             for side in (bids, asks)

@@ -18,11 +18,11 @@ from typing import Annotated, NoReturn
 import msgspec
 
 from arb.errors import InvariantError, VenueProtocolError, require
-from arb.market.arena import NO_SEQUENCE, BookArena, BookState, Levels
-from arb.market.book import PlainBook
+from arb.market.arena import INT64_MAX, NO_SEQUENCE, BookArena, BookState
+from arb.market.book import ExactLevels, Number, PlainBook
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind, Resync, ResyncBy
 from arb.market.scale import Scale
-from arb.venues.wire.numbers import INT64_MAX, Numbers, to_levels
+from arb.venues.wire.numbers import Numbers, to_levels
 
 NS_PER_MS = 1_000_000
 RESYNC_REPEAT_NS = 5_000 * NS_PER_MS
@@ -52,6 +52,7 @@ class BookSlot:
     __slots__ = (
         "asked_ns",
         "book",
+        "fine_shown",
         "joined",
         "native_symbol",
         "pending",
@@ -75,10 +76,11 @@ class BookSlot:
         self.state = BookState.WAITING
         self.sequence = NO_SEQUENCE
         self.stream: str | None = None
-        self.texts: tuple[dict[int, str], dict[int, str]] | None = None
+        self.texts: tuple[dict[Number, str], dict[Number, str]] | None = None
         self.pending: deque[Delta] = deque(maxlen=_PENDING_MAX)
         self.joined = False
         self.asked_ns: int | None = None
+        self.fine_shown = False
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
@@ -88,8 +90,8 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     last: int
     previous: int
     event_ns: int
-    bids: Levels
-    asks: Levels
+    bids: ExactLevels
+    asks: ExactLevels
 
 
 _PENDING_MAX = 4096
@@ -114,7 +116,7 @@ class WireFeed(ABC):
         self.venue = venue
         self.counts = FeedCounts()
         # Called with (native symbol, levels) for everything that is read as a level of a book, applied or not.
-        self.on_levels: Callable[[str, Levels], None] | None = None
+        self.on_levels: Callable[[str, ExactLevels], None] | None = None
         self._arena = arena
         self._tape = tape
         self._numbers: dict[int, Numbers] = {}
@@ -212,11 +214,15 @@ class WireFeed(ABC):
     def _tape_numbers(self) -> tuple[Numbers, Numbers]:
         return self._numbers_of(TAPE_SCALE.price_exp), self._numbers_of(TAPE_SCALE.size_exp)
 
-    def _levels(self, slot: BookSlot, raw: list[Pair] | list[list[str]], field: str) -> Levels:
+    def _levels(self, slot: BookSlot, raw: list[Pair] | list[list[str]], field: str) -> ExactLevels:
         try:
             levels = to_levels(raw, slot.prices, slot.sizes)
         except (ValueError, IndexError) as error:
             self._refuse(slot.native_symbol, field, str(error))
+        if slot.prices.fine or slot.sizes.fine:
+            fine = sum(type(price) is not int or type(size) is not int for price, size in levels)
+            slot.book.fine = slot.book.fine or fine > 0
+            self.counts.fine += fine
         if self.on_levels is not None:
             self.on_levels(slot.native_symbol, levels)
         return levels
@@ -272,6 +278,9 @@ class WireFeed(ABC):
         self.counts.levels += levels
         if self._arena is not None and slot.row >= 0:
             book.publish(self._arena, slot.row, sequence, event_ns, received_ns)
+        if slot.book.fine and not slot.fine_shown:
+            slot.fine_shown = True
+            return FrameResult(rows=(slot.row,), levels=levels, finer=slot.native_symbol)
         return FrameResult(rows=(slot.row,), levels=levels)
 
     def _gap(self, slot: BookSlot, at_ns: int, cause: str) -> FrameResult:

@@ -17,8 +17,8 @@ sides (`TickerWitness`).
 from collections import deque
 from enum import Enum
 
-from arb.market.arena import NO_SEQUENCE, BookState, Levels
-from arb.market.book import PlainBook
+from arb.market.arena import NO_SEQUENCE, BookState
+from arb.market.book import ExactLevels, Number, PlainBook
 from arb.market.feed import FrameResult, ResyncBy
 from arb.venues.wire.base import BookSlot, Delta, WireFeed
 
@@ -80,7 +80,7 @@ class ChainFeed(WireFeed):
         return self._lives(slot, delta.last, delta.event_ns, received_ns, levels)
 
     def _replace(
-        self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, bids: Levels, asks: Levels
+        self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, bids: ExactLevels, asks: ExactLevels
     ) -> FrameResult:
         """Take a whole book from the stream itself; changes kept for a fetched one are not needed any more."""
         self.counts.snapshots += 1
@@ -95,7 +95,7 @@ class ChainFeed(WireFeed):
         sequence: int,
         event_ns: int,
         received_ns: int,
-        sides: tuple[Levels, Levels],
+        sides: tuple[ExactLevels, ExactLevels],
         limit: int = 0,
     ) -> FrameResult:
         """Take a fetched snapshot and all kept changes that follow it; `limit` > 0: it was cut to so many levels."""
@@ -133,8 +133,8 @@ class ChainFeed(WireFeed):
 
 _KEPT_MAX = 4096
 
-Quote = tuple[int, int, int, int]
-"""Bid price, bid size, ask price, ask size, on the symbol's scale; 0 and 0 for an empty side."""
+Quote = tuple[Number, Number, Number, Number]
+"""Bid price, bid size, ask price, ask size, in units of the symbol's scale; 0 and 0 for an empty side."""
 
 
 class TickerWitness:

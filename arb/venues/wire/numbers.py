@@ -1,21 +1,22 @@
-"""Decimal text to integers, exactly: the only way a price or a size gets from a frame into a book."""
+"""Decimal text to numbers on a scale, exactly: the only way a price or a size gets from a frame into a book."""
 
 import re
+from fractions import Fraction
 
-from arb.market.arena import Levels
+from arb.market.arena import INT64_MAX
+from arb.market.book import ExactLevels, Number
 
-INT64_MAX = 2**63 - 1
 _LONGEST = 64
 _REMEMBERED_MAX = 16_384
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)
 _SCIENTIFIC = re.compile(r"([0-9]+(?:\.[0-9]*)?)[eE]([+-]?[0-9]{1,2})", re.ASCII)
 
 
-def scaled(text: str, exp: int) -> int:
-    """Return `text * 10**exp`, a whole number >= 0.
+def scaled(text: str, exp: int) -> Number:
+    """Return `text * 10**exp`, >= 0: an integer where it is whole, else a fraction. Nothing is ever cut or rounded.
 
     Accepts what JSON and the venues write: digits, at most one point, perhaps an exponent of two digits. Raises
-    `ValueError` for anything else and when the product is not whole: nothing is ever cut or rounded.
+    `ValueError` for anything else.
     """
     if len(text) > _LONGEST:
         raise ValueError(f"a number of {len(text)} characters")
@@ -29,32 +30,36 @@ def scaled(text: str, exp: int) -> int:
     number = int(whole + fraction)
     if shift >= 0:
         return int(number * 10**shift)
-    number, rest = divmod(number, 10**-shift)
-    if rest:
-        raise ValueError(f"{text!r} has more than {exp} decimals")
-    return int(number)
+    product = Fraction(number, 10**-shift)
+    return product.numerator if product.denominator == 1 else product
 
 
-class Numbers(dict[str, int]):
+class Numbers(dict[str, Number]):
     """Texts already scaled to one exponent, with a bounded memory: books repeat themselves.
 
-    `numbers[text]` raises `ValueError` where `scaled` does, and above `greatest`.
+    `numbers[text]` raises `ValueError` where `scaled` does, and above `greatest`. `greatest` None: any number that is whole
+    on the scale, which is then meant to be fine enough for everything. `fine`: one was not whole.
     """
 
     def __init__(self, exp: int, greatest: int | None = INT64_MAX) -> None:
         super().__init__()
         self._exp = exp
+        self.fine = False
         self._greatest = greatest
         self._powers: list[int] = [10**shift for shift in range(exp + 1)]
 
-    def __missing__(self, text: str) -> int:
+    def __missing__(self, text: str) -> Number:
         whole, _, fraction = text.partition(".")
         digits = whole + fraction
         shift = self._exp - len(fraction)
         if shift >= 0 and whole and len(digits) < _LONGEST and digits.isascii() and digits.isdigit():
-            number = int(digits) * self._powers[shift]  # what `scaled` does, for the usual spelling
+            number: Number = int(digits) * self._powers[shift]  # what `scaled` does, for the usual spelling
         else:
             number = scaled(text, self._exp)
+            if type(number) is not int:
+                if self._greatest is None:
+                    raise ValueError(f"{text!r} has more than {self._exp} decimals")
+                self.fine = True
         if self._greatest is not None and number > self._greatest:
             raise ValueError(f"{text!r} with {self._exp} decimals does not fit 64 bits")
         if len(self) >= _REMEMBERED_MAX:
@@ -63,8 +68,8 @@ class Numbers(dict[str, int]):
         return number
 
 
-def to_levels(raw: list[tuple[str, str]] | list[list[str]], prices: Numbers, sizes: Numbers) -> Levels:
-    """Return wire levels (price first, size second, the rest ignored) as integers; raises `ValueError` or `IndexError`.
+def to_levels(raw: list[tuple[str, str]] | list[list[str]], prices: Numbers, sizes: Numbers) -> ExactLevels:
+    """Return wire levels (price first, size second, the rest ignored) as numbers; raises `ValueError` or `IndexError`.
 
     A price must be above 0; a size may be 0.
     """

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from arb.market.arena import Levels
+from arb.market.book import ExactLevels
 from arb.market.feed import FrameResult, NoticeKind
 from arb.venues.wire.base import DECODE_ERRORS, MILLIS_MAX, NS_PER_MS, BookSlot, WireFeed, batches, decode_problem
 
@@ -123,7 +123,7 @@ _LEVELS = 25
 
 
 def remember_texts(
-    slot: BookSlot, bids: Levels, asks: Levels, raw_bids: list[list[str]], raw_asks: list[list[str]]
+    slot: BookSlot, bids: ExactLevels, asks: ExactLevels, raw_bids: list[list[str]], raw_asks: list[list[str]]
 ) -> None:
     """Keep the spelling of levels just applied; after a snapshot of a book that carries no checksum, do nothing."""
     if slot.texts is None:

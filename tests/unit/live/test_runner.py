@@ -1,7 +1,15 @@
 """The loop: one sequence, nothing performed that is not written down, nobody acting on a stale state."""
 
 from arb.core.commands import Alert, Finish, Persist
-from arb.core.events import FeedDown, FeedUp, FlattenAsked, OrderRejected, QueueDrained, StoreStateChanged
+from arb.core.events import (
+    FeedDown,
+    FeedUp,
+    FlattenAsked,
+    OrderRejected,
+    QueueDrained,
+    StoreStateChanged,
+    TroubleReported,
+)
 from arb.core.records import ControlRecord
 from arb.errors import InvariantError
 from arb.live import runner as runner_module
@@ -281,6 +289,19 @@ def test_a_lost_book_is_asked_for_again_by_the_connection_that_lost_it() -> None
         shell.runner.on_frame("gate#2", START_NS, b"{}")
         assert (shell.resyncs, second.resyncs) == ([], ["BTC_USDT"])
         assert shell.engine.frames == [("gate#2", START_NS, b"{}")]
+
+    on_loop(work)
+
+
+def test_a_book_with_levels_finer_than_its_scale_is_an_incident() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.frame_result = FrameResult(rows=(0,), finer="BTC_USDT")
+        shell.runner.on_frame("gate#2", START_NS, b"{}")
+        await turns()
+        (found,) = [event for event in shell.engine.handled if isinstance(event, TroubleReported)]
+        assert (found.kind, found.venue) == ("fine_levels", None)  # what a venue shows is no trouble with the venue
+        assert found.text.startswith("BTC_USDT at gate#2")
 
     on_loop(work)
 

@@ -73,7 +73,7 @@ def test_steps_are_the_finest_decimals_seen_anywhere_on_the_tape(tmp_path: Path)
     gate, okx = found.instruments
     assert (gate.tick, gate.lot, gate.taker_fee) == (Decimal("0.01"), Decimal("0.001"), FEE)
     assert (okx.tick, okx.lot) == (Decimal("0.1"), Decimal(1))
-    assert found.scales == {"BTC/USDT": Scale(2, 3)}
+    assert found.scales == {"BTC/USDT": Scale(4, 5)}
 
 
 numbers = st.decimals(min_value=Decimal("0.0001"), max_value=Decimal("99999"), places=4)
@@ -95,7 +95,7 @@ def test_every_level_is_whole_on_the_scale_that_was_found(
 def test_a_level_that_is_overwritten_in_its_own_frame_is_measured_too(tmp_path: Path) -> None:
     tape = Tape().gate(0.0, [("99.9", "0.125"), ("99.9", "1")], [("100", "1")], full=True)
     found = explore(merged([tape.write(tmp_path / "t")]), FEE)
-    assert found.scales == {"BTC/USDT": Scale(1, 3)}
+    assert found.scales == {"BTC/USDT": Scale(3, 5)}
 
 
 CAPTURES = [

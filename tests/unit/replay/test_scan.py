@@ -211,6 +211,27 @@ def test_unknown_fee_refuses_the_pairs_of_that_venue() -> None:
     assert {row["reason"] for row in found["refused"]} == {"fee_unknown"}
 
 
+def test_limits_stay_on_the_tick_and_sizes_on_the_lot_where_levels_are_finer() -> None:
+    cheap = venue(asks=[["100.0123456789", "0.5000000001"], ["100.0123456790", "1"]], bids=[])
+    dear = venue(bids=[["103.9876543211", "0.70000000019"]], asks=[])
+    (found,) = run(document(a=cheap, b=dear))["opportunities"]
+    assert (found["buy_limit"], found["sell_limit"]) == ("100.1", "103.9")
+    assert (found["buy_size"], found["sell_size"]) == ("0.7", "0.7")
+    paid = Decimal("0.5000000001") * Decimal("100.0123456789") + Decimal("0.1999999999") * Decimal("100.0123456790")
+    assert Decimal(found["paid"]) == paid * Decimal("1.001")
+    assert Decimal(found["got"]) == Decimal("0.7") * Decimal("103.9876543211") * Decimal("0.999")
+
+
+def test_a_bid_below_one_tick_is_no_depth_for_a_sale() -> None:
+    cheap, dear = (
+        venue(asks=[["0.01", "100"]], bids=[], tick="0.01"),
+        venue(bids=[["0.09", "100"]], asks=[], min_notional="0"),
+    )
+    (first, second) = run(document(a=cheap, b=dear))["refused"]
+    assert (first["buy"], first["reason"]) == ("a", "price_band")
+    assert (second["buy"], second["reason"]) == ("b", "no_depth")
+
+
 def test_fewer_than_two_venues_have_no_pairs() -> None:
     assert run(document()) == run(document(a=venue())) == {"opportunities": [], "refused": []}
 

@@ -194,3 +194,11 @@ def test_a_policy_narrows_the_choice(policy: OnSingleLeg, venue: str) -> None:
     order = choose_repair(Side.SELL, D(1), D(99), D(0), venues, policy)
     assert order is not None and order.venue == venue
     assert choose_repair(Side.SELL, D(1), D(99), D(0), venues, OnSingleLeg.HOLD) is None
+
+
+def test_the_limit_of_a_repair_stays_on_the_tick_where_levels_are_finer() -> None:
+    sale = choose(Side.SELL, "1", "99", a_venue(levels="99.87654x5"))
+    purchase = choose(Side.BUY, "1", "101", a_venue(levels="100.12345x5"))
+    assert sale is not None and sale.price == D("99.8")
+    assert purchase is not None and purchase.price == D("100.2")
+    assert choose(Side.BUY, "1", "100.15", a_venue(levels="100.12345x5")) is None  # no multiple lies within the cap

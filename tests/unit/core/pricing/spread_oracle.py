@@ -122,13 +122,13 @@ class Answer:
     def buy_limit(self) -> Fraction:
         shared = self.worst_ask + self.spare / (2 * self.q * self.factor)
         prices = [self.worst_ask * (1 + self.slip), shared, self.case.highest_buy or shared]
-        return max(self.worst_ask, floor_to(min(prices), self.case.a.tick))
+        return max(ceil_to(self.worst_ask, self.case.a.tick), floor_to(min(prices), self.case.a.tick))
 
     @property
     def sell_limit(self) -> Fraction:
         shared = self.worst_bid - self.spare / (2 * self.s * self.keep)
         prices = [self.worst_bid * (1 - self.slip), shared, self.case.lowest_sell or shared]
-        return min(self.worst_bid, ceil_to(max(prices), self.case.b.tick))
+        return min(floor_to(self.worst_bid, self.case.b.tick), ceil_to(max(prices), self.case.b.tick))
 
     @property
     def mark(self) -> Fraction:

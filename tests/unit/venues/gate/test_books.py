@@ -6,6 +6,7 @@ import random
 import pytest
 
 from arb.market.arena import BookArena, BookState
+from arb.market.book import Number
 from arb.market.feed import NOTHING, Notice, NoticeKind, ResyncBy
 from arb.venues.gate.books import GateFeed
 from arb.venues.gate.tape import GateTapeFeed
@@ -183,7 +184,7 @@ def fetched(id: int, bids: list[list[str]], asks: list[list[str]]) -> str:
     return json.dumps({"id": id, "current": NOW_MS, "update": NOW_MS, "bids": bids, "asks": asks})
 
 
-def tape_state(feed: GateTapeFeed) -> tuple[BookState, int, dict[int, int], dict[int, int]]:
+def tape_state(feed: GateTapeFeed) -> tuple[BookState, int, dict[Number, Number], dict[Number, Number]]:
     (slot,) = feed.books()
     return slot.state, slot.sequence, slot.book.bids.sizes, slot.book.asks.sizes
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from arb.errors import ConfigError
-from arb.market.arena import BookState, Levels
+from arb.market.arena import BookState
+from arb.market.book import ExactLevels
 from arb.market.numbers import exact
 from arb.replay.books import TapeBooks
 from arb.store.tape import read_tape
@@ -95,7 +96,7 @@ def test_gates_books_end_as_the_protocol_reference_says(
     ends = {}
     for slot in feed.books():
         bids, asks = slot.book.levels(1)
-        best = [tuple(exact(number, 40) for number in side[0]) for side in (bids, asks)]
+        best = [tuple(exact(int(number), 40) for number in side[0]) for side in (bids, asks)]
         ends[slot.native_symbol] = (slot.sequence, *best, (len(slot.book.bids), len(slot.book.asks)))
     assert ends == {
         symbol: (final, tuple(map(Decimal, bid)), tuple(map(Decimal, ask)), levels)
@@ -105,7 +106,7 @@ def test_gates_books_end_as_the_protocol_reference_says(
     assert feed.counts.ignored >= dropped > 0
 
 
-Shown = dict[tuple[str, int], tuple[Levels, Levels]]
+Shown = dict[tuple[str, int], tuple[ExactLevels, ExactLevels]]
 
 
 def shown(books: TapeBooks, venue: str) -> Shown:

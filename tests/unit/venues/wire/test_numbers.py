@@ -1,12 +1,15 @@
 """Texts to integers: exact or refused, never cut."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.venues.wire.numbers import INT64_MAX, Numbers, scaled, to_levels
+from arb.market.arena import INT64_MAX
+from arb.market.book import Number
+from arb.venues.wire.numbers import Numbers, scaled, to_levels
 
 
 @given(st.decimals(min_value=0, max_value=10**9, places=6, allow_nan=False), st.integers(6, 20))
@@ -17,9 +20,9 @@ def test_a_plain_number_is_its_exact_product(number: Decimal, exp: int) -> None:
 
 @given(st.text(max_size=12) | st.text("0123456789.eE+-_ x", max_size=8), st.integers(0, 12))
 def test_the_quick_way_says_exactly_what_the_careful_way_says(text: str, exp: int) -> None:
-    def outcome(quick: bool) -> int | None:
+    def outcome(quick: bool) -> Number | None:
         try:
-            return Numbers(exp, None)[text] if quick else scaled(text, exp)
+            return Numbers(exp, 10**120)[text] if quick else scaled(text, exp)
         except ValueError:
             return None
 
@@ -41,10 +44,18 @@ def test_superfluous_zeros_and_exponents_are_no_matter(text: str, whole: int) ->
     assert scaled(text, 1) == Numbers(1)[text] == whole
 
 
+@pytest.mark.parametrize(("text", "units"), [("1.25", "12.5"), ("0.01", "0.1"), ("1e-2", "0.1")])
+def test_more_decimals_than_the_scale_are_kept_and_not_cut(text: str, units: str) -> None:
+    numbers = Numbers(1)
+    assert numbers["1.20"] == 12 and not numbers.fine
+    assert numbers[text] == scaled(text, 1) == Fraction(units)
+    assert numbers.fine
+
+
 @pytest.mark.parametrize("text", ["1.25", "0.01", "1e-2"])
-def test_more_decimals_than_the_scale_are_refused_and_not_cut(text: str) -> None:
+def test_a_tape_whose_scale_is_to_hold_everything_refuses_more_decimals(text: str) -> None:
     with pytest.raises(ValueError, match="decimals"):
-        Numbers(1)[text]
+        Numbers(1, None)[text]
 
 
 def test_a_number_beyond_64_bits_is_refused_where_the_arena_must_hold_it() -> None:
