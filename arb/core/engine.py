@@ -161,7 +161,9 @@ class Engine:
             self.strategy.mark(result.rows)
         if result.resyncs:
             connection.gaps += len(result.resyncs)
-            state.health.gaps(connection.venue, len(result.resyncs), received_ns, further_name(name))
+            # A book that cannot be read stops its symbol there, however often it is tried again, and not the venue.
+            gaps = sum(not resync.unreadable for resync in result.resyncs)
+            state.health.gaps(connection.venue, gaps, received_ns, further_name(name))
         return result
 
     @property

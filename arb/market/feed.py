@@ -55,12 +55,16 @@ class ResyncBy(StrEnum):
 
 class Resync(msgspec.Struct, frozen=True):
     """A book is unusable until a clean snapshot. Asked for when it is lost, and again every few seconds while its
-    changes go on arriving and no snapshot does; asking while one is under way need not change anything."""
+    changes go on arriving and no snapshot does; asking while one is under way need not change anything.
+
+    `unreadable`: a frame that was certainly this book's could not be read; of the venue's other books that says nothing.
+    """
 
     native_symbol: str
     row: int
     cause: str
     by: ResyncBy
+    unreadable: bool = False
 
 
 class NoticeKind(StrEnum):

@@ -128,6 +128,7 @@ def build_feed(
         timing=spec.stream,
         network=network,
         connection=connection,
+        subscriptions_per_hour=spec.connections.subscriptions_per_hour,
     )
 
 

@@ -16,6 +16,7 @@ from arb.core.events import FeedDown, FeedUp
 from arb.market.feed import BookFeed, connection_name, further_name
 from arb.venues.base import EventListener, FrameListener
 from arb.venues.endpoints import Address, ConnectionTiming
+from arb.venues.resyncs import ResyncPace
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.network import Network
 
@@ -31,7 +32,10 @@ class _Resync(msgspec.Struct):
 
 
 class SocketFeed:
-    """See `arb.venues.base.MarketFeed`. `connection`: its name, by default that of the venue's first."""
+    """See `arb.venues.base.MarketFeed`. `connection`: its name, by default that of the venue's first.
+
+    `subscriptions_per_hour`: how many requests to subscribe and unsubscribe the venue allows it; 0: any number.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class SocketFeed:
         timing: ConnectionTiming | None = None,
         network: Network | None = None,
         connection: str = "",
+        subscriptions_per_hour: int = 0,
     ) -> None:
         self.venue = dialect.venue
         self.connection = connection or connection_name(self.venue)
@@ -56,6 +61,7 @@ class SocketFeed:
         self._clock = clock
         self._listener = on_frame
         self._emit = emit
+        self._pace = ResyncPace(subscriptions_per_hour)
         self._resyncs: dict[str, _Resync] = {}
         # Books that were unsubscribed for good, and when; until the venue confirms it, or should have.
         self._leaving: dict[str, int] = {}
@@ -63,7 +69,7 @@ class SocketFeed:
             address,
             clock=clock,
             rng=rng,
-            greetings=lambda: dialect.subscribe_messages(tuple(self._natives), self._now_s()),
+            greetings=self._greetings,
             on_frame=self._on_frame,
             on_up=self._on_up,
             on_down=self._on_down,
@@ -78,11 +84,15 @@ class SocketFeed:
         await self._connection.run()
 
     def resync(self, native_symbol: str) -> None:
-        """Unsubscribe one book and subscribe it again once the venue has confirmed; of a retired one nothing is asked."""
-        if native_symbol in self._resyncs or native_symbol not in self._natives:
+        """Unsubscribe one book and subscribe it again once the venue has confirmed; of a retired one nothing is asked.
+
+        A book that is lost again soon waits, ever longer (`arb.venues.resyncs`).
+        """
+        if not self._up or native_symbol in self._resyncs or native_symbol not in self._natives:
             return
-        self._resyncs[native_symbol] = _Resync(self._clock.monotonic_ns())
-        self._send(self._dialect.unsubscribe_messages((native_symbol,), self._now_s()))
+        now_ns = self._clock.monotonic_ns()
+        self._pace.ask(native_symbol, now_ns)
+        self._begin_resyncs(now_ns)
 
     def add_book(self, native_symbol: str) -> None:
         """Subscribe to one more book, now and after every reconnect; one that is subscribed already changes nothing."""
@@ -102,6 +112,7 @@ class SocketFeed:
         if native_symbol not in self._natives:
             return
         self._natives.remove(native_symbol)
+        self._pace.forget(native_symbol)
         if not self._up:
             return
         resync = self._resyncs.pop(native_symbol, None)
@@ -136,12 +147,18 @@ class SocketFeed:
             for native in [native for native in self._leaving if _names(text, native)]:
                 del self._leaving[native]
 
+    def _begin_resyncs(self, now_ns: int) -> None:
+        for native in self._pace.due(now_ns):
+            self._resyncs[native] = _Resync(now_ns)
+            self._send(self._dialect.unsubscribe_messages((native,), self._now_s()))
+
     def _subscribe(self, native: str, resync: _Resync) -> None:
         resync.subscribed = True
         self._send(self._dialect.subscribe_messages((native,), self._now_s()))
 
     def _on_tick(self) -> None:
         now_ns = self._clock.monotonic_ns()
+        self._begin_resyncs(now_ns)
         for native, resync in list(self._resyncs.items()):
             waited_s = (now_ns - resync.asked_ns) / NS_PER_S
             if waited_s >= RESYNC_GIVE_UP_S:
@@ -160,10 +177,17 @@ class SocketFeed:
     def _on_down(self, cause: str) -> None:
         self._up = False
         self._resyncs.clear()
+        self._pace.lost_connection()
         self._leaving.clear()
         self._emit(FeedDown(venue=self.venue, cause=cause, connection=self._name_in_events))
 
+    def _greetings(self) -> Sequence[str]:
+        messages = self._dialect.subscribe_messages(tuple(self._natives), self._now_s())
+        self._pace.sent(len(messages), self._clock.monotonic_ns())
+        return messages
+
     def _send(self, messages: Sequence[str]) -> None:
+        self._pace.sent(len(messages), self._clock.monotonic_ns())
         for text in messages:
             if not self._connection.send(text):
                 self._connection.drop("too many messages wait to be sent")

@@ -292,7 +292,7 @@ class WireFeed(ABC):
     ) -> FrameResult:
         self._empty(slot, state, at_ns)
         slot.asked_ns = at_ns
-        resync = Resync(slot.native_symbol, slot.row, cause, self.resync_by)
+        resync = Resync(slot.native_symbol, slot.row, cause, self.resync_by, unreadable=error is not None)
         return FrameResult(rows=(slot.row,), resyncs=(resync,), error=error)
 
     def _empty(self, slot: BookSlot, state: BookState, at_ns: int) -> None:

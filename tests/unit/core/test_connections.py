@@ -121,6 +121,21 @@ def test_gaps_are_counted_at_their_venue_and_at_their_connection() -> None:
     assert health.cause == f"gaps {limits.gaps_degraded} >= {limits.gaps_degraded} ({limits.gaps_degraded} at gate#2)"
 
 
+def test_a_book_that_cannot_be_read_stops_its_symbol_and_not_its_venue() -> None:
+    floor = two_at_gate()
+    limits = floor.engine.state.settings.health
+    for _ in range(2 * limits.gaps_quarantined):
+        assert floor.whole("gate", ETH, "-1x5", "100x5").error is not None
+    floor.drain()
+    assert str(floor.engine.state.health.venues["gate"].state) == "healthy"
+    assert floor.books.unusable("gate", ETH, floor.now_ns) is Reason.GAPPED_BOOK
+    assert floor.books.unusable("gate", BTC, floor.now_ns) is None
+    assert floor.books.connections["gate#2"].gaps == 2 * limits.gaps_quarantined  # shown all the same
+    floor.send("gate#2", b"{")  # whose frame this was, nobody knows: every book of the connection is lost, and that counts
+    floor.tell(FeedUp(venue="okx"))
+    assert floor.engine.state.health.venues["gate"]._signs["gaps"]
+
+
 def test_a_view_shows_a_venue_s_connections_where_there_are_several() -> None:
     floor = two_at_gate()
     floor.tell(FeedDown(venue="gate", connection="gate#2", cause="reset"))

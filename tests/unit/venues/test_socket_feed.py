@@ -254,3 +254,18 @@ def test_a_connection_reports_under_its_name_and_the_first_under_its_venue_s(
         FeedDown(venue="gate", connection=told, cause="reset"),
         FeedUp(venue="gate", connection=told),
     ]
+
+
+def test_a_book_whose_every_snapshot_is_unreadable_is_asked_for_six_times_in_a_minute() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        for _ in range(600):
+            bench.feed.resync("BTC_USDT")
+            bench.line.answer("unsubscribe", "BTC_USDT")
+            await bench.turns()
+            bench.line.answer("subscribe", "BTC_USDT")
+            await asyncio.sleep(0.1)
+        assert bench.line.sent.count("-BTC_USDT") == bench.line.sent.count("+BTC_USDT") == 6
+
+    bench.run(story)

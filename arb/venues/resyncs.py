@@ -1,0 +1,77 @@
+"""When a book may be subscribed anew: the first time at once, then ever later, and within what the venue allows."""
+
+from collections import deque
+
+import msgspec
+
+from arb.clock import NS_PER_S
+
+FIRST_DELAY_S = 1
+DELAY_MAX_S = 60
+STEADY_S = 60
+"""A book that was not lost for so long begins again without a delay."""
+MESSAGES = 2
+"""What one resync costs: unsubscribing and subscribing."""
+HOUR_NS = 3600 * NS_PER_S
+
+
+class _Tried(msgspec.Struct):
+    begun_ns: int
+    delay_s: int
+
+
+class ResyncPace:
+    """The resyncs of one connection, in the order in which they fall due. Instants are monotonic, ns.
+
+    `per_hour`: how many requests to subscribe and unsubscribe one connection may send in an hour; 0: any number.
+    """
+
+    def __init__(self, per_hour: int) -> None:
+        self._per_hour = per_hour
+        self._sent: deque[int] = deque()
+        self._tried: dict[str, _Tried] = {}
+        self._waiting: dict[str, int] = {}
+
+    def ask(self, native: str, now_ns: int) -> None:
+        """Note that a book is lost; asking again while it waits changes nothing."""
+        if native in self._waiting:
+            return
+        tried = self._tried.get(native)
+        lost_again = tried is not None and now_ns < tried.begun_ns + (tried.delay_s + STEADY_S) * NS_PER_S
+        if tried is None or not lost_again:
+            self._tried[native] = _Tried(now_ns, 0)
+            self._waiting[native] = now_ns
+            return
+        tried.delay_s = min(max(FIRST_DELAY_S, 2 * tried.delay_s), DELAY_MAX_S)
+        self._waiting[native] = max(now_ns, tried.begun_ns + tried.delay_s * NS_PER_S)
+
+    def due(self, now_ns: int) -> list[str]:
+        """Return the books to be subscribed anew now, which has begun with that."""
+        due = sorted((due_ns, native) for native, due_ns in self._waiting.items() if due_ns <= now_ns)
+        begun = [native for _, native in due[: self._room(now_ns)]]
+        for native in begun:
+            del self._waiting[native]
+            self._tried[native].begun_ns = now_ns
+        return begun
+
+    def sent(self, messages: int, now_ns: int) -> None:
+        """Count requests that left."""
+        self._sent.extend([now_ns] * messages)
+
+    def forget(self, native: str) -> None:
+        """Forget a book that is retired."""
+        self._waiting.pop(native, None)
+        self._tried.pop(native, None)
+
+    def lost_connection(self) -> None:
+        """Begin a new connection: it subscribes to every book; how often each was lost is remembered."""
+        self._waiting.clear()
+        self._sent.clear()
+
+    def _room(self, now_ns: int) -> int | None:
+        """Return how many resyncs the venue allows now; None: any number."""
+        if not self._per_hour:
+            return None
+        while self._sent and self._sent[0] <= now_ns - HOUR_NS:
+            self._sent.popleft()
+        return max(0, self._per_hour - len(self._sent)) // MESSAGES
