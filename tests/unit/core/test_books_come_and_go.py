@@ -23,7 +23,7 @@ from tests.support.floor import BTC, ETH, Floor, listed, native
 from tests.unit.core.pairs.test_pair import fill, refuse
 
 SOL = "SOL/USDT"
-SCALE = Scale(1, 3)
+SCALE = Scale(3, 5)
 
 
 def add(floor: Floor, venue: str, symbol: str, connection: str = "", scale: Scale = SCALE, **rules: Any) -> int:
@@ -109,7 +109,7 @@ def test_a_symbol_may_come_back_on_another_scale_and_its_prices_are_right() -> N
     quiet(floor, BTC, ETH)
     for venue in floor.venues:
         floor.books.retire(venue, BTC)
-    fine = Scale(3, 5)
+    fine = Scale(5, 7)
     for venue in floor.venues:
         add(floor, venue, BTC, scale=fine, tick=D("0.001"), lot=D("0.00001"))
     quiet(floor, BTC)
