@@ -131,7 +131,8 @@ def test_a_book_that_cannot_be_read_stops_its_symbol_and_not_its_venue() -> None
     assert floor.books.unusable("gate", ETH, floor.now_ns) is Reason.GAPPED_BOOK
     assert floor.books.unusable("gate", BTC, floor.now_ns) is None
     assert floor.books.connections["gate#2"].gaps == 2 * limits.gaps_quarantined  # shown all the same
-    floor.send("gate#2", b"{")  # whose frame this was, nobody knows: every book of the connection is lost, and that counts
+    # Whose frame this was, nobody knows: every book of the connection is lost, and that counts.
+    floor.send("gate#2", b"{")
     floor.tell(FeedUp(venue="okx"))
     assert floor.engine.state.health.venues["gate"]._signs["gaps"]
 
