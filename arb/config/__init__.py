@@ -1,6 +1,7 @@
 """config.toml to typed, frozen settings: unknown keys refused, units checked, secrets never inside."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,11 @@ from arb.config.settings import (
     url_problem,
 )
 from arb.errors import ConfigError
+from arb.market.numbers import plain
 from arb.market.symbol import Symbol
+
+FEE_ROOM_BPS = 100
+"""Room for the sale's fee, in bps: dearer than any taker fee of the venues traded at."""
 
 __all__ = [
     "ControlOptions",
@@ -70,11 +75,24 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         for symbol in venue.symbols:
             if symbol not in settings.run.symbols:
                 yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"
-        if venue.max_order_value_quote < settings.limits.max_notional_quote:
+        if venue.max_order_value_quote < (needed := largest_order(settings)):
             yield (
-                f"[venues.{name}] max_order_value_quote = {venue.max_order_value_quote:f} is below [limits] "
-                f"max_notional_quote = {settings.limits.max_notional_quote:f}: lower the latter or raise the former"
+                f"[venues.{name}] max_order_value_quote = {venue.max_order_value_quote:f} is below {plain(needed)} = [limits] "
+                f"max_notional_quote {settings.limits.max_notional_quote:f} with room for max_edge_bps, max_slippage_bps, "
+                f"leg_loss_max_bps and a fee of {FEE_ROOM_BPS} bps, so our own guard would refuse legs: lower the notional or "
+                "raise the order value"
             )
+
+
+def largest_order(settings: Settings) -> Decimal:
+    """Return what one order may be worth, in quote: a sale brings the purchase, its edge and both fees; a repair pays more.
+
+    The notional bounds what the buy leg locks. The sell leg is worth at most that, times 1 + the greatest edge, over 1 - its
+    fee; the cap of a hedge may lie `leg_loss_max_bps` beyond.
+    """
+    limits = settings.limits
+    room = limits.max_edge_bps + limits.max_slippage_bps + settings.repair.leg_loss_max_bps + FEE_ROOM_BPS
+    return limits.max_notional_quote * (1 + room / 10_000)
 
 
 def _mixed_quotes(symbols: Iterable[str]) -> str | None:

@@ -26,6 +26,7 @@ class IncidentKind(StrEnum):
     FLATTENED = "flattened"
     FLATTENING = "flatten"
     FOREIGN_ORDER = "foreign_order"
+    GUARD = "guard"
     HALTED = "halt"
     LATE_FILL = "late_fill"
     LATE_LEG = "late_leg"

@@ -47,6 +47,12 @@ MUTANTS = {
         "        if connection.pace.book_still(row, now_ns):\n            return Reason.STALE_BOOK\n",
         "",
     ),
+    "silent-guard": Mutant(
+        "a refusal of our own guard is an incident",
+        "arb/core/risk/monitor.py",
+        "            self._report_refusal(event)\n",
+        "            pass\n",
+    ),
     "one-query": Mutant(
         "absence needs two queries", "arb/core/orders/reconciler.py", "QUERIES_NEEDED = 2", "QUERIES_NEEDED = 1"
     ),

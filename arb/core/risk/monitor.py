@@ -18,7 +18,7 @@ from datetime import date
 from decimal import Decimal
 
 from arb.clock import NS_PER_S
-from arb.core.events import AnyEvent
+from arb.core.events import AnyEvent, OrderRejected
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
 from arb.core.pairs.pair import PairTrade, net_base
@@ -34,6 +34,10 @@ from arb.market.symbol import Symbol
 
 # The day's sum is written down whenever it has grown by this share of its limit, so that a crash forgets little.
 KEPT_EVERY = 64
+# The codes of refusals by the guard next to the signer (`venues/rules/guard.py`) begin so; an incident of each venue and code
+# comes this often at most.
+GUARD_CODES = "guard_"
+REFUSALS_EVERY_S = 60
 _SEVERITY = {HealthState.QUARANTINED: Severity.CRITICAL, HealthState.DEGRADED: Severity.WARNING}
 _MEANING = {
     HealthState.HEALTHY: "traded on at full size again",
@@ -51,6 +55,7 @@ class VenueMonitor:
         self.strategy = strategy
         self.exposure = ExposureWatch(state, manager)
         self._still: set[str] = set()
+        self._refusals: dict[tuple[str, str], tuple[int, int]] = {}  # when reported, and how many since
 
     def before(self, event: AnyEvent) -> None:
         """Take note of an event that is about to be handled."""
@@ -62,12 +67,26 @@ class VenueMonitor:
         still = self.state.books.standing_still(event.t_ns)
         if still != self._still:
             self._report_still(still, event.t_ns)
+        if isinstance(event, OrderRejected) and event.code.startswith(GUARD_CODES):
+            self._report_refusal(event)
 
     def recover(self, recorded: ControlRecord | None, now_ns: int) -> None:
         """Go on from what a previous process left, once its pairs are back."""
         self.exposure.recover(recorded.ns if recorded is not None else 0, now_ns)
         self.state.health.restore(self.state.control.unwell, now_ns)
         self.exposure.measure(now_ns)
+
+    def _report_refusal(self, event: OrderRejected) -> None:
+        """Report that our own guard refused what the engine decided: limits contradict each other, and legs stay away."""
+        key = event.venue, event.code
+        reported_ns, more = self._refusals.get(key, (0, 0))
+        if reported_ns and event.t_ns < reported_ns + REFUSALS_EVERY_S * NS_PER_S:
+            self._refusals[key] = reported_ns, more + 1
+            return
+        self._refusals[key] = event.t_ns, 0
+        since = f" ({more} more since the last report)" if more else ""
+        text = f"our own guard refused an order at {event.venue}: {event.message} ({event.code}){since}"
+        self.state.incident(IncidentKind.GUARD, text, event.t_ns, venue=event.venue)
 
     def _report_still(self, still: set[str], now_ns: int) -> None:
         for name in sorted(still ^ self._still):

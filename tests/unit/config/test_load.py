@@ -130,7 +130,15 @@ def test_a_missing_file_a_folder_and_an_unreadable_text_are_named(tmp_path: Path
         ),
         ("[run]\nsymbols = ['BTC/USDT', 'BTC/USDC']", "quotes USDC (BTC/USDC) and USDT (BTC/USDT): limits"),
         ("[venues.okx]\nsymbols = ['XRP/USDT']", "[venues.okx] symbols: 'XRP/USDT' is not in [run] symbols"),
-        ("[limits]\nmax_notional_quote = 6000", "[venues.gate] max_order_value_quote = 5000 is below [limits]"),
+        ("[limits]\nmax_notional_quote = 6000", "[venues.gate] max_order_value_quote = 5000 is below 6273 = [limits]"),
+        (
+            "[limits]\nmax_notional_quote = 5000",
+            "[venues.gate] max_order_value_quote = 5000 is below 5227.5 = [limits]",
+        ),
+        (
+            "[venues.okx]\nmax_order_value_quote = 2090",
+            "[venues.okx] max_order_value_quote = 2090 is below 2091 = [limits]",
+        ),
         ("[store]\nurl = 'mysql://u:hunter22@h/d'", "[store] url: 'mysql://u:***@h/d' is no database URL"),
         ("[store]\nurl = 'sqlite://'", "[store] url: 'sqlite://' names no file"),
     ],
@@ -243,3 +251,9 @@ def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path, mode: st
 
     config.write_text('[store]\nurl = "postgresql://me@host/arb"')
     assert database_url(load_settings(config), mode) == "postgresql://me@host/arb"
+
+
+def test_an_order_may_be_worth_its_notional_with_the_edge_the_slippage_a_repair_and_a_fee(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[limits]\nmax_notional_quote = 4782")  # with 300 + 5 + 50 + 100 bps: 4999.581
+    assert load_settings(path).limits.max_notional_quote == 4782

@@ -178,9 +178,9 @@ TIMERS = "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried contradiction"
     " edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate fine_levels flatten flattened"
-    " foreign_order halt late_fill late_leg left_over not_adopted not_surveyed opportunities_dropped order_socket rejections"
-    " restored resume risk_limit rules_changed stale_book stop_lifted store tape transfer unknown_outcome unknown_symbol"
-    " unknown_too_long venue_health view"
+    " foreign_order guard halt late_fill late_leg left_over not_adopted not_surveyed opportunities_dropped order_socket"
+    " rejections restored resume risk_limit rules_changed stale_book stop_lifted store tape transfer"
+    " unknown_outcome unknown_symbol unknown_too_long venue_health view"
 )
 SEVERITIES = "info warning critical"
 HALTS = (
