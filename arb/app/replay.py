@@ -30,7 +30,7 @@ from arb.market.numbers import plain
 from arb.replay.backtest import Backtest, clock_before
 from arb.replay.captured import Capture, explore
 from arb.replay.rerun import Difference, Judge, Keeper, Prologue, Rerun, read_prologue
-from arb.replay.tapes import OwnTape, is_own, merged
+from arb.replay.tapes import OwnTape, is_own, merged, require_overlap
 from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger import InlineLedger
 from arb.store.rebuild import fresh_journal
@@ -54,10 +54,16 @@ def replay_tapes(settings: Settings, options: ReplayOptions) -> tuple[dict[str, 
     it has been replayed and written down.
     """
     own = [is_own(path) for path in options.files]
+    if all(own) and options.given:
+        raise ConfigError(
+            f"{', '.join(options.given)}: the tape of a run is run again as it was, under its own limits, venues and seed, so "
+            "this would change nothing: leave it out (other thresholds are answered by `arb report`)"
+        )
     if all(own):
         return _timed(lambda kept: _rerun(options, settings, kept), options, settings)
     if any(own):
         raise ConfigError("tapes of runs and captures in one replay: replay them apart")
+    require_overlap(options.files)
     return _timed(lambda kept: _backtest(options, settings, kept), options, settings)
 
 

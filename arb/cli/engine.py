@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from arb.cli.shared import (
     ADMIN_URL,
@@ -159,11 +160,18 @@ def replay_command(
 ) -> int:
     """Run the engine on recorded tapes.
 
-    The tape of a run is run again, and must lead to the same commands: the first difference is shown, with exit code 3.
+    The tape of a run is run again as it was, and must lead to the same commands: the first difference is shown, with exit code
+    3; options for captures, and --config, are refused there.
     Captures of frames alone are traded on with simulated matching. Time is the tape's own.
     """
     settings = settings_from(config)
     database_url(settings, "replay", db)
+    context = click.get_current_context()
+    given = tuple(
+        f"--{name}"
+        for name in ("config", "seed", "latency", "fee")
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    )
     from arb.app.replay import replay_tapes
 
     options = ReplayOptions(
@@ -173,6 +181,7 @@ def replay_command(
         journal=journal,
         latency_ms=max(1, round(latency * 1000)),
         taker_fee_bps=fee,
+        given=given,
     )
     with logging_to(level=settings.run.log_level.value):
         summary, exit_code = replay_tapes(settings, options)

@@ -51,31 +51,33 @@ def ledger_mode(settings: Settings, mode: str | None, db: str | None) -> str:
 
 
 class Duration(click.ParamType[float]):
-    """A length of time such as `500ms`, `30s`, `5m`, `1h` or plain seconds, as seconds > 0."""
+    """A length of time such as `500ms`, `30s`, `5m` or `1h`, as seconds > 0; a bare number could mean any unit."""
 
     name = "duration"
-    _UNITS: ClassVar = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+    _UNITS: ClassVar = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read the text, or fail as a usage error."""
-        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)", str(value))
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", str(value))
         seconds = float(match.group(1)) * self._UNITS[match.group(2)] if match else 0.0
         if seconds <= 0:
-            self.fail(f"{value!r} is no length of time: write for example 500ms, 30s, 5m or 1h", param, ctx)
+            self.fail(
+                f"{value!r} is no length of time with its unit: write for example 500ms, 30s, 5m or 1h", param, ctx
+            )
         return seconds
 
 
 class Rate(click.ParamType[Decimal]):
-    """A rate such as `10`, `10bps` or `0.1%`, as basis points from 0 to 500."""
+    """A rate such as `10bps` or `0.1%`, as basis points from 0 to 500; a bare number could mean either, or a ratio."""
 
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
         """Read the text, or fail as a usage error."""
-        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,12})?)(%|bps|)", str(value))
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,12})?)(%|bps)", str(value))
         rate = Decimal(match.group(1)) * (100 if match.group(2) == "%" else 1) if match else Decimal(-1)
         if not 0 <= rate <= 500:
-            self.fail(f"{value!r} is no fee: write for example 10bps or 0.1%, at most 5%", param, ctx)
+            self.fail(f"{value!r} is no fee with its unit: write for example 10bps or 0.1%, at most 5%", param, ctx)
         return rate
 
 

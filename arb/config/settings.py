@@ -158,6 +158,8 @@ def database_url(settings: Settings, mode: str, override: str | None = None) -> 
 def url_problem(url: str) -> str | None:
     """Say what is wrong with a database URL, or None."""
     backend = url.partition("://")[0].partition("+")[0]
+    if backend == "postgres":
+        return f"{mask_url(url)!r}: write postgresql:// instead of postgres://"
     if "://" not in url or backend not in ("sqlite", "postgresql"):
         return (
             f"{mask_url(url)!r} is no database URL this engine knows: give sqlite:///PATH or "
@@ -213,7 +215,8 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb replay FILE...`.
 
     `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
-    travels to a simulated venue, and its answer back, on captures; `taker_fee_bps`: what every venue charges there.
+    travels to a simulated venue, and its answer back, on captures; `taker_fee_bps`: what every venue charges there. `given`:
+    the options on the command line that mean something on captures alone.
     """
 
     files: tuple[Path, ...]
@@ -222,6 +225,7 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path | None = None
     latency_ms: int = 50
     taker_fee_bps: Decimal = Decimal(10)
+    given: tuple[str, ...] = ()
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ error, since what follows a hole never happened. A *capture* holds frames alone;
 (of equal instants, the file named first comes first), each remembered with its file, for two files are two connections.
 """
 
+import contextlib
 import heapq
 import logging
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from arb.clock import NS_PER_S
 from arb.errors import ConfigError, StoreError
 from arb.store.tape import TapeHead, TapeLine, TornTape, decode_head, read_tape
 
 log = logging.getLogger(__name__)
+
+GAP_MAX_NS = 60 * NS_PER_S
+"""Captures that follow one another within this are parts of one recording."""
 
 
 class Captured(NamedTuple):
@@ -71,6 +76,30 @@ def is_own(path: Path) -> bool:
 def merged(paths: Sequence[Path]) -> Iterator[Captured]:
     """Yield the lines of captures by their instants; raises `StoreError` at a malformed line, after all before it."""
     return heapq.merge(*(_of_file(number, path) for number, path in enumerate(paths)), key=_instant)
+
+
+def require_overlap(paths: Sequence[Path]) -> None:
+    """Raise `ConfigError` for captures of different times: they are no one market, and a replay would wait out the gap."""
+    spans = sorted((span, path) for path in paths if len(paths) > 1 and (span := _span(path)) is not None)
+    until_ns, latest = 0, None
+    for (first_ns, last_ns), path in spans:
+        if latest is not None and first_ns > until_ns + GAP_MAX_NS:
+            gap_s = (first_ns - until_ns) / NS_PER_S
+            raise ConfigError(
+                f"{latest} and {path}: do not overlap in time, the second begins {gap_s:,.0f} s after the first has ended: "
+                "replay them apart"
+            )
+        if last_ns >= until_ns:
+            until_ns, latest = last_ns, path
+
+
+def _span(path: Path) -> tuple[int, int] | None:
+    """Return the instants of a capture's first and last line; None when it has none that can be read."""
+    first_ns = last_ns = 0
+    with contextlib.suppress(StoreError):
+        for line in read_tape(path):
+            first_ns, last_ns = first_ns or line.received_ns, max(last_ns, line.received_ns)
+    return (first_ns, last_ns) if last_ns else None
 
 
 _received = attrgetter("received_ns")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.cli import main
-from arb.cli.shared import RATE, to_json, to_text
+from arb.cli.shared import DURATION, RATE, to_json, to_text
 from arb.config import Settings
 from arb.config.loader import load_text
 
@@ -111,17 +111,30 @@ def test_a_faulty_schema_is_listed_and_ends_with_exit_code_3(
     assert said.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("text", ["", "-1", "ten", "1e3", "6%", "501", "10 bps", "nan", "1" * 40])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "ten", "1e3", "6%", "501bps", "10 bps", "10", "0.001", "0", "nan", "1" * 40]
+)
 def test_what_is_no_fee_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="no fee"):
         RATE.convert(text, None, None)
 
 
 @pytest.mark.parametrize(
-    ("text", "bps"), [("10", "10"), ("10bps", "10"), ("0.1%", "10"), ("0", "0"), ("2.5bps", "2.5"), ("5%", "500")]
+    ("text", "bps"), [("10bps", "10"), ("0.1%", "10"), ("0%", "0"), ("2.5bps", "2.5"), ("5%", "500")]
 )
 def test_every_spelling_means_basis_points(text: str, bps: str) -> None:
     assert RATE.convert(text, None, None) == Decimal(bps)
+
+
+@pytest.mark.parametrize("text", ["50", "0.5", "0ms", "-1s", "1 s", "1d"])
+def test_a_length_of_time_without_a_unit_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="write for example 500ms"):
+        DURATION.convert(text, None, None)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("500ms", 0.5), ("30s", 30), ("1.5m", 90), ("1h", 3600)])
+def test_every_unit_of_time_is_understood(text: str, seconds: float) -> None:
+    assert DURATION.convert(text, None, None) == seconds
 
 
 def test_a_bad_fee_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -200,3 +200,13 @@ def test_captured_spot_and_perpetual_are_a_true_market_of_two(tmp_path: Path, re
 def _cut(source: Path, target: Path, lines: int) -> None:
     with gzip.open(source, "rb") as file:
         target.write_bytes(b"".join(islice(file, lines)))
+
+
+def test_tapes_that_do_not_overlap_are_refused_at_once(tmp_path: Path, recording: Callable[[str], Path]) -> None:
+    earlier, later = recording("gate_spot_20210422"), recording("gate_futures_20230524")
+    with pytest.raises(ConfigError) as caught:
+        replay(later, earlier, db=tmp_path / "replay.sqlite")
+    line = str(caught.value)
+    assert "do not overlap" in line
+    assert line.index(earlier.name) < line.index(later.name)
+    assert not (tmp_path / "replay.sqlite").exists()
