@@ -9,6 +9,7 @@
 #   make faultsim  the whole house from seeds, faults and kills included  SEEDS=200
 #   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
+#   make strangers  trading programs of others against the sandbox      STRANGERS_PYTHON=python3.13
 #   make bench   the speed table, as ratios to the peers
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
 #   make lock    resolve the dependencies anew into the two hashed locks (needs uv)
@@ -28,7 +29,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test properties check bench faultsim mutants proof outcomes lock
+.PHONY: help run dev unit test properties check bench faultsim mutants proof outcomes lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -68,6 +69,20 @@ mutants: $(DEV_READY)
 
 proof: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.proof $(ARGS)
+
+# Each program in an environment of its own; one that cannot be installed is skipped, and pytest says so.
+STRANGERS := build/strangers
+STRANGERS_PYTHON ?= $(or $(shell for p in python3.13 python3.12; do $$p -c "" 2>/dev/null && echo $$p && break; done),$(PYTHON))
+
+strangers: $(DEV_READY) $(STRANGERS)/nautilus_trader/tried $(STRANGERS)/freqtrade/tried
+	@$(BIN)/python -m pytest -rs --durations 5 tests/contract/test_strangers.py $(ARGS)
+
+$(STRANGERS)/%/tried:
+	@echo "[arb] installing $* (once; some minutes)"
+	@rm -rf $(@D) && mkdir -p $(STRANGERS) && $(STRANGERS_PYTHON) -m venv $(@D)
+	@if $(@D)/bin/python -m pip --disable-pip-version-check -qq install $*; then touch $(@D)/installed; else \
+	  echo "[arb] $* cannot be installed here: its test is skipped; to try again: rm -r $(@D)"; fi
+	@touch $@
 
 outcomes: $(DEV_READY)
 	@$(BIN)/python -m tests.support.outcome_page > docs/OUTCOMES.md

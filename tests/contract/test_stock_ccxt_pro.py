@@ -154,6 +154,18 @@ def test_public_trades_show_what_we_took(stock_venue: StockVenue) -> None:
     run_with(stock_venue, scene)
 
 
+def test_streamed_candles_end_at_the_last_trade(stock_venue: StockVenue) -> None:
+    async def scene(client: Client) -> None:
+        for side, price in (("sell", 50000), ("buy", 50010)):
+            stock_venue.client.create_order(SYMBOL, "limit", side, 0.001, price)
+            await watch_until(
+                lambda: client.watch_ohlcv(SYMBOL, "1m"),
+                lambda candles, price=price: bool(candles) and exact(candles[-1][4]) == price,  # type: ignore[misc]
+            )
+
+    run_with(stock_venue, scene)
+
+
 def test_an_own_order_is_seen_to_open_and_to_end(stock_venue: StockVenue) -> None:
     async def scene(client: Client) -> None:
         watching = asyncio.ensure_future(watch_until(lambda: client.watch_orders(SYMBOL), any_of("open")))
