@@ -143,3 +143,15 @@ def test_a_deeply_nested_admin_request_is_answered_400(path: str, opening: bytes
     status, answer = Admin(bench.world, {}).handle("POST", path, opening * depth, bench.now_ns)
 
     assert (status, "deeper" in str(answer["error"])) == (400, True)
+
+
+@pytest.mark.parametrize("depth", [NESTING_MAX + 1, 990, 100_000])
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_a_deeply_nested_order_is_answered_400(opening: bytes, depth: int) -> None:
+    bench, body = Bench("gate", small=True), opening * depth
+
+    status, answer = bench.send(signed(bench, "POST", "/api/v4/spot/orders", "", body))
+
+    assert (status, answer["label"]) == (400, "INVALID_REQUEST_BODY")
+    for path in ("/api/v5/trade/order", "/api/v2/spot/trade/place-order"):
+        assert Bench("okx", small=True).send(HttpRequest("POST", path, "", {}, body))[0] in (400, 401)
