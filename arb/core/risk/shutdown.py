@@ -1,4 +1,5 @@
-"""The end of a run in order: first every pair ends, then every balance is compared once more.
+"""The end of a run in order: first every pair ends, and what a venue contradicts itself about is settled; then every balance is
+compared once more.
 
 A venue may fill what it has called cancelled, and the report of that may be lost; only a balance that differs shows it then.
 So a run does not end before each account was compared once more, after its last pair had closed. What that shows (a late fill)
@@ -36,7 +37,7 @@ class Shutdown:
         """End the run once every account was compared; ask the venues for balances once nothing is open."""
         if not self._begun:
             return
-        if self._manager.open:
+        if self._manager.open or self._state.frozen:
             self._asked_ns = None
             return
         if self._asked_ns is None:

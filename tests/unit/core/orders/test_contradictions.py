@@ -4,12 +4,13 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.commands import PlaceOrder, QueryOrder
-from arb.core.events import OrderFilled, OrderQueried, OrderUpdated, ResumeAsked
+from arb.clock import NS_PER_S
+from arb.core.commands import Finish, PlaceOrder, QueryOrder
+from arb.core.events import OrderFilled, OrderQueried, OrderUpdated, ResumeAsked, ShutdownAsked
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairState
 from arb.market.fill import FillSource
 from arb.market.order import OrderStatus, Side
-from tests.builders import SYMBOL, Bench, D, a_fill, a_report, an_instrument
+from tests.builders import SYMBOL, Bench, D, a_balance, a_fill, a_report, an_instrument
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
 
 
@@ -119,6 +120,28 @@ def test_a_second_id_beyond_the_size_of_the_order_is_not_counted() -> None:
     queried(bench, sell, "1", ("1", "t2"))  # the trade is listed under its other id
     assert (filled_of(bench, sell), last_pair(bench).state) == (D(1), PairState.COMPLETED)
     assert bench.engine.state.frozen == {}
+
+
+def test_a_run_does_not_end_while_an_order_of_a_closed_pair_is_frozen() -> None:
+    bench, _, sell = opened()
+    fill(bench, sell, "1", "t1")
+    bench.wait_ms(3)
+    fill(bench, sell, "1", "t2")
+    assert (last_pair(bench).state, list(bench.engine.state.frozen)) == (PairState.COMPLETED, [sell.client_order_id])
+    bench.tell(ShutdownAsked(deadline_ns=bench.now_ns + 30 * NS_PER_S))
+    assert not balances_agree(bench)
+    queried(bench, sell, "1", ("1", "t1"))
+    assert balances_agree(bench)
+
+
+def balances_agree(bench: Bench) -> bool:
+    """Let every venue report the balances that we compute; return whether the run has ended."""
+    bench.wait_ms(5)
+    inventory = bench.engine.state.inventory
+    for venue in bench.engine.state.venues:
+        held = {asset: str(amount) for asset, amount in inventory.totals(venue).items()}
+        bench.tell(a_balance(venue, held, asked_ns=bench.now_ns))
+    return any(isinstance(said, Finish) for said in bench.said)
 
 
 def test_a_person_may_resume_and_still_nothing_opens_where_an_order_is_frozen() -> None:
