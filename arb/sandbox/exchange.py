@@ -122,7 +122,7 @@ class SimExchange(Settlement):
             budget = units_floor(order.request.quote_size, mul(rules.tick, rules.lot))
             matches = market.book.take(order.side, order.ticks, None, budget)
         else:
-            matches = market.book.take(order.side, order.ticks, order.lots)
+            matches = market.book.take(order.side, order.ticks, order.remaining_lots)
         if matches:
             market.changed_ns = now_ns
         for match in matches:

@@ -61,6 +61,7 @@ def test_an_amended_order_holds_exactly_what_it_needs(
     else:
         assert (order.price, order.size) == (new_price or before[0], new_size or before[1])
         assert on_book(exchange, order) == (order.remaining_lots if order.is_open else 0)
+    assert sum(fill.size for fill in exchange.fills) == order.filled <= order.size
     assert_held(exchange)
     exchange.cancel_all(NOW_NS)
     assert exchange.account.balance("USDT").locked == exchange.account.balance("BTC").locked == 0
@@ -86,6 +87,16 @@ def test_a_limit_moved_into_the_book_takes_what_it_reaches() -> None:
     [fill] = exchange.fills
     assert (fill.role, fill.size, order.remaining_lots) == ("taker", Decimal(1), 500)
     assert on_book(exchange, order) == 500
+
+
+def test_an_order_filled_in_part_takes_only_what_is_left_of_it() -> None:
+    exchange, order = resting(size="0.8")
+    exchange.rival_take(SYMBOL, "sell", order.ticks, 1_500, NOW_NS)
+
+    exchange.amend(order, NOW_NS, price=Decimal(60_010))
+
+    assert [fill.size for fill in exchange.fills] == [Decimal("0.5"), Decimal("0.3")]
+    assert (order.status, order.filled) == ("closed", Decimal("0.8"))
 
 
 def test_a_post_only_order_is_not_moved_into_the_book() -> None:
