@@ -23,6 +23,7 @@ from arb.core.events import (
     PrivateUp,
     QueueDrained,
     RunStarted,
+    VenueArrived,
 )
 from arb.core.opportunities.detector import Detector
 from arb.core.records import Record
@@ -40,6 +41,7 @@ from arb.market.symbol import Symbol
 
 START_NS = 1_760_000_000 * NS_PER_S
 SYMBOL = "BTC/USDT"
+FUNDS = {"USDT": "100000", "BTC": "2"}
 D = Decimal
 
 
@@ -80,6 +82,14 @@ class SilentFeed:
         """Change nothing."""
         return NOTHING
 
+    def add_book(self, native_symbol: str, seat: BookSeat) -> None:
+        """Take up one more book."""
+        self._seats[native_symbol] = seat
+
+    def retire_book(self, native_symbol: str) -> None:
+        """Forget a book."""
+        del self._seats[native_symbol]
+
     def __getattr__(self, name: str) -> object:
         raise AssertionError(f"a test should not need {name}")
 
@@ -87,7 +97,8 @@ class SilentFeed:
 class Bench:
     """An engine on a bench: books set by hand, time moved by hand, commands collected.
 
-    `reported` gives a venue's first balances, `found` what the first snapshot of the first venue's account finds.
+    `reported` gives a venue's first balances, `found` what the first snapshot of the first venue's account finds. `absent` says
+    which venues do not answer at the start, and why.
     """
 
     def __init__(
@@ -108,10 +119,13 @@ class Bench:
         found: dict[str, object] | None = None,
         accounts: dict[str, str] | None = None,
         former: dict[str, str] | None = None,
+        absent: dict[str, str] | None = None,
         strategy: StrategyFactory = Detector,
     ) -> None:
         self.venues = tuple(venues)
+        self.absent = absent or {}
         listed = list(instruments) if instruments is not None else [an_instrument(venue) for venue in self.venues]
+        listed = [instrument for instrument in listed if instrument.venue not in self.absent]
         symbols = sorted({instrument.symbol for instrument in listed})
         self.now_ns = start_ns
         self.seq = 0
@@ -153,18 +167,39 @@ class Bench:
                 seed=1,
                 version="t",
                 former_account_ids=former or {},
+                absent=self.absent,
             )
         )
         for instrument in listed:
             self.tell(InstrumentListed(instrument=instrument))
-        funds = balances or {"USDT": "100000", "BTC": "2"}
+        self._funds = {venue: (reported or {}).get(venue, balances or FUNDS) for venue in self.venues}
         for venue in self.venues:
-            self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
-            self.tell(a_balance(venue, (reported or {}).get(venue, funds), asked_ns=self.now_ns))
-            here = (found or {}) if venue == self.venues[0] else {}
-            self.tell(a_snapshot(venue, started_ns=self.now_ns, **here))
-            self.tell(PrivateUp(venue=venue))
-            self.tell(a_balance(venue, (reported or {}).get(venue, funds), asked_ns=self.now_ns))
+            if venue not in self.absent:
+                self._bring_up(venue, (found or {}) if venue == self.venues[0] else {})
+        self.wait_ms(1)
+
+    def _bring_up(self, venue: str, found: dict[str, object]) -> None:
+        """Let a venue answer the first questions to it."""
+        self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=NS_PER_MS))
+        self.tell(a_balance(venue, self._funds[venue], asked_ns=self.now_ns))
+        self.tell(a_snapshot(venue, started_ns=self.now_ns, **found))
+        self.tell(PrivateUp(venue=venue))
+        self.tell(a_balance(venue, self._funds[venue], asked_ns=self.now_ns))
+
+    def arrive(self, venue: str, *listed: Instrument, account_id: str = "", former: Iterable[str] = ()) -> None:
+        """Let a venue come that was absent; it lists what the others do unless that is said."""
+        instruments = listed or (an_instrument(venue),)
+        named = account_id or f"{venue}:test"
+        self.tell(
+            VenueArrived(
+                venue=venue,
+                account_id=named,
+                former_account_ids=dict.fromkeys(former, named),
+                instruments=instruments,
+                connections={venue: tuple(instrument.native_symbol for instrument in instruments)},
+            )
+        )
+        self._bring_up(venue, {})
         self.wait_ms(1)
 
     def make_books(self, listed: list[Instrument], rows: dict[tuple[str, str], int], scales: dict[str, Scale]) -> Books:
@@ -173,7 +208,7 @@ class Bench:
             venue: SilentFeed(venue, {s: BookSeat(row, scales[s]) for (at, s), row in rows.items() if at == venue})
             for venue in self.venues
         }
-        return Books(BookArena(len(rows), 20), rows, scales, feeds, self.timing)  # type: ignore[arg-type]
+        return Books(BookArena(len(rows), 20, spare=4), rows, scales, feeds, self.timing)  # type: ignore[arg-type]
 
     def tell(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Hand an event to the engine now; return its commands."""

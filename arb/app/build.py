@@ -2,12 +2,13 @@
 
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from arb.clock import NS_PER_S, Clock, SystemClock
 from arb.config import Settings
+from arb.core.accounts.restart import OpenPair
 from arb.core.orders.reconciler import absence_proof_ms
 from arb.core.settings import Timing
 from arb.core.state import EngineSettings, VenueProfile
@@ -108,6 +109,26 @@ def engine_settings(settings: Settings, venues: tuple[str, ...]) -> EngineSettin
         symbols=settings.run.symbols,
         health=settings.health,
     )
+
+
+def require_venues_of(pairs: Iterable[OpenPair], enabled: Container[str]) -> None:
+    """Raise `ConfigError` where a pair that was left open needs a venue that is not enabled.
+
+    It may hold base of ours and orders that nobody has settled: without it the pair could neither be finished nor given up. An
+    enabled venue that is down keeps no other from trading, so nothing speaks against enabling it until the pair has ended.
+    """
+    needed = {
+        pair.plan.pair_id: {pair.plan.buy_venue, pair.plan.sell_venue, *(order.venue for order in pair.orders)}
+        for pair in pairs
+    }
+    disabled = sorted({venue for venues in needed.values() for venue in venues if venue not in enabled})
+    if disabled:
+        waiting = ", ".join(str(pair_id) for pair_id, venues in needed.items() if not venues.isdisjoint(disabled))
+        names = " and ".join(disabled)
+        raise ConfigError(
+            f"[venues]: {names} is not enabled, and pairs with orders there have not ended: {waiting}: set enabled = true "
+            "until they have; a venue that is down keeps no other from trading"
+        )
 
 
 def open_journal(path: Path, clock: SystemClock, history_days: int) -> Journal:

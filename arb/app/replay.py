@@ -143,7 +143,7 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
 
 def _books(prologue: Prologue, head: TapeHead) -> Books:
     """Return the books of the run, each on the connection that carried it then."""
-    universe = universe_of(prologue.instruments)
+    universe = universe_of(prologue.instruments, dict.fromkeys(prologue.started.absent, head.settings.symbols))
     connections = head.connections or connections_of(universe, limited=False)
     return books_of(universe, head.settings.timing, connections)
 

@@ -15,16 +15,18 @@ from arb.app.build import (
     engine_settings,
     open_journal,
     ready_ledger,
+    require_venues_of,
     sandbox_venues,
     symbols_of,
 )
 from arb.clock import NS_PER_S, SystemClock, system_random
-from arb.config import RunOptions, Settings, mask_url
+from arb.config import Mode, RunOptions, Settings, mask_url
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.errors import EXIT_OK, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer
 from arb.live.embedded import Sandbox
+from arb.live.left_behind import left_open
 from arb.live.node import Node, OnLedgerState, Parts
 from arb.live.summary import summarise
 from arb.live.taping import Taping
@@ -97,7 +99,7 @@ class Run:
         try:
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._open_tape(journal)
-            async with self._sandbox() as sandbox, self._gateways(sandbox) as (gateways, locks):
+            async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, locks):
                 return await self._trade(self._parts(journal, sandbox, gateways, locks), sandbox)
         except asyncio.CancelledError:
             if self._signals < 2:
@@ -143,8 +145,11 @@ class Run:
             await sandbox.close()
 
     @contextlib.asynccontextmanager
-    async def _gateways(self, sandbox: Sandbox) -> AsyncIterator[tuple[dict[str, OrderGateway], AccountLocks]]:
+    async def _gateways(
+        self, journal: Journal, sandbox: Sandbox
+    ) -> AsyncIterator[tuple[dict[str, OrderGateway], AccountLocks]]:
         """Make the gateways; their accounts are locked by key at once, and by their own ids once the venues report them."""
+        require_venues_of(left_open(journal, sandbox.sandbox_id), self._settings.venues.enabled())
         SECRETS.hide(
             value
             for venue in sandbox.announced["venues"].values()
@@ -212,6 +217,7 @@ class Run:
             journal=journal,
             make_ledger=make_ledger,
             gateways=gateways,
+            waits_for_venues=options.mode is Mode.LIVE,
             make_universe=universe_of,
             make_books=partial(books_of, timing=settings.timing),
             make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng),

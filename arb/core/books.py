@@ -203,6 +203,18 @@ class Books:
             del self.scales[symbol], self._frames_of[symbol]
         self._changed(symbol)
 
+    def rescale(self, symbol: str, scale: Scale) -> None:
+        """Make all books of a symbol anew on another scale; they wait for new snapshots. None of the symbol changes nothing."""
+        places = [
+            (venue, carrier.rows[row], carrier.name)
+            for (venue, known), row in self.rows.items()
+            if known == symbol and (carrier := self._carriers[row])
+        ]
+        for venue, _, _ in places:
+            self.retire(venue, symbol)
+        for venue, native_symbol, connection in places:
+            self.add(venue, symbol, scale, native_symbol, connection)
+
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with the symbol of every book that was added or retired, when that is done."""
         self._listeners.append(listener)

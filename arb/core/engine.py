@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 
 from arb.clock import NS_PER_S
+from arb.core.accounts.absence import Absence
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.balance_reconciler import BalanceReconciler
 from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported, usable_rate
 from arb.core.accounts.former_accounts import journal_former_names
-from arb.core.accounts.restart import Restored, abandon, restore
+from arb.core.accounts.restart import Restored, restore
 from arb.core.books import Books
 from arb.core.commands import AnyCommand
 from arb.core.events import (
@@ -47,6 +48,7 @@ from arb.core.events import (
     StoreStateChanged,
     TimerFired,
     TroubleReported,
+    VenueArrived,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.detector import Detector
@@ -78,6 +80,7 @@ from arb.core.timers import (
 from arb.errors import InvariantError, require
 from arb.market.feed import FrameResult, further_name
 from arb.market.fill import Fill
+from arb.market.instrument import Instrument
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 
@@ -102,11 +105,13 @@ class Engine:
         self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy)
         self.balances = BalanceReconciler(self.state)
         self.accounts = AccountReconciler(self.state, self.manager, foreign, self.balances)
+        self.absence = Absence(self.state, self.manager, self.accounts)
         self.shutdown = Shutdown(self.state, self.manager, self.balances)
         self._run: RunRecord | None = None
         self._restored = Restored()
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
+            VenueArrived: self._on_venue_arrived,
             QueueDrained: self._on_drained,
             FeedUp: self._on_feed_up,
             FeedDown: self._on_feed_down,
@@ -199,6 +204,8 @@ class Engine:
         state.run_id, state.nonce, state.sandbox_id = event.run_id, event.nonce, event.sandbox_id
         for venue, account_id in event.account_ids.items():
             state.venues[venue].account_id = account_id
+        for venue, cause in event.absent.items():
+            state.venues[venue].absent = cause
         self._run = RunRecord(
             id=event.run_id,
             mode=event.mode,
@@ -211,9 +218,16 @@ class Engine:
         self.strategy.start()
         journal_former_names(state, self._restored, event.former_account_ids, event.t_ns)
         restore(state, self.manager, self._restored, event.t_ns)
+        self.absence.begin(self._restored, event.former_account_ids, event.t_ns)
         self.accounts.recover(self._restored, event.t_ns)
         self.venue_monitor.recover(self._restored.control, event.t_ns)
         state.out.timer(BalancesTimer(), event.t_ns + state.timing.balance_refresh_s * NS_PER_S)
+
+    def _on_venue_arrived(self, event: VenueArrived) -> None:
+        self.absence.end(event)
+        for instrument in event.instruments:
+            self._list(instrument, event.t_ns)
+        self.absence.take_up_pairs(event.venue, event.t_ns)
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
         self.state.control.reducing = True
@@ -259,13 +273,16 @@ class Engine:
         self.state.venues[event.venue].clock_suspected = True
 
     def _on_instrument(self, event: InstrumentListed) -> None:
-        instrument, state = event.instrument, self.state
+        self._list(event.instrument, event.t_ns)
+
+    def _list(self, instrument: Instrument, now_ns: int) -> None:
+        state = self.state
         before = state.instrument(instrument.venue, instrument.symbol)
         if instrument.taker_fee is not None and not usable_rate(instrument.taker_fee):
             text = (
                 f"{instrument.venue} lists a fee of {instrument.taker_fee} for {instrument.symbol}: not computed with"
             )
-            state.incident(IncidentKind.FEE_RATE, text, event.t_ns, severity=Severity.CRITICAL, venue=instrument.venue)
+            state.incident(IncidentKind.FEE_RATE, text, now_ns, severity=Severity.CRITICAL, venue=instrument.venue)
             known = None if before is None else before.taker_fee  # an unknown fee opens nothing
             instrument = msgspec.structs.replace(instrument, taker_fee=known)
         state.instruments[instrument.venue, instrument.symbol] = instrument
@@ -274,7 +291,7 @@ class Engine:
                 f"{instrument.symbol} at {instrument.venue}: fees are taken in another asset than base or quote: nothing opens "
                 "there; let the venue take them from what is traded (at Gate: no deduction in GT or points)"
             )
-            state.incident(IncidentKind.FEE_CURRENCY, text, event.t_ns, venue=instrument.venue)
+            state.incident(IncidentKind.FEE_CURRENCY, text, now_ns, venue=instrument.venue)
         self.strategy.rules_changed(instrument.symbol)
 
     # Accounts.
@@ -336,8 +353,9 @@ class Engine:
         self._timer_handlers[type(timer)](timer, event.t_ns)
 
     def _refresh_balances(self, now_ns: int) -> None:
-        for venue in self.state.venues:
-            self.state.out.refresh(venue)
+        for venue, venue_state in self.state.venues.items():
+            if venue_state.absent is None:
+                self.state.out.refresh(venue)
         self.state.out.timer(BalancesTimer(), now_ns + self.state.timing.balance_refresh_s * NS_PER_S)
 
     def _on_store(self, event: StoreStateChanged) -> None:
@@ -360,9 +378,6 @@ class Engine:
 
     def _on_resume(self, event: ResumeAsked) -> None:
         self.state.control.resume()
-        for pair in self.manager.stranded.values():
-            abandon(self.state, pair, f"pair {pair.id} is given up: {event.reason}", event.t_ns)
-        self.manager.stranded.clear()
         self.balances.resume()
         self.state.out.persist(self.state.control.record(event.t_ns, event.reason))
         self.state.incident(IncidentKind.RESUMED, event.reason, event.t_ns, severity=Severity.INFO)

@@ -29,6 +29,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="RunStarted"):
     """A process began; `nonce` is the 48 random bits in its client order ids.
 
     `account_ids` by venue; `former_account_ids`: what accounts were ever called before, each with its present name.
+    `absent`: the venues that did not answer, each with why; their accounts are called what is known without them.
     """
 
     run_id: int
@@ -39,6 +40,20 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="RunStarted"):
     seed: int | None
     version: str
     former_account_ids: dict[str, str] = {}
+    absent: dict[str, str] = {}
+
+
+class VenueArrived(Event, frozen=True, kw_only=True, tag="VenueArrived"):
+    """A venue that was absent at the start answers: the same is known of it now as of the others since then.
+
+    `instruments`: what is traded there; `connections`: which public connection carries which books (native symbols).
+    """
+
+    venue: str
+    account_id: str
+    former_account_ids: dict[str, str]
+    instruments: tuple[Instrument, ...]
+    connections: dict[str, tuple[str, ...]]
 
 
 class QueueDrained(Event, frozen=True, kw_only=True, tag="QueueDrained", omit_defaults=True):
@@ -332,6 +347,7 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="RunEnded"):
 
 AnyEvent = (
     RunStarted
+    | VenueArrived
     | QueueDrained
     | FeedUp
     | FeedDown

@@ -49,6 +49,7 @@ class IncidentKind(StrEnum):
     UNKNOWN_OUTCOME = "unknown_outcome"
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNKNOWN_TOO_LONG = "unknown_too_long"
+    VENUE_ABSENT = "venue_absent"
     VENUE_HEALTH = "venue_health"
     VIEW = "view"
 

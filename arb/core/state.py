@@ -74,6 +74,8 @@ class VenueState:
     def __init__(self, profile: VenueProfile) -> None:
         self.profile = profile
         self.account_id = ""
+        # Why the venue has not answered since the start of this run; None once it has. Nothing is sent there before.
+        self.absent: str | None = None
         self.private_up = False
         # Whether an account snapshot was taken since the start; before that nothing opens.
         self.snapshot_taken = False
@@ -242,6 +244,11 @@ class EngineState:
     def instrument(self, venue: str, symbol: str) -> Instrument | None:
         """Return the rules of a symbol at a venue, or None when it is not listed there."""
         return self.instruments.get((venue, symbol))
+
+    @property
+    def absent(self) -> list[str]:
+        """Return the venues that have not answered since the start of this run."""
+        return [venue for venue, venue_state in self.venues.items() if venue_state.absent is not None]
 
     def venues_of(self, symbol: str) -> list[str]:
         """Return the venues that list a symbol, in configured order."""

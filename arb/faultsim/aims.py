@@ -35,12 +35,14 @@ DISK_FAULTS = ("disk_full", "reserve_used", "commit_refused", "ledger_locked", "
 KILLS = {f"kill_{point}": point for point in Point}
 POWER_CUT = "power_cut"
 HALT = "halt"
+START_DOWN = "start_venue_down"
 SANDBOX_FAULTS = tuple(name for name in KINDS if name not in BILLED)
 """The sandbox's faults; without those that only bills explain, which the engine does not read."""
-STRIKES = (*SANDBOX_FAULTS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, HALT)
+STRIKES = (*SANDBOX_FAULTS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, START_DOWN, HALT)
 """Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume).
 
 A power cut is a death with the next request, and the journal is as it was at the strike, or when it was last synced after it.
+`start_venue_down`: a death after the next commit, and a venue that is down from then on, so that the next start finds it down.
 """
 
 AT_PLACING = frozenset(
@@ -200,7 +202,7 @@ def draw(rng: random.Random, name: str, phase: Phase, leg: str, after_ns: int) -
         phase=phase,
         leg=leg,
         after_ns=after_ns,
-        seconds=rng.choice((0.6, 1.2, 2.5)) if lasts else None,
+        seconds=rng.choice((2.5, 4.0, 8.0)) if name == START_DOWN else rng.choice((0.6, 1.2, 2.5)) if lasts else None,
         count=None if lasts else rng.choice((1, 1, 2, 6) if many else (1, 1, 2)),
         param=_param(rng, name),
         passes=rng.choice((1, 1, 1, 2, 3, 5)),

@@ -15,7 +15,7 @@ from arb.core.engine import Engine
 from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import PairState
-from arb.faultsim.aims import AT_OWN_FILLS, AT_PLACING, HALT, KILLS, POWER_CUT, Phase, Strike, possible
+from arb.faultsim.aims import AT_OWN_FILLS, AT_PLACING, HALT, KILLS, POWER_CUT, START_DOWN, Phase, Strike, possible
 from arb.faultsim.disk import Disk
 from arb.faultsim.faults import LINE_FAULTS, Life, LineFault, Point
 from arb.faultsim.network import Network
@@ -173,6 +173,8 @@ class Injector:
             self._life.kill_at(KILLS[strike.name], strike.passes, lambda: self._meet(index, strike, None))
         elif strike.name == POWER_CUT:
             self._cut_power(index, strike)
+        elif strike.name == START_DOWN:
+            self._die_and_find_down(index, strike, venues)
         elif strike.name == HALT:
             self._halt(index, strike)
         else:
@@ -261,6 +263,15 @@ class Injector:
         assert self._life is not None
         if self._life.kill_at(Point.AFTER_REQUEST, strike.passes, cut):
             self._disk.keep_journal()
+
+    def _die_and_find_down(self, index: int, strike: Strike, venues: list[str]) -> None:
+        def down() -> None:
+            for venue in venues:
+                self._meet(index, strike, venue)
+                self._admin.post_fault({"venue": venue, "fault": "venue_down", "seconds": strike.seconds})
+
+        assert self._life is not None
+        self._life.kill_at(Point.AFTER_COMMIT, strike.passes, down)
 
     def _halt(self, index: int, strike: Strike) -> None:
         process = self._process

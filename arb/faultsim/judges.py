@@ -23,6 +23,7 @@ from arb.faultsim.conduct import (
     beyond_the_report,
     ended_without_fills,
     entries_of,
+    on_belief,
     on_still_books,
     on_swept_books,
     opened_while_stopped,
@@ -91,6 +92,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
         return [
             *sent_twice(evidence),
             *sent_too_early(files.journal),
+            *on_belief(files.journal),
             *torn_apart(evidence.orders),
             *wrongly_written_off(evidence),
             *orders_differ(evidence, lost=any(POWER_CUT in strike for strike in outcome.fired)),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.faultsim.faults import Life, Line, Point
+from arb.sandbox.wire import CLOSED
 from arb.sandbox.wire import HttpAnswer as VenueAnswer
 from arb.sandbox.wire import HttpRequest as VenueRequest
 from arb.sandbox.world import REST_PREFIXES, WS_PATHS, HttpReply, SimWorld, WsText, venue_of_path
@@ -106,7 +107,7 @@ class Network:
             return False
         venue, waiting = held
         line, answer = self.lines[venue], reply.answer
-        if line.lost("net_answer_lost"):
+        if answer is CLOSED or line.lost("net_answer_lost"):
             _settle(waiting, None)
             return True
         delay_ns = line.delay_ns(now_ns)
@@ -147,7 +148,8 @@ class Network:
         if self.lines[venue].refused(self.clock.wall_ns()):
             raise SocketEnded("connection refused")
         session_id = self.world.open_session(path, self.clock.wall_ns())
-        assert session_id is not None
+        if session_id is None:
+            raise SocketEnded("closed by the venue")
         socket = MemorySocket(self, venue, session_id, life)
         self._sockets[session_id] = socket
         return socket

@@ -17,8 +17,7 @@ import msgspec
 
 from arb import __version__
 from arb.clock import NS_PER_S, Clock
-from arb.core.accounts.former_accounts import with_present_accounts
-from arb.core.accounts.restart import Restored
+from arb.core.accounts.former_accounts import present_names
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import (
@@ -29,15 +28,25 @@ from arb.core.events import (
     ShutdownAsked,
     StoreStateChanged,
     TroubleReported,
+    VenueArrived,
 )
 from arb.core.incidents import HaltReason, IncidentKind
 from arb.core.state import EngineSettings
-from arb.errors import EXIT_HALTED, EXIT_OK, ArbError, InvariantError
+from arb.errors import (
+    EXIT_HALTED,
+    EXIT_OK,
+    ArbError,
+    ConfigError,
+    InvariantError,
+    VenueError,
+)
+from arb.live.arrival import Arrivals, unless_down
 from arb.live.control import read_halt_file
 from arb.live.executor import Executor
+from arb.live.left_behind import Recoverable, left_open, present_accounts, restored_from, restored_on
 from arb.live.runner import JournalWriter, LedgerWriter, Runner, TapeWriter
 from arb.live.tasks import DeadManSwitch, DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
-from arb.live.universe import Universe
+from arb.live.universe import Universe, joining
 from arb.market.ids import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import JournalState
@@ -56,20 +65,12 @@ OnLedgerState = Callable[[bool, str], None]
 Job = Coroutine[Any, Any, None]
 
 
-class Journal(JournalWriter, Protocol):
+class Journal(JournalWriter, Recoverable, Protocol):
     """What a run needs of its journal."""
 
     @property
     def last_seq(self) -> int:
         """Return the sequence number of the last event, 0 for a new journal."""
-
-    def restore(
-        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
-    ) -> JournalState:
-        """Return what a restart on these accounts needs; raise `StoreError` at an entry that cannot be read.
-
-        `former_accounts`: earlier names of accounts, and their present ones.
-        """
 
 
 class Tape(TapeWriter, Protocol):
@@ -82,7 +83,8 @@ class Tape(TapeWriter, Protocol):
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is made of.
 
-    `symbols`: what may be traded at each venue. `make_universe` says which of the listed instruments are traded, `make_books`
+    `symbols`: what may be traded at each venue. `waits_for_venues`: a start goes on with fewer than two venues, though nothing
+    is open. `make_universe` says which of the listed instruments are traded (and may be at absent venues), `make_books`
     reads their frames, `make_feeds` brings the frames. `sync` makes the journal survive a power cut; None: nobody need.
     `halt_file_of`: the journal beside which a halt file may lie; None: there is none. `dropped`: how many untraded
     opportunities the ledger could not take so far. `dedicated`: venues whose accounts are nobody else's. `jobs`: what else is
@@ -101,11 +103,12 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal
     make_ledger: Callable[[OnLedgerState], LedgerWriter]
     gateways: Mapping[str, OrderGateway]
-    make_universe: Callable[[Iterable[Instrument]], Universe]
+    make_universe: Callable[[Iterable[Instrument], Mapping[str, tuple[str, ...]]], Universe]
     make_books: Callable[[Universe], Books]
     make_feeds: Callable[[Books, FrameListener, EventListener], Mapping[str, MarketFeed]]
     on_alert: Callable[[str], None]
     dropped: Callable[[], int] = int
+    waits_for_venues: bool = False
     sync: Callable[[], Awaitable[None]] | None = None
     halt_file_of: Path | None = None
     dedicated: frozenset[str] = frozenset()
@@ -129,22 +132,34 @@ class Node:
         self._drops = DropCounter(parts.dropped)
         self._feeds: dict[str, MarketFeed] = {}
         self._executor: Executor
+        self._arrivals: Arrivals
+        self._absent: dict[str, str] = {}  # by venue, why it did not answer at the start
+        self._former: dict[str, str] = {}  # former account names, each with the present one
 
     async def start(self) -> None:
-        """Ask the venues what they list and what the accounts hold, and recover what the journal left open.
+        """Ask the venues that are not down what they list and hold, and recover what the journal left open.
 
-        Raises `VenueError` when a venue cannot be used, `ConfigError` when nothing can be traded here.
+        Raises `VenueError` when one answers and cannot be used, or too few do, `ConfigError` when nothing can be traded here.
         """
+        try:
+            await self._start()
+        except BaseException:
+            await self._arrivals.close()
+            raise
+
+    async def _start(self) -> None:
         parts = self._parts
-        await asyncio.gather(*(gateway.start() for gateway in parts.gateways.values()))
+        self._arrivals = Arrivals(parts.gateways, parts.symbols, clock=parts.clock, rng=parts.rng)
+        has_open = bool(left_open(parts.journal, parts.sandbox_id))
+        listed, self._absent = await self._arrivals.first(alone=has_open or parts.waits_for_venues)
         state = restored_on(parts.journal, parts.gateways.values())
-        accounts = present_accounts(parts.gateways, state)
+        self._former = state.former_accounts
+        accounts = present_accounts(parts.gateways, self._former)
         parts.claim(accounts.values())
-        universe = parts.make_universe(await self._instruments())
+        universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
         books = parts.make_books(universe)
         self.engine = Engine(parts.settings, books)
-        restored = restored_from(state)
-        self.engine.load(restored)
+        self.engine.load(restored := restored_from(state))
         self._join()
         self.joined = True
         if parts.tape is not None:
@@ -157,7 +172,7 @@ class Node:
             parts.tape.begin(head, parts.clock.wall_ns())
         self._feeds.update(parts.make_feeds(books, self.runner.on_frame, self.runner.emit))
         self._begin(universe, state, accounts)
-        await self._ask_first()
+        await self._ask_first(venue for venue in parts.gateways if venue not in self._absent)
 
     async def trade(self, until: Coroutine[Any, Any, int]) -> int:
         """Trade until `until` is over or the engine has ended by itself, wind down, and return the exit code.
@@ -174,17 +189,13 @@ class Node:
             for task in (asked, finished, *tasks):
                 task.cancel()
             await asyncio.gather(asked, finished, *tasks, return_exceptions=True)
+            await self._arrivals.close()
 
     async def close(self) -> None:
         """Release the gateways' sockets."""
         await asyncio.gather(*(gateway.close() for gateway in self._parts.gateways.values()))
 
     # The start.
-
-    async def _instruments(self) -> list[Instrument]:
-        parts = self._parts
-        asked = (gateway.instruments(parts.symbols[venue]) for venue, gateway in parts.gateways.items())
-        return [instrument for listed in await asyncio.gather(*asked) for instrument in listed]
 
     def _join(self) -> None:
         parts = self._parts
@@ -220,7 +231,8 @@ class Node:
                 account_ids=accounts,
                 seed=parts.seed,
                 version=__version__,
-                former_account_ids=state.former_accounts,
+                former_account_ids=self._former,
+                absent=self._absent,
             )
         )
         if parts.ledger_blocked is not None:
@@ -231,27 +243,28 @@ class Node:
         if reason is not None:
             take(HaltAsked(reason=reason))
 
-    async def _ask_first(self) -> None:
-        """Ask every venue for its clock, and then for all balances: side by side, for they take most of a start's time."""
-        gateways = self._parts.gateways.values()
-        clocks = await asyncio.gather(*(gateway.measure_clock() for gateway in gateways))
-        balances = await asyncio.gather(*(gateway.balances() for gateway in gateways))
+    async def _ask_first(self, venues: Iterable[str]) -> None:
+        """Ask venues for their clocks, and then for all balances: side by side, for they take most of a start's time.
+
+        What one does not answer any more is asked again while trading, like everything that is to be known of it.
+        """
+        gateways = [self._parts.gateways[venue] for venue in venues]
+        clocks = await asyncio.gather(*(unless_down(gateway.measure_clock()) for gateway in gateways))
+        balances = await asyncio.gather(*(unless_down(gateway.balances()) for gateway in gateways))
         for clock, held in zip(clocks, balances, strict=True):
-            self.runner.take(clock)
-            self.runner.take(held)
+            for event in (clock, held):
+                if event is not None:
+                    self.runner.take(event)
 
     # While it runs.
 
     def _jobs(self) -> Iterable[Job]:
         parts, emit = self._parts, self.runner.emit
-        for name, feed in self._feeds.items():
-            yield self._kept_up(f"the feed {name}", feed.run)
-        for venue, gateway in parts.gateways.items():
-            yield self._kept_up(f"the private stream of {venue}", partial(gateway.run_private, emit))
-            yield self._kept_up(f"the clock of {venue}", partial(keep_clock, gateway, emit))
-            yield self._kept_up(f"the rules of {venue}", partial(self._keep_rules, gateway))
-            if venue in parts.dedicated:
-                yield self._kept_up(f"the dead-man switch of {venue}", self._dead_man(gateway).run)
+        for venue in parts.gateways:
+            if venue in self._absent:
+                yield self._bring_up(venue)
+            else:
+                yield from self._jobs_at(venue, [name for name, feed in self._feeds.items() if feed.venue == venue])
         if parts.sync is not None:
             complain = partial(log.error, "journal: %s")
             yield self._kept_up("the journal's fsync", partial(keep_synced, parts.sync, complain))
@@ -261,6 +274,62 @@ class Node:
         if parts.view is not None:
             yield self._shown(parts.view(self))
         yield from (self._guarded(job) for job in parts.jobs(self))
+
+    def _jobs_at(self, venue: str, connections: Iterable[str]) -> Iterable[Job]:
+        """Yield what keeps up one venue, and these of its public connections."""
+        gateway, emit = self._parts.gateways[venue], self.runner.emit
+        for name in connections:
+            yield self._kept_up(f"the feed {name}", self._feeds[name].run)
+        yield self._kept_up(f"the private stream of {venue}", partial(gateway.run_private, emit))
+        yield self._kept_up(f"the clock of {venue}", partial(keep_clock, gateway, emit))
+        yield self._kept_up(f"the rules of {venue}", partial(self._keep_rules, gateway))
+        if venue in self._parts.dedicated:
+            yield self._kept_up(f"the dead-man switch of {venue}", self._dead_man(gateway).run)
+
+    async def _bring_up(self, venue: str) -> None:
+        """Wait for a venue that was absent at the start, bring it up as the others were then, and keep it up.
+
+        One that cannot be used stays out, and an incident says why: with the others it goes on.
+        """
+        try:
+            connections = self._join_venue(venue, await self._arrivals.later(venue))
+            await self._ask_first((venue,))
+        except InvariantError as error:
+            return self.runner.fail(error)
+        except Exception as error:  # the top of a task: one venue's trouble must not end trading at the others
+            expected = isinstance(error, VenueError | ConfigError)
+            kind = IncidentKind.VENUE_ABSENT if expected else IncidentKind.EXECUTOR_ERROR
+            text = f"{venue} is left out until the next start: {error if expected else repr(error)}"
+            log.critical("%s", text)
+            return self.runner.emit(TroubleReported(kind=kind, text=text))
+        await asyncio.gather(*self._jobs_at(venue, connections))
+
+    def _join_venue(self, venue: str, instruments: tuple[Instrument, ...]) -> Iterable[str]:
+        """Let the engine take in a venue that answers; return its public connections."""
+        gateway, state = self._parts.gateways[venue], self.engine.state
+        self._former = present_names(self._former, dict.fromkeys(gateway.former_ids, gateway.account_id))
+        account_id = present_accounts({venue: gateway}, self._former)[venue]
+        self._parts.claim((account_id,))
+        awaited = [symbol for other in state.absent if other != venue for symbol in self._parts.symbols[other]]
+        connections = joining(instruments, state.instruments.values(), awaited)
+        carried = {native for natives in connections.values() for native in natives}
+        scales = dict(state.books.scales)
+        self.runner.take(
+            VenueArrived(
+                venue=venue,
+                account_id=account_id,
+                former_account_ids=self._former,
+                instruments=tuple(one for one in instruments if one.native_symbol in carried),
+                connections=connections,
+            )
+        )
+        for name, natives in connections.items():
+            for native in natives:
+                self._feeds[name].add_book(native)
+        for (at, symbol), instrument in state.instruments.items():
+            if at != venue and scales.get(symbol) != state.books.scales.get(symbol):
+                self._feeds[state.books.connection_of(at, symbol)].resync(instrument.native_symbol)
+        return connections
 
     def _keep_rules(self, gateway: OrderGateway) -> Job:
         known = tuple(i for (at, _), i in self.engine.state.instruments.items() if at == gateway.venue)
@@ -329,37 +398,3 @@ class Node:
             self._drops.report(runner.take)
             runner.take(RunEnded(exit_code=exit_code, fatal=None if runner.fatal is None else str(runner.fatal)))
         return exit_code
-
-
-def restored_from(state: JournalState) -> Restored:
-    """Return what the engine recovers of what the journal left, every account by its present name."""
-    recent = state.recent
-    restored = Restored(
-        control=state.control,
-        pairs=state.pairs,
-        residuals=state.residuals,
-        agreed=state.agreed,
-        last_ns=state.last_ns,
-        recent=recent.pairs,
-        known=recent.known,
-        foreign_orders=recent.foreign_orders,
-        foreign_fills=recent.foreign_fills,
-        former_accounts=state.remembered_accounts,
-    )
-    return with_present_accounts(restored, state.former_accounts)
-
-
-def restored_on(journal: Journal, gateways: Iterable[OrderGateway]) -> JournalState:
-    """Return what a restart on these gateways' accounts needs; they have been started. Raises `StoreError`."""
-    started = tuple(gateways)
-    former = {name: gateway.account_id for gateway in started for name in gateway.former_ids}
-    return journal.restore([gateway.account_id for gateway in started], former)
-
-
-def present_accounts(gateways: Mapping[str, OrderGateway], state: JournalState) -> dict[str, str]:
-    """Return the accounts by venue, by the names that count.
-
-    A venue that does not report its id today, and did under the same key before, still has the same account.
-    """
-    former = state.former_accounts
-    return {venue: former.get(gateway.account_id, gateway.account_id) for venue, gateway in gateways.items()}

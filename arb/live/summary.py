@@ -108,6 +108,7 @@ def summarise(
         "incidents": tally.incidents,
         "halted": state.control.halted,
         "state": str(state.control.state),
+        "absent_venues": {venue: known.absent for venue, known in state.venues.items() if known.absent is not None},
         "stopped_assets": {venue: assets for venue in state.venues if (assets := state.stopped_assets(venue))},
         "late_legs": late_legs(engine),
         "ceiling_net": ceiling_net,
@@ -213,6 +214,8 @@ def _connection(engine: Engine, connection: Connection) -> dict[str, Any]:
 def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
     """Return why nothing, or not everything, may be opened at a venue; None when nothing stands against it."""
     venue_state = engine.state.venues[venue]
+    if venue_state.absent is not None:
+        return f"does not answer since the start: {venue_state.absent}"
     if not venue_state.snapshot_taken:
         return "account snapshot under way"
     if venue_state.paused_until_ns > now_ns:

@@ -1,5 +1,6 @@
 """What is traded where, and the books that follow from it, as the venues' specs make them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -13,23 +14,32 @@ from arb.market.instrument import Instrument
 from arb.market.scale import Scale, common_scale
 from arb.venues.registry import spec_of
 
+Connections = Mapping[str, Sequence[str]]
+"""What each public connection carries: native symbols, by the connection's name."""
+
 
 class Universe(msgspec.Struct, frozen=True):
-    """What is traded where: the rules, a scale per symbol, an arena row per book."""
+    """What is traded where: the rules, a scale per symbol, an arena row per book.
+
+    `awaited`: the symbols that may be traded at the venues that are absent, by venue.
+    """
 
     instruments: tuple[Instrument, ...]
     scales: dict[str, Scale]
     rows: dict[tuple[str, str], int]
+    awaited: Mapping[str, Sequence[str]] = {}
 
 
-def universe_of(instruments: Iterable[Instrument]) -> Universe:
-    """Return scales and rows for the symbols that at least two venues list; raises `ConfigError` when there is none."""
-    listed = tuple(instruments)
-    venues_of: dict[str, int] = {}
-    for instrument in listed:
-        venues_of[instrument.symbol] = venues_of.get(instrument.symbol, 0) + 1
+def universe_of(instruments: Iterable[Instrument], awaited: Mapping[str, Sequence[str]] | None = None) -> Universe:
+    """Return scales and rows for the symbols that at least two venues list, or may list once they are all there.
+
+    `awaited`: what may be traded at the absent venues; None: there are none. Raises `ConfigError` when there is no such symbol.
+    """
+    listed, awaited = tuple(instruments), awaited or {}
+    venues_of = Counter(instrument.symbol for instrument in listed)
+    venues_of.update(symbol for symbols in awaited.values() for symbol in symbols)
     shared = tuple(instrument for instrument in listed if venues_of[instrument.symbol] >= 2)
-    if not shared:
+    if not any(count >= 2 for symbol, count in venues_of.items()):
         raise ConfigError("[run] symbols: no symbol is listed at two enabled venues: choose others")
     scales = {
         symbol: common_scale(
@@ -37,21 +47,41 @@ def universe_of(instruments: Iterable[Instrument]) -> Universe:
         )
         for symbol in sorted({i.symbol for i in shared})
     }
-    return Universe(shared, scales, {(i.venue, i.symbol): row for row, i in enumerate(shared)})
+    return Universe(shared, scales, {(i.venue, i.symbol): row for row, i in enumerate(shared)}, awaited)
 
 
-Connections = Mapping[str, Sequence[str]]
-"""What each public connection carries: native symbols, by the connection's name."""
+def joining(
+    instruments: Iterable[Instrument], known: Iterable[Instrument], awaited: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the connections of a venue that comes late, with those of its books that somebody else has or may have.
+
+    `known`: what is listed elsewhere; `awaited`: symbols that venues still absent may list.
+    """
+    elsewhere = {instrument.symbol for instrument in known} | set(awaited)
+    listed = [instrument for instrument in instruments if instrument.symbol in elsewhere]
+    return {
+        name: natives
+        for venue in sorted({instrument.venue for instrument in listed})
+        for name, natives in _split(venue, [i.native_symbol for i in listed if i.venue == venue]).items()
+    }
 
 
 def connections_of(universe: Universe, *, limited: bool = True) -> dict[str, tuple[str, ...]]:
-    """Share the books out among public connections, as many as the venues' limits ask for; not `limited`: one a venue."""
+    """Share the books out among public connections, as many as the venues' limits ask for; not `limited`: one a venue.
+
+    An absent venue has as many as it may come to need; they carry nothing yet.
+    """
     shared: dict[str, tuple[str, ...]] = {}
     for venue in sorted({venue for venue, _ in universe.rows}):
         natives = tuple(i.native_symbol for i in universe.instruments if i.venue == venue)
-        limit = spec_of(venue).connections.books_per_connection if limited else 0
-        shared |= split_books(venue, natives, limit or None)
+        shared |= _split(venue, natives) if limited else split_books(venue, natives, None)
+    for venue in sorted(universe.awaited):
+        shared |= dict.fromkeys(_split(venue, universe.awaited[venue]), ())
     return shared
+
+
+def _split(venue: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    return split_books(venue, names, spec_of(venue).connections.books_per_connection or None)
 
 
 def books_of(universe: Universe, timing: Timing, connections: Connections | None = None) -> Books:
@@ -59,7 +89,7 @@ def books_of(universe: Universe, timing: Timing, connections: Connections | None
 
     Without `connections` the books are shared out as the venues' limits ask for.
     """
-    arena = BookArena(len(universe.rows))
+    arena = BookArena(len(universe.rows), spare=sum(map(len, universe.awaited.values())))
     seats = {
         (i.venue, i.native_symbol): BookSeat(universe.rows[i.venue, i.symbol], universe.scales[i.symbol])
         for i in universe.instruments

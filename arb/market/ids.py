@@ -104,6 +104,7 @@ def _decode(text: str) -> int:
 
 
 _OWN_ID = re.compile(r"[0-9A-Za-z]{1,40}")
+_VENUE = re.compile(r"[a-z0-9]*")
 _NAME = re.compile(r"[a-z0-9]+-(?:uid-[0-9A-Za-z]+|[0-9a-f]{12})-(?P<sandbox>.+)")
 
 
@@ -132,6 +133,11 @@ def sandbox_of(account_id: str) -> str | None:
     """
     found = _NAME.fullmatch(account_id)
     return None if found is None else found["sandbox"]
+
+
+def venue_of_account(account_id: str) -> str:
+    """Return the venue of an account: every name of one begins with it."""
+    return _VENUE.match(account_id).group()  # type: ignore[union-attr]  # matches the empty text, too
 
 
 def _tail(sandbox_id: str | None) -> str:

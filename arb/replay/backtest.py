@@ -217,7 +217,7 @@ class Backtest:
             journal=self._journal,
             make_ledger=lambda _: self._ledger,
             gateways={venue: self._gateway(venue, player) for venue in capture.venues},
-            make_universe=lambda _: Universe(capture.instruments, capture.scales, books.rows),
+            make_universe=lambda *_: Universe(capture.instruments, capture.scales, books.rows),
             make_books=lambda _: books,
             make_feeds=make_feeds,
             on_alert=lambda _: None,

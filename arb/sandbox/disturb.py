@@ -30,6 +30,7 @@ class Disturbed(Protocol):
     sessions: dict[int, Session]
     skew_ns: int
     key_revoked: bool
+    down: bool
 
     @property
     def now_ns(self) -> int:
@@ -60,6 +61,7 @@ class Disturbance:
             "fee_tier_change": self._start_fee_tier_change,
             "min_size_change": self._start_min_size_change,
             "key_revoked": self._start_key_revoked,
+            "venue_down": self._start_venue_down,
             "interest": self._start_billed,
             "internal_transfer": self._start_billed,
         }
@@ -101,6 +103,8 @@ class Disturbance:
                 exchange.change_rules(symbol, min_size=size)
         elif fault.name == "key_revoked":
             venue.key_revoked = False
+        elif fault.name == "venue_down":
+            venue.down = False
 
     # -- while it lasts --------------------------------------------------------------------------------------------
 
@@ -177,6 +181,12 @@ class Disturbance:
 
     def _start_key_revoked(self, fault: Fault) -> None:
         self.venue.key_revoked = True
+
+    def _start_venue_down(self, fault: Fault) -> None:
+        self.venue.down = True
+        if self.venue.sessions:
+            self.venue.board.hit(fault)
+        self._cut_all()
 
     def _start_min_size_change(self, fault: Fault) -> None:
         exchange = self.venue.exchange

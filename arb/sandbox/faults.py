@@ -65,6 +65,7 @@ KINDS: dict[str, FaultKind] = {
     "fee_tier_change": FaultKind("2", STATE, "place"),  # factor on every fee rate
     "min_size_change": FaultKind("10", STATE, "place"),  # factor on the minimum sizes
     "key_revoked": FaultKind(None, STATE, "any"),
+    "venue_down": FaultKind(None, STATE, "any"),  # every connection is closed unanswered, and nothing is taken
     "interest": FaultKind("0.00000123", STATE, "any"),  # quote credited
     "internal_transfer": FaultKind("200", STATE, "any"),  # quote from another account of the holder; below 0 to it
 }
@@ -162,7 +163,9 @@ class FaultBoard:
         return over
 
 
-_OWN_COUNT = frozenset({"late_fill", "foreign_order", "crossed_book", "book_frozen", "busy_feed"}) | BILLED
+_OWN_COUNT = (
+    frozenset({"late_fill", "foreign_order", "crossed_book", "book_frozen", "busy_feed", "venue_down"}) | BILLED
+)
 """State faults that count their own strikes, not the calls made meanwhile."""
 
 REQUEST_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.scope == REQUEST and name != "partial_fill")

@@ -14,7 +14,7 @@ from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
 from arb.sandbox.admin import Admin
 from arb.sandbox.profiles import SYMBOLS
-from arb.sandbox.wire import HttpAnswer, HttpRequest
+from arb.sandbox.wire import CLOSED, HttpAnswer, HttpRequest
 from arb.sandbox.world import WS_PATHS, HttpReply, SimWorld, WsClosed, WsText, venue_of_path
 
 HOST = "127.0.0.1"
@@ -117,6 +117,8 @@ class Shell:
         answer = await waiting
         if answer is None:
             return await self._never_answer(request)
+        if answer is CLOSED:
+            return _closed(request)
         return web.Response(
             status=answer.status, body=answer.body, headers=answer.headers, content_type=answer.content_type
         )
@@ -125,9 +127,7 @@ class Shell:
     async def _never_answer(request: web.Request) -> web.StreamResponse:
         """Keep the connection open and silent, then cut it."""
         await asyncio.sleep(NO_ANSWER_HOLD_S)
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response(status=500)
+        return _closed(request)
 
     async def _admin_answer(self, request: web.Request, path: str) -> web.Response:
         if self.admin is None:
@@ -139,18 +139,17 @@ class Shell:
     # -- websockets ------------------------------------------------------------------------------------------------
 
     async def _websocket(self, request: web.Request, path: str) -> web.StreamResponse:
-        socket = web.WebSocketResponse(compress=False, timeout=1.0)
-        await socket.prepare(request)
         session_id = self.world.open_session(path, self.clock.wall_ns())
         if session_id is None:
-            await socket.close()
-            return socket
+            return _closed(request)
         outbox = self._outboxes[session_id] = Outbox()
-        writer = asyncio.create_task(_drain(outbox, socket))
-        filler = asyncio.create_task(
-            self._fill(session_id, socket, BUSY_TEXTS[venue_of_path(path, WS_PATHS) or "gate"])
-        )
+        socket = web.WebSocketResponse(compress=False, timeout=1.0)
+        helpers: list[asyncio.Task[None]] = []
         try:
+            await socket.prepare(request)
+            texts = BUSY_TEXTS[venue_of_path(path, WS_PATHS) or "gate"]
+            helpers.append(asyncio.create_task(_drain(outbox, socket)))
+            helpers.append(asyncio.create_task(self._fill(session_id, socket, texts)))
             async for message in socket:
                 if message.type == WSMsgType.TEXT:
                     self.world.receive(session_id, message.data, self.clock.wall_ns())
@@ -158,8 +157,8 @@ class Shell:
         finally:
             self._outboxes.pop(session_id, None)
             self.world.close_session(session_id, self.clock.wall_ns())
-            writer.cancel()
-            filler.cancel()
+            for helper in helpers:
+                helper.cancel()
         return socket
 
     async def _fill(self, session_id: int, socket: web.WebSocketResponse, text: str) -> None:
@@ -173,6 +172,13 @@ class Shell:
             except (ConnectionError, RuntimeError):
                 return
             await asyncio.sleep(0)  # everybody else's turn, where the socket takes all
+
+
+def _closed(request: web.Request) -> web.StreamResponse:
+    """Close a connection without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
 
 
 async def _drain(outbox: Outbox, socket: web.WebSocketResponse) -> None:

@@ -17,7 +17,7 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.faults import BOOK_FAULTS, FILL_FAULTS, FRAME_FAULTS, REQUEST_FAULTS, Fault, FaultBoard
 from arb.sandbox.market import BookStream, BookUpdate
 from arb.sandbox.values import Event, OrderChanged, SimOrder
-from arb.sandbox.wire import CANCEL, PLACE, PUBLIC, QUERY, Call, Dialect, HttpAnswer, Scheduler, Session
+from arb.sandbox.wire import CANCEL, CLOSED, PLACE, PUBLIC, QUERY, Call, Dialect, HttpAnswer, Scheduler, Session
 
 CONTROL_DELAY_NS = 1 * NS_PER_MS
 NEVER_EXECUTED = frozenset({"http_429", "http_503_maintenance", "reject_balance"})
@@ -74,6 +74,7 @@ class SimVenue:
         self.sessions: dict[int, Session] = {}
         self.skew_ns = 0
         self.key_revoked = False
+        self.down = False
         self.race: Callable[[SimOrder], int | None] | None = None
         self._delivery = delivery
         self._rng = rng
@@ -108,8 +109,13 @@ class SimVenue:
     def perform(self, call: Call, execute: Callable[[int], HttpAnswer], deliver: Deliver, now_ns: int) -> None:
         """Take a call from the wire: way in, faults, execution, record, way out.
 
-        `deliver(None, ...)` means that no answer will ever come. Half the drawn order delay lies on each way.
+        `deliver(None, ...)` means that no answer will ever come, `deliver(CLOSED, ...)` that the connection is closed instead.
+        Half the drawn order delay lies on each way.
         """
+        if self._is_down(_where(call)):
+            self._record(call, None, False)
+            deliver(CLOSED, self.scheduler.now_ns)
+            return
         delay = self._draw_ns(self.exchange.profile.order_delay_ms)
         where = _where(call)
         started = self.scheduler.now_ns
@@ -123,11 +129,15 @@ class SimVenue:
         way_out = delay - delay // 2 + (fault.ms_as_ns() if fault and name == "slow" else 0)
 
         def run(at_ns: int) -> None:
+            if self._is_down(where):
+                self._record(call, None, False)
+                deliver(CLOSED, at_ns)
+                return
             answer = self._execute(call, execute, fault)
             if answer is None or name == "lost_ack":
                 deliver(None, at_ns)
             else:
-                self.scheduler.at(at_ns + way_out, lambda out_ns: deliver(answer, out_ns))
+                self.scheduler.at(at_ns + way_out, lambda out_ns: deliver(CLOSED if self.down else answer, out_ns))
 
         self.scheduler.at(arrive, run)
 
@@ -152,6 +162,14 @@ class SimVenue:
         self._record(call, None if name == "lost_ack" else answer.status, self.exchange.taken != before)
         return answer
 
+    def _is_down(self, where: str) -> bool:
+        """Return whether the venue closes what comes, and count the hit."""
+        self._sweep()
+        if self.down:
+            self.board.take(_DOWN, where, None, self.scheduler.now_ns)
+            self._sweep()
+        return self.down
+
     def _dies_before(self, fault: Fault) -> bool:
         if fault.name not in ("http_500", "http_502_html"):
             return False
@@ -169,6 +187,10 @@ class SimVenue:
             self.records.append(RequestRecord(self.now_ns, call.kind, client_id, status, applied, call.over))
 
     # -- sessions --------------------------------------------------------------------------------------------------
+
+    def refuses_session(self) -> bool:
+        """Return whether a connection made now is closed at once."""
+        return self._is_down("stream")
 
     def open(self, session_id: int, path: str) -> Session:
         """Open a websocket session."""
@@ -362,6 +384,7 @@ class SimVenue:
 _BUSY = frozenset({"busy_feed"})
 _FROZEN = frozenset({"book_frozen"})
 _PARTIAL = frozenset({"partial_fill"})
+_DOWN = frozenset({"venue_down"})
 
 
 def _where(call: Call) -> str:

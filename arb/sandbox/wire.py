@@ -82,6 +82,10 @@ class HttpAnswer:
     content_type: str = "application/json"
 
 
+CLOSED = HttpAnswer(0, b"")
+"""Stands for a connection that is closed without an answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a request is about. `kind`: place, cancel, query (private reads) or public."""

@@ -52,7 +52,7 @@ def venue_of_path(path: str, table: dict[str, str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """The answer to a submitted request; `answer` None: none will ever come."""
+    """The answer to a submitted request; `answer` None: none will ever come; `CLOSED`: its connection is closed instead."""
 
     token: int
     answer: HttpAnswer | None
@@ -151,12 +151,14 @@ class SimWorld:
         return token
 
     def open_session(self, path: str, now_ns: int) -> int | None:
-        """Open a websocket session and return its id; None when no venue owns the path."""
+        """Open a websocket session and return its id; None when no venue owns the path, or the venue closes it at once."""
         name = venue_of_path(path, WS_PATHS)
         venue = self.venues.get(name) if name else None
         if venue is None:
             return None
         self.scheduler.run_until(now_ns)
+        if venue.refuses_session():
+            return None
         self._count += 1
         venue.open(self._count, path)
         self._session_venue[self._count] = venue

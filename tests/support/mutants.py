@@ -95,7 +95,7 @@ MUTANTS = {
     "repair-early": Mutant(
         "nothing is repaired while an order of the pair is unsettled",
         "arb/core/pairs/leg_repairer.py",
-        "        if not pair.settled:\n            self._check_deadline(pair, now_ns)\n            return\n",
+        "        if self._awaits_answers(pair):\n            self._check_deadline(pair, now_ns)\n            return\n",
         "",
     ),
     "ended-is-settled": Mutant(
@@ -266,6 +266,18 @@ MUTANTS = {
         "arb/core/accounts/recovery.py",
         "        if pair is not None and pair.plan.symbol == report.symbol:\n",
         "        if pair is not None and pair.closed:\n",
+    ),
+    "on-belief": Mutant(
+        "no leg is repaired on belief about an order at a venue that has not answered since the start",
+        "arb/core/pairs/leg_repairer.py",
+        "certain = pair.certain_imbalance(base)",
+        "certain = pair.imbalance(base)",
+    ),
+    "absent-forgotten": Mutant(
+        "a pair with an order at a venue that does not answer at the start is not given up",
+        "arb/core/accounts/restart.py",
+        "        if any(has_vanished(state, account_id) for account_id in gone):\n",
+        "        if any(state.venues[order.venue].absent for order in open_pair.orders):\n",
     ),
     "reopened": Mutant(
         "a pair that a late fill has opened again is recovered whole after a restart",

@@ -66,6 +66,12 @@ class AccountReconciler:
         self._received_ns = dict(_received_before(restored))
         self._explain_from_ns = self.balances.recover(restored.agreed, now_ns - SNAPSHOT_MAX_S * NS_PER_S)
 
+    def account_named(self, venue: str) -> None:
+        """Go on from what was agreed on with a venue's account, whose name is known only now."""
+        agreed_ns = self.balances.recover_at(venue)
+        if agreed_ns is not None:
+            self._explain_from_ns[venue] = agreed_ns
+
     def on_balances(self, event: BalancesReported) -> None:
         """Compare reported balances with those we compute; the first complete report leads to an account snapshot.
 

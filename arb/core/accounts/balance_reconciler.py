@@ -138,16 +138,20 @@ class BalanceReconciler:
 
     def recover(self, record: AgreedRecord | None, not_before_ns: int) -> dict[str, int]:
         """Compute from the totals a previous process agreed on; return when that was, for each venue with such a basis."""
-        state, since_ns = self.state, dict[str, int]()
         accounts = () if record is None else record.accounts
         # Anything older is no basis any more; accounts that are gone would be kept, and their history read, for ever.
         self._agreed = {agreed.account_id: agreed for agreed in accounts if agreed.ns >= not_before_ns}
-        for venue, venue_state in state.venues.items():
-            agreed = self._agreed.get(venue_state.account_id)
-            if agreed is not None:
-                state.inventory.restore_basis(venue, agreed.totals, agreed.ns)
-                self._agreed_ns[venue] = since_ns[venue] = agreed.ns
-        return since_ns
+        found = {venue: self.recover_at(venue) for venue in self.state.venues}
+        return {venue: ns for venue, ns in found.items() if ns is not None}
+
+    def recover_at(self, venue: str) -> int | None:
+        """Do the same for a venue's present account alone; None where it has no basis."""
+        agreed = self._agreed.get(self.state.venues[venue].account_id)
+        if agreed is None:
+            return None
+        self.state.inventory.restore_basis(venue, agreed.totals, agreed.ns)
+        self._agreed_ns[venue] = agreed.ns
+        return agreed.ns
 
     def agreed_ns(self, venue: str) -> int:
         """Return when the balances that last agreed were asked for, 0 when none did yet."""

@@ -1,10 +1,12 @@
 """Recover what a previous process left in the journal: unfinished pairs, residuals, halts, losses.
 
 An order that was journalled but never answered is unknown: it may have left before the process died. So every unsettled order
-is queried at once. Pairs of a sandbox that is gone end as abandoned. A pair whose symbol is no longer traded, or one of whose
-accounts is not connected (its venue is disabled, or the key is another account's), cannot be finished now: it halts trading,
-stays in the journal as it is for a start that can finish it, and ends as abandoned when the user resumes without it. An
-account that had another name before is the same account (`core/accounts/former_accounts.py`).
+is queried at once. Pairs of a sandbox that is gone end as abandoned, and no others ever do. A pair whose symbol is no longer
+traded, or one of whose accounts is not connected (the key is another account's), cannot be finished now: it halts trading and
+stays in the journal as it is for a start that can finish it, also when the user resumes without it. A pair with orders at a
+venue that does not answer is taken up like any other, and those orders are queried once it answers
+(`core/accounts/absence.py`). An account that had another name before is the same account
+(`core/accounts/former_accounts.py`).
 
 The journal's last moments may be missing (a power cut), and with them a repair that left and filled. So no recovered pair is
 repaired before a snapshot was taken of every account that may hold an order of it, or that snapshot was waited for long enough
@@ -31,7 +33,7 @@ from arb.core.records import (
 )
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
-from arb.market.ids import number_again, sandbox_of
+from arb.market.ids import number_again, sandbox_of, venue_of_account
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 
@@ -68,7 +70,7 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
     """Recover halts, residuals and unfinished pairs, and query every order that is not settled."""
     if restored.control is not None:
         state.control.restore(restored.control)
-    present = {venue_state.account_id for venue_state in state.venues.values()}
+    present = _present_accounts(state, restored)
     numbers: set[int] = set()
     if restored.residuals is not None:
         _recover_residuals(state, restored.residuals, present, now_ns)
@@ -79,15 +81,10 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
         base, quote = Symbol.of(plan.symbol).base_and_quote
         state.tally.opened += 1
         if any(has_vanished(state, account_id) for account_id in gone):
-            abandon(state, pair, f"pair {pair.id} belongs to an account that is not connected now: {gone}", now_ns)
+            _abandon(state, pair, f"pair {pair.id} belongs to an account that is not connected now: {gone}", now_ns)
             continue
-        if why := _out_of_reach(state, pair, gone):
-            manager.stranded[pair.id] = pair
-            text = (
-                f"pair {pair.id} was left open with {pair.imbalance(base)} {base} unhedged as far as is known, and {why}"
-                " and start again to have it finished, or give it up by `arb resume --reason TEXT`"
-            )
-            state.halt(HaltReason.STRANDED, text, now_ns, pair.id)
+        if why := out_of_reach(state, pair, gone):
+            strand(state, manager, pair, why, now_ns)
             continue
         holds = {(plan.buy_venue, quote): plan.hold_quote, (plan.sell_venue, base): plan.hold_base}
         state.inventory.reserve(pair.id, holds)
@@ -96,7 +93,8 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
             order.released = order.settled
             if not order.settled:
                 state.books.sending(order.venue, order.symbol, now_ns)
-                state.out.timer(OrderTimer(order.client_order_id), now_ns)
+                if state.venues[order.venue].absent is None:
+                    state.out.timer(OrderTimer(order.client_order_id), now_ns)
         state.out.timer(PairTimer(pair.id), now_ns)
         state.incident(
             IncidentKind.RESTORED,
@@ -115,8 +113,32 @@ def restore(state: EngineState, manager: OrderManager, restored: Restored, now_n
             manager.remember(pair)
 
 
-def abandon(state: EngineState, pair: PairTrade, why: str, now_ns: int) -> None:
-    """End a pair that cannot be finished in this run, and say why."""
+def _present_accounts(state: EngineState, restored: Restored) -> set[str]:
+    """Return the accounts that are connected, and of the venues that do not answer all that may be theirs.
+
+    Which account the key of an absent venue opens is known for certain only once it answers.
+    """
+    named = {order.account_id for pair in (*restored.pairs, *restored.recent) for order in pair.orders}
+    if (record := restored.residuals) is not None:
+        named.update(record.account_ids, *(held.account_ids for held in (*record.dust, *record.carried)))
+    absent = set(state.absent)
+    awaited = {name for name in named if venue_of_account(name) in absent and not has_vanished(state, name)}
+    return {venue_state.account_id for venue_state in state.venues.values()} | awaited
+
+
+def strand(state: EngineState, manager: OrderManager, pair: PairTrade, why: str, now_ns: int) -> None:
+    """Set a pair aside that cannot be finished in this run, and halt; it stays unfinished in the journal."""
+    base = Symbol.of(pair.plan.symbol).base
+    manager.stranded[pair.id] = pair
+    text = (
+        f"pair {pair.id} was left open with {pair.imbalance(base)} {base} unhedged as far as is known, and {why}"
+        " and start again to have it finished; `arb resume --reason TEXT` trades on without it meanwhile"
+    )
+    state.halt(HaltReason.STRANDED, text, now_ns, pair.id)
+
+
+def _abandon(state: EngineState, pair: PairTrade, why: str, now_ns: int) -> None:
+    """End a pair of a sandbox that is gone, and say why."""
     pair.move(Trigger.ABANDON, now_ns)
     state.tally.closed[pair.state] += 1
     # With the control row, since the day's turnover may stand in this pair's plan alone.
@@ -144,7 +166,7 @@ def has_vanished(state: EngineState, account_id: str) -> bool:
     return sandbox_of(account_id) not in (None, state.sandbox_id)
 
 
-def _out_of_reach(state: EngineState, pair: PairTrade, gone: list[str]) -> str | None:
+def out_of_reach(state: EngineState, pair: PairTrade, gone: list[str]) -> str | None:
     """Return why a pair cannot be finished now and what the user can do about it; None when it can be."""
     if gone:
         return f"{' and '.join(gone)} is not connected now: enable its venue, with a key of that account,"
@@ -154,9 +176,9 @@ def _out_of_reach(state: EngineState, pair: PairTrade, gone: list[str]) -> str |
 
 
 def _untraded(state: EngineState, pair: PairTrade) -> list[str]:
-    """Return the venues that are needed to finish a pair and have no book of its symbol."""
+    """Return the venues that are needed to finish a pair and have no book of its symbol; one that is absent may have it."""
     venues = {*pair.venues, *(order.venue for order in pair.orders.values() if not order.settled)}
-    return sorted(venue for venue in venues if not state.books.has(venue, pair.plan.symbol))
+    return sorted(venue for venue in venues - set(state.absent) if not state.books.has(venue, pair.plan.symbol))
 
 
 def _rebuild(state: EngineState, rows: OpenPair, numbers: set[int], now_ns: int) -> PairTrade:

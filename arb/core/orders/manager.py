@@ -90,6 +90,13 @@ class OrderManager:
         for order in pair.orders.values():
             self.know(order)
 
+    def forget(self, pair: PairTrade) -> None:
+        """Know a pair that is not open, and its orders, no longer."""
+        self.pairs.pop(pair.id, None)
+        for order in pair.orders.values():
+            self.orders.pop(order.client_order_id, None)
+            self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
+
     def know(self, order: WorkingOrder) -> None:
         """Make an order findable by both its names."""
         self.orders[order.client_order_id] = order
@@ -307,10 +314,8 @@ class OrderManager:
                 self._vacate(venue, pair.plan.symbol)
         self._closed.append(pair.id)
         while len(self._closed) > CLOSED_KEPT:
-            old = self.pairs.pop(self._closed.popleft(), None)
-            for order in old.orders.values() if old is not None and old.closed else ():
-                self.orders.pop(order.client_order_id, None)
-                self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
+            if (old := self.pairs.pop(self._closed.popleft(), None)) is not None and old.closed:
+                self.forget(old)
 
     # Inner workings.
 

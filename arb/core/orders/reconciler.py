@@ -146,6 +146,8 @@ class OrderReconciler:
 
     def cancel(self, order: WorkingOrder) -> None:
         """Ask for a resting order to be cancelled; queries go on whatever the answer, and cancel again while it rests."""
+        if self.state.venues[order.venue].absent is not None:
+            return  # its arrival asks for all that is not settled there
         order.cancels_asked += 1
         self.state.out.cancel(
             CancelOrder(
@@ -159,6 +161,8 @@ class OrderReconciler:
 
     def ask(self, order: WorkingOrder, now_ns: int) -> None:
         """Query an order now."""
+        if self.state.venues[order.venue].absent is not None:
+            return  # its arrival asks for all that is not settled there
         order.queries_sent += 1
         order.query_in_flight = True
         self.state.out.query(

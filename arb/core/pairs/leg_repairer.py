@@ -1,6 +1,7 @@
 """What a pair does next whenever one of its orders may have changed: wait, close, or repair.
 
-While an order of the pair is unsettled it waits. Then the imbalance alone decides: within dust the pair closes; otherwise the
+While an order of the pair is unsettled it waits; where that is at a venue that did not answer since the start, what no outcome
+of it could make even is repaired elsewhere. Then the imbalance alone decides: within dust the pair closes; otherwise the
 best legal order at a venue whose book is usable is sent (`repair_choice`), again and again until flat. Repairs are decided at
 `QueueDrained`, when nothing is unread on the sockets of the pair's own books, so that they are priced on books as new as can
 be; bytes that wait for 50 ms without a break are waited for no longer. Pacing may still hold a repair back on its way.
@@ -74,10 +75,16 @@ class LegRepairer:
         imbalance = pair.imbalance(base)
         is_flat = self._is_flat(pair, imbalance)
         pair.unhedged_since_ns = None if is_flat else pair.unhedged_since_ns or now_ns
-        if not pair.settled:
+        if self._awaits_answers(pair):
             self._check_deadline(pair, now_ns)
             return
-        if is_flat:
+        if not pair.settled:
+            certain = pair.certain_imbalance(base)
+            if not self._is_flat(pair, certain):
+                self._repair(pair, certain, now_ns)
+            else:
+                self._check_deadline(pair, now_ns)
+        elif is_flat:
             self.closer.close(pair, self._flat_trigger(pair), now_ns)
         else:
             self._repair(pair, imbalance, now_ns)
@@ -88,7 +95,7 @@ class LegRepairer:
         for pair in list(self.manager.open.values()):
             if any(self.state.books.awaited(venue, pair.plan.symbol) for venue in pair.venues):
                 continue
-            if pair.state in (PairState.REPAIRING, PairState.HALTED) and pair.settled:
+            if pair.state in (PairState.REPAIRING, PairState.HALTED) and not self._awaits_answers(pair):
                 self.progress(pair, now_ns)
         self._books_current = False
 
@@ -97,6 +104,18 @@ class LegRepairer:
         pair = self.manager.open.get(timer.pair_id)
         if pair is not None:
             self.progress(pair, now_ns)
+
+    def _awaits_answers(self, pair: PairTrade) -> bool:
+        """Return whether a venue that answers is yet to settle an order of the pair: nothing is decided before.
+
+        For what a venue has taken that does not answer since the start, nobody knows how long that would be: what is uneven
+        whatever became of it is repaired elsewhere meanwhile.
+        """
+        unsettled = [order for order in pair.orders.values() if not order.settled]
+        venues = self.state.venues
+        return bool(unsettled) and (
+            pair.kind is not PairKind.ARB or any(venues[order.venue].absent is None for order in unsettled)
+        )
 
     def _flat_trigger(self, pair: PairTrade) -> Trigger:
         unwound = any(order.role is Role.UNWIND and order.filled > 0 for order in pair.orders.values())
@@ -120,8 +139,8 @@ class LegRepairer:
 
     def _legal_anywhere(self, pair: PairTrade, venues: Iterable[str], imbalance: Decimal, price: Decimal) -> bool:
         side = Side.SELL if imbalance > 0 else Side.BUY
-        instruments = (self.state.instruments[venue, pair.plan.symbol] for venue in venues)
-        return any(repair_size(side, abs(imbalance), price, instrument) for instrument in instruments)
+        listed = (self.state.instrument(venue, pair.plan.symbol) for venue in venues)  # None: the venue is absent
+        return any(repair_size(side, abs(imbalance), price, known) for known in listed if known is not None)
 
     def _repair(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> None:
         state, base = self.state, Symbol.of(pair.plan.symbol).base
@@ -131,7 +150,10 @@ class LegRepairer:
         # Dust is judged by the pair's own two venues; a repair may go to any venue that lists the symbol.
         venues_listing, price = state.venues_of(pair.plan.symbol), pair.mid_price(state.books)
         if not self._legal_anywhere(pair, venues_listing, imbalance, price) or self._policy(pair) is OnSingleLeg.HOLD:
-            self._carry(pair, imbalance, now_ns)
+            if pair.kind is PairKind.ARB and not pair.involved.isdisjoint(state.absent):
+                self._check_deadline(pair, now_ns)  # that venue may take it once it answers, or change what is uneven
+            else:
+                self._carry(pair, imbalance, now_ns)
             return
         if pair.kind is PairKind.DUST and (pair.repairs() or now_ns > deadline_ns(state, pair)):
             # One order for dust: what it did not trade is kept as dust again.
@@ -360,7 +382,9 @@ class LegRepairer:
         return next((order for order in orders if order is not None), None)
 
     def _order_at_cap(self, pair: PairTrade, venue: str, side: Side, need: Decimal) -> RepairOrder | None:
-        instrument, cap = self.state.instruments[venue, pair.plan.symbol], self._cap_price(pair, side)
+        instrument, cap = self.state.instrument(venue, pair.plan.symbol), self._cap_price(pair, side)
+        if instrument is None:
+            return None
         price = ceil_to_step(cap, instrument.tick) if side is Side.SELL else floor_to_step(cap, instrument.tick)
         rules = self._rules(venue, pair.plan.symbol, price)
         size = repair_size(side, need, price, rules) if price > 0 else ZERO

@@ -149,6 +149,11 @@ class PairTrade:
         return self.plan.buy_venue, self.plan.sell_venue
 
     @property
+    def involved(self) -> set[str]:
+        """Return the venues where the pair was meant to trade, or has an order."""
+        return {*self.venues, *(order.venue for order in self.orders.values())}
+
+    @property
     def planned_price(self) -> Decimal:
         """Return the quote value of one base when the pair was decided: the mark, else the average buy price planned."""
         return self.plan.mark or self.plan.buy_vwap
@@ -194,6 +199,20 @@ class PairTrade:
     def imbalance(self, base: str) -> Decimal:
         """Return base received minus base given, fees in base included: above zero we are long."""
         return self.inherited + sum((net_base(order, base) for order in self.orders.values()), ZERO)
+
+    def certain_imbalance(self, base: str) -> Decimal:
+        """Return what of the imbalance stays, whatever the orders that are not settled turn out to have traded.
+
+        Each of them may still fill whole or not at all. 0 where one of these outcomes would leave the pair even.
+        """
+        low = high = self.imbalance(base)
+        for order in self.orders.values():
+            rest = ZERO if order.settled else max(ZERO, order.size - order.filled)
+            if order.side is Side.BUY:
+                high += rest
+            else:
+                low -= rest
+        return max(low, ZERO) or min(high, ZERO)
 
     def both_legs_traded(self) -> bool:
         """Return whether base was both bought and sold, by entries and hedges (unwinds do not count)."""

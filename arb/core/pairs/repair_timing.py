@@ -64,12 +64,13 @@ def snapshots_awaited_until_ns(state: EngineState, pair: PairTrade, now_ns: int)
 
     A venue where the pair has traded, or was meant to, is awaited until `pair.await_snapshots_until_ns`. Any other that lists
     the symbol is awaited until half of `leg_deadline_ms` is gone, for a lost repair is unlikely to be at such a venue; none is
-    sent to it before its snapshot.
+    sent to it before its snapshot. No longer is one awaited that did not answer at the start: it may not come for hours.
     """
+    own = pair.involved
     missing = venues_without_snapshot(state, pair, now_ns)
-    if not missing:
+    if not missing and (own.isdisjoint(state.absent) or now_ns >= pair.await_snapshots_until_ns):
         return 0
-    if not {*pair.venues, *(order.venue for order in pair.orders.values())}.isdisjoint(missing):
+    if not own.isdisjoint(missing):
         return pair.await_snapshots_until_ns
     return min(pair.await_snapshots_until_ns, (pair.unhedged_since_ns or now_ns) + _half_ns(state))
 

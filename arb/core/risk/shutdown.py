@@ -55,5 +55,7 @@ class Shutdown:
         """Return the venues without an account snapshot, or whose balances have not been found in agreement since."""
         venues = self._state.venues
         return [
-            venue for venue in venues if not venues[venue].snapshot_taken or self._drift.agreed_ns(venue) < since_ns
+            venue
+            for venue, known in venues.items()
+            if known.absent is None and (not known.snapshot_taken or self._drift.agreed_ns(venue) < since_ns)
         ]

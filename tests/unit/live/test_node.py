@@ -17,7 +17,8 @@ from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError
 from arb.live.control import write_halt_file
-from arb.live.node import Node, Parts, present_accounts, restored_from, restored_on
+from arb.live.left_behind import present_accounts, restored_from, restored_on
+from arb.live.node import Node, Parts
 from arb.live.universe import books_of, universe_of
 from arb.market.instrument import Instrument
 from arb.store.journal import Journal
@@ -326,7 +327,7 @@ def test_what_an_earlier_version_left_is_taken_for_the_accounts_own(journal: Jou
     gateway = a_gateway(OWN, OLD)
     state = restored_on(journal, [gateway])
     assert (state.former_accounts, state.remembered_accounts) == ({OLD: OWN}, {})
-    assert present_accounts({"gate": gateway}, state) == {"gate": OWN}
+    assert present_accounts({"gate": gateway}, state.former_accounts) == {"gate": OWN}
     [pair] = restored_from(state).pairs
     assert {order.account_id for order in pair.orders} == {fill.account_id for fill in pair.fills} == {OWN}
     assert pair.pair.state is PairState.OPENING
@@ -345,7 +346,7 @@ def test_a_journal_remembers_former_names_for_a_second_change_of_keys(journal: J
 def test_a_venue_that_does_not_tell_its_id_today_has_the_account_it_had_under_the_same_key(journal: Journal) -> None:
     journal.append(an_event(1), keep(1, FormerAccountsRecord(present={OLD: OWN})))
     silent = a_gateway(OLD)
-    assert present_accounts({"gate": silent}, restored_on(journal, [silent])) == {"gate": OWN}
+    assert present_accounts({"gate": silent}, restored_on(journal, [silent]).former_accounts) == {"gate": OWN}
 
 
 def test_the_journal_is_read_back_to_what_was_agreed_under_a_former_name(journal: Journal) -> None:

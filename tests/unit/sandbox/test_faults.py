@@ -10,7 +10,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.sandbox.admin import Admin
 from arb.sandbox.faults import KINDS
 from arb.sandbox.values import OrderRequest
-from arb.sandbox.wire import HttpAnswer
+from arb.sandbox.wire import CLOSED, HttpAnswer
 from tests.unit.sandbox.bench import Bench, Stream
 
 ORDERS = ["private", "spot"]
@@ -450,6 +450,34 @@ def test_more_is_reported_filled_than_was_ordered() -> None:
     left = [Decimal(row["left"]) for frame in stream.wait() for row in frame["result"]]
     assert min(left) < 0
     assert left[-1] == 0
+
+
+def test_a_venue_that_is_down_closes_every_connection_and_takes_nothing_until_it_is_back() -> None:
+    sick = Patient()
+    stream = sick.bench.open("/ws/v4/")
+    sick.suffer("venue_down", seconds=2)
+    assert sick.place(100 * NS_PER_MS) is CLOSED
+    assert stream.closed
+    assert sick.bench.world.open_session("/ws/v4/", sick.bench.now_ns) is None
+    assert sick.hits() == 3
+    assert (sick.ledger()["orders"], [row["applied"] for row in sick.ledger()["requests"]]) == ([], [False])
+    sick.bench.advance(2 * NS_PER_S)
+    answer = sick.place()
+    assert answer is not None and answer.status < 300
+    assert sick.bench.world.open_session("/ws/v4/", sick.bench.now_ns) is not None
+
+
+def test_an_order_that_was_taken_before_the_venue_went_down_is_not_answered() -> None:
+    sick = Patient()
+    sick.admin.post_fault({"venue": "gate", "fault": "slow", "param": 500})
+    bench = sick.bench
+    fields = {"currency_pair": PAIR, "side": "buy", "amount": "0.5", "price": "60010", "time_in_force": "ioc"}
+    token = bench.world.submit(bench.signed(ORDERS, "orders", "POST", {**fields, "text": "t-one"}), bench.now_ns)
+    bench.advance(300 * NS_PER_MS)
+    sick.suffer("venue_down")
+    bench.advance(NS_PER_S)
+    assert [reply.answer for reply in bench.taken_replies(token)] == [CLOSED]
+    assert len(sick.ledger()["fills"]) == 1
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------

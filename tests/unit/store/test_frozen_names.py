@@ -45,7 +45,8 @@ from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, Time
 from arb.store.tape import TapeHead, TapeLine
 
 MESSAGES = """
-RunStarted: seq? t_ns? run_id nonce mode sandbox_id account_ids seed version former_account_ids?
+RunStarted: seq? t_ns? run_id nonce mode sandbox_id account_ids seed version former_account_ids? absent?
+VenueArrived: seq? t_ns? venue account_id former_account_ids instruments connections
 QueueDrained: seq? t_ns? unread? backlogged?
 FeedUp: seq? t_ns? venue connection?
 FeedDown: seq? t_ns? venue cause connection?
@@ -180,7 +181,7 @@ INCIDENTS = (
     " edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate fine_levels flatten flattened"
     " foreign_order guard halt late_fill late_leg left_over not_adopted not_surveyed opportunities_dropped order_socket"
     " rejections restored resume risk_limit rules_changed stale_book stop_lifted store tape transfer"
-    " unknown_outcome unknown_symbol unknown_too_long venue_health view"
+    " unknown_outcome unknown_symbol unknown_too_long venue_absent venue_health view"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

@@ -10,7 +10,7 @@ from arb.live.summary import summarise
 from tests.builders import SYMBOL, Bench, D, a_fill, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind
 from tests.unit.core.pairs.test_flatten import carrying
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
+from tests.unit.core.pairs.test_pair import accept, crossed, fill
 
 LATER = 1_760_000_500
 
@@ -62,8 +62,10 @@ def test_a_pair_on_an_account_that_is_not_connected_now_is_not_given_up(elsewher
     assert elsewhere in told.text and "1 BTC" in told.text and "arb resume" in told.text
     assert not bench.placed() and not bench.engine.manager.open
     assert not bench.rows(PairRecord)  # it stays unfinished in the journal
-    bench.tell(ResumeAsked(reason="sold it by hand"))
-    assert last_pair(bench).state is PairState.ABANDONED
+    bench.tell(ResumeAsked(reason="trade on meanwhile"))
+    assert bench.engine.state.control.opening_allowed
+    assert list(bench.engine.manager.stranded) == [pair.plan.pair_id]
+    assert not bench.rows(PairRecord)
 
 
 def test_a_pair_on_a_venue_that_is_disabled_now_waits_for_it_and_the_rest_goes_on() -> None:
@@ -100,16 +102,18 @@ def test_when_the_symbol_is_back_the_pair_is_finished() -> None:
     assert list(bench.engine.manager.open) == [left.pairs[0].plan.pair_id]
 
 
-def test_a_resume_gives_the_pair_up() -> None:
-    bench = without_the_symbol(on_one_leg())
-    bench.tell(ResumeAsked(reason="sold it by hand"))
+def test_a_resume_trades_on_without_the_pair_and_the_next_start_halts_for_it_again() -> None:
+    left = on_one_leg()
+    bench = without_the_symbol(left)
+    bench.tell(ResumeAsked(reason="trade on meanwhile"))
     assert bench.engine.state.control.halted is None
-    assert last_pair(bench).state is PairState.ABANDONED
-    assert len(incidents(bench, "abandoned")) == 1
+    assert not incidents(bench, "abandoned")
     tally = bench.engine.state.tally
-    assert (tally.opened, tally.closed[PairState.ABANDONED]) == (1, 1)
-    bench.tell(ResumeAsked(reason="once more"))
-    assert tally.opened == 1
+    assert (tally.opened, tally.closed[PairState.ABANDONED]) == (1, 0)
+    control = bench.rows(ControlRecord)[-1]
+    assert isinstance(control, ControlRecord)
+    again = without_the_symbol(msgspec.structs.replace(left, control=control))
+    assert again.engine.state.control.halted == "stranded"
 
 
 def test_a_flatten_says_what_it_could_not_bring_back_and_the_pair_counts_as_open() -> None:
@@ -146,12 +150,12 @@ def test_late_news_of_a_pair_that_had_closed_in_a_symbol_no_longer_traded_is_no_
 
 
 def test_late_news_of_a_pair_that_was_given_up_does_not_take_it_up_again() -> None:
+    """Earlier versions let a user give a pair up; no order of such a pair is known any more, so no fill can reopen it."""
     dead = Bench()
     _, sell = crossed(dead)
     left = left_behind(dead)
-    without = without_the_symbol(left)
-    without.tell(ResumeAsked(reason="looked after by hand"))
-    given_up = msgspec.structs.replace(left.pairs[0], pair=last_pair(without))
+    ended = msgspec.structs.replace(left.pairs[0].pair, state=PairState.ABANDONED, closed_ns=dead.now_ns)
+    given_up = msgspec.structs.replace(left.pairs[0], pair=ended)
     bench = Bench(restored=Restored(recent=(given_up,)), run_id=LATER + 1)
     bench.tell(OrderFilled(fill=a_fill(sell, "1", at_ns=bench.now_ns)))
     assert not bench.engine.manager.open

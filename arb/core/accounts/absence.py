@@ -1,0 +1,115 @@
+"""Venues that did not answer at the start: nothing is sent there until they do, and then they are brought up like the others.
+
+An absent venue has no books and no account snapshot, so nothing opens there (`venue_halted`). Pairs that the journal left open
+with orders there are taken up all the same: what is uneven whatever became of those orders is repaired elsewhere
+(`PairTrade.certain_imbalance`), the rest waits. When the venue answers, its rules, books and account are taken as those of the
+others were at the start, its unsettled orders are queried, and an account snapshot shows what the journal may have lost.
+
+Books are compared on one scale per symbol. One that is too coarse for the steps of the venue that comes is made anew for all
+the symbol's books, which wait for new snapshots then.
+"""
+
+from collections.abc import Mapping
+
+from arb.core.accounts.account_reconciler import AccountReconciler
+from arb.core.accounts.former_accounts import journal_former_names
+from arb.core.accounts.restart import Restored, out_of_reach, strand
+from arb.core.events import VenueArrived
+from arb.core.incidents import IncidentKind, Severity
+from arb.core.orders.manager import OrderManager
+from arb.core.orders.order import WorkingOrder
+from arb.core.pairs.pair import PairTrade
+from arb.core.state import EngineState
+from arb.core.timers import OrderTimer, PairTimer
+from arb.market.instrument import Instrument
+from arb.market.scale import Scale, common_scale
+
+
+class Absence:
+    """What the absence of venues, and their coming, means for accounts, books and open pairs."""
+
+    def __init__(self, state: EngineState, manager: OrderManager, accounts: AccountReconciler) -> None:
+        self.state = state
+        self.manager = manager
+        self.accounts = accounts
+        # Former account names as journalled so far, each with the present one.
+        self._restored = Restored()
+
+    def begin(self, restored: Restored, former: Mapping[str, str], now_ns: int) -> None:
+        """Raise an incident for each venue that is absent, naming the pairs that wait for it."""
+        self._restored = Restored(former_accounts={**restored.former_accounts, **former})
+        for venue in self.state.absent:
+            waiting = [pair.id for pair in self.manager.open.values() if _unsettled_at(pair, venue)]
+            text = f"{venue} does not answer, and is asked again until it does: {self.state.venues[venue].absent}"
+            if waiting:
+                pairs = ", ".join(map(str, waiting))
+                text += (
+                    f"; what became of orders there is not known, and as far as it hangs on that these wait: {pairs}"
+                )
+            severity = Severity.CRITICAL if waiting else Severity.WARNING
+            self.state.incident(IncidentKind.VENUE_ABSENT, text, now_ns, severity=severity, venue=venue)
+
+    def end(self, event: VenueArrived) -> None:
+        """Take the account and the books of a venue that has come; its rules and pairs follow."""
+        state, venue, now_ns = self.state, event.venue, event.t_ns
+        venue_state = state.venues[venue]
+        venue_state.absent = None
+        journal_former_names(state, self._restored, event.former_account_ids, now_ns)
+        self._restored = Restored(former_accounts={**self._restored.former_accounts, **event.former_account_ids})
+        if venue_state.account_id != event.account_id:
+            self._rename(venue, event.account_id, event.former_account_ids)
+        listed = {instrument.native_symbol: instrument for instrument in event.instruments}
+        for connection, natives in event.connections.items():
+            for native_symbol in natives:
+                self._add_book(listed[native_symbol], connection)
+        text = f"{venue} answers, and is brought up"
+        state.incident(IncidentKind.VENUE_ABSENT, text, now_ns, severity=Severity.INFO, venue=venue)
+
+    def take_up_pairs(self, venue: str, now_ns: int) -> None:
+        """Query what is unsettled at a venue that has come; set aside what its account or its listing cannot finish."""
+        account_id = self.state.venues[venue].account_id
+        for pair in [pair for pair in self.manager.pairs.values() if venue in pair.involved]:
+            names = {order.account_id for order in pair.orders.values() if order.venue == venue}
+            why = out_of_reach(self.state, pair, sorted(names - {account_id}))
+            if why is not None:
+                self._set_aside(pair, why, now_ns)
+            elif not pair.closed:
+                for order in _unsettled_at(pair, venue):
+                    self.state.out.timer(OrderTimer(order.client_order_id), now_ns)
+        for pair in self.manager.open.values():
+            self.state.out.timer(PairTimer(pair.id), now_ns)
+
+    def _set_aside(self, pair: PairTrade, why: str, now_ns: int) -> None:
+        if not pair.closed:
+            self.manager.close(pair)
+            self.state.inventory.release(pair.id)
+            strand(self.state, self.manager, pair, why, now_ns)
+        self.manager.forget(pair)
+
+    def _rename(self, venue: str, account_id: str, former: Mapping[str, str]) -> None:
+        """Call a venue's account what the venue does; what the journal had of it under its key's name is its own."""
+        state = self.state
+        state.venues[venue].account_id = account_id
+        for order in self.manager.orders.values():
+            if former.get(order.account_id) == account_id:
+                order.account_id = account_id
+        stopped = state.control.stopped
+        for (name, asset), text in list(stopped.items()):
+            if former.get(name) == account_id:
+                del stopped[name, asset]
+                stopped[account_id, asset] = text
+        self.accounts.account_named(venue)
+
+    def _add_book(self, instrument: Instrument, connection: str) -> None:
+        state, symbol = self.state, instrument.symbol
+        known = [state.instruments[venue, symbol] for venue in state.venues_of(symbol)] + [instrument]
+        scale = common_scale([one.tick for one in known], [one.lot for one in known])
+        before = state.books.scales.get(symbol, scale)
+        scale = Scale(max(scale.price_exp, before.price_exp), max(scale.size_exp, before.size_exp))
+        if scale != before:
+            state.books.rescale(symbol, scale)
+        state.books.add(instrument.venue, symbol, scale, instrument.native_symbol, connection)
+
+
+def _unsettled_at(pair: PairTrade, venue: str) -> list[WorkingOrder]:
+    return [order for order in pair.orders.values() if order.venue == venue and not order.settled]

@@ -1,0 +1,65 @@
+"""What the processes before left in the journal, as a start on these accounts takes it up."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from arb.core.accounts.former_accounts import with_present_accounts
+from arb.core.accounts.restart import OpenPair, Restored
+from arb.market.ids import sandbox_of
+from arb.store.journal_reader import JournalState
+from arb.venues.base import OrderGateway
+
+
+class Recoverable(Protocol):
+    """What a start needs of a journal."""
+
+    def restore(
+        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+    ) -> JournalState:
+        """Return what a restart on these accounts needs; raise `StoreError` at an entry that cannot be read.
+
+        `former_accounts`: earlier names of accounts, and their present ones.
+        """
+
+
+def restored_from(state: JournalState) -> Restored:
+    """Return what the engine recovers of what the journal left, every account by its present name."""
+    recent = state.recent
+    restored = Restored(
+        control=state.control,
+        pairs=state.pairs,
+        residuals=state.residuals,
+        agreed=state.agreed,
+        last_ns=state.last_ns,
+        recent=recent.pairs,
+        known=recent.known,
+        foreign_orders=recent.foreign_orders,
+        foreign_fills=recent.foreign_fills,
+        former_accounts=state.remembered_accounts,
+    )
+    return with_present_accounts(restored, state.former_accounts)
+
+
+def restored_on(journal: Recoverable, gateways: Iterable[OrderGateway]) -> JournalState:
+    """Return what a restart on these gateways' accounts needs; they have been started. Raises `StoreError`."""
+    started = tuple(gateways)
+    former = {name: gateway.account_id for gateway in started for name in gateway.former_ids}
+    return journal.restore([gateway.account_id for gateway in started], former)
+
+
+def left_open(journal: Recoverable, sandbox_id: str | None) -> list[OpenPair]:
+    """Return the unfinished pairs in a journal, but for those of a sandbox that is gone. Raises `StoreError`."""
+    return [
+        pair
+        for pair in journal.restore(()).pairs
+        if any(sandbox_of(order.account_id) in (None, sandbox_id) for order in pair.orders)
+    ]
+
+
+def present_accounts(gateways: Mapping[str, OrderGateway], former: Mapping[str, str]) -> dict[str, str]:
+    """Return the accounts by venue, by the names that count.
+
+    A venue that does not report its id today, and did under the same key before, still has the same account. `former`: names
+    that accounts had before, with the present ones.
+    """
+    return {venue: former.get(gateway.account_id, gateway.account_id) for venue, gateway in gateways.items()}
