@@ -12,7 +12,15 @@ import msgspec
 
 from arb.core.commands import Alert, AnyCommand, Persist, PlaceOrder, last_states
 from arb.core.engine import Engine
-from arb.core.events import NOT_JOURNALLED, AnyEvent, InstrumentListed, OrderRejected, QueueDrained, RunStarted
+from arb.core.events import (
+    NOT_JOURNALLED,
+    AnyEvent,
+    InstrumentListed,
+    OrderRejected,
+    QueueDrained,
+    RunStarted,
+    StoreStateChanged,
+)
 from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord
 from arb.errors import StoreError
 from arb.market.instrument import Instrument
@@ -36,7 +44,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Prologue(msgspec.Struct, frozen=True):
-    """The lines up to the first that is neither the start nor an instrument, and what they say."""
+    """The lines up to the first that is neither the start, an instrument nor a store's state, and what they say."""
 
     lines: tuple[TapeLine, ...]
     started: RunStarted
@@ -55,7 +63,7 @@ def read_prologue(lines: Iterator[TapeLine]) -> Prologue:
             started = event
         elif isinstance(event, InstrumentListed):
             instruments.append(event.instrument)
-        else:
+        elif not isinstance(event, StoreStateChanged):  # a ledger that takes no rows is said before the instruments
             break
     if started is None:
         raise StoreError("the tape holds no start of a run")

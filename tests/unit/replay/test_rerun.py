@@ -25,6 +25,7 @@ from arb.core.events import (
     QueueDrained,
     RunEnded,
     RunStarted,
+    StoreStateChanged,
 )
 from arb.core.records import ControlRecord, IncidentRecord, RunRecord
 from arb.core.risk.limits import PlaceRate
@@ -304,6 +305,13 @@ def test_the_beginning_tells_the_instruments_and_nothing_is_lost_of_it() -> None
     assert prologue.instruments == INSTRUMENTS
     assert prologue.started.run_id == 1
     assert [*prologue.lines, *lines] == run.tape
+
+
+def test_a_run_that_began_with_a_blocked_ledger_has_its_instruments_all_the_same() -> None:
+    start, *rest = InMemoryRun().tape
+    blocked = StoreStateChanged(seq=start.seq or 0, t_ns=START_NS, store="ledger", blocked=True, cause="locked")
+    said = msgspec.structs.replace(start, raw=_encode(blocked).decode())
+    assert read_prologue(iter([start, said, *rest])).instruments == INSTRUMENTS
 
 
 def test_the_same_tape_leads_to_the_same_commands() -> None:
