@@ -19,6 +19,7 @@ from arb.core.events import (
     AssetBalance,
     BalancesReported,
     ClockMeasured,
+    ExpiryProved,
     InstrumentListed,
     PrivateUp,
     QueueDrained,
@@ -111,6 +112,7 @@ class Bench:
         policy: RepairPolicy | None = None,
         restored: Restored | None = None,
         no_expiry: Iterable[str] = (),
+        unproved: Iterable[str] = (),
         max_order_value: str | None = None,
         balances: dict[str, str] | None = None,
         run_id: int = 1_760_000_000,
@@ -170,6 +172,9 @@ class Bench:
                 absent=self.absent,
             )
         )
+        for venue in self.venues:
+            if venue not in set(unproved):
+                self.tell(ExpiryProved(venue=venue))
         for instrument in listed:
             self.tell(InstrumentListed(instrument=instrument))
         self._funds = {venue: (reported or {}).get(venue, balances or FUNDS) for venue in self.venues}

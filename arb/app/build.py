@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from arb.config import Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.orders.reconciler import absence_proof_ms
 from arb.core.settings import Timing
-from arb.core.state import EngineSettings, VenueProfile
+from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
 from arb.store.journal import Journal
@@ -64,42 +64,45 @@ def build_sandbox_gateways(
             ),
             sandbox_id=sandbox.sandbox_id,
             entry=settings.venues.order_entry(venue),
+            expiry_proved=True,  # a sandbox refuses what has expired
         )
     return gateways
 
 
-def deadline_warnings(timing: Timing, venues: Iterable[VenueProfile]) -> list[str]:
+def deadline_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
     """Return what may happen where an order without answer is proved absent only after the leg deadline.
 
-    Raises `ConfigError` for a deadline that is too short even where the venue enforces an order's expiry.
+    `proved` says of each venue whether an order's expiry is enforced there and this account has seen that.
+    Raises `ConfigError` for a deadline that is too short even where it is.
     """
     warnings = []
-    for profile in venues:
-        needed_ms = absence_proof_ms(timing, enforces_expiry=profile.enforces_expiry)
+    for venue, expiry_counts in proved.items():
+        needed_ms = absence_proof_ms(timing, expiry_counts=expiry_counts)
         if needed_ms < timing.leg_deadline_ms:
             continue
-        if profile.enforces_expiry:
+        if expiry_counts:
             raise ConfigError(
                 f"[timing] leg_deadline_ms = {timing.leg_deadline_ms}: proving that an order without answer does not exist "
-                f"takes {needed_ms} ms at {profile.venue} (order_expiry_ms, clock errors, two queries 2 s apart): give more "
+                f"takes {needed_ms} ms at {venue} (order_expiry_ms, clock errors, two queries 2 s apart): give more "
                 "than that"
             )
         warnings.append(
-            f"{profile.venue}: an order without answer is proved absent after {needed_ms} ms only, and its pair may be "
+            f"{venue}: an order without answer is proved absent after {needed_ms} ms only, and its pair may be "
             f"unhedged for so long: after {timing.leg_deadline_ms} ms nothing opens in its symbol and at its venues, after "
             "twice that nothing at all"
         )
     return warnings
 
 
-def engine_settings(settings: Settings, venues: tuple[str, ...]) -> EngineSettings:
-    """Return what an engine that trades at these venues is built from."""
+def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway]) -> EngineSettings:
+    """Return what an engine that trades through these gateways is built from."""
     enabled = settings.venues.enabled()
     profiles = tuple(
         venue_profile(spec_of(venue), settings.venues.order_entry(venue), enabled[venue].max_order_value_quote)
-        for venue in venues
+        for venue in gateways
     )
-    for warning in deadline_warnings(settings.timing, profiles):
+    proved = {one.venue: one.enforces_expiry and gateways[one.venue].expiry_proved for one in profiles}
+    for warning in deadline_warnings(settings.timing, proved):
         log.warning("%s", warning)
     return EngineSettings(
         limits=settings.limits,

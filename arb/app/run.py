@@ -207,7 +207,7 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(settings, tuple(gateways)),
+            settings=engine_settings(settings, gateways),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=options.mode.value,
             sandbox_id=sandbox.sandbox_id,

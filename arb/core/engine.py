@@ -17,7 +17,7 @@ from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.balance_reconciler import BalanceReconciler
 from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported, usable_rate
 from arb.core.accounts.former_accounts import journal_former_names
-from arb.core.accounts.restart import Restored, restore
+from arb.core.accounts.restart import Restored, has_vanished, restore
 from arb.core.books import Books
 from arb.core.commands import AnyCommand
 from arb.core.events import (
@@ -27,6 +27,7 @@ from arb.core.events import (
     CancelAnswered,
     ClockMeasured,
     ClockSuspected,
+    ExpiryProved,
     FeedDown,
     FeedUp,
     FlattenAsked,
@@ -119,6 +120,7 @@ class Engine:
             PrivateDown: self._on_private_down,
             ClockMeasured: self._on_clock,
             ClockSuspected: self._on_clock_suspected,
+            ExpiryProved: self._on_expiry_proved,
             InstrumentListed: self._on_instrument,
             BalancesReported: self.accounts.on_balances,
             AccountSnapshotTaken: self.accounts.on_snapshot,
@@ -228,6 +230,16 @@ class Engine:
         for instrument in event.instruments:
             self._list(instrument, event.t_ns)
         self.absence.take_up_pairs(event.venue, event.t_ns)
+
+    def _on_expiry_proved(self, event: ExpiryProved) -> None:
+        state, control = self.state, self.state.control
+        account_id = state.venues[event.venue].account_id
+        if account_id in control.expiry_proved:
+            return
+        control.expiry_proved = {known for known in control.expiry_proved if not has_vanished(state, known)} | {
+            account_id
+        }
+        state.out.persist(control.record(event.t_ns, f"{event.venue} refused an expired order of {account_id}"))
 
     def _on_shutdown(self, event: ShutdownAsked) -> None:
         self.state.control.reducing = True

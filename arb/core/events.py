@@ -120,6 +120,12 @@ class ClockSuspected(Event, frozen=True, kw_only=True, tag="ClockDoubted"):
     venue: str
 
 
+class ExpiryProved(Event, frozen=True, kw_only=True, tag="ExpiryProved"):
+    """The venue was seen to refuse an expired order of this account: what it says of its expiry holds."""
+
+    venue: str
+
+
 class InstrumentListed(Event, frozen=True, kw_only=True, tag="InstrumentListed"):
     """The venue's rules and the account's fees for one symbol were read."""
 
@@ -355,6 +361,7 @@ AnyEvent = (
     | PrivateDown
     | ClockMeasured
     | ClockSuspected
+    | ExpiryProved
     | InstrumentListed
     | BalancesReported
     | OrderAccepted

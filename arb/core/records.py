@@ -300,7 +300,8 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     """Halts, losses, exposure and quarantines that survive a restart. Journal only; the last one counts.
 
     `day_exposure` is the day's quote x seconds unhedged by venue; `unwell` the venues in quarantine or on probation;
-    `lifted_ns` when what late pairs had stopped last lifted itself, 0: never.
+    `lifted_ns` when what late pairs had stopped last lifted itself, 0: never;
+    `expiry_proved` the accounts for which their venue was seen to refuse an expired order.
     """
 
     halted: str | None
@@ -316,6 +317,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     stopped: tuple[StoppedAsset, ...] = ()
     late: tuple[LateLeg, ...] = ()
     lifted_ns: int = 0
+    expiry_proved: tuple[str, ...] = ()
 
 
 class Residual(msgspec.Struct, frozen=True):

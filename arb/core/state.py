@@ -47,7 +47,7 @@ EXECUTION_SLACK_MS = 200
 class VenueProfile(msgspec.Struct, frozen=True):
     """What the decision plane must know of a venue's ways.
 
-    `enforces_expiry`: a placement is never executed after its expiry, by the venue's own doing, on the way that orders go.
+    `enforces_expiry`: a placement is never executed after its expiry, by the venue's own word, on the way that orders go.
     """
 
     venue: str
@@ -230,6 +230,11 @@ class EngineState:
     def pair_id(self, number: int) -> int:
         """Return the row id of the pair trade with this number in the run."""
         return self.run_id * IDS_PER_RUN + number
+
+    def expiry_counts(self, venue: str) -> bool:
+        """Return whether an order cannot reach the venue's book once it has expired: it says so, and this account saw it so."""
+        venue_state = self.venues[venue]
+        return venue_state.profile.enforces_expiry and venue_state.account_id in self.control.expiry_proved
 
     def asset_stopped(self, venue: str, asset: str) -> bool:
         """Return whether nothing may be opened with an asset at a venue, because its balance is not explained."""

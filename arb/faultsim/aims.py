@@ -88,8 +88,8 @@ class Aim(msgspec.Struct, frozen=True):
 class Strike(msgspec.Struct, frozen=True, kw_only=True):
     """One fault and its moment.
 
-    `leg` says at which venue of the pair: `buy`, `sell`, a `third` one, the one that knows no expiry, the one of the `last`
-    order, or `every` venue; a venue's name: there, when the pair is there, and `other`: the pair's other venue.
+    `leg` says at which venue of the pair: `buy`, `sell`, a `third` one, the one where no expiry is proved, the one of
+    the `last` order, or `every` venue; a venue's name: there, when the pair is there, and `other`: the pair's other venue.
     A kill comes when its point is passed for the `passes`-th time from then on. A `leading` strike only prepares another one;
     one that `relieves` ends what led to it. `midst`: a partition that begins between two frames about a fill.
     `foreign`: somebody trades by hand there at once, so that there is a fill to report. `again`: it is for a pair that

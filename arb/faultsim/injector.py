@@ -25,7 +25,6 @@ from arb.market.order import Outcome, Side
 from arb.sandbox.admin import Admin
 from arb.sandbox.disturb import POINTS
 from arb.sandbox.faults import KINDS, Fault
-from arb.venues.registry import spec_of
 
 JUST_CLOSED_NS = NS_PER_S
 DISK_FULL_NS = 700 * NS_PER_MS
@@ -55,6 +54,7 @@ class Injector:
         self._process: Process | None = None
         self._life: Life | None = None
         self._open: set[int] = set()
+        self._unproved = plan.unproved
         self._resumes = plan.resumes
         self._dies_halted = plan.dies_halted
         self._resuming = False
@@ -200,7 +200,7 @@ class Injector:
         if strike.leg == "other":
             return next((venue for venue in pair.venues if venue not in POINTS), pair.plan.sell_venue)
         if strike.leg == "no expiry":
-            return next((venue for venue in pair.venues if not _enforces_expiry(venue)), pair.plan.buy_venue)
+            return self._unproved if self._unproved in pair.venues else pair.plan.buy_venue
         return next((venue for venue in venues if venue not in pair.venues), pair.plan.sell_venue)
 
     def _relieve(self) -> None:
@@ -344,8 +344,3 @@ def _is_placing(pair: PairTrade, venue: str | None) -> bool:
 def _is_under_way(pair: PairTrade, venue: str | None) -> bool:
     """Return whether an order of the pair has not ended at a venue, for all that is known here."""
     return any(order.venue == venue and not order.ended for order in pair.orders.values())
-
-
-def _enforces_expiry(venue: str) -> bool:
-    trading = spec_of(venue).trading
-    return trading is not None and trading.enforces_expiry

@@ -35,7 +35,7 @@ from arb.faultsim.aims import (
     standstill,
     strikes_for,
 )
-from arb.sandbox.profiles import SYMBOLS
+from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
 
 AIMS = 4
 APART_MS = 1_250
@@ -103,6 +103,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether somebody resumes trading whenever it has halted and nothing is open."""
     scarce: bool = False
     """Whether foreign resting orders lock all but a little of every account."""
+    unproved: str = VENUE_NAMES[-1]
+    """The venue that executes orders after their expiry, as nobody has proved that it does not."""
 
 
 def make_plan(seed: int) -> Plan:
@@ -146,6 +148,7 @@ def make_plan(seed: int) -> Plan:
         dies_halted=test is Test.STOPPED,
         resumes=True,
         scarce=test is Test.SCARCE,
+        unproved=random.Random(f"{seed}/expiry").choice(VENUE_NAMES),
         downtime_ns=rng.randint(20, 1500) * NS_PER_MS,
         strikes=strikes,
     )

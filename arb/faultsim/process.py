@@ -160,6 +160,7 @@ class Process:
             sandbox_id=self._sandbox_id,
             network=self._network,
             entry=self._entry(spec),
+            expiry_proved=spec.name != self._plan.unproved,
         )
 
     def _entry(self, spec: VenueSpec) -> OrderEntry:

@@ -67,6 +67,7 @@ class Simulation:
         self._clock = ManualClock(START_NS)
         self._world = SimWorld(plan.seed, START_NS, symbols=plan.symbols, rungs=RUNGS, with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{plan.seed}/network"))
+        self._world.venues[plan.unproved].exchange.enforces_expiry = False
         self._announced = first_line(self._world, 1)
         self._admin = Admin(self._world, self._announced)
         self._disk = Disk(files)

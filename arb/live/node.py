@@ -21,6 +21,7 @@ from arb.core.accounts.former_accounts import present_names
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import (
+    ExpiryProved,
     HaltAsked,
     InstrumentListed,
     RunEnded,
@@ -249,12 +250,12 @@ class Node:
         What one does not answer any more is asked again while trading, like everything that is to be known of it.
         """
         gateways = [self._parts.gateways[venue] for venue in venues]
+        proved = [ExpiryProved(venue=gateway.venue) for gateway in gateways if gateway.expiry_proved]
         clocks = await asyncio.gather(*(unless_down(gateway.measure_clock()) for gateway in gateways))
         balances = await asyncio.gather(*(unless_down(gateway.balances()) for gateway in gateways))
-        for clock, held in zip(clocks, balances, strict=True):
-            for event in (clock, held):
-                if event is not None:
-                    self.runner.take(event)
+        for event in (*proved, *clocks, *balances):
+            if event is not None:
+                self.runner.take(event)
 
     # While it runs.
 

@@ -39,6 +39,8 @@ class ExchangeState:
         self.fee_factor = ONE
         self.points_asset = ""
         """When set, fees are paid in this asset at one quote unit each."""
+        self.enforces_expiry = True
+        """Whether placements that arrive after their expiry are refused; else they execute all the same."""
         self.history_lag_ns = 0
         self.hide_ended_by_client_id = False
         self.shown_balances: dict[str, Balance] | None = None

@@ -60,6 +60,9 @@ class OrderGateway(Protocol):
     former_ids: tuple[str, ...]
     """What else it was called, known from `start` on: by its key, where the venue reports an id of its own."""
 
+    expiry_proved: bool
+    """Whether the venue is known to refuse an expired order of this account; that of a sandbox does."""
+
     async def start(self) -> None:
         """Set the clock, load markets, check the key and learn whose it is; raises `VenueError` when it cannot be used."""
 

@@ -55,6 +55,7 @@ def build_gateway(
     sandbox_id: str | None = None,
     network: Network | None = None,
     entry: OrderEntry = OrderEntry.REST,
+    expiry_proved: bool = False,
 ) -> VenueGateway:
     """Return the gateway of one account; raises `ConfigError` for a venue that takes no orders of ours, for a key without its
     passphrase, and for orders over a websocket at a venue that has no adapter for it."""
@@ -96,6 +97,7 @@ def build_gateway(
         sandbox_id=sandbox_id,
         timing=limits.timing,
         withdrawal_disabled_confirmed=limits.withdrawal_disabled_confirmed,
+        expiry_proved=expiry_proved,
     )
 
 

@@ -102,8 +102,10 @@ class VenueGateway:
         order_socket: OrderSocket | None = None,
         sandbox_id: str | None = None,
         withdrawal_disabled_confirmed: bool = False,
+        expiry_proved: bool = False,
     ) -> None:
         self.venue = dialect.venue
+        self.expiry_proved = expiry_proved
         self.account_id = account_id
         self.former_ids: tuple[str, ...] = ()
         self._sandbox_id = sandbox_id

@@ -76,6 +76,7 @@ class PaperGateway:
         self.venue = venue
         self.account_id = f"{venue}:paper"
         self.former_ids: tuple[str, ...] = ()
+        self.expiry_proved = True  # expired orders are refused here
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._books = books
         self._clock = clock

@@ -38,16 +38,17 @@ class PassphraseClient(GuardedClient):
         self.guard.check_host(base)
         target = signed_target = self.root + call.path
         body = ""
+        now_ms = self.milliseconds()
         if call.method != "GET":
+            body = self._body(call, now_ms)
             self.admit(call.method, call)
-            body = body_text(call.items or call.params)
         elif call.params:
             sent, as_signed = self._query(call.params)
             target, signed_target = f"{target}?{sent}", f"{target}?{as_signed}"
         if call.api[0] == "public":
             return HttpRequest(call.method, base + target, {})
         self._check_credentials()
-        headers = self._headers(call, f"{call.method}{signed_target}{body}")
+        headers = self._headers(call, f"{call.method}{signed_target}{body}", now_ms)
         return HttpRequest(call.method, base + target, headers, body or None)
 
     def admit(self, way: str, call: Call) -> None:
@@ -61,6 +62,10 @@ class PassphraseClient(GuardedClient):
                 self.guard.check_fields(order, self.order_fields)
             self.guard.admit([self._claim(order) for order in orders])
 
+    def _body(self, call: Call, now_ms: int) -> str:
+        """Return the body of a write that is signed at `now_ms` (the venue's time)."""
+        return body_text(call.items or call.params)
+
     def _query(self, params: dict[str, Any]) -> tuple[str, str]:
         """Return a query as it is sent and as it is signed."""
         text: str = self.urlencode(params)
@@ -73,8 +78,8 @@ class PassphraseClient(GuardedClient):
         return [item]
 
     @abstractmethod
-    def _headers(self, call: Call, text: str) -> dict[str, str]:
-        """Return the headers of a signed request; `text` is what is signed, but for the timestamp before it."""
+    def _headers(self, call: Call, text: str, now_ms: int) -> dict[str, str]:
+        """Return the headers of a request signed at `now_ms`; `text` is what is signed, but for the timestamp before it."""
 
     @abstractmethod
     def _claim(self, order: dict[str, Any]) -> OrderClaim: ...

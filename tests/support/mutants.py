@@ -68,6 +68,12 @@ MUTANTS = {
         "return sent_ns + unknown_grace_ms * NS_PER_MS",
         "return sent_ns",
     ),
+    "unproved-expiry": Mutant(
+        "an expiry shortens the proof of absence only where it was seen enforced",
+        "arb/core/state.py",
+        "return venue_state.profile.enforces_expiry and venue_state.account_id in self.control.expiry_proved",
+        "return venue_state.profile.enforces_expiry",
+    ),
     "no-balances": Mutant(
         "absence needs balances that agree",
         "arb/core/orders/reconciler.py",

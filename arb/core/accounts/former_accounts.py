@@ -86,7 +86,9 @@ def _control(record: ControlRecord, former: Mapping[str, str]) -> ControlRecord:
         StoppedAsset(former.get(held.account_id, held.account_id), held.asset, held.text) for held in record.stopped
     )
     return msgspec.structs.replace(
-        record, stopped=tuple({(one.account_id, one.asset): one for one in stopped}.values())
+        record,
+        stopped=tuple({(one.account_id, one.asset): one for one in stopped}.values()),
+        expiry_proved=_names(record.expiry_proved, former),
     )
 
 

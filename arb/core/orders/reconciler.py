@@ -5,7 +5,8 @@ queries by client order id fail for finished orders on Gate, and histories lag. 
 expiry to have passed by more than the clock error, on the venue's clock as it goes now (the expiry was written in its time,
 and a clock that was set back since lets the request live on), then two complete queries at least two seconds apart that find
 nothing, and balances that agree. Where a venue has no expiry a grace time takes its place, and so where the expiry is checked
-on receipt alone, by a gateway behind which a request may wait.
+on receipt alone, by a gateway behind which a request may wait, and where this account has not seen its venue refuse an order
+that had expired: documents err.
 """
 
 from collections.abc import Iterable, Mapping, Reversible
@@ -85,7 +86,7 @@ class OrderReconciler:
         until_ns = lives_until_ns(order.expires_ns, order.offset_ns, venue_state.offset_ns)
         return provable_from_ns(
             sent_ns=order.sent_ns or order.journalled_ns,
-            expires_ns=until_ns if venue_state.profile.enforces_expiry else None,
+            expires_ns=until_ns if self.state.expiry_counts(order.venue) else None,
             clock_error_ns=venue_state.clock_error_ns,
             unknown_grace_ms=timing.unknown_grace_ms,
         )
@@ -196,10 +197,10 @@ def provable_from_ns(*, sent_ns: int, expires_ns: int | None, clock_error_ns: in
     return expires_ns + clock_error_ns + EXPIRY_MARGIN_NS
 
 
-def absence_proof_ms(timing: Timing, *, enforces_expiry: bool) -> int:
+def absence_proof_ms(timing: Timing, *, expiry_counts: bool) -> int:
     """Return how long after an order was sent its absence may still be unproved though every query is answered at once."""
     spacing_ms = QUERY_SPACING_NS // NS_PER_MS * (QUERIES_NEEDED - 1)
-    if not enforces_expiry:
+    if not expiry_counts:
         return timing.unknown_grace_ms + spacing_ms
     margin_ms = EXPIRY_MARGIN_NS // NS_PER_MS + timing.max_clock_offset_error_ms
     return timing.order_expiry_ms + margin_ms + spacing_ms

@@ -101,6 +101,8 @@ class Control:
         # By pair, what its being late has stopped, and when such stops last lifted themselves (0: never).
         self.late: dict[int, LateLeg] = {}
         self.lifted_ns = 0
+        # Accounts for which their venue was seen to refuse an expired order; nothing takes that back.
+        self.expiry_proved: set[str] = set()
 
     def restore(self, record: ControlRecord) -> None:
         """Restore what the journal last said."""
@@ -114,6 +116,7 @@ class Control:
         self.stopped = {(held.account_id, held.asset): held.text for held in record.stopped}
         self.late = {leg.pair_id: leg for leg in record.late}
         self.lifted_ns = record.lifted_ns
+        self.expiry_proved = set(record.expiry_proved)
 
     @property
     def opening_allowed(self) -> bool:
@@ -222,6 +225,7 @@ class Control:
             stopped=tuple(StoppedAsset(*key, text) for key, text in sorted(self.stopped.items())),
             late=tuple(self.late.values()),
             lifted_ns=self.lifted_ns,
+            expiry_proved=tuple(sorted(self.expiry_proved)),
             ns=now_ns,
             text=text,
         )

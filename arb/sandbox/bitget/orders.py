@@ -1,7 +1,8 @@
 """Placing and cancelling at Bitget: what its order endpoints accept and how they refuse.
 
-Source: the venue's API v2, "Spot / Trade", and its error-code table. `force` is read in any letter case. There is no
-expiry that the venue would enforce on an order request.
+Source: the venue's API v2, "Spot / Trade", and its error-code table. `force` is read in any letter case. `receiveWindow`
+is how many milliseconds after its `requestTime` a placement may be received; the code that refuses a later one is not
+documented, and is that of a timestamp out of its window here.
 """
 
 import re
@@ -9,16 +10,18 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from arb.clock import NS_PER_MS
 from arb.sandbox.bitget.auth import BitgetRefusal
 from arb.sandbox.bitget.params import find_symbol
 from arb.sandbox.bitget.reads import find_order
 from arb.sandbox.bitget.wire import Json, client_oid
-from arb.sandbox.exact import parse, plain
+from arb.sandbox.exact import parse, plain, whole
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.values import OrderRequest, Refusal, Refused
 
 CLIENT_OID = re.compile(r"[\x21-\x7e]{1,64}")
 BATCH_SIZE_MAX = 50
+RECEIVE_WINDOW_MAX_MS = 60_000
 FORCES = ("gtc", "ioc", "fok", "post_only")
 NO_SUCH_ORDER = ("43001", "The order does not exist")
 
@@ -39,6 +42,8 @@ _PARAMETERS = {"amount": "size", "time_in_force": "force"}
 
 def place(exchange: SimExchange, item: Item, now_ns: int) -> Json:
     """`POST /spot/trade/place-order`: place one order and return its two names; raises `BitgetRefusal`."""
+    if exchange.enforces_expiry:
+        _check_window(item, now_ns // NS_PER_MS)
     request = order_request(exchange, item)
     try:
         placed = exchange.place(request, now_ns)
@@ -117,6 +122,18 @@ def cancel(exchange: SimExchange, item: Item, now_ns: int) -> Json:
     except Refused as refused:
         raise BitgetRefusal(*_CODES[refused.kind]) from None
     return {"orderId": str(found.id), "clientOid": client_oid(found)}
+
+
+def _check_window(item: Item, now_ms: int) -> None:
+    if not item.get("receiveWindow"):
+        return
+    sent_ms, window_ms = whole(_needed(item, "requestTime")), whole(str(item["receiveWindow"]))
+    if sent_ms is None:
+        raise _bad("requestTime")
+    if window_ms is None or not 0 < window_ms <= RECEIVE_WINDOW_MAX_MS:
+        raise _bad("receiveWindow")
+    if now_ms - sent_ms > window_ms:
+        raise BitgetRefusal("40008", "Request timestamp expired")
 
 
 def cancel_batch(exchange: SimExchange, item: Item, now_ns: int) -> Json:

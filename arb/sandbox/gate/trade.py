@@ -62,7 +62,7 @@ class GateTrading:
             if channel not in _KINDS:
                 raise GateError(400, "INVALID_PARAM_VALUE", f"unknown channel {channel}")
             # "If the request time received by the WebSocket is later than the expiration time": on receipt, and never after.
-            if _KINDS[channel] in (PLACE, CANCEL):
+            if _KINDS[channel] in (PLACE, CANCEL) and self.exchange.enforces_expiry:
                 header = fields.get("req_header") or fields.get("header")
                 check_expiry(header.get("x-gate-exptime") if isinstance(header, dict) else None, now_ns)
         except GateError as error:

@@ -13,7 +13,7 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.okx import account, reads
-from arb.sandbox.okx.auth import OkxRefusal, check_expiry, check_request
+from arb.sandbox.okx.auth import OkxRefusal, check_request
 from arb.sandbox.okx.business import OkxBusinessSession
 from arb.sandbox.okx.candles import candles
 from arb.sandbox.okx.orders import BATCH_SIZE_MAX, WINDOW_NS, Countdown, OkxOrders, envelope
@@ -181,7 +181,7 @@ class OkxDialect:
     def _write(self, path: str, request: HttpRequest, now_ns: int) -> HttpAnswer:
         items = _items(request.body)
         if _WRITES[path] == PLACE:
-            check_expiry(request.headers.get("exptime"), now_ns // NS_PER_MS)
+            self.orders.check_expiry(request.headers.get("exptime"), now_ns)
         single: dict[str, Callable[[Any, int], Json]] = {
             ORDER: self.orders.place,
             "/trade/cancel-order": self.orders.cancel,

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from arb.clock import NS_PER_S, NS_PER_US
+from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US
 from arb.sandbox.exact import ONE, add, mul, parse, plain, sub, whole
 from arb.sandbox.exchange import SimExchange
-from arb.sandbox.okx.auth import OkxItemRefusal, OkxRefusal
+from arb.sandbox.okx.auth import OkxItemRefusal, OkxRefusal, check_expiry
 from arb.sandbox.okx.wire import Json, inst_id, ms, symbol_of
 from arb.sandbox.values import OrderRequest, Refusal, Refused, SimOrder
 from arb.sandbox.wire import Call, RateMeter
@@ -57,6 +57,11 @@ class OkxOrders:
     def __init__(self, exchange: SimExchange, meter: RateMeter) -> None:
         self._exchange = exchange
         self._meter = meter
+
+    def check_expiry(self, text: str | None, now_ns: int) -> None:
+        """Raise `OkxRefusal` when the `expTime` (Unix ms) of a request to place has passed, unless it is not enforced."""
+        if self._exchange.enforces_expiry:
+            check_expiry(text, now_ns // NS_PER_MS)
 
     def place(self, item: Item, now_ns: int) -> Json:
         """Place one order; return its item with code and message, whatever the outcome."""

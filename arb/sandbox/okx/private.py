@@ -5,11 +5,10 @@ Source: the venue's API v5, "WebSocket / Private Channel" and "Order Book Tradin
 
 import msgspec
 
-from arb.clock import NS_PER_MS
 from arb.sandbox.accounts import Balance
 from arb.sandbox.exchange import SimExchange
 from arb.sandbox.okx import wire
-from arb.sandbox.okx.auth import OkxRefusal, check_expiry
+from arb.sandbox.okx.auth import OkxRefusal
 from arb.sandbox.okx.orders import BATCH_SIZE_MAX, OkxOrders, envelope
 from arb.sandbox.okx.wire import Json, encode
 from arb.sandbox.okx.ws import OkxSession, no_such_channel, text
@@ -140,7 +139,7 @@ def _perform_order_op(session: Session, orders: OkxOrders, message: Json, args: 
 def _execute(orders: OkxOrders, op: str, args: list[Json], expiry: object, now_ns: int) -> Json:
     try:
         if ORDER_OPS[op] == PLACE:
-            check_expiry(None if expiry is None else str(expiry), now_ns // NS_PER_MS)
+            orders.check_expiry(None if expiry is None else str(expiry), now_ns)
         if len(args) > (BATCH_SIZE_MAX if op.startswith("batch") else 1):
             raise OkxRefusal("60013", "Invalid args")
     except OkxRefusal as refusal:

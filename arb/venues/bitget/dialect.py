@@ -54,7 +54,7 @@ class BitgetDialect:
         return symbol.replace("/", "")
 
     def place(self, command: PlaceOrder) -> Call:
-        """Return `POST /spot/trade/place-order`; there is nothing to carry the expiry."""
+        """Return `POST /spot/trade/place-order`; the signer writes the expiry as `receiveWindow`."""
         native = self.native_symbol(command.symbol)
         params = {
             "symbol": native,
@@ -67,7 +67,7 @@ class BitgetDialect:
         }
         path = "v2/spot/trade/place-order"
         # One scope for all symbols: Bitget counts placements per user (10/s), not per instrument.
-        return Call(scope="place", api=_PRIVATE, method="POST", path=path, params=params)
+        return Call(scope="place", api=_PRIVATE, method="POST", path=path, params=params, expires_ns=command.expires_ns)
 
     def placed(self, command: PlaceOrder, body: Any) -> OrderReport:
         """Read the number the order was given; nothing more is said of it."""

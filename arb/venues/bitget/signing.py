@@ -5,9 +5,12 @@ from typing import Any, ClassVar
 
 import ccxt.pro
 
-from arb.venues.call import Call
+from arb.clock import NS_PER_MS
+from arb.venues.call import Call, body_text
 from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
 from arb.venues.rules.guard import OrderClaim, OrderFields, to_decimal, value_of
+
+WINDOW_MAX_MS = 60_000
 
 
 class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
@@ -33,8 +36,18 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
         "receiveWindow": None,
     }
 
-    def _headers(self, call: Call, text: str) -> dict[str, str]:
-        timestamp = str(self.milliseconds())
+    def _body(self, call: Call, now_ms: int) -> str:
+        """Return the body with the expiry in it: how long after `requestTime` the venue takes the request ("Place Order")."""
+        if call.expires_ns is None:
+            return super()._body(call, now_ms)
+        window_ms = int(self.venue_ms_text(call.expires_ns)) - now_ms
+        if window_ms <= 0:
+            raise self.guard.refuse_expired(-window_ms * NS_PER_MS)
+        window = {"requestTime": str(now_ms), "receiveWindow": str(min(window_ms, WINDOW_MAX_MS))}
+        return body_text(call.params | window)
+
+    def _headers(self, call: Call, text: str, now_ms: int) -> dict[str, str]:
+        timestamp = str(now_ms)
         headers = {
             "ACCESS-KEY": self.apiKey,
             "ACCESS-SIGN": self._seal(timestamp + text),

@@ -99,7 +99,7 @@ SPEC = VenueSpec(
             place_per_symbol=False,
         ),
         rights=RIGHTS,
-        enforces_expiry=False,
+        enforces_expiry=True,  # `receiveWindow` in the body
         make=_make_trading,
     ),
 )

@@ -40,8 +40,7 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         super().__init__(clock, guard, config)
         self.options["brokerId"] = None  # ccxt's tag, which our orders do not carry
 
-    def _headers(self, call: Call, text: str) -> dict[str, str]:
-        now_ms = self.milliseconds()
+    def _headers(self, call: Call, text: str, now_ms: int) -> dict[str, str]:
         timestamp = f"{_second_text(now_ms // 1000)}.{now_ms % 1000:03d}Z"
         headers = {
             "OK-ACCESS-KEY": self.apiKey,

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import AnyEvent, BalancesReported, ClockMeasured, RunStarted, TroubleReported, VenueArrived
+from arb.core.events import (
+    AnyEvent,
+    BalancesReported,
+    ClockMeasured,
+    ExpiryProved,
+    RunStarted,
+    TroubleReported,
+    VenueArrived,
+)
 from arb.core.incidents import IncidentKind
 from arb.errors import EXIT_OK, ConfigError, VenueAuthError, VenueBusy, VenueError, VenueUnreachable
 from arb.venues.paper import PaperGateway
@@ -92,6 +100,7 @@ def test_with_a_pair_open_one_venue_is_enough_and_the_other_joins_when_it_answer
     [came] = of_kind(bench, VenueArrived)
     assert (came.venue, came.account_id, came.connections) == ("okx", "okx:paper", {"okx": ("BTC_USDT",)})
     assert 120 * NS_PER_S <= came.t_ns - began_ns <= 131 * NS_PER_S
+    assert [event.venue for event in of_kind(bench, ExpiryProved)] == ["gate", "okx"]
     assert {event.venue for event in of_kind(bench, ClockMeasured)} == {"gate", "okx"}
     assert {event.venue for event in of_kind(bench, BalancesReported)} == {"gate", "okx"}
 

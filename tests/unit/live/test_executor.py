@@ -48,6 +48,7 @@ class FakeGateway:
         self.venue = venue
         self.account_id = f"{venue}-1"
         self.former_ids: tuple[str, ...] = ()
+        self.expiry_proved = True
         self.log = log
         self.delay_s = delay_s
         self.error: Exception | None = None

@@ -11,7 +11,16 @@ import msgspec
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import AnyEvent, ClockMeasured, HaltAsked, InstrumentListed, RunEnded, RunStarted, TroubleReported
+from arb.core.events import (
+    AnyEvent,
+    ClockMeasured,
+    ExpiryProved,
+    HaltAsked,
+    InstrumentListed,
+    RunEnded,
+    RunStarted,
+    TroubleReported,
+)
 from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
@@ -53,6 +62,12 @@ class Silence:
 
     def unread(self) -> bool:
         return False
+
+
+class Unproved(PaperGateway):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.expiry_proved = False
 
 
 class BreaksOnce(PaperGateway):
@@ -275,12 +290,19 @@ def test_the_end_may_ask_for_an_exit_code_of_its_own() -> None:
 def test_a_run_begins_with_who_it_is_and_what_is_listed_and_ends_in_order() -> None:
     bench = Bench()
     assert bench.run(at_once) == EXIT_OK
-    started, *listed = bench.events()[:3]
+    started, *listed = bench.events()[:5]
     assert isinstance(started, RunStarted)
     assert started.account_ids == {"gate": "gate:paper", "okx": "okx:paper"}
     assert (started.mode, started.seed) == ("paper", 7)
     assert [event.instrument.venue for event in listed if isinstance(event, InstrumentListed)] == list(VENUES)
+    assert [event.venue for event in listed if isinstance(event, ExpiryProved)] == list(VENUES)
     assert bench.ended().exit_code == EXIT_OK
+
+
+def test_a_venue_that_has_not_been_seen_to_refuse_an_expired_order_is_not_believed() -> None:
+    bench = Bench(make_gateway=Unproved)
+    bench.run(at_once)
+    assert not any(bench.node.engine.state.expiry_counts(venue) for venue in VENUES)
 
 
 def test_a_halt_file_that_is_there_at_the_start_halts_before_anything_may_open(tmp_path: Path) -> None:
@@ -288,7 +310,7 @@ def test_a_halt_file_that_is_there_at_the_start_halts_before_anything_may_open(t
     write_halt_file(journal, "not today")
     bench = Bench(halt_file_of=journal)
     bench.run(at_once)
-    assert [event.reason for event in bench.events()[:4] if isinstance(event, HaltAsked)] == ["not today"]
+    assert [event.reason for event in bench.events()[:6] if isinstance(event, HaltAsked)] == ["not today"]
     assert bench.node.engine.state.control.halted == "asked"
 
 

@@ -93,6 +93,28 @@ def test_a_client_id_may_be_used_again_only_after_its_order_ended(bitget: Bench)
     assert found["data"][0]["orderId"] == third
 
 
+@pytest.mark.parametrize(("late_ms", "code"), [(0, "00000"), (700, "00000"), (1001, "40008")])
+def test_a_placement_is_refused_once_its_window_has_passed(bitget: Bench, late_ms: int, code: str) -> None:
+    sent_ms = bitget.now_ns // NS_PER_MS - late_ms
+    _, answer = place(bitget, requestTime=str(sent_ms), receiveWindow="1000")
+    assert answer["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("window", "code"),
+    [
+        ({"receiveWindow": "1000"}, "40019"),
+        ({"receiveWindow": "0", "requestTime": "1"}, "40017"),
+        ({"receiveWindow": "60001", "requestTime": "1"}, "40017"),
+        ({"receiveWindow": "soon", "requestTime": "1"}, "40017"),
+        ({"receiveWindow": "1000", "requestTime": "now"}, "40017"),
+    ],
+)
+def test_a_window_that_is_none_is_refused(bitget: Bench, window: dict[str, str], code: str) -> None:
+    _, answer = place(bitget, **window)
+    assert answer["code"] == code
+
+
 @pytest.mark.parametrize("force", ["IOC", "ioc", "Ioc"])
 def test_force_is_read_in_any_letter_case(bitget: Bench, force: str) -> None:
     order_id = placed(bitget, force=force, price="50010", size="0.05")

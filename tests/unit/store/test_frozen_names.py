@@ -59,6 +59,7 @@ BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
 OutcomeUnknown: seq? t_ns? venue client_order_id cause sent_ns status?
+ExpiryProved: seq? t_ns? venue
 OrderUpdated: seq? t_ns? report
 OrderFilled: seq? t_ns? fill
 OrderLooked: seq? t_ns? venue symbol client_order_id look complete report fills started_ns cause?
@@ -98,7 +99,7 @@ AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size s
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
-    stopped? late? lifted_ns?
+    stopped? late? lifted_ns? expiry_proved?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present

@@ -66,7 +66,7 @@ def test_a_key_without_its_passphrase_is_refused() -> None:
         ("gate", OrderEntry.WEBSOCKET, False),
         ("okx", OrderEntry.REST, True),
         ("okx", OrderEntry.WEBSOCKET, True),
-        ("bitget", OrderEntry.REST, False),
+        ("bitget", OrderEntry.REST, True),
     ],
 )
 def test_an_expiry_proves_absence_only_where_it_stops_an_order_on_its_way(

@@ -143,3 +143,39 @@ def test_an_expiry_leaves_in_okxs_own_time_and_is_not_signed() -> None:
     assert venue.signed(timed).headers == venue.signed(plain).headers | {"expTime": str(NOW_MS + 900)}
     venue.server_offset_ns = 61_000 * NS_PER_MS
     assert venue.signed(timed).headers["expTime"] == str(NOW_MS + 61_900)
+
+
+def a_timed_bitget_order(expires_ms: int) -> Call:
+    return Call(
+        scope="",
+        api=("private", "spot"),
+        method="POST",
+        path="v2/spot/trade/place-order",
+        params=BITGET,
+        expires_ns=expires_ms * NS_PER_MS,
+    )
+
+
+@pytest.mark.parametrize(("lives_ms", "window"), [(1, "1"), (900, "900"), (60_000, "60000"), (90_000, "60000")])
+@pytest.mark.parametrize("offset_ms", [0, 250, -250])
+def test_an_expiry_leaves_in_bitgets_signed_body_as_a_window_on_its_clock(
+    lives_ms: int, window: str, offset_ms: int
+) -> None:
+    venue = a_venue(GuardedBitget)
+    venue.server_offset_ns = offset_ms * NS_PER_MS
+    request = venue.signed(a_timed_bitget_order(NOW_MS + lives_ms))
+
+    sent_ms = str(NOW_MS + offset_ms)
+    timed = a_post("v2/spot/trade/place-order", ("private", "spot"), {})
+    judge = stock.bitget(dict(KEY))
+    judge.milliseconds = judge.nonce = lambda: NOW_MS + offset_ms
+    body = BITGET | {"requestTime": sent_ms, "receiveWindow": window}
+    signed = judge.sign(timed.path, list(timed.api), "POST", body)
+    signed["headers"].pop("X-CHANNEL-API-CODE", None)  # ccxt's broker tag, which is none of ours
+    assert (request.body, request.headers) == (signed["body"], signed["headers"])
+
+
+def test_a_bitget_order_that_has_expired_is_not_signed() -> None:
+    with pytest.raises(SigningRefused) as refused:
+        a_venue(GuardedBitget).signed(a_timed_bitget_order(NOW_MS))
+    assert refused.value.code == "guard_expired"

@@ -66,7 +66,7 @@ def state(bench: Bench) -> tuple[TradingState, str | None]:
 
 
 def test_nothing_to_do_is_done_at_once_and_stays_halted_until_resumed() -> None:
-    bench = Bench()
+    bench = Bench(unproved=("gate", "okx"))
     assert state(bench) == (TradingState.ACTIVE, None)
     bench.tell(FlattenAsked(reason="enough"))
     assert state(bench) == (TradingState.HALTED, HaltReason.FLATTENED)

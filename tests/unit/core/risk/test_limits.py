@@ -166,7 +166,7 @@ def day_notional(bench: Bench) -> object:
 
 
 def test_what_an_open_pair_is_to_pay_is_not_forgotten_by_a_crash() -> None:
-    dead = Bench(limits=ONE_A_DAY)
+    dead = Bench(limits=ONE_A_DAY, unproved=("gate", "okx"))
     legs = crossed(dead)
     assert left_behind(dead).control is None  # nothing closed, nothing halted: the pair alone knows
     bench = restarted(dead, limits=ONE_A_DAY, start_ns=dead.now_ns)
