@@ -1,6 +1,7 @@
 """Seeds: each ends with ledger, journal and venues in agreement and repeats exactly; many are counted and can be resumed."""
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -53,10 +54,15 @@ def test_seeds_that_nobody_has_chosen_end_well() -> None:
     assert counted >= DRAWN // 2, f"from seed {first}: too few faults met a pair"
 
 
+def unplaced(journal: bytes) -> bytes:
+    """Return a journal without the name of the folder it was simulated in, which the text of an incident may show."""
+    return re.sub(rb"arb-faultsim-\w{8}", b"", journal)
+
+
 def test_a_seed_repeats_bit_for_bit() -> None:
     for seed in (3, 19):
         first, second = run_seed(seed), run_seed(seed)
-        assert first.journal == second.journal
+        assert unplaced(first.journal) == unplaced(second.journal)
         assert first.outcome.cells == second.outcome.cells
 
 
