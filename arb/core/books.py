@@ -203,17 +203,16 @@ class Books:
             del self.scales[symbol], self._frames_of[symbol]
         self._changed(symbol)
 
-    def rescale(self, symbol: str, scale: Scale) -> None:
-        """Make all books of a symbol anew on another scale; they wait for new snapshots. None of the symbol changes nothing."""
-        places = [
-            (venue, carrier.rows[row], carrier.name)
-            for (venue, known), row in self.rows.items()
-            if known == symbol and (carrier := self._carriers[row])
-        ]
-        for venue, _, _ in places:
-            self.retire(venue, symbol)
-        for venue, native_symbol, connection in places:
-            self.add(venue, symbol, scale, native_symbol, connection)
+    def rescale(self, symbol: str, scale: Scale, at_ns: int) -> None:
+        """Put a symbol's books at all venues on a scale at least as fine as theirs; those of other symbols are not touched."""
+        if scale == self.scales[symbol]:
+            return
+        self.scales[symbol] = scale
+        for (_, known), row in self.rows.items():
+            if known == symbol:
+                carrier = self._carriers[row]
+                carrier.feed.rescale_book(carrier.rows[row], scale, at_ns)
+        self._changed(symbol)
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with the symbol of every book that was added or retired, when that is done."""

@@ -83,6 +83,7 @@ from arb.market.feed import FrameResult, further_name
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import plain
+from arb.market.scale import ScaleTooFine, wide_enough
 from arb.market.symbol import Symbol
 
 # Sums and products of prices, sizes and fees must be exact; the default 28 digits round silently.
@@ -297,6 +298,8 @@ class Engine:
             state.incident(IncidentKind.FEE_RATE, text, now_ns, severity=Severity.CRITICAL, venue=instrument.venue)
             known = None if before is None else before.taker_fee  # an unknown fee opens nothing
             instrument = msgspec.structs.replace(instrument, taker_fee=known)
+        if before is not None and (instrument.tick, instrument.lot) != (before.tick, before.lot):
+            instrument = self._take_steps(instrument, before, event.t_ns)
         state.instruments[instrument.venue, instrument.symbol] = instrument
         if unsupported(instrument) and (before is None or not unsupported(before)):
             text = (
@@ -305,6 +308,27 @@ class Engine:
             )
             state.incident(IncidentKind.FEE_CURRENCY, text, now_ns, venue=instrument.venue)
         self.strategy.rules_changed(instrument.symbol)
+
+    def _take_steps(self, instrument: Instrument, before: Instrument, now_ns: int) -> Instrument:
+        """Put the books of a symbol whose tick or lot changed on a scale for it; return the rules to go by.
+
+        Steps that no scale can hold stop the symbol there, for the old ones would only be refused.
+        """
+        state, key = self.state, (instrument.venue, instrument.symbol)
+        text = (
+            f"{instrument.symbol} at {instrument.venue}: the tick is now {plain(instrument.tick)} (was {plain(before.tick)}), "
+            f"the lot {plain(instrument.lot)} (was {plain(before.lot)})"
+        )
+        if state.books.has(*key):
+            try:
+                scale = wide_enough(state.books.scales[instrument.symbol], instrument.tick, instrument.lot)
+            except ScaleTooFine as error:
+                state.stopped.setdefault(key, str(error))
+                state.incident(IncidentKind.RULES_CHANGED, f"{text}; stopped: {error}", now_ns, venue=instrument.venue)
+                return msgspec.structs.replace(instrument, tick=before.tick, lot=before.lot)
+            state.books.rescale(instrument.symbol, scale, now_ns)
+        state.incident(IncidentKind.RULES_CHANGED, text, now_ns, severity=Severity.INFO, venue=instrument.venue)
+        return instrument
 
     # Accounts.
 

@@ -51,13 +51,8 @@ async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
 async def keep_rules(
     gateway: OrderGateway, instruments: tuple[Instrument, ...], every_s: float, listener: EventListener
 ) -> None:
-    """Read a venue's rules and fees again and again, and report those that differ from the last ones reported.
-
-    Books are kept on the steps of prices and sizes known at the start: where those change, the old ones go on being used (an
-    order that does not fit is refused by the venue), and an incident says that a restart is due.
-    """
+    """Read a venue's rules and fees again and again, and report those that differ from the last ones reported."""
     reported = {instrument.symbol: instrument for instrument in instruments}
-    warned: set[str] = set()
     while True:
         await asyncio.sleep(every_s)
         try:
@@ -67,25 +62,18 @@ async def keep_rules(
             continue
         for read in listed:
             before = reported[read.symbol]
-            now = _as_usable(read, before)
-            if (read.tick, read.lot) != (before.tick, before.lot) and read.symbol not in warned:
-                warned.add(read.symbol)
-                text = (
-                    f"{read.symbol} at {gateway.venue}: its price or size step changed; restart to trade on the new one"
-                )
-                listener(TroubleReported(kind=IncidentKind.RULES_CHANGED, text=text))
+            now = _with_fees(read, before)
             if now != before:
                 reported[read.symbol] = now
                 listener(InstrumentListed(instrument=now))
 
 
-def _as_usable(read: Instrument, before: Instrument) -> Instrument:
-    """Return new rules with the old steps, and with the old fees where none could be read."""
-    kept = msgspec.structs.replace(read, tick=before.tick, lot=before.lot)
+def _with_fees(read: Instrument, before: Instrument) -> Instrument:
+    """Return new rules, with the old fees where none could be read."""
     if read.taker_fee is not None:
-        return kept
+        return read
     fees = {"taker_fee": before.taker_fee, "maker_fee": before.maker_fee, "buy_fee_in": before.buy_fee_in}
-    return msgspec.structs.replace(kept, **fees)
+    return msgspec.structs.replace(read, **fees)
 
 
 async def keep_synced(sync: Callable[[], Awaitable[None]], complain: Callable[[str], None]) -> None:

@@ -53,6 +53,12 @@ class BookSide:
             elif sizes.pop(price, None) is not None:
                 del prices[bisect_left(prices, price)]
 
+    def rescale(self, price_up: int, size_up: int) -> None:
+        """Put every level on a finer scale; exact."""
+        self.prices = [_number(price * price_up) for price in self.prices]
+        self.sizes = {_number(price * price_up): _number(size * size_up) for price, size in self.sizes.items()}
+        self.touched = True
+
 
 class PlainBook:
     """Both sides of one book.
@@ -127,6 +133,18 @@ class PlainBook:
         bids, asks = self.best_bids(depth), self.best_asks(depth)
         return list(zip(*bids, strict=True)), list(zip(*asks, strict=True))
 
+    def rescale(self, price_up: int, size_up: int) -> bool:
+        """Put the book on a scale finer by these factors; return whether the arena can hold it there."""
+        for side in (self.bids, self.asks):
+            side.rescale(price_up, size_up)
+        self.bid_horizon, self.ask_horizon = (
+            None if horizon is None else _number(horizon * price_up) for horizon in (self.bid_horizon, self.ask_horizon)
+        )
+        most = max(
+            (*self.bids.prices, *self.asks.prices, *self.bids.sizes.values(), *self.asks.sizes.values()), default=0
+        )
+        return most <= INT64_MAX
+
     def publish(self, arena: BookArena, row: int, sequence: int, event_ns: int, received_ns: int) -> None:
         """Write the best levels of each side that changed since the last time, and stamp the row as live."""
         if self.bids.touched:
@@ -158,3 +176,7 @@ class PlainBook:
             del bids.sizes[bids.prices.pop(0)]
         while len(asks.prices) > depth_max:
             del asks.sizes[asks.prices.pop()]
+
+
+def _number(exact: Number) -> Number:
+    return exact.numerator if exact.denominator == 1 else exact

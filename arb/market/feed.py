@@ -148,6 +148,12 @@ class BookFeed(Protocol):
         Raises `InvariantError` for one that has no seat. The row is its owner's to clear.
         """
 
+    def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
+        """Put a book on a scale at least as fine as its own; it stays as it is, on the new scale.
+
+        One that 64 bits cannot hold there is lost. Raises `InvariantError` for one that has no seat.
+        """
+
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply one websocket frame; never raises for what a venue sends."""
 

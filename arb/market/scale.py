@@ -72,6 +72,21 @@ HEADROOM = 2
 PRICE_EXP_MAX, SIZE_EXP_MAX = 12, 8
 
 
+class ScaleTooFine(ValueError):
+    """Steps need a scale on which 64 bits could not hold the prices and sizes of a market."""
+
+
+def wide_enough(scale: Scale, tick: Decimal, lot: Decimal) -> Scale:
+    """Return `scale` where the steps are whole on it, else one that is finer; raise `ScaleTooFine` where none may be."""
+    price_exp, size_exp = decimals(tick), decimals(lot)
+    if price_exp > max(scale.price_exp, PRICE_EXP_MAX) or size_exp > max(scale.size_exp, SIZE_EXP_MAX):
+        raise ScaleTooFine(f"a tick of {tick} or a lot of {lot} is too fine")
+    if price_exp <= scale.price_exp and size_exp <= scale.size_exp:
+        return scale
+    finer = common_scale([tick], [lot])
+    return Scale(max(scale.price_exp, finer.price_exp), max(scale.size_exp, finer.size_exp))
+
+
 def common_scale(ticks: list[Decimal], lots: list[Decimal]) -> Scale:
     """Return a scale on which every given tick and lot is a whole number, with head-room where 64 bits allow it."""
     price_exp, size_exp = max(map(decimals, ticks)), max(map(decimals, lots))

@@ -7,6 +7,7 @@ from arb.core.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
+from arb.market.scale import Scale
 from arb.replay.captured import Capture
 from arb.replay.tapes import Captured
 from arb.venues.registry import tape_feed
@@ -55,6 +56,12 @@ class CapturedFeed:
         holders = [feed for feed in self._connections.values() if native_symbol in feed.seats()]
         require(bool(holders), f"{self.venue}: {native_symbol} has no seat")
         holders[0].retire_book(native_symbol)
+
+    def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
+        """Put a book on a finer scale. Raises `InvariantError` for one that is not traded."""
+        holders = [feed for feed in self._connections.values() if native_symbol in feed.seats()]
+        require(bool(holders), f"{self.venue}: {native_symbol} has no seat")
+        holders[0].rescale_book(native_symbol, scale, at_ns)
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply the expected line, a frame or the body of an HTTP answer."""

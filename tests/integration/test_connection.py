@@ -10,6 +10,7 @@ from aiohttp import WSMsgType, web
 from arb.clock import SystemClock
 from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
+from arb.market.scale import Scale
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import ConnectionTiming, Credentials, VenueEndpoint, fixed
 from arb.venues.feed import SocketFeed
@@ -286,6 +287,9 @@ class Messages:
         pass
 
     def retire_book(self, native_symbol: str) -> None:
+        pass
+
+    def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
         pass
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:

@@ -5,8 +5,8 @@ with orders there are taken up all the same: what is uneven whatever became of t
 (`PairTrade.certain_imbalance`), the rest waits. When the venue answers, its rules, books and account are taken as those of the
 others were at the start, its unsettled orders are queried, and an account snapshot shows what the journal may have lost.
 
-Books are compared on one scale per symbol. One that is too coarse for the steps of the venue that comes is made anew for all
-the symbol's books, which wait for new snapshots then.
+Books are compared on one scale per symbol. Where it is too coarse for the steps of the venue that comes, all the symbol's books
+move to a finer one, and stay live.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ class Absence:
         listed = {instrument.native_symbol: instrument for instrument in event.instruments}
         for connection, natives in event.connections.items():
             for native_symbol in natives:
-                self._add_book(listed[native_symbol], connection)
+                self._add_book(listed[native_symbol], connection, now_ns)
         text = f"{venue} answers, and is brought up"
         state.incident(IncidentKind.VENUE_ABSENT, text, now_ns, severity=Severity.INFO, venue=venue)
 
@@ -100,14 +100,14 @@ class Absence:
                 stopped[account_id, asset] = text
         self.accounts.account_named(venue)
 
-    def _add_book(self, instrument: Instrument, connection: str) -> None:
+    def _add_book(self, instrument: Instrument, connection: str, now_ns: int) -> None:
         state, symbol = self.state, instrument.symbol
         known = [state.instruments[venue, symbol] for venue in state.venues_of(symbol)] + [instrument]
         scale = common_scale([one.tick for one in known], [one.lot for one in known])
         before = state.books.scales.get(symbol, scale)
         scale = Scale(max(scale.price_exp, before.price_exp), max(scale.size_exp, before.size_exp))
         if scale != before:
-            state.books.rescale(symbol, scale)
+            state.books.rescale(symbol, scale, now_ns)
         state.books.add(instrument.venue, symbol, scale, instrument.native_symbol, connection)
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import NOTHING, BookSeat, FrameResult, NoticeKind
+from arb.market.scale import Scale
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
@@ -98,6 +99,11 @@ class BinanceFeed(ChainFeed):
     def retire_book(self, native_symbol: str) -> None:
         """Forget a book and the quotes that were to witness it; raises `InvariantError` for one that has no seat."""
         super().retire_book(native_symbol)
+        self._witnesses.pop(native_symbol, None)
+
+    def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
+        """Put a book on a finer scale, and forget the quotes on the old one that were to witness it."""
+        super().rescale_book(native_symbol, scale, at_ns)
         self._witnesses.pop(native_symbol, None)
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:

@@ -142,6 +142,35 @@ class WireFeed(ABC):
         slot = self._slots.pop(native_symbol, None)
         require(slot is not None, f"{self.venue}: {native_symbol} has no seat")
 
+    def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
+        """Put a book on a scale at least as fine as its own; raises `InvariantError` for one that has no seat.
+
+        A live one stays live and shows the same levels; one that waits goes on waiting, for a snapshot on the new scale.
+        """
+        slot = self._slots.get(native_symbol)
+        require(slot is not None, f"{self.venue}: {native_symbol} has no seat")
+        assert slot is not None
+        before = slot.seat.scale
+        require(
+            scale.price_exp >= before.price_exp and scale.size_exp >= before.size_exp,
+            f"{scale} is coarser than {before}",
+        )
+        price_up, size_up = 10 ** (scale.price_exp - before.price_exp), 10 ** (scale.size_exp - before.size_exp)
+        slot.seat = BookSeat(slot.row, scale)
+        slot.prices, slot.sizes = self._numbers_of(scale.price_exp), self._numbers_of(scale.size_exp)
+        slot.pending.clear()
+        if slot.state is not BookState.LIVE:
+            return
+        if not slot.book.rescale(price_up, size_up):
+            self._lose(slot, at_ns, "64 bits cannot hold it on the finer scale")
+            return
+        if slot.texts is not None:
+            bids, asks = ({price * price_up: text for price, text in texts.items()} for texts in slot.texts)
+            slot.texts = bids, asks
+        if self._arena is not None and slot.row >= 0:
+            stamps = (words.item(slot.row) for words in (self._arena.event_ns, self._arena.received_ns))
+            slot.book.publish(self._arena, slot.row, slot.sequence, *stamps)
+
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply one websocket frame; never raises for what a venue sends."""
         self.counts.frames += 1

@@ -208,10 +208,9 @@ def test_a_fee_tier_that_changes_and_changes_back_is_told_twice_and_what_stays_i
     assert reported == [InstrumentListed(instrument=dear), InstrumentListed(instrument=an_instrument("gate"))]
 
 
-def test_another_price_step_is_told_to_a_person_once_and_books_stay_on_the_old_one() -> None:
-    reported = rules_told(an_instrument("gate", tick=D("0.05"), min_size=D(1)))
-    assert [type(event) for event in reported] == [TroubleReported, InstrumentListed]
-    assert reported[1] == InstrumentListed(instrument=an_instrument("gate", min_size=D(1)))
+def test_another_price_step_is_told_with_the_other_rules() -> None:
+    finer = an_instrument("gate", tick=D("0.05"), min_size=D(1))
+    assert rules_told(finer) == [InstrumentListed(instrument=finer)]
 
 
 def test_dropped_opportunities_are_told_once_a_minute_and_exactly() -> None:

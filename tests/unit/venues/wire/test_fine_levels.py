@@ -27,6 +27,7 @@ from tests.unit.venues.wire.dialects import (
     DIALECTS,
     NOW_NS,
     OKX,
+    SCALE,
     Change,
     Dialect,
     Side,
@@ -95,6 +96,36 @@ def test_a_book_with_fine_levels_stays_live_and_exact_through_every_frame(
             assert len(dict(shown)) == len(shown)
         if number < frames:
             result = feed.on_frame(NOW_NS, dialect.change(*truth.step()))
+
+
+@all_dialects
+@given(
+    seed=st.integers(0, 10**6),
+    before=st.integers(0, 8),
+    after=st.integers(0, 8),
+    price_more=st.integers(0, 4),
+    size_more=st.integers(0, 4),
+)
+def test_a_book_put_on_a_finer_scale_is_as_if_it_had_always_been_there(
+    dialect: Dialect, seed: int, before: int, after: int, price_more: int, size_more: int
+) -> None:
+    finer = Scale(SCALE.price_exp + price_more, SCALE.size_exp + size_more)
+    moved, there = BookArena(1), BookArena(1)
+    feed, other = dialect.make(moved), dialect.make(there)
+    other.rescale_book(dialect.symbol, finer, NOW_NS)  # before its first frame
+    truth = FineTruth(random.Random(seed), single_steps=dialect.single_steps)
+    for one in (feed, other):
+        dialect.send_whole(one, truth)
+    for number in range(before + after + 1):
+        if number == before:
+            feed.rescale_book(dialect.symbol, finer, NOW_NS)
+            assert feed.seats() == other.seats()
+        if number >= before:
+            assert (moved.bids(0), moved.asks(0)) == (there.bids(0), there.asks(0))
+            assert moved.block[0, :4].tolist() == there.block[0, :4].tolist()
+        frame = dialect.change(*truth.step())
+        for one in (feed, other):
+            assert not one.on_frame(NOW_NS, frame).resyncs
 
 
 @all_dialects
