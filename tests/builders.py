@@ -91,6 +91,10 @@ class SilentFeed:
         """Forget a book."""
         del self._seats[native_symbol]
 
+    def rescale_book(self, native_symbol: str, scale: Scale, at_ns: int) -> None:
+        """Note another scale; what the arena shows is the test's to set anew."""
+        self._seats[native_symbol] = BookSeat(self._seats[native_symbol].row, scale)
+
     def __getattr__(self, name: str) -> object:
         raise AssertionError(f"a test should not need {name}")
 

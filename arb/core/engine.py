@@ -15,7 +15,7 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.absence import Absence
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.balance_reconciler import BalanceReconciler
-from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, unsupported, usable_rate
+from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, usable_rate
 from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, has_vanished, restore
 from arb.core.books import Books
@@ -52,6 +52,7 @@ from arb.core.events import (
     VenueArrived,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
+from arb.core.listings import Listings
 from arb.core.opportunities.detector import Detector
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.manager import OrderManager
@@ -81,9 +82,7 @@ from arb.core.timers import (
 from arb.errors import InvariantError, require
 from arb.market.feed import FrameResult, further_name
 from arb.market.fill import Fill
-from arb.market.instrument import Instrument
 from arb.market.numbers import plain
-from arb.market.scale import ScaleTooFine, wide_enough
 from arb.market.symbol import Symbol
 
 # Sums and products of prices, sizes and fees must be exact; the default 28 digits round silently.
@@ -109,6 +108,7 @@ class Engine:
         self.accounts = AccountReconciler(self.state, self.manager, foreign, self.balances)
         self.absence = Absence(self.state, self.manager, self.accounts)
         self.shutdown = Shutdown(self.state, self.manager, self.balances)
+        self.listings = Listings(self.state, self.strategy)
         self._run: RunRecord | None = None
         self._restored = Restored()
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -122,7 +122,7 @@ class Engine:
             ClockMeasured: self._on_clock,
             ClockSuspected: self._on_clock_suspected,
             ExpiryProved: self._on_expiry_proved,
-            InstrumentListed: self._on_instrument,
+            InstrumentListed: self.listings.on_listed,
             BalancesReported: self.accounts.on_balances,
             AccountSnapshotTaken: self.accounts.on_snapshot,
             OrderAccepted: self.manager.on_accepted,
@@ -229,7 +229,7 @@ class Engine:
     def _on_venue_arrived(self, event: VenueArrived) -> None:
         self.absence.end(event)
         for instrument in event.instruments:
-            self._list(instrument, event.t_ns)
+            self.listings.take(instrument, event.t_ns)
         self.absence.take_up_pairs(event.venue, event.t_ns)
 
     def _on_expiry_proved(self, event: ExpiryProved) -> None:
@@ -284,51 +284,6 @@ class Engine:
 
     def _on_clock_suspected(self, event: ClockSuspected) -> None:
         self.state.venues[event.venue].clock_suspected = True
-
-    def _on_instrument(self, event: InstrumentListed) -> None:
-        self._list(event.instrument, event.t_ns)
-
-    def _list(self, instrument: Instrument, now_ns: int) -> None:
-        state = self.state
-        before = state.instrument(instrument.venue, instrument.symbol)
-        if instrument.taker_fee is not None and not usable_rate(instrument.taker_fee):
-            text = (
-                f"{instrument.venue} lists a fee of {instrument.taker_fee} for {instrument.symbol}: not computed with"
-            )
-            state.incident(IncidentKind.FEE_RATE, text, now_ns, severity=Severity.CRITICAL, venue=instrument.venue)
-            known = None if before is None else before.taker_fee  # an unknown fee opens nothing
-            instrument = msgspec.structs.replace(instrument, taker_fee=known)
-        if before is not None and (instrument.tick, instrument.lot) != (before.tick, before.lot):
-            instrument = self._take_steps(instrument, before, event.t_ns)
-        state.instruments[instrument.venue, instrument.symbol] = instrument
-        if unsupported(instrument) and (before is None or not unsupported(before)):
-            text = (
-                f"{instrument.symbol} at {instrument.venue}: fees are taken in another asset than base or quote: nothing opens "
-                "there; let the venue take them from what is traded (at Gate: no deduction in GT or points)"
-            )
-            state.incident(IncidentKind.FEE_CURRENCY, text, now_ns, venue=instrument.venue)
-        self.strategy.rules_changed(instrument.symbol)
-
-    def _take_steps(self, instrument: Instrument, before: Instrument, now_ns: int) -> Instrument:
-        """Put the books of a symbol whose tick or lot changed on a scale for it; return the rules to go by.
-
-        Steps that no scale can hold stop the symbol there, for the old ones would only be refused.
-        """
-        state, key = self.state, (instrument.venue, instrument.symbol)
-        text = (
-            f"{instrument.symbol} at {instrument.venue}: the tick is now {plain(instrument.tick)} (was {plain(before.tick)}), "
-            f"the lot {plain(instrument.lot)} (was {plain(before.lot)})"
-        )
-        if state.books.has(*key):
-            try:
-                scale = wide_enough(state.books.scales[instrument.symbol], instrument.tick, instrument.lot)
-            except ScaleTooFine as error:
-                state.stopped.setdefault(key, str(error))
-                state.incident(IncidentKind.RULES_CHANGED, f"{text}; stopped: {error}", now_ns, venue=instrument.venue)
-                return msgspec.structs.replace(instrument, tick=before.tick, lot=before.lot)
-            state.books.rescale(instrument.symbol, scale, now_ns)
-        state.incident(IncidentKind.RULES_CHANGED, text, now_ns, severity=Severity.INFO, venue=instrument.venue)
-        return instrument
 
     # Accounts.
 

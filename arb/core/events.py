@@ -168,7 +168,8 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
     """The order certainly does not exist: refused by the venue's own rule (`code`), or never sent (`sent_ns` 0).
 
     `retry_after_s`: nothing should be sent before. `entries_stop_s`: for so long the venue takes repairs but punishes entries.
-    `short_of_funds`: the venue says that the balance does not cover the order.
+    `short_of_funds`: the venue says that the balance does not cover the order. `off_steps`: that the price or the size is not
+    on its steps, so that its rules have changed since they were read.
     """
 
     venue: str
@@ -180,6 +181,7 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
     retry_after_s: float | None = None
     entries_stop_s: float | None = None
     short_of_funds: bool = False
+    off_steps: bool = False
 
 
 class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="OutcomeUnknown"):

@@ -8,6 +8,7 @@ class Reason(StrEnum):
 
     HALTED = "halted"
     VENUE_HALTED = "venue_halted"
+    INSTRUMENT_HALTED = "instrument_halted"
     LEDGER_BLOCKED = "ledger_blocked"
     JOURNAL_BLOCKED = "journal_blocked"
     CLOCK_OFFSET = "clock_offset"

@@ -209,6 +209,8 @@ class EngineState:
         self.store_blocked: dict[str, str] = {}
         # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
         self.stopped: dict[tuple[str, str], str] = {}
+        # (venue, symbol) of orders refused for steps that are not listed: nothing opens there until the listing is read again.
+        self.rules_awaited: set[tuple[str, str]] = set()
         # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
         self.suspected: set[tuple[str, str]] = set()
         # (venue, symbol) of orders of ours that the journal has lost and that are not recovered yet.
@@ -305,6 +307,17 @@ class EngineState:
             self.out.persist(self.control.record(now_ns, text))
         if news or pair_id is not None:
             self.incident(IncidentKind.HALTED, f"{reason}: {text}", now_ns, severity=Severity.CRITICAL, pair_id=pair_id)
+
+    def await_rules(self, venue: str, symbol: str, why: str, now_ns: int) -> None:
+        """Open nothing in a symbol at a venue until its listing is read again."""
+        if (venue, symbol) not in self.rules_awaited:
+            self.rules_awaited.add((venue, symbol))
+            text = f"{symbol} at {venue}: an order is not on the venue's steps ({why}): nothing opens until they are read again"
+            self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
+
+    def awaiting_rules(self, venue: str) -> set[str]:
+        """Return the symbols in which nothing opens at a venue until its listing is read again."""
+        return {symbol for at, symbol in self.rules_awaited if at == venue}
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:
         """Open nothing at a venue for a while."""

@@ -333,8 +333,10 @@ class Node:
         return connections
 
     def _keep_rules(self, gateway: OrderGateway) -> Job:
-        known = tuple(i for (at, _), i in self.engine.state.instruments.items() if at == gateway.venue)
-        return keep_rules(gateway, known, self._parts.settings.timing.rules_refresh_s, self.runner.emit)
+        state, venue = self.engine.state, gateway.venue
+        known = tuple(instrument for (at, _), instrument in state.instruments.items() if at == venue)
+        every_s = self._parts.settings.timing.rules_refresh_s
+        return keep_rules(gateway, known, every_s, self.runner.emit, partial(state.awaiting_rules, venue))
 
     def _dead_man(self, gateway: OrderGateway) -> DeadManSwitch:
         timeout_s = self._parts.settings.timing.dead_man_timeout_s

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,8 @@ CLOCK_EVERY_S = 30.0
 CLOCK_RETRY_S = 5.0
 CLOCK_AGAIN_S = 1.0
 COUNT_EVERY_S = 60.0
+RULES_POLL_S = 1.0
+"""How soon rules are read that a refusal showed to be out of date."""
 SYNC_EVERY_S = 0.2
 """A power cut may cost the journal's last 250 ms at most: this, and the time an fsync takes."""
 DEAD_MAN_CHECK_S = 0.25
@@ -49,12 +51,27 @@ async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
 
 
 async def keep_rules(
-    gateway: OrderGateway, instruments: tuple[Instrument, ...], every_s: float, listener: EventListener
+    gateway: OrderGateway,
+    instruments: tuple[Instrument, ...],
+    every_s: float,
+    listener: EventListener,
+    awaited: Callable[[], Collection[str]],
 ) -> None:
-    """Read a venue's rules and fees again and again, and report those that differ from the last ones reported."""
+    """Read a venue's rules and fees again and again, and report those that differ from the last ones reported.
+
+    `awaited`: the symbols that wait for their rules; these are read soon, and reported as they are. As long as that changes
+    nothing, each such reading comes twice as late after the one before, for the venue goes by rules that it does not list.
+    """
     reported = {instrument.symbol: instrument for instrument in instruments}
+    poll_s = min(every_s, RULES_POLL_S)
+    since_s, soon_s = 0.0, RULES_POLL_S
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(poll_s)
+        since_s += poll_s
+        asked = frozenset(awaited())
+        if since_s < (min(soon_s, every_s) if asked else every_s):
+            continue
+        since_s, soon_s = 0.0, soon_s * 2 if asked else RULES_POLL_S
         try:
             listed = await gateway.instruments(tuple(reported))
         except VenueError as error:
@@ -63,9 +80,11 @@ async def keep_rules(
         for read in listed:
             before = reported[read.symbol]
             now = _with_fees(read, before)
-            if now != before:
+            if now != before or read.symbol in asked:
                 reported[read.symbol] = now
                 listener(InstrumentListed(instrument=now))
+            if now != before:
+                soon_s = RULES_POLL_S
 
 
 def _with_fees(read: Instrument, before: Instrument) -> Instrument:

@@ -27,6 +27,7 @@ def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, ver
             retry_after_s=verdict.retry_after_s,
             entries_stop_s=FILL_RATIO_STOP_S if verdict.low_fill_ratio else None,
             short_of_funds=verdict.short_of_funds,
+            off_steps=verdict.off_steps,
         )
     if verdict.outcome is Outcome.UNKNOWN:
         cause = f"{verdict.code} {verdict.message}".strip()

@@ -313,6 +313,8 @@ class Detector:
             return Reason.VENUE_HALTED
         if any(state.asset_stopped(venue, asset) for venue in venues for asset in Symbol.of(symbol).base_and_quote):
             return Reason.VENUE_HALTED
+        if any((venue, symbol) in state.rules_awaited for venue in venues):
+            return Reason.INSTRUMENT_HALTED
         if "ledger" in state.store_blocked:
             return Reason.LEDGER_BLOCKED
         if "journal" in state.store_blocked:

@@ -133,8 +133,7 @@ class OrderManager:
     def on_rejected(self, event: OrderRejected) -> None:
         """Take the venue's rejection, unless the venue has already shown that the order exists."""
         order = self._own(event.client_order_id)
-        order.sent_ns = event.sent_ns or None
-        order.acked_ns = event.acked_ns or None
+        order.sent_ns, order.acked_ns = event.sent_ns or None, event.acked_ns or None
         if event.retry_after_s is not None:
             self.state.pause(event.venue, event.retry_after_s, event.t_ns)
         if event.entries_stop_s is not None:
@@ -152,6 +151,8 @@ class OrderManager:
             order.short_of_funds = True
             base, quote = Symbol.of(order.symbol).base_and_quote
             self.state.inventory.refused_for_funds(order.venue, base if order.side is Side.SELL else quote)
+        if event.off_steps:
+            self.state.await_rules(order.venue, order.symbol, f"{event.code} {event.message}", event.t_ns)
         self._count_reject(event)
         self._after(order, event.t_ns)
 

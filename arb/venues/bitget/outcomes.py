@@ -97,7 +97,14 @@ def _reply(status: int, body: Any) -> VenueReply | None:
     return VenueReply(code, str(body.get("msg") or ""))
 
 
-POLICY = OutcomePolicy("bitget", table_of(_ROWS), _reply, _reply, funds_codes=frozenset(_FUNDS.split()))
+POLICY = OutcomePolicy(
+    "bitget",
+    table_of(_ROWS),
+    _reply,
+    _reply,
+    funds_codes=frozenset(_FUNDS.split()),
+    steps_codes=frozenset({"40808"}),  # "checkBDScale error": too many decimals
+)
 
 # Badly documented names, so that their silence proves nothing, and any other may be a right to withdraw.
 RIGHTS = KeyRights(trade="stow", withdraw="wwow", harmless=frozenset({"stor"}))

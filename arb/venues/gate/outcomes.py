@@ -141,6 +141,7 @@ POLICY = OutcomePolicy(
     _reply,
     low_fill_endings=("(212)", "(312)"),  # Gate ends the message of its 429 so: 212 on spot, 312 on perpetuals
     funds_codes=frozenset(_FUNDS.split()),
+    steps_codes=frozenset({"INVALID_PRECISION"}),
 )
 
 # Withdrawal is not among the rights that are reported; a writable `wallet` is the nearest to it.

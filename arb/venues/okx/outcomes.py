@@ -161,6 +161,7 @@ POLICY = OutcomePolicy(
     _read_reply,
     account_codes=frozenset({"50061"}),  # the limit of all placements of the sub-account
     funds_codes=frozenset(_FUNDS.split()),
+    steps_codes=frozenset({"51000", "51121"}),  # a price off the tick is one of the "Parameter px error" of 51000
 )
 
 RIGHTS = KeyRights(trade="trade", withdraw="withdraw", complete=True)

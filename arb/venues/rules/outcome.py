@@ -63,6 +63,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """It is all our orders together that are too many, not those of one instrument."""
     short_of_funds: bool = False
     """The balance does not cover the order."""
+    off_steps: bool = False
+    """The price or the size is not on the steps that the venue goes by."""
 
 
 Row = tuple[str, Outcome, Trouble, str]
@@ -85,6 +87,8 @@ class OutcomePolicy(NamedTuple):
     """Codes of a rate limit that is the account's, not that of one instrument."""
     funds_codes: frozenset[str] = frozenset()
     """Codes that say that the balance does not cover the order."""
+    steps_codes: frozenset[str] = frozenset()
+    """Codes that say, maybe among other things, that the price or the size is not on the venue's steps."""
 
 
 def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:
@@ -178,6 +182,7 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         low_fill_ratio=busy and _ends_low(policy, reply),
         account_limited=reply.code in policy.account_codes,
         short_of_funds=reply.code in policy.funds_codes,
+        off_steps=reply.code in policy.steps_codes,
     )
 
 

@@ -3,8 +3,8 @@
 from arb.core.reasons import Reason
 
 CONTRACT = """
-halted venue_halted ledger_blocked journal_blocked clock_offset unknown_outstanding gapped_book stale_book feed_lag
-feed_backlog crossed_book book_skew own_impact identity_unverified wallet_closed fee_unknown no_depth below_min_size
+halted venue_halted instrument_halted ledger_blocked journal_blocked clock_offset unknown_outstanding gapped_book stale_book
+feed_lag feed_backlog crossed_book book_skew own_impact identity_unverified wallet_closed fee_unknown no_depth below_min_size
 below_min_notional price_band edge_implausible residual_too_large unhedgeable_partial insufficient_balance max_notional
 net_below_minimum edge_below_threshold risk_limit pair_in_flight rate_budget
 """

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb.core.events import InstrumentListed
+from arb.core.commands import PlaceOrder
+from arb.core.events import InstrumentListed, OrderRejected
 from arb.core.records import IncidentRecord
 from arb.market.order import Side
 from arb.market.scale import Scale
@@ -99,3 +100,84 @@ def test_an_open_pair_is_repaired_on_the_new_steps(steps: tuple[str, str]) -> No
     assert repairs
     for order in repairs:
         assert order.price % D(steps[0]) == 0 and order.size % D(steps[1]) == 0
+
+
+def refuse_for_steps(floor: Floor, order: PlaceOrder) -> None:
+    floor.tell(
+        OrderRejected(
+            venue=order.venue,
+            client_order_id=order.client_order_id,
+            code="51121",
+            message="Order quantity must be a multiple of the lot size.",
+            sent_ns=floor.now_ns,
+            acked_ns=floor.now_ns,
+            off_steps=True,
+        )
+    )
+
+
+def dislocate(floor: Floor, symbol: str) -> None:
+    """Show an edge on fresh books; it is gone with the next whole book of OKX."""
+    floor.wait_ms(2000)
+    floor.whole("gate", symbol, "99.9x5", "100x5")
+    floor.whole("okx", symbol, "101.3x5", "102x5")
+    floor.drain()
+
+
+def refused_pair(floor: Floor) -> None:
+    """Open a pair of which OKX refuses its leg for its steps, and let the other leg end empty: nothing is left to repair."""
+    dislocate(floor, BTC)
+    buy, sell = floor.placed()
+    refuse_for_steps(floor, sell)
+    accept(floor, buy, "0")
+    floor.whole("okx", BTC, "99.9x5", "100x5")
+    floor.drain()
+    assert floor.engine.wants_drain is False
+
+
+def test_nothing_opens_where_an_order_was_off_the_steps_until_the_listing_is_read_and_elsewhere_it_does() -> None:
+    floor = open_floor()
+    refused_pair(floor)
+    dislocate(floor, BTC)
+    assert len(floor.placed()) == 2 and floor.engine.state.tally.refusals["instrument_halted"] == 1
+    assert [row.text.split(":")[0] for row in floor.rows(IncidentRecord) if row.kind == "rules_changed"] == [  # type: ignore[attr-defined]
+        "BTC/USDT at okx"
+    ]
+    dislocate(floor, ETH)
+    assert [order.symbol for order in floor.placed()] == [BTC, BTC, ETH, ETH]
+    assert floor.engine.state.awaiting_rules("okx") == {BTC} and not floor.engine.state.awaiting_rules("gate")
+
+
+@pytest.mark.parametrize("lot", ["0.001", "0.5"])
+def test_the_listing_read_again_opens_the_symbol_on_its_steps_be_they_as_before_or_not(lot: str) -> None:
+    floor = open_floor()
+    refused_pair(floor)
+    list_anew(floor, "okx", BTC, lot=D(lot))
+    assert not floor.engine.state.awaiting_rules("okx")
+    dislocate(floor, BTC)
+    sell = floor.placed()[-1]
+    assert len(floor.placed()) == 4 and (sell.venue, sell.size % D(lot)) == ("okx", D(0))
+
+
+def test_the_listing_of_another_venue_or_symbol_opens_nothing() -> None:
+    floor = open_floor()
+    refused_pair(floor)
+    list_anew(floor, "gate", BTC, lot=D("0.5"))
+    list_anew(floor, "okx", ETH, lot=D("0.5"))
+    dislocate(floor, BTC)
+    assert len(floor.placed()) == 2 and floor.engine.state.tally.refusals["instrument_halted"] == 1
+
+
+def test_a_repair_goes_on_where_its_symbol_waits_for_its_rules() -> None:
+    floor = open_floor()
+    dislocate(floor, BTC)
+    buy, sell = floor.placed()
+    accept(floor, buy, str(buy.size))
+    fill(floor, buy, str(buy.size))
+    refuse_for_steps(floor, sell)
+    floor.wait_ms(10)
+    floor.whole("gate", BTC, "99.9x5", "100x5")
+    floor.whole("okx", BTC, "101.3x5", "102x5")
+    floor.drain()
+    repair = floor.placed()[2]
+    assert repair.side is Side.SELL and repair.role is not buy.role

@@ -188,8 +188,69 @@ def rules_told(*reported: Instrument | None) -> list[AnyEvent]:
     """Return what is said of rules that began as the quiet default and then read as given, every ten seconds."""
     said: list[AnyEvent] = []
     known = (an_instrument("gate"),)
-    for_seconds(60, lambda: keep_rules(Listing(*reported), known, 10, said.append))  # type: ignore[arg-type]
+    for_seconds(60, lambda: keep_rules(Listing(*reported), known, 10, said.append, set))  # type: ignore[arg-type]
     return said
+
+
+class Awaited:
+    """An engine to which nothing but new rules matters: `btc` waits for them, again after every reading if `always`."""
+
+    def __init__(self, *, always: bool = False) -> None:
+        self.btc = False
+        self.always = always
+        self.told: list[tuple[float, AnyEvent]] = []
+
+    def symbols(self) -> set[str]:
+        return {"BTC/USDT"} if self.btc or self.always else set()
+
+    def take(self, event: AnyEvent) -> None:
+        self.btc = False
+        self.told.append((asyncio.get_running_loop().time() - self.begun_s, event))
+
+    def run(self, listing: Listing, for_s: float, asked_s: float = 0) -> list[float]:
+        """Keep rules that are read every 300 s otherwise; return the seconds at which some were reported."""
+
+        async def keep() -> None:
+            self.begun_s = asyncio.get_running_loop().time()
+            asyncio.get_running_loop().call_later(asked_s, lambda: setattr(self, "btc", True))
+            await keep_rules(listing, (an_instrument("gate"),), 300, self.take, self.symbols)  # type: ignore[arg-type]
+
+        for_seconds(for_s, keep)
+        return [round(at_s) for at_s, _ in self.told]
+
+
+def test_rules_that_a_symbol_waits_for_are_read_within_a_second_and_reported_though_they_are_as_before() -> None:
+    engine = Awaited()
+    assert engine.run(Listing(an_instrument("gate")), 100, asked_s=20.5) == [21]
+    assert [event for _, event in engine.told] == [InstrumentListed(instrument=an_instrument("gate"))]
+
+
+def test_rules_that_a_symbol_waits_for_and_that_cannot_be_read_are_asked_for_until_they_are() -> None:
+    listed = an_instrument("gate", tick=D("0.05"))
+    engine = Awaited()
+    assert engine.run(Listing(None, None, None, listed), 100, asked_s=20.5) == [35]  # 21, 23, 27, 35
+    assert [event for _, event in engine.told] == [InstrumentListed(instrument=listed)]
+
+
+def test_rules_that_are_waited_for_again_and_again_in_vain_are_read_ever_later() -> None:
+    assert Awaited(always=True).run(Listing(an_instrument("gate")), 1300) == [
+        1,
+        3,
+        7,
+        15,
+        31,
+        63,
+        127,
+        255,
+        511,
+        811,
+        1111,
+    ]
+
+
+def test_rules_that_change_at_every_reading_are_read_as_soon_as_they_are_waited_for() -> None:
+    steps = [an_instrument("gate", tick=D(tick)) for tick in ("0.05", "0.01", "0.05", "0.01")]
+    assert Awaited(always=True).run(Listing(*steps), 5) == [1, 2, 3, 4]
 
 
 def test_rules_that_cannot_be_read_stay_as_they_were() -> None:

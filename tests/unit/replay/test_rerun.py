@@ -48,6 +48,7 @@ INSTRUMENTS = tuple(
     an_instrument(venue, native_symbol="BTC_USDT" if venue == "gate" else "BTC-USDT", lot=D(1), min_size=D(1))
     for venue in VENUES
 )
+FINER = msgspec.structs.replace(INSTRUMENTS[0], tick=D("0.00001"))
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -73,10 +74,10 @@ class InMemoryRun:
     """One pair at one dislocation, with its tape and its journal.
 
     `refusing`: the journal does not take orders. `apart`: Gate's frames come by its second connection, which is lost
-    for a moment before the dislocation.
+    for a moment before the dislocation. `finer`: Gate lists finer steps while the books stand, before the dislocation.
     """
 
-    def __init__(self, *, refusing: bool = False, apart: bool = False) -> None:
+    def __init__(self, *, refusing: bool = False, apart: bool = False, finer: bool = False) -> None:
         self.engine = an_engine(APART, 1) if apart else an_engine()
         self.tape: list[TapeLine] = []
         self.now_ns = START_NS
@@ -99,7 +100,9 @@ class InMemoryRun:
             self._frame("gate#2", lines[0]["raw"])
             self.tell(FeedDown(venue="gate", connection="gate#2", cause="reset"))
             self.tell(FeedUp(venue="gate", connection="gate#2"))
-        for line in lines:
+        for number, line in enumerate(lines):
+            if finer and number == 2:
+                self.tell(InstrumentListed(instrument=FINER))
             self.now_ns = round(line["t"] * 1000) * NS_PER_MS
             self._frame("gate#2" if apart and line["venue"] == "gate" else line["venue"], line["raw"])
             self.tell(QueueDrained())
@@ -322,6 +325,19 @@ def test_the_same_tape_leads_to_the_same_commands() -> None:
     assert kept.commands == [entry.message for entry in run.entries if entry.sub]
     assert again.engine.state.tally.net == run.engine.state.tally.net != {}
     assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2
+
+
+def test_a_run_whose_steps_change_repeats_and_not_without_the_change() -> None:
+    run = InMemoryRun(finer=True)
+    difference, again, kept, _ = rerun(run.tape, run.entries)
+    assert difference is None
+    assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2
+    scale = again.engine.state.books.scales["BTC/USDT"]
+    assert scale == run.engine.state.books.scales["BTC/USDT"] != an_engine().state.books.scales["BTC/USDT"]
+    without = [line for line in run.tape if '"0.00001"' not in line.raw]
+    assert len(without) == len(run.tape) - 1
+    difference, *_ = rerun(without, run.entries)
+    assert difference is not None
 
 
 def test_a_run_over_several_connections_repeats_and_not_with_a_frame_ascribed_to_another() -> None:

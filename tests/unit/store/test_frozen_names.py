@@ -58,6 +58,7 @@ InstrumentListed: seq? t_ns? instrument
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
+    off_steps?
 OutcomeUnknown: seq? t_ns? venue client_order_id cause sent_ns status?
 ExpiryProved: seq? t_ns? venue
 OrderUpdated: seq? t_ns? report
@@ -168,10 +169,11 @@ CODES: dict[type[StrEnum], str] = {
     AlternativeWay: "route size complete third_venue unwind hold",
     OnSingleLeg: "cheapest complete unwind hold",
     # These two stand as plain text in their rows. The order of the reasons is the one in which they are tried.
-    Reason: "halted venue_halted ledger_blocked journal_blocked clock_offset unknown_outstanding gapped_book stale_book"
-    " feed_lag feed_backlog crossed_book book_skew own_impact identity_unverified wallet_closed fee_unknown no_depth"
-    " below_min_size below_min_notional price_band edge_implausible residual_too_large unhedgeable_partial"
-    " insufficient_balance max_notional net_below_minimum edge_below_threshold risk_limit pair_in_flight rate_budget",
+    Reason: "halted venue_halted instrument_halted ledger_blocked journal_blocked clock_offset unknown_outstanding"
+    " gapped_book stale_book feed_lag feed_backlog crossed_book book_skew own_impact identity_unverified wallet_closed"
+    " fee_unknown no_depth below_min_size below_min_notional price_band edge_implausible residual_too_large"
+    " unhedgeable_partial insufficient_balance max_notional net_below_minimum edge_below_threshold risk_limit"
+    " pair_in_flight rate_budget",
     RepairReason: "costlier policy beyond_cap no_legal_order stays_unhedged",
 }
 

@@ -160,7 +160,14 @@ def test_a_refusal_for_lack_of_funds_says_so() -> None:
     answer = Bench((400, b'{"label":"BALANCE_NOT_ENOUGH","message":"x"}', {})).place()
 
     assert isinstance(answer, OrderRejected)
-    assert (answer.code, answer.short_of_funds) == ("BALANCE_NOT_ENOUGH", True)
+    assert (answer.code, answer.short_of_funds, answer.off_steps) == ("BALANCE_NOT_ENOUGH", True, False)
+
+
+def test_a_refusal_for_steps_says_so() -> None:
+    answer = Bench((400, b'{"label":"INVALID_PRECISION","message":"x"}', {})).place()
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.short_of_funds, answer.off_steps) == ("INVALID_PRECISION", False, True)
 
 
 @pytest.mark.parametrize(

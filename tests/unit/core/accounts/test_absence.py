@@ -180,7 +180,7 @@ def test_books_are_compared_on_a_finer_scale_when_a_venue_with_finer_steps_comes
     bench = Bench(venues=ALL, absent={"okx": "HTTP 503"})
     bench.quote("gate", "99.9x5", "100x1")
     bench.arrive("okx", an_instrument("okx", tick=D("0.001"), lot=D("0.0001")))
-    assert not bench.engine.state.books.is_live("gate", SYMBOL)  # it waits for a snapshot on the new scale
+    assert bench.engine.state.books.is_live("gate", SYMBOL)  # it moves to the new scale and needs no snapshot
     buy, sell = crossed(bench)
     assert (buy.venue, sell.venue) == ("gate", "okx")
     assert bench.books.scales[SYMBOL] == common_scale([D("0.001")], [D("0.0001")])

@@ -84,6 +84,16 @@ def test_a_refusal_says_whether_the_balance_does_not_cover_the_order(policy: Out
         assert verdict.short_of_funds is (rule.why == "the balance does not cover it")
 
 
+@pytest.mark.parametrize(
+    ("policy", "code"), [(GATE, "INVALID_PRECISION"), (OKX, "51000"), (OKX, "51121"), (BITGET, "40808")]
+)
+def test_a_refusal_says_whether_price_or_size_is_off_the_steps(policy: OutcomePolicy, code: str) -> None:
+    verdict = outcome(policy, 400, body_with(policy, code))
+    assert (verdict.outcome, verdict.off_steps) == (Outcome.REJECTED, True)
+    off = {known for known in policy.table if outcome(policy, 400, body_with(policy, known)).off_steps}
+    assert code in off and off == policy.steps_codes
+
+
 def test_a_duplicate_id_means_that_an_earlier_request_got_through() -> None:
     for policy, code in ((GATE, "ORDER_EXISTS"), (GATE, "DUPLICATE_REQUEST"), (OKX, "51016"), (BITGET, "43118")):
         assert outcome(policy, 400, body_with(policy, code)).outcome is Outcome.UNKNOWN

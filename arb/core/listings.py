@@ -1,0 +1,73 @@
+"""The rules of instruments as their venues list them: what changes with them while the engine runs.
+
+A venue may change any rule at any time. They are read again from time to time; an order that is refused because it is not on
+the venue's steps shows at once that they are out of date. Then nothing opens in that symbol at that venue until its listing has
+been read anew (`EngineState.rules_awaited`), and what is open is repaired as well as it can be.
+"""
+
+import msgspec
+
+from arb.core.accounts.fees import unsupported, usable_rate
+from arb.core.events import InstrumentListed
+from arb.core.incidents import IncidentKind, Severity
+from arb.core.state import EngineState
+from arb.core.strategy import Strategy
+from arb.market.instrument import Instrument
+from arb.market.numbers import plain
+from arb.market.scale import ScaleTooFine, wide_enough
+
+
+class Listings:
+    """Takes over what venues list."""
+
+    def __init__(self, state: EngineState, strategy: Strategy) -> None:
+        self._state = state
+        self._strategy = strategy
+
+    def on_listed(self, event: InstrumentListed) -> None:
+        """Go by the rules that a venue has reported."""
+        self.take(event.instrument, event.t_ns)
+
+    def take(self, instrument: Instrument, now_ns: int) -> None:
+        """Go by the rules that a venue lists for an instrument now, with its symbol's books on a scale that holds its steps."""
+        state = self._state
+        before = state.instrument(instrument.venue, instrument.symbol)
+        if instrument.taker_fee is not None and not usable_rate(instrument.taker_fee):
+            text = (
+                f"{instrument.venue} lists a fee of {instrument.taker_fee} for {instrument.symbol}: not computed with"
+            )
+            state.incident(IncidentKind.FEE_RATE, text, now_ns, severity=Severity.CRITICAL, venue=instrument.venue)
+            known = None if before is None else before.taker_fee  # an unknown fee opens nothing
+            instrument = msgspec.structs.replace(instrument, taker_fee=known)
+        if before is not None and (instrument.tick, instrument.lot) != (before.tick, before.lot):
+            instrument = self._take_steps(instrument, before, now_ns)
+        state.instruments[instrument.venue, instrument.symbol] = instrument
+        state.rules_awaited.discard((instrument.venue, instrument.symbol))
+        if unsupported(instrument) and (before is None or not unsupported(before)):
+            text = (
+                f"{instrument.symbol} at {instrument.venue}: fees are taken in another asset than base or quote: nothing opens "
+                "there; let the venue take them from what is traded (at Gate: no deduction in GT or points)"
+            )
+            state.incident(IncidentKind.FEE_CURRENCY, text, now_ns, venue=instrument.venue)
+        self._strategy.rules_changed(instrument.symbol)
+
+    def _take_steps(self, instrument: Instrument, before: Instrument, now_ns: int) -> Instrument:
+        """Put the books of a symbol whose tick or lot changed on a scale for it; return the rules to go by.
+
+        Steps that no scale can hold stop the symbol there, for the old ones would only be refused.
+        """
+        state, key = self._state, (instrument.venue, instrument.symbol)
+        text = (
+            f"{instrument.symbol} at {instrument.venue}: the tick is now {plain(instrument.tick)} (was {plain(before.tick)}), "
+            f"the lot {plain(instrument.lot)} (was {plain(before.lot)})"
+        )
+        if state.books.has(*key):
+            try:
+                scale = wide_enough(state.books.scales[instrument.symbol], instrument.tick, instrument.lot)
+            except ScaleTooFine as error:
+                state.stopped.setdefault(key, str(error))
+                state.incident(IncidentKind.RULES_CHANGED, f"{text}; stopped: {error}", now_ns, venue=instrument.venue)
+                return msgspec.structs.replace(instrument, tick=before.tick, lot=before.lot)
+            state.books.rescale(instrument.symbol, scale, now_ns)
+        state.incident(IncidentKind.RULES_CHANGED, text, now_ns, severity=Severity.INFO, venue=instrument.venue)
+        return instrument
