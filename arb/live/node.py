@@ -314,7 +314,6 @@ class Node:
         awaited = [symbol for other in state.absent if other != venue for symbol in self._parts.symbols[other]]
         connections = joining(instruments, state.instruments.values(), awaited)
         carried = {native for natives in connections.values() for native in natives}
-        scales = dict(state.books.scales)
         self.runner.take(
             VenueArrived(
                 venue=venue,
@@ -327,9 +326,6 @@ class Node:
         for name, natives in connections.items():
             for native in natives:
                 self._feeds[name].add_book(native)
-        for (at, symbol), instrument in state.instruments.items():
-            if at != venue and scales.get(symbol) != state.books.scales.get(symbol):
-                self._feeds[state.books.connection_of(at, symbol)].resync(instrument.native_symbol)
         return connections
 
     def _keep_rules(self, gateway: OrderGateway) -> Job:
