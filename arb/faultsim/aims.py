@@ -60,7 +60,7 @@ AT_NEXT_REQUEST = frozenset({"net_request_lost", "net_answer_lost", "net_refused
 SOON = (
     frozenset({"kill_before_projection", "kill_after_projection"})
     | {name for name in KINDS if name.startswith("ws_") and name != "ws_disconnect"}
-    | {"book_frozen", "busy_feed"}
+    | {"book_frozen", "busy_feed", "fine_levels"}
 )
 """What strikes within some hundred milliseconds, not at once."""
 LATE = "late_fill"
@@ -217,6 +217,8 @@ def _param(rng: random.Random, name: str) -> str | int | None:
         return rng.choice((300, 1200, 3000))
     if name == "contradiction":
         return rng.choice(("trade", "trade", "filled"))
+    if name == "fine_levels":
+        return rng.choice((1, 3, 6, 9))
     return rng.choice(("0", "0.02", "0.5", "0.95")) if name == "partial_fill" else None
 
 

@@ -319,6 +319,28 @@ def opened_while_stopped(journal: Path) -> Iterator[str]:
             seen.add(record["id"])
 
 
+def opened_off_the_listing(journal: Path) -> Iterator[str]:
+    """No entry leaves for a symbol at a venue that has refused an order for its steps, until its listing is read again."""
+    symbols: dict[str, str] = {}
+    waits: set[tuple[str, str]] = set()
+    for _, _, kind, payload in entries_of(journal):
+        if kind == "RunStarted":
+            waits.clear()
+        elif kind == "OrderRejected":
+            message = json.loads(payload)
+            if message.get("off_steps"):
+                waits.add((message["venue"], symbols[message["client_order_id"]]))
+        elif kind == "InstrumentListed":
+            listed = json.loads(payload)["instrument"]
+            waits.discard((listed["venue"], listed["symbol"]))
+        elif kind == "PlaceOrder":
+            order = json.loads(payload)
+            name, venue, symbol = order["client_order_id"], order["venue"], order["symbol"]
+            symbols[name] = symbol
+            if order["role"] == "entry" and (venue, symbol) in waits:
+                yield f"opened off the listing: {name} in {symbol} at {venue}"
+
+
 def beyond_the_report(journal: Path) -> Iterator[str]:
     """No entry asks for more than its venue has reported free, whatever our own fills have brought there since."""
     free: dict[str, dict[str, Decimal]] = defaultdict(dict)

@@ -19,11 +19,10 @@ def check_order(order: SimOrder, market: Market, same_client_id: SimOrder | None
     if same_client_id is not None and same_client_id.is_open and request.echo.get("unique_client_id"):
         raise Refused(Refusal.DUPLICATE_CLIENT_ID, "duplicate client order id", request.client_id)
     if request.price is not None:
-        ticks = units_exact(request.price, rules.tick)
-        if ticks is None:
+        if units_exact(request.price, rules.order_tick) is None:
             raise Refused(Refusal.BAD_PRICE_PRECISION, "price is no multiple of the tick", str(rules.price_places))
-        order.ticks = ticks
-    if request.size is not None and units_exact(request.size, rules.lot) is None:
+        order.ticks = units_exact(request.price, rules.tick)
+    if request.size is not None and units_exact(request.size, rules.order_lot) is None:
         raise Refused(Refusal.BAD_SIZE_PRECISION, "size is no multiple of the lot", str(rules.size_places))
     _check_bounds(order, market)
     _check_band(order, market)
@@ -34,8 +33,8 @@ def check_order(order: SimOrder, market: Market, same_client_id: SimOrder | None
 
 def _check_bounds(order: SimOrder, market: Market) -> None:
     request, rules = order.request, market.instrument
-    if request.size is not None and request.size < rules.min_size:
-        raise Refused(Refusal.BELOW_MIN_SIZE, "size is below the minimum", str(rules.min_size))
+    if request.size is not None and request.size < rules.order_min_size:
+        raise Refused(Refusal.BELOW_MIN_SIZE, "size is below the minimum", str(rules.order_min_size))
     if request.size is not None and rules.max_size is not None and request.size > rules.max_size:
         raise Refused(Refusal.ABOVE_MAX_SIZE, "size is above the maximum", str(rules.max_size))
     notional = request.quote_size

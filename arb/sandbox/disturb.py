@@ -60,6 +60,7 @@ class Disturbance:
             "fee_in_points": self._start_fee_in_points,
             "fee_tier_change": self._start_fee_tier_change,
             "min_size_change": self._start_min_size_change,
+            "listing_change": lambda fault: self._set_steps(fault, max(1, int(fault.number()))),
             "key_revoked": self._start_key_revoked,
             "venue_down": self._start_venue_down,
             "interest": self._start_billed,
@@ -101,6 +102,8 @@ class Disturbance:
         elif fault.name == "min_size_change":
             for symbol, size in self._min_sizes.pop(fault.id, {}).items():
                 exchange.change_rules(symbol, min_size=size)
+        elif fault.name == "listing_change":
+            self._set_steps(fault, 1)
         elif fault.name == "key_revoked":
             venue.key_revoked = False
         elif fault.name == "venue_down":
@@ -197,6 +200,12 @@ class Disturbance:
                 exchange.change_rules(symbol, min_size=mul(rules.min_size, fault.number()))
         self._min_sizes[fault.id] = before
 
+    def _set_steps(self, fault: Fault, coarser: int) -> None:
+        exchange = self.venue.exchange
+        for symbol in list(exchange.instruments):
+            if fault.symbol in (None, symbol):
+                exchange.change_rules(symbol, coarser=coarser)
+
     def _start_foreign_order(self, fault: Fault) -> None:
         """Let somebody buy by hand on the account: a market-priced IOC without a client id."""
         exchange = self.venue.exchange
@@ -207,9 +216,9 @@ class Disturbance:
         best = market.book.asks.best()
         if best is None:
             return
-        ticks = best + best // 100
-        lots = max(1, units_floor(fault.number(), mul(mul(Decimal(best), rules.tick), rules.lot)))
-        size = max(mul(Decimal(lots), rules.lot), rules.min_size)
+        ticks = (best + best // 100) // rules.coarser * rules.coarser
+        lots = max(1, units_floor(fault.number(), mul(mul(Decimal(best), rules.tick), rules.order_lot)))
+        size = max(mul(Decimal(lots), rules.order_lot), rules.order_min_size)
         request = OrderRequest(symbol, "buy", "limit", "ioc", price=mul(Decimal(ticks), rules.tick), size=size)
         try:
             exchange.place(request, self.venue.now_ns)

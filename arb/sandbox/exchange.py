@@ -309,11 +309,14 @@ class SimExchange(Settlement):
         self._finish(order, status, "filled" if status == "closed" else "cancelled", now_ns)
         return True
 
-    def change_rules(self, symbol: str, *, min_size: Decimal) -> None:
-        """Raise or lower a symbol's minimum size from now on (fault `min_size_change`)."""
-        require(min_size > 0, "a minimum size is above zero")
-        market = self.market(symbol)
-        market.instrument = self.instruments[symbol] = replace(market.instrument, min_size=min_size)
+    def change_rules(self, symbol: str, *, min_size: Decimal | None = None, coarser: int | None = None) -> None:
+        """Change a symbol's minimum size or the steps of new orders from now on (`min_size_change`, `listing_change`)."""
+        rules = self.market(symbol).instrument
+        min_size = rules.min_size if min_size is None else min_size
+        coarser = rules.coarser if coarser is None else coarser
+        require(min_size > 0 and coarser > 0, "minimum sizes and steps are above zero")
+        changed = replace(rules, min_size=min_size, coarser=coarser)
+        self.market(symbol).instrument = self.instruments[symbol] = changed
 
     # -- events ----------------------------------------------------------------------------------------------------
 

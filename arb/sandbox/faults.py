@@ -56,6 +56,7 @@ KINDS: dict[str, FaultKind] = {
     "ws_duplicate": FaultKind(None, STREAM, "stream"),
     "ws_reorder": FaultKind(None, STREAM, "stream"),
     "book_frozen": FaultKind(None, STATE, "stream"),  # books stand still, and all else on the connection goes on
+    "fine_levels": FaultKind("6", STATE, "stream"),  # decimals beyond the listed steps that levels have
     "busy_feed": FaultKind(None, STATE, "stream"),  # bytes always wait on the connections that carry books
     "ws_garbage": FaultKind('{"channel":', STREAM, "stream"),
     "crossed_book": FaultKind(500, STATE, "any"),  # ms until the crossing interest is withdrawn
@@ -64,6 +65,7 @@ KINDS: dict[str, FaultKind] = {
     "fee_in_points": FaultKind(None, STATE, "place"),
     "fee_tier_change": FaultKind("2", STATE, "place"),  # factor on every fee rate
     "min_size_change": FaultKind("10", STATE, "place"),  # factor on the minimum sizes
+    "listing_change": FaultKind("10", STATE, "place"),  # factor on the steps of orders; levels keep theirs
     "key_revoked": FaultKind(None, STATE, "any"),
     "venue_down": FaultKind(None, STATE, "any"),  # every connection is closed unanswered, and nothing is taken
     "interest": FaultKind("0.00000123", STATE, "any"),  # quote credited
@@ -164,7 +166,8 @@ class FaultBoard:
 
 
 _OWN_COUNT = (
-    frozenset({"late_fill", "foreign_order", "crossed_book", "book_frozen", "busy_feed", "venue_down"}) | BILLED
+    frozenset({"late_fill", "foreign_order", "crossed_book", "book_frozen", "busy_feed", "fine_levels", "venue_down"})
+    | BILLED
 )
 """State faults that count their own strikes, not the calls made meanwhile."""
 

@@ -55,6 +55,8 @@ class Market:
         """Twice the last middle price in ticks: the reference of the price band when a side is empty."""
         self.fill_count = 0
         self.candles = CandleBook(instrument.listed_ns)
+        self.fine = 0
+        """How many decimals beyond the listed steps the levels shown have (fault `fine_levels`)."""
         self._price_texts: dict[int, str] = {}
         self._size_places, self._price_places = instrument.size_places, instrument.price_places
         self._size_unit = int(instrument.lot.scaleb(self._size_places))
@@ -79,7 +81,19 @@ class Market:
 
     def levels(self, is_bid: bool, count: int) -> list[list[str]]:
         """Return the best levels of a side as [price, size] texts."""
-        return [[self.price_text(t), self.size_text(lots)] for t, lots in self.book.top(is_bid, count).items()]
+        return [self.level(is_bid, t, lots, self.fine) for t, lots in self.book.top(is_bid, count).items()]
+
+    def level(self, is_bid: bool, ticks: int, lots: int, fine: int) -> list[str]:
+        """Return one level as texts; with `fine` decimals more than listed it is dearer and larger by their last digit.
+
+        So an order on the tick that reaches the level as shown reaches the real one: a bid is shown lower, an ask higher.
+        """
+        if not fine:
+            return [self.price_text(ticks), self.size_text(lots)]
+        more = 10**fine
+        price = ticks * self._price_unit * more + (-1 if is_bid else 1)
+        size = _fixed(lots * self._size_unit * more + 1, self._size_places + fine) if lots else "0"
+        return [_fixed(price, self._price_places + fine), size]
 
     def reference(self) -> int:
         """Return twice the middle in ticks, remembered when a side is empty."""
@@ -179,6 +193,7 @@ class BookStream:
         self._bids = market.book.top(True, depth)
         self._asks = market.book.top(False, depth)
         self._last_id = market.book.update_id
+        self._fine = market.fine
         self._ns = now_ns
 
     def close(self) -> None:
@@ -192,8 +207,8 @@ class BookStream:
             self._last_id,
             self._last_id,
             True,
-            self._texts(list(self._bids), self._bids),
-            self._texts(list(self._asks), self._asks),
+            self._texts(True, list(self._bids), self._bids),
+            self._texts(False, list(self._asks), self._asks),
         )
 
     def publish(self, now_ns: int) -> BookUpdate | None:
@@ -202,13 +217,21 @@ class BookStream:
         if book.update_id == self._last_id:
             return None
         bids, asks = book.top(True, self.depth), book.top(False, self.depth)
+        gone: tuple[list[list[str]], list[list[str]]] = ([], [])
+        if self._fine != self.market.fine:
+            gone = self._texts(True, list(self._bids), {}), self._texts(False, list(self._asks), {})
+            self._bids, self._asks, self._fine = {}, {}, self.market.fine
         bid_prices = self._changed(True, self._bids, bids)
         ask_prices = self._changed(False, self._asks, asks)
         first, previous = self._last_id + 1, self._last_id
         self._bids, self._asks, self._last_id, self._ns = bids, asks, book.update_id, now_ns
         self.touched.clear()
         update = self._update(
-            first, book.update_id, False, self._texts(bid_prices, bids), self._texts(ask_prices, asks)
+            first,
+            book.update_id,
+            False,
+            gone[0] + self._texts(True, bid_prices, bids),
+            gone[1] + self._texts(False, ask_prices, asks),
         )
         update.previous_id = previous
         return update
@@ -219,9 +242,8 @@ class BookStream:
         prices.update(before.keys() ^ after.keys())
         return sorted(prices, reverse=is_bid)
 
-    def _texts(self, prices: list[int], levels: dict[int, int]) -> list[list[str]]:
-        market = self.market
-        return [[market.price_text(ticks), market.size_text(levels.get(ticks, 0))] for ticks in prices]
+    def _texts(self, is_bid: bool, prices: list[int], levels: dict[int, int]) -> list[list[str]]:
+        return [self.market.level(is_bid, ticks, levels.get(ticks, 0), self._fine) for ticks in prices]
 
     def _update(self, first: int, last: int, full: bool, bids: list[list[str]], asks: list[list[str]]) -> BookUpdate:
         symbol = self.market.instrument.symbol

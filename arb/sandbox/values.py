@@ -60,6 +60,8 @@ class SimInstrument:
     max_size: Decimal | None = None
     listed_ns: int = 0
     tradable: bool = True
+    coarser: int = 1
+    """How many times coarser than its levels the steps of new orders are; what rests keeps its own (fault `listing_change`)."""
 
     @property
     def base(self) -> str:
@@ -72,14 +74,29 @@ class SimInstrument:
         return self.symbol.partition("/")[2]
 
     @property
+    def order_tick(self) -> Decimal:
+        """Return the price step of new orders, as it is listed."""
+        return mul(self.tick, Decimal(self.coarser))
+
+    @property
+    def order_lot(self) -> Decimal:
+        """Return the size step of new orders, as it is listed."""
+        return mul(self.lot, Decimal(self.coarser))
+
+    @property
+    def order_min_size(self) -> Decimal:
+        """Return the smallest size of a new order, as it is listed."""
+        return max(self.min_size, self.order_lot)
+
+    @property
     def price_places(self) -> int:
-        """Return the number of decimal places of a price."""
-        return places(self.tick)
+        """Return the number of decimal places of an order's price."""
+        return places(self.order_tick)
 
     @property
     def size_places(self) -> int:
-        """Return the number of decimal places of a size."""
-        return places(self.lot)
+        """Return the number of decimal places of an order's size."""
+        return places(self.order_lot)
 
 
 def places(unit: Decimal) -> int:

@@ -341,6 +341,8 @@ class SimVenue:
                 return
             stream.is_due = False
             self._marked.discard(symbol)
+            fine = self.board.take(_FINE, "stream", symbol, self.scheduler.now_ns)
+            stream.market.fine = 0 if fine is None else int(fine.number())
             update = stream.publish(self.now_ns)
             if update is not None:
                 for session in list(members):
@@ -382,6 +384,7 @@ class SimVenue:
 
 
 _BUSY = frozenset({"busy_feed"})
+_FINE = frozenset({"fine_levels"})
 _FROZEN = frozenset({"book_frozen"})
 _PARTIAL = frozenset({"partial_fill"})
 _DOWN = frozenset({"venue_down"})

@@ -56,6 +56,7 @@ _TROUBLES = (
     Trouble("balance_lag", {}, (LOST,)),
     Trouble("book_frozen", {"seconds": 4}),
     Trouble("busy_feed", {"seconds": 4}),
+    Trouble("fine_levels", {"seconds": 10}),
     Trouble("foreign_order", {"symbol": "ETH/USDT"}),
     Trouble("fee_tier_change", may_halt=("consecutive_losses",)),
     Trouble("ws_disconnect", {"count": 1}),

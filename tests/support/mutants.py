@@ -47,6 +47,12 @@ MUTANTS = {
         "        if connection.pace.book_still(row, now_ns):\n            return Reason.STALE_BOOK\n",
         "",
     ),
+    "steps-unread": Mutant(
+        "nothing opens where an order was off the steps until the listing is read again",
+        "arb/core/opportunities/detector.py",
+        "        if any((venue, symbol) in state.rules_awaited for venue in venues):\n",
+        "        if False:\n",
+    ),
     "silent-guard": Mutant(
         "a refusal of our own guard is an incident",
         "arb/core/risk/monitor.py",

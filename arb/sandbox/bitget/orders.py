@@ -211,7 +211,7 @@ def _explained(refused: Refused, request: OrderRequest, exchange: SimExchange) -
     if kind is Refusal.BELOW_MIN_NOTIONAL:
         return BitgetRefusal("45110", f"less than the minimum amount {plain(rules.min_notional)} {rules.quote}")
     if kind is Refusal.BELOW_MIN_SIZE:
-        return BitgetRefusal("45110", f"less than the minimum amount {plain(rules.min_size)} {rules.base}")
+        return BitgetRefusal("45110", f"less than the minimum amount {plain(rules.order_min_size)} {rules.base}")
     if kind is Refusal.PRICE_BAND and request.side == "buy":
         return BitgetRefusal("50018", "The price exceed maximum limits")
     if kind is Refusal.PRICE_BAND:

@@ -216,7 +216,7 @@ def pair_json(rules: SimInstrument) -> Json:
         "quote": rules.quote,
         "quote_name": rules.quote,
         "fee": "0.2",
-        "min_base_amount": plain(rules.min_size),
+        "min_base_amount": plain(rules.order_min_size),
         "min_quote_amount": plain(rules.min_notional),
         "max_base_amount": None if rules.max_size is None else plain(rules.max_size),
         "max_quote_amount": "5000000",

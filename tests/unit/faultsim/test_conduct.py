@@ -15,6 +15,7 @@ from arb.faultsim.conduct import (
     ended_without_fills,
     on_still_books,
     on_swept_books,
+    opened_off_the_listing,
     opened_while_stopped,
     torn_apart,
     two_at_one_market,
@@ -60,6 +61,32 @@ def a_journal(folder: Path, *entries: tuple[int, dict[str, Any] | str]) -> Path:
 def test_a_pair_opened_where_another_is_open_is_found(tmp_path: Path, state: str) -> None:
     path = a_journal(tmp_path, (0, a_pair(1, state)), (5, a_pair(2, "opening", buy="okx", sell="bitget")))
     assert list(two_at_one_market(path)) == [f"two at once: pair 2 opened while pair 1 was {state}"]
+
+
+def test_an_entry_where_the_listing_is_awaited_is_found_and_a_repair_or_one_after_it_is_not(tmp_path: Path) -> None:
+    def placed(name: str, role: str = "entry", venue: str = "gate", symbol: str = "BTC/USDT") -> str:
+        order = {"client_order_id": name, "role": role, "venue": venue, "symbol": symbol}
+        return f"PlaceOrder {json.dumps(order)}"
+
+    def rejected(name: str, *, off_steps: bool) -> str:
+        return f"OrderRejected {json.dumps({'client_order_id': name, 'venue': 'gate', 'off_steps': off_steps})}"
+
+    listed = 'InstrumentListed {"instrument": {"venue": "gate", "symbol": "%s"}}'
+    path = a_journal(
+        tmp_path,
+        (0, placed("short")),
+        (1, rejected("short", off_steps=False)),
+        (2, placed("off")),
+        (3, rejected("off", off_steps=True)),
+        (4, placed("hedge", "hedge")),
+        (5, placed("elsewhere", venue="okx")),
+        (6, placed("another", symbol="ETH/USDT")),
+        (7, listed % "ETH/USDT"),
+        (8, placed("early")),
+        (9, listed % "BTC/USDT"),
+        (10, placed("later")),
+    )
+    assert list(opened_off_the_listing(path)) == ["opened off the listing: early in BTC/USDT at gate"]
 
 
 def test_an_adopted_pair_is_no_opening_and_stands_in_the_way_of_one(tmp_path: Path) -> None:
