@@ -51,7 +51,7 @@ from arb.live.universe import Universe, joining
 from arb.market.ids import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import JournalState
-from arb.store.tape import TapeHead
+from arb.store.tape import RULES, TapeHead
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 
 log = logging.getLogger(__name__)
@@ -169,6 +169,7 @@ class Node:
                 restored=restored,
                 last_seq=parts.journal.last_seq,
                 connections={name: tuple(found.rows.values()) for name, found in books.connections.items()},
+                rules=RULES,
             )
             parts.tape.begin(head, parts.clock.wall_ns())
         self._feeds.update(parts.make_feeds(books, self.runner.on_frame, self.runner.emit))

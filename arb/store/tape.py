@@ -252,12 +252,15 @@ class TapeFile:
 
 
 HEAD_VERSION = 1
+RULES = 1
+"""Counts the changes of the rules by which the engine decides: a rerun of a run decided by others may lead elsewhere."""
 
 
 class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
     """The engine's settings, what it restored from the journal, and the sequence number before its first event.
 
     `connections`: which public connection carried which books, by name; empty in heads of before there could be several.
+    `rules`: the `RULES` that the run was decided by; 0 in heads of before these were counted.
     """
 
     version: int = HEAD_VERSION
@@ -265,6 +268,7 @@ class TapeHead(msgspec.Struct, frozen=True, kw_only=True, tag="TapeBegan"):
     restored: Restored
     last_seq: int
     connections: dict[str, tuple[str, ...]] = {}
+    rules: int = 0
 
 
 _head_encoder = msgspec.json.Encoder(decimal_format="string")

@@ -99,7 +99,7 @@ def test_a_process_that_no_venue_lets_in_is_started_again_until_one_does() -> No
     plan = msgspec.structs.replace(make_plan(4), strikes=strikes, downtime_ns=20 * NS_PER_MS)
     verdict = run_plan(plan)
     assert not verdict.findings, explained(plan.seed, verdict)
-    assert verdict.outcome.lives > 30
+    assert verdict.outcome.lives > 5, "a start hears every venue before it gives up, which takes half a second"
 
 
 def a_result(seed: int, *findings: str) -> Result:

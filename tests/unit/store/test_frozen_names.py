@@ -105,7 +105,7 @@ PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
 
-TapeBegan: version? settings restored last_seq connections?
+TapeBegan: version? settings restored last_seq connections? rules?
 """
 """Tag: names of the fields, each in the order of the class; `?`: older journals may lack it."""
 
