@@ -12,7 +12,7 @@ from functools import partial
 
 import msgspec
 
-from arb.clock import NS_PER_MS, NS_PER_S
+from arb.clock import NS_PER_MS
 from arb.faultsim.faults import LINE_FAULTS, Point
 from arb.sandbox.disturb import POINTS
 from arb.sandbox.faults import BILLED, KINDS
@@ -323,80 +323,3 @@ _RECIPES: dict[Phase, Callable[[_Aiming], Iterator[Strike]]] = {
     Phase.HALTED: _at_halted,
     Phase.CLOSED: _at_closed,
 }
-
-DARK_NS = 12 * NS_PER_S
-
-
-def darkness(rng: random.Random) -> Iterator[Strike]:
-    """Yield what puts the proof of absence to a hard test: an order is taken, late, and nothing shows it at once.
-
-    Histories, balances and the private stream all lag by more than one order query takes, and by less than two take; or
-    histories and the stream by more than two take, and balances not at all.
-    """
-    after_ns, leg = rng.randint(0, 1_500) * NS_PER_MS, rng.choice(("no expiry", "buy", "sell"))
-    strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
-    if leg == "no expiry":
-        yield strike(name="delayed_request", count=1, param=rng.choice((4200, 4700)))
-        lasts = 12.0
-    else:
-        yield (
-            strike(name="lost_ack", count=1)
-            if rng.random() < 0.4
-            else strike(name="delayed_request", count=1, param=870)
-        )
-        lasts = 6.0
-    shows_ms, balances = rng.choice(((1900, True), (1900, True), (4500, False)))
-    for name in ("history_lag", "ws_lag", *(("balance_lag",) if balances else ())):
-        yield strike(name=name, seconds=lasts, param=shows_ms)
-
-
-def outage(rng: random.Random) -> Iterator[Strike]:
-    """Yield an unreported fill: one after the cancel, at a venue whose private stream is broken just then, or loses it."""
-    after_ns, leg = rng.randint(0, 2_500) * NS_PER_MS, rng.choice(("buy", "sell"))
-    strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
-    yield strike(name="partial_fill", count=1, param=rng.choice(("0.5", "0.95")))
-    yield strike(name=LATE, count=1, param=rng.choice((250, 400)))
-    if rng.random() < 0.3:
-        yield strike(name="fill_event_lost", phase=Phase.CLOSED, count=3)
-        return
-    yield strike(name="net_reset", phase=Phase.CLOSED)
-    yield strike(name="net_refused", phase=Phase.CLOSED, seconds=0.9)
-
-
-STILL_NS = 19 * NS_PER_S
-STANDSTILL_S = 9.0
-STILL_S = 2.0
-"""Within which time, after eight seconds of trading in all symbols, books that stand still must have been found out."""
-
-
-def standstill(rng: random.Random) -> Iterator[Strike]:
-    """Yield books that stand still for so long, on a live connection, that the engine must no longer trade on them."""
-    after_ns = rng.randint(8_000, 9_000) * NS_PER_MS
-    yield Strike(name="book_frozen", phase=Phase.OPENING, leg="third", after_ns=after_ns, seconds=STANDSTILL_S)
-
-
-def reopened(rng: random.Random) -> Iterator[Strike]:
-    """Yield a death while a pair is open again, since what was left of a leg was filled after the pair had been closed."""
-    strike = partial(Strike, leg=rng.choice(("buy", "sell")), after_ns=rng.randint(0, 1_500) * NS_PER_MS, count=1)
-    yield strike(name="partial_fill", phase=Phase.OPENING, param=rng.choice(("0.5", "0.8")))
-    yield strike(name=LATE, phase=Phase.OPENING, param=rng.choice((500, 900)))
-    yield strike(name=rng.choice(("kill_after_commit", "kill_before_request")), phase=Phase.REPAIRING, again=True)
-
-
-def blackout(rng: random.Random) -> Iterator[Strike]:
-    """Yield power cuts that take orders, and what became of them, out of the journal."""
-    for after_ms in (rng.randint(0, 1_000), rng.randint(2_500, 4_000)):
-        phase, passes = (
-            rng.choice((Phase.OPENING, Phase.OPENING, Phase.ONE_LEG, Phase.REPAIRING)),
-            rng.choice((1, 2, 3, 5)),
-        )
-        yield Strike(name=POWER_CUT, phase=phase, leg="buy", after_ns=after_ms * NS_PER_MS, passes=passes)
-
-
-def scarce(rng: random.Random) -> Iterator[Strike]:
-    """Yield late balances, and now and then a death, for an account whose funds are tied up."""
-    strike = partial(Strike, phase=Phase.OPENING, leg="every")
-    for after_s in (0, 2, 4):
-        yield strike(name="balance_lag", after_ns=after_s * NS_PER_S, seconds=1.5, param=rng.choice((300, 1200)))
-    if rng.random() < 0.3:
-        yield strike(name="kill_after_request", after_ns=rng.randint(500, 4_000) * NS_PER_MS)

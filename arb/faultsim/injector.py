@@ -17,7 +17,8 @@ from arb.core.pairs.pair import PairTrade
 from arb.core.records import PairState
 from arb.faultsim.aims import AT_OWN_FILLS, AT_PLACING, HALT, KILLS, POWER_CUT, START_DOWN, Phase, Strike, possible
 from arb.faultsim.disk import Disk
-from arb.faultsim.faults import LINE_FAULTS, Life, LineFault, Point
+from arb.faultsim.faults import LINE_FAULTS, SLOW_MS, Life, LineFault, Point
+from arb.faultsim.feeds import Spell
 from arb.faultsim.network import Network
 from arb.faultsim.plan import Plan
 from arb.faultsim.process import Process
@@ -42,6 +43,7 @@ class Injector:
         self, plan: Plan, admin: Admin, network: Network, disk: Disk, clock: ManualClock, rng: random.Random
     ) -> None:
         self.fired: list[str] = []
+        self.slowed: list[Spell] = []
         self._admin = admin
         self._network = network
         self._disk = disk
@@ -235,6 +237,8 @@ class Injector:
             fault.midst_ns = lasts_ns
         elif measure == "for":
             fault.until_ns = now_ns + lasts_ns
+            if strike.name == "net_slow":
+                self.slowed.append((venue, now_ns + SLOW_MS * NS_PER_MS, fault.until_ns))
         else:
             fault.left = strike.count or default
         self._network.lines[venue].add(fault)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.settings import Limits, RepairPolicy
+from arb.core.settings import HealthLimits, Limits, RepairPolicy
 from arb.errors import StoreError
-from arb.faultsim.aims import POWER_CUT, STILL_S
+from arb.faultsim.aims import POWER_CUT
 from arb.faultsim.conduct import (
     NOT_TAKEN,
     TERMINAL,
@@ -34,9 +34,11 @@ from arb.faultsim.conduct import (
     two_at_one_market,
 )
 from arb.faultsim.disk import Files
+from arb.faultsim.feeds import held_up, on_late_books, opened_in_spite_of_misses
 from arb.faultsim.lateness import late_without_a_stop, lifted_wrongly
-from arb.faultsim.plan import is_standstill
+from arb.faultsim.plan import is_busy, is_standstill
 from arb.faultsim.profit import changes, profit_misstated
+from arb.faultsim.special import STILL_S
 from arb.faultsim.world import Outcome
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
@@ -111,6 +113,9 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *ended_without_fills(files.journal),
             *on_swept_books(evidence.pairs, evidence.fills),
             *(on_still_books(evidence.pairs, STILL_S) if is_standstill(plan) else ()),
+            *(on_late_books(evidence.pairs, outcome.slowed) if is_busy(plan) else ()),
+            *(held_up(files.journal) if is_busy(plan) else ()),
+            *(opened_in_spite_of_misses(files.journal, HealthLimits()) if outcome.lives == 1 else ()),
             *late_without_a_stop(files.journal, plan.timing, plan.limits.dust_max_quote),
             *lifted_wrongly(files.journal, plan.repair),
             *beyond_the_cap(files.journal, plan.repair),

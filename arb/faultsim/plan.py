@@ -2,7 +2,7 @@
 
 Most seeds aim at four cells of the table (`aims.py`): consecutive seeds go through all cells in turn, so that every cell is
 aimed at equally often, whatever is drawn. Further strikes are drawn at random. A few seeds are put to a
-special test: of the proof of absence, of what happens in an outage, of a ledger that is locked for a minute.
+special test (`special.py`): of the proof of absence, of what happens in an outage, of a ledger that is locked for a minute.
 """
 
 import random
@@ -15,25 +15,24 @@ import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
-from arb.faultsim.aims import (
+from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
+from arb.faultsim.special import (
+    BUSY_NS,
     DARK_NS,
-    HALT,
+    LATE_LEGS_MS,
+    LATE_LEGS_NS,
+    MISSES_NS,
     STANDSTILL_S,
     STILL_NS,
-    STRIKES,
-    Aim,
-    Mood,
-    Phase,
-    Strike,
-    aims_for,
     blackout,
+    busy,
     darkness,
-    draw,
+    late_legs,
+    misses,
     outage,
     reopened,
     scarce,
     standstill,
-    strikes_for,
 )
 from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
 
@@ -60,6 +59,9 @@ class Test(StrEnum):
     SCARCE = "scarce"
     STOPPED = "stopped"
     STANDSTILL = "standstill"
+    LATE_LEGS = "late legs"
+    BUSY = "busy"
+    MISSES = "misses"
 
 
 TESTS: tuple[tuple[Test, int], ...] = (
@@ -71,9 +73,18 @@ TESTS: tuple[tuple[Test, int], ...] = (
     (Test.SCARCE, 3),
     (Test.STOPPED, 3),
     (Test.STANDSTILL, 2),
+    (Test.LATE_LEGS, 4),
+    (Test.BUSY, 2),
+    (Test.MISSES, 2),
 )
 """How many of a hundred seeds are put to each special test."""
-_SYMBOLS = {Test.SCARCE: SYMBOLS[:3], Test.STANDSTILL: SYMBOLS}
+_SYMBOLS = {
+    Test.SCARCE: SYMBOLS[:3],
+    Test.STANDSTILL: SYMBOLS,
+    Test.LATE_LEGS: SYMBOLS,
+    Test.BUSY: SYMBOLS,
+    Test.MISSES: SYMBOLS,
+}
 MOODS: tuple[Mood, ...] = tuple(
     {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqp"
 )
@@ -118,7 +129,9 @@ def make_plan(seed: int) -> Plan:
     if mood is Mood.HALTING or any(strike.phase is Phase.REPAIRING for strike in strikes):
         policy = OnSingleLeg.CHEAPEST
     symbols = list(_SYMBOLS.get(test, ())) or rng.sample(SYMBOLS, rng.choice((1, 1, 2)))
-    quick = test is Test.DARKNESS or (test is Test.CELLS and mood is Mood.QUICK)
+    if test is Test.LATE_LEGS:
+        policy = rng.choice((OnSingleLeg.CHEAPEST, OnSingleLeg.CHEAPEST, OnSingleLeg.HOLD))
+    quick = test in (Test.DARKNESS, Test.LATE_LEGS) or (test is Test.CELLS and mood is Mood.QUICK)
     return Plan(
         seed=seed,
         symbols=tuple(sorted(symbols, key=SYMBOLS.index)),
@@ -132,7 +145,7 @@ def make_plan(seed: int) -> Plan:
             unknown_grace_ms=5_000,
             balance_refresh_s=30 if test is Test.OUTAGE else rng.choice((2, 2, 5, 30)),
             unknown_max_s=10,
-            leg_deadline_ms=300 if test is Test.CELLS and mood is Mood.HALTING else Timing().leg_deadline_ms,
+            leg_deadline_ms=_leg_deadline_ms(rng, test, mood, strikes),
             rules_refresh_s=2 if random.Random(f"{seed}/rules").random() < RULES else Timing().rules_refresh_s,
         ),
         repair=RepairPolicy(on_single_leg=policy),
@@ -141,6 +154,9 @@ def make_plan(seed: int) -> Plan:
             Test.DARKNESS: DARK_NS,
             Test.LONG_LOCK: 62 * NS_PER_S,
             Test.STANDSTILL: STILL_NS,
+            Test.LATE_LEGS: LATE_LEGS_NS,
+            Test.BUSY: BUSY_NS,
+            Test.MISSES: MISSES_NS,
         }.get(test, FAULTS_NS),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
@@ -161,6 +177,12 @@ def _test_of(rng: random.Random) -> Test:
             return test
         drawn -= share
     return Test.CELLS
+
+
+def _leg_deadline_ms(rng: random.Random, test: Test, mood: Mood, strikes: tuple[Strike, ...]) -> int:
+    if test is Test.LATE_LEGS:
+        return LATE_LEGS_MS[0] if any(strike.name == HALT for strike in strikes) else rng.choice(LATE_LEGS_MS)
+    return 300 if test is Test.CELLS and mood is Mood.HALTING else Timing().leg_deadline_ms
 
 
 def _linger_ns(test: Test, strikes: tuple[Strike, ...]) -> int:
@@ -184,6 +206,12 @@ def _strikes(rng: random.Random, test: Test, seed: int) -> Iterator[Strike]:
         yield from scarce(rng)
     elif test is Test.STANDSTILL:
         yield from standstill(rng)
+    elif test is Test.LATE_LEGS:
+        yield from late_legs(rng)
+    elif test is Test.BUSY:
+        yield from busy(rng)
+    elif test is Test.MISSES:
+        yield from misses(rng)
     elif test is Test.STOPPED:
         yield Strike(name=HALT, phase=rng.choice(list(Phase)), leg="buy", after_ns=rng.randint(500, 2_500) * NS_PER_MS)
     elif test is Test.LONG_LOCK:
@@ -224,6 +252,11 @@ def _shuffled(mood: Mood, rounds: int) -> list[Aim]:
 def is_standstill(plan: Plan) -> bool:
     """Return whether books stand still after the engine has learned their pace, for longer than it may take to find it out."""
     return any(strike.name == "book_frozen" and strike.seconds == STANDSTILL_S for strike in plan.strikes)
+
+
+def is_busy(plan: Plan) -> bool:
+    """Return whether bytes wait on all connections that carry books, from the first pair to the end of the faults."""
+    return any(strike.name == "busy_feed" and strike.seconds == BUSY_NS / NS_PER_S for strike in plan.strikes)
 
 
 def under_way_ns(plan: Plan) -> int:

@@ -19,6 +19,7 @@ from arb.core.events import ShutdownAsked
 from arb.errors import VenueError
 from arb.faultsim.disk import Disk, Files
 from arb.faultsim.faults import Killed, Life
+from arb.faultsim.feeds import Spell
 from arb.faultsim.injector import Cell, Injector
 from arb.faultsim.network import Network
 from arb.faultsim.plan import Plan, under_way_ns
@@ -56,6 +57,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     calm_ns: int
     virtual_s: float
     pairs: int
+    slowed: list[Spell]
+    """Where frames that were received came late by a slow line."""
 
 
 class Simulation:
@@ -104,6 +107,7 @@ class Simulation:
             calm_ns=START_NS + self._plan.faults_end_ns,
             virtual_s=(self._clock.wall_ns() - START_NS) / NS_PER_S,
             pairs=self._pairs,
+            slowed=self._injector.slowed,
         )
 
     def _live(self) -> Process | None:

@@ -53,6 +53,24 @@ MUTANTS = {
         "        if any((venue, symbol) in state.rules_awaited for venue in venues):\n",
         "        if False:\n",
     ),
+    "misses-uncounted": Mutant(
+        "entries in a row that fill nothing count in a venue's health",
+        "arb/core/orders/manager.py",
+        "self.state.health.entry_ended(order.venue, order.filled > 0, now_ns)",
+        "pass",
+    ),
+    "waits-for-quiet": Mutant(
+        "a repair waits for unread bytes for 50 ms at most",
+        "arb/live/runner.py",
+        "BACKLOG_NS = 50 * NS_PER_MS",
+        "BACKLOG_NS = 3600 * 1000 * NS_PER_MS",
+    ),
+    "late-frames": Mutant(
+        "where bytes always wait nothing opens on frames that came later than usual",
+        "arb/core/books.py",
+        "BACKLOG_LAG_NS = 50 * NS_PER_MS",
+        "BACKLOG_LAG_NS = 3600 * 1000 * NS_PER_MS",
+    ),
     "silent-guard": Mutant(
         "a refusal of our own guard is an incident",
         "arb/core/risk/monitor.py",
@@ -219,6 +237,30 @@ MUTANTS = {
         "arb/core/risk/halts.py",
         "        if self.halted == HaltReason.LEG_DEADLINE.value:\n            self.halted = None\n",
         "        self.halted = None\n",
+    ),
+    "lifts-over-others": Mutant(
+        "a halt that lifts itself gives way to one that does not",
+        "arb/core/risk/halts.py",
+        "lifts_itself = self.halted == HaltReason.LEG_DEADLINE.value",
+        "lifts_itself = False",
+    ),
+    "lifts-unknown": Mutant(
+        "nothing lifts itself while an order is unknown",
+        "arb/core/risk/late_legs.py",
+        "if state.lost or any(pair.has_unknown for pair in self.manager.unfinished) or self.manager.unknown_orders():",
+        "if state.lost:",
+    ),
+    "lifts-again": Mutant(
+        "a stop lifts itself once an hour at most",
+        "arb/core/risk/late_legs.py",
+        "LIFT_AGAIN_NS = 3600 * NS_PER_S",
+        "LIFT_AGAIN_NS = NS_PER_S",
+    ),
+    "lifts-unended": Mutant(
+        "a stop lifts itself only when its pair has ended well",
+        "arb/core/risk/late_legs.py",
+        "ENDED_WELL = (PairState.COMPLETED, PairState.UNWOUND)",
+        "ENDED_WELL = tuple(PairState)",
     ),
     "beyond-cap": Mutant(
         "a repair's limit stays within the cap however far it yields",

@@ -1,0 +1,124 @@
+"""What the seeds of a special test are put to: courses of strikes that no aim at one cell of the table would bring about."""
+
+import random
+from collections.abc import Iterator
+from functools import partial
+
+from arb.clock import NS_PER_MS, NS_PER_S
+from arb.faultsim.aims import HALT, LATE, POWER_CUT, Phase, Strike
+
+DARK_NS = 12 * NS_PER_S
+
+
+def darkness(rng: random.Random) -> Iterator[Strike]:
+    """Yield what puts the proof of absence to a hard test: an order is taken, late, and nothing shows it at once.
+
+    Histories, balances and the private stream all lag by more than one order query takes, and by less than two take; or
+    histories and the stream by more than two take, and balances not at all.
+    """
+    after_ns, leg = rng.randint(0, 1_500) * NS_PER_MS, rng.choice(("no expiry", "buy", "sell"))
+    strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
+    if leg == "no expiry":
+        yield strike(name="delayed_request", count=1, param=rng.choice((4200, 4700)))
+        lasts = 12.0
+    else:
+        yield (
+            strike(name="lost_ack", count=1)
+            if rng.random() < 0.4
+            else strike(name="delayed_request", count=1, param=870)
+        )
+        lasts = 6.0
+    shows_ms, balances = rng.choice(((1900, True), (1900, True), (4500, False)))
+    for name in ("history_lag", "ws_lag", *(("balance_lag",) if balances else ())):
+        yield strike(name=name, seconds=lasts, param=shows_ms)
+
+
+def outage(rng: random.Random) -> Iterator[Strike]:
+    """Yield an unreported fill: one after the cancel, at a venue whose private stream is broken just then, or loses it."""
+    after_ns, leg = rng.randint(0, 2_500) * NS_PER_MS, rng.choice(("buy", "sell"))
+    strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
+    yield strike(name="partial_fill", count=1, param=rng.choice(("0.5", "0.95")))
+    yield strike(name=LATE, count=1, param=rng.choice((250, 400)))
+    if rng.random() < 0.3:
+        yield strike(name="fill_event_lost", phase=Phase.CLOSED, count=3)
+        return
+    yield strike(name="net_reset", phase=Phase.CLOSED)
+    yield strike(name="net_refused", phase=Phase.CLOSED, seconds=0.9)
+
+
+STILL_NS = 19 * NS_PER_S
+STANDSTILL_S = 9.0
+STILL_S = 2.0
+"""Within which time, after eight seconds of trading in all symbols, books that stand still must have been found out."""
+
+
+def standstill(rng: random.Random) -> Iterator[Strike]:
+    """Yield books that stand still for so long, on a live connection, that the engine must no longer trade on them."""
+    after_ns = rng.randint(8_000, 9_000) * NS_PER_MS
+    yield Strike(name="book_frozen", phase=Phase.OPENING, leg="third", after_ns=after_ns, seconds=STANDSTILL_S)
+
+
+def reopened(rng: random.Random) -> Iterator[Strike]:
+    """Yield a death while a pair is open again, since what was left of a leg was filled after the pair had been closed."""
+    strike = partial(Strike, leg=rng.choice(("buy", "sell")), after_ns=rng.randint(0, 1_500) * NS_PER_MS, count=1)
+    yield strike(name="partial_fill", phase=Phase.OPENING, param=rng.choice(("0.5", "0.8")))
+    yield strike(name=LATE, phase=Phase.OPENING, param=rng.choice((500, 900)))
+    yield strike(name=rng.choice(("kill_after_commit", "kill_before_request")), phase=Phase.REPAIRING, again=True)
+
+
+def blackout(rng: random.Random) -> Iterator[Strike]:
+    """Yield power cuts that take orders, and what became of them, out of the journal."""
+    for after_ms in (rng.randint(0, 1_000), rng.randint(2_500, 4_000)):
+        phase, passes = (
+            rng.choice((Phase.OPENING, Phase.OPENING, Phase.ONE_LEG, Phase.REPAIRING)),
+            rng.choice((1, 2, 3, 5)),
+        )
+        yield Strike(name=POWER_CUT, phase=phase, leg="buy", after_ns=after_ms * NS_PER_MS, passes=passes)
+
+
+def scarce(rng: random.Random) -> Iterator[Strike]:
+    """Yield late balances, and now and then a death, for an account whose funds are tied up."""
+    strike = partial(Strike, phase=Phase.OPENING, leg="every")
+    for after_s in (0, 2, 4):
+        yield strike(name="balance_lag", after_ns=after_s * NS_PER_S, seconds=1.5, param=rng.choice((300, 1200)))
+    if rng.random() < 0.3:
+        yield strike(name="kill_after_request", after_ns=rng.randint(500, 4_000) * NS_PER_MS)
+
+
+LATE_LEGS_NS = 13 * NS_PER_S
+LATE_LEGS_MS = (300, 3000)
+"""Deadlines that the proof that a lost order is absent takes longer than; with the first one all halts before it."""
+
+
+def late_legs(rng: random.Random) -> Iterator[Strike]:
+    """Yield orders that are lost, so that pairs are late beside one another and again later, and a halt that is asked for."""
+    strike = partial(Strike, phase=Phase.OPENING, count=1)
+    for after_ms in (0, rng.randint(2_400, 6_500), rng.randint(8_000, 9_000)):
+        yield strike(name="lost_request", leg=rng.choice(("buy", "sell")), after_ns=after_ms * NS_PER_MS)
+    if rng.random() < 0.5:
+        after_ns = rng.randint(3_200, 4_800) * NS_PER_MS
+        yield Strike(name=HALT, phase=Phase.HALTED, leg="buy", after_ns=after_ns)
+
+
+BUSY_NS = 10 * NS_PER_S
+
+
+def busy(rng: random.Random) -> Iterator[Strike]:
+    """Yield bytes that always wait on all connections that carry books, legs that fall short, and late frames."""
+    yield Strike(name="busy_feed", phase=Phase.OPENING, leg="every", after_ns=0, seconds=BUSY_NS / NS_PER_S)
+    for after_s in range(1, 9):
+        leg = rng.choice(("buy", "sell"))
+        yield Strike(
+            name="partial_fill", phase=Phase.OPENING, leg=leg, after_ns=after_s * NS_PER_S, count=1, param="0.5"
+        )
+    after_ns = rng.randint(5_000, 7_000) * NS_PER_MS
+    yield Strike(name="net_slow", phase=Phase.OPENING, leg="every", after_ns=after_ns, seconds=1.5)
+
+
+MISSES_NS = 24 * NS_PER_S
+
+
+def misses(rng: random.Random) -> Iterator[Strike]:
+    """Yield rivals who at one venue leave nothing of any book that our orders were priced on."""
+    leg = rng.choice(("buy", "sell"))
+    yield Strike(name="partial_fill", phase=Phase.OPENING, leg=leg, after_ns=0, count=200, param="0")
