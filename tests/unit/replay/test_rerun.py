@@ -75,9 +75,10 @@ class InMemoryRun:
 
     `refusing`: the journal does not take orders. `apart`: Gate's frames come by its second connection, which is lost
     for a moment before the dislocation. `finer`: Gate lists finer steps while the books stand, before the dislocation.
+    `busy`: bytes wait on a connection at every drain, which is repeated as when nobody waits for them any more.
     """
 
-    def __init__(self, *, refusing: bool = False, apart: bool = False, finer: bool = False) -> None:
+    def __init__(self, *, refusing: bool = False, apart: bool = False, finer: bool = False, busy: str = "") -> None:
         self.engine = an_engine(APART, 1) if apart else an_engine()
         self.tape: list[TapeLine] = []
         self.now_ns = START_NS
@@ -105,7 +106,9 @@ class InMemoryRun:
                 self.tell(InstrumentListed(instrument=FINER))
             self.now_ns = round(line["t"] * 1000) * NS_PER_MS
             self._frame("gate#2" if apart and line["venue"] == "gate" else line["venue"], line["raw"])
-            self.tell(QueueDrained())
+            if busy:
+                self.tell(QueueDrained(unread=(busy,)))
+            self.tell(QueueDrained(backlogged=(busy,) if busy else ()))
             self._answer()
         self.tell(RunEnded(exit_code=0))
 
@@ -350,3 +353,18 @@ def test_a_run_over_several_connections_repeats_and_not_with_a_frame_ascribed_to
     astray = [msgspec.structs.replace(line, connection="") for line in run.tape]
     with pytest.raises(InvariantError, match="never sent"):  # no book, no edge, and then an answer to an order
         rerun(astray, run.entries, an_engine(APART, 1))
+
+
+def test_a_run_whose_bytes_are_never_all_read_repeats_and_not_when_its_drains_say_less() -> None:
+    run = InMemoryRun(busy="okx")
+    difference, again, kept, judge = rerun(run.tape, run.entries)
+    assert difference is None
+    assert judge is not None and judge.compared == len({entry.seq for entry in run.entries})
+    orders = [command for command in kept.commands if isinstance(command, PlaceOrder)]
+    assert len(orders) == 2
+    assert again.engine.state.tally.net == run.engine.state.tally.net != {}
+    opened = run.tape[orders[0].cause - 1]
+    assert '"backlogged":["okx"]' in opened.raw, "nothing opens while bytes are waited for"
+    read = [msgspec.structs.replace(line, raw=line.raw.replace('"unread":["okx"]', '"unread":[]')) for line in run.tape]
+    difference, *_ = rerun(read, run.entries)
+    assert difference is not None and opened.seq is not None and difference.seq == opened.seq - 1
