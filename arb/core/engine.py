@@ -61,6 +61,7 @@ from arb.core.pairs.flatten import Flattener
 from arb.core.pairs.leg_repairer import LegRepairer
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import OpportunityRecord, RunRecord
+from arb.core.risk.bars import InstrumentBars
 from arb.core.risk.late_legs import LateLegs
 from arb.core.risk.monitor import VenueMonitor
 from arb.core.risk.shutdown import Shutdown
@@ -96,7 +97,8 @@ class Engine:
         """Make `strategy` decide which pairs are opened."""
         self.state = EngineState(settings, books)
         foreign = ForeignOrders(self.state)
-        self.manager = OrderManager(self.state, foreign, progress=self._progress, fee_check=self._check_fee)
+        self.bars = InstrumentBars(self.state)
+        self.manager = OrderManager(self.state, foreign, self.bars, progress=self._progress, fee_check=self._check_fee)
         self.late_legs = LateLegs(self.state, self.manager)
         closer = Closer(self.state, self.manager, self.late_legs)
         self.repairer = LegRepairer(self.state, self.manager, closer)
@@ -108,7 +110,7 @@ class Engine:
         self.accounts = AccountReconciler(self.state, self.manager, foreign, self.balances)
         self.absence = Absence(self.state, self.manager, self.accounts)
         self.shutdown = Shutdown(self.state, self.manager, self.balances)
-        self.listings = Listings(self.state, self.strategy)
+        self.listings = Listings(self.state, self.strategy, self.bars)
         self._run: RunRecord | None = None
         self._restored = Restored()
         self._handlers: dict[type, Callable[[Any], None]] = {

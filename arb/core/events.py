@@ -169,7 +169,8 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
 
     `retry_after_s`: nothing should be sent before. `entries_stop_s`: for so long the venue takes repairs but punishes entries.
     `short_of_funds`: the venue says that the balance does not cover the order. `off_steps`: that the price or the size is not
-    on its steps, so that its rules have changed since they were read.
+    on its steps, so that its rules have changed since they were read. `bars`: that the account may not trade the instrument,
+    whatever the order.
     """
 
     venue: str
@@ -182,12 +183,14 @@ class OrderRejected(Event, frozen=True, kw_only=True, tag="OrderRejected"):
     entries_stop_s: float | None = None
     short_of_funds: bool = False
     off_steps: bool = False
+    bars: bool = False
 
 
 class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="OutcomeUnknown"):
     """The order was sent and no certain answer came: it may exist, now or a little later.
 
-    `status` is the HTTP status of an answer that came and proved nothing.
+    `status` is the HTTP status of an answer that came and proved nothing. `refused`: it is a refusal by a code that the
+    venue's table of outcomes does not know.
     """
 
     venue: str
@@ -195,6 +198,7 @@ class OutcomeUnknown(Event, frozen=True, kw_only=True, tag="OutcomeUnknown"):
     cause: str
     sent_ns: int
     status: int | None = None
+    refused: bool = False
 
 
 class OrderUpdated(Event, frozen=True, kw_only=True, tag="OrderUpdated"):

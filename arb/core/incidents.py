@@ -28,6 +28,7 @@ class IncidentKind(StrEnum):
     FOREIGN_ORDER = "foreign_order"
     GUARD = "guard"
     HALTED = "halt"
+    INSTRUMENT_HALTED = "instrument_halted"
     LATE_FILL = "late_fill"
     LATE_LEG = "late_leg"
     NOT_RECOVERED = "not_adopted"

@@ -10,6 +10,7 @@ import msgspec
 from arb.core.accounts.fees import unsupported, usable_rate
 from arb.core.events import InstrumentListed
 from arb.core.incidents import IncidentKind, Severity
+from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
 from arb.core.strategy import Strategy
 from arb.market.instrument import Instrument
@@ -20,8 +21,9 @@ from arb.market.scale import ScaleTooFine, wide_enough
 class Listings:
     """Takes over what venues list."""
 
-    def __init__(self, state: EngineState, strategy: Strategy) -> None:
+    def __init__(self, state: EngineState, strategy: Strategy, bars: InstrumentBars) -> None:
         self._state = state
+        self._bars = bars
         self._strategy = strategy
 
     def on_listed(self, event: InstrumentListed) -> None:
@@ -43,6 +45,7 @@ class Listings:
             instrument = self._take_steps(instrument, before, now_ns)
         state.instruments[instrument.venue, instrument.symbol] = instrument
         state.rules_awaited.discard((instrument.venue, instrument.symbol))
+        self._bars.listed(instrument, now_ns)
         if unsupported(instrument) and (before is None or not unsupported(before)):
             text = (
                 f"{instrument.symbol} at {instrument.venue}: fees are taken in another asset than base or quote: nothing opens "

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from arb.market.instrument import FeeIn
+from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
 
 
@@ -296,6 +296,14 @@ class LateLeg(msgspec.Struct, frozen=True):
     ended_well: bool = False
 
 
+class BarredInstrument(msgspec.Struct, frozen=True):
+    """An instrument that its venue bars for an account, and how it was `listed` then (`core/risk/bars.py`)."""
+
+    account_id: str
+    text: str
+    listed: Instrument
+
+
 class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     """Halts, losses, exposure and quarantines that survive a restart. Journal only; the last one counts.
 
@@ -318,6 +326,7 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     late: tuple[LateLeg, ...] = ()
     lifted_ns: int = 0
     expiry_proved: tuple[str, ...] = ()
+    barred: tuple[BarredInstrument, ...] = ()
 
 
 class Residual(msgspec.Struct, frozen=True):

@@ -242,6 +242,14 @@ class EngineState:
         """Return whether nothing may be opened with an asset at a venue, because its balance is not explained."""
         return (venue, asset) in self.suspected or (self.venues[venue].account_id, asset) in self.control.stopped
 
+    def is_barred(self, venue: str, symbol: str) -> bool:
+        """Return whether the venue bars the instrument for the account we have there."""
+        return (self.venues[venue].account_id, symbol) in self.control.barred
+
+    def barred_symbols(self, venue: str) -> list[str]:
+        """Return the symbols that a venue bars for the account we have there."""
+        return sorted(symbol for at, symbol in self.control.barred if at == self.venues[venue].account_id)
+
     def stopped_assets(self, venue: str) -> list[str]:
         """Return the assets that nothing may be opened with at a venue now."""
         account_id = self.venues[venue].account_id
@@ -316,8 +324,8 @@ class EngineState:
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
 
     def awaiting_rules(self, venue: str) -> set[str]:
-        """Return the symbols in which nothing opens at a venue until its listing is read again."""
-        return {symbol for at, symbol in self.rules_awaited if at == venue}
+        """Return the symbols in which nothing opens at a venue until its listing is read again, or has changed."""
+        return {symbol for at, symbol in self.rules_awaited if at == venue}.union(self.barred_symbols(venue))
 
     def pause(self, venue: str, seconds: float, now_ns: int) -> None:
         """Open nothing at a venue for a while."""

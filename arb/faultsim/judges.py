@@ -16,6 +16,7 @@ from arb.clock import NS_PER_MS
 from arb.core.settings import HealthLimits, Limits, RepairPolicy
 from arb.errors import StoreError
 from arb.faultsim.aims import POWER_CUT
+from arb.faultsim.barred import into_a_bar
 from arb.faultsim.conduct import (
     NOT_TAKEN,
     TERMINAL,
@@ -118,6 +119,7 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *(opened_in_spite_of_misses(files.journal, HealthLimits()) if outcome.lives == 1 else ()),
             *late_without_a_stop(files.journal, plan.timing, plan.limits.dust_max_quote),
             *lifted_wrongly(files.journal, plan.repair),
+            *into_a_bar(files.journal),
             *beyond_the_cap(files.journal, plan.repair),
             *beyond_the_report(files.journal),
             *opened_off_the_listing(files.journal),

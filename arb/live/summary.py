@@ -110,6 +110,7 @@ def summarise(
         "state": str(state.control.state),
         "absent_venues": {venue: known.absent for venue, known in state.venues.items() if known.absent is not None},
         "stopped_assets": {venue: assets for venue in state.venues if (assets := state.stopped_assets(venue))},
+        "barred_symbols": {venue: symbols for venue in state.venues if (symbols := state.barred_symbols(venue))},
         "late_legs": late_legs(engine),
         "ceiling_net": ceiling_net,
         "db": db,
@@ -195,6 +196,7 @@ def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
         "health": str(state.health.venues[venue].state),
         "health_cause": state.health.venues[venue].cause,
         "halted": _why_not(engine, venue, now_ns),
+        "barred": state.barred_symbols(venue),
     }
     # Of a venue's only connection everything is said above.
     return shown | ({"connections": [_connection(engine, found) for found in connections]} if connections[1:] else {})
@@ -222,8 +224,9 @@ def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
         return "paused"
     if any(venue in leg.venues for leg in engine.state.control.late.values()):
         return str(HaltReason.LEG_DEADLINE)
-    stopped = engine.state.stopped_assets(venue)
-    return f"{', '.join(stopped)} stopped" if stopped else None
+    stopped, barred = engine.state.stopped_assets(venue), engine.state.barred_symbols(venue)
+    parts = [f"{', '.join(stopped)} stopped"] * bool(stopped) + [f"{', '.join(barred)} barred"] * bool(barred)
+    return "; ".join(parts) or None
 
 
 def _pair(pair: Any, now_ns: int) -> dict[str, Any]:

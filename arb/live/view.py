@@ -48,6 +48,7 @@ def line(state: dict[str, Any]) -> str:
     live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
     halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
     halted += "".join(f" | {_stopped(leg)}" for leg in state["late_legs"])
+    halted += "".join(f" | {venue['venue']}: {venue['halted']}" for venue in state["venues"] if venue["barred"])
     return (
         f"unhedged {_money(state['unhedged_notional'])} ({oldest} ms){halted} | books {live} | pairs {pairs['opened']} opened, "
         f"{pairs['completed']} completed, {pairs['unwound']} unwound, {len(state['open_pairs'])} open | net {net}"

@@ -41,6 +41,7 @@ KINDS: dict[str, FaultKind] = {
     "http_503_maintenance": FaultKind("before", REQUEST, "any"),
     "malformed_json": FaultKind("after", REQUEST, "place"),
     "reject_balance": FaultKind(None, REQUEST, "place"),
+    "symbol_refused": FaultKind(None, STATE, "place"),
     "partial_fill": FaultKind("0.5", REQUEST, "place"),  # share of the order that rivals leave
     "late_fill": FaultKind(300, STATE, "any"),  # ms after the cancel
     "duplicate_fill_event": FaultKind(None, STREAM, "stream"),
@@ -166,12 +167,25 @@ class FaultBoard:
 
 
 _OWN_COUNT = (
-    frozenset({"late_fill", "foreign_order", "crossed_book", "book_frozen", "busy_feed", "fine_levels", "venue_down"})
+    frozenset(
+        {
+            "late_fill",
+            "foreign_order",
+            "crossed_book",
+            "book_frozen",
+            "busy_feed",
+            "fine_levels",
+            "venue_down",
+            "symbol_refused",
+        }
+    )
     | BILLED
 )
 """State faults that count their own strikes, not the calls made meanwhile."""
 
-REQUEST_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.scope == REQUEST and name != "partial_fill")
+REQUEST_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.scope == REQUEST and name != "partial_fill") | {
+    "symbol_refused"
+}
 FRAME_FAULTS = frozenset({"ws_stall", "ws_lag", "ws_duplicate", "ws_reorder", "ws_garbage", "ws_disconnect"})
 BOOK_FAULTS = FRAME_FAULTS | {"ws_gap"}
 FILL_FAULTS = FRAME_FAULTS | {"duplicate_fill_event", "fill_event_lost"}

@@ -20,7 +20,7 @@ from arb.sandbox.values import Event, OrderChanged, SimOrder
 from arb.sandbox.wire import CANCEL, CLOSED, PLACE, PUBLIC, QUERY, Call, Dialect, HttpAnswer, Scheduler, Session
 
 CONTROL_DELAY_NS = 1 * NS_PER_MS
-NEVER_EXECUTED = frozenset({"http_429", "http_503_maintenance", "reject_balance"})
+NEVER_EXECUTED = frozenset({"http_429", "http_503_maintenance", "reject_balance", "symbol_refused"})
 HTML_502 = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"

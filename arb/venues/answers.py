@@ -28,10 +28,11 @@ def answered(dialect: TradeDialect, command: PlaceOrder, answer: HttpAnswer, ver
             entries_stop_s=FILL_RATIO_STOP_S if verdict.low_fill_ratio else None,
             short_of_funds=verdict.short_of_funds,
             off_steps=verdict.off_steps,
+            bars=verdict.bars,
         )
     if verdict.outcome is Outcome.UNKNOWN:
         cause = f"{verdict.code} {verdict.message}".strip()
-        return unknown(venue, command, answer.sent_ns, cause, answer.status)
+        return unknown(venue, command, answer.sent_ns, cause, answer.status, refused=verdict.unlisted)
     try:
         report = _checked(venue, command, dialect.placed(command, verdict.body))
     except VenueProtocolError as error:
@@ -67,7 +68,9 @@ def not_sent(venue: str, command: PlaceOrder, code: str, message: str) -> OrderR
     )
 
 
-def unknown(venue: str, command: PlaceOrder, sent_ns: int, cause: str, status: int | None = None) -> OutcomeUnknown:
+def unknown(
+    venue: str, command: PlaceOrder, sent_ns: int, cause: str, status: int | None = None, *, refused: bool = False
+) -> OutcomeUnknown:
     """Return that an order was sent and nobody knows what became of it."""
     return OutcomeUnknown(
         venue=venue,
@@ -75,6 +78,7 @@ def unknown(venue: str, command: PlaceOrder, sent_ns: int, cause: str, status: i
         cause=cause,
         sent_ns=sent_ns,
         status=status,
+        refused=refused,
     )
 
 

@@ -58,6 +58,8 @@ _TROUBLES = (
     Trouble("busy_feed", {"seconds": 4}),
     Trouble("fine_levels", {"seconds": 10}),
     Trouble("foreign_order", {"symbol": "ETH/USDT"}),
+    # One symbol at one venue, for it stays barred when the fault is over: elsewhere the leg is repaired.
+    Trouble("symbol_refused", {"symbol": "ETH/USDT", "venues": ("okx",)}),
     Trouble("fee_tier_change", may_halt=("consecutive_losses",)),
     Trouble("ws_disconnect", {"count": 1}),
     # Most frames are of books; so many that those of orders and fills are struck too.

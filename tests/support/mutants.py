@@ -50,8 +50,26 @@ MUTANTS = {
     "steps-unread": Mutant(
         "nothing opens where an order was off the steps until the listing is read again",
         "arb/core/opportunities/detector.py",
-        "        if any((venue, symbol) in state.rules_awaited for venue in venues):\n",
-        "        if False:\n",
+        "(venue, symbol) in state.rules_awaited or ",
+        "",
+    ),
+    "bar-ignored": Mutant(
+        "a refusal by a code that bars the instrument stops it there",
+        "arb/core/orders/manager.py",
+        '        if event.bars:\n            self._bars.refused(order, f"{event.code} {event.message}".strip(), event.t_ns)\n',
+        "",
+    ),
+    "balance-bars": Mutant(
+        "a refusal for lack of funds never bars an instrument",
+        "arb/core/orders/manager.py",
+        "        if event.bars:\n",
+        "        if event.bars or event.short_of_funds:\n",
+    ),
+    "repair-into-bar": Mutant(
+        "no repair goes to a venue that bars the instrument",
+        "arb/core/pairs/leg_repairer.py",
+        "        if state.is_barred(venue, symbol):\n            return Reason.INSTRUMENT_HALTED\n",
+        "",
     ),
     "misses-uncounted": Mutant(
         "entries in a row that fill nothing count in a venue's health",

@@ -89,6 +89,10 @@ def _control(record: ControlRecord, former: Mapping[str, str]) -> ControlRecord:
         record,
         stopped=tuple({(one.account_id, one.asset): one for one in stopped}.values()),
         expiry_proved=_names(record.expiry_proved, former),
+        barred=tuple(
+            msgspec.structs.replace(held, account_id=former.get(held.account_id, held.account_id))
+            for held in record.barred
+        ),
     )
 
 

@@ -313,7 +313,7 @@ class Detector:
             return Reason.VENUE_HALTED
         if any(state.asset_stopped(venue, asset) for venue in venues for asset in Symbol.of(symbol).base_and_quote):
             return Reason.VENUE_HALTED
-        if any((venue, symbol) in state.rules_awaited for venue in venues):
+        if any((venue, symbol) in state.rules_awaited or state.is_barred(venue, symbol) for venue in venues):
             return Reason.INSTRUMENT_HALTED
         if "ledger" in state.store_blocked:
             return Reason.LEDGER_BLOCKED

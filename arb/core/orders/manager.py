@@ -28,6 +28,7 @@ from arb.core.orders.order import WorkingOrder
 from arb.core.orders.reconciler import OrderReconciler
 from arb.core.orders.sending import Wanted, new_order
 from arb.core.pairs.pair import PairTrade
+from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
 from arb.errors import require
@@ -52,6 +53,7 @@ class OrderManager:
         self,
         state: EngineState,
         foreign: ForeignOrders,
+        bars: InstrumentBars,
         *,
         progress: Callable[[PairTrade, int], None],
         fee_check: Callable[[Fill], None],
@@ -72,6 +74,7 @@ class OrderManager:
         self._closed: deque[int] = deque()
         self._reconciler = OrderReconciler(state)
         self._contradictions = Contradictions(state, self._reconciler)
+        self._bars = bars
 
     # Opening and sending.
 
@@ -126,6 +129,7 @@ class OrderManager:
         order.sent_ns, order.acked_ns = event.sent_ns, event.acked_ns
         order.outcome = Outcome.ACCEPTED
         self.state.venues[event.venue].rejects_in_a_row = 0
+        self._bars.accepted(order)
         if event.report is not None:
             self._take_report(order, event.report, event.t_ns)
         self._after(order, event.t_ns)
@@ -153,6 +157,8 @@ class OrderManager:
             self.state.inventory.refused_for_funds(order.venue, base if order.side is Side.SELL else quote)
         if event.off_steps:
             self.state.await_rules(order.venue, order.symbol, f"{event.code} {event.message}", event.t_ns)
+        if event.bars:
+            self._bars.refused(order, f"{event.code} {event.message}".strip(), event.t_ns)
         self._count_reject(event)
         self._after(order, event.t_ns)
 
@@ -160,6 +166,8 @@ class OrderManager:
         """Note that the order may exist; it is queried until it is found or proved absent."""
         order = self._own(event.client_order_id)
         order.sent_ns = event.sent_ns
+        if event.refused:
+            self._bars.refused_by_unknown_code(order, event.cause, event.t_ns)
         if order.outcome is None:
             order.outcome = Outcome.UNKNOWN
             text = f"{event.venue} {event.client_order_id}: {event.cause}"

@@ -216,8 +216,11 @@ class Closer:
         return None
 
     def legal_at(self, venue: str, symbol: str, size: Decimal) -> bool:
-        """Return whether a legal order at a venue's mid price brings `size` base (below zero: missing) nearer to flat."""
+        """Return whether a legal order at a venue's mid price brings `size` base (below zero: missing) nearer to flat.
+
+        Where the venue bars the symbol none is.
+        """
         instrument, mid = self.state.instruments[venue, symbol], self.state.books.mid(venue, symbol)
-        if not size or mid is None or instrument.taker_fee is None:
+        if not size or mid is None or instrument.taker_fee is None or self.state.is_barred(venue, symbol):
             return False
         return bool(repair_size(Side.SELL if size > 0 else Side.BUY, abs(size), mid, instrument))

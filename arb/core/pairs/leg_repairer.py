@@ -351,6 +351,8 @@ class LegRepairer:
             return Reason.VENUE_HALTED
         if venue in venues_without_snapshot(state, pair, now_ns):
             return Reason.VENUE_HALTED
+        if state.is_barred(venue, symbol):
+            return Reason.INSTRUMENT_HALTED
         unusable = state.books.unusable(venue, symbol, now_ns)
         if unusable is not None:
             return unusable
@@ -371,7 +373,10 @@ class LegRepairer:
         """Return an order at the cap price, for a halted pair that has no better one: no worse price can come of it."""
         side = Side.SELL if imbalance > 0 else Side.BUY
         ways = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(self._policy(pair))
-        venues = [v for v in reversed(pair.venues) if ways is None or self._role(pair, v, side) in (*ways, Role.DUST)]
+        listing = [v for v in self.state.venues_of(pair.plan.symbol) if not self.state.is_barred(v, pair.plan.symbol)]
+        own = [v for v in reversed(pair.venues) if v in listing]
+        # Where neither venue of the pair takes the symbol any more, any other is better than none.
+        venues = [v for v in own or listing if ways is None or self._role(pair, v, side) in (*ways, Role.DUST)]
         if side is Side.BUY:
             venues.reverse()  # first the venue where the missing leg was meant to trade
         states, health = self.state.venues, self.state.health.venues

@@ -1,8 +1,8 @@
 """When the next repair of a pair may leave: its deadline, the pauses after repairs that failed, the wait for account snapshots.
 
 A repair that failed is not repeated at once: whatever refused it most likely still does, and each try spends rate budget.
-After a refusal for lack of funds another venue is tried at once. A recovered pair waits for snapshots of the accounts that
-may hold a repair which the journal lost: a second one would double it.
+After a refusal for lack of funds, or one that bars the instrument, another venue is tried at once. A recovered pair waits for
+snapshots of the accounts that may hold a repair which the journal lost: a second one would double it.
 """
 
 from arb.clock import NS_PER_MS
@@ -39,7 +39,7 @@ def half_time_over(state: EngineState, pair: PairTrade, now_ns: int) -> bool:
 def ready_ns(state: EngineState, pair: PairTrade, now_ns: int) -> int:
     """Return when the next repair may be tried; an instant in the past: now."""
     after_pause_ns = _paused_until_ns(pair)
-    if _short_of_funds(pair):
+    if _short_of_funds(pair) or _barred_since(state, pair):
         after_pause_ns = 0  # another venue may have what that one lacks
     if _not_journalled(pair) and "journal" not in state.store_blocked:
         after_pause_ns = 0  # the journal refused the last one and takes rows again
@@ -118,6 +118,12 @@ def _short_of_funds(pair: PairTrade) -> bool:
     """Return whether the last repair was refused for lack of funds."""
     repairs = pair.repairs()
     return bool(repairs) and repairs[-1].short_of_funds
+
+
+def _barred_since(state: EngineState, pair: PairTrade) -> bool:
+    """Return whether the venue of the last repair has barred the instrument, so that the next one goes elsewhere."""
+    repairs = pair.repairs()
+    return bool(repairs) and state.is_barred(repairs[-1].venue, pair.plan.symbol)
 
 
 def _not_journalled(pair: PairTrade) -> bool:

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason
-from arb.core.records import ControlRecord, LateLeg, StoppedAsset
+from arb.core.records import BarredInstrument, ControlRecord, LateLeg, StoppedAsset
 from arb.core.settings import Limits
 from arb.market.numbers import ZERO
 
@@ -101,6 +101,8 @@ class Control:
         # By pair, what its being late has stopped, and when such stops last lifted themselves (0: never).
         self.late: dict[int, LateLeg] = {}
         self.lifted_ns = 0
+        # (account, symbol) that the venue bars; only its listing lifts that (`core/risk/bars.py`).
+        self.barred: dict[tuple[str, str], BarredInstrument] = {}
         # Accounts for which their venue was seen to refuse an expired order; nothing takes that back.
         self.expiry_proved: set[str] = set()
 
@@ -117,6 +119,7 @@ class Control:
         self.late = {leg.pair_id: leg for leg in record.late}
         self.lifted_ns = record.lifted_ns
         self.expiry_proved = set(record.expiry_proved)
+        self.barred = {(held.account_id, held.listed.symbol): held for held in record.barred}
 
     @property
     def opening_allowed(self) -> bool:
@@ -226,6 +229,7 @@ class Control:
             late=tuple(self.late.values()),
             lifted_ns=self.lifted_ns,
             expiry_proved=tuple(sorted(self.expiry_proved)),
+            barred=tuple(held for _, held in sorted(self.barred.items())),
             ns=now_ns,
             text=text,
         )

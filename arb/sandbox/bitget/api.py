@@ -39,6 +39,7 @@ FAULTS = {
     "http_500": (500, "40015", "System is abnormal, please try again later"),
     "http_503_maintenance": (503, "40200", "Server upgrade, please try again later"),
     "reject_balance": (400, "43012", "Insufficient balance"),
+    "symbol_refused": (400, "40309", "The symbol has been removed"),
     "key_revoked": (400, "40037", "Apikey does not exist"),
 }
 NO_PERMISSION = ("/spot/wallet/transfer", "/spot/wallet/withdrawal", "/spot/wallet/deposit-address")

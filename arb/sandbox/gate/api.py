@@ -144,6 +144,7 @@ class GateDialect:
             "http_500": (500, "SERVER_ERROR", "Internal server error"),
             "http_503_maintenance": (503, "TOO_BUSY", "System is under maintenance"),
             "reject_balance": (REFUSED_BALANCE.status, REFUSED_BALANCE.label, REFUSED_BALANCE.message),
+            "symbol_refused": (400, "INVALID_CURRENCY_PAIR", "Currency pair is not available for trading"),
             "key_revoked": (401, "INVALID_KEY", "Invalid key provided"),
             "order_not_found": (404, "CLIENT_ID_NOT_FOUND", "Order not found"),
         }[name]

@@ -43,6 +43,15 @@ FAULTS = {
     "order_not_found": (200, "51603", "Order does not exist"),
 }
 
+ITEM_FAULTS = {
+    "reject_balance": ("51008", "Order failed. Insufficient USDT balance in account"),
+    "symbol_refused": (
+        "51155",
+        "You can't trade this pair or borrow this crypto due to local compliance restrictions.",
+    ),
+}
+"""Faults that each order of a request answers for itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -217,11 +226,11 @@ class OkxDialect:
 
     def fault_answer(self, name: str, call: Call, now_ns: int) -> HttpAnswer:
         """Return the venue's own way of saying that a fault happened."""
-        if name != "reject_balance":
+        if name not in ITEM_FAULTS:
             return _refused(*FAULTS[name])
-        message = "Order failed. Insufficient USDT balance in account"
+        code, message = ITEM_FAULTS[name]
         items = [
-            {"clOrdId": client_id, "ordId": "", "tag": "", "ts": "", "sCode": "51008", "sMsg": message}
+            {"clOrdId": client_id, "ordId": "", "tag": "", "ts": "", "sCode": code, "sMsg": message}
             for client_id in call.client_ids or ("",)
         ]
         return HttpAnswer(200, encode(envelope(items, now_ns)))

@@ -12,6 +12,7 @@ from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "40711 40712 40762 43012 50020"
+_BARS = "40309 50004"
 _ROWS: tuple[Row, ...] = (
     (
         "40010 40015 40725 45001 50008",
@@ -62,10 +63,10 @@ _ROWS: tuple[Row, ...] = (
         "malformed: refused before matching",
     ),
     (
-        "40309",
+        _BARS,
         Outcome.REJECTED,
         Trouble.REFUSED,
-        "the symbol is not traded",
+        "the symbol is not traded, or suspended",
     ),
     (
         "43005 43006 43007 43008 43009 45110 45111 45113",
@@ -104,6 +105,7 @@ POLICY = OutcomePolicy(
     _reply,
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"40808"}),  # "checkBDScale error": too many decimals
+    bar_codes=frozenset(_BARS.split()),
 )
 
 # Badly documented names, so that their silence proves nothing, and any other may be a right to withdraw.

@@ -12,6 +12,7 @@ from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "BALANCE_NOT_ENOUGH MARGIN_BALANCE_NOT_ENOUGH INSUFFICIENT_AVAILABLE TRADE_RESTRICTED"
+_BARS = "INVALID_CURRENCY INVALID_CURRENCY_PAIR"
 _ROWS: tuple[Row, ...] = (
     (
         "INTERNAL SERVER_ERROR INTERNAL_SERVER_ERROR SERVER_TIMEOUT",
@@ -106,7 +107,7 @@ _ROWS: tuple[Row, ...] = (
         "the balance does not cover it",
     ),
     (
-        "INVALID_CURRENCY INVALID_CURRENCY_PAIR",
+        _BARS,
         Outcome.REJECTED,
         Trouble.REFUSED,
         "the symbol is not traded: read the listing again",
@@ -142,6 +143,7 @@ POLICY = OutcomePolicy(
     low_fill_endings=("(212)", "(312)"),  # Gate ends the message of its 429 so: 212 on spot, 312 on perpetuals
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"INVALID_PRECISION"}),
+    bar_codes=frozenset(_BARS.split()),
 )
 
 # Withdrawal is not among the rights that are reported; a writable `wallet` is the nearest to it.

@@ -12,6 +12,7 @@ from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
 
 _FUNDS = "51008 51119 51127 51131"
+_BARS = "51001 51002 51021 51022 51027 51028 51155"
 _ROWS: tuple[Row, ...] = (
     (
         "50004",
@@ -98,10 +99,10 @@ _ROWS: tuple[Row, ...] = (
         "malformed: refused before matching",
     ),
     (
-        "51001 51002 51021 51022 51027 51028",
+        _BARS,
         Outcome.REJECTED,
         Trouble.REFUSED,
-        "the instrument is not traded",
+        "the instrument is not traded, or not by this account",
     ),
     (
         "51006 51116 51118 51137 51138",
@@ -162,6 +163,7 @@ POLICY = OutcomePolicy(
     account_codes=frozenset({"50061"}),  # the limit of all placements of the sub-account
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"51000", "51121"}),  # a price off the tick is one of the "Parameter px error" of 51000
+    bar_codes=frozenset(_BARS.split()),
 )
 
 RIGHTS = KeyRights(trade="trade", withdraw="withdraw", complete=True)

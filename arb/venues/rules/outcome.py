@@ -65,6 +65,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The balance does not cover the order."""
     off_steps: bool = False
     """The price or the size is not on the steps that the venue goes by."""
+    bars: bool = False
+    """The account may not trade the instrument, whatever the order."""
+    unlisted: bool = False
+    """A refusal in the venue's own words, by a code that is not in its table."""
 
 
 Row = tuple[str, Outcome, Trouble, str]
@@ -89,6 +93,8 @@ class OutcomePolicy(NamedTuple):
     """Codes that say that the balance does not cover the order."""
     steps_codes: frozenset[str] = frozenset()
     """Codes that say, maybe among other things, that the price or the size is not on the venue's steps."""
+    bar_codes: frozenset[str] = frozenset()
+    """Codes that say that the account may not trade the instrument: not listed, suspended, restricted, barred by residence."""
 
 
 def table_of(rows: tuple[Row, ...], split: str | None = None) -> Table:
@@ -169,7 +175,13 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         low = trouble is Trouble.BUSY and _ends_low(policy, reply)
         text = _cut(reply.message)
         return Verdict(
-            outcome=Outcome.UNKNOWN, trouble=trouble, code=reply.code, message=text, body=body, low_fill_ratio=low
+            outcome=Outcome.UNKNOWN,
+            trouble=trouble,
+            code=reply.code,
+            message=text,
+            body=body,
+            low_fill_ratio=low,
+            unlisted=trouble is Trouble.REFUSED,
         )
     busy = rule.trouble is Trouble.BUSY
     return Verdict(
@@ -183,6 +195,7 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         account_limited=reply.code in policy.account_codes,
         short_of_funds=reply.code in policy.funds_codes,
         off_steps=reply.code in policy.steps_codes,
+        bars=reply.code in policy.bar_codes,
     )
 
 

@@ -7,10 +7,10 @@ from rich.console import Console
 
 from arb.clock import NS_PER_MS
 from arb.core.events import HaltAsked, StoreStateChanged
-from arb.core.records import LateLeg
+from arb.core.records import BarredInstrument, LateLeg
 from arb.live.summary import best_edges, present_state
 from arb.live.view import PAIRS_SHOWN, draw, line
-from tests.builders import Bench
+from tests.builders import Bench, an_instrument
 
 GATE = {"venue": "gate", "books": "5/5", "private": "up", "lag_ms": 1.5, "offset_ms": None, "halted": None}
 OKX = {"venue": "okx", "books": "4/5", "private": "down", "lag_ms": None, "offset_ms": -3.0, "halted": "paused"}
@@ -65,6 +65,18 @@ def test_what_a_late_pair_has_stopped_stands_beside_it_and_in_the_line() -> None
     said = "nothing opens in BTC/USDT nor at gate and okx: leg_deadline of pair 7"
     assert said in drawn(late_legs=state["late_legs"]).splitlines()[0]
     assert said in line(state)
+
+
+def test_what_a_venue_bars_stands_beside_it_and_in_the_line() -> None:
+    bench = Bench()
+    bars = bench.engine.state.control.barred
+    bars["okx:test", "BTC/USDT"] = BarredInstrument("okx:test", "51155", an_instrument("okx"))
+    state = present_state(bench.engine, bench.now_ns)
+    assert [(venue["venue"], venue["halted"]) for venue in state["venues"]] == [
+        ("gate", None),
+        ("okx", "BTC/USDT barred"),
+    ]
+    assert "okx: BTC/USDT barred" in line(state)
 
 
 def test_a_shutdown_is_said_too() -> None:

@@ -25,6 +25,7 @@ from arb.core.records import (
     AlternativeStage,
     AlternativeWay,
     AnyRecord,
+    BarredInstrument,
     LateLeg,
     OpportunityOutcome,
     PairKind,
@@ -58,8 +59,8 @@ InstrumentListed: seq? t_ns? instrument
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
-    off_steps?
-OutcomeUnknown: seq? t_ns? venue client_order_id cause sent_ns status?
+    off_steps? bars?
+OutcomeUnknown: seq? t_ns? venue client_order_id cause sent_ns status? refused?
 ExpiryProved: seq? t_ns? venue
 OrderUpdated: seq? t_ns? report
 OrderFilled: seq? t_ns? fill
@@ -100,7 +101,7 @@ AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size s
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
-    stopped? late? lifted_ns? expiry_proved?
+    stopped? late? lifted_ns? expiry_proved? barred?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
@@ -122,6 +123,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " residual_change_e8 realised_net_e8",
     StoppedAsset: "account_id asset text",
     LateLeg: "pair_id symbol venues halted? ended_well?",
+    BarredInstrument: "account_id text listed",
     Residual: "symbol size booked since_ns account_ids?",
     AgreedAccount: "account_id ns totals",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
@@ -182,9 +184,9 @@ TIMERS = "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried contradiction"
     " edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate fine_levels flatten flattened"
-    " foreign_order guard halt late_fill late_leg left_over not_adopted not_surveyed opportunities_dropped order_socket"
-    " rejections restored resume risk_limit rules_changed stale_book stop_lifted store tape transfer"
-    " unknown_outcome unknown_symbol unknown_too_long venue_absent venue_health view"
+    " foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted not_surveyed"
+    " opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book stop_lifted store"
+    " tape transfer unknown_outcome unknown_symbol unknown_too_long venue_absent venue_health view"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

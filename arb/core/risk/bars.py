@@ -1,0 +1,75 @@
+"""Instruments that a venue bars for an account: nothing is sent there until the venue's listing of it has changed.
+
+A symbol that is restricted, suspended, delisted or barred by residence is refused whatever the order, while its books go on: a
+pair would be left on one leg each time, and a repair sent there is no repair. One refusal by a code that the venue's table of
+outcomes names so bars the instrument; of codes that the table does not know it takes two, on orders of their own. What says
+that the balance, the price, the expiry or the rate was wrong stands in the table and never bars. An accepted order takes
+back what unknown codes have counted, and no bar: only a listing that says other rules than at the refusal, and that the
+instrument is tradable, lifts one. Whether trade is possible again is never tried with a pair.
+"""
+
+import msgspec
+
+from arb.core.incidents import IncidentKind
+from arb.core.orders.order import WorkingOrder
+from arb.core.records import BarredInstrument
+from arb.core.state import EngineState
+from arb.market.instrument import Instrument
+
+UNKNOWN_CODES_NEEDED = 2
+
+
+class InstrumentBars:
+    """Counts the refusals that may bar an instrument, and lifts bars."""
+
+    def __init__(self, state: EngineState) -> None:
+        self._state = state
+        # By (venue, symbol), the orders refused by a code that the venue's table does not know.
+        self._unknown: dict[tuple[str, str], set[str]] = {}
+
+    def refused(self, order: WorkingOrder, why: str, now_ns: int) -> None:
+        """Bar the instrument of an order that was refused by a code which says so; `why`: code and message."""
+        state, key = self._state, (order.venue, order.symbol)
+        instrument = state.instrument(*key)
+        if instrument is None or state.is_barred(*key):
+            return
+        text = (
+            f"{order.symbol} at {order.venue} is barred for this account ({why}): nothing is sent there until the venue's "
+            "listing of it changes; take it out of [run] symbols or enable another venue if this stays"
+        )
+        account_id = state.venues[order.venue].account_id
+        state.control.barred[account_id, order.symbol] = BarredInstrument(account_id, text, instrument)
+        state.out.persist(state.control.record(now_ns, text))
+        state.incident(IncidentKind.INSTRUMENT_HALTED, text, now_ns, venue=order.venue, pair_id=order.pair_id)
+
+    def refused_by_unknown_code(self, order: WorkingOrder, why: str, now_ns: int) -> None:
+        """Count a refusal by a code that the venue's table does not know."""
+        orders = self._unknown.setdefault((order.venue, order.symbol), set())
+        orders.add(order.client_order_id)
+        if len(orders) >= UNKNOWN_CODES_NEEDED:
+            self.refused(order, why, now_ns)
+
+    def accepted(self, order: WorkingOrder) -> None:
+        """Forget refusals by unknown codes: the venue takes orders in the symbol."""
+        self._unknown.pop((order.venue, order.symbol), None)
+
+    def listed(self, instrument: Instrument, now_ns: int) -> None:
+        """Lift the bar of an instrument that is listed as tradable by other rules than when it was barred."""
+        state, control = self._state, self._state.control
+        key = state.venues[instrument.venue].account_id, instrument.symbol
+        held = control.barred.get(key)
+        if held is None or not instrument.tradable or _rules(instrument) == _rules(held.listed):
+            if held is not None and not instrument.tradable and held.listed.tradable:
+                control.barred[key] = msgspec.structs.replace(held, listed=instrument)
+                state.out.persist(control.record(now_ns, held.text))
+            return
+        del control.barred[key]
+        self._unknown.pop((instrument.venue, instrument.symbol), None)
+        text = f"{instrument.symbol} at {instrument.venue} is listed as tradable by new rules: it is traded again"
+        state.out.persist(control.record(now_ns, text))
+        state.incident(IncidentKind.INSTRUMENT_HALTED, text, now_ns, venue=instrument.venue)
+
+
+def _rules(instrument: Instrument) -> Instrument:
+    """Return an instrument without the account's fees, which say nothing of whether it may be traded."""
+    return msgspec.structs.replace(instrument, taker_fee=None, maker_fee=None)
