@@ -22,8 +22,8 @@ CENT = Decimal("0.01")
 NEVER_STOPPED: Row = {"halted": None, "late": []}
 
 
-class _Told:
-    """What a journal has told up to an entry."""
+class _Story:
+    """What a journal holds up to an entry."""
 
     def __init__(self) -> None:
         self.control = NEVER_STOPPED
@@ -91,7 +91,7 @@ def late_without_a_stop(journal: Path, timing: Timing, dust_max_quote: Decimal) 
     offset each other by then, up to dust, only waits for a report of an order that matters no more. What a user has resumed
     is not stopped again.
     """
-    told, since = _Told(), dict[int, int]()
+    story, since = _Story(), dict[int, int]()
     deadline_ns = timing.leg_deadline_ms * NS_PER_MS
     found: set[tuple[int, str]] = set()
     for entry in entries_of(journal):
@@ -100,59 +100,59 @@ def late_without_a_stop(journal: Path, timing: Timing, dust_max_quote: Decimal) 
         for pair_id, began_ns in since.items():
             for times, what in ((1, "stopped"), (2, "halted")):
                 over = entry.t_ns > began_ns + times * deadline_ns + PUNCTUAL_NS
-                if over and not _obeyed(told, pair_id, what) and (pair_id, what) not in found:
+                if over and not _obeyed(story, pair_id, what) and (pair_id, what) not in found:
                     found.add((pair_id, what))
                     text = f"was unhedged for longer than {times} x {timing.leg_deadline_ms} ms"
                     yield f"late: pair {pair_id} {text}, and nothing {what}"
-        both = sorted(pair_id for pair_id, leg in told.late().items() if not leg["ended_well"])
-        if len(both) > 1 and told.control["halted"] is None and (both[0], "both") not in found:
+        both = sorted(pair_id for pair_id, leg in story.late().items() if not leg["ended_well"])
+        if len(both) > 1 and story.control["halted"] is None and (both[0], "both") not in found:
             found.add((both[0], "both"))
             yield f"late: pairs {both} at the same time, and nothing halted"
-        concerned = told.take(entry)
-        if concerned is not None and told.is_uneven(concerned, dust_max_quote):
+        concerned = story.take(entry)
+        if concerned is not None and story.is_uneven(concerned, dust_max_quote):
             since.setdefault(concerned, entry.t_ns)
         elif concerned is not None:
             since.pop(concerned, None)
 
 
-def _obeyed(told: _Told, pair_id: int, what: str) -> bool:
+def _obeyed(story: _Story, pair_id: int, what: str) -> bool:
     if what == "halted":
-        return told.control["halted"] is not None or pair_id not in told.late()
-    if told.control["halted"] == "stranded":
+        return story.control["halted"] is not None or pair_id not in story.late()
+    if story.control["halted"] == "stranded":
         return True
-    return told.pairs[pair_id]["state"] == "halted" and (pair_id in told.late() or pair_id in told.excused)
+    return story.pairs[pair_id]["state"] == "halted" and (pair_id in story.late() or pair_id in story.excused)
 
 
 def lifted_wrongly(journal: Path, repair: RepairPolicy) -> Iterator[str]:
     """Only what late pairs have stopped lifts itself: all ended within their caps, nothing unknown, once an hour at most."""
-    told, before = _Told(), NEVER_STOPPED
+    story, before = _Story(), NEVER_STOPPED
     seq, at_ns, lifted_ns, resumed = 0, 0, 0, False
     for entry in (*entries_of(journal), Entry(-1, 0, "", "")):
         if entry.seq != seq:
-            halt_lifted = before["halted"] is not None and told.control["halted"] is None
-            if not resumed and (halt_lifted or (before["late"] and not told.control["late"])):
-                yield from (f"lifted: {why}" for why in _objections(told, before, repair, halt_lifted=halt_lifted))
+            halt_lifted = before["halted"] is not None and story.control["halted"] is None
+            if not resumed and (halt_lifted or (before["late"] and not story.control["late"])):
+                yield from (f"lifted: {why}" for why in _objections(story, before, repair, halt_lifted=halt_lifted))
                 if lifted_ns and at_ns < lifted_ns + LIFT_AGAIN_NS:
                     yield "lifted: twice within an hour"
                 lifted_ns = at_ns
-            seq, before, resumed = entry.seq, told.control, False
+            seq, before, resumed = entry.seq, story.control, False
         at_ns, resumed = entry.t_ns, resumed or entry.type == "ResumeAsked"
-        told.take(entry)
+        story.take(entry)
 
 
-def _objections(told: _Told, before: Row, repair: RepairPolicy, *, halt_lifted: bool) -> Iterator[str]:
+def _objections(story: _Story, before: Row, repair: RepairPolicy, *, halt_lifted: bool) -> Iterator[str]:
     """Yield what stands against a lift that nobody has asked for."""
-    if halt_lifted and (before["halted"] != "leg_deadline" or told.halted_otherwise):
+    if halt_lifted and (before["halted"] != "leg_deadline" or story.halted_otherwise):
         yield f"trading was halted for {before['halted']}"
-    for name, (pair_id, status) in told.status.items():
-        if status == "unknown" and told.pairs.get(pair_id, {}).get("state") in OPEN:
+    for name, (pair_id, status) in story.status.items():
+        if status == "unknown" and story.pairs.get(pair_id, {}).get("state") in OPEN:
             yield f"order {name} is unknown"
     for leg in before["late"]:
         pair_id = leg["pair_id"]
-        pair, traded = told.pairs[pair_id], max(told.traded[pair_id, side] for side in ("buy", "sell"))
+        pair, traded = story.pairs[pair_id], max(story.traded[pair_id, side] for side in ("buy", "sell"))
         if pair["state"] not in ("completed", "unwound"):
             yield f"pair {pair_id} is {pair['state']}"
-        elif _lost(pair) - told.fees[pair_id] > traded * repair.leg_loss_max_bps / BPS + CENT:
+        elif _lost(pair) - story.fees[pair_id] > traded * repair.leg_loss_max_bps / BPS + CENT:
             yield f"pair {pair_id} lost more than its cap"
 
 

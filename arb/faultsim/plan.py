@@ -6,7 +6,7 @@ special test (`special.py`): of the proof of absence, of what happens in an outa
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -193,25 +193,23 @@ def _linger_ns(test: Test, strikes: tuple[Strike, ...]) -> int:
     return max((ms + 100 for ms in late_ms), default=0) * NS_PER_MS
 
 
+_SPECIAL: dict[Test, Callable[[random.Random], Iterator[Strike]]] = {
+    Test.DARKNESS: darkness,
+    Test.OUTAGE: outage,
+    Test.REOPENED: reopened,
+    Test.POWER: blackout,
+    Test.SCARCE: scarce,
+    Test.STANDSTILL: standstill,
+    Test.LATE_LEGS: late_legs,
+    Test.BUSY: busy,
+    Test.MISSES: misses,
+}
+
+
 def _strikes(rng: random.Random, test: Test, seed: int) -> Iterator[Strike]:
-    if test is Test.DARKNESS:
-        yield from darkness(rng)
-    elif test is Test.OUTAGE:
-        yield from outage(rng)
-    elif test is Test.REOPENED:
-        yield from reopened(rng)
-    elif test is Test.POWER:
-        yield from blackout(rng)
-    elif test is Test.SCARCE:
-        yield from scarce(rng)
-    elif test is Test.STANDSTILL:
-        yield from standstill(rng)
-    elif test is Test.LATE_LEGS:
-        yield from late_legs(rng)
-    elif test is Test.BUSY:
-        yield from busy(rng)
-    elif test is Test.MISSES:
-        yield from misses(rng)
+    special = _SPECIAL.get(test)
+    if special is not None:
+        yield from special(rng)
     elif test is Test.STOPPED:
         yield Strike(name=HALT, phase=rng.choice(list(Phase)), leg="buy", after_ns=rng.randint(500, 2_500) * NS_PER_MS)
     elif test is Test.LONG_LOCK:

@@ -61,7 +61,7 @@ def book(exchange: SimExchange, params: Params, now_ns: int) -> Json:
 
 
 def merged_book(exchange: SimExchange, params: Params, now_ns: int) -> Json:
-    """`GET /spot/market/merge-depth`: the book as it is, whatever the `precision`; `limit` is 100 unless told otherwise."""
+    """`GET /spot/market/merge-depth`: the book as it is, whatever the `precision`; `limit` is 100 by default."""
     limit = params.get("limit", "")
     depth = BOOK_DEPTH_MAX if limit == "max" else whole_param(params, "limit", 100, BOOK_DEPTH_MAX)
     symbol = symbol_param(exchange, params)
