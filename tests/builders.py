@@ -21,6 +21,7 @@ from arb.core.events import (
     ClockMeasured,
     ExpiryProved,
     InstrumentListed,
+    OrderRejected,
     PrivateUp,
     QueueDrained,
     RunStarted,
@@ -321,4 +322,17 @@ def a_report(order: PlaceOrder, filled: str, *, is_open: bool = False) -> OrderR
         filled=D(filled),
         avg_price=None,
         is_open=is_open,
+    )
+
+
+def a_refusal(order: PlaceOrder, code: str, *, at_ns: int, **says: bool) -> OrderRejected:
+    """Return a venue's refusal of an order; `says`: what its outcome table knows of the code (`bars`, `off_steps`, ...)."""
+    return OrderRejected(
+        venue=order.venue,
+        client_order_id=order.client_order_id,
+        code=code,
+        message="refused",
+        sent_ns=at_ns,
+        acked_ns=at_ns,
+        **says,
     )

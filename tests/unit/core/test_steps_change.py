@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from arb.core.commands import PlaceOrder
-from arb.core.events import InstrumentListed, OrderRejected
+from arb.core.events import InstrumentListed
 from arb.core.records import IncidentRecord
 from arb.market.order import Side
 from arb.market.scale import Scale
-from tests.builders import D
+from tests.builders import D, a_refusal
 from tests.support.floor import BTC, ETH, Floor
 from tests.unit.core.pairs.test_pair import accept, fill, refuse
 
@@ -103,17 +103,7 @@ def test_an_open_pair_is_repaired_on_the_new_steps(steps: tuple[str, str]) -> No
 
 
 def refuse_for_steps(floor: Floor, order: PlaceOrder) -> None:
-    floor.tell(
-        OrderRejected(
-            venue=order.venue,
-            client_order_id=order.client_order_id,
-            code="51121",
-            message="Order quantity must be a multiple of the lot size.",
-            sent_ns=floor.now_ns,
-            acked_ns=floor.now_ns,
-            off_steps=True,
-        )
-    )
+    floor.tell(a_refusal(order, "51121", at_ns=floor.now_ns, off_steps=True))
 
 
 def dislocate(floor: Floor, symbol: str) -> None:

@@ -3,10 +3,9 @@
 import pytest
 
 from arb.core.commands import PlaceOrder
-from arb.core.events import OrderRejected
 from arb.core.settings import Timing
 from arb.market.order import Role, Side
-from tests.builders import Bench, D, a_balance
+from tests.builders import Bench, D, a_balance, a_refusal
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
 
 EMPTY_WHERE_IT_IS_BROUGHT = {"gate": {"USDT": "10000"}, "okx": {"BTC": "2"}, "bitget": {"USDT": "10000", "BTC": "2"}}
@@ -44,17 +43,7 @@ def ms_until_a_repair(bench: Bench, okx: str, gate: str) -> int:
 
 def refused_for_funds(bench: Bench, order: PlaceOrder) -> None:
     """Let the venue refuse an order because the balance does not cover it."""
-    bench.tell(
-        OrderRejected(
-            venue=order.venue,
-            client_order_id=order.client_order_id,
-            code="51008",
-            message="insufficient balance",
-            sent_ns=bench.now_ns,
-            acked_ns=bench.now_ns,
-            short_of_funds=True,
-        )
-    )
+    bench.tell(a_refusal(order, "51008", at_ns=bench.now_ns, short_of_funds=True))
 
 
 def test_the_proceeds_of_a_sale_buy_the_base_back_before_the_venue_reports_them() -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from arb.core.accounts.restart import Restored
 from arb.core.commands import PlaceOrder
-from arb.core.events import InstrumentListed, OrderRejected, OutcomeUnknown
+from arb.core.events import InstrumentListed, OutcomeUnknown
 from arb.core.records import ControlRecord, IncidentRecord
 from arb.core.settings import Timing
 from arb.market.instrument import Instrument
 from arb.market.order import OrderStatus
-from tests.builders import SYMBOL, Bench, an_instrument
+from tests.builders import SYMBOL, Bench, a_refusal, an_instrument
 from tests.unit.core.orders.test_unknown import prove_absent, status
 from tests.unit.core.pairs.test_pair import accept, crossed, fill, refuse
 
@@ -22,17 +22,7 @@ THIRD = ("100.5x5", "101.5x5")
 
 def bar(bench: Bench, order: PlaceOrder) -> None:
     """Let the venue refuse an order because the account may not trade the instrument."""
-    bench.tell(
-        OrderRejected(
-            venue=order.venue,
-            client_order_id=order.client_order_id,
-            code="51155",
-            message="local compliance restrictions",
-            sent_ns=bench.now_ns,
-            acked_ns=bench.now_ns,
-            bars=True,
-        )
-    )
+    bench.tell(a_refusal(order, "51155", at_ns=bench.now_ns, bars=True))
 
 
 def refuse_by_unknown_code(bench: Bench, order: PlaceOrder) -> None:
