@@ -6,6 +6,8 @@ can decide what time it is. All instants are integer nanoseconds since the Unix 
 
 import random
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 NS_PER_US = 1_000
@@ -23,33 +25,35 @@ class Clock(Protocol):
         """Return nanoseconds since an arbitrary instant; only differences mean anything."""
 
 
-class SystemClock:
-    """Read the operating system's clocks.
+def _steady() -> Callable[[], int]:
+    """Return what reads the system's steady clock: where there is one, that which goes on while the machine is suspended."""
+    boottime: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic_ns if boottime is None else partial(time.clock_gettime_ns, boottime)
 
-    The wall time is read once, at construction, and carried forward by the monotonic clock: a step of the
-    system clock (NTP, an operator, a virtual machine resumed) can then neither make a book look fresh nor an
-    order look expired. What drifts away from the venues is measured against each venue and corrected there.
+
+class SystemClock:
+    """Read the operating system's clocks: `wall` (ns since the epoch, UTC) and a steady one, which nobody sets.
+
+    The wall time is read once, at construction, and carried forward by the steady clock: a step of the system clock (NTP,
+    an operator) can then neither make a book look fresh nor an order look expired. A run moves it to the venues' time
+    (`live/anchoring.py`), and by nothing else.
     """
 
-    def __init__(self) -> None:
-        self._anchor_ns = time.time_ns() - time.monotonic_ns()
+    def __init__(self, wall: Callable[[], int] | None = None, steady: Callable[[], int] | None = None) -> None:
+        self._steady = _steady() if steady is None else steady
+        self._lead_ns = (time.time_ns() if wall is None else wall()) - self._steady()
 
     def wall_ns(self) -> int:
         """Return nanoseconds since the Unix epoch, UTC."""
-        return self._anchor_ns + time.monotonic_ns()
+        return self._lead_ns + self._steady()
 
-    def not_before(self, instant_ns: int) -> int:
-        """Go on from `instant_ns` if the system's clock stands before it; return by how much that put this one forward.
-
-        What was written down then would otherwise lie in the future of what is written now.
-        """
-        behind_ns = max(0, instant_ns - self.wall_ns())
-        self._anchor_ns += behind_ns
-        return behind_ns
+    def shift(self, by_ns: int) -> None:
+        """Move the wall time by `by_ns`; back (below zero) only before anything was stamped with it."""
+        self._lead_ns += by_ns
 
     def monotonic_ns(self) -> int:
-        """Return nanoseconds of the operating system's monotonic clock."""
-        return time.monotonic_ns()
+        """Return nanoseconds of the steady clock."""
+        return self._steady()
 
 
 class ProcessorClock(SystemClock):

@@ -18,6 +18,8 @@ An edge too thin, a limit reached or a balance too short is no error: those are 
 
 from collections.abc import Sequence
 
+from arb.masking import clean
+
 EXIT_OK = 0
 EXIT_USAGE = 2
 """Bad usage or configuration, or a store that cannot be used."""
@@ -41,10 +43,10 @@ class CheckFailed(ArbError):
 
 
 class VenueError(ArbError):
-    """Something a venue did, or failed to do."""
+    """Something a venue did, or failed to do; the message may hold its own words, and is made harmless here."""
 
     def __init__(self, venue: str, message: str, *, code: str | None = None) -> None:
-        super().__init__(f"{venue}: {message}")
+        super().__init__(clean(f"{venue}: {message}"))
         self.venue = venue
         self.code = code
 

@@ -10,36 +10,15 @@ import logging
 import queue
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from logging.handlers import QueueHandler, QueueListener
 from typing import TextIO
 
+from arb.masking import SECRETS, SecretMask, printable
+
 QUEUE_LINES_MAX = 10_000
-SECRET_LENGTH_MIN = 6
-"""A shorter text is not masked: it would occur by chance everywhere."""
-_MASK = "***"
-
-
-class SecretMask:
-    """Replace registered secrets in text."""
-
-    def __init__(self) -> None:
-        self._secrets: set[str] = set()
-
-    def hide(self, secrets: Iterable[str]) -> None:
-        """Mask each of `secrets` from now on; the longest first, in case one contains another."""
-        self._secrets |= {secret for secret in secrets if len(secret) >= SECRET_LENGTH_MIN}
-
-    def masked(self, text: str) -> str:
-        """Return `text` without any registered secret."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, _MASK)
-        return text
-
-
-SECRETS = SecretMask()
-"""The secrets of this process. Whoever reads one from the environment or a sandbox registers it here at once."""
 
 
 class BoundedQueueHandler(QueueHandler):
@@ -51,9 +30,14 @@ class BoundedQueueHandler(QueueHandler):
         self._mask = mask
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Return a record whose text is final, so that nothing mutable crosses to the other thread."""
+        """Return a record whose text is final, so that nothing mutable crosses to the other thread.
+
+        What it says stays on its line, and a traceback is indented: nothing that others wrote passes for a line of the log.
+        """
+        record = copy(record)
+        record.msg, record.args = printable(record.getMessage()), None
         record = super().prepare(record)
-        record.msg = self._mask.masked(str(record.msg))
+        record.msg = "\n    ".join(map(printable, self._mask.masked(str(record.msg)).splitlines()))
         record.message = record.msg
         return record
 

@@ -246,8 +246,11 @@ class Bench:
         self.engine.strategy.mark((row,))
 
     def drain(self) -> tuple[AnyCommand, ...]:
-        """Let the engine act."""
-        return self.tell(QueueDrained())
+        """Let the engine act, and again as long as it wants another turn."""
+        commands = self.tell(QueueDrained())
+        while self.engine.wants_turn:
+            commands += self.tell(QueueDrained())
+        return commands
 
     def placed(self) -> list[PlaceOrder]:
         """Return every order placed so far."""

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from arb.app import journals_of
 from arb.clock import Clock, SystemClock
 from arb.config import ControlOptions, Settings
 from arb.core.commands import Persist
 from arb.core.events import ResumeAsked
-from arb.core.records import ControlRecord
+from arb.core.risk.halts import Control
+from arb.core.settings import Limits
 from arb.errors import CheckFailed, ConfigError
 from arb.live.control import ask, remove_halt_file, write_halt_file
+from arb.market.numbers import plain
 from arb.store.guards import running_engines
 from arb.store.journal import Journal
 
@@ -57,19 +57,23 @@ def halt(settings: Settings, options: ControlOptions) -> Answer:
 
 
 def resume(settings: Settings, options: ControlOptions) -> Answer:
-    """Remove the halt file and lift the halt: in the running engine, else in the journal for the next one."""
+    """Remove the halt file and lift the halt: in the running engine, else in the journal for the next one.
+
+    `halted` in the answer is what goes on to keep everything from opening: the day's loss, unless `--allow-loss` was given.
+    """
     journal, answer = _asked(settings, options, "resume")
+    document: dict[str, Any] = {"resume": options.reason}
     if answer is not None:
-        return Answer({"resume": options.reason, "engine": _obeyed(answer)})
-    known = journal.exists()
+        return Answer(document | {"engine": _obeyed(answer), "halted": answer.get("halted")})
+    known, still = journal.exists(), None
     if known:
         try:
-            _lift(journal, options.reason)
+            still = _lift(journal, settings.limits, options)
         except ConfigError as error:
-            return Answer({"resume": options.reason, "engine": NO_ANSWER}, f"nothing was lifted: {error}")
+            return Answer(document | {"engine": NO_ANSWER}, f"nothing was lifted: {error}")
     if remove_halt_file(journal) or known:
-        return Answer({"resume": options.reason, "engine": "not running"})
-    return Answer({"resume": options.reason, "engine": NO_ANSWER}, f"no engine ever ran on journal {journal}")
+        return Answer(document | {"engine": "not running", "halted": still})
+    return Answer(document | {"engine": NO_ANSWER}, f"no engine ever ran on journal {journal}")
 
 
 def flatten(settings: Settings, options: ControlOptions) -> Answer:
@@ -90,7 +94,8 @@ def _asked(
     journal, answer = Path(), None
     for journal in journals_of(settings, options.mode, options.db):
         before(journal)
-        answer = ask(journal, {"do": do, "reason": options.reason})
+        allowance = {} if options.allow_loss is None else {"allow_loss": plain(options.allow_loss)}
+        answer = ask(journal, {"do": do, "reason": options.reason} | allowance)
         if answer is not None:
             break
     return journal, answer
@@ -121,19 +126,24 @@ def _opened(path: Path, clock: Clock) -> Journal:
     return Journal.open(path, clock)
 
 
-def _lift(path: Path, reason: str) -> None:
-    """Write the resumption into the journal of an engine that does not run (a running one holds the lock)."""
-    clock = SystemClock()
+def _lift(path: Path, limits: Limits, options: ControlOptions) -> str | None:
+    """Write the resumption into the journal of an engine that does not run (a running one holds the lock).
+
+    Returns what goes on to keep everything from opening.
+    """
+    clock, control = SystemClock(), Control(limits)
     journal = _opened(path, clock)
     try:
-        control = journal.restore().control
-        if control is None or (control.halted is None and not control.stopped and not control.late):
-            return
-        now_ns, seq = clock.wall_ns(), journal.last_seq + 1
-        lifted: ControlRecord = msgspec.structs.replace(
-            control, halted=None, stopped=(), late=(), consecutive_losses=0, ns=now_ns, text=reason
-        )
-        journal.append(ResumeAsked(seq=seq, t_ns=now_ns, reason=reason), (Persist(cause=seq, record=lifted),))
-        journal.sync()
+        record = journal.restore().control
+        if record is not None:
+            control.restore(record)
+        # Nobody has compared the host's clock with the venues'.
+        now_ns, seq = max(clock.wall_ns(), journal.last_ns()), journal.last_seq + 1
+        if control.halted or control.stopped or control.late or options.allow_loss is not None:
+            control.resume(now_ns, options.allow_loss)
+            event = ResumeAsked(seq=seq, t_ns=now_ns, reason=options.reason, allow_loss=options.allow_loss)
+            journal.append(event, (Persist(cause=seq, record=control.record(now_ns, options.reason)),))
+            journal.sync()
+        return control.halted_at(now_ns)
     finally:
         journal.close()

@@ -51,6 +51,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
         },
         "opportunity": _opportunity(history.opportunity, zero_ns),
         "waterfall": {name: None if pair[f"{name}_e8"] is None else pair[f"{name}_e8"] * E8 for name in WATERFALL},
+        "leg_cost": _leg_cost(pair),
         "orders": [_order(order, zero_ns) for order in history.orders],
         "fills": [_fill(fill, zero_ns) for fill in history.fills],
         "incidents": [
@@ -60,6 +61,14 @@ def explanation(history: PairStory) -> dict[str, Any]:
         "steps": steps(history),
         "timeline": list(_timeline(history, zero_ns)),
     }
+
+
+def _leg_cost(pair: RowDict) -> dict[str, Any] | None:
+    """Return what the legs were expected to cost in falling short, and what they did: beside the waterfall, no term of it."""
+    if pair["kind"] != "arb":
+        return None
+    cost_e8 = None if pair["hedge_cost_e8"] is None else -pair["size_shortfall_e8"] - pair["hedge_cost_e8"]
+    return {"expected": (pair["leg_cost_e8"] or 0) * E8, "realised": None if cost_e8 is None else cost_e8 * E8}
 
 
 def steps(history: PairStory) -> list[dict[str, Any]]:

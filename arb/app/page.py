@@ -1,6 +1,7 @@
 """`arb report --html FILE`: the report as a page, written whole or not at all, and never in the place of something else."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ def check_target(path: Path) -> None:
                 # A slip of the hand must not cost a ledger.
                 if present.read(len(BEGINS)).lower() not in (BEGINS, b""):
                     raise ConfigError(f"--html {path}: is there, and is no page of ours: name another file")
-        aside = _aside(path)
-        aside.touch()
+        descriptor, aside = _aside(path)
+        os.close(descriptor)
         aside.unlink()
     except OSError as error:
         raise _unwritable(path, error) from None
@@ -51,21 +52,25 @@ def check_target(path: Path) -> None:
 def write_page(path: Path, page: str) -> int:
     """Write the page and return its size in bytes; a reader sees the page before or the new one, never half of it."""
     check_target(path)
-    content, aside = page.encode("utf-8", "backslashreplace"), _aside(path)
+    content, aside = page.encode("utf-8", "backslashreplace"), None
     try:
-        with aside.open("wb") as file:
+        descriptor, aside = _aside(path)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        if aside is not None:
+            aside.unlink(missing_ok=True)
         raise _unwritable(path, error) from None
     return len(content)
 
 
-def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.new")
+def _aside(path: Path) -> tuple[int, Path]:
+    """Make a new file beside `path`, under a name that nobody can foresee; return its descriptor and its path."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    return descriptor, Path(name)
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

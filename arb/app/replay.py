@@ -13,7 +13,7 @@ import msgspec
 from arb import __version__
 from arb.app import stores
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, ManualClock, SystemClock
-from arb.config import ReplayOptions, Settings, mask_url
+from arb.config import ReplayOptions, Settings
 from arb.core.accounts.restart import Restored
 from arb.core.books import Books
 from arb.core.commands import Persist
@@ -31,6 +31,7 @@ from arb.replay.backtest import Backtest, clock_before
 from arb.replay.captured import Capture, explore
 from arb.replay.rerun import Difference, Judge, Keeper, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape, is_own, merged, require_overlap
+from arb.store.database import mask_url
 from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger import InlineLedger
 from arb.store.rebuild import fresh_journal

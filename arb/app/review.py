@@ -13,12 +13,16 @@ from arb.config import ReviewOptions, Settings
 from arb.core.state import IDS_PER_RUN
 from arb.errors import ConfigError, require
 from arb.live.control import ask, read_halt_file
+from arb.masking import clean
 from arb.report.summary import read_sources, summarise
+from arb.store.database import mask_url
 from arb.store.export import OnProgress, export_parquet
 from arb.store.journal_reader import JournalReader
 from arb.store.queries import LedgerReader, RowDict
 
 WATCH_EVERY_S = 1.0
+DIGITS_MAX = 18
+"""No id is longer: it would not fit the database's whole numbers."""
 E8 = Decimal("1e-8")
 
 
@@ -36,7 +40,7 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     reader = LedgerReader(url)
     run_id = reader.last_run_id()
     if run_id is None:
-        raise ConfigError(f"ledger {url}: no run yet: start one with `arb run`")
+        raise ConfigError(f"ledger {mask_url(url)}: no run yet: start one with `arb run`")
     totals = reader.totals(run_id)
     return {
         "engine": "not running",
@@ -55,7 +59,7 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
         "opportunities": totals.opportunities_by_outcome,
         "not_taken": totals.reasons,
         "incidents": totals.incidents,
-        "db": url,
+        "db": mask_url(url),
     }
 
 
@@ -102,9 +106,9 @@ def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
 
 def _pair_id(ident: str, reader: LedgerReader) -> int:
     """Return the id meant: a whole id, or the number of a pair within the latest run."""
-    if not ident.isdecimal():
+    if not ident.isdecimal() or len(ident) > DIGITS_MAX:
         raise ConfigError(
-            f"{ident!r} is no pair: give an id as `arb pairs` shows it, or a pair's number in the latest run"
+            f"{clean(ident, 40)!r} is no pair: give an id as `arb pairs` shows it, or a pair's number in the latest run"
         )
     number = int(ident)
     if number >= IDS_PER_RUN:

@@ -20,11 +20,12 @@ from arb.app.build import (
     symbols_of,
 )
 from arb.clock import NS_PER_S, SystemClock, system_random
-from arb.config import Mode, RunOptions, Settings, mask_url
+from arb.config import Mode, RunOptions, Settings
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
-from arb.errors import EXIT_OK, StartInterrupted, StoreError
-from arb.live.control import ControlRequests, ControlServer
+from arb.core.records import IncidentRecord
+from arb.errors import EXIT_CHECK, EXIT_OK, StartInterrupted, StoreError
+from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.left_behind import left_open
 from arb.live.node import Node, OnLedgerState, Parts
@@ -32,13 +33,15 @@ from arb.live.summary import summarise
 from arb.live.taping import Taping
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
-from arb.logs import SECRETS
+from arb.masking import SECRETS
 from arb.signals import on_stop_signal
+from arb.store.database import mask_url
 from arb.store.guards import AccountLocks
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger
 from arb.store.projector import require_journal
 from arb.store.retention import Retention
+from arb.store.writer import RowRefused
 from arb.venues.base import OrderGateway
 from arb.venues.build import build_feeds
 
@@ -92,6 +95,7 @@ class Run:
         """
         on_stop_signal(asyncio.get_running_loop(), self._on_signal)
         self._starting = asyncio.current_task()
+        require_socket(self._journal_path)
         require_journal(self._db, self._journal_path)
         journal = open_journal(self._journal_path, self._clock, self._settings.store.keep_story_days)
         if self._wrap_journal is not None:
@@ -119,7 +123,9 @@ class Run:
             return
         loop = asyncio.get_running_loop()
         try:
-            self._tape = Taping(self._options.tape, lambda cause: _call_soon(loop, lambda: self._on_tape_ended(cause)))
+            self._tape = Taping(
+                self._options.tape, lambda cause: _call_soon(loop, lambda: self._on_trouble(IncidentKind.TAPE, cause))
+            )
         except StoreError as error:
             if not journal.restore(()).pairs:
                 raise
@@ -128,10 +134,17 @@ class Run:
             if self._tape.path != self._options.tape:
                 log.warning("%s exists already: the tape of this run is %s", self._options.tape, self._tape.path)
 
-    def _on_tape_ended(self, cause: str) -> None:
-        log.error("%s", cause)
+    def _on_set_aside(self, refused: RowRefused) -> None:
+        text = f"ledger: {refused}; the row is set aside, and the journal holds it"
+        if isinstance(refused.record, IncidentRecord):
+            log.error("%s", text)  # an incident about it would be refused as well, without an end
+        else:
+            self._on_trouble(IncidentKind.STORE, text)
+
+    def _on_trouble(self, kind: IncidentKind, text: str) -> None:
+        log.error("%s", text)
         if self._node is not None and self._node.joined:
-            self._node.runner.emit(TroubleReported(kind=IncidentKind.TAPE, text=cause))
+            self._node.runner.emit(TroubleReported(kind=kind, text=text))
 
     @contextlib.asynccontextmanager
     async def _sandbox(self) -> AsyncIterator[Sandbox]:
@@ -154,7 +167,7 @@ class Run:
             value
             for venue in sandbox.announced["venues"].values()
             for name, value in venue.items()
-            if name in ("secret", "passphrase")
+            if name in ("key", "secret", "passphrase")
         )
         gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng)
         if self._wrap is not None:
@@ -185,6 +198,7 @@ class Run:
             log.error(
                 "the ledger did not take all rows; the next start, or `arb db rebuild`, brings them from the journal"
             )
+            exit_code = exit_code or EXIT_CHECK
         ceiling_net = await sandbox.ceiling_net()
         return self._summary(ended_ns, sandbox_id=sandbox.sandbox_id, ceiling_net=ceiling_net), exit_code
 
@@ -203,6 +217,7 @@ class Run:
                 lambda blocked, cause: _call_soon(loop, lambda: on_state(blocked, cause)),
                 retention=retention,
                 blocked=self._ledger_blocked,
+                on_set_aside=lambda refused: _call_soon(loop, lambda: self._on_set_aside(refused)),
             )
             return self._ledger
 
@@ -213,6 +228,7 @@ class Run:
             sandbox_id=sandbox.sandbox_id,
             seed=options.seed,
             clock=self._clock,
+            shift=self._clock.shift,
             rng=self._rng,
             journal=journal,
             make_ledger=make_ledger,

@@ -102,8 +102,15 @@ class _Forgetful:
     reserve_touched = False
     last_seq = 0
 
+    def last_ns(self) -> int:
+        """Return that nothing was written."""
+        return 0
+
     def restore(
-        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+        self,
+        account_ids: Iterable[str] | None = None,
+        former_accounts: Mapping[str, str] | None = None,
+        now_ns: int | None = None,
     ) -> JournalState:
         """Return the state of a new journal."""
         return JournalState(last_seq=0, last_run_id=0, control=None, pairs=())

@@ -1,11 +1,12 @@
 """The commands that steer a running engine, or the next one: `halt`, `resume`, `flatten`."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from arb.cli.shared import config_and_json, ledger_mode, mode_and_db, settings_from, show
+from arb.cli.shared import QUOTE, config_and_json, ledger_mode, mode_and_db, settings_from, show
 from arb.config import ControlOptions
 from arb.errors import EXIT_OK, ConfigError
 
@@ -32,15 +33,20 @@ def halt_command(reason: str, mode: str | None, db: str | None, config: Path | N
 
 @click.command("resume")
 @click.option("--reason", required=True, metavar="TEXT", help="Why trading may go on; kept with the resumption.")
+@click.option("--allow-loss", type=QUOTE, metavar="QUOTE", help="What may be lost from now until the UTC day ends.")
 @mode_and_db
 @config_and_json
-def resume_command(reason: str, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
+def resume_command(
+    reason: str, allow_loss: Decimal | None, mode: str | None, db: str | None, config: Path | None, as_json: bool
+) -> int:
     """Lift a halt.
 
     Whoever or whatever set it. With no engine running it is lifted for the next one; exit code 3 when there is none to lift it.
+    A day's loss of `daily_loss_quote` is no halt: nothing opens until the UTC day ends, or `--allow-loss` names what more
+    may be lost on it. `halted` in the answer says what still holds.
     """
     settings = settings_from(config)
-    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason))
+    options = ControlOptions(mode=ledger_mode(settings, mode, db), db=db, reason=_text(reason), allow_loss=allow_loss)
     from arb.app import control
 
     return _answered(control.resume(settings, options), as_json=as_json)

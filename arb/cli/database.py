@@ -62,14 +62,15 @@ def check_command(mode: str | None, db: str | None, config: Path | None, as_json
 @click.option(
     "--force",
     is_flag=True,
-    help="Rebuild though rows would be lost that the journal lacks, after a copy of the ledger.",
+    help="Rebuild though rows would be lost that the journal lacks or the database refuses, after a copy of the ledger.",
 )
 @mode_and_db
 @config_and_json
 def rebuild_command(force: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Write the ledger anew from the journal, row for row.
 
-    Refused where that would lose rows: when the journal is another one, an older copy, or lacks rows that the ledger holds.
+    Refused where that would lose rows: when the journal is another one, an older copy, or lacks rows that the ledger holds, and
+    when the database refuses a row. Exit code 3 when one was set aside with --force; the journal holds it.
     """
     from arb.app import found_journal
     from arb.store import rebuild
@@ -77,7 +78,11 @@ def rebuild_command(force: bool, mode: str | None, db: str | None, config: Path 
     url = _url(config, mode, db)
     settings = settings_from(config)
     journal = found_journal(settings, ledger_mode(settings, mode, db), db)
-    show(rebuild.db_rebuild(url, journal, force=force), as_json=as_json)
+    answer = rebuild.db_rebuild(url, journal, force=force)
+    show(answer, as_json=as_json)
+    if answer["set_aside"]:
+        more = len(answer["set_aside"]) - 1
+        raise CheckFailed(f"ledger {answer['db']}: {answer['set_aside'][0]}{f' (and {more} more)' if more else ''}")
     return EXIT_OK
 
 

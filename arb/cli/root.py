@@ -5,6 +5,7 @@ import importlib
 import os
 import stat
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -22,6 +23,9 @@ from arb.errors import (
     StartInterrupted,
     StoreError,
 )
+
+EXIT_BUG = 1
+"""What Python itself exits with."""
 
 COMMANDS = {
     "run": ("arb.cli.engine:run_command", "Run the engine."),
@@ -92,7 +96,23 @@ def exit_code_of(error: ArbError) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; every expected error is one line on stderr."""
+    """Run one command and return its exit code; every expected error is one line on stderr, a bug a masked traceback.
+
+    Whatever it writes is for this user alone, from the first byte.
+    """
+    umask = os.umask(0o077)
+    try:
+        return _run(arguments)
+    except Exception:  # a bug: shown as Python shows it, which would mask nothing
+        from arb.masking import SECRETS
+
+        click.echo(SECRETS.masked(traceback.format_exc()), err=True)
+        return EXIT_BUG
+    finally:
+        os.umask(umask)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         result = cli.main(args=arguments, prog_name="arb", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -128,7 +148,7 @@ def _usage_line(error: click.ClickException) -> str:
 
 
 def _complain(text: str, exit_code: int) -> int:
-    from arb.logs import SECRETS  # late: most commands end well
+    from arb.masking import SECRETS, printable  # late: most commands end well
 
-    click.echo(f"arb: {SECRETS.masked(' '.join(text.split()))}", err=True)
+    click.echo(f"arb: {printable(SECRETS.masked(' '.join(text.split())))}", err=True)
     return exit_code

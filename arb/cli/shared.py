@@ -1,5 +1,6 @@
 """What all commands share: common options, how settings are read, and how answers are shown on stdout."""
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -10,6 +11,7 @@ import click
 import msgspec
 
 from arb.config import Mode, Settings, database_url, load_settings
+from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,10 +39,15 @@ def mode_and_db(command: F) -> F:
 
 
 def settings_from(config: Path | None) -> Settings:
-    """Return the settings of `config`; without one, those of ./config.toml, or the defaults where there is none."""
-    if config is None and not DEFAULT_CONFIG.exists():
-        return Settings()
-    return load_settings(config or DEFAULT_CONFIG)
+    """Return the settings of `config`; without one, those of ./config.toml, or the defaults where there is none.
+
+    What the keys' variables hold is masked from here on, whatever a command does.
+    """
+    found = Settings() if config is None and not DEFAULT_CONFIG.exists() else load_settings(config or DEFAULT_CONFIG)
+    SECRETS.hide(
+        os.environ.get(variable, "") for venue in found.venues.every().values() for variable in venue.key_variables()
+    )
+    return found
 
 
 def ledger_mode(settings: Settings, mode: str | None, db: str | None) -> str:
@@ -81,6 +88,19 @@ class Rate(click.ParamType[Decimal]):
         return rate
 
 
+class QuoteAmount(click.ParamType[Decimal]):
+    """An amount of the quote currency above 0, such as `50` or `12.5`."""
+
+    name = "quote"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """Read the text, or fail as a usage error."""
+        amount = Decimal(str(value)) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,8})?", str(value)) else Decimal(0)
+        if amount <= 0:
+            self.fail(f"{value!r} is no amount above 0 in the quote currency: write for example 50", param, ctx)
+        return amount
+
+
 class AdminUrl(click.ParamType[str]):
     """The admin address of a running sandbox, as its first line prints it."""
 
@@ -88,15 +108,16 @@ class AdminUrl(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the form; whether anybody listens there shows when it is used."""
-        match = re.fullmatch(r"http://[^/\s:@]+:[0-9]+/admin/?", str(value))
+        match = re.fullmatch(r"http://(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]{1,5}/admin/?", str(value))
         if not match:
-            self.fail(f"{value!r} is no sandbox address: write http://HOST:PORT/admin", param, ctx)
+            self.fail(f"{value!r} is no sandbox on this machine: write http://127.0.0.1:PORT/admin", param, ctx)
         return str(value).rstrip("/")
 
 
 DURATION = Duration()
 ADMIN_URL = AdminUrl()
 RATE = Rate()
+QUOTE = QuoteAmount()
 SEED = click.IntRange(min=0, max=2**63 - 1)
 INPUT_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -147,7 +168,7 @@ def _entry(key: str, item: Any, indent: str) -> list[str]:
     if isinstance(item, dict | list) and item:
         return [f"{indent}{key}:", *_lines(item, indent + "  ")]
     if isinstance(item, str) and "\n" in item:
-        return [f"{indent}{key}:", *(f"{indent}  {line}" for line in item.split("\n"))]
+        return [f"{indent}{key}:", *(f"{indent}  {printable(line)}" for line in item.split("\n"))]
     return [f"{indent}{key}: {_scalar(item)}"]
 
 
@@ -168,4 +189,4 @@ def _scalar(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return " ".join(_scalar(item) for item in value) or "none"
-    return ("none" if not value else to_json(value)) if isinstance(value, dict) else str(value)
+    return ("none" if not value else to_json(value)) if isinstance(value, dict) else printable(str(value))

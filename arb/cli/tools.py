@@ -41,13 +41,30 @@ def _sign_command(venue: str, signature: SignatureHelp) -> click.Command:
     @click.option("--query", default="", metavar="Q", help="The query string, taken literally.")
     @click.option("--body", default="", metavar="B", help="The body, taken literally.")
     @click.option("--timestamp", metavar="T", help="Unix seconds, taken literally [default: now].")
+    @click.option(
+        "--any", "any_write", is_flag=True, help="Sign what does more than trade, too: withdrawals, transfers."
+    )
     @config_and_json
     def command(
-        method: str, path: str, query: str, body: str, timestamp: str | None, config: Path | None, as_json: bool
+        method: str,
+        path: str,
+        query: str,
+        body: str,
+        timestamp: str | None,
+        any_write: bool,
+        config: Path | None,
+        as_json: bool,
     ) -> int:
         settings_from(config)
         report = signature.report(
-            method, path, query=query, body=body, timestamp=timestamp, environ=os.environ, clock=SystemClock()
+            method,
+            path,
+            query=query,
+            body=body,
+            timestamp=timestamp,
+            environ=os.environ,
+            clock=SystemClock(),
+            any_write=any_write,
         )
         show(report, as_json=as_json)
         return EXIT_OK

@@ -21,7 +21,7 @@ from arb.config.settings import (
     VenueSettings,
     VenuesSettings,
     database_url,
-    mask_url,
+    holds_password,
     placed,
     url_problem,
 )
@@ -47,7 +47,6 @@ __all__ = [
     "VenuesSettings",
     "database_url",
     "load_settings",
-    "mask_url",
 ]
 
 
@@ -60,6 +59,8 @@ def load_settings(path: Path) -> Settings:
     settings = msgspec.structs.replace(settings, store=placed(settings.store, path.parent))
     for problem in _disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
+    if holds_password(settings.store.url) and path.stat().st_mode & 0o077:
+        raise ConfigError(f"{path}: [store] url holds a password, and others may read the file: chmod 600 {path}")
     return settings
 
 

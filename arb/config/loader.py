@@ -1,7 +1,8 @@
 """Turn TOML tables into frozen settings, and every mistake into one line: what is wrong, where, how to correct it.
 
 Generic: it reads the fields, types and defaults of the given structures and knows no key by name. What it does know
-is the meaning of a name's ending: `_bps` is a rate, `_ms`, `_s` and `_minute` are whole numbers, `_quote` an amount.
+is the meaning of a name's ending: `_bps` is a rate, `_ms`, `_s` and `_minute` are whole numbers, `_quote` an amount, `_env`
+the name of an environment variable. A complaint shows the value, unless it may hold a secret.
 """
 
 import difflib
@@ -16,6 +17,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
+from arb.core.settings import LEARNED, OFF, LegCost
 from arb.errors import ConfigError
 from arb.market.symbol import Symbol
 
@@ -23,6 +25,8 @@ BPS_MAX = Decimal(10_000)
 AMOUNT_MAX = Decimal(10) ** 12
 COUNT_MAX = 10**9
 _RATE = re.compile(r"^([+-]?[0-9]+(?:\.[0-9]+)?)\s*(%|bps)?$")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+"""Names of variables as people write them, and as no venue writes a key: capitals, and at least one underscore."""
 _UNITS = {"_ms": "milliseconds", "_s": "seconds", "_minute": "orders per minute"}
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -84,7 +88,8 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
         else:
             problem, value = read_value(name, field.type, tables[name])
             if problem:
-                raise fail((*path, name), f" = {_shown(tables[name])}: {problem}")
+                shown = "" if name.endswith("_env") else f" = {_shown(tables[name])}"
+                raise fail((*path, name), f"{shown}: {problem}")
             values[name] = value
     return kind(**values)
 
@@ -109,9 +114,13 @@ def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
         return _whole(name, given)
     if kind is Decimal:
         return _rate(given) if name.endswith("_bps") else _amount(given)
+    if kind is LegCost:
+        return _leg_cost(given)
     if isinstance(kind, type) and issubclass(kind, Enum):
         values = [str(member.value) for member in kind]
         return ("", kind(given)) if given in values else (f"give one of {', '.join(map(repr, values))}", None)
+    if kind is str and name.endswith("_env"):
+        return _variable(given)
     if kind is str:
         return ("", given) if isinstance(given, str) else ('give text in quotes, for example "..."', None)
     if get_origin(kind) is tuple and get_args(kind) == (str, ...):
@@ -150,6 +159,23 @@ def _rate(given: Any) -> tuple[str, Any]:
     if not 0 <= number <= BPS_MAX:
         return f"give 0 to {BPS_MAX} bps (0 to 100%)", None
     return "", number
+
+
+def _variable(given: Any) -> tuple[str, Any]:
+    """Read the name of an environment variable; a key pasted in its place is refused, and never printed."""
+    if given == "" or (isinstance(given, str) and _VARIABLE.fullmatch(given)):
+        return "", given
+    return (
+        "give the name of the environment variable, in capitals such as VENUE_API_KEY, and never the key itself",
+        None,
+    )
+
+
+def _leg_cost(given: Any) -> tuple[str, Any]:
+    if given in (LEARNED, OFF):
+        return "", given
+    complaint, rate = _rate(given)
+    return (f'give "{LEARNED}", "{OFF}" or a rate: {complaint}', None) if complaint else ("", f"{rate:f}bps")
 
 
 def _texts(name: str, given: Any) -> tuple[str, Any]:
@@ -192,6 +218,8 @@ def _shown(given: Any) -> str:
     if isinstance(given, bool):
         return str(given).lower()
     if isinstance(given, str):
+        if "://" in given:
+            return '"..."'  # a URL may hold a password
         return f'"{given}"' if len(given) <= 60 else f'"{given[:57]}..."'
     return str(given) if not isinstance(given, list) else f"[{', '.join(_shown(item) for item in given)}]"
 

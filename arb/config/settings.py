@@ -14,6 +14,7 @@ import msgspec
 
 from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.errors import ConfigError
+from arb.masking import HIDDEN
 from arb.venues.endpoints import OrderEntry
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
@@ -81,6 +82,10 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     dedicated_account: bool = False
     withdrawal_disabled_confirmed: bool = False
 
+    def key_variables(self) -> tuple[str, ...]:
+        """Return the names of the environment variables that hold the key, its secret and its passphrase, if any."""
+        return tuple(name for name in (self.key_env, self.secret_env, self.passphrase_env) if name)
+
 
 class SocketVenueSettings(VenueSettings, frozen=True, kw_only=True):
     """One venue that also takes orders over a websocket."""
@@ -91,10 +96,13 @@ class SocketVenueSettings(VenueSettings, frozen=True, kw_only=True):
 class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
     """The venues that orders can be sent to: a field each, made from the list of venues."""
 
+    def every(self) -> dict[str, VenueSettings]:
+        """Return all venues by name, in the order of their declaration."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
     def enabled(self) -> dict[str, VenueSettings]:
-        """Return the enabled venues by name, in the order of their declaration."""
-        every = {name: getattr(self, name) for name in self.__struct_fields__}
-        return {name: venue for name, venue in every.items() if venue.enabled}
+        """Return the enabled ones."""
+        return {name: venue for name, venue in self.every().items() if venue.enabled}
 
     def order_entry(self, venue: str) -> OrderEntry:
         """Return how orders go to a venue; over REST where it knows nothing else."""
@@ -159,15 +167,26 @@ def url_problem(url: str) -> str | None:
     """Say what is wrong with a database URL, or None."""
     backend = url.partition("://")[0].partition("+")[0]
     if backend == "postgres":
-        return f"{mask_url(url)!r}: write postgresql:// instead of postgres://"
+        return f"{_masked(url)!r}: write postgresql:// instead of postgres://"
     if "://" not in url or backend not in ("sqlite", "postgresql"):
         return (
-            f"{mask_url(url)!r} is no database URL this engine knows: give sqlite:///PATH or "
+            f"{_masked(url)!r} is no database URL this engine knows: give sqlite:///PATH or "
             "postgresql://USER@HOST/DATABASE"
         )
     if backend == "sqlite" and not url.partition(":///")[2]:
-        return f"{url!r} names no file: give sqlite:///PATH (the journal lies beside it)"
+        return f"{_masked(url)!r} names no file: give sqlite:///PATH (the journal lies beside it)"
     return None
+
+
+def holds_password(url: str) -> bool:
+    """Return whether a database URL holds what must not be shown."""
+    return not url.startswith("sqlite") and HIDDEN in _masked(url)
+
+
+def _masked(url: str) -> str:
+    from arb.store.database import mask_url  # late: it loads SQLAlchemy, which only a bad URL needs here
+
+    return mask_url(url)
 
 
 def placed(store: StoreSettings, folder: Path) -> StoreSettings:
@@ -177,21 +196,6 @@ def placed(store: StoreSettings, folder: Path) -> StoreSettings:
     if url_problem(url) is None and scheme.startswith("sqlite") and not path.startswith("/"):
         url = f"{scheme}{mark}{folder / path}"
     return msgspec.structs.replace(store, url=url, journal_dir=str(folder / store.journal_dir))
-
-
-def mask_url(url: str) -> str:
-    """Return `url` with its password, if any, replaced by `***`."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    userinfo, at, host = authority.rpartition("@")
-    if at and ":" in userinfo:
-        authority = f"{userinfo.partition(':')[0]}:***@{host}"
-    masked = f"{scheme}{separator}{authority}{slash}{path}"
-    head, mark, query = masked.partition("?")
-    if not mark:
-        return masked
-    fields = [f"{field.partition('=')[0]}=***" if "pass" in field.lower() else field for field in query.split("&")]
-    return f"{head}?{'&'.join(fields)}"
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,8 +243,12 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`arb halt`, `arb flatten` and `arb resume --reason TEXT`: which engine, by its journal, and why."""
+    """`arb halt`, `arb flatten` and `arb resume --reason TEXT`: which engine, by its journal, and why.
+
+    `allow_loss`: what may be lost, in quote, from a resumption until the UTC day ends; None: what was allowed before.
+    """
 
     mode: str
     db: str | None = None
     reason: str
+    allow_loss: Decimal | None = None

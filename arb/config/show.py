@@ -7,18 +7,19 @@ from typing import Any
 
 import msgspec
 
-from arb.config.settings import Settings, mask_url
+from arb.config.settings import Settings
 
 
 def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings as JSON-able values; a key's variable is shown with `set` or `not set`, never its value."""
+    from arb.store.database import mask_url  # late: it loads SQLAlchemy
+
     document: dict[str, Any] = _plain(settings)
     document["store"]["url"] = mask_url(settings.store.url)
     document["keys"] = {
         variable: "set" if environment.get(variable) else "not set"
         for venue in settings.venues.enabled().values()
-        for variable in (venue.key_env, venue.secret_env, venue.passphrase_env)
-        if variable
+        for variable in venue.key_variables()
     }
     return document
 

@@ -13,6 +13,7 @@ from arb.core.records import (
     AnyRecord,
     ControlRecord,
     FillRecord,
+    LegCostRecord,
     OpportunityRecord,
     OrderRecord,
     PairRecord,
@@ -78,7 +79,7 @@ class RefreshBalances(Command, frozen=True, kw_only=True, tag="RefreshBalances")
 
 
 class SnapshotAccount(Command, frozen=True, kw_only=True, tag="SurveyAccount"):
-    """Read everything of an account since `since_ns` (our clock): open orders, ended orders and fills of `symbols`, transfers.
+    """Read everything of an account since `since_ns` (our clock): open orders, ended orders and fills of `symbols`, bills.
 
     Answered by `AccountSnapshotTaken`.
     """
@@ -118,9 +119,20 @@ AnyCommand = (
 BEFORE_WIRE = frozenset({PlaceOrder, CancelOrder})
 """The commands that leave for the venues first."""
 ROWS_BEFORE_WIRE = frozenset(
-    {RunRecord, OpportunityRecord, PlanRecord, PairRecord, OrderRecord, FillRecord, ControlRecord, ResidualsRecord}
+    {
+        RunRecord,
+        OpportunityRecord,
+        PlanRecord,
+        PairRecord,
+        LegCostRecord,
+        OrderRecord,
+        FillRecord,
+        ControlRecord,
+        ResidualsRecord,
+    }
 )
-"""The rows from which a restart would finish a pair or account for an order, and the rows that these refer to."""
+"""The rows from which a restart would finish a pair or account for an order, the rows that these refer to, and what was learned
+from a pair that has closed."""
 
 
 class Step(NamedTuple):

@@ -25,6 +25,7 @@ from arb.core.events import (
     AnyEvent,
     BalancesReported,
     CancelAnswered,
+    ClockAnchored,
     ClockMeasured,
     ClockSuspected,
     ExpiryProved,
@@ -103,7 +104,7 @@ class Engine:
         closer = Closer(self.state, self.manager, self.late_legs)
         self.repairer = LegRepairer(self.state, self.manager, closer)
         self.strategy = strategy(self.state, self.manager)
-        books.on_change(self.strategy.books_changed)
+        books.on_change(self.strategy.rules_changed)
         self.flattener = Flattener(self.state, self.manager, closer)
         self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy)
         self.balances = BalanceReconciler(self.state)
@@ -123,6 +124,7 @@ class Engine:
             PrivateDown: self._on_private_down,
             ClockMeasured: self._on_clock,
             ClockSuspected: self._on_clock_suspected,
+            ClockAnchored: self._on_clock_anchored,
             ExpiryProved: self._on_expiry_proved,
             InstrumentListed: self.listings.on_listed,
             BalancesReported: self.accounts.on_balances,
@@ -181,6 +183,11 @@ class Engine:
         """Return whether `QueueDrained` would find anything to do."""
         return self.strategy.marked or bool(self.manager.open)
 
+    @property
+    def wants_turn(self) -> bool:
+        """Return whether another `QueueDrained` should follow, once what came meanwhile was read."""
+        return self.strategy.unfinished
+
     def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Take one event and return the commands to perform, in order; raise `InvariantError` for what must not happen."""
         handler = self._handlers.get(type(event))
@@ -196,6 +203,8 @@ class Engine:
                 self.state.alternatives.write()  # one event later: the orders they were weighed against have left
             if not isinstance(event, RunEnded):
                 self.shutdown.advance(event.t_ns)
+            if not isinstance(event, QueueDrained):
+                self.strategy.state_changed()
             return self.state.out.take()
 
     def take_untraded(self) -> list[OpportunityRecord]:
@@ -256,7 +265,7 @@ class Engine:
         self.strategy.finish(event.t_ns)
         if event.fatal is not None:
             self.state.halt(HaltReason.ENGINE_ERROR, event.fatal, event.t_ns)
-        halted = self.state.control.halted
+        halted = self.state.control.halted_at(event.t_ns)
         self.state.out.persist(
             msgspec.structs.replace(self._run, ended_ns=event.t_ns, exit_code=event.exit_code, halted=halted)
         )
@@ -286,6 +295,13 @@ class Engine:
 
     def _on_clock_suspected(self, event: ClockSuspected) -> None:
         self.state.venues[event.venue].clock_suspected = True
+
+    def _on_clock_anchored(self, event: ClockAnchored) -> None:
+        for venue_state in self.state.venues.values():
+            if venue_state.offset_ns is not None:
+                venue_state.offset_ns -= event.shifted_ns
+        self.manager.on_clock_anchored(event.t_ns)
+        self.state.incident(IncidentKind.CLOCK_ANCHORED, event.text, event.t_ns)
 
     # Accounts.
 
@@ -370,7 +386,7 @@ class Engine:
         self.state.halt(HaltReason.ASKED, event.reason, event.t_ns)
 
     def _on_resume(self, event: ResumeAsked) -> None:
-        self.state.control.resume()
+        self.state.control.resume(event.t_ns, event.allow_loss)
         self.balances.resume()
         self.state.out.persist(self.state.control.record(event.t_ns, event.reason))
         self.state.incident(IncidentKind.RESUMED, event.reason, event.t_ns, severity=Severity.INFO)

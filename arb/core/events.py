@@ -115,9 +115,20 @@ class ClockMeasured(Event, frozen=True, kw_only=True, tag="ClockMeasured"):
 
 
 class ClockSuspected(Event, frozen=True, kw_only=True, tag="ClockDoubted"):
-    """A venue said of a request of ours that it was out of time: its clock and ours may stand otherwise than measured last."""
+    """A venue called a request of ours out of time, or was found off: its clock and ours may stand otherwise than is known."""
 
     venue: str
+
+
+class ClockAnchored(Event, frozen=True, kw_only=True, tag="ClockAnchored"):
+    """Our clock was compared with the time that the venues agree on, and moved by `shifted_ns`, forward while a run lasts.
+
+    Their time is ours + `left_ns` now; beyond a second only where ours is ahead, for it never goes back. `text` says it all.
+    """
+
+    shifted_ns: int
+    left_ns: int
+    text: str
 
 
 class ExpiryProved(Event, frozen=True, kw_only=True, tag="ExpiryProved"):
@@ -231,19 +242,24 @@ class OrderQueried(Event, frozen=True, kw_only=True, tag="OrderLooked"):
 
 
 class Transfer(msgspec.Struct, frozen=True):
-    """A finished deposit (`amount` > 0) or withdrawal (< 0, network fee included), at the venue's own instant."""
+    """A change of a balance that is no trade, by its bill: a deposit, a transfer between own accounts, interest; fees included.
+
+    `transfer_id`: the bill's id. `event_ns`: the venue's own instant. `kind`: the venue's word; "" in older journals, which
+    hold deposits and withdrawals.
+    """
 
     transfer_id: str
     asset: str
     amount: Decimal
     event_ns: int
+    kind: str = ""
 
 
 class AccountSnapshotTaken(Event, frozen=True, kw_only=True, tag="AccountSurveyed"):
     """Everything of an account since some instant was read; `started_ns` is when the first request left (our clock).
 
-    `complete`: every page of orders and fills was read. `transfers_complete`: the same for deposits and withdrawals, which
-    a key may not be allowed to see. `more`: this is a part of what was read, and the next follows at once (`parts_of`).
+    `complete`: every page of orders and fills was read. `transfers_complete`: the same for bills, which a key may not be
+    allowed to see. `more`: this is a part of what was read, and the next follows at once (`parts_of`).
     """
 
     venue: str
@@ -333,9 +349,13 @@ class HaltAsked(Event, frozen=True, kw_only=True, tag="HaltAsked"):
 
 
 class ResumeAsked(Event, frozen=True, kw_only=True, tag="ResumeAsked"):
-    """The user allows new pairs again, and says why."""
+    """The user allows new pairs again, and says why.
+
+    `allow_loss`: what may be lost from now until the UTC day ends, in quote, > 0; None leaves the day's loss as it is.
+    """
 
     reason: str
+    allow_loss: Decimal | None = None
 
 
 class FlattenAsked(Event, frozen=True, kw_only=True, tag="FlattenAsked"):
@@ -367,6 +387,7 @@ AnyEvent = (
     | PrivateDown
     | ClockMeasured
     | ClockSuspected
+    | ClockAnchored
     | ExpiryProved
     | InstrumentListed
     | BalancesReported

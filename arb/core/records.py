@@ -138,6 +138,7 @@ class PairRecord(Record, frozen=True, kw_only=True, tag="PairRecord"):
     waterfall: Waterfall | None
     buy_frame_ns: int | None = None
     sell_frame_ns: int | None = None
+    leg_cost_e8: int | None = None
 
 
 class OrderRecord(Record, frozen=True, kw_only=True, tag="OrderRecord"):
@@ -243,12 +244,29 @@ class AlternativeRecord(Record, frozen=True, kw_only=True, tag="AlternativeRecor
     reason: str | None
 
 
+class LegCostRecord(Record, frozen=True, kw_only=True, tag="LegCostRecord"):
+    """What the legs of closed pairs on one route have cost by `ns`, with the weight they had then; journal only.
+
+    A `symbol` of "" is all of them. Sums in 1e-8 of the quote: `cost_e8` of size shortfalls and repairs (below zero: a gain),
+    `notional_e8` of what the pairs planned to pay. The last row of an id counts.
+    """
+
+    id: int
+    symbol: str
+    buy_venue: str
+    sell_venue: str
+    ns: int
+    cost_e8: int
+    notional_e8: int
+
+
 class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     """What a pair was decided on: enough to finish it, and to explain it, after a restart. Journal only.
 
     `hold_quote` is reserved at the buy venue and `hold_base` at the sell venue until both legs are terminal. `day_notional` is
     what all pairs opened on the UTC day of this one, it included, were to pay by then, in quote: no `ControlRecord` is
-    written at an opening (rows are what a decision waits for), and after a crash the day must not begin anew.
+    written at an opening (rows are what a decision waits for), and after a crash the day must not begin anew. `leg_cost_bps` is
+    what the legs were expected to cost in falling short, per notional: the threshold was on the edge less that.
     """
 
     pair_id: int
@@ -273,6 +291,7 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     buy_frame_ns: int | None = None
     sell_frame_ns: int | None = None
     day_notional: Decimal = Decimal(0)
+    leg_cost_bps: Decimal = Decimal(0)
 
 
 class StoppedAsset(msgspec.Struct, frozen=True):
@@ -281,6 +300,14 @@ class StoppedAsset(msgspec.Struct, frozen=True):
     account_id: str
     asset: str
     text: str
+
+
+class DayCredit(msgspec.Struct, frozen=True):
+    """What credits of an account's asset were agreed without an explanation on the UTC day, in quote."""
+
+    account_id: str
+    asset: str
+    value: Decimal
 
 
 class LateLeg(msgspec.Struct, frozen=True):
@@ -309,7 +336,8 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
 
     `day_exposure` is the day's quote x seconds unhedged by venue; `unwell` the venues in quarantine or on probation;
     `lifted_ns` when what late pairs had stopped last lifted itself, 0: never;
-    `expiry_proved` the accounts for which their venue was seen to refuse an expired order.
+    `expiry_proved` the accounts for which their venue was seen to refuse an expired order;
+    `day_floor_e8` the day's net at which nothing opens any more, None: as limited; `day_loss_reached` whether it was.
     """
 
     halted: str | None
@@ -327,6 +355,9 @@ class ControlRecord(Record, frozen=True, kw_only=True, tag="ControlRecord"):
     lifted_ns: int = 0
     expiry_proved: tuple[str, ...] = ()
     barred: tuple[BarredInstrument, ...] = ()
+    day_floor_e8: int | None = None
+    day_loss_reached: bool = False
+    day_credits: tuple[DayCredit, ...] = ()
 
 
 class Residual(msgspec.Struct, frozen=True):
@@ -351,11 +382,15 @@ class ResidualsRecord(Record, frozen=True, kw_only=True, tag="PoolRecord"):
 
 
 class AgreedAccount(msgspec.Struct, frozen=True):
-    """What an account held when the venue's report, asked for at `ns` (our clock), agreed with what we compute."""
+    """What an account held when the venue's report, asked for at `ns` (our clock), agreed with what we compute.
+
+    `bills`: the ids of those bills about then that `totals` holds: a restart counts none of them again.
+    """
 
     account_id: str
     ns: int
     totals: dict[str, Decimal]
+    bills: tuple[str, ...] = ()
 
 
 class AgreedRecord(Record, frozen=True, kw_only=True, tag="AgreedRecord"):
@@ -387,6 +422,7 @@ AnyRecord = (
     | ResidualsRecord
     | AgreedRecord
     | FormerAccountsRecord
+    | LegCostRecord
 )
 
 

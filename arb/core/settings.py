@@ -5,12 +5,19 @@ Amounts are in quote currency, rates in basis points (1 bps = 1/10000), duration
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import NewType
 
 import msgspec
 
+LegCost = NewType("LegCost", str)
+LEARNED, OFF = LegCost("learned"), LegCost("off")
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pair trade must earn, and what may be risked."""
+    """What a pair trade must earn, and what may be risked.
+
+    `leg_cost` is what the threshold `min_edge_bps` allows for legs that fall short: "learned", "off", or a rate ("3bps").
+    """
 
     min_edge_bps: Decimal = Decimal(6)
     min_net_quote: Decimal = Decimal("0.01")
@@ -27,8 +34,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     daily_notional_quote: Decimal = Decimal(10_000_000)
     daily_loss_quote: Decimal = Decimal(100)
     consecutive_losses: int = 10
+    loss_min_quote: Decimal = Decimal("0.01")
+    drift_ignore_quote: Decimal = Decimal("0.01")
     max_capital_per_venue_quote: Decimal = Decimal(500_000)
     max_edge_bps: Decimal = Decimal(300)
+    leg_cost: LegCost = OFF
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from arb.core.commands import (
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
+from arb.core.opportunities.leg_costs import LegCosts
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.residuals import Residuals
 from arb.core.records import AnyRecord, IncidentRecord, PairState
@@ -202,6 +203,7 @@ class EngineState:
         self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()
         self.out = Outbox()
+        self.leg_costs = LegCosts(settings.limits, settings.repair.leg_loss_max_bps)
         self.alternatives = Alternatives(self.out.persist, self.next_id)
         self.run_id = 0
         self.sandbox_id: str | None = None

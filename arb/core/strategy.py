@@ -21,6 +21,10 @@ class Strategy(Protocol):
     def marked(self) -> bool:
         """Return whether `act` would find anything to do."""
 
+    @property
+    def unfinished(self) -> bool:
+        """Return whether the last `act` left something for the next one, which is asked for once what came was read."""
+
     def start(self) -> None:
         """Begin a run; the run's id is known from now on."""
 
@@ -33,11 +37,14 @@ class Strategy(Protocol):
     def mark_all(self) -> None:
         """Take note that something other than a frame has changed, for every symbol."""
 
-    def rules_changed(self, symbol: str) -> None:
-        """Take note that a venue's rules, fees or health have changed for a symbol."""
+    def state_changed(self) -> None:
+        """Take note that an event was handled: what stood against a pair may be over. Called very often."""
 
-    def books_changed(self, symbol: str) -> None:
-        """Take note that a book of a symbol was added or retired."""
+    def rules_changed(self, symbol: str) -> None:
+        """Take note that a symbol has other rules, fees, or a book more or less."""
+
+    def health_changed(self, symbols: Iterable[str]) -> None:
+        """Take note that a venue which lists `symbols` is of other health, and may be traded on with another share."""
 
     def act(self, now_ns: int) -> None:
         """Open what is worth it, on the books as they stand, but for those on whose connection bytes wait (`Books.awaited`)."""

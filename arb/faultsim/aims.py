@@ -15,7 +15,7 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.faultsim.faults import LINE_FAULTS, Point
 from arb.sandbox.disturb import POINTS
-from arb.sandbox.faults import BILLED, KINDS
+from arb.sandbox.faults import KINDS
 
 
 class Phase(StrEnum):
@@ -36,13 +36,14 @@ KILLS = {f"kill_{point}": point for point in Point}
 POWER_CUT = "power_cut"
 HALT = "halt"
 START_DOWN = "start_venue_down"
-SANDBOX_FAULTS = tuple(name for name in KINDS if name not in BILLED)
-"""The sandbox's faults; without those that only bills explain, which the engine does not read."""
-STRIKES = (*SANDBOX_FAULTS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, START_DOWN, HALT)
+CLOCK_JUMP = "clock_jump"
+JUMPS_MS = (30_000, 3_600_000, -200, -30_000)
+STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, START_DOWN, CLOCK_JUMP, HALT)
 """Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume).
 
 A power cut is a death with the next request, and the journal is as it was at the strike, or when it was last synced after it.
 `start_venue_down`: a death after the next commit, and a venue that is down from then on, so that the next start finds it down.
+`clock_jump`: the host's clock is set by `param` ms; with a count of 1 a death after the next commit, else the process goes on.
 """
 
 AT_PLACING = frozenset(
@@ -111,18 +112,25 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     again: bool = False
 
 
-TURNS = {
-    Aim("fee_in_points", Phase.HALTED): 4,
-    Aim("fee_in_points", Phase.REPAIRING): 2,
-    Aim("lost_ack", Phase.ONE_LEG): 4,
-    Aim("malformed_json", Phase.UNKNOWN): 5,
-    Aim("net_request_lost", Phase.HALTED): 2,
-    Aim("lost_request", Phase.HALTED): 2,
-    Aim("fill_event_lost", Phase.HALTED): 2,
-    Aim(LATE, Phase.HALTED): 2,
-    Aim("disk_full", Phase.NONE): 2,
-    Aim("duplicate_fill_event", Phase.NONE): 3,
-    Aim("fill_event_lost", Phase.NONE): 3,
+TURNS: dict[str, dict[Phase, int]] = {
+    "fee_in_points": {Phase.REPAIRING: 2, Phase.HALTED: 4},
+    "lost_ack": {Phase.ONE_LEG: 4},
+    "malformed_json": {Phase.UNKNOWN: 5},
+    "net_request_lost": {Phase.HALTED: 2},
+    "lost_request": {Phase.HALTED: 2},
+    "disk_full": {Phase.NONE: 2},
+    "duplicate_fill_event": {Phase.NONE: 3},
+    "fill_event_lost": {Phase.NONE: 3, Phase.HALTED: 2},
+    LATE: {Phase.HALTED: 2},
+    "contradiction": {Phase.ONE_LEG: 10, Phase.UNKNOWN: 10, Phase.REPAIRING: 4, Phase.HALTED: 9},
+    "symbol_refused": {Phase.OPENING: 3, Phase.ONE_LEG: 9, Phase.UNKNOWN: 7, Phase.REPAIRING: 2, Phase.HALTED: 6},
+    "listing_change": {Phase.ONE_LEG: 7, Phase.UNKNOWN: 7, Phase.REPAIRING: 2, Phase.HALTED: 6},
+    "fine_levels": {Phase.NONE: 4, Phase.BOTH_LEGS: 5, Phase.REPAIRING: 3, Phase.HALTED: 5},
+    "book_frozen": {Phase.BOTH_LEGS: 6, Phase.UNKNOWN: 4, Phase.HALTED: 2},
+    "busy_feed": {Phase.NONE: 2, Phase.UNKNOWN: 3, Phase.HALTED: 7},
+    "venue_down": dict.fromkeys(Phase, 2) | {Phase.OPENING: 4, Phase.BOTH_LEGS: 9, Phase.REPAIRING: 3, Phase.HALTED: 4},
+    START_DOWN: dict.fromkeys(Phase, 3) | {Phase.OPENING: 5, Phase.ONE_LEG: 4, Phase.BOTH_LEGS: 5, Phase.HALTED: 5},
+    CLOCK_JUMP: dict.fromkeys(Phase, 2) | {Phase.ONE_LEG: 3, Phase.BOTH_LEGS: 5, Phase.REPAIRING: 3, Phase.HALTED: 4},
 }
 TURNS_BOTH_LEGS = 3
 TURNS_ON_THE_WAY = 2
@@ -149,10 +157,10 @@ def aims_for(mood: Mood) -> list[Aim]:
 
 
 def _turns(aim: Aim) -> int:
-    if aim.phase is Phase.BOTH_LEGS:
-        return TURNS_BOTH_LEGS
     fleeting = aim.fault in AT_PLACING | AT_FILLS or aim.fault == LATE
-    return TURNS.get(aim, TURNS_ON_THE_WAY if fleeting and aim.phase in (Phase.ONE_LEG, Phase.UNKNOWN) else 1)
+    on_the_way = fleeting and aim.phase in (Phase.ONE_LEG, Phase.UNKNOWN)
+    usual = TURNS_BOTH_LEGS if aim.phase is Phase.BOTH_LEGS else TURNS_ON_THE_WAY if on_the_way else 1
+    return TURNS.get(aim.fault, {}).get(aim.phase, usual)
 
 
 def strikes_for(rng: random.Random, aim: Aim, after_ns: int) -> list[Strike]:
@@ -219,6 +227,8 @@ def _param(rng: random.Random, name: str) -> str | int | None:
         return rng.choice(("trade", "trade", "filled"))
     if name == "fine_levels":
         return rng.choice((1, 3, 6, 9))
+    if name == CLOCK_JUMP:
+        return rng.choice(JUMPS_MS)
     return rng.choice(("0", "0.02", "0.5", "0.95")) if name == "partial_fill" else None
 
 

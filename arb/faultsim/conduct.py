@@ -28,6 +28,8 @@ ENDED = {"completed", "unwound", "carried"}
 ORDER_REPORTS = {"OrderAccepted", "OrderUpdated", "OrderLooked"}
 REPAIR_ROLES = {"hedge", "unwind"}
 BPS = Decimal(10_000)
+AHEAD_S = 3
+"""By how much a venue's clock may be ahead of ours, at most."""
 RECORDED_WITHIN_S = 6
 """Within which time after a fill, or after the end of all faults, it must have been recorded.
 
@@ -366,7 +368,10 @@ def beyond_the_report(journal: Path) -> Iterator[str]:
 
 
 def recorded_too_late(journal: Path, truth: dict[str, Any], calm_ns: int) -> Iterator[str]:
-    """Every fill of ours is written down within `RECORDED_WITHIN_S`, counted from the end of all faults at the earliest."""
+    """Every fill of ours is written down within `RECORDED_WITHIN_S`, counted from the end of all faults at the earliest.
+
+    And not before it was made, whatever the host's clock says; a venue's may be ahead for a while.
+    """
     recorded: dict[tuple[str, str, str], int] = {}
     for _, t_ns, kind, payload in entries_of(journal):
         if kind != "Persist" or '"FillRecord"' not in payload:
@@ -380,6 +385,8 @@ def recorded_too_late(journal: Path, truth: dict[str, Any], calm_ns: int) -> Ite
                 continue
             at_ns = max(fill["ts_ms"] * NS_PER_MS, calm_ns)
             known_ns = recorded.get((venue, fill["symbol"], fill["trade_id"]))
+            if known_ns is not None and known_ns < fill["ts_ms"] * NS_PER_MS - AHEAD_S * NS_PER_S:
+                yield f"recorded early: fill {fill['trade_id']} at {venue}, before it was made"
             if known_ns is not None and known_ns > at_ns + RECORDED_WITHIN_S * NS_PER_S:
                 late_s = (known_ns - at_ns) / NS_PER_S
                 yield f"recorded late: fill {fill['trade_id']} at {venue}, {late_s:.1f} s after it could have been"

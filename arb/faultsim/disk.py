@@ -228,10 +228,17 @@ class FaultyJournal:
         return self._journal.last_seq
 
     def restore(
-        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+        self,
+        account_ids: Iterable[str] | None = None,
+        former_accounts: Mapping[str, str] | None = None,
+        now_ns: int | None = None,
     ) -> JournalState:
         """Return what a restart on these accounts needs."""
-        return self._journal.restore(account_ids, former_accounts)
+        return self._journal.restore(account_ids, former_accounts, now_ns)
+
+    def last_ns(self) -> int:
+        """Return when the last entry was written, 0 when there is none."""
+        return self._journal.last_ns()
 
     async def sync(self) -> None:
         """Make the journal survive a power cut."""

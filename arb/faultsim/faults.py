@@ -110,6 +110,13 @@ class Line:
         return None
 
 
+class Host:
+    """The machine that the processes run on: by how many ns its clock is ahead of true time."""
+
+    def __init__(self) -> None:
+        self.ahead_ns = 0
+
+
 class Point(StrEnum):
     """Where a life may end: just before or after a commit, a request, a frame from a venue, a write of the ledger."""
 

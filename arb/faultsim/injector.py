@@ -9,15 +9,29 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
+from arb.core.incidents import HaltReason
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import PairState
-from arb.faultsim.aims import AT_OWN_FILLS, AT_PLACING, HALT, KILLS, POWER_CUT, START_DOWN, Phase, Strike, possible
+from arb.faultsim.aims import (
+    AT_OWN_FILLS,
+    AT_PLACING,
+    CLOCK_JUMP,
+    HALT,
+    JUMPS_MS,
+    KILLS,
+    POWER_CUT,
+    START_DOWN,
+    Phase,
+    Strike,
+    possible,
+)
 from arb.faultsim.disk import Disk
-from arb.faultsim.faults import LINE_FAULTS, SLOW_MS, Life, LineFault, Point
+from arb.faultsim.faults import LINE_FAULTS, SLOW_MS, Host, Life, LineFault, Point
 from arb.faultsim.feeds import Spell
 from arb.faultsim.network import Network
 from arb.faultsim.plan import Plan
@@ -31,6 +45,8 @@ JUST_CLOSED_NS = NS_PER_S
 DISK_FULL_NS = 700 * NS_PER_MS
 LOCKED_NS = 1500 * NS_PER_MS
 HALT_S = 0.4
+ALLOWANCE = Decimal("0.2")
+"""What an operator allows to be lost, in quote, after the day's loss has stopped trading."""
 FEW_PAGES, MANY_PAGES = 6, 4096
 
 Cell = tuple[str, Phase]
@@ -40,13 +56,21 @@ class Injector:
     """Inject faults into one process after another, which it outlives."""
 
     def __init__(
-        self, plan: Plan, admin: Admin, network: Network, disk: Disk, clock: ManualClock, rng: random.Random
+        self,
+        plan: Plan,
+        admin: Admin,
+        network: Network,
+        disk: Disk,
+        host: Host,
+        clock: ManualClock,
+        rng: random.Random,
     ) -> None:
         self.fired: list[str] = []
         self.slowed: list[Spell] = []
         self._admin = admin
         self._network = network
         self._disk = disk
+        self._host = host
         self._clock = clock
         self._rng = rng
         self._began_ns = clock.wall_ns()
@@ -93,12 +117,12 @@ class Injector:
         process = self._process
         if process is None or process.engine is None:
             return
-        self._note_closed(process.engine, event.t_ns)
+        self._note_closed(process.engine, self._clock.wall_ns())
         if self._dies_halted and isinstance(event, HaltAsked) and self._life is not None:
             self._dies_halted = not self._life.kill_at(Point.AFTER_COMMIT, 1, lambda: None)
         if self._resumes and process.runner is not None:
             self._resume_if_over(process)
-        self.strike_due(event.t_ns)
+        self.strike_due(self._clock.wall_ns())
 
     def strike_due(self, now_ns: int) -> None:
         """Carry out the strikes that are due; to be called now and then too, for without pairs events are rare."""
@@ -142,11 +166,15 @@ class Injector:
         assert process.engine is not None and process.runner is not None
         control = process.engine.state.control
         held = control.halted == "asked" and self._holds  # who has asked for it in this life will resume it himself
-        if (control.halted is None and not control.late) or held or process.engine.manager.open:
+        halted = control.halted_at(self._clock.wall_ns())
+        lost = halted == HaltReason.DAILY_LOSS  # who allows more has seen first that nothing opens
+        wait = held or process.engine.manager.open or (lost and not self._is_alone(process.engine))
+        if (halted is None and not control.late) or wait:
             self._resuming = False
         elif not self._resuming:
             self._resuming = True
-            process.runner.emit(ResumeAsked(reason="simulated"))
+            allowance = ALLOWANCE if lost else None
+            process.runner.emit(ResumeAsked(reason="simulated", allow_loss=allowance))
 
     def _is_alone(self, engine: Engine) -> bool:
         return not engine.manager.open and next(iter(self._just_closed(engine)), None) is None
@@ -177,6 +205,8 @@ class Injector:
             self._cut_power(index, strike)
         elif strike.name == START_DOWN:
             self._die_and_find_down(index, strike, venues)
+        elif strike.name == CLOCK_JUMP:
+            self._set_clock(index, strike)
         elif strike.name == HALT:
             self._halt(index, strike)
         else:
@@ -276,6 +306,14 @@ class Injector:
 
         assert self._life is not None
         self._life.kill_at(Point.AFTER_COMMIT, strike.passes, down)
+
+    def _set_clock(self, index: int, strike: Strike) -> None:
+        """Set the host's clock; the process goes on as before, or dies soon, and the next one begins with that clock."""
+        self._meet(index, strike, None)
+        self._host.ahead_ns += int(strike.param or JUMPS_MS[0]) * NS_PER_MS
+        if strike.count == 1:
+            assert self._life is not None
+            self._life.kill_at(Point.AFTER_COMMIT, strike.passes, lambda: None)
 
     def _halt(self, index: int, strike: Strike) -> None:
         process = self._process

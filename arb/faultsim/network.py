@@ -12,14 +12,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from urllib.parse import urlsplit
 
-from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
+from arb.clock import NS_PER_MS, NS_PER_S, Clock, ManualClock
 from arb.faultsim.faults import Life, Line, Point
 from arb.sandbox.wire import CLOSED
 from arb.sandbox.wire import HttpAnswer as VenueAnswer
 from arb.sandbox.wire import HttpRequest as VenueRequest
 from arb.sandbox.world import REST_PREFIXES, WS_PATHS, HttpReply, SimWorld, WsText, venue_of_path
+from arb.venues.call import HttpRequest
 from arb.venues.transport.direct import Later
-from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, NeverSent
+from arb.venues.transport.http import AnswerLost, HttpAnswer, NeverSent
 from arb.venues.transport.network import SocketEnded
 
 IDLE_MAX_NS = 3_600 * NS_PER_S
@@ -39,9 +40,9 @@ class Network:
         self._waiting: dict[int, tuple[str, asyncio.Future[VenueAnswer | None]]] = {}
         self._sockets: dict[int, MemorySocket] = {}
 
-    def begin(self, life: Life) -> "MemoryNetwork":
-        """Give a new process its network."""
-        return MemoryNetwork(self, life)
+    def begin(self, life: Life, clock: Clock) -> "MemoryNetwork":
+        """Give a new process its network; `clock` is its own."""
+        return MemoryNetwork(self, life, clock)
 
     def end(self) -> None:
         """Drop every connection of the process that has just died; what it had sent stays under way."""
@@ -172,13 +173,14 @@ class Network:
 class MemoryNetwork:
     """See `arb.venues.transport.network.Network`: the network of one life."""
 
-    def __init__(self, network: Network, life: Life) -> None:
+    def __init__(self, network: Network, life: Life, clock: Clock) -> None:
         self._network = network
         self._life = life
+        self._clock = clock
 
     def http(self) -> "MemoryTransport":
         """Return a carrier of requests."""
-        return MemoryTransport(self._network, self._life)
+        return MemoryTransport(self._network, self._life, self._clock)
 
     async def dial(self, url: str) -> "MemorySocket":
         """Open a websocket."""
@@ -188,22 +190,23 @@ class MemoryNetwork:
 class MemoryTransport:
     """See `arb.venues.transport.http.HttpTransport`."""
 
-    def __init__(self, network: Network, life: Life) -> None:
+    def __init__(self, network: Network, life: Life, clock: Clock) -> None:
         self._network = network
         self._life = life
+        self._clock = clock
 
     def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
         """Return the answer, once awaited, when the request leaves; raise `NeverSent` or `AnswerLost` then."""
         return Later(partial(self._send, request, timeout_s))
 
     async def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        network, clock = self._network, self._network.clock
+        network, clock = self._network, self._clock
         parts = urlsplit(request.url)
         venue = venue_of_path(parts.path, REST_PREFIXES)
         assert venue is not None, f"no venue answers at {request.url}"
         sent_ns = clock.wall_ns()
         self._life.passes(Point.BEFORE_REQUEST)
-        if network.lines[venue].refused(sent_ns):
+        if network.lines[venue].refused(network.clock.wall_ns()):
             raise NeverSent("connection refused")
         waiting = network.submit(venue, _as_received(request, parts.path, parts.query))
         self._life.passes(Point.AFTER_REQUEST)

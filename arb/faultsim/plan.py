@@ -14,7 +14,7 @@ from functools import lru_cache
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.core.settings import LEARNED, OFF, Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for, draw, strikes_for
 from arb.faultsim.special import (
     BUSY_NS,
@@ -23,6 +23,7 @@ from arb.faultsim.special import (
     LATE_LEGS_NS,
     MISSES_NS,
     STANDSTILL_S,
+    STEPS_NS,
     STILL_NS,
     blackout,
     busy,
@@ -33,6 +34,7 @@ from arb.faultsim.special import (
     reopened,
     scarce,
     standstill,
+    steps,
 )
 from arb.sandbox.profiles import SYMBOLS, VENUE_NAMES
 
@@ -42,8 +44,12 @@ APART_MS = 1_250
 FAULTS_NS = 5_700 * NS_PER_MS
 SOCKETS = 1 / 3
 """How many of all seeds send their orders over websockets."""
+LOSSES = 0.2
+"""In how many of all seeds a small loss of the day stops trading, until its operator allows more."""
 RULES = 0.2
 """In how many of all seeds the venues' rules and fees are read again every other second."""
+LEARNING = 1 / 3
+"""In how many of all seeds the threshold allows for what legs have cost; it begins about as high as that of the others."""
 LEGS = ("buy", "sell", "buy", "sell", "third")
 
 
@@ -62,6 +68,7 @@ class Test(StrEnum):
     LATE_LEGS = "late legs"
     BUSY = "busy"
     MISSES = "misses"
+    STEPS = "steps"
 
 
 TESTS: tuple[tuple[Test, int], ...] = (
@@ -76,6 +83,7 @@ TESTS: tuple[tuple[Test, int], ...] = (
     (Test.LATE_LEGS, 4),
     (Test.BUSY, 2),
     (Test.MISSES, 2),
+    (Test.STEPS, 2),
 )
 """How many of a hundred seeds are put to each special test."""
 _SYMBOLS = {
@@ -132,14 +140,16 @@ def make_plan(seed: int) -> Plan:
     if test is Test.LATE_LEGS:
         policy = rng.choice((OnSingleLeg.CHEAPEST, OnSingleLeg.CHEAPEST, OnSingleLeg.HOLD))
     quick = test in (Test.DARKNESS, Test.LATE_LEGS) or (test is Test.CELLS and mood is Mood.QUICK)
+    learns = random.Random(f"{seed}/leg_cost").random() < LEARNING
     return Plan(
         seed=seed,
         symbols=tuple(sorted(symbols, key=SYMBOLS.index)),
         limits=Limits(
-            min_edge_bps=Decimal(3),
+            min_edge_bps=Decimal(0 if learns else 3),
+            leg_cost=LEARNED if learns else OFF,
             max_notional_quote=Decimal(rng.choice((200, 1000, 2000))),
             consecutive_losses=1000,
-            daily_loss_quote=Decimal(1000),
+            daily_loss_quote=Decimal("0.1") if random.Random(f"{seed}/loss").random() < LOSSES else Decimal(1000),
         ),
         timing=Timing(
             unknown_grace_ms=5_000,
@@ -157,6 +167,7 @@ def make_plan(seed: int) -> Plan:
             Test.LATE_LEGS: LATE_LEGS_NS,
             Test.BUSY: BUSY_NS,
             Test.MISSES: MISSES_NS,
+            Test.STEPS: STEPS_NS,
         }.get(test, FAULTS_NS),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
@@ -203,6 +214,7 @@ _SPECIAL: dict[Test, Callable[[random.Random], Iterator[Strike]]] = {
     Test.LATE_LEGS: late_legs,
     Test.BUSY: busy,
     Test.MISSES: misses,
+    Test.STEPS: steps,
 }
 
 

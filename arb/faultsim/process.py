@@ -2,11 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from arb.clock import Clock
+from arb.clock import SystemClock
 from arb.core.engine import Engine
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK
@@ -37,7 +37,8 @@ class Process:
         announced: Mapping[str, Any],
         files: Files,
         *,
-        clock: Clock,
+        clock: SystemClock,
+        true_ns: Callable[[], int],
         rng: random.Random,
         network: Network,
         disk: Disk,
@@ -54,13 +55,15 @@ class Process:
         }
         self._sandbox_id = str(announced["sandbox_id"])
         self._files = files
-        self._clock = clock
+        self.clock = clock
+        """The process's own, as the host's clock and the venues' make it; the disk goes by true time."""
+        self._true_ns = true_ns
         self._rng = rng
         self._network = network
         self._disk = disk
         self._life = life
         self._watcher = watcher
-        self._reserve = FaultyReserve(disk, clock.wall_ns)
+        self._reserve = FaultyReserve(disk, true_ns)
         self._journal: Journal | None = None
         self._ledger: FaultyLedger | None = None
         self._node: Node | None = None
@@ -77,7 +80,7 @@ class Process:
 
     async def run(self) -> None:
         """Start, trade, and wind down once the runner has finished; raises `VenueError` when a venue cannot be used."""
-        journal = Journal.open(self._files.journal, self._clock, rng=self._rng, reserve=self._reserve)
+        journal = Journal.open(self._files.journal, self.clock, rng=self._rng, reserve=self._reserve)
         self._journal = self._reserve.journal = journal
         node = self._node = Node(self._parts(journal))
         await node.start()
@@ -103,8 +106,7 @@ class Process:
         endpoints = {venue: endpoint for venue, (endpoint, _) in self._access.items()}
 
         def make_ledger(on_state: OnLedgerState) -> FaultyLedger:
-            clock = self._clock.wall_ns
-            self._ledger = FaultyLedger(self._files, journal, self._disk, self._life, clock, on_state)
+            self._ledger = FaultyLedger(self._files, journal, self._disk, self._life, self._true_ns, on_state)
             return self._ledger
 
         return Parts(
@@ -113,14 +115,15 @@ class Process:
             mode="sandbox",
             sandbox_id=self._sandbox_id,
             seed=None,
-            clock=self._clock,
+            clock=self.clock,
+            shift=self.clock.shift,
             rng=self._rng,
             journal=simulated,
             make_ledger=make_ledger,
             gateways=gateways,
             make_universe=universe_of,
             make_books=partial(books_of, timing=self._plan.timing),
-            make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng, network=self._network),
+            make_feeds=partial(build_feeds, endpoints, clock=self.clock, rng=self._rng, network=self._network),
             on_alert=lambda text: None,
             sync=simulated.sync,
             halt_file_of=self._files.journal,
@@ -154,7 +157,7 @@ class Process:
             spec,
             endpoint,
             credentials,
-            clock=self._clock,
+            clock=self.clock,
             rng=self._rng,
             limits=GatewayLimits(hosts=("127.0.0.1",), symbols=self._plan.symbols, timing=patience),
             sandbox_id=self._sandbox_id,

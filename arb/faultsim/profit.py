@@ -1,8 +1,10 @@
-"""The judge of the profit: what the ledger calls realised is what the venues' balances changed by.
+"""The judges of the profit: what the ledger calls realised is what the venues' balances changed by, and a day's loss stops.
 
 `realised_net = change of quote - X + R*m1`: the quote that a pair's fills at the venues brought and took, less fees in other
 assets at their quote value (`X`), plus its residual, the base it leaves (`R`), at the mark at its close (`m1`). A pair that
 took over base from earlier ones pays what those had booked it at. And all pairs together changed the quote the venues hold.
+
+Beside it the judge of the threshold: what legs that fall short have cost, by the pairs that have closed.
 """
 
 import json
@@ -11,15 +13,21 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from arb.core.settings import LEARNED, OFF, Limits
+from arb.faultsim.conduct import ENDED, entries_of
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 
 ROUNDED = Decimal("1e-8")
 """The ledger keeps profits in whole 1e-8 of the quote."""
+PRIOR_BPS, PRIOR_PAIRS = 4, 50
+TOLERANCE_BPS = Fraction(5, 100)
+"""Estimates are rounded to thousandths, and what was learned minutes ago weighs a little less."""
 
 Row = dict[str, Any]
 
@@ -43,6 +51,31 @@ def profit_misstated(
         if abs(earned - stated) > ROUNDED:
             yield f"profit: pair {pair['id']} states {stated}, the venues' fills and what is left say {earned}"
     yield from _not_the_balances(truth, moved)
+
+
+def opened_past_the_loss(journal: Path, most: Decimal) -> Iterator[str]:
+    """No pair opens once closed pairs have lost `most` quote, but within a new allowance; a simulated run is of one day."""
+    booked: dict[int, int] = {}
+    seen: set[int] = set()
+    floor_e8, reached = -int(most.scaleb(8)), False
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        query = "SELECT type, payload FROM entries WHERE type IN ('Persist', 'ResumeAsked') ORDER BY id"
+        for kind, payload in connection.execute(query):
+            message = json.loads(payload)
+            if kind == "ResumeAsked":
+                if message.get("allow_loss") is not None:
+                    floor_e8, reached = sum(booked.values()) - int(Decimal(message["allow_loss"]).scaleb(8)), False
+                continue
+            row: Row = message["record"]
+            if row["type"] != "PairRecord":
+                continue
+            opens = row["kind"] == "arb" and row["opportunity_id"] is not None and row["id"] not in seen
+            if opens and reached:
+                yield f"opened: pair {row['id']}, after {sum(booked.values())}e-8 at the most {floor_e8}e-8"
+            seen.add(row["id"])
+            ended = row["waterfall"] if row["state"] in ("completed", "unwound", "carried") else None
+            booked[row["id"]] = ended["realised_net_e8"] if ended else 0
+            reached = reached or sum(booked.values()) <= floor_e8
 
 
 def _moved(truth: dict[str, Any], orders: list[Row]) -> dict[tuple[int | None, str], Decimal]:
@@ -80,15 +113,15 @@ def _taken_over(journal: Path) -> Iterator[tuple[int, tuple[Decimal, Decimal]]]:
 
 
 def _not_the_balances(truth: dict[str, Any], moved: dict[tuple[int | None, str], Decimal]) -> Iterator[str]:
-    """Compare the venues' balances, less what transfers and others did, with what all our pairs did."""
+    """Compare the venues' balances, less what bills besides trades and others did, with what all our pairs did."""
     left: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for ledger in truth.values():
         for asset, balance in ledger["balances"].items():
             left[asset] += Decimal(balance["free"]) + Decimal(balance["locked"])
         for asset, amount in ledger["initial_balances"].items():
             left[asset] -= Decimal(amount)
-        for transfer in ledger["transfers"]:
-            left[transfer["asset"]] -= Decimal(transfer["amount"])
+        for asset, amount in billed(ledger):
+            left[asset] -= amount
         for fill in ledger["fills"]:
             if decode(str(fill["client_id"]).removeprefix("t-")) is None:
                 for asset, amount in changes(fill):
@@ -99,6 +132,13 @@ def _not_the_balances(truth: dict[str, Any], moved: dict[tuple[int | None, str],
     yield from (f"profit: {amount} {asset} at the venues came from no pair" for asset, amount in left.items() if amount)
 
 
+def billed(ledger: Row) -> Iterator[tuple[str, Decimal]]:
+    """Yield what the bills of a venue that are no trade's did to which asset: deposits, transfers, interest."""
+    for bill in ledger["bills"]:
+        if bill["kind"] != "trade":
+            yield bill["asset"], Decimal(bill["amount"])
+
+
 def changes(fill: Row) -> Iterator[tuple[str, Decimal]]:
     """Yield what one fill did to which asset of its account."""
     base, quote = Symbol.of(fill["symbol"]).base_and_quote
@@ -107,3 +147,54 @@ def changes(fill: Row) -> Iterator[tuple[str, Decimal]]:
     yield base, sign * size
     yield quote, -sign * size * price
     yield fill["fee_currency"], -Decimal(fill["fee"])
+
+
+def below_the_threshold(journal: Path, limits: Limits, cap_bps: Decimal) -> Iterator[str]:
+    """Every pair opened on an edge that leaves `min_edge_bps` after what its legs are expected to cost.
+
+    That cost is worked out from all pairs that have closed by then, and not from what the engine journalled of it: a pair that
+    a late fill reopened does not count until it has closed again, one that was rebuilt or abandoned never does.
+    """
+    plans: dict[int, Row] = {}
+    closed: dict[int, tuple[Fraction, Fraction]] = {}
+    opened: set[int] = set()
+    for _, _, kind, payload in entries_of(journal):
+        row = json.loads(payload)["record"] if kind == "Persist" else {}
+        if row.get("type") == "PlanRecord":
+            plans[row["pair_id"]] = row
+        if row.get("type") != "PairRecord" or row["kind"] != "arb" or row["opportunity_id"] is None:
+            continue
+        number, plan = row["id"], plans[row["id"]]
+        if number not in opened:
+            opened.add(number)
+            yield from _too_low(plan, _leg_cost_bps(plan, plans, closed, limits, cap_bps), limits)
+        closed.pop(number, None)
+        if row["state"] in ENDED:
+            most = Fraction(cap_bps) / 10_000 * _cost(plan)
+            cost = -Fraction(row["waterfall"]["size_shortfall_e8"] + row["waterfall"]["hedge_cost_e8"], 10**8)
+            closed[number] = max(-most, min(most, cost)), _cost(plan)
+
+
+def _too_low(plan: Row, expected: Fraction, limits: Limits) -> Iterator[str]:
+    stated, name = Fraction(plan["leg_cost_bps"]), f"threshold: pair {plan['pair_id']}"
+    if abs(stated - expected) > TOLERANCE_BPS:
+        yield f"{name} allows {float(stated):.3f} bps for its legs, the pairs closed by then say {float(expected):.3f}"
+    paid = _cost(plan) * (1 if plan["buy_fee_in"] == "base" else 1 + Fraction(plan["buy_fee"]))
+    if 10_000 * Fraction(plan["net"]) / paid < Fraction(limits.min_edge_bps) + stated - Fraction(1, 10**6):
+        yield f"{name} opened on too little, with legs expected to cost {float(stated):.3f} bps"
+
+
+def _leg_cost_bps(
+    plan: Row, plans: dict[int, Row], closed: dict[int, tuple[Fraction, Fraction]], limits: Limits, cap_bps: Decimal
+) -> Fraction:
+    if limits.leg_cost != LEARNED:
+        return Fraction(0 if limits.leg_cost == OFF else limits.leg_cost.removesuffix("bps"))
+    rate, weight = Fraction(PRIOR_BPS), PRIOR_PAIRS * Fraction(limits.max_notional_quote)
+    for names in (("buy_venue", "sell_venue"), ("buy_venue", "sell_venue", "symbol")):
+        known = [costs for number, costs in closed.items() if all(plans[number][name] == plan[name] for name in names)]
+        rate = (rate * weight + 10_000 * sum(cost for cost, _ in known)) / (weight + sum(paid for _, paid in known))
+    return min(Fraction(cap_bps), max(Fraction(0), rate))
+
+
+def _cost(plan: Row) -> Fraction:
+    return Fraction(plan["buy_size"]) * Fraction(plan["buy_vwap"])

@@ -1,5 +1,6 @@
 """Many seeds in a row: each simulated, judged and counted; a run can be interrupted and continued from its state file."""
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -203,10 +204,10 @@ def _read(resume: Path) -> State:
 
 
 def _save(resume: Path, state: State) -> None:
-    aside = resume.with_name(resume.name + ".new")
     try:
-        aside.write_bytes(msgspec.json.encode(state))
-        aside.replace(resume)
+        with tempfile.NamedTemporaryFile(prefix=f".{resume.name}.", dir=resume.parent, delete=False) as aside:
+            aside.write(msgspec.json.encode(state))
+        Path(aside.name).replace(resume)
     except OSError as error:
         raise ConfigError(f"--resume {resume}: cannot be written: {error.strerror}") from None
 

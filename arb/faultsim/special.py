@@ -122,3 +122,13 @@ def misses(rng: random.Random) -> Iterator[Strike]:
     """Yield rivals who at one venue leave nothing of any book that our orders were priced on."""
     leg = rng.choice(("buy", "sell"))
     yield Strike(name="partial_fill", phase=Phase.OPENING, leg=leg, after_ns=0, count=200, param="0")
+
+
+STEPS_NS = 11 * NS_PER_S
+
+
+def steps(rng: random.Random) -> Iterator[Strike]:
+    """Yield steps that change again and again, so that orders are refused for them before the listing is read anew."""
+    for number in range(5):
+        leg, after_ns = rng.choice(("buy", "sell")), number * 2_200 * NS_PER_MS
+        yield Strike(name="listing_change", phase=Phase.OPENING, leg=leg, after_ns=after_ns, seconds=1.8)

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from arb.clock import NS_PER_S, ManualClock
+from arb.clock import NS_PER_S, ManualClock, SystemClock
 from arb.core.events import ShutdownAsked
 from arb.errors import VenueError
 from arb.faultsim.disk import Disk, Files
-from arb.faultsim.faults import Killed, Life
+from arb.faultsim.faults import Host, Killed, Life
 from arb.faultsim.feeds import Spell
 from arb.faultsim.injector import Cell, Injector
 from arb.faultsim.network import Network
@@ -75,7 +75,8 @@ class Simulation:
         self._admin = Admin(self._world, self._announced)
         self._disk = Disk(files)
         injector_rng = random.Random(f"{plan.seed}/watch")
-        self._injector = Injector(plan, self._admin, self._network, self._disk, self._clock, injector_rng)
+        self._host = Host()
+        self._injector = Injector(plan, self._admin, self._network, self._disk, self._host, self._clock, injector_rng)
         if plan.scarce:
             _tie_up(self._world, plan.limits.max_notional_quote)
         self._engine_rng = random.Random(f"{plan.seed}/engine")
@@ -116,14 +117,16 @@ class Simulation:
         loop = VirtualLoop(self._clock, self._network)
         loop.set_exception_handler(self._on_task_error)
         asyncio.set_event_loop(loop)
-        life = Life(loop)
+        life, true_ns = Life(loop), self._clock.wall_ns
+        clock = SystemClock(lambda: true_ns() + self._host.ahead_ns, self._clock.monotonic_ns)
         process = Process(
             self._plan,
             self._announced,
             self._files,
-            clock=self._clock,
+            clock=clock,
+            true_ns=true_ns,
             rng=self._engine_rng,
-            network=self._network.begin(life),
+            network=self._network.begin(life, clock),
             disk=self._disk,
             life=life,
             watcher=self._injector,
@@ -177,8 +180,8 @@ class Simulation:
         await process.up.wait()
         await asyncio.sleep(self._plan.linger_ns / NS_PER_S)
         assert process.runner is not None
-        deadline_ns = max(calm_ns, self._clock.wall_ns()) + self._plan.drain_ns
-        process.runner.emit(ShutdownAsked(deadline_ns=deadline_ns))
+        left_ns = max(calm_ns - self._clock.wall_ns(), 0) + self._plan.drain_ns
+        process.runner.emit(ShutdownAsked(deadline_ns=process.clock.wall_ns() + left_ns))
 
     def _pass(self, delta_ns: int) -> None:
         """Let the world go on with no process alive."""

@@ -11,16 +11,19 @@ import json
 import os
 import socket
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from arb.core.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
+from arb.masking import clean
 
 HALT_POLL_S = 0.2
 LINE_LIMIT = 65_536
 # The kernel allows 108 bytes for the path of a Unix socket; longer ones are reached through their directory instead.
 SOCKET_PATH_MAX = 100
+DESCRIPTORS = "/proc/self/fd"
 
 Document = dict[str, Any]
 """A request, or its answer, as one JSON object."""
@@ -36,12 +39,26 @@ def socket_path(journal: Path) -> Path:
     return journal.with_name(journal.name.removesuffix(".sqlite") + ".sock")
 
 
+def require_socket(journal: Path) -> None:
+    """Raise `ConfigError` where no control socket can be made beside a journal: its path, or its name, is too long."""
+    path = socket_path(journal)
+    name_max = SOCKET_PATH_MAX - len(DESCRIPTORS) - len("/1000/")
+    has_descriptors = Path(DESCRIPTORS).is_dir()  # not on every system
+    if len(os.fsencode(path)) > SOCKET_PATH_MAX and not (has_descriptors and len(os.fsencode(path.name)) <= name_max):
+        raise ConfigError(
+            f"control socket {path}: {len(os.fsencode(path.name if has_descriptors else path))} characters are too long for the"
+            f" system, which takes {name_max if has_descriptors else SOCKET_PATH_MAX}: choose a shorter --db"
+        )
+
+
 def write_halt_file(journal: Path, reason: str) -> Path:
     """Ask for a halt by file; works whether or not an engine runs."""
     path = halt_file(journal)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(reason + "\n", encoding="utf-8")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(reason + "\n")
     except OSError as error:
         raise ConfigError(f"halt file {path}: {error.strerror}: make its directory writable") from None
     return path
@@ -80,14 +97,17 @@ class ControlRequests:
     def answer(self, request: Document) -> Document:
         """Document one request."""
         event: AnyEvent
-        reason = str(request.get("reason", "operator"))
+        reason = clean(str(request.get("reason", "operator")))  # bytes that are no text would end the journal
         match request.get("do"):
             case "status":
                 return self._summary()
             case "halt":
                 event = HaltAsked(reason=reason)
             case "resume":
-                event = ResumeAsked(reason=reason)
+                try:
+                    event = ResumeAsked(reason=reason, allow_loss=_allowance(request.get("allow_loss")))
+                except ValueError as error:
+                    return {"error": str(error)}
             case "flatten":
                 event = FlattenAsked(reason=reason)
             case other:
@@ -97,7 +117,21 @@ class ControlRequests:
             return {"error": trouble}
         if isinstance(event, ResumeAsked):
             remove_halt_file(self._journal)
+            return {"done": "resume", "halted": self._summary()["halted"]}
         return {"done": str(request["do"])}
+
+
+def _allowance(text: object) -> Decimal | None:
+    """Read an allowance of loss (quote, above 0), None where none is named; raises `ValueError` for anything else."""
+    if text is None:
+        return None
+    try:
+        amount = Decimal(str(text))
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not (amount.is_finite() and 0 < amount < 10**15):
+        raise ValueError(f"allow_loss {text!r}: an amount of the quote above 0")
+    return amount
 
 
 class ControlServer:
@@ -112,9 +146,14 @@ class ControlServer:
         """Listen; a socket left by a killed engine is replaced (the journal's lock says that nobody else runs)."""
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
-        with _short(self._path) as address:
-            self._server = await asyncio.start_unix_server(self._serve, path=address, limit=LINE_LIMIT)
-        self._path.chmod(0o600)
+        listening = socket.socket(socket.AF_UNIX)
+        umask = os.umask(0o177)  # nobody else may connect, not even in the moment between making it and saying so
+        try:
+            with _short(self._path) as address:
+                listening.bind(address)
+        finally:
+            os.umask(umask)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LINE_LIMIT)
 
     async def close(self) -> None:
         """Stop listening and remove the socket."""
@@ -172,6 +211,6 @@ def _short(path: Path) -> Any:
         return
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
+        yield f"{DESCRIPTORS}/{directory}/{path.name}"
     finally:
         os.close(directory)

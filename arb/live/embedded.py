@@ -1,12 +1,13 @@
 """The sandbox to trade on: a child process of our own, or one that already runs.
 
 The child announces itself by one JSON line on its stdout and ends when its stdin closes, so that it never outlives us,
-however we end. Its stderr is ours.
+however we end. Its stderr is ours. Of our environment it gets what a program needs to run, and nothing that may be a key.
 """
 
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from typing import Any
 
@@ -17,6 +18,20 @@ from arb.errors import ConfigError, StoreError, VenueUnreachable
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 ASK_TIMEOUT_S = 10.0
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_",
+    "TZ",
+    "TMPDIR",
+    "PYTHON",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "DYLD_",
+    "COVERAGE_",
+)
+"""How the names of variables begin that the child gets: any other might hold a key, whose variable a user calls as he likes."""
 
 
 class Sandbox:
@@ -37,7 +52,11 @@ class Sandbox:
         command = [sys.executable, "-m", "arb.sandbox", "--child", "--port", "0"]
         command += [] if seed is None else ["--seed", str(seed)]
         child = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)},
         )
         assert child.stdout is not None
         try:
@@ -92,7 +111,7 @@ class Sandbox:
 async def _get(url: str) -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, allow_redirects=False) as answer:
             if answer.status != 200:
                 raise VenueUnreachable("sandbox", f"GET {url}: HTTP {answer.status}")
             document = await answer.json(content_type=None)

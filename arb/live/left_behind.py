@@ -13,12 +13,18 @@ from arb.venues.base import OrderGateway
 class Recoverable(Protocol):
     """What a start needs of a journal."""
 
+    def last_ns(self) -> int:
+        """Return when the last entry was written, 0 for a new journal."""
+
     def restore(
-        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+        self,
+        account_ids: Iterable[str] | None = None,
+        former_accounts: Mapping[str, str] | None = None,
+        now_ns: int | None = None,
     ) -> JournalState:
         """Return what a restart on these accounts needs; raise `StoreError` at an entry that cannot be read.
 
-        `former_accounts`: earlier names of accounts, and their present ones.
+        `former_accounts`: earlier names of accounts, and their present ones. `now_ns`: what lies ahead of it has no known time.
         """
 
 
@@ -36,15 +42,16 @@ def restored_from(state: JournalState) -> Restored:
         foreign_orders=recent.foreign_orders,
         foreign_fills=recent.foreign_fills,
         former_accounts=state.remembered_accounts,
+        leg_costs=state.leg_costs,
     )
     return with_present_accounts(restored, state.former_accounts)
 
 
-def restored_on(journal: Recoverable, gateways: Iterable[OrderGateway]) -> JournalState:
-    """Return what a restart on these gateways' accounts needs; they have been started. Raises `StoreError`."""
+def restored_on(journal: Recoverable, gateways: Iterable[OrderGateway], now_ns: int | None = None) -> JournalState:
+    """Return what a restart on these gateways' accounts needs now; they have been started. Raises `StoreError`."""
     started = tuple(gateways)
     former = {name: gateway.account_id for gateway in started for name in gateway.former_ids}
-    return journal.restore([gateway.account_id for gateway in started], former)
+    return journal.restore([gateway.account_id for gateway in started], former, now_ns)
 
 
 def left_open(journal: Recoverable, sandbox_id: str | None) -> list[OpenPair]:

@@ -21,6 +21,7 @@ from arb.core.accounts.former_accounts import present_names
 from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import (
+    AnyEvent,
     ExpiryProved,
     HaltAsked,
     InstrumentListed,
@@ -33,14 +34,8 @@ from arb.core.events import (
 )
 from arb.core.incidents import HaltReason, IncidentKind
 from arb.core.state import EngineSettings
-from arb.errors import (
-    EXIT_HALTED,
-    EXIT_OK,
-    ArbError,
-    ConfigError,
-    InvariantError,
-    VenueError,
-)
+from arb.errors import EXIT_HALTED, EXIT_OK, ArbError, ConfigError, InvariantError, VenueError
+from arb.live.anchoring import Anchor, Shift, compared
 from arb.live.arrival import Arrivals, unless_down
 from arb.live.control import read_halt_file
 from arb.live.executor import Executor
@@ -84,14 +79,14 @@ class Tape(TapeWriter, Protocol):
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is made of.
 
-    `symbols`: what may be traded at each venue. `waits_for_venues`: a start goes on with fewer than two venues, though nothing
-    is open. `make_universe` says which of the listed instruments are traded (and may be at absent venues), `make_books`
-    reads their frames, `make_feeds` brings the frames. `sync` makes the journal survive a power cut; None: nobody need.
-    `halt_file_of`: the journal beside which a halt file may lie; None: there is none. `dropped`: how many untraded
-    opportunities the ledger could not take so far. `dedicated`: venues whose accounts are nobody else's. `jobs`: what else is
-    to run beside the loop; what ends one of them stops trading. `view`: what shows the run, and may break without harm.
-    `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given the accounts by their own ids,
-    once these are known; it raises `ConfigError` where another engine trades on one.
+    `shift` moves `clock`; None: its time is not ours to set. `symbols`: what may be traded at each venue. `waits_for_venues`: a
+    start goes on with fewer than two venues, though nothing is open. `make_universe` says which of the listed instruments are
+    traded (and may be at absent venues), `make_books` reads their frames, `make_feeds` brings the frames. `sync` makes the
+    journal survive a power cut; None: nobody need. `halt_file_of`: the journal beside which a halt file may lie; None: there is
+    none. `dropped`: how many untraded opportunities the ledger could not take so far. `dedicated`: venues whose accounts are
+    nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `view`: what shows the run,
+    and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given
+    the accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades on one.
     """
 
     settings: EngineSettings
@@ -100,6 +95,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sandbox_id: str | None
     seed: int | None
     clock: Clock
+    shift: Shift | None = None
     rng: random.Random
     journal: Journal
     make_ledger: Callable[[OnLedgerState], LedgerWriter]
@@ -131,6 +127,7 @@ class Node:
         """Whether there is an engine, which takes its first events."""
         self._parts = parts
         self._drops = DropCounter(parts.dropped)
+        self._anchor = Anchor(parts.clock, parts.shift)
         self._feeds: dict[str, MarketFeed] = {}
         self._executor: Executor
         self._arrivals: Arrivals
@@ -153,7 +150,9 @@ class Node:
         self._arrivals = Arrivals(parts.gateways, parts.symbols, clock=parts.clock, rng=parts.rng)
         has_open = bool(left_open(parts.journal, parts.sandbox_id))
         listed, self._absent = await self._arrivals.first(alone=has_open or parts.waits_for_venues)
-        state = restored_on(parts.journal, parts.gateways.values())
+        present = [gateway for venue, gateway in parts.gateways.items() if venue not in self._absent]
+        clocks = self._anchor.begin(await compared(present), parts.journal.last_ns(), must=has_open)
+        state = restored_on(parts.journal, parts.gateways.values(), parts.clock.wall_ns())
         self._former = state.former_accounts
         accounts = present_accounts(parts.gateways, self._former)
         parts.claim(accounts.values())
@@ -174,7 +173,7 @@ class Node:
             parts.tape.begin(head, parts.clock.wall_ns())
         self._feeds.update(parts.make_feeds(books, self.runner.on_frame, self.runner.emit))
         self._begin(universe, state, accounts)
-        await self._ask_first(venue for venue in parts.gateways if venue not in self._absent)
+        await self._ask_first(present, clocks)
 
     async def trade(self, until: Coroutine[Any, Any, int]) -> int:
         """Trade until `until` is over or the engine has ended by itself, wind down, and return the exit code.
@@ -245,18 +244,15 @@ class Node:
         if reason is not None:
             take(HaltAsked(reason=reason))
 
-    async def _ask_first(self, venues: Iterable[str]) -> None:
-        """Ask venues for their clocks, and then for all balances: side by side, for they take most of a start's time.
-
-        What one does not answer any more is asked again while trading, like everything that is to be known of it.
-        """
-        gateways = [self._parts.gateways[venue] for venue in venues]
-        proved = [ExpiryProved(venue=gateway.venue) for gateway in gateways if gateway.expiry_proved]
-        clocks = await asyncio.gather(*(unless_down(gateway.measure_clock()) for gateway in gateways))
-        balances = await asyncio.gather(*(unless_down(gateway.balances()) for gateway in gateways))
-        for event in (*proved, *clocks, *balances):
-            if event is not None:
-                self.runner.take(event)
+    async def _ask_first(self, gateways: Iterable[OrderGateway], clocks: Iterable[AnyEvent]) -> None:
+        """Take what venues say of their clocks, and ask for all balances; who does not answer is asked again while trading."""
+        asked = [unless_down(gateway.balances()) for gateway in gateways]
+        proved: list[AnyEvent] = [ExpiryProved(venue=gateway.venue) for gateway in gateways if gateway.expiry_proved]
+        for event in (*proved, *clocks):
+            self._anchor.take(event, self.runner.take)
+        for balances in await asyncio.gather(*asked):
+            if balances is not None:
+                self.runner.take(balances)
 
     # While it runs.
 
@@ -268,8 +264,8 @@ class Node:
             else:
                 yield from self._jobs_at(venue, [name for name, feed in self._feeds.items() if feed.venue == venue])
         if parts.sync is not None:
-            complain = partial(log.error, "journal: %s")
-            yield self._kept_up("the journal's fsync", partial(keep_synced, parts.sync, complain))
+            yield self._kept_up("the journal's fsync", partial(keep_synced, parts.sync, self.runner.on_synced))
+        yield self._kept_up("our clock", partial(self._anchor.keep, parts.gateways.values(), emit))
         if parts.halt_file_of is not None:
             yield self._kept_up("the halt file", partial(poll_halt_file, parts.halt_file_of, emit))
         yield self._kept_up("the count of dropped opportunities", partial(keep_counted, self._drops, emit))
@@ -283,7 +279,8 @@ class Node:
         for name in connections:
             yield self._kept_up(f"the feed {name}", self._feeds[name].run)
         yield self._kept_up(f"the private stream of {venue}", partial(gateway.run_private, emit))
-        yield self._kept_up(f"the clock of {venue}", partial(keep_clock, gateway, emit))
+        on_clock = partial(self._anchor.take, listener=emit)
+        yield self._kept_up(f"the clock of {venue}", partial(keep_clock, gateway, on_clock))
         yield self._kept_up(f"the rules of {venue}", partial(self._keep_rules, gateway))
         if venue in self._parts.dedicated:
             yield self._kept_up(f"the dead-man switch of {venue}", self._dead_man(gateway).run)
@@ -295,7 +292,8 @@ class Node:
         """
         try:
             connections = self._join_venue(venue, await self._arrivals.later(venue))
-            await self._ask_first((venue,))
+            gateways = [self._parts.gateways[venue]]
+            await self._ask_first(gateways, await compared(gateways))
         except InvariantError as error:
             return self.runner.fail(error)
         except Exception as error:  # the top of a task: one venue's trouble must not end trading at the others
@@ -391,7 +389,7 @@ class Node:
         left_open = sorted(pair.id for pair in engine.manager.unfinished)
         if left_open:
             log.critical("pairs left open: %s", ", ".join(map(str, left_open)))
-        halted = engine.state.control.halted
+        halted = engine.state.control.halted_at(self._parts.clock.wall_ns())
         failed = runner.fatal is not None or bool(left_open) or halted not in HALTS_BY_USER
         exit_code = exit_code or (EXIT_HALTED if failed else EXIT_OK)
         with contextlib.suppress(ArbError):

@@ -113,6 +113,7 @@ class Runner:
         self._unread_since_ns: dict[str, int] = {}
         self._unwritten: deque[tuple[AnyEvent, tuple[AnyCommand, ...]]] = deque()
         self._journal_blocked = False
+        self._sync_failure: str | None = None
 
     def on_frame(self, connection: str, received_ns: int, raw: bytes) -> None:
         """Take one public frame of a connection; called by the feeds, in order of receipt."""
@@ -161,6 +162,11 @@ class Runner:
             else ""
         )
 
+    def on_synced(self, failure: str | None) -> None:
+        """Take why the journal cannot be made durable, or None; until it can, nothing opens, and what is open is finished."""
+        self._sync_failure = failure
+        self._judge_journal()
+
     def _wake(self) -> None:
         if not self._scheduled and self.fatal is None:
             self._scheduled = True
@@ -195,6 +201,8 @@ class Runner:
             backlogged = tuple(name for name in unread if now_ns - self._unread_since_ns[name] >= BACKLOG_NS)
             awaited = tuple(name for name in unread if name not in backlogged)
             self._take(QueueDrained(unread=awaited, backlogged=backlogged))
+            if self.engine.wants_turn:
+                self._wake()
         if unread and self.fatal is None:
             self._poll = asyncio.get_running_loop().call_later(POLL_S, self._wake)
 
@@ -224,12 +232,18 @@ class Runner:
             self._unwritten.popleft()
             if rows:
                 self._ledger.submit(rows)
+        self._judge_journal()
+        return True
+
+    def _judge_journal(self) -> None:
+        """Report when the journal begins or ends to be one that only repairs may be written to."""
         if self._journal.reserve_touched:
             self._block_journal("the disk is full and the reserve is in use")
-        elif self._journal_blocked:
+        elif self._sync_failure is not None:
+            self._block_journal(self._sync_failure)
+        elif self._journal_blocked and not self._unwritten:
             self._journal_blocked = False
             self.emit(StoreStateChanged(store="journal", blocked=False, cause="the journal takes entries again"))
-        return True
 
     def _block_journal(self, cause: str) -> None:
         if not self._journal_blocked:

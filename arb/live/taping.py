@@ -18,6 +18,7 @@ import msgspec
 from arb.core.events import AnyEvent
 from arb.errors import StoreError
 from arb.market.feed import further_name, venue_of
+from arb.masking import SECRETS
 from arb.store.tape import TapeFile, TapeHead, encode_head, free_path
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ class Taping:
         size = len(content) if is_frame else EVENT_BYTES  # type: ignore[arg-type]
         with self._wake:
             self._waiting_bytes -= size
-        raw = content if isinstance(content, bytes) else _encode(content)
+        raw = SECRETS.masked_bytes(content) if isinstance(content, bytes) else _encode(content)
         venue, connection = venue_of(origin), further_name(origin)
         self._writer.write(venue, "ws" if is_frame else "event", raw, t_ns=t_ns, seq=seq, connection=connection)
 

@@ -95,17 +95,22 @@ def _with_fees(read: Instrument, before: Instrument) -> Instrument:
     return msgspec.structs.replace(read, **fees)
 
 
-async def keep_synced(sync: Callable[[], Awaitable[None]], complain: Callable[[str], None]) -> None:
-    """Make the journal durable against power cuts; `sync` waits for the disk elsewhere and raises `StoreError`."""
+async def keep_synced(sync: Callable[[], Awaitable[None]], on_synced: Callable[[str | None], None]) -> None:
+    """Make the journal durable against power cuts; `sync` waits for the disk elsewhere and raises `StoreError`.
+
+    `on_synced` is called with why it failed, or with None, whenever that changes.
+    """
     healthy = True
     while True:
         await asyncio.sleep(SYNC_EVERY_S)
         try:
             await sync()
+            if not healthy:
+                on_synced(None)
             healthy = True
         except StoreError as error:
             if healthy:
-                complain(str(error))
+                on_synced(str(error))
             healthy = False
 
 

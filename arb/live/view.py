@@ -13,7 +13,9 @@ from rich.text import Text
 
 from arb.clock import Clock
 from arb.core.engine import Engine
+from arb.core.incidents import HaltReason
 from arb.live.summary import present_state
+from arb.masking import printable
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ def line(state: dict[str, Any]) -> str:
     net = ", ".join(f"{_money(amount)} {asset}" for asset, amount in state["net"].items()) or "0"
     live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
     halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
+    halted += "".join(f" | {store} blocked: {cause}" for store, cause in state["blocked"].items())
     halted += "".join(f" | {_stopped(leg)}" for leg in state["late_legs"])
     halted += "".join(f" | {venue['venue']}: {venue['halted']}" for venue in state["venues"] if venue["barred"])
     return (
@@ -57,7 +60,8 @@ def line(state: dict[str, Any]) -> str:
 
 def draw(state: dict[str, Any], db: str) -> Group:
     """Return the whole picture: exposure and halt, venues, best edges, open pairs, profit."""
-    parts = (_headline(state), _venues(state), _edges(state), _pairs(state), _profit(state, db))
+    state = _printable(state)
+    parts = (_headline(state), _venues(state), _edges(state), _pairs(state), _profit(state, printable(db)))
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
 
@@ -69,7 +73,8 @@ def _headline(state: dict[str, Any]) -> Text:
     else:
         text = Text("unhedged 0", style="bold green")
     if state["halted"]:
-        text.append(f"   {state['state']}: {state['halted']} (arb resume --reason TEXT)", style="bold yellow")
+        allow = " --allow-loss QUOTE" * (state["halted"] == HaltReason.DAILY_LOSS)
+        text.append(f"   {state['state']}: {state['halted']} (arb resume --reason TEXT{allow})", style="bold yellow")
     elif state["state"] != "ACTIVE":
         text.append(f"   {state['state']}: shutting down", style="bold yellow")
     for leg in state["late_legs"]:
@@ -89,7 +94,8 @@ def _stopped(leg: dict[str, Any]) -> str:
 def _venues(state: dict[str, Any]) -> Table:
     table = _table("venue", "books live", "private", "lag ms", "clock ms", "health", "")
     for venue in state["venues"]:
-        table.add_row(
+        _row(
+            table,
             venue["venue"],
             venue["books"],
             venue["private"],
@@ -105,14 +111,15 @@ def _edges(state: dict[str, Any]) -> Table:
     table = _table("best edge", "buy at", "sell at", "net bps")
     for edge in state["edges"][:EDGES_SHOWN]:
         style = "green" if not edge["edge_bps"].startswith("-") else "dim"
-        table.add_row(edge["symbol"], edge["buy"], edge["sell"], f"{Decimal(edge['edge_bps']):+.2f}", style=style)
+        _row(table, edge["symbol"], edge["buy"], edge["sell"], f"{Decimal(edge['edge_bps']):+.2f}", style=style)
     return table
 
 
 def _pairs(state: dict[str, Any]) -> Table:
     table = _table("open pair", "buy at", "sell at", "size", "state", "age ms", "expected net")
     for pair in state["open_pairs"][:PAIRS_SHOWN]:
-        table.add_row(
+        _row(
+            table,
             pair["symbol"],
             pair["buy"],
             pair["sell"],
@@ -122,7 +129,7 @@ def _pairs(state: dict[str, Any]) -> Table:
             _money(pair["expected_net"]),
         )
     if not state["open_pairs"]:
-        table.add_row("-", "", "", "", "", "", "", style="dim")
+        _row(table, "-", "", "", "", "", "", "", style="dim")
     return table
 
 
@@ -153,6 +160,20 @@ def _table(*columns: str) -> Table:
         numeric = column.endswith(("ms", "bps", "net", "size"))
         table.add_column(column, justify="right" if numeric else "left", min_width=9)
     return table
+
+
+def _row(table: Table, *cells: str, style: str = "") -> None:
+    """Add a row of plain text: what a venue calls a coin is no markup."""
+    table.add_row(*map(Text, cells), style=style)
+
+
+def _printable(value: Any) -> Any:
+    """Return a state whose texts, a reason that somebody gave included, move no cursor."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _money(amount: str) -> str:

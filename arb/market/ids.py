@@ -19,6 +19,7 @@ import re
 import msgspec
 
 from arb.market.order import Role
+from arb.masking import clean
 
 PREFIX = "arb"
 NONCE_BITS = 48
@@ -109,10 +110,10 @@ _NAME = re.compile(r"[a-z0-9]+-(?:uid-[0-9A-Za-z]+|[0-9a-f]{12})-(?P<sandbox>.+)
 
 
 def plain_id(reported: object) -> str | None:
-    """Return a venue's id of an account as text: a number or a short text; None for anything else, and for 0."""
+    """Return a venue's id of an account as text: a number or a short text; None for anything else, a secret of ours, and 0."""
     if isinstance(reported, bool) or not isinstance(reported, (int, str)):
         return None
-    text = str(reported)
+    text = clean(str(reported))
     return text if _OWN_ID.fullmatch(text) and text.strip("0") else None
 
 

@@ -21,7 +21,7 @@ from arb.core.events import (
     RunStarted,
     StoreStateChanged,
 )
-from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord
+from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord, OrderRecord
 from arb.errors import StoreError
 from arb.market.instrument import Instrument
 from arb.store.journal import Journal
@@ -82,21 +82,23 @@ class Judge:
     """Compares what the engine says now with the entries of the run's journal, which begin at its `RunStarted`.
 
     `same_rules`: the run was decided by the rules of today. Else the timers that the engine sets are not compared: it may wake
-    itself at other times, and what became of that is on the tape.
+    itself at other times, and what became of that is on the tape. Nor are rows of orders that repeat the row before.
     """
 
     def __init__(self, entries: Iterable[Entry], *, same_rules: bool = True) -> None:
         self.compared = 0
         self._same_rules = same_rules
-        self._groups = ((seq, list(group)) for seq, group in groupby(entries, attrgetter("seq")))
+        groups = ((seq, list(group)) for seq, group in groupby(entries, attrgetter("seq")))
+        self._groups = (one for one in groups if same_rules or not _sets_timers_only(entry.message for entry in one[1]))
         # Orders that the journal does not know because it refused them; an event of the run's own says so.
         self._refused: dict[str, Difference] = {}
+        self._orders: dict[int, OrderRecord] = {}
 
     def judge(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> Difference | None:
         """Return the first difference in one event's entry, or None."""
         if isinstance(event, OrderRejected) and event.code == NOT_JOURNALLED:
             self._refused.pop(event.client_order_id, None)
-        if not commands and type(event) is QueueDrained:
+        if type(event) is QueueDrained and (not commands or (not self._same_rules and _sets_timers_only(commands))):
             return None
         seq, entries = next(self._groups, (None, []))
         if seq != event.seq:
@@ -107,7 +109,7 @@ class Judge:
         expected = list(last_states([entry.message for entry in entries]))
         got: list[AnyEvent | AnyCommand] = [event, *commands]
         if not self._same_rules:
-            expected, got = _but_timers(expected), _but_timers(got)
+            expected, got = _but_timers(self._but_repeats(expected)), _but_timers(got)
         if len(expected) < len(got) and PlaceOrder not in map(type, expected):
             got = [message for message in got if not self._set_aside(event.seq, message)]
         for wanted, found in zip(expected, got, strict=False):
@@ -121,6 +123,16 @@ class Judge:
     def unanswered(self) -> Difference | None:
         """Return the first order that the journal does not know although nothing says that it refused it."""
         return next(iter(self._refused.values()), None)
+
+    def _but_repeats(self, messages: list[AnyEvent | AnyCommand]) -> list[AnyEvent | AnyCommand]:
+        """Return messages without rows of orders in which nothing changed: earlier versions wrote these down as well."""
+        return [message for message in messages if not self._repeats(message)]
+
+    def _repeats(self, message: AnyEvent | AnyCommand) -> bool:
+        if not isinstance(message, Persist) or not isinstance(message.record, OrderRecord):
+            return False
+        before, self._orders[message.record.id] = self._orders.get(message.record.id), message.record
+        return message.record == before
 
     def _set_aside(self, seq: int, message: AnyEvent | AnyCommand) -> bool:
         if isinstance(message, PlaceOrder):
@@ -158,6 +170,11 @@ class Rerun:
         if difference is None:
             self._keep(event, commands, self.engine.take_untraded())
         return difference
+
+
+def _sets_timers_only(messages: Iterable[AnyEvent | AnyCommand]) -> bool:
+    """Return whether a drain led to nothing but timers, without which it would not be an entry."""
+    return all(isinstance(message, SetTimer | QueueDrained) for message in messages)
 
 
 def _but_timers(messages: Iterable[AnyEvent | AnyCommand]) -> list[AnyEvent | AnyCommand]:

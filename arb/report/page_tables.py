@@ -23,7 +23,15 @@ def waterfall(facts: Facts, quote: str) -> Html:
     terms = facts["waterfall"].get(quote, {})
     rows = [{"term": WATERFALL[term], "amount": terms[term], "column": f"{term}_e8"} for term in WATERFALL if terms]
     heads = (("term", "term"), ("amount", f"{quote}, exact"), ("column", "column of pair_trades"))
-    return _folded("The waterfall to the last digit", table(heads, rows, none="No finished pair trades yet."))
+    cost = facts["leg_cost"].get(quote)
+    beside = (
+        f"Beside the sum: legs falling short were expected to cost {money(cost['expected'])} {quote} at decision,"
+        f" and cost {money(cost['realised'])}."
+        if cost
+        else ""
+    )
+    exact = table(heads, rows, none="No finished pair trades yet.")
+    return _folded("The waterfall to the last digit", joined((exact, element("p", beside))) if beside else exact)
 
 
 def days(facts: Facts, quote: str) -> Html:

@@ -71,6 +71,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "fills": sums.fills,
         "opportunities": _counted(sums.opportunities, "outcome", "opportunities"),
         "waterfall": {row["quote"]: _waterfall(row) for row in _added(sums.pairs, "quote")},
+        "leg_cost": {row["quote"]: _leg_cost(row) for row in _added(_of_edges(sums.pairs), "quote")},
         "days": _days(sums.pairs),
         "venue_pairs": _grouped(sums.pairs, "quote", "buy_venue", "sell_venue"),
         "symbols": _grouped(sums.pairs, "symbol"),
@@ -120,6 +121,15 @@ def _earned(row: RowDict, names: tuple[str, ...]) -> RowDict:
 
 def _waterfall(row: RowDict) -> dict[str, Decimal]:
     return {term: money(row[f"{term}_e8"]) for term in TERMS}
+
+
+def _of_edges(rows: list[RowDict]) -> list[RowDict]:
+    return [row for row in rows if row["kind"] == "arb"]
+
+
+def _leg_cost(row: RowDict) -> dict[str, Decimal]:
+    """Return what finished pairs were expected to lose by legs that fall short, and what they did; no waterfall terms."""
+    return {"expected": money(row["leg_cost_e8"]), "realised": money(-row["size_shortfall_e8"] - row["hedge_cost_e8"])}
 
 
 def _days(pairs: list[RowDict]) -> list[RowDict]:

@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+from collections.abc import Mapping
 from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S
@@ -16,10 +18,33 @@ from arb.sandbox.wire import NESTING_MAX, is_shallow
 from arb.sandbox.world import SimWorld
 
 Json = dict[str, object]
+_LOOPBACK = re.compile(r"(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 
 
 class AdminError(Exception):
     """A bad admin request: one line that says what is wrong."""
+
+
+def refusal(method: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
+    """Return (status, reason) for a request that a page in somebody's browser may have made; None for any other.
+
+    `headers` are looked up in lower case. A page of a name that its owner lets lead here has a foreign Host, one of another
+    server its own Origin, and neither can say that its body is JSON without asking first.
+    """
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if not _LOOPBACK.fullmatch(host):
+        return 403, f"host: {host[:100]!r} is no loopback address"
+    if origin is not None and origin.lower() != f"http://{host}".lower():
+        return 403, f"origin: {origin[:100]!r} is not this server"
+    if (
+        method not in ("GET", "DELETE")
+        and headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_TYPE
+    ):
+        return 415, f"content-type: a body here is {JSON_TYPE}"
+    return None
+
+
+JSON_TYPE = "application/json"
 
 
 class Admin:

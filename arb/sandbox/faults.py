@@ -73,9 +73,6 @@ KINDS: dict[str, FaultKind] = {
     "internal_transfer": FaultKind("200", STATE, "any"),  # quote from another account of the holder; below 0 to it
 }
 
-BILLED = frozenset({"interest", "internal_transfer"})
-"""Faults that only bills explain; each strikes where it is asked for by name, and no plan of faults draws one."""
-
 
 @dataclass(slots=True, eq=False)
 class Fault:
@@ -166,20 +163,19 @@ class FaultBoard:
         return over
 
 
-_OWN_COUNT = (
-    frozenset(
-        {
-            "late_fill",
-            "foreign_order",
-            "crossed_book",
-            "book_frozen",
-            "busy_feed",
-            "fine_levels",
-            "venue_down",
-            "symbol_refused",
-        }
-    )
-    | BILLED
+_OWN_COUNT = frozenset(
+    {
+        "late_fill",
+        "foreign_order",
+        "crossed_book",
+        "book_frozen",
+        "busy_feed",
+        "fine_levels",
+        "venue_down",
+        "symbol_refused",
+        "interest",
+        "internal_transfer",
+    }
 )
 """State faults that count their own strikes, not the calls made meanwhile."""
 

@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError
-from arb.sandbox.admin import Admin
+from arb.sandbox.admin import Admin, refusal
 from arb.sandbox.profiles import SYMBOLS
 from arb.sandbox.wire import CLOSED, HttpAnswer, HttpRequest
 from arb.sandbox.world import WS_PATHS, HttpReply, SimWorld, WsClosed, WsText, venue_of_path
@@ -132,6 +132,9 @@ class Shell:
     async def _admin_answer(self, request: web.Request, path: str) -> web.Response:
         if self.admin is None:
             return web.json_response({"error": "starting"}, status=503)
+        refused = refusal(request.method, request.headers)  # case-insensitive
+        if refused is not None:
+            return web.json_response({"error": refused[1]}, status=refused[0])
         status, content = self.admin.handle(request.method, path, await request.read(), self.clock.wall_ns())
         self.pump()
         return web.json_response(content, status=status)

@@ -4,6 +4,8 @@ The journal's place follows from the ledger's URL. Connections have foreign keys
 """
 
 import hashlib
+import os
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -14,20 +16,29 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from arb.errors import ConfigError, StoreError
+from arb.masking import HIDDEN, SecretMask, clean
+from arb.store.guards import keep_private
+
+FILE_NAME_MAX = 200
+"""File systems take 255 bytes, and the names of the files beside a ledger are longer than its own."""
 
 
 def parse_url(db_url: str) -> URL:
     """Return the ledger's URL; raise `ConfigError` unless it names a SQLite file or a PostgreSQL database."""
-    try:
-        url = make_url(db_url)
-    except (ArgumentError, ValueError):
+    url = _parsed(db_url)
+    if url is None:
         raise ConfigError(
             f"database URL {mask_url(db_url)!r}: not a URL; write sqlite:///var/NAME.sqlite or postgresql://USER@HOST/NAME"
-        ) from None
+            " (in a password, '@' is written %40 and '?' %3F)"
+        )
     backend = url.get_backend_name()
     if backend == "sqlite":
         if url.database in (None, "", ":memory:"):
-            raise ConfigError(f"database URL {db_url!r}: names no file; write sqlite:///var/NAME.sqlite")
+            raise ConfigError(f"database URL {mask_url(db_url)!r}: names no file; write sqlite:///var/NAME.sqlite")
+        if len(os.fsencode(Path(str(url.database)).name)) > FILE_NAME_MAX:
+            raise ConfigError(
+                f"database URL {db_url[:60]!r}...: the file's name is too long: {FILE_NAME_MAX} characters are the most"
+            )
         return url
     if backend == "postgresql":
         if not url.database:
@@ -38,12 +49,47 @@ def parse_url(db_url: str) -> URL:
     raise ConfigError(f"database URL {mask_url(db_url)!r}: {backend} is not supported; use sqlite or postgresql")
 
 
-def mask_url(db_url: str) -> str:
-    """Return the URL as it may be shown: without its password."""
+def _parsed(db_url: str) -> URL | None:
+    """Return the URL, or None for what is none, and for one whose password does not end where its author thinks.
+
+    A password with an unescaped `@`, or a query with one, is cut there, and its rest taken for a host.
+    """
     try:
-        return make_url(db_url).render_as_string(hide_password=True)
+        url = make_url(db_url)
     except (ArgumentError, ValueError):
-        return db_url.split("@")[-1]
+        return None
+    address, _, query = db_url.partition("?")
+    cut = address.count("@") > 1 or "@" in query
+    return None if cut and url.get_backend_name() != "sqlite" else url
+
+
+SHOWN_OPTIONS = frozenset({"host", "port", "dbname", "user", "sslmode", "application_name", "connect_timeout"})
+"""What of a PostgreSQL URL's query may be shown: a mistyped `password=` is not among them either."""
+
+
+def mask_url(db_url: str) -> str:
+    """Return the URL as it may be shown: without its password, and of its query what is known to be no secret."""
+    url = _parsed(db_url)
+    if url is None:
+        scheme = re.match(r"[a-z0-9+]+://", db_url)
+        return db_url if db_url.isalnum() else f"{scheme.group() if scheme else ''}{HIDDEN}"
+    if url.get_backend_name() == "sqlite":
+        return db_url
+    shown = url.set(query={}).render_as_string(hide_password=True)
+    given = [option for option in db_url.partition("?")[2].split("&") if option]
+    options = [option for option in given if option.partition("=")[0] in SHOWN_OPTIONS]
+    if len(options) < len(given):
+        options.append(HIDDEN)
+    return f"{shown}?{'&'.join(options)}" if options else shown
+
+
+def _secrets_of(db_url: str) -> SecretMask:
+    """Return the mask of what `mask_url` hides, for what a driver says about a connection."""
+    url = _parsed(db_url)
+    if url is None:
+        return SecretMask()
+    options = (value for name, value in url.query.items() if name not in SHOWN_OPTIONS)
+    return SecretMask([str(secret) for secret in (url.password, *options) if secret is not None])
 
 
 def sqlite_file(url: URL) -> Path | None:
@@ -75,6 +121,8 @@ def journal_path(db_url: str, journal_dir: Path) -> Path:
 
 BUSY_TIMEOUT_MS = 1000
 LOCK_TIMEOUT_MS = 3000
+MIGRATION_LOCK_MS = 10_000
+"""How long an upgrade waits for one of another process, and for whoever reads a table that it changes."""
 # A network that silently drops everything is noticed within about 15 s.
 _POSTGRES = {
     "connect_timeout": 5,
@@ -107,6 +155,7 @@ def open_engine(
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"ledger {file}: cannot make its directory: {error.strerror}") from None
+        keep_private(file)
     engine = create_engine(url, poolclass=NullPool)
     event.listen(engine, "connect", _sqlite_setup(busy_timeout_ms, foreign_keys))
     # Python's driver begins transactions of its own accord, and not before DDL: switched off, and begun by us.
@@ -137,9 +186,39 @@ def _sqlite_begin(connection: Connection) -> None:
 
 
 def store_error(db_url: str, error: DBAPIError) -> StoreError:
-    """Return a database error as one line that names the ledger and shows no password."""
+    """Return a database error as one line that names the ledger, and who holds it up, and shows no password."""
     lines = str(error.orig).strip().splitlines() or [type(error).__name__]
-    return StoreError(f"ledger {mask_url(db_url)}: {lines[0]}")
+    held = _holders(db_url) if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE else ""
+    return StoreError(f"ledger {mask_url(db_url)}: {_secrets_of(db_url).masked(lines[0])}{held}")
+
+
+_LOCK_NOT_AVAILABLE = "55P03"
+_HOLDERS = """
+SELECT DISTINCT activity.pid, activity.usename, activity.application_name, activity.state,
+    to_char(activity.xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS')
+FROM pg_locks AS held JOIN pg_stat_activity AS activity ON activity.pid = held.pid
+LEFT JOIN pg_class AS class ON class.oid = held.relation
+WHERE held.granted AND activity.datname = current_database() AND activity.pid <> pg_backend_pid()
+    AND (held.locktype = 'advisory' OR class.relnamespace = current_schema()::regnamespace)
+ORDER BY activity.pid LIMIT 3
+"""
+
+
+def _holders(db_url: str) -> str:
+    """Return which other sessions hold locks in a PostgreSQL ledger, "" when none does any more."""
+    engine = open_engine(db_url)
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(text(_HOLDERS)).all()
+    except DBAPIError:
+        return ""
+    finally:
+        engine.dispose()
+    named = [
+        f"process {pid} ({', '.join(clean(part) for part in (f'user {user}', program, state) if part)}, since {since} UTC)"
+        for pid, user, program, state, since in found
+    ]
+    return f"; locks are held by {' and '.join(named)}" if named else ""
 
 
 def explain_unusable(db_url: str, engine: Engine) -> None:

@@ -112,10 +112,10 @@ class ExportPlace:
         for entry in sorted(self.folder.iterdir()):
             if entry.name == MANIFEST or entry.name.startswith(_STAGING):
                 continue
-            if not (entry.is_dir() and _TABLE.fullmatch(entry.name)):
+            if entry.is_symlink() or not (entry.is_dir() and _TABLE.fullmatch(entry.name)):
                 return entry.name
             for day in entry.iterdir():
-                if not (day.is_dir() and _DAY.fullmatch(day.name)):
+                if day.is_symlink() or not (day.is_dir() and _DAY.fullmatch(day.name)):
                     return str(day.relative_to(self.folder))
                 for file in day.iterdir():
                     if file.name != FILE_NAME:

@@ -7,15 +7,19 @@ process holds on a file when *any* descriptor of it is closed, and SQLite's own 
 Two engines that trade one account on this machine would each take the other's orders for foreign ones. Before a venue
 was asked only an account's key is known, afterwards the account itself: both are locked, so that neither one key nor
 two keys of one account let two engines in. Each account has a lock file beside the journal, which its users see, and
-one in a directory of the user's own that every engine of this user reads, wherever its journal lies. The operating
-system lets go even after `kill -9`.
+one in a directory of the user's own that every engine of this user reads, wherever its journal lies and whatever its
+environment says. The operating system lets go even after `kill -9`.
+
+What an engine writes is its user's alone: files are made without rights for others, and no link in their place is followed.
 """
 
 import contextlib
 import fcntl
 import os
+import pwd
 import re
-import tempfile
+import sqlite3
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +27,68 @@ from typing import Protocol
 from arb.errors import ConfigError
 
 RESERVE_BYTES = 32 * 1024 * 1024
+SUFFIXES = ("", "-wal", "-shm")
+"""What a SQLite file in WAL mode consists of while it is open: its own name, and these behind it."""
+NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+"""How SQLite says that there is no space: it knows a full disk, but calls a used-up quota a failed write, and has a name of its
+own for a shared-memory file that cannot grow."""
+SHARED = ".local/state/arb"
+"""Where in the user's home directory, as the system knows it, the locks of accounts lie."""
+HOMELESS = Path("/var/tmp")
+"""Where they lie of a user who has no home directory that he may write to."""
+
+
+def beside(file: Path, suffix: str) -> Path:
+    """Return a file that SQLite keeps beside another one, or beside that to which a link leads."""
+    target = file.resolve()
+    return target.with_name(target.name + suffix)
+
+
+def keep_private(database: Path) -> None:
+    """Take the rights of others from a SQLite file, and from those beside it, that an earlier version may have given."""
+    for suffix in SUFFIXES:
+        file = beside(database, suffix)
+        with contextlib.suppress(OSError):  # not there, or another user's: writing it will raise for who may not
+            mode = file.stat().st_mode
+            if mode & 0o077:
+                file.chmod(stat.S_IMODE(mode) & 0o700)
+
+
+def files_of(file: Path) -> tuple[tuple[int, int], ...]:
+    """Return which files an open SQLite file in WAL mode consists of, as the system numbers them.
+
+    They stay the same for as long as a connection is open. Raises `FileNotFoundError` when one is not there.
+    """
+    found = [beside(file, suffix).stat() for suffix in SUFFIXES]
+    return tuple((one.st_dev, one.st_ino) for one in found)
+
+
+def sync_log(file: Path) -> int:
+    """Make what was committed to an open SQLite file survive a power cut; return how many bytes its log has."""
+    descriptor = os.open(beside(file, "-wal"), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+
+
+def close_and_put_back(db: sqlite3.Connection, file: Path) -> None:
+    """Close the last connection to a file; one that was removed meanwhile is written again from what the connection holds.
+
+    Raises `sqlite3.Error` or `OSError` when the disk refuses; the connection is closed all the same.
+    """
+    removed = not file.exists()
+    copy = beside(file, ".copy")
+    with contextlib.closing(db):
+        if removed:
+            copy.unlink(missing_ok=True)
+            with contextlib.closing(sqlite3.connect(copy)) as target:
+                db.backup(target)
+    if removed:
+        for suffix in SUFFIXES:  # of the removed file: its log must not be read into another one
+            beside(file, suffix).unlink(missing_ok=True)
+        copy.rename(beside(file, ""))
 
 
 class InstanceLock:
@@ -32,7 +98,7 @@ class InstanceLock:
         """Take the lock; raise `ConfigError` when another process (or another journal object) holds it."""
         self._path = journal.with_name(journal.name + ".lock")
         try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise ConfigError(
                 f"journal {journal}: cannot write beside it: {error.strerror}; choose another --db"
@@ -98,7 +164,7 @@ class FileReserve:
         return True
 
     def _allocate(self) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(descriptor, 0, self._size)
@@ -124,8 +190,23 @@ class NoReserve:
 
 
 def shared_directory() -> Path:
-    """Return the directory that all engines of this user read."""
-    return Path(tempfile.gettempdir()) / f"arb-{os.getuid()}"
+    """Return the directory that all engines of this user read; no variable of the environment moves it."""
+    try:
+        home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:  # as in a container that is started under a number
+        home = HOMELESS
+    return home / SHARED if os.access(home, os.W_OK) and home != HOMELESS else HOMELESS / f"arb-{os.getuid()}"
+
+
+def _require_own(directory: Path) -> None:
+    """Make a directory of our own where there is none; raise `ConfigError` for one that others own or may write to."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise ConfigError(
+            f"account locks: {directory} is not this user's alone (owner {found.st_uid}, mode {stat.filemode(found.st_mode)}):"
+            " remove it, or take the right to write there from others"
+        )
 
 
 class AccountLocks:
@@ -136,7 +217,8 @@ class AccountLocks:
         self._held: list[tuple[int, Path]] = []
         self._accounts: set[str] = set()
         self._journal = journal
-        self._directories = tuple(dict.fromkeys((journal.parent, shared_directory() if shared is None else shared)))
+        self._shared = shared_directory() if shared is None else shared
+        self._directories = tuple(dict.fromkeys((journal.parent, self._shared)))
         try:
             self.add(account_ids)
         except BaseException:
@@ -161,7 +243,10 @@ class AccountLocks:
     def _take(self, directory: Path, account_id: str) -> None:
         path = directory / f"account-{re.sub(r'[^0-9A-Za-z_.-]', '_', account_id)}.lock"
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if directory == self._shared:
+                _require_own(directory)
+            else:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = _open_locked(path)
         except BlockingIOError as busy:
             holder = str(busy) or "another process"

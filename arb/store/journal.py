@@ -12,7 +12,6 @@ is the tag, which stays when a class is renamed.
 the greatest run and pair numbers. All three change in the same transaction.
 """
 
-import os
 import random
 import sqlite3
 import threading
@@ -29,6 +28,7 @@ from arb.core.records import (
     ControlRecord,
     FillRecord,
     FormerAccountsRecord,
+    LegCostRecord,
     OrderRecord,
     PairRecord,
     PlanRecord,
@@ -36,7 +36,16 @@ from arb.core.records import (
     tag_of,
 )
 from arb.errors import ConfigError, StoreError, require
-from arb.store.guards import FileReserve, InstanceLock, Reserve
+from arb.store.guards import (
+    NO_SPACE,
+    FileReserve,
+    InstanceLock,
+    Reserve,
+    close_and_put_back,
+    files_of,
+    keep_private,
+    sync_log,
+)
 from arb.store.journal_reader import (
     APPLICATION_ID,
     FINISHED,
@@ -112,6 +121,7 @@ class Journal:
                 self._open_pairs.add(pair_id)
             elif isinstance(record, OrderRecord):
                 self._pair_of_order[key] = pair_id
+        self._files = files_of(path) if isinstance(path, Path) else ()
         self._sync_lock = threading.Lock()
         self._sync_db: sqlite3.Connection | None = None
 
@@ -124,7 +134,12 @@ class Journal:
         Raises `ConfigError` when the place cannot be written, another engine holds it, or a newer arb wrote it, and
         `StoreError` when the file is damaged or not a journal.
         """
-        _make_directory(path.parent, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"journal {path}: cannot make its directory: {error.strerror}; choose another --db"
+            ) from None
         lock = InstanceLock(path)
         try:
             db = _connect(path, clock, rng or system_random())
@@ -158,10 +173,13 @@ class Journal:
         return self._reader.last_ns()
 
     def restore(
-        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+        self,
+        account_ids: Iterable[str] | None = None,
+        former_accounts: Mapping[str, str] | None = None,
+        now_ns: int | None = None,
     ) -> JournalState:
         """Return what a restart needs, as `JournalReader.state` does."""
-        return self._reader.state(account_ids, former_accounts)
+        return self._reader.state(account_ids, former_accounts, now_ns)
 
     def reader(self) -> JournalReader:
         """Return a reader for another thread; in memory, one on this very connection that must stay in this thread."""
@@ -195,15 +213,15 @@ class Journal:
         """Make everything committed so far survive a power cut; safe from another thread, which may wait for the disk.
 
         Also moves a long log into the file, and sets the disk reserve aside again once there is space. Raises
-        `StoreError` when the disk refuses.
+        `StoreError` when the disk refuses, and when the files are no longer the ones that are written.
         """
         if not isinstance(self.path, Path):
             return
         with self._sync_lock:
             try:
-                log = self.path.with_name(self.path.name + "-wal")
-                _fsync(log)
-                if log.stat().st_size >= CHECKPOINT_BYTES:
+                if files_of(self.path) != self._files:
+                    raise StoreError(f"journal {self.path}: its files were replaced while running")
+                if sync_log(self.path) >= CHECKPOINT_BYTES:
                     self._checkpoint()
             except FileNotFoundError:
                 raise StoreError(f"journal {self.path}: its files were removed while running") from None
@@ -217,13 +235,22 @@ class Journal:
         self._db.execute(f"PRAGMA max_page_count = {MAX_PAGES if pages is None else size + pages}").fetchall()
 
     def close(self) -> None:
-        """Write everything into the file and let another engine in."""
+        """Write everything into the file, anew if it was removed, and let another engine in.
+
+        Raises `StoreError` when the disk refuses.
+        """
         with self._sync_lock:
             if self._sync_db is not None:
                 self._sync_db.close()
-            self._db.close()  # the last connection checkpoints and removes the log
-        if self._lock is not None:
-            self._lock.release()
+            try:
+                if isinstance(self.path, Path):
+                    close_and_put_back(self._db, self.path)  # the last connection checkpoints and removes the log
+            except (OSError, sqlite3.Error) as error:
+                raise StoreError(f"journal {self.path}: was removed and cannot be written again: {error}") from None
+            finally:
+                self._db.close()
+                if self._lock is not None:
+                    self._lock.release()
 
     def _write(self, lines: list[_Line], change: _Change) -> None:
         db = self._db
@@ -243,8 +270,7 @@ class Journal:
             raise
 
     def _write_with_reserve(self, lines: list[_Line], change: _Change, error: sqlite3.Error) -> None:
-        full = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
-        if not full or self._reserve is None or not self._reserve.held:
+        if error.sqlite_errorcode not in NO_SPACE or self._reserve is None or not self._reserve.held:
             raise StoreError(f"journal {self.path}: {error}") from None
         self._reserve.release()
         self.reserve_touched = True
@@ -292,6 +318,9 @@ class Journal:
                 return
             case FormerAccountsRecord():
                 change.pointers.append(("former", 0, 0, entry))
+                return
+            case LegCostRecord():
+                change.pointers.append(("leg_cost", record.id, 0, entry))
                 return
             case PlanRecord():
                 kind, key, pair_id = "plan", record.pair_id, record.pair_id
@@ -342,15 +371,9 @@ class Journal:
         self._sync_db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
-def _make_directory(directory: Path, path: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"journal {path}: cannot make its directory: {error.strerror}; choose another --db") from None
-
-
 def _connect(path: Path, clock: Clock, rng: random.Random) -> sqlite3.Connection:
     """Open the file for writing and bring an empty one to the present schema."""
+    keep_private(path)
     try:
         db = sqlite3.connect(path, isolation_level=None, timeout=1)
     except sqlite3.Error as error:
@@ -381,11 +404,3 @@ def _create(db: sqlite3.Connection, clock: Clock, rng: random.Random) -> None:
     meta = [("journal_id", f"{rng.getrandbits(64):016x}"), ("created_ns", str(clock.wall_ns()))]
     db.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta)
     db.execute("COMMIT")
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -21,6 +21,7 @@ from arb.core.records import (
     ControlRecord,
     FillRecord,
     FormerAccountsRecord,
+    LegCostRecord,
     OrderRecord,
     PairRecord,
     PairState,
@@ -97,6 +98,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     recent: Recent = Recent(pairs=(), known=(), foreign_orders=(), foreign_fills=())
     former_accounts: dict[str, str] = {}
     remembered_accounts: dict[str, str] = {}
+    leg_costs: tuple[LegCostRecord, ...] = ()
 
 
 _EVENTS: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -190,11 +192,15 @@ class JournalReader:
         return int(self._one("SELECT t_ns FROM entries ORDER BY id DESC LIMIT 1", ()) or 0)
 
     def state(
-        self, account_ids: Iterable[str] | None = None, former_accounts: Mapping[str, str] | None = None
+        self,
+        account_ids: Iterable[str] | None = None,
+        former_accounts: Mapping[str, str] | None = None,
+        now_ns: int | None = None,
     ) -> JournalState:
         """Return what a restart on these accounts (None: on all) needs; raise `StoreError` at an entry that cannot be read.
 
-        `former_accounts`: names that the venues report accounts to have had before, with their present names.
+        `former_accounts`: names that the venues report accounts to have had before, with their present names. `now_ns`: where
+        the last entry lies ahead of it, nobody knows when that was, and all that may be recent counts as recent.
         """
         plans: dict[int, PlanRecord] = {}
         pairs: dict[int, PairRecord] = {}
@@ -204,6 +210,7 @@ class JournalReader:
         residuals: ResidualsRecord | None = None
         agreed: AgreedRecord | None = None
         remembered: dict[str, str] = {}
+        leg_costs: list[LegCostRecord] = []
         for _, pair_id, record in self.live():
             match record:
                 case PlanRecord():
@@ -222,6 +229,8 @@ class JournalReader:
                     agreed = record
                 case FormerAccountsRecord():
                     remembered = record.present
+                case LegCostRecord():
+                    leg_costs.append(record)
         last_ns = self.last_ns()
         # An account snapshot begins where its balances agreed last: an unknown order of that time would count as lost.
         accounts = () if agreed is None else agreed.accounts
@@ -230,6 +239,8 @@ class JournalReader:
         named = ((former.get(account.account_id, account.account_id), account.ns) for account in accounts)
         since_ns = min((last_ns, *(ns for name, ns in named if present is None or name in present)))
         since_ns = max(since_ns, last_ns - RECENT_MAX_NS) - RECENT_NS
+        if now_ns is not None and now_ns < last_ns:
+            since_ns = now_ns - RECENT_MAX_NS - RECENT_NS
         return JournalState(
             last_seq=self.last_position().seq,
             last_run_id=self.counters().get("run", 0),
@@ -245,6 +256,7 @@ class JournalReader:
             recent=self.recent(since_ns),
             former_accounts=former,
             remembered_accounts=remembered,
+            leg_costs=tuple(leg_costs),
         )
 
     def live(self) -> Iterator[tuple[int, int, AnyRecord]]:

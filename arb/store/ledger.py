@@ -7,17 +7,21 @@ growing pauses and says so through `on_state`. `InlineLedger` does the same work
 fault simulation and replay.
 """
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, require
 from arb.store.journal import Journal
 from arb.store.journal_reader import START, Position, Row
-from arb.store.projector import BATCH_ROWS, Projector
+from arb.store.projector import BATCH_ROWS, OnSetAside, Projector
 from arb.store.retention import Retention
+
+log = logging.getLogger(__name__)
 
 QUEUE_ROWS = 50_000
 SPOOL_ROWS = 100_000
@@ -45,16 +49,19 @@ class Ledger:
         spool_rows: int = SPOOL_ROWS,
         retention: Retention | None = None,
         blocked: str | None = None,
+        on_set_aside: OnSetAside | None = None,
     ) -> None:
         """Start the thread, which first writes what the journal (a file) has beyond the ledger.
 
         With a `retention`, the first rows of every UTC day are followed by the rolling up of old ones. `blocked` says why the
-        ledger could not be used until now, if it could not; `on_state` is then called when it can.
+        ledger could not be used until now, if it could not; `on_state` is then called when it can. `on_set_aside` is called
+        from the thread with each row that the database refuses; without it such a row blocks the ledger.
         """
         require(isinstance(journal.path, Path), "a ledger in a thread needs a journal in a file")
         self._db_url = db_url
         self._journal = journal
         self._on_state = on_state
+        self._on_set_aside = on_set_aside
         self._queue_rows = queue_rows
         self._spool_rows = spool_rows
         self._retention = retention
@@ -139,37 +146,34 @@ class Ledger:
         return self._behind or bool(self._queue) or bool(self._spool)
 
     def _run(self) -> None:
-        try:
-            projector = Projector(self._db_url, self._journal.reader(), self._journal.sync)
-            with self._wake:
-                self._projector, projector.abandoned = projector, self._closing
-            try:
-                self._project(projector)
-            finally:
-                projector.close()
-                projector.reader.close()
-        except Exception as error:  # the top of a thread: trading must learn that it ended
-            self._report(f"the ledger's thread ended: {type(error).__name__}: {error}")
-
-    def _project(self, projector: Projector) -> None:
+        """Project again and again, from the journal's file on: what breaks it blocks opening until it succeeds."""
         pause_s = RETRY_FIRST_S
         while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._has_work() or self._closing)
-                self._wake.wait_for(lambda: self._hurry or self._closing, LINGER_S)  # more rows make a better batch
-                if self._closing:
-                    return
             try:
-                self._write_all(projector)
-                self._roll_up(projector)
-            except ArbError as error:
-                self._report(str(error))
-                with self._wake:
-                    self._wake.wait_for(lambda: self._closing, pause_s)
-                pause_s = min(pause_s * 2, RETRY_MOST_S)
-            else:
-                self._report(None)
-                pause_s = RETRY_FIRST_S
+                with closing(self._journal.reader()) as reader:
+                    projector = Projector(self._db_url, reader, self._journal.sync, self._on_set_aside)
+                    with self._wake:
+                        self._projector, projector.abandoned = projector, self._closing
+                    with closing(projector):
+                        while self._awaits_work():
+                            self._write_all(projector)
+                            self._roll_up(projector)
+                            self._report(None)
+                            pause_s = RETRY_FIRST_S
+                        return
+            except Exception as error:  # the top of a thread: whatever it is, trading must learn of it
+                self._report(str(error) if isinstance(error, ArbError) else f"{type(error).__name__}: {error}")
+            with self._wake:
+                if self._wake.wait_for(lambda: self._closing, pause_s):
+                    return
+            pause_s = min(pause_s * 2, RETRY_MOST_S)
+
+    def _awaits_work(self) -> bool:
+        """Wait for something to write; return whether there is, and not an end instead."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._has_work() or self._closing)
+            self._wake.wait_for(lambda: self._hurry or self._closing, LINGER_S)  # more rows make a better batch
+            return not self._closing
 
     def _write_all(self, projector: Projector) -> None:
         """Write what waits. When it fails, journalled rows are left to the journal and the others go back to the
@@ -193,7 +197,7 @@ class Ledger:
                 with self._wake:
                     self._unwritten_untraded -= done
                     self._dropped += refused
-        except ArbError:
+        except Exception:
             with self._wake:
                 self._behind = True
                 self._queue.clear()
@@ -216,9 +220,13 @@ class Ledger:
 
     def _report(self, cause: str | None) -> None:
         with self._wake:
-            changed = self._blocked != (cause is not None)
+            flipped, changed = self._blocked != (cause is not None), self._cause != (cause or "")
             self._blocked, self._cause = cause is not None, cause or ""
-        if changed:
+        if changed and cause is not None:
+            log.error("%s; nothing opens until it takes rows", cause)
+        elif changed:
+            log.warning("the ledger takes rows again")
+        if flipped:
             self._on_state(cause is not None, cause or "")
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 import arb
 from arb.errors import ConfigError, StoreError, require
-from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
+from arb.store.database import MIGRATION_LOCK_MS, mask_url, open_engine, parse_url, sqlite_file, store_error
 from arb.store.tables import Base
 from arb.store.views import VIEWS
 
@@ -109,6 +109,7 @@ def require_current(db_url: str, engine: Engine) -> None:
             found = _revision(connection)
     except DBAPIError as error:
         raise store_error(db_url, error) from None
+    _refuse_newer(db_url, found)
     if found != head():
         raise ConfigError(
             f"ledger {mask_url(db_url)}: schema {found or 'missing'}, this arb needs {head()}; run `arb db upgrade`"
@@ -119,9 +120,14 @@ def _migrate(db_url: str, goal: str, run: Callable[[Config], None]) -> tuple[str
     _refuse_others(db_url)
     engine = open_engine(db_url, create=True, foreign_keys=False)
     try:
+        with engine.connect().execution_options(read_only=True) as connection:
+            before = _revision(connection)  # before any lock is asked for: as a rule there is nothing to do
+        _refuse_newer(db_url, before)
+        if before == goal:
+            return before, before
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
-                connection.execute(text("SET LOCAL lock_timeout = 0"))  # another's migration may take its time
+                connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_LOCK_MS}"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             before = _revision(connection)
             _refuse_newer(db_url, before)
@@ -145,8 +151,12 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _is_newer(revision: str | None) -> bool:
+    return revision is not None and revision not in known()
+
+
 def _refuse_newer(db_url: str, revision: str | None) -> None:
-    if revision is not None and revision not in known():
+    if _is_newer(revision):
         raise ConfigError(f"ledger {mask_url(db_url)}: schema {revision} was made by a newer arb; upgrade arb")
 
 
@@ -172,6 +182,8 @@ def _refuse_others(db_url: str) -> None:
 
 def _schema_faults(connection: Connection) -> list[str]:
     found = _revision(connection)
+    if _is_newer(found):
+        return [f"schema {found} was made by a newer arb, this one knows {head()}: upgrade arb"]
     if found != head():
         return [f"schema is {found or 'missing'}, this arb needs {head()}: run `arb db upgrade`"]
     context = MigrationContext.configure(connection, opts={"compare_type": True})

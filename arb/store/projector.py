@@ -7,17 +7,18 @@ synchronous and knows no thread; `ledger.py` runs it in one, or inline.
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, insert, inspect, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from arb.core.records import AnyRecord, OpportunityRecord
 from arb.errors import ConfigError, StoreError
 from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
+from arb.store.guards import files_of
 from arb.store.journal_reader import START, JournalReader, Position, Row
 from arb.store.migrate import require_current, upgrade
 from arb.store.retention import roll_up
@@ -26,23 +27,34 @@ from arb.store.writer import TABLES, RowRefused, Writer
 
 BATCH_ROWS = 5000
 
+OnSetAside = Callable[[RowRefused], None]
+
 
 class Projector:
     """Write one journal's rows into one ledger. Use from one thread, the one that opened `reader`."""
 
-    def __init__(self, db_url: str, reader: JournalReader, sync: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        db_url: str,
+        reader: JournalReader,
+        sync: Callable[[], None],
+        on_set_aside: OnSetAside | None = None,
+    ) -> None:
         """Remember what to project; nothing is opened yet. `sync` makes the journal durable.
 
-        A row is only projected once its journal entry is durable: else a power cut could leave the ledger ahead.
+        A row is only projected once its journal entry is durable: else a power cut could leave the ledger ahead. A record that
+        the database refuses is left to the journal, which holds it whole, and `on_set_aside` called with which and why; without
+        that it is an error.
         """
         self.db_url = db_url
         self.position = START
         self.reader = reader
         self.abandoned = False  # set from any thread: nothing is written any more, for another may write by now
         self._sync = sync
+        self._on_set_aside = on_set_aside
         self._stored = START  # what the ledger itself says of its position, as last read or written
         self._file = sqlite_file(parse_url(db_url))
-        self._identity: tuple[int, int] | None = None
+        self._files: tuple[tuple[int, int], ...] = ()
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         self._writer: Writer | None = None
@@ -65,8 +77,8 @@ class Projector:
             require_current(self.db_url, engine)
             self._writer = Writer(engine.dialect.name)
             self._engine, self._connection = engine, engine.connect()
-            self._identity = self._file_identity()
             self.position = self._stored = self._claim(self._connection)
+            self._files = self._files_now()
             if catch_up:
                 self.catch_up()
         except DBAPIError as error:
@@ -99,8 +111,8 @@ class Projector:
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows that follow the position, in order; rows at or before it are passed over.
 
-        Raises `RowRefused` when a constraint or the vocabulary refuses a record, `StoreError` for every other failure.
-        Nothing of the batch is then written, and the same rows may be tried again.
+        Raises `RowRefused` when a record is refused and may not be set aside, `StoreError` for every other failure. Nothing of
+        the batch is then written, and the same rows may be tried again.
         """
         fresh = [row for row in rows if (row.seq, row.sub) > self.position]
         if not fresh:
@@ -111,10 +123,10 @@ class Projector:
         records = [row.record for row in fresh]
         try:
             with self._ready().begin():
-                self._written(records)
+                refused = self._written(records)
+                if refused and self._on_set_aside is None:
+                    raise refused[0]
                 self._move(last)
-        except IntegrityError as error:
-            raise self._blame(records) or store_error(self.db_url, error) from None
         except DBAPIError as error:
             self.close()
             raise store_error(self.db_url, error) from None
@@ -124,17 +136,17 @@ class Projector:
             self.close()  # somebody else writes: read again how far the ledger is, and whose rows it holds
             raise
         self.position = self._stored = last
+        for one in refused:
+            assert self._on_set_aside is not None
+            self._on_set_aside(one)
 
     def write_untraded(self, records: Sequence[OpportunityRecord]) -> int:
-        """Write untraded opportunities; return how many a constraint or the vocabulary refused (the others are written)."""
+        """Write untraded opportunities; return how many were refused (the others are written)."""
         self._require_same_file()
         assert self._writer is not None
         try:
             with self._ready().begin():
-                self._writer.add_untraded(self._ready(), records)
-            return 0
-        except (IntegrityError, RowRefused):
-            return sum(self._refuses(record) for record in records)
+                return len(self._writer.add_untraded(self._ready(), records))
         except DBAPIError as error:
             self.close()
             raise store_error(self.db_url, error) from None
@@ -154,8 +166,13 @@ class Projector:
     def _claim(self, connection: Connection) -> Position:
         """Return how far this journal is projected, making the ledger this journal's own when it is new."""
         journal_id = self.reader.journal_id
+        stored = select(Projection.journal_id, Projection.seq, Projection.sub)
         with connection.begin():
-            found = connection.execute(select(Projection.journal_id, Projection.seq, Projection.sub)).all()
+            found = connection.execute(stored).all()
+            if not found and connection.dialect.name == "postgresql":
+                # Another first start may be about to claim it: SQLite lets in one writer, PostgreSQL does not.
+                connection.execute(text(f"LOCK TABLE {Projection.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+                found = connection.execute(stored).all()
             if not found:
                 connection.execute(insert(Projection).values(journal_id=journal_id, seq=START.seq, sub=START.sub))
                 self._say_where(connection)
@@ -185,12 +202,21 @@ class Projector:
         connection.execute(update(Projection).values(journal_path=place_of(self.reader)))
 
     def _holds(self, connection: Connection, position: Position) -> bool:
-        """Return whether the newest row at or before the position is there: else it was written from another journal."""
+        """Return whether the newest row at or before the position is there: else it was written from another journal.
+
+        One that was set aside is not there; the one before it is then looked for.
+        """
         for record in self.reader.records_back_from(position):
             table = TABLES.get(type(record))
-            if table is not None:
-                with connection.begin():
-                    return connection.execute(select(table.id).where(table.id == record.id)).first() is not None  # type: ignore[attr-defined, union-attr]
+            if table is None:
+                continue
+            with connection.begin() as transaction:
+                if connection.execute(select(table.id).where(table.id == record.id)).first() is not None:  # type: ignore[attr-defined, union-attr]
+                    return True
+                refused = self._written((record,))
+                transaction.rollback()
+            if not refused:
+                return False
         return True
 
     def _move(self, last: Position) -> None:
@@ -207,35 +233,17 @@ class Projector:
             raise StoreError(f"ledger {mask_url(self.db_url)}: not open")
         return self._connection
 
-    def _written(self, records: Iterable[AnyRecord]) -> None:
+    def _written(self, records: Sequence[AnyRecord]) -> list[RowRefused]:
         assert self._writer is not None
-        self._writer.write(self._ready(), records)
+        return self._writer.write_but_for(self._ready(), records)
 
-    def _refuses(self, record: OpportunityRecord) -> bool:
-        try:
-            with self._ready().begin():
-                self._written((record,))
-        except (IntegrityError, RowRefused):
-            return True
-        return False
-
-    def _blame(self, records: Sequence[AnyRecord]) -> StoreError | None:
-        assert self._writer is not None
-        with self._ready().begin() as transaction:
-            refused = self._writer.refused(self._ready(), records)
-            transaction.rollback()
-        return refused
-
-    def _file_identity(self) -> tuple[int, int] | None:
-        if self._file is None:
-            return None
-        found = self._file.stat()
-        return found.st_dev, found.st_ino
+    def _files_now(self) -> tuple[tuple[int, int], ...]:
+        return () if self._file is None else files_of(self._file)
 
     def _require_same_file(self) -> None:
         """Raise `StoreError` when the SQLite file was removed or replaced: rows written to it would vanish with it."""
         try:
-            same = self._file_identity() == self._identity
+            same = self._files_now() == self._files
         except OSError:
             same = False
         if not same:

@@ -5,6 +5,7 @@ the same place takes the place of the first. Rows of a real run are never touche
 its own, and only a ledger that belongs to such a journal, or to none, is emptied.
 """
 
+import os
 import random
 import sqlite3
 from itertools import islice
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, inspect, select, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from arb.clock import Clock
 from arb.core.records import OpportunityOutcome
@@ -26,7 +27,7 @@ from arb.store.migrate import upgrade
 from arb.store.projector import BATCH_ROWS, place_of
 from arb.store.retention import drop_story, roll_up
 from arb.store.tables import Alternative, Balance, Base, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
-from arb.store.writer import TABLES, Writer, require_known_codes
+from arb.store.writer import TABLES, RowRefused, Writer, require_known_codes
 
 
 def db_upgrade(db_url: str) -> dict[str, Any]:
@@ -48,12 +49,14 @@ def db_check(db_url: str) -> dict[str, Any]:
 
 
 def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[str, Any]:
-    """Write the ledger anew from its journal, row for row and in one transaction; return how many records were projected.
+    """Write the ledger anew from its journal, row for row and in one transaction; return how many records were projected, and
+    which were set aside because the database refuses them.
 
     Opportunities that were not traded are not in the journal; those the ledger can still read stay. A SQLite file
     that cannot be read is kept beside, as `NAME.broken-N`, and a new one is made. Refused where rows would be lost: when the
-    ledger belongs to another journal, is ahead of this one, or holds rows that it lacks. With `force` a copy of the ledger is
-    made first, `NAME.before-rebuild-N` (on PostgreSQL a schema of that kind), and the ledger is written anew nonetheless.
+    ledger belongs to another journal, is ahead of this one, or holds rows that it lacks, and when the database refuses a row.
+    With `force` a copy of the ledger is made first, `NAME.before-rebuild-N` (on PostgreSQL a schema of that kind), and the
+    ledger is written anew nonetheless.
 
     Raises `ConfigError` while the engine runs, when there is no journal and when rows would be lost, and `StoreError` when
     the journal or the database cannot be read, or the journal holds a code this arb does not know; nothing is then deleted.
@@ -66,7 +69,7 @@ def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[
         try:
             held = _read_through(reader)
             kept_aside = _prepare(db_url)
-            records, copy = _write_anew(db_url, reader, held, force=force)
+            records, refused, copy = _write_anew(db_url, reader, held, force=force)
         finally:
             reader.close()
     finally:
@@ -76,6 +79,7 @@ def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[
         "journal": str(journal_path),
         "records": records,
         "kept_aside": kept_aside,
+        "set_aside": [str(one) for one in refused],
         "copy": copy,
     }
 
@@ -174,8 +178,13 @@ def _start_anew(db_url: str, file: Path) -> str:
     return str(aside)
 
 
-def _write_anew(db_url: str, reader: JournalReader, held: _Held, *, force: bool) -> tuple[int, str | None]:
-    """Empty the ledger and write the journal's records, in one transaction; return how many, and where the copy is if any."""
+def _write_anew(
+    db_url: str, reader: JournalReader, held: _Held, *, force: bool
+) -> tuple[int, list[RowRefused], str | None]:
+    """Empty the ledger and write the journal's records, in one transaction.
+
+    Returns how many, which of them the database refuses, and where the copy is if any.
+    """
     engine = open_engine(db_url)
     try:
         with engine.begin() as connection:
@@ -185,10 +194,13 @@ def _write_anew(db_url: str, reader: JournalReader, held: _Held, *, force: bool)
                 f"ledger {mask_url(db_url)}: {loss}; put the right journal back, or rebuild with --force, which copies the"
                 " ledger first: what this journal lacks is then in the copy only"
             )
-        copy = None if loss is None else _copied(db_url, engine)
+        copy = _copied(db_url, engine) if force else None
         with engine.begin() as connection:
             _empty(connection, held[Run])
-            return _project(connection, reader), copy
+            records, refused = _project(connection, reader)
+            if refused and not force:
+                raise refused[0]
+            return records, refused, copy
     except DBAPIError as error:
         raise store_error(db_url, error) from None
     finally:
@@ -202,8 +214,9 @@ def _copied(db_url: str, engine: Engine) -> str:
         copy = _free_name(file, "before-rebuild")
         raw = engine.raw_connection()
         try:
+            os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             raw.cursor().execute("VACUUM INTO ?", (str(copy),))
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise StoreError(f"ledger {file}: cannot be copied to {copy}: {error}") from None
         finally:
             raw.close()
@@ -218,7 +231,9 @@ def _copied(db_url: str, engine: Engine) -> str:
 
 
 def _free_name(file: Path, what: str) -> Path:
-    return next(name for n in range(1, 10_000) if not (name := file.with_name(f"{file.name}.{what}-{n}")).exists())
+    return next(
+        name for n in range(1, 10_000) if not os.path.lexists(name := file.with_name(f"{file.name}.{what}-{n}"))
+    )
 
 
 def _loss(connection: Connection, reader: JournalReader, held: _Held) -> str | None:
@@ -249,21 +264,17 @@ def _empty(connection: Connection, runs: set[int]) -> None:
         connection.execute(delete(Run).where(Run.id == run))
 
 
-def _project(connection: Connection, reader: JournalReader) -> int:
-    """Write every record of the journal, and how far that is; raise `RowRefused` for one that the database refuses."""
+def _project(connection: Connection, reader: JournalReader) -> tuple[int, list[RowRefused]]:
+    """Write every record of the journal, and how far that is; return how many there are, and which the database refuses."""
     writer, last, total = Writer(connection.dialect.name), START, 0
+    refused: list[RowRefused] = []
     rows = reader.records_from()
     while batch := list(islice(rows, BATCH_ROWS)):
-        records = [row.record for row in batch]
-        try:
-            with connection.begin_nested():
-                writer.write(connection, records)
-        except IntegrityError:
-            raise writer.refused(connection, records) or StoreError("the ledger refuses rows together") from None
+        refused += writer.write_but_for(connection, [row.record for row in batch])
         last, total = Position(batch[-1].seq, batch[-1].sub), total + len(batch)
     position = {"seq": last.seq, "sub": last.sub, "journal_path": place_of(reader)}
     connection.execute(insert(Projection).values(journal_id=reader.journal_id, **position))
-    return total
+    return total, refused
 
 
 _REPLAY_SEED = 0x7265706C6179

@@ -23,12 +23,14 @@ from arb.store.tables import WATERFALL
 INCIDENTS_SHOWN = 20
 BATCH_ROWS = 10_000
 _MONEY = (*WATERFALL, "fees_e8")
+_LEG_COST = "COALESCE(SUM(CASE WHEN v.realised_net_e8 IS NOT NULL THEN p.leg_cost_e8 END), 0) AS leg_cost_e8"
+"""What legs that fall short were expected to cost, of the finished pairs."""
 
 _PAIRS = f"""
 SELECT v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.closed_ns / 86400000000000 AS day,
     CASE WHEN r.pair_trade_id IS NULL THEN 0 ELSE 1 END AS repaired, COUNT(*) AS pairs,
-    COUNT(v.realised_net_e8) AS finished, {", ".join(f"COALESCE(SUM(v.{term}), 0) AS {term}" for term in _MONEY)}
-FROM v_pair_trades v
+    COUNT(v.realised_net_e8) AS finished, {_LEG_COST}, {", ".join(f"COALESCE(SUM(v.{term}), 0) AS {term}" for term in _MONEY)}
+FROM v_pair_trades v JOIN pair_trades p ON p.id = v.id
 LEFT JOIN (
     SELECT DISTINCT pair_trade_id FROM orders WHERE role IN ('hedge', 'unwind')
 ) r ON r.pair_trade_id = v.id

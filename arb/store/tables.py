@@ -172,6 +172,9 @@ class PairTrade(Base):
     sell_frame_ns: Mapped[int | None] = mapped_column(
         comment="newest frame of the sell venue's book when it was decided, received, ns UTC"
     )
+    leg_cost_e8: Mapped[int | None] = mapped_column(
+        comment="what legs falling short were expected to cost at decision, no term of the sum, 1e-8 of the quote"
+    )
 
 
 class Order(Base):

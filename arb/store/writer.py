@@ -1,5 +1,9 @@
-"""Records to rows: plain tuples through the driver, replaced by id, all in the caller's transaction."""
+"""Records to rows: plain tuples through the driver, replaced by id, all in the caller's transaction.
 
+Text that a database cannot hold is made harmless here whatever its origin; a record that the database refuses is named.
+"""
+
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -7,7 +11,7 @@ from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from arb.core.records import (
     AlternativeRecord,
@@ -61,13 +65,19 @@ TABLES: dict[type[Record], type[Base]] = {
     IncidentRecord: Incident,
     AlternativeRecord: Alternative,
 }
+_PLACES = {kind: place for place, kind in enumerate(TABLES)}
 COPY_ROWS = 500
 PIECE_ROWS = 1_000
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _POSTGRES_TYPES = {"BIGINT": "bigint", "INTEGER": "bigint", "NUMERIC": "numeric", "VARCHAR": "text"}
 
 
 class RowRefused(StoreError):
-    """A record breaks a constraint of the ledger, or holds a code nobody knows: our own bug, and the record is named."""
+    """A record that the ledger cannot hold: it breaks a constraint, has a code nobody knows, or a number beyond 64 bits."""
+
+    def __init__(self, record: Any, cause: str) -> None:
+        super().__init__(f"{tag_of(record)} {record.id} is refused: {cause}")
+        self.record = record
 
 
 class Writer:
@@ -95,10 +105,35 @@ class Writer:
                 self._execute(connection, kind, list(self._made(kind, list(by_id.values()))))
         return sum(map(len, latest.values()))
 
-    def add_untraded(self, connection: Connection, records: Sequence[OpportunityRecord]) -> None:
+    def write_but_for(self, connection: Connection, records: Sequence[AnyRecord]) -> list[RowRefused]:
+        """Write as `write` does, but for the records that the database refuses; return which, and why.
+
+        One that refers to a refused one is refused too. Raises `DBAPIError` when the database fails in any other way.
+        """
+        latest = {(type(record), record.id): record for record in records if isinstance(record, LedgerRecord)}
+        return list(self._tried(connection, sorted(latest.values(), key=lambda record: _PLACES[type(record)])))
+
+    def _tried(self, connection: Connection, records: Sequence[LedgerRecord]) -> Iterator[RowRefused]:
+        try:
+            with connection.begin_nested():
+                self.write(connection, records)
+        except (DBAPIError, StoreError, ArithmeticError, ValueError) as error:
+            if not _is_refusal(error):
+                raise
+            if len(records) > 1:  # halves, in their order: what others refer to comes before them
+                middle = len(records) // 2
+                yield from self._tried(connection, records[:middle])
+                yield from self._tried(connection, records[middle:])
+            elif isinstance(error, RowRefused):
+                yield error
+            else:
+                cause = str(error.orig if isinstance(error, DBAPIError) else error)
+                yield RowRefused(records[0], cause.strip().splitlines()[0])
+
+    def add_untraded(self, connection: Connection, records: Sequence[OpportunityRecord]) -> list[RowRefused]:
         """Write opportunities under ids that are new as a rule; those that are not are replaced, as `write` does.
 
-        Raises as `write` does.
+        Returns and raises as `write_but_for` does.
         """
         rows = self._made(OpportunityRecord, records)
         try:
@@ -107,10 +142,12 @@ class Writer:
                     self._copy(connection, Opportunity.__tablename__, rows)
                 else:
                     connection.exec_driver_sql(self._insert, list(rows))
-            return
-        except IntegrityError:
-            pass  # an id is there already (the answer to an earlier commit was lost), or a row is refused
-        self.write(connection, records)
+            return []
+        except (DBAPIError, StoreError, ArithmeticError, ValueError) as error:
+            if not _is_refusal(error):
+                raise
+        # An id is there already (the answer to an earlier commit was lost), or a row is refused.
+        return self.write_but_for(connection, records)
 
     def _made(self, kind: type, records: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """Yield rows, made in small pieces: while a server takes in those before them, and within the processor's cache."""
@@ -152,20 +189,6 @@ class Writer:
         finally:
             cursor.close()
 
-    def refused(self, connection: Connection, records: Sequence[AnyRecord]) -> RowRefused | None:
-        """Return which record the database refuses, by writing one after the other; the caller rolls back."""
-        for kind in TABLES:
-            for record in records:
-                if type(record) is kind:
-                    try:
-                        self.write(connection, (record,))
-                    except RowRefused as refused:
-                        return refused
-                    except DBAPIError as error:
-                        cause = str(error.orig).strip().splitlines()[0]
-                        return _refusal(record, cause)
-        return None
-
 
 def require_known_codes(record: AnyRecord) -> None:
     """Raise `RowRefused` for a record that the ledger would not take because of a code in it."""
@@ -173,8 +196,13 @@ def require_known_codes(record: AnyRecord) -> None:
         _CODES[type(record)]((record,))
 
 
-def _refusal(record: Any, cause: str) -> RowRefused:
-    return RowRefused(f"{tag_of(record)} {record.id} is refused: {cause}")
+def _is_refusal(error: Exception) -> bool:
+    """Return whether an error speaks of what stands in a row, and not of the database's own state."""
+    if not isinstance(error, DBAPIError):
+        return True
+    # PostgreSQL's class 54: a text too long for an index, for one. Its driver calls that a failure of operation.
+    too_large = str(getattr(error.orig, "sqlstate", None)).startswith("54")
+    return too_large or isinstance(error, DataError | IntegrityError)
 
 
 def _code_check(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]], None]:
@@ -189,7 +217,7 @@ def _code_check(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any
         for get, (columns, known) in rules:
             if not known.issuperset(map(get, records)):
                 record = next(record for record in records if get(record) not in known)
-                raise _refusal(record, f"{' and '.join(columns)} cannot be {get(record)!r}")
+                raise RowRefused(record, f"{' and '.join(columns)} cannot be {get(record)!r}")
 
     return check
 
@@ -230,6 +258,8 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
     expected = [*own[:place], *more.get(kind, ()), *own[place:]]
     require(columns == expected, f"{kind.__name__} and {table.__tablename__} differ: {columns} against {expected}")
     exact = tuple(index for index, name in enumerate(own) if _mentions(hints[name], Decimal))
+    # Not only `str`: what is enumerated comes as its own class, and holds no strange characters.
+    texts = tuple(index for index, name in enumerate(own) if str in (hints[name], *get_args(hints[name])))
     named = tuple(index for index, name in enumerate(own) if _mentions(hints[name], StrEnum))
     get = attrgetter(*(called[name] for name in own))
     causes = [attributes_of(Waterfall)[name] for name in WATERFALL]
@@ -239,6 +269,8 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
         values: list[Iterable[Any]] = list(zip(*map(get, records), strict=True))
         for index in exact:
             values[index] = [None if value is None else exact_text(value) for value in values[index]]
+        for index in texts:
+            values[index] = _storable(values[index])
         for index in named:
             values[index] = [None if value is None else value.value for value in values[index]]
         if kind is PairRecord:
@@ -249,6 +281,14 @@ def row_maker(kind: type[Record], table: type[Base]) -> Callable[[Sequence[Any]]
         return zip(*values, strict=True)
 
     return rows_of
+
+
+def _storable(texts: Iterable[str | None]) -> Iterable[str | None]:
+    """Return texts with what a database cannot hold replaced: NUL in PostgreSQL, and half of a pair of UTF-16 in both."""
+    joined = "".join(filter(None, texts))
+    if "\0" not in joined and (joined.isascii() or not _UNSTORABLE.search(joined)):
+        return texts
+    return [text and _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
 
 
 def _mentions(hint: Any, wanted: type) -> bool:

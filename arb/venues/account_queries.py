@@ -5,15 +5,18 @@ of open orders, ended orders and fills are read in this order: an order that end
 come in meanwhile push others to later pages, so what is there is seen at least once. `complete` is claimed only when every page
 was read and understood, and every fill in it could be ascribed to an order.
 
-An account snapshot reads the same lists of every symbol. Fills of orders that are in no list have these queried by number: some
-venues write no client order id on a fill, and a history of orders may lag behind that of fills. One that names a foreign order
-needs no query. Transfers are read apart: a key that may not see them spoils nothing else.
+An account snapshot reads the same lists of all symbols together; where a venue does not give them so, of one symbol after the
+other. Fills of orders that are in no list have these queried by number: some venues write no client order id on a fill, and a
+history of orders may lag behind that of fills. One that names a foreign order needs no query. Bills are read apart: a key that
+may not see them spoils nothing else. A bill stands under the instant at which the balance changed, so they are read from the
+same instant on.
 """
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from arb.core.commands import QueryOrder
 from arb.core.events import AccountSnapshotTaken, Transfer
@@ -28,7 +31,13 @@ from arb.venues.fields import UnknownSymbol
 Ask = Callable[[Call], Awaitable[tuple[Any, int]]]
 """Ask one question; returns (body, received_ns), raises `VenueError`."""
 
+Found = TypeVar("Found")
+NOT_SO = VenueRejected, VenueProtocolError
+"""What shows that a venue answers, but not what it was asked: it may be asked in another way."""
+
 FOREIGN_MAX = 50
+FEW = 8
+"""How many questions about single symbols are under way at once."""
 
 
 class OrderQuery:
@@ -129,8 +138,6 @@ class OrderQuery:
 
 
 DETAILS_MAX = 50
-TRANSFERS_BACK_MS = 86_400_000
-"""Transfers are listed by when they were made, and an on-chain deposit is credited minutes or hours later."""
 
 
 class AccountSnapshot:
@@ -162,29 +169,34 @@ class AccountSnapshot:
         )
 
     async def _orders_and_fills(self) -> str | None:
-        # Every symbol to its end, whatever becomes of the others: what is left running would ask on.
-        ends = await asyncio.gather(*(self._of_symbol(symbol) for symbol in self._symbols), return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException) and not isinstance(end, VenueError):
-                raise end
-        return next((str(end) for end in ends if end is not None), None)
+        if len(self._symbols) > 1:
+            try:
+                await self._read(None)
+                return None
+            except NOT_SO:
+                pass  # one by one, then
+            except VenueError as error:
+                return str(error)
+        ends = await by_few(self._read, self._symbols)
+        return next((str(end) for end in ends.values() if end is not None), None)
 
     async def _all_transfers(self) -> str | None:
         try:
-            for pages in self._dialect.transfers(max(0, self._since_ms - TRANSFERS_BACK_MS), self._now_ms):
+            for pages in self._dialect.transfers(self._since_ms, self._now_ms):
                 await self._read_transfers(pages)
         except VenueError as error:
             return str(error)
         return None
 
-    async def _of_symbol(self, symbol: str) -> None:
+    async def _read(self, symbol: str | None) -> None:
+        """Read the lists of one symbol, of all for None."""
         dialect = self._dialect
         for pages in (dialect.open_orders(symbol), dialect.ended_orders(symbol, self._since_ms)):
             async for raw, _ in _rows(self._dialect.venue, self._ask, pages):
                 with contextlib.suppress(UnknownSymbol):  # not the one asked for
                     report = dialect.report(raw)
                     self._orders[report.venue_order_id] = report
-        unlisted: set[str] = set()
+        unlisted: set[tuple[str, str]] = set()
         async for raw, received_ns in _rows(
             self._dialect.venue, self._ask, dialect.fills(symbol, self._since_ms, None)
         ):
@@ -193,11 +205,14 @@ class AccountSnapshot:
                 self._fills[fill.key] = fill
                 named = fill.client_order_id
                 if fill.venue_order_id not in self._orders and (named is None or decode(named) is not None):
-                    unlisted.add(fill.venue_order_id)
-        if len(unlisted) > DETAILS_MAX:
-            raise VenueProtocolError(dialect.venue, f"fills of {len(unlisted)} orders that are in no list")
-        for number in sorted(unlisted):
-            await self._query_order(symbol, number)
+                    unlisted.add((fill.symbol, fill.venue_order_id))
+        if symbol is None:
+            unlisted = {(of, number) for of, number in unlisted if of in self._symbols}
+        most = max(Counter(of for of, _ in unlisted).values(), default=0)
+        if most > DETAILS_MAX:
+            raise VenueProtocolError(dialect.venue, f"fills of {most} orders that are in no list")
+        for of, number in sorted(unlisted):
+            await self._query_order(of, number)
 
     async def _query_order(self, symbol: str, venue_order_id: str) -> None:
         call = self._dialect.one_order(symbol, "", venue_order_id)
@@ -218,6 +233,26 @@ class AccountSnapshot:
             transfer = self._dialect.transfer(raw)
             if transfer is not None:
                 self._transfers[transfer.transfer_id] = transfer
+
+
+async def by_few(ask: Callable[[str], Awaitable[Found]], symbols: Sequence[str]) -> dict[str, Found | VenueError]:
+    """Ask about many symbols, a few at a time, and return what became of each.
+
+    A venue that does not answer at all is not asked any further: then the rest ends as that did.
+    """
+    ends: dict[str, Found | VenueError] = {}
+    for start in range(0, len(symbols), FEW):
+        some = symbols[start : start + FEW]
+        for symbol, end in zip(some, await asyncio.gather(*map(ask, some), return_exceptions=True), strict=True):
+            if isinstance(end, BaseException) and not isinstance(end, VenueError):
+                raise end
+            ends[symbol] = end
+        silent = next(
+            (ends[s] for s in some if isinstance(ends[s], VenueError) and not isinstance(ends[s], NOT_SO)), None
+        )
+        if silent is not None:
+            return ends | dict.fromkeys(symbols[start + FEW :], silent)
+    return ends
 
 
 async def _rows(venue: str, ask: Ask, pages: Pages) -> AsyncIterator[tuple[Any, int]]:

@@ -1,20 +1,26 @@
-"""A request before it is signed, and the JSON text its parameters become.
+"""A request on its way out: the call that a dialect makes, the JSON text its parameters become, and the bytes that leave.
 
 One writer of JSON for all venues, compact, ASCII-escaped and exact, so that the text that is signed does not depend on which
 JSON package happens to be installed. Money is text; a float is refused, for `1.2e-07` is no price.
 """
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from arb import __version__
 from arb.core.commands import CancelOrder
 
 PAGES_MAX = 200
 _TEXT_ONLY = {str}
+_METHOD = re.compile(r"[A-Z]+")
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?")
+_PORTS = {"http": 80, "https": 443}
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,3 +108,78 @@ def _flat(value: dict[str, Any]) -> str | None:
     text = '{"' + '","'.join([f'{key}":"{item}' for key, item in value.items()]) + '"}'
     simple = text.isascii() and text.isprintable() and "\\" not in text and text.count('"') == 4 * len(value)
     return text if simple else None
+
+
+class Origin(NamedTuple):
+    """Where a connection leads to."""
+
+    host: str
+    port: int
+    tls: bool
+    authority: str
+
+
+class Outgoing(NamedTuple):
+    """A request as bytes, ready to leave."""
+
+    origin: Origin
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"Outgoing({self.origin.authority}, {len(self.data)} bytes)"
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """A signed request. `url` is sent as it stands: it was signed that way.
+
+    `ready`: the same as bytes, where that was made ahead (see `made_ready`).
+    """
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str | None = None
+    ready: Outgoing | None = None
+
+    def __repr__(self) -> str:
+        # Headers hold key and signature.
+        return f"HttpRequest({self.method} {self.url.partition('?')[0]})"
+
+
+def made_ready(request: HttpRequest) -> HttpRequest:
+    """Return the request with its bytes beside it; raises `ValueError` as `render` does."""
+    return HttpRequest(request.method, request.url, request.headers, request.body, render(request))
+
+
+def render(request: HttpRequest) -> Outgoing:
+    """Return a request as bytes; raises `ValueError` for what cannot be sent as it stands, line breaks above all."""
+    scheme, _, rest = request.url.partition("://")
+    authority, _, target = rest.partition("/")
+    origin = origin_of(scheme, authority)
+    body = b"" if request.body is None else request.body.encode()
+    lines = [f"{request.method} /{target} HTTP/1.1", f"Host: {authority}", _ALWAYS]
+    lines += [f"{name}: {value}" for name, value in request.headers.items()]
+    if body or request.method != "GET":
+        lines.append(f"Content-Length: {len(body)}")
+    head = "\r\n".join(lines)
+    breaks = len(lines)  # one fewer between the lines, and one inside those that are always sent
+    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
+        raise ValueError("a line break in the address or in a header")
+    if not _METHOD.fullmatch(request.method) or " " in target or "#" in target:
+        raise ValueError(f"{request.method} with this address is no request")
+    return Outgoing(origin, head.encode("ascii") + b"\r\n\r\n" + body)
+
+
+_ALWAYS = f"User-Agent: arb/{__version__}\r\nAccept-Encoding: identity"
+
+
+@lru_cache(maxsize=64)
+def origin_of(scheme: str, authority: str) -> Origin:
+    """Return the origin; raises `ValueError` for anything but http or https, a host and perhaps a port."""
+    match = _AUTHORITY.fullmatch(authority)
+    if scheme not in _PORTS or match is None:
+        raise ValueError(f"{scheme}://{authority} is no address")
+    port = _PORTS[scheme] if match.group(2) is None else int(match.group(2))
+    if not 0 < port < 65536:
+        raise ValueError(f"{authority}: no such port")
+    return Origin(match.group(1).strip("[]"), port, scheme == "https", authority)

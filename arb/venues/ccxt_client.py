@@ -21,9 +21,8 @@ from ccxt.async_support.base.ws.client import Client
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
 from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueUnreachable
-from arb.venues.call import Call
+from arb.venues.call import Call, HttpRequest
 from arb.venues.rules.guard import SigningGuard, SigningRefused, to_decimal
-from arb.venues.transport.http import HttpRequest
 
 _EXACT = Context(prec=60)
 _RETRIES = ["maxRetriesOnFailure", "maxRetriesOnFailureDelay"]
@@ -46,6 +45,7 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
         # Set before ccxt's constructor, which already reads every attribute.
         self.wall_clock = clock
         self.guard = guard
+        self._ahead_of_steady_ns = 0
         self.server_offset_ns = 0
         self._symbols = {symbol.replace("/", self.separator): symbol for symbol in guard.symbols}
         defaults = {"enableRateLimit": False, "logger": _LOGGER, "enableLastHttpResponse": False}
@@ -79,6 +79,15 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
         except ValueError as error:
             raise ccxt.BadRequest(f"{self.id} {method} {path}: {error}") from error
         return {"url": request.url, "method": request.method, "body": request.body, "headers": request.headers}
+
+    @property
+    def server_offset_ns(self) -> int:
+        """Return what must be added to our clock to get the venue's, also after our clock was moved."""
+        return self._ahead_of_steady_ns - (self.wall_clock.wall_ns() - self.wall_clock.monotonic_ns())
+
+    @server_offset_ns.setter
+    def server_offset_ns(self, offset_ns: int) -> None:
+        self._ahead_of_steady_ns = offset_ns + (self.wall_clock.wall_ns() - self.wall_clock.monotonic_ns())
 
     def server_now_ns(self) -> int:
         """Return the venue's time: our clock corrected by the measured offset, in nanoseconds."""

@@ -73,14 +73,15 @@ class TradeDialect(Protocol):
     def order_in(self, body: Any) -> OrderReport | None:
         """Return the order in an answer to `one_order`; None when it holds none."""
 
-    def open_orders(self, symbol: str) -> Pages:
-        """Return the pages of open orders."""
+    def open_orders(self, symbol: str | None) -> Pages:
+        """Return the pages of open orders, of all symbols for None."""
 
-    def ended_orders(self, symbol: str, since_ms: int) -> Pages:
-        """Return the pages of orders that ended, or were made, since `since_ms` (venue's clock)."""
+    def ended_orders(self, symbol: str | None, since_ms: int) -> Pages:
+        """Return the pages of orders that ended, or were made, since `since_ms` (venue's clock), of all symbols for None."""
 
-    def fills(self, symbol: str, since_ms: int, venue_order_id: str | None) -> Pages:
-        """Return the pages of fills since `since_ms` (venue's clock), of one order where it is named."""
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None) -> Pages:
+        """Return the pages of fills since `since_ms` (venue's clock), newest first: of one order where it is named, of all
+        symbols for None."""
 
     def report(self, raw: Any) -> OrderReport:
         """Read one order."""
@@ -89,10 +90,10 @@ class TradeDialect(Protocol):
         """Read one fill."""
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
-        """Return the pages of deposits and of withdrawals since `since_ms` (venue's clock)."""
+        """Return the pages of the bills since `since_ms` (venue's clock): every change of a balance."""
 
     def transfer(self, raw: Any) -> Transfer | None:
-        """Read one row of `transfers`; None when it has not moved the balance for good."""
+        """Read one row of `transfers`; None for a trade, whose fills are read as such."""
 
     def dead_man(self, timeout_s: int) -> Call | None:
         """Return the call that has everything cancelled after `timeout_s`, 0 to disarm; None where there is none."""
@@ -120,6 +121,12 @@ class TradeDialect(Protocol):
 
     def fees_in(self, body: Any) -> Fees:
         """Read the account's fees."""
+
+    def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
+        """Return the calls for the account's own fees on many symbols, as few as the venue allows."""
+
+    def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
+        """Read the fees of those of `symbols` that an answer to one of `fee_lists` speaks of."""
 
     def key_calls(self) -> tuple[Call, ...]:
         """Return the calls that report what the key may do."""

@@ -29,12 +29,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     passphrase: str | None = None
 
     def __repr__(self) -> str:
-        return f"Credentials(key={self.masked})"
-
-    @property
-    def masked(self) -> str:
-        """Return enough of the key to distinguish it from another one."""
-        return f"{self.key[:4]}..." if len(self.key) > 8 else "***"
+        return f"Credentials(fingerprint={self.fingerprint})"
 
     def phrase(self, venue: str) -> str:
         """Return the passphrase; raises `ConfigError` where the venue needs one and it is not given."""

@@ -12,25 +12,11 @@ from arb.errors import VenueProtocolError
 from arb.market.numbers import EXACT
 from arb.market.order import Side
 from arb.market.symbol import Symbol
+from arb.masking import clean
 
 _DIGITS_MAX = 64
-_TEXT_MAX = 1000
 # No price, size or instant is above 10^30 or, unless 0, below 10^-30; what is would choke exact arithmetic later.
 _EXPONENT_MAX = 30
-
-
-def clean(text: str) -> str:
-    """Return text of a venue as it may be stored and shown: without control characters, and bounded in length.
-
-    A database refuses some of them (NUL), a terminal obeys others, and a line break forges a line of the log.
-    """
-    if len(text) > _TEXT_MAX:
-        text = text[:_TEXT_MAX] + "..."
-    return (
-        text
-        if text.isprintable()
-        else "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    )
 
 
 def number_or_text(text: str) -> Decimal | str:
@@ -101,9 +87,9 @@ class Fields:
         try:
             number = Decimal(value)
         except ArithmeticError:
-            raise self.bad(key, f"not a number: {value!r}") from None
+            raise self.bad(key, f"not a number: {clean(str(value))!r}") from None
         if not number.is_finite():
-            raise self.bad(key, f"not a finite number: {value!r}")
+            raise self.bad(key, f"not a finite number: {clean(str(value))!r}")
         if number and not -_EXPONENT_MAX <= number.adjusted() <= _EXPONENT_MAX:
             raise self.bad(key, f"out of all proportion: {number:.3e}")
         return number
@@ -191,21 +177,27 @@ class Fields:
             raise self.bad(key, f"not a list but {type(value).__name__}")
         return value
 
+    def names(self, key: str) -> set[str]:
+        """Return the texts of a list inside a field, and of a text the one it is; what is no text by how it is written."""
+        value = self._raw.get(key)
+        return {clean(str(name)) for name in ([value] if isinstance(value, str) and value else self.rows(key))}
+
     def raw(self, key: str) -> Any:
         """Return a field as decoded."""
         return self._raw.get(key)
 
     def _instant(self, key: str, value: Decimal, unit_ns: int) -> int:
-        if not 0 <= value < 10**14:
+        instant_ns = int(EXACT.multiply(value, Decimal(unit_ns)))
+        if not 0 <= instant_ns < 2**63:  # what no database holds is no instant
             raise self.bad(key, f"no instant: {value}")
-        return int(EXACT.multiply(value, Decimal(unit_ns)))
+        return instant_ns
 
 
 class UnknownSymbol(VenueProtocolError):
     """A symbol whose base and quote nobody knows. It is none of those we trade, so whatever is reported of it is foreign."""
 
     def __init__(self, venue: str, native: str) -> None:
-        super().__init__(venue, f"symbol {native[:40]!r}: its base and quote are not known")
+        super().__init__(venue, f"symbol {clean(native, 40)!r}: its base and quote are not known")
         self.native = native
 
 

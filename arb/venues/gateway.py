@@ -32,7 +32,7 @@ from arb.market.order import Outcome, Role
 from arb.venues.account_queries import AccountSnapshot, OrderQuery
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
-from arb.venues.call import Call, CancelBatch
+from arb.venues.call import Call, CancelBatch, HttpRequest, made_ready
 from arb.venues.ccxt_client import Signer, signed
 from arb.venues.dialect import TradeDialect
 from arb.venues.order_socket import OrderSocket
@@ -48,7 +48,7 @@ from arb.venues.rules.outcome import (
     judge_write,
 )
 from arb.venues.rules.pacing import Pacer, Priority
-from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent, made_ready
+from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.transport.network import SocketEnded
 
 EXPIRED = "expired"
@@ -78,6 +78,10 @@ class ReadyFrame(NamedTuple):
     request_id: str
     text: str
     call: Call
+
+    def __repr__(self) -> str:
+        # The text holds key and signature.
+        return f"ReadyFrame({self.request_id}, {self.call.method} {self.call.path})"
 
 
 Ready = HttpRequest | ReadyFrame
@@ -307,7 +311,7 @@ class VenueGateway:
         started_ns = self._clock.wall_ns()
         since_ns = command.since_ns + self._signer.server_offset_ns - _SINCE_MARGIN_NS
         span_ms = max(0, since_ns) // NS_PER_MS, self._reader.venue_ns() // NS_PER_MS
-        found = AccountSnapshot(self._dialect, command.symbols, span_ms, self._reader.ask_for_query)
+        found = AccountSnapshot(self._dialect, command.symbols, span_ms, self._reader.ask_for_snapshot)
         return await found.run(started_ns)
 
     async def arm_dead_man(self, timeout_s: int) -> bool:

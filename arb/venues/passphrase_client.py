@@ -11,10 +11,9 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from arb.venues.call import Call, body_text
+from arb.venues.call import Call, HttpRequest, body_text
 from arb.venues.ccxt_client import GuardedClient
 from arb.venues.rules.guard import OrderClaim, OrderFields
-from arb.venues.transport.http import HttpRequest
 
 PLACE, CANCEL = "place", "cancel"
 

@@ -4,6 +4,8 @@ An answer is judged from its status and body; what it says of our pace and of ou
 """
 
 import asyncio
+import contextlib
+import logging
 import random
 from collections.abc import Sequence
 from decimal import Decimal
@@ -14,20 +16,27 @@ import msgspec
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.core.events import BalancesReported, ClockMeasured
 from arb.errors import VenueBusy, VenueError
+from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Side
-from arb.venues.call import Call
+from arb.venues.account_queries import NOT_SO, by_few
+from arb.venues.call import Call, Pages
 from arb.venues.ccxt_client import Signer, signed
 from arb.venues.dialect import Fees, TradeDialect
+from arb.venues.fields import UnknownSymbol
 from arb.venues.rules.clock_offset import measure
 from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
 from arb.venues.rules.pacing import Pacer, Priority
 from arb.venues.rules.retry import READS, Backoff, Trouble, next_delay_s
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 
+_LOG = logging.getLogger(__name__)
 # The engine itself queries an order again, so one query does not insist for long.
 QUERIES = Backoff(first_s=0.1, cap_s=1.0, attempts_max=3, total_s=5.0)
-_FEE_MEMORY_NS = 3 * 86_400 * NS_PER_S
+_FEE_MEMORY_MS = 3 * 86_400_000
+# How far fills are read again that were read before: a history shows some of them late.
+_LATE_FILLS_MS = 600_000
+_FILL_PAGES_MAX = 20
 
 
 class VenueReader:
@@ -56,14 +65,22 @@ class VenueReader:
         self._rng = rng
         self._read_timeout_s = read_timeout_s
         self._pace_timeout_s = pace_timeout_s
+        # The latest buy of each symbol: (instant, trade id), and the asset it paid its fee in.
+        self._buys: dict[str, tuple[tuple[int, str], str]] = {}
+        self._fills_read_ms = 0
 
-    async def ask(self, call: Call, priority: int = Priority.READ, policy: Backoff = READS) -> tuple[Any, HttpAnswer]:
-        """Ask, and ask again while that may help; return body and answer, or raise `VenueError`."""
+    async def ask(
+        self, call: Call, priority: int = Priority.READ, policy: Backoff = READS, *, patient: bool = False
+    ) -> tuple[Any, HttpAnswer]:
+        """Ask, and ask again while that may help; return body and answer, or raise `VenueError`.
+
+        `patient`: wait for as long as it takes until the pace allows it, for what has to be read whatever it takes.
+        """
         started_ns = self._clock.monotonic_ns()
         attempt = 0
         while True:
             attempt += 1
-            if not await self._pacer.wait(call.scope, priority, self._pace_timeout_s):
+            if not await self._pacer.wait(call.scope, priority, None if patient else self._pace_timeout_s):
                 raise VenueBusy(self.venue, f"no slot left in {call.scope!r}", code=RATE_BUDGET)
             verdict, answer = await self._ask_once(call)
             self.obey(call.scope, verdict, answer)
@@ -77,8 +94,13 @@ class VenueReader:
             await asyncio.sleep(delay_s)
 
     async def ask_for_query(self, call: Call) -> tuple[Any, int]:
-        """Ask for a part of an order query or of an account snapshot; return body and instant of the answer."""
+        """Ask for a part of an order query; return body and instant of the answer."""
         body, answer = await self.ask(call, Priority.QUERY, QUERIES)
+        return body, answer.received_ns
+
+    async def ask_for_snapshot(self, call: Call) -> tuple[Any, int]:
+        """Ask for a part of an account snapshot, after all order queries; return body and instant of the answer."""
+        body, answer = await self.ask(call, Priority.READ, QUERIES, patient=True)
         return body, answer.received_ns
 
     async def body_of(self, call: Call) -> Any:
@@ -104,7 +126,7 @@ class VenueReader:
 
     async def listing(self) -> dict[str, Instrument]:
         """Return the rules of all spot symbols, and let the dialect learn their native names; raises `VenueError`."""
-        body, _ = await self.ask(self._dialect.listing())
+        body, _ = await self.ask(self._dialect.listing(), patient=True)
         listed = self._dialect.listed(body)
         self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
         return listed
@@ -114,11 +136,17 @@ class VenueReader:
 
         A fee that cannot be read leaves the instrument without one (reason `fee_unknown`). No venue reports what a buy pays
         its fee in, so the account's latest buy of the last days decides, if there is one; else the dialect's rule counts.
-        Raises `VenueError` when the listing cannot be read.
+        Both are asked for all symbols together, and one by one where that leaves any out. Raises `VenueError` when the listing
+        cannot be read.
         """
         listed = await self.listing()
-        wanted = [listed[symbol] for symbol in symbols if symbol in listed]
-        return tuple(await asyncio.gather(*map(self._with_fees, wanted)))
+        wanted = {symbol: listed[symbol] for symbol in symbols if symbol in listed}
+        fees = await self._fees(tuple(wanted))
+        await self._read_buys(tuple(fees))
+        return tuple(
+            self._with_fees(instrument, fees[symbol]) if symbol in fees else instrument
+            for symbol, instrument in wanted.items()
+        )
 
     async def balances(self) -> BalancesReported:
         """Read all balances; raises `VenueError` when they cannot be read."""
@@ -139,32 +167,67 @@ class VenueReader:
             return lost, None
         return judge_read(self._dialect.policy, answer, self.venue_ns()), answer
 
-    async def _with_fees(self, instrument: Instrument) -> Instrument:
+    async def _fees(self, symbols: tuple[str, ...]) -> dict[str, Fees]:
+        """Return the account's rates for those of `symbols` whose rates can be read and believed."""
+        found: dict[str, Fees] = {}
         try:
-            body, _ = await self.ask(self._dialect.fees(instrument.symbol))
-            fees = self._dialect.fees_in(body)
-        except VenueError:
-            return instrument
-        if not _plausible(fees):
-            return instrument
-        seen = await self._seen_fee_in(instrument)
-        return msgspec.structs.replace(
-            instrument, taker_fee=fees.taker, maker_fee=fees.maker, buy_fee_in=seen or fees.buy_fee_in
-        )
+            for call in self._dialect.fee_lists(symbols) if len(symbols) > 1 else ():
+                with contextlib.suppress(*NOT_SO):
+                    found |= self._dialect.fees_listed((await self.ask(call, patient=True))[0], symbols)
+        except VenueError as error:
+            _LOG.warning("fees not read: %s", error)
+            symbols = ()
+        answers = await by_few(self._fees_of, [symbol for symbol in symbols if symbol not in found])
+        found |= {symbol: fees for symbol, fees in answers.items() if isinstance(fees, Fees)}
+        return {symbol: fees for symbol, fees in found.items() if _plausible(fees)}
 
-    async def _seen_fee_in(self, instrument: Instrument) -> FeeIn | None:
-        since_ms = max(0, self.venue_ns() - _FEE_MEMORY_NS) // NS_PER_MS
-        pages = self._dialect.fills(instrument.symbol, since_ms, None)
-        try:
-            body, answer = await self.ask(pages.first)
-            fills = [self._dialect.fill(raw, answer.received_ns) for raw in pages.rows(body)]
-        except VenueError:
-            return None
-        buys = [fill for fill in fills if fill.side is Side.BUY and fill.symbol == instrument.symbol and fill.fee]
-        if not buys:
-            return None
-        paid_in = max(buys, key=lambda fill: (fill.event_ns, fill.trade_id)).fee_currency
-        return {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
+    async def _fees_of(self, symbol: str) -> Fees:
+        body, _ = await self.ask(self._dialect.fees(symbol), patient=True)
+        return self._dialect.fees_in(body)
+
+    async def _read_buys(self, symbols: tuple[str, ...]) -> None:
+        """Read the latest buys of `symbols`, as far as they were not read before."""
+        now_ms = self.venue_ns() // NS_PER_MS
+        since_ms = max(0, now_ms - _FEE_MEMORY_MS, self._fills_read_ms - _LATE_FILLS_MS)
+        if len(symbols) > 1:
+            try:
+                if await self._note_buys(self._dialect.fills(None, since_ms, None), _FILL_PAGES_MAX):
+                    symbols = ()
+                else:
+                    symbols = tuple(symbol for symbol in symbols if symbol not in self._buys)
+            except NOT_SO:
+                pass  # one by one, then
+            except VenueError:
+                return
+        answers = await by_few(lambda symbol: self._note_buys(self._dialect.fills(symbol, since_ms, None), 1), symbols)
+        if not any(isinstance(answer, VenueError) for answer in answers.values()):
+            self._fills_read_ms = now_ms
+
+    async def _note_buys(self, pages: Pages, most: int) -> bool:
+        """Note the buys on at most `most` pages of fills; return whether those were all."""
+        call: Call | None = pages.first
+        for _ in range(most):
+            if call is None:
+                break
+            body, answer = await self.ask(call, patient=True)
+            rows = pages.rows(body)
+            for raw in rows:
+                with contextlib.suppress(UnknownSymbol):
+                    self._note_buy(self._dialect.fill(raw, answer.received_ns))
+            call = pages.following(call, rows)
+        return call is None
+
+    def _note_buy(self, fill: Fill) -> None:
+        if fill.side is Side.BUY and fill.fee:
+            buy = (fill.event_ns, fill.trade_id), fill.fee_currency
+            self._buys[fill.symbol] = max(self._buys.get(fill.symbol, buy), buy)
+
+    def _with_fees(self, instrument: Instrument, fees: Fees) -> Instrument:
+        buy_fee_in = fees.buy_fee_in
+        if instrument.symbol in self._buys:
+            _, paid_in = self._buys[instrument.symbol]
+            buy_fee_in = {instrument.base: FeeIn.BASE, instrument.quote: FeeIn.QUOTE}.get(paid_in, FeeIn.OTHER)
+        return msgspec.structs.replace(instrument, taker_fee=fees.taker, maker_fee=fees.maker, buy_fee_in=buy_fee_in)
 
 
 def _plausible(fees: Fees) -> bool:

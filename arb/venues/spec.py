@@ -157,8 +157,12 @@ class SignatureReport(Protocol):
         timestamp: str | None,
         environ: Mapping[str, str],
         clock: Clock,
+        any_write: bool = False,
     ) -> dict[str, Any]:
-        """Return the steps of the signature; raises `ConfigError` for bad input."""
+        """Return the steps of the signature; raises `ConfigError` for bad input.
+
+        Writes that do more than trade are signed with `any_write` only.
+        """
 
 
 class SignatureHelp(msgspec.Struct, frozen=True):

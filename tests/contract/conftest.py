@@ -14,6 +14,7 @@ import pytest
 from tests.contract.stock_clients import SYMBOL, VENUES, Client, rest_client
 
 Levels = list[list[str]]
+JSON_BODY = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Sandbox:
     def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask the admin and return its JSON."""
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(self.info["admin"] + path, data, method=method), timeout=60) as answer:
+        with urlopen(Request(self.info["admin"] + path, data, JSON_BODY, method=method), timeout=60) as answer:
             return json.load(answer)
 
 

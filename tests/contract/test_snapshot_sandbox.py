@@ -84,7 +84,7 @@ def test_a_foreign_order_is_found_and_its_name_is_not_ours(bench: Bench) -> None
     assert by_hand <= {fill.venue_order_id for fill in found.fills}
 
 
-def test_deposits_and_withdrawals_are_found_with_their_signs(bench: Bench) -> None:
+def test_what_moves_a_balance_from_outside_is_found_by_its_bills_with_its_sign(bench: Bench) -> None:
     before = free(bench, "USDT")
     for amount in (before + 123, before + 100):
         bench.sandbox.admin("POST", "/balance", {"venue": bench.venue, "asset": "USDT", "free": str(amount)})

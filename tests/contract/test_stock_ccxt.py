@@ -325,6 +325,13 @@ def test_booked_transfers_are_deposits_and_withdrawals(stock_venue: StockVenue) 
         stock_venue.sandbox.admin("POST", "/balance", body)
 
     deposits, withdrawals = stock_venue.client.fetch_deposits("SOL"), stock_venue.client.fetch_withdrawals("SOL")
+    if (
+        stock_venue.venue == "okx"
+    ):  # its deposits reach the funding account; the trading account has transfers, in its bills
+        assert (deposits, withdrawals) == ([], [])
+        bills = stock_venue.client.private_get_account_bills({"ccy": "SOL"})["data"]
+        assert [(bill["type"], exact(bill["balChg"])) for bill in bills] == [("1", Decimal(-2)), ("1", Decimal(5))]
+        return
     assert [(each["currency"], exact(each["amount"])) for each in deposits] == [("SOL", Decimal(5))]
     assert [(each["currency"], exact(each["amount"])) for each in withdrawals] == [("SOL", Decimal(2))]
 

@@ -11,7 +11,7 @@ import msgspec
 
 from arb.clock import NS_PER_S, SystemClock
 from arb.live.control import ask
-from arb.sandbox.faults import BILLED, KINDS, STATE
+from arb.sandbox.faults import KINDS, STATE
 from tests.integration import truth
 from tests.integration.measures import Measures, completed_since, measure
 from tests.integration.support import (
@@ -70,11 +70,9 @@ _TROUBLES = (
     Trouble("ws_gap", {"count": 30}),
     Trouble("ws_garbage", {"count": 6}),
 )
-TROUBLES = {
-    name: Trouble(name, {} if kind.scope == STATE else {"count": 3})
-    for name, kind in KINDS.items()
-    if name not in BILLED  # only bills explain these
-} | {trouble.fault: trouble for trouble in _TROUBLES}
+TROUBLES = {name: Trouble(name, {} if kind.scope == STATE else {"count": 3}) for name, kind in KINDS.items()} | {
+    trouble.fault: trouble for trouble in _TROUBLES
+}
 
 
 class FaultResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from arb.clock import SystemClock
+from arb.venues.call import HttpRequest
 from arb.venues.transport.direct import DirectTransport
-from arb.venues.transport.http import HttpRequest, NeverSent
+from arb.venues.transport.http import NeverSent
 
 ORDER = '{"a":1}'
 

@@ -157,7 +157,7 @@ class SandboxProcess:
 
     def _ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.admin + path, data=data, method=method)
+        request = urllib.request.Request(self.admin + path, data, {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=START_S) as answer:
             document: dict[str, Any] = json.load(answer)
         return document

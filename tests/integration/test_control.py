@@ -27,7 +27,9 @@ from tests.integration.support import (
 
 def post(sandbox: SandboxProcess, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Ask the sandbox's admin."""
-    request = Request(sandbox.admin + path, json.dumps(body).encode(), method="POST")
+    request = Request(
+        sandbox.admin + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+    )
     with urlopen(request, timeout=60) as answer:
         reported: dict[str, Any] = json.load(answer)
     return reported

@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from arb.clock import SystemClock
+from arb.venues.call import HttpRequest
 from arb.venues.transport.direct import DirectTransport, PoolTiming, VenueTransport
-from arb.venues.transport.http import CONNECTIONS_MAX, AnswerLost, HttpAnswer, HttpRequest, NeverSent
+from arb.venues.transport.http import CONNECTIONS_MAX, AnswerLost, HttpAnswer, NeverSent
 from tests.integration.lone_server import ORDER, Venue, Visit, echo, full, run
 
 # Never sent.

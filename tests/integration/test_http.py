@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from arb.clock import SystemClock
+from arb.venues.call import HttpRequest
 from arb.venues.transport.direct import DirectTransport
-from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
+from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.transport.network import SocketTransport
 
 Make = Callable[[SystemClock], HttpTransport]

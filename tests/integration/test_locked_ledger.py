@@ -66,6 +66,7 @@ def test_where_a_pair_is_open_the_engine_runs_and_opens_nothing(ledger: Path) ->
     with locked(ledger):
         ended = run_arb("run", "--db", f"sqlite:///{ledger}", "--for", "2s", "--json", cwd=ledger.parent)
     assert "database is locked" in ended.err and "pairs are open" in ended.err
+    assert ended.code == 3, "rows are left, and only the journal has them"
     summary = json.loads(ended.out)
     assert (summary["pairs"]["opened"], summary["pairs"]["abandoned"], summary["orders"]) == (1, 1, 0)
 

@@ -146,8 +146,9 @@ def balance_changes(truth: Truth) -> dict[Key, Decimal]:
         for asset, balance in ledger["balances"].items():
             began = Decimal(ledger["initial_balances"].get(asset, 0))
             change[venue, asset] = Decimal(balance["free"]) + Decimal(balance["locked"]) - began
-        for transfer in ledger["transfers"]:
-            change[venue, transfer["asset"]] -= Decimal(transfer["amount"])
+        for bill in ledger["bills"]:
+            if bill["kind"] != "trade":
+                change[venue, bill["asset"]] -= Decimal(bill["amount"])
     return change
 
 

@@ -183,6 +183,7 @@ class _Day:
             mark_ns=closed_ns if done else None,
             exposure_quote_s=D(0) if fate <= 0.85 else D(rng.randrange(1, 10**6)).scaleb(-3),
             waterfall=self._waterfall(opportunity.best_net_e8, fate) if done else None,
+            leg_cost_e8=None if fate > 0.9 else 10**6 * (1 + pair_id % 100),
         )
         yield from self._beside(pair_id, route, size, decided_ns)
         legs = {"buy": D(1), "sell": D(0) if rejected else short}

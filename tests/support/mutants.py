@@ -41,15 +41,33 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = {
+    "clock-unanchored": Mutant(
+        "our clock is put on the venues' time before the first entry",
+        "arb/live/anchoring.py",
+        "        self._shift(by_ns)\n        ahead_ns",
+        "        ahead_ns",
+    ),
     "still-books": Mutant(
         "nothing opens on books that stand still",
         "arb/core/books.py",
         "        if connection.pace.book_still(row, now_ns):\n            return Reason.STALE_BOOK\n",
         "",
     ),
+    "loss-goes-on": Mutant(
+        "nothing opens once the day's loss has reached its limit",
+        "arb/core/risk/limits.py",
+        '    if state.control.day_loss_blocks(now_ns):\n        return "daily_loss_quote"\n',
+        "",
+    ),
+    "bills-unread": Mutant(
+        "bills explain what no fill does",
+        "arb/core/accounts/balance_reconciler.py",
+        "        for transfer in event.transfers:\n            self._count(event.venue, transfer, event.t_ns)\n",
+        "",
+    ),
     "steps-unread": Mutant(
         "nothing opens where an order was off the steps until the listing is read again",
-        "arb/core/opportunities/detector.py",
+        "arb/core/opportunities/obstacles.py",
         "(venue, symbol) in state.rules_awaited or ",
         "",
     ),
@@ -192,7 +210,7 @@ MUTANTS = {
     ),
     "ledger-opens": Mutant(
         "nothing opens while the ledger takes no rows",
-        "arb/core/opportunities/detector.py",
+        "arb/core/opportunities/obstacles.py",
         'if "ledger" in state.store_blocked:',
         "if not state.venues:",
     ),
@@ -234,7 +252,7 @@ MUTANTS = {
     ),
     "late-opens": Mutant(
         "nothing opens in the symbol and at the venues of a late pair",
-        "arb/core/opportunities/detector.py",
+        "arb/core/opportunities/obstacles.py",
         "if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):",
         "if not state.control.opening_allowed:",
     ),
@@ -265,7 +283,7 @@ MUTANTS = {
     "lifts-unknown": Mutant(
         "nothing lifts itself while an order is unknown",
         "arb/core/risk/late_legs.py",
-        "if state.lost or any(pair.has_unknown for pair in self.manager.unfinished) or self.manager.unknown_orders():",
+        "if state.lost or any(pair.has_unknown for pair in self.orders.unfinished) or self.orders.unknown_orders():",
         "if state.lost:",
     ),
     "lifts-again": Mutant(
@@ -357,6 +375,24 @@ MUTANTS = {
         "                self._revive(opened[pair_id], change)\n",
         "                pass\n",
     ),
+    "leg-cost-ignored": Mutant(
+        "an edge must pay for what legs have cost",
+        "arb/core/pricing/sizes.py",
+        "self.min_edge = terms.min_edge + Fraction(leg_cost_bps) if leg_cost_bps else terms.min_edge",
+        "self.min_edge = terms.min_edge",
+    ),
+    "leg-cost-twice": Mutant(
+        "a pair that a late fill reopens is learned from once",
+        "arb/core/pairs/closing.py",
+        "state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, now_ns))",
+        "pass",
+    ),
+    "leg-cost-forgotten": Mutant(
+        "what was learned survives a restart",
+        "arb/core/accounts/restart.py",
+        "    state.leg_costs.restore(restored.leg_costs)\n",
+        "",
+    ),
 }
 
 
@@ -393,7 +429,7 @@ def hunt(mutant: Mutant, first: int, count: int) -> tuple[int, str] | None:
     """
     with tempfile.TemporaryDirectory(prefix="arb-mutant-") as folder:
         place, seed = Path(folder), first
-        _copy(place)
+        copy_to(place)
         apply(mutant, place)
         while (found := _simulate(place, seed, first + count - seed)) is not None:
             if _simulate(REPO, found[0], 1) is None:
@@ -424,7 +460,8 @@ def apply(mutant: Mutant, place: Path) -> None:
     path.write_text(text.replace(mutant.old, mutant.new))
 
 
-def _copy(place: Path) -> None:
+def copy_to(place: Path) -> None:
+    """Copy the program into a directory."""
     for part in PARTS:
         source = REPO / part
         if source.is_dir():

@@ -7,7 +7,8 @@ import queue
 import pytest
 
 from arb.cli import main
-from arb.logs import SECRETS, BoundedQueueHandler, SecretMask, logging_to
+from arb.logs import BoundedQueueHandler, logging_to
+from arb.masking import SECRETS, SecretMask
 
 SECRET = "hunter22-hunter22"
 
@@ -65,3 +66,18 @@ def test_after_the_block_the_loggers_are_as_before() -> None:
     with logging_to(io.StringIO()):
         pass
     assert logging.getLogger().handlers == handlers
+
+
+def test_nothing_that_others_wrote_passes_for_a_line_of_the_log() -> None:
+    stream, forged = io.StringIO(), "refused\n2026-01-01T00:00:00.000Z ERROR   arb: forged\x1b[2J\u0085\u2028end"
+    with logging_to(stream):
+        log = logging.getLogger("arb.test")
+        log.warning("gate: %s", forged)
+        try:
+            raise ValueError(forged)
+        except ValueError:
+            log.exception("it failed")
+    lines = stream.getvalue().split("\n")
+    assert [line for line in lines if line.startswith("2026-01-01")] == []
+    assert all(line.isprintable() for line in lines)
+    assert sum("forged" in line for line in lines) >= 2

@@ -1,6 +1,6 @@
 """Compare what we believe of the accounts with what the venues report: balances, and whole account snapshots.
 
-At the start a snapshot is taken of every account before anything may open there: orders, fills and transfers since shortly
+At the start a snapshot is taken of every account before anything may open there: orders, fills and bills since shortly
 before the journal's last entry. What the journal knows is settled the sooner for it. An order that has our prefix and is not
 in the journal joins the pair it belongs to, or a pair is rebuilt from it (`recovery`). Everything else is foreign. A second
 snapshot changes nothing.
@@ -41,7 +41,7 @@ class AccountReconciler:
         self.balances = balances
         # From when on the first snapshot of each account reads.
         self._since_ns = 0
-        # Venues with a basis from a previous process: since when fills and transfers have to explain the first balances.
+        # Venues with a basis from a previous process: since when fills and bills have to explain the first balances.
         self._explain_from_ns: dict[str, int] = {}
         self._reported_venues: set[str] = set()
         # The client order ids in the latest part of the journal.
@@ -59,12 +59,13 @@ class AccountReconciler:
 
     def recover(self, restored: Restored, now_ns: int) -> None:
         """Go on from what a previous process has left in the journal."""
-        last_ns = restored.last_ns or now_ns
+        # What lies ahead of us was written by a clock that was wrong, so nobody knows when it was.
+        last_ns = (restored.last_ns or now_ns) if restored.last_ns <= now_ns else 0
         self._since_ns = max(last_ns - SNAPSHOT_MARGIN_S * NS_PER_S, now_ns - SNAPSHOT_MAX_S * NS_PER_S)
         self._known = frozenset(restored.known)
         self.foreign.restore(restored.foreign_orders, restored.foreign_fills)
         self._received_ns = dict(_received_before(restored))
-        self._explain_from_ns = self.balances.recover(restored.agreed, now_ns - SNAPSHOT_MAX_S * NS_PER_S)
+        self._explain_from_ns = self.balances.recover(restored.agreed, now_ns - SNAPSHOT_MAX_S * NS_PER_S, now_ns)
 
     def account_named(self, venue: str) -> None:
         """Go on from what was agreed on with a venue's account, whose name is known only now."""

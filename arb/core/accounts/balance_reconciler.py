@@ -1,12 +1,16 @@
-"""Explain every change of a balance by fills, fees and transfers, our own and foreign ones, or stop trading the asset.
+"""Explain every change of a balance by fills, fees and bills, our own and foreign ones, or stop trading the asset.
 
 A venue's complete report is compared with the totals we compute whenever nothing of ours is under way there. An asset that
-differs counts as unexplained: nothing is opened with it there, and an account snapshot is taken (orders, fills, deposits,
-withdrawals). What it finds is counted and the balances are read again. A transfer is listed by when it was made but may be
-credited up to a day later: one that the snapshot before did not show has been credited since. What is still unexplained after
-`drift_grace_ms`, by balances that were read after such a snapshot (or after `SNAPSHOTS_BEFORE_STOP` that could not be
-completed), stops the asset at that venue until the user resumes; the incident names the exact difference. Balances and
-histories that are merely late are explained in time and stop nothing.
+differs counts as unexplained: nothing is opened with it there, and an account snapshot is taken (orders, fills, bills). What it
+finds is counted, each bill once by its id, over restarts too, and the balances are read again. A bill that the snapshot before
+did not show counts as later than that, for lists may lag. What is still unexplained after `drift_grace_ms`, by balances that
+were read after such a snapshot (or after `SNAPSHOTS_BEFORE_STOP` that could not be completed), stops the asset at that venue
+until the user resumes; the incident names the exact difference. Balances and histories that are merely late are explained in
+time and stop nothing.
+
+One such difference is agreed instead: more than we compute, of one asset alone at its venue, worth at most
+`drift_ignore_quote` by a live book, and ten times that on one UTC day. An incident records it. Anything missing stops its
+asset, however little.
 
 Where pair follows pair, something of ours is always under way and nothing could ever be compared. So where a comparison is
 overdue (a balance is unexplained, or none was possible for `OVERDUE_REFRESHES` refreshes) openings there are held back: for
@@ -28,6 +32,7 @@ from arb.core.records import AgreedAccount, AgreedRecord
 from arb.core.state import EngineState
 from arb.core.timers import DriftTimer
 from arb.market.numbers import plain
+from arb.market.symbol import Symbol
 
 REFRESH_AGAIN_MS = 1_000
 OVERDUE_REFRESHES = 2
@@ -65,7 +70,8 @@ class BalanceReconciler:
         self._agreed_ns: dict[str, int] = {}
         self._agreed: dict[str, AgreedAccount] = {}
         self._asked_ns: dict[str, int] = {}
-        self._transfers: dict[tuple[str, str], None] = {}
+        # By (venue, id), when each transfer was made (our clock).
+        self._transfers: dict[tuple[str, str], int] = {}
         # When the last snapshot that read all transfers began.
         self._transfers_read_ns: dict[str, int] = {}
 
@@ -87,7 +93,8 @@ class BalanceReconciler:
         unsettled = [found for found in differences if not inventory.explain(found.venue, found.asset)]
         inventory.forget_uncertain(event.venue, {found.asset for found in differences}, event.asked_ns)
         self._note_explained({found.asset for found in unsettled}, event)
-        stopped = [found for found in unsettled if self._stop_if_hopeless(found, event)]
+        alone = len(unsettled) == 1
+        stopped = [found for found in unsettled if self._stop_if_hopeless(found, event, alone=alone)]
         if self._of(event.venue):
             self._snapshot_if_due(event.venue, event.t_ns)
             self._wake(event.venue, event.t_ns)
@@ -103,7 +110,7 @@ class BalanceReconciler:
             self._transfers_read_ns[event.venue] = event.started_ns
         for _, unexplained in self._of(event.venue):
             unexplained.snapshots += 1
-            unexplained.unread = "" if event.transfers_complete else "; its deposits and withdrawals cannot be read"
+            unexplained.unread = "" if event.transfers_complete else "; its bills cannot be read"
             if event.complete:
                 unexplained.snapshot_ns = event.started_ns
         if self._of(event.venue):
@@ -133,14 +140,21 @@ class BalanceReconciler:
         self._agreed_ns[venue] = asked_ns
         totals = state.inventory.totals(venue)
         account_id = state.venues[venue].account_id
-        self._agreed[account_id] = AgreedAccount(account_id, asked_ns, totals)
+        first_ns = (
+            asked_ns - 2 * SNAPSHOT_MARGIN_S * NS_PER_S
+        )  # no snapshot reads from before that, clock errors included
+        bills = sorted(
+            number for (at, number), made_ns in self._transfers.items() if at == venue and made_ns >= first_ns
+        )
+        self._agreed[account_id] = AgreedAccount(account_id, asked_ns, totals, tuple(bills))
         state.out.persist(AgreedRecord(accounts=tuple(agreed for _, agreed in sorted(self._agreed.items()))))
 
-    def recover(self, record: AgreedRecord | None, not_before_ns: int) -> dict[str, int]:
+    def recover(self, record: AgreedRecord | None, not_before_ns: int, now_ns: int) -> dict[str, int]:
         """Compute from the totals a previous process agreed on; return when that was, for each venue with such a basis."""
         accounts = () if record is None else record.accounts
-        # Anything older is no basis any more; accounts that are gone would be kept, and their history read, for ever.
-        self._agreed = {agreed.account_id: agreed for agreed in accounts if agreed.ns >= not_before_ns}
+        # Anything older is no basis any more; accounts that are gone would be kept, and their history read, for ever. What was
+        # agreed on by a clock that was ahead does not say which fills it holds.
+        self._agreed = {agreed.account_id: agreed for agreed in accounts if not_before_ns <= agreed.ns <= now_ns}
         found = {venue: self.recover_at(venue) for venue in self.state.venues}
         return {venue: ns for venue, ns in found.items() if ns is not None}
 
@@ -150,6 +164,7 @@ class BalanceReconciler:
         if agreed is None:
             return None
         self.state.inventory.restore_basis(venue, agreed.totals, agreed.ns)
+        self._transfers.update(dict.fromkeys(((venue, number) for number in agreed.bills), agreed.ns))
         self._agreed_ns[venue] = agreed.ns
         return agreed.ns
 
@@ -169,8 +184,11 @@ class BalanceReconciler:
     def _of(self, venue: str) -> list[tuple[str, Unexplained]]:
         return [(asset, found) for (held_at, asset), found in self._unexplained.items() if held_at == venue]
 
-    def _stop_if_hopeless(self, difference: BalanceDifference, event: BalancesReported) -> bool:
-        """Note a difference; stop its asset, and return True, when time and snapshots have not explained it."""
+    def _stop_if_hopeless(self, difference: BalanceDifference, event: BalancesReported, *, alone: bool) -> bool:
+        """Note a difference; stop its asset, and return True, when time and snapshots have not explained it.
+
+        `alone`: no other asset of the venue differs, so that it may be agreed instead.
+        """
         key = (difference.venue, difference.asset)
         unexplained = self._unexplained.setdefault(key, Unexplained(event.t_ns))
         self.state.suspected.add(key)
@@ -179,8 +197,34 @@ class BalanceReconciler:
         looked_into = 0 < unexplained.snapshot_ns < event.asked_ns
         if not looked_into and unexplained.snapshots < SNAPSHOTS_BEFORE_STOP:
             return False
+        if looked_into and alone and self._agree_credit(difference, event):
+            return False
         self._stop(difference, unexplained, event)
         return True
+
+    def _agree_credit(self, difference: BalanceDifference, event: BalancesReported) -> bool:
+        """Agree to a small credit that nothing explains; return whether it is one."""
+        state, venue, asset = self.state, difference.venue, difference.asset
+        amount, price = difference.reported - difference.computed, self._live_price(asset, event.t_ns)
+        if amount <= 0 or price is None:
+            return False
+        if not state.control.agree_credit(state.venues[venue].account_id, asset, amount * price, event.t_ns):
+            return False
+        text = f"{asset} at {venue}: a credit of {plain(amount)} that no bill explains is agreed (`drift_ignore_quote`)"
+        state.out.persist(state.control.record(event.t_ns, text))
+        state.incident(IncidentKind.CREDIT_AGREED, text, event.t_ns, severity=Severity.INFO, venue=venue)
+        self._take_as_basis(difference, event)
+        return True
+
+    def _live_price(self, asset: str, now_ns: int) -> Decimal | None:
+        """Return the highest quote price of an asset in books that may be traded on; None without one."""
+        state = self.state
+        quote = Symbol.of(state.settings.symbols[0]).quote
+        if asset == quote:
+            return Decimal(1)
+        symbol = f"{asset}/{quote}"
+        usable = (venue for venue in state.venues_of(symbol) if state.books.unusable(venue, symbol, now_ns) is None)
+        return max((mid for venue in usable if (mid := state.books.mid(venue, symbol))), default=None)
 
     def _stop(self, difference: BalanceDifference, unexplained: Unexplained, event: BalancesReported) -> None:
         state, venue, asset = self.state, difference.venue, difference.asset
@@ -193,9 +237,14 @@ class BalanceReconciler:
         state.control.stopped[state.venues[venue].account_id, asset] = text
         state.out.persist(state.control.record(event.t_ns, text))
         state.incident(IncidentKind.BALANCE_DRIFT, text, event.t_ns, severity=Severity.CRITICAL, venue=venue)
-        state.inventory.take_as_basis(venue, event.asked_ns, event.t_ns, asset)
+        self._take_as_basis(difference, event)
+
+    def _take_as_basis(self, difference: BalanceDifference, event: BalancesReported) -> None:
+        """Compute from what is reported of an asset now, so that what differs is settled."""
+        venue, asset = difference.venue, difference.asset
+        self.state.inventory.take_as_basis(venue, event.asked_ns, event.t_ns, asset)
         del self._unexplained[venue, asset]
-        state.suspected.discard((venue, asset))
+        self.state.suspected.discard((venue, asset))
 
     def _note_explained(self, differing: set[str], event: BalancesReported) -> None:
         for asset, unexplained in self._of(event.venue):
@@ -241,12 +290,12 @@ class BalanceReconciler:
             return
         while len(self._transfers) >= TRANSFERS_KEPT:
             self._transfers.pop(next(iter(self._transfers)))
-        self._transfers[key] = None
         state = self.state
         made_ns = transfer.event_ns - (state.venues[venue].offset_ns or 0)
+        self._transfers[key] = made_ns
         at_ns = max(made_ns, self._transfers_read_ns.get(venue, 0))
         amounts: dict[str, Decimal] = {transfer.asset: transfer.amount}
         if state.inventory.apply(venue, amounts, at_ns, TRANSFER_SLACK_NS, (made_ns, max(made_ns, now_ns))):
-            kind = "deposit" if transfer.amount > 0 else "withdrawal"
-            text = f"{kind} {transfer.transfer_id} of {plain(abs(transfer.amount))} {transfer.asset} at {venue}"
+            kind = transfer.kind or ("deposit" if transfer.amount > 0 else "withdrawal")
+            text = f"{kind} {transfer.transfer_id} of {plain(transfer.amount)} {transfer.asset} at {venue}"
             state.incident(IncidentKind.TRANSFER, text, now_ns, severity=Severity.INFO, venue=venue)

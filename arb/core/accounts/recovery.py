@@ -64,7 +64,7 @@ def _return_order(
     order = _order(state, pair, name, report, now_ns)
     pair.orders[order.client_order_id] = order
     manager.know(order)
-    state.out.persist(order.record())
+    state.out.persist(*order.news())
     text = f"pair {pair.id}: its order {order.client_order_id}, which the journal does not know, is recovered"
     state.incident(IncidentKind.RECOVERED, text, now_ns, venue=order.venue, pair_id=pair.id)
     _query_and_cancel(state, manager, order, now_ns)
@@ -100,7 +100,7 @@ def _rebuild_pair(
     state.tally.opened += 1
     manager.add(pair)
     base = Symbol.of(plan.symbol).base
-    state.out.persist(plan, pair.record(base), *(order.record() for order in pair.orders.values()))
+    state.out.persist(plan, pair.record(base), *(row for order in pair.orders.values() for row in order.news()))
     names = ", ".join(pair.orders)
     text = f"pair {pair.id}: orders with our prefix that the journal does not know are recovered: {names}"
     state.incident(IncidentKind.RECOVERED, text, now_ns, pair_id=pair.id)

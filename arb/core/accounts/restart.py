@@ -25,12 +25,14 @@ from arb.core.records import (
     AgreedRecord,
     ControlRecord,
     FillRecord,
+    LegCostRecord,
     OrderRecord,
     PairRecord,
     PairState,
     PlanRecord,
     ResidualsRecord,
 )
+from arb.core.settings import Timing
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
 from arb.market.ids import number_again, sandbox_of, venue_of_account
@@ -64,12 +66,18 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     foreign_fills: tuple[FillRecord, ...] = ()
     former_accounts: dict[str, str] = {}
     """Former account names, each with the present one, as journalled."""
+    leg_costs: tuple[LegCostRecord, ...] = ()
 
 
 def restore(state: EngineState, manager: OrderManager, restored: Restored, now_ns: int) -> None:
-    """Recover halts, residuals and unfinished pairs, and query every order that is not settled."""
+    """Recover halts, residuals and unfinished pairs, and query every order that is not settled.
+
+    Instants past `now_ns` were written down by a clock that was ahead: they count as now.
+    """
     if restored.control is not None:
         state.control.restore(restored.control)
+        state.control.lifted_ns = min(state.control.lifted_ns, now_ns)
+    state.leg_costs.restore(restored.leg_costs)
     present = _present_accounts(state, restored)
     numbers: set[int] = set()
     if restored.residuals is not None:
@@ -181,7 +189,8 @@ def _untraded(state: EngineState, pair: PairTrade) -> list[str]:
     return sorted(venue for venue in venues - set(state.absent) if not state.books.has(venue, pair.plan.symbol))
 
 
-def _rebuild(state: EngineState, rows: OpenPair, numbers: set[int], now_ns: int) -> PairTrade:
+def _rebuild(state: EngineState, written: OpenPair, numbers: set[int], now_ns: int) -> PairTrade:
+    rows = _not_ahead(written, state.timing, now_ns)
     number = number_again(rows.plan.pair_id)
     while number in numbers:
         number += 1  # very rare; then only a third process may fail to match a lost order with its pair
@@ -196,3 +205,26 @@ def _rebuild(state: EngineState, rows: OpenPair, numbers: set[int], now_ns: int)
     pair = PairTrade.restored(rows.plan, rows.pair, number, orders, now_ns)
     pair.await_snapshots_until_ns = now_ns + RECOVERY_WAIT_S * NS_PER_S
     return pair
+
+
+def _not_ahead(rows: OpenPair, timing: Timing, now_ns: int) -> OpenPair:
+    """Return the rows of a pair with no instant past now: else its orders would stay unknown until our clock gets there."""
+
+    def order_of(record: OrderRecord) -> OrderRecord:
+        if record.journalled_ns <= now_ns:
+            return record
+        expires_ns, offset_ns = record.expires_ns, record.offset_ns
+        if expires_ns is None:
+            expires_ns = record.journalled_ns + timing.order_expiry_ms * NS_PER_MS
+        if expires_ns > now_ns + timing.unknown_grace_ms * NS_PER_MS:
+            # It was signed by the venue's time, and that is what it is held against, however wrong ours was.
+            expires_ns, offset_ns = now_ns + timing.unknown_grace_ms * NS_PER_MS, None
+        sent_ns = None if record.sent_ns is None else now_ns
+        return msgspec.structs.replace(
+            record, journalled_ns=now_ns, sent_ns=sent_ns, expires_ns=expires_ns, offset_ns=offset_ns
+        )
+
+    decided_ns = min(rows.pair.decided_ns, now_ns)
+    return msgspec.structs.replace(
+        rows, pair=msgspec.structs.replace(rows.pair, decided_ns=decided_ns), orders=tuple(map(order_of, rows.orders))
+    )

@@ -24,7 +24,7 @@ from arb.core.pricing.terms import PairTerms
 from arb.core.reasons import Reason, RepairReason
 from arb.core.records import AlternativeRecord, AlternativeStage, AlternativeWay
 from arb.core.settings import OnSingleLeg
-from arb.market.numbers import bps, exact, to_e8
+from arb.market.numbers import ZERO, bps, exact, to_e8
 from arb.market.order import Role, Side
 
 BPS = Decimal(10_000)
@@ -35,7 +35,8 @@ REPAIRS_EXPLAINED = 8
 class Considered(msgspec.Struct, frozen=True):
     """One route when a pair of its symbol was opened: the plan judged and the answer, or the books without an edge.
 
-    `answer` is the plan that was opened, or the reason against the route; None where no edge was found.
+    `answer` is the plan that was opened, or the reason against the route; None where no edge was found. `leg_cost_bps` is what
+    its legs were expected to cost.
     """
 
     route: Route
@@ -44,6 +45,7 @@ class Considered(msgspec.Struct, frozen=True):
     answer: Plan | Reason | None
     asks: Depth | None = None
     bids: Depth | None = None
+    leg_cost_bps: Decimal = ZERO
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -151,7 +153,7 @@ def _without_edge(entry: _Entry, considered: Considered) -> AlternativeRecord:
     reason = considered.answer if isinstance(considered.answer, Reason) else Reason.NO_DEPTH
     asks, bids, terms = considered.asks, considered.bids, considered.terms
     if considered.answer is None and asks is not None and bids is not None and asks.total and bids.total:
-        answer = evaluate(terms, asks, bids)
+        answer = evaluate(terms, asks, bids, leg_cost_bps=considered.leg_cost_bps)
         if isinstance(answer, Refusal):
             reason, best = answer.reason, answer.best_net_decimal()
             net_e8 = None if best is None else to_e8(best)
@@ -179,7 +181,7 @@ def _larger(considered: Considered, taken: Plan) -> tuple[Plan, Reason] | None:
     best, asks, bids = considered.best, considered.asks, considered.bids
     if best is None or best.sell_size == taken.sell_size or asks is None or bids is None:
         return None
-    rich = evaluate(considered.terms, asks, bids)
+    rich = evaluate(considered.terms, asks, bids, leg_cost_bps=considered.leg_cost_bps)
     short = isinstance(rich, Plan) and rich.sell_size != taken.sell_size
     return best, Reason.INSUFFICIENT_BALANCE if short else Reason.EDGE_BELOW_THRESHOLD
 

@@ -2,17 +2,21 @@
 
 `mark` runs per frame and only compares best quotes. `act` runs when nothing more waits on the sockets: it sizes every route
 of the marked symbols, keeps the episodes, and checks the routes with an edge, best first; the answer is either a plan to open
-or the first reason of the fixed order that stands against it.
+or the first reason of the fixed order that stands against it. Where many symbols are marked at once, those whose best quotes
+promise most come first, and only a few at a time: a pair leaves before the next symbol is judged, and what comes meanwhile is
+read.
 """
 
+import heapq
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from arb.clock import NS_PER_MS
-from arb.core.accounts.fees import unsupported
 from arb.core.incidents import IncidentKind
 from arb.core.opportunities.alternatives import Considered
 from arb.core.opportunities.episodes import Edge, Episode, Episodes, Route
-from arb.core.opportunities.opener import open_pair
+from arb.core.opportunities.leg_costs import BPS, MILLI
+from arb.core.opportunities.obstacles import TOKENS_PER_VENUE, Obstacles, Refused
 from arb.core.opportunities.standing import StandingEdges
 from arb.core.orders.manager import OrderManager
 from arb.core.pricing.depth import Depth
@@ -20,17 +24,16 @@ from arb.core.pricing.partial import worst_partial_ok
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import episode as episode_plan
 from arb.core.pricing.spread import evaluate, least_edge
-from arb.core.pricing.terms import EdgeLimits, Funds, PairTerms, VenueTerms
+from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
 from arb.core.risk.limits import breached
 from arb.core.state import IDS_PER_RUN, EngineState
 from arb.core.timers import EpisodesTimer
 from arb.market.numbers import exact, to_e8
-from arb.market.symbol import Symbol
 
-TOKENS_PER_VENUE = 2
-"""Placements that a venue must have room for: one for the leg and one for a hedge of it."""
+JUDGED_MAX = 8
+"""Symbols judged at one drain: a few milliseconds."""
 Judged = tuple[Route, Plan, Plan | Reason, int | None]
 """A route with an edge, the best trade there, the answer, and the id of the pair that was opened, if one was."""
 Sides = tuple[dict[str, Depth], dict[str, Depth]]
@@ -45,16 +48,29 @@ class Detector:
         self.manager = manager
         self.episodes = Episodes(0, 0, 0)
         self.standing = StandingEdges(state.limits.max_edge_bps)
+        self.obstacles = Obstacles(state, manager)
         self._closed: list[OpportunityRecord] = []
         self._terms: dict[Route, PairTerms] = {}
         self._routes: dict[str, list[Route]] = {}
         self._by_book: dict[tuple[str, str], list[Route]] = {}
         self._marked: set[str] = set()
         self._watched: set[str] = set()
+        # Marked symbols of which a book was about to change when they were looked at: judged once the others have been.
+        self._awaiting: set[str] = set()
+        self.unfinished = False
+        """Whether the last `act` left marked symbols for the next one, which need not wait for anything."""
+        # What the marked symbols that the last drains left over promise.
+        self._promised: dict[str, float] = {}
+        # What is left of a sale, and what a purchase costs, per unit, by symbol: the floats only rank.
+        self._keeps: dict[str, list[tuple[str, float, float]]] = {}
+        # Symbols whose terms hold limits of before a venue's health changed.
+        self._old_limits: set[str] = set()
         # When the timer that closes episodes is set for; one that comes too early asks for the next.
         self._wake_ns = 0
-        # Routes that a retired book ended while an episode of theirs was open.
+        # Routes that ended while an episode of theirs was open.
         self._ended: list[Route] = []
+        # Whether an event has passed since obstacles were compared.
+        self._state_changed = False
 
     def start(self) -> None:
         """Begin the episodes of a run; the run's id must be known."""
@@ -63,8 +79,9 @@ class Detector:
         self.episodes = Episodes(state.run_id, first, state.timing.close_after_ms * NS_PER_MS)
 
     def rules_changed(self, symbol: str) -> None:
-        """Rebuild the terms of a symbol's routes from the instruments and books known now."""
+        """Rebuild a symbol's routes and their terms from the instruments and books known now; have it judged again."""
         state = self.state
+        before = self._forget(symbol)
         listed = [
             (venue, VenueTerms.of(instrument))
             for venue in state.venues_of(symbol)
@@ -73,28 +90,38 @@ class Detector:
             and instrument.tradable
         ]
         self._routes[symbol] = []
+        self._old_limits.discard(symbol)
+        self._keeps[symbol] = [(venue, 1 - float(of.taker_fee), 1 + float(of.taker_fee)) for venue, of in listed]
         for buy_venue, buy in listed:
             self._by_book[buy_venue, symbol] = []
             for sell_venue, sell in listed:
                 if buy_venue != sell_venue:
                     route = (symbol, buy_venue, sell_venue)
-                    limits = EdgeLimits.of(state.limits, state.health.share((buy_venue, sell_venue)))
-                    self._terms[route] = PairTerms(state.books.scales[symbol], buy, sell, limits)
+                    self._terms[route] = PairTerms(state.books.scales[symbol], buy, sell, self._limits(route))
                     self._routes[symbol].append(route)
         for route in self._routes[symbol]:
             self._by_book[route[1], symbol].append(route)
             self._by_book[route[2], symbol].append(route)
+        self._ended += [route for route in before if route not in self._terms and self.episodes.is_open(route)]
+        self._marked.add(symbol)
 
-    def books_changed(self, symbol: str) -> None:
-        """Forget all that was worked out for a symbol of which a book came or went: its scale may be another now."""
-        before = self._routes.pop(symbol, [])
-        self._terms = {route: terms for route, terms in self._terms.items() if route[0] != symbol}
-        self._by_book = {key: routes for key, routes in self._by_book.items() if key[1] != symbol}
-        self.rules_changed(symbol)
-        ended = [route for route in before if route not in self._terms and self.episodes.is_open(route)]
-        if ended:
-            self._ended += ended
-            self._marked.add(symbol)  # so that `act` is called, and their episodes end
+    def health_changed(self, symbols: Iterable[str]) -> None:
+        """Have the terms of `symbols` hold other limits from their next judgement on; quotes cross as they did."""
+        self._old_limits.update(symbols)
+        self.mark_all()
+
+    def _limits(self, route: Route) -> EdgeLimits:
+        return EdgeLimits.of(self.state.limits, self.state.health.share(route[1:]))
+
+    def _forget(self, symbol: str) -> list[Route]:
+        """Forget what was worked out for a symbol; return the routes it had."""
+        routes = self._routes.pop(symbol, [])
+        for route in routes:
+            del self._terms[route]
+            self.obstacles.forget(route)
+        for venue in {venue for _, *venues in routes for venue in venues}:
+            del self._by_book[venue, symbol]
+        return routes
 
     def mark(self, rows: Iterable[int]) -> None:
         """Mark the symbols of changed rows whose best quotes cross after fees, or whose episodes may have ended."""
@@ -105,6 +132,7 @@ class Detector:
                 continue  # its book was retired meanwhile
             venue, symbol = key
             if symbol in self._marked:
+                self._promised.pop(symbol, None)
                 continue
             if symbol in self._watched or self._any_crosses(venue, symbol):
                 self._marked.add(symbol)
@@ -116,7 +144,11 @@ class Detector:
     @property
     def marked(self) -> bool:
         """Return whether there is anything to act on."""
-        return bool(self._marked)
+        return bool(self._marked or self._awaiting) or (self._state_changed and bool(self.obstacles))
+
+    def state_changed(self) -> None:
+        """Have the obstacles of refused routes compared: at the next `act`, once for all events until then."""
+        self._state_changed = True
 
     def _any_crosses(self, venue: str, symbol: str) -> bool:
         """Return whether a route from or to this book crosses; every venue's quotes are read once for its two routes."""
@@ -133,19 +165,50 @@ class Detector:
         return False
 
     def act(self, now_ns: int) -> None:
-        """Judge every marked symbol once, on the books as they stand."""
-        marked, self._marked = sorted(self._marked), set()
+        """Judge the most promising marked symbols, on the books as they stand, until a pair opens."""
+        if self._state_changed:
+            self._state_changed = False
+            self._marked.update(symbol for symbol, *_ in self.obstacles.freed(now_ns))
+        if not self.unfinished:
+            self._marked |= self._awaiting
+            self._awaiting.clear()
         ended, self._ended = self._ended, []
         for route in ended:
             self.episodes.miss(route, now_ns)
-        for symbol in marked:
-            self._act_on(symbol, now_ns)
+        for symbol in self._best_marked():
+            self._marked.discard(symbol)
+            self._awaiting.discard(symbol)
+            self._promised.pop(symbol, None)
+            if self._act_on(symbol, now_ns):
+                break
+        self.unfinished = bool(self._marked)
         self.close_episodes(now_ns)
 
+    def _best_marked(self) -> list[str]:
+        """Return the marked symbols to judge now, the most promising first."""
+        if len(self._marked) <= 1:
+            return list(self._marked)
+        for symbol in self._marked:
+            if symbol not in self._promised:
+                self._promised[symbol] = self._promise(symbol)
+        return heapq.nsmallest(JUDGED_MAX, self._marked, key=lambda symbol: (-self._promised[symbol], symbol))
+
+    def _promise(self, symbol: str) -> float:
+        """Return what a unit of quote could become at most if a little were traded at the best quotes of any two venues."""
+        best, highest, lowest = self.state.books.best, 0.0, math.inf
+        for venue, kept, cost in self._keeps.get(symbol, ()):
+            bid, ask = best(venue, symbol)
+            if bid is not None:
+                highest = max(highest, bid * kept)
+            if ask is not None:
+                lowest = min(lowest, ask * cost)
+        return highest / lowest
+
     def close_episodes(self, now_ns: int) -> None:
-        """Close the episodes whose edge is gone; ask to be woken for the next."""
+        """Close the episodes whose edge is gone; ask to be woken for the next, and for obstacles that end by themselves."""
         self._keep(self.episodes.close_due(now_ns))
-        due_ns = self.episodes.next_close_ns()
+        known = [due_ns for due_ns in (self.episodes.next_close_ns(), self.obstacles.next_ns()) if due_ns is not None]
+        due_ns = min(known, default=None)
         if due_ns is not None and not now_ns < self._wake_ns <= due_ns:
             self._wake_ns = due_ns
             self.state.out.timer(EpisodesTimer(), due_ns)
@@ -166,23 +229,32 @@ class Detector:
             else:
                 self._closed.append(row)
 
-    def _act_on(self, symbol: str, now_ns: int) -> None:
+    def _act_on(self, symbol: str, now_ns: int) -> bool:
+        """Judge a symbol; return whether a pair was opened."""
         state = self.state
+        if symbol in self._old_limits:
+            self._old_limits.discard(symbol)
+            for route in self._routes.get(symbol, ()):
+                terms = self._terms[route]
+                self._terms[route] = PairTerms(terms.scale, terms.buy, terms.sell, self._limits(route))
         asks: dict[str, Depth] = {}
         bids: dict[str, Depth] = {}
         found: list[tuple[int, Route, Plan]] = []
         passed: dict[Route, Reason] = {}
+        refused: dict[Route, Refused | None] = {}
         for route in self._routes.get(symbol, ()):
             _, buy_venue, sell_venue = route
+            refused[route] = self.obstacles.forget(route)
             if not (state.books.is_live(buy_venue, symbol) and state.books.is_live(sell_venue, symbol)):
                 self.episodes.miss(route, now_ns)
                 continue
             if state.books.impacted(buy_venue, symbol) or state.books.impacted(sell_venue, symbol):
                 passed[route] = Reason.OWN_IMPACT
+                self.obstacles.keep(route, Reason.OWN_IMPACT, refused[route], now_ns)
                 continue
             if state.books.awaited(buy_venue, symbol) or state.books.awaited(sell_venue, symbol):
                 passed[route] = Reason.FEED_BACKLOG
-                self._marked.add(symbol)  # to be judged at the next drain
+                self._awaiting.add(symbol)  # to be judged at the next drain
                 continue
             buy_side = asks.get(buy_venue) or asks.setdefault(buy_venue, state.books.asks(buy_venue, symbol))
             sell_side = bids.get(sell_venue) or bids.setdefault(sell_venue, state.books.bids(sell_venue, symbol))
@@ -192,13 +264,16 @@ class Detector:
             if plan is None:
                 self.episodes.miss(route, now_ns)
             else:
-                found.append((-plan.net, route, plan))
+                cost = plan.paid * int(state.leg_costs.bps(route, now_ns) * MILLI) // (BPS * MILLI)
+                found.append((cost - plan.net, route, plan))
         found.sort(key=lambda item: item[:2])
         judged = [
             (route, plan, *self._consider(route, plan, asks[route[1]], bids[route[2]], now_ns))
             for _, route, plan in found
         ]
-        for route, _, _, pair_id in judged:
+        for route, _, answer, pair_id in judged:
+            if isinstance(answer, Reason):
+                self.obstacles.keep(route, answer, refused[route], now_ns)
             if pair_id is not None:
                 self._note(pair_id, route, judged, (asks, bids), passed, now_ns)
                 self._expect_eaten(route, [other for other, *_ in judged], (asks, bids), now_ns)
@@ -207,6 +282,7 @@ class Detector:
             self._watched.add(symbol)
         else:
             self._watched.discard(symbol)
+        return any(pair_id is not None for *_, pair_id in judged)
 
     def _follow(self, route: Route, asks: Depth, bids: Depth, now_ns: int) -> None:
         """Note the edge of a route that pairs of ours should have eaten, where its books can be believed."""
@@ -244,7 +320,7 @@ class Detector:
 
     def _open(self, route: Route, plan: Plan, episode: Episode, now_ns: int) -> int:
         self.state.out.persist(self.episodes.traded(route, episode, now_ns))
-        return open_pair(self.state, self.manager, route, plan.view(), self._terms[route], episode.id, now_ns).id
+        return self.manager.open_pair(route, plan.view(), self._terms[route], episode.id, now_ns).id
 
     def _note(
         self,
@@ -269,15 +345,17 @@ class Detector:
                 dead = [venue for venue in (buy_venue, sell_venue) if not books.is_live(venue, symbol)]
                 answer = (books.unusable(dead[0], symbol, now_ns) or Reason.GAPPED_BOOK) if dead else None
             terms, buy, sell = self._terms[route], asks.get(buy_venue), bids.get(sell_venue)
-            considered.append(Considered(route, terms, best, answer, buy, sell))
+            leg_cost = self.state.leg_costs.bps(route, now_ns)
+            considered.append(Considered(route, terms, best, answer, buy, sell, leg_cost))
         self.state.alternatives.opened(pair_id, now_ns, taken, considered)
 
     def _check(self, route: Route, asks: Depth, bids: Depth, now_ns: int) -> Plan | Reason:
         """Return the plan to open, or the first reason that stands against it."""
-        before = self._state_reason(route, now_ns)
+        before = self.obstacles.reason(route, now_ns)
         if before is not None:
             return before
-        answer = evaluate(self._terms[route], asks, bids, self._funds(route))
+        leg_cost = self.state.leg_costs.bps(route, now_ns)
+        answer = evaluate(self._terms[route], asks, bids, self.obstacles.funds(route), leg_cost)
         reason = None if isinstance(answer, Plan) else answer.reason
         if self.standing.stands(route) and (reason is None or reason.rank > Reason.EDGE_IMPLAUSIBLE.rank):
             self._pause(route, now_ns)
@@ -298,44 +376,6 @@ class Detector:
             )
             self.state.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns)
 
-    def _state_reason(self, route: Route, now_ns: int) -> Reason | None:
-        state, (symbol, *venues) = self.state, route
-        states = [state.venues[venue] for venue in venues]
-        if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):
-            return Reason.HALTED
-        if any(not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
-            return Reason.VENUE_HALTED
-        if any(state.health.venues[venue].quarantined for venue in venues):
-            return Reason.VENUE_HALTED
-        if any(max(s.entries_stopped_until_ns, s.held_until_ns) > now_ns for s in states):
-            return Reason.VENUE_HALTED
-        if any(not s.snapshot_taken for s in states):
-            return Reason.VENUE_HALTED
-        if any(state.asset_stopped(venue, asset) for venue in venues for asset in Symbol.of(symbol).base_and_quote):
-            return Reason.VENUE_HALTED
-        if any((venue, symbol) in state.rules_awaited or state.is_barred(venue, symbol) for venue in venues):
-            return Reason.INSTRUMENT_HALTED
-        if "ledger" in state.store_blocked:
-            return Reason.LEDGER_BLOCKED
-        if "journal" in state.store_blocked:
-            return Reason.JOURNAL_BLOCKED
-        worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
-        if any(s.offset_ns is None or s.clock_suspected or s.clock_error_ns > worst_ns for s in states):
-            return Reason.CLOCK_OFFSET
-        unknown = {(o.venue, o.symbol) for o in self.manager.unknown_orders()} | state.lost | {*state.frozen.values()}
-        if any((venue, symbol) in unknown for venue in venues):
-            return Reason.UNKNOWN_OUTSTANDING
-        unusable = [reason for venue in venues if (reason := state.books.unusable(venue, symbol, now_ns))]
-        if any(state.books.backlogged(venue, symbol) for venue in venues):
-            unusable.append(Reason.FEED_BACKLOG)
-        if unusable:
-            return min(unusable, key=lambda reason: reason.rank)
-        if state.books.skewed(*route):
-            return Reason.BOOK_SKEW
-        if any((venue, symbol) in state.stopped or unsupported(state.instruments[venue, symbol]) for venue in venues):
-            return Reason.FEE_UNKNOWN
-        return None
-
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
         state, (symbol, *venues) = self.state, route
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
@@ -346,12 +386,6 @@ class Detector:
         if not state.budget.try_take(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns):
             return Reason.RATE_BUDGET
         return None
-
-    def _funds(self, route: Route) -> Funds:
-        symbol, buy_venue, sell_venue = route
-        base, quote = Symbol.of(symbol).base_and_quote
-        inventory = self.state.inventory
-        return Funds(quote=inventory.free(buy_venue, quote), base=inventory.free(sell_venue, base))
 
 
 def _edge(plan: Plan) -> Edge:

@@ -79,7 +79,7 @@ class Contradictions:
         false = order.set_aside - listed
         if missing:
             false |= listed - order.fills.keys()
-        if false:
+        if not false <= order.disproved:
             self.report(order, "one trade under two ids", now_ns)
             order.disproved |= false
         if order.frozen:

@@ -1,14 +1,15 @@
-"""The order manager: knows all pairs and orders, sends orders, and follows them by what the venues report.
+"""The order manager: opens pairs, sends their orders, and follows them by what the venues report.
 
 Reports on an order come as answers, stream events and order queries, in any order and more than once. All of them are taken
 by the `WorkingOrder`; whenever an order or its pair may have changed, `LegRepairer.progress` is asked what follows. Orders
 that are silent are queried (`reconciler.py`). Orders that are not ours are kept as foreign and never acted on.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import NamedTuple
 
+from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import fill_record
 from arb.core.commands import PlaceOrder
 from arb.core.events import (
@@ -26,28 +27,38 @@ from arb.core.orders.contradictions import LISTED_WITHIN_NS, Contradictions
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.reconciler import OrderReconciler
-from arb.core.orders.sending import Wanted, new_order
+from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade
+from arb.core.pricing.plan import PlanView
+from arb.core.pricing.terms import PairTerms
+from arb.core.records import PairKind, PlanRecord
 from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
 from arb.errors import require
 from arb.market.fill import Fill
-from arb.market.ids import decode
-from arb.market.numbers import ZERO
-from arb.market.order import OrderReport, Outcome, Role, Side
+from arb.market.ids import MAX_ATTEMPT, ClientOrderId, decode
+from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
 from arb.market.symbol import Symbol
 
-# Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
-CLOSED_KEPT = 20_000
 ORPHANS_KEPT = 1_000
 REJECTS_BEFORE_PAUSE = 5
 REJECT_PAUSE_S = 10.0
 UNREACHED_STOP_S = 1.0
 
 
-class OrderManager:
-    """All pairs and orders of one engine."""
+class Wanted(NamedTuple):
+    """An order that a pair needs: `price` in quote per base, the worst acceptable one; `size` in base."""
+
+    venue: str
+    role: Role
+    side: Side
+    price: Decimal
+    size: Decimal
+
+
+class OrderManager(OrderTable):
+    """See the module; the table of what it manages (`OrderTable`) is its own."""
 
     def __init__(
         self,
@@ -59,67 +70,114 @@ class OrderManager:
         fee_check: Callable[[Fill], None],
     ) -> None:
         """Call `progress(pair, now_ns)` whenever a pair or an order of it may have changed, `fee_check` with each new fill."""
+        super().__init__()
         self.state = state
-        self.pairs: dict[int, PairTrade] = {}
-        self.orders: dict[str, WorkingOrder] = {}
-        self.open: dict[int, PairTrade] = {}
-        # Recovered from the journal, and not to be finished in this run: their symbols are not traded.
-        self.stranded: dict[int, PairTrade] = {}
-        self.busy: dict[tuple[str, str], int] = {}
         self.foreign = foreign
         self._progress = progress
         self._fee_check = fee_check
-        self._by_venue_id: dict[tuple[str, str], str] = {}
         self._orphans: dict[tuple[str, str], list[Fill]] = {}
-        self._closed: deque[int] = deque()
         self._reconciler = OrderReconciler(state)
         self._contradictions = Contradictions(state, self._reconciler)
         self._bars = bars
 
     # Opening and sending.
 
-    def add(self, pair: PairTrade) -> None:
-        """Manage an open pair from now on; its books are busy until it closes."""
-        self.pairs[pair.id] = self.open[pair.id] = pair
-        for venue in set(pair.venues):
-            self.busy[venue, pair.plan.symbol] = pair.id
-        for order in pair.orders.values():
-            self.know(order)
+    def open_pair(
+        self, route: tuple[str, str, str], plan: PlanView, terms: PairTerms, opportunity_id: int | None, now_ns: int
+    ) -> PairTrade:
+        """Reserve, write down and send both legs of an arbitrage pair: one batch of rows, journalled before either leaves.
 
-    def remember(self, pair: PairTrade) -> None:
-        """Know a pair that a previous process has closed, for reports that come late."""
-        self.pairs[pair.id] = pair
-        self._closed.append(pair.id)
-        for order in pair.orders.values():
-            self.know(order)
-
-    def forget(self, pair: PairTrade) -> None:
-        """Know a pair that is not open, and its orders, no longer."""
-        self.pairs.pop(pair.id, None)
-        for order in pair.orders.values():
-            self.orders.pop(order.client_order_id, None)
-            self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
-
-    def know(self, order: WorkingOrder) -> None:
-        """Make an order findable by both its names."""
-        self.orders[order.client_order_id] = order
-        if order.venue_order_id:
-            self._by_venue_id[order.venue, order.venue_order_id] = order.client_order_id
+        `route`: symbol, where it buys, where it sells; `opportunity_id`: the row it is traded on, if any.
+        """
+        state, (symbol, buy_venue, sell_venue) = self.state, route
+        base, quote = Symbol.of(symbol).base_and_quote
+        number = state.next_number("pairs")
+        state.control.opened(plan.paid, now_ns)
+        record = PlanRecord(
+            pair_id=state.pair_id(number),
+            symbol=symbol,
+            buy_venue=buy_venue,
+            sell_venue=sell_venue,
+            buy_size=plan.buy_size,
+            sell_size=plan.sell_size,
+            buy_limit=plan.buy_limit,
+            sell_limit=plan.sell_limit,
+            buy_vwap=plan.buy_vwap,
+            sell_vwap=plan.sell_vwap,
+            residual=plan.residual,
+            residual_value=plan.residual_value,
+            net=plan.net,
+            mark=plan.mark,
+            buy_fee=terms.buy.taker_fee,
+            sell_fee=terms.sell.taker_fee,
+            buy_fee_in=terms.buy.buy_fee_in,
+            hold_quote=plan.hold,
+            hold_base=plan.sell_size,
+            buy_frame_ns=state.books.received_ns(buy_venue, symbol),
+            sell_frame_ns=state.books.received_ns(sell_venue, symbol),
+            day_notional=state.control.day_notional,
+            leg_cost_bps=state.leg_costs.bps(route, now_ns),
+        )
+        pair = PairTrade(PairKind.ARB, record, number, state.run_id, opportunity_id, now_ns)
+        state.inventory.reserve(pair.id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
+        state.tally.opened += 1
+        self.add(pair)
+        state.out.persist(record, pair.record(base))
+        buy = Wanted(buy_venue, Role.ENTRY, Side.BUY, plan.buy_limit, plan.buy_size)
+        sell = Wanted(sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size)
+        self.send(pair, (buy, sell), now_ns)
+        return pair
 
     def send(self, pair: PairTrade, wanted: Iterable[Wanted], now_ns: int) -> None:
         """Write down and send orders of a pair, all leaving together."""
         state, made = self.state, list[tuple[WorkingOrder, PlaceOrder]]()
         for one in wanted:
-            order, place = new_order(state, pair, one, self.orders, now_ns)
+            order, place = self._new_order(pair, one, now_ns)
             pair.orders[order.client_order_id] = order
             self.know(order)
             state.books.sending(order.venue, order.symbol, now_ns)
             state.tally.orders += 1
-            state.out.persist(order.record())
+            state.out.persist(*order.news())
             made.append((order, place))
         state.out.place(place for _, place in made)
         for order, _ in made:
             self._reconciler.ask_later(order, now_ns)
+
+    def _new_order(self, pair: PairTrade, wanted: Wanted, now_ns: int) -> tuple[WorkingOrder, PlaceOrder]:
+        """Return a new order of a pair and the command that sends it.
+
+        Raises `InvariantError` for a price or a size off the venue's steps: this is the second of two checks (the first is in
+        the sizing), so that nothing of the kind ever leaves.
+        """
+        state, symbol, (venue, role, side, price, size) = self.state, pair.plan.symbol, wanted
+        attempt = 0 if role is Role.ENTRY else pair.next_attempt(role)
+        name = self._name(pair, wanted, attempt)
+        if attempt > MAX_ATTEMPT and name in self.orders:
+            pair.number = state.next_number("pairs")  # the names under the old one are used up
+            name = self._name(pair, wanted, attempt)
+        require(name not in self.orders, f"client order id {name} was used before")
+        instrument = state.instruments[venue, symbol]
+        require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
+        require(size > 0 and size % instrument.lot == 0, f"{venue} {symbol}: size {size} off lot")
+        place = PlaceOrder(
+            cause=0,
+            venue=venue,
+            symbol=symbol,
+            client_order_id=name,
+            role=role,
+            side=side,
+            tif=TimeInForce.IOC,
+            price=price,
+            size=size,
+            expires_ns=now_ns + state.timing.order_expiry_ms * NS_PER_MS,
+        )
+        at = state.venues[venue]
+        order = WorkingOrder(state.next_id("orders"), pair.id, at.account_id, place, attempt, now_ns, at.offset_ns)
+        return order, place
+
+    def _name(self, pair: PairTrade, wanted: Wanted, attempt: int) -> str:
+        leg = wanted.side if wanted.role is Role.ENTRY else wanted.role
+        return ClientOrderId(self.state.nonce, pair.number, str(leg), attempt % (MAX_ATTEMPT + 1)).encode()
 
     # What the venues report.
 
@@ -185,7 +243,7 @@ class OrderManager:
     def on_updated(self, event: OrderUpdated) -> None:
         """Take the private stream's report on an order of ours; foreign orders are noted and left alone."""
         report = event.report
-        order = self._find(report.venue, report.client_order_id, report.venue_order_id)
+        order = self.find(report.venue, report.client_order_id, report.venue_order_id)
         if order is not None:
             self._take_report(order, report, event.t_ns)
             self._after(order, event.t_ns)
@@ -208,7 +266,7 @@ class OrderManager:
 
     def on_found(self, report: OrderReport, now_ns: int) -> bool:
         """Take what an account snapshot says of an order; return whether it is one of ours."""
-        order = self._find(report.venue, report.client_order_id, report.venue_order_id)
+        order = self.find(report.venue, report.client_order_id, report.venue_order_id)
         if order is None:
             return False
         self._take_report(order, report, now_ns)
@@ -223,10 +281,6 @@ class OrderManager:
         self._take_fill(order, fill, now_ns)
         self._after(order, now_ns)
         return True
-
-    def order_of(self, fill: Fill) -> WorkingOrder | None:
-        """Return the order of ours that a fill belongs to, None when it is not known as ours."""
-        return self._find(fill.venue, fill.client_order_id, fill.venue_order_id)
 
     def on_queried(self, event: OrderQueried) -> None:
         """Take what an order query found; a complete one that found nothing counts towards absence."""
@@ -260,7 +314,11 @@ class OrderManager:
 
     def on_clock(self, venue: str, offset_ns: int) -> None:
         """Note a venue's clock offset (ns) for the orders that may have been signed with it."""
-        self._reconciler.clock_measured(self._open_orders(), venue, offset_ns)
+        self._reconciler.clock_measured(self.open_orders(), venue, offset_ns)
+
+    def on_clock_anchored(self, now_ns: int) -> None:
+        """Note that our clock was moved: spans of time that reach back before it are not what they seem."""
+        self._reconciler.clock_anchored(self.open_orders(), now_ns)
 
     def cancel(self, order: WorkingOrder) -> None:
         """Ask for an order that rests to be cancelled."""
@@ -280,64 +338,9 @@ class OrderManager:
 
     def on_private_up(self, venue: str, now_ns: int) -> None:
         """Query every order that may have changed while a venue's private stream was interrupted."""
-        self._reconciler.query_after_outage(self._open_orders(), self.orders.values(), venue, now_ns)
-
-    def open_notional(self, venue: str | None = None, *, symbol: str | None = None, base: str | None = None) -> Decimal:
-        """Return the quote at stake in open pairs (of one venue, symbol or base): what could at worst become unhedged."""
-        return sum(
-            (
-                pair.at_stake
-                for pair in self.open.values()
-                if venue in (None, *pair.venues)
-                and symbol in (None, pair.plan.symbol)
-                and base in (None, Symbol.of(pair.plan.symbol).base)
-            ),
-            ZERO,
-        )
-
-    def quiet_at(self, venue: str) -> bool:
-        """Return whether nothing of ours is under way at a venue that could move its balances."""
-        for pair in self.open.values():
-            if venue in pair.venues or any(o.venue == venue and not o.settled for o in pair.orders.values()):
-                return False
-        return True
-
-    @property
-    def unfinished(self) -> list[PairTrade]:
-        """Return the pairs that have not ended, those too that cannot be finished in this run."""
-        return [*self.open.values(), *self.stranded.values()]
-
-    def resting(self, venue: str | None = None) -> list[WorkingOrder]:
-        """Return our orders that rest in a venue's book, everywhere or at one venue."""
-        return [order for order in self._open_orders() if order.rests and venue in (None, order.venue)]
-
-    def unknown_orders(self) -> list[WorkingOrder]:
-        """Return the orders that may or may not exist, and those that a venue contradicts itself about."""
-        return [order for order in self._open_orders() if order.is_unknown or order.frozen]
-
-    def close(self, pair: PairTrade) -> None:
-        """Take a pair off the open ones; it stays known for late fills."""
-        self.open.pop(pair.id, None)
-        for venue in set(pair.venues):
-            if self.busy.get((venue, pair.plan.symbol)) == pair.id:
-                self._vacate(venue, pair.plan.symbol)
-        self._closed.append(pair.id)
-        while len(self._closed) > CLOSED_KEPT:
-            if (old := self.pairs.pop(self._closed.popleft(), None)) is not None and old.closed:
-                self.forget(old)
+        self._reconciler.query_after_outage(self.open_orders(), self.orders.values(), venue, now_ns)
 
     # Inner workings.
-
-    def _open_orders(self) -> Iterator[WorkingOrder]:
-        for pair in self.open.values():
-            yield from pair.orders.values()
-
-    def _vacate(self, venue: str, symbol: str) -> None:
-        """Free a book, or give it to the pair that traded there when a late fill reopened the one that has now ended."""
-        del self.busy[venue, symbol]
-        for pair in self.open.values():
-            if pair.plan.symbol == symbol and venue in pair.venues:
-                self.busy[venue, symbol] = pair.id
 
     def _own(self, client_order_id: str) -> WorkingOrder:
         order = self.orders.get(client_order_id)
@@ -345,19 +348,11 @@ class OrderManager:
         assert order is not None
         return order
 
-    def _find(self, venue: str, client_order_id: str | None, venue_order_id: str) -> WorkingOrder | None:
-        if client_order_id is not None and client_order_id in self.orders:
-            return self.orders[client_order_id]
-        name = self._by_venue_id.get((venue, venue_order_id))
-        return None if name is None else self.orders[name]
-
     def _take_report(self, order: WorkingOrder, report: OrderReport, now_ns: int) -> None:
         if objection := order.take_report(report, now_ns):
             self._contradictions.report(order, objection, now_ns)
-        key = (order.venue, report.venue_order_id)
-        if key not in self._by_venue_id:
-            self._by_venue_id[key] = order.client_order_id
-            for fill in self._orphans.pop(key, ()):
+        if self.named(order, report.venue_order_id):
+            for fill in self._orphans.pop((order.venue, report.venue_order_id), ()):
                 self._take_fill(order, fill, now_ns)
 
     def _take_fill(self, order: WorkingOrder, fill: Fill, now_ns: int, *, certain: bool = False) -> None:
@@ -374,7 +369,7 @@ class OrderManager:
         state.tally.add_fee(fill.fee_currency, fill.fee)
         row = fill_record(state, order.order_id, order.account_id, fill)
         order.fee_values[fill.key] = row.fee_quote_value
-        state.out.persist(order.record(), row)
+        state.out.persist(*order.news(), row)
         self._fee_check(fill)
 
     def _after(self, order: WorkingOrder, now_ns: int) -> None:
@@ -388,7 +383,7 @@ class OrderManager:
             self._reconciler.ask_later(order, now_ns)
         elif order.overfilled and not order.query_in_flight:
             self.state.out.timer(OrderTimer(order.client_order_id), now_ns + LISTED_WITHIN_NS)
-        self.state.out.persist(order.record())
+        self.state.out.persist(*order.news())
         self._progress(self.pairs[order.pair_id], now_ns)
 
     def _count_reject(self, event: OrderRejected) -> None:

@@ -87,6 +87,8 @@ class WorkingOrder:
         self.disproved: set[FillKey] = set()
         # Whether the venue has reported a final cumulative fill.
         self.reported_ended = False
+        # The row that was written down last.
+        self._written: OrderRecord | None = None
 
     @classmethod
     def restored(cls, record: OrderRecord, fills: Iterable[FillRecord], expires_ns: int) -> "WorkingOrder":
@@ -240,6 +242,12 @@ class WorkingOrder:
         """Note that the venue has ended the order."""
         self.ended = True
         self.done_ns = self.done_ns or now_ns
+
+    def news(self) -> tuple[OrderRecord, ...]:
+        """Return the row of this order to be written down, nothing when it is the one that was returned last."""
+        record, before = self.record(), self._written
+        self._written = record
+        return () if record == before else (record,)
 
     def record(self) -> OrderRecord:
         """Return the row of this order."""

@@ -38,6 +38,8 @@ class OrderReconciler:
     def __init__(self, state: EngineState) -> None:
         self.state = state
         self._proving: dict[str, int] = {}
+        # When our clock was moved last: no grace time is counted across that.
+        self._anchored_ns = 0
 
     def weighed(
         self, orders: Mapping[str, WorkingOrder], venue: str, asked_ns: int
@@ -85,7 +87,7 @@ class OrderReconciler:
         venue_state, timing = self.state.venues[order.venue], self.state.timing
         until_ns = lives_until_ns(order.expires_ns, order.offset_ns, venue_state.offset_ns)
         return provable_from_ns(
-            sent_ns=order.sent_ns or order.journalled_ns,
+            sent_ns=max(order.sent_ns or order.journalled_ns, self._anchored_ns),
             expires_ns=until_ns if self.state.expiry_counts(order.venue) else None,
             clock_error_ns=venue_state.clock_error_ns,
             unknown_grace_ms=timing.unknown_grace_ms,
@@ -113,7 +115,14 @@ class OrderReconciler:
                 and (order.offset_ns is None or offset_ns > order.offset_ns)
             ):
                 order.offset_ns = offset_ns
-                self.state.out.persist(order.record())
+                self.state.out.persist(*order.news())
+
+    def clock_anchored(self, orders: Iterable[WorkingOrder], now_ns: int) -> None:
+        """Begin every proof anew: what lies between two queries, or since an order was sent, may be our clock's move alone."""
+        self._anchored_ns = now_ns
+        for order in orders:
+            order.clean_queries.clear()
+            self._proving.pop(order.client_order_id, None)
 
     def query_after_outage(
         self, unfinished: Iterable[WorkingOrder], known: Reversible[WorkingOrder], venue: str, now_ns: int

@@ -7,8 +7,9 @@ order was legal at its opening; its orders go to the best venue that lists the s
 from collections.abc import Iterable
 from decimal import Decimal
 
-from arb.core.orders.manager import OrderManager
+from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.order import WorkingOrder
+from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import repair_size
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
@@ -16,7 +17,7 @@ from arb.core.records import PairKind, PairState, PlanRecord, Residual, Waterfal
 from arb.core.risk.late_legs import LateLegs
 from arb.core.state import EngineState
 from arb.market.instrument import FeeIn
-from arb.market.numbers import ZERO
+from arb.market.numbers import ZERO, plain
 from arb.market.order import Side
 from arb.market.symbol import Symbol
 
@@ -24,9 +25,9 @@ from arb.market.symbol import Symbol
 class Closer:
     """Closes pairs and books their results; trades residuals away."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, late_legs: LateLegs) -> None:
+    def __init__(self, state: EngineState, orders: OrderTable, late_legs: LateLegs) -> None:
         self.state = state
-        self.manager = manager
+        self.orders = orders
         self.late_legs = late_legs
 
     def close(self, pair: PairTrade, trigger: Trigger, now_ns: int) -> None:
@@ -39,11 +40,13 @@ class Closer:
         pair.waterfall = self._waterfall(pair, mark)
         net_e8 = pair.waterfall.realised_net_e8
         state.inventory.release(pair.id)
-        self.manager.close(pair)
+        self.orders.close(pair)
         state.tally.closed[pair.state] += 1
         state.tally.add_net(quote, Decimal(net_e8).scaleb(-8))
         state.tally.exposure_quote_s += pair.exposure_quote_s
         state.out.persist(pair.record(base))
+        if pair.on_edge:
+            state.out.persist(*state.leg_costs.learn(pair.plan, pair.waterfall, now_ns))
         if trigger is Trigger.CARRY:
             state.residuals.carry(self._residual(pair, residual, mark, now_ns))
         elif residual:
@@ -70,6 +73,8 @@ class Closer:
             pair.counted = True
             state.tally.opened += 1
         state.control.take_back(net_e8, now_ns)
+        if pair.on_edge:
+            state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, now_ns))
         residual = pair.booked_residual
         if residual:
             add = state.residuals.carry if pair.state is PairState.CARRIED else state.residuals.add_dust
@@ -140,12 +145,20 @@ class Closer:
         )
 
     def _book_result(self, pair: PairTrade, net_e8: int, now_ns: int) -> None:
-        state = self.state
-        reason = state.control.book_result(net_e8, now_ns)
-        state.out.persist(state.control.record(now_ns, f"pair {pair.id} closed"))
+        state, control = self.state, self.state.control
+        blocked = control.day_loss_blocks(now_ns)
+        reason = control.book_result(net_e8, now_ns)
+        state.out.persist(control.record(now_ns, f"pair {pair.id} closed"))
+        day_net = plain(Decimal(control.day_net_e8).scaleb(-8))
+        if control.day_loss_reached and not blocked:
+            floor = plain(Decimal(control.day_floor_e8).scaleb(-8))
+            text = (
+                f"{HaltReason.DAILY_LOSS}: {day_net} net today, at {floor} nothing opens before the UTC day ends, or "
+                "`arb resume --reason TEXT --allow-loss QUOTE` names a new allowance"
+            )
+            state.incident(IncidentKind.RISK_LIMIT, text, now_ns, severity=Severity.CRITICAL, pair_id=pair.id)
         if reason is not None:
-            day_net = Decimal(state.control.day_net_e8).scaleb(-8)
-            text = f"{state.control.losses_in_a_row} losses in a row, {day_net} net today"
+            text = f"{control.losses_in_a_row} losses in a row, {day_net} net today"
             state.halt(reason, text, now_ns, pair.id)
 
     def _trade_dust_if_worth(self, symbol: str, now_ns: int) -> None:
@@ -202,7 +215,7 @@ class Closer:
         pair = PairTrade(kind, plan, number, state.run_id, None, now_ns)
         state.inventory.reserve(pair.id, {(venue, quote): plan.hold_quote, (venue, base): plan.hold_base})
         state.tally.opened += 1
-        self.manager.add(pair)
+        self.orders.add(pair)
         state.out.persist(plan, pair.record(base))
         self.journal_residuals()
         return pair
@@ -210,7 +223,7 @@ class Closer:
     def venue_for(self, symbol: str, size: Decimal, now_ns: int) -> str | None:
         """Return the first venue where trading `size` base away is a legal order, no pair is open and the book is usable."""
         for venue in self.state.venues_of(symbol):
-            free = (venue, symbol) not in self.manager.busy and not self.state.books.unusable(venue, symbol, now_ns)
+            free = (venue, symbol) not in self.orders.busy and not self.state.books.unusable(venue, symbol, now_ns)
             if free and self.legal_at(venue, symbol, size):
                 return venue
         return None

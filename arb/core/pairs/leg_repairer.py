@@ -17,8 +17,7 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
 from arb.core.opportunities.alternatives import REPAIRS_EXPLAINED, RepairDecision
-from arb.core.orders.manager import OrderManager
-from arb.core.orders.sending import Wanted
+from arb.core.orders.manager import OrderManager, Wanted
 from arb.core.pairs.closing import Closer
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import (
@@ -103,6 +102,7 @@ class LegRepairer:
         """Try again for one pair: its pause or its deadline is over."""
         pair = self.manager.open.get(timer.pair_id)
         if pair is not None:
+            pair.wake_ns = 0
             self.progress(pair, now_ns)
 
     def _awaits_answers(self, pair: PairTrade) -> bool:
@@ -192,7 +192,13 @@ class LegRepairer:
         over_ns = self._next_deadline_ns(pair)
         if over_ns is not None and over_ns > now_ns:
             at_ns = min(at_ns, over_ns + 1)
-        self.state.out.timer(PairTimer(pair.id), at_ns)
+        self._wake(pair, at_ns, now_ns)
+
+    def _wake(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
+        """Ask to be woken at `at_ns`, unless the pair is woken before that in any case: every frame comes to here."""
+        if not now_ns < pair.wake_ns <= at_ns:
+            pair.wake_ns = at_ns
+            self.state.out.timer(PairTimer(pair.id), at_ns)
 
     def _next_deadline_ns(self, pair: PairTrade) -> int | None:
         """Return when a pair that stays unhedged will stop opening, or halt it everywhere; None when it will not any more."""
@@ -209,7 +215,7 @@ class LegRepairer:
             return
         if now_ns <= due_ns:
             if not pair.settled:
-                self.state.out.timer(PairTimer(pair.id), due_ns + 1)
+                self._wake(pair, due_ns + 1, now_ns)
             return
         base = Symbol.of(pair.plan.symbol).base
         late_ms = (now_ns - (pair.unhedged_since_ns or now_ns)) // NS_PER_MS

@@ -37,7 +37,7 @@ from arb.core.books import Books
 from arb.core.orders.order import WorkingOrder
 from arb.core.records import PairKind, PairRecord, PairState, PlanRecord, Waterfall
 from arb.errors import InvariantError
-from arb.market.numbers import ZERO
+from arb.market.numbers import ZERO, to_e8
 from arb.market.order import Role, Side
 from arb.market.symbol import Symbol
 
@@ -101,6 +101,8 @@ class PairTrade:
         self.unhedged_since_ns: int | None = None
         # Since when a repair has waited for `QueueDrained` (nothing unread on any socket); 0: it need not wait any more.
         self.waiting_since_ns = 0
+        # When the timer that the pair waits for is due; one that comes too early asks for the next.
+        self.wake_ns = 0
         self.orders: dict[str, WorkingOrder] = {}
         # Residual base of earlier pairs that this one trades away, valued at `plan.mark`; zero for an arb pair.
         self.inherited = ZERO if kind is PairKind.ARB else plan.residual
@@ -157,6 +159,19 @@ class PairTrade:
     def planned_price(self) -> Decimal:
         """Return the quote value of one base when the pair was decided: the mark, else the average buy price planned."""
         return self.plan.mark or self.plan.buy_vwap
+
+    @property
+    def on_edge(self) -> bool:
+        """Return whether it was opened on an edge: not one that was rebuilt, whose plan nobody knows."""
+        return self.kind is PairKind.ARB and self.opportunity_id is not None
+
+    @property
+    def leg_cost_e8(self) -> int | None:
+        """Return what was allowed for legs that fall short, in 1e-8 of the quote; None for nothing."""
+        if not self.on_edge or not self.plan.leg_cost_bps:
+            return None
+        plan = self.plan
+        return to_e8(plan.buy_size * plan.buy_vwap * plan.leg_cost_bps / 10_000)
 
     @property
     def at_stake(self) -> Decimal:
@@ -266,6 +281,7 @@ class PairTrade:
             waterfall=self.waterfall,
             buy_frame_ns=plan.buy_frame_ns,
             sell_frame_ns=plan.sell_frame_ns,
+            leg_cost_e8=self.leg_cost_e8,
         )
 
 

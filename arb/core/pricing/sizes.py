@@ -25,13 +25,15 @@ Integers throughout, so nothing is decided by a rounding. Cost: a few steps per 
 """
 
 from bisect import bisect_right
+from decimal import Decimal
+from fractions import Fraction
 from operator import neg
 
 from arb.core.pricing.depth import Depth, first_residue
 from arb.core.pricing.terms import Funds, PairTerms
 from arb.errors import require
 from arb.market.instrument import FeeIn
-from arb.market.numbers import floor_scaled
+from arb.market.numbers import ZERO, floor_scaled
 
 
 class Sizes:
@@ -46,6 +48,7 @@ class Sizes:
         "dust",
         "first",
         "last",
+        "min_edge",
         "peak",
         "sale_max",
         "sale_min",
@@ -53,8 +56,10 @@ class Sizes:
         "terms",
     )
 
-    def __init__(self, terms: PairTerms, asks: Depth, bids: Depth) -> None:
+    def __init__(self, terms: PairTerms, asks: Depth, bids: Depth, leg_cost_bps: Decimal = ZERO) -> None:
+        """Begin with all sizes that depth allows; the least edge is that of `terms` and `leg_cost_bps` more."""
         self.terms, self.asks, self.bids = terms, asks, bids
+        self.min_edge = terms.min_edge + Fraction(leg_cost_bps) if leg_cost_bps else terms.min_edge
         self.first, self.last = 1, asks.total // terms.buy_lot
         self.sale_min, self.sale_max = 1, bids.total
         self.sale_notional = 0
@@ -140,8 +145,8 @@ class Sizes:
         return terms.sell_keep * arrived - terms.ask_weight * self.asks.amount(i * terms.buy_lot)
 
     def reaches_edge(self, i: int) -> bool:
-        """Return whether `edge_bps >= min_edge_bps` holds for `i` lots."""
-        edge = self.terms.min_edge
+        """Return whether `edge_bps - leg_cost_bps >= min_edge_bps` holds for `i` lots."""
+        edge = self.min_edge
         paid = self.terms.ask_weight * self.asks.amount(i * self.terms.buy_lot)
         return 10_000 * edge.denominator * self.net(i) >= edge.numerator * paid
 
@@ -162,7 +167,7 @@ class Sizes:
         return self.net(found[0]), self.terms.ask_weight * self.asks.amount(found[0] * self.terms.buy_lot)
 
     def limit_edge(self) -> None:
-        """Keep `edge_bps >= min_edge_bps`: `net - edge*paid` is concave and 0 at 0, so a prefix holds it."""
+        """Keep `edge_bps - leg_cost_bps >= min_edge_bps`: `net - edge*paid` is concave and 0 at 0, so a prefix holds it."""
         low, high = 0, self.last
         while low < high:
             middle = (low + high + 1) // 2

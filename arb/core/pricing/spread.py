@@ -10,6 +10,7 @@ not one coin at two prices, and no size is right. It never shapes a size.
 A constraint *fails* when no size is left that passes it and all constraints before it in the order of `Reason`.
 """
 
+from decimal import Decimal
 from fractions import Fraction
 
 from arb.core.pricing.depth import Depth
@@ -17,13 +18,19 @@ from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.sizes import Sizes
 from arb.core.pricing.terms import UNLIMITED, Funds, PairTerms
 from arb.core.reasons import Reason
+from arb.market.numbers import ZERO
 
 
-def evaluate(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds = UNLIMITED) -> Plan | Refusal:
-    """Return the best plan of buying from `asks` and selling into `bids`, or why there is none."""
+def evaluate(
+    terms: PairTerms, asks: Depth, bids: Depth, funds: Funds = UNLIMITED, leg_cost_bps: Decimal = ZERO
+) -> Plan | Refusal:
+    """Return the best plan of buying from `asks` and selling into `bids`, or why there is none.
+
+    `leg_cost_bps`: what legs that fall short are expected to cost, per notional; the edge must exceed its threshold by it.
+    """
     if not asks.total or not bids.total:
         return _refuse(terms, Reason.NO_DEPTH, None)
-    sizes = Sizes(terms, asks, bids)
+    sizes = Sizes(terms, asks, bids, leg_cost_bps)
     for reason in _RULES:
         _limit(sizes, reason, funds)
     if sizes.exceeds_edge():

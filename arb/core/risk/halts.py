@@ -3,8 +3,13 @@
 A halt stops opening, never closing. Only the user lifts it, and gives a reason, but for what late pairs have stopped
 (`core/risk/late_legs.py`): their symbols and venues, or everything (`leg_deadline`). A flatten is a halt that also
 trades what is left back to flat: while it is under way the state is REDUCING and `halted` reads `flatten`, and a process
-that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily loss is
-the sum of the realised net of pairs closed on the present UTC day, the daily notional what pairs opened on it were to pay.
+that dies meanwhile goes on with it; when nothing is left, or nothing legal, `halted` reads `flattened`. The daily notional is
+what pairs opened on the present UTC day were to pay.
+
+The day's loss is no halt. Once the realised net of the pairs closed on the present UTC day has fallen by `daily_loss_quote`,
+nothing opens until the day ends (`risk_limit`), whatever pairs that are still open bring, or until the user resumes with a new
+allowance, which counts from that moment to the day's end. In an earlier version it was a halt that a plain resume lifted: then
+the next pair to close, a winner too, halted again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,15 +19,17 @@ from enum import StrEnum
 
 from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason
-from arb.core.records import BarredInstrument, ControlRecord, LateLeg, StoppedAsset
+from arb.core.records import BarredInstrument, ControlRecord, DayCredit, LateLeg, StoppedAsset
 from arb.core.settings import Limits
-from arb.market.numbers import ZERO
+from arb.market.numbers import ZERO, to_e8
 
 CARRIED = "carried"
 """Stands in the place of a venue for base that closed pairs left unhedged, wherever it lies."""
 DAY_NS = 86_400 * NS_PER_S
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 E9 = Decimal("1e-9")
+CREDITS_A_DAY = 10
+"""How many times `drift_ignore_quote` the credits of one asset that nothing explains may come to on one day."""
 
 
 class TradingState(StrEnum):
@@ -86,12 +93,18 @@ class Control:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._usual_floor_e8 = -to_e8(limits.daily_loss_quote)
         # A `HaltReason`, or what an older journal says instead.
         self.halted: str | None = None
         self.reducing = False
         self.day = 0
         self.day_net_e8 = 0
+        # The day's net at which nothing opens any more, and whether it was reached; another one after a new allowance.
+        self.day_floor_e8 = self._usual_floor_e8
+        self.day_loss_reached = False
         self.day_notional = ZERO
+        # By (account, asset), what credits that nothing explains were agreed on the day, in quote.
+        self.day_credits: dict[tuple[str, str], Decimal] = {}
         self.losses_in_a_row = 0
         self.exposure = ExposureMeter()
         # Venues whose quarantine or probation a restart must not forget.
@@ -111,7 +124,10 @@ class Control:
         self.halted = record.halted
         self.day = date.fromisoformat(record.day_utc).toordinal() - EPOCH_ORDINAL
         self.day_net_e8 = record.day_net_e8
+        self.day_floor_e8 = self._usual_floor_e8 if record.day_floor_e8 is None else record.day_floor_e8
+        self.day_loss_reached = record.day_loss_reached or self.day_net_e8 <= self.day_floor_e8
         self.day_notional = record.day_notional
+        self.day_credits = {(known.account_id, known.asset): known.value for known in record.day_credits}
         self.losses_in_a_row = record.consecutive_losses
         self.exposure.restore(record.exposure_day_utc or record.day_utc, record.day_exposure)
         self.unwell = record.unwell
@@ -126,6 +142,16 @@ class Control:
         """Return whether a new pair may open as far as halts go."""
         return self.halted is None and not self.reducing
 
+    def day_loss_blocks(self, now_ns: int) -> bool:
+        """Return whether nothing may open any more on this UTC day because of what was lost on it."""
+        return self.day_loss_reached and now_ns // DAY_NS == self.day
+
+    def halted_at(self, now_ns: int) -> str | None:
+        """Return what keeps everything from opening, as the user sees it: a halt, or else the day's loss."""
+        if self.halted is None and self.day_loss_blocks(now_ns):
+            return HaltReason.DAILY_LOSS.value
+        return self.halted
+
     def stopped_by_late(self, symbol: str, venues: Iterable[str]) -> bool:
         """Return whether a late pair keeps new ones from opening in a symbol or at one of the venues."""
         return any(leg.symbol == symbol or not set(leg.venues).isdisjoint(venues) for leg in self.late.values())
@@ -135,12 +161,11 @@ class Control:
         """Return whether everything of ours is being traded back to flat."""
         return self.halted == HaltReason.FLATTENING.value
 
-    @property
-    def state(self) -> TradingState:
+    def state(self, now_ns: int) -> TradingState:
         """Return the state as the user sees it."""
         if self.reducing or self.flattening:
             return TradingState.REDUCING
-        return TradingState.ACTIVE if self.halted is None else TradingState.HALTED
+        return TradingState.ACTIVE if self.halted_at(now_ns) is None else TradingState.HALTED
 
     def flatten(self) -> bool:
         """Begin to flatten, whatever halted before; return whether that is news."""
@@ -173,6 +198,16 @@ class Control:
         self._roll(now_ns)
         return self.day_notional + notional <= self._limits.daily_notional_quote
 
+    def agree_credit(self, account_id: str, asset: str, value: Decimal, now_ns: int) -> bool:
+        """Count a credit that nothing explains, worth `value` quote, where the limits allow it; return whether they do."""
+        self._roll(now_ns)
+        key, most = (account_id, asset), self._limits.drift_ignore_quote
+        total = self.day_credits.get(key, ZERO) + value
+        if value > most or total > most * CREDITS_A_DAY:
+            return False
+        self.day_credits[key] = total
+        return True
+
     def halt(self, reason: HaltReason) -> bool:
         """Stop opening; return whether that is news. Any other reason takes the place of the one that lifts itself."""
         lifts_itself = self.halted == HaltReason.LEG_DEADLINE.value
@@ -181,8 +216,15 @@ class Control:
         self.halted = reason.value
         return True
 
-    def resume(self) -> None:
-        """Lift every halt, as the user asks; the day's loss stays counted, the row of losses starts anew."""
+    def resume(self, now_ns: int, allow_loss: Decimal | None = None) -> None:
+        """Lift every halt, as the user asks; the row of losses starts anew.
+
+        The day's loss goes on to block, but where `allow_loss` (quote, > 0) says what may be lost from now until the day ends.
+        """
+        self._roll(now_ns)
+        if allow_loss is not None:
+            self.day_floor_e8 = self.day_net_e8 - to_e8(allow_loss)
+            self.day_loss_reached = False
         self.halted = None
         self.stopped.clear()
         self.late.clear()
@@ -196,17 +238,19 @@ class Control:
         self.lifted_ns = now_ns
 
     def book_result(self, net_e8: int, now_ns: int) -> HaltReason | None:
-        """Count a closed pair; return the reason to halt when a limit is reached."""
+        """Count a closed pair; return the reason to halt when its loss was one too many in a row.
+
+        A loss below `loss_min_quote` counts in no row, nor does it end one. The day's loss, no halt, counts every loss.
+        """
         self._roll(now_ns)
         self.day_net_e8 += net_e8
-        if net_e8 < 0:
-            self.losses_in_a_row += 1
-        elif net_e8 > 0:
+        self.day_loss_reached = self.day_loss_reached or self.day_net_e8 <= self.day_floor_e8
+        if net_e8 > 0:
             self.losses_in_a_row = 0
-        if self.day_net_e8 <= -self._limits.daily_loss_quote * 10**8:
-            return HaltReason.DAILY_LOSS
-        if self.losses_in_a_row >= self._limits.consecutive_losses:
-            return HaltReason.CONSECUTIVE_LOSSES
+        elif net_e8 < 0 and net_e8 <= -to_e8(self._limits.loss_min_quote):
+            self.losses_in_a_row += 1
+            if self.losses_in_a_row >= self._limits.consecutive_losses:
+                return HaltReason.CONSECUTIVE_LOSSES
         return None
 
     def take_back(self, net_e8: int, now_ns: int) -> None:
@@ -220,6 +264,9 @@ class Control:
             halted=self.halted,
             day_utc=date.fromordinal(EPOCH_ORDINAL + self.day).isoformat(),
             day_net_e8=self.day_net_e8,
+            day_floor_e8=None if self.day_floor_e8 == self._usual_floor_e8 else self.day_floor_e8,
+            day_loss_reached=self.day_loss_reached,
+            day_credits=tuple(DayCredit(*key, value) for key, value in sorted(self.day_credits.items())),
             day_notional=self.day_notional,
             consecutive_losses=self.losses_in_a_row,
             exposure_day_utc=self.exposure.day_utc,
@@ -238,3 +285,5 @@ class Control:
         day = now_ns // DAY_NS
         if day != self.day:
             self.day, self.day_net_e8, self.day_notional = day, 0, ZERO
+            self.day_floor_e8, self.day_loss_reached = self._usual_floor_e8, False
+            self.day_credits = {}

@@ -13,7 +13,7 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.orders.manager import OrderManager
+from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import LateLeg, PairState
 from arb.core.state import EngineState
@@ -30,9 +30,9 @@ ROUNDING = Decimal("1e-6")
 class LateLegs:
     """Stops opening because of late pairs, and lifts that."""
 
-    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+    def __init__(self, state: EngineState, orders: OrderTable) -> None:
         self.state = state
-        self.manager = manager
+        self.orders = orders
 
     def stop(self, pair: PairTrade, text: str, now_ns: int) -> None:
         """Stop opening where a pair that has passed its deadline trades; everywhere if it is the second such pair."""
@@ -71,7 +71,7 @@ class LateLegs:
             return
         if control.lifted_ns and now_ns < control.lifted_ns + LIFT_AGAIN_NS:
             return
-        if state.lost or any(pair.has_unknown for pair in self.manager.unfinished) or self.manager.unknown_orders():
+        if state.lost or any(pair.has_unknown for pair in self.orders.unfinished) or self.orders.unknown_orders():
             return
         names = ", ".join(str(pair_id) for pair_id in sorted(control.late))
         control.lift_late(now_ns)

@@ -20,12 +20,12 @@ from arb.clock import NS_PER_MS
 from arb.market.symbol import Symbol
 
 if TYPE_CHECKING:
-    from arb.core.orders.manager import OrderManager
+    from arb.core.orders.table import OrderTable
     from arb.core.state import EngineState
 
 
 def breached(
-    state: "EngineState", manager: "OrderManager", route: tuple[str, str, str], notional: Decimal, now_ns: int
+    state: "EngineState", orders: "OrderTable", route: tuple[str, str, str], notional: Decimal, now_ns: int
 ) -> str | None:
     """Return the key of the first limit that another pair on `route` paying `notional` would pass, or None.
 
@@ -33,21 +33,23 @@ def breached(
     """
     limits, residuals, (symbol, *venues) = state.limits, state.residuals, route
     base = Symbol.of(symbol).base
-    if len(manager.open) >= limits.max_open_pairs:
+    if len(orders.open) >= limits.max_open_pairs:
         return "max_open_pairs"
     if (
-        manager.open_notional(symbol=symbol) + residuals.unhedged_value(symbol=symbol) + notional
+        orders.open_notional(symbol=symbol) + residuals.unhedged_value(symbol=symbol) + notional
         > limits.max_symbol_quote
     ):
         return "max_symbol_quote"
-    if manager.open_notional(base=base) + residuals.unhedged_value(base=base) + notional > limits.max_asset_quote:
+    if orders.open_notional(base=base) + residuals.unhedged_value(base=base) + notional > limits.max_asset_quote:
         return "max_asset_quote"
-    if manager.open_notional() + residuals.unhedged_value() + notional > limits.max_unhedged_quote:
+    if orders.open_notional() + residuals.unhedged_value() + notional > limits.max_unhedged_quote:
         return "max_unhedged_quote"
-    if any(manager.open_notional(venue) + notional > limits.max_capital_per_venue_quote for venue in venues):
+    if any(orders.open_notional(venue) + notional > limits.max_capital_per_venue_quote for venue in venues):
         return "max_capital_per_venue_quote"
     if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
         return "max_exposure_quote_s_per_day"
+    if state.control.day_loss_blocks(now_ns):
+        return "daily_loss_quote"
     if not state.control.day_allows(notional, now_ns):
         return "daily_notional_quote"
     return None
@@ -76,6 +78,17 @@ class RateBudget:
         for window in windows:
             window.extend([now_ns] * tokens)
         return True
+
+    def free_ns(self, venues: tuple[str, ...], symbol: str, tokens: int, now_ns: int) -> int:
+        """Return when every venue has `tokens` left if nothing is taken meanwhile; now or earlier where all have them."""
+        free = []
+        for venue in venues:
+            window, rate = self._window(venue, symbol, now_ns), self._rates[venue]
+            over = len(window) + tokens - rate.count
+            if over > 0:
+                first_ns = window[min(over, len(window)) - 1] if window else now_ns
+                free.append(first_ns + rate.window_ms * NS_PER_MS)
+        return max(free, default=now_ns)
 
     def take(self, venue: str, symbol: str, now_ns: int) -> None:
         """Count one placement that must not be refused."""

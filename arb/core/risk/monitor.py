@@ -20,7 +20,7 @@ from decimal import Decimal
 from arb.clock import NS_PER_S
 from arb.core.events import AnyEvent, OrderRejected
 from arb.core.incidents import HaltReason, IncidentKind, Severity
-from arb.core.orders.manager import OrderManager
+from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade, net_base
 from arb.core.records import ControlRecord
 from arb.core.risk.halts import CARRIED
@@ -50,10 +50,10 @@ _MEANING = {
 class VenueMonitor:
     """Watches exposure and health; a change of a venue's health is an incident, and changes what the strategy may open."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, strategy: Strategy) -> None:
+    def __init__(self, state: EngineState, orders: OrderTable, strategy: Strategy) -> None:
         self.state = state
         self.strategy = strategy
-        self.exposure = ExposureWatch(state, manager)
+        self.exposure = ExposureWatch(state, orders)
         self._still: set[str] = set()
         self._refusals: dict[tuple[str, str], tuple[int, int]] = {}  # when reported, and how many since
 
@@ -110,17 +110,15 @@ class VenueMonitor:
         if unwell != state.control.unwell:
             state.control.unwell = unwell
             state.out.persist(state.control.record(now_ns, text))
-        for symbol in sorted({symbol for venue, symbol in state.instruments if venue == change.venue}):
-            self.strategy.rules_changed(symbol)
-        self.strategy.mark_all()
+        self.strategy.health_changed(symbol for venue, symbol in state.instruments if venue == change.venue)
 
 
 class ExposureWatch:
     """Measures what is exposed, before every event, and halts when it was too much for too long."""
 
-    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+    def __init__(self, state: EngineState, orders: OrderTable) -> None:
         self.state = state
-        self.manager = manager
+        self.orders = orders
         self._carried_since_ns = 0
         self._reported: set[object] = set()
         self._kept = ZERO
@@ -132,7 +130,7 @@ class ExposureWatch:
             self._accrue(meter.ends_ns)
             self._begin_day(now_ns)
         self._accrue(now_ns)
-        for pair in self.manager.open.values():
+        for pair in self.orders.open.values():
             self._check_pair(pair, now_ns)
         self._check_day(now_ns)
 
@@ -143,7 +141,7 @@ class ExposureWatch:
         self._kept = meter.total
         if meter.total >= self.state.limits.max_exposure_quote_s_per_day:
             self._reported.add(meter.day)
-        for pair in self.manager.open.values():
+        for pair in self.orders.open.values():
             pair.exposure_quote_s = ZERO
             for since_ns, until_ns, shares in history(pair, now_ns):
                 pair.exposure_quote_s += sum(shares.values(), ZERO) * (until_ns - since_ns) / NS_PER_S
@@ -156,7 +154,7 @@ class ExposureWatch:
             self._kept = ZERO
 
     def _accrue(self, now_ns: int) -> None:
-        for pair in self.manager.open.values():
+        for pair in self.orders.open.values():
             self._measure_pair(pair, now_ns)
         unhedged = self.state.residuals.unhedged_by_asset()
         if unhedged and self._carried_since_ns:

@@ -10,7 +10,7 @@ seconds at most.
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.balance_reconciler import BalanceReconciler
-from arb.core.orders.manager import OrderManager
+from arb.core.orders.table import OrderTable
 from arb.core.state import EngineState
 from arb.core.timers import LastBalancesTimer
 
@@ -21,9 +21,9 @@ ASK_AGAIN_S = 1
 class Shutdown:
     """Says when a run that was asked to end has ended."""
 
-    def __init__(self, state: EngineState, manager: OrderManager, drift: BalanceReconciler) -> None:
+    def __init__(self, state: EngineState, orders: OrderTable, drift: BalanceReconciler) -> None:
         self._state = state
-        self._manager = manager
+        self._orders = orders
         self._drift = drift
         self._begun = False
         self._asked_ns: int | None = None
@@ -37,7 +37,7 @@ class Shutdown:
         """End the run once every account was compared; ask the venues for balances once nothing is open."""
         if not self._begun:
             return
-        if self._manager.open or self._state.frozen:
+        if self._orders.open or self._state.frozen:
             self._asked_ns = None
             return
         if self._asked_ns is None:

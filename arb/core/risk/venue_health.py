@@ -22,6 +22,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import (
     NOT_SENT,
     AnyEvent,
+    ClockAnchored,
     ClockMeasured,
     FeedDown,
     OrderAccepted,
@@ -82,7 +83,8 @@ class VenueHealth:
         # When each sign was seen, and at which of the venue's connections ("": the first, or at none).
         self._signs: dict[str, deque[tuple[int, str]]] = {sign: deque(maxlen=SIGNS_KEPT) for sign in Sign}
         self._acks: deque[tuple[int, int]] = deque(maxlen=ACKS_KEPT)
-        self._offset_ns = 0
+        self._offset_ns: int | None = None  # not known yet, or our clock was moved since
+        self._common_ns = 0
         self._error_ns = 0
         self._bad_ns = 0
         self._judged_ns = 0
@@ -132,8 +134,12 @@ class VenueHealth:
 
     def clock(self, offset_ns: int, error_ns: int) -> None:
         """Take note of the venue's clock."""
-        self._offset_ns, self._error_ns = abs(offset_ns), error_ns
+        self._offset_ns, self._error_ns = offset_ns, error_ns
         self._news = True
+
+    def anchored(self, common_ns: int) -> None:
+        """Take note that our clock was compared with all venues': what their clocks have in common is no venue's fault."""
+        self._offset_ns, self._common_ns = None, common_ns
 
     def distrust(self, now_ns: int) -> None:
         """Begin on probation: a process before this one left the venue unwell."""
@@ -210,8 +216,10 @@ class VenueHealth:
         tail = self.ack_p95_ms()
         if tail is not None:
             yield "ack_p95_ms", tail, limits.ack_p95_degraded_ms, limits.ack_p95_quarantined_ms
-        offset_ms, error_ms = self._offset_ns / NS_PER_MS, self._error_ns / NS_PER_MS
-        yield "clock_offset_ms", offset_ms, limits.clock_offset_degraded_ms, limits.clock_offset_quarantined_ms
+        if self._offset_ns is not None:
+            offset_ms = abs(self._offset_ns - self._common_ns) / NS_PER_MS
+            yield "clock_offset_ms", offset_ms, limits.clock_offset_degraded_ms, limits.clock_offset_quarantined_ms
+        error_ms = self._error_ns / NS_PER_MS
         yield "clock_error_ms", error_ms, limits.clock_error_degraded_ms, limits.clock_error_quarantined_ms
 
 
@@ -252,6 +260,9 @@ class HealthBoard:
                 self.venues[venue].sign(Sign.DROPS, now_ns)
             case ClockMeasured(venue=venue, offset_ns=offset_ns, error_ns=error_ns):
                 self.venues[venue].clock(offset_ns, error_ns)
+            case ClockAnchored(left_ns=left_ns):
+                for health in self.venues.values():
+                    health.anchored(left_ns)
             case OrderQueried(venue=venue, complete=False) | TroubleReported(venue=str() as venue) if (
                 venue in self.venues
             ):

@@ -76,6 +76,7 @@ _READS = {
     "/spot/account/transferRecords": _Read(reads.own_transfers, True, 20),
     "/spot/account/bills": _Read(reads.bills, True, 10),
     "/common/trade-rate": _Read(reads.trade_rate, True, 10),
+    "/common/all-trade-rate": _Read(reads.all_trade_rates, True, 10),
     "/spot/wallet/deposit-records": _Read(reads.deposits, True, 10),
     "/spot/wallet/withdrawal-records": _Read(reads.withdrawals, True, 10),
     ORDER_INFO: _Read(reads.order_info, True, 20),

@@ -142,7 +142,18 @@ def trade_rate(exchange: SimExchange, params: Params, _: int) -> Json:
     """`GET /common/trade-rate`: the account's own rates."""
     if needed(params, "businessType") not in ("spot", "margin", "mix"):
         raise BitgetRefusal("40017", "Parameter verification failed businessType")
-    maker, taker = exchange.fee_rates(symbol_param(exchange, params))
+    return _rates(exchange, symbol_param(exchange, params))
+
+
+def all_trade_rates(exchange: SimExchange, params: Params, _: int) -> list[Json]:
+    """`GET /common/all-trade-rate`: the account's own rates for every symbol of a business line."""
+    if needed(params, "businessType") != "spot":
+        return []
+    return [{"symbol": wire.native(symbol), **_rates(exchange, symbol)} for symbol in exchange.instruments]
+
+
+def _rates(exchange: SimExchange, symbol: str) -> Json:
+    maker, taker = exchange.fee_rates(symbol)
     return {"makerFeeRate": plain(maker), "takerFeeRate": plain(taker)}
 
 
@@ -190,7 +201,7 @@ def ended_orders(exchange: SimExchange, params: Params, now_ns: int) -> list[Jso
 
 def fills(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
     """`GET /spot/trade/fills`: newest first, paged by `tradeId`."""
-    rows = [f for f in exchange.fills_of(now_ns, symbol_param(exchange, params)) if _named(str(f.order_id), params)]
+    rows = [f for f in exchange.fills_of(now_ns, wanted_symbol(exchange, params)) if _named(str(f.order_id), params)]
     rows.sort(key=lambda f: f.trade_id, reverse=True)
     return [wire.fill(f, order_kind(exchange, f)) for f in page(rows, params, lambda f: f.trade_id, lambda f: f.ns)]
 

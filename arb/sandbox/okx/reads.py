@@ -5,6 +5,7 @@ returns the `data` list; it raises `OkxRefusal` for a bad question. Identity and
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_MS
@@ -43,14 +44,23 @@ def server_time(_: SimExchange, __: Params, now_ns: int) -> list[Json]:
 
 def instruments(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     """`GET /public/instruments`: only spot has any."""
-    if product_param(params) != "SPOT":
-        return []
-    wanted = wanted_symbol(exchange, params)
+    return listed(exchange, wanted_symbol(exchange, params)) if product_param(params) == "SPOT" else []
+
+
+def listed(exchange: SimExchange, wanted: str | None = None) -> list[Json]:
+    """Write the listing, or one symbol of it."""
+    groups = _fee_groups(exchange)
     return [
-        wire.instrument(rules, inst_id_code(exchange, rules.symbol))
+        wire.instrument(rules, inst_id_code(exchange, rules.symbol), groups[exchange.fee_rates(rules.symbol)])
         for rules in exchange.instruments.values()
         if wanted in (None, rules.symbol)
     ]
+
+
+def _fee_groups(exchange: SimExchange) -> dict[tuple[Decimal, Decimal], str]:
+    """Return the numbers of the groups that instruments of one pair of rates, (maker, taker), are in."""
+    distinct = dict.fromkeys(exchange.fee_rates(symbol) for symbol in exchange.instruments)
+    return {rates: str(number) for number, rates in enumerate(distinct, 1)}
 
 
 def book(exchange: SimExchange, params: Params, _: int) -> list[Json]:
@@ -130,17 +140,23 @@ def account_balance(exchange: SimExchange, params: Params, now_ns: int) -> list[
 
 
 def trade_fee(exchange: SimExchange, params: Params, now_ns: int) -> list[Json]:
-    """`GET /account/trade-fee`: negative when paid. Without `instId` the rates of the first instrument are given."""
+    """`GET /account/trade-fee`: negative when paid. Without `instId` the rates of all groups, above them the first one's."""
     product = product_param(params)
     wanted = params.get("instId")
     symbol = known_symbol(exchange, wanted) if wanted else next(iter(exchange.instruments))
-    maker, taker = (plain(rate.copy_negate()) for rate in exchange.fee_rates(symbol))
+    rates = exchange.fee_rates(symbol)
+    maker, taker = (plain(rate.copy_negate()) for rate in rates)
+    groups = [
+        {"groupId": group, "maker": plain(of[0].copy_negate()), "taker": plain(of[1].copy_negate())}
+        for of, group in _fee_groups(exchange).items()
+        if not wanted or of == rates
+    ]
     return [
         {
             "category": "1",
             "delivery": "",
             "exercise": "",
-            "feeGroup": [],
+            "feeGroup": groups,
             "instType": product,
             "level": "Lv1",
             "maker": maker,
@@ -164,14 +180,14 @@ def currencies(exchange: SimExchange, params: Params, _: int) -> list[Json]:
     return [wire.currency(asset) for asset in assets if not wanted or asset in wanted]
 
 
-def deposits(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /asset/deposit-history`, newest first."""
-    return _transfers(exchange, params, deposited=True)
+def deposits(_exchange: SimExchange, _params: Params, _: int) -> list[Json]:
+    """`GET /asset/deposit-history`: nothing ever reaches the funding account from outside; see `bills`."""
+    return []
 
 
-def withdrawals(exchange: SimExchange, params: Params, _: int) -> list[Json]:
-    """`GET /asset/withdrawal-history`, newest first."""
-    return _transfers(exchange, params, deposited=False)
+def withdrawals(_exchange: SimExchange, _params: Params, _: int) -> list[Json]:
+    """`GET /asset/withdrawal-history`: nothing ever leaves the funding account."""
+    return []
 
 
 # -- orders and fills --------------------------------------------------------------------------------------------------
@@ -250,13 +266,3 @@ def _order_wanted(subject: SimOrder, params: Params) -> bool:
 def _tag(exchange: SimExchange, subject: SimFill) -> str:
     found = exchange.order(subject.order_id)
     return "" if found is None else found.request.echo.get("tag", "")
-
-
-def _transfers(exchange: SimExchange, params: Params, *, deposited: bool) -> list[Json]:
-    rows = [
-        booked
-        for booked in reversed(exchange.account.transfers)
-        if (booked.amount > 0) is deposited and booked.amount != 0 and params.get("ccy") in (None, "", booked.asset)
-    ]
-    # here `after` and `before` are instants in Unix milliseconds, the rest is as everywhere
-    return [wire.transfer(booked) for booked in page(rows, params, lambda booked: booked.ns // NS_PER_MS)]

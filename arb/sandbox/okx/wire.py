@@ -13,7 +13,7 @@ from arb.clock import NS_PER_MS
 from arb.sandbox.accounts import Balance
 from arb.sandbox.exact import mul, plain, quotient_text
 from arb.sandbox.market import BookView, DailyFigures
-from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder, Transfer
+from arb.sandbox.values import PublicTrade, SimFill, SimInstrument, SimOrder
 
 encode = msgspec.json.encode
 
@@ -42,7 +42,7 @@ def ms(ns: int) -> str:
 # -- public ------------------------------------------------------------------------------------------------------------
 
 
-def instrument(rules: SimInstrument, code: str) -> Json:
+def instrument(rules: SimInstrument, code: str, fee_group: str) -> Json:
     """Write one entry of `GET /public/instruments`; `code` is the instrument's number."""
     largest = "9999999999" if rules.max_size is None else plain(rules.max_size)
     return {
@@ -72,7 +72,7 @@ def instrument(rules: SimInstrument, code: str) -> Json:
         "auctionEndTime": "",
         "contTdSwTime": "",
         "futureSettlement": False,
-        "groupId": "1",
+        "groupId": fee_group,
         "openType": "",
         "preMktSwTime": "",
         "tradeQuoteCcyList": [rules.quote],
@@ -361,20 +361,3 @@ def account(details: list[Json], ns: int) -> Json:
         "uTime": ms(ns),
         "upl": "",
     }
-
-
-def transfer(subject: Transfer) -> Json:
-    """Write a booked transfer as a deposit or a withdrawal, by its sign."""
-    shared = {
-        "amt": plain(subject.amount.copy_abs()),
-        "ccy": subject.asset,
-        "chain": f"{subject.asset}-{subject.asset}",
-        "from": "",
-        "to": "",
-        "state": "2",
-        "ts": ms(subject.ns),
-        "txId": f"sandbox{subject.id}",
-    }
-    if subject.amount > 0:
-        return shared | {"depId": str(subject.id), "actualDepBlkConfirm": "2"}
-    return shared | {"wdId": str(subject.id), "fee": "0"}

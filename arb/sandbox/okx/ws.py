@@ -15,8 +15,8 @@ from arb.sandbox.exchange import SimExchange
 from arb.sandbox.market import BookUpdate, daily_figures
 from arb.sandbox.okx import wire
 from arb.sandbox.okx.auth import OkxRefusal, check_login
-from arb.sandbox.okx.orders import inst_id_code
 from arb.sandbox.okx.params import PRODUCTS
+from arb.sandbox.okx.reads import listed
 from arb.sandbox.okx.wire import Json, encode
 from arb.sandbox.values import Event, PublicTrade
 from arb.sandbox.wire import CommandSession, Venue
@@ -175,11 +175,7 @@ class OkxPublicSession(OkxSession):
             raise no_such_channel(arg)
         self.acknowledge("subscribe", arg, now_ns)
         if arg["channel"] == "instruments" and arg["instType"] == "SPOT":
-            rows = [
-                wire.instrument(rules, inst_id_code(self.exchange, rules.symbol))
-                for rules in self.exchange.instruments.values()
-            ]
-            self.push(text({"arg": arg, "data": rows}), "ticker", None, now_ns)
+            self.push(text({"arg": arg, "data": listed(self.exchange)}), "ticker", None, now_ns)
 
     def unsubscribe(self, arg: Json) -> None:
         """Stop a public channel."""

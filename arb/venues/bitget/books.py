@@ -10,6 +10,7 @@ import msgspec
 
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.feed import FrameResult
+from arb.masking import clean
 from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Sequence64, decode_problem
 from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
 
@@ -43,7 +44,9 @@ class BitgetFeed(PushedFeed):
         if slot is None:
             return self._other()
         if not self._tape and arg.instType.upper() != self.inst_type:
-            self._refuse(arg.instId, "arg.instType", f"{arg.instType[:40]!r}, not {self.inst_type} (v1 is retired)")
+            self._refuse(
+                arg.instId, "arg.instType", f"{clean(arg.instType, 40)!r}, not {self.inst_type} (v1 is retired)"
+            )
         if slot.stream is None:
             slot.stream = arg.instType.upper()
         if slot.stream != arg.instType.upper():
@@ -56,7 +59,7 @@ class BitgetFeed(PushedFeed):
         if len(books) != 1:
             self._refuse(arg.instId, "data", f"{len(books)} books in one frame")
         if frame.action not in ("snapshot", "update"):
-            self._refuse(arg.instId, "action", f"neither snapshot nor update: {frame.action[:40]!r}")
+            self._refuse(arg.instId, "action", f"neither snapshot nor update: {clean(frame.action, 40)!r}")
         return self._take(slot, books[0], frame, received_ns)
 
     def _take(self, slot: BookSlot, book: _Book, frame: PushedFrame, received_ns: int) -> FrameResult:

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from arb.clock import NS_PER_MS
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
 from arb.market.fill import Fill, FillSource
 from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
-from arb.market.numbers import ZERO
+from arb.market.numbers import EXACT, ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
@@ -117,18 +118,18 @@ class BitgetDialect:
         rows = Fields(self.venue, "answer", body).rows("data")
         return self.report(rows[0]) if rows else None
 
-    def open_orders(self, symbol: str) -> Pages:
+    def open_orders(self, symbol: str | None) -> Pages:
         """Return the pages of `GET /spot/trade/unfilled-orders`."""
-        return _paged("spot/trade/unfilled-orders", {"symbol": self.native_symbol(symbol)}, "orderId")
+        return _paged("spot/trade/unfilled-orders", self._of(symbol), "orderId")
 
-    def ended_orders(self, symbol: str, since_ms: int) -> Pages:
+    def ended_orders(self, symbol: str | None, since_ms: int) -> Pages:
         """Return the pages of `GET /spot/trade/history-orders`, by the time they were made."""
-        params = {"symbol": self.native_symbol(symbol), "startTime": str(since_ms)}
+        params = {**self._of(symbol), "startTime": str(since_ms)}
         return _paged("spot/trade/history-orders", params, "orderId")
 
-    def fills(self, symbol: str, since_ms: int, venue_order_id: str | None) -> Pages:
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None) -> Pages:
         """Return the pages of `GET /spot/trade/fills`."""
-        params = {"symbol": self.native_symbol(symbol), "startTime": str(since_ms)}
+        params = {**self._of(symbol), "startTime": str(since_ms)}
         if venue_order_id is not None:
             params["orderId"] = venue_order_id
         return _paged("spot/trade/fills", params, "tradeId")
@@ -142,20 +143,18 @@ class BitgetDialect:
         return records.fill(self.venue, raw, self.symbols, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
-        """Return the pages of `GET /spot/wallet/deposit-records` and `/spot/wallet/withdrawal-records`, newest first."""
+        """Return the pages of `GET /spot/account/bills`, newest first."""
         span = {"startTime": str(since_ms), "endTime": str(now_ms + 1000)}
-        paths = ("spot/wallet/deposit-records", "spot/wallet/withdrawal-records")
-        return tuple(_paged(path, span, "orderId") for path in paths)
+        return (_paged("spot/account/bills", span, "billId"),)
 
     def transfer(self, raw: Any) -> Transfer | None:
-        """Read a row; only `success` has moved the balance for good."""
-        fields = Fields(self.venue, "transfer", raw)
-        if fields.maybe_text("status") != "success":
+        """Read a bill; those of the group `transaction` are trades, whose fills are read as such. `size` is before `fees`."""
+        fields = Fields(self.venue, "bill", raw)
+        if fields.text("groupType") == "transaction":
             return None
-        amount = fields.not_negative("size")
-        event_ns = fields.maybe_ms_ns("uTime") or fields.ms_ns("cTime")
-        signed = amount if fields.text("type") == "deposit" else -amount
-        return Transfer(fields.text("orderId"), fields.text("coin"), signed, event_ns)
+        change = EXACT.add(fields.decimal("size"), fields.maybe_decimal("fees") or ZERO)
+        kind = fields.text("businessType")
+        return Transfer(fields.text("billId"), fields.text("coin"), change, fields.ms_ns("cTime"), kind)
 
     def dead_man(self, timeout_s: int) -> Call | None:
         """Return None: the classic spot account has no such switch."""
@@ -167,7 +166,7 @@ class BitgetDialect:
 
     def clock_ms(self, body: Any) -> int:
         """Return the venue's time."""
-        return Fields(self.venue, "answer", body).object("data").whole("serverTime")
+        return Fields(self.venue, "answer", body).object("data").ms_ns("serverTime") // NS_PER_MS
 
     def balances(self) -> Call:
         """Return `GET /spot/account/assets`, which names the assets that are held."""
@@ -194,8 +193,17 @@ class BitgetDialect:
 
     def fees_in(self, body: Any) -> Fees:
         """Read the rates; a buy pays in what it receives."""
-        fields = Fields(self.venue, "answer", body).object("data")
-        return Fees(fields.decimal("takerFeeRate"), fields.decimal("makerFeeRate"), FeeIn.BASE)
+        return _rates(Fields(self.venue, "answer", body).object("data"))
+
+    def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
+        """Return `GET /common/all-trade-rate`."""
+        return (_read("common/all-trade-rate", {"businessType": "spot"}, ("private", "common")),)
+
+    def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
+        """Read the rates, each of which names its symbol."""
+        symbol_of = {self.native_symbol(symbol): symbol for symbol in symbols}
+        rows = [Fields(self.venue, "rate", raw) for raw in Fields(self.venue, "answer", body).rows("data")]
+        return {symbol_of[native]: _rates(fields) for fields in rows if (native := fields.text("symbol")) in symbol_of}
 
     def key_calls(self) -> tuple[Call, ...]:
         """Return `GET /spot/account/info`."""
@@ -208,7 +216,7 @@ class BitgetDialect:
         account's own id, `parentId` that of the main account it may be a sub-account of.
         """
         fields = Fields(self.venue, "answer", bodies[0]).object("data")
-        rights = {str(name) for name in fields.rows("authorities")}
+        rights = fields.names("authorities")
         return KeyFacts(
             can_trade=RIGHTS.can_trade(rights or None),
             can_withdraw=RIGHTS.can_withdraw(rights),
@@ -216,6 +224,9 @@ class BitgetDialect:
             unknown=RIGHTS.unknown(rights),
             account=plain_id(fields.raw("userId")),
         )
+
+    def _of(self, symbol: str | None) -> dict[str, Any]:
+        return {} if symbol is None else {"symbol": self.native_symbol(symbol)}
 
     def _instrument(self, raw: Any) -> Instrument:
         fields = Fields(self.venue, "symbol", raw)
@@ -240,6 +251,10 @@ class BitgetDialect:
 
 def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) -> Call:
     return Call(scope=f"GET {path}", api=api, method="GET", path=f"v2/{path}", params=params)
+
+
+def _rates(fields: Fields) -> Fees:
+    return Fees(fields.decimal("takerFeeRate"), fields.decimal("makerFeeRate"), FeeIn.BASE)
 
 
 def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import msgspec
 
 from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat, FrameResult, NoticeKind
+from arb.masking import clean
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
@@ -113,7 +114,7 @@ class BybitFeed(WireFeed):
         except DECODE_ERRORS as error:
             self._refuse(native_symbol, *decode_problem(error, "data"))
         if frame.type not in ("snapshot", "delta"):
-            self._refuse(native_symbol, "type", f"neither snapshot nor delta: {frame.type[:40]!r}")
+            self._refuse(native_symbol, "type", f"neither snapshot nor delta: {clean(frame.type, 40)!r}")
         bids = self._levels(slot, book.b, "data.b")
         asks = self._levels(slot, book.a, "data.a")
         if frame.type == "snapshot" or book.u == _RESTARTED:

@@ -12,8 +12,8 @@ import ccxt
 
 from arb.market.order import Outcome
 from arb.venues.ccxt_client import GuardedClient
+from arb.venues.gate.dialect import to_text
 from arb.venues.gate.outcomes import POLICY
-from arb.venues.gate.records import to_text
 from arb.venues.rules.retry import Trouble
 
 _TRIGGERS = ("trigger", "triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice")

@@ -23,11 +23,10 @@ import ccxt.pro
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.errors import ConfigError
-from arb.venues.call import Call, RequestError, body_text, plain, to_json
+from arb.venues.call import Call, HttpRequest, RequestError, body_text, plain, to_json
 from arb.venues.gate.ccxt_methods import GateMethods
 from arb.venues.gate.signing import API_ROOT, Signer, api_signature, rest_headers
 from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, to_decimal, value_of
-from arb.venues.transport.http import HttpRequest
 
 LIVE_REST_URL = "https://api.gateio.ws/api/v4"
 LIVE_WS_URL = "wss://api.gateio.ws/ws/v4/"

@@ -4,10 +4,13 @@ An ended order can be found by its number only, so without it the lists of open 
 in that order: an order that ends while they are read then shows in a later one.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from arb.clock import NS_PER_MS
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
@@ -21,7 +24,7 @@ from arb.venues.dialect import Fees, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.outcomes import POLICY, RIGHTS
-from arb.venues.gate.records import from_text, to_text
+from arb.venues.gate.records import TEXT_PREFIX, from_text
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
 
@@ -32,8 +35,11 @@ _TIF = {
     TimeInForce.FOK: "fok",
     TimeInForce.POST_ONLY: "poc",
 }
+_ID_LENGTH_MAX = 28
+_LEGAL_ID = re.compile(rf"[0-9A-Za-z_.-]{{1,{_ID_LENGTH_MAX}}}")
 _OPEN_PAGE, _PAGE = 100, 1000
 _CANCELS_MAX = 20
+_FEES_MAX = 50
 
 
 class GateDialect:
@@ -128,18 +134,19 @@ class GateDialect:
         """Return the order."""
         return self.report(body)
 
-    def open_orders(self, symbol: str) -> Pages:
-        """Return the pages of `GET /spot/orders?status=open`, at most 100 rows each."""
-        return _paged("orders", {"currency_pair": self.native_symbol(symbol), "status": "open"}, _OPEN_PAGE)
+    def open_orders(self, symbol: str | None) -> Pages:
+        """Return the pages of `GET /spot/orders?status=open`, which wants a pair, or of `GET /spot/open_orders`."""
+        if symbol is None:
+            return _open_of_all_pairs()
+        return _paged("orders", {**self._of(symbol), "status": "open"}, _OPEN_PAGE)
 
-    def ended_orders(self, symbol: str, since_ms: int) -> Pages:
+    def ended_orders(self, symbol: str | None, since_ms: int) -> Pages:
         """Return the pages of `GET /spot/orders?status=finished`, by the time of their end."""
-        params = {"currency_pair": self.native_symbol(symbol), "status": "finished", "from": str(since_ms // 1000)}
-        return _paged("orders", params, _PAGE)
+        return _paged("orders", {**self._of(symbol), "status": "finished", "from": str(since_ms // 1000)}, _PAGE)
 
-    def fills(self, symbol: str, since_ms: int, venue_order_id: str | None) -> Pages:
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None) -> Pages:
         """Return the pages of `GET /spot/my_trades`."""
-        params = {"currency_pair": self.native_symbol(symbol), "from": str(since_ms // 1000)}
+        params = {**self._of(symbol), "from": str(since_ms // 1000)}
         if venue_order_id is not None:
             params["order_id"] = venue_order_id
         return _paged("my_trades", params, _PAGE)
@@ -153,20 +160,19 @@ class GateDialect:
         return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
-        """Return the pages of `GET /wallet/deposits` and `/wallet/withdrawals`."""
+        """Return the pages of `GET /spot/account_book`, newest first."""
         span = {"from": str(since_ms // 1000), "to": str(now_ms // 1000 + 1)}
-        return tuple(_transfers(path, span) for path in ("deposits", "withdrawals"))
+        return (_paged("account_book", span, _PAGE),)
 
     def transfer(self, raw: Any) -> Transfer | None:
-        """Read a row: `w...` ids are withdrawals; only `DONE` has moved the balance for good."""
-        fields = Fields(self.venue, "transfer", raw)
-        if fields.maybe_text("status") != "DONE":
+        """Read a bill; what an order did (locked, filled, charged, released) is read as its fills, `point_fee` among it."""
+        fields = Fields(self.venue, "bill", raw)
+        kind = fields.text("type")
+        if "order" in kind or kind == "point_fee":
             return None
-        number, amount = fields.text("id"), fields.not_negative("amount")
-        event_ns = fields.maybe_s_ns("timestamp")
-        if event_ns is None:
-            raise fields.bad("timestamp", "missing")
-        return Transfer(number, fields.text("currency"), -amount if number.startswith("w") else amount, event_ns)
+        return Transfer(
+            fields.text("id"), fields.text("currency"), fields.decimal("change"), fields.ms_ns("time"), kind
+        )
 
     def dead_man(self, timeout_s: int) -> Call | None:
         """Return `POST /spot/countdown_cancel_all` for all pairs, which takes no expiry."""
@@ -179,7 +185,7 @@ class GateDialect:
 
     def clock_ms(self, body: Any) -> int:
         """Return the venue's time."""
-        return Fields(self.venue, "time", body).whole("server_time")
+        return Fields(self.venue, "time", body).ms_ns("server_time") // NS_PER_MS
 
     def balances(self) -> Call:
         """Return `GET /spot/accounts`."""
@@ -208,6 +214,20 @@ class GateDialect:
         elsewhere = fields.maybe_text("debit_fee") in ("1", "2") or body.get("gt_discount") is True
         return Fees(fields.decimal("taker_fee"), fields.decimal("maker_fee"), FeeIn.OTHER if elsewhere else FeeIn.BASE)
 
+    def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
+        """Return `GET /spot/batch_fee` with at most 50 pairs each."""
+        natives = [self.native_symbol(symbol) for symbol in symbols]
+        return tuple(
+            _read("batch_fee", {"currency_pairs": ",".join(natives[start : start + _FEES_MAX])})
+            for start in range(0, len(natives), _FEES_MAX)
+        )
+
+    def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
+        """Read the rates, which stand under their pair."""
+        fields = Fields(self.venue, "fees", body)
+        natives = {symbol: self.native_symbol(symbol) for symbol in symbols}
+        return {symbol: self.fees_in(fields.raw(native)) for symbol, native in natives.items() if fields.has(native)}
+
     def key_calls(self) -> tuple[Call, ...]:
         """Return `GET /account/main_keys` and `/account/detail`."""
         account = ("private", "account")
@@ -219,15 +239,16 @@ class GateDialect:
     def key_facts(self, bodies: tuple[Any, ...]) -> KeyFacts:
         """Read the permissions. Withdrawal is not in the list; a writable `wallet` is the nearest to it.
 
-        All keys of the account may be listed, theirs masked; those that cannot be ours do not count. `user_id` of
-        `/account/detail` is the account's own id, a sub-account's where it is one.
+        All keys of the account may be listed, theirs masked; those that cannot be ours do not count. A permission's name
+        is a text in the documented example and a list in the official models. `user_id` of `/account/detail` is the
+        account's own id, a sub-account's where it is one.
         """
         keys, detail = bodies
         perms: list[Fields] = []
         for key in keys if isinstance(keys, list) else [keys]:
             if isinstance(key, dict) and self._may_be_ours(key.get("key")):
                 perms.extend(Fields(self.venue, "key", key).objects("perms"))
-        writable = {name for perm in perms if perm.raw("read_only") is not True for name in _names(perm.raw("name"))}
+        writable = {name for perm in perms if perm.raw("read_only") is not True for name in perm.names("name")}
         bound, account = None, None
         if isinstance(detail, dict):
             bound = bool(Fields(self.venue, "account detail", detail).rows("ip_whitelist"))
@@ -240,6 +261,9 @@ class GateDialect:
             ip_bound=bound,
             account=account,
         )
+
+    def _of(self, symbol: str | None) -> dict[str, Any]:
+        return {} if symbol is None else {"currency_pair": self.native_symbol(symbol)}
 
     def _may_be_ours(self, masked: Any) -> bool:
         if not isinstance(masked, str) or "*" not in masked:
@@ -272,6 +296,15 @@ class GateDialect:
         )
 
 
+def to_text(client_order_id: str) -> str:
+    """Return the `text` to send: the prefix exactly once. Raise `ValueError` when Gate would refuse the id."""
+    bare = client_order_id.removeprefix(TEXT_PREFIX)
+    if not _LEGAL_ID.fullmatch(bare):
+        legal = f"1 to {_ID_LENGTH_MAX} of 0-9 A-Z a-z _ - ."
+        raise ValueError(f"client order id {client_order_id!r}: after {TEXT_PREFIX!r} Gate takes {legal}")
+    return TEXT_PREFIX + bare
+
+
 def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _SPOT) -> Call:
     return Call(scope=f"GET spot/{path}", api=api, method="GET", path=path, params=params)
 
@@ -285,26 +318,24 @@ def _paged(path: str, params: dict[str, Any], limit: int) -> Pages:
     return Pages(first=first, rows=_list, following=following)
 
 
-def _transfers(path: str, span: dict[str, Any]) -> Pages:
-    def call(offset: int) -> Call:
-        params = {**span, "limit": _OPEN_PAGE, "offset": offset}
-        return Call(scope=f"GET wallet/{path}", api=("private", "wallet"), method="GET", path=path, params=params)
+def _open_of_all_pairs() -> Pages:
+    def rows_of(body: Any) -> list[Any]:
+        return [row for group in _list(body) for row in Fields("gate", "open orders", group).rows("orders")]
 
-    def following(before: Call, rows: list[Any]) -> Call | None:
-        return call(before.params["offset"] + _OPEN_PAGE) if len(rows) >= _OPEN_PAGE else None
+    def following(call: Call, rows: list[Any]) -> Call | None:
+        # Every page holds so many orders of each pair.
+        pairs = Counter(Fields("gate", "order", row).text("currency_pair") for row in rows)
+        more = max(pairs.values(), default=0) >= _OPEN_PAGE
+        return _read("open_orders", {**call.params, "page": call.params["page"] + 1}) if more else None
 
-    return Pages(first=call(0), rows=_list, following=following)
+    first = _read("open_orders", {"page": 1, "limit": _OPEN_PAGE})
+    return Pages(first=first, rows=rows_of, following=following)
 
 
 def _list(body: Any) -> list[Any]:
     if not isinstance(body, list):
         raise VenueProtocolError("gate", f"not a list but {type(body).__name__}")
     return body
-
-
-def _names(value: Any) -> list[str]:
-    # The documented example holds a text, the official models declare a list.
-    return [str(name) for name in value] if isinstance(value, list) else [str(value)]
 
 
 def _narrower(up: Decimal | None, down: Decimal | None) -> Decimal | None:

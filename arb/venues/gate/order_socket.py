@@ -14,6 +14,7 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueProtocolError, VenueUnreachable
+from arb.masking import clean
 from arb.venues.call import Call
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
 from arb.venues.rules.guard import SigningGuard, SigningRefused
@@ -112,7 +113,7 @@ class GateOrderSocket:
     def _status(self, header: Mapping[str, Any]) -> int:
         text = str(header.get("status", ""))
         if not (text.isascii() and text.isdecimal() and len(text) == 3):
-            raise VenueProtocolError(self.venue, f"an answer with status {text[:20]!r} on the order socket")
+            raise VenueProtocolError(self.venue, f"an answer with status {clean(text, 20)!r} on the order socket")
         return int(text)
 
 
@@ -138,4 +139,4 @@ def _announces_closing(frame: _Frame) -> bool:
 
 
 def _text(body: bytes) -> str:
-    return body[:200].decode(errors="replace")
+    return clean(body.decode(errors="replace"), 200)

@@ -11,6 +11,7 @@ import msgspec
 from arb.core.events import AssetBalance, BalancesReported, OrderFilled, OrderUpdated
 from arb.errors import VenueProtocolError
 from arb.market.fill import FillSource
+from arb.masking import clean
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.signing import Signer, channel_auth
@@ -57,7 +58,7 @@ class GatePrivate:
         if _announces_closing(frame):
             return PrivateFrame(closing=True)
         if frame.get("error") is not None:
-            return PrivateFrame(refused=f"{channel} {event}: {msgspec.json.encode(frame['error']).decode()}")
+            return PrivateFrame(refused=clean(f"{channel} {event}: {msgspec.json.encode(frame['error']).decode()}"))
         if event == "subscribe":
             return PrivateFrame(ready=True) if self._pending.confirm(channel) else NOTHING
         if event != "update":

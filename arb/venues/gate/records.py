@@ -2,12 +2,11 @@
 
 `cancelled` says nothing about fills; fees may be paid in the received asset, in GT or in points, whichever field is not
 zero. `filled_total` is quote, `filled_amount` is base, `fill_price` is an old name of `filled_total`; `amount` and `left` of a
-market buy are quote. An order's `text` holds our client order id behind `t-`, and after it 1 to 28 of `0-9 A-Z a-z _ - .`; any
-other text (`apiv4`, `web`, `app`...) names the source of a foreign order.
+market buy are quote. An order's `text` holds our client order id behind `t-`; any other text (`apiv4`, `web`, `app`...) names
+the source of a foreign order.
 """
 
 import logging
-import re
 from decimal import Context, Decimal
 from typing import Any
 
@@ -17,7 +16,8 @@ from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
-from arb.venues.fields import Fields, clean, parted
+from arb.masking import clean
+from arb.venues.fields import Fields, parted
 
 _LOG = logging.getLogger(__name__)
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
@@ -26,19 +26,8 @@ _EXACT = Context(prec=60)
 _QUOTIENT = Context(prec=24)
 
 TEXT_PREFIX = "t-"
-_ID_LENGTH_MAX = 28
-_LEGAL_ID = re.compile(rf"[0-9A-Za-z_.-]{{1,{_ID_LENGTH_MAX}}}")
 _STILL_OPEN = frozenset({"open", "-", "_new", "_update"})
 _OPEN_EVENTS = frozenset({"put", "update"})
-
-
-def to_text(client_order_id: str) -> str:
-    """Return the `text` to send: the prefix exactly once. Raise `ValueError` when Gate would refuse the id."""
-    bare = client_order_id.removeprefix(TEXT_PREFIX)
-    if not _LEGAL_ID.fullmatch(bare):
-        legal = f"1 to {_ID_LENGTH_MAX} of 0-9 A-Z a-z _ - ."
-        raise ValueError(f"client order id {client_order_id!r}: after {TEXT_PREFIX!r} Gate takes {legal}")
-    return TEXT_PREFIX + bare
 
 
 def from_text(text: str | None) -> str | None:

@@ -11,6 +11,7 @@ socket.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -103,6 +104,9 @@ def api_signature(signer: Signer, channel: str, req_param: str, time_s: int) -> 
 KEY_VARIABLE = "GATE_API_KEY"
 SECRET_VARIABLE = "GATE_API_SECRET"
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_TRADING = re.compile(rf"{API_ROOT}/(?:spot|margin|futures|delivery|options|unified|account)(?:/[0-9A-Za-z_~-]+)*")
+"""Where writes trade. Others withdraw, transfer, convert or make keys; and no dots, which lead elsewhere."""
+_MOVES_FUNDS = re.compile(r"withdraw|transfer", re.IGNORECASE)
 
 
 def sign_report(
@@ -114,12 +118,14 @@ def sign_report(
     timestamp: str | None = None,
     environ: Mapping[str, str],
     clock: Clock,
+    any_write: bool = False,
 ) -> dict[str, Any]:
     """Return `{"body_sha512", "string_to_sign", "signature", "headers"}` of one request, as `arb sign gate` prints it.
 
     `path` is the whole path with `/api/v4`; `query` (decoded, without `?`), `body` and `timestamp` are taken
     literally, without a timestamp the clock's whole seconds are. Key and secret come from `GATE_API_KEY` and
-    `GATE_API_SECRET` in `environ`. Raises `ConfigError` for bad input.
+    `GATE_API_SECRET` in `environ`. Raises `ConfigError` for bad input, and without `any_write` for a write that does more
+    than trade.
     """
     verb = method.upper()
     if verb not in _METHODS:
@@ -130,6 +136,11 @@ def sign_report(
         raise ConfigError(f"PATH {path!r} contains a '?': give what follows it as --query")
     if query.startswith("?"):
         raise ConfigError("--query is what follows the '?', without it")
+    if verb != "GET" and not any_write and (not _TRADING.fullmatch(path) or _MOVES_FUNDS.search(path)):
+        raise ConfigError(
+            f"{verb} {path!r} is not signed: it may withdraw or transfer, and this signer is for trading: if that is meant,"
+            " give --any"
+        )
     key, secret = _credential(environ, KEY_VARIABLE), _credential(environ, SECRET_VARIABLE)
     signed_at = str(clock.wall_ns() // NS_PER_S) if timestamp is None else timestamp
     # A command line may hold bytes that are no UTF-8: they arrive as surrogates and are hashed as the bytes they were.

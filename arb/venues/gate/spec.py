@@ -84,7 +84,8 @@ SPEC = VenueSpec(
     signature=SignatureHelp(
         _sign_report,
         "Sign one Gate request; PATH is the whole path with /api/v4.\n\n"
-        "The key and the secret come from GATE_API_KEY and GATE_API_SECRET.",
+        "The key and the secret come from GATE_API_KEY and GATE_API_SECRET. Questions and what trades are signed; withdrawals, "
+        "transfers and whatever else writes only with --any.",
     ),
     products=(Product.SPOT,),
     sites=(

@@ -13,6 +13,7 @@ import msgspec
 
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.feed import FrameResult, NoticeKind
+from arb.masking import clean
 from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Sequence64, decode_problem
 from arb.venues.wire.pushed import Arg, PushedFeed, PushedFrame, remember_texts
 
@@ -64,7 +65,7 @@ class OkxFeed(PushedFeed):
         if len(books) != 1:
             self._refuse(arg.instId, "data", f"{len(books)} books in one frame")
         if frame.action not in ("snapshot", "update"):
-            self._refuse(arg.instId, "action", f"neither snapshot nor update: {frame.action[:40]!r}")
+            self._refuse(arg.instId, "action", f"neither snapshot nor update: {clean(frame.action, 40)!r}")
         return self._take(slot, books[0], frame.action == "snapshot", received_ns)
 
     def _take(self, slot: BookSlot, book: _Book, snapshot: bool, received_ns: int) -> FrameResult:

@@ -8,6 +8,7 @@ stream or by querying the order.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from arb.clock import NS_PER_MS
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
@@ -31,6 +32,7 @@ _ORDER_TYPES = {
     TimeInForce.FOK: "fok",
     TimeInForce.POST_ONLY: "post_only",
 }
+_BILL_TYPES = {"1": "transfer", "381": "interest"}
 _PAGE = 100
 _CANCELS_MAX = 20
 
@@ -44,6 +46,7 @@ class OkxDialect:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
+        self._fee_groups: dict[str, str] = {}
 
     def number_of(self, native_symbol: str) -> int | None:
         """Return the number by which the websocket's order requests name an instrument, where the listing has it."""
@@ -123,15 +126,15 @@ class OkxDialect:
         rows = Fields(self.venue, "answer", body).rows("data")
         return self.report(rows[0]) if rows else None
 
-    def open_orders(self, symbol: str) -> Pages:
+    def open_orders(self, symbol: str | None) -> Pages:
         """Return the pages of `GET /trade/orders-pending`."""
         return _paged("trade/orders-pending", self._listed_by(symbol), "ordId")
 
-    def ended_orders(self, symbol: str, since_ms: int) -> Pages:
+    def ended_orders(self, symbol: str | None, since_ms: int) -> Pages:
         """Return the pages of `GET /trade/orders-history`, by the time they were made."""
         return _paged("trade/orders-history", {**self._listed_by(symbol), "begin": str(since_ms)}, "ordId")
 
-    def fills(self, symbol: str, since_ms: int, venue_order_id: str | None) -> Pages:
+    def fills(self, symbol: str | None, since_ms: int, venue_order_id: str | None) -> Pages:
         """Return the pages of `GET /trade/fills`."""
         params = {**self._listed_by(symbol), "begin": str(since_ms)}
         if venue_order_id is not None:
@@ -147,19 +150,20 @@ class OkxDialect:
         return records.fill(self.venue, raw, FillSource.QUERY, received_ns)
 
     def transfers(self, since_ms: int, now_ms: int) -> tuple[Pages, ...]:
-        """Return the pages of `GET /asset/deposit-history` and `/asset/withdrawal-history`, newest first."""
-        paths = ("asset/deposit-history", "asset/withdrawal-history")
-        return tuple(_paged(path, {"before": str(since_ms)}, "ts") for path in paths)
+        """Return the pages of `GET /account/bills` (the last seven days of the trading account), newest first.
+
+        Deposits and withdrawals move the funding account: here they are transfers from and to it, when those are made.
+        """
+        return (_paged("account/bills", {"begin": str(since_ms)}, "billId"),)
 
     def transfer(self, raw: Any) -> Transfer | None:
-        """Read a row; only state 2 has moved the balance for good. A withdrawal's fee comes on top of its amount."""
-        fields = Fields(self.venue, "transfer", raw)
-        if fields.maybe_text("state") != "2":
+        """Read a bill; type 2 is a trade, whose fill is read as such. `balChg` is net of fees."""
+        fields = Fields(self.venue, "bill", raw)
+        kind = fields.text("type")
+        if kind == "2":
             return None
-        amount, asset, event_ns = fields.not_negative("amt"), fields.text("ccy"), fields.ms_ns("ts")
-        if fields.maybe_text("wdId") is None:
-            return Transfer(f"d{fields.text('depId')}", asset, amount, event_ns)
-        return Transfer(f"w{fields.text('wdId')}", asset, -amount - fields.not_negative("fee", ZERO), event_ns)
+        number, asset, change = fields.text("billId"), fields.text("ccy"), fields.decimal("balChg")
+        return Transfer(number, asset, change, fields.ms_ns("ts"), _BILL_TYPES.get(kind, f"bill of type {kind}"))
 
     def dead_man(self, timeout_s: int) -> Call | None:
         """Return `POST /trade/cancel-all-after`, 0 or 10 to 120 s."""
@@ -172,7 +176,7 @@ class OkxDialect:
 
     def clock_ms(self, body: Any) -> int:
         """Return the venue's time."""
-        return self._only(body).whole("ts")
+        return self._only(body).ms_ns("ts") // NS_PER_MS
 
     def balances(self) -> Call:
         """Return `GET /account/balance`."""
@@ -198,9 +202,26 @@ class OkxDialect:
         return _read("account/trade-fee", {"instType": "SPOT", "instId": self.native_symbol(symbol)})
 
     def fees_in(self, body: Any) -> Fees:
-        """Read the rates: here negative means that one pays; a buy pays in what it receives."""
+        """Read the rates: here negative means that one pays; a buy pays in what it receives.
+
+        `feeGroup` names the rates of the instrument's group; without it those of the whole answer count.
+        """
         fields = self._only(body)
-        return Fees(fields.negated("taker"), fields.negated("maker"), FeeIn.BASE)
+        groups = self._groups_in(fields)
+        return _rates(next(iter(groups.values())) if len(groups) == 1 else fields)
+
+    def fee_lists(self, symbols: Sequence[str]) -> tuple[Call, ...]:
+        """Return `GET /account/trade-fee` without an instrument, whose answer has the rates of every group."""
+        return (_read("account/trade-fee", {"instType": "SPOT"}),)
+
+    def fees_listed(self, body: Any, symbols: Sequence[str]) -> dict[str, Fees]:
+        """Read the rates of the groups; which instrument is in which group is in the listing (`groupId`)."""
+        groups = self._groups_in(self._only(body))
+        of = {symbol: self._fee_groups.get(self.native_symbol(symbol), "") for symbol in symbols}
+        return {symbol: _rates(groups[group]) for symbol, group in of.items() if group in groups}
+
+    def _groups_in(self, fields: Fields) -> dict[str, Fields]:
+        return {group.text("groupId"): group for group in fields.objects("feeGroup")}
 
     def key_calls(self) -> tuple[Call, ...]:
         """Return `GET /account/config`."""
@@ -227,13 +248,15 @@ class OkxDialect:
             raise VenueProtocolError(self.venue, "answer: field 'data': empty")
         return Fields(self.venue, "answer: data", rows[0])
 
-    def _listed_by(self, symbol: str) -> dict[str, Any]:
-        return {"instType": "SPOT", "instId": self.native_symbol(symbol)}
+    def _listed_by(self, symbol: str | None) -> dict[str, Any]:
+        return {"instType": "SPOT"} | ({} if symbol is None else {"instId": self.native_symbol(symbol)})
 
     def _instrument(self, raw: Any) -> Instrument:
         fields = Fields(self.venue, "instrument", raw)
         if fields.has("instIdCode"):
             self._numbers[fields.text("instId")] = fields.whole("instIdCode")
+        if fields.has("groupId"):
+            self._fee_groups[fields.text("instId")] = fields.text("groupId")
         return Instrument(
             venue=self.venue,
             symbol=f"{fields.text('baseCcy')}/{fields.text('quoteCcy')}",
@@ -252,6 +275,10 @@ class OkxDialect:
 
 def _read(path: str, params: dict[str, Any], api: tuple[str, ...] = _PRIVATE) -> Call:
     return Call(scope=f"GET {path}", api=api, method="GET", path=path, params=params)
+
+
+def _rates(fields: Fields) -> Fees:
+    return Fees(fields.negated("taker"), fields.negated("maker"), FeeIn.BASE)
 
 
 def _named(client_order_id: str, venue_order_id: str | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.errors import VenueProtocolError
+from arb.masking import clean
 from arb.venues.call import Call
 from arb.venues.okx.private import CLOSING_NOTICES
 from arb.venues.order_socket import NOTHING, SocketAnswer, SocketFrame
@@ -107,7 +108,7 @@ class OkxOrderSocket:
         if frame.event == "login" and frame.code in ("", "0"):
             return SocketFrame(ready=True)
         if frame.event in ("login", "error"):
-            return SocketFrame(useless=f"{frame.event} {frame.code}: {frame.msg}")
+            return SocketFrame(useless=clean(f"{frame.event} {frame.code}: {frame.msg}"))
         if frame.event == "notice" and frame.code in CLOSING_NOTICES:
             return SocketFrame(useless="the venue announced that it closes the connection")
         if not frame.id or not frame.op:

@@ -102,6 +102,7 @@ SPEC = VenueSpec(
                 "GET trade/orders-history": Budget(9, 500),
                 "GET trade/fills": Budget(12, 500),
                 "GET account/balance": Budget(4, 1000),
+                "GET account/bills": Budget(4, 1000),
                 "GET account/trade-fee": Budget(5, 2000),
                 "GET account/config": Budget(2, 1000),
             },

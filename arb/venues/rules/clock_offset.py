@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from arb.clock import NS_PER_MS, Clock
-from arb.errors import VenueError
+from arb.errors import VenueBusy
 from arb.venues.transport.http import HttpAnswer
 
 SAMPLES = 3
@@ -30,7 +30,7 @@ class Offset(NamedTuple):
 
 
 async def measure(venue: str, clock: Clock, ask: Ask) -> Offset:
-    """Return the offset by the quickest question; raises `VenueError`, also when our own clock was set all the time.
+    """Return the offset by the quickest question; raises `VenueError`, `VenueBusy` when our own clock was set all the time.
 
     The venue's answer is cut to milliseconds, so half of one is added to it and to the error.
     """
@@ -46,7 +46,7 @@ async def measure(venue: str, clock: Clock, ask: Ask) -> Offset:
     steady = [offset for offset, lead_ns in samples if abs(now_ns - lead_ns) <= STEP_NS]
     if not steady:
         text = f"its clock was not compared: our own clock was set while it was asked {SAMPLES} times"
-        raise VenueError(venue, text, code=CLOCK_SET)
+        raise VenueBusy(venue, text, code=CLOCK_SET)  # so that it is asked again, though the fault is ours
     return min(steady, key=lambda offset: offset.error_ns)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError, VenueRejected
+from arb.masking import clean
 
 _WINDOW_NS = 60 * NS_PER_S
 _EXACT = Context(prec=60)
@@ -105,7 +106,7 @@ class SigningGuard:
 
     def refuse_redirect(self, url: str) -> SigningRefused:
         """Return the error for an answer that leads elsewhere: it would carry key and signature along."""
-        return self._refused("guard_host", f"a redirect to {url[:200]!r} is not followed")
+        return self._refused("guard_host", f"a redirect to {clean(url, 200)!r} is not followed")
 
     def refuse_expired(self, late_ns: int) -> SigningRefused:
         """Return the error for a request whose expiry has passed before it was signed."""

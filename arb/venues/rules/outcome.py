@@ -20,7 +20,8 @@ import msgspec
 
 from arb.errors import VenueAuthError, VenueBusy, VenueError, VenueRejected, VenueUnreachable
 from arb.market.order import Outcome
-from arb.venues.fields import clean, number_or_text
+from arb.masking import clean
+from arb.venues.fields import number_or_text
 from arb.venues.rules.retry import Trouble, venue_retry_after_s
 from arb.venues.transport.http import HttpAnswer
 

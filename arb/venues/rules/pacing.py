@@ -230,9 +230,9 @@ class Pacer:
             account.try_acquire()
         return taken
 
-    async def wait(self, scope: str, priority: int, timeout_s: float) -> bool:
-        """Wait for a slot for at most `timeout_s`; False when none comes in time."""
-        deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+    async def wait(self, scope: str, priority: int, timeout_s: float | None) -> bool:
+        """Wait for a slot for at most `timeout_s`, without end for None; False when none comes in time."""
+        deadline_ns = None if timeout_s is None else self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
         if scope.partition(" ")[0] == "place":
             if self._penalty is not None and self._clock.monotonic_ns() >= self._penalty_until_ns:
                 self._penalty = None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import VenueError
+from arb.masking import clean
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
 from arb.venues.transport.network import Network, Socket, SocketEnded, SystemNetwork
@@ -67,7 +68,7 @@ class StreamConnection:
             try:
                 cause = await self._live()
             except Exception as error:  # a bug in a listener: whoever uses the connection must know that it is gone
-                self._on_down(f"bug: {error!r}")
+                self._on_down(clean(f"bug: {error!r}"))
                 raise
             if (self._clock.monotonic_ns() - started_ns) / NS_PER_S >= STEADY_S:
                 attempt = 0

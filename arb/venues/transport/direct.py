@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.clock import Clock
+from arb.venues.call import HttpRequest, Origin, origin_of, render
 from arb.venues.transport.http import (
     CONNECTIONS_MAX,
     KEEPALIVE_S,
@@ -24,12 +25,8 @@ from arb.venues.transport.http import (
     AnswerReader,
     BadAnswer,
     HttpAnswer,
-    HttpRequest,
     HttpTransport,
     NeverSent,
-    Origin,
-    origin_of,
-    render,
 )
 
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 without a socket: one request and one answer, how they are written and read (RFC 9112), and what carries them.
+"""HTTP/1.1 without a socket: one answer and how it is read (RFC 9112), and what carries requests (`venues/call.py`).
 
 `HttpTransport` is the door of a gateway to the network, one method wide so that it can be swapped. An attempt ends in exactly
 one of three ways, and which one matters for orders: an `HttpAnswer` (whatever its status), `NeverSent` (provably nothing left:
@@ -11,12 +11,12 @@ at what a broken answer meant is how orders get doubled. Nothing is assumed abou
 import re
 from collections.abc import Awaitable
 from enum import Enum, auto
-from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
-from arb import __version__
+from arb.masking import clean
+from arb.venues.call import HttpRequest
 
 CONNECTIONS_MAX = 64
 KEEPALIVE_S = 30.0
@@ -28,53 +28,24 @@ _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH = re.compile(r"[0-9]{1,12}", re.ASCII)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?")
-_METHOD = re.compile(r"[A-Z]+")
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?")
-_PORTS = {"http": 80, "https": 443}
 _BODILESS = frozenset({204, 304})
 _SINGLE = frozenset({"content-length", "transfer-encoding", "content-encoding"})
 _BEGINNING = b"HTTP/1."
 
 
-class NeverSent(Exception):
+class TransportError(Exception):
+    """Something on the way to a venue or back; the text may quote the venue, and is made harmless here."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(clean(text))
+
+
+class NeverSent(TransportError):
     """The connection could not be made, so the request cannot have arrived."""
 
 
-class AnswerLost(Exception):
+class AnswerLost(TransportError):
     """The request may have left, and no whole answer came."""
-
-
-class Origin(NamedTuple):
-    """Where a connection leads to."""
-
-    host: str
-    port: int
-    tls: bool
-    authority: str
-
-
-class Outgoing(NamedTuple):
-    """A request as bytes, ready to leave."""
-
-    origin: Origin
-    data: bytes
-
-
-class HttpRequest(msgspec.Struct, frozen=True):
-    """A signed request. `url` is sent as it stands: it was signed that way.
-
-    `ready`: the same as bytes, where that was made ahead (see `made_ready`).
-    """
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    body: str | None = None
-    ready: Outgoing | None = None
-
-    def __repr__(self) -> str:
-        # Headers hold key and signature.
-        return f"HttpRequest({self.method} {self.url.partition('?')[0]})"
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
@@ -100,47 +71,8 @@ class HttpTransport(Protocol):
         """Release sockets."""
 
 
-class BadAnswer(Exception):
+class BadAnswer(TransportError):
     """What came is not one whole HTTP answer; the text says what is wrong with it."""
-
-
-def made_ready(request: HttpRequest) -> HttpRequest:
-    """Return the request with its bytes beside it; raises `ValueError` as `render` does."""
-    return HttpRequest(request.method, request.url, request.headers, request.body, render(request))
-
-
-def render(request: HttpRequest) -> Outgoing:
-    """Return a request as bytes; raises `ValueError` for what cannot be sent as it stands, line breaks above all."""
-    scheme, _, rest = request.url.partition("://")
-    authority, _, target = rest.partition("/")
-    origin = origin_of(scheme, authority)
-    body = b"" if request.body is None else request.body.encode()
-    lines = [f"{request.method} /{target} HTTP/1.1", f"Host: {authority}", _ALWAYS]
-    lines += [f"{name}: {value}" for name, value in request.headers.items()]
-    if body or request.method != "GET":
-        lines.append(f"Content-Length: {len(body)}")
-    head = "\r\n".join(lines)
-    breaks = len(lines)  # one fewer between the lines, and one inside those that are always sent
-    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
-        raise ValueError("a line break in the address or in a header")
-    if not _METHOD.fullmatch(request.method) or " " in target or "#" in target:
-        raise ValueError(f"{request.method} with this address is no request")
-    return Outgoing(origin, head.encode("ascii") + b"\r\n\r\n" + body)
-
-
-_ALWAYS = f"User-Agent: arb/{__version__}\r\nAccept-Encoding: identity"
-
-
-@lru_cache(maxsize=64)
-def origin_of(scheme: str, authority: str) -> Origin:
-    """Return the origin; raises `ValueError` for anything but http or https, a host and perhaps a port."""
-    match = _AUTHORITY.fullmatch(authority)
-    if scheme not in _PORTS or match is None:
-        raise ValueError(f"{scheme}://{authority} is no address")
-    port = _PORTS[scheme] if match.group(2) is None else int(match.group(2))
-    if not 0 < port < 65536:
-        raise ValueError(f"{authority}: no such port")
-    return Origin(match.group(1).strip("[]"), port, scheme == "https", authority)
 
 
 class _Stage(Enum):
@@ -224,7 +156,7 @@ class AnswerReader:
     def _head(self) -> bool:
         buffer = self._buffer
         if buffer[: len(_BEGINNING)] != _BEGINNING[: len(buffer)]:
-            raise BadAnswer(f"no HTTP answer: {bytes(buffer[:20])!r}")
+            raise BadAnswer(f"no HTTP answer: {_shown(buffer, 20)}")
         end = buffer.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX)
         if end < 0:
             if len(buffer) >= HEAD_BYTES_MAX:
@@ -234,7 +166,7 @@ class AnswerReader:
         del buffer[: end + 4]
         match = _STATUS.fullmatch(first)
         if match is None:
-            raise BadAnswer(f"no status line: {first[:40]!r}")
+            raise BadAnswer(f"no status line: {_shown(first, 40)}")
         self.status = int(match.group(2))
         self.headers = _headers(lines)
         if self.status < 200:
@@ -249,7 +181,7 @@ class AnswerReader:
         """Decide how the body ends (RFC 9112, 6.3), and whether the connection lives on."""
         headers = self.headers
         if headers.get("content-encoding", "identity").lower() != "identity":
-            raise BadAnswer(f"content encoding {headers['content-encoding']!r} was not asked for")
+            raise BadAnswer(f"content encoding {clean(headers['content-encoding'], 40)!r} was not asked for")
         options = {option.strip().lower() for option in headers.get("connection", "").split(",")}
         self.reusable = minor == 1 and "close" not in options
         length, coding = headers.get("content-length"), headers.get("transfer-encoding")
@@ -259,7 +191,7 @@ class AnswerReader:
             self._stage = _Stage.CHUNK_SIZE
         elif length is not None:
             if not _LENGTH.fullmatch(length):
-                raise BadAnswer(f"content length {length[:40]!r}")
+                raise BadAnswer(f"content length {clean(length, 40)!r}")
             self._left = int(length)
             self._check_size(self._left)
             self._stage = _Stage.SIZED
@@ -286,7 +218,7 @@ class AnswerReader:
             return False
         match = _CHUNK.fullmatch(line)
         if match is None:
-            raise BadAnswer(f"chunk size {line[:20]!r}")
+            raise BadAnswer(f"chunk size {_shown(line, 20)}")
         self._left = int(match.group(1), 16)
         self._check_size(self._left)
         self._stage = _Stage.CHUNK if self._left else _Stage.TRAILER
@@ -327,12 +259,16 @@ class AnswerReader:
             raise BadAnswer(f"an answer of more than {self._body_bytes_max} bytes")
 
 
+def _shown(data: bytes | bytearray, length: int) -> str:
+    return repr(clean(data[:HEAD_BYTES_MAX].decode("latin-1"), length))
+
+
 def _headers(lines: list[bytes]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon or not _TOKEN.fullmatch(name) or b"\n" in value or b"\r" in value or b"\0" in value:
-            raise BadAnswer(f"no header: {line[:40]!r}")
+            raise BadAnswer(f"no header: {_shown(line, 40)}")
         key, text = name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
         if key in headers:
             if key in _SINGLE:

@@ -15,6 +15,7 @@ import aiohttp
 import yarl
 
 from arb.clock import Clock
+from arb.venues.call import HttpRequest
 from arb.venues.transport.direct import DirectTransport, VenueTransport
 from arb.venues.transport.http import (
     BODY_BYTES_MAX,
@@ -22,9 +23,9 @@ from arb.venues.transport.http import (
     KEEPALIVE_S,
     AnswerLost,
     HttpAnswer,
-    HttpRequest,
     HttpTransport,
     NeverSent,
+    TransportError,
 )
 
 _HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
@@ -32,7 +33,7 @@ _HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 
 
-class SocketEnded(Exception):
+class SocketEnded(TransportError):
     """A websocket could not be opened, or is over; the text says why."""
 
 

@@ -19,10 +19,10 @@ import msgspec
 
 from arb.errors import InvariantError, VenueProtocolError, require
 from arb.market.arena import INT64_MAX, NO_SEQUENCE, BookArena, BookState
-from arb.market.book import ExactLevels, Number, PlainBook
+from arb.market.book import ExactLevels, Number, Numbers, PlainBook, to_levels
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind, Resync, ResyncBy
 from arb.market.scale import Scale
-from arb.venues.wire.numbers import Numbers, to_levels
+from arb.masking import clean
 
 NS_PER_MS = 1_000_000
 RESYNC_REPEAT_NS = 5_000 * NS_PER_MS
@@ -287,7 +287,7 @@ class WireFeed(ABC):
         self, kind: NoticeKind, native_symbols: tuple[str, ...] = (), code: object = "", text: str = ""
     ) -> FrameResult:
         self.counts.control += 1
-        return FrameResult(notice=Notice(kind, native_symbols, "" if code is None else str(code), text))
+        return FrameResult(notice=Notice(kind, native_symbols, "" if code is None else clean(str(code)), clean(text)))
 
     def _control(self) -> FrameResult:
         self.counts.control += 1

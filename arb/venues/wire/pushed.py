@@ -18,6 +18,7 @@ import msgspec
 
 from arb.market.book import ExactLevels
 from arb.market.feed import FrameResult, NoticeKind
+from arb.masking import clean
 from arb.venues.wire.base import DECODE_ERRORS, MILLIS_MAX, NS_PER_MS, BookSlot, WireFeed, batches, decode_problem
 
 ARGS_PER_REQUEST = 50
@@ -115,7 +116,7 @@ class PushedFeed(WireFeed):
             return 0
         text = str(millis)
         if not (text.isascii() and text.isdigit() and len(text) <= 13 and int(text) <= MILLIS_MAX):
-            self._refuse(native_symbol, field, f"no instant in milliseconds: {text[:40]!r}")
+            self._refuse(native_symbol, field, f"no instant in milliseconds: {clean(text, 40)!r}")
         return int(text) * NS_PER_MS
 
 

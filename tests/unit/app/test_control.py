@@ -4,13 +4,20 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from arb.app import control, found_journal
-from arb.clock import ManualClock
+from arb.clock import NS_PER_S, ManualClock, SystemClock
 from arb.config import ControlOptions, Settings, StoreSettings
+from arb.core.commands import Persist
+from arb.core.events import HaltAsked
+from arb.core.incidents import HaltReason
+from arb.core.risk.halts import Control
+from arb.core.settings import Limits
 from arb.errors import CheckFailed
 from arb.live.control import ControlServer, Document, halt_file
 from arb.store.database import journal_path
@@ -111,6 +118,50 @@ def test_a_resumption_is_written_into_the_journal_of_an_engine_that_does_not_run
     assert answer.obeyed
     assert answer.document["engine"] == "not running"
     assert not halt_file(path).exists()
+
+
+def test_a_resumption_stands_no_earlier_than_what_it_lifts_whatever_the_hosts_clock_says(tmp_path: Path) -> None:
+    db_url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    path = tmp_path / "a.journal.sqlite"
+    journal, hour_on_ns = (
+        Journal.open(path, ManualClock(1), reserve=NoReserve()),
+        SystemClock().wall_ns() + 3600 * NS_PER_S,
+    )
+    halted = Control(Limits())
+    halted.halt(HaltReason.ASKED)
+    record = halted.record(hour_on_ns, "")
+    journal.append(HaltAsked(seq=1, t_ns=hour_on_ns, reason=""), (Persist(cause=1, record=record),))
+    journal.close()
+    assert control.resume(Settings(), asking(db_url)).document["halted"] is None
+    journal = Journal.open(path, ManualClock(1), reserve=NoReserve())
+    last_ns = journal.last_ns()
+    journal.close()
+    assert last_ns == hour_on_ns
+
+
+def test_a_days_loss_is_lifted_by_a_new_allowance_alone_where_no_engine_runs(tmp_path: Path) -> None:
+    db_url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    path = tmp_path / "a.journal.sqlite"
+    journal, now_ns = Journal.open(path, ManualClock(1), reserve=NoReserve()), SystemClock().wall_ns()
+    lost = Control(Limits())
+    lost.book_result(-150 * 10**8, now_ns)
+    journal.append(HaltAsked(seq=1, t_ns=now_ns, reason=""), (Persist(cause=1, record=lost.record(now_ns, "")),))
+    journal.close()
+    assert control.resume(Settings(), asking(db_url)).document["halted"] == "daily_loss_quote"
+    allowing = msgspec.structs.replace(asking(db_url), allow_loss=Decimal(20))
+    assert control.resume(Settings(), allowing).document["halted"] is None
+    journal = Journal.open(path, ManualClock(1), reserve=NoReserve())
+    record = journal.restore().control
+    journal.close()
+    assert record is not None
+    assert (record.day_net_e8, record.day_floor_e8, record.day_loss_reached) == (-150 * 10**8, -170 * 10**8, False)
+
+
+def test_an_allowance_reaches_the_running_engine(tmp_path: Path) -> None:
+    db_url = f"sqlite:///{tmp_path / 'a.sqlite'}"
+    with an_engine(db_url, tmp_path) as (_, asked):
+        control.resume(settings_in(tmp_path), msgspec.structs.replace(asking(db_url), allow_loss=Decimal("12.50")))
+    assert asked[-1]["allow_loss"] == "12.5"
 
 
 def test_a_halt_is_not_lifted_while_its_engine_runs_and_does_not_answer(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def a_story(**changes: Any) -> PairStory:
         "exposure_quote_s": D(1),
         "buy_frame_ns": T0 - 7 * MS,
         "sell_frame_ns": T0 - 2 * MS,
+        "leg_cost_e8": None,
     }
     orders = (
         an_order(
@@ -94,6 +95,17 @@ def test_the_timeline_calls_entries_what_the_journal_calls_them() -> None:
     renamed: Any = Alarm(cause=1, name="order:arb1")
     story = msgspec.structs.replace(a_story(), timeline=(Entry(1, 1, T0 + MS, renamed),))
     assert explanation(story)["timeline"] == [{"at_ms": D(1), "seq": 1, "what": "SetTimer", "of": "order:arb1"}]
+
+
+def test_what_legs_were_expected_to_cost_stands_beside_what_they_cost_and_outside_the_waterfall() -> None:
+    document = explanation(a_story(leg_cost_e8=4 * 10**7, size_shortfall_e8=-(10**8), hedge_cost_e8=-2 * 10**8))
+    assert document["leg_cost"] == {"expected": D("0.4"), "realised": D(3)}
+    assert "leg_cost" not in document["waterfall"]
+    assert explanation(a_story(leg_cost_e8=4 * 10**7))["leg_cost"] == {"expected": D("0.4"), "realised": None}
+    nothing = explanation(a_story(size_shortfall_e8=-(10**8), hedge_cost_e8=0))["leg_cost"]
+    assert nothing == {"expected": 0, "realised": 1}, "nothing is allowed for by default, nor was it before"
+    assert explanation(a_story(kind="dust"))["leg_cost"] is None
+    assert '"leg_cost":{"expected":"0.40000000","realised":"3.00000000"}' in to_json(document)
 
 
 def test_every_step_stands_in_its_order_with_the_wait_before_it() -> None:

@@ -46,7 +46,13 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ("run --seed -1", "'--seed'"),
         ("run --seed one", "'--seed'"),
-        ("run --sandbox localhost", "'localhost' is no sandbox address: write http://HOST:PORT/admin"),
+        ("run --sandbox localhost", "'localhost' is no sandbox on this machine: write http://127.0.0.1:PORT/admin"),
+        (
+            "run --sandbox http://example.com:80/admin",
+            "is no sandbox on this machine: write http://127.0.0.1:PORT/admin",
+        ),
+        ("run --sandbox http://127.0.0.1.example.com:80/admin", "is no sandbox on this machine"),
+        ("run --sandbox http://localhost@example.com:80/admin", "is no sandbox on this machine"),
         ("run --mode dry", "'dry' is not one of 'sandbox', 'paper', 'live'"),
         ("sandbox --port 70000", "'--port'"),
         ("sandbox --faults absent.json", "'absent.json' does not exist"),
@@ -56,6 +62,12 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("books absent.jsonl --at 3", "'absent.jsonl' does not exist"),
         ("resume", "Missing option '--reason'"),
         ("explain", "Missing argument 'ID'"),
+        (f"run --db sqlite:///{'a' * 120}.sqlite", "are too long for the system, which takes"),
+        (f"run --db sqlite:///{'d' * 90}/{'d' * 90}/{'a' * 90}.sqlite", "choose a shorter --db"),
+        *(
+            (f"{command} --db sqlite:///{'a' * 230}.sqlite", "the file's name is too long: 200 characters are the most")
+            for command in ("run", "status", "pairs", "explain 1", "halt", "db upgrade")
+        ),
         ("sign gate GET", "Missing argument 'PATH'"),
         ("sign gate GET /api/v4/x", "GATE_API_KEY is not set: export it"),
         ("db upgrade --db mysql://me:hunter22@h/d", "--db: 'mysql://me:***@h/d' is no database URL"),

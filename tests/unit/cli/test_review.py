@@ -1,4 +1,4 @@
-"""`arb export --parquet DIR` at the command line."""
+"""The commands that read a ledger, at the command line: what they write, and what never stands in it."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ import pytest
 
 from arb.cli import main
 from arb.cli.review import _progress
+from arb.store.database import open_engine
 from arb.store.migrate import upgrade
+from arb.store.writer import Writer
+from tests.unit.store.rows import a_pair, a_run
 
 Captured = pytest.CaptureFixture[str]
 pytest.importorskip("pyarrow")
@@ -55,3 +58,50 @@ def test_the_bar_is_drawn_on_stderr_and_only_where_somebody_looks(capsys: Captur
         assert on_progress is not None
         on_progress("orders", 10, 40)
     assert capsys.readouterr().out == ""
+
+
+COMMANDS = (
+    "status", "status --json", "pairs", "explain 1", "report", "report --json", "report --html page.html",
+    "export --parquet out", "db current", "db check", "db upgrade", "db rebuild", "db compact", "halt", "resume --reason x",
+    "flatten", "run --show-config", "run --show-config --json",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("has_run", [False, True], ids=["empty", "with a run"])
+@pytest.mark.parametrize("way", ["address", "query"])
+def test_no_command_shows_the_password_of_a_postgresql_ledger(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, way: str, has_run: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    secret = "hunter/22-hunter"
+    url = (
+        postgres_url.replace("postgres:@", f"postgres:{secret}@")
+        if way == "address"
+        else postgres_url.replace("postgres:@", "postgres@") + f"&password={secret}"
+    )
+    assert secret in url
+    (tmp_path / "config.toml").write_text(f"[store]\nurl = '{url}'\n")
+    (tmp_path / "config.toml").chmod(0o600)
+    if has_run:
+        upgrade(url)
+        engine = open_engine(url)
+        with engine.begin() as connection:
+            Writer(engine.dialect.name).write(connection, [a_run(1), a_pair(1)])
+        engine.dispose()
+    for command in COMMANDS:
+        main(command.split())
+        said = "".join(capsys.readouterr())
+        assert "hunter" not in said, command
+        main([*command.split(), "--db", url] if "run" not in command else ["run", "--mode", "live", "--db", url])
+        assert "hunter" not in "".join(capsys.readouterr()), command
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "config.toml"]
+    assert [path for path in files if b"hunter" in path.read_bytes()] == []
+    assert not has_run or (tmp_path / "page.html").is_file()
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 5000, str(2**63)], ids=["19 digits", "5000 digits", "2^63"])
+def test_a_number_that_no_database_holds_is_no_pair(ledger: str, capsys: Captured, number: str) -> None:
+    assert main(["explain", number, "--db", ledger]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and len(err) < 250
+    assert "is no pair: give an id as `arb pairs` shows it" in err

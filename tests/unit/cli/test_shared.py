@@ -77,7 +77,7 @@ def test_sign_takes_query_body_and_timestamp_literally(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GATE_API_KEY", "key")
-    monkeypatch.setenv("GATE_API_SECRET", "secret")
+    monkeypatch.setenv("GATE_API_SECRET", "hunter22-hunter22")
     arguments = ["sign", "gate", "get", "/api/v4/spot/orders", "--query", "a=b c&d", "--timestamp", "01541993715"]
     assert main([*arguments, "--json"]) == 0
     report = msgspec.json.decode(capsys.readouterr().out)
@@ -144,3 +144,16 @@ def test_a_bad_fee_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.Ca
     reported = capsys.readouterr()
     assert reported.out == ""
     assert reported.err.count("\n") == 1 and "0.1%" in reported.err
+
+
+def test_what_others_wrote_moves_no_cursor_and_begins_no_line() -> None:
+    hostile = "X\x1b[2J\r\x9b31m\u202e"
+    for document in (
+        {"coin": hostile},
+        {"rows": [{"symbol": hostile}, {"symbol": "a\nb"}]},
+        [hostile],
+        {"text": f"a\n{hostile}"},
+    ):
+        lines = to_text(document).split("\n")
+        assert all(line.isprintable() for line in lines), lines
+    assert len(to_text({"rows": [{"symbol": "a\nb"}]}).split("\n")) == 3

@@ -214,6 +214,21 @@ def test_orders_go_over_rest_unless_said_otherwise_where_a_venue_takes_them_over
     assert "[venues.bitget] order_entry: unknown key" in _complaint("[venues.bitget]\norder_entry = 'websocket'")
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [('"learned"', "learned"), ('"off"', "off"), ("3", "3bps"), ('"3.5bps"', "3.5bps"), ('"0.02%"', "2.00bps")],
+)
+def test_leg_cost_is_a_word_or_a_rate_and_reads_back_as_it_is_shown(written: str, read: str) -> None:
+    loaded = _load(f"[limits]\nleg_cost = {written}")
+    assert loaded.limits.leg_cost == read
+    assert _load(f'[limits]\nleg_cost = "{read}"') == loaded
+
+
+@pytest.mark.parametrize("written", ['"learnt"', "-1", "true", '"200%"', "[3]"])
+def test_any_other_leg_cost_is_refused(written: str) -> None:
+    assert 'give "learned", "off" or a rate' in _complaint(f"[limits]\nleg_cost = {written}")
+
+
 def test_the_config_of_the_repository_is_the_defaults(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repo_root)  # the paths in it are relative to the file
     assert load_settings(Path("config.toml")) == Settings()
@@ -230,6 +245,45 @@ def test_the_place_of_a_key_is_found_past_arrays_strings_and_dotted_keys() -> No
         ("d", "e", "f"): 11,
         ("d", "e", "f", "g"): 11,
     }
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a3f1c95d2e7b4068a3f1c95d2e7b4068",  # Gate
+        "A3F1C95D2E7B4068A3F1C95D2E7B4068",  # a secret of OKX
+        "d7c2b1e0-55aa-4bcd-9f01-3e5f7a9b1c2d",  # OKX
+        "bg_a3f1c95d2e7b4068a3f1c95d2e7b4068",  # Bitget
+        "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A",  # Binance
+        "correct horse battery staple",
+    ],
+)
+@pytest.mark.parametrize("name", ["key_env", "secret_env", "passphrase_env"])
+def test_a_key_in_the_place_of_its_variable_is_refused_and_not_printed(name: str, key: str) -> None:
+    for written in (f"'{key}'", f"['{key}']"):
+        said = _complaint(f"[venues.okx]\n{name} = {written}")
+        assert key not in said
+        assert f"[venues.okx] {name}: give the name of the environment variable" in said
+    assert _load(f"[venues.okx]\n{name} = 'MY_OKX_2'").venues.okx is not None
+
+
+def test_a_password_in_a_url_that_stands_in_the_wrong_place_is_not_printed() -> None:
+    for table in (
+        "[store]\nurl = ['postgresql://me:hunter22@h/arb']",
+        "[run]\nlog_level = 'postgresql://me:hunter22@h/arb'",
+    ):
+        assert "hunter22" not in _complaint(table)
+
+
+def test_settings_with_a_password_that_others_may_read_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[store]\nurl = "postgresql://me:hunter22@host/arb"')
+    path.chmod(0o640)
+    with pytest.raises(ConfigError, match="others may read the file: chmod 600") as refused:
+        load_settings(path)
+    assert "hunter22" not in str(refused.value)
+    path.chmod(0o600)
+    assert load_settings(path).store.url.startswith("postgresql://me")
 
 
 @pytest.mark.parametrize("mode", ["sandbox", "live"])

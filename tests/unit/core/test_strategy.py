@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from arb.core.commands import PlaceOrder
 from arb.core.events import OrderFilled, QueueDrained, RunEnded
-from arb.core.opportunities.opener import open_pair
 from arb.core.orders.manager import OrderManager
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import evaluate
@@ -18,6 +17,8 @@ from tests.builders import SYMBOL, Bench, D, a_fill
 
 class Idle:
     """Opens nothing, and keeps what it was asked."""
+
+    unfinished = False
 
     def __init__(self, state: EngineState, manager: OrderManager) -> None:
         self.state = state
@@ -44,8 +45,11 @@ class Idle:
     def rules_changed(self, symbol: str) -> None:
         self.asked.append(f"rules {symbol}")
 
-    def books_changed(self, symbol: str) -> None:
-        self.asked.append(f"books {symbol}")
+    def health_changed(self, symbols: Iterable[str]) -> None:
+        self.asked.append(f"health {' '.join(symbols)}")
+
+    def state_changed(self) -> None:
+        return
 
     def act(self, now_ns: int) -> None:
         self.rows.clear()
@@ -69,7 +73,7 @@ class BuyAtGate(Idle):
         terms = PairTerms(scale, buy, sell, EdgeLimits.of(state.limits, Decimal(1)))
         plan = evaluate(terms, state.books.asks("gate", SYMBOL), state.books.bids("okx", SYMBOL))
         assert isinstance(plan, Plan)
-        open_pair(state, self.manager, (SYMBOL, "gate", "okx"), plan.view(), terms, None, now_ns)
+        self.manager.open_pair((SYMBOL, "gate", "okx"), plan.view(), terms, None, now_ns)
 
 
 def crossed(bench: Bench) -> None:

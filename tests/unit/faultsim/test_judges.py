@@ -220,6 +220,7 @@ def test_an_order_once_called_absent_that_the_venue_took_is_found_in_the_journal
             "opened",
         ),
         ("UPDATE entries SET t_ns = t_ns + 60000000000 WHERE payload LIKE '%FillRecord%'", "recorded late"),
+        ("UPDATE entries SET t_ns = t_ns - 60000000000 WHERE payload LIKE '%FillRecord%'", "recorded early"),
     ],
 )
 def test_a_course_of_events_that_must_not_be_is_found_in_the_journal(

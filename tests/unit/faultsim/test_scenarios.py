@@ -6,8 +6,9 @@ import pytest
 
 from arb.cli.faultsim import read_scenario
 from arb.errors import ConfigError
-from arb.faultsim.scenario import run_scenario
-from arb.sandbox.faults import BILLED, KINDS
+from arb.faultsim.aims import JUMPS_MS, Phase
+from arb.faultsim.scenario import Leg, Scenario, ScenarioStrike, run_scenario
+from arb.sandbox.faults import KINDS
 
 FILES = sorted((Path(__file__).parents[3] / "docs" / "scenarios").glob("*.toml"))
 LINES_MAX = 20
@@ -82,4 +83,19 @@ def test_every_scenario_of_the_collection_is_short_and_holds(path: Path) -> None
 
 def test_every_fault_of_the_sandbox_has_its_story() -> None:
     reported = {strike.fault for path in FILES for strike in read_scenario(path).strikes}
-    assert reported >= KINDS.keys() - BILLED  # of which no plan holds one
+    assert reported >= KINDS.keys()
+
+
+@pytest.mark.parametrize("jump_ms", JUMPS_MS)
+@pytest.mark.parametrize("phase", [Phase.OPENING, Phase.REPAIRING])
+def test_a_clock_of_the_host_that_jumps_is_noticed_by_no_process_that_goes_on_and_corrected_by_one_that_starts(
+    jump_ms: int, phase: Phase
+) -> None:
+    unsold = ScenarioStrike(fault="partial_fill", leg=Leg.SELL, count=1, param="0")
+    leading = (unsold,) if phase is Phase.REPAIRING else ()
+    for count, lives in ((2, 1), (1, 2)):
+        jump = ScenarioStrike(fault="clock_jump", phase=phase, count=count, param=str(jump_ms))
+        reported = run_scenario(Scenario(strikes=(*leading, jump)))
+        assert (reported["findings"], reported["lives"]) == ([], lives)
+        anchored = [line for line in reported["incidents"] if line.startswith("clock_anchored")]
+        assert len(anchored) == (lives == 2 and abs(jump_ms) > 1000)

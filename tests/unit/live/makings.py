@@ -49,6 +49,7 @@ class ScriptedEngine:
         self.frame_result: FrameResult = NOTHING
         self.untraded: list[OpportunityRecord] = []
         self.wants_drain = False
+        self.wants_turn = False
 
     def on_frame(self, venue: str, received_ns: int, raw: bytes) -> FrameResult:
         self.frames.append((venue, received_ns, raw))

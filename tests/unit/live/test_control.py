@@ -4,19 +4,23 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable, Coroutine
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
 from arb.live.control import (
     LINE_LIMIT,
+    ControlRequests,
     ControlServer,
     ask,
     halt_file,
     read_halt_file,
     remove_halt_file,
+    require_socket,
     socket_path,
     write_halt_file,
 )
@@ -52,6 +56,14 @@ async def exchange(journal: Path, sent: bytes) -> bytes:
         return b""
     finally:
         writer.close()
+
+
+def test_a_socket_whose_name_is_too_long_is_refused_before_anything_begins(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 90) / ("d" * 90)
+    require_socket(deep / "a.journal.sqlite")  # reached through its directory, however long that is
+    for name in ("a" * 120, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 60):
+        with pytest.raises(ConfigError, match=r"too long for the system.*choose a shorter --db"):
+            require_socket(deep / f"{name}.journal.sqlite")
 
 
 def test_nobody_listening_is_no_answer(tmp_path: Path) -> None:
@@ -158,7 +170,41 @@ def test_an_empty_or_unreadable_halt_file_halts_too(tmp_path: Path) -> None:
     assert str(read_halt_file(journal)).startswith("halt file unreadable")
 
 
+def test_a_reason_that_is_no_text_halts_and_can_be_written_down(tmp_path: Path) -> None:
+    obeyed: list[AnyEvent] = []
+
+    def obey(event: AnyEvent) -> str:
+        obeyed.append(event)
+        return ""
+
+    ControlRequests(tmp_path / "a.journal.sqlite", obey, dict).answer({"do": "halt", "reason": "a\udcffb\0c"})
+    assert obeyed == [HaltAsked(reason="a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c")]
+    write_halt_file(tmp_path / "a.journal.sqlite", "a\udcffb")
+    assert read_halt_file(tmp_path / "a.journal.sqlite") == "a?b"
+
+
 def test_a_halt_file_that_cannot_be_written_says_where_and_how_to_mend_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="writable"):
         write_halt_file(tmp_path / "file" / "a.journal.sqlite", "x")
+
+
+def test_a_resumption_hands_its_allowance_on_and_says_what_still_holds(tmp_path: Path) -> None:
+    obeyed: list[AnyEvent] = []
+    requests = ControlRequests(tmp_path / "j", lambda event: obeyed.append(event) or "", lambda: {"halted": "why"})  # type: ignore[func-returns-value]
+    assert requests.answer({"do": "resume", "reason": "go", "allow_loss": "2.5"}) == {"done": "resume", "halted": "why"}
+    assert requests.answer({"do": "resume", "reason": "go"}) == {"done": "resume", "halted": "why"}
+    assert requests.answer({"do": "halt", "reason": "no"}) == {"done": "halt"}
+    assert obeyed == [
+        ResumeAsked(reason="go", allow_loss=Decimal("2.5")),
+        ResumeAsked(reason="go"),
+        HaltAsked(reason="no"),
+    ]
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "NaN", "Infinity", "1e99", "ten", [1], {}])
+def test_an_allowance_that_is_no_amount_changes_nothing(tmp_path: Path, amount: object) -> None:
+    obeyed: list[AnyEvent] = []
+    requests = ControlRequests(tmp_path / "j", lambda event: obeyed.append(event) or "", dict)  # type: ignore[func-returns-value]
+    assert "error" in requests.answer({"do": "resume", "reason": "go", "allow_loss": amount})
+    assert obeyed == []

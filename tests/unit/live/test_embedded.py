@@ -1,6 +1,7 @@
 """The sandbox to trade on: a child of our own, or one that runs already."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,23 @@ def test_a_child_announces_itself_answers_others_and_ends_with_us() -> None:
         await again.close()
 
     asyncio.run(work())
+
+
+def test_the_child_gets_no_variable_that_may_hold_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKX_API_SECRET", "hunter22-hunter22")
+    monkeypatch.setenv("MY_OWN_NAME_FOR_IT", "hunter22-hunter22")
+
+    async def work() -> str:
+        sandbox = await Sandbox.embedded(3)
+        try:
+            child = sandbox._child
+            assert child is not None
+            return await asyncio.to_thread(Path(f"/proc/{child.pid}/environ").read_text)
+        finally:
+            await sandbox.close()
+
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("this system does not show a process's environment")
+    environment = asyncio.run(work())
+    assert "PATH=" in environment
+    assert "hunter22" not in environment

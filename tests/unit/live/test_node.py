@@ -24,7 +24,7 @@ from arb.core.events import (
 from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
-from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError
+from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError, StoreError
 from arb.live.control import write_halt_file
 from arb.live.left_behind import present_accounts, restored_from, restored_on
 from arb.live.node import Node, Parts
@@ -267,6 +267,27 @@ def test_a_view_that_breaks_ends_alone_and_an_incident_says_so() -> None:
     assert (bench.ended().exit_code, bench.ended().fatal) == (EXIT_OK, None)
     [trouble] = [event for event in bench.events() if isinstance(event, TroubleReported)]
     assert (trouble.kind, "the terminal is gone" in trouble.text) == ("view", True)
+
+
+def test_a_journal_that_cannot_be_made_durable_stops_opening_until_it_can() -> None:
+    failures: list[str | None] = [None, "its files were removed while running", None]
+    blocked: list[dict[str, str]] = []
+
+    async def sync() -> None:
+        if failures[0] is not None:
+            raise StoreError(failures[0])
+
+    async def a_while() -> int:
+        while True:
+            await asyncio.sleep(1)
+            blocked.append(dict(bench.node.engine.state.store_blocked))
+            if len(failures) == 1:
+                return EXIT_OK
+            del failures[0]
+
+    bench = Bench(sync=sync)
+    assert bench.run(a_while) == EXIT_OK
+    assert blocked == [{}, {"journal": "its files were removed while running"}, {}]
 
 
 def test_whoever_waits_for_the_end_and_dies_stops_trading_too() -> None:

@@ -1,6 +1,8 @@
 """The loop: one sequence, nothing performed that is not written down, nobody acting on a stale state."""
 
-from arb.core.commands import Alert, Finish, Persist
+import asyncio
+
+from arb.core.commands import Alert, AnyCommand, Finish, Persist
 from arb.core.events import (
     FeedDown,
     FeedUp,
@@ -85,6 +87,29 @@ def test_on_the_disk_reserve_everything_is_written_and_new_pairs_are_told_to_wai
         await turns()
         reported = [event.blocked for event in shell.engine.handled if isinstance(event, StoreStateChanged)]
         assert reported == [True, False]
+
+    on_loop(work)
+
+
+def test_a_journal_that_cannot_be_made_durable_takes_entries_and_new_pairs_are_told_to_wait() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.script[FeedUp] = lambda: (a_place(),)
+        shell.runner.on_synced("its files were removed while running")
+        shell.runner.emit(up())
+        await turns()
+        assert shell.reported("perform") == [("PlaceOrder",)]
+        shell.runner.on_synced(None)
+        await turns()
+        reported = [
+            (event.store, event.blocked, event.cause)
+            for event in shell.engine.handled
+            if isinstance(event, StoreStateChanged)
+        ]
+        assert reported == [
+            ("journal", True, "its files were removed while running"),
+            ("journal", False, "the journal takes entries again"),
+        ]
 
     on_loop(work)
 
@@ -193,6 +218,25 @@ def test_nothing_is_drained_that_nobody_wants_drained() -> None:
         shell.runner.emit(up())
         await turns()
         assert shell.handled() == ["FeedUp"]
+
+    on_loop(work)
+
+
+def test_what_comes_while_the_engine_has_more_to_judge_is_taken_before_its_next_turn() -> None:
+    async def work() -> None:
+        shell = Shell()
+
+        def more() -> tuple[AnyCommand, ...]:
+            if shell.engine.wants_turn:
+                asyncio.get_running_loop().call_soon(shell.runner.emit, up())
+            shell.engine.wants_drain, shell.engine.wants_turn = shell.engine.wants_turn, False
+            return ()
+
+        shell.engine.script[QueueDrained] = more
+        shell.engine.wants_drain = shell.engine.wants_turn = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        await turns()
+        assert shell.handled() == ["QueueDrained", "FeedUp", "QueueDrained"]
 
     on_loop(work)
 

@@ -124,6 +124,10 @@ def test_the_plain_line_begins_with_exposure() -> None:
     assert "REDUCING shutting down" in line(a_state(state="REDUCING"))
 
 
+def test_a_blocked_store_stands_in_the_plain_line() -> None:
+    assert " | ledger blocked: disk full | books " in line(a_state(blocked={"ledger": "disk full"}))
+
+
 def test_the_state_of_an_engine_is_drawn_as_it_is() -> None:
     bench = Bench()
     bench.quote("gate", "99.9x2", "100x1")
@@ -149,3 +153,26 @@ def test_an_open_pair_is_in_the_state_with_its_age() -> None:
     (pair,) = state["open_pairs"]
     assert (pair["buy"], pair["sell"], pair["state"], pair["age_ms"]) == ("gate", "okx", "opening", 40)
     assert state["orders"] == 2
+
+
+HOSTILE = "X[/y][bold red]\x1b[2J\r\n:warning:\u202e"
+
+
+def test_what_others_wrote_is_text_in_the_table_no_markup_and_no_escape() -> None:
+    named = dict.fromkeys(("symbol", "buy", "sell", "state"), HOSTILE)
+    picture = drawn(
+        HOSTILE,
+        edges=[{**named, "edge_bps": "1"}],
+        open_pairs=[PAIR | named],
+        venues=[
+            GATE | {"venue": HOSTILE, "health": HOSTILE, "health_cause": HOSTILE, "barred": True, "halted": HOSTILE}
+        ],
+        halted=HOSTILE,
+        state="HALTED",
+        blocked={"ledger": HOSTILE},
+        net={HOSTILE: "1"},
+        refusals={HOSTILE: 1},
+    )
+    assert "X[/y][bold red]" in picture
+    assert ":warning:" in picture
+    assert not set("\x1b\r\u202e") & set(picture)

@@ -65,6 +65,13 @@ def test_a_head_of_another_version_is_refused() -> None:
         decode_head("{}")
 
 
+def test_a_head_of_before_leg_costs_were_learned_is_of_a_run_without() -> None:
+    text = encode_head(HEAD).decode()
+    off = ',"leg_cost":"off"'
+    assert text.count(off) == 1
+    assert decode_head(text.replace(off, "")) == HEAD
+
+
 def test_parts_are_put_in_order_by_their_numbers(tmp_path: Path) -> None:
     late, early = own(tmp_path / "1", 13, 14, head=False), own(tmp_path / "2", 11, 12)
     assert [line.seq for line in OwnTape([late, early]).lines()] == [11, 12, 13, 14]

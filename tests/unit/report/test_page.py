@@ -110,6 +110,12 @@ def test_the_waterfall_stands_there_to_the_last_digit(page: str, hostile_sources
         assert f">{sign}{whole:,}.{part:08}</td>" in page
 
 
+def test_what_legs_cost_stands_beside_the_sum(page: str, hostile_sources: Sources) -> None:
+    assert page.count("Beside the sum: legs falling short were expected to cost ") == len(
+        {row["quote"] for row in hostile_sources.sums.pairs}
+    )
+
+
 def test_both_grounds_have_their_colours(page: str) -> None:
     assert "prefers-color-scheme: dark" in page
     used = set(re.findall(r"var\(--([a-z]+)\)", page))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.records import AnyRecord, FillRecord, OrderRecord, PairRecord
+from arb.core.records import AnyRecord, FillRecord, OrderRecord, PairKind, PairRecord
 from arb.market.order import Role
 from arb.report.summary import TERMS, read_sources, summarise
 from arb.store.migrate import upgrade
@@ -43,6 +43,17 @@ def test_the_waterfall_is_the_sum_of_all_pairs_and_its_parts_are_the_net(
         for term in TERMS:
             assert terms[term] == sum(getattr(row, f"{term}_e8") for row in rows) * E8
         assert sum(terms[term] for term in TERMS[:-1]) == terms["realised_net"] == report["net"][quote]
+
+
+def test_what_legs_were_expected_to_cost_and_did_is_of_all_pairs_opened_on_edges(
+    report: dict[str, Any], history: list[AnyRecord]
+) -> None:
+    known = [row for row in closed(history) if row.leg_cost_e8 is not None]
+    assert 0 < len(known) < len(closed(history))
+    for quote, cost in report["leg_cost"].items():
+        rows = [row for row in closed(history) if row.quote == quote and row.kind is PairKind.ARB]
+        lost_e8 = -sum(row.waterfall.size_shortfall_e8 + row.waterfall.hedge_cost_e8 for row in rows if row.waterfall)
+        assert cost == {"expected": sum(row.leg_cost_e8 or 0 for row in rows) * E8, "realised": lost_e8 * E8}
 
 
 def test_fees_are_told_per_asset_to_the_last_digit(report: dict[str, Any], history: list[AnyRecord]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arb.sandbox.admin import Admin
+from arb.sandbox.admin import Admin, refusal
 from arb.sandbox.faults import KINDS
 from tests.unit.sandbox.bench import Bench
 
@@ -150,3 +150,33 @@ def test_another_key_is_the_same_accounts_and_the_one_before_opens_nothing() -> 
     assert (before.key, before.secret) != (after.key, after.secret)
     assert after.user_id == owner
     assert office.ask("POST", "/key", {"venue": "gate"})[1] != given
+
+
+OWN = {"host": "127.0.0.1:8701", "content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({}, None),
+        ({"host": "localhost:8701"}, None),
+        ({"host": "[::1]:8701"}, None),
+        ({"origin": "http://127.0.0.1:8701"}, None),
+        ({"content-type": "application/json; charset=utf-8"}, None),
+        ({"host": "evil.example:8701"}, 403),
+        ({"host": "127.0.0.1.evil.example"}, 403),
+        ({"host": ""}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1:8702"}, 403),
+        ({"origin": "https://127.0.0.1:8701"}, 403),
+        ({"origin": "null"}, 403),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": "application/x-www-form-urlencoded"}, 415),
+        ({"content-type": ""}, 415),
+    ],
+)
+def test_a_page_in_a_browser_is_not_answered(more: dict[str, str], status: int | None) -> None:
+    refused = refusal("POST", OWN | more)
+    assert (refused and refused[0]) == status
+    reading = refusal("GET", {**OWN, **more, "content-type": ""})
+    assert (reading and reading[0]) == (status if status == 403 else None), "a question has no body"

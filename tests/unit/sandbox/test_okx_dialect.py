@@ -170,15 +170,17 @@ def test_history_pages_by_id_and_fills_by_bill(okx: Bench) -> None:
     assert [row["ordId"] for row in fills["data"]] == [ids[1], ids[0]]
 
 
-def test_transfers_are_shown_as_deposits_and_withdrawals(okx: Bench) -> None:
+def test_transfers_move_the_trading_account_and_are_neither_deposits_nor_withdrawals(okx: Bench) -> None:
+    """Those move the funding account; what reaches the trading account from there is a bill of type 1."""
     free = okx.exchange.account.balance("USDT").free
     okx.exchange.transfer("USDT", free + 5, okx.now_ns)
     okx.exchange.transfer("USDT", free, okx.now_ns)
 
     _, deposits = private(okx, "asset/deposit-history", params={"ccy": "USDT"})
     _, withdrawals = private(okx, "asset/withdrawal-history")
-    assert [(row["amt"], row["state"]) for row in deposits["data"]] == [("5", "2")]
-    assert [(row["amt"], row["ccy"]) for row in withdrawals["data"]] == [("5", "USDT")]
+    assert (deposits["data"], withdrawals["data"]) == ([], [])
+    _, bills = private(okx, "account/bills", params={"ccy": "USDT", "type": "1"})
+    assert [(row["balChg"], row["from"], row["to"]) for row in bills["data"]] == [("-5", "18", "6"), ("5", "6", "18")]
 
 
 def test_the_dead_man_switch_cancels_unless_renewed_or_disarmed(okx: Bench) -> None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,27 @@ def test_rest_websocket_and_admin_share_one_port() -> None:
             ack, full = await socket_.receive_json(timeout=60), await socket_.receive_json(timeout=60)
             assert ack["event"] == "subscribe"
             assert len(full["result"]["b"]) == 50
+
+    asyncio.run(serve([], talk))
+
+
+def test_the_admin_tells_a_page_of_another_origin_nothing_and_does_nothing_for_it() -> None:
+    async def talk(session: aiohttp.ClientSession, line: Any) -> None:
+        async def status(method: str, path: str, **more: Any) -> int:
+            async with session.request(method, line["admin"] + path, **more) as answer:
+                assert line["venues"]["gate"]["key"] not in await answer.text() or answer.status == 200
+                return answer.status
+
+        zero = {"venue": "gate", "asset": "USDT", "free": "0"}
+        assert await status("GET", "/venues", headers={"Host": "rebound.example"}) == 403
+        assert await status("GET", "/venues", headers={"Origin": "https://page.example"}) == 403
+        assert await status("DELETE", "/faults", headers={"Origin": "https://page.example"}) == 403
+        assert await status("POST", "/balance", data=json.dumps(zero), headers={"Content-Type": "text/plain"}) == 415
+        assert await status("POST", "/balance", data=json.dumps(zero), headers={"Origin": "null"}) == 403
+        async with session.get(line["admin"] + "/ledger") as answer:
+            balances = (await answer.json())["gate"]["balances"]
+        assert Decimal(balances["USDT"]["free"]) > 0
+        assert await status("POST", "/balance", json=zero) == 200
 
     asyncio.run(serve([], talk))
 

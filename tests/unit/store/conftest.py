@@ -1,6 +1,9 @@
 """Ledgers of both kinds."""
 
+import os
 import random
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from arb.store.journal import Journal
 from tests.unit.store.rows import T0
 
 MEMORY = Path("/dev/shm")
+SIZE_MB = 32
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -39,6 +43,31 @@ def memory() -> Iterator[Path]:
 
 
 @pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """Mount a file system of `SIZE_MB` that every user may write to; needs the right to mount, and skips without."""
+    # Not under pytest's own directory, which the server's user may not enter.
+    place = Path(tempfile.mkdtemp(prefix="arb-small-"))
+    place.chmod(0o755)
+    tool = shutil.which("mount")
+    mounted = (
+        tool is not None
+        and not subprocess.run(
+            [tool, "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=0777", "tmpfs", str(place)],
+            capture_output=True,
+            check=False,
+        ).returncode
+    )
+    if not mounted:
+        place.rmdir()
+        pytest.skip("no file system can be mounted here, so no disk can be filled")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+        place.rmdir()
+
+
+@pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     """Return a new journal in a file, with a small reserve."""
     opened = a_journal(tmp_path / "ledger.journal.sqlite")
@@ -48,6 +77,15 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def a_journal(path: Path) -> Journal:
     return Journal.open(path, ManualClock(T0), rng=random.Random(1), reserve=FileReserve(path.with_suffix(".r"), 4096))
+
+
+def fill(disk: Path, *, but_for: int) -> Path:
+    """Take all space of a file system but for so many bytes; return the file that holds it."""
+    ballast = disk / "ballast"
+    found = os.statvfs(disk)
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, found.f_bavail * found.f_frsize - but_for))
+    return ballast
 
 
 def query(db_url: str, sql: str) -> list[tuple[Any, ...]]:

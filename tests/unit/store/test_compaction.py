@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from arb.app.build import open_journal
+from arb.clock import ManualClock
 from arb.core.records import PairState
 from arb.errors import ConfigError, StoreError
 from arb.store.journal import Journal
 from arb.store.ledger import InlineLedger
 from arb.store.rebuild import db_compact, db_rebuild
-from arb.store.retention import drop_story, forget_old_story
+from arb.store.retention import NS_PER_DAY, drop_story, forget_old_story
 from tests.unit.store.conftest import a_journal
 from tests.unit.store.rows import (
     T0,
@@ -79,6 +81,15 @@ def test_a_start_drops_the_story_only_where_it_begins_too_long_ago(sqlite_url: s
     assert entries(path) == size
     assert forget_old_story(path, FOR_EVER_NS) == size - entries(path) > size // 2
     assert forget_old_story(path, FOR_EVER_NS) == 0
+
+
+@pytest.mark.parametrize("ahead_days", [0, 365])
+def test_a_clock_a_year_ahead_makes_a_start_drop_nothing(sqlite_url: str, tmp_path: Path, ahead_days: int) -> None:
+    path = tmp_path / "ledger.journal.sqlite"
+    write_history(path, sqlite_url)
+    size = entries(path)
+    open_journal(path, ManualClock(T0 + ahead_days * NS_PER_DAY), 90).close()
+    assert entries(path) == size
 
 
 def test_a_start_beside_a_running_engine_drops_nothing(sqlite_url: str, tmp_path: Path) -> None:

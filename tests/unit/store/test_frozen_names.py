@@ -26,6 +26,7 @@ from arb.core.records import (
     AlternativeWay,
     AnyRecord,
     BarredInstrument,
+    DayCredit,
     LateLeg,
     OpportunityOutcome,
     PairKind,
@@ -55,6 +56,7 @@ PrivateUp: seq? t_ns? venue
 PrivateDown: seq? t_ns? venue cause
 ClockMeasured: seq? t_ns? venue offset_ns error_ns
 ClockDoubted: seq? t_ns? venue
+ClockAnchored: seq? t_ns? shifted_ns left_ns text
 InstrumentListed: seq? t_ns? instrument
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
@@ -71,7 +73,7 @@ TimerFired: seq? t_ns? timer
 StoreStateChanged: seq? t_ns? store blocked cause
 TroubleReported: seq? t_ns? kind text venue?
 HaltAsked: seq? t_ns? reason
-ResumeAsked: seq? t_ns? reason
+ResumeAsked: seq? t_ns? reason allow_loss?
 FlattenAsked: seq? t_ns? reason
 ShutdownAsked: seq? t_ns? deadline_ns
 RunEnded: seq? t_ns? exit_code fatal?
@@ -91,6 +93,7 @@ OpportunityRecord: id run_id symbol quote buy_venue sell_venue opened_ns best_ns
     best_net_e8 best_edge_bps best_gross_edge_bps ticks outcome reason
 PairRecord: id run_id opportunity_id kind symbol quote buy_venue sell_venue state decided_ns closed_ns buy_size sell_size
     residual_size residual_mark mark_ns exposure_quote_s waterfall buy_frame_ns? sell_frame_ns?
+    leg_cost_e8?
 OrderRecord: id pair_trade_id account_id venue symbol role attempt side tif price size filled avg_price client_order_id
     venue_order_id status outcome reject_code journalled_ns sent_ns acked_ns first_fill_ns done_ns expires_ns? offset_ns?
 FillRecord: id order_id account_id venue symbol trade_id side price size fee fee_currency fee_quote_value liquidity source
@@ -100,11 +103,14 @@ IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text ackn
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
+    leg_cost_bps?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
-    stopped? late? lifted_ns? expiry_proved? barred?
+    stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
+    day_credits?
 PoolRecord: account_ids dust carried
 AgreedRecord: accounts
 FormerAccountsRecord: present
+LegCostRecord: id symbol buy_venue sell_venue ns cost_e8 notional_e8
 
 TapeBegan: version? settings restored last_seq connections? rules?
 """
@@ -118,20 +124,21 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " updated_ns?",
     Fill: "venue symbol trade_id venue_order_id client_order_id side price size fee fee_currency liquidity source event_ns"
     " received_ns",
-    Transfer: "transfer_id asset amount event_ns",
+    Transfer: "transfer_id asset amount event_ns kind?",
     Waterfall: "expected_net_e8 buy_slippage_e8 sell_slippage_e8 size_shortfall_e8 fee_difference_e8 hedge_cost_e8"
     " residual_change_e8 realised_net_e8",
     StoppedAsset: "account_id asset text",
     LateLeg: "pair_id symbol venues halted? ended_well?",
     BarredInstrument: "account_id text listed",
     Residual: "symbol size booked since_ns account_ids?",
-    AgreedAccount: "account_id ns totals",
+    AgreedAccount: "account_id ns totals bills?",
+    DayCredit: "account_id asset value",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
     EngineSettings: "limits timing repair venues symbols health?",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
-    " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses?"
-    " max_capital_per_venue_quote? max_edge_bps?",
+    " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
+    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost?",
     Timing: "max_feed_lag_ms? feed_silence_ms? max_skew_ms? max_clock_offset_error_ms? close_after_ms? order_expiry_ms?"
     " unknown_grace_ms? unknown_max_s? query_after_ms? leg_deadline_ms? balance_refresh_s? rules_refresh_s?"
     " drift_grace_ms? dead_man_timeout_s? shutdown_deadline_s?",
@@ -144,7 +151,8 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " misses_degraded? misses_quarantined?"
     " clock_offset_degraded_ms? clock_offset_quarantined_ms? clock_error_degraded_ms? clock_error_quarantined_ms?"
     " degraded_notional_share? probation_notional_share? clear_s? quarantine_s? probation_s?",
-    Restored: "control? pairs? pool? agreed? last_ns? recent? known? foreign_orders? foreign_fills? former_accounts?",
+    Restored: "control? pairs? pool? agreed? last_ns? recent? known? foreign_orders? foreign_fills? former_accounts?"
+    " leg_costs?",
     OpenPair: "plan pair orders fills",
 }
 """The same for what stands inside messages and has no tag: its class has no name on disk."""
@@ -182,9 +190,9 @@ CODES: dict[type[StrEnum], str] = {
 TIMERS = "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7 shutdown survey:gate"
 """One text of each kind of timer."""
 INCIDENTS = (
-    "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried contradiction"
-    " edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate fine_levels flatten flattened"
-    " foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted not_surveyed"
+    "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried clock_anchored contradiction"
+    " credit_agreed edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate fine_levels"
+    " flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted not_surveyed"
     " opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book stop_lifted store"
     " tape transfer unknown_outcome unknown_symbol unknown_too_long venue_absent venue_health view"
 )
@@ -289,8 +297,9 @@ def test_the_words_for_incidents_and_halts_are_what_they_were() -> None:
     assert sorted(IncidentKind) == INCIDENTS.split()
     assert list(Severity) == SEVERITIES.split()
     assert sorted(HaltReason) == HALTS.split()
-    assert Control(Limits()).book_result(-(10**12), 0) == "daily_loss_quote"
-    assert Control(Limits(consecutive_losses=1)).book_result(-1, 0) == "consecutive_losses"
+    lost = Control(Limits(consecutive_losses=1))
+    assert lost.book_result(-(10**12), 0) == "consecutive_losses"
+    assert lost.halted_at(0) == "daily_loss_quote"
 
 
 def test_no_word_for_a_timer_an_incident_or_a_halt_is_written_where_it_is_used(repo_root: Path) -> None:

@@ -3,10 +3,7 @@
 Needs the right to mount one, as root in most containers has; skips where it is missing.
 """
 
-import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,40 +15,14 @@ from psycopg import sql
 from arb.store.ledger import Ledger
 from arb.store.migrate import check
 from arb.store.rebuild import db_rebuild
-from tests.unit.store.conftest import a_journal, query
+from tests.unit.store.conftest import a_journal, fill, query
 from tests.unit.store.rows import an_opportunity
 from tests.unit.store.states import WAIT_S, States
 from tests.unit.store.story import contents, counts, fill_journal
 
-SIZE_MB = 32
 PAIRS = 250
 SPOOL_ROWS = 10
 NAME = "full_disk"
-
-
-@pytest.fixture
-def small_disk(postgres_server: Any) -> Iterator[Path]:
-    """Mount a file system of `SIZE_MB` that the server's user may write to."""
-    # Not under pytest's own directory, which the server's user may not enter.
-    place = Path(tempfile.mkdtemp(prefix="arb-small-"))
-    place.chmod(0o755)
-    tool = shutil.which("mount")
-    mounted = (
-        tool is not None
-        and not subprocess.run(
-            [tool, "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=0777", "tmpfs", str(place)],
-            capture_output=True,
-            check=False,
-        ).returncode
-    )
-    if not mounted:
-        place.rmdir()
-        pytest.skip("no file system can be mounted here, so no disk can be filled")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-        place.rmdir()
 
 
 @pytest.fixture
@@ -67,15 +38,6 @@ def full_url(postgres_server: Any, small_disk: Path) -> Iterator[str]:
         yield postgres_server.get_uri(NAME).replace("postgresql://", "postgresql+psycopg://", 1)
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
         admin.execute(sql.SQL("DROP TABLESPACE {}").format(name))
-
-
-def fill(disk: Path, *, but_for: int) -> Path:
-    """Take all space of a file system but for so many bytes; return the file that holds it."""
-    ballast = disk / "ballast"
-    found = os.statvfs(disk)
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, found.f_bavail * found.f_frsize - but_for))
-    return ballast
 
 
 def test_a_server_whose_disk_is_full_loses_no_journalled_row_and_goes_on_when_there_is_space(

@@ -1,12 +1,14 @@
 """One account is traded by one engine of a machine, whatever ledgers there are."""
 
+import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from arb.errors import ConfigError
-from arb.store.guards import AccountLocks
+from arb.store.guards import AccountLocks, FileReserve, InstanceLock, keep_private, shared_directory
 
 
 def locks(folder: Path, name: str, *accounts: str) -> AccountLocks:
@@ -72,3 +74,56 @@ def test_an_account_id_never_leaves_its_directory(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["account-.._gate_1.lock"]
     held.release()
     assert not list((tmp_path / "one").iterdir())
+
+
+def test_the_shared_directory_is_one_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = shared_directory()
+    for name in ("TMPDIR", "HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    tempfile.tempdir = None  # what Python remembers of TMPDIR
+    assert shared_directory() == before
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_shared_directory_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(mode)
+    with pytest.raises(ConfigError, match="is not this user's alone"):
+        locks(tmp_path, "one", "gate-1")
+
+
+def test_a_link_in_the_place_of_the_shared_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "shared").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="is not this user's alone"):
+        locks(tmp_path, "one", "gate-1")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a directory to another user")
+def test_a_shared_directory_of_another_user_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir(mode=0o700)
+    os.chown(tmp_path / "shared", 65534, 65534)
+    with pytest.raises(ConfigError, match="owner 65534"):
+        locks(tmp_path, "one", "gate-1")
+
+
+@pytest.mark.parametrize("name", ["a.journal.sqlite.lock", "a.journal.reserve"])
+def test_no_link_in_the_place_of_a_file_of_ours_is_followed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "theirs").write_text("theirs")
+    (tmp_path / name).symlink_to(tmp_path / "theirs")
+    with contextlib.suppress(ConfigError):
+        InstanceLock(tmp_path / "a.journal.sqlite").release()
+    FileReserve(tmp_path / "a.journal.reserve", size=4096).establish()
+    assert (tmp_path / "theirs").read_text() == "theirs"
+
+
+def test_files_of_an_earlier_version_become_this_users_alone(tmp_path: Path) -> None:
+    for name in ("a.sqlite", "a.sqlite-wal", "a.sqlite-shm"):
+        (tmp_path / name).touch(mode=0o644)
+    keep_private(tmp_path / "a.sqlite")
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    (tmp_path / "a.sqlite").chmod(0o444)
+    keep_private(tmp_path / "a.sqlite")
+    assert (tmp_path / "a.sqlite").stat().st_mode & 0o777 == 0o400, "one that may not be written stays so"

@@ -14,7 +14,7 @@ from arb.clock import ManualClock
 from arb.errors import StoreError
 from arb.store.guards import FileReserve
 from arb.store.journal import Journal
-from tests.unit.store.conftest import NoReserve, open_journal
+from tests.unit.store.conftest import NoReserve, fill, open_journal
 from tests.unit.store.rows import T0, a_control, a_finished_pair, a_pair, a_plan, an_event, keep
 
 ROOT = Path(__file__).parents[3]
@@ -124,11 +124,102 @@ def test_sync_from_another_thread_moves_a_long_log_into_the_file(journal: Journa
     assert journal.restore().last_seq == 399
 
 
-def test_a_journal_removed_while_running_is_noticed(journal: Journal, path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_a_journal_removed_while_running_is_noticed(journal: Journal, path: Path, suffix: str) -> None:
     journal.append(an_event(1), ())
-    path.with_name(path.name + "-wal").unlink()
+    path.with_name(path.name + suffix).unlink()
     with pytest.raises(StoreError, match="removed while running"):
         journal.sync()
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_a_journal_replaced_while_running_is_noticed_until_it_is_put_back(
+    journal: Journal, path: Path, suffix: str
+) -> None:
+    journal.append(an_event(1), ())
+    file, aside = path.with_name(path.name + suffix), path.with_name("aside")
+    file.rename(aside)
+    file.write_bytes(aside.read_bytes())
+    with pytest.raises(StoreError, match="replaced while running"):
+        journal.sync()
+    aside.replace(file)
+    journal.sync()
+
+
+def test_a_journal_behind_a_link_is_synced_and_put_back_where_the_link_leads(path: Path) -> None:
+    target = path.parent / "elsewhere" / "own.sqlite"
+    target.parent.mkdir()
+    path.symlink_to(target)
+    journal = open_journal(path)
+    journal.append(an_event(1), ())
+    journal.sync()
+    target.unlink()
+    journal.close()
+    assert path.is_symlink() and target.exists()
+    again = open_journal(path)
+    assert again.last_seq == 1
+    again.close()
+
+
+def test_a_journal_removed_while_running_is_there_again_after_its_close(path: Path) -> None:
+    journal = open_journal(path)
+    journal.append(an_event(1), keep(1, a_plan(1), a_pair(1)))
+    path.unlink()
+    journal.append(an_event(2), keep(2, a_plan(2), a_pair(2)))
+    before, journal_id = journal.restore(), journal.journal_id
+    journal.close()
+    assert sorted(file.name for file in path.parent.glob("t.journal.sqlite*")) == [path.name, f"{path.name}.lock"]
+    again = open_journal(path)
+    assert (again.restore(), again.journal_id, len(before.pairs)) == (before, journal_id, 2)
+    again.close()
+
+
+QUOTA = """
+import random, resource, signal, sys
+from pathlib import Path
+from arb.clock import ManualClock
+from arb.store.journal import Journal
+from tests.unit.store.conftest import NoReserve
+from tests.unit.store.rows import a_control, an_event, keep
+
+class Quota(NoReserve):
+    def release(self):
+        super().release()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal = Journal.open(Path(sys.argv[1]), ManualClock(1), rng=random.Random(1), reserve=Quota())
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
+for seq in range(1, 200):
+    journal.append(an_event(seq), keep(seq, a_control(text="x" * 9_000)))
+print(journal.last_seq, journal.reserve_touched)
+"""
+
+
+def test_a_used_up_quota_is_a_full_disk_to_the_journal(path: Path) -> None:
+    # A limit on the size of files fails a write as a quota does: not with "no space left on device".
+    child = subprocess.run(
+        [sys.executable, "-c", QUOTA, str(path)], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert child.stdout == "199 True\n", child.stderr
+
+
+FRAME_BYTES, FIRST_INDEX = 2_048 + 24, 4_062
+"""A page in the log, and how many of them the first 32 KiB of shared memory have room for."""
+
+
+def test_shared_memory_that_cannot_grow_is_a_full_disk_to_the_journal(small_disk: Path) -> None:
+    path = small_disk / "t.journal.sqlite"
+    journal = Journal.open(path, ManualClock(T0), rng=random.Random(1), reserve=FileReserve(small_disk / "r", 500_000))
+    log, text = path.with_name(path.name + "-wal"), "x" * 60_000
+    while log.stat().st_size < (FIRST_INDEX - 32) * FRAME_BYTES:
+        journal.append(an_event(journal.last_seq + 1), keep(1, a_control(text=text)))
+    fill(small_disk, but_for=82_000)  # room for the log's next 32 pages, not for 32 KiB more
+    while not journal.reserve_touched:
+        journal.append(an_event(journal.last_seq + 1), keep(1, a_control(text=text)))
+    assert log.stat().st_size < (FIRST_INDEX + 64) * FRAME_BYTES
+    assert journal.restore().last_seq == journal.last_seq
+    journal.close()
 
 
 KILLED = """

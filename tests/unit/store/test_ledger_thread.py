@@ -6,11 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from arb.core.records import AnyRecord
+from arb.store.database import open_engine
 from arb.store.journal import Journal
-from arb.store.ledger import InlineLedger, Ledger
+from arb.store.ledger import InlineLedger, Ledger, prepare_ledger
 from arb.store.migrate import upgrade
-from tests.unit.store.conftest import query
-from tests.unit.store.rows import a_finished_pair, a_pair, a_run, an_event, an_opportunity, an_order, keep
+from arb.store.rebuild import db_rebuild
+from arb.store.writer import RowRefused, Writer
+from tests.unit.store.conftest import a_journal, query
+from tests.unit.store.rows import (
+    D,
+    a_fill,
+    a_finished_pair,
+    a_pair,
+    a_run,
+    an_event,
+    an_incident,
+    an_opportunity,
+    an_order,
+    keep,
+)
 from tests.unit.store.states import WAIT_S, States
 from tests.unit.store.story import WHOLE, counts, fill_journal
 
@@ -68,6 +83,21 @@ def test_a_locked_ledger_blocks_and_then_catches_up(
     assert ledger.dropped_untraded == 3
 
 
+def test_a_journal_that_cannot_be_read_blocks_the_ledger_until_it_can(
+    sqlite_url: str, journal: Journal, states: States, tmp_path: Path
+) -> None:
+    fill_journal(journal)
+    file, aside = tmp_path / "ledger.journal.sqlite", tmp_path / "aside"
+    file.rename(aside)
+    ledger = Ledger(sqlite_url, journal, states)
+    assert "no such file" in states.wait_for(blocked=True)
+    assert not ledger.flush(0.0)
+    aside.rename(file)
+    states.wait_for(blocked=False)
+    assert ledger.close(WAIT_S)
+    assert counts(sqlite_url) == WHOLE
+
+
 def test_a_ledger_removed_while_running_is_made_again_from_the_journal(
     sqlite_url: str, journal: Journal, ledger: Ledger, states: States, tmp_path: Path
 ) -> None:
@@ -95,6 +125,68 @@ def test_a_refused_row_blocks_by_name_and_everything_after_it_waits(
     )  # the reference it lacked: one batch with it now
     states.wait_for(blocked=False)
     assert counts(sqlite_url)["orders"] == 1
+
+
+CJK = "".join(chr(0x4E00 + 7 * number % 20_000) for number in range(1_000))
+REFUSED: dict[str, AnyRecord] = {
+    "a reference to nothing": an_order(7, 55),
+    "a number beyond 64 bits": an_order(7, 1, sent_ns=2**63),
+    "no number": an_order(7, 1, price=D("NaN")),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_a_row_that_cannot_be_written_is_set_aside_and_named_and_all_others_are_written(
+    db_url: str, states: States, tmp_path: Path, why: str
+) -> None:
+    aside: list[str] = []
+    journal = a_journal(tmp_path / "ledger.journal.sqlite")
+    ledger = Ledger(db_url, journal, states, on_set_aside=lambda refused: aside.append(str(refused)))
+    rows = fill_journal(journal)
+    rows += journal.append(an_event(journal.last_seq + 1), keep(1, a_fill(70, 7, trade_id="t70"), REFUSED[why]))
+    ledger.submit(rows)
+    assert ledger.close(WAIT_S)
+    assert [text.partition(" is refused")[0] for text in aside] == ["OrderRecord 7", "FillRecord 70"]
+    assert counts(db_url) == WHOLE
+    assert states.heard == []
+    prepare_ledger(db_url, journal)  # the next start knows its ledger, though the newest rows are not there
+    journal.close()
+    with pytest.raises(RowRefused, match="OrderRecord 7"):
+        db_rebuild(db_url, tmp_path / "ledger.journal.sqlite")
+    answer = db_rebuild(db_url, tmp_path / "ledger.journal.sqlite", force=True)
+    assert answer["set_aside"] == aside and answer["copy"] is not None
+    assert counts(db_url) == WHOLE
+
+
+def test_text_that_postgresql_cannot_index_is_set_aside(postgres_url: str, journal: Journal, states: States) -> None:
+    aside: list[str] = []
+    ledger = Ledger(postgres_url, journal, states, on_set_aside=lambda refused: aside.append(str(refused)))
+    ledger.submit(fill_journal(journal))
+    ledger.submit(journal.append(an_event(journal.last_seq + 1), keep(1, a_fill(70, 1, trade_id=CJK))))
+    assert ledger.close(WAIT_S)
+    assert len(aside) == 1 and "exceeds btree" in aside[0]
+    assert counts(postgres_url) == WHOLE
+
+
+def test_text_that_a_database_cannot_hold_is_written_harmless(db_url: str, journal: Journal, states: States) -> None:
+    ledger = Ledger(db_url, journal, states)
+    ledger.submit(fill_journal(journal))
+    seq = journal.last_seq + 1
+    ledger.submit(journal.append(an_event(seq), keep(seq, an_incident(2, text="before\0after"))))
+    ledger.submit_untraded(an_opportunity(9, buy_venue="ga\0te"))
+    assert ledger.close(WAIT_S)
+    assert query(db_url, "SELECT text FROM incidents WHERE id = 2") == [("before\N{REPLACEMENT CHARACTER}after",)]
+    assert query(db_url, "SELECT buy_venue FROM opportunities WHERE id = 9") == [("ga\N{REPLACEMENT CHARACTER}te",)]
+    assert states.heard == []
+
+
+def test_half_of_a_character_is_written_harmless(db_url: str) -> None:
+    upgrade(db_url)
+    engine = open_engine(db_url)
+    with engine.begin() as connection:
+        Writer(connection.dialect.name).write(connection, [a_run(1), an_incident(1, text="h\ud800lf")])
+    engine.dispose()
+    assert query(db_url, "SELECT text FROM incidents") == [("h\N{REPLACEMENT CHARACTER}lf",)]
 
 
 def test_a_ledger_that_cannot_be_written_at_the_end_does_not_hold_up_the_exit(

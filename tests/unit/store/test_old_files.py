@@ -57,6 +57,11 @@ def all_rows(ledger: Path) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
+def as_kept_now(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
+    """Return rows of the old schema as the present one keeps them: what legs were expected to cost is unknown of old pairs."""
+    return rows | {"pair_trades": [(*row, None) for row in rows["pair_trades"]]}
+
+
 def untraded(row: tuple[Any, ...]) -> bool:
     """Return whether an opportunity was not traded; such rows are in no journal."""
     return bool(row[list(attributes_of(OpportunityRecord)).index("outcome")] != "traded")
@@ -125,7 +130,7 @@ def test_an_old_ledger_is_upgraded_with_every_row_it_has(tmp_path: Path) -> None
     before = all_rows(ledger)
     assert db_upgrade(url)["revision"] == head()
     assert check(url) == []
-    assert all_rows(ledger) == before
+    assert all_rows(ledger) == as_kept_now(before)
     assert query(url, "SELECT journal_path FROM projection") == [(None,)]
     assert {table for table, rows in before.items() if not rows} == {"untraded_daily"}, "the rows mean something"
 
@@ -143,4 +148,4 @@ def test_an_old_journal_rebuilds_the_old_ledger_row_for_row(into: str, tmp_path:
     if ledger != old:
         before["opportunities"] = [row for row in before["opportunities"] if not untraded(row)]
         assert before["opportunities"]
-    assert after == before
+    assert after == as_kept_now(before)

@@ -2,9 +2,12 @@
 
 import contextlib
 import sqlite3
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +16,9 @@ from arb.core.records import AlternativeStage, AlternativeWay, AnyRecord, PairKi
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Role, Side
 from arb.store.database import journal_path, mask_url, open_engine
-from arb.store.migrate import check, current, downgrade, head, upgrade
+from arb.store.journal import Journal
+from arb.store.ledger import prepare_ledger
+from arb.store.migrate import check, current, downgrade, head, require_current, upgrade
 from arb.store.rebuild import db_check, db_current, db_upgrade
 from arb.store.tables import Base
 from arb.store.views import VIEWS
@@ -249,6 +254,62 @@ def test_a_schema_of_a_newer_arb_is_refused(db_url: str) -> None:
     execute(db_url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(ConfigError, match="newer arb"):
         upgrade(db_url)
+    engine = open_engine(db_url)
+    with pytest.raises(ConfigError, match="newer arb; upgrade arb"):
+        require_current(db_url, engine)
+    engine.dispose()
+    assert check(db_url) == [f"schema 9999 was made by a newer arb, this one knows {head()}: upgrade arb"]
+
+
+@contextlib.contextmanager
+def a_session(url: str, *statements: str) -> Iterator[int]:
+    """Hold a transaction open in a session of its own, having executed something; yield its process's number."""
+    with psycopg.connect(url.replace("+psycopg", ""), application_name="somebody") as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+        yield connection.info.backend_pid
+
+
+IDLE_READER, ADVISORY_LOCK = "SELECT count(*) FROM runs", f"SELECT pg_advisory_lock({0x617262})"
+
+
+def test_a_start_on_a_ledger_that_is_up_to_date_waits_for_nobody(postgres_url: str, journal: Journal) -> None:
+    prepare_ledger(postgres_url, journal)
+    with a_session(postgres_url, IDLE_READER, ADVISORY_LOCK):
+        assert upgrade(postgres_url) == (head(), head())
+        prepare_ledger(postgres_url, journal)
+
+
+@pytest.mark.parametrize("held", [IDLE_READER, ADVISORY_LOCK])
+def test_an_upgrade_gives_up_on_a_lock_after_a_while_and_names_who_holds_it(postgres_url: str, held: str) -> None:
+    upgrade(postgres_url, "0001")
+    with a_session(postgres_url, held) as pid, pytest.raises(StoreError, match="lock timeout") as raised:
+        upgrade(postgres_url)
+    assert f"process {pid} (user postgres, somebody, idle in transaction, since " in str(raised.value)
+    assert upgrade(postgres_url) == ("0001", head())
+
+
+def test_of_two_first_starts_one_claims_the_ledger(postgres_url: str, journal: Journal, tmp_path: Path) -> None:
+    upgrade(postgres_url)
+    claim = "INSERT INTO projection (journal_id, seq, sub) VALUES ('theirs', 0, 0)"
+    outcome: list[Exception | None] = []
+
+    def start() -> None:
+        try:
+            prepare_ledger(postgres_url, journal)
+            outcome.append(None)
+        except ConfigError as error:
+            outcome.append(error)
+
+    with a_session(postgres_url, claim):  # it commits as the block ends
+        starting = threading.Thread(target=start)
+        starting.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not outcome and query(postgres_url, waits) == [(0,)]:
+            starting.join(0.01)
+    starting.join()
+    assert "belongs to another journal" in str(outcome[0])
+    assert query(postgres_url, "SELECT journal_id FROM projection") == [("theirs",)]
 
 
 def test_a_migration_that_fails_leaves_the_old_schema(db_url: str) -> None:

@@ -14,7 +14,7 @@ from arb.errors import VenueProtocolError
 from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import TradeDialect
+from arb.venues.dialect import Fees, TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.rules.outcome import decode_body
@@ -199,6 +199,27 @@ def test_fees_are_positive_when_paid_whatever_the_venues_sign() -> None:
     assert (okx.taker, okx.maker) == (Decimal("0.001"), Decimal("-0.0002"))
     assert (bitget.taker, bitget.maker) == (Decimal("0.001"), Decimal(0))
     assert {fees.buy_fee_in for fees in (gate, okx, bitget)} == {FeeIn.BASE}
+
+
+OKX_PAIR = {
+    "instId": "BTC-USDT",
+    "baseCcy": "BTC",
+    "quoteCcy": "USDT",
+    "tickSz": "0.1",
+    "lotSz": "0.00001",
+    "groupId": "2",
+}
+OKX_GROUP = {"groupId": "2", "taker": "-0.0015", "maker": "-0.0009"}
+
+
+def test_okx_charges_by_the_instruments_group_and_not_by_the_first_one() -> None:
+    okx = OkxDialect()
+    okx.listed({"code": "0", "data": [OKX_PAIR]})
+    two = {"taker": "-0.001", "maker": "-0.0008", "feeGroup": [OKX_GROUP | {"groupId": "1"}, OKX_GROUP]}
+    fees = Fees(Decimal("0.0015"), Decimal("0.0009"), FeeIn.BASE)
+
+    assert okx.fees_listed({"code": "0", "data": [two]}, ("BTC/USDT", "NOT/LISTED")) == {"BTC/USDT": fees}
+    assert okx.fees_in({"code": "0", "data": [two | {"feeGroup": [OKX_GROUP]}]}) == fees
 
 
 @pytest.mark.parametrize("told", [{"debit_fee": 1}, {"debit_fee": 2}, {"gt_discount": True}])

@@ -15,12 +15,12 @@ from arb.core.events import OrderAccepted, OrderRejected, OutcomeUnknown
 from arb.errors import VenueAuthError, VenueBusy, VenueUnreachable
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import EventListener
-from arb.venues.call import Call
+from arb.venues.call import Call, HttpRequest
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import VenueGateway
 from arb.venues.rules.guard import SigningRefused
 from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
-from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest, HttpTransport, NeverSent
+from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from tests.virtual import a_clock, run_virtual
 
 Reply = Callable[[HttpRequest], HttpAnswer]
@@ -389,3 +389,47 @@ def test_the_accounts_latest_buy_shows_what_a_buy_pays_its_fee_in(currency: str,
 
 def test_without_a_buy_the_venues_rule_counts() -> None:
     assert str(rules(Bench(PAIRS, FEE, b"[]")).buy_fee_in) == "base"
+
+
+TWO_PAIRS = (
+    b'[{"id":"BTC_USDT","base":"BTC","quote":"USDT","precision":1,"amount_precision":5,"trade_status":"tradable"},'
+    b'{"id":"ETH_USDT","base":"ETH","quote":"USDT","precision":2,"amount_precision":4,"trade_status":"tradable"}]'
+)
+TWO_FEES = (
+    b'{"BTC_USDT":{"taker_fee":"0.002","maker_fee":"0.001"},"ETH_USDT":{"taker_fee":"0.003","maker_fee":"0.001"}}'
+)
+REFUSED: tuple[int, bytes, dict[str, str]] = (400, b'{"label":"INVALID_PARAM_VALUE","message":"x"}', {})
+
+
+def two_rules(bench: Bench) -> list[tuple[str, str]]:
+    read = run_virtual(bench.gateway.instruments(("BTC/USDT", "ETH/USDT")), bench.clock)
+    return [(str(instrument.taker_fee), str(instrument.buy_fee_in)) for instrument in read]
+
+
+def test_fees_and_latest_buys_of_all_symbols_take_one_question_each() -> None:
+    bench = Bench(TWO_PAIRS, TWO_FEES, a_buy(5, "GT"))
+
+    assert two_rules(bench) == [("0.002", "other"), ("0.003", "base")]
+    assert [call.path for call in bench.signer.calls] == ["currency_pairs", "batch_fee", "my_trades"]
+
+
+def test_what_a_buy_paid_in_is_remembered_and_later_buys_change_it() -> None:
+    bench = Bench(TWO_PAIRS, TWO_FEES, a_buy(5, "GT"), TWO_PAIRS, TWO_FEES, b"[]", TWO_PAIRS, TWO_FEES, a_buy(6, "BTC"))
+
+    assert [two_rules(bench)[0] for _ in range(3)] == [("0.002", "other"), ("0.002", "other"), ("0.002", "base")]
+    first, again, _ = [int(call.params["from"]) for call in bench.signer.calls if call.path == "my_trades"]
+    assert again - first > 2 * 86_400, "what was read before is not read again"
+
+
+def test_symbols_that_no_list_speaks_of_are_asked_for_one_by_one() -> None:
+    only_eth = TWO_FEES.replace(b"BTC_USDT", b"XYZ_USDT")
+    bench = Bench(TWO_PAIRS, only_eth, FEE, REFUSED, a_buy(5, "USDT"), b"[]")
+
+    assert two_rules(bench) == [("0.002", "quote"), ("0.003", "base")]
+
+
+def test_a_venue_that_does_not_answer_for_its_fees_is_not_asked_for_each_symbol_in_turn() -> None:
+    bench = Bench(TWO_PAIRS, *[AnswerLost("no answer")] * 5)
+
+    assert two_rules(bench) == [("None", "base"), ("None", "base")]
+    assert bench.transport.replies == []

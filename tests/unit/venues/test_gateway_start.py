@@ -8,10 +8,10 @@ import pytest
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.call import Call
+from arb.venues.call import Call, HttpRequest
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.rules.key_rights import KeyFacts, checked_key
-from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpRequest
+from arb.venues.transport.http import AnswerLost, HttpAnswer
 from tests.unit.venues.test_gateway import Bench
 from tests.virtual import a_clock, run_virtual
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from arb.market.order import Role, Side, TimeInForce
 from arb.venues.answers import answered
 from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import TradeDialect
+from arb.venues.fields import Fields
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.rules.outcome import decode_body, judge_read, judge_write
@@ -132,6 +134,7 @@ OKX_INSTRUMENT = {
     "maxLmtAmt": "1000000",
     "state": "live",
     "instIdCode": 1,
+    "groupId": "1",
 }
 BITGET_ORDER = {
     "symbol": "BTCUSDT",
@@ -255,6 +258,7 @@ ANSWERS: Answers = {
         ("balances_in", [{"currency": "BTC", "available": "1", "locked": "0"}]),
         ("listed", [GATE_PAIR]),
         ("fees_in", {"taker_fee": "0.002", "maker_fee": "0.002", "debit_fee": 3, "gt_discount": False}),
+        ("fees_listed", {"BTC_USDT": {"taker_fee": "0.002", "maker_fee": "0.002", "debit_fee": 3}}),
         (
             "key_facts",
             [[{"key": "a*b", "perms": [{"name": "spot", "read_only": False}]}], {"user_id": 1, "ip_whitelist": []}],
@@ -270,6 +274,7 @@ ANSWERS: Answers = {
         ("balances_in", okx({"details": [{"ccy": "BTC", "availBal": "1", "frozenBal": "0"}]})),
         ("listed", okx(OKX_INSTRUMENT)),
         ("fees_in", okx({"taker": "-0.001", "maker": "-0.0008"})),
+        ("fees_listed", okx({"feeGroup": [{"groupId": "1", "taker": "-0.001", "maker": "-0.0008"}]})),
         ("key_facts", [okx({"uid": "5", "mainUid": "5", "ip": "", "perm": "read_only,trade"})]),
     ],
     "bitget": [
@@ -288,6 +293,7 @@ ANSWERS: Answers = {
         ("balances_in", bitget([{"coin": "BTC", "available": "1", "frozen": "0", "locked": "0"}])),
         ("listed", bitget([BITGET_SYMBOL])),
         ("fees_in", bitget({"takerFeeRate": "0.001", "makerFeeRate": "0.001"})),
+        ("fees_listed", bitget([{"symbol": "BTCUSDT", "takerFeeRate": "0.001", "makerFeeRate": "0.001"}])),
         ("key_facts", [bitget({"userId": "5", "ips": "", "authorities": ["stow"]})]),
     ],
 }
@@ -299,6 +305,9 @@ def reader_of(dialect: TradeDialect, name: str) -> Callable[[Any], Any]:
             return in_rows(getattr(dialect, name))
         case "fill":
             return in_rows(lambda row: dialect.fill(row, NOW_NS))
+        case "fees_listed":
+            dialect.listed(dict(ANSWERS[dialect.venue])["listed"])  # with the groups of OKX
+            return lambda body: dialect.fees_listed(body, ("BTC/USDT",))
         case "key_facts":
             return lambda bodies: dialect.key_facts(tuple(bodies)) if isinstance(bodies, list) else None
     read: Callable[[Any], Any] = getattr(dialect, name)
@@ -369,3 +378,11 @@ def test_a_hostile_value_in_a_book_is_an_unreadable_frame(case: tuple[dialects.D
         feed.on_snapshot(dialect.symbol, NOW_NS, raw)
     else:
         feed.on_frame(NOW_NS, raw)
+
+
+@pytest.mark.parametrize("instant_ms", ["9223372036854.775808", "99999999999999"])
+def test_an_instant_that_64_bits_cannot_hold_is_an_unreadable_field(instant_ms: str) -> None:
+    fields = Fields("gate", "a fill", {"last": "9223372036854.775807", "beyond": instant_ms})
+    assert fields.ms_ns("last") == 2**63 - 1
+    with pytest.raises(VenueProtocolError, match="no instant"):
+        fields.ms_ns("beyond")

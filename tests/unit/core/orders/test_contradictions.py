@@ -122,6 +122,19 @@ def test_a_second_id_beyond_the_size_of_the_order_is_not_counted() -> None:
     assert bench.engine.state.frozen == {}
 
 
+def test_a_trade_known_only_by_its_false_id_is_a_contradiction_once_and_counts_once() -> None:
+    bench, _, sell = opened()
+    fill(bench, sell, "1", "t2")  # its true report was lost on the way
+    queried(bench, sell, "1", ("1", "t1"))
+    asked = sum(isinstance(said, QueryOrder) for said in bench.said)
+    for _ in range(3):
+        bench.wait_ms(70)
+        queried(bench, sell, "1", ("1", "t1"))
+    assert critical(bench) == ["contradiction", "halt"]
+    assert sum(isinstance(said, QueryOrder) for said in bench.said) == asked
+    assert (filled_of(bench, sell), bench.engine.state.frozen) == (D(1), {})
+
+
 def test_a_run_does_not_end_while_an_order_of_a_closed_pair_is_frozen() -> None:
     bench, _, sell = opened()
     fill(bench, sell, "1", "t1")

@@ -62,7 +62,7 @@ def tick(bench: Bench) -> list[PlaceOrder]:
 def state(bench: Bench) -> tuple[TradingState, str | None]:
     """Return what the control says."""
     control = bench.engine.state.control
-    return control.state, control.halted
+    return control.state(bench.now_ns), control.halted
 
 
 def test_nothing_to_do_is_done_at_once_and_stays_halted_until_resumed() -> None:

@@ -1,8 +1,10 @@
 """Mending a leg in the engine: ladder, deadline, cap, policies, third venue, and what happens when nothing is possible."""
 
+from collections.abc import Callable
+
 import pytest
 
-from arb.core.commands import PlaceOrder
+from arb.core.commands import PlaceOrder, SetTimer
 from arb.core.events import InstrumentListed, OutcomeUnknown, TimerFired
 from arb.core.records import PairState
 from arb.core.risk.venue_health import SILENT_NS
@@ -195,3 +197,41 @@ def test_a_silent_venue_is_asked_when_no_other_can_repair() -> None:
     order = try_once(bench, okx="100.5x5", gate="90x5")
     assert order is not None and (order.venue, order.role) == ("okx", Role.HEDGE)
     assert not bench.engine.state.health.venues["okx"].silent(bench.now_ns + SILENT_NS)
+
+
+def told_as_asked(bench: Bench, duration_ms: int, drains: Callable[[Bench], object]) -> int:
+    """Let a drain come every millisecond, and the pair's timer when it was asked for; return the number of journal entries."""
+    entries, due_ns = 0, [c.at_ns for c in bench.said if isinstance(c, SetTimer) and c.timer.startswith("pair:")][-1]
+    for _ in range(duration_ms):
+        bench.wait_ms(1)
+        told = [drains(bench)]
+        if due_ns and due_ns <= bench.now_ns:
+            due_ns = 0
+            told.append(bench.tell(TimerFired(timer=f"pair:{last_pair(bench).id}")) or ("timer",))
+        for commands in told:
+            entries += bool(commands)
+            for command in commands if isinstance(commands, tuple) else ():
+                if isinstance(command, SetTimer) and command.timer.startswith("pair:"):
+                    due_ns = command.at_ns
+    return entries
+
+
+def test_a_pair_that_waits_for_its_next_repair_journals_its_timer_and_not_every_frame() -> None:
+    bench = Bench(timing=Timing(leg_deadline_ms=60_000))
+    one_legged(bench)
+    bench.quote("okx", "90x5", "91x5")
+    bench.quote("gate", "90x5", "91x5")
+    assert told_as_asked(bench, 3000, Bench.drain) <= 2 * 3000 // 50 + 2  # each 50 ms the timer, and setting it
+    assert last_pair(bench).state is PairState.REPAIRING
+
+
+def test_the_wait_for_a_better_book_ends_with_the_next_frame() -> None:
+    bench = Bench(timing=Timing(leg_deadline_ms=60_000))
+    one_legged(bench)
+    bench.quote("okx", "90x5", "91x5")
+    bench.quote("gate", "90x5", "91x5")
+    told_as_asked(bench, 700, Bench.drain)
+    assert repairs(bench) == []
+    bench.quote("okx", "100x5", "106x5")
+    bench.drain()
+    assert [order.price for order in repairs(bench)] == [D("100")]

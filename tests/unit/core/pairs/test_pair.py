@@ -7,7 +7,15 @@ import pytest
 
 from arb.clock import NS_PER_MS
 from arb.core.commands import AnyCommand, Persist, PlaceOrder, QueryOrder, SetTimer
-from arb.core.events import OrderAccepted, OrderFilled, OrderRejected, OrderUpdated, OutcomeUnknown, TimerFired
+from arb.core.events import (
+    AnyEvent,
+    OrderAccepted,
+    OrderFilled,
+    OrderRejected,
+    OrderUpdated,
+    OutcomeUnknown,
+    TimerFired,
+)
 from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.market.order import OrderStatus, Role, Side
@@ -50,6 +58,28 @@ def fill(bench: Bench, order: PlaceOrder, size: str, trade_id: str = "t1", **det
         at_ns=bench.now_ns,
     )
     bench.tell(OrderFilled(fill=made))
+
+
+def test_an_order_is_written_down_only_when_something_of_it_changed() -> None:
+    rows: dict[int, list[OrderRecord]] = {}
+
+    class Written(Bench):
+        def tell(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
+            commands = super().tell(event)
+            for command in commands:
+                if isinstance(command, Persist) and isinstance(command.record, OrderRecord):
+                    rows.setdefault(command.record.id, []).append(command.record)
+            return commands
+
+    bench = Written()
+    buy, sell = crossed(bench)
+    for order in (buy, sell):
+        fill(bench, order, "1", trade_id=order.client_order_id)
+        fill(bench, order, "1", trade_id=order.client_order_id)
+        accept(bench, order, "1")
+        accept(bench, order, "1")
+    statuses = [[str(row.status) for row in written] for written in rows.values()]
+    assert statuses == [["intent", "filled", "filled"]] * 2  # placed, filled, answered
 
 
 def refuse(bench: Bench, order: PlaceOrder, code: str = "BALANCE_NOT_ENOUGH") -> None:

@@ -1,23 +1,99 @@
 """Halts and the losses that cause them."""
 
+from decimal import Decimal
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
 from arb.core.incidents import HaltReason
-from arb.core.risk.halts import DAY_NS, Control
+from arb.core.risk.halts import DAY_NS, Control, TradingState
 from arb.core.settings import Limits
 from tests.builders import START_NS, D
 
 LOSS = -(10**8)
 
 
-def test_the_daily_loss_halts_when_it_is_reached() -> None:
-    control = Control(Limits(daily_loss_quote=D(2), consecutive_losses=99))
+def test_the_days_loss_blocks_when_it_is_reached_whatever_is_won_afterwards() -> None:
+    control = Control(Limits(daily_loss_quote=D(2)))
     assert control.book_result(LOSS, START_NS) is None
-    assert control.book_result(LOSS, START_NS) == "daily_loss_quote"
+    assert not control.day_loss_blocks(START_NS)
+    assert control.book_result(LOSS, START_NS) is None, "it is no halt"
+    control.book_result(-LOSS, START_NS)
+    assert control.day_loss_blocks(START_NS)
+    assert (control.halted_at(START_NS), control.halted) == ("daily_loss_quote", None)
+    assert control.state(START_NS) is TradingState.HALTED
 
 
-def test_a_new_day_starts_with_no_loss() -> None:
-    control = Control(Limits(daily_loss_quote=D(2), consecutive_losses=99))
-    control.book_result(LOSS, START_NS)
-    assert control.book_result(LOSS, START_NS + DAY_NS) is None
+def test_the_days_loss_blocks_until_the_utc_day_ends() -> None:
+    control = Control(Limits(daily_loss_quote=D(2)))
+    control.book_result(2 * LOSS, START_NS)
+    next_day_ns = (START_NS // DAY_NS + 1) * DAY_NS
+    assert control.day_loss_blocks(next_day_ns - 1)
+    assert not control.day_loss_blocks(next_day_ns)
+    control.book_result(LOSS, next_day_ns)
+    assert not control.day_loss_blocks(next_day_ns)
+
+
+def test_a_resumption_without_an_allowance_leaves_the_days_loss_as_it_is() -> None:
+    control = Control(Limits(daily_loss_quote=D(2)))
+    control.book_result(3 * LOSS, START_NS)
+    control.resume(START_NS)
+    assert control.day_loss_blocks(START_NS)
+
+
+def test_a_new_allowance_counts_from_the_resumption_to_the_end_of_the_day() -> None:
+    control = Control(Limits(daily_loss_quote=D(2)))
+    control.book_result(3 * LOSS, START_NS)
+    control.resume(START_NS, D(5))
+    for net_e8, blocks in ((10, False), (5 * LOSS, False), (-9, False), (-1, True), (-LOSS, True)):
+        assert control.book_result(net_e8, START_NS) is None
+        assert control.day_loss_blocks(START_NS) is blocks, net_e8
+    control.book_result(2 * LOSS, START_NS + DAY_NS)
+    assert control.day_loss_blocks(START_NS + DAY_NS), "the next day has the usual allowance"
+
+
+@given(st.lists(st.one_of(st.integers(-3 * 10**8, 3 * 10**8), st.decimals("0.1", "3", places=2)), max_size=30))
+def test_a_day_never_goes_on_below_its_floor_and_restarts_change_nothing(steps: list[int | Decimal]) -> None:
+    """Steps: results of pairs, and resumptions with an allowance."""
+    limits = Limits(daily_loss_quote=D(2), consecutive_losses=10**6)
+    control, net, floor, blocked = Control(limits), 0, -2 * 10**8, False
+    for step in steps:
+        if isinstance(step, Decimal):
+            control.resume(START_NS, step)
+            floor, blocked = net - int(step * 10**8), False
+        else:
+            control.book_result(step, START_NS)
+            net += step
+            blocked = blocked or net <= floor
+        after = Control(limits)
+        after.restore(control.record(START_NS, ""))
+        assert control.day_loss_blocks(START_NS) is after.day_loss_blocks(START_NS) is blocked
+        control = after
+
+
+def test_what_an_older_journal_says_of_a_day_beyond_its_loss_blocks_too() -> None:
+    before = Control(Limits(daily_loss_quote=D(2)))
+    before.book_result(3 * LOSS, START_NS)
+    record = msgspec.structs.replace(before.record(START_NS, ""), halted="daily_loss_quote", day_loss_reached=False)
+    control = Control(Limits(daily_loss_quote=D(2)))
+    control.restore(record)
+    control.resume(START_NS)
+    assert control.day_loss_blocks(START_NS)
+
+
+def test_a_loss_too_small_to_count_makes_no_row_and_ends_none() -> None:
+    control = Control(Limits(consecutive_losses=2, loss_min_quote=D("0.5")))
+    assert [control.book_result(-1, START_NS) for _ in range(10)] == [None] * 10
+    assert control.book_result(-5 * 10**7, START_NS) is None
+    assert control.book_result(-5 * 10**7 + 1, START_NS) is None
+    assert control.book_result(-5 * 10**7, START_NS) == "consecutive_losses"
+
+
+def test_what_is_no_loss_never_halts_for_a_row_of_losses() -> None:
+    control = Control(Limits(consecutive_losses=1, loss_min_quote=D(0)))
+    assert control.book_result(-1, START_NS) == "consecutive_losses"
+    assert control.book_result(0, START_NS) is None
 
 
 def test_losses_in_a_row_halt_and_one_gain_ends_the_row() -> None:
@@ -50,6 +126,7 @@ def test_a_restart_takes_up_halt_loss_and_row() -> None:
     after = Control(Limits(daily_loss_quote=D(2), consecutive_losses=3))
     after.restore(control.record(START_NS, "why"))
     assert (after.halted, after.losses_in_a_row) == ("asked", 1)
-    after.resume()
+    after.resume(START_NS)
     assert after.opening_allowed
-    assert after.book_result(LOSS, START_NS) == "daily_loss_quote"
+    after.book_result(LOSS, START_NS)
+    assert after.day_loss_blocks(START_NS)

@@ -9,7 +9,7 @@ from arb.clock import NS_PER_MS
 from arb.core.accounts.restart import Restored
 from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
 from arb.core.reasons import Reason
-from arb.core.records import ControlRecord, OpportunityRecord, PairKind, PlanRecord, Residual
+from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord, PairKind, PlanRecord, Residual
 from arb.core.risk.limits import PlaceRate, RateBudget, breached
 from arb.core.settings import Limits
 from arb.venues.registry import TRADED
@@ -294,3 +294,55 @@ def test_an_entry_that_the_engine_lets_through_is_never_refused_by_the_pacing(
             continue
         if len(left_ns) < pacing.count:  # a repair without a slot waits: it leaves later, or not at all
             left_ns.append(now_ns)
+
+
+LOSS_OF_FIVE = limited(daily_loss_quote=D(5))
+
+
+def end_with(bench: Bench, price: str) -> None:
+    """Open a pair that buys one base for 100, and let its sale bring `price`; 0.1 % of fee on both."""
+    bench.wait_ms(61_000)  # an edge that stands through two pairs in a minute is paused
+    assert cross(bench) == 2
+    buy, sell = bench.placed()[-2:]
+    for order, filled_at in ((buy, "100"), (sell, price)):
+        accept(bench, order, "1")
+        fill(bench, order, "1", price=filled_at, trade_id=f"t{order.client_order_id}")
+
+
+def incidents(bench: Bench) -> list[tuple[str, str]]:
+    """Return the kinds of all incidents about risk, with what their texts begin with."""
+    rows = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
+    return [(row.kind, row.text.partition(":")[0]) for row in rows if row.kind in ("risk_limit", "halt")]
+
+
+def test_the_days_loss_refuses_as_a_risk_limit_and_is_reported_once() -> None:
+    bench = Bench(limits=LOSS_OF_FIVE)
+    end_with(bench, "94")
+    bench.wait_ms(100)
+    assert cross(bench) == 0
+    assert bench.engine.state.tally.refusals[Reason.RISK_LIMIT.value]
+    assert refused_by(bench) == "daily_loss_quote"
+    assert incidents(bench) == [("risk_limit", "daily_loss_quote")]
+
+
+def test_after_a_new_allowance_a_winner_trades_on_and_the_next_loss_of_it_blocks_again() -> None:
+    bench = Bench(limits=LOSS_OF_FIVE, balances={"USDT": "100000", "BTC": "20"})
+    end_with(bench, "94")
+    bench.tell(ResumeAsked(reason="seen"))
+    bench.wait_ms(100)
+    assert cross(bench) == 0
+    bench.tell(ResumeAsked(reason="seen", allow_loss=D(1)))
+    end_with(bench, "101")
+    assert refused_by(bench) is None
+    end_with(bench, "98")
+    assert refused_by(bench) == "daily_loss_quote"
+    assert incidents(bench) == [("risk_limit", "daily_loss_quote")] * 2
+
+
+def test_a_restart_on_the_same_day_is_still_blocked_and_one_on_the_next_is_not() -> None:
+    dead = Bench(limits=LOSS_OF_FIVE)
+    end_with(dead, "94")
+    same = restarted(dead, limits=LOSS_OF_FIVE, start_ns=dead.now_ns)
+    assert refused_by(same) == "daily_loss_quote"
+    next_day = restarted(dead, limits=LOSS_OF_FIVE, start_ns=dead.now_ns + DAY_MS * 10**6)
+    assert refused_by(next_day) is None

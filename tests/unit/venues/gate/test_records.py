@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from arb.errors import VenueProtocolError
 from arb.market.order import OrderReport
-from arb.venues.gate.records import from_text, order_report, to_text
+from arb.venues.gate.dialect import to_text
+from arb.venues.gate.records import from_text, order_report
 
 LIMIT = {
     "id": "7",

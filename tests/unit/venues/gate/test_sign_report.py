@@ -74,3 +74,40 @@ def test_bytes_that_are_no_text_are_hashed_as_they_were_typed() -> None:
 
 def test_the_secret_is_nowhere_in_the_report() -> None:
     assert "hunter2" not in str(report(environ={**ENVIRON, "GATE_API_SECRET": "hunter2"}))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v4/withdrawals"),
+        ("DELETE", "/api/v4/withdrawals/1"),
+        ("POST", "/api/v4/withdrawals/push"),
+        ("POST", "/api/v4/wallet/transfers"),
+        ("POST", "/api/v4/wallet/sub_account_transfers"),
+        ("POST", "/api/v4/wallet/small_balance"),
+        ("POST", "/api/v4/sub_accounts/1/keys"),
+        ("POST", "/api/v4/margin/transfer"),
+        ("POST", "/api/v4/spot/../withdrawals"),
+        ("POST", "/api/v4/spot/%2e%2e/withdrawals"),
+        ("POST", "/api/v4//withdrawals"),
+        ("POST", "/api/v4/spot/orders\n/api/v4/withdrawals"),
+        ("PUT", "/api/v4/spotty"),
+        ("POST", "/api/v4"),
+    ],
+)
+def test_what_may_move_funds_out_is_signed_when_that_is_said_and_not_before(method: str, path: str) -> None:
+    with pytest.raises(ConfigError, match=r"is not signed: it may withdraw or transfer.*give --any"):
+        report(method, path)
+    assert report(method, path, any_write=True)["signature"]
+
+
+def test_questions_and_what_trades_are_signed_without_a_word() -> None:
+    for path in ("/api/v4/wallet/withdrawals", "/api/v4/wallet/sub_account_transfers", "/api/v4/withdrawals"):
+        assert report("GET", path)["signature"]
+    for method, path in (
+        ("POST", "/api/v4/spot/batch_orders"),
+        ("PATCH", "/api/v4/spot/orders/12345"),
+        ("POST", "/api/v4/futures/usdt/positions/BTC_USDT/leverage"),
+        ("POST", "/api/v4/account/stp_groups"),
+    ):
+        assert report(method, path)["signature"]

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.market.arena import INT64_MAX
-from arb.market.book import Number
-from arb.venues.wire.numbers import Numbers, scaled, to_levels
+from arb.market.book import Number, Numbers, scaled, to_levels
 
 
 @given(st.decimals(min_value=0, max_value=10**9, places=6, allow_nan=False), st.integers(6, 20))

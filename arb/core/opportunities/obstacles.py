@@ -1,0 +1,145 @@
+"""What stands against opening a pair on a route besides its prices, and which refused routes are free of it by now.
+
+A frame has the symbols of its books judged again. What else ends a refusal (a pair closes, a halt is lifted, a balance comes, a
+pause is over) is not a frame, and the books may stand as they are for long. So every refusal that more than prices can end is
+kept with what it rested on, which is compared after each event; where it ends by time alone, a timer asks for the next look.
+"""
+
+from typing import NamedTuple
+
+from arb.clock import NS_PER_MS
+from arb.core.accounts.fees import unsupported
+from arb.core.opportunities.episodes import Route
+from arb.core.orders.manager import OrderManager
+from arb.core.pricing.terms import Funds
+from arb.core.reasons import Reason
+from arb.core.state import EngineState
+from arb.market.symbol import Symbol
+
+TOKENS_PER_VENUE = 2
+"""Placements that a venue must have room for: one for the leg and one for a hedge of it."""
+_SLOW = frozenset({Reason.STALE_BOOK, Reason.FEED_LAG, Reason.FEED_BACKLOG, Reason.BOOK_SKEW})
+"""What ends with frames of other books on the same connections: looked at again after as long as it has lasted."""
+_LOOK_AGAIN_MS = 50
+
+
+class Refused(NamedTuple):
+    """A refusal: its reason, since when it has been the reason, what it rests on, and when to look again (0: at an event)."""
+
+    reason: Reason
+    since_ns: int
+    basis: object
+    due_ns: int
+
+
+class Obstacles:
+    """Judges routes by everything but prices, and keeps those that were refused for it."""
+
+    def __init__(self, state: EngineState, manager: OrderManager) -> None:
+        self.state = state
+        self.manager = manager
+        self._refused: dict[Route, Refused] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._refused)
+
+    def forget(self, route: Route) -> Refused | None:
+        """Keep a route no longer: it is judged anew, or is gone; return what was kept."""
+        return self._refused.pop(route, None)
+
+    def keep(self, route: Route, reason: Reason, before: Refused | None, now_ns: int) -> None:
+        """Keep a refused route until its obstacle is gone; `before` is what `forget` returned. Prices alone are no obstacle."""
+        basis = self._basis(route, reason, now_ns)
+        if basis is not None:
+            since_ns = before.since_ns if before is not None and before.reason is reason else now_ns
+            self._refused[route] = Refused(reason, since_ns, basis, self._due_ns(route, reason, since_ns, now_ns))
+
+    def freed(self, now_ns: int) -> list[Route]:
+        """Return the routes whose obstacle is another by now, or gone."""
+        return [
+            route
+            for route, refused in self._refused.items()
+            if self._basis(route, refused.reason, now_ns) != refused.basis or 0 < refused.due_ns <= now_ns
+        ]
+
+    def next_ns(self) -> int | None:
+        """Return when to look again though nothing may have happened; None for never."""
+        return min((refused.due_ns for refused in self._refused.values() if refused.due_ns), default=None)
+
+    def funds(self, route: Route) -> Funds:
+        """Return what is free for a pair on a route."""
+        symbol, buy_venue, sell_venue = route
+        base, quote = Symbol.of(symbol).base_and_quote
+        inventory = self.state.inventory
+        return Funds(quote=inventory.free(buy_venue, quote), base=inventory.free(sell_venue, base))
+
+    def _basis(self, route: Route, reason: Reason, now_ns: int) -> object:
+        """Return what a refusal rests on, as it is now; None for a reason that only prices can end."""
+        state, (symbol, *venues) = self.state, route
+        match reason:
+            case Reason.INSUFFICIENT_BALANCE:
+                return self.funds(route)
+            case Reason.RISK_LIMIT:
+                control, manager = state.control, self.manager
+                day = control.day_loss_blocks(now_ns), control.day_notional, control.exposure.total
+                return len(manager.open), manager.open_notional(), state.residuals.unhedged_value(), day
+            case Reason.PAIR_IN_FLIGHT:
+                return [(venue, symbol) in self.manager.busy for venue in venues]
+            case Reason.RATE_BUDGET:
+                return state.budget.free_ns(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns) > now_ns
+            case Reason.OWN_IMPACT:
+                return [state.books.impacted(venue, symbol) for venue in venues]
+            case Reason.EDGE_BELOW_THRESHOLD if state.leg_costs.learns:
+                return state.leg_costs.bps(route, now_ns)
+            case _ if reason.rank <= Reason.FEE_UNKNOWN.rank:
+                return self.reason(route, now_ns) or ""
+        return None
+
+    def _due_ns(self, route: Route, reason: Reason, since_ns: int, now_ns: int) -> int:
+        state, (symbol, *venues) = self.state, route
+        if reason is Reason.RATE_BUDGET:
+            return state.budget.free_ns(tuple(venues), symbol, TOKENS_PER_VENUE, now_ns)
+        if reason is Reason.VENUE_HALTED:
+            known = [state.venues[venue] for venue in venues]
+            until_ns = max(max(s.paused_until_ns, s.entries_stopped_until_ns, s.held_until_ns) for s in known)
+            return until_ns + 1 if until_ns > now_ns else 0
+        return now_ns + max(now_ns - since_ns, _LOOK_AGAIN_MS * NS_PER_MS) if reason in _SLOW else 0
+
+    def reason(self, route: Route, now_ns: int) -> Reason | None:
+        """Return the first reason, of those that come before any price, not to open a pair now; None if there is none."""
+        state, (symbol, *venues) = self.state, route
+        states = [state.venues[venue] for venue in venues]
+        if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):
+            return Reason.HALTED
+        if any(not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
+            return Reason.VENUE_HALTED
+        if any(state.health.venues[venue].quarantined for venue in venues):
+            return Reason.VENUE_HALTED
+        if any(max(s.entries_stopped_until_ns, s.held_until_ns) > now_ns for s in states):
+            return Reason.VENUE_HALTED
+        if any(not s.snapshot_taken for s in states):
+            return Reason.VENUE_HALTED
+        if any(state.asset_stopped(venue, asset) for venue in venues for asset in Symbol.of(symbol).base_and_quote):
+            return Reason.VENUE_HALTED
+        if any((venue, symbol) in state.rules_awaited or state.is_barred(venue, symbol) for venue in venues):
+            return Reason.INSTRUMENT_HALTED
+        if "ledger" in state.store_blocked:
+            return Reason.LEDGER_BLOCKED
+        if "journal" in state.store_blocked:
+            return Reason.JOURNAL_BLOCKED
+        worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
+        if any(s.offset_ns is None or s.clock_suspected or s.clock_error_ns > worst_ns for s in states):
+            return Reason.CLOCK_OFFSET
+        unknown = {(o.venue, o.symbol) for o in self.manager.unknown_orders()} | state.lost | {*state.frozen.values()}
+        if any((venue, symbol) in unknown for venue in venues):
+            return Reason.UNKNOWN_OUTSTANDING
+        unusable = [reason for venue in venues if (reason := state.books.unusable(venue, symbol, now_ns))]
+        if any(state.books.backlogged(venue, symbol) for venue in venues):
+            unusable.append(Reason.FEED_BACKLOG)
+        if unusable:
+            return min(unusable, key=lambda reason: reason.rank)
+        if state.books.skewed(*route):
+            return Reason.BOOK_SKEW
+        if any((venue, symbol) in state.stopped or unsupported(state.instruments[venue, symbol]) for venue in venues):
+            return Reason.FEE_UNKNOWN
+        return None

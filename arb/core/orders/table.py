@@ -1,0 +1,130 @@
+"""The table of pairs and orders: what this engine has sent or recovered, found by every name a venue may give it."""
+
+from collections import deque
+from collections.abc import Iterator
+from decimal import Decimal
+
+from arb.core.orders.order import WorkingOrder
+from arb.core.pairs.pair import PairTrade
+from arb.market.fill import Fill
+from arb.market.numbers import ZERO
+from arb.market.symbol import Symbol
+
+# Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
+CLOSED_KEPT = 20_000
+
+
+class OrderTable:
+    """All pairs and orders of one engine."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[int, PairTrade] = {}
+        self.orders: dict[str, WorkingOrder] = {}
+        self.open: dict[int, PairTrade] = {}
+        # Recovered from the journal, and not to be finished in this run: their symbols are not traded.
+        self.stranded: dict[int, PairTrade] = {}
+        self.busy: dict[tuple[str, str], int] = {}
+        self._by_venue_id: dict[tuple[str, str], str] = {}
+        self._closed: deque[int] = deque()
+
+    def add(self, pair: PairTrade) -> None:
+        """Manage an open pair from now on; its books are busy until it closes."""
+        self.pairs[pair.id] = self.open[pair.id] = pair
+        for venue in set(pair.venues):
+            self.busy[venue, pair.plan.symbol] = pair.id
+        for order in pair.orders.values():
+            self.know(order)
+
+    def remember(self, pair: PairTrade) -> None:
+        """Know a pair that a previous process has closed, for reports that come late."""
+        self.pairs[pair.id] = pair
+        self._closed.append(pair.id)
+        for order in pair.orders.values():
+            self.know(order)
+
+    def forget(self, pair: PairTrade) -> None:
+        """Know a pair that is not open, and its orders, no longer."""
+        self.pairs.pop(pair.id, None)
+        for order in pair.orders.values():
+            self.orders.pop(order.client_order_id, None)
+            self._by_venue_id.pop((order.venue, order.venue_order_id or ""), None)
+
+    def know(self, order: WorkingOrder) -> None:
+        """Make an order findable by both its names."""
+        self.orders[order.client_order_id] = order
+        if order.venue_order_id:
+            self.named(order, order.venue_order_id)
+
+    def named(self, order: WorkingOrder, venue_order_id: str) -> bool:
+        """Make an order findable by the name its venue gave it; return whether that is new."""
+        known = len(self._by_venue_id)
+        self._by_venue_id.setdefault((order.venue, venue_order_id), order.client_order_id)
+        return len(self._by_venue_id) > known
+
+    def close(self, pair: PairTrade) -> None:
+        """Take a pair off the open ones; it stays known for late fills."""
+        self.open.pop(pair.id, None)
+        for venue in set(pair.venues):
+            if self.busy.get((venue, pair.plan.symbol)) == pair.id:
+                self._vacate(venue, pair.plan.symbol)
+        self._closed.append(pair.id)
+        while len(self._closed) > CLOSED_KEPT:
+            old = self.pairs.get(self._closed.popleft())
+            if old is not None and old.closed:
+                self.forget(old)
+
+    def order_of(self, fill: Fill) -> WorkingOrder | None:
+        """Return the order of ours that a fill belongs to, None when it is not known as ours."""
+        return self.find(fill.venue, fill.client_order_id, fill.venue_order_id)
+
+    def open_notional(self, venue: str | None = None, *, symbol: str | None = None, base: str | None = None) -> Decimal:
+        """Return the quote at stake in open pairs (of one venue, symbol or base): what could at worst become unhedged."""
+        return sum(
+            (
+                pair.at_stake
+                for pair in self.open.values()
+                if venue in (None, *pair.venues)
+                and symbol in (None, pair.plan.symbol)
+                and base in (None, Symbol.of(pair.plan.symbol).base)
+            ),
+            ZERO,
+        )
+
+    def quiet_at(self, venue: str) -> bool:
+        """Return whether nothing of ours is under way at a venue that could move its balances."""
+        for pair in self.open.values():
+            if venue in pair.venues or any(o.venue == venue and not o.settled for o in pair.orders.values()):
+                return False
+        return True
+
+    @property
+    def unfinished(self) -> list[PairTrade]:
+        """Return the pairs that have not ended, those too that cannot be finished in this run."""
+        return [*self.open.values(), *self.stranded.values()]
+
+    def resting(self, venue: str | None = None) -> list[WorkingOrder]:
+        """Return our orders that rest in a venue's book, everywhere or at one venue."""
+        return [order for order in self.open_orders() if order.rests and venue in (None, order.venue)]
+
+    def unknown_orders(self) -> list[WorkingOrder]:
+        """Return the orders that may or may not exist, and those that a venue contradicts itself about."""
+        return [order for order in self.open_orders() if order.is_unknown or order.frozen]
+
+    def open_orders(self) -> Iterator[WorkingOrder]:
+        """Yield the orders of all open pairs."""
+        for pair in self.open.values():
+            yield from pair.orders.values()
+
+    def find(self, venue: str, client_order_id: str | None, venue_order_id: str) -> WorkingOrder | None:
+        """Return the order of ours that a venue calls by these names, None when it is not known as ours."""
+        if client_order_id is not None and client_order_id in self.orders:
+            return self.orders[client_order_id]
+        name = self._by_venue_id.get((venue, venue_order_id))
+        return None if name is None else self.orders[name]
+
+    def _vacate(self, venue: str, symbol: str) -> None:
+        """Free a book, or give it to the pair that traded there when a late fill reopened the one that has now ended."""
+        del self.busy[venue, symbol]
+        for pair in self.open.values():
+            if pair.plan.symbol == symbol and venue in pair.venues:
+                self.busy[venue, symbol] = pair.id

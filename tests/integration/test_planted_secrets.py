@@ -1,0 +1,188 @@
+"""Secrets planted everywhere, and a venue that echoes them: no file, no output and no page of ours holds one.
+
+Every command, error path and crash; then everything under `var/`, stdout, stderr and the page is searched, for secrets as they
+are and escaped. And the search is not blind: with one masker taken out it finds them.
+"""
+
+import contextlib
+import gzip
+import html
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.integration.echoing_venue import EchoingVenue
+from tests.integration.support import REPO, Ended, end_of, sandbox_process
+from tests.support.mutants import Mutant, apply, copy_to
+
+PLANTED = {
+    "GATE_API_KEY": "5d1e7f0a9b3c4e2d8f6a1b0c9d8e7f6a",
+    "GATE_API_SECRET": "c0ffee11c0ffee22c0ffee33c0ffee44c0ffee55c0ffee66c0ffee77c0ffee8a",
+    "OKX_API_KEY": "77aa1c1e-5b1f-4d0e-9c55-0f9e8d7c6b5a",
+    "OKX_API_SECRET": "9E8D7C6B5A4F3E2D1C0B9A8F7E6D5C4B",
+    "OKX_API_PASSPHRASE": 'Corr"ect/Horse+22',
+}
+"""What stands in the environment of every command."""
+DB = "sqlite:///var/a.sqlite"
+
+
+def environment(code: Path = REPO) -> dict[str, str]:
+    return os.environ | PLANTED | {"PYTHONPATH": str(code)}
+
+
+def command(
+    folder: Path, *arguments: str, code: Path = REPO, begin: tuple[str, ...] = ("-m", "arb")
+) -> "subprocess.Popen[str]":
+    """Start a command with the planted keys in its environment."""
+    return subprocess.Popen(
+        [sys.executable, *begin, *arguments],
+        cwd=folder,
+        env=environment(code),
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+EVERY_COMMAND = """
+import json, sys
+from arb.cli import main
+for line in sys.argv[1:]:
+    print(json.loads(line)[0], main(json.loads(line)))
+"""
+BUG = """
+import os, sys
+import arb.app.review
+from arb.cli import main
+def status(*_):
+    raise RuntimeError(os.environ["OKX_API_KEY"])
+arb.app.review.status = status
+sys.exit(main(["status"]))
+"""
+
+
+def script(folder: Path, text: str, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a program in `folder`, with the planted keys in its environment."""
+    return command(folder, *arguments, begin=("-c", text))
+
+
+def forms(secret: str) -> set[str]:
+    ways = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), html.escape(secret), repr(secret)[1:-1]}
+    return ways | {secret.replace("/", "\\/"), json.dumps(json.dumps(secret)[1:-1])[1:-1]}
+
+
+def hits(contents: dict[str, bytes], secrets: set[str]) -> list[str]:
+    """Return where a secret stands: `place: its first four characters`."""
+    return [
+        f"{place}: {secret[:4]}..."
+        for place, content in sorted(contents.items())
+        for secret in sorted(secrets)
+        if any(form.encode() in content for form in forms(secret))
+    ]
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file; of a compressed one as it was before."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            if path.suffix == ".gz":
+                with contextlib.suppress(EOFError), gzip.open(path) as file:
+                    content = file.read()
+            found[str(path.relative_to(folder))] = content
+    return found
+
+
+def said(name: str, ended: Ended) -> dict[str, bytes]:
+    return {f"{name}: stdout": ended.out.encode(), f"{name}: stderr": ended.err.encode()}
+
+
+@pytest.fixture
+def venue(tmp_path: Path) -> Iterator[EchoingVenue]:
+    (tmp_path / "sandbox").mkdir()
+    with sandbox_process(tmp_path / "sandbox") as sandbox, EchoingVenue(sandbox.announced).serving() as echoing:
+        yield echoing
+
+
+def a_run(folder: Path, venue: EchoingVenue, *more: str, code: Path = REPO) -> "subprocess.Popen[str]":
+    arguments = ("run", "--db", DB, "--sandbox", venue.admin, "--json", *more)
+    return command(folder, *arguments, code=code)
+
+
+COMMANDS = (
+    "status", "status --json", "pairs --json", "explain 1", "report", "report --json", "report --html var/page.html",
+    "db current", "db check", "db rebuild", "db compact", "halt", "resume --reason again", "flatten", "explain 0 --json",
+)  # fmt: skip
+"""Each is also asked about a ledger that is none."""
+
+
+def test_no_secret_is_left_anywhere(tmp_path: Path, venue: EchoingVenue) -> None:
+    folder = tmp_path / "engine"
+    folder.mkdir()
+    spoken = said("a run", end_of(a_run(folder, venue, "--for", "12s", "--tape", "var/run.jsonl.gz")))
+    assert venue.echoed > 10, "the venue had hardly a chance"
+
+    killed = a_run(folder, venue)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        killed.communicate(timeout=10)
+    killed.send_signal(signal.SIGKILL)
+    spoken |= said("killed", end_of(killed))
+    spoken |= said("the next", end_of(a_run(folder, venue, "--for", "3s")))
+    with EchoingVenue(venue._announced, from_the_start=True).serving() as refusing:
+        spoken |= said("refused", end_of(a_run(folder, refusing, "--for", "1s")))
+        venue.signatures |= refusing.signatures
+
+    asked = [[*line.split(), "--db", url] for line in COMMANDS for url in (DB, "sqlite:///var/none.sqlite")]
+    asked += [["explain", secret, "--db", DB] for secret in PLANTED.values()]
+    asked += [
+        ["export", "--parquet", "var/out", "--db", DB],
+        ["replay", "var/run.jsonl.gz", "--journal", "var/a.journal.sqlite"],
+        ["run", "--show-config"],
+        ["run", "--sandbox", "http://127.0.0.1:9/admin", "--db", DB],
+    ]
+    spoken |= said("commands", end_of(script(folder, EVERY_COMMAND, *map(json.dumps, asked)), within_s=600))
+    bug = end_of(script(folder, BUG))
+    assert bug.code == 1 and "RuntimeError: ***" in bug.err
+    spoken |= said("a bug", bug)
+
+    secrets = {*PLANTED.values(), *venue.secrets, *venue.signatures}
+    files = files_in(folder)
+    assert {"var/a.sqlite", "var/a.journal.sqlite", "var/run.jsonl.gz", "var/page.html"} <= set(files), sorted(files)
+    assert hits(files | spoken, secrets) == []
+    assert any(b"***" in content for content in files.values()), "what was echoed is there, masked"
+
+
+MASKERS = {
+    "where a venue's text enters": Mutant(
+        "", "arb/masking.py", "    text = SECRETS.masked(text[: ", "    text = (text[: "
+    ),
+    "what has the form of a signature": Mutant(
+        "", "arb/masking.py", "_SIGNATURE.sub(HIDDEN, text) if len(text) >= _SIGNATURE_MIN else text", "text"
+    ),
+    "the key": Mutant(
+        "", "arb/app/run.py", 'if name in ("key", "secret", "passphrase")', 'if name in ("secret", "passphrase")'
+    ),
+    "frames on the tape": Mutant("", "arb/live/taping.py", "SECRETS.masked_bytes(content)", "content"),
+}
+
+
+@pytest.mark.parametrize("name", list(MASKERS))
+def test_the_search_finds_them_when_a_masker_is_taken_out(tmp_path: Path, venue: EchoingVenue, name: str) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    copy_to(code)
+    apply(MASKERS[name], code)
+    folder = tmp_path / "engine"
+    folder.mkdir()
+    ended = end_of(a_run(folder, venue, "--for", "8s", "--tape", "var/run.jsonl.gz", code=code))
+    found = hits(files_in(folder) | said("a run", ended), {*venue.secrets, *venue.signatures})
+    assert found, f"without {name} nothing is found: the search is blind, or the masker needless"
