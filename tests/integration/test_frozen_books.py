@@ -1,5 +1,6 @@
 """A venue whose books stand still on a live connection, while the market moves away from them."""
 
+import itertools
 import json
 import re
 from decimal import Decimal
@@ -8,15 +9,24 @@ from typing import Any
 
 from arb.clock import SystemClock
 from tests.integration import truth
-from tests.integration.support import VENUES, SandboxProcess, engine_process, sandbox_process, write_config
+from tests.integration.support import (
+    VENUES,
+    EngineProcess,
+    SandboxProcess,
+    engine_process,
+    sandbox_process,
+    write_config,
+)
 
 PRICES = {"BTC": "60000.0", "ETH": "3000.00", "SOL": "150.00", "DOGE": "0.15000", "NOVA": "0.8500"}
 """Written with as many decimals as the venues take."""
 SYMBOLS = [f"{base}{number}/USDT" for number in ("", "2") for base in PRICES]
 LEVELS = 10
 LEVEL_QUOTE = 5_000
-STEPS = 60
-"""How often every book moves before one venue's stand still, and how often after."""
+LEARNED_FRAMES = 900
+"""How many frames the engine has had, of thirty books, before one venue's stand still."""
+MISSED_FRAMES = 600
+"""After how many more, of the other twenty, the market moves away."""
 JUMP = Decimal("1.005")
 
 
@@ -33,20 +43,28 @@ def show(sandbox: SandboxProcess, step: int, ratio: Decimal = Decimal(1)) -> Non
             sandbox.set_book(venue, symbol, bids, asks)
 
 
-def traded(folder: Path, *, jump_after: int) -> tuple[list[dict[str, Any]], list[str]]:
-    """Let OKX's books stand still, and all others jump `jump_after` steps later; return its pairs since, and the incidents."""
+def move(sandbox: SandboxProcess, engine: EngineProcess, frames: int, ratio: Decimal = Decimal(1)) -> None:
+    """Let all books move until the engine has had so many frames more, whatever the pace of this machine."""
+    wanted = engine.status()["frames"] + frames
+    for step in itertools.count():
+        show(sandbox, step, ratio)
+        if engine.status()["frames"] >= wanted:
+            return
+
+
+def traded(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Let OKX's books stand still, and all others jump a while later; return its pairs since, and the incidents."""
     config, clock = write_config(folder), SystemClock()
     config.write_text(re.sub(r"(?m)^symbols = \[.+\]", f"symbols = {json.dumps(SYMBOLS)}", config.read_text(), count=1))
     with sandbox_process(folder, "--static", "--symbols", str(len(SYMBOLS))) as sandbox:
         show(sandbox, 0)
         with engine_process(folder, sandbox) as engine:
             engine.until(lambda status: status["seconds"] > 1, "all books are live")
-            for step in range(STEPS):
-                show(sandbox, step)
+            move(sandbox, engine, LEARNED_FRAMES)
             sandbox.fault("okx", "book_frozen")
             began_ns = clock.wall_ns()
-            for step in range(STEPS):
-                show(sandbox, step, JUMP if step >= jump_after else Decimal(1))
+            move(sandbox, engine, MISSED_FRAMES)
+            move(sandbox, engine, MISSED_FRAMES, JUMP)
             ended = engine.stop()
             ledger = sandbox.ledger()
     assert truth.differences(engine.db, ledger) == [], ended.err[-3000:]
@@ -58,6 +76,6 @@ def traded(folder: Path, *, jump_after: int) -> tuple[list[dict[str, Any]], list
 
 
 def test_a_venue_whose_books_stand_still_opens_nothing_when_the_market_moves_away(tmp_path: Path) -> None:
-    pairs, incidents = traded(tmp_path, jump_after=STEPS // 2)
+    pairs, incidents = traded(tmp_path)
     assert pairs == []
     assert len(incidents) == 1, incidents
