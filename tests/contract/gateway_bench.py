@@ -34,8 +34,9 @@ FAST = GatewayTiming(place_timeout_s=1.5, cancel_timeout_s=1.5, read_timeout_s=6
 class Bench:
     """One venue's gateway, the book it trades on, and the sandbox's truth about it."""
 
-    def __init__(self, venue: str, sandbox: Sandbox, entry: OrderEntry = OrderEntry.REST) -> None:
+    def __init__(self, venue: str, sandbox: Sandbox, entry: OrderEntry = OrderEntry.REST, symbol: str = SYMBOL) -> None:
         self.venue = venue
+        self.symbol = symbol
         self.sandbox = sandbox
         self.entry = entry
         self.events: list[AnyEvent] = []
@@ -52,7 +53,7 @@ class Bench:
             rng=random.Random(7),
             limits=GatewayLimits(
                 hosts=("127.0.0.1",),
-                symbols=(SYMBOL, "ETH/USDT", "DOGE/USDT"),
+                symbols=(self.symbol, "ETH/USDT", "DOGE/USDT"),
                 max_order_value_quote=Decimal(10**9),
                 timing=FAST,
             ),

@@ -17,34 +17,38 @@ from arb.venues.endpoints import OrderEntry
 from arb.venues.gateway import VenueGateway
 from tests.contract.conftest import Sandbox
 from tests.contract.gateway_bench import ASKS, BIDS, CLOCK, Bench, an_order
-from tests.contract.stock_clients import SYMBOL
 
 WAYS = (
-    ("gate", OrderEntry.REST),
-    ("gate", OrderEntry.WEBSOCKET),
-    ("okx", OrderEntry.WEBSOCKET),
-    ("bitget", OrderEntry.REST),
+    ("gate", OrderEntry.REST, "SOL/USDT"),
+    ("gate", OrderEntry.WEBSOCKET, "NOVA/USDT"),
+    ("okx", OrderEntry.WEBSOCKET, "SOL/USDT"),
+    ("bitget", OrderEntry.REST, "SOL/USDT"),
 )
+"""How orders go, and a market where nobody else's placements are counted."""
 BURST = {"gate": 13, "okx": 65, "bitget": 13}
 """More than the venue takes within its own window."""
 
 
-def named(way: tuple[str, OrderEntry]) -> str:
+def named(way: tuple[str, OrderEntry, str]) -> str:
     return f"{way[0]} {way[1]}"
 
 
 @pytest.fixture(params=WAYS, ids=named)
 def bench(request: pytest.FixtureRequest, sandbox: Sandbox) -> Any:
     """A venue with a fresh book and no faults."""
-    venue, entry = request.param
+    venue, entry, symbol = request.param
     sandbox.admin("DELETE", "/faults")
-    sandbox.admin("POST", "/book", {"venue": venue, "symbol": SYMBOL, "bids": BIDS, "asks": ASKS})
-    yield Bench(venue, sandbox, entry)
+    sandbox.admin("POST", "/book", {"venue": venue, "symbol": symbol, "bids": BIDS, "asks": ASKS})
+    yield Bench(venue, sandbox, entry, symbol)
     sandbox.admin("DELETE", "/faults")
 
 
-def repairs(count: int) -> list[PlaceOrder]:
-    return [an_order("49000", "0.001", role=Role.HEDGE) for _ in range(count)]
+def entries(bench: Bench, count: int) -> list[PlaceOrder]:
+    return [an_order("49000", "1", symbol=bench.symbol) for _ in range(count)]
+
+
+def repairs(bench: Bench, count: int) -> list[PlaceOrder]:
+    return [an_order("49000", "1", symbol=bench.symbol, role=Role.HEDGE) for _ in range(count)]
 
 
 def statuses(bench: Bench, orders: list[PlaceOrder]) -> list[int]:
@@ -55,7 +59,7 @@ def statuses(bench: Bench, orders: list[PlaceOrder]) -> list[int]:
 
 
 def test_a_burst_of_repairs_waits_its_turn_and_the_venue_refuses_none(bench: Bench) -> None:
-    orders = repairs(BURST[bench.venue])
+    orders = repairs(bench, BURST[bench.venue])
 
     async def story(gateway: VenueGateway) -> tuple[list[PlaceAnswer], int]:
         began_ns = CLOCK.monotonic_ns()
@@ -70,10 +74,10 @@ def test_a_burst_of_repairs_waits_its_turn_and_the_venue_refuses_none(bench: Ben
 
 
 def test_entries_beyond_the_budget_are_refused_here_and_leave_room_for_a_repair(bench: Bench) -> None:
-    entries, repair = [an_order("49000", "0.001") for _ in range(15)], repairs(1)
+    opening, repair = entries(bench, 15), repairs(bench, 1)
 
     async def story(gateway: VenueGateway) -> tuple[list[PlaceAnswer], PlaceAnswer, int]:
-        answers = await asyncio.gather(*(gateway.place(order) for order in entries))
+        answers = await asyncio.gather(*(gateway.place(order) for order in opening))
         began_ns = CLOCK.monotonic_ns()
         return answers, await gateway.place(repair[0]), CLOCK.monotonic_ns() - began_ns
 
@@ -83,19 +87,19 @@ def test_entries_beyond_the_budget_are_refused_here_and_leave_room_for_a_repair(
     assert {(answer.code, answer.sent_ns) for answer in kept_back} == {("rate_budget", 0)}
     assert len(answers) - len(kept_back) == {"gate": 3, "okx": 11, "bitget": 3}[bench.venue]
     assert isinstance(repaired, OrderAccepted)
-    assert 429 not in statuses(bench, entries + repair)
+    assert 429 not in statuses(bench, opening + repair)
 
 
 @pytest.mark.parametrize("bench", WAYS[1:3], ids=named, indirect=True)
 def test_after_a_429_entries_stop_a_repair_waits_and_all_goes_on_slower(bench: Bench) -> None:
-    first, entry, repair = an_order("49000", "0.001"), an_order("49000", "0.001"), repairs(1)[0]
+    (first, entry), (repair,) = entries(bench, 2), repairs(bench, 1)
     bench.fault("http_429", "place")
 
     async def story(gateway: VenueGateway) -> tuple[PlaceAnswer, PlaceAnswer, PlaceAnswer, int]:
         refused, at_once = await gateway.place(first), await gateway.place(entry)
         repaired = await gateway.place(repair)
         await asyncio.sleep(0.6)  # real time: a window of ours
-        more = await asyncio.gather(*(gateway.place(an_order("49000", "0.001")) for _ in range(15)))
+        more = await asyncio.gather(*(gateway.place(order) for order in entries(bench, 15)))
         return refused, at_once, repaired, sum(isinstance(answer, OrderAccepted) for answer in more)
 
     refused, at_once, repaired, room = bench.run(story)
