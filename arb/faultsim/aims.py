@@ -123,14 +123,15 @@ TURNS: dict[str, dict[Phase, int]] = {
     "fill_event_lost": {Phase.NONE: 3, Phase.HALTED: 2},
     LATE: {Phase.HALTED: 2},
     "contradiction": {Phase.ONE_LEG: 10, Phase.UNKNOWN: 10, Phase.REPAIRING: 4, Phase.HALTED: 9},
-    "symbol_refused": {Phase.OPENING: 3, Phase.ONE_LEG: 9, Phase.UNKNOWN: 7, Phase.REPAIRING: 2, Phase.HALTED: 6},
+    "symbol_refused": {Phase.OPENING: 3, Phase.ONE_LEG: 9, Phase.UNKNOWN: 7, Phase.REPAIRING: 2, Phase.HALTED: 9},
     "listing_change": {Phase.ONE_LEG: 7, Phase.UNKNOWN: 7, Phase.REPAIRING: 2, Phase.HALTED: 6},
     "fine_levels": {Phase.NONE: 4, Phase.BOTH_LEGS: 5, Phase.REPAIRING: 3, Phase.HALTED: 5},
-    "book_frozen": {Phase.BOTH_LEGS: 6, Phase.UNKNOWN: 4, Phase.HALTED: 2},
+    "book_frozen": {Phase.BOTH_LEGS: 6, Phase.UNKNOWN: 4, Phase.HALTED: 6},
     "busy_feed": {Phase.NONE: 2, Phase.UNKNOWN: 3, Phase.HALTED: 7},
     "venue_down": dict.fromkeys(Phase, 2) | {Phase.OPENING: 4, Phase.BOTH_LEGS: 9, Phase.REPAIRING: 3, Phase.HALTED: 4},
     START_DOWN: dict.fromkeys(Phase, 3) | {Phase.OPENING: 5, Phase.ONE_LEG: 4, Phase.BOTH_LEGS: 5, Phase.HALTED: 5},
-    CLOCK_JUMP: dict.fromkeys(Phase, 2) | {Phase.ONE_LEG: 3, Phase.BOTH_LEGS: 5, Phase.REPAIRING: 3, Phase.HALTED: 4},
+    CLOCK_JUMP: dict.fromkeys(Phase, 2)
+    | {Phase.ONE_LEG: 3, Phase.UNKNOWN: 4, Phase.BOTH_LEGS: 5, Phase.REPAIRING: 3, Phase.HALTED: 4},
 }
 TURNS_BOTH_LEGS = 3
 TURNS_ON_THE_WAY = 2

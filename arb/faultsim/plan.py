@@ -94,7 +94,7 @@ _SYMBOLS = {
     Test.MISSES: SYMBOLS,
 }
 MOODS: tuple[Mood, ...] = tuple(
-    {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqp"
+    {"p": Mood.PATIENT, "q": Mood.QUICK, "h": Mood.HALTING}[letter] for letter in "pqphpqppqphpqppqphpqppqphpq"
 )
 """The moods of consecutive seeds, about as many of each as it has cells."""
 

@@ -8,13 +8,15 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.faultsim.aims import HALT, LATE, POWER_CUT, Phase, Strike
 
 DARK_NS = 12 * NS_PER_S
+PROOF_MS = 8500
+"""The proof of absence takes less, from an order's leaving on, also where a grace time takes the place of its expiry."""
 
 
 def darkness(rng: random.Random) -> Iterator[Strike]:
-    """Yield what puts the proof of absence to a hard test: an order is taken, late, and nothing shows it at once.
+    """Yield what puts the proof of absence to a hard test: an order is taken, perhaps late, and nothing shows it at once.
 
     Histories, balances and the private stream all lag by more than one order query takes, and by less than two take; or
-    histories and the stream by more than two take, and balances not at all.
+    histories and the stream by more than the whole proof takes, and balances not at all.
     """
     after_ns, leg = rng.randint(0, 1_500) * NS_PER_MS, rng.choice(("no expiry", "buy", "sell"))
     strike = partial(Strike, phase=Phase.OPENING, leg=leg, after_ns=after_ns)
@@ -28,9 +30,12 @@ def darkness(rng: random.Random) -> Iterator[Strike]:
             else strike(name="delayed_request", count=1, param=870)
         )
         lasts = 6.0
-    shows_ms, balances = rng.choice(((1900, True), (1900, True), (4500, False)))
+    shows_ms, balances = rng.choice(((1900, True), (1900, True), (PROOF_MS, False)))
+    lasts = lasts if balances else DARK_NS / NS_PER_S
     for name in ("history_lag", "ws_lag", *(("balance_lag",) if balances else ())):
         yield strike(name=name, seconds=lasts, param=shows_ms)
+    if not balances:
+        yield strike(name="order_not_found", seconds=lasts)
 
 
 def outage(rng: random.Random) -> Iterator[Strike]:

@@ -107,12 +107,6 @@ MUTANTS = {
         "BACKLOG_LAG_NS = 50 * NS_PER_MS",
         "BACKLOG_LAG_NS = 3600 * 1000 * NS_PER_MS",
     ),
-    "silent-guard": Mutant(
-        "a refusal of our own guard is an incident",
-        "arb/core/risk/monitor.py",
-        "            self._report_refusal(event)\n",
-        "            pass\n",
-    ),
     "one-query": Mutant(
         "absence needs two queries", "arb/core/orders/reconciler.py", "QUERIES_NEEDED = 2", "QUERIES_NEEDED = 1"
     ),

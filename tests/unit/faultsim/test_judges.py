@@ -19,7 +19,7 @@ from arb.faultsim.plan import make_plan
 from arb.faultsim.world import Outcome, Simulation
 from arb.store.journal_reader import JournalReader
 
-SEED = 3
+SEED = 11
 BLOCKED = '{"store":"ledger","blocked":true}'
 
 
