@@ -14,6 +14,7 @@ class IncidentKind(StrEnum):
     BALANCES_UNREAD = "balances_unread"
     BALANCE_DRIFT = "balance_drift"
     BALANCE_EXPLAINED = "balance_explained"
+    BOOK_MISSING = "book_missing"
     CARRIED = "carried"
     CLOCK_ANCHORED = "clock_anchored"
     CONTRADICTION = "contradiction"

@@ -125,6 +125,8 @@ class Runner:
         result = self.engine.on_frame(connection, received_ns, raw)
         for resync in result.resyncs:
             self._feeds[connection].resync(resync.native_symbol)
+        if result.notice is not None:
+            self._feeds[connection].on_notice(result.notice)
         if result.finer:
             text = (
                 f"{result.finer} at {connection} has levels finer than its listed steps allow for: they are kept exactly and "

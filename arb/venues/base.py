@@ -18,6 +18,7 @@ from arb.core.events import (
     OrderRejected,
     OutcomeUnknown,
 )
+from arb.market.feed import Notice
 from arb.market.instrument import Instrument
 
 PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
@@ -40,6 +41,9 @@ class MarketFeed(Protocol):
 
     def resync(self, native_symbol: str) -> None:
         """Ask for a clean snapshot of one book; repeated asks while one is under way change nothing."""
+
+    def on_notice(self, notice: Notice) -> None:
+        """Take what a control frame of this connection says: a confirmation, a refusal, that the venue is about to end it."""
 
     def add_book(self, native_symbol: str) -> None:
         """Subscribe to one more book, now and after every reconnect; one that is subscribed already changes nothing."""

@@ -87,7 +87,7 @@ class PrivateStream:
         elif frame.refused is not None:
             self._connection.drop(f"refused: {frame.refused}")
         elif frame.closing:
-            self._connection.drop("the venue announced that it closes the connection")
+            self._connection.renew("the venue announced that it closes the connection")
 
     def _report_once(self, unknown: UnknownSymbol, listener: EventListener) -> None:
         """Report a symbol that we do not know, the first time: what was traded in it shows in the balances alone."""

@@ -1,6 +1,7 @@
 """A websocket connection that is kept up, against a small server on loopback: greet, hear, lose, come back."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from aiohttp import WSMsgType, web
 
 from arb.clock import SystemClock
 from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
-from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind
 from arb.market.scale import Scale
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import ConnectionTiming, Credentials, VenueEndpoint, fixed
@@ -337,6 +338,8 @@ def test_a_resync_subscribes_again_only_after_the_venue_has_confirmed_the_end() 
 
         def on_frame(venue: str, received_ns: int, raw: bytes) -> None:
             frames.append(raw)
+            event, _, native = json.loads(raw)["event"].partition(" ")
+            feed.on_notice(Notice(NoticeKind(f"{event}d"), (native,)))
             if len(frames) == 2:
                 feed.resync("BTC_USDT")
                 feed.resync("BTC_USDT")  # asked again while under way: changes nothing

@@ -29,6 +29,7 @@ from arb.live.control import write_halt_file
 from arb.live.left_behind import present_accounts, restored_from, restored_on
 from arb.live.node import Node, Parts
 from arb.live.universe import books_of, universe_of
+from arb.market.feed import Notice
 from arb.market.instrument import Instrument
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
@@ -59,6 +60,8 @@ class Silence:
     def add_book(self, native_symbol: str) -> None: ...
 
     def retire_book(self, native_symbol: str) -> None: ...
+
+    def on_notice(self, notice: Notice) -> None: ...
 
     def unread(self) -> bool:
         return False
