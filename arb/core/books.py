@@ -48,10 +48,10 @@ class Impact(msgspec.Struct):
 class Connection:
     """One public connection, what it carries, and how it stands.
 
-    `rows`: the native symbols of its books, by arena row. `last_byte_ns`: when its last frame was received, our clock, ns
-    UTC; 0 where none was since it stands. `pace`: how steadily its books' frames come. `lag_ns`: how long the last frame that
-    shows it was on its way; None where none does. `lags`: one of these a second. `gaps`, `drops`: how often one of its books
-    lost its sequence, and how often it was lost itself, in this run.
+    `rows`: the native symbols of its books, by arena row. `up_ns`: since when it stands, our clock, ns UTC; 0 while it does
+    not. `last_byte_ns`: when its last frame was received; 0 where none was since it stands. `pace`: how steadily its books'
+    frames come. `lag_ns`: how long the last frame that shows it was on its way; None where none does. `lags`: one of these a
+    second. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
     """
 
     __slots__ = (
@@ -65,6 +65,7 @@ class Connection:
         "next_lag_ns",
         "pace",
         "rows",
+        "up_ns",
         "venue",
     )
 
@@ -73,6 +74,7 @@ class Connection:
         self.venue = venue_of(name)
         self.feed = feed
         self.rows = {seat.row: native_symbol for native_symbol, seat in feed.seats().items()}
+        self.up_ns = 0
         self.last_byte_ns = 0
         self.pace = ConnectionPace()
         self.lag_ns: int | None = None
@@ -80,6 +82,12 @@ class Connection:
         self.next_lag_ns = 0
         self.gaps = 0
         self.drops = 0
+
+    def dead_books(self, arena: BookArena, now_ns: int) -> list[int]:
+        """Return the rows of live books that stand still while others of this connection go on."""
+        if self.pace.still(now_ns):
+            return []
+        return [row for row, book in self.pace.books.items() if arena.usable(row) and book.still(now_ns)]
 
     def late(self) -> bool:
         """Return whether the last frame was on its way for longer than half of all usually are, and 50 ms more."""
@@ -142,13 +150,15 @@ class Books:
 
     def on_connect(self, name: str, at_ns: int) -> None:
         """Note that the connection `name` stands (again)."""
-        self.connections[name].pace.skip(at_ns)
+        connection = self.connections[name]
+        connection.up_ns = at_ns
+        connection.pace.skip(at_ns)
 
     def on_disconnect(self, name: str, at_ns: int) -> None:
         """Make every book of the connection `name` wait for a snapshot; those of the venue's others are not touched."""
         connection = self.connections[name]
         connection.feed.on_disconnect(at_ns)
-        connection.last_byte_ns = 0
+        connection.up_ns = connection.last_byte_ns = 0
         connection.lag_ns = None
         connection.drops += 1
 

@@ -21,6 +21,7 @@ from arb.core.commands import (
     PlaceOrder,
     QueryOrder,
     RefreshBalances,
+    RequestBook,
     SetTimer,
     SnapshotAccount,
     last_states,
@@ -148,6 +149,10 @@ class Outbox:
     def refresh(self, venue: str) -> None:
         """Ask for balances."""
         self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
+
+    def request_book(self, connection: str, native_symbol: str) -> None:
+        """Ask for a clean snapshot of one book."""
+        self._commands.append(RequestBook(cause=self._cause, connection=connection, native_symbol=native_symbol))
 
     def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
         """Ask for an account snapshot: everything since an instant."""

@@ -54,7 +54,10 @@ def profit_misstated(
 
 
 def opened_past_the_loss(journal: Path, most: Decimal) -> Iterator[str]:
-    """No pair opens once closed pairs have lost `most` quote, but within a new allowance; a simulated run is of one day."""
+    """No pair opens once closed pairs have lost `most` quote, but within a new allowance; a simulated run is of one day.
+
+    What a pair brought counts until it has ended again, where a late fill reopened it.
+    """
     booked: dict[int, int] = {}
     seen: set[int] = set()
     floor_e8, reached = -int(most.scaleb(8)), False
@@ -73,8 +76,8 @@ def opened_past_the_loss(journal: Path, most: Decimal) -> Iterator[str]:
             if opens and reached:
                 yield f"opened: pair {row['id']}, after {sum(booked.values())}e-8 at the most {floor_e8}e-8"
             seen.add(row["id"])
-            ended = row["waterfall"] if row["state"] in ("completed", "unwound", "carried") else None
-            booked[row["id"]] = ended["realised_net_e8"] if ended else 0
+            if row["state"] in ("completed", "unwound", "carried") and row["waterfall"]:
+                booked[row["id"]] = row["waterfall"]["realised_net_e8"]
             reached = reached or sum(booked.values()) <= floor_e8
 
 

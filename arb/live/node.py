@@ -22,6 +22,7 @@ from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
+    ClockAnchored,
     ExpiryProved,
     HaltAsked,
     InstrumentListed,
@@ -265,13 +266,18 @@ class Node:
                 yield from self._jobs_at(venue, [name for name, feed in self._feeds.items() if feed.venue == venue])
         if parts.sync is not None:
             yield self._kept_up("the journal's fsync", partial(keep_synced, parts.sync, self.runner.on_synced))
-        yield self._kept_up("our clock", partial(self._anchor.keep, parts.gateways.values(), emit))
+        yield self._kept_up("our clock", partial(self._anchor.keep, parts.gateways.values(), self._on_clock))
         if parts.halt_file_of is not None:
             yield self._kept_up("the halt file", partial(poll_halt_file, parts.halt_file_of, emit))
         yield self._kept_up("the count of dropped opportunities", partial(keep_counted, self._drops, emit))
         if parts.view is not None:
             yield self._shown(parts.view(self))
         yield from (self._guarded(job) for job in parts.jobs(self))
+
+    def _on_clock(self, event: AnyEvent) -> None:
+        self.runner.emit(event)
+        if isinstance(event, ClockAnchored):
+            self._executor.clock_moved()
 
     def _jobs_at(self, venue: str, connections: Iterable[str]) -> Iterable[Job]:
         """Yield what keeps up one venue, and these of its public connections."""

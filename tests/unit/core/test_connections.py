@@ -26,6 +26,7 @@ def two_at_gate(timing: Timing | None = None) -> Floor:
     for venue in floor.venues:
         for symbol in (BTC, ETH):
             floor.whole(venue, symbol, "99.9x5", "100x5")
+            floor.change(venue, symbol, "99.5x1", "")
     return floor
 
 

@@ -345,7 +345,7 @@ def test_a_run_whose_steps_change_repeats_and_not_without_the_change() -> None:
 
 def test_a_run_over_several_connections_repeats_and_not_with_a_frame_ascribed_to_another() -> None:
     run = InMemoryRun(apart=True)
-    assert [line.connection for line in run.tape if line.kind == "ws" and line.venue == "gate"] == ["gate#2"] * 3
+    assert [line.connection for line in run.tape if line.kind == "ws" and line.venue == "gate"] == ["gate#2"] * 4
     difference, again, kept, _ = rerun(run.tape, run.entries, an_engine(APART, 1))
     assert difference is None
     assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2

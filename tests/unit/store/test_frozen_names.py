@@ -82,6 +82,7 @@ PlaceOrder: cause venue symbol client_order_id role side tif price size expires_
 CancelOrder: cause venue symbol client_order_id venue_order_id
 QueryOrder: cause venue symbol client_order_id venue_order_id since_ns look
 RefreshBalances: cause venue
+RequestBook: cause connection native_symbol
 SurveyAccount: cause venue symbols since_ns
 SetTimer: cause timer at_ns
 Persist: cause record
