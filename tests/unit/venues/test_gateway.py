@@ -18,7 +18,7 @@ from arb.venues.base import EventListener
 from arb.venues.call import Call, HttpRequest
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import VenueGateway
-from arb.venues.rules.guard import SigningRefused
+from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from tests.virtual import a_clock, run_virtual
@@ -39,6 +39,14 @@ class FakeSigner:
         self.error: Exception | None = None
         self.calls: list[Call] = []
         self.headers = {"KEY": "k"}
+        self.guard = SigningGuard(
+            venue="gate",
+            hosts=["venue"],
+            symbols=["BTC/USDT"],
+            max_order_value_quote=Decimal(5000),
+            max_orders_per_minute=100,
+            clock=a_clock(),
+        )
 
     def signed(self, call: Call) -> HttpRequest:
         if self.error is not None:
