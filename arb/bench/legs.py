@@ -212,7 +212,7 @@ def _pointed_at(ccxt: Any, port: int) -> Any:
 
 def _gateway(clock: Clock, port: int, entry: OrderEntry) -> VenueGateway:
     address = f"127.0.0.1:{port}"
-    return build_gateway(
+    gateway = build_gateway(
         spec_of("gate"),
         VenueEndpoint(rest=f"http://{address}/api/v4", ws_public=f"ws://{address}/", ws_private=f"ws://{address}/"),
         Credentials(key=KEY, secret=SECRET),
@@ -227,6 +227,8 @@ def _gateway(clock: Clock, port: int, entry: OrderEntry) -> VenueGateway:
         ),
         entry=entry,
     )
+    gateway.value_sales(lambda _: Decimal("60100.5"))
+    return gateway
 
 
 def _order(number: int, venue: str, side: Side, clock: Clock) -> PlaceOrder:

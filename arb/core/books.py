@@ -21,6 +21,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.pricing.depth import Depth
 from arb.core.reasons import Reason
 from arb.core.risk.book_pace import BookPace, ConnectionPace, SymbolFrames
+from arb.core.risk.sale_price import NOTED_EVERY_NS, SeenBids
 from arb.core.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena, BookState
@@ -127,6 +128,8 @@ class Books:
         self._impacts: dict[Key, Impact] = {}
         self._unread: Collection[str] = ()
         self._backlogged: Collection[str] = ()
+        self.seen_bids = SeenBids()
+        self._noted_ns: dict[int, int] = {}  # by row, when its bid was noted last
         self.frames = 0
         self.updates = 0
 
@@ -146,7 +149,15 @@ class Books:
                 if received_ns >= connection.next_lag_ns:
                     connection.lags.append(lag)
                     connection.next_lag_ns = received_ns + NS_PER_S
+            if not 0 <= received_ns - self._noted_ns.get(row, 0) < NOTED_EVERY_NS:  # below 0: our clock was put back
+                self._note_bid(row, received_ns)
         return result
+
+    def _note_bid(self, row: int, now_ns: int) -> None:
+        key = venue, symbol = self.keys[row]
+        if (bid := self.best_bid(*key)) is not None:
+            self.seen_bids.note(venue, symbol, bid, now_ns)
+            self._noted_ns[row] = now_ns
 
     def on_connect(self, name: str, at_ns: int) -> None:
         """Note that the connection `name` stands (again)."""
@@ -208,6 +219,7 @@ class Books:
         carrier = self._carriers[row]
         carrier.feed.retire_book(carrier.rows[row])
         del self._carriers[row], carrier.rows[row], carrier.pace.books[row], self.keys[row], self.rows[venue, symbol]
+        self._noted_ns.pop(row, None)
         self.arena.retire(row)
         if not any(known == symbol for _, known in self.rows):
             del self.scales[symbol], self._frames_of[symbol]
@@ -338,6 +350,11 @@ class Books:
         bid = arena.bid_price.item(row, 0) if arena.bid_count.item(row) else None
         ask = arena.ask_price.item(row, 0) if arena.ask_count.item(row) else None
         return bid, ask
+
+    def best_bid(self, venue: str, symbol: str) -> Decimal | None:
+        """Return the best bid of a live book; None where there is none."""
+        bid = self.best(venue, symbol)[0]
+        return None if bid is None else self.scales[symbol].price_to_decimal(bid)
 
     def received_ns(self, venue: str, symbol: str) -> int:
         """Return when the newest frame of a book was received, 0 when none was."""

@@ -34,6 +34,7 @@ from arb.core.pairs.residuals import Residuals
 from arb.core.records import AnyRecord, IncidentRecord, PairState
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate, RateBudget
+from arb.core.risk.sale_price import middle
 from arb.core.risk.venue_health import HealthBoard
 from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.core.timers import AnyTimer
@@ -56,7 +57,8 @@ class VenueProfile(msgspec.Struct, frozen=True):
     place_rate: PlaceRate
     enforces_expiry: bool
     max_order_value_quote: Decimal | None = None
-    """The guard beside the signer lets no order above this value leave, so repairs are cut to it; None: any may."""
+    """The guard beside the signer lets no order above this value leave, a sale valued at `EngineState.sale_price` at least, so
+    repairs are cut to it; None: any may."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
@@ -285,6 +287,12 @@ class EngineState:
         ]
         # To 18 decimals: what is worked out from it goes into the ledger, whose readers hold no endless quotient.
         return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
+
+    def sale_price(self, symbol: str, now_ns: int) -> Decimal | None:
+        """Return what one base of a symbol sells for, for bounding the value of sales (`core/risk/sale_price.py`)."""
+        books = self.books
+        live = [bid for venue in self.venues if (bid := books.best_bid(venue, symbol)) is not None]
+        return middle(live or books.seen_bids.of(symbol, now_ns))
 
     def incident(
         self,

@@ -102,7 +102,7 @@ class Process:
 
     def _parts(self, journal: Journal) -> Parts:
         gateways = {spec.name: self._gateway(spec) for spec in TRADED if spec.name in self._access}
-        simulated = FaultyJournal(journal, self._disk, self._reserve, self._life, self._watcher)
+        simulated = FaultyJournal(journal, self._disk, self._reserve, self._life, self._watcher, self._true_ns)
         endpoints = {venue: endpoint for venue, (endpoint, _) in self._access.items()}
 
         def make_ledger(on_state: OnLedgerState) -> FaultyLedger:

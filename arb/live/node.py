@@ -160,6 +160,8 @@ class Node:
         universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
         books = parts.make_books(universe)
         self.engine = Engine(parts.settings, books)
+        for gateway in parts.gateways.values():
+            gateway.value_sales(lambda symbol: self.engine.state.sale_price(symbol, parts.clock.wall_ns()))
         self.engine.load(restored := restored_from(state))
         self._join()
         self.joined = True

@@ -15,7 +15,7 @@ import numpy as np
 from arb.report import page_tables, plots
 from arb.report.style import DARK, LIGHT, Sheet, painted, to_svg
 from arb.report.summary import Sources, summarise
-from arb.report.text import Html, count, element, joined, money, number, percent
+from arb.report.text import Html, count, drawn, element, joined, money, number, percent
 
 
 def _palette(shades: dict[str, str]) -> str:
@@ -174,7 +174,7 @@ def _anchor(title: str) -> str:
 def _figure(figure: Sheet) -> Html:
     if figure.empty:
         return element("p", figure.finding, class_="none")
-    drawing = Html(painted(to_svg(figure, headline=False)))
+    drawing = drawn(painted(to_svg(figure, headline=False)))
     return element(
         "figure",
         element("figcaption", figure.finding),

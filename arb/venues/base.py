@@ -20,6 +20,7 @@ from arb.core.events import (
 )
 from arb.market.feed import Notice
 from arb.market.instrument import Instrument
+from arb.venues.rules.guard import SalePrice
 
 PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
 Departure = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
@@ -72,6 +73,9 @@ class OrderGateway(Protocol):
 
     async def close(self) -> None:
         """Release sockets."""
+
+    def value_sales(self, price: SalePrice) -> None:
+        """Let the guard beside the signer, where there is one, value sales by this price; before that it signs none."""
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave: take its rate slot, without waiting, and sign it; or say why it cannot leave."""

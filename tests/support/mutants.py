@@ -41,6 +41,12 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = {
+    "journal-unmissed": Mutant(
+        "nothing opens while the journal's files are gone",
+        "arb/store/journal.py",
+        '                raise StoreError(f"journal {self.path}: its files were removed while running") from None\n',
+        "                return\n",
+    ),
     "clock-unanchored": Mutant(
         "our clock is put on the venues' time before the first entry",
         "arb/live/anchoring.py",

@@ -251,7 +251,7 @@ class LegRepairer:
     def _tradable(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> list[RepairVenue]:
         side = Side.SELL if imbalance > 0 else Side.BUY
         return [
-            self._repair_venue(pair, venue, side)
+            self._repair_venue(pair, venue, side, now_ns)
             for venue in self.state.venues_of(pair.plan.symbol)
             if self._barred(pair, venue, now_ns) is None
         ]
@@ -317,12 +317,12 @@ class LegRepairer:
         pressing = half_time_over(self.state, pair, now_ns)
         return [reached, answering, allowed, venues] if pressing else [reached, answering]
 
-    def _repair_venue(self, pair: PairTrade, venue: str, side: Side) -> RepairVenue:
+    def _repair_venue(self, pair: PairTrade, venue: str, side: Side, now_ns: int) -> RepairVenue:
         levels = self.state.books.levels(venue, pair.plan.symbol, side)
         ends = [self._cap_price(pair, side), *(price for price, _ in levels[:1])]
         if self.state.policy.emergency_market:
             ends += [price for price, _ in levels[-1:]]
-        instrument = self._rules(venue, pair.plan.symbol, max(ends))
+        instrument = self._rules(venue, pair.plan.symbol, side, max(ends), now_ns)
         return RepairVenue(
             instrument=instrument,
             levels=levels,
@@ -332,12 +332,14 @@ class LegRepairer:
             role=self._role(pair, venue, side),
         )
 
-    def _rules(self, venue: str, symbol: str, price: Decimal) -> Instrument:
+    def _rules(self, venue: str, symbol: str, side: Side, price: Decimal, now_ns: int) -> Instrument:
         """Return a venue's rules, its greatest size cut to the order value that the guard lets leave at `price`.
 
-        A larger imbalance is repaired in several orders.
+        The guard values a sale at what base sells for, at least. A larger imbalance is repaired in several orders.
         """
         instrument, most = self.state.instruments[venue, symbol], self.state.venues[venue].profile.max_order_value_quote
+        if side is Side.SELL:
+            price = max(price, self.state.sale_price(symbol, now_ns) or ZERO)
         if most is None or price <= 0:
             return instrument
         size = floor_to_step(most / price, instrument.lot)
@@ -389,15 +391,15 @@ class LegRepairer:
         venues.sort(
             key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, passed_over(pair, v, now_ns))
         )
-        orders = (self._order_at_cap(pair, venue, side, abs(imbalance)) for venue in venues)
+        orders = (self._order_at_cap(pair, venue, side, abs(imbalance), now_ns) for venue in venues)
         return next((order for order in orders if order is not None), None)
 
-    def _order_at_cap(self, pair: PairTrade, venue: str, side: Side, need: Decimal) -> RepairOrder | None:
+    def _order_at_cap(self, pair: PairTrade, venue: str, side: Side, need: Decimal, now_ns: int) -> RepairOrder | None:
         instrument, cap = self.state.instrument(venue, pair.plan.symbol), self._cap_price(pair, side)
         if instrument is None:
             return None
         price = ceil_to_step(cap, instrument.tick) if side is Side.SELL else floor_to_step(cap, instrument.tick)
-        rules = self._rules(venue, pair.plan.symbol, price)
+        rules = self._rules(venue, pair.plan.symbol, side, price, now_ns)
         size = repair_size(side, need, price, rules) if price > 0 else ZERO
         if not size:
             return None

@@ -35,6 +35,7 @@ from arb.market.ids import ClientOrderId
 from arb.market.instrument import Instrument
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import Departure, EventListener, PlaceAnswer
+from arb.venues.rules.guard import SalePrice
 from tests.builders import a_snapshot
 from tests.virtual import START_NS, a_clock, run_virtual
 
@@ -66,6 +67,9 @@ class FakeGateway:
 
     async def close(self) -> None:
         await self._work("close")
+
+    def value_sales(self, price: SalePrice) -> None:
+        return
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         if self.refusal is not None:

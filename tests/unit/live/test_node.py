@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.build import venue_profile
 from arb.venues.paper import PaperGateway
 from arb.venues.registry import TRADED, spec_of
+from arb.venues.rules.guard import SalePrice
 from tests.builders import SYMBOL, an_instrument
 from tests.unit.live.test_executor import FakeGateway
 from tests.unit.store.rows import T0, a_fill, a_finished_pair, a_pair, a_plan, an_event, an_order, keep
@@ -71,6 +73,15 @@ class Unproved(PaperGateway):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.expiry_proved = False
+
+
+class Guarded(PaperGateway):
+    """A gateway that keeps what it is given to value sales by."""
+
+    sale_price: SalePrice
+
+    def value_sales(self, price: SalePrice) -> None:
+        self.sale_price = price
 
 
 class BreaksOnce(PaperGateway):
@@ -174,6 +185,26 @@ class Bench:
 
 async def at_once() -> int:
     return EXIT_OK
+
+
+def test_every_guard_values_sales_by_the_books_of_the_run() -> None:
+    bench = Bench(Guarded)
+    asked: list[dict[str, Decimal | None]] = []
+
+    def ask() -> None:
+        asked.append({venue: gateway.sale_price(SYMBOL) for venue, gateway in bench.gateways.items()})  # type: ignore[attr-defined]
+
+    async def look() -> int:
+        ask()
+        books = bench.node.engine.state.books
+        row, now_ns = books.rows["okx", SYMBOL], bench.clock.wall_ns()
+        books.arena.write_bids(row, [books.scales[SYMBOL].price_to_int("100")], [1])
+        books.arena.write(row, 1, now_ns, now_ns)
+        ask()
+        return EXIT_OK
+
+    bench.run(look)
+    assert asked == [dict.fromkeys(VENUES), dict.fromkeys(VENUES, Decimal(100))]
 
 
 async def never() -> int:
