@@ -346,9 +346,10 @@ class LegRepairer:
         return msgspec.structs.replace(instrument, max_size=size)
 
     def _policy(self, pair: PairTrade) -> OnSingleLeg:
-        # A flatten also trades what the policy would hold, wherever that costs least.
-        flatten = self.state.control.flattening or pair.kind is PairKind.FLATTEN
-        return OnSingleLeg.CHEAPEST if flatten else self.state.policy.on_single_leg
+        # The policy is about legs: residuals, and all that a flatten trades, go wherever that costs least, though it would hold.
+        if pair.kind is not PairKind.ARB or self.state.control.flattening:
+            return OnSingleLeg.CHEAPEST
+        return self.state.policy.on_single_leg
 
     def _barred(self, pair: PairTrade, venue: str, now_ns: int) -> Reason | None:
         """Return why a repair may not trade at a venue now, or None."""
@@ -378,11 +379,11 @@ class LegRepairer:
     def _at_cap(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> RepairOrder | None:
         """Return an order at the cap price, for a halted pair that has no better one: no worse price can come of it."""
         side = Side.SELL if imbalance > 0 else Side.BUY
-        ways = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(self._policy(pair))
+        only = {OnSingleLeg.COMPLETE: Role.HEDGE, OnSingleLeg.UNWIND: Role.UNWIND}.get(self._policy(pair))
         listing = [v for v in self.state.venues_of(pair.plan.symbol) if not self.state.is_barred(v, pair.plan.symbol)]
         own = [v for v in reversed(pair.venues) if v in listing]
         # Where neither venue of the pair takes the symbol any more, any other is better than none.
-        venues = [v for v in own or listing if ways is None or self._role(pair, v, side) in (*ways, Role.DUST)]
+        venues = [v for v in own or listing if only in (None, self._role(pair, v, side))]
         if side is Side.BUY:
             venues.reverse()  # first the venue where the missing leg was meant to trade
         states, health = self.state.venues, self.state.health.venues

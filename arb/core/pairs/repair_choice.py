@@ -105,8 +105,8 @@ def choose_repair(
     """Return the legal order of the greatest worth towards trading `need` (> 0) base, or None when there is none now."""
     if policy is OnSingleLeg.HOLD:
         return None
-    allowed = {OnSingleLeg.COMPLETE: {Role.HEDGE, Role.DUST}, OnSingleLeg.UNWIND: {Role.UNWIND, Role.DUST}}.get(policy)
-    usable = [venue for venue in _usable(side, cap, venues) if allowed is None or venue.role in allowed]
+    only = {OnSingleLeg.COMPLETE: Role.HEDGE, OnSingleLeg.UNWIND: Role.UNWIND}.get(policy)
+    usable = [venue for venue in _usable(side, cap, venues) if only in (None, venue.role)]
     if not usable:
         return None
     valuation = _Valuation(side, need, cap, usable)
