@@ -60,7 +60,11 @@ class Closer:
             self._trade_dust_if_worth(pair.plan.symbol, now_ns)
 
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
-        """Undo the booking of a closed pair's result and residual, before a late fill reopens the pair."""
+        """Undo the booking of a closed pair's result and residual, before a late fill reopens the pair.
+
+        The residual is taken back even where another pair has traded it away meanwhile, or is about to: what is left of its
+        kind then lies below zero until it is traded back, and the base is sold (or bought) twice in between.
+        """
         state, quote = self.state, Symbol.of(pair.plan.symbol).quote
         self.late_legs.reopened(pair, now_ns)
         if pair.waterfall is None or pair.residual_mark is None:
