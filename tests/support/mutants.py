@@ -91,7 +91,7 @@ MUTANTS = {
     ),
     "repair-into-bar": Mutant(
         "no repair goes to a venue that bars the instrument",
-        "arb/core/pairs/leg_repairer.py",
+        "arb/core/pairs/repair_options.py",
         "        if state.is_barred(venue, symbol):\n            return Reason.INSTRUMENT_HALTED\n",
         "",
     ),

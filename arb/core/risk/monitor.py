@@ -170,7 +170,7 @@ class ExposureWatch:
         held = shares_of(pair, base)
         price = pair.mid_price(self.state.books) if held else ZERO
         shares = {venue: size * price for venue, size in held.items()}
-        self.state.control.exposure.add(shares, pair.exposed_since_ns, now_ns)
+        self.state.control.exposure.add(shares, pair.exposure_until_ns, now_ns)
         pair.expose(sum(shares.values(), ZERO), now_ns)
 
     def _check_pair(self, pair: PairTrade, now_ns: int) -> None:
