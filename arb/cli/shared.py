@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import click
 import msgspec
 
-from arb.config import Mode, Settings, database_url, load_settings
+from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
 from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
@@ -74,6 +74,21 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Bytes(click.ParamType[int]):
+    """A size of a file such as `500kB`, `100MB` or `2GB` (powers of 1000), in bytes > 0; a bare number could mean any unit."""
+
+    name = "bytes"
+    _UNITS: ClassVar = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the text, or fail as a usage error."""
+        match = re.fullmatch(r"([0-9]{1,9})(kB|MB|GB)", str(value))
+        size = int(match.group(1)) * int(self._UNITS[match.group(2)]) if match else 0
+        if size <= 0:
+            self.fail(f"{value!r} is no size with its unit: write for example 500kB, 100MB or 2GB", param, ctx)
+        return size
+
+
 class Rate(click.ParamType[Decimal]):
     """A rate such as `10bps` or `0.1%`, as basis points from 0 to 500; a bare number could mean either, or a ratio."""
 
@@ -102,19 +117,24 @@ class QuoteAmount(click.ParamType[Decimal]):
 
 
 class AdminUrl(click.ParamType[str]):
-    """The admin address of a running sandbox, as its first line prints it."""
+    """The admin address of a running sandbox, as its first line prints it; or `embedded`, for one of our own."""
 
     name = "admin_url"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the form; whether anybody listens there shows when it is used."""
+        if value == EMBEDDED:
+            return EMBEDDED
         match = re.fullmatch(r"http://(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]{1,5}/admin/?", str(value))
         if not match:
-            self.fail(f"{value!r} is no sandbox on this machine: write http://127.0.0.1:PORT/admin", param, ctx)
+            self.fail(
+                f"{value!r} is no sandbox on this machine: write http://127.0.0.1:PORT/admin, or embedded", param, ctx
+            )
         return str(value).rstrip("/")
 
 
 DURATION = Duration()
+BYTES = Bytes()
 ADMIN_URL = AdminUrl()
 RATE = Rate()
 QUOTE = QuoteAmount()

@@ -8,10 +8,12 @@ import msgspec
 
 from arb.config.loader import load_file
 from arb.config.settings import (
+    EMBEDDED,
     ControlOptions,
     LiveSettings,
     LogLevel,
     Mode,
+    RecordOptions,
     ReplayOptions,
     ReviewOptions,
     RunOptions,
@@ -33,10 +35,12 @@ FEE_ROOM_BPS = 100
 """Room for the sale's fee, in bps: dearer than any taker fee of the venues traded at."""
 
 __all__ = [
+    "EMBEDDED",
     "ControlOptions",
     "LiveSettings",
     "LogLevel",
     "Mode",
+    "RecordOptions",
     "ReplayOptions",
     "ReviewOptions",
     "RunOptions",

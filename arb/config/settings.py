@@ -198,6 +198,10 @@ def placed(store: StoreSettings, folder: Path) -> StoreSettings:
     return msgspec.structs.replace(store, url=url, journal_dir=str(folder / store.journal_dir))
 
 
+EMBEDDED = "embedded"
+"""In the place of a sandbox's address: one of our own."""
+
+
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb run`. `for_s` counts from the first live book on two venues; None: until a signal.
 
@@ -252,3 +256,17 @@ class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
     db: str | None = None
     reason: str
     allow_loss: Decimal | None = None
+
+
+class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb record`: into which folder, and when the next segment begins.
+
+    That is at the multiples of `every_s` seconds in UTC, and once a segment has `size_bytes` on disk. `for_s` counts from the
+    start; None: until a signal. `sandbox` is the admin URL of a running sandbox, or `EMBEDDED`; None: the real venues.
+    """
+
+    out: Path
+    every_s: float
+    size_bytes: int
+    for_s: float | None = None
+    sandbox: str | None = None
