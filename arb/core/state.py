@@ -163,7 +163,11 @@ class Outbox:
 
 
 class Tally:
-    """What this run did so far. Money per asset, exact."""
+    """What this run did so far. Money per asset, exact.
+
+    An opportunity counts once its row is written: a traded one when its first pair opens, every other one when it has ended,
+    under the reason that its row names. So these are the numbers of the ledger's rows.
+    """
 
     def __init__(self) -> None:
         self.opportunities = 0
@@ -175,7 +179,7 @@ class Tally:
         self.net: dict[str, Decimal] = {}
         self.fees: dict[str, Decimal] = {}
         self.exposure_quote_s = ZERO
-        self.refusals: Counter[str] = Counter()
+        self.not_taken: Counter[str] = Counter()
 
     def add_net(self, quote: str, amount: Decimal) -> None:
         """Add the realised net of a closed pair."""

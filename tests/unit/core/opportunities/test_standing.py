@@ -81,8 +81,9 @@ def test_a_coin_that_is_another_coin_opens_no_more_than_two_pairs() -> None:
         for _ in range(12):
             another_coin(bench, ratio)
             known = fill_all(bench, known)
+            bench.end_episodes()
         assert known == 4
-        assert bench.engine.state.tally.refusals[Reason.EDGE_IMPLAUSIBLE] > 0
+        assert bench.not_taken().get(Reason.EDGE_IMPLAUSIBLE, 0) > 0
         found = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
         texts = [row.text for row in found if row.kind == IncidentKind.EDGE_IMPLAUSIBLE]
         assert len(texts) == len(set(texts)) == 2  # one for each of the two routes
@@ -93,7 +94,7 @@ def test_an_edge_above_the_ceiling_is_refused_whole() -> None:
         bench = Bench(venues=THREE, limits=LIMITS, balances=RICH)
         another_coin(bench, ratio)
         assert not bench.placed()
-        assert bench.engine.state.tally.refusals == {Reason.EDGE_IMPLAUSIBLE: 2}
+        assert bench.not_taken() == {Reason.EDGE_IMPLAUSIBLE: 2}
 
 
 def test_the_smallest_size_is_judged_and_the_size_is_not_shaped_by_it() -> None:
@@ -103,7 +104,7 @@ def test_the_smallest_size_is_judged_and_the_size_is_not_shaped_by_it() -> None:
     bench.quote("okx", "109x2", "109.2x5")
     bench.drain()
     assert not bench.placed()
-    assert bench.engine.state.tally.refusals == {Reason.EDGE_IMPLAUSIBLE: 1}
+    assert bench.not_taken() == {Reason.EDGE_IMPLAUSIBLE: 1}
 
 
 def test_a_real_edge_is_eaten_and_opens_again_whenever_it_is_back() -> None:
@@ -117,7 +118,7 @@ def test_a_real_edge_is_eaten_and_opens_again_whenever_it_is_back() -> None:
         bench.quote("gate", "99.9x90", "100.9x1")
         bench.quote("okx", "101x1", "101.2x90")
         bench.drain()
-    assert bench.engine.state.tally.refusals[Reason.EDGE_IMPLAUSIBLE] == 0
+    assert bench.not_taken().get(Reason.EDGE_IMPLAUSIBLE, 0) == 0
 
 
 def test_a_fall_that_unusable_books_show_is_none() -> None:
