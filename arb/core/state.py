@@ -224,6 +224,15 @@ class EngineState:
         # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
         self.frozen: dict[str, tuple[str, str]] = {}
         self._counters: dict[str, int] = {}
+        # What `limits_at` has answered.
+        self._limits: dict[tuple[str, ...], Limits] = {}
+
+    def limits_at(self, symbol: str, *venues: str) -> Limits:
+        """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
+        found = self._limits.get((symbol, *venues))
+        if found is None:
+            found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
+        return found
 
     def next_number(self, table: str) -> int:
         """Return the next number of a table within this run, from 1."""

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Executable, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from arb.core.records import PlanRecord
 from arb.errors import ConfigError
 from arb.market.numbers import EXACT
 from arb.store.database import open_engine, store_error
@@ -58,6 +59,7 @@ class PairStory(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[RowDict, ...]
     alternatives: tuple[RowDict, ...]
     timeline: tuple[Entry, ...]
+    plan: PlanRecord | None = None
 
 
 class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +112,8 @@ class LedgerReader:
     def story(self, pair_id: int, journal: JournalReader | None = None) -> PairStory:
         """Return everything about one pair; raise `ConfigError` when there is none of that id.
 
-        With a journal, the timeline holds the events and commands that name one of its orders.
+        With a journal, the timeline holds the events and commands that name one of its orders, and `plan` what it was
+        decided on.
         """
         with self._connection() as connection:
             found = _rows(connection, select(PairTrade.__table__).where(PairTrade.id == pair_id))
@@ -133,6 +136,7 @@ class LedgerReader:
             incidents=tuple(incidents),
             alternatives=tuple(alternatives),
             timeline=() if journal is None else tuple(journal.mentioning(names)),
+            plan=None if journal is None else journal.plan(pair_id),
         )
 
     def last_run_id(self) -> int | None:

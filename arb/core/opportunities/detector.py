@@ -47,7 +47,7 @@ class Detector:
         self.state = state
         self.manager = manager
         self.episodes = Episodes(0, 0, 0)
-        self.standing = StandingEdges(state.limits.max_edge_bps)
+        self.standing = StandingEdges(lambda route: state.limits_at(*route).max_edge_bps)
         self.obstacles = Obstacles(state, manager)
         self._closed: list[OpportunityRecord] = []
         self._terms: dict[Route, PairTerms] = {}
@@ -111,7 +111,7 @@ class Detector:
         self.mark_all()
 
     def _limits(self, route: Route) -> EdgeLimits:
-        return EdgeLimits.of(self.state.limits, self.state.health.share(route[1:]))
+        return EdgeLimits.of(self.state.limits_at(*route), self.state.health.share(route[1:]))
 
     def _forget(self, symbol: str) -> list[Route]:
         """Forget what was worked out for a symbol; return the routes it had."""

@@ -164,7 +164,7 @@ class Closer:
     def _trade_dust_if_worth(self, symbol: str, now_ns: int) -> None:
         """Trade the dust of a symbol away once it is worth `dust_max_quote`: each such order costs a fee and rate budget."""
         state, dust = self.state, self.state.residuals.dust(symbol)
-        if abs(dust.booked) < state.limits.dust_max_quote or not state.control.opening_allowed:
+        if abs(dust.booked) < state.limits_at(symbol).dust_max_quote or not state.control.opening_allowed:
             return
         if state.control.stopped_by_late(symbol, state.venues_of(symbol)):
             return

@@ -40,7 +40,7 @@ from arb.core.pairs.repair_timing import (
 )
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeWay, PairKind, PairState
-from arb.core.settings import OnSingleLeg
+from arb.core.settings import Limits, OnSingleLeg
 from arb.core.state import EngineState
 from arb.core.timers import PairTimer
 from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
@@ -131,7 +131,7 @@ class LegRepairer:
         if imbalance == 0:
             return True
         price = pair.mid_price(self.state.books)
-        if abs(imbalance) * price > self.state.limits.dust_max_quote:
+        if abs(imbalance) * price > self._limits(pair).dust_max_quote:
             return False
         if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
             return True
@@ -242,10 +242,13 @@ class LegRepairer:
             return pair.mid_price(self.state.books)
         return sum((order.notional for order in opposite), ZERO) / filled
 
+    def _limits(self, pair: PairTrade) -> Limits:
+        return self.state.limits_at(pair.plan.symbol, *pair.venues)
+
     def _cap_price(self, pair: PairTrade, side: Side) -> Decimal:
         """Return the worst price a repair may trade at; for dust, twice the slippage allowed away from the mid price."""
         if pair.kind is PairKind.DUST:
-            return loss_cap(side, pair.mid_price(self.state.books), self.state.limits.max_slippage_bps * 2)
+            return loss_cap(side, pair.mid_price(self.state.books), self._limits(pair).max_slippage_bps * 2)
         return loss_cap(side, self._reference_price(pair, side), self.state.policy.leg_loss_max_bps)
 
     def _tradable(self, pair: PairTrade, imbalance: Decimal, now_ns: int) -> list[RepairVenue]:
@@ -260,7 +263,7 @@ class LegRepairer:
         self, pair: PairTrade, imbalance: Decimal, venues: list[RepairVenue], now_ns: int
     ) -> RepairOrder | None:
         side = Side.SELL if imbalance > 0 else Side.BUY
-        policy, slack = self._policy(pair), self.state.limits.max_slippage_bps * (len(pair.repairs()) + 1)
+        policy, slack = self._policy(pair), self._limits(pair).max_slippage_bps * (len(pair.repairs()) + 1)
         cap = self._cap_price(pair, side)
         if pair.state is PairState.HALTED and self.state.policy.emergency_market:
             cap = _deepest(side, cap, venues)
@@ -287,7 +290,7 @@ class LegRepairer:
                 need=abs(imbalance),
                 reference=self._reference_price(pair, side),
                 cap=self._cap_price(pair, side),
-                slack_bps=self.state.limits.max_slippage_bps * (len(pair.repairs()) + 1),
+                slack_bps=self._limits(pair).max_slippage_bps * (len(pair.repairs()) + 1),
                 policy=self._policy(pair),
                 taken=order,
                 venues=venues,

@@ -2,12 +2,14 @@
 
 from fractions import Fraction
 
+import msgspec
+
 from arb.clock import NS_PER_S
 from arb.core.incidents import IncidentKind
 from arb.core.opportunities.standing import WINDOW_NS, StandingEdges
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeRecord, IncidentRecord
-from arb.core.settings import Limits
+from arb.core.settings import Limits, SymbolLimits
 from tests.builders import Bench, D
 from tests.unit.core.pairs.test_leg_repairer import THREE
 from tests.unit.core.pairs.test_pair import fill
@@ -20,7 +22,7 @@ RICH = {"USDT": "100000", "BTC": "1000"}
 
 def after(*opened_s: int, edge: Fraction = 100 * BPS) -> StandingEdges:
     """Return what is known after pairs of one route opened at these seconds, each at the same edge."""
-    edges = StandingEdges(D(300))
+    edges = StandingEdges(lambda _: D(300))
     for second in opened_s:
         edges.opened(ROUTE, edge, second * NS_PER_S)
     return edges
@@ -35,7 +37,7 @@ def test_two_pairs_within_a_minute_make_an_edge_that_stands() -> None:
 
 
 def test_an_edge_that_falls_below_half_of_the_first_is_forgotten_with_its_pairs() -> None:
-    edges = StandingEdges(D(300))
+    edges = StandingEdges(lambda _: D(300))
     edges.opened(ROUTE, 100 * BPS, 0)
     edges.seen(ROUTE, 50 * BPS)
     edges.opened(ROUTE, 60 * BPS, 1)
@@ -87,6 +89,15 @@ def test_a_coin_that_is_another_coin_opens_no_more_than_two_pairs() -> None:
         found = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
         texts = [row.text for row in found if row.kind == IncidentKind.EDGE_IMPLAUSIBLE]
         assert len(texts) == len(set(texts)) == 2  # one for each of the two routes
+
+
+def test_how_large_an_edge_may_stand_is_the_symbols_own() -> None:
+    wide = msgspec.structs.replace(LIMITS, symbol={"BTC/USDT": SymbolLimits(max_edge_bps=D(5000))})
+    bench, known = Bench(venues=THREE, limits=wide, balances=RICH), 0
+    for _ in range(4):
+        another_coin(bench, "0.98")
+        known = fill_all(bench, known)
+    assert known > 4  # 2 % is less than a tenth of 50 %
 
 
 def test_an_edge_above_the_ceiling_is_refused_whole() -> None:
