@@ -57,6 +57,8 @@ class VenueReader:
         self.venue = dialect.venue
         self.clock_suspected = asyncio.Event()
         """Set when the venue says of a request of ours that it was out of time."""
+        self.listed: frozenset[str] = frozenset()
+        """All symbols of the listing, as it was read last."""
         self._dialect = dialect
         self._signer = signer
         self._transport = transport
@@ -128,6 +130,7 @@ class VenueReader:
         """Return the rules of all spot symbols, and let the dialect learn their native names; raises `VenueError`."""
         body, _ = await self.ask(self._dialect.listing(), patient=True)
         listed = self._dialect.listed(body)
+        self.listed = frozenset(listed)
         self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
         return listed
 

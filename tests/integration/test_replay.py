@@ -7,6 +7,7 @@ from typing import Any
 from tests.integration.support import run_arb
 
 CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
+SYMBOLS = '[run]\nsymbols = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT", "BTX/USDT"]\n'
 LIMITS = "".join(f"[limits.venue.{venue}]\nmax_notional_quote = 300\n" for venue in ("gate", "okx", "bitget"))
 TOLD = ("run_id", "frames", "book_updates", "opportunities", "pairs", "orders", "fills", "net", "fees", "dust")
 
@@ -18,7 +19,7 @@ def rows(db: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_taped_run_is_repeated_to_the_last_row(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text(LIMITS)
+    (tmp_path / "config.toml").write_text(SYMBOLS + LIMITS)
     run = run_arb("run", "--for", "3s", "--seed", "5", "--tape", "run.jsonl.gz", "--json", cwd=tmp_path)
     assert run.code == 0, run.err
     assert run.summary["pairs"]["opened"] > 0
@@ -36,6 +37,9 @@ def test_a_taped_run_is_repeated_to_the_last_row(tmp_path: Path) -> None:
     assert rows(replayed, traded) == rows(true, traded)
 
     _the_limit_of_the_venue_held_and_is_named(tmp_path, true)
+    unlisted = "BTX/USDT: gate, okx and bitget list no such symbol: it is not traded: did you mean 'BTC/USDT'?"
+    assert rows(true, "SELECT text FROM incidents WHERE kind = 'unlisted'") == [(unlisted,)]
+    assert unlisted in run.err
     (tmp_path / "config.toml").unlink()
     _the_second_run_takes_up_the_same_journal(tmp_path)
     _a_tape_is_never_written_over(tmp_path)
