@@ -114,11 +114,9 @@ def test_a_symbol_is_named_once_and_as_soon_as_no_venue_that_is_silent_could_cha
     for gateway in gateways:
         gateway.listed = frozenset((SYMBOL, "ETH/USDT") if gateway.venue == "gate" else (SYMBOL,))
     assert bench.run(five_minutes) == EXIT_OK
+    waits = "(okx does not answer, and would be the only one)"
     assert [text for _, text in named(bench)] == [
-        (
-            "BTX/USDT: gate lists no such symbol (okx does not answer, and would be the only one): it is not traded: did you mean"
-            " 'BTC/USDT'?"
-        ),
+        f"BTX/USDT: gate lists no such symbol {waits}: it is not traded: did you mean 'BTC/USDT'?",
         "ETH/USDT is listed at gate alone, not at okx: a pair needs two venues, so it is not traded",
     ]
 
