@@ -15,6 +15,7 @@ from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.errors import ConfigError
 from arb.market.instrument import Instrument
+from arb.market.symbol import Symbol
 from arb.venues.base import EventListener, OrderGateway
 
 log = logging.getLogger(__name__)
@@ -105,19 +106,25 @@ def _nearest(symbol: str, listed: Mapping[str, Collection[str]]) -> str:
 
     Base and quote must both be near: all symbols of one quote look much alike as a whole.
     """
-    base, quote = symbol.split("/")
     counts = Counter(name for names in listed.values() for name in names)
+    known = {name: parts for name in counts if (parts := _assets(name)) is not None}
+    base, quote = Symbol.of(symbol).base_and_quote
     for least in (2, 1):
-        names = [name for name, count in counts.items() if count >= least and name.count("/") == 1]
-        bases, quotes = ({name.split("/")[part] for name in names} for part in (0, 1))
-        near = (
-            set(difflib.get_close_matches(base, bases, n=NEAR)),
-            set(difflib.get_close_matches(quote, quotes, n=NEAR)),
-        )
-        both = [name for name in names if name.split("/")[0] in near[0] and name.split("/")[1] in near[1]]
-        if both:
-            return f": did you mean {difflib.get_close_matches(symbol, both, n=1)[0]!r}?"
+        among = {name: parts for name, parts in known.items() if counts[name] >= least}
+        bases = difflib.get_close_matches(base, {base for base, _ in among.values()}, n=NEAR)
+        quotes = difflib.get_close_matches(quote, {quote for _, quote in among.values()}, n=NEAR)
+        near = [name for name, parts in among.items() if parts[0] in bases and parts[1] in quotes]
+        for nearest in difflib.get_close_matches(symbol, near, n=1, cutoff=0):
+            return f": did you mean {nearest!r}?"
     return ""
+
+
+def _assets(name: str) -> tuple[str, str] | None:
+    """Return base and quote of a name in a listing, None where it is spelt as no symbol is."""
+    try:
+        return Symbol.of(name).base_and_quote
+    except ValueError:
+        return None
 
 
 def _and(venues: Sequence[str]) -> str:

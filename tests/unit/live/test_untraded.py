@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from arb.core.commands import Persist
 from arb.core.events import TroubleReported
@@ -44,6 +46,22 @@ def test_a_symbol_that_no_venue_lists_is_named_with_the_nearest_that_two_list() 
 def test_base_and_quote_must_both_be_near() -> None:
     (text,) = texts(dict.fromkeys(ALL, BTC), dict.fromkeys(ALL, ETH))
     assert text.endswith("it is not traded")
+
+
+def test_a_name_in_a_listing_that_is_no_symbol_is_passed_over() -> None:
+    odd = {venue: ["BTC/USDT"] for venue in ALL} | {"okx": ["BTC/USDT", "BTC USTD", "/", "BTC/"]}
+    symbols = dict.fromkeys(ALL, USTD)
+    assert next(found.text for found in untraded(symbols, odd, ())).endswith("did you mean 'BTC/USDT'?")
+
+
+@given(
+    symbol=st.from_regex(r"[A-D]{1,5}/[S-V]{1,4}", fullmatch=True),
+    name=st.from_regex(r"[A-D]{1,5}/[S-V]{1,4}", fullmatch=True),
+)
+def test_whatever_is_listed_a_symbol_that_is_not_is_named(symbol: str, name: str) -> None:
+    assume(symbol != name)
+    (found,) = untraded({"gate": [symbol], "okx": [symbol]}, {"gate": [name], "okx": [name]}, ())
+    assert found.text.startswith(f"{symbol}: gate and okx list no such symbol: it is not traded")
 
 
 def test_where_no_name_is_near_none_is_proposed() -> None:
