@@ -256,6 +256,15 @@ class Bench:
         """Return every order placed so far."""
         return [command for command in self.said if isinstance(command, PlaceOrder)]
 
+    def end_episodes(self) -> None:
+        """End every episode: an edge that still stands begins a new one."""
+        self.engine.strategy.finish(self.now_ns)
+
+    def not_taken(self) -> dict[str, int]:
+        """End every episode, and return how many were not taken so far, by reason."""
+        self.end_episodes()
+        return dict(self.engine.state.tally.not_taken)
+
     def rows(self, kind: type[Record]) -> list[Record]:
         """Return every row of a kind persisted so far, in order."""
         return [c.record for c in self.said if isinstance(c, Persist) and isinstance(c.record, kind)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from arb.app import found_journal, journals_of, stores
 from arb.app.explain import explanation
-from arb.clock import SystemClock
+from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings
 from arb.core.state import IDS_PER_RUN
 from arb.errors import ConfigError, require
@@ -48,6 +48,7 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
         "run_id": run_id,
         "mode": totals.run["mode"],
         "started_ns": totals.run["started_ns"],
+        "run_seconds": round(totals.run_ns / NS_PER_S, 3),
         "ended_ns": totals.run["ended_ns"],
         "exit_code": totals.run["exit_code"],
         "halted": totals.run["halted"],

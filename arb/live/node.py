@@ -44,6 +44,7 @@ from arb.live.left_behind import Recoverable, left_open, present_accounts, resto
 from arb.live.runner import JournalWriter, LedgerWriter, Runner, TapeWriter
 from arb.live.tasks import DeadManSwitch, DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
 from arb.live.universe import Universe, joining
+from arb.live.untraded import UntradedSymbols
 from arb.market.ids import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import JournalState
@@ -134,6 +135,7 @@ class Node:
         self._arrivals: Arrivals
         self._absent: dict[str, str] = {}  # by venue, why it did not answer at the start
         self._former: dict[str, str] = {}  # former account names, each with the present one
+        self._untraded = UntradedSymbols(parts.symbols, parts.gateways)
 
     async def start(self) -> None:
         """Ask the venues that are not down what they list and hold, and recover what the journal left open.
@@ -157,7 +159,8 @@ class Node:
         self._former = state.former_accounts
         accounts = present_accounts(parts.gateways, self._former)
         parts.claim(accounts.values())
-        universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
+        with self._untraded.explained(listed, self._absent):
+            universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
         books = parts.make_books(universe)
         self.engine = Engine(parts.settings, books)
         for gateway in parts.gateways.values():
@@ -176,6 +179,7 @@ class Node:
             parts.tape.begin(head, parts.clock.wall_ns())
         self._feeds.update(parts.make_feeds(books, self.runner.on_frame, self.runner.emit))
         self._begin(universe, state, accounts)
+        self._untraded.say(listed, self._absent, self.runner.take)
         await self._ask_first(present, clocks)
 
     async def trade(self, until: Coroutine[Any, Any, int]) -> int:
@@ -330,6 +334,7 @@ class Node:
                 connections=connections,
             )
         )
+        self._untraded.say(instruments, state.absent, self.runner.take)
         for name, natives in connections.items():
             for native in natives:
                 self._feeds[name].add_book(native)

@@ -187,6 +187,13 @@ class JournalReader:
         tests = " OR ".join("instr(payload, ?)" for _ in order_ids)
         yield from self._decoded(f"SELECT id, t_ns, kind, payload FROM entries WHERE {tests} ORDER BY id", order_ids)
 
+    def plan(self, pair_id: int) -> PlanRecord | None:
+        """Return what a pair was decided on; None where the journal does not, or no longer, hold it."""
+        for entry in self.mentioning((f'"PlanRecord","pair_id":{pair_id},',)):
+            if isinstance(entry.message, Persist) and isinstance(entry.message.record, PlanRecord):
+                return entry.message.record
+        return None
+
     def last_ns(self) -> int:
         """Return when the last entry was written, 0 when there is none."""
         return int(self._one("SELECT t_ns FROM entries ORDER BY id DESC LIMIT 1", ()) or 0)

@@ -122,6 +122,7 @@ def refused_pair(floor: Floor) -> None:
     accept(floor, buy, "0")
     floor.whole("okx", BTC, "99.9x5", "100x5")
     floor.drain()
+    floor.end_episodes()
     assert floor.engine.wants_drain is False
 
 
@@ -129,7 +130,7 @@ def test_nothing_opens_where_an_order_was_off_the_steps_until_the_listing_is_rea
     floor = open_floor()
     refused_pair(floor)
     dislocate(floor, BTC)
-    assert len(floor.placed()) == 2 and floor.engine.state.tally.refusals["instrument_halted"] == 1
+    assert len(floor.placed()) == 2 and floor.not_taken().get("instrument_halted", 0) == 1
     assert [row.text.split(":")[0] for row in floor.rows(IncidentRecord) if row.kind == "rules_changed"] == [  # type: ignore[attr-defined]
         "BTC/USDT at okx"
     ]
@@ -155,7 +156,7 @@ def test_the_listing_of_another_venue_or_symbol_opens_nothing() -> None:
     list_anew(floor, "gate", BTC, lot=D("0.5"))
     list_anew(floor, "okx", ETH, lot=D("0.5"))
     dislocate(floor, BTC)
-    assert len(floor.placed()) == 2 and floor.engine.state.tally.refusals["instrument_halted"] == 1
+    assert len(floor.placed()) == 2 and floor.not_taken().get("instrument_halted", 0) == 1
 
 
 def test_a_repair_goes_on_where_its_symbol_waits_for_its_rules() -> None:
