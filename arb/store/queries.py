@@ -106,7 +106,7 @@ class LedgerReader:
             fills=tuple(fills),
             incidents=tuple(incidents),
             alternatives=tuple(alternatives),
-            timeline=() if journal is None else tuple(journal.mentioning(names)),
+            timeline=() if journal is None else tuple(journal.mentioning(names, pair["decided_ns"])),
         )
 
     def last_run_id(self) -> int | None:

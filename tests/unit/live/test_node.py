@@ -32,7 +32,7 @@ from arb.live.universe import books_of, universe_of
 from arb.market.instrument import Instrument
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
-from arb.store.retention import drop_story
+from arb.store.journal_upkeep import drop_story
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.build import venue_profile
 from arb.venues.paper import PaperGateway
