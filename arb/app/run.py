@@ -106,7 +106,7 @@ class Run:
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._open_tape(journal)
             async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, locks):
-                return await self._trade(self._parts(journal, sandbox, gateways, locks), sandbox)
+                return await self._trade(self._parts(journal, sandbox, gateways, locks), journal, sandbox)
         except asyncio.CancelledError:
             if self._signals < 2:
                 raise
@@ -183,9 +183,10 @@ class Run:
             await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
             locks.release()
 
-    async def _trade(self, parts: Parts, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
+    async def _trade(self, parts: Parts, journal: Journal, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
         await node.start()
+        journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
         control = ControlServer(self._journal_path, requests.answer)

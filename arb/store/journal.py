@@ -103,7 +103,7 @@ class Journal:
     def open(
         cls, path: Path, clock: Clock, *, rng: random.Random | None = None, reserve: Reserve | None = None
     ) -> "Journal":
-        """Open or create the journal at `path`, its lock (`PATH.lock`) and its disk reserve.
+        """Open or create the journal at `path` and its lock (`PATH.lock`).
 
         Raises `ConfigError` when the place cannot be written, another engine holds it, or a newer arb wrote it, and
         `StoreError` when the file is damaged or not a journal.
@@ -118,12 +118,10 @@ class Journal:
         try:
             db = connect(path, lambda new: create(new, clock, rng or system_random()))
             held = FileReserve(path.with_name(path.name.removesuffix(".sqlite") + ".reserve"))
-            journal = cls(path, db, lock, held if reserve is None else reserve)
+            return cls(path, db, lock, held if reserve is None else reserve)
         except BaseException:
             lock.release()
             raise
-        journal._restore_reserve()
-        return journal
 
     @classmethod
     def in_memory(cls, clock: Clock, rng: random.Random) -> "Journal":
@@ -193,6 +191,11 @@ class Journal:
         except sqlite3.Error as error:
             raise StoreError(f"journal {self.path}: {error}") from None
 
+    def hold_reserve(self) -> None:
+        """Set the disk reserve aside, before orders leave; where there is no space for it, it counts as touched."""
+        if self._reserve is not None:
+            self.reserve_touched = not self._reserve.establish()
+
     def sync(self) -> None:
         """Make everything committed so far survive a power cut; safe from another thread, which may wait for the disk.
 
@@ -211,7 +214,7 @@ class Journal:
                 raise StoreError(f"journal {self.path}: its files were removed while running") from None
             except (OSError, sqlite3.Error) as error:
                 raise StoreError(f"journal {self.path}: cannot sync: {error}") from None
-            self._restore_reserve()
+            self.hold_reserve()
 
     def confine(self, pages: int | None) -> None:
         """Let the file grow by at most `pages` from here on, as a disk that fills up does; None: as far as there is space."""
@@ -221,9 +224,12 @@ class Journal:
     def close(self) -> None:
         """Write everything into the file, anew if it was removed, and let another engine in.
 
-        Raises `StoreError` when the disk refuses.
+        The disk reserve is given back unless a pair is open, which a start on a full disk would have to finish. Raises
+        `StoreError` when the disk refuses.
         """
         with self._sync_lock:
+            if self._reserve is not None and not self._open_pairs:
+                self._reserve.release()
             if self._sync_db is not None:
                 self._sync_db.close()
             try:
@@ -262,10 +268,6 @@ class Journal:
             self._write(lines, change)
         except sqlite3.Error as second:
             raise StoreError(f"journal {self.path}: {second}, even with the reserve released") from None
-
-    def _restore_reserve(self) -> None:
-        if self._reserve is not None:
-            self.reserve_touched = not self._reserve.establish()
 
     def _change(self, event: AnyEvent, rows: list[Row]) -> _Change:
         """Work out which pairs open and finish, which rows a restart will need, and the greatest numbers."""
