@@ -332,9 +332,10 @@ def opened_off_the_listing(journal: Path) -> Iterator[str]:
             message = json.loads(payload)
             if message.get("off_steps"):
                 waits.add((message["venue"], symbols[message["client_order_id"]]))
-        elif kind == "InstrumentListed":
-            listed = json.loads(payload)["instrument"]
-            waits.discard((listed["venue"], listed["symbol"]))
+        elif kind in ("InstrumentListed", "VenueListed"):
+            message = json.loads(payload)
+            for listed in message.get("instruments", [message.get("instrument")]):
+                waits.discard((listed["venue"], listed["symbol"]))
         elif kind == "PlaceOrder":
             order = json.loads(payload)
             name, venue, symbol = order["client_order_id"], order["venue"], order["symbol"]

@@ -10,6 +10,8 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,13 +26,13 @@ from arb.core.events import (
     AnyEvent,
     ExpiryProved,
     HaltAsked,
-    InstrumentListed,
     RunEnded,
     RunStarted,
     ShutdownAsked,
     StoreStateChanged,
     TroubleReported,
     VenueArrived,
+    VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind
 from arb.core.state import EngineSettings
@@ -249,8 +251,8 @@ class Node:
         )
         if parts.ledger_blocked is not None:
             take(StoreStateChanged(store="ledger", blocked=True, cause=parts.ledger_blocked))
-        for instrument in universe.instruments:
-            take(InstrumentListed(instrument=instrument))
+        for venue, listed in groupby(universe.instruments, attrgetter("venue")):
+            take(VenueListed(venue=venue, instruments=tuple(listed)))
         reason = None if parts.halt_file_of is None else read_halt_file(parts.halt_file_of)
         if reason is not None:
             take(HaltAsked(reason=reason))

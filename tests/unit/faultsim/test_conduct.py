@@ -83,6 +83,9 @@ def test_an_entry_where_the_listing_is_awaited_is_found_and_a_repair_or_one_afte
         (8, placed("early")),
         (9, listed % "BTC/USDT"),
         (10, placed("later")),
+        (11, rejected("later", off_steps=True)),
+        (12, 'VenueListed {"venue": "gate", "instruments": [{"venue": "gate", "symbol": "BTC/USDT"}]}'),
+        (13, placed("after a restart")),
     )
     assert list(opened_off_the_listing(path)) == ["opened off the listing: early in BTC/USDT at gate"]
 

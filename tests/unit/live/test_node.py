@@ -16,10 +16,10 @@ from arb.core.events import (
     ClockMeasured,
     ExpiryProved,
     HaltAsked,
-    InstrumentListed,
     RunEnded,
     RunStarted,
     TroubleReported,
+    VenueListed,
 )
 from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
 from arb.core.settings import Limits, RepairPolicy, Timing
@@ -315,7 +315,10 @@ def test_a_run_begins_with_who_it_is_and_what_is_listed_and_ends_in_order() -> N
     assert isinstance(started, RunStarted)
     assert started.account_ids == {"gate": "gate:paper", "okx": "okx:paper"}
     assert (started.mode, started.seed) == ("paper", 7)
-    assert [event.instrument.venue for event in listed if isinstance(event, InstrumentListed)] == list(VENUES)
+    assert [event for event in listed if isinstance(event, VenueListed)] == [
+        VenueListed(seq=event.seq, t_ns=event.t_ns, venue=venue, instruments=(an_instrument(venue),))
+        for venue, event in zip(VENUES, listed, strict=False)
+    ]
     assert [event.venue for event in listed if isinstance(event, ExpiryProved)] == list(VENUES)
     assert bench.ended().exit_code == EXIT_OK
 
