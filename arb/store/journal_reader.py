@@ -102,6 +102,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     leg_costs: tuple[LegCostRecord, ...] = ()
 
 
+_IS_ROW = f" AND type = '{ROW}'"
 _NEWEST = (1 << 63) - 1
 """No entry has a greater id."""
 _EVENTS: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
@@ -194,10 +195,8 @@ class JournalReader:
         Entries older than `since_ns` are passed over where that is cheap. Raises `StoreError` at a block that cannot be read.
         """
         # One statement reads one state of the file: what an engine moves into a block meanwhile is not missed.
-        sql, last = (
-            f"SELECT id, t_ns, type, payload, NULL FROM entries WHERE id > ? {_kept(rows_only)}",
-            _entry_id(after),
-        )
+        sql = f"SELECT id, t_ns, type, payload, NULL FROM entries WHERE id > ?{_IS_ROW if rows_only else ''}"
+        last = _entry_id(after)
         bounds: tuple[int, ...] = (last,)
         if self._has_blocks:
             sql += " UNION ALL SELECT first, last, '', '', data FROM blocks WHERE last > ? AND last_ns >= ?"
@@ -289,11 +288,9 @@ class JournalReader:
             " FROM live LEFT JOIN entries ON entries.id = live.entry ORDER BY live.kind, live.key"
         )
         for key, pair_id, entry_id, payload, data in self._rows(sql, ()):
-            text = payload
             if data is not None:
-                found = (line.payload for line in self._block(entry_id, data) if line.id == entry_id)
-                text = next(found, None)
-            yield key, pair_id, self._record(entry_id, text)
+                payload = {line.id: line.payload for line in self._block(entry_id, data)}.get(entry_id)
+            yield key, pair_id, self._record(entry_id, payload)
 
     def recent(self, since_ns: int) -> Recent:
         """Return what was written since an instant; raise `StoreError` when an entry cannot be read.
@@ -346,7 +343,7 @@ class JournalReader:
 
     def _rows_back(self, upto: int) -> Iterator[Line]:
         """Yield the entries up to an id that keep a row, the newest first."""
-        sql = f"SELECT id, t_ns, type, payload, NULL FROM entries WHERE id <= ? {_kept(True)}"
+        sql = f"SELECT id, t_ns, type, payload, NULL FROM entries WHERE id <= ?{_IS_ROW}"
         if self._has_blocks:
             sql += " UNION ALL SELECT first, last, '', '', data FROM blocks WHERE first <= ?"
         for first, t_ns, tag, payload, data in self._rows(f"{sql} ORDER BY 1 DESC", (upto,) * (1 + self._has_blocks)):
@@ -391,10 +388,6 @@ class JournalReader:
     def _one(self, sql: str, parameters: tuple[object, ...]) -> Any:
         row = next(iter(self._rows(sql, parameters)), None)
         return None if row is None else row[0]
-
-
-def _kept(rows_only: bool) -> str:
-    return f"AND type = '{ROW}'" if rows_only else ""
 
 
 def _entry_id(position: Position) -> int:

@@ -13,15 +13,16 @@ import pytest
 from arb.clock import ManualClock
 from arb.core.records import PairState
 from arb.errors import StoreError
+from arb.market.order import OrderStatus
 from arb.store.journal import Journal
 from arb.store.journal_blocks import Change, Line, compress, lines_in
-from arb.store.journal_reader import JournalReader, Position
-from arb.store.journal_upkeep import Upkeep, drop_story, story_kept
+from arb.store.journal_reader import MAX_SUB, JournalReader, Position
+from arb.store.journal_upkeep import Upkeep, drop_story, needed, story_kept
 from arb.store.rebuild import db_rebuild
 from arb.store.retention import NS_PER_DAY
 from tests.support.old_files import unpacked
 from tests.unit.store.conftest import a_journal
-from tests.unit.store.rows import T0, a_control, a_filled_order, a_pair, a_plan, an_event, an_order, keep
+from tests.unit.store.rows import T0, a_control, a_fill, a_filled_order, a_pair, a_plan, an_event, an_order, keep
 from tests.unit.store.story import contents, fill_journal
 
 NEVER, ALWAYS = 0, 1 << 62
@@ -176,6 +177,27 @@ def test_wherever_a_process_dies_the_rows_and_what_a_restart_needs_are_there(
             with closing(a_journal(dead)) as after:
                 assert msgspec.structs.replace(after.restore(), recent=()) == state
     assert dropped > 100
+
+
+def test_of_a_row_its_first_state_stays_for_what_refers_to_it_and_its_last(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal.sqlite"
+    with closing(a_journal(path)) as journal:
+        tell(journal, a_pair(1), an_order(1, 1))
+        tell(journal, an_order(1, 1, status=OrderStatus.SENT))
+        tell(journal, a_fill(1, 1))
+        tell(journal, a_filled_order(1, 1))
+    states = [(line.id >> 12, line.id & MAX_SUB) for line in needed(lines_now(path))]
+    assert states == [(1, 1), (1, 2), (3, 1), (4, 1)]
+
+
+def test_what_was_said_of_an_order_is_found_from_any_instant_on(path: Path) -> None:
+    name = an_order(20).client_order_id or ""
+    with closing(a_journal(path)) as journal:
+        *_, latest = journal.reader().mentioning((name,))
+        list(kept_small(journal, path, NEVER))
+    with closing(JournalReader.open(path)) as reader:
+        assert latest in list(reader.mentioning((name,), latest.t_ns))
+        assert not list(reader.mentioning((name,), T0 + reader.last_position().seq - NEWEST // 2))
 
 
 def test_a_story_is_kept_for_whole_days_counted_from_the_last_entry_at_the_latest() -> None:
