@@ -20,12 +20,12 @@ from arb.core.events import (
     BalancesReported,
     ClockMeasured,
     ExpiryProved,
-    InstrumentListed,
     OrderRejected,
     PrivateUp,
     QueueDrained,
     RunStarted,
     VenueArrived,
+    VenueListed,
 )
 from arb.core.opportunities.detector import Detector
 from arb.core.records import Record
@@ -181,7 +181,7 @@ class Bench:
             if venue not in set(unproved):
                 self.tell(ExpiryProved(venue=venue))
         for instrument in listed:
-            self.tell(InstrumentListed(instrument=instrument))
+            self.tell(VenueListed(venue=instrument.venue, instruments=(instrument,)))
         self._funds = {venue: (reported or {}).get(venue, balances or FUNDS) for venue in self.venues}
         for venue in self.venues:
             if venue not in self.absent:

@@ -135,8 +135,8 @@ class LedgerReader:
             fills=tuple(fills),
             incidents=tuple(incidents),
             alternatives=tuple(alternatives),
-            timeline=() if journal is None else tuple(journal.mentioning(names)),
-            plan=None if journal is None else journal.plan(pair_id),
+            timeline=() if journal is None else tuple(journal.mentioning(names, pair["decided_ns"])),
+            plan=None if journal is None else journal.plan(pair_id, pair["decided_ns"]),
         )
 
     def last_run_id(self) -> int | None:

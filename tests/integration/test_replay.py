@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.support import run_arb
+from tests.support.journals import lay_open
 
 CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
 SYMBOLS = '[run]\nsymbols = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT", "BTX/USDT"]\n'
@@ -83,6 +84,7 @@ def _a_tape_is_never_written_over(folder: Path) -> None:
 
 
 def _a_journal_that_says_otherwise_is_told(folder: Path) -> None:
+    lay_open(folder / "var" / "sandbox.journal.sqlite")
     with sqlite3.connect(folder / "var" / "sandbox.journal.sqlite") as journal:
         changed = journal.execute(
             'UPDATE entries SET payload = replace(payload, \'"role":"entry"\', \'"role":"hedge"\') WHERE id ='

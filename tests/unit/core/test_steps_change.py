@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from arb.core.commands import PlaceOrder
-from arb.core.events import InstrumentListed
+from arb.core.events import InstrumentListed, VenueListed
 from arb.core.records import IncidentRecord
 from arb.market.order import Side
 from arb.market.scale import Scale
@@ -45,6 +45,18 @@ def test_a_finer_step_puts_the_books_of_its_symbol_on_a_finer_scale_and_leaves_t
         assert floor.books.levels(venue, BTC, Side.SELL) == [(D("99.9"), D(5))]
     assert floor.change("gate", BTC, "", "100x0 100.00001x3").error is None
     assert floor.books.levels("gate", BTC, Side.BUY) == [(D("100.00001"), D(3))]
+
+
+def test_what_a_venue_lists_at_a_start_counts_for_each_instrument() -> None:
+    floor = open_floor()
+    known = floor.engine.state.instruments
+    listed = (
+        msgspec.structs.replace(known["gate", BTC], tick=D("0.00001")),
+        msgspec.structs.replace(known["gate", ETH], min_size=D(7)),
+    )
+    floor.tell(VenueListed(venue="gate", instruments=listed))
+    assert (known["gate", BTC], known["gate", ETH]) == listed
+    assert floor.books.scales[BTC].price_exp == 7
 
 
 def test_a_step_that_the_scale_holds_already_changes_terms_and_no_scale() -> None:

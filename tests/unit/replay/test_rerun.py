@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 import pytest
@@ -27,6 +29,7 @@ from arb.core.events import (
     RunEnded,
     RunStarted,
     StoreStateChanged,
+    VenueListed,
 )
 from arb.core.records import ControlRecord, IncidentRecord, RunRecord
 from arb.core.risk.limits import PlaceRate
@@ -104,8 +107,8 @@ class InMemoryRun:
         self.tell(
             RunStarted(run_id=1, nonce=1, mode="sandbox", sandbox_id="s", account_ids=accounts, seed=1, version="t")
         )
-        for instrument in APART if apart else INSTRUMENTS:
-            self.tell(InstrumentListed(instrument=instrument))
+        for venue, listed in groupby(APART if apart else INSTRUMENTS, attrgetter("venue")):
+            self.tell(VenueListed(venue=venue, instruments=tuple(listed)))
         for venue in VENUES:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=0))
             self.tell(a_balance(venue, {"USDT": "100000", "BTC": "10"}, asked_ns=self.now_ns))

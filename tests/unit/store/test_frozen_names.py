@@ -67,6 +67,7 @@ ClockMeasured: seq? t_ns? venue offset_ns error_ns
 ClockDoubted: seq? t_ns? venue
 ClockAnchored: seq? t_ns? shifted_ns left_ns text
 InstrumentListed: seq? t_ns? instrument
+VenueListed: seq? t_ns? venue instruments
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?

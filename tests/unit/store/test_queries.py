@@ -83,7 +83,7 @@ def test_the_story_of_a_pair_holds_everything_that_names_it(reader: LedgerReader
 
 def test_the_plan_of_a_pair_is_found_among_those_of_other_pairs(journal: Journal) -> None:
     journal.append(an_event(1), keep(1, a_plan(17), a_plan(1), a_plan(2)))
-    assert [journal.reader().plan(pair_id) for pair_id in (1, 17, 7)] == [a_plan(1), a_plan(17), None]
+    assert [journal.reader().plan(pair_id, 0) for pair_id in (1, 17, 7)] == [a_plan(1), a_plan(17), None]
 
 
 def test_a_runs_totals_are_exact(reader: LedgerReader) -> None:
