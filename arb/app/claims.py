@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import socket
@@ -9,10 +10,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from arb.clock import Clock
-from arb.errors import StoreError
+from arb.errors import ConfigError, StoreError
 from arb.live.node import OnLedgerState
 from arb.store.database import parse_url, sqlite_file
 from arb.store.guards import AccountLocks, place_of_lock
+
+log = logging.getLogger(__name__)
 
 NAME_BITS = 64
 
@@ -63,8 +66,10 @@ class Claims:
         """Claim nothing yet; the lock of the journal is held."""
         self.patient = False
         """Whether a database that does not answer only keeps pairs from opening, and is no error."""
+        self._blocks = blocks
         self._locks = AccountLocks(journal, ())
         self._lease = None
+        self._asking: list[asyncio.Task[None]] = []
         if sqlite_file(parse_url(db_url)) is None:
             from arb.store.lease import AccountLease, Holder  # loads the driver
 
@@ -83,15 +88,33 @@ class Claims:
         """
         asked = tuple(account_ids)
         self._locks.add(asked)
-        if self._lease is not None:
-            try:
+        if self._lease is None:
+            return
+        if self.patient and self._blocks.cause is not None:
+            # Legs may be naked: they do not wait for the time-outs of a database that is known to be away.
+            what = f"claim of {', '.join(asked)}"
+            self._blocks.say(what, f"{what}: the database has not answered yet")
+            self._asking.append(asyncio.create_task(self._claim_later(what, asked)))
+            return
+        try:
+            await asyncio.to_thread(self._lease.take, asked)
+        except StoreError:
+            if not self.patient:
+                raise
+
+    async def _claim_later(self, what: str, asked: tuple[str, ...]) -> None:
+        assert self._lease is not None
+        try:
+            with contextlib.suppress(StoreError):  # it goes on asking, and says itself what it hears
                 await asyncio.to_thread(self._lease.take, asked)
-            except StoreError:
-                if not self.patient:
-                    raise
+            self._blocks.say(what, None)
+        except ConfigError as refused:
+            log.critical("%s; nothing opens in this run, and open pairs are finished", refused)
+            self._blocks.say(what, str(refused))
 
     async def release(self) -> None:
         """Let other engines in."""
         if self._lease is not None:
+            await asyncio.gather(*self._asking)
             await asyncio.to_thread(self._lease.close)
         self._locks.release()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from arb.errors import ConfigError, StoreError
 from arb.store.guards import InstanceLock
 from arb.store.lease import AccountLease, Holder
 from arb.store.migrate import upgrade
+from tests.support.postgres_proxy import PostgresProxy
 
+CONNECT_TIMEOUT_S = 5.0
 AWAY = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
@@ -95,6 +98,51 @@ def test_where_nothing_waits_for_the_run_a_database_that_is_away_ends_the_start(
 
 def test_where_pairs_wait_it_keeps_new_ones_from_opening(journal: Path, blocks: Blocks) -> None:
     assert "127.0.0.1" in str(claim(AWAY, journal, blocks, "gate-test-claims", patient=True))
+
+
+def test_where_pairs_wait_and_the_database_is_known_to_be_away_nobody_waits_for_it(
+    postgres_url: str, journal: Path, blocks: Blocks
+) -> None:
+    upgrade(postgres_url)
+    with closing(PostgresProxy(postgres_url)) as proxy:
+        proxy.silent.set()
+        blocks.say("rows", "away")
+
+        async def scenario() -> None:
+            claims = Claims(proxy.url, journal, SystemClock(), random.Random(1), blocks)
+            claims.patient = True
+            async with asyncio.timeout(CONNECT_TIMEOUT_S / 2):
+                await claims.claim(["gate-test-claims"])
+            blocks.say("rows", None)
+            assert "has not answered yet" in str(blocks.cause), "rows that are taken again say nothing of accounts"
+            proxy.cut()
+            proxy.silent.clear()
+            free = asyncio.Event()
+            blocks.listen(lambda blocked, _: None if blocked else free.set(), "")
+            await free.wait()
+            await claims.release()
+
+        asyncio.run(scenario())
+
+
+def test_what_another_trades_when_the_database_comes_back_stays_shut(
+    postgres_url: str, journal: Path, blocks: Blocks
+) -> None:
+    upgrade(postgres_url)
+    other = AccountLease(postgres_url, Holder("run-1", None, "elsewhere", 7), SystemClock(), lambda _: None)
+    other.take(["gate-test-claims"])
+
+    async def scenario() -> None:
+        blocks.say("rows", "away")
+        claims = Claims(postgres_url, journal, SystemClock(), random.Random(1), blocks)
+        claims.patient = True
+        await claims.claim(["gate-test-claims"])
+        blocks.say("rows", None)
+        await claims.release()
+
+    asyncio.run(scenario())
+    other.close()
+    assert "already traded by process 7 on elsewhere" in str(blocks.cause)
 
 
 def test_an_account_that_another_trades_is_refused_however_patient_the_run(
