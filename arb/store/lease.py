@@ -124,7 +124,7 @@ class AccountLease:
         self._session: _Session | None = None
         self._wanted: set[str] = set()
         self._held: set[str] = set()
-        self._confirmed_ns = 0
+        self._confirmed_ns = self._due_ns = 0
         self._cause: str | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
@@ -165,29 +165,32 @@ class AccountLease:
 
     def _run(self) -> None:
         """Renew the lease, or take it again, until closed."""
-        due_ns = self._clock.monotonic_ns() + int(self._pace.renew_s * NS_PER_S)
         while not self._end.wait(TICK_S):
-            now_ns = self._clock.monotonic_ns()
-            if self._cause is None and now_ns - self._confirmed_ns > STALE_S * NS_PER_S:
-                self._report(f"ledger {mask_url(self._db_url)}: the lease of the accounts could not be renewed in time")
-            elif now_ns < due_ns and not (self._session and self._session.has_ended()):
-                continue
-            with self._turn:
-                try:
-                    self._renew()
-                    self._hold(0)
-                    self._report(None)
-                    due_ns = now_ns + int(self._pace.renew_s * NS_PER_S)
-                except ArbError as error:
-                    self._report(str(error))
-                    due_ns = now_ns + int(self._pace.retry_s * NS_PER_S)
+            try:
+                self._keep()
+            except Exception as error:  # the top of a thread: whatever it is, trading must learn of it
+                self._report(str(error) if isinstance(error, ArbError) else f"{type(error).__name__}: {error}")
+
+    def _keep(self) -> None:
+        now_ns, session = self._clock.monotonic_ns(), self._session
+        if self._cause is None and now_ns - self._confirmed_ns > STALE_S * NS_PER_S:
+            self._report(f"ledger {mask_url(self._db_url)}: the lease could not be renewed in time")
+        elif now_ns < self._due_ns and (session is None or not session.has_ended()):
+            return
+        self._due_ns = now_ns + int(self._pace.retry_s * NS_PER_S)
+        with self._turn:
+            self._renew()
+            self._hold(0)
+            self._report(None)
+        self._due_ns = now_ns + int(self._pace.renew_s * NS_PER_S)
 
     def _report(self, cause: str | None) -> None:
+        cause = cause and f"accounts are not held: {cause}"
         changed, self._cause = self._cause != cause, cause
         if not changed:
             return
         if cause is not None:
-            log.error("%s; nothing opens until the accounts are held", cause)
+            log.error("%s; nothing opens until they are", cause)
         else:
             log.warning("the accounts are held again")
         self._on_change(cause)
@@ -253,10 +256,10 @@ class AccountLease:
             f" VALUES (%s, %s, %s, %s, %s, {_NOW}, {_NOW}) ON CONFLICT (account_id) DO NOTHING",
             [account_id, *mine],
         )
-        row = connection.execute(
-            f"SELECT {_COLUMNS} FROM account_leases WHERE account_id = %s FOR UPDATE",
-            [account_id],
-        ).fetchone()
+        found = f"SELECT {_COLUMNS} FROM account_leases WHERE account_id = %s FOR UPDATE"
+        row = connection.execute(found, [account_id]).fetchone()
+        if row is None:
+            raise _Lingers(f"ledger {mask_url(self._db_url)}: the lease of {account_id} was given up just now")
         lease = Lease(Holder(*row[:4]), *row[4:])
         if not session.pooled:
             key = [_CLASS, _key(account_id)]
@@ -264,9 +267,7 @@ class AccountLease:
                 if made.rowcount:  # no lease, and yet a lock: it is in another schema of the database
                     raise HeldElsewhere(account_id, _locker(connection, account_id))
                 if lease.has_died(mine) or lease.holder == mine:
-                    raise _Lingers(
-                        f"ledger {mask_url(self._db_url)}: the session of {lease} is over, and goes on there"
-                    )
+                    raise _Lingers(f"ledger {mask_url(self._db_url)}: has not yet ended the session of {lease}")
                 raise HeldElsewhere(account_id, str(lease))
             locked.append(account_id)
         if not lease.is_free(mine):
@@ -304,7 +305,7 @@ class AccountLease:
 
 
 class _Lingers(StoreError):
-    """The lock is still held by the session of a process that has ended, or of our own that broke."""
+    """It is over in a moment: the lock of a process that has ended, or of a session of our own that broke, or a lease."""
 
 
 class _Session:

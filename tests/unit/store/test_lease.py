@@ -332,6 +332,27 @@ def test_a_machine_that_was_suspended_counts_its_lease_as_lost_until_it_is_renew
     assert told.causes[1] is None
 
 
+class Broken(SystemClock):
+    """A clock that cannot be read while it is broken: a fault that nobody foresaw."""
+
+    broken = False
+
+    def monotonic_ns(self) -> int:
+        if self.broken:
+            raise RuntimeError("no time")
+        return super().monotonic_ns()
+
+
+def test_a_fault_that_nobody_foresaw_is_reported_and_ends_no_thread(url: str, lease_of: Open) -> None:
+    clock = Broken()
+    first, told = lease_of(url, host(1), clock=clock)
+    first.take(["gate-1"])
+    clock.broken = True
+    told.wait_for(lambda causes: "RuntimeError: no time" in str(causes[-1:]))
+    clock.broken = False
+    told.wait_for(lambda causes: causes[-1] is None)
+
+
 def test_a_hosts_clock_that_is_years_off_makes_no_lease_longer_or_shorter(url: str, lease_of: Open) -> None:
     lease_of(url, host(1), clock=ManualClock(1))[0].take(["gate-1"])
     [(ahead_s,)] = query(url, f"SELECT abs({NOW} - renewed_ns) / 1000000000 FROM account_leases")
