@@ -70,7 +70,8 @@ mutants: $(DEV_READY)
 proof: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.proof $(ARGS)
 
-# Each program in an environment of its own; one that cannot be installed is skipped, and pytest says so.
+# Each program in an environment of its own; one that cannot be installed is skipped, and pytest says so. hummingbot, which is no
+# package, runs as well where it was compiled by the recipe in docs/SANDBOX.md.
 STRANGERS := build/strangers
 STRANGERS_PYTHON ?= $(or $(shell for p in python3.13 python3.12; do $$p -c "" 2>/dev/null && echo $$p && break; done),$(PYTHON))
 

@@ -18,6 +18,7 @@ from arb.app.build import (
     sandbox_venues,
     symbols_of,
 )
+from arb.app.claims import Blocks, Claims, call_soon
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings
 from arb.core.events import TroubleReported
@@ -35,7 +36,6 @@ from arb.live.view import log_lines, show_live
 from arb.masking import SECRETS
 from arb.signals import on_stop_signal
 from arb.store.database import mask_url
-from arb.store.guards import AccountLocks
 from arb.store.journal import Journal
 from arb.store.journal_upkeep import Upkeep, story_kept
 from arb.store.ledger import Ledger
@@ -85,6 +85,7 @@ class Run:
         self._upkeep: Upkeep | None = None
         self._stop = asyncio.Event()
         self._ledger_blocked: str | None = None
+        self._blocks = Blocks()
         self._ledger: Ledger | None = None
         self._signals = 0
         self._starting: asyncio.Task[Any] | None = None
@@ -104,9 +105,10 @@ class Run:
         try:
             self._upkeep = Upkeep(self._journal_path, story_kept(self._clock, self._settings.store.keep_story_days))
             self._ledger_blocked = ready_ledger(self._db, journal)
+            self._blocks.say("rows", self._ledger_blocked)
             self._open_tape(journal)
-            async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, locks):
-                return await self._trade(self._parts(journal, sandbox, gateways, locks), journal, sandbox)
+            async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, claims):
+                return await self._trade(self._parts(journal, sandbox, gateways, claims), journal, claims, sandbox)
         except asyncio.CancelledError:
             if self._signals < 2:
                 raise
@@ -128,7 +130,7 @@ class Run:
         loop = asyncio.get_running_loop()
         try:
             self._tape = Taping(
-                self._options.tape, lambda cause: _call_soon(loop, lambda: self._on_trouble(IncidentKind.TAPE, cause))
+                self._options.tape, lambda cause: call_soon(loop, lambda: self._on_trouble(IncidentKind.TAPE, cause))
             )
         except StoreError as error:
             if not journal.restore(()).pairs:
@@ -164,8 +166,8 @@ class Run:
     @contextlib.asynccontextmanager
     async def _gateways(
         self, journal: Journal, sandbox: Sandbox
-    ) -> AsyncIterator[tuple[dict[str, OrderGateway], AccountLocks]]:
-        """Make the gateways; their accounts are locked by key at once, and by their own ids once the venues report them."""
+    ) -> AsyncIterator[tuple[dict[str, OrderGateway], Claims]]:
+        """Make the gateways; their accounts are claimed by key at once, and by their own ids once the venues report them."""
         require_venues_of(left_open(journal, sandbox.sandbox_id), self._settings.venues.enabled())
         SECRETS.hide(
             value
@@ -176,16 +178,21 @@ class Run:
         gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng)
         if self._wrap is not None:
             gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
-        locks = AccountLocks(self._journal_path, (gateway.account_id for gateway in gateways.values()))
+        claims = Claims(self._db, self._journal_path, self._clock, self._rng, self._blocks)
+        claims.patient = bool(journal.restore(()).pairs)
         try:
-            yield gateways, locks
+            await claims.claim(gateway.account_id for gateway in gateways.values())
+            yield gateways, claims
         finally:
             await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
-            locks.release()
+            await claims.release()
 
-    async def _trade(self, parts: Parts, journal: Journal, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
+    async def _trade(
+        self, parts: Parts, journal: Journal, claims: Claims, sandbox: Sandbox
+    ) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
         await node.start()
+        claims.patient = True
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
@@ -207,22 +214,22 @@ class Run:
         ceiling_net = await sandbox.ceiling_net()
         return self._summary(ended_ns, sandbox_id=sandbox.sandbox_id, ceiling_net=ceiling_net), exit_code
 
-    def _parts(
-        self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway], locks: AccountLocks
-    ) -> Parts:
+    def _parts(self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway], claims: Claims) -> Parts:
         settings, options = self._settings, self._options
         endpoints = {venue: found[0] for venue, found in sandbox_venues(settings, sandbox).items()}
         loop = asyncio.get_running_loop()
+        blocked = self._blocks.cause
 
         def make_ledger(on_state: OnLedgerState) -> Ledger:
+            self._blocks.listen(on_state, blocked)
             retention = Retention(self._clock, settings.store.keep_untraded_days)
             self._ledger = Ledger(
                 self._db,
                 journal,
-                lambda blocked, cause: _call_soon(loop, lambda: on_state(blocked, cause)),
+                lambda blocked, cause: call_soon(loop, lambda: self._blocks.say("rows", cause if blocked else None)),
                 retention=retention,
                 blocked=self._ledger_blocked,
-                on_set_aside=lambda refused: _call_soon(loop, lambda: self._on_set_aside(refused)),
+                on_set_aside=lambda refused: call_soon(loop, lambda: self._on_set_aside(refused)),
             )
             return self._ledger
 
@@ -253,8 +260,8 @@ class Run:
             tape=self._tape,
             jobs=lambda _: (sandbox.watch(),),
             view=self._view,
-            ledger_blocked=self._ledger_blocked,
-            claim=locks.add,
+            ledger_blocked=blocked,
+            claim=claims.claim,
         )
 
     async def _keep_small(self, journal: Journal) -> bool:
@@ -314,9 +321,3 @@ class Run:
             now_ns=now_ns,
             report_currency=self._settings.run.report_currency,
         )
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
-    """Run `act` on the loop's thread, unless the loop is gone."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(act)

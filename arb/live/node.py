@@ -128,7 +128,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Callable[["Node"], Iterable[Job]] = lambda _: ()
     view: Callable[["Node"], Job] | None = None
     ledger_blocked: str | None = None
-    claim: Callable[[Iterable[str]], None] = lambda _: None
+    claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
 
 
 class Node:
@@ -171,7 +171,8 @@ class Node:
         state = restored_on(parts.journal, parts.gateways.values(), parts.clock.wall_ns())
         self._former = state.former_accounts
         accounts = present_accounts(parts.gateways, self._former)
-        parts.claim(accounts.values())
+        if parts.claim is not None:
+            await parts.claim(accounts.values())
         with self._untraded.explained(listed, self._absent):
             universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
         books = parts.make_books(universe)
@@ -318,7 +319,10 @@ class Node:
         One that cannot be used stays out, and an incident says why: with the others it goes on.
         """
         try:
-            connections = self._join_venue(venue, await self._arrivals.later(venue))
+            instruments = await self._arrivals.later(venue)
+            if self._parts.claim is not None:
+                await self._parts.claim((self._account_at(venue),))
+            connections = self._join_venue(venue, instruments)
             gateways = [self._parts.gateways[venue]]
             await self._ask_first(gateways, await compared(gateways))
         except InvariantError as error:
@@ -331,19 +335,22 @@ class Node:
             return self.runner.emit(TroubleReported(kind=kind, text=text))
         await asyncio.gather(*self._jobs_at(venue, connections))
 
+    def _account_at(self, venue: str) -> str:
+        """Return the account of a venue that answers, by its present name."""
+        gateway = self._parts.gateways[venue]
+        self._former = present_names(self._former, dict.fromkeys(gateway.former_ids, gateway.account_id))
+        return present_accounts({venue: gateway}, self._former)[venue]
+
     def _join_venue(self, venue: str, instruments: tuple[Instrument, ...]) -> Iterable[str]:
         """Let the engine take in a venue that answers; return its public connections."""
-        gateway, state = self._parts.gateways[venue], self.engine.state
-        self._former = present_names(self._former, dict.fromkeys(gateway.former_ids, gateway.account_id))
-        account_id = present_accounts({venue: gateway}, self._former)[venue]
-        self._parts.claim((account_id,))
+        state = self.engine.state
         awaited = [symbol for other in state.absent if other != venue for symbol in self._parts.symbols[other]]
         connections = joining(instruments, state.instruments.values(), awaited)
         carried = {native for natives in connections.values() for native in natives}
         self.runner.take(
             VenueArrived(
                 venue=venue,
-                account_id=account_id,
+                account_id=self._account_at(venue),
                 former_account_ids=self._former,
                 instruments=tuple(one for one in instruments if one.native_symbol in carried),
                 connections=connections,

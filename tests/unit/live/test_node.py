@@ -215,7 +215,7 @@ async def never() -> int:
 def test_an_account_that_somebody_else_trades_ends_the_start_before_anything_is_written_down() -> None:
     claimed: list[str] = []
 
-    def claim(accounts: Iterable[str]) -> None:
+    async def claim(accounts: Iterable[str]) -> None:
         claimed.extend(accounts)
         raise ConfigError("already traded on this machine")
 
