@@ -42,7 +42,7 @@ from arb.live.executor import Executor
 from arb.live.left_behind import Recoverable, left_open, present_accounts, restored_from, restored_on
 from arb.live.runner import JournalWriter, LedgerWriter, Runner, TapeWriter
 from arb.live.tasks import DeadManSwitch, DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
-from arb.live.universe import Universe, joining
+from arb.live.universe import Universe, joining, untraded
 from arb.market.ids import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import JournalState
@@ -157,6 +157,8 @@ class Node:
         accounts = present_accounts(parts.gateways, self._former)
         parts.claim(accounts.values())
         universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
+        for line in untraded(parts.symbols, universe):
+            log.warning("%s", line)
         books = parts.make_books(universe)
         self.engine = Engine(parts.settings, books)
         self.engine.load(restored := restored_from(state))
