@@ -123,7 +123,8 @@ def _address(spec: VenueSpec, site: Site, name: str, given: str) -> str:
     if name != "rest" and parts.path in ("", "/"):
         raise ConfigError(f"{where}: the whole address is meant, with its path, {example}")
     _refuse_foreign(spec, site, where, host)
-    return given.rstrip("/") if name == "rest" else given
+    whole = parts.geturl()  # its scheme in small letters
+    return whole.rstrip("/") if name == "rest" else whole
 
 
 def _split(given: str) -> SplitResult | None:

@@ -158,7 +158,7 @@ def test_the_sites_that_are_documented_are_the_ones_that_are_found() -> None:
 
 
 def test_this_machine_may_take_the_place_of_any_address_without_encryption() -> None:
-    site = resolved("gate", rest="http://127.0.0.1:7000/api/v4/", ws_public="ws://localhost:7000/ws/v4/")
+    site = resolved("gate", rest="HTTP://127.0.0.1:7000/api/v4/", ws_public="ws://localhost:7000/ws/v4/")
     assert site.endpoint.rest == "http://127.0.0.1:7000/api/v4"
     assert site.endpoint.ws_public == "ws://localhost:7000/ws/v4/"
     assert site.endpoint.ws_private == "wss://api.gateio.ws/ws/v4/"
