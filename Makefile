@@ -7,7 +7,7 @@
 #   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
 #   make check   format, lint, strict types, house rules
 #   make faultsim  the whole house from seeds, faults and kills included  SEEDS=200
-#   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE"
+#   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE --jobs 2"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make strangers  trading programs of others against the sandbox      STRANGERS_PYTHON=python3.13
 #   make bench   the speed table, as ratios to the peers

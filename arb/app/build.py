@@ -3,10 +3,8 @@
 import logging
 import random
 from collections.abc import Container, Iterable, Mapping
-from contextlib import closing
-from pathlib import Path
 
-from arb.clock import Clock, ManualClock
+from arb.clock import Clock
 from arb.config import Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.orders.reconciler import absence_proof_ms
@@ -15,9 +13,7 @@ from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
 from arb.store.journal import Journal
-from arb.store.journal_reader import JournalReader
 from arb.store.ledger import prepare_ledger
-from arb.store.retention import Retention, forget_old_story
 from arb.venues.addresses import origins_of
 from arb.venues.base import OrderGateway
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
@@ -147,24 +143,6 @@ def require_venues_of(pairs: Iterable[OpenPair], enabled: Container[str]) -> Non
             f"[venues]: {names} is not enabled, and pairs with orders there have not ended: {waiting}: set enabled = true "
             "until they have; a venue that is down keeps no other from trading"
         )
-
-
-def open_journal(path: Path, clock: Clock, history_days: int) -> Journal:
-    """Open a run's journal, dropping old entries (not rows): those of before `history_days` days.
-
-    These count from the last entry at the latest, for the system's clock may be a year ahead: nobody has compared it yet.
-    """
-    now = ManualClock(min(clock.wall_ns(), _last_ns(path)))
-    if forget_old_story(path, Retention(now, history_days).due_before_ns()):
-        log.info("the journal's entries of before the last %d days were dropped, and every row kept", history_days)
-    return Journal.open(path, clock)
-
-
-def _last_ns(path: Path) -> int:
-    if not path.exists():
-        return 0
-    with closing(JournalReader.open(path)) as reader:
-        return reader.last_ns()
 
 
 def ready_ledger(url: str, journal: Journal) -> str | None:

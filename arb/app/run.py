@@ -13,7 +13,6 @@ from arb.app import stores
 from arb.app.build import (
     build_sandbox_gateways,
     engine_settings,
-    open_journal,
     ready_ledger,
     require_venues_of,
     require_way_out,
@@ -39,6 +38,7 @@ from arb.signals import on_stop_signal
 from arb.store.database import mask_url
 from arb.store.guards import AccountLocks
 from arb.store.journal import Journal
+from arb.store.journal_upkeep import Upkeep, story_kept
 from arb.store.ledger import Ledger
 from arb.store.projector import require_journal
 from arb.store.retention import Retention
@@ -85,6 +85,7 @@ class Run:
         self._started_trading_ns = 0
         self._tape: Taping | None = None
         self._node: Node | None = None
+        self._upkeep: Upkeep | None = None
         self._stop = asyncio.Event()
         self._ledger_blocked: str | None = None
         self._ledger: Ledger | None = None
@@ -100,14 +101,15 @@ class Run:
         self._starting = asyncio.current_task()
         require_socket(self._journal_path)
         require_journal(self._db, self._journal_path)
-        journal = open_journal(self._journal_path, self._clock, self._settings.store.keep_story_days)
+        journal = Journal.open(self._journal_path, self._clock)
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
+            self._upkeep = Upkeep(self._journal_path, story_kept(self._clock, self._settings.store.keep_story_days))
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._open_tape(journal)
             async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, locks):
-                return await self._trade(self._parts(journal, sandbox, gateways, locks), sandbox)
+                return await self._trade(self._parts(journal, sandbox, gateways, locks), journal, sandbox)
         except asyncio.CancelledError:
             if self._signals < 2:
                 raise
@@ -115,6 +117,8 @@ class Run:
         finally:
             if self._tape is not None:
                 self._tape.close()
+            if self._upkeep is not None:
+                self._upkeep.close()  # before the journal, which clears up as the last to let go of the file
             journal.close()
 
     def _open_tape(self, journal: Journal) -> None:
@@ -187,9 +191,10 @@ class Run:
             await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
             locks.release()
 
-    async def _trade(self, parts: Parts, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
+    async def _trade(self, parts: Parts, journal: Journal, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
         await node.start()
+        journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
         control = ControlServer(self._journal_path, requests.answer)
@@ -248,6 +253,7 @@ class Run:
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),
+            upkeep=partial(self._keep_small, journal),
             halt_file_of=self._journal_path,
             dedicated=frozenset(
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
@@ -258,6 +264,14 @@ class Run:
             ledger_blocked=self._ledger_blocked,
             claim=locks.add,
         )
+
+    async def _keep_small(self, journal: Journal) -> bool:
+        """Compress or trim a piece of the journal; return whether there was one. A full disk is for trades."""
+        assert self._upkeep is not None
+        change = None if journal.reserve_touched else await asyncio.to_thread(self._upkeep.due)
+        if change is not None:
+            journal.replace(change)
+        return change is not None
 
     def _view(self, node: Node) -> Coroutine[Any, Any, None]:
         if self._live_view:

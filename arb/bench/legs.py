@@ -212,7 +212,7 @@ def _pointed_at(ccxt: Any, port: int) -> Any:
 
 def _gateway(clock: Clock, port: int, entry: OrderEntry) -> VenueGateway:
     address = f"127.0.0.1:{port}"
-    return build_gateway(
+    gateway = build_gateway(
         spec_of("gate"),
         Site(
             environment=Environment.TESTNET,
@@ -231,6 +231,8 @@ def _gateway(clock: Clock, port: int, entry: OrderEntry) -> VenueGateway:
         ),
         entry=entry,
     )
+    gateway.value_sales(lambda _: Decimal("60100.5"))
+    return gateway
 
 
 def _order(number: int, venue: str, side: Side, clock: Clock) -> PlaceOrder:

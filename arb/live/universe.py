@@ -50,21 +50,6 @@ def universe_of(instruments: Iterable[Instrument], awaited: Mapping[str, Sequenc
     return Universe(shared, scales, {(i.venue, i.symbol): row for row, i in enumerate(shared)}, awaited)
 
 
-def untraded(wanted: Mapping[str, Sequence[str]], universe: Universe) -> list[str]:
-    """Say of each symbol that is wanted and not traded why: whoever misspelled one should not have to find out.
-
-    `wanted`: symbols by venue, the absent ones included; what these may list is not judged.
-    """
-    traded = {instrument.symbol for instrument in universe.instruments}
-    awaited = {symbol for symbols in universe.awaited.values() for symbol in symbols}
-    missing = dict.fromkeys(symbol for symbols in wanted.values() for symbol in symbols)
-    return [
-        f"[run] symbols: {symbol} is not traded: fewer than two of the venues that may trade it list it: correct it, or drop it"
-        for symbol in missing
-        if symbol not in traded and symbol not in awaited
-    ]
-
-
 def joining(
     instruments: Iterable[Instrument], known: Iterable[Instrument], awaited: Iterable[str]
 ) -> dict[str, tuple[str, ...]]:

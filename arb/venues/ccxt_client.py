@@ -222,6 +222,7 @@ def _plain(number: Decimal) -> str:
 class Signer(Protocol):
     """The part of a venue's client that a gateway uses."""
 
+    guard: SigningGuard
     server_offset_ns: int
     timeout_on_exit: int
 

@@ -25,6 +25,8 @@ from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
 _LOG = logging.getLogger(__name__)
+ODD_MAX = 5000
+"""More pairs than any venue lists."""
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -162,7 +164,7 @@ def read_listing(venue: str, rows: Iterable[Any], read: Callable[[Any], Instrume
     """Return the readable instruments by symbol.
 
     A listing holds thousands of symbols that are none of our business; one that is odd must not hide the others. Raises
-    `VenueProtocolError` when not one can be read.
+    `VenueProtocolError` when not one can be read, or `ODD_MAX` cannot be: that is no listing, and is read no further.
     """
     listed: dict[str, Instrument] = {}
     odd: list[VenueProtocolError] = []
@@ -176,8 +178,10 @@ def read_listing(venue: str, rows: Iterable[Any], read: Callable[[Any], Instrume
             odd.append(VenueProtocolError(venue, f"symbol: {error}"))
         else:
             listed[instrument.symbol] = instrument
+        if len(odd) >= ODD_MAX:
+            break
     if odd:
-        if not listed:
+        if not listed or len(odd) >= ODD_MAX:
             raise odd[0]
         _LOG.warning("%s: %d symbols of the listing cannot be read, the first one: %s", venue, len(odd), odd[0])
     return listed

@@ -127,12 +127,16 @@ Address = Callable[[], Awaitable[str]]
 
 
 class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):
-    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two messages of ours."""
+    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two messages of ours.
+
+    `lifetime_s`: after how long the venue ends every connection; 0 where it documents no such limit.
+    """
 
     connect_timeout_s: float = 10.0
     heartbeat_s: float = 5.0
     silence_s: float = 20.0
     send_gap_s: float = 0.0
+    lifetime_s: float = 0.0
 
 
 def fixed(url: str) -> Address:

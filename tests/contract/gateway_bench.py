@@ -45,7 +45,7 @@ class Bench:
     def gateway(self, secret: str | None = None) -> VenueGateway:
         """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
         site, own = sandbox_access(self.venue, self.sandbox.info["venues"][self.venue])
-        return build_gateway(
+        gateway = build_gateway(
             spec_of(self.venue),
             site,
             Credentials(key=own.key, secret=secret or own.secret, passphrase=own.passphrase),
@@ -59,6 +59,8 @@ class Bench:
             sandbox_id=self.sandbox.info["sandbox_id"],
             entry=self.entry,
         )
+        gateway.value_sales(lambda _: Decimal(50_000))
+        return gateway
 
     def run(self, story: Callable[[VenueGateway], Awaitable[Result]]) -> Result:
         """Run one story on a gateway that knows its listing, and whose order socket, if it has one, is up."""

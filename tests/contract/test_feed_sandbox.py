@@ -54,6 +54,8 @@ class Watch:
         for resync in result.resyncs:
             self.resyncs += 1
             self.feed.resync(resync.native_symbol)
+        if result.notice is not None:
+            self.feed.on_notice(result.notice)
         self.changed.set()
 
     def _on_event(self, event: AnyEvent) -> None:

@@ -101,6 +101,20 @@ def test_an_order_beyond_the_guard_is_not_sent_at_all(bench: Bench) -> None:
     assert (answer.code, answer.sent_ns) == ("guard_symbol", 0)
 
 
+def test_a_sale_that_nothing_values_is_not_sent_at_all(bench: Bench) -> None:
+    order = an_order("50000", "0.01", side=Side.SELL)
+
+    async def sell(gateway: VenueGateway) -> PlaceAnswer:
+        gateway.value_sales(lambda _: None)
+        return await gateway.place(order)
+
+    answer = bench.run(sell)
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.sent_ns) == ("guard_reference", 0)
+    assert not bench.orders(order.client_order_id)
+
+
 def test_a_lost_acknowledgement_is_unknown_and_a_query_finds_order_and_fills(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_ack", "place")

@@ -39,6 +39,7 @@ class Watch:
         self.gateway = build_gateway(
             spec_of(venue), site, credentials, clock=CLOCK, rng=random.Random(5), limits=limits
         )
+        self.gateway.value_sales(lambda _: Decimal(50_000))
 
     def hear(self, event: AnyEvent) -> None:
         """Take one event of the stream."""

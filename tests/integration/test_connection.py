@@ -1,6 +1,7 @@
 """A websocket connection that is kept up, against a small server on loopback: greet, hear, lose, come back."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from aiohttp import WSMsgType, web
 
 from arb.clock import SystemClock
 from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
-from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind
 from arb.market.scale import Scale
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint, fixed
@@ -20,6 +21,7 @@ from arb.venues.private import PrivateStream
 from arb.venues.registry import spec_of
 from arb.venues.rules.retry import Backoff
 from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.network import FRAME_BYTES_MAX
 
 QUICK = ConnectionTiming(connect_timeout_s=2.0, heartbeat_s=0.05, silence_s=0.3)
 SOON = Backoff(first_s=0.01, cap_s=0.02, attempts_max=None, total_s=None)
@@ -170,6 +172,27 @@ def test_a_lost_connection_is_told_and_made_again_and_greeted_anew() -> None:
         assert "closed by the venue" in log.causes[0]
         assert greeted == ["hello"] * 3
         assert log.ups == 3
+
+    asyncio.run(scenario())
+
+
+def test_a_frame_longer_than_the_limit_ends_the_connection_unread() -> None:
+    async def scenario() -> None:
+        async def serve(socket: web.WebSocketResponse, number: int) -> None:
+            await socket.send_str("x" * (FRAME_BYTES_MAX - number))
+            await texts(socket)
+
+        log = Log(2)
+        async with (
+            Server(lambda socket, _: serve(socket, 1)) as longest,
+            Server(lambda socket, _: serve(socket, 0)) as longer,
+        ):
+            calm = ConnectionTiming(connect_timeout_s=5.0)
+            await run_until(connection(longest.url, within := Log(1), calm).run, within.full)
+            await run_until(connection(longer.url, log, calm).run, log.full)
+        assert [len(raw) for raw in within.frames] == [FRAME_BYTES_MAX - 1]
+        assert log.frames == []
+        assert f"exceeds limit {FRAME_BYTES_MAX}" in log.causes[0]
 
     asyncio.run(scenario())
 
@@ -341,6 +364,8 @@ def test_a_resync_subscribes_again_only_after_the_venue_has_confirmed_the_end() 
 
         def on_frame(venue: str, received_ns: int, raw: bytes) -> None:
             frames.append(raw)
+            event, _, native = json.loads(raw)["event"].partition(" ")
+            feed.on_notice(Notice(NoticeKind(f"{event}d"), (native,)))
             if len(frames) == 2:
                 feed.resync("BTC_USDT")
                 feed.resync("BTC_USDT")  # asked again while under way: changes nothing

@@ -82,7 +82,7 @@ SPEC = VenueSpec(
     outcomes=POLICY,
     make_books=_make_books,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
-    stream=ConnectionTiming(send_gap_s=0.15),
+    stream=ConnectionTiming(send_gap_s=0.15, lifetime_s=24 * 3600),
     trading=Trading(
         # A little below the 10/s per user and endpoint that are documented, `account/info` 1/s. One placement in reserve, see
         # `gate/spec.py`.

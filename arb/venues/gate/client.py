@@ -26,7 +26,7 @@ from arb.errors import ConfigError
 from arb.venues.call import Call, HttpRequest, RequestError, body_text, plain, to_json
 from arb.venues.gate.ccxt_methods import GateMethods
 from arb.venues.gate.signing import API_ROOT, Signer, api_signature, rest_headers
-from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, to_decimal, value_of
+from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
 
 LIVE_REST_URL = "https://api.gateio.ws/api/v4"
 LIVE_WS_URL = "wss://api.gateio.ws/ws/v4/"
@@ -252,7 +252,7 @@ def _claim(order: Mapping[str, Any], symbols: Mapping[str, str]) -> OrderClaim:
     symbol, size = symbols.get(native, native), order.get("amount")
     if order.get("type") == "market" and order.get("side") == "buy":
         return OrderClaim(symbol, to_decimal(size))  # a market buy's amount is quote
-    return OrderClaim(symbol, value_of(size, order.get("price")))
+    return limit_claim(symbol, order.get("side"), size, order.get("price"))
 
 
 def _fill(template: str, values: dict[str, Any]) -> str:

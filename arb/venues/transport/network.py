@@ -23,7 +23,6 @@ from arb.venues.call import HttpRequest
 from arb.venues.endpoints import host_of
 from arb.venues.transport.direct import DirectTransport, VenueTransport
 from arb.venues.transport.http import (
-    BODY_BYTES_MAX,
     CONNECTIONS_MAX,
     KEEPALIVE_S,
     AnswerLost,
@@ -36,7 +35,9 @@ from arb.venues.transport.proxy import Proxy, by_way_of, proxy_for
 
 _HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 """The venue's end of the connection is over; where the system cannot report half of an end, only the whole is seen."""
-FRAME_BYTES_MAX = 16 * 1024 * 1024
+FRAME_BYTES_MAX = 1024 * 1024
+"""Of one frame of any stream, in bytes; a longer one ends the connection before it is buffered. The longest documented ones are
+whole books of 400 levels a side, some 50 kB, and an account's first balances, half of that bound with 500 assets."""
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -245,12 +246,13 @@ class SocketTransport:
                 allow_redirects=False,  # a redirect would carry key and signature to a foreign host
                 **_through(proxy, self._tls),
             ) as response:
-                body = await response.content.read(BODY_BYTES_MAX + 1)
-                while len(body) <= BODY_BYTES_MAX and not response.content.at_eof():
-                    body += await response.content.read(BODY_BYTES_MAX + 1 - len(body))
+                most = request.answer_bytes_max
+                body = await response.content.read(most + 1)
+                while len(body) <= most and not response.content.at_eof():
+                    body += await response.content.read(most + 1 - len(body))
                 received_ns = self._clock.wall_ns()
-                if len(body) > BODY_BYTES_MAX:
-                    raise AnswerLost(f"an answer of more than {BODY_BYTES_MAX} bytes")
+                if len(body) > most:
+                    raise AnswerLost(f"an answer of more than {most} bytes")
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return HttpAnswer(response.status, headers, body, sent_ns, received_ns)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:

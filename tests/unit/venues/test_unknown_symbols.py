@@ -154,6 +154,26 @@ def test_the_stream_stays_up_and_reports_each_unknown_symbol_once() -> None:
     assert not any(isinstance(event, PrivateDown | OrderUpdated) for event in told)
 
 
+def test_a_frame_of_many_unreadable_rows_is_one_warning_and_one_loss(caplog: pytest.LogCaptureFixture) -> None:
+    clock, told = a_clock(), list[AnyEvent]()
+    stream = PrivateStream(
+        fixed("wss://venue/private"),
+        MAKERS["gate"](),
+        clock=clock,
+        rng=random.Random(1),
+        offset_ns=lambda: 0,
+        network=Frames(gate_frame("spot.usertrades", *[{}] * 1000)),
+    )
+
+    async def story() -> None:
+        stream_task = asyncio.create_task(stream.run(told.append))
+        await asyncio.sleep(0.1)
+        stream_task.cancel()
+
+    run_virtual(story(), clock)
+    assert len([record for record in caplog.records if record.name.startswith("arb.venues")]) == 1
+
+
 def test_a_query_passes_over_what_is_not_in_the_symbol_asked_for() -> None:
     odd = {"currency_pair": "ODD"}
     lists = GateLists([gate_order(1, "web", **odd)], [gate_order(2)], [gate_fill(3, 2), gate_fill(4, 1, None, **odd)])
