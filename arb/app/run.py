@@ -15,6 +15,7 @@ from arb.app.build import (
     engine_settings,
     ready_ledger,
     require_venues_of,
+    require_way_out,
     sandbox_venues,
     symbols_of,
 )
@@ -44,6 +45,7 @@ from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import OrderGateway
 from arb.venues.build import build_feeds
+from arb.venues.transport.network import SystemNetwork
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,7 @@ class Run:
         self._wrap_journal = wrap_journal
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
+        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
         self._tape: Taping | None = None
@@ -168,14 +171,19 @@ class Run:
         self, journal: Journal, sandbox: Sandbox
     ) -> AsyncIterator[tuple[dict[str, OrderGateway], Claims]]:
         """Make the gateways; their accounts are claimed by key at once, and by their own ids once the venues report them."""
-        require_venues_of(left_open(journal, sandbox.sandbox_id), self._settings.venues.enabled())
+        pairs = left_open(journal, sandbox.sandbox_id)
+        require_venues_of(pairs, self._settings.venues.enabled())
+        if not pairs:  # those wait for a proxy as for venues that are down
+            await require_way_out(
+                self._settings, [site for site, _ in sandbox_venues(self._settings, sandbox).values()]
+            )
         SECRETS.hide(
             value
             for venue in sandbox.announced["venues"].values()
             for name, value in venue.items()
             if name in ("key", "secret", "passphrase")
         )
-        gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng)
+        gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng, self._network)
         if self._wrap is not None:
             gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
         claims = Claims(self._db, self._journal_path, self._clock, self._rng, self._blocks)
@@ -216,7 +224,7 @@ class Run:
 
     def _parts(self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway], claims: Claims) -> Parts:
         settings, options = self._settings, self._options
-        endpoints = {venue: found[0] for venue, found in sandbox_venues(settings, sandbox).items()}
+        sites = {venue: found[0] for venue, found in sandbox_venues(settings, sandbox).items()}
         loop = asyncio.get_running_loop()
         blocked = self._blocks.cause
 
@@ -248,7 +256,7 @@ class Run:
             waits_for_venues=options.mode is Mode.LIVE,
             make_universe=universe_of,
             make_books=partial(books_of, timing=settings.timing),
-            make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng),
+            make_feeds=partial(build_feeds, sites, clock=self._clock, rng=self._rng, network=self._network),
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),

@@ -12,6 +12,7 @@ from arb.config.settings import (
     LiveSettings,
     LogLevel,
     Mode,
+    NetworkSettings,
     ReplayOptions,
     ReviewOptions,
     RunOptions,
@@ -28,6 +29,9 @@ from arb.config.settings import (
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
+from arb.masking import HIDDEN
+from arb.venues.addresses import mixed_environments
+from arb.venues.transport.proxy import masked_proxy
 
 FEE_ROOM_BPS = 100
 """Room for the sale's fee, in bps: dearer than any taker fee of the venues traded at."""
@@ -37,6 +41,7 @@ __all__ = [
     "LiveSettings",
     "LogLevel",
     "Mode",
+    "NetworkSettings",
     "ReplayOptions",
     "ReviewOptions",
     "RunOptions",
@@ -59,8 +64,13 @@ def load_settings(path: Path) -> Settings:
     settings = msgspec.structs.replace(settings, store=placed(settings.store, path.parent))
     for problem in _disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
-    if holds_password(settings.store.url) and path.stat().st_mode & 0o077:
-        raise ConfigError(f"{path}: [store] url holds a password, and others may read the file: chmod 600 {path}")
+    passwords = {
+        "[store] url": holds_password(settings.store.url),
+        "[network] proxy": HIDDEN in masked_proxy(settings.network.proxy),
+    }
+    for key, holds in passwords.items():
+        if holds and path.stat().st_mode & 0o077:
+            raise ConfigError(f"{path}: {key} holds a password, and others may read the file: chmod 600 {path}")
     return settings
 
 
@@ -69,6 +79,8 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     if not settings.run.symbols:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
     if problem := _mixed_quotes(settings.run.symbols):
+        yield problem
+    if problem := _wrong_addresses(settings):
         yield problem
     yield from _unknown_places(settings)
     if settings.store.url and (problem := url_problem(settings.store.url)):
@@ -89,6 +101,15 @@ def _disagreements(settings: Settings) -> Iterable[str]:
                 f"leg_loss_max_bps and a fee of {FEE_ROOM_BPS} bps, so our own guard would refuse legs: lower the notional or "
                 "raise the order value"
             )
+
+
+def _wrong_addresses(settings: Settings) -> str | None:
+    """Say what is wrong with the ways to the venues, or None."""
+    try:
+        settings.network.way_out()
+        return mixed_environments((venue, settings.venues.site(venue)) for venue in settings.venues.enabled())
+    except ConfigError as error:
+        return str(error)
 
 
 def _unknown_places(settings: Settings) -> Iterable[str]:

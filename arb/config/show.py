@@ -9,14 +9,20 @@ from typing import Any
 import msgspec
 
 from arb.config.settings import Settings
+from arb.venues.transport.proxy import masked_proxy
 
 
 def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings as JSON-able values; a key's variable is shown with `set` or `not set`, never its value."""
+    """Return the settings as JSON-able values; `sites` says where each enabled venue is reached.
+
+    A key's variable is shown with `set` or `not set`, never its value.
+    """
     from arb.store.database import mask_url  # late: it loads SQLAlchemy
 
     document: dict[str, Any] = _plain(settings)
     document["store"]["url"] = mask_url(settings.store.url)
+    document["network"]["proxy"] = masked_proxy(settings.network.proxy)
+    document["sites"] = {venue: _plain(settings.venues.site(venue)) for venue in settings.venues.enabled()}
     document["limits"]["in_force"] = list(_in_force(settings))
     document["keys"] = {
         variable: "set" if environment.get(variable) else "not set"
@@ -27,17 +33,25 @@ def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def as_toml(settings: Settings, environment: Mapping[str, str]) -> str:
-    """Return the settings as TOML that reads back to the same settings; what the keys' variables hold is a comment."""
+    """Return the settings as TOML that reads back to the same settings; sites and keys' variables are comments."""
     document = plain(settings, environment)
-    keys = document.pop("keys")
+    keys, sites = document.pop("keys"), document.pop("sites")
     limits = document["limits"]
     in_force = limits.pop("in_force")
     limits |= limits.pop("symbol")
     lines: list[str] = []
     _tables(document, (), lines)
     lines += ["", *(f"# {_sentence(found)}" for found in in_force)]
+    lines += ["", *(f"# {venue}: {_site_text(site)}" for venue, site in sites.items())]
     lines += ["", *(f"# ${variable}: {state}" for variable, state in keys.items())]
     return "\n".join(lines).strip() + "\n"
+
+
+def _site_text(site: Mapping[str, Any]) -> str:
+    endpoint = site["endpoint"]
+    texts = [f"{site['environment']}, {site['region']}", *dict.fromkeys(endpoint.values())]
+    texts += [f"{name}: {value}" for name, value in site["headers"].items()]
+    return f"{'; '.join(texts)}; keys go to {', '.join(site['hosts'])}"
 
 
 def _in_force(settings: Settings) -> Iterator[dict[str, Any]]:

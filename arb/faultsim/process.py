@@ -19,7 +19,7 @@ from arb.live.universe import books_of, universe_of
 from arb.store.journal import Journal
 from arb.store.journal_upkeep import Upkeep, story_kept
 from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
-from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox_access
+from arb.venues.endpoints import Credentials, OrderEntry, Site, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
@@ -50,7 +50,7 @@ class Process:
         self.up = asyncio.Event()
         """Set when the start is done."""
         self._plan = plan
-        self._access: dict[str, tuple[VenueEndpoint, Credentials]] = {
+        self._access: dict[str, tuple[Site, Credentials]] = {
             spec.name: sandbox_access(spec.name, announced["venues"][spec.name])
             for spec in TRADED
             if spec.name in announced["venues"]
@@ -124,7 +124,7 @@ class Process:
     def _parts(self, journal: Journal) -> Parts:
         gateways = {spec.name: self._gateway(spec) for spec in TRADED if spec.name in self._access}
         simulated = FaultyJournal(journal, self._disk, self._reserve, self._life, self._watcher, self._true_ns)
-        endpoints = {venue: endpoint for venue, (endpoint, _) in self._access.items()}
+        sites = {venue: site for venue, (site, _) in self._access.items()}
 
         def make_ledger(on_state: OnLedgerState) -> FaultyLedger:
             self._ledger = FaultyLedger(self._files, journal, self._disk, self._life, self._true_ns, on_state)
@@ -144,7 +144,7 @@ class Process:
             gateways=gateways,
             make_universe=universe_of,
             make_books=partial(books_of, timing=self._plan.timing),
-            make_feeds=partial(build_feeds, endpoints, clock=self.clock, rng=self._rng, network=self._network),
+            make_feeds=partial(build_feeds, sites, clock=self.clock, rng=self._rng, network=self._network),
             on_alert=lambda text: None,
             sync=simulated.sync,
             upkeep=partial(self._keep_small, journal),
@@ -156,7 +156,7 @@ class Process:
 
     def _settings(self) -> EngineSettings:
         plan = self._plan
-        limits = GatewayLimits(hosts=(), symbols=())
+        limits = GatewayLimits(symbols=())
         return EngineSettings(
             limits=plan.limits,
             timing=plan.timing,
@@ -170,18 +170,18 @@ class Process:
         )
 
     def _gateway(self, spec: VenueSpec) -> VenueGateway:
-        endpoint, credentials = self._access[spec.name]
+        site, credentials = self._access[spec.name]
         # Questions are waited for less long than by default, so that less of the market has to be simulated.
         patience = GatewayTiming(
             place_timeout_s=self._plan.place_timeout_s, cancel_timeout_s=2.0, read_timeout_s=2.0, pace_timeout_s=5.0
         )
         return build_gateway(
             spec,
-            endpoint,
+            site,
             credentials,
             clock=self.clock,
             rng=self._rng,
-            limits=GatewayLimits(hosts=("127.0.0.1",), symbols=self._plan.symbols, timing=patience),
+            limits=GatewayLimits(symbols=self._plan.symbols, timing=patience),
             sandbox_id=self._sandbox_id,
             network=self._network,
             entry=self._entry(spec),

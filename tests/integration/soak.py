@@ -107,11 +107,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=int, default=30)
     parser.add_argument("--symbols", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--folder", type=Path, default=None, help="where ledger and journal are kept")
     chosen = parser.parse_args(arguments)
     seed = drawn_seed() if chosen.seed is None else chosen.seed
     say(f"seed {seed}, {chosen.symbols} symbols, {chosen.minutes} minutes")
-    with tempfile.TemporaryDirectory(prefix="arb-soak-") as folder:
-        wrong = soak(Path(folder), seed, chosen.symbols, chosen.minutes)
+    with tempfile.TemporaryDirectory(prefix="arb-soak-") as temporary:
+        folder = chosen.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        wrong = soak(folder, seed, chosen.symbols, chosen.minutes)
     for line in wrong:
         say(f"RED  {line}")
     return 1 if wrong else 0
@@ -157,7 +160,7 @@ def _judged(run: Soak, summary: dict[str, Any]) -> list[str]:
     if late.rss_mb > early.rss_mb * GROWTH_MAX:
         wrong.append(f"memory grew from {early.rss_mb} to {late.rss_mb} MB")
     if summary["unhedged_notional"] != "0" or summary["unknown_orders"]:
-        wrong.append(f"left {summary['unhedged_notional']} unhedged and {summary['unknown_orders']} orders unknown")
+        wrong.append(f"left {summary['unknown_orders']} orders unknown and unhedged {summary['unhedged']}")
     return wrong
 
 
