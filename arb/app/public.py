@@ -6,20 +6,19 @@ from collections.abc import AsyncIterator
 from arb.config import EMBEDDED, Settings
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
-from arb.venues.endpoints import VenueEndpoint, sandbox_access
-from arb.venues.registry import spec_of
+from arb.venues.endpoints import Site, sandbox_access
 
 
 @contextlib.asynccontextmanager
-async def public_side(settings: Settings, sandbox: str | None) -> AsyncIterator[dict[str, VenueEndpoint]]:
-    """Yield the addresses of the enabled venues; raises `ConfigError` where none is enabled.
+async def public_side(settings: Settings, sandbox: str | None) -> AsyncIterator[dict[str, Site]]:
+    """Yield the sites of the enabled venues; raises `ConfigError` where none is enabled.
 
     `sandbox`: the admin URL of a running one, or `EMBEDDED`, which ends with the block; None: the real venues.
     """
     if not settings.venues.enabled():
         raise ConfigError("[venues]: none is enabled: enable at least one")
     if sandbox is None:
-        yield {venue: spec_of(venue).production for venue in settings.venues.enabled()}
+        yield {venue: settings.venues.site(venue) for venue in settings.venues.enabled()}
         return
     async with Sandbox.reached(None if sandbox == EMBEDDED else sandbox) as reached:
         announced = reached.announced["venues"]

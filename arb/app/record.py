@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from arb import __version__
-from arb.app.build import symbols_of
+from arb.app.build import require_way_out, symbols_of
 from arb.app.public import public_side
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RecordOptions, Settings
@@ -24,10 +24,11 @@ from arb.market.instrument import Instrument
 from arb.signals import on_stop_signal
 from arb.store.segments import Segments
 from arb.venues.build import build_feed, build_paper_source
-from arb.venues.endpoints import VenueEndpoint
+from arb.venues.endpoints import Site
 from arb.venues.feed import SocketFeed
 from arb.venues.registry import spec_of, tape_feed
 from arb.venues.rules.retry import Trouble, next_delay_s
+from arb.venues.transport.network import SystemNetwork
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Record:
         self._options = options
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
+        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
         self._stop = asyncio.Event()
         segments = Segments(options.out, f"{self._rng.getrandbits(64):016x}", __version__)
         self._recorder = Recorder(
@@ -63,10 +65,11 @@ class Record:
         """Record; raises `StoreError` where the folder takes no file, `CheckFailed` where there is nothing to record."""
         on_stop_signal(asyncio.get_running_loop(), self._stop.set)
         began_ns = self._clock.wall_ns()
-        async with public_side(self._settings, self._options.sandbox) as endpoints:
+        async with public_side(self._settings, self._options.sandbox) as sites:
+            await require_way_out(self._settings, sites.values())
             await self._recorder.start()
             writing = asyncio.create_task(self._recorder.run())
-            venues = [asyncio.create_task(self._venue(venue, endpoint)) for venue, endpoint in endpoints.items()]
+            venues = [asyncio.create_task(self._venue(venue, site)) for venue, site in sites.items()]
             try:
                 await self._until_stopped(writing, venues)
             finally:
@@ -94,11 +97,11 @@ class Record:
         if not self._stop.is_set():
             raise CheckFailed("no enabled venue lists any of [run] symbols: there is nothing to record")
 
-    async def _venue(self, venue: str, endpoint: VenueEndpoint) -> None:
+    async def _venue(self, venue: str, site: Site) -> None:
         """Record one venue from when it answers; return where it cannot be read, or lists nothing of what is wanted."""
         wanted = symbols_of(self._settings, venue)
         try:
-            listed = await self._listed(venue, endpoint, wanted)
+            listed = await self._listed(venue, site, wanted)
         except VenueError as error:
             log.error("%s; nothing of it is recorded", error)
             return
@@ -114,22 +117,25 @@ class Record:
         for name, reader in readers.items():
             self._feeds[name] = build_feed(
                 spec,
-                endpoint,
+                site,
                 natives[name],
                 reader,
                 clock=self._clock,
                 rng=self._rng,
                 on_frame=self._on_frame,
                 emit=self._on_event,
+                network=self._network,
                 connection=name,
             )
         async with asyncio.TaskGroup() as group:
             for name in natives:
                 group.create_task(self._feeds[name].run())
 
-    async def _listed(self, venue: str, endpoint: VenueEndpoint, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+    async def _listed(self, venue: str, site: Site, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Return what a venue lists, once it answers; raises `VenueError` where it answers what cannot be used."""
-        source = build_paper_source(spec_of(venue), endpoint, NO_FEE, clock=self._clock, rng=self._rng)
+        source = build_paper_source(
+            spec_of(venue), site, NO_FEE, clock=self._clock, rng=self._rng, network=self._network
+        )
         try:
             attempt = 0
             while True:

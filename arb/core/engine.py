@@ -51,6 +51,7 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
     VenueArrived,
+    VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.listings import Listings
@@ -127,6 +128,7 @@ class Engine:
             ClockAnchored: self._on_clock_anchored,
             ExpiryProved: self._on_expiry_proved,
             InstrumentListed: self.listings.on_listed,
+            VenueListed: self.listings.on_venue_listed,
             BalancesReported: self.accounts.on_balances,
             AccountSnapshotTaken: self.accounts.on_snapshot,
             OrderAccepted: self.manager.on_accepted,

@@ -143,6 +143,13 @@ class InstrumentListed(Event, frozen=True, kw_only=True, tag="InstrumentListed")
     instrument: Instrument
 
 
+class VenueListed(Event, frozen=True, kw_only=True, tag="VenueListed"):
+    """The rules and fees of all that is traded at a venue were read at the start; in older journals, one event for each."""
+
+    venue: str
+    instruments: tuple[Instrument, ...]
+
+
 class AssetBalance(msgspec.Struct, frozen=True):
     """One asset's balance at a venue, both parts >= 0 on a spot account."""
 
@@ -390,6 +397,7 @@ AnyEvent = (
     | ClockAnchored
     | ExpiryProved
     | InstrumentListed
+    | VenueListed
     | BalancesReported
     | OrderAccepted
     | OrderRejected

@@ -8,7 +8,7 @@ been read anew (`EngineState.rules_awaited`), and what is open is repaired as we
 import msgspec
 
 from arb.core.accounts.fees import unsupported, usable_rate
-from arb.core.events import InstrumentListed
+from arb.core.events import InstrumentListed, VenueListed
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
@@ -29,6 +29,11 @@ class Listings:
     def on_listed(self, event: InstrumentListed) -> None:
         """Go by the rules that a venue has reported."""
         self.take(event.instrument, event.t_ns)
+
+    def on_venue_listed(self, event: VenueListed) -> None:
+        """Go by the rules that a venue has reported at the start."""
+        for instrument in event.instruments:
+            self.take(instrument, event.t_ns)
 
     def take(self, instrument: Instrument, now_ns: int) -> None:
         """Go by the rules that a venue lists for an instrument now, with its symbol's books on a scale that holds its steps."""

@@ -170,7 +170,11 @@ class Outbox:
 
 
 class Tally:
-    """What this run did so far. Money per asset, exact."""
+    """What this run did so far. Money per asset, exact.
+
+    An opportunity counts once its row is written: a traded one when its first pair opens, every other one when it has ended,
+    under the reason that its row names. So these are the numbers of the ledger's rows.
+    """
 
     def __init__(self) -> None:
         self.opportunities = 0
@@ -182,7 +186,7 @@ class Tally:
         self.net: dict[str, Decimal] = {}
         self.fees: dict[str, Decimal] = {}
         self.exposure_quote_s = ZERO
-        self.refusals: Counter[str] = Counter()
+        self.not_taken: Counter[str] = Counter()
 
     def add_net(self, quote: str, amount: Decimal) -> None:
         """Add the realised net of a closed pair."""
@@ -227,6 +231,15 @@ class EngineState:
         # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
         self.frozen: dict[str, tuple[str, str]] = {}
         self._counters: dict[str, int] = {}
+        # What `limits_at` has answered.
+        self._limits: dict[tuple[str, ...], Limits] = {}
+
+    def limits_at(self, symbol: str, *venues: str) -> Limits:
+        """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
+        found = self._limits.get((symbol, *venues))
+        if found is None:
+            found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
+        return found
 
     def next_number(self, table: str) -> int:
         """Return the next number of a table within this run, from 1."""

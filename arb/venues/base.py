@@ -3,7 +3,7 @@
 Whatever stands behind them (a real venue, the sandbox over loopback, an in-memory simulator) speaks in events.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, Protocol
 
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
@@ -67,6 +67,10 @@ class OrderGateway(Protocol):
 
     expiry_proved: bool
     """Whether the venue is known to refuse an expired order of this account; that of a sandbox does."""
+
+    @property
+    def listed(self) -> Collection[str]:
+        """Return all symbols of the venue's listing as it was read last, whoever trades them; none before it was."""
 
     async def start(self) -> None:
         """Set the clock, load markets, check the key and learn whose it is; raises `VenueError` when it cannot be used."""

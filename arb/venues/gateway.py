@@ -135,6 +135,11 @@ class VenueGateway:
             pace_timeout_s=self._timing.pace_timeout_s,
         )
 
+    @property
+    def listed(self) -> frozenset[str]:
+        """Return all symbols of the venue's listing, as it was read last."""
+        return self._reader.listed
+
     async def start(self) -> None:
         """Set the clock by the venue's, learn the listing and check the key; raises `VenueError` when it cannot be used.
 

@@ -79,6 +79,7 @@ class PaperGateway:
         self.former_ids: tuple[str, ...] = ()
         self.expiry_proved = True  # expired orders are refused here
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
+        self.listed = frozenset(self._instruments)
         self._books = books
         self._clock = clock
         self._latency_ns = latency_ns

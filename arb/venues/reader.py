@@ -57,6 +57,8 @@ class VenueReader:
         self.venue = dialect.venue
         self.clock_suspected = asyncio.Event()
         """Set when the venue says of a request of ours that it was out of time."""
+        self.listed: frozenset[str] = frozenset()
+        """All symbols of the listing, as it was read last."""
         self._dialect = dialect
         self._signer = signer
         self._transport = transport
@@ -129,6 +131,7 @@ class VenueReader:
         call = msgspec.structs.replace(self._dialect.listing(), answer_bytes_max=LONG_ANSWER_BYTES_MAX)
         body, _ = await self.ask(call, patient=True)
         listed = self._dialect.listed(body)
+        self.listed = frozenset(listed)
         self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
         return listed
 

@@ -201,15 +201,15 @@ def test_a_venue_that_is_not_there_is_never_sent_to(bench: Bench) -> None:
     order = an_order("50010", "0.1")
 
     async def story() -> PlaceAnswer:
-        endpoint, own = sandbox_access(bench.venue, bench.sandbox.info["venues"][bench.venue])
-        nowhere = endpoint.rest.replace(endpoint.rest.split(":")[2].split("/")[0], "9")
+        site, own = sandbox_access(bench.venue, bench.sandbox.info["venues"][bench.venue])
+        nowhere = site.endpoint.rest.replace(site.endpoint.rest.split(":")[2].split("/")[0], "9")
         gateway = build_gateway(
             spec_of(bench.venue),
-            type(endpoint)(rest=nowhere, ws_public=endpoint.ws_public, ws_private=endpoint.ws_private),
+            msgspec.structs.replace(site, endpoint=msgspec.structs.replace(site.endpoint, rest=nowhere)),
             own,
             clock=CLOCK,
             rng=random.Random(1),
-            limits=GatewayLimits(hosts=("127.0.0.1",), symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6)),
+            limits=GatewayLimits(symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6)),
         )
         try:
             return await gateway.place(order)

@@ -13,7 +13,7 @@ from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
 from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind
 from arb.market.scale import Scale
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import ConnectionTiming, Credentials, VenueEndpoint, fixed
+from arb.venues.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint, fixed
 from arb.venues.feed import SocketFeed
 from arb.venues.gate.private import GatePrivate
 from arb.venues.gateway import VenueGateway
@@ -87,11 +87,15 @@ def a_private_venue(ws_private: str) -> VenueGateway:
     """Return OKX's gateway with a private stream on this machine, whose hosts allow the venue's own alone."""
     return build_gateway(
         spec_of("okx"),
-        VenueEndpoint(rest="https://www.okx.com", ws_public=ws_private, ws_private=ws_private),
+        Site(
+            environment=Environment.PRODUCTION,
+            endpoint=VenueEndpoint(rest="https://www.okx.com", ws_public=ws_private, ws_private=ws_private),
+            hosts=("www.okx.com",),
+        ),
         Credentials(key="key", secret="secret", passphrase="phrase"),
         clock=SystemClock(),
         rng=random.Random(1),
-        limits=GatewayLimits(hosts=("www.okx.com",), symbols=("BTC/USDT",)),
+        limits=GatewayLimits(symbols=("BTC/USDT",)),
     )
 
 

@@ -173,7 +173,7 @@ class Closer:
         It leaves at the next `QueueDrained`, as a repair.
         """
         state, dust = self.state, self.state.residuals.dust(symbol)
-        if abs(dust.booked) < state.limits.dust_max_quote or not state.control.opening_allowed:
+        if abs(dust.booked) < state.limits_at(symbol).dust_max_quote or not state.control.opening_allowed:
             return
         if state.control.stopped_by_late(symbol, state.venues_of(symbol)):
             return

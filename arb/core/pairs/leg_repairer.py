@@ -114,7 +114,7 @@ class LegRepairer:
         if imbalance == 0:
             return True
         price = pair.mid_price(self.state.books)
-        if abs(imbalance) * price > self.state.limits.dust_max_quote:
+        if abs(imbalance) * price > self.state.limits_at(pair.plan.symbol, *pair.venues).dust_max_quote:
             return False
         if pair.kind is PairKind.ARB and ZERO < imbalance <= pair.plan.residual:
             return True

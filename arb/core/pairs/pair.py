@@ -86,6 +86,32 @@ CLOSED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, P
 class PairTrade:
     """One pair trade: its plan, its orders, its state."""
 
+    # Tens of thousands are kept after their end: a dictionary for each would take as much again as all they know.
+    __slots__ = (
+        "await_snapshots_until_ns",
+        "booked_residual",
+        "closed_ns",
+        "counted",
+        "decided_ns",
+        "exposure_quote_s",
+        "exposure_until_ns",
+        "history",
+        "inherited",
+        "kind",
+        "mark_ns",
+        "number",
+        "opportunity_id",
+        "orders",
+        "plan",
+        "residual_mark",
+        "run_id",
+        "state",
+        "unhedged_since_ns",
+        "waiting_since_ns",
+        "wake_ns",
+        "waterfall",
+    )
+
     def __init__(
         self, kind: PairKind, plan: PlanRecord, number: int, run_id: int, opportunity_id: int | None, now_ns: int
     ):

@@ -16,7 +16,7 @@ from arb.core.pairs.repair_choice import RepairOrder, RepairVenue, choose_repair
 from arb.core.pairs.repair_timing import half_time_over, only_elsewhere, passed_over, venues_without_snapshot
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeWay, PairKind, PairState
-from arb.core.settings import OnSingleLeg
+from arb.core.settings import Limits, OnSingleLeg
 from arb.core.state import EngineState
 from arb.market.instrument import Instrument, ceil_to_step, floor_to_step
 from arb.market.numbers import ZERO
@@ -51,7 +51,7 @@ class RepairOptions:
     def best(self, pair: PairTrade, imbalance: Decimal, venues: list[RepairVenue], now_ns: int) -> RepairOrder | None:
         """Return the best order at `venues`, the preferred of them first; None when none of them has a legal one."""
         side = Side.SELL if imbalance > 0 else Side.BUY
-        policy, slack = self.policy(pair), self.state.limits.max_slippage_bps * (len(pair.repairs()) + 1)
+        policy, slack = self.policy(pair), self._limits(pair).max_slippage_bps * (len(pair.repairs()) + 1)
         cap = self._cap_price(pair, side)
         if pair.state is PairState.HALTED and self.state.policy.emergency_market:
             cap = _deepest(side, cap, venues)
@@ -98,7 +98,7 @@ class RepairOptions:
                 need=abs(imbalance),
                 reference=self._reference_price(pair, side),
                 cap=self._cap_price(pair, side),
-                slack_bps=self.state.limits.max_slippage_bps * (len(pair.repairs()) + 1),
+                slack_bps=self._limits(pair).max_slippage_bps * (len(pair.repairs()) + 1),
                 policy=self.policy(pair),
                 taken=order,
                 venues=venues,
@@ -106,6 +106,9 @@ class RepairOptions:
                 ways={name: self._way(pair, name, side) for name in names},
             )
         )
+
+    def _limits(self, pair: PairTrade) -> Limits:
+        return self.state.limits_at(pair.plan.symbol, *pair.venues)
 
     def _by_preference(self, pair: PairTrade, venues: list[RepairVenue], now_ns: int) -> list[list[RepairVenue]]:
         """Return the sets of venues to choose among, in turn until one has an order.
@@ -169,7 +172,7 @@ class RepairOptions:
         For dust it is twice `max_slippage_bps` off the mid price.
         """
         if pair.kind is PairKind.DUST:
-            return loss_cap(side, pair.mid_price(self.state.books), self.state.limits.max_slippage_bps * 2)
+            return loss_cap(side, pair.mid_price(self.state.books), self._limits(pair).max_slippage_bps * 2)
         return loss_cap(side, self._reference_price(pair, side), self.state.policy.leg_loss_max_bps)
 
     def _reference_price(self, pair: PairTrade, side: Side) -> Decimal:

@@ -36,8 +36,10 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         "tgtCcy": None,
     }
 
-    def __init__(self, clock: Clock, guard: SigningGuard, config: dict[str, Any]) -> None:
-        super().__init__(clock, guard, config)
+    def __init__(
+        self, clock: Clock, guard: SigningGuard, config: dict[str, Any], site_headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(clock, guard, config, site_headers)
         self.options["brokerId"] = None  # ccxt's tag, which our orders do not carry
 
     def _headers(self, call: Call, text: str, now_ms: int) -> dict[str, str]:

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError, VenueRejected
 from arb.masking import clean
+from arb.venues.endpoints import LOOPBACK
 
 _WINDOW_NS = 60 * NS_PER_S
 _EXACT = Context(prec=60)
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SECURE = frozenset({"https", "wss"})
 
 
@@ -90,7 +90,7 @@ class SigningGuard:
         host = (parts.hostname or "").lower()
         if host not in self._hosts:
             raise self._refused("guard_host", f"host {host!r} is not in the allow-list")
-        if parts.scheme not in _SECURE and host not in _LOOPBACK:
+        if parts.scheme not in _SECURE and host not in LOOPBACK:
             raise self._refused("guard_host", f"{parts.scheme}://{host} is not encrypted")
         self._approved.add(origin)
 

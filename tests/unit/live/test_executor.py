@@ -130,6 +130,8 @@ class FakeGateway:
         await self._work("balances")
         return BalancesReported(venue=self.venue, balances={}, complete=True, asked_ns=1)
 
+    listed: tuple[str, ...] = ()
+
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         return ()
 

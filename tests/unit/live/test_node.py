@@ -17,10 +17,10 @@ from arb.core.events import (
     ClockMeasured,
     ExpiryProved,
     HaltAsked,
-    InstrumentListed,
     RunEnded,
     RunStarted,
     TroubleReported,
+    VenueListed,
 )
 from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
 from arb.core.settings import Limits, RepairPolicy, Timing
@@ -34,7 +34,7 @@ from arb.market.feed import Notice
 from arb.market.instrument import Instrument
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
-from arb.store.retention import drop_story
+from arb.store.journal_upkeep import drop_story
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.build import venue_profile
 from arb.venues.paper import PaperGateway
@@ -215,7 +215,7 @@ async def never() -> int:
 def test_an_account_that_somebody_else_trades_ends_the_start_before_anything_is_written_down() -> None:
     claimed: list[str] = []
 
-    def claim(accounts: Iterable[str]) -> None:
+    async def claim(accounts: Iterable[str]) -> None:
         claimed.extend(accounts)
         raise ConfigError("already traded on this machine")
 
@@ -349,7 +349,10 @@ def test_a_run_begins_with_who_it_is_and_what_is_listed_and_ends_in_order() -> N
     assert isinstance(started, RunStarted)
     assert started.account_ids == {"gate": "gate:paper", "okx": "okx:paper"}
     assert (started.mode, started.seed) == ("paper", 7)
-    assert [event.instrument.venue for event in listed if isinstance(event, InstrumentListed)] == list(VENUES)
+    assert [event for event in listed if isinstance(event, VenueListed)] == [
+        VenueListed(seq=event.seq, t_ns=event.t_ns, venue=venue, instruments=(an_instrument(venue),))
+        for venue, event in zip(VENUES, listed, strict=False)
+    ]
     assert [event.venue for event in listed if isinstance(event, ExpiryProved)] == list(VENUES)
     assert bench.ended().exit_code == EXIT_OK
 

@@ -157,6 +157,11 @@ def test_what_legs_cost_stands_beside_the_sum(page: str, hostile_sources: Source
     )
 
 
+def test_the_page_says_how_long_was_traded_in_all_and_on_each_day(page: str) -> None:
+    assert " \N{MIDDLE DOT} 48 h of trading</p>" in page  # two days, each from midnight to midnight
+    assert page.count("<td>24 h</td>") >= 2
+
+
 def test_both_grounds_have_their_colours(page: str) -> None:
     assert "prefers-color-scheme: dark" in page
     used = set(re.findall(r"var\(--([a-z]+)\)", page))

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from arb.venues.endpoints import ConnectionTiming, fixed
 from arb.venues.feed import RESYNC_ANSWER_S, SocketFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.transport.http import HttpTransport
-from arb.venues.transport.network import SocketEnded
+from arb.venues.transport.network import NO_HEADERS, SocketEnded
 from tests.virtual import a_clock, run_virtual
 
 
@@ -113,7 +113,7 @@ class Bench:
     def http(self) -> HttpTransport:
         raise AssertionError("no request goes here")
 
-    async def dial(self, url: str) -> Line:
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Line:
         await self.hold_dials.wait()
         if self.refuse_dials:
             raise SocketEnded("refused")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx import records as okx_records
 from arb.venues.private import PrivateStream
 from arb.venues.transport.http import HttpTransport
-from arb.venues.transport.network import Socket
+from arb.venues.transport.network import NO_HEADERS, Socket
 from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order, look
 from tests.unit.venues.wire.private_frames import (
     BITGET_FILL,
@@ -96,7 +96,7 @@ class Frames:
     def http(self) -> HttpTransport:
         raise AssertionError("no request is made")
 
-    async def dial(self, url: str) -> Socket:
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
         self.dialled += 1
         return self
 

@@ -141,7 +141,7 @@ def test_nothing_opens_where_fees_are_known_to_be_taken_in_another_asset(venues:
     bench.quote(sell, "100.5x1", "101.2x5")
     bench.drain()
     assert not bench.placed()
-    assert dict(bench.engine.state.tally.refusals) == {Reason.FEE_UNKNOWN: 1}
+    assert bench.not_taken() == {Reason.FEE_UNKNOWN: 1}
 
 
 def test_where_no_fee_is_charged_its_asset_does_not_matter() -> None:
