@@ -2,11 +2,15 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 from arb.config import EMBEDDED, Settings
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
 from arb.venues.endpoints import Site, sandbox_access
+
+NO_FEE = Decimal(0)
+"""What is charged where nothing is traded."""
 
 
 @contextlib.asynccontextmanager

@@ -5,14 +5,13 @@ import logging
 import random
 import shutil
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from arb import __version__
 from arb.app.build import require_way_out, symbols_of
-from arb.app.public import public_side
+from arb.app.public import NO_FEE, public_side
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RecordOptions, Settings
 from arb.core.events import AnyEvent, FeedDown, FeedUp, TroubleReported
@@ -31,9 +30,6 @@ from arb.venues.rules.retry import Trouble, next_delay_s
 from arb.venues.transport.network import SystemNetwork
 
 log = logging.getLogger(__name__)
-
-NO_FEE = Decimal(0)
-"""What is charged where nothing is traded."""
 
 
 def record_frames(settings: Settings, options: RecordOptions) -> tuple[dict[str, Any], int]:

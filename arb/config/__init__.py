@@ -10,6 +10,7 @@ from arb.config.loader import load_file, nearest
 from arb.config.settings import (
     EMBEDDED,
     ControlOptions,
+    DoctorOptions,
     LiveSettings,
     LogLevel,
     Mode,
@@ -41,6 +42,7 @@ FEE_ROOM_BPS = 100
 __all__ = [
     "EMBEDDED",
     "ControlOptions",
+    "DoctorOptions",
     "LiveSettings",
     "LogLevel",
     "Mode",

@@ -295,3 +295,14 @@ class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     for_s: float | None = None
     sandbox: str | None = None
+
+
+class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb doctor`: which venues (none: all that are enabled), by whose addresses (see `RecordOptions.sandbox`), whose rights.
+
+    `config`: the file that the settings are from, or would be.
+    """
+
+    venues: tuple[str, ...] = ()
+    sandbox: str | None = None
+    config: Path
