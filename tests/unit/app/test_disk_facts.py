@@ -16,7 +16,7 @@ host:/srv /srv/my\\040desk nfs4 rw 0 0
 
 @pytest.mark.parametrize(
     ("folder", "kind"),
-    [("/home/me/var", "ext4"), ("/run/arb", "tmpfs"), ("/running", "ext4"), ("/srv/my desk/var", "nfs4")],
+    [("/var/lib/arb", "ext4"), ("/run/arb", "tmpfs"), ("/running", "ext4"), ("/srv/my desk/var", "nfs4")],
 )
 def test_the_nearest_mount_above_a_folder_says_its_kind(folder: str, kind: str, tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
