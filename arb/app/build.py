@@ -109,7 +109,12 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway]) ->
     """Return what an engine that trades through these gateways is built from."""
     enabled = settings.venues.enabled()
     profiles = tuple(
-        venue_profile(spec_of(venue), settings.venues.order_entry(venue), enabled[venue].max_order_value_quote)
+        venue_profile(
+            spec_of(venue),
+            settings.venues.order_entry(venue),
+            enabled[venue].max_order_value_quote,
+            enabled[venue].max_orders_per_minute,
+        )
         for venue in gateways
     )
     proved = {one.venue: one.enforces_expiry and gateways[one.venue].expiry_proved for one in profiles}

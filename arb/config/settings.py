@@ -95,7 +95,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     passphrase_env: str = ""
     hosts: tuple[str, ...] = ()
     max_order_value_quote: Decimal = Decimal(5000)
-    max_orders_per_minute: int = 600
+    max_orders_per_minute: int = 1200
     dedicated_account: bool = False
     withdrawal_disabled_confirmed: bool = False
     endpoints: AddressOverrides = AddressOverrides()

@@ -45,6 +45,8 @@ from arb.market.numbers import ZERO
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
 """By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
+GUARD_MARGIN_MS = 50
+"""The guard counts from an order's signing, a little after it was decided."""
 
 
 class VenueProfile(msgspec.Struct, frozen=True):
@@ -59,6 +61,15 @@ class VenueProfile(msgspec.Struct, frozen=True):
     max_order_value_quote: Decimal | None = None
     """The guard beside the signer lets no order above this value leave, a sale valued at `EngineState.sale_price` at least, so
     repairs are cut to it; None: any may."""
+    max_orders_per_minute: int | None = None
+    """The guard lets no more leave, so entries keep within it, with room for their repairs; None: any number may."""
+
+    def rates(self) -> tuple[PlaceRate, ...]:
+        """Return all limits on placements, the venue's and the guard's."""
+        if self.max_orders_per_minute is None:
+            return (self.place_rate,)
+        minute = PlaceRate(self.max_orders_per_minute, 60_000 + GUARD_MARGIN_MS, per_symbol=False)
+        return (self.place_rate, minute)
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
@@ -209,7 +220,7 @@ class EngineState:
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.inventory = Inventory()
         self.residuals = Residuals(settings.limits.dust_total_max_quote)
-        self.budget = RateBudget({profile.venue: profile.place_rate for profile in settings.venues})
+        self.budget = RateBudget({profile.venue: profile.rates() for profile in settings.venues})
         self.control = Control(settings.limits)
         self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()
