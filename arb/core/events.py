@@ -143,6 +143,13 @@ class InstrumentListed(Event, frozen=True, kw_only=True, tag="InstrumentListed")
     instrument: Instrument
 
 
+class InstrumentUnlisted(Event, frozen=True, kw_only=True, tag="InstrumentUnlisted"):
+    """The venue's listing was read, and a symbol that it held before is not in it, or not in a form that can be read."""
+
+    venue: str
+    symbol: str
+
+
 class AssetBalance(msgspec.Struct, frozen=True):
     """One asset's balance at a venue, both parts >= 0 on a spot account."""
 
@@ -390,6 +397,7 @@ AnyEvent = (
     | ClockAnchored
     | ExpiryProved
     | InstrumentListed
+    | InstrumentUnlisted
     | BalancesReported
     | OrderAccepted
     | OrderRejected

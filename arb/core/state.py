@@ -211,7 +211,7 @@ class EngineState:
         self.store_blocked: dict[str, str] = {}
         # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
         self.stopped: dict[tuple[str, str], str] = {}
-        # (venue, symbol) of orders refused for steps that are not listed: nothing opens there until the listing is read again.
+        # (venue, symbol) whose rules are not known to be those listed last: nothing opens there until they are read again.
         self.rules_awaited: set[tuple[str, str]] = set()
         # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
         self.suspected: set[tuple[str, str]] = set()
@@ -322,7 +322,7 @@ class EngineState:
         """Open nothing in a symbol at a venue until its listing is read again."""
         if (venue, symbol) not in self.rules_awaited:
             self.rules_awaited.add((venue, symbol))
-            text = f"{symbol} at {venue}: an order is not on the venue's steps ({why}): nothing opens until they are read again"
+            text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
 
     def awaiting_rules(self, venue: str) -> set[str]:

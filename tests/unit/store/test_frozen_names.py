@@ -58,6 +58,7 @@ ClockMeasured: seq? t_ns? venue offset_ns error_ns
 ClockDoubted: seq? t_ns? venue
 ClockAnchored: seq? t_ns? shifted_ns left_ns text
 InstrumentListed: seq? t_ns? instrument
+InstrumentUnlisted: seq? t_ns? venue symbol
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
@@ -118,7 +119,7 @@ TapeBegan: version? settings restored last_seq connections? rules?
 
 PARTS: dict[type[msgspec.Struct], str] = {
     Instrument: "venue symbol native_symbol tick lot min_size min_notional taker_fee maker_fee buy_fee_in max_size?"
-    " price_band? tradable?",
+    " price_band? tradable? ends_ns? changes_ns?",
     AssetBalance: "free locked",
     OrderReport: "venue symbol client_order_id venue_order_id side price size filled avg_price is_open finish_reason?"
     " updated_ns?",
@@ -187,7 +188,9 @@ CODES: dict[type[StrEnum], str] = {
     RepairReason: "costlier policy beyond_cap no_legal_order stays_unhedged",
 }
 
-TIMERS = "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7 shutdown survey:gate"
+TIMERS = (
+    "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7 rules:gate:BTC/USDT shutdown survey:gate"
+)
 """One text of each kind of timer."""
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried clock_anchored contradiction"
