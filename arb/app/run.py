@@ -222,7 +222,7 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(settings, gateways),
+            settings=engine_settings(settings, gateways, options.mode),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=options.mode.value,
             sandbox_id=sandbox.sandbox_id,

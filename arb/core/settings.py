@@ -9,14 +9,31 @@ from typing import NewType
 
 import msgspec
 
+from arb.market.coins import Coin
+
 LegCost = NewType("LegCost", str)
 LEARNED, OFF = LegCost("learned"), LegCost("off")
+
+
+class UnprovedCoin(StrEnum):
+    """What to do with a symbol whose coins are not proved to be the same at both venues."""
+
+    MARK = "mark"
+    REFUSE = "refuse"
+
+
+class CoinRule(msgspec.Struct, frozen=True):
+    """What a run knows of coins, and whether it refuses those that are not proved to be the same."""
+
+    coins: tuple[Coin, ...]
+    refuse_unproved: bool
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a pair trade must earn, and what may be risked.
 
     `leg_cost` is what the threshold `min_edge_bps` allows for legs that fall short: "learned", "off", or a rate ("3bps").
+    `unproved_coin` says what paper trading does with coins that are not proved; live trading refuses them whatever it says.
     """
 
     min_edge_bps: Decimal = Decimal(6)
@@ -39,6 +56,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_capital_per_venue_quote: Decimal = Decimal(500_000)
     max_edge_bps: Decimal = Decimal(300)
     leg_cost: LegCost = OFF
+    unproved_coin: UnprovedCoin = UnprovedCoin.MARK
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

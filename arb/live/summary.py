@@ -7,6 +7,7 @@ from arb.clock import NS_PER_MS
 from arb.core.books import Connection
 from arb.core.engine import Engine
 from arb.core.incidents import HaltReason
+from arb.core.opportunities.episodes import Route
 from arb.core.records import PairKind, PairState
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain
@@ -97,6 +98,7 @@ def summarise(
         "orders": tally.orders,
         "fills": tally.fills,
         "net": {asset: plain(amount) for asset, amount in sorted(net.items())},
+        "unproved": unproved(engine),
         "fees": {asset: plain(amount) for asset, amount in sorted(tally.fees.items())},
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
@@ -130,10 +132,11 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "late_legs": late_legs(engine),
         "venues": [_venue(engine, venue, now_ns) for venue in state.venues],
         "edges": best_edges(engine),
-        "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
+        "open_pairs": [_pair(engine, pair, now_ns) for pair in engine.manager.unfinished],
         "pairs": {"opened": state.tally.opened}
         | {str(pair_state): state.tally.closed[pair_state] for pair_state in PairState},
         "net": {asset: plain(amount) for asset, amount in sorted(state.tally.net.items())},
+        "unproved": unproved(engine),
         "fees": {asset: plain(amount) for asset, amount in sorted(state.tally.fees.items())},
         "opportunities": state.tally.opportunities,
         "refusals": dict(state.tally.refusals.most_common(5)),
@@ -145,6 +148,13 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
     }
 
 
+def unproved(engine: Engine) -> dict[str, Any]:
+    """Return what pairs made whose coins are not proved to be the same at both venues: it is in no other sum."""
+    tally = engine.state.tally
+    net = {asset: plain(amount) for asset, amount in sorted(tally.unproved_net.items())}
+    return {"pairs": tally.unproved_pairs, "net": net}
+
+
 def late_legs(engine: Engine) -> list[dict[str, Any]]:
     """Return the symbols and venues where nothing opens because a pair was unhedged beyond its deadline."""
     return [
@@ -154,7 +164,10 @@ def late_legs(engine: Engine) -> list[dict[str, Any]]:
 
 
 def best_edges(engine: Engine) -> list[dict[str, Any]]:
-    """Return, per symbol, the route whose best quotes leave the most after both taker fees, best first."""
+    """Return, per symbol, the route whose best quotes leave the most after both taker fees, best first.
+
+    Those whose coins are not proved to be the same at both venues stand behind all others, with their `identity`.
+    """
     state, best = engine.state, []
     for symbol in sorted({symbol for _, symbol in state.instruments}):
         routes = [
@@ -165,8 +178,15 @@ def best_edges(engine: Engine) -> list[dict[str, Any]]:
         ]
         if routes:
             edge, buy, sell = max(routes)
-            best.append({"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))})
-    return sorted(best, key=lambda row: -Decimal(row["edge_bps"]))
+            row = {"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))}
+            best.append(row | _identity(engine, (symbol, buy, sell)))
+    return sorted(best, key=lambda row: ("identity" in row, -Decimal(row["edge_bps"])))
+
+
+def _identity(engine: Engine, route: Route) -> dict[str, str]:
+    """Return the mark of a route whose coins are not proved to be the same at both venues; nothing for any other."""
+    identities = engine.state.identities
+    return {"identity": str(identities.of(route))} if identities.marked(route) else {}
 
 
 def _top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal | None:
@@ -229,9 +249,9 @@ def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
     return "; ".join(parts) or None
 
 
-def _pair(pair: Any, now_ns: int) -> dict[str, Any]:
+def _pair(engine: Engine, pair: Any, now_ns: int) -> dict[str, Any]:
     plan = pair.plan
-    return {
+    shown = {
         "id": pair.id,
         "symbol": plan.symbol,
         "buy": plan.buy_venue,
@@ -241,3 +261,4 @@ def _pair(pair: Any, now_ns: int) -> dict[str, Any]:
         "expected_net": plain(plan.net.quantize(Decimal("1e-8"))),
         "age_ms": (now_ns - pair.decided_ns) // NS_PER_MS,
     }
+    return shown | _identity(engine, (plan.symbol, plan.buy_venue, plan.sell_venue))

@@ -142,6 +142,8 @@ class Obstacles:
             return min(unusable, key=lambda reason: reason.rank)
         if state.books.skewed(*route):
             return Reason.BOOK_SKEW
+        if state.identities.refused(route):
+            return Reason.IDENTITY_UNVERIFIED
         if any((venue, symbol) in state.stopped or unsupported(state.instruments[venue, symbol]) for venue in venues):
             return Reason.FEE_UNKNOWN
         return None

@@ -359,6 +359,8 @@ class LegRepairer:
             return Reason.VENUE_HALTED
         if state.is_barred(venue, symbol):
             return Reason.INSTRUMENT_HALTED
+        if not state.identities.repairs(symbol, venue, pair.venues):
+            return Reason.IDENTITY_UNVERIFIED
         unusable = state.books.unusable(venue, symbol, now_ns)
         if unusable is not None:
             return unusable
@@ -379,13 +381,18 @@ class LegRepairer:
         """Return an order at the cap price, for a halted pair that has no better one: no worse price can come of it."""
         side = Side.SELL if imbalance > 0 else Side.BUY
         ways = {OnSingleLeg.COMPLETE: (Role.HEDGE,), OnSingleLeg.UNWIND: (Role.UNWIND,)}.get(self._policy(pair))
-        listing = [v for v in self.state.venues_of(pair.plan.symbol) if not self.state.is_barred(v, pair.plan.symbol)]
+        state, symbol = self.state, pair.plan.symbol
+        listing = [
+            v
+            for v in state.venues_of(symbol)
+            if not state.is_barred(v, symbol) and state.identities.repairs(symbol, v, pair.venues)
+        ]
         own = [v for v in reversed(pair.venues) if v in listing]
         # Where neither venue of the pair takes the symbol any more, any other is better than none.
         venues = [v for v in own or listing if ways is None or self._role(pair, v, side) in (*ways, Role.DUST)]
         if side is Side.BUY:
             venues.reverse()  # first the venue where the missing leg was meant to trade
-        states, health = self.state.venues, self.state.health.venues
+        states, health = state.venues, state.health.venues
         venues.sort(
             key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, passed_over(pair, v, now_ns))
         )

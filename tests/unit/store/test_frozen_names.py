@@ -38,9 +38,10 @@ from arb.core.records import (
 )
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate
-from arb.core.settings import HealthLimits, Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.core.settings import CoinRule, HealthLimits, Limits, OnSingleLeg, RepairPolicy, Timing, UnprovedCoin
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.timers import AnyTimer, read_timer
+from arb.market.coins import Coin
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
@@ -135,11 +136,13 @@ PARTS: dict[type[msgspec.Struct], str] = {
     AgreedAccount: "account_id ns totals bills?",
     DayCredit: "account_id asset value",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
-    EngineSettings: "limits timing repair venues symbols health?",
+    EngineSettings: "limits timing repair venues symbols health? coins?",
+    CoinRule: "coins refuse_unproved",
+    Coin: "venue ticker chain contract",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
-    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost?",
+    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? unproved_coin?",
     Timing: "max_feed_lag_ms? feed_silence_ms? max_skew_ms? max_clock_offset_error_ms? close_after_ms? order_expiry_ms?"
     " unknown_grace_ms? unknown_max_s? query_after_ms? leg_deadline_ms? balance_refresh_s? rules_refresh_s?"
     " drift_grace_ms? dead_man_timeout_s? shutdown_deadline_s?",
@@ -173,6 +176,7 @@ CODES: dict[type[StrEnum], str] = {
     Liquidity: "taker maker unknown",
     FillSource: "stream query",
     FeeIn: "base quote other",
+    UnprovedCoin: "mark refuse",
     PairKind: "arb dust flatten",
     PairState: "opening repairing completed unwound carried halted abandoned",
     OpportunityOutcome: "traded refused vanished",
