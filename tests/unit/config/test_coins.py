@@ -1,5 +1,6 @@
 """The table of coins: what ships is provenanced and proves what is said of it, and a bad line of anybody's is refused."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def test_the_shipped_table_proves_btc_eth_and_usdt_at_every_traded_venue_and_not
 def test_every_coin_that_is_said_to_be_a_chains_own_is_the_one_of_its_chain() -> None:
     native = {(coin.chain, coin.ticker) for coin in known_coins() if coin.contract == NATIVE}
     assert native == {("bitcoin", "BTC"), ("ethereum", "ETH"), ("litecoin", "LTC")}
+
+
+def test_lines_read_off_the_recorded_list_of_gate_say_what_it_says(repo_root: Path) -> None:
+    path = repo_root.parent / "shared" / "data" / "answers" / "gate" / "rest" / "get-spot-currencies--ccxt.json"
+    if not path.is_file():
+        pytest.skip("the recorded answers are not in ../shared/data")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert (record["evidence"], record["strength"], record["path"]) == ("recorded", "weak", "/api/v4/spot/currencies")
+    names = {"ETH": "ethereum", "ARBEVM": "arbitrum", "BSC": "bsc"}
+    recorded = {
+        Coin("gate", listed["currency"], names[chain["name"]], chain["addr"].lower())
+        for listed in json.loads(record["raw"])
+        for chain in listed["chains"]
+    }
+    assert recorded == {coin for coin in known_coins() if (coin.venue, coin.ticker) == ("gate", "USDT")}
 
 
 # How a line is read.
