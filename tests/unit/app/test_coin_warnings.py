@@ -1,6 +1,7 @@
 """What a start says of symbols whose coins are not proved to be the same at the venues it trades."""
 
-from arb.app.build import coin_warnings
+from arb.app.build import coin_warnings, engine_settings
+from arb.config import Mode, Settings
 from arb.core.settings import CoinRule
 from arb.market.coins import NATIVE, Coin
 
@@ -29,3 +30,8 @@ def test_a_start_names_the_symbols_and_venues_and_what_follows() -> None:
 def test_proved_coins_are_not_spoken_of() -> None:
     traded = {"gate": ("BTC/USDT",), "okx": ("BTC/USDT",)}
     assert coin_warnings(CoinRule((*USDT, *BTC), refuse_unproved=True), traded) == []
+
+
+def test_an_engine_is_handed_the_rule_of_its_mode() -> None:
+    rules = [engine_settings(Settings(), {}, mode).coins for mode in (Mode.SANDBOX, Mode.PAPER, Mode.LIVE)]
+    assert [None if rule is None else rule.refuse_unproved for rule in rules] == [None, False, True]
