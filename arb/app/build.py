@@ -108,7 +108,7 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
             ("nothing opens between", [route for route in routes if identities.refused(route)]),
             (
                 "what is earned is marked and not summed between",
-                [route for route in routes if identities.marked(route) and not identities.refused(route)],
+                [route for route in routes if identities.mark(route) and not identities.refused(route)],
             ),
         ):
             if chosen:

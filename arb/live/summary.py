@@ -132,7 +132,7 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "late_legs": late_legs(engine),
         "venues": [_venue(engine, venue, now_ns) for venue in state.venues],
         "edges": best_edges(engine),
-        "open_pairs": [_pair(engine, pair, now_ns) for pair in engine.manager.unfinished],
+        "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
         "pairs": {"opened": state.tally.opened}
         | {str(pair_state): state.tally.closed[pair_state] for pair_state in PairState},
         "net": {asset: plain(amount) for asset, amount in sorted(state.tally.net.items())},
@@ -185,8 +185,11 @@ def best_edges(engine: Engine) -> list[dict[str, Any]]:
 
 def _identity(engine: Engine, route: Route) -> dict[str, str]:
     """Return the mark of a route whose coins are not proved to be the same at both venues; nothing for any other."""
-    identities = engine.state.identities
-    return {"identity": str(identities.of(route))} if identities.marked(route) else {}
+    return _marked(engine.state.identities.mark(route))
+
+
+def _marked(identity: str | None) -> dict[str, str]:
+    return {} if identity is None else {"identity": identity}
 
 
 def _top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal | None:
@@ -249,7 +252,7 @@ def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
     return "; ".join(parts) or None
 
 
-def _pair(engine: Engine, pair: Any, now_ns: int) -> dict[str, Any]:
+def _pair(pair: Any, now_ns: int) -> dict[str, Any]:
     plan = pair.plan
     shown = {
         "id": pair.id,
@@ -261,4 +264,4 @@ def _pair(engine: Engine, pair: Any, now_ns: int) -> dict[str, Any]:
         "expected_net": plain(plan.net.quantize(Decimal("1e-8"))),
         "age_ms": (now_ns - pair.decided_ns) // NS_PER_MS,
     }
-    return shown | _identity(engine, (plan.symbol, plan.buy_venue, plan.sell_venue))
+    return shown | _marked(pair.identity)

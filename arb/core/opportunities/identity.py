@@ -28,13 +28,14 @@ class RouteIdentities:
         refuses = self._rule is not None and self._rule.refuse_unproved
         return found is Sameness.DIFFERENT or (found is Sameness.UNPROVED and refuses)
 
-    def marked(self, route: Route) -> bool:
-        """Return whether what a route earns is shown apart: its coins are not proved to be the same at both venues."""
-        return self.of(route) in (Sameness.UNPROVED, Sameness.DIFFERENT)
+    def mark(self, route: Route) -> str | None:
+        """Return what speaks against a route's coins being the same at both venues: what it earns is shown apart then."""
+        found = self.of(route)
+        return None if found in (None, Sameness.PROVED) else str(found)
 
     def repairs(self, symbol: str, venue: str, pair_venues: Iterable[str]) -> bool:
         """Return whether a pair at `pair_venues` may be repaired at `venue`: what is traded there is proved to be the same."""
-        return venue in pair_venues or not any(self.marked((symbol, venue, other)) for other in pair_venues)
+        return venue in pair_venues or all(self.mark((symbol, venue, other)) is None for other in pair_venues)
 
     def of(self, route: Route) -> Sameness | None:
         """Return what is known of a route's base and quote together, the worse of the two; None where nobody asks."""

@@ -119,6 +119,7 @@ class OrderManager(OrderTable):
             leg_cost_bps=state.leg_costs.bps(route, now_ns),
         )
         pair = PairTrade(PairKind.ARB, record, number, state.run_id, opportunity_id, now_ns)
+        pair.identity = state.identities.mark(route)
         state.inventory.reserve(pair.id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
         state.tally.opened += 1
         self.add(pair)

@@ -60,11 +60,11 @@ class Closer:
 
     def _tally(self, pair: PairTrade, quote: str, net_e8: int, pairs: int) -> None:
         """Count a pair's net: of coins that are not proved to be the same at both venues it is in no sum."""
-        plan, net = pair.plan, Decimal(net_e8).scaleb(-8)
-        if self.state.identities.marked((plan.symbol, plan.buy_venue, plan.sell_venue)):
-            self.state.tally.add_unproved(quote, net, pairs)
-        else:
+        net = Decimal(net_e8).scaleb(-8)
+        if pair.identity is None:
             self.state.tally.add_net(quote, net)
+        else:
+            self.state.tally.add_unproved(quote, net, pairs)
 
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
         """Undo the booking of a closed pair's result and residual, before a late fill reopens the pair."""

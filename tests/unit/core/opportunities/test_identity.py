@@ -2,13 +2,14 @@
 
 import pytest
 
-from arb.core.records import OpportunityOutcome
+from arb.core.pairs.pair import PairTrade
+from arb.core.records import OpportunityOutcome, PlanRecord
 from arb.core.settings import CoinRule
 from arb.live.summary import best_edges, present_state, unproved
 from arb.market.coins import NATIVE, Coin
 from tests.builders import Bench, D
 from tests.unit.core.opportunities.test_detector import edge
-from tests.unit.core.pairs.test_pair import accept, crossed, fill, refuse
+from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair, refuse
 
 ONE, TWO = "0x" + "1" * 40, "0x" + "2" * 40
 VENUES = ("gate", "okx", "bitget")
@@ -81,6 +82,15 @@ def test_the_net_of_a_marked_pair_is_in_no_sum_but_its_own() -> None:
     assert marked.engine.state.tally.net == {}
     assert marked.engine.state.tally.unproved_net == {"USDT": net} and marked.engine.state.tally.unproved_pairs == 1
     assert closed(None).engine.state.tally.net["USDT"] == net
+
+
+def test_the_mark_is_in_the_pairs_row_and_survives_a_restart() -> None:
+    bench = closed(marking(*USDT))
+    record = last_pair(bench)
+    assert record.identity == "unproved" and last_pair(closed(marking(*USDT, *BTC))).identity is None
+    (plan,) = bench.rows(PlanRecord)
+    assert isinstance(plan, PlanRecord)
+    assert PairTrade.restored(plan, record, 1, (), bench.now_ns).record("BTC").identity == "unproved"
 
 
 def test_a_late_fill_takes_a_marked_pair_back_from_the_sum_of_its_kind() -> None:
