@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from arb.clock import Clock, ManualClock
-from arb.config import Mode, Settings
-from arb.config.coins import coin_rule
+from arb.config import Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_proof_ms
@@ -117,8 +116,10 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
     return warnings
 
 
-def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], mode: Mode) -> EngineSettings:
-    """Return what an engine that trades through these gateways in this mode is built from."""
+def engine_settings(
+    settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None = None
+) -> EngineSettings:
+    """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
     enabled = settings.venues.enabled()
     profiles = tuple(
         venue_profile(spec_of(venue), settings.venues.order_entry(venue), enabled[venue].max_order_value_quote)
@@ -127,7 +128,6 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], mo
     proved = {one.venue: one.enforces_expiry and gateways[one.venue].expiry_proved for one in profiles}
     for warning in deadline_warnings(settings.timing, proved):
         log.warning("%s", warning)
-    coins = coin_rule(settings, mode)
     for warning in (
         [] if coins is None else coin_warnings(coins, {venue: symbols_of(settings, venue) for venue in gateways})
     ):

@@ -40,13 +40,14 @@ _ETHEREUM_LIKE = frozenset({"ethereum", "arbitrum", "bsc", "optimism", "polygon"
 _ETHEREUM_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 
 
-def coin_rule(settings: Settings, mode: Mode) -> CoinRule | None:
-    """Return what a run of `mode` knows of its coins and does without a proof; None: the mode's coins are made up.
+def coin_rule(settings: Settings, mode: Mode, *, sandbox: bool) -> CoinRule | None:
+    """Return what a run of `mode` knows of its coins and does without a proof; None: its coins are made up.
 
-    Live trading refuses what is not proved, whatever the settings say. Raises `ConfigError` for a file with a bad line.
+    `sandbox`: its venues are simulated exchanges, whatever the mode. Live trading refuses what is not proved, whatever the
+    settings say. Raises `ConfigError` for a file with a bad line.
     """
     coins = known_coins(settings.run.coins_file)
-    if mode is Mode.SANDBOX:
+    if sandbox:
         return None
     assets = {asset for symbol in settings.run.symbols for asset in Symbol.of(symbol).base_and_quote}
     venues = settings.venues.enabled()

@@ -1,7 +1,7 @@
 """What a start says of symbols whose coins are not proved to be the same at the venues it trades."""
 
 from arb.app.build import coin_warnings, engine_settings
-from arb.config import Mode, Settings
+from arb.config import Settings
 from arb.core.settings import CoinRule
 from arb.market.coins import NATIVE, Coin
 
@@ -32,6 +32,6 @@ def test_proved_coins_are_not_spoken_of() -> None:
     assert coin_warnings(CoinRule((*USDT, *BTC), refuse_unproved=True), traded) == []
 
 
-def test_an_engine_is_handed_the_rule_of_its_mode() -> None:
-    rules = [engine_settings(Settings(), {}, mode).coins for mode in (Mode.SANDBOX, Mode.PAPER, Mode.LIVE)]
-    assert [None if rule is None else rule.refuse_unproved for rule in rules] == [None, False, True]
+def test_an_engine_is_handed_the_rule() -> None:
+    rule = CoinRule(BTC, refuse_unproved=True)
+    assert engine_settings(Settings(), {}, rule).coins == rule and engine_settings(Settings(), {}).coins is None

@@ -133,7 +133,7 @@ def with_file(folder: Path, *lines: str) -> Settings:
 
 def test_own_lines_prove_what_the_shipped_table_does_not_and_lie_beside_the_settings(tmp_path: Path) -> None:
     lines = [f"{v},SOL,solana,native,/x,own,asked both venues,2026-11-23" for v in ("gate", "okx")]
-    rule = coin_rule(with_file(tmp_path, *lines), Mode.PAPER)
+    rule = coin_rule(with_file(tmp_path, *lines), Mode.PAPER, sandbox=False)
     assert rule is not None and not rule.refuse_unproved
     table = CoinTable(rule.coins)
     assert table.sameness("SOL", "gate", "okx") is Sameness.PROVED
@@ -142,11 +142,11 @@ def test_own_lines_prove_what_the_shipped_table_does_not_and_lie_beside_the_sett
 
 
 def test_an_own_line_that_repeats_a_shipped_one_is_taken_and_one_that_contradicts_it_refused(tmp_path: Path) -> None:
-    assert coin_rule(with_file(tmp_path, GOOD), Mode.PAPER)
+    assert coin_rule(with_file(tmp_path, GOOD), Mode.PAPER, sandbox=False)
     with pytest.raises(
         ConfigError, match=r"mine.csv:2: .* is SOL at gate, and USDT by coins.csv:\d+: one of them is wrong"
     ):
-        coin_rule(with_file(tmp_path, GOOD.replace("USDT", "SOL")), Mode.PAPER)
+        coin_rule(with_file(tmp_path, GOOD.replace("USDT", "SOL")), Mode.PAPER, sandbox=False)
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -154,24 +154,25 @@ def test_a_file_that_is_missing_or_no_text_is_refused_in_every_mode(tmp_path: Pa
     settings = with_file(tmp_path)
     (tmp_path / "mine.csv").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"\[run\] coins_file: .*mine.csv: cannot be read"):
-        coin_rule(settings, mode)
+        coin_rule(settings, mode, sandbox=mode is Mode.SANDBOX)
     (tmp_path / "mine.csv").unlink()
     with pytest.raises(ConfigError, match=r"\[run\] coins_file: .*mine.csv: cannot be read"):
-        coin_rule(settings, mode)
+        coin_rule(settings, mode, sandbox=mode is Mode.SANDBOX)
 
 
 # The rule of a mode.
 
 
-def rule_of(mode: Mode, unproved: UnprovedCoin) -> bool | None:
+def rule_of(mode: Mode, unproved: UnprovedCoin, *, sandbox: bool = False) -> bool | None:
     settings = Settings(run=RunSettings(symbols=("BTC/USDT",)), limits=Limits(unproved_coin=unproved))
-    rule = coin_rule(settings, mode)
+    rule = coin_rule(settings, mode, sandbox=sandbox)
     return None if rule is None else rule.refuse_unproved
 
 
 def test_a_sandbox_asks_for_nothing_paper_does_as_it_is_told_and_live_refuses_whatever_it_is_told() -> None:
     mark, refuse = UnprovedCoin.MARK, UnprovedCoin.REFUSE
-    assert [rule_of(Mode.SANDBOX, each) for each in (mark, refuse)] == [None, None]
+    for mode in (Mode.SANDBOX, Mode.PAPER):
+        assert [rule_of(mode, each, sandbox=True) for each in (mark, refuse)] == [None, None]
     assert [rule_of(Mode.PAPER, each) for each in (mark, refuse)] == [False, True]
     assert [rule_of(Mode.LIVE, each) for each in (mark, refuse)] == [True, True]
 
@@ -181,5 +182,5 @@ def test_coins_of_venues_that_are_not_enabled_are_left_out() -> None:
     off = msgspec.structs.replace(
         settings.venues, okx=msgspec.structs.replace(settings.venues.every()["okx"], enabled=False)
     )
-    rule = coin_rule(msgspec.structs.replace(settings, venues=off), Mode.LIVE)
+    rule = coin_rule(msgspec.structs.replace(settings, venues=off), Mode.LIVE, sandbox=False)
     assert rule is not None and {coin.venue for coin in rule.coins} == {"gate", "bitget"}
