@@ -116,9 +116,7 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
     return warnings
 
 
-def engine_settings(
-    settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None = None
-) -> EngineSettings:
+def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None) -> EngineSettings:
     """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
     enabled = settings.venues.enabled()
     profiles = tuple(

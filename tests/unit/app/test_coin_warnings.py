@@ -34,4 +34,4 @@ def test_proved_coins_are_not_spoken_of() -> None:
 
 def test_an_engine_is_handed_the_rule() -> None:
     rule = CoinRule(BTC, refuse_unproved=True)
-    assert engine_settings(Settings(), {}, rule).coins == rule and engine_settings(Settings(), {}).coins is None
+    assert engine_settings(Settings(), {}, rule).coins == rule and engine_settings(Settings(), {}, None).coins is None
