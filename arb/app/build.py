@@ -3,12 +3,9 @@
 import logging
 import random
 from collections.abc import Container, Iterable, Mapping, Sequence
-from contextlib import closing
 from itertools import combinations
-from pathlib import Path
-from urllib.parse import urlsplit
 
-from arb.clock import Clock, ManualClock
+from arb.clock import Clock
 from arb.config import Settings
 from arb.core.accounts.restart import OpenPair
 from arb.core.opportunities.identity import RouteIdentities
@@ -18,15 +15,18 @@ from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
 from arb.store.journal import Journal
-from arb.store.journal_reader import JournalReader
 from arb.store.ledger import prepare_ledger
-from arb.store.retention import Retention, forget_old_story
+from arb.venues.addresses import origins_of
 from arb.venues.base import OrderGateway
 from arb.venues.build import GatewayLimits, build_gateway, venue_profile
-from arb.venues.endpoints import Credentials, VenueEndpoint, sandbox_access
+from arb.venues.endpoints import Credentials, Site, sandbox_access
 from arb.venues.registry import spec_of
+from arb.venues.transport.network import Network
+from arb.venues.transport.proxy import proxy_for, require_proxy
 
 log = logging.getLogger(__name__)
+
+PROXY_TIMEOUT_S = 5.0
 
 
 def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
@@ -35,8 +35,8 @@ def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
     return tuple(symbol for symbol in settings.run.symbols if symbol in chosen) if chosen else settings.run.symbols
 
 
-def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[VenueEndpoint, Credentials]]:
-    """Return the addresses and keys of the enabled venues of a sandbox; raises `ConfigError` for fewer than two."""
+def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[Site, Credentials]]:
+    """Return the sites and keys of the enabled venues of a sandbox; raises `ConfigError` for fewer than two."""
     announced = sandbox.announced["venues"]
     found = {
         venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced
@@ -47,30 +47,39 @@ def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[Venu
 
 
 def build_sandbox_gateways(
-    settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random
+    settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random, network: Network
 ) -> dict[str, OrderGateway]:
     """Return a gateway for every enabled venue of a sandbox."""
     gateways: dict[str, OrderGateway] = {}
-    for venue, (endpoint, credentials) in sandbox_venues(settings, sandbox).items():
+    for venue, (site, credentials) in sandbox_venues(settings, sandbox).items():
         chosen = settings.venues.enabled()[venue]
         gateways[venue] = build_gateway(
             spec_of(venue),
-            endpoint,
+            site,
             credentials,
             clock=clock,
             rng=rng,
             limits=GatewayLimits(
-                hosts=(urlsplit(endpoint.rest).hostname or "",),
                 symbols=symbols_of(settings, venue),
                 max_order_value_quote=chosen.max_order_value_quote,
                 max_orders_per_minute=chosen.max_orders_per_minute,
                 withdrawal_disabled_confirmed=chosen.withdrawal_disabled_confirmed,
             ),
             sandbox_id=sandbox.sandbox_id,
+            network=network,
             entry=settings.venues.order_entry(venue),
             expiry_proved=True,  # a sandbox refuses what has expired
         )
     return gateways
+
+
+async def require_way_out(settings: Settings, sites: Iterable[Site]) -> None:
+    """Raise `ConfigError` where a proxy is set that does not lead to what these sites have on other machines."""
+    proxy = settings.network.way_out()
+    if proxy is None:
+        return
+    origins = [origin for site in sites for origin in origins_of(site.endpoint) if proxy_for(proxy, origin.host)]
+    await require_proxy(proxy, dict.fromkeys((origin.host, origin.port) for origin in origins), PROXY_TIMEOUT_S)
 
 
 def deadline_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
@@ -159,24 +168,6 @@ def require_venues_of(pairs: Iterable[OpenPair], enabled: Container[str]) -> Non
             f"[venues]: {names} is not enabled, and pairs with orders there have not ended: {waiting}: set enabled = true "
             "until they have; a venue that is down keeps no other from trading"
         )
-
-
-def open_journal(path: Path, clock: Clock, history_days: int) -> Journal:
-    """Open a run's journal, dropping old entries (not rows): those of before `history_days` days.
-
-    These count from the last entry at the latest, for the system's clock may be a year ahead: nobody has compared it yet.
-    """
-    now = ManualClock(min(clock.wall_ns(), _last_ns(path)))
-    if forget_old_story(path, Retention(now, history_days).due_before_ns()):
-        log.info("the journal's entries of before the last %d days were dropped, and every row kept", history_days)
-    return Journal.open(path, clock)
-
-
-def _last_ns(path: Path) -> int:
-    if not path.exists():
-        return 0
-    with closing(JournalReader.open(path)) as reader:
-        return reader.last_ns()
 
 
 def ready_ledger(url: str, journal: Journal) -> str | None:

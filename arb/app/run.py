@@ -13,12 +13,13 @@ from arb.app import stores
 from arb.app.build import (
     build_sandbox_gateways,
     engine_settings,
-    open_journal,
     ready_ledger,
     require_venues_of,
+    require_way_out,
     sandbox_venues,
     symbols_of,
 )
+from arb.app.claims import Blocks, Claims, call_soon
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings
 from arb.config.coins import coin_rule
@@ -37,14 +38,15 @@ from arb.live.view import log_lines, show_live
 from arb.masking import SECRETS
 from arb.signals import on_stop_signal
 from arb.store.database import mask_url
-from arb.store.guards import AccountLocks
 from arb.store.journal import Journal
+from arb.store.journal_upkeep import Upkeep, story_kept
 from arb.store.ledger import Ledger
 from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import OrderGateway
 from arb.venues.build import build_feeds
+from arb.venues.transport.network import SystemNetwork
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +81,15 @@ class Run:
         self._wrap_journal = wrap_journal
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
+        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
         self._tape: Taping | None = None
         self._node: Node | None = None
+        self._upkeep: Upkeep | None = None
         self._stop = asyncio.Event()
         self._ledger_blocked: str | None = None
+        self._blocks = Blocks()
         self._ledger: Ledger | None = None
         self._signals = 0
         self._starting: asyncio.Task[Any] | None = None
@@ -98,14 +103,16 @@ class Run:
         self._starting = asyncio.current_task()
         require_socket(self._journal_path)
         require_journal(self._db, self._journal_path)
-        journal = open_journal(self._journal_path, self._clock, self._settings.store.keep_story_days)
+        journal = Journal.open(self._journal_path, self._clock)
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
+            self._upkeep = Upkeep(self._journal_path, story_kept(self._clock, self._settings.store.keep_story_days))
             self._ledger_blocked = ready_ledger(self._db, journal)
+            self._blocks.say("rows", self._ledger_blocked)
             self._open_tape(journal)
-            async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, locks):
-                return await self._trade(self._parts(journal, sandbox, gateways, locks), sandbox)
+            async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, claims):
+                return await self._trade(self._parts(journal, sandbox, gateways, claims), journal, claims, sandbox)
         except asyncio.CancelledError:
             if self._signals < 2:
                 raise
@@ -113,6 +120,8 @@ class Run:
         finally:
             if self._tape is not None:
                 self._tape.close()
+            if self._upkeep is not None:
+                self._upkeep.close()  # before the journal, which clears up as the last to let go of the file
             journal.close()
 
     def _open_tape(self, journal: Journal) -> None:
@@ -125,7 +134,7 @@ class Run:
         loop = asyncio.get_running_loop()
         try:
             self._tape = Taping(
-                self._options.tape, lambda cause: _call_soon(loop, lambda: self._on_trouble(IncidentKind.TAPE, cause))
+                self._options.tape, lambda cause: call_soon(loop, lambda: self._on_trouble(IncidentKind.TAPE, cause))
             )
         except StoreError as error:
             if not journal.restore(()).pairs:
@@ -161,28 +170,39 @@ class Run:
     @contextlib.asynccontextmanager
     async def _gateways(
         self, journal: Journal, sandbox: Sandbox
-    ) -> AsyncIterator[tuple[dict[str, OrderGateway], AccountLocks]]:
-        """Make the gateways; their accounts are locked by key at once, and by their own ids once the venues report them."""
-        require_venues_of(left_open(journal, sandbox.sandbox_id), self._settings.venues.enabled())
+    ) -> AsyncIterator[tuple[dict[str, OrderGateway], Claims]]:
+        """Make the gateways; their accounts are claimed by key at once, and by their own ids once the venues report them."""
+        pairs = left_open(journal, sandbox.sandbox_id)
+        require_venues_of(pairs, self._settings.venues.enabled())
+        if not pairs:  # those wait for a proxy as for venues that are down
+            await require_way_out(
+                self._settings, [site for site, _ in sandbox_venues(self._settings, sandbox).values()]
+            )
         SECRETS.hide(
             value
             for venue in sandbox.announced["venues"].values()
             for name, value in venue.items()
             if name in ("key", "secret", "passphrase")
         )
-        gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng)
+        gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng, self._network)
         if self._wrap is not None:
             gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
-        locks = AccountLocks(self._journal_path, (gateway.account_id for gateway in gateways.values()))
+        claims = Claims(self._db, self._journal_path, self._clock, self._rng, self._blocks)
+        claims.patient = bool(journal.restore(()).pairs)
         try:
-            yield gateways, locks
+            await claims.claim(gateway.account_id for gateway in gateways.values())
+            yield gateways, claims
         finally:
             await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
-            locks.release()
+            await claims.release()
 
-    async def _trade(self, parts: Parts, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
+    async def _trade(
+        self, parts: Parts, journal: Journal, claims: Claims, sandbox: Sandbox
+    ) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
         await node.start()
+        claims.patient = True
+        journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
         control = ControlServer(self._journal_path, requests.answer)
@@ -203,22 +223,22 @@ class Run:
         ceiling_net = await sandbox.ceiling_net()
         return self._summary(ended_ns, sandbox_id=sandbox.sandbox_id, ceiling_net=ceiling_net), exit_code
 
-    def _parts(
-        self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway], locks: AccountLocks
-    ) -> Parts:
+    def _parts(self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway], claims: Claims) -> Parts:
         settings, options = self._settings, self._options
-        endpoints = {venue: found[0] for venue, found in sandbox_venues(settings, sandbox).items()}
+        sites = {venue: found[0] for venue, found in sandbox_venues(settings, sandbox).items()}
         loop = asyncio.get_running_loop()
+        blocked = self._blocks.cause
 
         def make_ledger(on_state: OnLedgerState) -> Ledger:
+            self._blocks.listen(on_state, blocked)
             retention = Retention(self._clock, settings.store.keep_untraded_days)
             self._ledger = Ledger(
                 self._db,
                 journal,
-                lambda blocked, cause: _call_soon(loop, lambda: on_state(blocked, cause)),
+                lambda blocked, cause: call_soon(loop, lambda: self._blocks.say("rows", cause if blocked else None)),
                 retention=retention,
                 blocked=self._ledger_blocked,
-                on_set_aside=lambda refused: _call_soon(loop, lambda: self._on_set_aside(refused)),
+                on_set_aside=lambda refused: call_soon(loop, lambda: self._on_set_aside(refused)),
             )
             return self._ledger
 
@@ -237,10 +257,11 @@ class Run:
             waits_for_venues=options.mode is Mode.LIVE,
             make_universe=universe_of,
             make_books=partial(books_of, timing=settings.timing),
-            make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng),
+            make_feeds=partial(build_feeds, sites, clock=self._clock, rng=self._rng, network=self._network),
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),
+            upkeep=partial(self._keep_small, journal),
             halt_file_of=self._journal_path,
             dedicated=frozenset(
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
@@ -248,9 +269,17 @@ class Run:
             tape=self._tape,
             jobs=lambda _: (sandbox.watch(),),
             view=self._view,
-            ledger_blocked=self._ledger_blocked,
-            claim=locks.add,
+            ledger_blocked=blocked,
+            claim=claims.claim,
         )
+
+    async def _keep_small(self, journal: Journal) -> bool:
+        """Compress or trim a piece of the journal; return whether there was one. A full disk is for trades."""
+        assert self._upkeep is not None
+        change = None if journal.reserve_touched else await asyncio.to_thread(self._upkeep.due)
+        if change is not None:
+            journal.replace(change)
+        return change is not None
 
     def _view(self, node: Node) -> Coroutine[Any, Any, None]:
         if self._live_view:
@@ -301,9 +330,3 @@ class Run:
             now_ns=now_ns,
             report_currency=self._settings.run.report_currency,
         )
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
-    """Run `act` on the loop's thread, unless the loop is gone."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(act)

@@ -52,6 +52,7 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
     VenueArrived,
+    VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.listings import Listings
@@ -130,6 +131,7 @@ class Engine:
             ExpiryProved: self._on_expiry_proved,
             InstrumentListed: self.listings.on_listed,
             InstrumentUnlisted: self.listings.on_unlisted,
+            VenueListed: self.listings.on_venue_listed,
             BalancesReported: self.accounts.on_balances,
             AccountSnapshotTaken: self.accounts.on_snapshot,
             OrderAccepted: self.manager.on_accepted,

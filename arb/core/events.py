@@ -150,6 +150,13 @@ class InstrumentUnlisted(Event, frozen=True, kw_only=True, tag="InstrumentUnlist
     symbol: str
 
 
+class VenueListed(Event, frozen=True, kw_only=True, tag="VenueListed"):
+    """The rules and fees of all that is traded at a venue were read at the start; in older journals, one event for each."""
+
+    venue: str
+    instruments: tuple[Instrument, ...]
+
+
 class AssetBalance(msgspec.Struct, frozen=True):
     """One asset's balance at a venue, both parts >= 0 on a spot account."""
 
@@ -398,6 +405,7 @@ AnyEvent = (
     | ExpiryProved
     | InstrumentListed
     | InstrumentUnlisted
+    | VenueListed
     | BalancesReported
     | OrderAccepted
     | OrderRejected

@@ -13,7 +13,7 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.core.accounts.fees import unsupported, usable_rate
-from arb.core.events import InstrumentListed, InstrumentUnlisted
+from arb.core.events import InstrumentListed, InstrumentUnlisted, VenueListed
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
@@ -51,6 +51,11 @@ class Listings:
         instrument = self._state.instrument(timer.venue, timer.symbol)
         if instrument is not None:
             self._await_change(instrument, now_ns)
+
+    def on_venue_listed(self, event: VenueListed) -> None:
+        """Go by the rules that a venue has reported at the start."""
+        for instrument in event.instruments:
+            self.take(instrument, event.t_ns)
 
     def take(self, instrument: Instrument, now_ns: int) -> None:
         """Go by the rules that a venue lists for an instrument now, with its symbol's books on a scale that holds its steps."""

@@ -21,6 +21,7 @@ from arb.core.commands import (
     PlaceOrder,
     QueryOrder,
     RefreshBalances,
+    RequestBook,
     SetTimer,
     SnapshotAccount,
     last_states,
@@ -34,6 +35,7 @@ from arb.core.pairs.residuals import Residuals
 from arb.core.records import AnyRecord, IncidentRecord, PairState
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate, RateBudget
+from arb.core.risk.sale_price import middle
 from arb.core.risk.venue_health import HealthBoard
 from arb.core.settings import CoinRule, HealthLimits, Limits, RepairPolicy, Timing
 from arb.core.timers import AnyTimer
@@ -56,7 +58,8 @@ class VenueProfile(msgspec.Struct, frozen=True):
     place_rate: PlaceRate
     enforces_expiry: bool
     max_order_value_quote: Decimal | None = None
-    """The guard beside the signer lets no order above this value leave, so repairs are cut to it; None: any may."""
+    """The guard beside the signer lets no order above this value leave, a sale valued at `EngineState.sale_price` at least, so
+    repairs are cut to it; None: any may."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
@@ -151,6 +154,10 @@ class Outbox:
         """Ask for balances."""
         self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
 
+    def request_book(self, connection: str, native_symbol: str) -> None:
+        """Ask for a clean snapshot of one book."""
+        self._commands.append(RequestBook(cause=self._cause, connection=connection, native_symbol=native_symbol))
+
     def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
         """Ask for an account snapshot: everything since an instant."""
         self._commands.append(SnapshotAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
@@ -165,7 +172,11 @@ class Outbox:
 
 
 class Tally:
-    """What this run did so far. Money per asset, exact."""
+    """What this run did so far. Money per asset, exact.
+
+    An opportunity counts once its row is written: a traded one when its first pair opens, every other one when it has ended,
+    under the reason that its row names. So these are the numbers of the ledger's rows.
+    """
 
     def __init__(self) -> None:
         self.opportunities = 0
@@ -180,7 +191,7 @@ class Tally:
         self.unproved_net: dict[str, Decimal] = {}
         self.fees: dict[str, Decimal] = {}
         self.exposure_quote_s = ZERO
-        self.refusals: Counter[str] = Counter()
+        self.not_taken: Counter[str] = Counter()
 
     def add_net(self, quote: str, amount: Decimal) -> None:
         """Add the realised net of a closed pair."""
@@ -231,6 +242,15 @@ class EngineState:
         # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
         self.frozen: dict[str, tuple[str, str]] = {}
         self._counters: dict[str, int] = {}
+        # What `limits_at` has answered.
+        self._limits: dict[tuple[str, ...], Limits] = {}
+
+    def limits_at(self, symbol: str, *venues: str) -> Limits:
+        """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
+        found = self._limits.get((symbol, *venues))
+        if found is None:
+            found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
+        return found
 
     def next_number(self, table: str) -> int:
         """Return the next number of a table within this run, from 1."""
@@ -291,6 +311,12 @@ class EngineState:
         ]
         # To 18 decimals: what is worked out from it goes into the ledger, whose readers hold no endless quotient.
         return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
+
+    def sale_price(self, symbol: str, now_ns: int) -> Decimal | None:
+        """Return what one base of a symbol sells for, for bounding the value of sales (`core/risk/sale_price.py`)."""
+        books = self.books
+        live = [bid for venue in self.venues if (bid := books.best_bid(venue, symbol)) is not None]
+        return middle(live or books.seen_bids.of(symbol, now_ns))
 
     def incident(
         self,

@@ -24,6 +24,10 @@ CLOCK_AGAIN_S = 1.0
 COUNT_EVERY_S = 60.0
 RULES_POLL_S = 1.0
 """How soon rules are read that a refusal showed to be out of date."""
+UPKEEP_EVERY_S = 1.0
+UPKEEP_SOON_S = 0.05
+"""How soon a piece of upkeep follows another: 0.5 GB of journal take some minutes, and nobody waits for it."""
+UPKEEP_RETRY_S = 60.0
 SYNC_EVERY_S = 0.2
 """A power cut may cost the journal's last 250 ms at most: this, and the time an fsync takes."""
 DEAD_MAN_CHECK_S = 0.25
@@ -121,6 +125,20 @@ async def keep_synced(sync: Callable[[], Awaitable[None]], on_synced: Callable[[
             if healthy:
                 on_synced(str(error))
             healthy = False
+
+
+async def keep_small(upkeep: Callable[[], Awaitable[bool]]) -> None:
+    """Keep the journal small, a piece at a time; `upkeep` says whether there was one, and raises `StoreError`.
+
+    It is no reason to stop trading where that fails: the journal only grows.
+    """
+    while True:
+        try:
+            pause_s = UPKEEP_SOON_S if await upkeep() else UPKEEP_EVERY_S
+        except StoreError as error:
+            log.warning("upkeep: %s", error)
+            pause_s = UPKEEP_RETRY_S
+        await asyncio.sleep(pause_s)
 
 
 class DropCounter:

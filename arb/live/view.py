@@ -23,6 +23,7 @@ REFRESH_S = 0.25
 LINE_EVERY_S = 5.0
 EDGES_SHOWN = 6
 PAIRS_SHOWN = 8
+REASONS_SHOWN = 5
 
 
 async def show_live(engine: Engine, clock: Clock, db: str) -> None:
@@ -52,9 +53,11 @@ def line(state: dict[str, Any]) -> str:
     halted += "".join(f" | {store} blocked: {cause}" for store, cause in state["blocked"].items())
     halted += "".join(f" | {_stopped(leg)}" for leg in state["late_legs"])
     halted += "".join(f" | {venue['venue']}: {venue['halted']}" for venue in state["venues"] if venue["barred"])
+    not_taken = sum(state["not_taken"].values())
     return (
         f"unhedged {_money(state['unhedged_notional'])} ({oldest} ms){halted} | books {live} | pairs {pairs['opened']} opened, "
-        f"{pairs['completed']} completed, {pairs['unwound']} unwound, {len(state['open_pairs'])} open | net {net}"
+        f"{pairs['completed']} completed, {pairs['unwound']} unwound, {len(state['open_pairs'])} open | "
+        f"opportunities {state['opportunities']}, {not_taken} not taken | net {net}"
     )
 
 
@@ -149,7 +152,8 @@ def _pairs(state: dict[str, Any]) -> Table:
 
 def _profit(state: dict[str, Any], db: str) -> Text:
     pairs = state["pairs"]
-    refused = ", ".join(f"{reason} {count}" for reason, count in state["refusals"].items())
+    shown = list(state["not_taken"].items())[:REASONS_SHOWN]
+    not_taken = ", ".join(f"{reason} {count}" for reason, count in shown)
     text = Text(f"net {_net(state)}", style="bold")
     text.append(
         f"   pairs {pairs['opened']}: {pairs['completed']} completed, {pairs['unwound']} unwound, "
@@ -161,7 +165,7 @@ def _profit(state: dict[str, Any], db: str) -> Text:
     parts = "".join(f", {venue} {_money(amount)}" for venue, amount in exposed["by_venue"].items())
     text.append(
         f"\nunhedged today, quote x s: {_money(exposed['quote_s'])} of {_money(exposed['limit_quote_s'])}{parts}"
-        f"\nnot taken: {refused or '-'}\nledger {db}",
+        f"\nopportunities {state['opportunities']}, not taken: {not_taken or '-'}\nledger {db}",
         style="dim not bold",
     )
     return text

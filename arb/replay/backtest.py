@@ -18,6 +18,7 @@ from arb.errors import EXIT_OK, StoreError
 from arb.live.node import Journal, Node, Parts
 from arb.live.runner import LedgerWriter
 from arb.live.universe import Universe
+from arb.market.feed import Notice
 from arb.replay.captured import Capture
 from arb.replay.feeds import CapturedFeed, captured_books
 from arb.replay.tapes import Captured
@@ -138,6 +139,9 @@ class _TapeFeed:
 
     def retire_book(self, native_symbol: str) -> None:
         """Change nothing: the tape shows what it shows."""
+
+    def on_notice(self, notice: Notice) -> None:
+        """Change nothing: whoever recorded the tape has answered."""
 
     def unread(self) -> bool:
         """Return False: all frames of an instant arrive together."""

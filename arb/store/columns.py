@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
+from arb.store.queries import RUN_TIMES
 
 Column = npt.NDArray[Any]
 Columns = dict[str, Column]
@@ -126,6 +127,14 @@ ORDER BY ns, id
         **dict.fromkeys(("severity", "kind", "venue", "text"), _TEXT),
     },
 )
+RUNS = (
+    f"""
+SELECT run_id, CASE WHEN started_ns < :since_ns THEN :since_ns ELSE started_ns END AS started_ns, until_ns
+FROM ({RUN_TIMES}) times WHERE until_ns >= :since_ns
+ORDER BY started_ns, run_id
+""",
+    dict.fromkeys(("run_id", "started_ns", "until_ns"), _EXACT),
+)
 
 
 class ColumnReader:
@@ -169,6 +178,10 @@ class ColumnReader:
     def incidents(self) -> Columns:
         """Read incidents: `venue` is empty where there is none, `pair_trade_id` 0, `cost` not-a-number if unknown."""
         return self._read(*INCIDENTS)
+
+    def runs(self) -> Columns:
+        """Read the time traded: from when until when each run lasted, in order; a killed one until its last row."""
+        return self._read(*RUNS)
 
     def _read(self, sql: str, types: dict[str, Any]) -> Columns:
         try:

@@ -17,7 +17,7 @@ from arb.market.numbers import EXACT
 from arb.market.symbol import Symbol
 from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
-from arb.store.queries import RowDict
+from arb.store.queries import RUN_TIMES, RowDict
 from arb.store.tables import WATERFALL
 
 INCIDENTS_SHOWN = 20
@@ -65,9 +65,10 @@ _LATEST = """
 SELECT ns, severity, kind, venue, pair_trade_id, cost_e8, text
 FROM incidents WHERE ns >= :since_ns ORDER BY ns DESC, id DESC LIMIT :shown
 """
-_RUNS = """
-SELECT id, mode, sandbox_id, seed, version, started_ns, ended_ns, exit_code, halted
-FROM runs WHERE COALESCE(ended_ns, started_ns) >= :since_ns OR ended_ns IS NULL ORDER BY started_ns
+_RUNS = f"""
+SELECT r.id, r.mode, r.sandbox_id, r.seed, r.version, r.started_ns, r.ended_ns, t.until_ns, r.exit_code, r.halted
+FROM runs r JOIN ({RUN_TIMES}) t ON t.run_id = r.id
+WHERE t.until_ns >= :since_ns ORDER BY r.started_ns, r.id
 """
 _FILLS = """
 SELECT f.venue, f.symbol, f.side, f.fee_currency, f.price, f.size, f.fee, o.role

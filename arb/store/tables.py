@@ -373,6 +373,23 @@ class UntradedDaily(Base):
     best_net_e8: Mapped[int] = mapped_column(comment="sum of the profits at best_ns, 1e-8 of the quote")
 
 
+class AccountLease(Base):
+    """Who trades an account; kept on PostgreSQL alone (`store/lease.py`), on which machines may share a ledger's database."""
+
+    __tablename__ = "account_leases"
+    __table_args__ = (
+        {"comment": "which engine trades an account; on PostgreSQL, which engines of other hosts may share"},
+    )
+
+    account_id: Mapped[str] = mapped_column(primary_key=True, comment="venue and its own id, or the key's fingerprint")
+    holder: Mapped[str] = mapped_column(comment="random name of the run that holds it")
+    place: Mapped[str | None] = mapped_column(comment="the file its journal's lock is, as its host's kernel names it")
+    host: Mapped[str] = mapped_column(comment="name of its host")
+    pid: Mapped[int] = mapped_column(comment="number of its process there")
+    acquired_ns: Mapped[int] = mapped_column(comment="since when, by the database's clock, ns UTC")
+    renewed_ns: Mapped[int] = mapped_column(comment="last confirmed, by the database's clock, ns UTC")
+
+
 class Projection(Base):
     """How far the journal has been written into this ledger; changes in the same transaction as the rows."""
 

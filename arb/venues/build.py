@@ -13,7 +13,7 @@ from arb.core.state import VenueProfile
 from arb.errors import ConfigError
 from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener, MarketFeed
-from arb.venues.endpoints import Address, Credentials, OrderEntry, VenueEndpoint, account_id
+from arb.venues.endpoints import GLOBAL, Address, Credentials, OrderEntry, Site, account_id
 from arb.venues.feed import SocketFeed
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
@@ -22,7 +22,7 @@ from arb.venues.registry import spec_of
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingParts, VenueSpec
-from arb.venues.transport.network import Network, SystemNetwork
+from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 PACING_MARGIN_MS = 50
 """The pacer's window begins when an order leaves and not when it is decided: the engine reckons with a little more."""
@@ -31,11 +31,10 @@ PACING_MARGIN_MS = 50
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
 
-    `hosts` may be sent signed requests; `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
+    `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
     user has checked that the key may not withdraw, which counts where the venue does not report it.
     """
 
-    hosts: tuple[str, ...]
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 600
@@ -46,7 +45,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_gateway(
     spec: VenueSpec,
-    endpoint: VenueEndpoint,
+    site: Site,
     credentials: Credentials,
     *,
     clock: Clock,
@@ -60,20 +59,20 @@ def build_gateway(
     """Return the gateway of one account; raises `ConfigError` for a venue that takes no orders of ours, for a key without its
     passphrase, and for orders over a websocket at a venue that has no adapter for it."""
     trading = _trading(spec)
-    network = SystemNetwork(clock) if network is None else network
+    network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
     guard = SigningGuard(
         venue=spec.name,
-        hosts=limits.hosts,
+        hosts=site.hosts,
         symbols=limits.symbols,
         max_order_value_quote=limits.max_order_value_quote,
         max_orders_per_minute=limits.max_orders_per_minute,
         clock=clock,
     )
-    parts = trading.make(endpoint, credentials, clock, guard)
+    parts = trading.make(site, credentials, clock, guard)
     signer = parts.signer
     signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
     stream = PrivateStream(
-        _guarded(spec.private_address(endpoint, network.http), guard),
+        _guarded(spec.private_address(site, network.http), guard),
         parts.private,
         clock=clock,
         rng=rng,
@@ -83,7 +82,7 @@ def build_gateway(
     )
     order_socket = None
     if entry is OrderEntry.WEBSOCKET:
-        order_socket = _order_socket(spec, parts, endpoint, credentials, guard, clock, rng, network)
+        order_socket = _order_socket(spec, parts, site, credentials, guard, clock, rng, network)
     return VenueGateway(
         dialect=parts.dialect,
         signer=signer,
@@ -103,7 +102,7 @@ def build_gateway(
 
 def build_feed(
     spec: VenueSpec,
-    endpoint: VenueEndpoint,
+    site: Site,
     native_symbols: Sequence[str],
     dialect: BookFeed,
     *,
@@ -117,10 +116,17 @@ def build_feed(
     """Return one public connection of a venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages.
 
     `connection` is its name, by default that of the venue's first.
+
+    Raises `ConfigError` for a site that does not send them.
     """
-    network = SystemNetwork(clock) if network is None else network
+    if site.lacks:
+        raise ConfigError(
+            f"[venues.{spec.name}] region = {site.region!r}: {site.lacks}, by which books are read, is not sent there: give "
+            f"{GLOBAL!r}, or disable the venue"
+        )
+    network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
     return SocketFeed(
-        spec.public_address(endpoint, network.http),
+        spec.public_address(site, network.http),
         dialect,
         native_symbols,
         clock=clock,
@@ -135,7 +141,7 @@ def build_feed(
 
 
 def build_feeds(
-    endpoints: Mapping[str, VenueEndpoint],
+    sites: Mapping[str, Site],
     books: Books,
     on_frame: FrameListener,
     emit: EventListener,
@@ -148,7 +154,7 @@ def build_feeds(
     return {
         name: build_feed(
             spec_of(connection.venue),
-            endpoints[connection.venue],
+            sites[connection.venue],
             tuple(connection.rows.values()),
             connection.feed,
             clock=clock,
@@ -186,7 +192,7 @@ def _trading(spec: VenueSpec) -> Trading:
 def _order_socket(
     spec: VenueSpec,
     parts: TradingParts,
-    endpoint: VenueEndpoint,
+    site: Site,
     credentials: Credentials,
     guard: SigningGuard,
     clock: Clock,
@@ -198,10 +204,10 @@ def _order_socket(
         raise ConfigError(
             f"{spec.name}: orders go over REST only: set [venues.{spec.name}] order_entry to {OrderEntry.REST.value!r}"
         )
-    _check_order_host(guard, endpoint.ws_private)
+    _check_order_host(guard, site.endpoint.ws_private)
     return OrderSocket(
-        _guarded(spec.private_address(endpoint, network.http), guard),
-        make(parts, endpoint, credentials),
+        _guarded(spec.private_address(site, network.http), guard),
+        make(parts, site, credentials),
         clock=clock,
         rng=rng,
         offset_ns=lambda: parts.signer.server_offset_ns,

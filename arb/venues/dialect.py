@@ -28,6 +28,8 @@ from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 _LOG = logging.getLogger(__name__)
 # On a finer scale 64 bits do not even hold a price or a size of 9.3.
 _DECIMALS_MAX = 18
+ODD_MAX = 5000
+"""More pairs than any venue lists."""
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -168,7 +170,7 @@ def read_listing(
 
     A listing holds thousands of symbols that are none of our business; one that is odd must not hide the others. Odd is also
     a symbol whose book goes by another name than its orders would, and a name that is listed twice by different rules. Raises
-    `VenueProtocolError` when not one can be read.
+    `VenueProtocolError` when not one can be read, or `ODD_MAX` cannot be: that is no listing, and is read no further.
     """
     by_name: dict[str, Instrument] = {}
     odd: list[VenueProtocolError] = []
@@ -184,12 +186,14 @@ def read_listing(
         else:
             if by_name.setdefault(instrument.native_symbol, instrument) != instrument:
                 twice.add(instrument.native_symbol)
+        if len(odd) >= ODD_MAX:
+            break
     for name in sorted(twice):
         del by_name[name]
         odd.append(VenueProtocolError(venue, f"symbol {name!r}: listed twice, by different rules"))
     listed = {instrument.symbol: instrument for instrument in by_name.values()}
     if odd:
-        if not listed:
+        if not listed or len(odd) >= ODD_MAX:
             raise odd[0]
         _LOG.warning("%s: %d symbols of the listing cannot be read, the first one: %s", venue, len(odd), odd[0])
     return listed

@@ -35,6 +35,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, Outcome, Side, TimeInForce
 from arb.venues.base import Departure, EventListener, PlaceAnswer
+from arb.venues.rules.guard import SalePrice
 
 EXACT = Context(prec=80)
 START_BALANCE = Decimal(1_000_000)
@@ -78,6 +79,7 @@ class PaperGateway:
         self.former_ids: tuple[str, ...] = ()
         self.expiry_proved = True  # expired orders are refused here
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
+        self.listed = frozenset(self._instruments)
         self._books = books
         self._clock = clock
         self._latency_ns = latency_ns
@@ -94,6 +96,9 @@ class PaperGateway:
 
     async def close(self) -> None:
         """Do nothing: no socket is held."""
+
+    def value_sales(self, price: SalePrice) -> None:
+        """Do nothing: nothing is signed, so no guard stands here."""
 
     # Orders.
 

@@ -1,6 +1,6 @@
 """Mark pairs whose coins are not proved to be the same at both venues, and leave them out of what a day earned.
 
-Revision 0010, after 0008. No pair of before is marked: nobody asked then.
+Revision 0010, after 0009. No pair of before is marked: nobody asked then.
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import context, op
 from arb.store.views import VIEWS
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

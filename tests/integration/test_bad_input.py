@@ -25,8 +25,9 @@ def complaint(*arguments: str, cwd: Path) -> str:
         ("min_edge_bps", "min_edge_bp", "did you mean 'min_edge_bps'"),
         ("min_edge_bps = 6", 'min_edge_bps = "6ms"', "basis points"),
         ("query_after_ms = 400", 'query_after_ms = "400 parsecs"', "milliseconds"),
+        ('environment = "production"', 'environment = "paper"', "give one of 'production', 'testnet', 'demo'"),
     ],
-    ids=["an unknown key", "a wrong unit", "an unknown unit"],
+    ids=["an unknown key", "a wrong unit", "an unknown unit", "an unknown environment"],
 )
 def test_settings_that_make_no_sense_are_named_with_file_and_line(
     tmp_path: Path, before: str, after: str, reported: str
@@ -38,6 +39,12 @@ def test_settings_that_make_no_sense_are_named_with_file_and_line(
     line_reported = complaint("run", "--json", cwd=tmp_path)
     assert f"config.toml:{line}: " in line_reported
     assert reported in line_reported
+    assert not (tmp_path / "var").exists()
+
+
+def test_real_money_and_play_money_together_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[venues.okx]\nenvironment = "demo"\n')
+    assert "[venues] mix real money, gate (production)" in complaint("run", "--json", cwd=tmp_path)
     assert not (tmp_path / "var").exists()
 
 

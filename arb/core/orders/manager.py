@@ -117,6 +117,7 @@ class OrderManager(OrderTable):
             sell_frame_ns=state.books.received_ns(sell_venue, symbol),
             day_notional=state.control.day_notional,
             leg_cost_bps=state.leg_costs.bps(route, now_ns),
+            limits=state.limits.applied(symbol, (buy_venue, sell_venue)),
         )
         pair = PairTrade(PairKind.ARB, record, number, state.run_id, opportunity_id, now_ns)
         pair.identity = state.identities.mark(route)

@@ -37,14 +37,17 @@ def breached(
         return "max_open_pairs"
     if (
         orders.open_notional(symbol=symbol) + residuals.unhedged_value(symbol=symbol) + notional
-        > limits.max_symbol_quote
+        > state.limits_at(symbol).max_symbol_quote
     ):
         return "max_symbol_quote"
     if orders.open_notional(base=base) + residuals.unhedged_value(base=base) + notional > limits.max_asset_quote:
         return "max_asset_quote"
     if orders.open_notional() + residuals.unhedged_value() + notional > limits.max_unhedged_quote:
         return "max_unhedged_quote"
-    if any(orders.open_notional(venue) + notional > limits.max_capital_per_venue_quote for venue in venues):
+    if any(
+        orders.open_notional(venue) + notional > state.limits_at(symbol, venue).max_capital_per_venue_quote
+        for venue in venues
+    ):
         return "max_capital_per_venue_quote"
     if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
         return "max_exposure_quote_s_per_day"

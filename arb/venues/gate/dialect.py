@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
@@ -19,7 +21,7 @@ from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
-from arb.venues.call import Call, CancelBatch, Pages
+from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
 from arb.venues.dialect import Fees, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
@@ -330,10 +332,13 @@ def _open_of_all_pairs() -> Pages:
         # Every page holds so many orders of each pair.
         pairs = Counter(Fields("gate", "order", row).text("currency_pair") for row in rows)
         more = max(pairs.values(), default=0) >= _OPEN_PAGE
-        return _read("open_orders", {**call.params, "page": call.params["page"] + 1}) if more else None
+        return page(call.params["page"] + 1) if more else None
 
-    first = _read("open_orders", {"page": 1, "limit": _OPEN_PAGE})
-    return Pages(first=first, rows=rows_of, following=following)
+    def page(number: int) -> Call:
+        call = _read("open_orders", {"page": number, "limit": _OPEN_PAGE})
+        return msgspec.structs.replace(call, answer_bytes_max=LONG_ANSWER_BYTES_MAX)
+
+    return Pages(first=page(1), rows=rows_of, following=following)
 
 
 def _list(body: Any) -> list[Any]:

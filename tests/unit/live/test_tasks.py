@@ -23,11 +23,15 @@ from arb.live.tasks import (
     CLOCK_EVERY_S,
     CLOCK_RETRY_S,
     COUNT_EVERY_S,
+    UPKEEP_EVERY_S,
+    UPKEEP_RETRY_S,
+    UPKEEP_SOON_S,
     DeadManSwitch,
     DropCounter,
     keep_clock,
     keep_counted,
     keep_rules,
+    keep_small,
     keep_synced,
     poll_halt_file,
 )
@@ -174,6 +178,21 @@ def test_a_disk_that_does_not_sync_is_complained_of_once_until_it_does_again() -
 
     run_virtual(work(), a_clock())
     assert complaints == ["slow disk", None, "slow disk"]
+
+
+def test_a_journal_is_kept_small_piece_by_piece_and_where_that_fails_it_is_tried_again_later() -> None:
+    asked: list[float] = []
+    answers = itertools.chain((True, True, False, None, True), itertools.repeat(False))
+
+    async def upkeep() -> bool:
+        asked.append(asyncio.get_running_loop().time())
+        if (answer := next(answers)) is None:
+            raise StoreError("disk I/O error")
+        return answer
+
+    for_seconds(63, lambda: keep_small(upkeep))
+    waits = [round(later - earlier, 3) for earlier, later in itertools.pairwise(asked)]
+    assert waits[:5] == [UPKEEP_SOON_S, UPKEEP_SOON_S, UPKEEP_EVERY_S, UPKEEP_RETRY_S, UPKEEP_SOON_S]
 
 
 class Listing:

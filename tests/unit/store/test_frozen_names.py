@@ -38,7 +38,18 @@ from arb.core.records import (
 )
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate
-from arb.core.settings import CoinRule, HealthLimits, Limits, OnSingleLeg, RepairPolicy, Timing, UnprovedCoin
+from arb.core.settings import (
+    AppliedLimit,
+    CoinRule,
+    HealthLimits,
+    Limits,
+    OnSingleLeg,
+    RepairPolicy,
+    SymbolLimits,
+    Timing,
+    UnprovedCoin,
+    VenueLimits,
+)
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.timers import AnyTimer, read_timer
 from arb.market.coins import Coin
@@ -60,6 +71,7 @@ ClockDoubted: seq? t_ns? venue
 ClockAnchored: seq? t_ns? shifted_ns left_ns text
 InstrumentListed: seq? t_ns? instrument
 InstrumentUnlisted: seq? t_ns? venue symbol
+VenueListed: seq? t_ns? venue instruments
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
@@ -84,6 +96,7 @@ PlaceOrder: cause venue symbol client_order_id role side tif price size expires_
 CancelOrder: cause venue symbol client_order_id venue_order_id
 QueryOrder: cause venue symbol client_order_id venue_order_id since_ns look
 RefreshBalances: cause venue
+RequestBook: cause connection native_symbol
 SurveyAccount: cause venue symbols since_ns
 SetTimer: cause timer at_ns
 Persist: cause record
@@ -105,7 +118,7 @@ IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text ackn
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
-    leg_cost_bps?
+    leg_cost_bps? limits?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
     day_credits?
@@ -142,7 +155,12 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
-    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? unproved_coin?",
+    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?",
+    SymbolLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote?"
+    " max_symbol_quote?",
+    VenueLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps?"
+    " max_capital_per_venue_quote?",
+    AppliedLimit: "limit value table",
     Timing: "max_feed_lag_ms? feed_silence_ms? max_skew_ms? max_clock_offset_error_ms? close_after_ms? order_expiry_ms?"
     " unknown_grace_ms? unknown_max_s? query_after_ms? leg_deadline_ms? balance_refresh_s? rules_refresh_s?"
     " drift_grace_ms? dead_man_timeout_s? shutdown_deadline_s?",
@@ -197,11 +215,12 @@ TIMERS = (
 )
 """One text of each kind of timer."""
 INCIDENTS = (
-    "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried clock_anchored contradiction"
-    " credit_agreed edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate fine_levels"
-    " flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted not_surveyed"
-    " opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book stop_lifted store"
-    " tape transfer unknown_outcome unknown_symbol unknown_too_long venue_absent venue_health view"
+    "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing carried clock_anchored"
+    " contradiction credit_agreed edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate"
+    " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted"
+    " not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book"
+    " stop_lifted store suspended tape transfer unknown_outcome unknown_symbol unknown_too_long unlisted venue_absent"
+    " venue_health view"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

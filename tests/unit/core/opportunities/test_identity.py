@@ -3,6 +3,7 @@
 import pytest
 
 from arb.core.pairs.pair import PairTrade
+from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, PlanRecord
 from arb.core.settings import CoinRule
 from arb.live.summary import best_edges, present_state, unproved
@@ -56,7 +57,7 @@ def test_what_is_proved_or_only_marked_or_not_asked_for_opens(coins: CoinRule | 
 def test_what_is_not_proved_is_refused_where_it_is_to_be_and_another_coin_always(coins: CoinRule) -> None:
     bench = opened(coins)
     assert not bench.placed()
-    assert dict(bench.engine.state.tally.refusals) == {"identity_unverified": 1}
+    assert bench.not_taken() == {Reason.IDENTITY_UNVERIFIED: 1}
     bench.engine.strategy.finish(bench.now_ns)
     (row,) = bench.engine.take_untraded()
     assert (row.outcome, row.reason) == (OpportunityOutcome.REFUSED, "identity_unverified")

@@ -112,9 +112,10 @@ def test_base_that_closed_pairs_carry_takes_its_room_in_the_limits(limit: str) -
     carry_one(bench)
     assert not bench.engine.manager.open
     assert refused_by(bench) == limit
+    bench.end_episodes()
     bench.wait_ms(100)
     assert cross(bench) == 0
-    assert bench.engine.state.tally.refusals[Reason.RISK_LIMIT] == 1
+    assert bench.not_taken().get(Reason.RISK_LIMIT, 0) == 1
 
 
 def test_carried_base_leaves_other_assets_their_room_but_not_the_whole() -> None:
@@ -318,9 +319,10 @@ def incidents(bench: Bench) -> list[tuple[str, str]]:
 def test_the_days_loss_refuses_as_a_risk_limit_and_is_reported_once() -> None:
     bench = Bench(limits=LOSS_OF_FIVE)
     end_with(bench, "94")
+    bench.end_episodes()
     bench.wait_ms(100)
     assert cross(bench) == 0
-    assert bench.engine.state.tally.refusals[Reason.RISK_LIMIT.value]
+    assert bench.not_taken().get(Reason.RISK_LIMIT.value, 0)
     assert refused_by(bench) == "daily_loss_quote"
     assert incidents(bench) == [("risk_limit", "daily_loss_quote")]
 
