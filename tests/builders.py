@@ -30,7 +30,7 @@ from arb.core.events import (
 from arb.core.opportunities.detector import Detector
 from arb.core.records import Record
 from arb.core.risk.limits import PlaceRate
-from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.settings import CoinRule, Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.strategy import StrategyFactory
 from arb.market.arena import BookArena
@@ -128,6 +128,7 @@ class Bench:
         former: dict[str, str] | None = None,
         absent: dict[str, str] | None = None,
         strategy: StrategyFactory = Detector,
+        coins: CoinRule | None = None,
     ) -> None:
         self.venues = tuple(venues)
         self.absent = absent or {}
@@ -161,6 +162,7 @@ class Bench:
                 for v in self.venues
             ),
             symbols=tuple(symbols),
+            coins=coins,
         )
         self.engine = Engine(settings, self.books, strategy)
         self.engine.load(restored or Restored())

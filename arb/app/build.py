@@ -2,13 +2,15 @@
 
 import logging
 import random
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import combinations
 
 from arb.clock import Clock
 from arb.config import Settings
 from arb.core.accounts.restart import OpenPair
+from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_proof_ms
-from arb.core.settings import Timing
+from arb.core.settings import CoinRule, Timing
 from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
@@ -105,15 +107,42 @@ def deadline_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
     return warnings
 
 
-def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway]) -> EngineSettings:
-    """Return what an engine that trades through these gateways is built from."""
+def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what is not proved to be one coin, and what follows; `symbols`: what may be traded at each venue."""
+    identities, warnings = RouteIdentities(rule), []
+    for symbol in sorted({symbol for traded in symbols.values() for symbol in traded}):
+        routes = [(symbol, *pair) for pair in combinations([v for v, traded in symbols.items() if symbol in traded], 2)]
+        for what, chosen in (
+            ("nothing opens between", [route for route in routes if identities.refused(route)]),
+            (
+                "what is earned is marked and not summed between",
+                [route for route in routes if identities.mark(route) and not identities.refused(route)],
+            ),
+        ):
+            if chosen:
+                between = ", ".join(f"{one} and {other} ({identities.of((_, one, other))})" for _, one, other in chosen)
+                warnings.append(f"{symbol} is not proved to be the same coins, and {what} {between}: see docs/COINS.md")
+    return warnings
+
+
+def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None) -> EngineSettings:
+    """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
     enabled = settings.venues.enabled()
     profiles = tuple(
-        venue_profile(spec_of(venue), settings.venues.order_entry(venue), enabled[venue].max_order_value_quote)
+        venue_profile(
+            spec_of(venue),
+            settings.venues.order_entry(venue),
+            enabled[venue].max_order_value_quote,
+            enabled[venue].max_orders_per_minute,
+        )
         for venue in gateways
     )
     proved = {one.venue: one.enforces_expiry and gateways[one.venue].expiry_proved for one in profiles}
     for warning in deadline_warnings(settings.timing, proved):
+        log.warning("%s", warning)
+    for warning in (
+        [] if coins is None else coin_warnings(coins, {venue: symbols_of(settings, venue) for venue in gateways})
+    ):
         log.warning("%s", warning)
     return EngineSettings(
         limits=settings.limits,
@@ -122,6 +151,7 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway]) ->
         venues=profiles,
         symbols=settings.run.symbols,
         health=settings.health,
+        coins=coins,
     )
 
 

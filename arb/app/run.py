@@ -22,6 +22,7 @@ from arb.app.build import (
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import Mode, RunOptions, Settings
+from arb.config.coins import coin_rule
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import IncidentRecord
@@ -242,7 +243,7 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(settings, gateways),
+            settings=engine_settings(settings, gateways, coin_rule(settings, options.mode, sandbox=True)),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=options.mode.value,
             sandbox_id=sandbox.sandbox_id,

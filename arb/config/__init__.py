@@ -68,6 +68,9 @@ def load_settings(path: Path) -> Settings:
     """
     settings = load_file(path, Settings)
     settings = msgspec.structs.replace(settings, store=placed(settings.store, path.parent))
+    if settings.run.coins_file:
+        run = msgspec.structs.replace(settings.run, coins_file=str(path.parent / settings.run.coins_file))
+        settings = msgspec.structs.replace(settings, run=run)
     for problem in _disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
     passwords = {

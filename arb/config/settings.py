@@ -39,12 +39,16 @@ class LogLevel(StrEnum):
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names."""
+    """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names.
+
+    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none.
+    """
 
     mode: Mode = Mode.SANDBOX
     symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
     report_currency: str = "USDT"
     log_level: LogLevel = LogLevel.INFO
+    coins_file: str = ""
 
 
 MODE_FILE = "/MODE.sqlite"
@@ -95,7 +99,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     passphrase_env: str = ""
     hosts: tuple[str, ...] = ()
     max_order_value_quote: Decimal = Decimal(5000)
-    max_orders_per_minute: int = 600
+    max_orders_per_minute: int = 1200
     dedicated_account: bool = False
     withdrawal_disabled_confirmed: bool = False
     endpoints: AddressOverrides = AddressOverrides()

@@ -140,6 +140,7 @@ class PairRecord(Record, frozen=True, kw_only=True, tag="PairRecord"):
     buy_frame_ns: int | None = None
     sell_frame_ns: int | None = None
     leg_cost_e8: int | None = None
+    identity: str | None = None
 
 
 class OrderRecord(Record, frozen=True, kw_only=True, tag="OrderRecord"):

@@ -10,8 +10,24 @@ from typing import NewType
 
 import msgspec
 
+from arb.market.coins import Coin
+
 LegCost = NewType("LegCost", str)
 LEARNED, OFF = LegCost("learned"), LegCost("off")
+
+
+class UnprovedCoin(StrEnum):
+    """What to do with a symbol whose coins are not proved to be the same at both venues."""
+
+    MARK = "mark"
+    REFUSE = "refuse"
+
+
+class CoinRule(msgspec.Struct, frozen=True):
+    """What a run knows of coins, and whether it refuses those that are not proved to be the same."""
+
+    coins: tuple[Coin, ...]
+    refuse_unproved: bool
 
 
 class SymbolLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,6 +67,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     `symbol` and `venue` hold what is limited otherwise there. A limit that a symbol or a venue states stands in the place of
     the one for all; where both state it, and of the two venues of a pair, the stricter holds. `leg_cost` is what the threshold
     `min_edge_bps` allows for legs that fall short: "learned", "off", or a rate ("3bps").
+    `unproved_coin` says what paper trading does with coins that are not proved; live trading refuses them whatever it says.
     """
 
     min_edge_bps: Decimal = Decimal(6)
@@ -75,6 +92,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     leg_cost: LegCost = OFF
     symbol: dict[str, SymbolLimits] = {}
     venue: dict[str, VenueLimits] = {}
+    unproved_coin: UnprovedCoin = UnprovedCoin.MARK
 
     def at(self, symbol: str, venues: Iterable[str] = ()) -> "Limits":
         """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""

@@ -28,6 +28,7 @@ from arb.core.commands import (
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
+from arb.core.opportunities.identity import RouteIdentities
 from arb.core.opportunities.leg_costs import LegCosts
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.residuals import Residuals
@@ -36,7 +37,7 @@ from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate, RateBudget
 from arb.core.risk.sale_price import middle
 from arb.core.risk.venue_health import HealthBoard
-from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
+from arb.core.settings import CoinRule, HealthLimits, Limits, RepairPolicy, Timing
 from arb.core.timers import AnyTimer
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
@@ -45,6 +46,8 @@ from arb.market.numbers import ZERO
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
 """By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
+GUARD_MARGIN_MS = 50
+"""The guard counts from an order's signing, a little after it was decided."""
 
 
 class VenueProfile(msgspec.Struct, frozen=True):
@@ -59,10 +62,19 @@ class VenueProfile(msgspec.Struct, frozen=True):
     max_order_value_quote: Decimal | None = None
     """The guard beside the signer lets no order above this value leave, a sale valued at `EngineState.sale_price` at least, so
     repairs are cut to it; None: any may."""
+    max_orders_per_minute: int | None = None
+    """The guard lets no more leave, so entries keep within it, with room for their repairs; None: any number may."""
+
+    def rates(self) -> tuple[PlaceRate, ...]:
+        """Return all limits on placements, the venue's and the guard's."""
+        if self.max_orders_per_minute is None:
+            return (self.place_rate,)
+        minute = PlaceRate(self.max_orders_per_minute, 60_000 + GUARD_MARGIN_MS, per_symbol=False)
+        return (self.place_rate, minute)
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
-    """Everything the engine is built from that does not change while it runs."""
+    """Everything the engine is built from that does not change while it runs. `coins` None: identities are not asked for."""
 
     limits: Limits
     timing: Timing
@@ -70,6 +82,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     venues: tuple[VenueProfile, ...]
     symbols: tuple[str, ...]
     health: HealthLimits = HealthLimits()
+    coins: CoinRule | None = None
 
 
 class VenueState:
@@ -184,6 +197,9 @@ class Tally:
         self.opened = 0
         self.closed: Counter[PairState] = Counter()
         self.net: dict[str, Decimal] = {}
+        # Of pairs whose coins are not proved to be the same at both venues: how many closed, and their net, which is in no sum.
+        self.unproved_pairs = 0
+        self.unproved_net: dict[str, Decimal] = {}
         self.fees: dict[str, Decimal] = {}
         self.exposure_quote_s = ZERO
         self.not_taken: Counter[str] = Counter()
@@ -191,6 +207,11 @@ class Tally:
     def add_net(self, quote: str, amount: Decimal) -> None:
         """Add the realised net of a closed pair."""
         self.net[quote] = self.net.get(quote, ZERO) + amount
+
+    def add_unproved(self, quote: str, amount: Decimal, pairs: int) -> None:
+        """Add the realised net of closed pairs whose coins are not proved; -1 pair and its net turned take one back."""
+        self.unproved_pairs += pairs
+        self.unproved_net[quote] = self.unproved_net.get(quote, ZERO) + amount
 
     def add_fee(self, asset: str, amount: Decimal) -> None:
         """Add a fee charged (negative: a rebate)."""
@@ -209,11 +230,12 @@ class EngineState:
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.inventory = Inventory()
         self.residuals = Residuals(settings.limits.dust_total_max_quote)
-        self.budget = RateBudget({profile.venue: profile.place_rate for profile in settings.venues})
+        self.budget = RateBudget({profile.venue: profile.rates() for profile in settings.venues})
         self.control = Control(settings.limits)
         self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()
         self.out = Outbox()
+        self.identities = RouteIdentities(settings.coins)
         self.leg_costs = LegCosts(settings.limits, settings.repair.leg_loss_max_bps)
         self.alternatives = Alternatives(self.out.persist, self.next_id)
         self.run_id = 0
@@ -222,7 +244,7 @@ class EngineState:
         self.store_blocked: dict[str, str] = {}
         # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
         self.stopped: dict[tuple[str, str], str] = {}
-        # (venue, symbol) of orders refused for steps that are not listed: nothing opens there until the listing is read again.
+        # (venue, symbol) whose rules are not known to be those listed last: nothing opens there until they are read again.
         self.rules_awaited: set[tuple[str, str]] = set()
         # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
         self.suspected: set[tuple[str, str]] = set()
@@ -348,7 +370,7 @@ class EngineState:
         """Open nothing in a symbol at a venue until its listing is read again."""
         if (venue, symbol) not in self.rules_awaited:
             self.rules_awaited.add((venue, symbol))
-            text = f"{symbol} at {venue}: an order is not on the venue's steps ({why}): nothing opens until they are read again"
+            text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
 
     def awaiting_rules(self, venue: str) -> set[str]:

@@ -162,7 +162,7 @@ class Process:
             timing=plan.timing,
             repair=plan.repair,
             venues=tuple(
-                venue_profile(spec, self._entry(spec), limits.max_order_value_quote)
+                venue_profile(spec, self._entry(spec), limits.max_order_value_quote, limits.max_orders_per_minute)
                 for spec in TRADED
                 if spec.name in self._access
             ),

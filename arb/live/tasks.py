@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import ClockSuspected, HaltAsked, InstrumentListed, TroubleReported
+from arb.core.events import ClockSuspected, HaltAsked, InstrumentListed, InstrumentUnlisted, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, read_halt_file
@@ -65,14 +65,19 @@ async def keep_rules(
 
     `awaited`: the symbols that wait for their rules; these are read soon, and reported as they are. As long as that changes
     nothing, each such reading comes twice as late after the one before, for the venue goes by rules that it does not list.
+    A symbol that a listing does not hold, or not legibly, is reported once, and as it reads when it is back.
     """
     reported = {instrument.symbol: instrument for instrument in instruments}
+    unlisted: set[str] = set()
     poll_s = min(every_s, RULES_POLL_S)
     since_s, soon_s = 0.0, RULES_POLL_S
+    asked: frozenset[str] = frozenset()
     while True:
         await asyncio.sleep(poll_s)
         since_s += poll_s
-        asked = frozenset(awaited())
+        before_asked, asked = asked, frozenset(awaited())
+        if asked - before_asked:
+            soon_s = RULES_POLL_S
         if since_s < (min(soon_s, every_s) if asked else every_s):
             continue
         since_s, soon_s = 0.0, soon_s * 2 if asked else RULES_POLL_S
@@ -81,10 +86,14 @@ async def keep_rules(
         except VenueError as error:
             log.warning("rules of %s not read: %s", gateway.venue, error)
             continue
+        missing = reported.keys() - {read.symbol for read in listed}
+        for symbol in sorted(missing - unlisted):
+            listener(InstrumentUnlisted(venue=gateway.venue, symbol=symbol))
+        back, unlisted = unlisted - missing, missing
         for read in listed:
             before = reported[read.symbol]
             now = _with_fees(read, before)
-            if now != before or read.symbol in asked:
+            if now != before or read.symbol in asked | back:
                 reported[read.symbol] = now
                 listener(InstrumentListed(instrument=now))
             if now != before:

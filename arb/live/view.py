@@ -47,7 +47,7 @@ def line(state: dict[str, Any]) -> str:
     """Return the state in one line, exposure first."""
     pairs = state["pairs"]
     oldest = state["unhedged"][0]["age_ms"] if state["unhedged"] else 0
-    net = ", ".join(f"{_money(amount)} {asset}" for asset, amount in state["net"].items()) or "0"
+    net = _net(state)
     live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
     halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
     halted += "".join(f" | {store} blocked: {cause}" for store, cause in state["blocked"].items())
@@ -114,8 +114,22 @@ def _edges(state: dict[str, Any]) -> Table:
     table = _table("best edge", "buy at", "sell at", "net bps")
     for edge in state["edges"][:EDGES_SHOWN]:
         style = "green" if not edge["edge_bps"].startswith("-") else "dim"
-        _row(table, edge["symbol"], edge["buy"], edge["sell"], f"{Decimal(edge['edge_bps']):+.2f}", style=style)
+        _row(table, _marked(edge), edge["buy"], edge["sell"], f"{Decimal(edge['edge_bps']):+.2f}", style=style)
     return table
+
+
+def _marked(row: dict[str, Any]) -> str:
+    """Return the symbol of an edge or a pair, with what is known against its coins being the same at both venues."""
+    return f"{row['symbol']} ({row['identity']})" if "identity" in row else str(row["symbol"])
+
+
+def _net(state: dict[str, Any]) -> str:
+    """Return the net, and beside it what pairs of unproved coins made, which it does not hold."""
+    made = state["unproved"]
+    net, apart = (", ".join(f"{_money(amount)} {asset}" for asset, amount in of["net"].items()) for of in (state, made))
+    return (net or "0") + (
+        f" (and {apart} in {made['pairs']} pairs of unproved coins, not summed)" if made["pairs"] else ""
+    )
 
 
 def _pairs(state: dict[str, Any]) -> Table:
@@ -123,7 +137,7 @@ def _pairs(state: dict[str, Any]) -> Table:
     for pair in state["open_pairs"][:PAIRS_SHOWN]:
         _row(
             table,
-            pair["symbol"],
+            _marked(pair),
             pair["buy"],
             pair["sell"],
             pair["size"],
@@ -138,10 +152,9 @@ def _pairs(state: dict[str, Any]) -> Table:
 
 def _profit(state: dict[str, Any], db: str) -> Text:
     pairs = state["pairs"]
-    net = ", ".join(f"{_money(amount)} {asset}" for asset, amount in state["net"].items()) or "0"
     shown = list(state["not_taken"].items())[:REASONS_SHOWN]
     not_taken = ", ".join(f"{reason} {count}" for reason, count in shown)
-    text = Text(f"net {net}", style="bold")
+    text = Text(f"net {_net(state)}", style="bold")
     text.append(
         f"   pairs {pairs['opened']}: {pairs['completed']} completed, {pairs['unwound']} unwound, "
         f"{len(state['open_pairs'])} open   orders {state['orders']}   fills {state['fills']}   "

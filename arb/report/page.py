@@ -117,6 +117,7 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
             lambda quote: [
                 _figure(plots.places(trades, quote)),
                 show.venue_pairs(facts, quote),
+                show.unproved(facts, quote),
                 _figure(plots.pair_results(trades, quote)),
             ],
         ),

@@ -56,6 +56,17 @@ def venue_pairs(facts: Facts, quote: str) -> Html:
     return _folded(_in("By venue pair", quote), table(heads, rows, none="No venue pair has traded yet."))
 
 
+def unproved(facts: Facts, quote: str) -> Html:
+    """Return what pairs made whose coins are not proved to be the same at both venues; nothing where there are none."""
+    rows = [
+        _rounded(row) | {"route": route(row["buy_venue"], row["sell_venue"])}
+        for row in facts["unproved"]
+        if row["quote"] == quote
+    ]
+    heads = (("symbol", "symbol"), ("route", f"bought {ARROW} sold"), *EARNED)
+    return _folded(_in("Unproved coins, in no sum", quote), table(heads, rows, none="")) if rows else Html("")
+
+
 def reasons(facts: Facts, quote: str) -> Html:
     """Return why opportunities were not taken."""
     rows = [row | {"best_net": money(row["best_net"])} for row in facts["refused"] if row["quote"] == quote]

@@ -64,6 +64,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "run_seconds": _seconds(run_ns(sources.runs)),
         "runs": [_run(row) for row in sums.runs],
         "net": {row["quote"]: row["net"] for row in by_quote},
+        "unproved": _grouped(sums.unproved, "quote", "symbol", "buy_venue", "sell_venue"),
         "expected": {row["quote"]: row["expected"] for row in by_quote},
         "kept_percent": {row["quote"]: row["kept_percent"] for row in by_quote},
         "fees": sums.fees,

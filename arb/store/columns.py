@@ -45,7 +45,7 @@ LEFT JOIN orders s ON s.pair_trade_id = p.id AND s.role = 'entry' AND s.side = '
 LEFT JOIN (
     SELECT pair_trade_id, COUNT(*) AS repairs FROM orders WHERE role IN ('hedge', 'unwind') GROUP BY pair_trade_id
 ) r ON r.pair_trade_id = p.id
-WHERE p.realised_net_e8 IS NOT NULL AND p.decided_ns >= :since_ns
+WHERE p.realised_net_e8 IS NOT NULL AND p.identity IS NULL AND p.decided_ns >= :since_ns
 ORDER BY p.closed_ns, p.id
 """,
     {
@@ -149,9 +149,10 @@ class ColumnReader:
     def trades(self) -> Columns:
         """Read finished pair trades in the order of their end, with `edge_bps` as it was at the decision.
 
-        Sizes of money ending in `_quote` are in the quote; `repairs` counts hedges and unwinds; `send_skew_ms` and
-        `fill_skew_ms` are the spans between the two entry orders, and between their first fills as they reached us;
-        `buy_fill_ratio` and `sell_fill_ratio` say how much of each entry order was filled, from 0 to 1.
+        Those whose coins are not proved to be the same at both venues are left out, as they are in sums. Sizes of money
+        ending in `_quote` are in the quote; `repairs` counts hedges and unwinds; `send_skew_ms` and `fill_skew_ms` are
+        the spans between the two entry orders, and between their first fills as they reached us; `buy_fill_ratio` and
+        `sell_fill_ratio` say how much of each entry order was filled, from 0 to 1.
         """
         return self._read(*TRADES)
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Executable, Select, func, select, text
+from sqlalchemy import ColumnElement, Connection, Executable, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from arb.core.records import PlanRecord
@@ -63,12 +63,16 @@ class PairStory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """The sums of one run. `net_e8` by quote, in 1e-8 of it; `fees` by asset, positive when paid; it lasted `run_ns`."""
+    """The sums of one run. `net_e8` by quote, in 1e-8 of it; `fees` by asset, positive when paid; it lasted `run_ns`.
+
+    `unproved_net_e8` is what pairs earned whose coins are not proved to be the same at both venues; `net_e8` does not hold it.
+    """
 
     run: RowDict
     run_ns: int
     pairs_by_state: dict[str, int]
     net_e8: dict[str, int]
+    unproved_net_e8: dict[str, int]
     fees: dict[str, Decimal]
     orders: int
     orders_by_status: dict[str, int]
@@ -165,7 +169,8 @@ class LedgerReader:
                     connection,
                     select(PairTrade.state, func.count()).where(PairTrade.run_id == run_id).group_by(PairTrade.state),
                 ),
-                net_e8=_net(connection, run_id),
+                net_e8=_net(connection, run_id, PairTrade.identity.is_(None)),
+                unproved_net_e8=_net(connection, run_id, PairTrade.identity.is_not(None)),
                 fees=fees,
                 orders=sum(by_status.values()),
                 orders_by_status=by_status,
@@ -215,10 +220,10 @@ def _lasted_ns(connection: Connection, run_id: int) -> int:
     return int(connection.execute(query, {"run_id": run_id}).scalar_one())
 
 
-def _net(connection: Connection, run_id: int) -> dict[str, int]:
+def _net(connection: Connection, run_id: int, which: ColumnElement[bool]) -> dict[str, int]:
     query = (
         select(PairTrade.quote, func.sum(PairTrade.realised_net_e8).label("net_e8"))
-        .where(PairTrade.run_id == run_id, PairTrade.realised_net_e8.is_not(None))
+        .where(PairTrade.run_id == run_id, PairTrade.realised_net_e8.is_not(None), which)
         .group_by(PairTrade.quote)
         .order_by(PairTrade.quote)
     )

@@ -175,6 +175,9 @@ class PairTrade(Base):
     leg_cost_e8: Mapped[int | None] = mapped_column(
         comment="what legs falling short were expected to cost at decision, no term of the sum, 1e-8 of the quote"
     )
+    identity: Mapped[str | None] = mapped_column(
+        comment="unproved: its coins are not proved to be the same at both venues, and sums leave it out; null for all others"
+    )
 
 
 class Order(Base):

@@ -41,7 +41,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
-    max_orders_per_minute: int = 600
+    max_orders_per_minute: int = 1200
     withdrawal_disabled_confirmed: bool = False
     pacing: PacingLimits | None = None
     timing: GatewayTiming = GatewayTiming()
@@ -199,7 +199,10 @@ def build_feeds(
 
 
 def venue_profile(
-    spec: VenueSpec, entry: OrderEntry = OrderEntry.REST, max_order_value_quote: Decimal | None = None
+    spec: VenueSpec,
+    entry: OrderEntry = OrderEntry.REST,
+    max_order_value_quote: Decimal | None = None,
+    max_orders_per_minute: int | None = None,
 ) -> VenueProfile:
     """Return what the decision plane must know of a venue's ways; raises `ConfigError` where orders cannot be sent."""
     trading = _trading(spec)
@@ -210,6 +213,7 @@ def venue_profile(
         PlaceRate(pacing.place.count, pacing.place.window_ms + PACING_MARGIN_MS, pacing.place_per_symbol),
         enforces_expiry=trading.enforces_expiry and (trading.socket_enforces_expiry or not by_socket),
         max_order_value_quote=max_order_value_quote,
+        max_orders_per_minute=max_orders_per_minute,
     )
 
 

@@ -11,6 +11,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ ENDS_TRADING = {"contradiction", "key_revoked", "clock_skew"}
 WARM_UP = 0.2
 """The share of the run after which memory must be flat."""
 GROWTH_MAX = 1.10
+LEFT_MAX_QUOTE = Decimal(20)
+"""What the dust of several pairs in one coin may come to."""
 
 
 class Minute(msgspec.Struct, frozen=True):
@@ -159,8 +162,9 @@ def _judged(run: Soak, summary: dict[str, Any]) -> list[str]:
     early, late = run.minutes[int(len(run.minutes) * WARM_UP)], run.minutes[-1]
     if late.rss_mb > early.rss_mb * GROWTH_MAX:
         wrong.append(f"memory grew from {early.rss_mb} to {late.rss_mb} MB")
-    if summary["unhedged_notional"] != "0" or summary["unknown_orders"]:
-        wrong.append(f"left {summary['unknown_orders']} orders unknown and unhedged {summary['unhedged']}")
+    unhedged = [row for row in summary["unhedged"] if Decimal(row["value"]) > LEFT_MAX_QUOTE]
+    if unhedged or summary["unknown_orders"]:
+        wrong.append(f"left {summary['unknown_orders']} orders unknown and unhedged {unhedged}")
     return wrong
 
 

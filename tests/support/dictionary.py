@@ -56,7 +56,7 @@ _SAYS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "v_opportunities": ("opportunities, with how long they lived", {"duration_ms": "opened_ns to closed_ns, ms"}),
     "v_daily_pnl": (
-        "what pairs closed in a UTC day earned; the revaluation of inventory is not in it",
+        "what pairs closed in a UTC day earned; without those of unproved coins, and without the revaluation of inventory",
         {
             "day_utc": "the day as YYYY-MM-DD, UTC",
             "trading_net_e8": "sum of realised net, fees taken off, 1e-8 of the quote",

@@ -43,7 +43,7 @@ class Closer:
         state.inventory.release(pair.id)
         self.orders.close(pair)
         state.tally.closed[pair.state] += 1
-        state.tally.add_net(quote, Decimal(net_e8).scaleb(-8))
+        self._tally(pair, quote, net_e8, 1)
         state.tally.exposure_quote_s += pair.exposure_quote_s
         state.out.persist(pair.record(base))
         if pair.on_edge:
@@ -59,6 +59,14 @@ class Closer:
         if pair.kind is PairKind.ARB and trigger is not Trigger.CARRY:
             self._trade_dust_if_worth(pair.plan.symbol, now_ns)
 
+    def _tally(self, pair: PairTrade, quote: str, net_e8: int, pairs: int) -> None:
+        """Count a pair's net: of coins that are not proved to be the same at both venues it is in no sum."""
+        net = Decimal(net_e8).scaleb(-8)
+        if pair.identity is None:
+            self.state.tally.add_net(quote, net)
+        else:
+            self.state.tally.add_unproved(quote, net, pairs)
+
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
         """Undo the booking of a closed pair's result and residual, before a late fill reopens the pair.
 
@@ -72,7 +80,7 @@ class Closer:
         net_e8 = pair.waterfall.realised_net_e8
         if pair.counted:
             state.tally.closed[pair.state] -= 1
-            state.tally.add_net(quote, -Decimal(net_e8).scaleb(-8))
+            self._tally(pair, quote, -net_e8, -1)
             state.tally.exposure_quote_s -= pair.exposure_quote_s
         else:
             pair.counted = True

@@ -96,6 +96,7 @@ class PairTrade:
         "exposure_quote_s",
         "exposure_until_ns",
         "history",
+        "identity",
         "inherited",
         "kind",
         "mark_ns",
@@ -144,6 +145,8 @@ class PairTrade:
         self.await_snapshots_until_ns = 0
         # Whether this run has counted the pair among those it opened and closed.
         self.counted = True
+        # What spoke against its coins being the same at both venues when it was decided; None: nothing, or nobody asked.
+        self.identity: str | None = None
         self.history: list[str] = [f"{now_ns} {self.state}"]
 
     @classmethod
@@ -157,6 +160,7 @@ class PairTrade:
         # While no process ran nothing could repair it: its deadline counts from now, if its fills are uneven.
         pair.unhedged_since_ns = now_ns
         pair.exposure_quote_s = record.exposure_quote_s
+        pair.identity = record.identity
         pair.orders = {order.client_order_id: order for order in orders}
         pair.history.append(f"restored as {record.state}")
         return pair
@@ -313,6 +317,7 @@ class PairTrade:
             buy_frame_ns=plan.buy_frame_ns,
             sell_frame_ns=plan.sell_frame_ns,
             leg_cost_e8=self.leg_cost_e8,
+            identity=self.identity,
         )
 
 

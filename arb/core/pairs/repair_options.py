@@ -68,13 +68,18 @@ class RepairOptions:
         """
         side = Side.SELL if imbalance > 0 else Side.BUY
         only = {OnSingleLeg.COMPLETE: Role.HEDGE, OnSingleLeg.UNWIND: Role.UNWIND}.get(self.policy(pair))
-        listing = [v for v in self.state.venues_of(pair.plan.symbol) if not self.state.is_barred(v, pair.plan.symbol)]
+        state, symbol = self.state, pair.plan.symbol
+        listing = [
+            v
+            for v in state.venues_of(symbol)
+            if not state.is_barred(v, symbol) and state.identities.repairs(symbol, v, pair.venues)
+        ]
         own = [v for v in reversed(pair.venues) if v in listing]
         # Where neither venue of the pair takes the symbol any more, any other is better than none.
         venues = [v for v in own or listing if only in (None, self._role(pair, v, side))]
         if side is Side.BUY:
             venues.reverse()
-        states, health = self.state.venues, self.state.health.venues
+        states, health = state.venues, state.health.venues
         venues.sort(
             key=lambda v: (health[v].quarantined, states[v].paused_until_ns > now_ns, passed_over(pair, v, now_ns))
         )
@@ -135,6 +140,8 @@ class RepairOptions:
             return Reason.VENUE_HALTED
         if state.is_barred(venue, symbol):
             return Reason.INSTRUMENT_HALTED
+        if not state.identities.repairs(symbol, venue, pair.venues):
+            return Reason.IDENTITY_UNVERIFIED
         unusable = state.books.unusable(venue, symbol, now_ns)
         if unusable is not None:
             return unusable

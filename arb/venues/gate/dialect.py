@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from arb.clock import NS_PER_MS
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
@@ -202,8 +202,11 @@ class GateDialect:
         return _read("currency_pairs", {}, _PUBLIC)
 
     def listed(self, body: Any) -> dict[str, Instrument]:
-        """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent."""
-        return read_listing(self.venue, self._rows(body), self._instrument)
+        """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
+
+        `delisting_time` is in seconds, 0 for none. Only `tradable` trades both ways; `buyable` and `sellable` do not.
+        """
+        return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /wallet/fee`: the listing's `fee` is nobody's."""
@@ -289,12 +292,13 @@ class GateDialect:
             lot=fields.step("amount_precision"),
             min_size=fields.not_negative("min_base_amount", ZERO),
             min_notional=fields.not_negative("min_quote_amount", ZERO),
-            max_size=fields.maybe_decimal("max_base_amount") or None,
+            max_size=fields.not_negative("max_base_amount", ZERO) or None,
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
-            price_band=_narrower(fields.maybe_decimal("up_rate"), fields.maybe_decimal("down_rate")),
+            price_band=_narrower(fields.not_negative("up_rate", ZERO), fields.not_negative("down_rate", ZERO)),
             tradable=fields.maybe_text("trade_status") == "tradable",
+            ends_ns=fields.maybe_end_ns("delisting_time", NS_PER_S),
         )
 
 
@@ -343,6 +347,6 @@ def _list(body: Any) -> list[Any]:
     return body
 
 
-def _narrower(up: Decimal | None, down: Decimal | None) -> Decimal | None:
+def _narrower(up: Decimal, down: Decimal) -> Decimal | None:
     rates = [rate for rate in (up, down) if rate]
     return min(rates) if rates else None

@@ -1,6 +1,7 @@
 """The page: one file that needs nothing else, that says what the ledger says, and trusts no text in it."""
 
 import re
+from decimal import Decimal
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
 from arb.core.records import AnyRecord, IncidentRecord
+from arb.report import page_tables
 from arb.report.page import render
 from arb.report.summary import TERMS, Sources, read_sources
 from arb.report.text import Html, element
@@ -173,3 +175,11 @@ def test_an_empty_ledger_makes_a_page_that_says_so(nothing: Sources) -> None:
     assert Seen(page).open == []
     assert page.count('class="none"') > 15
     assert "no run yet" in page and "nothing earned, nothing lost" in page
+
+
+def test_pairs_of_unproved_coins_have_a_table_of_their_own_where_there_are_any() -> None:
+    row = {"quote": "USDT", "symbol": "SOL/USDT", "buy_venue": "gate", "sell_venue": "okx", "pairs": 3, "repaired": 0}
+    row |= {name: Decimal("1.5") for name in ("expected", "net", "kept_percent", "fees", "hedge_cost")}
+    shown = page_tables.unproved({"unproved": [row]}, "USDT")
+    assert "Unproved coins, in no sum" in shown and "SOL/USDT" in shown and "1.50" in shown
+    assert page_tables.unproved({"unproved": [row]}, "BTC") == "" == page_tables.unproved({"unproved": []}, "USDT")

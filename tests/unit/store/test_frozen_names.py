@@ -40,16 +40,19 @@ from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import (
     AppliedLimit,
+    CoinRule,
     HealthLimits,
     Limits,
     OnSingleLeg,
     RepairPolicy,
     SymbolLimits,
     Timing,
+    UnprovedCoin,
     VenueLimits,
 )
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.timers import AnyTimer, read_timer
+from arb.market.coins import Coin
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
@@ -67,6 +70,7 @@ ClockMeasured: seq? t_ns? venue offset_ns error_ns
 ClockDoubted: seq? t_ns? venue
 ClockAnchored: seq? t_ns? shifted_ns left_ns text
 InstrumentListed: seq? t_ns? instrument
+InstrumentUnlisted: seq? t_ns? venue symbol
 VenueListed: seq? t_ns? venue instruments
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
@@ -104,7 +108,7 @@ OpportunityRecord: id run_id symbol quote buy_venue sell_venue opened_ns best_ns
     best_net_e8 best_edge_bps best_gross_edge_bps ticks outcome reason
 PairRecord: id run_id opportunity_id kind symbol quote buy_venue sell_venue state decided_ns closed_ns buy_size sell_size
     residual_size residual_mark mark_ns exposure_quote_s waterfall buy_frame_ns? sell_frame_ns?
-    leg_cost_e8?
+    leg_cost_e8? identity?
 OrderRecord: id pair_trade_id account_id venue symbol role attempt side tif price size filled avg_price client_order_id
     venue_order_id status outcome reject_code journalled_ns sent_ns acked_ns first_fill_ns done_ns expires_ns? offset_ns?
 FillRecord: id order_id account_id venue symbol trade_id side price size fee fee_currency fee_quote_value liquidity source
@@ -129,7 +133,7 @@ TapeBegan: version? settings restored last_seq connections? rules?
 
 PARTS: dict[type[msgspec.Struct], str] = {
     Instrument: "venue symbol native_symbol tick lot min_size min_notional taker_fee maker_fee buy_fee_in max_size?"
-    " price_band? tradable?",
+    " price_band? tradable? ends_ns? changes_ns?",
     AssetBalance: "free locked",
     OrderReport: "venue symbol client_order_id venue_order_id side price size filled avg_price is_open finish_reason?"
     " updated_ns?",
@@ -145,11 +149,13 @@ PARTS: dict[type[msgspec.Struct], str] = {
     AgreedAccount: "account_id ns totals bills?",
     DayCredit: "account_id asset value",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
-    EngineSettings: "limits timing repair venues symbols health?",
+    EngineSettings: "limits timing repair venues symbols health? coins?",
+    CoinRule: "coins refuse_unproved",
+    Coin: "venue ticker chain contract",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
-    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue?",
+    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?",
     SymbolLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote?"
     " max_symbol_quote?",
     VenueLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps?"
@@ -159,7 +165,7 @@ PARTS: dict[type[msgspec.Struct], str] = {
     " unknown_grace_ms? unknown_max_s? query_after_ms? leg_deadline_ms? balance_refresh_s? rules_refresh_s?"
     " drift_grace_ms? dead_man_timeout_s? shutdown_deadline_s?",
     RepairPolicy: "on_single_leg? leg_loss_max_bps? emergency_market?",
-    VenueProfile: "venue place_rate enforces_expiry max_order_value_quote?",
+    VenueProfile: "venue place_rate enforces_expiry max_order_value_quote? max_orders_per_minute?",
     PlaceRate: "count window_ms per_symbol?",
     HealthLimits: "window_s? acks_min? ack_p95_degraded_ms? ack_p95_quarantined_ms? rejects_degraded? rejects_quarantined?"
     " unknowns_degraded? unknowns_quarantined? maintenance_degraded? maintenance_quarantined? drops_degraded?"
@@ -188,6 +194,7 @@ CODES: dict[type[StrEnum], str] = {
     Liquidity: "taker maker unknown",
     FillSource: "stream query",
     FeeIn: "base quote other",
+    UnprovedCoin: "mark refuse",
     PairKind: "arb dust flatten",
     PairState: "opening repairing completed unwound carried halted abandoned",
     OpportunityOutcome: "traded refused vanished",
@@ -203,7 +210,9 @@ CODES: dict[type[StrEnum], str] = {
     RepairReason: "costlier policy beyond_cap no_legal_order stays_unhedged",
 }
 
-TIMERS = "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7 shutdown survey:gate"
+TIMERS = (
+    "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7 rules:gate:BTC/USDT shutdown survey:gate"
+)
 """One text of each kind of timer."""
 INCIDENTS = (
     "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing carried clock_anchored"

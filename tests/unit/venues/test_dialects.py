@@ -197,7 +197,7 @@ def test_what_is_no_listing_is_not_read_to_its_end() -> None:
         raise VenueProtocolError("gate", "no pair")
 
     with pytest.raises(VenueProtocolError, match="no pair"):
-        read_listing("gate", rows(), read)
+        read_listing("gate", rows(), read, GateDialect().native_symbol)
     assert len(taken) == ODD_MAX + 1
 
 

@@ -209,7 +209,9 @@ def test_a_listing_that_has_changed_since_lifts_it(readings: list[dict[str, obje
     assert len(incidents(bench)) == 2
 
 
-@pytest.mark.parametrize("rules", [{}, {"taker_fee": Decimal("0.0007")}, {"tradable": False}])
+@pytest.mark.parametrize(
+    "rules", [{}, {"taker_fee": Decimal("0.0007")}, {"tradable": False}, {"ends_ns": 1, "changes_ns": (1,)}]
+)
 def test_a_listing_that_says_the_same_of_trading_or_not_tradable_lifts_nothing(rules: dict[str, object]) -> None:
     bench, sell = one_legged()
     bar(bench, sell)
