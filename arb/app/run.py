@@ -21,7 +21,7 @@ from arb.app.build import (
 )
 from arb.app.claims import Blocks, Claims, call_soon
 from arb.clock import NS_PER_S, SystemClock, system_random
-from arb.config import Mode, RunOptions, Settings
+from arb.config import EMBEDDED, Mode, RunOptions, Settings
 from arb.config.coins import coin_rule
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
@@ -158,7 +158,7 @@ class Run:
 
     @contextlib.asynccontextmanager
     async def _sandbox(self) -> AsyncIterator[Sandbox]:
-        if self._options.sandbox is not None:
+        if self._options.sandbox not in (None, EMBEDDED):
             yield await Sandbox.running(self._options.sandbox)
             return
         sandbox = await Sandbox.embedded(self._options.seed)

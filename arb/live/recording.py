@@ -213,7 +213,7 @@ class Recorder:
         self._cuts = self._segments.opened
         now_ns = self._clock.wall_ns()
         self._cut(now_ns)
-        lines, self._lines = self._lines, []
+        lines, self._lines, self._waiting_bytes = self._lines, [], 0
         try:
             await asyncio.to_thread(self._write_all, lines)
         except StoreError:  # as before: there is nothing new to say

@@ -11,7 +11,7 @@ from tests.integration.support import arb, end_of, run_arb, sandbox_process
 BOOKS = 15  # three venues, five symbols
 
 
-def test_every_segment_of_a_recording_replays_alone_and_a_killed_one_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_segments_replay_alone_a_killed_one_as_far_as_it_goes_and_a_venue_that_was_down_joins(tmp_path: Path) -> None:
     out = tmp_path / "rec"
     with sandbox_process(tmp_path) as sandbox:
         more = ("--out", "rec", "--sandbox", sandbox.admin, "--every", "1s", "--json")
@@ -22,7 +22,8 @@ def test_every_segment_of_a_recording_replays_alone_and_a_killed_one_as_far_as_i
         end_of(killed)
         (torn,) = out.glob("*.part.jsonl.gz")
         before = {path: path.read_bytes() for path in out.iterdir()}
-        run = run_arb("record", *more, "--for", "3s", cwd=tmp_path)
+        sandbox.fault("okx", "venue_down", seconds=1)
+        run = run_arb("record", *more, "--for", "5s", cwd=tmp_path)
         assert run.code == 0, run.err
         _no_request_was_signed(sandbox.ledger())
     assert run.summary["gaps"] == [] and run.summary["frames"] > 100

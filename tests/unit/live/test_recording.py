@@ -219,7 +219,6 @@ def test_a_disk_that_stays_full_leaves_a_gap_to_the_end(tmp_path: Path) -> None:
 async def _too_much(recording: Recording) -> None:
     for size in range(1, 60):
         recording.change("gate", f"99.9x{size}")
-    await recording.recorder.write()
     recording.clock.advance(int(ROOM_CHECKED_EVERY_S * NS_PER_S))
     await recording.recorder.write()
     recording.change("okx", "99.9x9")
