@@ -125,7 +125,7 @@ def main(arguments: list[str]) -> int:
 
 def soak(folder: Path, seed: int, symbols: int, minutes: int) -> list[str]:
     """Return what is wrong after a soak."""
-    config = write_config(folder, **HEALTH)
+    config = write_config(folder, **HEALTH, daily_notional_quote="1000000000")
     text = re.sub(
         r"(?m)^symbols = \[.+\]",
         lambda _: f"symbols = {json.dumps(list(listed_symbols(symbols)))}",
