@@ -8,7 +8,6 @@ from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.commands import PlaceOrder
 from arb.core.events import FlattenAsked, TimerFired
 from arb.core.pairs.pair import CLOSED
-from arb.core.pairs.residuals import Residuals
 from arb.core.records import (
     ControlRecord,
     FillRecord,
@@ -17,7 +16,6 @@ from arb.core.records import (
     PairRecord,
     PairState,
     PlanRecord,
-    Residual,
     ResidualsRecord,
 )
 from arb.core.risk.monitor import history, shares_of
@@ -224,6 +222,16 @@ def test_a_late_fill_that_offsets_what_is_on_its_way_waits_for_what_becomes_of_i
     assert abs(earned(bench) - cash(bench)) <= D("3e-8")
 
 
+def test_a_late_fill_that_residuals_of_another_pair_offset_is_not_traded() -> None:
+    bench = Bench(policy=HOLD)
+    _, sold = one_leg(bench, "0.4"), one_leg(bench, "0.3", long=False)
+    bench.engine.state.policy = CHEAPEST
+    fill(bench, sold, "0.02", trade_id="late")
+    assert tick(bench) == []
+    assert not bench.engine.manager.open
+    assert bench.engine.state.residuals.carried(SYMBOL).size == D("0.08")
+
+
 # What is still there.
 
 
@@ -330,14 +338,17 @@ def test_a_restart_between_the_handing_over_and_the_late_fill_takes_nothing_back
     assert [made.size for _ in range(20) for made in tick(bench)] == [D("0.05")]
 
 
-def test_what_residuals_that_offset_each_other_are_booked_at_is_not_forgotten_by_a_restart() -> None:
-    residuals, again = Residuals(D(50)), Residuals(D(50))
-    residuals.carry(Residual(SYMBOL, D("0.5"), D(50), 1, ("gate:test",)))
-    residuals.carry(Residual(SYMBOL, D("-0.5"), D("-50.5"), 2, ("gate:test",)))
-    again.restore(residuals.record(("gate:test",)), {"gate:test"}, lambda _: False)
-    assert again.carried_symbols() == []
-    again.carry(Residual(SYMBOL, D("0.1"), D(10), 3, ("gate:test",)))
-    assert again.take_carried(SYMBOL).booked == D("9.5")
+def test_what_was_handed_over_survives_a_restart_once_the_pair_has_ended_again() -> None:
+    dead, leg, order = flattening()
+    fill(dead, leg, "0.05", trade_id="late")
+    [more] = tick(dead)
+    for sent in (more, order):
+        fill_whole(dead, sent)
+    bench = next_life(dead, CHEAPEST)
+    accept(bench, leg, "0.95")  # nothing new
+    assert not bench.engine.manager.open
+    fill(bench, leg, "0.02", trade_id="later")
+    assert net(bench) == D("0.02")
 
 
 # How it ends.
