@@ -104,6 +104,7 @@ def on_belief(journal: Path) -> Iterator[str]:
     orders: dict[int, Row] = {}
     filled: dict[int, Decimal] = defaultdict(Decimal)
     net: dict[int, Decimal] = defaultdict(Decimal)
+    handed: dict[int, Decimal] = defaultdict(Decimal)
     for _, _, kind, payload in entries_of(journal):
         note_absence(absent, kind, payload)
         row: Row = json.loads(payload)["record"] if kind == "Persist" else {"type": ""}
@@ -112,6 +113,8 @@ def on_belief(journal: Path) -> Iterator[str]:
         elif row["type"] == "FillRecord":
             filled[row["order_id"]] += Decimal(row["size"])
             net[row["order_id"]] += base_of(row)
+        elif row["type"] == "PairRecord":
+            handed[row["id"]] = Decimal(row.get("handed_size", 0))
         if kind != "PlaceOrder" or not absent:
             continue
         place = json.loads(payload)
@@ -124,7 +127,7 @@ def on_belief(journal: Path) -> Iterator[str]:
             side: sum(rest_of(own[key], filled[key]) for key in open_ if own[key]["side"] == side)
             for side in ("buy", "sell")
         }
-        held = sum((net[key] for key in own), Decimal(0))
+        held = sum((net[key] for key in own), -handed[pair_of[place["client_order_id"]]])
         certain = max(held - rest["sell"], Decimal(0)) or min(held + rest["buy"], Decimal(0))
         signed = Decimal(place["size"]) * (1 if place["side"] == "sell" else -1)
         if open_ and not (certain * signed > 0 and abs(signed) < 2 * abs(certain)):
