@@ -88,15 +88,16 @@ class Soak:
 
     def _look(self) -> Minute:
         status = self._engine.status()
-        if status["halted"] is not None:
-            self.halts[status["halted"]] += 1
+        stopped = status["halted"] or (MAY_HALT if status["late_legs"] else None)
+        if stopped is not None:
+            self.halts[stopped] += 1
             ask(self._engine.journal, {"do": "resume", "reason": "the soak goes on"})
         return Minute(
             rss_mb=round(_resident_kb(self._engine.process.pid) / 1024, 1),
             processor_s=_processor_s(self._engine.process.pid),
             opened=status["pairs"]["opened"],
             pairs_open=status["pairs"]["open"],
-            halted=status["halted"],
+            halted=stopped,
         )
 
     def _wait_until_s(self, began_ns: int, after_s: float) -> None:
