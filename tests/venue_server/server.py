@@ -1,0 +1,133 @@
+"""All venues on one port, and beside them the control address.
+
+POST /control   {"venue", "what", ...}: a misfortune (see `misfortunes`)
+POST /step      {"times": 1, "venue"?, "symbol"?}: every book (or those named) changes so many times, at once
+GET /book       ?venue=&symbol=: what stands published of a book: id, bids, asks
+GET /state      for each venue: connections, frames sent, and what was refused for breaking a limit
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aiohttp import web
+
+from tests.venue_server import misfortunes
+from tests.venue_server.bitget import Bitget
+from tests.venue_server.gate import Gate
+from tests.venue_server.listing import common_assets
+from tests.venue_server.market import trimmed
+from tests.venue_server.okx import Okx
+from tests.venue_server.venue import Clock, VenueServer
+
+KINDS: tuple[type[VenueServer], ...] = (Gate, Okx, Bitget)
+
+
+class World:
+    """The venues, what they do by themselves, and the control address."""
+
+    def __init__(self, symbols: int, seed: int, rate: float, clock: Clock) -> None:
+        assets = common_assets(symbols, seed)
+        self.venues = {kind.name: kind(assets, seed, rate, clock) for kind in KINDS}
+        self.struck: list[str] = []
+        self._misfortune = random.Random(f"{seed} misfortune")
+
+    def app(self, every_s: float = 0.0) -> web.Application:
+        """Return the whole as one application; with `every_s` something goes wrong about so often."""
+        app = web.Application()
+        for venue in self.venues.values():
+            app.add_routes(venue.routes())
+        app.add_routes(
+            [
+                web.post("/control", self._control),
+                web.post("/step", self._step),
+                web.get("/book", self._book),
+                web.get("/state", self._state),
+            ]
+        )
+
+        async def busy(_: web.Application) -> AsyncIterator[None]:
+            tasks = [asyncio.create_task(venue.push()) for venue in self.venues.values()]
+            tasks += [asyncio.create_task(venue.watch_idle()) for venue in self.venues.values()]
+            if every_s:
+                tasks.append(
+                    asyncio.create_task(misfortunes.mixed(self.venues, self._misfortune, every_s, self.struck.append))
+                )
+            yield
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        app.cleanup_ctx.append(busy)
+        return app
+
+    def addresses(self, port: int) -> dict[str, Any]:
+        """Return the line that says where everything is."""
+        host = f"127.0.0.1:{port}"
+        venues = {
+            name: {
+                "rest": f"http://{host}{venue.rest_base}",
+                "ws_public": f"ws://{host}{venue.ws_path}",
+                "symbols": list(venue.channels),
+            }
+            for name, venue in self.venues.items()
+        }
+        return {"control": f"http://{host}", "venues": venues}
+
+    async def _control(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+            wish = misfortunes.asked(body)
+            misfortunes.strike(self._venue(body), wish)
+        except (ValueError, TypeError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        self.struck.append(f"{body['venue']} {wish.what} {wish.symbol or ''}".strip())
+        return web.json_response({"struck": wish.what})
+
+    async def _step(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        venues = [self._venue(body)] if "venue" in body else list(self.venues.values())
+        for _ in range(int(body.get("times", 1))):
+            for venue in venues:
+                for native in [body["symbol"]] if "symbol" in body else list(venue.channels):
+                    venue.step(native)
+        return web.json_response(
+            {"ids": {venue.name: {n: c.last for n, c in venue.channels.items()} for venue in venues}}
+        )
+
+    async def _book(self, request: web.Request) -> web.Response:
+        channel = self._venue(request.query).channels[request.query["symbol"]]
+        prices, sizes = channel.book.price_decimals, channel.book.size_decimals
+        bids, asks = (
+            [[trimmed(price, prices), trimmed(size, sizes)] for price, size in side.items()]
+            for side in (channel.bids, channel.asks)
+        )
+        return web.json_response({"id": channel.last, "bids": bids, "asks": asks})
+
+    async def _state(self, _: web.Request) -> web.Response:
+        state = {
+            name: {
+                "connections": {number: sorted(session.subscribed) for number, session in venue.sessions.items()},
+                "sent": venue.sent,
+                "refused": dict(venue.refused),
+            }
+            for name, venue in self.venues.items()
+        }
+        return web.json_response({"venues": state, "struck": self.struck})
+
+    def _venue(self, body: Any) -> VenueServer:
+        name = body.get("venue")
+        if name not in self.venues:
+            raise misfortunes.Refusal(f"venue: {name!r} is none of {', '.join(self.venues)}")
+        return self.venues[name]
+
+
+async def serve(world: World, port: int, every_s: float) -> tuple[web.AppRunner, int]:
+    """Start serving on loopback; return what to clean up, and the port (0 was asked for: the one that was free)."""
+    runner = web.AppRunner(world.app(every_s), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    [address] = runner.addresses
+    return runner, int(address[1])
