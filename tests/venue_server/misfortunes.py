@@ -22,6 +22,8 @@ from tests.venue_server.session import Session
 from tests.venue_server.venue import VenueServer
 
 LISTING = ("tick", "suspended", "delisting")
+LASTING = ("mute", "unmute", "suspended", "restricted")
+"""Not drawn by chance: what nobody recovers from by waiting."""
 
 
 class Refusal(ValueError):
@@ -63,17 +65,22 @@ async def mixed(
     """Let something go wrong somewhere about every `every_s` seconds, until cancelled; nothing that lasts for ever."""
     while True:
         await asyncio.sleep(rng.expovariate(1 / every_s))
-        venue = venues[rng.choice(sorted(venues))]
-        watched = sorted(
-            set[str]().union(*(session.subscribed for session in venue.sessions.values())) & set(venue.channels)
-        )
-        if not watched:
-            continue
-        what = rng.choice([name for name in ACTIONS if name not in ("mute", "unmute", "suspended", "restricted")])
-        connection = rng.choice(sorted(venue.sessions))
-        wish = Asked(what, rng.choice(watched), connection, for_s=rng.uniform(5, 30), wait_s=rng.uniform(0.5, 5))
-        strike(venue, wish)
-        report(f"{venue.name} {what} {wish.symbol} connection {connection} for {wish.for_s:.1f} s")
+        open_now = {
+            name: (sorted(venue.sessions), venue.watched()) for name, venue in venues.items() if venue.watched()
+        }
+        if open_now:
+            name, wish = drawn(rng, open_now)
+            strike(venues[name], wish)
+            report(f"{name} {wish.what} {wish.symbol} connection {wish.connection} for {wish.for_s:.1f} s")
+
+
+def drawn(rng: random.Random, open_now: Mapping[str, tuple[list[int], list[str]]]) -> tuple[str, Asked]:
+    """Draw a venue and what happens there, given the connections and the books watched at each."""
+    name = rng.choice(sorted(open_now))
+    connections, natives = open_now[name]
+    what = rng.choice([what for what in ACTIONS if what not in LASTING])
+    times = {"for_s": rng.uniform(5, 30), "wait_s": rng.uniform(0.5, 5)}
+    return name, Asked(what, rng.choice(natives), rng.choice(connections), **times)
 
 
 def _symbol(venue: VenueServer, wish: Asked) -> str:

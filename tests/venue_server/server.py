@@ -42,6 +42,7 @@ class World:
             [
                 web.post("/control", self._control),
                 web.post("/step", self._step),
+                web.post("/newcomer", self._newcomer),
                 web.get("/book", self._book),
                 web.get("/state", self._state),
             ]
@@ -95,6 +96,11 @@ class World:
         return web.json_response(
             {"ids": {venue.name: {n: c.last for n, c in venue.channels.items()} for venue in venues}}
         )
+
+    async def _newcomer(self, _: web.Request) -> web.Response:
+        for venue in self.venues.values():
+            venue.meet_newcomer()
+        return web.json_response({})
 
     async def _book(self, request: web.Request) -> web.Response:
         channel = self._venue(request.query).channels[request.query["symbol"]]

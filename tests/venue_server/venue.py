@@ -64,9 +64,8 @@ class VenueServer(ABC):
         self.sent = 0
         self.rows: list[Row] = [asset.rows[self.name] for asset in assets] + unusual_rows(self.name)
         self.channels = {channel.native: channel for channel in (self._channel(asset, seed) for asset in assets)}
-        self._connects = Rate(self.connects.count, self.connects.window_s)
         self._opened = 0
-        self._limits: dict[str, Rate] = {}
+        self.meet_newcomer()
         # misfortunes in force
         self.skips: Counter[str] = Counter()
         self.stalled_until_s: dict[str, float] = {}
@@ -74,6 +73,11 @@ class VenueServer(ABC):
         self.old_snapshots = 0
         self.outage: tuple[int, float] | None = None
         self.slow: tuple[float, float] = (0.0, 0.0)
+
+    def meet_newcomer(self) -> None:
+        """Forget what the clients' address connected and asked."""
+        self._connects = Rate(self.connects.count, self.connects.window_s)
+        self._limits: dict[str, Rate] = {}
 
     # What a dialect says.
 
@@ -159,13 +163,18 @@ class VenueServer(ABC):
         heapq.heapify(due)
         while True:
             await asyncio.sleep(self.interval_s)
-            watched = set[str]().union(*(session.subscribed for session in self.sessions.values()))
+            watched = set(self.watched())
             now_s = self.clock.monotonic_s()
             while due[0][0] <= now_s:
                 native = due[0][1]
                 heapq.heapreplace(due, (now_s + self.rng.expovariate(self.rate), native))
                 if native in watched:
                     self.step(native)
+
+    def watched(self) -> list[str]:
+        """Return the books that somebody is subscribed to."""
+        names = set[str]().union(*(session.subscribed for session in self.sessions.values()))
+        return sorted(names & self.channels.keys())
 
     def snapshot_ms(self, channel: Channel) -> tuple[int, int]:
         """Return when a snapshot's book changed and when it is sent; one that is asked to look old says 40 s ago for both."""
