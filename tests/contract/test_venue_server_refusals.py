@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.venue_server import misfortunes
-from tests.venue_server.server import World, serve
+from tests.venue_server.server import World, serving
 from tests.venue_server.venue import Clock
 
 NOW_MS = 1_777_275_365_213
@@ -49,13 +49,8 @@ def play(story: Callable[[Scene], Awaitable[None]]) -> None:
 
     async def whole() -> None:
         scene = Scene()
-        runner, port = await serve(scene.world, 0, 0.0)
-        scene.info = scene.world.addresses(port)
-        try:
-            async with aiohttp.ClientSession() as scene.http:
-                await asyncio.wait_for(story(scene), 60)
-        finally:
-            await runner.cleanup()
+        async with serving(scene.world) as scene.info, aiohttp.ClientSession() as scene.http:
+            await asyncio.wait_for(story(scene), 60)
 
     asyncio.run(whole())
 

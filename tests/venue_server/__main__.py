@@ -8,14 +8,13 @@ drawn from the seed with `--schedule mixed`.
 
 import argparse
 import asyncio
-import contextlib
 import json
 import signal
 import sys
 import time
 
 from tests.venue_server.listing import SYMBOLS_MAX
-from tests.venue_server.server import World, serve
+from tests.venue_server.server import World, serving
 from tests.venue_server.venue import Clock
 
 MIXED_EVERY_S = 10.0
@@ -25,16 +24,16 @@ async def _main(arguments: argparse.Namespace) -> None:
     world = World(
         arguments.symbols, arguments.seed, arguments.rate, Clock(lambda: time.time_ns() // 10**6, time.monotonic)
     )
-    runner, port = await serve(world, arguments.port, MIXED_EVERY_S if arguments.schedule == "mixed" else 0.0)
-    sys.stdout.write(json.dumps(world.addresses(port)) + "\n")
-    sys.stdout.flush()
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     if arguments.child:
         await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilClosed(ended), sys.stdin)
-    await ended.wait()
-    await runner.cleanup()
+    every_s = MIXED_EVERY_S if arguments.schedule == "mixed" else 0.0
+    async with serving(world, arguments.port, every_s) as addresses:
+        sys.stdout.write(json.dumps(addresses) + "\n")
+        sys.stdout.flush()
+        await ended.wait()
 
 
 class _UntilClosed(asyncio.Protocol):
@@ -48,11 +47,25 @@ class _UntilClosed(asyncio.Protocol):
         self._ended.set()
 
 
+def _symbols(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= SYMBOLS_MAX:
+        raise argparse.ArgumentTypeError(f"{count}: give 1 to {SYMBOLS_MAX}")
+    return count
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.venue_server", description=__doc__)
-    parser.add_argument("--symbols", type=int, default=8, help=f"how many are listed at all venues, 1 to {SYMBOLS_MAX}")
+    parser.add_argument(
+        "--symbols", type=_symbols, default=8, help=f"how many are listed at all venues, 1 to {SYMBOLS_MAX}"
+    )
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--port", type=int, default=0, help="0: any that is free")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=0,
+        help="of the control address, the venues take the next three; 0: any that are free",
+    )
     parser.add_argument(
         "--rate", type=float, default=2.0, help="changes a second and book; 0: books move only by POST /step"
     )
@@ -60,5 +73,4 @@ if __name__ == "__main__":
         "--schedule", choices=["none", "mixed"], default="none", help="mixed: something goes wrong every 10 s"
     )
     parser.add_argument("--child", action="store_true", help="end when stdin is closed")
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_main(parser.parse_args()))
+    asyncio.run(_main(parser.parse_args()))

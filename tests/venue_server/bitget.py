@@ -25,9 +25,9 @@ class Bitget(ChainedServer):
     """See the module's text."""
 
     name = "bitget"
-    rest_base = "/bitget"
+    rest_base = ""
     api = "/api/v2"
-    ws_path = "/bitget/v2/ws/public"
+    ws_path = "/v2/ws/public"
     interval_s = 0.2
     depth = 0
     idle_s = 120.0

@@ -26,9 +26,9 @@ class Gate(VenueServer):
     """See the module's text."""
 
     name = "gate"
-    rest_base = "/gate/api/v4"
+    rest_base = "/api/v4"
     api = ""
-    ws_path = "/gate/ws/v4/"
+    ws_path = "/ws/v4/"
     interval_s = 0.02
     depth = 50
     idle_s = 30.5

@@ -27,9 +27,9 @@ class Okx(ChainedServer):
     """See the module's text."""
 
     name = "okx"
-    rest_base = "/okx"
+    rest_base = ""
     api = "/api/v5"
-    ws_path = "/okx/ws/v5/public"
+    ws_path = "/ws/v5/public"
     interval_s = 0.1
     depth = 400
     idle_s = 30.0

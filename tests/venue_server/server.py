@@ -1,4 +1,4 @@
-"""All venues on one port, and beside them the control address.
+"""Each venue on a port of its own, as they have hosts of their own, and beside them the control address.
 
 POST /control   {"venue", "what", ...}: a misfortune (see `misfortunes`)
 POST /step      {"times": 1, "venue"?, "symbol"?}: every book (or those named) changes so many times, at once
@@ -8,7 +8,8 @@ GET /state      for each venue: connections, frames sent, and what was refused f
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from aiohttp import web
@@ -33,12 +34,10 @@ class World:
         self.struck: list[str] = []
         self._misfortune = random.Random(f"{seed} misfortune")
 
-    def app(self, every_s: float = 0.0) -> web.Application:
-        """Return the whole as one application; with `every_s` something goes wrong about so often."""
-        app = web.Application()
-        for venue in self.venues.values():
-            app.add_routes(venue.routes())
-        app.add_routes(
+    def apps(self, every_s: float) -> list[web.Application]:
+        """Return the control address and then the venues; with `every_s` something goes wrong about so often."""
+        control = web.Application()
+        control.add_routes(
             [
                 web.post("/control", self._control),
                 web.post("/step", self._step),
@@ -47,34 +46,28 @@ class World:
                 web.get("/state", self._state),
             ]
         )
+        drawing = misfortunes.mixed(self.venues, self._misfortune, every_s, self.struck.append) if every_s else None
+        control.cleanup_ctx.append(_beside([drawing] if drawing is not None else []))
+        apps = [control]
+        for venue in self.venues.values():
+            app = web.Application()
+            app.add_routes(venue.routes())
+            app.cleanup_ctx.append(_beside([venue.push(), venue.watch_idle()]))
+            apps.append(app)
+        return apps
 
-        async def busy(_: web.Application) -> AsyncIterator[None]:
-            tasks = [asyncio.create_task(venue.push()) for venue in self.venues.values()]
-            tasks += [asyncio.create_task(venue.watch_idle()) for venue in self.venues.values()]
-            if every_s:
-                tasks.append(
-                    asyncio.create_task(misfortunes.mixed(self.venues, self._misfortune, every_s, self.struck.append))
-                )
-            yield
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        app.cleanup_ctx.append(busy)
-        return app
-
-    def addresses(self, port: int) -> dict[str, Any]:
-        """Return the line that says where everything is."""
-        host = f"127.0.0.1:{port}"
+    def addresses(self, ports: list[int]) -> dict[str, Any]:
+        """Return the line that says where everything is, given the ports in the order of `apps`."""
+        control, *others = (f"127.0.0.1:{port}" for port in ports)
         venues = {
             name: {
                 "rest": f"http://{host}{venue.rest_base}",
                 "ws_public": f"ws://{host}{venue.ws_path}",
                 "symbols": list(venue.channels),
             }
-            for name, venue in self.venues.items()
+            for (name, venue), host in zip(self.venues.items(), others, strict=True)
         }
-        return {"control": f"http://{host}", "venues": venues}
+        return {"control": f"http://{control}", "venues": venues}
 
     async def _control(self, request: web.Request) -> web.Response:
         try:
@@ -129,11 +122,29 @@ class World:
         return self.venues[name]
 
 
-async def serve(world: World, port: int, every_s: float) -> tuple[web.AppRunner, int]:
-    """Start serving on loopback; return what to clean up, and the port (0 was asked for: the one that was free)."""
-    runner = web.AppRunner(world.app(every_s), access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    [address] = runner.addresses
-    return runner, int(address[1])
+def _beside(coroutines: list[Coroutine[Any, Any, None]]) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Return what runs coroutines as long as an application."""
+
+    async def busy(_: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    return busy
+
+
+@asynccontextmanager
+async def serving(world: World, port: int = 0, every_s: float = 0.0) -> AsyncIterator[dict[str, Any]]:
+    """Serve on loopback and yield the addresses. The control address takes `port`, the venues the next ones; 0: free ones."""
+    async with AsyncExitStack() as stack:
+        ports = []
+        for number, app in enumerate(world.apps(every_s)):
+            runner = web.AppRunner(app, access_log=None)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, "127.0.0.1", port + number if port else 0).start()
+            [address] = runner.addresses
+            ports.append(int(address[1]))
+        yield world.addresses(ports)
