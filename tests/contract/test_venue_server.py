@@ -15,12 +15,11 @@ from arb.market.arena import BookArena, BookState
 from arb.market.feed import BookSeat, Notice, NoticeKind
 from arb.market.scale import Scale
 from arb.venues.build import build_feed
-from arb.venues.endpoints import VenueEndpoint
 from arb.venues.registry import spec_of
 from arb.venues.wire.base import WireFeed
 from tests.contract.ccxt_books import Levels, ours
 from tests.contract.stock_clients import VENUES, exact
-from tests.contract.venue_server import Client, Venues, stock_client, venue_server
+from tests.contract.venue_server import Client, Venues, endpoint_of, stock_client, venue_server
 
 WATCHED = ("BTC/USDT", "DOGE/USDT", "XRP/USDT", "SOL/USDT")
 PATIENCE_S = 60.0
@@ -30,7 +29,7 @@ SCALE = Scale(12, 12)
 @pytest.fixture(scope="module")
 def server() -> Iterator[Venues]:
     """Start the server that all tests here share."""
-    with venue_server("--symbols", "12", "--seed", "7") as running:
+    with venue_server("--symbols", "12", "--seed", "7", "--rate", "0") as running:
         yield running
 
 
@@ -89,10 +88,9 @@ class Watch:
         self.notices: list[Notice] = []
         self.resyncs: list[str] = []
         self._changed = asyncio.Event()
-        endpoint = VenueEndpoint(rest=address["rest"], ws_public=address["ws_public"], ws_private="ws://127.0.0.1:1/")
         self.feed = build_feed(
             spec_of(venue),
-            endpoint,
+            endpoint_of(venue, venues.info),
             tuple(self.natives),
             self.books,
             clock=SystemClock(),

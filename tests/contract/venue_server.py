@@ -1,6 +1,7 @@
 """A running `tests.venue_server` in its own process, and the clients that are pointed at it."""
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,14 @@ from urllib.request import Request, urlopen
 
 import ccxt.pro
 
+from arb.clock import SystemClock
+from arb.market.instrument import Instrument
+from arb.venues.endpoints import Credentials, VenueEndpoint
+from arb.venues.reader import VenueReader
+from arb.venues.registry import spec_of
+from arb.venues.rules.guard import SigningGuard
+from arb.venues.rules.pacing import Pacer
+from arb.venues.transport.network import SystemNetwork
 from tests.contract.ccxt_books import Levels
 
 Client = Any
@@ -54,9 +63,9 @@ class Venues:
 
 @contextmanager
 def venue_server(*arguments: str) -> Iterator[Venues]:
-    """Start a server whose books move only when asked to; it ends when its stdin closes."""
+    """Start a server; it ends when its stdin closes."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.venue_server", "--child", "--rate", "0", *arguments],
+        [sys.executable, "-m", "tests.venue_server", "--child", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -86,3 +95,43 @@ def stock_client(venue: str, info: dict[str, Any]) -> Client:
                 api[product] = address["rest"]
         api["ws"] = {"public": address["ws_public"]}
     return client
+
+
+def endpoint_of(venue: str, info: dict[str, Any]) -> VenueEndpoint:
+    """Return a venue's addresses as our adapters take them; there is no private side."""
+    address = info["venues"][venue]
+    return VenueEndpoint(rest=address["rest"], ws_public=address["ws_public"], ws_private="ws://127.0.0.1:1/")
+
+
+async def our_listing(venue: str, info: dict[str, Any]) -> dict[str, Instrument]:
+    """Return what our adapter makes of a venue's listing; only public questions are asked."""
+    clock = SystemClock()
+    guard = SigningGuard(
+        venue=venue,
+        hosts=("127.0.0.1",),
+        symbols=("BTC/USDT",),
+        max_order_value_quote=Decimal(1),
+        max_orders_per_minute=1,
+        clock=clock,
+    )
+    trading = spec_of(venue).trading
+    assert trading is not None
+    parts = trading.make(
+        endpoint_of(venue, info), Credentials(key="none", secret="none", passphrase="none"), clock, guard
+    )
+    transport = SystemNetwork(clock).http()
+    reader = VenueReader(
+        parts.dialect,
+        parts.signer,
+        transport,
+        pacer=Pacer(trading.pacing, clock),
+        clock=clock,
+        rng=random.Random(1),
+        read_timeout_s=10.0,
+        pace_timeout_s=10.0,
+    )
+    try:
+        assert abs((await reader.measure_clock()).offset_ns) < 10**9
+        return await reader.listing()
+    finally:
+        await transport.close()

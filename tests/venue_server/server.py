@@ -41,6 +41,7 @@ class World:
             [
                 web.post("/control", self._control),
                 web.post("/step", self._step),
+                web.post("/still", self._still),
                 web.post("/newcomer", self._newcomer),
                 web.get("/book", self._book),
                 web.get("/state", self._state),
@@ -89,6 +90,11 @@ class World:
         return web.json_response(
             {"ids": {venue.name: {n: c.last for n, c in venue.channels.items()} for venue in venues}}
         )
+
+    async def _still(self, _: web.Request) -> web.Response:
+        for venue in self.venues.values():
+            venue.still = True
+        return web.json_response({})
 
     async def _newcomer(self, _: web.Request) -> web.Response:
         for venue in self.venues.values():

@@ -58,6 +58,7 @@ class VenueServer(ABC):
         self.rng = random.Random(f"{seed} {self.name}")
         self.clock = clock
         self.rate = rate
+        self.still = False
         self.sessions: dict[int, Session] = {}
         # By the name of the limit or the error: a client that behaves leaves it empty.
         self.refused: Counter[str] = Counter()
@@ -168,7 +169,7 @@ class VenueServer(ABC):
             while due[0][0] <= now_s:
                 native = due[0][1]
                 heapq.heapreplace(due, (now_s + self.rng.expovariate(self.rate), native))
-                if native in watched:
+                if native in watched and not self.still:
                     self.step(native)
 
     def watched(self) -> list[str]:
