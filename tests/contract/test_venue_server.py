@@ -29,7 +29,7 @@ SCALE = Scale(12, 12)
 @pytest.fixture(scope="module")
 def server() -> Iterator[Venues]:
     """Start the server that all tests here share."""
-    with venue_server("--symbols", "12", "--seed", "7", "--rate", "0") as running:
+    with venue_server("--symbols", "8", "--seed", "7", "--rate", "0") as running:
         yield running
 
 

@@ -1,7 +1,8 @@
 """What the venues list: a dozen rows each, in the field sets of recorded and documented answers, and made-up ones like them.
 
-`listings.json` holds real symbols with the steps of 2026, and beside them what a reader must survive: pairs that are suspended,
-about to be delisted or not open yet, other quotes, empty strings, an old short row, fields that no document explains.
+`listings.json` holds real symbols, their steps as ccxt's market fixtures (MIT) of 2026 state them, and beside them what a
+reader must survive: pairs that are suspended, about to be delisted or not open yet, other quotes, empty strings, an old short
+row, fields that no document explains.
 """
 
 import copy
