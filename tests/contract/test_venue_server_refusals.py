@@ -25,7 +25,8 @@ class Scene:
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.world = World(symbols=3, seed=5, rate=0.0, clock=Clock(lambda: NOW_MS, lambda: self.now_s))
+        clock = Clock(lambda: NOW_MS + int(self.now_s * 1000), lambda: self.now_s)
+        self.world = World(symbols=3, seed=5, rate=0.0, clock=clock)
         self.info: dict[str, Any] = {}
         self.http: aiohttp.ClientSession
 
@@ -184,6 +185,26 @@ def test_okx_ends_a_connection_whose_client_is_silent_for_half_a_minute() -> Non
         scene.now_s += 31
         closed = await ws.receive()
         assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 4004)
+
+    play(story)
+
+
+def test_okx_confirms_a_book_that_did_not_change_for_a_minute_once_a_minute() -> None:
+    async def story(scene: Scene) -> None:
+        ws = await scene.connect("okx")
+        await ws.send_json(SUBSCRIBE["okx"])
+        _, snapshot = [json.loads(await ws.receive_str()) for _ in range(2)]
+        for _ in range(2):
+            scene.now_s += 20
+            await ws.send_str("ping")
+            assert await ws.receive_str() == "pong"
+        scene.now_s += 20
+        [confirmed] = json.loads(await ws.receive_str())["data"]
+        last = snapshot["data"][0]["seqId"]
+        assert (confirmed["bids"], confirmed["asks"]) == ([], [])
+        assert (confirmed["prevSeqId"], confirmed["seqId"]) == (last, last)
+        await ws.send_str("ping")
+        assert await ws.receive_str() == "pong"
 
     play(story)
 
