@@ -62,6 +62,12 @@ def test_no_module_needs_itself_to_load() -> None:
     assert not complaints, "\n" + "\n".join(complaints)
 
 
+def test_the_server_in_the_role_of_the_venues_shares_nothing_with_what_it_tests() -> None:
+    sources = _sources("tests/venue_server")
+    targets = {target for path, source in sources.items() for _, target, _ in house.imports(path, source)}
+    assert sources and not [target for target in targets if target.split(".")[0] == "arb"]
+
+
 def test_no_committed_file_names_a_machine_or_a_package_index() -> None:
     complaints = []
     for path in _committed():

@@ -87,7 +87,7 @@ class Soak:
         self.struck[trouble.fault] += 1
 
     def _look(self) -> Minute:
-        status = self._engine.status()
+        status = self._engine.until(lambda _: True, "the engine answers")
         stopped = status["halted"] or (MAY_HALT if status["late_legs"] else None)
         if stopped is not None:
             self.halts[stopped] += 1

@@ -1,0 +1,19 @@
+"""The long run of our feeds (`make feeds`), for a second: all books of all venues, kept up and compared at the end."""
+
+import asyncio
+
+from tests.contract.feeds import keep
+from tests.contract.venue_server import venue_server
+
+SYMBOLS = 60  # more than one connection of Bitget's carries
+
+
+def test_every_book_is_the_venues_when_the_market_stands_still() -> None:
+    with venue_server("--symbols", str(SYMBOLS), "--seed", "2", "--rate", "10") as venues:
+        keeper, lines = asyncio.run(keep(1.0, venues))
+        state = venues.look("/state")["venues"]
+
+    assert (keeper.kept.wrong, keeper.kept.missing) == ([], [])
+    assert {venue: found["refused"] for venue, found in state.items()} == {"gate": {}, "okx": {}, "bitget": {}}
+    assert [len(keeper.books.connections_of(venue)) for venue in state] == [1, 1, 2]
+    assert len(lines) == len(state)

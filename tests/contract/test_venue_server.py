@@ -1,0 +1,304 @@
+"""The server in the role of the venues, judged by strangers (ccxt.pro's own clients), and our feeds on it in misfortune."""
+
+import asyncio
+import functools
+import random
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from arb.clock import SystemClock
+from arb.core.events import AnyEvent, FeedDown, FeedUp
+from arb.market.arena import BookArena, BookState
+from arb.market.feed import BookSeat, Notice, NoticeKind
+from arb.market.scale import Scale
+from arb.venues.build import build_feed
+from arb.venues.registry import spec_of
+from arb.venues.wire.base import WireFeed
+from tests.contract.ccxt_books import Levels, ours
+from tests.contract.stock_clients import VENUES, exact
+from tests.contract.venue_server import Client, Venues, site_of, stock_client, venue_server
+
+WATCHED = ("BTC/USDT", "DOGE/USDT", "XRP/USDT", "SOL/USDT")
+PATIENCE_S = 60.0
+SCALE = Scale(12, 12)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Venues]:
+    """Start the server that all tests here share."""
+    with venue_server("--symbols", "8", "--seed", "7", "--rate", "0") as running:
+        yield running
+
+
+@pytest.fixture
+def venues(server: Venues) -> Venues:
+    """Come to the shared server as somebody new: OKX allows an address three connections a second."""
+    server.control("/newcomer")
+    return server
+
+
+# ccxt.pro
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_ccxt_pro_ends_with_the_servers_books(venues: Venues, venue: str) -> None:
+    async def watch(client: Client, symbol: str) -> None:
+        def shown(book: Any) -> tuple[Levels, Levels]:
+            bids, asks = ([(exact(level[0]), exact(level[1])) for level in book[side]] for side in ("bids", "asks"))
+            return bids, asks
+
+        native = client.market_id(symbol)
+        await client.watch_order_book(symbol)
+        await asyncio.to_thread(venues.step, venue, 100, symbol=native)
+        final = await asyncio.to_thread(venues.book, venue, native)
+        while shown(client.orderbooks[symbol]) != final:
+            await client.watch_order_book(symbol)
+
+    async def play() -> None:
+        client = stock_client(venue, venues.info)
+        try:
+            markets = await client.load_markets()
+            assert {symbol for symbol in markets if not markets[symbol]["active"]} >= {"SPELL/USDT", "OMG/USDT"}
+            await asyncio.wait_for(asyncio.gather(*(watch(client, symbol) for symbol in WATCHED)), PATIENCE_S)
+        finally:
+            await client.close()
+
+    asyncio.run(play())
+    assert venues.look("/state")["venues"][venue]["refused"] == {}
+
+
+# Our feeds
+
+
+class Watch:
+    """One feed of ours that is running, its books, and what it said."""
+
+    def __init__(self, venue: str, venues: Venues) -> None:
+        address = venues.info["venues"][venue]
+        self.natives: list[str] = address["symbols"]
+        self.venue, self._venues = venue, venues
+        seats = {native: BookSeat(row, SCALE) for row, native in enumerate(self.natives)}
+        books = spec_of(venue).make_books(seats, BookArena(len(seats)))
+        assert isinstance(books, WireFeed)
+        self.books = books
+        self.events: list[AnyEvent] = []
+        self.notices: list[Notice] = []
+        self.resyncs: list[str] = []
+        self._changed = asyncio.Event()
+        self.feed = build_feed(
+            spec_of(venue),
+            site_of(venue, venues.info),
+            tuple(self.natives),
+            self.books,
+            clock=SystemClock(),
+            rng=random.Random(3),
+            on_frame=self._on_frame,
+            emit=self._on_event,
+        )
+
+    def _on_frame(self, venue: str, received_ns: int, raw: bytes) -> None:
+        result = self.books.on_frame(received_ns, raw)
+        for resync in result.resyncs:
+            self.resyncs.append(resync.native_symbol)
+            self.feed.resync(resync.native_symbol)
+        if result.notice is not None:
+            self.notices.append(result.notice)
+            self.feed.on_notice(result.notice)
+        self._changed.set()
+
+    def _on_event(self, event: AnyEvent) -> None:
+        self.events.append(event)
+        if isinstance(event, FeedDown):
+            self.books.on_disconnect(1)
+        self._changed.set()
+
+    async def until(self, met: Callable[[], bool]) -> None:
+        """Wait until something that arrives makes `met` true."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not met():
+                self._changed.clear()
+                await self._changed.wait()
+
+    def state(self, native: str) -> BookState:
+        """Return the state of a book."""
+        [slot] = [slot for slot in self.books.books() if slot.native_symbol == native]
+        return slot.state
+
+    def live(self, *, but: str = "") -> bool:
+        """Return whether all books are live, `but` one."""
+        return all(self.state(native) is BookState.LIVE for native in self.natives if native != but)
+
+    async def step(self, times: int = 1, **more: Any) -> None:
+        """Let the venue's books change."""
+        await asyncio.to_thread(self._venues.step, self.venue, times, **more)
+
+    async def strike(self, what: str, **more: Any) -> None:
+        """Let something go wrong at the venue."""
+        await asyncio.to_thread(self._venues.strike, self.venue, what, **more)
+
+    async def ends_equal(self, *, but: str = "") -> None:
+        """Wait until each book is what the venue has published, the best 25 levels a side."""
+        for native in self.natives:
+            if native != but:
+                final = await asyncio.to_thread(self._venues.book, self.venue, native)
+                await self.until(functools.partial(self._shows, native, (final[0][:25], final[1][:25])))
+
+    def _shows(self, native: str, levels: tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]) -> bool:
+        [slot] = [slot for slot in self.books.books() if slot.native_symbol == native]
+        return ours(slot, 25) == levels
+
+
+Story = Callable[[Watch], Any]
+
+
+@pytest.fixture(params=VENUES)
+def run(request: pytest.FixtureRequest, venues: Venues) -> Callable[[Story], None]:
+    """Run a story around a running feed."""
+
+    def run_story(story: Story) -> None:
+        async def whole() -> None:
+            watch = Watch(request.param, venues)
+            task = asyncio.create_task(watch.feed.run())
+            try:
+                await story(watch)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(whole())
+
+    return run_story
+
+
+def test_our_books_end_as_the_servers_after_hundreds_of_changes(run: Callable[[Story], None]) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.until(watch.live)
+        await watch.step(40)
+        await watch.ends_equal()
+        assert watch.resyncs == []
+
+    run(story)
+
+
+def test_a_missing_frame_costs_one_resync_of_one_book(run: Callable[[Story], None]) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.until(watch.live)
+        lost = watch.natives[3]
+        await watch.strike("gap", symbol=lost)
+        await watch.step(2)
+        await watch.until(lambda: bool(watch.resyncs) and watch.live())
+        await watch.step(3)
+        await watch.ends_equal()
+        assert watch.resyncs == [lost]
+
+    run(story)
+
+
+@pytest.mark.parametrize("what", ["cut", "daily"])
+def test_a_connection_that_ends_is_made_anew_with_all_its_books(run: Callable[[Story], None], what: str) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.until(watch.live)
+        await watch.strike(what)
+        await watch.until(lambda: len(watch.events) >= 3 and watch.live())
+        await watch.step(2)
+        await watch.ends_equal()
+        assert [type(event) for event in watch.events] == [FeedUp, FeedDown, FeedUp]
+
+    run(story)
+
+
+def test_a_frame_that_is_no_json_costs_all_books_a_resync_and_no_connection(run: Callable[[Story], None]) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.until(watch.live)
+        await watch.strike("garbage")
+        await watch.until(lambda: len(watch.resyncs) == len(watch.natives) and watch.live())
+        await watch.step(2)
+        await watch.ends_equal()
+        assert [type(event) for event in watch.events] == [FeedUp]
+
+    run(story)
+
+
+def test_a_book_that_stood_still_goes_on_where_it_was(run: Callable[[Story], None]) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.until(watch.live)
+        still = watch.natives[2]
+        await watch.strike("stall_book", symbol=still, for_s=3600)
+        await watch.step(5)
+        await watch.ends_equal()
+        await watch.strike("stall_book", symbol=still, for_s=0)
+        await watch.step(5)
+        await watch.ends_equal()
+        assert watch.resyncs == []
+
+    run(story)
+
+
+def test_a_name_that_is_acknowledged_and_never_served_leaves_the_others_alone(run: Callable[[Story], None]) -> None:
+    async def story(watch: Watch) -> None:
+        silent = watch.natives[5]
+        await watch.strike("mute", symbol=silent)
+        await watch.strike("cut")
+        await watch.until(lambda: len(watch.events) >= 3 and watch.live(but=silent))
+        await watch.step(2)
+        await watch.ends_equal(but=silent)
+        assert watch.state(silent) is BookState.WAITING
+        await watch.strike("unmute", symbol=silent)
+
+    async def from_live(watch: Watch) -> None:
+        await watch.until(watch.live)
+        await story(watch)
+
+    run(from_live)
+
+
+def test_a_snapshot_dated_forty_seconds_back_is_a_good_one(run: Callable[[Story], None]) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.until(watch.live)
+        old = watch.natives[1]
+        await watch.strike("gap", symbol=old)
+        await watch.strike("old")
+        await watch.step(2, symbol=old)
+        await watch.until(lambda: bool(watch.resyncs) and watch.live())
+        await watch.ends_equal()
+        assert watch.resyncs == [old]
+
+    run(story)
+
+
+def test_prices_with_one_decimal_more_are_read_from_the_next_frame_on(run: Callable[[Story], None]) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.until(watch.live)
+        await watch.strike("tick", symbol=watch.natives[7])
+        await watch.step(5)
+        await watch.ends_equal()
+        assert watch.resyncs == []
+
+    run(story)
+
+
+@pytest.mark.parametrize("venue", ["gate", "okx"])
+def test_an_announced_upgrade_is_anticipated(venues: Venues, venue: str) -> None:
+    async def play() -> None:
+        watch = Watch(venue, venues)
+        task = asyncio.create_task(watch.feed.run())
+        try:
+            await watch.until(watch.live)
+            await watch.strike("upgrade", for_s=3600)
+            await watch.until(lambda: len(watch.events) >= 3 and watch.live())
+            assert NoticeKind.UPGRADE in {notice.kind for notice in watch.notices}
+            await watch.step(2)
+            await watch.ends_equal()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(play())
+
+
+def test_our_feeds_break_no_documented_limit(venues: Venues) -> None:
+    refused = {name: state["refused"] for name, state in venues.look("/state")["venues"].items()}
+    assert refused == {venue: {} for venue in VENUES}
