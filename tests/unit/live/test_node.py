@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,14 @@ from arb.live.left_behind import present_accounts, restored_from, restored_on
 from arb.live.node import Node, Parts
 from arb.live.universe import books_of, universe_of
 from arb.market.instrument import Instrument
+from arb.replay.backtest import CapturedSource
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
 from arb.store.retention import drop_story
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.build import venue_profile
 from arb.venues.paper import PaperGateway
+from arb.venues.paper_account import Forgetful, PaperAccount
 from arb.venues.registry import TRADED, spec_of
 from tests.builders import SYMBOL, an_instrument
 from tests.unit.live.test_executor import FakeGateway
@@ -112,12 +115,13 @@ class Bench:
         self.journal = Journal.in_memory(self.clock, rng)
         self.gateways = gateways = {
             venue: make_gateway(
+                CapturedSource(venue, (an_instrument(venue),), lambda: 0),
+                PaperAccount(f"{venue}:paper", Forgetful(), self.clock.wall_ns()),
                 venue,
-                [an_instrument(venue)],
                 lambda: self.node.engine.state.books,
                 clock=self.clock,
                 latency_ns=0,
-                offset_ns=lambda: 0,
+                opening={"BTC": Decimal(1_000_000), "USDT": Decimal(1_000_000)},
             )
             for venue in VENUES
         }
