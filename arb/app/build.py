@@ -2,29 +2,37 @@
 
 import logging
 import random
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sized
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from arb.clock import Clock, ManualClock
-from arb.config import Settings
+from arb.config import Mode, Settings
 from arb.core.accounts.restart import OpenPair
+from arb.core.books import Books
 from arb.core.orders.reconciler import absence_proof_ms
 from arb.core.settings import Timing
 from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
+from arb.market.ids import named_by_venue
+from arb.store.account_file import AccountFile
 from arb.store.journal import Journal
 from arb.store.journal_reader import JournalReader
 from arb.store.ledger import prepare_ledger
 from arb.store.retention import Retention, forget_old_story
 from arb.venues.base import OrderGateway
-from arb.venues.build import GatewayLimits, build_gateway, venue_profile
+from arb.venues.build import GatewayLimits, build_gateway, build_paper_source, venue_profile
 from arb.venues.endpoints import Credentials, VenueEndpoint, sandbox_access
+from arb.venues.paper import PaperGateway
+from arb.venues.paper_account import PaperAccount
 from arb.venues.registry import spec_of
 
 log = logging.getLogger(__name__)
+
+OPENING_PAIRS = 10
+"""What a paper account can pay for, of each asset, in pairs of `max_notional_quote`."""
 
 
 def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
@@ -39,9 +47,14 @@ def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[Venu
     found = {
         venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced
     }
-    if len(found) < 2:
-        raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
+    require_two(found)
     return found
+
+
+def require_two(venues: Sized) -> None:
+    """Raise `ConfigError` for fewer than two venues."""
+    if len(venues) < 2:
+        raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
 
 
 def build_sandbox_gateways(
@@ -67,6 +80,44 @@ def build_sandbox_gateways(
             sandbox_id=sandbox.sandbox_id,
             entry=settings.venues.order_entry(venue),
             expiry_proved=True,  # a sandbox refuses what has expired
+        )
+    return gateways
+
+
+def public_endpoints(settings: Settings, sandbox: Sandbox | None) -> dict[str, VenueEndpoint]:
+    """Return the addresses of the enabled venues, a sandbox's or the real ones; raises `ConfigError` for fewer than two."""
+    if sandbox is not None:
+        return {venue: endpoint for venue, (endpoint, _) in sandbox_venues(settings, sandbox).items()}
+    found = {venue: spec_of(venue).production for venue in settings.venues.enabled()}
+    require_two(found)
+    return found
+
+
+def build_paper_gateways(
+    settings: Settings,
+    endpoints: Mapping[str, VenueEndpoint],
+    accounts: AccountFile,
+    books: Callable[[], Books],
+    clock: Clock,
+    rng: random.Random,
+    sandbox_id: str | None,
+) -> dict[str, PaperGateway]:
+    """Return a gateway that simulates an account at every venue; none of them can reach one with an order.
+
+    A new account is given `[paper] balances`, else of each asset what `OPENING_PAIRS` of the largest pairs pay.
+    """
+    paper = settings.paper
+    gateways: dict[str, PaperGateway] = {}
+    for venue, endpoint in endpoints.items():
+        account_id = named_by_venue(venue, f"paper{accounts.token}", sandbox_id)
+        gateways[venue] = PaperGateway(
+            build_paper_source(spec_of(venue), endpoint, paper.taker_fee(venue), clock=clock, rng=rng),
+            PaperAccount(account_id, accounts, clock.wall_ns()),
+            venue,
+            books,
+            clock=clock,
+            latency_ns=paper.latency_ns(venue),
+            opening=paper.balances or OPENING_PAIRS * settings.limits.max_notional_quote,
         )
     return gateways
 
@@ -134,6 +185,26 @@ def require_venues_of(pairs: Iterable[OpenPair], enabled: Container[str]) -> Non
             f"[venues]: {names} is not enabled, and pairs with orders there have not ended: {waiting}: set enabled = true "
             "until they have; a venue that is down keeps no other from trading"
         )
+
+
+def require_kind(journal: Journal, mode: str, *, sandbox: bool) -> None:
+    """Raise `ConfigError` where a ledger is of another kind than the run: what was simulated never mixes with what was not.
+
+    `sandbox`: the run's venues are simulated exchanges. The first run of its journal says of which kind a ledger is.
+    """
+    with closing(journal.reader()) as reader:
+        first = reader.first_run()
+    if first is None or Mode.PAPER not in (mode, first.mode):
+        return
+    ours, theirs = _kind(mode, sandbox=sandbox), _kind(first.mode, sandbox=first.sandbox_id is not None)
+    if ours != theirs:
+        raise ConfigError(
+            f"ledger: it holds runs of {theirs}, and this one is of {ours}; figures of both would mix: choose another --db"
+        )
+
+
+def _kind(mode: str, *, sandbox: bool) -> str:
+    return f"mode {mode!r}" + " on a sandbox's books" * (sandbox and mode == Mode.PAPER)
 
 
 def open_journal(path: Path, clock: Clock, history_days: int) -> Journal:

@@ -5,22 +5,25 @@ import contextlib
 import gc
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
 from arb.app import stores
 from arb.app.build import (
+    build_paper_gateways,
     build_sandbox_gateways,
     engine_settings,
     open_journal,
+    public_endpoints,
     ready_ledger,
+    require_kind,
     require_venues_of,
-    sandbox_venues,
     symbols_of,
 )
 from arb.clock import NS_PER_S, SystemClock, system_random
-from arb.config import Mode, RunOptions, Settings
+from arb.config import EMBEDDED, Mode, RunOptions, Settings
+from arb.core.books import Books
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import IncidentRecord
@@ -35,15 +38,18 @@ from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
 from arb.masking import SECRETS
 from arb.signals import on_stop_signal
+from arb.store.account_file import AccountFile
 from arb.store.database import mask_url
+from arb.store.domains import note_on
 from arb.store.guards import AccountLocks
 from arb.store.journal import Journal
 from arb.store.ledger import Ledger
 from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
-from arb.venues.base import OrderGateway
+from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.build import build_feeds
+from arb.venues.paper import PaperGateway, watched
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +63,7 @@ def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> t
 
 
 class Run:
-    """One run of the engine on a sandbox.
+    """One run of the engine: on a sandbox, or on paper against real public feeds or a sandbox's.
 
     `wrap` may put something of its own around each gateway, `wrap_journal` around the journal.
     """
@@ -86,6 +92,7 @@ class Run:
         self._ledger_blocked: str | None = None
         self._ledger: Ledger | None = None
         self._signals = 0
+        self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
         self._starting: asyncio.Task[Any] | None = None
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -101,6 +108,7 @@ class Run:
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
+            require_kind(journal, self._options.mode.value, sandbox=self._on_sandbox)
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._open_tape(journal)
             async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, locks):
@@ -146,9 +154,17 @@ class Run:
         if self._node is not None and self._node.joined:
             self._node.runner.emit(TroubleReported(kind=kind, text=text))
 
+    @property
+    def _on_sandbox(self) -> bool:
+        """Return whether the venues are simulated exchanges."""
+        return self._options.mode is Mode.SANDBOX or self._options.sandbox is not None
+
     @contextlib.asynccontextmanager
-    async def _sandbox(self) -> AsyncIterator[Sandbox]:
-        if self._options.sandbox is not None:
+    async def _sandbox(self) -> AsyncIterator[Sandbox | None]:
+        if not self._on_sandbox:
+            yield None
+            return
+        if self._options.sandbox not in (None, EMBEDDED):
             yield await Sandbox.running(self._options.sandbox)
             return
         sandbox = await Sandbox.embedded(self._options.seed)
@@ -159,27 +175,44 @@ class Run:
 
     @contextlib.asynccontextmanager
     async def _gateways(
-        self, journal: Journal, sandbox: Sandbox
+        self, journal: Journal, sandbox: Sandbox | None
     ) -> AsyncIterator[tuple[dict[str, OrderGateway], AccountLocks]]:
         """Make the gateways; their accounts are locked by key at once, and by their own ids once the venues report them."""
-        require_venues_of(left_open(journal, sandbox.sandbox_id), self._settings.venues.enabled())
+        require_venues_of(left_open(journal, _id_of(sandbox)), self._settings.venues.enabled())
+        with contextlib.ExitStack() as stack:
+            gateways = self._made(sandbox, stack)
+            if self._wrap is not None:
+                gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
+            locks = AccountLocks(self._journal_path, (gateway.account_id for gateway in gateways.values()))
+            try:
+                yield gateways, locks
+            finally:
+                await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
+                locks.release()
+
+    def _made(self, sandbox: Sandbox | None, stack: contextlib.ExitStack) -> dict[str, OrderGateway]:
+        """Return the gateways of the mode; `stack` closes what they need."""
+        settings, clock, rng = self._settings, self._clock, self._rng
+        if self._options.mode is Mode.PAPER:
+            accounts = AccountFile(self._journal_path, rng)
+            stack.callback(accounts.close)
+            endpoints = public_endpoints(settings, sandbox)
+            self._paper = build_paper_gateways(settings, endpoints, accounts, self._books, clock, rng, _id_of(sandbox))
+            return dict(self._paper)
+        assert sandbox is not None
         SECRETS.hide(
             value
             for venue in sandbox.announced["venues"].values()
             for name, value in venue.items()
             if name in ("key", "secret", "passphrase")
         )
-        gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng)
-        if self._wrap is not None:
-            gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
-        locks = AccountLocks(self._journal_path, (gateway.account_id for gateway in gateways.values()))
-        try:
-            yield gateways, locks
-        finally:
-            await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
-            locks.release()
+        return build_sandbox_gateways(settings, sandbox, clock, rng)
 
-    async def _trade(self, parts: Parts, sandbox: Sandbox) -> tuple[dict[str, Any], int]:
+    def _books(self) -> Books:
+        assert self._node is not None
+        return self._node.engine.state.books
+
+    async def _trade(self, parts: Parts, sandbox: Sandbox | None) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
         await node.start()
         self._starting = None  # from here on a signal ends the run in order
@@ -199,14 +232,13 @@ class Run:
                 "the ledger did not take all rows; the next start, or `arb db rebuild`, brings them from the journal"
             )
             exit_code = exit_code or EXIT_CHECK
-        ceiling_net = await sandbox.ceiling_net()
-        return self._summary(ended_ns, sandbox_id=sandbox.sandbox_id, ceiling_net=ceiling_net), exit_code
+        ceiling_net = {} if sandbox is None else await sandbox.ceiling_net()
+        return self._summary(ended_ns, sandbox_id=_id_of(sandbox), ceiling_net=ceiling_net), exit_code
 
     def _parts(
-        self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway], locks: AccountLocks
+        self, journal: Journal, sandbox: Sandbox | None, gateways: dict[str, OrderGateway], locks: AccountLocks
     ) -> Parts:
         settings, options = self._settings, self._options
-        endpoints = {venue: found[0] for venue, found in sandbox_venues(settings, sandbox).items()}
         loop = asyncio.get_running_loop()
 
         def make_ledger(on_state: OnLedgerState) -> Ledger:
@@ -225,7 +257,7 @@ class Run:
             settings=engine_settings(settings, gateways),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=options.mode.value,
-            sandbox_id=sandbox.sandbox_id,
+            sandbox_id=_id_of(sandbox),
             seed=options.seed,
             clock=self._clock,
             shift=self._clock.shift,
@@ -236,7 +268,7 @@ class Run:
             waits_for_venues=options.mode is Mode.LIVE,
             make_universe=universe_of,
             make_books=partial(books_of, timing=settings.timing),
-            make_feeds=partial(build_feeds, endpoints, clock=self._clock, rng=self._rng),
+            make_feeds=partial(self._feeds, sandbox),
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),
@@ -245,16 +277,28 @@ class Run:
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
             ),
             tape=self._tape,
-            jobs=lambda _: (sandbox.watch(),),
+            jobs=lambda _: () if sandbox is None else (sandbox.watch(),),
             view=self._view,
             ledger_blocked=self._ledger_blocked,
             claim=locks.add,
         )
 
+    def _feeds(
+        self, sandbox: Sandbox | None, books: Books, on_frame: FrameListener, emit: EventListener
+    ) -> Mapping[str, MarketFeed]:
+        endpoints = public_endpoints(self._settings, sandbox)
+        taken = watched(on_frame, self._paper) if self._paper else on_frame
+        return build_feeds(endpoints, books, taken, emit, clock=self._clock, rng=self._rng)
+
     def _view(self, node: Node) -> Coroutine[Any, Any, None]:
         if self._live_view:
-            return show_live(node.engine, self._clock, mask_url(self._db))
-        return log_lines(node.engine, self._clock)
+            return show_live(node.engine, self._clock, mask_url(self._db), self._mark)
+        return log_lines(node.engine, self._clock, self._mark)
+
+    @property
+    def _mark(self) -> str:
+        """Return what stands first in all that a run shows of itself; "" for a run that needs no mark."""
+        return "PAPER" if self._options.mode is Mode.PAPER else ""
 
     def _on_signal(self) -> None:
         """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
@@ -289,9 +333,10 @@ class Run:
         """Return the summary as of the run's end, or of now."""
         assert self._node is not None
         now_ns = self._clock.wall_ns() if ended_ns is None else ended_ns
-        return summarise(
+        mode = self._options.mode.value
+        return note_on((mode,)) | summarise(
             self._node.engine,
-            mode=self._options.mode.value,
+            mode=mode,
             sandbox_id=sandbox_id,
             seconds=max(0, now_ns - (self._started_trading_ns or now_ns)) / NS_PER_S,
             dropped_opportunities=self._dropped(),
@@ -300,6 +345,11 @@ class Run:
             now_ns=now_ns,
             report_currency=self._settings.run.report_currency,
         )
+
+
+def _id_of(sandbox: Sandbox | None) -> str | None:
+    """Return what distinguishes a sandbox's accounts; real venues have no such id."""
+    return None if sandbox is None else sandbox.sandbox_id
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import click
 import msgspec
 
-from arb.config import Mode, Settings, database_url, load_settings
+from arb.config import EMBEDDED, Mode, Settings, database_url, load_settings
 from arb.masking import SECRETS, printable
 
 DEFAULT_CONFIG = Path("config.toml")
@@ -102,15 +102,19 @@ class QuoteAmount(click.ParamType[Decimal]):
 
 
 class AdminUrl(click.ParamType[str]):
-    """The admin address of a running sandbox, as its first line prints it."""
+    """The admin address of a running sandbox, as its first line prints it; or `embedded`, for one of our own."""
 
     name = "admin_url"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the form; whether anybody listens there shows when it is used."""
+        if value == EMBEDDED:
+            return EMBEDDED
         match = re.fullmatch(r"http://(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]{1,5}/admin/?", str(value))
         if not match:
-            self.fail(f"{value!r} is no sandbox on this machine: write http://127.0.0.1:PORT/admin", param, ctx)
+            self.fail(
+                f"{value!r} is no sandbox on this machine: write http://127.0.0.1:PORT/admin, or embedded", param, ctx
+            )
         return str(value).rstrip("/")
 
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import msgspec
 
+from arb.clock import NS_PER_MS
 from arb.config.loader import load_file
 from arb.config.settings import (
+    EMBEDDED,
     ControlOptions,
     LiveSettings,
     LogLevel,
     Mode,
+    PaperSettings,
     ReplayOptions,
     ReviewOptions,
     RunOptions,
@@ -32,11 +35,15 @@ from arb.market.symbol import Symbol
 FEE_ROOM_BPS = 100
 """Room for the sale's fee, in bps: dearer than any taker fee of the venues traded at."""
 
+LATENCY_MAX_MS = 10_000
+
 __all__ = [
+    "EMBEDDED",
     "ControlOptions",
     "LiveSettings",
     "LogLevel",
     "Mode",
+    "PaperSettings",
     "ReplayOptions",
     "ReviewOptions",
     "RunOptions",
@@ -72,6 +79,9 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         yield problem
     if settings.store.url and (problem := url_problem(settings.store.url)):
         yield f"[store] url: {problem}"
+    for name in settings.venues.enabled():
+        if (settings.paper.latency_ns(name) or 0) > LATENCY_MAX_MS * NS_PER_MS:
+            yield f"[paper.latency_ms] {name} is above {LATENCY_MAX_MS} ms: no order arrives so late and is still wanted"
     for name, venue in settings.venues.enabled().items():
         for symbol in venue.symbols:
             if symbol not in settings.run.symbols:

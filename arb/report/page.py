@@ -75,7 +75,7 @@ def render(sources: Sources) -> str:
     facts = summarise(sources)
     quotes = _quotes(sources)
     sections = [_section(title, blocks, quotes) for title, blocks in _contents(sources, facts)]
-    title = "Trade report"
+    title = "PAPER trade report" if "note" in facts else "Trade report"
     head = joined(
         [
             Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
@@ -198,6 +198,7 @@ def _source(facts: dict[str, Any]) -> Html:
     words = [str(facts["db"]), f"{count(len(runs), 'run')} ({', '.join(modes)})" if runs else "no run yet"]
     if facts["from_ns"] is not None:
         words.append(f"{_instant(facts['from_ns'])} to {_instant(facts['to_ns'])} UTC")
+    words += [facts["note"]] if "note" in facts else []
     return element("p", " \N{MIDDLE DOT} ".join(words), class_="source")
 
 

@@ -27,6 +27,7 @@ from arb.core.records import (
     PairState,
     PlanRecord,
     ResidualsRecord,
+    RunRecord,
     tag_of,
 )
 from arb.errors import ConfigError, StoreError
@@ -186,6 +187,10 @@ class JournalReader:
             return
         tests = " OR ".join("instr(payload, ?)" for _ in order_ids)
         yield from self._decoded(f"SELECT id, t_ns, kind, payload FROM entries WHERE {tests} ORDER BY id", order_ids)
+
+    def first_run(self) -> RunRecord | None:
+        """Return the first run of this journal, None for a new one; rows are never dropped, so it stands first for good."""
+        return next((row.record for row in self.records_from() if isinstance(row.record, RunRecord)), None)
 
     def last_ns(self) -> int:
         """Return when the last entry was written, 0 when there is none."""

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,13 +18,17 @@ from arb.venues.endpoints import Address, Credentials, OrderEntry, VenueEndpoint
 from arb.venues.feed import SocketFeed
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
+from arb.venues.paper_source import PublicSource
 from arb.venues.private import PrivateStream
+from arb.venues.reader import VenueReader
 from arb.venues.registry import spec_of
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingParts, VenueSpec
 from arb.venues.transport.network import Network, SystemNetwork
 
+NO_KEY = Credentials(key="", secret="", passphrase="")
+"""What a client that reads public data is made with."""
 PACING_MARGIN_MS = 50
 """The pacer's window begins when an order leaves and not when it is decided: the engine reckons with a little more."""
 
@@ -61,14 +66,7 @@ def build_gateway(
     passphrase, and for orders over a websocket at a venue that has no adapter for it."""
     trading = _trading(spec)
     network = SystemNetwork(clock) if network is None else network
-    guard = SigningGuard(
-        venue=spec.name,
-        hosts=limits.hosts,
-        symbols=limits.symbols,
-        max_order_value_quote=limits.max_order_value_quote,
-        max_orders_per_minute=limits.max_orders_per_minute,
-        clock=clock,
-    )
+    guard = _guard(spec, limits, clock)
     parts = trading.make(endpoint, credentials, clock, guard)
     signer = parts.signer
     signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
@@ -99,6 +97,39 @@ def build_gateway(
         withdrawal_disabled_confirmed=limits.withdrawal_disabled_confirmed,
         expiry_proved=expiry_proved,
     )
+
+
+def build_paper_source(
+    spec: VenueSpec,
+    endpoint: VenueEndpoint,
+    taker_fee: Decimal,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    network: Network | None = None,
+) -> PublicSource:
+    """Return what is read of a venue without a key; raises `ConfigError` for a venue that takes no orders of ours.
+
+    Its signer is given no key, and its guard no symbol: a signed request cannot be made.
+    """
+    trading = _trading(spec)
+    network = SystemNetwork(clock) if network is None else network
+    limits = GatewayLimits(hosts=(urlsplit(endpoint.rest).hostname or "",), symbols=())
+    parts = trading.make(endpoint, NO_KEY, clock, _guard(spec, limits, clock))
+    parts.signer.timeout_on_exit = 0
+    transport = network.http()
+    timing = limits.timing
+    reader = VenueReader(
+        parts.dialect,
+        parts.signer,
+        transport,
+        pacer=Pacer(trading.pacing, clock),
+        clock=clock,
+        rng=rng,
+        read_timeout_s=timing.read_timeout_s,
+        pace_timeout_s=timing.pace_timeout_s,
+    )
+    return PublicSource(reader, parts.signer, transport, taker_fee)
 
 
 def build_feed(
@@ -174,6 +205,17 @@ def venue_profile(
         PlaceRate(pacing.place.count, pacing.place.window_ms + PACING_MARGIN_MS, pacing.place_per_symbol),
         enforces_expiry=trading.enforces_expiry and (trading.socket_enforces_expiry or not by_socket),
         max_order_value_quote=max_order_value_quote,
+    )
+
+
+def _guard(spec: VenueSpec, limits: GatewayLimits, clock: Clock) -> SigningGuard:
+    return SigningGuard(
+        venue=spec.name,
+        hosts=limits.hosts,
+        symbols=limits.symbols,
+        max_order_value_quote=limits.max_order_value_quote,
+        max_orders_per_minute=limits.max_orders_per_minute,
+        clock=clock,
     )
 
 

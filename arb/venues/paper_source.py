@@ -1,0 +1,48 @@
+"""The public side of a venue, as paper trading needs it: its rules and its clock, asked for without a key.
+
+There is no key in this process that could sign: whatever would need a signature raises before anything leaves.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from arb.core.events import ClockMeasured
+from arb.market.instrument import Instrument
+from arb.venues.ccxt_client import Signer
+from arb.venues.reader import VenueReader
+from arb.venues.transport.http import HttpTransport
+
+
+class PublicSource:
+    """See `arb.venues.paper.PaperSource`; `taker_fee` is the ratio that paper charges, for no account tells its own."""
+
+    def __init__(self, reader: VenueReader, signer: Signer, transport: HttpTransport, taker_fee: Decimal) -> None:
+        self._reader = reader
+        self._signer = signer
+        self._transport = transport
+        self._taker_fee = taker_fee
+
+    def offset_ns(self) -> int:
+        """Return the venue's clock minus ours, as last measured."""
+        return self._signer.server_offset_ns
+
+    async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
+        """Return the rules of those of `symbols` that are listed; raises `VenueError`."""
+        listed = await self._reader.listing()
+        fee = self._taker_fee
+        return tuple(
+            msgspec.structs.replace(listed[symbol], taker_fee=fee, maker_fee=fee)
+            for symbol in symbols
+            if symbol in listed
+        )
+
+    async def measure_clock(self) -> ClockMeasured:
+        """Compare the clocks; raises `VenueError`."""
+        return await self._reader.measure_clock()
+
+    async def close(self) -> None:
+        """Release sockets."""
+        await self._transport.close()
+        await self._signer.close()
