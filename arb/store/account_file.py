@@ -6,6 +6,7 @@ durable before it returns, even against a power cut, and is made off the loop. T
 """
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 from collections.abc import Mapping
@@ -31,18 +32,21 @@ class AccountFile:
     def __init__(self, journal: Path, rng: random.Random) -> None:
         """Open the file beside `journal`, which this process has locked; raises `ConfigError` where it cannot be used."""
         self.path = journal.with_name(journal.name.removesuffix(".journal.sqlite") + SUFFIX)
-        try:
-            # One connection, used by one thread at a time: here at the start, and by the writer from then on.
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            keep_private(self.path)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            new = f"{rng.getrandbits(_TOKEN_BITS):08x}"
-            self._db.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('token', ?)", (new,))
-            self.token: str = self._db.execute("SELECT value FROM meta WHERE name = 'token'").fetchone()[0]
-        except sqlite3.Error as error:
-            raise ConfigError(f"paper accounts {self.path}: {error}; choose another --db") from None
+        with contextlib.ExitStack() as stack:
+            try:
+                # One connection, used by one thread at a time: here at the start, and by the writer from then on.
+                self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+                stack.callback(self._db.close)
+                keep_private(self.path)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.executescript(_SCHEMA)
+                new = f"{rng.getrandbits(_TOKEN_BITS):08x}"
+                self._db.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('token', ?)", (new,))
+                self.token: str = self._db.execute("SELECT value FROM meta WHERE name = 'token'").fetchone()[0]
+            except sqlite3.Error as error:
+                raise ConfigError(f"paper accounts {self.path}: {error}; choose another --db") from None
+            stack.pop_all()
         self._writer = ThreadPoolExecutor(1, "paper-account")
 
     def read(self, account_id: str) -> dict[str, str]:
