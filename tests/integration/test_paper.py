@@ -27,13 +27,13 @@ CHEAP = {"gate": '"0.02%"', "okx": '"0.02%"', "bitget": '"0.02%"'}
 DB_FILLS = "SELECT account_id, symbol, trade_id, side, price, size, fee, fee_currency FROM fills"
 
 
-def paper_config(folder: Path) -> None:
-    """Write settings by which paper trades often."""
+def paper_config(folder: Path, fees: dict[str, str] = CHEAP) -> None:
+    """Write settings with these fees for paper."""
     path = write_config(folder)
     lines = path.read_text().splitlines()
     begin = lines.index(next(line for line in lines if line.startswith("[paper.fees]")))
     for place in range(begin + 1, begin + 4):
-        lines[place] = f"{(venue := lines[place].split()[0])} = {CHEAP[venue]}"
+        lines[place] = f"{(venue := lines[place].split()[0])} = {fees[venue]}"
     path.write_text("\n".join(lines))
 
 
@@ -104,3 +104,55 @@ def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_ki
         for command in ("status", "pairs", "report"):
             shown = run_arb(command, *where(tmp_path), cwd=tmp_path)
             assert "PAPER" in shown.out, shown
+
+
+EDGE = {"gate": ("0.1020", "0.1030"), "okx": ("0.0990", "0.1000")}
+"""Bid and ask of each venue: bought at okx and sold at gate earns 2 % before fees."""
+FEES = {"gate": '"0.09%"', "okx": '"0.08%"', "bitget": '"0.06%"'}
+"""What the sandbox's venues charge a taker."""
+PAIRS = (
+    "SELECT symbol, buy_venue, sell_venue, buy_size, sell_size, expected_net_e8, realised_net_e8, state FROM pair_trades"
+    " ORDER BY decided_ns, id"
+)
+ORDERS = "SELECT venue, side, role, price, size, filled, avg_price FROM orders ORDER BY journalled_ns, venue"
+
+
+def make_edge(sandbox: SandboxProcess, far: str) -> None:
+    """Set the books to an edge worth taking whole; `far` lies at a price that nobody trades at, so that something changes."""
+    for venue, (bid, ask) in EDGE.items():
+        sandbox.set_book(venue, "DOGE/USDT", [[bid, "5000"], ["0.05", far]], [[ask, "5000"], ["0.2", far]])
+
+
+def test_paper_decides_and_fills_as_the_sandbox_does_until_its_book_lacks_what_was_taken(tmp_path: Path) -> None:
+    """Two alike markets that stand still: one is traded on, and beside the other paper trades, at the same fees.
+
+    When somebody puts there again what was taken, the sandbox has it twice, and paper takes it for what it took already.
+    """
+    engines: dict[str, EngineProcess] = {}
+    markets: dict[str, SandboxProcess] = {}
+    with contextlib.ExitStack() as stack:
+        for mode in ("sandbox", "paper"):
+            folder = tmp_path / mode
+            folder.mkdir()
+            paper_config(folder, FEES)
+            markets[mode] = stack.enter_context(sandbox_process(folder, "--static", seed=7))
+            make_edge(markets[mode], "10")
+            options = ["run", "--mode", mode, *run_arguments(folder, markets[mode])]
+            engines[mode] = stack.enter_context(engine_of(folder, arb(*options, cwd=folder)))
+        first = {mode: engine.until_pairs(1) for mode, engine in engines.items()}
+        assert first["paper"]["net"] == first["sandbox"]["net"]
+        for mode, engine in engines.items():
+            make_edge(markets[mode], "11")
+            engine.until(lambda status: status["orders"] >= 4, f"{mode} decides again")
+        ended = {mode: engine.stop() for mode, engine in engines.items()}
+    seen = "\n".join(f"{mode}: {end.out}\n{end.err[-2000:]}" for mode, end in ended.items())
+    pairs, orders = (
+        {mode: truth.rows_of(tmp_path / mode / DB, query) for mode in engines} for query in (PAIRS, ORDERS)
+    )
+    assert pairs["paper"][0] == pairs["sandbox"][0], seen
+    assert orders["paper"][:2] == orders["sandbox"][:2], seen
+    assert [order["filled"] for order in orders["sandbox"][2:4]] == [
+        order["filled"] for order in orders["sandbox"][:2]
+    ], seen
+    left = [5000 - Decimal(order["filled"]) for order in orders["paper"][:2]]
+    assert [Decimal(order["filled"]) for order in orders["paper"][2:4]] == left, seen
