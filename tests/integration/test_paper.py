@@ -96,12 +96,11 @@ def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_ki
         }, seen
         stopped = "SELECT text FROM incidents WHERE kind LIKE '%drift%' OR kind LIKE '%balance%'"
         assert truth.rows_of(tmp_path / DB, stopped) == [], seen
-        for mode, other in (("sandbox", ["--sandbox", sandbox.admin]), ("paper", [])):
-            refused = run_arb("run", "--mode", mode, *other, *where(tmp_path), "--for", "1s", cwd=tmp_path)
-            assert (refused.code, refused.out) == (2, ""), refused
-            [line] = refused.err.strip().splitlines()
-            assert "mode 'paper' on a sandbox's books" in line and "--db" in line, line
-        for command in ("status", "pairs", "report"):
+        refused = run_arb("run", *run_arguments(tmp_path, sandbox), "--for", "1s", cwd=tmp_path)
+        assert (refused.code, refused.out) == (2, ""), refused
+        [line] = refused.err.strip().splitlines()
+        assert "mode 'paper' on a sandbox's books" in line and "--db" in line, line
+        for command in ("status", "pairs"):
             shown = run_arb(command, *where(tmp_path), cwd=tmp_path)
             assert "PAPER" in shown.out, shown
 
