@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from arb.app import stores
 from arb.app.build import (
     build_paper_gateways,
@@ -32,7 +34,7 @@ from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.left_behind import left_open
 from arb.live.node import Node, OnLedgerState, Parts
-from arb.live.summary import summarise
+from arb.live.summary import money, summarise
 from arb.live.taping import Taping
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
@@ -50,6 +52,7 @@ from arb.store.writer import RowRefused
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.build import build_feeds
 from arb.venues.paper import PaperGateway, watched
+from arb.venues.paper_matching import Reached
 
 log = logging.getLogger(__name__)
 
@@ -334,22 +337,33 @@ class Run:
         assert self._node is not None
         now_ns = self._clock.wall_ns() if ended_ns is None else ended_ns
         mode = self._options.mode.value
-        return note_on((mode,)) | summarise(
-            self._node.engine,
-            mode=mode,
-            sandbox_id=sandbox_id,
-            seconds=max(0, now_ns - (self._started_trading_ns or now_ns)) / NS_PER_S,
-            dropped_opportunities=self._dropped(),
-            ceiling_net=ceiling_net or {},
-            db=mask_url(self._db),
-            now_ns=now_ns,
-            report_currency=self._settings.run.report_currency,
+        paper = {venue: _amounts(gateway.reached) for venue, gateway in self._paper.items()}
+        simulated = {"simulated": paper} if paper else {}
+        return (
+            note_on((mode,))
+            | summarise(
+                self._node.engine,
+                mode=mode,
+                sandbox_id=sandbox_id,
+                seconds=max(0, now_ns - (self._started_trading_ns or now_ns)) / NS_PER_S,
+                dropped_opportunities=self._dropped(),
+                ceiling_net=ceiling_net or {},
+                db=mask_url(self._db),
+                now_ns=now_ns,
+                report_currency=self._settings.run.report_currency,
+            )
+            | simulated
         )
 
 
 def _id_of(sandbox: Sandbox | None) -> str | None:
     """Return what distinguishes a sandbox's accounts; real venues have no such id."""
     return None if sandbox is None else sandbox.sandbox_id
+
+
+def _amounts(reached: Reached) -> dict[str, str]:
+    """Return sums of quote as decimal strings."""
+    return {name: money(amount) for name, amount in msgspec.structs.asdict(reached).items()}
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:

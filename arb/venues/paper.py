@@ -38,7 +38,7 @@ from arb.market.numbers import ZERO
 from arb.market.order import Outcome
 from arb.venues.base import Departure, EventListener, FrameListener, PlaceAnswer
 from arb.venues.paper_account import EXACT, Kept, PaperAccount
-from arb.venues.paper_matching import NOT_TRADABLE, OFF_STEPS, SHORT_OF_FUNDS, PaperMatching, Underway
+from arb.venues.paper_matching import NOT_TRADABLE, OFF_STEPS, SHORT_OF_FUNDS, PaperMatching, Reached, Underway
 
 OPENING_WAIT_NS = 10 * NS_PER_S
 """How long an account waits for the books of all its symbols, from the first live one on, before it opens without the rest."""
@@ -111,6 +111,11 @@ class PaperGateway:
         self._matching.on_frame()
         if self._unopened and self._listener is not None:
             self._open_by_books(self._listener)
+
+    @property
+    def reached(self) -> Reached:
+        """Return what became of all that this process's orders wanted here."""
+        return self._matching.reached
 
     # Orders.
 

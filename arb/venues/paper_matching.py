@@ -26,6 +26,22 @@ Levels = dict[Decimal, Decimal]
 """Sizes by price, best first."""
 
 
+class Reached(msgspec.Struct):
+    """What became of all sizes that arrived, each in quote at its order's limit; `wanted` is the sum of the others.
+
+    `not_shown`: beyond what the book showed within the limit when the order left. `gone`: was there then, and had left the book
+    when the order arrived. `taken_before`: was there, but for what earlier orders of ours had taken. `unseen`: the book was
+    not live, so that nobody knows.
+    """
+
+    wanted: Decimal = ZERO
+    filled: Decimal = ZERO
+    not_shown: Decimal = ZERO
+    gone: Decimal = ZERO
+    taken_before: Decimal = ZERO
+    unseen: Decimal = ZERO
+
+
 class Underway(msgspec.Struct):
     """An order on its way: when it arrives (our clock), the levels within its limit when it left, and the newest ones since
     that the venue sent before it arrives."""
@@ -50,6 +66,7 @@ class PaperMatching:
         self._account = account
         self._offset_ns = offset_ns
         self._underway: list[Underway] = []
+        self.reached = Reached()
 
     def leave(self, command: PlaceOrder, arrives_ns: int) -> Underway:
         """Note what stands where an order is going, at the instant at which it leaves."""
@@ -142,8 +159,10 @@ class PaperMatching:
 
         Of a book that is not live nobody knows what stands there: nothing is taken.
         """
-        command, account = order.command, self._account
+        command, account, reached = order.command, self._account, self.reached
+        reached.wanted += command.size * command.price
         if not self._books().is_live(self._venue, command.symbol):
+            reached.unseen += command.size * command.price
             return []
         account.forget_gone(command.symbol, command.side, order.standing, command.price)
         swept: list[tuple[Decimal, Decimal]] = []
@@ -155,7 +174,18 @@ class PaperMatching:
                 account.take(command.symbol, command.side, price, shown, size)
                 swept.append((price, size))
                 wanted -= size
+        self._explain(order, command.size - wanted)
         return swept
+
+    def _explain(self, order: Underway, filled: Decimal) -> None:
+        """Count why an order did not get all it wanted: what stood there when it left, what was left, what we had taken."""
+        size, price, reached = order.command.size, order.command.price, self.reached
+        shown = min(size, sum(order.decided.values(), ZERO))
+        met = min(size, sum((min(order.standing.get(at, ZERO), there) for at, there in order.decided.items()), ZERO))
+        reached.filled += filled * price
+        reached.not_shown += (size - shown) * price
+        reached.gone += (shown - met) * price
+        reached.taken_before += (met - filled) * price
 
     def _fill(self, command: PlaceOrder, instrument: Instrument, price: Decimal, size: Decimal, event_ns: int) -> Fill:
         in_base = command.side is Side.BUY and instrument.buy_fee_in is FeeIn.BASE

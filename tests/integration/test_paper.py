@@ -153,5 +153,7 @@ def test_paper_decides_and_fills_as_the_sandbox_does_until_its_book_lacks_what_w
     assert [order["filled"] for order in orders["sandbox"][2:4]] == [
         order["filled"] for order in orders["sandbox"][:2]
     ], seen
+    parts = ended["paper"].summary["simulated"]["okx"]
+    assert Decimal(parts["taken_before"]) * 2 == Decimal(parts["wanted"]) == Decimal(parts["filled"]) * 2, seen
     left = [5000 - Decimal(order["filled"]) for order in orders["paper"][:2]]
     assert [Decimal(order["filled"]) for order in orders["paper"][2:4]] == left, seen
