@@ -194,6 +194,7 @@ class PaperGateway:
         started_ns = self._clock.wall_ns()
         await self._round_trip()
         kept = self._account.orders.get(command.client_order_id)
+        await self._account.written()  # nothing is told that a death could undo
         return OrderQueried(
             venue=self.venue,
             symbol=command.symbol,
@@ -215,12 +216,14 @@ class PaperGateway:
             if order.report.symbol in command.symbols and order.arrived_ns >= command.since_ns
         ]
         since_ns = command.since_ns + self._source.offset_ns()
+        bills = tuple(bill for bill in self._account.bills if bill.event_ns >= since_ns)
+        await self._account.written()
         return AccountSnapshotTaken(
             venue=self.venue,
             complete=True,
             orders=tuple(order.report for order in kept),
             fills=tuple(fill for order in kept for fill in self._found(order)),
-            transfers=tuple(bill for bill in self._account.bills if bill.event_ns >= since_ns),
+            transfers=bills,
             transfers_complete=True,
             started_ns=started_ns,
         )
@@ -229,7 +232,9 @@ class PaperGateway:
         """Return all balances as they are when the question arrives; before the account opens, that nothing is known yet."""
         asked_ns = self._clock.wall_ns()
         await self._round_trip()
-        return self._all_balances(asked_ns)
+        reported = self._all_balances(asked_ns)
+        await self._account.written()
+        return reported
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that are traded here; raises `VenueError`."""

@@ -48,7 +48,7 @@ class AccountMemory(Protocol):
         """Return everything that was written of an account and not deleted since."""
 
     async def write(self, account_id: str, entries: Mapping[str, str | None]) -> None:
-        """Write entries, None to delete one, together and durably; calls take effect in their order."""
+        """Write entries, None to delete one, together and durably; calls take effect, and return, in their order."""
 
 
 class Forgetful:
@@ -80,10 +80,8 @@ class PaperAccount:
         self._restore(memory.read(account_id), now_ns)
 
     async def written(self) -> None:
-        """Return once everything that changed so far is durable; raises `StoreError`."""
+        """Return once everything that changed so far is durable, by whosever call; raises `StoreError`."""
         changes, self._changes = self._changes, {}
-        if not changes:
-            return
         try:
             await self._memory.write(self.account_id, changes)
         except StoreError:

@@ -1,8 +1,9 @@
 """A paper account: what it is given when it opens, and what of it survives the process."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,21 @@ class Texts:
                 self.kept[name] = value
 
 
+class Slow(Texts):
+    """A memory whose disk is busy, once it has let the account open, until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+        self._turn = asyncio.Lock()
+
+    async def write(self, account_id: str, entries: Mapping[str, str | None]) -> None:
+        async with self._turn:
+            if self.kept:
+                await self.go_on.wait()
+            await super().write(account_id, entries)
+
+
 def test_an_account_comes_back_with_its_balances_orders_and_what_it_took() -> None:
     memory = Texts()
     market = Market(memory=memory)
@@ -105,3 +121,29 @@ def test_an_order_is_forgotten_when_nobody_can_ask_for_it_any_more() -> None:
     run_virtual(later.written(), ManualClock(START_NS))
     assert not later.orders and "order a1" not in memory.kept
     assert later.next_trade_id() == "2"
+
+
+def test_a_question_is_answered_only_when_what_it_tells_is_written_down() -> None:
+    memory = Slow()
+    market = Market(memory=memory)
+    answers: list[str] = []
+
+    async def asked(what: str, question: Coroutine[Any, Any, Any]) -> None:
+        await question
+        answers.append(what)
+
+    async def story() -> None:
+        tasks = [asyncio.create_task(asked("order", market.venue.place(an_order())))]
+        await asyncio.sleep(0.001)
+        tasks += [
+            asyncio.create_task(asked("query", market.venue.query_order(LOOK))),
+            asyncio.create_task(asked("balances", market.venue.balances())),
+            asyncio.create_task(asked("snapshot", market.venue.snapshot_account(EVERYTHING))),
+        ]
+        await asyncio.sleep(10)
+        assert answers == []
+        memory.go_on.set()
+        await asyncio.gather(*tasks)
+
+    market.run(story())
+    assert len(answers) == 4
