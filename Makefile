@@ -7,8 +7,9 @@
 #   make properties  the property tests alone, each searching far       EXAMPLES=30000 ARGS="-k book --lf"
 #   make check   format, lint, strict types, house rules
 #   make faultsim  the whole house from seeds, faults and kills included  SEEDS=200
-#   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE"
+#   make mutants safety rules broken one by one, resumable              ARGS="--only one-query --resume FILE --jobs 2"
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
+#   make soak    half an hour, 200 symbols, one fault after another     ARGS="--minutes 5 --symbols 50"
 #   make strangers  trading programs of others against the sandbox      STRANGERS_PYTHON=python3.13
 #   make bench   the speed table, as ratios to the peers
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
@@ -29,7 +30,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test properties check bench faultsim mutants proof outcomes lock strangers
+.PHONY: help run dev unit test properties check bench faultsim mutants proof soak outcomes lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -70,7 +71,11 @@ mutants: $(DEV_READY)
 proof: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.proof $(ARGS)
 
-# Each program in an environment of its own; one that cannot be installed is skipped, and pytest says so.
+soak: $(DEV_READY)
+	@$(BIN)/python -m tests.integration.soak $(ARGS)
+
+# Each program in an environment of its own; one that cannot be installed is skipped, and pytest says so. hummingbot, which is no
+# package, runs as well where it was compiled by the recipe in docs/SANDBOX.md.
 STRANGERS := build/strangers
 STRANGERS_PYTHON ?= $(or $(shell for p in python3.13 python3.12; do $$p -c "" 2>/dev/null && echo $$p && break; done),$(PYTHON))
 

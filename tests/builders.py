@@ -20,17 +20,17 @@ from arb.core.events import (
     BalancesReported,
     ClockMeasured,
     ExpiryProved,
-    InstrumentListed,
     OrderRejected,
     PrivateUp,
     QueueDrained,
     RunStarted,
     VenueArrived,
+    VenueListed,
 )
 from arb.core.opportunities.detector import Detector
 from arb.core.records import Record
 from arb.core.risk.limits import PlaceRate
-from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.settings import CoinRule, Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.strategy import StrategyFactory
 from arb.market.arena import BookArena
@@ -128,6 +128,7 @@ class Bench:
         former: dict[str, str] | None = None,
         absent: dict[str, str] | None = None,
         strategy: StrategyFactory = Detector,
+        coins: CoinRule | None = None,
     ) -> None:
         self.venues = tuple(venues)
         self.absent = absent or {}
@@ -161,6 +162,7 @@ class Bench:
                 for v in self.venues
             ),
             symbols=tuple(symbols),
+            coins=coins,
         )
         self.engine = Engine(settings, self.books, strategy)
         self.engine.load(restored or Restored())
@@ -181,7 +183,7 @@ class Bench:
             if venue not in set(unproved):
                 self.tell(ExpiryProved(venue=venue))
         for instrument in listed:
-            self.tell(InstrumentListed(instrument=instrument))
+            self.tell(VenueListed(venue=instrument.venue, instruments=(instrument,)))
         self._funds = {venue: (reported or {}).get(venue, balances or FUNDS) for venue in self.venues}
         for venue in self.venues:
             if venue not in self.absent:
@@ -255,6 +257,15 @@ class Bench:
     def placed(self) -> list[PlaceOrder]:
         """Return every order placed so far."""
         return [command for command in self.said if isinstance(command, PlaceOrder)]
+
+    def end_episodes(self) -> None:
+        """End every episode: an edge that still stands begins a new one."""
+        self.engine.strategy.finish(self.now_ns)
+
+    def not_taken(self) -> dict[str, int]:
+        """End every episode, and return how many were not taken so far, by reason."""
+        self.end_episodes()
+        return dict(self.engine.state.tally.not_taken)
 
     def rows(self, kind: type[Record]) -> list[Record]:
         """Return every row of a kind persisted so far, in order."""

@@ -7,8 +7,10 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
+import msgspec
 import pytest
 
 from arb.cli.root import COMMANDS, cli
@@ -146,11 +148,13 @@ def _keys_with_comments(text: str) -> Iterator[tuple[str, bool]]:
             yield f"{table}.{key.group(1)}", key.group(2) is not None
 
 
-def _keys_of_settings(value: object, path: str = "") -> Iterator[str]:
-    for name in getattr(value, "__struct_fields__", ()):
-        below = getattr(value, name)
-        inner = f"{path}.{name}" if path else name
-        yield from _keys_of_settings(below, inner) if hasattr(below, "__struct_fields__") else [inner]
+def _keys_of_settings(value: msgspec.Struct, path: str = "") -> Iterator[str]:
+    for field in msgspec.structs.fields(value):
+        below = getattr(value, field.name)
+        inner = f"{path}.{field.name}" if path else field.name
+        if isinstance(below, dict) and issubclass(get_args(field.type)[1], msgspec.Struct):
+            continue  # tables whose names are the user's: config.toml shows examples, which a test of the settings reads
+        yield from _keys_of_settings(below, inner) if isinstance(below, msgspec.Struct) else [inner]
 
 
 def test_every_config_key_stands_in_config_toml_with_a_comment_and_no_other() -> None:

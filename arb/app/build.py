@@ -2,37 +2,31 @@
 
 import logging
 import random
-from collections.abc import Callable, Container, Iterable, Mapping, Sized
-from contextlib import closing
-from pathlib import Path
-from urllib.parse import urlsplit
+from collections.abc import Container, Iterable, Mapping, Sequence, Sized
+from itertools import combinations
 
-from arb.clock import Clock, ManualClock
-from arb.config import Mode, Settings
+from arb.clock import Clock
+from arb.config import Settings
 from arb.core.accounts.restart import OpenPair
-from arb.core.books import Books
+from arb.core.opportunities.identity import RouteIdentities
 from arb.core.orders.reconciler import absence_proof_ms
-from arb.core.settings import Timing
+from arb.core.settings import CoinRule, Timing
 from arb.core.state import EngineSettings
 from arb.errors import ConfigError, StoreError
 from arb.live.embedded import Sandbox
-from arb.market.ids import named_by_venue
-from arb.store.account_file import AccountFile
 from arb.store.journal import Journal
-from arb.store.journal_reader import JournalReader
 from arb.store.ledger import prepare_ledger
-from arb.store.retention import Retention, forget_old_story
+from arb.venues.addresses import origins_of
 from arb.venues.base import OrderGateway
-from arb.venues.build import GatewayLimits, build_gateway, build_paper_source, venue_profile
-from arb.venues.endpoints import Credentials, VenueEndpoint, sandbox_access
-from arb.venues.paper import PaperGateway
-from arb.venues.paper_account import PaperAccount
+from arb.venues.build import GatewayLimits, build_gateway, venue_profile
+from arb.venues.endpoints import Credentials, Site, sandbox_access
 from arb.venues.registry import spec_of
+from arb.venues.transport.network import Network
+from arb.venues.transport.proxy import proxy_for, require_proxy
 
 log = logging.getLogger(__name__)
 
-OPENING_PAIRS = 10
-"""What a paper account can pay for, of each asset, in pairs of `max_notional_quote`."""
+PROXY_TIMEOUT_S = 5.0
 
 
 def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
@@ -41,8 +35,8 @@ def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
     return tuple(symbol for symbol in settings.run.symbols if symbol in chosen) if chosen else settings.run.symbols
 
 
-def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[VenueEndpoint, Credentials]]:
-    """Return the addresses and keys of the enabled venues of a sandbox; raises `ConfigError` for fewer than two."""
+def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[Site, Credentials]]:
+    """Return the sites and keys of the enabled venues of a sandbox; raises `ConfigError` for fewer than two."""
     announced = sandbox.announced["venues"]
     found = {
         venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced
@@ -58,68 +52,48 @@ def require_two(venues: Sized) -> None:
 
 
 def build_sandbox_gateways(
-    settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random
+    settings: Settings, sandbox: Sandbox, clock: Clock, rng: random.Random, network: Network
 ) -> dict[str, OrderGateway]:
     """Return a gateway for every enabled venue of a sandbox."""
     gateways: dict[str, OrderGateway] = {}
-    for venue, (endpoint, credentials) in sandbox_venues(settings, sandbox).items():
+    for venue, (site, credentials) in sandbox_venues(settings, sandbox).items():
         chosen = settings.venues.enabled()[venue]
         gateways[venue] = build_gateway(
             spec_of(venue),
-            endpoint,
+            site,
             credentials,
             clock=clock,
             rng=rng,
             limits=GatewayLimits(
-                hosts=(urlsplit(endpoint.rest).hostname or "",),
                 symbols=symbols_of(settings, venue),
                 max_order_value_quote=chosen.max_order_value_quote,
                 max_orders_per_minute=chosen.max_orders_per_minute,
                 withdrawal_disabled_confirmed=chosen.withdrawal_disabled_confirmed,
             ),
             sandbox_id=sandbox.sandbox_id,
+            network=network,
             entry=settings.venues.order_entry(venue),
             expiry_proved=True,  # a sandbox refuses what has expired
         )
     return gateways
 
 
-def public_endpoints(settings: Settings, sandbox: Sandbox | None) -> dict[str, VenueEndpoint]:
-    """Return the addresses of the enabled venues, a sandbox's or the real ones; raises `ConfigError` for fewer than two."""
+def sites_of(settings: Settings, sandbox: Sandbox | None) -> dict[str, Site]:
+    """Return where the enabled venues are reached: a sandbox's, or the real ones; raises `ConfigError` for fewer than two."""
     if sandbox is not None:
-        return {venue: endpoint for venue, (endpoint, _) in sandbox_venues(settings, sandbox).items()}
-    found = {venue: spec_of(venue).production for venue in settings.venues.enabled()}
+        return {venue: site for venue, (site, _) in sandbox_venues(settings, sandbox).items()}
+    found = {venue: settings.venues.site(venue) for venue in settings.venues.enabled()}
     require_two(found)
     return found
 
 
-def build_paper_gateways(
-    settings: Settings,
-    endpoints: Mapping[str, VenueEndpoint],
-    accounts: AccountFile,
-    books: Callable[[], Books],
-    clock: Clock,
-    rng: random.Random,
-    sandbox_id: str | None,
-) -> dict[str, PaperGateway]:
-    """Return a gateway that simulates an account at every venue; none of them can reach one with an order.
-
-    A new account is given `[paper] balances`, else of each asset what `OPENING_PAIRS` of the largest pairs pay.
-    """
-    paper = settings.paper
-    gateways: dict[str, PaperGateway] = {}
-    for venue, endpoint in endpoints.items():
-        account_id = named_by_venue(venue, f"paper{accounts.token}", sandbox_id)
-        gateways[venue] = PaperGateway(
-            build_paper_source(spec_of(venue), endpoint, paper.taker_fee(venue), clock=clock, rng=rng),
-            PaperAccount(account_id, accounts, clock.wall_ns()),
-            venue,
-            books,
-            clock=clock,
-            latency_ns=paper.latency_ns(venue),
-            opening=paper.balances or OPENING_PAIRS * settings.limits.max_notional_quote,
-        )
-    return gateways
+async def require_way_out(settings: Settings, sites: Iterable[Site]) -> None:
+    """Raise `ConfigError` where a proxy is set that does not lead to what these sites have on other machines."""
+    proxy = settings.network.way_out()
+    if proxy is None:
+        return
+    origins = [origin for site in sites for origin in origins_of(site.endpoint) if proxy_for(proxy, origin.host)]
+    await require_proxy(proxy, dict.fromkeys((origin.host, origin.port) for origin in origins), PROXY_TIMEOUT_S)
 
 
 def deadline_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
@@ -147,15 +121,42 @@ def deadline_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
     return warnings
 
 
-def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway]) -> EngineSettings:
-    """Return what an engine that trades through these gateways is built from."""
+def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what is not proved to be one coin, and what follows; `symbols`: what may be traded at each venue."""
+    identities, warnings = RouteIdentities(rule), []
+    for symbol in sorted({symbol for traded in symbols.values() for symbol in traded}):
+        routes = [(symbol, *pair) for pair in combinations([v for v, traded in symbols.items() if symbol in traded], 2)]
+        for what, chosen in (
+            ("nothing opens between", [route for route in routes if identities.refused(route)]),
+            (
+                "what is earned is marked and not summed between",
+                [route for route in routes if identities.mark(route) and not identities.refused(route)],
+            ),
+        ):
+            if chosen:
+                between = ", ".join(f"{one} and {other} ({identities.of((_, one, other))})" for _, one, other in chosen)
+                warnings.append(f"{symbol} is not proved to be the same coins, and {what} {between}: see docs/COINS.md")
+    return warnings
+
+
+def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None) -> EngineSettings:
+    """Return what an engine that trades through these gateways is built from; `coins`: what it asks of them (`coin_rule`)."""
     enabled = settings.venues.enabled()
     profiles = tuple(
-        venue_profile(spec_of(venue), settings.venues.order_entry(venue), enabled[venue].max_order_value_quote)
+        venue_profile(
+            spec_of(venue),
+            settings.venues.order_entry(venue),
+            enabled[venue].max_order_value_quote,
+            enabled[venue].max_orders_per_minute,
+        )
         for venue in gateways
     )
     proved = {one.venue: one.enforces_expiry and gateways[one.venue].expiry_proved for one in profiles}
     for warning in deadline_warnings(settings.timing, proved):
+        log.warning("%s", warning)
+    for warning in (
+        [] if coins is None else coin_warnings(coins, {venue: symbols_of(settings, venue) for venue in gateways})
+    ):
         log.warning("%s", warning)
     return EngineSettings(
         limits=settings.limits,
@@ -164,6 +165,7 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway]) ->
         venues=profiles,
         symbols=settings.run.symbols,
         health=settings.health,
+        coins=coins,
     )
 
 
@@ -185,44 +187,6 @@ def require_venues_of(pairs: Iterable[OpenPair], enabled: Container[str]) -> Non
             f"[venues]: {names} is not enabled, and pairs with orders there have not ended: {waiting}: set enabled = true "
             "until they have; a venue that is down keeps no other from trading"
         )
-
-
-def require_kind(journal: Journal, mode: str, *, sandbox: bool) -> None:
-    """Raise `ConfigError` where a ledger is of another kind than the run: what was simulated never mixes with what was not.
-
-    `sandbox`: the run's venues are simulated exchanges. The first run of its journal says of which kind a ledger is.
-    """
-    with closing(journal.reader()) as reader:
-        first = reader.first_run()
-    if first is None or Mode.PAPER not in (mode, first.mode):
-        return
-    ours, theirs = _kind(mode, sandbox=sandbox), _kind(first.mode, sandbox=first.sandbox_id is not None)
-    if ours != theirs:
-        raise ConfigError(
-            f"ledger: it holds runs of {theirs}, and this one is of {ours}; figures of both would mix: choose another --db"
-        )
-
-
-def _kind(mode: str, *, sandbox: bool) -> str:
-    return f"mode {mode!r}" + " on a sandbox's books" * (sandbox and mode == Mode.PAPER)
-
-
-def open_journal(path: Path, clock: Clock, history_days: int) -> Journal:
-    """Open a run's journal, dropping old entries (not rows): those of before `history_days` days.
-
-    These count from the last entry at the latest, for the system's clock may be a year ahead: nobody has compared it yet.
-    """
-    now = ManualClock(min(clock.wall_ns(), _last_ns(path)))
-    if forget_old_story(path, Retention(now, history_days).due_before_ns()):
-        log.info("the journal's entries of before the last %d days were dropped, and every row kept", history_days)
-    return Journal.open(path, clock)
-
-
-def _last_ns(path: Path) -> int:
-    if not path.exists():
-        return 0
-    with closing(JournalReader.open(path)) as reader:
-        return reader.last_ns()
 
 
 def ready_ledger(url: str, journal: Journal) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.core.commands import Persist
-from arb.core.records import tag_of
+from arb.core.records import PlanRecord, tag_of
 from arb.store.queries import PairStory, RowDict
 
 NS_PER_MS = Decimal(1_000_000)
@@ -52,6 +52,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
         "opportunity": _opportunity(history.opportunity, zero_ns),
         "waterfall": {name: None if pair[f"{name}_e8"] is None else pair[f"{name}_e8"] * E8 for name in WATERFALL},
         "leg_cost": _leg_cost(pair),
+        "limits": _limits(history.plan),
         "orders": [_order(order, zero_ns) for order in history.orders],
         "fills": [_fill(fill, zero_ns) for fill in history.fills],
         "incidents": [
@@ -69,6 +70,11 @@ def _leg_cost(pair: RowDict) -> dict[str, Any] | None:
         return None
     cost_e8 = None if pair["hedge_cost_e8"] is None else -pair["size_shortfall_e8"] - pair["hedge_cost_e8"]
     return {"expected": (pair["leg_cost_e8"] or 0) * E8, "realised": None if cost_e8 is None else cost_e8 * E8}
+
+
+def _limits(plan: PlanRecord | None) -> list[dict[str, Any]] | None:
+    """Return the limits that a table of the symbol or of a venue put in the place of those of `[limits]`; None: not known."""
+    return None if plan is None else [msgspec.structs.asdict(applied) for applied in plan.limits]
 
 
 def steps(history: PairStory) -> list[dict[str, Any]]:

@@ -8,11 +8,12 @@ from typing import Any
 
 from arb.app import found_journal, journals_of, stores
 from arb.app.explain import explanation
-from arb.clock import SystemClock
+from arb.clock import NS_PER_S, SystemClock
 from arb.config import ReviewOptions, Settings
 from arb.core.state import IDS_PER_RUN
 from arb.errors import ConfigError, require
 from arb.live.control import ask, read_halt_file
+from arb.market.arena import INT64_MAX
 from arb.masking import clean
 from arb.report.summary import read_sources, summarise
 from arb.store.database import mask_url
@@ -22,8 +23,6 @@ from arb.store.journal_reader import JournalReader
 from arb.store.queries import LedgerReader, RowDict
 
 WATCH_EVERY_S = 1.0
-DIGITS_MAX = 18
-"""No id is longer: it would not fit the database's whole numbers."""
 E8 = Decimal("1e-8")
 
 
@@ -50,10 +49,12 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
         "run_id": run_id,
         "mode": totals.run["mode"],
         "started_ns": totals.run["started_ns"],
+        "run_seconds": round(totals.run_ns / NS_PER_S, 3),
         "ended_ns": totals.run["ended_ns"],
         "exit_code": totals.run["exit_code"],
         "halted": totals.run["halted"],
         "net": {quote: amount * E8 for quote, amount in totals.net_e8.items()},
+        "unproved_net": {quote: amount * E8 for quote, amount in totals.unproved_net_e8.items()},
         "fees": totals.fees,
         "pairs": totals.pairs_by_state,
         "orders": totals.orders_by_status,
@@ -108,11 +109,11 @@ def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
 
 def _pair_id(ident: str, reader: LedgerReader) -> int:
     """Return the id meant: a whole id, or the number of a pair within the latest run."""
-    if not ident.isdecimal() or len(ident) > DIGITS_MAX:
+    number = int(ident) if ident.isdecimal() and len(ident) <= len(str(INT64_MAX)) else -1
+    if not 0 <= number <= INT64_MAX:
         raise ConfigError(
             f"{clean(ident, 40)!r} is no pair: give an id as `arb pairs` shows it, or a pair's number in the latest run"
         )
-    number = int(ident)
     if number >= IDS_PER_RUN:
         return number
     return (reader.last_run_id() or 0) * IDS_PER_RUN + number
@@ -134,6 +135,7 @@ def _pair(row: RowDict) -> dict[str, Any]:
         "sell": row["sell_venue"],
         "size": row["sell_size"],
         "state": row["state"],
+        "identity": row["identity"],
         "net": None if realised is None else realised * E8,
         "expected": None if realised is None else row["expected_net_e8"] * E8,
         "took_ms": None if row["closed_ns"] is None else (row["closed_ns"] - row["decided_ns"]) // 1_000_000,

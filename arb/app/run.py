@@ -13,18 +13,19 @@ import msgspec
 
 from arb.app import stores
 from arb.app.build import (
-    build_paper_gateways,
     build_sandbox_gateways,
     engine_settings,
-    open_journal,
-    public_endpoints,
     ready_ledger,
-    require_kind,
     require_venues_of,
+    require_way_out,
+    sites_of,
     symbols_of,
 )
+from arb.app.claims import Blocks, Claims, call_soon
+from arb.app.paper import build_paper_gateways, require_kind
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings
+from arb.config.coins import coin_rule
 from arb.core.books import Books
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
@@ -43,16 +44,18 @@ from arb.signals import on_stop_signal
 from arb.store.account_file import AccountFile
 from arb.store.database import mask_url
 from arb.store.domains import note_on
-from arb.store.guards import AccountLocks
 from arb.store.journal import Journal
+from arb.store.journal_upkeep import Upkeep, story_kept
 from arb.store.ledger import Ledger
 from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.build import build_feeds
+from arb.venues.endpoints import Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
+from arb.venues.transport.network import SystemNetwork
 
 log = logging.getLogger(__name__)
 
@@ -87,14 +90,18 @@ class Run:
         self._wrap_journal = wrap_journal
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
+        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
         self._tape: Taping | None = None
         self._node: Node | None = None
+        self._upkeep: Upkeep | None = None
         self._stop = asyncio.Event()
         self._ledger_blocked: str | None = None
+        self._blocks = Blocks()
         self._ledger: Ledger | None = None
         self._signals = 0
+        self._sites: dict[str, Site] = {}
         self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
         self._starting: asyncio.Task[Any] | None = None
 
@@ -107,15 +114,17 @@ class Run:
         self._starting = asyncio.current_task()
         require_socket(self._journal_path)
         require_journal(self._db, self._journal_path)
-        journal = open_journal(self._journal_path, self._clock, self._settings.store.keep_story_days)
+        journal = Journal.open(self._journal_path, self._clock)
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
             require_kind(journal, self._options.mode.value, sandbox=self._on_sandbox)
+            self._upkeep = Upkeep(self._journal_path, story_kept(self._clock, self._settings.store.keep_story_days))
             self._ledger_blocked = ready_ledger(self._db, journal)
+            self._blocks.say("rows", self._ledger_blocked)
             self._open_tape(journal)
-            async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, locks):
-                return await self._trade(self._parts(journal, sandbox, gateways, locks), sandbox)
+            async with self._sandbox() as sandbox, self._gateways(journal, sandbox) as (gateways, claims):
+                return await self._trade(self._parts(journal, sandbox, gateways, claims), journal, claims, sandbox)
         except asyncio.CancelledError:
             if self._signals < 2:
                 raise
@@ -123,6 +132,8 @@ class Run:
         finally:
             if self._tape is not None:
                 self._tape.close()
+            if self._upkeep is not None:
+                self._upkeep.close()  # before the journal, which clears up as the last to let go of the file
             journal.close()
 
     def _open_tape(self, journal: Journal) -> None:
@@ -135,7 +146,7 @@ class Run:
         loop = asyncio.get_running_loop()
         try:
             self._tape = Taping(
-                self._options.tape, lambda cause: _call_soon(loop, lambda: self._on_trouble(IncidentKind.TAPE, cause))
+                self._options.tape, lambda cause: call_soon(loop, lambda: self._on_trouble(IncidentKind.TAPE, cause))
             )
         except StoreError as error:
             if not journal.restore(()).pairs:
@@ -179,28 +190,35 @@ class Run:
     @contextlib.asynccontextmanager
     async def _gateways(
         self, journal: Journal, sandbox: Sandbox | None
-    ) -> AsyncIterator[tuple[dict[str, OrderGateway], AccountLocks]]:
-        """Make the gateways; their accounts are locked by key at once, and by their own ids once the venues report them."""
-        require_venues_of(left_open(journal, _id_of(sandbox)), self._settings.venues.enabled())
+    ) -> AsyncIterator[tuple[dict[str, OrderGateway], Claims]]:
+        """Make the gateways; their accounts are claimed by key at once, and by their own ids once the venues report them."""
+        pairs = left_open(journal, _id_of(sandbox))
+        require_venues_of(pairs, self._settings.venues.enabled())
+        self._sites = sites_of(self._settings, sandbox)
+        if not pairs:  # those wait for a proxy as for venues that are down
+            await require_way_out(self._settings, self._sites.values())
         with contextlib.ExitStack() as stack:
             gateways = self._made(sandbox, stack)
             if self._wrap is not None:
                 gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
-            locks = AccountLocks(self._journal_path, (gateway.account_id for gateway in gateways.values()))
+            claims = Claims(self._db, self._journal_path, self._clock, self._rng, self._blocks)
+            claims.patient = bool(journal.restore(()).pairs)
             try:
-                yield gateways, locks
+                await claims.claim(gateway.account_id for gateway in gateways.values())
+                yield gateways, claims
             finally:
                 await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
-                locks.release()
+                await claims.release()
 
     def _made(self, sandbox: Sandbox | None, stack: contextlib.ExitStack) -> dict[str, OrderGateway]:
         """Return the gateways of the mode; `stack` closes what they need."""
-        settings, clock, rng = self._settings, self._clock, self._rng
+        settings, clock, rng, network = self._settings, self._clock, self._rng, self._network
         if self._options.mode is Mode.PAPER:
             accounts = AccountFile(self._journal_path, rng)
             stack.callback(accounts.close)
-            endpoints = public_endpoints(settings, sandbox)
-            self._paper = build_paper_gateways(settings, endpoints, accounts, self._books, clock, rng, _id_of(sandbox))
+            self._paper = build_paper_gateways(
+                settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox)
+            )
             return dict(self._paper)
         assert sandbox is not None
         SECRETS.hide(
@@ -209,15 +227,19 @@ class Run:
             for name, value in venue.items()
             if name in ("key", "secret", "passphrase")
         )
-        return build_sandbox_gateways(settings, sandbox, clock, rng)
+        return build_sandbox_gateways(settings, sandbox, clock, rng, network)
 
     def _books(self) -> Books:
         assert self._node is not None
         return self._node.engine.state.books
 
-    async def _trade(self, parts: Parts, sandbox: Sandbox | None) -> tuple[dict[str, Any], int]:
+    async def _trade(
+        self, parts: Parts, journal: Journal, claims: Claims, sandbox: Sandbox | None
+    ) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
         await node.start()
+        claims.patient = True
+        journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
         control = ControlServer(self._journal_path, requests.answer)
@@ -239,25 +261,29 @@ class Run:
         return self._summary(ended_ns, sandbox_id=_id_of(sandbox), ceiling_net=ceiling_net), exit_code
 
     def _parts(
-        self, journal: Journal, sandbox: Sandbox | None, gateways: dict[str, OrderGateway], locks: AccountLocks
+        self, journal: Journal, sandbox: Sandbox | None, gateways: dict[str, OrderGateway], claims: Claims
     ) -> Parts:
         settings, options = self._settings, self._options
         loop = asyncio.get_running_loop()
+        blocked = self._blocks.cause
 
         def make_ledger(on_state: OnLedgerState) -> Ledger:
+            self._blocks.listen(on_state, blocked)
             retention = Retention(self._clock, settings.store.keep_untraded_days)
             self._ledger = Ledger(
                 self._db,
                 journal,
-                lambda blocked, cause: _call_soon(loop, lambda: on_state(blocked, cause)),
+                lambda blocked, cause: call_soon(loop, lambda: self._blocks.say("rows", cause if blocked else None)),
                 retention=retention,
                 blocked=self._ledger_blocked,
-                on_set_aside=lambda refused: _call_soon(loop, lambda: self._on_set_aside(refused)),
+                on_set_aside=lambda refused: call_soon(loop, lambda: self._on_set_aside(refused)),
             )
             return self._ledger
 
         return Parts(
-            settings=engine_settings(settings, gateways),
+            settings=engine_settings(
+                settings, gateways, coin_rule(settings, options.mode, sandbox=sandbox is not None)
+            ),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=options.mode.value,
             sandbox_id=_id_of(sandbox),
@@ -271,10 +297,11 @@ class Run:
             waits_for_venues=options.mode is Mode.LIVE,
             make_universe=universe_of,
             make_books=partial(books_of, timing=settings.timing),
-            make_feeds=partial(self._feeds, sandbox),
+            make_feeds=self._feeds,
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),
+            upkeep=partial(self._keep_small, journal),
             halt_file_of=self._journal_path,
             dedicated=frozenset(
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
@@ -282,16 +309,21 @@ class Run:
             tape=self._tape,
             jobs=lambda _: () if sandbox is None else (sandbox.watch(),),
             view=self._view,
-            ledger_blocked=self._ledger_blocked,
-            claim=locks.add,
+            ledger_blocked=blocked,
+            claim=claims.claim,
         )
 
-    def _feeds(
-        self, sandbox: Sandbox | None, books: Books, on_frame: FrameListener, emit: EventListener
-    ) -> Mapping[str, MarketFeed]:
-        endpoints = public_endpoints(self._settings, sandbox)
+    def _feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
         taken = watched(on_frame, self._paper) if self._paper else on_frame
-        return build_feeds(endpoints, books, taken, emit, clock=self._clock, rng=self._rng)
+        return build_feeds(self._sites, books, taken, emit, clock=self._clock, rng=self._rng, network=self._network)
+
+    async def _keep_small(self, journal: Journal) -> bool:
+        """Compress or trim a piece of the journal; return whether there was one. A full disk is for trades."""
+        assert self._upkeep is not None
+        change = None if journal.reserve_touched else await asyncio.to_thread(self._upkeep.due)
+        if change is not None:
+            journal.replace(change)
+        return change is not None
 
     def _view(self, node: Node) -> Coroutine[Any, Any, None]:
         if self._live_view:
@@ -364,9 +396,3 @@ def _id_of(sandbox: Sandbox | None) -> str | None:
 def _amounts(reached: Reached) -> dict[str, str]:
     """Return sums of quote as decimal strings."""
     return {name: money(amount) for name, amount in msgspec.structs.asdict(reached).items()}
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
-    """Run `act` on the loop's thread, unless the loop is gone."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(act)

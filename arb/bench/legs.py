@@ -30,7 +30,7 @@ from arb.live.executor import Executor
 from arb.market.ids import ClientOrderId
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint
+from arb.venues.endpoints import Credentials, Environment, OrderEntry, Site, VenueEndpoint
 from arb.venues.gateway import VenueGateway
 from arb.venues.registry import spec_of
 from arb.venues.rules.pacing import Budget, PacingLimits
@@ -212,14 +212,18 @@ def _pointed_at(ccxt: Any, port: int) -> Any:
 
 def _gateway(clock: Clock, port: int, entry: OrderEntry) -> VenueGateway:
     address = f"127.0.0.1:{port}"
-    return build_gateway(
+    gateway = build_gateway(
         spec_of("gate"),
-        VenueEndpoint(rest=f"http://{address}/api/v4", ws_public=f"ws://{address}/", ws_private=f"ws://{address}/"),
+        Site(
+            environment=Environment.TESTNET,
+            endpoint=VenueEndpoint(
+                rest=f"http://{address}/api/v4", ws_public=f"ws://{address}/", ws_private=f"ws://{address}/"
+            ),
+        ),
         Credentials(key=KEY, secret=SECRET),
         clock=clock,
         rng=random.Random(1),
         limits=GatewayLimits(
-            hosts=("127.0.0.1",),
             symbols=(SYMBOL,),
             max_order_value_quote=Decimal(10**6),
             max_orders_per_minute=10**7,
@@ -227,6 +231,8 @@ def _gateway(clock: Clock, port: int, entry: OrderEntry) -> VenueGateway:
         ),
         entry=entry,
     )
+    gateway.value_sales(lambda _: Decimal("60100.5"))
+    return gateway
 
 
 def _order(number: int, venue: str, side: Side, clock: Clock) -> PlaceOrder:

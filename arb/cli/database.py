@@ -92,8 +92,8 @@ def rebuild_command(force: bool, mode: str | None, db: str | None, config: Path 
 def compact_command(mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
     """Sum up and delete old untraded opportunities, drop the journal's old entries, and give unused space back.
 
-    Old is beyond [store] keep_untraded_days and keep_story_days. The engine does the first by itself, once a day, and drops
-    old entries when it starts.
+    Old is beyond [store] keep_untraded_days and keep_story_days. A running engine does both by itself, and uses the space;
+    only this gives it back to the disk.
     """
     from arb.app import found_journal
     from arb.store import rebuild

@@ -41,9 +41,11 @@ def mode_and_db(command: F) -> F:
 def settings_from(config: Path | None) -> Settings:
     """Return the settings of `config`; without one, those of ./config.toml, or the defaults where there is none.
 
-    What the keys' variables hold is masked from here on, whatever a command does.
+    What the keys' variables hold, and a proxy's login, is masked from here on, whatever a command does.
     """
     found = Settings() if config is None and not DEFAULT_CONFIG.exists() else load_settings(config or DEFAULT_CONFIG)
+    proxy = found.network.way_out()
+    SECRETS.hide(() if proxy is None else proxy.secrets())
     SECRETS.hide(
         os.environ.get(variable, "") for venue in found.venues.every().values() for variable in venue.key_variables()
     )

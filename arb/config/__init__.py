@@ -7,13 +7,14 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_MS
-from arb.config.loader import load_file
+from arb.config.loader import load_file, nearest
 from arb.config.settings import (
     EMBEDDED,
     ControlOptions,
     LiveSettings,
     LogLevel,
     Mode,
+    NetworkSettings,
     PaperSettings,
     ReplayOptions,
     ReviewOptions,
@@ -31,6 +32,9 @@ from arb.config.settings import (
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.market.symbol import Symbol
+from arb.masking import HIDDEN
+from arb.venues.addresses import mixed_environments
+from arb.venues.transport.proxy import masked_proxy
 
 FEE_ROOM_BPS = 100
 """Room for the sale's fee, in bps: dearer than any taker fee of the venues traded at."""
@@ -43,6 +47,7 @@ __all__ = [
     "LiveSettings",
     "LogLevel",
     "Mode",
+    "NetworkSettings",
     "PaperSettings",
     "ReplayOptions",
     "ReviewOptions",
@@ -64,10 +69,18 @@ def load_settings(path: Path) -> Settings:
     """
     settings = load_file(path, Settings)
     settings = msgspec.structs.replace(settings, store=placed(settings.store, path.parent))
+    if settings.run.coins_file:
+        run = msgspec.structs.replace(settings.run, coins_file=str(path.parent / settings.run.coins_file))
+        settings = msgspec.structs.replace(settings, run=run)
     for problem in _disagreements(settings):
         raise ConfigError(f"{path}: {problem}")
-    if holds_password(settings.store.url) and path.stat().st_mode & 0o077:
-        raise ConfigError(f"{path}: [store] url holds a password, and others may read the file: chmod 600 {path}")
+    passwords = {
+        "[store] url": holds_password(settings.store.url),
+        "[network] proxy": HIDDEN in masked_proxy(settings.network.proxy),
+    }
+    for key, holds in passwords.items():
+        if holds and path.stat().st_mode & 0o077:
+            raise ConfigError(f"{path}: {key} holds a password, and others may read the file: chmod 600 {path}")
     return settings
 
 
@@ -77,6 +90,9 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         yield '[run] symbols is empty: list at least one, for example ["BTC/USDT"]'
     if problem := _mixed_quotes(settings.run.symbols):
         yield problem
+    if problem := _wrong_addresses(settings):
+        yield problem
+    yield from _unknown_places(settings)
     if settings.store.url and (problem := url_problem(settings.store.url)):
         yield f"[store] url: {problem}"
     for name in settings.venues.enabled():
@@ -86,22 +102,47 @@ def _disagreements(settings: Settings) -> Iterable[str]:
         for symbol in venue.symbols:
             if symbol not in settings.run.symbols:
                 yield f"[venues.{name}] symbols: {symbol!r} is not in [run] symbols: add it there, or drop it here"
-        if venue.max_order_value_quote < (needed := largest_order(settings)):
+        symbols = venue.symbols or settings.run.symbols
+        symbol = max(symbols, key=lambda symbol: largest_order(settings, symbol, name))
+        if venue.max_order_value_quote < (needed := largest_order(settings, symbol, name)):
+            limits = settings.limits
+            tables = {found.limit: found.table for found in limits.applied(symbol, (name,))}
             yield (
-                f"[venues.{name}] max_order_value_quote = {venue.max_order_value_quote:f} is below {plain(needed)} = [limits] "
-                f"max_notional_quote {settings.limits.max_notional_quote:f} with room for max_edge_bps, max_slippage_bps, "
+                f"[venues.{name}] max_order_value_quote = {venue.max_order_value_quote:f} is below {plain(needed)} = "
+                f"{tables.get('max_notional_quote', '[limits]')} max_notional_quote "
+                f"{limits.at(symbol, (name,)).max_notional_quote:f} with room for max_edge_bps, max_slippage_bps, "
                 f"leg_loss_max_bps and a fee of {FEE_ROOM_BPS} bps, so our own guard would refuse legs: lower the notional or "
                 "raise the order value"
             )
 
 
-def largest_order(settings: Settings) -> Decimal:
+def _wrong_addresses(settings: Settings) -> str | None:
+    """Say what is wrong with the ways to the venues, or None."""
+    try:
+        settings.network.way_out()
+        return mixed_environments((venue, settings.venues.site(venue)) for venue in settings.venues.enabled())
+    except ConfigError as error:
+        return str(error)
+
+
+def _unknown_places(settings: Settings) -> Iterable[str]:
+    """Name tables of limits for symbols and venues that are not there."""
+    for symbol in settings.limits.symbol:
+        if symbol not in settings.run.symbols:
+            yield f'[limits."{symbol}"]: {symbol} is not in [run] symbols{nearest(symbol, settings.run.symbols)}'
+    venues = settings.venues.every()
+    for venue in settings.limits.venue:
+        if venue not in venues:
+            yield f"[limits.venue.{venue}]: unknown venue{nearest(venue, venues)}"
+
+
+def largest_order(settings: Settings, symbol: str, venue: str) -> Decimal:
     """Return what one order may be worth, in quote: a sale brings the purchase, its edge and both fees; a repair pays more.
 
     The notional bounds what the buy leg locks. The sell leg is worth at most that, times 1 + the greatest edge, over 1 - its
-    fee; the cap of a hedge may lie `leg_loss_max_bps` beyond.
+    fee; the cap of a hedge may lie `leg_loss_max_bps` beyond. The other venue of a pair can make all of it only less.
     """
-    limits = settings.limits
+    limits = settings.limits.at(symbol, (venue,))
     room = limits.max_edge_bps + limits.max_slippage_bps + settings.repair.leg_loss_max_bps + FEE_ROOM_BPS
     return limits.max_notional_quote * (1 + room / 10_000)
 

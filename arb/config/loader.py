@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, NewType, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -60,7 +61,7 @@ def load_text(text: str, kind: type[S], name: str) -> S:
     def fail(path: tuple[str, ...], problem: str) -> ConfigError:
         line = next((places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in places), None)
         where = f"{name}:{line}" if line else name
-        table, key = ".".join(path[:-1]), path[-1]
+        table, key = ".".join(f'"{name}"' if "/" in name else name for name in path[:-1]), path[-1]
         return ConfigError(f"{where}: {f'[{table}] ' if table else ''}{key}{problem}")
 
     return struct_from(tables, kind, (), fail, None)
@@ -69,15 +70,26 @@ def load_text(text: str, kind: type[S], name: str) -> S:
 def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...], fail: Fail, base: S | None) -> S:
     """Build `kind` from one table; keys that are absent keep the value of `base`, or their default."""
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    by_symbol = _tables_of(fields["symbol"].type) if "symbol" in fields else None
     for key in tables:
-        if key not in fields:
+        if key in fields and not (by_symbol and key == "symbol"):
+            continue
+        if by_symbol and isinstance(tables[key], dict):
+            if _is_spot_in_capitals(key):
+                continue
             raise fail(
-                (*path, key), f": unknown {'table' if isinstance(tables[key], dict) else 'key'}{_nearest(key, fields)}"
+                (*path, key), ': unknown table: a symbol is written BASE/QUOTE in capitals and quotes: "BTC/USDT"'
             )
+        raise fail(
+            (*path, key), f": unknown {'table' if isinstance(tables[key], dict) else 'key'}{nearest(key, fields)}"
+        )
     values: dict[str, Any] = {}
     for name, field in fields.items():
         default = getattr(base, name) if base is not None else field.default
-        if name not in tables:
+        if by_symbol and name == "symbol":
+            mine = {key: given for key, given in tables.items() if key not in fields}
+            values[name] = {**default, **_named(mine, by_symbol, path, fail, fields)}
+        elif name not in tables:
             if default is msgspec.NODEFAULT:
                 raise fail((*path, name), " is missing: set it")
             values[name] = default
@@ -86,6 +98,10 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
                 raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}]")
             nested = default if isinstance(default, msgspec.Struct) else None
             values[name] = struct_from(tables[name], cast(type[Any], field.type), (*path, name), fail, nested)
+        elif (each := _tables_of(field.type)) is not None:
+            if not isinstance(tables[name], dict):
+                raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}.NAME]")
+            values[name] = {**default, **_named(tables[name], each, (*path, name), fail, fields)}
         elif (member := _member(field.type)) is not None:
             values[name] = _structs(tables[name], member, (*path, name), fail)
         elif get_origin(field.type) is dict:
@@ -97,6 +113,29 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
                 raise fail((*path, name), f"{shown}: {problem}")
             values[name] = value
     return kind(**values)
+
+
+def _tables_of(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the structure that `kind` maps names to, or None."""
+    inner = get_args(kind)[-1] if get_origin(kind) is dict else None
+    return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
+
+
+def _named(
+    given: Mapping[str, Any], kind: type[S], path: tuple[str, ...], fail: Fail, general: Iterable[str]
+) -> dict[str, S]:
+    """Read a table for each name; of the keys of the table around them, `general`, some are for all names together."""
+    known = {field.name for field in msgspec.structs.fields(kind)}
+    for name, table in given.items():
+        if not isinstance(table, dict):
+            raise fail((*path, name), f": must be a table: write [{'.'.join((*path, name))}]")
+        for key in table:
+            if key in general and key not in known:
+                raise fail(
+                    (*path, name, key),
+                    f": is one for all: write it under [{path[0]}]; here go {', '.join(sorted(known))}",
+                )
+    return {name: struct_from(table, kind, (*path, name), fail, None) for name, table in given.items()}
 
 
 def _member(kind: Any) -> type[msgspec.Struct] | None:
@@ -128,6 +167,8 @@ def _amounts(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, Decimal
 
 def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
     """Return ("", value) for a value that fits `name` and its type, else (how to correct it, None)."""
+    if get_origin(kind) is UnionType:  # absent or given: who writes the key gives it
+        (kind,) = (each for each in get_args(kind) if each is not NoneType)
     if kind is bool:
         return ("", given) if isinstance(given, bool) else ("give true or false, without quotes", None)
     if kind is int:
@@ -246,7 +287,8 @@ def _decimal(given: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def _nearest(key: str, known: Iterable[str]) -> str:
+def nearest(key: str, known: Iterable[str]) -> str:
+    """Return the end of a complaint about an unknown name: the nearest known one, or all."""
     names = sorted(known)
     close = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
     return f": did you mean {close[0]!r}?" if close else f": known are {', '.join(names)}"

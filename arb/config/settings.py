@@ -8,7 +8,6 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,9 +17,11 @@ from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.errors import ConfigError
 from arb.market.numbers import plain
 from arb.masking import HIDDEN
-from arb.venues.endpoints import OrderEntry
-from arb.venues.registry import TRADED
+from arb.venues.addresses import AddressOverrides, resolve_site
+from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
+from arb.venues.registry import TRADED, spec_of
 from arb.venues.spec import VenueSpec
+from arb.venues.transport.proxy import Proxy, parse_proxy
 
 
 class Mode(StrEnum):
@@ -41,12 +42,16 @@ class LogLevel(StrEnum):
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names."""
+    """What a run trades, and how it speaks. All symbols share one quote, which `report_currency` names.
+
+    `coins_file` is a table of coins of the user's own (`config/coins.py`); empty for none.
+    """
 
     mode: Mode = Mode.SANDBOX
     symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT")
     report_currency: str = "USDT"
     log_level: LogLevel = LogLevel.INFO
+    coins_file: str = ""
 
 
 MODE_FILE = "/MODE.sqlite"
@@ -62,6 +67,19 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     keep_story_days: int = 90
 
 
+class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The way to the venues; without a proxy the direct one."""
+
+    proxy: str = ""
+
+    def way_out(self) -> Proxy | None:
+        """Return the proxy, if one is set; raises `ConfigError`, which does not show it."""
+        try:
+            return parse_proxy(self.proxy) if self.proxy else None
+        except ValueError as error:
+            raise ConfigError(f"[network] proxy: {error}") from None
+
+
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two consents that real orders need; the other is `--live` on the command line."""
 
@@ -71,19 +89,23 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One venue: where its keys are, and the guards that stand next to its signer.
 
-    `symbols` empty means all of `[run] symbols`. `passphrase_env` is empty where the venue knows no passphrase.
+    `symbols` empty means all of `[run] symbols`, `hosts` empty those of `environment` and `region`. `passphrase_env` is empty
+    where the venue knows no passphrase.
     """
 
     enabled: bool = True
+    environment: Environment = Environment.PRODUCTION
+    region: str = GLOBAL
     symbols: tuple[str, ...] = ()
     key_env: str
     secret_env: str
     passphrase_env: str = ""
-    hosts: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
     max_order_value_quote: Decimal = Decimal(5000)
-    max_orders_per_minute: int = 600
+    max_orders_per_minute: int = 1200
     dedicated_account: bool = False
     withdrawal_disabled_confirmed: bool = False
+    endpoints: AddressOverrides = AddressOverrides()
 
     def key_variables(self) -> tuple[str, ...]:
         """Return the names of the environment variables that hold the key, its secret and its passphrase, if any."""
@@ -107,6 +129,14 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
         """Return the enabled ones."""
         return {name: venue for name, venue in self.every().items() if venue.enabled}
 
+    def site(self, venue: str) -> Site:
+        """Return where a venue is reached: addresses, headers, the hosts a key may go to, environment and region.
+
+        Raises `ConfigError` for settings that no site of the venue fits.
+        """
+        chosen = self.every()[venue]
+        return resolve_site(spec_of(venue), chosen.environment, chosen.region, chosen.endpoints, chosen.hosts)
+
     def order_entry(self, venue: str) -> OrderEntry:
         """Return how orders go to a venue; over REST where it knows nothing else."""
         chosen = getattr(self, venue)
@@ -114,16 +144,14 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _defaults(spec: VenueSpec) -> VenueSettings:
-    """Return the settings of a venue that the user says nothing of: its production hosts, keys by its name."""
+    """Return the settings of a venue that the user says nothing of: production, keys by its name."""
     assert spec.trading is not None
-    endpoint, prefix = spec.production, spec.name.upper()
-    hosts = (urlsplit(address).hostname or "" for address in (endpoint.rest, endpoint.ws_private))
+    prefix = spec.name.upper()
     kind = SocketVenueSettings if spec.trading.make_order_socket is not None else VenueSettings
     return kind(
         key_env=f"{prefix}_API_KEY",
         secret_env=f"{prefix}_API_SECRET",
         passphrase_env=f"{prefix}_API_PASSPHRASE" if spec.trading.has_passphrase else "",
-        hosts=tuple(dict.fromkeys(hosts)),
     )
 
 
@@ -192,6 +220,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     live: LiveSettings = LiveSettings()
     paper: PaperSettings = PaperSettings()
+    network: NetworkSettings = NetworkSettings()
     venues: VenuesSettings = VenuesSettings()
 
 

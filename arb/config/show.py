@@ -1,6 +1,7 @@
 """Show the resolved settings as TOML or as plain values, with every secret masked."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -8,14 +9,21 @@ from typing import Any
 import msgspec
 
 from arb.config.settings import Settings
+from arb.venues.transport.proxy import masked_proxy
 
 
 def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings as JSON-able values; a key's variable is shown with `set` or `not set`, never its value."""
+    """Return the settings as JSON-able values; `sites` says where each enabled venue is reached.
+
+    A key's variable is shown with `set` or `not set`, never its value.
+    """
     from arb.store.database import mask_url  # late: it loads SQLAlchemy
 
     document: dict[str, Any] = _plain(settings)
     document["store"]["url"] = mask_url(settings.store.url)
+    document["network"]["proxy"] = masked_proxy(settings.network.proxy)
+    document["sites"] = {venue: _plain(settings.venues.site(venue)) for venue in settings.venues.enabled()}
+    document["limits"]["in_force"] = list(_in_force(settings))
     document["keys"] = {
         variable: "set" if environment.get(variable) else "not set"
         for venue in settings.venues.enabled().values()
@@ -25,18 +33,54 @@ def plain(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def as_toml(settings: Settings, environment: Mapping[str, str]) -> str:
-    """Return the settings as TOML that reads back to the same settings; what the keys' variables hold is a comment."""
+    """Return the settings as TOML that reads back to the same settings; sites and keys' variables are comments."""
     document = plain(settings, environment)
-    keys = document.pop("keys")
+    keys, sites = document.pop("keys"), document.pop("sites")
+    limits = document["limits"]
+    in_force = limits.pop("in_force")
+    limits |= limits.pop("symbol")
     lines: list[str] = []
     _tables(document, (), lines)
+    lines += ["", *(f"# {_sentence(found)}" for found in in_force)]
+    lines += ["", *(f"# {venue}: {_site_text(site)}" for venue, site in sites.items())]
     lines += ["", *(f"# ${variable}: {state}" for variable, state in keys.items())]
     return "\n".join(lines).strip() + "\n"
 
 
+def _site_text(site: Mapping[str, Any]) -> str:
+    endpoint = site["endpoint"]
+    texts = [f"{site['environment']}, {site['region']}", *dict.fromkeys(endpoint.values())]
+    texts += [f"{name}: {value}" for name, value in site["headers"].items()]
+    return f"{'; '.join(texts)}; keys go to {', '.join(site['hosts'])}"
+
+
+def _in_force(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield what holds where a symbol or a venue is limited otherwise; None: in every other symbol, at every other venue.
+
+    Of a pair's two venues the stricter holds.
+    """
+    limits = settings.limits
+    for symbol in (*limits.symbol, None):
+        for venue in (*limits.venue, None):
+            if applied := limits.applied(symbol or "", (venue or "",)):
+                yield {
+                    "symbol": symbol,
+                    "venue": venue,
+                    "limits": {found.limit: f"{found.value:f}" for found in applied},
+                }
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    where = f"in {found['symbol'] or 'any other symbol'} at {found['venue'] or 'any other venue'}"
+    return f"in force {where}: {', '.join(f'{name} {value}' for name, value in found['limits'].items())}"
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
-        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+        shown = {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+        return {name: each for name, each in shown.items() if each is not None}
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, Enum):
@@ -49,10 +93,14 @@ def _plain(value: Any) -> Any:
 def _tables(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
     own = {key: value for key, value in table.items() if not isinstance(value, dict)}
     if own:
-        lines += ["", f"[{'.'.join(path)}]", *(f"{key} = {_toml(value)}" for key, value in own.items())]
+        lines += ["", f"[{'.'.join(map(_key, path))}]", *(f"{key} = {_toml(value)}" for key, value in own.items())]
     for key, value in table.items():
         if isinstance(value, dict):
             _tables(value, (*path, key), lines)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
 def _toml(value: Any) -> str:

@@ -21,6 +21,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.pricing.depth import Depth
 from arb.core.reasons import Reason
 from arb.core.risk.book_pace import BookPace, ConnectionPace, SymbolFrames
+from arb.core.risk.sale_price import NOTED_EVERY_NS, SeenBids
 from arb.core.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena, BookState
@@ -48,10 +49,10 @@ class Impact(msgspec.Struct):
 class Connection:
     """One public connection, what it carries, and how it stands.
 
-    `rows`: the native symbols of its books, by arena row. `last_byte_ns`: when its last frame was received, our clock, ns
-    UTC; 0 where none was since it stands. `pace`: how steadily its books' frames come. `lag_ns`: how long the last frame that
-    shows it was on its way; None where none does. `lags`: one of these a second. `gaps`, `drops`: how often one of its books
-    lost its sequence, and how often it was lost itself, in this run.
+    `rows`: the native symbols of its books, by arena row. `up_ns`: since when it stands, our clock, ns UTC; 0 while it does
+    not. `last_byte_ns`: when its last frame was received; 0 where none was since it stands. `pace`: how steadily its books'
+    frames come. `lag_ns`: how long the last frame that shows it was on its way; None where none does. `lags`: one of these a
+    second. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class Connection:
         "next_lag_ns",
         "pace",
         "rows",
+        "up_ns",
         "venue",
     )
 
@@ -73,6 +75,7 @@ class Connection:
         self.venue = venue_of(name)
         self.feed = feed
         self.rows = {seat.row: native_symbol for native_symbol, seat in feed.seats().items()}
+        self.up_ns = 0
         self.last_byte_ns = 0
         self.pace = ConnectionPace()
         self.lag_ns: int | None = None
@@ -80,6 +83,12 @@ class Connection:
         self.next_lag_ns = 0
         self.gaps = 0
         self.drops = 0
+
+    def dead_books(self, arena: BookArena, now_ns: int) -> list[int]:
+        """Return the rows of live books that stand still while others of this connection go on."""
+        if self.pace.still(now_ns):
+            return []
+        return [row for row, book in self.pace.books.items() if arena.usable(row) and book.still(now_ns)]
 
     def late(self) -> bool:
         """Return whether the last frame was on its way for longer than half of all usually are, and 50 ms more."""
@@ -119,6 +128,8 @@ class Books:
         self._impacts: dict[Key, Impact] = {}
         self._unread: Collection[str] = ()
         self._backlogged: Collection[str] = ()
+        self.seen_bids = SeenBids()
+        self._noted_ns: dict[int, int] = {}  # by row, when its bid was noted last
         self.frames = 0
         self.updates = 0
 
@@ -138,17 +149,27 @@ class Books:
                 if received_ns >= connection.next_lag_ns:
                     connection.lags.append(lag)
                     connection.next_lag_ns = received_ns + NS_PER_S
+            if not 0 <= received_ns - self._noted_ns.get(row, 0) < NOTED_EVERY_NS:  # below 0: our clock was put back
+                self._note_bid(row, received_ns)
         return result
+
+    def _note_bid(self, row: int, now_ns: int) -> None:
+        key = venue, symbol = self.keys[row]
+        if (bid := self.best_bid(*key)) is not None:
+            self.seen_bids.note(venue, symbol, bid, now_ns)
+            self._noted_ns[row] = now_ns
 
     def on_connect(self, name: str, at_ns: int) -> None:
         """Note that the connection `name` stands (again)."""
-        self.connections[name].pace.skip(at_ns)
+        connection = self.connections[name]
+        connection.up_ns = at_ns
+        connection.pace.skip(at_ns)
 
     def on_disconnect(self, name: str, at_ns: int) -> None:
         """Make every book of the connection `name` wait for a snapshot; those of the venue's others are not touched."""
         connection = self.connections[name]
         connection.feed.on_disconnect(at_ns)
-        connection.last_byte_ns = 0
+        connection.up_ns = connection.last_byte_ns = 0
         connection.lag_ns = None
         connection.drops += 1
 
@@ -198,6 +219,7 @@ class Books:
         carrier = self._carriers[row]
         carrier.feed.retire_book(carrier.rows[row])
         del self._carriers[row], carrier.rows[row], carrier.pace.books[row], self.keys[row], self.rows[venue, symbol]
+        self._noted_ns.pop(row, None)
         self.arena.retire(row)
         if not any(known == symbol for _, known in self.rows):
             del self.scales[symbol], self._frames_of[symbol]
@@ -328,6 +350,11 @@ class Books:
         bid = arena.bid_price.item(row, 0) if arena.bid_count.item(row) else None
         ask = arena.ask_price.item(row, 0) if arena.ask_count.item(row) else None
         return bid, ask
+
+    def best_bid(self, venue: str, symbol: str) -> Decimal | None:
+        """Return the best bid of a live book; None where there is none."""
+        bid = self.best(venue, symbol)[0]
+        return None if bid is None else self.scales[symbol].price_to_decimal(bid)
 
     def received_ns(self, venue: str, symbol: str) -> int:
         """Return when the newest frame of a book was received, 0 when none was."""

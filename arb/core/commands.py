@@ -78,6 +78,13 @@ class RefreshBalances(Command, frozen=True, kw_only=True, tag="RefreshBalances")
     venue: str
 
 
+class RequestBook(Command, frozen=True, kw_only=True, tag="RequestBook"):
+    """Get a clean snapshot of one book, of a connection (`gate`, `gate#2`)."""
+
+    connection: str
+    native_symbol: str
+
+
 class SnapshotAccount(Command, frozen=True, kw_only=True, tag="SurveyAccount"):
     """Read everything of an account since `since_ns` (our clock): open orders, ended orders and fills of `symbols`, bills.
 
@@ -113,7 +120,16 @@ class Finish(Command, frozen=True, kw_only=True, tag="Finish"):
 
 
 AnyCommand = (
-    PlaceOrder | CancelOrder | QueryOrder | RefreshBalances | SnapshotAccount | SetTimer | Persist | Alert | Finish
+    PlaceOrder
+    | CancelOrder
+    | QueryOrder
+    | RefreshBalances
+    | RequestBook
+    | SnapshotAccount
+    | SetTimer
+    | Persist
+    | Alert
+    | Finish
 )
 
 BEFORE_WIRE = frozenset({PlaceOrder, CancelOrder})

@@ -34,6 +34,7 @@ from arb.core.events import (
     FlattenAsked,
     HaltAsked,
     InstrumentListed,
+    InstrumentUnlisted,
     OrderAccepted,
     OrderFilled,
     OrderQueried,
@@ -51,6 +52,7 @@ from arb.core.events import (
     TimerFired,
     TroubleReported,
     VenueArrived,
+    VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.listings import Listings
@@ -77,6 +79,7 @@ from arb.core.timers import (
     OrderTimer,
     PairTimer,
     RecoveryTimer,
+    RulesTimer,
     ShutdownTimer,
     SnapshotTimer,
     read_timer,
@@ -127,6 +130,8 @@ class Engine:
             ClockAnchored: self._on_clock_anchored,
             ExpiryProved: self._on_expiry_proved,
             InstrumentListed: self.listings.on_listed,
+            InstrumentUnlisted: self.listings.on_unlisted,
+            VenueListed: self.listings.on_venue_listed,
             BalancesReported: self.accounts.on_balances,
             AccountSnapshotTaken: self.accounts.on_snapshot,
             OrderAccepted: self.manager.on_accepted,
@@ -150,6 +155,7 @@ class Engine:
             PairTimer: self.repairer.on_timer,
             DriftTimer: self.balances.on_timer,
             SnapshotTimer: self.accounts.on_timer,
+            RulesTimer: self.listings.on_timer,
             RecoveryTimer: lambda _, now_ns: self.accounts.recover_lost(now_ns),
             EpisodesTimer: lambda _, now_ns: self.strategy.close_episodes(now_ns),
             BalancesTimer: lambda _, now_ns: self._refresh_balances(now_ns),

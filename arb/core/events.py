@@ -143,6 +143,20 @@ class InstrumentListed(Event, frozen=True, kw_only=True, tag="InstrumentListed")
     instrument: Instrument
 
 
+class InstrumentUnlisted(Event, frozen=True, kw_only=True, tag="InstrumentUnlisted"):
+    """The venue's listing was read, and a symbol that it held before is not in it, or not in a form that can be read."""
+
+    venue: str
+    symbol: str
+
+
+class VenueListed(Event, frozen=True, kw_only=True, tag="VenueListed"):
+    """The rules and fees of all that is traded at a venue were read at the start; in older journals, one event for each."""
+
+    venue: str
+    instruments: tuple[Instrument, ...]
+
+
 class AssetBalance(msgspec.Struct, frozen=True):
     """One asset's balance at a venue, both parts >= 0 on a spot account."""
 
@@ -390,6 +404,8 @@ AnyEvent = (
     | ClockAnchored
     | ExpiryProved
     | InstrumentListed
+    | InstrumentUnlisted
+    | VenueListed
     | BalancesReported
     | OrderAccepted
     | OrderRejected

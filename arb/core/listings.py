@@ -2,20 +2,31 @@
 
 A venue may change any rule at any time. They are read again from time to time; an order that is refused because it is not on
 the venue's steps shows at once that they are out of date. Then nothing opens in that symbol at that venue until its listing has
-been read anew (`EngineState.rules_awaited`), and what is open is repaired as well as it can be.
+been read anew (`EngineState.rules_awaited`), and what is open is repaired as well as it can be. The same holds for a symbol
+that is not in the listing any more or cannot be read in it, and for one whose rules are announced to change, from shortly
+before that instant until they were read after it.
 """
+
+from datetime import UTC, datetime
 
 import msgspec
 
+from arb.clock import NS_PER_S
 from arb.core.accounts.fees import unsupported, usable_rate
-from arb.core.events import InstrumentListed
+from arb.core.events import InstrumentListed, InstrumentUnlisted, VenueListed
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
 from arb.core.strategy import Strategy
-from arb.market.instrument import Instrument
+from arb.core.timers import RulesTimer
+from arb.market.instrument import ENDS_MARGIN_S, Instrument
 from arb.market.numbers import plain
 from arb.market.scale import ScaleTooFine, wide_enough
+
+BEFORE_CHANGE_NS = 10 * NS_PER_S
+"""So long before rules change nothing opens by the old ones: a pair's deadline, its orders' way, what clocks differ by."""
+AFTER_CHANGE_NS = 2 * NS_PER_S
+"""A listing that is read sooner after the change may have been answered before it."""
 
 
 class Listings:
@@ -29,6 +40,22 @@ class Listings:
     def on_listed(self, event: InstrumentListed) -> None:
         """Go by the rules that a venue has reported."""
         self.take(event.instrument, event.t_ns)
+
+    def on_unlisted(self, event: InstrumentUnlisted) -> None:
+        """Open nothing in a symbol that its venue's listing does not hold, or not legibly, until it does again."""
+        why = "the venue's listing holds it no more, or not in a form that can be read"
+        self._state.await_rules(event.venue, event.symbol, why, event.t_ns)
+
+    def on_timer(self, timer: RulesTimer, now_ns: int) -> None:
+        """Open nothing in a symbol whose rules are about to change."""
+        instrument = self._state.instrument(timer.venue, timer.symbol)
+        if instrument is not None:
+            self._await_change(instrument, now_ns)
+
+    def on_venue_listed(self, event: VenueListed) -> None:
+        """Go by the rules that a venue has reported at the start."""
+        for instrument in event.instruments:
+            self.take(instrument, event.t_ns)
 
     def take(self, instrument: Instrument, now_ns: int) -> None:
         """Go by the rules that a venue lists for an instrument now, with its symbol's books on a scale that holds its steps."""
@@ -45,6 +72,13 @@ class Listings:
             instrument = self._take_steps(instrument, before, now_ns)
         state.instruments[instrument.venue, instrument.symbol] = instrument
         state.rules_awaited.discard((instrument.venue, instrument.symbol))
+        self._await_change(instrument, now_ns)
+        if instrument.ends_ns is not None and (before is None or before.ends_ns != instrument.ends_ns):
+            text = (
+                f"{instrument.symbol} at {instrument.venue} stops trading at {_utc(instrument.ends_ns)}: nothing opens there "
+                f"from {ENDS_MARGIN_S // 60} minutes before; sell or move what is held there in time"
+            )
+            state.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=instrument.venue)
         self._bars.listed(instrument, now_ns)
         if unsupported(instrument) and (before is None or not unsupported(before)):
             text = (
@@ -74,3 +108,19 @@ class Listings:
             state.books.rescale(instrument.symbol, scale, now_ns)
         state.incident(IncidentKind.RULES_CHANGED, text, now_ns, severity=Severity.INFO, venue=instrument.venue)
         return instrument
+
+    def _await_change(self, instrument: Instrument, now_ns: int) -> None:
+        """Wait for the rules that hold after a change which is near, or set a timer for one that is not."""
+        state = self._state
+        coming = [at_ns for at_ns in instrument.changes_ns if now_ns < at_ns + AFTER_CHANGE_NS]
+        if not coming:
+            return
+        change_ns = min(coming)
+        if now_ns < change_ns - BEFORE_CHANGE_NS:
+            state.out.timer(RulesTimer(instrument.venue, instrument.symbol), change_ns - BEFORE_CHANGE_NS)
+        else:
+            state.rules_awaited.add((instrument.venue, instrument.symbol))
+
+
+def _utc(ns: int) -> str:
+    return datetime.fromtimestamp(ns // NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

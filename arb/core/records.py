@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
+from arb.core.settings import AppliedLimit
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
 
@@ -139,6 +140,7 @@ class PairRecord(Record, frozen=True, kw_only=True, tag="PairRecord"):
     buy_frame_ns: int | None = None
     sell_frame_ns: int | None = None
     leg_cost_e8: int | None = None
+    identity: str | None = None
 
 
 class OrderRecord(Record, frozen=True, kw_only=True, tag="OrderRecord"):
@@ -266,7 +268,8 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     `hold_quote` is reserved at the buy venue and `hold_base` at the sell venue until both legs are terminal. `day_notional` is
     what all pairs opened on the UTC day of this one, it included, were to pay by then, in quote: no `ControlRecord` is
     written at an opening (rows are what a decision waits for), and after a crash the day must not begin anew. `leg_cost_bps` is
-    what the legs were expected to cost in falling short, per notional: the threshold was on the edge less that.
+    what the legs were expected to cost in falling short, per notional: the threshold was on the edge less that. `limits`
+    are those that a table of the symbol or of a venue put in the place of the ones for all.
     """
 
     pair_id: int
@@ -292,6 +295,7 @@ class PlanRecord(Record, frozen=True, kw_only=True, tag="PlanRecord"):
     sell_frame_ns: int | None = None
     day_notional: Decimal = Decimal(0)
     leg_cost_bps: Decimal = Decimal(0)
+    limits: tuple[AppliedLimit, ...] = ()
 
 
 class StoppedAsset(msgspec.Struct, frozen=True):

@@ -3,20 +3,71 @@
 Amounts are in quote currency, rates in basis points (1 bps = 1/10000), durations in the unit their name ends in.
 """
 
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 
 import msgspec
 
+from arb.market.coins import Coin
+
 LegCost = NewType("LegCost", str)
 LEARNED, OFF = LegCost("learned"), LegCost("off")
+
+
+class UnprovedCoin(StrEnum):
+    """What to do with a symbol whose coins are not proved to be the same at both venues."""
+
+    MARK = "mark"
+    REFUSE = "refuse"
+
+
+class CoinRule(msgspec.Struct, frozen=True):
+    """What a run knows of coins, and whether it refuses those that are not proved to be the same."""
+
+    coins: tuple[Coin, ...]
+    refuse_unproved: bool
+
+
+class SymbolLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is limited otherwise in one symbol; None: as it is everywhere."""
+
+    min_edge_bps: Decimal | None = None
+    max_edge_bps: Decimal | None = None
+    min_net_quote: Decimal | None = None
+    max_notional_quote: Decimal | None = None
+    max_slippage_bps: Decimal | None = None
+    dust_max_quote: Decimal | None = None
+    max_symbol_quote: Decimal | None = None
+
+
+class VenueLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is limited otherwise at one venue; None: as it is everywhere."""
+
+    min_edge_bps: Decimal | None = None
+    max_edge_bps: Decimal | None = None
+    min_net_quote: Decimal | None = None
+    max_notional_quote: Decimal | None = None
+    max_slippage_bps: Decimal | None = None
+    max_capital_per_venue_quote: Decimal | None = None
+
+
+class AppliedLimit(msgspec.Struct, frozen=True):
+    """A limit that a table of a symbol or a venue put in the place of the one for all: its key, its value, and the table."""
+
+    limit: str
+    value: Decimal
+    table: str
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a pair trade must earn, and what may be risked.
 
-    `leg_cost` is what the threshold `min_edge_bps` allows for legs that fall short: "learned", "off", or a rate ("3bps").
+    `symbol` and `venue` hold what is limited otherwise there. A limit that a symbol or a venue states stands in the place of
+    the one for all; where both state it, and of the two venues of a pair, the stricter holds. `leg_cost` is what the threshold
+    `min_edge_bps` allows for legs that fall short: "learned", "off", or a rate ("3bps").
+    `unproved_coin` says what paper trading does with coins that are not proved; live trading refuses them whatever it says.
     """
 
     min_edge_bps: Decimal = Decimal(6)
@@ -39,6 +90,36 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_capital_per_venue_quote: Decimal = Decimal(500_000)
     max_edge_bps: Decimal = Decimal(300)
     leg_cost: LegCost = OFF
+    symbol: dict[str, SymbolLimits] = {}
+    venue: dict[str, VenueLimits] = {}
+    unproved_coin: UnprovedCoin = UnprovedCoin.MARK
+
+    def at(self, symbol: str, venues: Iterable[str] = ()) -> "Limits":
+        """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
+        changed = {applied.limit: applied.value for applied in self.applied(symbol, venues)}
+        return msgspec.structs.replace(self, **changed) if changed else self
+
+    def applied(self, symbol: str, venues: Iterable[str] = ()) -> tuple[AppliedLimit, ...]:
+        """Return what holds there in the place of the limits for all."""
+        places = tuple(venues) or ("",)
+        if symbol not in self.symbol and not any(venue in self.venue for venue in places):
+            return ()
+        names = dict.fromkeys((*SymbolLimits.__struct_fields__, *VenueLimits.__struct_fields__))
+        return tuple(found for name in names if (found := self._strictest(name, symbol, places)).table)
+
+    def _strictest(self, name: str, symbol: str, venues: tuple[str, ...]) -> AppliedLimit:
+        """Return the strictest of what holds at each of `venues`; its table is empty where that is the limit for all."""
+        everywhere = AppliedLimit(name, getattr(self, name), "")
+        each = [found for venue in venues for found in (list(self._stated(name, symbol, venue)) or [everywhere])]
+        choose = max if name.startswith("min_") else min
+        return choose(each, key=lambda applied: applied.value)
+
+    def _stated(self, name: str, symbol: str, venue: str) -> Iterator[AppliedLimit]:
+        tables = (f'[limits."{symbol}"]', self.symbol.get(symbol)), (f"[limits.venue.{venue}]", self.venue.get(venue))
+        for table, stated in tables:
+            value = getattr(stated, name, None)
+            if value is not None:
+                yield AppliedLimit(name, value, table)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

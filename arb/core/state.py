@@ -21,20 +21,23 @@ from arb.core.commands import (
     PlaceOrder,
     QueryOrder,
     RefreshBalances,
+    RequestBook,
     SetTimer,
     SnapshotAccount,
     last_states,
 )
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
+from arb.core.opportunities.identity import RouteIdentities
 from arb.core.opportunities.leg_costs import LegCosts
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.residuals import Residuals
 from arb.core.records import AnyRecord, IncidentRecord, PairState
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate, RateBudget
+from arb.core.risk.sale_price import middle
 from arb.core.risk.venue_health import HealthBoard
-from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
+from arb.core.settings import CoinRule, HealthLimits, Limits, RepairPolicy, Timing
 from arb.core.timers import AnyTimer
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
@@ -43,6 +46,8 @@ from arb.market.numbers import ZERO
 IDS_PER_RUN = 1_000_000_000
 EXECUTION_SLACK_MS = 200
 """By how much, beyond the error of its clock, the instant that a venue gives a fill may be off."""
+GUARD_MARGIN_MS = 50
+"""The guard counts from an order's signing, a little after it was decided."""
 
 
 class VenueProfile(msgspec.Struct, frozen=True):
@@ -55,11 +60,21 @@ class VenueProfile(msgspec.Struct, frozen=True):
     place_rate: PlaceRate
     enforces_expiry: bool
     max_order_value_quote: Decimal | None = None
-    """The guard beside the signer lets no order above this value leave, so repairs are cut to it; None: any may."""
+    """The guard beside the signer lets no order above this value leave, a sale valued at `EngineState.sale_price` at least, so
+    repairs are cut to it; None: any may."""
+    max_orders_per_minute: int | None = None
+    """The guard lets no more leave, so entries keep within it, with room for their repairs; None: any number may."""
+
+    def rates(self) -> tuple[PlaceRate, ...]:
+        """Return all limits on placements, the venue's and the guard's."""
+        if self.max_orders_per_minute is None:
+            return (self.place_rate,)
+        minute = PlaceRate(self.max_orders_per_minute, 60_000 + GUARD_MARGIN_MS, per_symbol=False)
+        return (self.place_rate, minute)
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
-    """Everything the engine is built from that does not change while it runs."""
+    """Everything the engine is built from that does not change while it runs. `coins` None: identities are not asked for."""
 
     limits: Limits
     timing: Timing
@@ -67,6 +82,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     venues: tuple[VenueProfile, ...]
     symbols: tuple[str, ...]
     health: HealthLimits = HealthLimits()
+    coins: CoinRule | None = None
 
 
 class VenueState:
@@ -149,6 +165,10 @@ class Outbox:
         """Ask for balances."""
         self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
 
+    def request_book(self, connection: str, native_symbol: str) -> None:
+        """Ask for a clean snapshot of one book."""
+        self._commands.append(RequestBook(cause=self._cause, connection=connection, native_symbol=native_symbol))
+
     def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
         """Ask for an account snapshot: everything since an instant."""
         self._commands.append(SnapshotAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
@@ -163,7 +183,11 @@ class Outbox:
 
 
 class Tally:
-    """What this run did so far. Money per asset, exact."""
+    """What this run did so far. Money per asset, exact.
+
+    An opportunity counts once its row is written: a traded one when its first pair opens, every other one when it has ended,
+    under the reason that its row names. So these are the numbers of the ledger's rows.
+    """
 
     def __init__(self) -> None:
         self.opportunities = 0
@@ -173,13 +197,21 @@ class Tally:
         self.opened = 0
         self.closed: Counter[PairState] = Counter()
         self.net: dict[str, Decimal] = {}
+        # Of pairs whose coins are not proved to be the same at both venues: how many closed, and their net, which is in no sum.
+        self.unproved_pairs = 0
+        self.unproved_net: dict[str, Decimal] = {}
         self.fees: dict[str, Decimal] = {}
         self.exposure_quote_s = ZERO
-        self.refusals: Counter[str] = Counter()
+        self.not_taken: Counter[str] = Counter()
 
     def add_net(self, quote: str, amount: Decimal) -> None:
         """Add the realised net of a closed pair."""
         self.net[quote] = self.net.get(quote, ZERO) + amount
+
+    def add_unproved(self, quote: str, amount: Decimal, pairs: int) -> None:
+        """Add the realised net of closed pairs whose coins are not proved; -1 pair and its net turned take one back."""
+        self.unproved_pairs += pairs
+        self.unproved_net[quote] = self.unproved_net.get(quote, ZERO) + amount
 
     def add_fee(self, asset: str, amount: Decimal) -> None:
         """Add a fee charged (negative: a rebate)."""
@@ -198,11 +230,12 @@ class EngineState:
         self.instruments: dict[tuple[str, str], Instrument] = {}
         self.inventory = Inventory()
         self.residuals = Residuals(settings.limits.dust_total_max_quote)
-        self.budget = RateBudget({profile.venue: profile.place_rate for profile in settings.venues})
+        self.budget = RateBudget({profile.venue: profile.rates() for profile in settings.venues})
         self.control = Control(settings.limits)
         self.health = HealthBoard(settings.health, self.venues)
         self.tally = Tally()
         self.out = Outbox()
+        self.identities = RouteIdentities(settings.coins)
         self.leg_costs = LegCosts(settings.limits, settings.repair.leg_loss_max_bps)
         self.alternatives = Alternatives(self.out.persist, self.next_id)
         self.run_id = 0
@@ -211,7 +244,7 @@ class EngineState:
         self.store_blocked: dict[str, str] = {}
         # (venue, symbol) stopped for good in this run, and why (a fee that differs from the model).
         self.stopped: dict[tuple[str, str], str] = {}
-        # (venue, symbol) of orders refused for steps that are not listed: nothing opens there until the listing is read again.
+        # (venue, symbol) whose rules are not known to be those listed last: nothing opens there until they are read again.
         self.rules_awaited: set[tuple[str, str]] = set()
         # (venue, asset) whose balance differs from what is known to explain it, until that is settled.
         self.suspected: set[tuple[str, str]] = set()
@@ -220,6 +253,15 @@ class EngineState:
         # By client order id, the (venue, symbol) of orders that a venue contradicts itself about.
         self.frozen: dict[str, tuple[str, str]] = {}
         self._counters: dict[str, int] = {}
+        # What `limits_at` has answered.
+        self._limits: dict[tuple[str, ...], Limits] = {}
+
+    def limits_at(self, symbol: str, *venues: str) -> Limits:
+        """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""
+        found = self._limits.get((symbol, *venues))
+        if found is None:
+            found = self._limits[symbol, *venues] = self.limits.at(symbol, venues)
+        return found
 
     def next_number(self, table: str) -> int:
         """Return the next number of a table within this run, from 1."""
@@ -281,6 +323,12 @@ class EngineState:
         # To 18 decimals: what is worked out from it goes into the ledger, whose readers hold no endless quotient.
         return (sum(prices, Decimal(0)) / len(prices)).quantize(Decimal("1e-18")) if prices else None
 
+    def sale_price(self, symbol: str, now_ns: int) -> Decimal | None:
+        """Return what one base of a symbol sells for, for bounding the value of sales (`core/risk/sale_price.py`)."""
+        books = self.books
+        live = [bid for venue in self.venues if (bid := books.best_bid(venue, symbol)) is not None]
+        return middle(live or books.seen_bids.of(symbol, now_ns))
+
     def incident(
         self,
         kind: IncidentKind,
@@ -322,7 +370,7 @@ class EngineState:
         """Open nothing in a symbol at a venue until its listing is read again."""
         if (venue, symbol) not in self.rules_awaited:
             self.rules_awaited.add((venue, symbol))
-            text = f"{symbol} at {venue}: an order is not on the venue's steps ({why}): nothing opens until they are read again"
+            text = f"{symbol} at {venue}: {why}: nothing opens until its rules are read again"
             self.incident(IncidentKind.RULES_CHANGED, text, now_ns, venue=venue)
 
     def awaiting_rules(self, venue: str) -> set[str]:

@@ -54,6 +54,13 @@ class SnapshotTimer(VenueTimer, frozen=True):
     kind: ClassVar[str] = "survey"
 
 
+class RulesTimer(VenueTimer, frozen=True):
+    """Open nothing in a symbol from now on until its listing was read again: its rules are announced to change."""
+
+    kind: ClassVar[str] = "rules"
+    symbol: str
+
+
 class RecoveryTimer(Timer, frozen=True):
     """Recover the orders that the journal has lost, though not every account could be read."""
 
@@ -95,6 +102,7 @@ AnyTimer = (
     | PairTimer
     | DriftTimer
     | SnapshotTimer
+    | RulesTimer
     | RecoveryTimer
     | BalancesTimer
     | EpisodesTimer
@@ -128,6 +136,9 @@ def read_timer(text: str) -> AnyTimer:
             return DriftTimer(argument)
         if kind == SnapshotTimer.kind:
             return SnapshotTimer(argument)
+        venue, _, symbol = argument.partition(":")
+        if kind == RulesTimer.kind and symbol:
+            return RulesTimer(venue, symbol)
     elif text in _ALONE:
         return _ALONE[text]
     raise InvariantError(f"unknown timer {text!r}")

@@ -31,7 +31,7 @@ class Phase(StrEnum):
     CLOSED = "just closed"
 
 
-DISK_FAULTS = ("disk_full", "reserve_used", "commit_refused", "ledger_locked", "ledger_gone")
+DISK_FAULTS = ("disk_full", "reserve_used", "commit_refused", "ledger_locked", "ledger_gone", "journal_gone")
 KILLS = {f"kill_{point}": point for point in Point}
 POWER_CUT = "power_cut"
 HALT = "halt"

@@ -26,7 +26,7 @@ def into_a_bar(journal: Path) -> Iterator[str]:
     unknown: dict[tuple[str, str], set[str]] = {}
     for _, _, kind, payload in entries_of(journal):
         message = json.loads(payload)
-        if kind in ("InstrumentListed", "VenueArrived"):
+        if kind in ("InstrumentListed", "VenueListed", "VenueArrived"):
             for rules in message.get("instruments", [message.get("instrument")]):
                 _take_listing(listed, barred, rules)
         elif kind == "OutcomeUnknown" and message.get("refused"):

@@ -6,7 +6,6 @@ allowed; and every fill recorded in time.
 """
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -18,6 +17,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.settings import RepairPolicy
 from arb.market.ids import decode, pair_part
 from arb.market.symbol import Symbol
+from arb.store.journal_reader import SUB_BITS, JournalReader
 
 Row = dict[str, Any]
 
@@ -49,8 +49,8 @@ class Entry(NamedTuple):
 
 def entries_of(journal: Path) -> Iterator[Entry]:
     """Yield every entry, in the order in which they were written."""
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
-        yield from map(Entry._make, connection.execute("SELECT seq, t_ns, type, payload FROM entries ORDER BY id"))
+    with closing(JournalReader.open(journal)) as reader:
+        yield from (Entry(line.id >> SUB_BITS, line.t_ns, line.type, line.payload) for line in reader.lines())
 
 
 def sent_too_early(journal: Path) -> Iterator[str]:
@@ -332,9 +332,10 @@ def opened_off_the_listing(journal: Path) -> Iterator[str]:
             message = json.loads(payload)
             if message.get("off_steps"):
                 waits.add((message["venue"], symbols[message["client_order_id"]]))
-        elif kind == "InstrumentListed":
-            listed = json.loads(payload)["instrument"]
-            waits.discard((listed["venue"], listed["symbol"]))
+        elif kind in ("InstrumentListed", "VenueListed"):
+            message = json.loads(payload)
+            for listed in message.get("instruments", [message.get("instrument")]):
+                waits.discard((listed["venue"], listed["symbol"]))
         elif kind == "PlaceOrder":
             order = json.loads(payload)
             name, venue, symbol = order["client_order_id"], order["venue"], order["symbol"]

@@ -1,8 +1,9 @@
 """The simulated disk: the real journal and the real ledger, with refusals and deaths at their commits.
 
-The journal lies in a real file, so that a restart finds exactly what was committed. A full disk is a file that SQLite is not
-allowed to let grow: the journal meets the very error it would meet, and gives up its reserve. The ledger runs inline, a little
-behind the journal, and is caught up from there when it was locked or its file is gone, as the ledger's thread does.
+The journal lies in a real file, so that a restart finds exactly what was committed. Where somebody moves it away, it is put
+back before the next process starts: one that is killed meanwhile would leave nothing to start from. A full disk is a file that
+SQLite is not allowed to let grow: the journal meets the very error it would meet, and gives up its reserve. The ledger runs
+inline, a little behind the journal, and is caught up from there when it was locked or its file is gone, as its thread does.
 """
 
 import asyncio
@@ -16,10 +17,11 @@ from typing import Protocol
 
 import msgspec
 
+from arb.clock import NS_PER_MS
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import AnyEvent
 from arb.core.records import OpportunityRecord
-from arb.errors import StoreError
+from arb.errors import ConfigError, StoreError
 from arb.faultsim.faults import Life, Point
 from arb.market.order import Role
 from arb.store import migrate
@@ -84,6 +86,8 @@ def _empty_ledger() -> bytes:
 
 
 PROJECT_EVERY_S = 0.25
+NOTICED_NS = 500 * NS_PER_MS
+"""An engine knows by then that its journal's files are gone: it looks every `SYNC_EVERY_S` of `live/tasks.py`."""
 RETRY_S = 0.2
 
 OnState = Callable[[bool, str], None]
@@ -105,11 +109,13 @@ class Disk:
         self._reserve_pages = 0
         self._durable: dict[Path, bytes] = {}
         self._power_is_cut = False
+        self._gone_since_ns: int | None = None
 
     def clear(self) -> None:
         """End all faults."""
         self._full_until_ns = self.refused_commits = self.locked_until_ns = 0
         self._durable.clear()
+        self.put_journal_back()
 
     def keep_journal(self) -> None:
         """Keep what the journal holds now: all that a power cut will leave of it, unless it is synced before."""
@@ -132,6 +138,7 @@ class Disk:
                 path.write_bytes(data)
         self._power_is_cut = False
         self._durable.clear()
+        self.put_journal_back()
 
     def fill(self, until_ns: int, reserve_pages: int) -> None:
         """Leave no space but `reserve_pages` of the journal, which it sets aside for this."""
@@ -159,6 +166,36 @@ class Disk:
         if locked:
             _notify(self.on_locked)
         return locked
+
+    def lose_journal(self, now_ns: int) -> bool:
+        """Let somebody move the journal's files away while they are written; return whether they were there."""
+        if self._gone_since_ns is not None or not self._files.journal.exists():
+            return False
+        self._gone_since_ns = now_ns
+        for file, aside in self._journal_files():
+            file.rename(aside)
+        return True
+
+    def put_journal_back(self) -> None:
+        """Let whoever moved the journal's files away put them back, unless its own process has written it again."""
+        if self._gone_since_ns is None:
+            return
+        self._gone_since_ns = None
+        written_again = self._files.journal.exists()
+        for file, aside in self._journal_files():
+            if written_again:
+                aside.unlink(missing_ok=True)
+            elif aside.exists():
+                aside.rename(file)
+
+    def journal_is_missed(self, now_ns: int) -> bool:
+        """Return whether the journal's files have been gone for so long that the engine knows."""
+        return self._gone_since_ns is not None and now_ns - self._gone_since_ns > NOTICED_NS
+
+    def _journal_files(self) -> list[tuple[Path, Path]]:
+        """Return the journal's files, each with the name that it bears while it is away."""
+        named = [self._files.journal.with_name(self._files.journal.name + suffix) for suffix in ("", "-wal", "-shm")]
+        return [(file, file.with_name(f"{file.name}.away")) for file in named]
 
     def lose_ledger(self) -> None:
         """Let somebody remove the ledger's files."""
@@ -213,7 +250,16 @@ class Watcher(Protocol):
 class FaultyJournal:
     """The journal of `arb.live.node`, on the simulated disk."""
 
-    def __init__(self, journal: Journal, disk: Disk, reserve: FaultyReserve, life: Life, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        disk: Disk,
+        reserve: FaultyReserve,
+        life: Life,
+        watcher: Watcher,
+        true_ns: Callable[[], int],
+    ) -> None:
+        self._true_ns = true_ns
         self._journal = journal
         self._disk = disk
         self._reserve = reserve
@@ -252,9 +298,11 @@ class FaultyJournal:
         if self._disk.refuses():
             raise StoreError("journal: disk I/O error")
         self._reserve.mind()
+        entries = [c.client_order_id for c in commands if isinstance(c, PlaceOrder) and c.role is Role.ENTRY]
         if self.reserve_touched and self._journal.reserve_touched and event.t_ns > self._touched_ns:
-            entries = [c for c in commands if isinstance(c, PlaceOrder) and c.role is Role.ENTRY]
-            self._disk.troubles += [f"opened on the reserve: {entry.client_order_id}" for entry in entries]
+            self._disk.troubles += [f"opened on the reserve: {name}" for name in entries]
+        if entries and self._disk.journal_is_missed(self._true_ns()):
+            self._disk.troubles += [f"opened while the journal's files are gone: {name}" for name in entries]
         try:
             rows = self._journal.append(event, commands)
         except StoreError:
@@ -310,14 +358,14 @@ class FaultyLedger:
     def write(self) -> None:
         """Write what waits, unless the ledger is locked or was removed; then say so, once."""
         self._life.passes(Point.BEFORE_PROJECTION)
-        if self._journal.reserve_touched:
-            self._journal.sync()  # as it does again and again, and takes the reserve back when there is space
-        self._disk.synced()  # which is what every projection begins with
         try:
+            if self._journal.reserve_touched:
+                self._journal.sync()  # as it does again and again, and takes the reserve back when there is space
+            self._disk.synced()  # which is what every projection begins with
             if self._disk.locked(self._now_ns()):
                 raise StoreError("database is locked")
             self._project()
-        except StoreError as error:
+        except (ConfigError, StoreError) as error:  # the former where there is no journal to read
             self.close()  # what it still held comes back from the journal
             if not self._blocked:
                 self._blocked = True

@@ -44,6 +44,7 @@ from arb.sandbox.faults import KINDS, Fault
 JUST_CLOSED_NS = NS_PER_S
 DISK_FULL_NS = 700 * NS_PER_MS
 LOCKED_NS = 1500 * NS_PER_MS
+JOURNAL_GONE_S = 2.0
 HALT_S = 0.4
 ALLOWANCE = Decimal("0.2")
 """What an operator allows to be lost, in quote, after the day's loss has stopped trading."""
@@ -283,6 +284,10 @@ class Injector:
         elif strike.name == "ledger_gone":
             met()
             disk.lose_ledger()
+        elif strike.name == "journal_gone":
+            met()
+            if disk.lose_journal(now_ns):
+                asyncio.get_running_loop().call_later(strike.seconds or JOURNAL_GONE_S, disk.put_journal_back)
         elif strike.name == "commit_refused":
             disk.refused_commits, disk.on_refused = strike.count or 1, met
         else:

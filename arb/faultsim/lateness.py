@@ -89,17 +89,20 @@ def late_without_a_stop(journal: Path, timing: Timing, dust_max_quote: Decimal) 
 
     The time counts from the first uneven fill, whatever else is unknown, and in each life of the engine anew. One whose fills
     offset each other by then, up to dust, only waits for a report of an order that matters no more. What a user has resumed
-    is not stopped again.
+    is not stopped again. Where our clock was put forward past a deadline, that is when the deadline comes.
     """
     story, since = _Story(), dict[int, int]()
+    moved_ns = 0
     deadline_ns = timing.leg_deadline_ms * NS_PER_MS
     found: set[tuple[int, str]] = set()
     for entry in entries_of(journal):
         if entry.type == "RunStarted":
             since = dict.fromkeys(since, entry.t_ns)
+        if entry.type == "ClockAnchored":
+            moved_ns = entry.t_ns
         for pair_id, began_ns in since.items():
             for times, what in ((1, "stopped"), (2, "halted")):
-                over = entry.t_ns > began_ns + times * deadline_ns + PUNCTUAL_NS
+                over = entry.t_ns > max(began_ns + times * deadline_ns, moved_ns) + PUNCTUAL_NS
                 if over and not _obeyed(story, pair_id, what) and (pair_id, what) not in found:
                     found.add((pair_id, what))
                     text = f"was unhedged for longer than {times} x {timing.leg_deadline_ms} ms"

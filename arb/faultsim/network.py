@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from arb.sandbox.world import REST_PREFIXES, WS_PATHS, HttpReply, SimWorld, WsTe
 from arb.venues.call import HttpRequest
 from arb.venues.transport.direct import Later
 from arb.venues.transport.http import AnswerLost, HttpAnswer, NeverSent
-from arb.venues.transport.network import SocketEnded
+from arb.venues.transport.network import NO_HEADERS, SocketEnded
 
 IDLE_MAX_NS = 3_600 * NS_PER_S
 HANDSHAKE_MS = (5, 40)
@@ -182,8 +182,8 @@ class MemoryNetwork:
         """Return a carrier of requests."""
         return MemoryTransport(self._network, self._life, self._clock)
 
-    async def dial(self, url: str) -> "MemorySocket":
-        """Open a websocket."""
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> "MemorySocket":
+        """Open a websocket; a sandbox has no headers of its own."""
         return await self._network.dial(url, self._life)
 
 

@@ -17,13 +17,15 @@ from arb.live.node import Node, OnLedgerState, Parts
 from arb.live.runner import Runner
 from arb.live.universe import books_of, universe_of
 from arb.store.journal import Journal
+from arb.store.journal_upkeep import Upkeep, story_kept
 from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
-from arb.venues.endpoints import Credentials, OrderEntry, VenueEndpoint, sandbox_access
+from arb.venues.endpoints import Credentials, OrderEntry, Site, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.network import Network
 
+NEWEST_ENTRIES, BLOCK_ENTRIES = 100, 50
 LAST_WRITES = 4
 """To find the ledger gone, to say so, to write it anew, to say that it is there again."""
 
@@ -48,7 +50,7 @@ class Process:
         self.up = asyncio.Event()
         """Set when the start is done."""
         self._plan = plan
-        self._access: dict[str, tuple[VenueEndpoint, Credentials]] = {
+        self._access: dict[str, tuple[Site, Credentials]] = {
             spec.name: sandbox_access(spec.name, announced["venues"][spec.name])
             for spec in TRADED
             if spec.name in announced["venues"]
@@ -65,6 +67,7 @@ class Process:
         self._watcher = watcher
         self._reserve = FaultyReserve(disk, true_ns)
         self._journal: Journal | None = None
+        self._upkeep: Upkeep | None = None
         self._ledger: FaultyLedger | None = None
         self._node: Node | None = None
 
@@ -82,6 +85,14 @@ class Process:
         """Start, trade, and wind down once the runner has finished; raises `VenueError` when a venue cannot be used."""
         journal = Journal.open(self._files.journal, self.clock, rng=self._rng, reserve=self._reserve)
         self._journal = self._reserve.journal = journal
+        # Of a journal as short as that of a simulation most is compressed all the same.
+        self._upkeep = Upkeep(
+            self._files.journal,
+            story_kept(self.clock, 0),
+            newest_entries=NEWEST_ENTRIES,
+            block_entries=BLOCK_ENTRIES,
+            least_entries=BLOCK_ENTRIES,
+        )
         node = self._node = Node(self._parts(journal))
         await node.start()
         self.up.set()
@@ -97,13 +108,23 @@ class Process:
         """Let go of the files, as the end of a process does; nothing more is written."""
         if self._ledger is not None:
             self._ledger.close()
+        if self._upkeep is not None:
+            self._upkeep.close()
         if self._journal is not None:
             self._journal.close()
 
+    async def _keep_small(self, journal: Journal) -> bool:
+        """Compress a piece of the journal, as a run does, but for the thread; return whether there was one."""
+        assert self._upkeep is not None
+        change = None if journal.reserve_touched else self._upkeep.due()
+        if change is not None:
+            journal.replace(change)
+        return change is not None
+
     def _parts(self, journal: Journal) -> Parts:
         gateways = {spec.name: self._gateway(spec) for spec in TRADED if spec.name in self._access}
-        simulated = FaultyJournal(journal, self._disk, self._reserve, self._life, self._watcher)
-        endpoints = {venue: endpoint for venue, (endpoint, _) in self._access.items()}
+        simulated = FaultyJournal(journal, self._disk, self._reserve, self._life, self._watcher, self._true_ns)
+        sites = {venue: site for venue, (site, _) in self._access.items()}
 
         def make_ledger(on_state: OnLedgerState) -> FaultyLedger:
             self._ledger = FaultyLedger(self._files, journal, self._disk, self._life, self._true_ns, on_state)
@@ -123,9 +144,10 @@ class Process:
             gateways=gateways,
             make_universe=universe_of,
             make_books=partial(books_of, timing=self._plan.timing),
-            make_feeds=partial(build_feeds, endpoints, clock=self.clock, rng=self._rng, network=self._network),
+            make_feeds=partial(build_feeds, sites, clock=self.clock, rng=self._rng, network=self._network),
             on_alert=lambda text: None,
             sync=simulated.sync,
+            upkeep=partial(self._keep_small, journal),
             halt_file_of=self._files.journal,
             # A switch cancels whatever rests on the account, so not where somebody else trades there.
             dedicated=frozenset() if self._plan.scarce else frozenset(gateways),
@@ -134,13 +156,13 @@ class Process:
 
     def _settings(self) -> EngineSettings:
         plan = self._plan
-        limits = GatewayLimits(hosts=(), symbols=())
+        limits = GatewayLimits(symbols=())
         return EngineSettings(
             limits=plan.limits,
             timing=plan.timing,
             repair=plan.repair,
             venues=tuple(
-                venue_profile(spec, self._entry(spec), limits.max_order_value_quote)
+                venue_profile(spec, self._entry(spec), limits.max_order_value_quote, limits.max_orders_per_minute)
                 for spec in TRADED
                 if spec.name in self._access
             ),
@@ -148,18 +170,18 @@ class Process:
         )
 
     def _gateway(self, spec: VenueSpec) -> VenueGateway:
-        endpoint, credentials = self._access[spec.name]
+        site, credentials = self._access[spec.name]
         # Questions are waited for less long than by default, so that less of the market has to be simulated.
         patience = GatewayTiming(
             place_timeout_s=self._plan.place_timeout_s, cancel_timeout_s=2.0, read_timeout_s=2.0, pace_timeout_s=5.0
         )
         return build_gateway(
             spec,
-            endpoint,
+            site,
             credentials,
             clock=self.clock,
             rng=self._rng,
-            limits=GatewayLimits(hosts=("127.0.0.1",), symbols=self._plan.symbols, timing=patience),
+            limits=GatewayLimits(symbols=self._plan.symbols, timing=patience),
             sandbox_id=self._sandbox_id,
             network=self._network,
             entry=self._entry(spec),

@@ -8,10 +8,8 @@ Beside it the judge of the threshold: what legs that fall short have cost, by th
 """
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -54,28 +52,31 @@ def profit_misstated(
 
 
 def opened_past_the_loss(journal: Path, most: Decimal) -> Iterator[str]:
-    """No pair opens once closed pairs have lost `most` quote, but within a new allowance; a simulated run is of one day."""
+    """No pair opens once closed pairs have lost `most` quote, but within a new allowance; a simulated run is of one day.
+
+    What a pair brought counts until it has ended again, where a late fill reopened it.
+    """
     booked: dict[int, int] = {}
     seen: set[int] = set()
     floor_e8, reached = -int(most.scaleb(8)), False
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
-        query = "SELECT type, payload FROM entries WHERE type IN ('Persist', 'ResumeAsked') ORDER BY id"
-        for kind, payload in connection.execute(query):
-            message = json.loads(payload)
-            if kind == "ResumeAsked":
-                if message.get("allow_loss") is not None:
-                    floor_e8, reached = sum(booked.values()) - int(Decimal(message["allow_loss"]).scaleb(8)), False
-                continue
-            row: Row = message["record"]
-            if row["type"] != "PairRecord":
-                continue
-            opens = row["kind"] == "arb" and row["opportunity_id"] is not None and row["id"] not in seen
-            if opens and reached:
-                yield f"opened: pair {row['id']}, after {sum(booked.values())}e-8 at the most {floor_e8}e-8"
-            seen.add(row["id"])
-            ended = row["waterfall"] if row["state"] in ("completed", "unwound", "carried") else None
-            booked[row["id"]] = ended["realised_net_e8"] if ended else 0
-            reached = reached or sum(booked.values()) <= floor_e8
+    for _, _, kind, payload in entries_of(journal):
+        if kind not in ("Persist", "ResumeAsked"):
+            continue
+        message = json.loads(payload)
+        if kind == "ResumeAsked":
+            if message.get("allow_loss") is not None:
+                floor_e8, reached = sum(booked.values()) - int(Decimal(message["allow_loss"]).scaleb(8)), False
+            continue
+        row: Row = message["record"]
+        if row["type"] != "PairRecord":
+            continue
+        opens = row["kind"] == "arb" and row["opportunity_id"] is not None and row["id"] not in seen
+        if opens and reached:
+            yield f"opened: pair {row['id']}, after {sum(booked.values())}e-8 at the most {floor_e8}e-8"
+        seen.add(row["id"])
+        if row["state"] in ("completed", "unwound", "carried") and row["waterfall"]:
+            booked[row["id"]] = row["waterfall"]["realised_net_e8"]
+        reached = reached or sum(booked.values()) <= floor_e8
 
 
 def _moved(truth: dict[str, Any], orders: list[Row]) -> dict[tuple[int | None, str], Decimal]:
@@ -104,9 +105,8 @@ def _other_fees(orders: list[Row], fills: list[Row]) -> dict[int, Decimal]:
 
 def _taken_over(journal: Path) -> Iterator[tuple[int, tuple[Decimal, Decimal]]]:
     """Yield, by pair, the base that a plan without legs sets out to trade away, and the quote it was booked at."""
-    query = "SELECT payload FROM entries WHERE type = 'Persist' AND payload LIKE '%\"PlanRecord\"%' ORDER BY id"
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
-        for (payload,) in connection.execute(query):
+    for _, _, kind, payload in entries_of(journal):
+        if kind == "Persist" and '"PlanRecord"' in payload:
             plan = json.loads(payload)["record"]
             if plan["type"] == "PlanRecord":
                 yield plan["pair_id"], (Decimal(plan["residual"]), Decimal(plan["residual"]) * Decimal(plan["mark"]))

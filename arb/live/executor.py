@@ -67,6 +67,8 @@ class Executor:
         # In the order in which they began, as a set of tasks is not: the events of a stop must come in a repeatable order.
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        # The engine's own timers that have not fired, by their text.
+        self._set: dict[str, SetTimer] = {}
         self._asking_balances: set[str] = set()
         self._balances_again: set[str] = set()
 
@@ -105,6 +107,7 @@ class Executor:
         for handle in self._timers.values():
             handle.cancel()
         self._timers.clear()
+        self._set.clear()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -320,9 +323,19 @@ class Executor:
 
     # Timers.
 
+    def clock_moved(self) -> None:
+        """Let the engine's timers fire at their instants by our clock, which has just been moved."""
+        for command in list(self._set.values()):
+            self._set_timer(command)
+
     def _set_timer(self, command: SetTimer) -> None:
+        def fire() -> None:
+            del self._set[command.timer]
+            self._emit(TimerFired(timer=command.timer))
+
+        self._set[command.timer] = command
         delay_s = max(0.0, (command.at_ns - self._clock.wall_ns()) / NS_PER_S)
-        self._later(f"timer {command.timer}", delay_s, lambda: self._emit(TimerFired(timer=command.timer)))
+        self._later(f"timer {command.timer}", delay_s, fire)
 
     def _later(self, name: str, delay_s: float, act: Callable[[], None]) -> None:
         before = self._timers.pop(name, None)

@@ -10,6 +10,8 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,15 +24,16 @@ from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
+    ClockAnchored,
     ExpiryProved,
     HaltAsked,
-    InstrumentListed,
     RunEnded,
     RunStarted,
     ShutdownAsked,
     StoreStateChanged,
     TroubleReported,
     VenueArrived,
+    VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind
 from arb.core.state import EngineSettings
@@ -41,8 +44,18 @@ from arb.live.control import read_halt_file
 from arb.live.executor import Executor
 from arb.live.left_behind import Recoverable, left_open, present_accounts, restored_from, restored_on
 from arb.live.runner import JournalWriter, LedgerWriter, Runner, TapeWriter
-from arb.live.tasks import DeadManSwitch, DropCounter, keep_clock, keep_counted, keep_rules, keep_synced, poll_halt_file
+from arb.live.tasks import (
+    DeadManSwitch,
+    DropCounter,
+    keep_clock,
+    keep_counted,
+    keep_rules,
+    keep_small,
+    keep_synced,
+    poll_halt_file,
+)
 from arb.live.universe import Universe, joining
+from arb.live.untraded import UntradedSymbols
 from arb.market.ids import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import JournalState
@@ -82,7 +95,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     `shift` moves `clock`; None: its time is not ours to set. `symbols`: what may be traded at each venue. `waits_for_venues`: a
     start goes on with fewer than two venues, though nothing is open. `make_universe` says which of the listed instruments are
     traded (and may be at absent venues), `make_books` reads their frames, `make_feeds` brings the frames. `sync` makes the
-    journal survive a power cut; None: nobody need. `halt_file_of`: the journal beside which a halt file may lie; None: there is
+    journal survive a power cut; None: nobody need. `upkeep` does a piece of what keeps the journal small and says whether there
+    was one; None: it may grow. `halt_file_of`: the journal beside which a halt file may lie; None: there is
     none. `dropped`: how many untraded opportunities the ledger could not take so far. `dedicated`: venues whose accounts are
     nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `view`: what shows the run,
     and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given
@@ -107,13 +121,14 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     dropped: Callable[[], int] = int
     waits_for_venues: bool = False
     sync: Callable[[], Awaitable[None]] | None = None
+    upkeep: Callable[[], Awaitable[bool]] | None = None
     halt_file_of: Path | None = None
     dedicated: frozenset[str] = frozenset()
     tape: Tape | None = None
     jobs: Callable[["Node"], Iterable[Job]] = lambda _: ()
     view: Callable[["Node"], Job] | None = None
     ledger_blocked: str | None = None
-    claim: Callable[[Iterable[str]], None] = lambda _: None
+    claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
 
 
 class Node:
@@ -133,6 +148,7 @@ class Node:
         self._arrivals: Arrivals
         self._absent: dict[str, str] = {}  # by venue, why it did not answer at the start
         self._former: dict[str, str] = {}  # former account names, each with the present one
+        self._untraded = UntradedSymbols(parts.symbols, parts.gateways)
 
     async def start(self) -> None:
         """Ask the venues that are not down what they list and hold, and recover what the journal left open.
@@ -155,10 +171,14 @@ class Node:
         state = restored_on(parts.journal, parts.gateways.values(), parts.clock.wall_ns())
         self._former = state.former_accounts
         accounts = present_accounts(parts.gateways, self._former)
-        parts.claim(accounts.values())
-        universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
+        if parts.claim is not None:
+            await parts.claim(accounts.values())
+        with self._untraded.explained(listed, self._absent):
+            universe = parts.make_universe(listed, {venue: parts.symbols[venue] for venue in self._absent})
         books = parts.make_books(universe)
         self.engine = Engine(parts.settings, books)
+        for gateway in parts.gateways.values():
+            gateway.value_sales(lambda symbol: self.engine.state.sale_price(symbol, parts.clock.wall_ns()))
         self.engine.load(restored := restored_from(state))
         self._join()
         self.joined = True
@@ -173,6 +193,7 @@ class Node:
             parts.tape.begin(head, parts.clock.wall_ns())
         self._feeds.update(parts.make_feeds(books, self.runner.on_frame, self.runner.emit))
         self._begin(universe, state, accounts)
+        self._untraded.say(listed, self._absent, self.runner.take)
         await self._ask_first(present, clocks)
 
     async def trade(self, until: Coroutine[Any, Any, int]) -> int:
@@ -238,8 +259,8 @@ class Node:
         )
         if parts.ledger_blocked is not None:
             take(StoreStateChanged(store="ledger", blocked=True, cause=parts.ledger_blocked))
-        for instrument in universe.instruments:
-            take(InstrumentListed(instrument=instrument))
+        for venue, listed in groupby(universe.instruments, attrgetter("venue")):
+            take(VenueListed(venue=venue, instruments=tuple(listed)))
         reason = None if parts.halt_file_of is None else read_halt_file(parts.halt_file_of)
         if reason is not None:
             take(HaltAsked(reason=reason))
@@ -265,13 +286,20 @@ class Node:
                 yield from self._jobs_at(venue, [name for name, feed in self._feeds.items() if feed.venue == venue])
         if parts.sync is not None:
             yield self._kept_up("the journal's fsync", partial(keep_synced, parts.sync, self.runner.on_synced))
-        yield self._kept_up("our clock", partial(self._anchor.keep, parts.gateways.values(), emit))
+        if parts.upkeep is not None:
+            yield self._kept_up("the journal's upkeep", partial(keep_small, parts.upkeep))
+        yield self._kept_up("our clock", partial(self._anchor.keep, parts.gateways.values(), self._on_clock))
         if parts.halt_file_of is not None:
             yield self._kept_up("the halt file", partial(poll_halt_file, parts.halt_file_of, emit))
         yield self._kept_up("the count of dropped opportunities", partial(keep_counted, self._drops, emit))
         if parts.view is not None:
             yield self._shown(parts.view(self))
         yield from (self._guarded(job) for job in parts.jobs(self))
+
+    def _on_clock(self, event: AnyEvent) -> None:
+        self.runner.emit(event)
+        if isinstance(event, ClockAnchored):
+            self._executor.clock_moved()
 
     def _jobs_at(self, venue: str, connections: Iterable[str]) -> Iterable[Job]:
         """Yield what keeps up one venue, and these of its public connections."""
@@ -291,7 +319,10 @@ class Node:
         One that cannot be used stays out, and an incident says why: with the others it goes on.
         """
         try:
-            connections = self._join_venue(venue, await self._arrivals.later(venue))
+            instruments = await self._arrivals.later(venue)
+            if self._parts.claim is not None:
+                await self._parts.claim((self._account_at(venue),))
+            connections = self._join_venue(venue, instruments)
             gateways = [self._parts.gateways[venue]]
             await self._ask_first(gateways, await compared(gateways))
         except InvariantError as error:
@@ -304,24 +335,28 @@ class Node:
             return self.runner.emit(TroubleReported(kind=kind, text=text))
         await asyncio.gather(*self._jobs_at(venue, connections))
 
+    def _account_at(self, venue: str) -> str:
+        """Return the account of a venue that answers, by its present name."""
+        gateway = self._parts.gateways[venue]
+        self._former = present_names(self._former, dict.fromkeys(gateway.former_ids, gateway.account_id))
+        return present_accounts({venue: gateway}, self._former)[venue]
+
     def _join_venue(self, venue: str, instruments: tuple[Instrument, ...]) -> Iterable[str]:
         """Let the engine take in a venue that answers; return its public connections."""
-        gateway, state = self._parts.gateways[venue], self.engine.state
-        self._former = present_names(self._former, dict.fromkeys(gateway.former_ids, gateway.account_id))
-        account_id = present_accounts({venue: gateway}, self._former)[venue]
-        self._parts.claim((account_id,))
+        state = self.engine.state
         awaited = [symbol for other in state.absent if other != venue for symbol in self._parts.symbols[other]]
         connections = joining(instruments, state.instruments.values(), awaited)
         carried = {native for natives in connections.values() for native in natives}
         self.runner.take(
             VenueArrived(
                 venue=venue,
-                account_id=account_id,
+                account_id=self._account_at(venue),
                 former_account_ids=self._former,
                 instruments=tuple(one for one in instruments if one.native_symbol in carried),
                 connections=connections,
             )
         )
+        self._untraded.say(instruments, state.absent, self.runner.take)
         for name, natives in connections.items():
             for native in natives:
                 self._feeds[name].add_book(native)

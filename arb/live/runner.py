@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 
 from arb.clock import NS_PER_MS, Clock
-from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, divide
+from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, RequestBook, divide
 from arb.core.engine import Engine
 from arb.core.events import (
     NOT_JOURNALLED,
@@ -125,6 +125,8 @@ class Runner:
         result = self.engine.on_frame(connection, received_ns, raw)
         for resync in result.resyncs:
             self._feeds[connection].resync(resync.native_symbol)
+        if result.notice is not None:
+            self._feeds[connection].on_notice(result.notice)
         if result.finer:
             text = (
                 f"{result.finer} at {connection} has levels finer than its listed steps allow for: they are kept exactly and "
@@ -253,12 +255,16 @@ class Runner:
 
     def _perform(self, commands: tuple[AnyCommand, ...]) -> None:
         for part in divide(commands):  # orders first
-            outward = tuple(command for command in part if not isinstance(command, Persist | Alert | Finish))
+            outward = tuple(
+                command for command in part if not isinstance(command, Persist | Alert | Finish | RequestBook)
+            )
             if outward:
                 self._executor.perform(outward)
         for command in commands:
             if isinstance(command, Alert):
                 self._alert(command.text)
+            elif isinstance(command, RequestBook):
+                self._feeds[command.connection].resync(command.native_symbol)
             elif isinstance(command, Finish):
                 self.finished.set()
 

@@ -7,6 +7,7 @@ from arb.clock import NS_PER_MS
 from arb.core.books import Connection
 from arb.core.engine import Engine
 from arb.core.incidents import HaltReason
+from arb.core.opportunities.episodes import Route
 from arb.core.records import PairKind, PairState
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain
@@ -92,11 +93,13 @@ def summarise(
         "frames": state.books.frames,
         "book_updates": state.books.updates,
         "opportunities": tally.opportunities,
+        "not_taken": dict(sorted(tally.not_taken.items())),
         "dropped_opportunities": dropped_opportunities,
         "pairs": pairs,
         "orders": tally.orders,
         "fills": tally.fills,
         "net": {asset: plain(amount) for asset, amount in sorted(net.items())},
+        "unproved": unproved(engine),
         "fees": {asset: plain(amount) for asset, amount in sorted(tally.fees.items())},
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
@@ -134,15 +137,23 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "pairs": {"opened": state.tally.opened}
         | {str(pair_state): state.tally.closed[pair_state] for pair_state in PairState},
         "net": {asset: plain(amount) for asset, amount in sorted(state.tally.net.items())},
+        "unproved": unproved(engine),
         "fees": {asset: plain(amount) for asset, amount in sorted(state.tally.fees.items())},
         "opportunities": state.tally.opportunities,
-        "refusals": dict(state.tally.refusals.most_common(5)),
+        "not_taken": dict(state.tally.not_taken.most_common()),
         "orders": state.tally.orders,
         "fills": state.tally.fills,
         "frames": state.books.frames,
         "incidents": state.tally.incidents,
         "blocked": dict(state.store_blocked),
     }
+
+
+def unproved(engine: Engine) -> dict[str, Any]:
+    """Return what pairs made whose coins are not proved to be the same at both venues: it is in no other sum."""
+    tally = engine.state.tally
+    net = {asset: plain(amount) for asset, amount in sorted(tally.unproved_net.items())}
+    return {"pairs": tally.unproved_pairs, "net": net}
 
 
 def late_legs(engine: Engine) -> list[dict[str, Any]]:
@@ -154,7 +165,10 @@ def late_legs(engine: Engine) -> list[dict[str, Any]]:
 
 
 def best_edges(engine: Engine) -> list[dict[str, Any]]:
-    """Return, per symbol, the route whose best quotes leave the most after both taker fees, best first."""
+    """Return, per symbol, the route whose best quotes leave the most after both taker fees, best first.
+
+    Those whose coins are not proved to be the same at both venues stand behind all others, with their `identity`.
+    """
     state, best = engine.state, []
     for symbol in sorted({symbol for _, symbol in state.instruments}):
         routes = [
@@ -165,8 +179,18 @@ def best_edges(engine: Engine) -> list[dict[str, Any]]:
         ]
         if routes:
             edge, buy, sell = max(routes)
-            best.append({"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))})
-    return sorted(best, key=lambda row: -Decimal(row["edge_bps"]))
+            row = {"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))}
+            best.append(row | _identity(engine, (symbol, buy, sell)))
+    return sorted(best, key=lambda row: ("identity" in row, -Decimal(row["edge_bps"])))
+
+
+def _identity(engine: Engine, route: Route) -> dict[str, str]:
+    """Return the mark of a route whose coins are not proved to be the same at both venues; nothing for any other."""
+    return _marked(engine.state.identities.mark(route))
+
+
+def _marked(identity: str | None) -> dict[str, str]:
+    return {} if identity is None else {"identity": identity}
 
 
 def _top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal | None:
@@ -231,7 +255,7 @@ def _why_not(engine: Engine, venue: str, now_ns: int) -> str | None:
 
 def _pair(pair: Any, now_ns: int) -> dict[str, Any]:
     plan = pair.plan
-    return {
+    shown = {
         "id": pair.id,
         "symbol": plan.symbol,
         "buy": plan.buy_venue,
@@ -241,3 +265,4 @@ def _pair(pair: Any, now_ns: int) -> dict[str, Any]:
         "expected_net": plain(plan.net.quantize(Decimal("1e-8"))),
         "age_ms": (now_ns - pair.decided_ns) // NS_PER_MS,
     }
+    return shown | _marked(pair.identity)

@@ -75,7 +75,7 @@ class Taping:
 
     def event(self, event: AnyEvent) -> None:
         """Append one event, stamped with its number and instant."""
-        self._put((event.seq, event.t_ns, getattr(event, "venue", ""), event), EVENT_BYTES)
+        self._put((event.seq, event.t_ns, getattr(event, "venue", None) or "", event), EVENT_BYTES)
 
     def close(self) -> None:
         """Write what waits and end the tape; one on which nothing stands is removed. A second call changes nothing."""

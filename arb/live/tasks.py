@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import ClockSuspected, HaltAsked, InstrumentListed, TroubleReported
+from arb.core.events import ClockSuspected, HaltAsked, InstrumentListed, InstrumentUnlisted, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.errors import StoreError, VenueError
 from arb.live.control import HALT_POLL_S, read_halt_file
@@ -24,6 +24,10 @@ CLOCK_AGAIN_S = 1.0
 COUNT_EVERY_S = 60.0
 RULES_POLL_S = 1.0
 """How soon rules are read that a refusal showed to be out of date."""
+UPKEEP_EVERY_S = 1.0
+UPKEEP_SOON_S = 0.05
+"""How soon a piece of upkeep follows another: 0.5 GB of journal take some minutes, and nobody waits for it."""
+UPKEEP_RETRY_S = 60.0
 SYNC_EVERY_S = 0.2
 """A power cut may cost the journal's last 250 ms at most: this, and the time an fsync takes."""
 DEAD_MAN_CHECK_S = 0.25
@@ -61,14 +65,19 @@ async def keep_rules(
 
     `awaited`: the symbols that wait for their rules; these are read soon, and reported as they are. As long as that changes
     nothing, each such reading comes twice as late after the one before, for the venue goes by rules that it does not list.
+    A symbol that a listing does not hold, or not legibly, is reported once, and as it reads when it is back.
     """
     reported = {instrument.symbol: instrument for instrument in instruments}
+    unlisted: set[str] = set()
     poll_s = min(every_s, RULES_POLL_S)
     since_s, soon_s = 0.0, RULES_POLL_S
+    asked: frozenset[str] = frozenset()
     while True:
         await asyncio.sleep(poll_s)
         since_s += poll_s
-        asked = frozenset(awaited())
+        before_asked, asked = asked, frozenset(awaited())
+        if asked - before_asked:
+            soon_s = RULES_POLL_S
         if since_s < (min(soon_s, every_s) if asked else every_s):
             continue
         since_s, soon_s = 0.0, soon_s * 2 if asked else RULES_POLL_S
@@ -77,10 +86,14 @@ async def keep_rules(
         except VenueError as error:
             log.warning("rules of %s not read: %s", gateway.venue, error)
             continue
+        missing = reported.keys() - {read.symbol for read in listed}
+        for symbol in sorted(missing - unlisted):
+            listener(InstrumentUnlisted(venue=gateway.venue, symbol=symbol))
+        back, unlisted = unlisted - missing, missing
         for read in listed:
             before = reported[read.symbol]
             now = _with_fees(read, before)
-            if now != before or read.symbol in asked:
+            if now != before or read.symbol in asked | back:
                 reported[read.symbol] = now
                 listener(InstrumentListed(instrument=now))
             if now != before:
@@ -112,6 +125,20 @@ async def keep_synced(sync: Callable[[], Awaitable[None]], on_synced: Callable[[
             if healthy:
                 on_synced(str(error))
             healthy = False
+
+
+async def keep_small(upkeep: Callable[[], Awaitable[bool]]) -> None:
+    """Keep the journal small, a piece at a time; `upkeep` says whether there was one, and raises `StoreError`.
+
+    It is no reason to stop trading where that fails: the journal only grows.
+    """
+    while True:
+        try:
+            pause_s = UPKEEP_SOON_S if await upkeep() else UPKEEP_EVERY_S
+        except StoreError as error:
+            log.warning("upkeep: %s", error)
+            pause_s = UPKEEP_RETRY_S
+        await asyncio.sleep(pause_s)
 
 
 class DropCounter:

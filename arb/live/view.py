@@ -23,6 +23,7 @@ REFRESH_S = 0.25
 LINE_EVERY_S = 5.0
 EDGES_SHOWN = 6
 PAIRS_SHOWN = 8
+REASONS_SHOWN = 5
 
 
 async def show_live(engine: Engine, clock: Clock, db: str, mark: str) -> None:
@@ -49,16 +50,17 @@ def line(state: dict[str, Any], mark: str = "") -> str:
     """Return the state in one line: the run's mark, if it has one, and exposure first."""
     pairs = state["pairs"]
     oldest = state["unhedged"][0]["age_ms"] if state["unhedged"] else 0
-    net = ", ".join(f"{_money(amount)} {asset}" for asset, amount in state["net"].items()) or "0"
+    net = _net(state)
     live = " ".join(f"{venue['venue']} {venue['books']}" for venue in state["venues"])
     halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
     halted += "".join(f" | {store} blocked: {cause}" for store, cause in state["blocked"].items())
     halted += "".join(f" | {_stopped(leg)}" for leg in state["late_legs"])
     halted += "".join(f" | {venue['venue']}: {venue['halted']}" for venue in state["venues"] if venue["barred"])
+    not_taken = sum(state["not_taken"].values())
     return (
         f"{mark}{' | ' * bool(mark)}unhedged {_money(state['unhedged_notional'])} ({oldest} ms){halted} | books {live} | "
-        f"pairs {pairs['opened']} opened, "
-        f"{pairs['completed']} completed, {pairs['unwound']} unwound, {len(state['open_pairs'])} open | net {net}"
+        f"pairs {pairs['opened']} opened, {pairs['completed']} completed, {pairs['unwound']} unwound, "
+        f"{len(state['open_pairs'])} open | opportunities {state['opportunities']}, {not_taken} not taken | net {net}"
     )
 
 
@@ -117,8 +119,22 @@ def _edges(state: dict[str, Any]) -> Table:
     table = _table("best edge", "buy at", "sell at", "net bps")
     for edge in state["edges"][:EDGES_SHOWN]:
         style = "green" if not edge["edge_bps"].startswith("-") else "dim"
-        _row(table, edge["symbol"], edge["buy"], edge["sell"], f"{Decimal(edge['edge_bps']):+.2f}", style=style)
+        _row(table, _marked(edge), edge["buy"], edge["sell"], f"{Decimal(edge['edge_bps']):+.2f}", style=style)
     return table
+
+
+def _marked(row: dict[str, Any]) -> str:
+    """Return the symbol of an edge or a pair, with what is known against its coins being the same at both venues."""
+    return f"{row['symbol']} ({row['identity']})" if "identity" in row else str(row["symbol"])
+
+
+def _net(state: dict[str, Any]) -> str:
+    """Return the net, and beside it what pairs of unproved coins made, which it does not hold."""
+    made = state["unproved"]
+    net, apart = (", ".join(f"{_money(amount)} {asset}" for asset, amount in of["net"].items()) for of in (state, made))
+    return (net or "0") + (
+        f" (and {apart} in {made['pairs']} pairs of unproved coins, not summed)" if made["pairs"] else ""
+    )
 
 
 def _pairs(state: dict[str, Any]) -> Table:
@@ -126,7 +142,7 @@ def _pairs(state: dict[str, Any]) -> Table:
     for pair in state["open_pairs"][:PAIRS_SHOWN]:
         _row(
             table,
-            pair["symbol"],
+            _marked(pair),
             pair["buy"],
             pair["sell"],
             pair["size"],
@@ -141,9 +157,9 @@ def _pairs(state: dict[str, Any]) -> Table:
 
 def _profit(state: dict[str, Any], db: str) -> Text:
     pairs = state["pairs"]
-    net = ", ".join(f"{_money(amount)} {asset}" for asset, amount in state["net"].items()) or "0"
-    refused = ", ".join(f"{reason} {count}" for reason, count in state["refusals"].items())
-    text = Text(f"net {net}", style="bold")
+    shown = list(state["not_taken"].items())[:REASONS_SHOWN]
+    not_taken = ", ".join(f"{reason} {count}" for reason, count in shown)
+    text = Text(f"net {_net(state)}", style="bold")
     text.append(
         f"   pairs {pairs['opened']}: {pairs['completed']} completed, {pairs['unwound']} unwound, "
         f"{len(state['open_pairs'])} open   orders {state['orders']}   fills {state['fills']}   "
@@ -154,7 +170,7 @@ def _profit(state: dict[str, Any], db: str) -> Text:
     parts = "".join(f", {venue} {_money(amount)}" for venue, amount in exposed["by_venue"].items())
     text.append(
         f"\nunhedged today, quote x s: {_money(exposed['quote_s'])} of {_money(exposed['limit_quote_s'])}{parts}"
-        f"\nnot taken: {refused or '-'}\nledger {db}",
+        f"\nopportunities {state['opportunities']}, not taken: {not_taken or '-'}\nledger {db}",
         style="dim not bold",
     )
     return text

@@ -179,8 +179,10 @@ class PlainBook:
         if not depth_max:
             return
         bids, asks = self.bids, self.asks
-        while len(bids.prices) > depth_max:
-            del bids.sizes[bids.prices.pop(0)]
+        if (beyond := len(bids.prices) - depth_max) > 0:
+            for price in bids.prices[:beyond]:
+                del bids.sizes[price]
+            del bids.prices[:beyond]
         while len(asks.prices) > depth_max:
             del asks.sizes[asks.prices.pop()]
 

@@ -5,8 +5,13 @@ from enum import StrEnum
 
 import msgspec
 
+from arb.clock import NS_PER_S
 from arb.market.scale import Scale, to_int
 from arb.market.symbol import Symbol
+
+ENDS_MARGIN_S = 3600
+"""So long before the announced end of trade nothing opens: books thin out and are withdrawn, and what a pair leaves behind, an
+inventory that it moved or an exit that waits for its price, must be sold there in time."""
 
 
 class FeeIn(StrEnum):
@@ -23,6 +28,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     `tick` and `lot` are the smallest price and size steps, > 0. `min_size` is in base, `min_notional` in quote;
     0 means no minimum. `taker_fee` and `maker_fee` are ratios in [-0.01, 0.05], positive when paid, read from the
     account and never from the listing; `None` means not known yet (reason `fee_unknown`).
+
+    `ends_ns`: when trade in it is announced to end; None: nothing is announced. `changes_ns`: the instants at which rules of it
+    are announced to change, past ones perhaps among them. Both are Unix nanoseconds of the venue's clock.
     """
 
     venue: str
@@ -38,6 +46,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     max_size: Decimal | None = None
     price_band: Decimal | None = None
     tradable: bool = True
+    ends_ns: int | None = None
+    changes_ns: tuple[int, ...] = ()
 
     @property
     def base(self) -> str:
@@ -48,6 +58,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def quote(self) -> str:
         """Return the asset that prices are in."""
         return Symbol.of(self.symbol).quote
+
+    def ends_soon(self, now_ns: int) -> bool:
+        """Return whether trade in it ends within `ENDS_MARGIN_S`, or has ended."""
+        return self.ends_ns is not None and now_ns >= self.ends_ns - ENDS_MARGIN_S * NS_PER_S
 
     def tick_int(self, scale: Scale) -> int:
         """Return the tick on `scale`."""

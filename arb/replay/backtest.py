@@ -19,6 +19,7 @@ from arb.errors import EXIT_OK, StoreError
 from arb.live.node import Journal, Node, Parts
 from arb.live.runner import LedgerWriter
 from arb.live.universe import Universe
+from arb.market.feed import Notice
 from arb.market.instrument import Instrument
 from arb.replay.captured import Capture
 from arb.replay.feeds import CapturedFeed, captured_books
@@ -144,6 +145,9 @@ class _TapeFeed:
     def retire_book(self, native_symbol: str) -> None:
         """Change nothing: the tape shows what it shows."""
 
+    def on_notice(self, notice: Notice) -> None:
+        """Change nothing: whoever recorded the tape has answered."""
+
     def unread(self) -> bool:
         """Return False: all frames of an instant arrive together."""
         return False
@@ -248,12 +252,13 @@ class CapturedSource:
 
     def __init__(self, venue: str, listed: tuple[Instrument, ...], offset_ns: Callable[[], int]) -> None:
         self._venue = venue
-        self._listed = listed
+        self.listed = frozenset(instrument.symbol for instrument in listed)
         self.offset_ns = offset_ns
+        self._instruments = listed
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that the capture shows."""
-        return tuple(instrument for instrument in self._listed if instrument.symbol in symbols)
+        return tuple(instrument for instrument in self._instruments if instrument.symbol in symbols)
 
     async def measure_clock(self) -> ClockMeasured:
         """Return what is known of the venue's clock; no question is asked, so nothing is added to the error."""

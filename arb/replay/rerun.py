@@ -20,6 +20,7 @@ from arb.core.events import (
     QueueDrained,
     RunStarted,
     StoreStateChanged,
+    VenueListed,
 )
 from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord, OrderRecord
 from arb.errors import StoreError
@@ -63,6 +64,8 @@ def read_prologue(lines: Iterator[TapeLine]) -> Prologue:
             started = event
         elif isinstance(event, InstrumentListed):
             instruments.append(event.instrument)
+        elif isinstance(event, VenueListed):
+            instruments += event.instruments
         elif not isinstance(event, StoreStateChanged):  # a ledger that takes no rows is said before the instruments
             break
     if started is None:

@@ -20,7 +20,10 @@ QUOTE_E8 = "1e-8 of the quote, exact"
 TERMS = WATERFALL
 UNITS = {
     **dict.fromkeys(("id", "run_id", "pair_trade_id"), "row id in the ledger; 0 for none"),
-    **dict.fromkeys(("decided_ns", "closed_ns", "opened_ns", "event_ns", "ns"), "ns since 1970, UTC, exact"),
+    **dict.fromkeys(
+        ("decided_ns", "closed_ns", "opened_ns", "event_ns", "started_ns", "until_ns", "ns"),
+        "ns since 1970, UTC, exact",
+    ),
     **dict.fromkeys(("duration_ms", "send_ms", "ack_ms", "fill_ms", "send_skew_ms", "fill_skew_ms"), "ms"),
     **dict.fromkeys((*TERMS, "best_net_e8", "fee_quote_value_e8", "net_e8"), QUOTE_E8),
     **dict.fromkeys(("edge_bps", "best_edge_bps", "slippage_bps", "min_edge_bps"), "bps (1/100 of a percent)"),
@@ -60,6 +63,11 @@ def episodes(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
 def executions(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
     """Load fills, foreign ones too: price in quote per base, size in base, fee in `fee_currency` and in quote."""
     return _frame(_reader(db_url, since_ns).executions())
+
+
+def runs(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:
+    """Load the time traded: from when until when each run lasted; one that was killed until its last row."""
+    return _frame(_reader(db_url, since_ns).runs())
 
 
 def holdings(db_url: str | None = None, *, since_ns: int = 0) -> DataFrame:

@@ -1,4 +1,6 @@
-"""Percentiles, bins, choices of rows, and what another threshold would have earned. Floats rank and draw; money is exact.
+"""Percentiles, bins, choices of rows, time traded, and what another threshold would have earned.
+
+Floats rank and draw; money is exact.
 
 Of a threshold, the pairs that stay are counted with what they really earned. What a higher one would have freed
 (balances, books that were not yet swept, rate budget) is not counted, nor what a lower one would have added: nobody
@@ -57,6 +59,31 @@ def of_quote(columns: Columns, quote: str | None) -> tuple[Columns, str]:
 def chosen_rows(columns: Columns, mask: Mask) -> Columns:
     """Return the rows where `mask` holds."""
     return {name: column[mask] for name, column in columns.items()}
+
+
+def run_ns(runs: Columns, first_ns: int = 0, last_ns: int = 2**62) -> int:
+    """Return for how long runs lasted between two instants: the time traded, without that in which nothing ran."""
+    begins, ends = np.maximum(runs["started_ns"], first_ns), np.minimum(runs["until_ns"], last_ns)
+    return whole_sum(np.maximum(ends - begins, 0))
+
+
+def stretches(runs: Columns, first_ns: int, last_ns: int, *, most: int = 100) -> list[tuple[int, int]]:
+    """Return from when until when something ran, for a figure of rows from first to last: at least one stretch, and few.
+
+    A gap too small to be seen is none. The first row and the last, which may be a venue's instants, always lie in a stretch.
+    """
+    smallest_ns = (last_ns - first_ns) // most
+    found: list[tuple[int, int]] = []
+    for begin, end in zip(runs["started_ns"].tolist(), runs["until_ns"].tolist(), strict=True):
+        if end < first_ns or begin > last_ns:
+            continue
+        if found and begin - found[-1][1] <= smallest_ns:
+            begin = found.pop()[0]
+        found.append((max(begin, first_ns), min(end, last_ns)))
+    found = found or [(first_ns, last_ns)]
+    found[0] = first_ns, found[0][1]
+    found[-1] = found[-1][0], last_ns
+    return found
 
 
 _DAY_S = 86_400

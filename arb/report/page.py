@@ -15,7 +15,7 @@ import numpy as np
 from arb.report import page_tables, plots
 from arb.report.style import DARK, LIGHT, Sheet, painted, to_svg
 from arb.report.summary import Sources, summarise
-from arb.report.text import Html, count, element, joined, money, number, percent
+from arb.report.text import Html, count, drawn, element, joined, money, number, percent, span
 
 
 def _palette(shades: dict[str, str]) -> str:
@@ -99,16 +99,16 @@ def render(sources: Sources) -> str:
 
 def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callable[[str], list[Html]]]]:
     """Return the sections: each a title, and what stands under it for one quote."""
-    trades, legs, episodes = sources.trades, sources.legs, sources.episodes
+    trades, legs, episodes, runs = sources.trades, sources.legs, sources.episodes, sources.runs
     show = page_tables
     return [
         (
             "What was earned",
             lambda quote: [
-                _figure(plots.earnings(trades, quote)),
+                _figure(plots.earnings(trades, runs, quote)),
                 _figure(plots.waterfall(trades, quote)),
                 show.waterfall(facts, quote),
-                _figure(plots.pnl(trades, quote)),
+                _figure(plots.pnl(trades, runs, quote)),
                 show.days(facts, quote),
             ],
         ),
@@ -117,6 +117,7 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
             lambda quote: [
                 _figure(plots.places(trades, quote)),
                 show.venue_pairs(facts, quote),
+                show.unproved(facts, quote),
                 _figure(plots.pair_results(trades, quote)),
             ],
         ),
@@ -125,7 +126,7 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
             lambda quote: [
                 _figure(plots.lifetimes(episodes, legs, quote)),
                 _figure(plots.edges(episodes, quote)),
-                _figure(plots.on_offer(episodes, quote)),
+                _figure(plots.on_offer(episodes, runs, quote)),
                 _figure(plots.reasons(episodes, quote)),
                 show.reasons(facts, quote),
                 _figure(plots.thresholds(trades, episodes, quote)),
@@ -145,8 +146,8 @@ def _contents(sources: Sources, facts: dict[str, Any]) -> list[tuple[str, Callab
         (
             "Inventory and exposure",
             lambda quote: [
-                _figure(plots.inventory(sources.executions, quote)),
-                _figure(plots.exposure(trades, quote)),
+                _figure(plots.inventory(sources.executions, runs, quote)),
+                _figure(plots.exposure(trades, runs, quote)),
             ],
         ),
         ("Venues, fees and balances", lambda _: [show.execution(facts), show.fees(facts), show.moved(facts)]),
@@ -174,7 +175,7 @@ def _anchor(title: str) -> str:
 def _figure(figure: Sheet) -> Html:
     if figure.empty:
         return element("p", figure.finding, class_="none")
-    drawing = Html(painted(to_svg(figure, headline=False)))
+    drawing = drawn(painted(to_svg(figure, headline=False)))
     return element(
         "figure",
         element("figcaption", figure.finding),
@@ -198,6 +199,7 @@ def _source(facts: dict[str, Any]) -> Html:
     words = [str(facts["db"]), f"{count(len(runs), 'run')} ({', '.join(modes)})" if runs else "no run yet"]
     if facts["from_ns"] is not None:
         words.append(f"{_instant(facts['from_ns'])} to {_instant(facts['to_ns'])} UTC")
+        words.append(f"{span(1000 * float(facts['run_seconds']))} of trading")
     words += [facts["note"]] if "note" in facts else []
     return element("p", " \N{MIDDLE DOT} ".join(words), class_="source")
 

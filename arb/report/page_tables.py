@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from arb.report.text import ARROW, WATERFALL, Html, element, joined, money, route, table
+from arb.report.text import ARROW, WATERFALL, Html, element, joined, money, route, span, table
 
 Facts = dict[str, Any]
 EARNED = (
@@ -36,8 +36,12 @@ def waterfall(facts: Facts, quote: str) -> Html:
 
 def days(facts: Facts, quote: str) -> Html:
     """Return what each day earned."""
-    rows = [_rounded(row) for row in facts["days"] if row["quote"] == quote]
-    heads = (("day_utc", "day, UTC"), *EARNED)
+    rows = [
+        _rounded(row) | {"ran": span(1000 * float(row["run_seconds"]))}
+        for row in facts["days"]
+        if row["quote"] == quote
+    ]
+    heads = (("day_utc", "day, UTC"), ("ran", "time traded"), *EARNED)
     return _folded(_in("By day", quote), table(heads, rows, none="No day has earned or lost anything yet."))
 
 
@@ -50,6 +54,17 @@ def venue_pairs(facts: Facts, quote: str) -> Html:
     ]
     heads = (("route", f"bought {ARROW} sold"), *EARNED)
     return _folded(_in("By venue pair", quote), table(heads, rows, none="No venue pair has traded yet."))
+
+
+def unproved(facts: Facts, quote: str) -> Html:
+    """Return what pairs made whose coins are not proved to be the same at both venues; nothing where there are none."""
+    rows = [
+        _rounded(row) | {"route": route(row["buy_venue"], row["sell_venue"])}
+        for row in facts["unproved"]
+        if row["quote"] == quote
+    ]
+    heads = (("symbol", "symbol"), ("route", f"bought {ARROW} sold"), *EARNED)
+    return _folded(_in("Unproved coins, in no sum", quote), table(heads, rows, none="")) if rows else Html("")
 
 
 def reasons(facts: Facts, quote: str) -> Html:
@@ -145,12 +160,13 @@ def runs(facts: Facts) -> Html:
             "seed": _text(row["seed"]),
             "started": _instant(row["started_ns"]),
             "ended": "running, or killed" if row["ended_ns"] is None else _instant(row["ended_ns"]),
+            "lasted": span((row["until_ns"] - row["started_ns"]) / 1e6),
         }
         for row in facts["runs"]
     ]
     heads = (
         *(("run", "run"), ("mode", "mode"), ("version", "version"), ("seed", "seed"), ("started", "started, UTC")),
-        *(("ended", "ended, UTC"), ("exit_code", "exit code"), ("halted", "halted")),
+        *(("ended", "ended, UTC"), ("lasted", "lasted"), ("exit_code", "exit code"), ("halted", "halted")),
     )
     return _folded("Runs", table(heads, rows, none="No run yet."))
 

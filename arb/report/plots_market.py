@@ -5,13 +5,28 @@ the one named, else the one that most rows have. Needs matplotlib (the extra `no
 """
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from arb.report.measure import Mask, of_quote, percentile, slots, what_if, whole_sum
-from arb.report.style import END, GAIN, INK, MUTED, NEUTRAL, Sheet, bars, drawn, empty, headed, log_axis, sheet
+from arb.report.measure import Mask, of_quote, percentile, slots, stretches, what_if, whole_sum
+from arb.report.style import (
+    END,
+    GAIN,
+    INK,
+    MUTED,
+    NEUTRAL,
+    Sheet,
+    Stretches,
+    bars,
+    drawn,
+    empty,
+    headed,
+    log_axis,
+    sheet,
+)
 from arb.report.text import ARROW, amount, count, percent, short, span
 from arb.store.columns import Column, Columns
 
@@ -78,8 +93,11 @@ def edges(episodes: Columns, quote: str | None = None) -> Sheet:
 
 
 @drawn
-def on_offer(episodes: Columns, quote: str | None = None) -> Sheet:
-    """Draw what was on offer by venue pair and hour of the day; by spans of time, when there are not yet two days."""
+def on_offer(episodes: Columns, runs: Columns, quote: str | None = None) -> Sheet:
+    """Draw what was on offer by venue pair and hour of the day; by spans of time, when there are not yet two days.
+
+    When nothing ran, nothing was seen: there the ground stays blank.
+    """
     episodes, quote = of_quote(episodes, quote)
     opened = episodes["opened_ns"]
     if not len(opened):
@@ -91,11 +109,14 @@ def on_offer(episodes: Columns, quote: str | None = None) -> Sheet:
             [f"{hour:02}:00" for hour in range(24)],
             "hour of the day, UTC",
         )
+        ran = _hours(stretches(runs, first, last))
     else:
         bounds = slots(first, last, most=24)
         place = np.searchsorted(bounds, opened, side="right") - 1
         labels = [_clock(bound, bounds[1] - bound) for bound in bounds[:-1]]
         when = f"spans of {span((bounds[1] - bounds[0]) / 1e6)} from, UTC"
+        known = stretches(runs, first, last)
+        ran = np.array([any(b <= end and e >= begin for b, e in known) for begin, end in pairwise(bounds)])
     names, cells = _cells(episodes, np.asarray(place, dtype=np.int64), len(labels))
     row, column = np.unravel_index(int(np.argmax(cells)), cells.shape)
     figure, (axes,) = sheet(
@@ -103,14 +124,15 @@ def on_offer(episodes: Columns, quote: str | None = None) -> Sheet:
         f"of {amount(float(cells.sum()), quote)} in all",
         height_in=1.4 + 0.34 * len(names),
     )
-    _shade(axes, cells)
+    _shade(axes, cells, ran)
     every = max(1, -(-len(labels) // 12))
     axes.set_xticks(range(0, len(labels), every), labels[::every])
     axes.set_yticks(range(len(names)), [short(name) for name in names], color=INK)
     axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False)
-    axes.set_xlabel(f"{when}; the stronger, the more, {quote} at the best instant of each opportunity")
+    blank = "" if ran.all() else "; blank: nothing ran"
+    axes.set_xlabel(f"{when}; the stronger, the more, {quote} at the best instant of each opportunity{blank}")
     return figure
 
 
@@ -207,11 +229,22 @@ def _cells(episodes: Columns, place: Column, width: int) -> tuple[list[str], Col
     return names, np.array([rows[name] for name in names])
 
 
-def _shade(axes: Axes, cells: Column) -> None:
-    """Draw every cell as much of one colour as it holds of the most."""
+def _hours(known: Stretches) -> Mask:
+    """Return for each hour of the day whether something ever ran in it."""
+    ran = np.zeros(24, dtype=bool)
+    for begin, end in known:
+        hours = np.arange(begin // HOUR_NS, end // HOUR_NS + 1)
+        ran[hours % 24] = True
+    return ran
+
+
+def _shade(axes: Axes, cells: Column, ran: Mask) -> None:
+    """Draw every cell as much of one colour as it holds of the most, but those of a time in which nothing ran."""
     most = float(cells.max()) or 1.0
     for row, line in enumerate(cells):
         for column, value in enumerate(line):
+            if not ran[column]:
+                continue
             # Shares of a colour, not shades: on a dark ground the page's own ground shows through.
             share = 0.04 + 0.96 * float(value) / most
             axes.add_patch(Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, color=GAIN, alpha=share, linewidth=0))

@@ -4,13 +4,14 @@ Each takes columns as `arb/store/columns.py` reads them, or a data frame of the 
 `notebooks`).
 """
 
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from arb.market.symbol import Symbol
-from arb.report.measure import chosen_rows, instants, of_quote, slots, whole_sum
+from arb.report.measure import chosen_rows, instants, of_quote, run_ns, slots, stretches, whole_sum
 from arb.report.style import (
     END,
     GAIN,
@@ -24,6 +25,7 @@ from arb.report.style import (
     dots,
     drawn,
     empty,
+    gaps,
     headed,
     line,
     sheet,
@@ -37,30 +39,32 @@ ROWS_SHOWN = 12
 
 
 @drawn
-def earnings(trades: Columns, quote: str | None = None) -> Sheet:
-    """Draw net and expected net, added up over time."""
+def earnings(trades: Columns, runs: Columns, quote: str | None = None) -> Sheet:
+    """Draw net and expected net, added up over the time in which something ran."""
     trades, quote = of_quote(trades, quote)
     if not len(trades["id"]):
         return empty("No finished pair trades yet: nothing earned, nothing lost")
     net, expected = total(trades, "realised_net"), total(trades, "expected_net")
-    lasted = span(float(trades["closed_ns"].max() - trades["decided_ns"].min()) / 1e6)
     verb = "earned" if net >= 0 else "lost"
     kept = f": {percent(net, expected)} of what was expected" if net >= 0 and expected > 0 else ""
     figure, (axes,) = sheet(
-        f"{amount(abs(net), quote)} {verb} by {count(len(trades['id']), 'pair')} in {lasted}{kept}", height_in=3.1
+        f"{amount(abs(net), quote)} {verb} by {count(len(trades['id']), 'pair')} in {traded_in(runs)}{kept}",
+        height_in=3.1,
     )
-    at = instants(trades["closed_ns"])
+    at_ns = trades["closed_ns"]
+    ran = stretches(runs, int(at_ns[0]), int(at_ns[-1]))
     lines = {"expected": NEUTRAL, "net": GAIN if net >= 0 else LOSS}
     for (name, colour), term in zip(lines.items(), ("expected_net", "realised_net"), strict=True):
         level = np.cumsum(in_quote(trades, term))
         look: dict[str, Any] = {"linewidth": 2.0, "fill": 0.1} if name == "net" else {"linewidth": 1.4}
-        line(axes, at, level, colour, **look)
+        line(axes, at_ns, level, colour, ran, **look)
         weight = "bold" if name == "net" else "normal"
         ink = colour if name == "net" else MUTED
-        axes.annotate(name, (at[-1], level[-1]), xytext=(6, 0), **END, color=ink, fontweight=weight)
+        axes.annotate(name, (instants(at_ns)[-1], level[-1]), xytext=(6, 0), **END, color=ink, fontweight=weight)
     axes.axhline(0, color=MUTED, linewidth=0.8)
     axes.set_ylabel(f"{quote}, added up")
     time_axis(axes)
+    gaps(axes, ran)
     axes.margins(x=0.01)
     return figure
 
@@ -159,8 +163,8 @@ def pair_results(trades: Columns, quote: str | None = None) -> Sheet:
 
 
 @drawn
-def pnl(trades: Columns, quote: str | None = None) -> Sheet:
-    """Draw net by equal spans of time, and how far what was earned fell from its peak."""
+def pnl(trades: Columns, runs: Columns, quote: str | None = None) -> Sheet:
+    """Draw net by equal spans of time, and how far what was earned fell from its peak; spans in which nothing ran are gaps."""
     trades, quote = of_quote(trades, quote)
     if not len(trades["id"]):
         return empty("No finished pair trades yet: no profit and no loss")
@@ -173,8 +177,10 @@ def pnl(trades: Columns, quote: str | None = None) -> Sheet:
     level = np.cumsum(np.append(0, net_e8)) / 1e8
     fall = np.maximum.accumulate(level) - level
     width = span((bounds[1] - bounds[0]) / 1e6)
+    ran = stretches(runs, int(at_ns[0]), int(at_ns[-1]))
+    spans = sum(any(begin < end_ns and end >= begin_ns for begin, end in ran) for begin_ns, end_ns in pairwise(bounds))
     figure, axes = sheet(
-        f"{(sums > 0).sum()} of {len(sums)} spans of {width} earned; the deepest fall from a peak was "
+        f"{(sums > 0).sum()} of {spans} spans of {width} earned; the deepest fall from a peak was "
         f"{amount(fall.max(), quote)}",
         height_in=4.0,
         rows=2,
@@ -187,14 +193,22 @@ def pnl(trades: Columns, quote: str | None = None) -> Sheet:
         color=[GAIN if value >= 0 else LOSS for value in sums],
     )
     axes[0].set_ylabel(f"{quote} per {width}")
-    line(axes[1], instants(at_ns), -fall[1:], LOSS, linewidth=0.8, fill=0.5)
+    line(axes[1], at_ns, -fall[1:], LOSS, ran, linewidth=0.8, fill=0.5)
     axes[1].set_ylabel(f"below peak, {quote}")
     for each in axes:
         each.axhline(0, color=MUTED, linewidth=0.8)
         time_axis(each)
+        gaps(each, ran)
         each.set_xlim(instants(np.array(bounds))[0], instants(np.array(bounds))[-1])
     axes[0].set_xlabel("")
     return figure
+
+
+def traded_in(runs: Columns) -> str:
+    """Return in words for how long something ran; and from the first start to the last end, where that is more."""
+    ran_ns, whole_ns = run_ns(runs), int(runs["until_ns"].max() - runs["started_ns"].min())
+    whole = span(whole_ns / 1e6)
+    return whole if 10 * ran_ns >= 9 * whole_ns else f"{span(ran_ns / 1e6)} of trading, over {whole}"
 
 
 def in_quote(trades: Columns, term: str) -> Column:
@@ -225,7 +239,7 @@ ASSETS_SHOWN = 6
 
 
 @drawn
-def inventory(executions: Columns, quote: str | None = None) -> Sheet:
+def inventory(executions: Columns, runs: Columns, quote: str | None = None) -> Sheet:
     """Draw how fills and their fees changed each venue's balances of the quote and of the most traded assets.
 
     Foreign fills count too, for they move balances alike; deposits and withdrawals are not drawn.
@@ -249,17 +263,19 @@ def inventory(executions: Columns, quote: str | None = None) -> Sheet:
         rows=-(-len(assets) // 2),
         columns=2,
     )
-    at = instants(executions["event_ns"])
+    at_ns = executions["event_ns"]
+    ran = stretches(runs, int(at_ns[0]), int(at_ns[-1]))
     for each, asset in zip(axes, assets, strict=False):
         lines = {venue: np.where(executions["venue"] == venue, moves[asset], 0.0) for venue in venues}
         for name, change in (lines | {"all together": moves[asset]}).items():
             level = np.cumsum(change)
             colour, width = painted.get(name, INK), 1.1 if name not in painted else 1.4
-            line(each, at, level, colour, most=160, linewidth=width, label=short(name, 16))
+            line(each, at_ns, level, colour, ran, most=160, linewidth=width, label=short(name, 16))
         each.axhline(0, color=MUTED, linewidth=0.8)
         headed(each, f"{asset}: all together {amount(float(moves[asset].sum()))}")
         each.set_ylabel(f"change, {asset}")
         time_axis(each)
+        gaps(each, ran)
     for each in axes[: len(assets) - 2]:
         each.set_xlabel("")
     for spare in axes[len(assets) :]:
@@ -270,7 +286,7 @@ def inventory(executions: Columns, quote: str | None = None) -> Sheet:
 
 
 @drawn
-def exposure(trades: Columns, quote: str | None = None) -> Sheet:
+def exposure(trades: Columns, runs: Columns, quote: str | None = None) -> Sheet:
     """Draw unhedged value over time, added up, and by venue pair; in quote times seconds."""
     trades, quote = of_quote(trades, quote)
     value = np.nan_to_num(trades["exposure_quote_s"])
@@ -286,11 +302,13 @@ def exposure(trades: Columns, quote: str | None = None) -> Sheet:
         height_in=3.1,
         columns=2,
     )
-    at, level = instants(trades["closed_ns"]), np.cumsum(value)
-    line(axes[0], at, level, GAIN, linewidth=2, fill=0.1)
+    at_ns, level = trades["closed_ns"], np.cumsum(value)
+    ran = stretches(runs, int(at_ns[0]), int(at_ns[-1]))
+    line(axes[0], at_ns, level, GAIN, ran, linewidth=2, fill=0.1)
     axes[0].set_ylabel(f"{unit}, added up")
     headed(axes[0], "over time")
     time_axis(axes[0])
+    gaps(axes[0], ran)
     names = np.array(routes(trades), dtype=object)
     found = sorted(((float(value[names == name].sum()), str(name)) for name in set(names)), reverse=True)[:12]
     worst_of = {name: float(value[names == name].max()) for _, name in found}

@@ -7,6 +7,7 @@ shade of it on a dark ground. Needs matplotlib (the extra `notebooks`).
 import functools
 import hashlib
 import io
+import itertools
 import re
 import textwrap
 import warnings
@@ -20,7 +21,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from arb.report.measure import crowded, thinned
+from arb.report.measure import crowded, instants, thinned
 from arb.report.text import short, visible
 from arb.store.columns import Column, Columns
 
@@ -95,6 +96,8 @@ _RC: Any = {
 
 
 P = ParamSpec("P")
+Stretches = list[tuple[int, int]]
+"""From when until when something ran, ns UTC, in order."""
 END: Any = {"textcoords": "offset points", "va": "center", "fontsize": 9, "annotation_clip": False}
 """How a line is named at its end."""
 
@@ -194,14 +197,47 @@ def bars(axes: Axes, names: list[str], values: list[float], labels: list[str], *
 
 
 def line(
-    axes: Axes, at: Column, level: Column, colour: str, *, most: int = 300, fill: float = 0.0, **look: Any
+    axes: Axes,
+    at_ns: Column,
+    level: Column,
+    colour: str,
+    ran: Stretches,
+    *,
+    most: int = 300,
+    fill: float = 0.0,
+    **look: Any,
 ) -> None:
-    """Draw a level over time in steps; one of very many steps as a line through its ends and extremes."""
-    kept = thinned(level, most=most)
-    few = len(kept) == len(level)
-    axes.plot(at[kept], level[kept], color=colour, drawstyle="steps-post" if few else "default", **look)
+    """Draw a level over time in steps, and none where nothing ran; one of very many steps through its ends and extremes.
+
+    `at_ns` (ns UTC) are in order, and the first and the last lie in a stretch of `ran`. What happened in a gap shows in the
+    level at which the next stretch begins.
+    """
+    most = max(4, most // len(ran))
+    parts: list[tuple[list[int], list[float]]] = []
+    few = True
+    for begin, end in ran:
+        first, after = np.searchsorted(at_ns, begin, side="right"), np.searchsorted(at_ns, end, side="right")
+        inside = level[first:after]
+        kept = thinned(inside, most=most)
+        few = few and len(kept) == len(inside)
+        before = [float(level[first - 1])] if first else []
+        levels = [*before, *inside[kept].tolist()]
+        instants_ns = [*([begin] if before else []), *at_ns[first:after][kept].tolist()]
+        if levels:
+            parts.append(([*instants_ns, end, end], [*levels, levels[-1], np.nan]))
+    at = instants(np.array([ns for part, _ in parts for ns in part]))
+    levels_drawn = np.array([value for _, part in parts for value in part])
+    axes.plot(at, levels_drawn, color=colour, drawstyle="steps-post" if few else "default", **look)
     if fill:
-        axes.fill_between(at[kept], level[kept], step="post" if few else None, color=colour, alpha=fill, linewidth=0)
+        axes.fill_between(at, levels_drawn, step="post" if few else None, color=colour, alpha=fill, linewidth=0)
+
+
+def gaps(axes: Axes, ran: Stretches) -> None:
+    """Shade the time in which nothing ran, and say so below the axis."""
+    for (_, begin), (end, _) in itertools.pairwise(ran):
+        axes.axvspan(*instants(np.array([begin, end])), color=GRID, alpha=0.6, linewidth=0, zorder=0)
+    if len(ran) > 1 and axes.get_xlabel():
+        axes.set_xlabel(f"{axes.get_xlabel()}; shaded: nothing ran")
 
 
 def dots(axes: Axes, x: Column, y: Column, colour: str, *, name: str, size: float = 4.2) -> None:

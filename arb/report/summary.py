@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 
 from arb.market.numbers import exact, round_ratio
-from arb.report.measure import mean, percentile, rounded, what_if
+from arb.report.measure import mean, percentile, rounded, run_ns, what_if
 from arb.store.columns import ColumnReader, Columns
 from arb.store.database import mask_url
 from arb.store.domains import note_on
 from arb.store.queries import RowDict
+from arb.store.retention import NS_PER_DAY
 from arb.store.sums import Sums, read_sums
 from arb.store.tables import WATERFALL
 
@@ -34,6 +35,7 @@ class Sources(msgspec.Struct, frozen=True):
     legs: Columns
     episodes: Columns
     executions: Columns
+    runs: Columns
 
 
 def read_sources(db_url: str, *, since_ns: int = 0) -> Sources:
@@ -47,6 +49,7 @@ def read_sources(db_url: str, *, since_ns: int = 0) -> Sources:
         columns.legs(),
         columns.episodes(),
         columns.executions(),
+        columns.runs(),
     )
 
 
@@ -59,8 +62,10 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "since_ns": sources.since_ns or None,
         "from_ns": sums.span_ns and sums.span_ns[0],
         "to_ns": sums.span_ns and sums.span_ns[1],
+        "run_seconds": _seconds(run_ns(sources.runs)),
         "runs": [_run(row) for row in sums.runs],
         "net": {row["quote"]: row["net"] for row in by_quote},
+        "unproved": _grouped(sums.unproved, "quote", "symbol", "buy_venue", "sell_venue"),
         "expected": {row["quote"]: row["expected"] for row in by_quote},
         "kept_percent": {row["quote"]: row["kept_percent"] for row in by_quote},
         "fees": sums.fees,
@@ -73,7 +78,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
         "opportunities": _counted(sums.opportunities, "outcome", "opportunities"),
         "waterfall": {row["quote"]: _waterfall(row) for row in _added(sums.pairs, "quote")},
         "leg_cost": {row["quote"]: _leg_cost(row) for row in _added(_of_edges(sums.pairs), "quote")},
-        "days": _days(sums.pairs),
+        "days": _days(sums.pairs, sources.runs),
         "venue_pairs": _grouped(sums.pairs, "quote", "buy_venue", "sell_venue"),
         "symbols": _grouped(sums.pairs, "symbol"),
         "refused": _refused(sums.opportunities),
@@ -133,12 +138,21 @@ def _leg_cost(row: RowDict) -> dict[str, Decimal]:
     return {"expected": money(row["leg_cost_e8"]), "realised": money(-row["size_shortfall_e8"] - row["hedge_cost_e8"])}
 
 
-def _days(pairs: list[RowDict]) -> list[RowDict]:
+def _days(pairs: list[RowDict], runs: Columns) -> list[RowDict]:
+    """Return what each day earned, and for how many seconds of it something ran."""
     closed = [row for row in pairs if row["finished"]]
     return [
-        {"day_utc": date.fromordinal(_EPOCH_DAY + row["day"]).isoformat()} | _earned(row, ("quote",))
+        {
+            "day_utc": date.fromordinal(_EPOCH_DAY + row["day"]).isoformat(),
+            "run_seconds": _seconds(run_ns(runs, row["day"] * NS_PER_DAY, (row["day"] + 1) * NS_PER_DAY)),
+        }
+        | _earned(row, ("quote",))
         for row in _added(closed, "day", "quote")
     ]
+
+
+def _seconds(ns: int) -> Decimal:
+    return round(exact(ns, 9), 3)
 
 
 def _refused(opportunities: list[RowDict]) -> list[RowDict]:

@@ -1,4 +1,8 @@
-"""Numbers in words and titles, and HTML with every text escaped: what a venue or a user wrote into a ledger stays text."""
+"""Numbers in words and titles, and HTML with every text escaped: what a venue or a user wrote into a ledger stays text.
+
+Also in a spreadsheet that opens the page: what it would take for a formula is quoted. Numbers of ours are none, for they bear
+the sign of minus that is no hyphen.
+"""
 
 import math
 import re
@@ -89,6 +93,12 @@ MINUS = "\N{MINUS SIGN}"
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
+_FORMULA = re.compile(r"[\t\r]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""What a spreadsheet may take for a formula begins so, perhaps in wide characters and after blanks."""
+_DRAWN = re.compile(r"(<text\b[^>]*>)([^<]+)")
+_SIGNED = re.compile(r"[+-][\d.,]+")
+
+
 class Html(str):
     """Text that is markup already. Only this module and the drawing of figures make any."""
 
@@ -97,10 +107,24 @@ class Html(str):
 
 def element(tag: str, *inside: str | Html, **attributes: str) -> Html:
     """Return an element: text in it and in its attributes is escaped, markup is kept. `class_` stands for `class`."""
+    if inside and not isinstance(inside[0], Html):
+        inside = (unformulated(inside[0]), *inside[1:])
     named = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(visible(text))}"' for name, text in attributes.items()
     )
     return Html(f"<{tag}{named}>{joined(inside)}</{tag}>")
+
+
+def unformulated(text: str) -> str:
+    """Return text that is no formula to a spreadsheet: quoted, if it begins as one."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def drawn(svg: str) -> Html:
+    """Return a drawing as markup; of its texts, what begins as a formula and is no mere number is quoted."""
+    return Html(
+        _DRAWN.sub(lambda found: found[1] + (found[2] if _SIGNED.fullmatch(found[2]) else unformulated(found[2])), svg)
+    )
 
 
 def visible(text: str) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
+from arb.store.queries import RUN_TIMES
 
 Column = npt.NDArray[Any]
 Columns = dict[str, Column]
@@ -44,7 +45,7 @@ LEFT JOIN orders s ON s.pair_trade_id = p.id AND s.role = 'entry' AND s.side = '
 LEFT JOIN (
     SELECT pair_trade_id, COUNT(*) AS repairs FROM orders WHERE role IN ('hedge', 'unwind') GROUP BY pair_trade_id
 ) r ON r.pair_trade_id = p.id
-WHERE p.realised_net_e8 IS NOT NULL AND p.decided_ns >= :since_ns
+WHERE p.realised_net_e8 IS NOT NULL AND p.identity IS NULL AND p.decided_ns >= :since_ns
 ORDER BY p.closed_ns, p.id
 """,
     {
@@ -126,6 +127,14 @@ ORDER BY ns, id
         **dict.fromkeys(("severity", "kind", "venue", "text"), _TEXT),
     },
 )
+RUNS = (
+    f"""
+SELECT run_id, CASE WHEN started_ns < :since_ns THEN :since_ns ELSE started_ns END AS started_ns, until_ns
+FROM ({RUN_TIMES}) times WHERE until_ns >= :since_ns
+ORDER BY started_ns, run_id
+""",
+    dict.fromkeys(("run_id", "started_ns", "until_ns"), _EXACT),
+)
 
 
 class ColumnReader:
@@ -140,9 +149,10 @@ class ColumnReader:
     def trades(self) -> Columns:
         """Read finished pair trades in the order of their end, with `edge_bps` as it was at the decision.
 
-        Sizes of money ending in `_quote` are in the quote; `repairs` counts hedges and unwinds; `send_skew_ms` and
-        `fill_skew_ms` are the spans between the two entry orders, and between their first fills as they reached us;
-        `buy_fill_ratio` and `sell_fill_ratio` say how much of each entry order was filled, from 0 to 1.
+        Those whose coins are not proved to be the same at both venues are left out, as they are in sums. Sizes of money
+        ending in `_quote` are in the quote; `repairs` counts hedges and unwinds; `send_skew_ms` and `fill_skew_ms` are
+        the spans between the two entry orders, and between their first fills as they reached us; `buy_fill_ratio` and
+        `sell_fill_ratio` say how much of each entry order was filled, from 0 to 1.
         """
         return self._read(*TRADES)
 
@@ -168,6 +178,10 @@ class ColumnReader:
     def incidents(self) -> Columns:
         """Read incidents: `venue` is empty where there is none, `pair_trade_id` 0, `cost` not-a-number if unknown."""
         return self._read(*INCIDENTS)
+
+    def runs(self) -> Columns:
+        """Read the time traded: from when until when each run lasted, in order; a killed one until its last row."""
+        return self._read(*RUNS)
 
     def _read(self, sql: str, types: dict[str, Any]) -> Columns:
         try:

@@ -163,6 +163,12 @@ def open_engine(
     return engine
 
 
+def postgres_arguments(db_url: str) -> dict[str, Any]:
+    """Return what the driver alone needs to connect to a ledger on PostgreSQL; `ConfigError` as `parse_url`."""
+    url = parse_url(db_url)
+    return {**url.get_dialect()().create_connect_args(url)[1], **_POSTGRES}
+
+
 def _sqlite_setup(busy_timeout_ms: int, foreign_keys: bool) -> Any:
     def setup(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
@@ -187,19 +193,25 @@ def _sqlite_begin(connection: Connection) -> None:
 
 def store_error(db_url: str, error: DBAPIError) -> StoreError:
     """Return a database error as one line that names the ledger, and who holds it up, and shows no password."""
-    lines = str(error.orig).strip().splitlines() or [type(error).__name__]
     held = _holders(db_url) if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE else ""
-    return StoreError(f"ledger {mask_url(db_url)}: {_secrets_of(db_url).masked(lines[0])}{held}")
+    return StoreError(f"{driver_error(db_url, error.orig)}{held}")
+
+
+def driver_error(db_url: str, error: BaseException | None) -> StoreError:
+    """Return what a driver says as one line that names the ledger and shows no password."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return StoreError(f"ledger {mask_url(db_url)}: {_secrets_of(db_url).masked(lines[0])}")
 
 
 _LOCK_NOT_AVAILABLE = "55P03"
+# Of advisory locks only those with a key of one number, as an upgrade's: the accounts' (`lease.py`) hold up no row.
 _HOLDERS = """
 SELECT DISTINCT activity.pid, activity.usename, activity.application_name, activity.state,
     to_char(activity.xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS')
 FROM pg_locks AS held JOIN pg_stat_activity AS activity ON activity.pid = held.pid
 LEFT JOIN pg_class AS class ON class.oid = held.relation
 WHERE held.granted AND activity.datname = current_database() AND activity.pid <> pg_backend_pid()
-    AND (held.locktype = 'advisory' OR class.relnamespace = current_schema()::regnamespace)
+    AND (held.locktype = 'advisory' AND held.objsubid = 1 OR class.relnamespace = current_schema()::regnamespace)
 ORDER BY activity.pid LIMIT 3
 """
 

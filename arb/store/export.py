@@ -1,9 +1,10 @@
 """The ledger as Parquet: every table and the view of pairs, partitioned by UTC day, exact to the last digit.
 
 Instants stay integer nanoseconds (`_ns`) and money stays integers of 1e-8 (`_e8`), as int64. Prices, sizes and fees are
-decimals of fixed scale, `decimal128(38, 18)`, but for `fee_quote_value`: the product of a fee and a price may have twice
-as many digits and is `decimal256(76, 38)`. A value that has more digits than its column can hold is refused, with its
-row named; nothing is ever rounded. In the view, `x` is `x_e8` with eight decimals and `duration_ms` has six, exactly.
+decimals of fixed scale, `decimal128(38, 18)`, but for `fee_quote_value`: the product of a fee and a price may have more
+decimals, and has no more digits before the point than its twin in 1e-8, so it is `decimal128(38, 27)`. Some programs read
+more than 38 digits as a float, and no decimal here has more. A value that has more digits than its column can hold is refused,
+with its row named; nothing is ever rounded. In the view, `x` is `x_e8` with eight decimals and `duration_ms` has six, exactly.
 
 Rows are read in one snapshot and in batches, so neither a running engine nor a long history matters. Needs pyarrow (the
 extra `parquet`).
@@ -36,8 +37,8 @@ from arb.store.tables import Base
 BATCH_ROWS = 8_192
 GROUP_BATCHES = 8
 """How many batches make a row group: rows are quickest in small batches, and files read quickest in large groups."""
-WIDE = frozenset({"fee_quote_value"})
-"""Columns that may need more than 18 decimals."""
+FINE = frozenset({"fee_quote_value"})
+"""Columns that may need more than 18 decimals, and not more than 11 digits before the point."""
 POINTS = {"e8": 8, "e6": 6}
 """Integers that become decimals by a point among their digits, and how many digits follow it."""
 _TWIN = "_e8 in whole quote"
@@ -180,7 +181,7 @@ def _field(column: Column[Any]) -> Field:
     name = column.name
     comment = column.comment or ""
     if isinstance(column.type, ExactNumber):
-        return Field(name, f"CAST({name} AS TEXT)", "wide" if name in WIDE else "exact", comment)
+        return Field(name, f"CAST({name} AS TEXT)", "fine" if name in FINE else "exact", comment)
     if isinstance(column.type, Integer):
         return Field(name, name, "int64" if isinstance(column.type, BigInteger) or name == "id" else "int32", comment)
     if name == "duration_ms":
@@ -261,7 +262,7 @@ class Arrow:
             ) from None
         self._types = {
             "exact": self.pa.decimal128(38, 18),
-            "wide": self.pa.decimal256(76, 38),
+            "fine": self.pa.decimal128(38, 27),
             "int32": self.pa.int32(),
             "int64": self.pa.int64(),
             "string": self.pa.string(),
@@ -285,7 +286,7 @@ class Arrow:
         """Return a column; raise `StoreError` naming the row when a value cannot be held exactly."""
         kind = self._types[field.kind]
         try:
-            if field.kind in ("exact", "wide"):
+            if field.kind in ("exact", "fine"):
                 return self.compute.cast(self.pa.array(values, self.pa.string()), kind)
             return self._with_point(values, kind) if field.kind in POINTS else self.pa.array(values, kind)
         except (self.pa.ArrowInvalid, self.pa.ArrowTypeError, OverflowError) as error:
@@ -312,7 +313,7 @@ class Arrow:
 
     def _holds(self, field: Field, value: Any) -> bool:
         try:
-            if value is not None and field.kind in ("exact", "wide"):
+            if value is not None and field.kind in ("exact", "fine"):
                 self.pa.scalar(Decimal(value), self._types[field.kind])
             else:
                 self.pa.scalar(value, self._types[field.kind])

@@ -34,6 +34,7 @@ NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOER
 own for a shared-memory file that cannot grow."""
 SHARED = ".local/state/arb"
 """Where in the user's home directory, as the system knows it, the locks of accounts lie."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 HOMELESS = Path("/var/tmp")
 """Where they lie of a user who has no home directory that he may write to."""
 
@@ -118,6 +119,20 @@ class InstanceLock:
     def release(self) -> None:
         """Let another process in. The file stays: removing it would let two processes lock two different files."""
         os.close(self._fd)
+
+
+def place_of_lock(journal: Path) -> str | None:
+    """Return which file the lock of a journal is, by the name that this kernel alone gives it; None where it tells none.
+
+    Whoever holds the lock and finds this name elsewhere knows that the one who wrote it has ended. A host's name would not do:
+    two containers may share one. The kernel's own (random at each boot), device and inode together are one file for good.
+    """
+    try:
+        kernel = _BOOT_ID.read_text(encoding="ascii").strip()
+        found = journal.with_name(journal.name + ".lock").stat()
+    except OSError:  # macOS has no such name
+        return None
+    return f"{kernel}:{found.st_dev}:{found.st_ino}"
 
 
 class Reserve(Protocol):

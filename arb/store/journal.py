@@ -7,7 +7,8 @@ file, so that the loop meets no disk. (`synchronous=NORMAL`, not OFF: when SQLit
 few thousand commits, it has to sync the new header, else a power cut at that moment could mix old and new pages.)
 
 `entries` is the story: one row per event (`sub` 0) and per command (`sub` 1, 2, ...), as JSON with decimals as strings; `type`
-is the tag, which stays when a class is renamed.
+is the tag, which stays when a class is renamed. What is older is moved into `blocks`, compressed (`journal_blocks.py`),
+while the engine runs: another thread prepares it (`journal_upkeep.py`), and `replace` is one short transaction.
 `live` points at the latest rows of every pair that is not finished, so that a restart reads little. `counters` holds
 the greatest run and pair numbers. All three change in the same transaction.
 """
@@ -43,41 +44,14 @@ from arb.store.guards import (
     Reserve,
     close_and_put_back,
     files_of,
-    keep_private,
     sync_log,
 )
-from arb.store.journal_reader import (
-    APPLICATION_ID,
-    FINISHED,
-    MAX_SUB,
-    SCHEMA_VERSION,
-    SUB_BITS,
-    JournalReader,
-    JournalState,
-    Row,
-    check_schema,
-)
+from arb.store.journal_blocks import Change, put
+from arb.store.journal_reader import FINISHED, MAX_SUB, SUB_BITS, JournalReader, JournalState, Row
+from arb.store.journal_schema import connect, create
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 MAX_PAGES = 4_294_967_294
-_SCHEMA = f"""
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE entries (
-    id INTEGER PRIMARY KEY,
-    t_ns INTEGER NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('event', 'command')),
-    type TEXT NOT NULL,
-    payload TEXT NOT NULL,
-    seq INTEGER GENERATED ALWAYS AS (id >> {SUB_BITS}) VIRTUAL,
-    sub INTEGER GENERATED ALWAYS AS (id & {MAX_SUB}) VIRTUAL
-);
-CREATE TABLE live (
-    kind TEXT NOT NULL, key INTEGER NOT NULL, pair_id INTEGER NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (kind, key)
-) WITHOUT ROWID;
-CREATE TABLE counters (kind TEXT PRIMARY KEY, max_id INTEGER NOT NULL) WITHOUT ROWID;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
 _INSERT = "INSERT INTO entries (id, t_ns, kind, type, payload) VALUES (?, ?, ?, ?, ?)"
 _POINT = (
     "INSERT INTO live (kind, key, pair_id, entry) VALUES (?, ?, ?, ?)"
@@ -129,7 +103,7 @@ class Journal:
     def open(
         cls, path: Path, clock: Clock, *, rng: random.Random | None = None, reserve: Reserve | None = None
     ) -> "Journal":
-        """Open or create the journal at `path`, its lock (`PATH.lock`) and its disk reserve.
+        """Open or create the journal at `path` and its lock (`PATH.lock`).
 
         Raises `ConfigError` when the place cannot be written, another engine holds it, or a newer arb wrote it, and
         `StoreError` when the file is damaged or not a journal.
@@ -142,20 +116,18 @@ class Journal:
             ) from None
         lock = InstanceLock(path)
         try:
-            db = _connect(path, clock, rng or system_random())
+            db = connect(path, lambda new: create(new, clock, rng or system_random()))
             held = FileReserve(path.with_name(path.name.removesuffix(".sqlite") + ".reserve"))
-            journal = cls(path, db, lock, held if reserve is None else reserve)
+            return cls(path, db, lock, held if reserve is None else reserve)
         except BaseException:
             lock.release()
             raise
-        journal._restore_reserve()
-        return journal
 
     @classmethod
     def in_memory(cls, clock: Clock, rng: random.Random) -> "Journal":
         """Make a journal without a file, for tests and measurements; it takes no lock and `sync` has nothing to do."""
         db = sqlite3.connect(":memory:", isolation_level=None)
-        _create(db, clock, rng)
+        create(db, clock, rng)
         return cls(":memory:", db, None, None)
 
     @property
@@ -209,6 +181,21 @@ class Journal:
         self._remember(event.seq, change)
         return tuple(rows)
 
+    def replace(self, change: Change) -> None:
+        """Put a block in the place of older entries, or drop them; on the thread of `append`, which waits for nobody else.
+
+        Raises `StoreError`, with nothing changed, when the disk refuses or the journal is not what the change was made for.
+        """
+        try:
+            put(self._db, change)
+        except sqlite3.Error as error:
+            raise StoreError(f"journal {self.path}: {error}") from None
+
+    def hold_reserve(self) -> None:
+        """Set the disk reserve aside, before orders leave; where there is no space for it, it counts as touched."""
+        if self._reserve is not None:
+            self.reserve_touched = not self._reserve.establish()
+
     def sync(self) -> None:
         """Make everything committed so far survive a power cut; safe from another thread, which may wait for the disk.
 
@@ -227,7 +214,7 @@ class Journal:
                 raise StoreError(f"journal {self.path}: its files were removed while running") from None
             except (OSError, sqlite3.Error) as error:
                 raise StoreError(f"journal {self.path}: cannot sync: {error}") from None
-            self._restore_reserve()
+            self.hold_reserve()
 
     def confine(self, pages: int | None) -> None:
         """Let the file grow by at most `pages` from here on, as a disk that fills up does; None: as far as there is space."""
@@ -237,9 +224,12 @@ class Journal:
     def close(self) -> None:
         """Write everything into the file, anew if it was removed, and let another engine in.
 
-        Raises `StoreError` when the disk refuses.
+        The disk reserve is given back unless a pair is open, which a start on a full disk would have to finish. Raises
+        `StoreError` when the disk refuses.
         """
         with self._sync_lock:
+            if self._reserve is not None and not self._open_pairs:
+                self._reserve.release()
             if self._sync_db is not None:
                 self._sync_db.close()
             try:
@@ -278,10 +268,6 @@ class Journal:
             self._write(lines, change)
         except sqlite3.Error as second:
             raise StoreError(f"journal {self.path}: {second}, even with the reserve released") from None
-
-    def _restore_reserve(self) -> None:
-        if self._reserve is not None:
-            self.reserve_touched = not self._reserve.establish()
 
     def _change(self, event: AnyEvent, rows: list[Row]) -> _Change:
         """Work out which pairs open and finish, which rows a restart will need, and the greatest numbers."""
@@ -369,38 +355,3 @@ class Journal:
             self._sync_db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             self._sync_db.execute("PRAGMA synchronous=NORMAL")
         self._sync_db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-
-def _connect(path: Path, clock: Clock, rng: random.Random) -> sqlite3.Connection:
-    """Open the file for writing and bring an empty one to the present schema."""
-    keep_private(path)
-    try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=1)
-    except sqlite3.Error as error:
-        raise ConfigError(f"journal {path}: cannot be opened for writing: {error}; choose another --db") from None
-    try:
-        db.execute("PRAGMA page_size=2048")  # one event is about 1 kB, and whole pages go to the log
-        version = check_schema(db, path)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.execute("PRAGMA wal_autocheckpoint=0")
-        if version == 0:
-            _create(db, clock, rng)
-        db.execute("BEGIN IMMEDIATE")  # a read-only file shows itself here, not at the first order
-        db.execute("ROLLBACK")
-    except sqlite3.Error as error:
-        db.close()
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            raise ConfigError(f"journal {path}: cannot be written: {error}; choose another --db") from None
-        raise StoreError(f"journal {path}: {error}") from None
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _create(db: sqlite3.Connection, clock: Clock, rng: random.Random) -> None:
-    db.executescript(f"BEGIN;{_SCHEMA}")
-    meta = [("journal_id", f"{rng.getrandbits(64):016x}"), ("created_ns", str(clock.wall_ns()))]
-    db.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta)
-    db.execute("COMMIT")

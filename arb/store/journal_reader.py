@@ -31,13 +31,14 @@ from arb.core.records import (
     tag_of,
 )
 from arb.errors import ConfigError, StoreError
+from arb.store.journal_blocks import Line, lines_in
 
 APPLICATION_ID = 0x61726230  # "arb0": says whose file this is
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SUB_BITS = 12
 MAX_SUB = (1 << SUB_BITS) - 1
-IS_ROW = f"type = '{tag_of(Persist)}'"
-"""SQL that holds for the entries that keep a row, and no other."""
+ROW = tag_of(Persist)
+"""The tag of the entries that keep a row, and of no other."""
 RECENT_NS = 120 * NS_PER_S
 """How far before its last entry, and before the accounts agreed last, a journal is read again at a start: further than any
 venue's histories lag, and than account snapshots go back."""
@@ -102,6 +103,9 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     leg_costs: tuple[LegCostRecord, ...] = ()
 
 
+_IS_ROW = f" AND type = '{ROW}'"
+_NEWEST = (1 << 63) - 1
+"""No entry has a greater id."""
 _EVENTS: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 _COMMANDS: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
 
@@ -135,6 +139,8 @@ class JournalReader:
     def __init__(self, db: sqlite3.Connection, path: Path | str) -> None:
         self._db = db
         self.path = path
+        # A journal of an earlier version has none until an engine opens it.
+        self._has_blocks = bool(self._one("SELECT count(*) FROM sqlite_master WHERE name = 'blocks'", ()))
 
     @classmethod
     def open(cls, path: Path) -> "JournalReader":
@@ -166,27 +172,48 @@ class JournalReader:
 
     def records_from(self, after: Position = START) -> Iterator[Row]:
         """Yield every record behind `after`, in order; raise `StoreError` at an entry that cannot be read."""
-        sql = f"SELECT id, payload FROM entries WHERE id > ? AND {IS_ROW} ORDER BY id"
-        for entry_id, payload in self._rows(sql, (_entry_id(after),)):
-            yield Row(entry_id >> SUB_BITS, entry_id & MAX_SUB, self._record(entry_id, payload))
+        for line in self.lines(after, rows_only=True):
+            yield self._row(line)
 
     def records_back_from(self, position: Position) -> Iterator[AnyRecord]:
         """Yield the records at `position` and before it, the newest first; raise as `records_from` does."""
-        sql = f"SELECT id, payload FROM entries WHERE id <= ? AND {IS_ROW} ORDER BY id DESC"
-        for entry_id, payload in self._rows(sql, (_entry_id(position),)):
-            yield self._record(entry_id, payload)
+        for line in self._rows_back(_entry_id(position)):
+            yield self._row(line).record
 
     def entries(self, after: Position = START) -> Iterator[Entry]:
         """Yield events and commands behind `after`, in order; raise `StoreError` at an entry that cannot be read."""
-        sql = "SELECT id, t_ns, kind, payload FROM entries WHERE id > ? ORDER BY id"
-        yield from self._decoded(sql, (_entry_id(after),))
+        return map(self._entry, self.lines(after))
 
-    def mentioning(self, order_ids: tuple[str, ...]) -> Iterator[Entry]:
-        """Yield the entries whose text contains any of `order_ids` (client or venue order ids), in order."""
-        if not order_ids:
-            return
-        tests = " OR ".join("instr(payload, ?)" for _ in order_ids)
-        yield from self._decoded(f"SELECT id, t_ns, kind, payload FROM entries WHERE {tests} ORDER BY id", order_ids)
+    def mentioning(self, order_ids: tuple[str, ...], since_ns: int = 0) -> Iterator[Entry]:
+        """Yield the entries since an instant whose text contains any of `order_ids` (client or venue order ids), in order."""
+        for line in self.lines(since_ns=since_ns) if order_ids else ():
+            if any(name in line.payload for name in order_ids):
+                yield self._entry(line)
+
+    def lines(self, after: Position = START, *, rows_only: bool = False, since_ns: int = 0) -> Iterator[Line]:
+        """Yield the entries behind `after` as they are written, in order; with `rows_only` those that keep a row.
+
+        Entries older than `since_ns` are passed over where that is cheap. Raises `StoreError` at a block that cannot be read.
+        """
+        # One statement reads one state of the file: what an engine moves into a block meanwhile is not missed.
+        sql = f"SELECT id, t_ns, type, payload, NULL FROM entries WHERE id > ?{_IS_ROW if rows_only else ''}"
+        last = _entry_id(after)
+        bounds: tuple[int, ...] = (last,)
+        if self._has_blocks:
+            sql += " UNION ALL SELECT first, last, '', '', data FROM blocks WHERE last > ? AND last_ns >= ?"
+            bounds += (last, since_ns)
+        for first, t_ns, tag, payload, data in self._rows(f"{sql} ORDER BY 1", bounds):
+            if data is None:
+                yield Line(first, t_ns, tag, payload)
+            else:
+                yield from (line for line in self._block(first, data, rows_only=rows_only) if line.id > last)
+
+    def plan(self, pair_id: int, decided_ns: int) -> PlanRecord | None:
+        """Return what a pair was decided on; None where the journal does not, or no longer, hold it."""
+        for entry in self.mentioning((f'"PlanRecord","pair_id":{pair_id},',), decided_ns):
+            if isinstance(entry.message, Persist) and isinstance(entry.message.record, PlanRecord):
+                return entry.message.record
+        return None
 
     def first_run(self) -> RunRecord | None:
         """Return the first run of this journal, None for a new one; rows are never dropped, so it stands first for good."""
@@ -266,11 +293,15 @@ class JournalReader:
 
     def live(self) -> Iterator[tuple[int, int, AnyRecord]]:
         """Yield (key, pair id, latest record) of everything a restart needs, by kind and key."""
+        block = "(SELECT data FROM blocks WHERE first <= live.entry ORDER BY first DESC LIMIT 1)"
         sql = (
-            "SELECT live.key, live.pair_id, live.entry, entries.payload FROM live"
-            " LEFT JOIN entries ON entries.id = live.entry ORDER BY live.kind, live.key"
+            "SELECT live.key, live.pair_id, live.entry, entries.payload,"
+            f" CASE WHEN entries.payload IS NULL THEN {block if self._has_blocks else 'NULL'} END"
+            " FROM live LEFT JOIN entries ON entries.id = live.entry ORDER BY live.kind, live.key"
         )
-        for key, pair_id, entry_id, payload in self._rows(sql, ()):
+        for key, pair_id, entry_id, payload, data in self._rows(sql, ()):
+            if data is not None:
+                payload = {line.id: line.payload for line in self._block(entry_id, data)}.get(entry_id)
             yield key, pair_id, self._record(entry_id, payload)
 
     def recent(self, since_ns: int) -> Recent:
@@ -312,25 +343,43 @@ class JournalReader:
     def rows_since(self, since_ns: int) -> list[Row]:
         """Return the records written since an instant, oldest first, reading from the end; raise as `records_from` does."""
         found: list[Row] = []
-        sql = f"SELECT id, t_ns, payload FROM entries WHERE {IS_ROW} ORDER BY id DESC"
-        for entry_id, t_ns, payload in self._rows(sql, ()):
-            if t_ns < since_ns:
+        for line in self._rows_back(_NEWEST):
+            if line.t_ns < since_ns:
                 break
-            found.append(Row(entry_id >> SUB_BITS, entry_id & MAX_SUB, self._record(entry_id, payload)))
+            found.append(self._row(line))
         return found[::-1]
 
     def counters(self) -> dict[str, int]:
         """Return the greatest `run` and `pair` number ever journalled."""
         return dict(self._rows("SELECT kind, max_id FROM counters", ()))
 
-    def _decoded(self, sql: str, parameters: tuple[object, ...]) -> Iterator[Entry]:
-        for entry_id, t_ns, kind, payload in self._rows(sql, parameters):
-            decoder = _EVENTS if kind == "event" else _COMMANDS
-            try:
-                message = decoder.decode(payload)
-            except (msgspec.MsgspecError, TypeError) as error:
-                raise self._unreadable(entry_id, error) from None
-            yield Entry(entry_id >> SUB_BITS, entry_id & MAX_SUB, t_ns, message)
+    def _rows_back(self, upto: int) -> Iterator[Line]:
+        """Yield the entries up to an id that keep a row, the newest first."""
+        sql = f"SELECT id, t_ns, type, payload, NULL FROM entries WHERE id <= ?{_IS_ROW}"
+        if self._has_blocks:
+            sql += " UNION ALL SELECT first, last, '', '', data FROM blocks WHERE first <= ?"
+        for first, t_ns, tag, payload, data in self._rows(f"{sql} ORDER BY 1 DESC", (upto,) * (1 + self._has_blocks)):
+            if data is None:
+                yield Line(first, t_ns, tag, payload)
+            else:
+                lines = self._block(first, data, rows_only=True)
+                yield from (line for line in reversed(lines) if line.id <= upto)
+
+    def _block(self, entry_id: int, data: bytes, *, rows_only: bool = False) -> list[Line]:
+        try:
+            return [line for line in lines_in(data) if not rows_only or line.type == ROW]
+        except ValueError as error:
+            raise self._unreadable(entry_id, error) from None
+
+    def _entry(self, line: Line) -> Entry:
+        try:
+            message = (_COMMANDS if line.id & MAX_SUB else _EVENTS).decode(line.payload)
+        except (msgspec.MsgspecError, TypeError) as error:
+            raise self._unreadable(line.id, error) from None
+        return Entry(line.id >> SUB_BITS, line.id & MAX_SUB, line.t_ns, message)
+
+    def _row(self, line: Line) -> Row:
+        return Row(line.id >> SUB_BITS, line.id & MAX_SUB, self._record(line.id, line.payload))
 
     def _record(self, entry_id: int, payload: str | None) -> AnyRecord:
         try:

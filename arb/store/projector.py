@@ -178,6 +178,7 @@ class Projector:
                 self._say_where(connection)
                 return START
         if [row[0] for row in found] != [journal_id]:
+            _refuse_in_use(self.db_url)
             raise ConfigError(
                 f"ledger {mask_url(self.db_url)}: belongs to another journal than {self.reader.path};"
                 " put that journal back, or choose another --db"
@@ -267,12 +268,26 @@ def require_journal(db_url: str, path: Path) -> None:
     file = sqlite_file(parse_url(db_url))
     has_rows = _is_claimed_file(file) if file is not None else _is_claimed(db_url)
     if has_rows:
+        _refuse_in_use(db_url)
         recorded = recorded_journal(db_url)
         elsewhere = recorded is not None and recorded != path.resolve()
         raise ConfigError(
             f"ledger {mask_url(db_url)}: its journal is not at {path}"
             f"{f' (the ledger names {recorded})' if elsewhere else ''}; put it back, or choose another --db"
             " (`arb report` and `arb pairs` read this one as it is)"
+        )
+
+
+def _refuse_in_use(db_url: str) -> None:
+    """Raise `ConfigError` naming the engine, perhaps of another host, that trades with a ledger on PostgreSQL."""
+    if sqlite_file(parse_url(db_url)) is not None:
+        return
+    from arb.store.lease import running_lease  # loads the driver
+
+    lease = running_lease(db_url)
+    if lease is not None:
+        raise ConfigError(
+            f"ledger {mask_url(db_url)}: already in use by {lease}; stop it first, or choose another --db"
         )
 
 

@@ -10,9 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Executable, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Executable, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from arb.core.records import PlanRecord
 from arb.errors import ConfigError
 from arb.market.numbers import EXACT
 from arb.store.database import open_engine, store_error
@@ -21,6 +22,31 @@ from arb.store.migrate import require_current
 from arb.store.tables import Alternative, Base, Fill, Incident, Opportunity, Order, PairTrade, Run
 
 RowDict = dict[str, Any]
+
+RUN_TIMES = """
+SELECT known.id AS run_id, known.started_ns,
+    CASE WHEN known.next_ns < known.last_ns THEN known.next_ns ELSE known.last_ns END AS until_ns
+FROM (
+    SELECT r.id, r.started_ns, LEAD(r.started_ns) OVER (ORDER BY r.started_ns, r.id) AS next_ns,
+        COALESCE(r.ended_ns, (
+            SELECT MAX(signs.ns) FROM (
+                SELECT r.started_ns AS ns
+                UNION ALL SELECT MAX(b.ns) FROM balances b WHERE b.run_id = r.id
+                UNION ALL SELECT MAX(i.ns) FROM incidents i WHERE i.run_id = r.id
+                UNION ALL SELECT MAX(p.decided_ns) FROM pair_trades p WHERE p.run_id = r.id
+                UNION ALL SELECT (
+                    SELECT o.closed_ns FROM opportunities o WHERE o.run_id = r.id ORDER BY o.opened_ns DESC LIMIT 1
+                )
+            ) signs
+        )) AS last_ns
+    FROM runs r
+) known
+"""
+"""For how long each run lasted, in ns UTC: all time in which the engine traded, and no other.
+
+A run that was killed, or still goes on, lasts until the last row that it wrote itself (what a later run closed for it counts
+not), and none beyond the start of the next: no time is counted twice.
+"""
 
 
 class PairStory(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +59,20 @@ class PairStory(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[RowDict, ...]
     alternatives: tuple[RowDict, ...]
     timeline: tuple[Entry, ...]
+    plan: PlanRecord | None = None
 
 
 class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """The sums of one run. `net_e8` by quote, in 1e-8 of it; `fees` by asset, positive when paid."""
+    """The sums of one run. `net_e8` by quote, in 1e-8 of it; `fees` by asset, positive when paid; it lasted `run_ns`.
+
+    `unproved_net_e8` is what pairs earned whose coins are not proved to be the same at both venues; `net_e8` does not hold it.
+    """
 
     run: RowDict
+    run_ns: int
     pairs_by_state: dict[str, int]
     net_e8: dict[str, int]
+    unproved_net_e8: dict[str, int]
     fees: dict[str, Decimal]
     orders: int
     orders_by_status: dict[str, int]
@@ -84,7 +116,8 @@ class LedgerReader:
     def story(self, pair_id: int, journal: JournalReader | None = None) -> PairStory:
         """Return everything about one pair; raise `ConfigError` when there is none of that id.
 
-        With a journal, the timeline holds the events and commands that name one of its orders.
+        With a journal, the timeline holds the events and commands that name one of its orders, and `plan` what it was
+        decided on.
         """
         with self._connection() as connection:
             found = _rows(connection, select(PairTrade.__table__).where(PairTrade.id == pair_id))
@@ -106,7 +139,8 @@ class LedgerReader:
             fills=tuple(fills),
             incidents=tuple(incidents),
             alternatives=tuple(alternatives),
-            timeline=() if journal is None else tuple(journal.mentioning(names)),
+            timeline=() if journal is None else tuple(journal.mentioning(names, pair["decided_ns"])),
+            plan=None if journal is None else journal.plan(pair_id, pair["decided_ns"]),
         )
 
     def last_run_id(self) -> int | None:
@@ -135,11 +169,13 @@ class LedgerReader:
             reason = Opportunity.reason
             return RunTotals(
                 run=found[0],
+                run_ns=_lasted_ns(connection, run_id),
                 pairs_by_state=_counts(
                     connection,
                     select(PairTrade.state, func.count()).where(PairTrade.run_id == run_id).group_by(PairTrade.state),
                 ),
-                net_e8=_net(connection, run_id),
+                net_e8=_net(connection, run_id, PairTrade.identity.is_(None)),
+                unproved_net_e8=_net(connection, run_id, PairTrade.identity.is_not(None)),
                 fees=fees,
                 orders=sum(by_status.values()),
                 orders_by_status=by_status,
@@ -184,10 +220,15 @@ def _count(connection: Connection, query: Executable) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _net(connection: Connection, run_id: int) -> dict[str, int]:
+def _lasted_ns(connection: Connection, run_id: int) -> int:
+    query = text(f"SELECT until_ns - started_ns FROM ({RUN_TIMES}) times WHERE run_id = :run_id")
+    return int(connection.execute(query, {"run_id": run_id}).scalar_one())
+
+
+def _net(connection: Connection, run_id: int, which: ColumnElement[bool]) -> dict[str, int]:
     query = (
         select(PairTrade.quote, func.sum(PairTrade.realised_net_e8).label("net_e8"))
-        .where(PairTrade.run_id == run_id, PairTrade.realised_net_e8.is_not(None))
+        .where(PairTrade.run_id == run_id, PairTrade.realised_net_e8.is_not(None), which)
         .group_by(PairTrade.quote)
         .order_by(PairTrade.quote)
     )

@@ -23,9 +23,10 @@ from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, st
 from arb.store.guards import InstanceLock, NoReserve
 from arb.store.journal import Journal
 from arb.store.journal_reader import START, JournalReader, Position
+from arb.store.journal_upkeep import drop_story
 from arb.store.migrate import upgrade
 from arb.store.projector import BATCH_ROWS, place_of
-from arb.store.retention import drop_story, roll_up
+from arb.store.retention import roll_up
 from arb.store.tables import Alternative, Balance, Base, Fill, Incident, Opportunity, Order, PairTrade, Projection, Run
 from arb.store.writer import TABLES, RowRefused, Writer, require_known_codes
 
@@ -87,8 +88,8 @@ def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[
 def db_compact(
     db_url: str, journal_path: Path, before_ns: int | None, story_before_ns: int | None = None
 ) -> dict[str, Any]:
-    """Roll up untraded opportunities that opened before `before_ns`, drop the journal's story before `story_before_ns`
-    (None: neither), and give unused space back.
+    """Roll up untraded opportunities that opened before `before_ns`, compress the journal and drop its story of before
+    `story_before_ns` (None: neither is dropped), and give unused space back.
 
     Raises `ConfigError` while the engine runs and `StoreError` when a database cannot be reached or written.
     """
@@ -100,7 +101,7 @@ def db_compact(
             with engine.connect() as connection:
                 deleted = 0 if before_ns is None else sum(roll_up(connection, before_ns))
             before, after = _vacuum(engine, sqlite_file(parse_url(db_url)))
-            dropped = 0 if story_before_ns is None else drop_story(journal_path, story_before_ns)
+            dropped = drop_story(journal_path, story_before_ns)
         except DBAPIError as error:
             raise store_error(db_url, error) from None
         finally:

@@ -17,7 +17,7 @@ from arb.market.numbers import EXACT
 from arb.market.symbol import Symbol
 from arb.store.database import open_engine, store_error
 from arb.store.migrate import require_current
-from arb.store.queries import RowDict
+from arb.store.queries import RUN_TIMES, RowDict
 from arb.store.tables import WATERFALL
 
 INCIDENTS_SHOWN = 20
@@ -26,7 +26,8 @@ _MONEY = (*WATERFALL, "fees_e8")
 _LEG_COST = "COALESCE(SUM(CASE WHEN v.realised_net_e8 IS NOT NULL THEN p.leg_cost_e8 END), 0) AS leg_cost_e8"
 """What legs that fall short were expected to cost, of the finished pairs."""
 
-_PAIRS = f"""
+_PAIRS, _UNPROVED = (
+    f"""
 SELECT v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.closed_ns / 86400000000000 AS day,
     CASE WHEN r.pair_trade_id IS NULL THEN 0 ELSE 1 END AS repaired, COUNT(*) AS pairs,
     COUNT(v.realised_net_e8) AS finished, {_LEG_COST}, {", ".join(f"COALESCE(SUM(v.{term}), 0) AS {term}" for term in _MONEY)}
@@ -34,11 +35,14 @@ FROM v_pair_trades v JOIN pair_trades p ON p.id = v.id
 LEFT JOIN (
     SELECT DISTINCT pair_trade_id FROM orders WHERE role IN ('hedge', 'unwind')
 ) r ON r.pair_trade_id = v.id
-WHERE v.decided_ns >= :since_ns
+WHERE v.decided_ns >= :since_ns AND p.identity IS {identity}
 GROUP BY v.quote, v.symbol, v.buy_venue, v.sell_venue, v.kind, v.state, v.closed_ns / 86400000000000,
     CASE WHEN r.pair_trade_id IS NULL THEN 0 ELSE 1 END
 ORDER BY v.quote, v.symbol, v.buy_venue, v.sell_venue
 """
+    for identity in ("NULL", "NOT NULL")
+)
+"""All pairs but those whose coins are not proved to be the same at both venues, and these."""
 _OPPORTUNITIES = """
 SELECT quote, outcome, reason, COUNT(*) AS opportunities, SUM(best_net_e8) AS best_net_e8
 FROM opportunities WHERE opened_ns >= :since_ns
@@ -61,9 +65,10 @@ _LATEST = """
 SELECT ns, severity, kind, venue, pair_trade_id, cost_e8, text
 FROM incidents WHERE ns >= :since_ns ORDER BY ns DESC, id DESC LIMIT :shown
 """
-_RUNS = """
-SELECT id, mode, sandbox_id, seed, version, started_ns, ended_ns, exit_code, halted
-FROM runs WHERE COALESCE(ended_ns, started_ns) >= :since_ns OR ended_ns IS NULL ORDER BY started_ns
+_RUNS = f"""
+SELECT r.id, r.mode, r.sandbox_id, r.seed, r.version, r.started_ns, r.ended_ns, t.until_ns, r.exit_code, r.halted
+FROM runs r JOIN ({RUN_TIMES}) t ON t.run_id = r.id
+WHERE t.until_ns >= :since_ns ORDER BY r.started_ns, r.id
 """
 _FILLS = """
 SELECT f.venue, f.symbol, f.side, f.fee_currency, f.price, f.size, f.fee, o.role
@@ -84,13 +89,15 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     """What a report adds up, read in one transaction, so that all of it is of the same instant.
 
     `pairs` is grouped by quote, symbol, venues, kind, state, day of closing (days since 1970, None while open) and
-    whether a hedge or unwind was needed; money columns end in `_e8`. `fees` by asset and `moved` by (venue, asset) are
+    whether a hedge or unwind was needed; money columns end in `_e8`. `unproved` is the same for the pairs whose coins are not
+    proved to be the same at both venues, which `pairs` leaves out. `fees` by asset and `moved` by (venue, asset) are
     exact sums over fills: positive fees were paid; `moved` is what trading added to or took from a balance.
     """
 
     runs: list[RowDict]
     span_ns: tuple[int, int] | None
     pairs: list[RowDict]
+    unproved: list[RowDict]
     opportunities: list[RowDict]
     orders: list[RowDict]
     incidents: list[RowDict]
@@ -129,6 +136,7 @@ def _read(connection: Connection, since_ns: int) -> Sums:
         runs=rows(_RUNS),
         span_ns=None if span["first_ns"] is None else (span["first_ns"], span["last_ns"]),
         pairs=rows(_PAIRS),
+        unproved=rows(_UNPROVED),
         opportunities=rows(_OPPORTUNITIES),
         orders=rows(_ORDERS),
         incidents=rows(_INCIDENTS),

@@ -175,6 +175,9 @@ class PairTrade(Base):
     leg_cost_e8: Mapped[int | None] = mapped_column(
         comment="what legs falling short were expected to cost at decision, no term of the sum, 1e-8 of the quote"
     )
+    identity: Mapped[str | None] = mapped_column(
+        comment="unproved: its coins are not proved to be the same at both venues, and sums leave it out; null for all others"
+    )
 
 
 class Order(Base):
@@ -368,6 +371,23 @@ class UntradedDaily(Base):
     ticks: Mapped[int] = mapped_column(comment="book changes during all of them")
     lived_ns: Mapped[int] = mapped_column(comment="from opened_ns to closed_ns, all of them together, ns")
     best_net_e8: Mapped[int] = mapped_column(comment="sum of the profits at best_ns, 1e-8 of the quote")
+
+
+class AccountLease(Base):
+    """Who trades an account; kept on PostgreSQL alone (`store/lease.py`), on which machines may share a ledger's database."""
+
+    __tablename__ = "account_leases"
+    __table_args__ = (
+        {"comment": "which engine trades an account; on PostgreSQL, which engines of other hosts may share"},
+    )
+
+    account_id: Mapped[str] = mapped_column(primary_key=True, comment="venue and its own id, or the key's fingerprint")
+    holder: Mapped[str] = mapped_column(comment="random name of the run that holds it")
+    place: Mapped[str | None] = mapped_column(comment="the file its journal's lock is, as its host's kernel names it")
+    host: Mapped[str] = mapped_column(comment="name of its host")
+    pid: Mapped[int] = mapped_column(comment="number of its process there")
+    acquired_ns: Mapped[int] = mapped_column(comment="since when, by the database's clock, ns UTC")
+    renewed_ns: Mapped[int] = mapped_column(comment="last confirmed, by the database's clock, ns UTC")
 
 
 class Projection(Base):

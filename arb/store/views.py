@@ -72,12 +72,12 @@ CREATE VIEW v_daily_pnl AS
 WITH earned AS (
     SELECT closed_ns / 86400000000000 AS days, quote, SUM(realised_net_e8) AS trading_net_e8,
         SUM(hedge_cost_e8) AS hedge_cost_e8, COUNT(*) AS pairs
-    FROM pair_trades WHERE realised_net_e8 IS NOT NULL
+    FROM pair_trades WHERE realised_net_e8 IS NOT NULL AND identity IS NULL
     GROUP BY closed_ns / 86400000000000, quote
 ), charged AS (
     SELECT p.closed_ns / 86400000000000 AS days, p.quote, SUM(f.fee_quote_value_e8) AS fees_e8
     FROM fills f JOIN orders o ON o.id = f.order_id JOIN pair_trades p ON p.id = o.pair_trade_id
-    WHERE p.realised_net_e8 IS NOT NULL
+    WHERE p.realised_net_e8 IS NOT NULL AND p.identity IS NULL
     GROUP BY p.closed_ns / 86400000000000, p.quote
 )
 SELECT d.day_utc, e.quote, {_whole("trading_net", "e.trading_net_e8")}, {_whole("fees", "COALESCE(c.fees_e8, 0)")},

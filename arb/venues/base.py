@@ -3,7 +3,7 @@
 Whatever stands behind them (a real venue, the sandbox over loopback, an in-memory simulator) speaks in events.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, Protocol
 
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
@@ -18,7 +18,9 @@ from arb.core.events import (
     OrderRejected,
     OutcomeUnknown,
 )
+from arb.market.feed import Notice
 from arb.market.instrument import Instrument
+from arb.venues.rules.guard import SalePrice
 
 PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
 Departure = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
@@ -40,6 +42,9 @@ class MarketFeed(Protocol):
 
     def resync(self, native_symbol: str) -> None:
         """Ask for a clean snapshot of one book; repeated asks while one is under way change nothing."""
+
+    def on_notice(self, notice: Notice) -> None:
+        """Take what a control frame of this connection says: a confirmation, a refusal, that the venue is about to end it."""
 
     def add_book(self, native_symbol: str) -> None:
         """Subscribe to one more book, now and after every reconnect; one that is subscribed already changes nothing."""
@@ -63,11 +68,18 @@ class OrderGateway(Protocol):
     expiry_proved: bool
     """Whether the venue is known to refuse an expired order of this account; that of a sandbox does."""
 
+    @property
+    def listed(self) -> Collection[str]:
+        """Return all symbols of the venue's listing as it was read last, whoever trades them; none before it was."""
+
     async def start(self) -> None:
         """Set the clock, load markets, check the key and learn whose it is; raises `VenueError` when it cannot be used."""
 
     async def close(self) -> None:
         """Release sockets."""
+
+    def value_sales(self, price: SalePrice) -> None:
+        """Let the guard beside the signer, where there is one, value sales by this price; before that it signs none."""
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         """Make an entry ready to leave: take its rate slot, without waiting, and sign it; or say why it cannot leave."""

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -14,7 +13,7 @@ from arb.core.state import VenueProfile
 from arb.errors import ConfigError
 from arb.market.feed import BookFeed
 from arb.venues.base import EventListener, FrameListener, MarketFeed
-from arb.venues.endpoints import Address, Credentials, OrderEntry, VenueEndpoint, account_id
+from arb.venues.endpoints import GLOBAL, Address, Credentials, OrderEntry, Site, account_id
 from arb.venues.feed import SocketFeed
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
@@ -25,7 +24,7 @@ from arb.venues.registry import spec_of
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingParts, VenueSpec
-from arb.venues.transport.network import Network, SystemNetwork
+from arb.venues.transport.network import Network, SiteNetwork, SystemNetwork
 
 NO_KEY = Credentials(key="", secret="", passphrase="")
 """What a client that reads public data is made with."""
@@ -36,14 +35,13 @@ PACING_MARGIN_MS = 50
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
 
-    `hosts` may be sent signed requests; `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
+    `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
     user has checked that the key may not withdraw, which counts where the venue does not report it.
     """
 
-    hosts: tuple[str, ...]
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
-    max_orders_per_minute: int = 600
+    max_orders_per_minute: int = 1200
     withdrawal_disabled_confirmed: bool = False
     pacing: PacingLimits | None = None
     timing: GatewayTiming = GatewayTiming()
@@ -51,7 +49,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_gateway(
     spec: VenueSpec,
-    endpoint: VenueEndpoint,
+    site: Site,
     credentials: Credentials,
     *,
     clock: Clock,
@@ -65,13 +63,13 @@ def build_gateway(
     """Return the gateway of one account; raises `ConfigError` for a venue that takes no orders of ours, for a key without its
     passphrase, and for orders over a websocket at a venue that has no adapter for it."""
     trading = _trading(spec)
-    network = SystemNetwork(clock) if network is None else network
-    guard = _guard(spec, limits, clock)
-    parts = trading.make(endpoint, credentials, clock, guard)
+    network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
+    guard = _guard(spec, site, limits, clock)
+    parts = trading.make(site, credentials, clock, guard)
     signer = parts.signer
     signer.timeout_on_exit = 0  # ccxt's own session, whose sockets this would wait for, is never opened
     stream = PrivateStream(
-        _guarded(spec.private_address(endpoint, network.http), guard),
+        _guarded(spec.private_address(site, network.http), guard),
         parts.private,
         clock=clock,
         rng=rng,
@@ -81,7 +79,7 @@ def build_gateway(
     )
     order_socket = None
     if entry is OrderEntry.WEBSOCKET:
-        order_socket = _order_socket(spec, parts, endpoint, credentials, guard, clock, rng, network)
+        order_socket = _order_socket(spec, parts, site, credentials, guard, clock, rng, network)
     return VenueGateway(
         dialect=parts.dialect,
         signer=signer,
@@ -101,7 +99,7 @@ def build_gateway(
 
 def build_paper_source(
     spec: VenueSpec,
-    endpoint: VenueEndpoint,
+    site: Site,
     taker_fee: Decimal,
     *,
     clock: Clock,
@@ -114,8 +112,8 @@ def build_paper_source(
     """
     trading = _trading(spec)
     network = SystemNetwork(clock) if network is None else network
-    limits = GatewayLimits(hosts=(urlsplit(endpoint.rest).hostname or "",), symbols=())
-    parts = trading.make(endpoint, NO_KEY, clock, _guard(spec, limits, clock))
+    limits = GatewayLimits(symbols=())
+    parts = trading.make(site, NO_KEY, clock, _guard(spec, site, limits, clock))
     parts.signer.timeout_on_exit = 0
     transport = network.http()
     timing = limits.timing
@@ -134,7 +132,7 @@ def build_paper_source(
 
 def build_feed(
     spec: VenueSpec,
-    endpoint: VenueEndpoint,
+    site: Site,
     native_symbols: Sequence[str],
     dialect: BookFeed,
     *,
@@ -148,10 +146,17 @@ def build_feed(
     """Return one public connection of a venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages.
 
     `connection` is its name, by default that of the venue's first.
+
+    Raises `ConfigError` for a site that does not send them.
     """
-    network = SystemNetwork(clock) if network is None else network
+    if site.lacks:
+        raise ConfigError(
+            f"[venues.{spec.name}] region = {site.region!r}: {site.lacks}, by which books are read, is not sent there: give "
+            f"{GLOBAL!r}, or disable the venue"
+        )
+    network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
     return SocketFeed(
-        spec.public_address(endpoint, network.http),
+        spec.public_address(site, network.http),
         dialect,
         native_symbols,
         clock=clock,
@@ -166,7 +171,7 @@ def build_feed(
 
 
 def build_feeds(
-    endpoints: Mapping[str, VenueEndpoint],
+    sites: Mapping[str, Site],
     books: Books,
     on_frame: FrameListener,
     emit: EventListener,
@@ -179,7 +184,7 @@ def build_feeds(
     return {
         name: build_feed(
             spec_of(connection.venue),
-            endpoints[connection.venue],
+            sites[connection.venue],
             tuple(connection.rows.values()),
             connection.feed,
             clock=clock,
@@ -194,7 +199,10 @@ def build_feeds(
 
 
 def venue_profile(
-    spec: VenueSpec, entry: OrderEntry = OrderEntry.REST, max_order_value_quote: Decimal | None = None
+    spec: VenueSpec,
+    entry: OrderEntry = OrderEntry.REST,
+    max_order_value_quote: Decimal | None = None,
+    max_orders_per_minute: int | None = None,
 ) -> VenueProfile:
     """Return what the decision plane must know of a venue's ways; raises `ConfigError` where orders cannot be sent."""
     trading = _trading(spec)
@@ -205,13 +213,14 @@ def venue_profile(
         PlaceRate(pacing.place.count, pacing.place.window_ms + PACING_MARGIN_MS, pacing.place_per_symbol),
         enforces_expiry=trading.enforces_expiry and (trading.socket_enforces_expiry or not by_socket),
         max_order_value_quote=max_order_value_quote,
+        max_orders_per_minute=max_orders_per_minute,
     )
 
 
-def _guard(spec: VenueSpec, limits: GatewayLimits, clock: Clock) -> SigningGuard:
+def _guard(spec: VenueSpec, site: Site, limits: GatewayLimits, clock: Clock) -> SigningGuard:
     return SigningGuard(
         venue=spec.name,
-        hosts=limits.hosts,
+        hosts=site.hosts,
         symbols=limits.symbols,
         max_order_value_quote=limits.max_order_value_quote,
         max_orders_per_minute=limits.max_orders_per_minute,
@@ -228,7 +237,7 @@ def _trading(spec: VenueSpec) -> Trading:
 def _order_socket(
     spec: VenueSpec,
     parts: TradingParts,
-    endpoint: VenueEndpoint,
+    site: Site,
     credentials: Credentials,
     guard: SigningGuard,
     clock: Clock,
@@ -240,10 +249,10 @@ def _order_socket(
         raise ConfigError(
             f"{spec.name}: orders go over REST only: set [venues.{spec.name}] order_entry to {OrderEntry.REST.value!r}"
         )
-    _check_order_host(guard, endpoint.ws_private)
+    _check_order_host(guard, site.endpoint.ws_private)
     return OrderSocket(
-        _guarded(spec.private_address(endpoint, network.http), guard),
-        make(parts, endpoint, credentials),
+        _guarded(spec.private_address(site, network.http), guard),
+        make(parts, site, credentials),
         clock=clock,
         rng=rng,
         offset_ns=lambda: parts.signer.server_offset_ns,

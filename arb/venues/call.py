@@ -17,6 +17,10 @@ from arb import __version__
 from arb.core.commands import CancelOrder
 
 PAGES_MAX = 200
+ANSWER_BYTES_MAX = 2 * 1024 * 1024
+"""Of an answer, in bytes; a longer one is not read. The longest documented page, 1000 ended orders at Gate, is half of that."""
+LONG_ANSWER_BYTES_MAX = 4 * 1024 * 1024
+"""Of an answer that no page cuts: a venue's whole listing (1 MB for Gate's 2500 pairs), all open orders of an account."""
 _TEXT_ONLY = {str}
 _METHOD = re.compile(r"[A-Z]+")
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?")
@@ -28,7 +32,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `api`, `path` and `method` name the endpoint as ccxt does. A batch whose body is a bare array has its `items` instead of
     `params`. `expires_ns`: the instant on our clock from which on the venue must refuse it; the signer writes it in the venue's
-    own form, where there is one.
+    own form, where there is one. `answer_bytes_max`: what is longer is not read.
     """
 
     scope: str
@@ -38,6 +42,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any]
     items: tuple[dict[str, Any], ...] = ()
     expires_ns: int | None = None
+    answer_bytes_max: int = ANSWER_BYTES_MAX
 
 
 class CancelBatch(msgspec.Struct, frozen=True):
@@ -132,7 +137,7 @@ class Outgoing(NamedTuple):
 class HttpRequest(msgspec.Struct, frozen=True):
     """A signed request. `url` is sent as it stands: it was signed that way.
 
-    `ready`: the same as bytes, where that was made ahead (see `made_ready`).
+    `ready`: the same as bytes, where that was made ahead (see `made_ready`). `answer_bytes_max`: as its call has it.
     """
 
     method: str
@@ -140,6 +145,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: str | None = None
     ready: Outgoing | None = None
+    answer_bytes_max: int = ANSWER_BYTES_MAX
 
     def __repr__(self) -> str:
         # Headers hold key and signature.

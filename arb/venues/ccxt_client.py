@@ -10,6 +10,7 @@ a refusal. None of that may happen to an order.
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any, Protocol
 
@@ -35,16 +36,19 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
     """The base put before a `ccxt.pro` class: `class Gate(GuardedClient, ccxt.pro.gate)`.
 
     `server_offset_ns` is what must be added to our clock to get the venue's; whoever measures it sets it. `separator` stands
-    between base and quote in the venue's spelling of a symbol.
+    between base and quote in the venue's spelling of a symbol. `site_headers` go with every request, signed or not.
     """
 
     number = str  # prices and sizes come out as the text that came in
     separator = ""
 
-    def __init__(self, clock: Clock, guard: SigningGuard, config: dict[str, Any]) -> None:
+    def __init__(
+        self, clock: Clock, guard: SigningGuard, config: dict[str, Any], site_headers: Mapping[str, str] | None = None
+    ) -> None:
         # Set before ccxt's constructor, which already reads every attribute.
         self.wall_clock = clock
         self.guard = guard
+        self.site_headers = dict(site_headers or {})
         self._ahead_of_steady_ns = 0
         self.server_offset_ns = 0
         self._symbols = {symbol.replace("/", self.separator): symbol for symbol in guard.symbols}
@@ -218,6 +222,7 @@ def _plain(number: Decimal) -> str:
 class Signer(Protocol):
     """The part of a venue's client that a gateway uses."""
 
+    guard: SigningGuard
     server_offset_ns: int
     timeout_on_exit: int
 

@@ -19,12 +19,17 @@ from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport
+from arb.market.scale import decimals
 from arb.market.symbol import Symbol
 from arb.venues.call import Call, CancelBatch, Pages
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import OutcomePolicy, VenueReply
 
 _LOG = logging.getLogger(__name__)
+# On a finer scale 64 bits do not even hold a price or a size of 9.3.
+_DECIMALS_MAX = 18
+ODD_MAX = 5000
+"""More pairs than any venue lists."""
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -158,26 +163,46 @@ def batched(commands: Sequence[CancelOrder], count: int) -> list[tuple[CancelOrd
     return [tuple(commands[start : start + count]) for start in range(0, len(commands), count)]
 
 
-def read_listing(venue: str, rows: Iterable[Any], read: Callable[[Any], Instrument]) -> dict[str, Instrument]:
-    """Return the readable instruments by symbol.
+def read_listing(
+    venue: str, rows: Iterable[Any], read: Callable[[Any], Instrument], native_of: Callable[[str], str]
+) -> dict[str, Instrument]:
+    """Return the readable instruments by symbol; `native_of` spells a symbol as orders name it.
 
-    A listing holds thousands of symbols that are none of our business; one that is odd must not hide the others. Raises
-    `VenueProtocolError` when not one can be read.
+    A listing holds thousands of symbols that are none of our business; one that is odd must not hide the others. Odd is also
+    a symbol whose book goes by another name than its orders would, and a name that is listed twice by different rules. Raises
+    `VenueProtocolError` when not one can be read, or `ODD_MAX` cannot be: that is no listing, and is read no further.
     """
-    listed: dict[str, Instrument] = {}
+    by_name: dict[str, Instrument] = {}
     odd: list[VenueProtocolError] = []
+    twice: set[str] = set()
     for raw in rows:
         try:
             instrument = read(raw)
-            Symbol.of(instrument.symbol)
+            _check(instrument, native_of)
         except VenueProtocolError as error:
             odd.append(error)
         except ValueError as error:
             odd.append(VenueProtocolError(venue, f"symbol: {error}"))
         else:
-            listed[instrument.symbol] = instrument
+            if by_name.setdefault(instrument.native_symbol, instrument) != instrument:
+                twice.add(instrument.native_symbol)
+        if len(odd) >= ODD_MAX:
+            break
+    for name in sorted(twice):
+        del by_name[name]
+        odd.append(VenueProtocolError(venue, f"symbol {name!r}: listed twice, by different rules"))
+    listed = {instrument.symbol: instrument for instrument in by_name.values()}
     if odd:
-        if not listed:
+        if not listed or len(odd) >= ODD_MAX:
             raise odd[0]
         _LOG.warning("%s: %d symbols of the listing cannot be read, the first one: %s", venue, len(odd), odd[0])
     return listed
+
+
+def _check(instrument: Instrument, native_of: Callable[[str], str]) -> None:
+    """Raise `ValueError` for an instrument whose names contradict each other, or on whose steps nothing can be computed."""
+    Symbol.of(instrument.symbol)
+    if instrument.native_symbol != native_of(instrument.symbol):
+        raise ValueError(f"{instrument.native_symbol!r} is listed as {instrument.symbol!r}")
+    if max(decimals(instrument.tick), decimals(instrument.lot)) > _DECIMALS_MAX:
+        raise ValueError(f"{instrument.symbol!r}: a tick of {instrument.tick} or a lot of {instrument.lot} is too fine")

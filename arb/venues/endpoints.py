@@ -4,14 +4,18 @@ Secrets are shown in no repr, no log and no traceback.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from arb.errors import ConfigError
 from arb.market.ids import named_by_key
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""This machine: no proxy leads there, and only here may a connection be without encryption."""
 
 
 class OrderEntry(StrEnum):
@@ -55,8 +59,46 @@ class VenueEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     ws_private: str
 
 
-def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[VenueEndpoint, Credentials]:
-    """Return addresses and key of one venue from its part of a sandbox's first line.
+class Environment(StrEnum):
+    """Which of a venue's worlds is meant: real money, a test network with coins of its own, or a demo on real prices."""
+
+    PRODUCTION = "production"
+    TESTNET = "testnet"
+    DEMO = "demo"
+
+
+GLOBAL = "global"
+"""The region of whoever is a customer of none of a venue's regional companies; every venue has it."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one environment of a venue is reached by the customers of one region, the legal entity's.
+
+    `headers` go with every REST request and every websocket's handshake: a demo that shares its host with production is
+    distinguished by them. `hosts` are all that a key may be sent to; by default those of the addresses that it is meant for.
+    `lacks`: what the books would need and this site does not send; "" where they can be read.
+    """
+
+    environment: Environment
+    endpoint: VenueEndpoint
+    region: str = GLOBAL
+    headers: Mapping[str, str] = {}
+    hosts: tuple[str, ...] = ()
+    lacks: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.hosts:
+            carrying = (self.endpoint.rest, self.endpoint.ws_private)
+            msgspec.structs.force_setattr(self, "hosts", tuple(dict.fromkeys(map(host_of, carrying))))
+
+
+def host_of(url: str) -> str:
+    """Return the host of an address, in small letters; "" where it names none."""
+    return urlsplit(url).hostname or ""
+
+
+def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[Site, Credentials]:
+    """Return site and key of one venue from its part of a sandbox's first line; its coins are its own, as a test network's.
 
     Raises `ConfigError` naming what is missing.
     """
@@ -72,7 +114,7 @@ def sandbox_access(venue: str, announced: dict[str, Any]) -> tuple[VenueEndpoint
         )
     except KeyError as error:
         raise ConfigError(f"{venue}: the sandbox's first line does not state {error.args[0]!r}") from error
-    return endpoint, credentials
+    return Site(environment=Environment.TESTNET, endpoint=endpoint), credentials
 
 
 def account_id(venue: str, credentials: Credentials, sandbox_id: str | None = None) -> str:
@@ -85,12 +127,16 @@ Address = Callable[[], Awaitable[str]]
 
 
 class ConnectionTiming(msgspec.Struct, frozen=True, kw_only=True):
-    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two messages of ours."""
+    """How a connection is kept alive, in seconds. `send_gap_s`: the least time between two messages of ours.
+
+    `lifetime_s`: after how long the venue ends every connection; 0 where it documents no such limit.
+    """
 
     connect_timeout_s: float = 10.0
     heartbeat_s: float = 5.0
     silence_s: float = 20.0
     send_gap_s: float = 0.0
+    lifetime_s: float = 0.0
 
 
 def fixed(url: str) -> Address:

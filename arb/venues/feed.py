@@ -1,19 +1,19 @@
 """The shell of a public feed: a kept-up connection that subscribes to books and hands over every frame as it came.
 
-Frames are understood by the engine's `BookFeed`; this shell asks the same object only for its messages. The one thing it
-reads in frames itself is the confirmation that a subscription ended, and only while a resync, or a book that left and may come
-back, waits for one: a venue takes a second subscription before it for an error (Gate WebSocket v4, "Order Book V2").
+Frames are understood by the engine's `BookFeed`; this shell asks the same object only for its messages, and is told what
+control frames say (`on_notice`). While a resync, or a book that left and may come back, waits for the confirmation that its
+subscription ended, nothing is subscribed: a venue takes that for an error (Gate WebSocket v4, "Order Book V2").
 """
 
 import random
-import re
 from collections.abc import Sequence
 
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import FeedDown, FeedUp
-from arb.market.feed import BookFeed, connection_name, further_name
+from arb.core.events import FeedDown, FeedUp, TroubleReported
+from arb.core.incidents import IncidentKind
+from arb.market.feed import BookFeed, Notice, NoticeKind, connection_name, further_name
 from arb.venues.base import EventListener, FrameListener
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.resyncs import ResyncPace
@@ -23,7 +23,6 @@ from arb.venues.transport.network import Network
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
 RESYNC_ANSWER_S = 2.0
 RESYNC_GIVE_UP_S = 6.0
-_ACK_BYTES_MAX = 2048
 
 
 class _Resync(msgspec.Struct):
@@ -59,7 +58,6 @@ class SocketFeed:
         self._natives = list(native_symbols)
         self._up = False
         self._clock = clock
-        self._listener = on_frame
         self._emit = emit
         self._pace = ResyncPace(subscriptions_per_hour)
         self._resyncs: dict[str, _Resync] = {}
@@ -70,7 +68,7 @@ class SocketFeed:
             clock=clock,
             rng=rng,
             greetings=self._greetings,
-            on_frame=self._on_frame,
+            on_frame=lambda received_ns, raw: on_frame(self.connection, received_ns, raw),
             on_up=self._on_up,
             on_down=self._on_down,
             on_tick=self._on_tick,
@@ -126,26 +124,28 @@ class SocketFeed:
         """Return whether received bytes still wait to be handed over."""
         return self._connection.unread()
 
-    def _on_frame(self, received_ns: int, raw: bytes) -> None:
-        if (self._resyncs or self._leaving) and len(raw) <= _ACK_BYTES_MAX:
-            self._read_confirmations(raw)
-        self._listener(self.connection, received_ns, raw)
-
-    def _read_confirmations(self, raw: bytes) -> None:
-        text = raw.lower()
-        if b"subscribe" not in text:
-            return
-        ended = b"unsubscribe" in text
-        for native, resync in list(self._resyncs.items()):
-            if not _names(text, native):
-                continue
-            if ended and not resync.subscribed:
-                self._subscribe(native, resync)
-            elif not ended and resync.subscribed:
-                del self._resyncs[native]
-        if ended:
-            for native in [native for native in self._leaving if _names(text, native)]:
-                del self._leaving[native]
+    def on_notice(self, notice: Notice) -> None:
+        """Take what a control frame says of requests of ours, or of the connection."""
+        match notice.kind:
+            case NoticeKind.SUBSCRIBED:
+                for native in notice.native_symbols:
+                    resync = self._resyncs.get(native)
+                    if resync is not None and resync.subscribed:
+                        del self._resyncs[native]
+            case NoticeKind.UNSUBSCRIBED:
+                for native in notice.native_symbols:
+                    resync = self._resyncs.get(native)
+                    if resync is not None and not resync.subscribed:
+                        self._subscribe(native, resync)
+                    self._leaving.pop(native, None)
+            case NoticeKind.REFUSED:
+                about = ", ".join(notice.native_symbols) or "a request"
+                said = f"{notice.code} {notice.text}".strip() or "no reason"
+                self._emit(
+                    TroubleReported(kind=IncidentKind.BOOK_MISSING, text=f"{self.connection} refused {about}: {said}")
+                )
+            case NoticeKind.UPGRADE:
+                self._connection.renew("the venue announced that it closes the connection")
 
     def _begin_resyncs(self, now_ns: int) -> None:
         for native in self._pace.due(now_ns):
@@ -195,9 +195,3 @@ class SocketFeed:
 
     def _now_s(self) -> int:
         return self._clock.wall_ns() // NS_PER_S
-
-
-def _names(text: bytes, native_symbol: str) -> bool:
-    """Return whether an answer, in small letters, names a book; `BTC_USDT` is not named by `WBTC_USDT`."""
-    name = re.escape(native_symbol.lower().encode())
-    return re.search(rb"(?<![a-z0-9_-])" + name + rb"(?![a-z0-9_-])", text) is not None

@@ -38,6 +38,7 @@ from arb.venues.dialect import TradeDialect
 from arb.venues.order_socket import OrderSocket
 from arb.venues.private import side_by_side
 from arb.venues.reader import QUERIES, VenueReader
+from arb.venues.rules.guard import SalePrice
 from arb.venues.rules.key_rights import KeyFacts, checked_key
 from arb.venues.rules.outcome import (
     RATE_BUDGET,
@@ -134,6 +135,11 @@ class VenueGateway:
             pace_timeout_s=self._timing.pace_timeout_s,
         )
 
+    @property
+    def listed(self) -> frozenset[str]:
+        """Return all symbols of the venue's listing, as it was read last."""
+        return self._reader.listed
+
     async def start(self) -> None:
         """Set the clock by the venue's, learn the listing and check the key; raises `VenueError` when it cannot be used.
 
@@ -147,6 +153,10 @@ class VenueGateway:
         """Release sockets."""
         await self._transport.close()
         await self._signer.close()
+
+    def value_sales(self, price: SalePrice) -> None:
+        """Let the guard beside the signer value sales by this price; before that it signs none."""
+        self._signer.guard.value_sales(price)
 
     async def check_key(self) -> KeyFacts:
         """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).

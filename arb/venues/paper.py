@@ -7,7 +7,7 @@ and its private stream. Questions are answered as of the instant at which they a
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from decimal import Decimal, localcontext
 from functools import partial
 from typing import Any, Protocol
@@ -39,6 +39,7 @@ from arb.market.order import Outcome
 from arb.venues.base import Departure, EventListener, FrameListener, PlaceAnswer
 from arb.venues.paper_account import EXACT, Kept, PaperAccount
 from arb.venues.paper_matching import NOT_TRADABLE, OFF_STEPS, SHORT_OF_FUNDS, PaperMatching, Reached, Underway
+from arb.venues.rules.guard import SalePrice
 
 OPENING_WAIT_NS = 10 * NS_PER_S
 """How long an account waits for the books of all its symbols, from the first live one on, before it opens without the rest."""
@@ -46,6 +47,10 @@ OPENING_WAIT_NS = 10 * NS_PER_S
 
 class PaperSource(Protocol):
     """What is known of a venue without a key."""
+
+    @property
+    def listed(self) -> Collection[str]:
+        """Return all symbols of the venue's listing as it was read last; none before it was."""
 
     def offset_ns(self) -> int:
         """Return the venue's clock minus ours, as far as it is known."""
@@ -113,9 +118,17 @@ class PaperGateway:
             self._open_by_books(self._listener)
 
     @property
+    def listed(self) -> Collection[str]:
+        """Return all symbols of the venue's listing, as it was read last."""
+        return self._source.listed
+
+    @property
     def reached(self) -> Reached:
         """Return what became of all that this process's orders wanted here."""
         return self._matching.reached
+
+    def value_sales(self, price: SalePrice) -> None:
+        """Do nothing: nothing is signed, so no guard stands here."""
 
     # Orders.
 

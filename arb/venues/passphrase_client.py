@@ -45,9 +45,10 @@ class PassphraseClient(GuardedClient):
             sent, as_signed = self._query(call.params)
             target, signed_target = f"{target}?{sent}", f"{target}?{as_signed}"
         if call.api[0] == "public":
-            return HttpRequest(call.method, base + target, {})
+            return HttpRequest(call.method, base + target, self.site_headers)
         self._check_credentials()
         headers = self._headers(call, f"{call.method}{signed_target}{body}", now_ms)
+        headers.update(self.site_headers)
         return HttpRequest(call.method, base + target, headers, body or None)
 
     def admit(self, way: str, call: Call) -> None:

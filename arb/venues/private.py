@@ -17,6 +17,7 @@ from arb.core.incidents import IncidentKind
 from arb.venues.base import EventListener
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.fields import UnknownSymbol
+from arb.venues.rarely import Rarely
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.network import Network
 from arb.venues.wire.private import PrivateDialect
@@ -45,6 +46,7 @@ class PrivateStream:
         self._up = False
         self._listener: EventListener | None = None
         self._foreign: set[str] = set()
+        self._unread = Rarely(_LOG)
         self._connection = StreamConnection(
             address,
             clock=clock,
@@ -80,14 +82,13 @@ class PrivateStream:
             listener(PrivateUp(venue=self._dialect.venue))
         for unknown in frame.foreign:
             self._report_once(unknown, listener)
-        for error in frame.errors:
-            _LOG.warning("%s", error)
         if frame.errors:
+            self._unread.warn(str(frame.errors[0]))
             self._connection.drop(str(frame.errors[0]))
         elif frame.refused is not None:
             self._connection.drop(f"refused: {frame.refused}")
         elif frame.closing:
-            self._connection.drop("the venue announced that it closes the connection")
+            self._connection.renew("the venue announced that it closes the connection")
 
     def _report_once(self, unknown: UnknownSymbol, listener: EventListener) -> None:
         """Report a symbol that we do not know, the first time: what was traded in it shows in the balances alone."""

@@ -20,7 +20,7 @@ from arb.market.fill import Fill
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Outcome, Side
 from arb.venues.account_queries import NOT_SO, by_few
-from arb.venues.call import Call, Pages
+from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, Pages
 from arb.venues.ccxt_client import Signer, signed
 from arb.venues.dialect import Fees, TradeDialect
 from arb.venues.fields import UnknownSymbol
@@ -57,6 +57,8 @@ class VenueReader:
         self.venue = dialect.venue
         self.clock_suspected = asyncio.Event()
         """Set when the venue says of a request of ours that it was out of time."""
+        self.listed: frozenset[str] = frozenset()
+        """All symbols of the listing, as it was read last."""
         self._dialect = dialect
         self._signer = signer
         self._transport = transport
@@ -126,8 +128,10 @@ class VenueReader:
 
     async def listing(self) -> dict[str, Instrument]:
         """Return the rules of all spot symbols, and let the dialect learn their native names; raises `VenueError`."""
-        body, _ = await self.ask(self._dialect.listing(), patient=True)
+        call = msgspec.structs.replace(self._dialect.listing(), answer_bytes_max=LONG_ANSWER_BYTES_MAX)
+        body, _ = await self.ask(call, patient=True)
         listed = self._dialect.listed(body)
+        self.listed = frozenset(listed)
         self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
         return listed
 
@@ -160,6 +164,7 @@ class VenueReader:
 
     async def _ask_once(self, call: Call) -> tuple[Verdict, HttpAnswer | None]:
         request = signed(self.venue, self._signer, call)
+        request = msgspec.structs.replace(request, answer_bytes_max=call.answer_bytes_max)
         try:
             answer = await self._transport.send(request, self._read_timeout_s)
         except (NeverSent, AnswerLost) as error:

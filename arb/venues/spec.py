@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from arb.clock import Clock
-from arb.venues.endpoints import Address, ConnectionTiming, Credentials, VenueEndpoint, fixed
+from arb.venues.endpoints import GLOBAL, Address, ConnectionTiming, Credentials, Environment, Site, fixed
 from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy
 from arb.venues.rules.pacing import PacingLimits
@@ -34,26 +34,6 @@ class Product(StrEnum):
     """What is traded at a venue through its adapter."""
 
     SPOT = "spot"
-
-
-class Environment(StrEnum):
-    """Which of a venue's worlds is meant: real money, a test network with coins of its own, or a demo on real prices."""
-
-    PRODUCTION = "production"
-    TESTNET = "testnet"
-    DEMO = "demo"
-
-
-class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """One set of addresses of a venue; `region` is the legal entity's, "" where a venue has but one.
-
-    `headers` go with every REST request (a demo that shares its host with production is distinguished by them).
-    """
-
-    environment: Environment
-    endpoint: VenueEndpoint
-    region: str = ""
-    headers: Mapping[str, str] = {}
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,26 +75,24 @@ class TapeMaker(Protocol):
 class TradingMaker(Protocol):
     """Joins the parts of one account."""
 
-    def __call__(
-        self, endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: "SigningGuard"
-    ) -> TradingParts:
-        """Return the parts; signed requests pass `guard`."""
+    def __call__(self, site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
+        """Return the parts; signed requests pass `guard`, and every request has the headers of `site`."""
 
 
-AddressMaker = Callable[[VenueEndpoint, Callable[[], HttpTransport]], Address]
-"""Makes the address of a connection: fixed by the endpoint, or asked for anew before each one, by requests that the second
-argument makes a carrier for (whoever makes one closes it)."""
+AddressMaker = Callable[[Site, Callable[[], HttpTransport]], Address]
+"""Makes the address of a connection: fixed by the site, or asked for anew before each one, by requests with the site's headers
+that the second argument makes a carrier for (whoever makes one closes it)."""
 
 
-def _public_address(endpoint: VenueEndpoint, carrier: Callable[[], HttpTransport]) -> Address:
-    return fixed(endpoint.ws_public)
+def _public_address(site: Site, carrier: Callable[[], HttpTransport]) -> Address:
+    return fixed(site.endpoint.ws_public)
 
 
-def _private_address(endpoint: VenueEndpoint, carrier: Callable[[], HttpTransport]) -> Address:
-    return fixed(endpoint.ws_private)
+def _private_address(site: Site, carrier: Callable[[], HttpTransport]) -> Address:
+    return fixed(site.endpoint.ws_private)
 
 
-OrderSocketMaker = Callable[[TradingParts, VenueEndpoint, Credentials], "SocketDialect"]
+OrderSocketMaker = Callable[[TradingParts, Site, Credentials], "SocketDialect"]
 
 
 class Trading(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,11 +172,11 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     code_word: str = "code"
     signature: SignatureHelp | None = None
 
-    def site(self, environment: Environment, region: str = "") -> Site | None:
-        """Return the addresses of an environment in a region, or None when the venue has none."""
+    def site(self, environment: Environment, region: str = GLOBAL) -> Site | None:
+        """Return the site of an environment in a region, or None when the venue has none."""
         return next((s for s in self.sites if (s.environment, s.region) == (environment, region)), None)
 
     @property
-    def production(self) -> VenueEndpoint:
-        """Return the addresses of the venue's main production site."""
-        return next(site for site in self.sites if site.environment is Environment.PRODUCTION).endpoint
+    def production(self) -> Site:
+        """Return the venue's main production site."""
+        return next(site for site in self.sites if site.environment is Environment.PRODUCTION)

@@ -44,15 +44,14 @@ class Bench:
 
     def gateway(self, secret: str | None = None) -> VenueGateway:
         """Return a fresh gateway; `secret` replaces the sandbox's own, to see a refusal."""
-        endpoint, own = sandbox_access(self.venue, self.sandbox.info["venues"][self.venue])
-        return build_gateway(
+        site, own = sandbox_access(self.venue, self.sandbox.info["venues"][self.venue])
+        gateway = build_gateway(
             spec_of(self.venue),
-            endpoint,
+            site,
             Credentials(key=own.key, secret=secret or own.secret, passphrase=own.passphrase),
             clock=CLOCK,
             rng=random.Random(7),
             limits=GatewayLimits(
-                hosts=("127.0.0.1",),
                 symbols=(self.symbol, "ETH/USDT", "DOGE/USDT"),
                 max_order_value_quote=Decimal(10**9),
                 timing=FAST,
@@ -60,6 +59,8 @@ class Bench:
             sandbox_id=self.sandbox.info["sandbox_id"],
             entry=self.entry,
         )
+        gateway.value_sales(lambda _: Decimal(50_000))
+        return gateway
 
     def run(self, story: Callable[[VenueGateway], Awaitable[Result]]) -> Result:
         """Run one story on a gateway that knows its listing, and whose order socket, if it has one, is up."""

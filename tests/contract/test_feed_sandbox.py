@@ -29,7 +29,7 @@ class Watch:
     """A feed that is running, its book, and what it told."""
 
     def __init__(self, venue: str, sandbox: Sandbox) -> None:
-        endpoint, _ = sandbox_access(venue, sandbox.info["venues"][venue])
+        site, _ = sandbox_access(venue, sandbox.info["venues"][venue])
         self.venue = venue
         self.sandbox = sandbox
         self.arena = BookArena(1)
@@ -39,7 +39,7 @@ class Watch:
         self.dialect = spec_of(venue).make_books({NATIVE[venue]: BookSeat(0, SCALE)}, self.arena)
         self.feed = build_feed(
             spec_of(venue),
-            endpoint,
+            site,
             (NATIVE[venue],),
             self.dialect,
             clock=SystemClock(),
@@ -54,6 +54,8 @@ class Watch:
         for resync in result.resyncs:
             self.resyncs += 1
             self.feed.resync(resync.native_symbol)
+        if result.notice is not None:
+            self.feed.on_notice(result.notice)
         self.changed.set()
 
     def _on_event(self, event: AnyEvent) -> None:

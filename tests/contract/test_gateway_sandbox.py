@@ -101,6 +101,20 @@ def test_an_order_beyond_the_guard_is_not_sent_at_all(bench: Bench) -> None:
     assert (answer.code, answer.sent_ns) == ("guard_symbol", 0)
 
 
+def test_a_sale_that_nothing_values_is_not_sent_at_all(bench: Bench) -> None:
+    order = an_order("50000", "0.01", side=Side.SELL)
+
+    async def sell(gateway: VenueGateway) -> PlaceAnswer:
+        gateway.value_sales(lambda _: None)
+        return await gateway.place(order)
+
+    answer = bench.run(sell)
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.sent_ns) == ("guard_reference", 0)
+    assert not bench.orders(order.client_order_id)
+
+
 def test_a_lost_acknowledgement_is_unknown_and_a_query_finds_order_and_fills(bench: Bench) -> None:
     order = an_order("50010", "0.4")
     bench.fault("lost_ack", "place")
@@ -187,15 +201,15 @@ def test_a_venue_that_is_not_there_is_never_sent_to(bench: Bench) -> None:
     order = an_order("50010", "0.1")
 
     async def story() -> PlaceAnswer:
-        endpoint, own = sandbox_access(bench.venue, bench.sandbox.info["venues"][bench.venue])
-        nowhere = endpoint.rest.replace(endpoint.rest.split(":")[2].split("/")[0], "9")
+        site, own = sandbox_access(bench.venue, bench.sandbox.info["venues"][bench.venue])
+        nowhere = site.endpoint.rest.replace(site.endpoint.rest.split(":")[2].split("/")[0], "9")
         gateway = build_gateway(
             spec_of(bench.venue),
-            type(endpoint)(rest=nowhere, ws_public=endpoint.ws_public, ws_private=endpoint.ws_private),
+            msgspec.structs.replace(site, endpoint=msgspec.structs.replace(site.endpoint, rest=nowhere)),
             own,
             clock=CLOCK,
             rng=random.Random(1),
-            limits=GatewayLimits(hosts=("127.0.0.1",), symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6)),
+            limits=GatewayLimits(symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6)),
         )
         try:
             return await gateway.place(order)

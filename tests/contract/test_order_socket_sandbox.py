@@ -178,6 +178,20 @@ def test_an_order_beyond_the_guard_is_not_sent_at_all(bench: Bench) -> None:
     assert requests_of(bench, order) == 0
 
 
+def test_a_sale_that_nothing_values_is_not_sent_at_all(bench: Bench) -> None:
+    order = an_order("50000", "0.01", side=Side.SELL)
+
+    async def sell(gateway: VenueGateway) -> PlaceAnswer:
+        gateway.value_sales(lambda _: None)
+        return await gateway.place(order)
+
+    answer = bench.run(sell)
+
+    assert isinstance(answer, OrderRejected)
+    assert (answer.code, answer.sent_ns) == ("guard_reference", 0)
+    assert requests_of(bench, order) == 0
+
+
 def test_a_refused_login_leaves_orders_to_rest(bench: Bench) -> None:
     async def story() -> tuple[bool, PlaceAnswer]:
         gateway = bench.gateway()

@@ -29,16 +29,17 @@ class Watch:
     """A gateway whose private stream is running, and what it told."""
 
     def __init__(self, venue: str, sandbox: Sandbox) -> None:
-        endpoint, credentials = sandbox_access(venue, sandbox.info["venues"][venue])
+        site, credentials = sandbox_access(venue, sandbox.info["venues"][venue])
         self.venue = venue
         self.sandbox = sandbox
         self.events: list[AnyEvent] = []
         self.changed = asyncio.Event()
         self._number = 0
-        limits = GatewayLimits(hosts=("127.0.0.1",), symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6))
+        limits = GatewayLimits(symbols=(SYMBOL,), max_order_value_quote=Decimal(10**6))
         self.gateway = build_gateway(
-            spec_of(venue), endpoint, credentials, clock=CLOCK, rng=random.Random(5), limits=limits
+            spec_of(venue), site, credentials, clock=CLOCK, rng=random.Random(5), limits=limits
         )
+        self.gateway.value_sales(lambda _: Decimal(50_000))
 
     def hear(self, event: AnyEvent) -> None:
         """Take one event of the stream."""

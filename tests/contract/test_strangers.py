@@ -76,3 +76,14 @@ def test_freqtrade_trades_on_all_venues(still: Sandbox) -> None:
         assert {asset: Decimal(total) for asset, total in said["held"].items()} == {
             asset: amount for asset, amount in held(ledger).items() if asset in ("BTC", "USDT")
         }
+
+
+def test_hummingbots_connectors_trade_on_all_venues(still: Sandbox) -> None:
+    report = report_of("hummingbot_connectors.py", "hummingbot", still)
+
+    for venue, ledger in still.admin("GET", "/ledger").items():
+        assert report[venue]["ends"] == ["OrderCancelledEvent", "BuyOrderCompletedEvent", "SellOrderCompletedEvent"]
+        assert {order["status"] for order in ledger["orders"]} == {"cancelled", "closed"}
+        assert {asset: Decimal(total) for asset, total in report[venue]["held"].items()} == {
+            asset: amount for asset, amount in held(ledger).items() if asset in ("BTC", "USDT")
+        }

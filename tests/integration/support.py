@@ -205,6 +205,12 @@ class EngineProcess:
         self.process.kill()
         raise AssertionError(f"not within {within_s} s: {what}; last {status}\n{end_of(self.process).err[-4000:]}")
 
+    def rest(self, seconds: float) -> None:
+        """Let it run for so long; raise `AssertionError` when it ends by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+            raise AssertionError(f"ended with {self.process.returncode}:\n{end_of(self.process).err[-4000:]}")
+
     def until_pairs(self, count: int) -> dict[str, Any]:
         """Wait until so many pairs have completed."""
         return self.until(lambda status: status["pairs"]["completed"] >= count, f"{count} pairs are completed")

@@ -22,6 +22,7 @@ from tests.integration.support import (
     run_arguments,
     sandbox_process,
 )
+from tests.support.journals import lay_open
 
 JOURNAL = "a.journal.sqlite"
 
@@ -78,6 +79,7 @@ def nothing_lost(folder: Path, sandbox: SandboxProcess, seen: str) -> None:
 def as_an_earlier_version_left_it(folder: Path, sandbox: SandboxProcess) -> dict[str, str]:
     """Write journal and ledger as if accounts had been called by their keys; return those names by venue."""
     present = started_with(folder)[-1].account_ids
+    lay_open(folder / JOURNAL)
     by_key = {
         venue: account_id(
             venue, sandbox_access(venue, sandbox.announced["venues"][venue])[1], sandbox.announced["sandbox_id"]

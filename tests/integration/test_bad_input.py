@@ -25,8 +25,9 @@ def complaint(*arguments: str, cwd: Path) -> str:
         ("min_edge_bps", "min_edge_bp", "did you mean 'min_edge_bps'"),
         ("min_edge_bps = 6", 'min_edge_bps = "6ms"', "basis points"),
         ("query_after_ms = 400", 'query_after_ms = "400 parsecs"', "milliseconds"),
+        ('environment = "production"', 'environment = "paper"', "give one of 'production', 'testnet', 'demo'"),
     ],
-    ids=["an unknown key", "a wrong unit", "an unknown unit"],
+    ids=["an unknown key", "a wrong unit", "an unknown unit", "an unknown environment"],
 )
 def test_settings_that_make_no_sense_are_named_with_file_and_line(
     tmp_path: Path, before: str, after: str, reported: str
@@ -38,6 +39,12 @@ def test_settings_that_make_no_sense_are_named_with_file_and_line(
     line_reported = complaint("run", "--json", cwd=tmp_path)
     assert f"config.toml:{line}: " in line_reported
     assert reported in line_reported
+    assert not (tmp_path / "var").exists()
+
+
+def test_real_money_and_play_money_together_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[venues.okx]\nenvironment = "demo"\n')
+    assert "[venues] mix real money, gate (production)" in complaint("run", "--json", cwd=tmp_path)
     assert not (tmp_path / "var").exists()
 
 
@@ -68,6 +75,12 @@ def test_a_sandbox_that_does_not_answer_is_named(tmp_path: Path) -> None:
     reported = complaint("run", "--json", "--db", url, "--sandbox", "http://127.0.0.1:9/admin", cwd=tmp_path)
     assert "http://127.0.0.1:9/admin" in reported
     assert "arb sandbox" in reported
+
+
+def test_paper_does_not_go_round_a_proxy_that_is_down(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[network]\nproxy = "http://127.0.0.1:9"\n')
+    reported = complaint("run", "--json", "--mode", "paper", "--for", "1s", cwd=tmp_path)
+    assert "proxy 127.0.0.1:9" in reported, reported
 
 
 def test_a_malformed_tape_line_is_named_by_its_number(tmp_path: Path) -> None:

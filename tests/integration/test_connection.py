@@ -1,6 +1,7 @@
 """A websocket connection that is kept up, against a small server on loopback: greet, hear, lose, come back."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -9,10 +10,10 @@ from aiohttp import WSMsgType, web
 
 from arb.clock import SystemClock
 from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
-from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind
 from arb.market.scale import Scale
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.endpoints import ConnectionTiming, Credentials, VenueEndpoint, fixed
+from arb.venues.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint, fixed
 from arb.venues.feed import SocketFeed
 from arb.venues.gate.private import GatePrivate
 from arb.venues.gateway import VenueGateway
@@ -20,6 +21,7 @@ from arb.venues.private import PrivateStream
 from arb.venues.registry import spec_of
 from arb.venues.rules.retry import Backoff
 from arb.venues.transport.connection import StreamConnection
+from arb.venues.transport.network import FRAME_BYTES_MAX
 
 QUICK = ConnectionTiming(connect_timeout_s=2.0, heartbeat_s=0.05, silence_s=0.3)
 SOON = Backoff(first_s=0.01, cap_s=0.02, attempts_max=None, total_s=None)
@@ -85,11 +87,15 @@ def a_private_venue(ws_private: str) -> VenueGateway:
     """Return OKX's gateway with a private stream on this machine, whose hosts allow the venue's own alone."""
     return build_gateway(
         spec_of("okx"),
-        VenueEndpoint(rest="https://www.okx.com", ws_public=ws_private, ws_private=ws_private),
+        Site(
+            environment=Environment.PRODUCTION,
+            endpoint=VenueEndpoint(rest="https://www.okx.com", ws_public=ws_private, ws_private=ws_private),
+            hosts=("www.okx.com",),
+        ),
         Credentials(key="key", secret="secret", passphrase="phrase"),
         clock=SystemClock(),
         rng=random.Random(1),
-        limits=GatewayLimits(hosts=("www.okx.com",), symbols=("BTC/USDT",)),
+        limits=GatewayLimits(symbols=("BTC/USDT",)),
     )
 
 
@@ -166,6 +172,27 @@ def test_a_lost_connection_is_told_and_made_again_and_greeted_anew() -> None:
         assert "closed by the venue" in log.causes[0]
         assert greeted == ["hello"] * 3
         assert log.ups == 3
+
+    asyncio.run(scenario())
+
+
+def test_a_frame_longer_than_the_limit_ends_the_connection_unread() -> None:
+    async def scenario() -> None:
+        async def serve(socket: web.WebSocketResponse, number: int) -> None:
+            await socket.send_str("x" * (FRAME_BYTES_MAX - number))
+            await texts(socket)
+
+        log = Log(2)
+        async with (
+            Server(lambda socket, _: serve(socket, 1)) as longest,
+            Server(lambda socket, _: serve(socket, 0)) as longer,
+        ):
+            calm = ConnectionTiming(connect_timeout_s=5.0)
+            await run_until(connection(longest.url, within := Log(1), calm).run, within.full)
+            await run_until(connection(longer.url, log, calm).run, log.full)
+        assert [len(raw) for raw in within.frames] == [FRAME_BYTES_MAX - 1]
+        assert log.frames == []
+        assert f"exceeds limit {FRAME_BYTES_MAX}" in log.causes[0]
 
     asyncio.run(scenario())
 
@@ -337,6 +364,8 @@ def test_a_resync_subscribes_again_only_after_the_venue_has_confirmed_the_end() 
 
         def on_frame(venue: str, received_ns: int, raw: bytes) -> None:
             frames.append(raw)
+            event, _, native = json.loads(raw)["event"].partition(" ")
+            feed.on_notice(Notice(NoticeKind(f"{event}d"), (native,)))
             if len(frames) == 2:
                 feed.resync("BTC_USDT")
                 feed.resync("BTC_USDT")  # asked again while under way: changes nothing

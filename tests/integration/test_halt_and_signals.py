@@ -16,6 +16,7 @@ from tests.integration.support import (
     END_S,
     REPO,
     START_S,
+    Ended,
     EngineProcess,
     SandboxProcess,
     arb,
@@ -54,6 +55,8 @@ def test_a_halt_stops_opening_within_a_second_survives_a_restart_and_is_lifted_o
         opened = truth.rows_of(engine.db, f"SELECT id FROM pair_trades WHERE decided_ns > {reported_ns + NS_PER_S}")
         assert opened == [], seen
         assert truth.differences(engine.db, sandbox.ledger()) == [], seen
+        counted = counts(tmp_path, engine.db, ended)
+        assert counted["summary"][0]["halted"] > 0 and all(each == counted["SQL"] for each in counted.values()), seen
 
         with engine_process(tmp_path, sandbox) as engine:
             idle_while(engine, sandbox, seen)
@@ -75,6 +78,23 @@ def test_a_halt_stops_opening_within_a_second_survives_a_restart_and_is_lifted_o
         seen += f": {ended.out}\n{ended.err[-3000:]}"
         assert ended.code == 0, seen
         assert truth.differences(engine.db, sandbox.ledger()) == [], seen
+
+
+def counts(folder: Path, db: Path, ended: Ended) -> dict[str, tuple[dict[str, int], int]]:
+    """Return what was not taken, by reason, and how many opportunities there were, wherever a ledger of one run says so."""
+    assert ended.summary["dropped_opportunities"] == 0
+    ledger = ("--json", "--db", f"sqlite:///{db}")
+    status, report = (run_arb(command, *ledger, cwd=folder).summary for command in ("status", "report"))
+    reasons: dict[str, int] = {row["reason"]: 0 for row in report["refused"]}
+    for row in report["refused"]:
+        reasons[row["reason"]] += row["opportunities"]
+    rows = truth.rows_of(db, "SELECT reason, COUNT(*) AS n FROM opportunities GROUP BY reason")
+    return {
+        "SQL": ({row["reason"]: row["n"] for row in rows if row["reason"]}, sum(row["n"] for row in rows)),
+        "summary": (ended.summary["not_taken"], ended.summary["opportunities"]),
+        "status": (status["not_taken"], sum(status["opportunities"].values())),
+        "report": (reasons, sum(report["opportunities"].values())),
+    }
 
 
 def idle_while(engine: EngineProcess, sandbox: SandboxProcess, seen: str) -> None:

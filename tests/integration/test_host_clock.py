@@ -26,6 +26,7 @@ from tests.integration.support import (
     sandbox_process,
 )
 from tests.integration.test_venue_down import killed_with_a_leg_naked_at_okx
+from tests.support.journals import lay_open
 
 QUARANTINES = "SELECT text FROM incidents WHERE kind = 'venue_health' AND text LIKE '%clock_offset%'"
 HOUR_S, YEAR_S = 3600, 365 * 86_400
@@ -137,6 +138,7 @@ def open_pairs(folder: Path) -> list[dict[str, Any]]:
 
 def put_journal_ahead(folder: Path, ahead_s: int) -> None:
     """Make a journal look as if a run had been started with a clock that much ahead, by a version that believed it."""
+    lay_open(folder / "a.journal.sqlite")
     with closing(sqlite3.connect(folder / "a.journal.sqlite")) as journal:
         journal.execute("UPDATE entries SET t_ns = t_ns + ?", (ahead_s * NS_PER_S,))
         journal.commit()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.call import HttpRequest
+from arb.venues.call import ANSWER_BYTES_MAX, HttpRequest
 from arb.venues.transport.direct import DirectTransport
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from arb.venues.transport.network import SocketTransport
@@ -154,6 +154,32 @@ def test_url_headers_and_body_leave_exactly_as_they_were_signed(make: Make) -> N
     assert request.startswith(b"POST /a%2Cb?x=1%2C2 HTTP/1.1\r\n")
     assert b"\r\nKEY: k\r\n" in request
     assert request.endswith(b'{"a":1}')
+
+
+def test_an_answer_longer_than_the_limit_is_lost(make: Make) -> None:
+    longest, longer = full(b" " * ANSWER_BYTES_MAX), full(b" " * (ANSWER_BYTES_MAX + 1))
+    found = talk(make, RawServer(longest, longer), times=2)
+
+    assert isinstance(found[0], HttpAnswer) and len(found[0].body) == ANSWER_BYTES_MAX
+    assert found[1] == f"AnswerLost: an answer of more than {ANSWER_BYTES_MAX} bytes"
+
+
+def test_a_question_may_ask_for_a_longer_answer_than_others() -> None:
+    async def scenario() -> list[HttpAnswer | str]:
+        transport, found = SocketTransport(SystemClock()), list[HttpAnswer | str]()
+        async with RawServer(full(b"x" * 11), full(b"x" * 11)) as server:
+            for most in (11, 10):
+                request = HttpRequest("GET", f"http://127.0.0.1:{server.port}/", {}, answer_bytes_max=most)
+                try:
+                    found.append(await transport.send(request, 2.0))
+                except AnswerLost as error:
+                    found.append(str(error))
+            await transport.close()
+        return found
+
+    within, beyond = asyncio.run(scenario())
+    assert isinstance(within, HttpAnswer)
+    assert beyond == "an answer of more than 10 bytes"
 
 
 def test_key_and_signature_are_in_no_repr() -> None:

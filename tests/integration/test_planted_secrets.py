@@ -31,6 +31,8 @@ PLANTED = {
 }
 """What stands in the environment of every command."""
 DB = "sqlite:///var/a.sqlite"
+PROXY_LOGIN = "trader:b4adf00d-Horse_33"
+"""What stands in the settings of every command; what a run has on this machine passes no proxy."""
 
 
 def environment(code: Path = REPO) -> dict[str, str]:
@@ -128,6 +130,8 @@ COMMANDS = (
 def test_no_secret_is_left_anywhere(tmp_path: Path, venue: EchoingVenue) -> None:
     folder = tmp_path / "engine"
     folder.mkdir()
+    (folder / "config.toml").write_text(f'[network]\nproxy = "http://{PROXY_LOGIN}@proxy.example:3128"\n')
+    (folder / "config.toml").chmod(0o600)
     spoken = said("a run", end_of(a_run(folder, venue, "--for", "12s", "--tape", "var/run.jsonl.gz")))
     assert venue.echoed > 10, "the venue had hardly a chance"
 
@@ -154,8 +158,9 @@ def test_no_secret_is_left_anywhere(tmp_path: Path, venue: EchoingVenue) -> None
     assert bug.code == 1 and "RuntimeError: ***" in bug.err
     spoken |= said("a bug", bug)
 
-    secrets = {*PLANTED.values(), *venue.secrets, *venue.signatures}
+    secrets = {*PLANTED.values(), *venue.secrets, *venue.signatures, PROXY_LOGIN, PROXY_LOGIN.partition(":")[2]}
     files = files_in(folder)
+    assert PROXY_LOGIN.encode() in files.pop("config.toml")
     assert {"var/a.sqlite", "var/a.journal.sqlite", "var/run.jsonl.gz", "var/page.html"} <= set(files), sorted(files)
     assert hits(files | spoken, secrets) == []
     assert any(b"***" in content for content in files.values()), "what was echoed is there, masked"

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.support import run_arb
+from tests.support.journals import lay_open
 
 CLASS_1 = ("runs", "pair_trades", "orders", "fills", "balances", "incidents", "alternatives")
+SYMBOLS = '[run]\nsymbols = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "DOGE/USDT", "NOVA/USDT", "BTX/USDT"]\n'
+LIMITS = "".join(f"[limits.venue.{venue}]\nmax_notional_quote = 300\n" for venue in ("gate", "okx", "bitget"))
 TOLD = ("run_id", "frames", "book_updates", "opportunities", "pairs", "orders", "fills", "net", "fees", "dust")
 
 
@@ -17,6 +20,7 @@ def rows(db: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_taped_run_is_repeated_to_the_last_row(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(SYMBOLS + LIMITS)
     run = run_arb("run", "--for", "3s", "--seed", "5", "--tape", "run.jsonl.gz", "--json", cwd=tmp_path)
     assert run.code == 0, run.err
     assert run.summary["pairs"]["opened"] > 0
@@ -33,9 +37,33 @@ def test_a_taped_run_is_repeated_to_the_last_row(tmp_path: Path) -> None:
     traded = "SELECT * FROM opportunities WHERE outcome = 'traded' ORDER BY id"
     assert rows(replayed, traded) == rows(true, traded)
 
+    _the_limit_of_the_venue_held_and_is_named(tmp_path, true)
+    unlisted = "BTX/USDT: gate, okx and bitget list no such symbol: it is not traded: did you mean 'BTC/USDT'?"
+    assert rows(true, "SELECT text FROM incidents WHERE kind = 'unlisted'") == [(unlisted,)]
+    assert unlisted in run.err
+    (tmp_path / "config.toml").unlink()
     _the_second_run_takes_up_the_same_journal(tmp_path)
     _a_tape_is_never_written_over(tmp_path)
     _a_journal_that_says_otherwise_is_told(tmp_path)
+
+
+def _the_limit_of_the_venue_held_and_is_named(folder: Path, db: Path) -> None:
+    paid = rows(
+        db, "SELECT CAST(size AS REAL) * CAST(price AS REAL), venue FROM orders WHERE role = 'entry' AND side = 'buy'"
+    )
+    assert paid and max(quote for quote, _ in paid) < 310
+    told = run_arb("explain", "1", "--json", cwd=folder)
+    applied = {limit["limit"]: limit for limit in told.summary["limits"]}
+    assert applied["max_notional_quote"] == {
+        "limit": "max_notional_quote",
+        "value": "300",
+        "table": applied["max_notional_quote"]["table"],
+    }
+    assert applied["max_notional_quote"]["table"] in (
+        "[limits.venue.gate]",
+        "[limits.venue.okx]",
+        "[limits.venue.bitget]",
+    )
 
 
 def _the_second_run_takes_up_the_same_journal(folder: Path) -> None:
@@ -56,6 +84,7 @@ def _a_tape_is_never_written_over(folder: Path) -> None:
 
 
 def _a_journal_that_says_otherwise_is_told(folder: Path) -> None:
+    lay_open(folder / "var" / "sandbox.journal.sqlite")
     with sqlite3.connect(folder / "var" / "sandbox.journal.sqlite") as journal:
         changed = journal.execute(
             'UPDATE entries SET payload = replace(payload, \'"role":"entry"\', \'"role":"hedge"\') WHERE id ='

@@ -31,8 +31,9 @@ Made from the models by `python -m tests.support.dictionary docs/SCHEMA.md`; do 
   Rows keep the name they were written under. Where an account was called otherwise before, an incident of kind
   `account_renamed` says so once, with both names (not for a sandbox's). An order that was open then has the new name, and
   those of its fills that are older have the old one.
-- Everything but untraded opportunities is a projection of the journal and never deleted. Untraded opportunities are
-  added up in `untraded_daily` and deleted after `[store] keep_untraded_days`.
+- Everything but untraded opportunities and `account_leases` is a projection of the journal and never deleted. Untraded
+  opportunities are added up in `untraded_daily` and deleted after `[store] keep_untraded_days`. A lease is there while its
+  account is traded, and on SQLite never.
 - *Codes* grow with the engine: arb refuses to write a row with one that is not listed here, and no constraint does.
 """
 
@@ -55,7 +56,7 @@ _SAYS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "v_opportunities": ("opportunities, with how long they lived", {"duration_ms": "opened_ns to closed_ns, ms"}),
     "v_daily_pnl": (
-        "what pairs closed in a UTC day earned; the revaluation of inventory is not in it",
+        "what pairs closed in a UTC day earned; without those of unproved coins, and without the revaluation of inventory",
         {
             "day_utc": "the day as YYYY-MM-DD, UTC",
             "trading_net_e8": "sum of realised net, fees taken off, 1e-8 of the quote",

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,12 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = {
+    "journal-unmissed": Mutant(
+        "nothing opens while the journal's files are gone",
+        "arb/store/journal.py",
+        '                raise StoreError(f"journal {self.path}: its files were removed while running") from None\n',
+        "                return\n",
+    ),
     "clock-unanchored": Mutant(
         "our clock is put on the venues' time before the first entry",
         "arb/live/anchoring.py",
@@ -85,7 +92,7 @@ MUTANTS = {
     ),
     "repair-into-bar": Mutant(
         "no repair goes to a venue that bars the instrument",
-        "arb/core/pairs/leg_repairer.py",
+        "arb/core/pairs/repair_options.py",
         "        if state.is_barred(venue, symbol):\n            return Reason.INSTRUMENT_HALTED\n",
         "",
     ),
@@ -397,22 +404,26 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="the first seed [default: 1]")
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds each may take [default: {SEEDS}]")
     parser.add_argument("--resume", type=Path, help="keep what was caught here, and go on from it")
+    parser.add_argument("--jobs", type=int, default=1, help="how many are hunted at a time [default: 1]")
     options = parser.parse_args()
     caught = json.loads(options.resume.read_text()) if options.resume and options.resume.exists() else {}
-    escaped = []
-    for name in options.only or MUTANTS:
-        if name not in caught:
-            found = hunt(MUTANTS[name], options.seed, options.seeds)
+    wanted, escaped = options.only or list(MUTANTS), 0
+    with ThreadPoolExecutor(options.jobs) as pool:
+        hunts = {
+            name: pool.submit(hunt, MUTANTS[name], options.seed, options.seeds) for name in wanted if name not in caught
+        }
+        for name in wanted:
+            found = caught[name] if name in caught else hunts[name].result()
             if found is None:
-                escaped.append(name)
-                click.echo(f"{name:18} ESCAPED  {MUTANTS[name].rule}")
+                escaped += 1
+                click.echo(f"{name:20} ESCAPED  {MUTANTS[name].rule}")
                 continue
             caught[name] = found
             if options.resume:
                 options.resume.write_text(json.dumps(caught, indent=1))
-        seed, finding = caught[name]
-        click.echo(f"{name:18} seed {seed:<5} {finding[:120]}")
-    click.echo(f"{len(caught)} caught, {len(escaped)} escaped")
+            seed, finding = found
+            click.echo(f"{name:20} seed {seed:<5} {finding[:120]}")
+    click.echo(f"{len(wanted) - escaped} caught, {escaped} escaped")
     return 3 if escaped else 0
 
 

@@ -11,6 +11,7 @@ from arb.market.order import Side
 from arb.market.symbol import Symbol
 
 RATE_STEP = Decimal("1e-8")
+VALUE_STEP = Decimal("1e-18")
 FEE_SLACK = Decimal("0.01")
 """A fee may be so much above the model, as a share of it, before the model counts as wrong ..."""
 ROUNDING_MAX = Decimal("1e-6")
@@ -20,7 +21,7 @@ ROUNDING_MAX = Decimal("1e-6")
 def fee_quote(state: EngineState, fill: Fill) -> Decimal | None:
     """Return a fee's value in quote: at the fill's own price for base, at the present mid for another asset.
 
-    None when no book prices that asset.
+    None when no book prices that asset. What a mid gives is rounded to 18 decimals: the ledger's readers hold no more digits.
     """
     base, quote = Symbol.of(fill.symbol).base_and_quote
     if fill.fee_currency == quote:
@@ -28,7 +29,7 @@ def fee_quote(state: EngineState, fill: Fill) -> Decimal | None:
     if fill.fee_currency == base:
         return fill.fee * fill.price
     unit = state.quote_value(fill.fee_currency, quote)
-    return None if unit is None else fill.fee * unit
+    return None if unit is None else (fill.fee * unit).quantize(VALUE_STEP)
 
 
 def booked_fee(state: EngineState, fill: Fill) -> Decimal:

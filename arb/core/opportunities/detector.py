@@ -47,7 +47,7 @@ class Detector:
         self.state = state
         self.manager = manager
         self.episodes = Episodes(0, 0, 0)
-        self.standing = StandingEdges(state.limits.max_edge_bps)
+        self.standing = StandingEdges(lambda route: state.limits_at(*route).max_edge_bps)
         self.obstacles = Obstacles(state, manager)
         self._closed: list[OpportunityRecord] = []
         self._terms: dict[Route, PairTerms] = {}
@@ -111,7 +111,7 @@ class Detector:
         self.mark_all()
 
     def _limits(self, route: Route) -> EdgeLimits:
-        return EdgeLimits.of(self.state.limits, self.state.health.share(route[1:]))
+        return EdgeLimits.of(self.state.limits_at(*route), self.state.health.share(route[1:]))
 
     def _forget(self, symbol: str) -> list[Route]:
         """Forget what was worked out for a symbol; return the routes it had."""
@@ -228,6 +228,8 @@ class Detector:
                 self.state.out.persist(row)
             else:
                 self._closed.append(row)
+                self.state.tally.opportunities += 1
+                self.state.tally.not_taken[row.reason or ""] += 1
 
     def _act_on(self, symbol: str, now_ns: int) -> bool:
         """Judge a symbol; return whether a pair was opened."""
@@ -308,17 +310,16 @@ class Detector:
     ) -> tuple[Plan | Reason, int | None]:
         """Check a route with an edge; return the answer, and the id of the pair if one was opened."""
         edge = _edge(best)
-        if not self.episodes.is_open(route):
-            self.state.tally.opportunities += 1
         episode = self.episodes.see(route, edge, now_ns)
         answer = self._check(route, asks, bids, now_ns)
         if isinstance(answer, Reason):
-            self.state.tally.refusals[answer] += 1
             self.episodes.judge(episode, answer, now_ns)
             return answer, None
         return answer, self._open(route, answer, episode, now_ns)
 
     def _open(self, route: Route, plan: Plan, episode: Episode, now_ns: int) -> int:
+        if not episode.traded:
+            self.state.tally.opportunities += 1
         self.state.out.persist(self.episodes.traded(route, episode, now_ns))
         return self.manager.open_pair(route, plan.view(), self._terms[route], episode.id, now_ns).id
 

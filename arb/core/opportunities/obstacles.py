@@ -123,6 +123,8 @@ class Obstacles:
             return Reason.VENUE_HALTED
         if any((venue, symbol) in state.rules_awaited or state.is_barred(venue, symbol) for venue in venues):
             return Reason.INSTRUMENT_HALTED
+        if any(state.instruments[venue, symbol].ends_soon(now_ns) for venue in venues):
+            return Reason.INSTRUMENT_HALTED
         if "ledger" in state.store_blocked:
             return Reason.LEDGER_BLOCKED
         if "journal" in state.store_blocked:
@@ -140,6 +142,8 @@ class Obstacles:
             return min(unusable, key=lambda reason: reason.rank)
         if state.books.skewed(*route):
             return Reason.BOOK_SKEW
+        if state.identities.refused(route):
+            return Reason.IDENTITY_UNVERIFIED
         if any((venue, symbol) in state.stopped or unsupported(state.instruments[venue, symbol]) for venue in venues):
             return Reason.FEE_UNKNOWN
         return None

@@ -11,6 +11,7 @@ a pair of ours takes little. An edge here is that of a route's smallest legal si
 events.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -26,14 +27,15 @@ LEAST_SHARE = Fraction(1, 10)
 class StandingEdges:
     """The edges under which pairs of ours opened, of every route where none has fallen below half of the first since."""
 
-    def __init__(self, max_edge_bps: Decimal) -> None:
-        self._least = Fraction(max_edge_bps) / 10_000 * LEAST_SHARE
+    def __init__(self, max_edge_bps: Callable[[Route], Decimal]) -> None:
+        """`max_edge_bps` returns the highest edge allowed on a route."""
+        self._max_edge_bps = max_edge_bps
         self._opened: dict[Route, list[tuple[int, Fraction]]] = {}
         self._paused: set[Route] = set()
 
     def opened(self, route: Route, edge: Fraction, now_ns: int) -> None:
         """Note that a pair opened which takes from a side of this route, and the route's edge then."""
-        if edge <= self._least:
+        if edge <= Fraction(self._max_edge_bps(route)) / 10_000 * LEAST_SHARE:
             return
         before = self._opened.get(route, [])
         if not self.stands(route):

@@ -43,7 +43,7 @@ class Contradictions:
             self.report(order, objection, now_ns)
         elif not order.has_twin(fill):
             return False
-        order.set_aside.add(fill.key)
+        order.set_aside |= {fill.key}
         self._freeze(order, now_ns)
         return True
 
@@ -84,7 +84,7 @@ class Contradictions:
             order.disproved |= false
         if order.frozen:
             order.frozen = False
-            order.set_aside.clear()
+            order.set_aside = frozenset()
             order.contradiction = ""
             del self.state.frozen[order.client_order_id]
         return True

@@ -117,8 +117,10 @@ class OrderManager(OrderTable):
             sell_frame_ns=state.books.received_ns(sell_venue, symbol),
             day_notional=state.control.day_notional,
             leg_cost_bps=state.leg_costs.bps(route, now_ns),
+            limits=state.limits.applied(symbol, (buy_venue, sell_venue)),
         )
         pair = PairTrade(PairKind.ARB, record, number, state.run_id, opportunity_id, now_ns)
+        pair.identity = state.identities.mark(route)
         state.inventory.reserve(pair.id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
         state.tally.opened += 1
         self.add(pair)
@@ -214,7 +216,8 @@ class OrderManager(OrderTable):
             base, quote = Symbol.of(order.symbol).base_and_quote
             self.state.inventory.refused_for_funds(order.venue, base if order.side is Side.SELL else quote)
         if event.off_steps:
-            self.state.await_rules(order.venue, order.symbol, f"{event.code} {event.message}", event.t_ns)
+            why = f"an order is not on the venue's steps ({event.code} {event.message})"
+            self.state.await_rules(order.venue, order.symbol, why, event.t_ns)
         if event.bars:
             self._bars.refused(order, f"{event.code} {event.message}".strip(), event.t_ns)
         self._count_reject(event)

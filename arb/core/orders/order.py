@@ -23,9 +23,56 @@ from arb.market.fill import Fill, FillKey, FillSource, Liquidity
 from arb.market.numbers import ZERO, plain
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
 
+_NO_FILLS: frozenset[FillKey] = frozenset()
+
 
 class WorkingOrder:
     """One of our orders, from intent to settlement."""
+
+    # Tens of thousands are kept after their end: a dictionary for each would take as much again as all they know.
+    __slots__ = (
+        "_written",
+        "absent",
+        "account_id",
+        "acked_ns",
+        "alarmed",
+        "attempt",
+        "cancels_asked",
+        "clean_queries",
+        "client_order_id",
+        "contradiction",
+        "disproved",
+        "done_ns",
+        "ended",
+        "expires_ns",
+        "fee_values",
+        "fills",
+        "first_fill_ns",
+        "frozen",
+        "journalled_ns",
+        "offset_ns",
+        "order_id",
+        "outcome",
+        "pair_id",
+        "price",
+        "queries_sent",
+        "query_in_flight",
+        "recovered",
+        "reject_code",
+        "released",
+        "reported_ended",
+        "reported_filled",
+        "role",
+        "sent_ns",
+        "set_aside",
+        "short_of_funds",
+        "side",
+        "size",
+        "symbol",
+        "tif",
+        "venue",
+        "venue_order_id",
+    )
 
     def __init__(
         self,
@@ -82,9 +129,9 @@ class WorkingOrder:
         # How the venue contradicted itself, as an incident has said; "" while it did not.
         self.contradiction = ""
         # Fills that are not counted, because they contradict what is known.
-        self.set_aside: set[FillKey] = set()
+        self.set_aside = _NO_FILLS
         # Other ids of trades that were counted.
-        self.disproved: set[FillKey] = set()
+        self.disproved = _NO_FILLS
         # Whether the venue has reported a final cumulative fill.
         self.reported_ended = False
         # The row that was written down last.

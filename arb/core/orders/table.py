@@ -4,14 +4,18 @@ from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
 
+from arb.clock import NS_PER_S
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade
 from arb.market.fill import Fill
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 
-# Closed pairs stay known this long for fills that come late; Gate's private history lags by seconds, not minutes.
-CLOSED_KEPT = 20_000
+CLOSED_KEPT_NS = 86_400 * NS_PER_S
+"""How long closed pairs stay known for what comes late. Gate's private history lags by seconds, and a restart knows those of
+some minutes."""
+CLOSED_KEPT = 10_000
+"""How many at most, at 8 kB each: the busiest minutes of the sandbox close 400."""
 
 
 class OrderTable:
@@ -25,7 +29,8 @@ class OrderTable:
         self.stranded: dict[int, PairTrade] = {}
         self.busy: dict[tuple[str, str], int] = {}
         self._by_venue_id: dict[tuple[str, str], str] = {}
-        self._closed: deque[int] = deque()
+        # Each with the instant of its end, which moves when a late fill has opened it again.
+        self._closed: deque[tuple[int, int]] = deque()
 
     def add(self, pair: PairTrade) -> None:
         """Manage an open pair from now on; its books are busy until it closes."""
@@ -38,7 +43,7 @@ class OrderTable:
     def remember(self, pair: PairTrade) -> None:
         """Know a pair that a previous process has closed, for reports that come late."""
         self.pairs[pair.id] = pair
-        self._closed.append(pair.id)
+        self._closed.append((pair.id, pair.closed_ns or 0))
         for order in pair.orders.values():
             self.know(order)
 
@@ -62,15 +67,17 @@ class OrderTable:
         return len(self._by_venue_id) > known
 
     def close(self, pair: PairTrade) -> None:
-        """Take a pair off the open ones; it stays known for late fills."""
+        """Take a pair off the open ones; it stays known for late fills, for a day and among so many."""
         self.open.pop(pair.id, None)
         for venue in set(pair.venues):
             if self.busy.get((venue, pair.plan.symbol)) == pair.id:
                 self._vacate(venue, pair.plan.symbol)
-        self._closed.append(pair.id)
-        while len(self._closed) > CLOSED_KEPT:
-            old = self.pairs.get(self._closed.popleft())
-            if old is not None and old.closed:
+        self._closed.append((pair.id, pair.closed_ns or 0))
+        since_ns = (pair.closed_ns or 0) - CLOSED_KEPT_NS
+        while len(self._closed) > CLOSED_KEPT or self._closed[0][1] < since_ns:
+            pair_id, ended_ns = self._closed.popleft()
+            old = self.pairs.get(pair_id)
+            if old is not None and old.closed and old.closed_ns == ended_ns:
                 self.forget(old)
 
     def order_of(self, fill: Fill) -> WorkingOrder | None:

@@ -1,7 +1,8 @@
 """Closing a pair: value its residual, split its result into causes, keep the residual, release what it had reserved.
 
-Also the trading away of residuals by pairs of their own (kinds `dust` and `flatten`). Such a pair names the venue where an
-order was legal at its opening; its orders go to the best venue that lists the symbol.
+A late fill takes all of that back (`Closer.reopen`); the pair is booked anew at its next end. Also the opening of pairs that
+trade residuals away (kinds `dust` and `flatten`). Such a pair names, as its buy and its sell venue, the one where an order was
+legal at its opening; its orders, repairs all of them, go to the best venue that lists the symbol.
 """
 
 from collections.abc import Iterable
@@ -42,7 +43,7 @@ class Closer:
         state.inventory.release(pair.id)
         self.orders.close(pair)
         state.tally.closed[pair.state] += 1
-        state.tally.add_net(quote, Decimal(net_e8).scaleb(-8))
+        self._tally(pair, quote, net_e8, 1)
         state.tally.exposure_quote_s += pair.exposure_quote_s
         state.out.persist(pair.record(base))
         if pair.on_edge:
@@ -58,8 +59,20 @@ class Closer:
         if pair.kind is PairKind.ARB and trigger is not Trigger.CARRY:
             self._trade_dust_if_worth(pair.plan.symbol, now_ns)
 
+    def _tally(self, pair: PairTrade, quote: str, net_e8: int, pairs: int) -> None:
+        """Count a pair's net: of coins that are not proved to be the same at both venues it is in no sum."""
+        net = Decimal(net_e8).scaleb(-8)
+        if pair.identity is None:
+            self.state.tally.add_net(quote, net)
+        else:
+            self.state.tally.add_unproved(quote, net, pairs)
+
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
-        """Undo the booking of a closed pair's result and residual, before a late fill reopens the pair."""
+        """Undo the booking of a closed pair's result and residual, before a late fill reopens the pair.
+
+        The residual is taken back even where another pair has traded it away meanwhile, or is about to: what is left of its
+        kind then lies below zero until it is traded back, and the base is sold (or bought) twice in between.
+        """
         state, quote = self.state, Symbol.of(pair.plan.symbol).quote
         self.late_legs.reopened(pair, now_ns)
         if pair.waterfall is None or pair.residual_mark is None:
@@ -67,7 +80,7 @@ class Closer:
         net_e8 = pair.waterfall.realised_net_e8
         if pair.counted:
             state.tally.closed[pair.state] -= 1
-            state.tally.add_net(quote, -Decimal(net_e8).scaleb(-8))
+            self._tally(pair, quote, -net_e8, -1)
             state.tally.exposure_quote_s -= pair.exposure_quote_s
         else:
             pair.counted = True
@@ -95,7 +108,8 @@ class Closer:
     def _mark(self, pair: PairTrade, residual: Decimal) -> Decimal:
         """Return `m1`: what one base of the residual fetches now in the sell venue's bids, less its taker fee.
 
-        The bids are those after our own sale. A residual of zero or below is marked at the best bid.
+        The bids are those after our own sale; what of the residual they do not take is worth nothing. A residual of zero or
+        below is marked at the best bid, and without any bid one is marked as planned (`m0`).
         """
         plan = pair.plan
         bids = self.state.books.levels(plan.sell_venue, plan.symbol, Side.SELL)
@@ -162,9 +176,12 @@ class Closer:
             state.halt(reason, text, now_ns, pair.id)
 
     def _trade_dust_if_worth(self, symbol: str, now_ns: int) -> None:
-        """Trade the dust of a symbol away once it is worth `dust_max_quote`: each such order costs a fee and rate budget."""
+        """Trade the dust of a symbol away once it is worth `dust_max_quote`: each such order costs a fee and rate budget.
+
+        It leaves at the next `QueueDrained`, as a repair.
+        """
         state, dust = self.state, self.state.residuals.dust(symbol)
-        if abs(dust.booked) < state.limits.dust_max_quote or not state.control.opening_allowed:
+        if abs(dust.booked) < state.limits_at(symbol).dust_max_quote or not state.control.opening_allowed:
             return
         if state.control.stopped_by_late(symbol, state.venues_of(symbol)):
             return

@@ -1,9 +1,9 @@
 """Flattening (`arb flatten`): bring all that our own trading left unhedged back to flat, then stay halted until `arb resume`.
 
-Our resting orders are cancelled and open pairs are repaired as always. What closed pairs carried unhedged, and dust that has
-become a legal order, is traded away by pairs of kind `flatten` and `dust`: one order at a time per symbol, and only one that
-brings the imbalance nearer to zero, so that exposure never rises. Other holdings of the account and foreign orders are left
-alone.
+Our resting orders are cancelled. Open pairs are repaired as always, but wherever that costs least, though the policy be to
+hold. What closed pairs carried unhedged, and dust that has become a legal order, is traded away by pairs of kind `flatten` and
+`dust`: one order at a time per symbol, and only one that brings the imbalance nearer to zero, so that exposure never rises.
+Other holdings of the account and foreign orders are left alone.
 """
 
 from arb.clock import NS_PER_MS

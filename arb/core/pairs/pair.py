@@ -1,31 +1,36 @@
 """The pair trade: buy at one venue, sell at another, and whatever it takes afterwards to end flat.
 
-A pair begins `opening`: both entry orders (IOC) are journalled, then leave in one turn. If one of them cannot leave, the other
-may be withheld. Nothing is decided from single fills. Only when every order of the pair is settled (ended by the venue, and all
-its fills received) does the imbalance count: the base received minus the base given, fees in base included.
+A pair begins `opening`: both entry orders (IOC) are journalled, then leave in one turn. If one of them cannot leave (no rate
+budget, say), the other may be withheld; both then count as rejected. Nothing is decided from single fills. Only when every
+order of the pair is settled (ended by the venue, and all its fills received) does the imbalance count: the base received minus
+the base given, fees in base included. An order whose answer is lost is unknown, and not settled before it is found or its
+absence proved; nothing is sent in its place. One exception: what lies at a venue that has not answered since the start is not
+waited for, and what is uneven whatever became of it (`PairTrade.certain_imbalance`) is repaired elsewhere.
 
-It is flat when that is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's two venues or
-the residual that the plan accepted. A flat pair ends: `completed` when base was both bought and sold, by legs and hedges;
-`unwound` when it was not (nothing at all may have traded), or when an unwind traded, however little.
+It is flat when the imbalance is zero or dust: worth at most `dust_max_quote`, and either no legal order at the pair's two
+venues or base that the plan itself meant to leave. A flat pair ends: `completed` when base was both bought and sold, by entries
+and hedges; `unwound` when it was not (nothing at all may have traded), or when an unwind traded, however little.
 
 Otherwise the pair is unhedged and `repairing`: hedges and unwinds are sent, one at a time, each settled before the next.
 Exposure and the deadline count from the first uneven fill, whatever is unknown beside it. A pair still unhedged after
-`leg_deadline_ms` is `halted`, though an order of it be unsettled: it stops opening (`core/risk/late_legs.py`), its repairs go
-on, and it may still end flat or carried. When an imbalance is more than dust and no legal order exists for it at any venue, or
-the policy is to hold, the pair ends `carried`, unhedged.
+`leg_deadline_ms` is `halted`, though an order of it be unsettled: no other pair opens in its symbol nor at its venues, and at
+twice the deadline none anywhere (`core/risk/late_legs.py`). Its own repairs go on, and it may still end flat or carried. When
+an imbalance is more than dust and no legal order exists for it at any venue, or the policy is to hold, the pair ends
+`carried`, unhedged.
 
-A fill that arrives after the end reopens the pair. A pair that can no longer be finished (its sandbox is gone, or the user gave
-it up) ends `abandoned`, for good.
+A fill that arrives after the end takes back what was booked and reopens the pair, if only until it is seen to be flat. A pair
+whose sandbox is gone by the next start ends `abandoned`, for good; no other ever does (`core/accounts/restart.py`).
 
-      opening --flat----> completed | unwound                completed, unwound, carried --late fill--> repairing
-      opening --unhedged--> repairing                        opening, repairing, halted --abandon-----> abandoned
-      repairing --flat--> completed | unwound
-      repairing --unhedged--> repairing                      halted --flat--> completed | unwound
-      repairing --carry--> carried                           halted --carry--> carried
-      opening, repairing --out of time--> halted             halted --unhedged, out of time--> halted
+      opening --unhedged--> repairing
+      opening, repairing --out of time--> halted
+      opening, repairing, halted --flat--> completed | unwound
+      repairing, halted --carry--> carried
+      completed, unwound, carried --late fill--> repairing
+      opening, repairing, halted --abandon--> abandoned
 
 A pair of kind `dust` or `flatten` has no entries: it starts `repairing`, with residual base of earlier pairs as its
-imbalance. It ends `completed` whatever it traded; its deadline stops nothing, and ends a dust pair.
+imbalance. No deadline halts it. It ends `completed` whatever it traded, or `carried` as above. A dust pair ends after one
+order, or at the deadline without one; what it did not trade is dust again.
 """
 
 from collections.abc import Iterable
@@ -59,19 +64,15 @@ TRANSITIONS: dict[tuple[PairState, Trigger], PairState] = {
     (_S.OPENING, _T.FLAT_COMPLETED): _S.COMPLETED,
     (_S.OPENING, _T.FLAT_UNWOUND): _S.UNWOUND,
     (_S.OPENING, _T.UNHEDGED): _S.REPAIRING,
-    (_S.OPENING, _T.CARRY): _S.CARRIED,
     (_S.OPENING, _T.OUT_OF_TIME): _S.HALTED,
     (_S.OPENING, _T.ABANDON): _S.ABANDONED,
     (_S.REPAIRING, _T.FLAT_COMPLETED): _S.COMPLETED,
     (_S.REPAIRING, _T.FLAT_UNWOUND): _S.UNWOUND,
-    (_S.REPAIRING, _T.UNHEDGED): _S.REPAIRING,
     (_S.REPAIRING, _T.CARRY): _S.CARRIED,
     (_S.REPAIRING, _T.OUT_OF_TIME): _S.HALTED,
     (_S.REPAIRING, _T.ABANDON): _S.ABANDONED,
     (_S.HALTED, _T.FLAT_COMPLETED): _S.COMPLETED,
     (_S.HALTED, _T.FLAT_UNWOUND): _S.UNWOUND,
-    (_S.HALTED, _T.UNHEDGED): _S.HALTED,
-    (_S.HALTED, _T.OUT_OF_TIME): _S.HALTED,
     (_S.HALTED, _T.CARRY): _S.CARRIED,
     (_S.HALTED, _T.ABANDON): _S.ABANDONED,
     (_S.COMPLETED, _T.LATE_FILL): _S.REPAIRING,
@@ -84,6 +85,33 @@ CLOSED = frozenset({PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, P
 
 class PairTrade:
     """One pair trade: its plan, its orders, its state."""
+
+    # Tens of thousands are kept after their end: a dictionary for each would take as much again as all they know.
+    __slots__ = (
+        "await_snapshots_until_ns",
+        "booked_residual",
+        "closed_ns",
+        "counted",
+        "decided_ns",
+        "exposure_quote_s",
+        "exposure_until_ns",
+        "history",
+        "identity",
+        "inherited",
+        "kind",
+        "mark_ns",
+        "number",
+        "opportunity_id",
+        "orders",
+        "plan",
+        "residual_mark",
+        "run_id",
+        "state",
+        "unhedged_since_ns",
+        "waiting_since_ns",
+        "wake_ns",
+        "waterfall",
+    )
 
     def __init__(
         self, kind: PairKind, plan: PlanRecord, number: int, run_id: int, opportunity_id: int | None, now_ns: int
@@ -99,7 +127,7 @@ class PairTrade:
         self.closed_ns: int | None = None
         # Since when the fills known do not offset each other, up to dust.
         self.unhedged_since_ns: int | None = None
-        # Since when a repair has waited for `QueueDrained` (nothing unread on any socket); 0: it need not wait any more.
+        # Since when a repair has waited for a `QueueDrained` at which its own books are up to date; 0: the wait is over.
         self.waiting_since_ns = 0
         # When the timer that the pair waits for is due; one that comes too early asks for the next.
         self.wake_ns = 0
@@ -107,7 +135,8 @@ class PairTrade:
         # Residual base of earlier pairs that this one trades away, valued at `plan.mark`; zero for an arb pair.
         self.inherited = ZERO if kind is PairKind.ARB else plan.residual
         self.exposure_quote_s = ZERO
-        self.exposed_since_ns = now_ns
+        # Until when `exposure_quote_s` has been summed up.
+        self.exposure_until_ns = now_ns
         self.residual_mark: Decimal | None = None
         self.mark_ns: int | None = None
         self.booked_residual = ZERO
@@ -116,6 +145,8 @@ class PairTrade:
         self.await_snapshots_until_ns = 0
         # Whether this run has counted the pair among those it opened and closed.
         self.counted = True
+        # What spoke against its coins being the same at both venues when it was decided; None: nothing, or nobody asked.
+        self.identity: str | None = None
         self.history: list[str] = [f"{now_ns} {self.state}"]
 
     @classmethod
@@ -124,11 +155,12 @@ class PairTrade:
     ) -> "PairTrade":
         """Rebuild an unfinished pair from its journalled rows."""
         pair = cls(record.kind, plan, number, record.run_id, record.opportunity_id, record.decided_ns)
-        pair.exposed_since_ns = now_ns
+        pair.exposure_until_ns = now_ns
         pair.state = record.state
         # While no process ran nothing could repair it: its deadline counts from now, if its fills are uneven.
         pair.unhedged_since_ns = now_ns
         pair.exposure_quote_s = record.exposure_quote_s
+        pair.identity = record.identity
         pair.orders = {order.client_order_id: order for order in orders}
         pair.history.append(f"restored as {record.state}")
         return pair
@@ -162,7 +194,10 @@ class PairTrade:
 
     @property
     def on_edge(self) -> bool:
-        """Return whether it was opened on an edge: not one that was rebuilt, whose plan nobody knows."""
+        """Return whether it was opened on an edge: no residual is its aim, and its plan is known.
+
+        The plan of a pair rebuilt from orders that the journal lost (`core/accounts/recovery.py`) is not.
+        """
         return self.kind is PairKind.ARB and self.opportunity_id is not None
 
     @property
@@ -235,9 +270,9 @@ class PairTrade:
         return len(sides) == 2
 
     def expose(self, notional: Decimal, now_ns: int) -> None:
-        """Add `notional` quote, unhedged since the last call, to the sum of |unhedged notional| x seconds."""
-        held_ns = max(0, now_ns - self.exposed_since_ns)
-        self.exposed_since_ns = max(now_ns, self.exposed_since_ns)
+        """Add `notional` quote, without sign and unhedged since the last call, to the sum of unhedged quote x seconds."""
+        held_ns = max(0, now_ns - self.exposure_until_ns)
+        self.exposure_until_ns = max(now_ns, self.exposure_until_ns)
         if not self.closed:
             self.exposure_quote_s += notional * held_ns / NS_PER_S
 
@@ -249,7 +284,7 @@ class PairTrade:
         if trigger is Trigger.LATE_FILL:
             self.closed_ns, self.waterfall = None, None
             self.unhedged_since_ns = None
-            self.exposed_since_ns = now_ns
+            self.exposure_until_ns = now_ns
         if target is not self.state:
             self.history.append(f"{now_ns} {trigger} -> {target}")
         self.state = target
@@ -282,6 +317,7 @@ class PairTrade:
             buy_frame_ns=plan.buy_frame_ns,
             sell_frame_ns=plan.sell_frame_ns,
             leg_cost_e8=self.leg_cost_e8,
+            identity=self.identity,
         )
 
 

@@ -14,8 +14,8 @@ quote:
 
 Where a fee is taken in base, a purchase brings less than its size. Of limits of equal worth the one surer to fill is taken:
 where the best level covers the whole size, its price plus a slack that grows with each attempt; where it does not, the cap. No
-limit passes the cap that is given: `leg_loss_max_bps` around the average price of the leg that filled, for dust a little around
-the mid price, and with `emergency_market` for a halted pair the deepest level shown. There are no market orders.
+limit passes the cap that is given (`repair_options`): `leg_loss_max_bps` off the average price of the leg that filled, for dust
+a little off the mid price, and with `emergency_market` for a halted pair the deepest level shown. There are no market orders.
 """
 
 from collections.abc import Iterator, Sequence
@@ -66,7 +66,7 @@ def held_by(order: RepairOrder, instrument: Instrument) -> tuple[str, Decimal]:
 
 
 def loss_cap(side: Side, reference: Decimal, leg_loss_max_bps: Decimal) -> Decimal:
-    """Return the worst price a repair may trade at, from the average price of the leg that filled."""
+    """Return the price `leg_loss_max_bps` worse than `reference`: the worst that a repair of this side may trade at."""
     factor = leg_loss_max_bps / BPS
     return reference * (1 - factor) if side is Side.SELL else reference * (1 + factor)
 
@@ -105,8 +105,8 @@ def choose_repair(
     """Return the legal order of the greatest worth towards trading `need` (> 0) base, or None when there is none now."""
     if policy is OnSingleLeg.HOLD:
         return None
-    allowed = {OnSingleLeg.COMPLETE: {Role.HEDGE, Role.DUST}, OnSingleLeg.UNWIND: {Role.UNWIND, Role.DUST}}.get(policy)
-    usable = [venue for venue in _usable(side, cap, venues) if allowed is None or venue.role in allowed]
+    only = {OnSingleLeg.COMPLETE: Role.HEDGE, OnSingleLeg.UNWIND: Role.UNWIND}.get(policy)
+    usable = [venue for venue in _usable(side, cap, venues) if only in (None, venue.role)]
     if not usable:
         return None
     valuation = _Valuation(side, need, cap, usable)
@@ -143,7 +143,7 @@ def _usable(side: Side, cap: Decimal, venues: Sequence[RepairVenue]) -> list[Rep
 
 
 def _preference(order: RepairOrder) -> tuple[Decimal, Decimal, str, Decimal]:
-    """Return the key of comparison: the worth; of equals the larger order, then the one of the better limit for filling."""
+    """Return the key of comparison: the worth; of equals the larger order, then at one venue the limit surer to fill."""
     return order.worth, order.size, order.venue, -order.price if order.side is Side.SELL else order.price
 
 

@@ -14,7 +14,7 @@ from arb.market.order import Outcome
 
 RETRY_MS = 50
 HALTED_RETRY_MS = 500
-# A repair that the journal cannot take is written down all the same once it can: while it cannot, tries are few.
+# A repair that the journal could not take did not leave, and yet its rows are written once the journal can: tries are few.
 NOT_JOURNALLED_RETRY_MS = 500
 # A halted pair's exit that fails again and again is tried ever more rarely, so that a venue that is down for a day is not
 # flooded: the pause doubles after every so many tries, up to half a minute. A flatten's does so from the halted pause as well,
@@ -32,7 +32,7 @@ def deadline_ns(state: EngineState, pair: PairTrade, times: int = 1) -> int:
 
 
 def half_time_over(state: EngineState, pair: PairTrade, now_ns: int) -> bool:
-    """Return whether half of `leg_deadline_ms` has passed since the pair was found unhedged."""
+    """Return whether half of `leg_deadline_ms` has passed since the pair's first uneven fill."""
     return pair.unhedged_since_ns is not None and now_ns >= pair.unhedged_since_ns + _half_ns(state)
 
 
@@ -64,7 +64,8 @@ def snapshots_awaited_until_ns(state: EngineState, pair: PairTrade, now_ns: int)
 
     A venue where the pair has traded, or was meant to, is awaited until `pair.await_snapshots_until_ns`. Any other that lists
     the symbol is awaited until half of `leg_deadline_ms` is gone, for a lost repair is unlikely to be at such a venue; none is
-    sent to it before its snapshot. No longer is one awaited that did not answer at the start: it may not come for hours.
+    sent to it before its snapshot. A venue of the pair that did not answer at the start is awaited so long too, and no longer:
+    it may take hours.
     """
     own = pair.involved
     missing = venues_without_snapshot(state, pair, now_ns)

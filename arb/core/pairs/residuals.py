@@ -1,4 +1,4 @@
-"""The residuals of closed pairs, by symbol: dust (no legal order at the pair's two venues, or accepted by its plan), and base
+"""The residuals of closed pairs, by symbol: dust (no legal order at the pair's two venues, or left as its plan meant), and base
 carried unhedged.
 
 Dust of many pairs adds up until it is a legal order. Each residual is kept with the quote value its pair booked it at, so
@@ -32,7 +32,7 @@ class Residuals:
         self._dust_max = dust_total_max_quote
         self._dust: dict[str, Residual] = {}
         self._carried: dict[str, Residual] = {}
-        # Residuals on accounts that are not connected now, but may be at a later start.
+        # Journalled residuals on accounts that are not connected now, but may be at a later start: kept, and never traded here.
         self._away_dust: tuple[Residual, ...] = ()
         self._away_carried: tuple[Residual, ...] = ()
 

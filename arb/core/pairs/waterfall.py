@@ -1,11 +1,24 @@
 """Where a pair's money went: the realised net split into the expected net and the causes of every difference, exactly.
 
 `expected_net + buy_slippage + sell_slippage + size_shortfall + fee_difference + hedge_cost + residual_change` is
-`realised_net`, an identity in the fills, whatever they are. All terms are computed in fractions, each is rounded half-even to
-1e-8 of the quote once, and what the roundings add up to goes into `residual_change`.
+`realised_net`, an identity in the fills, whatever they are. Above zero every term is gain, `hedge_cost` too:
+
+- `expected_net`: what the plan would have earned, its residual valued at `m0`.
+- `buy_slippage`, `sell_slippage`: the prices of the entry legs' fills against the planned averages.
+- `size_shortfall`: what the entry legs did not fill would have earned, base valued at `m0`, taken off. What making up for it
+  brought or cost is in `hedge_cost`.
+- `fee_difference`: the entry legs' fees as planned on what filled, less those charged.
+- `hedge_cost`: the quote that repairs brought, fees deducted, and the base they brought at `m0`.
+- `residual_change`: the base left at the close, by what its value differs from `m0` (`m1 - m0`).
+- `realised_net`: the quote that all fills brought, fees deducted, and the residual at `m1`.
+
+All terms are computed in fractions, each is rounded half-even to 1e-8 of the quote once, and what the roundings add up to goes
+into `residual_change`.
 
 Letters in comments: A the buy venue, B the sell venue; planned sizes `q` bought and `s` sold, filled `fq` and `fs`; taker fees
-`fA` and `fB` as ratios; `m0` and `m1` the quote value of one base of residual, as planned and at the close. `gA = 1 + fA`
+`fA` and `fB` as ratios; `phi` and `X` the entry legs' fees charged in base and in other assets; `H` and `h` the quote and the
+base that repairs brought; `R` the residual; `m0` and `m1` the quote value of one base of it, as planned and at the close; `nA`
+the base received per base bought. `gA = 1 + fA`
 (quote paid per quote bought) holds for a fee planned in quote *and* for one planned in another asset at its quote value: the
 plan's `paid` counts both, so the terms sum only with the fee in `gA`.
 """

@@ -71,5 +71,5 @@ class InstrumentBars:
 
 
 def _rules(instrument: Instrument) -> Instrument:
-    """Return an instrument without the account's fees, which say nothing of whether it may be traded."""
-    return msgspec.structs.replace(instrument, taker_fee=None, maker_fee=None)
+    """Return an instrument without what says nothing of whether it may be traded now: the account's fees, announcements."""
+    return msgspec.structs.replace(instrument, taker_fee=None, maker_fee=None, ends_ns=None, changes_ns=())

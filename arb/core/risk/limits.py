@@ -37,14 +37,17 @@ def breached(
         return "max_open_pairs"
     if (
         orders.open_notional(symbol=symbol) + residuals.unhedged_value(symbol=symbol) + notional
-        > limits.max_symbol_quote
+        > state.limits_at(symbol).max_symbol_quote
     ):
         return "max_symbol_quote"
     if orders.open_notional(base=base) + residuals.unhedged_value(base=base) + notional > limits.max_asset_quote:
         return "max_asset_quote"
     if orders.open_notional() + residuals.unhedged_value() + notional > limits.max_unhedged_quote:
         return "max_unhedged_quote"
-    if any(orders.open_notional(venue) + notional > limits.max_capital_per_venue_quote for venue in venues):
+    if any(
+        orders.open_notional(venue) + notional > state.limits_at(symbol, venue).max_capital_per_venue_quote
+        for venue in venues
+    ):
         return "max_capital_per_venue_quote"
     if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
         return "max_exposure_quote_s_per_day"
@@ -64,26 +67,25 @@ class PlaceRate(msgspec.Struct, frozen=True):
 
 
 class RateBudget:
-    """Sliding windows of placements, one per metered scope."""
+    """Sliding windows of placements: a venue's own limit, one window per metered scope, and the guard's orders a minute."""
 
-    def __init__(self, rates: dict[str, PlaceRate]) -> None:
+    def __init__(self, rates: dict[str, tuple[PlaceRate, ...]]) -> None:
         self._rates = rates
-        self._taken: dict[tuple[str, str], deque[int]] = {}
+        self._taken: dict[tuple[str, PlaceRate, str], deque[int]] = {}
 
     def try_take(self, venues: tuple[str, ...], symbol: str, tokens: int, now_ns: int) -> bool:
         """Take `tokens` at every venue, or none and return False."""
-        windows = [self._window(venue, symbol, now_ns) for venue in venues]
-        if any(len(window) + tokens > self._rates[venue].count for venue, window in zip(venues, windows, strict=True)):
+        windows = [found for venue in venues for found in self._windows(venue, symbol, now_ns)]
+        if any(len(window) + tokens > rate.count for rate, window in windows):
             return False
-        for window in windows:
+        for _, window in windows:
             window.extend([now_ns] * tokens)
         return True
 
     def free_ns(self, venues: tuple[str, ...], symbol: str, tokens: int, now_ns: int) -> int:
         """Return when every venue has `tokens` left if nothing is taken meanwhile; now or earlier where all have them."""
         free = []
-        for venue in venues:
-            window, rate = self._window(venue, symbol, now_ns), self._rates[venue]
+        for rate, window in (found for venue in venues for found in self._windows(venue, symbol, now_ns)):
             over = len(window) + tokens - rate.count
             if over > 0:
                 first_ns = window[min(over, len(window)) - 1] if window else now_ns
@@ -92,12 +94,15 @@ class RateBudget:
 
     def take(self, venue: str, symbol: str, now_ns: int) -> None:
         """Count one placement that must not be refused."""
-        self._window(venue, symbol, now_ns).append(now_ns)
+        for _, window in self._windows(venue, symbol, now_ns):
+            window.append(now_ns)
 
-    def _window(self, venue: str, symbol: str, now_ns: int) -> deque[int]:
-        rate = self._rates[venue]
-        window = self._taken.setdefault((venue, symbol if rate.per_symbol else ""), deque())
-        horizon = now_ns - rate.window_ms * NS_PER_MS
-        while window and window[0] <= horizon:
-            window.popleft()
-        return window
+    def _windows(self, venue: str, symbol: str, now_ns: int) -> list[tuple[PlaceRate, deque[int]]]:
+        found = []
+        for rate in self._rates[venue]:
+            window = self._taken.setdefault((venue, rate, symbol if rate.per_symbol else ""), deque())
+            horizon_ns = now_ns - rate.window_ms * NS_PER_MS
+            while window and window[0] <= horizon_ns:
+                window.popleft()
+            found.append((rate, window))
+        return found

@@ -23,6 +23,7 @@ from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade, net_base
 from arb.core.records import ControlRecord
+from arb.core.risk.book_watch import BookWatch
 from arb.core.risk.halts import CARRIED
 from arb.core.risk.venue_health import Change, HealthState
 from arb.core.state import EngineState
@@ -54,6 +55,7 @@ class VenueMonitor:
         self.state = state
         self.strategy = strategy
         self.exposure = ExposureWatch(state, orders)
+        self._books = BookWatch(state, strategy.mark)
         self._still: set[str] = set()
         self._refusals: dict[tuple[str, str], tuple[int, int]] = {}  # when reported, and how many since
 
@@ -67,6 +69,7 @@ class VenueMonitor:
         still = self.state.books.standing_still(event.t_ns)
         if still != self._still:
             self._report_still(still, event.t_ns)
+        self._books.check(event.t_ns)
         if isinstance(event, OrderRejected) and event.code.startswith(GUARD_CODES):
             self._report_refusal(event)
 
@@ -167,7 +170,7 @@ class ExposureWatch:
         held = shares_of(pair, base)
         price = pair.mid_price(self.state.books) if held else ZERO
         shares = {venue: size * price for venue, size in held.items()}
-        self.state.control.exposure.add(shares, pair.exposed_since_ns, now_ns)
+        self.state.control.exposure.add(shares, pair.exposure_until_ns, now_ns)
         pair.expose(sum(shares.values(), ZERO), now_ns)
 
     def _check_pair(self, pair: PairTrade, now_ns: int) -> None:

@@ -183,8 +183,12 @@ class BitgetDialect:
         return _read("spot/public/symbols", {}, _PUBLIC)
 
     def listed(self, body: Any) -> dict[str, Instrument]:
-        """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote."""
-        return read_listing(self.venue, Fields(self.venue, "answer", body).rows("data"), self._instrument)
+        """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote.
+
+        `offTime` is when trade ends, in milliseconds; "" and -1 stand for never.
+        """
+        rows = Fields(self.venue, "answer", body).rows("data")
+        return read_listing(self.venue, rows, self._instrument, self.native_symbol)
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /common/trade-rate`: the listing's rates are nobody's."""
@@ -238,14 +242,15 @@ class BitgetDialect:
             lot=fields.step("quantityPrecision"),
             min_size=fields.not_negative("minTradeAmount", ZERO),
             min_notional=fields.not_negative("minTradeUSDT", ZERO),
-            max_size=fields.maybe_decimal("maxTradeAmount") or None,
+            max_size=fields.not_negative("maxTradeAmount", ZERO) or None,
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
             price_band=_narrower(
-                fields.maybe_decimal("buyLimitPriceRatio"), fields.maybe_decimal("sellLimitPriceRatio")
+                fields.not_negative("buyLimitPriceRatio", ZERO), fields.not_negative("sellLimitPriceRatio", ZERO)
             ),
             tradable=fields.maybe_text("status") == "online",
+            ends_ns=fields.maybe_end_ns("offTime", NS_PER_MS),
         )
 
 
@@ -273,6 +278,6 @@ def _paged(path: str, params: dict[str, Any], cursor: str) -> Pages:
     return Pages(first=_read(path, {**params, "limit": str(_PAGE)}), rows=rows_of, following=following)
 
 
-def _narrower(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+def _narrower(first: Decimal, second: Decimal) -> Decimal | None:
     rates = [rate for rate in (first, second) if rate]
     return min(rates) if rates else None

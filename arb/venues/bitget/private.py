@@ -47,7 +47,7 @@ class BitgetPrivate(PassphrasePrivate):
 
     def _rows(self, fields: Fields, channel: str, received_ns: int) -> PrivateFrame:
         parts = Parts()
-        for raw in fields.rows("data"):
+        for raw in parts.among(fields.rows("data")):
             try:
                 if channel == ORDERS:
                     report = records.order_report(self.venue, raw, self._symbols, pushed=True)
@@ -62,7 +62,7 @@ class BitgetPrivate(PassphrasePrivate):
     def _account(self, fields: Fields) -> PrivateFrame:
         reported: dict[str, AssetBalance] = {}
         parts = Parts()
-        for raw in fields.rows("data"):
+        for raw in parts.among(fields.rows("data")):
             try:
                 asset, balance = records.balance(self.venue, raw)
             except VenueProtocolError as error:

@@ -8,7 +8,7 @@ import ccxt.pro
 from arb.clock import NS_PER_MS
 from arb.venues.call import Call, body_text
 from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
-from arb.venues.rules.guard import OrderClaim, OrderFields, to_decimal, value_of
+from arb.venues.rules.guard import OrderClaim, OrderFields, limit_claim, to_decimal
 
 WINDOW_MAX_MS = 60_000
 
@@ -76,5 +76,5 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
     def _claim(self, order: dict[str, Any]) -> OrderClaim:
         symbol = self._symbol(order.get("symbol"))
         if order.get("orderType") != "market":
-            return OrderClaim(symbol, value_of(order.get("size"), order.get("price")))
+            return limit_claim(symbol, order.get("side"), order.get("size"), order.get("price"))
         return OrderClaim(symbol, to_decimal(order.get("size")) if order.get("side") == "buy" else None)

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from arb.clock import Clock
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
-from arb.venues.endpoints import ConnectionTiming, Credentials, VenueEndpoint
+from arb.venues.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint
 from arb.venues.rules.pacing import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
-    Environment,
     Product,
-    Site,
     TapeDialect,
     Trading,
     TradingParts,
@@ -40,18 +38,16 @@ def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "W
     return BitgetFeed(NAME, seats, arena, tape=True)
 
 
-def _make_trading(
-    endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: "SigningGuard"
-) -> TradingParts:
+def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
     from arb.venues.bitget.dialect import BitgetDialect
     from arb.venues.bitget.private import BitgetPrivate
     from arb.venues.bitget.signing import GuardedBitget
 
-    client = GuardedBitget(clock, guard, credentials.ccxt_config(NAME))
+    client = GuardedBitget(clock, guard, credentials.ccxt_config(NAME), site.headers)
     addresses = client.urls["api"]  # one root for every product; the websockets of ccxt are not used
     for product, address in addresses.items():
         if isinstance(address, str):
-            addresses[product] = endpoint.rest
+            addresses[product] = site.endpoint.rest
     dialect = BitgetDialect()
     private = BitgetPrivate(credentials.key, credentials.secret, credentials.phrase(NAME), dialect.symbols)
     return TradingParts(dialect, private, client)
@@ -87,7 +83,7 @@ SPEC = VenueSpec(
     outcomes=POLICY,
     make_books=_make_books,
     tapes=(TapeDialect(name=NAME, make=_make_tape),),
-    stream=ConnectionTiming(send_gap_s=0.15),
+    stream=ConnectionTiming(send_gap_s=0.15, lifetime_s=24 * 3600),
     trading=Trading(
         # A little below the 10/s per user and endpoint that are documented, `account/info` 1/s. One placement in reserve, see
         # `gate/spec.py`.

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from arb.market.order import Outcome
-from arb.venues.endpoints import VenueEndpoint
+from arb.venues.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
 from arb.venues.rules.retry import Trouble
-from arb.venues.spec import ConnectionLimits, Environment, Product, Site, TapeDialect, VenueSpec
+from arb.venues.spec import ConnectionLimits, Product, TapeDialect, VenueSpec
 
 if TYPE_CHECKING:
     from arb.market.arena import BookArena

@@ -180,7 +180,9 @@ class GateFeed(WireFeed):
             if slot.sequence + 1 != obu.U or obu.u < obu.U:
                 return self._gap(slot, received_ns, f"gap: have {slot.sequence}, got {obu.U}..{obu.u}")
             slot.book.apply(bids, asks)
-        return self._lives(slot, obu.u, sent_ns(frame), received_ns, len(bids) + len(asks))
+        # A whole book carries the time of its last change, which for a quiet one may lie 40 s back.
+        event_ns = 0 if obu.full else sent_ns(frame)
+        return self._lives(slot, obu.u, event_ns, received_ns, len(bids) + len(asks))
 
     def _same_stream(self, slot: BookSlot, stream: str) -> bool:
         """Return whether this is the stream the book is built from: another depth of it is another book."""

@@ -26,7 +26,7 @@ from arb.errors import ConfigError
 from arb.venues.call import Call, HttpRequest, RequestError, body_text, plain, to_json
 from arb.venues.gate.ccxt_methods import GateMethods
 from arb.venues.gate.signing import API_ROOT, Signer, api_signature, rest_headers
-from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, to_decimal, value_of
+from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
 
 LIVE_REST_URL = "https://api.gateio.ws/api/v4"
 LIVE_WS_URL = "wss://api.gateio.ws/ws/v4/"
@@ -104,6 +104,7 @@ class Gate(GateMethods, ccxt.pro.gate):
         order_expiry_ms: int = 1000,
         timeout_ms: int = 10_000,
         session: Any = None,
+        site_headers: Mapping[str, str] | None = None,
     ) -> None:
         rest_url = rest_url.rstrip("/")
         if not urlsplit(rest_url).path == API_ROOT:
@@ -117,7 +118,7 @@ class Gate(GateMethods, ccxt.pro.gate):
         config: dict[str, Any] = {"apiKey": api_key, "secret": secret, "timeout": timeout_ms, "options": _OPTIONS}
         if session is not None:
             config["session"] = session
-        super().__init__(clock, guard, config)
+        super().__init__(clock, guard, config, site_headers)
         self.headers: dict[str, str] = {}  # without ccxt's broker tag
         api = self.urls["api"]
         for access in ("public", "private"):
@@ -133,7 +134,7 @@ class Gate(GateMethods, ccxt.pro.gate):
         path, query_signed, query_sent, body = build(endpoint, call)
         url = f"{base}{path}?{query_sent}" if query_sent else base + path
         if access == "public":
-            return HttpRequest(call.method, url, {})
+            return HttpRequest(call.method, url, self.site_headers)
         self._check_credentials()
         expiry = self._admitted(endpoint, call)
         timestamp = str(self.server_now_ns() // NS_PER_S)
@@ -141,6 +142,7 @@ class Gate(GateMethods, ccxt.pro.gate):
         headers = rest_headers(self.apiKey, signature, timestamp)
         if expiry is not None:
             headers["X-Gate-Exptime"] = expiry
+        headers.update(self.site_headers)
         return HttpRequest(call.method, url, headers, body or None)
 
     def order_frame(self, request_id: str, channel: str, call: Call | None) -> str:
@@ -250,7 +252,7 @@ def _claim(order: Mapping[str, Any], symbols: Mapping[str, str]) -> OrderClaim:
     symbol, size = symbols.get(native, native), order.get("amount")
     if order.get("type") == "market" and order.get("side") == "buy":
         return OrderClaim(symbol, to_decimal(size))  # a market buy's amount is quote
-    return OrderClaim(symbol, value_of(size, order.get("price")))
+    return limit_claim(symbol, order.get("side"), size, order.get("price"))
 
 
 def _fill(template: str, values: dict[str, Any]) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from arb.clock import NS_PER_MS
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.core.events import AssetBalance, Transfer
 from arb.errors import VenueProtocolError
@@ -19,7 +21,7 @@ from arb.market.ids import plain_id
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
-from arb.venues.call import Call, CancelBatch, Pages
+from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
 from arb.venues.dialect import Fees, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
@@ -200,8 +202,11 @@ class GateDialect:
         return _read("currency_pairs", {}, _PUBLIC)
 
     def listed(self, body: Any) -> dict[str, Instrument]:
-        """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent."""
-        return read_listing(self.venue, self._rows(body), self._instrument)
+        """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
+
+        `delisting_time` is in seconds, 0 for none. Only `tradable` trades both ways; `buyable` and `sellable` do not.
+        """
+        return read_listing(self.venue, self._rows(body), self._instrument, self.native_symbol)
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /wallet/fee`: the listing's `fee` is nobody's."""
@@ -287,12 +292,13 @@ class GateDialect:
             lot=fields.step("amount_precision"),
             min_size=fields.not_negative("min_base_amount", ZERO),
             min_notional=fields.not_negative("min_quote_amount", ZERO),
-            max_size=fields.maybe_decimal("max_base_amount") or None,
+            max_size=fields.not_negative("max_base_amount", ZERO) or None,
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
-            price_band=_narrower(fields.maybe_decimal("up_rate"), fields.maybe_decimal("down_rate")),
+            price_band=_narrower(fields.not_negative("up_rate", ZERO), fields.not_negative("down_rate", ZERO)),
             tradable=fields.maybe_text("trade_status") == "tradable",
+            ends_ns=fields.maybe_end_ns("delisting_time", NS_PER_S),
         )
 
 
@@ -326,10 +332,13 @@ def _open_of_all_pairs() -> Pages:
         # Every page holds so many orders of each pair.
         pairs = Counter(Fields("gate", "order", row).text("currency_pair") for row in rows)
         more = max(pairs.values(), default=0) >= _OPEN_PAGE
-        return _read("open_orders", {**call.params, "page": call.params["page"] + 1}) if more else None
+        return page(call.params["page"] + 1) if more else None
 
-    first = _read("open_orders", {"page": 1, "limit": _OPEN_PAGE})
-    return Pages(first=first, rows=rows_of, following=following)
+    def page(number: int) -> Call:
+        call = _read("open_orders", {"page": number, "limit": _OPEN_PAGE})
+        return msgspec.structs.replace(call, answer_bytes_max=LONG_ANSWER_BYTES_MAX)
+
+    return Pages(first=page(1), rows=rows_of, following=following)
 
 
 def _list(body: Any) -> list[Any]:
@@ -338,6 +347,6 @@ def _list(body: Any) -> list[Any]:
     return body
 
 
-def _narrower(up: Decimal | None, down: Decimal | None) -> Decimal | None:
+def _narrower(up: Decimal, down: Decimal) -> Decimal | None:
     rates = [rate for rate in (up, down) if rate]
     return min(rates) if rates else None

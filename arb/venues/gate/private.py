@@ -74,7 +74,7 @@ class GatePrivate:
 
     def _rows(self, fields: Fields, read: Callable[[Any], OrderUpdated | OrderFilled]) -> PrivateFrame:
         parts = Parts()
-        for raw in fields.rows("result"):
+        for raw in parts.among(fields.rows("result")):
             try:
                 parts.events.append(read(raw))
             except VenueProtocolError as error:
@@ -84,7 +84,7 @@ class GatePrivate:
     def _balances(self, fields: Fields) -> PrivateFrame:
         reported: dict[str, AssetBalance] = {}
         parts = Parts()
-        for raw in fields.rows("result"):
+        for raw in parts.among(fields.rows("result")):
             try:
                 asset, balance = records.balance(self.venue, raw, "freeze")
             except VenueProtocolError as error:

@@ -18,8 +18,9 @@ from arb.market.order import OrderReport, Side
 from arb.market.symbol import Symbol
 from arb.masking import clean
 from arb.venues.fields import Fields, parted
+from arb.venues.rarely import Rarely
 
-_LOG = logging.getLogger(__name__)
+_TWO_FEES = Rarely(logging.getLogger(__name__))
 _LIQUIDITY = {"taker": Liquidity.TAKER, "maker": Liquidity.MAKER}
 # Enough for any product or quotient of two venue numbers; quotients are only informative.
 _EXACT = Context(prec=60)
@@ -153,5 +154,5 @@ def _fee(fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
     paid = [(fee, asset) for fee, asset in charged if fee]
     if len(paid) > 1:
         # Not documented to happen. The first is what changes the traded balances; the rest shows when balances are read.
-        _LOG.warning("gate fill %s was charged in %s", fields.maybe_text("id"), [asset for _, asset in paid])
+        _TWO_FEES.warn(f"gate fill {fields.maybe_text('id')} was charged in {[asset for _, asset in paid]}")
     return paid[0] if paid else charged[0]

@@ -5,15 +5,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.clock import Clock
-from arb.venues.endpoints import Credentials, VenueEndpoint
+from arb.venues.endpoints import Credentials, Environment, Site, VenueEndpoint
 from arb.venues.gate.outcomes import POLICY, RIGHTS
 from arb.venues.rules.pacing import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
-    Environment,
     Product,
     SignatureHelp,
-    Site,
     TapeDialect,
     Trading,
     TradingParts,
@@ -50,26 +48,30 @@ def _make_futures_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None
     return GateTapeFeed(FUTURES, seats, arena)
 
 
-def _make_trading(
-    endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: "SigningGuard"
-) -> TradingParts:
+def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
     from arb.venues.gate.client import Gate
     from arb.venues.gate.dialect import GateDialect
     from arb.venues.gate.private import GatePrivate
 
     key, secret = credentials.key, credentials.secret
     client = Gate(
-        clock=clock, guard=guard, api_key=key, secret=secret, rest_url=endpoint.rest, ws_url=endpoint.ws_private
+        clock=clock,
+        guard=guard,
+        api_key=key,
+        secret=secret,
+        rest_url=site.endpoint.rest,
+        ws_url=site.endpoint.ws_private,
+        site_headers=site.headers,
     )
     return TradingParts(GateDialect(key), GatePrivate(key, secret), client)
 
 
-def _make_order_socket(parts: TradingParts, endpoint: VenueEndpoint, credentials: Credentials) -> "SocketDialect":
+def _make_order_socket(parts: TradingParts, site: Site, credentials: Credentials) -> "SocketDialect":
     from arb.venues.gate.client import Gate
     from arb.venues.gate.order_socket import GateOrderSocket
 
     assert isinstance(parts.signer, Gate)
-    return GateOrderSocket(parts.signer, endpoint.ws_private)
+    return GateOrderSocket(parts.signer, site.endpoint.ws_private)
 
 
 def _sign_report(method: str, path: str, **more: Any) -> dict[str, Any]:
@@ -97,6 +99,16 @@ SPEC = VenueSpec(
                 ws_public="wss://api.gateio.ws/ws/v4/",
                 ws_private="wss://api.gateio.ws/ws/v4/",
             ),
+        ),
+        Site(
+            environment=Environment.PRODUCTION,
+            region="eu",
+            endpoint=VenueEndpoint(
+                rest="https://api.gateeu.com/api/v4",
+                ws_public="wss://api.gateeu.com/ws/v4/",
+                ws_private="wss://api.gateeu.com/ws/v4/",
+            ),
+            lacks="the channel `spot.obu`",
         ),
         Site(
             environment=Environment.TESTNET,

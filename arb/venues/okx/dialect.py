@@ -194,8 +194,12 @@ class OkxDialect:
         return _read("public/instruments", {"instType": "SPOT"}, _PUBLIC)
 
     def listed(self, body: Any) -> dict[str, Instrument]:
-        """Read the rules of all spot symbols."""
-        return read_listing(self.venue, Fields(self.venue, "answer", body).rows("data"), self._instrument)
+        """Read the rules of all spot symbols.
+
+        `upcChg` announces changes of them and `expTime` the end of trade, both in milliseconds.
+        """
+        rows = Fields(self.venue, "answer", body).rows("data")
+        return read_listing(self.venue, rows, self._instrument, self.native_symbol)
 
     def fees(self, symbol: str) -> Call:
         """Return `GET /account/trade-fee`."""
@@ -265,11 +269,13 @@ class OkxDialect:
             lot=fields.positive("lotSz"),
             min_size=fields.not_negative("minSz", ZERO),
             min_notional=ZERO,
-            max_size=fields.maybe_decimal("maxLmtSz") or None,
+            max_size=fields.not_negative("maxLmtSz", ZERO) or None,
             taker_fee=None,
             maker_fee=None,
             buy_fee_in=FeeIn.BASE,
             tradable=fields.maybe_text("state") == "live",
+            ends_ns=fields.maybe_end_ns("expTime", NS_PER_MS),
+            changes_ns=tuple(sorted({at for row in fields.objects("upcChg") if (at := row.maybe_ms_ns("effTime"))})),
         )
 
 

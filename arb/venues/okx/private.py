@@ -48,7 +48,7 @@ class OkxPrivate(PassphrasePrivate):
 
     def _orders(self, fields: Fields, received_ns: int) -> PrivateFrame:
         parts = Parts()
-        for raw in fields.rows("data"):
+        for raw in parts.among(fields.rows("data")):
             try:
                 # The fill first: should the order's own fields be unreadable, its money is still counted.
                 fill = records.pushed_fill(self.venue, raw, received_ns)

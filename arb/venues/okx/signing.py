@@ -10,7 +10,7 @@ import ccxt.pro
 from arb.clock import Clock
 from arb.venues.call import Call
 from arb.venues.passphrase_client import CANCEL, PLACE, PassphraseClient
-from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, to_decimal, value_of
+from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
 
 
 class GuardedOkx(PassphraseClient, ccxt.pro.okx):
@@ -36,8 +36,10 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         "tgtCcy": None,
     }
 
-    def __init__(self, clock: Clock, guard: SigningGuard, config: dict[str, Any]) -> None:
-        super().__init__(clock, guard, config)
+    def __init__(
+        self, clock: Clock, guard: SigningGuard, config: dict[str, Any], site_headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(clock, guard, config, site_headers)
         self.options["brokerId"] = None  # ccxt's tag, which our orders do not carry
 
     def _headers(self, call: Call, text: str, now_ms: int) -> dict[str, str]:
@@ -60,7 +62,7 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
     def _claim(self, order: dict[str, Any]) -> OrderClaim:
         symbol = self._symbol(order.get("instId"))
         if order.get("ordType") != "market":
-            return OrderClaim(symbol, value_of(order.get("sz"), order.get("px")))
+            return limit_claim(symbol, order.get("side"), order.get("sz"), order.get("px"))
         # Spot market buys count `sz` in quote unless `tgtCcy` says base; perpetuals count contracts and are not ours.
         in_quote = order.get("side") == "buy" and order.get("tgtCcy") != "base_ccy"
         return OrderClaim(symbol, to_decimal(order.get("sz")) if in_quote else None)

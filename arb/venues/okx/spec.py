@@ -5,14 +5,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from arb.clock import Clock
-from arb.venues.endpoints import ConnectionTiming, Credentials, VenueEndpoint
+from arb.venues.endpoints import GLOBAL, ConnectionTiming, Credentials, Environment, Site, VenueEndpoint
 from arb.venues.okx.outcomes import POLICY, RIGHTS
 from arb.venues.rules.pacing import Budget, PacingLimits
 from arb.venues.spec import (
     ConnectionLimits,
-    Environment,
     Product,
-    Site,
     TapeDialect,
     Trading,
     TradingParts,
@@ -41,27 +39,25 @@ def _make_tape(seats: "Mapping[str, BookSeat]", arena: "BookArena | None") -> "W
     return OkxFeed(NAME, seats, arena, tape=True)
 
 
-def _make_trading(
-    endpoint: VenueEndpoint, credentials: Credentials, clock: Clock, guard: "SigningGuard"
-) -> TradingParts:
+def _make_trading(site: Site, credentials: Credentials, clock: Clock, guard: "SigningGuard") -> TradingParts:
     from arb.venues.okx.dialect import OkxDialect
     from arb.venues.okx.private import OkxPrivate
     from arb.venues.okx.signing import GuardedOkx
 
-    client = GuardedOkx(clock, guard, credentials.ccxt_config(NAME))
-    client.urls["api"]["rest"] = endpoint.rest
+    client = GuardedOkx(clock, guard, credentials.ccxt_config(NAME), site.headers)
+    client.urls["api"]["rest"] = site.endpoint.rest
     private = OkxPrivate(credentials.key, credentials.secret, credentials.phrase(NAME))
     return TradingParts(OkxDialect(), private, client)
 
 
-def _make_order_socket(parts: TradingParts, endpoint: VenueEndpoint, credentials: Credentials) -> "SocketDialect":
+def _make_order_socket(parts: TradingParts, site: Site, credentials: Credentials) -> "SocketDialect":
     from arb.venues.okx.dialect import OkxDialect
     from arb.venues.okx.order_socket import OkxOrderSocket
     from arb.venues.okx.signing import GuardedOkx
 
     assert isinstance(parts.signer, GuardedOkx) and isinstance(parts.dialect, OkxDialect)
     key_parts = credentials.key, credentials.secret, credentials.phrase(NAME)
-    return OkxOrderSocket(parts.signer, parts.dialect, endpoint.ws_private, *key_parts)
+    return OkxOrderSocket(parts.signer, parts.dialect, site.endpoint.ws_private, *key_parts)
 
 
 def _site(environment: Environment, region: str, rest: str, ws: str, headers: Mapping[str, str] | None = None) -> Site:
@@ -77,10 +73,10 @@ SPEC = VenueSpec(
     title="OKX API v5",
     products=(Product.SPOT,),
     sites=(
-        _site(Environment.PRODUCTION, "", "https://www.okx.com", "wss://ws.okx.com:8443/ws/v5"),
+        _site(Environment.PRODUCTION, GLOBAL, "https://www.okx.com", "wss://ws.okx.com:8443/ws/v5"),
         _site(Environment.PRODUCTION, "eea", "https://eea.okx.com", "wss://wseea.okx.com:8443/ws/v5"),
         _site(Environment.PRODUCTION, "us", "https://us.okx.com", "wss://wsus.okx.com:8443/ws/v5"),
-        _site(Environment.DEMO, "", "https://www.okx.com", "wss://wspap.okx.com:8443/ws/v5", _DEMO),
+        _site(Environment.DEMO, GLOBAL, "https://www.okx.com", "wss://wspap.okx.com:8443/ws/v5", _DEMO),
         _site(Environment.DEMO, "eea", "https://eea.okx.com", "wss://wseeapap.okx.com:443/ws/v5", _DEMO),
         _site(Environment.DEMO, "us", "https://us.okx.com", "wss://wsuspap.okx.com:443/ws/v5", _DEMO),
     ),

@@ -3,10 +3,13 @@
 It stands next to the signer, below everything that decides, so that no bug above it can send a signed request to a
 foreign host, trade a symbol the user never named, or place one order too large or a thousand too many. It refuses; it
 never alters. A refusal is certain: nothing was signed and nothing left the process.
+
+A purchase costs at most what its own price says. A sale gives its base away at whatever price it names, so it is worth that
+base at the greater of its price and what the engine's books say a base sells for; where they say nothing it does not leave.
 """
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -14,23 +17,32 @@ from urllib.parse import urlsplit
 from arb.clock import NS_PER_S, Clock
 from arb.errors import ConfigError, VenueRejected
 from arb.masking import clean
+from arb.venues.endpoints import LOOPBACK
 
 _WINDOW_NS = 60 * NS_PER_S
 _EXACT = Context(prec=60)
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SECURE = frozenset({"https", "wss"})
 
 
 class SigningRefused(VenueRejected):
-    """We refused to sign: `code` is `guard_host`, `_symbol`, `_value`, `_rate`, `_endpoint`, `_parameter` or `_expired`."""
+    """We refused to sign: `code` is `guard_host`, `_symbol`, `_value`, `_reference`, `_rate`, `_endpoint`, `_parameter` or
+    `_expired`."""
 
 
 class OrderClaim(NamedTuple):
-    """What one placement would do. `value_quote` is what it can cost or bring at most, None when it cannot be bounded."""
+    """What one placement would do.
+
+    `value_quote` is what it can cost at most, of a sale what it asks for; None when it cannot be bounded. `sold`: the base that
+    a sale gives away; None for a purchase.
+    """
 
     symbol: str
     value_quote: Decimal | None
+    sold: Decimal | None = None
 
+
+SalePrice = Callable[[str], Decimal | None]
+"""What one base of a symbol sells for, in quote, as far as the engine knows now; None where it does not."""
 
 OrderFields = Mapping[str, frozenset[str] | None]
 """The parameters that an order may have, and the values of each; None: any."""
@@ -62,6 +74,11 @@ class SigningGuard:
         self._clock = clock
         self._placed_ns: deque[int] = deque(maxlen=max_orders_per_minute)
         self._approved: set[str] = set()
+        self._sale_price: SalePrice = lambda _: None
+
+    def value_sales(self, price: SalePrice) -> None:
+        """Value sales by this price from now on; until then none is signed."""
+        self._sale_price = price
 
     def check_host(self, url: str) -> None:
         """Raise `SigningRefused` unless the URL's host is allowed and, off this machine, the connection is
@@ -73,7 +90,7 @@ class SigningGuard:
         host = (parts.hostname or "").lower()
         if host not in self._hosts:
             raise self._refused("guard_host", f"host {host!r} is not in the allow-list")
-        if parts.scheme not in _SECURE and host not in _LOOPBACK:
+        if parts.scheme not in _SECURE and host not in LOOPBACK:
             raise self._refused("guard_host", f"{parts.scheme}://{host} is not encrypted")
         self._approved.add(origin)
 
@@ -117,12 +134,27 @@ class SigningGuard:
             raise self._refused("guard_symbol", f"symbol {claim.symbol!r} is not in the allow-list")
         if claim.value_quote is None or not claim.value_quote.is_finite():
             raise self._refused("guard_value", f"the value of a {claim.symbol} order cannot be bounded")
-        if claim.value_quote <= 0 or claim.value_quote > self._max_value:
-            text = f"a {claim.symbol} order of {claim.value_quote:f} is outside (0, {self._max_value:f}]"
+        value = (
+            claim.value_quote if claim.sold is None else max(claim.value_quote, self._worth(claim.symbol, claim.sold))
+        )
+        if claim.value_quote <= 0 or value > self._max_value:
+            text = f"a {claim.symbol} order of {value:f} is outside (0, {self._max_value:f}]"
             raise self._refused("guard_value", text)
+
+    def _worth(self, symbol: str, sold: Decimal) -> Decimal:
+        price = self._sale_price(symbol)
+        if price is None:
+            text = f"no book has shown lately what {symbol} sells for, so a sale of {sold:f} cannot be valued"
+            raise self._refused("guard_reference", text)
+        return _EXACT.multiply(sold, price)
 
     def _refused(self, code: str, message: str) -> SigningRefused:
         return SigningRefused(self.venue, f"not signed: {message}", code=code)
+
+
+def limit_claim(symbol: str, side: object, size: object, price: object) -> OrderClaim:
+    """Return the claim of an order with a limit price; whatever is not plainly a purchase counts as a sale."""
+    return OrderClaim(symbol, value_of(size, price), None if side == "buy" else to_decimal(size))
 
 
 def value_of(size: object, price: object) -> Decimal | None:

@@ -2,10 +2,13 @@
 
 It understands no frame. It stamps each with the instant of receipt and hands it over at once, on the loop's thread; it
 keeps no queue of its own, so nothing can pile up here. What was subscribed is lost with the connection: `greetings` are
-sent anew each time.
+sent anew each time. Where the venue announces the end of a connection, or always ends it at a certain age, the next one is
+opened first.
 """
 
 import asyncio
+import contextlib
+import math
 import random
 from collections.abc import Callable, Iterable
 
@@ -21,6 +24,8 @@ FRAMES_PER_TURN = 512
 OUTBOX_MAX = 1024
 # A connection that stood this long was good: the next failure starts counting from one.
 STEADY_S = 30.0
+# So long, at most and at least, before the venue ends a connection for its age the next one is opened; not all at once.
+RENEWED_AHEAD_S = (600.0, 60.0)
 
 
 class StreamConnection:
@@ -58,24 +63,35 @@ class StreamConnection:
         self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_MAX)
         self._cause: str | None = None
         self._closer: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._next: Socket | None = None
         self.last_byte_ns = 0
 
     async def run(self) -> None:
         """Keep the connection up until cancelled; what the listeners raise ends it, and it may be run again."""
         attempt = 0
-        while True:
-            started_ns = self._clock.monotonic_ns()
-            try:
-                cause = await self._live()
-            except Exception as error:  # a bug in a listener: whoever uses the connection must know that it is gone
-                self._on_down(clean(f"bug: {error!r}"))
-                raise
-            if (self._clock.monotonic_ns() - started_ns) / NS_PER_S >= STEADY_S:
-                attempt = 0
-            attempt += 1
-            self._on_down(cause)
+        try:
+            while True:
+                attempt = await self._live_once(attempt)
+        finally:
+            await self._end_renewal()
+
+    async def _live_once(self, attempt: int) -> int:
+        """Live through one connection, and wait before the next one; return how many have failed in a row."""
+        started_ns = self._clock.monotonic_ns()
+        try:
+            cause = await self._live()
+        except Exception as error:  # a bug in a listener: whoever uses the connection must know that it is gone
+            self._on_down(clean(f"bug: {error!r}"))
+            raise
+        if (self._clock.monotonic_ns() - started_ns) / NS_PER_S >= STEADY_S:
+            attempt = 0
+        attempt += 1
+        self._on_down(cause)
+        if self._next is None:
             delay_s = next_delay_s(self._backoff, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
             await asyncio.sleep(self._backoff.cap_s if delay_s is None else delay_s)
+        return attempt
 
     def send(self, text: str) -> bool:
         """Queue one message; False when there is no connection or too much is queued."""
@@ -98,6 +114,11 @@ class StreamConnection:
         # Wakes the reader at once; whether the venue still answers the close does not matter.
         self._closer = asyncio.create_task(_close(self._socket))
 
+    def renew(self, cause: str) -> None:
+        """Open the next connection, and change over to it once it stands; if it cannot be had, the present one goes on."""
+        if self._socket is not None and self._cause is None and self._renewal is None:
+            self._renewal = asyncio.create_task(self._open_next(cause))
+
     def unread(self) -> bool:
         """Return whether received bytes still wait to be handed over."""
         return self._socket is not None and self._socket.unread()
@@ -107,14 +128,13 @@ class StreamConnection:
     async def _live(self) -> str:
         """Live through one connection; return why it ended."""
         self._cause = None
-        timing = self._timing
-        try:
-            async with asyncio.timeout(timing.connect_timeout_s):
-                socket = await self._network.dial(await self._address())
-        except (SocketEnded, VenueError) as error:
-            return str(error)
-        except TimeoutError:
-            return f"no connection within {timing.connect_timeout_s:g} s"
+        if self._next is not None:
+            socket, self._next, self._renewal = self._next, None, None
+        else:
+            try:
+                socket = await self._dial()
+            except SocketEnded as error:
+                return str(error)
         self._outbox = asyncio.Queue(OUTBOX_MAX)
         self._socket = socket
         self.last_byte_ns = self._clock.monotonic_ns()
@@ -130,6 +150,33 @@ class StreamConnection:
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
+            await _close(socket)
+            if self._next is None:
+                await self._end_renewal()
+
+    async def _dial(self) -> Socket:
+        """Open a connection; raise `SocketEnded` when that fails or takes too long."""
+        try:
+            async with asyncio.timeout(self._timing.connect_timeout_s):
+                return await self._network.dial(await self._address())
+        except VenueError as error:
+            raise SocketEnded(str(error)) from error
+        except TimeoutError:
+            raise SocketEnded(f"no connection within {self._timing.connect_timeout_s:g} s") from None
+
+    async def _open_next(self, cause: str) -> None:
+        with contextlib.suppress(SocketEnded):
+            self._next = await self._dial()
+            self.drop(cause)
+
+    async def _end_renewal(self) -> None:
+        """Forget a connection that was to be the next one; what was not changed over to is closed."""
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+        if self._next is not None:
+            socket, self._next = self._next, None
             await _close(socket)
 
     async def _read(self, socket: Socket) -> str:
@@ -158,10 +205,13 @@ class StreamConnection:
 
     async def _keep_alive(self, socket: Socket) -> None:
         timing = self._timing
-        pinged_ns = self._clock.monotonic_ns()
+        began_ns = pinged_ns = self._clock.monotonic_ns()
+        ends_s = timing.lifetime_s - self._rng.uniform(*RENEWED_AHEAD_S) if timing.lifetime_s else math.inf
         while True:
             await asyncio.sleep(min(1.0, timing.heartbeat_s))
             now_ns = self._clock.monotonic_ns()
+            if (now_ns - began_ns) / NS_PER_S >= ends_s:
+                self.renew(f"the venue ends connections after {timing.lifetime_s:g} s")
             if now_ns - self.last_byte_ns > timing.silence_s * NS_PER_S:
                 self.drop(f"silent for {timing.silence_s:g} s")
                 return

@@ -28,6 +28,7 @@ from arb.venues.transport.http import (
     HttpTransport,
     NeverSent,
 )
+from arb.venues.transport.proxy import Proxy, by_way_of, connect, proxy_for
 
 
 class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +50,16 @@ WARM_CONNECTIONS = 2
 class DirectTransport:
     """See `arb.venues.transport.http.HttpTransport`."""
 
-    def __init__(self, clock: Clock, *, tls: ssl.SSLContext | None = None, timing: PoolTiming | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        tls: ssl.SSLContext | None = None,
+        timing: PoolTiming | None = None,
+        proxy: Proxy | None = None,
+    ) -> None:
         """Make nothing yet; `tls` replaces the system's trusted certificates."""
+        self._proxy = proxy
         self._clock = clock
         self._timing = PoolTiming() if timing is None else timing
         self._tls = tls
@@ -215,21 +224,22 @@ class DirectTransport:
         self._dialling += 1
         loop = asyncio.get_running_loop()
         made_s = loop.time()
+        proxy = proxy_for(self._proxy, origin.host)
         try:
             async with asyncio.timeout(timeout_s):
-                _, line = await loop.create_connection(
+                line = await connect(
                     lambda: _Line(origin, self._clock, self._on_lost, made_s),
-                    origin.host,
-                    origin.port,
-                    ssl=self._context() if origin.tls else None,
+                    origin,
+                    self._context() if origin.tls else None,
+                    proxy,
                 )
         except TimeoutError:
-            raise NeverSent(f"no connection within {timeout_s:g} s") from None
+            raise NeverSent(f"no connection within {timeout_s:g} s{by_way_of(proxy)}") from None
         except (
             OSError,
             UnicodeError,
         ) as error:  # refused, unreachable, no such host, a certificate that is not trusted
-            raise NeverSent(f"{type(error).__name__}: {error}") from error
+            raise NeverSent(f"{type(error).__name__}: {error}{by_way_of(proxy)}") from error
         finally:
             self._dialling -= 1
         if line.gone.done():

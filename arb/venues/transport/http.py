@@ -16,11 +16,10 @@ from typing import Protocol
 import msgspec
 
 from arb.masking import clean
-from arb.venues.call import HttpRequest
+from arb.venues.call import ANSWER_BYTES_MAX, HttpRequest
 
 CONNECTIONS_MAX = 64
 KEEPALIVE_S = 30.0
-BODY_BYTES_MAX = 16 * 1024 * 1024
 HEAD_BYTES_MAX = 64 * 1024
 _LINE_BYTES_MAX = 1024
 _INFORMATIONAL_MAX = 8
@@ -93,7 +92,7 @@ class AnswerReader:
     may carry another request.
     """
 
-    def __init__(self, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(self, body_bytes_max: int = ANSWER_BYTES_MAX) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.reusable = False

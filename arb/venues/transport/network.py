@@ -1,24 +1,28 @@
 """What carries bytes to a venue and back: HTTP requests and websockets, over real sockets. A fault simulation brings its own.
 
 `Network` is the only door of the adapters to the network, so that the whole engine can run on a network in memory. Questions go
-over aiohttp and may take their time; orders have connections of their own (`direct.py`).
+over aiohttp and may take their time; orders have connections of their own (`direct.py`). All go through the proxy,
+where one is configured, but for what stays on this machine; `HTTPS_PROXY` and its like are read nowhere.
 """
 
 import asyncio
 import fcntl
 import select
+import ssl
 import struct
 import termios
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 import aiohttp
 import yarl
 
 from arb.clock import Clock
 from arb.venues.call import HttpRequest
+from arb.venues.endpoints import host_of
 from arb.venues.transport.direct import DirectTransport, VenueTransport
 from arb.venues.transport.http import (
-    BODY_BYTES_MAX,
     CONNECTIONS_MAX,
     KEEPALIVE_S,
     AnswerLost,
@@ -27,10 +31,16 @@ from arb.venues.transport.http import (
     NeverSent,
     TransportError,
 )
+from arb.venues.transport.proxy import Proxy, by_way_of, proxy_for
 
 _HANG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 """The venue's end of the connection is over; where the system cannot report half of an end, only the whole is seen."""
-FRAME_BYTES_MAX = 16 * 1024 * 1024
+FRAME_BYTES_MAX = 1024 * 1024
+"""Of one frame of any stream, in bytes; a longer one ends the connection before it is buffered. The longest documented ones are
+whole books of 400 levels a side, some 50 kB, and an account's first balances, half of that bound with 500 assets."""
+
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class SocketEnded(TransportError):
@@ -65,33 +75,56 @@ class Network(Protocol):
     def http(self) -> HttpTransport:
         """Return a carrier of requests for one venue."""
 
-    async def dial(self, url: str) -> Socket:
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
+        """Open a websocket whose handshake has `headers` besides; raise `SocketEnded` when that fails."""
+
+
+class SiteNetwork:
+    """A network on the way to one site, whose headers every handshake has; requests get them where they are made."""
+
+    def __init__(self, network: Network, headers: Mapping[str, str]) -> None:
+        self.http = network.http
+        self._network = network
+        self._headers = headers
+
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
         """Open a websocket; raise `SocketEnded` when that fails."""
+        return await self._network.dial(url, {**self._headers, **headers})
 
 
 class SystemNetwork:
-    """The operating system's network, through aiohttp."""
+    """The operating system's network, through aiohttp; `proxy` leads out of it, `tls` replaces its trusted certificates."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, proxy: Proxy | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._clock = clock
+        self._proxy = proxy
+        self._tls = tls
 
     def http(self) -> HttpTransport:
         """Return a carrier that keeps its connections warm: our own for orders and cancels, aiohttp's for questions."""
-        return VenueTransport(SocketTransport(self._clock), DirectTransport(self._clock))
+        reads = SocketTransport(self._clock, proxy=self._proxy, tls=self._tls)
+        return VenueTransport(reads, DirectTransport(self._clock, proxy=self._proxy, tls=self._tls))
 
-    async def dial(self, url: str) -> "RealSocket":
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> "RealSocket":
         """Open a websocket; raise `SocketEnded` when that fails, or when the answer leads elsewhere.
 
         What is sent on a private stream first is a login: it goes to the host that was meant, or nowhere.
         """
+        proxy = proxy_for(self._proxy, host_of(url))
         session = aiohttp.ClientSession(trace_configs=[_no_redirect()])
         try:
             socket = await session.ws_connect(
-                url, compress=0, max_msg_size=FRAME_BYTES_MAX, autoping=True, decode_text=False
+                url,
+                compress=0,
+                max_msg_size=FRAME_BYTES_MAX,
+                autoping=True,
+                decode_text=False,
+                headers=headers,
+                **_through(proxy, self._tls),
             )
         except (aiohttp.ClientError, OSError) as error:
             await session.close()
-            raise SocketEnded(f"{type(error).__name__}: {error}") from error
+            raise SocketEnded(_text(error, proxy)) from error
         except BaseException:
             await session.close()
             raise
@@ -191,13 +224,16 @@ class RealSocket:
 class SocketTransport:
     """Carry requests over real sockets, keeping connections warm; repeats nothing, follows no redirect."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, proxy: Proxy | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._clock = clock
+        self._proxy = proxy
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
         """Return the answer; raise `NeverSent` or `AnswerLost`."""
         session = self._open()
+        proxy = proxy_for(self._proxy, host_of(request.url))
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s)
         sent_ns = self._clock.wall_ns()
         try:
@@ -208,22 +244,24 @@ class SocketTransport:
                 data=request.body.encode() if request.body else None,
                 timeout=timeout,
                 allow_redirects=False,  # a redirect would carry key and signature to a foreign host
+                **_through(proxy, self._tls),
             ) as response:
-                body = await response.content.read(BODY_BYTES_MAX + 1)
-                while len(body) <= BODY_BYTES_MAX and not response.content.at_eof():
-                    body += await response.content.read(BODY_BYTES_MAX + 1 - len(body))
+                most = request.answer_bytes_max
+                body = await response.content.read(most + 1)
+                while len(body) <= most and not response.content.at_eof():
+                    body += await response.content.read(most + 1 - len(body))
                 received_ns = self._clock.wall_ns()
-                if len(body) > BODY_BYTES_MAX:
-                    raise AnswerLost(f"an answer of more than {BODY_BYTES_MAX} bytes")
+                if len(body) > most:
+                    raise AnswerLost(f"an answer of more than {most} bytes")
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return HttpAnswer(response.status, headers, body, sent_ns, received_ns)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
             # Raised only while the connection was being made: not a byte of the request can have left.
-            raise NeverSent(_text(error)) from error
+            raise NeverSent(_text(error, proxy)) from error
         except TimeoutError as error:
-            raise AnswerLost(f"no answer within {timeout_s:g} s") from error
+            raise AnswerLost(f"no answer within {timeout_s:g} s{by_way_of(proxy)}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise AnswerLost(_text(error)) from error
+            raise AnswerLost(_text(error, proxy)) from error
 
     async def close(self) -> None:
         """Release sockets."""
@@ -240,5 +278,17 @@ class SocketTransport:
         return self._session
 
 
-def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _through(proxy: Proxy | None, tls: ssl.SSLContext | None) -> dict[str, Any]:
+    """Return what aiohttp is to be told of proxy and certificates; the name that TLS proves stays the venue's."""
+    told: dict[str, Any] = {"ssl": True if tls is None else tls}
+    if proxy is not None:
+        told["proxy"] = proxy.url
+        told["proxy_headers"] = proxy.headers()
+    return told
+
+
+def _text(error: BaseException, proxy: Proxy | None) -> str:
+    if isinstance(error, aiohttp.ClientHttpProxyError) and proxy is not None:
+        return proxy.refusal(error.status)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return text + by_way_of(proxy)

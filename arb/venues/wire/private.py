@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -41,6 +41,9 @@ class PrivateFrame(msgspec.Struct, frozen=True):
 
 
 NOTHING = PrivateFrame()
+UNREAD_MAX = 10
+"""A frame is read no further than so many unreadable rows. The first one ends the connection already, and queries will show
+what came after it; but a neighbour may be a fill of ours, which is known sooner so."""
 
 
 class PrivateDialect(Protocol):
@@ -92,6 +95,13 @@ class Parts:
         self.events: list[PrivateEvent] = []
         self.errors: list[VenueProtocolError] = []
         self.foreign: list[UnknownSymbol] = []
+
+    def among(self, rows: Iterable[Any]) -> Iterator[Any]:
+        """Yield the rows that are to be read: all, unless too many of them cannot be."""
+        for row in rows:
+            if len(self.errors) >= UNREAD_MAX:
+                return
+            yield row
 
     def unread(self, error: VenueProtocolError) -> None:
         """Note why a row was not read."""

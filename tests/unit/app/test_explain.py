@@ -7,8 +7,10 @@ import msgspec
 
 from arb.app.explain import explanation, steps
 from arb.cli.shared import to_json, to_text
+from arb.core.settings import AppliedLimit
 from arb.store.journal_reader import Entry
 from arb.store.queries import PairStory
+from tests.unit.store.rows import a_plan
 
 MS = 1_000_000
 D = Decimal
@@ -106,6 +108,14 @@ def test_what_legs_were_expected_to_cost_stands_beside_what_they_cost_and_outsid
     assert nothing == {"expected": 0, "realised": 1}, "nothing is allowed for by default, nor was it before"
     assert explanation(a_story(kind="dust"))["leg_cost"] is None
     assert '"leg_cost":{"expected":"0.40000000","realised":"3.00000000"}' in to_json(document)
+
+
+def test_the_limits_of_a_symbol_or_a_venue_that_were_applied_are_named_with_their_table() -> None:
+    known = a_plan(5, limits=(AppliedLimit("min_edge_bps", D(3), '[limits."BTC/USDT"]'),))
+    named = explanation(msgspec.structs.replace(a_story(), plan=known))["limits"]
+    assert named == [{"limit": "min_edge_bps", "value": D(3), "table": '[limits."BTC/USDT"]'}]
+    assert explanation(msgspec.structs.replace(a_story(), plan=a_plan(5)))["limits"] == []
+    assert explanation(a_story())["limits"] is None
 
 
 def test_every_step_stands_in_its_order_with_the_wait_before_it() -> None:

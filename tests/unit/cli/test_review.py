@@ -105,3 +105,8 @@ def test_a_number_that_no_database_holds_is_no_pair(ledger: str, capsys: Capture
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and len(err) < 250
     assert "is no pair: give an id as `arb pairs` shows it" in err
+
+
+def test_a_whole_id_of_nineteen_digits_is_looked_up(ledger: str, capsys: Captured) -> None:
+    assert main(["explain", "1795413979000000003", "--db", ledger]) == 2
+    assert "no pair trade 1795413979000000003 in this ledger" in capsys.readouterr().err

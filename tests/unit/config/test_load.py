@@ -1,6 +1,7 @@
 """What a user may write into config.toml, and what a mistake is answered with."""
 
 import contextlib
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -233,6 +234,108 @@ def test_any_other_leg_cost_is_refused(written: str) -> None:
 def test_the_config_of_the_repository_is_the_defaults(repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repo_root)  # the paths in it are relative to the file
     assert load_settings(Path("config.toml")) == Settings()
+
+
+def test_the_examples_of_the_config_of_the_repository_state_every_limit_a_symbol_or_a_venue_can_have(
+    repo_root: Path, tmp_path: Path
+) -> None:
+    text = (repo_root / "config.toml").read_text()
+    path = tmp_path / "config.toml"
+    path.write_text(re.sub(r"(?m)^# (\[|\w+ = )", r"\1", text))
+    limits = load_settings(path).limits
+    stated = {"ETH/USDT": limits.symbol["ETH/USDT"], "bitget": limits.venue["bitget"]}
+    for one in stated.values():
+        assert None not in [getattr(one, name) for name in one.__struct_fields__]
+
+
+SYMBOL = '[run]\nsymbols = ["BTC/USDT", "ETH/USDT"]\n'
+
+
+def test_a_limit_of_a_symbol_or_a_venue_stands_in_the_place_of_the_one_for_all(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    of_eth, of_okx = '[limits."ETH/USDT"]\nmin_edge_bps = "0.03%"\n', "[limits.venue.okx]\nmax_notional_quote = 500"
+    path.write_text(f"{SYMBOL}[limits]\nmin_edge_bps = 6\n{of_eth}{of_okx}")
+    limits = load_settings(path).limits
+    assert limits.at("ETH/USDT", ("gate", "bitget")).min_edge_bps == 3
+    assert limits.at("ETH/USDT", ("gate", "okx")).max_notional_quote == 500
+    assert limits.at("BTC/USDT", ("gate", "bitget")) is limits
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[limits."ETH/USD"]\nmin_edge_bps = 3',
+            "[limits.\"ETH/USD\"]: ETH/USD is not in [run] symbols: did you mean 'ETH/USDT'?",
+        ),
+        ("[limits.venue.gat]\nmin_edge_bps = 3", "[limits.venue.gat]: unknown venue: did you mean 'gate'?"),
+        (
+            '[limits."ETH/USDT"]\nmin_edge = 3',
+            ":4: [limits.\"ETH/USDT\"] min_edge: unknown key: did you mean 'min_edge_bps'?",
+        ),
+        (
+            '[limits."ETH/USDT"]\nconsecutive_losses = 3',
+            ':4: [limits."ETH/USDT"] consecutive_losses: is one for all: write it under [limits]; here go dust_max_quote, max_',
+        ),
+        (
+            "[limits.venue.gate]\ndust_max_quote = 3",
+            ":4: [limits.venue.gate] dust_max_quote: is one for all: write it under [limits]; here go max_capital_per_venue",
+        ),
+        (
+            "[limits.ethusdt]\nmin_edge_bps = 3",
+            ':3: [limits] ethusdt: unknown table: a symbol is written BASE/QUOTE in capitals and quotes: "BTC/USDT"',
+        ),
+        ("[limits.venue]\ngate = 3", ":4: [limits.venue] gate: must be a table: write [limits.venue.gate]"),
+        ("[limits]\nvenue = 3", ":4: [limits] venue: must be a table: write [limits.venue.NAME]"),
+        (
+            '[limits."ETH/USDT"]\nmin_edge_bps = "x"',
+            ':4: [limits."ETH/USDT"] min_edge_bps = "x": give basis points, for example',
+        ),
+        (
+            "[limits.symbol]\nx = 3",
+            ":3: [limits] symbol: unknown table: a symbol is written BASE/QUOTE in capitals and",
+        ),
+    ],
+)
+def test_a_limit_of_a_place_or_name_that_is_unknown_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(SYMBOL + text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    line = str(caught.value)
+    assert line.count("\n") == 0 and line.removeprefix(str(path)).removeprefix(": ").startswith(said), line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[limits."ETH/USDT"]\nmax_notional_quote = 5000',
+            '[venues.gate] max_order_value_quote = 5000 is below 5227.5 = [limits."ETH/USDT"] max_notional_quote 5000 with',
+        ),
+        (
+            "[limits.venue.okx]\nmax_notional_quote = 5000",
+            "[venues.okx] max_order_value_quote = 5000 is below 5227.5 = [limits.venue.okx] max_notional_quote 5000 with room",
+        ),
+        (
+            '[limits."ETH/USDT"]\nmax_edge_bps = 10000\nmax_notional_quote = 2500',
+            '[venues.gate] max_order_value_quote = 5000 is below 5038.75 = [limits."ETH/USDT"] max_notional_quote 2500 with',
+        ),
+    ],
+)
+def test_the_largest_order_of_every_symbol_at_every_venue_has_room(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(SYMBOL + text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    assert str(caught.value).startswith(f"{path}: {said}")
+
+
+def test_a_symbol_that_is_not_traded_at_a_venue_asks_no_room_there(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    few = "".join(f'[venues.{name}]\nsymbols = ["BTC/USDT"]\n' for name in ("gate", "okx", "bitget"))
+    path.write_text(f'{SYMBOL}{few}[limits."ETH/USDT"]\nmax_notional_quote = 5000')
+    assert load_settings(path).limits.symbol["ETH/USDT"].max_notional_quote == 5000
 
 
 def test_the_place_of_a_key_is_found_past_arrays_strings_and_dotted_keys() -> None:

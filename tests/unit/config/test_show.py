@@ -7,7 +7,7 @@ import msgspec
 from arb.config import PaperSettings, Settings, StoreSettings, database_url
 from arb.config.loader import load_text
 from arb.config.show import as_toml, plain
-from arb.core.settings import Limits
+from arb.core.settings import Limits, SymbolLimits, VenueLimits
 
 SECRET = "hunter22-hunter22"
 
@@ -39,6 +39,25 @@ def test_what_is_shown_reads_back_to_the_same_settings() -> None:
     shown = as_toml(settings, {})
     assert load_text(shown, Settings, "shown") == settings
     assert "e-" not in shown.lower().replace("on_single_leg", "").partition("[repair]")[0].partition("[limits]")[2]
+
+
+def test_limits_of_a_symbol_and_a_venue_read_back_and_what_is_in_force_is_shown() -> None:
+    limits = Limits(
+        symbol={"ETH/USDT": SymbolLimits(min_edge_bps=Decimal(3), max_notional_quote=Decimal(1000))},
+        venue={"okx": VenueLimits(max_notional_quote=Decimal(500), min_edge_bps=Decimal(8))},
+    )
+    shown = as_toml(Settings(limits=limits), {})
+    assert load_text(shown, Settings, "shown").limits == limits
+    assert [line for line in shown.splitlines() if line.startswith("# in force")] == [
+        "# in force in ETH/USDT at okx: min_edge_bps 8, max_notional_quote 500",
+        "# in force in ETH/USDT at any other venue: min_edge_bps 3, max_notional_quote 1000",
+        "# in force in any other symbol at okx: min_edge_bps 8, max_notional_quote 500",
+    ]
+    assert plain(Settings(limits=limits), {})["limits"]["in_force"][0] == {
+        "symbol": "ETH/USDT",
+        "venue": "okx",
+        "limits": {"min_edge_bps": "8", "max_notional_quote": "500"},
+    }
 
 
 def test_the_ledger_is_the_modes_own_file_unless_named() -> None:

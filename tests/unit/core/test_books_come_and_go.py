@@ -71,6 +71,7 @@ def test_a_retired_book_is_not_traded_on_and_its_row_serves_another_symbol() -> 
     assert add(floor, "gate", SOL) == row
     floor.whole("gate", SOL, "49x5", "50x5")  # cheap beside BTC at OKX
     floor.drain()
+    floor.end_episodes()
     assert not floor.placed() and floor.engine.state.tally.opportunities == 0
     before, counted = floor.books.arena.block.tolist(), floor.books.feeds["gate"].counts.other
     floor.send("gate", floor.frames_of("gate", BTC).change("99.8x1", "", floor.now_ns))

@@ -26,6 +26,7 @@ def two_at_gate(timing: Timing | None = None) -> Floor:
     for venue in floor.venues:
         for symbol in (BTC, ETH):
             floor.whole(venue, symbol, "99.9x5", "100x5")
+            floor.change(venue, symbol, "99.5x1", "")
     return floor
 
 
@@ -65,7 +66,7 @@ def test_the_edge_of_a_book_is_taken_while_the_venue_s_other_connection_is_silen
         floor.change("okx", symbol, "101x1", "100x0 101.2x5")
         floor.drain()
         assert len(floor.placed()) == placed
-        assert floor.engine.state.tally.refusals == ({} if placed else {Reason.STALE_BOOK: 1})
+        assert floor.not_taken() == ({} if placed else {Reason.STALE_BOOK: 1})
 
 
 def test_lag_and_skew_are_those_of_the_book_s_own_connection() -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from arb.core.commands import PlaceOrder
-from arb.core.events import InstrumentListed
+from arb.core.events import InstrumentListed, VenueListed
 from arb.core.records import IncidentRecord
 from arb.market.order import Side
 from arb.market.scale import Scale
@@ -45,6 +45,18 @@ def test_a_finer_step_puts_the_books_of_its_symbol_on_a_finer_scale_and_leaves_t
         assert floor.books.levels(venue, BTC, Side.SELL) == [(D("99.9"), D(5))]
     assert floor.change("gate", BTC, "", "100x0 100.00001x3").error is None
     assert floor.books.levels("gate", BTC, Side.BUY) == [(D("100.00001"), D(3))]
+
+
+def test_what_a_venue_lists_at_a_start_counts_for_each_instrument() -> None:
+    floor = open_floor()
+    known = floor.engine.state.instruments
+    listed = (
+        msgspec.structs.replace(known["gate", BTC], tick=D("0.00001")),
+        msgspec.structs.replace(known["gate", ETH], min_size=D(7)),
+    )
+    floor.tell(VenueListed(venue="gate", instruments=listed))
+    assert (known["gate", BTC], known["gate", ETH]) == listed
+    assert floor.books.scales[BTC].price_exp == 7
 
 
 def test_a_step_that_the_scale_holds_already_changes_terms_and_no_scale() -> None:
@@ -122,6 +134,7 @@ def refused_pair(floor: Floor) -> None:
     accept(floor, buy, "0")
     floor.whole("okx", BTC, "99.9x5", "100x5")
     floor.drain()
+    floor.end_episodes()
     assert floor.engine.wants_drain is False
 
 
@@ -129,7 +142,7 @@ def test_nothing_opens_where_an_order_was_off_the_steps_until_the_listing_is_rea
     floor = open_floor()
     refused_pair(floor)
     dislocate(floor, BTC)
-    assert len(floor.placed()) == 2 and floor.engine.state.tally.refusals["instrument_halted"] == 1
+    assert len(floor.placed()) == 2 and floor.not_taken().get("instrument_halted", 0) == 1
     assert [row.text.split(":")[0] for row in floor.rows(IncidentRecord) if row.kind == "rules_changed"] == [  # type: ignore[attr-defined]
         "BTC/USDT at okx"
     ]
@@ -155,7 +168,7 @@ def test_the_listing_of_another_venue_or_symbol_opens_nothing() -> None:
     list_anew(floor, "gate", BTC, lot=D("0.5"))
     list_anew(floor, "okx", ETH, lot=D("0.5"))
     dislocate(floor, BTC)
-    assert len(floor.placed()) == 2 and floor.engine.state.tally.refusals["instrument_halted"] == 1
+    assert len(floor.placed()) == 2 and floor.not_taken().get("instrument_halted", 0) == 1
 
 
 def test_a_repair_goes_on_where_its_symbol_waits_for_its_rules() -> None:

@@ -27,7 +27,7 @@ def an_event(t_ms: int, kind: str, **fields: Any) -> Told:
     return t_ms, f"{kind} {json.dumps(fields)}"
 
 
-LISTED = an_event(0, "InstrumentListed", instrument=RULES)
+LISTED = an_event(0, "VenueListed", venue="okx", instruments=[RULES])
 RESTART = an_event(4, "RunStarted")
 NEXT = an_event(9, "PlaceOrder", client_order_id="arb2", venue="okx", symbol="BTC/USDT")
 

@@ -1,8 +1,6 @@
 """The judges of how pairs were led: what they let pass, and what they do not."""
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,9 @@ from arb.faultsim.conduct import (
     two_at_one_market,
 )
 from arb.market.ids import ClientOrderId
+from arb.store.journal_blocks import Line
+from arb.store.journal_reader import SUB_BITS
+from tests.support.journals import write_lines
 
 MS = 1_000_000
 
@@ -44,16 +45,13 @@ def a_journal(folder: Path, *entries: tuple[int, dict[str, Any] | str]) -> Path:
     """Write a journal of rows and of events (their kind, and their JSON if it matters), each with its milliseconds."""
     folder.mkdir(exist_ok=True)
     path = folder / "a.journal.sqlite"
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, seq INTEGER, t_ns INTEGER, type TEXT, payload TEXT)")
-        for t_ms, what in entries:
-            kind, _, payload = (
-                what.partition(" ") if isinstance(what, str) else ("Persist", "", json.dumps({"record": what}))
-            )
-            db.execute(
-                "INSERT INTO entries (seq, t_ns, type, payload) VALUES (?, ?, ?, ?)",
-                (t_ms, t_ms * MS, kind, payload or "{}"),
-            )
+    lines: list[Line] = []
+    for number, (t_ms, what) in enumerate(entries, 1):
+        kind, _, payload = (
+            what.partition(" ") if isinstance(what, str) else ("Persist", "", json.dumps({"record": what}))
+        )
+        lines.append(Line((t_ms << SUB_BITS) + number, t_ms * MS, kind, payload or "{}"))
+    write_lines(path, lines)
     return path
 
 
@@ -85,6 +83,9 @@ def test_an_entry_where_the_listing_is_awaited_is_found_and_a_repair_or_one_afte
         (8, placed("early")),
         (9, listed % "BTC/USDT"),
         (10, placed("later")),
+        (11, rejected("later", off_steps=True)),
+        (12, 'VenueListed {"venue": "gate", "instruments": [{"venue": "gate", "symbol": "BTC/USDT"}]}'),
+        (13, placed("after a restart")),
     )
     assert list(opened_off_the_listing(path)) == ["opened off the listing: early in BTC/USDT at gate"]
 

@@ -8,7 +8,7 @@ import pytest
 from arb.clock import NS_PER_S, ManualClock
 from arb.core.events import TroubleReported
 from arb.errors import StoreError
-from arb.faultsim.disk import Disk, FaultyReserve, Files
+from arb.faultsim.disk import NOTICED_NS, Disk, FaultyReserve, Files
 from arb.store.journal import Journal
 
 START_NS = 1_700_000_000 * NS_PER_S
@@ -60,6 +60,42 @@ def test_with_space_enough_in_the_reserve_the_journal_goes_on(tmp_path: Path) ->
     journal.sync()
     assert journal.reserve_touched  # there is no space yet to set aside
     journal.close()
+
+
+def test_a_journal_that_was_moved_away_is_missed_at_the_next_sync_and_whole_again_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    journal, disk, reserve = opened(tmp_path)
+    write(journal, reserve)
+    assert disk.lose_journal(START_NS)
+    assert not disk.lose_journal(START_NS), "it is gone already"
+    assert [disk.journal_is_missed(START_NS + since_ns) for since_ns in (NOTICED_NS, NOTICED_NS + 1)] == [False, True]
+    with pytest.raises(StoreError, match="removed while running"):
+        journal.sync()
+    write(journal, reserve)  # as a removed file is written on
+    disk.put_journal_back()
+    journal.sync()
+    journal.close()
+    assert not disk.journal_is_missed(START_NS + NS_PER_S)
+    assert written(tmp_path) == 2
+
+
+def test_a_journal_that_its_own_process_has_written_again_stays(tmp_path: Path) -> None:
+    journal, disk, reserve = opened(tmp_path)
+    disk.lose_journal(START_NS)
+    write(journal, reserve, 3)
+    journal.close()
+    disk.after_death()
+    assert written(tmp_path) == 3
+    assert not list(tmp_path.glob("*.away"))
+
+
+def written(folder: Path) -> int:
+    """Return how many events the next process finds in the journal."""
+    journal, _, _ = opened(folder)
+    last = journal.last_seq
+    journal.close()
+    return last
 
 
 def test_a_ledger_that_is_gone_is_gone_with_its_log(tmp_path: Path) -> None:

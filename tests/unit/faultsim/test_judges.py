@@ -18,6 +18,7 @@ from arb.faultsim.judges import judge
 from arb.faultsim.plan import make_plan
 from arb.faultsim.world import Outcome, Simulation
 from arb.store.journal_reader import JournalReader
+from tests.support.journals import lay_open
 
 SEED = 11
 BLOCKED = '{"store":"ledger","blocked":true}'
@@ -36,7 +37,8 @@ def an_ended_seed() -> Iterator[tuple[Files, Outcome]]:
 def a_copy(ended: tuple[Files, Outcome], tmp_path: Path) -> tuple[Files, Outcome]:
     files, outcome = ended
     shutil.copytree(files.folder, tmp_path / "seed")
-    return Files(tmp_path / "seed"), outcome
+    lay_open((copied := Files(tmp_path / "seed")).journal)
+    return copied, outcome
 
 
 def _findings(files: Files, outcome: Outcome, truth: dict[str, Any], left_open: list[int] | None = None) -> list[str]:

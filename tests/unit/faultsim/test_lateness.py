@@ -46,6 +46,12 @@ def test_a_leg_beside_an_unknown_order_that_stops_nothing_in_time_is_found(tmp_p
     ]
 
 
+def test_where_our_clock_was_put_forward_past_a_deadline_it_stops_at_once(tmp_path: Path) -> None:
+    entries = alone((4500, "ClockAnchored"), (4510, "QueueDrained"))
+    assert late(tmp_path, *entries) == []
+    assert len(late(tmp_path / "more", *entries, (4530, "QueueDrained"))) == 1
+
+
 def test_a_pair_called_halted_that_stops_nothing_is_found(tmp_path: Path) -> None:
     assert late(tmp_path, *alone((3009, a_pair(1, "halted")), (3100, "QueueDrained"))) == [
         "late: pair 1 was unhedged for longer than 1 x 3000 ms, and nothing stopped"

@@ -1,4 +1,4 @@
-"""The judge of the threshold: what it lets pass, and what it does not."""
+"""The judges of the threshold and of the day's loss: what they let pass, and what they do not."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from arb.core.settings import LEARNED, OFF, LegCost, Limits
-from arb.faultsim.profit import below_the_threshold
+from arb.faultsim.profit import below_the_threshold, opened_past_the_loss
 from tests.unit.faultsim.test_conduct import a_journal, a_pair
 
 
@@ -64,3 +64,25 @@ def test_a_fixed_cost_is_judged_as_it_is_set(tmp_path: Path, rule: LegCost, stat
     path = a_journal(tmp_path, (0, a_plan(1, leg_cost_bps=stated)), (0, opening(1)))
     assert judged(path, rule) == []
     assert judged(path, LegCost("9bps"))
+
+
+def brought(number: int, quote: int) -> dict[str, Any]:
+    """Return a pair that has ended and brought so much quote."""
+    return a_pair(number, "completed") | {"waterfall": {"realised_net_e8": quote * 10**8}}
+
+
+def test_a_pair_that_opens_after_the_days_loss_is_found(tmp_path: Path) -> None:
+    path = a_journal(tmp_path, (1, brought(1, -5)), (2, opening(2)))
+    assert list(opened_past_the_loss(path, Decimal(6))) == []
+    assert list(opened_past_the_loss(path, Decimal(5))) == [
+        "opened: pair 2, after -500000000e-8 at the most -500000000e-8"
+    ]
+
+
+def test_what_a_pair_brought_counts_until_it_has_ended_again(tmp_path: Path) -> None:
+    reopened = a_pair(1, "repairing") | {"waterfall": None}
+    path = a_journal(
+        tmp_path, (1, brought(1, 9)), (2, brought(2, -10)), (3, reopened), (4, brought(1, 9)), (5, opening(3))
+    )
+    assert list(opened_past_the_loss(path, Decimal(5))) == []
+    assert list(opened_past_the_loss(path, Decimal(1)))

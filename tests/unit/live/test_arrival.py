@@ -1,6 +1,7 @@
 """A start with venues that are down: it goes on with those that answer, and the others join it when they do."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -129,6 +130,23 @@ def test_a_venue_that_comes_later_with_a_key_that_is_refused_is_left_out_and_the
     assert of_kind(bench, VenueArrived) == []
     left_out = [event for event in of_kind(bench, TroubleReported) if event.kind == IncidentKind.VENUE_ABSENT]
     assert len(left_out) == isinstance(error, VenueAuthError)
+
+
+def test_a_venue_that_comes_later_with_an_account_that_another_engine_trades_is_left_out() -> None:
+    claimed: list[tuple[str, ...]] = []
+
+    async def claim(accounts: Iterable[str]) -> None:
+        claimed.append(tuple(accounts))
+        await asyncio.sleep(5)  # as long as a database may take
+        if len(claimed) > 1:
+            raise ConfigError("account okx:paper: already traded elsewhere")
+
+    bench, _ = a_bench(0, 100, waits_for_venues=True, claim=claim)
+    assert bench.run(five_minutes) == EXIT_OK
+    assert claimed == [("gate:paper", "okx:paper"), ("okx:paper",)]
+    assert of_kind(bench, VenueArrived) == []
+    [left_out] = [event for event in of_kind(bench, TroubleReported) if event.kind == IncidentKind.VENUE_ABSENT]
+    assert "already traded elsewhere" in left_out.text
 
 
 def test_the_connections_of_a_venue_that_is_absent_stand_only_when_it_has_come() -> None:

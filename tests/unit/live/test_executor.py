@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from arb.clock import NS_PER_MS, NS_PER_S
+from arb.clock import NS_PER_MS, NS_PER_S, SystemClock
 from arb.core.commands import (
     AnyCommand,
     CancelOrder,
@@ -35,6 +35,7 @@ from arb.market.ids import ClientOrderId
 from arb.market.instrument import Instrument
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import Departure, EventListener, PlaceAnswer
+from arb.venues.rules.guard import SalePrice
 from tests.builders import a_snapshot
 from tests.virtual import START_NS, a_clock, run_virtual
 
@@ -66,6 +67,9 @@ class FakeGateway:
 
     async def close(self) -> None:
         await self._work("close")
+
+    def value_sales(self, price: SalePrice) -> None:
+        return
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
         if self.refusal is not None:
@@ -126,6 +130,8 @@ class FakeGateway:
         await self._work("balances")
         return BalancesReported(venue=self.venue, balances={}, complete=True, asked_ns=1)
 
+    listed: tuple[str, ...] = ()
+
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         return ()
 
@@ -142,13 +148,14 @@ class FakeGateway:
 class Bench:
     def __init__(self, in_flight_max: int = 256) -> None:
         self.clock = a_clock()
+        self.wall = SystemClock(self.clock.wall_ns, self.clock.monotonic_ns)
         self.log: list[str] = []
         self.events: list[tuple[int, AnyEvent]] = []
         self.incidents: list[tuple[str, str]] = []
         self.gateways = {name: FakeGateway(name, self.log) for name in ("gate", "okx")}
         self.executor = Executor(
             self.gateways,
-            clock=self.clock,
+            clock=self.wall,
             emit=lambda event: self.events.append((self.ms(), event)),
             on_incident=lambda kind, text: self.incidents.append((kind, text)),
             in_flight_max=in_flight_max,
@@ -360,6 +367,24 @@ def test_a_timer_set_again_moves_and_one_long_due_fires_at_once() -> None:
     bench = Bench().perform(first, moved, SetTimer(cause=1, timer="b", at_ns=0))
 
     assert [(at, event.timer) for at, event in bench.events if isinstance(event, TimerFired)] == [(0, "b"), (2000, "a")]
+
+
+def test_when_our_clock_is_moved_every_timer_keeps_its_instant_by_it() -> None:
+    bench = Bench()
+
+    async def scenario() -> None:
+        for name, after_s in (("due", 1), ("later", 3)):
+            bench.executor.perform([SetTimer(cause=1, timer=name, at_ns=START_NS + after_s * NS_PER_S)])
+        await asyncio.sleep(0.5)
+        bench.wall.shift(2 * NS_PER_S)
+        bench.executor.clock_moved()
+        await asyncio.sleep(5)
+
+    run_virtual(scenario(), bench.clock)
+    assert [(at, event.timer) for at, event in bench.events if isinstance(event, TimerFired)] == [
+        (500, "due"),
+        (1000, "later"),
+    ]
 
 
 def test_balances_asked_for_while_being_read_are_read_once_more() -> None:

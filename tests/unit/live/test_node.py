@@ -17,10 +17,10 @@ from arb.core.events import (
     ClockMeasured,
     ExpiryProved,
     HaltAsked,
-    InstrumentListed,
     RunEnded,
     RunStarted,
     TroubleReported,
+    VenueListed,
 )
 from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
 from arb.core.settings import Limits, RepairPolicy, Timing
@@ -30,16 +30,18 @@ from arb.live.control import write_halt_file
 from arb.live.left_behind import present_accounts, restored_from, restored_on
 from arb.live.node import Node, Parts
 from arb.live.universe import books_of, universe_of
+from arb.market.feed import Notice
 from arb.market.instrument import Instrument
 from arb.replay.backtest import CapturedSource
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
-from arb.store.retention import drop_story
+from arb.store.journal_upkeep import drop_story
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.build import venue_profile
 from arb.venues.paper import PaperGateway
 from arb.venues.paper_account import Forgetful, PaperAccount
 from arb.venues.registry import TRADED, spec_of
+from arb.venues.rules.guard import SalePrice
 from tests.builders import SYMBOL, an_instrument
 from tests.unit.live.test_executor import FakeGateway
 from tests.unit.store.rows import T0, a_fill, a_finished_pair, a_pair, a_plan, an_event, an_order, keep
@@ -63,6 +65,8 @@ class Silence:
 
     def retire_book(self, native_symbol: str) -> None: ...
 
+    def on_notice(self, notice: Notice) -> None: ...
+
     def unread(self) -> bool:
         return False
 
@@ -71,6 +75,15 @@ class Unproved(PaperGateway):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.expiry_proved = False
+
+
+class Guarded(PaperGateway):
+    """A gateway that keeps what it is given to value sales by."""
+
+    sale_price: SalePrice
+
+    def value_sales(self, price: SalePrice) -> None:
+        self.sale_price = price
 
 
 class BreaksOnce(PaperGateway):
@@ -113,9 +126,10 @@ class Bench:
     def __init__(self, make_gateway: type[PaperGateway] = PaperGateway, **changes: Any) -> None:
         self.clock, rng = a_clock(), random.Random(1)
         self.journal = Journal.in_memory(self.clock, rng)
+        self.sources = {venue: CapturedSource(venue, (an_instrument(venue),), lambda: 0) for venue in VENUES}
         self.gateways = gateways = {
             venue: make_gateway(
-                CapturedSource(venue, (an_instrument(venue),), lambda: 0),
+                self.sources[venue],
                 PaperAccount(f"{venue}:paper", Forgetful(), self.clock.wall_ns()),
                 venue,
                 lambda: self.node.engine.state.books,
@@ -177,6 +191,26 @@ async def at_once() -> int:
     return EXIT_OK
 
 
+def test_every_guard_values_sales_by_the_books_of_the_run() -> None:
+    bench = Bench(Guarded)
+    asked: list[dict[str, Decimal | None]] = []
+
+    def ask() -> None:
+        asked.append({venue: gateway.sale_price(SYMBOL) for venue, gateway in bench.gateways.items()})  # type: ignore[attr-defined]
+
+    async def look() -> int:
+        ask()
+        books = bench.node.engine.state.books
+        row, now_ns = books.rows["okx", SYMBOL], bench.clock.wall_ns()
+        books.arena.write_bids(row, [books.scales[SYMBOL].price_to_int("100")], [1])
+        books.arena.write(row, 1, now_ns, now_ns)
+        ask()
+        return EXIT_OK
+
+    bench.run(look)
+    assert asked == [dict.fromkeys(VENUES), dict.fromkeys(VENUES, Decimal(100))]
+
+
 async def never() -> int:
     await asyncio.Event().wait()
     return EXIT_OK
@@ -185,7 +219,7 @@ async def never() -> int:
 def test_an_account_that_somebody_else_trades_ends_the_start_before_anything_is_written_down() -> None:
     claimed: list[str] = []
 
-    def claim(accounts: Iterable[str]) -> None:
+    async def claim(accounts: Iterable[str]) -> None:
         claimed.extend(accounts)
         raise ConfigError("already traded on this machine")
 
@@ -319,7 +353,10 @@ def test_a_run_begins_with_who_it_is_and_what_is_listed_and_ends_in_order() -> N
     assert isinstance(started, RunStarted)
     assert started.account_ids == {"gate": "gate:paper", "okx": "okx:paper"}
     assert (started.mode, started.seed) == ("paper", 7)
-    assert [event.instrument.venue for event in listed if isinstance(event, InstrumentListed)] == list(VENUES)
+    assert [event for event in listed if isinstance(event, VenueListed)] == [
+        VenueListed(seq=event.seq, t_ns=event.t_ns, venue=venue, instruments=(an_instrument(venue),))
+        for venue, event in zip(VENUES, listed, strict=False)
+    ]
     assert [event.venue for event in listed if isinstance(event, ExpiryProved)] == list(VENUES)
     assert bench.ended().exit_code == EXIT_OK
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.core.events import FeedDown, FeedUp, QueueDrained
+from arb.core.events import FeedDown, FeedUp, QueueDrained, TroubleReported
 from arb.errors import StoreError
 from arb.live.taping import Taping
 from arb.store.tape import read_tape
@@ -112,6 +112,16 @@ def test_head_frames_and_events_stand_in_the_order_in_which_they_were_taken(tmp_
     ]
     assert lines[1].raw == '{"ä":1}'
     assert json.loads(lines[2].raw) == {"type": "FeedUp", "seq": 12, "t_ns": START_NS + 2, "venue": "okx"}
+
+
+def test_an_event_that_is_no_venues_does_not_end_the_tape(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    taping = Taping(path, print)
+    taping.begin(HEAD, START_NS)
+    taping.event(TroubleReported(seq=1, t_ns=START_NS, kind="view", text="it broke"))
+    taping.frame(2, START_NS, "gate", b"{}")
+    taping.close()
+    assert [(line.kind, line.venue) for line in read_tape(path)] == [("event", ""), ("event", ""), ("ws", "gate")]
 
 
 def test_a_frame_says_its_connection_where_that_is_not_the_venue_s_first(tmp_path: Path) -> None:

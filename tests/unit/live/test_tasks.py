@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from arb.clock import NS_PER_S
-from arb.core.events import AnyEvent, ClockMeasured, ClockSuspected, HaltAsked, InstrumentListed, TroubleReported
+from arb.core.events import (
+    AnyEvent,
+    ClockMeasured,
+    ClockSuspected,
+    HaltAsked,
+    InstrumentListed,
+    InstrumentUnlisted,
+    TroubleReported,
+)
 from arb.errors import StoreError, VenueUnreachable
 from arb.live.control import HALT_POLL_S, remove_halt_file, write_halt_file
 from arb.live.tasks import (
@@ -15,11 +23,15 @@ from arb.live.tasks import (
     CLOCK_EVERY_S,
     CLOCK_RETRY_S,
     COUNT_EVERY_S,
+    UPKEEP_EVERY_S,
+    UPKEEP_RETRY_S,
+    UPKEEP_SOON_S,
     DeadManSwitch,
     DropCounter,
     keep_clock,
     keep_counted,
     keep_rules,
+    keep_small,
     keep_synced,
     poll_halt_file,
 )
@@ -168,6 +180,21 @@ def test_a_disk_that_does_not_sync_is_complained_of_once_until_it_does_again() -
     assert complaints == ["slow disk", None, "slow disk"]
 
 
+def test_a_journal_is_kept_small_piece_by_piece_and_where_that_fails_it_is_tried_again_later() -> None:
+    asked: list[float] = []
+    answers = itertools.chain((True, True, False, None, True), itertools.repeat(False))
+
+    async def upkeep() -> bool:
+        asked.append(asyncio.get_running_loop().time())
+        if (answer := next(answers)) is None:
+            raise StoreError("disk I/O error")
+        return answer
+
+    for_seconds(63, lambda: keep_small(upkeep))
+    waits = [round(later - earlier, 3) for earlier, later in itertools.pairwise(asked)]
+    assert waits[:5] == [UPKEEP_SOON_S, UPKEEP_SOON_S, UPKEEP_EVERY_S, UPKEEP_RETRY_S, UPKEEP_SOON_S]
+
+
 class Listing:
     """A venue whose rules are what it is given, one after the other; the last one stays. None: they cannot be read."""
 
@@ -251,6 +278,43 @@ def test_rules_that_are_waited_for_again_and_again_in_vain_are_read_ever_later()
 def test_rules_that_change_at_every_reading_are_read_as_soon_as_they_are_waited_for() -> None:
     steps = [an_instrument("gate", tick=D(tick)) for tick in ("0.05", "0.01", "0.05", "0.01")]
     assert Awaited(always=True).run(Listing(*steps), 5) == [1, 2, 3, 4]
+
+
+def test_rules_of_which_another_symbol_waits_are_read_soon_however_long_one_has_waited_in_vain() -> None:
+    engine = Awaited(always=True)
+    waiting: set[str] = {"BTC/USDT"}
+    engine.symbols = lambda: waiting  # type: ignore[method-assign]
+
+    async def keep() -> None:
+        engine.begun_s = asyncio.get_running_loop().time()
+        asyncio.get_running_loop().call_later(200.5, waiting.add, "ETH/USDT")
+        await keep_rules(Listing(an_instrument("gate")), (an_instrument("gate"),), 300, engine.take, engine.symbols)  # type: ignore[arg-type]
+
+    for_seconds(205, keep)
+    assert [round(at_s) for at_s, _ in engine.told] == [1, 3, 7, 15, 31, 63, 127, 201, 203]
+
+
+class Shrinking:
+    """A venue whose listing holds the symbols of each reading in turn, the last ones for good."""
+
+    venue = "gate"
+
+    def __init__(self, *readings: str) -> None:
+        self.readings = [reading.split() for reading in readings]
+
+    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        assert symbols == ("BTC/USDT", "ETH/USDT")
+        now = self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
+        return tuple(an_instrument("gate", symbol) for symbol in now)
+
+
+def test_a_symbol_that_left_the_listing_is_reported_once_and_again_when_it_is_back() -> None:
+    said: list[AnyEvent] = []
+    known = tuple(an_instrument("gate", symbol) for symbol in ("BTC/USDT", "ETH/USDT"))
+    listing = Shrinking("BTC/USDT", "BTC/USDT", "BTC/USDT ETH/USDT", "BTC/USDT ETH/USDT", "")
+    for_seconds(75, lambda: keep_rules(listing, known, 10, said.append, set))  # type: ignore[arg-type]
+    eth_gone, btc_gone = (InstrumentUnlisted(venue="gate", symbol=symbol) for symbol in ("ETH/USDT", "BTC/USDT"))
+    assert said == [eth_gone, InstrumentListed(instrument=known[1]), btc_gone, eth_gone]
 
 
 def test_rules_that_cannot_be_read_stay_as_they_were() -> None:

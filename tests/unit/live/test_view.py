@@ -7,10 +7,12 @@ from rich.console import Console
 
 from arb.clock import NS_PER_MS
 from arb.core.events import HaltAsked, StoreStateChanged
-from arb.core.records import BarredInstrument, LateLeg
-from arb.live.summary import best_edges, present_state
+from arb.core.records import BarredInstrument, LateLeg, OpportunityRecord
+from arb.core.settings import Limits
+from arb.live.summary import best_edges, present_state, summarise
 from arb.live.view import PAIRS_SHOWN, draw, line
 from tests.builders import Bench, an_instrument
+from tests.unit.core.pairs.test_pair import fill
 
 GATE = {"venue": "gate", "books": "5/5", "private": "up", "lag_ms": 1.5, "offset_ms": None, "halted": None}
 OKX = {"venue": "okx", "books": "4/5", "private": "down", "lag_ms": None, "offset_ms": -3.0, "halted": "paused"}
@@ -23,7 +25,8 @@ def a_state(**changes: Any) -> dict[str, Any]:
     state["venues"] = [reported | shown for reported, shown in zip(state["venues"], (GATE, OKX), strict=True)]
     state["edges"] = [{"symbol": "BTC/USDT", "buy": "gate", "sell": "okx", "edge_bps": "12.3456"}]
     state["pairs"] |= {"opened": 9, "completed": 6, "unwound": 2}
-    state |= {"net": {"USDT": "12.345678"}, "refusals": {"edge_below_threshold": 11}, "orders": 18, "fills": 30}
+    state |= {"net": {"USDT": "12.345678"}, "orders": 18, "fills": 30}
+    state |= {"opportunities": 17, "not_taken": {"edge_below_threshold": 11}}
     return state | {"incidents": 4} | changes
 
 
@@ -39,6 +42,21 @@ def drawn(db: str = "sqlite:///var/a.sqlite", **changes: Any) -> str:
     console = Console(record=True, width=140, file=io.StringIO())
     console.print(draw(a_state(**changes), db))
     return console.export_text()
+
+
+def summarised(bench: Bench) -> dict[str, Any]:
+    """Return the summary of an engine's run."""
+    return summarise(
+        bench.engine,
+        mode="sandbox",
+        sandbox_id=None,
+        seconds=1.0,
+        dropped_opportunities=0,
+        ceiling_net={},
+        db="sqlite:///x",
+        now_ns=bench.now_ns,
+        report_currency="USDT",
+    )
 
 
 def test_exposure_is_the_first_thing_drawn() -> None:
@@ -119,7 +137,9 @@ def test_markup_in_a_name_is_shown_and_not_obeyed() -> None:
 def test_the_plain_line_begins_with_exposure() -> None:
     text = line(a_state(unhedged=[EXPOSED], unhedged_notional="50000.129", halted="asked", state="HALTED"))
     assert text.startswith("unhedged 50000.13 (1234 ms) HALTED asked | books gate 5/5 okx 4/5 |")
-    assert text.endswith("pairs 9 opened, 6 completed, 2 unwound, 0 open | net 12.35 USDT")
+    assert text.endswith(
+        "pairs 9 opened, 6 completed, 2 unwound, 0 open | opportunities 17, 11 not taken | net 12.35 USDT"
+    )
     assert "HALTED" not in line(a_state())
     assert "REDUCING shutting down" in line(a_state(state="REDUCING"))
 
@@ -142,6 +162,36 @@ def test_the_state_of_an_engine_is_drawn_as_it_is() -> None:
     assert (edge["buy"], edge["sell"]) == ("gate", "okx")
     text = drawn(**state)
     assert "HALTED: asked" in text and "journal blocked: full" in text
+
+
+def test_table_plain_line_and_summary_count_what_ended_as_the_rows_do_and_not_each_look() -> None:
+    bench = Bench(limits=Limits(max_open_pairs=0))
+    for price in ("101", "101.1", "101.2"):  # one edge, looked at three times
+        bench.quote("gate", "99.9x2", "100x1")
+        bench.quote("okx", f"{price}x1", "102x2")
+        bench.drain()
+    assert "opportunities 0, not taken: -" in drawn(**present_state(bench.engine, bench.now_ns))
+    bench.end_episodes()
+    assert [row.reason for row in bench.engine.take_untraded()] == ["risk_limit"]
+    state = present_state(bench.engine, bench.now_ns)
+    assert "opportunities 1, not taken: risk_limit 1" in drawn(**state)
+    assert "opportunities 1, 1 not taken" in line(state)
+    summary = summarised(bench)
+    assert (summary["opportunities"], summary["not_taken"]) == (1, {"risk_limit": 1})
+
+
+def test_an_opportunity_that_was_traded_counts_once_however_many_pairs_it_brought() -> None:
+    bench = Bench()
+    for known in (0, 2):
+        bench.quote("gate", "99.9x2", "100x1")
+        bench.quote("okx", "101x1", "101.2x2")
+        bench.drain()
+        for leg in bench.placed()[known:]:
+            fill(bench, leg, str(leg.size), f"t{leg.client_order_id}")
+        bench.wait_ms(100)
+    bench.end_episodes()
+    ids = {row.id for row in bench.rows(OpportunityRecord) if isinstance(row, OpportunityRecord)}
+    assert len(bench.placed()) == 4 and len(ids) == summarised(bench)["opportunities"] == 1
 
 
 def test_an_open_pair_is_in_the_state_with_its_age() -> None:
@@ -171,7 +221,7 @@ def test_what_others_wrote_is_text_in_the_table_no_markup_and_no_escape() -> Non
         state="HALTED",
         blocked={"ledger": HOSTILE},
         net={HOSTILE: "1"},
-        refusals={HOSTILE: 1},
+        not_taken={HOSTILE: 1},
     )
     assert "X[/y][bold red]" in picture
     assert ":warning:" in picture

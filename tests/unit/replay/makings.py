@@ -63,7 +63,7 @@ def quiet_market() -> Tape:
     tape = Tape()
     tape.gate(0.0, [("99.9", "1")], [("100.0", "1")], full=True)
     tape.okx(0.0, [("99.9", "1")], [("100.0", "1")], full=True)
-    return tape.okx(0.1, [("99.8", "1")], [])
+    return tape.gate(0.1, [("99.8", "1")], []).okx(0.1, [("99.8", "1")], [])
 
 
 def one_dislocation() -> Tape:

@@ -68,7 +68,7 @@ def test_no_edge_means_no_pair(tmp_path: Path) -> None:
     summary, code = replay(quiet_market().write(tmp_path / "t.jsonl"))
     assert code == 0
     assert summary["pairs"]["opened"] == 0
-    assert summary["frames"] == 3
+    assert summary["frames"] == 4
 
 
 def test_one_clear_dislocation_is_one_pair_with_the_exact_net(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_venue_whose_clock_is_behind_is_traded_on(tmp_path: Path) -> None:
 
 def test_a_clock_is_judged_by_the_fastest_frame_so_far(tmp_path: Path) -> None:
     tape = quiet_market()
-    _earlier(tape, 2000, slice(0, 1))  # Gate's first frame was two seconds on its way
+    _earlier(tape, 2000, slice(2, 3))  # Gate's first frame that says when it was sent was two seconds on its way
     tape.gate(0.5, [("99.8", "1")], []).gate(0.7, [("99.8", "0")], [])
     tape.okx(1.0, [("101.0", "1")], [("100.0", "0"), ("102.0", "1")])
     tape.okx(2.0, [("101.0", "0")], [("100.0", "1")])

@@ -2,11 +2,14 @@
 
 import random
 from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS, ManualClock
+from arb.core.accounts.restart import Restored
 from arb.core.commands import Alert, AnyCommand, Persist, PlaceOrder, SnapshotAccount
 from arb.core.engine import Engine
 from arb.core.events import (
@@ -26,10 +29,11 @@ from arb.core.events import (
     RunEnded,
     RunStarted,
     StoreStateChanged,
+    VenueListed,
 )
 from arb.core.records import ControlRecord, IncidentRecord, RunRecord
 from arb.core.risk.limits import PlaceRate
-from arb.core.settings import Limits, RepairPolicy, Timing
+from arb.core.settings import Limits, RepairPolicy, SymbolLimits, Timing, VenueLimits
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import InvariantError, StoreError
 from arb.live.universe import books_of, connections_of, universe_of
@@ -38,7 +42,7 @@ from arb.market.instrument import Instrument
 from arb.replay.rerun import Difference, Judge, Rerun, read_prologue
 from arb.store.journal import Journal
 from arb.store.journal_reader import Entry
-from arb.store.tape import TapeLine
+from arb.store.tape import TapeHead, TapeLine, decode_head, encode_head
 from tests.builders import D, a_balance, a_fill, a_report, an_instrument
 from tests.unit.replay.makings import START_S, one_dislocation
 
@@ -56,15 +60,21 @@ _encode = msgspec.json.Encoder(decimal_format="string").encode
 APART = (*(an_instrument(venue, "ETH/USDT") for venue in VENUES), *INSTRUMENTS)
 
 
-def an_engine(instruments: Iterable[Instrument] = INSTRUMENTS, gate_limit: int = 100) -> Engine:
-    """Return an engine as a run would build it; `gate_limit`: how many books one connection to Gate carries."""
-    settings = EngineSettings(
-        limits=Limits(),
+def settings_with(limits: Limits) -> EngineSettings:
+    return EngineSettings(
+        limits=limits,
         timing=Timing(),
         repair=RepairPolicy(),
         venues=tuple(VenueProfile(venue, PlaceRate(10, 1000), True) for venue in VENUES),
         symbols=("BTC/USDT",),
     )
+
+
+def an_engine(
+    instruments: Iterable[Instrument] = INSTRUMENTS, gate_limit: int = 100, settings: EngineSettings | None = None
+) -> Engine:
+    """Return an engine as a run would build it; `gate_limit`: how many books one connection to Gate carries."""
+    settings = settings or settings_with(Limits())
     universe = universe_of(instruments)
     gate = split_books("gate", [i.native_symbol for i in universe.instruments if i.venue == "gate"], gate_limit)
     return Engine(settings, books_of(universe, Timing(), connections_of(universe) | gate))
@@ -78,8 +88,16 @@ class InMemoryRun:
     `busy`: bytes wait on a connection at every drain, which is repeated as when nobody waits for them any more.
     """
 
-    def __init__(self, *, refusing: bool = False, apart: bool = False, finer: bool = False, busy: str = "") -> None:
-        self.engine = an_engine(APART, 1) if apart else an_engine()
+    def __init__(
+        self,
+        *,
+        refusing: bool = False,
+        apart: bool = False,
+        finer: bool = False,
+        busy: str = "",
+        settings: EngineSettings | None = None,
+    ) -> None:
+        self.engine = an_engine(APART, 1) if apart else an_engine(settings=settings)
         self.tape: list[TapeLine] = []
         self.now_ns = START_NS
         self._refusing = refusing
@@ -89,8 +107,8 @@ class InMemoryRun:
         self.tell(
             RunStarted(run_id=1, nonce=1, mode="sandbox", sandbox_id="s", account_ids=accounts, seed=1, version="t")
         )
-        for instrument in APART if apart else INSTRUMENTS:
-            self.tell(InstrumentListed(instrument=instrument))
+        for venue, listed in groupby(APART if apart else INSTRUMENTS, attrgetter("venue")):
+            self.tell(VenueListed(venue=venue, instruments=tuple(listed)))
         for venue in VENUES:
             self.tell(ClockMeasured(venue=venue, offset_ns=0, error_ns=0))
             self.tell(a_balance(venue, {"USDT": "100000", "BTC": "10"}, asked_ns=self.now_ns))
@@ -330,6 +348,27 @@ def test_the_same_tape_leads_to_the_same_commands() -> None:
     assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(symbol={"BTC/USDT": SymbolLimits(max_notional_quote=D(500))}),
+        Limits(venue={"okx": VenueLimits(max_notional_quote=D(500))}),
+    ],
+)
+def test_a_run_under_limits_of_a_symbol_or_a_venue_repeats_under_those_of_its_tape_and_not_without(
+    limits: Limits,
+) -> None:
+    settings = settings_with(limits)
+    run = InMemoryRun(settings=settings)
+    head = decode_head(encode_head(TapeHead(settings=settings, restored=Restored(), last_seq=0)).decode())
+    difference, _, kept, _ = rerun(run.tape, run.entries, an_engine(settings=head.settings))
+    assert difference is None
+    placed = [command for command in kept.commands if isinstance(command, PlaceOrder)]
+    assert len(placed) == 2 and all(order.size * order.price < 510 for order in placed)
+    difference, *_ = rerun(run.tape, run.entries)
+    assert difference is not None
+
+
 def test_a_run_whose_steps_change_repeats_and_not_without_the_change() -> None:
     run = InMemoryRun(finer=True)
     difference, again, kept, _ = rerun(run.tape, run.entries)
@@ -345,7 +384,7 @@ def test_a_run_whose_steps_change_repeats_and_not_without_the_change() -> None:
 
 def test_a_run_over_several_connections_repeats_and_not_with_a_frame_ascribed_to_another() -> None:
     run = InMemoryRun(apart=True)
-    assert [line.connection for line in run.tape if line.kind == "ws" and line.venue == "gate"] == ["gate#2"] * 3
+    assert [line.connection for line in run.tape if line.kind == "ws" and line.venue == "gate"] == ["gate#2"] * 4
     difference, again, kept, _ = rerun(run.tape, run.entries, an_engine(APART, 1))
     assert difference is None
     assert sum(isinstance(command, PlaceOrder) for command in kept.commands) == 2

@@ -20,22 +20,22 @@ from arb.report.text import amount, count, percent, span
 
 Draw = Callable[[Sources], Sheet]
 FIGURES: dict[str, Draw] = {
-    "earnings": lambda s: plots.earnings(s.trades),
+    "earnings": lambda s: plots.earnings(s.trades, s.runs),
     "waterfall": lambda s: plots.waterfall(s.trades),
     "places": lambda s: plots.places(s.trades),
     "pair_results": lambda s: plots.pair_results(s.trades),
-    "pnl": lambda s: plots.pnl(s.trades),
+    "pnl": lambda s: plots.pnl(s.trades, s.runs),
     "lifetimes": lambda s: plots.lifetimes(s.episodes, s.legs),
     "edges": lambda s: plots.edges(s.episodes),
-    "on_offer": lambda s: plots.on_offer(s.episodes),
+    "on_offer": lambda s: plots.on_offer(s.episodes, s.runs),
     "reasons": lambda s: plots.reasons(s.episodes),
     "thresholds": lambda s: plots.thresholds(s.trades, s.episodes),
     "waits": lambda s: plots.waits(s.legs),
     "slippage": lambda s: plots.slippage(s.legs),
     "leg_skew": lambda s: plots.leg_skew(s.trades),
     "short_legs": lambda s: plots.short_legs(s.legs, s.trades),
-    "inventory": lambda s: plots.inventory(s.executions),
-    "exposure": lambda s: plots.exposure(s.trades),
+    "inventory": lambda s: plots.inventory(s.executions, s.runs),
+    "exposure": lambda s: plots.exposure(s.trades, s.runs),
 }
 UNIT = re.compile(r"USDT|BTC|ETH|SOL|UTC|bps|%|\bms\b|logarithmic|pairs|opportunities")
 
@@ -64,7 +64,7 @@ def long(sources: Sources) -> Any:
             if column in columns:
                 spread = many[name][column] * rng.uniform(0.5, 2, len(places))
                 many[name][column] = spread.astype(columns[column].dtype)
-    return type("Long", (), many)
+    return type("Long", (), many | {"runs": sources.runs})
 
 
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES.keys())
@@ -90,12 +90,12 @@ def test_one_pair_alone_is_enough_to_draw(draw: Draw, sources: Sources) -> None:
         name: {column: values[:1] for column, values in getattr(sources, name).items()}
         for name in ("trades", "legs", "episodes", "executions")
     }
-    alone: Any = type("Alone", (), one)
+    alone: Any = type("Alone", (), one | {"runs": sources.runs})
     minidom.parseString(to_svg(draw(alone)))
 
 
 def test_a_figure_is_drawn_alike_each_time(sources: Sources) -> None:
-    assert to_svg(plots.earnings(sources.trades)) == to_svg(plots.earnings(sources.trades))
+    assert to_svg(plots.earnings(sources.trades, sources.runs)) == to_svg(plots.earnings(sources.trades, sources.runs))
 
 
 def test_colours_of_a_page_have_names_and_those_of_a_notebook_do_not(sources: Sources) -> None:
@@ -115,8 +115,11 @@ def test_the_waterfall_names_what_was_kept_and_what_cost_most(sources: Sources) 
 
 
 def test_each_quote_is_told_of_apart(sources: Sources) -> None:
-    assert "USDC" in plots.earnings(sources.trades, "USDC").finding
-    assert plots.earnings(sources.trades).finding == plots.earnings(sources.trades, "USDT").finding
+    assert "USDC" in plots.earnings(sources.trades, sources.runs, "USDC").finding
+    assert (
+        plots.earnings(sources.trades, sources.runs).finding
+        == plots.earnings(sources.trades, sources.runs, "USDT").finding
+    )
 
 
 def test_the_inventory_shows_by_what_fills_changed_the_quote_and_the_bases_most_traded_first(sources: Sources) -> None:
@@ -131,14 +134,17 @@ def test_the_inventory_shows_by_what_fills_changed_the_quote_and_the_bases_most_
     fills |= {"price": np.array([2.0, 10.0, 8.0, 9.0]), "size": np.array([3.0, 1.0, 2.0, 5.0])}
     fills["fee"] = np.array([0.5, 0.25, 7.0, 0.0])
 
-    figure = plots.inventory(fills)
+    figure = plots.inventory(fills, sources.runs)
 
     assert [each.get_title(loc="left").replace(" all together", "") for each in figure.axes if each.axison] == [
         f"USDT: {amount(-6.0 + 9.75 - 16.0)}",
         f"BTC: {amount(1.0)}",
         f"ETH: {amount(2.5)}",
     ]
-    assert plots.inventory(fills, "USDC").axes[0].get_title(loc="left") == f"USDC: all together {amount(-45.0)}"
+    assert (
+        plots.inventory(fills, sources.runs, "USDC").axes[0].get_title(loc="left")
+        == f"USDC: all together {amount(-45.0)}"
+    )
 
 
 def test_a_formula_in_a_name_is_a_name(sources: Sources) -> None:

@@ -1,6 +1,8 @@
 """The page: one file that needs nothing else, that says what the ledger says, and trusts no text in it."""
 
 import re
+from decimal import Decimal
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,13 +12,15 @@ import pytest
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
 from arb.core.records import AnyRecord, IncidentRecord
+from arb.report import page_tables
 from arb.report.page import render
 from arb.report.summary import TERMS, Sources, read_sources
+from arb.report.text import Html, element
 from tests.support.history import a_history, fill_ledger
 from tests.support.once import once
 from tests.unit.store.rows import a_run
 
-EVIL = '<script>alert("x")</script>\' onload=1 &amp; \x01 $\\alpha'
+EVIL = '=1+1<script>alert("x")</script>\' onload=1 &amp; \x01 $\\alpha'
 
 
 def hostile(record: AnyRecord) -> AnyRecord:
@@ -86,6 +90,45 @@ def test_texts_from_the_ledger_stay_texts(page: str) -> None:
     assert "&lt;script&gt;" in page and "\x01" not in page
 
 
+class Texts(HTMLParser):
+    """Every text of a page as a spreadsheet that opens it would take it, but for style sheets."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._tag = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._tag = tag
+
+    def handle_data(self, data: str) -> None:
+        if self._tag != "style" and data.strip():
+            self.texts.append(data)
+
+
+def test_no_text_from_the_ledger_is_a_formula_to_a_spreadsheet_that_opens_the_page(page: str) -> None:
+    texts = Texts(page).texts
+    assert [text for text in texts if text.startswith("'=1+1<script>")]
+    formulas = [text for text in texts if text.strip()[0] in "=+-@"]
+    assert [text for text in formulas if not re.fullmatch(r"\s*[+-][\d.,]+\s*", text)] == []
+    assert any(text.startswith("\N{MINUS SIGN}") for text in texts), "numbers below zero look as ever"
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd", "-2+3", "@SUM(1)", "\t=1", "\r=1", " =1", "\N{NO-BREAK SPACE}=1", "\uff1d1", "\tx"]
+)
+def test_a_text_that_begins_as_a_formula_is_quoted(text: str) -> None:
+    assert element("td", text) == f"<td>&#x27;{text}</td>"
+    assert element("td", Html(text)) == f"<td>{text}</td>"
+
+
+@pytest.mark.parametrize("text", ["", " ", "a=1", "1+1", "\N{MINUS SIGN}5", "\N{EN DASH}", "'=1"])
+def test_other_texts_stand_as_they_are(text: str) -> None:
+    assert element("td", text) == f"<td>{escape(text)}</td>"
+
+
 def test_the_page_needs_nothing_from_outside(page: str, hostile_sources: Sources) -> None:
     without_names = re.sub(r' xmlns(:xlink)?="[^"]*"', "", page).replace(hostile_sources.db, "")
     assert not re.search(r"https?:|//[a-z]|@import|src=", without_names)
@@ -117,6 +160,11 @@ def test_what_legs_cost_stands_beside_the_sum(page: str, hostile_sources: Source
     )
 
 
+def test_the_page_says_how_long_was_traded_in_all_and_on_each_day(page: str) -> None:
+    assert " \N{MIDDLE DOT} 48 h of trading</p>" in page  # two days, each from midnight to midnight
+    assert page.count("<td>24 h</td>") >= 2
+
+
 def test_both_grounds_have_their_colours(page: str) -> None:
     assert "prefers-color-scheme: dark" in page
     used = set(re.findall(r"var\(--([a-z]+)\)", page))
@@ -135,3 +183,11 @@ def test_the_page_of_a_paper_ledger_says_so_first(tmp_path: Path) -> None:
     fill_ledger(url, [a_run(1, mode="paper", sandbox_id=None)])
     page = render(read_sources(url))
     assert "<h1>PAPER trade report</h1>" in page and "none could reach a venue" in page
+
+
+def test_pairs_of_unproved_coins_have_a_table_of_their_own_where_there_are_any() -> None:
+    row = {"quote": "USDT", "symbol": "SOL/USDT", "buy_venue": "gate", "sell_venue": "okx", "pairs": 3, "repaired": 0}
+    row |= {name: Decimal("1.5") for name in ("expected", "net", "kept_percent", "fees", "hedge_cost")}
+    shown = page_tables.unproved({"unproved": [row]}, "USDT")
+    assert "Unproved coins, in no sum" in shown and "SOL/USDT" in shown and "1.50" in shown
+    assert page_tables.unproved({"unproved": [row]}, "BTC") == "" == page_tables.unproved({"unproved": []}, "USDT")

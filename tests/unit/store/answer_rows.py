@@ -15,6 +15,7 @@ from arb.core.records import (
     OpportunityRecord,
     OrderRecord,
     PairRecord,
+    RunRecord,
     Waterfall,
 )
 
@@ -32,6 +33,7 @@ class Tables:
         every = [row for row in rows if isinstance(row, OpportunityRecord)]
         self.rolled_up = [row for row in every if row.reason is not None and row.opened_ns < cut_ns]
         self.opportunities = [row for row in every if row.reason is None or row.opened_ns >= cut_ns]
+        self.runs = [row for row in rows if isinstance(row, RunRecord)]
         self.pairs = {row.id: row for row in rows if isinstance(row, PairRecord)}
         self.finished = [row for row in self.pairs.values() if row.waterfall is not None]
         self.orders = {row.id: row for row in rows if isinstance(row, OrderRecord)}

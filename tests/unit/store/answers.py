@@ -370,6 +370,20 @@ def passed_over(t: Tables) -> Rows:
     ]
 
 
+def time_traded(t: Tables) -> Rows:
+    rows: Rows = []
+    for run in t.runs:  # a day each
+        day = run.started_ns // DAY_NS
+        hours = Decimal((run.ended_ns or 0) - run.started_ns) / HOUR_NS
+        mine = grouped([p for p in t.finished if (p.closed_ns or 0) // DAY_NS == day], lambda p: p.quote)
+        rows += [
+            {"day": day, "hours": hours, "quote": asset, "pairs": len(some)}
+            | {"net": quote(net(some)), "net_per_hour": quote(net(some)) / hours}
+            for asset, some in mine.items()
+        ]
+    return rows
+
+
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
@@ -400,4 +414,5 @@ BY_NUMBER: dict[int, Callable[[Tables], Rows]] = {
     23: foreign,
     24: all_time,
     25: passed_over,
+    26: time_traded,
 }

@@ -1,18 +1,21 @@
 """An old journal made small: no row is lost, no open pair forgotten, and the engine goes on where it stopped."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from arb.app.build import open_journal
-from arb.clock import ManualClock
 from arb.core.records import PairState
 from arb.errors import ConfigError, StoreError
 from arb.store.journal import Journal
+from arb.store.journal_blocks import Line
+from arb.store.journal_reader import MAX_SUB, JournalReader
+from arb.store.journal_upkeep import drop_story
 from arb.store.ledger import InlineLedger
 from arb.store.rebuild import db_compact, db_rebuild
-from arb.store.retention import NS_PER_DAY, drop_story, forget_old_story
+from arb.store.retention import NS_PER_DAY
 from tests.unit.store.conftest import a_journal
 from tests.unit.store.rows import (
     T0,
@@ -48,10 +51,12 @@ def tell(journal: Journal, ledger: InlineLedger, *records: object) -> None:
 
 
 def entries(path: Path) -> int:
-    with sqlite3.connect(path) as db:
-        (count,) = db.execute("SELECT count(*) FROM entries").fetchone()
-    db.close()
-    return int(count)
+    return len(lines_of(path))
+
+
+def lines_of(path: Path) -> list[Line]:
+    with closing(JournalReader.open(path)) as reader:
+        return list(reader.lines())
 
 
 def test_without_a_journal_there_is_nothing_to_drop(tmp_path: Path) -> None:
@@ -69,37 +74,6 @@ def test_an_entry_that_cannot_be_read_leaves_the_journal_as_it_was(sqlite_url: s
     with pytest.raises(StoreError, match="cannot be read"):
         drop_story(path, FOR_EVER_NS)
     assert entries(path) == before
-
-
-def test_a_start_drops_the_story_only_where_it_begins_too_long_ago(sqlite_url: str, tmp_path: Path) -> None:
-    path = tmp_path / "ledger.journal.sqlite"
-    assert forget_old_story(path, FOR_EVER_NS) == 0  # the first start of all
-    write_history(path, sqlite_url)
-    size = entries(path)
-    assert forget_old_story(path, None) == 0
-    assert forget_old_story(path, T0) == 0
-    assert entries(path) == size
-    assert forget_old_story(path, FOR_EVER_NS) == size - entries(path) > size // 2
-    assert forget_old_story(path, FOR_EVER_NS) == 0
-
-
-@pytest.mark.parametrize("ahead_days", [0, 365])
-def test_a_clock_a_year_ahead_makes_a_start_drop_nothing(sqlite_url: str, tmp_path: Path, ahead_days: int) -> None:
-    path = tmp_path / "ledger.journal.sqlite"
-    write_history(path, sqlite_url)
-    size = entries(path)
-    open_journal(path, ManualClock(T0 + ahead_days * NS_PER_DAY), 90).close()
-    assert entries(path) == size
-
-
-def test_a_start_beside_a_running_engine_drops_nothing(sqlite_url: str, tmp_path: Path) -> None:
-    path = tmp_path / "ledger.journal.sqlite"
-    write_history(path, sqlite_url)
-    size, running = entries(path), a_journal(path)
-    with pytest.raises(ConfigError, match="already running"):
-        forget_old_story(path, FOR_EVER_NS)
-    running.close()
-    assert entries(path) == size
 
 
 def test_rebuilt_from_a_small_journal_the_ledger_has_the_very_same_rows(db_url: str, tmp_path: Path) -> None:
@@ -137,11 +111,14 @@ def test_a_restart_finds_what_it_found_before_and_the_ledger_goes_on(sqlite_url:
 def test_what_is_younger_stays(sqlite_url: str, tmp_path: Path) -> None:
     path = tmp_path / "ledger.journal.sqlite"
     write_history(path, sqlite_url)
+    journal = a_journal(path)
+    next_day_ns = (T0 // NS_PER_DAY + 1) * NS_PER_DAY
+    for _ in range(2):
+        seq = journal.last_seq + 1
+        journal.append(msgspec.structs.replace(an_event(seq), t_ns=next_day_ns), ())
+    journal.close()
     before = entries(path)
-    assert drop_story(path, T0) == 0  # the first event is of T0 + 1
-    assert drop_story(path, T0 + 50) > 0
-    with sqlite3.connect(path) as db:
-        (old,) = db.execute("SELECT count(*) FROM entries WHERE kind = 'event' AND t_ns < ?", (T0 + 50,)).fetchone()
-        (young,) = db.execute("SELECT count(*) FROM entries WHERE kind = 'event'").fetchone()
-    db.close()
-    assert (old, young > 50, entries(path) < before) == (0, True, True)
+    assert drop_story(path, next_day_ns - NS_PER_DAY) == 0
+    assert drop_story(path, next_day_ns) == before - entries(path) > before // 2
+    events = [line for line in lines_of(path) if not line.id & MAX_SUB]
+    assert [line.t_ns for line in events] == [next_day_ns, next_day_ns]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from arb.core.records import AnyRecord
+from arb.store.queries import RUN_TIMES
 from arb.store.views import VIEWS
 from tests.support.cookbook import Answer, Question, ask, questions
 from tests.support.history import FIRST_DAY_NS, a_history, fill_ledger
@@ -83,6 +84,10 @@ def test_the_cookbook_has_every_question_numbered_in_order() -> None:
     assert [question.number for question in QUESTIONS] == list(range(1, len(QUESTIONS) + 1))
     assert len(QUESTIONS) >= 15
     assert set(answers.BY_NUMBER) == {question.number for question in QUESTIONS}
+
+
+def test_the_time_traded_is_what_the_report_says() -> None:
+    assert " ".join(RUN_TIMES.split()) in " ".join(QUESTIONS[25].sql.split())
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: f"{question.number}")

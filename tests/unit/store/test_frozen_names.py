@@ -38,9 +38,21 @@ from arb.core.records import (
 )
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate
-from arb.core.settings import HealthLimits, Limits, OnSingleLeg, RepairPolicy, Timing
+from arb.core.settings import (
+    AppliedLimit,
+    CoinRule,
+    HealthLimits,
+    Limits,
+    OnSingleLeg,
+    RepairPolicy,
+    SymbolLimits,
+    Timing,
+    UnprovedCoin,
+    VenueLimits,
+)
 from arb.core.state import EngineSettings, VenueProfile
 from arb.core.timers import AnyTimer, read_timer
+from arb.market.coins import Coin
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport, OrderStatus, Outcome, Role, Side, TimeInForce
@@ -58,6 +70,8 @@ ClockMeasured: seq? t_ns? venue offset_ns error_ns
 ClockDoubted: seq? t_ns? venue
 ClockAnchored: seq? t_ns? shifted_ns left_ns text
 InstrumentListed: seq? t_ns? instrument
+InstrumentUnlisted: seq? t_ns? venue symbol
+VenueListed: seq? t_ns? venue instruments
 BalancesReported: seq? t_ns? venue balances complete asked_ns
 OrderAccepted: seq? t_ns? venue client_order_id report sent_ns acked_ns
 OrderRejected: seq? t_ns? venue client_order_id code message sent_ns acked_ns retry_after_s? entries_stop_s? short_of_funds?
@@ -82,6 +96,7 @@ PlaceOrder: cause venue symbol client_order_id role side tif price size expires_
 CancelOrder: cause venue symbol client_order_id venue_order_id
 QueryOrder: cause venue symbol client_order_id venue_order_id since_ns look
 RefreshBalances: cause venue
+RequestBook: cause connection native_symbol
 SurveyAccount: cause venue symbols since_ns
 SetTimer: cause timer at_ns
 Persist: cause record
@@ -93,7 +108,7 @@ OpportunityRecord: id run_id symbol quote buy_venue sell_venue opened_ns best_ns
     best_net_e8 best_edge_bps best_gross_edge_bps ticks outcome reason
 PairRecord: id run_id opportunity_id kind symbol quote buy_venue sell_venue state decided_ns closed_ns buy_size sell_size
     residual_size residual_mark mark_ns exposure_quote_s waterfall buy_frame_ns? sell_frame_ns?
-    leg_cost_e8?
+    leg_cost_e8? identity?
 OrderRecord: id pair_trade_id account_id venue symbol role attempt side tif price size filled avg_price client_order_id
     venue_order_id status outcome reject_code journalled_ns sent_ns acked_ns first_fill_ns done_ns expires_ns? offset_ns?
 FillRecord: id order_id account_id venue symbol trade_id side price size fee fee_currency fee_quote_value liquidity source
@@ -103,7 +118,7 @@ IncidentRecord: id run_id ns kind severity venue pair_trade_id cost_e8 text ackn
 AlternativeRecord: id pair_trade_id ns stage way buy_venue sell_venue buy_size sell_size price net_e8 edge_bps reason
 PlanRecord: pair_id symbol buy_venue sell_venue buy_size sell_size buy_limit sell_limit buy_vwap sell_vwap residual
     residual_value net mark buy_fee sell_fee buy_fee_in hold_quote hold_base buy_frame_ns? sell_frame_ns? day_notional?
-    leg_cost_bps?
+    leg_cost_bps? limits?
 ControlRecord: halted day_utc day_net_e8 consecutive_losses ns text day_notional? exposure_day_utc? day_exposure? unwell?
     stopped? late? lifted_ns? expiry_proved? barred? day_floor_e8? day_loss_reached?
     day_credits?
@@ -118,7 +133,7 @@ TapeBegan: version? settings restored last_seq connections? rules?
 
 PARTS: dict[type[msgspec.Struct], str] = {
     Instrument: "venue symbol native_symbol tick lot min_size min_notional taker_fee maker_fee buy_fee_in max_size?"
-    " price_band? tradable?",
+    " price_band? tradable? ends_ns? changes_ns?",
     AssetBalance: "free locked",
     OrderReport: "venue symbol client_order_id venue_order_id side price size filled avg_price is_open finish_reason?"
     " updated_ns?",
@@ -134,16 +149,23 @@ PARTS: dict[type[msgspec.Struct], str] = {
     AgreedAccount: "account_id ns totals bills?",
     DayCredit: "account_id asset value",
     TapeLine: "t venue kind raw url? seq? t_ns? connection?",
-    EngineSettings: "limits timing repair venues symbols health?",
+    EngineSettings: "limits timing repair venues symbols health? coins?",
+    CoinRule: "coins refuse_unproved",
+    Coin: "venue ticker chain contract",
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
-    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost?",
+    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?",
+    SymbolLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote?"
+    " max_symbol_quote?",
+    VenueLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps?"
+    " max_capital_per_venue_quote?",
+    AppliedLimit: "limit value table",
     Timing: "max_feed_lag_ms? feed_silence_ms? max_skew_ms? max_clock_offset_error_ms? close_after_ms? order_expiry_ms?"
     " unknown_grace_ms? unknown_max_s? query_after_ms? leg_deadline_ms? balance_refresh_s? rules_refresh_s?"
     " drift_grace_ms? dead_man_timeout_s? shutdown_deadline_s?",
     RepairPolicy: "on_single_leg? leg_loss_max_bps? emergency_market?",
-    VenueProfile: "venue place_rate enforces_expiry max_order_value_quote?",
+    VenueProfile: "venue place_rate enforces_expiry max_order_value_quote? max_orders_per_minute?",
     PlaceRate: "count window_ms per_symbol?",
     HealthLimits: "window_s? acks_min? ack_p95_degraded_ms? ack_p95_quarantined_ms? rejects_degraded? rejects_quarantined?"
     " unknowns_degraded? unknowns_quarantined? maintenance_degraded? maintenance_quarantined? drops_degraded?"
@@ -172,6 +194,7 @@ CODES: dict[type[StrEnum], str] = {
     Liquidity: "taker maker unknown",
     FillSource: "stream query",
     FeeIn: "base quote other",
+    UnprovedCoin: "mark refuse",
     PairKind: "arb dust flatten",
     PairState: "opening repairing completed unwound carried halted abandoned",
     OpportunityOutcome: "traded refused vanished",
@@ -187,14 +210,17 @@ CODES: dict[type[StrEnum], str] = {
     RepairReason: "costlier policy beyond_cap no_legal_order stays_unhedged",
 }
 
-TIMERS = "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7 shutdown survey:gate"
+TIMERS = (
+    "adopt balances drift:gate episodes farewell flatten order:arb-1 pair:7 rules:gate:BTC/USDT shutdown survey:gate"
+)
 """One text of each kind of timer."""
 INCIDENTS = (
-    "abandoned account_renamed adopted balance_drift balance_explained balances_unread carried clock_anchored contradiction"
-    " credit_agreed edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate fine_levels"
-    " flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted not_surveyed"
-    " opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book stop_lifted store"
-    " tape transfer unknown_outcome unknown_symbol unknown_too_long venue_absent venue_health view"
+    "abandoned account_renamed adopted balance_drift balance_explained balances_unread book_missing carried clock_anchored"
+    " contradiction credit_agreed edge_implausible entries_stopped executor_error exposure_day fee_currency fee_rate"
+    " fine_levels flatten flattened foreign_order guard halt instrument_halted late_fill late_leg left_over not_adopted"
+    " not_surveyed opportunities_dropped order_socket rejections restored resume risk_limit rules_changed stale_book"
+    " stop_lifted store suspended tape transfer unknown_outcome unknown_symbol unknown_too_long unlisted venue_absent"
+    " venue_health view"
 )
 SEVERITIES = "info warning critical"
 HALTS = (

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from arb.clock import ManualClock
+from arb.core.records import PairState
 from arb.errors import StoreError
-from arb.store.guards import FileReserve
+from arb.store.guards import RESERVE_BYTES, FileReserve
 from arb.store.journal import Journal
 from tests.unit.store.conftest import NoReserve, fill, open_journal
-from tests.unit.store.rows import T0, a_control, a_finished_pair, a_pair, a_plan, an_event, keep
+from tests.unit.store.rows import T0, a_control, a_finished_pair, a_pair, a_plan, an_event, an_order, keep
 
 ROOT = Path(__file__).parents[3]
 
@@ -93,6 +94,22 @@ def test_the_reserve_is_real_space_and_can_be_had_again(tmp_path: Path) -> None:
     reserve.release()
     assert not (tmp_path / "r").exists()
     assert reserve.establish()
+
+
+def test_the_reserve_takes_space_from_when_orders_may_leave_until_an_end_without_open_pairs(tmp_path: Path) -> None:
+    path, reserve = tmp_path / "a.journal.sqlite", tmp_path / "a.journal.reserve"
+    Journal.open(path, ManualClock(T0)).close()  # refused at a start, say
+    assert not reserve.exists()
+    journal = Journal.open(path, ManualClock(T0))
+    journal.hold_reserve()
+    assert reserve.stat().st_size == RESERVE_BYTES and not journal.reserve_touched
+    journal.append(an_event(1), keep(1, a_plan(1), a_pair(1), an_order(1, 1)))
+    journal.close()
+    assert reserve.exists(), "the next start may find the disk full, and a pair to finish"
+    journal = Journal.open(path, ManualClock(T0))
+    journal.append(an_event(2), keep(2, a_pair(1, PairState.COMPLETED)))
+    journal.close()
+    assert not reserve.exists()
 
 
 def test_a_reserve_larger_than_the_disk_is_not_held(tmp_path: Path) -> None:
@@ -211,6 +228,7 @@ FRAME_BYTES, FIRST_INDEX = 2_048 + 24, 4_062
 def test_shared_memory_that_cannot_grow_is_a_full_disk_to_the_journal(small_disk: Path) -> None:
     path = small_disk / "t.journal.sqlite"
     journal = Journal.open(path, ManualClock(T0), rng=random.Random(1), reserve=FileReserve(small_disk / "r", 500_000))
+    journal.hold_reserve()
     log, text = path.with_name(path.name + "-wal"), "x" * 60_000
     while log.stat().st_size < (FIRST_INDEX - 32) * FRAME_BYTES:
         journal.append(an_event(journal.last_seq + 1), keep(1, a_control(text=text)))

@@ -58,8 +58,8 @@ def all_rows(ledger: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def as_kept_now(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
-    """Return rows of the old schema as the present one keeps them: what legs were expected to cost is unknown of old pairs."""
-    return rows | {"pair_trades": [(*row, None) for row in rows["pair_trades"]]}
+    """Return rows of the old schema as the present one keeps them: of old pairs no leg cost and no proof of coins is known."""
+    return rows | {"pair_trades": [(*row, None, None) for row in rows["pair_trades"]]}
 
 
 def untraded(row: tuple[Any, ...]) -> bool:

@@ -15,6 +15,7 @@ from tests.unit.store.rows import (
     D,
     a_finished_pair,
     a_pair,
+    a_plan,
     a_run,
     an_event,
     an_incident,
@@ -78,6 +79,11 @@ def test_the_story_of_a_pair_holds_everything_that_names_it(reader: LedgerReader
     assert [entry.seq for entry in story.timeline] == [16, 17, 18, 19]
     assert all(isinstance(entry.message, Persist | TimerFired) for entry in story.timeline)
     assert reader.story(3).opportunity is None
+
+
+def test_the_plan_of_a_pair_is_found_among_those_of_other_pairs(journal: Journal) -> None:
+    journal.append(an_event(1), keep(1, a_plan(17), a_plan(1), a_plan(2)))
+    assert [journal.reader().plan(pair_id, 0) for pair_id in (1, 17, 7)] == [a_plan(1), a_plan(17), None]
 
 
 def test_a_runs_totals_are_exact(reader: LedgerReader) -> None:

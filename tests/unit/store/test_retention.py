@@ -144,6 +144,7 @@ def test_retention_is_due_once_in_a_utc_day() -> None:
 def test_compacting_gives_space_back_and_waits_for_no_running_engine(sqlite_url: str, tmp_path: Path) -> None:
     fill_ledger(sqlite_url, a_history(pairs=300, days=1))
     path = tmp_path / "ledger.journal.sqlite"
+    a_journal(path).close()
     answer = db_compact(sqlite_url, path, FIRST_DAY_NS + NS_PER_DAY)
     assert answer["rolled_up"] == 1200
     assert answer["bytes_after"] < answer["bytes_before"]

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 
 from arb.errors import ConfigError
@@ -16,11 +17,11 @@ from tests.virtual import a_clock
 def built(venue: str, entry: OrderEntry, *hosts: str) -> VenueGateway:
     return build_gateway(
         spec_of(venue),
-        spec_of(venue).production,
+        msgspec.structs.replace(spec_of(venue).production, hosts=hosts),
         Credentials(key="k", secret="s", passphrase="p"),
         clock=a_clock(),
         rng=random.Random(1),
-        limits=GatewayLimits(hosts=hosts, symbols=("BTC/USDT",)),
+        limits=GatewayLimits(symbols=("BTC/USDT",)),
         entry=entry,
     )
 

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ import pytest
 
 from arb.core.commands import CancelOrder, PlaceOrder
 from arb.errors import VenueProtocolError
-from arb.market.instrument import FeeIn
+from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import Role, Side, TimeInForce
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.dialect import Fees, TradeDialect
+from arb.venues.dialect import ODD_MAX, Fees, TradeDialect, read_listing
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.rules.outcome import decode_body
+from tests.builders import an_instrument
 
 EXPIRES_NS = 1_700_000_000_123_000_000
 
@@ -180,6 +181,24 @@ def test_one_odd_symbol_does_not_hide_the_others_but_nothing_readable_is_an_erro
     assert list(BitgetDialect().listed({"code": "00000", "data": [odd, BITGET_SYMBOL]})) == ["BTC/USDT"]
     with pytest.raises(VenueProtocolError, match="pricePrecision"):
         BitgetDialect().listed({"code": "00000", "data": [odd]})
+
+
+def test_what_is_no_listing_is_not_read_to_its_end() -> None:
+    taken: list[int] = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for number in range(10 * ODD_MAX):
+            taken.append(number)
+            yield {}
+
+    def read(raw: dict[str, Any]) -> Instrument:
+        if len(taken) == 1:
+            return an_instrument()
+        raise VenueProtocolError("gate", "no pair")
+
+    with pytest.raises(VenueProtocolError, match="no pair"):
+        read_listing("gate", rows(), read, GateDialect().native_symbol)
+    assert len(taken) == ODD_MAX + 1
 
 
 def test_a_listed_symbol_that_cannot_be_spelt_is_passed_over_and_so_foreign_to_us() -> None:

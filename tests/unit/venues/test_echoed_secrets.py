@@ -128,14 +128,13 @@ def test_no_refusal_of_an_order_socket_holds_one(case: str) -> None:
 
 def gateway(spec: VenueSpec) -> VenueGateway:
     key, secret, _ = PLANTED
-    hosts = tuple(address.split("/")[2] for address in (spec.production.rest, spec.production.ws_private))
     return build_gateway(
         spec,
         spec.production,
         Credentials(key=key, secret=secret, passphrase="hunter22+horses"),
         clock=SystemClock(),
         rng=random.Random(1),
-        limits=GatewayLimits(hosts=hosts, symbols=("BTC/USDT",)),
+        limits=GatewayLimits(symbols=("BTC/USDT",)),
     )
 
 

@@ -15,10 +15,10 @@ from arb.core.events import OrderAccepted, OrderRejected, OutcomeUnknown
 from arb.errors import VenueAuthError, VenueBusy, VenueUnreachable
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import EventListener
-from arb.venues.call import Call, HttpRequest
+from arb.venues.call import ANSWER_BYTES_MAX, LONG_ANSWER_BYTES_MAX, Call, HttpRequest
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import VenueGateway
-from arb.venues.rules.guard import SigningRefused
+from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
 from tests.virtual import a_clock, run_virtual
@@ -39,6 +39,14 @@ class FakeSigner:
         self.error: Exception | None = None
         self.calls: list[Call] = []
         self.headers = {"KEY": "k"}
+        self.guard = SigningGuard(
+            venue="gate",
+            hosts=["venue"],
+            symbols=["BTC/USDT"],
+            max_order_value_quote=Decimal(5000),
+            max_orders_per_minute=100,
+            clock=a_clock(),
+        )
 
     def signed(self, call: Call) -> HttpRequest:
         if self.error is not None:
@@ -366,6 +374,20 @@ def a_buy(number: int, currency: str) -> bytes:
 def rules(bench: Bench) -> Any:
     [instrument] = run_virtual(bench.gateway.instruments(("BTC/USDT", "NOT/LISTED")), bench.clock)
     return instrument
+
+
+def test_only_what_no_page_cuts_may_be_answered_at_length() -> None:
+    bench = Bench(PAIRS, (401, b'{"label":"FORBIDDEN","message":"x"}', {}))
+    rules(bench)
+
+    assert [request.answer_bytes_max for request in bench.transport.sent] == [LONG_ANSWER_BYTES_MAX, ANSWER_BYTES_MAX]
+    dialect = GateDialect()
+    pages = dialect.open_orders(None)
+    full_page = [{"currency_pair": "BTC_USDT"}] * 100
+    following = pages.following(pages.first, full_page)
+    assert following is not None and following.params == {"page": 2, "limit": 100}
+    assert {pages.first.answer_bytes_max, following.answer_bytes_max} == {LONG_ANSWER_BYTES_MAX}
+    assert dialect.fills(None, 0, None).first.answer_bytes_max == ANSWER_BYTES_MAX
 
 
 def test_a_fee_that_cannot_be_read_is_unknown_and_not_guessed() -> None:

@@ -59,16 +59,16 @@ def at(venue: str, story: Callable[[VenueGateway, ManualClock], Awaitable[Any]],
     loop = VirtualLoop(clock, network)
     asyncio.set_event_loop(loop)
     life = Life(loop)
-    endpoint, credentials = sandbox_access(venue, announced["venues"][venue])
+    site, credentials = sandbox_access(venue, announced["venues"][venue])
 
     async def whole() -> Any:
         gateway = build_gateway(
             spec_of(venue),
-            endpoint,
+            site,
             credentials,
             clock=clock,
             rng=random.Random(7),
-            limits=GatewayLimits(hosts=("127.0.0.1",), symbols=SYMBOLS, max_order_value_quote=Decimal(10**9)),
+            limits=GatewayLimits(symbols=SYMBOLS, max_order_value_quote=Decimal(10**9)),
             sandbox_id=str(announced["sandbox_id"]),
             network=(StubbornNetwork if stubborn else MemoryNetwork)(network, life, clock),
         )

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from arb.venues.call import Call
 from arb.venues.endpoints import fixed
 from arb.venues.order_socket import LOGIN_S, OrderSocket, SocketAnswer, SocketFrame
 from arb.venues.transport.http import AnswerLost, HttpTransport
-from arb.venues.transport.network import SocketEnded
+from arb.venues.transport.network import NO_HEADERS, SocketEnded
 from tests.virtual import a_clock, run_virtual
 
 CALL = Call(scope="place X", api=("private",), method="POST", path="orders", params={"a": "b"})
@@ -100,7 +100,7 @@ class Lines:
     def http(self) -> HttpTransport:
         raise AssertionError("no request goes here")
 
-    async def dial(self, url: str) -> Line:
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Line:
         self.lines.append(Line())
         return self.lines[-1]
 

@@ -58,14 +58,15 @@ def an_order(side: Side = Side.BUY, price: str = "100.1", size: str = "1", **cha
 class Source:
     """A venue's public side: one instrument, a clock 7 ns ahead of ours, `WAY_NS` away."""
 
-    def __init__(self, listed: Instrument) -> None:
-        self.listed = listed
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.listed = (instrument.symbol, "ETH/USDT")
 
     def offset_ns(self) -> int:
         return 7
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
-        return (self.listed,)
+        return (self.instrument,)
 
     async def measure_clock(self) -> ClockMeasured:
         return ClockMeasured(venue="gate", offset_ns=7, error_ns=WAY_NS)
@@ -265,7 +266,7 @@ def test_an_order_is_executed_though_nobody_waits_for_its_answer_any_more() -> N
 )
 def test_an_order_against_the_listings_rules_is_rejected_as_a_venue_would(rules: dict[str, Any], code: str) -> None:
     market = Market()
-    market.venue._instruments[SYMBOL] = msgspec.structs.replace(market.source.listed, **rules)
+    market.venue._instruments[SYMBOL] = msgspec.structs.replace(market.source.instrument, **rules)
     answer, fills = market.place(an_order())
     assert isinstance(answer, OrderRejected) and not fills
     assert (answer.code, answer.off_steps, answer.bars) == (code, code == "off_steps", code == "not_tradable")

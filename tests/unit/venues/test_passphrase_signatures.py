@@ -43,6 +43,7 @@ def a_venue(kind: type[PassphraseClient], per_minute: int = 10**6) -> Passphrase
         max_orders_per_minute=per_minute,
         clock=clock,
     )
+    guard.value_sales(lambda _: Decimal(3))
     return kind(clock, guard, dict(KEY))
 
 

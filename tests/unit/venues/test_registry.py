@@ -8,9 +8,10 @@ import pytest
 import arb.venues
 from arb.errors import ConfigError, InvariantError
 from arb.market.arena import BookArena
+from arb.venues.endpoints import Environment
 from arb.venues.gate.books import GateFeed
 from arb.venues.registry import SPECS, TAPES, spec_of, tape_feed
-from arb.venues.spec import Environment, VenueSpec
+from arb.venues.spec import VenueSpec
 from tests.unit.venues.wire.dialects import seats
 
 
@@ -34,7 +35,7 @@ def test_every_venue_is_a_folder_of_its_name_with_a_feed_of_its_name(spec: Venue
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_every_address_is_reached_under_tls_and_production_is_one_of_them(spec: VenueSpec) -> None:
-    assert spec.production is next(site for site in spec.sites if site.environment is Environment.PRODUCTION).endpoint
+    assert spec.production is next(site for site in spec.sites if site.environment is Environment.PRODUCTION)
     for site in spec.sites:
         assert spec.site(site.environment, site.region) is site
         assert site.endpoint.rest.startswith("https://") and not site.endpoint.rest.endswith("/")

@@ -3,18 +3,20 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from arb.core.events import AnyEvent, FeedDown, FeedUp
+from arb.clock import NS_PER_S
+from arb.core.events import AnyEvent, FeedDown, FeedUp, TroubleReported
+from arb.core.incidents import IncidentKind
 from arb.market.arena import BookArena
-from arb.venues.endpoints import fixed
+from arb.venues.endpoints import ConnectionTiming, fixed
 from arb.venues.feed import RESYNC_ANSWER_S, SocketFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.transport.http import HttpTransport
-from arb.venues.transport.network import SocketEnded
+from arb.venues.transport.network import NO_HEADERS, SocketEnded
 from tests.virtual import a_clock, run_virtual
 
 
@@ -40,20 +42,23 @@ class Line:
     def __init__(self) -> None:
         self.sent: list[str] = []
         self._frames: deque[bytes] = deque()
-        self._ended = False
+        self.ended = False
         self._wake = asyncio.Event()
 
     def answer(self, event: str, native: str) -> None:
-        self._frames.append(f'{{"event":"{event}","payload":["ob.{native}.50"]}}'.encode())
+        self.say(f'{{"channel":"spot.obu","event":"{event}","payload":["ob.{native}.50"]}}'.encode())
+
+    def say(self, raw: bytes) -> None:
+        self._frames.append(raw)
         self._wake.set()
 
     def end(self) -> None:
-        self._ended = True
+        self.ended = True
         self._wake.set()
 
     async def receive(self) -> bytes:
         while not self._frames:
-            if self._ended:
+            if self.ended:
                 raise SocketEnded("reset")
             self._wake.clear()
             await self._wake.wait()
@@ -76,28 +81,42 @@ class Line:
 class Bench:
     """A feed of two books on such lines. `connection`: its name."""
 
-    def __init__(self, connection: str = "") -> None:
+    def __init__(self, connection: str = "", timing: ConnectionTiming | None = None) -> None:
         self.clock = a_clock()
+        self.refuse_dials = False
+        self.hold_dials = asyncio.Event()
+        self.hold_dials.set()
         self.lines: list[Line] = []
         self._dialled = asyncio.Event()
         self.events: list[AnyEvent] = []
         self.frames: list[str] = []
+        self.words = Words()
         self.feed = SocketFeed(
             fixed("ws://venue/"),
-            Words(),
+            self.words,
             ("BTC_USDT", "ETH_USDT"),
             clock=self.clock,
             rng=random.Random(1),
-            on_frame=lambda name, received_ns, raw: self.frames.append(name),
+            on_frame=self._on_frame,
             emit=self.events.append,
+            timing=timing,
             network=self,
             connection=connection,
         )
 
+    def _on_frame(self, name: str, received_ns: int, raw: bytes) -> None:
+        self.frames.append(name)
+        notice = self.words.on_frame(received_ns, raw).notice
+        if notice is not None:
+            self.feed.on_notice(notice)
+
     def http(self) -> HttpTransport:
         raise AssertionError("no request goes here")
 
-    async def dial(self, url: str) -> Line:
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Line:
+        await self.hold_dials.wait()
+        if self.refuse_dials:
+            raise SocketEnded("refused")
         self.lines.append(Line())
         self._dialled.set()
         return self.lines[-1]
@@ -133,6 +152,7 @@ class Bench:
         """Return what is sent on the next connection."""
         self._dialled.clear()
         await self._dialled.wait()
+        await self.turns()
         return await self.turns()
 
 
@@ -267,5 +287,80 @@ def test_a_book_whose_every_snapshot_is_unreadable_is_asked_for_six_times_in_a_m
             bench.line.answer("subscribe", "BTC_USDT")
             await asyncio.sleep(0.1)
         assert bench.line.sent.count("-BTC_USDT") == bench.line.sent.count("+BTC_USDT") == 6
+
+    bench.run(story)
+
+
+UPGRADE = b'{"type":"upgrade","msg":"The connection will soon be closed"}'
+
+
+def test_where_the_venue_announces_the_end_the_next_connection_is_opened_first() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        first = bench.line
+        bench.refuse_dials = True
+        first.say(UPGRADE)
+        await bench.turns()
+        assert bench.lines == [first] and bench.events == [FeedUp(venue="gate")], "none could be had: this one goes on"
+        bench.refuse_dials = False
+        await bench.reconnect()
+        bench.line.say(UPGRADE)
+        bench.line.say(UPGRADE)
+        second = bench.line
+        bench.hold_dials.clear()
+        await bench.turns()
+        assert bench.events[-1] == FeedUp(venue="gate"), "while the next one is being opened this one is read"
+        bench.hold_dials.set()
+        await bench.next_line()
+        assert len(bench.lines) == 3 and second.ended and bench.line.sent == ["+BTC_USDT", "+ETH_USDT"]
+        cause = "the venue announced that it closes the connection"
+        assert bench.events[-2:] == [FeedDown(venue="gate", cause=cause), FeedUp(venue="gate")]
+
+    bench.run(story)
+
+
+def test_a_connection_that_is_ended_while_the_next_one_is_being_opened_is_made_anew_once() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.hold_dials.clear()
+        bench.line.say(UPGRADE)
+        await bench.turns()
+        bench.line.end()
+        await bench.turns()
+        bench.hold_dials.set()
+        await bench.next_line()
+        await asyncio.sleep(15)
+        assert len(bench.lines) == 2, "what was being opened is given up"
+
+    bench.run(story)
+
+
+def test_a_connection_is_renewed_a_little_before_the_venue_ends_it_for_its_age() -> None:
+    bench = Bench(timing=ConnectionTiming(silence_s=1e9, lifetime_s=24 * 3600))
+
+    async def story() -> None:
+        began_ns = bench.clock.monotonic_ns()
+        await bench.next_line()
+        age_s = (bench.clock.monotonic_ns() - began_ns) / NS_PER_S
+        assert 60 <= 24 * 3600 - age_s <= 600
+        await bench.next_line()
+        assert len(bench.lines) == 3
+
+    bench.run(story)
+
+
+def test_a_subscription_that_is_refused_is_reported_with_the_book_and_the_cause() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.line.say(
+            b'{"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"],'
+            b'"error":{"code":2,"message":"unknown currency pair: BTC_USDT"}}'
+        )
+        await bench.turns()
+        text = "gate refused BTC_USDT: 2 unknown currency pair: BTC_USDT"
+        assert bench.events[1:] == [TroubleReported(kind=IncidentKind.BOOK_MISSING, text=text)]
 
     bench.run(story)

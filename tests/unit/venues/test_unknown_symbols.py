@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx import records as okx_records
 from arb.venues.private import PrivateStream
 from arb.venues.transport.http import HttpTransport
-from arb.venues.transport.network import Socket
+from arb.venues.transport.network import NO_HEADERS, Socket
 from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order, look
 from tests.unit.venues.wire.private_frames import (
     BITGET_FILL,
@@ -96,7 +96,7 @@ class Frames:
     def http(self) -> HttpTransport:
         raise AssertionError("no request is made")
 
-    async def dial(self, url: str) -> Socket:
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
         self.dialled += 1
         return self
 
@@ -152,6 +152,26 @@ def test_the_stream_stays_up_and_reports_each_unknown_symbol_once() -> None:
     assert [event.kind for event in told if isinstance(event, TroubleReported)] == ["unknown_symbol"] * 2
     assert frames.dialled == 1
     assert not any(isinstance(event, PrivateDown | OrderUpdated) for event in told)
+
+
+def test_a_frame_of_many_unreadable_rows_is_one_warning_and_one_loss(caplog: pytest.LogCaptureFixture) -> None:
+    clock, told = a_clock(), list[AnyEvent]()
+    stream = PrivateStream(
+        fixed("wss://venue/private"),
+        MAKERS["gate"](),
+        clock=clock,
+        rng=random.Random(1),
+        offset_ns=lambda: 0,
+        network=Frames(gate_frame("spot.usertrades", *[{}] * 1000)),
+    )
+
+    async def story() -> None:
+        stream_task = asyncio.create_task(stream.run(told.append))
+        await asyncio.sleep(0.1)
+        stream_task.cancel()
+
+    run_virtual(story(), clock)
+    assert len([record for record in caplog.records if record.name.startswith("arb.venues")]) == 1
 
 
 def test_a_query_passes_over_what_is_not_in_the_symbol_asked_for() -> None:

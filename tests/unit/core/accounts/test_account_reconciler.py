@@ -181,7 +181,7 @@ def test_nothing_opens_where_a_lost_order_waits_for_its_other_leg() -> None:
     bench.quote("okx", "101x1", "101.2x5")
     bench.drain()
     assert not bench.placed()
-    assert bench.engine.state.tally.refusals == {Reason.UNKNOWN_OUTSTANDING: 1}
+    assert bench.not_taken() == {Reason.UNKNOWN_OUTSTANDING: 1}
 
 
 def test_a_lost_leg_that_filled_alone_is_brought_back_to_flat() -> None:

@@ -105,7 +105,7 @@ def test_an_unexplained_difference_suspends_at_once_and_stops_after_the_grace_wi
     asked = read(bench, START | {"USDT": "99999.75"})
     assert [c.symbols for c in asked if isinstance(c, SnapshotAccount)] == [(SYMBOL,)]
     assert not opens(bench)
-    assert bench.engine.state.tally.refusals == {Reason.VENUE_HALTED: 1}
+    assert bench.not_taken() == {Reason.VENUE_HALTED: 1}
     snapshot_taken(bench)
     read(bench, START | {"USDT": "99999.75"})
     assert stopped(bench) == []  # the grace has not passed

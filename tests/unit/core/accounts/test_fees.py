@@ -141,7 +141,7 @@ def test_nothing_opens_where_fees_are_known_to_be_taken_in_another_asset(venues:
     bench.quote(sell, "100.5x1", "101.2x5")
     bench.drain()
     assert not bench.placed()
-    assert dict(bench.engine.state.tally.refusals) == {Reason.FEE_UNKNOWN: 1}
+    assert bench.not_taken() == {Reason.FEE_UNKNOWN: 1}
 
 
 def test_where_no_fee_is_charged_its_asset_does_not_matter() -> None:
@@ -193,6 +193,19 @@ def test_a_fee_that_a_book_prices_is_worth_that() -> None:
     buy, _ = crossed(bench)
     assert a_points_fill(bench, buy).fee_quote_value == D("0.202")
     assert ["no price" in incident.text for incident in told(bench)] == [False]  # only that the symbol is stopped
+
+
+def test_a_value_that_is_worked_out_from_a_mid_has_no_more_decimals_than_the_ledgers_readers_hold() -> None:
+    venues = ("gate", "okx", "bitget")
+    listed = [an_instrument(venue, symbol=symbol) for venue in venues for symbol in ("BTC/USDT", "GT/USDT")]
+    bench = Bench(venues=venues, instruments=listed)
+    for venue, ask in zip(venues, ("10.1", "10.2", "10.2"), strict=True):
+        bench.quote(venue, "10x1", f"{ask}x1", symbol="GT/USDT")
+    buy, _ = crossed(bench)
+    bench.tell(OrderFilled(fill=a_fill(buy, "1", fee="0.0123456789012", fee_currency="GT", at_ns=bench.now_ns)))
+    row = bench.rows(FillRecord)[-1]
+    assert isinstance(row, FillRecord)
+    assert row.fee_quote_value == D("0.124485595587100000")  # 0.0123456789012 x 10.083333333333333333
 
 
 @pytest.mark.parametrize(("rate", "fee"), [(None, "0.02"), ("0.001", "-0.02"), ("-0.001", "0.02")])

@@ -98,7 +98,7 @@ def test_an_edge_is_refused_with_the_reason_that_stands_against_it(
     hinder(bench)
     edge(bench)
     assert not bench.placed()
-    assert bench.engine.state.tally.refusals == {reason: 1}
+    assert bench.not_taken() == {reason: 1}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_limits_refuse_with_their_own_reason(limits: Limits, reason: Reason) -> 
     bench = Bench(limits=limits)
     edge(bench)
     assert not bench.placed()
-    assert bench.engine.state.tally.refusals == {reason: 1}
+    assert bench.not_taken() == {reason: 1}
 
 
 @pytest.mark.parametrize("listed", [an_instrument("okx", min_size=D(5)), an_instrument("okx", min_notional=D(5000))])
@@ -123,6 +123,7 @@ def test_an_edge_that_no_legal_size_can_take_is_no_opportunity(listed: Instrumen
     bench = Bench(limits=BIG)
     bench.tell(InstrumentListed(instrument=listed))
     edge(bench)
+    bench.end_episodes()
     assert not bench.placed()
     assert bench.engine.state.tally.opportunities == 0
 
@@ -133,7 +134,7 @@ def test_the_first_of_several_reasons_in_the_fixed_order_is_told() -> None:
     clock_unsure(bench)
     ledger_blocked(bench)
     edge(bench)
-    assert bench.engine.state.tally.refusals == {Reason.LEDGER_BLOCKED: 1}
+    assert bench.not_taken() == {Reason.LEDGER_BLOCKED: 1}
 
 
 def test_a_gapped_book_is_never_traded_on_until_a_clean_snapshot() -> None:
@@ -154,7 +155,7 @@ def test_a_silent_connection_makes_its_books_stale_but_a_quiet_book_on_a_live_on
     bench.wait_ms(1500)
     bench.quote("gate", "99.9x5", "100x1")
     bench.drain()
-    assert bench.engine.state.tally.refusals == {Reason.STALE_BOOK: 1}
+    assert bench.not_taken() == {Reason.STALE_BOOK: 1}
     bench.engine.on_frame("okx", bench.now_ns, b"pong")
     bench.quote("gate", "99.9x5", "100x1")
     bench.drain()
@@ -176,7 +177,7 @@ def test_frames_that_were_on_their_way_for_long_are_not_traded_on(lag_ms: int, r
     lagging(bench, "okx", lag_ms)
     bench.drain()
     assert not bench.placed()
-    assert bench.engine.state.tally.refusals == {reason: 1}
+    assert bench.not_taken() == {reason: 1}
 
 
 def test_our_own_orders_keep_a_book_out_of_use_until_a_frame_newer_than_the_last_fill() -> None:
@@ -221,8 +222,9 @@ def test_the_rate_budget_refuses_an_entry_instead_of_letting_it_wait() -> None:
         bench.wait_ms(1)
         bench.quote("okx", "99.8x1", "101.2x5")  # the edge is eaten
         bench.drain()
+        bench.end_episodes()
     assert taken == 20  # 10 pairs: 2 tokens each of 20 per second and venue
-    assert bench.engine.state.tally.refusals[Reason.RATE_BUDGET] > 0
+    assert bench.not_taken().get(Reason.RATE_BUDGET, 0) > 0
 
 
 def test_a_lost_feed_closes_the_episodes_of_its_books() -> None:
@@ -250,6 +252,7 @@ def test_an_episode_bridges_a_gap_shorter_than_its_closing_time() -> None:
     bench.wait_ms(30)
     edge(bench)
     assert not bench.engine.take_untraded()
+    bench.end_episodes()
     assert bench.engine.state.tally.opportunities == 1
 
 
@@ -278,9 +281,10 @@ def test_rejections_in_a_row_pause_the_venue() -> None:
             )
         bench.wait_ms(20)
     placed = len(bench.placed())
+    bench.end_episodes()
     edge(bench)
     assert len(bench.placed()) == placed
-    assert bench.engine.state.tally.refusals[Reason.VENUE_HALTED] > 0
+    assert bench.not_taken().get(Reason.VENUE_HALTED, 0) > 0
 
 
 def test_the_same_frames_and_events_give_the_same_commands() -> None:

@@ -129,7 +129,7 @@ def test_obstacles_that_stay_are_compared_and_cost_no_judgement() -> None:
     for _ in range(100):
         bench.tell(ClockMeasured(venue="okx", offset_ns=0, error_ns=10**6))
         look_when_asked(bench)
-    assert bench.engine.state.tally.refusals == {Reason.INSUFFICIENT_BALANCE: 1}
+    assert bench.not_taken() == {Reason.INSUFFICIENT_BALANCE: 1}
 
 
 def test_a_route_whose_rules_vanish_closes_its_episode() -> None:

@@ -2,12 +2,14 @@
 
 from fractions import Fraction
 
+import msgspec
+
 from arb.clock import NS_PER_S
 from arb.core.incidents import IncidentKind
 from arb.core.opportunities.standing import WINDOW_NS, StandingEdges
 from arb.core.reasons import Reason
 from arb.core.records import AlternativeRecord, IncidentRecord
-from arb.core.settings import Limits
+from arb.core.settings import Limits, SymbolLimits
 from tests.builders import Bench, D
 from tests.unit.core.pairs.test_leg_repairer import THREE
 from tests.unit.core.pairs.test_pair import fill
@@ -20,7 +22,7 @@ RICH = {"USDT": "100000", "BTC": "1000"}
 
 def after(*opened_s: int, edge: Fraction = 100 * BPS) -> StandingEdges:
     """Return what is known after pairs of one route opened at these seconds, each at the same edge."""
-    edges = StandingEdges(D(300))
+    edges = StandingEdges(lambda _: D(300))
     for second in opened_s:
         edges.opened(ROUTE, edge, second * NS_PER_S)
     return edges
@@ -35,7 +37,7 @@ def test_two_pairs_within_a_minute_make_an_edge_that_stands() -> None:
 
 
 def test_an_edge_that_falls_below_half_of_the_first_is_forgotten_with_its_pairs() -> None:
-    edges = StandingEdges(D(300))
+    edges = StandingEdges(lambda _: D(300))
     edges.opened(ROUTE, 100 * BPS, 0)
     edges.seen(ROUTE, 50 * BPS)
     edges.opened(ROUTE, 60 * BPS, 1)
@@ -81,11 +83,21 @@ def test_a_coin_that_is_another_coin_opens_no_more_than_two_pairs() -> None:
         for _ in range(12):
             another_coin(bench, ratio)
             known = fill_all(bench, known)
+            bench.end_episodes()
         assert known == 4
-        assert bench.engine.state.tally.refusals[Reason.EDGE_IMPLAUSIBLE] > 0
+        assert bench.not_taken().get(Reason.EDGE_IMPLAUSIBLE, 0) > 0
         found = [row for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord)]
         texts = [row.text for row in found if row.kind == IncidentKind.EDGE_IMPLAUSIBLE]
         assert len(texts) == len(set(texts)) == 2  # one for each of the two routes
+
+
+def test_how_large_an_edge_may_stand_is_the_symbols_own() -> None:
+    wide = msgspec.structs.replace(LIMITS, symbol={"BTC/USDT": SymbolLimits(max_edge_bps=D(5000))})
+    bench, known = Bench(venues=THREE, limits=wide, balances=RICH), 0
+    for _ in range(4):
+        another_coin(bench, "0.98")
+        known = fill_all(bench, known)
+    assert known > 4  # 2 % is less than a tenth of 50 %
 
 
 def test_an_edge_above_the_ceiling_is_refused_whole() -> None:
@@ -93,7 +105,7 @@ def test_an_edge_above_the_ceiling_is_refused_whole() -> None:
         bench = Bench(venues=THREE, limits=LIMITS, balances=RICH)
         another_coin(bench, ratio)
         assert not bench.placed()
-        assert bench.engine.state.tally.refusals == {Reason.EDGE_IMPLAUSIBLE: 2}
+        assert bench.not_taken() == {Reason.EDGE_IMPLAUSIBLE: 2}
 
 
 def test_the_smallest_size_is_judged_and_the_size_is_not_shaped_by_it() -> None:
@@ -103,7 +115,7 @@ def test_the_smallest_size_is_judged_and_the_size_is_not_shaped_by_it() -> None:
     bench.quote("okx", "109x2", "109.2x5")
     bench.drain()
     assert not bench.placed()
-    assert bench.engine.state.tally.refusals == {Reason.EDGE_IMPLAUSIBLE: 1}
+    assert bench.not_taken() == {Reason.EDGE_IMPLAUSIBLE: 1}
 
 
 def test_a_real_edge_is_eaten_and_opens_again_whenever_it_is_back() -> None:
@@ -117,7 +129,7 @@ def test_a_real_edge_is_eaten_and_opens_again_whenever_it_is_back() -> None:
         bench.quote("gate", "99.9x90", "100.9x1")
         bench.quote("okx", "101x1", "101.2x90")
         bench.drain()
-    assert bench.engine.state.tally.refusals[Reason.EDGE_IMPLAUSIBLE] == 0
+    assert bench.not_taken().get(Reason.EDGE_IMPLAUSIBLE, 0) == 0
 
 
 def test_a_fall_that_unusable_books_show_is_none() -> None:

@@ -7,9 +7,10 @@ import pytest
 from arb.core.commands import PlaceOrder
 from arb.core.events import OrderFilled, OrderRejected
 from arb.core.pairs.repair_choice import repair_size
+from arb.core.pairs.repair_timing import HALTED_RETRY_MS
 from arb.core.records import PairRecord, PairState
-from arb.core.settings import RepairPolicy
-from arb.market.order import Side
+from arb.core.settings import RepairPolicy, Timing
+from arb.market.order import Role, Side
 from tests.builders import Bench, D, a_fill, an_instrument
 
 
@@ -55,6 +56,22 @@ def test_a_leg_worth_more_than_one_order_may_be_is_repaired_in_pieces(emergency:
     assert all(repair.size * repair.price <= 40 for repair in repairs)
     pairs = bench.rows(PairRecord)
     assert isinstance(pairs[-1], PairRecord) and pairs[-1].state in (PairState.COMPLETED, PairState.UNWOUND)
+
+
+def test_a_sale_is_cut_by_what_base_sells_for_where_that_is_more_than_its_own_price() -> None:
+    bench = Bench(max_order_value="50", timing=Timing(leg_deadline_ms=1))
+    one_legged(bench)
+    for venue in ("gate", "okx"):
+        bench.quote(venue, "200x5", "201x5")
+    bench.wait_ms(
+        60_000
+    )  # nothing more comes: no repair may be chosen on these books, but what base sells for they still say
+    bench.drain()
+    bench.wait_ms(HALTED_RETRY_MS)
+    bench.drain()
+    [exit_at_cap] = [order for order in bench.placed() if order.role is not Role.ENTRY]
+    assert (exit_at_cap.side, exit_at_cap.price) == (Side.SELL, D("99.5"))
+    assert exit_at_cap.size == D("0.25"), "the guard values each base at 200"
 
 
 def test_a_need_beyond_the_largest_order_takes_the_largest_and_not_the_smallest() -> None:

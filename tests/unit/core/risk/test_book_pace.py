@@ -196,7 +196,7 @@ def test_nothing_is_opened_or_repaired_on_books_that_stand_still() -> None:
         floor.change(venue, BTC, "101x5", "100x0 101.1x5")
     floor.drain()
     assert floor.placed() == []
-    assert floor.engine.state.tally.refusals[Reason.STALE_BOOK] >= 1
+    assert floor.not_taken().get(Reason.STALE_BOOK, 0) >= 1
 
 
 def test_the_time_of_an_outage_teaches_nothing() -> None:

@@ -104,7 +104,7 @@ def test_at_the_deadline_of_a_leg_beside_an_unknown_order_its_symbol_and_venues_
     assert not opened(bench, "okx", "bybit", SYMBOL)
     assert not opened(bench, "gate", "okx", ETH)
     assert not opened(bench, "okx", "bitget", ETH)
-    assert bench.engine.state.tally.refusals[Reason.HALTED] == 3
+    assert bench.not_taken().get(Reason.HALTED, 0) == 3
     assert opened(bench, "okx", "bybit", ETH)
 
 

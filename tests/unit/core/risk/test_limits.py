@@ -12,6 +12,7 @@ from arb.core.reasons import Reason
 from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord, PairKind, PlanRecord, Residual
 from arb.core.risk.limits import PlaceRate, RateBudget, breached
 from arb.core.settings import Limits
+from arb.core.state import VenueProfile
 from arb.venues.registry import TRADED
 from tests.builders import START_NS, SYMBOL, Bench, D, a_report, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind, restarted
@@ -112,9 +113,10 @@ def test_base_that_closed_pairs_carry_takes_its_room_in_the_limits(limit: str) -
     carry_one(bench)
     assert not bench.engine.manager.open
     assert refused_by(bench) == limit
+    bench.end_episodes()
     bench.wait_ms(100)
     assert cross(bench) == 0
-    assert bench.engine.state.tally.refusals[Reason.RISK_LIMIT] == 1
+    assert bench.not_taken().get(Reason.RISK_LIMIT, 0) == 1
 
 
 def test_carried_base_leaves_other_assets_their_room_but_not_the_whole() -> None:
@@ -243,7 +245,7 @@ def test_a_pair_that_the_journal_lost_counts_when_it_is_taken_up() -> None:
 
 def budget() -> RateBudget:
     """Return windows of 4 per 500 ms: all symbols together at bitget, each by itself at gate."""
-    return RateBudget({"bitget": PlaceRate(4, 500, per_symbol=False), "gate": PlaceRate(4, 500)})
+    return RateBudget({"bitget": (PlaceRate(4, 500, per_symbol=False),), "gate": (PlaceRate(4, 500),)})
 
 
 def test_where_a_venue_counts_all_symbols_together_another_symbol_finds_no_room_either() -> None:
@@ -274,13 +276,24 @@ def test_a_window_slides() -> None:
     assert windows.try_take(("bitget",), "BTC/USDT", 1, 500 * NS_PER_MS)
 
 
+def test_entries_keep_within_the_guards_orders_a_minute_and_repairs_count_too() -> None:
+    profile = VenueProfile("gate", PlaceRate(4, 500), enforces_expiry=True, max_orders_per_minute=7)
+    windows = RateBudget({"gate": profile.rates()})
+    second_ns = 1000 * NS_PER_MS
+    assert all(windows.try_take(("gate",), f"{n}/USDT", 2, n * second_ns) for n in range(3))
+    windows.take("gate", "9/USDT", 3 * second_ns)
+    assert not windows.try_take(("gate",), "4/USDT", 2, 59 * second_ns), "another symbol's, and another window's"
+    assert windows.free_ns(("gate",), "4/USDT", 2, 59 * second_ns) == 60_050 * NS_PER_MS
+    assert windows.try_take(("gate",), "4/USDT", 2, 60_050 * NS_PER_MS)
+
+
 @pytest.mark.parametrize("venue", sorted(PACING))
 @given(wishes=st.lists(st.tuples(st.booleans(), st.integers(0, 200)), max_size=60))
 def test_an_entry_that_the_engine_lets_through_is_never_refused_by_the_pacing(
     venue: str, wishes: list[tuple[bool, int]]
 ) -> None:
     pacing = PACING[venue].place
-    windows = RateBudget({venue: PlaceRate(pacing.count, pacing.window_ms)})
+    windows = RateBudget({venue: (PlaceRate(pacing.count, pacing.window_ms),)})
     left_ns: list[int] = []
     now_ns = 0
     for is_entry, later_ms in wishes:
@@ -318,9 +331,10 @@ def incidents(bench: Bench) -> list[tuple[str, str]]:
 def test_the_days_loss_refuses_as_a_risk_limit_and_is_reported_once() -> None:
     bench = Bench(limits=LOSS_OF_FIVE)
     end_with(bench, "94")
+    bench.end_episodes()
     bench.wait_ms(100)
     assert cross(bench) == 0
-    assert bench.engine.state.tally.refusals[Reason.RISK_LIMIT.value]
+    assert bench.not_taken().get(Reason.RISK_LIMIT.value, 0)
     assert refused_by(bench) == "daily_loss_quote"
     assert incidents(bench) == [("risk_limit", "daily_loss_quote")]
 

@@ -83,8 +83,9 @@ def test_a_halt_for_the_day_can_be_lifted_but_the_limit_holds_until_the_day_ends
     assert last_pair(bench).state is PairState.UNWOUND
     bench.tell(ResumeAsked(reason="seen"))
     bench.wait_ms(50)
+    bench.end_episodes()
     crossed(bench)
-    assert bench.engine.state.tally.refusals["risk_limit"] == 1
+    assert bench.not_taken().get("risk_limit", 0) == 1
     assert not bench.engine.manager.open
     bench.now_ns = (START_NS // DAY_NS + 1) * DAY_NS + NS_PER_S
     crossed(bench)

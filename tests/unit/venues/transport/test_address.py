@@ -2,12 +2,13 @@
 
 import asyncio
 import random
+from collections.abc import Mapping
 
 from arb.errors import VenueUnreachable
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.http import HttpTransport
-from arb.venues.transport.network import Socket, SocketEnded
+from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
 from tests.virtual import a_clock, run_virtual
 
 
@@ -20,7 +21,7 @@ class Refusing:
     def http(self) -> HttpTransport:
         raise AssertionError("no request goes here")
 
-    async def dial(self, url: str) -> Socket:
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
         self.dialled.append(url)
         raise SocketEnded("not here")
 

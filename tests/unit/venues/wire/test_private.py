@@ -15,7 +15,7 @@ from arb.core.events import BalancesReported, OrderFilled, OrderUpdated
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, Side
 from arb.venues.gate.signing import Signer
-from arb.venues.wire.private import PrivateDialect, PrivateFrame
+from arb.venues.wire.private import UNREAD_MAX, PrivateDialect, PrivateFrame
 from tests.unit.venues.wire.private_frames import (
     BITGET_BALANCE,
     BITGET_FILL,
@@ -76,6 +76,20 @@ def test_one_bad_row_does_not_hide_its_neighbours(venue: str, wrap: Any, row: di
     assert frame.errors
     if "details" not in row:  # OKX's account comes in one piece
         assert frame.events == good.events
+
+
+@pytest.mark.parametrize(("venue", "wrap", "row"), [case[:3] for case in DATA if "details" not in case[2]])
+def test_a_frame_of_many_bad_rows_is_not_read_to_its_end(venue: str, wrap: Any, row: dict[str, Any]) -> None:
+    key = "result" if venue == "gate" else "data"
+    whole = json.loads(wrap(row))
+
+    def read_with(bad: int) -> PrivateFrame:
+        whole[key] = [{}] * bad + [row]
+        return read(MAKERS[venue](), json.dumps(whole).encode())
+
+    assert (len(read_with(UNREAD_MAX - 1).errors), bool(read_with(UNREAD_MAX - 1).events)) == (UNREAD_MAX - 1, True)
+    for bad in (UNREAD_MAX, 100 * UNREAD_MAX):
+        assert (len(read_with(bad).errors), read_with(bad).events) == (UNREAD_MAX, ())
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"17", b"null", b'"x"', b"\xff", b"[" * 100_000, b'{"arg":5}'])

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from arb.app.build import require_kind
+from arb.app.paper import require_kind
 from arb.clock import ManualClock
 from arb.core.events import RunStarted
 from arb.core.records import RunRecord

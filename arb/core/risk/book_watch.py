@@ -1,0 +1,80 @@
+"""Books that do not come, and books that died among live ones: found every few seconds, reported, asked for anew.
+
+A venue may confirm a subscription and never serve it, or stop serving one book of a connection whose others go on. The first
+shows by the time without a clean snapshot, the second by the book's own past beside that of other venues (`book_pace.py`).
+Nothing opens on either; the second would never come back without a new subscription.
+"""
+
+from collections.abc import Callable, Iterable
+
+from arb.clock import NS_PER_S
+from arb.core.books import Connection
+from arb.core.incidents import IncidentKind, Severity
+from arb.core.state import EngineState
+from arb.market.arena import BookArena
+
+MISSING_AFTER_NS = 5 * NS_PER_S
+"""A book without a clean snapshot for so long, on a connection that stands, is an incident."""
+CHECKED_EVERY_NS = NS_PER_S
+NAMED_MAX = 10
+
+
+class BookWatch:
+    """Checks the books of all connections once a second; `mark` is told of rows whose books it has made unusable."""
+
+    def __init__(self, state: EngineState, mark: Callable[[Iterable[int]], None]) -> None:
+        self._state = state
+        self._mark = mark
+        self._checked_ns = 0
+        # The rows without a book that were reported, by connection.
+        self._missing: dict[str, set[int]] = {}
+
+    def check(self, now_ns: int) -> None:
+        """Report books that do not come or are there again, and ask anew for those that stand still alone."""
+        if now_ns < self._checked_ns + CHECKED_EVERY_NS:
+            return
+        self._checked_ns = now_ns
+        arena = self._state.books.arena
+        for name, connection in self._state.books.connections.items():
+            if not connection.up_ns:
+                continue
+            for row in connection.dead_books(arena, now_ns):
+                self._renew(connection, row, now_ns)
+            reported = self._missing.get(name, set()) & connection.rows.keys()
+            missing = _missing(arena, connection, now_ns) - reported
+            come = {row for row in reported if arena.usable(row)}
+            if missing or come:
+                self._report(connection, missing, now_ns, come=False)
+                self._report(connection, come, now_ns, come=True)
+                self._missing[name] = (reported | missing) - come
+
+    def _renew(self, connection: Connection, row: int, now_ns: int) -> None:
+        native_symbol = connection.rows[row]
+        cause = "it stands still, against its own past, while other venues' books of its symbol move"
+        connection.feed.invalidate(native_symbol, now_ns, cause)
+        self._mark((row,))
+        self._state.out.request_book(connection.name, native_symbol)
+        text = f"{connection.name}: the book of {native_symbol} is asked for anew: {cause}"
+        self._state.incident(IncidentKind.STALE_BOOK, text, now_ns, severity=Severity.INFO, venue=connection.venue)
+
+    def _report(self, connection: Connection, rows: set[int], now_ns: int, *, come: bool) -> None:
+        if not rows:
+            return
+        names = sorted(connection.rows[row] for row in rows)
+        named = ", ".join(names[:NAMED_MAX]) + (f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else "")
+        waited_s = MISSING_AFTER_NS // NS_PER_S
+        text = (
+            f"{connection.name}: the book of {named} is there"
+            if come
+            else f"{connection.name}: no book of {named} for {waited_s} s: nothing opens on it until it comes"
+        )
+        severity = Severity.INFO if come else Severity.WARNING
+        self._state.incident(IncidentKind.BOOK_MISSING, text, now_ns, severity=severity, venue=connection.venue)
+
+
+def _missing(arena: BookArena, connection: Connection, now_ns: int) -> set[int]:
+    """Return the rows of a connection whose books have been without a clean snapshot for too long since it stands."""
+    latest_ns = now_ns - MISSING_AFTER_NS
+    if connection.up_ns > latest_ns:
+        return set()
+    return {row for row in connection.rows if not arena.usable(row) and arena.state_ns.item(row) <= latest_ns}

@@ -1,0 +1,183 @@
+"""The soak on real sockets: `python -m tests.integration.soak [--minutes N] [--symbols N] [--seed N]`, which `make soak` runs.
+
+Many symbols, and one drawn fault after another at a drawn venue, for half an hour: trading must not stop without need, memory
+must not grow, and in the end the ledger must agree with the sandbox's own. A line a minute; exit code 1 with what is wrong.
+"""
+
+import argparse
+import json
+import random
+import re
+import sys
+import tempfile
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arb.clock import NS_PER_S, SystemClock
+from arb.live.control import ask
+from arb.sandbox.profiles import listed_symbols
+from tests.integration import truth
+from tests.integration.faulted import HEALTH, TROUBLES
+from tests.integration.proof import say
+from tests.integration.support import (
+    MAY_HALT,
+    VENUES,
+    EngineProcess,
+    SandboxProcess,
+    drawn_seed,
+    engine_process,
+    sandbox_process,
+    write_config,
+)
+
+EVERY_S = 15.0
+"""How often a fault is started, at one venue."""
+LASTS_S = 4.0
+ENDS_TRADING = {"contradiction", "key_revoked", "clock_skew"}
+"""What stops trading for good reason, until a user has looked: a soak of needless stops leaves them out."""
+WARM_UP = 0.2
+"""The share of the run after which memory must be flat."""
+GROWTH_MAX = 1.10
+LEFT_MAX_QUOTE = Decimal(20)
+"""What the dust of several pairs in one coin may come to."""
+
+
+class Minute(msgspec.Struct, frozen=True):
+    """What is seen of the engine once a minute: memory in MB, processor seconds, pairs so far, why trading is halted."""
+
+    rss_mb: float
+    processor_s: float
+    opened: int
+    pairs_open: int
+    halted: str | None
+
+
+class Soak:
+    """One run under faults."""
+
+    def __init__(self, sandbox: SandboxProcess, engine: EngineProcess, rng: random.Random) -> None:
+        self.minutes: list[Minute] = []
+        self.halts: Counter[str] = Counter()
+        self.struck: Counter[str] = Counter()
+        self._sandbox, self._engine, self._rng = sandbox, engine, rng
+        self._clock = SystemClock()
+
+    def run(self, minutes: int) -> None:
+        """Trade on for so long."""
+        began_ns = self._clock.monotonic_ns()
+        rounds = int(minutes * 60 / EVERY_S)
+        for number in range(1, rounds + 1):
+            self._strike()
+            self._wait_until_s(began_ns, number * EVERY_S - (EVERY_S - LASTS_S))
+            self._sandbox.no_more_faults()
+            self._wait_until_s(began_ns, number * EVERY_S)
+            if number * EVERY_S % 60 == 0:
+                self.minutes.append(self._look())
+                say(f"{int(number * EVERY_S / 60):>3} min  {msgspec.json.encode(self.minutes[-1]).decode()}")
+
+    def _strike(self) -> None:
+        trouble = TROUBLES[self._rng.choice(sorted(TROUBLES.keys() - ENDS_TRADING))]
+        for fault, options in ((trouble.fault, trouble.more), *trouble.with_it):
+            more = {"seconds": LASTS_S, **{name: value for name, value in options.items() if name != "venues"}}
+            self._sandbox.strike(fault, (self._rng.choice(VENUES),), **more)
+        self.struck[trouble.fault] += 1
+
+    def _look(self) -> Minute:
+        status = self._engine.status()
+        if status["halted"] is not None:
+            self.halts[status["halted"]] += 1
+            ask(self._engine.journal, {"do": "resume", "reason": "the soak goes on"})
+        return Minute(
+            rss_mb=round(_resident_kb(self._engine.process.pid) / 1024, 1),
+            processor_s=_processor_s(self._engine.process.pid),
+            opened=status["pairs"]["opened"],
+            pairs_open=status["pairs"]["open"],
+            halted=status["halted"],
+        )
+
+    def _wait_until_s(self, began_ns: int, after_s: float) -> None:
+        left_s = after_s - (self._clock.monotonic_ns() - began_ns) / NS_PER_S
+        self._engine.rest(max(left_s, 0.0))
+
+
+def main(arguments: list[str]) -> int:
+    """Soak, print what was seen, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="soak", description="Half an hour of trading under faults.")
+    parser.add_argument("--minutes", type=int, default=30)
+    parser.add_argument("--symbols", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--folder", type=Path, default=None, help="where ledger and journal are kept")
+    chosen = parser.parse_args(arguments)
+    seed = drawn_seed() if chosen.seed is None else chosen.seed
+    say(f"seed {seed}, {chosen.symbols} symbols, {chosen.minutes} minutes")
+    with tempfile.TemporaryDirectory(prefix="arb-soak-") as temporary:
+        folder = chosen.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        wrong = soak(folder, seed, chosen.symbols, chosen.minutes)
+    for line in wrong:
+        say(f"RED  {line}")
+    return 1 if wrong else 0
+
+
+def soak(folder: Path, seed: int, symbols: int, minutes: int) -> list[str]:
+    """Return what is wrong after a soak."""
+    config = write_config(folder, **HEALTH)
+    text = re.sub(
+        r"(?m)^symbols = \[.+\]",
+        lambda _: f"symbols = {json.dumps(list(listed_symbols(symbols)))}",
+        config.read_text(),
+        count=1,
+    )
+    config.write_text(text)
+    with (
+        sandbox_process(folder, "--symbols", str(symbols), seed=seed) as sandbox,
+        engine_process(folder, sandbox) as engine,
+    ):
+        began = SystemClock().monotonic_ns()
+        engine.until(lambda status: status["seconds"] > 0, "two venues have a live book")
+        say(f"trading after {(SystemClock().monotonic_ns() - began) / NS_PER_S:.1f} s")
+        run = Soak(sandbox, engine, random.Random(seed))
+        run.run(minutes)
+        ended = engine.stop()
+        ledger = sandbox.ledger()
+    incidents = {
+        row["kind"]: row["n"]
+        for row in truth.rows_of(engine.db, "SELECT kind, COUNT(*) AS n FROM incidents GROUP BY kind")
+    }
+    say(f"faults {dict(run.struck)}\nincidents {incidents}\nhalts {dict(run.halts)}")
+    say(f"pairs {ended.summary['pairs']}  net {ended.summary['net']}")
+    return [
+        *_judged(run, ended.summary),
+        *truth.differences(engine.db, ledger),
+        *truth.profit_differences(engine.db, ledger),
+    ]
+
+
+def _judged(run: Soak, summary: dict[str, Any]) -> list[str]:
+    wrong = [f"halted for {reason}, {times} times" for reason, times in run.halts.items() if reason != MAY_HALT]
+    early, late = run.minutes[int(len(run.minutes) * WARM_UP)], run.minutes[-1]
+    if late.rss_mb > early.rss_mb * GROWTH_MAX:
+        wrong.append(f"memory grew from {early.rss_mb} to {late.rss_mb} MB")
+    unhedged = [row for row in summary["unhedged"] if Decimal(row["value"]) > LEFT_MAX_QUOTE]
+    if unhedged or summary["unknown_orders"]:
+        wrong.append(f"left {summary['unknown_orders']} orders unknown and unhedged {unhedged}")
+    return wrong
+
+
+def _resident_kb(pid: int) -> int:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1])
+
+
+def _processor_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

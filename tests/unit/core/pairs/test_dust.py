@@ -1,0 +1,59 @@
+"""Dust traded away by pairs of its own: what may keep it, and what becomes of the rest."""
+
+from decimal import Decimal
+
+import pytest
+
+from arb.core.commands import PlaceOrder
+from arb.core.records import PairKind, PairState, Residual
+from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
+from arb.market.order import Role, Side
+from tests.builders import SYMBOL, Bench, D
+from tests.unit.core.pairs.test_pair import accept, crossed, fill, last_pair
+
+
+def pair_closed_with_dust(bench: Bench, size: Decimal) -> None:
+    """Let a pair close flat while dust of `size` base, worth 100 each, lies around; then show new books."""
+    buy, sell = crossed(bench)
+    bench.engine.state.residuals.add_dust(Residual(SYMBOL, size, size * 100, bench.now_ns))
+    for order in (buy, sell):
+        accept(bench, order, "1")
+        fill(bench, order, "1", order.venue)
+    bench.wait_ms(20)
+    bench.quote("gate", "99.9x5", "100x1")
+    bench.quote("okx", "99.8x5", "101.2x5")
+    bench.drain()
+
+
+def dust_orders(bench: Bench) -> list[PlaceOrder]:
+    return [order for order in bench.placed() if order.role is Role.DUST]
+
+
+def limits() -> Limits:
+    return Limits(min_net_quote=D(0), min_edge_bps=D(1), dust_max_quote=D(5))
+
+
+def test_dust_worth_less_than_dust_max_quote_is_kept() -> None:
+    bench = Bench(limits=limits())
+    pair_closed_with_dust(bench, D("0.04"))
+    assert not dust_orders(bench)
+
+
+@pytest.mark.parametrize("policy", OnSingleLeg)
+def test_dust_is_traded_whatever_the_policy_says_of_single_legs(policy: OnSingleLeg) -> None:
+    bench = Bench(limits=limits(), policy=RepairPolicy(on_single_leg=policy))
+    pair_closed_with_dust(bench, D("0.06"))
+    [order] = dust_orders(bench)
+    assert (order.side, order.size) == (Side.SELL, D("0.06"))
+    assert bench.engine.state.residuals.carried(SYMBOL).size == 0
+
+
+def test_what_one_order_for_dust_left_is_dust_again_though_it_could_be_traded_at_once() -> None:
+    bench = Bench(limits=limits())
+    pair_closed_with_dust(bench, D("0.2"))
+    [order] = dust_orders(bench)
+    accept(bench, order, "0.1")
+    fill(bench, order, "0.1")
+    pair = last_pair(bench)
+    assert (pair.kind, pair.state) == (PairKind.DUST, PairState.COMPLETED)
+    assert bench.engine.state.residuals.dust(SYMBOL).size == D("0.1")

@@ -1,0 +1,101 @@
+"""Books that never come, and books that die among live ones: on an engine with real feeds."""
+
+from arb.core.commands import AnyCommand, RequestBook
+from arb.core.events import FeedDown, FeedUp, QueueDrained
+from arb.core.reasons import Reason
+from arb.core.records import IncidentRecord
+from arb.market.arena import BookState
+from arb.market.order import Side
+from tests.support.floor import BTC, ETH, Floor, listed, native
+
+VENUES = ("gate", "okx", "bitget")
+
+
+def a_floor(*, missing: tuple[tuple[str, str], ...] = ()) -> Floor:
+    """Return an engine whose connections stand, and whose books are there but for some."""
+    floor = Floor(instruments=listed(VENUES), venues=VENUES)
+    for venue in VENUES:
+        floor.tell(FeedUp(venue=venue))
+        for symbol in (BTC, ETH):
+            if (venue, symbol) not in missing:
+                floor.whole(venue, symbol, "99.9x5", "100x5")
+    return floor
+
+
+def move(floor: Floor, seconds: float, still: tuple[tuple[str, str], ...] = ()) -> list[AnyCommand]:
+    """Let all books but some change ten times a second; return what the engine asks for meanwhile."""
+    asked: list[AnyCommand] = []
+    for step in range(int(seconds * 10)):
+        floor.wait_ms(100)
+        for venue in VENUES:
+            for symbol in (BTC, ETH):
+                if (venue, symbol) not in still:
+                    floor.change(venue, symbol, f"99.8x{1 + step % 2}", "")
+        asked += floor.tell(QueueDrained())
+    return [command for command in asked if isinstance(command, RequestBook)]
+
+
+def incidents(floor: Floor, kind: str) -> list[tuple[str, str, str]]:
+    """Return severity, venue and first words of the incidents of a kind."""
+    rows = (row for row in floor.rows(IncidentRecord) if isinstance(row, IncidentRecord))
+    return [
+        (str(row.severity), row.venue or "", row.text.partition(":")[2].strip()) for row in rows if row.kind == kind
+    ]
+
+
+def test_a_book_that_does_not_come_is_reported_once_after_five_seconds_and_again_when_it_is_there() -> None:
+    absent = ("okx", ETH)
+    floor = a_floor(missing=(absent,))
+    move(floor, 4.8, still=(absent,))
+    assert incidents(floor, "book_missing") == []
+    move(floor, 60, still=(absent,))
+    assert incidents(floor, "book_missing") == [
+        ("warning", "okx", "no book of ETH-USDT for 5 s: nothing opens on it until it comes")
+    ]
+    floor.whole("okx", ETH, "99.9x5", "100x5")
+    move(floor, 2)
+    assert incidents(floor, "book_missing")[1:] == [("info", "okx", "the book of ETH-USDT is there")]
+
+
+def test_what_is_missing_counts_from_when_its_connection_stands_again() -> None:
+    absent = ("okx", ETH)
+    floor = a_floor(missing=(absent,))
+    move(floor, 4, still=(absent,))
+    floor.tell(FeedDown(venue="okx", cause="reset"))
+    move(floor, 60, still=(("okx", BTC), absent))
+    floor.tell(FeedUp(venue="okx"))
+    floor.whole("okx", BTC, "99.9x5", "100x5")
+    move(floor, 4, still=(absent,))
+    assert incidents(floor, "book_missing") == []
+    move(floor, 2, still=(absent,))
+    assert len(incidents(floor, "book_missing")) == 1
+
+
+def test_many_missing_books_of_a_connection_are_one_incident() -> None:
+    floor = a_floor(missing=(("gate", BTC), ("gate", ETH)))
+    move(floor, 7, still=(("gate", BTC), ("gate", ETH)))
+    assert incidents(floor, "book_missing") == [
+        ("warning", "gate", "no book of BTC_USDT, ETH_USDT for 5 s: nothing opens on it until it comes")
+    ]
+
+
+def test_a_book_that_died_among_live_ones_is_asked_for_anew_alone_and_shows_nothing_meanwhile() -> None:
+    floor, dead = a_floor(), ("okx", ETH)
+    assert move(floor, 60) == []
+    (asked,) = move(floor, 4, still=(dead,))
+    assert isinstance(asked, RequestBook)
+    assert (asked.connection, asked.native_symbol) == ("okx", native("okx", ETH))
+    assert floor.books.unusable("okx", ETH, floor.now_ns) is Reason.GAPPED_BOOK
+    assert floor.books.levels("okx", ETH, Side.BUY) == []
+    assert floor.books.unusable("okx", BTC, floor.now_ns) is None
+    assert [text[:13] for _, _, text in incidents(floor, "stale_book")] == ["the book of E"]
+    floor.whole("okx", ETH, "99.9x5", "100x5")
+    assert move(floor, 60) == []
+    assert floor.books.unusable("okx", ETH, floor.now_ns) is None
+
+
+def test_books_that_stand_still_with_their_whole_connection_are_not_asked_for_one_by_one() -> None:
+    floor = a_floor()
+    move(floor, 60)
+    assert move(floor, 20, still=(("okx", BTC), ("okx", ETH))) == []
+    assert int(floor.books.arena.state[floor.books.rows["okx", ETH]]) == BookState.LIVE

@@ -1,0 +1,174 @@
+"""What tells a demo from production stands in every request and every handshake: else a key goes to the wrong world."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from arb.core.commands import CancelOrder
+from arb.errors import ConfigError, VenueError
+from arb.market.arena import BookArena
+from arb.venues.build import GatewayLimits, build_feed, build_gateway
+from arb.venues.call import HttpRequest
+from arb.venues.endpoints import Credentials, Environment, OrderEntry, Site
+from arb.venues.gateway import VenueGateway
+from arb.venues.registry import TRADED, spec_of
+from arb.venues.spec import VenueSpec
+from arb.venues.transport.http import HttpAnswer, HttpTransport, NeverSent
+from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
+from tests.unit.venues.test_hostile_text import ORDER
+from tests.unit.venues.wire.dialects import seats
+from tests.virtual import START_NS, a_clock, run_virtual
+
+MARK = {"x-which-world": "play"}
+
+
+class Nowhere:
+    """A network that keeps what was to leave, and lets nothing out."""
+
+    def __init__(self) -> None:
+        self.requests: list[HttpRequest] = []
+        self.dialled: list[tuple[str, dict[str, str]]] = []
+
+    def http(self) -> HttpTransport:
+        return self
+
+    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
+        self.dialled.append((url, dict(headers)))
+        raise SocketEnded("nowhere")
+
+    def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
+        self.requests.append(request)
+        return self._never()
+
+    async def _never(self) -> HttpAnswer:
+        raise NeverSent("nowhere")
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def marked(spec: VenueSpec) -> Site:
+    return msgspec.structs.replace(spec.production, headers=MARK)
+
+
+def told(
+    spec: VenueSpec,
+    story: Callable[[VenueGateway], Coroutine[Any, Any, None]],
+    *,
+    entry: OrderEntry = OrderEntry.REST,
+    site: Site | None = None,
+) -> Nowhere:
+    """Tell a story of a gateway that reaches nobody; return what was to leave."""
+    network, clock = Nowhere(), a_clock()
+    gateway = build_gateway(
+        spec,
+        site or marked(spec),
+        Credentials(key="key", secret="secret", passphrase="phrase"),
+        clock=clock,
+        rng=random.Random(1),
+        limits=GatewayLimits(symbols=("BTC/USDT",)),
+        network=network,
+        entry=entry,
+    )
+
+    async def whole() -> None:
+        gateway._dialect.learn({gateway._dialect.native_symbol("BTC/USDT"): "BTC/USDT"})
+        await story(gateway)
+
+    run_virtual(whole(), clock)
+    return network
+
+
+async def talk(gateway: VenueGateway) -> None:
+    """Ask and write in every way there is."""
+    order = msgspec.structs.replace(ORDER, venue=gateway.venue, size=Decimal("0.01"), expires_ns=START_NS + 10**15)
+    cancel = CancelOrder(cause=1, venue=gateway.venue, symbol="BTC/USDT", client_order_id="arb1", venue_order_id="7")
+    departure = gateway.prepare(order)
+    assert callable(departure)
+    await departure()
+    await gateway.place(order)
+    await gateway.cancel(cancel)
+    await gateway.cancel_many([cancel, cancel])
+    for asking in (gateway.measure_clock(), gateway.balances(), gateway.instruments(("BTC/USDT",))):
+        with pytest.raises(VenueError):
+            await asking
+
+
+@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+def test_every_request_has_the_headers_of_its_site(spec: VenueSpec) -> None:
+    requests = told(spec, talk).requests
+    assert {request.method for request in requests} >= {"GET", "POST"} and len(requests) >= 7
+    assert any("key" not in request.headers.values() for request in requests)  # public ones, too
+    for request in requests:
+        assert request.headers["x-which-world"] == "play"
+        if request.method != "GET":
+            assert request.ready is not None and request.ready.data.count(b"\r\nx-which-world: play\r\n") == 1
+
+
+@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+def test_production_has_no_header_of_another_world(spec: VenueSpec) -> None:
+    for request in told(spec, talk, site=spec.production).requests:
+        for site in spec.sites:
+            assert not set(site.headers) & set(request.headers)
+
+
+@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+def test_every_handshake_has_the_headers_of_its_site(spec: VenueSpec) -> None:
+    entry = OrderEntry.REST
+    if spec.trading is not None and spec.trading.make_order_socket is not None:
+        entry = OrderEntry.WEBSOCKET
+
+    async def streams(gateway: VenueGateway) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(gateway.run_private(lambda event: None), 1.0)
+
+    dialled = told(spec, streams, entry=entry).dialled
+    assert len(dialled) >= (2 if entry is OrderEntry.WEBSOCKET else 1)
+    assert all(headers == MARK for _, headers in dialled)
+
+
+@pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
+def test_the_handshake_of_public_data_has_them_too(spec: VenueSpec) -> None:
+    network, clock = Nowhere(), a_clock()
+    feed = build_feed(
+        spec,
+        marked(spec),
+        ("X",),
+        spec.make_books(seats("X"), BookArena(1)),
+        clock=clock,
+        rng=random.Random(1),
+        on_frame=lambda name, at, raw: None,
+        emit=lambda event: None,
+        network=network,
+    )
+
+    async def whole() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(feed.run(), 1.0)
+
+    run_virtual(whole(), clock)
+    assert (marked(spec).endpoint.ws_public, MARK) in network.dialled
+
+
+def test_books_are_not_asked_for_where_they_are_not_sent() -> None:
+    spec = spec_of("gate")
+    site = spec.site(Environment.PRODUCTION, "eu")
+    assert site is not None
+    with pytest.raises(
+        ConfigError, match=r"\[venues.gate\] region = 'eu': the channel `spot.obu`.* give 'global', or disable"
+    ):
+        build_feed(
+            spec,
+            site,
+            ("X",),
+            spec.make_books(seats("X"), BookArena(1)),
+            clock=a_clock(),
+            rng=random.Random(1),
+            on_frame=lambda name, at, raw: None,
+            emit=lambda event: None,
+        )
