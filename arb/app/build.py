@@ -36,13 +36,16 @@ def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
 
 
 def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[Site, Credentials]]:
-    """Return the sites and keys of the enabled venues of a sandbox; raises `ConfigError` for fewer than two."""
+    """Return the sites and keys of the enabled venues of a sandbox."""
     announced = sandbox.announced["venues"]
-    found = {
-        venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced
-    }
-    require_two(found)
-    return found
+    return {venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced}
+
+
+def sites_of(settings: Settings, sandbox: Sandbox | None) -> dict[str, Site]:
+    """Return where the enabled venues are reached: at a sandbox, or for None the real ones."""
+    if sandbox is not None:
+        return {venue: site for venue, (site, _) in sandbox_venues(settings, sandbox).items()}
+    return {venue: settings.venues.site(venue) for venue in settings.venues.enabled()}
 
 
 def require_two(venues: Sized) -> None:
@@ -76,15 +79,6 @@ def build_sandbox_gateways(
             expiry_proved=True,  # a sandbox refuses what has expired
         )
     return gateways
-
-
-def sites_of(settings: Settings, sandbox: Sandbox | None) -> dict[str, Site]:
-    """Return where the enabled venues are reached: a sandbox's, or the real ones; raises `ConfigError` for fewer than two."""
-    if sandbox is not None:
-        return {venue: site for venue, (site, _) in sandbox_venues(settings, sandbox).items()}
-    found = {venue: settings.venues.site(venue) for venue in settings.venues.enabled()}
-    require_two(found)
-    return found
 
 
 async def require_way_out(settings: Settings, sites: Iterable[Site]) -> None:

@@ -16,6 +16,7 @@ from arb.app.build import (
     build_sandbox_gateways,
     engine_settings,
     ready_ledger,
+    require_two,
     require_venues_of,
     require_way_out,
     sites_of,
@@ -178,14 +179,9 @@ class Run:
         if not self._on_sandbox:
             yield None
             return
-        if self._options.sandbox not in (None, EMBEDDED):
-            yield await Sandbox.running(self._options.sandbox)
-            return
-        sandbox = await Sandbox.embedded(self._options.seed)
-        try:
+        running = None if self._options.sandbox == EMBEDDED else self._options.sandbox
+        async with Sandbox.reached(running, self._options.seed) as sandbox:
             yield sandbox
-        finally:
-            await sandbox.close()
 
     @contextlib.asynccontextmanager
     async def _gateways(
@@ -195,6 +191,7 @@ class Run:
         pairs = left_open(journal, _id_of(sandbox))
         require_venues_of(pairs, self._settings.venues.enabled())
         self._sites = sites_of(self._settings, sandbox)
+        require_two(self._sites)
         if not pairs:  # those wait for a proxy as for venues that are down
             await require_way_out(self._settings, self._sites.values())
         with contextlib.ExitStack() as stack:

@@ -31,6 +31,7 @@ COMMANDS = {
     "run": ("arb.cli.engine:run_command", "Run the engine."),
     "sandbox": ("arb.cli.engine:sandbox_command", "Serve only the simulated exchanges."),
     "replay": ("arb.cli.engine:replay_command", "Run the engine on recorded tapes."),
+    "record": ("arb.cli.record:record_command", "Write the venues' public frames to tapes."),
     "status": ("arb.cli.review:status_command", "Show the present or latest run."),
     "pairs": ("arb.cli.review:pairs_command", "List pair trades."),
     "report": ("arb.cli.review:report_command", "Sum up a ledger: what was earned, and why."),
@@ -39,6 +40,8 @@ COMMANDS = {
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),
     "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),
+    "init": ("arb.cli.init:init_command", "Write a commented config.toml."),
+    "doctor": ("arb.cli.doctor:doctor_command", "Check venues and this machine."),
     "scan": ("arb.cli.tools:scan_command", "Ask what would be traded on a snapshot of books."),
     "books": ("arb.cli.tools:books_command", "Show the books after the first lines of a tape."),
     "faultsim": (

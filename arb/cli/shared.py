@@ -76,6 +76,21 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Bytes(click.ParamType[int]):
+    """A size of a file such as `500kB`, `100MB` or `2GB` (powers of 1000), in bytes > 0; a bare number could mean any unit."""
+
+    name = "bytes"
+    _UNITS: ClassVar = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the text, or fail as a usage error."""
+        match = re.fullmatch(r"([0-9]{1,9})(kB|MB|GB)", str(value))
+        size = int(match.group(1)) * int(self._UNITS[match.group(2)]) if match else 0
+        if size <= 0:
+            self.fail(f"{value!r} is no size with its unit: write for example 500kB, 100MB or 2GB", param, ctx)
+        return size
+
+
 class Rate(click.ParamType[Decimal]):
     """A rate such as `10bps` or `0.1%`, as basis points from 0 to 500; a bare number could mean either, or a ratio."""
 
@@ -121,6 +136,7 @@ class AdminUrl(click.ParamType[str]):
 
 
 DURATION = Duration()
+BYTES = Bytes()
 ADMIN_URL = AdminUrl()
 RATE = Rate()
 QUOTE = QuoteAmount()

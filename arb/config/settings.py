@@ -331,3 +331,28 @@ class ControlOptions(msgspec.Struct, frozen=True, kw_only=True):
     db: str | None = None
     reason: str
     allow_loss: Decimal | None = None
+
+
+class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb record`: into which folder, and when the next segment begins.
+
+    That is at the multiples of `every_s` seconds in UTC, and once a segment has `size_bytes` on disk. `for_s` counts from the
+    start; None: until a signal. `sandbox` is the admin URL of a running sandbox, or `EMBEDDED`; None: the real venues.
+    """
+
+    out: Path
+    every_s: float
+    size_bytes: int
+    for_s: float | None = None
+    sandbox: str | None = None
+
+
+class DoctorOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`arb doctor`: which venues (none: all that are enabled), by whose addresses (see `RecordOptions.sandbox`), whose rights.
+
+    `config`: the file that the settings are from, or would be.
+    """
+
+    venues: tuple[str, ...] = ()
+    sandbox: str | None = None
+    config: Path

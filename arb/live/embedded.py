@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -78,6 +79,16 @@ class Sandbox:
                 f"--sandbox {admin_url}: no sandbox answers ({error}): start one with `arb sandbox`"
             ) from None
         return cls(announced, None)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def reached(cls, admin_url: str | None, seed: int | None = None) -> AsyncIterator["Sandbox"]:
+        """Yield the sandbox at `admin_url`, or for None one of our own, which ends with the block."""
+        sandbox = await (cls.embedded(seed) if admin_url is None else cls.running(admin_url))
+        try:
+            yield sandbox
+        finally:
+            await sandbox.close()
 
     async def ceiling_net(self) -> dict[str, str]:
         """Return what a clairvoyant without latency would have earned so far; empty when the sandbox is gone."""

@@ -1,20 +1,18 @@
 """`arb books`: the books of a tape after its first N lines, rebuilt by the plain path."""
 
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from arb.core.events import FeedDown
-from arb.core.records import tag_of
 from arb.errors import ConfigError
 from arb.market.arena import NO_SEQUENCE, BookState
-from arb.market.book import ExactLevels, Number
-from arb.market.numbers import exact, plain
-from arb.store.tape import TapeLine, read_tape
+from arb.replay.lines import origin_of, take_line
+from arb.replay.tapes import to_its_end
+from arb.store.tape import TapeLine
 from arb.venues.registry import tape_feed
-from arb.venues.wire.base import TAPE_SCALE, BookSlot, WireFeed
+from arb.venues.wire.anchors import level_texts
+from arb.venues.wire.base import BookSlot, WireFeed
 
 _STATES = {
     BookState.WAITING: "waiting",
@@ -54,16 +52,12 @@ class TapeBooks:
     def take(self, line: TapeLine) -> None:
         """Apply one line; raises `ConfigError` for a dialect that cannot be rebuilt."""
         self.lines += 1
-        feed = self.feeds.get(line.origin)
-        if line.kind == "event":
-            _take_event(self.feeds, line)
+        origin = origin_of(line)
+        if not origin:
             return
-        if feed is None:
-            feed = self.feeds[line.origin] = tape_feed(line.venue)
-        if line.kind == "http":
-            feed.on_http(line.received_ns, line.url, line.raw)
-        else:
-            feed.on_frame(line.received_ns, line.raw)
+        if origin not in self.feeds:  # and be it by an event, which then finds no book
+            self.feeds[origin] = tape_feed(line.venue)
+        take_line(self.feeds[origin], line)
 
     def report(self, depth: int) -> BooksReport:
         """Return the books as they stand, at most `depth` levels a side.
@@ -90,7 +84,7 @@ def books_at(path: Path, at: int | None, depth: int) -> BooksReport:
     if depth < 0:
         raise ConfigError(f"--depth {depth}: give 0 or more levels")
     books = TapeBooks()
-    for line in islice(read_tape(path), at):
+    for line in islice(to_its_end(path), at):
         try:
             books.take(line)
         except ConfigError as error:
@@ -98,41 +92,11 @@ def books_at(path: Path, at: int | None, depth: int) -> BooksReport:
     return books.report(depth)
 
 
-class _Event(msgspec.Struct):
-    type: str = ""
-    venue: str = ""
-    connection: str = ""
-
-
-_event = msgspec.json.Decoder(_Event).decode
-_FEED_DOWN = tag_of(FeedDown)
-
-
-def _take_event(feeds: dict[str, WireFeed], line: TapeLine) -> None:
-    """Let a lost connection empty its books; no other event concerns them."""
-    try:
-        event = _event(line.raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return
-    origin = event.connection or event.venue
-    if event.type == _FEED_DOWN and origin in feeds:
-        feeds[origin].on_disconnect(line.received_ns)
-
-
 def _book_report(slot: BookSlot, depth: int) -> BookReport:
     bids, asks = slot.book.levels(depth)
     return BookReport(
-        bids=_texts(bids),
-        asks=_texts(asks),
+        bids=level_texts(bids),
+        asks=level_texts(asks),
         state=_STATES[slot.state],
         sequence=None if slot.sequence == NO_SEQUENCE else slot.sequence,
     )
-
-
-def _texts(levels: ExactLevels) -> list[tuple[str, str]]:
-    return [(_text(price, TAPE_SCALE.price_exp), _text(size, TAPE_SCALE.size_exp)) for price, size in levels]
-
-
-def _text(number: Number, exp: int) -> str:
-    decimal: Decimal = exact(int(number), exp)  # a tape's scale refuses what is finer
-    return plain(decimal)

@@ -17,15 +17,17 @@ import msgspec
 
 from arb.errors import StoreError
 from arb.market.book import ExactLevels
+from arb.market.feed import venue_of
 from arb.market.instrument import FeeIn, Instrument
 from arb.market.scale import Scale, common_scale
 from arb.market.symbol import Symbol
+from arb.replay.lines import origin_of, take_line
 from arb.replay.tapes import Captured
 from arb.venues.registry import TAPES, tape_feed
 from arb.venues.wire.base import TAPE_SCALE, WireFeed
 
 Connection = tuple[int, str]
-"""(number of the file, venue): every file is a connection of its own."""
+"""(number of the file, name of the connection): every file has connections of its own."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ class Capture(msgspec.Struct, frozen=True):
     @property
     def venues(self) -> tuple[str, ...]:
         """Return every venue with a frame, by name."""
-        return tuple(sorted({venue for _, venue in self.connections}))
+        return tuple(sorted({venue_of(name) for _, name in self.connections}))
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -91,15 +93,13 @@ def explore(lines: Iterator[Captured], taker_fee: Decimal) -> Capture:
     steps: dict[Connection, Steps] = {}
     try:
         for file, line in lines:
-            feed = feeds.get((file, line.venue))
+            connection = file, origin_of(line)
+            feed = feeds.get(connection)
             if feed is None:
-                feed = feeds[file, line.venue] = tape_feed(line.venue)
-                steps[file, line.venue] = Steps()
-                feed.on_levels = steps[file, line.venue].take
-            if line.kind == "http":
-                feed.on_http(line.received_ns, line.url, line.raw)
-            else:
-                feed.on_frame(line.received_ns, line.raw)
+                feed = feeds[connection] = tape_feed(line.venue)
+                steps[connection] = Steps()
+                feed.on_levels = steps[connection].take
+            take_line(feed, line)
     except StoreError:
         pass  # the replay comes to the same line and says so, after everything before it
     return _capture(feeds, steps, taker_fee)
@@ -110,7 +110,7 @@ def _capture(feeds: dict[Connection, WireFeed], steps: dict[Connection, Steps], 
     left_out: list[LeftOut] = []
     taken: dict[tuple[str, str], str] = {}
     for connection, feed in sorted(feeds.items()):
-        venue = connection[1]
+        venue = venue_of(connection[1])
         for slot in feed.books():
             symbol, reason = symbol_of(venue, slot.native_symbol)
             price_step, size_step = steps[connection].of(slot.native_symbol)

@@ -6,9 +6,10 @@ from arb.core.books import Books
 from arb.core.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena
-from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, venue_of
 from arb.market.scale import Scale
-from arb.replay.captured import Capture
+from arb.replay.captured import Capture, Connection
+from arb.replay.lines import origin_of, take_line
 from arb.replay.tapes import Captured
 from arb.venues.registry import tape_feed
 from arb.venues.wire.base import WireFeed
@@ -20,7 +21,7 @@ NO_ROW = -1
 class CapturedFeed:
     """The `BookFeed` of one venue. `expect` says which line the next frame is from; nothing can be sent or asked for."""
 
-    def __init__(self, venue: str, connections: Mapping[int, WireFeed]) -> None:
+    def __init__(self, venue: str, connections: Mapping[Connection, WireFeed]) -> None:
         self.venue = venue
         self.counts = FeedCounts()
         self._connections = connections
@@ -64,11 +65,10 @@ class CapturedFeed:
         holders[0].rescale_book(native_symbol, scale, at_ns)
 
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
-        """Apply the expected line, a frame or the body of an HTTP answer."""
+        """Apply the expected line; its instant is `received_ns` now."""
         assert self._next is not None
         file, line = self._next
-        feed = self._connections[file]
-        result = feed.on_http(received_ns, line.url, raw) if line.kind == "http" else feed.on_frame(received_ns, raw)
+        result = take_line(self._connections[file, origin_of(line)], line, received_ns)
         self.rows = tuple(row for row in result.rows if row != NO_ROW)
         return FrameResult(rows=self.rows, levels=result.levels, error=result.error)
 
@@ -107,7 +107,7 @@ def captured_books(capture: Capture, timing: Timing) -> tuple[Books, dict[str, C
     traded = [book for book in capture.books if book.instrument is not None]
     rows = {(book.instrument.venue, book.instrument.symbol): row for row, book in enumerate(traded) if book.instrument}
     arena = BookArena(len(rows))
-    feeds: dict[str, dict[int, WireFeed]] = {venue: {} for venue in capture.venues}
+    feeds: dict[str, dict[Connection, WireFeed]] = {venue: {} for venue in capture.venues}
     for connection in capture.connections:
         seats = {
             book.native_symbol: BookSeat(
@@ -116,7 +116,7 @@ def captured_books(capture: Capture, timing: Timing) -> tuple[Books, dict[str, C
             for book in capture.books
             if book.connection == connection
         }
-        file, venue = connection
-        feeds[venue][file] = tape_feed(venue, seats, arena)
+        venue = venue_of(connection[1])
+        feeds[venue][connection] = tape_feed(venue, seats, arena)
     joined = {venue: CapturedFeed(venue, connections) for venue, connections in feeds.items()}
     return Books(arena, rows, capture.scales, dict(joined), timing), joined

@@ -2,7 +2,8 @@
 
 An *own* tape begins with a head and numbers its lines; its parts are joined by these numbers, and a missing number is an
 error, since what follows a hole never happened. A *capture* holds frames alone; several are merged by the instant of receipt
-(of equal instants, the file named first comes first), each remembered with its file, for two files are two connections.
+(of equal instants, the file named first comes first), each remembered with its file, for two files are two connections. The
+segments of a recording are captures that begin with a head and hold events that concern books; all of them are one file.
 """
 
 import contextlib
@@ -15,7 +16,8 @@ from typing import NamedTuple
 
 from arb.clock import NS_PER_S
 from arb.errors import ConfigError, StoreError
-from arb.store.tape import TapeHead, TapeLine, TornTape, decode_head, read_tape
+from arb.replay.lines import origin_of
+from arb.store.tape import TapeHead, TapeLine, TornTape, decode_head, is_segment_head, read_tape
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class OwnTape:
         """
         seq = self.head.last_seq
         for path in self._parts:
-            for line in _to_its_end(path):
+            for line in to_its_end(path):
                 if line.seq is None:
                     continue  # the head
                 if line.seq != seq + 1:
@@ -70,12 +72,28 @@ class OwnTape:
 
 def is_own(path: Path) -> bool:
     """Return whether a tape carries the engine's numbers; raises as `read_tape` does for its first line."""
-    return any(line is not None and (line.seq is not None or line.kind == "event") for line in _first_two(path))
+    first, second = _first_two(path)
+    if first is None or is_segment_head(first):
+        return False
+    return any(line is not None and (line.seq is not None or line.kind == "event") for line in (first, second))
 
 
 def merged(paths: Sequence[Path]) -> Iterator[Captured]:
     """Yield the lines of captures by their instants; raises `StoreError` at a malformed line, after all before it."""
-    return heapq.merge(*(_of_file(number, path) for number, path in enumerate(paths)), key=_instant)
+    segments = [number for number, path in enumerate(paths) if is_segment(path)]
+    return heapq.merge(
+        *(
+            _of_file(segments[0] if number in segments else number, path, events=number in segments)
+            for number, path in enumerate(paths)
+        ),
+        key=_instant,
+    )
+
+
+def is_segment(path: Path) -> bool:
+    """Return whether a tape is a segment of a recording; raises as `read_tape` does for its first line."""
+    first = next(read_tape(path), None)
+    return first is not None and is_segment_head(first)
 
 
 def require_overlap(paths: Sequence[Path]) -> None:
@@ -109,17 +127,18 @@ def _instant(captured: Captured) -> int:
     return int(_received(captured.line))
 
 
-def _of_file(number: int, path: Path) -> Iterator[Captured]:
-    for line in _to_its_end(path):
-        if line.kind != "event":
+def _of_file(number: int, path: Path, *, events: bool) -> Iterator[Captured]:
+    for line in to_its_end(path):
+        if line.kind != "event" or (events and origin_of(line)):
             yield Captured(number, line)
 
 
-def _to_its_end(path: Path) -> Iterator[TapeLine]:
+def to_its_end(path: Path) -> Iterator[TapeLine]:
+    """Yield the lines of a tape; one that is torn at its end, as that of a killed process, ends there, which is logged."""
     try:
         yield from read_tape(path)
     except TornTape as torn:
-        log.warning("%s: what came before it is replayed", torn)
+        log.warning("%s: what came before it counts", torn)
 
 
 def _first_two(path: Path) -> tuple[TapeLine | None, TapeLine | None]:

@@ -162,6 +162,12 @@ class TapeFile:
 
     def __init__(self, path: Path, *, buffer_bytes: int = 1 << 18, rotate_bytes: int | None = None) -> None:
         self.lines = 0
+        self.size = 0
+        """Bytes of the file being written that the operating system has taken."""
+        self.taken = 0
+        """Lines that it has taken."""
+        self.broken = False
+        """Whether it has refused some; what the file holds beyond `size` is no line then."""
         self._path = path
         self._buffer_bytes = buffer_bytes
         self._rotate_bytes = rotate_bytes
@@ -212,7 +218,10 @@ class TapeFile:
             self._file.write(data)
             self._file.flush()
         except OSError as error:
+            self.broken = True
             raise StoreError(f"{self.path}: cannot be written: {error}") from None
+        self.size += len(data)
+        self.taken = self.lines
         if self._rotate_bytes is not None and self._part_bytes >= self._rotate_bytes:
             self._rotate()
 
@@ -228,7 +237,7 @@ class TapeFile:
     def _rotate(self) -> None:
         self._finish()
         self._part += 1
-        self._part_bytes = 0
+        self._part_bytes = self.size = 0
         self._file, self._zip = self._create(self.path)
 
     def _finish(self) -> None:
@@ -237,6 +246,7 @@ class TapeFile:
                 self._file.write(self._zip.flush())
             self._file.close()
         except OSError as error:
+            self.broken = True
             raise StoreError(f"{self.path}: cannot be closed: {error}") from None
 
     @staticmethod
@@ -289,3 +299,36 @@ def decode_head(raw: str) -> TapeHead:
     if head.version != HEAD_VERSION:
         raise StoreError(f"the tape was written by another arb (head {head.version}, this one knows {HEAD_VERSION})")
     return head
+
+
+SEGMENT_VERSION = 1
+
+
+class SegmentHead(msgspec.Struct, frozen=True, kw_only=True, tag="SegmentBegan"):
+    """The head of one file of a recording; what follows are frames, and events that concern its books.
+
+    `recording` distinguishes the process that recorded, in hexadecimal digits; `segment` counts the files of its folder.
+    """
+
+    version: int = SEGMENT_VERSION
+    recording: str
+    segment: int
+    arb: str
+
+
+_segment_decoder = msgspec.json.Decoder(SegmentHead)
+
+
+def is_segment_head(line: TapeLine) -> bool:
+    """Return whether a line begins a segment of a recording; raises `StoreError` for one of a version not known here."""
+    if line.kind != "event" or line.seq is not None:
+        return False
+    try:
+        head = _segment_decoder.decode(line.raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    if head.version != SEGMENT_VERSION:
+        raise StoreError(
+            f"the segment was written by another arb (head {head.version}, this one knows {SEGMENT_VERSION})"
+        )
+    return True

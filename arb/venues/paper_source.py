@@ -12,7 +12,7 @@ from arb.core.events import ClockMeasured
 from arb.market.instrument import Instrument
 from arb.venues.ccxt_client import Signer
 from arb.venues.reader import VenueReader
-from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.http import HttpAnswer, HttpTransport
 
 
 class PublicSource:
@@ -46,6 +46,15 @@ class PublicSource:
     async def measure_clock(self) -> ClockMeasured:
         """Compare the clocks; raises `VenueError`."""
         return await self._reader.measure_clock()
+
+    async def probe(self) -> HttpAnswer:
+        """Ask once, and return whatever comes; raises `TransportError` where nothing does."""
+        return await self._reader.probe()
+
+    def listing_age_s(self) -> float | None:
+        """Return how old the latest listing is, as caches on its way say; None where none does."""
+        age = self._reader.listing_headers.get("age", "")
+        return float(age) if age.isascii() and age.isdigit() and len(age) < 10 else None
 
     async def close(self) -> None:
         """Release sockets."""

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -59,6 +59,8 @@ class VenueReader:
         """Set when the venue says of a request of ours that it was out of time."""
         self.listed: frozenset[str] = frozenset()
         """All symbols of the listing, as it was read last."""
+        self.listing_headers: Mapping[str, str] = {}
+        """Those of the answer to the latest question for the listing."""
         self._dialect = dialect
         self._signer = signer
         self._transport = transport
@@ -126,10 +128,15 @@ class VenueReader:
         self._signer.server_offset_ns = found.offset_ns
         return ClockMeasured(venue=self.venue, offset_ns=found.offset_ns, error_ns=found.error_ns)
 
+    async def probe(self) -> HttpAnswer:
+        """Ask for the venue's time, once, and return whatever comes; raises `NeverSent` or `AnswerLost` where nothing does."""
+        return await self._sent(self._dialect.clock())
+
     async def listing(self) -> dict[str, Instrument]:
         """Return the rules of all spot symbols, and let the dialect learn their native names; raises `VenueError`."""
         call = msgspec.structs.replace(self._dialect.listing(), answer_bytes_max=LONG_ANSWER_BYTES_MAX)
-        body, _ = await self.ask(call, patient=True)
+        body, answer = await self.ask(call, patient=True)
+        self.listing_headers = answer.headers
         listed = self._dialect.listed(body)
         self.listed = frozenset(listed)
         self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
@@ -163,14 +170,17 @@ class VenueReader:
         return self._dialect.clock_ms(body), answer
 
     async def _ask_once(self, call: Call) -> tuple[Verdict, HttpAnswer | None]:
-        request = signed(self.venue, self._signer, call)
-        request = msgspec.structs.replace(request, answer_bytes_max=call.answer_bytes_max)
         try:
-            answer = await self._transport.send(request, self._read_timeout_s)
+            answer = await self._sent(call)
         except (NeverSent, AnswerLost) as error:
             lost = Verdict(outcome=Outcome.UNKNOWN, trouble=Trouble.UNREACHABLE, code="unreachable", message=str(error))
             return lost, None
         return judge_read(self._dialect.policy, answer, self.venue_ns()), answer
+
+    async def _sent(self, call: Call) -> HttpAnswer:
+        request = signed(self.venue, self._signer, call)
+        request = msgspec.structs.replace(request, answer_bytes_max=call.answer_bytes_max)
+        return await self._transport.send(request, self._read_timeout_s)
 
     async def _fees(self, symbols: tuple[str, ...]) -> dict[str, Fees]:
         """Return the account's rates for those of `symbols` whose rates can be read and believed."""

@@ -39,8 +39,8 @@ EVERY_S = 15.0
 LASTS_S = 4.0
 ENDS_TRADING = {"contradiction", "key_revoked", "clock_skew"}
 """What stops trading for good reason, until a user has looked: a soak of needless stops leaves them out."""
-WARM_UP = 0.2
-"""The share of the run after which memory must be flat."""
+WARM_UP = 0.6
+"""The share of the run after which memory must be flat: a day's closed pairs are kept, 10,000 at most."""
 GROWTH_MAX = 1.10
 LEFT_MAX_QUOTE = Decimal(20)
 """What the dust of several pairs in one coin may come to."""
@@ -125,7 +125,7 @@ def main(arguments: list[str]) -> int:
 
 def soak(folder: Path, seed: int, symbols: int, minutes: int) -> list[str]:
     """Return what is wrong after a soak."""
-    config = write_config(folder, **HEALTH)
+    config = write_config(folder, **HEALTH, daily_notional_quote="1000000000")
     text = re.sub(
         r"(?m)^symbols = \[.+\]",
         lambda _: f"symbols = {json.dumps(list(listed_symbols(symbols)))}",

@@ -27,7 +27,7 @@ from arb.core.pricing.spread import evaluate, least_edge
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
-from arb.core.risk.limits import breached
+from arb.core.risk.limits import DAILY_NOTIONAL, breached, report_day_spent
 from arb.core.state import IDS_PER_RUN, EngineState
 from arb.core.timers import EpisodesTimer
 from arb.market.numbers import exact, to_e8
@@ -380,7 +380,10 @@ class Detector:
     def _limit_reason(self, route: Route, plan: Plan, now_ns: int) -> Reason | None:
         state, (symbol, *venues) = self.state, route
         notional = exact(plan.cost, plan.terms.scale.notional_exp)
-        if breached(state, self.manager, route, notional, now_ns) is not None:
+        limit = breached(state, self.manager, route, notional, now_ns)
+        if limit is not None:
+            if limit == DAILY_NOTIONAL:
+                report_day_spent(state, now_ns)
             return Reason.RISK_LIMIT
         if any((venue, symbol) in self.manager.busy for venue in venues):
             return Reason.PAIR_IN_FLIGHT

@@ -103,6 +103,7 @@ class Control:
         self.day_floor_e8 = self._usual_floor_e8
         self.day_loss_reached = False
         self.day_notional = ZERO
+        self.day_spent_reported = False
         # By (account, asset), what credits that nothing explains were agreed on the day, in quote.
         self.day_credits: dict[tuple[str, str], Decimal] = {}
         self.losses_in_a_row = 0
@@ -286,4 +287,4 @@ class Control:
         if day != self.day:
             self.day, self.day_net_e8, self.day_notional = day, 0, ZERO
             self.day_floor_e8, self.day_loss_reached = self._usual_floor_e8, False
-            self.day_credits = {}
+            self.day_credits, self.day_spent_reported = {}, False

@@ -17,11 +17,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from arb.clock import NS_PER_MS
+from arb.core.incidents import IncidentKind
+from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 
 if TYPE_CHECKING:
     from arb.core.orders.table import OrderTable
     from arb.core.state import EngineState
+
+
+DAILY_NOTIONAL = "daily_notional_quote"
 
 
 def breached(
@@ -54,8 +59,20 @@ def breached(
     if state.control.day_loss_blocks(now_ns):
         return "daily_loss_quote"
     if not state.control.day_allows(notional, now_ns):
-        return "daily_notional_quote"
+        return DAILY_NOTIONAL
     return None
+
+
+def report_day_spent(state: "EngineState", now_ns: int) -> None:
+    """Report, once a UTC day, that its turnover is used up, so that nothing opens before it ends."""
+    control = state.control
+    if not control.day_spent_reported:
+        control.day_spent_reported = True
+        text = (
+            f"{DAILY_NOTIONAL}: {plain(control.day_notional)} traded today of {plain(state.limits.daily_notional_quote)}: "
+            "pairs that do not fit into the rest do not open before the UTC day ends, or the limit is raised"
+        )
+        state.incident(IncidentKind.RISK_LIMIT, text, now_ns)
 
 
 class PlaceRate(msgspec.Struct, frozen=True):

@@ -217,6 +217,14 @@ class WireFeed(ABC):
         yield from self._slots.values()
 
     @abstractmethod
+    def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return the text frames that subscribe to the books; `now_s` is the venue's time in Unix seconds."""
+
+    @abstractmethod
+    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
+        """Return the text frames that end the subscriptions."""
+
+    @abstractmethod
     def _frame(self, received_ns: int, raw: bytes | str) -> FrameResult: ...
 
     def _snapshot_body(self, slot: BookSlot, received_ns: int, raw: bytes | str) -> FrameResult:

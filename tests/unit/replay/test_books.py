@@ -8,6 +8,7 @@ import pytest
 
 from arb.errors import ConfigError, StoreError
 from arb.replay.books import books_at
+from tests.unit.replay.makings import Tape
 
 
 def obu(result: dict[str, object]) -> str:
@@ -161,3 +162,11 @@ def test_a_malformed_line_matters_only_when_it_is_asked_for(tmp_path: Path) -> N
 def test_negative_counts_are_refused(tmp_path: Path, at: int, depth: int) -> None:
     with pytest.raises(ConfigError, match="give 0 or more"):
         books_at(tape(tmp_path / "t"), at, depth)
+
+
+def test_the_tape_of_a_killed_process_shows_the_books_up_to_where_it_was_torn(tmp_path: Path) -> None:
+    path = Tape().gate(0, [("99", "1")], [("100", "1")], full=True).gate(1, [("99", "2")], []).write(tmp_path / "t")
+    path.write_bytes(path.read_bytes()[:-20])
+    report = books_at(path, None, 10)
+    assert report.frames == 1
+    assert report.books["gate/BTC_USDT"].bids == [("99", "1")]

@@ -25,7 +25,7 @@ class Bench:
         first = {"BTC_USDT": BookSeat(0, SCALE), "ETH_USDT": BookSeat(NO_ROW, SCALE)}
         second = {"SOL_USDT": BookSeat(NO_ROW, SCALE)}
         self.connections = {
-            number: tape_feed("gate", seats, self.arena) for number, seats in enumerate((first, second))
+            (number, "gate"): tape_feed("gate", seats, self.arena) for number, seats in enumerate((first, second))
         }
         self.feed = CapturedFeed("gate", self.connections)
         self.frames = {native: BookFrames("gate", native) for native in ("BTC_USDT", "ETH_USDT", "SOL_USDT")}
@@ -56,9 +56,9 @@ def test_a_retired_book_is_read_on_for_the_counts_alone() -> None:
     bench.whole("BTC_USDT")
     bench.feed.retire_book("BTC_USDT")
     bench.arena.retire(0)
-    before, read = bench.arena.block.tolist(), bench.connections[0].counts.book_frames
+    before, read = bench.arena.block.tolist(), bench.connections[0, "gate"].counts.book_frames
     assert bench.whole("BTC_USDT").rows == () == bench.feed.on_disconnect(1).rows
-    assert bench.arena.block.tolist() == before and bench.connections[0].counts.book_frames == read + 1
+    assert bench.arena.block.tolist() == before and bench.connections[0, "gate"].counts.book_frames == read + 1
     assert bench.feed.seats() == {}
 
 

@@ -103,3 +103,37 @@ def test_a_torn_capture_hides_nothing_of_the_others(tmp_path: Path) -> None:
     torn.write_bytes(torn.read_bytes()[:-5])
     whole = capture(tmp_path / "b", "okx", 1.5, 2.5)
     assert [captured.line.raw for captured in merged([torn, whole])] == ["gate1.0", "okx1.5", "okx2.5"]
+
+
+def segment(path: Path, venue: str, *instants: float, version: int = 1) -> Path:
+    """Write a segment of a recording: a head, then events and a frame at each instant."""
+    head = {"type": "SegmentBegan", "version": version, "recording": "00ff", "segment": 1, "arb": "1"}
+    lines = [{"t": instants[0], "venue": "", "kind": "event", "raw": json.dumps(head)}]
+    for t in instants:
+        listed = {"type": "InstrumentListed", "instrument": {}}
+        down = {"type": "FeedDown", "venue": venue, "cause": "reset"}
+        lines += [{"t": t, "venue": venue, "kind": "event", "raw": json.dumps(event)} for event in (listed, down)]
+        lines.append({"t": t, "venue": venue, "kind": "ws", "raw": f"{venue}{t}"})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_segments_of_a_recording_are_one_capture_and_what_ends_books_is_among_its_lines(tmp_path: Path) -> None:
+    paths = [
+        capture(tmp_path / "a", "okx", 1.5),
+        segment(tmp_path / "b", "gate", 1.0),
+        segment(tmp_path / "c", "gate", 2.0),
+    ]
+    assert not any(is_own(path) for path in paths)
+    assert [(c.file, c.line.kind, c.line.t) for c in merged(paths)] == [
+        (1, "event", 1.0),
+        (1, "ws", 1.0),
+        (0, "ws", 1.5),
+        (1, "event", 2.0),
+        (1, "ws", 2.0),
+    ]
+
+
+def test_a_segment_of_another_version_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="another arb"):
+        is_own(segment(tmp_path / "a", "gate", 1.0, version=2))

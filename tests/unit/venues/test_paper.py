@@ -158,6 +158,10 @@ class Market:
         return [(plain(told.fill.price), plain(told.fill.size)) for told in self.place(order)[1]]
 
 
+def test_the_whole_listing_of_the_venue_is_known_and_not_what_is_traded_alone() -> None:
+    assert set(Market().venue.listed) == {SYMBOL, "ETH/USDT"}
+
+
 def test_an_order_that_arrives_after_its_expiry_is_rejected() -> None:
     assert Market().refusal(an_order(expires_ns=LATER_NS - 1)) == "expired"
 

@@ -167,6 +167,20 @@ def day_notional(bench: Bench) -> object:
     return bench.engine.state.control.day_notional
 
 
+def test_a_turnover_that_is_used_up_is_an_incident_once_a_day() -> None:
+    bench = Bench(limits=ONE_A_DAY)
+    for order in crossed(bench):
+        accept(bench, order, "1")
+        fill(bench, order, "1")
+    for _ in range(3):
+        bench.wait_ms(5_000)
+        assert cross(bench) == 0
+    texts = [
+        row.text for row in bench.rows(IncidentRecord) if isinstance(row, IncidentRecord) and row.kind == "risk_limit"
+    ]
+    assert [text[:52] for text in texts] == ["daily_notional_quote: 100.1 traded today of 150: pai"]
+
+
 def test_what_an_open_pair_is_to_pay_is_not_forgotten_by_a_crash() -> None:
     dead = Bench(limits=ONE_A_DAY, unproved=("gate", "okx"))
     legs = crossed(dead)

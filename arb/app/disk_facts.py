@@ -1,0 +1,53 @@
+"""What the file system of a folder does, tried out on a file without a name's worth: it is gone afterwards."""
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from arb.clock import NS_PER_MS, Clock
+from arb.live.local_checks import JournalDiskFacts
+
+ROUNDS = 9
+MOUNTS = Path("/proc/self/mounts")
+
+
+def journal_disk_facts(folder: Path, clock: Clock, mounts: Path = MOUNTS) -> JournalDiskFacts:
+    """Measure how long an fsync takes, and whether a lock keeps another opener of the file out."""
+    kind = file_system(folder, mounts)
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".arb-doctor-") as file:
+            taken_ns = []
+            for _ in range(ROUNDS):
+                file.write(b"x" * 4096)
+                file.flush()
+                before_ns = clock.monotonic_ns()
+                os.fsync(file.fileno())
+                taken_ns.append(clock.monotonic_ns() - before_ns)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_holds = not _lockable(Path(file.name))
+    except OSError as error:
+        return JournalDiskFacts(folder=str(folder), kind=kind, error=str(error))
+    sync_ms = median(taken_ns) / NS_PER_MS
+    return JournalDiskFacts(folder=str(folder), kind=kind, sync_ms=sync_ms, lock_holds=lock_holds)
+
+
+def file_system(folder: Path, mounts: Path = MOUNTS) -> str:
+    """Return the kind of file system that a folder lies on, by the table of mounts; "" where there is no such table."""
+    try:
+        rows = [line.split() for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        return ""
+    above = {str(folder), *map(str, folder.parents)}
+    found = [(len(row[1]), row[2]) for row in rows if len(row) > 2 and row[1].replace("\\040", " ") in above]
+    return max(found, key=lambda row: row[0])[1] if found else ""
+
+
+def _lockable(path: Path) -> bool:
+    with path.open("rb") as other:
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,323 @@
+"""`arb doctor`: measure venues and this machine, and let `arb.live.checks` judge. Nothing is signed, traded or written down."""
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import socket
+import ssl
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from arb.app import stores
+from arb.app.build import require_way_out, symbols_of
+from arb.app.disk_facts import journal_disk_facts
+from arb.app.public import NO_FEE, public_side
+from arb.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, system_random
+from arb.config import DoctorOptions, Settings
+from arb.core.events import AnyEvent, ClockMeasured, FeedDown
+from arb.errors import EXIT_CHECK, EXIT_OK, ArbError, ConfigError, VenueError
+from arb.live import checks, local_checks
+from arb.live.anchoring import agreed
+from arb.live.checks import BOOK_WAIT_S, ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts, Result
+from arb.market.arena import BookArena, BookState
+from arb.market.book import ExactLevels
+from arb.market.feed import BookSeat, split_books
+from arb.market.instrument import Instrument
+from arb.market.scale import common_scale
+from arb.market.symbol import Symbol
+from arb.store import migrate
+from arb.store.database import mask_url, parse_url, sqlite_file
+from arb.store.guards import SUFFIXES, beside
+from arb.venues.addresses import origins_of
+from arb.venues.build import build_feed, build_paper_source
+from arb.venues.call import Origin
+from arb.venues.endpoints import Site
+from arb.venues.paper_source import PublicSource
+from arb.venues.registry import spec_of, tape_feed
+from arb.venues.transport.http import TransportError
+from arb.venues.transport.network import Network, SystemNetwork
+
+ASK_S = 10.0
+WATCH_S = 3.0
+"""How long frames are counted at least, from the connection on."""
+HTTP_OK = 200
+DAY_S = 86_400
+
+
+def examine(settings: Settings, options: DoctorOptions) -> tuple[dict[str, Any], int]:
+    """Return all findings, and `EXIT_CHECK` where a check failed; raises `ConfigError` for a venue that is not enabled."""
+    findings = asyncio.run(_examine(settings, options, SystemClock(), system_random()))
+    count = {result: sum(finding.result is result for finding in findings) for result in Result}
+    document = {
+        "checks": [msgspec.to_builtins(finding) for finding in findings],
+        "passed": count[Result.PASS],
+        "warned": count[Result.WARN],
+        "failed": count[Result.FAIL],
+    }
+    return document, EXIT_CHECK if count[Result.FAIL] else EXIT_OK
+
+
+async def _examine(settings: Settings, options: DoctorOptions, clock: Clock, rng: random.Random) -> list[Finding]:
+    for venue in options.venues:
+        if venue not in settings.venues.enabled():
+            known = ", ".join(settings.venues.enabled())
+            raise ConfigError(f"{venue!r} is no enabled venue: give one of {known}, or enable it in [venues]")
+    network = SystemNetwork(clock, proxy=settings.network.way_out())
+    async with public_side(settings, options.sandbox) as sites:
+        chosen = {venue: site for venue, site in sites.items() if not options.venues or venue in options.venues}
+        await require_way_out(settings, chosen.values())
+        exams = [VenueExam(settings, venue, site, clock, rng, network) for venue, site in chosen.items()]
+        found = await asyncio.gather(*(exam.findings() for exam in exams))
+    clocks = [exam.measured for exam in exams if exam.measured is not None]
+    host_clock = local_checks.check_host_clock(agreed(clocks), len(exams))
+    local = await asyncio.to_thread(_local, settings, options)
+    return [*local, host_clock, *(finding for part in found for finding in part)]
+
+
+class VenueExam:
+    """All that is measured of one venue."""
+
+    def __init__(
+        self, settings: Settings, venue: str, site: Site, clock: Clock, rng: random.Random, network: Network
+    ) -> None:
+        self.measured: ClockMeasured | None = None
+        self._settings = settings
+        self._venue = venue
+        self._site = site
+        self._clock = clock
+        self._rng = rng
+        self._network = network
+        self._symbols = symbols_of(settings, venue)
+
+    async def findings(self) -> list[Finding]:
+        """Measure and judge."""
+        venue, timing = self._venue, self._settings.timing
+        hosts = await asyncio.gather(*map(self._host, _by_host(origins_of(self._site.endpoint))))
+        source = build_paper_source(
+            spec_of(venue), self._site, NO_FEE, clock=self._clock, rng=self._rng, network=self._network
+        )
+        try:
+            rest = await _rest(source)
+            if rest.status == HTTP_OK:
+                clock, why = await self._clock_facts(source)
+                listed, listing = await self._listing(source)
+            else:
+                clock, why, listed = None, "the venue was not asked", ()
+                listing = ListingFacts(wanted=self._symbols, listed=(), error="the venue was not asked")
+        finally:
+            await source.close()
+        found = [
+            checks.check_dns(venue, hosts),
+            checks.check_tls(venue, hosts),
+            checks.check_rest(venue, rest),
+            checks.check_quote(venue, self._site.region, {Symbol.of(symbol).quote for symbol in self._symbols}),
+            checks.check_clock(venue, clock, timing.max_clock_offset_error_ms, why),
+            checks.check_listing(venue, listing),
+        ]
+        if not listed:
+            return found
+        try:
+            feed = await FeedWatch(self._clock, listed, 0 if clock is None else clock.offset_ns).watch(self)
+        except ConfigError as error:  # a site that does not send what books are read from
+            return [*found, Finding(venue, "books", Result.FAIL, str(error), "choose another region, or disable it")]
+        return [
+            *found,
+            checks.check_books(venue, feed),
+            checks.check_steps(venue, feed),
+            checks.check_lag(venue, feed, timing.max_feed_lag_ms),
+        ]
+
+    def feeds(self, watch: "FeedWatch") -> Iterable[Any]:
+        """Yield what keeps the connections up on which a watch waits for its books."""
+        spec = spec_of(self._venue)
+        natives = [instrument.native_symbol for instrument in watch.instruments]
+        for name, carried in split_books(self._venue, natives, spec.connections.books_per_connection or None).items():
+            yield build_feed(
+                spec,
+                self._site,
+                carried,
+                watch.reader,
+                clock=self._clock,
+                rng=self._rng,
+                on_frame=watch.on_frame,
+                emit=watch.on_event,
+                network=self._network,
+                connection=name,
+            ).run()
+
+    async def _host(self, origin: Origin) -> HostFacts:
+        if self._settings.network.way_out() is not None and origin.tls:
+            return HostFacts(host=origin.host, no_tls="behind the proxy, which resolves names itself")
+        try:
+            await asyncio.get_running_loop().getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            return HostFacts(host=origin.host, dns_error=str(error))
+        if not origin.tls:
+            return HostFacts(host=origin.host, no_tls="on this machine, not encrypted")
+        return await handshake(origin, self._clock)
+
+    async def _clock_facts(self, source: PublicSource) -> tuple[ClockFacts | None, str]:
+        try:
+            async with asyncio.timeout(ASK_S):
+                self.measured = await source.measure_clock()
+        except TimeoutError:
+            return None, f"no answer within {ASK_S:g} s"
+        except VenueError as error:
+            return None, str(error)
+        return ClockFacts(offset_ns=self.measured.offset_ns, error_ns=self.measured.error_ns), ""
+
+    async def _listing(self, source: PublicSource) -> tuple[tuple[Instrument, ...], ListingFacts]:
+        try:
+            async with asyncio.timeout(ASK_S):
+                listed = await source.listing(self._symbols)
+        except TimeoutError:
+            return (), ListingFacts(wanted=self._symbols, listed=(), error=f"no answer within {ASK_S:g} s")
+        except VenueError as error:
+            return (), ListingFacts(wanted=self._symbols, listed=(), error=str(error))
+        return listed, ListingFacts(
+            wanted=self._symbols,
+            listed=tuple(instrument.symbol for instrument in listed),
+            closed=tuple(instrument.symbol for instrument in listed if not instrument.tradable),
+            age_s=source.listing_age_s(),
+        )
+
+
+class FeedWatch:
+    """Counts what comes by on the books of one venue; `offset_ns`: its clock minus ours."""
+
+    def __init__(self, clock: Clock, instruments: Sequence[Instrument], offset_ns: int) -> None:
+        self.instruments = instruments
+        self._clock = clock
+        self._offset_ns = offset_ns
+        self._arena = BookArena(len(instruments))
+        scales = [common_scale([instrument.tick], [instrument.lot]) for instrument in instruments]
+        self._steps = {
+            i.native_symbol: (i.tick_int(scale), i.lot_int(scale)) for i, scale in zip(instruments, scales, strict=True)
+        }
+        seats = {
+            i.native_symbol: BookSeat(row, scale)
+            for row, (i, scale) in enumerate(zip(instruments, scales, strict=True))
+        }
+        self.reader = tape_feed(instruments[0].venue, seats, self._arena)
+        self.reader.on_levels = self._on_levels
+        self._began_ns = clock.monotonic_ns()
+        self._first_ns: dict[int, int] = {}
+        self._lags_ns: list[int] = []
+        self._frames = self._levels = self._fine = 0
+        self._lost = ""
+
+    async def watch(self, exam: VenueExam) -> FeedFacts:
+        """Wait for all books, and count for a while; raises `ConfigError` for a site that does not send them."""
+        running = [asyncio.create_task(feed) for feed in exam.feeds(self)]
+        try:
+            while (waited_s := self._waited_s()) < BOOK_WAIT_S:
+                if waited_s >= WATCH_S and len(self._first_ns) == len(self.instruments):
+                    break
+                await asyncio.sleep(0.05)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        return FeedFacts(
+            watched_s=self._waited_s(),
+            first_book_ms={i.symbol: self._first_ms(row) for row, i in enumerate(self.instruments)},
+            frames=self._frames,
+            levels=self._levels,
+            fine=self._fine,
+            lag_ms=median(self._lags_ns) / NS_PER_MS if self._lags_ns else None,
+            lost=self._lost,
+        )
+
+    def on_frame(self, _connection: str, received_ns: int, raw: bytes) -> None:
+        """Count a frame."""
+        self._frames += 1
+        for row in self.reader.on_frame(received_ns, raw).rows:
+            if row < 0 or self._arena.state.item(row) != BookState.LIVE:
+                continue
+            self._first_ns.setdefault(row, self._clock.monotonic_ns())
+            event_ns = self._arena.event_ns.item(row)
+            if event_ns:
+                self._lags_ns.append(received_ns + self._offset_ns - event_ns)
+
+    def on_event(self, event: AnyEvent) -> None:
+        """Remember why a connection was lost."""
+        if isinstance(event, FeedDown):
+            self._lost = event.cause
+
+    def _on_levels(self, native_symbol: str, levels: ExactLevels) -> None:
+        tick, lot = self._steps.get(native_symbol, (1, 1))
+        self._levels += len(levels)
+        self._fine += sum(bool(price % tick or size % lot) for price, size in levels)
+
+    def _first_ms(self, row: int) -> float | None:
+        first_ns = self._first_ns.get(row)
+        return None if first_ns is None else (first_ns - self._began_ns) / NS_PER_MS
+
+    def _waited_s(self) -> float:
+        return (self._clock.monotonic_ns() - self._began_ns) / NS_PER_S
+
+
+async def _rest(source: PublicSource) -> RestFacts:
+    try:
+        async with asyncio.timeout(ASK_S):
+            return RestFacts(status=(await source.probe()).status)
+    except TimeoutError:
+        return RestFacts(status=0, error=f"no answer within {ASK_S:g} s")
+    except (TransportError, VenueError) as error:
+        return RestFacts(status=0, error=str(error))
+
+
+async def handshake(origin: Origin, clock: Clock) -> HostFacts:
+    """Speak TLS with a host, as the system's certificates have it, and end."""
+    try:
+        async with asyncio.timeout(ASK_S):
+            _, writer = await asyncio.open_connection(origin.host, origin.port, ssl=ssl.create_default_context())
+    except (OSError, TimeoutError) as error:
+        return HostFacts(host=origin.host, tls_error=str(error) or type(error).__name__)
+    certificate = writer.get_extra_info("peercert") or {}
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    ends_s = ssl.cert_time_to_seconds(certificate["notAfter"]) if "notAfter" in certificate else None
+    days = None if ends_s is None else (ends_s - clock.wall_ns() / NS_PER_S) / DAY_S
+    return HostFacts(host=origin.host, tls_days=days)
+
+
+def _by_host(origins: Iterable[Origin]) -> list[Origin]:
+    return list({origin.host: origin for origin in origins}.values())
+
+
+def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
+    """Measure this machine; the ledger is that of the settings' mode."""
+    url, journal = stores(settings, settings.run.mode.value, None)
+    folder = _existing(journal.parent)
+    ledger = sqlite_file(parse_url(url))
+    there = ledger is None or ledger.exists()
+    try:
+        faults = migrate.schema_faults(url) if there else []
+    except ArbError as error:
+        faults = [str(error)]
+    files = [options.config, *(beside(file, suffix) for file in (ledger, journal) if file for suffix in SUFFIXES)]
+    modes = {str(file): file.stat().st_mode & 0o777 for file in files if file is not None and file.is_file()}
+    return [
+        local_checks.check_python(sys.version_info[:3]),
+        local_checks.check_disk(str(folder), shutil.disk_usage(folder).free),
+        local_checks.check_journal_disk(journal_disk_facts(folder, SystemClock())),
+        local_checks.check_schema(mask_url(url), faults, there=there),
+        local_checks.check_permissions(modes),
+    ]
+
+
+def _existing(folder: Path) -> Path:
+    """Return a folder, or the nearest above it that is there already."""
+    folder = folder.absolute()
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return Path(os.path.realpath(folder))

@@ -1,0 +1,171 @@
+"""`arb record`: public frames of the venues to segments that replay alone. No key, no engine, no order."""
+
+import asyncio
+import logging
+import random
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from arb import __version__
+from arb.app.build import require_way_out, symbols_of
+from arb.app.public import NO_FEE, public_side
+from arb.clock import NS_PER_S, SystemClock, system_random
+from arb.config import RecordOptions, Settings
+from arb.core.events import AnyEvent, FeedDown, FeedUp, TroubleReported
+from arb.errors import EXIT_CHECK, EXIT_OK, CheckFailed, VenueBusy, VenueError, VenueUnreachable
+from arb.live.arrival import AGAIN
+from arb.live.recording import Recorder
+from arb.market.feed import split_books
+from arb.market.instrument import Instrument
+from arb.signals import on_stop_signal
+from arb.store.segments import Segments
+from arb.venues.build import build_feed, build_paper_source
+from arb.venues.endpoints import Site
+from arb.venues.feed import SocketFeed
+from arb.venues.registry import spec_of, tape_feed
+from arb.venues.rules.retry import Trouble, next_delay_s
+from arb.venues.transport.network import SystemNetwork
+
+log = logging.getLogger(__name__)
+
+
+def record_frames(settings: Settings, options: RecordOptions) -> tuple[dict[str, Any], int]:
+    """Record until stopped; returns the summary and the exit code, `EXIT_CHECK` where frames came and were not written."""
+    return asyncio.run(Record(settings, options).main())
+
+
+class Record:
+    """One recording of the enabled venues."""
+
+    def __init__(self, settings: Settings, options: RecordOptions) -> None:
+        self._settings = settings
+        self._options = options
+        self._clock = SystemClock()
+        self._rng: random.Random = system_random()
+        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
+        self._stop = asyncio.Event()
+        segments = Segments(options.out, f"{self._rng.getrandbits(64):016x}", __version__)
+        self._recorder = Recorder(
+            segments,
+            self._clock,
+            every_ns=round(options.every_s * NS_PER_S),
+            size_bytes=options.size_bytes,
+            free_bytes=lambda: shutil.disk_usage(options.out).free,
+        )
+        self._feeds: dict[str, SocketFeed] = {}
+
+    async def main(self) -> tuple[dict[str, Any], int]:
+        """Record; raises `StoreError` where the folder takes no file, `CheckFailed` where there is nothing to record."""
+        on_stop_signal(asyncio.get_running_loop(), self._stop.set)
+        began_ns = self._clock.wall_ns()
+        async with public_side(self._settings, self._options.sandbox) as sites:
+            await require_way_out(self._settings, sites.values())
+            await self._recorder.start()
+            writing = asyncio.create_task(self._recorder.run())
+            venues = [asyncio.create_task(self._venue(venue, site)) for venue, site in sites.items()]
+            try:
+                await self._until_stopped(writing, venues)
+            finally:
+                for venue in venues:
+                    venue.cancel()
+                await asyncio.gather(*venues, return_exceptions=True)
+                self._recorder.stop()
+                await writing
+        return self._summary(began_ns), EXIT_CHECK if self._recorder.gaps else EXIT_OK
+
+    async def _until_stopped(self, writing: asyncio.Task[None], venues: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for a signal or the end of the time; raise what ended it before, which is a bug, or that no venue is left."""
+        stop = asyncio.create_task(self._stop.wait())
+        open_ends: set[asyncio.Task[Any]] = {stop, writing, *venues}
+        try:
+            async with asyncio.timeout(self._options.for_s):
+                while not open_ends.isdisjoint(venues) and {stop, writing} <= open_ends:
+                    done, open_ends = await asyncio.wait(open_ends, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        task.result()
+        except TimeoutError:
+            return
+        finally:
+            stop.cancel()
+        if not self._stop.is_set():
+            raise CheckFailed("no enabled venue lists any of [run] symbols: there is nothing to record")
+
+    async def _venue(self, venue: str, site: Site) -> None:
+        """Record one venue from when it answers; return where it cannot be read, or lists nothing of what is wanted."""
+        wanted = symbols_of(self._settings, venue)
+        try:
+            listed = await self._listed(venue, site, wanted)
+        except VenueError as error:
+            log.error("%s; nothing of it is recorded", error)
+            return
+        missing = ", ".join(sorted({*wanted} - {instrument.symbol for instrument in listed}))
+        if missing:
+            log.warning("%s does not list %s", venue, missing)
+        if not listed:
+            return
+        spec = spec_of(venue)
+        natives = split_books(venue, [i.native_symbol for i in listed], spec.connections.books_per_connection or None)
+        readers = {name: tape_feed(venue) for name in natives}
+        self._recorder.listed(listed, readers)
+        for name, reader in readers.items():
+            self._feeds[name] = build_feed(
+                spec,
+                site,
+                natives[name],
+                reader,
+                clock=self._clock,
+                rng=self._rng,
+                on_frame=self._on_frame,
+                emit=self._on_event,
+                network=self._network,
+                connection=name,
+            )
+        async with asyncio.TaskGroup() as group:
+            for name in natives:
+                group.create_task(self._feeds[name].run())
+
+    async def _listed(self, venue: str, site: Site, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        """Return what a venue lists, once it answers; raises `VenueError` where it answers what cannot be used."""
+        source = build_paper_source(
+            spec_of(venue), site, NO_FEE, clock=self._clock, rng=self._rng, network=self._network
+        )
+        try:
+            attempt = 0
+            while True:
+                attempt += 1
+                try:
+                    return await source.listing(symbols)
+                except (VenueUnreachable, VenueBusy) as error:
+                    log.warning("%s does not answer: %s", venue, error)
+                delay_s = next_delay_s(AGAIN, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
+                await asyncio.sleep(AGAIN.cap_s if delay_s is None else delay_s)
+        finally:
+            await source.close()
+
+    def _on_frame(self, connection: str, received_ns: int, raw: bytes) -> None:
+        result = self._recorder.frame(connection, received_ns, raw)
+        feed = self._feeds[connection]
+        for resync in result.resyncs:
+            feed.resync(resync.native_symbol)
+        if result.notice is not None:
+            feed.on_notice(result.notice)
+
+    def _on_event(self, event: AnyEvent) -> None:
+        if isinstance(event, FeedUp | FeedDown):
+            self._recorder.event(event)
+            if isinstance(event, FeedDown):
+                log.warning("%s: connection lost: %s", event.origin, event.cause)
+        elif isinstance(event, TroubleReported):
+            log.warning("%s", event.text)
+
+    def _summary(self, began_ns: int) -> dict[str, Any]:
+        return {
+            "out": str(self._options.out),
+            "seconds": (self._clock.wall_ns() - began_ns) / NS_PER_S,
+            "frames": self._recorder.frames,
+            "segments": [msgspec.structs.asdict(segment) for segment in self._recorder.finished],
+            "gaps": [msgspec.structs.asdict(gap) for gap in self._recorder.gaps],
+        }

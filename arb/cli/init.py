@@ -1,0 +1,94 @@
+"""`arb init`: from a few answers to a config.toml that starts."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arb.cli.shared import DEFAULT_CONFIG, config_and_json, show
+from arb.config.starter import Wanted, refuse_wrong, regions_of, write_starter
+from arb.errors import EXIT_OK, ConfigError
+from arb.live.checks import Result, check_quote
+from arb.market.symbol import Symbol
+from arb.venues.registry import TRADED
+
+
+@click.command("init")
+@click.option(
+    "--venues", metavar="NAME,NAME", help="The venues to trade at, two at least [default: asked in a terminal]."
+)
+@click.option("--symbols", metavar="BASE/QUOTE,...", help="What to trade, of one quote [default: asked in a terminal].")
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="VENUE=REGION",
+    help="Where an account is, as in okx=eea [default: global].",
+)
+@config_and_json
+def init_command(
+    venues: str | None, symbols: str | None, regions: tuple[str, ...], config: Path | None, as_json: bool
+) -> int:
+    """Write a commented config.toml.
+
+    In a terminal it asks for venues, regions and symbols; elsewhere the options say them. A file that exists is never written
+    over; the new one is for this user alone. `arb doctor` then says what stands between this machine and the venues.
+    """
+    path = config or DEFAULT_CONFIG
+    if path.exists() or path.is_symlink():
+        raise ConfigError(f"{path}: exists already, and is not written over: name another with --config PATH")
+    asks = sys.stdin.isatty() and not as_json
+    wanted = _wanted(venues, symbols, regions, asks=asks)
+    settings = write_starter(path, wanted)
+    quotes = {Symbol.of(symbol).quote for symbol in wanted.symbols}
+    notes = [check_quote(venue, settings.venues.site(venue).region, quotes) for venue in wanted.venues]
+    document: dict[str, Any] = {
+        "config": str(path),
+        "venues": list(wanted.venues),
+        "symbols": list(wanted.symbols),
+        "notes": [f"{note.about}: {note.found}: {note.mend}" for note in notes if note.result is not Result.PASS],
+        "next": ["arb doctor", "arb run"],
+    }
+    show(document, as_json=as_json)
+    return EXIT_OK
+
+
+def _wanted(venues: str | None, symbols: str | None, regions: tuple[str, ...], *, asks: bool) -> Wanted:
+    """Return what the options say, and what the user answers where they do not; raises `ConfigError` where nobody does."""
+    known = ",".join(spec.name for spec in TRADED)
+    chosen = _list(_answer("--venues", "Venues to trade at", venues, known, asks=asks))
+    found = dict(_region(text) for text in regions)
+    traded = _list(_answer("--symbols", "Symbols", symbols, "BTC/USDT,ETH/USDT", asks=asks))
+    wanted = Wanted(venues=chosen, symbols=traded, regions=found)
+    refuse_wrong(wanted)
+    if asks and not regions:
+        several = {venue: known_regions for venue in chosen if len(known_regions := regions_of(venue)) > 1}
+        found = {
+            venue: click.prompt(
+                f"Region of the account at {venue}", default=known_regions[0], type=click.Choice(known_regions)
+            )
+            for venue, known_regions in several.items()
+        }
+    return Wanted(venues=chosen, symbols=traded, regions=found)
+
+
+def _answer(option: str, question: str, given: str | None, proposed: str, *, asks: bool) -> str:
+    if given is not None:
+        return given
+    if not asks:
+        raise ConfigError(
+            f"{option} is not given, and this is no terminal to ask in: write for example {option} {proposed}"
+        )
+    return str(click.prompt(question, default=proposed))
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for part in text.split(",") if (word := part.strip())))
+
+
+def _region(text: str) -> tuple[str, str]:
+    venue, sign, region = text.partition("=")
+    if not (venue and sign and region):
+        raise ConfigError(f"--region {text}: write VENUE=REGION, for example okx=eea")
+    return venue, region

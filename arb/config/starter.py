@@ -1,0 +1,136 @@
+"""The first settings of a user: a short commented config.toml of what `arb init` asked for. All else keeps its default."""
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from arb.config import load_settings
+from arb.config.settings import Settings
+from arb.errors import ConfigError
+from arb.market.symbol import Symbol
+from arb.venues.endpoints import GLOBAL
+from arb.venues.registry import TRADED
+from arb.venues.spec import VenueSpec
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user chose; `regions` by venue, where it is not `GLOBAL`."""
+
+    venues: tuple[str, ...]
+    symbols: tuple[str, ...]
+    regions: Mapping[str, str] = {}
+
+
+def refuse_wrong(wanted: Wanted) -> None:
+    """Raise `ConfigError` for what cannot be set: what, and what could."""
+    known = [spec.name for spec in TRADED]
+    for venue in wanted.venues:
+        if venue not in known:
+            raise ConfigError(
+                f"--venues: {venue!r} is no venue that orders can be sent to: give some of {', '.join(known)}"
+            )
+    if len(set(wanted.venues)) < 2:
+        raise ConfigError(f"--venues: arbitrage needs two: give some of {', '.join(known)}")
+    for symbol in wanted.symbols:
+        try:
+            Symbol.of(symbol)
+        except ValueError:
+            raise ConfigError(f"--symbols: {symbol!r} is no symbol: write for example BTC/USDT") from None
+    quotes = {Symbol.of(symbol).quote for symbol in wanted.symbols}
+    if len(quotes) != 1:
+        raise ConfigError(f"--symbols: give at least one, all of one quote currency, not of {len(quotes)}")
+    for venue, region in wanted.regions.items():
+        if venue not in wanted.venues:
+            raise ConfigError(f"--region {venue}={region}: {venue!r} is not among --venues")
+        if region not in (regions := regions_of(venue)):
+            raise ConfigError(f"--region {venue}={region}: {venue} has no such region: give {' or '.join(regions)}")
+
+
+def regions_of(venue: str) -> tuple[str, ...]:
+    """Return the regions of a venue where real money is traded."""
+    spec = next(spec for spec in TRADED if spec.name == venue)
+    return tuple(site.region for site in spec.sites if site.environment is spec.sites[0].environment)
+
+
+def starter_text(wanted: Wanted) -> str:
+    """Return the file's text."""
+    quote = Symbol.of(wanted.symbols[0]).quote
+    symbols = ", ".join(f'"{symbol}"' for symbol in dict.fromkeys(wanted.symbols))
+    lines = [
+        "# The settings of arb, as `arb init` wrote them. Every other key has its default: `arb run --show-config` prints",
+        "# all of them. Units end a key's name; an unknown key is refused with the nearest known name.",
+        "",
+        "[run]",
+        'mode = "sandbox"                     # simulated exchanges on this machine; no key is needed',
+        f"symbols = [{symbols}] # the allow-list: no order ever leaves for another symbol",
+        f'report_currency = "{quote}"             # the quote of all symbols, in which limits and losses are meant',
+        "",
+        "[limits]",
+        f"max_notional_quote = 2000            # the most, in {quote}, that one pair trade may pay for its buy leg",
+        f"daily_loss_quote = 100               # a loss of so much {quote} within one UTC day ends opening until the next",
+        "",
+        "[live]",
+        "enabled = false                      # the first of two consents for real orders; the second is `arb run --live`",
+    ]
+    for spec in TRADED:
+        lines += ["", *_venue_lines(spec, wanted)]
+    return "\n".join(lines) + "\n"
+
+
+def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
+    lines = [f"[venues.{spec.name}]"]
+    if spec.name not in wanted.venues:
+        return [*lines, "enabled = false                      # neither feed nor orders"]
+    region = wanted.regions.get(spec.name, GLOBAL)
+    keys = [f'key_env = "{spec.name.upper()}_API_KEY"', f'secret_env = "{spec.name.upper()}_API_SECRET"']
+    if spec.trading is not None and spec.trading.has_passphrase:
+        keys.append(f'passphrase_env = "{spec.name.upper()}_API_PASSPHRASE"')
+    comments = ["the environment variable with the key; the key itself never stands here", "the same for the secret"]
+    comments.append("the same for the key's passphrase")
+    return [
+        *lines,
+        "enabled = true                       # false: neither feed nor orders",
+        _commented(f'region = "{region}"', f"where the account is: {', '.join(regions_of(spec.name))}"),
+        *map(_commented, keys, comments),
+        "withdrawal_disabled_confirmed = false # true: you have checked that the key cannot withdraw",
+    ]
+
+
+def _commented(key: str, comment: str) -> str:
+    return f"{key:<36} # {comment}"
+
+
+def write_starter(path: Path, wanted: Wanted) -> Settings:
+    """Write a file that is there for its user alone, and return what it reads back as.
+
+    Raises `ConfigError` for a file that exists, a folder that takes none, and settings that would not start: none is left then.
+    """
+    refuse_wrong(wanted)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        raise ConfigError(f"{path}: exists already, and is not written over: name another with --config PATH") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be made: {error.strerror}: name another with --config PATH") from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(starter_text(wanted))
+        settings = load_settings(path)
+        _refuse_bookless(settings, wanted.venues)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+    return settings
+
+
+def _refuse_bookless(settings: Settings, venues: Sequence[str]) -> None:
+    for venue in venues:
+        site = settings.venues.site(venue)
+        if site.lacks:
+            raise ConfigError(
+                f"--region {venue}={site.region}: {site.lacks}, by which books are read, is not sent there: leave {venue} out"
+            )

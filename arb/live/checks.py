@@ -1,0 +1,229 @@
+"""What `arb doctor` judges: measured facts in, findings out. Nothing here measures, waits or connects.
+
+`warn` is what costs money or hides something, `fail` what a run would not survive or should not start with. Every finding that
+is no `pass` says how to correct it.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+import msgspec
+
+from arb.clock import NS_PER_MS, NS_PER_S
+
+BOOK_WAIT_S = 10.0
+"""How long a book may take from the connection on."""
+
+
+class Result(StrEnum):
+    """How a check ended."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One check: of what (`about`: a venue, or `local`), how it ended, what was found, how to correct it ("" for a pass)."""
+
+    about: str
+    check: str
+    result: Result
+    found: str
+    mend: str = ""
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One host of a venue: what its name and a TLS handshake led to; "" is success.
+
+    `tls_days`: until the certificate ends. `no_tls`: why no handshake was tried.
+    """
+
+    host: str
+    dns_error: str = ""
+    tls_error: str = ""
+    tls_days: float | None = None
+    no_tls: str = ""
+
+
+class ClockFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue's clock minus ours, to within +- `error_ns`, which is half a round trip."""
+
+    offset_ns: int
+    error_ns: int
+
+
+class RestFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A public question: the HTTP status, 0 where none came, and why."""
+
+    status: int
+    error: str = ""
+
+
+class ListingFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of the wanted symbols are listed and may be traded; `age_s`: how old the answer is, where a cache says so."""
+
+    wanted: tuple[str, ...]
+    listed: tuple[str, ...]
+    closed: tuple[str, ...] = ()
+    age_s: float | None = None
+    error: str = ""
+
+
+class FeedFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What came by in `watched_s`: ms until each symbol's first whole book (None: it did not come), and what followed.
+
+    `fine` of `levels` stand between the listed steps. `lag_ms`: the median way of a frame, by the measured clocks.
+    """
+
+    watched_s: float
+    first_book_ms: Mapping[str, float | None]
+    frames: int
+    levels: int
+    fine: int
+    lag_ms: float | None = None
+    lost: str = ""
+
+
+def check_dns(about: str, hosts: Iterable[HostFacts]) -> Finding:
+    """Judge whether the names of a venue's hosts lead anywhere."""
+    bad = [f"{host.host}: {host.dns_error}" for host in hosts if host.dns_error]
+    if bad:
+        return Finding(
+            about, "dns", Result.FAIL, "; ".join(bad), "check the resolver (/etc/resolv.conf) and the region"
+        )
+    return Finding(about, "dns", Result.PASS, "every host has an address")
+
+
+def check_tls(about: str, hosts: Iterable[HostFacts], days_min: float = 7.0) -> Finding:
+    """Judge the certificates: a host that is not who it says, or will not be for long."""
+    hosts = list(hosts)
+    bad = [f"{host.host}: {host.tls_error}" for host in hosts if host.tls_error]
+    if bad:
+        mend = "somebody stands between (a proxy, a firewall), or the system's certificates are old: do not send a key there"
+        return Finding(about, "tls", Result.FAIL, "; ".join(bad), mend)
+    ends = [(host.tls_days, host.host) for host in hosts if host.tls_days is not None]
+    if ends and min(ends)[0] < days_min:
+        days, host_name = min(ends)
+        found = f"{host_name}: the certificate ends in {days:.1f} days"
+        return Finding(
+            about, "tls", Result.WARN, found, "the venue renews it; should the host's clock be wrong, set it right"
+        )
+    untried = sorted({f"{host.host} ({host.no_tls or 'no address'})" for host in hosts if host.tls_days is None})
+    if any(host.dns_error for host in hosts):
+        return Finding(about, "tls", Result.WARN, f"not tried: {', '.join(untried)}", "see what `dns` found")
+    parts = ["certificates hold"] * bool(ends) + [f"not tried: {', '.join(untried)}"] * bool(untried)
+    return Finding(about, "tls", Result.PASS, "; ".join(parts))
+
+
+def check_rest(about: str, rest: RestFacts) -> Finding:
+    """Judge the answer to a public question; some venues turn whole countries away."""
+    if rest.status == 451 or rest.status == 403:
+        found = f"HTTP {rest.status}: the venue does not serve this address"
+        mend = (
+            f"it goes by residence: set [venues.{about}] region to where the account lives, leave a VPN or data centre "
+            "that it refuses, or disable the venue"
+        )
+        return Finding(about, "rest", Result.FAIL, found, mend)
+    if not rest.status:
+        return Finding(about, "rest", Result.FAIL, rest.error or "no answer", "check the network and [network] proxy")
+    if rest.status == 429:
+        return Finding(about, "rest", Result.WARN, "HTTP 429: too many questions from here", "stop what else asks")
+    if rest.status != 200:
+        mend = "the venue may be in maintenance: see its status page, and try again"
+        return Finding(about, "rest", Result.FAIL, f"HTTP {rest.status}", mend)
+    return Finding(about, "rest", Result.PASS, "HTTP 200")
+
+
+EEA = frozenset({"eea", "eu"})
+NOT_IN_EEA = frozenset({"USDT"})
+"""What venues offer no customer in the European Economic Area since 2025 (MiCA: stable coins without an issuer there)."""
+
+
+def check_quote(about: str, region: str, quotes: Iterable[str]) -> Finding:
+    """Judge whether customers of a region are offered pairs in the quotes that are configured."""
+    refused = sorted(NOT_IN_EEA.intersection(quotes)) if region in EEA else []
+    if refused:
+        found = f"{', '.join(refused)} is not offered to customers in the EEA (region {region!r})"
+        return Finding(about, "quote", Result.WARN, found, "choose [run] symbols in USDC or EUR, or another venue")
+    return Finding(about, "quote", Result.PASS, f"nothing known against them in region {region!r}")
+
+
+def check_clock(about: str, clock: ClockFacts | None, error_ms_max: int, why: str = "") -> Finding:
+    """Judge what a venue's clock says of ours, and how well it could be read."""
+    if clock is None:
+        return Finding(about, "clock", Result.FAIL, f"not compared: {why}", "see what the other checks found")
+    offset_ms, error_ms = clock.offset_ns / NS_PER_MS, clock.error_ns / NS_PER_MS
+    found = f"{offset_ms:+.0f} ms, known to +-{error_ms:.0f} ms; round trip {2 * error_ms:.0f} ms"
+    if error_ms > error_ms_max:
+        mend = f"the way is too long for [timing] max_clock_offset_error_ms = {error_ms_max}: nothing would open; move closer"
+        return Finding(about, "clock", Result.FAIL, found, mend)
+    if abs(clock.offset_ns) > NS_PER_S:
+        return Finding(
+            about, "clock", Result.WARN, found, "the host's clock is off: enable NTP (chrony, systemd-timesyncd)"
+        )
+    return Finding(about, "clock", Result.PASS, found)
+
+
+def check_listing(about: str, listing: ListingFacts, age_s_max: float = 300.0) -> Finding:
+    """Judge whether what is to be traded is listed, open, and said by an answer of today."""
+    if listing.error:
+        return Finding(about, "listing", Result.FAIL, listing.error, "see what `rest` found")
+    if not listing.listed:
+        mend = f"correct [run] symbols, or disable [venues.{about}]"
+        return Finding(about, "listing", Result.FAIL, f"lists none of {', '.join(listing.wanted)}", mend)
+    found = f"{len(listing.listed)} of {len(listing.wanted)} symbols"
+    if listing.age_s is not None and listing.age_s > age_s_max:
+        found += f", of an answer that is {listing.age_s:.0f} s old"
+        return Finding(
+            about, "listing", Result.WARN, found, "a cache answers for the venue: rules may have changed since"
+        )
+    missing = sorted({*listing.wanted} - {*listing.listed})
+    if missing or listing.closed:
+        parts = [f"not listed: {', '.join(missing)}"] * bool(missing)
+        parts += [f"not open for trading: {', '.join(listing.closed)}"] * bool(listing.closed)
+        mend = f"leave them out of [run] symbols, or name this venue's own in [venues.{about}] symbols"
+        return Finding(about, "listing", Result.WARN, f"{found}; {'; '.join(parts)}", mend)
+    return Finding(about, "listing", Result.PASS, found)
+
+
+def check_books(about: str, feed: FeedFacts) -> Finding:
+    """Judge whether every book came in time."""
+    missing = [symbol for symbol, ms in feed.first_book_ms.items() if ms is None]
+    if missing:
+        why = f" ({feed.lost})" if feed.lost else ""
+        found = f"no book of {', '.join(missing)} within {BOOK_WAIT_S:g} s{why}"
+        mend = "websockets may be blocked on the way, or the venue does not send these books"
+        return Finding(about, "books", Result.FAIL, found, mend)
+    slowest = max((ms for ms in feed.first_book_ms.values() if ms is not None), default=0.0)
+    return Finding(about, "books", Result.PASS, f"{len(feed.first_book_ms)} books, the last after {slowest:.0f} ms")
+
+
+def check_steps(about: str, feed: FeedFacts) -> Finding:
+    """Judge whether books keep to the listed steps: what stands between them is shown rounded against us."""
+    if not feed.fine:
+        return Finding(about, "steps", Result.PASS, f"all of {feed.levels} levels stand on the listed steps")
+    found = (
+        f"{feed.fine} of {feed.levels} levels ({100 * feed.fine / feed.levels:.1f} %) are finer than the listed steps"
+    )
+    mend = (
+        "they are kept exactly and shown rounded against us: edges are missed, none is invented; the listing may be old"
+    )
+    return Finding(about, "steps", Result.WARN, found, mend)
+
+
+def check_lag(about: str, feed: FeedFacts, lag_ms_max: int) -> Finding:
+    """Judge the way of a frame against the age that a book may have."""
+    rate = feed.frames / feed.watched_s if feed.watched_s else 0.0
+    found = f"{rate:.0f} messages a second"
+    if feed.lag_ms is None:
+        mend = "without it no book would ever be fresh: see what `books` and `clock` found"
+        return Finding(about, "lag", Result.WARN, f"{found}; no frame stated when it was sent", mend)
+    found += f", median lag {feed.lag_ms:.0f} ms"
+    if feed.lag_ms > lag_ms_max:
+        mend = f"above [timing] max_feed_lag_ms = {lag_ms_max}: nothing would open; move closer, or free the machine"
+        return Finding(about, "lag", Result.FAIL, found, mend)
+    if feed.lag_ms > lag_ms_max / 2:
+        mend = f"more than half of [timing] max_feed_lag_ms = {lag_ms_max}: edges will be refused as stale; move closer"
+        return Finding(about, "lag", Result.WARN, found, mend)
+    return Finding(about, "lag", Result.PASS, found)

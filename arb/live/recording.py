@@ -1,0 +1,264 @@
+"""Public frames written down as they come, in segments of which each replays alone.
+
+The loop only gathers lines; twice a second a thread takes them all, encodes, compresses and writes them, so that no frame is
+stamped late because a disk is slow. Whoever records follows the books itself: at the beginning of a segment it writes them down
+whole (`arb.venues.wire.anchors`), between two frames, so nothing is asked of the venues and nothing is missed.
+
+A disk that refuses a line, or cannot keep up, ends the segment at the last line that it took. Frames are then followed and not
+written, until there is room again: the next segment begins with the books as they stand by then.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from arb.clock import NS_PER_S, Clock
+from arb.core.events import FeedDown, FeedUp, InstrumentListed
+from arb.errors import StoreError
+from arb.market.feed import FrameResult, further_name, venue_of
+from arb.market.instrument import Instrument
+from arb.masking import SECRETS
+from arb.store.segments import Segment, Segments
+from arb.venues.wire.anchors import BookCopy, copies_of
+from arb.venues.wire.base import WireFeed
+
+log = logging.getLogger(__name__)
+
+FLUSH_EVERY_S = 0.5
+ROOM_CHECKED_EVERY_S = 5.0
+ROOM_BYTES = 64 * 1024 * 1024
+"""What must be free before writing goes on after a disk was full."""
+QUEUE_BYTES = 256 * 1024 * 1024
+EVENT_BYTES = 512
+"""What a line that is no frame is counted as while it waits."""
+
+
+class _Frame(NamedTuple):
+    t_ns: int
+    connection: str
+    raw: bytes
+
+
+class _Event(NamedTuple):
+    t_ns: int
+    connection: str
+    event: msgspec.Struct
+
+
+class _Cut(NamedTuple):
+    """Where a segment begins, and what is known there."""
+
+    t_ns: int
+    instruments: tuple[Instrument, ...]
+    books: tuple[tuple[str, BookCopy], ...]
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A time of which frames came and were not written down, ns UTC, and why."""
+
+    from_ns: int
+    to_ns: int
+    cause: str
+
+
+class Recorder:
+    """Record what comes by `feeds`, which may grow; `frame` and `event` never block.
+
+    A segment ends at a multiple of `every_ns` in UTC, and once it has `size_bytes` on disk beyond the books it began with.
+    `free_bytes` returns how much room the disk has; it is asked on a thread.
+    """
+
+    def __init__(
+        self,
+        segments: Segments,
+        clock: Clock,
+        *,
+        every_ns: int,
+        size_bytes: int,
+        free_bytes: Callable[[], int],
+        queue_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        self.feeds: dict[str, WireFeed] = {}
+        self.frames = 0
+        """How many came, whether or not they were written."""
+        self.finished: list[Segment] = []
+        self.gaps: list[Gap] = []
+        self._segments = segments
+        self._clock = clock
+        self._every_ns = every_ns
+        self._size_bytes = size_bytes
+        self._free_bytes = free_bytes
+        self._queue_bytes = queue_bytes
+        self._instruments: list[Instrument] = []
+        self._lines: list[_Frame | _Event | _Cut] = []
+        self._waiting_bytes = 0
+        self._cuts = 0
+        self._cut_ns = 0
+        self._head_bytes = 0
+        # Since when nothing is written, and why.
+        self._since_ns = 0
+        self._trouble = ""
+        self._checked_ns = 0
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin the first segment; raises `StoreError` when the folder takes none."""
+        self._cut(self._clock.wall_ns())
+        lines, self._lines = self._lines, []
+        await asyncio.to_thread(self._write_all, lines)
+
+    def listed(self, instruments: tuple[Instrument, ...], feeds: Mapping[str, WireFeed]) -> None:
+        """Take what a venue lists of the symbols, and the feeds that follow its books."""
+        now_ns = self._clock.wall_ns()
+        self._instruments += instruments
+        self.feeds |= feeds
+        for instrument in instruments:
+            self._put(_Event(now_ns, instrument.venue, InstrumentListed(instrument=instrument)), EVENT_BYTES)
+
+    def frame(self, connection: str, received_ns: int, raw: bytes) -> FrameResult:
+        """Write one frame down and follow it; return what it led to."""
+        self._cut_if_due(received_ns)
+        self.frames += 1
+        self._put(_Frame(received_ns, connection, raw), len(raw))
+        return self.feeds[connection].on_frame(received_ns, raw)
+
+    def event(self, event: FeedUp | FeedDown) -> None:
+        """Write down that a connection was made or lost; either way its books wait for their snapshots."""
+        now_ns = self._clock.wall_ns()
+        self._put(_Event(now_ns, event.origin, event), EVENT_BYTES)
+        self.feeds[event.origin].on_disconnect(now_ns)
+
+    async def run(self) -> None:
+        """Write until stopped, and finish the last segment."""
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), FLUSH_EVERY_S)
+            self._cut_if_due(self._clock.wall_ns())
+            await self.write()
+        if not self._trouble:
+            await self._write_gathered(last=True)
+        if self._trouble:
+            self.gaps.append(Gap(from_ns=self._since_ns, to_ns=self._clock.wall_ns(), cause=self._trouble))
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stopping.set()
+
+    async def write(self) -> None:
+        """Write down what has gathered, or see whether there is room again."""
+        if not self._trouble:
+            await self._write_gathered()
+            return
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._checked_ns >= ROOM_CHECKED_EVERY_S * NS_PER_S:
+            self._checked_ns = now_ns
+            await self._begin_again()
+
+    # The loop's side.
+
+    def _put(self, line: _Frame | _Event, size: int) -> None:
+        if self._trouble:
+            return
+        if self._waiting_bytes + size > self._queue_bytes:
+            self._stop("the disk cannot keep up", line.t_ns)
+            return
+        self._lines.append(line)
+        self._waiting_bytes += size
+
+    def _cut_if_due(self, now_ns: int) -> None:
+        """Begin the next segment where one is due, unless the one before has not even begun."""
+        if self._trouble or self._cuts != self._segments.opened:
+            return
+        if now_ns >= self._cut_ns or self._segments.size - self._head_bytes >= self._size_bytes:
+            self._cut(now_ns)
+
+    def _cut(self, now_ns: int) -> None:
+        books = tuple((name, book) for name, feed in self.feeds.items() for book in copies_of(feed))
+        self._lines.append(_Cut(now_ns, tuple(self._instruments), books))
+        self._cuts += 1
+        self._cut_ns = (now_ns // self._every_ns + 1) * self._every_ns
+
+    def _stop(self, cause: str, at_ns: int) -> None:
+        """Write no more for now. What was written of the segment is kept."""
+        if not self._trouble:
+            log.error("%s; nothing is recorded until there is room again, and what was recorded is kept", cause)
+            self._trouble, self._since_ns = cause, at_ns
+            self._checked_ns = self._clock.monotonic_ns()
+
+    async def _write_gathered(self, *, last: bool = False) -> None:
+        lines, self._lines, self._waiting_bytes = self._lines, [], 0
+        try:
+            await asyncio.to_thread(self._write_all, lines, last)
+        except StoreError as error:
+            self._stop(str(error), self._clock.wall_ns())
+        if self._trouble:
+            await self._end_segment()
+
+    async def _end_segment(self) -> None:
+        """End the segment where the trouble began; what waits is not written."""
+        self._lines, self._waiting_bytes = [], 0
+        segment = await asyncio.to_thread(self._segments.give_up, self._trouble)
+        if segment is not None:
+            self.finished.append(segment)
+            self._since_ns = segment.ended_ns
+
+    async def _begin_again(self) -> None:
+        if await asyncio.to_thread(self._room) < ROOM_BYTES:
+            return
+        trouble, self._trouble = self._trouble, ""
+        self._cuts = self._segments.opened
+        now_ns = self._clock.wall_ns()
+        self._cut(now_ns)
+        lines, self._lines, self._waiting_bytes = self._lines, [], 0
+        try:
+            await asyncio.to_thread(self._write_all, lines)
+        except StoreError:  # as before: there is nothing new to say
+            self._trouble = trouble
+            await self._end_segment()
+            return
+        self.gaps.append(Gap(from_ns=self._since_ns, to_ns=now_ns, cause=trouble))
+        log.warning("there is room again: recording goes on, %.0f s are missing", (now_ns - self._since_ns) / NS_PER_S)
+
+    # The thread's side; one call at a time.
+
+    def _room(self) -> int:
+        try:
+            return self._free_bytes()
+        except OSError:
+            return 0
+
+    def _write_all(self, lines: list[_Frame | _Event | _Cut], last: bool = False) -> None:
+        for line in lines:
+            if isinstance(line, _Cut):
+                self._begin(line)
+            elif isinstance(line, _Frame):
+                venue, further = venue_of(line.connection), further_name(line.connection)
+                self._segments.frame(venue, SECRETS.masked_bytes(line.raw), t_ns=line.t_ns, connection=further)
+            else:
+                self._event(line.t_ns, line.connection, line.event)
+        self._segments.flush()
+        if last:
+            self._finish()
+
+    def _begin(self, cut: _Cut) -> None:
+        self._finish()
+        self._segments.open(cut.t_ns)
+        for instrument in cut.instruments:
+            self._event(cut.t_ns, instrument.venue, InstrumentListed(instrument=instrument))
+        for connection, book in cut.books:
+            self._event(cut.t_ns, connection, book.anchor())
+        self._segments.flush()
+        self._head_bytes = self._segments.size
+
+    def _event(self, t_ns: int, connection: str, event: msgspec.Struct) -> None:
+        self._segments.event(venue_of(connection), event, t_ns=t_ns, connection=further_name(connection))
+
+    def _finish(self) -> None:
+        segment = self._segments.finish()
+        if segment is not None:
+            self.finished.append(segment)
+            log.info("%s: %d lines, %.1f MB", segment.file, segment.lines, segment.bytes / 1e6)

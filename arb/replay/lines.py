@@ -1,0 +1,68 @@
+"""What one line of a tape does to the books of its connection, whoever replays it."""
+
+import msgspec
+
+from arb.core.events import FeedDown, FeedUp
+from arb.core.records import tag_of
+from arb.market.feed import NOTHING, FrameResult
+from arb.store.tape import TapeLine
+from arb.venues.wire.anchors import BookAnchor, take_anchor
+from arb.venues.wire.base import WireFeed
+
+
+class _Event(msgspec.Struct, frozen=True):
+    """As much of an event as says whether it concerns books, and whose."""
+
+    type: str = ""
+    venue: str = ""
+    connection: str = ""
+
+
+_DOWN, _UP, _ANCHORED = tag_of(FeedDown), tag_of(FeedUp), tag_of(BookAnchor)
+_decode = msgspec.json.Decoder(_Event).decode
+_anchor = msgspec.json.Decoder(BookAnchor).decode
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+def origin_of(line: TapeLine) -> str:
+    """Return the connection whose books a line concerns; "" for an event that concerns none.
+
+    An anchor stands on the line of its connection; of a connection made or lost its event says which.
+    """
+    if line.kind != "event":
+        return line.origin
+    event = _event_of(line)
+    if event.type == _ANCHORED:
+        return line.origin
+    return (event.connection or event.venue) if _ends_books(line, event) else ""
+
+
+def _event_of(line: TapeLine) -> _Event:
+    try:
+        return _decode(line.raw)
+    except _UNREADABLE:
+        return _Event()
+
+
+def _ends_books(line: TapeLine, event: _Event) -> bool:
+    """Return whether books wait for snapshots from here on: nothing of them survives a connection.
+
+    A recording writes down where each connection begins. On the tape of a run that event waited in the queue, and frames of the
+    connection may stand before it.
+    """
+    return event.type == _DOWN or (event.type == _UP and line.seq is None)
+
+
+def take_line(feed: WireFeed, line: TapeLine, received_ns: int | None = None) -> FrameResult:
+    """Apply a line of a connection to its feed, as received when it was, or at `received_ns`."""
+    at_ns = line.received_ns if received_ns is None else received_ns
+    if line.kind == "ws":
+        return feed.on_frame(at_ns, line.raw)
+    if line.kind == "http":
+        return feed.on_http(at_ns, line.url, line.raw)
+    if _ends_books(line, _event_of(line)):
+        return feed.on_disconnect(at_ns)
+    try:
+        return take_anchor(feed, _anchor(line.raw), at_ns)
+    except _UNREADABLE:
+        return NOTHING

@@ -1,0 +1,56 @@
+"""`arb record` as a process: public frames of a running sandbox to segments, killed and started again."""
+
+import signal
+import time
+from pathlib import Path
+
+from arb.replay.books import TapeBooks, books_at
+from arb.store.tape import read_tape
+from tests.integration.support import arb, end_of, run_arb, sandbox_process
+
+BOOKS = 15  # three venues, five symbols
+
+
+def test_segments_replay_alone_a_killed_one_as_far_as_it_goes_and_a_venue_that_was_down_joins(tmp_path: Path) -> None:
+    out = tmp_path / "rec"
+    with sandbox_process(tmp_path) as sandbox:
+        more = ("--out", "rec", "--sandbox", sandbox.admin, "--every", "1s", "--json")
+        killed = arb("record", *more, cwd=tmp_path)
+        while len(list(out.glob("*.gz"))) < 3:
+            time.sleep(0.05)
+        killed.send_signal(signal.SIGKILL)
+        end_of(killed)
+        (torn,) = out.glob("*.part.jsonl.gz")
+        before = {path: path.read_bytes() for path in out.iterdir()}
+        sandbox.fault("okx", "venue_down", seconds=1)
+        run = run_arb("record", *more, "--for", "5s", cwd=tmp_path)
+        assert run.code == 0, run.err
+        _no_request_was_signed(sandbox.ledger())
+    assert run.summary["gaps"] == [] and run.summary["frames"] > 100
+    assert {path: path.read_bytes() for path in before} == before
+
+    assert len(books_at(torn, None, 1).books) == BOOKS
+    finished = [out / segment["file"] for segment in run.summary["segments"]]
+    assert len(finished) >= 3 and sorted(finished)[0].name > torn.name
+    whole = TapeBooks()
+    for path in finished:
+        for line in read_tape(path):
+            whole.take(line)
+        alone = books_at(path, None, 1000)
+        assert alone.books == whole.report(1000).books
+    assert len(alone.books) == BOOKS
+    replayed = run_arb("replay", str(finished[1]), "--json", cwd=tmp_path)
+    assert replayed.code == 0, replayed.err
+    assert replayed.summary["replay"]["kind"] == "simulated" and replayed.summary["book_updates"] > 0
+    assert replayed.summary["replay"]["left_out"] == []
+    together = run_arb("replay", *map(str, finished), "--json", cwd=tmp_path)
+    assert together.code == 0, together.err
+    assert together.summary["replay"]["left_out"] == []
+    assert together.summary["frames"] > replayed.summary["frames"]
+
+
+def _no_request_was_signed(ledger: object) -> None:
+    """Nothing but the public side was asked: no order, no question about an account."""
+    assert isinstance(ledger, dict)
+    for venue in ledger.values():
+        assert venue["orders"] == venue["fills"] == venue["requests"] == []
