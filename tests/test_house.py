@@ -237,7 +237,11 @@ BAD: list[tuple[Rule, str, str]] = [
 GOOD: list[tuple[Rule, str, str]] = [
     (house.upward_imports, "arb/core/pairs/pair.py", "from arb.market.order import Side\nfrom arb.core import events"),
     (house.upward_imports, "arb/sandbox/exchange.py", "from arb.clock import Clock\nfrom arb.sandbox import matching"),
-    (house.upward_imports, "arb/faultsim/process.py", "from arb.live.node import Node, Parts"),
+    (
+        house.upward_imports,
+        "arb/faultsim/process.py",
+        "from arb.live.node import Node\nfrom arb.live.parts import Parts",
+    ),
     (house.upward_imports, "arb/replay/backtest.py", "from arb.live.universe import Universe"),
     (house.foreign_owners, "arb/venues/generic.py", "import ccxt"),
     (house.ambient_time_and_chance, "arb/clock.py", "import time\ntime.time_ns()"),

@@ -28,6 +28,7 @@ from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings
 from arb.config.coins import coin_rule
 from arb.core.books import Books
+from arb.core.engine import Engine
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import IncidentRecord
@@ -35,7 +36,8 @@ from arb.errors import EXIT_CHECK, EXIT_OK, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.left_behind import left_open
-from arb.live.node import Node, OnLedgerState, Parts
+from arb.live.node import Node
+from arb.live.parts import OnLedgerState, Parts
 from arb.live.summary import money, summarise
 from arb.live.taping import Taping
 from arb.live.universe import books_of, universe_of
@@ -304,7 +306,7 @@ class Run:
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
             ),
             tape=self._tape,
-            jobs=lambda _: () if sandbox is None else (sandbox.watch(),),
+            jobs=lambda: () if sandbox is None else (sandbox.watch(),),
             view=self._view,
             ledger_blocked=blocked,
             claim=claims.claim,
@@ -322,10 +324,10 @@ class Run:
             journal.replace(change)
         return change is not None
 
-    def _view(self, node: Node) -> Coroutine[Any, Any, None]:
+    def _view(self, engine: Engine) -> Coroutine[Any, Any, None]:
         if self._live_view:
-            return show_live(node.engine, self._clock, mask_url(self._db), self._mark)
-        return log_lines(node.engine, self._clock, self._mark)
+            return show_live(engine, self._clock, mask_url(self._db), self._mark)
+        return log_lines(engine, self._clock, self._mark)
 
     @property
     def _mark(self) -> str:

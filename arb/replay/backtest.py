@@ -16,7 +16,8 @@ from arb.core.engine import Engine
 from arb.core.events import ClockMeasured, FeedUp
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK, StoreError
-from arb.live.node import Journal, Node, Parts
+from arb.live.node import Node
+from arb.live.parts import Journal, Parts
 from arb.live.runner import LedgerWriter
 from arb.live.universe import Universe
 from arb.market.feed import Notice

@@ -18,7 +18,7 @@ from arb.core.books import Books
 from arb.core.events import RunStarted
 from arb.core.records import RunRecord
 from arb.errors import ConfigError, VenueUnreachable
-from arb.live.node import Parts
+from arb.live.parts import Parts
 from arb.store.account_file import AccountFile
 from arb.store.journal import Journal
 from tests.unit.store.rows import T0, keep

@@ -28,7 +28,8 @@ from arb.core.state import EngineSettings
 from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError, StoreError
 from arb.live.control import write_halt_file
 from arb.live.left_behind import present_accounts, restored_from, restored_on
-from arb.live.node import Node, Parts
+from arb.live.node import Node
+from arb.live.parts import Parts
 from arb.live.universe import books_of, universe_of
 from arb.market.feed import Notice
 from arb.market.instrument import Instrument
@@ -239,7 +240,7 @@ def test_a_task_that_dies_stops_trading_and_the_run_says_so() -> None:
     async def breaks() -> None:
         raise RuntimeError("the sandbox is gone")
 
-    bench = Bench(jobs=lambda _: (breaks(),))
+    bench = Bench(jobs=lambda: (breaks(),))
     assert bench.run(never) == EXIT_HALTED
     assert (bench.ended().exit_code, bench.ended().fatal) == (EXIT_HALTED, "the sandbox is gone")
 
