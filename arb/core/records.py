@@ -117,7 +117,11 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
 
 class PairRecord(Record, frozen=True, kw_only=True, tag="PairRecord"):
     """One pair trade. `residual_mark` is `m1`, the quote value of one base of residual at `mark_ns`; `buy_frame_ns` and
-    `sell_frame_ns` are when the newest frames of the two books, as decided on, were received."""
+    `sell_frame_ns` are when the newest frames of the two books, as decided on, were received.
+
+    Journal only: `handed_size`, the base of `residual_size` that other pairs have taken over (below zero: that this one has
+    from them), and `handed_value`, the quote that it stays booked at here.
+    """
 
     id: int
     run_id: int
@@ -141,6 +145,8 @@ class PairRecord(Record, frozen=True, kw_only=True, tag="PairRecord"):
     sell_frame_ns: int | None = None
     leg_cost_e8: int | None = None
     identity: str | None = None
+    handed_size: Decimal = Decimal(0)
+    handed_value: Decimal = Decimal(0)
 
 
 class OrderRecord(Record, frozen=True, kw_only=True, tag="OrderRecord"):

@@ -38,6 +38,8 @@ HALT = "halt"
 START_DOWN = "start_venue_down"
 CLOCK_JUMP = "clock_jump"
 JUMPS_MS = (30_000, 3_600_000, -200, -30_000)
+FLATTEN = "flatten"
+"""The user's flatten, which no cell of the table is about: special tests alone draw it."""
 STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, START_DOWN, CLOCK_JUMP, HALT)
 """Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume).
 

@@ -67,7 +67,7 @@ def sent_too_early(journal: Path) -> Iterator[str]:
     pair_of: dict[str, int] = {}
     began: dict[str, int] = {}
     for seq, _, kind, payload in entries_of(journal):
-        _note_absence(absent, kind, payload)
+        note_absence(absent, kind, payload)
         if kind not in ("Persist", "PlaceOrder"):
             continue
         message = json.loads(payload)
@@ -104,14 +104,17 @@ def on_belief(journal: Path) -> Iterator[str]:
     orders: dict[int, Row] = {}
     filled: dict[int, Decimal] = defaultdict(Decimal)
     net: dict[int, Decimal] = defaultdict(Decimal)
+    handed: dict[int, Decimal] = defaultdict(Decimal)
     for _, _, kind, payload in entries_of(journal):
-        _note_absence(absent, kind, payload)
+        note_absence(absent, kind, payload)
         row: Row = json.loads(payload)["record"] if kind == "Persist" else {"type": ""}
         if row["type"] == "OrderRecord":
             orders[row["id"]] = row
         elif row["type"] == "FillRecord":
             filled[row["order_id"]] += Decimal(row["size"])
-            net[row["order_id"]] += _base_of(row)
+            net[row["order_id"]] += base_of(row)
+        elif row["type"] == "PairRecord":
+            handed[row["id"]] = Decimal(row.get("handed_size", 0))
         if kind != "PlaceOrder" or not absent:
             continue
         place = json.loads(payload)
@@ -119,25 +122,26 @@ def on_belief(journal: Path) -> Iterator[str]:
         own = {
             key: order for key, order in orders.items() if order["pair_trade_id"] == pair_of[place["client_order_id"]]
         }
-        open_ = [key for key, order in own.items() if order["venue"] in absent and not _settled(order, filled[key])]
+        open_ = [key for key, order in own.items() if order["venue"] in absent and not settled(order, filled[key])]
         rest = {
-            side: sum(_rest(own[key], filled[key]) for key in open_ if own[key]["side"] == side)
+            side: sum(rest_of(own[key], filled[key]) for key in open_ if own[key]["side"] == side)
             for side in ("buy", "sell")
         }
-        held = sum((net[key] for key in own), Decimal(0))
+        held = sum((net[key] for key in own), -handed[pair_of[place["client_order_id"]]])
         certain = max(held - rest["sell"], Decimal(0)) or min(held + rest["buy"], Decimal(0))
         signed = Decimal(place["size"]) * (1 if place["side"] == "sell" else -1)
         if open_ and not (certain * signed > 0 and abs(signed) < 2 * abs(certain)):
             yield f"on belief: {place['client_order_id']} for {signed} of {certain} that is certain"
 
 
-def _base_of(fill: Row) -> Decimal:
+def base_of(fill: Row) -> Decimal:
     """Return the base that a fill brought, its fee taken off."""
     size = Decimal(fill["size"]) * (1 if fill["side"] == "buy" else -1)
     return size - Decimal(fill["fee"]) if fill["fee_currency"] == Symbol.of(fill["symbol"]).base else size
 
 
-def _note_absence(absent: set[str], kind: str, payload: str) -> None:
+def note_absence(absent: set[str], kind: str, payload: str) -> None:
+    """Keep the venues that have not answered since the start in `absent`."""
     if kind == "RunStarted":
         absent.clear()
         absent.update(json.loads(payload).get("absent", {}))
@@ -145,11 +149,13 @@ def _note_absence(absent: set[str], kind: str, payload: str) -> None:
         absent.discard(json.loads(payload)["venue"])
 
 
-def _settled(order: Row, filled: Decimal) -> bool:
+def settled(order: Row, filled: Decimal) -> bool:
+    """Return whether an order of a journal has ended with all its fills received."""
     return order["status"] in TERMINAL and filled >= Decimal(order["filled"])
 
 
-def _rest(order: Row, filled: Decimal) -> Decimal:
+def rest_of(order: Row, filled: Decimal) -> Decimal:
+    """Return what an order of a journal may yet fill."""
     return max(Decimal(order["size"]) - filled, Decimal(0))
 
 

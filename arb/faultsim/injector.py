@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
 from arb.core.engine import Engine
-from arb.core.events import AnyEvent, HaltAsked, ResumeAsked
+from arb.core.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.core.incidents import HaltReason
 from arb.core.pairs.pair import PairTrade
 from arb.core.records import PairState
@@ -21,6 +21,7 @@ from arb.faultsim.aims import (
     AT_OWN_FILLS,
     AT_PLACING,
     CLOCK_JUMP,
+    FLATTEN,
     HALT,
     JUMPS_MS,
     KILLS,
@@ -169,7 +170,9 @@ class Injector:
         held = control.halted == "asked" and self._holds  # who has asked for it in this life will resume it himself
         halted = control.halted_at(self._clock.wall_ns())
         lost = halted == HaltReason.DAILY_LOSS  # who allows more has seen first that nothing opens
-        wait = held or process.engine.manager.open or (lost and not self._is_alone(process.engine))
+        wait = (
+            held or control.flattening or process.engine.manager.open or (lost and not self._is_alone(process.engine))
+        )
         if (halted is None and not control.late) or wait:
             self._resuming = False
         elif not self._resuming:
@@ -210,6 +213,9 @@ class Injector:
             self._set_clock(index, strike)
         elif strike.name == HALT:
             self._halt(index, strike)
+        elif strike.name == FLATTEN:
+            assert self._process is not None and self._process.runner is not None
+            self._process.runner.emit(FlattenAsked(reason="simulated"))
         else:
             self._disturb_disk(index, strike, now_ns)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.settings import HealthLimits, Limits, RepairPolicy
+from arb.core.settings import HealthLimits, Limits
 from arb.errors import StoreError
 from arb.faultsim.aims import POWER_CUT
 from arb.faultsim.barred import into_a_bar
@@ -38,7 +38,15 @@ from arb.faultsim.disk import Files
 from arb.faultsim.feeds import held_up, on_late_books, opened_in_spite_of_misses
 from arb.faultsim.lateness import late_without_a_stop, lifted_wrongly
 from arb.faultsim.plan import is_busy, is_standstill
-from arb.faultsim.profit import below_the_threshold, billed, changes, opened_past_the_loss, profit_misstated
+from arb.faultsim.profit import (
+    below_the_threshold,
+    billed,
+    changes,
+    lost_too_much,
+    opened_past_the_loss,
+    profit_misstated,
+)
+from arb.faultsim.shares import handed_over, shares_misstated, traded_twice
 from arb.faultsim.special import STILL_S
 from arb.faultsim.world import Outcome
 from arb.market.ids import decode
@@ -61,9 +69,6 @@ WATERFALL = (
     "hedge_cost_e8",
     "residual_change_e8",
 )
-# A repaired leg pays at most `leg_loss_max_bps` from its reference, which may lie as far off the plan as slippage allows,
-# and three or four fees, which a fault may double.
-FEES_AND_SLIPPAGE_BPS = Decimal(110)
 
 Truth = dict[str, Any]
 Row = dict[str, Any]
@@ -80,12 +85,18 @@ class Evidence:
             files.ledger, "SELECT f.* FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.role <> 'foreign'"
         )
         self.pairs = rows_of(files.ledger, "SELECT * FROM pair_trades")
+        self.handed = handed_over(files.journal)
         self.own_orders = {
             (venue, _name(row)): row
             for venue, row in _each(truth, "orders")
             if _is_ours(row) and row["status"] != "rejected"
         }
         self.own_fills = [(venue, row) for venue, row in _each(truth, "fills") if _is_ours(row)]
+
+    def left(self, pair: Row) -> Decimal:
+        """Return the quote value, without sign, of what a pair has left and nobody has taken over."""
+        handed_size, _ = self.handed[pair["id"]]
+        return abs((Decimal(pair["residual_size"]) - handed_size) * Decimal(pair["residual_mark"] or 0))
 
 
 def judge(files: Files, outcome: Outcome) -> list[str]:
@@ -106,10 +117,12 @@ def judge(files: Files, outcome: Outcome) -> list[str]:
             *assets_not_conserved(truth),
             *false_alarms(files),
             *too_exposed(evidence, plan.limits),
-            *lost_too_much(evidence, plan.repair),
+            *lost_too_much(evidence.pairs, evidence.orders, evidence.fills, plan.repair),
             *not_ended(evidence, plan.limits, outcome.halted, outcome.left_open),
             *pairs_misstated(evidence),
             *profit_misstated(files.journal, truth, evidence.pairs, evidence.orders, evidence.fills),
+            *shares_misstated(files.journal),
+            *traded_twice(files.journal, plan.limits.dust_max_quote),
             *opened_past_the_loss(files.journal, plan.limits.daily_loss_quote),
             *two_at_one_market(files.journal),
             *ended_without_fills(files.journal),
@@ -285,7 +298,7 @@ def false_alarms(files: Files) -> Iterator[str]:
 
 def too_exposed(evidence: Evidence, limits: Limits) -> Iterator[str]:
     """At no instant do the venues' fills leave more unhedged than every open pair standing on one leg."""
-    carried = sum((_left(pair) for pair in evidence.pairs if pair["state"] == "carried"), ZERO)
+    carried = sum((evidence.left(pair) for pair in evidence.pairs if pair["state"] == "carried"), ZERO)
     bound = limits.max_open_pairs * limits.max_notional_quote * Decimal("1.02") + limits.dust_total_max_quote + carried
     held: dict[str, Decimal] = defaultdict(lambda: ZERO)
     prices: dict[str, Decimal] = {}
@@ -302,27 +315,6 @@ def too_exposed(evidence: Evidence, limits: Limits) -> Iterator[str]:
         yield f"exposure: {worst:.2f} unhedged at the venues, at most {bound:.2f} allowed"
 
 
-def lost_too_much(evidence: Evidence, repair: RepairPolicy) -> Iterator[str]:
-    """No pair loses more of its notional than the cap on repairs, fees and slippage allow.
-
-    What a pair leaves is valued by the depth of one book at one instant, which may be none: that is no loss yet. So what is
-    carried is not judged, and of sold dust only the sale.
-    """
-    notional: dict[int, Decimal] = defaultdict(lambda: ZERO)
-    pair_of = {row["id"]: row["pair_trade_id"] for row in evidence.orders}
-    for fill in evidence.fills:
-        notional[pair_of[fill["order_id"]]] += Decimal(fill["price"]) * Decimal(fill["size"])
-    for pair in evidence.pairs:
-        taken_over = Decimal(pair["buy_size"]) + Decimal(pair["sell_size"]) if pair["kind"] == "dust" else ZERO
-        traded = notional[pair["id"]] + taken_over * Decimal(pair["residual_mark"] or 0)
-        bound = traded * (repair.leg_loss_max_bps + FEES_AND_SLIPPAGE_BPS) / 10_000 + Decimal("0.01")
-        if pair["realised_net_e8"] is None or pair["state"] == "carried":
-            continue
-        net_e8 = pair["realised_net_e8"] - (pair["residual_change_e8"] if pair["kind"] == "dust" else 0)
-        if Decimal(net_e8).scaleb(-8) < -bound:
-            yield f"loss: pair {pair['id']} lost {net_e8}e-8, at most {bound:.4f} allowed"
-
-
 def not_ended(evidence: Evidence, limits: Limits, halted: str | None, left_open: list[int]) -> Iterator[str]:
     """After the faults nothing is left open, or trading is halted; what pairs leave is dust, or booked as carried."""
     if left_open and halted is None:
@@ -336,8 +328,8 @@ def not_ended(evidence: Evidence, limits: Limits, halted: str | None, left_open:
                 yield f"not ended: pair {pair['id']} is {pair['state']}, and no process has it"
         elif pair["state"] not in ("completed", "unwound") or pair["kind"] != "arb":
             continue
-        elif _left(pair) > limits.dust_max_quote * Decimal("1.05"):
-            yield f"not ended: pair {pair['id']} is {pair['state']} and leaves {_left(pair):.4f} quote unhedged"
+        elif evidence.left(pair) > limits.dust_max_quote * Decimal("1.05"):
+            yield f"not ended: pair {pair['id']} is {pair['state']} and leaves {evidence.left(pair):.4f} quote unhedged"
 
 
 def pairs_misstated(evidence: Evidence) -> Iterator[str]:
@@ -386,10 +378,6 @@ def rows_of(db: Path, query: str) -> list[Row]:
     with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(query)]
-
-
-def _left(pair: Row) -> Decimal:
-    return abs(Decimal(pair["residual_size"]) * Decimal(pair["residual_mark"] or 0))
 
 
 def _each(truth: Truth, kind: str) -> Iterator[tuple[str, Row]]:

@@ -77,7 +77,10 @@ class _Story:
     def is_uneven(self, pair_id: int, dust_max_quote: Decimal) -> bool:
         """Return whether an open pair's fills do not offset each other, up to dust."""
         is_open = pair_id in self.pairs and self.pairs[pair_id]["state"] in OPEN
-        return is_open and abs(self.unhedged[pair_id]) * self.price[pair_id] > dust_max_quote
+        if not is_open:
+            return False
+        own = self.unhedged[pair_id] - Decimal(self.pairs[pair_id].get("handed_size", 0))
+        return abs(own) * self.price[pair_id] > dust_max_quote
 
     def late(self) -> dict[int, Row]:
         """Return what late pairs have stopped, by pair."""

@@ -19,6 +19,7 @@ from arb.faultsim.aims import HALT, STRIKES, Aim, Mood, Phase, Strike, aims_for,
 from arb.faultsim.special import (
     BUSY_NS,
     DARK_NS,
+    FLATTENED_NS,
     LATE_LEGS_MS,
     LATE_LEGS_NS,
     MISSES_NS,
@@ -28,6 +29,7 @@ from arb.faultsim.special import (
     blackout,
     busy,
     darkness,
+    flattened,
     late_legs,
     misses,
     outage,
@@ -69,6 +71,7 @@ class Test(StrEnum):
     BUSY = "busy"
     MISSES = "misses"
     STEPS = "steps"
+    FLATTENED = "flattened"
 
 
 TESTS: tuple[tuple[Test, int], ...] = (
@@ -84,6 +87,7 @@ TESTS: tuple[tuple[Test, int], ...] = (
     (Test.BUSY, 2),
     (Test.MISSES, 2),
     (Test.STEPS, 2),
+    (Test.FLATTENED, 3),
 )
 """How many of a hundred seeds are put to each special test."""
 _SYMBOLS = {
@@ -137,6 +141,8 @@ def make_plan(seed: int) -> Plan:
     if mood is Mood.HALTING or any(strike.phase is Phase.REPAIRING for strike in strikes):
         policy = OnSingleLeg.CHEAPEST
     symbols = list(_SYMBOLS.get(test, ())) or rng.sample(SYMBOLS, rng.choice((1, 1, 2)))
+    if test is Test.FLATTENED:
+        policy = OnSingleLeg.HOLD
     if test is Test.LATE_LEGS:
         policy = rng.choice((OnSingleLeg.CHEAPEST, OnSingleLeg.CHEAPEST, OnSingleLeg.HOLD))
     quick = test in (Test.DARKNESS, Test.LATE_LEGS) or (test is Test.CELLS and mood is Mood.QUICK)
@@ -168,6 +174,7 @@ def make_plan(seed: int) -> Plan:
             Test.BUSY: BUSY_NS,
             Test.MISSES: MISSES_NS,
             Test.STEPS: STEPS_NS,
+            Test.FLATTENED: FLATTENED_NS,
         }.get(test, FAULTS_NS),
         linger_ns=_linger_ns(test, strikes),
         drain_ns=25 * NS_PER_S,
@@ -215,6 +222,7 @@ _SPECIAL: dict[Test, Callable[[random.Random], Iterator[Strike]]] = {
     Test.BUSY: busy,
     Test.MISSES: misses,
     Test.STEPS: steps,
+    Test.FLATTENED: flattened,
 }
 
 

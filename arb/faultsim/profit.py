@@ -2,7 +2,8 @@
 
 `realised_net = change of quote - X + R*m1`: the quote that a pair's fills at the venues brought and took, less fees in other
 assets at their quote value (`X`), plus its residual, the base it leaves (`R`), at the mark at its close (`m1`). A pair that
-took over base from earlier ones pays what those had booked it at. And all pairs together changed the quote the venues hold.
+took over base from earlier ones pays what those had booked it at, and what others took over of its own stays booked at that.
+And all pairs together changed the quote the venues hold.
 
 Beside it the judge of the threshold: what legs that fall short have cost, by the pairs that have closed.
 """
@@ -15,8 +16,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from arb.core.settings import LEARNED, OFF, Limits
+from arb.core.settings import LEARNED, OFF, Limits, RepairPolicy
 from arb.faultsim.conduct import ENDED, entries_of
+from arb.faultsim.shares import handed_over
 from arb.market.ids import decode
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
@@ -27,6 +29,10 @@ PRIOR_BPS, PRIOR_PAIRS = 4, 50
 TOLERANCE_BPS = Fraction(5, 100)
 """Estimates are rounded to thousandths, and what was learned minutes ago weighs a little less."""
 
+# A repaired leg pays at most `leg_loss_max_bps` from its reference, which may lie as far off the plan as slippage allows,
+# and three or four fees, which a fault may double.
+FEES_AND_SLIPPAGE_BPS = Decimal(110)
+
 Row = dict[str, Any]
 
 
@@ -36,19 +42,50 @@ def profit_misstated(
     """Every closed pair earned what it says, to the rounding; the venues' quote changed by what all pairs brought and took."""
     moved = _moved(truth, orders)
     other_fees = _other_fees(orders, fills)
-    taken_over = dict(_taken_over(journal))
+    taken_over, handed = dict(_taken_over(journal)), handed_over(journal)
     for pair in pairs:
         if pair["closed_ns"] is None or pair["realised_net_e8"] is None or pair["state"] == "abandoned":
             continue
         base, quote = Symbol.of(pair["symbol"]).base_and_quote
         size, booked = taken_over.get(pair["id"], (ZERO, ZERO)) if pair["kind"] != "arb" else (ZERO, ZERO)
-        left = size + moved[pair["id"], base]
+        handed_size, handed_value = handed[pair["id"]]
+        left = size + moved[pair["id"], base] - handed_size
         mark = Decimal(pair["residual_mark"] or 0)
-        earned = moved[pair["id"], quote] - other_fees[pair["id"]] + left * mark - booked
+        earned = moved[pair["id"], quote] - other_fees[pair["id"]] + left * mark - booked + handed_value
         stated = Decimal(pair["realised_net_e8"]).scaleb(-8)
         if abs(earned - stated) > ROUNDED:
             yield f"profit: pair {pair['id']} states {stated}, the venues' fills and what is left say {earned}"
     yield from _not_the_balances(truth, moved)
+
+
+def lost_too_much(pairs: list[Row], orders: list[Row], fills: list[Row], repair: RepairPolicy) -> Iterator[str]:
+    """No pair loses more of its notional than the cap on repairs, fees and slippage allow.
+
+    What a pair leaves is valued by the depth of one book at one instant, which may be none: that is no loss yet. So what is
+    carried is not judged, of sold dust only the sale, and a flatten by what it traded, valued at its own mark: residuals of
+    two pairs that offset each other, each at its own mark, leave the difference to a third.
+    """
+    notional: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    quote: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    base: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    pair_of = {row["id"]: row["pair_trade_id"] for row in orders}
+    for fill in fills:
+        pair_id, size = pair_of[fill["order_id"]], Decimal(fill["size"])
+        sign = 1 if fill["side"] == "buy" else -1
+        notional[pair_id] += Decimal(fill["price"]) * size
+        quote[pair_id] -= sign * Decimal(fill["price"]) * size + Decimal(fill["fee_quote_value"])
+        base[pair_id] += sign * size
+    for pair in pairs:
+        taken_over = Decimal(pair["buy_size"]) + Decimal(pair["sell_size"]) if pair["kind"] == "dust" else ZERO
+        traded = notional[pair["id"]] + taken_over * Decimal(pair["residual_mark"] or 0)
+        bound = traded * (repair.leg_loss_max_bps + FEES_AND_SLIPPAGE_BPS) / 10_000 + Decimal("0.01")
+        if pair["realised_net_e8"] is None or pair["state"] == "carried":
+            continue
+        net_e8 = pair["realised_net_e8"] - (pair["residual_change_e8"] if pair["kind"] == "dust" else 0)
+        if pair["kind"] == "flatten":
+            net_e8 = int((quote[pair["id"]] + base[pair["id"]] * Decimal(pair["residual_mark"])).scaleb(8))
+        if Decimal(net_e8).scaleb(-8) < -bound:
+            yield f"loss: pair {pair['id']} lost {net_e8}e-8, at most {bound:.4f} allowed"
 
 
 def opened_past_the_loss(journal: Path, most: Decimal) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.faultsim.aims import HALT, LATE, POWER_CUT, Phase, Strike
+from arb.faultsim.aims import FLATTEN, HALT, LATE, POWER_CUT, Phase, Strike
 
 DARK_NS = 12 * NS_PER_S
 PROOF_MS = 8500
@@ -69,6 +69,22 @@ def reopened(rng: random.Random) -> Iterator[Strike]:
     yield strike(name="partial_fill", phase=Phase.OPENING, param=rng.choice(("0.5", "0.8")))
     yield strike(name=LATE, phase=Phase.OPENING, param=rng.choice((500, 900)))
     yield strike(name=rng.choice(("kill_after_commit", "kill_before_request")), phase=Phase.REPAIRING, again=True)
+
+
+FLATTENED_NS = 8 * NS_PER_S
+
+
+def flattened(rng: random.Random) -> Iterator[Strike]:
+    """Yield flattens of what pairs have carried, while what was left of a leg of theirs is filled; now and then a death."""
+    for after_ms in (0, rng.randint(2_500, 3_500)):
+        strike = partial(Strike, leg=rng.choice(("buy", "sell")), after_ns=after_ms * NS_PER_MS, count=1)
+        yield strike(name="partial_fill", phase=Phase.OPENING, param=rng.choice(("0.3", "0.5", "0.8")))
+        yield strike(name=LATE, phase=Phase.OPENING, param=rng.choice((250, 400, 700, 1_200)))
+        yield strike(name=FLATTEN, phase=Phase.CLOSED)
+    if rng.random() < 0.3:
+        yield Strike(
+            name="kill_after_commit", phase=Phase.REPAIRING, leg="buy", after_ns=0, passes=rng.choice((1, 2, 4))
+        )
 
 
 def blackout(rng: random.Random) -> Iterator[Strike]:

@@ -376,6 +376,12 @@ MUTANTS = {
         "                self._revive(opened[pair_id], change)\n",
         "                pass\n",
     ),
+    "residual-twice": Mutant(
+        "what another pair has taken over of a residual is not traded by the pair that left it, when a late fill reopens that",
+        "arb/core/pairs/closing.py",
+        "            pair.hand_over(left.size - back.size, left.booked - back.booked)\n",
+        "",
+    ),
     "leg-cost-ignored": Mutant(
         "an edge must pay for what legs have cost",
         "arb/core/pricing/sizes.py",

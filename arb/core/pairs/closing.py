@@ -11,6 +11,7 @@ from decimal import Decimal
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.order import WorkingOrder
 from arb.core.orders.table import OrderTable
+from arb.core.pairs.handover import holds_a_share
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import repair_size
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
@@ -68,10 +69,10 @@ class Closer:
             self.state.tally.add_unproved(quote, net, pairs)
 
     def reopen(self, pair: PairTrade, now_ns: int) -> None:
-        """Undo the booking of a closed pair's result and residual, before a late fill reopens the pair.
+        """Undo the booking of a closed pair's result and of what is still there of its residual, before a late fill reopens it.
 
-        The residual is taken back even where another pair has traded it away meanwhile, or is about to: what is left of its
-        kind then lies below zero until it is traded back, and the base is sold (or bought) twice in between.
+        What another pair has taken over of the residual, to trade it or because its own offset it, is that pair's now: here
+        it stays booked at what it was.
         """
         state, quote = self.state, Symbol.of(pair.plan.symbol).quote
         self.late_legs.reopened(pair, now_ns)
@@ -88,11 +89,24 @@ class Closer:
         state.control.take_back(net_e8, now_ns)
         if pair.on_edge:
             state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, now_ns))
-        residual = pair.booked_residual
-        if residual:
-            add = state.residuals.carry if pair.state is PairState.CARRIED else state.residuals.add_dust
-            add(self._residual(pair, -residual, pair.residual_mark, now_ns))
+        if pair.booked_residual:
+            left = self._residual(pair, pair.booked_residual, pair.residual_mark, pair.mark_ns or 0)
+            back = state.residuals.take_back(left, carried=pair.state is PairState.CARRIED)
+            pair.hand_over(left.size - back.size, left.booked - back.booked)
             self.journal_residuals()
+
+    def offset_residuals(self, pair: PairTrade, now_ns: int) -> bool:
+        """Let what residuals hold against the imbalance of a pair change hands; return whether there was any."""
+        base = Symbol.of(pair.plan.symbol).base
+        if not holds_a_share(pair):
+            return False
+        taken = self.state.residuals.offset(pair.plan.symbol, pair.imbalance(base))
+        if not taken.size:
+            return False
+        pair.hand_over(-taken.size, -taken.booked)
+        self.state.out.persist(pair.record(base))
+        self.journal_residuals()
+        return True
 
     def _residual(self, pair: PairTrade, size: Decimal, mark: Decimal, now_ns: int) -> Residual:
         """Return a pair's residual of `size` base, with the accounts it was traded between."""
@@ -135,6 +149,8 @@ class Closer:
             [self._traded(order.side, [order]) for order in pair.repairs()],
             mark,
             inherited=pair.inherited,
+            handed=pair.handed_size,
+            handed_value=pair.handed_value,
         )
 
     def _traded(self, side: Side, orders: Iterable[WorkingOrder]) -> Traded:

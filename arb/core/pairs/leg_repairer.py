@@ -7,7 +7,8 @@ best legal order at a venue whose book is usable is sent (`repair_choice`), agai
 be; bytes that wait for 50 ms without a break are waited for no longer. Pacing may still hold a repair back on its way.
 `leg_deadline_ms` counts from the first uneven fill, whatever order of the pair is unsettled or unknown. After it the pair is
 `halted`: new pairs are stopped because of it (`core/risk/late_legs.py`), and its exit is tried on, at the cap price, the worst
-allowed, whenever no better order can be chosen.
+allowed, whenever no better order can be chosen. What another pair or the residuals hold against the imbalance changes hands
+instead of being traded (`core/pairs/handover.py`).
 """
 
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
 from arb.core.orders.manager import OrderManager, Wanted
 from arb.core.pairs.closing import Closer
+from arb.core.pairs.handover import offset, opposed_to
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import held_by, repair_size
 from arb.core.pairs.repair_options import RepairOptions
@@ -51,6 +53,8 @@ class LegRepairer:
             pair.move(Trigger.LATE_FILL, now_ns)
             self.manager.add(pair)
             text = f"pair {pair.id}: a fill arrived after the pair had ended"
+            if pair.handed_size:
+                text += f"; {pair.handed_size} {base} of what it had left are other pairs' by now"
             self.state.incident(IncidentKind.LATE_FILL, text, now_ns, pair_id=pair.id)
             self.state.out.persist(pair.record(base))
         imbalance = pair.imbalance(base)
@@ -146,6 +150,16 @@ class LegRepairer:
             return
         self._check_deadline(pair, now_ns)
         pause_ns = pause_ms(pair) * NS_PER_MS
+        for other in opposed_to(pair, self.manager.open.values()):
+            if self._awaits_answers(other):
+                self._set_timer(pair, now_ns + pause_ns, now_ns)
+                return
+            if pair.settled and other.settled:
+                self._offset(pair, other, now_ns)
+                return
+        if pair.settled and self.closer.offset_residuals(pair, now_ns):
+            self.progress(pair, now_ns)
+            return
         may_leave_ns = ready_ns(state, pair, now_ns)
         if now_ns < may_leave_ns:
             self._set_timer(pair, may_leave_ns, now_ns)
@@ -171,6 +185,14 @@ class LegRepairer:
             wanted = Wanted(order.venue, order.role, order.side, order.price, order.size)
             self.manager.send(pair, [wanted], now_ns)
         self._set_timer(pair, now_ns + pause_ns, now_ns)
+
+    def _offset(self, pair: PairTrade, other: PairTrade, now_ns: int) -> None:
+        """Let what two pairs hold against each other change hands, and go on with both; one of them is even by then."""
+        offset(pair, other)
+        base = Symbol.of(pair.plan.symbol).base
+        self.state.out.persist(pair.record(base), other.record(base))
+        self.progress(pair, now_ns)
+        self.progress(other, now_ns)
 
     def _set_timer(self, pair: PairTrade, at_ns: int, now_ns: int) -> None:
         """Try again at `at_ns`, or just after the pair's next deadline, if that comes before."""

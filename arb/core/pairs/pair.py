@@ -18,8 +18,9 @@ twice the deadline none anywhere (`core/risk/late_legs.py`). Its own repairs go 
 an imbalance is more than dust and no legal order exists for it at any venue, or the policy is to hold, the pair ends
 `carried`, unhedged.
 
-A fill that arrives after the end takes back what was booked and reopens the pair, if only until it is seen to be flat. A pair
-whose sandbox is gone by the next start ends `abandoned`, for good; no other ever does (`core/accounts/restart.py`).
+A fill that arrives after the end takes back what was booked and reopens the pair, if only until it is seen to be flat. What
+another pair has taken over of its residual is not its own any more (`core/pairs/handover.py`). A pair whose sandbox is gone by
+the next start ends `abandoned`, for good; no other ever does (`core/accounts/restart.py`).
 
       opening --unhedged--> repairing
       opening, repairing --out of time--> halted
@@ -95,6 +96,8 @@ class PairTrade:
         "decided_ns",
         "exposure_quote_s",
         "exposure_until_ns",
+        "handed_size",
+        "handed_value",
         "history",
         "identity",
         "inherited",
@@ -134,6 +137,9 @@ class PairTrade:
         self.orders: dict[str, WorkingOrder] = {}
         # Residual base of earlier pairs that this one trades away, valued at `plan.mark`; zero for an arb pair.
         self.inherited = ZERO if kind is PairKind.ARB else plan.residual
+        # Of what the orders brought: base that other pairs have taken over (below zero: that this one has from them), and the
+        # quote it was booked at when it changed hands.
+        self.handed_size = self.handed_value = ZERO
         self.exposure_quote_s = ZERO
         # Until when `exposure_quote_s` has been summed up.
         self.exposure_until_ns = now_ns
@@ -161,6 +167,8 @@ class PairTrade:
         pair.unhedged_since_ns = now_ns
         pair.exposure_quote_s = record.exposure_quote_s
         pair.identity = record.identity
+        pair.handed_size, pair.handed_value = record.handed_size, record.handed_value
+        pair.residual_mark, pair.mark_ns = record.residual_mark, record.mark_ns
         pair.orders = {order.client_order_id: order for order in orders}
         pair.history.append(f"restored as {record.state}")
         return pair
@@ -168,8 +176,7 @@ class PairTrade:
     def restore_result(self, record: PairRecord) -> None:
         """Restore the result with which a previous process closed this pair."""
         self.closed_ns, self.waterfall = record.closed_ns, record.waterfall
-        self.residual_mark, self.mark_ns = record.residual_mark, record.mark_ns
-        self.booked_residual = record.residual_size
+        self.booked_residual = record.residual_size - record.handed_size
         self.counted = False
 
     @property
@@ -247,8 +254,13 @@ class PairTrade:
         return 1 + max((order.attempt for order in self.orders.values() if order.role is role), default=-1)
 
     def imbalance(self, base: str) -> Decimal:
-        """Return base received minus base given, fees in base included: above zero we are long."""
-        return self.inherited + sum((net_base(order, base) for order in self.orders.values()), ZERO)
+        """Return base received minus base given, fees in base and what changed hands included: above zero we are long."""
+        return self.inherited - self.handed_size + sum((net_base(order, base) for order in self.orders.values()), ZERO)
+
+    def hand_over(self, size: Decimal, value: Decimal) -> None:
+        """Give `size` base (below zero: take it), booked at `value` quote, into the hands of other pairs."""
+        self.handed_size += size
+        self.handed_value += value
 
     def certain_imbalance(self, base: str) -> Decimal:
         """Return what of the imbalance stays, whatever the orders that are not settled turn out to have traded.
@@ -309,7 +321,7 @@ class PairTrade:
             # A pair without entries plans no legs: the residual that it set out to trade away stands in their place.
             buy_size=plan.buy_size or max(ZERO, -self.inherited),
             sell_size=plan.sell_size or max(ZERO, self.inherited),
-            residual_size=self.imbalance(base),
+            residual_size=self.imbalance(base) + self.handed_size,
             residual_mark=self.residual_mark,
             mark_ns=self.mark_ns,
             exposure_quote_s=self.exposure_quote_s.quantize(Decimal("1e-9")),
@@ -318,6 +330,8 @@ class PairTrade:
             sell_frame_ns=plan.sell_frame_ns,
             leg_cost_e8=self.leg_cost_e8,
             identity=self.identity,
+            handed_size=self.handed_size,
+            handed_value=self.handed_value,
         )
 
 

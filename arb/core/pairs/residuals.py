@@ -62,11 +62,43 @@ class Residuals:
     def record(self, account_ids: tuple[str, ...]) -> ResidualsRecord:
         """Return the row from which a restart restores the residuals."""
         dust, carried = (
-            tuple(held for _, held in sorted(kept.items()) if held.size) for kept in (self._dust, self._carried)
+            tuple(held for _, held in sorted(kept.items()) if held.size or held.booked)
+            for kept in (self._dust, self._carried)
         )
         return ResidualsRecord(
             account_ids=account_ids, dust=(*dust, *self._away_dust), carried=(*carried, *self._away_carried)
         )
+
+    def take_back(self, booked: Residual, *, carried: bool) -> Residual:
+        """Remove and return what is still there, carried or as dust, of a residual that one pair booked at its `since_ns`.
+
+        Nothing, once the symbol's residuals were traded away after that, or none that lies on the same side of zero; no more
+        than there is in sum, where residuals of other pairs have offset it. Of pairs that have offset one another the first
+        to ask takes what is left.
+        """
+        kept = self._carried if carried else self._dust
+        held = kept.get(booked.symbol)
+        if held is None or held.since_ns > booked.since_ns or held.size * booked.size <= 0:
+            return _nothing(booked.symbol)
+        if abs(held.size) <= abs(booked.size):
+            return kept.pop(booked.symbol)
+        kept[booked.symbol] = msgspec.structs.replace(
+            held, size=held.size - booked.size, booked=held.booked - booked.booked
+        )
+        return booked
+
+    def offset(self, symbol: str, imbalance: Decimal) -> Residual:
+        """Remove and return what offsets an imbalance, at its booked value: of what is carried, else of the dust."""
+        for kept in (self._carried, self._dust):
+            held = kept.get(symbol)
+            if held is None or held.size * imbalance >= 0:
+                continue
+            if abs(held.size) <= abs(imbalance):
+                return kept.pop(symbol)
+            part = msgspec.structs.replace(held, size=-imbalance, booked=held.booked * -imbalance / held.size)
+            kept[symbol] = msgspec.structs.replace(held, size=held.size - part.size, booked=held.booked - part.booked)
+            return part
+        return _nothing(symbol)
 
     def add_dust(self, residual: Residual) -> None:
         """Add a residual to the dust of its symbol."""

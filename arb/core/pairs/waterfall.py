@@ -9,8 +9,9 @@
   brought or cost is in `hedge_cost`.
 - `fee_difference`: the entry legs' fees as planned on what filled, less those charged.
 - `hedge_cost`: the quote that repairs brought, fees deducted, and the base they brought at `m0`.
-- `residual_change`: the base left at the close, by what its value differs from `m0` (`m1 - m0`).
-- `realised_net`: the quote that all fills brought, fees deducted, and the residual at `m1`.
+- `residual_change`: the base left at the close, by what its value differs from `m0` (`m1 - m0`); what other pairs have taken
+  over of it, by what that was booked at when it changed hands.
+- `realised_net`: the quote that all fills brought, fees deducted, and the residual at `m1`, or as booked where taken over.
 
 All terms are computed in fractions, each is rounded half-even to 1e-8 of the quote once, and what the roundings add up to goes
 into `residual_change`.
@@ -82,14 +83,22 @@ class Traded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def waterfall(
-    planned: Planned, buy: Traded, sell: Traded, repairs: Sequence[Traded], mark: Exact, *, inherited: Exact = ZERO
+    planned: Planned,
+    buy: Traded,
+    sell: Traded,
+    repairs: Sequence[Traded],
+    mark: Exact,
+    *,
+    inherited: Exact = ZERO,
+    handed: Exact = ZERO,
+    handed_value: Exact = ZERO,
 ) -> Waterfall:
     """Split the realised net of a pair into its causes, in 1e-8 of the quote.
 
     `buy` and `sell` sum the fills of the two entry legs, `repairs` those of hedges and unwinds; `mark` is `m1`, the
     quote value of one base of residual at the close. A repair's own fees, in whatever asset, count as its cost.
     `inherited` is residual base of earlier pairs, valued at `m0`: it belongs to the residual, and its value `inherited * m0`
-    is deducted from the realised net.
+    is deducted from the realised net. `handed` is what of the residual other pairs have taken over, at `handed_value` quote.
     """
     require(buy.side is Side.BUY and sell.side is Side.SELL, "the entry legs are given the wrong way round")
     q, s, va_planned, vb_planned = _fractions(planned.buy_size, planned.sell_size, planned.buy_vwap, planned.sell_vwap)
@@ -110,12 +119,13 @@ def waterfall(
         + (fq * va_planned * (cost_factor - 1) - Fraction(buy.fee_quote))
         + (fq * (1 - received) - fee_base) * m0
     )
-    residual = residual_size(buy, sell, repairs, inherited=inherited)  # R
-    realised = _quote_change(buy) + _quote_change(sell) + hedge_quote + residual * m1 - Fraction(inherited) * m0
+    residual = residual_size(buy, sell, repairs, inherited=inherited) - Fraction(handed)  # R, less what was taken over
+    value = residual * m1 + Fraction(handed_value)
+    realised = _quote_change(buy) + _quote_change(sell) + hedge_quote + value - Fraction(inherited) * m0
     columns = (expected, fq * va_planned - paid, got - fs * vb_planned, shortfall, fees, hedge_quote + hedge_base * m0)
     expected_e8, buy_e8, sell_e8, shortfall_e8, fees_e8, hedge_e8 = map(to_e8, columns)
     realised_e8 = to_e8(realised)
-    exact_change = residual * (m1 - m0)
+    exact_change = value - (residual + Fraction(handed)) * m0
     require(sum(columns) + exact_change == realised, "the waterfall does not sum to the realised net")
     return Waterfall(
         expected_net_e8=expected_e8,

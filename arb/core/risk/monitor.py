@@ -208,7 +208,14 @@ def shares_of(pair: PairTrade, base: str) -> dict[str, Decimal]:
     for order in pair.orders.values():
         if order.fills:
             nets[order.venue] = nets.get(order.venue, ZERO) + net_base(order, base)
+    if pair.handed_size:
+        nets[_handed_at(pair)] = nets.get(_handed_at(pair), ZERO) - pair.handed_size
     return _shared_out(nets)
+
+
+def _handed_at(pair: PairTrade) -> str:
+    """Return the venue that held what other pairs have taken over: surplus lay where the pair bought, a lack where it sold."""
+    return pair.plan.buy_venue if pair.handed_size > 0 else pair.plan.sell_venue
 
 
 def _shared_out(nets: Mapping[str, Decimal]) -> dict[str, Decimal]:
@@ -221,19 +228,26 @@ def _shared_out(nets: Mapping[str, Decimal]) -> dict[str, Decimal]:
 
 
 def history(pair: PairTrade, now_ns: int) -> Iterator[tuple[int, int, dict[str, Decimal]]]:
-    """Yield, from a pair's fills, (since, until, quote by venue) of all it was exposed to; valued at the latest fill."""
+    """Yield, from a pair's fills, (since, until, quote by venue) of all it was exposed to; valued at the latest fill.
+
+    What other pairs have taken over counts up to the pair's last end only: since then it was theirs, or carried. A pair that
+    never ended has offset it against a late fill: that counts as if it had never been its own.
+    """
     base = Symbol.of(pair.plan.symbol).base
-    fills = sorted(
-        (fill for order in pair.orders.values() for fill in order.fills.values()), key=lambda f: f.received_ns
-    )
+    changes: list[tuple[int, str, Decimal, Decimal | None]] = []
+    for fill in (fill for order in pair.orders.values() for fill in order.fills.values()):
+        brought = (fill.size if fill.side is Side.BUY else -fill.size) - (
+            fill.fee if fill.fee_currency == base else ZERO
+        )
+        changes.append((fill.received_ns, fill.venue, brought, fill.price))
+    if pair.handed_size:
+        changes.append((pair.mark_ns or pair.decided_ns, _handed_at(pair), -pair.handed_size, None))
     nets: dict[str, Decimal] = {pair.plan.buy_venue: pair.inherited} if pair.inherited else {}
     since_ns, price = pair.decided_ns, pair.planned_price
-    for fill in fills:
-        yield since_ns, fill.received_ns, {v: size * price for v, size in _shared_out(nets).items()}
-        sign = 1 if fill.side is Side.BUY else -1
-        fee = fill.fee if fill.fee_currency == base else ZERO
-        nets[fill.venue] = nets.get(fill.venue, ZERO) + sign * fill.size - fee
-        since_ns, price = fill.received_ns, fill.price
+    for at_ns, venue, brought, paid in sorted(changes, key=lambda change: change[0]):
+        yield since_ns, at_ns, {v: size * price for v, size in _shared_out(nets).items()}
+        nets[venue] = nets.get(venue, ZERO) + brought
+        since_ns, price = at_ns, paid or price
     yield since_ns, now_ns, {venue: size * price for venue, size in _shared_out(nets).items()}
 
 

@@ -246,10 +246,10 @@ def test_exposure_never_rises_while_flattening(long: bool, dust: int, shares: li
         seen.append(exposure(bench))
         for order in bench.placed()[answered:]:
             answered += 1
-            filled = order.size * share // 10
+            filled = order.size * share / 10
             filled -= filled % D("0.001")
             if filled:
-                fill(bench, order, str(filled), trade_id=f"t{number}")
+                fill(bench, order, str(filled), trade_id=f"flatten{number}")
                 seen.append(exposure(bench))
             accept(bench, order, str(filled))
             seen.append(exposure(bench))

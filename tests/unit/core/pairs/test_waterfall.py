@@ -106,6 +106,13 @@ def test_inherited_dust_sold_above_its_mark_earns_the_difference() -> None:
     assert columns(found) == {"hedge_cost": 44_500_000, "realised_net": 44_500_000}  # 54.945 - 0.5 * 109
 
 
+def test_what_another_pair_has_taken_over_stays_at_the_value_it_was_booked_at() -> None:
+    # 2 bought, none sold: 1.5 of them were taken over at 105 each, and the half that is left is worth 120 now.
+    found = waterfall(PLANNED, bought("2", "200", "0.2"), NO_SELL, [], D(120), handed=D("1.5"), handed_value=D("157.5"))
+    assert found.realised_net_e8 == (D("-200.2") + D("157.5") + 60) * 10**8
+    assert found.residual_change_e8 == (D("0.5") * (120 - 109) + D("157.5") - D("1.5") * 109) * 10**8
+
+
 def test_rounding_goes_into_residual_change_so_that_integers_sum() -> None:
     third = Fraction(1, 3)
     planned = Planned(

@@ -1,0 +1,68 @@
+"""What is still there of a residual that one pair has left, and what changes hands without an order."""
+
+from decimal import Decimal
+
+import pytest
+
+from arb.core.pairs.residuals import Residuals
+from arb.core.records import Residual
+from tests.builders import SYMBOL, D
+
+
+def left(size: str, at_ns: int, mark: int = 100) -> Residual:
+    """Return what a pair that ended at `at_ns` has left, booked at `mark` quote per base."""
+    return Residual(SYMBOL, D(size), D(size) * mark, at_ns, ("gate:test",))
+
+
+def carrying(*residuals: Residual) -> Residuals:
+    kept = Residuals(D(50))
+    for residual in residuals:
+        kept.carry(residual)
+    return kept
+
+
+def sums(residual: Residual) -> tuple[Decimal, Decimal]:
+    return residual.size, residual.booked
+
+
+def test_nothing_is_taken_back_of_what_was_traded_away_though_another_pair_has_left_more_since() -> None:
+    kept = carrying(left("0.9", 1))
+    kept.take_carried(SYMBOL)
+    kept.carry(left("0.9", 2))
+    assert kept.take_back(left("0.9", 1), carried=True).size == 0
+    assert kept.carried(SYMBOL).size == D("0.9")
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_nothing_is_taken_back_of_another_kind_or_from_the_other_side_of_zero(carried: bool) -> None:
+    kept = carrying(left("-0.9", 1))
+    assert kept.take_back(left("0.9" if carried else "-0.9", 1), carried=carried).size == 0
+    assert sums(kept.carried(SYMBOL)) == (D("-0.9"), D(-90))
+
+
+def test_what_other_pairs_have_offset_is_not_there_any_more_and_keeps_their_price() -> None:
+    kept = carrying(left("0.9", 1), left("-0.5", 2, mark=102))
+    assert sums(kept.take_back(left("0.9", 1), carried=True)) == (D("0.4"), D(90) - D(51))
+    assert sums(kept.carried(SYMBOL)) == (D(0), D(0))
+
+
+def test_each_of_two_pairs_takes_back_what_it_has_booked() -> None:
+    kept = carrying(left("0.9", 1), left("0.5", 2, mark=102))
+    assert sums(kept.take_back(left("0.9", 1), carried=True)) == (D("0.9"), D(90))
+    assert sums(kept.take_back(left("0.5", 2, mark=102), carried=True)) == (D("0.5"), D(51))
+
+
+@pytest.mark.parametrize(("imbalance", "taken"), [("-0.3", "0.3"), ("-2", "0.9"), ("0.3", "0")])
+def test_what_offsets_an_imbalance_changes_hands_at_its_booked_value(imbalance: str, taken: str) -> None:
+    kept = carrying(left("0.9", 1))
+    assert sums(kept.offset(SYMBOL, D(imbalance))) == (D(taken), D(taken) * 100)
+    assert sums(kept.carried(SYMBOL)) == (D("0.9") - D(taken), 90 - D(taken) * 100)
+
+
+def test_what_residuals_that_offset_each_other_are_booked_at_is_not_forgotten_by_a_restart() -> None:
+    again = Residuals(D(50))
+    record = carrying(left("0.5", 1), left("-0.5", 2, mark=101)).record(("gate:test",))
+    again.restore(record, {"gate:test"}, lambda _: False)
+    assert again.carried_symbols() == []
+    again.carry(left("0.1", 3))
+    assert again.take_carried(SYMBOL).booked == D("9.5")
