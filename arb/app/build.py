@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from itertools import combinations
 
 from arb.clock import Clock
@@ -36,14 +36,22 @@ def symbols_of(settings: Settings, venue: str) -> tuple[str, ...]:
 
 
 def sandbox_venues(settings: Settings, sandbox: Sandbox) -> dict[str, tuple[Site, Credentials]]:
-    """Return the sites and keys of the enabled venues of a sandbox; raises `ConfigError` for fewer than two."""
+    """Return the sites and keys of the enabled venues of a sandbox."""
     announced = sandbox.announced["venues"]
-    found = {
-        venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced
-    }
-    if len(found) < 2:
+    return {venue: sandbox_access(venue, announced[venue]) for venue in settings.venues.enabled() if venue in announced}
+
+
+def sites_of(settings: Settings, sandbox: Sandbox | None) -> dict[str, Site]:
+    """Return where the enabled venues are reached: at a sandbox, or for None the real ones."""
+    if sandbox is not None:
+        return {venue: site for venue, (site, _) in sandbox_venues(settings, sandbox).items()}
+    return {venue: settings.venues.site(venue) for venue in settings.venues.enabled()}
+
+
+def require_two(venues: Sized) -> None:
+    """Raise `ConfigError` for fewer than two venues."""
+    if len(venues) < 2:
         raise ConfigError("[venues]: fewer than two venues are enabled, and arbitrage needs two: enable another")
-    return found
 
 
 def build_sandbox_gateways(

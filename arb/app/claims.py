@@ -11,7 +11,7 @@ from pathlib import Path
 
 from arb.clock import Clock
 from arb.errors import ConfigError, StoreError
-from arb.live.node import OnLedgerState
+from arb.live.parts import OnLedgerState
 from arb.store.database import parse_url, sqlite_file
 from arb.store.guards import AccountLocks, place_of_lock
 

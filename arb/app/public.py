@@ -4,10 +4,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+from arb.app.build import sites_of
 from arb.config import EMBEDDED, Settings
 from arb.errors import ConfigError
 from arb.live.embedded import Sandbox
-from arb.venues.endpoints import Site, sandbox_access
+from arb.venues.endpoints import Site
 
 NO_FEE = Decimal(0)
 """What is charged where nothing is traded."""
@@ -22,12 +23,7 @@ async def public_side(settings: Settings, sandbox: str | None) -> AsyncIterator[
     if not settings.venues.enabled():
         raise ConfigError("[venues]: none is enabled: enable at least one")
     if sandbox is None:
-        yield {venue: settings.venues.site(venue) for venue in settings.venues.enabled()}
+        yield sites_of(settings, None)
         return
     async with Sandbox.reached(None if sandbox == EMBEDDED else sandbox) as reached:
-        announced = reached.announced["venues"]
-        yield {
-            venue: sandbox_access(venue, announced[venue])[0]
-            for venue in settings.venues.enabled()
-            if venue in announced
-        }
+        yield sites_of(settings, reached)

@@ -27,7 +27,7 @@ from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
 from arb.live.summary import summarise
 from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.numbers import plain
-from arb.replay.backtest import Backtest, clock_before
+from arb.replay.backtest import START_BALANCE, Backtest, clock_before
 from arb.replay.captured import Capture, explore
 from arb.replay.rerun import Difference, Judge, Keeper, Prologue, Rerun, read_prologue
 from arb.replay.tapes import OwnTape, is_own, merged, require_overlap
@@ -36,7 +36,6 @@ from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger import InlineLedger
 from arb.store.rebuild import fresh_journal
 from arb.store.tape import RULES, TapeHead
-from arb.venues.paper import START_BALANCE
 
 log = logging.getLogger(__name__)
 

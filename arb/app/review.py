@@ -17,6 +17,7 @@ from arb.market.arena import INT64_MAX
 from arb.masking import clean
 from arb.report.summary import read_sources, summarise
 from arb.store.database import mask_url
+from arb.store.domains import note_on
 from arb.store.export import OnProgress, export_parquet
 from arb.store.journal_reader import JournalReader
 from arb.store.queries import LedgerReader, RowDict
@@ -43,6 +44,7 @@ def status(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     totals = reader.totals(run_id)
     return {
         "engine": "not running",
+        **note_on((totals.run["mode"],)),
         "halt_file": read_halt_file(journal),
         "run_id": run_id,
         "mode": totals.run["mode"],
@@ -78,8 +80,8 @@ def watch_status(settings: Settings, options: ReviewOptions, show: Callable[[dic
 def pairs(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     """Return the latest pair trades, the last decided first."""
     url, _ = stores(settings, options.mode, options.db)
-    rows = LedgerReader(url).pairs(limit=options.limit)
-    return {"pairs": [_pair(row) for row in rows]}
+    reader = LedgerReader(url)
+    return note_on(reader.modes()) | {"pairs": [_pair(row) for row in reader.pairs(limit=options.limit)]}
 
 
 def report(settings: Settings, options: ReviewOptions) -> dict[str, Any]:

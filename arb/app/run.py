@@ -5,24 +5,30 @@ import contextlib
 import gc
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from arb.app import stores
 from arb.app.build import (
     build_sandbox_gateways,
     engine_settings,
     ready_ledger,
+    require_two,
     require_venues_of,
     require_way_out,
-    sandbox_venues,
+    sites_of,
     symbols_of,
 )
 from arb.app.claims import Blocks, Claims, call_soon
+from arb.app.paper import build_paper_gateways, require_kind
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import EMBEDDED, Mode, RunOptions, Settings
 from arb.config.coins import coin_rule
+from arb.core.books import Books
+from arb.core.engine import Engine
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import IncidentRecord
@@ -30,22 +36,28 @@ from arb.errors import EXIT_CHECK, EXIT_OK, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.left_behind import left_open
-from arb.live.node import Node, OnLedgerState, Parts
-from arb.live.summary import summarise
+from arb.live.node import Node
+from arb.live.parts import OnLedgerState, Parts
+from arb.live.summary import money, summarise
 from arb.live.taping import Taping
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
 from arb.masking import SECRETS
 from arb.signals import on_stop_signal
+from arb.store.account_file import AccountFile
 from arb.store.database import mask_url
+from arb.store.domains import note_on
 from arb.store.journal import Journal
 from arb.store.journal_upkeep import Upkeep, story_kept
 from arb.store.ledger import Ledger
 from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
-from arb.venues.base import OrderGateway
+from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 from arb.venues.build import build_feeds
+from arb.venues.endpoints import Site
+from arb.venues.paper import PaperGateway, watched
+from arb.venues.paper_matching import Reached
 from arb.venues.transport.network import SystemNetwork
 
 log = logging.getLogger(__name__)
@@ -60,7 +72,7 @@ def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> t
 
 
 class Run:
-    """One run of the engine on a sandbox.
+    """One run of the engine: on a sandbox, or on paper against real public feeds or a sandbox's.
 
     `wrap` may put something of its own around each gateway, `wrap_journal` around the journal.
     """
@@ -92,6 +104,8 @@ class Run:
         self._blocks = Blocks()
         self._ledger: Ledger | None = None
         self._signals = 0
+        self._sites: dict[str, Site] = {}
+        self._paper: dict[str, PaperGateway] = {}  # by venue, what simulates the accounts of a paper run
         self._starting: asyncio.Task[Any] | None = None
 
     async def main(self) -> tuple[dict[str, Any], int]:
@@ -107,6 +121,7 @@ class Run:
         if self._wrap_journal is not None:
             journal = self._wrap_journal(journal)
         try:
+            require_kind(journal, self._options.mode.value, sandbox=self._on_sandbox)
             self._upkeep = Upkeep(self._journal_path, story_kept(self._clock, self._settings.store.keep_story_days))
             self._ledger_blocked = ready_ledger(self._db, journal)
             self._blocks.say("rows", self._ledger_blocked)
@@ -156,48 +171,69 @@ class Run:
         if self._node is not None and self._node.joined:
             self._node.runner.emit(TroubleReported(kind=kind, text=text))
 
+    @property
+    def _on_sandbox(self) -> bool:
+        """Return whether the venues are simulated exchanges."""
+        return self._options.mode is Mode.SANDBOX or self._options.sandbox is not None
+
     @contextlib.asynccontextmanager
-    async def _sandbox(self) -> AsyncIterator[Sandbox]:
-        if self._options.sandbox not in (None, EMBEDDED):
-            yield await Sandbox.running(self._options.sandbox)
+    async def _sandbox(self) -> AsyncIterator[Sandbox | None]:
+        if not self._on_sandbox:
+            yield None
             return
-        sandbox = await Sandbox.embedded(self._options.seed)
-        try:
+        running = None if self._options.sandbox == EMBEDDED else self._options.sandbox
+        async with Sandbox.reached(running, self._options.seed) as sandbox:
             yield sandbox
-        finally:
-            await sandbox.close()
 
     @contextlib.asynccontextmanager
     async def _gateways(
-        self, journal: Journal, sandbox: Sandbox
+        self, journal: Journal, sandbox: Sandbox | None
     ) -> AsyncIterator[tuple[dict[str, OrderGateway], Claims]]:
         """Make the gateways; their accounts are claimed by key at once, and by their own ids once the venues report them."""
-        pairs = left_open(journal, sandbox.sandbox_id)
+        pairs = left_open(journal, _id_of(sandbox))
         require_venues_of(pairs, self._settings.venues.enabled())
+        self._sites = sites_of(self._settings, sandbox)
+        require_two(self._sites)
         if not pairs:  # those wait for a proxy as for venues that are down
-            await require_way_out(
-                self._settings, [site for site, _ in sandbox_venues(self._settings, sandbox).values()]
+            await require_way_out(self._settings, self._sites.values())
+        with contextlib.ExitStack() as stack:
+            gateways = self._made(sandbox, stack)
+            if self._wrap is not None:
+                gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
+            claims = Claims(self._db, self._journal_path, self._clock, self._rng, self._blocks)
+            claims.patient = bool(journal.restore(()).pairs)
+            try:
+                await claims.claim(gateway.account_id for gateway in gateways.values())
+                yield gateways, claims
+            finally:
+                await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
+                await claims.release()
+
+    def _made(self, sandbox: Sandbox | None, stack: contextlib.ExitStack) -> dict[str, OrderGateway]:
+        """Return the gateways of the mode; `stack` closes what they need."""
+        settings, clock, rng, network = self._settings, self._clock, self._rng, self._network
+        if self._options.mode is Mode.PAPER:
+            accounts = AccountFile(self._journal_path, rng)
+            stack.callback(accounts.close)
+            self._paper = build_paper_gateways(
+                settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox)
             )
+            return dict(self._paper)
+        assert sandbox is not None
         SECRETS.hide(
             value
             for venue in sandbox.announced["venues"].values()
             for name, value in venue.items()
             if name in ("key", "secret", "passphrase")
         )
-        gateways = build_sandbox_gateways(self._settings, sandbox, self._clock, self._rng, self._network)
-        if self._wrap is not None:
-            gateways = {venue: self._wrap(gateway) for venue, gateway in gateways.items()}
-        claims = Claims(self._db, self._journal_path, self._clock, self._rng, self._blocks)
-        claims.patient = bool(journal.restore(()).pairs)
-        try:
-            await claims.claim(gateway.account_id for gateway in gateways.values())
-            yield gateways, claims
-        finally:
-            await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
-            await claims.release()
+        return build_sandbox_gateways(settings, sandbox, clock, rng, network)
+
+    def _books(self) -> Books:
+        assert self._node is not None
+        return self._node.engine.state.books
 
     async def _trade(
-        self, parts: Parts, journal: Journal, claims: Claims, sandbox: Sandbox
+        self, parts: Parts, journal: Journal, claims: Claims, sandbox: Sandbox | None
     ) -> tuple[dict[str, Any], int]:
         node = self._node = Node(parts)
         await node.start()
@@ -220,12 +256,13 @@ class Run:
                 "the ledger did not take all rows; the next start, or `arb db rebuild`, brings them from the journal"
             )
             exit_code = exit_code or EXIT_CHECK
-        ceiling_net = await sandbox.ceiling_net()
-        return self._summary(ended_ns, sandbox_id=sandbox.sandbox_id, ceiling_net=ceiling_net), exit_code
+        ceiling_net = {} if sandbox is None else await sandbox.ceiling_net()
+        return self._summary(ended_ns, sandbox_id=_id_of(sandbox), ceiling_net=ceiling_net), exit_code
 
-    def _parts(self, journal: Journal, sandbox: Sandbox, gateways: dict[str, OrderGateway], claims: Claims) -> Parts:
+    def _parts(
+        self, journal: Journal, sandbox: Sandbox | None, gateways: dict[str, OrderGateway], claims: Claims
+    ) -> Parts:
         settings, options = self._settings, self._options
-        sites = {venue: found[0] for venue, found in sandbox_venues(settings, sandbox).items()}
         loop = asyncio.get_running_loop()
         blocked = self._blocks.cause
 
@@ -243,10 +280,12 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(settings, gateways, coin_rule(settings, options.mode, sandbox=True)),
+            settings=engine_settings(
+                settings, gateways, coin_rule(settings, options.mode, sandbox=sandbox is not None)
+            ),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=options.mode.value,
-            sandbox_id=sandbox.sandbox_id,
+            sandbox_id=_id_of(sandbox),
             seed=options.seed,
             clock=self._clock,
             shift=self._clock.shift,
@@ -257,7 +296,7 @@ class Run:
             waits_for_venues=options.mode is Mode.LIVE,
             make_universe=universe_of,
             make_books=partial(books_of, timing=settings.timing),
-            make_feeds=partial(build_feeds, sites, clock=self._clock, rng=self._rng, network=self._network),
+            make_feeds=self._feeds,
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,
             sync=lambda: asyncio.to_thread(journal.sync),
@@ -267,11 +306,15 @@ class Run:
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
             ),
             tape=self._tape,
-            jobs=lambda _: (sandbox.watch(),),
+            jobs=lambda: () if sandbox is None else (sandbox.watch(),),
             view=self._view,
             ledger_blocked=blocked,
             claim=claims.claim,
         )
+
+    def _feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
+        taken = watched(on_frame, self._paper) if self._paper else on_frame
+        return build_feeds(self._sites, books, taken, emit, clock=self._clock, rng=self._rng, network=self._network)
 
     async def _keep_small(self, journal: Journal) -> bool:
         """Compress or trim a piece of the journal; return whether there was one. A full disk is for trades."""
@@ -281,10 +324,15 @@ class Run:
             journal.replace(change)
         return change is not None
 
-    def _view(self, node: Node) -> Coroutine[Any, Any, None]:
+    def _view(self, engine: Engine) -> Coroutine[Any, Any, None]:
         if self._live_view:
-            return show_live(node.engine, self._clock, mask_url(self._db))
-        return log_lines(node.engine, self._clock)
+            return show_live(engine, self._clock, mask_url(self._db), self._mark)
+        return log_lines(engine, self._clock, self._mark)
+
+    @property
+    def _mark(self) -> str:
+        """Return what stands first in all that a run shows of itself; "" for a run that needs no mark."""
+        return "PAPER" if self._options.mode is Mode.PAPER else ""
 
     def _on_signal(self) -> None:
         """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
@@ -319,14 +367,31 @@ class Run:
         """Return the summary as of the run's end, or of now."""
         assert self._node is not None
         now_ns = self._clock.wall_ns() if ended_ns is None else ended_ns
-        return summarise(
-            self._node.engine,
-            mode=self._options.mode.value,
-            sandbox_id=sandbox_id,
-            seconds=max(0, now_ns - (self._started_trading_ns or now_ns)) / NS_PER_S,
-            dropped_opportunities=self._dropped(),
-            ceiling_net=ceiling_net or {},
-            db=mask_url(self._db),
-            now_ns=now_ns,
-            report_currency=self._settings.run.report_currency,
+        mode = self._options.mode.value
+        paper = {venue: _amounts(gateway.reached) for venue, gateway in self._paper.items()}
+        simulated = {"simulated": paper} if paper else {}
+        return (
+            note_on((mode,))
+            | summarise(
+                self._node.engine,
+                mode=mode,
+                sandbox_id=sandbox_id,
+                seconds=max(0, now_ns - (self._started_trading_ns or now_ns)) / NS_PER_S,
+                dropped_opportunities=self._dropped(),
+                ceiling_net=ceiling_net or {},
+                db=mask_url(self._db),
+                now_ns=now_ns,
+                report_currency=self._settings.run.report_currency,
+            )
+            | simulated
         )
+
+
+def _id_of(sandbox: Sandbox | None) -> str | None:
+    """Return what distinguishes a sandbox's accounts; real venues have no such id."""
+    return None if sandbox is None else sandbox.sandbox_id
+
+
+def _amounts(reached: Reached) -> dict[str, str]:
+    """Return sums of quote as decimal strings."""
+    return {name: money(amount) for name, amount in msgspec.structs.asdict(reached).items()}

@@ -29,7 +29,6 @@ from arb.sandbox.profiles import SYMBOLS, SYMBOLS_MAX
 
 _NO_GUARDS = {
     Mode.LIVE: "real orders need guards that this version does not have yet (checks of the keys, caps, a doctor)",
-    Mode.PAPER: "real feeds need guards that this version does not have yet (checks of the feeds, a doctor)",
 }
 
 
@@ -38,7 +37,12 @@ _NO_GUARDS = {
 @click.option("--for", "for_s", type=DURATION, metavar="TIME", help="Stop so long after two venues' first live book.")
 @click.option("--seed", type=SEED, metavar="N", help="The seed of the embedded sandbox [default: drawn, and logged].")
 @click.option("--db", metavar="URL", help="The ledger, instead of [store] url.")
-@click.option("--sandbox", type=ADMIN_URL, metavar="ADMIN_URL", help="Trade on this running `arb sandbox`.")
+@click.option(
+    "--sandbox",
+    type=ADMIN_URL,
+    metavar="ADMIN_URL",
+    help="Trade on this running `arb sandbox`; 'embedded': on our own.",
+)
 @click.option("--tape", type=NEW_FILE, metavar="FILE", help="Write every frame and event here, for `arb replay`.")
 @click.option("--live", is_flag=True, help="The second consent for real orders; the first is [live] enabled.")
 @click.option("--show-config", is_flag=True, help="Print the resolved settings, secrets masked, and stop.")
@@ -57,6 +61,8 @@ def run_command(
 ) -> int:
     """Run the engine.
 
+    Mode `sandbox` trades on simulated exchanges. Mode `paper` reads the real venues' public feeds (a sandbox's with --sandbox),
+    needs no key, and simulates every order: none can leave.
     SIGINT, SIGTERM or SIGHUP (a closed terminal) stops it once open pairs are finished; a second one at once.
     """
     settings = settings_from(config)
@@ -65,6 +71,10 @@ def run_command(
         return EXIT_OK
     chosen = Mode(mode) if mode else settings.run.mode
     refuse_unguarded(chosen, live=live)
+    if chosen is Mode.PAPER and sandbox is None and seed is not None:
+        raise ConfigError(
+            "--seed: repeats embedded markets, and paper reads real ones: add --sandbox embedded, or leave it out"
+        )
     database_url(settings, chosen.value, db)
     from arb.app.run import run_engine  # late: it loads the venues' libraries, which takes about a second
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from arb.clock import NS_PER_MS
 from arb.config.loader import load_file, nearest
 from arb.config.settings import (
     EMBEDDED,
@@ -15,6 +16,7 @@ from arb.config.settings import (
     LogLevel,
     Mode,
     NetworkSettings,
+    PaperSettings,
     RecordOptions,
     ReplayOptions,
     ReviewOptions,
@@ -39,6 +41,8 @@ from arb.venues.transport.proxy import masked_proxy
 FEE_ROOM_BPS = 100
 """Room for the sale's fee, in bps: dearer than any taker fee of the venues traded at."""
 
+LATENCY_MAX_MS = 10_000
+
 __all__ = [
     "EMBEDDED",
     "ControlOptions",
@@ -47,6 +51,7 @@ __all__ = [
     "LogLevel",
     "Mode",
     "NetworkSettings",
+    "PaperSettings",
     "RecordOptions",
     "ReplayOptions",
     "ReviewOptions",
@@ -94,6 +99,9 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     yield from _unknown_places(settings)
     if settings.store.url and (problem := url_problem(settings.store.url)):
         yield f"[store] url: {problem}"
+    for name in settings.venues.enabled():
+        if (settings.paper.latency_ns(name) or 0) > LATENCY_MAX_MS * NS_PER_MS:
+            yield f"[paper.latency_ms] {name} is above {LATENCY_MAX_MS} ms: no order arrives so late and is still wanted"
     for name, venue in settings.venues.enabled().items():
         for symbol in venue.symbols:
             if symbol not in settings.run.symbols:

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Any, NewType, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
@@ -31,6 +31,9 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _UNITS = {"_ms": "milliseconds", "_s": "seconds", "_minute": "orders per minute"}
 
 S = TypeVar("S", bound=msgspec.Struct)
+Fee = NewType("Fee", str)
+"""A fee with its unit, such as "0.1%" or "10bps": a bare number could mean either, or a ratio."""
+FEE_BPS_MAX = Decimal(500)
 Fail = Callable[[tuple[str, ...], str], ConfigError]
 
 
@@ -101,6 +104,8 @@ def struct_from(tables: Mapping[str, Any], kind: type[S], path: tuple[str, ...],
             values[name] = {**default, **_named(tables[name], each, (*path, name), fail, fields)}
         elif (member := _member(field.type)) is not None:
             values[name] = _structs(tables[name], member, (*path, name), fail)
+        elif get_origin(field.type) is dict:
+            values[name] = _amounts(tables[name], (*path, name), fail)
         else:
             problem, value = read_value(name, field.type, tables[name])
             if problem:
@@ -145,6 +150,21 @@ def _structs(given: Any, kind: type[S], path: tuple[str, ...], fail: Fail) -> tu
     return tuple(struct_from(table, kind, (*path, str(n)), fail, None) for n, table in enumerate(given))
 
 
+def _amounts(given: Any, path: tuple[str, ...], fail: Fail) -> dict[str, Decimal]:
+    """Read a table of amounts by asset."""
+    if not isinstance(given, dict):
+        raise fail(path, ": must be amounts by asset: write for example { USDT = 10000 }")
+    amounts: dict[str, Decimal] = {}
+    for asset, amount in given.items():
+        if not re.fullmatch(r"[A-Z0-9]+", asset):
+            raise fail((*path, asset), ": is no asset: write it in capitals, for example USDT = 10000")
+        problem, value = _amount(amount)
+        if problem:
+            raise fail((*path, asset), f" = {_shown(amount)}: {problem}")
+        amounts[asset] = value
+    return amounts
+
+
 def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
     """Return ("", value) for a value that fits `name` and its type, else (how to correct it, None)."""
     if get_origin(kind) is UnionType:  # absent or given: who writes the key gives it
@@ -157,6 +177,8 @@ def read_value(name: str, kind: Any, given: Any) -> tuple[str, Any]:
         return _rate(given) if name.endswith("_bps") else _amount(given)
     if kind is LegCost:
         return _leg_cost(given)
+    if kind is Fee:
+        return _fee(given)
     if isinstance(kind, type) and issubclass(kind, Enum):
         values = [str(member.value) for member in kind]
         return ("", kind(given)) if given in values else (f"give one of {', '.join(map(repr, values))}", None)
@@ -217,6 +239,22 @@ def _leg_cost(given: Any) -> tuple[str, Any]:
         return "", given
     complaint, rate = _rate(given)
     return (f'give "{LEARNED}", "{OFF}" or a rate: {complaint}', None) if complaint else ("", f"{rate:f}bps")
+
+
+def _fee(given: Any) -> tuple[str, Any]:
+    match = _RATE.match(given.strip()) if isinstance(given, str) else None
+    if match is None or match.group(2) is None:
+        return 'give a fee with its unit, for example "0.1%" or "10bps"', None
+    complaint, rate = _rate(given)
+    if complaint or rate > FEE_BPS_MAX:
+        return f"give 0 to {FEE_BPS_MAX} bps (0 to 5%)", None
+    return "", Fee(given.strip())
+
+
+def fee_ratio(fee: Fee) -> Decimal:
+    """Return a fee that was read as a ratio."""
+    _, bps = _rate(fee)
+    return Decimal(bps) / BPS_MAX
 
 
 def _texts(name: str, given: Any) -> tuple[str, Any]:

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from arb.clock import NS_PER_MS
+from arb.config.loader import Fee, fee_ratio
 from arb.core.settings import HealthLimits, Limits, RepairPolicy, Timing
 from arb.errors import ConfigError
+from arb.market.numbers import plain
 from arb.masking import HIDDEN
 from arb.venues.addresses import AddressOverrides, resolve_site
 from arb.venues.endpoints import GLOBAL, Environment, OrderEntry, Site
@@ -154,6 +157,48 @@ def _defaults(spec: VenueSpec) -> VenueSettings:
 
 if TYPE_CHECKING:
 
+    class PaperFees(msgspec.Struct, frozen=True, kw_only=True):
+        """What a checker can know of the structures below: that they have a value for every venue."""
+
+        def __getattr__(self, name: str) -> Fee: ...
+
+    class PaperLatency(msgspec.Struct, frozen=True, kw_only=True):
+        """As `PaperFees`."""
+
+        def __getattr__(self, name: str) -> int: ...
+
+else:
+    _PUBLIC = {spec.name: Fee(f"{plain(100 * spec.trading.public_taker_fee)}%") for spec in TRADED}
+    PaperFees = msgspec.defstruct(
+        "PaperFees", [(name, Fee, fee) for name, fee in _PUBLIC.items()], frozen=True, kw_only=True
+    )
+    PaperLatency = msgspec.defstruct("PaperLatency", [(name, int, 0) for name in _PUBLIC], frozen=True, kw_only=True)
+
+
+class PaperSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is simulated in paper trading.
+
+    `fees`: what a taker pays at each venue, with its unit; by default what the venue's public schedule says. `latency_ms`: an
+    order's way to each venue, and that of its answer back; 0: measured. `balances`: what a new account is given, by asset;
+    none: what each asset is to be worth follows from `[limits] max_notional_quote`.
+    """
+
+    fees: PaperFees = PaperFees()
+    latency_ms: PaperLatency = PaperLatency()
+    balances: dict[str, Decimal] = {}
+
+    def taker_fee(self, venue: str) -> Decimal:
+        """Return what a taker pays at a venue, as a ratio."""
+        return fee_ratio(getattr(self.fees, venue))
+
+    def latency_ns(self, venue: str) -> int | None:
+        """Return an order's way to a venue; None: it is to be measured."""
+        chosen: int = getattr(self.latency_ms, venue)
+        return chosen * NS_PER_MS or None
+
+
+if TYPE_CHECKING:
+
     class VenuesSettings(VenuesBase, frozen=True, kw_only=True):
         """What a checker can know of the structure below: that every venue's settings are such settings."""
 
@@ -174,6 +219,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthLimits = HealthLimits()
     store: StoreSettings = StoreSettings()
     live: LiveSettings = LiveSettings()
+    paper: PaperSettings = PaperSettings()
     network: NetworkSettings = NetworkSettings()
     venues: VenuesSettings = VenuesSettings()
 
@@ -234,9 +280,9 @@ EMBEDDED = "embedded"
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`arb run`. `for_s` counts from the first live book on two venues; None: until a signal.
 
-    `sandbox` is the admin URL of a running sandbox to trade on, None: an embedded one. `seed` None: drawn at start.
-    `db` overrides the ledger's URL. `live` is the consent given on the command line. `tape`: a file to be made, into which
-    every frame and event goes.
+    `sandbox` is the admin URL of a running sandbox to trade on, or `EMBEDDED`; None: an embedded one, but for paper the real
+    venues. `seed` None: drawn at start. `db` overrides the ledger's URL. `live` is the consent given on the command line.
+    `tape`: a file to be made, into which every frame and event goes.
     """
 
     mode: Mode

@@ -248,7 +248,7 @@ class Watcher(Protocol):
 
 
 class FaultyJournal:
-    """The journal of `arb.live.node`, on the simulated disk."""
+    """The journal of `arb.live.parts`, on the simulated disk."""
 
     def __init__(
         self,

@@ -13,7 +13,8 @@ from arb.errors import EXIT_OK
 from arb.faultsim.disk import Disk, FaultyJournal, FaultyLedger, FaultyReserve, Files, Watcher
 from arb.faultsim.faults import Life
 from arb.faultsim.plan import Plan
-from arb.live.node import Node, OnLedgerState, Parts
+from arb.live.node import Node
+from arb.live.parts import OnLedgerState, Parts
 from arb.live.runner import Runner
 from arb.live.universe import books_of, universe_of
 from arb.store.journal import Journal
@@ -151,7 +152,7 @@ class Process:
             halt_file_of=self._files.journal,
             # A switch cancels whatever rests on the account, so not where somebody else trades there.
             dedicated=frozenset() if self._plan.scarce else frozenset(gateways),
-            jobs=lambda _: () if self._ledger is None else (self._ledger.run(),),
+            jobs=lambda: () if self._ledger is None else (self._ledger.run(),),
         )
 
     def _settings(self) -> EngineSettings:

@@ -7,20 +7,15 @@ another clock, another network, other gateways, another disk. Nothing here asks 
 import asyncio
 import contextlib
 import logging
-import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any
 
 from arb import __version__
-from arb.clock import NS_PER_S, Clock
+from arb.clock import NS_PER_S
 from arb.core.accounts.former_accounts import present_names
-from arb.core.books import Books
 from arb.core.engine import Engine
 from arb.core.events import (
     AnyEvent,
@@ -36,14 +31,14 @@ from arb.core.events import (
     VenueListed,
 )
 from arb.core.incidents import HaltReason, IncidentKind
-from arb.core.state import EngineSettings
 from arb.errors import EXIT_HALTED, EXIT_OK, ArbError, ConfigError, InvariantError, VenueError
-from arb.live.anchoring import Anchor, Shift, compared
+from arb.live.anchoring import Anchor, compared
 from arb.live.arrival import Arrivals, unless_down
 from arb.live.control import read_halt_file
 from arb.live.executor import Executor
-from arb.live.left_behind import Recoverable, left_open, present_accounts, restored_from, restored_on
-from arb.live.runner import JournalWriter, LedgerWriter, Runner, TapeWriter
+from arb.live.left_behind import left_open, present_accounts, restored_from, restored_on
+from arb.live.parts import Job, Parts
+from arb.live.runner import Runner
 from arb.live.tasks import (
     DeadManSwitch,
     DropCounter,
@@ -60,7 +55,7 @@ from arb.market.ids import NONCE_BITS
 from arb.market.instrument import Instrument
 from arb.store.journal_reader import JournalState
 from arb.store.tape import RULES, TapeHead
-from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
+from arb.venues.base import MarketFeed, OrderGateway
 
 log = logging.getLogger(__name__)
 
@@ -68,67 +63,6 @@ HALTS_BY_USER = (None, HaltReason.ASKED, HaltReason.FLATTENING, HaltReason.FLATT
 
 TASK_AGAIN_S = 1.0
 """How long after a task of ours broke it begins anew."""
-
-OnLedgerState = Callable[[bool, str], None]
-"""Called with (blocked, cause) when the ledger stops or resumes taking rows; on the loop's thread."""
-Job = Coroutine[Any, Any, None]
-
-
-class Journal(JournalWriter, Recoverable, Protocol):
-    """What a run needs of its journal."""
-
-    @property
-    def last_seq(self) -> int:
-        """Return the sequence number of the last event, 0 for a new journal."""
-
-
-class Tape(TapeWriter, Protocol):
-    """What a run needs of a tape."""
-
-    def begin(self, head: TapeHead, t_ns: int) -> None:
-        """Write what the engine was built from, before everything else."""
-
-
-class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is made of.
-
-    `shift` moves `clock`; None: its time is not ours to set. `symbols`: what may be traded at each venue. `waits_for_venues`: a
-    start goes on with fewer than two venues, though nothing is open. `make_universe` says which of the listed instruments are
-    traded (and may be at absent venues), `make_books` reads their frames, `make_feeds` brings the frames. `sync` makes the
-    journal survive a power cut; None: nobody need. `upkeep` does a piece of what keeps the journal small and says whether there
-    was one; None: it may grow. `halt_file_of`: the journal beside which a halt file may lie; None: there is
-    none. `dropped`: how many untraded opportunities the ledger could not take so far. `dedicated`: venues whose accounts are
-    nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `view`: what shows the run,
-    and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given
-    the accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades on one.
-    """
-
-    settings: EngineSettings
-    symbols: Mapping[str, tuple[str, ...]]
-    mode: str
-    sandbox_id: str | None
-    seed: int | None
-    clock: Clock
-    shift: Shift | None = None
-    rng: random.Random
-    journal: Journal
-    make_ledger: Callable[[OnLedgerState], LedgerWriter]
-    gateways: Mapping[str, OrderGateway]
-    make_universe: Callable[[Iterable[Instrument], Mapping[str, tuple[str, ...]]], Universe]
-    make_books: Callable[[Universe], Books]
-    make_feeds: Callable[[Books, FrameListener, EventListener], Mapping[str, MarketFeed]]
-    on_alert: Callable[[str], None]
-    dropped: Callable[[], int] = int
-    waits_for_venues: bool = False
-    sync: Callable[[], Awaitable[None]] | None = None
-    upkeep: Callable[[], Awaitable[bool]] | None = None
-    halt_file_of: Path | None = None
-    dedicated: frozenset[str] = frozenset()
-    tape: Tape | None = None
-    jobs: Callable[["Node"], Iterable[Job]] = lambda _: ()
-    view: Callable[["Node"], Job] | None = None
-    ledger_blocked: str | None = None
-    claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
 
 
 class Node:
@@ -293,8 +227,8 @@ class Node:
             yield self._kept_up("the halt file", partial(poll_halt_file, parts.halt_file_of, emit))
         yield self._kept_up("the count of dropped opportunities", partial(keep_counted, self._drops, emit))
         if parts.view is not None:
-            yield self._shown(parts.view(self))
-        yield from (self._guarded(job) for job in parts.jobs(self))
+            yield self._shown(parts.view(self.engine))
+        yield from (self._guarded(job) for job in parts.jobs())
 
     def _on_clock(self, event: AnyEvent) -> None:
         self.runner.emit(event)

@@ -26,25 +26,28 @@ PAIRS_SHOWN = 8
 REASONS_SHOWN = 5
 
 
-async def show_live(engine: Engine, clock: Clock, db: str) -> None:
-    """Draw the live table until cancelled; drawing happens off the loop, so that a slow terminal delays no order."""
+async def show_live(engine: Engine, clock: Clock, db: str, mark: str) -> None:
+    """Draw the live table until cancelled; drawing happens off the loop, so that a slow terminal delays no order.
+
+    `mark` stands before everything else, if it is not empty: what sort of run this is.
+    """
     console = Console()
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
-            picture = draw(present_state(engine, clock.wall_ns()), db)
+            picture = draw(present_state(engine, clock.wall_ns()), db, mark)
             await asyncio.to_thread(live.update, picture, refresh=True)
             await asyncio.sleep(REFRESH_S)
 
 
-async def log_lines(engine: Engine, clock: Clock) -> None:
-    """Log one line about the present state every few seconds until cancelled."""
+async def log_lines(engine: Engine, clock: Clock, mark: str) -> None:
+    """Log one line about the present state every few seconds until cancelled, `mark` first."""
     while True:
         await asyncio.sleep(LINE_EVERY_S)
-        log.info("%s", line(present_state(engine, clock.wall_ns())))
+        log.info("%s", line(present_state(engine, clock.wall_ns()), mark))
 
 
-def line(state: dict[str, Any]) -> str:
-    """Return the state in one line, exposure first."""
+def line(state: dict[str, Any], mark: str = "") -> str:
+    """Return the state in one line: the run's mark, if it has one, and exposure first."""
     pairs = state["pairs"]
     oldest = state["unhedged"][0]["age_ms"] if state["unhedged"] else 0
     net = _net(state)
@@ -55,26 +58,28 @@ def line(state: dict[str, Any]) -> str:
     halted += "".join(f" | {venue['venue']}: {venue['halted']}" for venue in state["venues"] if venue["barred"])
     not_taken = sum(state["not_taken"].values())
     return (
-        f"unhedged {_money(state['unhedged_notional'])} ({oldest} ms){halted} | books {live} | pairs {pairs['opened']} opened, "
-        f"{pairs['completed']} completed, {pairs['unwound']} unwound, {len(state['open_pairs'])} open | "
-        f"opportunities {state['opportunities']}, {not_taken} not taken | net {net}"
+        f"{mark}{' | ' * bool(mark)}unhedged {_money(state['unhedged_notional'])} ({oldest} ms){halted} | books {live} | "
+        f"pairs {pairs['opened']} opened, {pairs['completed']} completed, {pairs['unwound']} unwound, "
+        f"{len(state['open_pairs'])} open | opportunities {state['opportunities']}, {not_taken} not taken | net {net}"
     )
 
 
-def draw(state: dict[str, Any], db: str) -> Group:
-    """Return the whole picture: exposure and halt, venues, best edges, open pairs, profit."""
+def draw(state: dict[str, Any], db: str, mark: str = "") -> Group:
+    """Return the whole picture: the run's mark, exposure and halt, venues, best edges, open pairs, profit."""
     state = _printable(state)
-    parts = (_headline(state), _venues(state), _edges(state), _pairs(state), _profit(state, printable(db)))
+    parts = (_headline(state, mark), _venues(state), _edges(state), _pairs(state), _profit(state, printable(db)))
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
 
-def _headline(state: dict[str, Any]) -> Text:
-    exposed = state["unhedged"]
+def _headline(state: dict[str, Any], mark: str) -> Text:
+    exposed, text = state["unhedged"], Text()
+    if mark:
+        text.append(f"{mark}   ", style="bold magenta")
     if exposed:
         oldest = max(row["age_ms"] for row in exposed)
-        text = Text(f"UNHEDGED {_money(state['unhedged_notional'])}, oldest {oldest} ms", style="bold red")
+        text.append(f"UNHEDGED {_money(state['unhedged_notional'])}, oldest {oldest} ms", style="bold red")
     else:
-        text = Text("unhedged 0", style="bold green")
+        text.append("unhedged 0", style="bold green")
     if state["halted"]:
         allow = " --allow-loss QUOTE" * (state["halted"] == HaltReason.DAILY_LOSS)
         text.append(f"   {state['state']}: {state['halted']} (arb resume --reason TEXT{allow})", style="bold yellow")

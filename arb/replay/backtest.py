@@ -7,7 +7,8 @@ on the sockets. After the last line time goes on until open pairs are finished.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from arb.clock import NS_PER_MS, ManualClock
 from arb.core.books import Books
@@ -15,18 +16,23 @@ from arb.core.engine import Engine
 from arb.core.events import ClockMeasured, FeedUp
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK, StoreError
-from arb.live.node import Journal, Node, Parts
+from arb.live.node import Node
+from arb.live.parts import Journal, Parts
 from arb.live.runner import LedgerWriter
 from arb.live.universe import Universe
 from arb.market.feed import Notice
+from arb.market.instrument import Instrument
 from arb.replay.captured import Capture
 from arb.replay.feeds import CapturedFeed, captured_books
 from arb.replay.tapes import Captured
 from arb.venues.base import EventListener, FrameListener, MarketFeed
-from arb.venues.paper import PaperGateway
+from arb.venues.paper import PaperGateway, watched
+from arb.venues.paper_account import Forgetful, PaperAccount
 from arb.virtual_loop import VirtualLoop
 
 MODE = "replay"
+START_BALANCE = Decimal(1_000_000)
+"""Of every asset at every venue: enough that inventory refuses nothing, unless the settings' own limits do."""
 EXIT_BAD_TAPE = 2
 START_NS = NS_PER_MS
 CLOCK_STEP_NS = NS_PER_MS
@@ -205,9 +211,10 @@ class Backtest:
 
     def _parts(self, player: Player) -> Parts:
         capture, books = self._capture, self._books
+        gateways = {venue: self._gateway(venue, player) for venue in capture.venues}
 
         def make_feeds(books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
-            player.connect(books, on_frame, emit)
+            player.connect(books, watched(on_frame, gateways), emit)
             return {venue: _TapeFeed(venue, emit) for venue in capture.venues}
 
         return Parts(
@@ -220,7 +227,7 @@ class Backtest:
             rng=random.Random(self._seed),
             journal=self._journal,
             make_ledger=lambda _: self._ledger,
-            gateways={venue: self._gateway(venue, player) for venue in capture.venues},
+            gateways=gateways,
             make_universe=lambda *_: Universe(capture.instruments, capture.scales, books.rows),
             make_books=lambda _: books,
             make_feeds=make_feeds,
@@ -229,11 +236,34 @@ class Backtest:
         )
 
     def _gateway(self, venue: str, player: Player) -> PaperGateway:
+        listed = tuple(instrument for instrument in self._capture.instruments if instrument.venue == venue)
         return PaperGateway(
+            CapturedSource(venue, listed, lambda: player.offsets_ns.get(venue, 0)),
+            PaperAccount(f"{venue}:paper", Forgetful(), self._clock.wall_ns()),
             venue,
-            [instrument for instrument in self._capture.instruments if instrument.venue == venue],
             lambda: self._books,
             clock=self._clock,
             latency_ns=self._latency_ns,
-            offset_ns=lambda: player.offsets_ns.get(venue, 0),
+            opening={asset: START_BALANCE for one in listed for asset in (one.base, one.quote)},
         )
+
+
+class CapturedSource:
+    """See `arb.venues.paper.PaperSource`: rules are those found in a capture, the clock is that of its frames."""
+
+    def __init__(self, venue: str, listed: tuple[Instrument, ...], offset_ns: Callable[[], int]) -> None:
+        self._venue = venue
+        self.listed = frozenset(instrument.symbol for instrument in listed)
+        self.offset_ns = offset_ns
+        self._instruments = listed
+
+    async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
+        """Return the rules of those of `symbols` that the capture shows."""
+        return tuple(instrument for instrument in self._instruments if instrument.symbol in symbols)
+
+    async def measure_clock(self) -> ClockMeasured:
+        """Return what is known of the venue's clock; no question is asked, so nothing is added to the error."""
+        return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=0)
+
+    async def close(self) -> None:
+        """Do nothing: no socket is held."""

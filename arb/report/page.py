@@ -75,7 +75,7 @@ def render(sources: Sources) -> str:
     facts = summarise(sources)
     quotes = _quotes(sources)
     sections = [_section(title, blocks, quotes) for title, blocks in _contents(sources, facts)]
-    title = "Trade report"
+    title = "PAPER trade report" if "note" in facts else "Trade report"
     head = joined(
         [
             Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
@@ -200,6 +200,7 @@ def _source(facts: dict[str, Any]) -> Html:
     if facts["from_ns"] is not None:
         words.append(f"{_instant(facts['from_ns'])} to {_instant(facts['to_ns'])} UTC")
         words.append(f"{span(1000 * float(facts['run_seconds']))} of trading")
+    words += [facts["note"]] if "note" in facts else []
     return element("p", " \N{MIDDLE DOT} ".join(words), class_="source")
 
 

@@ -15,6 +15,7 @@ from arb.market.numbers import exact, round_ratio
 from arb.report.measure import mean, percentile, rounded, run_ns, what_if
 from arb.store.columns import ColumnReader, Columns
 from arb.store.database import mask_url
+from arb.store.domains import note_on
 from arb.store.queries import RowDict
 from arb.store.retention import NS_PER_DAY
 from arb.store.sums import Sums, read_sums
@@ -56,7 +57,7 @@ def summarise(sources: Sources) -> dict[str, Any]:
     """Return the report as plain values: money and sizes as `Decimal`, times in ms, rates in bps."""
     sums = sources.sums
     by_quote = _grouped(sums.pairs, "quote")
-    return {
+    return note_on(str(row["mode"]) for row in sums.runs) | {
         "db": sources.db,
         "since_ns": sources.since_ns or None,
         "from_ns": sums.span_ns and sums.span_ns[0],

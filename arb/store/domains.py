@@ -90,6 +90,8 @@ def not_negative(*columns: str) -> tuple[CheckConstraint, ...]:
 
 
 MODES = ("sandbox", "paper", "live", "replay", "sim")
+PAPER = "paper"
+PAPER_NOTE = "PAPER: every order was simulated, and none could reach a venue"
 BALANCE_SOURCES = ("venue", "computed")
 
 CODES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -115,6 +117,11 @@ _ENTRY_WAYS = (AlternativeWay.ROUTE, AlternativeWay.SIZE)
 _STAGE_AND_WAY = tuple(
     (AlternativeStage.ENTRY if way in _ENTRY_WAYS else AlternativeStage.REPAIR, way) for way in AlternativeWay
 )
+
+
+def note_on(modes: Iterable[str]) -> dict[str, str]:
+    """Return what whoever reads of these modes' runs must know first, under `note`; nothing where nothing need be said."""
+    return {"note": PAPER_NOTE} if PAPER in modes else {}
 
 
 class Rule(NamedTuple):

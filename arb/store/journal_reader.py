@@ -27,6 +27,7 @@ from arb.core.records import (
     PairState,
     PlanRecord,
     ResidualsRecord,
+    RunRecord,
     tag_of,
 )
 from arb.errors import ConfigError, StoreError
@@ -213,6 +214,10 @@ class JournalReader:
             if isinstance(entry.message, Persist) and isinstance(entry.message.record, PlanRecord):
                 return entry.message.record
         return None
+
+    def first_run(self) -> RunRecord | None:
+        """Return the first run of this journal, None for a new one; rows are never dropped, so it stands first for good."""
+        return next((row.record for row in self.records_from() if isinstance(row.record, RunRecord)), None)
 
     def last_ns(self) -> int:
         """Return when the last entry was written, 0 when there is none."""

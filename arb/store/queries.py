@@ -148,6 +148,11 @@ class LedgerReader:
         with self._connection() as connection:
             return connection.execute(select(func.max(Run.id))).scalar()
 
+    def modes(self) -> set[str]:
+        """Return the modes of all runs."""
+        with self._connection() as connection:
+            return set(connection.execute(select(Run.mode).distinct()).scalars())
+
     def totals(self, run_id: int) -> RunTotals:
         """Return the sums of one run, exactly; raise `ConfigError` when there is none of that id."""
         with self._connection() as connection:

@@ -111,7 +111,7 @@ def build_paper_source(
     Its signer is given no key, and its guard no symbol: a signed request cannot be made.
     """
     trading = _trading(spec)
-    network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
+    network = SystemNetwork(clock) if network is None else network
     limits = GatewayLimits(symbols=())
     parts = trading.make(site, NO_KEY, clock, _guard(spec, site, limits, clock))
     parts.signer.timeout_on_exit = 0

@@ -1,16 +1,16 @@
-"""Paper trading: orders meet the books that the engine itself sees, fees are charged, balances change; nothing leaves.
+"""Paper trading: a venue's stand-in behind the door of its gateway. Nothing leaves, and there is no key that could sign.
 
-An order arrives `latency_ns` after it was sent, is matched at that instant as immediate-or-cancel against the levels the books
-show then, and its answer is known `latency_ns` later. What we have taken from a level is remembered until the book shows
-another size there: a level that never changes is not filled twice. Nobody reacts to our orders, and there is no queue, no
-rejection by mood and no outage: paper flatters. The books may be those of a tape or of live feeds.
+Rules and clock are the venue's own, read from its public addresses (`PaperSource`); the account is ours (`PaperAccount`); what
+an order gets is decided by the books that the engine itself sees (`PaperMatching`), live ones or those of a tape. An order
+arrives one way after it was sent, and its answer, its fills and the balances come one way later, as over the venue's answer
+and its private stream. Questions are answered as of the instant at which they arrive.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from decimal import Context, Decimal, localcontext
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from decimal import Decimal, localcontext
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -19,7 +19,6 @@ from arb.core.books import Books
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SnapshotAccount
 from arb.core.events import (
     AccountSnapshotTaken,
-    AssetBalance,
     BalancesReported,
     CancelAnswered,
     ClockMeasured,
@@ -28,74 +27,105 @@ from arb.core.events import (
     OrderQueried,
     OrderRejected,
     PrivateUp,
+    TroubleReported,
 )
-from arb.errors import require
-from arb.market.fill import Fill, FillSource, Liquidity
-from arb.market.instrument import FeeIn, Instrument
+from arb.core.incidents import IncidentKind
+from arb.errors import StoreError
+from arb.market.feed import venue_of
+from arb.market.fill import Fill, FillSource
+from arb.market.instrument import Instrument, floor_to_step
 from arb.market.numbers import ZERO
-from arb.market.order import OrderReport, Outcome, Side, TimeInForce
-from arb.venues.base import Departure, EventListener, PlaceAnswer
+from arb.market.order import Outcome
+from arb.venues.base import Departure, EventListener, FrameListener, PlaceAnswer
+from arb.venues.paper_account import EXACT, Kept, PaperAccount
+from arb.venues.paper_matching import NOT_TRADABLE, OFF_STEPS, SHORT_OF_FUNDS, PaperMatching, Reached, Underway
 from arb.venues.rules.guard import SalePrice
 
-EXACT = Context(prec=80)
-START_BALANCE = Decimal(1_000_000)
-SHORT_OF_FUNDS = "insufficient_balance"
-"""Of every asset at every venue: enough that inventory refuses nothing, unless the settings' own limits do."""
+OPENING_WAIT_NS = 10 * NS_PER_S
+"""How long an account waits for the books of all its symbols, from the first live one on, before it opens without the rest."""
 
 
-class _Taken(msgspec.Struct):
-    """What we have taken from a level, and the size it showed then, both on the symbol's scale."""
+class PaperSource(Protocol):
+    """What is known of a venue without a key."""
 
-    shown: int
-    taken: int
+    @property
+    def listed(self) -> Collection[str]:
+        """Return all symbols of the venue's listing as it was read last; none before it was."""
 
+    def offset_ns(self) -> int:
+        """Return the venue's clock minus ours, as far as it is known."""
 
-class _Kept(msgspec.Struct, frozen=True):
-    matched_ns: int
-    report: OrderReport
-    fills: tuple[Fill, ...]
+    async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
+        """Return the rules of those of `symbols` that are listed, with the fee that paper charges; raises `VenueError`."""
+
+    async def measure_clock(self) -> ClockMeasured:
+        """Compare the venue's clock with ours; raises `VenueError`. Half a round trip is at most the error."""
+
+    async def close(self) -> None:
+        """Release sockets."""
 
 
 class PaperGateway:
     """One account at one venue; see `arb.venues.base.OrderGateway`.
 
-    `books` returns the books that orders are matched against; `offset_ns` the venue's clock minus ours, which the instants of
-    fills are reported in. `latency_ns` >= 0 is the way of an order there, and that of its answer back.
+    `books` returns the books that orders are matched against. `latency_ns` >= 0 is the way of an order there, and that of its
+    answer back; None: half a round trip to the venue's public address, as last measured. `opening`: what an account that holds
+    nothing yet is given, by asset; or what each asset is to be worth, in quote, by the first books.
     """
 
     def __init__(
         self,
+        source: PaperSource,
+        account: PaperAccount,
         venue: str,
-        instruments: Iterable[Instrument],
         books: Callable[[], Books],
         *,
         clock: Clock,
-        latency_ns: int,
-        offset_ns: Callable[[], int],
-        balances: Mapping[str, Decimal] | None = None,
+        latency_ns: int | None,
+        opening: Mapping[str, Decimal] | Decimal,
     ) -> None:
         self.venue = venue
-        self.account_id = f"{venue}:paper"
+        self.account_id = account.account_id
         self.former_ids: tuple[str, ...] = ()
         self.expiry_proved = True  # expired orders are refused here
-        self._instruments = {instrument.symbol: instrument for instrument in instruments}
-        self.listed = frozenset(self._instruments)
+        self._source = source
+        self._account = account
         self._books = books
         self._clock = clock
-        self._latency_ns = latency_ns
-        self._offset_ns = offset_ns
-        assets = {asset for listed in self._instruments.values() for asset in (listed.base, listed.quote)}
-        self._balances = dict.fromkeys(sorted(assets), START_BALANCE) if balances is None else dict(balances)
-        self._taken: dict[tuple[str, Side, int], _Taken] = {}
-        self._orders: dict[str, _Kept] = {}
-        self._trades = 0
+        self._latency_ns = latency_ns or 0
+        self._measures = latency_ns is None
+        self._opening = opening
+        self._opens_ns = 0
+        self._unopened: tuple[str, ...] = ()  # the assets traded here that the account was never given
+        self._instruments: dict[str, Instrument] = {}
+        self._matching = PaperMatching(venue, books, account, source.offset_ns)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._listener: EventListener | None = None
 
     async def start(self) -> None:
-        """Do nothing: there is nobody to ask."""
+        """See that the venue answers; raises `VenueError`."""
+        await self.measure_clock()
 
     async def close(self) -> None:
-        """Do nothing: no socket is held."""
+        """Let the orders that are on their way arrive, for a venue would execute them; release sockets."""
+        await asyncio.gather(*self._tasks)
+        await self._source.close()
+
+    def on_frame(self) -> None:
+        """Take note of a public frame of the venue, when it has been applied to the books."""
+        self._matching.on_frame()
+        if self._unopened and self._listener is not None:
+            self._open_by_books(self._listener)
+
+    @property
+    def listed(self) -> Collection[str]:
+        """Return all symbols of the venue's listing, as it was read last."""
+        return self._source.listed
+
+    @property
+    def reached(self) -> Reached:
+        """Return what became of all that this process's orders wanted here."""
+        return self._matching.reached
 
     def value_sales(self, price: SalePrice) -> None:
         """Do nothing: nothing is signed, so no guard stands here."""
@@ -111,36 +141,53 @@ class PaperGateway:
         return await self._leave(command)
 
     def _leave(self, command: PlaceOrder) -> Coroutine[Any, Any, PlaceAnswer]:
-        return self._answer(command, self._clock.wall_ns())
+        """Send an order; it goes its way whether or not anybody waits for its answer."""
+        sent_ns = self._clock.wall_ns()
+        order = self._matching.leave(command, sent_ns + self._latency_ns)
+        answer: asyncio.Future[PlaceAnswer] = asyncio.get_running_loop().create_future()
+        self._spawn(self._execute(order, sent_ns, answer))
+        return _awaited(answer)
 
-    async def _answer(self, command: PlaceOrder, sent_ns: int) -> PlaceAnswer:
-        await self._travel()
-        with localcontext(EXACT):
-            code = self._refusal(command, self._clock.wall_ns())
-            kept = None if code is not None else self._match(command, self._clock.wall_ns())
-        if kept is not None:
-            self._orders[command.client_order_id] = kept
-        await self._travel()
+    async def _execute(self, order: Underway, sent_ns: int, answer: asyncio.Future[PlaceAnswer]) -> None:
+        try:
+            await self._round_trip()
+            became = self._matching.answer(order, self._instruments[order.command.symbol])
+            await self._account.written()
+        except Exception as error:  # the top of a task: whoever waits for the answer must hear of it
+            if not answer.done():
+                answer.set_exception(error)
+            return
         now_ns = self._clock.wall_ns()
-        if kept is None:
+        if not answer.done():
+            answer.set_result(self._answer(order.command, became, sent_ns, now_ns))
+        if isinstance(became, Kept):  # the private stream reports the fills right after the answer
+            asyncio.get_running_loop().call_soon(self._report, became, now_ns)
+
+    def _answer(self, command: PlaceOrder, became: Kept | str, sent_ns: int, now_ns: int) -> PlaceAnswer:
+        if isinstance(became, str):
             return OrderRejected(
                 venue=self.venue,
                 client_order_id=command.client_order_id,
-                code=str(code),
+                code=became,
                 message="simulated",
                 sent_ns=sent_ns,
                 acked_ns=now_ns,
-                short_of_funds=code == SHORT_OF_FUNDS,
+                short_of_funds=became == SHORT_OF_FUNDS,
+                off_steps=became == OFF_STEPS,
+                bars=became == NOT_TRADABLE,
             )
-        # The private stream reports the fills right after the answer.
-        asyncio.get_running_loop().call_soon(self._report_fills, kept.fills, now_ns)
         return OrderAccepted(
             venue=self.venue,
             client_order_id=command.client_order_id,
-            report=kept.report,
+            report=became.report,
             sent_ns=sent_ns,
             acked_ns=now_ns,
         )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def cancel(self, command: CancelOrder) -> CancelAnswered:
         """Answer that nothing rests: every order has ended on arrival."""
@@ -153,14 +200,14 @@ class PaperGateway:
         """Answer the same of several."""
         return tuple(await asyncio.gather(*map(self.cancel, commands)))
 
-    # Questions.
+    # Questions: answered when the orders that arrived before them have been.
 
     async def query_order(self, command: QueryOrder) -> OrderQueried:
         """Answer with all that is known of an order when the question arrives."""
         started_ns = self._clock.wall_ns()
-        await self._travel()
-        kept = self._orders.get(command.client_order_id)
-        await self._travel()
+        await self._round_trip()
+        kept = self._account.orders.get(command.client_order_id)
+        await self._account.written()  # nothing is told that a death could undo
         return OrderQueried(
             venue=self.venue,
             symbol=command.symbol,
@@ -168,45 +215,57 @@ class PaperGateway:
             attempt=command.attempt,
             complete=True,
             report=None if kept is None else kept.report,
-            fills=() if kept is None else kept.fills,
+            fills=() if kept is None else self._found(kept),
             started_ns=started_ns,
         )
 
     async def snapshot_account(self, command: SnapshotAccount) -> AccountSnapshotTaken:
-        """Answer with every order of the symbols that was matched since the instant asked for; nothing is transferred."""
+        """Answer with every order of the symbols that arrived since the instant asked for, and every bill since."""
         started_ns = self._clock.wall_ns()
-        await self._travel()
+        await self._round_trip()
         kept = [
             order
-            for order in self._orders.values()
-            if order.report.symbol in command.symbols and order.matched_ns >= command.since_ns
+            for order in self._account.orders.values()
+            if order.report.symbol in command.symbols and order.arrived_ns >= command.since_ns
         ]
-        await self._travel()
+        since_ns = command.since_ns + self._source.offset_ns()
+        bills = tuple(bill for bill in self._account.bills if bill.event_ns >= since_ns)
+        await self._account.written()
         return AccountSnapshotTaken(
             venue=self.venue,
             complete=True,
             orders=tuple(order.report for order in kept),
-            fills=tuple(fill for order in kept for fill in order.fills),
-            transfers=(),
+            fills=tuple(fill for order in kept for fill in self._found(order)),
+            transfers=bills,
             transfers_complete=True,
             started_ns=started_ns,
         )
 
     async def balances(self) -> BalancesReported:
-        """Return all balances as they are when the question arrives; nothing is ever locked."""
+        """Return all balances as they are when the question arrives; before the account opens, that nothing is known yet."""
         asked_ns = self._clock.wall_ns()
-        await self._travel()
-        held = {asset: AssetBalance(amount, ZERO) for asset, amount in self._balances.items()}
-        await self._travel()
-        return BalancesReported(venue=self.venue, balances=held, complete=True, asked_ns=asked_ns)
+        await self._round_trip()
+        reported = self._all_balances(asked_ns)
+        await self._account.written()
+        return reported
 
     async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
-        """Return the rules of those of `symbols` that are traded here."""
-        return tuple(listed for symbol, listed in self._instruments.items() if symbol in symbols)
+        """Return the rules of those of `symbols` that are traded here; raises `VenueError`."""
+        listed = await self._source.listing(symbols)
+        self._instruments |= {instrument.symbol: instrument for instrument in listed}
+        assets = {asset for known in self._instruments.values() for asset in (known.base, known.quote)}
+        self._unopened = tuple(sorted(assets - self._account.balances.keys()))
+        if isinstance(self._opening, Mapping):
+            self._give({asset: self._opening.get(asset, ZERO) for asset in self._unopened})
+            await self._account.written()
+        return listed
 
     async def measure_clock(self) -> ClockMeasured:
-        """Return what is known of the venue's clock; no question is asked, so nothing is added to the error."""
-        return ClockMeasured(venue=self.venue, offset_ns=self._offset_ns(), error_ns=0)
+        """Compare the clocks; raises `VenueError`. The latency is measured by the way, where none is configured."""
+        measured = await self._source.measure_clock()
+        if self._measures:
+            self._latency_ns = measured.error_ns
+        return measured
 
     async def clock_suspected(self) -> None:
         """Wait for ever: nobody calls a request out of time."""
@@ -217,123 +276,93 @@ class PaperGateway:
         return False
 
     async def run_private(self, listener: EventListener) -> None:
-        """Report fills to `listener` until cancelled."""
+        """Report fills and balances to `listener` until cancelled."""
         self._listener = listener
         listener(PrivateUp(venue=self.venue))
         await asyncio.Event().wait()
 
-    def _report_fills(self, fills: tuple[Fill, ...], now_ns: int) -> None:
-        if self._listener is not None:
-            for fill in fills:
-                self._listener(OrderFilled(fill=msgspec.structs.replace(fill, received_ns=now_ns)))
+    def _report(self, kept: Kept, now_ns: int) -> None:
+        if self._listener is None or not kept.fills:
+            return
+        for fill in kept.fills:
+            self._listener(OrderFilled(fill=msgspec.structs.replace(fill, received_ns=now_ns)))
+        listed = self._instruments[kept.report.symbol]
+        moved = self._account.reported(dict.fromkeys((listed.base, listed.quote)))
+        self._listener(BalancesReported(venue=self.venue, balances=moved, complete=False, asked_ns=0))
 
-    async def _travel(self) -> None:
-        if self._latency_ns:
-            await asyncio.sleep(self._latency_ns / NS_PER_S)
+    def _found(self, kept: Kept) -> tuple[Fill, ...]:
+        """Return an order's fills as a question finds them now."""
+        now_ns = self._clock.wall_ns()
+        return tuple(msgspec.structs.replace(fill, source=FillSource.QUERY, received_ns=now_ns) for fill in kept.fills)
+
+    def _all_balances(self, asked_ns: int) -> BalancesReported:
+        """Return all balances; of an account that is not open yet nothing is known."""
+        held = self._account.reported(self._account.balances)
+        return BalancesReported(venue=self.venue, balances=held, complete=bool(held), asked_ns=asked_ns)
 
     async def _round_trip(self) -> None:
-        await self._travel()
-        await self._travel()
+        if self._latency_ns:
+            await asyncio.sleep(2 * self._latency_ns / NS_PER_S)
 
-    # Matching.
+    # The opening of the account.
 
-    def _refusal(self, command: PlaceOrder, now_ns: int) -> str | None:
-        require(command.tif is TimeInForce.IOC, "paper takes immediate-or-cancel orders only")
-        instrument = self._instruments[command.symbol]
-        if now_ns > command.expires_ns:
-            return "expired"
-        if not self._books().is_live(self.venue, command.symbol):
-            return "no_book"
-        if command.side is Side.SELL:
-            enough = command.size <= self._balances[instrument.base]
+    def _open_by_books(self, listener: EventListener) -> None:
+        """Give the account what each asset is to be worth, once the books say what that is."""
+        books, now_ns = self._books(), self._clock.wall_ns()
+        listed = {known.base: known for known in self._instruments.values()}
+        prices = {
+            base: books.mid(self.venue, known.symbol)
+            for base, known in listed.items()
+            if books.is_live(self.venue, known.symbol)
+        }
+        if not prices:
+            return
+        self._opens_ns = self._opens_ns or now_ns + OPENING_WAIT_NS
+        unpriced = [asset for asset in self._unopened if asset in listed and not prices.get(asset)]
+        given = {
+            asset: self._worth(listed.get(asset), prices.get(asset))
+            for asset in self._unopened
+            if asset not in unpriced
+        }
+        if given and (not unpriced or now_ns >= self._opens_ns):
+            self._give(given)
+            self._spawn(self._opened(listener))
+
+    def _worth(self, listed: Instrument | None, price: Decimal | None) -> Decimal:
+        """Return how much of an asset is worth what each is to be: of the quote so much, of a base in whole lots."""
+        assert isinstance(self._opening, Decimal)
+        if listed is None or not price:
+            return self._opening
+        with localcontext(EXACT):
+            return floor_to_step(self._opening / price, listed.lot)
+
+    def _give(self, amounts: Mapping[str, Decimal]) -> None:
+        """Credit the account; what it is given once it is open stands in its bills, as a deposit would."""
+        event_ns = self._clock.wall_ns() + self._source.offset_ns()
+        self._account.credit(amounts, event_ns, billed=bool(self._account.balances))
+        self._unopened = tuple(asset for asset in self._unopened if asset not in amounts)
+
+    async def _opened(self, listener: EventListener) -> None:
+        """Report the balances that the account was given, once they are written down."""
+        asked_ns = self._clock.wall_ns()
+        try:
+            await self._account.written()
+        except StoreError as error:
+            text = f"the paper account at {self.venue} cannot be written: {error}"
+            listener(TroubleReported(kind=IncidentKind.STORE, text=text, venue=self.venue))
         else:
-            fee = _fee_rate(instrument) if instrument.buy_fee_in is FeeIn.QUOTE else ZERO
-            enough = command.size * command.price * (1 + fee) <= self._balances[instrument.quote]
-        return None if enough else SHORT_OF_FUNDS
-
-    def _match(self, command: PlaceOrder, now_ns: int) -> _Kept:
-        instrument, event_ns = self._instruments[command.symbol], now_ns + self._offset_ns()
-        scale = self._books().scales[command.symbol]
-        fills: list[Fill] = []
-        for price, size in self._sweep(command):
-            fill = self._fill(
-                command,
-                instrument,
-                scale.price_to_decimal(price),
-                scale.size_to_decimal(size),
-                event_ns,
-            )
-            self._settle(fill, instrument)
-            fills.append(fill)
-        filled = sum((fill.size for fill in fills), ZERO)
-        notional = sum((fill.size * fill.price for fill in fills), ZERO)
-        report = OrderReport(
-            venue=self.venue,
-            symbol=command.symbol,
-            client_order_id=command.client_order_id,
-            venue_order_id=_venue_order_id(command),
-            side=command.side,
-            price=command.price,
-            size=command.size,
-            filled=filled,
-            avg_price=notional / filled if filled else None,
-            is_open=False,
-            finish_reason="filled" if filled == command.size else "ioc",
-            updated_ns=event_ns,
-        )
-        return _Kept(now_ns, report, tuple(fills))
-
-    def _sweep(self, command: PlaceOrder) -> list[tuple[int, int]]:
-        """Take what the book shows within the limit; return (price, size) per level on the symbol's scale."""
-        books, symbol = self._books(), command.symbol
-        row, scale = books.rows[self.venue, symbol], books.scales[symbol]
-        buys = command.side is Side.BUY
-        limit, left = scale.price_to_int(command.price), scale.size_to_int(command.size)
-        swept: list[tuple[int, int]] = []
-        for price, shown in books.arena.asks(row) if buys else books.arena.bids(row):
-            if not left or (price > limit if buys else price < limit):
-                break
-            taken = self._taken.get((symbol, command.side, price))
-            if taken is None or taken.shown != shown:
-                taken = self._taken[symbol, command.side, price] = _Taken(shown, 0)
-            size = min(left, shown - taken.taken)
-            if size:
-                taken.taken += size
-                left -= size
-                swept.append((price, size))
-        return swept
-
-    def _fill(self, command: PlaceOrder, instrument: Instrument, price: Decimal, size: Decimal, event_ns: int) -> Fill:
-        self._trades += 1
-        in_base = command.side is Side.BUY and instrument.buy_fee_in is FeeIn.BASE
-        traded = size if in_base else size * price
-        return Fill(
-            venue=self.venue,
-            symbol=command.symbol,
-            trade_id=str(self._trades),
-            venue_order_id=_venue_order_id(command),
-            client_order_id=command.client_order_id,
-            side=command.side,
-            price=price,
-            size=size,
-            fee=traded * _fee_rate(instrument),
-            fee_currency=instrument.base if in_base else instrument.quote,
-            liquidity=Liquidity.TAKER,
-            source=FillSource.STREAM,
-            event_ns=event_ns,
-            received_ns=self._clock.wall_ns() + self._latency_ns,
-        )
-
-    def _settle(self, fill: Fill, instrument: Instrument) -> None:
-        sign = 1 if fill.side is Side.BUY else -1
-        self._balances[instrument.base] += sign * fill.size
-        self._balances[instrument.quote] -= sign * fill.size * fill.price
-        self._balances[fill.fee_currency] -= fill.fee
+            listener(self._all_balances(asked_ns))
 
 
-def _fee_rate(instrument: Instrument) -> Decimal:
-    return ZERO if instrument.taker_fee is None else instrument.taker_fee
+def watched(on_frame: FrameListener, gateways: Mapping[str, PaperGateway]) -> FrameListener:
+    """Return what takes frames, and has the venue's paper gateway look at the books after each one."""
+
+    def look(connection: str, received_ns: int, raw: bytes) -> None:
+        on_frame(connection, received_ns, raw)
+        gateways[venue_of(connection)].on_frame()
+
+    return look
 
 
-def _venue_order_id(command: PlaceOrder) -> str:
-    return f"paper-{command.client_order_id}"
+async def _awaited(answer: asyncio.Future[PlaceAnswer]) -> PlaceAnswer:
+    return await answer

@@ -24,6 +24,11 @@ class PublicSource:
         self._transport = transport
         self._taker_fee = taker_fee
 
+    @property
+    def listed(self) -> frozenset[str]:
+        """Return all symbols of the listing, as it was read last."""
+        return self._reader.listed
+
     def offset_ns(self) -> int:
         """Return the venue's clock minus ours, as last measured."""
         return self._signer.server_offset_ns

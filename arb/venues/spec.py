@@ -6,6 +6,7 @@ or history must not load the libraries of any venue.
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -99,11 +100,13 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
 
     `enforces_expiry`: the venue itself refuses a placement whose expiry has passed, whenever it checks it (REST).
     `socket_enforces_expiry`: the same over its order websocket; not where it checks an expiry on receipt alone.
+    `public_taker_fee`: what the venue's public schedule charges a taker who trades little, as a ratio; paper's default.
     """
 
     pacing: PacingLimits
     rights: KeyRights
     enforces_expiry: bool
+    public_taker_fee: Decimal
     make: TradingMaker
     has_passphrase: bool = True
     make_order_socket: OrderSocketMaker | None = None

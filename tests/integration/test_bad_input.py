@@ -77,6 +77,12 @@ def test_a_sandbox_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert "arb sandbox" in reported
 
 
+def test_paper_does_not_go_round_a_proxy_that_is_down(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[network]\nproxy = "http://127.0.0.1:9"\n')
+    reported = complaint("run", "--json", "--mode", "paper", "--for", "1s", cwd=tmp_path)
+    assert "proxy 127.0.0.1:9" in reported, reported
+
+
 def test_a_malformed_tape_line_is_named_by_its_number(tmp_path: Path) -> None:
     (tmp_path / "tape.jsonl").write_text(GOOD_LINE * 2 + '{"t":2,"venue":\n' + GOOD_LINE)
     assert "tape.jsonl:3: malformed tape line" in complaint("books", "tape.jsonl", "--json", cwd=tmp_path)

@@ -1,6 +1,7 @@
 """Bitget as a value: API v2, spot on a classic account. Numbers from Bitget API v2 ("Websocket API", "Rate limit")."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from arb.clock import Clock
@@ -95,6 +96,9 @@ SPEC = VenueSpec(
             place_per_symbol=False,
         ),
         rights=RIGHTS,
+        public_taker_fee=Decimal(
+            "0.002"
+        ),  # the dearer of the `takerFeeRate` that the listing has for spot; most pairs 0.1 %
         enforces_expiry=True,  # `receiveWindow` in the body
         make=_make_trading,
     ),

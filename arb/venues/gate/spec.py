@@ -1,6 +1,7 @@
 """Gate.io as a value: APIv4, spot. Numbers from Gate APIv4, "Frequency limit rule" and "Spot WebSocket v4"."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from arb.clock import Clock
@@ -132,6 +133,7 @@ SPEC = VenueSpec(
         # entry itself (two tokens each); more than one in reserve here would refuse entries that it has let through.
         pacing=PacingLimits(place=Budget(4, 500, 1, 10), cancel=Budget(20, 200, 0, 200), read=Budget(9, 500, 0, 200)),
         rights=RIGHTS,
+        public_taker_fee=Decimal("0.002"),  # VIP 0, spot, as the listing's own `fee` has it; many pairs are cheaper
         enforces_expiry=True,  # header `X-Gate-Exptime`
         make=_make_trading,
         has_passphrase=False,

@@ -1,6 +1,7 @@
 """OKX as a value: API v5, spot in cash mode. Numbers from OKX API v5, "Overview" and "Rate limits"."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from arb.clock import Clock
@@ -107,6 +108,7 @@ SPEC = VenueSpec(
             account=Budget(220, 500, 20),
         ),
         rights=RIGHTS,
+        public_taker_fee=Decimal("0.001"),  # regular user, level 1, spot; regions differ
         enforces_expiry=True,  # header `expTime`
         make=_make_trading,
         make_order_socket=_make_order_socket,

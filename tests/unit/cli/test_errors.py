@@ -106,7 +106,7 @@ def test_the_config_beside_us_is_read_without_being_named(capsys: Captured, tmp_
     assert "config.toml:2: [limits] min_edge_bps" in _refused(capsys, "run")
 
 
-@pytest.mark.parametrize("arguments", ["--mode live", "--mode live --live", "--mode paper"])
+@pytest.mark.parametrize("arguments", ["--mode live", "--mode live --live"])
 def test_modes_without_their_guards_are_refused(capsys: Captured, tmp_path: Path, arguments: str) -> None:
     (tmp_path / "config.toml").write_text("[live]\nenabled = true\n")
     assert "guards that this version does not have yet" in _refused(capsys, "run", *arguments.split())
@@ -115,6 +115,10 @@ def test_modes_without_their_guards_are_refused(capsys: Captured, tmp_path: Path
 def test_a_mode_without_guards_is_refused_from_the_file_too(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[run]\nmode = 'live'\n[live]\nenabled = true\n")
     assert "--mode live: " in _refused(capsys, "run")
+
+
+def test_a_seed_for_real_markets_is_refused(capsys: Captured) -> None:
+    assert "--seed: " in _refused(capsys, "run", "--mode", "paper", "--seed", "7")
 
 
 def test_consent_to_real_orders_is_refused_where_none_are_sent(capsys: Captured) -> None:

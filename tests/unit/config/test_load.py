@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arb.clock import NS_PER_MS
 from arb.config import Mode, Settings, database_url, load_settings
 from arb.config.loader import lines_of_keys, load_text
 from arb.core.settings import OnSingleLeg
@@ -414,3 +415,33 @@ def test_an_order_may_be_worth_its_notional_with_the_edge_the_slippage_a_repair_
     path = tmp_path / "config.toml"
     path.write_text("[limits]\nmax_notional_quote = 4782")  # with 300 + 5 + 50 + 100 bps: 4999.581
     assert load_settings(path).limits.max_notional_quote == 4782
+
+
+def test_paper_fees_carry_their_unit_and_balances_are_amounts_by_asset() -> None:
+    paper = _load(
+        "[paper]\nbalances = { USDT = 20000, BTC = '0.2' }\n[paper.fees]\ngate = '0.1%'\nokx = '5bps'\n"
+        "[paper.latency_ms]\ngate = 60"
+    ).paper
+    assert (paper.taker_fee("gate"), paper.taker_fee("okx")) == (Decimal("0.001"), Decimal("0.0005"))
+    assert (paper.latency_ns("gate"), paper.latency_ns("okx")) == (60 * NS_PER_MS, None)
+    assert paper.balances == {"USDT": Decimal(20_000), "BTC": Decimal("0.2")}
+
+
+@pytest.mark.parametrize("written", ["10", "0.001", '"10"', '"10 ms"', '"-1bps"', '"6%"', "true"])
+def test_a_paper_fee_without_a_unit_or_out_of_bounds_is_refused(written: str) -> None:
+    line = _complaint(f"[paper.fees]\ngate = {written}")
+    assert line.startswith("config.toml:2: [paper.fees] gate = ") and "bps" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[paper]\nbalances = 5", "[paper] balances: must be amounts by asset"),
+        ("[paper]\nbalances = { usdt = 5 }", "usdt: is no asset"),
+        ("[paper]\nbalances = { USDT = -5 }", "USDT = -5: give an amount"),
+        ("[paper.fees]\nkraken = '1bps'", "kraken: unknown key"),
+        ("[paper.latency_ms]\nokx = '60ms'", 'okx = "60ms": give a whole number'),
+    ],
+)
+def test_other_mistakes_about_paper_are_named(text: str, said: str) -> None:
+    assert said in _complaint(text)

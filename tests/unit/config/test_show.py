@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.config import Settings, StoreSettings, database_url
+from arb.config import PaperSettings, Settings, StoreSettings, database_url
 from arb.config.loader import load_text
 from arb.config.show import as_toml, plain
 from arb.core.settings import Limits, SymbolLimits, VenueLimits
@@ -32,7 +32,10 @@ def test_the_password_of_the_database_is_masked_wherever_it_stands() -> None:
 
 
 def test_what_is_shown_reads_back_to_the_same_settings() -> None:
-    settings = Settings(limits=Limits(min_edge_bps=Decimal("0.00000001"), max_notional_quote=Decimal("1e3")))
+    settings = Settings(
+        limits=Limits(min_edge_bps=Decimal("0.00000001"), max_notional_quote=Decimal("1e3")),
+        paper=PaperSettings(balances={"USDT": Decimal(5)}),
+    )
     shown = as_toml(settings, {})
     assert load_text(shown, Settings, "shown") == settings
     assert "e-" not in shown.lower().replace("on_single_leg", "").partition("[repair]")[0].partition("[limits]")[2]

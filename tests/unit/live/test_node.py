@@ -28,16 +28,19 @@ from arb.core.state import EngineSettings
 from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError, StoreError
 from arb.live.control import write_halt_file
 from arb.live.left_behind import present_accounts, restored_from, restored_on
-from arb.live.node import Node, Parts
+from arb.live.node import Node
+from arb.live.parts import Parts
 from arb.live.universe import books_of, universe_of
 from arb.market.feed import Notice
 from arb.market.instrument import Instrument
+from arb.replay.backtest import CapturedSource
 from arb.store.journal import Journal
 from arb.store.journal_reader import Row
 from arb.store.journal_upkeep import drop_story
 from arb.venues.base import EventListener, FrameListener, MarketFeed
 from arb.venues.build import venue_profile
 from arb.venues.paper import PaperGateway
+from arb.venues.paper_account import Forgetful, PaperAccount
 from arb.venues.registry import TRADED, spec_of
 from arb.venues.rules.guard import SalePrice
 from tests.builders import SYMBOL, an_instrument
@@ -124,14 +127,16 @@ class Bench:
     def __init__(self, make_gateway: type[PaperGateway] = PaperGateway, **changes: Any) -> None:
         self.clock, rng = a_clock(), random.Random(1)
         self.journal = Journal.in_memory(self.clock, rng)
+        self.sources = {venue: CapturedSource(venue, (an_instrument(venue),), lambda: 0) for venue in VENUES}
         self.gateways = gateways = {
             venue: make_gateway(
+                self.sources[venue],
+                PaperAccount(f"{venue}:paper", Forgetful(), self.clock.wall_ns()),
                 venue,
-                [an_instrument(venue)],
                 lambda: self.node.engine.state.books,
                 clock=self.clock,
                 latency_ns=0,
-                offset_ns=lambda: 0,
+                opening={"BTC": Decimal(1_000_000), "USDT": Decimal(1_000_000)},
             )
             for venue in VENUES
         }
@@ -235,7 +240,7 @@ def test_a_task_that_dies_stops_trading_and_the_run_says_so() -> None:
     async def breaks() -> None:
         raise RuntimeError("the sandbox is gone")
 
-    bench = Bench(jobs=lambda _: (breaks(),))
+    bench = Bench(jobs=lambda: (breaks(),))
     assert bench.run(never) == EXIT_HALTED
     assert (bench.ended().exit_code, bench.ended().fatal) == (EXIT_HALTED, "the sandbox is gone")
 

@@ -128,9 +128,8 @@ def test_a_start_with_nothing_to_trade_ends_with_what_may_have_been_meant() -> N
 
 def test_a_symbol_is_named_once_and_as_soon_as_no_venue_that_is_silent_could_change_it() -> None:
     symbols = dict.fromkeys(("gate", "okx"), (SYMBOL, "ETH/USDT", "BTX/USDT"))
-    bench, gateways = a_bench(0, 100, waits_for_venues=True, symbols=symbols)
-    for gateway in gateways:
-        gateway.listed = frozenset((SYMBOL, "ETH/USDT") if gateway.venue == "gate" else (SYMBOL,))
+    bench, _ = a_bench(0, 100, waits_for_venues=True, symbols=symbols)
+    bench.sources["gate"].listed = frozenset((SYMBOL, "ETH/USDT"))
     assert bench.run(five_minutes) == EXIT_OK
     waits = "(okx does not answer, and would be the only one)"
     assert [text for _, text in named(bench)] == [
@@ -141,7 +140,7 @@ def test_a_symbol_is_named_once_and_as_soon_as_no_venue_that_is_silent_could_cha
 
 def test_the_whole_listing_is_what_a_name_is_looked_for_in() -> None:
     bench = Bench(symbols=dict.fromkeys(("gate", "okx"), (SYMBOL, "SOLL/USDT")))
-    for gateway in bench.gateways.values():
-        gateway.listed = frozenset((SYMBOL, "SOL/USDT"))
+    for source in bench.sources.values():
+        source.listed = frozenset((SYMBOL, "SOL/USDT"))
     bench.run(at_once)
     assert named(bench)[0][1].endswith("did you mean 'SOL/USDT'?")

@@ -226,3 +226,10 @@ def test_what_others_wrote_is_text_in_the_table_no_markup_and_no_escape() -> Non
     assert "X[/y][bold red]" in picture
     assert ":warning:" in picture
     assert not set("\x1b\r\u202e") & set(picture)
+
+
+def test_what_sort_of_run_it_is_stands_before_everything_else() -> None:
+    assert line(a_state(), "PAPER").startswith("PAPER | unhedged 0")
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(draw(a_state(), "sqlite:///x", "PAPER"))
+    assert console.export_text().startswith("PAPER   unhedged 0")

@@ -18,6 +18,7 @@ from arb.report.summary import TERMS, Sources, read_sources
 from arb.report.text import Html, element
 from tests.support.history import a_history, fill_ledger
 from tests.support.once import once
+from tests.unit.store.rows import a_run
 
 EVIL = '=1+1<script>alert("x")</script>\' onload=1 &amp; \x01 $\\alpha'
 
@@ -175,6 +176,13 @@ def test_an_empty_ledger_makes_a_page_that_says_so(nothing: Sources) -> None:
     assert Seen(page).open == []
     assert page.count('class="none"') > 15
     assert "no run yet" in page and "nothing earned, nothing lost" in page
+
+
+def test_the_page_of_a_paper_ledger_says_so_first(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    fill_ledger(url, [a_run(1, mode="paper", sandbox_id=None)])
+    page = render(read_sources(url))
+    assert "<h1>PAPER trade report</h1>" in page and "none could reach a venue" in page
 
 
 def test_pairs_of_unproved_coins_have_a_table_of_their_own_where_there_are_any() -> None:

@@ -1,0 +1,73 @@
+"""What a paper run is built from besides: simulated accounts at venues read without a key, in a ledger of their own."""
+
+import random
+from collections.abc import Callable, Mapping
+from contextlib import closing
+
+from arb.clock import Clock
+from arb.config import Mode, Settings
+from arb.core.books import Books
+from arb.errors import ConfigError
+from arb.market.ids import named_by_venue
+from arb.store.account_file import AccountFile
+from arb.store.journal import Journal
+from arb.venues.build import build_paper_source
+from arb.venues.endpoints import Site
+from arb.venues.paper import PaperGateway
+from arb.venues.paper_account import PaperAccount
+from arb.venues.registry import spec_of
+from arb.venues.transport.network import Network
+
+OPENING_PAIRS = 10
+"""What a paper account can pay for, of each asset, in pairs of `max_notional_quote`."""
+
+
+def build_paper_gateways(
+    settings: Settings,
+    sites: Mapping[str, Site],
+    accounts: AccountFile,
+    books: Callable[[], Books],
+    clock: Clock,
+    rng: random.Random,
+    network: Network,
+    sandbox_id: str | None,
+) -> dict[str, PaperGateway]:
+    """Return a gateway that simulates an account at every venue; none of them can reach one with an order.
+
+    A new account is given `[paper] balances`, else of each asset what `OPENING_PAIRS` of the largest pairs pay.
+    """
+    paper = settings.paper
+    gateways: dict[str, PaperGateway] = {}
+    for venue, site in sites.items():
+        account_id = named_by_venue(venue, f"paper{accounts.token}", sandbox_id)
+        fee = paper.taker_fee(venue)
+        gateways[venue] = PaperGateway(
+            build_paper_source(spec_of(venue), site, fee, clock=clock, rng=rng, network=network),
+            PaperAccount(account_id, accounts, clock.wall_ns()),
+            venue,
+            books,
+            clock=clock,
+            latency_ns=paper.latency_ns(venue),
+            opening=paper.balances or OPENING_PAIRS * settings.limits.max_notional_quote,
+        )
+    return gateways
+
+
+def require_kind(journal: Journal, mode: str, *, sandbox: bool) -> None:
+    """Raise `ConfigError` where a ledger is of another kind than the run: what was simulated never mixes with what was not.
+
+    `sandbox`: the run's venues are simulated exchanges. The first run of its journal says of which kind a ledger is.
+    """
+    with closing(journal.reader()) as reader:
+        first = reader.first_run()
+    if first is None or Mode.PAPER not in (mode, first.mode):
+        return
+    ours, theirs = _kind(mode, sandbox=sandbox), _kind(first.mode, sandbox=first.sandbox_id is not None)
+    if ours != theirs:
+        raise ConfigError(
+            f"ledger: it holds runs of {theirs}, and this one is of {ours}; figures of both would mix: choose another --db"
+        )
+
+
+def _kind(mode: str, *, sandbox: bool) -> str:
+    return f"mode {mode!r}" + " on a sandbox's books" * (sandbox and mode == Mode.PAPER)

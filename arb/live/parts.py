@@ -1,0 +1,81 @@
+"""What a run is made of, whoever starts it: `arb.live.node` joins it."""
+
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from arb.clock import Clock
+from arb.core.books import Books
+from arb.core.engine import Engine
+from arb.core.state import EngineSettings
+from arb.live.anchoring import Shift
+from arb.live.left_behind import Recoverable
+from arb.live.runner import JournalWriter, LedgerWriter, TapeWriter
+from arb.live.universe import Universe
+from arb.market.instrument import Instrument
+from arb.store.tape import TapeHead
+from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
+
+OnLedgerState = Callable[[bool, str], None]
+"""Called with (blocked, cause) when the ledger stops or resumes taking rows; on the loop's thread."""
+Job = Coroutine[Any, Any, None]
+
+
+class Journal(JournalWriter, Recoverable, Protocol):
+    """What a run needs of its journal."""
+
+    @property
+    def last_seq(self) -> int:
+        """Return the sequence number of the last event, 0 for a new journal."""
+
+
+class Tape(TapeWriter, Protocol):
+    """What a run needs of a tape."""
+
+    def begin(self, head: TapeHead, t_ns: int) -> None:
+        """Write what the engine was built from, before everything else."""
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is made of.
+
+    `shift` moves `clock`; None: its time is not ours to set. `symbols`: what may be traded at each venue. `waits_for_venues`: a
+    start goes on with fewer than two venues, though nothing is open. `make_universe` says which of the listed instruments are
+    traded (and may be at absent venues), `make_books` reads their frames, `make_feeds` brings the frames. `sync` makes the
+    journal survive a power cut; None: nobody need. `upkeep` does a piece of what keeps the journal small and says whether there
+    was one; None: it may grow. `halt_file_of`: the journal beside which a halt file may lie; None: there is
+    none. `dropped`: how many untraded opportunities the ledger could not take so far. `dedicated`: venues whose accounts are
+    nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `view`: what shows the run,
+    and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given
+    the accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades on one.
+    """
+
+    settings: EngineSettings
+    symbols: Mapping[str, tuple[str, ...]]
+    mode: str
+    sandbox_id: str | None
+    seed: int | None
+    clock: Clock
+    shift: Shift | None = None
+    rng: random.Random
+    journal: Journal
+    make_ledger: Callable[[OnLedgerState], LedgerWriter]
+    gateways: Mapping[str, OrderGateway]
+    make_universe: Callable[[Iterable[Instrument], Mapping[str, tuple[str, ...]]], Universe]
+    make_books: Callable[[Universe], Books]
+    make_feeds: Callable[[Books, FrameListener, EventListener], Mapping[str, MarketFeed]]
+    on_alert: Callable[[str], None]
+    dropped: Callable[[], int] = int
+    waits_for_venues: bool = False
+    sync: Callable[[], Awaitable[None]] | None = None
+    upkeep: Callable[[], Awaitable[bool]] | None = None
+    halt_file_of: Path | None = None
+    dedicated: frozenset[str] = frozenset()
+    tape: Tape | None = None
+    jobs: Callable[[], Iterable[Job]] = tuple
+    view: Callable[[Engine], Job] | None = None
+    ledger_blocked: str | None = None
+    claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
