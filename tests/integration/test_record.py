@@ -1,9 +1,11 @@
 """`arb record` as a process: public frames of a running sandbox to segments, killed and started again."""
 
+import contextlib
 import signal
-import time
+import subprocess
 from pathlib import Path
 
+from arb.errors import ArbError
 from arb.replay.books import TapeBooks, books_at
 from arb.store.tape import read_tape
 from tests.integration.support import arb, end_of, run_arb, sandbox_process
@@ -16,8 +18,7 @@ def test_segments_replay_alone_a_killed_one_as_far_as_it_goes_and_a_venue_that_w
     with sandbox_process(tmp_path) as sandbox:
         more = ("--out", "rec", "--sandbox", sandbox.admin, "--every", "1s", "--json")
         killed = arb("record", *more, cwd=tmp_path)
-        while len(list(out.glob("*.gz"))) < 3:
-            time.sleep(0.05)
+        _stopped_within_a_segment(killed, out)
         killed.send_signal(signal.SIGKILL)
         end_of(killed)
         (torn,) = out.glob("*.part.jsonl.gz")
@@ -47,6 +48,20 @@ def test_segments_replay_alone_a_killed_one_as_far_as_it_goes_and_a_venue_that_w
     assert together.code == 0, together.err
     assert together.summary["replay"]["left_out"] == []
     assert together.summary["frames"] > replayed.summary["frames"]
+
+
+def _stopped_within_a_segment(process: "subprocess.Popen[str]", out: Path) -> None:
+    """Stop a recording where two segments are finished, and of the next one all books stand in its file."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        parts = list(out.glob("*.part.jsonl.gz"))
+        finished = len(list(out.glob("*.gz"))) - len(parts)
+        with contextlib.suppress(ArbError):  # nothing of it is in the file yet
+            if finished >= 2 and [len(books_at(part, None, 1).books) for part in parts] == [BOOKS]:
+                return
+        process.send_signal(signal.SIGCONT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            raise AssertionError(f"ended with {process.wait(0.05)}")
 
 
 def _no_request_was_signed(ledger: object) -> None:
