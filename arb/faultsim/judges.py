@@ -229,7 +229,7 @@ def fills_differ(evidence: Evidence) -> Iterator[str]:
     """Every fill of an order of ours is stored once, as it was, and no other.
 
     Of a trade that a venue reported under two ids and whose true report was lost, the false id may be all that was known when
-    it was counted: then it stays, and the contradiction is an incident.
+    it was counted: then it stays, and the contradiction, where the true id was ever reported, is an incident.
     """
     names = {row["id"]: (row["client_order_id"], row["venue_order_id"]) for row in evidence.orders}
     theirs = Counter(_fill_key(venue, row, _name(row), row["order_id"]) for venue, row in evidence.own_fills)
@@ -241,10 +241,16 @@ def fills_differ(evidence: Evidence) -> Iterator[str]:
         twin = next(
             (one for one in unknown if one[:1] + one[2:] == fill[:1] + fill[2:]), None
         )  # but for the trade's id
-        if twin is not None and any(fill[-2] in text for text in texts):
+        if twin is not None and (
+            any(fill[-2] in text for text in texts) or not _reported(evidence.files.journal, twin[1])
+        ):
             del unknown[twin], false[fill]
     yield from (f"fill not in the ledger: {fill}" for fill in unknown)
     yield from (f"fill not at the venue: {fill}" for fill in false)
+
+
+def _reported(journal: Path, trade_id: str) -> bool:
+    return any(f'"trade_id":"{trade_id}"' in entry.payload for entry in entries_of(journal))
 
 
 def foreign_misstated(evidence: Evidence) -> Iterator[str]:
