@@ -33,6 +33,7 @@ class Story:
     def __init__(self, plan: PlanRecord, pair: PairRecord, filled: list[Filled]) -> None:
         self.plan, self.pair, self.filled = plan, pair, filled
         self.inherited = Fraction(plan.residual) if pair.kind == "dust" else ZERO
+        self.handed, self.handed_at = Fraction(pair.handed_size), Fraction(pair.handed_value)
 
     def of(self, *, entry: bool, side: str | None = None) -> list[FillRecord]:
         return [f for o, f in self.filled if (o.role == "entry") is entry and side in (None, str(f.side))]
@@ -81,6 +82,8 @@ def reference(story: Story) -> dict[str, Fraction]:
     Fa, Fb, X = charged(buys, "quote"), charged(sells, "quote"), charged(entries, "elsewhere")
     H, h = quote_change(repairs) - charged(repairs, "elsewhere"), base_change(repairs)
     R = fq - phi - fs + h + story.inherited
+    # What another pair took over, before a late fill reopened this one, stays at the value at which it had been booked.
+    left = (R - story.handed) * m1 + story.handed_at
     changed = quote_change(entries) + quote_change(repairs)
     elsewhere = X + charged(repairs, "elsewhere")
     return {
@@ -90,8 +93,8 @@ def reference(story: Story) -> dict[str, Fraction]:
         "size_shortfall_e8": (q - fq) * (Va * gA - nA * m0) - (s - fs) * (Vb * (1 - fB) - m0),
         "fee_difference_e8": (fs * Vb * fB - Fb) - X + (fq * Va * (gA - 1) - Fa) + (fq * (1 - nA) - phi) * m0,
         "hedge_cost_e8": H + h * m0,
-        "residual_change_e8": R * (m1 - m0),
-        "realised_net_e8": changed - elsewhere + R * m1 - story.inherited * m0,
+        "residual_change_e8": left - R * m0,
+        "realised_net_e8": changed - elsewhere + left - story.inherited * m0,
     }
 
 
@@ -170,7 +173,9 @@ def test_what_was_earned_is_what_the_accounts_moved_by(traded: Traded) -> None:
     for story in traded.stories:
         residual = Fraction(story.pair.residual_size)
         m0 = Fraction(story.plan.residual_value) / Fraction(story.plan.residual) if story.inherited else ZERO
-        left += residual * Fraction(story.pair.residual_mark or 0) - story.inherited * m0
+        left += (
+            (residual - story.handed) * Fraction(story.pair.residual_mark or 0) + story.handed_at - story.inherited * m0
+        )
         in_stock += residual - story.inherited
         realised += reference(story)["realised_net_e8"]
     assert in_stock == traded.moved["BTC"]
