@@ -87,6 +87,8 @@ class Closer:
             pair.counted = True
             state.tally.opened += 1
         state.control.take_back(net_e8, now_ns)
+        # A restart must not count the result before this one as well, once the pair has closed again.
+        state.out.persist(state.control.record(now_ns, f"pair {pair.id} is open again"))
         if pair.on_edge:
             state.out.persist(*state.leg_costs.unlearn(pair.plan, pair.waterfall, now_ns))
         if pair.booked_residual:

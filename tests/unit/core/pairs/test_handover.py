@@ -351,6 +351,14 @@ def test_what_was_handed_over_survives_a_restart_once_the_pair_has_ended_again()
     assert net(bench) == D("0.02")
 
 
+def test_a_restart_while_a_late_fill_has_reopened_a_pair_counts_its_result_once() -> None:
+    dead, leg, _ = flattening()
+    assert dead.engine.state.control.day_net_e8 != 0
+    fill(dead, leg, "0.05", trade_id="late")
+    assert dead.engine.state.control.day_net_e8 == 0
+    assert next_life(dead, CHEAPEST).engine.state.control.day_net_e8 == 0
+
+
 # How it ends.
 
 
