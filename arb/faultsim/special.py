@@ -53,7 +53,7 @@ def outage(rng: random.Random) -> Iterator[Strike]:
 
 STILL_NS = 19 * NS_PER_S
 STANDSTILL_S = 9.0
-STILL_S = 2.0
+STILL_S = 3.0
 """Within which time, after eight seconds of trading in all symbols, books that stand still must have been found out."""
 
 
