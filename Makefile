@@ -20,7 +20,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 4
 SEEDS ?= 200
 EXAMPLES ?= 30000
 
