@@ -40,9 +40,9 @@ def doctor_command(venues: tuple[str, ...], sandbox: str | None, config: Path | 
 def _for_people(document: dict[str, Any]) -> dict[str, Any]:
     """Return the findings as a table, and how to correct those that are no pass below it."""
     rows = [{name: row[name] for name in ("result", "about", "check", "found")} for row in document["checks"]]
-    mends = [f"{row['about']} {row['check']}: {row['mend']}" for row in document["checks"] if row["mend"]]
+    remedies = [f"{row['about']} {row['check']}: {row['remedy']}" for row in document["checks"] if row["remedy"]]
     return (
         {"checks": rows}
-        | ({"to correct": mends} if mends else {})
+        | ({"to correct": remedies} if remedies else {})
         | {name: document[name] for name in ("passed", "warned", "failed")}
     )

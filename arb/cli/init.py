@@ -47,7 +47,7 @@ def init_command(
         "config": str(path),
         "venues": list(wanted.venues),
         "symbols": list(wanted.symbols),
-        "notes": [f"{note.about}: {note.found}: {note.mend}" for note in notes if note.result is not Result.PASS],
+        "notes": [f"{note.about}: {note.found}: {note.remedy}" for note in notes if note.result is not Result.PASS],
         "next": ["arb doctor", "arb run"],
     }
     show(document, as_json=as_json)

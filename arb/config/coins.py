@@ -71,7 +71,7 @@ def known_coins(own_file: str = "") -> tuple[Coin, ...]:
 
 
 def read_coins(text: str, name: str) -> tuple[Coin, ...]:
-    """Return the coins in the text of a table; raises `ConfigError` with `name`, line, what is wrong and how to mend it."""
+    """Return the coins in the text of a table; raises `ConfigError` with `name`, line, what is wrong and how to correct it."""
     found = dict(_read(text, name))
     _refuse_two_names(found)
     return tuple(found)

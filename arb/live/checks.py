@@ -30,7 +30,7 @@ class Finding(msgspec.Struct, frozen=True):
     check: str
     result: Result
     found: str
-    mend: str = ""
+    remedy: str = ""
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,8 +100,8 @@ def check_tls(about: str, hosts: Iterable[HostFacts], days_min: float = 7.0) -> 
     hosts = list(hosts)
     bad = [f"{host.host}: {host.tls_error}" for host in hosts if host.tls_error]
     if bad:
-        mend = "somebody stands between (a proxy, a firewall), or the system's certificates are old: do not send a key there"
-        return Finding(about, "tls", Result.FAIL, "; ".join(bad), mend)
+        remedy = "somebody stands between (a proxy, a firewall), or the system's certificates are old: do not send a key there"
+        return Finding(about, "tls", Result.FAIL, "; ".join(bad), remedy)
     ends = [(host.tls_days, host.host) for host in hosts if host.tls_days is not None]
     if ends and min(ends)[0] < days_min:
         days, host_name = min(ends)
@@ -120,18 +120,18 @@ def check_rest(about: str, rest: RestFacts) -> Finding:
     """Judge the answer to a public question; some venues turn whole countries away."""
     if rest.status == 451 or rest.status == 403:
         found = f"HTTP {rest.status}: the venue does not serve this address"
-        mend = (
+        remedy = (
             f"it goes by residence: set [venues.{about}] region to where the account lives, leave a VPN or data centre "
             "that it refuses, or disable the venue"
         )
-        return Finding(about, "rest", Result.FAIL, found, mend)
+        return Finding(about, "rest", Result.FAIL, found, remedy)
     if not rest.status:
         return Finding(about, "rest", Result.FAIL, rest.error or "no answer", "check the network and [network] proxy")
     if rest.status == 429:
         return Finding(about, "rest", Result.WARN, "HTTP 429: too many questions from here", "stop what else asks")
     if rest.status != 200:
-        mend = "the venue may be in maintenance: see its status page, and try again"
-        return Finding(about, "rest", Result.FAIL, f"HTTP {rest.status}", mend)
+        remedy = "the venue may be in maintenance: see its status page, and try again"
+        return Finding(about, "rest", Result.FAIL, f"HTTP {rest.status}", remedy)
     return Finding(about, "rest", Result.PASS, "HTTP 200")
 
 
@@ -156,8 +156,8 @@ def check_clock(about: str, clock: ClockFacts | None, error_ms_max: int, why: st
     offset_ms, error_ms = clock.offset_ns / NS_PER_MS, clock.error_ns / NS_PER_MS
     found = f"{offset_ms:+.0f} ms, known to +-{error_ms:.0f} ms; round trip {2 * error_ms:.0f} ms"
     if error_ms > error_ms_max:
-        mend = f"the way is too long for [timing] max_clock_offset_error_ms = {error_ms_max}: nothing would open; move closer"
-        return Finding(about, "clock", Result.FAIL, found, mend)
+        remedy = f"the way is too long for [timing] max_clock_offset_error_ms = {error_ms_max}: nothing would open; move closer"
+        return Finding(about, "clock", Result.FAIL, found, remedy)
     if abs(clock.offset_ns) > NS_PER_S:
         return Finding(
             about, "clock", Result.WARN, found, "the host's clock is off: enable NTP (chrony, systemd-timesyncd)"
@@ -170,8 +170,8 @@ def check_listing(about: str, listing: ListingFacts, age_s_max: float = 300.0) -
     if listing.error:
         return Finding(about, "listing", Result.FAIL, listing.error, "see what `rest` found")
     if not listing.listed:
-        mend = f"correct [run] symbols, or disable [venues.{about}]"
-        return Finding(about, "listing", Result.FAIL, f"lists none of {', '.join(listing.wanted)}", mend)
+        remedy = f"correct [run] symbols, or disable [venues.{about}]"
+        return Finding(about, "listing", Result.FAIL, f"lists none of {', '.join(listing.wanted)}", remedy)
     found = f"{len(listing.listed)} of {len(listing.wanted)} symbols"
     if listing.age_s is not None and listing.age_s > age_s_max:
         found += f", of an answer that is {listing.age_s:.0f} s old"
@@ -182,8 +182,8 @@ def check_listing(about: str, listing: ListingFacts, age_s_max: float = 300.0) -
     if missing or listing.closed:
         parts = [f"not listed: {', '.join(missing)}"] * bool(missing)
         parts += [f"not open for trading: {', '.join(listing.closed)}"] * bool(listing.closed)
-        mend = f"leave them out of [run] symbols, or name this venue's own in [venues.{about}] symbols"
-        return Finding(about, "listing", Result.WARN, f"{found}; {'; '.join(parts)}", mend)
+        remedy = f"leave them out of [run] symbols, or name this venue's own in [venues.{about}] symbols"
+        return Finding(about, "listing", Result.WARN, f"{found}; {'; '.join(parts)}", remedy)
     return Finding(about, "listing", Result.PASS, found)
 
 
@@ -193,8 +193,8 @@ def check_books(about: str, feed: FeedFacts) -> Finding:
     if missing:
         why = f" ({feed.lost})" if feed.lost else ""
         found = f"no book of {', '.join(missing)} within {BOOK_WAIT_S:g} s{why}"
-        mend = "websockets may be blocked on the way, or the venue does not send these books"
-        return Finding(about, "books", Result.FAIL, found, mend)
+        remedy = "websockets may be blocked on the way, or the venue does not send these books"
+        return Finding(about, "books", Result.FAIL, found, remedy)
     slowest = max((ms for ms in feed.first_book_ms.values() if ms is not None), default=0.0)
     return Finding(about, "books", Result.PASS, f"{len(feed.first_book_ms)} books, the last after {slowest:.0f} ms")
 
@@ -206,10 +206,10 @@ def check_steps(about: str, feed: FeedFacts) -> Finding:
     found = (
         f"{feed.fine} of {feed.levels} levels ({100 * feed.fine / feed.levels:.1f} %) are finer than the listed steps"
     )
-    mend = (
+    remedy = (
         "they are kept exactly and shown rounded against us: edges are missed, none is invented; the listing may be old"
     )
-    return Finding(about, "steps", Result.WARN, found, mend)
+    return Finding(about, "steps", Result.WARN, found, remedy)
 
 
 def check_lag(about: str, feed: FeedFacts, lag_ms_max: int) -> Finding:
@@ -217,13 +217,15 @@ def check_lag(about: str, feed: FeedFacts, lag_ms_max: int) -> Finding:
     rate = feed.frames / feed.watched_s if feed.watched_s else 0.0
     found = f"{rate:.0f} messages a second"
     if feed.lag_ms is None:
-        mend = "without it no book would ever be fresh: see what `books` and `clock` found"
-        return Finding(about, "lag", Result.WARN, f"{found}; no frame stated when it was sent", mend)
+        remedy = "without it no book would ever be fresh: see what `books` and `clock` found"
+        return Finding(about, "lag", Result.WARN, f"{found}; no frame stated when it was sent", remedy)
     found += f", median lag {feed.lag_ms:.0f} ms"
     if feed.lag_ms > lag_ms_max:
-        mend = f"above [timing] max_feed_lag_ms = {lag_ms_max}: nothing would open; move closer, or free the machine"
-        return Finding(about, "lag", Result.FAIL, found, mend)
+        remedy = f"above [timing] max_feed_lag_ms = {lag_ms_max}: nothing would open; move closer, or free the machine"
+        return Finding(about, "lag", Result.FAIL, found, remedy)
     if feed.lag_ms > lag_ms_max / 2:
-        mend = f"more than half of [timing] max_feed_lag_ms = {lag_ms_max}: edges will be refused as stale; move closer"
-        return Finding(about, "lag", Result.WARN, found, mend)
+        remedy = (
+            f"more than half of [timing] max_feed_lag_ms = {lag_ms_max}: edges will be refused as stale; move closer"
+        )
+        return Finding(about, "lag", Result.WARN, found, remedy)
     return Finding(about, "lag", Result.PASS, found)

@@ -91,11 +91,11 @@ def check_host_clock(agreed: Agreed | None, asked: int) -> Finding:
     found = f"{-agreed.offset_ns / NS_PER_MS:+.0f} ms against {', '.join(agreed.venues)}"
     if 2 * len(agreed.venues) <= asked and asked > 1:
         return Finding(LOCAL, check, Result.WARN, f"{found}; the others disagree", "see what `clock` found of each")
-    mend = "enable NTP: chrony or systemd-timesyncd on Linux, `sntp` on macOS"
+    remedy = "enable NTP: chrony or systemd-timesyncd on Linux, `sntp` on macOS"
     if abs(agreed.offset_ns) > APART_MAX_NS:
-        return Finding(LOCAL, check, Result.FAIL, f"{found}: more than a day, and a run refuses to start", mend)
+        return Finding(LOCAL, check, Result.FAIL, f"{found}: more than a day, and a run refuses to start", remedy)
     if abs(agreed.offset_ns) > NS_PER_S:
-        return Finding(LOCAL, check, Result.WARN, f"{found}: a run sets its own clock by theirs", mend)
+        return Finding(LOCAL, check, Result.WARN, f"{found}: a run sets its own clock by theirs", remedy)
     return Finding(LOCAL, check, Result.PASS, found)
 
 

@@ -122,7 +122,7 @@ class InstanceLock:
 
 
 def place_of_lock(journal: Path) -> str | None:
-    """Return which file the lock of a journal is, by the name that this kernel alone gives it; None where it tells none.
+    """Return which file the lock of a journal is, by the name that this kernel alone gives it; None where it has none.
 
     Whoever holds the lock and finds this name elsewhere knows that the one who wrote it has ended. A host's name would not do:
     two containers may share one. The kernel's own (random at each boot), device and inode together are one file for good.

@@ -46,7 +46,7 @@ STALE_S = 10
 """After so long without a renewal (the machine was suspended) the lease counts as lost: long before it ends for others."""
 FORGET_S = 86_400
 _CLASS = 0x617262
-"""The first half of our locks' keys, by which they are told from those of other programs, and from that of upgrades."""
+"""The first half of our locks' keys, by which they differ from those of other programs, and from that of upgrades."""
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000000)::bigint"
 _COLUMNS = f"holder, place, host, pid, acquired_ns, renewed_ns, {_NOW}"
 
@@ -322,9 +322,9 @@ class _Session:
         self.pooled = False
         try:
             with self.transaction() as connection:
-                told = connection.execute("SELECT pg_backend_pid()").fetchone()
-                # A pooler invents what it tells its clients of their server process, which is for cancelling alone.
-                self.pooled = told is None or told[0] != connection.info.backend_pid
+                reported = connection.execute("SELECT pg_backend_pid()").fetchone()
+                # A pooler invents what it reports to its clients of their server process, which is for cancelling alone.
+                self.pooled = reported is None or reported[0] != connection.info.backend_pid
                 if not self.pooled:
                     connection.execute(
                         "SELECT set_config('tcp_keepalives_idle', '5', false),"

@@ -1,6 +1,6 @@
 """The shell of a public feed: a kept-up connection that subscribes to books and hands over every frame as it came.
 
-Frames are understood by the engine's `BookFeed`; this shell asks the same object only for its messages, and is told what
+Frames are understood by the engine's `BookFeed`; this shell asks the same object only for its messages, and receives what
 control frames say (`on_notice`). While a resync, or a book that left and may come back, waits for the confirmation that its
 subscription ended, nothing is subscribed: a venue takes that for an error (Gate WebSocket v4, "Order Book V2").
 """

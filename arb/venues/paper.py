@@ -207,7 +207,7 @@ class PaperGateway:
         started_ns = self._clock.wall_ns()
         await self._round_trip()
         kept = self._account.orders.get(command.client_order_id)
-        await self._account.written()  # nothing is told that a death could undo
+        await self._account.written()  # nothing is reported that a death could undo
         return OrderQueried(
             venue=self.venue,
             symbol=command.symbol,

@@ -16,7 +16,7 @@ from arb.venues.transport.http import HttpAnswer, HttpTransport
 
 
 class PublicSource:
-    """See `arb.venues.paper.PaperSource`; `taker_fee` is the ratio that paper charges, for no account tells its own."""
+    """See `arb.venues.paper.PaperSource`; `taker_fee` is the ratio that paper charges, for no account reports its own."""
 
     def __init__(self, reader: VenueReader, signer: Signer, transport: HttpTransport, taker_fee: Decimal) -> None:
         self._reader = reader

@@ -57,7 +57,7 @@ def test_what_is_well_passes_and_each_fault_is_found_at_its_venue(tmp_path: Path
         }.items()
     ), ill.out
     assert "NONE/USDT" in found["gate", "listing"]["found"] and "503" in found["okx", "rest"]["found"]
-    assert all(row["mend"] for row in found.values() if row["result"] != "pass")
+    assert all(row["remedy"] for row in found.values() if row["result"] != "pass")
 
 
 def test_a_venue_that_is_not_enabled_is_refused(tmp_path: Path) -> None:

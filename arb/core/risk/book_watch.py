@@ -20,7 +20,7 @@ NAMED_MAX = 10
 
 
 class BookWatch:
-    """Checks the books of all connections once a second; `mark` is told of rows whose books it has made unusable."""
+    """Checks the books of all connections once a second; `mark` gets the rows whose books it has made unusable."""
 
     def __init__(self, state: EngineState, mark: Callable[[Iterable[int]], None]) -> None:
         self._state = state

@@ -279,12 +279,12 @@ class SocketTransport:
 
 
 def _through(proxy: Proxy | None, tls: ssl.SSLContext | None) -> dict[str, Any]:
-    """Return what aiohttp is to be told of proxy and certificates; the name that TLS proves stays the venue's."""
-    told: dict[str, Any] = {"ssl": True if tls is None else tls}
+    """Return aiohttp's options for proxy and certificates; the name that TLS proves stays the venue's."""
+    options: dict[str, Any] = {"ssl": True if tls is None else tls}
     if proxy is not None:
-        told["proxy"] = proxy.url
-        told["proxy_headers"] = proxy.headers()
-    return told
+        options["proxy"] = proxy.url
+        options["proxy_headers"] = proxy.headers()
+    return options
 
 
 def _text(error: BaseException, proxy: Proxy | None) -> str:

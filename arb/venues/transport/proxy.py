@@ -50,7 +50,7 @@ class Proxy(NamedTuple):
         return f"http://{self.name}"
 
     def headers(self) -> dict[str, str]:
-        """Return what the proxy itself is told: the login, where there is one (RFC 7617)."""
+        """Return what the proxy itself is sent: the login, where there is one (RFC 7617)."""
         return {"Proxy-Authorization": f"Basic {self._token()}"} if self.user else {}
 
     def secrets(self) -> tuple[str, ...]:

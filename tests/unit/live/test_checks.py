@@ -104,7 +104,7 @@ def test_a_fault_is_found_and_what_is_no_pass_says_how_to_correct_it(
 ) -> None:
     assert finding.result is result
     assert found in finding.found
-    assert bool(finding.mend) == (result is not PASS)
+    assert bool(finding.remedy) == (result is not PASS)
 
 
 def test_every_check_can_pass_and_can_not() -> None:
@@ -115,7 +115,7 @@ def test_every_check_can_pass_and_can_not() -> None:
 
 
 def test_a_refusal_by_residence_names_the_setting_of_the_region() -> None:
-    assert "[venues.okx] region" in checks.check_rest("okx", RestFacts(status=451)).mend
+    assert "[venues.okx] region" in checks.check_rest("okx", RestFacts(status=451)).remedy
 
 
 def test_what_venues_agree_on_is_the_host_s_fault() -> None:
