@@ -3,21 +3,19 @@
 import asyncio
 import functools
 import itertools
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from arb.clock import SystemClock
-from arb.core.events import AnyEvent, FeedDown, FeedUp
+from arb.core.events import FeedDown, FeedUp
 from arb.market.arena import BookArena
 from arb.market.feed import BookSeat
 from arb.market.scale import Scale
-from arb.venues.build import build_feed
 from arb.venues.endpoints import sandbox_access
 from arb.venues.registry import spec_of
 from tests.contract.conftest import Sandbox
+from tests.contract.feed_watch import FeedWatch
 from tests.contract.stock_clients import SYMBOL, VENUES
 
 NATIVE = {"gate": "BTC_USDT", "okx": "BTC-USDT", "bitget": "BTCUSDT"}
@@ -25,51 +23,15 @@ SCALE = Scale(8, 8)
 STEPS = itertools.count(1)
 
 
-class Watch:
+class Watch(FeedWatch):
     """A feed that is running, its book, and what it told."""
 
     def __init__(self, venue: str, sandbox: Sandbox) -> None:
         site, _ = sandbox_access(venue, sandbox.info["venues"][venue])
-        self.venue = venue
         self.sandbox = sandbox
         self.arena = BookArena(1)
-        self.events: list[AnyEvent] = []
-        self.resyncs = 0
-        self.changed = asyncio.Event()
-        self.dialect = spec_of(venue).make_books({NATIVE[venue]: BookSeat(0, SCALE)}, self.arena)
-        self.feed = build_feed(
-            spec_of(venue),
-            site,
-            (NATIVE[venue],),
-            self.dialect,
-            clock=SystemClock(),
-            rng=random.Random(3),
-            on_frame=self._on_frame,
-            emit=self._on_event,
-        )
-
-    def _on_frame(self, venue: str, received_ns: int, raw: bytes) -> None:
-        assert venue == self.venue
-        result = self.dialect.on_frame(received_ns, raw)
-        for resync in result.resyncs:
-            self.resyncs += 1
-            self.feed.resync(resync.native_symbol)
-        if result.notice is not None:
-            self.feed.on_notice(result.notice)
-        self.changed.set()
-
-    def _on_event(self, event: AnyEvent) -> None:
-        self.events.append(event)
-        if isinstance(event, FeedDown):
-            self.dialect.on_disconnect(1)
-        self.changed.set()
-
-    async def until(self, met: Callable[[], bool]) -> None:
-        """Wait until something the feed tells makes `met` true."""
-        async with asyncio.timeout(60):
-            while not met():
-                self.changed.clear()
-                await self.changed.wait()
+        books = spec_of(venue).make_books({NATIVE[venue]: BookSeat(0, SCALE)}, self.arena)
+        super().__init__(venue, site, (NATIVE[venue],), books)
 
     async def move(self) -> str:
         """Change the book and return its new best bid."""
@@ -95,12 +57,7 @@ def run(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Callable[[
     def run_story(story: Any) -> None:
         async def whole() -> None:
             watch = Watch(request.param, sandbox)
-            task = asyncio.create_task(watch.feed.run())
-            try:
-                await story(watch)
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            await watch.during(story(watch))
 
         asyncio.run(whole())
 
@@ -118,7 +75,7 @@ def test_a_lost_frame_makes_the_book_unusable_until_a_clean_snapshot(run: Callab
             while not watch.resyncs:  # one step is lost, and the next one that is pushed shows it
                 best = await watch.move()
         await watch.until(lambda: watch.shows(best))
-        assert watch.resyncs == 1
+        assert watch.resyncs == [NATIVE[watch.venue]]
         assert [type(event) for event in watch.events] == [FeedUp]
 
     run(story)
@@ -143,7 +100,7 @@ def test_a_book_follows_the_venue(run: Callable[[Any], None]) -> None:
         for _ in range(3):
             best = await watch.move()
             await watch.until(functools.partial(watch.shows, best))
-        assert watch.resyncs == 0
+        assert watch.resyncs == []
         assert not watch.feed.unread()
 
     run(story)

@@ -2,27 +2,24 @@
 
 import asyncio
 import functools
-import random
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from arb.clock import SystemClock
-from arb.core.events import AnyEvent, FeedDown, FeedUp
+from arb.core.events import FeedDown, FeedUp
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import BookSeat, Notice, NoticeKind
+from arb.market.feed import BookSeat, NoticeKind
 from arb.market.scale import Scale
-from arb.venues.build import build_feed
 from arb.venues.registry import spec_of
 from arb.venues.wire.base import WireFeed
 from tests.contract.ccxt_books import Levels, ours
+from tests.contract.feed_watch import PATIENCE_S, FeedWatch
 from tests.contract.stock_clients import VENUES, exact
 from tests.contract.venue_server import Client, Venues, site_of, stock_client, venue_server
 
 WATCHED = ("BTC/USDT", "DOGE/USDT", "XRP/USDT", "SOL/USDT")
-PATIENCE_S = 60.0
 SCALE = Scale(12, 12)
 
 
@@ -73,54 +70,18 @@ def test_ccxt_pro_ends_with_the_servers_books(venues: Venues, venue: str) -> Non
 # Our feeds
 
 
-class Watch:
+class Watch(FeedWatch):
     """One feed of ours that is running, its books, and what it said."""
 
     def __init__(self, venue: str, venues: Venues) -> None:
         address = venues.info["venues"][venue]
         self.natives: list[str] = address["symbols"]
-        self.venue, self._venues = venue, venues
+        self._venues = venues
         seats = {native: BookSeat(row, SCALE) for row, native in enumerate(self.natives)}
         books = spec_of(venue).make_books(seats, BookArena(len(seats)))
         assert isinstance(books, WireFeed)
         self.books = books
-        self.events: list[AnyEvent] = []
-        self.notices: list[Notice] = []
-        self.resyncs: list[str] = []
-        self._changed = asyncio.Event()
-        self.feed = build_feed(
-            spec_of(venue),
-            site_of(venue, venues.info),
-            tuple(self.natives),
-            self.books,
-            clock=SystemClock(),
-            rng=random.Random(3),
-            on_frame=self._on_frame,
-            emit=self._on_event,
-        )
-
-    def _on_frame(self, venue: str, received_ns: int, raw: bytes) -> None:
-        result = self.books.on_frame(received_ns, raw)
-        for resync in result.resyncs:
-            self.resyncs.append(resync.native_symbol)
-            self.feed.resync(resync.native_symbol)
-        if result.notice is not None:
-            self.notices.append(result.notice)
-            self.feed.on_notice(result.notice)
-        self._changed.set()
-
-    def _on_event(self, event: AnyEvent) -> None:
-        self.events.append(event)
-        if isinstance(event, FeedDown):
-            self.books.on_disconnect(1)
-        self._changed.set()
-
-    async def until(self, met: Callable[[], bool]) -> None:
-        """Wait until something that arrives makes `met` true."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not met():
-                self._changed.clear()
-                await self._changed.wait()
+        super().__init__(venue, site_of(venue, venues.info), self.natives, books)
 
     def state(self, native: str) -> BookState:
         """Return the state of a book."""
@@ -161,12 +122,7 @@ def run(request: pytest.FixtureRequest, venues: Venues) -> Callable[[Story], Non
     def run_story(story: Story) -> None:
         async def whole() -> None:
             watch = Watch(request.param, venues)
-            task = asyncio.create_task(watch.feed.run())
-            try:
-                await story(watch)
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            await watch.during(story(watch))
 
         asyncio.run(whole())
 
