@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.core.commands import Persist
-from arb.core.records import PlanRecord, tag_of
+from arb.core.records import tag_of
+from arb.core.recovery_records import PlanRecord
 from arb.store.queries import PairStory, RowDict
 
 NS_PER_MS = Decimal(1_000_000)

@@ -15,6 +15,7 @@ from arb.core.books import Books
 from arb.core.commands import (
     Alert,
     AnyCommand,
+    AnyRecord,
     CancelOrder,
     Finish,
     Persist,
@@ -32,7 +33,7 @@ from arb.core.opportunities.identity import RouteIdentities
 from arb.core.opportunities.leg_costs import LegCosts
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.residuals import Residuals
-from arb.core.records import AnyRecord, IncidentRecord, PairState
+from arb.core.records import IncidentRecord, PairState
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate, RateBudget
 from arb.core.risk.sale_price import middle

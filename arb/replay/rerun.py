@@ -22,7 +22,8 @@ from arb.core.events import (
     StoreStateChanged,
     VenueListed,
 )
-from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord, OrderRecord
+from arb.core.records import IncidentRecord, OpportunityRecord, OrderRecord
+from arb.core.recovery_records import ControlRecord
 from arb.errors import StoreError
 from arb.market.instrument import Instrument
 from arb.store.journal import Journal

@@ -24,17 +24,14 @@ import msgspec
 from arb.clock import Clock, system_random
 from arb.core.commands import AnyCommand, Persist
 from arb.core.events import AnyEvent, RunStarted
-from arb.core.records import (
+from arb.core.records import FillRecord, OrderRecord, PairRecord, tag_of
+from arb.core.recovery_records import (
     AgreedRecord,
     ControlRecord,
-    FillRecord,
     FormerAccountsRecord,
     LegCostRecord,
-    OrderRecord,
-    PairRecord,
     PlanRecord,
     ResidualsRecord,
-    tag_of,
 )
 from arb.errors import ConfigError, StoreError, require
 from arb.store.guards import (

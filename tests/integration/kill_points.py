@@ -26,7 +26,8 @@ from arb.core.events import (
     ShutdownAsked,
 )
 from arb.core.incidents import HaltReason
-from arb.core.records import ControlRecord, IncidentRecord, PairRecord
+from arb.core.records import IncidentRecord, PairRecord
+from arb.core.recovery_records import ControlRecord
 from arb.market.ids import decode
 from arb.market.order import Role
 from arb.store.journal_reader import FINISHED

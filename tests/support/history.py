@@ -11,11 +11,11 @@ from decimal import Decimal
 from itertools import count, islice
 from typing import Any
 
+from arb.core.commands import AnyRecord
 from arb.core.records import (
     AlternativeRecord,
     AlternativeStage,
     AlternativeWay,
-    AnyRecord,
     BalanceRecord,
     FillRecord,
     IncidentRecord,

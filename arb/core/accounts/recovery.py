@@ -16,7 +16,8 @@ from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.records import PairKind, PlanRecord
+from arb.core.records import PairKind
+from arb.core.recovery_records import PlanRecord
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
 from arb.market.ids import ClientOrderId, decode, is_again, pair_part

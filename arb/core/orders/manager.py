@@ -31,7 +31,8 @@ from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade
 from arb.core.pricing.plan import PlanView
 from arb.core.pricing.terms import PairTerms
-from arb.core.records import PairKind, PlanRecord
+from arb.core.records import PairKind
+from arb.core.recovery_records import PlanRecord
 from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer

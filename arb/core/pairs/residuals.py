@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.records import Residual, ResidualsRecord
+from arb.core.recovery_records import Residual, ResidualsRecord
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 

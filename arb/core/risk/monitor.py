@@ -22,7 +22,7 @@ from arb.core.events import AnyEvent, OrderRejected
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade, net_base
-from arb.core.records import ControlRecord
+from arb.core.recovery_records import ControlRecord
 from arb.core.risk.book_watch import BookWatch
 from arb.core.risk.halts import CARRIED
 from arb.core.risk.venue_health import Change, HealthState

@@ -22,7 +22,8 @@ from arb.core.events import (
     TroubleReported,
     VenueListed,
 )
-from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
+from arb.core.records import OpportunityRecord, PairState
+from arb.core.recovery_records import AgreedAccount, AgreedRecord, FormerAccountsRecord
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError, StoreError

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from arb.clock import NS_PER_MS
 from arb.core.events import HaltAsked, StoreStateChanged
-from arb.core.records import BarredInstrument, LateLeg, OpportunityRecord
+from arb.core.records import OpportunityRecord
+from arb.core.recovery_records import BarredInstrument, LateLeg
 from arb.core.settings import Limits
 from arb.live.summary import best_edges, present_state, summarise
 from arb.live.view import PAIRS_SHOWN, draw, line

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from arb.core.records import AnyRecord
+from arb.core.commands import AnyRecord
 from arb.store.queries import RUN_TIMES
 from arb.store.views import VIEWS
 from tests.support.cookbook import Answer, Question, ask, questions

@@ -16,26 +16,20 @@ import msgspec.inspect
 import pytest
 
 from arb.core.accounts.restart import OpenPair, Restored
-from arb.core.commands import AnyCommand
+from arb.core.commands import AnyCommand, AnyRecord
 from arb.core.events import NOT_JOURNALLED, NOT_SENT, AnyEvent, AssetBalance, Transfer
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.reasons import Reason, RepairReason
 from arb.core.records import (
-    AgreedAccount,
     AlternativeStage,
     AlternativeWay,
-    AnyRecord,
-    BarredInstrument,
-    DayCredit,
-    LateLeg,
     OpportunityOutcome,
     PairKind,
     PairState,
-    Residual,
-    StoppedAsset,
     Waterfall,
     tag_of,
 )
+from arb.core.recovery_records import AgreedAccount, BarredInstrument, DayCredit, LateLeg, Residual, StoppedAsset
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import (

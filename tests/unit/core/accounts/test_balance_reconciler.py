@@ -12,13 +12,8 @@ from arb.core.accounts.restart import Restored
 from arb.core.commands import AnyCommand, RefreshBalances, SetTimer, SnapshotAccount
 from arb.core.events import AnyEvent, OrderFilled, OrderUpdated, ResumeAsked, TimerFired, Transfer
 from arb.core.reasons import Reason
-from arb.core.records import (
-    BalanceRecord,
-    ControlRecord,
-    FillRecord,
-    IncidentRecord,
-    OrderRecord,
-)
+from arb.core.records import BalanceRecord, FillRecord, IncidentRecord, OrderRecord
+from arb.core.recovery_records import ControlRecord
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, Role, Side
 from tests.builders import SYMBOL, Bench, D, a_balance, a_snapshot

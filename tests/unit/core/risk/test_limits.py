@@ -9,7 +9,8 @@ from arb.clock import NS_PER_MS
 from arb.core.accounts.restart import Restored
 from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
 from arb.core.reasons import Reason
-from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord, PairKind, PlanRecord, Residual
+from arb.core.records import IncidentRecord, OpportunityRecord, PairKind
+from arb.core.recovery_records import ControlRecord, PlanRecord, Residual
 from arb.core.risk.limits import PlaceRate, RateBudget, breached
 from arb.core.settings import Limits
 from arb.core.state import VenueProfile
