@@ -1,12 +1,9 @@
 """Paper trading on a sandbox's public side: it trades, signs nothing, survives its own death, and mixes with nothing else."""
 
 import contextlib
-import json
 import signal
-import sqlite3
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from tests.integration import truth
 from tests.integration.support import (
@@ -24,7 +21,6 @@ from tests.integration.support import (
 
 CHEAP = {"gate": '"0.02%"', "okx": '"0.02%"', "bitget": '"0.02%"'}
 """Fees low enough that the sandbox's markets give work within seconds."""
-DB_FILLS = "SELECT account_id, symbol, trade_id, side, price, size, fee, fee_currency FROM fills"
 
 
 def paper_config(folder: Path, fees: dict[str, str] = CHEAP) -> None:
@@ -42,36 +38,6 @@ def paper_engine(folder: Path, sandbox: SandboxProcess) -> contextlib.AbstractCo
     return engine_of(folder, arb("run", "--mode", "paper", *run_arguments(folder, sandbox), cwd=folder))
 
 
-def account_of(folder: Path) -> tuple[list[dict[str, Any]], dict[tuple[str, str], Decimal]]:
-    """Return the fills, and the balances by (account, asset), that the paper venues remember."""
-    with contextlib.closing(sqlite3.connect(folder / "a.account.sqlite")) as db:
-        rows = db.execute("SELECT account_id, name, value FROM entries").fetchall()
-    fills = [
-        {"account_id": account_id, **fill}
-        for account_id, name, value in rows
-        if name.startswith("order ")
-        for fill in json.loads(value)["fills"]
-    ]
-    balances = {
-        (account_id, name.removeprefix("balance ")): Decimal(json.loads(value))
-        for account_id, name, value in rows
-        if name.startswith("balance ")
-    }
-    return fills, balances
-
-
-def unlike(folder: Path) -> list[str]:
-    """Return what the ledger and the paper venues have of fills that the other has not."""
-
-    def row(fill: dict[str, Any]) -> tuple[Any, ...]:
-        exact = (Decimal(fill[name]) for name in ("price", "size", "fee"))
-        return (*(fill[name] for name in ("account_id", "symbol", "trade_id", "side", "fee_currency")), *exact)
-
-    ours = {row(fill) for fill in truth.rows_of(folder / DB, DB_FILLS)}
-    theirs = {row(fill) for fill in account_of(folder)[0]}
-    return sorted(map(str, ours ^ theirs))
-
-
 def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_kill(tmp_path: Path) -> None:
     paper_config(tmp_path)
     with sandbox_process(tmp_path) as sandbox:
@@ -80,15 +46,15 @@ def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_ki
             assert status["mode"] == "paper" and status["note"].startswith("PAPER")
             engine.process.send_signal(signal.SIGKILL)
             engine.process.wait()
-        at_death, _ = account_of(tmp_path)
+        at_death = truth.paper_fills(tmp_path / DB)
         with paper_engine(tmp_path, sandbox) as engine:
             engine.until_pairs(3)
             ended = engine.stop()
         seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
         assert (ended.code, ended.summary["halted"], ended.summary["unhedged_notional"]) == (0, None, "0"), seen
         assert ended.summary["pairs"]["open"] == ended.summary["unknown_orders"] == 0, seen
-        assert unlike(tmp_path) == [], seen
-        assert len(account_of(tmp_path)[0]) > len(at_death) > 0, seen
+        assert truth.paper_differences(tmp_path / DB) == [], seen
+        assert len(truth.paper_fills(tmp_path / DB)) > len(at_death) > 0, seen
         # Of what anybody asked a venue for with a signature, which the sandbox records, there is nothing.
         venues = sandbox.ledger()
         assert {venue: (reported["requests"], reported["orders"]) for venue, reported in venues.items()} == {
