@@ -17,7 +17,7 @@ import msgspec
 
 from arb.app import stores
 from arb.app.build import require_way_out, symbols_of
-from arb.app.disk_facts import journal_disk_facts
+from arb.app.host_facts import clock_discipline, journal_disk_facts, loop_kind
 from arb.app.public import NO_FEE, public_side
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, system_random
 from arb.config import DoctorOptions, Settings
@@ -78,7 +78,8 @@ async def _examine(settings: Settings, options: DoctorOptions, clock: Clock, rng
     clocks = [exam.measured for exam in exams if exam.measured is not None]
     host_clock = local_checks.check_host_clock(agreed(clocks), len(exams))
     local = await asyncio.to_thread(_local, settings, options)
-    return [*local, host_clock, *(finding for part in found for finding in part)]
+    loop = local_checks.check_loop(loop_kind(asyncio.get_running_loop()))
+    return [*local, loop, host_clock, *(finding for part in found for finding in part)]
 
 
 class VenueExam:
@@ -312,6 +313,7 @@ def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
         local_checks.check_journal_disk(journal_disk_facts(folder, SystemClock())),
         local_checks.check_schema(mask_url(url), faults, there=there),
         local_checks.check_permissions(modes),
+        local_checks.check_clock_discipline(clock_discipline()),
     ]
 
 

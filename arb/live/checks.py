@@ -130,8 +130,9 @@ def check_rest(about: str, rest: RestFacts) -> Finding:
     if rest.status == 429:
         return Finding(about, "rest", Result.WARN, "HTTP 429: too many questions from here", "stop what else asks")
     if rest.status != 200:
-        remedy = "the venue may be in maintenance: see its status page, and try again"
-        return Finding(about, "rest", Result.FAIL, f"HTTP {rest.status}", remedy)
+        unavailable = ": the venue is in maintenance, or overloaded" if rest.status == 503 else ""
+        remedy = "see the venue's status page, and try again: a run leaves it out, and takes it in when it answers"
+        return Finding(about, "rest", Result.FAIL, f"HTTP {rest.status}{unavailable}", remedy)
     return Finding(about, "rest", Result.PASS, "HTTP 200")
 
 

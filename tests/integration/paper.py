@@ -20,6 +20,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,6 +41,8 @@ SETTLE_S = 90.0
 """How long after the end of the large misfortunes all books must have been live at one instant."""
 LIVE_SHARE_MIN = 0.97
 """Of the time in which a venue served a book; small misfortunes take what is missing."""
+READ_WITHIN_S = 15
+"""How long reading the rules may take, a venue that is slow or away for a moment included."""
 WARM_UP = 0.4
 GROWTH_MAX = 1.15
 LEFT_MAX_QUOTE = Decimal(20)
@@ -60,9 +63,9 @@ daily_notional_quote = 1000000000
 rules_refresh_s = {rules_refresh_s}
 
 [paper.fees]
-gate = "0.05%"
-okx = "0.05%"
-bitget = "0.05%"
+gate = "0.1%"
+okx = "0.1%"
+bitget = "0.1%"
 """
 VENUE_SETTINGS = """
 [venues.{venue}.endpoints]
@@ -73,7 +76,7 @@ ws_private = "ws://127.0.0.1:9/nobody-listens"
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """One misfortune of the plan, `at_s` after all books were live; `symbol` is the venue's own name, "" where none is meant."""
+    """One misfortune, `at_s` after all books were live; `symbol` is the venue's own name, "" where none is meant."""
 
     at_s: float
     venue: str
@@ -128,8 +131,8 @@ class PaperProof:
         self._symbols = symbols
         self._clock = SystemClock()
         self._started_ns = self._clock.monotonic_ns()
-        # What the venues do not serve any more, by our names.
-        self.ended: set[tuple[str, str]] = set()
+        # What ended at the venues, by our names, and when by the clock of both processes.
+        self.ended: dict[tuple[str, str], int] = {}
 
     def run(self, minutes: float) -> None:
         """Wait until all books are live, then watch for so long, and on until all that is served is live again."""
@@ -147,7 +150,7 @@ class PaperProof:
             self._engine.rest(max(0.0, SAMPLED_EVERY_S - (self._at_s() - at_s)))
         while self._at_s() < minutes * 60 + SETTLE_S and self.settled_after_s is None:
             self._look(self._at_s())
-            if all(self._is_live(*key) for key in self.served.keys() - self.ended):
+            if all(self._is_live(*key) for key in self.served.keys() - self.ended.keys()):
                 self.settled_after_s = self._at_s() - minutes * 60
             self._engine.rest(SAMPLED_EVERY_S / 2)
 
@@ -163,7 +166,7 @@ class PaperProof:
             for number in self._venues.look("/state")["venues"][one.venue]["connections"]:
                 self._venues.strike(one.venue, "cut", connection=int(number))
         if one.symbol:
-            self.ended.add((one.venue, our_name(one.symbol)))
+            self.ended[one.venue, our_name(one.symbol)] = self._clock.wall_ns()
         say(f"{one.at_s / 60:5.1f} min  {one.venue} {one.what} {one.symbol or f'for {one.for_s:.0f} s'}")
 
     def _look(self, at_s: float) -> None:
@@ -204,8 +207,8 @@ def our_name(native: str) -> str:
     return re.sub(r"[_-]?USDT$", "/USDT", native)
 
 
-def write_settings(folder: Path, venues: Venues, minutes: float) -> list[str]:
-    """Write settings on the server's venues, and the proof that its coins are the same ones; return the symbols."""
+def write_settings(folder: Path, venues: Venues, minutes: float) -> int:
+    """Write settings on the server's venues, and the proof that its coins are the same ones; return `rules_refresh_s`."""
     symbols = [our_name(native) for native in venues.info["venues"]["gate"]["symbols"]]
     refresh_s = max(5, min(300, int(minutes * 60 / 10)))
     text = SETTINGS.format(symbols=json.dumps(symbols), rules_refresh_s=refresh_s)
@@ -218,7 +221,7 @@ def write_settings(folder: Path, venues: Venues, minutes: float) -> list[str]:
         contract = "0x" + hashlib.sha1(base.encode(), usedforsecurity=False).hexdigest()
         rows += [f"{venue},{base},ethereum,{contract},/coins,own,made up,2026-11-23" for venue in venues.info["venues"]]
     (folder / "coins.csv").write_text("\n".join(rows) + "\n")
-    return symbols
+    return refresh_s
 
 
 def main(arguments: list[str]) -> int:
@@ -246,7 +249,7 @@ def main(arguments: list[str]) -> int:
 def prove(folder: Path, seed: int, symbols: int, minutes: float) -> tuple[list[str], list[str]]:
     """Return the table of a run, and what is wrong."""
     with venue_server("--symbols", str(symbols), "--seed", str(seed), "--schedule", "mixed") as venues:
-        write_settings(folder, venues, minutes)
+        refresh_s = write_settings(folder, venues, minutes)
         natives = {venue: address["symbols"] for venue, address in venues.info["venues"].items()}
         plan = plan_of(random.Random(seed), minutes, natives)
         with engine_of(folder, arb("run", "--mode", "paper", "--json", *where(folder), cwd=folder)) as engine:
@@ -254,13 +257,26 @@ def prove(folder: Path, seed: int, symbols: int, minutes: float) -> tuple[list[s
             proof.run(minutes)
             shown = run_arb("status", "--json", *where(folder), cwd=folder)
             ended = engine.stop()
+        (folder / "run.log").write_text(ended.err)
         state = venues.look("/state")
     table = [*_table(proof, state, ended, engine.db), *(f"struck: {line}" for line in _in_short(state["struck"]))]
-    return table, [
-        *_judged(proof, state, ended, shown),
-        *truth.paper_differences(engine.db),
-        *truth.broken_waterfalls(engine.db),
-    ]
+    wrong = [*_judged(proof, state, ended, shown), *_opened_on_what_ended(proof, engine.db, refresh_s)]
+    return table, [*wrong, *truth.paper_differences(engine.db), *truth.broken_waterfalls(engine.db)]
+
+
+def _opened_on_what_ended(proof: PaperProof, db: Path, refresh_s: int) -> Iterator[str]:
+    """Yield what was traded on after rules had been read again, and what ended without a word."""
+    for (venue, symbol), ended_ns in proof.ended.items():
+        told = f"SELECT text FROM incidents WHERE kind = 'rules_changed' AND text LIKE '{symbol} at {venue}%'"
+        if not truth.rows_of(db, told):
+            yield f"{symbol} ended at {venue}, and no incident says so"
+        known_ns = ended_ns + (refresh_s + READ_WITHIN_S) * NS_PER_S
+        pairs = (
+            f"SELECT id FROM pair_trades WHERE symbol = '{symbol}' AND '{venue}' IN (buy_venue, sell_venue)"
+            f" AND decided_ns > {known_ns}"
+        )
+        if opened := truth.rows_of(db, pairs):
+            yield f"{symbol} ended at {venue}, and pairs opened there after that was known: {opened}"
 
 
 def _table(proof: PaperProof, state: dict[str, Any], ended: Ended, db: Path) -> list[str]:
@@ -274,8 +290,7 @@ def _table(proof: PaperProof, state: dict[str, Any], ended: Ended, db: Path) -> 
             f"{venue:<8} {len(shares):>5}  {whole:>16.2%}  {sum(shares) / len(shares):>17.2%}  {min(shares):>10.2%}"
             f"  {seen['snapshots']:>9}  {seen['opened']:>11}  {seen['sent']:>11}"
         )
-    spans = [(one, other) for one, other in zip(samples, samples[1:], strict=False)]
-    used = [(b.processor_s - a.processor_s) / (b.at_s - a.at_s) for a, b in spans]
+    used = [(b.processor_s - a.processor_s) / (b.at_s - a.at_s) for a, b in pairwise(samples)]
     return [
         *lines,
         f"all books live after {proof.whole_after_s:.1f} s; all that were served again {_seconds(proof.settled_after_s)} after the end",
@@ -287,7 +302,7 @@ def _table(proof: PaperProof, state: dict[str, Any], ended: Ended, db: Path) -> 
         f"pairs {summary['pairs']}, orders {summary['orders']}, fills {summary['fills']}",
         f"net {summary['net']}, unproved {summary['unproved']}, unhedged {summary['unhedged_notional']}",
         f"incidents { ({row['kind']: row['n'] for row in incidents}) }",
-        f"halts {dict(proof.halts) or 'none'}; barred {summary['barred_symbols']}",
+        f"halts {dict(proof.halts) or 'none'}",
         f"simulated {summary['simulated']}",
     ]
 
@@ -315,9 +330,6 @@ def _judged(proof: PaperProof, state: dict[str, Any], ended: Ended, shown: Ended
             yield f"{venue} refused: {refused}"
     for reason, seconds in proof.halts.items():
         yield f"halted for {reason}, in {seconds} samples"
-    barred = {(venue, symbol) for venue, symbols in proof.status["barred_symbols"].items() for symbol in symbols}
-    if forgotten := sorted(proof.ended - barred):
-        yield f"these ended at their venues, and are not barred: {forgotten}"
     summary = ended.summary
     if (ended.code, summary["halted"], summary["pairs"]["open"], summary["unknown_orders"]) != (0, None, 0, 0):
         yield f"ended with {ended.code}: {ended.out[-2000:]} {ended.err[-2000:]}"
