@@ -135,7 +135,7 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
                 between = ", ".join(f"{one} and {other} ({identities.of((_, one, other))})" for _, one, other in chosen)
                 alike.setdefault(f"{what} {between}", []).append(symbol)
     return [
-        f"{', '.join(named)} {'is' if len(named) == 1 else 'are'} not proved to be the same coins, and {what}: see docs/COINS.md"
+        f"{', '.join(named)} {'are' if named[1:] else 'is'} not proved to be the same coins, and {what}: see docs/COINS.md"
         for what, named in alike.items()
     ]
 

@@ -122,7 +122,7 @@ def check_clock_discipline(clock: ClockDiscipline) -> Finding:
     if clock.kept is None:
         return Finding(LOCAL, check, Result.PASS, "this system does not say; `host_clock` compares it with the venues'")
     if not clock.kept:
-        remedy = "enable NTP (chrony, systemd-timesyncd), on the host where this is a container: a run corrects its own clock only"
+        remedy = "enable NTP (chrony, systemd-timesyncd), in a container its host's: a run sets its own clock alone"
         return Finding(LOCAL, check, Result.WARN, "nothing keeps this machine's clock, by what its kernel says", remedy)
     return Finding(LOCAL, check, Result.PASS, f"kept by NTP, to within {clock.error_ms:.0f} ms")
 

@@ -3,7 +3,8 @@
 POST /control   {"venue", "what", ...}: a misfortune (see `misfortunes`)
 POST /step      {"times": 1, "venue"?, "symbol"?}: every book (or those named) changes so many times, at once
 GET /book       ?venue=&symbol=: what stands published of a book: id, bids, asks
-GET /state      for each venue: connections, now and ever opened, frames and snapshots sent, and what was refused for breaking a limit
+GET /state      for each venue: connections, and how many were ever opened, frames and snapshots sent, what was refused for
+                breaking a limit; and what went wrong
 """
 
 import asyncio

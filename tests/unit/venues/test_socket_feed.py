@@ -298,7 +298,7 @@ def test_a_book_whose_every_snapshot_is_unreadable_is_asked_for_six_times_in_a_m
 
 
 def test_many_books_lost_at_once_come_back_on_a_connection_anew() -> None:
-    """One frame that cannot be read takes all books of a connection: one by one they would take minutes, and an hour's requests."""
+    """A frame that cannot be read takes all books of its connection: one by one they would use up an hour's requests."""
     bench = Bench(natives=MANY)
 
     async def story() -> None:

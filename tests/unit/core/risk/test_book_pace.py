@@ -158,7 +158,7 @@ def test_a_venue_whose_books_stand_still_is_stale_until_frames_come_again() -> N
 
 
 def test_a_standstill_of_a_moment_stops_what_it_must_and_is_no_incident() -> None:
-    """A connection that was silent delivers what it kept: to the others' books that looks as if they had stood still meanwhile."""
+    """A connection that was silent delivers what it kept: beside that the others' books seem to have stood still."""
     floor = moving()
     for _ in range(10):
         move(floor, ("gate", "bitget"), (BTC, ETH), 1.5)
