@@ -293,7 +293,7 @@ def _table(proof: PaperProof, state: dict[str, Any], ended: Ended, db: Path) -> 
     used = [(b.processor_s - a.processor_s) / (b.at_s - a.at_s) for a, b in pairwise(samples)]
     return [
         *lines,
-        f"all books live after {_seconds(proof.whole_after_s)}, at the end all served ones in {_seconds(proof.settled_after_s)}",
+        f"all books live after {_seconds(proof.whole_after_s)}, at the end within {_seconds(proof.settled_after_s)}",
         f"processor: {median(used):.0%} of a core, in the busiest minute {max(used):.0%}" if used else "processor: -",
         f"memory: {samples[0].rss_mb:.0f} MB at the start, {samples[-1].rss_mb:.0f} MB at the end",
         f"frames {summary['frames']}, opportunities {summary['opportunities']}, not taken {summary['not_taken']}",

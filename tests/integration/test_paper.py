@@ -66,8 +66,8 @@ def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_ki
         assert (refused.code, refused.out) == (2, ""), refused
         [line] = refused.err.strip().splitlines()
         assert "mode 'paper' on a sandbox's books" in line and "--db" in line, line
-        for command in ("status", "pairs"):
-            shown = run_arb(command, *where(tmp_path), cwd=tmp_path)
+        for command in (("status",), ("pairs",), ("explain", "1")):
+            shown = run_arb(*command, *where(tmp_path), cwd=tmp_path)
             assert "PAPER" in shown.out, shown
 
 
