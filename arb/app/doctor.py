@@ -41,6 +41,7 @@ from arb.venues.call import Origin
 from arb.venues.endpoints import Site
 from arb.venues.paper_source import PublicSource
 from arb.venues.registry import spec_of, tape_feed
+from arb.venues.rules.outcome import decode_body
 from arb.venues.transport.http import TransportError
 from arb.venues.transport.network import Network, SystemNetwork
 
@@ -106,7 +107,7 @@ class VenueExam:
         )
         try:
             rest = await _rest(source)
-            if rest.status == HTTP_OK:
+            if rest.status == HTTP_OK and not rest.foreign:
                 clock, why = await self._clock_facts(source)
                 listed, listing = await self._listing(source)
             else:
@@ -268,11 +269,16 @@ class FeedWatch:
 async def _rest(source: PublicSource) -> RestFacts:
     try:
         async with asyncio.timeout(ASK_S):
-            return RestFacts(status=(await source.probe()).status)
+            answer = await source.probe()
     except TimeoutError:
         return RestFacts(status=0, error=f"no answer within {ASK_S:g} s")
     except (TransportError, VenueError) as error:
         return RestFacts(status=0, error=str(error))
+    try:
+        decode_body(answer.body)
+    except ValueError:
+        return RestFacts(status=answer.status, foreign=True)
+    return RestFacts(status=answer.status)
 
 
 async def handshake(origin: Origin, clock: Clock) -> HostFacts:

@@ -39,6 +39,7 @@ CASES: list[tuple[Finding, Result, str]] = [
     (checks.check_tls("gate", [HostFacts(host="x", dns_error="not known")]), WARN, "not tried: x (no address)"),
     (checks.check_tls("gate", [HostFacts(host="x", no_tls="loopback")]), PASS, "not tried: x (loopback)"),
     (checks.check_rest("gate", RestFacts(status=200)), PASS, "HTTP 200"),
+    (checks.check_rest("gate", RestFacts(status=200, foreign=True)), FAIL, "a body that is not the venue's"),
     (checks.check_rest("okx", RestFacts(status=403)), FAIL, "HTTP 403: the venue does not serve this address"),
     (checks.check_rest("okx", RestFacts(status=451)), FAIL, "HTTP 451"),
     (checks.check_rest("gate", RestFacts(status=429)), WARN, "too many questions"),
