@@ -4,7 +4,11 @@ import contextlib
 import signal
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import psycopg
+
+from arb.store.database import journal_path
 from tests.integration import truth
 from tests.integration.support import (
     DB,
@@ -69,6 +73,49 @@ def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_ki
         for command in (("status",), ("pairs",), ("explain", "1")):
             shown = run_arb(*command, *where(tmp_path), cwd=tmp_path)
             assert "PAPER" in shown.out, shown
+
+
+LEDGER_FILLS = "SELECT account_id, symbol, trade_id, side, fee_currency, price, size, fee FROM fills"
+
+
+def test_paper_with_its_ledger_on_postgresql_goes_on_after_a_kill(postgres_url: str, tmp_path: Path) -> None:
+    """Journal and accounts are files all the same: the accounts' beside the journal, which lies in `[store] journal_dir`."""
+    paper_config(tmp_path)
+    journal = journal_path(postgres_url, tmp_path / "var")
+    options = ["--json", "--config", str(tmp_path / "config.toml"), "--db", postgres_url]
+
+    def fills() -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]:
+        with contextlib.closing(psycopg.connect(postgres_url.replace("+psycopg", ""))) as ledger:
+            ours = {tuple(map(str, row)) for row in ledger.execute(LEDGER_FILLS)}
+        names = LEDGER_FILLS.removeprefix("SELECT ").removesuffix(" FROM fills").split(", ")
+        theirs = truth.paper_fills(journal.with_name(journal.name.replace(".journal.", ".")))
+        return ours, {tuple(str(fill[name]) for name in names) for fill in theirs}
+
+    with sandbox_process(tmp_path) as sandbox:
+        for number in range(2):
+            command = ["run", "--mode", "paper", *options, "--sandbox", sandbox.admin]
+            with engine_of(tmp_path, arb(*command, cwd=tmp_path)) as engine:
+                engine.journal = journal
+                engine.until_pairs(3)
+                if number == 0:
+                    engine.process.send_signal(signal.SIGKILL)
+                    engine.process.wait()
+                    at_death = len(fills()[1])
+                else:
+                    ended = engine.stop()
+        seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
+        assert (ended.code, ended.summary["halted"], ended.summary["unhedged_notional"]) == (0, None, "0"), seen
+        ours, theirs = fills()
+        assert len(theirs) > at_death > 0 and exact(ours) == exact(theirs), seen
+        shown = run_arb("report", *options, cwd=tmp_path)
+        assert shown.summary["note"].startswith("PAPER") and len(shown.summary["runs"]) == 2, shown
+        refused = run_arb("run", *options, "--sandbox", sandbox.admin, "--for", "1s", cwd=tmp_path)
+        assert refused.code == 2 and "mode 'paper' on a sandbox's books" in refused.err, refused
+
+
+def exact(fills: set[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+    """Return fills with their price, size and fee as numbers, which two stores may write with other zeros."""
+    return {(*fill[:5], *map(Decimal, fill[5:])) for fill in fills}
 
 
 EDGE = {"gate": ("0.1020", "0.1030"), "okx": ("0.0990", "0.1000")}
