@@ -108,7 +108,7 @@ def plan_of(rng: random.Random, minutes: float, natives: Mapping[str, list[str]]
         )
         for place, (venue, what) in enumerate(zip(venues, LARGE, strict=True))
     ]
-    struck = []
+    struck: list[Planned] = []
     for what in SYMBOLS_STRUCK:
         venue = rng.choice(sorted(natives))
         chosen = {one.symbol for one in struck}
