@@ -17,7 +17,7 @@ import msgspec
 
 from arb.app import stores
 from arb.app.build import require_way_out, symbols_of
-from arb.app.disk_facts import journal_disk_facts
+from arb.app.host_facts import clock_discipline, journal_disk_facts, loop_kind
 from arb.app.public import NO_FEE, public_side
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, system_random
 from arb.config import DoctorOptions, Settings
@@ -41,6 +41,7 @@ from arb.venues.call import Origin
 from arb.venues.endpoints import Site
 from arb.venues.paper_source import PublicSource
 from arb.venues.registry import spec_of, tape_feed
+from arb.venues.rules.outcome import decode_body
 from arb.venues.transport.http import TransportError
 from arb.venues.transport.network import Network, SystemNetwork
 
@@ -78,7 +79,8 @@ async def _examine(settings: Settings, options: DoctorOptions, clock: Clock, rng
     clocks = [exam.measured for exam in exams if exam.measured is not None]
     host_clock = local_checks.check_host_clock(agreed(clocks), len(exams))
     local = await asyncio.to_thread(_local, settings, options)
-    return [*local, host_clock, *(finding for part in found for finding in part)]
+    loop = local_checks.check_loop(loop_kind(asyncio.get_running_loop()))
+    return [*local, loop, host_clock, *(finding for part in found for finding in part)]
 
 
 class VenueExam:
@@ -105,7 +107,7 @@ class VenueExam:
         )
         try:
             rest = await _rest(source)
-            if rest.status == HTTP_OK:
+            if rest.status == HTTP_OK and not rest.foreign:
                 clock, why = await self._clock_facts(source)
                 listed, listing = await self._listing(source)
             else:
@@ -267,11 +269,16 @@ class FeedWatch:
 async def _rest(source: PublicSource) -> RestFacts:
     try:
         async with asyncio.timeout(ASK_S):
-            return RestFacts(status=(await source.probe()).status)
+            answer = await source.probe()
     except TimeoutError:
         return RestFacts(status=0, error=f"no answer within {ASK_S:g} s")
     except (TransportError, VenueError) as error:
         return RestFacts(status=0, error=str(error))
+    try:
+        decode_body(answer.body)
+    except ValueError:
+        return RestFacts(status=answer.status, foreign=True)
+    return RestFacts(status=answer.status)
 
 
 async def handshake(origin: Origin, clock: Clock) -> HostFacts:
@@ -312,6 +319,7 @@ def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
         local_checks.check_journal_disk(journal_disk_facts(folder, SystemClock())),
         local_checks.check_schema(mask_url(url), faults, there=there),
         local_checks.check_permissions(modes),
+        local_checks.check_clock_discipline(clock_discipline()),
     ]
 
 

@@ -41,7 +41,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
     """
     pair, zero_ns = history.pair, history.pair["decided_ns"]
     return {
-        "pair": {name: pair[name] for name in ("id", "kind", "symbol", "buy_venue", "sell_venue", "state")}
+        "pair": {name: pair[name] for name in ("id", "kind", "symbol", "buy_venue", "sell_venue", "state", "identity")}
         | {
             "decided_ns": zero_ns,
             "took_ms": _since(pair["closed_ns"], zero_ns),

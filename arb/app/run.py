@@ -89,6 +89,7 @@ class Run:
         self._settings = settings
         self._options = options
         self._live_view = live_view
+        self._coins = coin_rule(settings, options.mode, sandbox=self._on_sandbox)  # before anything is made
         self._wrap = wrap
         self._wrap_journal = wrap_journal
         self._clock = SystemClock()
@@ -280,9 +281,7 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(
-                settings, gateways, coin_rule(settings, options.mode, sandbox=sandbox is not None)
-            ),
+            settings=engine_settings(settings, gateways, self._coins),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=options.mode.value,
             sandbox_id=_id_of(sandbox),

@@ -179,9 +179,10 @@ class Engine:
             self.strategy.mark(result.rows)
         if result.resyncs:
             connection.gaps += len(result.resyncs)
-            # A book that cannot be read stops its symbol there, however often it is tried again, and not the venue.
-            gaps = sum(not resync.unreadable for resync in result.resyncs)
-            state.health.gaps(connection.venue, gaps, received_ns, further_name(name))
+            # A book that cannot be read stops its symbol there, however often it is tried again, and not the venue. One
+            # frame is one sign: what nobody can read makes all books of its connection unusable, and be they a hundred.
+            if any(not resync.unreadable for resync in result.resyncs):
+                state.health.gaps(connection.venue, 1, received_ns, further_name(name))
         return result
 
     @property

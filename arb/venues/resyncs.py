@@ -54,6 +54,10 @@ class ResyncPace:
             self._tried[native].begun_ns = now_ns
         return begun
 
+    def again(self, native: str) -> bool:
+        """Return whether a book was lost again soon after it had been asked for anew."""
+        return self._tried[native].delay_s > 0
+
     def sent(self, messages: int, now_ns: int) -> None:
         """Count requests that left."""
         self._sent.extend([now_ns] * messages)

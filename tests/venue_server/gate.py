@@ -49,6 +49,8 @@ class Gate(VenueServer):
             row["precision"] += 1
         elif what == "suspended":
             row["trade_status"] = "untradable"
+        elif what == "unreadable":
+            row["amount_precision"] = "some"
         else:
             row["delisting_time"] = self.clock.wall_ms() // 1000 + 3600
 

@@ -8,6 +8,9 @@
     delisting      a symbol's end is announced                         slow        answers over REST take `wait_s` for `for_s`
     unavailable    HTTP 503 for `for_s`, connecting included           restricted  HTTP 451 likewise
     garbage        one connection gets a frame that is no JSON         old         the next snapshot is dated 40 s back
+    delisted       a symbol is gone: listing, book and subscriptions   unreadable  the lot of a listed row is no number
+    maintenance    the notice on all connections, after `wait_s` they end, and then `unavailable`
+    clock          the venue's clock is `wait_s` ahead of the time for `for_s`, in frames and answers
 
 `connection` names one by its number; else the oldest is struck. `symbol` is the venue's own name of it.
 """
@@ -21,9 +24,9 @@ from typing import Any
 from tests.venue_server.session import Session
 from tests.venue_server.venue import VenueServer
 
-LISTING = ("tick", "suspended", "delisting")
-LASTING = ("mute", "unmute", "suspended", "restricted")
-"""Not drawn by chance: what nobody recovers from by waiting."""
+LISTING = ("tick", "suspended", "delisting", "unreadable")
+LASTING = ("mute", "unmute", "suspended", "restricted", "delisted", "unreadable", "maintenance", "clock")
+"""Not drawn by chance: what nobody recovers from by waiting, and what takes a venue away for minutes."""
 
 
 class Refusal(ValueError):
@@ -129,9 +132,28 @@ def _listing(venue: VenueServer, wish: Asked) -> None:
 
 def _outage(status: int) -> Callable[[VenueServer, Asked], None]:
     def begin(venue: VenueServer, wish: Asked) -> None:
-        venue.outage = status, venue.clock.monotonic_s() + wish.for_s
+        until_s = venue.clock.monotonic_s() + wish.for_s
+        if venue.outage is None or venue.outage[1] < until_s:  # a shorter one ends no longer one
+            venue.outage = status, until_s
 
     return begin
+
+
+def _maintenance(venue: VenueServer, wish: Asked) -> None:
+    for session in venue.sessions.values():
+        if notice := venue.upgrade_frame(session):
+            session.send(notice)
+
+    def begin() -> None:
+        _outage(503)(venue, wish)
+        for session in list(venue.sessions.values()):
+            session.end()
+
+    asyncio.get_running_loop().call_later(wish.wait_s, begin)
+
+
+def _clock(venue: VenueServer, wish: Asked) -> None:
+    venue.skew = round(wish.wait_s * 1000), venue.clock.monotonic_s() + wish.for_s
 
 
 def _slow(venue: VenueServer, wish: Asked) -> None:
@@ -155,6 +177,9 @@ ACTIONS: dict[str, Callable[[VenueServer, Asked], None]] = {
     "slow": _slow,
     "unavailable": _outage(503),
     "restricted": _outage(451),
+    "delisted": lambda venue, wish: venue.delist(_symbol(venue, wish)),
+    "maintenance": _maintenance,
+    "clock": _clock,
     "garbage": lambda venue, wish: _session(venue, wish).send('{"channel":"spot.obu","result":{"t":17'),
     "old": _old,
 }

@@ -3,7 +3,8 @@
 POST /control   {"venue", "what", ...}: a misfortune (see `misfortunes`)
 POST /step      {"times": 1, "venue"?, "symbol"?}: every book (or those named) changes so many times, at once
 GET /book       ?venue=&symbol=: what stands published of a book: id, bids, asks
-GET /state      for each venue: connections, frames sent, and what was refused for breaking a limit
+GET /state      for each venue: connections, and how many were ever opened, frames and snapshots sent, what was refused for
+                breaking a limit; and what went wrong
 """
 
 import asyncio
@@ -115,6 +116,8 @@ class World:
             name: {
                 "connections": {number: sorted(session.subscribed) for number, session in venue.sessions.items()},
                 "sent": venue.sent,
+                "snapshots": venue.snapshots,
+                "opened": venue.opened,
                 "refused": dict(venue.refused),
             }
             for name, venue in self.venues.items()

@@ -13,11 +13,14 @@ from arb.core.events import AnyEvent, FeedDown, FeedUp, TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.market.arena import BookArena
 from arb.venues.endpoints import ConnectionTiming, fixed
-from arb.venues.feed import RESYNC_ANSWER_S, SocketFeed
+from arb.venues.feed import RENEW_ABOVE, RESYNC_ANSWER_S, SocketFeed
 from arb.venues.gate.books import GateFeed
 from arb.venues.transport.http import HttpTransport
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 from tests.virtual import a_clock, run_virtual
+
+TWO = ("BTC_USDT", "ETH_USDT")
+MANY = tuple(f"COIN{number}_USDT" for number in range(RENEW_ABOVE + 5))
 
 
 class Words(GateFeed):
@@ -79,9 +82,12 @@ class Line:
 
 
 class Bench:
-    """A feed of two books on such lines. `connection`: its name."""
+    """A feed of two books, or others, on such lines. `connection`: its name."""
 
-    def __init__(self, connection: str = "", timing: ConnectionTiming | None = None) -> None:
+    def __init__(
+        self, connection: str = "", timing: ConnectionTiming | None = None, natives: Sequence[str] = TWO
+    ) -> None:
+        self.greetings = [f"+{native}" for native in natives]
         self.clock = a_clock()
         self.refuse_dials = False
         self.hold_dials = asyncio.Event()
@@ -94,7 +100,7 @@ class Bench:
         self.feed = SocketFeed(
             fixed("ws://venue/"),
             self.words,
-            ("BTC_USDT", "ETH_USDT"),
+            natives,
             clock=self.clock,
             rng=random.Random(1),
             on_frame=self._on_frame,
@@ -125,7 +131,7 @@ class Bench:
         async def whole() -> None:
             running = asyncio.create_task(self.feed.run())
             await self.turns()
-            assert self.line.sent == ["+BTC_USDT", "+ETH_USDT"]
+            assert self.line.sent == self.greetings
             self.line.sent.clear()
             await story()
             running.cancel()
@@ -287,6 +293,38 @@ def test_a_book_whose_every_snapshot_is_unreadable_is_asked_for_six_times_in_a_m
             bench.line.answer("subscribe", "BTC_USDT")
             await asyncio.sleep(0.1)
         assert bench.line.sent.count("-BTC_USDT") == bench.line.sent.count("+BTC_USDT") == 6
+
+    bench.run(story)
+
+
+def test_many_books_lost_at_once_come_back_on_a_connection_anew() -> None:
+    """A frame that cannot be read takes all books of its connection: one by one they would use up an hour's requests."""
+    bench = Bench(natives=MANY)
+
+    async def story() -> None:
+        for native in MANY:
+            bench.feed.resync(native)
+        assert await bench.next_line() == bench.greetings
+        cause = f"more than {RENEW_ABOVE} books were lost at once"
+        assert bench.events[-2:] == [FeedDown(venue="gate", cause=cause), FeedUp(venue="gate")]
+
+    bench.run(story)
+
+
+def test_books_that_are_lost_again_soon_are_asked_for_one_by_one_and_leave_the_others_their_connection() -> None:
+    bench = Bench(natives=(*MANY, "BTC_USDT"))
+
+    async def story() -> None:
+        for native in MANY:
+            bench.feed.resync(native)
+        await bench.next_line()
+        bench.line.sent.clear()
+        for native in MANY:
+            bench.feed.resync(native)
+        await asyncio.sleep(3)
+        await bench.turns()
+        assert sorted(text for text in bench.line.sent if text.startswith("-")) == sorted(f"-{name}" for name in MANY)
+        assert len(bench.lines) == 2
 
     bench.run(story)
 
