@@ -23,7 +23,7 @@ witness of those after it. In the first seconds of a run `max_edge_bps` and stan
 every first pair (`standing.py`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import combinations
@@ -55,7 +55,6 @@ class _Ratio(msgspec.Struct):
     sampled_ns: int = 0
     beyond: bool = False
     refused: bool = False
-    text: str = ""
 
 
 class PriceRatios:
@@ -98,12 +97,10 @@ class PriceRatios:
         """Return whether a pair at `pair_venues` may be repaired at `venue` as far as ratios go; at its own it may."""
         return venue in pair_venues or not any(self.refuses(symbol, venue, other) for other in pair_venues)
 
-    def refused(self) -> Iterator[tuple[Route, str]]:
-        """Yield each symbol and two venues that are refused, and the text of the refusal."""
-        for symbol, left in sorted(self._left.items()):
-            for (first, second), found in sorted(left.items()):
-                if found.refused:
-                    yield (symbol, first, second), found.text
+    def refused(self) -> list[Route]:
+        """Return each symbol with the two venues between which nothing may open in it."""
+        left = self._left.items()
+        return sorted((symbol, *pair) for symbol, pairs in left for pair, found in pairs.items() if found.refused)
 
     def _quotes(self, venue: str, symbol: str, now_ns: int) -> Quotes | None:
         if self._books.unusable(venue, symbol, now_ns) is not None:
@@ -127,8 +124,8 @@ class PriceRatios:
         found.beyond_ns = min(found.beyond_ns, REFUSED_AFTER_NS)
         found.sampled_ns, found.beyond = now_ns, beyond
         if found.beyond_ns == REFUSED_AFTER_NS and not found.refused:
-            found.refused, found.text = True, self._text(symbol, pair)
-            self._report(found.text, now_ns)
+            found.refused = True
+            self._report(self._text(symbol, pair), now_ns)
         elif found.beyond_ns <= 0 and not beyond:
             del self._left[symbol][pair]
             if not self._left[symbol]:
