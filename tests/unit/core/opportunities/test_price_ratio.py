@@ -49,7 +49,7 @@ def keep(bench: Bench, ratio: str, seconds: int, **how: str) -> int:
 
 
 def apart(bench: Bench) -> list[tuple[str, str, str]]:
-    return bench.engine.state.price_ratios.refused()  # type: ignore[return-value]
+    return bench.engine.state.price_ratios.refused()
 
 
 def incidents(bench: Bench) -> list[str]:
