@@ -31,6 +31,7 @@ from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.opportunities.leg_costs import LegCosts
+from arb.core.opportunities.price_ratio import PriceRatios
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.residuals import Residuals
 from arb.core.records import IncidentRecord, PairState
@@ -237,6 +238,11 @@ class EngineState:
         self.tally = Tally()
         self.out = Outbox()
         self.identities = RouteIdentities(settings.coins)
+        self.price_ratios = PriceRatios(
+            books,
+            lambda symbol: self.limits_at(symbol).max_price_ratio_bps,
+            lambda text, now_ns: self.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns),
+        )
         self.leg_costs = LegCosts(settings.limits, settings.repair.leg_loss_max_bps)
         self.alternatives = Alternatives(self.out.persist, self.next_id)
         self.run_id = 0

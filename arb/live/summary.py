@@ -8,6 +8,7 @@ from arb.core.books import Connection
 from arb.core.engine import Engine
 from arb.core.incidents import HaltReason
 from arb.core.opportunities.episodes import Route
+from arb.core.reasons import Reason
 from arb.core.records import PairKind, PairState
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain
@@ -136,6 +137,7 @@ def summarise(
         "stopped_assets": {venue: assets for venue in state.venues if (assets := state.stopped_assets(venue))},
         "barred_symbols": {venue: symbols for venue in state.venues if (symbols := state.barred_symbols(venue))},
         "late_legs": late_legs(engine),
+        "prices_apart": prices_apart(engine),
         "ceiling_net": ceiling_net,
         "db": db,
     }
@@ -152,6 +154,7 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "halted": state.control.halted_at(now_ns),
         "state": str(state.control.state(now_ns)),
         "late_legs": late_legs(engine),
+        "prices_apart": prices_apart(engine),
         "venues": [_venue(engine, venue, now_ns) for venue in state.venues],
         "edges": best_edges(engine),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
@@ -182,6 +185,14 @@ def late_legs(engine: Engine) -> list[dict[str, Any]]:
     return [
         {"pair": str(leg.pair_id), "symbol": leg.symbol, "venues": leg.venues, "reason": str(HaltReason.LEG_DEADLINE)}
         for leg in engine.state.control.late.values()
+    ]
+
+
+def prices_apart(engine: Engine) -> list[dict[str, Any]]:
+    """Return the symbols and venues between which nothing opens because their prices have stayed apart."""
+    return [
+        {"symbol": symbol, "venues": venues, "reason": str(Reason.EDGE_IMPLAUSIBLE)}
+        for symbol, *venues in engine.state.price_ratios.refused()
     ]
 
 

@@ -234,6 +234,7 @@ class Detector:
     def _act_on(self, symbol: str, now_ns: int) -> bool:
         """Judge a symbol; return whether a pair was opened."""
         state = self.state
+        state.price_ratios.sample(symbol, state.venues_of(symbol), now_ns)
         if symbol in self._old_limits:
             self._old_limits.discard(symbol)
             for route in self._routes.get(symbol, ()):
@@ -280,7 +281,7 @@ class Detector:
                 self._note(pair_id, route, judged, (asks, bids), passed, now_ns)
                 self._expect_eaten(route, [other for other, *_ in judged], (asks, bids), now_ns)
         is_open = any(self.episodes.is_open(route) for route in self._routes.get(symbol, ()))
-        if self.standing.follows_any(symbol, now_ns) or is_open:
+        if self.standing.follows_any(symbol, now_ns) or state.price_ratios.follows(symbol) or is_open:
             self._watched.add(symbol)
         else:
             self._watched.discard(symbol)
@@ -358,8 +359,11 @@ class Detector:
         leg_cost = self.state.leg_costs.bps(route, now_ns)
         answer = evaluate(self._terms[route], asks, bids, self.obstacles.funds(route), leg_cost)
         reason = None if isinstance(answer, Plan) else answer.reason
-        if self.standing.stands(route) and (reason is None or reason.rank > Reason.EDGE_IMPLAUSIBLE.rank):
-            self._pause(route, now_ns)
+        stands = self.standing.stands(route)
+        implausible = stands or self.state.price_ratios.refuses(*route)
+        if implausible and (reason is None or reason.rank > Reason.EDGE_IMPLAUSIBLE.rank):
+            if stands:
+                self._pause(route, now_ns)
             return Reason.EDGE_IMPLAUSIBLE
         if not isinstance(answer, Plan):
             return answer.reason

@@ -149,9 +149,10 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
-    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?",
+    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?"
+    " max_price_ratio_bps?",
     SymbolLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote?"
-    " max_symbol_quote?",
+    " max_symbol_quote? max_price_ratio_bps?",
     VenueLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps?"
     " max_capital_per_venue_quote?",
     AppliedLimit: "limit value table",

@@ -324,7 +324,7 @@ def test_an_entry_that_the_engine_lets_through_is_never_refused_by_the_pacing(
             left_ns.append(now_ns)
 
 
-LOSS_OF_FIVE = limited(daily_loss_quote=D(5))
+LOSS_OF_FIVE = limited(daily_loss_quote=D(5), max_price_ratio_bps=D(1000))
 
 
 def end_with(bench: Bench, price: str) -> None:
