@@ -28,8 +28,8 @@ from arb.live.universe import Universe, books_of, universe_of
 from arb.market.arena import BookState
 from arb.market.feed import connection_name
 from arb.venues.base import MarketFeed
-from arb.venues.build import build_feeds
 from arb.venues.feed import SocketFeed
+from arb.venues.public_side import build_feeds
 from arb.venues.wire.base import WireFeed
 from tests.contract.ccxt_books import Levels
 from tests.contract.venue_server import Venues, our_listing, site_of, venue_server
@@ -71,13 +71,13 @@ class Keeper:
             sites, self.books, self._on_frame, self._on_event, clock=self._clock, rng=random.Random(1)
         )
 
-    def _on_frame(self, name: str, received_ns: int, raw: bytes) -> None:
-        result = self.books.on_frame(name, received_ns, raw, 0)
+    def _on_frame(self, name: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        result = self.books.on_frame(name, received_ns, raw, 0, url)
         feed = self._feeds[name]
         assert isinstance(feed, SocketFeed)
         for resync in result.resyncs:
-            self.kept.resyncs[feed.venue] += 1
-            feed.resync(resync.native_symbol)
+            self.kept.resyncs[feed.venue] += resync.lost
+            feed.resync(resync.native_symbol, resync.by)
         if result.notice is not None:
             feed.on_notice(result.notice)
 

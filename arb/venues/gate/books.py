@@ -1,9 +1,9 @@
 """Gate's public spot books (Gate WebSocket v4, order book channels).
 
-`spot.obu` ("Order Book V2"), whose first frame is the whole book and whose later ones continue it by `U == id + 1` exactly; a gap
-means unsubscribe, wait for the answer, subscribe. Where it is not served (Gate's EU entity) `spot.order_book_update`, whose
-changes follow a snapshot fetched over REST (`arb.venues.wire.chain`); newer servers push that first, as `full`. A feed asks for one
-of the two and reads both.
+`spot.obu` ("Order Book V2"), whose first frame is the whole book and whose later ones continue it by `U == id + 1` exactly;
+a gap means unsubscribe, wait for the answer, subscribe. Where it is not served (Gate's EU entity) `spot.order_book_update`,
+whose changes follow a snapshot fetched over REST (`arb.venues.wire.chain`); newer servers push that first, as `full`. A
+feed asks for one of the two and reads both.
 
 The send time of a frame is its `time_ms`; where it has none, the time of the change (`t`), and where it has not even that,
 as in 2021, `time`, whole seconds: then the second's beginning counts, so that a book looks older than it is, never younger.

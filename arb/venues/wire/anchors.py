@@ -40,9 +40,9 @@ class KeptChange(msgspec.Struct, frozen=True, array_like=True):
 class BookAnchor(msgspec.Struct, frozen=True, kw_only=True, tag="BookAnchored"):
     """One book: levels as (price, size), best first; none where it is not live. `sequence`: the id of its last change.
 
-    `stream`: which of the venue's streams it is built from, by the dialect's own name; `depth_max`: levels kept a side, 0: all.
-    Of a book whose snapshot is to be fetched, `sequence` is the least that the snapshot must reach, and `kept` are the changes that
-    wait for it; both are left out where there is nothing to say.
+    `stream`: which of the venue's streams it is built from, by the dialect's own name; `depth_max`: levels kept a side, 0:
+    all. Of a book that is lost, `sequence` is the least that a fetched snapshot must reach, and `kept` are the changes that
+    wait for it, if there are any.
     """
 
     native_symbol: str

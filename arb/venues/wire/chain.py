@@ -164,9 +164,7 @@ class ChainFeed(WireFeed):
         return FrameResult(
             notice=Notice(NoticeKind.SUBSCRIBED, tuple(native_symbols)),
             resyncs=tuple(
-                self._wanted(slot, at_ns, "subscribed")
-                for slot in waiting
-                if slot.state is not BookState.LIVE
+                self._wanted(slot, at_ns, "subscribed") for slot in waiting if slot.state is not BookState.LIVE
             ),
         )
 

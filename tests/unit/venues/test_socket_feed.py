@@ -104,7 +104,7 @@ class Bench:
             connection=connection,
         )
 
-    def _on_frame(self, name: str, received_ns: int, raw: bytes) -> None:
+    def _on_frame(self, name: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
         self.frames.append(name)
         notice = self.words.on_frame(received_ns, raw).notice
         if notice is not None:
