@@ -73,8 +73,8 @@ class SnapshotFetcher:
         self._reported_ns: int | None = None
 
     def ask(self, native_symbol: str) -> None:
-        """Fetch the snapshot of a book; while it waits for that or is being fetched, asking again changes nothing."""
-        if native_symbol not in self._fetching:
+        """Fetch the snapshot that a book waits for; one that waits for none, or is being fetched, changes nothing."""
+        if native_symbol not in self._fetching and self._dialect.snapshot_path(native_symbol) is not None:
             self._pace.ask(native_symbol, self._clock.monotonic_ns())
             self._wake.set()
 
@@ -121,7 +121,7 @@ class SnapshotFetcher:
 
     async def _fetch(self, native: str) -> None:
         await self._source.pacer.wait(SCOPE, Priority.READ, None)
-        path = self._dialect.snapshot_path(native)  # it may have come meanwhile: a stream may push whole books, too
+        path = self._dialect.snapshot_path(native)  # it may be live meanwhile: a stream may push whole books, too
         answer, failure = (None, "") if path is None else await self._ask_once(path)
         # From here on nothing is waited for, so nobody can lose the connection in between.
         self._fetching.pop(native, None)

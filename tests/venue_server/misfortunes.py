@@ -8,6 +8,8 @@
     delisting      a symbol's end is announced                         slow        answers over REST take `wait_s` for `for_s`
     unavailable    HTTP 503 for `for_s`, connecting included           restricted  HTTP 451 likewise
     garbage        one connection gets a frame that is no JSON         old         the next snapshot is dated 40 s back
+    snapshots      answers with fetched books are spoilt for `for_s`: `answer` says how (`gate_eu.SPOILT`)
+    full           from now on the whole book is pushed first at a subscription, where it otherwise is not
 
 `connection` names one by its number; else the oldest is struck. `symbol` is the venue's own name of it.
 """
@@ -18,12 +20,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.venue_server.gate_eu import SPOILT, GateEu
 from tests.venue_server.session import Session
 from tests.venue_server.venue import VenueServer
 
 LISTING = ("tick", "suspended", "delisting")
-LASTING = ("mute", "unmute", "suspended", "restricted")
-"""Not drawn by chance: what nobody recovers from by waiting."""
+LASTING = ("mute", "unmute", "suspended", "restricted", "snapshots", "full")
+"""Not drawn by chance: what nobody recovers from by waiting, and what only one venue knows."""
 
 
 class Refusal(ValueError):
@@ -39,19 +42,19 @@ class Asked:
     connection: int | None
     for_s: float
     wait_s: float
+    answer: str = ""
 
 
 def asked(body: Mapping[str, Any]) -> Asked:
     """Read what somebody asked for; raises `Refusal`."""
-    known = {"venue", "what", "symbol", "connection", "for_s", "wait_s"}
+    known = {"venue", "what", "symbol", "connection", "for_s", "wait_s", "answer"}
     if unknown := sorted(set(body) - known):
         raise Refusal(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     what = body.get("what")
     if what not in ACTIONS:
         raise Refusal(f"what: {what!r} is none of {', '.join(ACTIONS)}")
-    return Asked(
-        what, body.get("symbol"), body.get("connection"), float(body.get("for_s", 30)), float(body.get("wait_s", 2))
-    )
+    times = float(body.get("for_s", 30)), float(body.get("wait_s", 2))
+    return Asked(what, body.get("symbol"), body.get("connection"), *times, str(body.get("answer", "")))
 
 
 def strike(venue: VenueServer, wish: Asked) -> None:
@@ -138,6 +141,23 @@ def _slow(venue: VenueServer, wish: Asked) -> None:
     venue.slow = wish.wait_s, venue.clock.monotonic_s() + wish.for_s
 
 
+def _eu(venue: VenueServer) -> GateEu:
+    if not isinstance(venue, GateEu):
+        raise Refusal(f"{venue.name} pushes whole books; no snapshot of it is fetched")
+    return venue
+
+
+def _snapshots(venue: VenueServer, wish: Asked) -> None:
+    try:
+        _eu(venue).spoil(wish.answer, wish.for_s)
+    except KeyError:
+        raise Refusal(f"answer: {wish.answer!r} is none of {', '.join(SPOILT)}") from None
+
+
+def _full(venue: VenueServer, wish: Asked) -> None:
+    _eu(venue).full_first = True
+
+
 def _old(venue: VenueServer, wish: Asked) -> None:
     venue.old_snapshots += 1
 
@@ -157,4 +177,6 @@ ACTIONS: dict[str, Callable[[VenueServer, Asked], None]] = {
     "restricted": _outage(451),
     "garbage": lambda venue, wish: _session(venue, wish).send('{"channel":"spot.obu","result":{"t":17'),
     "old": _old,
+    "snapshots": _snapshots,
+    "full": _full,
 }

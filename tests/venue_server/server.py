@@ -17,6 +17,7 @@ from aiohttp import web
 from tests.venue_server import misfortunes
 from tests.venue_server.bitget import Bitget
 from tests.venue_server.gate import Gate
+from tests.venue_server.gate_eu import GateEu
 from tests.venue_server.listing import common_assets
 from tests.venue_server.market import trimmed
 from tests.venue_server.okx import Okx
@@ -26,11 +27,12 @@ KINDS: tuple[type[VenueServer], ...] = (Gate, Okx, Bitget)
 
 
 class World:
-    """The venues, what they do by themselves, and the control address."""
+    """The venues, what they do by themselves, and the control address; `gate_eu`: Gate is played by its EU entity."""
 
-    def __init__(self, symbols: int, seed: int, rate: float, clock: Clock) -> None:
+    def __init__(self, symbols: int, seed: int, rate: float, clock: Clock, *, gate_eu: bool = False) -> None:
         assets = common_assets(symbols, seed)
-        self.venues = {kind.name: kind(assets, seed, rate, clock) for kind in KINDS}
+        kinds = [GateEu if gate_eu and kind is Gate else kind for kind in KINDS]
+        self.venues = {kind.name: kind(assets, seed, rate, clock) for kind in kinds}
         self.struck: list[str] = []
         self._misfortune = random.Random(f"{seed} misfortune")
 

@@ -5,6 +5,7 @@ A dialect (`gate`, `okx`, `bitget`) says what its answers and frames look like a
 
 import asyncio
 import heapq
+import inspect
 import json
 import random
 from abc import ABC, abstractmethod
@@ -223,6 +224,8 @@ class VenueServer(ABC):
                 self.refused["rest"] += 1
                 return self._refuse(429)
             answered = ask(request)
+            if inspect.isawaitable(answered):
+                answered = await answered
             if isinstance(answered, web.Response):
                 return answered
             text = json.dumps(answered, separators=(",", ":"))

@@ -138,10 +138,8 @@ class GateFeed(ChainFeed):
         self._channel = channel or OBU
         self.resync_by = ResyncBy.FETCH if channel == UPDATES else ResyncBy.RESUBSCRIBE
 
-    def snapshot_path(self, native_symbol: str) -> str | None:
-        """Return where the snapshot is that a book waits for by `order_book_update`; None where it waits for none."""
-        slot = self._slots.get(native_symbol)
-        if slot is None or slot.state is BookState.LIVE or self._channel != UPDATES:
+    def _path(self, native_symbol: str) -> str | None:
+        if self._channel != UPDATES:
             return None
         return f"/spot/order_book?currency_pair={native_symbol}&limit={UPDATE_LEVELS}&with_id=true"
 
@@ -185,11 +183,11 @@ class GateFeed(ChainFeed):
             self._refuse(None, *decode_problem(error))
         market, _, kind = frame.channel.partition(".")
         if market != self._market or frame.event not in ("update", "all", ""):
-            return self._answer(frame, market, received_ns)
+            return self._answer(frame, market)
         if kind == OBU:
             return self._obu(frame, received_ns)
         if kind == "pong" or frame.error != _NULL or frame.type:
-            return self._answer(frame, market, received_ns)
+            return self._answer(frame, market)
         return self._unlisted(kind, frame, received_ns)
 
     def _unlisted(self, kind: str, frame: GateFrame, received_ns: int) -> FrameResult:
@@ -199,7 +197,7 @@ class GateFeed(ChainFeed):
             return self._notice(NoticeKind.UPGRADE)
         return self._other()
 
-    def _answer(self, frame: GateFrame, market: str, received_ns: int) -> FrameResult:
+    def _answer(self, frame: GateFrame, market: str) -> FrameResult:
         """Understand what is no market data: answers, pongs, errors, and an upgrade notice in its three shapes."""
         updates = frame.channel == f"{market}.{UPDATES}"
         symbols = self._requests.answered(frame.id) or _symbols_of(frame.payload, updates=updates)
@@ -210,14 +208,14 @@ class GateFeed(ChainFeed):
         if frame.channel == f"{market}.pong":
             return self._notice(NoticeKind.PONG)
         if frame.event == "subscribe":
-            return self._confirmed(symbols, received_ns) if updates else self._notice(NoticeKind.SUBSCRIBED, symbols)
+            return self._notice(NoticeKind.SUBSCRIBED, symbols)
         if frame.event == "unsubscribe":
             return self._notice(NoticeKind.UNSUBSCRIBED, symbols)
         return self._other()
 
     def _obu(self, frame: GateFrame, received_ns: int) -> FrameResult:
         if frame.error != _NULL:
-            return self._answer(frame, self._market, received_ns)
+            return self._answer(frame, self._market)
         try:
             obu = _obu(frame.result)
         except DECODE_ERRORS as error:

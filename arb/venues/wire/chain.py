@@ -1,11 +1,13 @@
 """Books built from a fetched snapshot and a stream of numbered changes: Gate's `order_book_update`, Binance's `depth`.
 
-The theory (Gate WebSocket v4, "order_book_update"; Binance, "How to manage a local order book correctly"): changes
-are kept from the moment of subscribing; a snapshot with an id is fetched; changes wholly inside it are dropped; the
-first one applied must overlap the snapshot's end, and from then on each must continue its predecessor. A snapshot is asked for
-when the venue confirms the subscription or the first change comes, never before; one that does not reach the changes kept, or
-the place where the stream was when the book was lost, is too old (answers may come from a cache) and asked for again, and the
-changes are kept meanwhile. What "overlap" and "continue" mean is the venue's `Rule`:
+The theory (Gate WebSocket v4, "order_book_update"; Binance, "How to manage a local order book correctly"): changes are kept
+from the moment of subscribing; a snapshot with an id is fetched; changes wholly inside it are dropped; the first one
+applied must overlap the snapshot's end, and from then on each must continue its predecessor. A snapshot is fetched when a
+change is kept that it has to meet, never before: without one nothing shows that the stream serves this book at all, nor
+that the answer is not out of a cache, and a book could live on a snapshot that nothing keeps up to date. So a quiet book
+waits for its first change. A snapshot that does not reach the changes kept, or the place where the stream was when the book
+was lost, is too old and asked for again, and the changes are kept meanwhile. What "overlap" and "continue" mean is the
+venue's `Rule`:
 
     rule        contained in base    first one applied     later ones
     OVERLAP     last <= base         first <= base + 1     first <= id + 1 (an overlap is harmless: sizes are absolute)
@@ -17,12 +19,11 @@ sides (`TickerWitness`).
 """
 
 from collections import deque
-from collections.abc import Sequence
 from enum import Enum
 
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.book import ExactLevels, Number, PlainBook
-from arb.market.feed import NOTHING, FrameResult, Notice, NoticeKind, Resync, ResyncBy
+from arb.market.feed import NOTHING, FrameResult, Resync, ResyncBy
 from arb.venues.wire.base import NO_SNAPSHOT, RESYNC_REPEAT_NS, BookSlot, Delta, FrameError, WireFeed
 
 
@@ -64,12 +65,22 @@ class ChainFeed(WireFeed):
     resync_by = ResyncBy.FETCH
     rule = Rule.OVERLAP
 
+    def snapshot_path(self, native_symbol: str) -> str | None:
+        """Return path and query of the HTTP snapshot that a book waits for; None while it is live, or no change is kept."""
+        slot = self._slots.get(native_symbol)
+        return self._path(native_symbol) if slot is not None and slot.pending else None
+
+    def _path(self, native_symbol: str) -> str | None:
+        """Return where a book's snapshot is; None where the channel in use sends it itself."""
+        return None
+
     def _change(self, slot: BookSlot, delta: Delta, received_ns: int) -> FrameResult:
         """Take one change: apply it to a live book, keep it for one that waits."""
         if slot.state is not BookState.LIVE:
+            first = not slot.pending
             slot.pending.append(delta)
             self.counts.ignored += 1
-            if slot.asked_ns is not None and received_ns - slot.asked_ns < RESYNC_REPEAT_NS:
+            if not first and slot.asked_ns is not None and received_ns - slot.asked_ns < RESYNC_REPEAT_NS:
                 return NOTHING
             return FrameResult(resyncs=(self._wanted(slot, received_ns, NO_SNAPSHOT),))
         verdict = judge(self.rule, slot.sequence, slot.joined, delta)
@@ -156,17 +167,6 @@ class ChainFeed(WireFeed):
         """Ask for a snapshot of a book that only waits for it."""
         slot.asked_ns = at_ns
         return Resync(slot.native_symbol, slot.row, cause, ResyncBy.FETCH, lost=False)
-
-    def _confirmed(self, native_symbols: Sequence[str], at_ns: int) -> FrameResult:
-        """Take the confirmation of subscriptions: whatever waits may be fetched from now on, be it that nothing changes."""
-        waiting = [slot for slot in map(self._slots.get, native_symbols) if slot is not None]
-        self.counts.control += 1
-        return FrameResult(
-            notice=Notice(NoticeKind.SUBSCRIBED, tuple(native_symbols)),
-            resyncs=tuple(
-                self._wanted(slot, at_ns, "subscribed") for slot in waiting if slot.state is not BookState.LIVE
-            ),
-        )
 
 
 _KEPT_MAX = 4096
