@@ -118,11 +118,17 @@ class Gate(VenueServer):
         channel = self.channels.get(request.query.get("currency_pair", ""))
         if channel is None:
             return self._error(400, "INVALID_CURRENCY_PAIR", "Invalid currency pair")
-        limit = int(request.query.get("limit", "10"))
-        answer: Row = {"current": self.clock.wall_ms(), "update": channel.changed_ms}
+        answer = self.book_of(channel, int(request.query.get("limit", "10")))
+        if request.query.get("with_id", "").lower() != "true":
+            del answer["id"]
+        return answer
+
+    def book_of(self, channel: Channel, limit: int = 1000) -> Row:
+        """Return a book as it stands, with its id."""
+        answer: Row = {"id": channel.last, "current": self.clock.wall_ms(), "update": channel.changed_ms}
         answer["asks"] = self.side(channel, channel.asks)[:limit]
         answer["bids"] = self.side(channel, channel.bids)[:limit]
-        return {"id": channel.last, **answer} if request.query.get("with_id", "").lower() == "true" else answer
+        return answer
 
     # Websocket.
 

@@ -29,6 +29,7 @@ class GateEu(Gate):
     interval_s = 0.1
     depth = 100
     channel = "spot.order_book_update"
+    region = "eu"
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -61,8 +62,7 @@ class GateEu(Gate):
 
     def step(self, native: str) -> None:
         """See `VenueServer`; what the best 20 levels were is remembered for those who follow these alone."""
-        channel = self.channels[native]
-        self._before[native] = _top(channel)
+        self._before[native] = _top(self.channels[native])
         super().step(native)
 
     def push_frame(self, native: str, frame: str) -> None:
@@ -102,16 +102,7 @@ class GateEu(Gate):
         if what not in SPOILT:
             raise KeyError(what)
         self.spoilt = what, self.clock.monotonic_s() + for_s
-        self._cached = {
-            native: {
-                "id": channel.last,
-                "current": self.clock.wall_ms(),
-                "update": channel.changed_ms,
-                "asks": self.side(channel, channel.asks),
-                "bids": self.side(channel, channel.bids),
-            }
-            for native, channel in self.channels.items()
-        }
+        self._cached = {native: self.book_of(channel) for native, channel in self.channels.items()}
 
     def cached(self, request: web.Request) -> Row:
         """Answer with a book as it stood when the answers were spoilt."""
@@ -148,8 +139,9 @@ def _difference(old: Side, new: Side) -> Change:
     return changes + [(price, 0) for price in old if price not in new]
 
 
-async def _hang() -> web.Response:
-    await asyncio.sleep(3600)
+async def _hang(venue: GateEu) -> web.Response:
+    while venue.clock.monotonic_s() < venue.spoilt[1]:  # noqa: ASYNC110  # whoever spoils again may end it
+        await asyncio.sleep(0.05)
     return web.Response(status=504)
 
 
@@ -164,7 +156,7 @@ SPOILT: dict[str, Callable[[GateEu, web.Request], Any]] = {
     "html": lambda venue, request: web.Response(text="<html>busy</html>", content_type="text/html"),
     "no_book": lambda venue, request: {"id": "soon", "asks": None},
     "long": lambda venue, request: web.Response(body=b" " * LONG_BYTES, content_type="application/json"),
-    "hang": lambda venue, request: _hang(),
+    "hang": lambda venue, request: _hang(venue),
     "cache": lambda venue, request: venue.cached(request),
 }
 """How the snapshot's address may answer instead, by the name of it."""

@@ -53,8 +53,8 @@ def asked(body: Mapping[str, Any]) -> Asked:
     what = body.get("what")
     if what not in ACTIONS:
         raise Refusal(f"what: {what!r} is none of {', '.join(ACTIONS)}")
-    times = float(body.get("for_s", 30)), float(body.get("wait_s", 2))
-    return Asked(what, body.get("symbol"), body.get("connection"), *times, str(body.get("answer", "")))
+    for_s, wait_s = float(body.get("for_s", 30)), float(body.get("wait_s", 2))
+    return Asked(what, body.get("symbol"), body.get("connection"), for_s, wait_s, str(body.get("answer", "")))
 
 
 def strike(venue: VenueServer, wish: Asked) -> None:
@@ -83,7 +83,7 @@ def drawn(rng: random.Random, open_now: Mapping[str, tuple[list[int], list[str]]
     connections, natives = open_now[name]
     what = rng.choice([what for what in ACTIONS if what not in LASTING])
     times = {"for_s": rng.uniform(5, 30), "wait_s": rng.uniform(0.5, 5)}
-    return name, Asked(what, rng.choice(natives), rng.choice(connections), **times)
+    return name, Asked(what, rng.choice(natives), rng.choice(connections), times["for_s"], times["wait_s"])
 
 
 def _symbol(venue: VenueServer, wish: Asked) -> str:

@@ -67,6 +67,7 @@ class World:
                 "rest": f"http://{host}{venue.rest_base}",
                 "ws_public": f"ws://{host}{venue.ws_path}",
                 "symbols": list(venue.channels),
+                "region": venue.region,
             }
             for (name, venue), host in zip(self.venues.items(), others, strict=True)
         }
@@ -149,7 +150,7 @@ async def serving(world: World, port: int = 0, every_s: float = 0.0) -> AsyncIte
     async with AsyncExitStack() as stack:
         ports = []
         for number, app in enumerate(world.apps(every_s)):
-            runner = web.AppRunner(app, access_log=None)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", port + number if port else 0).start()

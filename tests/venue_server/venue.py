@@ -54,6 +54,8 @@ class VenueServer(ABC):
     """A connection whose client was silent for so long is closed."""
     connects: ClassVar[Rate]
     fine: ClassVar[int] = 0
+    region: ClassVar[str] = ""
+    """Which of the venue's legal entities this is, where it is not the usual one."""
 
     def __init__(self, assets: list[Asset], seed: int, rate: float, clock: Clock) -> None:
         self.rng = random.Random(f"{seed} {self.name}")
