@@ -79,9 +79,17 @@ class Line:
 
 
 class Bench:
-    """A feed of two books on such lines. `connection`: its name."""
+    """A feed of two books on such lines, or of those named. `connection`: its name."""
 
-    def __init__(self, connection: str = "", timing: ConnectionTiming | None = None) -> None:
+    def __init__(
+        self,
+        connection: str = "",
+        timing: ConnectionTiming | None = None,
+        natives: Sequence[str] = ("BTC_USDT", "ETH_USDT"),
+        per_hour: int = 0,
+    ) -> None:
+        self.natives = natives
+        self.gap_s = 0.0 if timing is None else timing.send_gap_s
         self.clock = a_clock()
         self.refuse_dials = False
         self.hold_dials = asyncio.Event()
@@ -94,7 +102,7 @@ class Bench:
         self.feed = SocketFeed(
             fixed("ws://venue/"),
             self.words,
-            ("BTC_USDT", "ETH_USDT"),
+            natives,
             clock=self.clock,
             rng=random.Random(1),
             on_frame=self._on_frame,
@@ -102,6 +110,7 @@ class Bench:
             timing=timing,
             network=self,
             connection=connection,
+            subscriptions_per_hour=per_hour,
         )
 
     def _on_frame(self, name: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
@@ -125,7 +134,8 @@ class Bench:
         async def whole() -> None:
             running = asyncio.create_task(self.feed.run())
             await self.turns()
-            assert self.line.sent == ["+BTC_USDT", "+ETH_USDT"]
+            await asyncio.sleep(100 * self.gap_s)
+            assert self.line.sent == [f"+{native}" for native in self.natives]
             self.line.sent.clear()
             await story()
             running.cancel()
@@ -362,5 +372,87 @@ def test_a_subscription_that_is_refused_is_reported_with_the_book_and_the_cause(
         await bench.turns()
         text = "gate refused BTC_USDT: 2 unknown currency pair: BTC_USDT"
         assert bench.events[1:] == [TroubleReported(kind=IncidentKind.BOOK_MISSING, text=text)]
+
+    bench.run(story)
+
+
+BITGET = ConnectionTiming(silence_s=1e9, send_gap_s=0.15)
+"""Bitget's, where silence does not matter here."""
+TWENTY = tuple(f"A{number}_USDT" for number in range(20))
+
+
+def lose(bench: Bench, count: int) -> None:
+    """Let books be lost together, as by one frame that nobody can read."""
+    for native in bench.natives[:count]:
+        bench.feed.resync(native)
+
+
+async def confirm(bench: Bench) -> None:
+    """Let the venue confirm whatever it is sent, for a minute."""
+    confirmed = 0
+    line = bench.line
+    for _ in range(600):
+        await asyncio.sleep(0.1)
+        for text in line.sent[confirmed:]:
+            line.answer("subscribe" if text[0] == "+" else "unsubscribe", text[1:])
+        confirmed = len(line.sent)
+
+
+def test_books_lost_together_are_subscribed_by_a_new_connection_where_their_resyncs_would_take_longer() -> None:
+    bench = Bench(timing=BITGET, natives=TWENTY)
+
+    async def story() -> None:
+        first = bench.line
+        lose(bench, 20)
+        sent = await bench.next_line()
+        assert first.ended and sent[0] == "+A0_USDT"
+        assert len(first.sent) <= 12, "hardly anything was asked of the connection that is left"
+        cause = "10 of 20 books were lost together"
+        assert bench.events[-2:] == [FeedDown(venue="gate", cause=cause), FeedUp(venue="gate")]
+
+    bench.run(story)
+
+
+def test_the_present_connection_goes_on_with_resyncs_until_the_next_one_can_be_had() -> None:
+    bench = Bench(timing=BITGET, natives=TWENTY)
+
+    async def story() -> None:
+        bench.refuse_dials = True
+        lose(bench, 20)
+        await asyncio.sleep(1)
+        assert len(bench.lines) == 1 and bench.line.sent[:1] == ["-A0_USDT"]
+        bench.refuse_dials = False
+        await bench.next_line()
+        assert len(bench.lines) == 2, "what failed once is tried again"
+
+    bench.run(story)
+
+
+@pytest.mark.parametrize(
+    ("timing", "lost"),
+    [(BITGET, 9), (ConnectionTiming(silence_s=1e9), 20), (ConnectionTiming(silence_s=1e9, send_gap_s=0.02), 20)],
+    ids=["fewer than half", "messages need not be apart", "messages are hardly apart"],
+)
+def test_books_lost_together_are_resynced_where_that_is_quicker_and_the_connection_is_not_given_up(
+    timing: ConnectionTiming, lost: int
+) -> None:
+    bench = Bench(timing=timing, natives=TWENTY)
+
+    async def story() -> None:
+        lose(bench, lost)
+        await confirm(bench)
+        assert len(bench.lines) == 1 and len(bench.events) == 1
+        assert sorted(bench.line.sent) == sorted(f"{sign}{native}" for native in TWENTY[:lost] for sign in "+-")
+
+    bench.run(story)
+
+
+def test_books_lost_together_beyond_what_the_hour_allows_are_subscribed_by_a_new_connection() -> None:
+    bench = Bench(timing=ConnectionTiming(silence_s=1e9, lifetime_s=0), natives=TWENTY, per_hour=40)
+
+    async def story() -> None:
+        lose(bench, 20)  # the greeting took 20 of 40 requests, these would take 40
+        await bench.next_line()
+        assert len(bench.lines) == 2
 
     bench.run(story)
