@@ -146,6 +146,7 @@ class SocketFeed:
         if left_ns is None:
             self._send(self._dialect.subscribe_messages((native_symbol,), self._now_s()))
         else:
+            self._pace.sent(MESSAGES - 1, self._clock.monotonic_ns())
             self._resyncs[native_symbol] = _Resync(left_ns)
 
     def retire_book(self, native_symbol: str) -> None:
@@ -203,6 +204,7 @@ class SocketFeed:
             most = max(0, int(RESYNC_ANSWER_S / (MESSAGES * self._message_s)) - len(self._resyncs))
         for native in self._pace.due(now_ns, most):
             self._resyncs[native] = _Resync(now_ns)
+            self._pace.sent(MESSAGES - 1, now_ns)  # what `_subscribe` sends: it must still be allowed then
             self._send(self._dialect.unsubscribe_messages((native,), self._now_s()))
 
     def _reconnecting_is_quicker(self, now_ns: int) -> bool:
@@ -219,7 +221,7 @@ class SocketFeed:
 
     def _subscribe(self, native: str, resync: _Resync) -> None:
         resync.subscribed = True
-        self._send(self._dialect.subscribe_messages((native,), self._now_s()))
+        self._leave(self._dialect.subscribe_messages((native,), self._now_s()))
 
     def _on_tick(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -255,6 +257,9 @@ class SocketFeed:
 
     def _send(self, messages: Sequence[str]) -> None:
         self._pace.sent(len(messages), self._clock.monotonic_ns())
+        self._leave(messages)
+
+    def _leave(self, messages: Sequence[str]) -> None:
         for text in messages:
             if not self._connection.send(text):
                 self._connection.drop("too many messages wait to be sent")
