@@ -54,10 +54,10 @@ from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
-from arb.venues.build import build_feeds
 from arb.venues.endpoints import Environment, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
+from arb.venues.public_side import build_feeds
 from arb.venues.transport.network import SystemNetwork
 
 log = logging.getLogger(__name__)

@@ -135,19 +135,8 @@ def write_starter(path: Path, wanted: Wanted) -> Settings:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(starter_text(wanted))
-        settings = load_settings(path)
-        _refuse_bookless(settings, wanted.venues)
+        return load_settings(path)
     except BaseException:
         with contextlib.suppress(OSError):
             path.unlink()
         raise
-    return settings
-
-
-def _refuse_bookless(settings: Settings, venues: Sequence[str]) -> None:
-    for venue in venues:
-        site = settings.venues.site(venue)
-        if site.lacks:
-            raise ConfigError(
-                f"--region {venue}={site.region}: {site.lacks}, by which books are read, is not sent there: leave {venue} out"
-            )

@@ -133,10 +133,20 @@ class Books:
         self.frames = 0
         self.updates = 0
 
-    def on_frame(self, name: str, received_ns: int, raw: bytes | str, offset_ns: int) -> FrameResult:
-        """Apply one public frame of the connection `name` and note its state."""
+    def on_frame(self, name: str, received_ns: int, raw: bytes | str, offset_ns: int, url: str = "") -> FrameResult:
+        """Apply one public frame of the connection `name` and note its state; with a `url`, what was fetched from there for it.
+
+        What is fetched says nothing of the connection: not that it is alive, nor how late its frames are.
+        """
         connection = self.connections[name]
         self.frames += 1
+        if url:
+            result = connection.feed.on_http(received_ns, url, raw)
+            self.updates += len(result.rows)
+            for row in result.rows:
+                connection.pace.books[row].skip(received_ns)  # what came while it waited could not be counted
+                self._note_bid(row, received_ns)
+            return result
         connection.last_byte_ns = received_ns
         result = connection.feed.on_frame(received_ns, raw)
         self.updates += len(result.rows)

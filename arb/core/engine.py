@@ -169,19 +169,23 @@ class Engine:
         """Keep what a previous process left in the journal, for `RunStarted` to recover; to be called before it."""
         self._restored = restored
 
-    def on_frame(self, name: str, received_ns: int, raw: bytes | str) -> FrameResult:
-        """Apply one public frame of the connection `name`; `received_ns` is our clock. Never raises for what a venue sends."""
+    def on_frame(self, name: str, received_ns: int, raw: bytes | str, url: str = "") -> FrameResult:
+        """Apply one public frame of the connection `name`, or what was fetched from `url` for one of its books.
+
+        `received_ns` is our clock. Never raises for what a venue sends.
+        """
         state = self.state
         connection = state.books.connections[name]
         offset_ns = state.venues[connection.venue].offset_ns or 0
-        result = state.books.on_frame(name, received_ns, raw, offset_ns)
+        result = state.books.on_frame(name, received_ns, raw, offset_ns, url)
         if result.rows:
             self.strategy.mark(result.rows)
-        if result.resyncs:
-            connection.gaps += len(result.resyncs)
+        lost = [resync for resync in result.resyncs if resync.lost] if result.resyncs else None
+        if lost:
+            connection.gaps += len(lost)
             # A book that cannot be read stops its symbol there, however often it is tried again, and not the venue. One
             # frame is one sign: what nobody can read makes all books of its connection unusable, and be they a hundred.
-            if any(not resync.unreadable for resync in result.resyncs):
+            if any(not resync.unreadable for resync in lost):
                 state.health.gaps(connection.venue, 1, received_ns, further_name(name))
         return result
 

@@ -19,9 +19,10 @@ from arb.live.runner import Runner
 from arb.live.universe import books_of, universe_of
 from arb.store.journal import Journal
 from arb.store.journal_upkeep import Upkeep, story_kept
-from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
+from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, OrderEntry, Site, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
+from arb.venues.public_side import build_feeds
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.network import Network

@@ -71,8 +71,8 @@ class Performer(Protocol):
 class TapeWriter(Protocol):
     """What the runner needs of a tape."""
 
-    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes) -> None:
-        """Append one public frame of the connection of that name."""
+    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes, url: str = "") -> None:
+        """Append one public frame of the connection of that name, or what was fetched from `url` for it."""
 
     def event(self, event: AnyEvent) -> None:
         """Append one event."""
@@ -115,16 +115,16 @@ class Runner:
         self._journal_blocked = False
         self._sync_failure: str | None = None
 
-    def on_frame(self, connection: str, received_ns: int, raw: bytes) -> None:
-        """Take one public frame of a connection; called by the feeds, in order of receipt."""
+    def on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        """Take one public frame of a connection, or what was fetched from `url` for it, in order of receipt."""
         if self.fatal is not None:
             return
         self.seq += 1
         if self._tape is not None:
-            self._tape.frame(self.seq, received_ns, connection, raw)
-        result = self.engine.on_frame(connection, received_ns, raw)
+            self._tape.frame(self.seq, received_ns, connection, raw, url)
+        result = self.engine.on_frame(connection, received_ns, raw, url)
         for resync in result.resyncs:
-            self._feeds[connection].resync(resync.native_symbol)
+            self._feeds[connection].resync(resync.native_symbol, resync.by)
         if result.notice is not None:
             self._feeds[connection].on_notice(result.notice)
         if result.finer:

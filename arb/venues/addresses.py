@@ -60,7 +60,7 @@ def resolve_site(
         endpoint=endpoint,
         headers=site.headers,
         hosts=(*allowed, *sorted(local.difference(allowed))),
-        lacks=site.lacks,
+        channel=site.channel,
     )
 
 

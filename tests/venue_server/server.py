@@ -18,6 +18,7 @@ from aiohttp import web
 from tests.venue_server import misfortunes
 from tests.venue_server.bitget import Bitget
 from tests.venue_server.gate import Gate
+from tests.venue_server.gate_eu import GateEu
 from tests.venue_server.listing import common_assets
 from tests.venue_server.market import trimmed
 from tests.venue_server.okx import Okx
@@ -27,11 +28,12 @@ KINDS: tuple[type[VenueServer], ...] = (Gate, Okx, Bitget)
 
 
 class World:
-    """The venues, what they do by themselves, and the control address."""
+    """The venues, what they do by themselves, and the control address; `gate_eu`: Gate is played by its EU entity."""
 
-    def __init__(self, symbols: int, seed: int, rate: float, clock: Clock) -> None:
+    def __init__(self, symbols: int, seed: int, rate: float, clock: Clock, *, gate_eu: bool = False) -> None:
         assets = common_assets(symbols, seed)
-        self.venues = {kind.name: kind(assets, seed, rate, clock) for kind in KINDS}
+        kinds = [GateEu if gate_eu and kind is Gate else kind for kind in KINDS]
+        self.venues = {kind.name: kind(assets, seed, rate, clock) for kind in kinds}
         self.struck: list[str] = []
         self._misfortune = random.Random(f"{seed} misfortune")
 
@@ -66,6 +68,7 @@ class World:
                 "rest": f"http://{host}{venue.rest_base}",
                 "ws_public": f"ws://{host}{venue.ws_path}",
                 "symbols": list(venue.channels),
+                "region": venue.region,
             }
             for (name, venue), host in zip(self.venues.items(), others, strict=True)
         }
@@ -150,7 +153,7 @@ async def serving(world: World, port: int = 0, every_s: float = 0.0) -> AsyncIte
     async with AsyncExitStack() as stack:
         ports = []
         for number, app in enumerate(world.apps(every_s)):
-            runner = web.AppRunner(app, access_log=None)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", port + number if port else 0).start()

@@ -5,6 +5,7 @@ A dialect (`gate`, `okx`, `bitget`) says what its answers and frames look like a
 
 import asyncio
 import heapq
+import inspect
 import json
 import random
 from abc import ABC, abstractmethod
@@ -53,6 +54,8 @@ class VenueServer(ABC):
     """A connection whose client was silent for so long is closed."""
     connects: ClassVar[Rate]
     fine: ClassVar[int] = 0
+    region: ClassVar[str] = ""
+    """Which of the venue's legal entities this is, where it is not the usual one."""
 
     def __init__(self, assets: list[Asset], seed: int, rate: float, clock: Clock) -> None:
         self.rng = random.Random(f"{seed} {self.name}")
@@ -237,6 +240,8 @@ class VenueServer(ABC):
                 self.refused["rest"] += 1
                 return self._refuse(429)
             answered = ask(request)
+            if inspect.isawaitable(answered):
+                answered = await answered
             if isinstance(answered, web.Response):
                 return answered
             text = json.dumps(answered, separators=(",", ":"))

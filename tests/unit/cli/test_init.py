@@ -77,7 +77,6 @@ def test_a_file_that_exists_is_named_and_stays_as_it_is(tmp_path: Path, capsys: 
             "--region okx=mars: okx has no such region: give global",
         ),
         ("--venues gate,okx --symbols BTC/USDT --region bitget=eu", "'bitget' is not among --venues"),
-        ("--venues gate,okx --symbols BTC/USDT --region gate=eu", "by which books are read, is not sent there"),
         ("--venues gate,okx --symbols BTC/USDT --config no/c.toml", "no/c.toml: cannot be made"),
     ],
 )

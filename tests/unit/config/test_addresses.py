@@ -101,7 +101,7 @@ def test_what_was_understood_is_shown_with_the_addresses_and_without_the_login(t
         "region": "eea",
         "headers": {"x-simulated-trading": "1"},
         "hosts": ["eea.okx.com", "wseeapap.okx.com"],
-        "lacks": "",
+        "channel": "",
     }
     assert "# okx: demo, eea; https://eea.okx.com; " in toml
     assert "; x-simulated-trading: 1; keys go to eea.okx.com, wseeapap.okx.com\n" in toml

@@ -11,7 +11,7 @@ from arb.core.events import AnyEvent, FeedUp
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.live.runner import Runner
-from arb.market.feed import NOTHING, FrameResult
+from arb.market.feed import NOTHING, FrameResult, ResyncBy
 from arb.market.order import Role, Side, TimeInForce
 from arb.store.journal_reader import Row
 
@@ -51,7 +51,7 @@ class ScriptedEngine:
         self.wants_drain = False
         self.wants_turn = False
 
-    def on_frame(self, venue: str, received_ns: int, raw: bytes) -> FrameResult:
+    def on_frame(self, venue: str, received_ns: int, raw: bytes, url: str = "") -> FrameResult:
         self.frames.append((venue, received_ns, raw))
         return self.frame_result
 
@@ -114,7 +114,7 @@ class Shell:
 
     # The feed.
 
-    def resync(self, native_symbol: str) -> None:
+    def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None:
         self.resyncs.append(native_symbol)
 
     def unread(self) -> bool:
@@ -133,7 +133,7 @@ class _FakeTape:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
 
-    def frame(self, seq: int, received_ns: int, venue: str, raw: bytes) -> None:
+    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes, url: str = "") -> None:
         self._shell.taped.append((seq, "frame"))
 
     def event(self, event: AnyEvent) -> None:

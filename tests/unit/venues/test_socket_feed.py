@@ -1,165 +1,15 @@
 """A public connection's shell: what it asks for, what it remembers, and under which name it tells."""
 
 import asyncio
-import random
-from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
 
 import pytest
 
 from arb.clock import NS_PER_S
-from arb.core.events import AnyEvent, FeedDown, FeedUp, TroubleReported
+from arb.core.events import FeedDown, FeedUp, TroubleReported
 from arb.core.incidents import IncidentKind
-from arb.market.arena import BookArena
-from arb.venues.endpoints import ConnectionTiming, fixed
-from arb.venues.feed import RENEW_ABOVE, RESYNC_ANSWER_S, SocketFeed
-from arb.venues.gate.books import GateFeed
-from arb.venues.transport.http import HttpTransport
-from arb.venues.transport.network import NO_HEADERS, SocketEnded
-from tests.virtual import a_clock, run_virtual
-
-TWO = ("BTC_USDT", "ETH_USDT")
-MANY = tuple(f"COIN{number}_USDT" for number in range(RENEW_ABOVE + 5))
-
-
-class Words(GateFeed):
-    """Requests that a person can read."""
-
-    def __init__(self) -> None:
-        super().__init__({}, BookArena(0))
-
-    def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        return tuple(f"+{native}" for native in native_symbols)
-
-    def unsubscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
-        return tuple(f"-{native}" for native in native_symbols)
-
-    def ping_message(self, now_s: int) -> str:
-        return ""
-
-
-class Line:
-    """A websocket whose other end is the test."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-        self._frames: deque[bytes] = deque()
-        self.ended = False
-        self._wake = asyncio.Event()
-
-    def answer(self, event: str, native: str) -> None:
-        self.say(f'{{"channel":"spot.obu","event":"{event}","payload":["ob.{native}.50"]}}'.encode())
-
-    def say(self, raw: bytes) -> None:
-        self._frames.append(raw)
-        self._wake.set()
-
-    def end(self) -> None:
-        self.ended = True
-        self._wake.set()
-
-    async def receive(self) -> bytes:
-        while not self._frames:
-            if self.ended:
-                raise SocketEnded("reset")
-            self._wake.clear()
-            await self._wake.wait()
-        return self._frames.popleft()
-
-    async def send(self, text: str) -> None:
-        self.write(text)
-
-    def write(self, text: str) -> None:
-        if text:
-            self.sent.append(text)
-
-    async def close(self) -> None:
-        self.end()
-
-    def unread(self) -> bool:
-        return False
-
-
-class Bench:
-    """A feed of two books, or others, on such lines. `connection`: its name."""
-
-    def __init__(
-        self, connection: str = "", timing: ConnectionTiming | None = None, natives: Sequence[str] = TWO
-    ) -> None:
-        self.greetings = [f"+{native}" for native in natives]
-        self.clock = a_clock()
-        self.refuse_dials = False
-        self.hold_dials = asyncio.Event()
-        self.hold_dials.set()
-        self.lines: list[Line] = []
-        self._dialled = asyncio.Event()
-        self.events: list[AnyEvent] = []
-        self.frames: list[str] = []
-        self.words = Words()
-        self.feed = SocketFeed(
-            fixed("ws://venue/"),
-            self.words,
-            natives,
-            clock=self.clock,
-            rng=random.Random(1),
-            on_frame=self._on_frame,
-            emit=self.events.append,
-            timing=timing,
-            network=self,
-            connection=connection,
-        )
-
-    def _on_frame(self, name: str, received_ns: int, raw: bytes) -> None:
-        self.frames.append(name)
-        notice = self.words.on_frame(received_ns, raw).notice
-        if notice is not None:
-            self.feed.on_notice(notice)
-
-    def http(self) -> HttpTransport:
-        raise AssertionError("no request goes here")
-
-    async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Line:
-        await self.hold_dials.wait()
-        if self.refuse_dials:
-            raise SocketEnded("refused")
-        self.lines.append(Line())
-        self._dialled.set()
-        return self.lines[-1]
-
-    def run(self, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        async def whole() -> None:
-            running = asyncio.create_task(self.feed.run())
-            await self.turns()
-            assert self.line.sent == self.greetings
-            self.line.sent.clear()
-            await story()
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-        run_virtual(whole(), self.clock)
-
-    @property
-    def line(self) -> Line:
-        return self.lines[-1]
-
-    async def turns(self) -> list[str]:
-        """Let the loop go round; return what was sent on the present line."""
-        for _ in range(10):
-            await asyncio.sleep(0)
-        return self.line.sent
-
-    async def reconnect(self) -> list[str]:
-        """Lose the connection, and return what is sent on the next one."""
-        self.line.end()
-        return await self.next_line()
-
-    async def next_line(self) -> list[str]:
-        """Return what is sent on the next connection."""
-        self._dialled.clear()
-        await self._dialled.wait()
-        await self.turns()
-        return await self.turns()
+from arb.venues.endpoints import ConnectionTiming
+from arb.venues.feed import RESYNC_ANSWER_S
+from tests.unit.venues.feed_bench import Bench
 
 
 def test_a_book_that_is_added_is_subscribed_at_once_and_after_every_reconnect() -> None:
@@ -293,38 +143,6 @@ def test_a_book_whose_every_snapshot_is_unreadable_is_asked_for_six_times_in_a_m
             bench.line.answer("subscribe", "BTC_USDT")
             await asyncio.sleep(0.1)
         assert bench.line.sent.count("-BTC_USDT") == bench.line.sent.count("+BTC_USDT") == 6
-
-    bench.run(story)
-
-
-def test_many_books_lost_at_once_come_back_on_a_connection_anew() -> None:
-    """A frame that cannot be read takes all books of its connection: one by one they would use up an hour's requests."""
-    bench = Bench(natives=MANY)
-
-    async def story() -> None:
-        for native in MANY:
-            bench.feed.resync(native)
-        assert await bench.next_line() == bench.greetings
-        cause = f"more than {RENEW_ABOVE} books were lost at once"
-        assert bench.events[-2:] == [FeedDown(venue="gate", cause=cause), FeedUp(venue="gate")]
-
-    bench.run(story)
-
-
-def test_books_that_are_lost_again_soon_are_asked_for_one_by_one_and_leave_the_others_their_connection() -> None:
-    bench = Bench(natives=(*MANY, "BTC_USDT"))
-
-    async def story() -> None:
-        for native in MANY:
-            bench.feed.resync(native)
-        await bench.next_line()
-        bench.line.sent.clear()
-        for native in MANY:
-            bench.feed.resync(native)
-        await asyncio.sleep(3)
-        await bench.turns()
-        assert sorted(text for text in bench.line.sent if text.startswith("-")) == sorted(f"-{name}" for name in MANY)
-        assert len(bench.lines) == 2
 
     bench.run(story)
 
