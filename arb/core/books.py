@@ -18,7 +18,7 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.pricing.depth import Depth
+from arb.core.pricing.depth import NO_DEPTH, Depth, Depths
 from arb.core.reasons import Reason
 from arb.core.risk.book_pace import BookPace, ConnectionPace, SymbolFrames
 from arb.core.risk.sale_price import NOTED_EVERY_NS, SeenBids
@@ -112,6 +112,7 @@ class Books:
         timing: Timing,
     ) -> None:
         self.arena = arena
+        self._depths = Depths(arena)
         self.rows = dict(rows)
         self.scales = dict(scales)
         self.feeds = feeds
@@ -374,19 +375,13 @@ class Books:
 
     def asks(self, venue: str, symbol: str) -> Depth:
         """Return the ask side with its running sums."""
-        row, arena = self.rows.get((venue, symbol)), self.arena
-        if row is None:
-            return Depth((), ())
-        count = int(arena.ask_count[row])
-        return Depth(arena.ask_price[row, :count], arena.ask_size[row, :count], self.best(venue, symbol)[0])
+        row = self.rows.get((venue, symbol))
+        return NO_DEPTH if row is None else self._depths.asks(row)
 
     def bids(self, venue: str, symbol: str) -> Depth:
         """Return the bid side with its running sums."""
-        row, arena = self.rows.get((venue, symbol)), self.arena
-        if row is None:
-            return Depth((), ())
-        count = int(arena.bid_count[row])
-        return Depth(arena.bid_price[row, :count], arena.bid_size[row, :count], self.best(venue, symbol)[1])
+        row = self.rows.get((venue, symbol))
+        return NO_DEPTH if row is None else self._depths.bids(row)
 
     def levels(self, venue: str, symbol: str, taker: Side) -> list[tuple[Decimal, Decimal]]:
         """Return the side that a taker would trade against, best first, as decimals."""
