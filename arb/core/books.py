@@ -383,6 +383,11 @@ class Books:
         row = self.rows.get((venue, symbol))
         return NO_DEPTH if row is None else self._depths.bids(row)
 
+    def sides(self, route: tuple[str, str, str]) -> tuple[Depth, Depth]:
+        """Return the asks and the bids of a route: symbol, where it buys, where it sells."""
+        symbol, buy_venue, sell_venue = route
+        return self.asks(buy_venue, symbol), self.bids(sell_venue, symbol)
+
     def levels(self, venue: str, symbol: str, taker: Side) -> list[tuple[Decimal, Decimal]]:
         """Return the side that a taker would trade against, best first, as decimals."""
         row = self.rows.get((venue, symbol))

@@ -1,6 +1,7 @@
 """Walk one side of a book, in integers, best level first.
 
-A `Depth` knows cumulative sizes and amounts and their inverses; of the other side it knows only the best price, nothing of fees or lots.
+A `Depth` knows cumulative sizes and amounts and their inverses; of the other side it knows only the best price, nothing of fees
+or lots.
 """
 
 from bisect import bisect_left
@@ -86,7 +87,6 @@ class Depth:
         if size >= self.total:
             return None
         return self.prices[bisect_left(self.ends, size + 1)]
-
 
     def _amount_to(self, level: int) -> int:
         """Return the quote amount of taking all down to and including `level`."""

@@ -22,9 +22,7 @@ class PlainDepth:
 
     __slots__ = ("amounts", "ends", "opposite", "prices", "sizes", "total")
 
-    def __init__(
-        self, prices: Sequence[int], sizes: Sequence[int], opposite: int | None = None
-    ) -> None:
+    def __init__(self, prices: Sequence[int], sizes: Sequence[int], opposite: int | None = None) -> None:
         self.prices: Sequence[int] = prices
         self.sizes: Sequence[int] = sizes
         # ends[j]: size down to and including level j; amounts[j]: the quote amount of taking all of that.

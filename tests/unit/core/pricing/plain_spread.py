@@ -13,6 +13,7 @@ from arb.core.reasons import Reason
 from arb.market.numbers import EXACT, ZERO, floor_scaled
 from tests.unit.core.pricing.plain_sizes import PlainDepth, PlainSizes
 
+
 def evaluate(
     terms: PairTerms, asks: PlainDepth, bids: PlainDepth, funds: Funds = UNLIMITED, leg_cost_bps: Decimal = ZERO
 ) -> Plan | Refusal:

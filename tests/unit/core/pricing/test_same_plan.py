@@ -84,7 +84,7 @@ def a_case(chance: random.Random) -> Case:
         sell_fee_funds=_maybe(chance, 0.3, price * size * chance.randint(0, 3)),
     )
     return Case(
-        PairTerms(scale, *venues, limits),
+        PairTerms(scale, venues[0], venues[1], limits),
         Depth(*asks, chance.choice([None, max(1, mid - 1)])),
         Depth(*bids, chance.choice([None, min(INT64_MAX, mid + shift + 1)])),
         funds,
@@ -93,9 +93,7 @@ def a_case(chance: random.Random) -> Case:
     )
 
 
-def _side(
-    chance: random.Random, start: int, way: int, unit: int, greatest: bool
-) -> tuple[list[int], list[int]]:
+def _side(chance: random.Random, start: int, way: int, unit: int, greatest: bool) -> tuple[list[int], list[int]]:
     """Return prices from `start` on and sizes; `greatest`: sizes up to the greatest that a word holds."""
     step = max(1, start // chance.choice([10**3, 10**5, 10**7]))
     prices: list[int] = []
