@@ -8,8 +8,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate, islice
 from operator import mul
-from arb.market.arena import BookArena, Words
 
+from arb.market.arena import BookArena, Words
 
 _AT_ONCE = 8
 """How many more levels than asked for are summed up: the next question is often about the next level."""
