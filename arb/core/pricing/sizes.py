@@ -8,12 +8,12 @@ The argument, which makes the search exact without trying every lot:
    B's bids, wherever the cut between `s` and `r` lies. So `net` depends on `i` alone: `net(i) = (1-fB) *
    walk_B(min(q*nA, depth_B)) - k * walk_A(q)` with `nA = 1-fA` for a base fee, else 1.
 2. Bids fall and asks rise, so `net` is concave in `q`: it climbs strictly, may be flat for a stretch, and falls
-   strictly. What the next unit brings falls from level to level, so the ends of the flat stretch are found by halving.
+   strictly. What a further unit brings never rises, so the *top*, where `net` stops climbing, is found by halving.
 3. Several `s` share one `q`: those in the *window* `((i-1)*lot_A*nA, i*lot_A*nA]`. Windows do not overlap and rise with
    `i`. Among them the smallest feasible `s` is wanted (ties: the smaller `s`), and `Sizes.smallest_sale` finds it.
-4. Hence the optimum is the lowest feasible `i` on the flat stretch, if there is one; else the better of the highest
-   feasible `i` before it and the lowest one after it; if both are equal, the former. Where `net` still climbs at the
-   highest `i` that the constraints leave, it is the highest feasible one.
+4. Hence the optimum is the better of the highest feasible `i` before the top and the lowest one from the top on; if
+   both are equal, the former. Where `net` still climbs at the highest `i` that the constraints leave, it is the highest
+   feasible one.
 5. The feasible `i` have holes only where no multiple of `lot_B` falls into a window, or falls too far below its end
    so that the residual is worth more than dust. Depth, balances, minimum sizes and the buy notional bound `i` and `s`
    from one side each. The sell notional `s * floor_j >= min` bounds `s` from below within each bid level `j`.
@@ -65,7 +65,7 @@ class Sizes:
         self.sale_min, self.sale_max = 1, bids.total
         self.sale_notional = 0
         self.dust: int | None = None
-        self.peak: tuple[int, int] | None = None
+        self.peak: int | None = None
 
     # The constraints, one method per reason code.
 
@@ -186,13 +186,8 @@ class Sizes:
         ask = self.asks.prices[self.asks.level_of(i * terms.buy_lot)]
         return bids.prices[level] * terms.bid_weight > ask * terms.ask_weight
 
-    def flat_top(self) -> tuple[int, int]:
-        """Return the fine sizes between which `net` is greatest: where it stops climbing and where it falls."""
-        top = self._end_of(1)
-        return top, top if self._gain_at(top) else self._end_of(0)
-
-    def _end_of(self, least: int) -> int:
-        """Return the fine size up to which every unit brings at least `least` (0 or 1) more than it costs."""
+    def top(self) -> int:
+        """Return the fine size up to which `net` climbs: every unit until there brings more than it costs."""
         terms, asks, bids = self.terms, self.asks, self.bids
         ask_prices, ask_ends, bid_prices, bid_ends = asks.prices, asks.ends, bids.prices, bids.ends
         ask_weight, bid_weight, received, parts = terms.ask_weight, terms.bid_weight, terms.received, terms.parts
@@ -200,23 +195,15 @@ class Sizes:
         while low < high:  # the ask levels whose first unit does: the next ones first, since most edges are shallow
             level = min(low + step - 1, (low + high) // 2)
             j = bisect_right(bid_ends, ask_ends[level - 1] * received // parts) if level else 0
-            if j < len(bid_ends) and bid_prices[j] * bid_weight - ask_prices[level] * ask_weight >= least:
+            if j < len(bid_ends) and bid_prices[j] * bid_weight - ask_prices[level] * ask_weight > 0:
                 low, step = level + 1, 4 * step
             else:
                 high = level
         if not low:
             return 0
-        worst_bid = -(-(ask_prices[low - 1] * ask_weight + least) // bid_weight)
+        worst_bid = ask_prices[low - 1] * ask_weight // bid_weight + 1
         levels = bisect_right(bid_prices, -worst_bid, key=neg)
         return min(ask_ends[low - 1] * received, bid_ends[levels - 1] * parts)
-
-    def _gain_at(self, fine: int) -> bool:
-        """Return whether the unit after a fine size brings another amount than it costs, or there is none."""
-        terms, asks, bids = self.terms, self.asks, self.bids
-        i, j = bisect_right(asks.ends, fine // terms.received), bisect_right(bids.ends, fine // terms.parts)
-        if i == len(asks.ends) or j == len(bids.ends):
-            return True
-        return bids.prices[j] * terms.bid_weight != asks.prices[i] * terms.ask_weight
 
     # The search.
 
@@ -227,13 +214,9 @@ class Sizes:
         if self.climbs_at(self.last):
             return self.highest(self.last)
         if self.peak is None:  # no constraint moves it
-            self.peak = self.flat_top()
-        top, fall = self.peak
-        window = self.terms.window
-        low, high = -(-top // window), fall // window
+            self.peak = self.top()
+        low = -(-self.peak // self.terms.window)
         after = self.lowest(low)
-        if after is not None and after[0] <= high:
-            return after
         before = self.highest(low - 1)
         if before is None or after is None:
             return before or after

@@ -52,10 +52,14 @@ def a_case(chance: random.Random) -> Case:
     shift = round(mid * chance.choice([-0.001, 0.0, 0.001, 0.003, 0.005, 0.005, 0.01, 0.01, 0.3]))
     unit = 10 ** chance.choice([15, 17] if greatest else [0, 1, 3, 6])
     lots = [max(1, unit * chance.choice([1, 1, 2, 3, 7, 10]) // chance.choice([1, 1, 3, 10])) for _ in range(2)]
+    even = not greatest and chance.random() < 0.15  # no fees, and prices that meet: what a unit brings may be nothing
+    if even:
+        mid, shift = 997, chance.randint(-1, 4)
     asks = _side(chance, mid, +1, unit, greatest)
     bids = _side(chance, mid + (0 if greatest else shift), -1, unit, greatest)
     price, size = exact(mid, scale.price_exp), exact(unit, scale.size_exp)
     fees = [chance.choice(["0", "0.001", "0.001", "0.0005", "-0.0001", "0.00025", "0.05"]) for _ in range(2)]
+    fees = ["0", "0"] if even else fees
     venues = [
         VenueTerms(
             taker_fee=Decimal(fee),
@@ -95,7 +99,7 @@ def a_case(chance: random.Random) -> Case:
 
 def _side(chance: random.Random, start: int, way: int, unit: int, greatest: bool) -> tuple[list[int], list[int]]:
     """Return prices from `start` on and sizes; `greatest`: sizes up to the greatest that a word holds."""
-    step = max(1, start // chance.choice([10**3, 10**5, 10**7]))
+    step = max(1, start // chance.choice([20, 10**3, 10**5, 10**7]))
     prices: list[int] = []
     sizes: list[int] = []
     price = start - way * chance.randrange(3)
