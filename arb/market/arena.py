@@ -157,6 +157,12 @@ class BookArena:
         """Return whether the row is live; lag, silence and skew are for the engine to judge."""
         return self.state.item(row) == _LIVE
 
+    def best(self, row: int) -> tuple[int | None, int | None]:
+        """Return the best bid and ask of a row; None for an empty side."""
+        bid = self.bid_price.item(row, 0) if self.bid_count.item(row) else None
+        ask = self.ask_price.item(row, 0) if self.ask_count.item(row) else None
+        return bid, ask
+
     def lag_ns(self, row: int, offset_ns: int) -> int | None:
         """Return how long the last frame was on its way, given venue time = our time + `offset_ns`.
 

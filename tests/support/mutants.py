@@ -75,7 +75,7 @@ MUTANTS = {
     "steps-unread": Mutant(
         "nothing opens where an order was off the steps until the listing is read again",
         "arb/core/opportunities/obstacles.py",
-        "(venue, symbol) in state.rules_awaited or ",
+        "key in state.rules_awaited or ",
         "",
     ),
     "bar-ignored": Mutant(

@@ -139,12 +139,10 @@ class Detector:
         """Find a symbol's routes whose best quotes cross, and what of the others stands against judging them."""
         self.routes.renew_limits(symbol)
         books, passed, refused = self.state.books, dict[Route, Reason](), dict[Route, Refused]()
-        live = [venue for venue in self.routes.venues(symbol) if books.is_live(venue, symbol)]
-        if len(live) < 2:
-            live = []
-        quotes = {venue: books.best(venue, symbol) for venue in live}
-        impacted = {venue for venue in live if books.impacted(venue, symbol)}
-        awaited = {venue for venue in live if books.awaited(venue, symbol)}
+        quotes = books.quotes(symbol, self.routes.venues(symbol))
+        alone = len(quotes) < 2
+        impacted = () if alone else [venue for venue in quotes if books.impacted(venue, symbol)]
+        awaited = [venue for venue in quotes if books.awaited(venue, symbol)]
         crossings = list[Crossing]()
         for route in self.routes.of(symbol):
             _, buy_venue, sell_venue = route

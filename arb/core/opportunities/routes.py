@@ -20,8 +20,8 @@ class Routes:
         self.terms: dict[Route, PairTerms] = {}
         self._of: dict[str, list[Route]] = {}
         self._by_book: dict[tuple[str, str], list[Route]] = {}
-        # What is left of a sale, and what a purchase costs, per unit, by symbol: the floats only rank.
-        self._keeps: dict[str, list[tuple[str, float, float]]] = {}
+        # What is left of a sale, and what a purchase costs, per unit, by symbol and venue: the floats only rank.
+        self._keeps: dict[str, dict[str, tuple[float, float]]] = {}
         # Symbols whose terms hold limits of before a venue's health changed.
         self._old_limits: set[str] = set()
 
@@ -29,9 +29,9 @@ class Routes:
         """Return the routes of a symbol."""
         return self._of.get(symbol, ())
 
-    def venues(self, symbol: str) -> list[str]:
+    def venues(self, symbol: str) -> Iterable[str]:
         """Return the venues between which a symbol has routes, in configured order."""
-        return [venue for venue, *_ in self._keeps.get(symbol, ())]
+        return self._keeps.get(symbol, ())
 
     def rebuild(self, symbol: str) -> list[Route]:
         """Make a symbol's routes and their terms from the instruments and books known now; return those it had before."""
@@ -45,7 +45,7 @@ class Routes:
             and instrument.tradable
         ]
         routes = self._of[symbol] = list[Route]()
-        self._keeps[symbol] = [(venue, 1 - float(of.taker_fee), 1 + float(of.taker_fee)) for venue, of in listed]
+        self._keeps[symbol] = {venue: (1 - float(of.taker_fee), 1 + float(of.taker_fee)) for venue, of in listed}
         for buy_venue, buy in listed:
             self._by_book[buy_venue, symbol] = []
             for sell_venue, sell in listed:
@@ -99,7 +99,7 @@ class Routes:
     def promise(self, symbol: str) -> float:
         """Return what a unit of quote could become at most if a little were traded at the best quotes of any two venues."""
         best, highest, lowest = self.state.books.best, 0.0, math.inf
-        for venue, kept, cost in self._keeps.get(symbol, ()):
+        for venue, (kept, cost) in self._keeps.get(symbol, {}).items():
             bid, ask = best(venue, symbol)
             if bid is not None:
                 highest = max(highest, bid * kept)
