@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import accumulate, islice
 from operator import mul
 
-from arb.market.arena import BookArena, Words
+from arb.market.arena import ASK_COUNT, BID_COUNT, HEADER_WORDS, UPDATES, BookArena
 
 _AT_ONCE = 8
 """How many more levels than asked for are summed up: the next question is often about the next level."""
@@ -114,29 +114,25 @@ class Depths:
 
     def asks(self, row: int) -> Depth:
         """Return the asks of a row."""
-        arena = self._arena
-        kept = self._asks.get(row)
-        updates = arena.updates.item(row)
-        if kept is None or kept[0] != updates:
-            depth = _side(row, arena.ask_count, arena.ask_price, arena.ask_size, arena.bid_count, arena.bid_price)
-            kept = self._asks[row] = updates, depth
-        return kept[1]
+        return self._side(self._asks, row, ASK_COUNT, BID_COUNT)
 
     def bids(self, row: int) -> Depth:
         """Return the bids of a row."""
-        arena = self._arena
-        kept = self._bids.get(row)
-        updates = arena.updates.item(row)
+        return self._side(self._bids, row, BID_COUNT, ASK_COUNT)
+
+    def _side(self, known: dict[int, tuple[int, Depth]], row: int, count: int, opposite: int) -> Depth:
+        """Return a side; `count` and `opposite`: the words that say how many levels it and the other side have."""
+        words, head, depth = self._arena.words, row * self._arena.stride, self._arena.depth
+        updates = words[head + UPDATES]
+        kept = known.get(row)
         if kept is None or kept[0] != updates:
-            depth = _side(row, arena.bid_count, arena.bid_price, arena.bid_size, arena.ask_count, arena.ask_price)
-            kept = self._bids[row] = updates, depth
+            bids = head + HEADER_WORDS
+            prices, others = (bids, bids + 2 * depth) if count == BID_COUNT else (bids + 2 * depth, bids)
+            sizes, levels = prices + depth, words[head + count]
+            best = words[others] if words[head + opposite] else None
+            side = Depth(words[prices : prices + levels].tolist(), words[sizes : sizes + levels].tolist(), best)
+            kept = known[row] = updates, side
         return kept[1]
-
-
-def _side(row: int, count: Words, price: Words, size: Words, opposite_count: Words, opposite_price: Words) -> Depth:
-    levels = count.item(row)
-    opposite = opposite_price.item(row, 0) if opposite_count.item(row) else None
-    return Depth(price[row, :levels].tolist(), size[row, :levels].tolist(), opposite)
 
 
 def first_residue(step: int, modulus: int, low: int, high: int) -> int | None:
