@@ -286,6 +286,7 @@ class Engine:
     def _on_drained(self, event: QueueDrained) -> None:
         self.state.books.drained(event.unread, event.backlogged)
         self.strategy.act(event.t_ns)
+        self.strategy.after_act(event.t_ns)
         self.repairer.send_repairs(event.t_ns)
 
     def _on_feed_up(self, event: FeedUp) -> None:

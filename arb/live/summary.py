@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.books import Connection
+from arb.core.connection import Connection
 from arb.core.engine import Engine
 from arb.core.incidents import HaltReason
 from arb.core.opportunities.episodes import Route

@@ -75,7 +75,7 @@ MUTANTS = {
     "steps-unread": Mutant(
         "nothing opens where an order was off the steps until the listing is read again",
         "arb/core/opportunities/obstacles.py",
-        "(venue, symbol) in state.rules_awaited or ",
+        "key in state.rules_awaited or ",
         "",
     ),
     "bar-ignored": Mutant(
@@ -110,7 +110,7 @@ MUTANTS = {
     ),
     "late-frames": Mutant(
         "where bytes always wait nothing opens on frames that came later than usual",
-        "arb/core/books.py",
+        "arb/core/connection.py",
         "BACKLOG_LAG_NS = 50 * NS_PER_MS",
         "BACKLOG_LAG_NS = 3600 * 1000 * NS_PER_MS",
     ),
@@ -384,9 +384,9 @@ MUTANTS = {
     ),
     "leg-cost-ignored": Mutant(
         "an edge must pay for what legs have cost",
-        "arb/core/pricing/sizes.py",
-        "self.min_edge = terms.min_edge + Fraction(leg_cost_bps) if leg_cost_bps else terms.min_edge",
-        "self.min_edge = terms.min_edge",
+        "arb/core/pricing/terms.py",
+        "        if leg_cost_bps:\n",
+        "        if not leg_cost_bps:\n",
     ),
     "leg-cost-twice": Mutant(
         "a pair that a late fill reopens is learned from once",

@@ -8,7 +8,7 @@ Nothing opens on either; the second would never come back without a new subscrip
 from collections.abc import Callable, Iterable
 
 from arb.clock import NS_PER_S
-from arb.core.books import Connection
+from arb.core.connection import Connection
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.state import EngineState
 from arb.market.arena import BookArena
