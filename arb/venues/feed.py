@@ -11,7 +11,7 @@ resubscribing 100 books takes 200 messages, 30 s, and more than 120 books an hou
 requests); a new connection asks for 50 books with one message. So it is made anew, the next one opened first, when at least
 half of its books are lost and resubscribing them would take longer than `RECONNECT_S` and the greeting, or more requests
 than the hour has left. The other half is why fewer are resubscribed: a new connection interrupts the books that are live.
-Books that are lost again soon do not ask for another one: what nobody can read there stays so on any connection.
+Books that were lost shortly before do not count: what no new connection has helped is tried again ever later, one by one.
 """
 
 import asyncio
@@ -41,8 +41,11 @@ BOOKS_PER_MESSAGE = 50
 
 
 class _Resync(msgspec.Struct):
+    """`again`: the book was lost soon after it had been asked for anew."""
+
     asked_ns: int
     subscribed: bool = False
+    again: bool = False
 
 
 class SocketFeed:
@@ -198,20 +201,22 @@ class SocketFeed:
     def _begin_resyncs(self, now_ns: int) -> None:
         """Begin as many resyncs as can be sent before an answer is missed; make the connection anew where that is quicker."""
         if self._reconnecting_is_quicker(now_ns):
-            lost = self._pace.waiting + len(self._resyncs)
-            self._connection.renew(f"{lost} of {len(self._natives)} books were lost together")
+            self._connection.renew(f"{self._lost_together()} of {len(self._natives)} books were lost together")
         most = None
         if self._message_s:
             most = max(0, int(RESYNC_ANSWER_S / (MESSAGES * self._message_s)) - len(self._resyncs))
         for native in self._pace.due(now_ns, most):
-            self._resyncs[native] = _Resync(now_ns)
+            self._resyncs[native] = _Resync(now_ns, again=self._pace.again(native))
             self._pace.sent(MESSAGES - 1, now_ns)  # what `_subscribe` sends: it must still be allowed then
             self._send(self._dialect.unsubscribe_messages((native,), self._now_s()))
 
+    def _lost_together(self) -> int:
+        """Return how many books are lost that were not lost shortly before."""
+        return self._pace.fresh() + sum(not resync.again for resync in self._resyncs.values())
+
     def _reconnecting_is_quicker(self, now_ns: int) -> bool:
         """Return whether the rule of the module's text asks for a new connection."""
-        waiting = self._pace.waiting_first
-        lost, total = waiting + len(self._resyncs), len(self._natives)
+        waiting, lost, total = self._pace.fresh(), self._lost_together(), len(self._natives)
         if not waiting or 2 * lost < total:
             return False
         room = self._pace.room(now_ns)

@@ -69,6 +69,14 @@ class ResyncPace:
             self._sent.popleft()
         return max(0, self._per_hour - len(self._sent)) // MESSAGES
 
+    def again(self, native: str) -> bool:
+        """Return whether a book was lost again soon after it had been asked for anew."""
+        return self._tried[native].delay_s > 0
+
+    def fresh(self) -> int:
+        """Return how many of the books that wait were not lost shortly before."""
+        return sum(not self.again(native) for native in self._waiting)
+
     def due(self, now_ns: int, most: int | None = None) -> list[str]:
         """Return the books to be resynced now, at most so many (None: any number), which has begun with that."""
         due = sorted((due_ns, native) for native, due_ns in self._waiting.items() if due_ns <= now_ns)

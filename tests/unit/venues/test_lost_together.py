@@ -106,3 +106,19 @@ def test_books_lost_together_beyond_what_the_hour_allows_are_subscribed_by_a_new
         assert bench.events[-2] == FeedDown(venue="gate", cause="11 of 20 books were lost together")
 
     bench.run(story)
+
+
+def test_books_that_no_new_connection_helps_are_asked_for_one_by_one_and_leave_the_others_theirs() -> None:
+    bench = Bench(timing=BITGET, natives=HUNDRED[:24])
+
+    async def story() -> None:
+        lose(bench, 20)
+        await bench.next_line()
+        await asyncio.sleep(5)
+        bench.line.sent.clear()
+        lose(bench, 20)
+        await confirm(bench)
+        assert len(bench.lines) == 2
+        assert sorted(bench.line.sent) == sorted(f"{sign}{native}" for native in TWENTY for sign in "+-")
+
+    bench.run(story)
