@@ -20,11 +20,13 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import AnyEvent
+from arb.core.orders.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.errors import ConfigError, StoreError
 from arb.faultsim.faults import Life, Point
 from arb.market.order import Role
 from arb.store import migrate
+from arb.store.intents import intents_of
 from arb.store.journal import Journal
 from arb.store.journal_reader import JournalState, Row
 from arb.store.ledger import InlineLedger
@@ -98,6 +100,7 @@ class Disk:
 
     def __init__(self, files: Files) -> None:
         self.refused_commits = 0
+        self.refused_intents = 0
         self.locked_until_ns = 0
         self.on_full: Callable[[], None] | None = None
         self.on_refused: Callable[[], None] | None = None
@@ -113,13 +116,14 @@ class Disk:
 
     def clear(self) -> None:
         """End all faults."""
-        self._full_until_ns = self.refused_commits = self.locked_until_ns = 0
+        self._full_until_ns = self.refused_commits = self.refused_intents = self.locked_until_ns = 0
         self._durable.clear()
         self.put_journal_back()
 
     def keep_journal(self) -> None:
         """Keep what the journal holds now: all that a power cut will leave of it, unless it is synced before."""
         files = [self._files.journal.with_name(self._files.journal.name + suffix) for suffix in ("", "-wal")]
+        files.append(intents_of(self._files.journal))
         self._durable = {path: path.read_bytes() for path in files if path.exists()}
 
     def synced(self) -> None:
@@ -153,6 +157,14 @@ class Disk:
         if self.refused_commits == 0:
             return False
         self.refused_commits -= 1
+        _notify(self.on_refused)
+        return True
+
+    def refuses_intent(self) -> bool:
+        """Return whether an intent cannot be written now."""
+        if self.refused_intents == 0:
+            return False
+        self.refused_intents -= 1
         _notify(self.on_refused)
         return True
 
@@ -195,6 +207,7 @@ class Disk:
     def _journal_files(self) -> list[tuple[Path, Path]]:
         """Return the journal's files, each with the name that it bears while it is away."""
         named = [self._files.journal.with_name(self._files.journal.name + suffix) for suffix in ("", "-wal", "-shm")]
+        named.append(intents_of(self._files.journal))
         return [(file, file.with_name(f"{file.name}.away")) for file in named]
 
     def lose_ledger(self) -> None:
@@ -241,7 +254,10 @@ class FaultyReserve:
 
 
 class Watcher(Protocol):
-    """Whoever examines every event that is about to be journalled."""
+    """Whoever examines what is about to leave, and every event that is about to be journalled."""
+
+    def on_opening(self) -> None:
+        """Take note that a pair is opened, before its intent is written."""
 
     def on_event(self, event: AnyEvent) -> None:
         """Take one event, after the engine and before the journal."""
@@ -290,6 +306,15 @@ class FaultyJournal:
         """Make the journal survive a power cut."""
         self._journal.sync()
         self._disk.synced()
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Write down what is about to leave; raise `StoreError` when it cannot be."""
+        self._watcher.on_opening()
+        self._life.passes(Point.BEFORE_INTENT)
+        if self._disk.refuses_intent():
+            raise StoreError("intents: disk I/O error")
+        self._journal.intend(intents)
+        self._life.passes(Point.AFTER_INTENT)
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write one event and its commands; raise `StoreError` with nothing written."""

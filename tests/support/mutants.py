@@ -174,7 +174,7 @@ MUTANTS = {
     "sent-unwritten": Mutant(
         "nothing leaves that is not written down",
         "arb/live/runner.py",
-        "kept = tuple(command for command in commands if not isinstance(command, PlaceOrder))",
+        "kept = tuple(c for c in commands if not isinstance(c, PlaceOrder) or c.client_order_id in sent)",
         "kept = commands",
     ),
     "restart-forgets": Mutant(

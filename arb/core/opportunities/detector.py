@@ -184,6 +184,9 @@ class Detector:
         self.unfinished = bool(self._marked)
         self.close_episodes(now_ns)
 
+    def after_act(self, now_ns: int) -> None:
+        """Do nothing: `act` has done it all."""
+
     def _best_marked(self) -> list[str]:
         """Return the marked symbols to judge now, the most promising first."""
         if len(self._marked) <= 1:
@@ -321,7 +324,9 @@ class Detector:
         if not episode.traded:
             self.state.tally.opportunities += 1
         self.state.out.persist(self.episodes.traded(route, episode, now_ns))
-        return self.manager.open_pair(route, plan.view(), self._terms[route], episode.id, now_ns).id
+        pair_id = self.manager.open_pair(route, plan.view(), self._terms[route], episode.id, now_ns)
+        self.state.out.write_rows()  # what is judged next must find the pair in the table
+        return pair_id
 
     def _note(
         self,

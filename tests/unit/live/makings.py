@@ -1,17 +1,19 @@
 """Small stand-ins for everything around the runner: an engine that does as it was told, stores, sockets, a tape."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from decimal import Decimal
 from typing import Any
 
 from arb.clock import ManualClock
 from arb.core.commands import AnyCommand, CancelOrder, PlaceOrder
-from arb.core.events import AnyEvent, FeedUp
+from arb.core.events import AnyEvent, FeedUp, QueueDrained
+from arb.core.orders.intents import IntendedOrder, Intent
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.live.runner import Runner
 from arb.market.feed import NOTHING, FrameResult
+from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side, TimeInForce
 from arb.store.journal_reader import Row
 
@@ -34,6 +36,26 @@ def a_place(name: str = "a1") -> PlaceOrder:
     )
 
 
+def an_intent(*names: str, seq: int = 1) -> Intent:
+    """Return the intent of an opening whose orders bear these names."""
+    orders = tuple(IntendedOrder(id=1, account_id="gate-1", offset_ns=None, place=a_place(name)) for name in names)
+    return Intent(
+        seq=seq,
+        t_ns=START_NS,
+        run_id=1,
+        pair_id=1,
+        number=1,
+        opportunity_id=None,
+        buy_fee=Decimal(0),
+        sell_fee=Decimal(0),
+        buy_fee_in=FeeIn.BASE,
+        hold_quote=Decimal(100),
+        hold_base=Decimal(1),
+        day_notional=Decimal(100),
+        orders=orders,
+    )
+
+
 def a_cancel(name: str = "a1") -> CancelOrder:
     """Return the command to cancel an order."""
     return CancelOrder(cause=0, venue="gate", symbol="BTC/USDT", client_order_id=name, venue_order_id=None)
@@ -50,16 +72,20 @@ class ScriptedEngine:
         self.untraded: list[OpportunityRecord] = []
         self.wants_drain = False
         self.wants_turn = False
+        self.opening: tuple[Intent, ...] = ()
+        """What each drain opens."""
 
     def on_frame(self, venue: str, received_ns: int, raw: bytes) -> FrameResult:
         self.frames.append((venue, received_ns, raw))
         return self.frame_result
 
-    def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
+    def begin(self, event: AnyEvent) -> tuple[Intent, ...]:
         self.handled.append(event)
-        if type(event).__name__ == "QueueDrained":
-            self.wants_drain = False
-        return self.script.get(type(event), tuple)()
+        self.wants_drain = self.wants_drain and not isinstance(event, QueueDrained)
+        return self.opening if isinstance(event, QueueDrained) else ()
+
+    def finish(self) -> tuple[AnyCommand, ...]:
+        return self.script.get(type(self.handled[-1]), tuple)()
 
     def take_untraded(self) -> list[OpportunityRecord]:
         taken, self.untraded = self.untraded, []
@@ -74,6 +100,7 @@ class Shell:
         self.engine = ScriptedEngine()
         self.clock = ManualClock(START_NS)
         self.refuses: str | None = None
+        self.no_place: str | None = None
         self.reserve_touched = False
         self.waiting = False
         self.resyncs: list[str] = []
@@ -92,6 +119,11 @@ class Shell:
         )
 
     # The journal.
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        if self.no_place is not None:
+            raise StoreError(self.no_place)
+        self.log.append(("intent", tuple(place.client_order_id for intent in intents for place in intent.places)))
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         if self.refuses is not None:
