@@ -173,7 +173,8 @@ class IntentLog:
             )
         if zlib.crc32(data[: _HEAD.size - 4]) != checksum:
             raise StoreError(f"intents {self.path}: its head is damaged; {remedy}")
-        if (found := owner.decode("ascii", "replace")) != self._journal_id:
+        found = str(owner, "ascii", "replace")
+        if found != self._journal_id:
             return found
         if state.st_mode & 0o077:
             os.fchmod(descriptor, 0o600)

@@ -8,12 +8,11 @@ from typing import Any
 from arb.clock import ManualClock
 from arb.core.commands import AnyCommand, CancelOrder, PlaceOrder
 from arb.core.events import AnyEvent, FeedUp, QueueDrained
-from arb.core.orders.intents import IntendedOrder, Intent
+from arb.core.orders.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.live.runner import Runner
 from arb.market.feed import NOTHING, FrameResult
-from arb.market.instrument import FeeIn
 from arb.market.order import Role, Side, TimeInForce
 from arb.store.journal_reader import Row
 
@@ -33,26 +32,6 @@ def a_place(name: str = "a1") -> PlaceOrder:
         price=Decimal(100),
         size=Decimal(1),
         expires_ns=START_NS,
-    )
-
-
-def an_intent(*names: str, seq: int = 1) -> Intent:
-    """Return the intent of an opening whose orders bear these names."""
-    orders = tuple(IntendedOrder(id=1, account_id="gate-1", offset_ns=None, place=a_place(name)) for name in names)
-    return Intent(
-        seq=seq,
-        t_ns=START_NS,
-        run_id=1,
-        pair_id=1,
-        number=1,
-        opportunity_id=None,
-        buy_fee=Decimal(0),
-        sell_fee=Decimal(0),
-        buy_fee_in=FeeIn.BASE,
-        hold_quote=Decimal(100),
-        hold_base=Decimal(1),
-        day_notional=Decimal(100),
-        orders=orders,
     )
 
 
