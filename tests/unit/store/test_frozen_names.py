@@ -269,7 +269,9 @@ def reached(kind: Any) -> Iterator[type]:
 
 
 ON_DISK = AnyEvent | AnyCommand | AnyRecord | TapeHead
-STRUCTS = [kind for kind in (*reached(ON_DISK), *reached(TapeLine), *reached(Intent)) if issubclass(kind, msgspec.Struct)]
+STRUCTS = [
+    kind for kind in (*reached(ON_DISK), *reached(TapeLine), *reached(Intent)) if issubclass(kind, msgspec.Struct)
+]
 TAGGED = {tag_of(kind): kind for kind in STRUCTS if kind.__struct_config__.tag is not None}
 
 
