@@ -25,7 +25,7 @@ from arb.core.events import AnyEvent
 from arb.core.orders.intents import Intent
 from arb.errors import StoreError
 from arb.faultsim.faults import Life, Point
-from arb.market.ids import PREFIX
+from arb.market.ids import PREFIX, decode
 from arb.market.order import Role
 from arb.store import migrate
 from arb.store.intents import intents_of
@@ -88,7 +88,7 @@ def _empty_ledger() -> bytes:
         shutil.rmtree(folder)
 
 
-_OWN = re.compile(rf"{PREFIX}[0-9A-Za-z]{{18}}")
+_OWN = re.compile(rf"(?<![0-9A-Za-z]){PREFIX}[0-9A-Za-z]{{18}}(?![0-9A-Za-z])")
 """Our client order ids, wherever they stand."""
 NOTICED_NS = 500 * NS_PER_MS
 """An engine knows by then that its journal's files are gone: it looks every `SYNC_EVERY_S` of `live/tasks.py`."""
@@ -183,7 +183,8 @@ class Disk:
 
     def leaves(self, text: str) -> None:
         """Examine what leaves the process: every order that it names was written down before."""
-        self.troubles += [f"left unwritten: {name}" for name in _OWN.findall(text) if name not in self._written]
+        named = {name for name in _OWN.findall(text) if decode(name) is not None}
+        self.troubles += [f"left unwritten: {name}" for name in sorted(named - self._written)]
 
     def started(self, state: JournalState) -> None:
         """Examine what a start knows: every order that only its intent was left of."""

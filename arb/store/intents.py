@@ -43,6 +43,17 @@ def intents_of(journal: Path) -> Path:
     return target.with_name(target.name.removesuffix(".sqlite").removesuffix(".journal") + ".intents")
 
 
+def has_lacking(path: Path, journal_id: str, last_seq: int) -> bool:
+    """Return whether a journal whose last step is `last_seq` lacks a step of the intents at `path`; raise as `IntentLog`."""
+    if not path.exists():
+        return False
+    log_ = IntentLog(path, journal_id)
+    try:
+        return any(intent.seq > last_seq for intent in log_.found)
+    finally:
+        log_.close()
+
+
 class IntentLog:
     """The intents of one journal. `write` belongs to one thread; `sync` may be called from any other."""
 

@@ -44,7 +44,7 @@ from arb.store.guards import (
     files_of,
     sync_log,
 )
-from arb.store.intents import IntentLog, intents_of
+from arb.store.intents import IntentLog, has_lacking, intents_of
 from arb.store.journal_blocks import Change, put
 from arb.store.journal_pointers import PointerChange, Pointers
 from arb.store.journal_reader import MAX_SUB, SUB_BITS, JournalReader, JournalState, Row
@@ -104,6 +104,20 @@ class Journal:
         except BaseException:
             lock.release()
             raise
+
+    @classmethod
+    def settle_intents(cls, path: Path, clock: Clock) -> None:
+        """Append what the journal at `path` lacks of the intents beside it, for a reader without an engine; raise as `open`.
+
+        Nothing is written where it lacks nothing, or where there are no intents.
+        """
+        reader = JournalReader.open(path)
+        try:
+            lacks = has_lacking(intents_of(path), reader.journal_id, reader.last_position().seq)
+        finally:
+            reader.close()
+        if lacks:
+            cls.open(path, clock).close()
 
     @classmethod
     def in_memory(cls, clock: Clock, rng: random.Random) -> "Journal":

@@ -189,7 +189,7 @@ MUTANTS = {
         "an intent holds the ids of its orders",
         "arb/store/intents.py",
         "data = self._encode(intent)\n",
-        "data = self._encode(intent).replace(b'\"client_order_id\":\"arb', b'\"client_order_id\":\"')\n",
+        'data = self._encode(intent).replace(b\'"client_order_id":"arb\', b\'"client_order_id":"\')\n',
     ),
     "intents-read-last": Mutant(
         "intents are read, and journalled, before anything else happens",

@@ -17,9 +17,10 @@ from arb.market.order import Outcome
 from arb.store.guards import NoReserve
 from arb.store.intents import intents_of
 from arb.store.journal import Journal
+from arb.store.rebuild import db_rebuild
 from tests.builders import Bench
 from tests.support.intents import T0, an_intent
-from tests.unit.store.conftest import open_journal
+from tests.unit.store.conftest import open_journal, query
 from tests.unit.store.rows import a_run, an_event, keep
 
 
@@ -195,3 +196,23 @@ def test_a_journal_that_protects_no_money_keeps_no_intents(path: Path) -> None:
         journal.intend((an_intent(5),))
         journal.append(an_event(6), ())
     assert not intents_of(path).exists()
+
+
+def test_a_rebuilt_ledger_holds_the_orders_of_which_only_the_intent_is_left(path: Path, sqlite_url: str) -> None:
+    journal = open_journal(path)
+    begin_run(journal)
+    journal.intend((an_intent(5),))
+    dies(journal)
+    db_rebuild(sqlite_url, path)
+    names = [name for (name,) in query(sqlite_url, "SELECT client_order_id FROM orders ORDER BY id")]
+    assert names == [place.client_order_id for place in an_intent(5).places]
+    assert query(sqlite_url, "SELECT state, opportunity_id FROM pair_trades") == [("opening", None)]
+
+
+def test_a_rebuild_writes_nothing_into_a_journal_that_lacks_nothing(path: Path, sqlite_url: str) -> None:
+    journal = open_journal(path)
+    begin_run(journal)
+    journal.close()
+    before = path.read_bytes()
+    db_rebuild(sqlite_url, path)
+    assert path.read_bytes() == before
