@@ -2,7 +2,7 @@
 
 A commit of the journal takes 0.15 to 0.35 ms on a process that has been quiet, and orders would wait for it. An intent is one
 write of less than 2 kB into space that was allocated before: 25 to 45 us, and as much again to make its text. From then on it
-survives `kill -9`, because the page cache is the system's. It survives a power cut from the next `sync` on, as a journal entry does
+survives `kill -9`, because the page cache is the system's. It survives a power cut from the next `sync` on, as an entry
 (docs/decisions/0011-intents-before-the-wire.md says why the file is written and not mapped).
 
 The file has a head (what it is, its version, whose journal it belongs to) and `SLOTS` slots, used in turn; each has a checksum
