@@ -35,6 +35,7 @@ from arb.market.symbol import Symbol
 from arb.store import migrate
 from arb.store.database import mask_url, parse_url, sqlite_file
 from arb.store.guards import SUFFIXES, beside
+from arb.store.intents import intents_of
 from arb.venues.addresses import origins_of
 from arb.venues.build import build_paper_source
 from arb.venues.call import Origin
@@ -312,6 +313,7 @@ def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
     except ArbError as error:
         faults = [str(error)]
     files = [options.config, *(beside(file, suffix) for file in (ledger, journal) if file for suffix in SUFFIXES)]
+    files.append(intents_of(journal))
     modes = {str(file): file.stat().st_mode & 0o777 for file in files if file is not None and file.is_file()}
     return [
         local_checks.check_python(sys.version_info[:3]),

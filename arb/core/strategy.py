@@ -1,7 +1,7 @@
 """What the engine asks of the strategy that it is given: the one component that decides which pairs are opened.
 
 The engine calls it for every frame and every event, in one thread, and never asks it to wait. A strategy opens pairs through
-the order manager (`core/orders/manager.py`); from then on they are the engine's business: orders, repairs, closing,
+the order manager (`core/orders/sending.py`); from then on they are the engine's business: orders, repairs, closing,
 halts and reconciliation are the same for every strategy. It must check for itself whether a pair may be opened now, as
 `core/opportunities/detector.py`, the strategy of this project, does.
 """
@@ -52,7 +52,7 @@ class Strategy(Protocol):
         """
 
     def after_act(self, now_ns: int) -> None:
-        """Do what else belongs to the same drain, on the same books; called after every `act`.
+        """Do what else belongs to the same drain, on the same books; called after every `act`, once its orders have left.
 
         Episodes, obstacles and alternatives, and whatever else is worth opening: what opens here leaves with the rest of the
         step.

@@ -10,8 +10,9 @@ from arb.clock import SystemClock
 from arb.core.engine import Engine
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK
-from arb.faultsim.disk import Disk, FaultyJournal, FaultyLedger, FaultyReserve, Files, Watcher
+from arb.faultsim.disk import Disk, FaultyJournal, FaultyReserve, Files, Watcher
 from arb.faultsim.faults import Life
+from arb.faultsim.ledger import FaultyLedger
 from arb.faultsim.plan import Plan
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts

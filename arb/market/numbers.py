@@ -20,6 +20,8 @@ ZERO = Decimal(0)
 RATIO_DIGITS = 28
 BPS_DECIMALS = 6
 E8 = 10**8
+DECIMALS = Context(prec=80)
+"""For sums and products of prices, sizes and fees that must be exact: the default 28 digits round silently."""
 
 _TRAPS = [InvalidOperation, DivisionByZero, Overflow]
 # Sums and products of money: more digits than any product here can need, and an error rather than a rounding.

@@ -52,11 +52,6 @@ class ResyncPace:
         """Return how many books wait for their turn."""
         return len(self._waiting)
 
-    @property
-    def waiting_first(self) -> int:
-        """Return how many of them were not lost soon after they had been asked for anew."""
-        return sum(not self._tried[native].delay_s for native in self._waiting)
-
     def next_due_ns(self) -> int | None:
         """Return when the next book falls due; None where none waits."""
         return min(self._waiting.values(), default=None)

@@ -174,8 +174,29 @@ MUTANTS = {
     "sent-unwritten": Mutant(
         "nothing leaves that is not written down",
         "arb/live/runner.py",
-        "kept = tuple(command for command in commands if not isinstance(command, PlaceOrder))",
+        "kept = tuple(c for c in commands if not isinstance(c, PlaceOrder) or c.client_order_id in sent)",
         "kept = commands",
+    ),
+    "intent-after-sending": Mutant(
+        "the intent of an opening is written before its orders leave",
+        "arb/live/runner.py",
+        "            self._journal.intend(intents)\n",
+        "            self._executor.perform(tuple(place for intent in intents for place in intent.places))\n"
+        "            self._journal.intend(intents)\n"
+        "            return None\n",
+    ),
+    "intent-nameless": Mutant(
+        "an intent holds the ids of its orders",
+        "arb/store/intents.py",
+        "data = self._encode(intent)\n",
+        'data = self._encode(intent).replace(b\'"client_order_id":"arb\', b\'"client_order_id":"\')\n',
+    ),
+    "intents-read-last": Mutant(
+        "intents are read, and journalled, before anything else happens",
+        "arb/store/journal.py",
+        "                journal._recover_intents()\n",
+        "                journal._intents = IntentLog(intents_of(path), journal.journal_id)\n"
+        "                journal.hold_reserve = journal._recover_intents  # at the first sync\n",
     ),
     "restart-forgets": Mutant(
         "a restart recovers every pair that the journal left open",

@@ -131,7 +131,7 @@ class Detector:
         judgement, self._opened_in = self._opened_in, None
         if judgement is not None:
             while self._open_next(judgement, now_ns):
-                pass  # another pair, between other venues
+                self.state.out.write_rows()  # another pair, between other venues: what is judged next must know of it
             self._conclude(judgement, now_ns)
         self.close_episodes(now_ns)
 
@@ -194,7 +194,7 @@ class Detector:
         if not seen.traded:
             self.state.tally.opportunities += 1
         self.state.out.persist(self.episodes.traded(route, seen, now_ns))
-        return self.manager.open_pair(route, plan.view(), plan.terms, seen.id, now_ns).id
+        return self.manager.open_pair(route, plan.view(), plan.terms, seen.id, now_ns)
 
     def _conclude(self, judgement: Judgement, now_ns: int) -> None:
         """Keep what is known once all routes of a symbol are answered."""

@@ -49,15 +49,9 @@ def test_a_snapshot_made_long_ago_is_no_lag_and_one_that_comes_no_sign_of_life()
     later_ns = NOW_NS + 20 * NS_PER_S
     books.on_frame("gate", later_ns, snapshot(5, NOW_NS - 40 * NS_PER_S), 0, URL)
     assert books.is_live(*KEY)
-<<<<<<< HEAD
-    assert (connection.last_byte_ns, connection.lag_ns) == (NOW_NS, None)
-    books.on_frame("gate", later_ns, change(6, 6, later_ns - 7 * NS_PER_MS), 0)
-    assert (connection.last_byte_ns, connection.lag_ns) == (later_ns, 7 * NS_PER_MS)
-=======
     assert connection() == (NOW_NS, None)
     books.on_frame("gate", later_ns, change(6, 6, later_ns - 7 * NS_PER_MS), 0)
     assert connection() == (later_ns, 7 * NS_PER_MS)
->>>>>>> eu
     assert books.unusable(*KEY, later_ns) is None
 
 

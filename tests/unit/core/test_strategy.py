@@ -55,7 +55,7 @@ class Idle:
         self.rows.clear()
 
     def after_act(self, now_ns: int) -> None:
-        self.asked.append("after act")
+        self.asked.append("after")
 
     def close_episodes(self, now_ns: int) -> None:
         self.asked.append("episodes")

@@ -19,6 +19,7 @@ from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.commands import AnyCommand, AnyRecord
 from arb.core.events import NOT_JOURNALLED, NOT_SENT, AnyEvent, AssetBalance, Transfer
 from arb.core.incidents import HaltReason, IncidentKind, Severity
+from arb.core.orders.intents import IntendedOrder, Intent
 from arb.core.reasons import Reason, RepairReason
 from arb.core.records import (
     AlternativeStage,
@@ -171,6 +172,10 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Restored: "control? pairs? pool? agreed? last_ns? recent? known? foreign_orders? foreign_fills? former_accounts?"
     " leg_costs?",
     OpenPair: "plan pair orders fills",
+    Intent: (
+        "seq t_ns run_id pair_id number opportunity_id buy_fee sell_fee buy_fee_in hold_quote hold_base day_notional orders"
+    ),
+    IntendedOrder: "id account_id offset_ns place",
 }
 """The same for what stands inside messages and has no tag: its class has no name on disk."""
 
@@ -259,7 +264,9 @@ def reached(kind: Any) -> Iterator[type]:
 
 
 ON_DISK = AnyEvent | AnyCommand | AnyRecord | TapeHead
-STRUCTS = [kind for kind in (*reached(ON_DISK), *reached(TapeLine)) if issubclass(kind, msgspec.Struct)]
+STRUCTS = [
+    kind for kind in (*reached(ON_DISK), *reached(TapeLine), *reached(Intent)) if issubclass(kind, msgspec.Struct)
+]
 TAGGED = {tag_of(kind): kind for kind in STRUCTS if kind.__struct_config__.tag is not None}
 
 
