@@ -252,18 +252,28 @@ class CapturedSource:
     """See `arb.venues.paper.PaperSource`: rules are those found in a capture, the clock is that of its frames."""
 
     def __init__(self, venue: str, listed: tuple[Instrument, ...], offset_ns: Callable[[], int]) -> None:
-        self._venue = venue
-        self.listed = frozenset(instrument.symbol for instrument in listed)
         self.offset_ns = offset_ns
-        self._instruments = listed
+        self.error_ns = 0
+        """Half the round trip of the last comparison of clocks; 0 where nobody was asked."""
+        self._venue = venue
+        self._instruments = {instrument.symbol: instrument for instrument in listed}
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """Return all symbols that are known."""
+        return frozenset(self._instruments)
+
+    def relist(self, instruments: Iterable[Instrument]) -> None:
+        """Take other rules, or those of further symbols."""
+        self._instruments |= {instrument.symbol: instrument for instrument in instruments}
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that the capture shows."""
-        return tuple(instrument for instrument in self._instruments if instrument.symbol in symbols)
+        return tuple(instrument for symbol, instrument in self._instruments.items() if symbol in symbols)
 
     async def measure_clock(self) -> ClockMeasured:
-        """Return what is known of the venue's clock; no question is asked, so nothing is added to the error."""
-        return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=0)
+        """Return what is known of the venue's clock."""
+        return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=self.error_ns)
 
     async def close(self) -> None:
         """Do nothing: no socket is held."""
