@@ -112,10 +112,10 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
     head, started = tape.head, prologue.started
     if started.version != __version__:
         log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, __version__)
-    engine = Engine(head.settings, _books(prologue, head))
+    engine = Engine(head.settings, books_of_run(prologue, head))
     engine.load(head.restored)
     _keep_restored(keeper, head.restored, started, head.last_seq)
-    with _journal_of(options, settings, started) as journal:
+    with journal_of(options, settings, started) as journal:
         judge = None if journal is None else Judge(journal[1], same_rules=head.rules == RULES)
         rerun = Rerun(engine, keeper.keep, judge)
         difference = rerun.run(itertools.chain(prologue.lines, lines))
@@ -142,8 +142,8 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
     return summary, EXIT_CHECK if difference is not None and head.rules == RULES else EXIT_OK
 
 
-def _books(prologue: Prologue, head: TapeHead) -> Books:
-    """Return the books of the run, each on the connection that carried it then."""
+def books_of_run(prologue: Prologue, head: TapeHead) -> Books:
+    """Return the books of a run, each on the connection that carried it then."""
     universe = universe_of(prologue.instruments, dict.fromkeys(prologue.started.absent, head.settings.symbols))
     connections = head.connections or connections_of(universe, limited=False)
     return books_of(universe, head.settings.timing, connections)
@@ -185,7 +185,7 @@ def _keep_restored(keeper: Keeper, restored: Restored, started: RunStarted, last
 
 
 @contextlib.contextmanager
-def _journal_of(
+def journal_of(
     options: ReplayOptions, settings: Settings, started: RunStarted
 ) -> Iterator[tuple[Path, Iterator[Entry]] | None]:
     """Yield the run's journal and its entries from the run's start; None when no journal is found."""
