@@ -17,7 +17,7 @@ from statistics import median_low
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
-from arb.core.commands import Alert, AnyCommand, Finish, Persist, PlaceOrder, RequestBook, SetTimer
+from arb.core.commands import Alert, Finish, Persist, PlaceOrder, RequestBook, SetTimer
 from arb.core.engine import Engine
 from arb.core.events import (
     AccountSnapshotTaken,
@@ -88,8 +88,6 @@ class World:
         """The number of the event with which this world parted from the run; None: it never did."""
         self.end_ns = 0
         self.fault: Exception | None = None
-        self.steps: Callable[[AnyEvent, tuple[AnyCommand, ...]], None] = lambda *_: None
-        """Called with each step; set it before `run`."""
         self._recorded = recorded
         self._assumed = assumed
         self._lines = lines
@@ -392,7 +390,6 @@ class World:
         stamped = msgspec.structs.replace(event, seq=self._seq, t_ns=t_ns)
         commands = self.engine.handle(stamped)
         self.rows.keep(stamped, commands, self.engine.take_untraded())
-        self.steps(stamped, commands)
         on_tape = self.parted_seq is None
         for command in commands:
             if isinstance(command, SetTimer):

@@ -1,6 +1,6 @@
 """Runs on the sandbox's core in virtual time, taped in memory: standing books that somebody moves by a seed, and no rivals.
 
-An edge opens at seeded instants between two venues and closes again, both visible in frames; who trades besides us is up to
+An edge opens at seeded instants at one venue and closes once a pair has taken it; who trades besides us is up to
 the faults handed in (`partial_fill`: rivals leave a share of an order).
 """
 
@@ -43,6 +43,8 @@ PLAIN = ("0.10000", "0.10010")
 """Bid and ask while nothing is to be earned."""
 DEAR = ("0.10100", "0.10110")
 CALM_EVERY_S = 0.1
+STEPS_MAX = 20
+"""How often an edge is shown before somebody gives up waiting for a pair."""
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -83,13 +85,13 @@ class TapedRun(msgspec.Struct, frozen=True):
     engine: Engine
 
 
-def taped_run(seed: int, *, faults: Iterable[dict[str, object]] = (), seconds: int = 6) -> TapedRun:
-    """Let an engine trade for some seconds; the same seed gives the same tape."""
-    return _Run(seed, list(faults), seconds).play()
+def taped_run(seed: int, *, faults: Iterable[dict[str, object]] = (), edges: int = 12) -> TapedRun:
+    """Let an engine trade on so many edges; the same seed gives the same tape."""
+    return _Run(seed, list(faults), edges).play()
 
 
 class _Run:
-    def __init__(self, seed: int, faults: list[dict[str, object]], seconds: int) -> None:
+    def __init__(self, seed: int, faults: list[dict[str, object]], edges: int) -> None:
         self._clock = ManualClock(START_NS)
         self._world = SimWorld(seed, START_NS, static=True, symbols=(SYMBOL,), with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{seed}/network"))
@@ -98,7 +100,7 @@ class _Run:
         self._moves = random.Random(f"{seed}/moves")
         self._rng = random.Random(f"{seed}/engine")
         self._faults = faults
-        self._seconds = seconds
+        self._edges = edges
         self._tape = MemoryTape()
         self._count = 0
 
@@ -131,20 +133,33 @@ class _Run:
         await node.close()
 
     async def _move(self, node: Node, clock: SystemClock) -> None:
-        """Keep all books in motion; open an edge now and then, and close it again."""
+        """Keep all books in motion; open an edge now and then, and close it once a pair has taken it.
+
+        So no order of ours meets a book that no frame has shown yet.
+        """
         await asyncio.sleep(1)
         for fault in self._faults:
             self._ask("/fault", fault)
-        steps = round(self._seconds / CALM_EVERY_S)
-        dear, until = "", 0
-        for step in range(steps):
-            if step >= until and not node.engine.manager.open:  # no order meets a book that no frame has shown yet
-                dear = self._moves.choice((*self._world.venues, "")) if step < steps - 10 else ""
-                until = step + self._moves.randrange(2, 8)
-            for venue in self._world.venues:
-                self._post(venue, DEAR if venue == dear else PLAIN)
-            await asyncio.sleep(CALM_EVERY_S)
+        manager, tally = node.engine.manager, node.engine.state.tally
+        for _ in range(self._edges):
+            before, dear = tally.opened, self._moves.choice(list(self._world.venues))
+            for step in range(STEPS_MAX):
+                if step and tally.opened == before:
+                    self._post_all(dear)
+                elif not manager.open:
+                    self._post_all(dear if not step else "")
+                    if step:
+                        break
+                await asyncio.sleep(CALM_EVERY_S)
+            for _ in range(self._moves.randrange(4, 8)):
+                await asyncio.sleep(CALM_EVERY_S)
+                if not manager.open:
+                    self._post_all("")
         node.runner.emit(ShutdownAsked(deadline_ns=clock.wall_ns() + 10 * NS_PER_S))
+
+    def _post_all(self, dear: str) -> None:
+        for venue in self._world.venues:
+            self._post(venue, DEAR if venue == dear else PLAIN)
 
     def _post(self, venue: str, quotes: tuple[str, str]) -> None:
         """Replace a book; its far level shows that something changed."""
