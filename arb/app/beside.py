@@ -30,12 +30,16 @@ def paper_beside(settings: Settings, options: ReplayOptions) -> tuple[dict[str, 
     """
     files = ", ".join(map(str, options.files))
     if not all(map(is_own, options.files)):
-        raise ConfigError(f"{files}: --paper needs the tape of a run, and this is a capture: make one by arb run --tape FILE")
+        raise ConfigError(
+            f"{files}: --paper needs the tape of a run, and this is a capture: make one by arb run --tape FILE"
+        )
     tape = OwnTape(options.files)
     lines = tape.lines()
     prologue = read_prologue(lines)
     if all(line.kind == "event" for line in chain(prologue.lines, lines)):
-        raise ConfigError(f"{files}: holds no frame, so there is nothing that paper could trade on: give all parts of the tape")
+        raise ConfigError(
+            f"{files}: holds no frame, so there is nothing that paper could trade on: give all parts of the tape"
+        )
     recorded, difference, engine = _recorded(tape, prologue, settings, options)
     document: dict[str, Any] = {
         "mode": "paper beside a run",

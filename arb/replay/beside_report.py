@@ -34,7 +34,6 @@ MEANING = {
 BOTH, RUN_ONLY, PAPER_ONLY = "both", "run", "paper"
 
 
-
 def document_of(found: Comparison) -> dict[str, Any]:
     """Return everything that was found, pair by pair and in all; money and sizes are plain decimal strings."""
     pairs = [_pair(found, key) for key in found.keys if key in found.run.outcomes or key in found.paper.outcomes]
@@ -134,6 +133,8 @@ def tables_of(document: dict[str, Any]) -> dict[str, Any]:
     """Return a document as a person reads it: what came of it first, then by cause, then pair by pair."""
     shown = {name: value for name, value in document.items() if name in ("run_id", "mode", "sandbox_id", "seconds")}
     shown["until_the_first_order"] = _first(document["until_first_order"])
+    if document["until_first_order"]["difference"] is not None:
+        return shown
     shown["assumed"] = document["assumed"]
     shown["net"] = _waterfall(document)
     count = document["pairs"]
@@ -150,7 +151,8 @@ def tables_of(document: dict[str, Any]) -> dict[str, Any]:
 
 def _first(first: dict[str, Any]) -> str:
     if first["difference"] is not None:
-        return f"seq {first['difference']['seq']} differs: see --json"
+        found = first["difference"]
+        return f"the tape does not lead to the run's own decisions: at seq {found['seq']}, {found['run']} was journalled, not {found['tape']}"
     if first["order"] is None:
         return f"{first['decisions']} decisions are equal, and there was no order"
     order = first["order"]
@@ -183,13 +185,14 @@ def _rows(pairs: Iterable[dict[str, Any]]) -> Iterable[dict[str, str]]:
         run, paper = pair["run"] or {}, pair["paper"] or {}
         yield {
             "at": _time(pair["decided_ns"]),
+            "kind": str(pair["kind"]),
             "symbol": pair["symbol"],
             "buy": pair["buy_venue"],
             "sell": pair["sell_venue"],
             "bought": _beside(run.get("bought"), paper.get("bought")),
             "sold": _beside(run.get("sold"), paper.get("sold")),
-            "net": _amount(run["net"], signed=True) if run else "-",
-            "paper": _amount(paper["net"], signed=True) if paper else "-",
+            "net_in_the_run": _amount(run["net"], signed=True) if run else "-",
+            "net_on_paper": _amount(paper["net"], signed=True) if paper else "-",
             "difference": _amount(pair["difference"]["net"], signed=True),
             "why": pair["why"],
         }

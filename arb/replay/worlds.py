@@ -341,7 +341,10 @@ class World:
             gateway, recorded = self._gateways[event.venue], self._recorded.orders[name]
             kept = gateway.kept(name)
             got = () if kept is None else levels_of((fill.price, fill.size) for fill in kept.fills)
-            if got == levels_of((fill.price, fill.size) for fill in recorded.fills) and self._assumed.latency_ns is None:
+            if (
+                got == levels_of((fill.price, fill.size) for fill in recorded.fills)
+                and self._assumed.latency_ns is None
+            ):
                 self._tapes.add(name)
                 if kept is not None and recorded.venue_order_id is not None:
                     report = msgspec.structs.replace(kept.report, venue_order_id=recorded.venue_order_id)
