@@ -24,7 +24,7 @@ from arb.store.tape import RULES, TapeHead
 
 
 def paper_beside(settings: Settings, options: ReplayOptions) -> tuple[dict[str, Any], int]:
-    """Return the report, and `EXIT_CHECK` where the tape does not lead to the run's own decisions, or a difference has no cause.
+    """Return the report, and `EXIT_CHECK` where the tape leads to other decisions than the run's, or a difference has no cause.
 
     Raises `ConfigError` for what is no tape of a run with frames, or has no journal, `StoreError` at a malformed line.
     """

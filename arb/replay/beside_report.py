@@ -152,7 +152,7 @@ def tables_of(document: dict[str, Any]) -> dict[str, Any]:
 def _first(first: dict[str, Any]) -> str:
     if first["difference"] is not None:
         found = first["difference"]
-        return f"the tape does not lead to the run's own decisions: at seq {found['seq']}, {found['run']} was journalled, not {found['tape']}"
+        return f"seq {found['seq']} is not what the run decided: {found['run']} was journalled, and not {found['tape']}"
     if first["order"] is None:
         return f"{first['decisions']} decisions are equal, and there was no order"
     order = first["order"]

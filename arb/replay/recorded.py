@@ -76,7 +76,7 @@ class Rows:
                 self.paused.append(record.text)
 
     def net(self, pair: PairRecord) -> Decimal:
-        """Return what a pair added to the run's net: 0 while its result is not booked, less what an earlier run booked of it."""
+        """Return what a pair added to the run's net: 0 while it is not booked, less what an earlier run booked of it."""
         return Decimal(_booked(pair) - self._before.get(pair.id, 0)).scaleb(-8)
 
     def orders_of(self, pair: PairRecord) -> list[OrderRecord]:

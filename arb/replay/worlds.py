@@ -1,14 +1,15 @@
 """A run's frames once more, with paper gateways in the place of the venues: the run as it would have been.
 
 The engine, its settings and all frames are those of the run. A world follows the tape event by event for as long as everything
-that becomes of its orders on paper is what became of them in the run: until then it *is* the run. From the first order that ends
-otherwise on, answers, fills, balances and timers are its own; only what the run's markets, clocks and user did goes on coming
-from the tape. An order that both have and that ended alike stays the tape's, so that nothing is filled twice.
+that becomes of its orders on paper is what became of them in the run: until then it *is* the run. From the first order that
+ends otherwise on, answers, fills, balances and timers are its own; only what the run's markets, clocks and user did goes on
+coming from the tape. An order that both have and that ended alike stays the tape's, so that nothing is filled twice.
 
 What is assumed otherwise than it was in the run is one value of `Assumed`; comparing worlds is `arb.replay.beside`'s business.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -16,7 +17,7 @@ from statistics import median_low
 
 import msgspec
 
-from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
+from arb.clock import NS_PER_MS, ManualClock
 from arb.core.commands import Alert, Finish, Persist, PlaceOrder, RequestBook, SetTimer
 from arb.core.engine import Engine
 from arb.core.events import (
@@ -35,7 +36,6 @@ from arb.core.events import (
     PrivateUp,
     QueueDrained,
     RunEnded,
-    ShutdownAsked,
     TimerFired,
     TroubleReported,
     VenueArrived,
@@ -55,9 +55,8 @@ from arb.virtual_loop import VirtualLoop
 
 BURST_NS = NS_PER_MS
 """Frames that follow one another within this are one burst: the engine acts after the last of them."""
-FINISH_NS = 30 * NS_PER_S
+FINISH_S = 30.0
 """How long open pairs may take to finish after the end of the tape."""
-STEP_S = 0.01
 
 
 class Assumed(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +96,8 @@ class World:
         self._queue: deque[AnyEvent] = deque()
         self._scheduled = False
         self._over = asyncio.Event()
+        self._flat = asyncio.Event()  # no pair is open
+        self._flat.set()
         self._wakes: Callable[[], bool] = bool
         self._as_run: set[str] = set()  # orders that the run placed just so, whose end is not known yet
         self._tapes: set[str] = set()  # orders whose news is the tape's
@@ -166,10 +167,9 @@ class World:
         self._advance()
         try:
             await self._over.wait()
-            until_ns = self._clock.wall_ns() + FINISH_NS
             self._wake()
-            while self.engine.manager.open and self.fault is None and self._clock.wall_ns() < until_ns:
-                await asyncio.sleep(STEP_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._flat.wait(), FINISH_S)
             self.end_ns = self._clock.wall_ns()
         finally:
             for stream in streams:
@@ -205,6 +205,7 @@ class World:
     def _fail(self, error: Exception) -> None:
         self.fault = self.fault or error
         self._over.set()
+        self._flat.set()
 
     # The tape.
 
@@ -405,8 +406,10 @@ class World:
         outward = tuple(c for c in commands if not isinstance(c, Persist | Alert | Finish | RequestBook))
         if outward:
             self._executor.perform(outward)
-        if isinstance(event, ShutdownAsked):
-            self._wake()
+        if not self.engine.manager.open:
+            self._flat.set()
+        elif self.fault is None:
+            self._flat.clear()
 
 
 def recorded_way(recorded: Recorded, venue: str) -> int:

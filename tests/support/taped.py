@@ -13,7 +13,7 @@ from functools import partial
 
 import msgspec
 
-from arb.clock import NS_PER_MS, NS_PER_S, ManualClock, SystemClock
+from arb.clock import NS_PER_S, ManualClock, SystemClock
 from arb.core.engine import Engine
 from arb.core.events import AnyEvent, ShutdownAsked
 from arb.core.records import OpportunityRecord
