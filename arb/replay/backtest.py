@@ -283,16 +283,15 @@ class CapturedSource:
         self.error_ns = 0
         """Half the round trip of the last comparison of clocks; 0 where nobody was asked."""
         self._venue = venue
-        self._instruments = {instrument.symbol: instrument for instrument in listed}
-
-    @property
-    def listed(self) -> frozenset[str]:
-        """Return all symbols that are known."""
-        return frozenset(self._instruments)
+        self._instruments: dict[str, Instrument] = {}
+        self.listed: frozenset[str] = frozenset()
+        """All symbols that are known."""
+        self.relist(listed)
 
     def relist(self, instruments: Iterable[Instrument]) -> None:
         """Take other rules, or those of further symbols."""
         self._instruments |= {instrument.symbol: instrument for instrument in instruments}
+        self.listed = frozenset(self._instruments)
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that the capture shows."""

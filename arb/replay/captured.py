@@ -112,7 +112,9 @@ def explore(lines: Iterator[Captured], taker_fee: Decimal, *, charge_all: bool =
                 feed.on_levels = steps[connection].take
             take_line(feed, line)
     except StoreError:
-        pass  # the replay comes to the same line and says so, after everything before it
+        if not feeds:
+            raise
+        # The replay comes to the same line and says so, after everything before it
     return _capture(feeds, steps, rules, taker_fee)
 
 

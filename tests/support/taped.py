@@ -7,9 +7,10 @@ the faults handed in (`partial_fill`: rivals leave a share of an order).
 import asyncio
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -85,13 +86,13 @@ class TapedRun(msgspec.Struct, frozen=True):
     engine: Engine
 
 
-def taped_run(seed: int, *, faults: Iterable[dict[str, object]] = (), edges: int = 12) -> TapedRun:
+def taped_run(seed: int, *, faults: Iterable[Mapping[str, object]] = (), edges: int = 12) -> TapedRun:
     """Let an engine trade on so many edges; the same seed gives the same tape."""
     return _Run(seed, list(faults), edges).play()
 
 
 class _Run:
-    def __init__(self, seed: int, faults: list[dict[str, object]], edges: int) -> None:
+    def __init__(self, seed: int, faults: list[Mapping[str, object]], edges: int) -> None:
         self._clock = ManualClock(START_NS)
         self._world = SimWorld(seed, START_NS, static=True, symbols=(SYMBOL,), with_ceiling=False)
         self._network = Network(self._world, self._clock, random.Random(f"{seed}/network"))
@@ -169,13 +170,14 @@ class _Run:
         sides = {"bids": [[bid, SIZE], ["0.05", far]], "asks": [[ask, SIZE], ["0.2", far]]}
         self._ask("/book", {"venue": venue, "symbol": SYMBOL, **sides})
 
-    def _ask(self, path: str, body: dict[str, object]) -> None:
+    def _ask(self, path: str, body: Mapping[str, object]) -> None:
         status, answer = self._admin.handle("POST", path, json.dumps(body).encode(), self._clock.wall_ns())
         assert status == 200, answer
 
     def _parts(self, journal: Journal, clock: SystemClock, life: Life) -> Parts:
         network = self._network.begin(life, clock)
-        access = [(spec, *sandbox_access(spec.name, self._announced["venues"][spec.name])) for spec in TRADED]
+        announced: dict[str, Any] = self._announced["venues"]  # type: ignore[assignment]
+        access = [(spec, *sandbox_access(spec.name, announced[spec.name])) for spec in TRADED]
         sandbox_id, limits = str(self._announced["sandbox_id"]), GatewayLimits(symbols=(SYMBOL,))
         settings = EngineSettings(
             limits=Limits(min_edge_bps=Decimal(3), max_notional_quote=Decimal(1000)),

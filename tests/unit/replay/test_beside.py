@@ -32,10 +32,11 @@ from tests.support.taped import TapedRun, taped_run
 
 VENUES = ("gate", "okx", "bitget")
 SEEDS = range(1, 7)
-TWO_ORDERS_SHORT = tuple(
+TWO_ORDERS_SHORT: tuple[dict[str, object], ...] = tuple(
     {"venue": venue, "fault": "partial_fill", "on": "place", "count": 2} for venue in ("gate", "okx")
 )
-REFUSED = ({"venue": "okx", "fault": "reject_balance", "count": 1},)
+REFUSED: tuple[dict[str, object], ...] = ({"venue": "okx", "fault": "reject_balance", "count": 1},)
+FAULTS: dict[str, tuple[dict[str, object], ...]] = {"alone": (), "rivals": TWO_ORDERS_SHORT, "refused": REFUSED}
 SLOW, DEAR, POOR = (
     Paper(latency_ns=dict.fromkeys(VENUES, 400 * NS_PER_MS)),
     Paper(fees=dict.fromkeys(VENUES, Decimal("0.004"))),
@@ -47,7 +48,7 @@ ALL = Paper(latency_ns=SLOW.latency_ns, fees=dict.fromkeys(VENUES, Decimal("0.00
 @cache
 def a_run(seed: int, kind: str = "alone") -> TapedRun:
     """Return a run where nobody else trades, or rivals do, or a venue refuses an order."""
-    return taped_run(seed, faults={"alone": (), "rivals": TWO_ORDERS_SHORT, "refused": REFUSED}[kind])
+    return taped_run(seed, faults=FAULTS[kind])
 
 
 def recorded_of(run: TapedRun) -> tuple[Recorded, Engine]:
