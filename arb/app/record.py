@@ -11,13 +11,14 @@ import msgspec
 
 from arb import __version__
 from arb.app.build import require_way_out, symbols_of
-from arb.app.public import NO_FEE, public_side
+from arb.app.public import public_side
 from arb.clock import NS_PER_S, SystemClock, system_random
 from arb.config import RecordOptions, Settings
-from arb.core.events import AnyEvent, FeedDown, FeedUp, TroubleReported
+from arb.core.events import AnyEvent, FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted, TroubleReported
 from arb.errors import EXIT_CHECK, EXIT_OK, CheckFailed, VenueBusy, VenueError, VenueUnreachable
 from arb.live.arrival import AGAIN
 from arb.live.recording import Recorder
+from arb.live.tasks import keep_rules
 from arb.market.feed import split_books
 from arb.market.instrument import Instrument
 from arb.signals import on_stop_signal
@@ -25,6 +26,7 @@ from arb.store.segments import Segments
 from arb.venues.build import build_paper_source
 from arb.venues.endpoints import Site
 from arb.venues.feed import SocketFeed
+from arb.venues.paper_source import PublicSource
 from arb.venues.public_side import PublicSide
 from arb.venues.registry import spec_of, tape_feed
 from arb.venues.rules.retry import Trouble, next_delay_s
@@ -48,9 +50,9 @@ class Record:
         self._rng: random.Random = system_random()
         self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
         self._stop = asyncio.Event()
-        segments = Segments(options.out, f"{self._rng.getrandbits(64):016x}", __version__)
+        self._segments = Segments(options.out, f"{self._rng.getrandbits(64):016x}", __version__)
         self._recorder = Recorder(
-            segments,
+            self._segments,
             self._clock,
             every_ns=round(options.every_s * NS_PER_S),
             size_bytes=options.size_bytes,
@@ -64,6 +66,7 @@ class Record:
         began_ns = self._clock.wall_ns()
         async with public_side(self._settings, self._options.sandbox) as sites:
             await require_way_out(self._settings, sites.values())
+            self._segments.sites = {venue: f"{site.environment}/{site.region}" for venue, site in sites.items()}
             await self._recorder.start()
             writing = asyncio.create_task(self._recorder.run())
             venues = [asyncio.create_task(self._venue(venue, site)) for venue, site in sites.items()]
@@ -96,9 +99,21 @@ class Record:
 
     async def _venue(self, venue: str, site: Site) -> None:
         """Record one venue from when it answers; return where it cannot be read, or lists nothing of what is wanted."""
+        spec = spec_of(venue)
+        assert spec.trading is not None
+        source = build_paper_source(
+            spec, site, spec.trading.public_taker_fee, clock=self._clock, rng=self._rng, network=self._network
+        )
+        try:
+            await self._follow(_Listing(venue, source), site)
+        finally:
+            await source.close()
+
+    async def _follow(self, listing: "_Listing", site: Site) -> None:
+        venue = listing.venue
         wanted = symbols_of(self._settings, venue)
         try:
-            listed = await self._listed(venue, site, wanted)
+            listed = await self._listed(listing, wanted)
         except VenueError as error:
             log.error("%s; nothing of it is recorded", error)
             return
@@ -120,24 +135,24 @@ class Record:
         async with asyncio.TaskGroup() as group:
             for name in natives:
                 group.create_task(self._feeds[name].run())
+            refresh_s = self._settings.timing.rules_refresh_s
+            group.create_task(keep_rules(listing, listed, refresh_s, self._on_rules, tuple))
 
-    async def _listed(self, venue: str, site: Site, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+    async def _listed(self, listing: "_Listing", symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
         """Return what a venue lists, once it answers; raises `VenueError` where it answers what cannot be used."""
-        source = build_paper_source(
-            spec_of(venue), site, NO_FEE, clock=self._clock, rng=self._rng, network=self._network
-        )
-        try:
-            attempt = 0
-            while True:
-                attempt += 1
-                try:
-                    return await source.listing(symbols)
-                except (VenueUnreachable, VenueBusy) as error:
-                    log.warning("%s does not answer: %s", venue, error)
-                delay_s = next_delay_s(AGAIN, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
-                await asyncio.sleep(AGAIN.cap_s if delay_s is None else delay_s)
-        finally:
-            await source.close()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await listing.instruments(symbols)
+            except (VenueUnreachable, VenueBusy) as error:
+                log.warning("%s does not answer: %s", listing.venue, error)
+            delay_s = next_delay_s(AGAIN, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
+            await asyncio.sleep(AGAIN.cap_s if delay_s is None else delay_s)
+
+    def _on_rules(self, event: AnyEvent) -> None:
+        if isinstance(event, InstrumentListed | InstrumentUnlisted):
+            self._recorder.rules(event)
 
     def _on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
         result = self._recorder.frame(connection, received_ns, raw, url)
@@ -163,3 +178,15 @@ class Record:
             "segments": [msgspec.structs.asdict(segment) for segment in self._recorder.finished],
             "gaps": [msgspec.structs.asdict(gap) for gap in self._recorder.gaps],
         }
+
+
+class _Listing:
+    """See `arb.live.tasks.RulesSource`: a venue's listing, read without a key."""
+
+    def __init__(self, venue: str, source: PublicSource) -> None:
+        self.venue = venue
+        self._source = source
+
+    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        """Return the rules of those of `symbols` that are listed, with the public taker's fee; raises `VenueError`."""
+        return await self._source.listing(symbols)

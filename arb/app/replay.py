@@ -3,8 +3,9 @@
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ from arb.live.summary import summarise
 from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.numbers import plain
 from arb.replay.backtest import START_BALANCE, Backtest, clock_before
-from arb.replay.captured import Capture, explore
+from arb.replay.captured import Book, Capture, explore
 from arb.replay.rerun import Difference, Judge, Keeper, Prologue, Rerun, read_prologue
-from arb.replay.tapes import OwnTape, is_own, merged, require_overlap
+from arb.replay.tapes import OwnTape, head_of, is_own, merged, require_overlap
 from arb.store.database import mask_url
 from arb.store.journal_reader import MAX_SUB, Entry, JournalReader, Position
 from arb.store.ledger import InlineLedger
@@ -112,10 +113,10 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
     head, started = tape.head, prologue.started
     if started.version != __version__:
         log.warning("the run was of arb %s, this is %s: the same tape may lead elsewhere", started.version, __version__)
-    engine = Engine(head.settings, _books(prologue, head))
+    engine = Engine(head.settings, books_of_run(prologue, head))
     engine.load(head.restored)
     _keep_restored(keeper, head.restored, started, head.last_seq)
-    with _journal_of(options, settings, started) as journal:
+    with journal_of(options, settings, started) as journal:
         judge = None if journal is None else Judge(journal[1], same_rules=head.rules == RULES)
         rerun = Rerun(engine, keeper.keep, judge)
         difference = rerun.run(itertools.chain(prologue.lines, lines))
@@ -142,8 +143,8 @@ def _rerun(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[d
     return summary, EXIT_CHECK if difference is not None and head.rules == RULES else EXIT_OK
 
 
-def _books(prologue: Prologue, head: TapeHead) -> Books:
-    """Return the books of the run, each on the connection that carried it then."""
+def books_of_run(prologue: Prologue, head: TapeHead) -> Books:
+    """Return the books of a run, each on the connection that carried it then."""
     universe = universe_of(prologue.instruments, dict.fromkeys(prologue.started.absent, head.settings.symbols))
     connections = head.connections or connections_of(universe, limited=False)
     return books_of(universe, head.settings.timing, connections)
@@ -185,7 +186,7 @@ def _keep_restored(keeper: Keeper, restored: Restored, started: RunStarted, last
 
 
 @contextlib.contextmanager
-def _journal_of(
+def journal_of(
     options: ReplayOptions, settings: Settings, started: RunStarted
 ) -> Iterator[tuple[Path, Iterator[Entry]] | None]:
     """Yield the run's journal and its entries from the run's start; None when no journal is found."""
@@ -214,7 +215,9 @@ def _journal_of(
 
 
 def _backtest(options: ReplayOptions, settings: Settings, kept: _Stores) -> tuple[dict[str, Any], int]:
-    capture = explore(merged(options.files), options.taker_fee_bps / BPS)
+    fee = options.taker_fee_bps / BPS
+    charge = fee if "--fee" in options.given else None
+    capture = explore(merged(options.files), fee, charge_all=charge is not None)
     first = next(merged(options.files), None)
     if first is None:
         raise ConfigError(f"{', '.join(map(str, options.files))}: no frame on the tape")
@@ -228,6 +231,7 @@ def _backtest(options: ReplayOptions, settings: Settings, kept: _Stores) -> tupl
         kept.ledger,
         latency_ns=latency_ns,
         seed=DEFAULT_SEED if options.seed is None else options.seed,
+        charge=charge,
         dropped=lambda: kept.ledger.dropped_untraded,
     )
     exit_code = backtest.run(merged(options.files))
@@ -267,11 +271,31 @@ def _assumed(options: ReplayOptions, capture: Capture) -> dict[str, Any]:
     """Return what is not on the tape and was assumed: every figure of the summary depends on it."""
     return {
         "latency_ms": options.latency_ms,
-        "taker_fee": plain(options.taker_fee_bps / BPS),
         "start_balance_of_each_asset": plain(START_BALANCE),
-        "instruments": [
-            {"venue": i.venue, "symbol": i.symbol, "tick": plain(i.tick), "lot": plain(i.lot)}
-            for i in capture.instruments
-        ],
+        "sites": _sites(options.files),
+        "instruments": [_rules(book) for book in capture.books if book.instrument is not None],
         "left_out": [msgspec.to_builtins(left) for left in capture.left_out],
+    }
+
+
+def _sites(files: Iterable[Path]) -> dict[str, str]:
+    """Return what each venue was reached as when it was recorded, as far as segments say it."""
+    heads = (head_of(path) for path in files)
+    return {venue: site for head in heads if head is not None for venue, site in sorted(head.sites.items())}
+
+
+def _rules(book: Book) -> dict[str, Any]:
+    """Return the rules of a book at the beginning, and whether the venue listed them or they follow from its levels."""
+    listed = book.instrument
+    assert listed is not None
+    return {
+        "venue": listed.venue,
+        "symbol": listed.symbol,
+        "tick": plain(listed.tick),
+        "lot": plain(listed.lot),
+        "min_size": plain(listed.min_size),
+        "min_notional": plain(listed.min_notional),
+        "taker_fee": None if listed.taker_fee is None else plain(listed.taker_fee),
+        "rules": "listed" if book.rules else "seen",
+        "changes": sum(before != after for before, after in pairwise(book.rules)),
     }

@@ -157,6 +157,9 @@ def sandbox_command(
     metavar="RATE",
     help="What simulated venues charge on captures [default: 10bps].",
 )
+@click.option(
+    "--paper", is_flag=True, help="Trade on a run's frames on paper, too, and show each difference with its cause."
+)
 @config_and_json
 def replay_command(
     files: tuple[Path, ...],
@@ -165,6 +168,7 @@ def replay_command(
     journal: Path | None,
     latency: float,
     fee: Decimal,
+    paper: bool,
     config: Path | None,
     as_json: bool,
 ) -> int:
@@ -172,6 +176,8 @@ def replay_command(
 
     The tape of a run is run again as it was, and must lead to the same commands: the first difference is shown, with exit code
     3; options for captures, and --config, are refused there.
+    With --paper such a tape is compared with paper trading on the same frames, by the [paper] settings: what the run earned,
+    what each cause changes, what paper earns; writes no ledger.
     Captures of frames alone are traded on with simulated matching. Time is the tape's own.
     """
     settings = settings_from(config)
@@ -192,8 +198,27 @@ def replay_command(
         latency_ms=max(1, round(latency * 1000)),
         taker_fee_bps=fee,
         given=given,
+        paper=paper,
     )
+    if paper:
+        return _beside(settings, options, as_json=as_json)
     with logging_to(level=settings.run.log_level.value):
         summary, exit_code = replay_tapes(settings, options)
     show(summary, as_json=as_json)
+    return exit_code
+
+
+def _beside(settings: Settings, options: ReplayOptions, *, as_json: bool) -> int:
+    useless = [name for name in options.given if name != "--config"] + ["--db"] * (options.db is not None)
+    if useless:
+        raise ConfigError(
+            f"{', '.join(useless)}: with --paper everything follows from the run and [paper], so this would change nothing: "
+            "leave it out"
+        )
+    from arb.app.beside import paper_beside
+    from arb.replay.beside_report import tables_of
+
+    with logging_to(level=settings.run.log_level.value):
+        report, exit_code = paper_beside(settings, options)
+    show(report if as_json else tables_of(report), as_json=as_json)
     return exit_code

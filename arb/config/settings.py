@@ -306,7 +306,7 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `journal`: that of the run whose tape it is, where it does not lie in its mode's place. `latency_ms`: how long an order
     travels to a simulated venue, and its answer back, on captures; `taker_fee_bps`: what every venue charges there. `given`:
-    the options on the command line that mean something on captures alone.
+    the options on the command line that mean something on captures alone. `paper`: compare a run with paper on its frames.
     """
 
     files: tuple[Path, ...]
@@ -316,6 +316,7 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int = 50
     taker_fee_bps: Decimal = Decimal(10)
     given: tuple[str, ...] = ()
+    paper: bool = False
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True):

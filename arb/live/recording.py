@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
-from arb.core.events import FeedDown, FeedUp, InstrumentListed
+from arb.core.events import FeedDown, FeedUp, InstrumentListed, InstrumentUnlisted
 from arb.errors import StoreError
 from arb.market.feed import FrameResult, further_name, venue_of
 from arb.market.instrument import Instrument
@@ -94,7 +94,7 @@ class Recorder:
         self._size_bytes = size_bytes
         self._free_bytes = free_bytes
         self._queue_bytes = queue_bytes
-        self._instruments: list[Instrument] = []
+        self._instruments: dict[tuple[str, str], Instrument] = {}
         self._lines: list[_Frame | _Event | _Cut] = []
         self._waiting_bytes = 0
         self._cuts = 0
@@ -114,11 +114,19 @@ class Recorder:
 
     def listed(self, instruments: tuple[Instrument, ...], feeds: Mapping[str, WireFeed]) -> None:
         """Take what a venue lists of the symbols, and the feeds that follow its books."""
-        now_ns = self._clock.wall_ns()
-        self._instruments += instruments
         self.feeds |= feeds
         for instrument in instruments:
-            self._put(_Event(now_ns, instrument.venue, InstrumentListed(instrument=instrument)), EVENT_BYTES)
+            self.rules(InstrumentListed(instrument=instrument))
+
+    def rules(self, event: InstrumentListed | InstrumentUnlisted) -> None:
+        """Write down what a venue lists from now on, or no more."""
+        if isinstance(event, InstrumentListed):
+            listed = event.instrument
+        else:
+            listed = msgspec.structs.replace(self._instruments[event.venue, event.symbol], tradable=False)
+        self._instruments[listed.venue, listed.symbol] = listed
+        now_ns = self._clock.wall_ns()
+        self._put(_Event(now_ns, listed.venue, InstrumentListed(instrument=listed)), EVENT_BYTES)
 
     def frame(self, connection: str, received_ns: int, raw: bytes, url: str = "") -> FrameResult:
         """Write one frame down, or what was fetched from `url`, and follow it; return what it led to."""
@@ -180,7 +188,7 @@ class Recorder:
 
     def _cut(self, now_ns: int) -> None:
         books = tuple((name, book) for name, feed in self.feeds.items() for book in copies_of(feed))
-        self._lines.append(_Cut(now_ns, tuple(self._instruments), books))
+        self._lines.append(_Cut(now_ns, tuple(self._instruments.values()), books))
         self._cuts += 1
         self._cut_ns = (now_ns // self._every_ns + 1) * self._every_ns
 

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -54,8 +55,17 @@ async def keep_clock(gateway: OrderGateway, listener: EventListener) -> None:
             listener(ClockSuspected(venue=gateway.venue))
 
 
+class RulesSource(Protocol):
+    """What rules are read of: a gateway, or whatever reads a venue's listing."""
+
+    venue: str
+
+    async def instruments(self, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+        """Return the rules of those of `symbols` that are listed; raises `VenueError`."""
+
+
 async def keep_rules(
-    gateway: OrderGateway,
+    gateway: RulesSource,
     instruments: tuple[Instrument, ...],
     every_s: float,
     listener: EventListener,

@@ -13,7 +13,7 @@ from decimal import Decimal
 from arb.clock import NS_PER_MS, ManualClock
 from arb.core.books import Books
 from arb.core.engine import Engine
-from arb.core.events import ClockMeasured, FeedUp
+from arb.core.events import ClockMeasured, FeedUp, InstrumentListed
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK, StoreError
 from arb.live.node import Node
@@ -22,7 +22,7 @@ from arb.live.runner import LedgerWriter
 from arb.live.universe import Universe
 from arb.market.feed import Notice, ResyncBy
 from arb.market.instrument import Instrument
-from arb.replay.captured import Capture
+from arb.replay.captured import Capture, charged
 from arb.replay.feeds import CapturedFeed, captured_books
 from arb.replay.tapes import Captured
 from arb.venues.base import EventListener, FrameListener, MarketFeed
@@ -63,6 +63,8 @@ class Player:
         self._on_frame: FrameListener | None = None
         self._emit: EventListener | None = None
         self._wakes: Callable[[], bool] = bool
+        self.on_rules: Callable[[Instrument], None] = lambda _: None
+        """Called with rules where the tape says that a venue lists them."""
 
     def connect(self, books: Books, on_frame: FrameListener, emit: EventListener) -> None:
         """Take where frames go; nothing is played before `play`."""
@@ -106,6 +108,9 @@ class Player:
 
     def _frame(self, captured: Captured, now_ns: int) -> None:
         assert self._on_frame is not None
+        if captured.rules is not None:
+            self.on_rules(captured.rules)
+            return
         line = captured.line
         feed = self._feeds[line.venue]
         feed.expect(captured)
@@ -170,9 +175,14 @@ class Backtest:
         *,
         latency_ns: int,
         seed: int,
+        charge: Decimal | None = None,
         dropped: Callable[[], int] = int,
     ) -> None:
+        """`charge`: the fee of a taker that takes the place of the recorded ones; None: these hold."""
         self.fault: StoreError | None = None
+        self._charge = charge
+        self._rules = {(known.venue, known.symbol): known for known in capture.instruments}
+        self._sources: dict[str, CapturedSource] = {}
         self._capture = capture
         self._settings = settings
         self._clock = clock
@@ -183,6 +193,7 @@ class Backtest:
         self._dropped = dropped
         self._books, self._feeds = captured_books(capture, settings.timing)
         self._node: Node | None = None
+        self._gateways: dict[str, PaperGateway] = {}
 
     @property
     def engine(self) -> Engine:
@@ -193,6 +204,7 @@ class Backtest:
     def run(self, lines: Iterable[Captured]) -> int:
         """Replay `lines` and return the exit code; a malformed line ends them early and is left in `fault`."""
         player = Player(lines, self._clock, self._feeds)
+        player.on_rules = self._on_rules
         loop = VirtualLoop(self._clock, player)
         asyncio.set_event_loop(loop)
         try:
@@ -209,9 +221,23 @@ class Backtest:
         player.play(loop.wakes)
         return await node.trade(player.played())
 
+    def _on_rules(self, listed: Instrument) -> None:
+        """Let rules hold from here on that differ from those before; a segment repeats at its head what has not changed."""
+        rules, key = charged(listed, self._charge), (listed.venue, listed.symbol)
+        if key not in self._rules or self._rules[key] == rules:
+            return
+        assert self._node is not None
+        self._rules[key] = rules
+        self._sources[listed.venue].relist((rules,))
+        # The gateway reads them at once: nothing waits in a captured source.
+        self._reading = asyncio.get_running_loop().create_task(
+            self._gateways[listed.venue].instruments((listed.symbol,))
+        )
+        self._node.runner.emit(InstrumentListed(instrument=rules))
+
     def _parts(self, player: Player) -> Parts:
         capture, books = self._capture, self._books
-        gateways = {venue: self._gateway(venue, player) for venue in capture.venues}
+        gateways = self._gateways = {venue: self._gateway(venue, player) for venue in capture.venues}
 
         def make_feeds(books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
             player.connect(books, watched(on_frame, gateways), emit)
@@ -237,8 +263,9 @@ class Backtest:
 
     def _gateway(self, venue: str, player: Player) -> PaperGateway:
         listed = tuple(instrument for instrument in self._capture.instruments if instrument.venue == venue)
+        source = self._sources[venue] = CapturedSource(venue, listed, lambda: player.offsets_ns.get(venue, 0))
         return PaperGateway(
-            CapturedSource(venue, listed, lambda: player.offsets_ns.get(venue, 0)),
+            source,
             PaperAccount(f"{venue}:paper", Forgetful(), self._clock.wall_ns()),
             venue,
             lambda: self._books,
@@ -252,18 +279,27 @@ class CapturedSource:
     """See `arb.venues.paper.PaperSource`: rules are those found in a capture, the clock is that of its frames."""
 
     def __init__(self, venue: str, listed: tuple[Instrument, ...], offset_ns: Callable[[], int]) -> None:
-        self._venue = venue
-        self.listed = frozenset(instrument.symbol for instrument in listed)
         self.offset_ns = offset_ns
-        self._instruments = listed
+        self.error_ns = 0
+        """Half the round trip of the last comparison of clocks; 0 where nobody was asked."""
+        self._venue = venue
+        self._instruments: dict[str, Instrument] = {}
+        self.listed: frozenset[str] = frozenset()
+        """All symbols that are known."""
+        self.relist(listed)
+
+    def relist(self, instruments: Iterable[Instrument]) -> None:
+        """Take other rules, or those of further symbols."""
+        self._instruments |= {instrument.symbol: instrument for instrument in instruments}
+        self.listed = frozenset(self._instruments)
 
     async def listing(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """Return the rules of those of `symbols` that the capture shows."""
-        return tuple(instrument for instrument in self._instruments if instrument.symbol in symbols)
+        return tuple(instrument for symbol, instrument in self._instruments.items() if symbol in symbols)
 
     async def measure_clock(self) -> ClockMeasured:
-        """Return what is known of the venue's clock; no question is asked, so nothing is added to the error."""
-        return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=0)
+        """Return what is known of the venue's clock."""
+        return ClockMeasured(venue=self._venue, offset_ns=self.offset_ns(), error_ns=self.error_ns)
 
     async def close(self) -> None:
         """Do nothing: no socket is held."""

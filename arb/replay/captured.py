@@ -2,9 +2,10 @@
 
 Frames are read by the venue's own dialect, on a scale wide enough for anything; every level that comes by is measured,
 whether or not it ever gets into a book. From that follow the instruments of the replay: tick and lot are the finest decimals
-seen, a fee is assumed, minimums are not known and so are none.
+seen, a fee is assumed, minimums are not known and so are none. The segments of a recording hold the rules as the venue listed
+them, which take the place of all this.
 
-No listing comes with a capture, so the common symbol is read from the venue's own name of a product. A name that holds
+Where no listing comes with a capture, the common symbol is read from the venue's own name of a product. A name that holds
 no separator is split before the longest known quote asset. Products whose sizes are counted in contracts, or whose
 price is not that of the base asset now, are no symbol: their books cannot be compared with those of others.
 """
@@ -39,12 +40,16 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Book(msgspec.Struct, frozen=True):
-    """One book of a capture: where its frames come from, and what it is traded as (None: it is not)."""
+    """One book of a capture: where its frames come from, and what it is traded as (None: it is not).
+
+    `rules`: those that the venue listed, in their order, of which `instrument` is the first; none: they follow from the levels.
+    """
 
     connection: Connection
     native_symbol: str
     scale: Scale
     instrument: Instrument | None
+    rules: tuple[Instrument, ...] = ()
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -83,16 +88,22 @@ class Steps:
         return self._steps.get(native_symbol, (0, 0))
 
 
-def explore(lines: Iterator[Captured], taker_fee: Decimal) -> Capture:
+def explore(lines: Iterator[Captured], taker_fee: Decimal, *, charge_all: bool = False) -> Capture:
     """Read captures once and return what they are about; what follows a malformed line is left to the replay itself.
 
-    `taker_fee` is the ratio charged for every fill, since no tape holds the account's own.
+    `taker_fee` is the ratio charged for every fill where no rules are recorded, or, with `charge_all`, everywhere.
     Raises `ConfigError` for a dialect that cannot be read.
     """
+    rules: dict[tuple[str, str], list[Instrument]] = {}
     feeds: dict[Connection, WireFeed] = {}
     steps: dict[Connection, Steps] = {}
     try:
-        for file, line in lines:
+        for file, line, known in lines:
+            if known is not None:
+                rules.setdefault((known.venue, known.native_symbol), []).append(
+                    charged(known, taker_fee if charge_all else None)
+                )
+                continue
             connection = file, origin_of(line)
             feed = feeds.get(connection)
             if feed is None:
@@ -101,18 +112,31 @@ def explore(lines: Iterator[Captured], taker_fee: Decimal) -> Capture:
                 feed.on_levels = steps[connection].take
             take_line(feed, line)
     except StoreError:
-        pass  # the replay comes to the same line and says so, after everything before it
-    return _capture(feeds, steps, taker_fee)
+        if not feeds:
+            raise
+        # The replay comes to the same line and says so, after everything before it
+    return _capture(feeds, steps, rules, taker_fee)
 
 
-def _capture(feeds: dict[Connection, WireFeed], steps: dict[Connection, Steps], taker_fee: Decimal) -> Capture:
+def charged(rules: Instrument, taker_fee: Decimal | None) -> Instrument:
+    """Return recorded rules with the fee that is charged; None: their own."""
+    return rules if taker_fee is None else msgspec.structs.replace(rules, taker_fee=taker_fee, maker_fee=taker_fee)
+
+
+def _capture(
+    feeds: dict[Connection, WireFeed],
+    steps: dict[Connection, Steps],
+    rules: dict[tuple[str, str], list[Instrument]],
+    taker_fee: Decimal,
+) -> Capture:
     books: list[Book] = []
     left_out: list[LeftOut] = []
     taken: dict[tuple[str, str], str] = {}
     for connection, feed in sorted(feeds.items()):
         venue = venue_of(connection[1])
         for slot in feed.books():
-            symbol, reason = symbol_of(venue, slot.native_symbol)
+            listed = rules.get((venue, slot.native_symbol), [])
+            symbol, reason = (listed[0].symbol, "") if listed else symbol_of(venue, slot.native_symbol)
             price_step, size_step = steps[connection].of(slot.native_symbol)
             if not price_step or not size_step:
                 symbol, reason = None, "it shows no levels"
@@ -125,13 +149,15 @@ def _capture(feeds: dict[Connection, WireFeed], steps: dict[Connection, Steps], 
                 books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), None))
                 continue
             taken[venue, symbol] = slot.native_symbol
-            instrument = _instrument(venue, symbol, slot.native_symbol, (tick, lot), taker_fee)
-            books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), instrument))
+            guessed = _instrument(venue, symbol, slot.native_symbol, (tick, lot), taker_fee)
+            instrument = listed[0] if listed else guessed
+            books.append(Book(connection, slot.native_symbol, common_scale([tick], [lot]), instrument, tuple(listed)))
     return _on_common_scales(tuple(sorted(feeds)), books, left_out)
 
 
 def _on_common_scales(connections: tuple[Connection, ...], books: list[Book], left_out: list[LeftOut]) -> Capture:
-    traded = [book.instrument for book in books if book.instrument is not None]
+    # All rules that hold at any time count, so that the scale is fine enough for each.
+    traded = [known for book in books if book.instrument for known in (book.rules or (book.instrument,))]
     scales = {
         symbol: common_scale(
             [i.tick for i in traded if i.symbol == symbol], [i.lot for i in traded if i.symbol == symbol]

@@ -68,7 +68,7 @@ class CapturedFeed:
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply the expected line; its instant is `received_ns` now."""
         assert self._next is not None
-        file, line = self._next
+        file, line, _ = self._next
         result = take_line(self._connections[file, origin_of(line)], line, received_ns)
         self.rows = tuple(row for row in result.rows if row != NO_ROW)
         return FrameResult(rows=self.rows, levels=result.levels, error=result.error)

@@ -1,11 +1,14 @@
-"""What one line of a tape does to the books of its connection, whoever replays it."""
+"""What one line of a tape does to the books of its connection, and what it says of rules, whoever replays it."""
 
 import msgspec
 
-from arb.core.events import FeedDown, FeedUp
+from arb.core.events import FeedDown, FeedUp, InstrumentListed
 from arb.core.records import tag_of
+from arb.errors import StoreError
 from arb.market.feed import NOTHING, FrameResult
+from arb.market.instrument import Instrument
 from arb.store.tape import TapeLine
+from arb.venues.registry import TAPES
 from arb.venues.wire.anchors import BookAnchor, take_anchor
 from arb.venues.wire.base import WireFeed
 
@@ -19,8 +22,10 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 _DOWN, _UP, _ANCHORED = tag_of(FeedDown), tag_of(FeedUp), tag_of(BookAnchor)
+_LISTED = tag_of(InstrumentListed)
 _decode = msgspec.json.Decoder(_Event).decode
 _anchor = msgspec.json.Decoder(BookAnchor).decode
+_listed = msgspec.json.Decoder(InstrumentListed).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
@@ -35,6 +40,24 @@ def origin_of(line: TapeLine) -> str:
     if event.type == _ANCHORED:
         return line.origin
     return (event.connection or event.venue) if _ends_books(line, event) else ""
+
+
+def rules_of(line: TapeLine) -> Instrument | None:
+    """Return the rules that a recording wrote down in a line; None for any other.
+
+    Raises `StoreError` for rules that cannot be read, or are of a venue that is not known here.
+    """
+    if line.kind != "event" or _event_of(line).type != _LISTED:
+        return None
+    try:
+        instrument = _listed(line.raw).instrument
+    except _UNREADABLE as error:
+        raise StoreError(f"the rules at t {line.t:.3f} cannot be read: {error}") from None
+    if instrument.venue not in TAPES:
+        raise StoreError(
+            f"the rules at t {line.t:.3f} are of {instrument.venue!r}, a venue that this arb does not know"
+        )
+    return instrument
 
 
 def _event_of(line: TapeLine) -> _Event:

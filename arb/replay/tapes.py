@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from arb.clock import NS_PER_S
 from arb.errors import ConfigError, StoreError
-from arb.replay.lines import origin_of
-from arb.store.tape import TapeHead, TapeLine, TornTape, decode_head, is_segment_head, read_tape
+from arb.market.instrument import Instrument
+from arb.replay.lines import origin_of, rules_of
+from arb.store.tape import SegmentHead, TapeHead, TapeLine, TornTape, decode_head, read_tape, segment_head
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +27,11 @@ GAP_MAX_NS = 60 * NS_PER_S
 
 
 class Captured(NamedTuple):
-    """A line of a capture and the number of its file."""
+    """A line of a capture and the number of its file; `rules`: those that it says are listed, None where it is about books."""
 
     file: int
     line: TapeLine
+    rules: Instrument | None = None
 
 
 class OwnTape:
@@ -73,27 +75,28 @@ class OwnTape:
 def is_own(path: Path) -> bool:
     """Return whether a tape carries the engine's numbers; raises as `read_tape` does for its first line."""
     first, second = _first_two(path)
-    if first is None or is_segment_head(first):
+    if first is None or segment_head(first) is not None:
         return False
     return any(line is not None and (line.seq is not None or line.kind == "event") for line in (first, second))
 
 
 def merged(paths: Sequence[Path]) -> Iterator[Captured]:
     """Yield the lines of captures by their instants; raises `StoreError` at a malformed line, after all before it."""
-    segments = [number for number, path in enumerate(paths) if is_segment(path)]
+    heads = {number: head for number, path in enumerate(paths) if (head := head_of(path)) is not None}
+    first = next(iter(heads), 0)
     return heapq.merge(
-        *(
-            _of_file(segments[0] if number in segments else number, path, events=number in segments)
-            for number, path in enumerate(paths)
-        ),
+        *(_of_file(first if number in heads else number, path, heads.get(number)) for number, path in enumerate(paths)),
         key=_instant,
     )
 
 
-def is_segment(path: Path) -> bool:
-    """Return whether a tape is a segment of a recording; raises as `read_tape` does for its first line."""
+def head_of(path: Path) -> SegmentHead | None:
+    """Return the head of a segment of a recording, None for any other tape; raises as `read_tape` does for its first line."""
     first = next(read_tape(path), None)
-    return first is not None and is_segment_head(first)
+    try:
+        return None if first is None else segment_head(first)
+    except StoreError as error:
+        raise StoreError(f"{path}: {error}") from None
 
 
 def require_overlap(paths: Sequence[Path]) -> None:
@@ -127,10 +130,19 @@ def _instant(captured: Captured) -> int:
     return int(_received(captured.line))
 
 
-def _of_file(number: int, path: Path, *, events: bool) -> Iterator[Captured]:
+def _of_file(number: int, path: Path, head: SegmentHead | None) -> Iterator[Captured]:
+    """Yield frames, of a segment also what concerns books, and rules where its head says that a replay may go by them."""
+    ruled = head is not None and head.rules > 0
     for line in to_its_end(path):
-        if line.kind != "event" or (events and origin_of(line)):
+        if line.kind != "event" or (head is not None and origin_of(line)):
             yield Captured(number, line)
+        elif ruled:
+            try:
+                rules = rules_of(line)
+            except StoreError as error:
+                raise StoreError(f"{path}: {error}") from None
+            if rules is not None:
+                yield Captured(number, line, rules)
 
 
 def to_its_end(path: Path) -> Iterator[TapeLine]:

@@ -18,7 +18,7 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.errors import StoreError
-from arb.store.tape import Kind, SegmentHead, TapeFile
+from arb.store.tape import SEGMENT_RULES, Kind, SegmentHead, TapeFile
 
 PART = ".part"
 _NAME = re.compile(r"([0-9]{6,})-[0-9]{8}T[0-9]{6}Z(?:\.part)?\.jsonl\.gz")
@@ -37,9 +37,10 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Segments:
-    """Write segments into `folder`; `recording` and `version` stand in their heads. One thread at a time."""
+    """Write segments into `folder`; `recording`, `version` and `sites` stand in their heads. One thread at a time."""
 
-    def __init__(self, folder: Path, recording: str, version: str) -> None:
+    def __init__(self, folder: Path, recording: str, version: str, sites: dict[str, str] | None = None) -> None:
+        self.sites: dict[str, str] = sites or {}
         self.opened = 0
         """How many segments were asked for."""
         self._folder = folder
@@ -64,7 +65,9 @@ class Segments:
         stamp = datetime.fromtimestamp(at_ns // NS_PER_S, UTC)
         self._tape = TapeFile(self._folder / f"{number:06d}-{stamp:%Y%m%dT%H%M%SZ}{PART}.jsonl.gz")
         self._began_ns = self._last_ns = self._taken_ns = at_ns
-        head = SegmentHead(recording=self._recording, segment=number, arb=self._version)
+        head = SegmentHead(
+            recording=self._recording, segment=number, arb=self._version, rules=SEGMENT_RULES, sites=self.sites
+        )
         self.event("", head, t_ns=at_ns)
 
     def frame(self, venue: str, raw: bytes, *, t_ns: int, connection: str = "", url: str = "") -> None:

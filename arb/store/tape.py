@@ -305,33 +305,40 @@ def decode_head(raw: str) -> TapeHead:
 
 
 SEGMENT_VERSION = 1
+SEGMENT_RULES = 1
+"""The rules as listed, with the taker's fee of the venue's public schedule."""
 
 
 class SegmentHead(msgspec.Struct, frozen=True, kw_only=True, tag="SegmentBegan"):
     """The head of one file of a recording; what follows are frames, and events that concern its books.
 
     `recording` distinguishes the process that recorded, in hexadecimal digits; `segment` counts the files of its folder.
+    `rules`: the form of the instruments' rules (`InstrumentListed` events, at the head and wherever they changed), by which a
+    replay goes; 0: by none, as in segments of earlier versions. `sites`: what each venue was reached as, `production/global`.
     """
 
     version: int = SEGMENT_VERSION
     recording: str
     segment: int
     arb: str
+    rules: int = 0
+    sites: dict[str, str] = {}
 
 
 _segment_decoder = msgspec.json.Decoder(SegmentHead)
 
 
-def is_segment_head(line: TapeLine) -> bool:
-    """Return whether a line begins a segment of a recording; raises `StoreError` for one of a version not known here."""
+def segment_head(line: TapeLine) -> SegmentHead | None:
+    """Return the head of a segment, None for any other line; raises `StoreError` for one of a version not known here."""
     if line.kind != "event" or line.seq is not None:
-        return False
+        return None
     try:
         head = _segment_decoder.decode(line.raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    if head.version != SEGMENT_VERSION:
+        return None
+    if head.version != SEGMENT_VERSION or head.rules not in (0, SEGMENT_RULES):
         raise StoreError(
-            f"the segment was written by another arb (head {head.version}, this one knows {SEGMENT_VERSION})"
+            f"the segment was written by another arb (head {head.version}, rules {head.rules}; this one knows "
+            f"{SEGMENT_VERSION} and {SEGMENT_RULES})"
         )
-    return True
+    return head

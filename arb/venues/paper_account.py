@@ -35,10 +35,11 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct):
-    """What we have taken from a level, and the size it showed then."""
+    """What we have taken from a level, the size it showed then, and when we did last (our clock; 0 in older files)."""
 
     shown: Decimal
     taken: Decimal
+    at_ns: int = 0
 
 
 class AccountMemory(Protocol):
@@ -140,12 +141,12 @@ class PaperAccount:
             return shown
         return max(ZERO, shown - known.taken)
 
-    def take(self, symbol: str, side: Side, price: Decimal, shown: Decimal, size: Decimal) -> None:
-        """Remember that `size` was taken from a level that showed `shown`."""
+    def take(self, symbol: str, side: Side, price: Decimal, shown: Decimal, size: Decimal, at_ns: int) -> None:
+        """Remember that `size` was taken at `at_ns` from a level that showed `shown`."""
         key = (symbol, side, price)
         known = self._taken.get(key)
         before = ZERO if known is None else known.taken
-        self._taken[key] = Taken(shown, before + size)
+        self._taken[key] = Taken(shown, before + size, at_ns)
         self._note(TAKEN, _name(key), self._taken[key])
 
     def forget_gone(self, symbol: str, side: Side, standing: Mapping[Decimal, Decimal], limit: Decimal) -> None:
@@ -155,6 +156,12 @@ class PaperAccount:
                 within = key[2] <= limit if side is Side.BUY else key[2] >= limit
                 if within:
                     self._forget(key)
+
+    def forget_shown(self, symbol: str, side: Side, sent_ns: int) -> None:
+        """Forget what was taken before a frame was sent that shows it gone, as frames of a real venue do."""
+        for key, known in list(self._taken.items()):
+            if key[:2] == (symbol, side) and known.at_ns < sent_ns:
+                self._forget(key)
 
     def _forget(self, key: tuple[str, Side, Decimal]) -> None:
         del self._taken[key]

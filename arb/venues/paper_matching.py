@@ -44,35 +44,46 @@ class Reached(msgspec.Struct):
 
 class Underway(msgspec.Struct):
     """An order on its way: when it arrives (our clock), the levels within its limit when it left, and the newest ones since
-    that the venue sent before it arrives."""
+    that the venue sent before it arrives, with the instant at which it did."""
 
     command: PlaceOrder
     arrives_ns: int
     decided: Levels
     standing: Levels
+    sent_ns: int
 
 
 class PaperMatching:
     """Matches the orders of one account against the books that the engine itself sees.
 
-    `offset_ns`: the venue's clock minus ours, which its frames are timed by and fills are reported in.
+    `offset_ns`: the venue's clock minus ours, which its frames are timed by and fills are reported in. `remembers`: the books
+    go on showing what we took, so it has to be remembered; else they are those of a market where our fills left the book, which
+    every frame shows that was sent after them.
     """
 
     def __init__(
-        self, venue: str, books: Callable[[], Books], account: PaperAccount, offset_ns: Callable[[], int]
+        self,
+        venue: str,
+        books: Callable[[], Books],
+        account: PaperAccount,
+        offset_ns: Callable[[], int],
+        *,
+        remembers: bool = True,
     ) -> None:
         self._venue = venue
         self._books = books
         self._account = account
         self._offset_ns = offset_ns
+        self._remembers = remembers
         self._underway: list[Underway] = []
         self.reached = Reached()
 
     def leave(self, command: PlaceOrder, arrives_ns: int) -> Underway:
         """Note what stands where an order is going, at the instant at which it leaves."""
         require(command.tif is TimeInForce.IOC, "paper takes immediate-or-cancel orders only")
-        levels = self._levels(command) if self._books().is_live(self._venue, command.symbol) else {}
-        order = Underway(command, arrives_ns, levels, levels)
+        live = self._books().is_live(self._venue, command.symbol)
+        levels, sent_ns = (self._levels(command), self._sent_ns(command.symbol)) if live else ({}, 0)
+        order = Underway(command, arrives_ns, levels, levels, sent_ns)
         self._underway.append(order)
         return order
 
@@ -80,8 +91,8 @@ class PaperMatching:
         """Note what a frame changed where orders are going, unless the venue sent it after they arrive."""
         for order in self._underway:
             symbol = order.command.symbol
-            if self._books().is_live(self._venue, symbol) and self._sent_ns(symbol) <= order.arrives_ns:
-                order.standing = self._levels(order.command)
+            if self._books().is_live(self._venue, symbol) and (sent_ns := self._sent_ns(symbol)) <= order.arrives_ns:
+                order.standing, order.sent_ns = self._levels(order.command), sent_ns
 
     def answer(self, order: Underway, instrument: Instrument) -> Kept | str:
         """Match an order whose answer is due; return what became of it, or the code it is refused with."""
@@ -165,13 +176,15 @@ class PaperMatching:
             reached.unseen += command.size * command.price
             return []
         account.forget_gone(command.symbol, command.side, order.standing, command.price)
+        if not self._remembers:
+            account.forget_shown(command.symbol, command.side, order.sent_ns)
         swept: list[tuple[Decimal, Decimal]] = []
         wanted = command.size
         for price, shown in order.standing.items():
             there = account.left(command.symbol, command.side, price, shown)
             size = min(wanted, there, order.decided.get(price, ZERO))
             if size > 0:
-                account.take(command.symbol, command.side, price, shown, size)
+                account.take(command.symbol, command.side, price, shown, size, order.arrives_ns)
                 swept.append((price, size))
                 wanted -= size
         self._explain(order, command.size - wanted)

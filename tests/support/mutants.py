@@ -393,7 +393,7 @@ MUTANTS = {
     ),
     "reopened": Mutant(
         "a pair that a late fill has opened again is recovered whole after a restart",
-        "arb/store/journal.py",
+        "arb/store/journal_pointers.py",
         "                self._revive(opened[pair_id], change)\n",
         "                pass\n",
     ),

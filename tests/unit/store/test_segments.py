@@ -8,7 +8,7 @@ import pytest
 from arb.clock import NS_PER_S
 from arb.errors import StoreError
 from arb.store.segments import Segments
-from arb.store.tape import SegmentHead, TapeLine, TornTape, is_segment_head, read_tape
+from arb.store.tape import SegmentHead, TapeLine, TornTape, read_tape, segment_head
 
 AT_NS = 1_795_417_205 * NS_PER_S  # 2026-11-23, 07:00:05 UTC
 
@@ -37,7 +37,7 @@ def test_a_segment_has_another_name_until_it_is_whole_and_begins_with_its_head(t
     assert (segment.lines, segment.bytes) == (2, path.stat().st_size)
     assert (segment.began_ns, segment.ended_ns, segment.cut_short) == (AT_NS, AT_NS + 1, "")
     head, frame = read_tape(path)
-    assert is_segment_head(head) and '"recording":"00ff","segment":1,"arb":"1.2.3"' in head.raw
+    assert segment_head(head) is not None and '"recording":"00ff","segment":1,"arb":"1.2.3"' in head.raw
     assert (frame.venue, frame.connection, frame.raw, frame.seq, frame.t_ns) == (
         "gate",
         "gate#2",
@@ -120,13 +120,14 @@ def test_of_a_disk_that_took_nothing_no_file_is_left(tmp_path: Path) -> None:
 )
 def test_a_segment_is_known_by_its_head(kind: str, raw: str, expected: bool) -> None:
     line = TapeLine(1.0, "", kind, raw)  # type: ignore[arg-type]
-    assert is_segment_head(line) is expected
+    assert (segment_head(line) is not None) is expected
 
 
-def test_a_segment_of_another_version_is_refused() -> None:
-    raw = '{"type":"SegmentBegan","version":2,"recording":"0","segment":1,"arb":"9"}'
+@pytest.mark.parametrize("newer", ['"version":2', '"version":1,"rules":2'])
+def test_a_segment_of_another_version_is_refused(newer: str) -> None:
+    raw = '{"type":"SegmentBegan",' + newer + ',"recording":"0","segment":1,"arb":"9"}'
     with pytest.raises(StoreError, match="another arb"):
-        is_segment_head(TapeLine(1.0, "", "event", raw))
+        segment_head(TapeLine(1.0, "", "event", raw))
     assert SegmentHead(recording="0", segment=1, arb="1").version == 1
 
 
