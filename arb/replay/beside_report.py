@@ -136,7 +136,7 @@ def tables_of(document: dict[str, Any]) -> dict[str, Any]:
     if document["until_first_order"]["difference"] is not None:
         return shown
     shown["assumed"] = document["assumed"]
-    shown["net"] = _waterfall(document)
+    shown[f"net_in_{document['quote']}"] = _waterfall(document)
     count = document["pairs"]
     shown["pairs"] = f"{count[BOTH]} in both, {count[RUN_ONLY]} only in the run, {count[PAPER_ONLY]} only on paper"
     if any(document["unfinished"].values()):

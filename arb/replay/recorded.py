@@ -115,6 +115,8 @@ class Recorded:
         """Every timer that the run set, with its instant."""
         self.openings: dict[str, dict[str, Decimal]] = {}
         """What each venue reported to hold when it was asked first."""
+        self.measured_ns: dict[str, int] = {}
+        """Half the round trip to each venue's public address, as it was measured last."""
         self.about: dict[int, str] = {}
         """Of an event about one of our orders: whose it is, by the event's number."""
         self.first_order: tuple[AnyEvent, tuple[AnyCommand, ...]] | None = None
@@ -132,6 +134,7 @@ class Recorded:
             self.head = event
         if isinstance(event, ClockMeasured):
             self._offsets[event.venue] = event.offset_ns
+            self.measured_ns[event.venue] = event.error_ns
         if isinstance(event, BalancesReported) and event.complete:
             held = {asset: balance.free + balance.locked for asset, balance in event.balances.items()}
             self.openings.setdefault(event.venue, held)

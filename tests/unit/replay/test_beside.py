@@ -163,10 +163,15 @@ def test_the_same_tape_gives_the_same_report() -> None:
 
 def test_a_person_reads_from_the_run_down_to_paper() -> None:
     shown = tables_of(_whole(document_of(beside(a_run(1, "rivals"), ALL))))
-    assert [row[""] for row in shown["net"]] == ["the run", *CAUSES, "paper"]
+    assert [row[""] for row in shown["net_in_USDT"]] == ["the run", *CAUSES, "paper"]
     assert all(row["why"] for row in shown["pair_by_pair"] if row["difference"] != "0")
 
 
 def _whole(document: dict[str, object]) -> dict[str, object]:
     """Return a document with what the command adds to it."""
-    return {"until_first_order": {"decisions": 1, "order": None, "difference": None}, "assumed": [], **document}
+    return {
+        "quote": "USDT",
+        "until_first_order": {"decisions": 1, "order": None, "difference": None},
+        "assumed": [],
+        **document,
+    }
