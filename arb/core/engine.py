@@ -5,8 +5,9 @@ The decision plane, `handle`, takes one event and returns the commands to perfor
 symbols. No clock, no chance, no I/O: the same frames and events give the same commands, whoever feeds them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Context, localcontext
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -92,6 +93,8 @@ from arb.market.symbol import Symbol
 
 # Sums and products of prices, sizes and fees must be exact; the default 28 digits round silently.
 DECIMALS = Context(prec=80)
+LOOKED_AT = 8
+"""Open pairs of which is asked whether they have to wait for bytes; of more it is taken for granted."""
 
 
 class Engine:
@@ -188,6 +191,16 @@ class Engine:
     def wants_drain(self) -> bool:
         """Return whether `QueueDrained` would find anything to do."""
         return self.strategy.marked or bool(self.manager.open)
+
+    def waits_for(self, unread: Collection[str]) -> bool:
+        """Return whether all that `QueueDrained` would find to do waits for the bytes on these connections."""
+        if self.strategy.marked and not self.strategy.waits_for(unread):
+            return False
+        books, venues_of = self.state.books, self.state.venues_of
+        return all(
+            any(books.carried_by(unread, venue, pair.plan.symbol) for venue in venues_of(pair.plan.symbol))
+            for pair in islice(self.manager.open.values(), LOOKED_AT)
+        )
 
     @property
     def wants_turn(self) -> bool:

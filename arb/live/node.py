@@ -239,7 +239,7 @@ class Node:
         """Yield what keeps up one venue, and these of its public connections."""
         gateway, emit = self._parts.gateways[venue], self.runner.emit
         for name in connections:
-            yield self._kept_up(f"the feed {name}", self._feeds[name].run)
+            yield self._kept_up(f"the feed {name}", partial(self._feeds[name].run, self.runner.on_read))
         yield self._kept_up(f"the private stream of {venue}", partial(gateway.run_private, emit))
         on_clock = partial(self._anchor.take, listener=emit)
         yield self._kept_up(f"the clock of {venue}", partial(keep_clock, gateway, on_clock))

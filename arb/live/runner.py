@@ -1,10 +1,10 @@
 """The loop: frames to the market plane, events one by one through the engine, commands journalled and then performed.
 
 One sequence numbers everything, in the order in which it is taken. Frames are applied as they arrive; events wait in one
-queue. When the queue is empty and nothing received waits on any socket, `QueueDrained` lets the engine act, so that nobody
-trades on a state the venue has already left behind. A socket on which bytes go on waiting holds up its own books only, and
-after 50 ms none: `QueueDrained` names it, and the engine decides what it trusts. Commands leave only after the journal has
-taken them.
+queue. When the queue is empty and nothing received waits on the sockets of what is to be decided, `QueueDrained` lets the
+engine act, in the turn of the loop in which the last frame arrived, so that nobody trades on a state the venue has already left
+behind. A socket on which bytes go on waiting holds up its own books only, and after 50 ms none: `QueueDrained` names it, and
+the engine decides what it trusts. Commands leave only after the journal has taken them.
 """
 
 import asyncio
@@ -106,7 +106,7 @@ class Runner:
         self._alert = on_alert
         self._tape = tape
         self._queue: deque[AnyEvent] = deque()
-        self._scheduled = False
+        self._scheduled: asyncio.Handle | None = None
         self._poll: asyncio.TimerHandle | None = None
         self._turns = 0
         # Since when bytes have waited on a connection without a break.
@@ -135,6 +135,16 @@ class Runner:
             self.emit(TroubleReported(kind=IncidentKind.FINE_LEVELS, text=text))
         if self.engine.wants_drain:
             self._wake()
+
+    def on_read(self) -> None:
+        """Let the engine act in this turn of the loop: what came on a socket at once has been handed over."""
+        if self._scheduled is None or self.fatal is not None:
+            return
+        unread = self._unread()
+        if unread and self.engine.waits_for(unread):
+            return  # what is scheduled looks again
+        self._scheduled.cancel()
+        self._pump()
 
     def emit(self, event: AnyEvent) -> None:
         """Take one event; called by gateways, executor and control, on the loop's thread."""
@@ -170,12 +180,11 @@ class Runner:
         self._judge_journal()
 
     def _wake(self) -> None:
-        if not self._scheduled and self.fatal is None:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._pump)
+        if self._scheduled is None and self.fatal is None:
+            self._scheduled = asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self) -> None:
-        self._scheduled = False
+        self._scheduled = None
         try:
             for _ in range(len(self._queue)):
                 self._take(self._queue.popleft())
@@ -183,9 +192,13 @@ class Runner:
         except Exception as error:  # the top of the loop: whatever it is, trading stops
             self.fail(error)
 
+    def _unread(self) -> list[str]:
+        """Return the connections on which received bytes wait."""
+        return [name for name, feed in self._feeds.items() if feed.unread()]
+
     def _drain(self) -> None:
         """Let the engine act on whatever need not wait for unread bytes, and look again where some wait."""
-        unread = [name for name, feed in self._feeds.items() if feed.unread()]
+        unread = self._unread()
         if self._poll is not None:
             self._poll.cancel()
             self._poll = None
@@ -196,7 +209,7 @@ class Runner:
             now_ns, since_ns = self._clock.monotonic_ns(), self._unread_since_ns
             self._unread_since_ns = {name: since_ns.get(name, now_ns) for name in unread}
             self._turns += 1
-        if self._queue or 0 < self._turns < TURNS_WAITED:
+        if self._queue or (0 < self._turns < TURNS_WAITED and self.engine.waits_for(unread)):
             self._wake()
             return
         if self.engine.wants_drain:

@@ -6,7 +6,7 @@ subscription ended, nothing is subscribed: a venue takes that for an error (Gate
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -19,6 +19,7 @@ from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.resyncs import ResyncPace
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.network import Network
+from arb.venues.transport.websocket import nothing
 
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
 RESYNC_ANSWER_S = 2.0
@@ -77,9 +78,9 @@ class SocketFeed:
             network=network,
         )
 
-    async def run(self) -> None:
-        """Keep the feed up until cancelled."""
-        await self._connection.run()
+    async def run(self, on_read: Callable[[], None] = nothing) -> None:
+        """See `MarketFeed.run`."""
+        await self._connection.run(on_read)
 
     def resync(self, native_symbol: str) -> None:
         """Unsubscribe one book and subscribe it again once the venue has confirmed; of a retired one nothing is asked.

@@ -30,6 +30,7 @@ from arb.market.feed import connection_name
 from arb.venues.base import MarketFeed
 from arb.venues.build import build_feeds
 from arb.venues.feed import SocketFeed
+from arb.venues.transport.websocket import nothing
 from arb.venues.wire.base import WireFeed
 from tests.contract.ccxt_books import Levels
 from tests.contract.venue_server import Venues, our_listing, site_of, venue_server
@@ -92,7 +93,7 @@ class Keeper:
         """Keep the feeds up and count, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for feed in self._feeds.values():
-                group.create_task(feed.run())
+                group.create_task(feed.run(nothing))
             group.create_task(self._count())
 
     async def _count(self) -> None:
@@ -156,7 +157,7 @@ async def keep(seconds: float, venues: Venues) -> tuple[Keeper, list[str]]:
     listed = [await our_listing(venue, venues.info) for venue in venues.info["venues"]]
     shared = set.intersection(*({symbol for symbol, i in one.items() if i.tradable} for one in listed))
     keeper = Keeper(universe_of(one[symbol] for one in listed for symbol in sorted(shared)), venues.info)
-    running = asyncio.create_task(keeper.run())
+    running = asyncio.create_task(keeper.run(nothing))
     try:
         done, _ = await asyncio.wait([running], timeout=seconds)
         if done:

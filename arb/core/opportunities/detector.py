@@ -9,7 +9,8 @@ read.
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
@@ -145,6 +146,19 @@ class Detector:
     def marked(self) -> bool:
         """Return whether there is anything to act on."""
         return bool(self._marked or self._awaiting) or (self._state_changed and bool(self.obstacles))
+
+    def waits_for(self, unread: Collection[str]) -> bool:
+        """Return whether every crossing route of a few marked symbols has a book on one of these connections."""
+        books = self.state.books
+        for symbol in islice(self._marked, JUDGED_MAX):
+            for route in self._routes.get(symbol, ()):
+                _, buy_venue, sell_venue = route
+                if books.carried_by(unread, buy_venue, symbol) or books.carried_by(unread, sell_venue, symbol):
+                    continue
+                ask, bid = books.best(buy_venue, symbol)[1], books.best(sell_venue, symbol)[0]
+                if ask is not None and bid is not None and self._terms[route].crosses(ask, bid):
+                    return False
+        return True
 
     def state_changed(self) -> None:
         """Have the obstacles of refused routes compared: at the next `act`, once for all events until then."""

@@ -1,7 +1,7 @@
 """Small stand-ins for everything around the runner: an engine that does as it was told, stores, sockets, a tape."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from decimal import Decimal
 from typing import Any
 
@@ -50,6 +50,10 @@ class ScriptedEngine:
         self.untraded: list[OpportunityRecord] = []
         self.wants_drain = False
         self.wants_turn = False
+        self.waits = True
+
+    def waits_for(self, unread: Collection[str]) -> bool:
+        return self.waits
 
     def on_frame(self, venue: str, received_ns: int, raw: bytes) -> FrameResult:
         self.frames.append((venue, received_ns, raw))
