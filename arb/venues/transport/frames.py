@@ -56,19 +56,18 @@ class FrameReader:
         self._parts_bytes = 0
 
     @property
-    def holds(self) -> bool:
-        """Return whether there are bytes that no listener has been given."""
-        return self._end > 0
+    def held(self) -> int:
+        """Return how many bytes no listener has been given."""
+        return self._end
 
     def space(self) -> memoryview:
         """Return where to put the next bytes; never empty."""
         return self._view[self._end :]
 
-    def hold(self, data: bytes) -> None:
-        """Take bytes that came before anybody read, to be looked at with the next."""
-        self._make_room(len(data) + BUFFER_BYTES)
-        self._buffer[self._end : self._end + len(data)] = data
-        self._end += len(data)
+    def hold(self, count: int) -> None:
+        """Keep `count` bytes that lie in the space until the next are taken."""
+        self._end += count
+        self._make_room(self._end)
 
     def take(self, count: int) -> None:
         """Hand over what is whole, now that `count` bytes more lie in the space; raises `BadFrame`, and as listeners do."""
@@ -138,11 +137,11 @@ class FrameReader:
             self.on_message(whole)
 
     def _make_room(self, size: int) -> None:
-        """Make the buffer hold `size` bytes from its beginning, and one more."""
+        """Make the buffer hold `size` bytes from its beginning, and some more."""
         if size < len(self._buffer):
             return
         held = self._buffer[: self._end]
-        self._buffer = bytearray(size + 1)
+        self._buffer = bytearray(size + BUFFER_BYTES)
         self._buffer[: len(held)] = held
         self._view = memoryview(self._buffer)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 
 from arb.clock import system_random
 from arb.venues.call import HttpRequest, Origin, render
-from arb.venues.transport.frames import BadFrame, FrameReader, Opcode, masked_frame
+from arb.venues.transport.frames import BUFFER_BYTES, BadFrame, FrameReader, Opcode, masked_frame
 from arb.venues.transport.http import HEAD_BYTES_MAX, BadAnswer, TransportError, parse_head
 from arb.venues.transport.proxy import Proxy, by_way_of, connect
 
@@ -51,6 +51,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._gone: asyncio.Future[None] = loop.create_future()
         self._reader = FrameReader(_nobody, self._on_control)
         self._on_read: Callable[[], None] = nothing
+        self._is_read = False
         self._head: bytearray | None = bytearray()
         self._transport: asyncio.Transport
         self._descriptor = -1
@@ -67,10 +68,10 @@ class WebSocket(asyncio.BufferedProtocol):
 
         `on_read` is called each time all that came at once was handed over. What they raise ends the connection and is raised.
         """
-        self._reader.on_message, self._on_read = on_frame, on_read
+        self._reader.on_message, self._on_read, self._is_read = on_frame, on_read, True
+        if self._reader.held:
+            self._take(0)
         if not self._over.done():
-            if self._reader.holds:
-                self._take(0)
             self._transport.resume_reading()
         return await self._over
 
@@ -95,18 +96,27 @@ class WebSocket(asyncio.BufferedProtocol):
             self._head += self._reader.space()[:nbytes]
             self._read_head(self._head)
             return
+        if not self._is_read:
+            self._keep(nbytes)
+            return
+        if self._over.done():
+            return  # what comes after a close is for nobody
         if self._in_tls and nbytes == self._offered:
             # The space is full, so TLS may hold more: asyncio has asked for a callback that reads on, ahead of this one.
             self._reading_on += 1
             self._loop.call_soon(self._has_read_on)
         self._take(nbytes)
 
+    def _keep(self, count: int) -> None:
+        """Keep what comes before anybody reads; of much the rest waits in the kernel."""
+        self._reader.hold(count)
+        if self._reader.held >= BUFFER_BYTES:
+            self._transport.pause_reading()
+
     def _has_read_on(self) -> None:
         self._reading_on -= 1
 
     def _take(self, count: int) -> None:
-        if self._over.done():
-            return  # what comes after a close is for nobody
         try:
             self._reader.take(count)
             self._on_read()
@@ -198,8 +208,9 @@ class WebSocket(asyncio.BufferedProtocol):
             self._transport.abort()
             return
         self._head = None
-        self._transport.pause_reading()  # until somebody reads
-        self._reader.hold(bytes(head[end + 4 :]))
+        rest = head[end + 4 :]
+        self._reader.space()[: len(rest)] = rest
+        self._keep(len(rest))
         self.opened.set_result(None)
 
     def _check(self, minor: int, status: int, headers: Mapping[str, str]) -> None:
@@ -219,7 +230,7 @@ class WebSocket(asyncio.BufferedProtocol):
 
 
 def _nobody(_: bytes) -> None:
-    raise AssertionError("reading is paused until somebody reads")
+    raise AssertionError("what comes before anybody reads is kept")
 
 
 def nothing() -> None:

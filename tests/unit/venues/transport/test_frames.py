@@ -103,7 +103,7 @@ def test_however_the_bytes_are_cut_the_same_is_handed_over(
         place += cut
     listener.receive(data[place:])
     assert listener.got == [(1 if code < 8 else code, raw) for code, raw in sent]
-    assert not listener.reader.holds
+    assert not listener.reader.held
 
 
 @given(st.binary(max_size=3000), st.integers(1, 50))
