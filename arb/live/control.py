@@ -18,6 +18,7 @@ from typing import Any
 from arb.core.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
 from arb.masking import clean
+from arb.measured_loop import Turns
 
 HALT_POLL_S = 0.2
 LINE_LIMIT = 65_536
@@ -137,9 +138,10 @@ def _allowance(text: object) -> Decimal | None:
 class ControlServer:
     """The engine's end of the control socket."""
 
-    def __init__(self, journal: Path, answer: Callable[[Document], Document]) -> None:
+    def __init__(self, journal: Path, answer: Callable[[Document], Document], turns: Turns | None = None) -> None:
         self._path = socket_path(journal)
         self._answer = answer
+        self._turns = Turns() if turns is None else turns
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self) -> None:
@@ -165,6 +167,7 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
+                self._turns.cause = "control"
                 writer.write(json.dumps(self._reply(line)).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):

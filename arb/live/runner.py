@@ -29,6 +29,7 @@ from arb.core.events import (
 from arb.core.incidents import IncidentKind
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
+from arb.measured_loop import Turns
 from arb.store.journal_reader import Row
 from arb.venues.base import MarketFeed
 
@@ -93,6 +94,7 @@ class Runner:
         last_seq: int,
         on_alert: Callable[[str], None],
         tape: TapeWriter | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.engine = engine
         self.finished = asyncio.Event()
@@ -105,6 +107,7 @@ class Runner:
         self._clock = clock
         self._alert = on_alert
         self._tape = tape
+        self._loop_turns = Turns() if turns is None else turns
         self._queue: deque[AnyEvent] = deque()
         self._scheduled: asyncio.Handle | None = None
         self._poll: asyncio.TimerHandle | None = None
@@ -138,6 +141,7 @@ class Runner:
 
     def on_read(self) -> None:
         """Let the engine act in this turn of the loop: what came on a socket at once has been handed over."""
+        self._loop_turns.cause = "frames"
         if self._scheduled is None or self.fatal is not None:
             return
         unread = self._unread()
@@ -173,6 +177,11 @@ class Runner:
             if self._unwritten
             else ""
         )
+
+    @property
+    def idle(self) -> bool:
+        """Return whether nothing waits for the engine, and nothing of its own is open."""
+        return not self._queue and not self.engine.wants_drain
 
     def on_synced(self, failure: str | None) -> None:
         """Take why the journal cannot be made durable, or None; until it can, nothing opens, and what is open is finished."""
@@ -223,6 +232,7 @@ class Runner:
 
     def _take(self, event: AnyEvent) -> None:
         self.seq += 1
+        self._loop_turns.cause = "events"
         stamped = msgspec.structs.replace(event, seq=self.seq, t_ns=self._clock.wall_ns())
         if self._tape is not None:
             self._tape.event(stamped)

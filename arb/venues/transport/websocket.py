@@ -8,13 +8,10 @@ fast as the fastest library, and aiohttp a third slower; see docs/BENCHMARKS.md.
 import asyncio
 import base64
 import contextlib
-import fcntl
 import hashlib
 import random
 import select
 import ssl
-import struct
-import termios
 from collections.abc import Callable, Mapping
 
 from arb.clock import system_random
@@ -54,8 +51,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._is_read = False
         self._head: bytearray | None = bytearray()
         self._transport: asyncio.Transport
-        self._descriptor = -1
-        self._ends = select.poll()
+        self._ends, self._readable = select.poll(), select.poll()
         self._offered = 0
         # Callbacks under way that go on reading what TLS has decrypted already.
         self._reading_on = 0
@@ -81,8 +77,7 @@ class WebSocket(asyncio.BufferedProtocol):
             return False
         if self._reading_on:
             return True
-        (waiting,) = struct.unpack("i", fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0\0\0\0"))
-        return bool(waiting)
+        return bool(self._readable.poll(0))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where the loop puts what it receives."""
@@ -190,8 +185,9 @@ class WebSocket(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._in_tls = transport.get_extra_info("ssl_object") is not None
-        self._descriptor = transport.get_extra_info("socket").fileno()
-        self._ends.register(self._descriptor, _HANG_UP)
+        descriptor = transport.get_extra_info("socket").fileno()
+        self._ends.register(descriptor, _HANG_UP)
+        self._readable.register(descriptor, select.POLLIN)
         transport.write(self._request)
 
     def _read_head(self, head: bytearray) -> None:
