@@ -157,7 +157,7 @@ async def keep(seconds: float, venues: Venues) -> tuple[Keeper, list[str]]:
     listed = [await our_listing(venue, venues.info) for venue in venues.info["venues"]]
     shared = set.intersection(*({symbol for symbol, i in one.items() if i.tradable} for one in listed))
     keeper = Keeper(universe_of(one[symbol] for one in listed for symbol in sorted(shared)), venues.info)
-    running = asyncio.create_task(keeper.run(nothing))
+    running = asyncio.create_task(keeper.run())
     try:
         done, _ = await asyncio.wait([running], timeout=seconds)
         if done:

@@ -101,9 +101,9 @@ class Reader:
 
     async def follow(self, socket: WebSocket) -> str:
         async with asyncio.timeout(WAIT_S):
-            return await socket.read(self.frames.append, self._on_read)
+            return await socket.read(self.frames.append, self.note)
 
-    def _on_read(self) -> None:
+    def note(self) -> None:
         self.reads.append(len(self.frames))
         if len(self.frames) >= self._enough:
             self.full.set()
@@ -182,9 +182,12 @@ def test_a_burst_is_handed_over_in_order_and_counts_as_unread_until_it_is(trust:
             reader = Reader(len(payloads))
             await asyncio.sleep(0.1)  # the whole burst is in the kernel's buffers, as after a pause of ours
             unread: list[bool] = []
-            following = asyncio.create_task(
-                socket.read(reader.frames.append, lambda: (unread.append(socket.unread()), reader._on_read())[1])
-            )
+
+            def on_read() -> None:
+                unread.append(socket.unread())
+                reader.note()
+
+            following = asyncio.create_task(socket.read(reader.frames.append, on_read))
             await asyncio.wait_for(reader.full.wait(), WAIT_S)
             assert reader.frames == payloads
             assert len(reader.reads) <= 2 + 700 * len(payloads) // 16384  # TLS: no read brings less than a record

@@ -143,7 +143,8 @@ def test_timers_sockets_and_other_threads_wake_it_whether_it_waits_or_polls(spin
         await called.wait()
         seen.append("thread")
         thread.join()
-        ours.close(), theirs.close()
+        ours.close()
+        theirs.close()
         return seen
 
     assert run(work, Turns(), spin=spin) == ["timer", "socket", "thread"]
