@@ -2,8 +2,8 @@
 
 A whole `arb run` trades on a sandbox whose books stand still until one venue's bids jump over the other's asks. *In life* that
 comes after a quarter of a second of quiet, as real edges do, when everything is cold; *in bursts* as the last of many changes
-of books. `wire_relay.py` notes the instants and says what they include. The other rows of the bench are pieces, measured hot and
-alone; they do not add up to this.
+of books. `wire_relay.py` notes the instants and says what they include. The other rows of the bench are pieces, measured hot
+and alone; they do not add up to this.
 """
 
 import contextlib

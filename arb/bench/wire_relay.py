@@ -2,8 +2,8 @@
 
 Runs as a process of its own (`python -m arb.bench.wire_relay PORT MARK`). A tick is noted just before the system call that
 sends it, a request by the kernel when its packet arrives (Linux; elsewhere when we wake up): what is measured includes both
-ways over the loopback, and nothing of the sandbox. The first line on stdout is the relay's port, which also replaces the sandbox's
-in all that passes. Each line on stdin asks for `{"ticks": [ns], "orders": [[ns, path]]}` so far.
+ways over the loopback, and nothing of the sandbox. The first line on stdout is the relay's port, which also replaces the
+sandbox's in all that passes. Each line on stdin asks for `{"ticks": [ns], "orders": [[ns, path]]}` so far.
 """
 
 import json
