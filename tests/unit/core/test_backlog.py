@@ -53,6 +53,7 @@ def test_an_edge_waits_for_the_sockets_of_its_own_books_and_no_others() -> None:
     for unread, taken in (("gate", False), ("okx", False), ("bitget", True)):
         floor = steady()
         dislocate(floor)
+        assert floor.engine.waits_for((unread,)) is not taken
         floor.tell(QueueDrained(unread=(unread,)))
         assert ({order.venue for order in floor.placed()} == {"gate", "okx"}) is taken, unread
         assert floor.engine.wants_drain

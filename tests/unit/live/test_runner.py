@@ -176,6 +176,40 @@ def test_the_engine_acts_in_the_turn_of_the_loop_in_which_the_last_frame_came() 
     on_loop(work)
 
 
+def test_the_engine_acts_once_on_what_came_at_once_though_a_pair_stays_open() -> None:
+    async def work() -> None:
+        shell = Shell()
+
+        def goes_on() -> tuple[AnyCommand, ...]:
+            shell.engine.wants_drain = True  # as while a pair is open
+            return ()
+
+        shell.engine.script[QueueDrained] = goes_on
+        shell.engine.wants_drain = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        shell.runner.on_read()
+        await turns()
+        assert shell.handled() == ["QueueDrained"]
+
+    on_loop(work)
+
+
+def test_many_reads_in_one_turn_of_the_loop_do_not_make_the_wait_shorter() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.waiting = shell.engine.wants_drain = True
+        for _ in range(3 * runner_module.TURNS_WAITED):
+            shell.runner.on_frame("gate", START_NS, b"{}")
+            shell.runner.on_read()
+        assert drains(shell) == []
+        await turns(runner_module.TURNS_WAITED - 1)
+        assert drains(shell) == []
+        await turns(2)
+        assert drains(shell) == [(("gate",), ())]
+
+    on_loop(work)
+
+
 def test_events_that_wait_are_taken_before_the_engine_acts_on_what_was_read() -> None:
     async def work() -> None:
         shell = Shell()

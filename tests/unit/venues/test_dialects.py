@@ -205,7 +205,8 @@ def test_what_is_no_listing_is_not_read_to_its_end() -> None:
 
 
 def test_a_long_listing_leaves_the_loop_to_others_between_a_few_rows() -> None:
-    rows, read = [{}] * 10 * ROWS_A_TURN, 0
+    rows: list[dict[str, Any]] = [{}] * 10 * ROWS_A_TURN
+    read = 0
     others: list[int] = []
 
     def read_row(raw: dict[str, Any]) -> Instrument:
