@@ -196,9 +196,9 @@ class Engine:
         """Return whether all that `QueueDrained` would find to do waits for the bytes on these connections."""
         if self.strategy.marked and not self.strategy.waits_for(unread):
             return False
-        books, venues_of = self.state.books, self.state.venues_of
+        books = self.state.books
         return all(
-            any(books.carried_by(unread, venue, pair.plan.symbol) for venue in venues_of(pair.plan.symbol))
+            any(books.carried_by(unread, venue, pair.plan.symbol) for venue in pair.venues)
             for pair in islice(self.manager.open.values(), LOOKED_AT)
         )
 
