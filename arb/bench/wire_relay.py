@@ -10,11 +10,28 @@ import json
 import socket
 import sys
 import threading
+from typing import NamedTuple
 
 from arb.bench.leg_server import SO_TIMESTAMPNS, instant
 from arb.clock import SystemClock
 
 _CHUNK = 1 << 18
+
+
+class Noted(NamedTuple):
+    """When ticks left, and when order requests arrived and for which path."""
+
+    ticks: list[int]
+    orders: list[tuple[int, str]]
+
+
+def note(noted: Noted, at_ns: int, data: bytes, mark: bytes, *, down: bool) -> None:
+    """Note a tick that goes down to the client, or an order request that comes up from it."""
+    if down:
+        if mark in data and not data.startswith(b"HTTP/1"):
+            noted.ticks.append(at_ns)
+    elif data.startswith(b"POST ") and b"order" in data[:120]:
+        noted.orders.append((at_ns, data.split(b" ", 2)[1].decode("latin-1")))
 
 
 class WireRelay:
@@ -23,8 +40,7 @@ class WireRelay:
     def __init__(self, port: int, mark: bytes) -> None:
         self._target = port
         self._mark = mark
-        self._ticks: list[int] = []
-        self._orders: list[tuple[int, str]] = []
+        self._noted = Noted([], [])
         refused = []  # a port of as many digits, so that addresses keep their length
         while True:
             listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -36,10 +52,9 @@ class WireRelay:
             other.close()
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
-    def take(self) -> dict[str, object]:
+    def take(self) -> Noted:
         """Hand over what was noted since the last time."""
-        noted = {"ticks": self._ticks, "orders": self._orders}
-        self._ticks, self._orders = [], []
+        noted, self._noted = self._noted, Noted([], [])
         return noted
 
     def _accept(self, listener: socket.socket) -> None:
@@ -59,8 +74,7 @@ class WireRelay:
                 data, notes, _, _ = client.recvmsg(_CHUNK, 64)
                 if not data:
                     break
-                if data.startswith(b"POST ") and b"order" in data[:120]:
-                    self._orders.append((instant(notes), data.split(b" ", 2)[1].decode("latin-1")))
+                note(self._noted, instant(notes), data, self._mark, down=False)
                 venue.sendall(data)
             venue.shutdown(socket.SHUT_WR)
         except OSError:
@@ -71,8 +85,7 @@ class WireRelay:
         try:
             while data := venue.recv(_CHUNK):
                 passed = data.replace(theirs, ours)
-                if self._mark in data and not data.startswith(b"HTTP/1"):
-                    self._ticks.append(SystemClock().wall_ns())
+                note(self._noted, SystemClock().wall_ns(), data, self._mark, down=True)
                 client.sendall(passed)
             client.shutdown(socket.SHUT_WR)
         except OSError:
@@ -85,7 +98,7 @@ def main() -> None:
     sys.stdout.write(f"{relay.port}\n")
     sys.stdout.flush()
     for _ in sys.stdin:
-        sys.stdout.write(json.dumps(relay.take()) + "\n")
+        sys.stdout.write(json.dumps(relay.take()._asdict()) + "\n")
         sys.stdout.flush()
 
 
