@@ -205,7 +205,7 @@ def test_what_is_no_listing_is_not_read_to_its_end() -> None:
 
 
 def test_a_long_listing_leaves_the_loop_to_others_between_a_few_rows() -> None:
-    rows: list[dict[str, Any]] = [{}] * 10 * ROWS_A_TURN
+    rows: list[dict[str, Any]] = [{} for _ in range(10 * ROWS_A_TURN)]
     read = 0
     others: list[int] = []
 
