@@ -96,14 +96,15 @@ class Turns:
             except BaseException as error:  # a cancellation, or what the awaited raised: the work's own business
                 step, given = steps.throw, error
 
-    def summary(self) -> dict[str, dict[str, float]]:
-        """Return count, seconds in all, and p50, p99 and longest in us, by cause, the longest in all first."""
-        shown: dict[str, dict[str, float]] = {}
+    def summary(self) -> list[dict[str, Any]]:
+        """Return a row for each cause: count, seconds in all, p50, p99 and longest in us; the longest in all first."""
+        rows: list[dict[str, Any]] = []
         for cause, taken in sorted(self._taken.items(), key=lambda item: -item[1].total_ns):
             p50, p99 = (ns // NS_PER_US for ns in taken.quantiles_ns(0.5, 0.99))
             total_s, longest = round(taken.total_ns / NS_PER_S, 3), taken.max_ns // NS_PER_US
-            shown[cause] = {"turns": taken.count, "s": total_s, "p50_us": p50, "p99_us": p99, "max_us": longest}
-        return shown
+            row = {"cause": cause, "turns": taken.count, "s": total_s}
+            rows.append(row | {"p50_us": p50, "p99_us": p99, "max_us": longest})
+        return rows
 
 
 class _MeasuredSelector(selectors.DefaultSelector):
