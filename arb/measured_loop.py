@@ -8,7 +8,9 @@ import asyncio
 import math
 import selectors
 import types
+from bisect import bisect_left
 from collections.abc import Callable, Coroutine, Generator
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
@@ -42,15 +44,16 @@ class Durations:
         self._counts[place] = self._counts.get(place, 0) + 1
 
     def quantiles_ns(self, *shares: float) -> list[int]:
-        """Return durations that these shares (0 .. 1, rising) of all do not exceed, an eighth too long at most; 0 for none."""
-        found, wanted, seen = [], list(shares), 0
-        for place, count in sorted(self._counts.items()):
-            seen += count
-            while wanted and seen >= wanted[0] * self.count:
-                power, part = divmod(place, _PARTS)
-                found.append(min(self.max_ns, ((part + 9) << (power - 4)) - 1 if place >= 4 * _PARTS else place))
-                del wanted[0]
-        return found + [0] * len(wanted)
+        """Return durations that these shares (0 .. 1) of all do not exceed, an eighth too long at most; 0 for none."""
+        if not self.count:
+            return [0] * len(shares)
+        places = sorted(self._counts)
+        seen = list(accumulate(map(self._counts.__getitem__, places)))
+        found = []
+        for share in shares:
+            power, part = divmod(place := places[bisect_left(seen, share * self.count)], _PARTS)
+            found.append(min(self.max_ns, ((part + 9) << (power - 4)) - 1 if place >= 4 * _PARTS else place))
+        return found
 
 
 class Turns:

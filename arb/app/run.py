@@ -272,7 +272,8 @@ class Run:
             )
             exit_code = exit_code or EXIT_CHECK
         ceiling_net = {} if sandbox is None else await sandbox.ceiling_net()
-        return self._summary(ended_ns, sandbox_id=_id_of(sandbox), ceiling_net=ceiling_net), exit_code
+        summary = self._summary(ended_ns, sandbox_id=_id_of(sandbox), ceiling_net=ceiling_net)
+        return summary | {"loop": self._turns.summary()}, exit_code
 
     def _parts(
         self, journal: Journal, sandbox: Sandbox | None, gateways: dict[str, OrderGateway], claims: Claims
@@ -405,7 +406,6 @@ class Run:
                 now_ns=now_ns,
                 report_currency=self._settings.run.report_currency,
             )
-            | {"loop": self._turns.summary()}
             | simulated
         )
 
