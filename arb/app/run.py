@@ -75,13 +75,23 @@ SWITCH_S = 0.0001
 def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> tuple[dict[str, Any], int]:
     """Run until the end; returns the summary and the exit code."""
     spin = settings.engine.spin
-    if spin and len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) < 2:
-        raise ConfigError("[engine] spin = true: it takes a processor for itself, and this machine has one: set false")
+    require_spare(processors(), spin=spin)
     sys.setswitchinterval(SWITCH_S)
     turns = Turns()
     run = Run(settings, options, live_view=live_view, turns=turns)
     with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
         return runner.run(run.main())
+
+
+def processors() -> int:
+    """Return on how many processors this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require_spare(found: int, *, spin: bool) -> None:
+    """Raise `ConfigError` where the loop is to poll and there is no second processor for all else."""
+    if spin and found < 2:
+        raise ConfigError("[engine] spin = true: it takes a processor for itself, and here is one alone: set false")
 
 
 class Run:
