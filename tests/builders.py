@@ -40,6 +40,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.order import OrderReport
 from arb.market.scale import Scale, common_scale
 from arb.market.symbol import Symbol
+from arb.venues.dialect import Listing
 
 START_NS = 1_760_000_000 * NS_PER_S
 SYMBOL = "BTC/USDT"
@@ -350,3 +351,13 @@ def a_refusal(order: PlaceOrder, code: str, *, at_ns: int, **says: bool) -> Orde
         acked_ns=at_ns,
         **says,
     )
+
+
+def read_whole(listing: Listing) -> dict[str, Instrument]:
+    """Return what a listing holds, once all its rows have been read."""
+    while True:
+        try:
+            next(listing)
+        except StopIteration as end:
+            read: dict[str, Instrument] = end.value
+            return read

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import random
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
@@ -32,7 +34,7 @@ from arb.core.engine import Engine
 from arb.core.events import TroubleReported
 from arb.core.incidents import IncidentKind
 from arb.core.records import IncidentRecord
-from arb.errors import EXIT_CHECK, EXIT_OK, StartInterrupted, StoreError
+from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
 from arb.live.left_behind import left_open
@@ -40,9 +42,11 @@ from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
 from arb.live.summary import money, summarise
 from arb.live.taping import Taping
+from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
 from arb.masking import SECRETS
+from arb.measured_loop import Turns, measured_loop
 from arb.signals import on_stop_signal
 from arb.store.account_file import AccountFile
 from arb.store.database import mask_url
@@ -64,11 +68,30 @@ log = logging.getLogger(__name__)
 
 LEDGER_DRAIN_S = 10.0
 BOOK_POLL_S = 0.02
+SWITCH_S = 0.0001
+"""How long a thread of ours goes on in Python when the loop wants to run (5 ms by default): ledger and view have time."""
 
 
 def run_engine(settings: Settings, options: RunOptions, *, live_view: bool) -> tuple[dict[str, Any], int]:
     """Run until the end; returns the summary and the exit code."""
-    return asyncio.run(Run(settings, options, live_view=live_view).main())
+    spin = settings.engine.spin
+    require_spare(processors(), spin=spin)
+    sys.setswitchinterval(SWITCH_S)
+    turns = Turns()
+    run = Run(settings, options, live_view=live_view, turns=turns)
+    with asyncio.Runner(loop_factory=measured_loop(SystemClock(), turns, spin=spin)) as runner:
+        return runner.run(run.main())
+
+
+def processors() -> int:
+    """Return on how many processors this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require_spare(found: int, *, spin: bool) -> None:
+    """Raise `ConfigError` where the loop is to poll and there is no second processor for all else."""
+    if spin and found < 2:
+        raise ConfigError("[engine] spin = true: it takes a processor for itself, and here is one alone: set false")
 
 
 class Run:
@@ -83,6 +106,7 @@ class Run:
         options: RunOptions,
         *,
         live_view: bool,
+        turns: Turns | None = None,
         wrap: Callable[[OrderGateway], OrderGateway] | None = None,
         wrap_journal: Callable[[Journal], Journal] | None = None,
     ) -> None:
@@ -90,6 +114,7 @@ class Run:
         self._options = options
         self._live_view = live_view
         self._coins = coin_rule(settings, options.mode, sandbox=self._on_sandbox)  # before anything is made
+        self._turns = Turns() if turns is None else turns
         self._wrap = wrap
         self._wrap_journal = wrap_journal
         self._clock = SystemClock()
@@ -249,7 +274,7 @@ class Run:
         journal.hold_reserve()
         self._starting = None  # from here on a signal ends the run in order
         requests = ControlRequests(self._journal_path, node.runner.obey, self._summary)
-        control = ControlServer(self._journal_path, requests.answer)
+        control = ControlServer(self._journal_path, requests.answer, self._turns)
         await control.start()
         # What is loaded now lives as long as the run: a full collection over ccxt's tables would stop the loop for 0.1 s.
         gc.collect()
@@ -265,7 +290,8 @@ class Run:
             )
             exit_code = exit_code or EXIT_CHECK
         ceiling_net = {} if sandbox is None else await sandbox.ceiling_net()
-        return self._summary(ended_ns, sandbox_id=_id_of(sandbox), ceiling_net=ceiling_net), exit_code
+        summary = self._summary(ended_ns, sandbox_id=_id_of(sandbox), ceiling_net=ceiling_net)
+        return summary | {"loop": self._turns.summary()}, exit_code
 
     def _parts(
         self, journal: Journal, sandbox: Sandbox | None, gateways: dict[str, OrderGateway], claims: Claims
@@ -312,7 +338,8 @@ class Run:
                 venue for venue, chosen in settings.venues.enabled().items() if chosen.dedicated_account
             ),
             tape=self._tape,
-            jobs=lambda: () if sandbox is None else (sandbox.watch(),),
+            jobs=lambda: (*(() if sandbox is None else (sandbox.watch(),)), self._collected()),
+            turns=self._turns,
             view=self._view,
             ledger_blocked=blocked,
             claim=claims.claim,
@@ -321,6 +348,11 @@ class Run:
     def _feeds(self, books: Books, on_frame: FrameListener, emit: EventListener) -> Mapping[str, MarketFeed]:
         taken = watched(on_frame, self._paper) if self._paper else on_frame
         return build_feeds(self._sites, books, taken, emit, clock=self._clock, rng=self._rng, network=self._network)
+
+    async def _collected(self) -> None:
+        assert self._node is not None
+        runner = self._node.runner
+        await self._turns.named("collecting garbage", keep_collected(lambda: runner.idle))
 
     async def _keep_small(self, journal: Journal) -> bool:
         """Compress or trim a piece of the journal; return whether there was one. A full disk is for trades."""
@@ -357,6 +389,7 @@ class Run:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), BOOK_POLL_S)
         self._started_trading_ns = self._clock.wall_ns()
+        self._turns.begin()
         if live := sorted(books.live_venues()):
             log.info(
                 "books are live on %s; ledger %s, journal %s", ", ".join(live), mask_url(self._db), self._journal_path

@@ -18,8 +18,8 @@ from typing import Any
 
 from arb.clock import NS_PER_S, SystemClock
 
-_SO_TIMESTAMPNS = 35
-_CLOCK = SystemClock()
+SO_TIMESTAMPNS = 35
+"""Socket option: have the kernel note when a packet arrived (Linux)."""
 _WS_KEY = re.compile(rb"(?i)\r\nsec-websocket-key: *([^\r\n]+)")
 _TIMESPEC = struct.Struct("qq")
 
@@ -44,7 +44,7 @@ class LegServer:
             connection, _ = self._listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if sys.platform == "linux":
-                connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+                connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -54,7 +54,7 @@ class LegServer:
                 first, notes, _, _ = connection.recvmsg(1, 64)
                 if not first:
                     return
-                stamp_ns = _instant(notes)
+                stamp_ns = instant(notes)
                 found = _rest(connection, first)
                 if found is None:
                     return
@@ -77,7 +77,7 @@ class LegServer:
             first, notes, _, _ = connection.recvmsg(1, 64)
             if not first:
                 return
-            stamp_ns = _instant(notes)
+            stamp_ns = instant(notes)
             text = _frame_text(connection, first)
             if text is None:
                 return
@@ -170,12 +170,13 @@ def _exactly(connection: socket.socket, count: int) -> bytes | None:
     return data
 
 
-def _instant(notes: list[tuple[int, int, bytes]]) -> int:
+def instant(notes: list[tuple[int, int, bytes]]) -> int:
+    """Return when a packet arrived, ns UTC: as the kernel noted it, else now."""
     for level, kind, value in notes:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
             seconds, nanoseconds = _TIMESPEC.unpack(value[: _TIMESPEC.size])
             return int(seconds * NS_PER_S + nanoseconds)
-    return _CLOCK.wall_ns()
+    return SystemClock().wall_ns()  # a clock made now, since the kernel's may be slewed
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from arb.bench import judging, legs, market_data, signing, stores, tape
+from arb.bench import judging, legs, market_data, signing, stores, tape, tick_to_trade
 from arb.bench.rounds import ROUNDS, Effort, Row
 from arb.clock import Clock
 from arb.errors import ConfigError
@@ -13,6 +13,7 @@ from arb.errors import ConfigError
 Bench = Callable[[Clock, Effort], list[Row]]
 
 BENCHES: dict[str, Bench] = {
+    "tick_to_trade": tick_to_trade.from_outside,
     "frame_1kb": market_data.full_frames,
     "frame_thin": market_data.thin_frames,
     "detect": market_data.per_update,

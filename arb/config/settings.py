@@ -80,6 +80,12 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"[network] proxy: {error}") from None
 
 
+class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the engine's loop waits: `spin` polls, which takes a processor for itself and wakes up sooner."""
+
+    spin: bool = False
+
+
 class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two consents that real orders need; the other is `--live` on the command line."""
 
@@ -226,6 +232,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     live: LiveSettings = LiveSettings()
     paper: PaperSettings = PaperSettings()
     network: NetworkSettings = NetworkSettings()
+    engine: LoopSettings = LoopSettings()
     venues: VenuesSettings = VenuesSettings()
 
 

@@ -242,10 +242,12 @@ class Books:
 
     def awaited(self, venue: str, symbol: str) -> bool:
         """Return whether bytes waited on a book's connection at the last drain, so that it is about to change."""
-        if not self._unread:
-            return False
+        return bool(self._unread) and self.carried_by(self._unread, venue, symbol)
+
+    def carried_by(self, connections: Collection[str], venue: str, symbol: str) -> bool:
+        """Return whether a book comes by one of these connections."""
         row = self.rows.get((venue, symbol))
-        return row is not None and self._carriers[row].name in self._unread
+        return row is not None and self._carriers[row].name in connections
 
     def backlogged(self, venue: str, symbol: str) -> bool:
         """Return whether a book's connection always has bytes waiting, and what was read of it came later than usual."""

@@ -5,8 +5,9 @@ The decision plane, `handle`, takes one event and returns the commands to perfor
 symbols. No clock, no chance, no I/O: the same frames and events give the same commands, whoever feeds them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import localcontext
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -88,6 +89,9 @@ from arb.core.timers import (
 from arb.errors import InvariantError, require
 from arb.market.feed import FrameResult, further_name
 from arb.market.numbers import DECIMALS
+
+LOOKED_AT = 8
+"""Open pairs of which is asked whether they have to wait for bytes; of more it is taken for granted."""
 
 
 class Engine:
@@ -192,6 +196,16 @@ class Engine:
     def wants_drain(self) -> bool:
         """Return whether `QueueDrained` would find anything to do."""
         return self.strategy.marked or bool(self.manager.open)
+
+    def waits_for(self, unread: Collection[str]) -> bool:
+        """Return whether all that `QueueDrained` would find to do waits for the bytes on these connections."""
+        if self.strategy.marked and not self.strategy.waits_for(unread):
+            return False
+        books = self.state.books
+        return all(
+            any(books.carried_by(unread, venue, pair.plan.symbol) for venue in pair.venues)
+            for pair in islice(self.manager.open.values(), LOOKED_AT)
+        )
 
     @property
     def wants_turn(self) -> bool:

@@ -6,7 +6,7 @@ halts and reconciliation are the same for every strategy. It must check for itse
 `core/opportunities/detector.py`, the strategy of this project, does.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from arb.core.orders.manager import OrderManager
@@ -20,6 +20,9 @@ class Strategy(Protocol):
     @property
     def marked(self) -> bool:
         """Return whether `act` would find anything to do."""
+
+    def waits_for(self, unread: Collection[str]) -> bool:
+        """Return whether all edges that `act` would find have a book on one of these connections; asked often, so be quick."""
 
     @property
     def unfinished(self) -> bool:

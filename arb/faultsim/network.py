@@ -279,19 +279,17 @@ class MemorySocket:
         """End without waking anybody: the process that held this is dead."""
         self._ended = "dead"
 
-    async def receive(self) -> bytes:
-        """Return the next frame; raise `SocketEnded` when none will come."""
-        while not self._frames:
-            if self._ended is not None:
-                raise SocketEnded(self._ended)
-            self._reader = asyncio.get_running_loop().create_future()
-            await self._reader
-        self._life.passes(Point.BEFORE_ANSWER)
-        return self._frames.popleft()
-
-    async def send(self, text: str) -> None:
-        """Send one frame; raise `SocketEnded` when the connection is over."""
-        self.write(text)
+    async def read(self, on_frame: Callable[[bytes], None], on_read: Callable[[], None]) -> str:
+        """Hand over every frame as it comes, until none will come any more; return why."""
+        while self._frames or self._ended is None:
+            if not self._frames:
+                self._reader = asyncio.get_running_loop().create_future()
+                await self._reader
+            while self._frames:
+                self._life.passes(Point.BEFORE_ANSWER)
+                on_frame(self._frames.popleft())
+            on_read()
+        return self._ended
 
     def write(self, text: str) -> None:
         """Hand one frame to the network; raise `SocketEnded` when the connection is over."""

@@ -18,6 +18,7 @@ from typing import Any
 from arb.core.events import AnyEvent, FlattenAsked, HaltAsked, ResumeAsked
 from arb.errors import ConfigError
 from arb.masking import clean
+from arb.measured_loop import Turns
 
 HALT_POLL_S = 0.2
 LINE_LIMIT = 65_536
@@ -137,9 +138,10 @@ def _allowance(text: object) -> Decimal | None:
 class ControlServer:
     """The engine's end of the control socket."""
 
-    def __init__(self, journal: Path, answer: Callable[[Document], Document]) -> None:
+    def __init__(self, journal: Path, answer: Callable[[Document], Document], turns: Turns | None = None) -> None:
         self._path = socket_path(journal)
         self._answer = answer
+        self._turns = Turns() if turns is None else turns
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self) -> None:
@@ -165,21 +167,28 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(self._reply(line)).encode() + b"\n")
+                reply = await self._turns.named("control", self._reply(line))
+                writer.write(json.dumps(reply).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # the client went away, or sent a line beyond the limit: nothing of ours is touched
         finally:
             writer.close()
 
-    def _reply(self, line: bytes) -> Document:
+    async def _reply(self, line: bytes) -> Document:
+        """Answer a request; a status in more turns of the loop than one."""
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
             return {"error": "not JSON"}
         if not isinstance(request, dict):
             return {"error": "not a JSON object"}
-        return self._answer(request)
+        reply = self._answer(request)
+        if request.get("do") == "status":
+            await asyncio.sleep(0)
+            reply |= {"loop": self._turns.summary()}
+            await asyncio.sleep(0)
+        return reply
 
 
 def ask(journal: Path, request: Document, timeout_s: float = 2.0) -> Document | None:

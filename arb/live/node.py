@@ -76,6 +76,7 @@ class Node:
         """Whether there is an engine, which takes its first events."""
         self._parts = parts
         self._drops = DropCounter(parts.dropped)
+        self._turns = parts.turns
         self._anchor = Anchor(parts.clock, parts.shift)
         self._feeds: dict[str, MarketFeed] = {}
         self._executor: Executor
@@ -174,6 +175,7 @@ class Node:
             last_seq=parts.journal.last_seq,
             on_alert=parts.on_alert,
             tape=parts.tape,
+            turns=parts.turns,
         )
 
     def _begin(self, universe: Universe, state: JournalState, accounts: dict[str, str]) -> None:
@@ -239,7 +241,7 @@ class Node:
         """Yield what keeps up one venue, and these of its public connections."""
         gateway, emit = self._parts.gateways[venue], self.runner.emit
         for name in connections:
-            yield self._kept_up(f"the feed {name}", self._feeds[name].run)
+            yield self._kept_up(f"the feed {name}", partial(self._feeds[name].run, self.runner.on_read))
         yield self._kept_up(f"the private stream of {venue}", partial(gateway.run_private, emit))
         on_clock = partial(self._anchor.take, listener=emit)
         yield self._kept_up(f"the clock of {venue}", partial(keep_clock, gateway, on_clock))
@@ -310,7 +312,7 @@ class Node:
     async def _shown(self, view: Job) -> None:
         """Run what shows the run; where it breaks (its terminal may be gone) it ends alone, and trading goes on."""
         try:
-            await view
+            await (view if self._turns is None else self._turns.named("the view", view))
         except Exception as error:  # the top of a task
             text = f"the view broke, and trading goes on without: {error!r}"
             self.runner.emit(TroubleReported(kind=IncidentKind.VIEW, text=text))
@@ -319,7 +321,7 @@ class Node:
         """Run a task; one that breaks begins anew, while opening is halted. An invariant that it breaks stops trading."""
         while True:
             try:
-                return await start()
+                return await (start() if self._turns is None else self._turns.named(what, start()))
             except InvariantError as error:
                 return self.runner.fail(error)
             except Exception as error:  # the top of a task: a bug there must not leave legs unhedged

@@ -16,6 +16,7 @@ from arb.live.left_behind import Recoverable
 from arb.live.runner import JournalWriter, LedgerWriter, TapeWriter
 from arb.live.universe import Universe
 from arb.market.instrument import Instrument
+from arb.measured_loop import Turns
 from arb.store.tape import TapeHead
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
 
@@ -49,8 +50,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     was one; None: it may grow. `halt_file_of`: the journal beside which a halt file may lie; None: there is
     none. `dropped`: how many untraded opportunities the ledger could not take so far. `dedicated`: venues whose accounts are
     nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `view`: what shows the run,
-    and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `claim` is given
-    the accounts by their own ids, once these are known; it raises `ConfigError` where another engine trades on one.
+    and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures
+    the loop. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where another engine
+    trades on one.
     """
 
     settings: EngineSettings
@@ -78,4 +80,5 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Callable[[], Iterable[Job]] = tuple
     view: Callable[[Engine], Job] | None = None
     ledger_blocked: str | None = None
+    turns: Turns | None = None
     claim: Callable[[Iterable[str]], Awaitable[None]] | None = None

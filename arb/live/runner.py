@@ -1,10 +1,11 @@
 """The loop: frames to the market plane, events one by one through the engine, commands journalled and then performed.
 
 One sequence numbers everything, in the order in which it is taken. Frames are applied as they arrive; events wait in one
-queue. When the queue is empty and nothing received waits on any socket, `QueueDrained` lets the engine act, so that nobody
-trades on a state the venue has already left behind. A socket on which bytes go on waiting holds up its own books only, and
-after 50 ms none: `QueueDrained` names it, and the engine decides what it trusts. The orders of an opening leave once its intent
-is written down, and the journal takes their step right after; every other command leaves only after the journal has taken it.
+queue. When the queue is empty and nothing received waits on the sockets of what is to be decided, `QueueDrained` lets the
+engine act, in the turn of the loop in which the last frame arrived, so that nobody trades on a state the venue has already left
+behind. A socket on which bytes go on waiting holds up its own books only, and after 50 ms none: `QueueDrained` names it, and
+the engine decides what it trusts. The orders of an opening leave once its intent is written down, and the journal takes their
+step right after; every other command leaves only after the journal has taken it.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from arb.core.incidents import IncidentKind
 from arb.core.orders.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
+from arb.measured_loop import Turns
 from arb.store.journal_reader import Row
 from arb.venues.base import MarketFeed
 
@@ -98,6 +100,7 @@ class Runner:
         last_seq: int,
         on_alert: Callable[[str], None],
         tape: TapeWriter | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.engine = engine
         self.finished = asyncio.Event()
@@ -110,8 +113,9 @@ class Runner:
         self._clock = clock
         self._alert = on_alert
         self._tape = tape
+        self._loop_turns = Turns() if turns is None else turns
         self._queue: deque[AnyEvent] = deque()
-        self._scheduled = False
+        self._scheduled: asyncio.Handle | None = None
         self._poll: asyncio.TimerHandle | None = None
         self._turns = 0
         # Since when bytes have waited on a connection without a break.
@@ -141,6 +145,17 @@ class Runner:
         if self.engine.wants_drain:
             self._wake()
 
+    def on_read(self) -> None:
+        """Let the engine act in this turn of the loop: what came on a socket at once has been handed over."""
+        self._loop_turns.cause = "frames"
+        if self._scheduled is None or self.fatal is not None:
+            return
+        unread = self._unread()
+        if unread and self.engine.waits_for(unread):
+            return  # what is scheduled looks again
+        self._scheduled.cancel()
+        self._pump()
+
     def emit(self, event: AnyEvent) -> None:
         """Take one event; called by gateways, executor and control, on the loop's thread."""
         if len(self._queue) >= QUEUE_LIMIT:
@@ -169,18 +184,22 @@ class Runner:
             else ""
         )
 
+    @property
+    def idle(self) -> bool:
+        """Return whether nothing waits for the engine, and nothing of its own is open."""
+        return not self._queue and not self.engine.wants_drain
+
     def on_synced(self, failure: str | None) -> None:
         """Take why the journal cannot be made durable, or None; until it can, nothing opens, and what is open is finished."""
         self._sync_failure = failure
         self._judge_journal()
 
     def _wake(self) -> None:
-        if not self._scheduled and self.fatal is None:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._pump)
+        if self._scheduled is None and self.fatal is None:
+            self._scheduled = asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self) -> None:
-        self._scheduled = False
+        self._scheduled = None
         try:
             for _ in range(len(self._queue)):
                 self._take(self._queue.popleft())
@@ -188,9 +207,13 @@ class Runner:
         except Exception as error:  # the top of the loop: whatever it is, trading stops
             self.fail(error)
 
+    def _unread(self) -> list[str]:
+        """Return the connections on which received bytes wait."""
+        return [name for name, feed in self._feeds.items() if feed.unread()]
+
     def _drain(self) -> None:
         """Let the engine act on whatever need not wait for unread bytes, and look again where some wait."""
-        unread = [name for name, feed in self._feeds.items() if feed.unread()]
+        unread = self._unread()
         if self._poll is not None:
             self._poll.cancel()
             self._poll = None
@@ -201,7 +224,7 @@ class Runner:
             now_ns, since_ns = self._clock.monotonic_ns(), self._unread_since_ns
             self._unread_since_ns = {name: since_ns.get(name, now_ns) for name in unread}
             self._turns += 1
-        if self._queue or 0 < self._turns < TURNS_WAITED:
+        if self._queue or (0 < self._turns < TURNS_WAITED and self.engine.waits_for(unread)):
             self._wake()
             return
         if self.engine.wants_drain:
@@ -216,6 +239,7 @@ class Runner:
     def _take(self, event: AnyEvent) -> None:
         """Take one event in two halves: what it opens leaves between them, once the intents are written down."""
         self.seq += 1
+        self._loop_turns.cause = "events"
         stamped = msgspec.structs.replace(event, seq=self.seq, t_ns=self._clock.wall_ns())
         intents = self.engine.begin(stamped)
         refusal = self._send(intents) if intents else None

@@ -1,5 +1,6 @@
 """The summary a run ends with, and its present state for the live view and the log lines: from the engine's own counts."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -145,8 +146,13 @@ def summarise(
 
 def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
     """Return the present state in plain values; money as decimal strings."""
+    return {name: value for part in state_in_parts(engine, now_ns) for name, value in part.items()}
+
+
+def state_in_parts(engine: Engine, now_ns: int) -> Iterator[dict[str, Any]]:
+    """Yield the present state in parts, some of them empty: between two the engine may do something else."""
     state, exposed = engine.state, unhedged(engine, now_ns)
-    return {
+    yield {
         "run_id": state.run_id,
         "unhedged_notional": plain(sum((Decimal(row["value"]) for row in exposed), ZERO)),
         "unhedged": exposed,
@@ -155,8 +161,6 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "state": str(state.control.state(now_ns)),
         "late_legs": late_legs(engine),
         "prices_apart": prices_apart(engine),
-        "venues": [_venue(engine, venue, now_ns) for venue in state.venues],
-        "edges": best_edges(engine),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
         "pairs": {"opened": state.tally.opened}
         | {str(pair_state): state.tally.closed[pair_state] for pair_state in PairState},
@@ -171,6 +175,15 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "incidents": state.tally.incidents,
         "blocked": dict(state.store_blocked),
     }
+    venues = []
+    for venue in tuple(state.venues):
+        venues.append(_venue(engine, venue, now_ns))
+        yield {"venues": venues}
+    edges = []
+    for symbol in sorted({symbol for _, symbol in state.instruments}):
+        edges += _best_edge(engine, symbol)
+        yield {}
+    yield {"edges": _ranked(edges)}
 
 
 def unproved(engine: Engine) -> dict[str, Any]:
@@ -201,19 +214,28 @@ def best_edges(engine: Engine) -> list[dict[str, Any]]:
 
     Those whose coins are not proved to be the same at both venues stand behind all others, with their `identity`.
     """
-    state, best = engine.state, []
-    for symbol in sorted({symbol for _, symbol in state.instruments}):
-        routes = [
-            (edge, buy, sell)
-            for buy in state.venues_of(symbol)
-            for sell in state.venues_of(symbol)
-            if buy != sell and (edge := _top_edge_bps(engine, symbol, buy, sell)) is not None
-        ]
-        if routes:
-            edge, buy, sell = max(routes)
-            row = {"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))}
-            best.append(row | _identity(engine, (symbol, buy, sell)))
-    return sorted(best, key=lambda row: ("identity" in row, -Decimal(row["edge_bps"])))
+    symbols = sorted({symbol for _, symbol in engine.state.instruments})
+    return _ranked([row for symbol in symbols for row in _best_edge(engine, symbol)])
+
+
+def _ranked(edges: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(edges, key=lambda row: ("identity" in row, -Decimal(row["edge_bps"])))
+
+
+def _best_edge(engine: Engine, symbol: str) -> list[dict[str, Any]]:
+    """Return the row of a symbol's best route, if it has any."""
+    venues = engine.state.venues_of(symbol)
+    routes = [
+        (edge, buy, sell)
+        for buy in venues
+        for sell in venues
+        if buy != sell and (edge := _top_edge_bps(engine, symbol, buy, sell)) is not None
+    ]
+    if not routes:
+        return []
+    edge, buy, sell = max(routes)
+    row = {"symbol": symbol, "buy": buy, "sell": sell, "edge_bps": plain(edge.quantize(Decimal("0.01")))}
+    return [row | _identity(engine, (symbol, buy, sell))]
 
 
 def _identity(engine: Engine, route: Route) -> dict[str, str]:

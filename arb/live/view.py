@@ -14,7 +14,7 @@ from rich.text import Text
 from arb.clock import Clock
 from arb.core.engine import Engine
 from arb.core.incidents import HaltReason
-from arb.live.summary import present_state
+from arb.live.summary import state_in_parts
 from arb.masking import printable
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ async def show_live(engine: Engine, clock: Clock, db: str, mark: str) -> None:
     console = Console()
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
-            picture = draw(present_state(engine, clock.wall_ns()), db, mark)
-            await asyncio.to_thread(live.update, picture, refresh=True)
+            state = await _present(engine, clock)
+            await asyncio.to_thread(lambda state: live.update(draw(state, db, mark), refresh=True), state)
             await asyncio.sleep(REFRESH_S)
 
 
@@ -43,7 +43,16 @@ async def log_lines(engine: Engine, clock: Clock, mark: str) -> None:
     """Log one line about the present state every few seconds until cancelled, `mark` first."""
     while True:
         await asyncio.sleep(LINE_EVERY_S)
-        log.info("%s", line(present_state(engine, clock.wall_ns()), mark))
+        log.info("%s", line(await _present(engine, clock), mark))
+
+
+async def _present(engine: Engine, clock: Clock) -> dict[str, Any]:
+    """Return the present state, over as many turns of the loop as it has parts: no frame waits for more than one of them."""
+    state: dict[str, Any] = {}
+    for part in state_in_parts(engine, clock.wall_ns()):
+        state |= part
+        await asyncio.sleep(0)
+    return state
 
 
 def line(state: dict[str, Any], mark: str = "") -> str:

@@ -137,8 +137,8 @@ class _TapeFeed:
         self.venue = self.connection = venue
         self._emit = emit
 
-    async def run(self) -> None:
-        """Say that the connection stands, for as long as the tape goes on."""
+    async def run(self, on_read: Callable[[], None]) -> None:
+        """Say that the connection stands, for as long as the tape goes on; its instants are the player's."""
         self._emit(FeedUp(venue=self.venue))
         await asyncio.Event().wait()
 

@@ -42,8 +42,11 @@ class MarketFeed(Protocol):
     venue: str
     connection: str
 
-    async def run(self) -> None:
-        """Connect, subscribe, hand over frames, reconnect with back-off; returns only when cancelled."""
+    async def run(self, on_read: Callable[[], None]) -> None:
+        """Connect, subscribe, hand over frames, reconnect with back-off; returns only when cancelled.
+
+        `on_read` is called each time all frames that came at once were handed over, in the same turn of the loop.
+        """
 
     def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None:
         """Ask for a clean snapshot of one book; repeated asks while one is under way change nothing."""

@@ -30,6 +30,7 @@ from arb.venues.resyncs import MESSAGES, ResyncPace
 from arb.venues.snapshots import SnapshotFetcher, SnapshotSource
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.network import Network
+from arb.venues.transport.websocket import nothing
 
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
 RESYNC_ANSWER_S = 2.0
@@ -110,12 +111,12 @@ class SocketFeed:
             admit=admit,
         )
 
-    async def run(self) -> None:
-        """Keep the feed up until cancelled."""
+    async def run(self, on_read: Callable[[], None] = nothing) -> None:
+        """See `MarketFeed.run`."""
         if self._fetcher is None:
-            await self._connection.run()
+            await self._connection.run(on_read)
             return
-        tasks = [asyncio.create_task(each.run()) for each in (self._connection, self._fetcher)]
+        tasks = [asyncio.create_task(each) for each in (self._connection.run(on_read), self._fetcher.run())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

@@ -22,7 +22,7 @@ from arb.market.order import Outcome, Side
 from arb.venues.account_queries import NOT_SO, by_few
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, Pages
 from arb.venues.ccxt_client import Signer, signed
-from arb.venues.dialect import Fees, TradeDialect
+from arb.venues.dialect import Fees, Listing, TradeDialect
 from arb.venues.fields import UnknownSymbol
 from arb.venues.rules.clock_offset import measure
 from arb.venues.rules.outcome import RATE_BUDGET, Verdict, error_of, judge_read
@@ -37,6 +37,8 @@ _FEE_MEMORY_MS = 3 * 86_400_000
 # How far fills are read again that were read before: a history shows some of them late.
 _LATE_FILLS_MS = 600_000
 _FILL_PAGES_MAX = 20
+ROWS_A_TURN = 8
+"""Of a listing, in one turn of the loop: 0.1 ms."""
 
 
 class VenueReader:
@@ -137,7 +139,7 @@ class VenueReader:
         call = msgspec.structs.replace(self._dialect.listing(), answer_bytes_max=LONG_ANSWER_BYTES_MAX)
         body, answer = await self.ask(call, patient=True)
         self.listing_headers = answer.headers
-        listed = self._dialect.listed(body)
+        listed = await read_in_parts(self._dialect.listed(body))
         self.listed = frozenset(listed)
         self._dialect.learn({instrument.native_symbol: symbol for symbol, instrument in listed.items()})
         return listed
@@ -248,3 +250,15 @@ class VenueReader:
 def _plausible(fees: Fees) -> bool:
     rates: Sequence[Decimal] = (fees.taker, fees.maker)
     return all(Decimal("-0.01") <= rate <= Decimal("0.05") for rate in rates)
+
+
+async def read_in_parts(listing: Listing) -> dict[str, Instrument]:
+    """Read a listing over as many turns of the loop as it takes, a few rows in each."""
+    while True:
+        try:
+            for _ in range(ROWS_A_TURN):
+                next(listing)
+        except StopIteration as end:
+            read: dict[str, Instrument] = end.value
+            return read
+        await asyncio.sleep(0)

@@ -30,6 +30,7 @@ from arb.market.feed import ResyncBy, connection_name
 from arb.venues.base import MarketFeed
 from arb.venues.feed import SocketFeed
 from arb.venues.public_side import build_feeds
+from arb.venues.transport.websocket import nothing
 from arb.venues.wire.base import WireFeed
 from tests.contract.ccxt_books import Levels
 from tests.contract.venue_server import Venues, our_listing, site_of, venue_server
@@ -94,7 +95,7 @@ class Keeper:
         """Keep the feeds up and count, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for feed in self._feeds.values():
-                group.create_task(feed.run())
+                group.create_task(feed.run(nothing))
             group.create_task(self._count())
 
     async def _count(self) -> None:

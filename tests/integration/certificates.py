@@ -2,7 +2,9 @@
 
 import datetime
 import ipaddress
+import ssl
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -33,3 +35,18 @@ def write_certificate(path: Path, name: str | ipaddress.IPv4Address | ipaddress.
     )
     path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
     return path
+
+
+class Trust(NamedTuple):
+    """What proves a venue's name, and who believes it."""
+
+    theirs: ssl.SSLContext
+    ours: ssl.SSLContext
+
+
+def made_trust(path: Path, name: str | ipaddress.IPv4Address | ipaddress.IPv6Address) -> Trust:
+    """Write a certificate for `name`, and return what serves and what believes it."""
+    write_certificate(path, name)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(path)
+    return Trust(theirs, ssl.create_default_context(cafile=path))

@@ -21,7 +21,7 @@ from arb.venues.private import PrivateStream
 from arb.venues.registry import spec_of
 from arb.venues.rules.retry import Backoff
 from arb.venues.transport.connection import StreamConnection
-from arb.venues.transport.network import FRAME_BYTES_MAX
+from arb.venues.transport.frames import FRAME_BYTES_MAX
 
 QUICK = ConnectionTiming(connect_timeout_s=2.0, heartbeat_s=0.05, silence_s=0.3)
 SOON = Backoff(first_s=0.01, cap_s=0.02, attempts_max=None, total_s=None)
@@ -179,20 +179,20 @@ def test_a_lost_connection_is_told_and_made_again_and_greeted_anew() -> None:
 def test_a_frame_longer_than_the_limit_ends_the_connection_unread() -> None:
     async def scenario() -> None:
         async def serve(socket: web.WebSocketResponse, number: int) -> None:
-            await socket.send_str("x" * (FRAME_BYTES_MAX - number))
+            await socket.send_str("x" * (FRAME_BYTES_MAX + number))
             await texts(socket)
 
         log = Log(2)
         async with (
-            Server(lambda socket, _: serve(socket, 1)) as longest,
-            Server(lambda socket, _: serve(socket, 0)) as longer,
+            Server(lambda socket, _: serve(socket, 0)) as longest,
+            Server(lambda socket, _: serve(socket, 1)) as longer,
         ):
             calm = ConnectionTiming(connect_timeout_s=5.0)
             await run_until(connection(longest.url, within := Log(1), calm).run, within.full)
             await run_until(connection(longer.url, log, calm).run, log.full)
-        assert [len(raw) for raw in within.frames] == [FRAME_BYTES_MAX - 1]
+        assert [len(raw) for raw in within.frames] == [FRAME_BYTES_MAX]
         assert log.frames == []
-        assert f"exceeds limit {FRAME_BYTES_MAX}" in log.causes[0]
+        assert f"exceeds the limit of {FRAME_BYTES_MAX}" in log.causes[0]
 
     asyncio.run(scenario())
 
@@ -262,32 +262,30 @@ def test_a_venue_that_is_not_there_is_tried_again() -> None:
     async def scenario() -> None:
         log = Log(3)
         await run_until(connection("ws://127.0.0.1:9/", log).run, log.full)
-        assert all("ClientConnectorError" in cause for cause in log.causes)
+        assert all("ConnectionRefusedError" in cause for cause in log.causes)
 
     asyncio.run(scenario())
 
 
-def test_received_frames_that_are_not_handed_over_yet_count_as_unread() -> None:
+def test_it_is_said_once_that_all_frames_which_came_together_were_handed_over() -> None:
     async def scenario() -> None:
         async def serve(socket: web.WebSocketResponse, number: int) -> None:
+            await socket.receive()
             for number in range(20):
                 await socket.send_str(f"frame {number}")
             await texts(socket)
 
-        seen: list[bool] = []
+        read: list[tuple[int, bool]] = []
         async with Server(serve) as server:
             log = Log(20)
             subject = connection(server.url, log)
-            log_frame = log.frame
 
-            def frame(received_ns: int, raw: bytes) -> None:
-                log_frame(received_ns, raw)
-                seen.append(subject.unread())
+            async def run() -> None:
+                await subject.run(lambda: read.append((len(log.frames), subject.unread())))
 
-            subject._on_frame = frame
-            await run_until(subject.run, log.full)
-        assert not seen[-1]
-        assert any(seen[:-1])
+            await run_until(run, log.full)
+        assert [count for count, _ in read] == sorted({count for count, _ in read})
+        assert read[-1] == (20, False)
         assert not subject.unread()
 
     asyncio.run(scenario())

@@ -105,7 +105,9 @@ def test_a_halt_is_obeyed_from_any_directory_and_is_no_success_where_nobody_obey
         assert missed.code == 3, missed.err
         assert str(here / "a.journal.sqlite") in missed.err, "the engine that goes on is named"
         assert (elsewhere / missed.summary["file"]).exists()
-        assert engine.status()["halted"] is None
+        status = engine.status()
+        assert status["halted"] is None
+        assert {"events", "the halt file"} <= {row["cause"] for row in status["loop"]}
         asked = run_arb("halt", "--config", str(here / "config.toml"), "--reason", "lunch", cwd=elsewhere)
         assert asked.code == 0, asked.err
         engine.until(lambda status: status["halted"] is not None, "it halts")

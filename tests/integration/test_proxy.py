@@ -2,11 +2,10 @@
 
 import asyncio
 import base64
-import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -21,7 +20,7 @@ from arb.venues.transport.direct import WARM_CONNECTIONS
 from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent, TransportError
 from arb.venues.transport.network import SocketEnded, SystemNetwork
 from arb.venues.transport.proxy import Proxy, parse_proxy
-from tests.integration.certificates import write_certificate
+from tests.integration.certificates import Trust, made_trust
 from tests.integration.connect_proxy import Answer, ConnectProxy, hangs, says
 
 NAME = "venue.example"
@@ -32,20 +31,10 @@ SECRET = "hunter22-hunter22"
 LOGIN = base64.b64encode(f"trader:{SECRET}".encode()).decode()
 
 
-class Trust(NamedTuple):
-    """What proves the venue's name, and who believes it."""
-
-    theirs: ssl.SSLContext
-    ours: ssl.SSLContext
-
-
 @pytest.fixture(scope="module")
 def trust_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trust]:
     def trust(name: str) -> Trust:
-        path = write_certificate(Path(tmp_path_factory.mktemp("certificates")) / "venue.pem", name)
-        theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        theirs.load_cert_chain(path)
-        return Trust(theirs, ssl.create_default_context(cafile=path))
+        return made_trust(Path(tmp_path_factory.mktemp("certificates")) / "venue.pem", name)
 
     return trust
 
@@ -123,8 +112,14 @@ async def stream(bench: Bench) -> bytes:
     async with asyncio.timeout(5.0):
         socket = await bench.network.dial(STREAM, {"x-which-world": "play"})
     try:
-        await socket.send("hello")
-        return await socket.receive()
+        socket.write("hello")
+        frames: list[bytes] = []
+        ended = asyncio.create_task(socket.read(frames.append, lambda: seen.set()))
+        seen = asyncio.Event()
+        await asyncio.wait_for(seen.wait(), 5.0)
+        await socket.close()
+        await ended
+        return frames[0]
     finally:
         await socket.close()
 

@@ -7,7 +7,7 @@ routes of that symbol, as the pair leaves them, and does the bookkeeping: episod
 before anything else is judged, and what comes meanwhile is read.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
@@ -105,6 +105,19 @@ class Detector:
     def unfinished(self) -> bool:
         """Return whether the last `act` left marked symbols for the next one, which need not wait for anything."""
         return self.marks.unfinished
+
+    def waits_for(self, unread: Collection[str]) -> bool:
+        """Return whether every crossing route of a few marked symbols has a book on one of these connections."""
+        books = self.state.books
+        for symbol in self.marks.some():
+            for route in self.routes.of(symbol):
+                _, buy_venue, sell_venue = route
+                if books.carried_by(unread, buy_venue, symbol) or books.carried_by(unread, sell_venue, symbol):
+                    continue
+                ask, bid = books.best(buy_venue, symbol)[1], books.best(sell_venue, symbol)[0]
+                if ask is not None and bid is not None and self.routes.terms[route].crosses(ask, bid):
+                    return False
+        return True
 
     def state_changed(self) -> None:
         """Have the obstacles of refused routes compared: at the next `act`, once for all events until then."""

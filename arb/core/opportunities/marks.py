@@ -4,7 +4,8 @@ Where many are marked at once, those whose best quotes promise most come first, 
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from arb.core.books import Books
 from arb.core.opportunities.routes import Routes
@@ -73,6 +74,10 @@ class Marks:
             if symbol not in self._promised:
                 self._promised[symbol] = self._routes.promise(symbol)
         return heapq.nsmallest(JUDGED_MAX, self._marked, key=lambda symbol: (-self._promised[symbol], symbol))
+
+    def some(self) -> Iterator[str]:
+        """Return a few of the marked symbols, in no order."""
+        return islice(self._marked, JUDGED_MAX)
 
     def take(self, symbol: str) -> None:
         """Mark a symbol no longer: it is judged now."""

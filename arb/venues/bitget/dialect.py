@@ -20,7 +20,7 @@ from arb.market.order import OrderReport, TimeInForce
 from arb.venues.bitget import records
 from arb.venues.bitget.outcomes import POLICY, RIGHTS
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, acknowledged, batched, read_listing
+from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.rules.key_rights import KeyFacts
 from arb.venues.rules.outcome import UNREADABLE, OutcomePolicy, VenueReply
@@ -182,7 +182,7 @@ class BitgetDialect:
         """Return `GET /spot/public/symbols`."""
         return _read("spot/public/symbols", {}, _PUBLIC)
 
-    def listed(self, body: Any) -> dict[str, Instrument]:
+    def listed(self, body: Any) -> Listing:
         """Read the rules. Precisions are decimal places; `minTradeUSDT` is the minimum value, taken as quote.
 
         `offTime` is when trade ends, in milliseconds; "" and -1 stand for never.

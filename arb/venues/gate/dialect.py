@@ -22,7 +22,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import LONG_ANSWER_BYTES_MAX, Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, acknowledged, batched, read_listing
+from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.gate import records
 from arb.venues.gate.outcomes import POLICY, RIGHTS
@@ -201,7 +201,7 @@ class GateDialect:
         """Return `GET /spot/currency_pairs`."""
         return _read("currency_pairs", {}, _PUBLIC)
 
-    def listed(self, body: Any) -> dict[str, Instrument]:
+    def listed(self, body: Any) -> Listing:
         """Read the rules. `precision` and `amount_precision` are decimal places; every limit may be absent.
 
         `delisting_time` is in seconds, 0 for none. Only `tradable` trades both ways; `buyable` and `sellable` do not.

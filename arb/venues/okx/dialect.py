@@ -18,7 +18,7 @@ from arb.market.instrument import FeeIn, Instrument
 from arb.market.numbers import ZERO
 from arb.market.order import OrderReport, TimeInForce
 from arb.venues.call import Call, CancelBatch, Pages
-from arb.venues.dialect import Fees, acknowledged, batched, read_listing
+from arb.venues.dialect import Fees, Listing, acknowledged, batched, read_listing
 from arb.venues.fields import Fields
 from arb.venues.okx import records
 from arb.venues.okx.outcomes import POLICY, RIGHTS
@@ -193,7 +193,7 @@ class OkxDialect:
         """Return `GET /public/instruments` for spot."""
         return _read("public/instruments", {"instType": "SPOT"}, _PUBLIC)
 
-    def listed(self, body: Any) -> dict[str, Instrument]:
+    def listed(self, body: Any) -> Listing:
         """Read the rules of all spot symbols.
 
         `upcChg` announces changes of them and `expTime` the end of trade, both in milliseconds.

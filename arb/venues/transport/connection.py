@@ -1,6 +1,6 @@
 """One websocket, kept up: connect, greet, keep alive, hand over every frame, and come back after a loss.
 
-It understands no frame. It stamps each with the instant of receipt and hands it over at once, on the loop's thread; it
+It understands no frame. It stamps each with the instant of receipt and hands it over at once, where the loop received it; it
 keeps no queue of its own, so nothing can pile up here. What was subscribed is lost with the connection: `greetings` are
 sent anew each time. Where the venue announces the end of a connection, or always ends it at a certain age, the next one is
 opened first.
@@ -18,9 +18,8 @@ from arb.masking import clean
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.rules.retry import RECONNECTS, Backoff, Trouble, next_delay_s
 from arb.venues.transport.network import Network, Socket, SocketEnded, SystemNetwork
+from arb.venues.transport.websocket import nothing
 
-# After this many frames in a row the loop gets a turn, so that a flood cannot starve timers and orders.
-FRAMES_PER_TURN = 512
 OUTBOX_MAX = 1024
 # A connection that stood this long was good: the next failure starts counting from one.
 STEADY_S = 30.0
@@ -60,6 +59,7 @@ class StreamConnection:
         self._ping = ping
         self._on_up = on_up
         self._on_tick = on_tick
+        self._on_read: Callable[[], None] = nothing
         self._timing = timing if timing is not None else ConnectionTiming()
         self._backoff = backoff
         self._network: Network = SystemNetwork(clock) if network is None else network
@@ -72,8 +72,12 @@ class StreamConnection:
         self._next: Socket | None = None
         self.last_byte_ns = 0
 
-    async def run(self) -> None:
-        """Keep the connection up until cancelled; what the listeners raise ends it, and it may be run again."""
+    async def run(self, on_read: Callable[[], None] = nothing) -> None:
+        """Keep the connection up until cancelled; what the listeners raise ends it, and it may be run again.
+
+        `on_read` is called each time all frames that came at once were handed over.
+        """
+        self._on_read = on_read
         attempt = 0
         try:
             while True:
@@ -117,7 +121,7 @@ class StreamConnection:
             return
         self._cause = cause
         # Wakes the reader at once; whether the venue still answers the close does not matter.
-        self._closer = asyncio.create_task(_close(self._socket))
+        self._closer = asyncio.create_task(self._socket.close())
 
     def renew(self, cause: str) -> None:
         """Open the next connection, and change over to it once it stands; if it cannot be had, the present one goes on, and
@@ -151,13 +155,14 @@ class StreamConnection:
                 self._on_up()
             if not all(self.send(text) for text in self._greetings()):
                 return f"more than {OUTBOX_MAX} messages to greet with"
-            return await self._read(socket)
+            ended = await socket.read(self._on_raw, self._on_read)
+            return self._cause or ended
         finally:
             self._socket = None
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
-            await _close(socket)
+            await socket.close()
             if self._next is None:
                 await self._end_renewal()
 
@@ -186,26 +191,17 @@ class StreamConnection:
             await asyncio.gather(renewal, return_exceptions=True)
         if self._next is not None:
             socket, self._next = self._next, None
-            await _close(socket)
+            await socket.close()
 
-    async def _read(self, socket: Socket) -> str:
-        frames = 0
-        while True:
-            try:
-                raw = await socket.receive()
-            except SocketEnded as error:
-                return self._cause or str(error)
-            self.last_byte_ns = self._clock.monotonic_ns()
-            self._on_frame(self._clock.wall_ns(), raw)
-            frames += 1
-            if frames % FRAMES_PER_TURN == 0:
-                await asyncio.sleep(0)
+    def _on_raw(self, raw: bytes) -> None:
+        self.last_byte_ns = self._clock.monotonic_ns()
+        self._on_frame(self._clock.wall_ns(), raw)
 
     async def _write(self, socket: Socket) -> None:
         while True:
             text = await self._outbox.get()
             try:
-                await socket.send(text)
+                socket.write(text)
             except SocketEnded as error:
                 self.drop(str(error))
                 return
@@ -231,11 +227,3 @@ class StreamConnection:
                     self.send(text)
             if self._on_tick is not None:
                 self._on_tick()
-
-
-async def _close(socket: Socket) -> None:
-    try:
-        async with asyncio.timeout(1.0):
-            await socket.close()
-    except TimeoutError:
-        return

@@ -161,19 +161,15 @@ class AnswerReader:
             if len(buffer) >= HEAD_BYTES_MAX:
                 raise BadAnswer(f"a head of more than {HEAD_BYTES_MAX} bytes")
             return False
-        first, *lines = bytes(buffer[:end]).split(b"\r\n")
+        head = bytes(buffer[:end])
         del buffer[: end + 4]
-        match = _STATUS.fullmatch(first)
-        if match is None:
-            raise BadAnswer(f"no status line: {_shown(first, 40)}")
-        self.status = int(match.group(2))
-        self.headers = _headers(lines)
+        minor, self.status, self.headers = parse_head(head)
         if self.status < 200:
             self._informational += 1
             if self.status == 101 or self._informational > _INFORMATIONAL_MAX:
                 raise BadAnswer(f"status {self.status} is no answer")
             return True
-        self._frame(int(match.group(1)))
+        self._frame(minor)
         return True
 
     def _frame(self, minor: int) -> None:
@@ -260,6 +256,15 @@ class AnswerReader:
 
 def _shown(data: bytes | bytearray, length: int) -> str:
     return repr(clean(data[:HEAD_BYTES_MAX].decode("latin-1"), length))
+
+
+def parse_head(head: bytes) -> tuple[int, int, dict[str, str]]:
+    """Return minor version, status and headers (names in lower case) of the head of an answer; raises `BadAnswer`."""
+    first, *lines = head.split(b"\r\n")
+    match = _STATUS.fullmatch(first)
+    if match is None:
+        raise BadAnswer(f"no status line: {_shown(first, 40)}")
+    return int(match.group(1)), int(match.group(2)), _headers(lines)
 
 
 def _headers(lines: list[bytes]) -> dict[str, str]:

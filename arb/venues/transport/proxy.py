@@ -25,7 +25,7 @@ _FORBIDDEN, _LOGIN_WANTED = 403, 407
 _VENUE_DOWN = frozenset({502, 503, 504})
 EXAMPLE = "http://proxy.example:3128"
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class Proxy(NamedTuple):

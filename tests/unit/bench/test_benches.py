@@ -21,7 +21,7 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-QUICK = [name for name in BENCHES if name != "ledger_postgresql"]
+QUICK = [name for name in BENCHES if name not in ("ledger_postgresql", "tick_to_trade")]
 
 
 def test_an_unknown_bench_is_refused_by_name() -> None:
@@ -53,6 +53,12 @@ def test_the_postgresql_bench_answers_with_sane_rows() -> None:
 
     assert [row["name"] for row in rows] == ["ledger_postgresql", "ledger_postgresql_driver"]
     assert all(sane(row) and row["unit"] == "rows/s" for row in rows)
+
+
+def test_the_engine_is_measured_from_outside() -> None:
+    rows = run_benches(SystemClock(), ProcessorClock(), ["tick_to_trade"], 2)["rows"]
+    assert {row["name"] for row in rows} >= {"tick_to_order_in_life", "second_order_in_life", "tick_to_order_in_bursts"}
+    assert all(sane(row) and row["baseline"] is not None for row in rows)
 
 
 def test_the_command_prints_one_document_and_no_two_rows_share_a_name(

@@ -60,6 +60,18 @@ def test_an_edge_waits_for_the_sockets_of_its_own_books_and_no_others() -> None:
         assert len(floor.placed()) == 2
 
 
+def test_acting_waits_only_where_every_edge_and_every_open_pair_has_a_book_on_those_sockets() -> None:
+    floor = steady()
+    dislocate(floor)  # OKX bids more than Gate and Bitget ask
+    waits = {unread: floor.engine.waits_for((unread,)) for unread in VENUES}
+    assert waits == {"gate": False, "okx": True, "bitget": False}
+    assert floor.engine.waits_for(("gate", "bitget"))
+    floor = steady()
+    one_legged(floor)  # between Gate and OKX
+    waits = {unread: floor.engine.waits_for((unread,)) for unread in VENUES}
+    assert waits == {"gate": True, "okx": True, "bitget": False}
+
+
 @pytest.mark.parametrize(("late_ms", "opens"), [(0, True), (49, True), (51, False), (400, False)])
 def test_on_a_socket_that_is_never_read_empty_entries_go_while_its_frames_come_about_as_soon_as_ever(
     late_ms: int, opens: bool

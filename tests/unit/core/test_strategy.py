@@ -1,6 +1,6 @@
 """The engine trades what the strategy it was given opens, and nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from arb.core.commands import PlaceOrder
@@ -29,6 +29,9 @@ class Idle:
     @property
     def marked(self) -> bool:
         return bool(self.rows)
+
+    def waits_for(self, unread: Collection[str]) -> bool:
+        return False
 
     def start(self) -> None:
         self.asked.append(f"start {self.state.run_id}")

@@ -1,7 +1,7 @@
 """Small stand-ins for everything around the runner: an engine that does as it was told, stores, sockets, a tape."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -53,6 +53,10 @@ class ScriptedEngine:
         self.wants_turn = False
         self.opening: tuple[Intent, ...] = ()
         """What each drain opens."""
+        self.waits = True
+
+    def waits_for(self, unread: Collection[str]) -> bool:
+        return self.waits
 
     def on_frame(self, venue: str, received_ns: int, raw: bytes, url: str = "") -> FrameResult:
         self.frames.append((venue, received_ns, raw))

@@ -1,7 +1,7 @@
 """A start with venues that are down: it goes on with those that answer, and the others join it when they do."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -158,9 +158,9 @@ def test_the_connections_of_a_venue_that_is_absent_stand_only_when_it_has_come()
         def add_book(self, native_symbol: str) -> None:
             self.natives = (*self.natives, native_symbol)
 
-        async def run(self) -> None:
+        async def run(self, on_read: Callable[[], None]) -> None:
             ran.append((self.venue, len(self.natives)))
-            await super().run()
+            await super().run(on_read)
 
     feeds = {venue: Watched(venue) for venue in ("gate", "okx")}
     bench, _ = a_bench(0, 100, waits_for_venues=True, make_feeds=lambda *_: feeds)

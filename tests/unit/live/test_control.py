@@ -78,7 +78,7 @@ def test_a_socket_left_by_a_dead_process_is_no_answer_and_is_replaced(tmp_path: 
     assert ask(journal, {"do": "status"}) is None
 
     async def work() -> None:
-        assert await asyncio.to_thread(ask, journal, {"do": "status"}) == {"heard": {"do": "status"}}
+        assert await asyncio.to_thread(ask, journal, {"do": "status"}) == {"heard": {"do": "status"}, "loop": []}
 
     serving(journal, work)
     assert not socket_path(journal).exists()
@@ -94,7 +94,7 @@ def test_garbage_gets_an_error_and_the_next_question_an_answer(tmp_path: Path, g
         reported = (await exchange(journal, garbage + b'{"do":"status"}\n')).splitlines()
         assert len(reported) == 2
         assert set(json.loads(reported[0])) == {"error"}
-        assert json.loads(reported[1]) == {"heard": {"do": "status"}}
+        assert json.loads(reported[1]) == {"heard": {"do": "status"}, "loop": []}
 
     serving(journal, work)
 
@@ -128,7 +128,7 @@ def test_a_path_longer_than_the_kernel_allows_works(tmp_path: Path) -> None:
     assert len(str(socket_path(journal))) > 108
 
     async def work() -> None:
-        assert await asyncio.to_thread(ask, journal, {"do": "status"}) == {"heard": {"do": "status"}}
+        assert await asyncio.to_thread(ask, journal, {"do": "status"}) == {"heard": {"do": "status"}, "loop": []}
 
     serving(journal, work)
 

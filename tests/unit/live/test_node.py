@@ -58,7 +58,7 @@ class Silence:
     def __init__(self, name: str) -> None:
         self.venue = self.connection = name
 
-    async def run(self) -> None:
+    async def run(self, on_read: Callable[[], None]) -> None:
         await asyncio.Event().wait()
 
     def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None: ...
@@ -267,11 +267,11 @@ def test_a_feed_that_breaks_begins_anew_while_opening_is_halted() -> None:
     began: list[str] = []
 
     class Breaks(Silence):
-        async def run(self) -> None:
+        async def run(self, on_read: Callable[[], None]) -> None:
             began.append(self.venue)
             if began.count(self.venue) == 1:
                 raise KeyError("surprise")
-            await super().run()
+            await super().run(on_read)
 
     async def a_while() -> int:
         await asyncio.sleep(60)
@@ -286,7 +286,7 @@ def test_a_feed_that_breaks_begins_anew_while_opening_is_halted() -> None:
 
 def test_an_invariant_that_a_task_breaks_stops_trading() -> None:
     class Breaks(Silence):
-        async def run(self) -> None:
+        async def run(self, on_read: Callable[[], None]) -> None:
             raise InvariantError("two connections carry one row")
 
     bench = Bench(make_feeds=lambda *_: {venue: Breaks(venue) for venue in VENUES})

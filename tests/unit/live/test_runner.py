@@ -163,6 +163,91 @@ def test_the_engine_acts_only_when_no_feed_has_unread_bytes() -> None:
     on_loop(work)
 
 
+def test_the_engine_acts_in_the_turn_of_the_loop_in_which_the_last_frame_came() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.wants_drain = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        shell.runner.on_read()
+        assert shell.handled() == ["QueueDrained"]
+        await turns()
+        assert shell.handled() == ["QueueDrained"]  # and what was scheduled does not act again
+
+    on_loop(work)
+
+
+def test_the_engine_acts_once_on_what_came_at_once_though_a_pair_stays_open() -> None:
+    async def work() -> None:
+        shell = Shell()
+
+        def goes_on() -> tuple[AnyCommand, ...]:
+            shell.engine.wants_drain = True  # as while a pair is open
+            return ()
+
+        shell.engine.script[QueueDrained] = goes_on
+        shell.engine.wants_drain = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        shell.runner.on_read()
+        await turns()
+        assert shell.handled() == ["QueueDrained"]
+
+    on_loop(work)
+
+
+def test_many_reads_in_one_turn_of_the_loop_do_not_make_the_wait_shorter() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.waiting = shell.engine.wants_drain = True
+        for _ in range(3 * runner_module.TURNS_WAITED):
+            shell.runner.on_frame("gate", START_NS, b"{}")
+            shell.runner.on_read()
+        assert drains(shell) == []
+        await turns(runner_module.TURNS_WAITED - 1)
+        assert drains(shell) == []
+        await turns(2)
+        assert drains(shell) == [(("gate",), ())]
+
+    on_loop(work)
+
+
+def test_events_that_wait_are_taken_before_the_engine_acts_on_what_was_read() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.engine.wants_drain = True
+        shell.runner.emit(up())
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        shell.runner.on_read()
+        assert shell.handled() == ["FeedUp", "QueueDrained"]
+
+    on_loop(work)
+
+
+def test_bytes_on_other_sockets_hold_up_only_what_waits_for_them() -> None:
+    async def work() -> None:
+        shell, other = Shell(), Shell()
+        shell.runner._feeds = {"gate": shell, "okx": other}  # type: ignore[dict-item]
+        other.waiting = shell.engine.wants_drain = True
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        shell.runner.on_read()
+        assert drains(shell) == []
+        shell.engine.waits = False
+        shell.runner.on_read()
+        assert drains(shell) == [(("okx",), ())]
+
+    on_loop(work)
+
+
+def test_nothing_is_decided_where_a_read_brought_nothing_to_act_on() -> None:
+    async def work() -> None:
+        shell = Shell()
+        shell.runner.on_frame("gate", START_NS, b"{}")
+        shell.runner.on_read()
+        await turns()
+        assert shell.handled() == []
+
+    on_loop(work)
+
+
 def drains(shell: Shell) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Return what each drain said of the connections: on which bytes wait, and on which they have for too long."""
     return [(e.unread, e.backlogged) for e in shell.engine.handled if isinstance(e, QueueDrained)]

@@ -1,7 +1,9 @@
 """The tasks that run beside the loop, dead-man switches among them, over hours of virtual time."""
 
 import asyncio
+import gc
 import itertools
+import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from arb.live.tasks import (
     CLOCK_AGAIN_S,
     CLOCK_EVERY_S,
     CLOCK_RETRY_S,
+    COLLECT_EVERY_S,
+    COLLECT_PUT_OFF_MAX,
     COUNT_EVERY_S,
     UPKEEP_EVERY_S,
     UPKEEP_RETRY_S,
@@ -29,6 +33,7 @@ from arb.live.tasks import (
     DeadManSwitch,
     DropCounter,
     keep_clock,
+    keep_collected,
     keep_counted,
     keep_rules,
     keep_small,
@@ -130,6 +135,34 @@ def test_a_clock_in_doubt_that_cannot_be_read_stays_in_doubt_until_it_can() -> N
 
     reported = kept_while(scenario, 10 + CLOCK_RETRY_S + 1, True, False, True)
     assert reported == [MEASURED, DOUBTED, MEASURED]
+
+
+class Ring:
+    """Something that only the garbage collector finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_garbage_is_collected_while_the_engine_is_idle_and_at_no_other_time() -> None:
+    automatic: list[bool] = []
+
+    def left_of_a_ring(idle: bool, seconds: float) -> bool:
+        ring = Ring()
+        left = weakref.ref(ring)
+        del ring
+
+        def is_idle() -> bool:
+            automatic.append(gc.isenabled())
+            return idle
+
+        for_seconds(seconds, lambda: keep_collected(is_idle))
+        return left() is not None
+
+    assert left_of_a_ring(False, COLLECT_EVERY_S * COLLECT_PUT_OFF_MAX)
+    assert not left_of_a_ring(True, 2 * COLLECT_EVERY_S)
+    assert not left_of_a_ring(False, COLLECT_EVERY_S * (COLLECT_PUT_OFF_MAX + 2))  # never put off for long
+    assert not any(automatic) and gc.isenabled()
 
 
 def test_the_halt_file_is_seen_within_one_look_and_told_once(tmp_path: Path) -> None:

@@ -52,16 +52,15 @@ class Line:
         self.ended = True
         self._wake.set()
 
-    async def receive(self) -> bytes:
-        while not self._frames:
-            if self.ended:
-                raise SocketEnded("reset")
-            self._wake.clear()
-            await self._wake.wait()
-        return self._frames.popleft()
-
-    async def send(self, text: str) -> None:
-        self.write(text)
+    async def read(self, on_frame: Callable[[bytes], None], on_read: Callable[[], None]) -> str:
+        while self._frames or not self.ended:
+            while self._frames:
+                on_frame(self._frames.popleft())
+            on_read()
+            if not self.ended:
+                self._wake.clear()
+                await self._wake.wait()
+        return "reset"
 
     def write(self, text: str) -> None:
         if text:

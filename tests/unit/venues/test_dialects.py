@@ -1,6 +1,8 @@
 """What each venue is sent for an order, and how its listing, fees and key are read: documented answers and real ones."""
 
+import asyncio
 import gzip
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -17,8 +19,9 @@ from arb.venues.bitget.dialect import BitgetDialect
 from arb.venues.dialect import ODD_MAX, Fees, TradeDialect, read_listing
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
+from arb.venues.reader import ROWS_A_TURN, read_in_parts
 from arb.venues.rules.outcome import decode_body
-from tests.builders import an_instrument
+from tests.builders import an_instrument, read_whole
 
 EXPIRES_NS = 1_700_000_000_123_000_000
 
@@ -130,7 +133,7 @@ def captured(path: Path, part: str) -> Any:
 def test_gates_captured_listing_is_read_whole(recording: Callable[[str], Path], name: str, count: int) -> None:
     body = captured(recording(f"instruments/{name}"), "currency_pairs")
 
-    listed = GateDialect().listed(body)
+    listed = read_whole(GateDialect().listed(body))
 
     assert len(listed) == len(body) == count
     rules = listed["BTC/USDT"]
@@ -143,7 +146,7 @@ def test_gates_captured_listing_is_read_whole(recording: Callable[[str], Path], 
 def test_okxs_captured_listing_is_read_whole(recording: Callable[[str], Path], name: str) -> None:
     body = captured(recording(f"instruments/{name}"), "instType=SPOT")
 
-    listed = OkxDialect().listed(body)
+    listed = read_whole(OkxDialect().listed(body))
 
     assert len(listed) == len(body["data"]) > 40
     rules = listed["BTC/USDT"]
@@ -169,7 +172,7 @@ BITGET_SYMBOL = {
 
 
 def test_bitgets_documented_listing_is_read() -> None:
-    [rules] = BitgetDialect().listed({"code": "00000", "data": [BITGET_SYMBOL]}).values()
+    [rules] = read_whole(BitgetDialect().listed({"code": "00000", "data": [BITGET_SYMBOL]})).values()
 
     assert (rules.symbol, rules.tick, rules.lot) == ("BTC/USDT", Decimal("0.01"), Decimal("0.000001"))
     assert (rules.min_notional, rules.price_band, rules.tradable) == (Decimal(1), Decimal("0.04"), True)
@@ -178,9 +181,9 @@ def test_bitgets_documented_listing_is_read() -> None:
 def test_one_odd_symbol_does_not_hide_the_others_but_nothing_readable_is_an_error() -> None:
     odd = {**BITGET_SYMBOL, "symbol": "ODD", "pricePrecision": "many"}
 
-    assert list(BitgetDialect().listed({"code": "00000", "data": [odd, BITGET_SYMBOL]})) == ["BTC/USDT"]
+    assert list(read_whole(BitgetDialect().listed({"code": "00000", "data": [odd, BITGET_SYMBOL]}))) == ["BTC/USDT"]
     with pytest.raises(VenueProtocolError, match="pricePrecision"):
-        BitgetDialect().listed({"code": "00000", "data": [odd]})
+        read_whole(BitgetDialect().listed({"code": "00000", "data": [odd]}))
 
 
 def test_what_is_no_listing_is_not_read_to_its_end() -> None:
@@ -197,16 +200,43 @@ def test_what_is_no_listing_is_not_read_to_its_end() -> None:
         raise VenueProtocolError("gate", "no pair")
 
     with pytest.raises(VenueProtocolError, match="no pair"):
-        read_listing("gate", rows(), read, GateDialect().native_symbol)
+        read_whole(read_listing("gate", rows(), read, GateDialect().native_symbol))
     assert len(taken) == ODD_MAX + 1
+
+
+def test_a_long_listing_leaves_the_loop_to_others_between_a_few_rows() -> None:
+    rows: list[dict[str, Any]] = [{} for _ in range(10 * ROWS_A_TURN)]
+    read = 0
+    others: list[int] = []
+
+    def read_row(raw: dict[str, Any]) -> Instrument:
+        nonlocal read
+        read += 1
+        return an_instrument()
+
+    async def look_on() -> None:
+        while True:
+            others.append(read)
+            await asyncio.sleep(0)
+
+    async def work() -> dict[str, Instrument]:
+        looking = asyncio.create_task(look_on())
+        await asyncio.sleep(0)
+        listed = await read_in_parts(read_listing("gate", rows, read_row, GateDialect().native_symbol))
+        looking.cancel()
+        return listed
+
+    assert list(asyncio.run(work())) == ["BTC/USDT"]
+    assert read == len(rows)
+    assert max(later - sooner for sooner, later in itertools.pairwise(others)) <= ROWS_A_TURN
 
 
 def test_a_listed_symbol_that_cannot_be_spelt_is_passed_over_and_so_foreign_to_us() -> None:
     odd = {**BITGET_SYMBOL, "symbol": "A:BUSDT", "baseCoin": "A:B"}
 
-    assert list(BitgetDialect().listed({"code": "00000", "data": [odd, BITGET_SYMBOL]})) == ["BTC/USDT"]
+    assert list(read_whole(BitgetDialect().listed({"code": "00000", "data": [odd, BITGET_SYMBOL]}))) == ["BTC/USDT"]
     with pytest.raises(VenueProtocolError, match="symbol: 'A:B/USDT' is no symbol: its base 'A:B' holds ':'"):
-        BitgetDialect().listed({"code": "00000", "data": [odd]})
+        read_whole(BitgetDialect().listed({"code": "00000", "data": [odd]}))
 
 
 def test_fees_are_positive_when_paid_whatever_the_venues_sign() -> None:
@@ -233,7 +263,7 @@ OKX_GROUP = {"groupId": "2", "taker": "-0.0015", "maker": "-0.0009"}
 
 def test_okx_charges_by_the_instruments_group_and_not_by_the_first_one() -> None:
     okx = OkxDialect()
-    okx.listed({"code": "0", "data": [OKX_PAIR]})
+    read_whole(okx.listed({"code": "0", "data": [OKX_PAIR]}))
     two = {"taker": "-0.001", "maker": "-0.0008", "feeGroup": [OKX_GROUP | {"groupId": "1"}, OKX_GROUP]}
     fees = Fees(Decimal("0.0015"), Decimal("0.0009"), FeeIn.BASE)
 

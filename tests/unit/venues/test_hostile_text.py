@@ -29,6 +29,7 @@ from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.rules.outcome import decode_body, judge_read, judge_write
 from arb.venues.transport.http import HttpAnswer
+from tests.builders import read_whole
 from tests.unit.venues.wire import dialects, private_frames
 
 NOW_NS = 1_700_000_000_500_000_000
@@ -306,7 +307,7 @@ def reader_of(dialect: TradeDialect, name: str) -> Callable[[Any], Any]:
         case "fill":
             return in_rows(lambda row: dialect.fill(row, NOW_NS))
         case "fees_listed":
-            dialect.listed(dict(ANSWERS[dialect.venue])["listed"])  # with the groups of OKX
+            read_whole(dialect.listed(dict(ANSWERS[dialect.venue])["listed"]))  # with the groups of OKX
             return lambda body: dialect.fees_listed(body, ("BTC/USDT",))
         case "key_facts":
             return lambda bodies: dialect.key_facts(tuple(bodies)) if isinstance(bodies, list) else None

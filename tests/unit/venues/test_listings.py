@@ -19,6 +19,7 @@ from arb.venues.dialect import TradeDialect
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.rules.outcome import decode_body
+from tests.builders import read_whole
 
 Row = dict[str, Any]
 DIALECTS: dict[str, Callable[[], TradeDialect]] = {"gate": GateDialect, "okx": OkxDialect, "bitget": BitgetDialect}
@@ -56,7 +57,7 @@ def a_row(venue: str, base: str = "ETH", /, **changes: Any) -> Row:
 
 def read(venue: str, rows: list[Any]) -> dict[str, Instrument]:
     """Return what the venue's dialect reads in a listing of these rows."""
-    return DIALECTS[venue]().listed(rows if venue == "gate" else {"code": "0", "data": rows})
+    return read_whole(DIALECTS[venue]().listed(rows if venue == "gate" else {"code": "0", "data": rows}))
 
 
 def one(venue: str, **changes: Any) -> Instrument:

@@ -68,16 +68,15 @@ class Line:
         self.ended = cause
         self._wake.set()
 
-    async def receive(self) -> bytes:
-        while not self.frames:
-            if self.ended is not None:
-                raise SocketEnded(self.ended)
-            self._wake.clear()
-            await self._wake.wait()
-        return self.frames.popleft()
-
-    async def send(self, text: str) -> None:
-        self.write(text)
+    async def read(self, on_frame: Callable[[bytes], None], on_read: Callable[[], None]) -> str:
+        while self.frames or self.ended is None:
+            while self.frames:
+                on_frame(self.frames.popleft())
+            on_read()
+            if self.ended is None:
+                self._wake.clear()
+                await self._wake.wait()
+        return self.ended
 
     def write(self, text: str) -> None:
         if self.ended is not None or self.refuses:

@@ -100,13 +100,11 @@ class Frames:
         self.dialled += 1
         return self
 
-    async def receive(self) -> bytes:
-        if not self.frames:
-            await asyncio.sleep(3600)
-        return self.frames.pop(0)
-
-    async def send(self, text: str) -> None:
-        return
+    async def read(self, on_frame: Callable[[bytes], None], on_read: Callable[[], None]) -> str:
+        while self.frames:
+            on_frame(self.frames.pop(0))
+        await asyncio.sleep(3600)
+        return "over"
 
     def write(self, text: str) -> None:
         return

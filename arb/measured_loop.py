@@ -1,0 +1,144 @@
+"""The event loop of a run: asyncio's own, whose turns are measured, and which polls instead of waiting where it may.
+
+A turn lasts from when the loop has looked for what is ready until it looks again: whatever arrives meanwhile waits for its end.
+Each is counted under the last cause that was noted in it. Measuring costs about a microsecond a turn.
+"""
+
+import asyncio
+import math
+import selectors
+import types
+from bisect import bisect_left
+from collections.abc import Callable, Coroutine, Generator
+from itertools import accumulate
+from typing import Any, TypeVar
+
+from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
+
+OTHER = "other"
+WAKING_UP = "waking up"
+"""Not a turn, but by how much the loop came back from waiting later than it had asked for: the system, or another thread."""
+_PARTS = 8
+"""How finely durations are told apart within a power of two: to an eighth."""
+
+T = TypeVar("T")
+
+
+class Durations:
+    """How long something took, in ns: counted exactly, kept to an eighth."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total_ns = 0
+        self.max_ns = 0
+        self._counts: dict[int, int] = {}
+
+    def add(self, ns: int) -> None:
+        """Count one duration of `ns` (>= 0)."""
+        self.count += 1
+        self.total_ns += ns
+        if ns > self.max_ns:
+            self.max_ns = ns
+        power = ns.bit_length()
+        place = power * _PARTS + (ns >> (power - 4) & 7) if power > 3 else ns
+        self._counts[place] = self._counts.get(place, 0) + 1
+
+    def quantiles_ns(self, *shares: float) -> list[int]:
+        """Return durations that these shares (0 .. 1) of all do not exceed, an eighth too long at most; 0 for none."""
+        if not self.count:
+            return [0] * len(shares)
+        places = sorted(self._counts)
+        seen = list(accumulate(map(self._counts.__getitem__, places)))
+        found = []
+        for share in shares:
+            power, part = divmod(place := places[bisect_left(seen, share * self.count)], _PARTS)
+            found.append(min(self.max_ns, ((part + 9) << (power - 4)) - 1 if place >= 4 * _PARTS else place))
+        return found
+
+
+class Turns:
+    """How long the turns of a loop took, by cause; `cause` is set by whatever runs in the present one."""
+
+    def __init__(self) -> None:
+        self.cause = OTHER
+        self._taken: dict[str, Durations] = {}
+
+    def begin(self) -> None:
+        """Forget what was counted so far: a start is no part of what is measured."""
+        self._taken.clear()
+
+    def ended(self, ns: int) -> None:
+        """Count the turn that has just ended."""
+        cause, self.cause = self.cause, OTHER
+        self.took(cause, ns)
+
+    def took(self, cause: str, ns: int) -> None:
+        """Count a duration under a cause."""
+        taken = self._taken.get(cause)
+        if taken is None:
+            taken = self._taken[cause] = Durations()
+        taken.add(ns)
+
+    @types.coroutine
+    def named(self, cause: str, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+        """Do some work whose turns are counted under `cause`."""
+        steps: Any = work.__await__()
+        step, given = steps.send, None
+        while True:
+            self.cause = cause
+            try:
+                awaited = step(given)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            try:
+                step, given = steps.send, (yield awaited)
+            except GeneratorExit:
+                steps.close()
+                raise
+            except BaseException as error:  # a cancellation, or what the awaited raised: the work's own business
+                step, given = steps.throw, error
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return a row for each cause: count, seconds in all, p50, p99 and longest in us; the longest in all first."""
+        rows: list[dict[str, Any]] = []
+        for cause, taken in sorted(self._taken.items(), key=lambda item: -item[1].total_ns):
+            p50, p99 = (ns // NS_PER_US for ns in taken.quantiles_ns(0.5, 0.99))
+            total_s, longest = round(taken.total_ns / NS_PER_S, 3), taken.max_ns // NS_PER_US
+            row = {"cause": cause, "turns": taken.count, "s": total_s}
+            rows.append(row | {"p50_us": p50, "p99_us": p99, "max_us": longest})
+        return rows
+
+
+class _MeasuredSelector(selectors.DefaultSelector):
+    def __init__(self, clock: Clock, turns: Turns, *, spin: bool) -> None:
+        super().__init__()
+        self._clock = clock
+        self._turns = turns
+        self._spin = spin
+        self._began_ns = clock.monotonic_ns()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return what is ready, at the latest after `timeout` seconds."""
+        now_ns = self._clock.monotonic_ns()
+        self._turns.ended(now_ns - self._began_ns)
+        ready = self._polled(timeout, now_ns) if self._spin else super().select(timeout)
+        self._began_ns = self._clock.monotonic_ns()
+        if timeout and timeout > 0 and not ready:
+            # epoll waits whole milliseconds, and asyncio rounds up.
+            late_ns = self._began_ns - now_ns - math.ceil(timeout * 1e3) * NS_PER_MS
+            self._turns.took(WAKING_UP, max(0, late_ns))
+        return ready
+
+    def _polled(self, timeout: float | None, now_ns: int) -> list[tuple[selectors.SelectorKey, int]]:
+        """As `select`, without letting the processor go; other threads run between two looks."""
+        until_ns = math.inf if timeout is None else now_ns + timeout * NS_PER_S
+        while True:
+            ready = super().select(0)
+            if ready or self._clock.monotonic_ns() >= until_ns:
+                return ready
+
+
+def measured_loop(clock: Clock, turns: Turns, *, spin: bool = False) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes such a loop; `spin`: it polls and takes a processor for itself."""
+    return lambda: asyncio.SelectorEventLoop(_MeasuredSelector(clock, turns, spin=spin))

@@ -1,0 +1,150 @@
+"""The loop of a run: its turns are counted under their causes, and it can poll instead of wait."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arb.clock import NS_PER_MS, SystemClock
+from arb.measured_loop import OTHER, WAKING_UP, Durations, Turns, measured_loop
+
+CLOCK = SystemClock()
+
+
+def run(work: Callable[[], Coroutine[Any, Any, Any]], turns: Turns, *, spin: bool = False) -> Any:
+    with asyncio.Runner(loop_factory=measured_loop(CLOCK, turns, spin=spin)) as runner:
+        return runner.run(work())
+
+
+def busy(ns: int) -> None:
+    """Hold up the loop for so long."""
+    until_ns = CLOCK.monotonic_ns() + ns
+    while CLOCK.monotonic_ns() < until_ns:
+        pass
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1), st.floats(0, 1))
+def test_a_quantile_is_at_most_an_eighth_too_long(taken: list[int], share: float) -> None:
+    durations = Durations()
+    for ns in taken:
+        durations.add(ns)
+    (found,) = durations.quantiles_ns(share)
+    exact = next(ns for place, ns in enumerate(sorted(taken), 1) if place >= share * len(taken))
+    assert exact <= found <= max(exact * 9 / 8, exact + 1)
+    assert (durations.count, durations.max_ns, durations.total_ns) == (len(taken), max(taken), sum(taken))
+
+
+def test_of_nothing_every_quantile_is_zero() -> None:
+    assert Durations().quantiles_ns(0.5, 0.99) == [0, 0]
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1))
+def test_quantiles_rise(taken: list[int]) -> None:
+    durations = Durations()
+    for ns in taken:
+        durations.add(ns)
+    found = durations.quantiles_ns(0, 0.1, 0.5, 0.5, 0.99, 1)
+    assert all(one <= next_one for one, next_one in pairwise(found))
+
+
+def test_a_turn_is_counted_under_what_ran_in_it() -> None:
+    turns = Turns()
+
+    async def job() -> str:
+        for _ in range(3):
+            busy(2 * NS_PER_MS)
+            await asyncio.sleep(0.001)
+        return "done"
+
+    async def work() -> None:
+        assert await turns.named("the job", job()) == "done"
+        busy(2 * NS_PER_MS)
+
+    run(work, turns)
+    summary = {row["cause"]: row for row in turns.summary()}
+    assert summary["the job"]["turns"] >= 3
+    assert summary["the job"]["p50_us"] >= 2000
+    assert summary["the job"]["max_us"] >= summary["the job"]["p50_us"]
+    assert summary[OTHER]["turns"] >= 1
+    assert WAKING_UP in summary
+
+
+def test_what_was_counted_before_it_begins_is_forgotten() -> None:
+    turns = Turns()
+    turns.took("the start", 10**9)
+    turns.begin()
+    assert turns.summary() == []
+
+
+@pytest.mark.parametrize("error", [KeyError("a bug"), asyncio.CancelledError()])
+def test_named_work_ends_as_it_would_without_a_name(error: BaseException) -> None:
+    turns, seen = Turns(), []
+
+    async def breaks() -> None:
+        try:
+            await asyncio.sleep(0)
+            raise error
+        finally:
+            seen.append("cleared up")
+
+    async def work() -> None:
+        with pytest.raises(type(error)):
+            await turns.named("the job", breaks())
+
+    run(work, turns)
+    assert seen == ["cleared up"]
+
+
+def test_named_work_can_be_cancelled_while_it_waits() -> None:
+    turns, seen = Turns(), []
+
+    async def waits() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    async def work() -> None:
+        async def job() -> None:
+            await turns.named("the job", waits())
+
+        task = asyncio.create_task(job())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(work, turns)
+    assert seen == ["cancelled"]
+
+
+@pytest.mark.parametrize("spin", [False, True])
+def test_timers_sockets_and_other_threads_wake_it_whether_it_waits_or_polls(spin: bool) -> None:
+    async def work() -> list[str]:
+        loop, seen = asyncio.get_running_loop(), []
+        ours, theirs = socket.socketpair()
+        readable, called = asyncio.Event(), asyncio.Event()
+        loop.add_reader(ours, readable.set)
+        await asyncio.sleep(0.002)
+        seen.append("timer")
+        theirs.send(b"x")
+        await readable.wait()
+        loop.remove_reader(ours)
+        seen.append("socket")
+        thread = threading.Thread(target=lambda: loop.call_soon_threadsafe(called.set))
+        thread.start()
+        await called.wait()
+        seen.append("thread")
+        thread.join()
+        ours.close()
+        theirs.close()
+        return seen
+
+    assert run(work, Turns(), spin=spin) == ["timer", "socket", "thread"]
