@@ -12,9 +12,9 @@ The tape of a run begins with its head, a line of kind `event` without a sequenc
 from, so that a replay can build the very same one. It names no file, key or account; what the engine learns later
 (instruments, balances, halts) comes as events.
 
-A segment of a recording begins with a head of its own (`SegmentHead`), the rules of all instruments (`InstrumentListed`) and all
-books as they stand (`arb.venues.wire.anchors`). Rules that change stand as such events where they do. None of these lines has
-a sequence number.
+A segment of a recording begins with a head of its own (`SegmentHead`), the rules of all instruments (`InstrumentListed`) and
+all books as they stand (`arb.venues.wire.anchors`). Rules that change stand as such events where they do. None of these lines
+has a sequence number.
 """
 
 import zlib
