@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from itertools import chain
-from statistics import median
 from typing import Any
 
 from arb.app.paper import OPENING_PAIRS
@@ -118,7 +117,7 @@ def _assumed(paper: Paper, recorded: Recorded, engine: Engine) -> list[dict[str,
     return [
         {
             "venue": venue,
-            "way_ms": _way_ms(recorded, venue),
+            "way_ms": f"{recorded.way_ns(venue) / NS_PER_MS:.1f}",
             "paper_way_ms": f"{(recorded.measured_ns.get(venue, 0) if way_ns is None else way_ns) / NS_PER_MS:.1f}",
             "taker_fee": " ".join(_fees(engine, venue)) or "-",
             "paper_taker_fee": _percent(paper.fees[venue]),
@@ -127,12 +126,6 @@ def _assumed(paper: Paper, recorded: Recorded, engine: Engine) -> list[dict[str,
         }
         for venue, way_ns in paper.latency_ns.items()
     ]
-
-
-def _way_ms(recorded: Recorded, venue: str) -> str:
-    """Return half of what the run's orders at a venue waited for their first news, in the middle."""
-    waited = [o.news_ns - o.placed_ns for o in recorded.orders.values() if o.command.venue == venue and o.news_ns]
-    return f"{median(waited) / 2 / NS_PER_MS:.1f}" if waited else "-"
 
 
 def _fees(engine: Engine, venue: str) -> list[str]:

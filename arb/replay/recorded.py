@@ -7,6 +7,7 @@ second reading of the journal.
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
+from statistics import median_low
 
 import msgspec
 
@@ -156,6 +157,12 @@ class Recorded:
             self._unnamed[event.seq] = unnamed
         if named is not None or unnamed is not None:
             self._news[event.seq] = event.t_ns
+
+    def way_ns(self, venue: str) -> int:
+        """Return half of what most orders of the run at a venue waited for their first news; 0 where none had any there."""
+        orders = [order for order in self.orders.values() if order.command.venue == venue]
+        waited = [order.news_ns - order.placed_ns for order in orders if order.news_ns is not None]
+        return median_low(waited) // 2 if waited else 0
 
     def finish(self) -> None:
         """Find whose every piece of news is, and what each order took."""

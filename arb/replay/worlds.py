@@ -13,7 +13,6 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from statistics import median_low
 
 import msgspec
 
@@ -125,7 +124,7 @@ class World:
         assert recorded.head is not None
         opening = assumed.balances if assumed.balances is not None else recorded.openings.get(venue, {})
         account = PaperAccount(f"{venue}:paper", Forgetful(), self._clock.wall_ns())
-        latency_ns = recorded_way(recorded, venue) if assumed.latency_ns is None else assumed.latency_ns[venue]
+        latency_ns = recorded.way_ns(venue) if assumed.latency_ns is None else assumed.latency_ns[venue]
         return PaperGateway(
             self._sources[venue],
             account,
@@ -410,13 +409,3 @@ class World:
             self._flat.set()
         elif self.fault is None:
             self._flat.clear()
-
-
-def recorded_way(recorded: Recorded, venue: str) -> int:
-    """Return half of what most orders of the run at a venue waited for their first news, ns; 0 where it had none there."""
-    waited = [
-        order.news_ns - order.placed_ns
-        for order in recorded.orders.values()
-        if order.command.venue == venue and order.news_ns is not None
-    ]
-    return median_low(waited) // 2 if waited else 0

@@ -25,8 +25,8 @@ _encode = msgspec.json.Encoder(decimal_format="string").encode
 def listed(venue: str, **changes: object) -> Instrument:
     """Return rules such as a venue lists them."""
     native = {"gate": "BTC_USDT", "okx": "BTC-USDT"}.get(venue, "BTC/USDT")
-    coarse: dict[str, Any] = {"lot": D("0.5"), "min_size": D("0.5"), **changes}
-    return an_instrument(venue, native_symbol=native, **coarse)
+    rules = an_instrument(venue, native_symbol=native, lot=D("0.5"), min_size=D("0.5"))
+    return msgspec.structs.replace(rules, **changes)
 
 
 def segment(path: Path, tape: Tape, *rules: tuple[float, Instrument], form: int = 1) -> Path:
