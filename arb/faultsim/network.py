@@ -18,9 +18,8 @@ from arb.sandbox.wire import CLOSED
 from arb.sandbox.wire import HttpAnswer as VenueAnswer
 from arb.sandbox.wire import HttpRequest as VenueRequest
 from arb.sandbox.world import REST_PREFIXES, WS_PATHS, HttpReply, SimWorld, WsText, venue_of_path
-from arb.venues.call import HttpRequest
-from arb.venues.transport.direct import Later
-from arb.venues.transport.http import AnswerLost, HttpAnswer, NeverSent
+from arb.venues.call import HttpRequest, Origin, Outgoing, request_of
+from arb.venues.transport.http import AnswerLost, HttpAnswer, Later, NeverSent
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 
 IDLE_MAX_NS = 3_600 * NS_PER_S
@@ -199,6 +198,14 @@ class MemoryTransport:
         """Return the answer, once awaited, when the request leaves; raise `NeverSent` or `AnswerLost` then."""
         return Later(partial(self._send, request, timeout_s))
 
+    def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """As `send`."""
+        return self.send(request_of(request), timeout_s)
+
+    def standing(self, origin: Origin) -> "MemoryConnection":
+        """Return a connection: a line that refuses does so when it is tried."""
+        return MemoryConnection(self, origin)
+
     async def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
         network, clock = self._network, self._clock
         parts = urlsplit(request.url)
@@ -225,6 +232,24 @@ class MemoryTransport:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+class MemoryConnection:
+    """See `arb.venues.transport.http.Connection`; what is written leaves when its answer is awaited."""
+
+    def __init__(self, transport: MemoryTransport, origin: Origin) -> None:
+        self._transport = transport
+        self._origin = origin
+        self._data = b""
+
+    def write(self, data: bytes) -> bool:
+        """Take the request."""
+        self._data = data
+        return True
+
+    async def answer(self, sent_ns: int, timeout_s: float) -> HttpAnswer:
+        """Send it, and return the answer."""
+        return await self._transport.write(Outgoing(self._origin, self._data), timeout_s)
 
 
 class MemorySocket:

@@ -27,9 +27,9 @@ from arb.venues.transport.http import (
     KEEPALIVE_S,
     AnswerLost,
     HttpAnswer,
-    HttpTransport,
     NeverSent,
     TransportError,
+    WriteTransport,
 )
 from arb.venues.transport.proxy import Proxy, by_way_of, proxy_for
 
@@ -72,7 +72,7 @@ class Socket(Protocol):
 class Network(Protocol):
     """A network."""
 
-    def http(self) -> HttpTransport:
+    def http(self) -> WriteTransport:
         """Return a carrier of requests for one venue."""
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
@@ -100,7 +100,7 @@ class SystemNetwork:
         self._proxy = proxy
         self._tls = tls
 
-    def http(self) -> HttpTransport:
+    def http(self) -> VenueTransport:
         """Return a carrier that keeps its connections warm: our own for orders and cancels, aiohttp's for questions."""
         reads = SocketTransport(self._clock, proxy=self._proxy, tls=self._tls)
         return VenueTransport(reads, DirectTransport(self._clock, proxy=self._proxy, tls=self._tls))
