@@ -11,6 +11,7 @@
 #   make proof   kills and faults on real sockets, resumable            ARGS="kills --times 5 --only ledger"
 #   make soak    half an hour, 200 symbols, one fault after another     ARGS="--minutes 5 --symbols 50"
 #   make feeds   our feeds for half an hour on venues that misbehave    ARGS="--for 600 --symbols 100 --seed 3"
+#   make paper   paper trading for half an hour on venues that misbehave  ARGS="--minutes 5 --symbols 100 --seed 3"
 #   make strangers  trading programs of others against the sandbox      STRANGERS_PYTHON=python3.13
 #   make bench   the speed table, as ratios to the peers
 #   make outcomes  write docs/OUTCOMES.md anew from the venues' tables of codes
@@ -31,7 +32,7 @@ DEV_READY := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev unit test properties check bench faultsim mutants proof soak feeds outcomes lock strangers
+.PHONY: help run dev unit test properties check bench faultsim mutants proof soak feeds paper outcomes lock strangers
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -74,6 +75,9 @@ proof: $(DEV_READY)
 
 feeds: $(DEV_READY)
 	@$(BIN)/python -m tests.contract.feeds $(ARGS)
+
+paper: $(DEV_READY)
+	@$(BIN)/python -m tests.integration.paper $(ARGS)
 
 soak: $(DEV_READY)
 	@$(BIN)/python -m tests.integration.soak $(ARGS)

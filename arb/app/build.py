@@ -116,8 +116,12 @@ def deadline_warnings(timing: Timing, proved: Mapping[str, bool]) -> list[str]:
 
 
 def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return what is not proved to be one coin, and what follows; `symbols`: what may be traded at each venue."""
-    identities, warnings = RouteIdentities(rule), []
+    """Return what is not proved to be one coin, and what follows; `symbols`: what may be traded at each venue.
+
+    Symbols of which the same is to be said share a line: a hundred unproved coins are no hundred warnings.
+    """
+    identities = RouteIdentities(rule)
+    alike: dict[str, list[str]] = {}
     for symbol in sorted({symbol for traded in symbols.values() for symbol in traded}):
         routes = [(symbol, *pair) for pair in combinations([v for v, traded in symbols.items() if symbol in traded], 2)]
         for what, chosen in (
@@ -129,8 +133,11 @@ def coin_warnings(rule: CoinRule, symbols: Mapping[str, Sequence[str]]) -> list[
         ):
             if chosen:
                 between = ", ".join(f"{one} and {other} ({identities.of((_, one, other))})" for _, one, other in chosen)
-                warnings.append(f"{symbol} is not proved to be the same coins, and {what} {between}: see docs/COINS.md")
-    return warnings
+                alike.setdefault(f"{what} {between}", []).append(symbol)
+    return [
+        f"{', '.join(named)} {'are' if named[1:] else 'is'} not proved to be the same coins, and {what}: see docs/COINS.md"
+        for what, named in alike.items()
+    ]
 
 
 def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], coins: CoinRule | None) -> EngineSettings:

@@ -17,7 +17,7 @@ import msgspec
 
 from arb.app import stores
 from arb.app.build import require_way_out, symbols_of
-from arb.app.disk_facts import journal_disk_facts
+from arb.app.host_facts import clock_discipline, journal_disk_facts, loop_kind
 from arb.app.public import NO_FEE, public_side
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, system_random
 from arb.config import DoctorOptions, Settings
@@ -35,12 +35,16 @@ from arb.market.symbol import Symbol
 from arb.store import migrate
 from arb.store.database import mask_url, parse_url, sqlite_file
 from arb.store.guards import SUFFIXES, beside
+from arb.store.intents import intents_of
 from arb.venues.addresses import origins_of
-from arb.venues.build import build_feed, build_paper_source
+from arb.venues.build import build_paper_source
 from arb.venues.call import Origin
 from arb.venues.endpoints import Site
+from arb.venues.feed import SocketFeed
 from arb.venues.paper_source import PublicSource
+from arb.venues.public_side import PublicSide
 from arb.venues.registry import spec_of, tape_feed
+from arb.venues.rules.outcome import decode_body
 from arb.venues.transport.http import TransportError
 from arb.venues.transport.network import Network, SystemNetwork
 
@@ -78,7 +82,8 @@ async def _examine(settings: Settings, options: DoctorOptions, clock: Clock, rng
     clocks = [exam.measured for exam in exams if exam.measured is not None]
     host_clock = local_checks.check_host_clock(agreed(clocks), len(exams))
     local = await asyncio.to_thread(_local, settings, options)
-    return [*local, host_clock, *(finding for part in found for finding in part)]
+    loop = local_checks.check_loop(loop_kind(asyncio.get_running_loop()))
+    return [*local, loop, host_clock, *(finding for part in found for finding in part)]
 
 
 class VenueExam:
@@ -105,7 +110,7 @@ class VenueExam:
         )
         try:
             rest = await _rest(source)
-            if rest.status == HTTP_OK:
+            if rest.status == HTTP_OK and not rest.foreign:
                 clock, why = await self._clock_facts(source)
                 listed, listing = await self._listing(source)
             else:
@@ -123,10 +128,7 @@ class VenueExam:
         ]
         if not listed:
             return found
-        try:
-            feed = await FeedWatch(self._clock, listed, 0 if clock is None else clock.offset_ns).watch(self)
-        except ConfigError as error:  # a site that does not send what books are read from
-            return [*found, Finding(venue, "books", Result.FAIL, str(error), "choose another region, or disable it")]
+        feed = await FeedWatch(self._clock, listed, 0 if clock is None else clock.offset_ns).watch(self)
         return [
             *found,
             checks.check_books(venue, feed),
@@ -134,23 +136,17 @@ class VenueExam:
             checks.check_lag(venue, feed, timing.max_feed_lag_ms),
         ]
 
-    def feeds(self, watch: "FeedWatch") -> Iterable[Any]:
-        """Yield what keeps the connections up on which a watch waits for its books."""
+    def feeds(self, watch: "FeedWatch") -> dict[str, SocketFeed]:
+        """Return the connections, by name, on which a watch waits for its books."""
         spec = spec_of(self._venue)
+        side = PublicSide(spec, self._site, clock=self._clock, rng=self._rng, network=self._network)
         natives = [instrument.native_symbol for instrument in watch.instruments]
-        for name, carried in split_books(self._venue, natives, spec.connections.books_per_connection or None).items():
-            yield build_feed(
-                spec,
-                self._site,
-                carried,
-                watch.reader,
-                clock=self._clock,
-                rng=self._rng,
-                on_frame=watch.on_frame,
-                emit=watch.on_event,
-                network=self._network,
-                connection=name,
-            ).run()
+        return {
+            name: side.feed(carried, watch.reader, on_frame=watch.on_frame, emit=watch.on_event, connection=name)
+            for name, carried in split_books(
+                self._venue, natives, spec.connections.books_per_connection or None
+            ).items()
+        }
 
     async def _host(self, origin: Origin) -> HostFacts:
         if self._settings.network.way_out() is not None and origin.tls:
@@ -212,10 +208,12 @@ class FeedWatch:
         self._lags_ns: list[int] = []
         self._frames = self._levels = self._fine = 0
         self._lost = ""
+        self._feeds: dict[str, SocketFeed] = {}
 
     async def watch(self, exam: VenueExam) -> FeedFacts:
-        """Wait for all books, and count for a while; raises `ConfigError` for a site that does not send them."""
-        running = [asyncio.create_task(feed) for feed in exam.feeds(self)]
+        """Wait for all books, and count for a while."""
+        self._feeds = exam.feeds(self)
+        running = [asyncio.create_task(feed.run()) for feed in self._feeds.values()]
         try:
             while (waited_s := self._waited_s()) < BOOK_WAIT_S:
                 if waited_s >= WATCH_S and len(self._first_ns) == len(self.instruments):
@@ -235,14 +233,19 @@ class FeedWatch:
             lost=self._lost,
         )
 
-    def on_frame(self, _connection: str, received_ns: int, raw: bytes) -> None:
-        """Count a frame."""
+    def on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        """Count a frame; what is fetched says nothing of how late frames are."""
         self._frames += 1
-        for row in self.reader.on_frame(received_ns, raw).rows:
+        result = self.reader.on_http(received_ns, url, raw) if url else self.reader.on_frame(received_ns, raw)
+        for resync in result.resyncs:
+            self._feeds[connection].resync(resync.native_symbol, resync.by)
+        if result.notice is not None:
+            self._feeds[connection].on_notice(result.notice)
+        for row in result.rows:
             if row < 0 or self._arena.state.item(row) != BookState.LIVE:
                 continue
             self._first_ns.setdefault(row, self._clock.monotonic_ns())
-            event_ns = self._arena.event_ns.item(row)
+            event_ns = 0 if url else self._arena.event_ns.item(row)
             if event_ns:
                 self._lags_ns.append(received_ns + self._offset_ns - event_ns)
 
@@ -267,11 +270,16 @@ class FeedWatch:
 async def _rest(source: PublicSource) -> RestFacts:
     try:
         async with asyncio.timeout(ASK_S):
-            return RestFacts(status=(await source.probe()).status)
+            answer = await source.probe()
     except TimeoutError:
         return RestFacts(status=0, error=f"no answer within {ASK_S:g} s")
     except (TransportError, VenueError) as error:
         return RestFacts(status=0, error=str(error))
+    try:
+        decode_body(answer.body)
+    except ValueError:
+        return RestFacts(status=answer.status, foreign=True)
+    return RestFacts(status=answer.status)
 
 
 async def handshake(origin: Origin, clock: Clock) -> HostFacts:
@@ -305,6 +313,7 @@ def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
     except ArbError as error:
         faults = [str(error)]
     files = [options.config, *(beside(file, suffix) for file in (ledger, journal) if file for suffix in SUFFIXES)]
+    files.append(intents_of(journal))
     modes = {str(file): file.stat().st_mode & 0o777 for file in files if file is not None and file.is_file()}
     return [
         local_checks.check_python(sys.version_info[:3]),
@@ -312,6 +321,7 @@ def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
         local_checks.check_journal_disk(journal_disk_facts(folder, SystemClock())),
         local_checks.check_schema(mask_url(url), faults, there=there),
         local_checks.check_permissions(modes),
+        local_checks.check_clock_discipline(clock_discipline()),
     ]
 
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.core.commands import Persist
-from arb.core.records import PlanRecord, tag_of
+from arb.core.records import tag_of
+from arb.core.recovery_records import PlanRecord
 from arb.store.queries import PairStory, RowDict
 
 NS_PER_MS = Decimal(1_000_000)
@@ -40,7 +41,7 @@ def explanation(history: PairStory) -> dict[str, Any]:
     """
     pair, zero_ns = history.pair, history.pair["decided_ns"]
     return {
-        "pair": {name: pair[name] for name in ("id", "kind", "symbol", "buy_venue", "sell_venue", "state")}
+        "pair": {name: pair[name] for name in ("id", "kind", "symbol", "buy_venue", "sell_venue", "state", "identity")}
         | {
             "decided_ns": zero_ns,
             "took_ms": _since(pair["closed_ns"], zero_ns),

@@ -22,9 +22,10 @@ from arb.market.feed import split_books
 from arb.market.instrument import Instrument
 from arb.signals import on_stop_signal
 from arb.store.segments import Segments
-from arb.venues.build import build_feed, build_paper_source
+from arb.venues.build import build_paper_source
 from arb.venues.endpoints import Site
 from arb.venues.feed import SocketFeed
+from arb.venues.public_side import PublicSide
 from arb.venues.registry import spec_of, tape_feed
 from arb.venues.rules.retry import Trouble, next_delay_s
 from arb.venues.transport.network import SystemNetwork
@@ -110,19 +111,12 @@ class Record:
         natives = split_books(venue, [i.native_symbol for i in listed], spec.connections.books_per_connection or None)
         readers = {name: tape_feed(venue) for name in natives}
         self._recorder.listed(listed, readers)
+        side = PublicSide(spec, site, clock=self._clock, rng=self._rng, network=self._network)
         for name, reader in readers.items():
-            self._feeds[name] = build_feed(
-                spec,
-                site,
-                natives[name],
-                reader,
-                clock=self._clock,
-                rng=self._rng,
-                on_frame=self._on_frame,
-                emit=self._on_event,
-                network=self._network,
-                connection=name,
+            self._feeds[name] = side.feed(
+                natives[name], reader, on_frame=self._on_frame, emit=self._on_event, connection=name
             )
+        side.announce()
         async with asyncio.TaskGroup() as group:
             for name in natives:
                 group.create_task(self._feeds[name].run())
@@ -145,11 +139,11 @@ class Record:
         finally:
             await source.close()
 
-    def _on_frame(self, connection: str, received_ns: int, raw: bytes) -> None:
-        result = self._recorder.frame(connection, received_ns, raw)
+    def _on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        result = self._recorder.frame(connection, received_ns, raw, url)
         feed = self._feeds[connection]
         for resync in result.resyncs:
-            feed.resync(resync.native_symbol)
+            feed.resync(resync.native_symbol, resync.by)
         if result.notice is not None:
             feed.on_notice(result.notice)
 

@@ -104,7 +104,7 @@ def explain(settings: Settings, options: ReviewOptions) -> dict[str, Any]:
     journal = found_journal(settings, options.mode, options.db)
     reader = LedgerReader(url)
     pair_id = _pair_id(options.ident or "", reader)
-    return explanation(reader.story(pair_id, _journal_reader(journal)))
+    return note_on(reader.modes()) | explanation(reader.story(pair_id, _journal_reader(journal)))
 
 
 def _pair_id(ident: str, reader: LedgerReader) -> int:

@@ -54,10 +54,10 @@ from arb.store.projector import require_journal
 from arb.store.retention import Retention
 from arb.store.writer import RowRefused
 from arb.venues.base import EventListener, FrameListener, MarketFeed, OrderGateway
-from arb.venues.build import build_feeds
-from arb.venues.endpoints import Site
+from arb.venues.endpoints import Environment, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
+from arb.venues.public_side import build_feeds
 from arb.venues.transport.network import SystemNetwork
 
 log = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ class Run:
         self._settings = settings
         self._options = options
         self._live_view = live_view
+        self._coins = coin_rule(settings, options.mode, sandbox=self._on_sandbox)  # before anything is made
         self._wrap = wrap
         self._wrap_journal = wrap_journal
         self._clock = SystemClock()
@@ -176,6 +177,13 @@ class Run:
         """Return whether the venues are simulated exchanges."""
         return self._options.mode is Mode.SANDBOX or self._options.sandbox is not None
 
+    @property
+    def _environment(self) -> str:
+        """Return of which kind the venues are: of a sandbox, demos (test networks, too), or real."""
+        if self._on_sandbox:
+            return Mode.SANDBOX.value
+        return (Environment.DEMO if self._settings.venues.are_demos else Environment.PRODUCTION).value
+
     @contextlib.asynccontextmanager
     async def _sandbox(self) -> AsyncIterator[Sandbox | None]:
         if not self._on_sandbox:
@@ -213,7 +221,7 @@ class Run:
         """Return the gateways of the mode; `stack` closes what they need."""
         settings, clock, rng, network = self._settings, self._clock, self._rng, self._network
         if self._options.mode is Mode.PAPER:
-            accounts = AccountFile(self._journal_path, rng)
+            accounts = AccountFile(self._journal_path, rng, self._environment)
             stack.callback(accounts.close)
             self._paper = build_paper_gateways(
                 settings, self._sites, accounts, self._books, clock, rng, network, _id_of(sandbox)
@@ -280,9 +288,7 @@ class Run:
             return self._ledger
 
         return Parts(
-            settings=engine_settings(
-                settings, gateways, coin_rule(settings, options.mode, sandbox=sandbox is not None)
-            ),
+            settings=engine_settings(settings, gateways, self._coins),
             symbols={venue: symbols_of(settings, venue) for venue in gateways},
             mode=options.mode.value,
             sandbox_id=_id_of(sandbox),
@@ -332,7 +338,8 @@ class Run:
     @property
     def _mark(self) -> str:
         """Return what stands first in all that a run shows of itself; "" for a run that needs no mark."""
-        return "PAPER" if self._options.mode is Mode.PAPER else ""
+        demo = " DEMO" if self._environment == Environment.DEMO else ""
+        return f"PAPER{demo}" if self._options.mode is Mode.PAPER else ""
 
     def _on_signal(self) -> None:
         """Take a signal to stop: the first stops in order, from wherever the run stands; the second waits for nothing."""
@@ -372,6 +379,7 @@ class Run:
         simulated = {"simulated": paper} if paper else {}
         return (
             note_on((mode,))
+            | ({"environment": self._environment} if self._paper else {})
             | summarise(
                 self._node.engine,
                 mode=mode,

@@ -177,11 +177,11 @@ def _floats(levels: list[tuple[int, int]]) -> Side:
 
 def _obvious(books: list[tuple[Side, Side]], count: int) -> int:
     for _ in range(count):
-        max(_walk(buy[1], sell[0]) for buy in books for sell in books if buy is not sell)
+        max(walk(buy[1], sell[0]) for buy in books for sell in books if buy is not sell)
     return count
 
 
-def _walk(asks: Side, bids: Side) -> float:
+def walk(asks: Side, bids: Side) -> float:
     """Return the profit of taking asks and bids against each other for as long as that pays."""
     net = 0.0
     ask, bid = 0, 0

@@ -18,6 +18,7 @@ from arb.bench.rounds import Contender, Effort, Row, alternate, rate_row
 from arb.clock import NS_PER_MS, Clock
 from arb.core.commands import AnyCommand
 from arb.core.events import AnyEvent
+from arb.core.orders.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, Timing
@@ -114,6 +115,9 @@ class _Forgetful:
     ) -> JournalState:
         """Return the state of a new journal."""
         return JournalState(last_seq=0, last_run_id=0, control=None, pairs=())
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Write nothing."""
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[JournalRow, ...]:
         """Write nothing."""

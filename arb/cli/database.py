@@ -67,7 +67,7 @@ def check_command(mode: str | None, db: str | None, config: Path | None, as_json
 @mode_and_db
 @config_and_json
 def rebuild_command(force: bool, mode: str | None, db: str | None, config: Path | None, as_json: bool) -> int:
-    """Write the ledger anew from the journal, row for row.
+    """Write the ledger anew from the journal, row for row, orders included of which only their intent was left.
 
     Refused where that would lose rows: when the journal is another one, an older copy, or lacks rows that the ledger holds, and
     when the database refuses a row. Exit code 3 when one was set aside with --force; the journal holds it.

@@ -30,10 +30,11 @@ from arb.venues.registry import TRADED
 def init_command(
     venues: str | None, symbols: str | None, regions: tuple[str, ...], config: Path | None, as_json: bool
 ) -> int:
-    """Write a commented config.toml.
+    """Write a commented config.toml, for paper trading.
 
     In a terminal it asks for venues, regions and symbols; elsewhere the options say them. A file that exists is never written
-    over; the new one is for this user alone. `arb doctor` then says what stands between this machine and the venues.
+    over; the new one is for this user alone. `arb doctor` then says what stands between this machine and the venues, and `arb
+    run` trades on their real books, with simulated orders and without a key.
     """
     path = config or DEFAULT_CONFIG
     if path.exists() or path.is_symlink():
@@ -43,12 +44,13 @@ def init_command(
     settings = write_starter(path, wanted)
     quotes = {Symbol.of(symbol).quote for symbol in wanted.symbols}
     notes = [check_quote(venue, settings.venues.site(venue).region, quotes) for venue in wanted.venues]
+    where = "" if path == DEFAULT_CONFIG else f" --config {path}"
     document: dict[str, Any] = {
         "config": str(path),
         "venues": list(wanted.venues),
         "symbols": list(wanted.symbols),
         "notes": [f"{note.about}: {note.found}: {note.remedy}" for note in notes if note.result is not Result.PASS],
-        "next": ["arb doctor", "arb run"],
+        "next": [f"arb doctor{where}", f"arb run{where}"],
     }
     show(document, as_json=as_json)
     return EXIT_OK

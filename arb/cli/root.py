@@ -40,7 +40,7 @@ COMMANDS = {
     "halt": ("arb.cli.control:halt_command", "Open no more pairs."),
     "resume": ("arb.cli.control:resume_command", "Lift a halt."),
     "flatten": ("arb.cli.control:flatten_command", "Trade own exposure away, then halt."),
-    "init": ("arb.cli.init:init_command", "Write a commented config.toml."),
+    "init": ("arb.cli.init:init_command", "Write a commented config.toml, for paper trading."),
     "doctor": ("arb.cli.doctor:doctor_command", "Check venues and this machine."),
     "scan": ("arb.cli.tools:scan_command", "Ask what would be traded on a snapshot of books."),
     "books": ("arb.cli.tools:books_command", "Show the books after the first lines of a tape."),

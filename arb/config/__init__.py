@@ -97,6 +97,12 @@ def _disagreements(settings: Settings) -> Iterable[str]:
     if problem := _wrong_addresses(settings):
         yield problem
     yield from _unknown_places(settings)
+    bands = {"[limits]": settings.limits} | {
+        f'[limits."{symbol}"]': of for symbol, of in settings.limits.symbol.items()
+    }
+    for table, limits in bands.items():
+        if limits.max_price_ratio_bps == 0:
+            yield f"{table} max_price_ratio_bps = 0: no two books ever show one price: give 100, say, or 10000 to bound nothing"
     if settings.store.url and (problem := url_problem(settings.store.url)):
         yield f"[store] url: {problem}"
     for name in settings.venues.enabled():

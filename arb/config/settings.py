@@ -129,6 +129,11 @@ class VenuesBase(msgspec.Struct, frozen=True, kw_only=True):
         """Return the enabled ones."""
         return {name: venue for name, venue in self.every().items() if venue.enabled}
 
+    @property
+    def are_demos(self) -> bool:
+        """Return whether no enabled venue trades real money, but a demo or a test network does; else all of them do."""
+        return any(venue.environment is not Environment.PRODUCTION for venue in self.enabled().values())
+
     def site(self, venue: str) -> Site:
         """Return where a venue is reached: addresses, headers, the hosts a key may go to, environment and region.
 
@@ -227,11 +232,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def database_url(settings: Settings, mode: str, override: str | None = None) -> str:
     """Return the ledger's URL: `override` (from `--db`), else `[store] url`, with the mode in its place.
 
+    Paper on the books of demos has a ledger of its own: their prices are nobody's.
     Raises `ConfigError` for what is neither SQLite nor PostgreSQL.
     """
     url = override or settings.store.url or DEFAULT_URL
     if url.endswith(MODE_FILE):
-        url = f"{url.removesuffix(MODE_FILE)}/{mode}.sqlite"
+        demo = "-demo" if mode == Mode.PAPER and settings.venues.are_demos else ""
+        url = f"{url.removesuffix(MODE_FILE)}/{mode}{demo}.sqlite"
     problem = url_problem(url)
     if problem is not None:
         raise ConfigError(f"{'--db' if override else '[store] url'}: {problem}")

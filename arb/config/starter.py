@@ -8,12 +8,16 @@ from pathlib import Path
 import msgspec
 
 from arb.config import load_settings
-from arb.config.settings import Settings
+from arb.config.settings import PaperSettings, Settings
 from arb.errors import ConfigError
+from arb.market.numbers import plain
 from arb.market.symbol import Symbol
 from arb.venues.endpoints import GLOBAL
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
+
+PER_LINE = 6
+"""How many symbols stand on a line of the file."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,19 +62,26 @@ def regions_of(venue: str) -> tuple[str, ...]:
 def starter_text(wanted: Wanted) -> str:
     """Return the file's text."""
     quote = Symbol.of(wanted.symbols[0]).quote
-    symbols = ", ".join(f'"{symbol}"' for symbol in dict.fromkeys(wanted.symbols))
     lines = [
         "# The settings of arb, as `arb init` wrote them. Every other key has its default: `arb run --show-config` prints",
         "# all of them. Units end a key's name; an unknown key is refused with the nearest known name.",
         "",
         "[run]",
-        'mode = "sandbox"                     # simulated exchanges on this machine; no key is needed',
-        f"symbols = [{symbols}] # the allow-list: no order ever leaves for another symbol",
+        'mode = "paper"                       # real books, simulated orders, no key; "sandbox": simulated exchanges',
+        "symbols = [                          # the allow-list: no order ever leaves for another symbol",
+        *_wrapped(tuple(dict.fromkeys(wanted.symbols))),
+        "]",
         f'report_currency = "{quote}"             # the quote of all symbols, in which limits and losses are meant',
         "",
         "[limits]",
         f"max_notional_quote = 2000            # the most, in {quote}, that one pair trade may pay for its buy leg",
         f"daily_loss_quote = 100               # a loss of so much {quote} within one UTC day ends opening until the next",
+        "",
+        "[paper.fees]                         # what a taker pays in paper trading: put in what your accounts pay",
+        *(
+            _commented(f'{venue} = "{plain(100 * PaperSettings().taker_fee(venue))}%"', "the public schedule")
+            for venue in wanted.venues
+        ),
         "",
         "[live]",
         "enabled = false                      # the first of two consents for real orders; the second is `arb run --live`",
@@ -99,6 +110,12 @@ def _venue_lines(spec: VenueSpec, wanted: Wanted) -> list[str]:
     ]
 
 
+def _wrapped(symbols: Sequence[str]) -> list[str]:
+    """Return the lines of an array, a few symbols on each."""
+    quoted = [f'"{symbol}",' for symbol in symbols]
+    return [f"    {' '.join(quoted[start : start + PER_LINE])}" for start in range(0, len(quoted), PER_LINE)]
+
+
 def _commented(key: str, comment: str) -> str:
     return f"{key:<36} # {comment}"
 
@@ -118,19 +135,8 @@ def write_starter(path: Path, wanted: Wanted) -> Settings:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(starter_text(wanted))
-        settings = load_settings(path)
-        _refuse_bookless(settings, wanted.venues)
+        return load_settings(path)
     except BaseException:
         with contextlib.suppress(OSError):
             path.unlink()
         raise
-    return settings
-
-
-def _refuse_bookless(settings: Settings, venues: Sequence[str]) -> None:
-    for venue in venues:
-        site = settings.venues.site(venue)
-        if site.lacks:
-            raise ConfigError(
-                f"--region {venue}={site.region}: {site.lacks}, by which books are read, is not sent there: leave {venue} out"
-            )

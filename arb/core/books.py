@@ -11,30 +11,28 @@ Books may be added and retired while a run goes on. One that is not there, be it
 no levels and may not be used, whatever pairs and orders of ours in its symbol go on.
 """
 
-from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.pricing.depth import Depth
+from arb.core.connection import Connection
+from arb.core.pricing.depth import NO_DEPTH, Depth, Depths
 from arb.core.reasons import Reason
-from arb.core.risk.book_pace import BookPace, ConnectionPace, SymbolFrames
+from arb.core.risk.book_pace import BookPace, SymbolFrames
 from arb.core.risk.sale_price import NOTED_EVERY_NS, SeenBids
 from arb.core.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import BookFeed, BookSeat, FrameResult, venue_of
+from arb.market.feed import BookFeed, BookSeat, FrameResult
 from arb.market.order import Side
 from arb.market.scale import Scale
 
 Key = tuple[str, str]
 """(venue, symbol)."""
-BACKLOG_LAG_NS = 50 * NS_PER_MS
-"""By how much a backlogged connection's lag may exceed its median for entries to trust its books."""
-LAGS_KEPT = 301
-"""The lags, one a second, of which the median is taken."""
+Quote = tuple[int | None, int | None]
+"""The best bid and ask as integers on the symbol's scale; None for an empty side."""
 
 
 class Impact(msgspec.Struct):
@@ -44,57 +42,6 @@ class Impact(msgspec.Struct):
     fill_event_ns: int = 0
     known_ns: int = 0
     sent_ns: int = 0
-
-
-class Connection:
-    """One public connection, what it carries, and how it stands.
-
-    `rows`: the native symbols of its books, by arena row. `up_ns`: since when it stands, our clock, ns UTC; 0 while it does
-    not. `last_byte_ns`: when its last frame was received; 0 where none was since it stands. `pace`: how steadily its books'
-    frames come. `lag_ns`: how long the last frame that shows it was on its way; None where none does. `lags`: one of these a
-    second. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
-    """
-
-    __slots__ = (
-        "drops",
-        "feed",
-        "gaps",
-        "lag_ns",
-        "lags",
-        "last_byte_ns",
-        "name",
-        "next_lag_ns",
-        "pace",
-        "rows",
-        "up_ns",
-        "venue",
-    )
-
-    def __init__(self, name: str, feed: BookFeed) -> None:
-        self.name = name
-        self.venue = venue_of(name)
-        self.feed = feed
-        self.rows = {seat.row: native_symbol for native_symbol, seat in feed.seats().items()}
-        self.up_ns = 0
-        self.last_byte_ns = 0
-        self.pace = ConnectionPace()
-        self.lag_ns: int | None = None
-        self.lags: deque[int] = deque(maxlen=LAGS_KEPT)
-        self.next_lag_ns = 0
-        self.gaps = 0
-        self.drops = 0
-
-    def dead_books(self, arena: BookArena, now_ns: int) -> list[int]:
-        """Return the rows of live books that stand still while others of this connection go on."""
-        if self.pace.still(now_ns):
-            return []
-        return [row for row, book in self.pace.books.items() if arena.usable(row) and book.still(now_ns)]
-
-    def late(self) -> bool:
-        """Return whether the last frame was on its way for longer than half of all usually are, and 50 ms more."""
-        if self.lag_ns is None or not self.lags:
-            return True
-        return self.lag_ns > sorted(self.lags)[len(self.lags) // 2] + BACKLOG_LAG_NS
 
 
 class Books:
@@ -112,6 +59,7 @@ class Books:
         timing: Timing,
     ) -> None:
         self.arena = arena
+        self._depths = Depths(arena)
         self.rows = dict(rows)
         self.scales = dict(scales)
         self.feeds = feeds
@@ -133,10 +81,20 @@ class Books:
         self.frames = 0
         self.updates = 0
 
-    def on_frame(self, name: str, received_ns: int, raw: bytes | str, offset_ns: int) -> FrameResult:
-        """Apply one public frame of the connection `name` and note its state."""
+    def on_frame(self, name: str, received_ns: int, raw: bytes | str, offset_ns: int, url: str = "") -> FrameResult:
+        """Apply one public frame of the connection `name` and note its state; with a `url`, what was fetched from there for it.
+
+        What is fetched says nothing of the connection: not that it is alive, nor how late its frames are.
+        """
         connection = self.connections[name]
         self.frames += 1
+        if url:
+            result = connection.feed.on_http(received_ns, url, raw)
+            self.updates += len(result.rows)
+            for row in result.rows:
+                connection.pace.books[row].skip(received_ns)  # what came while it waited could not be counted
+                self._note_bid(row, received_ns)
+            return result
         connection.last_byte_ns = received_ns
         result = connection.feed.on_frame(received_ns, raw)
         self.updates += len(result.rows)
@@ -284,6 +242,8 @@ class Books:
 
     def awaited(self, venue: str, symbol: str) -> bool:
         """Return whether bytes waited on a book's connection at the last drain, so that it is about to change."""
+        if not self._unread:
+            return False
         row = self.rows.get((venue, symbol))
         return row is not None and self._carriers[row].name in self._unread
 
@@ -342,14 +302,16 @@ class Books:
             del self._impacts[venue, symbol]
         return not newer
 
-    def best(self, venue: str, symbol: str) -> tuple[int | None, int | None]:
+    def best(self, venue: str, symbol: str) -> Quote:
         """Return the best bid and ask as integers on the symbol's scale; None for an empty side."""
-        row, arena = self.rows.get((venue, symbol)), self.arena
-        if row is None:
-            return None, None
-        bid = arena.bid_price.item(row, 0) if arena.bid_count.item(row) else None
-        ask = arena.ask_price.item(row, 0) if arena.ask_count.item(row) else None
-        return bid, ask
+        row = self.rows.get((venue, symbol))
+        return (None, None) if row is None else self.arena.best(row)
+
+    def quotes(self, symbol: str, venues: Iterable[str]) -> dict[str, Quote]:
+        """Return the best bid and ask of a symbol's live books among those of `venues`."""
+        rows, arena = self.rows, self.arena
+        found = [(venue, row) for venue in venues if (row := rows.get((venue, symbol))) is not None]
+        return {venue: arena.best(row) for venue, row in found if arena.usable(row)}
 
     def best_bid(self, venue: str, symbol: str) -> Decimal | None:
         """Return the best bid of a live book; None where there is none."""
@@ -374,19 +336,18 @@ class Books:
 
     def asks(self, venue: str, symbol: str) -> Depth:
         """Return the ask side with its running sums."""
-        row, arena = self.rows.get((venue, symbol)), self.arena
-        if row is None:
-            return Depth((), ())
-        count = int(arena.ask_count[row])
-        return Depth(arena.ask_price[row, :count], arena.ask_size[row, :count], self.best(venue, symbol)[0])
+        row = self.rows.get((venue, symbol))
+        return NO_DEPTH if row is None else self._depths.asks(row)
 
     def bids(self, venue: str, symbol: str) -> Depth:
         """Return the bid side with its running sums."""
-        row, arena = self.rows.get((venue, symbol)), self.arena
-        if row is None:
-            return Depth((), ())
-        count = int(arena.bid_count[row])
-        return Depth(arena.bid_price[row, :count], arena.bid_size[row, :count], self.best(venue, symbol)[1])
+        row = self.rows.get((venue, symbol))
+        return NO_DEPTH if row is None else self._depths.bids(row)
+
+    def sides(self, route: tuple[str, str, str]) -> tuple[Depth, Depth]:
+        """Return the asks and the bids of a route: symbol, where it buys, where it sells."""
+        symbol, buy_venue, sell_venue = route
+        return self.asks(buy_venue, symbol), self.bids(sell_venue, symbol)
 
     def levels(self, venue: str, symbol: str, taker: Side) -> list[tuple[Decimal, Decimal]]:
         """Return the side that a taker would trade against, best first, as decimals."""

@@ -9,20 +9,11 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from arb.core.records import (
-    AnyRecord,
-    ControlRecord,
-    FillRecord,
-    LegCostRecord,
-    OpportunityRecord,
-    OrderRecord,
-    PairRecord,
-    PlanRecord,
-    ResidualsRecord,
-    RunRecord,
-    row_key,
-)
+from arb.core.records import FillRecord, LedgerRecord, OpportunityRecord, OrderRecord, PairRecord, RunRecord, row_key
+from arb.core.recovery_records import ControlRecord, LegCostRecord, PlanRecord, RecoveryRecord, ResidualsRecord
 from arb.market.order import Role, Side, TimeInForce
+
+AnyRecord = LedgerRecord | RecoveryRecord
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

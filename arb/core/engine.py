@@ -6,7 +6,7 @@ symbols. No clock, no chance, no I/O: the same frames and events give the same c
 """
 
 from collections.abc import Callable
-from decimal import Context, localcontext
+from decimal import localcontext
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.absence import Absence
 from arb.core.accounts.account_reconciler import AccountReconciler
 from arb.core.accounts.balance_reconciler import BalanceReconciler
-from arb.core.accounts.fees import booked_fee, dearer_rate, expected_fee_currency, fee_quote, usable_rate
+from arb.core.accounts.fee_check import FeeCheck
 from arb.core.accounts.former_accounts import journal_former_names
 from arb.core.accounts.restart import Restored, has_vanished, restore
 from arb.core.books import Books
@@ -58,6 +58,7 @@ from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.listings import Listings
 from arb.core.opportunities.detector import Detector
 from arb.core.orders.foreign import ForeignOrders
+from arb.core.orders.intents import Intent
 from arb.core.orders.manager import OrderManager
 from arb.core.pairs.closing import Closer
 from arb.core.pairs.flatten import Flattener
@@ -86,12 +87,7 @@ from arb.core.timers import (
 )
 from arb.errors import InvariantError, require
 from arb.market.feed import FrameResult, further_name
-from arb.market.fill import Fill
-from arb.market.numbers import plain
-from arb.market.symbol import Symbol
-
-# Sums and products of prices, sizes and fees must be exact; the default 28 digits round silently.
-DECIMALS = Context(prec=80)
+from arb.market.numbers import DECIMALS
 
 
 class Engine:
@@ -102,12 +98,14 @@ class Engine:
         self.state = EngineState(settings, books)
         foreign = ForeignOrders(self.state)
         self.bars = InstrumentBars(self.state)
-        self.manager = OrderManager(self.state, foreign, self.bars, progress=self._progress, fee_check=self._check_fee)
+        fees = FeeCheck(self.state)
+        self.manager = OrderManager(self.state, foreign, self.bars, progress=self._progress, fee_check=fees.check)
         self.late_legs = LateLegs(self.state, self.manager)
         closer = Closer(self.state, self.manager, self.late_legs)
         self.repairer = LegRepairer(self.state, self.manager, closer)
         self.strategy = strategy(self.state, self.manager)
         books.on_change(self.strategy.rules_changed)
+        fees.on_dearer(self.strategy.rules_changed)
         self.flattener = Flattener(self.state, self.manager, closer)
         self.venue_monitor = VenueMonitor(self.state, self.manager, self.strategy)
         self.balances = BalanceReconciler(self.state)
@@ -117,6 +115,7 @@ class Engine:
         self.listings = Listings(self.state, self.strategy, self.bars)
         self._run: RunRecord | None = None
         self._restored = Restored()
+        self._event: AnyEvent | None = None  # of the step under way
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunStarted: self._on_run_started,
             VenueArrived: self._on_venue_arrived,
@@ -169,19 +168,24 @@ class Engine:
         """Keep what a previous process left in the journal, for `RunStarted` to recover; to be called before it."""
         self._restored = restored
 
-    def on_frame(self, name: str, received_ns: int, raw: bytes | str) -> FrameResult:
-        """Apply one public frame of the connection `name`; `received_ns` is our clock. Never raises for what a venue sends."""
+    def on_frame(self, name: str, received_ns: int, raw: bytes | str, url: str = "") -> FrameResult:
+        """Apply one public frame of the connection `name`, or what was fetched from `url` for one of its books.
+
+        `received_ns` is our clock. Never raises for what a venue sends.
+        """
         state = self.state
         connection = state.books.connections[name]
         offset_ns = state.venues[connection.venue].offset_ns or 0
-        result = state.books.on_frame(name, received_ns, raw, offset_ns)
+        result = state.books.on_frame(name, received_ns, raw, offset_ns, url)
         if result.rows:
             self.strategy.mark(result.rows)
-        if result.resyncs:
-            connection.gaps += len(result.resyncs)
-            # A book that cannot be read stops its symbol there, however often it is tried again, and not the venue.
-            gaps = sum(not resync.unreadable for resync in result.resyncs)
-            state.health.gaps(connection.venue, gaps, received_ns, further_name(name))
+        lost = [resync for resync in result.resyncs if resync.lost] if result.resyncs else None
+        if lost:
+            connection.gaps += len(lost)
+            # A book that cannot be read stops its symbol there, however often it is tried again, and not the venue. One
+            # frame is one sign: what nobody can read makes all books of its connection unusable, and be they a hundred.
+            if any(not resync.unreadable for resync in lost):
+                state.health.gaps(connection.venue, 1, received_ns, further_name(name))
         return result
 
     @property
@@ -196,22 +200,52 @@ class Engine:
 
     def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
         """Take one event and return the commands to perform, in order; raise `InvariantError` for what must not happen."""
+        self.begin(event)
+        return self.finish()
+
+    def begin(self, event: AnyEvent) -> tuple[Intent, ...]:
+        """Take one event as far as orders wait for it; return what it opens, whose orders may leave once that is durable.
+
+        `finish` must follow, and gives all commands of the event, those orders among them, in the same order as `handle`.
+        """
+        self._event = event
+        if type(event) is not QueueDrained:
+            return ()
+        with localcontext(DECIMALS):
+            self._prepare(event)
+            self.state.books.drained(event.unread, event.backlogged)
+            self.strategy.act(event.t_ns)
+        return tuple(self.state.out.intents)
+
+    def finish(self) -> tuple[AnyCommand, ...]:
+        """Do the rest of the event that `begin` took, and return all its commands."""
+        event = self._event
+        require(event is not None, "the end of a step that never began")
+        assert event is not None
+        self._event = None
         handler = self._handlers.get(type(event))
         if handler is None:
             raise InvariantError(f"no handler for {type(event).__name__}")
+        drained = isinstance(event, QueueDrained)
         with localcontext(DECIMALS):
-            self.state.out.begin(event.seq)
-            self.venue_monitor.before(event)
+            if drained:
+                self.state.out.write_rows()
+            else:
+                self._prepare(event)
             handler(event)
             self.flattener.advance(event.t_ns)
             self.late_legs.lift_if_over(event.t_ns)
-            if self.state.alternatives.waiting and not isinstance(event, QueueDrained):
+            if self.state.alternatives.waiting and not drained:
                 self.state.alternatives.write()  # one event later: the orders they were weighed against have left
             if not isinstance(event, RunEnded):
                 self.shutdown.advance(event.t_ns)
-            if not isinstance(event, QueueDrained):
+            if not drained:
                 self.strategy.state_changed()
             return self.state.out.take()
+
+    def _prepare(self, event: AnyEvent) -> None:
+        self.state.out.begin(event.seq)
+        self.venue_monitor.before(event)
 
     def take_untraded(self) -> list[OpportunityRecord]:
         """Hand over the closed opportunities that nobody traded."""
@@ -279,8 +313,7 @@ class Engine:
     # The market plane's edges.
 
     def _on_drained(self, event: QueueDrained) -> None:
-        self.state.books.drained(event.unread, event.backlogged)
-        self.strategy.act(event.t_ns)
+        self.strategy.after_act(event.t_ns)
         self.repairer.send_repairs(event.t_ns)
 
     def _on_feed_up(self, event: FeedUp) -> None:
@@ -322,44 +355,6 @@ class Engine:
 
     def _progress(self, pair: PairTrade, now_ns: int) -> None:
         self.repairer.progress(pair, now_ns)
-
-    def _check_fee(self, fill: Fill) -> None:
-        """Stop a symbol at a venue whose fee came in another asset than expected; compute with a higher rate than expected.
-
-        A higher rate holds until the venue lists other rules. For a fee that has no price, an incident says what it is booked
-        at.
-        """
-        instrument = self.state.instruments[fill.venue, fill.symbol]
-        expected = expected_fee_currency(fill, instrument.buy_fee_in)
-        key = (fill.venue, fill.symbol)
-        if fill.fee and expected not in (None, fill.fee_currency) and key not in self.state.stopped:
-            self.state.stopped[key] = f"fee in {fill.fee_currency}, expected {expected}"
-            text = f"{fill.symbol} is stopped at {fill.venue}: {self.state.stopped[key]}"
-            self.state.incident(
-                IncidentKind.FEE_CURRENCY, text, fill.received_ns, severity=Severity.CRITICAL, venue=fill.venue
-            )
-        if fill.fee and fee_quote(self.state, fill) is None:
-            quote, order = Symbol.of(fill.symbol).quote, self.manager.order_of(fill)
-            text = (
-                f"a fee of {plain(fill.fee)} {fill.fee_currency} for {fill.symbol} at {fill.venue} has no price here: "
-                f"booked at {plain(booked_fee(self.state, fill))} {quote}, as the model has it"
-            )
-            pair_id = None if order is None else order.pair_id
-            self.state.incident(IncidentKind.FEE_CURRENCY, text, fill.received_ns, venue=fill.venue, pair_id=pair_id)
-        rate = dearer_rate(fill, instrument)
-        if rate is not None and not usable_rate(rate):
-            self.state.stopped.setdefault(key, f"a fee of {rate} was charged")
-            text = f"{fill.symbol} is stopped at {fill.venue}: {self.state.stopped[key]}"
-            self.state.incident(
-                IncidentKind.FEE_RATE, text, fill.received_ns, severity=Severity.CRITICAL, venue=fill.venue
-            )
-        elif rate is not None:
-            text = f"{fill.symbol} at {fill.venue}: charged {rate}, expected {instrument.taker_fee}; computed with from now on"
-            self.state.incident(
-                IncidentKind.FEE_RATE, text, fill.received_ns, severity=Severity.WARNING, venue=fill.venue
-            )
-            self.state.instruments[key] = msgspec.structs.replace(instrument, taker_fee=rate)
-            self.strategy.rules_changed(fill.symbol)
 
     # Timers, stores, control.
 

@@ -73,6 +73,15 @@ class Listings:
         state.instruments[instrument.venue, instrument.symbol] = instrument
         state.rules_awaited.discard((instrument.venue, instrument.symbol))
         self._await_change(instrument, now_ns)
+        if before is not None and instrument.tradable != before.tradable:
+            where = f"{instrument.symbol} at {instrument.venue}"
+            text = (
+                f"{where} is open for trading again"
+                if instrument.tradable
+                else f"{where} is not open for trading any more: nothing opens there until it is"
+            )
+            severity = Severity.INFO if instrument.tradable else Severity.WARNING
+            state.incident(IncidentKind.RULES_CHANGED, text, now_ns, severity=severity, venue=instrument.venue)
         if instrument.ends_ns is not None and (before is None or before.ends_ns != instrument.ends_ns):
             text = (
                 f"{instrument.symbol} at {instrument.venue} stops trading at {_utc(instrument.ends_ns)}: nothing opens there "

@@ -40,6 +40,7 @@ class SymbolLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     max_slippage_bps: Decimal | None = None
     dust_max_quote: Decimal | None = None
     max_symbol_quote: Decimal | None = None
+    max_price_ratio_bps: Decimal | None = None
 
 
 class VenueLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -93,6 +94,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     symbol: dict[str, SymbolLimits] = {}
     venue: dict[str, VenueLimits] = {}
     unproved_coin: UnprovedCoin = UnprovedCoin.MARK
+    max_price_ratio_bps: Decimal = Decimal(100)
 
     def at(self, symbol: str, venues: Iterable[str] = ()) -> "Limits":
         """Return the limits of a pair in `symbol` between `venues`, or of `symbol` anywhere."""

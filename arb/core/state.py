@@ -4,7 +4,6 @@ Holds state and small queries only; decisions are taken by the strategy, the ord
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -12,33 +11,20 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.accounts.inventory import Inventory
 from arb.core.books import Books
-from arb.core.commands import (
-    Alert,
-    AnyCommand,
-    CancelOrder,
-    Finish,
-    Persist,
-    PlaceOrder,
-    QueryOrder,
-    RefreshBalances,
-    RequestBook,
-    SetTimer,
-    SnapshotAccount,
-    last_states,
-)
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.opportunities.alternatives import Alternatives
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.opportunities.leg_costs import LegCosts
+from arb.core.opportunities.price_ratio import PriceRatios
 from arb.core.orders.order import WorkingOrder
+from arb.core.outbox import Outbox
 from arb.core.pairs.residuals import Residuals
-from arb.core.records import AnyRecord, IncidentRecord, PairState
+from arb.core.records import IncidentRecord, PairState
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate, RateBudget
 from arb.core.risk.sale_price import middle
 from arb.core.risk.venue_health import HealthBoard
 from arb.core.settings import CoinRule, HealthLimits, Limits, RepairPolicy, Timing
-from arb.core.timers import AnyTimer
 from arb.market.fill import Fill
 from arb.market.instrument import Instrument
 from arb.market.numbers import ZERO
@@ -125,63 +111,6 @@ class VenueState:
         return (first_ns + last_ns) // 2, (last_ns - first_ns + 1) // 2
 
 
-class Outbox:
-    """The commands of one call of `handle`, in order, each with its cause."""
-
-    def __init__(self) -> None:
-        self._cause = 0
-        self._commands: list[AnyCommand] = []
-
-    def begin(self, cause: int) -> None:
-        """Start collecting for the event with sequence number `cause`."""
-        self._cause = cause
-        self._commands = []
-
-    def take(self) -> tuple[AnyCommand, ...]:
-        """Hand over what was collected, each row once and in its last state."""
-        return last_states(self._commands)
-
-    def persist(self, *records: AnyRecord) -> None:
-        """Keep rows."""
-        self._commands.extend(Persist(cause=self._cause, record=record) for record in records)
-
-    def timer(self, timer: AnyTimer, at_ns: int) -> None:
-        """Ask to be woken."""
-        self._commands.append(SetTimer(cause=self._cause, timer=timer.text, at_ns=at_ns))
-
-    def place(self, commands: Iterable[PlaceOrder]) -> None:
-        """Send orders; those given together leave together."""
-        self._commands.extend(msgspec.structs.replace(command, cause=self._cause) for command in commands)
-
-    def query(self, command: QueryOrder) -> None:
-        """Query an order."""
-        self._commands.append(msgspec.structs.replace(command, cause=self._cause))
-
-    def cancel(self, command: CancelOrder) -> None:
-        """Ask for a cancel."""
-        self._commands.append(msgspec.structs.replace(command, cause=self._cause))
-
-    def refresh(self, venue: str) -> None:
-        """Ask for balances."""
-        self._commands.append(RefreshBalances(cause=self._cause, venue=venue))
-
-    def request_book(self, connection: str, native_symbol: str) -> None:
-        """Ask for a clean snapshot of one book."""
-        self._commands.append(RequestBook(cause=self._cause, connection=connection, native_symbol=native_symbol))
-
-    def snapshot_account(self, venue: str, symbols: tuple[str, ...], since_ns: int) -> None:
-        """Ask for an account snapshot: everything since an instant."""
-        self._commands.append(SnapshotAccount(cause=self._cause, venue=venue, symbols=symbols, since_ns=since_ns))
-
-    def alert(self, text: str) -> None:
-        """Alert the user."""
-        self._commands.append(Alert(cause=self._cause, text=text))
-
-    def finish(self) -> None:
-        """Say that nothing is left to do."""
-        self._commands.append(Finish(cause=self._cause))
-
-
 class Tally:
     """What this run did so far. Money per asset, exact.
 
@@ -236,6 +165,11 @@ class EngineState:
         self.tally = Tally()
         self.out = Outbox()
         self.identities = RouteIdentities(settings.coins)
+        self.price_ratios = PriceRatios(
+            books,
+            lambda symbol: self.limits_at(symbol).max_price_ratio_bps,
+            lambda text, now_ns: self.incident(IncidentKind.EDGE_IMPLAUSIBLE, text, now_ns),
+        )
         self.leg_costs = LegCosts(settings.limits, settings.repair.leg_loss_max_bps)
         self.alternatives = Alternatives(self.out.persist, self.next_id)
         self.run_id = 0

@@ -1,7 +1,7 @@
 """What the engine asks of the strategy that it is given: the one component that decides which pairs are opened.
 
 The engine calls it for every frame and every event, in one thread, and never asks it to wait. A strategy opens pairs through
-the order manager (`core/opportunities/opener.py`); from then on they are the engine's business: orders, repairs, closing,
+the order manager (`core/orders/sending.py`); from then on they are the engine's business: orders, repairs, closing,
 halts and reconciliation are the same for every strategy. It must check for itself whether a pair may be opened now, as
 `core/opportunities/detector.py`, the strategy of this project, does.
 """
@@ -47,7 +47,16 @@ class Strategy(Protocol):
         """Take note that a venue which lists `symbols` is of other health, and may be traded on with another share."""
 
     def act(self, now_ns: int) -> None:
-        """Open what is worth it, on the books as they stand, but for those on whose connection bytes wait (`Books.awaited`)."""
+        """Open the pair most worth it, if any is, on the books as they stand, but for those on whose connection bytes wait
+        (`Books.awaited`). Its orders wait for this alone, so it does nothing that may follow them.
+        """
+
+    def after_act(self, now_ns: int) -> None:
+        """Do what else belongs to the same drain, on the same books; called after every `act`, once its orders have left.
+
+        Episodes, obstacles and alternatives, and whatever else is worth opening: what opens here leaves with the rest of the
+        step.
+        """
 
     def close_episodes(self, now_ns: int) -> None:
         """Do what the `EpisodesTimer` was set for."""

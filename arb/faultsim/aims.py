@@ -40,7 +40,11 @@ CLOCK_JUMP = "clock_jump"
 JUMPS_MS = (30_000, 3_600_000, -200, -30_000)
 FLATTEN = "flatten"
 """The user's flatten, which no cell of the table is about: special tests alone draw it."""
-STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *KILLS, POWER_CUT, START_DOWN, CLOCK_JUMP, HALT)
+AT_INTENTS = ("kill_before_intent", "kill_after_intent", "intent_refused")
+"""What strikes an opening at its intent. Only an opening has one, so no cell of the table is about them: a share of the seeds
+draws them besides (`special.at_intents`)."""
+IN_TABLE = tuple(name for name in KILLS if name not in AT_INTENTS)
+STRIKES = (*KINDS, *LINE_FAULTS, *DISK_FAULTS, *IN_TABLE, POWER_CUT, START_DOWN, CLOCK_JUMP, HALT)
 """Every fault there is: the sandbox's, the network's, the disk's, sudden deaths, and the user's halt (and resume).
 
 A power cut is a death with the next request, and the journal is as it was at the strike, or when it was last synced after it.

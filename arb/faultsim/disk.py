@@ -1,15 +1,17 @@
-"""The simulated disk: the real journal and the real ledger, with refusals and deaths at their commits.
+"""The simulated disk: the real journal and the real intents, with refusals and deaths at what is written.
 
 The journal lies in a real file, so that a restart finds exactly what was committed. Where somebody moves it away, it is put
 back before the next process starts: one that is killed meanwhile would leave nothing to start from. A full disk is a file that
-SQLite is not allowed to let grow: the journal meets the very error it would meet, and gives up its reserve. The ledger runs
-inline, a little behind the journal, and is caught up from there when it was locked or its file is gone, as its thread does.
+SQLite is not allowed to let grow: the journal meets the very error it would meet, and gives up its reserve.
+
+What left is compared with what was written down before: an order that is in no intent and in no entry is a trouble, and so is
+one that a start does not know although its intent was there.
 """
 
-import asyncio
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -20,14 +22,15 @@ import msgspec
 from arb.clock import NS_PER_MS
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import AnyEvent
-from arb.core.records import OpportunityRecord
-from arb.errors import ConfigError, StoreError
+from arb.core.orders.intents import Intent
+from arb.errors import StoreError
 from arb.faultsim.faults import Life, Point
+from arb.market.ids import PREFIX, decode
 from arb.market.order import Role
 from arb.store import migrate
+from arb.store.intents import intents_of
 from arb.store.journal import Journal
 from arb.store.journal_reader import JournalState, Row
-from arb.store.ledger import InlineLedger
 
 MEMORY = Path("/dev/shm")
 
@@ -85,12 +88,10 @@ def _empty_ledger() -> bytes:
         shutil.rmtree(folder)
 
 
-PROJECT_EVERY_S = 0.25
+_OWN = re.compile(rf"(?<![0-9A-Za-z]){PREFIX}[0-9A-Za-z]{{18}}(?![0-9A-Za-z])")
+"""Our client order ids, wherever they stand."""
 NOTICED_NS = 500 * NS_PER_MS
 """An engine knows by then that its journal's files are gone: it looks every `SYNC_EVERY_S` of `live/tasks.py`."""
-RETRY_S = 0.2
-
-OnState = Callable[[bool, str], None]
 
 
 class Disk:
@@ -98,6 +99,7 @@ class Disk:
 
     def __init__(self, files: Files) -> None:
         self.refused_commits = 0
+        self.refused_intents = 0
         self.locked_until_ns = 0
         self.on_full: Callable[[], None] | None = None
         self.on_refused: Callable[[], None] | None = None
@@ -105,6 +107,8 @@ class Disk:
         self.troubles: list[str] = []
         """What an engine must not do with a disk like this."""
         self._files = files
+        self._written: set[str] = set()  # the ids of orders that may leave
+        self._intended: set[str] = set()  # those of them that no entry holds yet
         self._full_until_ns = 0
         self._reserve_pages = 0
         self._durable: dict[Path, bytes] = {}
@@ -113,13 +117,14 @@ class Disk:
 
     def clear(self) -> None:
         """End all faults."""
-        self._full_until_ns = self.refused_commits = self.locked_until_ns = 0
+        self._full_until_ns = self.refused_commits = self.refused_intents = self.locked_until_ns = 0
         self._durable.clear()
         self.put_journal_back()
 
     def keep_journal(self) -> None:
         """Keep what the journal holds now: all that a power cut will leave of it, unless it is synced before."""
         files = [self._files.journal.with_name(self._files.journal.name + suffix) for suffix in ("", "-wal")]
+        files.append(intents_of(self._files.journal))
         self._durable = {path: path.read_bytes() for path in files if path.exists()}
 
     def synced(self) -> None:
@@ -130,6 +135,8 @@ class Disk:
     def cut(self) -> None:
         """Let the power go: what was written and not synced is lost."""
         self._power_is_cut = bool(self._durable)
+        if self._power_is_cut:
+            self._intended.clear()  # what was not synced is lost
 
     def after_death(self) -> None:
         """Leave the files as the next process finds them, once the dead one has let go of them."""
@@ -155,6 +162,35 @@ class Disk:
         self.refused_commits -= 1
         _notify(self.on_refused)
         return True
+
+    def refuses_intent(self) -> bool:
+        """Return whether an intent cannot be written now."""
+        if self.refused_intents == 0:
+            return False
+        self.refused_intents -= 1
+        _notify(self.on_refused)
+        return True
+
+    def intended(self, names: list[str]) -> None:
+        """Note that intents with orders of these names were written."""
+        self._intended.update(names)
+        self._written.update(names)
+
+    def journalled(self, names: list[str]) -> None:
+        """Note that an entry was written that sends orders of these names."""
+        self._intended.difference_update(names)
+        self._written.update(names)
+
+    def leaves(self, text: str) -> None:
+        """Examine what leaves the process: every order that it names was written down before."""
+        named = {name for name in _OWN.findall(text) if decode(name) is not None}
+        self.troubles += [f"left unwritten: {name}" for name in sorted(named - self._written)]
+
+    def started(self, state: JournalState) -> None:
+        """Examine what a start knows: every order that only its intent was left of."""
+        known = {order.client_order_id for pair in state.pairs for order in pair.orders}
+        self.troubles += [f"intended, and forgotten by the next start: {name}" for name in self._intended - known]
+        self._intended.clear()
 
     def met_full(self) -> None:
         """Note that something was written to the reserve, or could not be written at all."""
@@ -195,6 +231,7 @@ class Disk:
     def _journal_files(self) -> list[tuple[Path, Path]]:
         """Return the journal's files, each with the name that it bears while it is away."""
         named = [self._files.journal.with_name(self._files.journal.name + suffix) for suffix in ("", "-wal", "-shm")]
+        named.append(intents_of(self._files.journal))
         return [(file, file.with_name(f"{file.name}.away")) for file in named]
 
     def lose_ledger(self) -> None:
@@ -241,7 +278,10 @@ class FaultyReserve:
 
 
 class Watcher(Protocol):
-    """Whoever examines every event that is about to be journalled."""
+    """Whoever examines what is about to leave, and every event that is about to be journalled."""
+
+    def on_opening(self) -> None:
+        """Take note that a pair is opened, before its intent is written."""
 
     def on_event(self, event: AnyEvent) -> None:
         """Take one event, after the engine and before the journal."""
@@ -267,6 +307,7 @@ class FaultyJournal:
         self._watcher = watcher
         self.reserve_touched = False
         self._touched_ns = 0
+        disk.started(journal.restore())
 
     @property
     def last_seq(self) -> int:
@@ -291,6 +332,16 @@ class FaultyJournal:
         self._journal.sync()
         self._disk.synced()
 
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Write down what is about to leave; raise `StoreError` when it cannot be."""
+        self._watcher.on_opening()
+        self._life.passes(Point.BEFORE_INTENT)
+        if self._disk.refuses_intent():
+            raise StoreError("intents: disk I/O error")
+        self._journal.intend(intents)
+        self._disk.intended([place.client_order_id for intent in intents for place in intent.places])
+        self._life.passes(Point.AFTER_INTENT)
+
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write one event and its commands; raise `StoreError` with nothing written."""
         self._watcher.on_event(event)
@@ -308,6 +359,7 @@ class FaultyJournal:
         except StoreError:
             self._disk.met_full()
             raise
+        self._disk.journalled([c.client_order_id for c in commands if isinstance(c, PlaceOrder)])
         if self._journal.reserve_touched and not self.reserve_touched:
             self._touched_ns = event.t_ns
         self.reserve_touched = self._journal.reserve_touched
@@ -315,78 +367,3 @@ class FaultyJournal:
             self._disk.met_full()
         self._life.passes(Point.AFTER_COMMIT)
         return rows
-
-
-class FaultyLedger:
-    """The ledger of `arb.live.runner`, on the simulated disk: written inline, every `PROJECT_EVERY_S`."""
-
-    def __init__(
-        self,
-        files: Files,
-        journal: Journal,
-        disk: Disk,
-        life: Life,
-        now_ns: Callable[[], int],
-        on_state: OnState,
-    ) -> None:
-        self._files = files
-        self._journal = journal
-        self._disk = disk
-        self._life = life
-        self._now_ns = now_ns
-        self._on_state = on_state
-        self._ledger: InlineLedger | None = None
-        self._untraded: list[OpportunityRecord] = []
-        self._blocked = False
-
-    def submit(self, rows: Sequence[Row]) -> None:
-        """Take class-1 rows; while the ledger is locked they are left to the journal."""
-        self._disk.locked(self._now_ns())
-        if self._ledger is not None:
-            self._ledger.submit(rows)
-
-    def submit_untraded(self, record: OpportunityRecord) -> None:
-        """Take a class-2 row."""
-        self._untraded.append(record)
-
-    async def run(self) -> None:
-        """Write what waits, again and again."""
-        while True:
-            await asyncio.sleep(RETRY_S if self._blocked else PROJECT_EVERY_S)
-            self.write()
-
-    def write(self) -> None:
-        """Write what waits, unless the ledger is locked or was removed; then say so, once."""
-        self._life.passes(Point.BEFORE_PROJECTION)
-        try:
-            if self._journal.reserve_touched:
-                self._journal.sync()  # as it does again and again, and takes the reserve back when there is space
-            self._disk.synced()  # which is what every projection begins with
-            if self._disk.locked(self._now_ns()):
-                raise StoreError("database is locked")
-            self._project()
-        except (ConfigError, StoreError) as error:  # the former where there is no journal to read
-            self.close()  # what it still held comes back from the journal
-            if not self._blocked:
-                self._blocked = True
-                self._on_state(True, str(error))
-            return
-        if self._blocked:
-            self._blocked = False
-            self._on_state(False, "the ledger takes rows again")
-        self._life.passes(Point.AFTER_PROJECTION)
-
-    def _project(self) -> None:
-        if self._ledger is None:
-            self._files.make_ledger()
-            self._ledger = InlineLedger(self._files.db_url, self._journal)
-        for record in self._untraded:
-            self._ledger.submit_untraded(record)
-        self._untraded.clear()
-        self._ledger.flush()
-
-    def close(self) -> None:
-        """Let go of the file, as the death of the process does; nothing more is written."""
-        ledger, self._ledger = self._ledger, None
-        if ledger is not None:
-            ledger.abandon()

@@ -118,7 +118,8 @@ class Host:
 
 
 class Point(StrEnum):
-    """Where a life may end: just before or after a commit, a request, a frame from a venue, a write of the ledger."""
+    """Where a life may end: just before or after a commit, a request, a frame from a venue, a write of the ledger, an
+    intent."""
 
     BEFORE_COMMIT = "before_commit"
     AFTER_COMMIT = "after_commit"
@@ -127,6 +128,8 @@ class Point(StrEnum):
     BEFORE_ANSWER = "before_answer"
     BEFORE_PROJECTION = "before_projection"
     AFTER_PROJECTION = "after_projection"
+    BEFORE_INTENT = "before_intent"
+    AFTER_INTENT = "after_intent"
 
 
 class Killed(BaseException):

@@ -126,6 +126,13 @@ class Injector:
             self._resume_if_over(process)
         self.strike_due(self._clock.wall_ns())
 
+    def on_opening(self) -> None:
+        """Carry out the strikes that are meant for a pair whose orders are about to leave."""
+        process = self._process
+        if process is not None and process.engine is not None and self._pending:
+            process.engine.state.out.write_rows()  # else the pair stands in no table yet
+            self.strike_due(self._clock.wall_ns())
+
     def strike_due(self, now_ns: int) -> None:
         """Carry out the strikes that are due; to be called now and then too, for without pairs events are rare."""
         process = self._process
@@ -296,6 +303,8 @@ class Injector:
                 asyncio.get_running_loop().call_later(strike.seconds or JOURNAL_GONE_S, disk.put_journal_back)
         elif strike.name == "commit_refused":
             disk.refused_commits, disk.on_refused = strike.count or 1, met
+        elif strike.name == "intent_refused":
+            disk.refused_intents, disk.on_refused = strike.count or 1, met
         else:
             disk.fill(now_ns + (lasts_ns or DISK_FULL_NS), FEW_PAGES if strike.name == "disk_full" else MANY_PAGES)
             disk.on_full = met

@@ -33,6 +33,8 @@ class Network:
         self.world = world
         self.clock = clock
         self.lines: dict[str, Line] = {venue: Line() for venue in world.venues}
+        self.on_leaving: Callable[[str], None] = lambda text: None
+        """Called with each request and each frame of the process, as it leaves."""
         self._rng = rng
         self._mail: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
@@ -125,6 +127,7 @@ class Network:
 
     def submit(self, venue: str, request: VenueRequest) -> "asyncio.Future[VenueAnswer | None]":
         """Send a request on its way; the future brings the answer, or None when the connection breaks."""
+        self.on_leaving(request.body.decode())
         now_ns, line = self.clock.wall_ns(), self.lines[venue]
         waiting: asyncio.Future[VenueAnswer | None] = asyncio.get_running_loop().create_future()
         if not line.lost("net_request_lost"):
@@ -156,6 +159,7 @@ class Network:
 
     def send_frame(self, socket: "MemorySocket", text: str) -> None:
         """Send a frame to the venue."""
+        self.on_leaving(text)
         now_ns = self.clock.wall_ns()
         at_ns = max(now_ns + self.lines[socket.venue].delay_ns(now_ns), socket.last_sent_ns)
         socket.last_sent_ns = at_ns
@@ -195,8 +199,13 @@ class MemoryTransport:
         self._clock = clock
 
     def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
-        """Return the answer, once awaited, when the request leaves; raise `NeverSent` or `AnswerLost` then."""
-        return Later(partial(self._send, request, timeout_s))
+        """Return the answer, once awaited; a write leaves at once, as where a connection stands ready, a question only then.
+
+        Awaiting raises `NeverSent` or `AnswerLost`.
+        """
+        if request.method == "GET":
+            return Later(partial(self._ask, request, timeout_s))
+        return Later(partial(self.answer, self.leave(request), self._clock.wall_ns(), timeout_s))
 
     def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
         """As `send`."""
@@ -206,17 +215,27 @@ class MemoryTransport:
         """Return a connection: a line that refuses does so when it is tried."""
         return MemoryConnection(self, origin)
 
-    async def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        network, clock = self._network, self._clock
+    async def _ask(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        return await self.answer(self.leave(request), self._clock.wall_ns(), timeout_s)
+
+    def leave(self, request: HttpRequest) -> "asyncio.Future[VenueAnswer | None] | None":
+        """Send a request on its way; return what brings its answer, None where no connection can be made."""
+        network = self._network
         parts = urlsplit(request.url)
         venue = venue_of_path(parts.path, REST_PREFIXES)
         assert venue is not None, f"no venue answers at {request.url}"
-        sent_ns = clock.wall_ns()
         self._life.passes(Point.BEFORE_REQUEST)
         if network.lines[venue].refused(network.clock.wall_ns()):
-            raise NeverSent("connection refused")
+            return None
         waiting = network.submit(venue, _as_received(request, parts.path, parts.query))
         self._life.passes(Point.AFTER_REQUEST)
+        return waiting
+
+    async def answer(
+        self, waiting: "asyncio.Future[VenueAnswer | None] | None", sent_ns: int, timeout_s: float
+    ) -> HttpAnswer:
+        if waiting is None:
+            raise NeverSent("connection refused")
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await waiting
@@ -228,28 +247,28 @@ class MemoryTransport:
         headers = {name.lower(): value for name, value in answer.headers.items()} | {
             "content-type": answer.content_type
         }
-        return HttpAnswer(answer.status, headers, bytes(answer.body), sent_ns, clock.wall_ns())
+        return HttpAnswer(answer.status, headers, bytes(answer.body), sent_ns, self._clock.wall_ns())
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
 class MemoryConnection:
-    """See `arb.venues.transport.http.Connection`; what is written leaves when its answer is awaited."""
+    """See `arb.venues.transport.http.Connection`."""
 
     def __init__(self, transport: MemoryTransport, origin: Origin) -> None:
         self._transport = transport
         self._origin = origin
-        self._data = b""
+        self._waiting: asyncio.Future[VenueAnswer | None] | None = None
 
     def write(self, data: bytes) -> bool:
-        """Take the request."""
-        self._data = data
+        """Send the request on its way."""
+        self._waiting = self._transport.leave(request_of(Outgoing(self._origin, data)))
         return True
 
     async def answer(self, sent_ns: int, timeout_s: float) -> HttpAnswer:
-        """Send it, and return the answer."""
-        return await self._transport.write(Outgoing(self._origin, self._data), timeout_s)
+        """Return the answer; raises as `MemoryTransport.send` does."""
+        return await self._transport.answer(self._waiting, sent_ns, timeout_s)
 
 
 class MemorySocket:

@@ -26,6 +26,7 @@ from arb.faultsim.special import (
     STANDSTILL_S,
     STEPS_NS,
     STILL_NS,
+    at_intents,
     blackout,
     busy,
     darkness,
@@ -241,6 +242,7 @@ def _strikes(rng: random.Random, test: Test, seed: int) -> Iterator[Strike]:
         for _ in range(rng.choice((0, 0, 1, 2))):
             phase, after_ns = rng.choice(list(Phase)), rng.randint(0, 3_000) * NS_PER_MS
             yield draw(rng, rng.choice(STRIKES), phase, rng.choice(LEGS), after_ns)
+        yield from at_intents(seed)
 
 
 def aims_of(seed: int) -> list[Aim]:

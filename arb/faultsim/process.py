@@ -10,8 +10,9 @@ from arb.clock import SystemClock
 from arb.core.engine import Engine
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_OK
-from arb.faultsim.disk import Disk, FaultyJournal, FaultyLedger, FaultyReserve, Files, Watcher
+from arb.faultsim.disk import Disk, FaultyJournal, FaultyReserve, Files, Watcher
 from arb.faultsim.faults import Life
+from arb.faultsim.ledger import FaultyLedger
 from arb.faultsim.plan import Plan
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
@@ -19,9 +20,10 @@ from arb.live.runner import Runner
 from arb.live.universe import books_of, universe_of
 from arb.store.journal import Journal
 from arb.store.journal_upkeep import Upkeep, story_kept
-from arb.venues.build import GatewayLimits, build_feeds, build_gateway, venue_profile
+from arb.venues.build import GatewayLimits, build_gateway, venue_profile
 from arb.venues.endpoints import Credentials, OrderEntry, Site, sandbox_access
 from arb.venues.gateway import GatewayTiming, VenueGateway
+from arb.venues.public_side import build_feeds
 from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.network import Network

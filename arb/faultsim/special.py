@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.faultsim.aims import FLATTEN, HALT, LATE, POWER_CUT, Phase, Strike
+from arb.faultsim.aims import AT_INTENTS, FLATTEN, HALT, LATE, POWER_CUT, Phase, Strike
 
 DARK_NS = 12 * NS_PER_S
 PROOF_MS = 8500
@@ -153,3 +153,22 @@ def steps(rng: random.Random) -> Iterator[Strike]:
     for number in range(5):
         leg, after_ns = rng.choice(("buy", "sell")), number * 2_200 * NS_PER_MS
         yield Strike(name="listing_change", phase=Phase.OPENING, leg=leg, after_ns=after_ns, seconds=1.8)
+
+
+INTENTS = 0.2
+"""The share of the seeds with a strike at an intent, or with a death while the journal lacks an opening whose orders left."""
+
+
+def at_intents(seed: int) -> Iterator[Strike]:
+    """Yield, in some seeds, what strikes an opening between its decision and its entry in the journal."""
+    rng = random.Random(f"{seed}/intents")
+    if rng.random() >= INTENTS:
+        return
+    strike = partial(Strike, leg="buy", after_ns=rng.randint(200, 2_500) * NS_PER_MS)
+    drawn = rng.randrange(5)
+    if drawn < len(AT_INTENTS):
+        phase = rng.choice((Phase.NONE, Phase.BOTH_LEGS, Phase.CLOSED))
+        yield strike(name=AT_INTENTS[drawn], phase=phase, passes=rng.randint(1, 3), count=rng.randint(1, 3))
+    else:
+        yield strike(name="commit_refused", phase=Phase.OPENING, count=rng.choice((1, 500)))
+        yield strike(name="kill_before_answer", phase=Phase.OPENING, passes=rng.randint(1, 12))

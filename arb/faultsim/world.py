@@ -74,6 +74,7 @@ class Simulation:
         self._announced = first_line(self._world, 1)
         self._admin = Admin(self._world, self._announced)
         self._disk = Disk(files)
+        self._network.on_leaving = self._disk.leaves
         injector_rng = random.Random(f"{plan.seed}/watch")
         self._host = Host()
         self._injector = Injector(plan, self._admin, self._network, self._disk, self._host, self._clock, injector_rng)

@@ -52,8 +52,9 @@ class Arrival:
                     await self.gateway.start()
                     return await self.gateway.instruments(self._symbols)
                 except (VenueUnreachable, VenueBusy) as error:
+                    if str(error) != self.cause:
+                        log.warning("%s; it is left out, and asked again until it answers", error)
                     self.cause = str(error)
-                    log.warning("%s does not answer: %s", self.gateway.venue, self.cause)
                 self.tried.set()
                 delay_s = next_delay_s(AGAIN, attempt, Trouble.UNREACHABLE, 0.0, self._rng)
                 await asyncio.sleep(AGAIN.cap_s if delay_s is None else delay_s)

@@ -54,10 +54,11 @@ class ClockFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A public question: the HTTP status, 0 where none came, and why."""
+    """A public question: the HTTP status, 0 where none came, and why; `foreign`: the answer is not in the venue's form."""
 
     status: int
     error: str = ""
+    foreign: bool = False
 
 
 class ListingFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +118,7 @@ def check_tls(about: str, hosts: Iterable[HostFacts], days_min: float = 7.0) -> 
 
 
 def check_rest(about: str, rest: RestFacts) -> Finding:
-    """Judge the answer to a public question; some venues turn whole countries away."""
+    """Judge the answer to a public question; some venues turn whole countries away, and some hotels answer for all."""
     if rest.status == 451 or rest.status == 403:
         found = f"HTTP {rest.status}: the venue does not serve this address"
         remedy = (
@@ -130,8 +131,14 @@ def check_rest(about: str, rest: RestFacts) -> Finding:
     if rest.status == 429:
         return Finding(about, "rest", Result.WARN, "HTTP 429: too many questions from here", "stop what else asks")
     if rest.status != 200:
-        remedy = "the venue may be in maintenance: see its status page, and try again"
-        return Finding(about, "rest", Result.FAIL, f"HTTP {rest.status}", remedy)
+        unavailable = ": the venue is in maintenance, or overloaded" if rest.status == 503 else ""
+        remedy = "see the venue's status page, and try again: a run leaves it out, and takes it in when it answers"
+        return Finding(about, "rest", Result.FAIL, f"HTTP {rest.status}{unavailable}", remedy)
+    if rest.foreign:
+        remedy = (
+            "a proxy, a firewall or a login page answers in its place: look at it in a browser, see [network] proxy"
+        )
+        return Finding(about, "rest", Result.FAIL, "HTTP 200 with a body that is not the venue's", remedy)
     return Finding(about, "rest", Result.PASS, "HTTP 200")
 
 

@@ -32,12 +32,29 @@ class JournalDiskFacts(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class ClockDiscipline(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel says of its clock: whether anything keeps it (None: it does not say), to within how many ms."""
+
+    kept: bool | None = None
+    error_ms: float = 0.0
+
+
 def check_python(version: Sequence[int]) -> Finding:
     """Judge the interpreter."""
     found = ".".join(map(str, version[:3]))
     if tuple(version[:2]) < PYTHON_MIN:
         return Finding(LOCAL, "python", Result.FAIL, found, "install Python 3.11 or newer")
     return Finding(LOCAL, "python", Result.PASS, found)
+
+
+def check_loop(kind: str) -> Finding:
+    """Judge what waits for the sockets; `kind` as in `asyncio on epoll`."""
+    if kind.endswith((" select", " poll")):
+        remedy = (
+            "use a Python that was built with epoll (Linux) or kqueue (macOS): this one asks every socket each time"
+        )
+        return Finding(LOCAL, "loop", Result.WARN, kind, remedy)
+    return Finding(LOCAL, "loop", Result.PASS, kind)
 
 
 def check_disk(folder: str, free_bytes: int) -> Finding:
@@ -97,6 +114,17 @@ def check_host_clock(agreed: Agreed | None, asked: int) -> Finding:
     if abs(agreed.offset_ns) > NS_PER_S:
         return Finding(LOCAL, check, Result.WARN, f"{found}: a run sets its own clock by theirs", remedy)
     return Finding(LOCAL, check, Result.PASS, found)
+
+
+def check_clock_discipline(clock: ClockDiscipline) -> Finding:
+    """Judge whether anything keeps the host's clock: one that is right today and runs free is wrong in a week."""
+    check = "clock_discipline"
+    if clock.kept is None:
+        return Finding(LOCAL, check, Result.PASS, "this system does not say; `host_clock` compares it with the venues'")
+    if not clock.kept:
+        remedy = "enable NTP (chrony, systemd-timesyncd), in a container its host's: a run sets its own clock alone"
+        return Finding(LOCAL, check, Result.WARN, "nothing keeps this machine's clock, by what its kernel says", remedy)
+    return Finding(LOCAL, check, Result.PASS, f"kept by NTP, to within {clock.error_ms:.0f} ms")
 
 
 def check_permissions(modes: Mapping[str, int]) -> Finding:

@@ -41,6 +41,7 @@ class _Frame(NamedTuple):
     t_ns: int
     connection: str
     raw: bytes
+    url: str
 
 
 class _Event(NamedTuple):
@@ -119,12 +120,13 @@ class Recorder:
         for instrument in instruments:
             self._put(_Event(now_ns, instrument.venue, InstrumentListed(instrument=instrument)), EVENT_BYTES)
 
-    def frame(self, connection: str, received_ns: int, raw: bytes) -> FrameResult:
-        """Write one frame down and follow it; return what it led to."""
+    def frame(self, connection: str, received_ns: int, raw: bytes, url: str = "") -> FrameResult:
+        """Write one frame down, or what was fetched from `url`, and follow it; return what it led to."""
         self._cut_if_due(received_ns)
         self.frames += 1
-        self._put(_Frame(received_ns, connection, raw), len(raw))
-        return self.feeds[connection].on_frame(received_ns, raw)
+        self._put(_Frame(received_ns, connection, raw, url), len(raw))
+        feed = self.feeds[connection]
+        return feed.on_http(received_ns, url, raw) if url else feed.on_frame(received_ns, raw)
 
     def event(self, event: FeedUp | FeedDown) -> None:
         """Write down that a connection was made or lost; either way its books wait for their snapshots."""
@@ -237,7 +239,8 @@ class Recorder:
                 self._begin(line)
             elif isinstance(line, _Frame):
                 venue, further = venue_of(line.connection), further_name(line.connection)
-                self._segments.frame(venue, SECRETS.masked_bytes(line.raw), t_ns=line.t_ns, connection=further)
+                raw = SECRETS.masked_bytes(line.raw)
+                self._segments.frame(venue, raw, t_ns=line.t_ns, connection=further, url=line.url)
             else:
                 self._event(line.t_ns, line.connection, line.event)
         self._segments.flush()

@@ -3,14 +3,14 @@
 One sequence numbers everything, in the order in which it is taken. Frames are applied as they arrive; events wait in one
 queue. When the queue is empty and nothing received waits on any socket, `QueueDrained` lets the engine act, so that nobody
 trades on a state the venue has already left behind. A socket on which bytes go on waiting holds up its own books only, and
-after 50 ms none: `QueueDrained` names it, and the engine decides what it trusts. Commands leave only after the journal has
-taken them.
+after 50 ms none: `QueueDrained` names it, and the engine decides what it trusts. The orders of an opening leave once its intent
+is written down, and the journal takes their step right after; every other command leaves only after the journal has taken it.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Protocol
 
 import msgspec
@@ -27,6 +27,7 @@ from arb.core.events import (
     TroubleReported,
 )
 from arb.core.incidents import IncidentKind
+from arb.core.orders.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.errors import ArbError, StoreError
 from arb.store.journal_reader import Row
@@ -40,12 +41,16 @@ BACKLOG_NS = 50 * NS_PER_MS
 TURNS_WAITED = 8
 """How many turns of the loop unread bytes are waited for; after that they are waited for by the clock."""
 POLL_S = 0.001
+_NONE: frozenset[str] = frozenset()
 
 
 class JournalWriter(Protocol):
     """What the runner needs of the journal. `reserve_touched`: it lives on its disk reserve, so only repairs may go on."""
 
     reserve_touched: bool
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Write down what is about to leave; raise `StoreError` when it must not, since it would not outlive the process."""
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write one event and its commands in one transaction; raise `StoreError` with nothing written."""
@@ -71,8 +76,8 @@ class Performer(Protocol):
 class TapeWriter(Protocol):
     """What the runner needs of a tape."""
 
-    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes) -> None:
-        """Append one public frame of the connection of that name."""
+    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes, url: str = "") -> None:
+        """Append one public frame of the connection of that name, or what was fetched from `url` for it."""
 
     def event(self, event: AnyEvent) -> None:
         """Append one event."""
@@ -115,16 +120,16 @@ class Runner:
         self._journal_blocked = False
         self._sync_failure: str | None = None
 
-    def on_frame(self, connection: str, received_ns: int, raw: bytes) -> None:
-        """Take one public frame of a connection; called by the feeds, in order of receipt."""
+    def on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        """Take one public frame of a connection, or what was fetched from `url` for it, in order of receipt."""
         if self.fatal is not None:
             return
         self.seq += 1
         if self._tape is not None:
-            self._tape.frame(self.seq, received_ns, connection, raw)
-        result = self.engine.on_frame(connection, received_ns, raw)
+            self._tape.frame(self.seq, received_ns, connection, raw, url)
+        result = self.engine.on_frame(connection, received_ns, raw, url)
         for resync in result.resyncs:
-            self._feeds[connection].resync(resync.native_symbol)
+            self._feeds[connection].resync(resync.native_symbol, resync.by)
         if result.notice is not None:
             self._feeds[connection].on_notice(result.notice)
         if result.finer:
@@ -209,27 +214,47 @@ class Runner:
             self._poll = asyncio.get_running_loop().call_later(POLL_S, self._wake)
 
     def _take(self, event: AnyEvent) -> None:
+        """Take one event in two halves: what it opens leaves between them, once the intents are written down."""
         self.seq += 1
         stamped = msgspec.structs.replace(event, seq=self.seq, t_ns=self._clock.wall_ns())
+        intents = self.engine.begin(stamped)
+        refusal = self._send(intents) if intents else None
         if self._tape is not None:
             self._tape.event(stamped)
-        commands = self.engine.handle(stamped)
+        commands = self.engine.finish()
         for record in self.engine.take_untraded():
             self._ledger.submit_untraded(record)
         if not commands and type(event) is QueueDrained:
             return
+        sent = _NONE
+        if refusal is not None:
+            commands = self._refuse(commands, refusal)
+        elif intents:
+            sent = frozenset(place.client_order_id for intent in intents for place in intent.places)
         self._unwritten.append((stamped, commands))
-        if self._write():
-            self._perform(commands)
+        if self._write(sent):
+            self._perform(commands, sent)
 
-    def _write(self) -> bool:
-        """Write what waits, oldest first; return whether the newest entry was written too."""
+    def _send(self, intents: Iterable[Intent]) -> StoreError | None:
+        """Send what is to be opened; return why nothing of it has left, None when all has."""
+        if self._unwritten:
+            return StoreError("the journal lacks what happened before")
+        try:
+            self._journal.intend(intents)
+        except StoreError as error:
+            self._sync_failure = str(error)  # until the next sync says otherwise
+            return error
+        self._executor.perform(tuple(place for intent in intents for place in intent.places))
+        return None
+
+    def _write(self, sent: Set[str]) -> bool:
+        """Write what waits, oldest first; return whether the newest entry, of which `sent` has left, was written too."""
         while self._unwritten:
             event, commands = self._unwritten[0]
             try:
                 rows = self._journal.append(event, commands)
             except StoreError as error:
-                self._on_journal_refused(error)
+                self._on_journal_refused(error, sent)
                 return False
             self._unwritten.popleft()
             if rows:
@@ -253,10 +278,14 @@ class Runner:
             log.error("journal: %s", cause)
             self.emit(StoreStateChanged(store="journal", blocked=True, cause=cause))
 
-    def _perform(self, commands: tuple[AnyCommand, ...]) -> None:
+    def _perform(self, commands: tuple[AnyCommand, ...], sent: Set[str]) -> None:
+        """Perform the commands of a step, but for the orders that have left already."""
         for part in divide(commands):  # orders first
             outward = tuple(
-                command for command in part if not isinstance(command, Persist | Alert | Finish | RequestBook)
+                command
+                for command in part
+                if not isinstance(command, Persist | Alert | Finish | RequestBook)
+                and not (isinstance(command, PlaceOrder) and command.client_order_id in sent)
             )
             if outward:
                 self._executor.perform(outward)
@@ -268,14 +297,21 @@ class Runner:
             elif isinstance(command, Finish):
                 self.finished.set()
 
-    def _on_journal_refused(self, error: StoreError) -> None:
-        """Keep the newest entry for later, less what it wanted placed: nothing leaves that is not written down."""
+    def _on_journal_refused(self, error: StoreError, sent: Set[str]) -> None:
+        """Keep the newest entry for later, less what it wanted placed and has not left: it must not, without an entry."""
         event, commands = self._unwritten.pop()
-        kept = tuple(command for command in commands if not isinstance(command, PlaceOrder))
+        kept = self._refuse(commands, error, sent)
         self._unwritten.append((event, kept))
+        self._perform(kept, sent)
+
+    def _refuse(
+        self, commands: tuple[AnyCommand, ...], error: StoreError, sent: Set[str] = _NONE
+    ) -> tuple[AnyCommand, ...]:
+        """Reject the orders of a step that have not left, and open nothing more; return its other commands."""
         self._block_journal(str(error))
+        kept = tuple(c for c in commands if not isinstance(c, PlaceOrder) or c.client_order_id in sent)
         for command in commands:
-            if isinstance(command, PlaceOrder):
+            if isinstance(command, PlaceOrder) and command.client_order_id not in sent:
                 self.emit(
                     OrderRejected(
                         venue=command.venue,
@@ -286,7 +322,7 @@ class Runner:
                         acked_ns=self._clock.wall_ns(),
                     )
                 )
-        self._perform(kept)
+        return kept
 
     def fail(self, error: Exception) -> None:
         """Stop trading for good: something happened that must not happen."""

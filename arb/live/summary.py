@@ -4,10 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 from arb.clock import NS_PER_MS
-from arb.core.books import Connection
+from arb.core.connection import Connection
 from arb.core.engine import Engine
 from arb.core.incidents import HaltReason
 from arb.core.opportunities.episodes import Route
+from arb.core.reasons import Reason
 from arb.core.records import PairKind, PairState
 from arb.market.arena import BookState
 from arb.market.numbers import ZERO, plain
@@ -60,6 +61,25 @@ def health(engine: Engine) -> dict[str, dict[str, str]]:
     }
 
 
+def books_live(engine: Engine, venue: str) -> str:
+    """Return how many of a venue's books are live, of how many that are read, as in `298/300`."""
+    rows = _rows_of(engine, venue)
+    live = sum(engine.state.books.arena.state.item(row) == BookState.LIVE for row in rows.values())
+    return f"{live}/{len(rows)}"
+
+
+def not_live(engine: Engine, venue: str) -> list[str]:
+    """Return the symbols whose books are not live at a venue where others are; where none is, their number says all."""
+    state = engine.state.books.arena.state
+    rows = _rows_of(engine, venue)
+    without = sorted(symbol for symbol, row in rows.items() if state.item(row) != BookState.LIVE)
+    return without if len(without) < len(rows) else []
+
+
+def _rows_of(engine: Engine, venue: str) -> dict[str, int]:
+    return {symbol: row for (held_at, symbol), row in engine.state.books.rows.items() if held_at == venue}
+
+
 def money(amount: Decimal) -> str:
     """Return an estimated amount (a value at a mid price) to 1e-8."""
     return plain(amount.quantize(E8))
@@ -107,6 +127,8 @@ def summarise(
         "exposure_quote_s": money(tally.exposure_quote_s),
         "exposure_today": exposure(engine),
         "venue_health": health(engine),
+        "books": {venue: books_live(engine, venue) for venue in state.venues},
+        "not_live": {venue: symbols for venue in state.venues if (symbols := not_live(engine, venue))},
         "unknown_orders": len(engine.manager.unknown_orders()),
         "incidents": tally.incidents,
         "halted": state.control.halted_at(now_ns),
@@ -115,6 +137,7 @@ def summarise(
         "stopped_assets": {venue: assets for venue in state.venues if (assets := state.stopped_assets(venue))},
         "barred_symbols": {venue: symbols for venue in state.venues if (symbols := state.barred_symbols(venue))},
         "late_legs": late_legs(engine),
+        "prices_apart": prices_apart(engine),
         "ceiling_net": ceiling_net,
         "db": db,
     }
@@ -131,6 +154,7 @@ def present_state(engine: Engine, now_ns: int) -> dict[str, Any]:
         "halted": state.control.halted_at(now_ns),
         "state": str(state.control.state(now_ns)),
         "late_legs": late_legs(engine),
+        "prices_apart": prices_apart(engine),
         "venues": [_venue(engine, venue, now_ns) for venue in state.venues],
         "edges": best_edges(engine),
         "open_pairs": [_pair(pair, now_ns) for pair in engine.manager.unfinished],
@@ -161,6 +185,14 @@ def late_legs(engine: Engine) -> list[dict[str, Any]]:
     return [
         {"pair": str(leg.pair_id), "symbol": leg.symbol, "venues": leg.venues, "reason": str(HaltReason.LEG_DEADLINE)}
         for leg in engine.state.control.late.values()
+    ]
+
+
+def prices_apart(engine: Engine) -> list[dict[str, Any]]:
+    """Return the symbols and venues between which nothing opens because their prices have stayed apart."""
+    return [
+        {"symbol": symbol, "venues": venues, "reason": str(Reason.EDGE_IMPLAUSIBLE)}
+        for symbol, *venues in engine.state.price_ratios.refused()
     ]
 
 
@@ -207,13 +239,11 @@ def _top_edge_bps(engine: Engine, symbol: str, buy: str, sell: str) -> Decimal |
 def _venue(engine: Engine, venue: str, now_ns: int) -> dict[str, Any]:
     state = engine.state
     venue_state, books = state.venues[venue], state.books
-    rows = [row for (held_at, _), row in books.rows.items() if held_at == venue]
-    live = sum(int(books.arena.state[row]) == BookState.LIVE for row in rows)
     lag_ms = books.lag_ms(venue)
     connections = books.connections_of(venue)
     shown = {
         "venue": venue,
-        "books": f"{live}/{len(rows)}",
+        "books": books_live(engine, venue),
         "private": "up" if venue_state.private_up else "down",
         "lag_ms": None if lag_ms is None else round(lag_ms, 1),
         "offset_ms": None if venue_state.offset_ns is None else round(venue_state.offset_ns / NS_PER_MS, 1),

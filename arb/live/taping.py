@@ -19,7 +19,7 @@ from arb.core.events import AnyEvent
 from arb.errors import StoreError
 from arb.market.feed import further_name, venue_of
 from arb.masking import SECRETS
-from arb.store.tape import TapeFile, TapeHead, encode_head, free_path
+from arb.store.tape import Kind, TapeFile, TapeHead, encode_head, free_path
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ FLUSH_EVERY_S = 0.5
 CLOSE_WAIT_S = 10.0
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
-_Line = tuple[int | None, int, str, bytes | AnyEvent]
-"""Number, instant, the connection (of an event: the venue), and what it is."""
+_Line = tuple[int | None, int, str, bytes | AnyEvent, str]
+"""Number, instant, the connection (of an event: the venue), what it is, and from where it was fetched."""
 
 
 class Taping:
@@ -67,15 +67,15 @@ class Taping:
 
     def begin(self, head: TapeHead, t_ns: int) -> None:
         """Write the head; to be called once, before everything else."""
-        self._put((None, t_ns, "", encode_head(head)), EVENT_BYTES)
+        self._put((None, t_ns, "", encode_head(head), ""), EVENT_BYTES)
 
-    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes) -> None:
-        """Append one public frame of the connection of that name."""
-        self._put((seq, received_ns, connection, raw), len(raw))
+    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes, url: str = "") -> None:
+        """Append one public frame of the connection of that name, or what was fetched from `url` for it."""
+        self._put((seq, received_ns, connection, raw, url), len(raw))
 
     def event(self, event: AnyEvent) -> None:
         """Append one event, stamped with its number and instant."""
-        self._put((event.seq, event.t_ns, getattr(event, "venue", None) or "", event), EVENT_BYTES)
+        self._put((event.seq, event.t_ns, getattr(event, "venue", None) or "", event, ""), EVENT_BYTES)
 
     def close(self) -> None:
         """Write what waits and end the tape; one on which nothing stands is removed. A second call changes nothing."""
@@ -124,14 +124,15 @@ class Taping:
         return more
 
     def _write(self, line: _Line) -> None:
-        seq, t_ns, origin, content = line
+        seq, t_ns, origin, content, url = line
         is_frame = isinstance(content, bytes) and seq is not None
         size = len(content) if is_frame else EVENT_BYTES  # type: ignore[arg-type]
         with self._wake:
             self._waiting_bytes -= size
         raw = SECRETS.masked_bytes(content) if isinstance(content, bytes) else _encode(content)
         venue, connection = venue_of(origin), further_name(origin)
-        self._writer.write(venue, "ws" if is_frame else "event", raw, t_ns=t_ns, seq=seq, connection=connection)
+        kind: Kind = "event" if not is_frame else "http" if url else "ws"
+        self._writer.write(venue, kind, raw, t_ns=t_ns, seq=seq, url=url, connection=connection)
 
     def _end(self, cause: str) -> None:
         with self._wake:

@@ -55,6 +55,7 @@ def line(state: dict[str, Any], mark: str = "") -> str:
     halted = "" if state["state"] == "ACTIVE" else f" {state['state']} {state['halted'] or 'shutting down'}"
     halted += "".join(f" | {store} blocked: {cause}" for store, cause in state["blocked"].items())
     halted += "".join(f" | {_stopped(leg)}" for leg in state["late_legs"])
+    halted += "".join(f" | {text}" for text in _apart(state))
     halted += "".join(f" | {venue['venue']}: {venue['halted']}" for venue in state["venues"] if venue["barred"])
     not_taken = sum(state["not_taken"].values())
     return (
@@ -87,6 +88,8 @@ def _headline(state: dict[str, Any], mark: str) -> Text:
         text.append(f"   {state['state']}: shutting down", style="bold yellow")
     for leg in state["late_legs"]:
         text.append(f"   {_stopped(leg)}", style="bold yellow")
+    for apart in _apart(state):
+        text.append(f"   {apart}", style="bold yellow")
     for store, cause in state["blocked"].items():
         text.append(f"   {store} blocked: {cause}", style="bold yellow")
     return text
@@ -97,6 +100,16 @@ def _stopped(leg: dict[str, Any]) -> str:
     return (
         f"nothing opens in {leg['symbol']} nor at {' and '.join(leg['venues'])}: {leg['reason']} of pair {leg['pair']}"
     )
+
+
+def _apart(state: dict[str, Any]) -> list[str]:
+    """Return what is refused because prices have stayed apart: the first, and how many more there are."""
+    found = state["prices_apart"]
+    more = f", and {len(found) - 1} more" if found[1:] else ""
+    return [
+        f"nothing opens in {row['symbol']} between {' and '.join(row['venues'])}: {row['reason']}{more}"
+        for row in found[:1]
+    ]
 
 
 def _venues(state: dict[str, Any]) -> Table:

@@ -26,6 +26,8 @@ import numpy.typing as npt
 from arb.errors import require
 
 HEADER_WORDS = 16
+UPDATES, BID_COUNT, ASK_COUNT = 5, 6, 7
+"""Words of a row's header."""
 DEFAULT_DEPTH = 50
 NO_SEQUENCE = -1
 INT64_MAX = 2**63 - 1
@@ -56,6 +58,8 @@ class BookArena:
 
     The public arrays are views of `block`, indexed `[row]` or `[row, level]`:
 
+    - `words`: the block again, flat and only to be read, row by row `stride` words: single words and runs come out of it as
+      Python integers, in less time than out of the arrays.
     - `state`: a `BookState`; `state_ns`: when it was entered (our clock, ns UTC).
     - `sequence`: the venue's id of the last applied change, `NO_SEQUENCE` when there is none.
     - `event_ns`: when the venue sent the last frame of this book, on the **venue's** clock, ns UTC; 0 when that frame
@@ -72,16 +76,18 @@ class BookArena:
         self.depth = depth
         # A heap: the lowest free row is taken first, so that the same comings and goings give the same rows.
         self._free = list(range(rows, rows + spare))
-        self.block: Words = np.zeros((self.rows, HEADER_WORDS + 4 * depth), dtype=np.int64)
+        self.stride = HEADER_WORDS + 4 * depth
+        self.block: Words = np.zeros((self.rows, self.stride), dtype=np.int64)
+        self.words = self.block.reshape(-1).data.toreadonly()
         header = self.block[:, :HEADER_WORDS]
         self.state: Words = header[:, 0]
         self.sequence: Words = header[:, 1]
         self.event_ns: Words = header[:, 2]
         self.received_ns: Words = header[:, 3]
         self.state_ns: Words = header[:, 4]
-        self.updates: Words = header[:, 5]
-        self.bid_count: Words = header[:, 6]
-        self.ask_count: Words = header[:, 7]
+        self.updates: Words = header[:, UPDATES]
+        self.bid_count: Words = header[:, BID_COUNT]
+        self.ask_count: Words = header[:, ASK_COUNT]
         runs = [self.block[:, HEADER_WORDS + i * depth : HEADER_WORDS + (i + 1) * depth] for i in range(4)]
         self.bid_price: Words
         self.bid_size: Words
@@ -155,7 +161,15 @@ class BookArena:
 
     def usable(self, row: int) -> bool:
         """Return whether the row is live; lag, silence and skew are for the engine to judge."""
-        return self.state.item(row) == _LIVE
+        return self.words[row * self.stride] == _LIVE
+
+    def best(self, row: int) -> tuple[int | None, int | None]:
+        """Return the best bid and ask of a row; None for an empty side."""
+        words, head = self.words, row * self.stride
+        bids = head + HEADER_WORDS
+        bid = words[bids] if words[head + BID_COUNT] else None
+        ask = words[bids + 2 * self.depth] if words[head + ASK_COUNT] else None
+        return bid, ask
 
     def lag_ns(self, row: int, offset_ns: int) -> int | None:
         """Return how long the last frame was on its way, given venue time = our time + `offset_ns`.

@@ -50,7 +50,7 @@ class ResyncBy(StrEnum):
     RESUBSCRIBE = "resubscribe"
     """Send `unsubscribe_messages`; when the venue confirms (`NoticeKind.UNSUBSCRIBED`), `subscribe_messages`."""
     FETCH = "fetch"
-    """Fetch `snapshot_path` over HTTP and hand the body to `on_snapshot`; the subscription goes on."""
+    """Fetch `snapshot_path` over HTTP and hand the body to `on_http`; the subscription goes on."""
 
 
 class Resync(msgspec.Struct, frozen=True):
@@ -58,6 +58,7 @@ class Resync(msgspec.Struct, frozen=True):
     changes go on arriving and no snapshot does; asking while one is under way need not change anything.
 
     `unreadable`: a frame that was certainly this book's could not be read; of the venue's other books that says nothing.
+    `lost`: False where nothing went wrong on the stream, and the book only waits for a snapshot that has to be fetched.
     """
 
     native_symbol: str
@@ -65,6 +66,7 @@ class Resync(msgspec.Struct, frozen=True):
     cause: str
     by: ResyncBy
     unreadable: bool = False
+    lost: bool = True
 
 
 class NoticeKind(StrEnum):
@@ -135,6 +137,14 @@ class BookFeed(Protocol):
 
     venue: str
     counts: FeedCounts
+    resync_by: ResyncBy
+    """How a clean snapshot is got by the channel that its messages ask for."""
+
+    def choose_channel(self, channel: str) -> None:
+        """Ask for books by this channel of the venue from now on; "" is its usual one. Frames of any are understood.
+
+        Raises `InvariantError` for a channel that the venue has not.
+        """
 
     def seats(self) -> Mapping[str, BookSeat]:
         """Return where the books of this connection live, by native symbol."""
@@ -157,8 +167,8 @@ class BookFeed(Protocol):
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply one websocket frame; never raises for what a venue sends."""
 
-    def on_snapshot(self, native_symbol: str, received_ns: int, raw: bytes | str) -> FrameResult:
-        """Apply the body fetched from `snapshot_path`; a feed that has no such path changes nothing."""
+    def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
+        """Apply the body of an answer to `url` if that is a book's `snapshot_path`, with or without a host; never raises."""
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
         """Make every book wait for a snapshot: nothing survives a connection."""
@@ -176,7 +186,10 @@ class BookFeed(Protocol):
         """Return the application's heartbeat frame, or `None` where protocol pings suffice."""
 
     def snapshot_path(self, native_symbol: str) -> str | None:
-        """Return path and query of the book's HTTP snapshot, or `None` when snapshots come over the websocket."""
+        """Return path and query of the HTTP snapshot that a book waits for, below the site's REST address.
+
+        None: it waits for none, because it is live, has no seat, or gets its snapshots over the websocket.
+        """
 
 
 def split_books(

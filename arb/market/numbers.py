@@ -6,7 +6,6 @@ rounding; the quotients that have no end (an average price) are cut by `ratio`, 
 
 from decimal import (
     ROUND_CEILING,
-    ROUND_FLOOR,
     ROUND_HALF_EVEN,
     Context,
     Decimal,
@@ -21,12 +20,13 @@ ZERO = Decimal(0)
 RATIO_DIGITS = 28
 BPS_DECIMALS = 6
 E8 = 10**8
+DECIMALS = Context(prec=80)
+"""For sums and products of prices, sizes and fees that must be exact: the default 28 digits round silently."""
 
 _TRAPS = [InvalidOperation, DivisionByZero, Overflow]
 # Sums and products of money: more digits than any product here can need, and an error rather than a rounding.
 EXACT = Context(prec=1000, Emax=999_999, Emin=-999_999, traps=[*_TRAPS, Inexact])
 _RATIO = Context(prec=RATIO_DIGITS, rounding=ROUND_HALF_EVEN, traps=_TRAPS)
-_FLOOR = Context(prec=1000, rounding=ROUND_FLOOR, traps=_TRAPS)
 _CEILING = Context(prec=1000, rounding=ROUND_CEILING, traps=_TRAPS)
 
 
@@ -37,7 +37,9 @@ def exact(whole: int, exp: int) -> Decimal:
 
 def floor_scaled(value: Decimal, exp: int) -> int:
     """Return the greatest integer not above `value * 10**exp`."""
-    return int(EXACT.scaleb(value, exp).to_integral_value(context=_FLOOR))
+    scaled = EXACT.scaleb(value, exp)
+    whole = int(scaled)  # towards zero
+    return whole - 1 if whole > scaled else whole
 
 
 def ceil_scaled(value: Decimal, exp: int) -> int:

@@ -20,7 +20,7 @@ from arb.live.node import Node
 from arb.live.parts import Journal, Parts
 from arb.live.runner import LedgerWriter
 from arb.live.universe import Universe
-from arb.market.feed import Notice
+from arb.market.feed import Notice, ResyncBy
 from arb.market.instrument import Instrument
 from arb.replay.captured import Capture
 from arb.replay.feeds import CapturedFeed, captured_books
@@ -109,7 +109,7 @@ class Player:
         line = captured.line
         feed = self._feeds[line.venue]
         feed.expect(captured)
-        self._on_frame(line.venue, now_ns, line.raw.encode())
+        self._on_frame(line.venue, now_ns, line.raw.encode(), line.url if line.kind == "http" else "")
         for row in feed.rows:
             self._compare_clocks(line.venue, row)
 
@@ -137,7 +137,7 @@ class _TapeFeed:
         self._emit(FeedUp(venue=self.venue))
         await asyncio.Event().wait()
 
-    def resync(self, native_symbol: str) -> None:
+    def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None:
         """Change nothing: snapshots come as lines of the tape."""
 
     def add_book(self, native_symbol: str) -> None:

@@ -6,7 +6,7 @@ from arb.core.books import Books
 from arb.core.settings import Timing
 from arb.errors import require
 from arb.market.arena import BookArena
-from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, venue_of
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, ResyncBy, venue_of
 from arb.market.scale import Scale
 from arb.replay.captured import Capture, Connection
 from arb.replay.lines import origin_of, take_line
@@ -24,6 +24,7 @@ class CapturedFeed:
     def __init__(self, venue: str, connections: Mapping[Connection, WireFeed]) -> None:
         self.venue = venue
         self.counts = FeedCounts()
+        self.resync_by = ResyncBy.RESUBSCRIBE
         self._connections = connections
         self.rows: tuple[int, ...] = ()
         """What the last frame changed."""
@@ -77,9 +78,12 @@ class CapturedFeed:
         rows = tuple(row for feed in self._connections.values() for row in feed.on_disconnect(at_ns).rows)
         return FrameResult(rows=tuple(row for row in rows if row != NO_ROW))
 
-    def on_snapshot(self, native_symbol: str, received_ns: int, raw: bytes | str) -> FrameResult:
-        """Change nothing: snapshots come as lines of the tape."""
-        return NOTHING
+    def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
+        """Apply the expected line, as `on_frame` does."""
+        return self.on_frame(received_ns, raw)
+
+    def choose_channel(self, channel: str) -> None:
+        """Change nothing: nothing is asked for."""
 
     def invalidate(self, native_symbol: str, at_ns: int, cause: str) -> FrameResult:
         """Change nothing: a book of the past is as it was."""

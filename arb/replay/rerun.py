@@ -22,7 +22,8 @@ from arb.core.events import (
     StoreStateChanged,
     VenueListed,
 )
-from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord, OrderRecord
+from arb.core.records import IncidentRecord, OpportunityRecord, OrderRecord
+from arb.core.recovery_records import ControlRecord
 from arb.errors import StoreError
 from arb.market.instrument import Instrument
 from arb.store.journal import Journal
@@ -159,7 +160,7 @@ class Rerun:
         for line in lines:
             self.last_ns = max(self.last_ns, line.received_ns)
             if line.kind != "event":
-                self.engine.on_frame(line.origin, line.received_ns, line.raw)
+                self.engine.on_frame(line.origin, line.received_ns, line.raw, line.url if line.kind == "http" else "")
                 continue
             difference = self._handle(read_event(line))
             if difference is not None:

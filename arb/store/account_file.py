@@ -29,8 +29,11 @@ _TOKEN_BITS = 32
 class AccountFile:
     """See the module's text; an `arb.venues.paper_account.AccountMemory`."""
 
-    def __init__(self, journal: Path, rng: random.Random) -> None:
-        """Open the file beside `journal`, which this process has locked; raises `ConfigError` where it cannot be used."""
+    def __init__(self, journal: Path, rng: random.Random, environment: str) -> None:
+        """Open the file beside `journal`, which this process has locked; raises `ConfigError` where it cannot be used.
+
+        `environment`: whose venues' accounts these are, as the first opening of a file says for good.
+        """
         self.path = journal.with_name(journal.name.removesuffix(".journal.sqlite") + SUFFIX)
         with contextlib.ExitStack() as stack:
             try:
@@ -43,9 +46,16 @@ class AccountFile:
                 self._db.executescript(_SCHEMA)
                 new = f"{rng.getrandbits(_TOKEN_BITS):08x}"
                 self._db.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('token', ?)", (new,))
+                self._db.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('environment', ?)", (environment,))
+                known = self._db.execute("SELECT value FROM meta WHERE name = 'environment'").fetchone()[0]
                 self.token: str = self._db.execute("SELECT value FROM meta WHERE name = 'token'").fetchone()[0]
             except sqlite3.Error as error:
                 raise ConfigError(f"paper accounts {self.path}: {error}; choose another --db") from None
+            if known != environment:
+                raise ConfigError(
+                    f"paper accounts {self.path}: they are of {known} venues, and this run's are {environment}; figures of "
+                    "both would mix: choose another --db"
+                )
             stack.pop_all()
         self._writer = ThreadPoolExecutor(1, "paper-account")
 

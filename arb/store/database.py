@@ -149,7 +149,7 @@ def open_engine(
         event.listen(engine, "connect", _postgres_setup)
         return engine
     if not create and not file.exists():
-        raise ConfigError(f"ledger {file}: no such file; run the engine first, or choose another --db")
+        raise ConfigError(f"ledger {file}: no such file; run the engine first, or choose another --mode or --db")
     if create:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -181,18 +181,24 @@ class FileReserve:
     def _allocate(self) -> None:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(descriptor, 0, self._size)
-                return
-            block = bytes(1024 * 1024)  # macOS has no posix_fallocate: written blocks are allocated blocks
-            for start in range(0, self._size, len(block)):
-                os.write(descriptor, block[: self._size - start])
+            allocate(descriptor, self._size)
         finally:
             os.close(descriptor)
 
 
+def allocate(descriptor: int, size: int) -> None:
+    """Allocate the first `size` bytes of a file on the disk; what it holds stays. Raises `OSError` where there is no space."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    held = os.fstat(descriptor).st_size
+    block = bytes(1024 * 1024)  # macOS has no posix_fallocate: written blocks are allocated blocks
+    for start in range(held, size, len(block)):
+        os.pwrite(descriptor, block[: size - start], start)
+
+
 class NoReserve:
-    """A journal that protects no money needs no disk reserve."""
+    """A journal that protects no money needs no disk reserve, and no log of intents."""
 
     held = False
 

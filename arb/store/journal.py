@@ -1,4 +1,5 @@
-"""The journal: every event that changed the engine and every command it led to, written before it is performed.
+"""The journal: every event that changed the engine and every command it led to, written before it is performed
+or, for the orders of an opening, right after.
 
 One local SQLite file in WAL mode, written by one thread, one transaction per event. A commit is not fsynced: what was
 committed survives the death of the process (`kill -9`) at once, and the death of the machine from the next `sync()`
@@ -11,67 +12,50 @@ is the tag, which stays when a class is renamed. What is older is moved into `bl
 while the engine runs: another thread prepares it (`journal_upkeep.py`), and `replace` is one short transaction.
 `live` points at the latest rows of every pair that is not finished, so that a restart reads little. `counters` holds
 the greatest run and pair numbers. All three change in the same transaction.
+
+Of an opening only the intent is written before its orders leave (`intents.py`); its step follows. What a journal lacks of
+the intents beside it is appended when it is opened, before anything else reads it or is written.
 """
 
+import logging
 import random
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
 
 from arb.clock import Clock, system_random
 from arb.core.commands import AnyCommand, Persist
-from arb.core.events import AnyEvent, RunStarted
-from arb.core.records import (
-    AgreedRecord,
-    ControlRecord,
-    FillRecord,
-    FormerAccountsRecord,
-    LegCostRecord,
-    OrderRecord,
-    PairRecord,
-    PlanRecord,
-    ResidualsRecord,
-    tag_of,
-)
+from arb.core.events import AnyEvent, QueueDrained
+from arb.core.orders.intents import Intent, commands_of
+from arb.core.records import tag_of
 from arb.errors import ConfigError, StoreError, require
 from arb.store.guards import (
     NO_SPACE,
     FileReserve,
     InstanceLock,
+    NoReserve,
     Reserve,
     close_and_put_back,
     files_of,
     sync_log,
 )
+from arb.store.intents import IntentLog, has_lacking, intents_of
 from arb.store.journal_blocks import Change, put
-from arb.store.journal_reader import FINISHED, MAX_SUB, SUB_BITS, JournalReader, JournalState, Row
+from arb.store.journal_pointers import PointerChange, Pointers
+from arb.store.journal_reader import MAX_SUB, SUB_BITS, JournalReader, JournalState, Row
 from arb.store.journal_schema import connect, create
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 MAX_PAGES = 4_294_967_294
 _INSERT = "INSERT INTO entries (id, t_ns, kind, type, payload) VALUES (?, ?, ?, ?, ?)"
-_POINT = (
-    "INSERT INTO live (kind, key, pair_id, entry) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (kind, key) DO UPDATE SET pair_id = excluded.pair_id, entry = excluded.entry"
-)
-_COUNT = "INSERT INTO counters (kind, max_id) VALUES (?, ?) ON CONFLICT (kind) DO UPDATE SET max_id = excluded.max_id"
-_FORGET = "DELETE FROM live WHERE pair_id = ?"
-
 _Line = tuple[int, int, str, str, str]
-_Pointer = tuple[str, int, int, int]
-
-
-class _Change(msgspec.Struct):
-    """What one transaction does besides appending."""
-
-    pointers: list[_Pointer]
-    opened: set[int]
-    finished: set[int]
-    orders: dict[int, int]
-    counters: dict[str, int]
 
 
 class Journal:
@@ -87,15 +71,10 @@ class Journal:
         self._encode = msgspec.json.Encoder(decimal_format="string").encode
         self._reader = JournalReader(db, path)
         self._last_seq = self._reader.last_position().seq
-        self._counters = self._reader.counters()
-        self._open_pairs: set[int] = set()
-        self._pair_of_order: dict[int, int] = {}
-        for key, pair_id, record in self._reader.live():
-            if isinstance(record, PairRecord):
-                self._open_pairs.add(pair_id)
-            elif isinstance(record, OrderRecord):
-                self._pair_of_order[key] = pair_id
+        self._pointers = Pointers(self._reader)
         self._files = files_of(path) if isinstance(path, Path) else ()
+        self._intents: IntentLog | None = None
+        self._intended = 0  # the newest step of which an intent was written
         self._sync_lock = threading.Lock()
         self._sync_db: sqlite3.Connection | None = None
 
@@ -103,10 +82,10 @@ class Journal:
     def open(
         cls, path: Path, clock: Clock, *, rng: random.Random | None = None, reserve: Reserve | None = None
     ) -> "Journal":
-        """Open or create the journal at `path` and its lock (`PATH.lock`).
+        """Open or create the journal at `path`, its lock (`PATH.lock`) and its log of intents; journal what may have left.
 
-        Raises `ConfigError` when the place cannot be written, another engine holds it, or a newer arb wrote it, and
-        `StoreError` when the file is damaged or not a journal.
+        Without a disk reserve (`NoReserve`) it has no intents either. Raises `ConfigError` when the place cannot be written,
+        another engine holds it, or a newer arb wrote it, and `StoreError` when the file is damaged or not a journal.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,10 +97,27 @@ class Journal:
         try:
             db = connect(path, lambda new: create(new, clock, rng or system_random()))
             held = FileReserve(path.with_name(path.name.removesuffix(".sqlite") + ".reserve"))
-            return cls(path, db, lock, held if reserve is None else reserve)
+            journal = cls(path, db, lock, held if reserve is None else reserve)
+            if not isinstance(reserve, NoReserve):
+                journal._recover_intents()
+            return journal
         except BaseException:
             lock.release()
             raise
+
+    @classmethod
+    def settle_intents(cls, path: Path, clock: Clock) -> None:
+        """Append what the journal at `path` lacks of the intents beside it, for a reader without an engine; raise as `open`.
+
+        Nothing is written where it lacks nothing, or where there are no intents.
+        """
+        reader = JournalReader.open(path)
+        try:
+            lacks = has_lacking(intents_of(path), reader.journal_id, reader.last_position().seq)
+        finally:
+            reader.close()
+        if lacks:
+            cls.open(path, clock).close()
 
     @classmethod
     def in_memory(cls, clock: Clock, rng: random.Random) -> "Journal":
@@ -157,6 +153,16 @@ class Journal:
         """Return a reader for another thread; in memory, one on this very connection that must stay in this thread."""
         return JournalReader.open(self.path) if isinstance(self.path, Path) else JournalReader(self._db, self.path)
 
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Write down what is about to leave, before the step that it belongs to is appended; it survives `kill -9` from now on.
+
+        Raises `StoreError` when it cannot be: then it must not leave. A journal that protects no money keeps no intents.
+        """
+        if self._intents is not None:
+            for intent in intents:
+                self._intents.write(intent, self._last_seq)
+                self._intended = intent.seq
+
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Write an event and its commands in one transaction, and return the rows among them, for the ledger.
 
@@ -164,6 +170,11 @@ class Journal:
         once more (`reserve_touched` is then true); raises `StoreError`, with nothing written, when that does not help.
         """
         require(event.seq > self._last_seq, f"journal: event {event.seq} after {self._last_seq}")
+        intended = self._intended
+        require(
+            not self._last_seq < intended < event.seq,
+            f"journal: event {event.seq} without {intended}, whose orders left",
+        )
         require(len(commands) <= MAX_SUB, f"journal: {len(commands)} commands from one event")
         base = event.seq << SUB_BITS
         lines: list[_Line] = [(base, event.t_ns, "event", tag_of(event), self._encode(event).decode())]
@@ -173,12 +184,13 @@ class Journal:
             lines.append((base + sub, event.t_ns, "command", tag_of(command), text))
             if type(command) is Persist:
                 rows.append(Row(event.seq, sub, command.record))
-        change = self._change(event, rows)
+        change = self._pointers.change(event, rows)
         try:
             self._write(lines, change)
         except sqlite3.Error as error:
             self._write_with_reserve(lines, change, error)
-        self._remember(event.seq, change)
+        self._last_seq = event.seq
+        self._pointers.remember(change)
         return tuple(rows)
 
     def replace(self, change: Change) -> None:
@@ -206,6 +218,8 @@ class Journal:
             return
         with self._sync_lock:
             try:
+                if self._intents is not None:
+                    self._intents.sync()
                 if files_of(self.path) != self._files:
                     raise StoreError(f"journal {self.path}: its files were replaced while running")
                 if sync_log(self.path) >= CHECKPOINT_BYTES:
@@ -228,11 +242,13 @@ class Journal:
         `StoreError` when the disk refuses.
         """
         with self._sync_lock:
-            if self._reserve is not None and not self._open_pairs:
+            if self._reserve is not None and not self._pointers.open_pairs:
                 self._reserve.release()
             if self._sync_db is not None:
                 self._sync_db.close()
             try:
+                if self._intents is not None:
+                    self._intents.close()
                 if isinstance(self.path, Path):
                     close_and_put_back(self._db, self.path)  # the last connection checkpoints and removes the log
             except (OSError, sqlite3.Error) as error:
@@ -242,24 +258,35 @@ class Journal:
                 if self._lock is not None:
                     self._lock.release()
 
-    def _write(self, lines: list[_Line], change: _Change) -> None:
+    def _recover_intents(self) -> None:
+        """Open the intents, and append the steps that are lacking here: their orders may have left before the process died."""
+        assert isinstance(self.path, Path)
+        self._intents = IntentLog(intents_of(self.path), self.journal_id)
+        lacking = [intent for intent in self._intents.found if intent.seq > self._last_seq]
+        for seq, found in groupby(lacking, key=attrgetter("seq")):
+            intents = tuple(found)
+            names = ", ".join(place.client_order_id for intent in intents for place in intent.places)
+            if any(intent.run_id > self._pointers.counters.get("run", 0) for intent in intents):
+                log.warning(
+                    "intents of a run that journal %s does not know, looked for at the venues: %s", self.path, names
+                )
+                continue
+            self.append(QueueDrained(seq=seq, t_ns=intents[0].t_ns), commands_of(intents))
+            log.warning("journal %s: orders that may have left are recovered from their intents: %s", self.path, names)
+
+    def _write(self, lines: list[_Line], change: PointerChange) -> None:
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
             db.executemany(_INSERT, lines)
-            if change.pointers:
-                db.executemany(_POINT, change.pointers)
-            if change.finished:
-                db.executemany(_FORGET, [(pair_id,) for pair_id in change.finished])
-            if change.counters:
-                db.executemany(_COUNT, list(change.counters.items()))
+            change.put(db)
             db.execute("COMMIT")
         except sqlite3.Error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
 
-    def _write_with_reserve(self, lines: list[_Line], change: _Change, error: sqlite3.Error) -> None:
+    def _write_with_reserve(self, lines: list[_Line], change: PointerChange, error: sqlite3.Error) -> None:
         if error.sqlite_errorcode not in NO_SPACE or self._reserve is None or not self._reserve.held:
             raise StoreError(f"journal {self.path}: {error}") from None
         self._reserve.release()
@@ -268,86 +295,6 @@ class Journal:
             self._write(lines, change)
         except sqlite3.Error as second:
             raise StoreError(f"journal {self.path}: {second}, even with the reserve released") from None
-
-    def _change(self, event: AnyEvent, rows: list[Row]) -> _Change:
-        """Work out which pairs open and finish, which rows a restart will need, and the greatest numbers."""
-        change = _Change([], set(), set(), {}, {})
-        if isinstance(event, RunStarted):
-            self._count(change, "run", event.run_id)
-        known = self._counters.get("pair", 0)
-        for row in rows:
-            if isinstance(row.record, PairRecord):
-                finished = row.record.state in FINISHED
-                (change.finished if finished else change.opened).add(row.record.id)
-                (change.opened if finished else change.finished).discard(row.record.id)
-        opened = {row.record.id: row.record for row in rows if isinstance(row.record, PairRecord)}
-        for pair_id in change.opened - self._open_pairs:
-            if pair_id <= known:  # a finished pair opened again: a fill came late
-                self._revive(opened[pair_id], change)
-        for row in rows:
-            if isinstance(row.record, PairRecord):
-                self._count(change, "pair", row.record.id)
-            self._point(row, known, change)
-        return change
-
-    def _point(self, row: Row, known: int, change: _Change) -> None:
-        record, entry = row.record, (row.seq << SUB_BITS) + row.sub
-        match record:
-            case ControlRecord():
-                change.pointers.append(("control", 0, 0, entry))
-                return
-            case ResidualsRecord():
-                change.pointers.append(("pool", 0, 0, entry))
-                return
-            case AgreedRecord():
-                change.pointers.append(("agreed", 0, 0, entry))
-                return
-            case FormerAccountsRecord():
-                change.pointers.append(("former", 0, 0, entry))
-                return
-            case LegCostRecord():
-                change.pointers.append(("leg_cost", record.id, 0, entry))
-                return
-            case PlanRecord():
-                kind, key, pair_id = "plan", record.pair_id, record.pair_id
-            case PairRecord():
-                kind, key, pair_id = "pair", record.id, record.id
-            case OrderRecord() if record.pair_trade_id is not None:
-                kind, key, pair_id = "order", record.id, record.pair_trade_id
-            case FillRecord():
-                found = change.orders.get(record.order_id) or self._pair_of_order.get(record.order_id)
-                if found is None:
-                    return
-                kind, key, pair_id = "fill", record.id, found
-            case _:
-                return
-        # A pair number never seen belongs to a pair about to open, whatever order its rows come in.
-        if pair_id in self._open_pairs or pair_id in change.opened or pair_id > known:
-            change.pointers.append((kind, key, pair_id, entry))
-            if kind == "order":
-                change.orders[key] = pair_id
-
-    def _revive(self, pair: PairRecord, change: _Change) -> None:
-        """Point at a finished pair's rows again. Reads no further back than its decision: its repair waits for this."""
-        for row in self._reader.rows_since(pair.decided_ns):
-            record = row.record
-            own_order = isinstance(record, OrderRecord) and record.pair_trade_id == pair.id
-            own_fill = isinstance(record, FillRecord) and change.orders.get(record.order_id) == pair.id
-            if own_order or own_fill or (isinstance(record, PlanRecord) and record.pair_id == pair.id):
-                self._point(row, self._counters.get("pair", 0), change)
-
-    def _count(self, change: _Change, kind: str, number: int) -> None:
-        if number > max(self._counters.get(kind, 0), change.counters.get(kind, 0)):
-            change.counters[kind] = number
-
-    def _remember(self, seq: int, change: _Change) -> None:
-        self._last_seq = seq
-        self._counters.update(change.counters)
-        self._open_pairs |= change.opened
-        self._open_pairs -= change.finished
-        self._pair_of_order.update(change.orders)
-        if change.finished:
-            self._pair_of_order = {o: p for o, p in self._pair_of_order.items() if p not in change.finished}
 
     def _checkpoint(self) -> None:
         if self._sync_db is None:

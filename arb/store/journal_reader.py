@@ -13,22 +13,16 @@ import msgspec
 from arb.clock import NS_PER_S
 from arb.core.accounts.former_accounts import present_names
 from arb.core.accounts.restart import OpenPair
-from arb.core.commands import AnyCommand, Persist
+from arb.core.commands import AnyCommand, AnyRecord, Persist
 from arb.core.events import AnyEvent
-from arb.core.records import (
+from arb.core.records import FillRecord, OrderRecord, PairRecord, PairState, RunRecord, tag_of
+from arb.core.recovery_records import (
     AgreedRecord,
-    AnyRecord,
     ControlRecord,
-    FillRecord,
     FormerAccountsRecord,
     LegCostRecord,
-    OrderRecord,
-    PairRecord,
-    PairState,
     PlanRecord,
     ResidualsRecord,
-    RunRecord,
-    tag_of,
 )
 from arb.errors import ConfigError, StoreError
 from arb.store.journal_blocks import Line, lines_in

@@ -15,7 +15,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from arb.core.records import AnyRecord, OpportunityRecord
+from arb.core.commands import AnyRecord
+from arb.core.records import OpportunityRecord
 from arb.errors import ConfigError, StoreError
 from arb.store.database import mask_url, open_engine, parse_url, sqlite_file, store_error
 from arb.store.guards import files_of

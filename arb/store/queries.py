@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Executable, Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from arb.core.records import PlanRecord
+from arb.core.recovery_records import PlanRecord
 from arb.errors import ConfigError
 from arb.market.numbers import EXACT
 from arb.store.database import open_engine, store_error

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, inspect, select, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
-from arb.clock import Clock
+from arb.clock import Clock, SystemClock
 from arb.core.records import OpportunityOutcome
 from arb.errors import ConfigError, StoreError
 from arb.store import migrate
@@ -53,6 +53,7 @@ def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[
     """Write the ledger anew from its journal, row for row and in one transaction; return how many records were projected, and
     which were set aside because the database refuses them.
 
+    What the journal lacks of the intents beside it is appended to it before: orders that may have left belong in a ledger.
     Opportunities that were not traded are not in the journal; those the ledger can still read stay. A SQLite file
     that cannot be read is kept beside, as `NAME.broken-N`, and a new one is made. Refused where rows would be lost: when the
     ledger belongs to another journal, is ahead of this one, or holds rows that it lacks, and when the database refuses a row.
@@ -64,6 +65,7 @@ def db_rebuild(db_url: str, journal_path: Path, *, force: bool = False) -> dict[
     """
     if not journal_path.exists():
         raise ConfigError(f"journal {journal_path}: no such file; there is nothing to rebuild from")
+    Journal.settle_intents(journal_path, SystemClock())
     lock = InstanceLock(journal_path)
     try:
         reader = JournalReader.open(journal_path)

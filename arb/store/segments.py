@@ -18,7 +18,7 @@ import msgspec
 
 from arb.clock import NS_PER_S
 from arb.errors import StoreError
-from arb.store.tape import SegmentHead, TapeFile
+from arb.store.tape import Kind, SegmentHead, TapeFile
 
 PART = ".part"
 _NAME = re.compile(r"([0-9]{6,})-[0-9]{8}T[0-9]{6}Z(?:\.part)?\.jsonl\.gz")
@@ -67,9 +67,13 @@ class Segments:
         head = SegmentHead(recording=self._recording, segment=number, arb=self._version)
         self.event("", head, t_ns=at_ns)
 
-    def frame(self, venue: str, raw: bytes, *, t_ns: int, connection: str = "") -> None:
-        """Append one frame, received at `t_ns`; without a segment it is forgotten. Raises `StoreError`."""
-        self._append(lambda tape: tape.write(venue, "ws", raw, t_ns=t_ns, connection=connection), t_ns)
+    def frame(self, venue: str, raw: bytes, *, t_ns: int, connection: str = "", url: str = "") -> None:
+        """Append one frame received at `t_ns`, or what was fetched from `url`; without a segment it is forgotten.
+
+        Raises `StoreError`.
+        """
+        kind: Kind = "http" if url else "ws"
+        self._append(lambda tape: tape.write(venue, kind, raw, t_ns=t_ns, url=url, connection=connection), t_ns)
 
     def event(self, venue: str, event: msgspec.Struct, *, t_ns: int, connection: str = "") -> None:
         """Append what is no frame; as `frame` does."""

@@ -2,11 +2,11 @@
 
     {"t": 1619093533.765146, "venue": "gate", "kind": "ws", "url": "wss://...", "raw": "<exact text>"}
 
-`t` is seconds since the Unix epoch, UTC, at receipt. Our own tapes add `seq`, the line's place in the sequence shared
-with the events, and `t_ns`, the exact instant; readers accept their absence. A frame that came by another connection of its
-venue than the first names it, `"connection": "gate#2"`. `kind` is `ws` (a websocket frame), `http` (the body of an answer) or
-`event` (an event that the engine took between two frames). This module knows lines and files; what a frame means is not its
-business.
+`t` is seconds since the Unix epoch, UTC, at receipt. Our own tapes add `seq`, the line's place in the sequence shared with
+the events, and `t_ns`, the exact instant; readers accept their absence. A frame that came by another connection of its
+venue than the first names it, `"connection": "gate#2"`. `kind` is `ws` (a websocket frame), `http` (the body of an answer)
+or `event` (an event that the engine took between two frames). `url` is where an answer came from; on our own tapes its path
+and query. This module knows lines and files; what a frame means is not its business.
 
 The tape of a run begins with its head, a line of kind `event` without a sequence number: what the engine was built
 from, so that a replay can build the very same one. It names no file, key or account; what the engine learns later
@@ -32,12 +32,15 @@ _CHUNK_BYTES = 1 << 17
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
+Kind = Literal["ws", "http", "event"]
+
+
 class TapeLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One line of a tape."""
 
     t: float
     venue: str
-    kind: Literal["ws", "http", "event"]
+    kind: Kind
     raw: str
     url: str = ""
     seq: int | None = None
@@ -184,7 +187,7 @@ class TapeFile:
     def write(
         self,
         venue: str,
-        kind: Literal["ws", "http", "event"],
+        kind: Kind,
         raw: bytes | str,
         *,
         t_ns: int,
@@ -262,7 +265,7 @@ class TapeFile:
 
 
 HEAD_VERSION = 1
-RULES = 6
+RULES = 7
 """Counts the changes of the rules by which the engine decides: a rerun of a run decided by others may lead elsewhere."""
 
 

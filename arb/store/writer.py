@@ -13,12 +13,13 @@ from typing import Any, get_args, get_type_hints
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from arb.core.commands import AnyRecord
 from arb.core.records import (
     AlternativeRecord,
-    AnyRecord,
     BalanceRecord,
     FillRecord,
     IncidentRecord,
+    LedgerRecord,
     OpportunityRecord,
     OrderRecord,
     PairRecord,
@@ -44,16 +45,6 @@ from arb.store.tables import (
     Run,
 )
 
-LedgerRecord = (
-    RunRecord
-    | OpportunityRecord
-    | PairRecord
-    | OrderRecord
-    | FillRecord
-    | BalanceRecord
-    | IncidentRecord
-    | AlternativeRecord
-)
 # In the order in which rows may refer to each other.
 TABLES: dict[type[Record], type[Base]] = {
     RunRecord: Run,

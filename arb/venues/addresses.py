@@ -60,7 +60,7 @@ def resolve_site(
         endpoint=endpoint,
         headers=site.headers,
         hosts=(*allowed, *sorted(local.difference(allowed))),
-        lacks=site.lacks,
+        channel=site.channel,
     )
 
 
@@ -93,7 +93,7 @@ def _chosen(spec: VenueSpec, environment: Environment, region: str) -> Site:
     regions = [known.region for known in spec.sites if known.environment is environment]
     if regions:
         raise ConfigError(
-            f"[venues.{spec.name}] region = {_short(region)}: {spec.name} has no such {environment.value}: give "
+            f"[venues.{spec.name}] region = {_short(region)}: {spec.name}'s {environment.value} has no such region: give "
             f"{_either(regions)}"
         )
     raise ConfigError(

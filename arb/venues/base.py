@@ -18,17 +18,22 @@ from arb.core.events import (
     OrderRejected,
     OutcomeUnknown,
 )
-from arb.market.feed import Notice
+from arb.market.feed import Notice, ResyncBy
 from arb.market.instrument import Instrument
 from arb.venues.rules.guard import SalePrice
 
 PlaceAnswer = OrderAccepted | OrderRejected | OutcomeUnknown
 Departure = Callable[[], Coroutine[Any, Any, PlaceAnswer]]
 """Sends an order that was made ready, once: it may leave at the call, and its answer is what the coroutine returns."""
-FrameListener = Callable[[str, int, bytes], None]
-"""Called with (the connection's name, received_ns, raw) for every public frame, in order of receipt, on the loop's thread."""
 EventListener = Callable[[AnyEvent], None]
 """Called with every event a venue gives rise to; must not block."""
+
+
+class FrameListener(Protocol):
+    """Takes every public frame, in order of receipt, on the loop's thread."""
+
+    def __call__(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        """Take a frame of the connection of that name; with a `url`, the body fetched from there for one of its books."""
 
 
 class MarketFeed(Protocol):
@@ -40,7 +45,7 @@ class MarketFeed(Protocol):
     async def run(self) -> None:
         """Connect, subscribe, hand over frames, reconnect with back-off; returns only when cancelled."""
 
-    def resync(self, native_symbol: str) -> None:
+    def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None:
         """Ask for a clean snapshot of one book; repeated asks while one is under way change nothing."""
 
     def on_notice(self, notice: Notice) -> None:

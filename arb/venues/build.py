@@ -1,26 +1,20 @@
 """Put a venue's parts together by its spec: account, guard, signer, pacing, streams."""
 
 import random
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from arb.clock import Clock
-from arb.core.books import Books
 from arb.core.risk.limits import PlaceRate
 from arb.core.state import VenueProfile
 from arb.errors import ConfigError
-from arb.market.feed import BookFeed
-from arb.venues.base import EventListener, FrameListener, MarketFeed
-from arb.venues.endpoints import GLOBAL, Address, Credentials, OrderEntry, Site, account_id
-from arb.venues.feed import SocketFeed
+from arb.venues.endpoints import Address, Credentials, OrderEntry, Site, account_id
 from arb.venues.gateway import GatewayTiming, VenueGateway
 from arb.venues.order_socket import OrderSocket
 from arb.venues.paper_source import PublicSource
 from arb.venues.private import PrivateStream
 from arb.venues.reader import VenueReader
-from arb.venues.registry import spec_of
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Pacer, PacingLimits
 from arb.venues.spec import Trading, TradingParts, VenueSpec
@@ -128,74 +122,6 @@ def build_paper_source(
         pace_timeout_s=timing.pace_timeout_s,
     )
     return PublicSource(reader, parts.signer, transport, taker_fee)
-
-
-def build_feed(
-    spec: VenueSpec,
-    site: Site,
-    native_symbols: Sequence[str],
-    dialect: BookFeed,
-    *,
-    clock: Clock,
-    rng: random.Random,
-    on_frame: FrameListener,
-    emit: EventListener,
-    network: Network | None = None,
-    connection: str = "",
-) -> SocketFeed:
-    """Return one public connection of a venue; `dialect` is the engine's own `BookFeed`, asked here only for its messages.
-
-    `connection` is its name, by default that of the venue's first.
-
-    Raises `ConfigError` for a site that does not send them.
-    """
-    if site.lacks:
-        raise ConfigError(
-            f"[venues.{spec.name}] region = {site.region!r}: {site.lacks}, by which books are read, is not sent there: give "
-            f"{GLOBAL!r}, or disable the venue"
-        )
-    network = SiteNetwork(SystemNetwork(clock) if network is None else network, site.headers)
-    return SocketFeed(
-        spec.public_address(site, network.http),
-        dialect,
-        native_symbols,
-        clock=clock,
-        rng=rng,
-        on_frame=on_frame,
-        emit=emit,
-        timing=spec.stream,
-        network=network,
-        connection=connection,
-        subscriptions_per_hour=spec.connections.subscriptions_per_hour,
-    )
-
-
-def build_feeds(
-    sites: Mapping[str, Site],
-    books: Books,
-    on_frame: FrameListener,
-    emit: EventListener,
-    *,
-    clock: Clock,
-    rng: random.Random,
-    network: Network | None = None,
-) -> dict[str, MarketFeed]:
-    """Return the public connections, by their names, each for the books that it carries."""
-    return {
-        name: build_feed(
-            spec_of(connection.venue),
-            sites[connection.venue],
-            tuple(connection.rows.values()),
-            connection.feed,
-            clock=clock,
-            rng=rng,
-            on_frame=on_frame,
-            emit=emit,
-            network=network,
-            connection=name,
-        )
-        for name, connection in books.connections.items()
-    }
 
 
 def venue_profile(

@@ -76,7 +76,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     `headers` go with every REST request and every websocket's handshake: a demo that shares its host with production is
     distinguished by them. `hosts` are all that a key may be sent to; by default those of the addresses that it is meant for.
-    `lacks`: what the books would need and this site does not send; "" where they can be read.
+    `channel`: by which of the venue's channels it sends books, where that is not the venue's usual one.
     """
 
     environment: Environment
@@ -84,7 +84,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     region: str = GLOBAL
     headers: Mapping[str, str] = {}
     hosts: tuple[str, ...] = ()
-    lacks: str = ""
+    channel: str = ""
 
     def __post_init__(self) -> None:
         if not self.hosts:

@@ -3,37 +3,56 @@
 Frames are understood by the engine's `BookFeed`; this shell asks the same object only for its messages, and receives what
 control frames say (`on_notice`). While a resync, or a book that left and may come back, waits for the confirmation that its
 subscription ended, nothing is subscribed: a venue takes that for an error (Gate WebSocket v4, "Order Book V2").
+
+Where a venue's snapshots are fetched, what is fetched is handed over among the frames (`arb.venues.snapshots`).
+
+A frame that nobody can read loses all books of its connection at once. Where messages must be apart (Bitget: 0.15 s),
+resubscribing 100 books takes 200 messages, 30 s, and more than 120 books an hour the venue would not even allow (240
+requests); a new connection asks for 50 books with one message. So it is made anew, the next one opened first, when at least
+half of its books are lost and resubscribing them would take longer than `RECONNECT_S` and the greeting, or more requests
+than the hour has left. The other half is why fewer are resubscribed: a new connection interrupts the books that are live.
+Books that were lost shortly before do not count: what no new connection has helped is tried again ever later, one by one.
 """
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from arb.clock import NS_PER_S, Clock
 from arb.core.events import FeedDown, FeedUp, TroubleReported
 from arb.core.incidents import IncidentKind
-from arb.market.feed import BookFeed, Notice, NoticeKind, connection_name, further_name
+from arb.market.feed import BookFeed, Notice, NoticeKind, ResyncBy, connection_name, further_name
 from arb.venues.base import EventListener, FrameListener
 from arb.venues.endpoints import Address, ConnectionTiming
-from arb.venues.resyncs import ResyncPace
+from arb.venues.resyncs import MESSAGES, ResyncPace
+from arb.venues.snapshots import SnapshotFetcher, SnapshotSource
 from arb.venues.transport.connection import StreamConnection
 from arb.venues.transport.network import Network
 
 # A venue that does not confirm within this time is asked to subscribe anyhow; one that stays mute is left.
 RESYNC_ANSWER_S = 2.0
 RESYNC_GIVE_UP_S = 6.0
+RECONNECT_S = 1.0
+"""What a new connection takes before its first message can leave: name, TCP, TLS and upgrade, some round trips."""
+BOOKS_PER_MESSAGE = 50
+"""How many one message of a greeting subscribes to where messages must be apart (`arb.venues.wire.pushed`)."""
 
 
 class _Resync(msgspec.Struct):
+    """`again`: the book was lost soon after it had been asked for anew."""
+
     asked_ns: int
     subscribed: bool = False
+    again: bool = False
 
 
 class SocketFeed:
     """See `arb.venues.base.MarketFeed`. `connection`: its name, by default that of the venue's first.
 
-    `subscriptions_per_hour`: how many requests to subscribe and unsubscribe the venue allows it; 0: any number.
+    `subscriptions_per_hour`: how many requests to subscribe and unsubscribe the venue allows it; 0: any number. `snapshots`:
+    where the snapshots of its books are fetched, if they are; `admit` waits until the venue allows another connection.
     """
 
     def __init__(
@@ -50,6 +69,8 @@ class SocketFeed:
         network: Network | None = None,
         connection: str = "",
         subscriptions_per_hour: int = 0,
+        snapshots: SnapshotSource | None = None,
+        admit: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.venue = dialect.venue
         self.connection = connection or connection_name(self.venue)
@@ -63,6 +84,17 @@ class SocketFeed:
         self._resyncs: dict[str, _Resync] = {}
         # Books that were unsubscribed for good, and when; until the venue confirms it, or should have.
         self._leaving: dict[str, int] = {}
+        timing = ConnectionTiming() if timing is None else timing
+        self._message_s = timing.send_gap_s
+        self._fetcher: SnapshotFetcher | None = None
+        if snapshots is not None:
+            self._fetcher = SnapshotFetcher(
+                dialect,
+                snapshots,
+                clock=clock,
+                deliver=lambda received_ns, body, path: on_frame(self.connection, received_ns, body, path),
+                report=lambda text: self._report(f"{self.connection}: {text}"),
+            )
         self._connection = StreamConnection(
             address,
             clock=clock,
@@ -75,18 +107,33 @@ class SocketFeed:
             ping=lambda: dialect.ping_message(self._now_s()),
             timing=timing,
             network=network,
+            admit=admit,
         )
 
     async def run(self) -> None:
         """Keep the feed up until cancelled."""
-        await self._connection.run()
+        if self._fetcher is None:
+            await self._connection.run()
+            return
+        tasks = [asyncio.create_task(each.run()) for each in (self._connection, self._fetcher)]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def resync(self, native_symbol: str) -> None:
-        """Unsubscribe one book and subscribe it again once the venue has confirmed; of a retired one nothing is asked.
+    def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None:
+        """Fetch the snapshot of one book, or unsubscribe it and subscribe it again once the venue has confirmed.
 
-        A book that is lost again soon waits, ever longer (`arb.venues.resyncs`).
+        Of a retired book nothing is asked. One that is lost again soon waits, ever longer (`arb.venues.resyncs`).
         """
         if not self._up or native_symbol in self._resyncs or native_symbol not in self._natives:
+            return
+        if by is ResyncBy.FETCH and self._fetcher is not None:
+            self._fetcher.ask(native_symbol)
             return
         now_ns = self._clock.monotonic_ns()
         self._pace.ask(native_symbol, now_ns)
@@ -103,6 +150,7 @@ class SocketFeed:
         if left_ns is None:
             self._send(self._dialect.subscribe_messages((native_symbol,), self._now_s()))
         else:
+            self._pace.sent(MESSAGES - 1, self._clock.monotonic_ns())
             self._resyncs[native_symbol] = _Resync(left_ns)
 
     def retire_book(self, native_symbol: str) -> None:
@@ -111,6 +159,8 @@ class SocketFeed:
             return
         self._natives.remove(native_symbol)
         self._pace.forget(native_symbol)
+        if self._fetcher is not None:
+            self._fetcher.forget(native_symbol)
         if not self._up:
             return
         resync = self._resyncs.pop(native_symbol, None)
@@ -141,20 +191,43 @@ class SocketFeed:
             case NoticeKind.REFUSED:
                 about = ", ".join(notice.native_symbols) or "a request"
                 said = f"{notice.code} {notice.text}".strip() or "no reason"
-                self._emit(
-                    TroubleReported(kind=IncidentKind.BOOK_MISSING, text=f"{self.connection} refused {about}: {said}")
-                )
+                self._report(f"{self.connection} refused {about}: {said}")
             case NoticeKind.UPGRADE:
                 self._connection.renew("the venue announced that it closes the connection")
 
+    def _report(self, text: str) -> None:
+        self._emit(TroubleReported(kind=IncidentKind.BOOK_MISSING, text=text))
+
     def _begin_resyncs(self, now_ns: int) -> None:
-        for native in self._pace.due(now_ns):
-            self._resyncs[native] = _Resync(now_ns)
+        """Begin as many resyncs as can be sent before an answer is missed; make the connection anew where that is quicker."""
+        if self._reconnecting_is_quicker(now_ns):
+            self._connection.renew(f"{self._lost_together()} of {len(self._natives)} books were lost together")
+        most = None
+        if self._message_s:
+            most = max(0, int(RESYNC_ANSWER_S / (MESSAGES * self._message_s)) - len(self._resyncs))
+        for native in self._pace.due(now_ns, most):
+            self._resyncs[native] = _Resync(now_ns, again=self._pace.again(native))
+            self._pace.sent(MESSAGES - 1, now_ns)  # what `_subscribe` sends: it must still be allowed then
             self._send(self._dialect.unsubscribe_messages((native,), self._now_s()))
+
+    def _lost_together(self) -> int:
+        """Return how many books are lost that were not lost shortly before."""
+        return self._pace.fresh() + sum(not resync.again for resync in self._resyncs.values())
+
+    def _reconnecting_is_quicker(self, now_ns: int) -> bool:
+        """Return whether the rule of the module's text asks for a new connection."""
+        waiting, lost, total = self._pace.fresh(), self._lost_together(), len(self._natives)
+        if not waiting or 2 * lost < total:
+            return False
+        room = self._pace.room(now_ns)
+        if room is not None and room < waiting:
+            return True
+        greeting_s = self._message_s * -(-total // BOOKS_PER_MESSAGE)
+        return MESSAGES * lost * self._message_s > RECONNECT_S + greeting_s
 
     def _subscribe(self, native: str, resync: _Resync) -> None:
         resync.subscribed = True
-        self._send(self._dialect.subscribe_messages((native,), self._now_s()))
+        self._leave(self._dialect.subscribe_messages((native,), self._now_s()))
 
     def _on_tick(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -178,6 +251,8 @@ class SocketFeed:
         self._up = False
         self._resyncs.clear()
         self._pace.lost_connection()
+        if self._fetcher is not None:
+            self._fetcher.lost_connection()
         self._leaving.clear()
         self._emit(FeedDown(venue=self.venue, cause=cause, connection=self._name_in_events))
 
@@ -188,6 +263,9 @@ class SocketFeed:
 
     def _send(self, messages: Sequence[str]) -> None:
         self._pace.sent(len(messages), self._clock.monotonic_ns())
+        self._leave(messages)
+
+    def _leave(self, messages: Sequence[str]) -> None:
         for text in messages:
             if not self._connection.send(text):
                 self._connection.drop("too many messages wait to be sent")

@@ -357,8 +357,8 @@ class PaperGateway:
 def watched(on_frame: FrameListener, gateways: Mapping[str, PaperGateway]) -> FrameListener:
     """Return what takes frames, and has the venue's paper gateway look at the books after each one."""
 
-    def look(connection: str, received_ns: int, raw: bytes) -> None:
-        on_frame(connection, received_ns, raw)
+    def look(connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        on_frame(connection, received_ns, raw, url)
         gateways[venue_of(connection)].on_frame()
 
     return look

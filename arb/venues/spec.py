@@ -16,7 +16,7 @@ from arb.clock import Clock
 from arb.venues.endpoints import GLOBAL, Address, ConnectionTiming, Credentials, Environment, Site, fixed
 from arb.venues.rules.key_rights import KeyRights
 from arb.venues.rules.outcome import OutcomePolicy
-from arb.venues.rules.pacing import PacingLimits
+from arb.venues.rules.pacing import Budget, PacingLimits
 from arb.venues.transport.http import HttpTransport
 
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ class SignatureHelp(msgspec.Struct, frozen=True):
 
 class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One venue. `title` names its document; `code_word` is what that calls its codes; `trading` is None where only its public
-    data are read; `signature` where `arb sign` can show how a request is signed."""
+    data are read; `signature` where `arb sign` can show how a request is signed; `snapshots`: how often one address may fetch
+    the snapshots of books, where it has to."""
 
     name: str
     title: str
@@ -168,6 +169,7 @@ class VenueSpec(msgspec.Struct, frozen=True, kw_only=True):
     public_address: AddressMaker = _public_address
     private_address: AddressMaker = _private_address
     stream: ConnectionTiming = ConnectionTiming()
+    snapshots: Budget | None = None
     trading: Trading | None = None
     code_word: str = "code"
     signature: SignatureHelp | None = None

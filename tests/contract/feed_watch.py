@@ -8,8 +8,8 @@ from typing import Any
 from arb.clock import SystemClock
 from arb.core.events import AnyEvent, FeedDown
 from arb.market.feed import BookFeed, Notice
-from arb.venues.build import build_feed
 from arb.venues.endpoints import Site
+from arb.venues.public_side import PublicSide
 from arb.venues.registry import spec_of
 
 PATIENCE_S = 60
@@ -25,23 +25,16 @@ class FeedWatch:
         self.resyncs: list[str] = []
         self._books = books
         self._changed = asyncio.Event()
-        self.feed = build_feed(
-            spec_of(venue),
-            site,
-            tuple(natives),
-            books,
-            clock=SystemClock(),
-            rng=random.Random(3),
-            on_frame=self._on_frame,
-            emit=self._on_event,
-        )
+        side = PublicSide(spec_of(venue), site, clock=SystemClock(), rng=random.Random(3))
+        self.feed = side.feed(tuple(natives), books, on_frame=self._on_frame, emit=self._on_event)
 
-    def _on_frame(self, venue: str, received_ns: int, raw: bytes) -> None:
+    def _on_frame(self, venue: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
         assert venue == self.venue
-        result = self._books.on_frame(received_ns, raw)
+        result = self._books.on_http(received_ns, url, raw) if url else self._books.on_frame(received_ns, raw)
         for resync in result.resyncs:
-            self.resyncs.append(resync.native_symbol)
-            self.feed.resync(resync.native_symbol)
+            if resync.lost:
+                self.resyncs.append(resync.native_symbol)
+            self.feed.resync(resync.native_symbol, resync.by)
         if result.notice is not None:
             self.notices.append(result.notice)
             self.feed.on_notice(result.notice)

@@ -26,10 +26,10 @@ from arb.core.events import AnyEvent, FeedDown, FeedUp
 from arb.core.settings import Timing
 from arb.live.universe import Universe, books_of, universe_of
 from arb.market.arena import BookState
-from arb.market.feed import connection_name
+from arb.market.feed import ResyncBy, connection_name
 from arb.venues.base import MarketFeed
-from arb.venues.build import build_feeds
 from arb.venues.feed import SocketFeed
+from arb.venues.public_side import build_feeds
 from arb.venues.wire.base import WireFeed
 from tests.contract.ccxt_books import Levels
 from tests.contract.venue_server import Venues, our_listing, site_of, venue_server
@@ -37,6 +37,8 @@ from tests.contract.venue_server import Venues, our_listing, site_of, venue_serv
 SAMPLED_EVERY_S = 0.25
 SETTLE_S = 90.0
 """How long books may take to come back when nothing changes any more: a resync that was lost often waits up to a minute."""
+
+CHANGED_EVERY_S = 5.0
 
 
 @dataclass
@@ -71,13 +73,13 @@ class Keeper:
             sites, self.books, self._on_frame, self._on_event, clock=self._clock, rng=random.Random(1)
         )
 
-    def _on_frame(self, name: str, received_ns: int, raw: bytes) -> None:
-        result = self.books.on_frame(name, received_ns, raw, 0)
+    def _on_frame(self, name: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
+        result = self.books.on_frame(name, received_ns, raw, 0, url)
         feed = self._feeds[name]
         assert isinstance(feed, SocketFeed)
         for resync in result.resyncs:
-            self.kept.resyncs[feed.venue] += 1
-            feed.resync(resync.native_symbol)
+            self.kept.resyncs[feed.venue] += resync.lost
+            feed.resync(resync.native_symbol, resync.by)
         if result.notice is not None:
             feed.on_notice(result.notice)
 
@@ -112,15 +114,28 @@ class Keeper:
                 self._feeds[name].resync(native)
 
     async def compare(self, venues: Venues) -> None:
-        """Compare every book with its venue's, once the market stands still and what was lost had time to come back."""
+        """Compare every book with its venue's, once the market stands still and what was lost had time to come back.
+
+        A book whose snapshot is fetched waits for a change: those that wait get one every few seconds.
+        """
         shown = {row: await asyncio.to_thread(venues.book, *name) for row, name in self._natives.items()}
-        until_s = asyncio.get_running_loop().time() + SETTLE_S
-        while shown and asyncio.get_running_loop().time() < until_s:
+        began_s, changed_s = asyncio.get_running_loop().time(), 0.0
+        while shown and (waited_s := asyncio.get_running_loop().time() - began_s) < SETTLE_S:
             shown = {row: levels for row, levels in shown.items() if not self._shows(row, *levels)}
+            if waited_s > changed_s + CHANGED_EVERY_S:
+                changed_s = waited_s
+                for row in [row for row in shown if self._waits_for_a_change(row)]:
+                    venue, native = self._natives[row]
+                    await asyncio.to_thread(venues.step, venue, 1, symbol=native)
+                    shown[row] = await asyncio.to_thread(venues.book, venue, native)
             await asyncio.sleep(0.1)
         for row in shown:
             found = self.kept.wrong if self.books.arena.usable(row) else self.kept.missing
             found.append(" ".join(self._natives[row]))
+
+    def _waits_for_a_change(self, row: int) -> bool:
+        feed = self.books.connections[self.books.connection_of(*self.books.keys[row])].feed
+        return feed.resync_by is ResyncBy.FETCH and not self.books.arena.usable(row)
 
     def _shows(self, row: int, bids: Levels, asks: Levels) -> bool:
         """Return whether a book is live and exactly the venue's; the arena would show levels finer than its scale rounded."""
@@ -176,9 +191,10 @@ def main() -> int:
     parser.add_argument("--for", dest="seconds", type=float, default=1800.0, help="seconds")
     parser.add_argument("--symbols", type=int, default=300)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--gate-eu", action="store_true", help="let Gate be its EU entity")
     arguments = parser.parse_args()
-    options = ("--symbols", str(arguments.symbols), "--seed", str(arguments.seed), "--schedule", "mixed")
-    with venue_server(*options) as venues:
+    options = ["--symbols", str(arguments.symbols), "--seed", str(arguments.seed), "--schedule", "mixed"]
+    with venue_server(*options, *(["--gate-eu"] if arguments.gate_eu else [])) as venues:
         keeper, lines = asyncio.run(keep(arguments.seconds, venues))
         refused = {
             name: state["refused"] for name, state in venues.look("/state")["venues"].items() if state["refused"]

@@ -10,13 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import BookSeat
+from arb.market.feed import BookSeat, ResyncBy
 from arb.market.numbers import exact
 from arb.market.scale import Scale
 from arb.store.tape import TapeLine, read_tape
+from arb.venues.gate.books import GateFeed
 from arb.venues.registry import spec_of, tape_feed
 from arb.venues.wire.base import WireFeed
 from tests.contract.ccxt_books import CcxtReader, Levels, ours
+from tests.venue_server.gate_eu import GateEu
 from tests.venue_server.server import World
 from tests.venue_server.venue import Clock, VenueServer
 
@@ -119,6 +121,56 @@ def test_generated_books_are_equal(world: World, venue: str) -> None:
             assert ours(slot, WHOLE) == judge.levels(channel.native, WHOLE) == published(server, channel.native)
     assert {slot.state for slot in feed.books()} == {BookState.LIVE}
     assert feed.counts.book_frames == GENERATED + len(seats)
+
+
+def test_generated_books_of_gates_eu_entity_are_equal() -> None:
+    """Books begin with a change, then the snapshot that is fetched; ccxt fetches for itself, here it gets the same bytes."""
+    now_ms = 1_777_275_365_213
+    server = World(symbols=12, seed=31, rate=0.0, clock=Clock(lambda: now_ms, lambda: 0.0), gate_eu=True).venues["gate"]
+    assert isinstance(server, GateEu)
+    seats = {
+        native: BookSeat(row, Scale(channel.book.price_decimals, channel.book.size_decimals))
+        for row, (native, channel) in enumerate(server.channels.items())
+    }
+    feed, judge, rng = GateFeed(seats, BookArena(len(seats))), CcxtReader("gateeu", seats), random.Random(5)
+    feed.choose_channel("order_book_update")
+    for native, channel in server.channels.items():
+        change = server.update_frame(channel, channel.advance(now_ms, 1))
+        result = feed.on_frame(1, change.encode())
+        assert [resync.by for resync in result.resyncs] == [ResyncBy.FETCH]
+        path = feed.snapshot_path(native)
+        assert path == f"/spot/order_book?currency_pair={native}&limit=100&with_id=true"
+        body = json.dumps(server.book_of(channel))
+        assert feed.on_http(1, path, body).resyncs == ()
+        judge.fetched(native, body, (0, 1))
+        judge.frame(change)
+    for number in range(1, GENERATED + 1):
+        channel = rng.choice(list(server.channels.values()))
+        give(server.update_frame(channel, channel.advance(now_ms, rng.randint(1, 40))), feed, judge)
+        [slot] = [slot for slot in feed.books() if slot.native_symbol == channel.native]
+        assert ours(slot, NEAR) == judge.levels(channel.native, NEAR), f"{channel.native} after {number} updates"
+        if number % EACH == 0:
+            assert ours(slot, WHOLE) == judge.levels(channel.native, WHOLE) == published(server, channel.native)
+    assert {slot.state for slot in feed.books()} == {BookState.LIVE}
+
+
+LIVE_SCALE = Scale(10, 10)
+
+
+def test_recorded_books_of_2021_are_equal_when_the_live_reader_reads_them(recording: Callable[[str], Path]) -> None:
+    path = recording("gate_spot_20210422")
+    lines = [(native, line) for line in read_tape(path) if (native := symbol_of(line)) is not None]
+    natives = sorted({native for native, _ in lines})
+    seats = {native: BookSeat(row, LIVE_SCALE) for row, native in enumerate(natives)}
+    feed, judge = GateFeed(seats, BookArena(len(natives))), CcxtReader("gateeu", natives)
+    feed.choose_channel("order_book_update")
+    compared = 0
+    for native in recorded_steps(lines, judge, feed):
+        [slot] = [slot for slot in feed.books() if slot.native_symbol == native]
+        assert ours(slot, NEAR) == judge.levels(native, NEAR)
+        compared += judge.levels(native, NEAR) is not None
+    assert compared == RECORDED["gate_spot_20210422"][1]
+    assert {slot.state for slot in feed.books()} == {BookState.LIVE}
 
 
 def give(raw: str, feed: WireFeed, judge: CcxtReader) -> None:

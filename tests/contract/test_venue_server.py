@@ -1,26 +1,21 @@
 """The server in the role of the venues, judged by strangers (ccxt.pro's own clients), and our feeds on it in misfortune."""
 
 import asyncio
-import functools
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from arb.core.events import FeedDown, FeedUp
-from arb.market.arena import BookArena, BookState
-from arb.market.feed import BookSeat, NoticeKind
-from arb.market.scale import Scale
-from arb.venues.registry import spec_of
-from arb.venues.wire.base import WireFeed
-from tests.contract.ccxt_books import Levels, ours
-from tests.contract.feed_watch import PATIENCE_S, FeedWatch
+from arb.market.arena import BookState
+from arb.market.feed import NoticeKind
+from tests.contract.ccxt_books import Levels
+from tests.contract.feed_watch import PATIENCE_S
+from tests.contract.server_watch import Watch
 from tests.contract.stock_clients import VENUES, exact
-from tests.contract.venue_server import Client, Venues, site_of, stock_client, venue_server
+from tests.contract.venue_server import Client, Venues, stock_client, venue_server
 
 WATCHED = ("BTC/USDT", "DOGE/USDT", "XRP/USDT", "SOL/USDT")
-SCALE = Scale(12, 12)
 
 
 @pytest.fixture(scope="module")
@@ -68,48 +63,6 @@ def test_ccxt_pro_ends_with_the_servers_books(venues: Venues, venue: str) -> Non
 
 
 # Our feeds
-
-
-class Watch(FeedWatch):
-    """One feed of ours that is running, its books, and what it said."""
-
-    def __init__(self, venue: str, venues: Venues) -> None:
-        address = venues.info["venues"][venue]
-        self.natives: list[str] = address["symbols"]
-        self._venues = venues
-        seats = {native: BookSeat(row, SCALE) for row, native in enumerate(self.natives)}
-        books = spec_of(venue).make_books(seats, BookArena(len(seats)))
-        assert isinstance(books, WireFeed)
-        self.books = books
-        super().__init__(venue, site_of(venue, venues.info), self.natives, books)
-
-    def state(self, native: str) -> BookState:
-        """Return the state of a book."""
-        [slot] = [slot for slot in self.books.books() if slot.native_symbol == native]
-        return slot.state
-
-    def live(self, *, but: str = "") -> bool:
-        """Return whether all books are live, `but` one."""
-        return all(self.state(native) is BookState.LIVE for native in self.natives if native != but)
-
-    async def step(self, times: int = 1, **more: Any) -> None:
-        """Let the venue's books change."""
-        await asyncio.to_thread(self._venues.step, self.venue, times, **more)
-
-    async def strike(self, what: str, **more: Any) -> None:
-        """Let something go wrong at the venue."""
-        await asyncio.to_thread(self._venues.strike, self.venue, what, **more)
-
-    async def ends_equal(self, *, but: str = "") -> None:
-        """Wait until each book is what the venue has published, the best 25 levels a side."""
-        for native in self.natives:
-            if native != but:
-                final = await asyncio.to_thread(self._venues.book, self.venue, native)
-                await self.until(functools.partial(self._shows, native, (final[0][:25], final[1][:25])))
-
-    def _shows(self, native: str, levels: tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]) -> bool:
-        [slot] = [slot for slot in self.books.books() if slot.native_symbol == native]
-        return ours(slot, 25) == levels
 
 
 Story = Callable[[Watch], Any]
@@ -166,14 +119,22 @@ def test_a_connection_that_ends_is_made_anew_with_all_its_books(run: Callable[[S
     run(story)
 
 
-def test_a_frame_that_is_no_json_costs_all_books_a_resync_and_no_connection(run: Callable[[Story], None]) -> None:
+def test_after_a_frame_that_is_no_json_all_books_are_resynced_or_the_connection_made_anew_where_that_is_quicker(
+    run: Callable[[Story], None],
+) -> None:
     async def story(watch: Watch) -> None:
         await watch.until(watch.live)
         await watch.strike("garbage")
-        await watch.until(lambda: len(watch.resyncs) == len(watch.natives) and watch.live())
+        # Only at Bitget must messages be so far apart: 16 of them would take 2.4 s.
+        anew = watch.venue == "bitget"
+        await watch.until(
+            lambda: (
+                len(watch.resyncs) == len(watch.natives) and watch.live() and len(watch.events) == (3 if anew else 1)
+            )
+        )
         await watch.step(2)
         await watch.ends_equal()
-        assert [type(event) for event in watch.events] == [FeedUp]
+        assert [type(event) for event in watch.events] == [FeedUp, FeedDown, FeedUp][: 3 if anew else 1]
 
     run(story)
 

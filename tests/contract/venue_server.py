@@ -16,7 +16,7 @@ import ccxt.pro
 
 from arb.clock import SystemClock
 from arb.market.instrument import Instrument
-from arb.venues.endpoints import Credentials, Environment, Site, VenueEndpoint
+from arb.venues.endpoints import GLOBAL, Credentials, Environment, Site, VenueEndpoint
 from arb.venues.reader import VenueReader
 from arb.venues.registry import spec_of
 from arb.venues.rules.guard import SigningGuard
@@ -81,11 +81,13 @@ def venue_server(*arguments: str) -> Iterator[Venues]:
 
 def stock_client(venue: str, info: dict[str, Any]) -> Client:
     """Return an unmodified ccxt.pro client without a key, pointed at the server; of the products it knows it loads spot."""
-    client = getattr(ccxt.pro, venue)({"options": {"fetchMarkets": {"types": ["spot"]}}})
-    address, api = info["venues"][venue], client.urls["api"]
+    address = info["venues"][venue]
+    client = getattr(ccxt.pro, venue + address["region"])({"options": {"fetchMarkets": {"types": ["spot"]}}})
+    api = client.urls["api"]
     if venue == "gate":
         api["public"] = dict.fromkeys(api["public"], address["rest"])
-        api["spot"] = address["ws_public"]
+        # By its address the client knows the EU entity.
+        api["spot"] = address["ws_public"] + ("?gateeu" if address["region"] else "")
     elif venue == "okx":
         api["rest"] = address["rest"]
         api["ws"] = address["ws_public"].removesuffix("/public")
@@ -101,7 +103,9 @@ def site_of(venue: str, info: dict[str, Any]) -> Site:
     """Return a venue's addresses as our adapters take them; there is no private side."""
     address = info["venues"][venue]
     endpoint = VenueEndpoint(rest=address["rest"], ws_public=address["ws_public"], ws_private="ws://127.0.0.1:1/")
-    return Site(environment=Environment.TESTNET, endpoint=endpoint)
+    real = spec_of(venue).site(Environment.PRODUCTION, address["region"] or GLOBAL)
+    assert real is not None
+    return Site(environment=Environment.TESTNET, endpoint=endpoint, channel=real.channel)
 
 
 async def our_listing(venue: str, info: dict[str, Any]) -> dict[str, Instrument]:

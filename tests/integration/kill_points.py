@@ -1,8 +1,8 @@
 """The commit points at which a process can be killed, by name: of the journal, of the network or of the ledger.
 
-A *door* is something a process does that outlives it: an entry of the journal, an order sent, a batch of the ledger. At a door
-of the journal a process dies just before the commit or just after it, with nothing of it performed. A *course* of events
-leads to the door; `killed.py` plays them.
+A *door* is something a process does that outlives it: an intent, an order sent, an entry of the journal, a batch of the ledger.
+At a door of the journal a process dies just before the commit or just after it, with nothing of it performed but the orders of
+an opening, which left between their intent and their entry. A *course* of events leads to the door; `killed.py` plays them.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,8 @@ from arb.core.events import (
     ShutdownAsked,
 )
 from arb.core.incidents import HaltReason
-from arb.core.records import ControlRecord, IncidentRecord, PairRecord
+from arb.core.records import IncidentRecord, PairRecord
+from arb.core.recovery_records import ControlRecord
 from arb.market.ids import decode
 from arb.market.order import Role
 from arb.store.journal_reader import FINISHED
@@ -69,15 +70,19 @@ class KillPoint(msgspec.Struct, frozen=True):
 BEFORE, AFTER = When.BEFORE, When.AFTER
 ONE_LEG_SENT, ENTRY_SENT, ONE_LEG_FILLED, REPAIR_SENT = "one leg sent", "entry sent", "one leg filled", "repair sent"
 LEDGER_BATCH, LEDGER_COMMIT = "ledger batch", "ledger commit"
+INTENT = "intent"
+INTENDED, UNCOMMITTED = "entry: intent written, nothing sent", "entry: both legs sent, not committed"
 SENT = "entry: both legs sent, none answered"
 ANYWHERE = "anywhere: at a drawn instant, from outside"
 
 POINTS = {
     point.name: point
     for point in (
-        KillPoint("entry: before its commit", "entry", BEFORE),
-        KillPoint("entry: committed, nothing sent", "entry", AFTER),
+        KillPoint("entry: before its intent", INTENT, BEFORE),
+        KillPoint(INTENDED, INTENT, AFTER),
         KillPoint("entry: one leg sent, the other not", ONE_LEG_SENT, BEFORE),
+        KillPoint(UNCOMMITTED, "entry", BEFORE),
+        KillPoint("entry: both legs sent, committed", "entry", AFTER),
         KillPoint(SENT, ENTRY_SENT, AFTER),
         KillPoint("acknowledgement: before its commit", "acknowledgement", BEFORE),
         KillPoint("acknowledgement: committed", "acknowledgement", AFTER),

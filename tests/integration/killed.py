@@ -14,10 +14,12 @@ import msgspec
 from arb.clock import NS_PER_S, SystemClock
 from arb.errors import EXIT_CHECK
 from arb.market.order import OrderStatus
+from arb.store.intents import IntentLog, intents_of
 from arb.store.journal_reader import JournalReader
 from tests.integration import truth
 from tests.integration.kill_points import (
     ENTRY_SENT,
+    INTENT,
     ONE_LEG_FILLED,
     ONE_LEG_SENT,
     POINTS,
@@ -53,7 +55,7 @@ LOST_REQUESTS = 3
 CARRIED_QUOTE = 5
 ANYWHERE_S = (0.05, 4.0)
 WHILE_TRADING = 0.8
-NOT_SENT = ("entry", "repair", "flatten order")
+NOT_SENT = (INTENT, "repair", "flatten order")
 UNANSWERED = (ONE_LEG_SENT, ENTRY_SENT, ONE_LEG_FILLED, REPAIR_SENT)
 UNSETTLED_PAIRS = ("opening", "repairing", "halted")
 
@@ -233,7 +235,7 @@ def kill_and_restart(point: KillPoint, folder: Path, seed: int) -> KillResult:
 
 
 def unsettled_at_death(folder: Path, ledger: truth.Truth) -> tuple[dict[str, bool], int]:
-    """Return every order there is, at a venue or in the journal, with whether it was settled, and the unfinished pairs."""
+    """Return every order, at a venue, in the journal or intended, with whether it was settled; and the unfinished pairs."""
     orders = {
         str(row["client_id"]).removeprefix("t-"): True for reported in ledger.values() for row in reported["orders"]
     }
@@ -242,10 +244,14 @@ def unsettled_at_death(folder: Path, ledger: truth.Truth) -> tuple[dict[str, boo
         return orders, 0
     with closing(JournalReader.open(path)) as reader:
         state = reader.state()
+        intents = IntentLog(intents_of(path), reader.journal_id)
+    intents.close()
+    intended = [intent for intent in intents.found if intent.seq > state.last_seq]
+    orders |= {place.client_order_id: False for intent in intended for place in intent.places}
     for pair in state.pairs:
         orders |= {str(order.client_order_id): order.status.is_terminal for order in pair.orders}
     known = {str(order.client_order_id) for pair in state.pairs for order in pair.orders} | set(state.recent.known)
-    return {name: settled and name in known for name, settled in orders.items()}, len(state.pairs)
+    return {name: settled and name in known for name, settled in orders.items()}, len(state.pairs) + len(intended)
 
 
 def _died_there(stage: Stage, orders: dict[str, bool], ledger: truth.Truth) -> None:

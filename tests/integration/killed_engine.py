@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,7 @@ from arb.app.run import Run
 from arb.config import Mode, RunOptions, load_settings
 from arb.core.commands import AnyCommand, PlaceOrder
 from arb.core.events import AnyEvent, FlattenAsked, OrderFilled, OrderRejected
+from arb.core.orders.intents import Intent
 from arb.market.ids import decode
 from arb.market.order import Role
 from arb.store.journal import Journal
@@ -132,7 +133,7 @@ class WatchedGateway:
 
 
 class WatchedJournal:
-    """A journal that informs the killer before and after each commit; all else is the inner one's."""
+    """A journal that informs the killer before and after each intent and commit; all else is the inner one's."""
 
     def __init__(self, inner: Journal, killer: Killer) -> None:
         self._inner = inner
@@ -140,6 +141,12 @@ class WatchedJournal:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Write intents, watched."""
+        self._killer.passes(doors.INTENT, When.BEFORE)
+        self._inner.intend(intents)
+        self._killer.passes(doors.INTENT, When.AFTER)
 
     def append(self, taken: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         """Commit, watched."""

@@ -93,8 +93,8 @@ class Soak:
             self.halts[stopped] += 1
             ask(self._engine.journal, {"do": "resume", "reason": "the soak goes on"})
         return Minute(
-            rss_mb=round(_resident_kb(self._engine.process.pid) / 1024, 1),
-            processor_s=_processor_s(self._engine.process.pid),
+            rss_mb=resident_mb(self._engine.process.pid),
+            processor_s=processor_s(self._engine.process.pid),
             opened=status["pairs"]["opened"],
             pairs_open=status["pairs"]["open"],
             halted=stopped,
@@ -169,13 +169,15 @@ def _judged(run: Soak, summary: dict[str, Any]) -> list[str]:
     return wrong
 
 
-def _resident_kb(pid: int) -> int:
+def resident_mb(pid: int) -> float:
+    """Return the memory that a process holds."""
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert found is not None
-    return int(found[1])
+    return round(int(found[1]) / 1024, 1)
 
 
-def _processor_s(pid: int) -> float:
+def processor_s(pid: int) -> float:
+    """Return the processor time that a process has used, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.venue_server import venue_server
+from tests.integration.login_page import login_page
 from tests.integration.support import REPO, run_arb
 
 GOOD_LINE = '{"t":1,"venue":"gate","kind":"ws","raw":"{}"}\n'
@@ -81,6 +83,55 @@ def test_paper_does_not_go_round_a_proxy_that_is_down(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[network]\nproxy = "http://127.0.0.1:9"\n')
     reported = complaint("run", "--json", "--mode", "paper", "--for", "1s", cwd=tmp_path)
     assert "proxy 127.0.0.1:9" in reported, reported
+
+
+@pytest.mark.parametrize(
+    ("settings", "reported"),
+    [
+        (
+            '[venues.okx]\nregion = "mars"\n',
+            "[venues.okx] region = 'mars': okx's production has no such region: give 'gl",
+        ),
+        (
+            '[venues.gate]\nenvironment = "demo"\n',
+            "environment = 'demo': gate has none: give 'production' or 'testnet'",
+        ),
+        (
+            '[venues.okx.endpoints]\nrest = "https://evil.example"\n',
+            "rest: 'evil.example' is no allowed host: if it is",
+        ),
+        ('[venues.okx.endpoints]\nrest = "http://10.0.0.1"\n', "http:// is not encrypted: write https://"),
+        ('[run]\ncoins_file = "absent.csv"\n', "[run] coins_file: absent.csv: cannot be read"),
+        ('[run]\ncoins_file = "coins.csv"\n', "coins.csv:2: has 3 columns and not 8: venue,ticker,chain"),
+        ('[paper.fees]\ngate = "0.1"\n', 'gate = "0.1": '),
+    ],
+    ids=["a region", "an environment", "a host", "no encryption", "no coins file", "a short line of coins", "a fee"],
+)
+def test_paper_is_not_begun_on_settings_that_cannot_be_meant(tmp_path: Path, settings: str, reported: str) -> None:
+    (tmp_path / "config.toml").write_text(settings)
+    coins = "venue,ticker,chain,contract,endpoint,evidence,source,reviewed\ngate,BTC,bitcoin\n"
+    (tmp_path / "coins.csv").write_text(coins)
+    assert reported in complaint("run", "--json", "--mode", "paper", cwd=tmp_path)
+    assert not (tmp_path / "var").exists()
+
+
+def test_symbols_that_nobody_lists_and_a_venue_for_which_a_login_page_answers(tmp_path: Path) -> None:
+    with venue_server("--symbols", "8", "--seed", "5") as venues, login_page() as address:
+        text = '[run]\nmode = "paper"\nsymbols = {}\n'
+        for venue, at in venues.info["venues"].items():
+            rest = address if venue == "okx" else at["rest"]
+            text += f'[venues.{venue}.endpoints]\nrest = "{rest}"\nws_public = "{at["ws_public"]}"\n'
+        (tmp_path / "config.toml").write_text(text.format('["BTX/USDT"]'))
+        ended = run_arb("run", "--json", "--for", "1s", cwd=tmp_path)
+        assert (ended.code, ended.out) == (2, "")
+        assert "BTX/USDT: gate and bitget list no such symbol" in (line := ended.err.strip().splitlines()[-1])
+        assert line.startswith("arb: [run] symbols: no symbol is listed at two enabled venues: choose others")
+        (tmp_path / "config.toml").write_text(text.format('["BTC/USDT", "BTX/USDT"]'))
+        ended = run_arb("run", "--json", "--for", "1s", cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    said = "HTTP 200 with a body that is not the venue's: somebody answers in its place, a proxy or a login page"
+    assert said in ended.summary["absent_venues"]["okx"]
+    assert ended.summary["books"] == {"gate": "1/1", "okx": "0/0", "bitget": "1/1"}
 
 
 def test_a_malformed_tape_line_is_named_by_its_number(tmp_path: Path) -> None:

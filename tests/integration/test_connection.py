@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 
 from arb.clock import SystemClock
 from arb.core.events import FeedDown, FeedUp, PrivateDown, PrivateUp
-from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind
+from arb.market.feed import NOTHING, BookSeat, FeedCounts, FrameResult, Notice, NoticeKind, ResyncBy
 from arb.market.scale import Scale
 from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.endpoints import ConnectionTiming, Credentials, Environment, Site, VenueEndpoint, fixed
@@ -306,6 +306,10 @@ class Messages:
 
     venue = "gate"
     counts = FeedCounts()
+    resync_by = ResyncBy.RESUBSCRIBE
+
+    def choose_channel(self, channel: str) -> None:
+        pass
 
     def seats(self) -> dict[str, BookSeat]:
         return {}
@@ -322,7 +326,7 @@ class Messages:
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         return NOTHING
 
-    def on_snapshot(self, native_symbol: str, received_ns: int, raw: bytes | str) -> FrameResult:
+    def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
         return NOTHING
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
@@ -362,7 +366,7 @@ def test_a_resync_subscribes_again_only_after_the_venue_has_confirmed_the_end() 
         frames: list[bytes] = []
         done = asyncio.Event()
 
-        def on_frame(venue: str, received_ns: int, raw: bytes) -> None:
+        def on_frame(venue: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
             frames.append(raw)
             event, _, native = json.loads(raw)["event"].partition(" ")
             feed.on_notice(Notice(NoticeKind(f"{event}d"), (native,)))
@@ -409,7 +413,7 @@ def test_the_feed_tells_when_it_is_lost() -> None:
                 (),
                 clock=SystemClock(),
                 rng=random.Random(1),
-                on_frame=lambda venue, at, raw: None,
+                on_frame=lambda venue, at, raw, url="": None,
                 emit=emit,
             )
             await run_until(feed.run, done)

@@ -7,11 +7,16 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from arb.app.doctor import handshake
-from arb.clock import SystemClock
+from arb.clock import NS_PER_S, SystemClock
 from arb.venues.call import origin_of
+from tests.contract.venue_server import venue_server
 from tests.integration.certificates import write_certificate
-from tests.integration.support import Ended, run_arb, sandbox_process
+from tests.integration.host_clock import HostClock
+from tests.integration.login_page import login_page
+from tests.integration.support import Ended, end_of, run_arb, run_script, sandbox_process
 
 Found = dict[tuple[str, str], dict[str, Any]]
 
@@ -34,6 +39,7 @@ def test_what_is_well_passes_and_each_fault_is_found_at_its_venue(tmp_path: Path
         (tmp_path / "var" / "sandbox.sqlite").write_text("no database at all")
         sandbox.fault("gate", "fine_levels", seconds=60)
         sandbox.fault("gate", "clock_skew", seconds=60, param=5000)
+        sandbox.fault("gate", "ws_lag", seconds=60, param=1500)
         sandbox.fault("okx", "http_503_maintenance", seconds=60)
         sandbox.fault("bitget", "ws_disconnect", seconds=60)
         ill = run_arb(*sandbox_of, cwd=tmp_path)
@@ -46,6 +52,7 @@ def test_what_is_well_passes_and_each_fault_is_found_at_its_venue(tmp_path: Path
         results.items()
         >= {
             ("gate", "steps"): "warn",
+            ("gate", "lag"): "fail",
             ("gate", "clock"): "warn",
             ("gate", "listing"): "warn",
             ("okx", "rest"): "fail",
@@ -58,6 +65,79 @@ def test_what_is_well_passes_and_each_fault_is_found_at_its_venue(tmp_path: Path
     ), ill.out
     assert "NONE/USDT" in found["gate", "listing"]["found"] and "503" in found["okx", "rest"]["found"]
     assert all(row["remedy"] for row in found.values() if row["result"] != "pass")
+
+
+CONFIG = """\
+[run]
+mode = "paper"
+symbols = ["BTC/USDT", "ETH/USDT", "DOGE/USDT"]
+
+[venues.okx]
+region = "eea"
+hosts = ["nobody.invalid"]
+
+[venues.okx.endpoints]
+rest = "{okx[rest]}"
+ws_public = "{okx[ws_public]}"
+ws_private = "wss://nobody.invalid/ws"
+
+[venues.gate.endpoints]
+rest = "{gate[rest]}"
+ws_public = "{gate[ws_public]}"
+ws_private = "{gate[ws_public]}"
+
+[venues.bitget.endpoints]
+rest = "{bitget[rest]}"
+ws_public = "{bitget[ws_public]}"
+ws_private = "{bitget[ws_public]}"
+"""
+
+
+def test_what_venues_refuse_or_say_wrongly_is_named_for_what_it_is(tmp_path: Path) -> None:
+    with venue_server("--symbols", "8", "--seed", "5") as venues:
+        config = CONFIG.format(**venues.info["venues"])
+        (tmp_path / "config.toml").write_text(config)
+        venues.strike("gate", "restricted", for_s=600)
+        venues.strike("okx", "unavailable", for_s=600)
+        venues.strike("bitget", "clock", wait_s=4, for_s=600)
+        venues.strike("bitget", "mute", symbol="DOGEUSDT")
+        venues.strike("bitget", "unreadable", symbol="ETHUSDT")
+        found = findings(run_arb("doctor", "--json", cwd=tmp_path))
+        with login_page() as address:
+            (tmp_path / "config.toml").write_text(config.replace(venues.info["venues"]["bitget"]["rest"], address))
+            elsewhere = findings(run_arb("doctor", "bitget", "--json", cwd=tmp_path))
+    seen = {key: (row["result"], row["found"], row["remedy"]) for key, row in found.items()}
+
+    def expect(about: str, check: str, result: str, *words: str) -> None:
+        assert seen[about, check][0] == result and all(word in " ".join(seen[about, check][1:]) for word in words), (
+            seen[about, check]
+        )
+
+    expect("gate", "rest", "fail", "HTTP 451", "residence", "[venues.gate] region")
+    expect("okx", "rest", "fail", "HTTP 503", "maintenance")
+    expect("okx", "dns", "fail", "nobody.invalid")
+    expect("okx", "tls", "warn", "nobody.invalid (no address)")
+    expect("okx", "quote", "warn", "USDT is not offered")
+    expect("bitget", "clock", "warn", "+4", "NTP")
+    expect("bitget", "listing", "warn", "not listed: ETH/USDT")
+    expect("bitget", "books", "fail", "no book of DOGE/USDT within 10 s")
+    assert (elsewhere["bitget", "rest"]["result"], elsewhere["bitget", "listing"]["result"]) == ("fail", "fail")
+    assert "login page" in elsewhere["bitget", "rest"]["remedy"]
+
+
+def test_a_host_whose_clock_is_wrong_and_a_journal_in_memory_are_found(tmp_path: Path) -> None:
+    in_memory = Path("/dev/shm")
+    if not in_memory.is_dir():
+        pytest.skip("no folder in memory here")
+    (tmp_path / "config.toml").write_text(f'[store]\nurl = "sqlite:///{in_memory}/arb-{tmp_path.name}.sqlite"\n')
+    clock = HostClock(tmp_path)
+    with sandbox_process(tmp_path) as sandbox:
+        options = ("doctor", "--sandbox", sandbox.admin, "--json")
+        for ahead_s, result in ((-90, "warn"), (-3 * 86_400, "fail")):
+            clock.set(ahead_ns=ahead_s * NS_PER_S)
+            found = findings(end_of(run_script("host_clock.py", str(clock.path), *options, cwd=tmp_path)))
+            assert found["local", "host_clock"]["result"] == result, found["local", "host_clock"]
+        assert found["local", "journal_disk"]["result"] == "warn" and "tmpfs" in found["local", "journal_disk"]["found"]
 
 
 def test_a_venue_that_is_not_enabled_is_refused(tmp_path: Path) -> None:

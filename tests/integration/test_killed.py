@@ -1,6 +1,6 @@
 """Killed with -9 at the worst moments and started again: nothing is lost, nothing is sent twice, nothing stays exposed.
 
-`make proof` plays every named point several times; here the four windows in which most is at stake, and one drawn point.
+`make proof` plays every named point several times; here the five windows in which most is at stake, and one drawn point.
 """
 
 import random
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.kill_points import POINTS, SENT
+from tests.integration.kill_points import INTENDED, POINTS, SENT, UNCOMMITTED
 from tests.integration.killed import kill_and_restart
 from tests.integration.support import drawn_seed
 
 WINDOWS = (
-    "entry: committed, nothing sent",
+    INTENDED,
+    UNCOMMITTED,
     SENT,
     "one leg filled, the other not answered",
     "repair: sent, not answered",

@@ -1,13 +1,14 @@
 """Paper trading on a sandbox's public side: it trades, signs nothing, survives its own death, and mixes with nothing else."""
 
 import contextlib
-import json
 import signal
-import sqlite3
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from arb.store.database import journal_path
 from tests.integration import truth
 from tests.integration.support import (
     DB,
@@ -24,7 +25,6 @@ from tests.integration.support import (
 
 CHEAP = {"gate": '"0.02%"', "okx": '"0.02%"', "bitget": '"0.02%"'}
 """Fees low enough that the sandbox's markets give work within seconds."""
-DB_FILLS = "SELECT account_id, symbol, trade_id, side, price, size, fee, fee_currency FROM fills"
 
 
 def paper_config(folder: Path, fees: dict[str, str] = CHEAP) -> None:
@@ -42,36 +42,6 @@ def paper_engine(folder: Path, sandbox: SandboxProcess) -> contextlib.AbstractCo
     return engine_of(folder, arb("run", "--mode", "paper", *run_arguments(folder, sandbox), cwd=folder))
 
 
-def account_of(folder: Path) -> tuple[list[dict[str, Any]], dict[tuple[str, str], Decimal]]:
-    """Return the fills, and the balances by (account, asset), that the paper venues remember."""
-    with contextlib.closing(sqlite3.connect(folder / "a.account.sqlite")) as db:
-        rows = db.execute("SELECT account_id, name, value FROM entries").fetchall()
-    fills = [
-        {"account_id": account_id, **fill}
-        for account_id, name, value in rows
-        if name.startswith("order ")
-        for fill in json.loads(value)["fills"]
-    ]
-    balances = {
-        (account_id, name.removeprefix("balance ")): Decimal(json.loads(value))
-        for account_id, name, value in rows
-        if name.startswith("balance ")
-    }
-    return fills, balances
-
-
-def unlike(folder: Path) -> list[str]:
-    """Return what the ledger and the paper venues have of fills that the other has not."""
-
-    def row(fill: dict[str, Any]) -> tuple[Any, ...]:
-        exact = (Decimal(fill[name]) for name in ("price", "size", "fee"))
-        return (*(fill[name] for name in ("account_id", "symbol", "trade_id", "side", "fee_currency")), *exact)
-
-    ours = {row(fill) for fill in truth.rows_of(folder / DB, DB_FILLS)}
-    theirs = {row(fill) for fill in account_of(folder)[0]}
-    return sorted(map(str, ours ^ theirs))
-
-
 def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_kill(tmp_path: Path) -> None:
     paper_config(tmp_path)
     with sandbox_process(tmp_path) as sandbox:
@@ -80,15 +50,15 @@ def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_ki
             assert status["mode"] == "paper" and status["note"].startswith("PAPER")
             engine.process.send_signal(signal.SIGKILL)
             engine.process.wait()
-        at_death, _ = account_of(tmp_path)
+        at_death = truth.paper_fills(tmp_path / DB)
         with paper_engine(tmp_path, sandbox) as engine:
             engine.until_pairs(3)
             ended = engine.stop()
         seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
         assert (ended.code, ended.summary["halted"], ended.summary["unhedged_notional"]) == (0, None, "0"), seen
         assert ended.summary["pairs"]["open"] == ended.summary["unknown_orders"] == 0, seen
-        assert unlike(tmp_path) == [], seen
-        assert len(account_of(tmp_path)[0]) > len(at_death) > 0, seen
+        assert truth.paper_differences(tmp_path / DB) == [], seen
+        assert len(truth.paper_fills(tmp_path / DB)) > len(at_death) > 0, seen
         # Of what anybody asked a venue for with a signature, which the sandbox records, there is nothing.
         venues = sandbox.ledger()
         assert {venue: (reported["requests"], reported["orders"]) for venue, reported in venues.items()} == {
@@ -100,9 +70,52 @@ def test_paper_trades_on_public_books_and_sends_no_signed_request_even_over_a_ki
         assert (refused.code, refused.out) == (2, ""), refused
         [line] = refused.err.strip().splitlines()
         assert "mode 'paper' on a sandbox's books" in line and "--db" in line, line
-        for command in ("status", "pairs"):
-            shown = run_arb(command, *where(tmp_path), cwd=tmp_path)
+        for command in (("status",), ("pairs",), ("explain", "1")):
+            shown = run_arb(*command, *where(tmp_path), cwd=tmp_path)
             assert "PAPER" in shown.out, shown
+
+
+LEDGER_FILLS = "SELECT account_id, symbol, trade_id, side, fee_currency, price, size, fee FROM fills"
+
+
+def test_paper_with_its_ledger_on_postgresql_goes_on_after_a_kill(postgres_url: str, tmp_path: Path) -> None:
+    """Journal and accounts are files all the same: the accounts' beside the journal, which lies in `[store] journal_dir`."""
+    paper_config(tmp_path)
+    journal = journal_path(postgres_url, tmp_path / "var")
+    options = ["--json", "--config", str(tmp_path / "config.toml"), "--db", postgres_url]
+
+    def fills() -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]:
+        with contextlib.closing(psycopg.connect(postgres_url.replace("+psycopg", ""))) as ledger:
+            ours = {tuple(map(str, row)) for row in ledger.execute(LEDGER_FILLS)}
+        names = LEDGER_FILLS.removeprefix("SELECT ").removesuffix(" FROM fills").split(", ")
+        theirs = truth.paper_fills(journal.with_name(journal.name.replace(".journal.", ".")))
+        return ours, {tuple(str(fill[name]) for name in names) for fill in theirs}
+
+    with sandbox_process(tmp_path) as sandbox:
+        for number in range(2):
+            command = ["run", "--mode", "paper", *options, "--sandbox", sandbox.admin]
+            with engine_of(tmp_path, arb(*command, cwd=tmp_path)) as engine:
+                engine.journal = journal
+                engine.until_pairs(3)
+                if number == 0:
+                    engine.process.send_signal(signal.SIGKILL)
+                    engine.process.wait()
+                    at_death = len(fills()[1])
+                else:
+                    ended = engine.stop()
+        seen = f"seed {sandbox.seed}: {ended.out}\n{ended.err[-3000:]}"
+        assert (ended.code, ended.summary["halted"], ended.summary["unhedged_notional"]) == (0, None, "0"), seen
+        ours, theirs = fills()
+        assert len(theirs) > at_death > 0 and exact(ours) == exact(theirs), seen
+        shown = run_arb("report", *options, cwd=tmp_path)
+        assert shown.summary["note"].startswith("PAPER") and len(shown.summary["runs"]) == 2, shown
+        refused = run_arb("run", *options, "--sandbox", sandbox.admin, "--for", "1s", cwd=tmp_path)
+        assert refused.code == 2 and "mode 'paper' on a sandbox's books" in refused.err, refused
+
+
+def exact(fills: set[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+    """Return fills with their price, size and fee as numbers, which two stores may write with other zeros."""
+    return {(*fill[:5], *map(Decimal, fill[5:])) for fill in fills}
 
 
 EDGE = {"gate": ("0.1020", "0.1030"), "okx": ("0.0990", "0.1000")}

@@ -4,6 +4,7 @@ Every function returns what differs, one line each; nothing is rounded and nothi
 `profit_differences` states.
 """
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -233,6 +234,23 @@ def booked_net(db: Path) -> Decimal:
     """Return the realised net of all pairs in the ledger."""
     rows = _rows(db, "SELECT COALESCE(SUM(realised_net_e8), 0) AS net FROM pair_trades")
     return Decimal(rows[0]["net"]).scaleb(-8)
+
+
+def paper_differences(db: Path) -> list[str]:
+    """Return what the ledger and the paper venues beside it have of fills that the other has not."""
+
+    def row(fill: dict[str, Any]) -> tuple[Any, ...]:
+        return (*(fill[name] for name in ("account_id", "symbol", "trade_id", "side", "fee_currency")), *_numbers(fill))
+
+    ours = {row(fill) for fill in _rows(db, "SELECT * FROM fills")}
+    theirs = {row(fill) for fill in paper_fills(db)}
+    return sorted(map(str, ours ^ theirs))
+
+
+def paper_fills(db: Path) -> list[dict[str, Any]]:
+    """Return the fills that the paper venues of a ledger remember."""
+    rows = _rows(db.with_name(f"{db.stem}.account.sqlite"), "SELECT * FROM entries WHERE name LIKE 'order %'")
+    return [{"account_id": row["account_id"], **fill} for row in rows for fill in json.loads(row["value"])["fills"]]
 
 
 def pairs_by_state(db: Path) -> dict[str, int]:

@@ -11,11 +11,11 @@ from decimal import Decimal
 from itertools import count, islice
 from typing import Any
 
+from arb.core.commands import AnyRecord
 from arb.core.records import (
     AlternativeRecord,
     AlternativeStage,
     AlternativeWay,
-    AnyRecord,
     BalanceRecord,
     FillRecord,
     IncidentRecord,
@@ -208,7 +208,7 @@ class _Day:
                 text="made up",
             )
         if fate < 0.02:
-            yield from self._dust(route, closed_ns)
+            yield from self._residual(PairKind.FLATTEN if pair_id % 3 == 0 else PairKind.DUST, route, closed_ns)
 
     def _beside(self, pair_id: int, route: dict[str, Any], size: Decimal, ns: int) -> Iterator[AnyRecord]:
         """Yield the way taken and one passed over; chance of its own leaves the rest of the history as it is."""
@@ -328,14 +328,15 @@ class _Day:
             received_ns=at_ns + 5 * MS,
         )
 
-    def _dust(self, route: dict[str, Any], decided_ns: int) -> Iterator[AnyRecord]:
+    def _residual(self, kind: PairKind, route: dict[str, Any], decided_ns: int) -> Iterator[AnyRecord]:
         pair_id, size, venue = self._id("pairs"), D("0.0001"), route["sell_venue"]
+        role = Role.DUST if kind is PairKind.DUST else Role.UNWIND
         closed_ns = decided_ns + 100 * MS
         yield PairRecord(
             id=pair_id,
             run_id=self.run_id,
             opportunity_id=None,
-            kind=PairKind.DUST,
+            kind=kind,
             **route | {"buy_venue": venue},
             state=PairState.COMPLETED,
             decided_ns=decided_ns,
@@ -348,7 +349,7 @@ class _Day:
             exposure_quote_s=D(0),
             waterfall=self._waterfall(0, 0),
         )
-        yield from self._order(pair_id, venue, route["symbol"], Side.SELL, Role.DUST, size, D(1), decided_ns, False)
+        yield from self._order(pair_id, venue, route["symbol"], Side.SELL, role, size, D(1), decided_ns, False)
 
     def _foreign(self, at_ns: int) -> Iterator[AnyRecord]:
         yield from self._order(None, "gate", "BTC/USDT", Side.BUY, Role.FOREIGN, D("0.05"), D(1), at_ns, False)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from arb.core.commands import PlaceOrder
+from arb.core.commands import AnyRecord, PlaceOrder
 from arb.core.events import AnyEvent, OrderAccepted, OrderFilled, OrderRejected, QueueDrained
-from arb.core.records import AnyRecord, PairRecord, PairState, PlanRecord, Record
+from arb.core.records import PairRecord, PairState, Record
+from arb.core.recovery_records import PlanRecord
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.market.instrument import FeeIn
 from arb.market.order import Side

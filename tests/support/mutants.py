@@ -75,7 +75,7 @@ MUTANTS = {
     "steps-unread": Mutant(
         "nothing opens where an order was off the steps until the listing is read again",
         "arb/core/opportunities/obstacles.py",
-        "(venue, symbol) in state.rules_awaited or ",
+        "key in state.rules_awaited or ",
         "",
     ),
     "bar-ignored": Mutant(
@@ -110,7 +110,7 @@ MUTANTS = {
     ),
     "late-frames": Mutant(
         "where bytes always wait nothing opens on frames that came later than usual",
-        "arb/core/books.py",
+        "arb/core/connection.py",
         "BACKLOG_LAG_NS = 50 * NS_PER_MS",
         "BACKLOG_LAG_NS = 3600 * 1000 * NS_PER_MS",
     ),
@@ -174,8 +174,29 @@ MUTANTS = {
     "sent-unwritten": Mutant(
         "nothing leaves that is not written down",
         "arb/live/runner.py",
-        "kept = tuple(command for command in commands if not isinstance(command, PlaceOrder))",
+        "kept = tuple(c for c in commands if not isinstance(c, PlaceOrder) or c.client_order_id in sent)",
         "kept = commands",
+    ),
+    "intent-after-sending": Mutant(
+        "the intent of an opening is written before its orders leave",
+        "arb/live/runner.py",
+        "            self._journal.intend(intents)\n",
+        "            self._executor.perform(tuple(place for intent in intents for place in intent.places))\n"
+        "            self._journal.intend(intents)\n"
+        "            return None\n",
+    ),
+    "intent-nameless": Mutant(
+        "an intent holds the ids of its orders",
+        "arb/store/intents.py",
+        "data = self._encode(intent)\n",
+        'data = self._encode(intent).replace(b\'"client_order_id":"arb\', b\'"client_order_id":"\')\n',
+    ),
+    "intents-read-last": Mutant(
+        "intents are read, and journalled, before anything else happens",
+        "arb/store/journal.py",
+        "                journal._recover_intents()\n",
+        "                journal._intents = IntentLog(intents_of(path), journal.journal_id)\n"
+        "                journal.hold_reserve = journal._recover_intents  # at the first sync\n",
     ),
     "restart-forgets": Mutant(
         "a restart recovers every pair that the journal left open",
@@ -384,9 +405,9 @@ MUTANTS = {
     ),
     "leg-cost-ignored": Mutant(
         "an edge must pay for what legs have cost",
-        "arb/core/pricing/sizes.py",
-        "self.min_edge = terms.min_edge + Fraction(leg_cost_bps) if leg_cost_bps else terms.min_edge",
-        "self.min_edge = terms.min_edge",
+        "arb/core/pricing/terms.py",
+        "        if leg_cost_bps:\n",
+        "        if not leg_cost_bps:\n",
     ),
     "leg-cost-twice": Mutant(
         "a pair that a late fill reopens is learned from once",

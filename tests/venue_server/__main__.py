@@ -22,7 +22,11 @@ MIXED_EVERY_S = 10.0
 
 async def _main(arguments: argparse.Namespace) -> None:
     world = World(
-        arguments.symbols, arguments.seed, arguments.rate, Clock(lambda: time.time_ns() // 10**6, time.monotonic)
+        arguments.symbols,
+        arguments.seed,
+        arguments.rate,
+        Clock(lambda: time.time_ns() // 10**6, time.monotonic),
+        gate_eu=arguments.gate_eu,
     )
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -72,5 +76,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--schedule", choices=["none", "mixed"], default="none", help="mixed: something goes wrong every 10 s"
     )
+    parser.add_argument("--gate-eu", action="store_true", help="let Gate be its EU entity")
     parser.add_argument("--child", action="store_true", help="end when stdin is closed")
     asyncio.run(_main(parser.parse_args()))

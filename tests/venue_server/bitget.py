@@ -48,6 +48,8 @@ class Bitget(ChainedServer):
             row["pricePrecision"] = str(int(row["pricePrecision"]) + 1)
         elif what == "suspended":
             row["status"] = "halt"
+        elif what == "unreadable":
+            row["quantityPrecision"] = "some"
         else:
             row["offTime"] = str(self.clock.wall_ms() + 3_600_000)
 

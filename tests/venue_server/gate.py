@@ -34,6 +34,7 @@ class Gate(VenueServer):
     idle_s = 30.5
     connects = Rate(300, 300.0)
     fine = 4
+    channel = "spot.obu"
 
     def native(self, row: Row) -> str:
         """See `VenueServer`."""
@@ -49,6 +50,8 @@ class Gate(VenueServer):
             row["precision"] += 1
         elif what == "suspended":
             row["trade_status"] = "untradable"
+        elif what == "unreadable":
+            row["amount_precision"] = "some"
         else:
             row["delisting_time"] = self.clock.wall_ms() // 1000 + 3600
 
@@ -63,7 +66,7 @@ class Gate(VenueServer):
             "/spot/currency_pairs/{pair}": self._pair,
             "/margin/currency_pairs": lambda _: [],
             "/spot/tickers": lambda _: [self._ticker(channel) for channel in self.channels.values()],
-            "/spot/order_book": self._order_book,
+            "/spot/order_book": self.order_book,
         }
 
     def rest_limit(self, path: str) -> Rate:
@@ -105,22 +108,29 @@ class Gate(VenueServer):
         ]  # fmt: skip
 
     def _ticker(self, channel: Channel) -> Row:
-        bids, asks = self._side(channel, channel.bids), self._side(channel, channel.asks)
+        bids, asks = self.side(channel, channel.bids), self.side(channel, channel.asks)
         return {
             "currency_pair": channel.native, "last": bids[0][0], "lowest_ask": asks[0][0], "lowest_size": asks[0][1],
             "highest_bid": bids[0][0], "highest_size": bids[0][1], "change_percentage": "-1.1", "base_volume": "656614.08",
             "quote_volume": "1602221.66468375534639404191", "high_24h": asks[-1][0], "low_24h": bids[-1][0],
         }  # fmt: skip
 
-    def _order_book(self, request: web.Request) -> Any:
+    def order_book(self, request: web.Request) -> Any:
+        """Answer with a book, with its id where that is asked for."""
         channel = self.channels.get(request.query.get("currency_pair", ""))
         if channel is None:
             return self._error(400, "INVALID_CURRENCY_PAIR", "Invalid currency pair")
-        limit = int(request.query.get("limit", "10"))
-        answer: Row = {"current": self.clock.wall_ms(), "update": channel.changed_ms}
-        answer["asks"] = self._side(channel, channel.asks)[:limit]
-        answer["bids"] = self._side(channel, channel.bids)[:limit]
-        return {"id": channel.last, **answer} if request.query.get("with_id", "").lower() == "true" else answer
+        answer = self.book_of(channel, int(request.query.get("limit", "10")))
+        if request.query.get("with_id", "").lower() != "true":
+            del answer["id"]
+        return answer
+
+    def book_of(self, channel: Channel, limit: int = 1000) -> Row:
+        """Return a book as it stands, with its id."""
+        answer: Row = {"id": channel.last, "current": self.clock.wall_ms(), "update": channel.changed_ms}
+        answer["asks"] = self.side(channel, channel.asks)[:limit]
+        answer["bids"] = self.side(channel, channel.bids)[:limit]
+        return answer
 
     # Websocket.
 
@@ -129,7 +139,7 @@ class Gate(VenueServer):
         request = parsed(text)
         if not isinstance(request, dict) or not isinstance(request.get("channel"), str):
             self.refused["unreadable"] += 1
-            self._answer(session, {}, error=(1, "invalid request body"))
+            self.answer(session, {}, error=(1, "invalid request body"))
             return
         channel, event, payload = request["channel"], request.get("event"), request.get("payload")
         now_s = self.clock.wall_ms() // 1000
@@ -138,35 +148,42 @@ class Gate(VenueServer):
                                "channel": "spot.pong", "event": "", "error": None, "result": None})  # fmt: skip
         elif not isinstance(request.get("time"), int) or abs(request["time"] - now_s) > TIME_WITHIN_S:
             self._refuse_request(session, request, 2, "invalid argument: time")
-        elif channel != "spot.obu" or event not in ("subscribe", "unsubscribe"):
+        elif channel != self.channel or event not in ("subscribe", "unsubscribe"):
             self._refuse_request(session, request, 2, f"unknown channel or event: {channel} {event}")
-        elif not isinstance(payload, list) or not payload or any(_pair_of(stream) is None for stream in payload):
+        elif not isinstance(payload, list) or not (pairs := self.pairs_of(payload)):
             self._refuse_request(session, request, 2, "invalid argument: payload")
         elif event == "subscribe":
-            self._subscribe(session, request, payload)
+            self.on_subscribe(session, request, pairs)
         else:
-            for stream in payload:
-                self.unsubscribe(session, str(_pair_of(stream)))
-            self._answer(session, request)
+            for pair in pairs:
+                self.unsubscribe(session, pair)
+            self.answer(session, request)
 
-    def _subscribe(self, session: Session, request: Row, streams: list[str]) -> None:
-        for stream in streams:
-            if _pair_of(stream) in session.subscribed:
+    def pairs_of(self, payload: list[Any]) -> list[str]:
+        """Return the pairs that a payload of the channel names; none where any of it is invalid."""
+        pairs = [_pair_of(stream) for stream in payload]
+        return [pair for pair in pairs if pair is not None] if None not in pairs else []
+
+    def on_subscribe(self, session: Session, request: Row, pairs: list[str]) -> None:
+        """Serve the pairs of a request, or refuse all of it."""
+        for pair, stream in zip(pairs, request["payload"], strict=True):
+            if pair in session.subscribed:
                 self._refuse_request(session, request, 2, f"Alert sub {stream}")
                 return
         early = self.rng.random() < 0.2
         if not early:
-            self._answer(session, request)
-        for stream in streams:
-            self.subscribe(session, str(_pair_of(stream)))
+            self.answer(session, request)
+        for pair in pairs:
+            self.subscribe(session, pair)
         if early:
-            self._answer(session, request)
+            self.answer(session, request)
 
     def _refuse_request(self, session: Session, request: Row, code: int, message: str) -> None:
         self.refused[message.split(" ob.")[0]] += 1
-        self._answer(session, request, error=(code, message))
+        self.answer(session, request, error=(code, message))
 
-    def _answer(self, session: Session, request: Row, error: tuple[int, str] | None = None) -> None:
+    def answer(self, session: Session, request: Row, error: tuple[int, str] | None = None) -> None:
+        """Confirm a request, or refuse it with a code and a message."""
         now_ms = self.clock.wall_ms()
         frame: Row = {"time": now_ms // 1000, "time_ms": now_ms}
         frame |= {"id": request["id"]} if "id" in request else {}
@@ -181,8 +198,8 @@ class Gate(VenueServer):
         """See `VenueServer`."""
         changed_ms, sent_ms = self.snapshot_ms(channel)
         result = {"t": changed_ms, "full": True, "s": f"ob.{channel.native}.{self.depth}", "u": channel.last}
-        result |= {"b": self._side(channel, channel.bids), "a": self._side(channel, channel.asks)}
-        return _pushed(result, sent_ms)
+        result |= {"b": self.side(channel, channel.bids), "a": self.side(channel, channel.asks)}
+        return self.pushed(result, sent_ms)
 
     def update_frame(self, channel: Channel, update: Update) -> str:
         """See `VenueServer`."""
@@ -195,8 +212,8 @@ class Gate(VenueServer):
         for key, changes in (("b", update.bids), ("a", update.asks)):
             if changes:
                 self.rng.shuffle(changes)
-                result[key] = self._side(channel, changes)
-        return _pushed(result, self.clock.wall_ms())
+                result[key] = self.side(channel, changes)
+        return self.pushed(result, self.clock.wall_ms())
 
     def upgrade_frame(self, session: Session) -> str:
         """See `VenueServer`: one of the three shapes it was seen in."""
@@ -210,7 +227,13 @@ class Gate(VenueServer):
         ]
         return json.dumps(self.rng.choice(shapes))
 
-    def _side(self, channel: Channel, side: Side | Change) -> list[list[str]]:
+    def pushed(self, result: Row, sent_ms: int) -> str:
+        """Return a frame of the channel."""
+        frame = {"channel": self.channel, "result": result, "time_ms": sent_ms, "event": "update"}
+        return json.dumps(frame, separators=(",", ":"))
+
+    def side(self, channel: Channel, side: Side | Change) -> list[list[str]]:
+        """Return levels as text."""
         prices, sizes = channel.book.price_decimals, channel.book.size_decimals
         levels = side.items() if isinstance(side, dict) else side
         return [[trimmed(price, prices), trimmed(size, sizes)] for price, size in levels]
@@ -220,8 +243,3 @@ def _pair_of(stream: object) -> str | None:
     """Return the pair of a stream name `ob.PAIR.LEVEL`; None for anything else."""
     parts = stream.split(".") if isinstance(stream, str) else []
     return parts[1] if len(parts) == 3 and parts[0] == "ob" and parts[2] in LEVELS else None
-
-
-def _pushed(result: Row, sent_ms: int) -> str:
-    frame = {"channel": "spot.obu", "result": result, "time_ms": sent_ms, "event": "update"}
-    return json.dumps(frame, separators=(",", ":"))

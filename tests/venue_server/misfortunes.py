@@ -8,6 +8,11 @@
     delisting      a symbol's end is announced                         slow        answers over REST take `wait_s` for `for_s`
     unavailable    HTTP 503 for `for_s`, connecting included           restricted  HTTP 451 likewise
     garbage        one connection gets a frame that is no JSON         old         the next snapshot is dated 40 s back
+    delisted       a symbol is gone: listing, book and subscriptions   unreadable  the lot of a listed row is no number
+    maintenance    the notice on all connections, after `wait_s` they end, and then `unavailable`
+    clock          the venue's clock is `wait_s` ahead of the time for `for_s`, in frames and answers
+    snapshots      answers with fetched books are spoilt for `for_s`: `answer` says how (`gate_eu.SPOILT`)
+    full           from now on the whole book is pushed first at a subscription, where it otherwise is not
 
 `connection` names one by its number; else the oldest is struck. `symbol` is the venue's own name of it.
 """
@@ -18,12 +23,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.venue_server.gate_eu import SPOILT, GateEu
 from tests.venue_server.session import Session
 from tests.venue_server.venue import VenueServer
 
-LISTING = ("tick", "suspended", "delisting")
-LASTING = ("mute", "unmute", "suspended", "restricted")
-"""Not drawn by chance: what nobody recovers from by waiting."""
+LISTING = ("tick", "suspended", "delisting", "unreadable")
+LASTING = (
+    *("mute", "unmute", "suspended", "restricted", "delisted", "unreadable", "maintenance", "clock"),
+    *("snapshots", "full"),
+)
+"""Not drawn by chance: what nobody recovers from by waiting, what takes a venue away for minutes, what only one venue knows."""
 
 
 class Refusal(ValueError):
@@ -39,19 +48,19 @@ class Asked:
     connection: int | None
     for_s: float
     wait_s: float
+    answer: str = ""
 
 
 def asked(body: Mapping[str, Any]) -> Asked:
     """Read what somebody asked for; raises `Refusal`."""
-    known = {"venue", "what", "symbol", "connection", "for_s", "wait_s"}
+    known = {"venue", "what", "symbol", "connection", "for_s", "wait_s", "answer"}
     if unknown := sorted(set(body) - known):
         raise Refusal(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     what = body.get("what")
     if what not in ACTIONS:
         raise Refusal(f"what: {what!r} is none of {', '.join(ACTIONS)}")
-    return Asked(
-        what, body.get("symbol"), body.get("connection"), float(body.get("for_s", 30)), float(body.get("wait_s", 2))
-    )
+    for_s, wait_s = float(body.get("for_s", 30)), float(body.get("wait_s", 2))
+    return Asked(what, body.get("symbol"), body.get("connection"), for_s, wait_s, str(body.get("answer", "")))
 
 
 def strike(venue: VenueServer, wish: Asked) -> None:
@@ -80,7 +89,7 @@ def drawn(rng: random.Random, open_now: Mapping[str, tuple[list[int], list[str]]
     connections, natives = open_now[name]
     what = rng.choice([what for what in ACTIONS if what not in LASTING])
     times = {"for_s": rng.uniform(5, 30), "wait_s": rng.uniform(0.5, 5)}
-    return name, Asked(what, rng.choice(natives), rng.choice(connections), **times)
+    return name, Asked(what, rng.choice(natives), rng.choice(connections), times["for_s"], times["wait_s"])
 
 
 def _symbol(venue: VenueServer, wish: Asked) -> str:
@@ -129,13 +138,49 @@ def _listing(venue: VenueServer, wish: Asked) -> None:
 
 def _outage(status: int) -> Callable[[VenueServer, Asked], None]:
     def begin(venue: VenueServer, wish: Asked) -> None:
-        venue.outage = status, venue.clock.monotonic_s() + wish.for_s
+        until_s = venue.clock.monotonic_s() + wish.for_s
+        if venue.outage is None or venue.outage[1] < until_s:  # a shorter one ends no longer one
+            venue.outage = status, until_s
 
     return begin
 
 
+def _maintenance(venue: VenueServer, wish: Asked) -> None:
+    for session in venue.sessions.values():
+        if notice := venue.upgrade_frame(session):
+            session.send(notice)
+
+    def begin() -> None:
+        _outage(503)(venue, wish)
+        for session in list(venue.sessions.values()):
+            session.end()
+
+    asyncio.get_running_loop().call_later(wish.wait_s, begin)
+
+
+def _clock(venue: VenueServer, wish: Asked) -> None:
+    venue.skew = round(wish.wait_s * 1000), venue.clock.monotonic_s() + wish.for_s
+
+
 def _slow(venue: VenueServer, wish: Asked) -> None:
     venue.slow = wish.wait_s, venue.clock.monotonic_s() + wish.for_s
+
+
+def _eu(venue: VenueServer) -> GateEu:
+    if not isinstance(venue, GateEu):
+        raise Refusal(f"{venue.name} pushes whole books; no snapshot of it is fetched")
+    return venue
+
+
+def _snapshots(venue: VenueServer, wish: Asked) -> None:
+    try:
+        _eu(venue).spoil(wish.answer, wish.for_s)
+    except KeyError:
+        raise Refusal(f"answer: {wish.answer!r} is none of {', '.join(SPOILT)}") from None
+
+
+def _full(venue: VenueServer, wish: Asked) -> None:
+    _eu(venue).full_first = True
 
 
 def _old(venue: VenueServer, wish: Asked) -> None:
@@ -155,6 +200,11 @@ ACTIONS: dict[str, Callable[[VenueServer, Asked], None]] = {
     "slow": _slow,
     "unavailable": _outage(503),
     "restricted": _outage(451),
+    "delisted": lambda venue, wish: venue.delist(_symbol(venue, wish)),
+    "maintenance": _maintenance,
+    "clock": _clock,
     "garbage": lambda venue, wish: _session(venue, wish).send('{"channel":"spot.obu","result":{"t":17'),
     "old": _old,
+    "snapshots": _snapshots,
+    "full": _full,
 }

@@ -57,6 +57,8 @@ class Okx(ChainedServer):
             row["tickSz"] = finer
         elif what == "suspended":
             row["state"] = "suspend"
+        elif what == "unreadable":
+            row["lotSz"] = "some"
         else:
             row["expTime"] = str(now_ms + 3_600_000)
 

@@ -3,7 +3,8 @@
 POST /control   {"venue", "what", ...}: a misfortune (see `misfortunes`)
 POST /step      {"times": 1, "venue"?, "symbol"?}: every book (or those named) changes so many times, at once
 GET /book       ?venue=&symbol=: what stands published of a book: id, bids, asks
-GET /state      for each venue: connections, frames sent, and what was refused for breaking a limit
+GET /state      for each venue: connections, and how many were ever opened, frames and snapshots sent, what was refused for
+                breaking a limit; and what went wrong
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from aiohttp import web
 from tests.venue_server import misfortunes
 from tests.venue_server.bitget import Bitget
 from tests.venue_server.gate import Gate
+from tests.venue_server.gate_eu import GateEu
 from tests.venue_server.listing import common_assets
 from tests.venue_server.market import trimmed
 from tests.venue_server.okx import Okx
@@ -26,11 +28,12 @@ KINDS: tuple[type[VenueServer], ...] = (Gate, Okx, Bitget)
 
 
 class World:
-    """The venues, what they do by themselves, and the control address."""
+    """The venues, what they do by themselves, and the control address; `gate_eu`: Gate is played by its EU entity."""
 
-    def __init__(self, symbols: int, seed: int, rate: float, clock: Clock) -> None:
+    def __init__(self, symbols: int, seed: int, rate: float, clock: Clock, *, gate_eu: bool = False) -> None:
         assets = common_assets(symbols, seed)
-        self.venues = {kind.name: kind(assets, seed, rate, clock) for kind in KINDS}
+        kinds = [GateEu if gate_eu and kind is Gate else kind for kind in KINDS]
+        self.venues = {kind.name: kind(assets, seed, rate, clock) for kind in kinds}
         self.struck: list[str] = []
         self._misfortune = random.Random(f"{seed} misfortune")
 
@@ -65,6 +68,7 @@ class World:
                 "rest": f"http://{host}{venue.rest_base}",
                 "ws_public": f"ws://{host}{venue.ws_path}",
                 "symbols": list(venue.channels),
+                "region": venue.region,
             }
             for (name, venue), host in zip(self.venues.items(), others, strict=True)
         }
@@ -115,6 +119,8 @@ class World:
             name: {
                 "connections": {number: sorted(session.subscribed) for number, session in venue.sessions.items()},
                 "sent": venue.sent,
+                "snapshots": venue.snapshots,
+                "opened": venue.opened,
                 "refused": dict(venue.refused),
             }
             for name, venue in self.venues.items()
@@ -147,7 +153,7 @@ async def serving(world: World, port: int = 0, every_s: float = 0.0) -> AsyncIte
     async with AsyncExitStack() as stack:
         ports = []
         for number, app in enumerate(world.apps(every_s)):
-            runner = web.AppRunner(app, access_log=None)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", port + number if port else 0).start()

@@ -5,6 +5,7 @@ A dialect (`gate`, `okx`, `bitget`) says what its answers and frames look like a
 
 import asyncio
 import heapq
+import inspect
 import json
 import random
 from abc import ABC, abstractmethod
@@ -53,19 +54,23 @@ class VenueServer(ABC):
     """A connection whose client was silent for so long is closed."""
     connects: ClassVar[Rate]
     fine: ClassVar[int] = 0
+    region: ClassVar[str] = ""
+    """Which of the venue's legal entities this is, where it is not the usual one."""
 
     def __init__(self, assets: list[Asset], seed: int, rate: float, clock: Clock) -> None:
         self.rng = random.Random(f"{seed} {self.name}")
-        self.clock = clock
+        # How many ms the venue's clock is ahead, and until when by the monotonic one.
+        self.skew: tuple[int, float] = (0, 0.0)
+        self.clock = Clock(lambda: clock.wall_ms() + self._skew_ms(clock.monotonic_s()), clock.monotonic_s)
         self.rate = rate
         self.still = False
         self.sessions: dict[int, Session] = {}
         # By the name of the limit or the error: a client that behaves leaves it empty.
         self.refused: Counter[str] = Counter()
-        self.sent = 0
+        self.sent = self.snapshots = 0
         self.rows: list[Row] = [asset.rows[self.name] for asset in assets] + unusual_rows(self.name)
         self.channels = {channel.native: channel for channel in (self._channel(asset, seed) for asset in assets)}
-        self._opened = 0
+        self.opened = 0
         self.meet_newcomer()
         # misfortunes in force
         self.skips: Counter[str] = Counter()
@@ -120,7 +125,7 @@ class VenueServer(ABC):
 
     @abstractmethod
     def change_listing(self, row: Row, what: str) -> None:
-        """Change a listed row: `tick` (one decimal more), `suspended`, or `delisting` (in an hour)."""
+        """Change a listed row: `tick` (one decimal more), `suspended`, `delisting` (in an hour), `unreadable` (its lot)."""
 
     # Books.
 
@@ -130,12 +135,20 @@ class VenueServer(ABC):
         if native in self.muted or native not in self.channels:
             session.muted.add(native)
             return
+        self.snapshots += 1
         self._send(session, self.snapshot_frame(self.channels[native]))
 
     def unsubscribe(self, session: Session, native: str) -> None:
         """End what a connection gets of a book."""
         session.subscribed.discard(native)
         session.muted.discard(native)
+
+    def delist(self, native: str) -> None:
+        """Take a symbol out of the listing, and its book from whoever is served with it."""
+        self.rows.remove(self.row_of(native))
+        del self.channels[native]
+        for session in self.sessions.values():
+            self.unsubscribe(session, native)
 
     def step(self, native: str) -> None:
         """Let one book change once and push that to whoever subscribed."""
@@ -184,6 +197,10 @@ class VenueServer(ABC):
             return self.clock.wall_ms() - OLD_MS, self.clock.wall_ms() - OLD_MS
         return channel.changed_ms, self.clock.wall_ms()
 
+    def _skew_ms(self, now_s: float) -> int:
+        ahead_ms, until_s = self.skew
+        return ahead_ms if now_s < until_s else 0
+
     def row_of(self, native: str) -> Row:
         """Return the listed row of a native symbol; raises `KeyError`."""
         for row in self.rows:
@@ -223,6 +240,8 @@ class VenueServer(ABC):
                 self.refused["rest"] += 1
                 return self._refuse(429)
             answered = ask(request)
+            if inspect.isawaitable(answered):
+                answered = await answered
             if isinstance(answered, web.Response):
                 return answered
             text = json.dumps(answered, separators=(",", ":"))
@@ -250,8 +269,8 @@ class VenueServer(ABC):
         # Compression is not negotiated; protocol pings are sent, and a client that does not answer them is dropped.
         ws = web.WebSocketResponse(compress=False, heartbeat=20.0, max_msg_size=1 << 20)
         await ws.prepare(request)
-        self._opened += 1
-        session = Session(self._opened, request, ws, now_s)
+        self.opened += 1
+        session = Session(self.opened, request, ws, now_s)
         self.sessions[session.number] = session
         try:
             await session.run(lambda text: self.on_text(session, text), self.clock.monotonic_s)

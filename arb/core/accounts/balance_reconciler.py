@@ -28,7 +28,7 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.inventory import BalanceDifference
 from arb.core.events import AccountSnapshotTaken, BalancesReported, Transfer
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.records import AgreedAccount, AgreedRecord
+from arb.core.recovery_records import AgreedAccount, AgreedRecord
 from arb.core.state import EngineState
 from arb.core.timers import DriftTimer
 from arb.market.numbers import plain

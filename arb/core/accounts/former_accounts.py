@@ -11,13 +11,12 @@ import msgspec
 
 from arb.core.accounts.restart import OpenPair, Restored, has_vanished
 from arb.core.incidents import IncidentKind, Severity
-from arb.core.records import (
+from arb.core.records import FillRecord, OrderRecord
+from arb.core.recovery_records import (
     AgreedAccount,
     AgreedRecord,
     ControlRecord,
-    FillRecord,
     FormerAccountsRecord,
-    OrderRecord,
     Residual,
     ResidualsRecord,
     StoppedAsset,

@@ -13,10 +13,12 @@ from collections.abc import Iterable
 
 from arb.core.commands import PlaceOrder
 from arb.core.incidents import IncidentKind, Severity
+from arb.core.orders.intents import LimitLeg, plan_at_limits
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.records import PairKind, PlanRecord
+from arb.core.records import PairKind
+from arb.core.recovery_records import PlanRecord
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer
 from arb.market.ids import ClientOrderId, decode, is_again, pair_part
@@ -154,36 +156,14 @@ def _plan(state: EngineState, pair_id: int, found: list[tuple[ClientOrderId, Ord
     others = [venue for venue in state.venues_of(symbol) if venue != known.venue]
     buy_venue = bought.venue if bought else (others[0] if sold else known.venue)
     sell_venue = sold.venue if sold else next(venue for venue in state.venues_of(symbol) if venue != buy_venue)
-    buyer, seller = state.instruments[buy_venue, symbol], state.instruments[sell_venue, symbol]
-    buy_fee, sell_fee = buyer.taker_fee or ZERO, seller.taker_fee or ZERO
-    buy_size, buy_price = (bought or known).size, (bought or known).price or ZERO
-    sell_size, sell_price = (sold or known).size, (sold or known).price or ZERO
-    in_base = buyer.buy_fee_in is FeeIn.BASE
-    residual = (buy_size * (1 - buy_fee) if in_base else buy_size) - sell_size
-    mark = sell_price * (1 - sell_fee)
-    paid = buy_size * buy_price * (1 if in_base else 1 + buy_fee)
+    buy, sell = _leg(state, buy_venue, bought or known), _leg(state, sell_venue, sold or known)
+    fee_in = FeeIn(state.instruments[buy_venue, symbol].buy_fee_in)
     if bought:
-        state.control.opened(paid, now_ns)
-    return PlanRecord(
-        pair_id=pair_id,
-        symbol=symbol,
-        buy_venue=buy_venue,
-        sell_venue=sell_venue,
-        buy_size=buy_size,
-        sell_size=sell_size,
-        buy_limit=buy_price,
-        sell_limit=sell_price,
-        buy_vwap=buy_price,
-        sell_vwap=sell_price,
-        # What residual the plan meant to leave is not known; by this one none, so that `dust_max_quote` alone defines dust.
-        residual=residual,
-        residual_value=residual * mark,
-        net=(1 - sell_fee) * sell_size * sell_price + residual * mark - paid,
-        mark=mark,
-        buy_fee=buy_fee,
-        sell_fee=sell_fee,
-        buy_fee_in=FeeIn(buyer.buy_fee_in),
-        hold_quote=ZERO,
-        hold_base=ZERO,
-        day_notional=state.control.day_notional if bought else ZERO,
-    )
+        state.control.opened(buy.paid(fee_in), now_ns)
+    day_notional = state.control.day_notional if bought else ZERO
+    return plan_at_limits(pair_id, symbol, buy, sell, fee_in, day_notional=day_notional)
+
+
+def _leg(state: EngineState, venue: str, report: OrderReport) -> LimitLeg:
+    fee = state.instruments[venue, report.symbol].taker_fee
+    return LimitLeg(venue, report.size, report.price or ZERO, fee or ZERO)

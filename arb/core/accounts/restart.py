@@ -21,17 +21,8 @@ from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.manager import OrderManager
 from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade, Trigger
-from arb.core.records import (
-    AgreedRecord,
-    ControlRecord,
-    FillRecord,
-    LegCostRecord,
-    OrderRecord,
-    PairRecord,
-    PairState,
-    PlanRecord,
-    ResidualsRecord,
-)
+from arb.core.records import FillRecord, OrderRecord, PairRecord, PairState
+from arb.core.recovery_records import AgreedRecord, ControlRecord, LegCostRecord, PlanRecord, ResidualsRecord
 from arb.core.settings import Timing
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer, PairTimer

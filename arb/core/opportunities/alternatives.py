@@ -139,7 +139,7 @@ def _route(
         buy_size=exact(plan.buy_size, scale.size_exp),
         sell_size=exact(plan.sell_size, scale.size_exp),
         price=None,
-        net_e8=to_e8(exact(plan.net, plan.terms.amount_exp)),
+        net_e8=plan.net_e8(),
         edge_bps=plan.edge_bps(),
         reason=None if reason is None else str(reason),
     )

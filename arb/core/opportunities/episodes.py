@@ -7,12 +7,11 @@ state of the books or of our own orders `vanished` before it could be judged; ev
 """
 
 from collections.abc import Iterator
-from decimal import Decimal
 
-import msgspec
-
+from arb.core.pricing.plan import Plan
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityOutcome, OpportunityRecord
+from arb.market.numbers import exact
 from arb.market.symbol import Symbol
 
 PASSING = frozenset(
@@ -32,25 +31,16 @@ Route = tuple[str, str, str]
 """(symbol, buy venue, sell venue)."""
 
 
-class Edge(msgspec.Struct, frozen=True):
-    """The best trade at one instant, ignoring thresholds and balances."""
-
-    buy_size: Decimal
-    sell_size: Decimal
-    net_e8: int
-    edge_bps: Decimal
-    gross_edge_bps: Decimal
-
-
 class Episode:
-    """One open episode."""
+    """One open episode; `best`: the best trade of all its instants, ignoring thresholds and balances."""
 
-    __slots__ = ("best", "best_ns", "id", "nonpositive_ns", "opened_ns", "reason", "ticks", "traded")
+    __slots__ = ("best", "best_net_e8", "best_ns", "id", "nonpositive_ns", "opened_ns", "reason", "ticks", "traded")
 
-    def __init__(self, episode_id: int, edge: Edge, now_ns: int) -> None:
+    def __init__(self, episode_id: int, best: Plan, net_e8: int, now_ns: int) -> None:
         self.id = episode_id
         self.opened_ns = now_ns
-        self.best = edge
+        self.best = best
+        self.best_net_e8 = net_e8
         self.best_ns = now_ns
         self.ticks = 0
         self.traded = False
@@ -75,14 +65,15 @@ class Episodes:
     def __len__(self) -> int:
         return len(self._open)
 
-    def see(self, route: Route, edge: Edge, now_ns: int) -> Episode:
-        """Note an edge above zero; opens an episode when none is open."""
+    def see(self, route: Route, best: Plan, now_ns: int) -> Episode:
+        """Note an edge above zero, and the best trade there; opens an episode when none is open."""
         episode = self._open.get(route)
+        net_e8 = best.net_e8()
         if episode is None:
-            episode = self._open[route] = Episode(self._next_id, edge, now_ns)
+            episode = self._open[route] = Episode(self._next_id, best, net_e8, now_ns)
             self._next_id += 1
-        elif edge.net_e8 > episode.best.net_e8:
-            episode.best, episode.best_ns = edge, now_ns
+        elif net_e8 > episode.best_net_e8:
+            episode.best, episode.best_net_e8, episode.best_ns = best, net_e8, now_ns
             episode.reason = None
         episode.ticks += 1
         episode.nonpositive_ns = None
@@ -127,6 +118,7 @@ class Episodes:
 
     def _row(self, route: Route, episode: Episode, closed_ns: int) -> OpportunityRecord:
         symbol, buy_venue, sell_venue = route
+        best, scale = episode.best, episode.best.terms.scale
         reason = None if episode.traded else (episode.reason or Reason.FEED_BACKLOG)
         if episode.traded:
             outcome = OpportunityOutcome.TRADED
@@ -144,11 +136,11 @@ class Episodes:
             opened_ns=episode.opened_ns,
             best_ns=episode.best_ns,
             closed_ns=max(closed_ns, episode.best_ns),
-            best_buy_size=episode.best.buy_size,
-            best_sell_size=episode.best.sell_size,
-            best_net_e8=episode.best.net_e8,
-            best_edge_bps=episode.best.edge_bps,
-            best_gross_edge_bps=episode.best.gross_edge_bps,
+            best_buy_size=exact(best.buy_size, scale.size_exp),
+            best_sell_size=exact(best.sell_size, scale.size_exp),
+            best_net_e8=episode.best_net_e8,
+            best_edge_bps=best.edge_bps(),
+            best_gross_edge_bps=best.gross_edge_bps(),
             ticks=episode.ticks,
             outcome=outcome,
             reason=None if reason is None else str(reason),

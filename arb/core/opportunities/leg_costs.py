@@ -18,7 +18,8 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_S
 from arb.core.opportunities.episodes import Route
-from arb.core.records import LegCostRecord, PlanRecord, Waterfall
+from arb.core.records import Waterfall
+from arb.core.recovery_records import LegCostRecord, PlanRecord
 from arb.core.settings import LEARNED, OFF, Limits
 from arb.market.numbers import ZERO, to_e8
 

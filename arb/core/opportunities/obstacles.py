@@ -11,6 +11,7 @@ from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import unsupported
 from arb.core.opportunities.episodes import Route
 from arb.core.orders.manager import OrderManager
+from arb.core.orders.order import WorkingOrder
 from arb.core.pricing.terms import Funds
 from arb.core.reasons import Reason
 from arb.core.state import EngineState
@@ -108,38 +109,11 @@ class Obstacles:
     def reason(self, route: Route, now_ns: int) -> Reason | None:
         """Return the first reason, of those that come before any price, not to open a pair now; None if there is none."""
         state, (symbol, *venues) = self.state, route
-        states = [state.venues[venue] for venue in venues]
         if not state.control.opening_allowed or state.control.stopped_by_late(symbol, venues):
             return Reason.HALTED
-        if any(not s.private_up or s.paused_until_ns > now_ns or not s.account_id for s in states):
-            return Reason.VENUE_HALTED
-        if any(state.health.venues[venue].quarantined for venue in venues):
-            return Reason.VENUE_HALTED
-        if any(max(s.entries_stopped_until_ns, s.held_until_ns) > now_ns for s in states):
-            return Reason.VENUE_HALTED
-        if any(not s.snapshot_taken for s in states):
-            return Reason.VENUE_HALTED
-        if any(state.asset_stopped(venue, asset) for venue in venues for asset in Symbol.of(symbol).base_and_quote):
-            return Reason.VENUE_HALTED
-        if any((venue, symbol) in state.rules_awaited or state.is_barred(venue, symbol) for venue in venues):
-            return Reason.INSTRUMENT_HALTED
-        if any(state.instruments[venue, symbol].ends_soon(now_ns) for venue in venues):
-            return Reason.INSTRUMENT_HALTED
-        if "ledger" in state.store_blocked:
-            return Reason.LEDGER_BLOCKED
-        if "journal" in state.store_blocked:
-            return Reason.JOURNAL_BLOCKED
-        worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
-        if any(s.offset_ns is None or s.clock_suspected or s.clock_error_ns > worst_ns for s in states):
-            return Reason.CLOCK_OFFSET
-        unknown = {(o.venue, o.symbol) for o in self.manager.unknown_orders()} | state.lost | {*state.frozen.values()}
-        if any((venue, symbol) in unknown for venue in venues):
-            return Reason.UNKNOWN_OUTSTANDING
-        unusable = [reason for venue in venues if (reason := state.books.unusable(venue, symbol, now_ns))]
-        if any(state.books.backlogged(venue, symbol) for venue in venues):
-            unusable.append(Reason.FEED_BACKLOG)
-        if unusable:
-            return min(unusable, key=lambda reason: reason.rank)
+        found = [reason for venue in venues if (reason := self._reason_at(venue, symbol, now_ns)) is not None]
+        if found:
+            return min(found, key=lambda reason: reason.rank)
         if state.books.skewed(*route):
             return Reason.BOOK_SKEW
         if state.identities.refused(route):
@@ -147,3 +121,33 @@ class Obstacles:
         if any((venue, symbol) in state.stopped or unsupported(state.instruments[venue, symbol]) for venue in venues):
             return Reason.FEE_UNKNOWN
         return None
+
+    def _reason_at(self, venue: str, symbol: str, now_ns: int) -> Reason | None:
+        """Return the first reason that lies with one venue and its book, in the order of `Reason`."""
+        state, key = self.state, (venue, symbol)
+        at = state.venues[venue]
+        if not (at.private_up and at.account_id and at.snapshot_taken) or state.health.venues[venue].quarantined:
+            return Reason.VENUE_HALTED
+        if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
+            return Reason.VENUE_HALTED
+        if any(state.asset_stopped(venue, asset) for asset in Symbol.of(symbol).base_and_quote):
+            return Reason.VENUE_HALTED
+        if key in state.rules_awaited or state.is_barred(*key) or state.instruments[key].ends_soon(now_ns):
+            return Reason.INSTRUMENT_HALTED
+        if "ledger" in state.store_blocked:
+            return Reason.LEDGER_BLOCKED
+        if "journal" in state.store_blocked:
+            return Reason.JOURNAL_BLOCKED
+        worst_ns = state.timing.max_clock_offset_error_ms * NS_PER_MS
+        if at.offset_ns is None or at.clock_suspected or at.clock_error_ns > worst_ns:
+            return Reason.CLOCK_OFFSET
+        if key in state.lost or key in state.frozen.values() or key in map(_book_of, self.manager.unknown_orders()):
+            return Reason.UNKNOWN_OUTSTANDING
+        unusable = state.books.unusable(venue, symbol, now_ns)
+        if state.books.backlogged(venue, symbol) and (unusable is None or Reason.FEED_BACKLOG.rank < unusable.rank):
+            return Reason.FEED_BACKLOG
+        return unusable
+
+
+def _book_of(order: WorkingOrder) -> tuple[str, str]:
+    return order.venue, order.symbol

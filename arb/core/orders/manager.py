@@ -1,17 +1,13 @@
-"""The order manager: opens pairs, sends their orders, and follows them by what the venues report.
+"""The order manager: follows the orders that it has sent (`sending.py`) by what the venues report.
 
 Reports on an order come as answers, stream events and order queries, in any order and more than once. All of them are taken
 by the `WorkingOrder`; whenever an order or its pair may have changed, `LegRepairer.progress` is asked what follows. Orders
 that are silent are queried (`reconciler.py`). Orders that are not ours are kept as foreign and never acted on.
 """
 
-from collections.abc import Callable, Iterable
-from decimal import Decimal
-from typing import NamedTuple
+from collections.abc import Callable
 
-from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import fill_record
-from arb.core.commands import PlaceOrder
 from arb.core.events import (
     NOT_SENT,
     CancelAnswered,
@@ -26,19 +22,15 @@ from arb.core.incidents import IncidentKind, Severity
 from arb.core.orders.contradictions import LISTED_WITHIN_NS, Contradictions
 from arb.core.orders.foreign import ForeignOrders
 from arb.core.orders.order import WorkingOrder
-from arb.core.orders.reconciler import OrderReconciler
-from arb.core.orders.table import OrderTable
+from arb.core.orders.sending import OrderSender
 from arb.core.pairs.pair import PairTrade
-from arb.core.pricing.plan import PlanView
-from arb.core.pricing.terms import PairTerms
-from arb.core.records import PairKind, PlanRecord
 from arb.core.risk.bars import InstrumentBars
 from arb.core.state import EngineState
 from arb.core.timers import OrderTimer
 from arb.errors import require
 from arb.market.fill import Fill
-from arb.market.ids import MAX_ATTEMPT, ClientOrderId, decode
-from arb.market.order import OrderReport, Outcome, Role, Side, TimeInForce
+from arb.market.ids import decode
+from arb.market.order import OrderReport, Outcome, Role, Side
 from arb.market.symbol import Symbol
 
 ORPHANS_KEPT = 1_000
@@ -47,17 +39,7 @@ REJECT_PAUSE_S = 10.0
 UNREACHED_STOP_S = 1.0
 
 
-class Wanted(NamedTuple):
-    """An order that a pair needs: `price` in quote per base, the worst acceptable one; `size` in base."""
-
-    venue: str
-    role: Role
-    side: Side
-    price: Decimal
-    size: Decimal
-
-
-class OrderManager(OrderTable):
+class OrderManager(OrderSender):
     """See the module; the table of what it manages (`OrderTable`) is its own."""
 
     def __init__(
@@ -67,119 +49,17 @@ class OrderManager(OrderTable):
         bars: InstrumentBars,
         *,
         progress: Callable[[PairTrade, int], None],
-        fee_check: Callable[[Fill], None],
+        fee_check: Callable[[Fill, WorkingOrder], None],
     ) -> None:
-        """Call `progress(pair, now_ns)` whenever a pair or an order of it may have changed, `fee_check` with each new fill."""
-        super().__init__()
-        self.state = state
+        """Call `progress(pair, now_ns)` whenever a pair or an order of it may have changed, `fee_check` with each new fill
+        and its order."""
+        super().__init__(state)
         self.foreign = foreign
         self._progress = progress
         self._fee_check = fee_check
         self._orphans: dict[tuple[str, str], list[Fill]] = {}
-        self._reconciler = OrderReconciler(state)
         self._contradictions = Contradictions(state, self._reconciler)
         self._bars = bars
-
-    # Opening and sending.
-
-    def open_pair(
-        self, route: tuple[str, str, str], plan: PlanView, terms: PairTerms, opportunity_id: int | None, now_ns: int
-    ) -> PairTrade:
-        """Reserve, write down and send both legs of an arbitrage pair: one batch of rows, journalled before either leaves.
-
-        `route`: symbol, where it buys, where it sells; `opportunity_id`: the row it is traded on, if any.
-        """
-        state, (symbol, buy_venue, sell_venue) = self.state, route
-        base, quote = Symbol.of(symbol).base_and_quote
-        number = state.next_number("pairs")
-        state.control.opened(plan.paid, now_ns)
-        record = PlanRecord(
-            pair_id=state.pair_id(number),
-            symbol=symbol,
-            buy_venue=buy_venue,
-            sell_venue=sell_venue,
-            buy_size=plan.buy_size,
-            sell_size=plan.sell_size,
-            buy_limit=plan.buy_limit,
-            sell_limit=plan.sell_limit,
-            buy_vwap=plan.buy_vwap,
-            sell_vwap=plan.sell_vwap,
-            residual=plan.residual,
-            residual_value=plan.residual_value,
-            net=plan.net,
-            mark=plan.mark,
-            buy_fee=terms.buy.taker_fee,
-            sell_fee=terms.sell.taker_fee,
-            buy_fee_in=terms.buy.buy_fee_in,
-            hold_quote=plan.hold,
-            hold_base=plan.sell_size,
-            buy_frame_ns=state.books.received_ns(buy_venue, symbol),
-            sell_frame_ns=state.books.received_ns(sell_venue, symbol),
-            day_notional=state.control.day_notional,
-            leg_cost_bps=state.leg_costs.bps(route, now_ns),
-            limits=state.limits.applied(symbol, (buy_venue, sell_venue)),
-        )
-        pair = PairTrade(PairKind.ARB, record, number, state.run_id, opportunity_id, now_ns)
-        pair.identity = state.identities.mark(route)
-        state.inventory.reserve(pair.id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
-        state.tally.opened += 1
-        self.add(pair)
-        state.out.persist(record, pair.record(base))
-        buy = Wanted(buy_venue, Role.ENTRY, Side.BUY, plan.buy_limit, plan.buy_size)
-        sell = Wanted(sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size)
-        self.send(pair, (buy, sell), now_ns)
-        return pair
-
-    def send(self, pair: PairTrade, wanted: Iterable[Wanted], now_ns: int) -> None:
-        """Write down and send orders of a pair, all leaving together."""
-        state, made = self.state, list[tuple[WorkingOrder, PlaceOrder]]()
-        for one in wanted:
-            order, place = self._new_order(pair, one, now_ns)
-            pair.orders[order.client_order_id] = order
-            self.know(order)
-            state.books.sending(order.venue, order.symbol, now_ns)
-            state.tally.orders += 1
-            state.out.persist(*order.news())
-            made.append((order, place))
-        state.out.place(place for _, place in made)
-        for order, _ in made:
-            self._reconciler.ask_later(order, now_ns)
-
-    def _new_order(self, pair: PairTrade, wanted: Wanted, now_ns: int) -> tuple[WorkingOrder, PlaceOrder]:
-        """Return a new order of a pair and the command that sends it.
-
-        Raises `InvariantError` for a price or a size off the venue's steps: this is the second of two checks (the first is in
-        the sizing), so that nothing of the kind ever leaves.
-        """
-        state, symbol, (venue, role, side, price, size) = self.state, pair.plan.symbol, wanted
-        attempt = 0 if role is Role.ENTRY else pair.next_attempt(role)
-        name = self._name(pair, wanted, attempt)
-        if attempt > MAX_ATTEMPT and name in self.orders:
-            pair.number = state.next_number("pairs")  # the names under the old one are used up
-            name = self._name(pair, wanted, attempt)
-        require(name not in self.orders, f"client order id {name} was used before")
-        instrument = state.instruments[venue, symbol]
-        require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
-        require(size > 0 and size % instrument.lot == 0, f"{venue} {symbol}: size {size} off lot")
-        place = PlaceOrder(
-            cause=0,
-            venue=venue,
-            symbol=symbol,
-            client_order_id=name,
-            role=role,
-            side=side,
-            tif=TimeInForce.IOC,
-            price=price,
-            size=size,
-            expires_ns=now_ns + state.timing.order_expiry_ms * NS_PER_MS,
-        )
-        at = state.venues[venue]
-        order = WorkingOrder(state.next_id("orders"), pair.id, at.account_id, place, attempt, now_ns, at.offset_ns)
-        return order, place
-
-    def _name(self, pair: PairTrade, wanted: Wanted, attempt: int) -> str:
-        leg = wanted.side if wanted.role is Role.ENTRY else wanted.role
-        return ClientOrderId(self.state.nonce, pair.number, str(leg), attempt % (MAX_ATTEMPT + 1)).encode()
 
     # What the venues report.
 
@@ -373,7 +253,7 @@ class OrderManager(OrderTable):
         row = fill_record(state, order.order_id, order.account_id, fill)
         order.fee_values[fill.key] = row.fee_quote_value
         state.out.persist(*order.news(), row)
-        self._fee_check(fill)
+        self._fee_check(fill, order)
 
     def _after(self, order: WorkingOrder, now_ns: int) -> None:
         if order.settled and not order.released:

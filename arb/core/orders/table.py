@@ -9,7 +9,6 @@ from arb.core.orders.order import WorkingOrder
 from arb.core.pairs.pair import PairTrade
 from arb.market.fill import Fill
 from arb.market.numbers import ZERO
-from arb.market.symbol import Symbol
 
 CLOSED_KEPT_NS = 86_400 * NS_PER_S
 """How long closed pairs stay known for what comes late. Gate's private history lags by seconds, and a restart knows those of
@@ -84,18 +83,9 @@ class OrderTable:
         """Return the order of ours that a fill belongs to, None when it is not known as ours."""
         return self.find(fill.venue, fill.client_order_id, fill.venue_order_id)
 
-    def open_notional(self, venue: str | None = None, *, symbol: str | None = None, base: str | None = None) -> Decimal:
-        """Return the quote at stake in open pairs (of one venue, symbol or base): what could at worst become unhedged."""
-        return sum(
-            (
-                pair.at_stake
-                for pair in self.open.values()
-                if venue in (None, *pair.venues)
-                and symbol in (None, pair.plan.symbol)
-                and base in (None, Symbol.of(pair.plan.symbol).base)
-            ),
-            ZERO,
-        )
+    def open_notional(self) -> Decimal:
+        """Return the quote at stake in open pairs: what could at worst become unhedged."""
+        return sum((pair.at_stake for pair in self.open.values()), ZERO)
 
     def quiet_at(self, venue: str) -> bool:
         """Return whether nothing of ours is under way at a venue that could move its balances."""

@@ -15,7 +15,8 @@ from arb.core.pairs.handover import holds_a_share
 from arb.core.pairs.pair import PairTrade, Trigger
 from arb.core.pairs.repair_choice import repair_size
 from arb.core.pairs.waterfall import Planned, Traded, waterfall
-from arb.core.records import PairKind, PairState, PlanRecord, Residual, Waterfall
+from arb.core.records import PairKind, PairState, Waterfall
+from arb.core.recovery_records import PlanRecord, Residual
 from arb.core.risk.late_legs import LateLegs
 from arb.core.state import EngineState
 from arb.market.instrument import FeeIn

@@ -16,7 +16,8 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
-from arb.core.orders.manager import OrderManager, Wanted
+from arb.core.orders.manager import OrderManager
+from arb.core.orders.sending import Wanted
 from arb.core.pairs.closing import Closer
 from arb.core.pairs.handover import offset, opposed_to
 from arb.core.pairs.pair import PairTrade, Trigger

@@ -41,7 +41,8 @@ from enum import StrEnum
 from arb.clock import NS_PER_S
 from arb.core.books import Books
 from arb.core.orders.order import WorkingOrder
-from arb.core.records import PairKind, PairRecord, PairState, PlanRecord, Waterfall
+from arb.core.records import PairKind, PairRecord, PairState, Waterfall
+from arb.core.recovery_records import PlanRecord
 from arb.errors import InvariantError
 from arb.market.numbers import ZERO, to_e8
 from arb.market.order import Role, Side

@@ -72,7 +72,9 @@ class RepairOptions:
         listing = [
             v
             for v in state.venues_of(symbol)
-            if not state.is_barred(v, symbol) and state.identities.repairs(symbol, v, pair.venues)
+            if not state.is_barred(v, symbol)
+            and state.identities.repairs(symbol, v, pair.venues)
+            and state.price_ratios.repairs(symbol, v, pair.venues)
         ]
         own = [v for v in reversed(pair.venues) if v in listing]
         # Where neither venue of the pair takes the symbol any more, any other is better than none.
@@ -142,6 +144,8 @@ class RepairOptions:
             return Reason.INSTRUMENT_HALTED
         if not state.identities.repairs(symbol, venue, pair.venues):
             return Reason.IDENTITY_UNVERIFIED
+        if not state.price_ratios.repairs(symbol, venue, pair.venues):
+            return Reason.EDGE_IMPLAUSIBLE
         unusable = state.books.unusable(venue, symbol, now_ns)
         if unusable is not None:
             return unusable

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from arb.core.records import Residual, ResidualsRecord
+from arb.core.recovery_records import Residual, ResidualsRecord
 from arb.market.numbers import ZERO
 from arb.market.symbol import Symbol
 
@@ -147,27 +147,21 @@ class Residuals:
     def unhedged_by_asset(self) -> dict[str, Unhedged]:
         """Return what counts as unhedged, by asset: all carried base, and all dust once its sum exceeds the limit."""
         unhedged: dict[str, Unhedged] = {}
-        for held in self._unhedged():
+        for held in self.unhedged():
             base = Symbol.of(held.symbol).base
             before = unhedged.get(base, Unhedged(ZERO, ZERO, held.since_ns))
             since_ns = min(before.since_ns, held.since_ns)
             unhedged[base] = Unhedged(before.size + held.size, before.value + abs(held.booked), since_ns)
         return unhedged
 
-    def unhedged_value(self, *, symbol: str | None = None, base: str | None = None) -> Decimal:
-        """Return the quote value, without signs, of what counts as unhedged: in all, of one symbol, or of one base."""
-        return sum(
-            (
-                abs(held.booked)
-                for held in self._unhedged()
-                if symbol in (None, held.symbol) and base in (None, Symbol.of(held.symbol).base)
-            ),
-            ZERO,
-        )
+    def unhedged_value(self) -> Decimal:
+        """Return the quote value, without signs, of what counts as unhedged."""
+        return sum((abs(held.booked) for held in self.unhedged()), ZERO)
 
-    def _unhedged(self) -> Iterator[Residual]:
+    def unhedged(self) -> Iterator[Residual]:
+        """Yield what counts as unhedged: what was carried, and dust where there is too much of it."""
         yield from (held for held in self._carried.values() if held.size)
-        if self.dust_value() > self._dust_max:
+        if self._dust and self.dust_value() > self._dust_max:
             yield from (held for held in self._dust.values() if held.size)
 
 

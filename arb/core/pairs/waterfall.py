@@ -30,7 +30,8 @@ from fractions import Fraction
 
 import msgspec
 
-from arb.core.records import PlanRecord, Waterfall
+from arb.core.records import Waterfall
+from arb.core.recovery_records import PlanRecord
 from arb.errors import require
 from arb.market.instrument import FeeIn
 from arb.market.numbers import ZERO, to_e8

@@ -1,45 +1,38 @@
 """Walk one side of a book, in integers, best level first.
 
-Knows cumulative sizes and amounts and their inverses; of the other side it knows only the best price, nothing of fees or lots.
+A `Depth` knows cumulative sizes and amounts and their inverses; of the other side it knows only the best price, nothing of fees
+or lots.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
+from itertools import accumulate, islice
 from operator import mul
-from typing import Protocol
 
+from arb.market.arena import ASK_COUNT, BID_COUNT, HEADER_WORDS, UPDATES, BookArena
 
-class IntArray(Protocol):
-    """What a numpy `int64` slice offers here: one call that turns it into plain integers."""
-
-    def tolist(self) -> list[int]:
-        """Return the elements as Python integers."""
+_AT_ONCE = 8
+"""How many more levels than asked for are summed up: the next question is often about the next level."""
 
 
 class Depth:
     """One side of a book, best first, with running sums.
 
     Prices and sizes are integers > 0 on the symbol's scale; amounts (price times size) are Python integers and cannot
-    overflow. Sums are taken once per side and serve every pair of venues that uses it.
+    overflow. Sums are taken once per side and serve every pair of venues that uses it; those of amounts only as deep as
+    they were asked for, since most trades end within a few levels.
     """
 
-    __slots__ = ("amounts", "ends", "opposite", "prices", "sizes", "total")
+    __slots__ = ("_amounts", "_further", "ends", "opposite", "prices", "sizes", "total")
 
-    def __init__(
-        self, prices: Sequence[int] | IntArray, sizes: Sequence[int] | IntArray, opposite: int | None = None
-    ) -> None:
-        """Take two parallel sequences (numpy `int64` slices are turned into integers in one call each).
-
-        `opposite`: the best price of the book's other side, None when that is empty.
-        """
-        self.prices: Sequence[int] = prices if isinstance(prices, (list, tuple)) else _integers(prices)
-        self.sizes: Sequence[int] = sizes if isinstance(sizes, (list, tuple)) else _integers(sizes)
-        # ends[j]: size down to and including level j; amounts[j]: the quote amount of taking all of that.
-        self.ends: list[int] = list(accumulate(self.sizes))
-        self.amounts: list[int] = list(accumulate(map(mul, self.prices, self.sizes)))
+    def __init__(self, prices: Sequence[int], sizes: Sequence[int], opposite: int | None = None) -> None:
+        """Take two parallel sequences; `opposite`: the best price of the book's other side, None when that is empty."""
+        self.prices, self.sizes, self.opposite = prices, sizes, opposite
+        # ends[j]: size down to and including level j; _amounts[j]: the quote amount of taking all of that.
+        self.ends: list[int] = list(accumulate(sizes))
         self.total: int = self.ends[-1] if self.ends else 0
-        self.opposite = opposite
+        self._amounts: list[int] = []
+        self._further = accumulate(map(mul, prices, sizes))
 
     @classmethod
     def of(cls, levels: Sequence[tuple[int, int]]) -> "Depth":
@@ -52,6 +45,12 @@ class Depth:
         best = self.prices[0]
         return best + (best if self.opposite is None else self.opposite)
 
+    def walk(self, size: int) -> tuple[int, int]:
+        """Return the quote amount of taking `size` (1 .. total), and the price of the worst level touched."""
+        level = bisect_left(self.ends, size)
+        price = self.prices[level]
+        return self._amount_to(level) - (self.ends[level] - size) * price, price
+
     def level_of(self, size: int) -> int:
         """Return the index of the worst level touched when taking `size` (1 .. total)."""
         return bisect_left(self.ends, size)
@@ -60,14 +59,13 @@ class Depth:
         """Return the quote amount of taking `size` (0 .. total)."""
         if size <= 0:
             return 0
-        level = bisect_left(self.ends, size)
-        return self.amounts[level] - (self.ends[level] - size) * self.prices[level]
+        return self.walk(size)[0]
 
     def fine_amount(self, size: int, parts: int) -> int:
         """Return `parts` times the amount of taking `size / parts`; what lies beyond the depth is worth nothing."""
         whole, rest = divmod(size, parts)
         if whole >= self.total:
-            return parts * self.amounts[-1] if self.amounts else 0
+            return parts * self.amount(self.total)
         amount = parts * self.amount(whole)
         if rest:
             amount += rest * self.prices[bisect_left(self.ends, whole + 1)]
@@ -77,10 +75,12 @@ class Depth:
         """Return the smallest size whose amount is at least `amount`, or `total + 1` when the whole side is not."""
         if amount <= 0:
             return 0
-        level = bisect_left(self.amounts, amount)
-        if level == len(self.amounts):
-            return self.total + 1
-        return self.ends[level] - (self.amounts[level] - amount) // self.prices[level]
+        while not self._amounts or self._amounts[-1] < amount:
+            if len(self._amounts) == len(self.ends):
+                return self.total + 1
+            self._amount_to(len(self._amounts))
+        level = bisect_left(self._amounts, amount)
+        return self.ends[level] - (self._amounts[level] - amount) // self.prices[level]
 
     def price_after(self, size: int) -> int | None:
         """Return the price of the next unit once `size` is taken, or None when nothing is left."""
@@ -88,10 +88,51 @@ class Depth:
             return None
         return self.prices[bisect_left(self.ends, size + 1)]
 
+    def _amount_to(self, level: int) -> int:
+        """Return the quote amount of taking all down to and including `level`."""
+        amounts = self._amounts
+        if level >= len(amounts):
+            amounts.extend(islice(self._further, level + _AT_ONCE - len(amounts)))
+        return amounts[level]
 
-def _integers(values: Sequence[int] | IntArray) -> list[int]:
-    tolist: Callable[[], list[int]] | None = getattr(values, "tolist", None)
-    return tolist() if tolist is not None else [int(value) for value in values]  # type: ignore[union-attr]
+
+NO_DEPTH = Depth((), ())
+"""A side without levels, of a book that is not there."""
+
+
+class Depths:
+    """The sides of the arena's books, each with the sums that were taken when it was asked for last.
+
+    They hold until the row is written again: `BookArena.updates` rises with every write, invalidation and change of hands.
+    """
+
+    def __init__(self, arena: BookArena) -> None:
+        self._arena = arena
+        # By row: what `updates` said, and the side.
+        self._asks: dict[int, tuple[int, Depth]] = {}
+        self._bids: dict[int, tuple[int, Depth]] = {}
+
+    def asks(self, row: int) -> Depth:
+        """Return the asks of a row."""
+        return self._side(self._asks, row, ASK_COUNT, BID_COUNT)
+
+    def bids(self, row: int) -> Depth:
+        """Return the bids of a row."""
+        return self._side(self._bids, row, BID_COUNT, ASK_COUNT)
+
+    def _side(self, known: dict[int, tuple[int, Depth]], row: int, count: int, opposite: int) -> Depth:
+        """Return a side; `count` and `opposite`: the words that say how many levels it and the other side have."""
+        words, head, depth = self._arena.words, row * self._arena.stride, self._arena.depth
+        updates = words[head + UPDATES]
+        kept = known.get(row)
+        if kept is None or kept[0] != updates:
+            bids = head + HEADER_WORDS
+            prices, others = (bids, bids + 2 * depth) if count == BID_COUNT else (bids + 2 * depth, bids)
+            sizes, levels = prices + depth, words[head + count]
+            best = words[others] if words[head + opposite] else None
+            side = Depth(words[prices : prices + levels].tolist(), words[sizes : sizes + levels].tolist(), best)
+            kept = known[row] = updates, side
+        return kept[1]
 
 
 def first_residue(step: int, modulus: int, low: int, high: int) -> int | None:

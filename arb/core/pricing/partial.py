@@ -11,13 +11,11 @@ fills reach them, and a fee in base is added whole.
 """
 
 from decimal import Decimal
-from fractions import Fraction
 from math import gcd
 
 from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.terms import PairTerms
-from arb.market.numbers import EXACT, floor_scaled
 
 LEG_LOSS_MAX_BPS = Decimal(50)
 
@@ -36,13 +34,13 @@ def worst_partial_ok(
     imbalance. Unlimited dust is always enough.
     """
     terms = plan.terms
-    if terms.limits.dust_max_quote is None:
+    if terms.dust_fine is None:
         return True
-    cheapest = min(plan.worst_ask, plan.worst_bid, asks.prices[0], bids.prices[0])
-    lowest = int(Fraction(cheapest) * (1 - Fraction(leg_loss_max_bps) / 10_000))
-    dearest = max(asks.prices[0], bids.prices[0])
-    dust = floor_scaled(EXACT.multiply(terms.limits.dust_max_quote, terms.parts), terms.scale.notional_exp)
-    return worst_residual(plan, lowest, may_overshoot=may_overshoot) * dearest <= dust
+    best_ask, best_bid = asks.prices[0], bids.prices[0]
+    cheapest, dearest = min(best_ask, plan.worst_bid), max(best_ask, best_bid)  # asks rise, bids fall
+    loss, one = leg_loss_max_bps.as_integer_ratio()
+    lowest = cheapest * (10_000 * one - loss) // (10_000 * one)
+    return worst_residual(plan, lowest, may_overshoot=may_overshoot) * dearest <= terms.dust_fine
 
 
 def worst_residual(plan: Plan, lowest_price: int, *, may_overshoot: bool = True) -> int:
@@ -79,10 +77,9 @@ def _nearest(size: int, grid: int) -> int:
 
 def _least_legal(terms: PairTerms, price: int) -> tuple[int, int] | None:
     """Return the least order size that either venue takes at `price`, and that venue's lot; None when neither does."""
-    rules = (
-        (terms.buy_lot, terms.buy_min_size, terms.buy_min_cost),
-        (terms.sell_lot, terms.sell_min_size, terms.sell_min_notional),
-    )
     if price <= 0:
         return None
-    return min((-(-max(lot, size, -(-notional // price)) // lot) * lot, lot) for lot, size, notional in rules)
+    buy, sell = terms.buy_lot, terms.sell_lot
+    least_buy = -(-max(buy, terms.buy_min_size, -(-terms.buy_min_cost // price)) // buy) * buy
+    least_sell = -(-max(sell, terms.sell_min_size, -(-terms.sell_min_notional // price)) // sell) * sell
+    return min((least_buy, buy), (least_sell, sell))

@@ -10,7 +10,7 @@ import msgspec
 
 from arb.core.pricing.terms import PairTerms
 from arb.core.reasons import Reason
-from arb.market.numbers import bps, exact, ratio
+from arb.market.numbers import E8, bps, exact, ratio, round_half_even
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -80,6 +80,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def gross_edge_bps(self) -> Decimal:
         """Return `10000 * (sell_vwap - buy_vwap) / buy_vwap`, rounded half-even to 6 decimals."""
         return bps(self.proceeds * self.buy_size - self.cost * self.sell_size, self.cost * self.sell_size)
+
+    def net_e8(self) -> int:
+        """Return `net` in 1e-8 of the quote, rounded half-even."""
+        return round_half_even(self.net * E8, 10**self.terms.amount_exp)
 
     def mark(self) -> Decimal:
         """Return `m0`: `value(r) / r`, for `r = 0` the next bid at B after `s` times `1 - fB` (0: none left)."""

@@ -8,11 +8,12 @@ The argument, which makes the search exact without trying every lot:
    B's bids, wherever the cut between `s` and `r` lies. So `net` depends on `i` alone: `net(i) = (1-fB) *
    walk_B(min(q*nA, depth_B)) - k * walk_A(q)` with `nA = 1-fA` for a base fee, else 1.
 2. Bids fall and asks rise, so `net` is concave in `q`: it climbs strictly, may be flat for a stretch, and falls
-   strictly. The ends of the flat stretch come out of one merged walk of both sides.
+   strictly. What a further unit brings never rises, so the *top*, where `net` stops climbing, is found by halving.
 3. Several `s` share one `q`: those in the *window* `((i-1)*lot_A*nA, i*lot_A*nA]`. Windows do not overlap and rise with
    `i`. Among them the smallest feasible `s` is wanted (ties: the smaller `s`), and `Sizes.smallest_sale` finds it.
-4. Hence the optimum is the lowest feasible `i` on the flat stretch, if there is one; else the better of the highest
-   feasible `i` before it and the lowest one after it; if both are equal, the former.
+4. Hence the optimum is the better of the highest feasible `i` before the top and the lowest one from the top on; if
+   both are equal, the former. Where `net` still climbs at the highest `i` that the constraints leave, it is the highest
+   feasible one.
 5. The feasible `i` have holes only where no multiple of `lot_B` falls into a window, or falls too far below its end
    so that the residual is worth more than dust. Depth, balances, minimum sizes and the buy notional bound `i` and `s`
    from one side each. The sell notional `s * floor_j >= min` bounds `s` from below within each bid level `j`.
@@ -21,12 +22,12 @@ The argument, which makes the search exact without trying every lot:
    <= dust`, so the window is feasible iff `i * W mod lot_B <= min(dust // p, W - 1)` in fine units. The next such `i`
    in either direction is found by Euclid's algorithm (`depth.first_residue`), not by counting.
 
-Integers throughout, so nothing is decided by a rounding. Cost: a few steps per book level and per doubling of the lots.
+Integers throughout, so nothing is decided by a rounding: those of Python, which have no greatest one. Cost: a few steps per
+doubling of the levels and of the lots.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from decimal import Decimal
-from fractions import Fraction
 from operator import neg
 
 from arb.core.pricing.depth import Depth, first_residue
@@ -59,22 +60,22 @@ class Sizes:
     def __init__(self, terms: PairTerms, asks: Depth, bids: Depth, leg_cost_bps: Decimal = ZERO) -> None:
         """Begin with all sizes that depth allows; the least edge is that of `terms` and `leg_cost_bps` more."""
         self.terms, self.asks, self.bids = terms, asks, bids
-        self.min_edge = terms.min_edge + Fraction(leg_cost_bps) if leg_cost_bps else terms.min_edge
+        self.min_edge = terms.edge_over(leg_cost_bps)
         self.first, self.last = 1, asks.total // terms.buy_lot
         self.sale_min, self.sale_max = 1, bids.total
         self.sale_notional = 0
         self.dust: int | None = None
-        self.peak: tuple[int, int] | None = None
+        self.peak: int | None = None
 
     # The constraints, one method per reason code.
 
     def limit_size(self) -> None:
         """Keep `min_size_A <= q <= max_size_A` and `min_size_B <= s <= max_size_B`."""
         terms = self.terms
-        self.first = max(self.first, -(-terms.buy_min_size // terms.buy_lot))
+        self.first = max(self.first, terms.least_lots)
         self.sale_min = max(self.sale_min, terms.sell_min_size)
-        if terms.buy_max_size is not None:
-            self.last = min(self.last, terms.buy_max_size // terms.buy_lot)
+        if terms.most_lots is not None:
+            self.last = min(self.last, terms.most_lots)
         if terms.sell_max_size is not None:
             self.sale_max = min(self.sale_max, terms.sell_max_size)
 
@@ -106,34 +107,33 @@ class Sizes:
         terms = self.terms
         exp = terms.scale.notional_exp + terms.fee_exp
         if funds.quote is not None:
-            self._limit_locked(floor_scaled(funds.quote, exp), terms.buy_hold)
+            self._limit_locked(floor_scaled(funds.quote, exp) // terms.buy_hold)
         if funds.base is not None:
             self.sale_max = min(self.sale_max, floor_scaled(funds.base, terms.scale.size_exp))
         if funds.buy_fee_funds is not None and terms.buy.buy_fee_in is FeeIn.OTHER and terms.buy_fee > 0:
-            self._limit_locked(floor_scaled(funds.buy_fee_funds, exp), 2 * terms.buy_fee)
+            self._limit_locked(floor_scaled(funds.buy_fee_funds, exp) // (2 * terms.buy_fee))
         if funds.sell_fee_funds is not None and terms.sell.buy_fee_in is FeeIn.OTHER and terms.sell_fee > 0:
             dearest = 2 * terms.sell_fee * terms.unwind_cap(self.bids.prices[0])
             self.sale_max = min(self.sale_max, floor_scaled(funds.sell_fee_funds, exp) // dearest)
 
     def limit_max_notional(self) -> None:
         """Keep `hold <= max_notional`."""
-        if self.terms.max_hold is not None:
-            self._limit_locked(self.terms.max_hold, self.terms.buy_hold)
+        if self.terms.max_locked is not None:
+            self._limit_locked(self.terms.max_locked)
 
-    def _limit_locked(self, most: int, weight: int) -> None:
-        """Keep `q * buy_cap(worst ask) * weight <= most`; the left side never falls as `q` grows."""
-        asks, cap = self.asks, self.terms.buy_cap
-        low, high = 0, len(asks.ends)
-        while low < high:  # the first level of which not even one unit fits
-            level = (low + high) // 2
-            start = asks.ends[level - 1] if level else 0
-            if (start + 1) * cap(asks.prices[level]) * weight > most:
-                high = level
-            else:
-                low = level + 1
-        size = 0
-        if low:
-            size = min(asks.ends[low - 1], most // (cap(asks.prices[low - 1]) * weight))
+    def _limit_locked(self, most: int) -> None:
+        """Keep `q * buy_cap(worst ask) <= most`; the left side never falls as `q` grows."""
+        cap, ends, prices = self.terms.buy_cap, self.asks.ends, self.asks.prices
+        size = most // cap(prices[0])
+        if size > ends[0]:
+            low, high = 1, len(ends)
+            while low < high:  # the first level of which not even one unit fits
+                level = (low + high) // 2
+                if (ends[level - 1] + 1) * cap(prices[level]) > most:
+                    high = level
+                else:
+                    low = level + 1
+            size = min(ends[low - 1], most // cap(prices[low - 1]))
         self.last = min(self.last, size // self.terms.buy_lot)
 
     # What a size earns.
@@ -146,9 +146,9 @@ class Sizes:
 
     def reaches_edge(self, i: int) -> bool:
         """Return whether `edge_bps - leg_cost_bps >= min_edge_bps` holds for `i` lots."""
-        edge = self.min_edge
+        numerator, denominator = self.min_edge
         paid = self.terms.ask_weight * self.asks.amount(i * self.terms.buy_lot)
-        return 10_000 * edge.denominator * self.net(i) >= edge.numerator * paid
+        return 10_000 * denominator * self.net(i) >= numerator * paid
 
     def exceeds_edge(self) -> bool:
         """Return whether the smallest feasible size has `edge_bps > max_edge_bps`."""
@@ -156,8 +156,8 @@ class Sizes:
         least = None if most is None else self.least()
         if most is None or least is None:
             return False
-        net, paid = least
-        return 10_000 * most.denominator * net > most.numerator * paid
+        (net, paid), (numerator, denominator) = least, most
+        return 10_000 * denominator * net > numerator * paid
 
     def least(self) -> tuple[int, int] | None:
         """Return `net` and `paid` of the smallest feasible size, None when there is none."""
@@ -177,27 +177,33 @@ class Sizes:
                 high = middle - 1
         self.last = low
 
-    def flat_top(self) -> tuple[int, int]:
-        """Return the fine sizes between which `net` is greatest: where it stops climbing and where it falls."""
+    def climbs_at(self, i: int) -> bool:
+        """Return whether the last unit of `i` lots brings more than it costs, so that no smaller size nets as much."""
+        terms, bids = self.terms, self.bids
+        level = bisect_left(bids.ends, -(-i * terms.window // terms.parts))
+        if level == len(bids.ends):
+            return False
+        ask = self.asks.prices[self.asks.level_of(i * terms.buy_lot)]
+        return bids.prices[level] * terms.bid_weight > ask * terms.ask_weight
+
+    def top(self) -> int:
+        """Return the fine size up to which `net` climbs: every unit until there brings more than it costs."""
         terms, asks, bids = self.terms, self.asks, self.bids
-        top = fine = a = b = 0
-        ask_cost, ask_end = asks.prices[0] * terms.ask_weight, asks.ends[0] * terms.received
-        bid_gain, bid_end = bids.prices[0] * terms.bid_weight, bids.ends[0] * terms.parts
-        while bid_gain >= ask_cost:
-            fine = ask_end if ask_end < bid_end else bid_end
-            if bid_gain > ask_cost:
-                top = fine
-            if ask_end == fine:
-                a += 1
-                if a == len(asks.ends):
-                    break
-                ask_cost, ask_end = asks.prices[a] * terms.ask_weight, asks.ends[a] * terms.received
-            if bid_end == fine:
-                b += 1
-                if b == len(bids.ends):
-                    break
-                bid_gain, bid_end = bids.prices[b] * terms.bid_weight, bids.ends[b] * terms.parts
-        return top, fine
+        ask_prices, ask_ends, bid_prices, bid_ends = asks.prices, asks.ends, bids.prices, bids.ends
+        ask_weight, bid_weight, received, parts = terms.ask_weight, terms.bid_weight, terms.received, terms.parts
+        low, high, step = 0, len(ask_ends), 1
+        while low < high:  # the ask levels whose first unit does: the next ones first, since most edges are shallow
+            level = min(low + step - 1, (low + high) // 2)
+            j = bisect_right(bid_ends, ask_ends[level - 1] * received // parts) if level else 0
+            if j < len(bid_ends) and bid_prices[j] * bid_weight - ask_prices[level] * ask_weight > 0:
+                low, step = level + 1, 4 * step
+            else:
+                high = level
+        if not low:
+            return 0
+        worst_bid = ask_prices[low - 1] * ask_weight // bid_weight + 1
+        levels = bisect_right(bid_prices, -worst_bid, key=neg)
+        return min(ask_ends[low - 1] * received, bid_ends[levels - 1] * parts)
 
     # The search.
 
@@ -205,14 +211,12 @@ class Sizes:
         """Return `(i, s)` with the greatest net, ties the smaller `s`; None when no size is feasible."""
         if self.last < self.first:
             return None
+        if self.climbs_at(self.last):
+            return self.highest(self.last)
         if self.peak is None:  # no constraint moves it
-            self.peak = self.flat_top()
-        top, fall = self.peak
-        window = self.terms.window
-        low, high = -(-top // window), fall // window
+            self.peak = self.top()
+        low = -(-self.peak // self.terms.window)
         after = self.lowest(low)
-        if after is not None and after[0] <= high:
-            return after
         before = self.highest(low - 1)
         if before is None or after is None:
             return before or after
@@ -227,7 +231,8 @@ class Sizes:
         end = i * terms.window
         most = min(end // parts, self.sale_max)
         least = max((end - terms.window) // parts + 1, self.sale_min)
-        if self.dust is not None:
+        # A residual is worth at most its size at the best bid: what is dust at that needs no walk.
+        if self.dust is not None and (end - least * parts) * bids.prices[0] > self.dust:
             least = max(least, bids.size_worth(-(-(bids.fine_amount(end, parts) - self.dust) // parts)))
         s = -(-least // lot) * lot
         while s <= most:

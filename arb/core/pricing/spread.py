@@ -8,8 +8,13 @@ Before our own means count, the edge of the smallest legal size must not exceed 
 not one coin at two prices, and no size is right. It never shapes a size.
 
 A constraint *fails* when no size is left that passes it and all constraints before it in the order of `Reason`.
+
+Most edges are answered without a search of their own. The best size of all (`episode`) is the best of every set of sizes
+that it belongs to, so where our means cover it there is no other plan. And no size has a greater edge than the best quotes
+have: the n-th unit costs no less and brings no more than the first.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -18,60 +23,54 @@ from arb.core.pricing.plan import Plan, Refusal
 from arb.core.pricing.sizes import Sizes
 from arb.core.pricing.terms import UNLIMITED, Funds, PairTerms
 from arb.core.reasons import Reason
-from arb.market.numbers import ZERO
+from arb.market.instrument import FeeIn
+from arb.market.numbers import ZERO, floor_scaled
 
 
 def evaluate(
-    terms: PairTerms, asks: Depth, bids: Depth, funds: Funds = UNLIMITED, leg_cost_bps: Decimal = ZERO
+    terms: PairTerms,
+    asks: Depth,
+    bids: Depth,
+    funds: Funds = UNLIMITED,
+    leg_cost_bps: Decimal = ZERO,
+    best: Plan | None = None,
 ) -> Plan | Refusal:
     """Return the best plan of buying from `asks` and selling into `bids`, or why there is none.
 
     `leg_cost_bps`: what legs that fall short are expected to cost, per notional; the edge must exceed its threshold by it.
+    `best`: the answer of `episode` for the same terms and sides, where it is known.
     """
-    if not asks.total or not bids.total:
-        return _refuse(terms, Reason.NO_DEPTH, None)
-    sizes = Sizes(terms, asks, bids, leg_cost_bps)
-    for reason in _RULES:
-        _limit(sizes, reason, funds)
-    if sizes.exceeds_edge():
-        found = sizes.best()
-        return _refuse(terms, Reason.EDGE_IMPLAUSIBLE, None if found is None else sizes.net(found[0]))
-    for reason in _MEANS:
-        _limit(sizes, reason, funds)
-    found = sizes.best()
-    if found is None:
-        return _first_failure(terms, asks, bids, funds)
-    best_net = sizes.net(found[0])
-    if not _earns(terms, best_net):
-        return _refuse(terms, Reason.NET_BELOW_MINIMUM, best_net)
-    if not sizes.reaches_edge(found[0]):
-        sizes.limit_edge()
-        found = sizes.best()
-        if found is None or not _earns(terms, sizes.net(found[0])):
-            return _refuse(terms, Reason.EDGE_BELOW_THRESHOLD, best_net)
-    return _plan(sizes, *found)
+    best = best or episode(terms, asks, bids)
+    if best is None or _may_be_implausible(terms, asks, bids) or not _covered(best, funds):
+        return _search(terms, asks, bids, funds, leg_cost_bps)
+    if best.net < terms.min_net:
+        return Refusal(Reason.NET_BELOW_MINIMUM, best.net, terms.amount_exp)
+    numerator, denominator = terms.edge_over(leg_cost_bps)
+    if 10_000 * denominator * best.net >= numerator * best.paid:
+        return best
+    ask, bid = asks.prices[0] * terms.ask_weight, bids.prices[0] * terms.bid_weight
+    if 10_000 * denominator * (bid - ask) < numerator * ask:
+        return Refusal(Reason.EDGE_BELOW_THRESHOLD, best.net, terms.amount_exp)
+    return _search(terms, asks, bids, funds, leg_cost_bps)
 
 
 def episode(terms: PairTerms, asks: Depth, bids: Depth) -> Plan | None:
     """Return the plan of the greatest net, ignoring thresholds and balances, if that net is above 0: an episode is open."""
-    sizes, found = _episode(terms, asks, bids)
-    return None if sizes is None or found is None else _plan(sizes, *found)
-
-
-def episode_net(terms: PairTerms, asks: Depth, bids: Depth) -> int:
-    """Return the net of `episode` on `10**terms.amount_exp`, 0 when none is open; cheap when quotes do not cross."""
-    sizes, found = _episode(terms, asks, bids)
-    return 0 if sizes is None or found is None else _lifted(terms, sizes.net(found[0]))
+    if not asks.total or not bids.total or not terms.crosses(asks.prices[0], bids.prices[0]):
+        return None
+    sizes = _legal(terms, asks, bids)
+    sizes.limit_residual()
+    sizes.limit_max_notional()
+    found = sizes.best()
+    plan = None if found is None else _plan(sizes, *found)
+    return plan if plan is not None and plan.net > 0 else None
 
 
 def least_edge(terms: PairTerms, asks: Depth, bids: Depth) -> Fraction | None:
     """Return `net / paid` of the smallest size that depth and the venues' rules allow, None when there is none."""
     if not asks.total or not bids.total:
         return None
-    sizes = Sizes(terms, asks, bids)
-    for reason in _RULES:
-        _limit(sizes, reason, UNLIMITED)
-    least = sizes.least()
+    least = _legal(terms, asks, bids).least()
     return None if least is None else Fraction(*least)
 
 
@@ -89,51 +88,81 @@ def residual_mark(terms: PairTerms, bids: Depth, taken: int, residual: int) -> i
     return terms.sell_keep * walked // residual
 
 
-_RULES = (Reason.NO_DEPTH, Reason.BELOW_MIN_SIZE, Reason.BELOW_MIN_NOTIONAL, Reason.PRICE_BAND)
-"""What the books and the venues' own rules allow: the legal sizes."""
-_MEANS = (Reason.RESIDUAL_TOO_LARGE, Reason.INSUFFICIENT_BALANCE, Reason.MAX_NOTIONAL)
-_CONSTRAINTS = (*_RULES, *_MEANS)
+def _legal(terms: PairTerms, asks: Depth, bids: Depth, leg_cost_bps: Decimal = ZERO) -> Sizes:
+    """Return the sizes that the books and the venues' own rules allow. Neither side may be empty."""
+    sizes = Sizes(terms, asks, bids, leg_cost_bps)
+    sizes.limit_size()
+    sizes.limit_min_notional()
+    sizes.limit_band()
+    return sizes
 
 
-def _limit(sizes: Sizes, reason: Reason, funds: Funds) -> None:
-    match reason:
-        case Reason.BELOW_MIN_SIZE:
-            sizes.limit_size()
-        case Reason.BELOW_MIN_NOTIONAL:
-            sizes.limit_min_notional()
-        case Reason.PRICE_BAND:
-            sizes.limit_band()
-        case Reason.RESIDUAL_TOO_LARGE:
-            sizes.limit_residual()
-        case Reason.INSUFFICIENT_BALANCE:
-            sizes.limit_funds(funds)
-        case Reason.MAX_NOTIONAL:
-            sizes.limit_max_notional()
-        case _:  # depth, which counts from the start
-            pass
+def _may_be_implausible(terms: PairTerms, asks: Depth, bids: Depth) -> bool:
+    """Return whether the best quotes alone have more than `max_edge_bps`: else no size has."""
+    if terms.max_edge is None:
+        return False
+    numerator, denominator = terms.max_edge
+    ask, bid = asks.prices[0] * terms.ask_weight, bids.prices[0] * terms.bid_weight
+    return 10_000 * denominator * (bid - ask) > numerator * ask
+
+
+def _covered(plan: Plan, funds: Funds) -> bool:
+    """Return whether a plan is surely among the sizes that `funds` cover; fees in another asset are left to the search."""
+    terms = plan.terms
+    if FeeIn.OTHER in (terms.buy.buy_fee_in, terms.sell.buy_fee_in):
+        return False
+    if funds.base is not None and plan.sell_size > floor_scaled(funds.base, terms.scale.size_exp):
+        return False
+    return funds.quote is None or plan.hold <= floor_scaled(funds.quote, terms.amount_exp)
+
+
+def _search(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds, leg_cost_bps: Decimal) -> Plan | Refusal:
+    """Answer as `evaluate` does, by adding one constraint after the other."""
+    if not asks.total or not bids.total:
+        return _refuse(terms, Reason.NO_DEPTH, None)
+    sizes = _legal(terms, asks, bids, leg_cost_bps)
+    if sizes.exceeds_edge():
+        found = sizes.best()
+        return _refuse(terms, Reason.EDGE_IMPLAUSIBLE, None if found is None else sizes.net(found[0]))
+    sizes.limit_residual()
+    sizes.limit_funds(funds)
+    sizes.limit_max_notional()
+    found = sizes.best()
+    if found is None:
+        return _first_failure(terms, asks, bids, funds)
+    best_net = sizes.net(found[0])
+    if not _earns(terms, best_net):
+        return _refuse(terms, Reason.NET_BELOW_MINIMUM, best_net)
+    if not sizes.reaches_edge(found[0]):
+        sizes.limit_edge()
+        found = sizes.best()
+        if found is None or not _earns(terms, sizes.net(found[0])):
+            return _refuse(terms, Reason.EDGE_BELOW_THRESHOLD, best_net)
+    return _plan(sizes, *found)
+
+
+_CONSTRAINTS: tuple[tuple[Reason, Callable[[Sizes, Funds], None]], ...] = (
+    (Reason.NO_DEPTH, lambda sizes, funds: None),  # which counts from the start
+    (Reason.BELOW_MIN_SIZE, lambda sizes, funds: sizes.limit_size()),
+    (Reason.BELOW_MIN_NOTIONAL, lambda sizes, funds: sizes.limit_min_notional()),
+    (Reason.PRICE_BAND, lambda sizes, funds: sizes.limit_band()),
+    (Reason.RESIDUAL_TOO_LARGE, lambda sizes, funds: sizes.limit_residual()),
+    (Reason.INSUFFICIENT_BALANCE, lambda sizes, funds: sizes.limit_funds(funds)),
+    (Reason.MAX_NOTIONAL, lambda sizes, funds: sizes.limit_max_notional()),
+)
 
 
 def _first_failure(terms: PairTerms, asks: Depth, bids: Depth, funds: Funds) -> Refusal:
     """Add the constraints one by one until no size is left; called only when all of them together leave none."""
     sizes = Sizes(terms, asks, bids)
     best_net: int | None = None
-    for reason in _CONSTRAINTS:
-        _limit(sizes, reason, funds)
+    for reason, limit in _CONSTRAINTS:
+        limit(sizes, funds)
         found = sizes.best()
         if found is None:
             return _refuse(terms, reason, best_net)
         best_net = sizes.net(found[0])
     return _refuse(terms, Reason.NET_BELOW_MINIMUM, best_net)
-
-
-def _episode(terms: PairTerms, asks: Depth, bids: Depth) -> tuple[Sizes | None, tuple[int, int] | None]:
-    if not asks.total or not bids.total or not terms.crosses(asks.prices[0], bids.prices[0]):
-        return None, None
-    sizes = Sizes(terms, asks, bids)
-    for reason in _CONSTRAINTS:
-        _limit(sizes, reason, UNLIMITED)
-    found = sizes.best()
-    return sizes, (found if found is not None and sizes.net(found[0]) > 0 else None)
 
 
 def _refuse(terms: PairTerms, reason: Reason, net: int | None) -> Refusal:
@@ -154,8 +183,7 @@ def _plan(sizes: Sizes, i: int, s: int) -> Plan:
     one, parts = terms.fee_one, terms.parts
     lift = one // parts
     q = i * terms.buy_lot
-    worst_ask, worst_bid = asks.prices[asks.level_of(q)], bids.prices[bids.level_of(s)]
-    cost, proceeds = asks.amount(q), bids.amount(s)
+    (cost, worst_ask), (proceeds, worst_bid) = asks.walk(q), bids.walk(s)
     residual_amount = bids.fine_amount(i * terms.window, parts) - parts * proceeds
     paid, got = cost * terms.buy_cost * one, proceeds * terms.sell_keep * one
     residual_value = residual_amount * terms.sell_keep * lift

@@ -112,14 +112,18 @@ class PairTerms:
         "buy_min_cost",
         "buy_min_size",
         "buy_tick",
+        "dust_fine",
         "dust_max",
         "fee_exp",
         "fee_one",
+        "least_lots",
         "limits",
         "max_edge",
         "max_hold",
+        "max_locked",
         "min_edge",
         "min_net",
+        "most_lots",
         "parts",
         "received",
         "scale",
@@ -183,12 +187,15 @@ class PairTerms:
             None if venue.price_band is None else Fraction(venue.price_band).as_integer_ratio() for venue in (buy, sell)
         )
         self.window = self.buy_lot * self.received
+        # The venue's bounds of a purchase in lots: at least 1.
+        self.least_lots = max(1, -(-self.buy_min_size // self.buy_lot))
+        self.most_lots = None if self.buy_max_size is None else self.buy_max_size // self.buy_lot
 
     def _take_limits(self, limits: EdgeLimits) -> None:
         notional_exp = self.scale.notional_exp
         require(limits.min_edge_bps >= 0 and limits.max_slippage_bps >= 0, "a limit is negative")
-        self.min_edge = Fraction(limits.min_edge_bps)
-        self.max_edge = None if limits.max_edge_bps is None else Fraction(limits.max_edge_bps)
+        self.min_edge = limits.min_edge_bps.as_integer_ratio()
+        self.max_edge = None if limits.max_edge_bps is None else limits.max_edge_bps.as_integer_ratio()
         self.min_net = ceil_scaled(limits.min_net, self.amount_exp)
         slip = Fraction(limits.max_slippage_bps) / 10_000
         self.slip_one, self.slip_up = slip.denominator, slip.numerator
@@ -196,14 +203,27 @@ class PairTerms:
         self.max_hold: int | None = None
         if limits.max_notional is not None:
             self.max_hold = floor_scaled(limits.max_notional, notional_exp + self.fee_exp)
+        # The same without the fee, which is a factor of every hold: `q * buy_cap(worst_ask)` must not exceed it.
+        self.max_locked = None if self.max_hold is None else self.max_hold // self.buy_hold
         self.dust_max: int | None = None
+        # The dust allowed, as a walked amount times `parts` that bears no fee (`partial.py`).
+        self.dust_fine: int | None = None
         if limits.dust_max_quote is not None:
-            value = EXACT.multiply(limits.dust_max_quote, Decimal(self.fee_one * self.parts))
-            self.dust_max = floor_scaled(value, notional_exp) // self.sell_keep
+            fine = EXACT.multiply(limits.dust_max_quote, Decimal(self.parts))
+            self.dust_fine = floor_scaled(fine, notional_exp)
+            self.dust_max = floor_scaled(EXACT.multiply(fine, Decimal(self.fee_one)), notional_exp) // self.sell_keep
 
     def crosses(self, best_ask: int, best_bid: int) -> bool:
         """Return whether the best quotes alone leave a profit after fees: False means that no size can have any."""
         return best_bid * self.bid_weight > best_ask * self.ask_weight
+
+    def edge_over(self, leg_cost_bps: Decimal) -> tuple[int, int]:
+        """Return the least edge in basis points and `leg_cost_bps` more, as numerator and denominator."""
+        numerator, denominator = self.min_edge
+        if leg_cost_bps:
+            more, one = leg_cost_bps.as_integer_ratio()
+            numerator, denominator = numerator * one + more * denominator, denominator * one
+        return numerator, denominator
 
     def buy_cap(self, ask: int) -> int:
         """Return `ceil_tick(ask * (1 + slip))`: the price a buy limit may lock at the worst touched level."""

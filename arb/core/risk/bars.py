@@ -12,7 +12,7 @@ import msgspec
 
 from arb.core.incidents import IncidentKind
 from arb.core.orders.order import WorkingOrder
-from arb.core.records import BarredInstrument
+from arb.core.recovery_records import BarredInstrument
 from arb.core.state import EngineState
 from arb.market.instrument import Instrument
 

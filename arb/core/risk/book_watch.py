@@ -8,7 +8,7 @@ Nothing opens on either; the second would never come back without a new subscrip
 from collections.abc import Callable, Iterable
 
 from arb.clock import NS_PER_S
-from arb.core.books import Connection
+from arb.core.connection import Connection
 from arb.core.incidents import IncidentKind, Severity
 from arb.core.state import EngineState
 from arb.market.arena import BookArena
@@ -39,7 +39,8 @@ class BookWatch:
             if not connection.up_ns:
                 continue
             for row in connection.dead_books(arena, now_ns):
-                self._renew(connection, row, now_ns)
+                if self._tradable(row):  # else its book has nothing to show, for days perhaps
+                    self._renew(connection, row, now_ns)
             reported = self._missing.get(name, set()) & connection.rows.keys()
             missing = _missing(arena, connection, now_ns) - reported
             come = {row for row in reported if arena.usable(row)}
@@ -47,6 +48,10 @@ class BookWatch:
                 self._report(connection, missing, now_ns, come=False)
                 self._report(connection, come, now_ns, come=True)
                 self._missing[name] = (reported | missing) - come
+
+    def _tradable(self, row: int) -> bool:
+        instrument = self._state.instrument(*self._state.books.keys[row])
+        return instrument is None or instrument.tradable
 
     def _renew(self, connection: Connection, row: int, now_ns: int) -> None:
         native_symbol = connection.rows[row]

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason
-from arb.core.records import BarredInstrument, ControlRecord, DayCredit, LateLeg, StoppedAsset
+from arb.core.recovery_records import BarredInstrument, ControlRecord, DayCredit, LateLeg, StoppedAsset
 from arb.core.settings import Limits
 from arb.market.numbers import ZERO, to_e8
 

@@ -15,7 +15,8 @@ from arb.clock import NS_PER_S
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade
-from arb.core.records import LateLeg, PairState
+from arb.core.records import PairState
+from arb.core.recovery_records import LateLeg
 from arb.core.state import EngineState
 from arb.market.numbers import ZERO
 from arb.market.order import Side

@@ -18,7 +18,7 @@ import msgspec
 
 from arb.clock import NS_PER_MS
 from arb.core.incidents import IncidentKind
-from arb.market.numbers import plain
+from arb.market.numbers import ZERO, plain
 from arb.market.symbol import Symbol
 
 if TYPE_CHECKING:
@@ -36,23 +36,31 @@ def breached(
 
     `route`: symbol, buy venue, sell venue.
     """
-    limits, residuals, (symbol, *venues) = state.limits, state.residuals, route
+    limits, (symbol, *venues) = state.limits, route
     base = Symbol.of(symbol).base
     if len(orders.open) >= limits.max_open_pairs:
         return "max_open_pairs"
-    if (
-        orders.open_notional(symbol=symbol) + residuals.unhedged_value(symbol=symbol) + notional
-        > state.limits_at(symbol).max_symbol_quote
-    ):
+    in_all = in_base = in_symbol = notional
+    at_venue = dict.fromkeys(venues, notional)
+    for pair in orders.open.values():
+        at_stake, traded = pair.at_stake, pair.plan.symbol
+        in_all += at_stake
+        in_base += at_stake if Symbol.of(traded).base == base else ZERO
+        in_symbol += at_stake if traded == symbol else ZERO
+        for venue in at_venue.keys() & pair.venues:
+            at_venue[venue] += at_stake
+    for held in state.residuals.unhedged():
+        value = abs(held.booked)
+        in_all += value
+        in_base += value if Symbol.of(held.symbol).base == base else ZERO
+        in_symbol += value if held.symbol == symbol else ZERO
+    if in_symbol > state.limits_at(symbol).max_symbol_quote:
         return "max_symbol_quote"
-    if orders.open_notional(base=base) + residuals.unhedged_value(base=base) + notional > limits.max_asset_quote:
+    if in_base > limits.max_asset_quote:
         return "max_asset_quote"
-    if orders.open_notional() + residuals.unhedged_value() + notional > limits.max_unhedged_quote:
+    if in_all > limits.max_unhedged_quote:
         return "max_unhedged_quote"
-    if any(
-        orders.open_notional(venue) + notional > state.limits_at(symbol, venue).max_capital_per_venue_quote
-        for venue in venues
-    ):
+    if any(used > state.limits_at(symbol, venue).max_capital_per_venue_quote for venue, used in at_venue.items()):
         return "max_capital_per_venue_quote"
     if state.control.exposure.total >= limits.max_exposure_quote_s_per_day:
         return "max_exposure_quote_s_per_day"

@@ -17,12 +17,12 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 
-from arb.clock import NS_PER_S
+from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.events import AnyEvent, OrderRejected
 from arb.core.incidents import HaltReason, IncidentKind, Severity
 from arb.core.orders.table import OrderTable
 from arb.core.pairs.pair import PairTrade, net_base
-from arb.core.records import ControlRecord
+from arb.core.recovery_records import ControlRecord
 from arb.core.risk.book_watch import BookWatch
 from arb.core.risk.halts import CARRIED
 from arb.core.risk.venue_health import Change, HealthState
@@ -39,6 +39,9 @@ KEPT_EVERY = 64
 # comes this often at most.
 GUARD_CODES = "guard_"
 REFUSALS_EVERY_S = 60
+STILL_REPORTED_NS = 500 * NS_PER_MS
+"""A standstill is an incident when it lasts so long. Shorter ones stop trade all the same: they are seen when a connection
+delivers at once what it kept back for seconds, beside which the books of others seem to have stood still."""
 _SEVERITY = {HealthState.QUARANTINED: Severity.CRITICAL, HealthState.DEGRADED: Severity.WARNING}
 _MEANING = {
     HealthState.HEALTHY: "traded on at full size again",
@@ -56,7 +59,9 @@ class VenueMonitor:
         self.strategy = strategy
         self.exposure = ExposureWatch(state, orders)
         self._books = BookWatch(state, strategy.mark)
-        self._still: set[str] = set()
+        # Since when the books of connections stand still, by name, and those of them that were reported.
+        self._still: dict[str, int] = {}
+        self._reported_still: set[str] = set()
         self._refusals: dict[tuple[str, str], tuple[int, int]] = {}  # when reported, and how many since
 
     def before(self, event: AnyEvent) -> None:
@@ -67,7 +72,7 @@ class VenueMonitor:
         for change in self.state.health.take(event):
             self._changed(change, event.t_ns)
         still = self.state.books.standing_still(event.t_ns)
-        if still != self._still:
+        if still or self._still:
             self._report_still(still, event.t_ns)
         self._books.check(event.t_ns)
         if isinstance(event, OrderRejected) and event.code.startswith(GUARD_CODES):
@@ -92,7 +97,9 @@ class VenueMonitor:
         self.state.incident(IncidentKind.GUARD, text, event.t_ns, venue=event.venue)
 
     def _report_still(self, still: set[str], now_ns: int) -> None:
-        for name in sorted(still ^ self._still):
+        self._still = {name: self._still.get(name, now_ns) for name in still}
+        lasting = {name for name, since_ns in self._still.items() if now_ns - since_ns >= STILL_REPORTED_NS}
+        for name in sorted((lasting - self._reported_still) | (self._reported_still - still)):
             stands, venue = name in still, venue_of(name)
             text = (
                 f"{name}: its books stand still against their own past while other venues' books of the same symbols move: "
@@ -102,7 +109,7 @@ class VenueMonitor:
             )
             severity = Severity.WARNING if stands else Severity.INFO
             self.state.incident(IncidentKind.STALE_BOOK, text, now_ns, severity=severity, venue=venue)
-        self._still = still
+        self._reported_still = (self._reported_still & still) | lasting
 
     def _changed(self, change: Change, now_ns: int) -> None:
         state = self.state

@@ -114,8 +114,7 @@ class BinanceFeed(ChainFeed):
         """Return the requests that end the subscriptions."""
         return self._request("UNSUBSCRIBE", native_symbols)
 
-    def snapshot_path(self, native_symbol: str) -> str:
-        """Return path and query of the snapshot; fetch it after subscribing, never before."""
+    def _path(self, native_symbol: str) -> str:
         root = "/fapi/v1/depth" if self._perpetual else "/api/v3/depth"
         return f"{root}?symbol={native_symbol}&limit={self._limit}"
 

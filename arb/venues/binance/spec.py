@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from arb.market.order import Outcome
 from arb.venues.endpoints import Environment, Site, VenueEndpoint
 from arb.venues.rules.outcome import OutcomePolicy, Row, VenueReply, table_of
+from arb.venues.rules.pacing import Budget
 from arb.venues.rules.retry import Trouble
 from arb.venues.spec import ConnectionLimits, Product, TapeDialect, VenueSpec
 
@@ -115,6 +116,7 @@ SPEC = VenueSpec(
     ),
     # 1024 streams a connection; but each book is fetched once (weight 50 of 6000 a minute), 120 a minute at most.
     connections=ConnectionLimits(books_per_connection=200, messages_per_s=5, connects=300, connects_window_s=300),
+    snapshots=Budget(1, 550),
     outcomes=POLICY,
     make_books=_make_books,
     tapes=(TapeDialect(name=NAME, make=_make_tape), TapeDialect(name=FUTURES, make=_make_futures_tape)),

@@ -1,33 +1,43 @@
-"""Gate's public books (Gate WebSocket v4, order book channels), spot and USDT perpetuals.
+"""Gate's public spot books (Gate WebSocket v4, order book channels).
 
-Live: `spot.obu` ("Order Book V2"), whose first frame is the whole book and whose later ones continue it by `U == id + 1`
-exactly; a gap means unsubscribe, wait for the answer, subscribe. The older channels are read from tapes only (`gate_tape`).
+`spot.obu` ("Order Book V2"), whose first frame is the whole book and whose later ones continue it by `U == id + 1` exactly;
+a gap means unsubscribe, wait for the answer, subscribe. Where it is not served (Gate's EU entity) `spot.order_book_update`,
+whose changes follow a snapshot fetched over REST (`arb.venues.wire.chain`); newer servers push that first, as `full`. A
+feed asks for one of the two and reads both.
 
-The send time of a frame is its `time_ms`. Frames of 2021 have only `time`, whole seconds: then the second's beginning
-counts, so that a book looks older than it is, never younger.
+The send time of a frame is its `time_ms`; where it has none, the time of the change (`t`), and where it has not even that,
+as in 2021, `time`, whole seconds: then the second's beginning counts, so that a book looks older than it is, never younger.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from arb.errors import require
 from arb.market.arena import BookArena, BookState
-from arb.market.feed import BookSeat, FrameResult, NoticeKind
+from arb.market.book import ExactLevels
+from arb.market.feed import NOTHING, BookSeat, FrameResult, NoticeKind, ResyncBy
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     MILLIS_MAX,
     NS_PER_MS,
     BookSlot,
+    Delta,
     Millis,
     Pair,
     Requests,
     Sequence64,
-    WireFeed,
     decode_problem,
 )
+from arb.venues.wire.chain import ChainFeed, Rule
 
+OBU, UPDATES = "obu", "order_book_update"
 LEVELS = (50, 400)
+UPDATE_INTERVAL, UPDATE_LEVELS = "100ms", 100
+"""Of `order_book_update`: a push every 100 ms shows the best 100 levels a side, one every 20 ms 20. The snapshot has as many;
+deeper ones may come from a cache, and nothing keeps their further levels up to date."""
 _SECONDS_MAX = MILLIS_MAX // 1000
 _NULL = msgspec.Raw(b"null")
 
@@ -62,6 +72,27 @@ class _Obu(msgspec.Struct):
     a: list[Pair] | None = None
 
 
+class Update(msgspec.Struct):
+    """A change by `order_book_update`: ids `U` to `u`, changed at `t`, absolute sizes; `full`: the whole book."""
+
+    s: str
+    U: Sequence64
+    u: Sequence64
+    t: Millis = 0
+    b: list[Pair] | None = None
+    a: list[Pair] | None = None
+    full: bool = False
+
+
+class Snapshot(msgspec.Struct):
+    """A fetched book; `current`: when it was made, ms on the venue's clock."""
+
+    id: Sequence64
+    bids: list[Pair]
+    asks: list[Pair]
+    current: int | float = 0
+
+
 class _Named(msgspec.Struct):
     s: str = ""
 
@@ -72,14 +103,19 @@ class _System(msgspec.Struct):
 
 _frame = msgspec.json.Decoder(GateFrame).decode
 _obu = msgspec.json.Decoder(_Obu).decode
+_update = msgspec.json.Decoder(Update).decode
+_snapshot = msgspec.json.Decoder(Snapshot).decode
 _named = msgspec.json.Decoder(_Named).decode
 _system = msgspec.json.Decoder(_System).decode
 _error = msgspec.json.Decoder(_Error).decode
 _streams = msgspec.json.Decoder(list[str]).decode
 
 
-class GateFeed(WireFeed):
-    """The live books of Gate spot over `spot.obu`; `level` is 50 (a push every 20 ms) or 400 (every 100 ms)."""
+class GateFeed(ChainFeed):
+    """The live books of Gate spot; `level` of `spot.obu` is 50 (a push every 20 ms) or 400 (every 100 ms)."""
+
+    rule = Rule.OVERLAP
+    resync_by = ResyncBy.RESUBSCRIBE
 
     def __init__(
         self,
@@ -93,7 +129,28 @@ class GateFeed(WireFeed):
         super().__init__(venue, seats, arena, tape=tape)
         self._market = "futures" if venue == "gate_futures" else "spot"
         self._level = level
+        self._channel = OBU
         self._requests = Requests()
+
+    def choose_channel(self, channel: str) -> None:
+        """Ask for books by `obu` (""), or by `order_book_update`; raises `InvariantError` for any other."""
+        require(channel in ("", OBU, UPDATES), f"{self.venue} has no channel {channel!r} of books")
+        self._channel = channel or OBU
+        self.resync_by = ResyncBy.FETCH if channel == UPDATES else ResyncBy.RESUBSCRIBE
+
+    def _path(self, native_symbol: str) -> str | None:
+        if self._channel != UPDATES:
+            return None
+        return f"/spot/order_book?currency_pair={native_symbol}&limit={UPDATE_LEVELS}&with_id=true"
+
+    def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
+        """Apply the body of an order book request; any other address changes nothing."""
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        native_symbol = (query.get("currency_pair") or query.get("contract") or [""])[0]
+        if not parts.path.endswith("/order_book") or "with_id" not in query or not native_symbol:
+            return self._other()
+        return self.on_snapshot(native_symbol, received_ns, raw)
 
     def subscribe_messages(self, native_symbols: Sequence[str], now_s: int) -> tuple[str, ...]:
         """Return one request per book: a list is refused as a whole when one of its names is unknown (4.2)."""
@@ -108,13 +165,14 @@ class GateFeed(WireFeed):
         return _encode({"time": now_s, "channel": f"{self._market}.ping"})
 
     def _request(self, event: str, native_symbol: str, now_s: int) -> str:
+        updates = self._channel == UPDATES
         return _encode(
             {
                 "time": now_s,
                 "id": self._requests.number((native_symbol,)),
-                "channel": f"{self._market}.obu",
+                "channel": f"{self._market}.{self._channel}",
                 "event": event,
-                "payload": [f"ob.{native_symbol}.{self._level}"],
+                "payload": [native_symbol, UPDATE_INTERVAL] if updates else [f"ob.{native_symbol}.{self._level}"],
             }
         )
 
@@ -126,20 +184,23 @@ class GateFeed(WireFeed):
         market, _, kind = frame.channel.partition(".")
         if market != self._market or frame.event not in ("update", "all", ""):
             return self._answer(frame, market)
-        if kind == "obu":
+        if kind == OBU:
             return self._obu(frame, received_ns)
         if kind == "pong" or frame.error != _NULL or frame.type:
             return self._answer(frame, market)
         return self._unlisted(kind, frame, received_ns)
 
     def _unlisted(self, kind: str, frame: GateFrame, received_ns: int) -> FrameResult:
+        if kind == UPDATES:
+            return self._updated(frame, received_ns)
         if kind == "system" and _type_of(frame.result) == "upgrade":
             return self._notice(NoticeKind.UPGRADE)
         return self._other()
 
     def _answer(self, frame: GateFrame, market: str) -> FrameResult:
         """Understand what is no market data: answers, pongs, errors, and an upgrade notice in its three shapes."""
-        symbols = self._requests.answered(frame.id) or _symbols_of(frame.payload)
+        updates = frame.channel == f"{market}.{UPDATES}"
+        symbols = self._requests.answered(frame.id) or _symbols_of(frame.payload, updates=updates)
         if "upgrade" in (frame.type, frame.event):
             return self._notice(NoticeKind.UPGRADE)
         if frame.error != _NULL:
@@ -184,10 +245,51 @@ class GateFeed(WireFeed):
         event_ns = 0 if obu.full else sent_ns(frame)
         return self._lives(slot, obu.u, event_ns, received_ns, len(bids) + len(asks))
 
+    def _updated(self, frame: GateFrame, received_ns: int) -> FrameResult:
+        update = self._read_update(frame)
+        slot = self._slot(update.s)
+        if slot is None or not self._same_stream(slot, UPDATES):
+            return self._other()
+        self.counts.book_frames += 1
+        bids = self._levels(slot, update.b or [], "result.b")
+        asks = self._levels(slot, update.a or [], "result.a")
+        if update.u < update.U:
+            self._refuse(update.s, "result.u", f"{update.u} below U {update.U}")
+        slot.book.depth_max = UPDATE_LEVELS
+        if update.full:
+            return self._replace(slot, update.u, 0, received_ns, bids, asks)  # as of `obu`
+        event_ns = update.t * NS_PER_MS if update.t and not frame.time_ms else sent_ns(frame)
+        return self._change(slot, Delta(update.U, update.u, -1, event_ns, bids, asks), received_ns)
+
+    def _read_update(self, frame: GateFrame) -> Update:
+        try:
+            return _update(frame.result)
+        except DECODE_ERRORS as error:
+            self._refuse_result(frame, error)
+
+    def _snapshot_body(self, slot: BookSlot, received_ns: int, raw: bytes | str) -> FrameResult:
+        try:
+            body = self._read_snapshot(raw)
+        except DECODE_ERRORS as error:
+            self._refuse(slot.native_symbol, *decode_problem(error))
+        if not self._same_stream(slot, UPDATES):
+            return NOTHING
+        sides: tuple[ExactLevels, ExactLevels]
+        sides = self._levels(slot, body.bids, "bids"), self._levels(slot, body.asks, "asks")
+        slot.book.depth_max = UPDATE_LEVELS
+        event_ns = int(body.current) * NS_PER_MS if 0 < body.current <= MILLIS_MAX else 0
+        return self._join(slot, body.id, event_ns, received_ns, sides)
+
+    def _read_snapshot(self, raw: bytes | str) -> Snapshot:
+        return _snapshot(raw)
+
+    def _resync_of(self, slot: BookSlot) -> ResyncBy:
+        return self.resync_by if slot.stream is None else _BY[slot.stream == UPDATES]
+
     def _same_stream(self, slot: BookSlot, stream: str) -> bool:
         """Return whether this is the stream the book is built from: another depth of it is another book."""
         if slot.stream is None:
-            slot.stream = stream if self._tape else f"ob.{slot.native_symbol}.{self._level}"
+            slot.stream = stream if self._tape or stream == UPDATES else f"ob.{slot.native_symbol}.{self._level}"
         return slot.stream == stream
 
     def _refuse_result(self, frame: GateFrame, error: Exception) -> NoReturn:
@@ -215,11 +317,16 @@ def _stream(name: str) -> tuple[str, int]:
     return native_symbol, int(level)
 
 
-def _symbols_of(payload: msgspec.Raw) -> tuple[str, ...]:
+_BY = {True: ResyncBy.FETCH, False: ResyncBy.RESUBSCRIBE}
+
+
+def _symbols_of(payload: msgspec.Raw, *, updates: bool) -> tuple[str, ...]:
     try:
         names = _streams(payload)
     except DECODE_ERRORS:
         return ()
+    if updates:  # [pair, interval]
+        return tuple(names[:1])
     return tuple(symbol for symbol, _ in map(_stream, names) if symbol)
 
 

@@ -108,7 +108,7 @@ SPEC = VenueSpec(
                 ws_public="wss://api.gateeu.com/ws/v4/",
                 ws_private="wss://api.gateeu.com/ws/v4/",
             ),
-            lacks="the channel `spot.obu`",
+            channel="order_book_update",  # `spot.obu` is not served there
         ),
         Site(
             environment=Environment.TESTNET,
@@ -121,6 +121,8 @@ SPEC = VenueSpec(
     ),
     # 300 connections an address. How many books one may carry is not documented; bursts of 150 are answered.
     connections=ConnectionLimits(books_per_connection=150),
+    # `GET /spot/order_book`, as any public endpoint: 200/10 s and address.
+    snapshots=Budget(9, 500, 0, 200),
     outcomes=POLICY,
     make_books=_make_books,
     tapes=(

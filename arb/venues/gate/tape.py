@@ -1,41 +1,20 @@
-"""Gate's older book dialects, as tapes hold them: `*.order_book_update` with fetched snapshots (Gate WebSocket v4).
+"""Gate's frames as tapes hold them: what `GateFeed` reads, perpetuals, and best-bid/offer frames (Gate WebSocket v4).
 
-Spot levels are `[price, size]` text; perpetual ones are `{"p", "s"}` with a JSON number of contracts, and are kept in
-contracts. `*.book_ticker` bears witness: where its id is the book's, both sides must agree. Live code reads none of it.
+Levels of perpetuals are `{"p", "s"}` with a JSON number of contracts, and are kept in contracts. `*.book_ticker` bears witness:
+where its id is the book's, both sides must agree. Live code reads none of it.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from arb.market.arena import BookArena, BookState
-from arb.market.book import ExactLevels
-from arb.market.feed import NOTHING, BookSeat, FrameResult, ResyncBy
+from arb.market.feed import BookSeat, FrameResult
 from arb.market.scale import Scale
-from arb.venues.gate.books import GateFeed, GateFrame, sent_ns
-from arb.venues.wire.base import (
-    DECODE_ERRORS,
-    NS_PER_MS,
-    BookSlot,
-    Delta,
-    Pair,
-    Sequence64,
-    decode_problem,
-)
-from arb.venues.wire.chain import ChainFeed, Rule, TickerWitness
-
-_V1_DEPTH = 100
-
-
-class _Update(msgspec.Struct):
-    s: str
-    U: Sequence64
-    u: Sequence64
-    b: list[Pair] | None = None
-    a: list[Pair] | None = None
-    full: bool = False
+from arb.venues.gate.books import GateFeed, GateFrame, Snapshot, Update
+from arb.venues.wire.base import DECODE_ERRORS, BookSlot, Pair, Sequence64
+from arb.venues.wire.chain import TickerWitness
 
 
 class _Contracts(msgspec.Struct):
@@ -63,13 +42,6 @@ class _Ticker(msgspec.Struct):
     A: Decimal = Decimal(0)
 
 
-class _Snapshot(msgspec.Struct):
-    id: Sequence64
-    bids: list[Pair]
-    asks: list[Pair]
-    current: Decimal = Decimal(0)
-
-
 class _FuturesSnapshot(msgspec.Struct):
     id: Sequence64
     bids: list[_Contracts]
@@ -77,18 +49,13 @@ class _FuturesSnapshot(msgspec.Struct):
     current: Decimal = Decimal(0)
 
 
-_update = msgspec.json.Decoder(_Update).decode
 _futures_update = msgspec.json.Decoder(_FuturesUpdate).decode
 _ticker = msgspec.json.Decoder(_Ticker).decode
-_snapshot = msgspec.json.Decoder(_Snapshot).decode
 _futures_snapshot = msgspec.json.Decoder(_FuturesSnapshot).decode
 
 
-class GateTapeFeed(ChainFeed, GateFeed):
-    """The books of Gate tapes: what `GateFeed` reads, and the older channels with fetched snapshots."""
-
-    rule = Rule.OVERLAP
-    resync_by = ResyncBy.FETCH
+class GateTapeFeed(GateFeed):
+    """The books of Gate tapes, of spot or of perpetuals, by whatever channel they came."""
 
     def __init__(
         self, venue: str = "gate", seats: Mapping[str, BookSeat] | None = None, arena: BookArena | None = None
@@ -106,67 +73,33 @@ class GateTapeFeed(ChainFeed, GateFeed):
         super().rescale_book(native_symbol, scale, at_ns)
         self._witnesses.pop(native_symbol, None)
 
-    def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
-        """Apply the body of an order book request; any other address changes nothing."""
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
-        native_symbol = (query.get("currency_pair") or query.get("contract") or [""])[0]
-        if not parts.path.endswith("/order_book") or "with_id" not in query or not native_symbol:
-            return self._other()
-        return self.on_snapshot(native_symbol, received_ns, raw)
-
     def _unlisted(self, kind: str, frame: GateFrame, received_ns: int) -> FrameResult:
-        if kind == "order_book_update":
-            return self._update(frame, received_ns)
-        if kind == "book_ticker":
-            return self._ticker(frame)
-        return super()._unlisted(kind, frame, received_ns)
+        return self._ticker(frame) if kind == "book_ticker" else super()._unlisted(kind, frame, received_ns)
 
-    def _update(self, frame: GateFrame, received_ns: int) -> FrameResult:
-        spot = self._market == "spot"
+    def _read_update(self, frame: GateFrame) -> Update:
+        if self._market == "spot":
+            return super()._read_update(frame)
         try:
-            update = _update(frame.result) if spot else _futures_update(frame.result)
+            update = _futures_update(frame.result)
         except DECODE_ERRORS as error:
             self._refuse_result(frame, error)
-        slot = self._slot(update.s)
-        if slot is None or not self._same_stream(slot, "order_book_update"):
-            return self._other()
-        self.counts.book_frames += 1
-        bids, asks = self._sides(slot, update.b or [], update.a or [], ("result.b", "result.a"))
-        if update.u < update.U:
-            self._refuse(update.s, "result.u", f"{update.u} below U {update.U}")
-        slot.book.depth_max = _V1_DEPTH
-        if update.full:
-            result = self._replace(slot, update.u, sent_ns(frame), received_ns, bids, asks)
-        else:
-            delta = Delta(update.U, update.u, -1, sent_ns(frame), bids, asks)
-            result = self._change(slot, delta, received_ns)
-        self._bear_witness(slot)
-        return result
+        return Update(update.s, update.U, update.u, 0, _pairs(update.b), _pairs(update.a), update.full)
 
-    def _snapshot_body(self, slot: BookSlot, received_ns: int, raw: bytes | str) -> FrameResult:
-        try:
-            body = _snapshot(raw) if self._market == "spot" else _futures_snapshot(raw)
-        except DECODE_ERRORS as error:
-            self._refuse(slot.native_symbol, *decode_problem(error))
-        if not self._same_stream(slot, "order_book_update"):
-            return NOTHING
-        sides = self._sides(slot, body.bids, body.asks, ("bids", "asks"))
+    def _read_snapshot(self, raw: bytes | str) -> Snapshot:
+        if self._market == "spot":
+            return super()._read_snapshot(raw)
+        body = _futures_snapshot(raw)
         # `current` is milliseconds on spot and seconds on futures (5.2).
-        millis = body.current if self._market == "spot" else body.current * 1000
-        slot.book.depth_max = _V1_DEPTH
-        result = self._join(slot, body.id, int(millis) * NS_PER_MS, received_ns, sides)
-        self._bear_witness(slot)
-        return result
+        return Snapshot(body.id, _pairs(body.bids), _pairs(body.asks), int(body.current * 1000))
 
-    def _sides(
-        self, slot: BookSlot, bids: list[Pair] | list[_Contracts], asks: list[Pair] | list[_Contracts], fields: Pair
-    ) -> tuple[ExactLevels, ExactLevels]:
-        pairs = [
-            [level if isinstance(level, tuple) else (level.p, format(level.s, "f")) for level in side]
-            for side in (bids, asks)
-        ]
-        return self._levels(slot, pairs[0], fields[0]), self._levels(slot, pairs[1], fields[1])
+    def _lives(self, slot: BookSlot, sequence: int, event_ns: int, received_ns: int, levels: int) -> FrameResult:
+        result = super()._lives(slot, sequence, event_ns, received_ns, levels)
+        witness = self._witnesses.get(slot.native_symbol)
+        if witness is not None and slot.state is BookState.LIVE:
+            held, failed = witness.reached(slot)
+            self.counts.checks_held += held
+            self.counts.checks_failed += failed
+        return result
 
     def _ticker(self, frame: GateFrame) -> FrameResult:
         try:
@@ -192,9 +125,6 @@ class GateTapeFeed(ChainFeed, GateFeed):
         self.counts.checks_failed += verdict is False
         return self._other()
 
-    def _bear_witness(self, slot: BookSlot) -> None:
-        witness = self._witnesses.get(slot.native_symbol)
-        if witness is not None and slot.state is BookState.LIVE:
-            held, failed = witness.reached(slot)
-            self.counts.checks_held += held
-            self.counts.checks_failed += failed
+
+def _pairs(levels: list[_Contracts] | None) -> list[Pair]:
+    return [(level.p, format(level.s, "f")) for level in levels or ()]

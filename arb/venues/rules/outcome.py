@@ -151,6 +151,16 @@ def error_of(venue: str, verdict: Verdict) -> VenueError:
     return VenueUnreachable(venue, text, code=verdict.code)
 
 
+_BY_RESIDENCE = ": it does not serve this address (that goes by residence: `arb doctor`)"
+_MEANING = {
+    200: ": somebody answers in its place, a proxy or a login page",
+    403: _BY_RESIDENCE,
+    451: _BY_RESIDENCE,
+    503: ": it is in maintenance, or overloaded",
+}
+"""What an answer that is not in the venue's own form stands for, by its status."""
+
+
 def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns: int) -> Verdict:
     wait_s = venue_retry_after_s(answer.headers, venue_now_ns)
     try:
@@ -162,7 +172,7 @@ def _judge(policy: OutcomePolicy, read: Reader, answer: HttpAnswer, venue_now_ns
         reply = _cleaned(read(answer.status, body))
     if reply is None:
         trouble = Trouble.BUSY if answer.status in (418, 429) else Trouble.FAULT
-        text = f"HTTP {answer.status} with a body that is not the venue's"
+        text = f"HTTP {answer.status} with a body that is not the venue's{_MEANING.get(answer.status, '')}"
         retry = wait_s if trouble is Trouble.BUSY else None
         return Verdict(outcome=Outcome.UNKNOWN, trouble=trouble, code=UNREADABLE, message=text, retry_after_s=retry)
     if answer.status >= 500:

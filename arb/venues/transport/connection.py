@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from arb.clock import NS_PER_S, Clock
 from arb.errors import VenueError
@@ -29,7 +29,10 @@ RENEWED_AHEAD_S = (600.0, 60.0)
 
 
 class StreamConnection:
-    """A websocket, made anew after a loss. All callbacks are called on the loop's thread and must not block or raise."""
+    """A websocket, made anew after a loss. All callbacks are called on the loop's thread and must not block or raise.
+
+    `admit` waits until the venue allows another connection; the time to connect counts from then on.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class StreamConnection:
         timing: ConnectionTiming | None = None,
         backoff: Backoff = RECONNECTS,
         network: Network | None = None,
+        admit: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._address = address
         self._clock = clock
@@ -59,6 +63,7 @@ class StreamConnection:
         self._timing = timing if timing is not None else ConnectionTiming()
         self._backoff = backoff
         self._network: Network = SystemNetwork(clock) if network is None else network
+        self._admit = admit
         self._socket: Socket | None = None
         self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_MAX)
         self._cause: str | None = None
@@ -115,8 +120,10 @@ class StreamConnection:
         self._closer = asyncio.create_task(_close(self._socket))
 
     def renew(self, cause: str) -> None:
-        """Open the next connection, and change over to it once it stands; if it cannot be had, the present one goes on."""
-        if self._socket is not None and self._cause is None and self._renewal is None:
+        """Open the next connection, and change over to it once it stands; if it cannot be had, the present one goes on, and
+        may be renewed again."""
+        idle = self._renewal is None or (self._renewal.done() and self._next is None)
+        if self._socket is not None and self._cause is None and idle:
             self._renewal = asyncio.create_task(self._open_next(cause))
 
     def unread(self) -> bool:
@@ -156,6 +163,8 @@ class StreamConnection:
 
     async def _dial(self) -> Socket:
         """Open a connection; raise `SocketEnded` when that fails or takes too long."""
+        if self._admit is not None:
+            await self._admit()
         try:
             async with asyncio.timeout(self._timing.connect_timeout_s):
                 return await self._network.dial(await self._address())

@@ -13,7 +13,7 @@ from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.book import ExactLevels
 from arb.market.feed import NOTHING, FrameResult
 from arb.market.numbers import exact, plain
-from arb.venues.wire.base import TAPE_SCALE, FrameError, Pair, WireFeed
+from arb.venues.wire.base import TAPE_SCALE, BookSlot, Delta, FrameError, Pair, WireFeed
 
 StateText = Literal["waiting", "live", "gap", "crossed"]
 _TEXT_OF: dict[BookState, StateText] = {
@@ -25,10 +25,24 @@ _TEXT_OF: dict[BookState, StateText] = {
 _STATE_OF = {text: state for state, text in _TEXT_OF.items()}
 
 
+class KeptChange(msgspec.Struct, frozen=True, array_like=True):
+    """A change that waits for the snapshot it follows: ids `first` to `last` after `previous` (-1: not stated), sent at
+    `event_ns`, and the levels that it sets."""
+
+    first: int
+    last: int
+    previous: int
+    event_ns: int
+    bids: list[Pair]
+    asks: list[Pair]
+
+
 class BookAnchor(msgspec.Struct, frozen=True, kw_only=True, tag="BookAnchored"):
     """One book: levels as (price, size), best first; none where it is not live. `sequence`: the id of its last change.
 
-    `stream`: which of the venue's streams it is built from, by the dialect's own name; `depth_max`: levels kept a side, 0: all.
+    `stream`: which of the venue's streams it is built from, by the dialect's own name; `depth_max`: levels kept a side, 0:
+    all. Of a book that is lost, `sequence` is the least that a fetched snapshot must reach, and `kept` are the changes that
+    wait for it, if there are any.
     """
 
     native_symbol: str
@@ -38,6 +52,7 @@ class BookAnchor(msgspec.Struct, frozen=True, kw_only=True, tag="BookAnchored"):
     depth_max: int
     bids: list[Pair]
     asks: list[Pair]
+    kept: list[KeptChange] | msgspec.UnsetType = msgspec.UNSET
 
 
 class BookCopy(msgspec.Struct, frozen=True):
@@ -49,6 +64,7 @@ class BookCopy(msgspec.Struct, frozen=True):
     stream: str | None
     depth_max: int
     levels: tuple[ExactLevels, ExactLevels]
+    kept: tuple[Delta, ...] = ()
 
     def anchor(self) -> BookAnchor:
         """Return what is written down of it."""
@@ -61,6 +77,7 @@ class BookCopy(msgspec.Struct, frozen=True):
             depth_max=self.depth_max,
             bids=level_texts(bids),
             asks=level_texts(asks),
+            kept=[_kept(change) for change in self.kept] or msgspec.UNSET,
         )
 
 
@@ -69,7 +86,9 @@ def copies_of(feed: WireFeed) -> Iterator[BookCopy]:
     for slot in feed.books():
         book = slot.book
         depth = max(len(book.bids), len(book.asks))
-        yield BookCopy(slot.native_symbol, slot.state, slot.sequence, slot.stream, book.depth_max, book.levels(depth))
+        reached = slot.sequence if slot.state is BookState.LIVE else slot.floor
+        levels, kept = book.levels(depth), tuple(slot.pending)
+        yield BookCopy(slot.native_symbol, slot.state, reached, slot.stream, book.depth_max, levels, kept)
 
 
 def take_anchor(feed: WireFeed, anchor: BookAnchor, received_ns: int) -> FrameResult:
@@ -84,16 +103,29 @@ def take_anchor(feed: WireFeed, anchor: BookAnchor, received_ns: int) -> FrameRe
     feed._empty(slot, BookState.WAITING if state is BookState.LIVE else state, received_ns)
     slot.stream = anchor.stream
     slot.book.depth_max = anchor.depth_max
-    if state is not BookState.LIVE:
-        return FrameResult(rows=(slot.row,))
     try:
         bids = feed._levels(slot, anchor.bids, "bids")
         asks = feed._levels(slot, anchor.asks, "asks")
         sequence = _sequence(feed, anchor)
+        kept = [_change(feed, slot, change) for change in anchor.kept or ()]
     except FrameError as error:
         return feed._unreadable(error, received_ns)
+    if state is not BookState.LIVE:
+        slot.floor = sequence
+        slot.pending.extend(kept)
+        return FrameResult(rows=(slot.row,))
     slot.book.replace(bids, asks)
     return feed._lives(slot, sequence, 0, received_ns, len(bids) + len(asks))
+
+
+def _kept(change: Delta) -> KeptChange:
+    levels = level_texts(change.bids), level_texts(change.asks)
+    return KeptChange(change.first, change.last, change.previous, change.event_ns, *levels)
+
+
+def _change(feed: WireFeed, slot: BookSlot, kept: KeptChange) -> Delta:
+    levels = feed._levels(slot, kept.bids, "kept.bids"), feed._levels(slot, kept.asks, "kept.asks")
+    return Delta(kept.first, kept.last, kept.previous, kept.event_ns, *levels)
 
 
 def level_texts(levels: ExactLevels) -> list[Pair]:

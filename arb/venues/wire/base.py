@@ -26,6 +26,7 @@ from arb.masking import clean
 
 NS_PER_MS = 1_000_000
 RESYNC_REPEAT_NS = 5_000 * NS_PER_MS
+NO_SNAPSHOT = "changes arrive and no snapshot does"
 MILLIS_MAX = 9_000_000_000_000  # the year 2255: in nanoseconds it still fits 64 bits
 
 Sequence64 = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -53,6 +54,7 @@ class BookSlot:
         "asked_ns",
         "book",
         "fine_shown",
+        "floor",
         "joined",
         "native_symbol",
         "pending",
@@ -79,6 +81,8 @@ class BookSlot:
         self.texts: tuple[dict[Number, str], dict[Number, str]] | None = None
         self.pending: deque[Delta] = deque(maxlen=_PENDING_MAX)
         self.joined = False
+        self.floor = NO_SEQUENCE
+        """How far the stream had come when the book was lost: a snapshot that reaches less far is too old."""
         self.asked_ns: int | None = None
         self.fine_shown = False
 
@@ -94,7 +98,9 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     asks: ExactLevels
 
 
-_PENDING_MAX = 4096
+_PENDING_MAX = 512
+"""Changes kept of a book that waits: at ten a second 50 s, while a fetched snapshot is a second old. The oldest go first, and a
+snapshot that they would have followed is then too old."""
 _REQUESTS_MAX = 10_000
 _REQUEST_NUMBER_MAX = 2**31 - 1
 
@@ -128,6 +134,10 @@ class WireFeed(ABC):
         """Return where the books of this connection live, by native symbol; one without a row lives nowhere."""
         return {slot.native_symbol: slot.seat for slot in self._slots.values() if slot.row >= 0}
 
+    def choose_channel(self, channel: str) -> None:
+        """See `arb.market.feed.BookFeed`; most venues have one channel alone."""
+        require(not channel, f"{self.venue} has no channel {channel!r}")
+
     def add_book(self, native_symbol: str, seat: BookSeat) -> None:
         """Take up one more book, which waits for its first snapshot; raises `InvariantError` for one that has a seat.
 
@@ -158,6 +168,7 @@ class WireFeed(ABC):
         price_up, size_up = 10 ** (scale.price_exp - before.price_exp), 10 ** (scale.size_exp - before.size_exp)
         slot.seat = BookSeat(slot.row, scale)
         slot.prices, slot.sizes = self._numbers_of(scale.price_exp), self._numbers_of(scale.size_exp)
+        slot.floor = max(slot.floor, *(change.last for change in slot.pending), NO_SEQUENCE)
         slot.pending.clear()
         if slot.state is not BookState.LIVE:
             return
@@ -190,7 +201,7 @@ class WireFeed(ABC):
             return self._unreadable(error, received_ns)
 
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
-        """Apply an HTTP body found on a tape, if its address is that of a book; any other changes nothing."""
+        """Apply an HTTP body, if its address is that of a book; any other changes nothing."""
         return self._other()
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
@@ -205,7 +216,7 @@ class WireFeed(ABC):
         return NOTHING if slot is None else self._lose(slot, at_ns, cause)
 
     def snapshot_path(self, native_symbol: str) -> str | None:
-        """Return path and query of the book's HTTP snapshot, or `None` when snapshots come over the websocket."""
+        """Return path and query of the HTTP snapshot that a book waits for, or `None` when it waits for none."""
         return None
 
     def ping_message(self, now_s: int) -> str | None:
@@ -276,20 +287,15 @@ class WireFeed(ABC):
         return NOTHING
 
     def _ignored(self, slot: BookSlot, received_ns: int) -> FrameResult:
-        """Pass over a change of a book that waits for its snapshot; ask again when that takes too long.
-
-        A snapshot that must be fetched is asked for at the first change, so that fetching follows subscribing.
-        """
+        """Pass over a change of a book that waits for its snapshot; ask again when that takes too long."""
         self.counts.ignored += 1
         if slot.asked_ns is None:
             slot.asked_ns = received_ns
-            if self.resync_by is ResyncBy.RESUBSCRIBE:
-                return NOTHING
-        elif received_ns - slot.asked_ns < RESYNC_REPEAT_NS:
+            return NOTHING
+        if received_ns - slot.asked_ns < RESYNC_REPEAT_NS:
             return NOTHING
         slot.asked_ns = received_ns
-        cause = "changes arrive and no snapshot does"
-        return FrameResult(resyncs=(Resync(slot.native_symbol, slot.row, cause, self.resync_by),))
+        return FrameResult(resyncs=(Resync(slot.native_symbol, slot.row, NO_SNAPSHOT, self._resync_of(slot)),))
 
     def _notice(
         self, kind: NoticeKind, native_symbols: tuple[str, ...] = (), code: object = "", text: str = ""
@@ -329,12 +335,16 @@ class WireFeed(ABC):
     ) -> FrameResult:
         self._empty(slot, state, at_ns)
         slot.asked_ns = at_ns
-        resync = Resync(slot.native_symbol, slot.row, cause, self.resync_by, unreadable=error is not None)
+        resync = Resync(slot.native_symbol, slot.row, cause, self._resync_of(slot), unreadable=error is not None)
         return FrameResult(rows=(slot.row,), resyncs=(resync,), error=error)
+
+    def _resync_of(self, slot: BookSlot) -> ResyncBy:
+        """Return how a clean snapshot of a book is got, by the channel that it is read from."""
+        return self.resync_by
 
     def _empty(self, slot: BookSlot, state: BookState, at_ns: int) -> None:
         slot.state = state
-        slot.sequence = NO_SEQUENCE
+        slot.sequence = slot.floor = NO_SEQUENCE
         slot.book.clear()
         slot.texts = None
         slot.pending.clear()

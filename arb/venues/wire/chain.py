@@ -1,9 +1,13 @@
 """Books built from a fetched snapshot and a stream of numbered changes: Gate's `order_book_update`, Binance's `depth`.
 
-The theory (Gate WebSocket v4, "order_book_update"; Binance, "How to manage a local order book correctly"): changes
-are kept from the moment of subscribing; a snapshot with an id is fetched; changes wholly inside it are dropped; the
-first one applied must overlap the snapshot's end, and from then on each must continue its predecessor. What "overlap"
-and "continue" mean is the venue's `Rule`:
+The theory (Gate WebSocket v4, "order_book_update"; Binance, "How to manage a local order book correctly"): changes are kept
+from the moment of subscribing; a snapshot with an id is fetched; changes wholly inside it are dropped; the first one
+applied must overlap the snapshot's end, and from then on each must continue its predecessor. A snapshot is fetched when a
+change is kept that it has to meet, never before: without one nothing shows that the stream serves this book at all, nor
+that the answer is not out of a cache, and a book could live on a snapshot that nothing keeps up to date. So a quiet book
+waits for its first change. A snapshot that does not reach the changes kept, or the place where the stream was when the book
+was lost, is too old and asked for again, and the changes are kept meanwhile. What "overlap" and "continue" mean is the
+venue's `Rule`:
 
     rule        contained in base    first one applied     later ones
     OVERLAP     last <= base         first <= base + 1     first <= id + 1 (an overlap is harmless: sizes are absolute)
@@ -19,8 +23,8 @@ from enum import Enum
 
 from arb.market.arena import NO_SEQUENCE, BookState
 from arb.market.book import ExactLevels, Number, PlainBook
-from arb.market.feed import FrameResult, ResyncBy
-from arb.venues.wire.base import BookSlot, Delta, WireFeed
+from arb.market.feed import NOTHING, FrameResult, Resync, ResyncBy
+from arb.venues.wire.base import NO_SNAPSHOT, RESYNC_REPEAT_NS, BookSlot, Delta, FrameError, WireFeed
 
 
 class Rule(Enum):
@@ -61,11 +65,24 @@ class ChainFeed(WireFeed):
     resync_by = ResyncBy.FETCH
     rule = Rule.OVERLAP
 
+    def snapshot_path(self, native_symbol: str) -> str | None:
+        """Return path and query of the HTTP snapshot that a book waits for; None while it is live, or no change is kept."""
+        slot = self._slots.get(native_symbol)
+        return self._path(native_symbol) if slot is not None and slot.pending else None
+
+    def _path(self, native_symbol: str) -> str | None:
+        """Return where a book's snapshot is; None where the channel in use sends it itself."""
+        return None
+
     def _change(self, slot: BookSlot, delta: Delta, received_ns: int) -> FrameResult:
         """Take one change: apply it to a live book, keep it for one that waits."""
         if slot.state is not BookState.LIVE:
+            first = not slot.pending
             slot.pending.append(delta)
-            return self._ignored(slot, received_ns)
+            self.counts.ignored += 1
+            if not first and slot.asked_ns is not None and received_ns - slot.asked_ns < RESYNC_REPEAT_NS:
+                return NOTHING
+            return FrameResult(resyncs=(self._wanted(slot, received_ns, NO_SNAPSHOT),))
         verdict = judge(self.rule, slot.sequence, slot.joined, delta)
         if verdict is Verdict.CONTAINED:
             return self._contained()
@@ -86,6 +103,7 @@ class ChainFeed(WireFeed):
         self.counts.snapshots += 1
         slot.pending.clear()
         slot.joined = False
+        slot.floor = NO_SEQUENCE  # the stream itself says where it is
         slot.book.replace(bids, asks)
         return self._lives(slot, sequence, event_ns, received_ns, len(bids) + len(asks))
 
@@ -102,12 +120,15 @@ class ChainFeed(WireFeed):
         if slot.state is BookState.LIVE and sequence <= slot.sequence:
             return self._contained()
         kept = list(slot.pending)
+        if sequence < slot.floor:
+            return self._too_old(slot, received_ns, sequence, f"the book stood at {slot.floor}", kept)
         at, joined = sequence, False
         follow: list[Delta] = []
         for place, delta in enumerate(kept):
             verdict = judge(self.rule, at, joined, delta)
             if verdict is Verdict.GAP:
-                return self._too_old(slot, received_ns, at, delta, kept[place:])
+                goes_on = f"changes go on at {delta.first}..{delta.last}"
+                return self._too_old(slot, received_ns, at, goes_on, kept[place:])
             if verdict is Verdict.APPLY:
                 follow.append(delta)
                 at, joined = delta.last, True
@@ -124,11 +145,28 @@ class ChainFeed(WireFeed):
         slot.pending.clear()
         return self._lives(slot, at, event_ns, received_ns, levels)
 
-    def _too_old(self, slot: BookSlot, at_ns: int, sequence: int, delta: Delta, keep: list[Delta]) -> FrameResult:
-        cause = f"snapshot too old: reaches {sequence}, changes go on at {delta.first}..{delta.last}"
-        result = self._gap(slot, at_ns, cause)
+    def _too_old(self, slot: BookSlot, at_ns: int, sequence: int, beyond: str, keep: list[Delta]) -> FrameResult:
+        """Ask for another snapshot and keep the changes that the next one may be followed by."""
+        self._lose(slot, at_ns, "")
+        slot.pending.clear()
         slot.pending.extend(keep)
+        cause = f"snapshot too old: reaches {sequence}, {beyond}"
+        return FrameResult(rows=(slot.row,), resyncs=(self._wanted(slot, at_ns, cause),))
+
+    def _lose(
+        self, slot: BookSlot, at_ns: int, cause: str, state: BookState = BookState.GAP, error: FrameError | None = None
+    ) -> FrameResult:
+        """Lose a book as any, and remember what its next snapshot has to reach."""
+        floor, kept = max(slot.floor, slot.sequence), list(slot.pending)
+        result = super()._lose(slot, at_ns, cause, state, error)
+        slot.floor = floor
+        slot.pending.extend(kept)
         return result
+
+    def _wanted(self, slot: BookSlot, at_ns: int, cause: str) -> Resync:
+        """Ask for a snapshot of a book that only waits for it."""
+        slot.asked_ns = at_ns
+        return Resync(slot.native_symbol, slot.row, cause, ResyncBy.FETCH, lost=False)
 
 
 _KEPT_MAX = 4096

@@ -27,6 +27,14 @@ def test_a_start_names_the_symbols_and_venues_and_what_follows() -> None:
     assert [text.partition(" between ")[0].rpartition("and ")[2] for text in refused] == ["nothing opens"] * 2
 
 
+def test_symbols_of_which_the_same_is_to_be_said_share_a_line() -> None:
+    traded = dict.fromkeys(("gate", "okx"), ("ADA/USDT", "BTC/USDT", "SOL/USDT"))
+    [line] = coin_warnings(CoinRule((*USDT, *BTC), refuse_unproved=False), traded)
+    assert line.startswith(
+        "ADA/USDT, SOL/USDT are not proved to be the same coins, and what is earned is marked and not summed"
+    )
+
+
 def test_proved_coins_are_not_spoken_of() -> None:
     traded = {"gate": ("BTC/USDT",), "okx": ("BTC/USDT",)}
     assert coin_warnings(CoinRule((*USDT, *BTC), refuse_unproved=True), traded) == []

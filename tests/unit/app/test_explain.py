@@ -58,6 +58,7 @@ def a_story(**changes: Any) -> PairStory:
     pair: dict[str, Any] = dict.fromkeys(f"{name}_e8" for name in [*waterfall, "realised_net"]) | {
         "id": 5,
         "kind": "arb",
+        "identity": None,
         "symbol": "BTC/USDT",
         "buy_venue": "gate",
         "sell_venue": "okx",

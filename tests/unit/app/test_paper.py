@@ -61,14 +61,32 @@ def test_paper_goes_on_in_its_own_ledger(sandbox_id: str | None, sandbox: bool) 
     require_kind(Journal.in_memory(ManualClock(T0), random.Random(1)), "paper", sandbox=sandbox)
 
 
+DEMOS = '[venues.gate]\nenabled = false\n[venues.okx]\nenvironment = "demo"\n[venues.bitget]\nenvironment = "demo"\n'
+
+
+@pytest.mark.parametrize(("first", "then"), [("", DEMOS), (DEMOS, "")])
+def test_demos_and_real_venues_share_no_ledger_whatever_is_asked_for(tmp_path: Path, first: str, then: str) -> None:
+    db = f"sqlite:///{tmp_path}/a.sqlite"
+
+    async def begin(text: str) -> str:
+        settings = load_text(text, Settings, "config.toml")
+        run = Run(settings, RunOptions(mode=Mode.PAPER, db=db), live_view=False)
+        with closing(Journal.open(tmp_path / "a.journal.sqlite", a_clock())) as journal:
+            async with run._gateways(journal, None):
+                return run._mark
+
+    assert asyncio.run(begin(first)) == ("PAPER DEMO" if first else "PAPER")
+    with pytest.raises(ConfigError, match="choose another --db"):
+        asyncio.run(begin(then))
+
+
 def no_books() -> Books:
     """Return what nothing asks for before a run trades."""
     raise AssertionError("no order is under way")
 
 
 def test_what_is_read_of_a_venue_goes_by_the_runs_own_network_to_the_site_that_is_set(tmp_path: Path) -> None:
-    demo = '[venues.gate]\nenabled = false\n[venues.okx]\nenvironment = "demo"\n[venues.bitget]\nenvironment = "demo"\n'
-    settings = load_text(demo, Settings, "config.toml")
+    settings = load_text(DEMOS, Settings, "config.toml")
     clock, network, sites = a_clock(), Nowhere(), sites_of(settings, None)
 
     async def story() -> None:
@@ -77,7 +95,7 @@ def test_what_is_read_of_a_venue_goes_by_the_runs_own_network_to_the_site_that_i
                 await gateway.start()
             await gateway.close()
 
-    with closing(AccountFile(tmp_path / "a.journal.sqlite", random.Random(1))) as accounts:
+    with closing(AccountFile(tmp_path / "a.journal.sqlite", random.Random(1), "demo")) as accounts:
         gateways = build_paper_gateways(settings, sites, accounts, no_books, clock, random.Random(1), network, None)
         run_virtual(story(), clock)
     asked = {(urlsplit(request.url).hostname, *request.headers) for request in network.requests}

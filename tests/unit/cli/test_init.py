@@ -32,8 +32,17 @@ def test_what_it_writes_is_what_was_chosen_and_for_this_user_alone(tmp_path: Pat
     assert set(settings.venues.enabled()) == {"gate", "okx"}
     assert settings.run.symbols == ("BTC/USDC", "ETH/USDC") and settings.run.report_currency == "USDC"
     assert settings.venues.site("okx").region == "eea" and settings.venues.site("gate").region == "global"
+    assert (settings.run.mode, told["next"]) == ("paper", ["arb doctor", "arb run"])
     assert main(["run", "--show-config"]) == 0
     assert 'region = "eea"' in capsys.readouterr().out
+
+
+def test_fifty_symbols_are_read_back_and_the_next_commands_name_the_file(tmp_path: Path, capsys: Captured) -> None:
+    symbols = [f"COIN{number}/USDT" for number in range(50)]
+    assert main(["init", "--venues", "gate,okx", "--symbols", ",".join(symbols), "--config", "p.toml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["next"] == ["arb doctor --config p.toml", "arb run --config p.toml"]
+    assert list(load_settings(tmp_path / "p.toml").run.symbols) == symbols
+    assert max(map(len, (tmp_path / "p.toml").read_text().splitlines())) < 130
 
 
 def test_every_key_it_writes_has_a_comment(tmp_path: Path) -> None:
@@ -68,7 +77,6 @@ def test_a_file_that_exists_is_named_and_stays_as_it_is(tmp_path: Path, capsys: 
             "--region okx=mars: okx has no such region: give global",
         ),
         ("--venues gate,okx --symbols BTC/USDT --region bitget=eu", "'bitget' is not among --venues"),
-        ("--venues gate,okx --symbols BTC/USDT --region gate=eu", "by which books are read, is not sent there"),
         ("--venues gate,okx --symbols BTC/USDT --config no/c.toml", "no/c.toml: cannot be made"),
     ],
 )

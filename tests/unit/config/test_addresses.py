@@ -38,7 +38,7 @@ def complaint(folder: Path, text: str, mode: int = 0o600) -> str:
     [
         ('[venues.okx]\nenvironment = "sandbox"', ":2: [venues.okx] environment = \"sandbox\": give one of 'production', "),
         ('[venues.okx]\nenvironment = "testnet"', ": [venues.okx] environment = 'testnet': okx has none: give 'production' or"),
-        ('[venues.okx]\nregion = "eu"', ": [venues.okx] region = 'eu': okx has no such production: give 'global', 'eea' or"),
+        ('[venues.okx]\nregion = "eu"', ": [venues.okx] region = 'eu': okx's production has no such region: give 'global'"),
         ('[venues.okx]\nenvironment = "demo"', ": [venues] mix real money, gate (production), bitget (production), with"),
         ('[venues.gate.endpoints]\nrest = "https://api.example/api/v4"', ": [venues.gate.endpoints] rest: 'api.example' is"),
         ('[venues.gate.endpoints]\nrest = "http://api.gateio.ws/api/v4"', ": [venues.gate.endpoints] rest: 'api.gateio.ws'"),
@@ -101,7 +101,7 @@ def test_what_was_understood_is_shown_with_the_addresses_and_without_the_login(t
         "region": "eea",
         "headers": {"x-simulated-trading": "1"},
         "hosts": ["eea.okx.com", "wseeapap.okx.com"],
-        "lacks": "",
+        "channel": "",
     }
     assert "# okx: demo, eea; https://eea.okx.com; " in toml
     assert "; x-simulated-trading: 1; keys go to eea.okx.com, wseeapap.okx.com\n" in toml

@@ -32,15 +32,33 @@ def test_the_shipped_table_proves_btc_eth_and_usdt_at_every_traded_venue_and_not
     routes = [(a, b) for a in VENUES for b in VENUES if a != b]
     for ticker in ("BTC", "ETH", "USDT"):
         assert {table.sameness(ticker, *route) for route in routes} == {Sameness.PROVED}
-    for ticker in ("SOL", "DOGE", "NOVA"):
-        assert {table.sameness(ticker, *route) for route in routes} == {Sameness.UNPROVED}
-    assert table.sameness("LTC", "gate", "bitget") is Sameness.PROVED
-    assert table.sameness("LTC", "gate", "okx") is Sameness.UNPROVED
+    assert {table.sameness("NOVA", *route) for route in routes} == {Sameness.UNPROVED}
+    for ticker in ("LTC", "SOL", "DOGE", "XRP", "USDC", "LINK", "PEPE"):
+        assert table.sameness(ticker, "gate", "bitget") is Sameness.PROVED
+        assert table.sameness(ticker, "gate", "okx") is Sameness.UNPROVED
+
+
+def test_the_two_whole_lists_agree_on_most_tickers_and_show_the_namesakes_among_them() -> None:
+    table, coins = CoinTable(known_coins()), known_coins()
+    both = {c.ticker for c in coins if c.venue == "gate"} & {c.ticker for c in coins if c.venue == "bitget"}
+    found = {ticker: table.sameness(ticker, "gate", "bitget") for ticker in both}
+    assert sum(sameness is Sameness.PROVED for sameness in found.values()) == 644
+    different = {ticker for ticker, sameness in found.items() if sameness is Sameness.DIFFERENT}
+    assert different == {"CATE", "CST", "GTC", "HOPPY", "OMNI", "SOPH", "TLOS", "TRUF", "USDD"}
+    assert Sameness.UNPROVED not in found.values()
 
 
 def test_every_coin_that_is_said_to_be_a_chains_own_is_the_one_of_its_chain() -> None:
     native = {(coin.chain, coin.ticker) for coin in known_coins() if coin.contract == NATIVE}
-    assert native == {("bitcoin", "BTC"), ("ethereum", "ETH"), ("litecoin", "LTC")}
+    chains = [chain for chain, _ in native]
+    assert len(chains) == len(set(chains)) == 46, "a chain has one coin of its own"
+    assert native >= {
+        ("bitcoin", "BTC"),
+        ("ethereum", "ETH"),
+        ("litecoin", "LTC"),
+        ("solana", "SOL"),
+        ("xrp-ledger", "XRP"),
+    }
 
 
 def test_lines_read_off_the_recorded_list_of_gate_say_what_it_says(repo_root: Path) -> None:
@@ -132,12 +150,13 @@ def with_file(folder: Path, *lines: str) -> Settings:
 
 
 def test_own_lines_prove_what_the_shipped_table_does_not_and_lie_beside_the_settings(tmp_path: Path) -> None:
-    lines = [f"{v},SOL,solana,native,/x,own,asked both venues,2026-11-23" for v in ("gate", "okx")]
-    rule = coin_rule(with_file(tmp_path, *lines), Mode.PAPER, sandbox=False)
+    line = "okx,SOL,solana,native,/x,own,asked the venue,2026-11-23"  # Gate's and Bitget's are shipped
+    rule = coin_rule(with_file(tmp_path, line), Mode.PAPER, sandbox=False)
     assert rule is not None and not rule.refuse_unproved
     table = CoinTable(rule.coins)
     assert table.sameness("SOL", "gate", "okx") is Sameness.PROVED
-    assert table.sameness("SOL", "gate", "bitget") is Sameness.UNPROVED
+    assert table.sameness("SOL", "okx", "bitget") is Sameness.PROVED
+    assert CoinTable(known_coins()).sameness("SOL", "okx", "bitget") is Sameness.UNPROVED
     assert {coin.ticker for coin in rule.coins} == {"SOL", "USDT"}  # no more than the run trades
 
 

@@ -338,6 +338,17 @@ def test_a_symbol_that_is_not_traded_at_a_venue_asks_no_room_there(tmp_path: Pat
     assert load_settings(path).limits.symbol["ETH/USDT"].max_notional_quote == 5000
 
 
+@pytest.mark.parametrize("table", ["[limits]", '[limits."ETH/USDT"]'])
+def test_a_band_of_prices_without_width_is_refused(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f"{SYMBOL}{table}\nmax_price_ratio_bps = 0")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    assert str(caught.value).startswith(
+        f"{path}: {table} max_price_ratio_bps = 0: no two books ever show one price: give 100"
+    )
+
+
 def test_the_place_of_a_key_is_found_past_arrays_strings_and_dotted_keys() -> None:
     text = '[a]\nlist = [\n  "x = 1", # ]\n  "[b]",\n]\ntext = """\n[c]\nkey = 1\n"""\n[d.e]\nf.g = 2\n'
     places = lines_of_keys(text)

@@ -63,5 +63,12 @@ def test_limits_of_a_symbol_and_a_venue_read_back_and_what_is_in_force_is_shown(
 def test_the_ledger_is_the_modes_own_file_unless_named() -> None:
     named = Settings(store=StoreSettings(url="postgresql://host/arb"))
     assert database_url(Settings(), "sandbox") == "sqlite:///var/sandbox.sqlite"
+    demos = load_text(
+        '[venues]\ngate.enabled = false\nokx.environment = "demo"\nbitget.environment = "demo"', Settings, "x"
+    )
+    for mode in ("paper", "sandbox", "live"):
+        assert database_url(Settings(), mode) == f"sqlite:///var/{mode}.sqlite"
+        assert database_url(demos, mode) == f"sqlite:///var/{mode}{'-demo' if mode == 'paper' else ''}.sqlite"
+    assert database_url(demos, "paper", "sqlite:///x.sqlite") == "sqlite:///x.sqlite"
     assert database_url(named, "sandbox") == "postgresql://host/arb"
     assert database_url(named, "sandbox", "sqlite:///x.sqlite") == "sqlite:///x.sqlite"

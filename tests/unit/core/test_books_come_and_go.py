@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from arb.core.events import FeedDown, HaltAsked, InstrumentListed, TimerFired
 from arb.core.opportunities.detector import Detector
+from arb.core.pricing.depth import Depth
 from arb.core.reasons import Reason
 from arb.core.records import OpportunityRecord
 from arb.errors import InvariantError
@@ -301,14 +302,19 @@ class World:
         live = {key for key, alone in self.alone.items() if alone.arena.state[0] == BookState.LIVE}
         assert books.live_venues() == {venue for venue, _ in live}
         assert books.scales.keys() == {symbol for _, symbol in self.alone}
-        routes = {route for known in detector._routes.values() for route in known}
+        for key, alone in self.alone.items():  # the sums kept since any earlier check are those of a fresh walk
+            for kept, levels in ((books.asks(*key), alone.arena.asks(0)), (books.bids(*key), alone.arena.bids(0))):
+                fresh_side = Depth.of(levels)
+                assert (kept.prices, kept.ends) == (fresh_side.prices, fresh_side.ends)
+                assert kept.amount(kept.total) == fresh_side.amount(fresh_side.total)
+        routes = {route for _, symbol in self.alone for route in detector.routes.of(symbol)}
         assert routes == {
             (symbol, buy, sell)
             for buy, symbol in self.alone
             for sell, other in self.alone
             if other == symbol and buy != sell
         }
-        assert detector._terms.keys() == routes
+        assert detector.routes.terms.keys() == routes
 
 
 @settings(max_examples=60, deadline=None)

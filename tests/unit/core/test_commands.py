@@ -5,9 +5,19 @@ from typing import get_args
 
 import pytest
 
-from arb.core.commands import BEFORE_WIRE, ROWS_BEFORE_WIRE, AnyCommand, CancelOrder, Persist, PlaceOrder, divide
+from arb.core.commands import (
+    BEFORE_WIRE,
+    ROWS_BEFORE_WIRE,
+    AnyCommand,
+    AnyRecord,
+    CancelOrder,
+    Persist,
+    PlaceOrder,
+    divide,
+)
 from arb.core.events import FlattenAsked, OrderFilled, OrderUpdated
-from arb.core.records import AnyRecord, OrderRecord, PairRecord, PlanRecord, Residual, ResidualsRecord
+from arb.core.records import OrderRecord, PairRecord
+from arb.core.recovery_records import PlanRecord, Residual, ResidualsRecord
 from tests.builders import SYMBOL, Bench, D, a_fill, a_report
 
 

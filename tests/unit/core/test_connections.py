@@ -184,3 +184,25 @@ def test_books_that_no_connection_or_two_would_write_are_refused() -> None:
     for wrong in ({"gate": btc}, {"gate": btc | eth, "gate_2": eth}, {"gate": btc, "okx": eth}):
         with pytest.raises(InvariantError):
             books(**wrong)
+
+
+def test_one_frame_that_cannot_be_read_counts_once_against_its_venue_however_many_books_it_was_about() -> None:
+    floor = two_at_gate_on_one()
+    health = floor.engine.state.health.venues["gate"]
+    for _ in range(14):
+        floor.send("gate", b'{"channel":"spot.obu","result":{"t":17')
+    floor.drain()
+    assert not any(floor.books.is_live("gate", symbol) for symbol in (BTC, ETH))
+    assert health.state == "healthy"
+    floor.send("gate", b"another")
+    floor.drain()
+    assert (health.state, health.cause) == ("degraded", "gaps 15 >= 15")
+
+
+def two_at_gate_on_one() -> Floor:
+    """Return a floor where every venue has one connection for both symbols; all live."""
+    floor = Floor()
+    for venue in floor.venues:
+        for symbol in (BTC, ETH):
+            floor.whole(venue, symbol, "99.9x5", "100x5")
+    return floor

@@ -65,6 +65,21 @@ def incidents(floor: Floor) -> list[str]:
     ]
 
 
+# Suspended.
+
+
+def test_a_symbol_that_a_venue_suspends_is_named_and_named_again_when_it_trades() -> None:
+    floor = open_floor()
+    list_anew(floor, "okx", tradable=False)
+    assert not opens(floor)
+    list_anew(floor, "okx", tradable=False, min_size=D("0.002"))
+    [suspended] = incidents(floor)
+    assert suspended == f"{BTC} at okx is not open for trading any more: nothing opens there until it is"
+    list_anew(floor, "okx", tradable=True)
+    assert opens(floor)
+    assert incidents(floor)[1:] == [f"{BTC} at okx is open for trading again"]
+
+
 # The end of trade.
 
 

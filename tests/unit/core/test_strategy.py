@@ -54,6 +54,9 @@ class Idle:
     def act(self, now_ns: int) -> None:
         self.rows.clear()
 
+    def after_act(self, now_ns: int) -> None:
+        self.asked.append("after")
+
     def close_episodes(self, now_ns: int) -> None:
         self.asked.append("episodes")
 

@@ -1,17 +1,18 @@
 """Small stand-ins for everything around the runner: an engine that does as it was told, stores, sockets, a tape."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from decimal import Decimal
 from typing import Any
 
 from arb.clock import ManualClock
 from arb.core.commands import AnyCommand, CancelOrder, PlaceOrder
-from arb.core.events import AnyEvent, FeedUp
+from arb.core.events import AnyEvent, FeedUp, QueueDrained
+from arb.core.orders.intents import Intent
 from arb.core.records import OpportunityRecord
 from arb.errors import StoreError
 from arb.live.runner import Runner
-from arb.market.feed import NOTHING, FrameResult
+from arb.market.feed import NOTHING, FrameResult, ResyncBy
 from arb.market.order import Role, Side, TimeInForce
 from arb.store.journal_reader import Row
 
@@ -50,16 +51,20 @@ class ScriptedEngine:
         self.untraded: list[OpportunityRecord] = []
         self.wants_drain = False
         self.wants_turn = False
+        self.opening: tuple[Intent, ...] = ()
+        """What each drain opens."""
 
-    def on_frame(self, venue: str, received_ns: int, raw: bytes) -> FrameResult:
+    def on_frame(self, venue: str, received_ns: int, raw: bytes, url: str = "") -> FrameResult:
         self.frames.append((venue, received_ns, raw))
         return self.frame_result
 
-    def handle(self, event: AnyEvent) -> tuple[AnyCommand, ...]:
+    def begin(self, event: AnyEvent) -> tuple[Intent, ...]:
         self.handled.append(event)
-        if type(event).__name__ == "QueueDrained":
-            self.wants_drain = False
-        return self.script.get(type(event), tuple)()
+        self.wants_drain = self.wants_drain and not isinstance(event, QueueDrained)
+        return self.opening if isinstance(event, QueueDrained) else ()
+
+    def finish(self) -> tuple[AnyCommand, ...]:
+        return self.script.get(type(self.handled[-1]), tuple)()
 
     def take_untraded(self) -> list[OpportunityRecord]:
         taken, self.untraded = self.untraded, []
@@ -74,6 +79,7 @@ class Shell:
         self.engine = ScriptedEngine()
         self.clock = ManualClock(START_NS)
         self.refuses: str | None = None
+        self.no_place: str | None = None
         self.reserve_touched = False
         self.waiting = False
         self.resyncs: list[str] = []
@@ -92,6 +98,11 @@ class Shell:
         )
 
     # The journal.
+
+    def intend(self, intents: Iterable[Intent]) -> None:
+        if self.no_place is not None:
+            raise StoreError(self.no_place)
+        self.log.append(("intent", tuple(place.client_order_id for intent in intents for place in intent.places)))
 
     def append(self, event: AnyEvent, commands: tuple[AnyCommand, ...]) -> tuple[Row, ...]:
         if self.refuses is not None:
@@ -114,7 +125,7 @@ class Shell:
 
     # The feed.
 
-    def resync(self, native_symbol: str) -> None:
+    def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None:
         self.resyncs.append(native_symbol)
 
     def unread(self) -> bool:
@@ -133,7 +144,7 @@ class _FakeTape:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
 
-    def frame(self, seq: int, received_ns: int, venue: str, raw: bytes) -> None:
+    def frame(self, seq: int, received_ns: int, connection: str, raw: bytes, url: str = "") -> None:
         self._shell.taped.append((seq, "frame"))
 
     def event(self, event: AnyEvent) -> None:

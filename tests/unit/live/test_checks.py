@@ -7,7 +7,7 @@ from arb.core.events import ClockMeasured
 from arb.live import checks, local_checks
 from arb.live.anchoring import Agreed, agreed
 from arb.live.checks import ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts, Result
-from arb.live.local_checks import MIB, JournalDiskFacts
+from arb.live.local_checks import MIB, ClockDiscipline, JournalDiskFacts
 
 PASS, WARN, FAIL = Result.PASS, Result.WARN, Result.FAIL
 HOST = HostFacts(host="api.example", tls_days=60.0)
@@ -39,10 +39,12 @@ CASES: list[tuple[Finding, Result, str]] = [
     (checks.check_tls("gate", [HostFacts(host="x", dns_error="not known")]), WARN, "not tried: x (no address)"),
     (checks.check_tls("gate", [HostFacts(host="x", no_tls="loopback")]), PASS, "not tried: x (loopback)"),
     (checks.check_rest("gate", RestFacts(status=200)), PASS, "HTTP 200"),
+    (checks.check_rest("gate", RestFacts(status=200, foreign=True)), FAIL, "a body that is not the venue's"),
     (checks.check_rest("okx", RestFacts(status=403)), FAIL, "HTTP 403: the venue does not serve this address"),
     (checks.check_rest("okx", RestFacts(status=451)), FAIL, "HTTP 451"),
     (checks.check_rest("gate", RestFacts(status=429)), WARN, "too many questions"),
-    (checks.check_rest("gate", RestFacts(status=503)), FAIL, "HTTP 503"),
+    (checks.check_rest("gate", RestFacts(status=503)), FAIL, "HTTP 503: the venue is in maintenance"),
+    (checks.check_rest("gate", RestFacts(status=500)), FAIL, "HTTP 500"),
     (checks.check_rest("gate", RestFacts(status=0, error="no route")), FAIL, "no route"),
     (checks.check_quote("okx", "eea", {"USDT"}), WARN, "USDT is not offered to customers in the EEA"),
     (checks.check_quote("gate", "eu", {"USDT", "EUR"}), WARN, "USDT"),
@@ -76,6 +78,9 @@ CASES: list[tuple[Finding, Result, str]] = [
     (checks.check_lag("gate", feed(lag_ms=None, frames=0), 1000), WARN, "no frame stated when it was sent"),
     (local_checks.check_python((3, 11, 4)), PASS, "3.11.4"),
     (local_checks.check_python((3, 10, 9)), FAIL, "3.10.9"),
+    (local_checks.check_loop("asyncio on epoll"), PASS, "asyncio on epoll"),
+    (local_checks.check_loop("uvloop"), PASS, "uvloop"),
+    (local_checks.check_loop("asyncio on select"), WARN, "asyncio on select"),
     (local_checks.check_disk("/var", 4096 * MIB), PASS, "4,096 MiB free in /var"),
     (local_checks.check_disk("/var", 1024 * MIB), WARN, "1,024 MiB"),
     (local_checks.check_disk("/var", 100 * MIB), FAIL, "100 MiB"),
@@ -93,6 +98,9 @@ CASES: list[tuple[Finding, Result, str]] = [
     (local_checks.check_host_clock(Agreed(2 * DAY_NS, ("gate", "okx")), 2), FAIL, "more than a day"),
     (local_checks.check_host_clock(Agreed(0, ("gate",)), 2), WARN, "the others disagree"),
     (local_checks.check_host_clock(None, 2), WARN, "no venue's clock"),
+    (local_checks.check_clock_discipline(ClockDiscipline(kept=True, error_ms=12)), PASS, "to within 12 ms"),
+    (local_checks.check_clock_discipline(ClockDiscipline()), PASS, "does not say"),
+    (local_checks.check_clock_discipline(ClockDiscipline(kept=False, error_ms=16000)), WARN, "nothing keeps"),
     (local_checks.check_permissions({"config.toml": 0o600}), PASS, "1 files"),
     (local_checks.check_permissions({"b": 0o640, "a": 0o604, "c": 0o600}), WARN, "others may read a, b"),
 ]
@@ -109,7 +117,7 @@ def test_a_fault_is_found_and_what_is_no_pass_says_how_to_correct_it(
 
 def test_every_check_can_pass_and_can_not() -> None:
     names = {finding.check for finding, _, _ in CASES}
-    assert len(names) == 15
+    assert len(names) == 17
     for name in names:
         assert {result is PASS for finding, result, _ in CASES if finding.check == name} == {True, False}, name
 

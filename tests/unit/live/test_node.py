@@ -22,7 +22,8 @@ from arb.core.events import (
     TroubleReported,
     VenueListed,
 )
-from arb.core.records import AgreedAccount, AgreedRecord, FormerAccountsRecord, OpportunityRecord, PairState
+from arb.core.records import OpportunityRecord, PairState
+from arb.core.recovery_records import AgreedAccount, AgreedRecord, FormerAccountsRecord
 from arb.core.settings import Limits, RepairPolicy, Timing
 from arb.core.state import EngineSettings
 from arb.errors import EXIT_HALTED, EXIT_OK, ConfigError, InvariantError, StoreError
@@ -31,7 +32,7 @@ from arb.live.left_behind import present_accounts, restored_from, restored_on
 from arb.live.node import Node
 from arb.live.parts import Parts
 from arb.live.universe import books_of, universe_of
-from arb.market.feed import Notice
+from arb.market.feed import Notice, ResyncBy
 from arb.market.instrument import Instrument
 from arb.replay.backtest import CapturedSource
 from arb.store.journal import Journal
@@ -60,7 +61,7 @@ class Silence:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
-    def resync(self, native_symbol: str) -> None: ...
+    def resync(self, native_symbol: str, by: ResyncBy = ResyncBy.RESUBSCRIBE) -> None: ...
 
     def add_book(self, native_symbol: str) -> None: ...
 

@@ -12,7 +12,7 @@ from arb.core.events import (
     StoreStateChanged,
     TroubleReported,
 )
-from arb.core.records import ControlRecord
+from arb.core.recovery_records import ControlRecord
 from arb.errors import InvariantError
 from arb.live import runner as runner_module
 from arb.market.feed import FrameResult, Resync, ResyncBy

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from arb.clock import NS_PER_MS
 from arb.core.events import HaltAsked, StoreStateChanged
-from arb.core.records import BarredInstrument, LateLeg, OpportunityRecord
+from arb.core.records import OpportunityRecord
+from arb.core.recovery_records import BarredInstrument, LateLeg
 from arb.core.settings import Limits
 from arb.live.summary import best_edges, present_state, summarise
 from arb.live.view import PAIRS_SHOWN, draw, line
@@ -82,6 +83,24 @@ def test_what_a_late_pair_has_stopped_stands_beside_it_and_in_the_line() -> None
     assert [venue["halted"] for venue in state["venues"]] == ["leg_deadline", "leg_deadline"]
     said = "nothing opens in BTC/USDT nor at gate and okx: leg_deadline of pair 7"
     assert said in drawn(late_legs=state["late_legs"]).splitlines()[0]
+    assert said in line(state)
+
+
+def test_what_is_refused_because_prices_stay_apart_stands_beside_it_and_in_the_line() -> None:
+    bench = Bench(venues=("gate", "okx", "bitget"))
+    for _ in range(100):
+        for venue, book in (("gate", "99.9x5 100.1x5"), ("okx", "101.4x5 101.6x5"), ("bitget", "99.9x5 100.1x5")):
+            bench.quote(venue, *book.split())
+        bench.wait_ms(500)
+        bench.drain()
+    state = present_state(bench.engine, bench.now_ns)
+    assert state["prices_apart"] == summarised(bench)["prices_apart"]
+    assert [(row["symbol"], row["venues"], row["reason"]) for row in state["prices_apart"]] == [
+        ("BTC/USDT", ["bitget", "okx"], "edge_implausible"),
+        ("BTC/USDT", ["gate", "okx"], "edge_implausible"),
+    ]
+    said = "nothing opens in BTC/USDT between bitget and okx: edge_implausible, and 1 more"
+    assert said in drawn(prices_apart=state["prices_apart"]).splitlines()[0]
     assert said in line(state)
 
 

@@ -31,7 +31,8 @@ from arb.core.events import (
     StoreStateChanged,
     VenueListed,
 )
-from arb.core.records import ControlRecord, IncidentRecord, RunRecord
+from arb.core.records import IncidentRecord, RunRecord
+from arb.core.recovery_records import ControlRecord
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import Limits, RepairPolicy, SymbolLimits, Timing, VenueLimits
 from arb.core.state import EngineSettings, VenueProfile

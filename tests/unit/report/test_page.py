@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
-from arb.core.records import AnyRecord, IncidentRecord
+from arb.core.commands import AnyRecord
+from arb.core.records import IncidentRecord
 from arb.report import page_tables
 from arb.report.page import render
 from arb.report.summary import TERMS, Sources, read_sources

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from arb.core.records import AnyRecord, FillRecord, OrderRecord, PairKind, PairRecord
+from arb.core.commands import AnyRecord
+from arb.core.records import FillRecord, OrderRecord, PairKind, PairRecord
 from arb.market.order import Role
 from arb.report.summary import TERMS, read_sources, summarise
 from arb.store.migrate import upgrade

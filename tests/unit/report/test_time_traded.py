@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
-from arb.core.records import AnyRecord, PairState
+from arb.core.commands import AnyRecord
+from arb.core.records import PairState
 from arb.report import plots
 from arb.report.measure import run_ns, stretches
 from arb.report.style import Sheet

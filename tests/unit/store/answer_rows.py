@@ -6,9 +6,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeVar
 
+from arb.core.commands import AnyRecord
 from arb.core.records import (
     AlternativeRecord,
-    AnyRecord,
     BalanceRecord,
     FillRecord,
     IncidentRecord,

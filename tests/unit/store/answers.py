@@ -295,7 +295,7 @@ def worst(t: Tables) -> Rows:
 def dust(t: Tables) -> Rows:
     found = []
     for symbol, rows in grouped(t.finished, lambda p: p.symbol).items():
-        sales = [p for p in rows if p.kind == "dust"]
+        sales = [p for p in rows if p.kind in ("dust", "flatten")]
         left = sum((p.residual_size for p in rows), Decimal(0)) - sum(
             (p.sell_size - p.buy_size for p in sales), Decimal(0)
         )

@@ -3,15 +3,13 @@
 from decimal import Decimal
 from typing import Any
 
-from arb.core.commands import Command, Persist
+from arb.core.commands import AnyRecord, Command, Persist
 from arb.core.events import TimerFired
 from arb.core.records import (
     AlternativeRecord,
     AlternativeStage,
     AlternativeWay,
-    AnyRecord,
     BalanceRecord,
-    ControlRecord,
     FillRecord,
     IncidentRecord,
     OpportunityOutcome,
@@ -20,10 +18,10 @@ from arb.core.records import (
     PairKind,
     PairRecord,
     PairState,
-    PlanRecord,
     RunRecord,
     Waterfall,
 )
+from arb.core.recovery_records import ControlRecord, PlanRecord
 from arb.market.instrument import FeeIn
 from arb.market.order import OrderStatus, Outcome, Role, Side, TimeInForce
 

@@ -11,8 +11,8 @@ from arb.errors import ConfigError, StoreError
 from arb.store.account_file import AccountFile
 
 
-def opened(folder: Path, seed: int = 1) -> AccountFile:
-    return AccountFile(folder / "a.journal.sqlite", random.Random(seed))
+def opened(folder: Path, seed: int = 1, environment: str = "production") -> AccountFile:
+    return AccountFile(folder / "a.journal.sqlite", random.Random(seed), environment)
 
 
 def test_what_was_written_is_there_after_a_restart_by_the_same_name(tmp_path: Path) -> None:
@@ -30,6 +30,16 @@ def test_what_was_written_is_there_after_a_restart_by_the_same_name(tmp_path: Pa
     )
     assert stat.S_IMODE(again.path.stat().st_mode) == 0o600
     again.close()
+
+
+@pytest.mark.parametrize(("first", "then"), [("production", "demo"), ("demo", "production"), ("sandbox", "demo")])
+def test_accounts_of_one_environment_are_refused_in_another(tmp_path: Path, first: str, then: str) -> None:
+    opened(tmp_path, environment=first).close()
+    with pytest.raises(
+        ConfigError, match=f"they are of {first} venues, and this run's are {then}.*choose another --db"
+    ):
+        opened(tmp_path, environment=then)
+    opened(tmp_path, environment=first).close()
 
 
 def test_writes_take_effect_in_their_order_and_all_of_one_or_nothing(tmp_path: Path) -> None:

@@ -12,11 +12,16 @@ from typing import Any
 
 import pytest
 
-from arb.core.records import AnyRecord
+from arb.core.commands import AnyRecord
+from arb.core.events import FlattenAsked
+from arb.core.records import LedgerRecord, PairKind, Record
 from arb.store.queries import RUN_TIMES
 from arb.store.views import VIEWS
+from tests.builders import SYMBOL
 from tests.support.cookbook import Answer, Question, ask, questions
 from tests.support.history import FIRST_DAY_NS, a_history, fill_ledger
+from tests.unit.core.pairs.test_flatten import carrying, tick
+from tests.unit.core.pairs.test_pair import accept, fill, last_pair
 from tests.unit.store import answers
 from tests.unit.store.answer_rows import Tables
 from tests.unit.store.test_retention import rolled_up
@@ -100,6 +105,23 @@ def test_the_answer_is_what_the_rows_say(
     wanted = work_out(tables)
     assert wanted, "a question whose answer is empty is not tested"
     assert_same(ask(url, question.sql), wanted)
+
+
+def test_the_dust_is_what_the_engine_still_holds(tmp_path: Path) -> None:
+    """An engine carries a leg, flattens some of it, and is left with what no venue takes."""
+    bench, url = carrying(), f"sqlite:///{tmp_path}/flattened.sqlite"
+    bench.tell(FlattenAsked(reason="enough"))
+    (order,) = tick(bench)
+    accept(bench, order, "0.9995")
+    fill(bench, order, "0.9995", trade_id="t9")
+    assert last_pair(bench).kind is PairKind.FLATTEN and last_pair(bench).closed_ns
+    held = bench.engine.state.residuals
+    left = held.dust(SYMBOL).size + held.carried(SYMBOL).size
+    assert left == Decimal("0.0005")
+    fill_ledger(url, [row for row in bench.rows(Record) if isinstance(row, LedgerRecord)])
+    answer = ask(url, QUESTIONS[19].sql)
+    found = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    assert [(row["symbol"], Decimal(str(row["base_left"])), row["sales"]) for row in found] == [(SYMBOL, left, 1)]
 
 
 # On a million rows.

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from arb.core.records import AlternativeStage, AlternativeWay, AnyRecord
+from arb.core.commands import AnyRecord
+from arb.core.records import AlternativeStage, AlternativeWay
 from arb.errors import StoreError
 from arb.store.database import journal_path, open_engine
 from arb.store.domains import CODES

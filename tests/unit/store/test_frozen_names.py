@@ -16,26 +16,21 @@ import msgspec.inspect
 import pytest
 
 from arb.core.accounts.restart import OpenPair, Restored
-from arb.core.commands import AnyCommand
+from arb.core.commands import AnyCommand, AnyRecord
 from arb.core.events import NOT_JOURNALLED, NOT_SENT, AnyEvent, AssetBalance, Transfer
 from arb.core.incidents import HaltReason, IncidentKind, Severity
+from arb.core.orders.intents import IntendedOrder, Intent
 from arb.core.reasons import Reason, RepairReason
 from arb.core.records import (
-    AgreedAccount,
     AlternativeStage,
     AlternativeWay,
-    AnyRecord,
-    BarredInstrument,
-    DayCredit,
-    LateLeg,
     OpportunityOutcome,
     PairKind,
     PairState,
-    Residual,
-    StoppedAsset,
     Waterfall,
     tag_of,
 )
+from arb.core.recovery_records import AgreedAccount, BarredInstrument, DayCredit, LateLeg, Residual, StoppedAsset
 from arb.core.risk.halts import Control
 from arb.core.risk.limits import PlaceRate
 from arb.core.settings import (
@@ -155,9 +150,10 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Limits: "min_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote? dust_total_max_quote?"
     " max_open_pairs? max_symbol_quote? max_asset_quote? max_unhedged_quote? max_exposure_quote_s_per_pair?"
     " max_exposure_quote_s_per_day? daily_notional_quote? daily_loss_quote? consecutive_losses? loss_min_quote?"
-    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?",
+    " drift_ignore_quote? max_capital_per_venue_quote? max_edge_bps? leg_cost? symbol? venue? unproved_coin?"
+    " max_price_ratio_bps?",
     SymbolLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps? dust_max_quote?"
-    " max_symbol_quote?",
+    " max_symbol_quote? max_price_ratio_bps?",
     VenueLimits: "min_edge_bps? max_edge_bps? min_net_quote? max_notional_quote? max_slippage_bps?"
     " max_capital_per_venue_quote?",
     AppliedLimit: "limit value table",
@@ -176,6 +172,10 @@ PARTS: dict[type[msgspec.Struct], str] = {
     Restored: "control? pairs? pool? agreed? last_ns? recent? known? foreign_orders? foreign_fills? former_accounts?"
     " leg_costs?",
     OpenPair: "plan pair orders fills",
+    Intent: (
+        "seq t_ns run_id pair_id number opportunity_id buy_fee sell_fee buy_fee_in hold_quote hold_base day_notional orders"
+    ),
+    IntendedOrder: "id account_id offset_ns place",
 }
 """The same for what stands inside messages and has no tag: its class has no name on disk."""
 
@@ -264,7 +264,9 @@ def reached(kind: Any) -> Iterator[type]:
 
 
 ON_DISK = AnyEvent | AnyCommand | AnyRecord | TapeHead
-STRUCTS = [kind for kind in (*reached(ON_DISK), *reached(TapeLine)) if issubclass(kind, msgspec.Struct)]
+STRUCTS = [
+    kind for kind in (*reached(ON_DISK), *reached(TapeLine), *reached(Intent)) if issubclass(kind, msgspec.Struct)
+]
 TAGGED = {tag_of(kind): kind for kind in STRUCTS if kind.__struct_config__.tag is not None}
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from arb.clock import ManualClock
-from arb.core.records import AnyRecord, OpportunityOutcome, OpportunityRecord
+from arb.core.commands import AnyRecord
+from arb.core.records import OpportunityOutcome, OpportunityRecord
 from arb.errors import ConfigError, InvariantError
 from arb.store.database import open_engine
 from arb.store.journal import Journal

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from arb.core.records import AlternativeStage, AlternativeWay, AnyRecord, PairKind, PairState
+from arb.core.commands import AnyRecord
+from arb.core.records import AlternativeStage, AlternativeWay, PairKind, PairState
 from arb.errors import ConfigError, StoreError
 from arb.market.order import OrderStatus, Role, Side
 from arb.store.database import journal_path, mask_url, open_engine

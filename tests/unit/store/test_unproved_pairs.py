@@ -6,7 +6,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from arb.core.records import AnyRecord, PairRecord
+from arb.core.commands import AnyRecord
+from arb.core.records import PairRecord
 from arb.report.summary import TERMS, read_sources, summarise
 from arb.store.columns import ColumnReader
 from arb.store.migrate import upgrade

@@ -34,10 +34,25 @@ def refused(venue: str, environment: Any = PRODUCTION, region: Any = GLOBAL, **g
     [
         ("gate", DEMO, GLOBAL, "[venues.gate] environment = 'demo': gate has none: give 'production' or 'testnet'"),
         ("okx", TESTNET, GLOBAL, "[venues.okx] environment = 'testnet': okx has none: give 'production' or 'demo'"),
-        ("okx", DEMO, "mars", "[venues.okx] region = 'mars': okx has no such demo: give 'global', 'eea' or 'us'"),
-        ("gate", TESTNET, "eu", "[venues.gate] region = 'eu': gate has no such testnet: give 'global'"),
-        ("bitget", PRODUCTION, "", "[venues.bitget] region = '': bitget has no such production: give 'global'"),
-        ("okx", PRODUCTION, "https://u:secret@x", "[venues.okx] region = '...': okx has no such production: give "),
+        (
+            "okx",
+            DEMO,
+            "mars",
+            "[venues.okx] region = 'mars': okx's demo has no such region: give 'global', 'eea' or 'us'",
+        ),
+        ("gate", TESTNET, "eu", "[venues.gate] region = 'eu': gate's testnet has no such region: give 'global'"),
+        (
+            "bitget",
+            PRODUCTION,
+            "",
+            "[venues.bitget] region = '': bitget's production has no such region: give 'global'",
+        ),
+        (
+            "okx",
+            PRODUCTION,
+            "https://u:secret@x",
+            "[venues.okx] region = '...': okx's production has no such region: give ",
+        ),
     ],
 )
 def test_what_the_venue_has_not_is_refused_with_what_it_has(

@@ -36,13 +36,13 @@ BY_SYMBOL_ONLY = ("all-trade-rate", "unfilled-orders", "history-orders", "spot/t
 class Stubborn(MemoryTransport):
     """A venue that answers no question about all symbols at once: Bitget's documents are of two minds about some."""
 
-    async def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+    async def _ask(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
         if any(path in request.url for path in BY_SYMBOL_ONLY) and "symbol=" not in request.url:
             body = b'{"code":"400172","msg":"Parameter verification failed symbol","requestTime":0,"data":null}'
             await asyncio.sleep(0.1)
             now_ns = self._network.clock.wall_ns()
             return HttpAnswer(400, {}, body, now_ns, now_ns)
-        return await super()._send(request, timeout_s)
+        return await super()._ask(request, timeout_s)
 
 
 class StubbornNetwork(MemoryNetwork):

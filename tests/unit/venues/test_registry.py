@@ -56,7 +56,7 @@ def test_a_live_feed_without_an_arena_is_our_own_bug() -> None:
 def test_a_book_nobody_asked_for_is_neither_lost_nor_fetched() -> None:
     feed = spec_of("binance").make_books(seats("X"), BookArena(1))
     assert feed.invalidate("Y", 1, "because").resyncs == ()
-    assert feed.on_snapshot("Y", 1, "{").error is None
+    assert feed.on_http(1, "/api/v3/depth?symbol=Y", "{").error is None
     assert feed.invalidate("X", 1, "because").resyncs[0].cause == "because"
 
 

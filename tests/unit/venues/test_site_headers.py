@@ -10,13 +10,14 @@ import msgspec
 import pytest
 
 from arb.core.commands import CancelOrder
-from arb.errors import ConfigError, VenueError
+from arb.errors import VenueError
 from arb.market.arena import BookArena
-from arb.venues.build import GatewayLimits, build_feed, build_gateway
+from arb.venues.build import GatewayLimits, build_gateway
 from arb.venues.call import HttpRequest, Origin, Outgoing, request_of
-from arb.venues.endpoints import Credentials, Environment, OrderEntry, Site
+from arb.venues.endpoints import Credentials, OrderEntry, Site
 from arb.venues.gateway import VenueGateway
-from arb.venues.registry import TRADED, spec_of
+from arb.venues.public_side import PublicSide
+from arb.venues.registry import TRADED
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.http import Connection, HttpAnswer, NeverSent, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
@@ -153,16 +154,11 @@ def test_every_handshake_has_the_headers_of_its_site(spec: VenueSpec) -> None:
 @pytest.mark.parametrize("spec", TRADED, ids=lambda spec: spec.name)
 def test_the_handshake_of_public_data_has_them_too(spec: VenueSpec) -> None:
     network, clock = Nowhere(), a_clock()
-    feed = build_feed(
-        spec,
-        marked(spec),
+    feed = PublicSide(spec, marked(spec), clock=clock, rng=random.Random(1), network=network).feed(
         ("X",),
         spec.make_books(seats("X"), BookArena(1)),
-        clock=clock,
-        rng=random.Random(1),
-        on_frame=lambda name, at, raw: None,
+        on_frame=lambda name, at, raw, url="": None,
         emit=lambda event: None,
-        network=network,
     )
 
     async def whole() -> None:
@@ -171,22 +167,3 @@ def test_the_handshake_of_public_data_has_them_too(spec: VenueSpec) -> None:
 
     run_virtual(whole(), clock)
     assert (marked(spec).endpoint.ws_public, MARK) in network.dialled
-
-
-def test_books_are_not_asked_for_where_they_are_not_sent() -> None:
-    spec = spec_of("gate")
-    site = spec.site(Environment.PRODUCTION, "eu")
-    assert site is not None
-    with pytest.raises(
-        ConfigError, match=r"\[venues.gate\] region = 'eu': the channel `spot.obu`.* give 'global', or disable"
-    ):
-        build_feed(
-            spec,
-            site,
-            ("X",),
-            spec.make_books(seats("X"), BookArena(1)),
-            clock=a_clock(),
-            rng=random.Random(1),
-            on_frame=lambda name, at, raw: None,
-            emit=lambda event: None,
-        )

@@ -10,7 +10,8 @@ from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, RefreshBalances, SetTimer, SnapshotAccount
 from arb.core.events import AccountSnapshotTaken, OrderFilled, OrderQueried, TimerFired, parts_of
 from arb.core.reasons import Reason
-from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord, ResidualsRecord
+from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
+from arb.core.recovery_records import PlanRecord, ResidualsRecord
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.ids import ClientOrderId
 from arb.market.order import OrderReport, OrderStatus, Role, Side

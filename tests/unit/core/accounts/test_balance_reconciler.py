@@ -12,13 +12,9 @@ from arb.core.accounts.restart import Restored
 from arb.core.commands import AnyCommand, RefreshBalances, SetTimer, SnapshotAccount
 from arb.core.events import AnyEvent, OrderFilled, OrderUpdated, ResumeAsked, TimerFired, Transfer
 from arb.core.reasons import Reason
-from arb.core.records import (
-    BalanceRecord,
-    ControlRecord,
-    FillRecord,
-    IncidentRecord,
-    OrderRecord,
-)
+from arb.core.records import BalanceRecord, FillRecord, IncidentRecord, OrderRecord
+from arb.core.recovery_records import ControlRecord
+from arb.core.settings import Limits
 from arb.market.fill import Fill, FillSource, Liquidity
 from arb.market.order import OrderReport, Role, Side
 from tests.builders import SYMBOL, Bench, D, a_balance, a_snapshot
@@ -314,7 +310,8 @@ def test_a_fill_close_to_the_first_answer_whose_balance_comes_late_is_settled_bo
 
 
 def test_a_day_of_clean_trading_raises_no_alarm() -> None:
-    bench = Bench()
+    limits = Limits(min_net_quote=D(0), min_edge_bps=D(1), max_price_ratio_bps=D(1000))  # the edge is there all day
+    bench = Bench(limits=limits)
     held: dict[str, dict[str, Decimal]] = {venue: {"USDT": D(100000), "BTC": D(2)} for venue in ("gate", "okx")}
     for hour in range(24):
         buy, sell = crossed(bench)

@@ -9,14 +9,12 @@ from arb.clock import NS_PER_S
 from arb.core.accounts.former_accounts import present_names, with_present_accounts
 from arb.core.accounts.restart import Restored
 from arb.core.events import OrderFilled, OrderUpdated
-from arb.core.records import (
+from arb.core.records import FillRecord, IncidentRecord, OrderRecord
+from arb.core.recovery_records import (
     AgreedAccount,
     AgreedRecord,
     ControlRecord,
-    FillRecord,
     FormerAccountsRecord,
-    IncidentRecord,
-    OrderRecord,
     Residual,
     ResidualsRecord,
     StoppedAsset,

@@ -7,7 +7,8 @@ from arb.clock import NS_PER_MS, NS_PER_S
 from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder, SetTimer
 from arb.core.events import AccountSnapshotTaken, CancelAnswered, OrderQueried, TimerFired
-from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, PlanRecord
+from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState
+from arb.core.recovery_records import PlanRecord
 from arb.core.settings import Timing
 from arb.market.ids import MAX_PAIR_NUMBER, decode, number_again
 from arb.market.order import Outcome, Role, Side

@@ -6,17 +6,8 @@ import pytest
 from arb.core.accounts.restart import OpenPair, Restored
 from arb.core.commands import PlaceOrder, QueryOrder
 from arb.core.events import HaltAsked, OrderQueried, ResumeAsked, RunEnded, TimerFired
-from arb.core.records import (
-    ControlRecord,
-    FillRecord,
-    IncidentRecord,
-    OrderRecord,
-    PairRecord,
-    PairState,
-    PlanRecord,
-    Record,
-    RunRecord,
-)
+from arb.core.records import FillRecord, IncidentRecord, OrderRecord, PairRecord, PairState, Record, RunRecord
+from arb.core.recovery_records import ControlRecord, PlanRecord
 from arb.market.ids import decode
 from arb.market.order import OrderStatus
 from tests.builders import Bench, a_fill, a_report

@@ -5,7 +5,8 @@ import pytest
 
 from arb.core.accounts.restart import Restored
 from arb.core.events import FlattenAsked, OrderFilled, ResumeAsked
-from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState, ResidualsRecord
+from arb.core.records import IncidentRecord, PairRecord, PairState
+from arb.core.recovery_records import ControlRecord, ResidualsRecord
 from arb.live.summary import summarise
 from tests.builders import SYMBOL, Bench, D, a_fill, an_instrument
 from tests.unit.core.accounts.test_restart import left_behind

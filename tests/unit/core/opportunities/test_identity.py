@@ -4,7 +4,8 @@ import pytest
 
 from arb.core.pairs.pair import PairTrade
 from arb.core.reasons import Reason
-from arb.core.records import OpportunityOutcome, PlanRecord
+from arb.core.records import OpportunityOutcome
+from arb.core.recovery_records import PlanRecord
 from arb.core.settings import CoinRule
 from arb.live.summary import best_edges, present_state, unproved
 from arb.market.coins import NATIVE, Coin

@@ -14,7 +14,8 @@ from arb.core.commands import Persist
 from arb.core.events import PrivateUp
 from arb.core.opportunities.episodes import Route
 from arb.core.opportunities.leg_costs import HALF_LIFE_NS, PRIOR_BPS, LegCosts
-from arb.core.records import LegCostRecord, PairRecord, PairState, PlanRecord, Waterfall
+from arb.core.records import PairRecord, PairState, Waterfall
+from arb.core.recovery_records import LegCostRecord, PlanRecord
 from arb.core.settings import LEARNED, OFF, LegCost, Limits
 from arb.market.order import Side
 from tests.builders import SYMBOL, Bench, D

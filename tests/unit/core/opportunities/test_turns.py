@@ -7,7 +7,8 @@ import pytest
 
 from arb.core.commands import PlaceOrder
 from arb.core.events import QueueDrained
-from arb.core.opportunities.detector import JUDGED_MAX, Detector
+from arb.core.opportunities.detector import Detector
+from arb.core.opportunities.marks import JUDGED_MAX
 from arb.core.settings import Limits
 from tests.builders import Bench, an_instrument
 from tests.unit.core.opportunities.test_detector import BIG

@@ -4,7 +4,7 @@ from typing import Any
 
 from arb.core.accounts.restart import Restored
 from arb.core.commands import PlaceOrder
-from arb.core.records import ControlRecord
+from arb.core.recovery_records import ControlRecord
 from arb.market.order import OrderStatus
 from tests.builders import Bench
 from tests.unit.core.orders.test_unknown import EXPIRY_MS, balances, look, prove_absent, status, unknown_sell

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from arb.core.commands import PlaceOrder
-from arb.core.records import PairKind, PairState, Residual
+from arb.core.records import PairKind, PairState
+from arb.core.recovery_records import Residual
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import Role, Side
 from tests.builders import SYMBOL, Bench, D

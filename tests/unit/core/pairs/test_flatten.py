@@ -10,7 +10,8 @@ from arb.core.accounts.restart import Restored
 from arb.core.commands import Alert, CancelOrder, PlaceOrder
 from arb.core.events import FlattenAsked, HaltAsked, OrderUpdated, ResumeAsked, ShutdownAsked, TimerFired
 from arb.core.incidents import HaltReason
-from arb.core.records import ControlRecord, IncidentRecord, PairKind, PairState, Residual, ResidualsRecord
+from arb.core.records import IncidentRecord, PairKind, PairState
+from arb.core.recovery_records import ControlRecord, Residual, ResidualsRecord
 from arb.core.risk.halts import TradingState
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy
 from arb.market.order import OrderReport, Role, Side

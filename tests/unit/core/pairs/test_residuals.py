@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from arb.core.pairs.residuals import Residuals
-from arb.core.records import Residual
+from arb.core.recovery_records import Residual
 from tests.builders import SYMBOL, D
 
 

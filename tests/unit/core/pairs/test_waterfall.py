@@ -12,7 +12,8 @@ from arb.core.pricing.depth import Depth
 from arb.core.pricing.plan import Plan
 from arb.core.pricing.spread import evaluate
 from arb.core.pricing.terms import EdgeLimits, PairTerms, VenueTerms
-from arb.core.records import PlanRecord, Waterfall
+from arb.core.records import Waterfall
+from arb.core.recovery_records import PlanRecord
 from arb.errors import InvariantError
 from arb.market.instrument import FeeIn
 from arb.market.order import Side

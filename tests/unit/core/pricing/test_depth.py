@@ -2,12 +2,14 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.core.pricing.depth import Depth, first_residue
+from arb.core.pricing.depth import Depth, Depths, first_residue
+from arb.market.arena import INT64_MAX, BookArena, BookState
+from arb.market.book import PlainBook
 
 LEVELS = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 20)), min_size=1, max_size=6)
 
@@ -23,11 +25,13 @@ def test_empty_side_has_no_depth_and_no_next_price() -> None:
     assert empty.price_after(0) is None
 
 
-def test_numpy_slices_become_python_integers_that_cannot_wrap() -> None:
-    huge = np.array([2**40, 2**41], dtype=np.int64)
-    depth = Depth(huge, huge)
-    assert depth.amount(depth.total) == 2**80 + 2**82
-    assert all(type(price) is int for price in depth.prices)
+def test_words_of_the_arena_become_integers_whose_amounts_cannot_wrap() -> None:
+    arena = BookArena(1)
+    arena.write_bids(0, [INT64_MAX, INT64_MAX - 1], [INT64_MAX, 3])
+    arena.write(0, 1, 0, 1)
+    depth = Depths(arena).bids(0)
+    assert depth.amount(depth.total) == INT64_MAX * INT64_MAX + 3 * (INT64_MAX - 1)
+    assert all(type(number) is int for number in (*depth.prices, *depth.sizes, *depth.ends))
 
 
 @given(LEVELS, st.integers(0, 130))
@@ -71,3 +75,44 @@ def test_first_residue_of_numbers_too_large_to_count() -> None:
     assert k is not None
     assert k * step % modulus == 5
     assert Decimal(k) > 10**30
+
+
+LEVEL = st.tuples(st.integers(1, 12), st.integers(0, 9))
+CHANGES = st.one_of(
+    st.tuples(st.just("apply"), st.lists(LEVEL, max_size=4), st.lists(LEVEL, max_size=4)),
+    st.tuples(st.just("replace"), st.lists(LEVEL, max_size=6), st.lists(LEVEL, max_size=6)),
+    st.tuples(st.just("finer")),
+    st.tuples(st.just("lose")),
+    st.tuples(st.just("change hands")),
+    st.tuples(st.just("walk"), st.integers(0, 40)),
+)
+
+
+@given(st.lists(CHANGES, max_size=30))
+def test_sums_that_are_kept_equal_fresh_ones_after_any_story_of_a_book(story: list[tuple[Any, ...]]) -> None:
+    arena = BookArena(0, 5, spare=1)
+    depths, book, row = Depths(arena), PlainBook(), arena.add()
+    for number, (kind, *given_) in enumerate(story):
+        if kind in ("apply", "replace"):
+            getattr(book, kind)(*given_)
+            book.publish(arena, row, number, number, number)
+        elif kind == "finer":
+            book.rescale(10, 10)
+            book.publish(arena, row, number, number, number)
+        elif kind == "lose":
+            book.clear()
+            arena.invalidate(row, BookState.GAP, number)
+        elif kind == "change hands":
+            arena.retire(row)
+            book = PlainBook()
+            row = arena.add()
+        else:  # as deep as asked, so that what is summed up further later is seen, too
+            depths.asks(row).size_worth(given_[0])
+        bids, asks = arena.bids(row), arena.asks(row)
+        for kept, levels, others in ((depths.asks(row), asks, bids), (depths.bids(row), bids, asks)):
+            fresh = Depth.of(levels)
+            assert (kept.prices, kept.sizes, kept.ends) == (fresh.prices, fresh.sizes, fresh.ends)
+            assert kept.opposite == (others[0][0] if others else None)
+            assert [kept.amount(size) for size in kept.ends] == [fresh.amount(size) for size in fresh.ends]
+        if kind == "walk":
+            assert depths.asks(row) is depths.asks(row)  # nothing was written: nothing is summed up again

@@ -8,7 +8,8 @@ import pytest
 from arb.core.accounts.restart import Restored
 from arb.core.commands import PlaceOrder
 from arb.core.events import InstrumentListed, OutcomeUnknown
-from arb.core.records import ControlRecord, IncidentRecord
+from arb.core.records import IncidentRecord
+from arb.core.recovery_records import ControlRecord
 from arb.core.settings import Timing
 from arb.market.instrument import Instrument
 from arb.market.order import OrderStatus

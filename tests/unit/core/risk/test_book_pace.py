@@ -157,6 +157,22 @@ def test_a_venue_whose_books_stand_still_is_stale_until_frames_come_again() -> N
     assert told(floor) == ["okx: its books stand still", "okx: its books move again"]
 
 
+def test_a_standstill_of_a_moment_stops_what_it_must_and_is_no_incident() -> None:
+    """A connection that was silent delivers what it kept: beside that the others' books seem to have stood still."""
+    floor = moving()
+    for _ in range(10):
+        move(floor, ("gate", "bitget"), (BTC, ETH), 1.5)
+        for step in range(200):
+            for symbol in (BTC, ETH):
+                floor.change("gate", symbol, f"99.8x{1 + step % 2}", "")
+        floor.wait_ms(600)
+        floor.tell(QueueDrained())
+        assert reasons(floor, "okx") == [Reason.STALE_BOOK] * 2
+        move(floor, VENUES, (BTC, ETH), 3)
+        assert reasons(floor, "okx") == [None] * 2
+    assert told(floor) == []
+
+
 def test_a_book_that_has_no_frame_after_a_standstill_is_believed_again_in_a_while() -> None:
     floor = moving()
     move(floor, ("gate", "bitget"), (BTC, ETH), 3)

@@ -1,7 +1,9 @@
 """Books that never come, and books that die among live ones: on an engine with real feeds."""
 
+import msgspec
+
 from arb.core.commands import AnyCommand, RequestBook
-from arb.core.events import FeedDown, FeedUp, QueueDrained
+from arb.core.events import FeedDown, FeedUp, InstrumentListed, QueueDrained
 from arb.core.reasons import Reason
 from arb.core.records import IncidentRecord
 from arb.market.arena import BookState
@@ -92,6 +94,16 @@ def test_a_book_that_died_among_live_ones_is_asked_for_anew_alone_and_shows_noth
     floor.whole("okx", ETH, "99.9x5", "100x5")
     assert move(floor, 60) == []
     assert floor.books.unusable("okx", ETH, floor.now_ns) is None
+
+
+def test_a_book_whose_trade_is_suspended_stands_still_for_good_reason_and_is_not_asked_for_again() -> None:
+    floor, suspended = a_floor(), ("okx", ETH)
+    move(floor, 60)
+    listed_now = msgspec.structs.replace(floor.engine.state.instruments[suspended], tradable=False)
+    floor.tell(InstrumentListed(instrument=listed_now))
+    assert move(floor, 60, still=(suspended,)) == []
+    floor.tell(InstrumentListed(instrument=msgspec.structs.replace(listed_now, tradable=True)))
+    assert len(move(floor, 4, still=(suspended,))) == 1
 
 
 def test_books_that_stand_still_with_their_whole_connection_are_not_asked_for_one_by_one() -> None:

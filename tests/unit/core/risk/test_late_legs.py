@@ -8,7 +8,8 @@ from arb.core.commands import PlaceOrder
 from arb.core.events import HaltAsked, OrderFilled, OutcomeUnknown, ResumeAsked, TimerFired
 from arb.core.incidents import IncidentKind
 from arb.core.reasons import Reason
-from arb.core.records import ControlRecord, IncidentRecord, PairState
+from arb.core.records import IncidentRecord, PairState
+from arb.core.recovery_records import ControlRecord
 from arb.core.settings import OnSingleLeg, RepairPolicy
 from arb.core.timers import PairTimer
 from arb.market.order import Role

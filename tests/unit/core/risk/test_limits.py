@@ -9,7 +9,8 @@ from arb.clock import NS_PER_MS
 from arb.core.accounts.restart import Restored
 from arb.core.events import FlattenAsked, ResumeAsked, RunEnded
 from arb.core.reasons import Reason
-from arb.core.records import ControlRecord, IncidentRecord, OpportunityRecord, PairKind, PlanRecord, Residual
+from arb.core.records import IncidentRecord, OpportunityRecord, PairKind
+from arb.core.recovery_records import ControlRecord, PlanRecord, Residual
 from arb.core.risk.limits import PlaceRate, RateBudget, breached
 from arb.core.settings import Limits
 from arb.core.state import VenueProfile
@@ -323,7 +324,7 @@ def test_an_entry_that_the_engine_lets_through_is_never_refused_by_the_pacing(
             left_ns.append(now_ns)
 
 
-LOSS_OF_FIVE = limited(daily_loss_quote=D(5))
+LOSS_OF_FIVE = limited(daily_loss_quote=D(5), max_price_ratio_bps=D(1000))
 
 
 def end_with(bench: Bench, price: str) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from arb.core.reasons import Reason
-from arb.core.records import PairKind, PairRecord, PairState, PlanRecord, Residual
+from arb.core.records import PairKind, PairRecord, PairState
+from arb.core.recovery_records import PlanRecord, Residual
 from arb.core.settings import AppliedLimit, Limits, SymbolLimits, VenueLimits
 from arb.market.order import Role, Side
 from tests.builders import SYMBOL, Bench, D, an_instrument

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 from arb.clock import NS_PER_S
 from arb.core.events import QueueDrained, ResumeAsked
-from arb.core.records import ControlRecord, IncidentRecord, PairRecord, PairState
+from arb.core.records import IncidentRecord, PairRecord, PairState
+from arb.core.recovery_records import ControlRecord
 from arb.core.risk.halts import CARRIED, DAY_NS
 from arb.core.settings import Limits, OnSingleLeg, RepairPolicy, Timing
 from arb.market.order import Role

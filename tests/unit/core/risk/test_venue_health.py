@@ -17,7 +17,8 @@ from arb.core.events import (
     QueueDrained,
     TroubleReported,
 )
-from arb.core.records import ControlRecord, IncidentRecord
+from arb.core.records import IncidentRecord
+from arb.core.recovery_records import ControlRecord
 from arb.core.risk.venue_health import HealthBoard, HealthState, Sign, VenueHealth
 from arb.core.settings import HealthLimits, Limits, Timing
 from arb.market.order import Role

@@ -104,8 +104,14 @@ def test_requests_snapshot_address_and_answers_have_the_venues_shape() -> None:
     (message,) = feed.subscribe_messages(["BTCUSDT"], 0)
     params = ["btcusdt@depth@100ms", "btcusdt@bookTicker"]
     assert json.loads(message) == {"method": "SUBSCRIBE", "params": params, "id": 1}
-    assert feed.snapshot_path("BTCUSDT") == "/api/v3/depth?symbol=BTCUSDT&limit=1000"
-    assert feed_of("binance_futures")[1].snapshot_path("BTCUSDT") == "/fapi/v1/depth?symbol=BTCUSDT&limit=1000"
+    assert feed.snapshot_path("BTCUSDT") is None, "nothing shows yet that the stream serves this book"
+    for venue, path, change in (
+        ("binance", "/api/v3/depth", binance_frame(101, 101, [], [])),
+        ("binance_futures", "/fapi/v1/depth", perpetual(101, 101, 100, [])),
+    ):
+        waiting = feed_of(venue)[1]
+        waiting.on_frame(NOW_NS, change)
+        assert waiting.snapshot_path("BTCUSDT") == f"{path}?symbol=BTCUSDT&limit=1000"
     answer = feed.on_frame(NOW_NS, '{"result":null,"id":1}').notice
     assert answer == Notice(NoticeKind.SUBSCRIBED, ("BTCUSDT",))
     refused = feed.on_frame(NOW_NS, '{"error":{"code":2,"msg":"Invalid request"},"id":9}').notice

@@ -121,6 +121,33 @@ def gate_change(before: int, after: int, bids: Change, asks: Change) -> str:
     return gate_frame({"t": NOW_MS, "s": "ob.BTC_USDT.50", "U": before + 1, "u": after, "b": bids, "a": asks})
 
 
+def updates_frame(before: int, after: int, bids: Change, asks: Change) -> str:
+    """Return a change as Gate's EU entity sends it."""
+    result = {"t": NOW_MS - 2, "e": "depthUpdate", "E": NOW_MS // 1000, "s": "BTC_USDT", "U": before + 1, "u": after}
+    return _json(
+        {
+            "channel": "spot.order_book_update",
+            "time": NOW_MS // 1000,
+            "time_ms": NOW_MS,
+            "event": "update",
+            "result": {**result, "l": "100", "b": bids, "a": asks},
+        }
+    )
+
+
+def updates_whole(truth: Truth) -> str:
+    """Return the snapshot that is fetched beside it."""
+    bids, asks = truth.sides()
+    return _json({"id": truth.id, "current": NOW_MS, "update": NOW_MS - 900, "asks": asks, "bids": bids})
+
+
+def gate_eu_feed(arena: BookArena) -> GateFeed:
+    """Return Gate's reader as it is used at the EU entity."""
+    feed = GateFeed(seats("BTC_USDT"), arena)
+    feed.choose_channel("order_book_update")
+    return feed
+
+
 def okx_frame(action: str, before: int, after: int, bids: Change, asks: Change, **more: object) -> str:
     book = {
         "asks": [[*level, "0", "1"] for level in asks],
@@ -190,4 +217,5 @@ BYBIT = Dialect(
     lambda before, after, bids, asks: bybit_frame("delta", after, bids, asks),
     single_steps=True,
 )
-DIALECTS = (GATE, OKX, BITGET, BINANCE, BYBIT)
+GATE_EU = Dialect("gate", "BTC_USDT", gate_eu_feed, updates_whole, updates_frame, fetched=True)
+DIALECTS = (GATE, GATE_EU, OKX, BITGET, BINANCE, BYBIT)

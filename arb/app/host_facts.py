@@ -1,16 +1,58 @@
-"""What the file system of a folder does, tried out on a file without a name's worth: it is gone afterwards."""
+"""What this machine does: a folder's file system, tried out on a file that is gone afterwards, the clock, the event loop."""
 
+import asyncio
+import ctypes
 import fcntl
 import os
+import selectors
+import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 
 from arb.clock import NS_PER_MS, Clock
-from arb.live.local_checks import JournalDiskFacts
+from arb.live.local_checks import ClockDiscipline, JournalDiskFacts
 
 ROUNDS = 9
 MOUNTS = Path("/proc/self/mounts")
+STA_UNSYNC = 0x40
+"""adjtimex(2): nobody has told the kernel that the clock is right."""
+US_PER_MS = 1000
+
+
+class _Timex(ctypes.Structure):
+    """The beginning of `struct timex` (linux/timex.h), and room for the rest."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("more", ctypes.c_byte * 512),
+    )
+
+
+def clock_discipline() -> ClockDiscipline:
+    """Ask the kernel whether anything keeps its clock; nothing is changed (adjtimex(2) with `modes` 0)."""
+    if sys.platform != "linux":
+        return ClockDiscipline()
+    asked = _Timex()
+    try:
+        failed = ctypes.CDLL(None).adjtimex(ctypes.byref(asked)) < 0
+    except (OSError, AttributeError):  # a C library without it
+        failed = True
+    if failed:
+        return ClockDiscipline()
+    return ClockDiscipline(kept=not asked.status & STA_UNSYNC, error_ms=asked.maxerror / US_PER_MS)
+
+
+def loop_kind(loop: asyncio.AbstractEventLoop) -> str:
+    """Return which event loop runs, and by what it waits for sockets."""
+    if isinstance(loop, asyncio.SelectorEventLoop):
+        return f"asyncio on {selectors.DefaultSelector.__name__.removesuffix('Selector').lower()}"
+    return type(loop).__module__.partition(".")[0]
 
 
 def journal_disk_facts(folder: Path, clock: Clock, mounts: Path = MOUNTS) -> JournalDiskFacts:

@@ -1,10 +1,11 @@
-"""What is measured of the journal's disk."""
+"""What is measured of this machine."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from arb.app.disk_facts import file_system, journal_disk_facts
+from arb.app.host_facts import clock_discipline, file_system, journal_disk_facts, loop_kind
 from arb.clock import SystemClock
 
 MOUNTS = """\
@@ -34,3 +35,15 @@ def test_a_local_disk_is_synced_and_keeps_locks_and_nothing_is_left_there(tmp_pa
 def test_a_folder_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     facts = journal_disk_facts(tmp_path / "absent", SystemClock())
     assert "No such file" in facts.error
+
+
+def test_the_kernel_says_whether_its_clock_is_kept_or_nothing() -> None:
+    facts = clock_discipline()
+    assert facts.kept in (None, True, False) and facts.error_ms >= 0
+
+
+def test_the_loop_that_runs_is_named_with_what_waits_for_its_sockets() -> None:
+    async def kind() -> str:
+        return loop_kind(asyncio.get_running_loop())
+
+    assert asyncio.run(kind()) in ("asyncio on epoll", "asyncio on kqueue")

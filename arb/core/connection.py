@@ -1,0 +1,64 @@
+"""One public connection of a run: the books it carries, how steadily their frames come, and how late they are."""
+
+from collections import deque
+
+from arb.clock import NS_PER_MS
+from arb.core.risk.book_pace import ConnectionPace
+from arb.market.arena import BookArena
+from arb.market.feed import BookFeed, venue_of
+
+BACKLOG_LAG_NS = 50 * NS_PER_MS
+"""By how much a backlogged connection's lag may exceed its median for entries to trust its books."""
+LAGS_KEPT = 301
+"""The lags, one a second, of which the median is taken."""
+
+
+class Connection:
+    """One public connection, what it carries, and how it stands.
+
+    `rows`: the native symbols of its books, by arena row. `up_ns`: since when it stands, our clock, ns UTC; 0 while it does
+    not. `last_byte_ns`: when its last frame was received; 0 where none was since it stands. `pace`: how steadily its books'
+    frames come. `lag_ns`: how long the last frame that shows it was on its way; None where none does. `lags`: one of these a
+    second. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
+    """
+
+    __slots__ = (
+        "drops",
+        "feed",
+        "gaps",
+        "lag_ns",
+        "lags",
+        "last_byte_ns",
+        "name",
+        "next_lag_ns",
+        "pace",
+        "rows",
+        "up_ns",
+        "venue",
+    )
+
+    def __init__(self, name: str, feed: BookFeed) -> None:
+        self.name = name
+        self.venue = venue_of(name)
+        self.feed = feed
+        self.rows = {seat.row: native_symbol for native_symbol, seat in feed.seats().items()}
+        self.up_ns = 0
+        self.last_byte_ns = 0
+        self.pace = ConnectionPace()
+        self.lag_ns: int | None = None
+        self.lags: deque[int] = deque(maxlen=LAGS_KEPT)
+        self.next_lag_ns = 0
+        self.gaps = 0
+        self.drops = 0
+
+    def dead_books(self, arena: BookArena, now_ns: int) -> list[int]:
+        """Return the rows of live books that stand still while others of this connection go on."""
+        if self.pace.still(now_ns):
+            return []
+        return [row for row, book in self.pace.books.items() if arena.usable(row) and book.still(now_ns)]
+
+    def late(self) -> bool:
+        """Return whether the last frame was on its way for longer than half of all usually are, and 50 ms more."""
+        if self.lag_ns is None or not self.lags:
+            return True
+        return self.lag_ns > sorted(self.lags)[len(self.lags) // 2] + BACKLOG_LAG_NS

@@ -1,0 +1,82 @@
+"""The symbols to judge: marked by frames whose best quotes cross, by episodes that may have ended, and by what is no frame.
+
+Where many are marked at once, those whose best quotes promise most come first, and only a few at a time.
+"""
+
+import heapq
+from collections.abc import Iterable
+
+from arb.core.books import Books
+from arb.core.opportunities.routes import Routes
+
+JUDGED_MAX = 8
+"""Symbols judged at one drain: a few milliseconds."""
+
+
+class Marks:
+    """The marked symbols."""
+
+    def __init__(self, books: Books, routes: Routes) -> None:
+        self._books = books
+        self._routes = routes
+        self._marked: set[str] = set()
+        # Symbols with an open episode, or an edge that is followed: marked whatever their quotes do.
+        self._watched: set[str] = set()
+        # Marked symbols of which a book was about to change when they were looked at: judged once the others have been.
+        self._awaiting: set[str] = set()
+        # What the marked symbols that the last drains left over promise.
+        self._promised: dict[str, float] = {}
+        self.unfinished = False
+        """Whether the last drain left marked symbols for the next one, which need not wait for anything."""
+
+    def __bool__(self) -> bool:
+        return bool(self._marked or self._awaiting)
+
+    def rows(self, rows: Iterable[int]) -> None:
+        """Mark the symbols of changed rows whose best quotes cross after fees, or that are watched."""
+        keys, marked = self._books.keys, self._marked
+        for row in rows:
+            key = keys.get(row)
+            if key is None:
+                continue  # its book was retired meanwhile
+            venue, symbol = key
+            if symbol in marked:
+                self._promised.pop(symbol, None)
+            elif symbol in self._watched or self._routes.crosses(venue, symbol):
+                marked.add(symbol)
+
+    def add(self, symbols: Iterable[str]) -> None:
+        """Mark symbols."""
+        self._marked.update(symbols)
+
+    def add_watched(self) -> None:
+        """Mark every symbol that is watched."""
+        self._marked.update(self._watched)
+
+    def await_books(self, symbol: str) -> None:
+        """Have a symbol judged at the next drain after those that are marked now: bytes wait for its books."""
+        self._awaiting.add(symbol)
+
+    def watch(self, symbol: str, watched: bool) -> None:
+        """Watch a symbol from now on, or no longer."""
+        (self._watched.add if watched else self._watched.discard)(symbol)
+
+    def best(self) -> list[str]:
+        """Return the symbols to judge at this drain, the most promising first."""
+        if not self.unfinished:
+            self._marked |= self._awaiting
+            self._awaiting.clear()
+        self.unfinished = bool(self._marked)
+        if len(self._marked) <= 1:
+            return list(self._marked)
+        for symbol in self._marked:
+            if symbol not in self._promised:
+                self._promised[symbol] = self._routes.promise(symbol)
+        return heapq.nsmallest(JUDGED_MAX, self._marked, key=lambda symbol: (-self._promised[symbol], symbol))
+
+    def take(self, symbol: str) -> None:
+        """Mark a symbol no longer: it is judged now."""
+        self._marked.discard(symbol)
+        self._awaiting.discard(symbol)
+        self._promised.pop(symbol, None)
+        self.unfinished = bool(self._marked)

@@ -1,0 +1,146 @@
+"""Intents: what must outlive the process before the orders of an opening leave, and the pair that a restart makes of it.
+
+An opening is decided, written down as an intent, sent, and only then journalled with all its rows. A process that dies between
+the first send and the journal leaves nothing but the intent, from which the rows of the pair are made here. Its orders have
+no answer, so they may have left or not: they are unknown, and queried like any other. Neither the opportunity is known, nor
+what the plan was meant to earn: as for orders that only a venue remembers (`core/accounts/recovery.py`) the limits stand in.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, localcontext
+from typing import NamedTuple
+
+import msgspec
+
+from arb.core.commands import AnyCommand, AnyRecord, Persist, PlaceOrder
+from arb.core.orders.order import WorkingOrder
+from arb.core.pairs.pair import PairTrade
+from arb.core.records import PairKind
+from arb.core.recovery_records import PlanRecord
+from arb.market.instrument import FeeIn
+from arb.market.numbers import DECIMALS, ZERO
+from arb.market.symbol import Symbol
+
+
+class IntendedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that is about to leave. `id`: of its row; `offset_ns`: venue time - ours, None where it is not known."""
+
+    id: int
+    account_id: str
+    offset_ns: int | None
+    place: PlaceOrder
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """The opening of one pair; its orders are those of the entry, the buy leg first.
+
+    `seq` and `t_ns` are those of the step that it belongs to. Amounts in quote, but for `hold_base`. Names on disk are frozen
+    (docs/decisions/0002-frozen-names-on-disk.md).
+    """
+
+    seq: int
+    t_ns: int
+    run_id: int
+    pair_id: int
+    number: int
+    opportunity_id: int | None
+    buy_fee: Decimal
+    sell_fee: Decimal
+    buy_fee_in: FeeIn
+    hold_quote: Decimal
+    hold_base: Decimal
+    day_notional: Decimal
+    orders: tuple[IntendedOrder, ...]
+
+    @property
+    def places(self) -> tuple[PlaceOrder, ...]:
+        """Return the commands that send the orders."""
+        return tuple(order.place for order in self.orders)
+
+
+class LimitLeg(NamedTuple):
+    """A leg as far as its order says: `size` in base, `price` in quote per base, `fee` the rate expected."""
+
+    venue: str
+    size: Decimal
+    price: Decimal
+    fee: Decimal
+
+    def paid(self, fee_in: FeeIn) -> Decimal:
+        """Return what it pays in quote as a purchase whose fee is charged in `fee_in`, if it fills whole at its limit."""
+        return self.size * self.price * (1 if fee_in is FeeIn.BASE else 1 + self.fee)
+
+
+def plan_at_limits(
+    pair_id: int,
+    symbol: str,
+    buy: LimitLeg,
+    sell: LimitLeg,
+    buy_fee_in: FeeIn,
+    *,
+    hold_quote: Decimal = ZERO,
+    hold_base: Decimal = ZERO,
+    day_notional: Decimal = ZERO,
+) -> PlanRecord:
+    """Return the plan of a pair of which only the orders are known: its legs were meant to fill whole, at their limits."""
+    received = buy.size * (1 - buy.fee) if buy_fee_in is FeeIn.BASE else buy.size
+    residual, mark = received - sell.size, sell.price * (1 - sell.fee)
+    return PlanRecord(
+        pair_id=pair_id,
+        symbol=symbol,
+        buy_venue=buy.venue,
+        sell_venue=sell.venue,
+        buy_size=buy.size,
+        sell_size=sell.size,
+        buy_limit=buy.price,
+        sell_limit=sell.price,
+        buy_vwap=buy.price,
+        sell_vwap=sell.price,
+        # What residual the plan meant to leave is not known; by this one none, so that `dust_max_quote` alone defines dust.
+        residual=residual,
+        residual_value=residual * mark,
+        net=(1 - sell.fee) * sell.size * sell.price + residual * mark - buy.paid(buy_fee_in),
+        mark=mark,
+        buy_fee=buy.fee,
+        sell_fee=sell.fee,
+        buy_fee_in=buy_fee_in,
+        hold_quote=hold_quote,
+        hold_base=hold_base,
+        day_notional=day_notional,
+    )
+
+
+def commands_of(intents: Iterable[Intent]) -> tuple[AnyCommand, ...]:
+    """Return the commands of a step of which only its intents are left: the rows of its pairs, and their orders."""
+    with localcontext(DECIMALS):
+        return tuple(command for intent in intents for command in _commands(intent))
+
+
+def _commands(intent: Intent) -> Iterator[AnyCommand]:
+    for record in _rows(intent):
+        yield Persist(cause=intent.seq, record=record)
+    yield from intent.places
+
+
+def _rows(intent: Intent) -> Iterator[AnyRecord]:
+    buy, sell = intent.places
+    plan = plan_at_limits(
+        intent.pair_id,
+        buy.symbol,
+        LimitLeg(buy.venue, buy.size, buy.price, intent.buy_fee),
+        LimitLeg(sell.venue, sell.size, sell.price, intent.sell_fee),
+        intent.buy_fee_in,
+        hold_quote=intent.hold_quote,
+        hold_base=intent.hold_base,
+        day_notional=intent.day_notional,
+    )
+    yield plan
+    pair = PairTrade(PairKind.ARB, plan, intent.number, intent.run_id, None, intent.t_ns)
+    yield pair.record(Symbol.of(buy.symbol).base)
+    for order in intent.orders:
+        yield working_order(order, intent.pair_id, intent.t_ns).record()
+
+
+def working_order(order: IntendedOrder, pair_id: int, now_ns: int) -> WorkingOrder:
+    """Return the order of a pair that an intent stands for, as it is before anything is known of it."""
+    return WorkingOrder(order.id, pair_id, order.account_id, order.place, 0, now_ns, order.offset_ns)

@@ -1,0 +1,177 @@
+"""Sending orders: an opening, of which only the orders and what they reserve precede the wire, and the repairs of a pair."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import partial
+from typing import NamedTuple
+
+from arb.clock import NS_PER_MS
+from arb.core.commands import PlaceOrder
+from arb.core.orders.intents import IntendedOrder, Intent, working_order
+from arb.core.orders.order import WorkingOrder
+from arb.core.orders.reconciler import OrderReconciler
+from arb.core.orders.table import OrderTable
+from arb.core.pairs.pair import PairTrade
+from arb.core.pricing.plan import PlanView
+from arb.core.pricing.terms import PairTerms
+from arb.core.records import PairKind
+from arb.core.recovery_records import PlanRecord
+from arb.core.state import EngineState
+from arb.errors import require
+from arb.market.ids import MAX_ATTEMPT, ClientOrderId
+from arb.market.order import Role, Side, TimeInForce
+from arb.market.symbol import Symbol
+
+
+class Wanted(NamedTuple):
+    """An order that a pair needs: `price` in quote per base, the worst acceptable one; `size` in base."""
+
+    venue: str
+    role: Role
+    side: Side
+    price: Decimal
+    size: Decimal
+
+
+class OrderSender(OrderTable):
+    """Opens pairs and sends orders; what it has sent is in its table."""
+
+    def __init__(self, state: EngineState) -> None:
+        super().__init__()
+        self.state = state
+        self._reconciler = OrderReconciler(state)
+
+    def open_pair(
+        self, route: tuple[str, str, str], plan: PlanView, terms: PairTerms, opportunity_id: int | None, now_ns: int
+    ) -> int:
+        """Reserve for an arbitrage pair and send both its legs; return its id.
+
+        The pair stands in the table, and its rows among the commands, from `Outbox.write_rows` on: once the orders have left.
+        `route`: symbol, where it buys, where it sells; `opportunity_id`: the row it is traded on, if any.
+        """
+        state, (symbol, buy_venue, sell_venue) = self.state, route
+        base, quote = Symbol.of(symbol).base_and_quote
+        number = state.next_number("pairs")
+        pair_id = state.pair_id(number)
+        state.control.opened(plan.paid, now_ns)
+        state.inventory.reserve(pair_id, {(buy_venue, quote): plan.hold, (sell_venue, base): plan.sell_size})
+        buy = Wanted(buy_venue, Role.ENTRY, Side.BUY, plan.buy_limit, plan.buy_size)
+        sell = Wanted(sell_venue, Role.ENTRY, Side.SELL, plan.sell_limit, plan.sell_size)
+        intent = Intent(
+            seq=state.out.cause,
+            t_ns=now_ns,
+            run_id=state.run_id,
+            pair_id=pair_id,
+            number=number,
+            opportunity_id=opportunity_id,
+            buy_fee=terms.buy.taker_fee,
+            sell_fee=terms.sell.taker_fee,
+            buy_fee_in=terms.buy.buy_fee_in,
+            hold_quote=plan.hold,
+            hold_base=plan.sell_size,
+            day_notional=state.control.day_notional,
+            orders=(self._entry(symbol, number, buy, now_ns), self._entry(symbol, number, sell, now_ns)),
+        )
+        state.out.open(intent, partial(self._enter, intent, route, plan))
+        return pair_id
+
+    def _enter(self, intent: Intent, route: tuple[str, str, str], plan: PlanView) -> None:
+        """Enter a pair whose orders have left into the table, and write it down."""
+        state, now_ns, (symbol, buy_venue, sell_venue) = self.state, intent.t_ns, route
+        record = PlanRecord(
+            pair_id=intent.pair_id,
+            symbol=symbol,
+            buy_venue=buy_venue,
+            sell_venue=sell_venue,
+            buy_size=plan.buy_size,
+            sell_size=plan.sell_size,
+            buy_limit=plan.buy_limit,
+            sell_limit=plan.sell_limit,
+            buy_vwap=plan.buy_vwap,
+            sell_vwap=plan.sell_vwap,
+            residual=plan.residual,
+            residual_value=plan.residual_value,
+            net=plan.net,
+            mark=plan.mark,
+            buy_fee=intent.buy_fee,
+            sell_fee=intent.sell_fee,
+            buy_fee_in=intent.buy_fee_in,
+            hold_quote=intent.hold_quote,
+            hold_base=intent.hold_base,
+            buy_frame_ns=state.books.received_ns(buy_venue, symbol),
+            sell_frame_ns=state.books.received_ns(sell_venue, symbol),
+            day_notional=intent.day_notional,
+            leg_cost_bps=state.leg_costs.bps(route, now_ns),
+            limits=state.limits.applied(symbol, (buy_venue, sell_venue)),
+        )
+        pair = PairTrade(PairKind.ARB, record, intent.number, state.run_id, intent.opportunity_id, now_ns)
+        pair.identity = state.identities.mark(route)
+        state.tally.opened += 1
+        self.add(pair)
+        state.out.persist(record, pair.record(Symbol.of(symbol).base))
+        self._sent(pair, [working_order(order, pair.id, now_ns) for order in intent.orders], intent.places)
+
+    def send(self, pair: PairTrade, wanted: Iterable[Wanted], now_ns: int) -> None:
+        """Write down and send orders of a pair that repair it, all leaving together."""
+        places, orders = list[PlaceOrder](), list[WorkingOrder]()
+        for one in wanted:
+            attempt = pair.next_attempt(one.role)
+            name = self._name(pair.number, one, attempt)
+            if attempt > MAX_ATTEMPT and name in self.orders:
+                pair.number = self.state.next_number("pairs")  # the names under the old one are used up
+                name = self._name(pair.number, one, attempt)
+            place = self._place(pair.plan.symbol, name, one, now_ns)
+            at = self.state.venues[one.venue]
+            row_id = self.state.next_id("orders")
+            order = WorkingOrder(row_id, pair.id, at.account_id, place, attempt, now_ns, at.offset_ns)
+            pair.orders[name] = order
+            places.append(place)
+            orders.append(order)
+        self._sent(pair, orders, places)
+
+    def _sent(self, pair: PairTrade, orders: Iterable[WorkingOrder], places: Iterable[PlaceOrder]) -> None:
+        """Follow the orders of a pair from now on, and write them down."""
+        state = self.state
+        for order in orders:
+            pair.orders[order.client_order_id] = order
+            self.know(order)
+            state.books.sending(order.venue, order.symbol, order.journalled_ns)
+            state.tally.orders += 1
+            state.out.persist(*order.news())
+        state.out.place(places)
+        for order in orders:
+            self._reconciler.ask_later(order, order.journalled_ns)
+
+    def _entry(self, symbol: str, number: int, wanted: Wanted, now_ns: int) -> IntendedOrder:
+        """Return an entry of the pair with this number."""
+        state, at = self.state, self.state.venues[wanted.venue]
+        place = self._place(symbol, self._name(number, wanted, 0), wanted, now_ns)
+        return IntendedOrder(id=state.next_id("orders"), account_id=at.account_id, offset_ns=at.offset_ns, place=place)
+
+    def _place(self, symbol: str, name: str, wanted: Wanted, now_ns: int) -> PlaceOrder:
+        """Return the command that sends an order under a new name.
+
+        Raises `InvariantError` for a price or a size off the venue's steps: this is the second of two checks (the first is in
+        the sizing), so that nothing of the kind ever leaves.
+        """
+        state, (venue, role, side, price, size) = self.state, wanted
+        require(name not in self.orders, f"client order id {name} was used before")
+        instrument = state.instruments[venue, symbol]
+        require(price > 0 and price % instrument.tick == 0, f"{venue} {symbol}: price {price} off tick")
+        require(size > 0 and size % instrument.lot == 0, f"{venue} {symbol}: size {size} off lot")
+        return PlaceOrder(
+            cause=state.out.cause,
+            venue=venue,
+            symbol=symbol,
+            client_order_id=name,
+            role=role,
+            side=side,
+            tif=TimeInForce.IOC,
+            price=price,
+            size=size,
+            expires_ns=now_ns + state.timing.order_expiry_ms * NS_PER_MS,
+        )
+
+    def _name(self, number: int, wanted: Wanted, attempt: int) -> str:
+        leg = wanted.side if wanted.role is Role.ENTRY else wanted.role
+        return ClientOrderId(self.state.nonce, number, str(leg), attempt % (MAX_ATTEMPT + 1)).encode()

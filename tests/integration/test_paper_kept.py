@@ -1,0 +1,13 @@
+"""The long proof of paper (`make paper`) for half a minute: a small market, the same misfortunes closer together."""
+
+from pathlib import Path
+
+from tests.integration.paper import prove
+from tests.integration.support import drawn_seed
+
+
+def test_paper_is_kept_up_on_venues_that_misbehave_and_leaves_nothing_open(tmp_path: Path) -> None:
+    seed = drawn_seed()
+    table, wrong = prove(tmp_path, seed, symbols=30, minutes=0.5)
+    assert wrong == [], "\n".join([f"seed {seed}", *wrong, *table])
+    assert sum(line.split()[0] in ("gate", "okx", "bitget") for line in table if line) == 3
