@@ -3,7 +3,8 @@
 The same over the order sockets is a row of its own, against ours over REST: both are connections that stand ready.
 
 Both sides sign and send over warm connections to a server of our own on loopback, whose kernel stamps the first packet of each
-order. Counted is the time from the call to the packet of the later leg, and the time between the two packets.
+order. Counted is the time from the call to the packet of the later leg, and the time between the two packets: in a tight loop,
+and *in life*, each pair after a quarter of a second in which nothing happened.
 """
 
 import asyncio
@@ -36,6 +37,8 @@ from arb.venues.registry import spec_of
 from arb.venues.rules.pacing import Budget, PacingLimits
 
 _PAIRS = 5
+_FIRST = 1_000_000
+"""The number of the orders that open connections."""
 _ROUNDS_MAX = 101
 _WARM_UP = 5
 _SKEW_NS_MAX = 50 * NS_PER_US
@@ -43,6 +46,10 @@ _UNPACED = Budget(1_000_000, 1000)
 _VENUES = ("gate", "gate_second")
 _AGAINST = "asyncio.gather of two ccxt create_order"
 _OURS = "ours over REST"
+_QUIET_S = 0.25
+"""How long nothing happens before a pair in life: edges come seldom, and find caches cold and a processor that slept."""
+_QUIET_PAIRS_MAX = 40
+_HOT = "the same in a tight loop"
 Sent = tuple[int, tuple[str, str]]
 """(instant of the call, texts of the two orders)."""
 Pair = Callable[[int], Awaitable[Sent]]
@@ -56,6 +63,8 @@ def both_legs(clock: Clock, effort: Effort) -> list[Row]:
     with _Server() as server:
         found = asyncio.run(_measure(clock, effort, server))
     ours, theirs = found["ours"], found.get("ccxt")
+    in_life = found["in life"]
+    quiet_skew = median(in_life[1])
     skew_p99 = quantile(ours[1], 0.99)
     their_skew = None if theirs is None else quantile(theirs[1], 0.99)
     skew = time_row("leg_skew_p99", skew_p99, their_skew, against=_AGAINST)
@@ -67,6 +76,8 @@ def both_legs(clock: Clock, effort: Effort) -> list[Row]:
         time_row("leg_skew_p99_websocket", quantile(found["sockets"][1], 0.99), skew_p99, against=_OURS),
         time_row("leg_skew_p50", median(ours[1]), None if theirs is None else median(theirs[1]), against=_AGAINST),
         _bounded(skew, skew_p99),
+        time_row("both_legs_in_life", median(in_life[0]), median(ours[0]), against=_HOT),
+        _bounded(time_row("leg_skew_p50_in_life", quiet_skew, median(ours[1]), against=_HOT), quiet_skew),
     ]
 
 
@@ -79,7 +90,9 @@ async def _measure(clock: Clock, effort: Effort, server: "_Server") -> dict[str,
     ours = _Ours(clock, server.port)
     theirs = _Theirs(clock, server.port) if find("ccxt.async_support") is not None else None
     sockets = _Ours(clock, server.port, OrderEntry.WEBSOCKET)
-    await sockets.log_in()
+    await ours.connect()
+    await sockets.connect()
+    server.forget()
     contenders: dict[str, Pair] = {"ours": ours.pair, "sockets": sockets.pair}
     if theirs is not None:
         contenders["ccxt"] = theirs.pair
@@ -90,17 +103,32 @@ async def _measure(clock: Clock, effort: Effort, server: "_Server") -> dict[str,
         for place in range(_WARM_UP + min(_ROUNDS_MAX, effort.rounds) * effort.count(_PAIRS)):
             for name, pair in contenders.items():
                 number += 1
-                began_ns, texts = await pair(number)
-                first, second = server.instants(texts)
+                times = await _timed(server, pair, number)
                 if place >= _WARM_UP:
-                    found[name][0].append(max(first, second) - began_ns)
-                    found[name][1].append(abs(second - first))
+                    _note(found[name], times)
+        found["in life"] = ([], [])
+        for _ in range(min(_QUIET_PAIRS_MAX, effort.rounds)):
+            number += 1
+            await asyncio.sleep(_QUIET_S)
+            _note(found["in life"], await _timed(server, ours.pair, number))
     finally:
         await ours.close()
         await sockets.close()
         if theirs is not None:
             await theirs.close()
     return found
+
+
+async def _timed(server: "_Server", pair: Pair, number: int) -> tuple[int, int]:
+    """Send a pair; return the time to its later leg, and that between its legs, in ns."""
+    began_ns, texts = await pair(number)
+    first, second = server.instants(texts)
+    return max(first, second) - began_ns, abs(second - first)
+
+
+def _note(times: Times, taken: tuple[int, int]) -> None:
+    for kept, value in zip(times, taken, strict=True):
+        kept.append(value)
 
 
 class _Server:
@@ -119,13 +147,20 @@ class _Server:
 
     def instants(self, texts: tuple[str, str]) -> tuple[int, int]:
         """Return when the first byte of each of these two orders came."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        stamps: dict[str, int] = dict(json.loads(self._line()))
+        stamps = self._ask()
         if set(stamps) != set(texts):
             raise VenueProtocolError("bench", f"sent {texts}, arrived {sorted(stamps)}")
         return stamps[texts[0]], stamps[texts[1]]
+
+    def forget(self) -> None:
+        """Forget what came so far."""
+        self._ask()
+
+    def _ask(self) -> dict[str, int]:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return dict(json.loads(self._line()))
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -147,10 +182,12 @@ class _Ours:
             on_incident=_raise_incident,
         )
 
-    async def log_in(self) -> None:
-        """Open the order sockets."""
-        for gateway in self._gateways.values():
-            assert gateway.order_socket is not None
+    async def connect(self) -> None:
+        """Open the connections that orders leave on."""
+        for number, (venue, gateway) in enumerate(self._gateways.items()):
+            if gateway.order_socket is None:
+                await gateway.place(_order(_FIRST + number, venue, Side.BUY, self._clock))
+                continue
             self._tasks.append(asyncio.create_task(gateway.order_socket.run(lambda event: None)))
             await asyncio.wait_for(gateway.order_socket.logged_in.wait(), 10)
 

@@ -18,9 +18,8 @@ from arb.sandbox.wire import CLOSED
 from arb.sandbox.wire import HttpAnswer as VenueAnswer
 from arb.sandbox.wire import HttpRequest as VenueRequest
 from arb.sandbox.world import REST_PREFIXES, WS_PATHS, HttpReply, SimWorld, WsText, venue_of_path
-from arb.venues.call import HttpRequest
-from arb.venues.transport.direct import Later
-from arb.venues.transport.http import AnswerLost, HttpAnswer, NeverSent
+from arb.venues.call import HttpRequest, Origin, Outgoing, request_of
+from arb.venues.transport.http import AnswerLost, HttpAnswer, Later, NeverSent
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 
 IDLE_MAX_NS = 3_600 * NS_PER_S
@@ -206,12 +205,20 @@ class MemoryTransport:
         """
         if request.method == "GET":
             return Later(partial(self._ask, request, timeout_s))
-        return Later(partial(self._answer, self._leave(request), self._clock.wall_ns(), timeout_s))
+        return Later(partial(self.answer, self.leave(request), self._clock.wall_ns(), timeout_s))
+
+    def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """As `send`."""
+        return self.send(request_of(request), timeout_s)
+
+    def standing(self, origin: Origin) -> "MemoryConnection":
+        """Return a connection: a line that refuses does so when it is tried."""
+        return MemoryConnection(self, origin)
 
     async def _ask(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
-        return await self._answer(self._leave(request), self._clock.wall_ns(), timeout_s)
+        return await self.answer(self.leave(request), self._clock.wall_ns(), timeout_s)
 
-    def _leave(self, request: HttpRequest) -> "asyncio.Future[VenueAnswer | None] | None":
+    def leave(self, request: HttpRequest) -> "asyncio.Future[VenueAnswer | None] | None":
         """Send a request on its way; return what brings its answer, None where no connection can be made."""
         network = self._network
         parts = urlsplit(request.url)
@@ -224,7 +231,7 @@ class MemoryTransport:
         self._life.passes(Point.AFTER_REQUEST)
         return waiting
 
-    async def _answer(
+    async def answer(
         self, waiting: "asyncio.Future[VenueAnswer | None] | None", sent_ns: int, timeout_s: float
     ) -> HttpAnswer:
         if waiting is None:
@@ -244,6 +251,24 @@ class MemoryTransport:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+class MemoryConnection:
+    """See `arb.venues.transport.http.Connection`."""
+
+    def __init__(self, transport: MemoryTransport, origin: Origin) -> None:
+        self._transport = transport
+        self._origin = origin
+        self._waiting: asyncio.Future[VenueAnswer | None] | None = None
+
+    def write(self, data: bytes) -> bool:
+        """Send the request on its way."""
+        self._waiting = self._transport.leave(request_of(Outgoing(self._origin, data)))
+        return True
+
+    async def answer(self, sent_ns: int, timeout_s: float) -> HttpAnswer:
+        """Return the answer; raises as `MemoryTransport.send` does."""
+        return await self._transport.answer(self._waiting, sent_ns, timeout_s)
 
 
 class MemorySocket:

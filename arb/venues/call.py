@@ -135,26 +135,17 @@ class Outgoing(NamedTuple):
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """A signed request. `url` is sent as it stands: it was signed that way.
-
-    `ready`: the same as bytes, where that was made ahead (see `made_ready`). `answer_bytes_max`: as its call has it.
-    """
+    """A signed request. `url` is sent as it stands: it was signed that way. `answer_bytes_max`: as its call has it."""
 
     method: str
     url: str
     headers: dict[str, str]
     body: str | None = None
-    ready: Outgoing | None = None
     answer_bytes_max: int = ANSWER_BYTES_MAX
 
     def __repr__(self) -> str:
         # Headers hold key and signature.
         return f"HttpRequest({self.method} {self.url.partition('?')[0]})"
-
-
-def made_ready(request: HttpRequest) -> HttpRequest:
-    """Return the request with its bytes beside it; raises `ValueError` as `render` does."""
-    return HttpRequest(request.method, request.url, request.headers, request.body, render(request))
 
 
 def render(request: HttpRequest) -> Outgoing:
@@ -174,6 +165,16 @@ def render(request: HttpRequest) -> Outgoing:
     if not _METHOD.fullmatch(request.method) or " " in target or "#" in target:
         raise ValueError(f"{request.method} with this address is no request")
     return Outgoing(origin, head.encode("ascii") + b"\r\n\r\n" + body)
+
+
+def request_of(outgoing: Outgoing) -> HttpRequest:
+    """Return what `render` made such bytes of, with the headers that it put there besides: for a network without bytes."""
+    head, _, body = outgoing.data.decode("ascii").partition("\r\n\r\n")
+    first, *lines = head.split("\r\n")
+    method, target, _ = first.split(" ")
+    headers = dict(line.split(": ", 1) for line in lines)
+    scheme = "https" if outgoing.origin.tls else "http"
+    return HttpRequest(method, f"{scheme}://{outgoing.origin.authority}{target}", headers, body or None)
 
 
 _ALWAYS = f"User-Agent: arb/{__version__}\r\nAccept-Encoding: identity"

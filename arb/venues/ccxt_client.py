@@ -10,9 +10,9 @@ a refusal. None of that may happen to an order.
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import ROUND_FLOOR, Context, Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import ccxt
@@ -20,12 +20,16 @@ import ccxt.async_support
 from ccxt.async_support.base.ws.client import Client
 
 from arb.clock import NS_PER_MS, NS_PER_S, NS_PER_US, Clock
+from arb.core.commands import PlaceOrder
 from arb.core.events import NOT_SENT
 from arb.errors import ArbError, VenueUnreachable
-from arb.venues.call import Call, HttpRequest
+from arb.venues.call import Call, HttpRequest, Outgoing
+from arb.venues.order_form import OrderForm
 from arb.venues.rules.guard import SigningGuard, SigningRefused, to_decimal
 
 _EXACT = Context(prec=60)
+Subject = TypeVar("Subject")
+Signed = TypeVar("Signed")
 _RETRIES = ["maxRetriesOnFailure", "maxRetriesOnFailureDelay"]
 # ccxt logs the headers of every request, key and signature included, at DEBUG.
 _LOGGER = logging.getLogger("arb.venues.ccxt")
@@ -64,6 +68,17 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
         `AuthenticationError` where the key is missing.
         """
 
+    @abstractmethod
+    def order_form(self, call: Call) -> OrderForm:
+        """Return what orders like this one, which has marks, are written with; raises as `signed` does."""
+
+    @abstractmethod
+    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+        """Return an order, admitted by the guard and signed: the bytes that `signed` and `render` would make of its call.
+
+        Raises `SigningRefused`, and `ValueError` for an id that the venue would refuse.
+        """
+
     def sign(self, path: str, api: Any = ("public", ""), method: str = "GET", params: Any = None) -> dict[str, Any]:
         """Override ccxt's signing by `signed`; raise ccxt's `BadRequest` for parameters that cannot be sent.
 
@@ -96,6 +111,11 @@ class GuardedClient(ccxt.async_support.Exchange, ABC):
     def server_now_ns(self) -> int:
         """Return the venue's time: our clock corrected by the measured offset, in nanoseconds."""
         return self.wall_clock.wall_ns() + self.server_offset_ns
+
+    def instant(self) -> tuple[int, int]:
+        """Return our time and what must be added to it to get the venue's, ns."""
+        now_ns = self.wall_clock.wall_ns()
+        return now_ns, self._ahead_of_steady_ns - now_ns + self.wall_clock.monotonic_ns()
 
     def venue_ms_text(self, instant_ns: int) -> str:
         """Return an instant of our clock as the venue's clock has it, in whole milliseconds."""
@@ -229,14 +249,23 @@ class Signer(Protocol):
     def signed(self, call: Call) -> HttpRequest:
         """Return the request of a call; see `GuardedClient.signed`."""
 
+    def order_form(self, call: Call) -> OrderForm:
+        """Return the form of orders; see `FormMaker`."""
+
+    def order_source(self, call: Call) -> tuple[Any, ...]:
+        """Return what an order would leave with; see `FormMaker`."""
+
+    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+        """Return an order; see `GuardedClient.order`."""
+
     async def close(self) -> None:
         """Release sockets."""
 
 
-def signed(venue: str, signer: Signer, call: Call) -> HttpRequest:
-    """Sign a call; raises `VenueError` (`SigningRefused` by the guard): then nothing was sent."""
+def signed(venue: str, sign: Callable[[Subject], Signed], subject: Subject) -> Signed:
+    """Let a client sign a call or an order; raises `VenueError` (`SigningRefused` by the guard): then nothing was sent."""
     try:
-        return signer.signed(call)
+        return sign(subject)
     except SigningRefused:
         raise
     except (ccxt.BaseError, ArbError, ValueError) as error:

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Coroutine, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -32,9 +32,10 @@ from arb.market.order import Outcome, Role
 from arb.venues.account_queries import AccountSnapshot, OrderQuery
 from arb.venues.answers import answered, cancel_answer, named, not_sent, unknown
 from arb.venues.base import Departure, EventListener, PlaceAnswer
-from arb.venues.call import Call, CancelBatch, HttpRequest, made_ready
-from arb.venues.ccxt_client import Signer, signed
+from arb.venues.call import CancelBatch, Outgoing
+from arb.venues.ccxt_client import Signer
 from arb.venues.dialect import TradeDialect
+from arb.venues.order_form import OrderForm
 from arb.venues.order_socket import OrderSocket
 from arb.venues.private import side_by_side
 from arb.venues.reader import QUERIES, VenueReader
@@ -49,8 +50,8 @@ from arb.venues.rules.outcome import (
     judge_write,
 )
 from arb.venues.rules.pacing import Pacer, Priority
-from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
-from arb.venues.transport.network import SocketEnded
+from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, Later, NeverSent, WriteTransport
+from arb.venues.writes import Ready, ReadyFrame, VenueWrites
 
 EXPIRED = "expired"
 # Venues' histories are cut to milliseconds or seconds, and our offset is only an estimate.
@@ -73,22 +74,6 @@ class GatewayTiming(msgspec.Struct, frozen=True, kw_only=True):
     pace_timeout_s: float = 10.0
 
 
-class ReadyFrame(NamedTuple):
-    """A write as the text of a frame for the order socket; `call` is what it was made of."""
-
-    request_id: str
-    text: str
-    call: Call
-
-    def __repr__(self) -> str:
-        # The text holds key and signature.
-        return f"ReadyFrame({self.request_id}, {self.call.method} {self.call.path})"
-
-
-Ready = HttpRequest | ReadyFrame
-"""A write that is signed and rendered: handing it over is all there is left to do."""
-
-
 class VenueGateway:
     """See `arb.venues.base.OrderGateway`."""
 
@@ -97,7 +82,7 @@ class VenueGateway:
         *,
         dialect: TradeDialect,
         signer: Signer,
-        transport: HttpTransport,
+        transport: WriteTransport,
         private: PrivateRunner,
         pacer: Pacer,
         clock: Clock,
@@ -121,6 +106,7 @@ class VenueGateway:
         self._private = private
         self.order_socket = order_socket
         """None where orders go over REST only."""
+        self._writes = VenueWrites(dialect, signer, transport, order_socket)
         self._pacer = pacer
         self._clock = clock
         self._timing = timing if timing is not None else GatewayTiming()
@@ -167,39 +153,59 @@ class VenueGateway:
         return await checked_key(self._dialect, self._reader.body_of, withdrawal_disabled_confirmed=confirmed)
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
-        """Take a rate slot without waiting and sign; whatever refuses an order here has certainly not sent it."""
-        call = self._dialect.place(command)
-        if not self._pacer.try_entry(call.scope):
-            return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {call.scope!r}")
-        return self._ready(command, call)
+        """Make an entry ready to leave at once; whatever refuses it here has certainly not sent it."""
+        try:
+            form = self._writes.form(command)
+            ready = self._ready(command, form, slot=self._pacer.try_entry(form.call.scope))
+        except (VenueError, ValueError) as refused:
+            return self._unwritten(command, refused)
+        if isinstance(ready, OrderRejected):
+            return ready
+        if isinstance(ready, ReadyFrame):
+            return partial(self._leave, command, form.call.scope, ready)
+        connection = self._transport.standing(form.origin)
+        if connection is None:
+            return not_sent(self.venue, command, NOT_SENT, "no connection stands ready")
+        return partial(self._leave_on, connection, command, form.call.scope, ready, self._clock.wall_ns())
 
     async def place(self, command: PlaceOrder) -> PlaceAnswer:
         """Send one order, once; an entry never waits for a slot, a repair does until its expiry."""
-        if command.role is Role.ENTRY:
-            departure = self.prepare(command)
-        else:
-            call = self._dialect.place(command)
-            left_s = (command.expires_ns - self._clock.wall_ns()) / NS_PER_S
-            if not await self._pacer.wait(call.scope, Priority.REPAIR, max(0.0, left_s)):
-                return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {call.scope!r}")
-            departure = self._ready(command, call)
-        return departure if isinstance(departure, OrderRejected) else await departure()
+        try:
+            form = self._writes.form(command)
+            if command.role is Role.ENTRY:
+                slot = self._pacer.try_entry(form.call.scope)
+            else:
+                left_s = max(0.0, (command.expires_ns - self._clock.wall_ns()) / NS_PER_S)
+                slot = await self._pacer.wait(form.call.scope, Priority.REPAIR, left_s)
+            ready = self._ready(command, form, slot=slot)
+        except (VenueError, ValueError) as refused:
+            return self._unwritten(command, refused)
+        return ready if isinstance(ready, OrderRejected) else await self._leave(command, form.call.scope, ready)
 
-    def _ready(self, command: PlaceOrder, call: Call) -> Departure | OrderRejected:
+    def _ready(self, command: PlaceOrder, form: OrderForm, *, slot: bool) -> Ready | OrderRejected:
+        if not slot:
+            return not_sent(self.venue, command, RATE_BUDGET, f"no slot left in {form.call.scope!r}")
         if self._clock.wall_ns() >= command.expires_ns:
             return not_sent(self.venue, command, EXPIRED, "expired before it was sent")
-        try:
-            ready = self._signed_write(call)
-        except VenueError as refused:
-            return not_sent(self.venue, command, refused.code or NOT_SENT, str(refused))
-        except ValueError as error:
-            return not_sent(self.venue, command, NOT_SENT, f"no request that can be sent: {error}")
-        return partial(self._leave, command, call.scope, ready)
+        return self._writes.order(form, command)
+
+    def _unwritten(self, command: PlaceOrder, error: VenueError | ValueError) -> OrderRejected:
+        code = error.code if isinstance(error, VenueError) else None
+        return not_sent(self.venue, command, code or NOT_SENT, str(error))
+
+    def _leave_on(
+        self, connection: Connection, command: PlaceOrder, scope: str, ready: Outgoing, sent_ns: int
+    ) -> Coroutine[Any, Any, PlaceAnswer]:
+        """Write the order on a connection that stands ready; the coroutine waits for what becomes of it."""
+        timeout_s = self._timing.place_timeout_s
+        if connection.write(ready.data):
+            return self._placed(command, scope, Later(partial(connection.answer, sent_ns, timeout_s)), sent_ns)
+        return self._leave(command, scope, ready)
 
     def _leave(self, command: PlaceOrder, scope: str, ready: Ready) -> Coroutine[Any, Any, PlaceAnswer]:
-        """Hand the order to the network; the coroutine waits for what becomes of it."""
+        """Hand the order to the network by whichever way there is; the coroutine waits for what becomes of it."""
         sent_ns = self._clock.wall_ns()
-        return self._placed(command, scope, self._send(ready, self._timing.place_timeout_s), sent_ns)
+        return self._placed(command, scope, self._writes.send(ready, self._timing.place_timeout_s), sent_ns)
 
     async def _placed(
         self, command: PlaceOrder, scope: str, sending: Awaitable[HttpAnswer], sent_ns: int
@@ -220,11 +226,11 @@ class VenueGateway:
         if not await self._pacer.wait(call.scope, Priority.CANCEL, self._timing.pace_timeout_s):
             return cancel_answer(self.venue, command, Outcome.REJECTED, RATE_BUDGET)
         try:
-            ready = self._signed_write(call)
+            ready = self._writes.other(call)
         except (VenueError, ValueError) as refused:
             return cancel_answer(self.venue, command, Outcome.REJECTED, getattr(refused, "code", None) or NOT_SENT)
         try:
-            answer = await self._send(ready, self._timing.cancel_timeout_s)
+            answer = await self._writes.send(ready, self._timing.cancel_timeout_s)
         except NeverSent:
             return cancel_answer(self.venue, command, Outcome.REJECTED, NOT_SENT)
         except AnswerLost as error:
@@ -246,7 +252,7 @@ class VenueGateway:
             if not await self._pacer.wait(scope, Priority.CANCEL, self._timing.pace_timeout_s):
                 return every(Outcome.REJECTED, RATE_BUDGET)
         try:
-            answer = await self._send(self._signed_write(batch.call), self._timing.cancel_timeout_s)
+            answer = await self._writes.send(self._writes.other(batch.call), self._timing.cancel_timeout_s)
         except AnswerLost as error:
             return every(Outcome.UNKNOWN, str(error))
         except (NeverSent, VenueError, ValueError) as refused:
@@ -267,36 +273,6 @@ class VenueGateway:
             return self._dialect.cancelled(decode_body(answer.body))
         except (ValueError, VenueProtocolError):
             return {}  # nothing is reported of any order
-
-    def _signed_write(self, call: Call) -> Ready:
-        """Make a write ready to leave; raise `VenueError` (or `ValueError`) when it cannot: then nothing was sent."""
-        if self.order_socket is not None:
-            frame = self.order_socket.frame(call)
-            if frame is not None:
-                return ReadyFrame(*frame, call)
-            self.order_socket.passed_by += 1
-        return made_ready(signed(self.venue, self._signer, call))
-
-    def _send(self, ready: Ready, timeout_s: float) -> Awaitable[HttpAnswer]:
-        """Hand a write to the network, once, and wait at most `timeout_s` for its answer; see `HttpTransport.send`.
-
-        The order socket never gets what it has not taken at once: what would have gone there while it is down goes over REST,
-        which is logged and counted.
-        """
-        if isinstance(ready, HttpRequest):
-            return self._transport.send(ready, timeout_s)
-        assert self.order_socket is not None
-        try:
-            return self.order_socket.send(ready.request_id, ready.text, timeout_s)
-        except SocketEnded:
-            self.order_socket.passed_by += 1  # not a byte left: another way is free
-        try:
-            return self._transport.send(made_ready(signed(self.venue, self._signer, ready.call)), timeout_s)
-        except (VenueError, ValueError) as refused:
-            never: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
-            never.set_exception(NeverSent(str(refused)))
-            never.exception()  # seen: whoever waits may stop waiting
-            return never
 
     async def query_order(self, command: QueryOrder) -> OrderQueried:
         """Query one order in open orders, ended orders and fills."""

@@ -9,10 +9,14 @@ import hmac
 from abc import abstractmethod
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
-from arb.venues.call import Call, HttpRequest, body_text
+from arb.clock import NS_PER_MS
+from arb.core.commands import PlaceOrder
+from arb.venues.call import Call, HttpRequest, Outgoing, body_text
 from arb.venues.ccxt_client import GuardedClient
+from arb.venues.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, half_written, id_text
 from arb.venues.rules.guard import OrderClaim, OrderFields
 
 PLACE, CANCEL = "place", "cancel"
@@ -22,19 +26,19 @@ class PassphraseClient(GuardedClient):
     """Check every write against the guard before it is signed; subclasses say what their venue's writes mean.
 
     `writes`: the paths that are signed, and whether they place orders or cancel them. `order_fields`: the parameters an order
-    may have. `root` stands before every path.
+    may have. `root` stands before every path. `window_marks`: the parameters by which an order expires, where they stand in
+    its body; `expiry_in_head`: it is a header.
     """
 
     writes: ClassVar[Mapping[str, str]] = {}
     order_fields: ClassVar[OrderFields] = {}
     root = ""
+    window_marks: ClassVar[Mapping[str, str]] = {}
+    expiry_in_head = False
 
     def signed(self, call: Call) -> HttpRequest:
         """Return the request of a call, signed unless its API is public; see `GuardedClient.signed`."""
-        base = self._base_url(call)
-        if "{" in base:
-            base = self.implode_hostname(base)
-        self.guard.check_host(base)
+        base = self._allowed_base(call)
         target = signed_target = self.root + call.path
         body = ""
         now_ms = self.milliseconds()
@@ -47,9 +51,48 @@ class PassphraseClient(GuardedClient):
         if call.api[0] == "public":
             return HttpRequest(call.method, base + target, self.site_headers)
         self._check_credentials()
-        headers = self._headers(call, f"{call.method}{signed_target}{body}", now_ms)
-        headers.update(self.site_headers)
+        timestamp = self._timestamp(now_ms)
+        signature = _sealed(_keyed(self.secret), f"{timestamp}{call.method}{signed_target}{body}")
+        expiry = None if call.expires_ns is None else self.venue_ms_text(call.expires_ns)
+        headers = self._all_headers(call, timestamp, signature, expiry)
         return HttpRequest(call.method, base + target, headers, body or None)
+
+    def order_form(self, call: Call) -> OrderForm:
+        """Return the form of the orders like this one; see `FormMaker`."""
+        base = self._allowed_base(call)
+        if self.writes.get(call.path) != PLACE or call.method != "POST":
+            raise self.guard.refuse_endpoint(call.method, call.path)
+        claim = self._claim(call.params)
+        self.guard.check_fields(call.params | dict(self.window_marks), self.order_fields)
+        self.guard.check_symbol(claim.symbol)
+        self._check_credentials()
+        target = self.root + call.path
+        body = body_text(call.params | dict(self.window_marks))
+        request = HttpRequest(call.method, base + target, self._all_headers(call, TIMESTAMP, SIGNATURE, EXPIRY), body)
+        return half_written(
+            call,
+            claim,
+            request,
+            target,
+            self.order_source(call),
+            body_marks=tuple(self.window_marks.values()),
+            head_marks=(EXPIRY,) if self.expiry_in_head else (),
+        )
+
+    def order_source(self, call: Call) -> tuple[Any, ...]:
+        """Return what such an order would leave with; see `FormMaker`."""
+        return self._base_url(call), self.apiKey, self.secret, self.password, tuple(self.site_headers.items())
+
+    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+        """Return an order, signed; see `GuardedClient.order`."""
+        now_ns, offset_ns = self.instant()
+        now_ms, expires_ms = (now_ns + offset_ns) // NS_PER_MS, (command.expires_ns + offset_ns) // NS_PER_MS
+        window = self._window(expires_ms, now_ms)
+        self.guard.admit_order(form.symbol, form.side, command)
+        timestamp = self._timestamp(now_ms)
+        body = form.body(id_text(command.client_order_id), f"{command.price:f}", f"{command.size:f}", *window)
+        signature = _sealed(_keyed(self.secret), f"{timestamp}POST{form.target}{body}")
+        return form.outgoing(body.encode("ascii"), timestamp, signature, str(expires_ms))
 
     def admit(self, way: str, call: Call) -> None:
         """Let the guard admit a write, sent over REST or, with `way` "WS", over a websocket; raise `SigningRefused` else."""
@@ -71,18 +114,49 @@ class PassphraseClient(GuardedClient):
         text: str = self.urlencode(params)
         return text, text
 
-    def _seal(self, text: str) -> str:
-        return b64encode(hmac.digest(self.secret.encode(), text.encode(), "sha256")).decode()
+    def _allowed_base(self, call: Call) -> str:
+        base = self._base_url(call)
+        if "{" in base:
+            base = self.implode_hostname(base)
+        self.guard.check_host(base)
+        return base
+
+    def _window(self, expires_ms: int, now_ms: int) -> tuple[str, ...]:
+        """Return the times in the body of an order, in the order of `window_marks`; both are the venue's."""
+        return ()
+
+    def _all_headers(self, call: Call, timestamp: str, signature: str, expiry: str | None) -> dict[str, str]:
+        headers = self._headers(timestamp, signature, expiry)
+        if call.method != "GET":
+            headers["Content-Type"] = "application/json"
+        headers.update(self.site_headers)
+        return headers
 
     def _orders(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         return [item]
 
     @abstractmethod
-    def _headers(self, call: Call, text: str, now_ms: int) -> dict[str, str]:
-        """Return the headers of a request signed at `now_ms`; `text` is what is signed, but for the timestamp before it."""
+    def _timestamp(self, now_ms: int) -> str:
+        """Return an instant of the venue's clock as it stands in a header and before what is signed."""
+
+    @abstractmethod
+    def _headers(self, timestamp: str, signature: str, expiry: str | None) -> dict[str, str]:
+        """Return the headers that sign a request; `expiry` is ms of the venue's clock."""
 
     @abstractmethod
     def _claim(self, order: dict[str, Any]) -> OrderClaim: ...
 
     @abstractmethod
     def _base_url(self, call: Call) -> str: ...
+
+
+@lru_cache(maxsize=64)
+def _keyed(secret: str) -> hmac.HMAC:
+    """Return a hash that has taken the key already; whoever signs copies it."""
+    return hmac.new(secret.encode(), digestmod="sha256")
+
+
+def _sealed(keyed: hmac.HMAC, text: str) -> str:
+    signing = keyed.copy()
+    signing.update(text.encode())
+    return b64encode(signing.digest()).decode()

@@ -180,7 +180,7 @@ class VenueReader:
         return judge_read(self._dialect.policy, answer, self.venue_ns()), answer
 
     async def _sent(self, call: Call) -> HttpAnswer:
-        request = signed(self.venue, self._signer, call)
+        request = signed(self.venue, self._signer.signed, call)
         request = msgspec.structs.replace(request, answer_bytes_max=call.answer_bytes_max)
         return await self._transport.send(request, self._read_timeout_s)
 

@@ -2,15 +2,23 @@
 
 import asyncio
 import contextlib
+import select
 import socket
 import threading
 
 import pytest
 
 from arb.clock import SystemClock
-from arb.venues.call import HttpRequest
-from arb.venues.transport.direct import DirectTransport, PoolTiming, VenueTransport
+from arb.venues.call import HttpRequest, Origin, render
+from arb.venues.transport.direct import (
+    SPARE_CONNECTIONS_MAX,
+    WARM_CONNECTIONS,
+    DirectTransport,
+    PoolTiming,
+    VenueTransport,
+)
 from arb.venues.transport.http import CONNECTIONS_MAX, AnswerLost, HttpAnswer, NeverSent
+from arb.venues.transport.line import Line
 from tests.integration.lone_server import ORDER, Venue, Visit, echo, full, run
 
 # Never sent.
@@ -233,6 +241,114 @@ def test_a_connection_closed_while_nobody_looked_is_not_used() -> None:
     thread.join()
     listener.close()
     assert bodies == [b"one", b"two"]
+
+
+# Standing.
+
+
+def origin_of_venue(venue: Venue) -> Origin:
+    return render(venue.order()).origin
+
+
+async def standing(transport: DirectTransport, origin: Origin) -> Line:
+    """Wait for a connection that stands ready."""
+    for _ in range(100_000):
+        line = transport.standing(origin)
+        if line is not None:
+            return line
+        await asyncio.sleep(0)
+    raise AssertionError("no connection was made")
+
+
+def test_where_no_connection_stands_none_is_given_and_one_is_made() -> None:
+    async def scenario(transport: DirectTransport) -> None:
+        async with Venue(echo) as venue:
+            assert transport.standing(origin_of_venue(venue)) is None
+            assert await standing(transport, origin_of_venue(venue))
+
+    run(scenario)
+
+
+def test_what_is_written_on_a_standing_connection_has_left_before_anybody_waits_and_leaves_once() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    async def scenario(transport: DirectTransport) -> None:
+        request = render(HttpRequest("POST", f"http://127.0.0.1:{listener.getsockname()[1]}/", {}, ORDER))
+        assert transport.standing(request.origin) is None
+        peers = [(await asyncio.get_running_loop().run_in_executor(None, listener.accept))[0] for _ in range(2)]
+        for _ in range(100_000):
+            if transport.connections == 2:
+                break
+            await asyncio.sleep(0)
+        first, other = transport.standing(request.origin), None
+        assert first is not None and first.write(request.data)
+        assert not first.write(request.data)
+        other = transport.standing(request.origin)
+        assert other is not None and other is not first
+        ready, _, _ = select.select(peers, [], [], 30)  # the loop stands still
+        assert [peer.recv(65536) for peer in ready] == [request.data]
+        ready[0].sendall(full(b"early"))
+        for _ in range(10):  # the answer is there, and is read before anybody waits for it
+            await asyncio.sleep(0)
+        assert (await first.answer(7, 30.0)).body == b"early"
+        for peer in peers:
+            peer.close()
+
+    run(scenario)
+    listener.close()
+
+
+def test_a_connection_that_the_venue_has_closed_does_not_stand_though_the_loop_has_not_read_that() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    async def scenario(transport: DirectTransport) -> None:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        transport.keep_warm(url, 1)
+        peer = (await asyncio.get_running_loop().run_in_executor(None, listener.accept))[0]
+        origin = render(HttpRequest("POST", url, {}, ORDER)).origin
+        await standing(transport, origin)
+        peer.close()
+        assert transport.standing(origin) is None
+
+    run(scenario)
+    listener.close()
+
+
+def test_a_burst_that_takes_every_connection_has_one_more_made() -> None:
+    async def hang(visit: Visit) -> None:
+        await visit.ended()
+
+    async def scenario(transport: DirectTransport) -> None:
+        async with Venue(hang) as venue:
+            data, answers = render(venue.order()).data, []
+            for number in range(SPARE_CONNECTIONS_MAX):
+                line = await standing(transport, origin_of_venue(venue))
+                assert line.write(data)
+                answers.append(asyncio.ensure_future(line.answer(1, 60.0)))
+                await asyncio.sleep(0)
+                assert transport.connections <= max(WARM_CONNECTIONS, number + 2)
+            for _ in range(100):
+                await asyncio.sleep(0)
+                assert transport.standing(origin_of_venue(venue)) is None
+            assert transport.connections == SPARE_CONNECTIONS_MAX
+            for answer in answers:
+                answer.cancel()
+            await asyncio.gather(*answers, return_exceptions=True)
+
+    run(scenario)
+
+
+def test_a_connection_whose_answer_was_dropped_ends_though_the_venue_never_answers() -> None:
+    async def hang(visit: Visit) -> None:
+        await visit.ended()
+
+    async def scenario(transport: DirectTransport) -> None:
+        async with Venue(hang) as venue:
+            line = await standing(transport, origin_of_venue(venue))
+            assert line.write(render(venue.order()).data)
+            await line.gone
+
+    run(scenario, timing=PoolTiming(refresh_s=0.01))
 
 
 # Warm.

@@ -17,6 +17,7 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
     """`ccxt.pro.bitget` on our clock and behind the guard; spot orders only."""
 
     root = "/api/"
+    window_marks: ClassVar[Mapping[str, str]] = {"requestTime": "x7requested7x", "receiveWindow": "x7window7x"}
     writes: ClassVar[Mapping[str, str]] = {
         "v2/spot/trade/place-order": PLACE,
         "v2/spot/trade/batch-orders": PLACE,
@@ -37,26 +38,28 @@ class GuardedBitget(PassphraseClient, ccxt.pro.bitget):
     }
 
     def _body(self, call: Call, now_ms: int) -> str:
-        """Return the body with the expiry in it: how long after `requestTime` the venue takes the request ("Place Order")."""
         if call.expires_ns is None:
             return super()._body(call, now_ms)
-        window_ms = int(self.venue_ms_text(call.expires_ns)) - now_ms
+        window = self._window(int(self.venue_ms_text(call.expires_ns)), now_ms)
+        return body_text(call.params | dict(zip(self.window_marks, window, strict=True)))
+
+    def _window(self, expires_ms: int, now_ms: int) -> tuple[str, ...]:
+        """Return when the order is asked for, and for how long after that the venue takes it ("Place Order")."""
+        window_ms = expires_ms - now_ms
         if window_ms <= 0:
             raise self.guard.refuse_expired(-window_ms * NS_PER_MS)
-        window = {"requestTime": str(now_ms), "receiveWindow": str(min(window_ms, WINDOW_MAX_MS))}
-        return body_text(call.params | window)
+        return str(now_ms), str(min(window_ms, WINDOW_MAX_MS))
 
-    def _headers(self, call: Call, text: str, now_ms: int) -> dict[str, str]:
-        timestamp = str(now_ms)
-        headers = {
+    def _timestamp(self, now_ms: int) -> str:
+        return str(now_ms)
+
+    def _headers(self, timestamp: str, signature: str, expiry: str | None) -> dict[str, str]:
+        return {
             "ACCESS-KEY": self.apiKey,
-            "ACCESS-SIGN": self._seal(timestamp + text),
+            "ACCESS-SIGN": signature,
             "ACCESS-TIMESTAMP": timestamp,
             "ACCESS-PASSPHRASE": self.password,
         }
-        if call.method != "GET":
-            headers["Content-Type"] = "application/json"
-        return headers
 
     def _query(self, params: dict[str, Any]) -> tuple[str, str]:
         """Return the query in the order of its keys: escaped as it is sent, and decoded as Bitget signs it."""

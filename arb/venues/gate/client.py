@@ -22,10 +22,14 @@ from urllib.parse import quote, urlsplit
 import ccxt.pro
 
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
+from arb.core.commands import PlaceOrder
 from arb.errors import ConfigError
-from arb.venues.call import Call, HttpRequest, RequestError, body_text, plain, to_json
+from arb.venues.call import Call, HttpRequest, Outgoing, RequestError, body_text, plain, to_json
 from arb.venues.gate.ccxt_methods import GateMethods
+from arb.venues.gate.dialect import ID_LENGTH_MAX, to_text
+from arb.venues.gate.records import TEXT_PREFIX
 from arb.venues.gate.signing import API_ROOT, Signer, api_signature, rest_headers
+from arb.venues.order_form import EXPIRY, SIGNATURE, TIMESTAMP, OrderForm, half_written
 from arb.venues.rules.guard import OrderClaim, OrderFields, SigningGuard, limit_claim, to_decimal
 
 LIVE_REST_URL = "https://api.gateio.ws/api/v4"
@@ -139,11 +143,49 @@ class Gate(GateMethods, ccxt.pro.gate):
         expiry = self._admitted(endpoint, call)
         timestamp = str(self.server_now_ns() // NS_PER_S)
         signature = self.signer.request(call.method, API_ROOT + path, query_signed, body.encode(), timestamp).signature
+        return HttpRequest(call.method, url, self._headers(signature, timestamp, expiry), body or None)
+
+    def order_form(self, call: Call) -> OrderForm:
+        """Return the form of the orders like this one; see `FormMaker`."""
+        access, section = call.api
+        base = self.urls["api"][access][section]
+        self.guard.check_host(base)
+        endpoint = endpoint_of(call.method, section, call.path)
+        if not endpoint.places:
+            raise self.guard.refuse_endpoint(call.method, endpoint.path)
+        self.guard.check_fields(call.params, _ORDER_FIELDS)
+        claim = _claim(call.params, self._symbols)
+        self.guard.check_symbol(claim.symbol)
+        self._check_credentials()
+        path, _, _, body = build(endpoint, call)
+        request = HttpRequest(call.method, base + path, self._headers(SIGNATURE, TIMESTAMP, EXPIRY), body)
+        return half_written(call, claim, request, API_ROOT + path, self.order_source(call), head_marks=(EXPIRY,))
+
+    def order_source(self, call: Call) -> tuple[Any, ...]:
+        """Return what such an order would leave with; see `FormMaker`."""
+        access, section = call.api
+        return self.urls["api"][access][section], self.apiKey, self.secret, tuple(self.site_headers.items())
+
+    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+        """Return an order, signed; see `GuardedClient.order`."""
+        name = command.client_order_id
+        if not (name.isalnum() and name.isascii() and len(name) <= ID_LENGTH_MAX):
+            name = to_text(name).removeprefix(TEXT_PREFIX)
+        now_ns, offset_ns = self.instant()
+        if command.expires_ns <= now_ns:
+            raise self.guard.refuse_expired(now_ns - command.expires_ns)
+        self.guard.admit_order(form.symbol, form.side, command)
+        timestamp = str((now_ns + offset_ns) // NS_PER_S)
+        body = form.body(name, f"{command.price:f}", f"{command.size:f}").encode("ascii")
+        signature = self.signer.post(form.target, body, timestamp)
+        return form.outgoing(body, timestamp, signature, str((command.expires_ns + offset_ns) // NS_PER_MS))
+
+    def _headers(self, signature: str, timestamp: str, expiry: str | None) -> dict[str, str]:
         headers = rest_headers(self.apiKey, signature, timestamp)
         if expiry is not None:
             headers["X-Gate-Exptime"] = expiry
         headers.update(self.site_headers)
-        return HttpRequest(call.method, url, headers, body or None)
+        return headers
 
     def order_frame(self, request_id: str, channel: str, call: Call | None) -> str:
         """Return the text of one frame of the websocket's order API, signed over its literal `req_param`; None logs in.

@@ -37,8 +37,8 @@ _TIF = {
     TimeInForce.FOK: "fok",
     TimeInForce.POST_ONLY: "poc",
 }
-_ID_LENGTH_MAX = 28
-_LEGAL_ID = re.compile(rf"[0-9A-Za-z_.-]{{1,{_ID_LENGTH_MAX}}}")
+ID_LENGTH_MAX = 28
+_LEGAL_ID = re.compile(rf"[0-9A-Za-z_.-]{{1,{ID_LENGTH_MAX}}}")
 _OPEN_PAGE, _PAGE = 100, 1000
 _CANCELS_MAX = 20
 _FEES_MAX = 50
@@ -306,7 +306,7 @@ def to_text(client_order_id: str) -> str:
     """Return the `text` to send: the prefix exactly once. Raise `ValueError` when Gate would refuse the id."""
     bare = client_order_id.removeprefix(TEXT_PREFIX)
     if not _LEGAL_ID.fullmatch(bare):
-        legal = f"1 to {_ID_LENGTH_MAX} of 0-9 A-Z a-z _ - ."
+        legal = f"1 to {ID_LENGTH_MAX} of 0-9 A-Z a-z _ - ."
         raise ValueError(f"client order id {client_order_id!r}: after {TEXT_PREFIX!r} Gate takes {legal}")
     return TEXT_PREFIX + bare
 

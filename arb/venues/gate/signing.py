@@ -79,6 +79,10 @@ class Signer:
         text = f"{method}\n{path}\n{query}\n{body_hash}\n{timestamp}"
         return SignedRequest(body_hash, text, self.signature(text))
 
+    def post(self, path: str, body: bytes, timestamp: str) -> str:
+        """Return the signature that `request` makes of a POST with a body and no query."""
+        return self.signature(f"POST\n{path}\n\n{hashlib.sha512(body).hexdigest()}\n{timestamp}")
+
 
 def rest_headers(api_key: str, signature: str, timestamp: str) -> dict[str, str]:
     """Return the headers of a signed REST request; only KEY, SIGN and Timestamp take part in authentication."""

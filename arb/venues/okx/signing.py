@@ -18,6 +18,7 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
 
     separator = "-"
     root = "/api/v5/"
+    expiry_in_head = True
     writes: ClassVar[Mapping[str, str]] = {
         "trade/order": PLACE,
         "trade/batch-orders": PLACE,
@@ -42,19 +43,17 @@ class GuardedOkx(PassphraseClient, ccxt.pro.okx):
         super().__init__(clock, guard, config, site_headers)
         self.options["brokerId"] = None  # ccxt's tag, which our orders do not carry
 
-    def _headers(self, call: Call, text: str, now_ms: int) -> dict[str, str]:
-        timestamp = f"{_second_text(now_ms // 1000)}.{now_ms % 1000:03d}Z"
+    def _timestamp(self, now_ms: int) -> str:
+        return f"{_second_text(now_ms // 1000)}.{now_ms % 1000:03d}Z"
+
+    def _headers(self, timestamp: str, signature: str, expiry: str | None) -> dict[str, str]:
         headers = {
             "OK-ACCESS-KEY": self.apiKey,
             "OK-ACCESS-PASSPHRASE": self.password,
             "OK-ACCESS-TIMESTAMP": timestamp,
-            "OK-ACCESS-SIGN": self._seal(timestamp + text),
+            "OK-ACCESS-SIGN": signature,
         }
-        if call.method != "GET":
-            headers["Content-Type"] = "application/json"
-        if call.expires_ns is not None:
-            headers["expTime"] = self.venue_ms_text(call.expires_ns)  # not part of what is signed
-        return headers
+        return headers if expiry is None else headers | {"expTime": expiry}  # not part of what is signed
 
     def _base_url(self, call: Call) -> str:
         return str(self.urls["api"]["rest"])

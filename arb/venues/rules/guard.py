@@ -6,6 +6,13 @@ never alters. A refusal is certain: nothing was signed and nothing left the proc
 
 A purchase costs at most what its own price says. A sale gives its base away at whatever price it names, so it is worth that
 base at the greater of its price and what the engine's books say a base sells for; where they say nothing it does not leave.
+
+The engine's own orders are written with forms (`venues/order_form.py`), and nothing passes for that. Host, endpoint, parameters
+and symbol are fixed in the text of a form, and checked on the very parameters that this text was made of before there is one:
+`check_host`, `check_fields`, `check_symbol`. What is filled in is an id, escaped as JSON, and a price and a size that are
+`Decimal`s: `admit_order` checks symbol, side, value and rate of each order on those numbers, and the text is written from the
+same objects, so there is nothing to be read differently by us and by the venue. Only the client that asks for this check holds
+the key, and it signs nothing without it.
 """
 
 from collections import deque
@@ -15,6 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from arb.clock import NS_PER_S, Clock
+from arb.core.commands import PlaceOrder
 from arb.errors import ConfigError, VenueRejected
 from arb.masking import clean
 from arb.venues.endpoints import LOOPBACK
@@ -97,13 +105,22 @@ class SigningGuard:
     def admit(self, claims: Sequence[OrderClaim]) -> None:
         """Count these placements, or raise `SigningRefused` and count none of them."""
         for claim in claims:
-            self._check_claim(claim)
-        now_ns = self._clock.monotonic_ns()
-        while self._placed_ns and now_ns - self._placed_ns[0] >= _WINDOW_NS:
-            self._placed_ns.popleft()
-        if len(self._placed_ns) + len(claims) > self._max_orders:
-            raise self._refused("guard_rate", f"more than {self._max_orders} orders within a minute")
-        self._placed_ns.extend([now_ns] * len(claims))
+            self._check(*claim)
+        self._count(len(claims))
+
+    def admit_order(self, symbol: str, side: str, command: PlaceOrder) -> None:
+        """Count an order that is written with the form of this symbol and side, or raise `SigningRefused`."""
+        if command.symbol != symbol or command.side != side:
+            text = f"an order to {command.side} {command.symbol} in the form of one to {side} {symbol}"
+            raise self._refused("guard_parameter", text)
+        size = command.size
+        self._check(symbol, value_of(size, command.price), None if side == "buy" else size)
+        self._count(1)
+
+    def check_symbol(self, symbol: str) -> None:
+        """Raise `SigningRefused` for a symbol that the user has not named."""
+        if symbol not in self.symbols:
+            raise self._refused("guard_symbol", f"symbol {symbol!r} is not in the allow-list")
 
     def check_fields(self, order: Mapping[str, Any], fields: OrderFields) -> None:
         """Raise `SigningRefused` for a parameter that an order of ours never has: it might borrow, use leverage, or attach
@@ -129,16 +146,23 @@ class SigningGuard:
         """Return the error for a request whose expiry has passed before it was signed."""
         return self._refused("guard_expired", f"the request expired {late_ns} ns before it was signed")
 
-    def _check_claim(self, claim: OrderClaim) -> None:
-        if claim.symbol not in self.symbols:
-            raise self._refused("guard_symbol", f"symbol {claim.symbol!r} is not in the allow-list")
-        if claim.value_quote is None or not claim.value_quote.is_finite():
-            raise self._refused("guard_value", f"the value of a {claim.symbol} order cannot be bounded")
-        value = (
-            claim.value_quote if claim.sold is None else max(claim.value_quote, self._worth(claim.symbol, claim.sold))
-        )
-        if claim.value_quote <= 0 or value > self._max_value:
-            text = f"a {claim.symbol} order of {value:f} is outside (0, {self._max_value:f}]"
+    def _count(self, placements: int) -> None:
+        now_ns, placed_ns = self._clock.monotonic_ns(), self._placed_ns
+        while placed_ns and now_ns - placed_ns[0] >= _WINDOW_NS:
+            placed_ns.popleft()
+        if len(placed_ns) + placements > self._max_orders:
+            raise self._refused("guard_rate", f"more than {self._max_orders} orders within a minute")
+        for _ in range(placements):
+            placed_ns.append(now_ns)
+
+    def _check(self, symbol: str, own_value: Decimal | None, sold: Decimal | None) -> None:
+        if symbol not in self.symbols:
+            self.check_symbol(symbol)
+        if own_value is None or not own_value.is_finite():
+            raise self._refused("guard_value", f"the value of a {symbol} order cannot be bounded")
+        value = own_value if sold is None else max(own_value, self._worth(symbol, sold))
+        if own_value <= 0 or value > self._max_value:
+            text = f"a {symbol} order of {value:f} is outside (0, {self._max_value:f}]"
             raise self._refused("guard_value", text)
 
     def _worth(self, symbol: str, sold: Decimal) -> Decimal:
@@ -159,7 +183,8 @@ def limit_claim(symbol: str, side: object, size: object, price: object) -> Order
 
 def value_of(size: object, price: object) -> Decimal | None:
     """Return size times price, exactly; None where there is no product, or either is no decimal text, integer or Decimal."""
-    left, right = to_decimal(size), to_decimal(price)
+    left = size if type(size) is Decimal else to_decimal(size)
+    right = price if type(price) is Decimal else to_decimal(price)
     if left is None or right is None:
         return None
     try:

@@ -121,24 +121,29 @@ class ScopeThrottler(Throttler):
 
     def flush(self) -> None:
         """Forget the slots whose window has passed."""
-        horizon = self._clock.monotonic_ns() - self._window_ns
-        while self._task_logs and self._task_logs[0] <= horizon:
-            self._task_logs.popleft()
+        self._flush(self._clock.monotonic_ns())
 
-    def try_acquire(self, *, reserve: bool = False) -> bool:
-        """Take a slot at once or return False; with `reserve` leave the reserve to others, and do not overtake waiters."""
-        if not self.has_slot(reserve=reserve):
+    def entry_fits(self, now_ns: int) -> bool:
+        """Return whether an entry may take a slot now: not one of the reserve, and not before those that wait."""
+        if self._queue or now_ns < self._entries_until_ns or now_ns < self._paused_until_ns:
             return False
-        self._task_logs.append(self._clock.monotonic_ns())
-        return True
+        taken, horizon = self._task_logs, now_ns - self._window_ns
+        while taken and taken[0] <= horizon:
+            taken.popleft()
+        most = self._most if self._allowed >= self._budget.count else self._allowed_at(now_ns)
+        return len(taken) < most - self._budget.reserve
 
-    def has_slot(self, *, reserve: bool = False) -> bool:
-        """Return whether `try_acquire` would get a slot now."""
-        if reserve and (
-            self._queue or (self._entries_until_ns and self._clock.monotonic_ns() < self._entries_until_ns)
-        ):
-            return False
-        return self._free(self._budget.reserve if reserve else 0)
+    def take(self, now_ns: int) -> None:
+        """Take a slot that is free."""
+        self._task_logs.append(now_ns)
+
+    def try_acquire(self) -> bool:
+        """Take a slot if one is free, for whom the reserve is."""
+        now_ns = self._clock.monotonic_ns()
+        free = self._free(0, now_ns)
+        if free:
+            self.take(now_ns)
+        return free
 
     async def acquire(self, priority: int = Priority.READ, deadline_ns: int | None = None) -> bool:
         """Wait for a slot, the most urgent waiter first; False when it cannot come before `deadline_ns` (monotonic)."""
@@ -147,7 +152,7 @@ class ScopeThrottler(Throttler):
         ticket = (priority, next(self._tickets))
         heapq.heappush(self._queue, ticket)
         try:
-            while not (self._queue[0] == ticket and self._take(0)):
+            while not (self._queue[0] == ticket and self.try_acquire()):
                 wait_ns = self._wait_ns()
                 if deadline_ns is not None and self._clock.monotonic_ns() + wait_ns > deadline_ns:
                     return False
@@ -180,29 +185,30 @@ class ScopeThrottler(Throttler):
 
     def allowed(self) -> int:
         """Return how many requests a window may hold at present."""
-        if self._allowed < self._budget.count:
-            slots, rest_ns = divmod(self._clock.monotonic_ns() - self._regained_ns, REGAIN_NS)
-            self._allowed = min(self._budget.count, self._allowed + slots)
-            self._regained_ns = self._clock.monotonic_ns() - rest_ns
+        return self._allowed_at(self._clock.monotonic_ns())
+
+    def _allowed_at(self, now_ns: int) -> int:
+        count = self._budget.count
+        if self._allowed < count:
+            slots, rest_ns = divmod(now_ns - self._regained_ns, REGAIN_NS)
+            self._allowed = min(count, self._allowed + slots)
+            self._regained_ns = now_ns - rest_ns
         return min(self._allowed, self._most)
 
-    def _free(self, reserve: int) -> bool:
-        self.flush()
-        if len(self._task_logs) >= self.allowed() - reserve:
-            return False
-        return not self._paused_until_ns or self._clock.monotonic_ns() >= self._paused_until_ns
+    def _flush(self, now_ns: int) -> None:
+        horizon, taken = now_ns - self._window_ns, self._task_logs
+        while taken and taken[0] <= horizon:
+            taken.popleft()
 
-    def _take(self, reserve: int) -> bool:
-        if not self._free(reserve):
-            return False
-        self._task_logs.append(self._clock.monotonic_ns())
-        return True
+    def _free(self, reserve: int, now_ns: int) -> bool:
+        self._flush(now_ns)
+        return len(self._task_logs) < self._allowed_at(now_ns) - reserve and now_ns >= self._paused_until_ns
 
     def _wait_ns(self) -> int:
-        self.flush()
         now_ns = self._clock.monotonic_ns()
+        self._flush(now_ns)
         # The slot to wait for is the one whose end brings the window below what is allowed now.
-        over = len(self._task_logs) - self.allowed()
+        over = len(self._task_logs) - self._allowed_at(now_ns)
         free_ns = self._task_logs[over] + self._window_ns if over >= 0 else now_ns
         return int(max(free_ns, self._paused_until_ns) - now_ns)
 
@@ -220,15 +226,15 @@ class Pacer:
 
     def try_entry(self, scope: str) -> bool:
         """Take a slot for an entry at once, leaving the reserve alone, or return False."""
-        if self._penalty is not None and self._clock.monotonic_ns() < self._penalty_until_ns:
+        now_ns, throttler, account = self._clock.monotonic_ns(), self._of(scope), self._account
+        if self._penalty is not None and now_ns < self._penalty_until_ns:
             return False
-        throttler, account = self._of(scope), self._account
-        if account is not None and not account.has_slot(reserve=True):
+        if not (throttler.entry_fits(now_ns) and (account is None or account.entry_fits(now_ns))):
             return False
-        taken = throttler.try_acquire(reserve=True)
-        if taken and account is not None:
-            account.try_acquire()
-        return taken
+        throttler.take(now_ns)
+        if account is not None:
+            account.take(now_ns)
+        return True
 
     async def wait(self, scope: str, priority: int, timeout_s: float | None) -> bool:
         """Wait for a slot for at most `timeout_s`, without end for None; False when none comes in time."""

@@ -8,26 +8,16 @@ everything but a whole answer is `AnswerLost`, and nothing is ever repeated.
 
 import asyncio
 import contextlib
-import select
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable
 from functools import partial
-from typing import Any, NamedTuple
 
 import msgspec
 
 from arb.clock import Clock
-from arb.venues.call import HttpRequest, Origin, origin_of, render
-from arb.venues.transport.http import (
-    CONNECTIONS_MAX,
-    KEEPALIVE_S,
-    AnswerLost,
-    AnswerReader,
-    BadAnswer,
-    HttpAnswer,
-    HttpTransport,
-    NeverSent,
-)
+from arb.venues.call import HttpRequest, Origin, Outgoing, origin_of, render
+from arb.venues.transport.http import CONNECTIONS_MAX, KEEPALIVE_S, HttpAnswer, HttpTransport, Later, NeverSent
+from arb.venues.transport.line import Line
 from arb.venues.transport.proxy import Proxy, by_way_of, connect, proxy_for
 
 
@@ -45,10 +35,12 @@ class PoolTiming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WARM_CONNECTIONS = 2
+SPARE_CONNECTIONS_MAX = 8
+"""How many connections a burst of orders may bring an origin to, so that the next of them finds one ready."""
 
 
 class DirectTransport:
-    """See `arb.venues.transport.http.HttpTransport`."""
+    """See `arb.venues.transport.http.WriteTransport`."""
 
     def __init__(
         self,
@@ -63,8 +55,8 @@ class DirectTransport:
         self._clock = clock
         self._timing = PoolTiming() if timing is None else timing
         self._tls = tls
-        self._idle: dict[Origin, list[_Line]] = {}
-        self._lines: set[_Line] = set()
+        self._idle: dict[Origin, list[Line]] = {}
+        self._lines: set[Line] = set()
         self._dialling = 0
         self._warm: dict[Origin, int] = {}
         self._refilling: dict[Origin, int] = {}
@@ -77,51 +69,46 @@ class DirectTransport:
         Awaiting returns the answer, or raises `NeverSent` or `AnswerLost`.
         """
         try:
-            origin, data = request.ready or render(request)
+            return self.write(render(request), timeout_s)
         except ValueError as error:
             return Later(partial(_never, f"no request that can be sent: {error}"))
-        line = self._take(origin)
-        if line is None:
-            return Later(partial(self._dial_and_ask, origin, data, timeout_s))
-        return Later(partial(self._answer, *self._ask(line, data, timeout_s, timeout_s)))
 
-    async def _dial_and_ask(self, origin: Origin, data: bytes, timeout_s: float) -> HttpAnswer:
+    def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """See `send`. Before the bytes are out nothing is made to wait for them: no future, no timer, no task."""
+        line = self._silent(request.origin)
+        sent_ns = self._clock.wall_ns()
+        if line is None or not line.write(request.data):
+            return Later(partial(self._dial_and_ask, request, timeout_s))
+        return Later(partial(line.answer, sent_ns, timeout_s))
+
+    def standing(self, origin: Origin) -> Line | None:
+        """Return a connection that nothing has come on; where none stands ready one is made, in the background."""
+        line = self._silent(origin)
+        if line is None and origin in self._warm:
+            self._spare(origin)
+        elif line is None:
+            self._keep(origin, WARM_CONNECTIONS)
+        return line
+
+    async def _dial_and_ask(self, request: Outgoing, timeout_s: float) -> HttpAnswer:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
-        line = await self._dial(origin, timeout_s)
+        line = await self._dial(request.origin, timeout_s)
         left_s = deadline_s - loop.time()
         if left_s <= 0:
-            self._put_back(line)
+            self.put_back(line)
             raise NeverSent(f"no connection within {timeout_s:g} s")
-        if not line.usable:
-            raise NeverSent("the venue closed the connection at once")
-        return await self._answer(*self._ask(line, data, left_s, timeout_s))
-
-    def _ask(self, line: "_Line", data: bytes, left_s: float, timeout_s: float) -> "_Asked":
         sent_ns = self._clock.wall_ns()
-        waiting = line.ask(data)
-        timer = asyncio.get_running_loop().call_later(left_s, line.fail, f"no answer within {timeout_s:g} s")
-        return _Asked(line, waiting, timer, sent_ns)
-
-    async def _answer(self, line: "_Line", waiting: "_Waiting", timer: asyncio.TimerHandle, sent_ns: int) -> HttpAnswer:
-        try:
-            reader, received_ns = await waiting
-        except asyncio.CancelledError:
-            line.abort()
-            raise
-        finally:
-            timer.cancel()
-        answer = HttpAnswer(reader.status, reader.headers, reader.body, sent_ns, received_ns)
-        if reader.reusable:
-            self._put_back(line)
-        else:
-            line.abort()
-        return answer
+        if not (line.usable and line.write(request.data)):
+            raise NeverSent("the venue closed the connection at once")
+        return await line.answer(sent_ns, left_s, f"no answer within {timeout_s:g} s")
 
     def keep_warm(self, url: str, count: int = WARM_CONNECTIONS) -> None:
         """Hold `count` connections ready to the origin of `url` from now on; made in the background, and made anew."""
         scheme, _, rest = url.partition("://")
-        origin = origin_of(scheme, rest.partition("/")[0])
+        self._keep(origin_of(scheme, rest.partition("/")[0]), count)
+
+    def _keep(self, origin: Origin, count: int) -> None:
         if self._warm.get(origin) != count:
             self._warm[origin] = count
             self._refill(origin)
@@ -145,18 +132,35 @@ class DirectTransport:
 
     # The pool.
 
-    def _take(self, origin: Origin) -> "_Line | None":
-        """Return a connection that may be used, the latest used first; what may not be used is dropped."""
+    def _silent(self, origin: Origin) -> Line | None:
+        """Return the connection that may be used next, the one used latest; what may not be used is dropped."""
         idle = self._idle.get(origin)
         now_s = asyncio.get_running_loop().time()
         while idle:
-            line = idle.pop()
+            line = idle[-1]
+            if line.asked:  # taken in this turn of the loop, or nobody waits for its answer
+                idle.pop()
+                continue
             if now_s - line.idle_since_s < self._timing.idle_max_s and line.silent():
                 return line
+            idle.pop()
             line.abort()
         return None
 
-    def _put_back(self, line: "_Line") -> None:
+    def _spare(self, origin: Origin) -> None:
+        """Make one connection more while all are taken; where there is none at all the next attempt is set already."""
+        if origin not in self._warm or self._idle.get(origin) or self._refilling.get(origin):
+            return
+        if 0 < self._count(origin) < SPARE_CONNECTIONS_MAX:
+            self._spawn(origin)
+
+    def on_used(self, line: Line) -> None:
+        """See `Pool`."""
+        self._no_longer_idle(line)
+        self._spare(line.origin)
+
+    def put_back(self, line: Line) -> None:
+        """See `Pool`."""
         if self._closed or not line.usable:
             line.abort()
             return
@@ -165,13 +169,16 @@ class DirectTransport:
             line.watch = asyncio.get_running_loop().call_later(self._timing.refresh_s, self._on_watch, line)
         self._idle.setdefault(line.origin, []).append(line)
 
-    def _on_watch(self, line: "_Line") -> None:
+    def _on_watch(self, line: Line) -> None:
         """End a connection that was idle for long; one that is to be warm stays until its successor is there."""
         idle = self._idle.get(line.origin, [])
         loop = asyncio.get_running_loop()
         left_s = self._timing.refresh_s
-        if line in idle:
+        if line in idle and not line.asked:
             left_s += line.idle_since_s - loop.time()
+        elif line.forsaken():
+            line.abort()  # whoever sent something on it has dropped the answer
+            return
         if left_s > 0:
             line.watch = loop.call_later(left_s, self._on_watch, line)
         elif len(idle) > self._warm.get(line.origin, 0):
@@ -180,10 +187,10 @@ class DirectTransport:
         else:
             self._spawn(line.origin, replaces=line)
 
-    def _on_lost(self, line: "_Line") -> None:
+    def on_lost(self, line: Line) -> None:
+        """See `Pool`."""
         self._lines.discard(line)
-        with contextlib.suppress(ValueError):
-            self._idle.get(line.origin, []).remove(line)
+        self._no_longer_idle(line)
         if self._closed or line.origin not in self._warm:
             return
         loop = asyncio.get_running_loop()
@@ -191,12 +198,18 @@ class DirectTransport:
         lived = loop.time() - line.made_s >= redial_s
         loop.call_later(0.0 if lived else redial_s, self._refill, line.origin)
 
+    def _no_longer_idle(self, line: Line) -> None:
+        with contextlib.suppress(ValueError):
+            self._idle.get(line.origin, []).remove(line)
+
     def _refill(self, origin: Origin) -> None:
-        there = sum(line.origin == origin for line in self._lines) + self._refilling.get(origin, 0)
-        for _ in range(self._warm.get(origin, 0) - there):
+        for _ in range(self._warm.get(origin, 0) - self._count(origin)):
             self._spawn(origin)
 
-    def _spawn(self, origin: Origin, replaces: "_Line | None" = None) -> None:
+    def _count(self, origin: Origin) -> int:
+        return sum(line.origin == origin for line in self._lines) + self._refilling.get(origin, 0)
+
+    def _spawn(self, origin: Origin, replaces: Line | None = None) -> None:
         if self._closed:
             return
         self._refilling[origin] = self._refilling.get(origin, 0) + 1
@@ -204,21 +217,21 @@ class DirectTransport:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _add(self, origin: Origin, replaces: "_Line | None") -> None:
+    async def _add(self, origin: Origin, replaces: Line | None) -> None:
         try:
             line = await self._dial(origin, self._timing.dial_timeout_s)
         except NeverSent:
             # Whoever wants to send dials for itself, and reports it; this only tries again.
             asyncio.get_running_loop().call_later(self._timing.redial_s, self._refill, origin)
         else:
-            self._put_back(line)
+            self.put_back(line)
         finally:
             self._refilling[origin] -= 1
         if replaces is not None and replaces in self._idle.get(origin, []):
             self._idle[origin].remove(replaces)
             replaces.abort()
 
-    async def _dial(self, origin: Origin, timeout_s: float) -> "_Line":
+    async def _dial(self, origin: Origin, timeout_s: float) -> Line:
         if len(self._lines) + self._dialling >= CONNECTIONS_MAX or self._closed:
             raise NeverSent("closed" if self._closed else f"{CONNECTIONS_MAX} connections are open already")
         self._dialling += 1
@@ -228,7 +241,7 @@ class DirectTransport:
         try:
             async with asyncio.timeout(timeout_s):
                 line = await connect(
-                    lambda: _Line(origin, self._clock, self._on_lost, made_s),
+                    lambda: Line(origin, self._clock, self, made_s),
                     origin,
                     self._context() if origin.tls else None,
                     proxy,
@@ -253,139 +266,18 @@ class DirectTransport:
         return self._tls
 
 
-class _Line(asyncio.Protocol):
-    """One connection: idle, or with one request under way."""
-
-    def __init__(self, origin: Origin, clock: Clock, on_lost: "Callable[[_Line], None]", made_s: float) -> None:
-        self.origin = origin
-        self.made_s = made_s
-        self.idle_since_s = made_s
-        self.watch: asyncio.TimerHandle | None = None
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._clock = clock
-        self._on_lost = on_lost
-        self._transport: asyncio.Transport | None = None
-        self._reader = AnswerReader()
-        self._answered: _Waiting | None = None
-        self._readable = select.poll()
-
-    @property
-    def usable(self) -> bool:
-        """Return whether the connection stands, as far as the loop knows."""
-        return self._transport is not None and not self._transport.is_closing()
-
-    def silent(self) -> bool:
-        """Return whether the connection stands and nothing has come on it, an end included, that the loop has not read."""
-        return self.usable and not self._readable.poll(0)
-
-    def ask(self, data: bytes) -> "_Waiting":
-        """Hand the request to the kernel now; the future holds the answer and when it was whole, or `AnswerLost`."""
-        assert self._transport is not None and self._answered is None
-        self._answered = asyncio.get_running_loop().create_future()
-        self._transport.write(data)
-        return self._answered
-
-    def fail(self, why: str) -> None:
-        """Give the answer up."""
-        answered, self._answered = self._answered, None
-        if answered is not None and not answered.done():
-            answered.set_exception(AnswerLost(why))
-            answered.exception()  # seen: whoever waited may have stopped waiting
-        self.abort()
-
-    def rest(self) -> None:
-        """Be idle from now on, with all that the next request needs."""
-        self.idle_since_s = asyncio.get_running_loop().time()
-        self._reader = AnswerReader()
-
-    def abort(self) -> None:
-        """End the connection at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP)
-
-    def data_received(self, data: bytes) -> None:
-        """Read on; what nobody asked for ends the connection."""
-        if self._answered is None:
-            self.abort()
-            return
-        try:
-            if self._reader.feed(data):
-                self._finish()
-        except BadAnswer as error:
-            self.fail(str(error))
-
-    def eof_received(self) -> None:
-        """Take the end of the stream for the end of the answer where that is how it ends; the connection closes."""
-        self._end()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Tell whoever waits, and the pool."""
-        self._end(error)
-        if self.watch is not None:
-            self.watch.cancel()
-        self._transport = None
-        self.gone.set_result(None)
-        self._on_lost(self)
-
-    def _end(self, error: Exception | None = None) -> None:
-        if self._answered is None:
-            return
-        if error is not None:
-            self.fail(f"{type(error).__name__}: {error}")
-            return
-        try:
-            self._reader.end()
-        except BadAnswer as bad:
-            self.fail(str(bad))
-        else:
-            self._finish()
-
-    def _finish(self) -> None:
-        answered, self._answered = self._answered, None
-        if answered is not None and not answered.done():
-            answered.set_result((self._reader, self._clock.wall_ns()))
-
-
-_Waiting = asyncio.Future[tuple[AnswerReader, int]]
-
-
-class _Asked(NamedTuple):
-    """A request under way."""
-
-    line: _Line
-    waiting: _Waiting
-    timer: asyncio.TimerHandle
-    sent_ns: int
-
-
-class Later:
-    """What can be awaited, once, and may also be dropped."""
-
-    __slots__ = ("_work",)
-
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, HttpAnswer]]) -> None:
-        self._work = work
-
-    def __await__(self) -> Generator[Any, None, HttpAnswer]:
-        return self._work().__await__()
-
-
 async def _never(why: str) -> HttpAnswer:
     raise NeverSent(why)
 
 
 class VenueTransport:
-    """Carry writes over `writes` and reads over `reads`; a first read makes the connections for writes ready."""
+    """Carry writes over `writes` and questions over `reads`; a first question makes the connections for writes ready."""
 
     def __init__(self, reads: HttpTransport, writes: DirectTransport) -> None:
         self._reads = reads
         self._writes = writes
+        self.write = writes.write
+        self.standing = writes.standing
 
     def send(self, request: HttpRequest, timeout_s: float) -> Awaitable[HttpAnswer]:
         """Return the answer, once awaited; a write leaves at once. Raises as its transport does."""

@@ -9,14 +9,14 @@ at what a broken answer meant is how orders get doubled. Nothing is assumed abou
 """
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from arb.masking import clean
-from arb.venues.call import ANSWER_BYTES_MAX, HttpRequest
+from arb.venues.call import ANSWER_BYTES_MAX, HttpRequest, Origin, Outgoing
 
 CONNECTIONS_MAX = 64
 KEEPALIVE_S = 30.0
@@ -68,6 +68,38 @@ class HttpTransport(Protocol):
 
     async def close(self) -> None:
         """Release sockets."""
+
+
+class Connection(Protocol):
+    """A connection that stands ready for one request."""
+
+    def write(self, data: bytes) -> bool:
+        """Hand a request to the kernel now; False, and nothing done, when it has meanwhile been used for another one."""
+
+    async def answer(self, sent_ns: int, timeout_s: float) -> HttpAnswer:
+        """Return the answer to what was written, not before `sent_ns`; raise `AnswerLost`, also after `timeout_s`."""
+
+
+class WriteTransport(HttpTransport, Protocol):
+    """Carry orders and cancels, too, which come as the bytes that they are."""
+
+    def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """Hand a request to the kernel at once if a connection stands ready, else when its answer is awaited; see `send`."""
+
+    def standing(self, origin: Origin) -> Connection | None:
+        """Return a connection to write on in this turn of the loop; None where none stands ready."""
+
+
+class Later:
+    """What can be awaited, once, and may also be dropped."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, HttpAnswer]]) -> None:
+        self._work = work
+
+    def __await__(self) -> Generator[Any, None, HttpAnswer]:
+        return self._work().__await__()
 
 
 class BadAnswer(TransportError):

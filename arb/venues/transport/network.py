@@ -24,8 +24,8 @@ from arb.venues.transport.http import (
     KEEPALIVE_S,
     AnswerLost,
     HttpAnswer,
-    HttpTransport,
     NeverSent,
+    WriteTransport,
 )
 from arb.venues.transport.proxy import Proxy, by_way_of, proxy_for
 from arb.venues.transport.websocket import SocketEnded as SocketEnded  # part of this door
@@ -59,7 +59,7 @@ class Socket(Protocol):
 class Network(Protocol):
     """A network."""
 
-    def http(self) -> HttpTransport:
+    def http(self) -> WriteTransport:
         """Return a carrier of requests for one venue."""
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:
@@ -87,7 +87,7 @@ class SystemNetwork:
         self._proxy = proxy
         self._tls = tls
 
-    def http(self) -> HttpTransport:
+    def http(self) -> VenueTransport:
         """Return a carrier that keeps its connections warm: our own for orders and cancels, aiohttp's for questions."""
         reads = SocketTransport(self._clock, proxy=self._proxy, tls=self._tls)
         return VenueTransport(reads, DirectTransport(self._clock, proxy=self._proxy, tls=self._tls))

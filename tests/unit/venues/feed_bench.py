@@ -11,7 +11,7 @@ from arb.market.arena import BookArena
 from arb.venues.endpoints import ConnectionTiming, fixed
 from arb.venues.feed import SocketFeed
 from arb.venues.gate.books import GateFeed
-from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 from tests.virtual import a_clock, run_virtual
 
@@ -114,7 +114,7 @@ class Bench:
         if notice is not None:
             self.feed.on_notice(notice)
 
-    def http(self) -> HttpTransport:
+    def http(self) -> WriteTransport:
         raise AssertionError("no request goes here")
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Line:

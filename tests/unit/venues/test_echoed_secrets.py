@@ -15,13 +15,13 @@ from arb.errors import VenueError
 from arb.masking import SECRETS
 from arb.venues.answers import answered
 from arb.venues.build import GatewayLimits, build_gateway
-from arb.venues.call import made_ready
 from arb.venues.endpoints import Credentials
-from arb.venues.gateway import ReadyFrame, VenueGateway
+from arb.venues.gateway import VenueGateway
 from arb.venues.registry import TRADED
 from arb.venues.rules.outcome import decode_body, error_of, judge_read, judge_write
 from arb.venues.spec import VenueSpec
 from arb.venues.transport.http import HttpAnswer
+from arb.venues.writes import ReadyFrame
 from tests.unit.venues.test_hostile_text import DIALECTS, MARK, NOW_NS, ORDER, PRIVATE, READS, reader_of
 from tests.unit.venues.test_order_socket_dialects import gate as gate_socket
 from tests.unit.venues.test_order_socket_dialects import okx as okx_socket
@@ -147,17 +147,19 @@ def test_nothing_that_is_printed_of_a_request_a_gateway_or_a_client_shows_one(sp
         ORDER, venue=spec.name, size=Decimal("0.01"), expires_ns=2 * SystemClock().wall_ns()
     )
     call = dialect.place(order)
-    request = made_ready(signer.signed(call))
-    assert request.ready is not None and PLANTED[0].encode() in request.ready.data
+    request, form = signer.signed(call), built._writes.form(order)
+    ready = signer.order(form, order)
+    assert PLANTED[0].encode() in ready.data
     shown = [
         built,
         dialect,
         signer,
         request,
-        request.ready,
+        ready,
+        form,
         call,
         built._private,
-        ReadyFrame("r1", str(request.headers), call),
+        ReadyFrame("r1", str(request.headers), lambda: ready),
     ]
     for one in shown:
         for text in (repr(one), str(one), f"{one!a}"):

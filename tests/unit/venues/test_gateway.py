@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
 import ccxt
+import msgspec
 import pytest
 
 from arb.clock import NS_PER_MS, NS_PER_S, ManualClock
@@ -15,12 +16,22 @@ from arb.core.events import OrderAccepted, OrderRejected, OutcomeUnknown
 from arb.errors import VenueAuthError, VenueBusy, VenueUnreachable
 from arb.market.order import Outcome, Role, Side, TimeInForce
 from arb.venues.base import EventListener
-from arb.venues.call import ANSWER_BYTES_MAX, LONG_ANSWER_BYTES_MAX, Call, HttpRequest
+from arb.venues.call import (
+    ANSWER_BYTES_MAX,
+    LONG_ANSWER_BYTES_MAX,
+    Call,
+    HttpRequest,
+    Origin,
+    Outgoing,
+    render,
+    request_of,
+)
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.gateway import VenueGateway
+from arb.venues.order_form import OrderForm
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
-from arb.venues.transport.http import AnswerLost, HttpAnswer, HttpTransport, NeverSent
+from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer, NeverSent, WriteTransport
 from tests.virtual import a_clock, run_virtual
 
 Reply = Callable[[HttpRequest], HttpAnswer]
@@ -54,6 +65,17 @@ class FakeSigner:
         self.calls.append(call)
         return HttpRequest(call.method, f"http://venue/{call.path}", dict(self.headers), "b")
 
+    def order_form(self, call: Call) -> OrderForm:
+        if self.error is not None:
+            raise self.error
+        return OrderForm(call, "", "", Origin("venue", 80, False, "venue"), "", str, str, ())
+
+    def order_source(self, call: Call) -> tuple[Any, ...]:
+        return ()
+
+    def order(self, form: OrderForm, command: PlaceOrder) -> Outgoing:
+        return render(self.signed(msgspec.structs.replace(form.call, expires_ns=command.expires_ns)))
+
     async def close(self) -> None:
         return
 
@@ -66,6 +88,7 @@ class FakeTransport:
         self.replies = list(replies)
         self.sent: list[HttpRequest] = []
         self.trip_ns = trip_ns
+        self.connection: Connection | None = None
 
     async def send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
         self.sent.append(request)
@@ -76,6 +99,12 @@ class FakeTransport:
         sent_ns = self.clock.wall_ns()
         self.clock.advance(self.trip_ns)
         return HttpAnswer(status, headers, body, sent_ns, self.clock.wall_ns())
+
+    def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
+        return self.send(request_of(request), timeout_s)
+
+    def standing(self, origin: Origin) -> Connection | None:
+        return self.connection
 
     async def close(self) -> None:
         return
@@ -97,7 +126,7 @@ class Bench:
         self.transport = FakeTransport(self.clock, *replies, trip_ns=trip_ns)
         self.gateway = self.over(self.transport)
 
-    def over(self, transport: HttpTransport) -> VenueGateway:
+    def over(self, transport: WriteTransport) -> VenueGateway:
         """Return the same gateway over another transport."""
         return VenueGateway(
             dialect=GateDialect(),

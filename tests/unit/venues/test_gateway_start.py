@@ -1,5 +1,6 @@
 """How a gateway starts: it sets its clock by the venue's, and trades with no key of which it does not know what it may."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -8,10 +9,10 @@ import pytest
 from arb.clock import NS_PER_MS, NS_PER_S
 from arb.errors import VenueAuthError, VenueError
 from arb.venues.bitget.dialect import BitgetDialect
-from arb.venues.call import Call, HttpRequest
+from arb.venues.call import Call, HttpRequest, Origin, Outgoing
 from arb.venues.okx.dialect import OkxDialect
 from arb.venues.rules.key_rights import KeyFacts, checked_key
-from arb.venues.transport.http import AnswerLost, HttpAnswer
+from arb.venues.transport.http import AnswerLost, Connection, HttpAnswer
 from tests.unit.venues.test_gateway import Bench
 from tests.virtual import a_clock, run_virtual
 
@@ -45,6 +46,12 @@ class Venue:
             raise told
         status, body = told if isinstance(told, tuple) else (200, told)
         return self._answer(status, body)
+
+    def write(self, request: Outgoing, timeout_s: float) -> Awaitable[HttpAnswer]:
+        raise AssertionError("no order and no cancel is sent at the start")
+
+    def standing(self, origin: Origin) -> Connection | None:
+        return None
 
     async def close(self) -> None:
         return

@@ -15,7 +15,7 @@ from arb.errors import VenueProtocolError
 from arb.venues.call import Call
 from arb.venues.endpoints import fixed
 from arb.venues.order_socket import LOGIN_S, OrderSocket, SocketAnswer, SocketFrame
-from arb.venues.transport.http import AnswerLost, HttpTransport
+from arb.venues.transport.http import AnswerLost, WriteTransport
 from arb.venues.transport.network import NO_HEADERS, SocketEnded
 from tests.virtual import a_clock, run_virtual
 
@@ -96,7 +96,7 @@ class Lines:
     def __init__(self) -> None:
         self.lines: list[Line] = []
 
-    def http(self) -> HttpTransport:
+    def http(self) -> WriteTransport:
         raise AssertionError("no request goes here")
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Line:

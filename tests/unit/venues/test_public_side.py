@@ -18,7 +18,7 @@ from arb.venues.public_side import PublicSide, build_feeds, dial_budget
 from arb.venues.registry import SPECS, spec_of
 from arb.venues.rules.pacing import Budget
 from arb.venues.spec import ConnectionLimits, VenueSpec
-from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
 from tests.builders import an_instrument
 from tests.virtual import a_clock, run_virtual
@@ -32,7 +32,7 @@ class Dialled:
         self._clock = clock
         self._fails = fails
 
-    def http(self) -> HttpTransport:
+    def http(self) -> WriteTransport:
         raise AssertionError("no request goes here")
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:

@@ -29,7 +29,7 @@ from arb.venues.gate import records as gate_records
 from arb.venues.gate.dialect import GateDialect
 from arb.venues.okx import records as okx_records
 from arb.venues.private import PrivateStream
-from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket
 from tests.unit.venues.test_account_queries import GateLists, gate_fill, gate_order, look
 from tests.unit.venues.wire.private_frames import (
@@ -93,7 +93,7 @@ class Frames:
         self.frames = list(frames)
         self.dialled = 0
 
-    def http(self) -> HttpTransport:
+    def http(self) -> WriteTransport:
         raise AssertionError("no request is made")
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:

@@ -118,7 +118,7 @@ def test_a_waiter_who_gives_up_leaves_the_queue() -> None:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await asyncio.sleep(0.2)
-        return scope.try_acquire(reserve=True)
+        return scope.entry_fits(clock.monotonic_ns())
 
     clock = a_clock()
     scope = ScopeThrottler(Budget(1, 100), clock)

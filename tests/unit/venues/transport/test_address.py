@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from arb.errors import VenueUnreachable
 from arb.venues.endpoints import Address, ConnectionTiming
 from arb.venues.transport.connection import StreamConnection
-from arb.venues.transport.http import HttpTransport
+from arb.venues.transport.http import WriteTransport
 from arb.venues.transport.network import NO_HEADERS, Socket, SocketEnded
 from tests.virtual import a_clock, run_virtual
 
@@ -18,7 +18,7 @@ class Refusing:
     def __init__(self) -> None:
         self.dialled: list[str] = []
 
-    def http(self) -> HttpTransport:
+    def http(self) -> WriteTransport:
         raise AssertionError("no request goes here")
 
     async def dial(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Socket:

@@ -1,0 +1,207 @@
+"""Send orders: the entries of a pair together or not at all, repairs one by one.
+
+Every order that was handed in gets exactly one answer, whatever happens: an exception nobody foresaw becomes `OutcomeUnknown`,
+because by then the order may have left, and an incident, because it is our own bug.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from arb.clock import Clock
+from arb.core.commands import PlaceOrder
+from arb.core.events import OrderRejected, OutcomeUnknown
+from arb.core.incidents import IncidentKind
+from arb.errors import require
+from arb.market.ids import pair_part
+from arb.venues.base import Departure, EventListener, OrderGateway, PlaceAnswer
+
+IN_FLIGHT_MAX = "in_flight_max"
+OTHER_LEG = "other_leg"
+"""The code of an entry that was kept back because the other leg of its pair could not leave."""
+
+IncidentListener = Callable[[IncidentKind, str], None]
+"""Called with (kind, text) when something happened that should not; `executor_error` is a bug and should stop trading."""
+
+
+class Tasks:
+    """What is under way on the loop: at most `limit` orders, and twice that of everything."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        # In the order in which they began, as a set of tasks is not: the events of a stop must come in a repeatable order.
+        self._tasks: dict[asyncio.Task[None], None] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def full(self) -> bool:
+        """Return whether there is room for nothing more: what takes risk away gets room when orders do not."""
+        return len(self._tasks) >= 2 * self.limit
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin a piece of work."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
+        return task
+
+    async def stop(self) -> None:
+        """Cancel everything, and wait for its end."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Placing:
+    """See the module."""
+
+    def __init__(
+        self,
+        gateways: Mapping[str, OrderGateway],
+        tasks: Tasks,
+        *,
+        clock: Clock,
+        emit: EventListener,
+        on_incident: IncidentListener,
+    ) -> None:
+        self._gateways = gateways
+        self._tasks = tasks
+        self._clock = clock
+        self._emit = emit
+        self._on_incident = on_incident
+
+    def enter(self, entries: Sequence[PlaceOrder]) -> None:
+        """Send entries: all legs of a pair are made ready before the first one leaves, and if one cannot leave none does."""
+        pairs: dict[str, list[PlaceOrder]] = {}
+        for leg in entries:
+            pairs.setdefault(pair_part(leg.client_order_id) or leg.client_order_id, []).append(leg)
+        for legs in pairs.values():
+            self._enter(legs)
+
+    def repair(self, command: PlaceOrder) -> None:
+        """Send a repair; it may wait for a slot of its venue's budget."""
+        refusal = self._refusal(command)
+        if refusal is not None:
+            self._emit(refusal)
+            return
+
+        def on_unstarted() -> None:
+            self._emit(_not_sent(command, "stopped", "stopped before it was sent"))
+
+        self._await(command, partial(self._gateways[command.venue].place, command), on_unstarted)
+
+    def _enter(self, legs: list[PlaceOrder]) -> None:
+        departures: list[tuple[PlaceOrder, Departure]] = []
+        refusals: list[OrderRejected] = []
+        for leg in legs:
+            ready = self._prepare(leg)
+            if isinstance(ready, OrderRejected):
+                refusals.append(ready)
+            else:
+                departures.append((leg, ready))
+        if not refusals:
+            self._leave(departures)
+            return
+        for refusal in refusals:
+            self._emit(refusal)
+        for leg, _ in departures:
+            self._emit(_not_sent(leg, OTHER_LEG, f"the other leg could not leave: {refusals[0].code}"))
+
+    def _leave(self, departures: list[tuple[PlaceOrder, Departure]]) -> None:
+        """Send one leg right after the other; only then does anybody wait for an answer."""
+        answers: list[tuple[PlaceOrder, Coroutine[Any, Any, PlaceAnswer]]] = []
+        bugs: list[tuple[PlaceOrder, Exception]] = []
+        try:
+            for leg, depart in departures:
+                try:
+                    answers.append((leg, depart()))
+                except Exception as error:  # a bug of ours, and by now the order may have left
+                    bugs.append((leg, error))
+        except BaseException:  # the process ends between two legs: nobody will wait for the first one's answer
+            for _, answer in answers:
+                answer.close()
+            raise
+        for leg, answer in answers:
+            self._await_answer(leg, answer)
+        for leg, bug in bugs:
+            self._emit(_unknown(leg, f"bug: {bug!r}", self._clock.wall_ns()))
+            self._on_bug(f"sending {leg.client_order_id} to {leg.venue}: {bug!r}")
+
+    def _prepare(self, leg: PlaceOrder) -> Departure | OrderRejected:
+        refusal = self._refusal(leg)
+        if refusal is not None:
+            return refusal
+        try:
+            return self._gateways[leg.venue].prepare(leg)
+        except Exception as error:  # a bug of ours; nothing has left yet, so the rejection is certain
+            self._on_bug(f"preparing {leg.client_order_id} at {leg.venue}: {error!r}")
+            return _not_sent(leg, "bug", repr(error))
+
+    def _refusal(self, command: PlaceOrder) -> OrderRejected | None:
+        """Return why an order cannot be handed to a gateway now, None when it can."""
+        if command.venue not in self._gateways:
+            code = "no_gateway"
+        elif len(self._tasks) >= self._tasks.limit:
+            code = IN_FLIGHT_MAX
+        else:
+            return None
+        return _not_sent(command, code, f"{len(self._tasks)} requests under way")
+
+    def _await_answer(self, command: PlaceOrder, answer: Coroutine[Any, Any, PlaceAnswer]) -> None:
+        sent_ns = self._clock.wall_ns()
+
+        def on_unstarted() -> None:  # the order had left already
+            answer.close()
+            self._emit(_unknown(command, "stopped before its answer came", sent_ns))
+
+        self._await(command, lambda: answer, on_unstarted)
+
+    def _await(self, command: PlaceOrder, depart: Departure, on_unstarted: Callable[[], None]) -> None:
+        """Wait for an order's answer in a task; `on_unstarted` answers for one that is cancelled before its first step."""
+        begun: list[bool] = []
+
+        def on_done(_task: object) -> None:
+            if not begun:
+                on_unstarted()
+
+        self._tasks.spawn(self._place(command, depart, begun)).add_done_callback(on_done)
+
+    async def _place(self, command: PlaceOrder, depart: Departure, begun: list[bool]) -> None:
+        begun.append(True)
+        started_ns = self._clock.wall_ns()
+        try:
+            answer = await depart()
+            require(
+                answer.client_order_id == command.client_order_id,
+                f"asked about {command.client_order_id}, answered about {answer.client_order_id}",
+            )
+        except asyncio.CancelledError:
+            self._emit(_unknown(command, "stopped before its answer came", started_ns))
+            raise
+        except Exception as error:  # the top of a task: a bug leaves the outcome unknown
+            self._emit(_unknown(command, f"bug: {error!r}", started_ns))
+            self._on_bug(f"placing {command.client_order_id} at {command.venue}: {error!r}")
+        else:
+            self._emit(answer)
+
+    def _on_bug(self, text: str) -> None:
+        self._on_incident(IncidentKind.EXECUTOR_ERROR, text)
+
+
+def _not_sent(command: PlaceOrder, code: str, message: str) -> OrderRejected:
+    return OrderRejected(
+        venue=command.venue,
+        client_order_id=command.client_order_id,
+        code=code,
+        message=message,
+        sent_ns=0,
+        acked_ns=0,
+    )
+
+
+def _unknown(command: PlaceOrder, cause: str, sent_ns: int) -> OutcomeUnknown:
+    return OutcomeUnknown(venue=command.venue, client_order_id=command.client_order_id, cause=cause, sent_ns=sent_ns)

@@ -1,0 +1,157 @@
+"""One connection for writes: idle, or with one request under way whose answer somebody may come to wait for.
+
+A request is written first; who waits for its answer, and for how long, is said afterwards (`Line.answer`), so that nothing
+stands between the decision to send and the bytes.
+"""
+
+import asyncio
+import select
+from typing import Protocol
+
+from arb.clock import Clock
+from arb.venues.call import Origin
+from arb.venues.transport.http import AnswerLost, AnswerReader, BadAnswer, HttpAnswer
+
+
+class Pool(Protocol):
+    """Who keeps connections."""
+
+    def on_used(self, line: "Line") -> None:
+        """Take note that a request was written on a connection and is waited for."""
+
+    def put_back(self, line: "Line") -> None:
+        """Take a connection that is in use no longer."""
+
+    def on_lost(self, line: "Line") -> None:
+        """Take note that a connection is gone."""
+
+
+class Line(asyncio.Protocol):
+    """See the module, and `arb.venues.transport.http.Connection`; made at `made_s` of the loop's clock."""
+
+    def __init__(self, origin: Origin, clock: Clock, pool: Pool, made_s: float) -> None:
+        self.origin = origin
+        self.made_s = made_s
+        self.idle_since_s = made_s
+        self.watch: asyncio.TimerHandle | None = None
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._clock = clock
+        self._pool = pool
+        self._transport: asyncio.WriteTransport | None = None
+        self._readable = select.poll()
+        self.rest()
+
+    def rest(self) -> None:
+        """Be idle from now on, with all that the next request needs."""
+        self.idle_since_s = asyncio.get_running_loop().time()
+        self._reader = AnswerReader()
+        self.asked = False
+        """Whether a request was written since."""
+        self._end_of_it: tuple[AnswerReader, int] | AnswerLost | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._unclaimed = False
+
+    @property
+    def usable(self) -> bool:
+        """Return whether the connection stands, as far as the loop knows."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def silent(self) -> bool:
+        """Return whether the connection stands and nothing has come on it, an end included, that the loop has not read."""
+        return self.usable and not self._readable.poll(0)
+
+    def forsaken(self) -> bool:
+        """Return whether nobody waits for the answer to a request now, nor did when this was asked before."""
+        before, self._unclaimed = self._unclaimed, self.asked and self._waiter is None
+        return before and self._unclaimed
+
+    def write(self, data: bytes) -> bool:
+        """Hand a request to the kernel now; False, and nothing done, where one is under way or the connection is over."""
+        if self.asked or self._transport is None:
+            return False
+        self.asked = True
+        self._transport.write(data)
+        return True
+
+    async def answer(self, sent_ns: int, timeout_s: float, too_late: str = "") -> HttpAnswer:
+        """Return the answer to what was written; raise `AnswerLost`, after `timeout_s` with the text `too_late`."""
+        self._pool.on_used(self)
+        if self._end_of_it is None:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(timeout_s, self._fail, too_late or f"no answer within {timeout_s:g} s")
+            try:
+                await self._waiter
+            except asyncio.CancelledError:
+                self.abort()
+                raise
+            finally:
+                timer.cancel()
+        assert self._end_of_it is not None
+        if isinstance(self._end_of_it, AnswerLost):
+            raise self._end_of_it
+        reader, received_ns = self._end_of_it
+        if reader.reusable:
+            self._pool.put_back(self)
+        else:
+            self.abort()
+        return HttpAnswer(reader.status, reader.headers, reader.body, sent_ns, received_ns)
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; what nobody asked for ends the connection."""
+        if not self.asked or self._end_of_it is not None:
+            self.abort()
+            return
+        try:
+            if self._reader.feed(data):
+                self._settle((self._reader, self._clock.wall_ns()))
+        except BadAnswer as error:
+            self._fail(str(error))
+
+    def eof_received(self) -> None:
+        """Take the end of the stream for the end of the answer where that is how it ends; the connection closes."""
+        self._end()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Let whoever waits know, and the pool."""
+        self._end(error)
+        if self.watch is not None:
+            self.watch.cancel()
+        self._transport = None
+        self.gone.set_result(None)
+        self._pool.on_lost(self)
+
+    def _end(self, error: Exception | None = None) -> None:
+        if not self.asked or self._end_of_it is not None:
+            return
+        if error is not None:
+            self._fail(f"{type(error).__name__}: {error}")
+            return
+        try:
+            self._reader.end()
+        except BadAnswer as bad:
+            self._fail(str(bad))
+        else:
+            self._settle((self._reader, self._clock.wall_ns()))
+
+    def _fail(self, why: str) -> None:
+        """Give the answer up."""
+        if self._end_of_it is None:
+            self._settle(AnswerLost(why))
+        self.abort()
+
+    def _settle(self, end: tuple[AnswerReader, int] | AnswerLost) -> None:
+        self._end_of_it = end
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

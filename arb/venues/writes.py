@@ -1,0 +1,99 @@
+"""Orders and cancels of one account on their way out: written and signed first, handed over later, once.
+
+Over REST, or over the venue's order socket where the user wants that. An order is written with the form of its symbol
+(`venues/order_form.py`), any other write by its call. Between writing and handing over nothing is awaited, so that both legs
+of a pair can be written, and then leave one right after the other.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import NamedTuple
+
+from arb.core.commands import PlaceOrder
+from arb.errors import VenueError
+from arb.venues.call import Call, Outgoing, render
+from arb.venues.ccxt_client import Signer, signed
+from arb.venues.dialect import TradeDialect
+from arb.venues.order_form import OrderForm, OrderForms
+from arb.venues.order_socket import OrderSocket
+from arb.venues.transport.http import HttpAnswer, NeverSent, WriteTransport
+from arb.venues.transport.network import SocketEnded
+
+
+class ReadyFrame(NamedTuple):
+    """A write as the text of a frame for the order socket; `over_rest` writes it for the other way."""
+
+    request_id: str
+    text: str
+    over_rest: Callable[[], Outgoing]
+
+    def __repr__(self) -> str:
+        # The text holds key and signature.
+        return f"ReadyFrame({self.request_id})"
+
+
+Ready = Outgoing | ReadyFrame
+"""A write that is signed and rendered: handing it over is all there is left to do."""
+
+
+class VenueWrites:
+    """See the module; raises `VenueError` or `ValueError` for what cannot be written: then nothing was sent."""
+
+    def __init__(
+        self, dialect: TradeDialect, signer: Signer, transport: WriteTransport, order_socket: OrderSocket | None
+    ) -> None:
+        self._forms = OrderForms(dialect.place, signer)
+        self._dialect = dialect
+        self._signer = signer
+        self._transport = transport
+        self._socket = order_socket
+
+    def form(self, command: PlaceOrder) -> OrderForm:
+        """Return what an order like this one is written with."""
+        form = self._forms.get(command)
+        return signed(self._dialect.venue, self._forms.make, command) if form is None else form
+
+    def order(self, form: OrderForm, command: PlaceOrder) -> Ready:
+        """Return an order, ready to leave."""
+        if self._socket is None:
+            return self._signer.order(form, command)
+        return self._framed(self._dialect.place(command), partial(self._signer.order, form, command))
+
+    def other(self, call: Call) -> Ready:
+        """Return a write that is no order, ready to leave."""
+        over_rest = partial(signed, self._dialect.venue, self._rendered, call)
+        return over_rest() if self._socket is None else self._framed(call, over_rest)
+
+    def send(self, ready: Ready, timeout_s: float) -> Awaitable[HttpAnswer]:
+        """Hand a write to the network, once, and wait at most `timeout_s` for its answer; see `WriteTransport.write`.
+
+        The order socket never gets what it has not taken at once: what would have gone there while it is down goes over REST,
+        which is logged and counted.
+        """
+        if isinstance(ready, Outgoing):
+            return self._transport.write(ready, timeout_s)
+        assert self._socket is not None
+        try:
+            return self._socket.send(ready.request_id, ready.text, timeout_s)
+        except SocketEnded:
+            self._socket.passed_by += 1  # not a byte left: another way is free
+        try:
+            return self._transport.write(ready.over_rest(), timeout_s)
+        except (VenueError, ValueError) as refused:
+            never: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+            never.set_exception(NeverSent(str(refused)))
+            never.exception()  # seen: whoever waits may stop waiting
+            return never
+
+    def _rendered(self, call: Call) -> Outgoing:
+        return render(self._signer.signed(call))
+
+    def _framed(self, call: Call, over_rest: Callable[[], Outgoing]) -> Ready:
+        """Return a frame for the order socket, or where that is down, or has none for such a write, a request."""
+        assert self._socket is not None
+        frame = self._socket.frame(call)
+        if frame is not None:
+            return ReadyFrame(*frame, over_rest)
+        self._socket.passed_by += 1
+        return over_rest()
