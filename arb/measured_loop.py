@@ -19,7 +19,7 @@ OTHER = "other"
 WAKING_UP = "waking up"
 """Not a turn, but by how much the loop came back from waiting later than it had asked for: the system, or another thread."""
 _PARTS = 8
-"""How finely durations are told apart within a power of two: to an eighth."""
+"""How finely durations are kept apart within a power of two: to an eighth."""
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from arb.live.local_checks import ClockDiscipline, JournalDiskFacts
 ROUNDS = 9
 MOUNTS = Path("/proc/self/mounts")
 STA_UNSYNC = 0x40
-"""adjtimex(2): nobody has told the kernel that the clock is right."""
+"""adjtimex(2): nothing has set the flag that the clock is right."""
 US_PER_MS = 1000
 
 

@@ -18,7 +18,7 @@ themselves. Time counts between two samples on one side of the band with no fail
 by then a silent connection's books are stale. All of it is integers and fractions at the times of events, so a replay finds
 the same. Only ratios that have left the band are kept.
 
-Nothing of it outlives the process: venues mend listings, users mend tables and settings, and prices of before a pause are no
+Nothing of it outlives the process: venues and users correct listings, tables and settings, and prices of before a pause are no
 witness of those after it. In the first seconds of a run `max_edge_bps` and standing edges hold alone, as they do for
 every first pair (`standing.py`).
 """
