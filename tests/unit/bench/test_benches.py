@@ -25,7 +25,7 @@ QUICK = [name for name in BENCHES if name not in ("ledger_postgresql", "tick_to_
 
 
 def test_an_unknown_bench_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match="no such bench; there are frame_1kb,"):
+    with pytest.raises(ConfigError, match="no such bench; there are tick_to_trade, frame_1kb,"):
         run_benches(SystemClock(), ProcessorClock(), ["frames"])
 
 
