@@ -27,6 +27,7 @@ from arb.core.events import (
     RunStarted,
 )
 from arb.core.incidents import IncidentKind
+from arb.core.orders.order import fill_of
 from arb.core.records import (
     FillRecord,
     IncidentRecord,
@@ -35,7 +36,7 @@ from arb.core.records import (
     PairRecord,
     PairState,
 )
-from arb.market.fill import Fill, FillSource, Liquidity
+from arb.market.fill import Fill
 from arb.market.numbers import ZERO
 
 ENDED = (PairState.COMPLETED, PairState.UNWOUND, PairState.CARRIED, PairState.ABANDONED)
@@ -179,7 +180,7 @@ class Recorded:
             if order is None:
                 continue
             order.venue_order_id = record.venue_order_id
-            order.fills = tuple(_fill(fill, record) for fill in self.rows.fills_of([record]))
+            order.fills = tuple(fill_of(fill, record) for fill in self.rows.fills_of([record]))
             if order.fills:
                 order.filled_ns = min(fill.event_ns for fill in order.fills) - self._offsets.get(record.venue, 0)
 
@@ -200,25 +201,6 @@ def about(event: AnyEvent) -> tuple[str | None, str | None]:
         case OrderUpdated(report=news) | OrderFilled(fill=news):
             return news.client_order_id, news.venue_order_id
     return None, None
-
-
-def _fill(fill: FillRecord, order: OrderRecord) -> Fill:
-    return Fill(
-        venue=fill.venue,
-        symbol=fill.symbol,
-        trade_id=fill.trade_id,
-        venue_order_id=order.venue_order_id or "",
-        client_order_id=order.client_order_id,
-        side=fill.side,
-        price=fill.price,
-        size=fill.size,
-        fee=fill.fee,
-        fee_currency=fill.fee_currency,
-        liquidity=Liquidity(fill.liquidity),
-        source=FillSource(fill.source),
-        event_ns=fill.event_ns,
-        received_ns=fill.received_ns,
-    )
 
 
 def _booked(pair: PairRecord) -> int:
