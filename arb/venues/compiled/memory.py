@@ -1,0 +1,140 @@
+"""Machine words at an address, for compiled code: loads, stores, moves, and eight decimal digits at once.
+
+numba has no pointers in integers, so each is written as the instructions it stands for. Addresses and values are 64-bit
+integers; nothing here checks a bound, which is its caller's duty. Little-endian machines only.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_I8, _I16, _I64 = ir.IntType(8), ir.IntType(16), ir.IntType(64)
+
+
+def inlined(function: Any) -> Any:
+    """Compile a function into those that call it; integers wrap, nothing is raised."""
+    return njit(error_model="numpy", boundscheck=False)(function)
+
+
+def _load(bits: ir.IntType, address_type: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        loaded = builder.load(builder.inttoptr(args[0], bits.as_pointer()), align=1)
+        return loaded if bits is _I64 else builder.zext(loaded, _I64)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def byte_at(typing_context: Any, address: Any) -> Any:
+    """Return the byte at an address."""
+    return _load(_I8, address)
+
+
+@intrinsic
+def two_at(typing_context: Any, address: Any) -> Any:
+    """Return the two bytes at an address, the first one lowest."""
+    return _load(_I16, address)
+
+
+@intrinsic
+def word_at(typing_context: Any, address: Any) -> Any:
+    """Return the eight bytes at an address, which need not be aligned."""
+    return _load(_I64, address)
+
+
+@intrinsic
+def put_word(typing_context: Any, address: Any, value: Any) -> Any:
+    """Write eight bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], _I64.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def float_at(typing_context: Any, address: Any) -> Any:
+    """Return the double at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(builder.inttoptr(args[0], ir.DoubleType().as_pointer()), align=8)
+
+    return types.float64(types.int64), generate
+
+
+@intrinsic
+def put_float(typing_context: Any, address: Any, value: Any) -> Any:
+    """Write a double."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], ir.DoubleType().as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.float64), generate
+
+
+@intrinsic
+def move(typing_context: Any, target: Any, source: Any, count: Any) -> Any:
+    """Move `count` bytes; the two places may overlap."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        to, source_of = (builder.inttoptr(args[i], _I8.as_pointer()) for i in (0, 1))
+        cgutils.raw_memmove(builder, to, source_of, args[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+def _constant(byte: int) -> ir.Constant:
+    return ir.Constant(_I64, int.from_bytes(bytes([byte]) * 8, "little"))
+
+
+@intrinsic
+def leading_digits(typing_context: Any, word: Any) -> Any:
+    """Return how many of a word's bytes are decimal digits before the first that is not, and their value times 16.
+
+    value * 16 + count, count 0 to 8. The bytes are made digits by an exclusive or with "0"; what is then above 9 carries
+    into its highest bit when 0x76 is added, and the lowest such byte is the first that is no digit (a carry runs upwards
+    only). The digits are shifted to the top, zeros before them, and summed up pair by pair.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        digits = builder.xor(args[0], _constant(0x30))
+        high = builder.and_(builder.or_(builder.add(digits, _constant(0x76)), digits), _constant(0x80))
+        bits = builder.cttz(high, ir.Constant(ir.IntType(1), 0))
+        bits = builder.and_(bits, ir.Constant(_I64, 0x78))
+        none = builder.icmp_unsigned("==", bits, ir.Constant(_I64, 0))
+        shift = builder.sub(ir.Constant(_I64, 64), bits)
+        shift = builder.select(none, ir.Constant(_I64, 0), shift)
+        top = builder.select(none, ir.Constant(_I64, 0), builder.shl(digits, shift))
+
+        def pairs(value: Any, mask: int, factor: int, width: int) -> Any:
+            kept = builder.and_(value, ir.Constant(_I64, mask)) if mask else value
+            return builder.lshr(builder.mul(kept, ir.Constant(_I64, factor)), ir.Constant(_I64, width))
+
+        value = pairs(top, 0, 10 * 256 + 1, 8)
+        value = pairs(value, 0x00FF00FF00FF00FF, 100 * 65_536 + 1, 16)
+        value = pairs(value, 0x0000FFFF0000FFFF, 10_000 * 2**32 + 1, 32)
+        count = builder.lshr(bits, ir.Constant(_I64, 3))
+        return builder.or_(builder.shl(value, ir.Constant(_I64, 4)), count)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def quote_in(typing_context: Any, word: Any) -> Any:
+    """Return the place of the first quotation mark among a word's bytes, 8 where there is none."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zeroed = builder.xor(args[0], _constant(0x22))
+        found = builder.and_(
+            builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)), _constant(0x80)
+        )
+        bits = builder.cttz(found, ir.Constant(ir.IntType(1), 0))
+        return builder.lshr(bits, ir.Constant(_I64, 3))
+
+    return types.int64(types.int64), generate

@@ -1,0 +1,245 @@
+"""The pieces of a frame, for compiled code: numbers, strings, names of fields, lists of levels.
+
+Everything is given where it begins and where the frame ends, and returns where it ends, or `FAILED`: it is cut, or written in a way that
+only the plain reader understands (an exponent, an escape, white space, more digits than a word holds, a fraction finer than
+the scale). So nothing is ever guessed, and nothing is read beyond the end of the frame.
+"""
+
+import numpy as np
+
+from arb.venues.compiled.layout import NAME_MAX
+from arb.venues.compiled.memory import byte_at, inlined, leading_digits, put_word, quote_in, two_at, word_at
+
+FAILED = 0
+QUOTE, COMMA, COLON, DOT, MINUS, ZERO, NINE = 34, 44, 58, 46, 45, 48, 57
+OPEN_LIST, CLOSE_LIST, OPEN, CLOSE, BACKSLASH = 91, 93, 123, 125, 92
+LEVEL_OPENS = OPEN_LIST | QUOTE << 8
+BETWEEN = QUOTE | COMMA << 8
+LEVEL_CLOSES = QUOTE | CLOSE_LIST << 8
+LEVELS_MAX = 1024
+"""Levels a side that one frame may have; longer ones are the plain reader's."""
+DIGITS_MAX = 18
+"""Digits of a number on its scale: as many as surely fit 64 bits."""
+POWERS = np.array([10**shift for shift in range(DIGITS_MAX + 1)], dtype=np.int64)
+
+
+def packed(name: str) -> int:
+    """Return the word that stands for a field's name of at most eight characters, or for `prevSeqId`."""
+    if name == "prevSeqId":
+        return -1
+    return int.from_bytes(name.encode(), "little")
+
+
+@inlined
+def digits(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Read at most sixteen digits: where they end, their value, how many; 99 where there are more."""
+    if end - at >= 16:
+        first = leading_digits(word_at(at))
+        count = first & 15
+        if count < 8:
+            return at + count, first >> 4, count
+        second = leading_digits(word_at(at + 8))
+        more = second & 15
+        if more == 8:
+            return at, 0, 99
+        return at + 8 + more, (first >> 4) * POWERS[more] + (second >> 4), 8 + more
+    value, count = 0, 0
+    while at < end and count < 16:
+        digit = byte_at(at) - ZERO
+        if digit < 0 or digit > 9:
+            return at, value, count
+        value = value * 10 + digit
+        at, count = at + 1, count + 1
+    return (at, value, count) if count < 16 else (at, 0, 99)
+
+
+@inlined
+def decimal(at: int, end: int, exp: int):  # type: ignore[no-untyped-def]
+    """Read digits, perhaps a point and more: where they end and the value times 10**exp, if that is whole."""
+    at, value, count = digits(at, end)
+    if count == 0 or count + exp > DIGITS_MAX:
+        return FAILED, 0
+    value *= POWERS[exp]
+    if at < end and byte_at(at) == DOT:
+        at, fraction, places = digits(at + 1, end)
+        if places == 0 or places > 16:
+            return FAILED, 0
+        if places <= exp:
+            value += fraction * POWERS[exp - places]
+        else:
+            unit = POWERS[places - exp]
+            whole = fraction // unit
+            if whole * unit != fraction:
+                return FAILED, 0
+            value += whole
+    return at, value
+
+
+@inlined
+def integer(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Read a number of JSON that is whole and not negative: where it ends and its value."""
+    began = at
+    at, value, count = digits(at, end)
+    if count == 0 or count > 16 or at >= end:
+        return FAILED, 0
+    if count > 1 and byte_at(began) == ZERO:
+        return FAILED, 0
+    return at, value
+
+
+@inlined
+def long_integer(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Read a whole number as `integer` does, of at most eighteen digits."""
+    began, value, count = at, 0, 0
+    while at < end and count <= DIGITS_MAX:
+        digit = byte_at(at) - ZERO
+        if digit < 0 or digit > 9:
+            break
+        value = value * 10 + digit
+        at, count = at + 1, count + 1
+    if count == 0 or count > DIGITS_MAX or at >= end or (count > 1 and byte_at(began) == ZERO):
+        return FAILED, 0
+    return at, value
+
+
+@inlined
+def sequence_number(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Read an id: where it ends and its value."""
+    after, value = integer(at, end)
+    if after:
+        return after, value
+    return long_integer(at, end)
+
+
+@inlined
+def quoted_integer(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Read digits between quotation marks, or without: where that ends and the value."""
+    if at >= end:
+        return FAILED, 0
+    if byte_at(at) != QUOTE:
+        return integer(at, end)
+    at, value, count = digits(at + 1, end)
+    if count == 0 or count > 16 or at >= end or byte_at(at) != QUOTE:
+        return FAILED, 0
+    return at + 1, value
+
+
+@inlined
+def field(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Read the name of a field and its colon: where the value begins, and the name as `packed`."""
+    if at >= end or byte_at(at) != QUOTE:
+        return FAILED, 0
+    at += 1
+    if end - at >= 12:
+        word = word_at(at)
+        size = quote_in(word)
+        if size == 0:
+            return FAILED, 0
+        if size < 8:
+            word &= (1 << (8 * size)) - 1
+        elif byte_at(at + 8) != QUOTE:
+            if word != PREV_SEQ_I or byte_at(at + 8) != LOWER_D or byte_at(at + 9) != QUOTE:
+                return FAILED, 0
+            word, size = -1, 9
+        at += size + 1
+    else:
+        word, size = 0, 0
+        while at < end and byte_at(at) != QUOTE:
+            if size == 8:
+                return FAILED, 0
+            word |= byte_at(at) << (8 * size)
+            at, size = at + 1, size + 1
+        at += 1
+    if at >= end or byte_at(at) != COLON:
+        return FAILED, 0
+    return at + 1, word
+
+
+PREV_SEQ_I = packed("prevSeqI")
+LOWER_D = ord("d")
+
+
+@inlined
+def text(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Read a short string of plain ASCII: where it ends (after its mark), where its characters begin, and their hash."""
+    if at >= end or byte_at(at) != QUOTE:
+        return FAILED, 0, 0
+    began = at + 1
+    at, mixed = began, HASH_START
+    while at < end:
+        letter = byte_at(at)
+        if letter == QUOTE:
+            return at + 1, began, mixed
+        if letter < 32 or letter > 126 or letter == BACKSLASH or at - began >= NAME_MAX:
+            return FAILED, 0, 0
+        mixed = (mixed ^ letter) * HASH_PRIME
+        at += 1
+    return FAILED, 0, 0
+
+
+# FNV-1a, 64 bits, the start as the signed number that has the same bits.
+HASH_START = 0xCBF29CE484222325 - 2**64
+HASH_PRIME = 0x100000001B3
+
+
+def hashed(name: bytes) -> int:
+    """Return the hash of a name as `text` does."""
+    mixed = HASH_START
+    for letter in name:
+        mixed = (mixed ^ letter) * HASH_PRIME
+        mixed = (mixed + 2**63) % 2**64 - 2**63
+    return mixed
+
+
+@inlined
+def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: bool):  # type: ignore[no-untyped-def]
+    """Read a list of levels into `target`, price and size in turn: where it ends, and how many; `more`: a level may have more strings.
+
+    A size may be 0, a price may not.
+    """
+    if end - at < 2 or byte_at(at) != OPEN_LIST:
+        return FAILED, 0
+    at += 1
+    if byte_at(at) == CLOSE_LIST:
+        return at + 1, 0
+    count = 0
+    while count < LEVELS_MAX:
+        if end - at < 2 or two_at(at) != LEVEL_OPENS:
+            return FAILED, 0
+        at, price = decimal(at + 2, end, price_exp)
+        if at == FAILED or price == 0 or end - at < 3 or two_at(at) != BETWEEN or byte_at(at + 2) != QUOTE:
+            return FAILED, 0
+        at, size = decimal(at + 3, end, size_exp)
+        if at == FAILED or end - at < 3:
+            return FAILED, 0
+        if more:
+            while two_at(at) == BETWEEN and byte_at(at + 2) == QUOTE:
+                at, _, places = digits(at + 3, end)
+                if places > 16 or end - at < 3:
+                    return FAILED, 0
+        if two_at(at) != LEVEL_CLOSES:
+            return FAILED, 0
+        put_word(target + 16 * count, price)
+        put_word(target + 16 * count + 8, size)
+        count += 1
+        last = byte_at(at + 2)
+        at += 3
+        if last == CLOSE_LIST:
+            return at, count
+        if last != COMMA:
+            return FAILED, 0
+    return FAILED, 0
+
+
+@inlined
+def past_levels(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Return where a list of levels seems to end, to be read when its scale is known."""
+    if end - at < 2 or byte_at(at) != OPEN_LIST:
+        return FAILED
+    if byte_at(at + 1) == CLOSE_LIST:
+        return at + 2
+    while end - at >= 2:
+        if two_at(at) == CLOSE_LIST | CLOSE_LIST << 8:
+            return at + 2
+        at += 1
+    return FAILED
