@@ -43,6 +43,7 @@ from arb.live.parts import OnLedgerState, Parts
 from arb.live.summary import money, summarise
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
+from arb.live.fast_books import chosen
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
 from arb.masking import SECRETS
@@ -114,6 +115,7 @@ class Run:
         self._options = options
         self._live_view = live_view
         self._coins = coin_rule(settings, options.mode, sandbox=self._on_sandbox)  # before anything is made
+        self._by = chosen(settings.engine.fast_books)
         self._turns = Turns() if turns is None else turns
         self._wrap = wrap
         self._wrap_journal = wrap_journal
@@ -327,7 +329,7 @@ class Run:
             gateways=gateways,
             waits_for_venues=options.mode is Mode.LIVE,
             make_universe=universe_of,
-            make_books=partial(books_of, timing=settings.timing),
+            make_books=partial(books_of, timing=settings.timing, by=self._by),
             make_feeds=self._feeds,
             on_alert=lambda text: log.critical("%s", text),
             dropped=self._dropped,

@@ -355,6 +355,20 @@ class Books:
         row = self.rows.get((venue, symbol))
         return 0 if row is None else int(self.arena.received_ns[row])
 
+    def attend(self, symbol: str, wanted: bool) -> None:
+        """Have a strategy see every change of a symbol's books from now on, or only one that may leave an edge.
+
+        Before anybody says so it sees all. What no compiled code keeps it always sees.
+        """
+        self.arena.market.attend(symbol, wanted)
+
+    def set_terms(self, venue: str, symbol: str, kept: float, cost: float) -> None:
+        """Say what is left of a unit sold at a book's best bid and what one bought at its best ask costs, to rank by."""
+        row = self.rows.get((venue, symbol))
+        if row is not None:
+            self.arena.market.set_terms(row, kept, cost)
+            self.arena.market.show(row, *self.arena.best(row))
+
     def has(self, venue: str, symbol: str) -> bool:
         """Return whether a symbol is traded at a venue in this run, now."""
         return (venue, symbol) in self.rows

@@ -95,7 +95,7 @@ class FrameResult(msgspec.Struct, frozen=True, gc=False):
 
     `rows`: arena rows whose content or state changed (usually one). `levels`: level changes applied. `error`: the frame
     was not readable; the books it may have been about are unusable and in `resyncs`. `finer`: the book that shows levels
-    finer than its scale for the first time.
+    finer than its scale for the first time. `differs`: books of which a second reader makes something else.
     """
 
     rows: tuple[int, ...] = ()
@@ -104,6 +104,7 @@ class FrameResult(msgspec.Struct, frozen=True, gc=False):
     notice: Notice | None = None
     error: VenueProtocolError | None = None
     finer: str = ""
+    differs: tuple[str, ...] = ()
 
 
 NOTHING = FrameResult()

@@ -199,10 +199,10 @@ def take_frame(at: int, size: int, received_ns: int, connection: int, offset_ns:
     return answer
 
 
-def compile_all() -> tuple[Any, Any]:
+def compile_all(*, cached: bool) -> tuple[Any, Any]:
     """Compile, or load what an earlier process compiled; return `take` and the function that writes a row's levels."""
-    take = njit("int64(int64, int64, int64, int64, int64)", cache=True, error_model="numpy")(take_one)
-    show = njit("int64(int64)", cache=True, error_model="numpy")(show_one)
+    take = njit("int64(int64, int64, int64, int64, int64)", cache=cached, error_model="numpy")(take_one)
+    show = njit("int64(int64)", cache=cached, error_model="numpy")(show_one)
     return tuple(found.overloads[found.signatures[0]].entry_point for found in (take, show))  # type: ignore[return-value]
 
 

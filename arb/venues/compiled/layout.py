@@ -30,3 +30,19 @@ EXP_MAX = 12
 
 # The kinds of a book's frames; a connection's shape is that of the first.
 GATE_OBU, GATE_UPDATES, OKX, BITGET, BYBIT = 1, 2, 3, 4, 5
+
+LEVELS_MAX = 1024
+"""Levels a side that one frame may have; longer ones are the plain reader's."""
+
+# FNV-1a, 64 bits, the start as the signed number that has the same bits.
+HASH_START = 0xCBF29CE484222325 - 2**64
+HASH_PRIME = 0x100000001B3
+
+
+def hashed(name: bytes) -> int:
+    """Return the hash of a name as `text` does."""
+    mixed = HASH_START
+    for letter in name:
+        mixed = (mixed ^ letter) * HASH_PRIME
+        mixed = (mixed + 2**63) % 2**64 - 2**63
+    return mixed

@@ -7,7 +7,7 @@ the scale). So nothing is ever guessed, and nothing is read beyond the end of th
 
 import numpy as np
 
-from arb.venues.compiled.layout import NAME_MAX
+from arb.venues.compiled.layout import HASH_PRIME, HASH_START, LEVELS_MAX, NAME_MAX
 from arb.venues.compiled.memory import byte_at, inlined, leading_digits, put_word, quote_in, two_at, word_at
 
 FAILED = 0
@@ -16,8 +16,6 @@ OPEN_LIST, CLOSE_LIST, OPEN, CLOSE, BACKSLASH = 91, 93, 123, 125, 92
 LEVEL_OPENS = OPEN_LIST | QUOTE << 8
 BETWEEN = QUOTE | COMMA << 8
 LEVEL_CLOSES = QUOTE | CLOSE_LIST << 8
-LEVELS_MAX = 1024
-"""Levels a side that one frame may have; longer ones are the plain reader's."""
 DIGITS_MAX = 18
 """Digits of a number on its scale: as many as surely fit 64 bits."""
 POWERS = np.array([10**shift for shift in range(DIGITS_MAX + 1)], dtype=np.int64)
@@ -175,20 +173,6 @@ def text(at: int, end: int):  # type: ignore[no-untyped-def]
         mixed = (mixed ^ letter) * HASH_PRIME
         at += 1
     return FAILED, 0, 0
-
-
-# FNV-1a, 64 bits, the start as the signed number that has the same bits.
-HASH_START = 0xCBF29CE484222325 - 2**64
-HASH_PRIME = 0x100000001B3
-
-
-def hashed(name: bytes) -> int:
-    """Return the hash of a name as `text` does."""
-    mixed = HASH_START
-    for letter in name:
-        mixed = (mixed ^ letter) * HASH_PRIME
-        mixed = (mixed + 2**63) % 2**64 - 2**63
-    return mixed
 
 
 @inlined

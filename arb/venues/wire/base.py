@@ -90,7 +90,7 @@ class BookSlot:
         self.asked_ns: int | None = None
         self.fine_shown = False
         self.lent = False
-        """Whether compiled code keeps this book; if so `book` and `sequence` say nothing (`arb/venues/compiled/books.py`)."""
+        """Whether compiled code keeps this book; if so `book` and `sequence` say nothing (`arb/venues/compiled/lending.py`)."""
         self.lent_at = 0
         """What the row's `updates` were then."""
         self.rest = 0
@@ -118,7 +118,7 @@ _REQUEST_NUMBER_MAX = 2**31 - 1
 
 
 class CompiledSide(ABC):
-    """What a feed needs of compiled code that may keep its live books; see `arb/venues/compiled/books.py`."""
+    """What a feed needs of compiled code that may keep its live books; see `arb/venues/compiled/lending.py`."""
 
     @abstractmethod
     def lend(self, slot: BookSlot, kind: int, name: str) -> None:

@@ -9,7 +9,7 @@ from arb.core.settings import Timing
 from arb.market.arena import HEADER_WORDS, UNWRITTEN, BookArena
 from arb.market.feed import FrameResult
 from arb.market.words import NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS
-from arb.venues.compiled.books import CompiledBooks, CompiledConnection
+from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
 from arb.venues.wire.base import WireFeed
 from tests.unit.venues.wire.dialects import NOW_NS, SCALE, Dialect, Truth
 

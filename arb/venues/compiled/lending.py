@@ -7,14 +7,9 @@ as it then stands. So at any instant one of the two keeps a book, and both write
 CPython keeps the bytes of a `bytes` object at a fixed place behind its head; compiled code reads them there, which is tried when it is loaded.
 """
 
-import platform
-import sys
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
-from arb.errors import ArbError
 from arb.market.arena import BookArena
 from arb.market.book import BookSide, Number
 from arb.market.feed import FeedCounts
@@ -38,6 +33,7 @@ from arb.venues.compiled.layout import (
     FIRST,
     KIND,
     LEVELS,
+    LEVELS_MAX,
     NAME_MAX,
     PAIR,
     PRICE_EXP,
@@ -48,7 +44,9 @@ from arb.venues.compiled.layout import (
     TABLE,
     TABLE_MASK,
     WORD,
+    hashed,
 )
+from arb.venues.compiled.loading import load
 from arb.venues.wire.base import BookSlot, CompiledSide
 
 Block = npt.NDArray[np.int64]
@@ -58,25 +56,12 @@ REST_MAX = 256
 """How many plain frames a book rests at most after it was taken back, so that one whose every frame is handed over is lent seldom."""
 
 
-class CompiledUnavailable(ArbError):
-    """Compiled books cannot be had here; the text says why."""
-
-
 class CompiledBooks:
-    """The compiled books of one arena, whose rows its connections' books write. Loading takes up to half a minute the first time."""
+    """The compiled books of one arena, whose rows its connections' books write."""
 
     def __init__(self, arena: BookArena) -> None:
-        """Load; raises `CompiledUnavailable` where there is no numba, or not this kind of Python."""
-        if sys.implementation.name != "cpython" or sys.byteorder != "little":
-            raise CompiledUnavailable(f"{platform.python_implementation()} on a {sys.byteorder}-endian machine")
-        try:
-            from arb.venues.compiled.kernel import compile_all
-            from arb.venues.compiled.scan import LEVELS_MAX, hashed
-        except ImportError as error:
-            raise CompiledUnavailable(f"numba cannot be imported: {error}") from error
-        self.take: Callable[[int, int, int, int, int], int]
-        self.take, self._show = compile_all()
-        self.hashed: Callable[[bytes], int] = hashed
+        """Load; raises `CompiledUnavailable` where compiled code cannot be had."""
+        self.take, self._show = load()
         self.arena = arena
         self.scratch: Block = np.zeros((2 * LEVELS_MAX, 2), dtype=np.int64)
         arena.compiled_by(self.write_levels)
@@ -205,10 +190,10 @@ class CompiledConnection(CompiledSide):
 
     def _put(self, table: Block, name: str, row: int) -> None:
         text = name.encode()
-        hashed, mask = self._books.hashed(text), len(table) - 1
+        mixed, mask = hashed(text), len(table) - 1
         padded = text.ljust(NAME_MAX, b"\0")
-        entry = [hashed, row + 1, len(text), *np.frombuffer(padded, dtype=np.int64).tolist()]
-        at = hashed & mask
+        entry = [mixed, row + 1, len(text), *np.frombuffer(padded, dtype=np.int64).tolist()]
+        at = mixed & mask
         while table[at, ENTRY_SIZE] and table[at].tolist()[ENTRY_NAME:] != entry[ENTRY_NAME:]:
             at = (at + 1) & mask
         table[at] = entry
