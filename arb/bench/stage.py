@@ -112,7 +112,7 @@ class Stage:
             self.handle(reported)  # after the account snapshot, before which nothing opens
             self.handle(PrivateUp(venue=venue))
             self.handle(FeedUp(venue=venue))
-            self.books.on_frame(venue, self.now_ns, b'{"channel":"spot.pong"}', 0)
+            self.books.on_frame(venue, self.now_ns, b'{"channel":"spot.pong"}')
 
 
 def _instrument(venue: str) -> Instrument:

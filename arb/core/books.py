@@ -17,7 +17,7 @@ from decimal import Decimal
 import msgspec
 
 from arb.clock import NS_PER_MS, NS_PER_S
-from arb.core.connection import Connection
+from arb.core.connection import HANDED_OVER, Connection
 from arb.core.pricing.depth import NO_DEPTH, Depth, Depths
 from arb.core.reasons import Reason
 from arb.core.risk.book_pace import PACE_WORDS, BookPace, SymbolFrames
@@ -46,7 +46,7 @@ class Impact(msgspec.Struct):
 
 
 class Books:
-    """All books of a run. Instants are ns UTC; `offset_ns` is venue time minus ours.
+    """All books of a run. Instants are ns UTC.
 
     `feeds`: one for every connection, by its name; each says itself which rows it writes.
     """
@@ -92,18 +92,26 @@ class Books:
         """Return how many changes of books there were."""
         return self._updates + sum(found.words[UPDATED] for found in self.connections.values())
 
-    def on_frame(self, name: str, received_ns: int, raw: bytes | str, offset_ns: int, url: str = "") -> FrameResult:
-        """Apply one public frame of the connection `name` and note its state; with a `url`, what was fetched from there for it.
+    def set_offset(self, venue: str, offset_ns: int) -> None:
+        """Note a venue's time minus ours, by which the lag of its frames is known."""
+        for connection in self.connections_of(venue):
+            connection.offset_ns = offset_ns
+
+    def on_frame(self, name: str, received_ns: int, raw: bytes | str, url: str = "") -> FrameResult:
+        """Apply one public frame of the connection `name` and note its state; with a `url`, what was fetched from there for it."""
+        connection = self.connections[name]
+        changed = HANDED_OVER if url else connection.take(raw, received_ns)
+        return self.finish_frame(connection, changed, received_ns, raw, url) if changed else NOTHING
+
+    def finish_frame(
+        self, connection: Connection, changed: int, received_ns: int, raw: bytes | str, url: str = ""
+    ) -> FrameResult:
+        """Do what `Connection.take` has left to do of a frame, whose answer is `changed`.
 
         What is fetched says nothing of the connection: not that it is alive, nor how late its frames are.
         """
-        connection = self.connections[name]
-        if connection.take is not None and not url and type(raw) is bytes:
-            changed = connection.take(raw, received_ns, offset_ns)
-            if not changed:
-                return NOTHING
-            if changed > 0:
-                return self._looked_at(connection, changed - 1, received_ns)
+        if changed > 0:
+            return self._looked_at(connection, changed - 1, received_ns)
         self._frames += 1
         if url:
             result = connection.feed.on_http(received_ns, url, raw)
@@ -118,7 +126,7 @@ class Books:
         if result.rows:
             connection.pace.beat(result.rows, received_ns)
         for row in result.rows:
-            lag = self.arena.lag_ns(row, offset_ns)
+            lag = self.arena.lag_ns(row, connection.offset_ns)
             if lag is not None:
                 connection.lag_ns = lag
             self._sample(connection, row, received_ns, lag)

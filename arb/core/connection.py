@@ -14,17 +14,23 @@ from arb.market.words import (
     LAG_NS,
     LAST_BYTE_NS,
     NEXT_LAG_NS,
+    OFFSET_NS,
     word,
     words_of,
 )
 
-TakeFrame = Callable[[bytes, int, int], int]
-"""Takes a frame, when it was received, and the venue's offset: 0 where that was all, the changed row + 1 where it is to be looked
-at, -1 where nothing was done and the feed must take the frame."""
+TakeFrame = Callable[[bytes | str, int], int]
+"""Takes a frame and when it was received: 0 where that was all, the changed row + 1 where it is to be looked at, `HANDED_OVER` where
+nothing was done and the feed must take the frame."""
+HANDED_OVER = -1
 BACKLOG_LAG_NS = 50 * NS_PER_MS
 """By how much a backlogged connection's lag may exceed its median for entries to trust its books."""
 LAGS_KEPT = 301
 """The lags, one a second, of which the median is taken."""
+
+
+def _hand_over(raw: bytes | str, received_ns: int) -> int:
+    return HANDED_OVER
 
 
 class Connection:
@@ -36,12 +42,13 @@ class Connection:
     second. `gaps`, `drops`: how often one of its books lost its sequence, and how often it was lost itself, in this run.
 
     What changes with every frame lies in `words`, which compiled code writes too. `take`: the compiled code that frames are
-    offered first, if any.
+    offered first, if any. `offset_ns`: the venue's time minus ours, 0 while that is not known.
     """
 
     __slots__ = ("drops", "feed", "gaps", "lags", "name", "pace", "rows", "take", "up_ns", "venue", "words")
 
     last_byte_ns, _lag_ns, _lag_known, next_lag_ns = word(LAST_BYTE_NS), word(LAG_NS), word(LAG_KNOWN), word(NEXT_LAG_NS)
+    offset_ns = word(OFFSET_NS)
 
     def __init__(self, name: str, feed: BookFeed) -> None:
         self.name = name
@@ -54,7 +61,7 @@ class Connection:
         self.lags: deque[int] = deque(maxlen=LAGS_KEPT)
         self.gaps = 0
         self.drops = 0
-        self.take: TakeFrame | None = None
+        self.take: TakeFrame = _hand_over
 
     @property
     def lag_ns(self) -> int | None:

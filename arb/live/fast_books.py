@@ -114,12 +114,12 @@ class ComparedFeed:
     def on_frame(self, received_ns: int, raw: bytes | str) -> FrameResult:
         """Apply one websocket frame to both, and compare."""
         result = self._plain.on_frame(received_ns, raw)
-        return self._compared(result, self._beside.on_frame(self._name, received_ns, raw, 0))
+        return self._compared(result, self._beside.on_frame(self._name, received_ns, raw))
 
     def on_http(self, received_ns: int, url: str, raw: bytes | str) -> FrameResult:
         """Apply what was fetched to both, and compare."""
         result = self._plain.on_http(received_ns, url, raw)
-        return self._compared(result, self._beside.on_frame(self._name, received_ns, raw, 0, url))
+        return self._compared(result, self._beside.on_frame(self._name, received_ns, raw, url))
 
     def on_disconnect(self, at_ns: int) -> FrameResult:
         """Make every book wait for a snapshot."""

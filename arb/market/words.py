@@ -4,9 +4,9 @@ A frame of a book in memory of its own (`arb/venues/compiled`) is applied withou
 here and in the arena: how often frames come (`arb/core/risk/book_pace.py`), and the best quotes net of fees, by which is said
 whether a symbol may have an edge. A block of one row:
 
-    words 0 to 15 the book's levels, and how its frames are read, while compiled code keeps them (`arb/venues/compiled/layout.py`)
-    16 address of the symbol's block | 17 the row's place in it | 18 what is kept of a sale | 19 what a purchase costs (ratios, floats)
-    20 to 25 the pace of the book's frames | 26 when its bid was noted last | 27 where its row of the arena begins (an address)
+    words 0 to 31 the book's levels, and how its frames are read, while compiled code keeps them (`arb/venues/compiled/layout.py`)
+    32 address of the symbol's block | 33 the row's place in it | 34 what is kept of a sale | 35 what a purchase costs (ratios, floats)
+    36 to 41 the pace of the book's frames | 42 when its bid was noted last | 43 where its row of the arena begins (an address)
 
 and of one symbol:
 
@@ -21,14 +21,14 @@ import numpy as np
 
 from arb.errors import require
 
-ROW_WORDS = 32
-SYMBOL_ADDRESS, PLACE, KEPT, COST = 16, 17, 18, 19
-PACE, NOTED_NS, ARENA_ADDRESS = 20, 26, 27
+ROW_WORDS = 48
+SYMBOL_ADDRESS, PLACE, KEPT, COST = 32, 33, 34, 35
+PACE, NOTED_NS, ARENA_ADDRESS = 36, 42, 43
 FRAMES, ATTENTION, ROWS, NETS = 0, 1, 2, 4
 LAST_BYTE_NS, LAG_NS, LAG_KNOWN, NEXT_LAG_NS, CONNECTION_PACE = 0, 1, 2, 3, 4
-QUIET_FRAMES, UPDATED = 30, 31
-"""Words of a connection; 4 to 9 its pace, 30 and 31 the frames that compiled code took and the changes of rows among them,
-which only rise. The others are compiled code's own (`arb/venues/compiled/layout.py`)."""
+OFFSET_NS, QUIET_FRAMES, UPDATED = 29, 30, 31
+"""Words of a connection; 4 to 9 its pace, 29 the venue's time minus ours, 30 and 31 the frames that compiled code took and the
+changes of rows among them, which only rise. The others are compiled code's own (`arb/venues/compiled/layout.py`)."""
 CONNECTION_WORDS = 32
 SYMBOL_WORDS = 64
 ROWS_A_SYMBOL = (SYMBOL_WORDS - NETS) // 2

@@ -37,6 +37,7 @@ from arb.venues.compiled.scan import (
     QUOTE,
     field,
     levels,
+    name,
     packed,
     past_levels,
     quoted_integer,
@@ -56,9 +57,8 @@ ASKS_FIELD, BIDS_FIELD, CHECKSUM = map(packed, ("asks", "bids", "checksum"))
 SEQ_ID, PREV_SEQ_ID, SEQ, PSEQ = map(packed, ("seqId", "prevSeqId", "seq", "pseq"))
 TOPIC, TYPE, CTS = map(packed, ("topic", "type", "cts"))
 UPDATE_TEXT, SPOT_OBU = packed('"update"'), packed("spot.obu")
-SPOT_ORDER, _BOOK_UPD, UPDATE_END = (packed("spot.order_book_update"[at : at + 8]) for at in (0, 8, 14))
+SPOT_ORDER, BOOK_UPD, UPDATE_END = (packed("spot.order_book_update"[at : at + 8]) for at in (0, 8, 14))
 BOOKS_TEXT, SPOT_TEXT, DELTA_TEXT = packed('"books"'), packed('"SPOT"'), packed('"delta"')
-BOOK_UPD = _BOOK_UPD
 
 
 @inlined
@@ -103,8 +103,19 @@ def side_read(at: int, end: int, connection: int, row: int, asks: bool, more: bo
 def passed_over(at: int, end: int):  # type: ignore[no-untyped-def]
     """Return where a value ends that says nothing of the book: a whole number or a short text."""
     if at < end and byte_at(at) == QUOTE:
-        return text(at, end)[0]
+        return text(at, end)
     return sequence_number(at, end)[0]
+
+
+@inlined
+def channel_of(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Return the kind of the frames of a channel of Gate's, 0 for any other."""
+    if end - at < 24 or byte_at(at) != QUOTE:
+        return 0
+    if word_at(at + 1) == SPOT_OBU and byte_at(at + 9) == QUOTE:
+        return GATE_OBU
+    updates = word_at(at + 1) == SPOT_ORDER and word_at(at + 9) == BOOK_UPD and word_at(at + 15) == UPDATE_END
+    return GATE_UPDATES if updates and byte_at(at + 23) == QUOTE else 0
 
 
 @inlined
@@ -116,41 +127,41 @@ def gate_result(at: int, end: int, connection: int):  # type: ignore[no-untyped-
         return FAILED, 0, 0, 0, 0, 0, 0
     mark = COMMA
     while mark == COMMA:
-        at, name = field(at + 1, end)
+        at, key = field(at + 1, end)
         if at == FAILED:
             break
         bit = 0
-        if name == S:
+        if key == S:
             bit = 1
-            at, began, mixed = text(at, end)
+            at, began, mixed = name(at, end)
             if at:
                 row = row_of(connection, began, at - 1 - began, mixed)
                 if row == 0:
                     break
-        elif name == U:
+        elif key == U:
             bit = 2
             at, last = sequence_number(at, end)
-        elif name == FIRST_U:
+        elif key == FIRST_U:
             bit = 4
             at, first = sequence_number(at, end)
-        elif name == B:
+        elif key == B:
             bit, bids_at = 8, at
             at, bids = side_read(at, end, connection, row, False, False)
             bids_end = 0 if row else at
-        elif name == A:
+        elif key == A:
             bit, asks_at = 16, at
             at, asks = side_read(at, end, connection, row, True, False)
             asks_end = 0 if row else at
-        elif name == T:
+        elif key == T:
             bit = 32
             at, changed_ms = sequence_number(at, end)
-        elif name == E:
+        elif key == E:
             bit = 64
             at = passed_over(at, end)
-        elif name == E_MS:
+        elif key == E_MS:
             bit = 128
             at = passed_over(at, end)
-        elif name == L:
+        elif key == L:
             bit = 256
             at = passed_over(at, end)
         if at == FAILED or bit == 0 or seen & bit or at >= end:
@@ -180,37 +191,26 @@ def gate(at: int, end: int, connection: int):  # type: ignore[no-untyped-def]
         return failed
     mark = COMMA
     while mark == COMMA:
-        at, name = field(at + 1, end)
+        at, key = field(at + 1, end)
         if at == FAILED:
             return failed
         bit = 0
-        if name == CHANNEL:
+        if key == CHANNEL:
             bit = 1
-            after, began, _ = text(at, end)
-            size = after - 1 - began
-            if after and size == 8 and word_at(began) == SPOT_OBU:
-                kind = GATE_OBU
-            elif (
-                after
-                and size == 22
-                and word_at(began) == SPOT_ORDER
-                and word_at(began + 8) == BOOK_UPD
-                and word_at(began + 14) == UPDATE_END
-            ):
-                kind = GATE_UPDATES
-            else:
+            kind = channel_of(at, end)
+            if kind == 0:
                 return failed
-            at = after
-        elif name == RESULT:
+            at += 10 if kind == GATE_OBU else 24
+        elif key == RESULT:
             bit = 2
             at, row, first, last, changed_ms, bids, asks = gate_result(at, end, connection)
-        elif name == TIME_MS:
+        elif key == TIME_MS:
             bit = 4
             at, sent_ms = sequence_number(at, end)
-        elif name == TIME:
+        elif key == TIME:
             bit = 8
             at, sent_s = sequence_number(at, end)
-        elif name == EVENT:
+        elif key == EVENT:
             bit = 16
             at = at + 8 if is_text(at, end, UPDATE_TEXT, 8) else FAILED
         if at == FAILED or bit == 0 or seen & bit or at >= end:
@@ -236,19 +236,19 @@ def pushed_arg(at: int, end: int, connection: int, kind: int):  # type: ignore[n
         return FAILED, 0
     mark = COMMA
     while mark == COMMA:
-        at, name = field(at + 1, end)
+        at, key = field(at + 1, end)
         if at == FAILED:
             return FAILED, 0
         bit = 0
-        if name == CHANNEL:
+        if key == CHANNEL:
             bit = 1
             at = at + 7 if is_text(at, end, BOOKS_TEXT, 7) else FAILED
-        elif name == INST_ID:
+        elif key == INST_ID:
             bit = 2
-            at, began, mixed = text(at, end)
+            at, began, mixed = name(at, end)
             if at:
                 row = row_of(connection, began, at - 1 - began, mixed)
-        elif name == INST_TYPE and kind == BITGET:
+        elif key == INST_TYPE and kind == BITGET:
             bit = 4
             at = at + 6 if is_text(at, end, SPOT_TEXT, 6) else FAILED
         if at == FAILED or bit == 0 or seen & bit or at >= end:
@@ -270,28 +270,28 @@ def pushed_book(at: int, end: int, connection: int, row: int, kind: int):  # typ
     at += 1
     mark = COMMA
     while mark == COMMA:
-        at, name = field(at + 1, end)
+        at, key = field(at + 1, end)
         if at == FAILED:
             return failed
         bit = 0
-        if name == ASKS_FIELD:
+        if key == ASKS_FIELD:
             bit = 1
             at, asks = side_read(at, end, connection, row, True, True)
-        elif name == BIDS_FIELD:
+        elif key == BIDS_FIELD:
             bit = 2
             at, bids = side_read(at, end, connection, row, False, True)
-        elif name == TS:
+        elif key == TS:
             bit = 4
             if kind != BITGET and at < end and byte_at(at) != QUOTE:
                 return failed
             at, changed_ms = quoted_integer(at, end)
-        elif name == (SEQ if kind == BITGET else SEQ_ID):
+        elif key == (SEQ if kind == BITGET else SEQ_ID):
             bit = 8
             at, sequence = sequence_number(at, end)
-        elif name == (PSEQ if kind == BITGET else PREV_SEQ_ID):
+        elif key == (PSEQ if kind == BITGET else PREV_SEQ_ID):
             bit = 16
             at, previous = sequence_number(at, end)
-        elif name == CHECKSUM:
+        elif key == CHECKSUM:
             bit = 32
             at, stated = sequence_number(at, end)
             if stated:
@@ -317,20 +317,20 @@ def pushed(at: int, end: int, connection: int, kind: int):  # type: ignore[no-un
         return failed
     mark = COMMA
     while mark == COMMA:
-        at, name = field(at + 1, end)
+        at, key = field(at + 1, end)
         if at == FAILED:
             return failed
         bit = 0
-        if name == ARG:
+        if key == ARG:
             bit = 1
             at, row = pushed_arg(at, end, connection, kind)
-        elif name == ACTION:
+        elif key == ACTION:
             bit = 2
             at = at + 8 if is_text(at, end, UPDATE_TEXT, 8) else FAILED
-        elif name == DATA and row:
+        elif key == DATA and row:
             bit = 4
             at, previous, sequence, bids, asks, changed_ms = pushed_book(at, end, connection, row, kind)
-        elif name == TS and kind == BITGET:
+        elif key == TS and kind == BITGET:
             bit = 8
             at, sent_ms = quoted_integer(at, end)
         if at == FAILED or bit == 0 or seen & bit or at >= end:
@@ -356,23 +356,23 @@ def bybit_book(at: int, end: int, connection: int, row: int):  # type: ignore[no
         return failed
     mark = COMMA
     while mark == COMMA:
-        at, name = field(at + 1, end)
+        at, key = field(at + 1, end)
         if at == FAILED:
             return failed
         bit = 0
-        if name == S:
+        if key == S:
             bit = 1
-            at = text(at, end)[0]
-        elif name == B:
+            at = text(at, end)
+        elif key == B:
             bit = 2
             at, bids = side_read(at, end, connection, row, False, False)
-        elif name == A:
+        elif key == A:
             bit = 4
             at, asks = side_read(at, end, connection, row, True, False)
-        elif name == U:
+        elif key == U:
             bit = 8
             at, sequence = sequence_number(at, end)
-        elif name == SEQ:
+        elif key == SEQ:
             bit = 16
             at = sequence_number(at, end)[0]
         if at == FAILED or bit == 0 or seen & bit or at >= end:
@@ -393,25 +393,25 @@ def bybit(at: int, end: int, connection: int, kind: int):  # type: ignore[no-unt
         return failed
     mark = COMMA
     while mark == COMMA:
-        at, name = field(at + 1, end)
+        at, key = field(at + 1, end)
         if at == FAILED:
             return failed
         bit = 0
-        if name == TOPIC:
+        if key == TOPIC:
             bit = 1
-            at, began, mixed = text(at, end)
+            at, began, mixed = name(at, end)
             if at:
                 row = row_of(connection, began, at - 1 - began, mixed)
-        elif name == TYPE:
+        elif key == TYPE:
             bit = 2
             at = at + 7 if is_text(at, end, DELTA_TEXT, 7) else FAILED
-        elif name == TS:
+        elif key == TS:
             bit = 4
             at, sent_ms = sequence_number(at, end)
-        elif name == DATA and row:
+        elif key == DATA and row:
             bit = 8
             at, sequence, bids, asks = bybit_book(at, end, connection, row)
-        elif name == CTS:
+        elif key == CTS:
             bit = 16
             at = sequence_number(at, end)[0]
         if at == FAILED or bit == 0 or seen & bit or at >= end:

@@ -10,6 +10,7 @@ from typing import Any
 
 from numba import njit
 
+from arb.core.connection import HANDED_OVER
 from arb.core.risk.book_pace import JUDGED_AFTER_NS, MISSING
 from arb.core.risk.sale_price import NOTED_EVERY_NS
 from arb.market.arena import UPDATES
@@ -26,6 +27,7 @@ from arb.market.words import (
     NETS,
     NEXT_LAG_NS,
     NOTED_NS,
+    OFFSET_NS,
     PACE,
     PLACE,
     QUIET_FRAMES,
@@ -51,16 +53,18 @@ from arb.venues.compiled.layout import (
     ROWS_AT,
     SCRATCH,
     SHAPE,
+    TICK,
     WORD,
 )
 from arb.venues.compiled.memory import float_at, inlined, put_float, put_word, word_at
-from arb.venues.compiled.sides import apply, best_key, has_room, show_best, show_levels, take_back, trim
+from arb.venues.compiled.sides import astray, best, has_room, set_levels, show_best, show_levels, trim
 
-QUIET, HAND_OVER = 0, -1
+QUIET, HAND_OVER = 0, HANDED_OVER
 NS_PER_S = 1_000_000_000
 LEEWAY = 1 + 1e-9
 LONGEST_NS = 1_000 * NS_PER_S
 FRAMES_MAX = 1_000_000
+MOVED_EVERY = 256
 
 
 @inlined
@@ -120,25 +124,32 @@ def beat(row: int, connection: int, received_ns: int):  # type: ignore[no-untype
 
 @inlined
 def commit(
-    number: int, row: int, connection: int, last: int, bids: int, asks: int, event_ns: int, received_ns: int, offset_ns: int
+    number: int, row: int, connection: int, last: int, bids: int, asks: int, event_ns: int, received_ns: int
 ):  # type: ignore[no-untyped-def]
     """Apply a change that continues the book, whose levels stand in the scratch; leave all as it was where they cannot be."""
     read = word_at(connection + SCRATCH * WORD)
     bid_side, ask_side = row + BIDS * WORD, row + ASKS * WORD
     if not has_room(bid_side, bids) or not has_room(ask_side, asks):
         return HAND_OVER
+    head, tick = word_at(row + ARENA_ADDRESS * WORD), word_at(row + TICK * WORD)
     if bids or asks:
-        apply(bid_side, read, bids, 1)
-        apply(ask_side, read + ASKS_READ, asks, -1)
-    bid, ask = best_key(bid_side), -best_key(ask_side)
-    if bid and ask and bid > ask:
-        take_back(ask_side, read + ASKS_READ, asks, -1)
-        take_back(bid_side, read, bids, 1)
+        set_levels(row, bid_side, read, bids, 1, False)
+        set_levels(row, ask_side, read + ASKS_READ, asks, -1, False)
+    bid, bid_size = best(row, bid_side)
+    ask_key, ask_size = best(row, ask_side)
+    ask = -ask_key
+    # Now and then a book is handed over to be lent with its ladder where the best level is now.
+    moved = word_at(head + UPDATES * WORD) % MOVED_EVERY == 0 and (
+        astray(bid_side, bid, tick) or astray(ask_side, ask_key, tick)
+    )
+    if moved or (bid_size and ask_size and bid > ask):
+        set_levels(row, ask_side, read + ASKS_READ, asks, -1, True)
+        set_levels(row, bid_side, read, bids, 1, True)
         return HAND_OVER
     if bids or asks:
         depth_max = word_at(row + DEPTH_MAX * WORD)
-        show_best(row, trim(bid_side, depth_max), trim(ask_side, depth_max))
-    head = word_at(row + ARENA_ADDRESS * WORD)
+        left = trim(row, bid_side, depth_max)
+        show_best(row, left, bid, bid_size, trim(row, ask_side, depth_max), ask, ask_size)
     put_word(head + WORD, last)
     put_word(head + 2 * WORD, event_ns)
     put_word(head + 3 * WORD, received_ns)
@@ -149,14 +160,14 @@ def commit(
     beat(row, connection, received_ns)
     due = not 0 <= received_ns - word_at(row + NOTED_NS * WORD) < NOTED_EVERY_NS
     if event_ns:
-        put_word(connection + LAG_NS * WORD, received_ns - (event_ns - offset_ns))
+        put_word(connection + LAG_NS * WORD, received_ns - (event_ns - word_at(connection + OFFSET_NS * WORD)))
         put_word(connection + LAG_KNOWN * WORD, 1)
         due = due or received_ns >= word_at(connection + NEXT_LAG_NS * WORD)
     return number if may_cross(row, bid, ask) or due else QUIET
 
 
 @inlined
-def take_frame(at: int, size: int, received_ns: int, connection: int, offset_ns: int):  # type: ignore[no-untyped-def]
+def take_frame(at: int, size: int, received_ns: int, connection: int):  # type: ignore[no-untyped-def]
     """See the module's text: `size` bytes at an address, of a connection whose words lie at another."""
     if out_of_habit(connection + CONNECTION_PACE * WORD, received_ns, True):
         return HAND_OVER
@@ -192,7 +203,7 @@ def take_frame(at: int, size: int, received_ns: int, connection: int, offset_ns:
         follows = False
     if not follows:
         return HAND_OVER
-    answer = commit(number, row, connection, last, bids, asks, event_ns, received_ns, offset_ns)
+    answer = commit(number, row, connection, last, bids, asks, event_ns, received_ns)
     if answer != HAND_OVER:
         put_word(connection + LAST_BYTE_NS * WORD, received_ns)
         add(connection + QUIET_FRAMES * WORD, 1)
@@ -201,13 +212,13 @@ def take_frame(at: int, size: int, received_ns: int, connection: int, offset_ns:
 
 def compile_all(*, cached: bool) -> tuple[Any, Any]:
     """Compile, or load what an earlier process compiled; return `take` and the function that writes a row's levels."""
-    take = njit("int64(int64, int64, int64, int64, int64)", cache=cached, error_model="numpy")(take_one)
+    take = njit("int64(int64, int64, int64, int64)", cache=cached, error_model="numpy")(take_one)
     show = njit("int64(int64)", cache=cached, error_model="numpy")(show_one)
     return tuple(found.overloads[found.signatures[0]].entry_point for found in (take, show))  # type: ignore[return-value]
 
 
-def take_one(at, size, received_ns, connection, offset_ns):  # type: ignore[no-untyped-def]
-    return take_frame(at, size, received_ns, connection, offset_ns)
+def take_one(at, size, received_ns, connection):  # type: ignore[no-untyped-def]
+    return take_frame(at, size, received_ns, connection)
 
 
 def show_one(row):  # type: ignore[no-untyped-def]

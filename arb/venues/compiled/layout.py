@@ -1,20 +1,26 @@
 """Where compiled code keeps what belongs to a book, a connection and all of them: places of 64-bit words.
 
-A side of a book is a run of (key, size) pairs in rising order of the key, which is the price of a bid and the price of an ask
-times -1: so the best level is the last one on both sides, most changes fall near the end that moves least, and one
-function serves both. A run lies somewhere in a block of its own and may grow at both ends. Nothing is outside: any price that
-fits a word is kept, near the best one or not.
+A side of a book has a *ladder* and a *run*. On both a level has a key, the price of a bid and the price of an ask times
+-1: so the best level has the highest key on both sides, and one function serves both. The ladder has a step for each of
+`STEPS` keys, `TICK` apart, around where the best level stood when the book was lent: the size is written to its step, and a bit
+says whether there is one. The run holds whatever is not on a step, (key, size) pairs in rising order, and may
+grow at both ends: so nothing is outside, however far from the best level and however fine. The tick is what the prices
+of the book have in common; where they have less, the run takes more.
 """
 
 WORD, PAIR = 8, 16
+STEPS = 1024
+BITS = STEPS // 64
+"""Words of a ladder before its sizes: a bit for each step."""
 
-# Of a row (`arb/market/words.py`), 0 to 15. A kind of 0: the plain reader keeps this book.
-KIND, DEPTH_MAX, PRICE_EXP, SIZE_EXP, DEPTH = 0, 1, 2, 3, 4
-"""What its frames are; levels kept a side (0: all); decimals of the scale; levels that the arena shows."""
-BIDS, ASKS = 8, 12
-"""Where a side begins: four words from here on."""
-BLOCK, BLOCK_END, FIRST, BEYOND = 0, 1, 2, 3
-"""Of a side, all addresses: where its block begins and ends, its first pair, and the end of its last one."""
+# Of a row (`arb/market/words.py`), 0 to 31. A kind of 0: the plain reader keeps this book.
+KIND, DEPTH_MAX, PRICE_EXP, SIZE_EXP, DEPTH, TICK, PER_TICK = 0, 1, 2, 3, 4, 5, 6
+"""What its frames are; levels kept a side (0: all); decimals of the scale; levels that the arena shows; the tick and 1 / tick (a float)."""
+BIDS, ASKS = 8, 16
+"""Where a side begins: eight words from here on."""
+BLOCK, BLOCK_END, FIRST, BEYOND, LADDER, BASE, NEAR = 0, 1, 2, 3, 4, 5, 6
+"""Of a side: where the run's block begins and ends, its first pair, the end of its last one, where the ladder begins (addresses);
+the key of its first step, and how many steps have a level."""
 
 # Of a connection, from word 10 on.
 TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14
@@ -34,15 +40,15 @@ GATE_OBU, GATE_UPDATES, OKX, BITGET, BYBIT = 1, 2, 3, 4, 5
 LEVELS_MAX = 1024
 """Levels a side that one frame may have; longer ones are the plain reader's."""
 
-# FNV-1a, 64 bits, the start as the signed number that has the same bits.
+# As FNV-1a, 64 bits, but of eight characters at a time; the start as the signed number that has the same bits.
 HASH_START = 0xCBF29CE484222325 - 2**64
 HASH_PRIME = 0x100000001B3
 
 
 def hashed(name: bytes) -> int:
-    """Return the hash of a name as `text` does."""
-    mixed = HASH_START
-    for letter in name:
-        mixed = (mixed ^ letter) * HASH_PRIME
-        mixed = (mixed + 2**63) % 2**64 - 2**63
-    return mixed
+    """Return the hash of a name of at most `NAME_MAX` characters."""
+    mixed = HASH_START % 2**64
+    for at in range(0, len(name) + 1, 8):
+        mixed = (mixed ^ int.from_bytes(name[at : at + 8], "little")) * HASH_PRIME % 2**64
+    mixed ^= mixed >> 32
+    return (mixed + 2**63) % 2**64 - 2**63

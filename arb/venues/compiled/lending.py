@@ -7,17 +7,23 @@ as it then stands. So at any instant one of the two keeps a book, and both write
 CPython keeps the bytes of a `bytes` object at a fixed place behind its head; compiled code reads them there, which is tried when it is loaded.
 """
 
+import re
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
+from arb.core.connection import HANDED_OVER
 from arb.market.arena import BookArena
 from arb.market.book import BookSide, Number
 from arb.market.feed import FeedCounts
 from arb.market.words import ARENA_ADDRESS, QUIET_FRAMES, ROW_WORDS
 from arb.venues.compiled.layout import (
     ASKS,
+    BASE,
     BEYOND,
     BIDS,
+    BITS,
     BLOCK,
     BLOCK_END,
     BOOK_FRAMES,
@@ -32,26 +38,36 @@ from arb.venues.compiled.layout import (
     EXP_MAX,
     FIRST,
     KIND,
+    LADDER,
     LEVELS,
     LEVELS_MAX,
     NAME_MAX,
+    NEAR,
     PAIR,
+    PER_TICK,
     PRICE_EXP,
     ROWS_AT,
     SCRATCH,
     SHAPE,
     SIZE_EXP,
+    STEPS,
     TABLE,
     TABLE_MASK,
+    TICK,
     WORD,
     hashed,
 )
-from arb.venues.compiled.loading import load
+from arb.venues.compiled.loading import Take, load
 from arb.venues.wire.base import BookSlot, CompiledSide
 
 Block = npt.NDArray[np.int64]
 BYTES_AT = bytes.__basicsize__ - 1
 LEAST_PAIRS = 128
+BEST_STEP = 3 * STEPS // 4
+"""On which step of the ladder the best level stands when a book is lent; most levels are worse."""
+PRICE_MAX = 10**18
+"""So that differences of keys fit 64 bits."""
+_PLAIN_NAME = re.compile(rf"[A-Za-z0-9._@:/-]{{1,{NAME_MAX}}}", re.ASCII)
 REST_MAX = 256
 """How many plain frames a book rests at most after it was taken back, so that one whose every frame is handed over is lent seldom."""
 
@@ -77,9 +93,10 @@ class CompiledConnection(CompiledSide):
     def __init__(self, books: CompiledBooks, words: memoryview, shape: int) -> None:
         self._books = books
         self._words = words
-        self._take = books.take
-        self._address = _address_of(words)
+        self.take = _taker(books.take, _address_of(words))
+        """Takes one frame, see `arb.core.connection.TakeFrame`."""
         self._rows = books.arena.market.rows
+        self._ratios = self._rows.cast("B").cast("d")
         self._blocks: dict[int, tuple[Block, Block]] = {}
         self._names: dict[str, int] = {}
         self._table: Block = np.zeros((0, ENTRY_WORDS), dtype=np.int64)
@@ -88,43 +105,37 @@ class CompiledConnection(CompiledSide):
         words[SCRATCH] = books.scratch.ctypes.data
         words[SHAPE] = shape
 
-    def take(self, raw: bytes, received_ns: int, offset_ns: int) -> int:
-        """Take one frame: 0 where that was all, the row + 1 where plain code has more to do, -1 where it is the plain reader's."""
-        return self._take(id(raw) + BYTES_AT, len(raw), received_ns, self._address, offset_ns)
-
     def lend(self, slot: BookSlot, kind: int, name: str) -> None:
         """Keep a live book from now on, if compiled code can; `name`: what its frames call it."""
         book, scale = slot.book, slot.seat.scale
+        prices = [*book.bids.prices[-1:], *book.asks.prices[-1:]]
         if (
             book.fine
+            or max(prices, default=0) > PRICE_MAX
             or book.bid_horizon is not None
             or book.ask_horizon is not None
             or slot.texts is not None
             or max(scale.price_exp, scale.size_exp) > EXP_MAX
-            or not (name.isascii() and 0 < len(name) <= NAME_MAX)
+            or not _PLAIN_NAME.fullmatch(name)
         ):
             return
         if slot.rest:
             slot.rest -= 1
             return
         arena, words, head = self._books.arena, self._rows, slot.row * ROW_WORDS
-        blocks = self._blocks[slot.row] = tuple(
-            _room(block, len(side))
-            for block, side in zip(self._blocks.get(slot.row, (None, None)), (book.bids, book.asks), strict=True)
+        bids, asks = (np.array(side.prices, dtype=np.int64) for side in (book.bids, book.asks))
+        tick = int(np.gcd.reduce(np.diff(np.concatenate([bids, asks])))) or 1
+        tick = tick if tick * STEPS <= PRICE_MAX else 1
+        kept = self._blocks.get(slot.row, (None, None))
+        self._blocks[slot.row] = (
+            self._filled(kept[0], head + BIDS, bids, [book.bids.sizes[price] for price in book.bids.prices], tick),
+            self._filled(kept[1], head + ASKS, -asks, [book.asks.sizes[price] for price in book.asks.prices], tick),
         )
-        for block, side, place, sign in ((blocks[0], book.bids, BIDS, 1), (blocks[1], book.asks, ASKS, -1)):
-            begin, first, count = block.ctypes.data, (len(block) - len(side)) // 2, len(side)
-            prices = side.prices if sign > 0 else side.prices[::-1]
-            block[first : first + count, 0] = prices
-            block[first : first + count, 0] *= sign
-            block[first : first + count, 1] = [side.sizes[price] for price in prices]
-            words[head + place + BLOCK], words[head + place + BLOCK_END] = begin, begin + len(block) * PAIR
-            words[head + place + FIRST] = begin + first * PAIR
-            words[head + place + BEYOND] = begin + (first + count) * PAIR
         book.bids, book.asks = BookSide(), BookSide()
         words[head + DEPTH_MAX], words[head + DEPTH] = book.depth_max, arena.depth
         words[head + PRICE_EXP], words[head + SIZE_EXP] = scale.price_exp, scale.size_exp
         words[head + ARENA_ADDRESS] = arena.block.ctypes.data + slot.row * arena.stride * WORD
+        words[head + TICK], self._ratios[head + PER_TICK] = tick, 1 / tick
         words[head + KIND] = kind
         if self._names.get(name) != slot.row:
             self._enter(name, slot.row)
@@ -137,7 +148,8 @@ class CompiledConnection(CompiledSide):
         self._books.write_levels(slot.row)
         self._rows[head + KIND] = 0
         book, (bids, asks) = slot.book, self._blocks[slot.row]
-        book.bids, book.asks = self._side(bids, head + BIDS, 1), self._side(asks, head + ASKS, -1)
+        tick = self._rows[head + TICK]
+        book.bids, book.asks = self._side(bids, head + BIDS, 1, tick), self._side(asks, head + ASKS, -1, tick)
         slot.sequence = arena.sequence.item(slot.row)
         slot.joined = True
         slot.lent = False
@@ -161,13 +173,41 @@ class CompiledConnection(CompiledSide):
         counts.levels += levels
         counts.ignored += contained
 
-    def _side(self, block: Block, place: int, sign: int) -> BookSide:
+    def _filled(self, kept: Block | None, place: int, keys: Block, sizes: list[Number], tick: int) -> Block:
+        """Write a side's levels, on the ladder or to the run, and say where; return the block, the old one where it suffices."""
+        best = int(keys.max()) if len(keys) else 0
+        base = best - BEST_STEP * tick
+        steps, off = np.divmod(keys - base, tick)
+        near = (off == 0) & (steps >= 0) & (steps < STEPS)
+        order = np.argsort(keys[~near])
+        far, room = len(order), BITS + STEPS
+        block = kept
+        if block is None or not far + LEAST_PAIRS // 2 <= (len(block) - room) // 2 <= 4 * far + LEAST_PAIRS:
+            block = np.zeros(room + 2 * max(LEAST_PAIRS, far + far // 4 + LEAST_PAIRS // 2), dtype=np.int64)
+        block[:] = 0
+        taken, numbers = steps[near], np.array(sizes, dtype=np.int64)
+        block[BITS + taken] = numbers[near]
+        np.bitwise_or.at(block, taken >> 6, np.int64(1) << (taken & 63))
+        run = block[BITS + STEPS :]
+        first = (len(run) // 2 - far) // 2
+        run[2 * first : 2 * (first + far) : 2] = keys[~near][order]
+        run[2 * first + 1 : 2 * (first + far) + 1 : 2] = numbers[~near][order]
+        words, begin = self._rows, run.ctypes.data
+        words[place + BLOCK], words[place + BLOCK_END] = begin, begin + len(run) // 2 * PAIR
+        words[place + FIRST], words[place + BEYOND] = begin + first * PAIR, begin + (first + far) * PAIR
+        words[place + LADDER], words[place + BASE], words[place + NEAR] = block.ctypes.data, base, len(taken)
+        return block
+
+    def _side(self, block: Block, place: int, sign: int, tick: int) -> BookSide:
         begin, first, beyond = (self._rows[place + word] for word in (BLOCK, FIRST, BEYOND))
-        pairs = block[(first - begin) // PAIR : (beyond - begin) // PAIR]
-        prices: list[Number] = (pairs[:, 0] * sign).tolist()
+        pairs = block[BITS + STEPS :][(first - begin) // WORD : (beyond - begin) // WORD]
+        ladder = block[BITS : BITS + STEPS]
+        steps = np.flatnonzero(ladder)
+        keys = np.concatenate([pairs[::2], steps * tick + self._rows[place + BASE]])
+        prices = keys * sign
         side = BookSide()
-        side.sizes = dict(zip(prices, pairs[:, 1].tolist(), strict=True))
-        side.prices = prices if sign > 0 else prices[::-1]
+        side.sizes = dict(zip(prices.tolist(), np.concatenate([pairs[1::2], ladder[steps]]).tolist(), strict=True))
+        side.prices = sorted(side.sizes)
         side.touched = False
         return side
 
@@ -202,10 +242,17 @@ class CompiledConnection(CompiledSide):
 _COUNTED = (QUIET_FRAMES, BOOK_FRAMES, LEVELS, CONTAINED)
 
 
-def _room(block: Block | None, count: int) -> Block:
-    """Return a block for `count` levels and as many as may come before it is filled anew; the old one where it suffices."""
-    wanted = max(LEAST_PAIRS, count + count // 4 + LEAST_PAIRS // 2)
-    return block if block is not None and wanted <= len(block) <= 4 * wanted else np.zeros((wanted, 2), dtype=np.int64)
+def _taker(take: Take, connection: int) -> Callable[[bytes | str, int], int]:
+    def taker(
+        raw: bytes | str,
+        received_ns: int,
+        take: Take = take,
+        connection: int = connection,
+        bytes_at: int = BYTES_AT,
+    ) -> int:
+        return take(id(raw) + bytes_at, len(raw), received_ns, connection) if type(raw) is bytes else HANDED_OVER
+
+    return taker
 
 
 def _address_of(words: memoryview) -> int:

@@ -18,7 +18,7 @@ from arb.errors import ArbError
 log = logging.getLogger(__name__)
 
 _PARTS = ("venues/compiled", "market/words.py", "market/arena.py", "venues/wire/base.py", "core/risk")
-Take = Callable[[int, int, int, int, int], int]
+Take = Callable[[int, int, int, int], int]
 Show = Callable[[int], int]
 
 

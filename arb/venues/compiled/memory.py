@@ -93,6 +93,18 @@ def _constant(byte: int) -> ir.Constant:
     return ir.Constant(_I64, int.from_bytes(bytes([byte]) * 8, "little"))
 
 
+def _summed(builder: Any, digits: Any) -> Any:
+    """Return the value of eight bytes that are digits, the first one lowest: pair by pair, then four by four, then all."""
+
+    def pairs(value: Any, mask: int, factor: int, width: int) -> Any:
+        kept = builder.and_(value, ir.Constant(_I64, mask)) if mask else value
+        return builder.lshr(builder.mul(kept, ir.Constant(_I64, factor)), ir.Constant(_I64, width))
+
+    value = pairs(digits, 0, 10 * 256 + 1, 8)
+    value = pairs(value, 0x00FF00FF00FF00FF, 100 * 65_536 + 1, 16)
+    return pairs(value, 0x0000FFFF0000FFFF, 10_000 * 2**32 + 1, 32)
+
+
 @intrinsic
 def leading_digits(typing_context: Any, word: Any) -> Any:
     """Return how many of a word's bytes are decimal digits before the first that is not, and their value times 16.
@@ -112,15 +124,8 @@ def leading_digits(typing_context: Any, word: Any) -> Any:
         shift = builder.select(none, ir.Constant(_I64, 0), shift)
         top = builder.select(none, ir.Constant(_I64, 0), builder.shl(digits, shift))
 
-        def pairs(value: Any, mask: int, factor: int, width: int) -> Any:
-            kept = builder.and_(value, ir.Constant(_I64, mask)) if mask else value
-            return builder.lshr(builder.mul(kept, ir.Constant(_I64, factor)), ir.Constant(_I64, width))
-
-        value = pairs(top, 0, 10 * 256 + 1, 8)
-        value = pairs(value, 0x00FF00FF00FF00FF, 100 * 65_536 + 1, 16)
-        value = pairs(value, 0x0000FFFF0000FFFF, 10_000 * 2**32 + 1, 32)
         count = builder.lshr(bits, ir.Constant(_I64, 3))
-        return builder.or_(builder.shl(value, ir.Constant(_I64, 4)), count)
+        return builder.or_(builder.shl(_summed(builder, top), ir.Constant(_I64, 4)), count)
 
     return types.int64(types.int64), generate
 
@@ -138,3 +143,75 @@ def quote_in(typing_context: Any, word: Any) -> Any:
         return builder.lshr(bits, ir.Constant(_I64, 3))
 
     return types.int64(types.int64), generate
+
+
+def _bit_of(count: str) -> Any:
+    """Return the generator of an instruction that counts zero bits of a word that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return getattr(builder, count)(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return generate
+
+
+@intrinsic
+def lowest_bit(typing_context: Any, word: Any) -> Any:
+    """Return the number of the lowest bit set in a word that is not 0."""
+    return types.int64(types.int64), _bit_of("cttz")
+
+
+@intrinsic
+def highest_bit(typing_context: Any, word: Any) -> Any:
+    """Return the number of the highest bit set in a word that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.sub(ir.Constant(_I64, 63), _bit_of("ctlz")(context, builder, signature, args))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def shifted_down(typing_context: Any, word: Any, count: Any) -> Any:
+    """Return a word shifted down by 0 to 63 bits, zeros coming in from above."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.lshr(args[0], args[1])
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def short_decimal(typing_context: Any, word: Any, size: Any) -> Any:
+    """Return the digits of a text of 1 to 8 characters, with or without a point, as value * 16 + places; -1 for any other text.
+
+    The point is taken out, what remains is shifted to the top and summed up as by `leading_digits`.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, size = args
+        zero, one, eight = (ir.Constant(_I64, number) for number in (0, 1, 8))
+        ones, full = ir.Constant(_I64, -1), builder.icmp_unsigned("==", size, eight)
+        bits = builder.select(full, zero, builder.mul(size, eight))
+        kept = builder.and_(word, builder.select(full, ones, builder.sub(builder.shl(one, bits), one)))
+        zeroed = builder.xor(kept, _constant(0x2E))
+        points = builder.and_(builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)), _constant(0x80))
+        whole = builder.icmp_unsigned("==", points, zero)
+        before = builder.and_(builder.cttz(points, ir.Constant(ir.IntType(1), 0)), ir.Constant(_I64, 0x38))
+        low = builder.select(whole, ones, builder.sub(builder.shl(one, before), one))
+        closed = builder.or_(
+            builder.and_(kept, low), builder.and_(builder.lshr(kept, eight), builder.xor(low, ones))
+        )
+        at = builder.lshr(before, ir.Constant(_I64, 3))
+        places = builder.select(whole, zero, builder.sub(builder.sub(size, one), at))
+        count = builder.select(whole, size, builder.sub(size, one))
+        empty = builder.icmp_signed("<", count, one)
+        shift = builder.select(empty, zero, builder.sub(ir.Constant(_I64, 64), builder.mul(count, eight)))
+        digits = builder.shl(builder.xor(closed, _constant(0x30)), shift)
+        high = builder.and_(builder.or_(builder.add(digits, _constant(0x76)), digits), _constant(0x80))
+        bad = builder.or_(empty, builder.icmp_unsigned("!=", high, zero))
+        pointed = builder.or_(builder.icmp_signed("<", at, one), builder.icmp_signed("<", places, one))
+        bad = builder.or_(bad, builder.and_(builder.not_(whole), pointed))
+        found = builder.or_(builder.shl(_summed(builder, digits), ir.Constant(_I64, 4)), places)
+        return builder.select(bad, ones, found)
+
+    return types.int64(types.int64, types.int64), generate

@@ -8,7 +8,7 @@ the scale). So nothing is ever guessed, and nothing is read beyond the end of th
 import numpy as np
 
 from arb.venues.compiled.layout import HASH_PRIME, HASH_START, LEVELS_MAX, NAME_MAX
-from arb.venues.compiled.memory import byte_at, inlined, leading_digits, put_word, quote_in, two_at, word_at
+from arb.venues.compiled.memory import byte_at, inlined, leading_digits, put_word, quote_in, shifted_down, short_decimal, two_at, word_at
 
 FAILED = 0
 QUOTE, COMMA, COLON, DOT, MINUS, ZERO, NINE = 34, 44, 58, 46, 45, 48, 57
@@ -71,6 +71,29 @@ def decimal(at: int, end: int, exp: int):  # type: ignore[no-untyped-def]
                 return FAILED, 0
             value += whole
     return at, value
+
+
+@inlined
+def quoted_decimal(at: int, end: int, exp: int):  # type: ignore[no-untyped-def]
+    """Read a number as `decimal` does, which a quotation mark follows: where that is, and the value."""
+    if end - at >= 9 and exp <= SHORT_EXP_MAX:
+        word = word_at(at)
+        size = quote_in(word)
+        if size < 8 or byte_at(at + 8) == QUOTE:
+            found = short_decimal(word, size)
+            places = found & 15
+            if found < 0:
+                return FAILED, 0
+            if places <= exp:
+                return at + size, (found >> 4) * POWERS[exp - places]
+    at, value = decimal(at, end, exp)
+    if at == FAILED or at >= end or byte_at(at) != QUOTE:
+        return FAILED, 0
+    return at, value
+
+
+SHORT_EXP_MAX = DIGITS_MAX - 8
+"""Decimals of a scale on which eight digits surely fit."""
 
 
 @inlined
@@ -158,21 +181,41 @@ LOWER_D = ord("d")
 
 
 @inlined
-def text(at: int, end: int):  # type: ignore[no-untyped-def]
-    """Read a short string of plain ASCII: where it ends (after its mark), where its characters begin, and their hash."""
+def name(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Read the name of a book: where it ends (after its mark), where it begins, and its hash as `layout.hashed`.
+
+    Its characters are those of a book that is known, or it is looked up in vain.
+    """
     if at >= end or byte_at(at) != QUOTE:
         return FAILED, 0, 0
-    began = at + 1
-    at, mixed = began, HASH_START
-    while at < end:
+    at, mixed = at + 1, HASH_START
+    began = at
+    while end - at >= 8 and at - began <= NAME_MAX:
+        word = word_at(at)
+        size = quote_in(word)
+        if size < 8:
+            mixed = (mixed ^ (word & ((1 << (8 * size)) - 1))) * HASH_PRIME
+            return at + size + 1, began, mixed ^ shifted_down(mixed, 32)
+        mixed = (mixed ^ word) * HASH_PRIME
+        at += 8
+    return FAILED, 0, 0
+
+
+@inlined
+def text(at: int, end: int):  # type: ignore[no-untyped-def]
+    """Read a short string of plain ASCII: where it ends, after its mark."""
+    if at >= end or byte_at(at) != QUOTE:
+        return FAILED
+    began = at
+    at += 1
+    while at < end and at - began <= NAME_MAX:
         letter = byte_at(at)
         if letter == QUOTE:
-            return at + 1, began, mixed
-        if letter < 32 or letter > 126 or letter == BACKSLASH or at - began >= NAME_MAX:
-            return FAILED, 0, 0
-        mixed = (mixed ^ letter) * HASH_PRIME
+            return at + 1
+        if letter < 32 or letter > 126 or letter == BACKSLASH:
+            return FAILED
         at += 1
-    return FAILED, 0, 0
+    return FAILED
 
 
 @inlined
@@ -190,10 +233,10 @@ def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: 
     while count < LEVELS_MAX:
         if end - at < 2 or two_at(at) != LEVEL_OPENS:
             return FAILED, 0
-        at, price = decimal(at + 2, end, price_exp)
+        at, price = quoted_decimal(at + 2, end, price_exp)
         if at == FAILED or price == 0 or end - at < 3 or two_at(at) != BETWEEN or byte_at(at + 2) != QUOTE:
             return FAILED, 0
-        at, size = decimal(at + 3, end, size_exp)
+        at, size = quoted_decimal(at + 3, end, size_exp)
         if at == FAILED or end - at < 3:
             return FAILED, 0
         if more:

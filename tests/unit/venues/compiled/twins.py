@@ -27,7 +27,7 @@ class Plain:
         self.connection: Connection = self.books.connections[venue]
 
     def take(self, received_ns: int, raw: bytes, url: str = "") -> FrameResult:
-        return self.books.on_frame(self.feed.venue, received_ns, raw, 0, url)
+        return self.books.on_frame(self.feed.venue, received_ns, raw, url)
 
     def seen(self) -> dict[str, object]:
         """Return all that anybody could see of the connection and its book."""
