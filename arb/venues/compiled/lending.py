@@ -93,7 +93,7 @@ class CompiledConnection(CompiledSide):
     def __init__(self, books: CompiledBooks, words: memoryview, shape: int) -> None:
         self._books = books
         self._words = words
-        self.take = _taker(books.take, _address_of(words))
+        self.take = _taker(books.take, address_of(words))
         """Takes one frame, see `arb.core.connection.TakeFrame`."""
         self._rows = books.arena.market.rows
         self._ratios = self._rows.cast("B").cast("d")
@@ -255,6 +255,7 @@ def _taker(take: Take, connection: int) -> Callable[[bytes | str, int], int]:
     return taker
 
 
-def _address_of(words: memoryview) -> int:
+def address_of(words: memoryview) -> int:
+    """Return where the words of a memory view begin."""
     found: int = np.frombuffer(words, dtype=np.int64).ctypes.data
     return found

@@ -215,3 +215,23 @@ def short_decimal(typing_context: Any, word: Any, size: Any) -> Any:
         return builder.select(bad, ones, found)
 
     return types.int64(types.int64, types.int64), generate
+
+
+DIGITS_MAX = 18
+"""The highest power of ten that `power_of_ten` knows: numbers of so many digits surely fit 64 bits."""
+
+
+@intrinsic
+def power_of_ten(typing_context: Any, exponent: Any) -> Any:
+    """Return 10**exponent, 0 to `DIGITS_MAX`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        name = "arb.powers_of_ten"
+        powers = builder.module.globals.get(name)
+        if powers is None:
+            values = ir.Constant(ir.ArrayType(_I64, DIGITS_MAX + 1), [10**shift for shift in range(DIGITS_MAX + 1)])
+            powers = cgutils.add_global_variable(builder.module, values.type, name)
+            powers.linkage, powers.global_constant, powers.initializer = "internal", True, values
+        return builder.load(builder.gep(powers, [ir.Constant(_I64, 0), args[0]], inbounds=True))
+
+    return types.int64(types.int64), generate

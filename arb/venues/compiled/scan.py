@@ -5,10 +5,8 @@ only the plain reader understands (an exponent, an escape, white space, more dig
 the scale). So nothing is ever guessed, and nothing is read beyond the end of the frame.
 """
 
-import numpy as np
-
 from arb.venues.compiled.layout import HASH_PRIME, HASH_START, LEVELS_MAX, NAME_MAX
-from arb.venues.compiled.memory import byte_at, inlined, leading_digits, put_word, quote_in, shifted_down, short_decimal, two_at, word_at
+from arb.venues.compiled.memory import DIGITS_MAX, byte_at, inlined, leading_digits, power_of_ten, put_word, quote_in, shifted_down, short_decimal, two_at, word_at
 
 FAILED = 0
 QUOTE, COMMA, COLON, DOT, MINUS, ZERO, NINE = 34, 44, 58, 46, 45, 48, 57
@@ -16,9 +14,6 @@ OPEN_LIST, CLOSE_LIST, OPEN, CLOSE, BACKSLASH = 91, 93, 123, 125, 92
 LEVEL_OPENS = OPEN_LIST | QUOTE << 8
 BETWEEN = QUOTE | COMMA << 8
 LEVEL_CLOSES = QUOTE | CLOSE_LIST << 8
-DIGITS_MAX = 18
-"""Digits of a number on its scale: as many as surely fit 64 bits."""
-POWERS = np.array([10**shift for shift in range(DIGITS_MAX + 1)], dtype=np.int64)
 
 
 def packed(name: str) -> int:
@@ -40,7 +35,7 @@ def digits(at: int, end: int):  # type: ignore[no-untyped-def]
         more = second & 15
         if more == 8:
             return at, 0, 99
-        return at + 8 + more, (first >> 4) * POWERS[more] + (second >> 4), 8 + more
+        return at + 8 + more, (first >> 4) * power_of_ten(more) + (second >> 4), 8 + more
     value, count = 0, 0
     while at < end and count < 16:
         digit = byte_at(at) - ZERO
@@ -57,15 +52,15 @@ def decimal(at: int, end: int, exp: int):  # type: ignore[no-untyped-def]
     at, value, count = digits(at, end)
     if count == 0 or count + exp > DIGITS_MAX:
         return FAILED, 0
-    value *= POWERS[exp]
+    value *= power_of_ten(exp)
     if at < end and byte_at(at) == DOT:
         at, fraction, places = digits(at + 1, end)
         if places == 0 or places > 16:
             return FAILED, 0
         if places <= exp:
-            value += fraction * POWERS[exp - places]
+            value += fraction * power_of_ten(exp - places)
         else:
-            unit = POWERS[places - exp]
+            unit = power_of_ten(places - exp)
             whole = fraction // unit
             if whole * unit != fraction:
                 return FAILED, 0
@@ -85,7 +80,7 @@ def quoted_decimal(at: int, end: int, exp: int):  # type: ignore[no-untyped-def]
             if found < 0:
                 return FAILED, 0
             if places <= exp:
-                return at + size, (found >> 4) * POWERS[exp - places]
+                return at + size, (found >> 4) * power_of_ten(exp - places)
     at, value = decimal(at, end, exp)
     if at == FAILED or at >= end or byte_at(at) != QUOTE:
         return FAILED, 0

@@ -422,6 +422,7 @@ class WireFeed(ABC):
         slot.pending.clear()
         slot.joined = False
         slot.asked_ns = None
+        slot.rest = slot.rests = 0
         if self._arena is not None and slot.row >= 0:
             self._arena.invalidate(slot.row, state, at_ns)
 

@@ -1,7 +1,10 @@
 """One venue's connection twice: read plainly, and by compiled code where it can; after each frame both must be the same."""
 
+import ctypes
+import mmap
 import random
 import re
+from collections.abc import Callable
 
 from arb.core.books import Books
 from arb.core.connection import Connection
@@ -9,11 +12,14 @@ from arb.core.settings import Timing
 from arb.market.arena import HEADER_WORDS, UNWRITTEN, BookArena
 from arb.market.feed import FrameResult
 from arb.market.words import NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS
-from arb.venues.compiled.lending import CompiledBooks, CompiledConnection
+from arb.venues.compiled.lending import CompiledBooks, CompiledConnection, address_of
+from arb.venues.compiled.layout import KIND
+from arb.venues.compiled.loading import Take
 from arb.venues.wire.base import WireFeed
 from tests.unit.venues.wire.dialects import NOW_NS, SCALE, Dialect, Truth
 
 SYMBOL = "BTC/USDT"
+GUARDED_BYTES = 1 << 16
 
 
 class Plain:
@@ -46,15 +52,38 @@ class Plain:
         }
 
 
+def guarded(take: Take, connection: int) -> Callable[[bytes | str, int], int]:
+    """Return what gives frames to compiled code at the very end of memory that may be read: a byte beyond kills the process."""
+    libc = ctypes.CDLL(None)
+    pages = mmap.mmap(-1, GUARDED_BYTES + mmap.PAGESIZE)
+    begin = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    assert libc.mprotect(ctypes.c_void_p(begin + GUARDED_BYTES), mmap.PAGESIZE, 0) == 0
+
+    def taker(raw: bytes | str, received_ns: int) -> int:
+        if not isinstance(raw, bytes) or len(raw) > GUARDED_BYTES:
+            return -1
+        at = begin + GUARDED_BYTES - len(raw)
+        ctypes.memmove(at, raw, len(raw))
+        return take(at, len(raw), received_ns, connection)
+
+    taker.pages = pages  # type: ignore[attr-defined]  # mapped for as long as this may be called
+    return taker
+
+
 class Compiled(Plain):
-    """The same with compiled code."""
+    """The same with compiled code, which reads frames at the end of a page."""
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(dialect)
-        side = CompiledConnection(CompiledBooks(self.arena), self.connection.words, self.feed.shape)
-        self.feed.compiled_by(side)
-        self.connection.take = side.take
+        books = CompiledBooks(self.arena)
+        self.feed.compiled_by(CompiledConnection(books, self.connection.words, self.feed.shape))
+        self.connection.take = guarded(books.take, address_of(self.connection.words))
         self.arena.market.attend(SYMBOL, False)
+
+    @property
+    def lent(self) -> bool:
+        """Return whether compiled code keeps the book now."""
+        return self.arena.market.rows[KIND] != 0
 
     @property
     def quiet(self) -> int:
