@@ -1,7 +1,7 @@
 """One frame from its bytes to the changed book and the word whether anybody needs to look at it; compiled.
 
 `take` answers with `QUIET` where the frame is applied and that was all, with the row + 1 where plain code has something
-to do (the symbol may have an edge, or a sample is due), and with `HAND_OVER` where nothing has been changed and the plain reader must take
+to do (the symbol may have an edge, or a sample is due), and with `HAND_OVER` where the plain reader must take
 the frame. What it does is what `WireFeed.on_frame`, `Books.on_frame` and `Marks.rows` do for the same frame, in the same
 order; the rules of the chains are those of `<venue>/books.py`.
 """
@@ -126,15 +126,18 @@ def beat(row: int, connection: int, received_ns: int):  # type: ignore[no-untype
 def commit(
     number: int, row: int, connection: int, last: int, bids: int, asks: int, event_ns: int, received_ns: int
 ):  # type: ignore[no-untyped-def]
-    """Apply a change that continues the book, whose levels stand in the scratch; leave all as it was where they cannot be."""
+    """Apply a change that continues the book, whose levels stand in the scratch.
+
+    Where it is handed over all the same, the plain reader applies it again, which changes nothing: sizes are absolute.
+    """
     read = word_at(connection + SCRATCH * WORD)
     bid_side, ask_side = row + BIDS * WORD, row + ASKS * WORD
     if not has_room(bid_side, bids) or not has_room(ask_side, asks):
         return HAND_OVER
     head, tick = word_at(row + ARENA_ADDRESS * WORD), word_at(row + TICK * WORD)
     if bids or asks:
-        set_levels(row, bid_side, read, bids, 1, False)
-        set_levels(row, ask_side, read + ASKS_READ, asks, -1, False)
+        set_levels(row, bid_side, read, bids, 1)
+        set_levels(row, ask_side, read + ASKS_READ, asks, -1)
     bid, bid_size = best(row, bid_side)
     ask_key, ask_size = best(row, ask_side)
     ask = -ask_key
@@ -143,8 +146,6 @@ def commit(
         astray(bid_side, bid, tick) or astray(ask_side, ask_key, tick)
     )
     if moved or (bid_size and ask_size and bid > ask):
-        set_levels(row, ask_side, read + ASKS_READ, asks, -1, True)
-        set_levels(row, bid_side, read, bids, 1, True)
         return HAND_OVER
     if bids or asks:
         depth_max = word_at(row + DEPTH_MAX * WORD)

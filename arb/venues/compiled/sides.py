@@ -1,4 +1,4 @@
-"""The levels of a book in memory: find, put, take away, take back what was put, and show the best in the arena. Compiled."""
+"""The levels of a book in memory: find, put, take away, and show the best in the arena. Compiled."""
 
 from arb.market.arena import ASK_COUNT, BID_COUNT, HEADER_WORDS, UNWRITTEN
 from arb.market.words import ARENA_ADDRESS
@@ -39,10 +39,9 @@ def place_of(first: int, beyond: int, key: int):  # type: ignore[no-untyped-def]
 
 @inlined
 def put_far(begin: int, end: int, first: int, beyond: int, key: int, size: int):  # type: ignore[no-untyped-def]
-    """Set a level of the run, 0 takes it away; return the new first and end, and the size before. There must be room for one."""
+    """Set a level of the run, 0 takes it away; return the new first and end. There must be room for one."""
     at = place_of(first, beyond, key)
     if at < beyond and word_at(at) == key:
-        before = word_at(at + WORD)
         if size:
             put_word(at + WORD, size)
         elif beyond - at - PAIR <= at - first:
@@ -51,7 +50,7 @@ def put_far(begin: int, end: int, first: int, beyond: int, key: int, size: int):
         else:
             move(first + PAIR, first, at - first)
             first += PAIR
-        return first, beyond, before
+        return first, beyond
     if size:
         if beyond < end and (beyond - at <= at - first or first == begin):
             move(at + PAIR, at, beyond - at)
@@ -62,19 +61,18 @@ def put_far(begin: int, end: int, first: int, beyond: int, key: int, size: int):
             at -= PAIR
         put_word(at, key)
         put_word(at + WORD, size)
-    return first, beyond, 0
+    return first, beyond
 
 
 @inlined
-def set_levels(row: int, side: int, read: int, count: int, sign: int, back: bool):  # type: ignore[no-untyped-def]
-    """Set the levels read and leave in their place what was there before; `back`: put that back again, the last level first."""
+def set_levels(row: int, side: int, read: int, count: int, sign: int):  # type: ignore[no-untyped-def]
+    """Set the levels read, in order; as sizes are absolute, doing so twice changes nothing."""
     tick, per_tick = word_at(row + TICK * WORD), float_at(row + PER_TICK * WORD)
     begin, end = word_at(side + BLOCK * WORD), word_at(side + BLOCK_END * WORD)
     first, beyond = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD)
     ladder, base, near = word_at(side + LADDER * WORD), word_at(side + BASE * WORD), word_at(side + NEAR * WORD)
     sizes = ladder + BITS * WORD
-    at, step = (read + (count - 1) * PAIR, -PAIR) if back else (read, PAIR)
-    for _ in range(count):
+    for at in range(read, read + count * PAIR, PAIR):
         key, size = sign * word_at(at), word_at(at + WORD)
         above = key - base
         place = int(above * per_tick + 0.5)
@@ -86,9 +84,7 @@ def set_levels(row: int, side: int, read: int, count: int, sign: int, back: bool
             put_word(bits, (word_at(bits) & ~(1 << bit)) | (int(size != 0) << bit))
             near += int(size != 0) - int(before != 0)
         else:
-            first, beyond, before = put_far(begin, end, first, beyond, key, size)
-        put_word(at + WORD, before)
-        at += step
+            first, beyond = put_far(begin, end, first, beyond, key, size)
     put_word(side + FIRST * WORD, first)
     put_word(side + BEYOND * WORD, beyond)
     put_word(side + NEAR * WORD, near)
