@@ -6,9 +6,14 @@ levels themselves stand in the connection's scratch. Fields may come in any orde
 one that comes twice, that is not known, or is of another type, fails. What the fields mean is said in `<venue>/books.py`.
 """
 
-from arb.market.words import ROW_WORDS
+from arb.market.arena import HEADER_WORDS
+from arb.market.words import ARENA_ADDRESS, ROW_WORDS, SYMBOL_ADDRESS
 from arb.venues.compiled.layout import (
+    ASKS,
+    BIDS,
     BITGET,
+    BITS,
+    DEPTH,
     ENTRY_HASH,
     ENTRY_NAME,
     ENTRY_ROW,
@@ -16,17 +21,19 @@ from arb.venues.compiled.layout import (
     ENTRY_WORDS,
     GATE_OBU,
     GATE_UPDATES,
+    LADDER,
     LEVELS_MAX,
     PAIR,
     PRICE_EXP,
     ROWS_AT,
     SCRATCH,
     SIZE_EXP,
+    STEPS,
     TABLE,
     TABLE_MASK,
     WORD,
 )
-from arb.venues.compiled.memory import byte_at, inlined, word_at
+from arb.venues.compiled.memory import byte_at, fetch, inlined, word_at
 from arb.venues.compiled.scan import (
     CLOSE,
     CLOSE_LIST,
@@ -68,6 +75,30 @@ def is_text(at: int, end: int, wanted: int, size: int):  # type: ignore[no-untyp
 
 
 @inlined
+def fetch_book(row: int):  # type: ignore[no-untyped-def]
+    """Have what a book's change will touch fetched all at once, while its levels are read: of many books none is in the caches."""
+    for line in range(0, ROW_WORDS * WORD, LINE):
+        fetch(row + line)
+    arena = word_at(row + ARENA_ADDRESS * WORD)
+    run, depth = arena + HEADER_WORDS * WORD, word_at(row + DEPTH * WORD)
+    fetch(arena)
+    fetch(arena + LINE)
+    for level in range(4):
+        fetch(run + level * depth * WORD)
+    symbol = word_at(row + SYMBOL_ADDRESS * WORD)
+    fetch(symbol)
+    fetch(symbol + LINE)
+    for side in (BIDS, ASKS):
+        ladder = word_at(row + (side + LADDER) * WORD)
+        fetch(ladder)
+        fetch(ladder + LINE)
+        fetch(ladder + (BITS + STEPS * 3 // 4) * WORD)
+
+
+LINE = 64
+
+
+@inlined
 def row_of(connection: int, began: int, size: int, mixed: int):  # type: ignore[no-untyped-def]
     """Return the row + 1 of the book with this name, 0 where the connection has none."""
     table, mask = word_at(connection + TABLE * WORD), word_at(connection + TABLE_MASK * WORD)
@@ -84,7 +115,9 @@ def row_of(connection: int, began: int, size: int, mixed: int):  # type: ignore[
             while same < size and byte_at(entry + ENTRY_NAME * WORD + same) == byte_at(began + same):
                 same += 1
             if same == size:
-                return word_at(entry + ENTRY_ROW * WORD)
+                found = word_at(entry + ENTRY_ROW * WORD)
+                fetch_book(word_at(connection + ROWS_AT * WORD) + (found - 1) * ROW_WORDS * WORD)
+                return found
         slot = (slot + 1) & mask
 
 

@@ -26,6 +26,15 @@ class CompiledUnavailable(ArbError):
     """Compiled books cannot be had here; the text says why."""
 
 
+def is_available() -> bool:
+    """Return whether compiled code can be had, loading it if so."""
+    try:
+        load()
+    except CompiledUnavailable:
+        return False
+    return True
+
+
 def is_compiled() -> bool:
     """Return whether an earlier process has left compiled code on disk."""
     folder = _folder()

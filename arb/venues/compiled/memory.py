@@ -235,3 +235,18 @@ def power_of_ten(typing_context: Any, exponent: Any) -> Any:
         return builder.load(builder.gep(powers, [ir.Constant(_I64, 0), args[0]], inbounds=True))
 
     return types.int64(types.int64), generate
+
+
+@intrinsic
+def fetch(typing_context: Any, address: Any) -> Any:
+    """Have the memory at an address fetched into the processor's caches while other work goes on; any address will do."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        i32 = ir.IntType(32)
+        wanted = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, wanted, "llvm.prefetch.p0i8")
+        hints = (ir.Constant(i32, number) for number in (1, 3, 1))  # to be written, to be kept near, data
+        builder.call(function, [builder.inttoptr(args[0], _I8.as_pointer()), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate

@@ -38,14 +38,13 @@ class Plain:
     def seen(self) -> dict[str, object]:
         """Return all that anybody could see of the connection and its book."""
         self.arena.complete(0)
-        words = self.arena.block[0].tolist()
-        row = self.arena.market.rows[:ROW_WORDS].tolist()
+        block, row = self.arena.block[0], self.arena.market.rows
         return {
-            "header": words[:UNWRITTEN],
-            "levels": words[HEADER_WORDS:],
-            "pace": row[PACE : PACE + 6],
+            "header": block[:UNWRITTEN].tobytes(),
+            "levels": block[HEADER_WORDS:].tobytes(),
+            "pace": row[PACE : PACE + 6].tobytes(),
             "noted": row[NOTED_NS],
-            "connection": self.connection.words[:10].tolist(),
+            "connection": self.connection.words[:10].tobytes(),
             "lags": list(self.connection.lags),
             "counts": self.feed.counts,
             "frames": (self.books.frames, self.books.updates),
