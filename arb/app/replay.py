@@ -25,8 +25,8 @@ from arb.core.records import RunRecord
 from arb.core.risk.limits import PlaceRate
 from arb.core.state import EngineSettings, VenueProfile
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError
-from arb.live.summary import summarise
 from arb.live.fast_books import BooksBy, chosen
+from arb.live.summary import summarise
 from arb.live.universe import books_of, connections_of, universe_of
 from arb.market.numbers import plain
 from arb.replay.backtest import START_BALANCE, Backtest, clock_before

@@ -37,13 +37,13 @@ from arb.core.records import IncidentRecord
 from arb.errors import EXIT_CHECK, EXIT_OK, ConfigError, StartInterrupted, StoreError
 from arb.live.control import ControlRequests, ControlServer, require_socket
 from arb.live.embedded import Sandbox
+from arb.live.fast_books import chosen
 from arb.live.left_behind import left_open
 from arb.live.node import Node
 from arb.live.parts import OnLedgerState, Parts
 from arb.live.summary import money, summarise
 from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
-from arb.live.fast_books import chosen
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
 from arb.masking import SECRETS

@@ -1,8 +1,9 @@
 """From the bytes of a Gate frame to the updated book and the marked edge, and what detection costs per book update.
 
-Ours is `Engine.on_frame`: the whole market plane, with sequence and crossing checks, the arena, and marking, on books that compiled
-code keeps where it can be had. ccxt.pro gets its book only; msgspec decodes the frame into the same types and does nothing with them. Detection runs on five venues of 20
-levels, against the obvious way: after each update, walk all 20 ordered pairs of venues level by level, in floats.
+Ours is `Engine.on_frame`: the whole market plane, with sequence and crossing checks, the arena, and marking, on books that
+compiled code keeps where it can be had. ccxt.pro gets its book only; msgspec decodes the frame into the same types and does
+nothing with them. Detection runs on five venues of 20 levels, against the obvious way: after each update, walk all 20 ordered
+pairs of venues level by level, in floats.
 """
 
 from collections.abc import Callable, Iterator

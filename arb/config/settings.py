@@ -81,7 +81,7 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoopSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the engine's loop waits: `spin` polls, which takes a processor for itself and wakes up sooner; and who keeps the books."""
+    """How the engine's loop waits, and who keeps the books; `spin` polls, takes a processor, and wakes up sooner."""
 
     spin: bool = False
     fast_books: FastBooks = "auto"

@@ -98,7 +98,7 @@ class Books:
             connection.offset_ns = offset_ns
 
     def on_frame(self, name: str, received_ns: int, raw: bytes | str, url: str = "") -> FrameResult:
-        """Apply one public frame of the connection `name` and note its state; with a `url`, what was fetched from there for it."""
+        """Apply one public frame of the connection `name` and note its state; with a `url`, what was fetched from there."""
         connection = self.connections[name]
         changed = HANDED_OVER if url else connection.take(raw, received_ns)
         return self.finish_frame(connection, changed, received_ns, raw, url) if changed else NOTHING
@@ -143,7 +143,9 @@ class Books:
         if lag is not None and received_ns >= connection.next_lag_ns:
             connection.lags.append(lag)
             connection.next_lag_ns = received_ns + NS_PER_S
-        if not 0 <= received_ns - self._noted[row * ROW_WORDS + NOTED_NS] < NOTED_EVERY_NS:  # below 0: our clock was put back
+        if (
+            not 0 <= received_ns - self._noted[row * ROW_WORDS + NOTED_NS] < NOTED_EVERY_NS
+        ):  # below 0: our clock was put back
             self._note_bid(row, received_ns)
 
     def _note_bid(self, row: int, now_ns: int) -> None:

@@ -20,8 +20,8 @@ from arb.market.words import (
 )
 
 TakeFrame = Callable[[bytes | str, int], int]
-"""Takes a frame and when it was received: 0 where that was all, the changed row + 1 where it is to be looked at, `HANDED_OVER` where
-nothing was done and the feed must take the frame."""
+"""Takes a frame and when it was received: 0 where that was all, the changed row + 1 where it is to be looked at, `HANDED_OVER`
+where the feed must take the frame."""
 HANDED_OVER = -1
 BACKLOG_LAG_NS = 50 * NS_PER_MS
 """By how much a backlogged connection's lag may exceed its median for entries to trust its books."""
@@ -47,7 +47,12 @@ class Connection:
 
     __slots__ = ("drops", "feed", "gaps", "lags", "name", "pace", "rows", "take", "up_ns", "venue", "words")
 
-    last_byte_ns, _lag_ns, _lag_known, next_lag_ns = word(LAST_BYTE_NS), word(LAG_NS), word(LAG_KNOWN), word(NEXT_LAG_NS)
+    last_byte_ns, _lag_ns, _lag_known, next_lag_ns = (
+        word(LAST_BYTE_NS),
+        word(LAG_NS),
+        word(LAG_KNOWN),
+        word(NEXT_LAG_NS),
+    )
     offset_ns = word(OFFSET_NS)
 
     def __init__(self, name: str, feed: BookFeed) -> None:

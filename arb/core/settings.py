@@ -15,7 +15,7 @@ from arb.market.coins import Coin
 LegCost = NewType("LegCost", str)
 LEARNED, OFF = LegCost("learned"), LegCost("off")
 FastBooks = bool | Literal["auto", "compare"]
-"""Who keeps the books: compiled code where it can be had ("auto"), or the run is refused (true); plain code (false); or both."""
+"""Who keeps the books: compiled code where it can be had ("auto"), or no run without it (true); plain code (false); both."""
 
 
 class UnprovedCoin(StrEnum):

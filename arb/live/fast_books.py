@@ -19,7 +19,6 @@ from arb.venues.wire.base import WireFeed
 log = logging.getLogger(__name__)
 
 
-
 MakeFeed = Callable[[Mapping[str, BookSeat], BookArena], BookFeed]
 
 
@@ -42,7 +41,9 @@ def chosen(wanted: FastBooks) -> BooksBy:
     except CompiledUnavailable as error:
         if wanted != "auto":
             shown = "true" if wanted is True else f'"{wanted}"'
-            raise ConfigError(f'[engine] fast_books = {shown}: {error}: install numba, or set "auto" or false') from error
+            raise ConfigError(
+                f'[engine] fast_books = {shown}: {error}: install numba, or set "auto" or false'
+            ) from error
         log.info("books are kept by plain code: %s", error)
         return BooksBy.PLAIN
     return BooksBy.COMPARED if wanted == "compare" else BooksBy.COMPILED
@@ -153,7 +154,11 @@ class ComparedFeed:
         for row in plain.rows:
             native = self._natives[row]
             other = self._beside.rows.get((self.venue, native))
-            if other is not None and native not in differing and self._seen(self._arena, row) != self._seen(self._beside.arena, other):
+            if (
+                other is not None
+                and native not in differing
+                and self._seen(self._arena, row) != self._seen(self._beside.arena, other)
+            ):
                 differing.append(native)
         for native in differing:
             self._end(native)

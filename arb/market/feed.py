@@ -137,9 +137,14 @@ class BookFeed(Protocol):
     """One public connection of one venue, without the connection."""
 
     venue: str
-    counts: FeedCounts
-    resync_by: ResyncBy
-    """How a clean snapshot is got by the channel that its messages ask for."""
+
+    @property
+    def counts(self) -> FeedCounts:
+        """Return what it has seen."""
+
+    @property
+    def resync_by(self) -> ResyncBy:
+        """Return how a clean snapshot is got by the channel that its messages ask for."""
 
     def choose_channel(self, channel: str) -> None:
         """Ask for books by this channel of the venue from now on; "" is its usual one. Frames of any are understood.

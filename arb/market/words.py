@@ -4,18 +4,19 @@ A frame of a book in memory of its own (`arb/venues/compiled`) is applied withou
 here and in the arena: how often frames come (`arb/core/risk/book_pace.py`), and the best quotes net of fees, by which is said
 whether a symbol may have an edge. A block of one row:
 
-    words 0 to 31 the book's levels, and how its frames are read, while compiled code keeps them (`arb/venues/compiled/layout.py`)
-    32 address of the symbol's block | 33 the row's place in it | 34 what is kept of a sale | 35 what a purchase costs (ratios, floats)
+    words 0 to 31 the levels and how frames are read, while compiled code keeps the book (`arb/venues/compiled/layout.py`)
+    32 address of the symbol's block | 33 the row's place in it | 34 what is kept of a sale | 35 what a purchase costs (floats)
     36 to 41 the pace of the book's frames | 42 when its bid was noted last | 43 where its row of the arena begins (an address)
 
 and of one symbol:
 
-    word 0 frames of all its books | 1 attention | 2 number of its rows | from 4 on two floats a row: best bid and ask, net of fees
+    word 0 frames of all its books | 1 attention | 2 number of its rows | from 4 on two floats a row: best bid, best ask, net
 
 The floats never decide: a symbol is said to cross if it does within one part in 10**9, and then judged exactly.
 """
 
 import math
+from typing import cast
 
 import numpy as np
 
@@ -65,8 +66,8 @@ class MarketWords:
         self.rows = self._rows.reshape(-1).data
         self.row_address = self._rows.ctypes.data
         self._words = self._symbols.reshape(-1).data
-        self._nets = self._symbols.reshape(-1).view(np.float64).data
-        self._ratios = self._rows.reshape(-1).view(np.float64).data
+        self._nets: memoryview[float] = cast("memoryview[float]", self._symbols.reshape(-1).view(np.float64).data)
+        self._ratios: memoryview[float] = cast("memoryview[float]", self._rows.reshape(-1).view(np.float64).data)
         self._address = self._symbols.ctypes.data
         self._free = list(range(rows - 1, -1, -1))
         self._block_of: dict[str, int] = {}

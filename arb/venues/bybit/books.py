@@ -15,10 +15,10 @@ from arb.venues.compiled.layout import BYBIT
 from arb.venues.wire.base import (
     DECODE_ERRORS,
     NS_PER_MS,
+    BookSlot,
     Millis,
     Pair,
     Requests,
-    BookSlot,
     Sequence64,
     WireFeed,
     batches,

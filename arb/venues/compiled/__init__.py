@@ -1,1 +1,1 @@
-"""Public frames read and books kept by compiled code: what `arb/venues/wire` does plainly, for the frames that come all the time."""
+"""Books kept by compiled code: what `arb/venues/wire` does plainly, for the frames that come all the time."""

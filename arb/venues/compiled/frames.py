@@ -1,9 +1,10 @@
 """The frames of books as each venue sends them today, read by compiled code; whatever looks otherwise is the plain reader's.
 
-Each function reads one change of one book and returns where the frame ends, or `FAILED`, and what it says: the row + 1, the kind
-of the frame, ids before and after it, levels of both sides, when it was sent (ns, the venue's clock; 0: it does not say). The
-levels themselves stand in the connection's scratch. Fields may come in any order in which what is needed first comes first;
-one that comes twice, that is not known, or is of another type, fails. What the fields mean is said in `<venue>/books.py`.
+Each function reads one change of one book and returns where the frame ends, or `FAILED`, and what it says: the row + 1, the
+kind of the frame, ids before and after it, levels of both sides, when it was sent (ns, the venue's clock; 0: it does not
+say). The levels themselves stand in the connection's scratch. Fields may come in any order in which what is needed first
+comes first; one that comes twice, that is not known, or is of another type, fails. What
+the fields mean is said in `<venue>/books.py`.
 """
 
 from arb.market.arena import HEADER_WORDS
@@ -69,14 +70,14 @@ BOOKS_TEXT, SPOT_TEXT, DELTA_TEXT = packed('"books"'), packed('"SPOT"'), packed(
 
 
 @inlined
-def is_text(at: int, end: int, wanted: int, size: int):  # type: ignore[no-untyped-def]
+def is_text(at: int, end: int, wanted: int, size: int):
     """Return whether the `size` characters here, marks included, at most 8, are those wanted; more must follow."""
     return end - at >= 8 and word_at(at) & ((1 << (8 * size)) - 1 if size < 8 else -1) == wanted
 
 
 @inlined
-def fetch_book(row: int):  # type: ignore[no-untyped-def]
-    """Have what a book's change will touch fetched all at once, while its levels are read: of many books none is in the caches."""
+def fetch_book(row: int):
+    """Have all that a change will touch fetched at once, while levels are read: of many books none is in the caches."""
     for line in range(0, ROW_WORDS * WORD, LINE):
         fetch(row + line)
     arena = word_at(row + ARENA_ADDRESS * WORD)
@@ -99,7 +100,7 @@ LINE = 64
 
 
 @inlined
-def row_of(connection: int, began: int, size: int, mixed: int):  # type: ignore[no-untyped-def]
+def row_of(connection: int, began: int, size: int, mixed: int):
     """Return the row + 1 of the book with this name, 0 where the connection has none."""
     table, mask = word_at(connection + TABLE * WORD), word_at(connection + TABLE_MASK * WORD)
     if table == 0:
@@ -122,7 +123,7 @@ def row_of(connection: int, began: int, size: int, mixed: int):  # type: ignore[
 
 
 @inlined
-def side_read(at: int, end: int, connection: int, row: int, asks: bool, more: bool):  # type: ignore[no-untyped-def]
+def side_read(at: int, end: int, connection: int, row: int, asks: bool, more: bool):
     """Read one side's levels on the scale of a row + 1; where it is not known yet, say only where they end."""
     if row == 0:
         return past_levels(at, end), 0
@@ -133,7 +134,7 @@ def side_read(at: int, end: int, connection: int, row: int, asks: bool, more: bo
 
 
 @inlined
-def passed_over(at: int, end: int):  # type: ignore[no-untyped-def]
+def passed_over(at: int, end: int):
     """Return where a value ends that says nothing of the book: a whole number or a short text."""
     if at < end and byte_at(at) == QUOTE:
         return text(at, end)
@@ -141,7 +142,7 @@ def passed_over(at: int, end: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def channel_of(at: int, end: int):  # type: ignore[no-untyped-def]
+def channel_of(at: int, end: int):
     """Return the kind of the frames of a channel of Gate's, 0 for any other."""
     if end - at < 24 or byte_at(at) != QUOTE:
         return 0
@@ -152,7 +153,7 @@ def channel_of(at: int, end: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def gate_result(at: int, end: int, connection: int):  # type: ignore[no-untyped-def]
+def gate_result(at: int, end: int, connection: int):
     """Read what stands under `result`: end, row + 1, `U` (-1: none), `u` (-1: none), `t` in ms, bids, asks."""
     row, first, last, changed_ms, bids, asks, seen = 0, -1, -1, 0, 0, 0, 0
     bids_at, asks_at, bids_end, asks_end = 0, 0, 0, 0
@@ -215,7 +216,7 @@ def gate_result(at: int, end: int, connection: int):  # type: ignore[no-untyped-
 
 
 @inlined
-def gate(at: int, end: int, connection: int):  # type: ignore[no-untyped-def]
+def gate(at: int, end: int, connection: int):
     """Read a change of `spot.obu` or `spot.order_book_update`."""
     failed = FAILED, 0, 0, 0, 0, 0, 0, 0
     kind, seen, sent_ms, sent_s = 0, 0, 0, 0
@@ -262,7 +263,7 @@ def gate(at: int, end: int, connection: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def pushed_arg(at: int, end: int, connection: int, kind: int):  # type: ignore[no-untyped-def]
+def pushed_arg(at: int, end: int, connection: int, kind: int):
     """Read `arg`: where it ends, and the row + 1."""
     row, seen = 0, 0
     if at >= end or byte_at(at) != OPEN:
@@ -294,7 +295,7 @@ def pushed_arg(at: int, end: int, connection: int, kind: int):  # type: ignore[n
 
 
 @inlined
-def pushed_book(at: int, end: int, connection: int, row: int, kind: int):  # type: ignore[no-untyped-def]
+def pushed_book(at: int, end: int, connection: int, row: int, kind: int):
     """Read `data`, a list of one book: where it ends, ids before and after, levels, its time in ms (-1: none)."""
     failed = FAILED, 0, 0, 0, 0, 0
     previous, sequence, bids, asks, changed_ms, seen = 0, 0, 0, 0, -1, 0
@@ -341,7 +342,7 @@ def pushed_book(at: int, end: int, connection: int, row: int, kind: int):  # typ
 
 
 @inlined
-def pushed(at: int, end: int, connection: int, kind: int):  # type: ignore[no-untyped-def]
+def pushed(at: int, end: int, connection: int, kind: int):
     """Read an update of OKX's or Bitget's `books`."""
     failed = FAILED, 0, 0, 0, 0, 0, 0, 0
     row, seen, sent_ms = 0, 0, -1
@@ -381,7 +382,7 @@ def pushed(at: int, end: int, connection: int, kind: int):  # type: ignore[no-un
 
 
 @inlined
-def bybit_book(at: int, end: int, connection: int, row: int):  # type: ignore[no-untyped-def]
+def bybit_book(at: int, end: int, connection: int, row: int):
     """Read `data`: where it ends, its id, levels."""
     failed = FAILED, 0, 0, 0
     sequence, bids, asks, seen = 0, 0, 0, 0
@@ -418,7 +419,7 @@ def bybit_book(at: int, end: int, connection: int, row: int):  # type: ignore[no
 
 
 @inlined
-def bybit(at: int, end: int, connection: int, kind: int):  # type: ignore[no-untyped-def]
+def bybit(at: int, end: int, connection: int, kind: int):
     """Read a delta of `orderbook`; the book's name is the whole topic."""
     failed = FAILED, 0, 0, 0, 0, 0, 0, 0
     row, seen, sent_ms, sequence, bids, asks = 0, 0, 0, 0, 0, 0

@@ -68,13 +68,13 @@ MOVED_EVERY = 256
 
 
 @inlined
-def add(address: int, more: int):  # type: ignore[no-untyped-def]
+def add(address: int, more: int):
     put_word(address, word_at(address) + more)
 
 
 @inlined
-def out_of_habit(pace: int, received_ns: int, all_books: bool):  # type: ignore[no-untyped-def]
-    """Return whether plain code must see to the pace: it begins, is to be forgotten in part, or there may have been a standstill."""
+def out_of_habit(pace: int, received_ns: int, all_books: bool):
+    """Return whether plain code must see to the pace: it begins, is forgotten in part, or there may have been a standstill."""
     frames, since_ns, last_ns = word_at(pace), word_at(pace + WORD), word_at(pace + 2 * WORD)
     if received_ns >= word_at(pace + 3 * WORD):
         return True
@@ -88,7 +88,7 @@ def out_of_habit(pace: int, received_ns: int, all_books: bool):  # type: ignore[
 
 
 @inlined
-def may_cross(row: int, bid: int, ask: int):  # type: ignore[no-untyped-def]
+def may_cross(row: int, bid: int, ask: int):
     """Note the net quotes of a row; return whether its symbol is attended to, or one of its routes may have an edge."""
     symbol = word_at(row + SYMBOL_ADDRESS * WORD)
     nets = symbol + NETS * WORD
@@ -109,7 +109,7 @@ INFINITE = float("inf")
 
 
 @inlined
-def beat(row: int, connection: int, received_ns: int):  # type: ignore[no-untyped-def]
+def beat(row: int, connection: int, received_ns: int):
     """Count a frame of a book, as `ConnectionPace.beat` does."""
     pace = connection + CONNECTION_PACE * WORD
     add(pace, 1)
@@ -123,9 +123,7 @@ def beat(row: int, connection: int, received_ns: int):  # type: ignore[no-untype
 
 
 @inlined
-def commit(
-    number: int, row: int, connection: int, last: int, bids: int, asks: int, event_ns: int, received_ns: int
-):  # type: ignore[no-untyped-def]
+def commit(number: int, row: int, connection: int, last: int, bids: int, asks: int, event_ns: int, received_ns: int):
     """Apply a change that continues the book, whose levels stand in the scratch.
 
     Where it is handed over all the same, the plain reader applies it again, which changes nothing: sizes are absolute.
@@ -168,7 +166,7 @@ def commit(
 
 
 @inlined
-def take_frame(at: int, size: int, received_ns: int, connection: int):  # type: ignore[no-untyped-def]
+def take_frame(at: int, size: int, received_ns: int, connection: int):
     """See the module's text: `size` bytes at an address, of a connection whose words lie at another."""
     if out_of_habit(connection + CONNECTION_PACE * WORD, received_ns, True):
         return HAND_OVER
@@ -198,7 +196,7 @@ def take_frame(at: int, size: int, received_ns: int, connection: int):  # type: 
             return QUIET
     elif kind == OKX:
         follows = first == stands and (last != first or bids + asks == 0)
-    elif kind == BITGET or kind == BYBIT:
+    elif kind in (BITGET, BYBIT):
         follows = first == stands
     else:
         follows = False
@@ -215,13 +213,13 @@ def compile_all(*, cached: bool) -> tuple[Any, Any]:
     """Compile, or load what an earlier process compiled; return `take` and the function that writes a row's levels."""
     take = njit("int64(int64, int64, int64, int64)", cache=cached, error_model="numpy")(take_one)
     show = njit("int64(int64)", cache=cached, error_model="numpy")(show_one)
-    return tuple(found.overloads[found.signatures[0]].entry_point for found in (take, show))  # type: ignore[return-value]
+    return tuple(found.overloads[found.signatures[0]].entry_point for found in (take, show))
 
 
-def take_one(at, size, received_ns, connection):  # type: ignore[no-untyped-def]
+def take_one(at, size, received_ns, connection):
     return take_frame(at, size, received_ns, connection)
 
 
-def show_one(row):  # type: ignore[no-untyped-def]
+def show_one(row):
     show_levels(row)
     return 0

@@ -15,16 +15,17 @@ BITS = STEPS // 64
 
 # Of a row (`arb/market/words.py`), 0 to 31. A kind of 0: the plain reader keeps this book.
 KIND, DEPTH_MAX, PRICE_EXP, SIZE_EXP, DEPTH, TICK, PER_TICK = 0, 1, 2, 3, 4, 5, 6
-"""What its frames are; levels kept a side (0: all); decimals of the scale; levels that the arena shows; the tick and 1 / tick (a float)."""
+"""What its frames are; levels kept a side (0: all); decimals of the scale; levels that the arena shows; the tick, and 1 / tick
+as a float."""
 BIDS, ASKS = 8, 16
 """Where a side begins: eight words from here on."""
 BLOCK, BLOCK_END, FIRST, BEYOND, LADDER, BASE, NEAR = 0, 1, 2, 3, 4, 5, 6
-"""Of a side: where the run's block begins and ends, its first pair, the end of its last one, where the ladder begins (addresses);
-the key of its first step, and how many steps have a level."""
+"""Of a side, addresses: where the run's block begins and ends, its first pair, the end of its last one, where the ladder
+begins; then the key of the ladder's first step, and how many steps have a level."""
 
 # Of a connection, from word 10 on.
 TABLE, TABLE_MASK, ROWS_AT, SCRATCH, SHAPE = 10, 11, 12, 13, 14
-"""Its books by name; addresses of the rows' blocks and of the place where a frame's levels are read to; what its frames look like."""
+"""Its books by name; where the blocks of rows begin; the place that a frame's levels are read to; what its frames look like."""
 BOOK_FRAMES, LEVELS, CONTAINED = 15, 16, 17
 """What was counted of frames that the plain reader has not seen; it only rises."""
 

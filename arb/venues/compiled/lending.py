@@ -1,10 +1,11 @@
-"""Books kept by compiled code, one venue's connection at a time: which they are, and how they come and go between it and the plain reader.
+"""How books come and go between compiled code and the plain reader, one venue's connection at a time.
 
 The plain reader (`arb/venues/wire`) takes snapshots, and every frame that compiled code hands over. A book that it has just
 made live is *lent* to compiled code; when anything plain is about to happen to it, it is *taken back* first, with every level
 as it then stands. So at any instant one of the two keeps a book, and both write the same row of the arena.
 
-CPython keeps the bytes of a `bytes` object at a fixed place behind its head; compiled code reads them there, which is tried when it is loaded.
+CPython keeps the characters of a `bytes` object at a fixed place behind its head, and compiled code reads them there
+(`loading.py` makes sure of that).
 """
 
 import re
@@ -30,9 +31,7 @@ from arb.venues.compiled.layout import (
     CONTAINED,
     DEPTH,
     DEPTH_MAX,
-    ENTRY_HASH,
     ENTRY_NAME,
-    ENTRY_ROW,
     ENTRY_SIZE,
     ENTRY_WORDS,
     EXP_MAX,
@@ -57,11 +56,10 @@ from arb.venues.compiled.layout import (
     WORD,
     hashed,
 )
-from arb.venues.compiled.loading import Take, load
+from arb.venues.compiled.loading import BYTES_AT, Take, load
 from arb.venues.wire.base import BookSlot, CompiledSide
 
 Block = npt.NDArray[np.int64]
-BYTES_AT = bytes.__basicsize__ - 1
 LEAST_PAIRS = 128
 BEST_STEP = 3 * STEPS // 4
 """On which step of the ladder the best level stands when a book is lent; most levels are worse."""
@@ -69,7 +67,7 @@ PRICE_MAX = 10**18
 """So that differences of keys fit 64 bits."""
 _PLAIN_NAME = re.compile(rf"[A-Za-z0-9._@:/-]{{1,{NAME_MAX}}}", re.ASCII)
 REST_MAX = 256
-"""How many plain frames a book rests at most after it was taken back, so that one whose every frame is handed over is lent seldom."""
+"""How many plain frames a book rests at most when it was taken back: one whose every frame is handed over is lent seldom."""
 
 
 class CompiledBooks:
@@ -174,7 +172,7 @@ class CompiledConnection(CompiledSide):
         counts.ignored += contained
 
     def _filled(self, kept: Block | None, place: int, keys: Block, sizes: list[Number], tick: int) -> Block:
-        """Write a side's levels, on the ladder or to the run, and say where; return the block, the old one where it suffices."""
+        """Write a side's levels, to the ladder or the run, and say where; return the block, the old one where it suffices."""
         best = int(keys.max()) if len(keys) else 0
         base = best - BEST_STEP * tick
         steps, off = np.divmod(keys - base, tick)

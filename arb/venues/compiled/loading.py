@@ -1,9 +1,11 @@
 """Loading compiled code: compiled once for this version, this machine and this Python, then read from disk.
 
-numba looks for changes in one file only, the one in which a function stands, so the code is kept in a folder named after all sources it is
-made from: `arb/compiled-...` below the user's folder for caches. Where that cannot be written it is compiled anew by every process.
+numba looks for changes in one file only, the one in which a function stands. So the code is kept in a folder named after all
+sources it is made from, `arb/compiled-...` below the user's folder for caches. Where that cannot be written, every process
+compiles it anew.
 """
 
+import ctypes
 import hashlib
 import logging
 import os
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 _PARTS = ("venues/compiled", "market/words.py", "market/arena.py", "venues/wire/base.py", "core/risk")
 Take = Callable[[int, int, int, int], int]
 Show = Callable[[int], int]
+BYTES_AT = bytes.__basicsize__ - 1
+"""Where CPython keeps the characters of a `bytes` object, counted from its head; one more byte ends them."""
 
 
 class CompiledUnavailable(ArbError):
@@ -43,13 +47,16 @@ def is_compiled() -> bool:
 
 @cache
 def load() -> tuple[Take, Show]:
-    """Return the compiled functions; takes a second, or some ten to compile. Raises `CompiledUnavailable` where there is no numba."""
+    """Return the compiled functions, which takes ten seconds to compile; raises `CompiledUnavailable` without numba."""
+    probe = b"where the characters are"
     if sys.implementation.name != "cpython" or sys.byteorder != "little":
         raise CompiledUnavailable(f"{platform.python_implementation()} on a {sys.byteorder}-endian machine")
     try:
         import numba
     except ImportError as error:
         raise CompiledUnavailable(f"numba cannot be imported: {error}") from error
+    if ctypes.string_at(id(probe) + BYTES_AT, len(probe)) != probe:
+        raise CompiledUnavailable("this Python keeps the characters of bytes elsewhere than CPython does")
     kept = _kept(_folder())
     if kept is not None:
         numba.config.CACHE_DIR = str(kept)

@@ -136,9 +136,7 @@ def quote_in(typing_context: Any, word: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         zeroed = builder.xor(args[0], _constant(0x22))
-        found = builder.and_(
-            builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)), _constant(0x80)
-        )
+        found = builder.and_(builder.and_(builder.sub(zeroed, _constant(1)), builder.not_(zeroed)), _constant(0x80))
         bits = builder.cttz(found, ir.Constant(ir.IntType(1), 0))
         return builder.lshr(bits, ir.Constant(_I64, 3))
 
@@ -198,9 +196,7 @@ def short_decimal(typing_context: Any, word: Any, size: Any) -> Any:
         whole = builder.icmp_unsigned("==", points, zero)
         before = builder.and_(builder.cttz(points, ir.Constant(ir.IntType(1), 0)), ir.Constant(_I64, 0x38))
         low = builder.select(whole, ones, builder.sub(builder.shl(one, before), one))
-        closed = builder.or_(
-            builder.and_(kept, low), builder.and_(builder.lshr(kept, eight), builder.xor(low, ones))
-        )
+        closed = builder.or_(builder.and_(kept, low), builder.and_(builder.lshr(kept, eight), builder.xor(low, ones)))
         at = builder.lshr(before, ir.Constant(_I64, 3))
         places = builder.select(whole, zero, builder.sub(builder.sub(size, one), at))
         count = builder.select(whole, size, builder.sub(size, one))

@@ -1,12 +1,24 @@
 """The pieces of a frame, for compiled code: numbers, strings, names of fields, lists of levels.
 
-Everything is given where it begins and where the frame ends, and returns where it ends, or `FAILED`: it is cut, or written in a way that
-only the plain reader understands (an exponent, an escape, white space, more digits than a word holds, a fraction finer than
-the scale). So nothing is ever guessed, and nothing is read beyond the end of the frame.
+Each function is given where its piece begins and where the frame ends, and returns where the piece ends, or `FAILED`: it is
+cut, or written in a way that only the plain reader understands (an exponent, an escape, white space, more digits than a word
+holds, a fraction finer than the scale). So nothing is ever guessed, and nothing is read beyond the end of the frame.
 """
 
 from arb.venues.compiled.layout import HASH_PRIME, HASH_START, LEVELS_MAX, NAME_MAX
-from arb.venues.compiled.memory import DIGITS_MAX, byte_at, inlined, leading_digits, power_of_ten, put_word, quote_in, shifted_down, short_decimal, two_at, word_at
+from arb.venues.compiled.memory import (
+    DIGITS_MAX,
+    byte_at,
+    inlined,
+    leading_digits,
+    power_of_ten,
+    put_word,
+    quote_in,
+    shifted_down,
+    short_decimal,
+    two_at,
+    word_at,
+)
 
 FAILED = 0
 QUOTE, COMMA, COLON, DOT, MINUS, ZERO, NINE = 34, 44, 58, 46, 45, 48, 57
@@ -24,7 +36,7 @@ def packed(name: str) -> int:
 
 
 @inlined
-def digits(at: int, end: int):  # type: ignore[no-untyped-def]
+def digits(at: int, end: int):
     """Read at most sixteen digits: where they end, their value, how many; 99 where there are more."""
     if end - at >= 16:
         first = leading_digits(word_at(at))
@@ -47,7 +59,7 @@ def digits(at: int, end: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def decimal(at: int, end: int, exp: int):  # type: ignore[no-untyped-def]
+def decimal(at: int, end: int, exp: int):
     """Read digits, perhaps a point and more: where they end and the value times 10**exp, if that is whole."""
     at, value, count = digits(at, end)
     if count == 0 or count + exp > DIGITS_MAX:
@@ -69,7 +81,7 @@ def decimal(at: int, end: int, exp: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def quoted_decimal(at: int, end: int, exp: int):  # type: ignore[no-untyped-def]
+def quoted_decimal(at: int, end: int, exp: int):
     """Read a number as `decimal` does, which a quotation mark follows: where that is, and the value."""
     if end - at >= 9 and exp <= SHORT_EXP_MAX:
         word = word_at(at)
@@ -92,7 +104,7 @@ SHORT_EXP_MAX = DIGITS_MAX - 8
 
 
 @inlined
-def integer(at: int, end: int):  # type: ignore[no-untyped-def]
+def integer(at: int, end: int):
     """Read a number of JSON that is whole and not negative: where it ends and its value."""
     began = at
     at, value, count = digits(at, end)
@@ -104,7 +116,7 @@ def integer(at: int, end: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def long_integer(at: int, end: int):  # type: ignore[no-untyped-def]
+def long_integer(at: int, end: int):
     """Read a whole number as `integer` does, of at most eighteen digits."""
     began, value, count = at, 0, 0
     while at < end and count <= DIGITS_MAX:
@@ -119,7 +131,7 @@ def long_integer(at: int, end: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def sequence_number(at: int, end: int):  # type: ignore[no-untyped-def]
+def sequence_number(at: int, end: int):
     """Read an id: where it ends and its value."""
     after, value = integer(at, end)
     if after:
@@ -128,7 +140,7 @@ def sequence_number(at: int, end: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def quoted_integer(at: int, end: int):  # type: ignore[no-untyped-def]
+def quoted_integer(at: int, end: int):
     """Read digits between quotation marks, or without: where that ends and the value."""
     if at >= end:
         return FAILED, 0
@@ -141,7 +153,7 @@ def quoted_integer(at: int, end: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def field(at: int, end: int):  # type: ignore[no-untyped-def]
+def field(at: int, end: int):
     """Read the name of a field and its colon: where the value begins, and the name as `packed`."""
     if at >= end or byte_at(at) != QUOTE:
         return FAILED, 0
@@ -176,7 +188,7 @@ LOWER_D = ord("d")
 
 
 @inlined
-def name(at: int, end: int):  # type: ignore[no-untyped-def]
+def name(at: int, end: int):
     """Read the name of a book: where it ends (after its mark), where it begins, and its hash as `layout.hashed`.
 
     Its characters are those of a book that is known, or it is looked up in vain.
@@ -197,7 +209,7 @@ def name(at: int, end: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def text(at: int, end: int):  # type: ignore[no-untyped-def]
+def text(at: int, end: int):
     """Read a short string of plain ASCII: where it ends, after its mark."""
     if at >= end or byte_at(at) != QUOTE:
         return FAILED
@@ -214,10 +226,10 @@ def text(at: int, end: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: bool):  # type: ignore[no-untyped-def]
-    """Read a list of levels into `target`, price and size in turn: where it ends, and how many; `more`: a level may have more strings.
+def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: bool):
+    """Read a list of levels into `target`, price and size in turn: where it ends, and how many.
 
-    A size may be 0, a price may not.
+    A size may be 0, a price may not. `more`: a level may have more strings.
     """
     if end - at < 2 or byte_at(at) != OPEN_LIST:
         return FAILED, 0
@@ -254,7 +266,7 @@ def levels(at: int, end: int, price_exp: int, size_exp: int, target: int, more: 
 
 
 @inlined
-def past_levels(at: int, end: int):  # type: ignore[no-untyped-def]
+def past_levels(at: int, end: int):
     """Return where a list of levels seems to end, to be read when its scale is known."""
     if end - at < 2 or byte_at(at) != OPEN_LIST:
         return FAILED

@@ -24,7 +24,7 @@ from arb.venues.compiled.memory import float_at, highest_bit, inlined, lowest_bi
 
 
 @inlined
-def place_of(first: int, beyond: int, key: int):  # type: ignore[no-untyped-def]
+def place_of(first: int, beyond: int, key: int):
     """Return where the first pair stands whose key is not below `key`; `beyond` where there is none."""
     count = (beyond - first) >> 4
     while count > 1:
@@ -38,7 +38,7 @@ def place_of(first: int, beyond: int, key: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def put_far(begin: int, end: int, first: int, beyond: int, key: int, size: int):  # type: ignore[no-untyped-def]
+def put_far(begin: int, end: int, first: int, beyond: int, key: int, size: int):
     """Set a level of the run, 0 takes it away; return the new first and end. There must be room for one."""
     at = place_of(first, beyond, key)
     if at < beyond and word_at(at) == key:
@@ -65,7 +65,7 @@ def put_far(begin: int, end: int, first: int, beyond: int, key: int, size: int):
 
 
 @inlined
-def set_levels(row: int, side: int, read: int, count: int, sign: int):  # type: ignore[no-untyped-def]
+def set_levels(row: int, side: int, read: int, count: int, sign: int):
     """Set the levels read, in order; as sizes are absolute, doing so twice changes nothing."""
     tick, per_tick = word_at(row + TICK * WORD), float_at(row + PER_TICK * WORD)
     begin, end = word_at(side + BLOCK * WORD), word_at(side + BLOCK_END * WORD)
@@ -91,7 +91,7 @@ def set_levels(row: int, side: int, read: int, count: int, sign: int):  # type: 
 
 
 @inlined
-def below(ladder: int, place: int):  # type: ignore[no-untyped-def]
+def below(ladder: int, place: int):
     """Return the highest step taken below `place`, -1 where there is none."""
     if place <= 0:
         return -1
@@ -107,7 +107,7 @@ def below(ladder: int, place: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def lowest(ladder: int):  # type: ignore[no-untyped-def]
+def lowest(ladder: int):
     """Return the lowest step taken; there must be one."""
     number = 0
     while word_at(ladder + number * WORD) == 0:
@@ -116,7 +116,7 @@ def lowest(ladder: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def best(row: int, side: int):  # type: ignore[no-untyped-def]
+def best(row: int, side: int):
     """Return key and size of the best level, 0 and 0 where there is none."""
     key, size = 0, 0
     if word_at(side + NEAR * WORD):
@@ -131,14 +131,14 @@ def best(row: int, side: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def astray(side: int, key: int, tick: int):  # type: ignore[no-untyped-def]
+def astray(side: int, key: int, tick: int):
     """Return whether the best level, which has this key, stands where the ladder does not reach."""
     above = key - word_at(side + BASE * WORD)
     return key != 0 and (above < 0 or above >= STEPS * tick)
 
 
 @inlined
-def trim(row: int, side: int, depth_max: int):  # type: ignore[no-untyped-def]
+def trim(row: int, side: int, depth_max: int):
     """Forget the worst levels beyond `depth_max`; 0 keeps all. Return how many are left."""
     first, beyond, near = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD), word_at(side + NEAR * WORD)
     count = near + ((beyond - first) >> 4)
@@ -162,7 +162,7 @@ def trim(row: int, side: int, depth_max: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def show_side(run: int, row: int, side: int, depth: int, sign: int):  # type: ignore[no-untyped-def]
+def show_side(run: int, row: int, side: int, depth: int, sign: int):
     """Write the best levels of a side, from the ladder and the run in turn, and 0 where there are none."""
     first, at = word_at(side + FIRST * WORD), word_at(side + BEYOND * WORD) - PAIR
     ladder, base, tick = word_at(side + LADDER * WORD), word_at(side + BASE * WORD), word_at(row + TICK * WORD)
@@ -181,7 +181,7 @@ def show_side(run: int, row: int, side: int, depth: int, sign: int):  # type: ig
 
 
 @inlined
-def show_levels(row: int):  # type: ignore[no-untyped-def]
+def show_levels(row: int):
     """Write what the arena shows of a book: the best levels of both sides, and 0 where there are none."""
     head, depth = word_at(row + ARENA_ADDRESS * WORD), word_at(row + DEPTH * WORD)
     run = head + HEADER_WORDS * WORD
@@ -191,7 +191,7 @@ def show_levels(row: int):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def show_best(row: int, bids: int, bid: int, bid_size: int, asks: int, ask: int, ask_size: int):  # type: ignore[no-untyped-def]
+def show_best(row: int, bids: int, bid: int, bid_size: int, asks: int, ask: int, ask_size: int):
     """Write the best level of each side, and how many there are of `bids` and `asks` to be shown; the rest stays unwritten."""
     head, depth = word_at(row + ARENA_ADDRESS * WORD), word_at(row + DEPTH * WORD)
     run = head + HEADER_WORDS * WORD
@@ -205,7 +205,7 @@ def show_best(row: int, bids: int, bid: int, bid_size: int, asks: int, ask: int,
 
 
 @inlined
-def has_room(side: int, more: int):  # type: ignore[no-untyped-def]
+def has_room(side: int, more: int):
     """Return whether the run has room for so many more levels."""
     taken = word_at(side + BEYOND * WORD) - word_at(side + FIRST * WORD)
     return taken + more * PAIR <= word_at(side + BLOCK_END * WORD) - word_at(side + BLOCK * WORD)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.bench.stage import SYMBOL, START_NS, Stage
+from arb.bench.stage import START_NS, SYMBOL, Stage
 from arb.core.commands import AnyCommand
 from arb.core.events import QueueDrained
 

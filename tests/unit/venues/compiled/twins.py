@@ -11,9 +11,9 @@ from arb.core.connection import Connection
 from arb.core.settings import Timing
 from arb.market.arena import HEADER_WORDS, UNWRITTEN, BookArena
 from arb.market.feed import FrameResult
-from arb.market.words import NOTED_NS, PACE, QUIET_FRAMES, ROW_WORDS
-from arb.venues.compiled.lending import CompiledBooks, CompiledConnection, address_of
+from arb.market.words import NOTED_NS, PACE, QUIET_FRAMES
 from arb.venues.compiled.layout import KIND
+from arb.venues.compiled.lending import CompiledBooks, CompiledConnection, address_of
 from arb.venues.compiled.loading import Take
 from arb.venues.wire.base import WireFeed
 from tests.unit.venues.wire.dialects import NOW_NS, SCALE, Dialect, Truth
@@ -154,4 +154,6 @@ def disturbed(raw: bytes, rng: random.Random) -> bytes:
         return raw.replace(name, rng.choice((*names, b'"x":', b'"\\u0073":', b'"s\\n":')), 1)
     if way == 10:
         return raw.replace(b'"', b"", 2)
-    return raw.replace(*rng.choice(((b"BTC", b"ETH"), (b"update", b"snapshot"), (b"[]", b"null"), (b"USDT", b"\xc3\xa9"))))
+    return raw.replace(
+        *rng.choice(((b"BTC", b"ETH"), (b"update", b"snapshot"), (b"[]", b"null"), (b"USDT", b"\xc3\xa9")))
+    )
