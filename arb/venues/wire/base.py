@@ -428,6 +428,9 @@ class WireFeed(ABC):
 
     def _unreadable(self, error: FrameError, at_ns: int) -> FrameResult:
         self.counts.malformed += 1
+        # The calls that led here would hold their results, and through these the error: a circle that no collector follows
+        # (`FrameResult` is kept from it), so that each unreadable frame would stay for good.
+        error.__traceback__ = error.__context__ = None
         if error.native_symbol is not None:
             slot = self._slot(error.native_symbol)
             return NOTHING if slot is None else self._lose(slot, at_ns, str(error), error=error)
