@@ -45,10 +45,10 @@ from arb.venues.compiled.scan import (
     QUOTE,
     field,
     levels,
+    millis,
     name,
     packed,
     past_levels,
-    quoted_integer,
     sequence_number,
     text,
 )
@@ -318,7 +318,7 @@ def pushed_book(at: int, end: int, connection: int, row: int, kind: int):
             bit = 4
             if kind != BITGET and at < end and byte_at(at) != QUOTE:
                 return failed
-            at, changed_ms = quoted_integer(at, end)
+            at, changed_ms = millis(at, end)
         elif key == (SEQ if kind == BITGET else SEQ_ID):
             bit = 8
             at, sequence = sequence_number(at, end)
@@ -366,7 +366,7 @@ def pushed(at: int, end: int, connection: int, kind: int):
             at, previous, sequence, bids, asks, changed_ms = pushed_book(at, end, connection, row, kind)
         elif key == TS and kind == BITGET:
             bit = 8
-            at, sent_ms = quoted_integer(at, end)
+            at, sent_ms = millis(at, end)
         if at == FAILED or bit == 0 or seen & bit or at >= end:
             return failed
         seen |= bit

@@ -24,6 +24,7 @@ FAILED = 0
 QUOTE, COMMA, COLON, DOT, MINUS, ZERO, NINE = 34, 44, 58, 46, 45, 48, 57
 OPEN_LIST, CLOSE_LIST, OPEN, CLOSE, BACKSLASH = 91, 93, 123, 125, 92
 LEVEL_OPENS = OPEN_LIST | QUOTE << 8
+MILLIS_DIGITS = 13
 BETWEEN = QUOTE | COMMA << 8
 LEVEL_CLOSES = QUOTE | CLOSE_LIST << 8
 
@@ -140,14 +141,14 @@ def sequence_number(at: int, end: int):
 
 
 @inlined
-def quoted_integer(at: int, end: int):
-    """Read digits between quotation marks, or without: where that ends and the value."""
+def millis(at: int, end: int):
+    """Read an instant in milliseconds, at most 13 digits between marks or a whole number: where it ends, and its value."""
     if at >= end:
         return FAILED, 0
     if byte_at(at) != QUOTE:
         return integer(at, end)
     at, value, count = digits(at + 1, end)
-    if count == 0 or count > 16 or at >= end or byte_at(at) != QUOTE:
+    if count == 0 or count > MILLIS_DIGITS or at >= end or byte_at(at) != QUOTE:
         return FAILED, 0
     return at + 1, value
 

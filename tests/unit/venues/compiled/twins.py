@@ -154,6 +154,20 @@ def disturbed(raw: bytes, rng: random.Random) -> bytes:
         return raw.replace(name, rng.choice((*names, b'"x":', b'"\\u0073":', b'"s\\n":')), 1)
     if way == 10:
         return raw.replace(b'"', b"", 2)
+    if way == 11 and rng.random() < 0.5:
+        times = re.findall(rb'(?:"ts":"?|"time_ms":|"t":)([0-9]+)', raw)
+        odd = (
+            b"0",
+            b"00",
+            b"0001700000000000",
+            b"9000000000001",
+            b"17e11",
+            b"-1",
+            b"1.5",
+            b"99999999999999999999",
+            b"",
+        )
+        return raw.replace(rng.choice(times), rng.choice(odd), 1)
     return raw.replace(
         *rng.choice(((b"BTC", b"ETH"), (b"update", b"snapshot"), (b"[]", b"null"), (b"USDT", b"\xc3\xa9")))
     )
