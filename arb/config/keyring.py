@@ -35,10 +35,19 @@ class Backend(Protocol):
         """Forget it."""
 
 
+def best_backend() -> Backend:
+    """Return the keyring that the system offers; raises whatever keeps it from being found."""
+    core = importlib.import_module("keyring.core")  # late: it looks for all backends there are
+    core.init_backend(core.recommended)
+    backend: Backend = core.get_keyring()
+    return backend
+
+
 class SystemKeyring:
     """The keyring that the system unlocks for this user. It is looked for once, when first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, find: Callable[[], Backend] = best_backend) -> None:
+        self._find = find
         self._looked = False
         self._backend: Backend | None = None
         self._problem: str | None = None
@@ -48,9 +57,7 @@ class SystemKeyring:
         if not self._looked:
             self._looked = True
             try:
-                core = importlib.import_module("keyring.core")  # late: it looks for all backends there are
-                core.init_backend(core.recommended)
-                backend: Backend = core.get_keyring()
+                backend = self._find()
                 if float(backend.priority) < SAFE_PRIORITY:
                     self._problem = "this system has no keyring, as machines without a desktop have none"
                 else:
