@@ -106,8 +106,8 @@ class VenueGateway:
         others: Mapping[str, Callable[[], AccountParts]] | None = None,
     ) -> None:
         self.venue = account.dialect.venue
-        self.mode: str | None = None
-        """The kind of account, as the venue says since `check_key`; None where it has one kind only."""
+        self.mode = ""
+        """The account's mode by the venue's name, known since `check_key`; "" where the venue knows none."""
         self._expiry_proved = expiry_proved
         self._others = others or {}
         self.account_id = account_id
