@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from arb.clock import NS_PER_S, SystemClock
-from arb.core.commands import PlaceOrder, QueryOrder
+from arb.core.commands import CancelOrder, PlaceOrder, QueryOrder
 from arb.core.events import AnyEvent, OrderQueried
 from arb.market.fill import Fill
 from arb.market.ids import ClientOrderId
@@ -181,6 +181,16 @@ def query(order: PlaceOrder, venue_order_id: str | None = None) -> QueryOrder:
         venue_order_id=venue_order_id,
         since_ns=order.expires_ns - 80 * NS_PER_S,
         attempt=1,
+    )
+
+
+def cancel_of(order: PlaceOrder) -> CancelOrder:
+    return CancelOrder(
+        cause=order.cause,
+        venue=order.venue,
+        symbol=order.symbol,
+        client_order_id=order.client_order_id,
+        venue_order_id=None,
     )
 
 
