@@ -114,7 +114,11 @@ class UnifiedPrivate(BitgetPrivate):
         return unified_records.fill(self.venue, raw, self._symbols, FillSource.STREAM, received_ns)
 
     def _coins(self, fields: Fields) -> list[Any]:
-        return [coin for account in fields.objects("data") for coin in account.rows("coin")]
+        coins: list[Any] = []
+        for account in fields.rows("data"):
+            listed = account.get("coin") if isinstance(account, dict) else None
+            coins += listed if isinstance(listed, list) else [account]  # which is no coin, and shall be said
+        return coins
 
     def _balance(self, raw: Any) -> tuple[str, AssetBalance]:
         return unified_records.balance(self.venue, raw)
