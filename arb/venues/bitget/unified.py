@@ -202,7 +202,10 @@ def _paged(path: str, params: dict[str, Any], native: str | None = None) -> Page
     """Return the pages of a list with a cursor; with `native`, only its rows of this symbol."""
 
     def page(body: Any) -> Fields:
-        return Fields("bitget", "answer", body).object("data")
+        data = Fields("bitget", "answer", body).object("data")
+        if "list" not in body["data"]:
+            raise data.bad("list", "missing, and of a list that finds nothing follows what does not exist")
+        return data
 
     def rows_of(body: Any) -> list[Any]:
         rows = page(body).rows("list")

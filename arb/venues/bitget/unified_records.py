@@ -11,8 +11,7 @@ from typing import Any
 from arb.core.events import AssetBalance
 from arb.market.fill import Fill, FillSource
 from arb.market.numbers import EXACT, ZERO
-from arb.market.order import OrderReport, Side
-from arb.market.symbol import Symbol
+from arb.market.order import OrderReport
 from arb.venues.bitget.records import Symbols, is_open, liquidity_of
 from arb.venues.fields import Fields, UnknownSymbol
 from arb.venues.rules.outcome import decode_body
@@ -28,7 +27,9 @@ def order_report(venue: str, raw: Any, symbols: Symbols) -> OrderReport:
     fields = Fields(venue, "order", raw)
     symbol = _symbol(venue, fields, symbols)
     ended = not is_open(fields, "orderStatus")
-    size, filled = fields.not_negative("qty"), fields.not_negative("cumExecQty", ZERO)
+    size, filled = fields.not_negative("qty"), fields.not_negative("cumExecQty")
+    if not filled and fields.text("orderStatus") in ("filled", "partially_filled"):
+        raise fields.bad("cumExecQty", f"nothing filled of an order that is {fields.text('orderStatus')}")
     by_quote = fields.maybe_text("orderType") == "market" and fields.maybe_text("side") == "buy"
     if filled > size and not by_quote:
         raise fields.bad("cumExecQty", f"{filled} filled of {size}")
@@ -51,15 +52,15 @@ def order_report(venue: str, raw: Any, symbols: Symbols) -> OrderReport:
 def fill(venue: str, raw: Any, symbols: Symbols, source: FillSource, received_ns: int) -> Fill:
     """Read a row of `/trade/fills` or of the channel `fill`."""
     fields = Fields(venue, "fill", raw)
-    symbol, side = _symbol(venue, fields, symbols), fields.side()
-    fee, fee_currency = _fee(venue, fields, symbol, side)
+    symbol = _symbol(venue, fields, symbols)
+    fee, fee_currency = _fee(venue, fields)
     return Fill(
         venue=venue,
         symbol=symbol,
         trade_id=fields.text("execId"),
         venue_order_id=fields.text("orderId"),
         client_order_id=fields.maybe_text("clientOid"),
-        side=side,
+        side=fields.side(),
         price=fields.positive("execPrice"),
         size=fields.positive("execQty"),
         fee=fee,
@@ -85,26 +86,22 @@ def _symbol(venue: str, fields: Fields, symbols: Symbols) -> str:
     return symbols.of(venue, native)
 
 
-def _fee(venue: str, fields: Fields, symbol: str, side: Side) -> tuple[Decimal, str]:
-    """Return what was charged, and in what. `feeDetail` is a list of coins; an object, JSON as text, "" and null occur, too."""
+def _fee(venue: str, fields: Fields) -> tuple[Decimal, str]:
+    """Return what was charged, and in what. `feeDetail` is a list of coins; an object, and JSON as text, occur, too."""
     detail = fields.raw("feeDetail")
-    if isinstance(detail, str) and detail:
+    if isinstance(detail, str):
         try:
             detail = decode_body(detail.encode())
         except ValueError:
             raise fields.bad("feeDetail", "text that is no JSON") from None
-    rows = [detail] if isinstance(detail, dict) else detail or []
-    if not isinstance(rows, list):
-        raise fields.bad("feeDetail", f"not a list but {type(rows).__name__}")
+    rows = detail if isinstance(detail, list) else [detail]
     charged: dict[str, Decimal] = {}
     for raw in rows:
         row = Fields(venue, "fill: feeDetail", raw)
-        if fee := row.maybe_decimal("fee"):
-            coin = row.text("feeCoin")
-            charged[coin] = EXACT.add(charged.get(coin, ZERO), fee)
-    if len(charged) > 1:
-        raise fields.bad("feeDetail", f"a fee in {len(charged)} coins at once")
-    for coin, fee in charged.items():
-        return fee, coin
-    base, quote = Symbol.of(symbol).base_and_quote
-    return ZERO, base if side is Side.BUY else quote
+        coin, fee = row.text("feeCoin"), row.decimal("fee")
+        charged[coin] = EXACT.add(charged.get(coin, ZERO), fee)
+    counted = {coin: fee for coin, fee in charged.items() if fee} or charged
+    if len(counted) != 1:
+        raise fields.bad("feeDetail", f"a fee in {len(counted)} coins")
+    [(coin, fee)] = counted.items()
+    return fee, coin

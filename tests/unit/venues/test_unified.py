@@ -73,6 +73,9 @@ def a_cancel(number: int, venue_order_id: str | None = None) -> CancelOrder:
         ok(UNIFIED_ORDER | {"orderStatus": "sleeping"}),
         ok(UNIFIED_ORDER | {"cumExecQty": "0.3"}),
         ok(UNIFIED_ORDER | {"category": None}),
+        ok(UNIFIED_ORDER | {"cumExecQty": ""}),
+        ok(UNIFIED_ORDER | {"cumExecQty": "0", "orderStatus": "filled"}),
+        ok(UNIFIED_ORDER | {"cumExecQty": "0", "orderStatus": "partially_filled"}),
     ],
 )
 def test_an_answer_that_does_not_hold_the_order_proves_nothing(dialect: UnifiedDialect, body: Any) -> None:
@@ -86,6 +89,16 @@ def test_an_order_of_futures_is_none_of_ours_though_its_symbol_is(dialect: Unifi
             dialect.report(UNIFIED_ORDER | {"category": category})
         with pytest.raises(UnknownSymbol):
             dialect.fill(UNIFIED_FILL | {"category": category}, 1)
+
+
+@pytest.mark.parametrize(
+    "body", [ok(None), ok([]), ok({}), ok({"cursor": "1"}), ok({"list": "none"}), ok({"list": {}})]
+)
+def test_a_page_without_its_list_is_not_an_empty_one(dialect: UnifiedDialect, body: Any) -> None:
+    pages = dialect.fills(None, 5, None)
+    for read in (pages.rows, lambda body: pages.following(pages.first, body)):
+        with pytest.raises(VenueProtocolError):
+            read(body)
 
 
 @pytest.mark.parametrize("body", [ok(None), ok({"list": []}), ok({"assets": None}), ok([])])
@@ -223,7 +236,12 @@ def test_every_list_names_the_category_and_a_page_is_followed_by_its_cursor(dial
         following = pages.following(pages.first, full)
         assert following is not None
         assert following.params == pages.first.params | {"cursor": "1233319323918499840"}
-        for last in (page(*[UNIFIED_ORDER] * 99, cursor="9"), page(*[UNIFIED_ORDER] * 100), page(cursor="9"), page()):
+        for last in (
+            page(*[UNIFIED_ORDER] * 99, cursor="9"),
+            page(*[UNIFIED_ORDER] * 100),
+            page(cursor="9"),
+            ok({"list": None}),
+        ):
             assert pages.following(pages.first, last) is None
     assert lists["v3/trade/fills"].first.params["orderId"] == "77"
     assert "symbol" not in lists["v3/trade/fills"].first.params

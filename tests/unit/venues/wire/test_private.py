@@ -239,11 +239,7 @@ def test_bitget_reports_fills_of_a_unified_account_by_name_and_their_fees_as_cha
         ('[{"feeCoin":"BTC","fee":0.00000000089}]', "8.9E-10", "BTC"),
         ([{"feeCoin": "BTC", "fee": "0.1"}, {"feeCoin": "BTC", "fee": "0.2"}], "0.3", "BTC"),
         ([{"feeCoin": "BGB", "fee": "0"}, {"feeCoin": "BTC", "fee": "0.2"}], "0.2", "BTC"),
-        ([{"feeCoin": "", "fee": ""}], "0", "BTC"),
-        ([{"feeCoin": None, "fee": None}], "0", "BTC"),
-        ("", "0", "BTC"),
-        (None, "0", "BTC"),
-        ([], "0", "BTC"),
+        ([{"feeCoin": "USDT", "fee": "0"}], "0", "USDT"),
     ],
 )
 def test_a_fee_of_a_unified_account_is_read_in_every_form_it_was_seen_in(detail: Any, fee: str, coin: str) -> None:
@@ -261,6 +257,12 @@ def test_a_fee_of_a_unified_account_is_read_in_every_form_it_was_seen_in(detail:
         [{"fee": "0.1"}],
         [{"feeCoin": "BTC", "fee": "much"}],
         [{"feeCoin": "BTC", "fee": "0.1"}, {"feeCoin": "BGB", "fee": "0.1"}],
+        [{"feeCoin": "BTC", "fee": "0"}, {"feeCoin": "BGB", "fee": "0"}],
+        [{"feeCoin": "", "fee": ""}],
+        [{"feeCoin": None, "fee": None}],
+        [],
+        "",
+        None,
     ],
 )
 def test_a_fee_that_cannot_be_told_is_an_unreadable_fill(detail: Any) -> None:
