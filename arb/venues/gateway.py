@@ -168,8 +168,7 @@ class VenueGateway:
     async def check_key(self) -> KeyFacts:
         """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
 
-        A venue that answers that the account is of another kind is spoken to in the language of that kind from then on. A
-        sandbox's key needs no confirmation of the user: nothing real can be withdrawn there.
+        A venue that answers that the account is of another kind is spoken to in the language of that kind from then on.
         """
         try:
             facts = await self._key_facts()
@@ -183,7 +182,7 @@ class VenueGateway:
         return facts
 
     async def _key_facts(self) -> KeyFacts:
-        confirmed = self._withdrawal_disabled_confirmed or self._sandbox_id is not None
+        confirmed = self._withdrawal_disabled_confirmed
         return await checked_key(self._dialect, self._reader.body_of, withdrawal_disabled_confirmed=confirmed)
 
     async def _facts_of_another(self, refused: VenueAuthError) -> KeyFacts:

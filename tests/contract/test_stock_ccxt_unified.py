@@ -110,7 +110,7 @@ def test_what_may_not_fill_as_it_stands_is_cancelled(
 ) -> None:
     order_id = stock_venue.client.create_order(SYMBOL, "limit", "buy", "0.5", price, {"timeInForce": force})["id"]
     shown = stock_venue.client.fetch_order(order_id, SYMBOL)
-    assert (shown["status"], exact(shown["filled"])) == (status, 0)
+    assert (shown["status"], exact(shown["filled"])) == (status, Decimal(0))
 
 
 def test_several_orders_are_placed_and_cancelled_in_one_batch_and_stand_in_the_history(stock_venue: StockVenue) -> None:

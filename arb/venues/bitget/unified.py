@@ -215,9 +215,7 @@ def _paged(path: str, params: dict[str, Any], native: str | None = None) -> Page
 
     def following(call: Call, body: Any) -> Call | None:
         data = page(body)
-        cursor = data.maybe_text("cursor")
-        if cursor is None or len(data.rows("list")) < PAGE:
-            return None
-        return _read(path, {**call.params, "cursor": cursor})
+        rows, cursor = data.rows("list"), data.maybe_text("cursor")
+        return None if cursor is None or len(rows) < PAGE else _read(path, {**call.params, "cursor": cursor})
 
     return Pages(first=_read(path, {**params, "limit": str(PAGE)}), rows=rows_of, following=following)

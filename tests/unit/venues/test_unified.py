@@ -451,7 +451,8 @@ def test_a_change_is_its_amount_and_its_fee_exactly(amount: Decimal, fee: Decima
 
 
 def test_only_our_own_errors_come_out_of_what_no_venue_would_write(dialect: UnifiedDialect) -> None:
-    for raw in (None, 17, "", [], {}, {"category": 5}, {"category": "SPOT", "symbol": []}):
+    odd: list[Any] = [None, 17, "", [], {}, {"category": 5}, {"category": "SPOT", "symbol": []}]
+    for raw in odd:
         for read in (dialect.report, dialect.transfer, lambda row: dialect.fill(row, 1)):
             with pytest.raises(VenueError):
                 read(raw)
