@@ -229,11 +229,10 @@ class VenueReader:
             if call is None:
                 break
             body, answer = await self.ask(call, patient=True)
-            rows = pages.rows(body)
-            for raw in rows:
+            for raw in pages.rows(body):
                 with contextlib.suppress(UnknownSymbol):
                     self._note_buy(self._dialect.fill(raw, answer.received_ns))
-            call = pages.following(call, rows)
+            call = pages.following(call, body)
         return call is None
 
     def _note_buy(self, fill: Fill) -> None:

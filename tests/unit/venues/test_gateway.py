@@ -27,7 +27,7 @@ from arb.venues.call import (
     request_of,
 )
 from arb.venues.gate.dialect import GateDialect
-from arb.venues.gateway import VenueGateway
+from arb.venues.gateway import AccountParts, VenueGateway
 from arb.venues.order_form import OrderForm
 from arb.venues.rules.guard import SigningGuard, SigningRefused
 from arb.venues.rules.pacing import Budget, Pacer, PacingLimits
@@ -129,10 +129,8 @@ class Bench:
     def over(self, transport: WriteTransport) -> VenueGateway:
         """Return the same gateway over another transport."""
         return VenueGateway(
-            dialect=GateDialect(),
-            signer=self.signer,
+            account=AccountParts(GateDialect(), self.signer, NoStream()),
             transport=transport,
-            private=NoStream(),
             pacer=Pacer(LIMITS, self.clock),
             clock=self.clock,
             rng=random.Random(1),
@@ -426,7 +424,7 @@ def test_only_what_no_page_cuts_may_be_answered_at_length() -> None:
     assert [request.answer_bytes_max for request in bench.transport.sent] == [LONG_ANSWER_BYTES_MAX, ANSWER_BYTES_MAX]
     dialect = GateDialect()
     pages = dialect.open_orders(None)
-    full_page = [{"currency_pair": "BTC_USDT"}] * 100
+    full_page = [{"currency_pair": "BTC_USDT", "orders": [{"currency_pair": "BTC_USDT"}] * 100}]
     following = pages.following(pages.first, full_page)
     assert following is not None and following.params == {"page": 2, "limit": 100}
     assert {pages.first.answer_bytes_max, following.answer_bytes_max} == {LONG_ANSWER_BYTES_MAX}
