@@ -160,7 +160,7 @@ def engine_settings(settings: Settings, gateways: Mapping[str, OrderGateway], co
         )
         for venue in gateways
     )
-    proved = {one.venue: one.enforces_expiry and gateways[one.venue].expiry_proved for one in profiles}
+    proved = {one.venue: one.enforces_expiry and bool(gateways[one.venue].expiry_proved) for one in profiles}
     for warning in deadline_warnings(settings.timing, proved):
         log.warning("%s", warning)
     for warning in (
