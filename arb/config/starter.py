@@ -84,7 +84,7 @@ def starter_text(wanted: Wanted) -> str:
         ),
         "",
         "[live]",
-        "enabled = false                      # the first of two consents for orders with your keys; the second is `arb run --live`",
+        "enabled = false                      # the first of two consents for orders with your keys; the other is --live",
     ]
     for spec in TRADED:
         lines += ["", *_venue_lines(spec, wanted)]
