@@ -373,6 +373,20 @@ def test_the_clock_is_measured_by_the_middle_of_the_trip() -> None:
     assert bench.signer.server_offset_ns == measured.offset_ns
 
 
+def test_a_slow_answer_about_its_clock_does_not_spoil_what_a_quick_one_said() -> None:
+    bench = Bench(trip_ns=2 * NS_PER_MS)
+    for trip_ns, shown_late_ms in ((2 * NS_PER_MS, 0), (400 * NS_PER_MS, 150)):
+        bench.transport.trip_ns = trip_ns
+        start_ms = bench.clock.wall_ns() // NS_PER_MS
+        for trip in range(3):
+            now_ms = start_ms + (trip_ns * (2 * trip + 1) // 2) // NS_PER_MS + shown_late_ms
+            bench.transport.replies.append(f'{{"server_time":{now_ms}}}'.encode())
+        measured = run_virtual(bench.gateway.measure_clock(), bench.clock)
+        assert abs(measured.offset_ns) <= 2 * NS_PER_MS
+    assert measured.error_ns < 2 * NS_PER_MS
+    assert bench.signer.server_offset_ns == measured.offset_ns
+
+
 def test_both_legs_are_handed_over_before_anything_is_awaited() -> None:
     bench = Bench(DONE, DONE)
 
