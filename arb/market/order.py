@@ -34,7 +34,7 @@ class TimeInForce(StrEnum):
 
 
 class Role(StrEnum):
-    """What an order is for within its pair trade; `test` belongs to a drill, `foreign` orders are not ours and never touched."""
+    """What an order is for within its pair trade; `test`: a drill's; `foreign` orders are not ours and never touched."""
 
     ENTRY = "entry"
     HEDGE = "hedge"

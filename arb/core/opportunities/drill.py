@@ -1,4 +1,4 @@
-"""The strategy of a drill: at each venue three orders of the smallest legal size, one after the other, and no trade between venues.
+"""The strategy of a drill: at each venue three orders of the smallest legal size, one by one, and no trade between venues.
 
 - *rest*: a purchase far below the book, which must rest and is cancelled;
 - *expired*: a purchase far below the book that reaches the venue only after its expiry (whoever sends it sees to that), and
@@ -15,6 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
+from arb.clock import NS_PER_MS
 from arb.core.accounts.fees import unsupported
 from arb.core.opportunities.obstacles import TOKENS_PER_VENUE, Obstacles
 from arb.core.orders.manager import OrderManager
@@ -38,6 +39,8 @@ ROOM = Decimal("0.95")
 TRIES = 3
 LIVES_MS = 500
 """How long the order lives that is to come too late: it is written down, signed and then held back for longer."""
+HELD_MS = 1_000
+"""For how long after its expiry by our clock it is held back: above what our clock and the venue's may be apart."""
 
 
 class DrillStep(StrEnum):
@@ -126,6 +129,7 @@ class Drill:
         self._parts = {venue: _Part(symbol) for venue, symbol in symbols.items()}
         self._on_end = on_end
         self._stopped = False
+        self._steps: dict[str, DrillStep] = {}
 
     @property
     def marked(self) -> bool:
@@ -136,6 +140,19 @@ class Drill:
     def left(self) -> dict[str, str]:
         """Return by venue what has kept its next step from ending, of venues with one left."""
         return {venue: f"{part.left[0]}: {part.obstacle}" for venue, part in self._parts.items() if part.left}
+
+    def held_until_ns(self, client_order_id: str) -> int | None:
+        """Return until when (our clock) a request is to be held back that places this order; None: not at all."""
+        for part in self._parts.values():
+            if part.left and part.left[0] is DrillStep.EXPIRED and part.pair is not None:
+                order = part.pair.orders.get(client_order_id)
+                if order is not None and order.role is Role.TEST:
+                    return order.expires_ns + HELD_MS * NS_PER_MS
+        return None
+
+    def step_of(self, client_order_id: str) -> str:
+        """Return the step that an order was sent for, "" for one that is not known."""
+        return self._steps.get(client_order_id, "")
 
     def waits_for(self, unread: Collection[str]) -> bool:
         """Wait for nothing: a book whose connection has unread bytes is passed by."""
@@ -251,6 +268,7 @@ class Drill:
         if not state.budget.try_take((venue,), symbol, TOKENS_PER_VENUE, now_ns):
             return str(Reason.RATE_BUDGET)
         part.pair = self._send(instrument, wanted, hold, now_ns)
+        self._steps |= dict.fromkeys(part.pair.orders, step)
         return ""
 
     def _send(self, instrument: Instrument, wanted: Wanted, hold: Decimal, now_ns: int) -> PairTrade:

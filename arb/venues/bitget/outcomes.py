@@ -106,6 +106,7 @@ POLICY = OutcomePolicy(
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"40808"}),  # "checkBDScale error": too many decimals
     bar_codes=frozenset(_BARS.split()),
+    expiry_codes=frozenset({"40008"}),
 )
 
 # Badly documented names, so that their silence proves nothing, and any other may be a right to withdraw.

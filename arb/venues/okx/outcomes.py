@@ -164,6 +164,7 @@ POLICY = OutcomePolicy(
     funds_codes=frozenset(_FUNDS.split()),
     steps_codes=frozenset({"51000", "51121"}),  # a price off the tick is one of the "Parameter px error" of 51000
     bar_codes=frozenset(_BARS.split()),
+    expiry_codes=frozenset({"50036"}),
 )
 
 RIGHTS = KeyRights(trade="trade", withdraw="withdraw", complete=True)
