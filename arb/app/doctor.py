@@ -8,7 +8,7 @@ import shutil
 import socket
 import ssl
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,16 +16,20 @@ from typing import Any
 import msgspec
 
 from arb.app import stores
-from arb.app.build import require_way_out, symbols_of
+from arb.app.account_exam import AccountExam, Quotes, of_journal
+from arb.app.build import build_sandbox_gateways, require_way_out, symbols_of
 from arb.app.host_facts import clock_discipline, journal_disk_facts, loop_kind
-from arb.app.public import NO_FEE, public_side
+from arb.app.public import NO_FEE, venues_of
 from arb.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, system_random
-from arb.config import DoctorOptions, Settings
+from arb.config import DoctorOptions, Mode, Settings
+from arb.config.coins import coin_rule
 from arb.core.events import AnyEvent, ClockMeasured, FeedDown
 from arb.errors import EXIT_CHECK, EXIT_OK, ArbError, ConfigError, VenueError
 from arb.live import checks, local_checks
+from arb.live.account_checks import not_asked
 from arb.live.anchoring import agreed
 from arb.live.checks import BOOK_WAIT_S, ClockFacts, FeedFacts, Finding, HostFacts, ListingFacts, RestFacts, Result
+from arb.live.embedded import Sandbox
 from arb.market.arena import BookArena, BookState
 from arb.market.book import ExactLevels
 from arb.market.feed import BookSeat, split_books
@@ -36,11 +40,14 @@ from arb.store import migrate
 from arb.store.database import mask_url, parse_url, sqlite_file
 from arb.store.guards import SUFFIXES, beside
 from arb.store.intents import intents_of
+from arb.store.journal_reader import JournalReader
 from arb.venues.addresses import origins_of
+from arb.venues.base import OrderGateway
 from arb.venues.build import build_paper_source
 from arb.venues.call import Origin
 from arb.venues.endpoints import Site
 from arb.venues.feed import SocketFeed
+from arb.venues.gateway import VenueGateway
 from arb.venues.paper_source import PublicSource
 from arb.venues.public_side import PublicSide
 from arb.venues.registry import spec_of, tape_feed
@@ -74,11 +81,12 @@ async def _examine(settings: Settings, options: DoctorOptions, clock: Clock, rng
             known = ", ".join(settings.venues.enabled())
             raise ConfigError(f"{venue!r} is no enabled venue: give one of {known}, or enable it in [venues]")
     network = SystemNetwork(clock, proxy=settings.network.way_out())
-    async with public_side(settings, options.sandbox) as sites:
+    async with venues_of(settings, options.sandbox) as (sites, sandbox):
         chosen = {venue: site for venue, site in sites.items() if not options.venues or venue in options.venues}
         await require_way_out(settings, chosen.values())
         exams = [VenueExam(settings, venue, site, clock, rng, network) for venue, site in chosen.items()]
         found = await asyncio.gather(*(exam.findings() for exam in exams))
+        found += await _accounts(settings, options, exams, sandbox, clock, rng, network)
     clocks = [exam.measured for exam in exams if exam.measured is not None]
     host_clock = local_checks.check_host_clock(agreed(clocks), len(exams))
     local = await asyncio.to_thread(_local, settings, options)
@@ -86,16 +94,63 @@ async def _examine(settings: Settings, options: DoctorOptions, clock: Clock, rng
     return [*local, loop, host_clock, *(finding for part in found for finding in part)]
 
 
+async def _accounts(
+    settings: Settings,
+    options: DoctorOptions,
+    exams: Sequence["VenueExam"],
+    sandbox: Sandbox | None,
+    clock: Clock,
+    rng: random.Random,
+    network: Network,
+) -> list[list[Finding]]:
+    """Examine the accounts of the keys that there are, at the venues that answer."""
+    if sandbox is None:
+        return []
+    gateways = build_sandbox_gateways(settings, sandbox, clock, rng, network)
+    try:
+        return await examine_accounts(settings, exams, gateways, Mode.SANDBOX, clock)
+    finally:
+        await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
+
+
+async def examine_accounts(
+    settings: Settings, exams: Sequence["VenueExam"], gateways: Mapping[str, OrderGateway], mode: Mode, clock: Clock
+) -> list[list[Finding]]:
+    """Examine the accounts behind these gateways."""
+    _, path = stores(settings, mode.value, None)
+    with contextlib.ExitStack() as stack:
+        journal = stack.enter_context(contextlib.closing(JournalReader.open(path))) if path.exists() else None
+        restores = None if journal is None else journal.state
+        rule = coin_rule(settings, mode, sandbox=mode is Mode.SANDBOX)
+        found = []
+        for exam in exams:
+            gateway = gateways.get(exam.venue)
+            if not isinstance(gateway, VenueGateway):
+                continue
+            others = tuple(venue for venue in gateways if venue != exam.venue)
+            confirmed = mode is Mode.SANDBOX or settings.venues.enabled()[exam.venue].withdrawal_disabled_confirmed
+            account = AccountExam(settings, gateway, exam.site, others, rule, restores, clock, confirmed=confirmed)
+            found.append(account.findings(exam.quotes) if exam.answers else _unasked(exam.venue))
+        local = of_journal(None if journal is None else journal.state(()))
+        return [local, *await asyncio.gather(*found)]
+
+
+async def _unasked(venue: str) -> list[Finding]:
+    return [not_asked(venue, "signature", "the venue does not answer: see what `rest` found")]
+
+
 class VenueExam:
-    """All that is measured of one venue."""
+    """All that is measured of one venue. `quotes`: best bid and ask of each symbol; `answers`: whether it serves us."""
 
     def __init__(
         self, settings: Settings, venue: str, site: Site, clock: Clock, rng: random.Random, network: Network
     ) -> None:
         self.measured: ClockMeasured | None = None
+        self.quotes: Quotes = {}
+        self.answers = False
+        self.venue = self._venue = venue
+        self.site = self._site = site
         self._settings = settings
-        self._venue = venue
-        self._site = site
         self._clock = clock
         self._rng = rng
         self._network = network
@@ -110,7 +165,8 @@ class VenueExam:
         )
         try:
             rest = await _rest(source)
-            if rest.status == HTTP_OK and not rest.foreign:
+            self.answers = rest.status == HTTP_OK and not rest.foreign
+            if self.answers:
                 clock, why = await self._clock_facts(source)
                 listed, listing = await self._listing(source)
             else:
@@ -128,7 +184,9 @@ class VenueExam:
         ]
         if not listed:
             return found
-        feed = await FeedWatch(self._clock, listed, 0 if clock is None else clock.offset_ns).watch(self)
+        watch = FeedWatch(self._clock, listed, 0 if clock is None else clock.offset_ns)
+        feed = await watch.watch(self)
+        self.quotes = watch.quotes()
         return [
             *found,
             checks.check_books(venue, feed),
@@ -193,13 +251,14 @@ class FeedWatch:
         self._clock = clock
         self._offset_ns = offset_ns
         self._arena = BookArena(len(instruments))
-        scales = [common_scale([instrument.tick], [instrument.lot]) for instrument in instruments]
+        self._scales = [common_scale([instrument.tick], [instrument.lot]) for instrument in instruments]
         self._steps = {
-            i.native_symbol: (i.tick_int(scale), i.lot_int(scale)) for i, scale in zip(instruments, scales, strict=True)
+            i.native_symbol: (i.tick_int(scale), i.lot_int(scale))
+            for i, scale in zip(instruments, self._scales, strict=True)
         }
         seats = {
             i.native_symbol: BookSeat(row, scale)
-            for row, (i, scale) in enumerate(zip(instruments, scales, strict=True))
+            for row, (i, scale) in enumerate(zip(instruments, self._scales, strict=True))
         }
         self.reader = tape_feed(instruments[0].venue, seats, self._arena)
         self.reader.on_levels = self._on_levels
@@ -232,6 +291,16 @@ class FeedWatch:
             lag_ms=median(self._lags_ns) / NS_PER_MS if self._lags_ns else None,
             lost=self._lost,
         )
+
+    def quotes(self) -> Quotes:
+        """Return the best bid and ask of every book that came."""
+        found = {}
+        for row, instrument in enumerate(self.instruments):
+            bid, ask = self._arena.best(row)
+            if bid is not None and ask is not None and row in self._first_ns:
+                scale = self._scales[row]
+                found[instrument.symbol] = scale.price_to_decimal(bid), scale.price_to_decimal(ask)
+        return found
 
     def on_frame(self, connection: str, received_ns: int, raw: bytes, url: str = "", /) -> None:
         """Count a frame; what is fetched says nothing of how late frames are."""

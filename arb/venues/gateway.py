@@ -144,6 +144,18 @@ class VenueGateway:
         """Let the guard beside the signer value sales by this price; before that it signs none."""
         self._signer.guard.value_sales(price)
 
+    async def read_key(self) -> KeyFacts:
+        """Return what the venue reports of the key, whatever that is; raises `VenueError` when it does not answer."""
+        bodies = [await self._reader.body_of(call) for call in self._dialect.key_calls()]
+        facts = self._dialect.key_facts(tuple(bodies))
+        self._learn_account(facts)
+        return facts
+
+    @property
+    def has_dead_man(self) -> bool:
+        """Return whether the venue can be made to cancel what rests once we fall silent."""
+        return self._dialect.dead_man(0) is not None
+
     async def check_key(self) -> KeyFacts:
         """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
 
