@@ -29,14 +29,14 @@ PACING_MARGIN_MS = 50
 class GatewayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard next to the signer allows, how the venue is paced, and how long it is waited for.
 
-    `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the
-    user has checked that the key may not withdraw, which counts where the venue does not report it.
+    `symbols` may be traded; amounts are in quote. `withdrawal_disabled_confirmed`: the user has checked that the key may not
+    withdraw, which counts where the venue does not report it; None: nobody was asked, and a sandbox's key alone is taken.
     """
 
     symbols: tuple[str, ...]
     max_order_value_quote: Decimal = Decimal(5000)
     max_orders_per_minute: int = 1200
-    withdrawal_disabled_confirmed: bool = False
+    withdrawal_disabled_confirmed: bool | None = None
     pacing: PacingLimits | None = None
     timing: GatewayTiming = GatewayTiming()
 
@@ -71,7 +71,7 @@ def build_gateway(
         timing=spec.stream,
         network=network,
     )
-    order_socket = None
+    order_socket, confirmed = None, limits.withdrawal_disabled_confirmed
     if entry is OrderEntry.WEBSOCKET:
         order_socket = _order_socket(spec, parts, site, credentials, guard, clock, rng, network)
     return VenueGateway(
@@ -86,7 +86,7 @@ def build_gateway(
         account_id=account_id(spec.name, credentials, sandbox_id),
         sandbox_id=sandbox_id,
         timing=limits.timing,
-        withdrawal_disabled_confirmed=limits.withdrawal_disabled_confirmed,
+        withdrawal_disabled_confirmed=sandbox_id is not None if confirmed is None else confirmed,
         expiry_proved=expiry_proved,
     )
 

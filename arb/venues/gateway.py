@@ -157,11 +157,8 @@ class VenueGateway:
         return self._dialect.dead_man(0) is not None
 
     async def check_key(self) -> KeyFacts:
-        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`).
-
-        A sandbox's key needs no confirmation of the user: nothing real can be withdrawn there.
-        """
-        confirmed = self._withdrawal_disabled_confirmed or self._sandbox_id is not None
+        """Return what the key may do; raises `VenueError` when it is not to be used (`venues/rules/key_rights.py`)."""
+        confirmed = self._withdrawal_disabled_confirmed
         return await checked_key(self._dialect, self._reader.body_of, withdrawal_disabled_confirmed=confirmed)
 
     def prepare(self, command: PlaceOrder) -> Departure | OrderRejected:
