@@ -6,12 +6,14 @@ Everything is read, nothing is written: neither an order nor a switch. The gatew
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 from arb.app.build import symbols_of
 from arb.clock import NS_PER_MS, NS_PER_S, Clock
 from arb.config import Settings
 from arb.core.commands import SnapshotAccount
 from arb.core.events import AnyEvent, ClockMeasured, PrivateDown, PrivateUp
+from arb.core.opportunities.drill import DrillSizes
 from arb.core.opportunities.identity import RouteIdentities
 from arb.core.opportunities.obstacles import TOKENS_PER_VENUE
 from arb.core.settings import CoinRule
@@ -54,11 +56,29 @@ NEEDS_KEY = (
 """The checks that need an answer to the key."""
 
 
+class DrillCost(NamedTuple):
+    """What a drill takes at one venue: the `notional` of the order that trades, and what it costs, about, in `quote`."""
+
+    venue: str
+    symbol: str
+    notional: Decimal
+    cost: Decimal
+    quote: str
+
+    def line(self) -> str:
+        """Return it for people."""
+        return (
+            f"{self.venue}: three orders in {self.symbol}; one buys for {self.notional:.2f} {self.quote} and is sold again, "
+            f"for about {self.cost:.4f} {self.quote} in fees and spread"
+        )
+
+
 class AccountExam:
     """All that is asked of one account.
 
     `others`: the other venues of a run; `rule`: what it asks of coins; `journal`: restores what earlier runs left, None where
-    there were none; `confirmed`: the user has said, or it goes without saying, that the key may not withdraw.
+    there were none; `confirmed`: the user has said, or it goes without saying, that the key may not withdraw;
+    `streams`: log in on the private stream, too.
     """
 
     def __init__(
@@ -72,6 +92,7 @@ class AccountExam:
         clock: Clock,
         *,
         confirmed: bool,
+        streams: bool,
     ) -> None:
         self._settings = settings
         self._gateway = gateway
@@ -82,6 +103,7 @@ class AccountExam:
         self._journal = journal
         self._clock = clock
         self._confirmed = confirmed
+        self._streams = streams
         self._symbols = symbols_of(settings, self._venue)
         self._chosen = settings.venues.enabled()[self._venue]
         self.instruments: tuple[Instrument, ...] = ()
@@ -117,7 +139,7 @@ class AccountExam:
             checks.check_addresses(venue, facts),
             checks.check_account(venue, facts),
             *found,
-            await self._stream(),
+            *((await self._stream(),) if self._streams else ()),
         ]
         try:
             found += await self._holdings(wanted)
@@ -125,6 +147,17 @@ class AccountExam:
             looked = {finding.check for finding in found}
             found += [checks.not_asked(venue, check, str(error)) for check in NEEDS_KEY if check not in looked]
         return found
+
+    def cost(self, quotes: Quotes) -> list["DrillCost"]:
+        """Return what a drill would take here, once `findings` has read the rules; nothing where no book came."""
+        for instrument in self.instruments:
+            if instrument.symbol in quotes:
+                bid, ask = quotes[instrument.symbol]
+                limits = self._settings.limits.at(instrument.symbol, (self._venue,))
+                sizes = DrillSizes.at(instrument, bid, ask, limits.max_slippage_bps)
+                cost = sizes.cost(instrument, bid)
+                return [DrillCost(self._venue, instrument.symbol, sizes.size * sizes.price, cost, instrument.quote)]
+        return []
 
     def _not_asked(self, why: str) -> list[Finding]:
         return [checks.not_asked(self._venue, check, why) for check in NEEDS_KEY]

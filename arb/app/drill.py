@@ -10,13 +10,13 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from arb.app.account_exam import DrillCost
 from arb.app.run import Run
 from arb.clock import SystemClock
 from arb.config import RunOptions, Settings
@@ -148,6 +148,18 @@ class DrillRun(Run):
             self._kept.keep(order.venue, self._drill.step_of(exchange.name), exchange)
 
 
+def refused(found: Iterable[Finding], costs: Sequence[DrillCost]) -> list[Finding]:
+    """Return why no drill is to be tried, of each venue where a check failed or no book came; none where it may go on."""
+    failed = [finding for finding in found if finding.result is Result.FAIL]
+    if failed:
+        names = sorted({f"{finding.about} {finding.check}" for finding in failed})
+        text = f"not begun: these checks failed: {', '.join(names)}"
+        return [Finding("local", "drill", Result.FAIL, text, "correct them first, or name the venues that are well")]
+    if not costs:
+        return [Finding("local", "drill", Result.FAIL, "not begun: no venue shows a book", "see what `books` found")]
+    return []
+
+
 def proved(results: Iterable[DrillResult]) -> list[str]:
     """Return the venues that are proved to refuse what has expired: each took an order, and refused a late one for that."""
     took = {r.venue for r in results if r.step is DrillStep.REST and r.order.outcome is Outcome.ACCEPTED}
@@ -185,20 +197,3 @@ def judged(result: DrillResult) -> Finding:
     if good:
         return Finding(result.venue, check, Result.PASS, found)
     return Finding(result.venue, check, Result.WARN if result.step is DrillStep.EXPIRED else Result.FAIL, found, remedy)
-
-
-class DrillCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What a drill takes at one venue: `notional` of the order that trades, and `cost` at most, in `quote`."""
-
-    venue: str
-    symbol: str
-    notional: Decimal
-    cost: Decimal
-    quote: str
-
-    def line(self) -> str:
-        """Return it for people."""
-        return (
-            f"{self.venue}: 3 orders in {self.symbol}; one buys for {self.notional:.2f} {self.quote} and is sold again: "
-            f"about {self.cost:.4f} {self.quote} in fees and spread"
-        )

@@ -48,7 +48,6 @@ from arb.live.taping import Taping
 from arb.live.tasks import keep_collected
 from arb.live.universe import books_of, universe_of
 from arb.live.view import log_lines, show_live
-from arb.masking import SECRETS
 from arb.measured_loop import Turns, measured_loop
 from arb.signals import on_stop_signal
 from arb.store.account_file import AccountFile
@@ -278,12 +277,6 @@ class Run:
         if self._options.mode is Mode.LIVE:
             return build_live_gateways(settings, self._sites, self._keys, clock, rng, network, _id_of(sandbox))
         assert sandbox is not None
-        SECRETS.hide(
-            value
-            for venue in sandbox.announced["venues"].values()
-            for name, value in venue.items()
-            if name in ("key", "secret", "passphrase")
-        )
         return build_sandbox_gateways(settings, sandbox, clock, rng, network)
 
     def _books(self) -> Books:

@@ -140,7 +140,7 @@ def check_halt(halted: str | None) -> Finding:
     """Judge whether an earlier run left a halt, which stays until it is lifted."""
     if halted is not None:
         remedy = "find out why (docs/FAILURES.md), then `arb resume --reason TEXT`"
-        return Finding(LOCAL, "halt", Result.FAIL, f"trading is halted: {halted}", remedy)
+        return Finding(LOCAL, "halt", Result.WARN, f"trading is halted: {halted}", remedy)
     return Finding(LOCAL, "halt", Result.PASS, "trading is not halted")
 
 

@@ -54,7 +54,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     nobody else's. `jobs`: what else is to run beside the loop; what ends one of them stops trading. `view`: what shows the run,
     and may break without harm. `ledger_blocked`: why the ledger takes no rows at the start, if it does not. `turns` measures
     the loop. `claim` is given the accounts by their own ids, once these are known; it raises `ConfigError` where another engine
-    trades on one. `strategy` decides which pairs are opened.
+    trades on one. `strategy` decides which pairs are opened. `failed`: by venue, what keeps anything from opening there, until
+    `VenueExamined` takes it back; the key of such a venue may be refused, and the start goes on.
     """
 
     settings: EngineSettings
@@ -85,3 +86,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     turns: Turns | None = None
     claim: Callable[[Iterable[str]], Awaitable[None]] | None = None
     strategy: StrategyFactory = Detector
+    failed: Mapping[str, str] = {}

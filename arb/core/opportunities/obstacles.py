@@ -126,7 +126,9 @@ class Obstacles:
         """Return the first reason that lies with one venue and its book, in the order of `Reason`."""
         state, key = self.state, (venue, symbol)
         at = state.venues[venue]
-        if not (at.private_up and at.account_id and at.snapshot_taken) or state.health.venues[venue].quarantined:
+        if not (at.private_up and at.account_id and at.snapshot_taken) or at.failed is not None:
+            return Reason.VENUE_HALTED
+        if state.health.venues[venue].quarantined:
             return Reason.VENUE_HALTED
         if max(at.paused_until_ns, at.entries_stopped_until_ns, at.held_until_ns) > now_ns:
             return Reason.VENUE_HALTED
