@@ -32,7 +32,7 @@ from arb.store import migrate
 from arb.store.database import mask_url, parse_url, sqlite_file
 from arb.store.guards import SUFFIXES, beside
 from arb.store.intents import intents_of
-from arb.store.journal_reader import JournalReader
+from arb.store.journal_reader import JournalReader, JournalState
 from arb.venues.base import OrderGateway
 from arb.venues.endpoints import Credentials, Site
 from arb.venues.gateway import VenueGateway
@@ -96,8 +96,24 @@ async def _examine(settings: Settings, options: DoctorOptions, keys: Mapping[str
                 found = await doctor.findings(None if journal is None else journal.state)
             finally:
                 await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
-    local = await asyncio.to_thread(_local, settings, options)
+    local = await asyncio.to_thread(_local, *stores(settings, settings.run.mode.value, None), options.config)
     return Examined([*local, *found], doctor.costs)
+
+
+async def examine_start(
+    settings: Settings,
+    sites: Mapping[str, Site],
+    gateways: Mapping[str, OrderGateway],
+    ledger: tuple[str, Path],
+    left: JournalState,
+    clock: Clock,
+    rng: random.Random,
+    network: Network,
+) -> list[Finding]:
+    """Examine what a live run is about to trade with; `ledger`: its URL, and its journal; `left`: what that holds."""
+    doctor = Doctor(settings, sites, gateways, Mode.LIVE, clock, rng, network, streams=False)
+    found = await doctor.findings(lambda *_: left)
+    return [*await asyncio.to_thread(_local, *ledger, None), *found]
 
 
 class Doctor:
@@ -165,9 +181,8 @@ class Doctor:
         return found
 
 
-def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
-    """Measure this machine; the ledger is that of the settings' mode."""
-    url, journal = stores(settings, settings.run.mode.value, None)
+def _local(url: str, journal: Path, config: Path | None) -> list[Finding]:
+    """Measure this machine, with a ledger and its journal; `config`: the file that the settings are from, or would be."""
     folder = _existing(journal.parent)
     ledger = sqlite_file(parse_url(url))
     there = ledger is None or ledger.exists()
@@ -175,7 +190,7 @@ def _local(settings: Settings, options: DoctorOptions) -> list[Finding]:
         faults = migrate.schema_faults(url) if there else []
     except ArbError as error:
         faults = [str(error)]
-    files = [options.config, *(beside(file, suffix) for file in (ledger, journal) if file for suffix in SUFFIXES)]
+    files = [config, *(beside(file, suffix) for file in (ledger, journal) if file for suffix in SUFFIXES)]
     files.append(intents_of(journal))
     modes = {str(file): file.stat().st_mode & 0o777 for file in files if file is not None and file.is_file()}
     return [

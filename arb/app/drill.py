@@ -116,6 +116,10 @@ class DrillRun(Run):
             found.append(Finding(venue, "drill", Result.FAIL, f"not ended: {why}", remedy))
         return found
 
+    async def _unfit(self, *_: Any, **__: Any) -> dict[str, str]:
+        """Return nothing: the doctor has just looked, and a drill goes to venues that passed."""
+        return {}
+
     def _parts(self, *given: Any) -> Parts:
         def make(state: EngineState, manager: OrderManager) -> Drill:
             self._drill = Drill(state, manager, self._symbols, self._done.set)

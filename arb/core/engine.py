@@ -303,9 +303,7 @@ class Engine:
         venue_state = self.state.venues[event.venue]
         if event.failed is None and venue_state.failed is not None:
             text = f"{event.venue}: the doctor finds nothing that speaks against opening there any more"
-            self.state.incident(
-                IncidentKind.DOCTOR, text, event.t_ns, severity=Severity.INFO, venue=event.venue
-            )
+            self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, severity=Severity.INFO, venue=event.venue)
         elif event.failed is not None:
             text = f"{event.venue}: nothing opens there in this run: {event.failed}"
             self.state.incident(IncidentKind.DOCTOR, text, event.t_ns, venue=event.venue)

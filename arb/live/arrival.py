@@ -1,8 +1,8 @@
 """Reaching the venues: at the start, and again and again afterwards for those that do not answer.
 
 *Down* is a venue that cannot be reached, answers nothing that can be read, is in maintenance or limits us: that passes. A key
-that is refused, or that may withdraw, does not: at the start it ends the run, and later it leaves that venue out; where the doctor
-has found the venue unfit before, it counts as down.
+that is refused, or that may withdraw, does not: at the start it ends the run, and later it leaves that venue out. Where the
+doctor has found the venue unfit before, it counts as down.
 """
 
 import asyncio
