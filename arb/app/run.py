@@ -67,7 +67,7 @@ from arb.venues.endpoints import Credentials, Environment, Site
 from arb.venues.paper import PaperGateway, watched
 from arb.venues.paper_matching import Reached
 from arb.venues.public_side import build_feeds
-from arb.venues.transport.network import SystemNetwork
+from arb.venues.transport.network import Network, SystemNetwork
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Run:
         self._wrap_journal = wrap_journal
         self._clock = SystemClock()
         self._rng: random.Random = system_random()
-        self._network = SystemNetwork(self._clock, proxy=settings.network.way_out())
+        self._network: Network = SystemNetwork(self._clock, proxy=settings.network.way_out())
         self._db, self._journal_path = stores(settings, options.mode.value, options.db)
         self._started_trading_ns = 0
         self._tape: Taping | None = None

@@ -302,7 +302,7 @@ def _total(balances: Mapping[str, AssetBalance], asset: str) -> Decimal:
 
 
 def _about(amount: Decimal) -> str:
-    return f"{amount:.6g}"
+    return plain(Decimal(f"{amount:.6g}"))
 
 
 def _some(texts: Sequence[str]) -> str:

@@ -185,12 +185,10 @@ class Drill:
 
     def after_act(self, now_ns: int) -> None:
         """Go on with every venue."""
-        if not self.marked:
-            return
-        for venue, part in self._parts.items():
-            if part.left:
-                self._go_on(venue, part, now_ns)
-        if not self.marked:
+        under_way = [] if self._stopped else [(venue, part) for venue, part in self._parts.items() if part.left]
+        for venue, part in under_way:
+            self._go_on(venue, part, now_ns)
+        if under_way and not self.left:
             self._on_end()
 
     def close_episodes(self, now_ns: int) -> None:
