@@ -1,10 +1,12 @@
 """Live mode on a sandbox that stands for the venues: addresses of this machine in the settings, keys as a user has them."""
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.integration import truth
 from tests.integration.support import VENUES, EngineProcess, SandboxProcess, arb, engine_of, where, write_config
 
 CONSENTS = ("--mode", "live", "--live")
@@ -23,11 +25,17 @@ def keys_of(announced: Mapping[str, Any], begin: str = "") -> dict[str, str]:
 
 
 def live_config(
-    folder: Path, announced: Mapping[str, Any], *, base: str = "", confirmed: bool = True, **changes: str
+    folder: Path,
+    announced: Mapping[str, Any],
+    *,
+    base: str = "",
+    confirmed: bool = True,
+    coins: Iterable[str] = ("SOL", "DOGE"),
+    **changes: str,
 ) -> Path:
     """Write settings that lead to a sandbox in the venues' place; `base`: by this host and port, over TLS.
 
-    Its coins are proved by a table of the user's own, but for NOVA.
+    BTC, ETH and USDT are proved by the table that comes with the program, `coins` by one of the user's own.
     """
     path = write_config(folder, **changes)
     text = path.read_text().replace(
@@ -46,23 +54,23 @@ def live_config(
     path.write_text(text)
     lines = ["venue,ticker,chain,contract,endpoint,evidence,source,reviewed"]
     lines += [
-        f"{venue},{coin},{chain},native,/seen,own,the sandbox,2026-11-01"
+        f"{venue},{coin},made-up-{coin.lower()},native,/seen,own,the sandbox,2026-11-01"
         for venue in VENUES
-        for coin, chain in (("SOL", "solana"), ("DOGE", "dogecoin"))
+        for coin in coins
     ]
     (folder / OWN_COINS).write_text("\n".join(lines) + "\n")
     return path
 
 
-def live_engine(folder: Path, sandbox: SandboxProcess, *more: str, variables: Mapping[str, str] | None = None) -> Any:
-    """Start `arb run --mode live --live --json`; its keys are in the environment unless `variables` says what is there."""
-    chosen = keys_of(sandbox.announced) if variables is None else variables
+def live_engine(
+    folder: Path, sandbox: SandboxProcess, *more: str, variables: Mapping[str, str] | None = None
+) -> contextlib.AbstractContextManager[EngineProcess]:
+    """Start `arb run --mode live --live --json` with the sandbox's keys, and more `variables`, in its environment."""
+    chosen = keys_of(sandbox.announced) | dict(variables or {})
     command = ("run", *CONSENTS, "--json", *where(folder), *more)
     return engine_of(folder, arb(*command, cwd=folder, variables=chosen))
 
 
 def coins_traded(engine: EngineProcess) -> set[str]:
     """Return the symbols of all pairs in an engine's ledger."""
-    from tests.integration import truth
-
     return {row["symbol"] for row in truth.rows_of(engine.db, "SELECT symbol FROM pair_trades")}

@@ -1,11 +1,13 @@
 """Live mode with a sandbox in the venues' place: the settings lead to its addresses, and the user's keys open its accounts."""
 
+import json
 import signal
 from pathlib import Path
 
 from tests.integration import truth
 from tests.integration.live_mode import CONSENTS, coins_traded, keys_of, live_config, live_engine
-from tests.integration.support import DB, WELL_ENDED, arb, end_of, run_arb, sandbox_process, where
+from tests.integration.support import DB, WELL_ENDED, arb, end_of, engine_of, run_arb, sandbox_process, where
+from tests.integration.tls_front import tls_front
 
 
 def test_live_trades_with_the_users_keys_over_a_kill_and_refuses_what_is_not_proved(tmp_path: Path) -> None:
@@ -58,3 +60,29 @@ def test_a_key_of_which_nobody_knows_whether_it_may_withdraw_ends_the_start(tmp_
         with live_engine(tmp_path, sandbox) as engine:
             ended = end_of(engine.process)
             assert ended.code == 3 and "withdrawal_disabled_confirmed = true" in ended.err, ended
+
+
+def test_live_over_tls_reaches_only_whom_it_believes_and_the_keys_can_be_tested(tmp_path: Path) -> None:
+    with sandbox_process(tmp_path) as sandbox, tls_front(tmp_path, sandbox.announced) as front:
+        config = live_config(tmp_path, sandbox.announced, base=front.base)
+        (tmp_path / ".env").write_text("".join(f"{name}={key}\n" for name, key in keys_of(sandbox.announced).items()))
+        (tmp_path / ".env").chmod(0o600)
+        ask = ("keys", "test", "--json", "--config", str(config))
+        answered = end_of(arb(*ask, cwd=tmp_path, variables=front.variables))
+        assert answered.code == 0, answered
+        rows = {row["venue"]: row for row in json.loads(answered.out)}
+        assert {row["result"] for row in rows.values()} == {"accepted"} and len(rows) == 3
+        assert all("***" in row["account"] and row["address"].startswith("https://") for row in rows.values()), rows
+        doubted = end_of(arb(*ask, cwd=tmp_path))
+        assert doubted.code == 3 and "CERTIFICATE_VERIFY_FAILED" in doubted.out, "a certificate that nobody vouches for"
+        with engine_of(
+            tmp_path, arb("run", *CONSENTS, "--json", *where(tmp_path), cwd=tmp_path, variables=front.variables)
+        ) as engine:
+            engine.until_pairs(3)
+            ended = engine.stop()
+        assert (ended.code, ended.summary["halted"]) in WELL_ENDED, ended
+        assert truth.differences(tmp_path / DB, sandbox.ledger()) == [], ended
+        sandbox.change_keys()
+        refused = end_of(arb(*ask, cwd=tmp_path, variables=front.variables))
+        assert refused.code == 3, refused
+        assert {row["result"] for row in json.loads(refused.out)} == {"not accepted"}, refused
